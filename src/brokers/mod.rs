@@ -1,0 +1,1 @@
+//! Broker families and what they share.

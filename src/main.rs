@@ -1,0 +1,2 @@
+//! The `mqsim` command.
+fn main() {}

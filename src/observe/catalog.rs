@@ -1,0 +1,170 @@
+//! The names behind the ids of one run.
+
+use super::{ConsumerId, DestinationId, NodeId, ProducerId};
+
+/// What a node is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NodeKind {
+    /// Part of the cluster under test.
+    Broker,
+    /// Host of one producer.
+    Producer,
+    /// Host of one consumer.
+    Consumer,
+    /// Host of an auditor, which reads a destination without consumer at the end of the run.
+    Auditor,
+}
+
+/// One host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeInfo {
+    /// Its name in the scenario: `n1`, or the client's name.
+    pub name: String,
+    /// What it is there for.
+    pub kind: NodeKind,
+}
+
+/// One producer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProducerInfo {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Where it runs.
+    pub node: NodeId,
+    /// The destinations that each of its messages is meant for; a message has one line for each.
+    /// Empty when no binding matches, then its lines have no destination.
+    pub destinations: Vec<DestinationId>,
+    /// Whether it asks for no answer, so that its sends end as `accepted`.
+    pub unanswered: bool,
+}
+
+/// One consumer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerInfo {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Where it runs.
+    pub node: NodeId,
+    /// What it reads.
+    pub destinations: Vec<DestinationId>,
+    /// Whether it is an auditor: its deliveries decide fate, but not latency or throughput.
+    pub auditor: bool,
+}
+
+/// One destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DestinationInfo {
+    /// Its name in the scenario.
+    pub name: String,
+}
+
+/// What a removal does to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CauseKind {
+    /// The message was finished with (acknowledged by a consumer): losing the copy is right.
+    Settled,
+    /// Dead-lettered.
+    DeadLettered,
+    /// Expired: TTL, length limit, retention.
+    Expired,
+    /// The copy is lost. If it was the last one, the message is.
+    Lost,
+}
+
+/// A cause: why a copy ceased to exist or was never made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// Kebab-case, as in `loss.csv`.
+    pub name: &'static str,
+    /// What it does to a message.
+    pub kind: CauseKind,
+    /// One sentence for people.
+    pub meaning: &'static str,
+    /// Precedence when several copies were destroyed at one instant: the greatest names the loss.
+    pub precedence: u8,
+}
+
+/// How much a role is worth, for the lanes of the timeline plot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RoleRank {
+    /// Serves nobody, may lack messages.
+    Lagging,
+    /// Has all that the leader has.
+    InSync,
+    /// Leads.
+    Leader,
+}
+
+/// A role's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoleWord {
+    /// As in `events.csv`.
+    pub name: &'static str,
+    /// Its colour on the plot.
+    pub rank: RoleRank,
+}
+
+/// A family's word for something that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventWord {
+    /// Kebab-case, as in `events.csv`.
+    pub name: &'static str,
+    /// One sentence for people, the broker's own log line where there is one.
+    pub meaning: &'static str,
+}
+
+/// The names behind every id of a run. Built once by the plan; never changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    /// Hosts, brokers first.
+    pub nodes: Vec<NodeInfo>,
+    /// Producers, in the order of the scenario.
+    pub producers: Vec<ProducerInfo>,
+    /// Consumers, in the order of the scenario, then auditors.
+    pub consumers: Vec<ConsumerInfo>,
+    /// Destinations, in the order of the scenario.
+    pub destinations: Vec<DestinationInfo>,
+    /// Faults of the schedule as people write them: `crash leader(orders)`.
+    pub faults: Vec<String>,
+    /// The family's causes.
+    pub causes: &'static [Cause],
+    /// The family's conditions, kebab-case; the first is `none`.
+    pub conditions: &'static [&'static str],
+    /// The family's roles.
+    pub roles: &'static [RoleWord],
+    /// The family's events.
+    pub events: &'static [EventWord],
+}
+
+impl Catalog {
+    /// Name of a host.
+    #[must_use]
+    pub fn node(&self, id: NodeId) -> &str {
+        &self.nodes[id.index()].name
+    }
+
+    /// Name of a producer.
+    #[must_use]
+    pub fn producer(&self, id: ProducerId) -> &str {
+        &self.producers[id.index()].name
+    }
+
+    /// Name of a consumer.
+    #[must_use]
+    pub fn consumer(&self, id: ConsumerId) -> &str {
+        &self.consumers[id.index()].name
+    }
+
+    /// Name of a destination.
+    #[must_use]
+    pub fn destination(&self, id: DestinationId) -> &str {
+        &self.destinations[id.index()].name
+    }
+
+    /// The broker hosts, in order.
+    pub fn brokers(&self) -> impl Iterator<Item = NodeId> + '_ {
+        (0..self.nodes.len() as u32)
+            .map(NodeId)
+            .filter(|id| self.nodes[id.index()].kind == NodeKind::Broker)
+    }
+}

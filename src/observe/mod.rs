@@ -1,0 +1,256 @@
+//! The words in which machines report what happens, and nothing else: no logic lives here.
+//!
+//! A machine (a broker node, a producer, a consumer) tells an [`Observer`] what became of messages:
+//! attempted, sent, stored, removed, delivered, answered. Observers fold these reports online; no
+//! list of them is kept. Words of one broker family (why a copy was destroyed, which role a node
+//! plays) are data here: small ids whose names stand in the run's [`Catalog`].
+
+mod catalog;
+
+pub use catalog::{
+    Catalog, Cause, CauseKind, ConsumerInfo, DestinationInfo, EventWord, NodeInfo, NodeKind,
+    ProducerInfo, RoleRank, RoleWord,
+};
+
+use crate::engine::Time;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u32);
+        impl $name {
+            /// The id as an index into a dense table.
+            #[must_use]
+            pub const fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+id!(
+    /// A host with one process on it: a broker node, or the host of one client. Index into
+    /// [`Catalog::nodes`].
+    NodeId
+);
+id!(
+    /// A producer. Index into [`Catalog::producers`].
+    ProducerId
+);
+id!(
+    /// A consumer, the auditors at the end of a run included. Index into [`Catalog::consumers`].
+    ConsumerId
+);
+id!(
+    /// A queue, or a partition as seen by one consumer group. Index into [`Catalog::destinations`].
+    DestinationId
+);
+id!(
+    /// Why a copy ceased to exist, or was never made. Index into [`Catalog::causes`].
+    CauseId
+);
+id!(
+    /// The condition that made a copy the last one. Index into [`Catalog::conditions`].
+    BecauseId
+);
+id!(
+    /// What a node is to a destination: leader, mirror, unsynchronised mirror. Index into
+    /// [`Catalog::roles`].
+    RoleId
+);
+id!(
+    /// A kind of event in a family's own words ("Promoting mirror"). Index into
+    /// [`Catalog::events`].
+    EventId
+);
+id!(
+    /// A fault of the run's schedule. Index into [`Catalog::faults`].
+    FaultId
+);
+
+impl BecauseId {
+    /// No particular condition: the first entry of every catalogue of conditions, `none`.
+    pub const NONE: BecauseId = BecauseId(0);
+}
+
+/// Consecutive messages of one producer; a single message has `count` 1.
+///
+/// 16 bytes, so that it travels inline in events. Sequences start at 0 and are dense: every message
+/// that the workload attempted has one, whether it was ever sent or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageRange {
+    /// Whose messages.
+    pub producer: ProducerId,
+    /// Sequence number of the first.
+    pub first: u32,
+    /// How many, at least 1.
+    pub count: u32,
+    /// Payload bytes of each message.
+    pub bytes: u32,
+}
+
+/// What a producer learned about a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// The broker's positive answer.
+    Acked,
+    /// The client call succeeded and no answer was asked for.
+    Accepted,
+    /// Came back as unroutable.
+    Returned,
+    /// An error that proves that it was not stored.
+    Rejected,
+    /// A negative answer that leaves open whether a copy exists; ends as unknown, and is counted.
+    Nacked,
+    /// Time-out or broken connection: the producer gave up on an answer.
+    Unknown,
+    /// The producer gave it up before any transmission (catch-up limit, buffer, end of run).
+    Unsent,
+}
+
+/// Why a copy was destroyed, or why none was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// What destroyed the copy.
+    pub cause: CauseId,
+    /// The condition that made it matter; [`BecauseId::NONE`] if there is none to name.
+    pub because: BecauseId,
+}
+
+/// Whether a node can work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NodeState {
+    /// Process started, not yet serving.
+    Booting,
+    /// Serving.
+    Up,
+    /// Process gone by a kill.
+    Killed,
+    /// Host without power.
+    PowerLost,
+    /// Stopped gracefully, or has stopped itself.
+    Stopped,
+    /// Process or host frozen (SIGSTOP, GC, VM pause).
+    Paused,
+}
+
+/// Whether a fault begins or ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultPhase {
+    /// It was injected.
+    Begun,
+    /// It was healed: its `for` is over, or the run's duration is.
+    Ended,
+    /// Its selector matched nothing when it was due, so nothing was injected.
+    Skipped,
+}
+
+/// Something that a reader of `events.csv` wants to see: an election, a change of membership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The family's word for it.
+    pub word: EventId,
+    /// Where it happened.
+    pub node: NodeId,
+    /// Which destination it concerns, if one.
+    pub destination: Option<DestinationId>,
+    /// Which other node it concerns, if one.
+    pub subject: Option<NodeId>,
+    /// A count that goes with it (messages requeued, say), or 0.
+    pub count: u64,
+}
+
+/// Who is told what happens. Every method has an empty default, so that an observer names only what
+/// it folds. Reports arrive in the order of dispatch; `at` never decreases by more than the CPU time
+/// of one input.
+pub trait Observer: Clone {
+    /// The workload wants these messages sent; `intended` is the time by which the first should
+    /// have left. Sequences arrive in order, without gaps.
+    fn attempted(&mut self, _at: Time, _intended: Time, _messages: MessageRange) {}
+    /// A producer handed these messages to its connection; again at each retransmission.
+    fn sent(&mut self, _at: Time, _messages: MessageRange) {}
+    /// A producer learned what became of these messages. May be reported more than once for a
+    /// message that is sent again; see the ledger for which outcome stands.
+    fn outcome(&mut self, _at: Time, _messages: MessageRange, _outcome: Outcome) {}
+    /// `node` now holds a copy of these messages for `destination`.
+    fn stored(
+        &mut self,
+        _at: Time,
+        _node: NodeId,
+        _destination: DestinationId,
+        _messages: MessageRange,
+    ) {
+    }
+    /// `node` no longer holds its copy.
+    fn removed(
+        &mut self,
+        _at: Time,
+        _node: NodeId,
+        _destination: DestinationId,
+        _messages: MessageRange,
+        _removal: Removal,
+    ) {
+    }
+    /// `node` handled these messages and made no copy (unroutable, rejected, thrown away).
+    /// `destination` is `None` where it concerns every destination of the producer.
+    fn dropped(
+        &mut self,
+        _at: Time,
+        _node: NodeId,
+        _destination: Option<DestinationId>,
+        _messages: MessageRange,
+        _removal: Removal,
+    ) {
+    }
+    /// A consumer's application was handed these messages; `redelivered` is the broker's flag.
+    fn delivered(
+        &mut self,
+        _at: Time,
+        _consumer: ConsumerId,
+        _destination: DestinationId,
+        _messages: MessageRange,
+        _redelivered: bool,
+    ) {
+    }
+    /// A consumer's application finished with these messages.
+    fn processed(
+        &mut self,
+        _at: Time,
+        _consumer: ConsumerId,
+        _destination: DestinationId,
+        _messages: MessageRange,
+    ) {
+    }
+    /// A consumer wants messages of `destination` and has room for one (`true`), or not (`false`).
+    /// Reported on change only.
+    fn wants(
+        &mut self,
+        _at: Time,
+        _consumer: ConsumerId,
+        _destination: DestinationId,
+        _wants: bool,
+    ) {
+    }
+    /// `node` now has this role for `destination`; `None` when it has none.
+    fn role(
+        &mut self,
+        _at: Time,
+        _node: NodeId,
+        _destination: DestinationId,
+        _role: Option<RoleId>,
+    ) {
+    }
+    /// A node changed state.
+    fn node(&mut self, _at: Time, _node: NodeId, _state: NodeState) {}
+    /// A fault of the schedule begins or ends; `targets` are the nodes it acts on.
+    fn fault(&mut self, _at: Time, _fault: FaultId, _phase: FaultPhase, _targets: &[NodeId]) {}
+    /// An event in the family's own words.
+    fn event(&mut self, _at: Time, _event: Event) {}
+}
+
+/// Observes nothing: for benchmarks of the engine and for tests of machines.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Blind;
+
+impl Observer for Blind {}

@@ -1,0 +1,314 @@
+//! What one run came to: plain data, from which every output format is made.
+
+use std::sync::Arc;
+
+use crate::engine::{Span, Time};
+use crate::observe::{BecauseId, Catalog, CauseId, DestinationId, FaultId, NodeId, ProducerId};
+
+/// Everything known about one run of one seed.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The scenario's `name`.
+    pub scenario: String,
+    /// The scenario's `description`, one line.
+    pub description: String,
+    /// The scenario's `mode`.
+    pub mode: String,
+    /// The scenario's `broker-version`.
+    pub broker_version: String,
+    /// The seed of this run.
+    pub seed: u64,
+    /// The names behind the ids below.
+    pub catalog: Arc<Catalog>,
+    /// `duration`: how long load was offered.
+    pub duration: Span,
+    /// `warmup`: latency and throughput before it do not count.
+    pub warmup: Span,
+    /// When the run ended, its drain included.
+    pub ended: Time,
+    /// Whether all was quiet when the run ended; if not, fates are not final.
+    pub quiet: bool,
+    /// The numbers of `summary.csv`.
+    pub summary: Summary,
+    /// Latency series, in the order of `latency.csv`.
+    pub latency: Vec<LatencySeries>,
+    /// What was lost, by cause: the rows of `loss.csv`.
+    pub losses: Vec<Loss>,
+    /// Every unavailability window, by start.
+    pub windows: Vec<Window>,
+    /// The rows of `events.csv`, by time.
+    pub events: Vec<EventRow>,
+    /// Buckets of equal length from the start to the end of the run.
+    pub timeline: Timeline,
+    /// Who was up, paused, leading or in sync, for the lanes of the plot.
+    pub lanes: Vec<Lane>,
+    /// The verdict on each `[[expect]]`, in the order of the file.
+    pub expectations: Vec<Judged>,
+    /// What a reader should know before trusting a number ("write availability differs ...").
+    pub remarks: Vec<String>,
+    /// The run's fingerprint and its ingredients, by name.
+    pub fingerprint: u64,
+    /// `outcomes`, `roles`, `faults`, `draws`, `events`.
+    pub ingredients: [(&'static str, u64); 5],
+}
+
+/// Counts of lines by outcome and fate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Matrix {
+    /// `cells[outcome][fate]`, indexed by [`FinalOutcome`] and [`Fate`].
+    pub cells: [[u64; 8]; 6],
+}
+
+/// How a line's outcome stands at the end of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum FinalOutcome {
+    /// The broker's positive answer.
+    Acked,
+    /// The client call succeeded and no answer was asked for.
+    Accepted,
+    /// Came back as unroutable.
+    Returned,
+    /// An error that proves that it was not stored.
+    Rejected,
+    /// Time-out, broken connection, negative answer that leaves it open.
+    Unknown,
+    /// Never left the producer.
+    Unsent,
+}
+
+/// What became of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Fate {
+    /// The application finished with it.
+    Processed,
+    /// Handed to the application, which never finished, and not redelivered.
+    ReceivedOnly,
+    /// Dead-lettered.
+    DeadLettered,
+    /// Expired by TTL, length limit or retention.
+    Expired,
+    /// Still in the broker, readable.
+    Stored,
+    /// In some copy, but not readable at the end.
+    Unreachable,
+    /// No copy left.
+    Gone,
+    /// Never left the producer, so nothing could become of it (outcome `unsent` only).
+    NeverSent,
+}
+
+/// The numbers of `summary.csv` that are not in [`Report`] itself. Latencies in microseconds;
+/// `None` where there is nothing to measure, an empty cell in the CSV.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[allow(missing_docs, reason = "each is a column of summary.csv, defined in docs/reports.md")]
+pub struct Summary {
+    pub lines: u64,
+    pub attempted: u64,
+    pub acked: u64,
+    pub accepted: u64,
+    pub returned: u64,
+    pub rejected: u64,
+    pub nacked: u64,
+    pub unknown: u64,
+    pub unsent: u64,
+    pub delivered: u64,
+    pub processed: u64,
+    pub redelivered: u64,
+    pub duplicated: u64,
+    pub reordered: u64,
+    pub success_lost: u64,
+    pub acked_lost: u64,
+    pub accepted_lost: u64,
+    pub read_lost: u64,
+    pub unknown_lost: u64,
+    pub consumer_lost: u64,
+    pub phantom: u64,
+    pub dead_lettered: u64,
+    pub expired: u64,
+    pub stored_at_end: u64,
+    pub unreachable_at_end: u64,
+    pub unexplained: u64,
+    pub write_availability: Option<f64>,
+    pub effective_write_availability: Option<f64>,
+    pub read_availability: Option<f64>,
+    pub write_unavailable_ms: Option<u64>,
+    pub write_longest_ms: Option<u64>,
+    pub read_unavailable_ms: Option<u64>,
+    pub read_longest_ms: Option<u64>,
+    pub ack_p50_us: Option<u64>,
+    pub ack_p99_us: Option<u64>,
+    pub ack_max_us: Option<u64>,
+    pub ack_service_p50_us: Option<u64>,
+    pub ack_service_p99_us: Option<u64>,
+    pub e2e_p50_us: Option<u64>,
+    pub e2e_p99_us: Option<u64>,
+    pub e2e_max_us: Option<u64>,
+    pub acked_per_s: Option<f64>,
+    pub processed_per_s: Option<f64>,
+    pub broker_bytes_per_payload_byte: Option<f64>,
+    pub disk_bytes_per_payload_byte: Option<f64>,
+    pub fsyncs: u64,
+    pub events: u64,
+    pub matrix: Matrix,
+}
+
+/// One latency series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatencySeries {
+    /// `ack_latency`, `ack_service_latency`, `end_to_end_latency`, `accepted_latency`.
+    pub name: &'static str,
+    /// How many samples.
+    pub samples: u64,
+    /// (percentile in thousandths of a percent, latency in microseconds): 50_000 is the median.
+    pub percentiles: Vec<(u32, u64)>,
+}
+
+/// Consecutive lines of one producer and destination, lost for one reason at one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// `acked_lost`, `accepted_lost`, `unknown_lost`, `consumer_lost`, `read_lost`.
+    pub class: &'static str,
+    /// What removed the last copy, or why none was made.
+    pub cause: Option<CauseId>,
+    /// The condition that made it the last copy.
+    pub because: BecauseId,
+    /// Where.
+    pub node: Option<NodeId>,
+    /// When the first of them was lost.
+    pub at: Time,
+    /// Whose.
+    pub producer: ProducerId,
+    /// Meant for which destination; `None` if for none.
+    pub destination: Option<DestinationId>,
+    /// First sequence number.
+    pub first: u32,
+    /// Last sequence number.
+    pub last: u32,
+    /// How many lines (the run may have holes: lines of the same interval that were not lost).
+    pub count: u64,
+}
+
+/// Which kind of operation a window is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WindowKind {
+    /// Writes as the client sees them.
+    Write,
+    /// Writes that count only if the message ended processed, dead-lettered or stored.
+    EffectiveWrite,
+    /// Reads.
+    Read,
+}
+
+/// An interval without a success while an operation was pending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Of which destination.
+    pub destination: DestinationId,
+    /// Of which kind of operation.
+    pub kind: WindowKind,
+    /// First pending operation after the last success.
+    pub start: Time,
+    /// Next success, or the end of measured time.
+    pub end: Time,
+    /// The last fault that began at or before the start... or before the end, if none did.
+    pub fault: Option<FaultId>,
+    /// Window end minus the start of that fault.
+    pub recovery: Option<Span>,
+}
+
+/// A row of `events.csv`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// When.
+    pub at: Time,
+    /// `fault`, `node`, `role` or `event`.
+    pub kind: &'static str,
+    /// What: the fault, the node's state, the role, the family's word.
+    pub what: String,
+    /// Where.
+    pub node: Option<NodeId>,
+    /// Which destination it concerns.
+    pub destination: Option<DestinationId>,
+    /// Which other node it concerns.
+    pub subject: Option<NodeId>,
+    /// A count that goes with it, or 0.
+    pub count: u64,
+}
+
+/// Counts per bucket of time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timeline {
+    /// Length of a bucket.
+    pub bucket: Span,
+    /// The buckets, from time zero.
+    pub buckets: Vec<Bucket>,
+}
+
+/// What happened within one bucket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is a column of timeline.csv, defined in docs/reports.md")]
+pub struct Bucket {
+    pub attempted: u64,
+    pub acked: u64,
+    pub accepted: u64,
+    pub returned: u64,
+    pub nacked: u64,
+    pub unknown: u64,
+    pub delivered: u64,
+    pub redelivered: u64,
+    pub processed: u64,
+    /// Lost lines whose message was attempted in this bucket.
+    pub lost: u64,
+    /// Lines with a copy in some broker and not yet delivered, at the end of the bucket.
+    pub backlog: u64,
+    /// Median ack latency of answers within the bucket, microseconds; 0 if none.
+    pub ack_p50_us: u64,
+    /// Largest ack latency of answers within the bucket, microseconds; 0 if none.
+    pub ack_max_us: u64,
+}
+
+/// One horizontal lane of the timeline plot: a node, or a node's role for a destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// Which node.
+    pub node: NodeId,
+    /// Which destination; `None` for the node's own state.
+    pub destination: Option<DestinationId>,
+    /// (from, until, what): state or role names; gaps are "nothing to say".
+    pub stretches: Vec<(Time, Time, LaneState)>,
+}
+
+/// What a lane shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LaneState {
+    /// The node's state.
+    Node(crate::observe::NodeState),
+    /// The node's role for the destination.
+    Role(crate::observe::RoleId),
+}
+
+/// The verdict on one expectation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// As the scenario says it: `success_lost <= 0`.
+    pub text: String,
+    /// What was measured, as printed, with its unit.
+    pub measured: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why it is undecided, or which rows of which CSV show the breach.
+    pub note: Option<String>,
+}
+
+/// Holds, broken, or cannot be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// The expectation holds.
+    Holds,
+    /// It cannot be judged (the run was not quiet at its end, nothing was measured).
+    Undecided,
+    /// It is broken.
+    Broken,
+}
