@@ -41,6 +41,8 @@ pub struct Properties {
     pub persistent: bool,
     /// `mandatory`: return it if it cannot be routed.
     pub mandatory: bool,
+    /// The channel is in confirm mode.
+    pub confirm: bool,
 }
 
 /// Why a monitored process is reported down.
@@ -56,7 +58,7 @@ pub enum DownReason {
     Normal,
 }
 
-/// A number by which one publish is known in its channel; 0 where no confirm is asked for.
+/// A number by which one publish is known in its channel, from 1.
 pub type PublishSeq = u64;
 
 /// A message's place in its queue, the same on the leader and on every mirror.
@@ -70,7 +72,7 @@ pub type DeliveryTag = u64;
 pub enum Message {
     // ---- AMQP, client to server
     /// One step of opening a connection and a channel.
-    Handshake { step: u8 },
+    Handshake { step: u8, heartbeat_ms: u32 },
     /// `basic.publish`.
     BasicPublish { exchange: ExchangeId, key: RoutingKey, message: MessageRange, properties: Properties },
     /// `basic.consume`; `prefetch` 0 is unlimited.
@@ -143,8 +145,6 @@ pub enum Message {
     GmDeath { dead: Pid },
     /// The 100 ms that a ring member waits before it records a neighbour's death are over.
     GmGraceOver { dead: Pid },
-    /// A ring member is asked to join the ring of its queue.
-    GmJoin,
     /// The ring changed: look at your neighbours.
     GmView,
     /// A mirror asks the leader for its depth, after joining.
@@ -161,6 +161,10 @@ pub enum Message {
     SyncComplete { leader: Pid },
     /// The leader shuts down and nobody may take over: stop.
     StopMirror,
+    /// The tables name this mirror as the leader.
+    Promote,
+    /// The node stops: make all durable and end.
+    Terminate,
 
     // ---- Mnesia and the node monitor
     /// A transaction's first phase.
@@ -179,16 +183,12 @@ pub enum Message {
     MnesiaTables(Box<Tables>),
     /// A node has joined: `from` now runs RabbitMQ on these tables.
     NodeRunning { from: NodeId },
-    /// Graceful: RabbitMQ on `from` stops.
-    NodeStopping { from: NodeId },
 
     // ---- a process's own timers and completions
     /// The mailbox is empty: flush what waits.
     Idle,
     /// The journal's flush is durable.
     JournalSynced,
-    /// The message store's flush is durable.
-    StoreSynced,
     /// The flush interval under load is over, or the process has been idle that long.
     SyncTimer,
     /// Check heartbeats, or tick the distribution.
@@ -207,6 +207,8 @@ pub enum Message {
     TransactionDone { transaction: u32 },
     /// A mirror is started here.
     StartMirror { queue: QueueId },
+    /// The node stops, and it is this queue's turn.
+    EndReplica { queue: QueueId },
     /// A client's pace: the next message is due, or reconnect, or processing is over.
     ClientTimer,
     /// A client tries the next node.

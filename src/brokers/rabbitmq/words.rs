@@ -39,8 +39,7 @@ words! {
         PURGED_FOR_SYNC = 9,
         /// A mirror that may not be promoted deletes its contents and stops.
         MIRROR_STOPPED = 10,
-        /// The mirror process's RAM went with its node; it will rejoin empty.
-        MIRROR_DIED = 11,
+    
     }
 }
 
@@ -111,12 +110,6 @@ pub const CAUSES: &[Cause] = &[
         kind: CauseKind::Lost,
         meaning: "a mirror that may not be promoted deletes its contents and stops",
         precedence: 4,
-    },
-    Cause {
-        name: "mirror-died",
-        kind: CauseKind::Lost,
-        meaning: "a mirror's copy went with its node; on its return it starts empty",
-        precedence: 2,
     },
 ];
 

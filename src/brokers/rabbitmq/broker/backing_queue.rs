@@ -531,7 +531,7 @@ impl BackingQueue {
         }
         // What had been fsynced, and what a kill leaves in the page cache, only a wipe removes.
         let safe = death != Death::PowerLoss || entry.offset <= self.durable_bytes;
-        if entry.record == Record::Written && safe {
+        if death == Death::Wiped || (entry.record == Record::Written && safe) {
             return Removal { cause: cause::DISK_WIPED, because: BecauseId::NONE };
         }
         let because = because::NOT_FLUSHED;
@@ -543,25 +543,11 @@ impl BackingQueue {
         }
     }
 
-    /// At boot: drops what is no longer on the disk (somebody wiped it while the node was down).
-    pub fn recover<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        let kept = ctx.file_length(self.file);
-        if kept >= self.written {
-            return;
-        }
-        let (now, node) = (ctx.now(), ctx.node());
-        for entry in self.entries.iter_mut().filter(|entry| entry.state == State::Ready) {
-            if entry.offset > kept {
-                let removal = Removal { cause: cause::DISK_WIPED, because: BecauseId::NONE };
-                ctx.observer().removed(now, node, self.destination, entry.message, removal);
-                entry.state = State::Gone;
-                entry.record = Record::None;
-                self.ready -= 1;
-            }
-        }
-        self.written = kept;
-        self.durable_bytes = kept;
-        self.forget_settled_front();
+    /// After a wipe: the next message may bring any number, an old one included.
+    pub fn restart_numbering(&mut self) {
+        debug_assert!(self.entries.is_empty(), "only an empty replica can be numbered anew");
+        self.base = 1;
+        self.ready_from = 1;
     }
 
     /// Takes every confirm that still waits, as due: the messages are about to be purged.
@@ -602,7 +588,7 @@ impl BackingQueue {
     ) {
         self.number_from(synced.id);
         debug_assert_eq!(self.next_id(), synced.id, "a synchronisation goes in queue order");
-        let properties = Properties { persistent: synced.persistent, mandatory: false };
+        let properties = Properties { persistent: synced.persistent, mandatory: false, confirm: false };
         let (id, _) = self.publish(ctx, synced.message, properties, true, None);
         if synced.unacked {
             self.take(id);

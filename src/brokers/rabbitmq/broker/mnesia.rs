@@ -186,7 +186,7 @@ pub enum Purpose {
     /// A mirror has caught up.
     Synchronised { queue: QueueId, mirror: Pid },
     /// A recovered queue is announced.
-    Recovered { queue: QueueId },
+    Recovered { queue: QueueId, leader: Pid, ring: Vec<Member> },
     /// A member is down: queues that lived on it alone leave the tables.
     NodeDown { node: crate::observe::NodeId },
 }
