@@ -69,12 +69,18 @@ pub type DeliveryTag = u64;
 
 /// What is sent, and to whom.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "fields are the arguments of the method or call that is named")]
 pub enum Message {
     // ---- AMQP, client to server
     /// One step of opening a connection and a channel.
     Handshake { step: u8, heartbeat_ms: u32 },
     /// `basic.publish`.
-    BasicPublish { exchange: ExchangeId, key: RoutingKey, message: MessageRange, properties: Properties },
+    BasicPublish {
+        exchange: ExchangeId,
+        key: RoutingKey,
+        message: MessageRange,
+        properties: Properties,
+    },
     /// `basic.consume`; `prefetch` 0 is unlimited.
     BasicConsume { queue: QueueId, prefetch: u32, no_ack: bool },
     /// `basic.cancel` by the consumer.
@@ -108,7 +114,13 @@ pub enum Message {
 
     // ---- between processes: channel and queue
     /// A publish on its way to a queue's leader or one of its mirrors.
-    Deliver { queue: QueueId, channel: Pid, seq: PublishSeq, message: MessageRange, properties: Properties },
+    Deliver {
+        queue: QueueId,
+        channel: Pid,
+        seq: PublishSeq,
+        message: MessageRange,
+        properties: Properties,
+    },
     /// `count` publishes of a channel, from `first` on, are safe at this replica.
     Confirm { queue: QueueId, from: Pid, first: PublishSeq, count: u32 },
     /// A channel subscribes; a call, answered by `Subscribed` or by the process's death.
@@ -209,10 +221,18 @@ pub enum Message {
     StartMirror { queue: QueueId },
     /// The node stops, and it is this queue's turn.
     EndReplica { queue: QueueId },
-    /// A client's pace: the next message is due, or reconnect, or processing is over.
+    /// A client's pace: the next message is due.
     ClientTimer,
     /// A client tries the next node.
     Reconnect,
-    /// A client checks its unanswered sends.
+    /// A client's attempt to connect has taken too long.
+    ConnectTimeout { attempt: u32 },
+    /// A client's connection is due for a heartbeat.
+    ClientHeartbeat { attempt: u32 },
+    /// A producer checks its unanswered sends.
     SendTimeout,
+    /// A consumer's application is through with its message.
+    Processed { session: u32 },
+    /// A consumer subscribes again.
+    Resubscribe,
 }

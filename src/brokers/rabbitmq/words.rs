@@ -3,6 +3,7 @@
 use crate::observe::{
     BecauseId, Cause, CauseId, CauseKind, EventId, EventWord, Removal, RoleId, RoleRank, RoleWord,
 };
+use crate::world::{Argument, SelectorSpec};
 
 macro_rules! words {
     ($(#[$doc:meta])* $module:ident: $id:ident { $($(#[$word_doc:meta])* $name:ident = $index:literal,)* }) => {
@@ -39,7 +40,7 @@ words! {
         PURGED_FOR_SYNC = 9,
         /// A mirror that may not be promoted deletes its contents and stops.
         MIRROR_STOPPED = 10,
-    
+
     }
 }
 
@@ -214,7 +215,10 @@ pub const EVENTS: &[EventWord] = &[
     EventWord { name: "node-up", meaning: "rabbit on node SUBJECT up, as NODE sees it" },
     EventWord { name: "replica-down", meaning: "Detected replica on SUBJECT to be down" },
     EventWord { name: "promoted", meaning: "Promoting mirror to leader; COUNT messages held" },
-    EventWord { name: "mirror-added", meaning: "Adding mirror: joined empty, COUNT messages behind" },
+    EventWord {
+        name: "mirror-added",
+        meaning: "Adding mirror: joined empty, COUNT messages behind",
+    },
     EventWord { name: "sync-started", meaning: "Synchronising: COUNT messages to synchronise" },
     EventWord { name: "sync-finished", meaning: "Synchronising: complete" },
     EventWord { name: "queue-recovered", meaning: "queue recovered from disk with COUNT messages" },
@@ -236,8 +240,40 @@ pub const EVENTS: &[EventWord] = &[
     },
     EventWord { name: "synchronised", meaning: "a mirror now holds all messages of its leader" },
     EventWord { name: "consumer-cancelled", meaning: "basic.cancel sent to a consumer" },
-    EventWord { name: "waiting-for-tables", meaning: "Waiting for Mnesia tables of a running peer" },
+    EventWord {
+        name: "waiting-for-tables",
+        meaning: "Waiting for Mnesia tables of a running peer",
+    },
 ];
 
 /// The normal end of a copy.
 pub const CONSUMED: Removal = Removal { cause: cause::CONSUMED, because: because::NONE };
+
+/// Ids into [`SELECTORS`].
+pub mod selector {
+    /// `leader(queue)`.
+    pub const LEADER: u32 = 0;
+    /// `home(queue)`.
+    pub const HOME: u32 = 1;
+    /// `mirror(queue, n)`.
+    pub const MIRROR: u32 = 2;
+}
+
+/// What faults can be aimed at, beside the world's own selectors.
+pub const SELECTORS: &[SelectorSpec] = &[
+    SelectorSpec {
+        name: "leader",
+        arguments: &[Argument::Destination],
+        meaning: "the node whose process leads the queue",
+    },
+    SelectorSpec {
+        name: "home",
+        arguments: &[Argument::Destination],
+        meaning: "the home node of the queue: the same as its leader",
+    },
+    SelectorSpec {
+        name: "mirror",
+        arguments: &[Argument::Destination, Argument::Number],
+        meaning: "the node of the queue's mirror, counted from the oldest, which is 1",
+    },
+];

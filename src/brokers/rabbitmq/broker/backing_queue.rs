@@ -419,9 +419,8 @@ impl BackingQueue {
         while let Some(waiting) = self.unconfirmed.front() {
             let (id, settled, confirm) =
                 (waiting.id, waiting.settled, (waiting.channel, waiting.seq));
-            let written = self
-                .index(id)
-                .is_none_or(|index| self.entries[index].record != Record::Buffered);
+            let written =
+                self.index(id).is_none_or(|index| self.entries[index].record != Record::Buffered);
             if !written {
                 break;
             }
@@ -488,8 +487,7 @@ impl BackingQueue {
         let mut survivors = VecDeque::new();
         let first = self.base;
         for mut entry in std::mem::take(&mut self.entries) {
-            let survives =
-                self.durable && entry.record == Record::Written && entry.offset <= kept;
+            let survives = self.durable && entry.record == Record::Written && entry.offset <= kept;
             if survives {
                 if entry.state == State::Gone {
                     observer.stored(at, node, self.destination, entry.message);
@@ -588,7 +586,8 @@ impl BackingQueue {
     ) {
         self.number_from(synced.id);
         debug_assert_eq!(self.next_id(), synced.id, "a synchronisation goes in queue order");
-        let properties = Properties { persistent: synced.persistent, mandatory: false, confirm: false };
+        let properties =
+            Properties { persistent: synced.persistent, mandatory: false, confirm: false };
         let (id, _) = self.publish(ctx, synced.message, properties, true, None);
         if synced.unacked {
             self.take(id);

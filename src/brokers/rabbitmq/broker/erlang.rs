@@ -201,11 +201,7 @@ impl Node {
     }
 
     /// Starts to set up the connection to a peer.
-    pub(super) fn set_up<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
+    pub(super) fn set_up<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
         let setup = self.config.net_setuptime;
         let Some(peer) = self.peer(node).filter(|peer| peer.link == Link::Down) else { return };
         let conn = ctx.connect(node, DISTRIBUTION);

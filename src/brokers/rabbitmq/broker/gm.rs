@@ -207,8 +207,7 @@ impl Group {
             Message::GmView => self.check_neighbours(node, ctx),
             Message::Down { pid, .. } => self.on_down(ctx, pid),
             Message::GmGraceOver { dead } => {
-                let purpose =
-                    Purpose::RecordRingDeath { queue: self.queue, dead, by: ctx.lane() };
+                let purpose = Purpose::RecordRingDeath { queue: self.queue, dead, by: ctx.lane() };
                 node.transaction(ctx, purpose);
             }
             other => debug_assert!(false, "a ring member has no use for {other:?}"),
@@ -274,8 +273,8 @@ impl Group {
         if right == self.me {
             return;
         }
-        let bytes = ACTIVITY_BYTES
-            + activity.instructions.iter().map(Instruction::bytes).sum::<u32>();
+        let bytes =
+            ACTIVITY_BYTES + activity.instructions.iter().map(Instruction::bytes).sum::<u32>();
         node.send(ctx, right, Message::GmActivity(Box::new(activity)), bytes);
     }
 
@@ -304,11 +303,7 @@ impl Group {
 
     /// An own broadcast has been all around: the others may forget it. The acknowledgement goes
     /// with the next broadcast, or alone once the mailbox is empty.
-    fn came_around<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        activity: &Activity,
-    ) {
+    fn came_around<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, activity: &Activity) {
         let end = activity.first + activity.instructions.len() as u64;
         if end > self.acknowledged {
             self.acknowledged = end;
@@ -418,26 +413,18 @@ impl Group {
     }
 
     /// The death is delivered to the replica, after everything that the dead had broadcast.
-    fn bury<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        dead: Pid,
-    ) {
+    fn bury<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>, dead: Pid) {
         if self.buried.contains(&dead) {
             return;
         }
         self.buried.push(dead);
         self.suspected.retain(|suspect| *suspect != dead);
         self.origins.retain(|origin| origin.origin != dead);
-        let (now, here, destination) =
-            (ctx.now(), ctx.node(), node.config.destination(self.queue));
+        let (now, here, destination) = (ctx.now(), ctx.node(), node.config.destination(self.queue));
         let (subject, count) = (Some(dead.node), 0);
         let word = event::REPLICA_DOWN;
-        ctx.observer().event(
-            now,
-            Event { word, node: here, destination: Some(destination), subject, count },
-        );
+        ctx.observer()
+            .event(now, Event { word, node: here, destination: Some(destination), subject, count });
         ctx.tell(self.replica, Message::GmDeath { dead });
     }
 

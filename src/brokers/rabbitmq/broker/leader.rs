@@ -99,8 +99,7 @@ impl Replica {
         let (id, due) = self.bq.publish(ctx, message, properties, false, confirm);
         self.due.extend(due);
         let delivered = taker.is_some();
-        let instruction =
-            Instruction::Publish { channel, seq, id, message, properties, delivered };
+        let instruction = Instruction::Publish { channel, seq, id, message, properties, delivered };
         self.broadcast(ctx, instruction);
         if let Some(taker) = taker
             && let Some(fetched) = self.bq.fetch()

@@ -328,11 +328,10 @@ impl Node {
             self.link_down(ctx, peer);
         }
         if self.status == Status::Booting {
-            ctx.tell(Lane::MAIN, Message::MnesiaStatus {
-                from: self.me,
-                running: false,
-                waiting: false,
-            });
+            ctx.tell(
+                Lane::MAIN,
+                Message::MnesiaStatus { from: self.me, running: false, waiting: false },
+            );
         } else {
             self.start_pinging(ctx);
         }
@@ -346,8 +345,7 @@ impl Node {
         incarnation: u32,
     ) {
         let me = self.me;
-        let (running, waiting) =
-            (self.status == Status::Running, self.status == Status::Booting);
+        let (running, waiting) = (self.status == Status::Running, self.status == Status::Booting);
         let Some(peer) = self.peer(from) else { return };
         peer.incarnation = Some(incarnation);
         let (now, word) = (ctx.now(), event::PARTITIONED);
@@ -361,11 +359,7 @@ impl Node {
     }
 
     /// RabbitMQ runs on a peer, on tables that are one with these.
-    fn member_running<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        from: NodeId,
-    ) {
+    fn member_running<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, from: NodeId) {
         if let Some(peer) = self.peer(from) {
             peer.running = true;
             peer.lost = None;
@@ -469,9 +463,8 @@ impl Node {
         queue: QueueId,
     ) {
         let Some(record) = self.mnesia.tables.queue(queue) else { return };
-        let here = record.replicas().any(|pid| {
-            pid.node == self.me && self.alive.contains(&pid.lane)
-        });
+        let here =
+            record.replicas().any(|pid| pid.node == self.me && self.alive.contains(&pid.lane));
         if here || record.leader.node == self.me || self.status == Status::Stopping {
             return;
         }

@@ -244,14 +244,8 @@ impl Replica {
             let confirm = properties.confirm.then_some((channel, seq));
             let (id, due) = self.bq.publish(ctx, message, properties, true, confirm);
             self.due.extend(due);
-            let instruction = Instruction::Publish {
-                channel,
-                seq,
-                id,
-                message,
-                properties,
-                delivered: false,
-            };
+            let instruction =
+                Instruction::Publish { channel, seq, id, message, properties, delivered: false };
             self.broadcast(ctx, instruction);
         }
         // (c) The others count anew what they lack.

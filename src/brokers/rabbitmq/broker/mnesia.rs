@@ -78,6 +78,7 @@ pub struct Tables {
 /// A change of the tables. Changes are idempotent, and two that concern the same death commute, so
 /// that neighbours which record it at the same time agree.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant's sentence names its fields")]
 pub enum TableOp {
     /// A queue is (again) led by this process and has no other replica.
     Insert { queue: QueueId, leader: Pid, ring: Vec<Member>, durable: bool },
@@ -176,6 +177,7 @@ impl Tables {
 
 /// What a transaction is for, and so what is decided when it commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant's sentence names its fields")]
 pub enum Purpose {
     /// A ring member records a neighbour's death.
     RecordRingDeath { queue: QueueId, dead: Pid, by: Lane },

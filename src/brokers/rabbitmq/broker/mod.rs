@@ -169,7 +169,10 @@ impl Broker {
         {
             match (&mut process, input) {
                 (Process::Channel(channel), input) => channel.handle(&mut self.node, ctx, input),
-                (Process::Replica(replica), Input::Message { body, .. } | Input::Local { body }) => {
+                (
+                    Process::Replica(replica),
+                    Input::Message { body, .. } | Input::Local { body },
+                ) => {
                     replica.handle(&mut self.node, ctx, body);
                 }
                 (Process::Group(group), Input::Message { body, .. } | Input::Local { body }) => {

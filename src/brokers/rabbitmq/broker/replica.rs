@@ -241,11 +241,7 @@ impl Replica {
         }
     }
 
-    fn journal_synced<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn journal_synced<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
         self.flushing = false;
         let mut due = std::mem::take(&mut self.due);
         self.bq.synced(&mut due);

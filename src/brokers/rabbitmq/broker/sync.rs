@@ -168,8 +168,7 @@ impl Replica {
         ctx: &mut Context<'_, Message, O>,
         batch: SyncBatch,
     ) {
-        let from_current_leader =
-            self.mirror_sync.is_some_and(|sync| sync.leader == batch.leader);
+        let from_current_leader = self.mirror_sync.is_some_and(|sync| sync.leader == batch.leader);
         if !from_current_leader {
             return;
         }

@@ -76,11 +76,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn work_done<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        id: u32,
-    ) {
+    pub(super) fn work_done<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, id: u32) {
         let transactions = &mut self.node.mnesia.transactions;
         if let Some(transaction) = transactions.iter_mut().find(|t| t.id == id) {
             transaction.working = false;
@@ -220,8 +216,7 @@ impl Broker {
         event.destination = Some(destination);
         ctx.observer().event(now, event);
         self.commit(ctx, TableOp::AddMirror { queue, member, right_of });
-        let Some(leader) = self.node.mnesia.tables.queue(queue).map(|record| record.leader)
-        else {
+        let Some(leader) = self.node.mnesia.tables.queue(queue).map(|record| record.leader) else {
             return;
         };
         let mirror = member.replica;
