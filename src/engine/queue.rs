@@ -15,8 +15,10 @@
 //! Only a pop may move `last`: looking at the earliest time by opening its slot would forbid pushes
 //! before that time. [`EventQueue::pop_before`] reads a slot before it opens it.
 //!
-//! A slot is a list of chunks from one pool, so memory follows the number of pending entries and not
-//! the past peak of every slot: 24 bytes for an entry of a 16-byte event and little more.
+//! A slot has a chunk of 8 places of its own, so that a push into an empty slot is like any other
+//! (an empty slot cannot be foretold, and a wrong guess costs the processor more than the push). Past
+//! that it is a list of chunks from one pool: memory follows the number of pending entries and not
+//! the past peak of every slot. A million pending 16-byte events take 24 bytes each and little more.
 
 use super::Time;
 
@@ -24,10 +26,12 @@ use super::Time;
 const BITS: u32 = 6;
 /// Slots of a level: the values of a digit.
 const DIGITS: usize = 1 << BITS;
-/// Levels, the digits of a `u64`, rounded up to a power of two so that a mask proves an index.
-const LEVELS: usize = 16;
-/// Entries of a chunk.
-const CHUNK: u32 = 16;
+/// Levels: the digits of a `u64`.
+const LEVELS: usize = 11;
+/// Levels rounded up to a power of two, so that a mask proves an index.
+const LEVELS_ROUNDED: usize = LEVELS.next_power_of_two();
+/// Places of a chunk.
+const CHUNK: usize = 8;
 /// No chunk.
 const NONE: u32 = u32::MAX;
 
@@ -37,28 +41,23 @@ struct Entry<E> {
     event: E,
 }
 
-/// The entries of a slot: from `head` to the end of its chunk, then the chunks linked to it, up to
-/// `tail`, one past the last entry. An empty slot has `tail` 0.
-#[derive(Clone, Copy, Debug, Default)]
-struct Slot {
-    head: u32,
-    tail: u32,
-}
-
 /// Events in order of time, first in first out at equal times.
 ///
 /// The queue is monotone: no event may be pushed for a time before that of the last pop.
 #[derive(Clone, Debug)]
 pub struct EventQueue<E> {
-    /// The pool of chunks.
-    entries: Vec<Entry<E>>,
+    /// The pool of chunks, `CHUNK` places each. The first `LEVELS * DIGITS` are the slots' own, the
+    /// others are added as they are needed. Empty until the first push.
+    places: Vec<Entry<E>>,
     /// For each chunk the next one of its slot, or of the free list.
     next: Vec<u32>,
     /// The free chunk to be used next.
     free: u32,
-    slots: Box<[Slot; LEVELS * DIGITS]>,
+    /// For each slot the place for its next entry. The entries lie before it: in the slot's own
+    /// chunk, then in the chunks linked to it.
+    tails: Box<[u32; LEVELS_ROUNDED * DIGITS]>,
     /// A bit for each occupied slot of a level.
-    occupied: [u64; LEVELS],
+    occupied: [u64; LEVELS_ROUNDED],
     /// A bit for each level with an occupied slot.
     levels: u32,
     /// Time of the last pop, and of all that is ready.
@@ -80,11 +79,11 @@ impl<E: Copy> EventQueue<E> {
     #[must_use]
     pub fn new() -> EventQueue<E> {
         EventQueue {
-            entries: Vec::new(),
+            places: Vec::new(),
             next: Vec::new(),
             free: NONE,
-            slots: Box::new([Slot::default(); LEVELS * DIGITS]),
-            occupied: [0; LEVELS],
+            tails: Box::new(std::array::from_fn(|slot| (slot * CHUNK) as u32)),
+            occupied: [0; LEVELS_ROUNDED],
             levels: 0,
             last: 0,
             ready: Vec::new(),
@@ -139,19 +138,17 @@ impl<E: Copy> EventQueue<E> {
         if self.levels == 0 {
             return None;
         }
-        let level = self.levels.trailing_zeros() as usize % LEVELS;
-        let digit = self.occupied[level].trailing_zeros() as usize % DIGITS;
-        let Slot { head, tail } = self.slots[level * DIGITS + digit];
-        debug_assert!(tail != 0, "a slot is marked as occupied and is empty");
-        if tail != head + 1 {
-            return self.open(level, digit, limit);
+        let level = self.levels.trailing_zeros() as usize % LEVELS_ROUNDED;
+        let slot = level * DIGITS + self.occupied[level].trailing_zeros() as usize % DIGITS;
+        debug_assert!(self.tails[slot] as usize > slot * CHUNK, "an occupied slot is empty");
+        if self.tails[slot] as usize != slot * CHUNK + 1 {
+            return self.open(slot, limit);
         }
-        let Entry { at, event } = self.entries[head as usize];
+        let Entry { at, event } = self.places[slot * CHUNK];
         if at > limit {
             return None;
         }
-        self.vacate(level, digit);
-        self.release(head / CHUNK);
+        self.vacate(slot);
         self.last = at;
         self.len -= 1;
         Some((Time::from_nanos(at), event))
@@ -175,86 +172,94 @@ impl<E: Copy> EventQueue<E> {
     /// Puts an entry later than `last` into its slot.
     #[inline(always)]
     fn deal(&mut self, entry: Entry<E>) {
+        debug_assert!(entry.at > self.last);
         let level = (entry.at ^ self.last).ilog2() / BITS;
         let digit = (entry.at >> (BITS * level)) as usize % DIGITS;
-        let level = level as usize % LEVELS;
-        let mut tail = self.slots[level * DIGITS + digit].tail;
-        if tail.is_multiple_of(CHUNK) {
-            tail = self.extend(level * DIGITS + digit, entry);
+        let level = level as usize % LEVELS_ROUNDED;
+        let slot = level * DIGITS + digit;
+        let tail = self.tails[slot] as usize;
+        if tail >= self.places.len() {
+            self.furnish(entry);
         }
-        self.entries[tail as usize] = entry;
-        self.slots[level * DIGITS + digit].tail = tail + 1;
+        self.places[tail] = entry;
+        self.tails[slot] = tail as u32 + 1;
         self.occupied[level] |= 1 << digit;
         self.levels |= 1 << level;
-    }
-
-    /// Gives an empty slot its first chunk or a full one another; returns the place for an entry.
-    #[inline(always)]
-    fn extend(&mut self, slot: usize, entry: Entry<E>) -> u32 {
-        let chunk = if self.free == NONE { self.grow(entry) } else { self.free };
-        self.free = self.next[chunk as usize];
-        let Slot { head, tail } = &mut self.slots[slot];
-        if *tail == 0 {
-            *head = chunk * CHUNK;
-        } else {
-            self.next[(*tail / CHUNK - 1) as usize] = chunk;
+        if (tail + 1).is_multiple_of(CHUNK) {
+            self.extend(slot, entry);
         }
-        chunk * CHUNK
     }
 
-    /// Adds a chunk to the pool.
+    /// Links another chunk to a slot whose last chunk has just become full.
+    #[inline(always)]
+    fn extend(&mut self, slot: usize, filler: Entry<E>) {
+        let full = self.tails[slot] as usize / CHUNK - 1;
+        if self.free == NONE {
+            self.grow(filler);
+        }
+        let chunk = self.free;
+        self.free = self.next[chunk as usize];
+        self.next[full] = chunk;
+        self.tails[slot] = chunk * CHUNK as u32;
+    }
+
+    /// Makes the slots' own chunks, at the first push.
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, filler: Entry<E>) -> u32 {
+    fn furnish(&mut self, filler: Entry<E>) {
+        debug_assert!(self.places.is_empty(), "the places of a chunk in use exist");
+        self.next = vec![NONE; LEVELS * DIGITS];
+        self.places = vec![filler; LEVELS * DIGITS * CHUNK];
+    }
+
+    /// Adds a free chunk to the pool.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, filler: Entry<E>) {
         let chunk = self.next.len() as u32;
-        debug_assert!(chunk < NONE / CHUNK, "more than 2^32 events are pending");
-        self.next.push(NONE);
-        self.entries.extend_from_slice(&[filler; CHUNK as usize]);
-        chunk
+        debug_assert!(chunk < NONE / CHUNK as u32, "more than 2^32 events are pending");
+        self.next.push(self.free);
+        self.places.extend_from_slice(&[filler; CHUNK]);
+        self.free = chunk;
     }
 
     /// Marks a slot as empty.
     #[inline(always)]
-    fn vacate(&mut self, level: usize, digit: usize) {
-        self.slots[level * DIGITS + digit].tail = 0;
-        self.occupied[level] &= !(1 << digit);
+    fn vacate(&mut self, slot: usize) {
+        let level = slot / DIGITS % LEVELS_ROUNDED;
+        self.tails[slot] = (slot * CHUNK) as u32;
+        self.occupied[level] &= !(1 << (slot % DIGITS));
         self.levels &= !(u32::from(self.occupied[level] == 0) << level);
-    }
-
-    /// Puts a chunk on the free list.
-    #[inline(always)]
-    fn release(&mut self, chunk: u32) {
-        self.next[chunk as usize] = self.free;
-        self.free = chunk;
     }
 
     /// Opens the slot with the earliest entries if the earliest time is at most `limit`: takes the
     /// first of that time, makes the others of that time ready, deals out the rest.
     #[inline(never)]
-    fn open(&mut self, level: usize, digit: usize, limit: u64) -> Option<(Time, E)> {
-        let Slot { head, tail } = self.slots[level * DIGITS + digit];
-        let earliest = self.earliest(head, tail);
+    fn open(&mut self, slot: usize, limit: u64) -> Option<(Time, E)> {
+        let tail = self.tails[slot] as usize;
+        let earliest = self.earliest(slot, tail);
         if earliest > limit {
             return None;
         }
-        self.vacate(level, digit);
+        self.vacate(slot);
         self.last = earliest;
-        let mut chunk = head / CHUNK;
-        let last_chunk = (tail - 1) / CHUNK;
+        let mut chunk = slot;
         loop {
-            let start = chunk * CHUNK;
-            let end = if chunk == last_chunk { tail } else { start + CHUNK };
-            for place in start..end {
-                let entry = self.entries[place as usize];
+            let following = self.next[chunk] as usize;
+            let end = if chunk == tail / CHUNK { tail } else { (chunk + 1) * CHUNK };
+            for place in chunk * CHUNK..end {
+                let entry = self.places[place];
                 if entry.at == earliest {
                     self.ready.push(entry.event);
                 } else {
                     self.deal(entry);
                 }
             }
-            let following = self.next[chunk as usize];
-            self.release(chunk);
-            if chunk == last_chunk {
+            if chunk != slot {
+                self.next[chunk] = self.free;
+                self.free = chunk as u32;
+            }
+            if chunk == tail / CHUNK {
                 break;
             }
             chunk = following;
@@ -264,18 +269,16 @@ impl<E: Copy> EventQueue<E> {
 
     /// The earliest time among the entries of a slot.
     #[inline(always)]
-    fn earliest(&self, head: u32, tail: u32) -> u64 {
+    fn earliest(&self, slot: usize, tail: usize) -> u64 {
         let mut earliest = u64::MAX;
-        let mut chunk = head / CHUNK;
-        let last_chunk = (tail - 1) / CHUNK;
-        while chunk != last_chunk {
-            let start = (chunk * CHUNK) as usize;
-            for entry in &self.entries[start..start + CHUNK as usize] {
+        let mut chunk = slot;
+        while chunk != tail / CHUNK {
+            for entry in &self.places[chunk * CHUNK..(chunk + 1) * CHUNK] {
                 earliest = earliest.min(entry.at);
             }
-            chunk = self.next[chunk as usize];
+            chunk = self.next[chunk] as usize;
         }
-        for entry in &self.entries[(last_chunk * CHUNK) as usize..tail as usize] {
+        for entry in &self.places[chunk * CHUNK..tail] {
             earliest = earliest.min(entry.at);
         }
         earliest
