@@ -20,15 +20,16 @@ pub(crate) enum Owed<M> {
     Unblock { lane: Lane, done: M },
 }
 
-/// What keeps a node's process from running, and its host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The faults (by their place in the schedule) that keep a node's process from running. Lists, not
+/// counts: a fault takes back what it did itself, and that once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Holds {
-    /// Faults that want the process to be down.
-    pub(crate) down: u32,
-    /// Faults that keep the host without power.
-    pub(crate) power: u32,
-    /// Faults that freeze this incarnation of the process.
-    pub(crate) pause: u32,
+    /// Those that want the process to be down.
+    pub(crate) down: Vec<u32>,
+    /// Those that keep the host without power.
+    pub(crate) power: Vec<u32>,
+    /// Those that freeze this incarnation of the process.
+    pub(crate) pause: Vec<u32>,
 }
 
 /// One node.
@@ -49,6 +50,8 @@ pub(crate) struct Node<M> {
     /// Which start of the process this is, from 0; meaningless before the first.
     pub(crate) incarnation: u32,
     pub(crate) started: bool,
+    /// Whether the process has been told that it starts.
+    pub(crate) booted: bool,
     pub(crate) lanes: Lanes<M>,
     pub(crate) stream: Stream,
     pub(crate) busy: Span,
@@ -71,6 +74,7 @@ impl<M> Node<M> {
             holds: Holds::default(),
             incarnation: 0,
             started: false,
+            booted: false,
             lanes: Lanes::new(),
             stream,
             busy: Span::ZERO,
@@ -131,8 +135,9 @@ impl<M> Node<M> {
     /// The process is gone with all that it had in memory.
     pub(crate) fn end(&mut self, state: NodeState) {
         self.alive = false;
+        self.booted = false;
         self.paused = false;
-        self.holds.pause = 0;
+        self.holds.pause.clear();
         self.stopping = false;
         self.state = state;
         self.lanes.reset();

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::{Span, Time};
+use crate::engine::Time;
 
 use super::super::event::Event;
 use super::super::machine::{Closing, ConnId, ConnectError, Input, Lane, Port};
@@ -558,11 +558,5 @@ impl<M> World<M> {
             (pair[0].alive || pair[1].alive)
                 && pair.iter().any(|s| s.flow.stalled && s.flow.is_waiting())
         })
-    }
-
-    /// Latency of one hop that is not part of a flow.
-    pub(crate) fn hop(&mut self, link: u32) -> Span {
-        let now = self.kernel.now();
-        self.net.links[link as usize].latency(now)
     }
 }

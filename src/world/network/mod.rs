@@ -11,7 +11,7 @@ mod connect;
 mod link;
 mod topology;
 
-pub(crate) use connection::{Arrival, Side, SideState};
+pub(crate) use connection::{Arrival, BOUND, Cargo, Side, SideState};
 pub(crate) use link::{CUT, Change, DARK, Link, REJECTS};
 pub use topology::{
     CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology, TopologyError,
@@ -148,12 +148,6 @@ impl<M> Network<M> {
     pub(crate) fn remove_override(&mut self, key: u32) {
         self.overrides.retain(|o| o.key != key);
         (0..self.links.len()).for_each(|index| self.rechange(index));
-    }
-
-    /// Whether packets from one host reach another; makes no link.
-    pub(crate) fn is_open(&self, from: u32, to: u32) -> bool {
-        let pair = self.pair(from, to);
-        self.drops[pair] == 0 && self.rejects[pair] == 0 && !self.dark[to as usize]
     }
 
     /// Index of a side, if its connection is still there.
