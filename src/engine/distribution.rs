@@ -1,6 +1,6 @@
 //! Distributions of spans and sizes in whole units.
 
-use super::math::{exp, ln, normal_quantile};
+use super::math::{exp, ln};
 use super::{Span, Stream};
 
 /// A distribution of a span in nanoseconds, or of a size in whole units.
@@ -60,18 +60,20 @@ impl Distribution {
     }
 
     /// Draws a value.
+    #[inline(always)]
     pub fn sample(&self, stream: &mut Stream) -> u64 {
         match *self {
             Distribution::Constant(value) => value,
             Distribution::Uniform { low, high } => stream.between(low, high.max(low)),
-            Distribution::Exponential { mean } => whole(-ln(unit(stream.next_u64())) * mean as f64),
+            Distribution::Exponential { mean } => whole(stream.exponential() * mean as f64),
             Distribution::LogNormal(LogNormal { median, sigma, .. }) => {
-                whole(median as f64 * exp(sigma * normal_quantile(unit(stream.next_u64()))))
+                whole(median as f64 * exp(sigma * stream.normal()))
             }
         }
     }
 
     /// Draws a span; the distribution is one of nanoseconds.
+    #[inline(always)]
     pub fn span(&self, stream: &mut Stream) -> Span {
         Span::from_nanos(self.sample(stream))
     }
@@ -109,12 +111,15 @@ impl Distribution {
     }
 }
 
-/// A number between 0 and 1, neither included, from 52 random bits.
-fn unit(word: u64) -> f64 {
-    ((word >> 12) as f64 + 0.5) * (1.0 / (1u64 << 52) as f64)
-}
-
-/// The one place where a float becomes a whole number: to the nearest, halves up.
+/// The one place where a float becomes a whole number: the nearest one, of two the even one.
+#[inline(always)]
 fn whole(value: f64) -> u64 {
-    (value + 0.5) as u64
+    debug_assert!(value >= 0.0, "a sample of {value}");
+    const TWO_52: f64 = 4_503_599_627_370_496.0;
+    if value < TWO_52 / 2.0 {
+        // The sum is rounded to a whole number, which is then its fraction.
+        (value + TWO_52).to_bits() & 0x000f_ffff_ffff_ffff
+    } else {
+        value as u64
+    }
 }
