@@ -7,8 +7,12 @@ mod latency;
 mod ledger;
 mod lines;
 mod losses;
+#[cfg(test)]
+mod memory;
 mod options;
 mod report;
+#[cfg(test)]
+mod stories;
 mod timeline;
 mod windows;
 
