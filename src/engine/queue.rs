@@ -31,7 +31,11 @@ const LEVELS: usize = 11;
 /// Levels rounded up to a power of two, so that a mask proves an index.
 const LEVELS_ROUNDED: usize = LEVELS.next_power_of_two();
 /// Places of a chunk.
-const CHUNK: usize = 8;
+const CHUNK: usize = 16;
+/// A slot with no more entries than this is sorted and not dealt out.
+const SORTED: usize = 8;
+/// Places of the run.
+const RUN: usize = 16;
 /// No chunk.
 const NONE: u32 = u32::MAX;
 
@@ -60,6 +64,12 @@ pub struct EventQueue<E> {
     occupied: [u64; LEVELS_ROUNDED],
     /// A bit for each level with an occupied slot.
     levels: u32,
+    /// The slot that is being popped, sorted: those of these places from `run_head` to `run_tail`.
+    run: Vec<Entry<E>>,
+    run_head: usize,
+    run_tail: usize,
+    /// All entries up to this time are in `run` or `ready`. Never before `last`.
+    window: u64,
     /// Time of the last pop, and of all that is ready.
     last: u64,
     /// Events at `last`, of which those before `taken` have been popped.
@@ -85,6 +95,10 @@ impl<E: Copy> EventQueue<E> {
             tails: Box::new(std::array::from_fn(|slot| (slot * CHUNK) as u32)),
             occupied: [0; LEVELS_ROUNDED],
             levels: 0,
+            run: Vec::new(),
+            run_head: 0,
+            run_tail: 0,
+            window: 0,
             last: 0,
             ready: Vec::new(),
             taken: 0,
@@ -98,10 +112,52 @@ impl<E: Copy> EventQueue<E> {
         let at = at.as_nanos();
         debug_assert!(at >= self.last, "pushed at {at}, after a pop at {}", self.last);
         self.len += 1;
-        if at == self.last {
-            self.ready.push(event);
+        if at <= self.window {
+            self.push_near(Entry { at, event });
         } else {
             self.deal(Entry { at, event });
+        }
+    }
+
+    /// Adds an entry that comes before all that lie in slots.
+    #[inline(never)]
+    fn push_near(&mut self, entry: Entry<E>) {
+        let run = &self.run[self.run_head..self.run_tail];
+        if entry.at == self.last && run.first().is_none_or(|first| first.at > entry.at) {
+            self.ready.push(entry.event);
+            return;
+        }
+        if self.run_tail == RUN {
+            self.close_run();
+            self.settle(entry);
+            return;
+        }
+        let mut place = self.run_tail;
+        while place > self.run_head && self.run[place - 1].at > entry.at {
+            self.run[place] = self.run[place - 1];
+            place -= 1;
+        }
+        self.run[place] = entry;
+        self.run_tail += 1;
+    }
+
+    /// Deals out what is left of the run.
+    fn close_run(&mut self) {
+        self.window = self.last;
+        for place in self.run_head..self.run_tail {
+            self.settle(self.run[place]);
+        }
+        self.run_head = 0;
+        self.run_tail = 0;
+    }
+
+    /// Makes an entry of the time `last` ready and deals out a later one.
+    #[inline(always)]
+    fn settle(&mut self, entry: Entry<E>) {
+        if entry.at == self.last {
+            self.ready.push(entry.event);
+        } else {
+            self.deal(entry);
         }
     }
 
@@ -135,6 +191,9 @@ impl<E: Copy> EventQueue<E> {
         if self.taken < self.ready.len() {
             return self.take_ready(limit);
         }
+        if self.run_head < self.run_tail {
+            return self.take_run(limit);
+        }
         if self.levels == 0 {
             return None;
         }
@@ -149,6 +208,19 @@ impl<E: Copy> EventQueue<E> {
             return None;
         }
         self.vacate(slot);
+        self.last = at;
+        self.window = at;
+        self.len -= 1;
+        Some((Time::from_nanos(at), event))
+    }
+
+    #[inline(always)]
+    fn take_run(&mut self, limit: u64) -> Option<(Time, E)> {
+        let Entry { at, event } = self.run[self.run_head];
+        if at > limit {
+            return None;
+        }
+        self.run_head += 1;
         self.last = at;
         self.len -= 1;
         Some((Time::from_nanos(at), event))
@@ -209,6 +281,7 @@ impl<E: Copy> EventQueue<E> {
     fn furnish(&mut self, filler: Entry<E>) {
         debug_assert!(self.places.is_empty(), "the places of a chunk in use exist");
         self.next = vec![NONE; LEVELS * DIGITS];
+        self.run = vec![filler; RUN];
         self.places = vec![filler; LEVELS * DIGITS * CHUNK];
     }
 
@@ -237,23 +310,24 @@ impl<E: Copy> EventQueue<E> {
     #[inline(never)]
     fn open(&mut self, slot: usize, limit: u64) -> Option<(Time, E)> {
         let tail = self.tails[slot] as usize;
+        if tail - slot * CHUNK <= SORTED {
+            self.sort(slot, tail);
+            return self.take_run(limit);
+        }
         let earliest = self.earliest(slot, tail);
         if earliest > limit {
             return None;
         }
         self.vacate(slot);
         self.last = earliest;
+        self.window = earliest;
         let mut chunk = slot;
         loop {
             let following = self.next[chunk] as usize;
             let end = if chunk == tail / CHUNK { tail } else { (chunk + 1) * CHUNK };
             for place in chunk * CHUNK..end {
                 let entry = self.places[place];
-                if entry.at == earliest {
-                    self.ready.push(entry.event);
-                } else {
-                    self.deal(entry);
-                }
+                self.settle(entry);
             }
             if chunk != slot {
                 self.next[chunk] = self.free;
@@ -265,6 +339,27 @@ impl<E: Copy> EventQueue<E> {
             chunk = following;
         }
         self.take_ready(limit)
+    }
+
+    /// Makes the few entries of a slot the run: each goes to the place that is the number of entries
+    /// before it.
+    #[inline(always)]
+    fn sort(&mut self, slot: usize, tail: usize) {
+        self.vacate(slot);
+        let entries = &self.places[slot * CHUNK..tail];
+        for (i, entry) in entries.iter().enumerate() {
+            let mut before = 0;
+            for other in &entries[..i] {
+                before += usize::from(other.at <= entry.at);
+            }
+            for other in &entries[i + 1..] {
+                before += usize::from(other.at < entry.at);
+            }
+            self.run[before] = *entry;
+        }
+        self.run_head = 0;
+        self.run_tail = entries.len();
+        self.window = entries[0].at | ((1 << (slot / DIGITS * BITS as usize)) - 1);
     }
 
     /// The earliest time among the entries of a slot.
