@@ -34,7 +34,7 @@ fn main() {
         measure("w2", "records", records, repeats, || log::run(records as u32));
     }
     if wanted("hold") {
-        for pending in [100, 10_000, 1_000_000] {
+        for pending in [10, 100, 10_000, 1_000_000] {
             hold(pending, number(1).unwrap_or(4_000_000), repeats);
         }
     }
