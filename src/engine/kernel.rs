@@ -125,6 +125,10 @@ impl<E: Event> Kernel<E> {
     /// # Errors
     /// [`Runaway`] if the event is one more than the [`Limits`] allow. The run is over then.
     #[inline(always)]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "an event is asked for by a loop that handles it"
+    )]
     pub fn next(&mut self) -> Result<Option<E>, Runaway> {
         match self.queue.pop() {
             Some((at, event)) => self.dispatch(at, event).map(Some),
