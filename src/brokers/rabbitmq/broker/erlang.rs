@@ -245,20 +245,53 @@ impl Node {
         self.peers.iter().find(of).map(|peer| peer.node)
     }
 
-    /// A connection stands: what waited for it goes out.
-    pub(super) fn link_up<O: Observer>(
+    /// This side's attempt has reached the peer: introduce this node. The connection counts only
+    /// when the peer has answered, for it may prefer its own attempt.
+    pub(super) fn introduce<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        conn: ConnId,
+    ) {
+        let hello = Message::MnesiaHello { from: self.me, incarnation: self.incarnation };
+        ctx.send_to(conn, Lane::MAIN, hello, 200);
+    }
+
+    /// The peer has introduced itself: an own attempt has succeeded.
+    pub(super) fn introduced<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+    ) {
+        if let Some(peer) = self.peer(node)
+            && let Link::Pending(conn) = peer.link
+        {
+            self.stand(ctx, node, conn);
+        }
+    }
+
+    /// A peer's attempt is accepted.
+    fn link_up<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
         node: NodeId,
         conn: ConnId,
     ) {
-        let (me, incarnation) = (self.me, self.incarnation);
+        self.introduce(ctx, conn);
+        self.stand(ctx, node, conn);
+    }
+
+    /// A connection stands: what waited for it goes out.
+    fn stand<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+        conn: ConnId,
+    ) {
         let Some(peer) = self.peer(node) else { return };
         peer.link = Link::Up(conn);
         peer.received = ctx.bytes_received(conn);
         peer.sent = ctx.bytes_sent(conn);
         peer.silent_ticks = 0;
-        ctx.send_to(conn, Lane::MAIN, Message::MnesiaHello { from: me, incarnation }, 200);
         for (lane, message, bytes) in std::mem::take(&mut peer.waiting) {
             ctx.send_to(conn, lane, message, bytes);
         }

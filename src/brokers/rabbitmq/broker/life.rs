@@ -38,8 +38,8 @@ impl Broker {
             }
             Input::Accepted { conn, peer, .. } => self.node.accepted(ctx, peer, conn),
             Input::Connected { conn } => {
-                if let Some(peer) = self.node.peer_of(conn) {
-                    self.node.link_up(ctx, peer, conn);
+                if self.node.peer_of(conn).is_some() {
+                    self.node.introduce(ctx, conn);
                 }
             }
             Input::Failed { conn, .. } => self.node.unreachable(ctx, conn),
@@ -344,6 +344,7 @@ impl Node {
         from: NodeId,
         incarnation: u32,
     ) {
+        self.introduced(ctx, from);
         let me = self.me;
         let (running, waiting) = (self.status == Status::Running, self.status == Status::Booting);
         let Some(peer) = self.peer(from) else { return };
