@@ -147,7 +147,8 @@ pub(super) fn normals(words: &[u64; 8], normals: &mut [f64; 8]) {
 /// The value below which a standard normal variable lies with probability `p`, 0 < `p` < 1.
 ///
 /// Wichura's algorithm AS 241 (Applied Statistics 37, 1988, PPND16): a ratio of two polynomials of
-/// degree 7, in 0.180625 − (p − ½)² in the middle and in √(−ln p) in the tails. Within 10⁻¹⁵, relatively.
+/// degree 7, in 0.180625 − (p − ½)² in the middle and in √(−ln p) in the tails. Within 10⁻¹⁵,
+/// relatively.
 #[must_use]
 pub fn normal_quantile(p: f64) -> f64 {
     debug_assert!(p > 0.0 && p < 1.0, "normal_quantile({p})");
@@ -294,6 +295,7 @@ mod tests {
             (0.99, 2.326_347_874_040_841),
             (0.999, 3.090_232_306_167_813_5),
             (1e-10, -6.361_340_902_404_056),
+            (1e-15, -7.941_345_326_170_997),
         ] {
             assert!((normal_quantile(p) - z).abs() < 1e-14, "{p}: {}", normal_quantile(p));
         }
