@@ -1,4 +1,4 @@
-//! What the engine costs: `cargo bench --bench engine [-- w1|w2|hold|fork|draws [count [repeats]]]`.
+//! What the engine costs: `cargo bench --bench engine [-- PART [COUNT [REPEATS]]]`, of these parts:
 //!
 //! * `w1`: three nodes, 64 tokens; a token that arrives is sent on, exponential latency of mean
 //!   500 us from one stream. One event a hop.
@@ -8,8 +8,8 @@
 //! * `fork`: a clone of a kernel with a thousand events pending.
 //! * `draws`: the random streams and distributions by themselves.
 //!
-//! Everything goes through the public interface with the fingerprint on. Each line has the median of
-//! the repeats, per second of CPU time where the system tells it and of wall time otherwise.
+//! Everything goes through the public interface with the fingerprint on. Each line has the median
+//! of the repeats, per second of CPU time where the system tells it and of wall time otherwise.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the wall clock")]
 
 use std::hint::black_box;

@@ -22,7 +22,8 @@ const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 /// Natural logarithm of a positive number (not of a subnormal one or infinity).
 ///
 /// `x = m × 2^e` with `m` from √½ to √2, `s = (m − 1) ÷ (m + 1)`, and
-/// `ln x = e ln 2 + 2 (s + s³/3 + s⁵/5 + ... + s¹⁷/17)`. Within 2·10⁻¹⁵ of the true value, relatively.
+/// `ln x = e ln 2 + 2 (s + s³/3 + s⁵/5 + ... + s¹⁷/17)`. Within 2·10⁻¹⁵ of the true value,
+/// relatively.
 #[inline(always)]
 #[must_use]
 pub fn ln(x: f64) -> f64 {
@@ -69,7 +70,8 @@ pub fn exp(x: f64) -> f64 {
     value * f64::from_bits(scale)
 }
 
-/// A number between 0 and 1, neither included: `(k + ½) ÷ 2^52`, k being the high 52 bits of `word`.
+/// A number between 0 and 1, neither included: `(k + ½) ÷ 2^52`, k being the high 52 bits of
+/// `word`.
 #[inline(always)]
 #[must_use]
 pub(super) fn unit(word: u64) -> f64 {
@@ -90,9 +92,9 @@ const CENTRE: f64 = 6.25;
 /// The standard normal quantile of `p = unit(word)` for p from 0.00049 to 0.99951, without a branch
 /// so that a loop over it becomes vector code; the flag is false for another p.
 ///
-/// With `q = 2p − 1` and `w = −ln(1 − q²)` the quantile divided by q is a smooth function of w. It is
-/// the polynomial whose coefficients are [`CENTRE_SERIES`], in `x = 0.32 w − 1`: its expansion in
-/// Chebyshev polynomials on 0 to 6.25, cut after the 15th. Within 5·10⁻¹² of the true value.
+/// With `q = 2p − 1` and `w = −ln(1 − q²)` the quantile divided by q is a smooth function of w. It
+/// is the polynomial whose coefficients are [`CENTRE_SERIES`], in `x = 0.32 w − 1`: its expansion
+/// in Chebyshev polynomials on 0 to 6.25, cut after the 15th. Within 5·10⁻¹² of the true value.
 #[inline(always)]
 fn normal_centre(word: u64) -> (f64, bool) {
     let p = unit(word);
