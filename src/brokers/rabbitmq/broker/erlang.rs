@@ -210,9 +210,10 @@ impl Node {
         ctx.after(setup, Lane::MAIN, Message::SetupTimeout { conn });
     }
 
-    /// A peer has connected to this node. If both sides connect at once the one with the smaller
-    /// name wins (dist_util.erl: `mark_pending`, simultaneous connects).
-    pub(super) fn accepted<O: Observer>(
+    /// A peer introduces itself over `conn`. That completes an own attempt; over a connection that
+    /// it has set up, it is taken, unless both sides are at it: then the attempt of the node with
+    /// the smaller name stands (dist_util.erl: `mark_pending`, simultaneous connects).
+    pub(super) fn introduced<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
         node: NodeId,
@@ -224,19 +225,25 @@ impl Node {
             return;
         };
         match peer.link {
-            Link::Pending(_) if me < node => ctx.abort(conn),
+            Link::Up(current) if current == conn => return,
+            Link::Pending(own) if own == conn => {}
+            Link::Pending(_) if me < node => {
+                ctx.abort(conn);
+                return;
+            }
             Link::Pending(own) => {
                 ctx.abort(own);
-                self.link_up(ctx, node, conn);
+                self.introduce(ctx, conn);
             }
             // It has given up the connection that this side still believes in.
             Link::Up(old) => {
                 ctx.abort(old);
                 self.link_down(ctx, node);
-                self.link_up(ctx, node, conn);
+                self.introduce(ctx, conn);
             }
-            Link::Down => self.link_up(ctx, node, conn),
+            Link::Down => self.introduce(ctx, conn),
         }
+        self.stand(ctx, node, conn);
     }
 
     /// The peer behind a connection.
@@ -245,8 +252,8 @@ impl Node {
         self.peers.iter().find(of).map(|peer| peer.node)
     }
 
-    /// This side's attempt has reached the peer: introduce this node. The connection counts only
-    /// when the peer has answered, for it may prefer its own attempt.
+    /// Introduces this node over a connection. One that this side has set up counts only when the
+    /// peer has answered, for it may prefer its own attempt.
     pub(super) fn introduce<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
@@ -254,30 +261,6 @@ impl Node {
     ) {
         let hello = Message::MnesiaHello { from: self.me, incarnation: self.incarnation };
         ctx.send_to(conn, Lane::MAIN, hello, 200);
-    }
-
-    /// The peer has introduced itself: an own attempt has succeeded.
-    pub(super) fn introduced<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
-        if let Some(peer) = self.peer(node)
-            && let Link::Pending(conn) = peer.link
-        {
-            self.stand(ctx, node, conn);
-        }
-    }
-
-    /// A peer's attempt is accepted.
-    fn link_up<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-        conn: ConnId,
-    ) {
-        self.introduce(ctx, conn);
-        self.stand(ctx, node, conn);
     }
 
     /// A connection stands: what waited for it goes out.

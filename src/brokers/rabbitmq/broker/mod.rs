@@ -265,7 +265,22 @@ impl Broker {
     }
 
     /// x
-    pub fn why(&self) -> String { format!("{:?} tx {:?} {:?}", self.node.status, self.node.mnesia.transactions, self.processes.iter().flatten().filter(|p| match p { Process::Channel(c) => !c.is_settled(), Process::Replica(r) => !r.is_settled(), _ => false}).collect::<Vec<_>>()) }
+    pub fn why(&self) -> String {
+        format!(
+            "{:?} tx {:?} {:?}",
+            self.node.status,
+            self.node.mnesia.transactions,
+            self.processes
+                .iter()
+                .flatten()
+                .filter(|p| match p {
+                    Process::Channel(c) => !c.is_settled(),
+                    Process::Replica(r) => !r.is_settled(),
+                    _ => false,
+                })
+                .collect::<Vec<_>>()
+        )
+    }
     /// Whether time alone will not change anything here.
     #[must_use]
     pub fn is_settled(&self) -> bool {
