@@ -72,13 +72,13 @@ pub(crate) fn percent(share: f64) -> String {
     "99.9999 %".to_owned()
 }
 
-/// A large rate: `512 /s`, `12.3 k/s`, `4.51 M/s`.
-pub(crate) fn rate(per_second: f64) -> String {
+/// A rate: `512 events/s`, `12.3 k events/s`, `4.51 M events/s`.
+pub(crate) fn rate(per_second: f64, of: &str) -> String {
     let n = per_second.max(0.0).round() as u64;
     match n {
-        0..10_000 => format!("{}/s", grouped(n)),
-        10_000..1_000_000 => three_digits(n, 1_000, "k/s"),
-        _ => three_digits(n, 1_000_000, "M/s"),
+        0..10_000 => format!("{} {of}/s", grouped(n)),
+        10_000..1_000_000 => format!("{} {of}/s", three_digits(n, 1_000, "k")),
+        _ => format!("{} {of}/s", three_digits(n, 1_000_000, "M")),
     }
 }
 
@@ -119,9 +119,9 @@ mod tests {
 
     #[test]
     fn rates_shrink_to_k_and_m() {
-        assert_eq!(rate(499.6), "500/s");
-        assert_eq!(rate(12_345.0), "12.3 k/s");
-        assert_eq!(rate(4_510_000.0), "4.51 M/s");
+        assert_eq!(rate(499.6, "lines"), "500 lines/s");
+        assert_eq!(rate(12_345.0, "lines"), "12.3 k lines/s");
+        assert_eq!(rate(4_510_000.0, "lines"), "4.51 M lines/s");
     }
 
     #[test]

@@ -90,13 +90,14 @@ pub fn latency_svg(report: &Report) -> Result<String> {
 }
 
 fn header(canvas: &mut Canvas<'_>, report: &Report) -> Result<()> {
-    let name = format!("{} · seed {} · latency", report.scenario, report.seed);
     let mode = format!("{} {}", report.mode, report.broker_version);
     let mode_look = Type::plain(13, MUTED).ending();
     canvas.text((WIDTH - RIGHT, 26), &mode, mode_look)?;
     let heading = Type::plain(18, INK).bold();
     let room = WIDTH - RIGHT - canvas.width(&mode, mode_look)? - 40;
-    let name = canvas.fitted(&name, heading, room)?;
+    let seed = format!(" · seed {} · latency", report.seed);
+    let room = room - canvas.width(&seed, heading)?;
+    let name = canvas.fitted(&report.scenario, heading, room)? + &seed;
     canvas.text((16, 26), &name, heading)?;
     let note = "Share of samples (log scale) that were at most so late (log scale); the warm-up \
                 does not count.";

@@ -236,7 +236,6 @@ pub(super) fn draw_faults(
     canvas: &mut Canvas<'_>,
     (labels, left_out): &(Vec<FaultLabel>, usize),
     top: i32,
-    time: &Linear,
 ) -> Result<(), PlotError> {
     if labels.is_empty() {
         return Ok(());

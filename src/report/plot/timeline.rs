@@ -48,7 +48,7 @@ pub fn timeline_svg(report: &Report) -> Result<String, PlotError> {
         backgrounds(canvas, report, &tops, &time)?;
         bands(canvas, report, HEADER, y, &time)?;
         ticks(canvas, &tops, y, &time)?;
-        rows::draw_faults(canvas, &labels, HEADER, &time)?;
+        rows::draw_faults(canvas, &labels, HEADER)?;
         let mut top = HEADER + rows::faults_height(&labels.0);
         for group in &groups {
             group.draw(canvas, top, &time)?;
@@ -94,8 +94,9 @@ fn header(canvas: &mut Canvas<'_>, report: &Report) -> Result<(), PlotError> {
     let badge = Type::plain(13, if mark == Verdict::Undecided { INK } else { PAPER }).bold();
     let wide = canvas.width(judged, badge)? + 20;
     let room = WIDTH - RIGHT - canvas.width(&mode, mode_look)? - wide - 64;
-    let name = format!("{} · seed {}", report.scenario, report.seed);
-    let name = canvas.fitted(&name, heading, room)?;
+    let seed = format!(" · seed {}", report.seed);
+    let room = room - canvas.width(&seed, heading)?;
+    let name = canvas.fitted(&report.scenario, heading, room)? + &seed;
     canvas.text((16, 26), &name, heading)?;
     let at = 16 + canvas.width(&name, heading)? + 16;
     canvas.fill((at, 14, wide, 23), palette::verdict(mark), OPAQUE)?;
