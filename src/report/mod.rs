@@ -12,7 +12,7 @@ mod tables;
 pub mod terminal;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 
 pub use plot::{PlotError, latency_svg, timeline_svg};
 pub use tables::{Cell, Column, Exporter, MEASURES, Rows, TABLES, to_csv};

@@ -1,6 +1,6 @@
 //! The tables of the terminal summary.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
 use super::{COLUMNS, Page, Tone, cut};
 use crate::engine::Time;
@@ -81,6 +81,13 @@ pub(super) fn losses(out: &mut Page, report: &Report) {
             when,
             ranges(&group.ranges),
         ]);
+    }
+    for column in [2, 3] {
+        // Names are not to be broken: the other columns have blanks to wrap at.
+        let wide = table.column_max_content_widths()[column].min(28) + 2;
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(wide)));
+        }
     }
     print(out, &table);
     and_more(out, groups.len(), "group", "loss.csv");
