@@ -1,1 +1,8 @@
-//! brokers/rabbitmq
+//! RabbitMQ 3.10: single node, classic cluster, mirrored classic queues.
+
+pub mod broker;
+pub mod client;
+pub mod config;
+pub mod machine;
+pub mod message;
+pub mod words;

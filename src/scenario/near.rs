@@ -1,0 +1,59 @@
+//! The nearest right thing: what to suggest for a misspelt word.
+
+use strsim::damerau_levenshtein;
+
+/// How much of a text from the file is repeated in a message, in characters.
+const LONGEST: usize = 60;
+
+/// How many alternatives are listed before the list is cut.
+const MOST: usize = 24;
+
+/// The text, cut to a length that fits into a message.
+pub(crate) fn clip(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        None => text.to_owned(),
+        Some((at, _)) => format!("{}...", &text[..at]),
+    }
+}
+
+/// The word of `known` that is most like `word`, if one is like it at all.
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    // A longer word is like none of them, and comparing takes time.
+    if word.len() > 200 {
+        return None;
+    }
+    let plain = |text: &str| text.to_lowercase().replace(['_', ' ', '.'], "-");
+    let written = plain(word);
+    let distance = |name: &&&str| damerau_levenshtein(&written, &plain(name));
+    let best = known.iter().min_by_key(distance)?;
+    let close = damerau_levenshtein(&written, &plain(best)) <= (written.chars().count() / 3).max(1);
+    // The beginning or end of a word stands for the whole.
+    let part = |name: &&&str| {
+        let name = plain(name);
+        written.len() >= 3 && (name.starts_with(&written) || name.ends_with(&written))
+    };
+    if close { Some(best) } else { known.iter().find(part).copied() }
+}
+
+/// What to do about the unknown `word`: the nearest of `known`, or all of them (`what` they are).
+pub(crate) fn suggest(word: &str, known: &[&str], what: &str) -> String {
+    if known.is_empty() {
+        return "remove it".to_owned();
+    }
+    if let Some(best) = nearest(word, known) {
+        return format!("did you mean `{best}`?");
+    }
+    let listed: Vec<&str> = known.iter().take(MOST).copied().collect();
+    let more = known.len() - listed.len();
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{what} are {}{rest}", listed.join(", "))
+}
+
+/// Words in quotes: `"a", "b" or "c"`.
+pub(crate) fn quoted(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}
