@@ -160,7 +160,7 @@ fn sorted_out(name: &str, seeds: &[u64], results: Vec<Result<Report, String>>) -
 /// The exit code of one scenario: its worst seed's.
 fn judge(outcome: &Outcome) -> Exit {
     let of = |report: &Report| match report::verdict(report) {
-        _ if report.summary.unexplained > 0 => Exit::Failure,
+        _ if report::is_defective(report) => Exit::Failure,
         Verdict::Holds => Exit::Holds,
         Verdict::Undecided => Exit::Undecided,
         Verdict::Broken => Exit::Broken,

@@ -176,11 +176,11 @@ fn events() -> Vec<EventRow> {
     let mut role = event(7_750, "role", "leader", Some(1));
     role.destination = Some(DestinationId(0));
     vec![
-        event(6_000, "fault", "crash leader(orders) begins", Some(0)),
+        event(6_000, "fault", "begun: crash leader(orders)", Some(0)),
         event(6_000, "node", "killed", Some(0)),
         role,
         promoted,
-        event(16_000, "fault", "crash leader(orders) ends", Some(0)),
+        event(16_000, "fault", "ended: crash leader(orders)", Some(0)),
         event(16_000, "node", "booting", Some(0)),
         event(22_000, "node", "up", Some(0)),
     ]
@@ -301,6 +301,7 @@ pub(crate) fn crash_run() -> Report {
             loss(0, 1, 1, 7_750, (2_996, 3_009), 9),
             Loss { class: "unknown_lost", ..loss(1, 0, 0, 6_000, (3_010, 3_021), 12) },
         ],
+        causes: vec![40, 12],
         windows: vec![
             window(WindowKind::Write, 6_002, 7_802),
             window(WindowKind::EffectiveWrite, 5_900, 7_802),
@@ -329,10 +330,11 @@ pub(crate) fn crash_run() -> Report {
             judged("sometimes mirror-promoted", "reached 1 time", Verdict::Holds, None),
         ],
         remarks: vec![
-            "Write availability differs as seen by clients (95.4 %) and effectively (95.1 %): the \
-             broker confirmed messages that it then lost."
+            "write availability is 95.385 % as the client sees it and 95.128 % by what became of the \
+             messages"
                 .to_owned(),
         ],
+        inconsistencies: 0,
         fingerprint: 0x0123_4567_89ab_cdef,
         ingredients: [("outcomes", 1), ("roles", 2), ("faults", 3), ("draws", 4), ("events", 5)],
     }
@@ -383,6 +385,7 @@ pub(crate) fn crowded_run() -> Report {
     report.description = "Ten queues <on three nodes> & a nemesis that does not sleep: ".repeat(4);
     report.seed = u64::MAX;
     report.quiet = false;
+    report.remarks = vec!["the run was not quiet when its drain was over".to_owned()];
     report.ended = ms(640_000);
     report.expectations[0].verdict = Verdict::Undecided;
     let mut catalog = (*report.catalog).clone();

@@ -49,9 +49,15 @@ pub const fn verdict_word(verdict: Verdict) -> &'static str {
     }
 }
 
+/// Whether the run shows a defect of mqsim itself: exit code 4, whatever the expectations say.
+#[must_use]
+pub const fn is_defective(report: &Report) -> bool {
+    report.summary.unexplained > 0 || report.inconsistencies > 0
+}
+
 /// Whether a seed failed, so that its details are wanted.
 fn failed(report: &Report) -> bool {
-    verdict(report) == Verdict::Broken || report.summary.unexplained > 0
+    verdict(report) == Verdict::Broken || is_defective(report)
 }
 
 /// The reports that get more than a row of `summary.csv`: the first and those that failed, at most

@@ -43,18 +43,6 @@ pub(super) const fn role(rank: RoleRank) -> Fill {
     }
 }
 
-/// The word for a node's state.
-pub(super) const fn state_word(state: NodeState) -> &'static str {
-    match state {
-        NodeState::Up => "up",
-        NodeState::Booting => "booting",
-        NodeState::Killed => "killed",
-        NodeState::PowerLost => "no power",
-        NodeState::Stopped => "stopped",
-        NodeState::Paused => "paused",
-    }
-}
-
 /// The colour of a verdict.
 pub(super) const fn verdict(verdict: Verdict) -> RGBColor {
     match verdict {

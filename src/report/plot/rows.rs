@@ -8,7 +8,7 @@ use super::scale::Linear;
 use crate::engine::Time;
 use crate::observe::DestinationId;
 use crate::report::number;
-use crate::verdict::{Lane, LaneState, Report, WindowKind};
+use crate::verdict::{Lane, LaneState, Report, WindowKind, node_state_name};
 
 /// Height of a row, and of what is drawn in it.
 const PITCH: i32 = 20;
@@ -168,9 +168,7 @@ fn group(report: &Report, heading: String, lanes: &[&Lane]) -> Group {
 /// Colours and word of a state.
 fn look(report: &Report, state: LaneState) -> (Fill, String) {
     match state {
-        LaneState::Node(state) => {
-            (palette::node_state(state), palette::state_word(state).to_owned())
-        }
+        LaneState::Node(state) => (palette::node_state(state), node_state_name(state).to_owned()),
         LaneState::Role(id) => {
             let role = &report.catalog.roles[id.index()];
             (palette::role(role.rank), role.name.to_owned())

@@ -18,7 +18,12 @@ const COLUMNS: &[Column] = &[
         "`fault`: a fault begins, ends or finds no target. `node`: a node changes state. `role`: a \
          node's role for a destination changes. `event`: anything else, in the family's words.",
     ),
-    column("what", "words", "The fault, the new state, the new role, or the family's word."),
+    column(
+        "what",
+        "words",
+        "`begun: `, `ended: ` or `skipped: ` and the fault; the new state; the new role or `none`; \
+         or the family's word.",
+    ),
     column("node", "name", "Where; empty if on no node in particular."),
     column("destination", "name", "The destination that it concerns; empty if none."),
     column("subject", "name", "The other node that it concerns; empty if none."),

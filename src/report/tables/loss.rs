@@ -17,7 +17,8 @@ const COLUMNS: &[Column] = &[
         "cause",
         "name",
         "What removed the last copy, or why none was made: one of the family's causes (`mqsim list \
-         MODE`). Empty if unexplained.",
+         MODE`). Empty if it was lost on its way: no broker ever made a copy or said that it made \
+         none.",
     ),
     column(
         "because",
@@ -25,7 +26,12 @@ const COLUMNS: &[Column] = &[
         "The condition that made it the last copy; empty where there is none to name.",
     ),
     column("node", "name", "The node on which the last copy ceased to exist; empty if on none."),
-    column("at_ms", "milliseconds", "When the first of these lines was lost."),
+    column(
+        "at_ms",
+        "milliseconds",
+        "When the first of these lines was lost: its last copy went, or a broker made none. If no \
+         broker ever had to do with it, when its producer last sent it or heard of it.",
+    ),
     column("producer", "name", "Whose messages they were."),
     column(
         "destination",

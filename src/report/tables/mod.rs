@@ -1,6 +1,8 @@
 //! The CSV files: one exporter a file. Columns carry their unit and definition, which
 //! `docs/reports.md` repeats word for word (a test sees to it).
 
+#[cfg(test)]
+mod docs;
 mod events;
 mod latency;
 mod loss;

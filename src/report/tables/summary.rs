@@ -48,7 +48,11 @@ const COLUMNS: &[Column] = &[
         "Lines with outcome unknown: time-out, broken connection, ambiguous answer.",
     ),
     column("unsent", "lines", "Lines with outcome unsent: never left the producer."),
-    column("delivered", "deliveries", "Deliveries to consumers, auditors included."),
+    column(
+        "delivered",
+        "lines",
+        "Lines delivered to a consumer at least once. Auditors do not count.",
+    ),
     column("processed", "lines", "Lines that the application finished with."),
     column("redelivered", "deliveries", "Deliveries that the broker flagged as redelivered."),
     column("duplicated", "deliveries", "Deliveries of a line beyond its first."),
@@ -156,12 +160,12 @@ const COLUMNS: &[Column] = &[
     column(
         "broker_bytes_per_payload_byte",
         "ratio",
-        "Bytes sent between brokers per payload byte acknowledged.",
+        "Bytes sent between brokers per payload byte acknowledged or accepted.",
     ),
     column(
         "disk_bytes_per_payload_byte",
         "ratio",
-        "Bytes written to disk per payload byte acknowledged.",
+        "Bytes written to disk per payload byte acknowledged or accepted.",
     ),
     column("fsyncs", "operations", "fsyncs completed, all brokers together."),
     column("events", "events", "Events that the simulator dispatched."),

@@ -9,12 +9,16 @@ pub(super) struct Timeline;
 const COLUMNS: &[Column] = &[
     column("start_ms", "milliseconds", "When the bucket begins; it ends where the next begins."),
     column("attempted", "messages", "Messages that the workload wanted sent."),
-    column("acked", "lines", "Lines acknowledged."),
-    column("accepted", "lines", "Lines whose send succeeded with no answer asked for."),
-    column("returned", "lines", "Lines that came back as unroutable."),
-    column("nacked", "lines", "Lines that got a negative answer."),
-    column("unknown", "lines", "Lines whose producer gave up on an answer."),
-    column("delivered", "deliveries", "Deliveries to consumers."),
+    column("acked", "messages", "Messages acknowledged."),
+    column("accepted", "messages", "Messages whose send succeeded with no answer asked for."),
+    column("returned", "messages", "Messages that came back as unroutable."),
+    column("nacked", "messages", "Messages that got a negative answer."),
+    column("unknown", "messages", "Messages whose producer gave up on an answer."),
+    column(
+        "delivered",
+        "deliveries",
+        "Deliveries to consumers, repeated ones included. Auditors do not count.",
+    ),
     column("redelivered", "deliveries", "Deliveries flagged as redelivered."),
     column("processed", "lines", "Lines that the application finished with."),
     column(

@@ -24,8 +24,9 @@ const COLUMNS: &[Column] = &[
     column(
         "fault",
         "words",
-        "The fault that it answers to: the last that began at or before the window's end; empty \
-         if none did.",
+        "The fault that it answers to: the last that had begun when the window became one \
+         (`availability-gap` after its start), else the last that began before its end; empty if \
+         none did.",
     ),
     column("recovery_ms", "milliseconds", "Time to recover: the window's end − the fault's start."),
 ];

@@ -242,28 +242,14 @@ fn availability(out: &mut Page, report: &Report) {
         let gap = gap.map_or(String::new(), |gap| format!("   longest gap {gap}"));
         out.line(&format!("  {what:<31} {share:>12}{gap}"));
     }
-    let both = (s.write_availability, s.effective_write_availability);
-    if let (Some(seen), Some(effective)) = both
-        && seen - effective > 0.000_000_5
-    {
-        let text = "The two differ: the broker said yes to messages that it then lost or threw \
-                    away.";
-        out.wrapped("  ", text);
-    }
 }
 
 fn remarks(out: &mut Page, report: &Report) {
-    let restless = "The run was not quiet when its drain ended: what became of the last messages \
-                    is not final. A longer `drain` may help.";
-    let mut remarks: Vec<&str> = report.remarks.iter().map(String::as_str).collect();
-    if !report.quiet {
-        remarks.push(restless);
-    }
-    if remarks.is_empty() {
+    if report.remarks.is_empty() {
         return;
     }
     out.section("Remarks");
-    for remark in remarks {
+    for remark in &report.remarks {
         out.wrapped("  - ", remark);
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn losses(out: &mut Page, report: &Report) {
     let mut table = table(&header, &[0]);
     let catalog = &report.catalog;
     for group in groups.iter().take(ROWS) {
-        let cause = group.cause.map_or("unexplained", |id| catalog.causes[id.index()].name);
+        let cause = group.cause.map_or("lost on its way", |id| catalog.causes[id.index()].name);
         let because = match group.because {
             BecauseId::NONE => "-",
             id => catalog.conditions[id.index()],
