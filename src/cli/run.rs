@@ -38,18 +38,16 @@ pub(super) fn execute(simulator: &impl Simulator, wanted: &Run) -> Exit {
         }
     };
     let Some(tasks) = load(simulator, wanted) else { return Exit::Input };
-    let fresh = !wanted.out.exists();
-    let opened = interrupt.whole(|| Reports::open(&wanted.out));
-    let folders = match opened {
+    if !wanted.out.exists() {
+        interrupt.made(wanted.out.clone());
+    }
+    let folders = match interrupt.whole(|| Reports::open(&wanted.out)) {
         Ok(folders) => folders,
         Err(error) => {
             console::error(&error.to_string());
             return Exit::Failure;
         }
     };
-    if fresh {
-        interrupt.made(wanted.out.clone());
-    }
     let mut exit = Exit::Holds;
     let mut outcomes = Vec::new();
     for task in &tasks {
@@ -116,10 +114,15 @@ fn one<S: Simulator>(
     let asked = Asked { jobs, max_events: wanted.max_events };
     let text = !wanted.quiet && !wanted.json;
     let bar = console::progress(&task.name, seeds.len() as u64, text);
-    let (results, took) =
-        console::timed(|| simulator.simulate(&task.prepared, &seeds, asked, &|| bar.inc(1)));
+    let mut outcome = Outcome::of(&task.name);
+    let ((), took) = console::timed(|| {
+        // In portions, so that not all details of thousands of seeds are in memory at once.
+        for seeds in seeds.chunks(jobs.saturating_mul(16)) {
+            let results = simulator.simulate(&task.prepared, seeds, asked, &|| bar.inc(1));
+            outcome.add(seeds, results);
+        }
+    });
     bar.finish_and_clear();
-    let mut outcome = sorted_out(&task.name, &seeds, results);
     for Failure { seed, message } in &outcome.failures {
         console::error(&format!("{}, seed {seed}: {message}", task.name));
     }
@@ -144,17 +147,23 @@ fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Results by whether they came to a report.
-fn sorted_out(name: &str, seeds: &[u64], results: Vec<Result<Report, String>>) -> Outcome {
-    let mut outcome =
-        Outcome { name: name.to_owned(), folder: None, reports: Vec::new(), failures: Vec::new() };
-    for (&seed, result) in seeds.iter().zip(results) {
-        match result {
-            Ok(report) => outcome.reports.push(report),
-            Err(message) => outcome.failures.push(Failure { seed, message }),
-        }
+impl Outcome {
+    /// Nothing yet.
+    fn of(name: &str) -> Outcome {
+        let (reports, failures) = (Vec::new(), Vec::new());
+        Outcome { name: name.to_owned(), folder: None, reports, failures }
     }
-    outcome
+
+    /// Adds results, by whether they came to a report.
+    fn add(&mut self, seeds: &[u64], results: Vec<Result<Report, String>>) {
+        for (&seed, result) in seeds.iter().zip(results) {
+            match result {
+                Ok(report) => self.reports.push(report),
+                Err(message) => self.failures.push(Failure { seed, message }),
+            }
+        }
+        report::forget_details(&mut self.reports);
+    }
 }
 
 /// The exit code of one scenario: its worst seed's.

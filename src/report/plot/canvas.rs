@@ -229,12 +229,11 @@ impl Canvas<'_> {
         y: i32,
         entries: &[(RGBColor, String)],
     ) -> Result<()> {
-        let look = Type::plain(11, INK);
+        let look = Type::plain(11, INK).ending();
         let mut end = right;
         for (color, word) in entries.iter().rev() {
-            end -= self.width(word, look)?;
             self.text((end, y), word, look)?;
-            end -= 18;
+            end -= self.width(word, look)? + 18;
             self.fill((end, y - 5, 13, 10), *color, OPAQUE)?;
             end -= 16;
         }
