@@ -135,6 +135,11 @@ impl<'a> Checker<'a> {
                 }
             }
             (Data::Array(items), true) => self.items(path, items, index.unwrap_or(0)),
+            (Data::Table(_), true) if entry.key_place.is_argument() => self.reader.wrong.push(
+                entry.key_place,
+                format!("the file has no section {title}"),
+                format!("add {title} to the file; `--set` only changes what is there"),
+            ),
             (Data::Table(_), true) => self.reader.wrong.push(
                 entry.key_place,
                 format!("there may be several sections `{path}`"),
@@ -484,14 +489,18 @@ pub(crate) fn preset(spec: &'static KeySpec, version: Option<Version>) -> Option
             pairs.iter().rev().find(holds).or(pairs.first()).map(|pair| pair.1)?
         }
     };
-    Some(read_preset(spec, text))
+    match try_preset(spec, text) {
+        Ok(value) => Some(value),
+        Err(wrong) => panic!("the default of `{}` is wrong:\n{wrong}", spec.name),
+    }
 }
 
 /// Reads one default as written in the spec.
-pub(crate) fn read_preset(spec: &'static KeySpec, text: &str) -> Value {
+pub(crate) fn try_preset(spec: &'static KeySpec, text: &str) -> Result<Value, Diagnostics> {
     let mut reader = Reader::new(&Arc::new(Sources::default()), None);
-    match reader.read(&spec.kind, &Node::from_argument(text, None), spec.name) {
-        Some(value) => value,
-        None => panic!("the default of `{}` is wrong:\n{}", spec.name, reader.wrong),
+    let value = reader.read(&spec.kind, &Node::from_argument(text, None), spec.name);
+    match value {
+        Some(value) if reader.wrong.is_empty() => Ok(value),
+        _ => Err(reader.wrong),
     }
 }

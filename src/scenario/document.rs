@@ -9,7 +9,7 @@ use super::diagnostics::Diagnostics;
 use super::near;
 use super::source::{Located, Place, Sources};
 use super::syntax;
-use super::tree::{Data, Node, Table};
+use super::tree::{Data, Table};
 use super::units::Version;
 use super::{Scenario, SectionSpec};
 
@@ -94,10 +94,10 @@ impl Document {
     /// If it is missing or no text.
     pub fn mode(&self) -> Result<Located<&str>, Diagnostics> {
         match self.root.get("mode").map(|entry| &entry.node) {
-            Some(Node { data: Data::String(mode), place, .. }) => {
-                Ok(Located { value: mode, place: *place })
-            }
             Some(node) => {
+                if let Some(mode) = node.text() {
+                    return Ok(Located { value: mode, place: node.place });
+                }
                 let message = format!("`mode` must be a text, not {}", node.describe());
                 Err(self.wrong(
                     node.place,

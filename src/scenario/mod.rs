@@ -8,19 +8,21 @@
 //! describes them once, as [`KeySpec`]s in [`SectionSpec`]s; [`Document::check`] reads the file by
 //! them and hands out [`Values`] in which every default is filled in, or [`Diagnostics`] that say
 //! what is wrong, where, and what to do about it. `mqsim list` and the documentation are made
-//! from the same tables by `describe`.
+//! from the same tables by [`describe`].
 //!
 //! No more than [`MOST_BYTES`] of text are read, and no list has more than [`MOST_ITEMS`] items:
 //! 10,000 producers, consumers, queues, faults and so on each.
 
 mod check;
 mod checked;
+mod describe;
 mod diagnostics;
 mod document;
 mod near;
 mod read;
 mod render;
 mod selector;
+mod set;
 mod source;
 mod spec;
 mod syntax;
@@ -31,6 +33,7 @@ mod values;
 mod words;
 
 pub use checked::Scenario;
+pub use describe::{KeyRow, describe, distributions, flaws};
 pub use diagnostics::{Diagnostic, Diagnostics, MOST};
 pub use document::{Document, MOST_BYTES};
 pub(crate) use near::suggest;
