@@ -42,7 +42,17 @@ fn a_connection_is_refused_where_nobody_listens_and_where_the_process_is_dead() 
     let deaf = Toy::new().on(On::Boot, [Do::Ready]);
     let mut setup = setup(vec![client(2), client(3), deaf, Toy::server()], 1);
     setup.faults = vec![fault(5, None, FaultKind::Crash, &[4])];
-    assert_snapshot!(run(setup), @"");
+    assert_snapshot!(run(setup), @r"
+    0.000000 n1 boots (0)
+    0.000000 n2 boots (0)
+    0.000000 n3 boots (0)
+    0.000000 n4 boots (0)
+    0.005000 n4 dies: Killed
+    0.010000 n1 go
+    0.010000 n2 go
+    0.012000 n1 cannot connect: Refused
+    0.012000 n2 cannot connect: Refused
+    ");
 }
 
 #[test]
@@ -51,7 +61,13 @@ fn a_connection_to_a_dark_host_is_tried_for_two_minutes() {
     let client = client.on(On::Word("go"), [Do::Connect(1)]);
     let mut setup = setup(vec![client, Toy::server()], 200);
     setup.faults = vec![fault(5, None, FaultKind::PowerLoss, &[2])];
-    assert_snapshot!(run(setup), @"");
+    assert_snapshot!(run(setup), @r"
+    0.000000 n1 boots (0)
+    0.000000 n2 boots (0)
+    0.005000 n2 dies: PowerLoss
+    0.010000 n1 go
+    127.010000 n1 cannot connect: TimedOut
+    ");
 }
 
 #[test]
@@ -61,7 +77,14 @@ fn a_connection_comes_about_at_the_first_try_after_a_heal() {
     let mut setup = setup(vec![client, Toy::server()], 20);
     setup.faults = vec![cut(5, 4_000, Direction::Both, false)];
     // Tries at 0.01, 1.01, 3.01 and 7.01 s.
-    assert_snapshot!(run(setup), @"");
+    assert_snapshot!(run(setup), @r"
+    0.000000 n1 boots (0)
+    0.000000 n2 boots (0)
+    0.010000 n1 go
+    7.012000 n1 is connected
+    7.013000 n2 accepts n1
+    7.013000 n2 gets hello
+    ");
 }
 
 #[test]
@@ -90,14 +113,31 @@ fn a_cut_stalls_and_the_retransmission_timer_decides_when_it_goes_on() {
     setup.faults = vec![cut(60, 1_500, Direction::Both, false)];
     // The heal is at 1.56 s. Tries of what was sent at 0.1 s: at 0.3, 0.7, 1.5 and 3.1 s; even
     // what is sent after the heal waits for that.
-    assert_snapshot!(run(setup), @"");
+    assert_snapshot!(run(setup), @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.000000 n3 boots (0)
+    0.051000 n2 gets before
+    3.101000 n2 gets lost
+    3.101000 n2 gets behind
+    3.101000 n2 gets open again
+    ");
 }
 
 #[test]
 fn after_a_long_cut_it_takes_as_long_again_at_most() {
     let mut setup = talk(100, &[(100, "lost")]);
     setup.faults = vec![cut(60, 26_000, Direction::Both, false)];
-    assert_snapshot!(run(setup), @"");
+    assert_snapshot!(run(setup), @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.000000 n3 boots (0)
+    51.101000 n2 gets lost
+    ");
 }
 
 #[test]
@@ -105,7 +145,14 @@ fn what_is_never_acknowledged_is_given_up_after_fifteen_minutes() {
     let mut setup = talk(2_000, &[(0, "lost")]);
     setup.faults = vec![cut(0, 1_500_000, Direction::Both, false)];
     // Fault and boot share an instant; boot comes first, the packet is still on its way.
-    assert_snapshot!(run(setup), @"");
+    assert_snapshot!(run(setup), @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.000000 n3 boots (0)
+    924.600000 n1 connection closed: TimedOut
+    ");
 }
 
 #[test]
@@ -117,7 +164,16 @@ fn a_one_way_cut_lets_data_through_until_the_acknowledgements_are_missed() {
         partition.between.reverse();
     }
     setup.faults = vec![back];
-    assert_snapshot!(run(setup), @"");
+    assert_snapshot!(run(setup), @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.000000 n3 boots (0)
+    0.101000 n2 gets arrives
+    0.251000 n2 gets arrives too
+    6.301000 n2 gets waits
+    ");
 }
 
 #[test]
@@ -126,7 +182,15 @@ fn a_rejecting_cut_breaks_a_connection_that_is_used_and_refuses_new_ones() {
     let first = &mut setup.machines[0];
     *first = first.clone().on(On::Closed, [Do::Connect(1)]);
     setup.faults = vec![cut(60, 1_000, Direction::Both, true)];
-    assert_snapshot!(run(setup), @"");
+    assert_snapshot!(run(setup), @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.000000 n3 boots (0)
+    0.102000 n1 connection closed: Reset
+    0.104000 n1 cannot connect: Unreachable
+    ");
 }
 
 #[test]
@@ -141,15 +205,26 @@ fn in_a_partial_partition_the_third_sees_both() {
     };
     let mut setup = setup(vec![spoke(&[1, 2]), spoke(&[2]), hub], 1);
     setup.faults = vec![cut(50, 10_000, Direction::Both, false)];
-    assert_snapshot!(run(setup), @"");
+    assert_snapshot!(run(setup), @r"
+    0.000000 n1 boots (0)
+    0.000000 n2 boots (0)
+    0.000000 n3 boots (0)
+    0.100000 n1 go
+    0.100000 n2 go
+    0.102000 n1 is connected
+    0.102000 n2 is connected
+    0.103000 n3 accepts n1
+    0.103000 n3 gets hello
+    0.103000 n3 accepts n2
+    0.103000 n3 gets hello
+    ");
 }
 
 #[test]
 fn clients_follow_the_broker_to_which_they_are_connected() {
     let client = |to| {
-        let toy = Toy::new().on(On::Boot, [Do::Ready, Do::Connect(to)]);
-        let toy = toy.on(On::Connected, [Do::After(ms(100), "try")]);
-        toy.on(On::Word("try"), [Do::Connect(0), Do::Connect(1)]).on(On::Resumed, [])
+        let toy = Toy::new().on(On::Boot, [Do::Ready, Do::Connect(to), Do::After(ms(100), "try")]);
+        toy.on(On::Word("try"), [Do::Connect(0), Do::Connect(1)])
     };
     let story = |clients| {
         let mut setup = setup(vec![Toy::server(), Toy::server()], 2);
@@ -169,8 +244,16 @@ fn clients_follow_the_broker_to_which_they_are_connected() {
             .collect();
         lines.join("\n")
     };
-    assert_snapshot!(story(ClientSide::Follow), @"");
-    assert_snapshot!(story(ClientSide::Unaffected), @"");
+    assert_snapshot!(story(ClientSide::Follow), @r"
+    0.103000 n1 accepts n3
+    0.103000 n2 accepts n4
+    ");
+    assert_snapshot!(story(ClientSide::Unaffected), @r"
+    0.103000 n1 accepts n3
+    0.103000 n1 accepts n4
+    0.103000 n2 accepts n3
+    0.103000 n2 accepts n4
+    ");
 }
 
 #[test]
@@ -187,7 +270,17 @@ fn back_pressure_reaches_the_sender_and_ends() {
     setup.topology.socket_buffer = 10_000;
     setup.established = vec![(NodeId(0), NodeId(1))];
     let simulation = simulate(setup);
-    assert_snapshot!(story(&simulation), @"");
+    assert_snapshot!(story(&simulation), @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n1 room 0
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.100000 n2 read 0 B, wrote 0 B
+    0.101000 n1 may write
+    0.101000 n1 room 10000
+    0.102000 n2 read 10010 B, wrote 0 B
+    ");
     assert_eq!(simulation.machines()[1].received, 11);
 }
 
@@ -231,7 +324,12 @@ fn faults_of_links_stack_and_are_taken_back() {
     }
     let lines = run(setup);
     let gets: Vec<&str> = lines.lines().filter(|line| line.contains("gets")).collect();
-    assert_snapshot!(gets.join("\n"), @"");
+    assert_snapshot!(gets.join("\n"), @r"
+    0.101000 n2 gets a
+    1.111000 n2 gets b
+    2.210000 n2 gets c
+    3.101000 n2 gets d
+    ");
 }
 
 #[test]
@@ -247,8 +345,11 @@ fn a_narrow_link_and_one_that_loses_everything() {
     setup.faults = vec![narrow, lossy];
     let lines = run(setup);
     let gets: Vec<&str> = lines.lines().filter(|line| line.contains("gets")).collect();
-    // 100 bytes at 1 kB/s take 0.1 s.
-    assert_snapshot!(gets.join("\n"), @"");
+    // 100 bytes at 1 kB/s take 0.1 s. The other is sent again at 1.3, 1.7 and 2.5 s.
+    assert_snapshot!(gets.join("\n"), @r"
+    0.201000 n2 gets a
+    2.501000 n2 gets b
+    ");
 }
 
 #[test]
@@ -283,7 +384,10 @@ fn a_late_send_of_a_long_computation_does_not_hold_up_what_comes_before_it() {
     setup.established = vec![(NodeId(0), NodeId(1))];
     let lines = run(setup);
     let gets: Vec<&str> = lines.lines().filter(|line| line.contains("gets")).collect();
-    assert_snapshot!(gets.join("\n"), @"");
+    assert_snapshot!(gets.join("\n"), @r"
+    0.101000 n2 gets tick
+    2.001000 n2 gets result
+    ");
 }
 
 #[test]
@@ -319,5 +423,14 @@ fn what_is_sent_to_a_lane_arrives_there_and_bindings_hold() {
     ]);
     let mut setup = setup(vec![sender, receiver], 1);
     setup.established = vec![(NodeId(0), NodeId(1))];
-    assert_snapshot!(run(setup), @"");
+    assert_snapshot!(run(setup), @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.000000 n2 spawned lane 1
+    0.000000 n2 spawned lane 2
+    0.001000 n2 gets to the bound lane on lane 1
+    0.001000 n2 gets to lane 2 on lane 2
+    ");
 }
