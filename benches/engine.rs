@@ -1,14 +1,15 @@
-//! What the engine costs: `cargo bench --bench engine [-- w1|w2|hold|draws [count [repeats]]]`.
+//! What the engine costs: `cargo bench --bench engine [-- PART [COUNT [REPEATS]]]`, of these parts:
 //!
 //! * `w1`: three nodes, 64 tokens; a token that arrives is sent on, exponential latency of mean
 //!   500 us from one stream. One event a hop.
 //! * `w2`: a producer (window of 256), a leader, two followers, a consumer; eight events a record.
 //!   The run checks that every record was acknowledged, replicated and applied exactly once.
-//! * `hold`: one pop and one push with 100, 10 thousand and 1 million events pending.
+//! * `hold`: one pop and one push with 10, 100, 10 thousand and 1 million events pending.
+//! * `fork`: a clone of a kernel with a thousand events pending.
 //! * `draws`: the random streams and distributions by themselves.
 //!
-//! Everything goes through the public interface with the fingerprint on. Each line has the median of
-//! the repeats, per second of CPU time where the system tells it and of wall time otherwise.
+//! Everything goes through the public interface with the fingerprint on. Each line has the median
+//! of the repeats, per second of CPU time where the system tells it and of wall time otherwise.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the wall clock")]
 
 use std::hint::black_box;
@@ -25,6 +26,12 @@ fn main() {
     let number = |at: usize| arguments.get(at).and_then(|text| text.parse::<u64>().ok());
     let repeats = number(2).unwrap_or(5) as usize;
     let wanted = |name: &str| which.is_empty() || which == name;
+    // First, as what a process has freed before blurs how much memory the queue takes.
+    if wanted("hold") {
+        for pending in [10, 100, 10_000, 1_000_000] {
+            hold(pending, number(1).unwrap_or(4_000_000), repeats);
+        }
+    }
     if wanted("w1") {
         let hops = number(1).unwrap_or(4_000_000);
         measure("w1", "hops", hops, repeats, || ring(hops));
@@ -33,10 +40,8 @@ fn main() {
         let records = number(1).unwrap_or(400_000);
         measure("w2", "records", records, repeats, || log::run(records as u32));
     }
-    if wanted("hold") {
-        for pending in [100, 10_000, 1_000_000] {
-            hold(pending, number(1).unwrap_or(4_000_000), repeats);
-        }
+    if wanted("fork") {
+        fork(number(1).unwrap_or(20_000), repeats);
     }
     if wanted("draws") {
         draws(number(1).unwrap_or(10_000_000), repeats);
@@ -155,6 +160,17 @@ fn hold(pending: usize, steps: u64, repeats: usize) {
     });
 }
 
+fn fork(count: u64, repeats: usize) {
+    let mut kernel = Kernel::new(Limits::default());
+    let mut stream = Stream::fixed(3, "fork");
+    for i in 0..1_000_u64 {
+        kernel.schedule(Time::ZERO + MEAN.span(&mut stream), i);
+    }
+    measure("fork 1000", "clones", count, repeats, || {
+        (0..count).fold(0, |sum, _| sum + black_box(kernel.clone()).pending() as u64)
+    });
+}
+
 /// Bytes of memory in use by the process, if the system tells; pages are taken to be of 4 KiB.
 fn resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
@@ -270,7 +286,9 @@ mod log {
         acked: Seen,
         log: Vec<Record>,
         copies: Vec<u8>,
-        committed: Vec<u32>,
+        committed: u32,
+        /// Hash of the record ids in the order of commitment, and in that of application.
+        order: [u64; 2],
         applied_at_leader: u32,
         replicas: [Vec<Record>; 2],
         applied: u32,
@@ -281,6 +299,10 @@ mod log {
 
     fn value_of(id: u32) -> u32 {
         (id ^ 0x5bd1_e995).wrapping_mul(0x9e37_79b1).rotate_left(11)
+    }
+
+    fn roll(hash: u64, id: u32) -> u64 {
+        (hash ^ u64::from(id)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     fn note(kind: Kind, from: u8, to: u8, index: u32, record: Record) -> Note {
@@ -320,8 +342,9 @@ mod log {
                     *copies += 1;
                     if *copies == 2 {
                         let record = self.log[event.index as usize];
-                        let place = self.committed.len() as u32;
-                        self.committed.push(record.id);
+                        let place = self.committed;
+                        self.committed += 1;
+                        self.order[0] = roll(self.order[0], record.id);
                         network.send(note(Kind::Acked, LEADER, PRODUCER, event.index, record));
                         network.send(note(Kind::Apply, LEADER, CONSUMER, place, record));
                     }
@@ -347,7 +370,7 @@ mod log {
             while let Some(Some(record)) = self.held.front().copied() {
                 self.held.pop_front();
                 self.wrong += u32::from(record.value != value_of(record.id));
-                self.wrong += u32::from(self.committed[self.applied as usize] != record.id);
+                self.order[1] = roll(self.order[1], record.id);
                 self.seen.insert(record.id);
                 self.applied += 1;
             }
@@ -365,7 +388,8 @@ mod log {
             acked: Seen::new(count),
             log: Vec::new(),
             copies: Vec::new(),
-            committed: Vec::new(),
+            committed: 0,
+            order: [0; 2],
             applied_at_leader: 0,
             replicas: [Vec::new(), Vec::new()],
             applied: 0,
@@ -381,6 +405,7 @@ mod log {
         }
         assert_eq!(network.kernel.events(), u64::from(count) * 8);
         assert_eq!((nodes.acked.twice, nodes.seen.twice, nodes.wrong), (0, 0, 0));
+        assert_eq!(nodes.order[0], nodes.order[1]);
         assert_eq!((nodes.applied, nodes.applied_at_leader), (count, count));
         assert!(nodes.replicas.iter().all(|replica| *replica == nodes.log));
         network.kernel.fingerprint().total()
