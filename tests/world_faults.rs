@@ -3,7 +3,7 @@
 mod world_toy;
 
 use insta::assert_snapshot;
-use mqsim::engine::Ingredient;
+use mqsim::engine::{Ingredient, Span};
 use mqsim::observe::{DestinationId, FaultId, NodeId, NodeKind};
 use mqsim::world::fault::{ClientSide, Direction, FaultKind, Partition};
 use mqsim::world::{Pick, PlannedFault, RoleQuery, Setup, Simulation, Target};
@@ -39,9 +39,12 @@ fn pair(seconds: u64) -> Setup<Toy> {
 #[test]
 fn a_kill_resets_connections_and_what_the_kernel_has_still_arrives() {
     let mut setup = pair(2);
-    // n1 sends at the instant at which it is killed; the timer comes first.
+    // n1 sends half a millisecond before it is killed; the way takes one.
     setup.machines[0] = Toy::server()
-        .on(On::Boot, [Do::After(ms(100), "last words"), Do::After(ms(101), "never")])
+        .on(On::Boot, [
+            Do::After(Span::from_micros(99_500), "last words"),
+            Do::After(ms(101), "never"),
+        ])
         .on(On::Word("last words"), [Do::Send("last words", 10)]);
     let (story, told) = both(setup, vec![fault(100, Some(400), FaultKind::Crash, &[1])]);
     assert_snapshot!(story, @r"
