@@ -10,6 +10,8 @@ pub(crate) const CUT: u8 = 1;
 pub(crate) const REJECTS: u8 = 2;
 /// The host at the end has no power.
 pub(crate) const DARK: u8 = 4;
+/// Every packet is lost: as good as a cut, and what is sent is sent again until that is over.
+pub(crate) const LOSES_ALL: u8 = 8;
 
 /// Payload of one packet, for the number of chances that a message has to be lost (an Ethernet MTU
 /// of 1,500 bytes less IP and TCP headers with time stamps).
@@ -99,6 +101,11 @@ impl Link {
                 Change::Narrow(rate) if self.bandwidth == 0 => self.bandwidth = *rate,
                 Change::Narrow(rate) => self.bandwidth = self.bandwidth.min(*rate),
             }
+        }
+        self.blocked &= !LOSES_ALL;
+        if self.loss == Chance::ALWAYS {
+            self.blocked |= LOSES_ALL;
+            self.loss = Chance::NEVER;
         }
     }
 
