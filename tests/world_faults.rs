@@ -41,10 +41,10 @@ fn a_kill_resets_connections_and_what_the_kernel_has_still_arrives() {
     let mut setup = pair(2);
     // n1 sends half a millisecond before it is killed; the way takes one.
     setup.machines[0] = Toy::server()
-        .on(On::Boot, [
-            Do::After(Span::from_micros(99_500), "last words"),
-            Do::After(ms(101), "never"),
-        ])
+        .on(
+            On::Boot,
+            [Do::After(Span::from_micros(99_500), "last words"), Do::After(ms(101), "never")],
+        )
         .on(On::Word("last words"), [Do::Send("last words", 10)]);
     let (story, told) = both(setup, vec![fault(100, Some(400), FaultKind::Crash, &[1])]);
     assert_snapshot!(story, @r"
@@ -165,11 +165,14 @@ fn a_paused_process_finds_everything_in_order_when_it_goes_on() {
         .on(On::Boot, [Do::After(ms(150), "first"), Do::After(ms(250), "third")])
         .on(On::Word("first"), [Do::Send("first", 10)])
         .on(On::Word("third"), [Do::Send("third", 10)]);
-    setup.machines[1] = Toy::server().on(On::Boot, [
-        Do::After(ms(99), "computes"),
-        Do::After(ms(200), "second"),
-        Do::After(ms(450), "in time"),
-    ]);
+    setup.machines[1] = Toy::server().on(
+        On::Boot,
+        [
+            Do::After(ms(99), "computes"),
+            Do::After(ms(200), "second"),
+            Do::After(ms(450), "in time"),
+        ],
+    );
     setup.machines[1] = setup.machines[1]
         .clone()
         .on(On::Word("computes"), [Do::Spend(ms(3)), Do::WhenIdle("idle")]);
