@@ -1,8 +1,8 @@
 //! The fixed hash, and the fingerprint of a run that is made with it.
 //!
-//! The hash is written down here and nowhere else, so that a fingerprint printed by one build can be
-//! compared with that of another. One step is a *fold-multiply*: the 128-bit product of two 64-bit
-//! words, its high half xored onto its low half.
+//! The hash is written down here and nowhere else, so that a fingerprint printed by one build can
+//! be compared with that of another. One step is a *fold-multiply*: the 128-bit product of two
+//! 64-bit words, its high half xored onto its low half.
 //!
 //! ```text
 //! mix(a, b)        = low(a × b) xor high(a × b)
@@ -154,5 +154,104 @@ impl Fingerprint {
     #[must_use]
     pub const fn total(&self) -> u64 {
         hash_words(&self.states)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The hash as the head of this file writes it, in plain arithmetic.
+    fn written_down(words: &[u64]) -> u64 {
+        let mut state = 0x243f_6a88_85a3_08d3_u64;
+        for word in words.iter().copied().chain([words.len() as u64]) {
+            let product = u128::from(state ^ word) * 0x9e37_79b9_7f4a_7c15;
+            state = (product % (1 << 64)) as u64 ^ (product / (1 << 64)) as u64;
+        }
+        state
+    }
+
+    #[test]
+    fn the_hash_is_what_is_written_down() {
+        for words in [&[][..], &[0], &[0, 0], &[1, 2, 3], &[u64::MAX; 9]] {
+            assert_eq!(hash_words(words), written_down(words), "{words:?}");
+        }
+        let word = |text: &[u8; 8]| u64::from_le_bytes(*text);
+        assert_eq!(hash_name(""), written_down(&[0]));
+        assert_eq!(hash_name("n1"), written_down(&[word(b"n1\0\0\0\0\0\0"), 2]));
+        assert_eq!(hash_name("link n1>"), written_down(&[word(b"link n1>"), 8]));
+        let long = [word(b"link n1>"), word(b"n2\0\0\0\0\0\0"), 10];
+        assert_eq!(hash_name("link n1>n2"), written_down(&long));
+    }
+
+    #[test]
+    fn the_hash_is_pinned() {
+        assert_eq!(hash_words(&[]), 16_250_260_098_581_018_180);
+        assert_eq!(hash_words(&[1, 2, 3]), 16_348_002_676_292_682_409);
+        assert_eq!(hash_name("link n1>n2"), 9_855_882_712_955_915_998);
+    }
+
+    #[test]
+    fn names_that_look_alike_differ() {
+        let names = ["", "n", "n1", "n2", "n1 ", "n1\0", "disk n1", "disk n2", "link n1>n2"];
+        for (i, a) in names.iter().enumerate() {
+            for b in &names[..i] {
+                assert_ne!(hash_name(a), hash_name(b), "{a:?} and {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_bit_changes_about_half_of_the_hash() {
+        let mut changed = 0;
+        for bit in 0..64 {
+            changed += (hash_words(&[5, 1 << bit, 9]) ^ hash_words(&[5, 0, 9])).count_ones();
+        }
+        assert!((28 * 64..36 * 64).contains(&changed), "{changed} of 4096 bits");
+    }
+
+    #[test]
+    fn an_ingredient_is_by_itself() {
+        let empty = Fingerprint::default();
+        for ingredient in Ingredient::ALL {
+            let mut fingerprint = empty.clone();
+            fingerprint.fold(ingredient, 1);
+            for other in Ingredient::ALL {
+                let same = fingerprint.ingredient(other) == empty.ingredient(other);
+                assert_eq!(same, other != ingredient, "{ingredient:?} {other:?}");
+            }
+            assert_ne!(fingerprint.total(), empty.total());
+        }
+        let names = empty.ingredients().map(|(name, _)| name);
+        assert_eq!(names, ["outcomes", "roles", "faults", "draws", "events"]);
+    }
+
+    #[test]
+    fn order_and_number_count() {
+        let folded = |words: &[u64]| {
+            let mut fingerprint = Fingerprint::new();
+            for word in words {
+                fingerprint.fold(Ingredient::Outcomes, *word);
+            }
+            fingerprint.total()
+        };
+        let all = [folded(&[]), folded(&[0]), folded(&[0, 0]), folded(&[1, 2]), folded(&[2, 1])];
+        for (i, a) in all.iter().enumerate() {
+            assert!(!all[..i].contains(a));
+        }
+    }
+
+    #[test]
+    fn time_and_both_words_of_an_event_count() {
+        let folded = |nanos, words| {
+            let mut fingerprint = Fingerprint::new();
+            fingerprint.fold_event(nanos, words);
+            fingerprint.ingredient(Ingredient::Events)
+        };
+        assert_eq!(folded(1, [2, 3]), 1_368_873_412_980_757_784);
+        let all = [folded(1, [2, 3]), folded(2, [1, 3]), folded(1, [3, 2]), folded(0, [3, 3])];
+        for (i, a) in all.iter().enumerate() {
+            assert!(!all[..i].contains(a));
+        }
     }
 }

@@ -36,6 +36,7 @@ pub use checked::Scenario;
 pub use describe::{KeyRow, describe, distributions, flaws};
 pub use diagnostics::{Diagnostic, Diagnostics, MOST};
 pub use document::{Document, MOST_BYTES};
+pub(crate) use near::suggest;
 pub use selector::{Call, Selector, SelectorError};
 pub use source::{Located, Place, Sources};
 pub use spec::{KeySpec, Kind, LONGEST, MOST_ITEMS, Preset, SectionSpec, Tagged, Unit, Variant};

@@ -1,1 +1,28 @@
-//! world
+//! The physical world: nodes, CPU, disk, network, and the faults that act on them.
+
+mod context;
+mod disk;
+mod ending;
+mod event;
+pub mod fault;
+mod lane;
+mod machine;
+mod network;
+mod node;
+mod process;
+mod selector;
+mod simulation;
+
+pub use context::Context;
+pub use disk::{DiskError, DiskView};
+pub use ending::Ending;
+pub use fault::PlannedFault;
+pub use machine::{
+    Boot, Closing, Cluster, ConnId, ConnectError, Death, Established, FileId, Input, Lane, Machine,
+    MessageOf, Port, Signal, TimerId,
+};
+pub use network::{
+    CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology, TopologyError,
+};
+pub use selector::{Argument, Pick, RoleQuery, SELECTORS, SelectorSpec, Target, WorldView};
+pub use simulation::{Runaway, Setup, SetupError, Simulation, Statistics};

@@ -1,0 +1,397 @@
+//! What a machine can do: its effects.
+
+use crate::engine::{Span, Stream, Time, TimerKey};
+use crate::observe::{NodeId, NodeState, Observer};
+
+use super::disk::DiskError;
+use super::event::Event;
+use super::machine::{ConnId, FileId, Lane, Port, TimerId};
+use super::network::{BOUND, Cargo};
+use super::simulation::{Deferred, Note, Syncing, World};
+
+/// Effects that lie no further than this in the future are done at once: they take their place in
+/// the queues of links and disks a little early. What a longer computation does late in its course
+/// waits for its instant, so that it cannot hold up others that come before.
+const AT_ONCE: Span = Span::from_millis(1);
+
+/// An effect that waits for its instant.
+#[derive(Clone, Debug)]
+pub(crate) enum Effect<M> {
+    Connect(ConnId),
+    Send { conn: ConnId, lane: Lane, body: M, bytes: u32 },
+    Close(ConnId),
+    Abort(ConnId),
+    Fsync { lane: Lane, file: FileId, done: M, blocking: bool },
+}
+
+/// The effects of one input, and what a machine may know of its node.
+///
+/// Effects happen at [`now`](Self::now), which is the start of the input plus the CPU time that it
+/// has spent so far. State of the node itself (lanes, bindings, ports, holds, the page cache) changes
+/// at once; a process that is killed in the middle of a long computation has changed it already, so
+/// long work is better told to oneself in pieces.
+pub struct Context<'a, M, O> {
+    world: &'a mut World<M>,
+    observer: &'a mut O,
+    node: u32,
+    slot: u32,
+    lane: Lane,
+    now: Time,
+    core: Option<u32>,
+    ended: bool,
+    exits: bool,
+}
+
+impl<'a, M, O: Observer> Context<'a, M, O> {
+    #[inline]
+    pub(crate) fn new(
+        world: &'a mut World<M>,
+        observer: &'a mut O,
+        node: u32,
+        slot: u32,
+    ) -> Context<'a, M, O> {
+        let now = world.kernel.now();
+        let lane = Lane(world.nodes[node as usize].lanes.slot(slot).number);
+        Context { world, observer, node, slot, lane, now, core: None, ended: false, exits: false }
+    }
+
+    /// The input is handled. Returns when the process ends, if it asked for that.
+    #[inline]
+    pub(crate) fn finish(self) -> Option<Time> {
+        let node = &mut self.world.nodes[self.node as usize];
+        if self.ended {
+            node.lanes.end(self.lane);
+        } else {
+            node.lanes.slot(self.slot).busy_until = self.now;
+            self.world.wake_later(self.node, self.slot);
+        }
+        self.exits.then_some(self.now)
+    }
+
+    /// The instant at which effects happen: the start of this input plus the CPU time spent so far.
+    #[must_use]
+    #[inline]
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// This node.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        NodeId(self.node)
+    }
+
+    /// The lane that handles this input.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    /// Which start of the process this is, from 0.
+    #[must_use]
+    pub fn incarnation(&self) -> u32 {
+        self.world.nodes[self.node as usize].incarnation
+    }
+
+    /// Spends CPU time, stated for a speed of 100 %: waits for a free core, then occupies it. The
+    /// lane is busy until [`now`](Self::now).
+    #[inline]
+    pub fn spend(&mut self, cost: Span) {
+        if !cost.is_zero() {
+            let node = &mut self.world.nodes[self.node as usize];
+            self.now = node.spend(cost, self.now, &mut self.core);
+        }
+    }
+
+    /// The node's own random stream, ready for draws at this instant.
+    pub fn random(&mut self) -> &mut Stream {
+        let now = self.world.kernel.now();
+        self.world.nodes[self.node as usize].stream.at(now)
+    }
+
+    /// A new lane.
+    pub fn spawn(&mut self) -> Lane {
+        self.world.nodes[self.node as usize].lanes.spawn()
+    }
+
+    /// Ends a lane: its mailbox, its timers and what is sent to it later vanish. The main lane
+    /// cannot be ended.
+    pub fn end(&mut self, lane: Lane) {
+        if lane == self.lane {
+            self.ended = lane != Lane::MAIN;
+        } else {
+            self.world.nodes[self.node as usize].lanes.end(lane);
+        }
+    }
+
+    /// Gives a lane of this node an input, at [`now`](Self::now).
+    pub fn tell(&mut self, to: Lane, body: M) {
+        self.after(Span::ZERO, to, body);
+    }
+
+    /// Gives a lane of this node an input later.
+    pub fn after(&mut self, delay: Span, to: Lane, body: M) -> TimerId {
+        let (node, incarnation) = (self.node, self.incarnation());
+        let TimerKey { slot, generation } =
+            self.world.notes.insert(Note { node, incarnation, lane: to, body });
+        self.world.kernel.schedule(self.now + delay, Event::Note { slot, generation });
+        TimerId { slot, generation }
+    }
+
+    /// Cancels a timer. One that has fired, or is from an earlier incarnation, is left alone.
+    pub fn cancel(&mut self, timer: TimerId) {
+        let TimerId { slot, generation } = timer;
+        let key = TimerKey { slot, generation };
+        if self.world.notes.get(key).is_some_and(|note| note.node == self.node) {
+            self.world.notes.remove(key);
+        }
+    }
+
+    /// Gives this lane an input once its mailbox is empty (Erlang's `after 0`): what waits already, or
+    /// arrives before the lane is free, goes first. At most one is pending a lane; the last counts.
+    pub fn when_idle(&mut self, body: M) {
+        self.world.nodes[self.node as usize].lanes.slot(self.slot).idle = Some(body);
+    }
+
+    /// Accepts connections on a port from now on.
+    pub fn listen(&mut self, port: Port) {
+        self.world.nodes[self.node as usize].listen(port);
+    }
+
+    /// Refuses connections on a port from now on; open ones stay.
+    pub fn unlisten(&mut self, port: Port) {
+        self.world.nodes[self.node as usize].unlisten(port);
+    }
+
+    fn is_late(&self) -> bool {
+        self.now > self.world.kernel.now() + AT_ONCE
+    }
+
+    #[cold]
+    fn defer(&mut self, effect: Effect<M>) {
+        let (node, incarnation) = (self.node, self.incarnation());
+        let slot = self.world.deferred.insert(Deferred { node, incarnation, effect });
+        self.world.kernel.schedule(self.now, Event::Deferred { slot });
+    }
+
+    /// Asks for a connection, bound to this lane. `Connected` or `Failed` follows; what is sent
+    /// before that waits.
+    pub fn connect(&mut self, to: NodeId, port: Port) -> ConnId {
+        let conn = self.world.connect(self.node, self.lane, to.0, port);
+        if self.now > self.world.kernel.now() {
+            self.defer(Effect::Connect(conn));
+        } else {
+            self.world.send_syn(conn, 0);
+        }
+        conn
+    }
+
+    /// Gives this side's events of a connection to a lane from now on.
+    pub fn bind(&mut self, conn: ConnId, lane: Lane) {
+        if let Some(index) = self.world.net.living(self.node, conn) {
+            self.world.net.sides[index].lane = lane;
+        }
+    }
+
+    /// Sends to the lane to which the far side bound the connection. `bytes` includes what framing
+    /// costs on the wire.
+    #[inline]
+    pub fn send(&mut self, conn: ConnId, body: M, bytes: u32) {
+        self.send_to(conn, BOUND, body, bytes);
+    }
+
+    /// Sends to a given lane of the far node; vanishes if there is no such lane when it arrives.
+    #[inline]
+    pub fn send_to(&mut self, conn: ConnId, lane: Lane, body: M, bytes: u32) {
+        let Some(index) = self.world.net.living(self.node, conn) else { return };
+        if self.is_late() {
+            return self.defer(Effect::Send { conn, lane, body, bytes });
+        }
+        self.world.push(index, Cargo::Data(body), lane, bytes, self.now);
+    }
+
+    /// Closes a connection: what was sent still arrives, then the other side is told `Finished`.
+    pub fn close(&mut self, conn: ConnId) {
+        if self.is_late() {
+            return self.defer(Effect::Close(conn));
+        }
+        if let Some(index) = self.world.net.living(self.node, conn) {
+            self.world.close(index, self.now);
+        }
+    }
+
+    /// Aborts a connection: the other side is told `Reset`; what waits here is thrown away.
+    pub fn abort(&mut self, conn: ConnId) {
+        if self.is_late() {
+            return self.defer(Effect::Abort(conn));
+        }
+        if let Some(index) = self.world.net.living(self.node, conn) {
+            self.world.abort(index, self.now);
+        }
+    }
+
+    /// Stops (`true`) or resumes (`false`) reading a connection. Back-pressure reaches the sender
+    /// when the buffers are full. Its end is not seen either while it is not read.
+    pub fn hold(&mut self, conn: ConnId, hold: bool) {
+        if let Some(index) = self.world.net.living(self.node, conn) {
+            self.world.hold(index, hold, self.now);
+        }
+    }
+
+    /// Bytes that still fit into the send buffer. At 0 the machine should wait for `Writable`;
+    /// sending all the same is allowed. A dead connection has 0.
+    #[must_use]
+    pub fn room(&self, conn: ConnId) -> u64 {
+        self.world.net.living(self.node, conn).map_or(0, |index| self.world.room(index))
+    }
+
+    /// Bytes that this process has read from a connection; 0 for a dead one.
+    #[must_use]
+    pub fn bytes_received(&self, conn: ConnId) -> u64 {
+        let index = self.world.net.living(self.node, conn);
+        index.map_or(0, |index| self.world.net.sides[index ^ 1].flow.read)
+    }
+
+    /// Bytes that this process has written to a connection; 0 for a dead one.
+    #[must_use]
+    pub fn bytes_sent(&self, conn: ConnId) -> u64 {
+        let index = self.world.net.living(self.node, conn);
+        index.map_or(0, |index| self.world.net.sides[index].flow.sent)
+    }
+
+    /// Who is at the other end of a connection; `None` for a dead one.
+    #[must_use]
+    pub fn peer(&self, conn: ConnId) -> Option<NodeId> {
+        let index = self.world.net.living(self.node, conn)?;
+        Some(NodeId(self.world.net.sides[index ^ 1].node))
+    }
+
+    /// Appends to a file, into the page cache.
+    ///
+    /// # Errors
+    /// [`DiskError::Full`]; nothing was written then.
+    pub fn write(&mut self, file: FileId, bytes: u64) -> Result<(), DiskError> {
+        self.world.disks[self.node as usize].write(file, bytes, self.now)
+    }
+
+    /// Makes all that was written to a file durable; this lane gets `done` when it is. The lane
+    /// goes on meanwhile.
+    pub fn fsync(&mut self, file: FileId, done: M) {
+        self.sync(file, done, false);
+    }
+
+    /// The same, but this lane handles nothing until then; `done` comes before anything that waits.
+    /// One at a time a lane.
+    pub fn fsync_blocking(&mut self, file: FileId, done: M) {
+        let lane = self.world.nodes[self.node as usize].lanes.slot(self.slot);
+        debug_assert!(!lane.blocked, "a lane waits for one fsync at a time");
+        lane.blocked = true;
+        self.sync(file, done, true);
+    }
+
+    fn sync(&mut self, file: FileId, done: M, blocking: bool) {
+        let lane = self.lane;
+        if self.is_late() {
+            return self.defer(Effect::Fsync { lane, file, done, blocking });
+        }
+        let incarnation = self.incarnation();
+        self.world.fsync(self.node, incarnation, lane, file, done, blocking, self.now);
+    }
+
+    /// Cuts a file to a length. Durable at once.
+    pub fn truncate(&mut self, file: FileId, length: u64) {
+        self.world.disks[self.node as usize].truncate(file, length);
+    }
+
+    /// Bytes of a file.
+    #[must_use]
+    pub fn file_length(&self, file: FileId) -> u64 {
+        self.world.disks[self.node as usize].length(file)
+    }
+
+    /// Bytes that can still be written to this node's disk.
+    #[must_use]
+    pub fn disk_free(&self) -> u64 {
+        self.world.disks[self.node as usize].free()
+    }
+
+    /// The node now serves: booting becomes up. Clients announce it too.
+    pub fn ready(&mut self) {
+        let node = &mut self.world.nodes[self.node as usize];
+        if node.state == NodeState::Booting {
+            node.state = NodeState::Up;
+            self.observer.node(self.now, NodeId(self.node), NodeState::Up);
+        }
+    }
+
+    /// Ends the process after this input: sockets are closed after what they still have to send,
+    /// and [`Machine::died`](super::Machine::died) is called.
+    pub fn exit(&mut self) {
+        self.exits = true;
+    }
+
+    /// Who is told what happens. A run does not become quiet within 2 s of its use, so it should
+    /// be used to tell something.
+    #[inline]
+    pub fn observer(&mut self) -> &mut O {
+        self.world.told_at = self.world.kernel.now();
+        self.observer
+    }
+}
+
+impl<M> World<M> {
+    /// Does an effect whose instant has come, if its process still lives.
+    pub(crate) fn do_deferred(&mut self, slot: u32) {
+        let Some(Deferred { node, incarnation, effect }) = self.deferred.remove(slot) else {
+            return;
+        };
+        let n = &self.nodes[node as usize];
+        if !n.alive || n.incarnation != incarnation {
+            return;
+        }
+        let now = self.kernel.now();
+        let living = |world: &World<M>, conn| world.net.living(node, conn);
+        match effect {
+            Effect::Connect(conn) => {
+                if living(self, conn).is_some() {
+                    self.send_syn(conn, 0);
+                }
+            }
+            Effect::Send { conn, lane, body, bytes } => {
+                if let Some(index) = living(self, conn) {
+                    self.push(index, Cargo::Data(body), lane, bytes, now);
+                }
+            }
+            Effect::Close(conn) => {
+                if let Some(index) = living(self, conn) {
+                    self.close(index, now);
+                }
+            }
+            Effect::Abort(conn) => {
+                if let Some(index) = living(self, conn) {
+                    self.abort(index, now);
+                }
+            }
+            Effect::Fsync { lane, file, done, blocking } => {
+                self.fsync(node, incarnation, lane, file, done, blocking, now);
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one Syncing, made here")]
+    fn fsync(
+        &mut self,
+        node: u32,
+        incarnation: u32,
+        lane: Lane,
+        file: FileId,
+        done: M,
+        blocking: bool,
+        at: Time,
+    ) {
+        let sync = self.disks[node as usize].fsync(file, at, self.kernel.now());
+        let syncing = Syncing { node, incarnation, lane, blocking, done, sync };
+        let slot = self.syncs.insert(syncing);
+        self.kernel.schedule(sync.done, Event::Synced { slot });
+    }
+}

@@ -1,0 +1,291 @@
+//! A host's disk: a page cache, what is durable, and the time that an fsync takes.
+//!
+//! Every file is an append log with a durable prefix. A byte becomes durable by an fsync, or by
+//! having been in the page cache for the write-back age; that is worked out when it matters, so
+//! write-back costs no events. The disk itself is a FIFO server: its `free_at`.
+//!
+//! What belongs here and is not modelled yet: a torn tail (after [`Disk::lose_power`] a file keeps
+//! some bytes beyond its durable prefix, to be told to the machine through [`DiskView`]) and I/O
+//! errors (a further [`DiskError`] from [`Disk::write`] and a failed completion of an fsync).
+
+use std::collections::VecDeque;
+
+use crate::engine::{Span, Stream, Time};
+
+use super::machine::FileId;
+use super::network::DiskSpec;
+
+/// Why a write failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DiskError {
+    /// ENOSPC.
+    #[error("no space left on device")]
+    Full,
+}
+
+/// What a disk kept when its process or host died.
+#[derive(Clone, Copy, Debug)]
+pub struct DiskView<'a> {
+    kept: &'a [u64],
+}
+
+impl DiskView<'_> {
+    /// A view of files with these lengths; also for tests of machines.
+    #[must_use]
+    pub const fn new(kept: &[u64]) -> DiskView<'_> {
+        DiskView { kept }
+    }
+
+    /// Bytes of the file that are still there; always a prefix of what was written.
+    #[must_use]
+    pub fn kept(&self, file: FileId) -> u64 {
+        self.kept.get(file.0 as usize).copied().unwrap_or(0)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct File {
+    length: u64,
+    durable: u64,
+    /// The greatest length that a queued fsync will make durable.
+    queued: u64,
+    /// Queued fsyncs, and the least length since the oldest of them was queued.
+    syncs: u32,
+    least: u64,
+    /// What was written when, as (time, length after it), oldest first.
+    dirty: VecDeque<(Time, u64)>,
+}
+
+impl File {
+    const fn empty() -> File {
+        File { length: 0, durable: 0, queued: 0, syncs: 0, least: u64::MAX, dirty: VecDeque::new() }
+    }
+}
+
+/// Writes within this part of the write-back age count as one.
+const MARKS_PER_AGE: u64 = 256;
+
+/// A queued fsync: what to tell the disk when it completes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sync {
+    file: FileId,
+    length: u64,
+    power: u32,
+    pub(crate) done: Time,
+}
+
+/// One disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Disk {
+    spec: DiskSpec,
+    stream: Stream,
+    files: Vec<File>,
+    used: u64,
+    free_at: Time,
+    /// How often its content was lost in part; an fsync queued before that completes nothing.
+    power: u32,
+    /// Faults that say it is full.
+    full: u32,
+    /// Factors of the faults that slow it down.
+    slow: Vec<u64>,
+    written: u64,
+    syncs: u64,
+}
+
+impl Disk {
+    pub(crate) fn new(spec: DiskSpec, stream: Stream) -> Disk {
+        Disk {
+            spec,
+            stream,
+            files: Vec::new(),
+            used: 0,
+            free_at: Time::ZERO,
+            power: 0,
+            full: 0,
+            slow: Vec::new(),
+            written: 0,
+            syncs: 0,
+        }
+    }
+
+    fn file(&mut self, file: FileId) -> &mut File {
+        let index = file.0 as usize;
+        if index >= self.files.len() {
+            self.files.resize(index + 1, File::empty());
+        }
+        &mut self.files[index]
+    }
+
+    pub(crate) fn length(&self, file: FileId) -> u64 {
+        self.files.get(file.0 as usize).map_or(0, |file| file.length)
+    }
+
+    pub(crate) fn free(&self) -> u64 {
+        if self.full > 0 { 0 } else { self.spec.capacity.saturating_sub(self.used) }
+    }
+
+    /// Appends to the page cache at `now`.
+    pub(crate) fn write(&mut self, file: FileId, bytes: u64, now: Time) -> Result<(), DiskError> {
+        if bytes > self.free() || self.full > 0 {
+            return Err(DiskError::Full);
+        }
+        self.used += bytes;
+        self.written += bytes;
+        self.write_back(file, now);
+        let grain = self.spec.write_back_age / MARKS_PER_AGE;
+        let file = self.file(file);
+        file.length += bytes;
+        let length = file.length;
+        match file.dirty.back_mut() {
+            // The mark keeps its time, so that a little that is younger is counted as this old:
+            // at most one part in 256 of the age.
+            Some(mark) if now.since(mark.0) < grain => mark.1 = length,
+            _ => file.dirty.push_back((now, length)),
+        }
+        Ok(())
+    }
+
+    /// Makes durable what has been in the page cache for the write-back age. Its transfer takes
+    /// the disk's time from the moment at which it was due.
+    fn write_back(&mut self, file: FileId, now: Time) {
+        let (age, bandwidth, slowness) =
+            (self.spec.write_back_age, self.spec.bandwidth, self.slowness());
+        let mut free_at = self.free_at;
+        let file = self.file(file);
+        while let Some((written, length)) = file.dirty.front().copied() {
+            if now.since(written) < age {
+                break;
+            }
+            file.dirty.pop_front();
+            if length > file.durable {
+                let bytes = length - file.durable;
+                file.durable = length;
+                free_at = free_at.max(written + age) + transfer(bytes, bandwidth, slowness);
+            }
+        }
+        self.free_at = free_at;
+    }
+
+    fn slowness(&self) -> u64 {
+        self.slow.iter().fold(1, |product: u64, factor| product.saturating_mul(*factor))
+    }
+
+    /// Queues an fsync at `at`; [`complete`](Self::complete) it at its `done`. `now` positions the
+    /// random stream.
+    pub(crate) fn fsync(&mut self, file: FileId, at: Time, now: Time) -> Sync {
+        self.write_back(file, at);
+        self.syncs += 1;
+        let id = file;
+        let file = self.file(file);
+        let length = file.length;
+        let bytes = length.saturating_sub(file.durable.max(file.queued));
+        file.queued = file.queued.max(length);
+        file.syncs += 1;
+        let slowness = self.slowness();
+        let latency = self.spec.fsync.span(self.stream.at(now)) * slowness;
+        let transfer = transfer(bytes, self.spec.bandwidth, slowness);
+        let done = at.max(self.free_at) + latency + transfer;
+        self.free_at = done;
+        Sync { file: id, length, power: self.power, done }
+    }
+
+    /// An fsync is through: what it covered is durable, unless power was lost meanwhile.
+    pub(crate) fn complete(&mut self, sync: Sync) {
+        if sync.power != self.power {
+            return;
+        }
+        let file = self.file(sync.file);
+        file.durable = file.durable.max(sync.length.min(file.least).min(file.length));
+        file.syncs -= 1;
+        if file.syncs == 0 {
+            file.least = u64::MAX;
+            file.queued = 0;
+        }
+        let durable = file.durable;
+        while file.dirty.front().is_some_and(|(_, length)| *length <= durable) {
+            file.dirty.pop_front();
+        }
+    }
+
+    pub(crate) fn truncate(&mut self, file: FileId, length: u64) {
+        let file = self.file(file);
+        let cut = file.length.saturating_sub(length);
+        file.length -= cut;
+        file.durable = file.durable.min(file.length);
+        file.queued = file.queued.min(file.length);
+        if file.syncs > 0 {
+            file.least = file.least.min(file.length);
+        }
+        while file.dirty.back().is_some_and(|(_, end)| *end > length) {
+            let (written, _) = file.dirty.pop_back().unwrap_or((Time::ZERO, 0));
+            let before = file.dirty.back().map_or(file.durable, |(_, end)| *end);
+            if before < length {
+                file.dirty.push_back((written, length));
+            }
+        }
+        self.used -= cut;
+    }
+
+    /// Lengths of the files as a killed process finds them again.
+    pub(crate) fn lengths(&self) -> Vec<u64> {
+        self.files.iter().map(|file| file.length).collect()
+    }
+
+    /// Power is gone at `now`: every file is cut to its durable prefix.
+    pub(crate) fn lose_power(&mut self, now: Time) {
+        for index in 0..self.files.len() as u32 {
+            self.write_back(FileId(index), now);
+        }
+        self.power = self.power.wrapping_add(1);
+        self.free_at = Time::ZERO;
+        self.used = 0;
+        for file in &mut self.files {
+            *file = File { length: file.durable, durable: file.durable, ..File::empty() };
+            self.used += file.length;
+        }
+    }
+
+    /// The disk is replaced by an empty one.
+    pub(crate) fn wipe(&mut self) {
+        self.power = self.power.wrapping_add(1);
+        self.free_at = Time::ZERO;
+        self.used = 0;
+        self.files.clear();
+    }
+
+    pub(crate) fn fill(&mut self, full: bool) {
+        self.full = if full { self.full + 1 } else { self.full.saturating_sub(1) };
+    }
+
+    pub(crate) fn slow_down(&mut self, factor: u64) {
+        self.slow.push(factor);
+    }
+
+    /// Takes back one slowing by this factor.
+    pub(crate) fn speed_up(&mut self, factor: u64) {
+        if let Some(place) = self.slow.iter().position(|f| *f == factor) {
+            self.slow.remove(place);
+        }
+    }
+
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    pub(crate) fn syncs(&self) -> u64 {
+        self.syncs
+    }
+
+    pub(crate) fn digest(&self) -> u64 {
+        self.stream.digest()
+    }
+}
+
+/// Time to transfer `bytes` at `bandwidth` bytes a second (0 is unlimited), `slowness` times slower.
+fn transfer(bytes: u64, bandwidth: u64, slowness: u64) -> Span {
+    if bandwidth == 0 || bytes == 0 {
+        return Span::ZERO;
+    }
+    let nanos = u128::from(bytes) * 1_000_000_000 * u128::from(slowness) / u128::from(bandwidth);
+    Span::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,108 @@
+//! The end of a run: the load ends, faults end, nodes start; then it runs until all is quiet.
+
+use crate::engine::{Span, Time};
+use crate::observe::{NodeState, Observer};
+
+use super::machine::{Cluster, Machine, Signal};
+use super::simulation::{Runaway, Simulation};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// When.
+    pub at: Time,
+    /// Whether everything had come to rest; if not, the drain was over first.
+    pub quiet: bool,
+}
+
+/// How far a run has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Producers send, faults happen.
+    Load,
+    /// Waiting for everything to come to rest; looked at next at this time.
+    Drain(Time),
+    /// Over.
+    Done(Ending),
+}
+
+/// How often it is looked whether all is quiet.
+const LOOK: Span = Span::from_millis(100);
+
+/// For how long nothing must have been worth telling.
+const QUIET: Span = Span::from_secs(2);
+
+impl<C: Cluster, O: Observer> Simulation<C, O> {
+    /// Runs to the end.
+    ///
+    /// # Errors
+    /// [`Runaway`] if a limit was passed.
+    pub fn run(&mut self) -> Result<Ending, Runaway> {
+        loop {
+            if let Some(ending) = self.run_until(Time::MAX)? {
+                return Ok(ending);
+            }
+        }
+    }
+
+    /// Runs until just before `time`; returns how the run ended if it ended before. Everything that
+    /// is due before `time` has then happened, and nothing that is due at `time`.
+    ///
+    /// # Errors
+    /// [`Runaway`] if a limit was passed.
+    pub fn run_until(&mut self, time: Time) -> Result<Option<Ending>, Runaway> {
+        loop {
+            let turn = match self.phase {
+                Phase::Load => Time::ZERO + self.duration,
+                Phase::Drain(look) => look,
+                Phase::Done(ending) => return Ok(Some(ending)),
+            };
+            self.dispatch_before(turn.min(time))?;
+            if time <= turn {
+                return Ok(None);
+            }
+            match self.phase {
+                Phase::Load => self.end_load(),
+                _ => self.look(turn),
+            }
+        }
+    }
+
+    /// At `duration`: producers are told to stop, injected faults end, nodes that are down start.
+    fn end_load(&mut self) {
+        self.phase = Phase::Drain(self.now());
+        // Those that boot from now on are told after their boot.
+        for node in 0..self.world.nodes.len() as u32 {
+            if self.world.nodes[node as usize].booted {
+                self.signal(node, Signal::LoadEnded);
+            }
+        }
+        self.end_all_faults();
+        self.skip_late_faults();
+        for node in 0..self.world.nodes.len() as u32 {
+            let n = &mut self.world.nodes[node as usize];
+            if n.alive && n.stopping {
+                n.restarts = true;
+            }
+            self.start(node);
+        }
+        self.world.told_at = self.now();
+    }
+
+    fn look(&mut self, at: Time) {
+        let quiet = self.is_quiet();
+        let last = Time::ZERO + self.duration + self.drain;
+        self.phase = if quiet || at >= last {
+            Phase::Done(Ending { at, quiet })
+        } else {
+            Phase::Drain((at + LOOK).min(last))
+        };
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.now().since(self.world.told_at) >= QUIET
+            && self.world.nodes.iter().all(|node| node.state == NodeState::Up)
+            && self.machines.iter().all(Machine::is_settled)
+            && !self.world.is_stalled()
+    }
+}

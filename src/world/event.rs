@@ -1,0 +1,78 @@
+//! What the world schedules: 16 bytes, ids and slots only.
+
+use crate::engine;
+
+/// One event. Bodies of messages wait in the queue of their connection or in a slab.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    /// The next segment of the flow that side `end` sends reaches the other host.
+    Arrive { end: u32, epoch: u32 },
+    /// A busy lane becomes free while something waits for it.
+    Wake { node: u32, lane: u32, epoch: u32 },
+    /// A tell or a timer.
+    Note { slot: u32, generation: u32 },
+    /// An fsync is complete.
+    Synced { slot: u32 },
+    /// An effect that a long computation has late in its course.
+    Deferred { slot: u32 },
+    /// A process starts.
+    Boot { node: u32, incarnation: u32 },
+    /// A process that asked for its end after a computation has come to it.
+    Exit { node: u32, incarnation: u32 },
+    /// What was read no longer holds back: the unread segments that side `end` sent are read.
+    Read { end: u32 },
+    /// A request for a connection reaches the other host.
+    Syn { conn: u32 },
+    /// No answer to it has come for a while.
+    SynRetry { conn: u32, attempt: u32 },
+    /// The answer to it reaches the host that asked.
+    SynAck { conn: u32 },
+    /// The refusal reaches the host that asked.
+    Refused { conn: u32, unreachable: bool },
+    /// The retransmission timer of the flow that side `end` sends.
+    Retransmit { end: u32, epoch: u32 },
+    /// A reset reaches side `end`.
+    Reset { end: u32, by_the_way: bool },
+    /// Side `end` learns that there is room in the buffer again.
+    Writable { end: u32 },
+    /// A fault of the schedule begins.
+    FaultBegin { index: u32 },
+    /// A fault of the schedule is over.
+    FaultEnd { index: u32 },
+}
+
+impl engine::Event for Event {
+    #[inline(always)]
+    fn words(&self) -> [u64; 2] {
+        let two = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
+        match *self {
+            Event::Arrive { end, epoch } => [0, two(end, epoch)],
+            Event::Wake { node, lane, epoch } => [two(1, epoch), two(node, lane)],
+            Event::Note { slot, generation } => [2, two(slot, generation)],
+            Event::Synced { slot } => [3, u64::from(slot)],
+            Event::Deferred { slot } => [4, u64::from(slot)],
+            Event::Boot { node, incarnation } => [5, two(node, incarnation)],
+            Event::Exit { node, incarnation } => [6, two(node, incarnation)],
+            Event::Read { end } => [7, u64::from(end)],
+            Event::Syn { conn } => [8, u64::from(conn)],
+            Event::SynRetry { conn, attempt } => [9, two(conn, attempt)],
+            Event::SynAck { conn } => [10, u64::from(conn)],
+            Event::Refused { conn, unreachable } => [11, two(conn, u32::from(unreachable))],
+            Event::Retransmit { end, epoch } => [12, two(end, epoch)],
+            Event::Reset { end, by_the_way } => [13, two(end, u32::from(by_the_way))],
+            Event::Writable { end } => [14, u64::from(end)],
+            Event::FaultBegin { index } => [15, u64::from(index)],
+            Event::FaultEnd { index } => [16, u64::from(index)],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Event;
+
+    #[test]
+    fn an_event_is_sixteen_bytes() {
+        assert_eq!(std::mem::size_of::<Event>(), 16);
+    }
+}

@@ -1,0 +1,68 @@
+//! Faults of disks: slow, full, wiped.
+
+use crate::observe::{NodeId, Observer};
+use crate::scenario::{KeySpec, Kind, Preset, Variant};
+
+use super::super::machine::Cluster;
+use super::super::simulation::Simulation;
+use super::TARGET;
+
+pub(super) const SLOW_DISK: Variant = Variant {
+    name: "slow-disk",
+    meaning: "Everything that the disk does takes `factor` times as long.",
+    keys: &[
+        TARGET,
+        KeySpec::new(
+            "factor",
+            Kind::Integer { min: 2, max: 1_000_000 },
+            Preset::Is("10"),
+            "How many times longer fsyncs and transfers take.",
+        ),
+    ],
+};
+
+pub(super) const DISK_FULL: Variant = Variant {
+    name: "disk-full",
+    meaning: "Writes fail for want of space (ENOSPC), and no space is free.",
+    keys: &[TARGET],
+};
+
+pub(super) const WIPE_DISK: Variant = Variant {
+    name: "wipe-disk",
+    meaning: "The process is killed and its disk replaced by an empty one. It starts again when \
+              `for` is over.",
+    keys: &[TARGET],
+};
+
+impl<C: Cluster, O: Observer> Simulation<C, O> {
+    pub(super) fn inject_slow_disk(&mut self, factor: u64, nodes: &[NodeId]) {
+        for node in nodes {
+            self.world.disks[node.index()].slow_down(factor);
+        }
+    }
+
+    pub(super) fn inject_disk_full(&mut self, nodes: &[NodeId]) {
+        for node in nodes {
+            self.world.disks[node.index()].fill(true);
+        }
+    }
+
+    pub(super) fn inject_wipe_disk(&mut self, fault: u32, nodes: &[NodeId]) {
+        for node in nodes {
+            self.world.nodes[node.index()].holds.down.push(fault);
+            self.wipe(node.0);
+        }
+    }
+
+    pub(super) fn take_back_slow_disk(&mut self, factor: u64, nodes: &[NodeId]) {
+        for node in nodes {
+            self.world.disks[node.index()].speed_up(factor);
+        }
+    }
+
+    pub(super) fn take_back_disk_full(&mut self, nodes: &[NodeId]) {
+        for node in nodes {
+            self.world.disks[node.index()].fill(false);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Begin and end of faults.
+
+use crate::engine::{Ingredient, Stream, hash_words};
+use crate::observe::{FaultPhase, NodeId, Observer};
+
+use super::super::event::Event;
+use super::super::machine::Cluster;
+use super::super::network::Change;
+use super::super::selector::Target;
+use super::super::simulation::Simulation;
+use super::{Active, FaultKind, LatencyChange, Undo};
+
+impl<C: Cluster, O: Observer> Simulation<C, O> {
+    /// A fault of the schedule is due.
+    pub(crate) fn begin_fault(&mut self, index: u32) {
+        if self.phase != super::super::ending::Phase::Load {
+            return;
+        }
+        let fault = self.faults[index as usize].clone();
+        let mut stream = Stream::fixed(self.seed, &format!("fault {index}"));
+        let nodes = self.resolve(&fault.target, &mut stream);
+        let sides: Vec<Vec<NodeId>> = match &fault.kind {
+            FaultKind::Partition(partition) if !partition.between.is_empty() => {
+                partition.between.iter().map(|side| self.resolve(side, &mut stream)).collect()
+            }
+            FaultKind::Partition(_) => vec![nodes.clone()],
+            _ => Vec::new(),
+        };
+        self.fault_draws = hash_words(&[self.fault_draws, stream.digest()]);
+        let named = if sides.is_empty() { nodes } else { sides.concat() };
+        if let FaultKind::Pause = fault.kind
+            && !named.iter().any(|node| self.world.nodes[node.index()].alive)
+        {
+            return self.tell_fault(index, FaultPhase::Skipped, &named);
+        }
+        if named.is_empty() || sides.iter().any(Vec::is_empty) {
+            return self.tell_fault(index, FaultPhase::Skipped, &[]);
+        }
+        self.tell_fault(index, FaultPhase::Begun, &named);
+        let (targets, undo) = self.inject(index, &fault.kind, &fault.target, named, sides);
+        self.active.push(Active { index, targets, undo });
+        if let Some(lasts) = fault.lasts {
+            let end = self.now() + lasts;
+            self.world.kernel.schedule(end, Event::FaultEnd { index });
+        }
+    }
+
+    fn inject(
+        &mut self,
+        index: u32,
+        kind: &FaultKind,
+        target: &Target,
+        nodes: Vec<NodeId>,
+        sides: Vec<Vec<NodeId>>,
+    ) -> (Vec<NodeId>, Undo) {
+        let undo = match kind {
+            FaultKind::Stop => {
+                self.inject_stop(index, &nodes);
+                Undo::Run
+            }
+            FaultKind::Crash => {
+                self.inject_crash(index, &nodes);
+                Undo::Run
+            }
+            FaultKind::PowerLoss => {
+                self.inject_power_loss(index, &nodes);
+                Undo::Power
+            }
+            FaultKind::Pause => return (self.inject_pause(index, &nodes), Undo::Resume),
+            FaultKind::Restart => {
+                self.inject_restart(&nodes);
+                Undo::Nothing
+            }
+            FaultKind::Partition(partition) => return self.inject_partition(partition, sides),
+            FaultKind::Latency { change, direction } => {
+                let change = match change {
+                    LatencyChange::Add(latency) => Change::Add(latency.clone()),
+                    LatencyChange::Be(latency) => Change::Replace(latency.clone()),
+                };
+                self.inject_change(index, &target.0, &nodes, *direction, change);
+                Undo::Links
+            }
+            FaultKind::PacketLoss { chance, direction } => {
+                let change = Change::Lose(*chance);
+                self.inject_change(index, &target.0, &nodes, *direction, change);
+                Undo::Links
+            }
+            FaultKind::Bandwidth { rate, direction } => {
+                let change = Change::Narrow(*rate);
+                self.inject_change(index, &target.0, &nodes, *direction, change);
+                Undo::Links
+            }
+            FaultKind::SlowDisk { factor } => {
+                self.inject_slow_disk(*factor, &nodes);
+                Undo::SpeedUp(*factor)
+            }
+            FaultKind::DiskFull => {
+                self.inject_disk_full(&nodes);
+                Undo::Room
+            }
+            FaultKind::WipeDisk => {
+                self.inject_wipe_disk(index, &nodes);
+                Undo::Run
+            }
+        };
+        (nodes, undo)
+    }
+
+    /// The `for` of a fault is over.
+    pub(crate) fn end_fault(&mut self, index: u32) {
+        if let Some(place) = self.active.iter().position(|active| active.index == index) {
+            let active = self.active.remove(place);
+            self.take_back(active);
+        }
+    }
+
+    /// The run's duration is over: every fault in force ends, in the order in which they began.
+    pub(crate) fn end_all_faults(&mut self) {
+        for active in std::mem::take(&mut self.active) {
+            self.take_back(active);
+        }
+    }
+
+    /// Faults that were to begin at the end of the run's duration or later never do.
+    pub(crate) fn skip_late_faults(&mut self) {
+        let end = self.now();
+        for index in 0..self.faults.len() {
+            if self.faults[index].at >= end {
+                self.tell_fault(index as u32, FaultPhase::Skipped, &[]);
+            }
+        }
+    }
+
+    fn take_back(&mut self, active: Active) {
+        let Active { index, targets, undo } = active;
+        self.tell_fault(index, FaultPhase::Ended, &targets);
+        match undo {
+            Undo::Nothing => {}
+            Undo::Run => self.take_back_down(index, &targets),
+            Undo::Power => self.take_back_power(index, &targets),
+            Undo::Resume => self.take_back_pause(index, &targets),
+            Undo::Heal { pairs, rejects } => self.world.net.cut(&pairs, rejects, false),
+            Undo::Links => self.world.net.remove_override(index),
+            Undo::SpeedUp(factor) => self.take_back_slow_disk(factor, &targets),
+            Undo::Room => self.take_back_disk_full(&targets),
+        }
+    }
+
+    fn tell_fault(&mut self, index: u32, phase: FaultPhase, targets: &[NodeId]) {
+        let now = self.now();
+        let fingerprint = self.world.kernel.fingerprint_mut();
+        let mut fold = |word| fingerprint.fold(Ingredient::Faults, word);
+        fold(now.as_nanos());
+        fold(u64::from(index) << 2 | phase as u64);
+        targets.iter().for_each(|node| fold(u64::from(node.0)));
+        let id = self.faults[index as usize].id;
+        self.observer.fault(now, id, phase, targets);
+    }
+}

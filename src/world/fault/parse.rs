@@ -1,0 +1,333 @@
+//! From `[[fault]]` sections to the schedule.
+
+use crate::engine::Time;
+use crate::observe::{DestinationId, FaultId, NodeId, NodeKind};
+use crate::scenario::{Call, Diagnostics, Located, Place, Selector, Values};
+
+use super::super::network::Topology;
+use super::super::selector::{
+    Argument, Pick, RoleQuery, SELECTORS, SelectorSpec, Target, names_of,
+};
+use super::{ClientSide, Direction, FaultKind, LatencyChange, Partition, PlannedFault};
+
+/// The names that selectors may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Vocabulary<'a> {
+    /// Hosts and zones. A producer or consumer is the host of its name and kind.
+    pub topology: &'a Topology,
+    /// Names of the destinations; a destination's index is its id.
+    pub destinations: &'a [String],
+    /// The family's selectors; the index is [`RoleQuery::selector`].
+    pub roles: &'static [SelectorSpec],
+}
+
+/// All faults of a scenario, in the order of the file.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn parse_all(
+    faults: &[Values],
+    words: &Vocabulary<'_>,
+) -> Result<Vec<PlannedFault>, Diagnostics> {
+    let mut wrong = Diagnostics::new();
+    let mut planned = Vec::new();
+    for (index, values) in faults.iter().enumerate() {
+        planned.extend(wrong.keep(parse(values, FaultId(index as u32), words)));
+    }
+    wrong.into_result(planned)
+}
+
+/// One fault.
+///
+/// # Errors
+/// Keys that contradict each other, and selectors that mean nothing here.
+pub fn parse(
+    values: &Values,
+    id: FaultId,
+    words: &Vocabulary<'_>,
+) -> Result<PlannedFault, Diagnostics> {
+    let mut wrong = values.diagnostics();
+    let at = Time::ZERO + values.duration("at");
+    let lasts = values.get_duration("for");
+    let kind = parse_kind(values, words, &mut wrong);
+    let target = if values.has("target") {
+        parse_target(values.selector("target"), words, &mut wrong)
+    } else {
+        Target::default()
+    };
+    if let Some(kind) = &kind {
+        check_together(values, kind, &target, &mut wrong);
+    }
+    let aim = if values.has("target") {
+        values.selector("target").value.to_string()
+    } else {
+        let sides = values.selectors("between");
+        sides.iter().map(|side| side.value.to_string()).collect::<Vec<_>>().join(" | ")
+    };
+    let text = format!("{} {aim}", values.text("kind"));
+    match kind {
+        Some(kind) if wrong.is_empty() => Ok(PlannedFault { id, at, lasts, kind, target, text }),
+        _ => Err(wrong),
+    }
+}
+
+fn parse_kind(
+    values: &Values,
+    words: &Vocabulary<'_>,
+    wrong: &mut Diagnostics,
+) -> Option<FaultKind> {
+    let kind = match values.text("kind") {
+        "stop" => FaultKind::Stop,
+        "crash" => FaultKind::Crash,
+        "power-loss" => FaultKind::PowerLoss,
+        "pause" => FaultKind::Pause,
+        "restart" => FaultKind::Restart,
+        "partition" => FaultKind::Partition(parse_partition(values, words, wrong)?),
+        "latency" => {
+            FaultKind::Latency { change: parse_latency(values, wrong)?, direction: way(values) }
+        }
+        "packet-loss" => {
+            FaultKind::PacketLoss { chance: values.chance("chance"), direction: way(values) }
+        }
+        "bandwidth" => {
+            let rate = values.bandwidth("rate");
+            if rate == 0 {
+                let help = "a link without limit needs no fault; write a rate, \"10MB/s\"";
+                wrong.push(values.span("rate"), "this limits nothing", help);
+            }
+            FaultKind::Bandwidth { rate, direction: way(values) }
+        }
+        "slow-disk" => FaultKind::SlowDisk { factor: values.integer("factor") },
+        "disk-full" => FaultKind::DiskFull,
+        "wipe-disk" => FaultKind::WipeDisk,
+        other => unreachable!("`{other}` is in KINDS and has no arm here"),
+    };
+    Some(kind)
+}
+
+fn way(values: &Values) -> Direction {
+    match values.choice("direction") {
+        "forth" => Direction::Forth,
+        _ => Direction::Both,
+    }
+}
+
+fn parse_partition(
+    values: &Values,
+    words: &Vocabulary<'_>,
+    wrong: &mut Diagnostics,
+) -> Option<Partition> {
+    if values.has("target") == values.has("between") {
+        let message = if values.has("target") {
+            "`target` and `between` contradict each other"
+        } else {
+            "a partition needs `between` or `target`"
+        };
+        let help =
+            "write between = [\"n1\", \"n2,n3\"], or target = \"n1\" to cut n1 from all others";
+        wrong.push(values.span("between"), message, help);
+        return None;
+    }
+    let sides = values.selectors("between");
+    let between: Vec<Target> = sides.iter().map(|side| parse_target(side, words, wrong)).collect();
+    for (side, target) in sides.iter().zip(&between) {
+        refuse_links(side.place, target, wrong);
+    }
+    Some(Partition {
+        between,
+        direction: way(values),
+        clients: match values.choice("clients") {
+            "unaffected" => ClientSide::Unaffected,
+            _ => ClientSide::Follow,
+        },
+        rejects: values.choice("how") == "reject",
+    })
+}
+
+fn parse_latency(values: &Values, wrong: &mut Diagnostics) -> Option<LatencyChange> {
+    match (values.has("add"), values.has("latency")) {
+        (true, false) => Some(LatencyChange::Add(values.distribution("add"))),
+        (false, true) => Some(LatencyChange::Be(values.distribution("latency"))),
+        (both, _) => {
+            let message = if both {
+                "`add` and `latency` contradict each other"
+            } else {
+                "a latency fault needs `add` or `latency`"
+            };
+            let help = "write add = \"10ms\" for what comes on top, or latency = \"10ms\" for what \
+                        it is instead";
+            wrong.push(values.span("add"), message, help);
+            None
+        }
+    }
+}
+
+/// What can be said only of several keys together.
+fn check_together(values: &Values, kind: &FaultKind, target: &Target, wrong: &mut Diagnostics) {
+    if matches!(kind, FaultKind::Restart) && values.has("for") {
+        let help = "a restart takes as long as stop and boot take; for a stay in between write \
+                    kind = \"stop\" with `for`";
+        wrong.push(values.span("for"), "`for` does not go with kind = \"restart\"", help);
+    }
+    let of_links = matches!(
+        kind,
+        FaultKind::Latency { .. } | FaultKind::PacketLoss { .. } | FaultKind::Bandwidth { .. }
+    );
+    if !of_links {
+        refuse_links(values.span("target"), target, wrong);
+    }
+}
+
+fn refuse_links(place: Place, target: &Target, wrong: &mut Diagnostics) {
+    if target.0.iter().any(|pick| matches!(pick, Pick::Link(..))) {
+        let message = "a link is no target for this kind of fault";
+        let help = "name nodes; to cut a link write kind = \"partition\" with \
+                    between = [\"n1\", \"n2\"]";
+        wrong.push(place, message, help);
+    }
+}
+
+fn parse_target(
+    selector: &Located<Selector>,
+    words: &Vocabulary<'_>,
+    wrong: &mut Diagnostics,
+) -> Target {
+    let calls = selector.value.calls.iter();
+    let picks = calls.map(|call| parse_call(call, words)).filter_map(|pick| match pick {
+        Ok(pick) => Some(pick),
+        Err((message, help)) => {
+            wrong.push(selector.place, message, help);
+            None
+        }
+    });
+    Target(picks.collect())
+}
+
+/// What is wrong, and what to do about it.
+type Wrong = (String, String);
+
+fn parse_call(call: &Call, words: &Vocabulary<'_>) -> Result<Pick, Wrong> {
+    if call.arguments.is_empty()
+        && let Some(node) = words.topology.find(&call.name)
+    {
+        return Ok(Pick::Node(node));
+    }
+    let known = SELECTORS.iter().chain(words.roles);
+    let Some((index, spec)) = known.enumerate().find(|(_, spec)| spec.name == call.name) else {
+        return Err(unknown(call, words));
+    };
+    if call.arguments.len() != spec.arguments.len() {
+        return Err((
+            format!("`{}` takes {}", spec.name, counted(spec.arguments.len())),
+            format!("write {}", written(spec)),
+        ));
+    }
+    let mut found = Vec::new();
+    for (kind, text) in spec.arguments.iter().zip(&call.arguments) {
+        found.push(argument(*kind, text, words)?);
+    }
+    let first = found.first().copied().unwrap_or(0);
+    Ok(match spec.name {
+        "all" => Pick::All,
+        "random" => Pick::Random,
+        "minority" => Pick::Minority,
+        "zone" => Pick::Zone(first),
+        "link" if first == found[1] => {
+            let help = "name two nodes: link(n1, n2)";
+            return Err(("a link joins two nodes".to_owned(), help.to_owned()));
+        }
+        "link" => Pick::Link(NodeId(first), NodeId(found[1])),
+        "producer" | "consumer" => Pick::Node(NodeId(first)),
+        _ => Pick::Role(role(index - SELECTORS.len(), spec, &found)),
+    })
+}
+
+fn role(selector: usize, spec: &SelectorSpec, found: &[u32]) -> RoleQuery {
+    let given = |kind: Argument| {
+        let at = spec.arguments.iter().position(|argument| *argument == kind);
+        at.map(|at| found[at])
+    };
+    RoleQuery {
+        selector: selector as u32,
+        destination: DestinationId(given(Argument::Destination).unwrap_or(0)),
+        nth: given(Argument::Number).unwrap_or(1),
+    }
+}
+
+/// The number that an argument stands for: an id, an index, or the number itself.
+fn argument(kind: Argument, text: &str, words: &Vocabulary<'_>) -> Result<u32, Wrong> {
+    let hosts = |kind| names_of(words.topology, kind);
+    let (what, plural, known): (_, _, Vec<&str>) = match kind {
+        Argument::Number => {
+            let number = text.parse::<u32>().ok().filter(|number| *number >= 1);
+            let help = "write a whole number from 1".to_owned();
+            return number.ok_or_else(|| (format!("`{text}` is no number from 1"), help));
+        }
+        Argument::Destination => {
+            let names = words.destinations.iter().map(String::as_str).collect();
+            ("destination", "destinations", names)
+        }
+        Argument::Node => {
+            let names = words.topology.hosts.iter().map(|host| host.name.as_str()).collect();
+            ("node", "nodes", names)
+        }
+        Argument::Zone => {
+            let names = words.topology.zones.iter().map(String::as_str).collect();
+            ("zone", "zones", names)
+        }
+        Argument::Producer => ("producer", "producers", hosts(NodeKind::Producer)),
+        Argument::Consumer => ("consumer", "consumers", hosts(NodeKind::Consumer)),
+    };
+    if !known.contains(&text) {
+        let help = crate::scenario::suggest(text, &known, plural);
+        return Err((format!("there is no {what} `{text}`"), help));
+    }
+    let place = match kind {
+        Argument::Producer | Argument::Consumer => {
+            words.topology.hosts.iter().position(|host| host.name == text)
+        }
+        _ => known.iter().position(|name| *name == text),
+    };
+    Ok(place.unwrap_or(0) as u32)
+}
+
+fn unknown(call: &Call, words: &Vocabulary<'_>) -> Wrong {
+    let specs = || SELECTORS.iter().chain(words.roles);
+    if !call.arguments.is_empty() {
+        let known: Vec<&str> =
+            specs().filter(|s| !s.arguments.is_empty()).map(|spec| spec.name).collect();
+        let help = crate::scenario::suggest(&call.name, &known, "selectors");
+        return (format!("there is no selector `{}(..)`", call.name), help);
+    }
+    let hosts = words.topology.hosts.iter().map(|host| host.name.as_str());
+    let known: Vec<&str> = hosts.chain(specs().map(|spec| spec.name)).collect();
+    let help = crate::scenario::suggest(&call.name, &known, "nodes and selectors");
+    (format!("there is no node or selector `{}`", call.name), help)
+}
+
+fn counted(arguments: usize) -> String {
+    match arguments {
+        0 => "no argument".to_owned(),
+        1 => "one argument".to_owned(),
+        2 => "two arguments".to_owned(),
+        n => format!("{n} arguments"),
+    }
+}
+
+/// How a selector is written: `mirror(DESTINATION, NUMBER)`.
+fn written(spec: &SelectorSpec) -> String {
+    let word = |argument: &Argument| match argument {
+        Argument::Destination => "DESTINATION",
+        Argument::Number => "NUMBER",
+        Argument::Node => "NODE",
+        Argument::Zone => "ZONE",
+        Argument::Producer => "PRODUCER",
+        Argument::Consumer => "CONSUMER",
+    };
+    let arguments: Vec<&str> = spec.arguments.iter().map(word).collect();
+    if arguments.is_empty() {
+        spec.name.to_owned()
+    } else {
+        format!("{}({})", spec.name, arguments.join(", "))
+    }
+}

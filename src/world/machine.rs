@@ -1,0 +1,205 @@
+//! What a machine is: the contract between the state machines of a broker family and the world.
+
+use crate::engine::Time;
+use crate::observe::{NodeId, Observer};
+
+use super::context::Context;
+use super::disk::DiskView;
+use super::selector::{RoleQuery, WorldView};
+
+/// A sans-IO state machine on one host: a broker node, a producer, a consumer, an auditor.
+///
+/// It is handed one [`Input`] at a time and writes its effects into the [`Context`]. It reads no
+/// clock and draws no randomness but the context's, does no I/O and never blocks.
+pub trait Machine: Clone {
+    /// What its family sends over connections and to itself: messages, timers, disk completions.
+    /// Keep it small (48 bytes or less): it is moved, not boxed.
+    type Message: Clone;
+
+    /// Handles one input. Called when the input's lane is free; effects happen at
+    /// [`Context::now`], the start of the input plus the CPU time spent so far.
+    fn handle<O: Observer>(
+        &mut self,
+        input: Input<Self::Message>,
+        ctx: &mut Context<'_, Self::Message, O>,
+    );
+
+    /// The process has just died or ended, or the disk under a dead one was lost: forget what was in
+    /// memory, trim the image of the disk to what `disk` kept, and tell the observer which copies
+    /// are gone.
+    ///
+    /// Called again when a process that is dead already loses more: power after a kill
+    /// ([`Death::PowerLoss`]), or the whole disk ([`Death::Wiped`]).
+    fn died<O: Observer>(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut O);
+
+    /// Nothing is outstanding here: booted, nothing unanswered, nothing left to deliver. Decides the
+    /// quiet end of a run; called rarely.
+    fn is_settled(&self) -> bool;
+}
+
+/// A broker family as the world sees it: its machines, and what its selectors mean.
+pub trait Cluster: Clone {
+    /// The enum of its machines.
+    type Machine: Machine;
+
+    /// The nodes that `query` means at this moment, in order of preference; none if there are none.
+    fn resolve(machines: &[Self::Machine], query: &RoleQuery, world: &WorldView<'_>)
+    -> Vec<NodeId>;
+}
+
+/// The message type of a cluster.
+pub type MessageOf<C> = <<C as Cluster>::Machine as Machine>::Message;
+
+/// How a process ended, or what was lost after it had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// SIGKILL: memory is gone, the page cache is not.
+    Killed,
+    /// The host lost power: the page cache is gone too.
+    PowerLoss,
+    /// It ended by itself, by [`Context::exit`].
+    Exited,
+    /// The disk was replaced by an empty one.
+    Wiped,
+}
+
+/// One thing that happens to a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input<M> {
+    /// The process starts. Main lane.
+    Boot(Boot),
+    /// The world tells the process something. Main lane.
+    Signal(Signal),
+    /// A connection was accepted on a port that was listened on. Main lane; [`Context::bind`] it to
+    /// another lane if wanted.
+    Accepted {
+        /// This side's id of the connection.
+        conn: ConnId,
+        /// Who connected.
+        peer: NodeId,
+        /// The port it connected to.
+        port: Port,
+    },
+    /// A connection that this side asked for is open. Bound lane.
+    Connected {
+        /// This side's id of the connection.
+        conn: ConnId,
+    },
+    /// A connection that this side asked for did not come about. Bound lane. The id is dead.
+    Failed {
+        /// This side's id of the connection.
+        conn: ConnId,
+        /// Why.
+        why: ConnectError,
+    },
+    /// The connection has ended. Bound lane. Not reported to the side that closed. The id is dead.
+    Closed {
+        /// This side's id of the connection.
+        conn: ConnId,
+        /// How.
+        how: Closing,
+    },
+    /// There is room in the send buffer again after [`Context::room`] had been 0. Bound lane.
+    Writable {
+        /// This side's id of the connection.
+        conn: ConnId,
+    },
+    /// A message came over a connection. Bound lane, or the lane it was addressed to.
+    Message {
+        /// The receiving side's id of the connection.
+        conn: ConnId,
+        /// The message.
+        body: M,
+    },
+    /// From this node to itself: a tell, a timer, a completed fsync, or idleness. Its lane.
+    Local {
+        /// What was left to be said.
+        body: M,
+    },
+}
+
+/// The start of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Boot {
+    /// Which start of this node it is, from 0.
+    pub incarnation: u32,
+    /// The connections that exist before time zero, at the first start only. Bound to the main lane.
+    pub established: Vec<Established>,
+}
+
+/// A connection that exists before the run starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Established {
+    /// This side's id of the connection.
+    pub conn: ConnId,
+    /// Who is at the other end.
+    pub peer: NodeId,
+    /// Whether this side is the one that had connected.
+    pub initiator: bool,
+}
+
+/// What the world tells a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Please stop gracefully, then [`Context::exit`] (SIGTERM).
+    Stop,
+    /// The measured time is over: producers stop, auditors start. A node that boots later is told
+    /// right after its boot.
+    LoadEnded,
+    /// The process was frozen and goes on. Comes before anything that had waited.
+    NodeResumed,
+}
+
+/// Why a connection did not come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectError {
+    /// The host is there but nothing listens on the port.
+    Refused,
+    /// No answer, however often it was tried (127 s).
+    TimedOut,
+    /// Something on the way answered that there is no way.
+    Unreachable,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// The other side closed it, and all that it had sent has been handed over.
+    Finished,
+    /// The other side's process died or aborted, or its host does not know the connection.
+    Reset,
+    /// What was sent was never acknowledged (some 924 s).
+    TimedOut,
+}
+
+/// A serial execution context within a node: an Erlang process, a request thread. It handles one
+/// input at a time; others wait in its mailbox.
+///
+/// Numbered upwards over all incarnations of a node and never reused, except [`Lane::MAIN`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lane(pub u32);
+
+impl Lane {
+    /// The lane that boots. It lives as long as the process.
+    pub const MAIN: Lane = Lane(0);
+}
+
+/// One side's handle of a connection. The two sides of a connection have different ids; none is ever
+/// reused, and whatever is done with a dead one is ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u32);
+
+/// What a node listens on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Port(pub u16);
+
+/// A file of a node's disk. Ids are chosen by the machine, densely from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub u32);
+
+/// A timer that was set. Stale ids are harmless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TimerId {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}

@@ -1,0 +1,553 @@
+//! Established connections: segments, stalls, retransmission, back-pressure, endings.
+
+use std::collections::VecDeque;
+
+use crate::engine::Time;
+
+use super::super::event::Event;
+use super::super::machine::{Closing, ConnId, ConnectError, Input, Lane, Port};
+use super::super::simulation::World;
+use super::link::{REJECTS, RTO, time_out};
+
+/// To the lane to which the far side bound the connection.
+pub(crate) const BOUND: Lane = Lane(u32::MAX);
+
+/// After this many unanswered time-outs a connection is given up (`tcp_retries2` is 15).
+const GIVE_UP: u32 = 16;
+
+/// What a segment carries.
+#[derive(Clone, Debug)]
+pub(crate) enum Cargo<M> {
+    Data(M),
+    /// The last step of the handshake, for this port.
+    Opened(Port),
+    Fin,
+    /// The reset by which a killed process says goodbye; after its data, never retransmitted.
+    Rst,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Segment<M> {
+    pub(crate) cargo: Cargo<M>,
+    pub(crate) bytes: u32,
+    pub(crate) lane: Lane,
+    /// When its last byte leaves the host, the retransmission that succeeds included.
+    pub(crate) leaves: Time,
+}
+
+/// One direction of a connection, kept with the side that sends.
+#[derive(Clone, Debug)]
+pub(crate) struct Flow<M> {
+    /// What arrived unread, then what is on the wire, then what waits.
+    pub(crate) queue: VecDeque<Segment<M>>,
+    pub(crate) arrived: u32,
+    pub(crate) on_wire: u32,
+    /// Arrivals of another epoch are void.
+    epoch: u32,
+    pub(crate) link: u32,
+    pub(crate) back: u32,
+    last_arrival: Time,
+    last_leaves: Time,
+    /// Bytes in the queue.
+    buffered: u64,
+    pub(crate) sent: u64,
+    pub(crate) read: u64,
+    /// Whether nothing is put on the wire until the timer says so.
+    pub(crate) stalled: bool,
+    timer: bool,
+    timer_epoch: u32,
+    retries: u32,
+    /// Whether the sender found no room and waits to hear of some.
+    blocked: bool,
+}
+
+impl<M> Flow<M> {
+    const fn new() -> Flow<M> {
+        Flow {
+            queue: VecDeque::new(),
+            arrived: 0,
+            on_wire: 0,
+            epoch: 0,
+            link: 0,
+            back: 0,
+            last_arrival: Time::ZERO,
+            last_leaves: Time::ZERO,
+            buffered: 0,
+            sent: 0,
+            read: 0,
+            stalled: false,
+            timer: false,
+            timer_epoch: 0,
+            retries: 0,
+            blocked: false,
+        }
+    }
+
+    /// Forgets everything; what is on its way is void.
+    pub(crate) fn clear(&mut self) {
+        self.queue.clear();
+        self.arrived = 0;
+        self.on_wire = 0;
+        self.buffered = 0;
+        self.blocked = false;
+        self.void_wire();
+        self.stop_timer();
+    }
+
+    /// Forgets what the other host has not got; what it got and did not read stays.
+    fn drop_unarrived(&mut self) {
+        self.queue.truncate(self.arrived as usize);
+        self.buffered = self.queue.iter().map(|s| u64::from(s.bytes)).sum();
+        self.blocked = false;
+        self.void_wire();
+        self.stop_timer();
+    }
+
+    fn void_wire(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.on_wire = 0;
+    }
+
+    fn stop_timer(&mut self) {
+        self.timer = false;
+        self.timer_epoch = self.timer_epoch.wrapping_add(1);
+        self.retries = 0;
+    }
+
+    fn pop(&mut self) -> Option<Segment<M>> {
+        let segment = self.queue.pop_front()?;
+        self.buffered -= u64::from(segment.bytes);
+        self.read += u64::from(segment.bytes);
+        Some(segment)
+    }
+
+    /// Whether there is something that the other side has not got.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.queue.len() > self.arrived as usize
+    }
+}
+
+/// How far one side has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SideState {
+    /// It asked and has no answer yet; or was asked and its process has not been told.
+    Opening,
+    /// Its process knows that it is open.
+    Open,
+}
+
+/// One end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Side<M> {
+    pub(crate) end: ConnId,
+    pub(crate) node: u32,
+    /// To whom this side's events go.
+    pub(crate) lane: Lane,
+    pub(crate) state: SideState,
+    /// Whether its process still has it.
+    pub(crate) alive: bool,
+    /// Whether its process does not want to read.
+    pub(crate) held: bool,
+    pub(crate) port: Port,
+    /// What this side sends.
+    pub(crate) flow: Flow<M>,
+}
+
+impl<M> Side<M> {
+    pub(crate) const fn new() -> Side<M> {
+        Side {
+            end: ConnId(0),
+            node: 0,
+            lane: Lane::MAIN,
+            state: SideState::Opening,
+            alive: false,
+            held: false,
+            port: Port(0),
+            flow: Flow::new(),
+        }
+    }
+
+    pub(crate) fn start(&mut self, end: ConnId, node: u32, link: u32, back: u32, state: SideState) {
+        let flow = std::mem::replace(&mut self.flow, Flow::new());
+        // The storage of the queue is reused, and epochs go on, so that late events stay void.
+        self.flow.queue = flow.queue;
+        self.flow.queue.clear();
+        self.flow.epoch = flow.epoch.wrapping_add(1);
+        self.flow.timer_epoch = flow.timer_epoch.wrapping_add(1);
+        self.flow.link = link;
+        self.flow.back = back;
+        self.flow.stalled = state == SideState::Opening;
+        self.end = end;
+        self.node = node;
+        self.lane = Lane::MAIN;
+        self.state = state;
+        self.alive = state == SideState::Open;
+        self.held = false;
+        self.port = Port(0);
+    }
+}
+
+/// What a host's network has for its process.
+pub(crate) struct Arrival<M> {
+    pub(crate) node: u32,
+    pub(crate) lane: Lane,
+    pub(crate) input: Input<M>,
+}
+
+impl<M> World<M> {
+    /// Puts a segment into a flow at `at`, and onto the wire unless the flow is stalled.
+    #[inline]
+    pub(crate) fn push(&mut self, index: usize, cargo: Cargo<M>, lane: Lane, bytes: u32, at: Time) {
+        let flow = &mut self.net.sides[index].flow;
+        flow.buffered += u64::from(bytes);
+        flow.sent += u64::from(bytes);
+        flow.blocked |= flow.buffered >= self.socket_buffer;
+        flow.queue.push_back(Segment { cargo, bytes, lane, leaves: at });
+        if !flow.stalled {
+            self.transmit(index, at);
+        }
+    }
+
+    /// Puts the first waiting segment of a flow onto the wire.
+    #[inline]
+    fn transmit(&mut self, index: usize, at: Time) {
+        let now = self.kernel.now();
+        let side = &mut self.net.sides[index];
+        let flow = &mut side.flow;
+        let segment = &mut flow.queue[(flow.arrived + flow.on_wire) as usize];
+        let link = &mut self.net.links[flow.link as usize];
+        let left = link.leaves(segment.bytes, at);
+        let leaves = flow.last_leaves.max(left + link.retransmission(segment.bytes, now));
+        let arrival = flow.last_arrival.max(leaves + link.latency(now));
+        segment.leaves = leaves;
+        flow.last_leaves = leaves;
+        flow.last_arrival = arrival;
+        flow.on_wire += 1;
+        self.kernel.schedule(arrival, Event::Arrive { end: side.end.0, epoch: flow.epoch });
+    }
+
+    pub(crate) fn transmit_all(&mut self, index: usize, at: Time) {
+        let flow = &self.net.sides[index].flow;
+        let waiting = flow.queue.len() - (flow.arrived + flow.on_wire) as usize;
+        for _ in 0..waiting {
+            self.transmit(index, at);
+        }
+    }
+
+    /// A segment that side `end` sent reaches the other host.
+    #[inline]
+    pub(crate) fn arrive(&mut self, end: u32, epoch: u32) -> Option<Arrival<M>> {
+        let index = self.net.side(ConnId(end))?;
+        let flow = &self.net.sides[index].flow;
+        if flow.epoch != epoch || flow.on_wire == 0 {
+            return None;
+        }
+        let (link, back) = (flow.link as usize, flow.back as usize);
+        if self.net.links[link].blocked != 0 {
+            self.lost_on_wire(index);
+            return None;
+        }
+        let receiver = &self.net.sides[index ^ 1];
+        if !receiver.alive {
+            self.answer_unknown(index);
+            return None;
+        }
+        let (held, node) = (receiver.held, receiver.node);
+        if self.net.links[back].blocked != 0 {
+            // The data is there, but its acknowledgement will not come back.
+            self.arm(index, self.net.sides[index].flow.queue[0].leaves + RTO);
+        }
+        let flow = &mut self.net.sides[index].flow;
+        flow.on_wire -= 1;
+        let paused = self.nodes[node as usize].paused;
+        if held || paused || flow.arrived > 0 {
+            flow.arrived += 1;
+            if paused {
+                self.nodes[node as usize].owe_read(end);
+            }
+            return None;
+        }
+        self.take(index)
+    }
+
+    /// Reads the oldest segment that has arrived and was not read, if its process may read.
+    pub(crate) fn read(&mut self, end: u32) -> Option<Arrival<M>> {
+        let index = self.net.side(ConnId(end))?;
+        let receiver = &self.net.sides[index ^ 1];
+        let paused = self.nodes[receiver.node as usize].paused;
+        if !receiver.alive || receiver.held || paused || self.net.sides[index].flow.arrived == 0 {
+            return None;
+        }
+        self.net.sides[index].flow.arrived -= 1;
+        self.take(index)
+    }
+
+    /// Hands the front segment of side `index`'s flow to the process at the other side.
+    #[inline]
+    fn take(&mut self, index: usize) -> Option<Arrival<M>> {
+        let segment = self.net.sides[index].flow.pop()?;
+        let flow = &self.net.sides[index].flow;
+        if flow.blocked && flow.buffered <= self.socket_buffer / 3 * 2 {
+            self.tell_of_room(index);
+        }
+        let peer = self.net.sides[index].node;
+        let receiver = &mut self.net.sides[index ^ 1];
+        let (node, conn) = (receiver.node, receiver.end);
+        let mut lane = if segment.lane == BOUND { receiver.lane } else { segment.lane };
+        let input = match segment.cargo {
+            Cargo::Data(body) => Input::Message { conn, body },
+            Cargo::Opened(port) => {
+                receiver.state = SideState::Open;
+                lane = Lane::MAIN;
+                Input::Accepted { conn, peer: crate::observe::NodeId(peer), port }
+            }
+            Cargo::Fin => return self.end_side(index ^ 1, Closing::Finished),
+            Cargo::Rst => return self.end_side(index ^ 1, Closing::Reset),
+        };
+        Some(Arrival { node, lane, input })
+    }
+
+    /// A sender that found the buffer full hears of room one hop later.
+    #[cold]
+    fn tell_of_room(&mut self, index: usize) {
+        let now = self.kernel.now();
+        let side = &mut self.net.sides[index];
+        side.flow.blocked = false;
+        let latency = self.net.links[side.flow.back as usize].latency(now);
+        self.kernel.schedule(now + latency, Event::Writable { end: side.end.0 });
+    }
+
+    pub(crate) fn writable(&mut self, end: u32) -> Option<Arrival<M>> {
+        let index = self.net.side(ConnId(end))?;
+        let side = &self.net.sides[index];
+        if !side.alive {
+            return None;
+        }
+        if self.net.links[side.flow.back as usize].blocked != 0 {
+            // The window update is lost; the probes of the sender find out after the heal.
+            let again = self.kernel.now() + RTO;
+            self.kernel.schedule(again, Event::Writable { end });
+            return None;
+        }
+        Some(Arrival {
+            node: side.node,
+            lane: side.lane,
+            input: Input::Writable { conn: side.end },
+        })
+    }
+
+    /// What is on the wire of this flow has hit something that blocks it.
+    #[cold]
+    fn lost_on_wire(&mut self, index: usize) {
+        let flow = &mut self.net.sides[index].flow;
+        let blocked = self.net.links[flow.link as usize].blocked;
+        if blocked == REJECTS {
+            return self.rejected_on_the_way(index);
+        }
+        flow.void_wire();
+        flow.stalled = true;
+        let front = &flow.queue[flow.arrived as usize];
+        if matches!(front.cargo, Cargo::Rst) {
+            // Nobody retransmits a reset: the other side is left half-open.
+            flow.drop_unarrived();
+            return;
+        }
+        let due = front.leaves + RTO;
+        self.arm(index, due);
+    }
+
+    fn rejected_on_the_way(&mut self, index: usize) {
+        let now = self.kernel.now();
+        let side = &mut self.net.sides[index];
+        side.flow.void_wire();
+        side.flow.stalled = true;
+        let latency = self.net.links[side.flow.back as usize].latency(now);
+        let event = Event::Reset { end: side.end.0, by_the_way: true };
+        self.kernel.schedule(now + latency, event);
+    }
+
+    /// Starts the retransmission timer unless it runs.
+    fn arm(&mut self, index: usize, due: Time) {
+        let now = self.kernel.now();
+        let side = &mut self.net.sides[index];
+        if side.flow.timer {
+            return;
+        }
+        side.flow.timer = true;
+        side.flow.retries = 0;
+        let event = Event::Retransmit { end: side.end.0, epoch: side.flow.timer_epoch };
+        self.kernel.schedule(due.max(now), event);
+    }
+
+    /// The retransmission timer of a flow has run out.
+    pub(crate) fn retransmit(&mut self, end: u32, epoch: u32) -> Option<Arrival<M>> {
+        let index = self.net.side(ConnId(end))?;
+        let now = self.kernel.now();
+        let flow = &mut self.net.sides[index].flow;
+        if !flow.timer || flow.timer_epoch != epoch {
+            return None;
+        }
+        let forth = self.net.links[flow.link as usize].blocked;
+        let back = self.net.links[flow.back as usize].blocked;
+        if forth == 0 && back == 0 {
+            flow.stop_timer();
+            flow.stalled = false;
+            self.transmit_all(index, now);
+            return None;
+        }
+        if forth == REJECTS {
+            flow.stop_timer();
+            self.rejected_on_the_way(index);
+            return None;
+        }
+        flow.stalled = true;
+        flow.retries += 1;
+        if flow.retries >= GIVE_UP {
+            return self.end_side(index, Closing::TimedOut);
+        }
+        let next = now + time_out(flow.retries);
+        self.kernel.schedule(next, Event::Retransmit { end, epoch });
+        None
+    }
+
+    /// Something arrived for a side that its process no longer has: the host answers with a reset,
+    /// unless an end of the connection is under way to the sender already.
+    #[cold]
+    fn answer_unknown(&mut self, index: usize) {
+        let now = self.kernel.now();
+        let under_way = self.net.sides[index ^ 1].flow.is_waiting();
+        let side = &mut self.net.sides[index];
+        if side.alive && self.net.links[side.flow.back as usize].blocked != 0 {
+            // The answer will not get through, so the sender asks again.
+            let due = side.flow.queue[side.flow.arrived as usize].leaves + RTO;
+            side.flow.void_wire();
+            side.flow.stalled = true;
+            return self.arm(index, due);
+        }
+        side.flow.clear();
+        if side.alive && !under_way {
+            let latency = self.net.links[side.flow.back as usize].latency(now);
+            let event = Event::Reset { end: side.end.0, by_the_way: false };
+            self.kernel.schedule(now + latency, event);
+        }
+    }
+
+    /// A reset reaches side `end`, from the other host or (`by_the_way`) from something between.
+    pub(crate) fn reset(&mut self, end: u32, by_the_way: bool) -> Option<Arrival<M>> {
+        let index = self.net.side(ConnId(end))?;
+        let back = self.net.sides[index].flow.back as usize;
+        if !by_the_way && self.net.links[back].blocked != 0 {
+            return None;
+        }
+        self.end_side(index, Closing::Reset)
+    }
+
+    /// Side `index` is over for its process. What it had to send is void. Returns what the process
+    /// is told.
+    fn end_side(&mut self, index: usize, how: Closing) -> Option<Arrival<M>> {
+        let side = &mut self.net.sides[index];
+        side.flow.drop_unarrived();
+        if !side.alive {
+            self.net.release(index);
+            return None;
+        }
+        side.alive = false;
+        let conn = side.end;
+        let (node, lane) = (side.node, side.lane);
+        let asked = conn.0 & 1 == 0;
+        let input = match side.state {
+            SideState::Open => Some(Input::Closed { conn, how }),
+            SideState::Opening if asked => Some(Input::Failed { conn, why: ConnectError::Refused }),
+            SideState::Opening => None,
+        };
+        self.net.release(index);
+        input.map(|input| Arrival { node, lane, input })
+    }
+
+    /// The process closes its side: what it sent still arrives, then the other side learns of it.
+    pub(crate) fn close(&mut self, index: usize, at: Time) {
+        self.leave(index, Cargo::Fin, at);
+    }
+
+    /// The process throws its side away: what is not on the wire is gone, and the other side is
+    /// told if the way is open.
+    pub(crate) fn abort(&mut self, index: usize, at: Time) {
+        let flow = &mut self.net.sides[index].flow;
+        let kept = (flow.arrived + flow.on_wire) as usize;
+        let dropped: u64 = flow.queue.drain(kept..).map(|s| u64::from(s.bytes)).sum();
+        flow.buffered -= dropped;
+        self.leave(index, Cargo::Rst, at);
+    }
+
+    /// The process no longer has its side; a last segment says so, in order.
+    pub(crate) fn leave(&mut self, index: usize, last: Cargo<M>, at: Time) {
+        let side = &mut self.net.sides[index];
+        if side.state == SideState::Opening && side.end.0 & 1 == 0 {
+            // Nothing is open yet: the host forgets that it asked, and an answer finds nobody. A
+            // host that has accepted meanwhile has not told its process.
+            side.alive = false;
+            self.net.sides[index ^ 1].alive = false;
+            self.net.release(index);
+            return;
+        }
+        side.alive = false;
+        let alone = side.flow.stalled && !side.flow.is_waiting();
+        let reset = matches!(last, Cargo::Rst);
+        if self.net.sides[index ^ 1].alive && !(alone && reset) {
+            self.push(index, last, BOUND, 0, at);
+        }
+        self.forget_unread(index);
+        self.net.release(index);
+    }
+
+    /// What had arrived for side `index` and was not read is gone with its process.
+    pub(crate) fn forget_unread(&mut self, index: usize) {
+        let flow = &mut self.net.sides[index ^ 1].flow;
+        for _ in 0..flow.arrived {
+            flow.pop();
+        }
+        flow.arrived = 0;
+    }
+
+    /// The host of side `index` has lost power: only what had left it still arrives.
+    pub(crate) fn power_lost(&mut self, index: usize, now: Time) {
+        let side = &mut self.net.sides[index];
+        side.alive = false;
+        if side.state == SideState::Opening && side.end.0 & 1 == 0 {
+            self.net.sides[index ^ 1].alive = false;
+        }
+        let flow = &mut self.net.sides[index].flow;
+        let sent = (flow.arrived + flow.on_wire) as usize;
+        let kept = flow.queue.iter().take(sent).filter(|s| s.leaves <= now).count();
+        let kept = kept.max(flow.arrived as usize);
+        flow.queue.truncate(kept);
+        flow.on_wire = kept as u32 - flow.arrived;
+        flow.buffered = flow.queue.iter().map(|s| u64::from(s.bytes)).sum();
+        flow.stop_timer();
+        self.forget_unread(index);
+        self.net.release(index);
+    }
+
+    /// Bytes that still fit between a side and the process at the other.
+    pub(crate) fn room(&self, index: usize) -> u64 {
+        self.socket_buffer.saturating_sub(self.net.sides[index].flow.buffered)
+    }
+
+    /// Stops or resumes reading at side `index`.
+    pub(crate) fn hold(&mut self, index: usize, hold: bool, at: Time) {
+        self.net.sides[index].held = hold;
+        let sender = &self.net.sides[index ^ 1];
+        if !hold && sender.flow.arrived > 0 {
+            let event = Event::Read { end: sender.end.0 };
+            self.kernel.schedule(at, event);
+        }
+    }
+
+    /// Whether data of a connection waits for a retransmission to a process that would read it.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.net.sides.chunks_exact(2).any(|pair| {
+            (pair[0].alive || pair[1].alive)
+                && pair.iter().any(|s| s.flow.stalled && s.flow.is_waiting())
+        })
+    }
+}
