@@ -24,8 +24,7 @@ const ORDERS: DestinationId = DestinationId(0);
 const REPORTS: u64 = 11;
 
 fn main() {
-    let mut numbers =
-        std::env::args().skip(1).filter_map(|argument| argument.parse::<u32>().ok());
+    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u32>().ok());
     let messages = numbers.next().unwrap_or(1_000_000);
     let repeats = numbers.next().unwrap_or(3);
     for batch in [1, 50] {

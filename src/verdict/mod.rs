@@ -1,5 +1,6 @@
 //! The ledger: what became of every message; availability windows, metrics, expectations.
 
+mod expect;
 mod fates;
 mod finish;
 mod history;
@@ -9,15 +10,22 @@ mod lines;
 mod losses;
 #[cfg(test)]
 mod memory;
+mod metrics;
 mod options;
+#[cfg(test)]
+mod properties;
 mod report;
+#[cfg(test)]
+mod rules;
 #[cfg(test)]
 mod stories;
 mod timeline;
 mod windows;
 
+pub use expect::{EXPECT, Expectations};
 pub use history::node_state_name;
 pub use latency::PERCENTILES;
 pub use ledger::Ledger;
+pub use metrics::{METRICS, Metric, Number, Unit, metric};
 pub use options::{LedgerOptions, RunFacts};
 pub use report::*;

@@ -123,23 +123,49 @@ impl Live {
     }
 
     fn narrow(&mut self, time: Time) -> u32 {
+        if time < self.base {
+            self.move_base(time);
+        }
         let offset = time.since(self.base).as_nanos();
         while offset >> self.shift >= u64::from(NEVER) {
-            self.shift += 1;
-            let halve = |offset: &mut u32| {
-                if *offset != NEVER {
-                    *offset >>= 1;
-                }
-            };
-            for slot in self.times.values_mut() {
-                halve(&mut slot.intended);
-                halve(&mut slot.mark);
-            }
-            if let Some(grave) = &mut self.grave {
-                grave.lost.values_mut().iter_mut().for_each(halve);
-            }
+            self.coarsen();
         }
         (offset >> self.shift) as u32
+    }
+
+    /// Calls `change` for every offset that is kept.
+    fn each_offset(&mut self, mut change: impl FnMut(&mut u32)) {
+        for slot in self.times.values_mut() {
+            change(&mut slot.intended);
+            if slot.mark != NEVER {
+                change(&mut slot.mark);
+            }
+        }
+        if let Some(grave) = &mut self.grave {
+            grave.lost.values_mut().iter_mut().for_each(change);
+        }
+    }
+
+    /// Doubles the unit of offsets.
+    fn coarsen(&mut self) {
+        self.shift += 1;
+        self.each_offset(|offset| *offset >>= 1);
+    }
+
+    /// Makes room for a time before the base: rare, since lines are opened in order.
+    #[cold]
+    fn move_base(&mut self, time: Time) {
+        let gap = self.base.since(time).as_nanos();
+        let mut greatest = 0;
+        self.each_offset(|offset| greatest = greatest.max(*offset));
+        let reach = (u64::from(greatest) << self.shift) + gap;
+        while reach >> self.shift >= u64::from(NEVER) - 1 {
+            self.coarsen();
+        }
+        let units = gap.div_ceil(1 << self.shift);
+        self.each_offset(|offset| *offset += units as u32);
+        let moved = self.base.as_nanos().saturating_sub(units << self.shift);
+        self.base = Time::from_nanos(moved);
     }
 
     pub(super) fn times(&self, position: u8) -> Option<Times> {
