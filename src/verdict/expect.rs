@@ -330,18 +330,19 @@ mod tests {
         let told: Vec<String> = judged
             .iter()
             .map(|one| {
-                format!("{:?}: {} is {} ({:?})", one.verdict, one.text, one.measured, one.note)
+                let note = one.note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
+                format!("{:?}: {} is {}{note}", one.verdict, one.text, one.measured)
             })
             .collect();
-        insta::assert_snapshot!(told.join("\n"), @r#"
-        Broken: success_lost <= 0 is 2 lines (Some("see loss.csv, class acked_lost or accepted_lost"))
-        Holds: 1 <= acked_lost <= 2 is 2 lines (None)
-        Holds: ack_p50_us = 2000 us is 2000 us (None)
-        Holds: write_availability >= 99.9 % is 100 % (None)
-        Holds: write_longest_ms <= 300 ms is 0 ms (None)
-        Broken: lost by page-cache-lost <= 1 is 2 lines (Some("see loss.csv, cause page-cache-lost"))
-        Broken: e2e_p99_us >= 1000000 us is 3000 us (Some("see latency.csv, end_to_end_latency"))
-        "#);
+        insta::assert_snapshot!(told.join("\n"), @r"
+        Broken: success_lost <= 0 is 2 lines (see loss.csv, class acked_lost or accepted_lost)
+        Holds: 1 <= acked_lost <= 2 is 2 lines
+        Holds: ack_p50_us = 2000 us is 2000 us
+        Holds: write_availability >= 99.9 % is 100 %
+        Holds: write_longest_ms <= 300 ms is 0 ms
+        Broken: lost by page-cache-lost <= 1 is 2 lines (see loss.csv, cause page-cache-lost)
+        Broken: e2e_p99_us >= 1000000 us is 3000 us (see latency.csv, end_to_end_latency)
+        ");
     }
 
     #[test]

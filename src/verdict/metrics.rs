@@ -257,7 +257,8 @@ mod tests {
             effective_write_availability read_availability write_unavailable_ms write_longest_ms \
             read_unavailable_ms read_longest_ms ack_p50_us ack_p99_us ack_max_us \
             ack_service_p50_us ack_service_p99_us e2e_p50_us e2e_p99_us e2e_max_us acked_per_s \
-            processed_per_s broker_bytes_per_payload_byte disk_bytes_per_payload_byte fsyncs events";
+            processed_per_s broker_bytes_per_payload_byte disk_bytes_per_payload_byte fsyncs \
+            events";
         let named: Vec<_> = METRICS.iter().filter(|m| m.column).map(|m| m.name).collect();
         assert_eq!(named, columns.split_whitespace().collect::<Vec<_>>());
     }

@@ -1,5 +1,6 @@
 //! The ledger: what became of every message; availability windows, metrics, expectations.
 
+mod effects;
 mod expect;
 mod fates;
 mod finish;
@@ -11,10 +12,12 @@ mod losses;
 #[cfg(test)]
 mod memory;
 mod metrics;
+mod naming;
 mod options;
 #[cfg(test)]
 mod properties;
 mod report;
+mod reports;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]

@@ -104,12 +104,12 @@ impl World {
                 }
             }
             11 => self.ledger.dropped(at, node, None, messages, removal),
-            12 => self.ledger.delivered(at, C1, ORDERS, messages, step.which % 2 == 0),
+            12 => self.ledger.delivered(at, C1, ORDERS, messages, step.which.is_multiple_of(2)),
             13 => {
                 self.ledger.delivered(at, C1, ORDERS, messages, false);
                 self.ledger.processed(at, C1, ORDERS, messages);
             }
-            14 => self.ledger.wants(at, C1, ORDERS, step.which % 2 == 0),
+            14 => self.ledger.wants(at, C1, ORDERS, step.which.is_multiple_of(2)),
             _ => self.ledger.fault(at, FaultId(0), FaultPhase::Begun, &[node]),
         }
     }

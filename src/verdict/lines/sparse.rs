@@ -162,7 +162,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn behaves_as_a_map(steps in prop::collection::vec((any::<u8>(), any::<Option<u32>>()), 0..900)) {
+        fn behaves_as_a_map(
+            steps in prop::collection::vec((any::<u8>(), any::<Option<u32>>()), 0..900),
+        ) {
             let mut sparse = Sparse::default();
             let mut map = BTreeMap::new();
             for (position, value) in steps {
