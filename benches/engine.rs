@@ -1,14 +1,15 @@
-//! What the engine costs: `cargo bench --bench engine [-- w1|w2|hold|draws [count [repeats]]]`.
+//! What the engine costs: `cargo bench --bench engine [-- PART [COUNT [REPEATS]]]`, of these parts:
 //!
 //! * `w1`: three nodes, 64 tokens; a token that arrives is sent on, exponential latency of mean
 //!   500 us from one stream. One event a hop.
 //! * `w2`: a producer (window of 256), a leader, two followers, a consumer; eight events a record.
 //!   The run checks that every record was acknowledged, replicated and applied exactly once.
 //! * `hold`: one pop and one push with 10, 100, 10 thousand and 1 million events pending.
+//! * `fork`: a clone of a kernel with a thousand events pending.
 //! * `draws`: the random streams and distributions by themselves.
 //!
-//! Everything goes through the public interface with the fingerprint on. Each line has the median of
-//! the repeats, per second of CPU time where the system tells it and of wall time otherwise.
+//! Everything goes through the public interface with the fingerprint on. Each line has the median
+//! of the repeats, per second of CPU time where the system tells it and of wall time otherwise.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the wall clock")]
 
 use std::hint::black_box;
@@ -25,6 +26,12 @@ fn main() {
     let number = |at: usize| arguments.get(at).and_then(|text| text.parse::<u64>().ok());
     let repeats = number(2).unwrap_or(5) as usize;
     let wanted = |name: &str| which.is_empty() || which == name;
+    // First, as what a process has freed before blurs how much memory the queue takes.
+    if wanted("hold") {
+        for pending in [10, 100, 10_000, 1_000_000] {
+            hold(pending, number(1).unwrap_or(4_000_000), repeats);
+        }
+    }
     if wanted("w1") {
         let hops = number(1).unwrap_or(4_000_000);
         measure("w1", "hops", hops, repeats, || ring(hops));
@@ -33,10 +40,8 @@ fn main() {
         let records = number(1).unwrap_or(400_000);
         measure("w2", "records", records, repeats, || log::run(records as u32));
     }
-    if wanted("hold") {
-        for pending in [10, 100, 10_000, 1_000_000] {
-            hold(pending, number(1).unwrap_or(4_000_000), repeats);
-        }
+    if wanted("fork") {
+        fork(number(1).unwrap_or(20_000), repeats);
     }
     if wanted("draws") {
         draws(number(1).unwrap_or(10_000_000), repeats);
@@ -152,6 +157,17 @@ fn hold(pending: usize, steps: u64, repeats: usize) {
             queue.push(Time::from_nanos(now.as_nanos() + gap), event);
             sum ^ event[0]
         })
+    });
+}
+
+fn fork(count: u64, repeats: usize) {
+    let mut kernel = Kernel::new(Limits::default());
+    let mut stream = Stream::fixed(3, "fork");
+    for i in 0..1_000_u64 {
+        kernel.schedule(Time::ZERO + MEAN.span(&mut stream), i);
+    }
+    measure("fork 1000", "clones", count, repeats, || {
+        (0..count).fold(0, |sum, _| sum + black_box(kernel.clone()).pending() as u64)
     });
 }
 

@@ -1,9 +1,10 @@
 //! Waiting times of single queues, as the engine simulates them, against queueing theory.
 //!
-//! A kernel, a stream for arrivals and one for service, and nothing else of mqsim. Each system is run
-//! with several seeds; the mean waiting time of each run (customers of the start left out) is one
-//! sample, and theory's value has to lie within 3.5 standard errors of their mean. The standard error
-//! has to be small, too, so that a wrong value cannot hide. Seeds are fixed: the outcome is as well.
+//! A kernel, a stream for arrivals and one for service, and nothing else of mqsim. Each system is
+//! run with several seeds; the mean waiting time of each run (customers of the start left out) is
+//! one sample, and theory's value has to lie within 3.5 standard errors of their mean. The standard
+//! error has to be small, too, so that a wrong value cannot hide. Seeds are fixed: the outcome is
+//! as well.
 
 use std::collections::VecDeque;
 

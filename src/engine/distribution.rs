@@ -60,8 +60,8 @@ impl LogNormal {
 const Z99: f64 = 2.326_347_874_040_841;
 
 impl Distribution {
-    /// The lognormal distribution of the given median and 99th percentile; constant if the median is
-    /// 0 or the percentile not above it.
+    /// The lognormal distribution of the given median and 99th percentile; constant if the median
+    /// is 0 or the percentile not above it.
     #[must_use]
     pub fn lognormal(median: u64, p99: u64) -> Distribution {
         if median == 0 || p99 <= median {

@@ -1,8 +1,8 @@
 //! The fixed hash, and the fingerprint of a run that is made with it.
 //!
-//! The hash is written down here and nowhere else, so that a fingerprint printed by one build can be
-//! compared with that of another. One step is a *fold-multiply*: the 128-bit product of two 64-bit
-//! words, its high half xored onto its low half.
+//! The hash is written down here and nowhere else, so that a fingerprint printed by one build can
+//! be compared with that of another. One step is a *fold-multiply*: the 128-bit product of two
+//! 64-bit words, its high half xored onto its low half.
 //!
 //! ```text
 //! mix(a, b)        = low(a × b) xor high(a × b)

@@ -78,6 +78,24 @@ pub struct Runaway {
 }
 
 /// The clock and the event queue of a run. A clone runs on by itself and alike.
+///
+/// ```
+/// use mqsim::engine::{Distribution, Kernel, Limits, Stream, Time};
+///
+/// // Two clocks tick, each at random gaps, for a virtual second.
+/// let gap = Distribution::Exponential { mean: 1_000_000 };
+/// let mut streams = [Stream::new(1, "clock a"), Stream::new(1, "clock b")];
+/// let mut kernel = Kernel::new(Limits::default());
+/// kernel.schedule(Time::ZERO, 0_u32);
+/// kernel.schedule(Time::ZERO, 1);
+/// while let Some(clock) = kernel.next_before(Time::from_nanos(1_000_000_000))? {
+///     let now = kernel.now();
+///     kernel.schedule(now + gap.span(streams[clock as usize].at(now)), clock);
+/// }
+/// assert_eq!((kernel.now().as_secs(), kernel.pending()), (1, 2));
+/// assert!((1_800..2_200).contains(&kernel.events()));
+/// # Ok::<(), mqsim::engine::Runaway>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Kernel<E> {
     now: Time,

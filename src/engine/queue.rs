@@ -1,10 +1,10 @@
 //! The event queue: a monotone radix queue over the base-64 digits of the time.
 //!
-//! There are eleven levels of 64 slots. An entry lies at the level of the highest digit in which its
-//! time differs from `last`, the time of the last pop, in the slot of that digit. All entries of a
-//! level are therefore later than all entries of the levels below it, and the first occupied slot of
-//! the lowest occupied level holds the earliest entry. What is done with that slot depends on how
-//! many entries it has:
+//! There are eleven levels of 64 slots. An entry lies at the level of the highest digit in which
+//! its time differs from `last`, the time of the last pop, in the slot of that digit. All entries
+//! of a level are therefore later than all entries of the levels below it, and the first occupied
+//! slot of the lowest occupied level holds the earliest entry. What is done with that slot depends
+//! on how many entries it has:
 //!
 //! * One: it is popped as it is.
 //! * A few: they are sorted and become the *run*, which is popped from its front. The span of time
@@ -15,19 +15,19 @@
 //! An entry is dealt at most eleven times and once or twice in practice, whatever the number of
 //! entries; nothing has to be tuned to the gap between events.
 //!
-//! Equal times always share a slot, a slot keeps its order, and so do dealing and sorting: events of
-//! equal times come out in the order in which they went in, without a sequence number. For that, the
-//! run and what is ready have to be left in order too: an event pushed for `last` goes behind the
-//! entries of that time in the run if there are any, and else to what is ready.
+//! Equal times always share a slot, a slot keeps its order, and so do dealing and sorting: events
+//! of equal times come out in the order in which they went in, without a sequence number. For that,
+//! the run and what is ready have to be left in order too: an event pushed for `last` goes behind
+//! the entries of that time in the run if there are any, and else to what is ready.
 //!
-//! Only a pop may move `last`, or pushes before the earliest entry would be lost. The window may open
-//! earlier: [`EventQueue::pop_before`] can sort a slot and take nothing from it.
+//! Only a pop may move `last`, or pushes before the earliest entry would be lost. The window may
+//! open earlier: [`EventQueue::pop_before`] can sort a slot and take nothing from it.
 //!
 //! A slot has a chunk of places of its own, so that a push into an empty slot is like any other
-//! (an empty slot cannot be foretold, and a wrong guess costs the processor more than the push). Past
-//! that it is a list of chunks from one pool: memory follows the number of pending entries and not
-//! the past peak of every slot. A million pending 16-byte events take 24 bytes each and little more,
-//! besides the 270 KiB of the slots themselves.
+//! (an empty slot cannot be foretold, and a wrong guess costs the processor more than the push).
+//! Past that it is a list of chunks from one pool: memory follows the number of pending entries and
+//! not the past peak of every slot. A million pending 16-byte events take 24 bytes each and little
+//! more, besides the 270 KiB of the slots themselves.
 
 use super::Time;
 
@@ -41,8 +41,8 @@ const LEVELS: usize = 11;
 const LEVELS_ROUNDED: usize = LEVELS.next_power_of_two();
 /// Places of a chunk.
 const CHUNK: usize = 16;
-/// A slot with no more entries than this is sorted and not dealt out. Less than `CHUNK`: all of them
-/// lie in the slot's own chunk.
+/// A slot with no more entries than this is sorted and not dealt out. Less than `CHUNK`: all of
+/// them lie in the slot's own chunk.
 const SORTED: usize = 8;
 /// Places of the run.
 const RUN: usize = 16;
@@ -181,8 +181,8 @@ impl<E: Copy> EventQueue<E> {
         }
     }
 
-    /// Adds an event of the time `last`. Where events of one instant keep causing others the front of
-    /// the list is given back before the list grows.
+    /// Adds an event of the time `last`. Where events of one instant keep causing others the front
+    /// of the list is given back before the list grows.
     #[inline(always)]
     fn make_ready(&mut self, event: E) {
         if self.ready.len() == self.ready.capacity() && self.taken > self.ready.len() / 2 {
@@ -375,8 +375,8 @@ impl<E: Copy> EventQueue<E> {
         self.take_ready(limit)
     }
 
-    /// Makes the few entries of a slot the run: each goes to the place that is the number of entries
-    /// before it.
+    /// Makes the few entries of a slot the run: each goes to the place that is the number of
+    /// entries before it.
     #[inline(always)]
     fn sort(&mut self, slot: usize, tail: usize) {
         self.vacate(slot);

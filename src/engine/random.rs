@@ -46,9 +46,9 @@ const UNSHAPED: u32 = u32::MAX;
 ///
 /// The words of a stream are those of ChaCha8 under the key
 /// `seed, hash_name(name), hash_words([hash_name(name), length of name]), second`
-/// (four little-endian words), nonce and block counter 0. A stream made by [`Stream::new`] takes the
-/// key of the virtual second in which it is used: two runs that differ for a moment draw alike again
-/// from the next whole second on, however much either had drawn. A stream made by
+/// (four little-endian words), nonce and block counter 0. A stream made by [`Stream::new`] takes
+/// the key of the virtual second in which it is used: two runs that differ for a moment draw alike
+/// again from the next whole second on, however much either had drawn. A stream made by
 /// [`Stream::fixed`] has the second 2^64 − 1 and is never re-positioned.
 #[derive(Clone, Debug)]
 pub struct Stream {
@@ -257,7 +257,8 @@ mod tests {
         (0..count).map(|_| stream.next_u64()).collect()
     }
 
-    /// The words as the documentation of [`Stream`] defines them, by the generator of `rand_chacha`.
+    /// The words as the documentation of [`Stream`] defines them, by the generator of
+    /// `rand_chacha`.
     fn written_down(seed: u64, name: &str, second: u64, count: usize) -> Vec<u64> {
         let hash = hash_name(name);
         let mut key = [0; 32];
@@ -319,8 +320,10 @@ mod tests {
                 a.normal();
             }
             words(b.at(seconds(0, late)), other);
-            prop_assert_eq!(words(a.at(seconds(second, 0)), 90), words(b.at(seconds(second, late)), 90));
-            let (x, y) = (a.at(seconds(second + 1, 0)).normal(), b.at(seconds(second + 1, late)).normal());
+            let late = |second| seconds(second, late);
+            let (x, y) = (words(a.at(seconds(second, 0)), 90), words(b.at(late(second)), 90));
+            prop_assert_eq!(x, y);
+            let (x, y) = (a.at(seconds(second + 1, 0)).normal(), b.at(late(second + 1)).normal());
             prop_assert_eq!(x, y);
         }
 

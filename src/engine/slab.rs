@@ -240,7 +240,9 @@ mod tests {
     proptest! {
         /// Against a map from keys to items: what was inserted is found under its key, once.
         #[test]
-        fn both_slabs_are_maps(steps in prop::collection::vec((any::<bool>(), 0..64_usize), 1..200)) {
+        fn both_slabs_are_maps(
+            steps in prop::collection::vec((any::<bool>(), 0..64_usize), 1..200),
+        ) {
             let (mut slab, mut timers) = (Slab::new(), TimerSlab::new());
             let mut kept: Vec<(u32, TimerKey, usize)> = Vec::new();
             for (number, (insert, which)) in steps.into_iter().enumerate() {

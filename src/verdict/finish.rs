@@ -101,6 +101,7 @@ pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
         events: ledger.history.rows(&ledger.catalog),
         timeline: ledger.timeline.finish(facts.ended, &tally.lost),
         lanes: ledger.history.lanes(&ledger.catalog, facts.ended),
+        faults: ledger.history.spans.clone(),
         expectations: Vec::new(),
         remarks,
         inconsistencies: ledger.counts.inconsistencies,

@@ -6,7 +6,7 @@ use crate::engine::Time;
 use crate::observe::{
     Catalog, DestinationId, Event, FaultId, FaultPhase, NodeId, NodeKind, NodeState, RoleId,
 };
-use crate::verdict::{EventRow, Lane, LaneState};
+use crate::verdict::{EventRow, FaultSpan, Lane, LaneState};
 
 /// Rows that `events.csv` has at most; those beyond are counted only.
 const MOST_ROWS: usize = 100_000;
@@ -38,6 +38,8 @@ pub(super) struct History {
     pub(super) left_out: u64,
     /// (begin, fault), in the order in which they began.
     faults: Vec<(Time, FaultId)>,
+    /// The same with their ends and targets, for the plot.
+    pub(super) spans: Vec<FaultSpan>,
     /// Changes of state by node; a node is up until it is said to be something else.
     nodes: BTreeMap<NodeId, Vec<(Time, NodeState)>>,
     /// Changes of role by destination and node.
@@ -54,8 +56,19 @@ impl History {
     }
 
     pub(super) fn fault(&mut self, at: Time, id: FaultId, phase: FaultPhase, targets: &[NodeId]) {
-        if phase == FaultPhase::Begun {
-            self.faults.push((at, id));
+        match phase {
+            FaultPhase::Begun => {
+                self.faults.push((at, id));
+                let targets = targets.to_vec();
+                self.spans.push(FaultSpan { fault: id, begun: at, ended: None, targets });
+            }
+            FaultPhase::Ended => {
+                let open = |span: &&mut FaultSpan| span.fault == id && span.ended.is_none();
+                if let Some(span) = self.spans.iter_mut().rev().find(open) {
+                    span.ended = Some(at);
+                }
+            }
+            FaultPhase::Skipped => {}
         }
         let what = What::Fault(id, phase);
         if targets.is_empty() {
@@ -193,5 +206,24 @@ pub const fn node_state_name(state: NodeState) -> &'static str {
         NodeState::PowerLost => "power-lost",
         NodeState::Stopped => "stopped",
         NodeState::Paused => "paused",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_has_a_span_with_its_end_and_its_targets() {
+        let mut history = History::default();
+        let at = Time::from_nanos;
+        history.fault(at(5), FaultId(1), FaultPhase::Begun, &[NodeId(2)]);
+        history.fault(at(6), FaultId(0), FaultPhase::Skipped, &[]);
+        history.fault(at(7), FaultId(2), FaultPhase::Begun, &[]);
+        history.fault(at(9), FaultId(1), FaultPhase::Ended, &[NodeId(2)]);
+        let [first, second] = history.spans.as_slice() else { panic!("two faults began") };
+        assert_eq!((first.fault, first.begun, first.ended), (FaultId(1), at(5), Some(at(9))));
+        assert_eq!(first.targets, [NodeId(2)]);
+        assert_eq!((second.fault, second.ended), (FaultId(2), None));
     }
 }

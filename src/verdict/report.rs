@@ -44,6 +44,8 @@ pub struct Report {
     pub timeline: Timeline,
     /// Who was up, paused, leading or in sync, for the lanes of the plot.
     pub lanes: Vec<Lane>,
+    /// When which fault was in force, by start: the bands of the plot.
+    pub faults: Vec<FaultSpan>,
     /// The verdict on each `[[expect]]`, in the order of the file.
     pub expectations: Vec<Judged>,
     /// What a reader should know before trusting a number ("write availability differs ...").
@@ -279,6 +281,19 @@ pub struct Bucket {
     pub ack_p50_us: u64,
     /// Largest ack latency of answers within the bucket, microseconds; 0 if none.
     pub ack_max_us: u64,
+}
+
+/// A fault as it was injected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultSpan {
+    /// Which one.
+    pub fault: FaultId,
+    /// When it was injected.
+    pub begun: Time,
+    /// When it was healed; `None` for one that is over at once or never ended (a wiped disk).
+    pub ended: Option<Time>,
+    /// The nodes that its selector meant at that time.
+    pub targets: Vec<NodeId>,
 }
 
 /// One horizontal lane of the timeline plot: a node, or a node's role for a destination.

@@ -5,10 +5,12 @@ mod disk;
 mod ending;
 mod event;
 pub mod fault;
+pub mod hardware;
 mod lane;
 mod machine;
 mod network;
 mod node;
+pub mod plan;
 mod process;
 mod selector;
 mod simulation;
@@ -17,6 +19,7 @@ pub use context::Context;
 pub use disk::{DiskError, DiskView};
 pub use ending::Ending;
 pub use fault::PlannedFault;
+pub use hardware::Hardware;
 pub use machine::{
     Boot, Closing, Cluster, ConnId, ConnectError, Death, Established, FileId, Input, Lane, Machine,
     MessageOf, Port, Signal, TimerId,
@@ -24,5 +27,6 @@ pub use machine::{
 pub use network::{
     CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology, TopologyError,
 };
+pub use plan::ClusterPlan;
 pub use selector::{Argument, Pick, RoleQuery, SELECTORS, SelectorSpec, Target, WorldView};
 pub use simulation::{Runaway, Setup, SetupError, Simulation, Statistics};

@@ -3,6 +3,8 @@
 pub mod broker;
 pub mod client;
 pub mod config;
+pub mod keys;
 pub mod machine;
 pub mod message;
+pub mod spec;
 pub mod words;

@@ -26,6 +26,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             FaultKind::Partition(_) => vec![nodes.clone()],
             _ => Vec::new(),
         };
+        let sides = self.whole_sides(sides);
         self.fault_draws = hash_words(&[self.fault_draws, stream.digest()]);
         let named = if sides.is_empty() { nodes } else { sides.concat() };
         if let FaultKind::Pause = fault.kind
@@ -38,6 +39,9 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         }
         self.tell_fault(index, FaultPhase::Begun, &named);
         let (targets, undo) = self.inject(index, &fault.kind, &fault.target, named, sides);
+        if undo == Undo::Nothing {
+            return self.tell_fault(index, FaultPhase::Ended, &targets);
+        }
         self.active.push(Active { index, targets, undo });
         if let Some(lasts) = fault.lasts {
             let end = self.now() + lasts;
@@ -71,7 +75,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
                 self.inject_restart(&nodes);
                 Undo::Nothing
             }
-            FaultKind::Partition(partition) => return self.inject_partition(partition, sides),
+            FaultKind::Partition(partition) => self.inject_partition(partition, sides),
             FaultKind::Latency { change, direction } => {
                 let change = match change {
                     LatencyChange::Add(latency) => Change::Add(latency.clone()),

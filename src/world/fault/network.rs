@@ -94,23 +94,23 @@ pub(super) const BANDWIDTH: Variant = Variant {
 };
 
 impl<C: Cluster, O: Observer> Simulation<C, O> {
-    /// Cuts the network. Returns the nodes that the sides name and how to heal it, or no nodes if a
-    /// side is empty.
+    /// The sides of a partition: a node that several name is on the first of them, and a single
+    /// side is opposite all other brokers.
+    pub(super) fn whole_sides(&self, mut sides: Vec<Vec<NodeId>>) -> Vec<Vec<NodeId>> {
+        separate(&mut sides);
+        if let [only] = sides.as_slice() {
+            let rest = self.topology().brokers().filter(|node| !only.contains(node)).collect();
+            sides.push(rest);
+        }
+        sides
+    }
+
+    /// Cuts the network between sides, none of which is empty.
     pub(super) fn inject_partition(
         &mut self,
         partition: &Partition,
         mut sides: Vec<Vec<NodeId>>,
-    ) -> (Vec<NodeId>, Undo) {
-        separate(&mut sides);
-        if sides.len() == 1 {
-            let rest = self.topology().brokers().filter(|node| !sides[0].contains(node));
-            let rest = rest.collect();
-            sides.push(rest);
-        }
-        if sides.iter().any(Vec::is_empty) {
-            return (Vec::new(), Undo::Nothing);
-        }
-        let targets = sides.concat();
+    ) -> Undo {
         if partition.clients == ClientSide::Follow {
             self.world.place_clients(&mut sides);
         }
@@ -118,16 +118,17 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         for (i, from) in sides.iter().enumerate() {
             for (j, to) in sides.iter().enumerate() {
                 if i < j || (i > j && partition.direction == Direction::Both) {
-                    let each = |a: &NodeId| to.iter().map(move |b| (a.0, b.0)).collect::<Vec<_>>();
-                    pairs.extend(from.iter().flat_map(|a| each(&a.clone())));
+                    for a in from {
+                        pairs.extend(to.iter().map(|b| (a.0, b.0)));
+                    }
                 }
             }
         }
         self.world.net.cut(&pairs, partition.rejects, true);
-        (targets, Undo::Heal { pairs, rejects: partition.rejects })
+        Undo::Heal { pairs, rejects: partition.rejects }
     }
 
-    /// Changes links. Returns the nodes at their ends that the target names.
+    /// Changes the links that a target means: those it names, and all those of the nodes it names.
     pub(super) fn inject_change(
         &mut self,
         fault: u32,

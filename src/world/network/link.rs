@@ -10,6 +10,8 @@ pub(crate) const CUT: u8 = 1;
 pub(crate) const REJECTS: u8 = 2;
 /// The host at the end has no power.
 pub(crate) const DARK: u8 = 4;
+/// Every packet is lost: as good as a cut, and what is sent is sent again until that is over.
+pub(crate) const LOSES_ALL: u8 = 8;
 
 /// Payload of one packet, for the number of chances that a message has to be lost (an Ethernet MTU
 /// of 1,500 bytes less IP and TCP headers with time stamps).
@@ -100,6 +102,11 @@ impl Link {
                 Change::Narrow(rate) => self.bandwidth = self.bandwidth.min(*rate),
             }
         }
+        self.blocked &= !LOSES_ALL;
+        if self.loss == Chance::ALWAYS {
+            self.blocked |= LOSES_ALL;
+            self.loss = Chance::NEVER;
+        }
     }
 
     /// When the last byte of a message that is handed over at `at` has left.
@@ -176,10 +183,7 @@ mod tests {
     #[test]
     fn time_outs_double_up_to_two_minutes() {
         let seconds: Vec<f64> = (0..12).map(|n| time_out(n).as_secs_f64()).collect();
-        assert_eq!(
-            seconds,
-            [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4, 120.0, 120.0]
-        );
+        assert_eq!(seconds, [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4, 120.0, 120.0]);
         let all: u64 = (0..16).map(|n| time_out(n).as_millis()).sum();
         assert_eq!(all, 924_600, "the figure of Linux' ip-sysctl for tcp_retries2 = 15");
     }

@@ -6,13 +6,14 @@
 //! When a packet hits a cut, everything on the wire is lost, and the flow *stalls*: from then on its
 //! retransmission timer alone decides when it moves on.
 
-mod connection;
 mod connect;
+mod connection;
 mod link;
 mod topology;
 
 pub(crate) use connection::{Arrival, BOUND, Cargo, Side, SideState};
-pub(crate) use link::{CUT, Change, DARK, Link, REJECTS};
+use link::{CUT, DARK, LOSES_ALL, REJECTS};
+pub(crate) use link::{Change, Link};
 pub use topology::{
     CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology, TopologyError,
 };
@@ -104,7 +105,7 @@ impl<M> Network<M> {
     fn refresh(&mut self, index: usize) {
         let link = &self.links[index];
         let pair = self.pair(link.from, link.to);
-        let mut blocked = 0;
+        let mut blocked = link.blocked & LOSES_ALL;
         if self.drops[pair] > 0 {
             blocked |= CUT;
         }

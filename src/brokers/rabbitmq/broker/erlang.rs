@@ -210,9 +210,10 @@ impl Node {
         ctx.after(setup, Lane::MAIN, Message::SetupTimeout { conn });
     }
 
-    /// A peer has connected to this node. If both sides connect at once the one with the smaller
-    /// name wins (dist_util.erl: `mark_pending`, simultaneous connects).
-    pub(super) fn accepted<O: Observer>(
+    /// A peer introduces itself over `conn`. That completes an own attempt; over a connection that
+    /// it has set up, it is taken, unless both sides are at it: then the attempt of the node with
+    /// the smaller name stands (dist_util.erl: `mark_pending`, simultaneous connects).
+    pub(super) fn introduced<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
         node: NodeId,
@@ -224,19 +225,54 @@ impl Node {
             return;
         };
         match peer.link {
-            Link::Pending(_) if me < node => ctx.abort(conn),
+            Link::Up(current) if current == conn => return,
+            Link::Pending(own) if own == conn => {}
+            Link::Pending(_) if me < node => {
+                ctx.abort(conn);
+                return;
+            }
             Link::Pending(own) => {
                 ctx.abort(own);
-                self.link_up(ctx, node, conn);
+                self.introduce(ctx, conn);
             }
-            // It has given up the connection that this side still believes in.
-            Link::Up(old) => {
-                ctx.abort(old);
-                self.link_down(ctx, node);
-                self.link_up(ctx, node, conn);
+            Link::Up(_) => {
+                // Either it has given up the connection that this side still believes in, or this
+                // attempt crossed with one that stands by now: ask (dist_util.erl: `alive`).
+                ctx.send_to(conn, Lane::MAIN, Message::AliveQuestion { from: me }, 100);
+                return;
             }
-            Link::Down => self.link_up(ctx, node, conn),
+            Link::Down => self.introduce(ctx, conn),
         }
+        self.stand(ctx, node, conn);
+    }
+
+    /// The peer has a connection that stands: this side's attempt replaces it only if this side
+    /// has none.
+    pub(super) fn alive_question<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        conn: ConnId,
+    ) {
+        if self.peers.iter().any(|peer| peer.link == Link::Pending(conn)) {
+            let (from, incarnation) = (self.me, self.incarnation);
+            ctx.send_to(conn, Lane::MAIN, Message::AliveAnswer { from, incarnation }, 100);
+        }
+    }
+
+    /// The peer has given up the connection that this side still believed in.
+    pub(super) fn alive_answer<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+        conn: ConnId,
+    ) {
+        if let Some(Link::Up(old)) = self.peer(node).map(|peer| peer.link)
+            && old != conn
+        {
+            ctx.abort(old);
+            self.link_down(ctx, node);
+        }
+        self.introduced(ctx, node, conn);
     }
 
     /// The peer behind a connection.
@@ -245,20 +281,29 @@ impl Node {
         self.peers.iter().find(of).map(|peer| peer.node)
     }
 
+    /// Introduces this node over a connection. One that this side has set up counts only when the
+    /// peer has answered, for it may prefer its own attempt.
+    pub(super) fn introduce<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        conn: ConnId,
+    ) {
+        let hello = Message::MnesiaHello { from: self.me, incarnation: self.incarnation };
+        ctx.send_to(conn, Lane::MAIN, hello, 200);
+    }
+
     /// A connection stands: what waited for it goes out.
-    pub(super) fn link_up<O: Observer>(
+    fn stand<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
         node: NodeId,
         conn: ConnId,
     ) {
-        let (me, incarnation) = (self.me, self.incarnation);
         let Some(peer) = self.peer(node) else { return };
         peer.link = Link::Up(conn);
         peer.received = ctx.bytes_received(conn);
         peer.sent = ctx.bytes_sent(conn);
         peer.silent_ticks = 0;
-        ctx.send_to(conn, Lane::MAIN, Message::MnesiaHello { from: me, incarnation }, 200);
         for (lane, message, bytes) in std::mem::take(&mut peer.waiting) {
             ctx.send_to(conn, lane, message, bytes);
         }

@@ -105,6 +105,8 @@ impl Instruction {
 pub struct Activity {
     /// The queue whose ring it is.
     pub queue: QueueId,
+    /// Who passes them on.
+    pub from: Pid,
     /// Who broadcast them.
     pub origin: Pid,
     /// Number of the first instruction.
@@ -120,6 +122,8 @@ pub struct Activity {
 /// What a new right neighbour needs: everything that is not acknowledged, of every origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatchUp {
+    /// Who sends it.
+    pub from: Pid,
     /// Unacknowledged broadcasts by origin.
     pub activities: Vec<Activity>,
     /// Members that died.
@@ -248,8 +252,15 @@ impl Group {
             return;
         }
         let queue = self.queue;
-        let activity =
-            Activity { queue, origin: me, first, instructions, acknowledged, deaths: Vec::new() };
+        let activity = Activity {
+            queue,
+            from: me,
+            origin: me,
+            first,
+            instructions,
+            acknowledged,
+            deaths: Vec::new(),
+        };
         self.to_right(node, ctx, activity);
     }
 
@@ -284,6 +295,11 @@ impl Group {
         ctx: &mut Context<'_, Message, O>,
         activity: Activity,
     ) {
+        if self.buried.contains(&activity.from) {
+            // gm.erl `handle_msg`: who is not the left neighbour is not listened to; one that was
+            // recorded as dead may still talk, after a partition.
+            return;
+        }
         if !self.joined {
             // Meant for a member that has its left neighbour's state; that is still to come.
             self.origin(activity.origin).early.push(activity);
@@ -322,8 +338,9 @@ impl Group {
         activity: Activity,
         deliver: bool,
     ) {
-        let Activity { queue, origin: from, first, instructions, acknowledged, deaths } = activity;
-        let (replica, origin) = (self.replica, self.origin(from));
+        let Activity { queue, origin: whose, first, instructions, acknowledged, deaths, .. } =
+            activity;
+        let (replica, me, origin) = (self.replica, self.me, self.origin(whose));
         let skip = (origin.next() - first.min(origin.next())) as usize;
         let news: Vec<Instruction> = instructions.into_iter().skip(skip).collect();
         let forgets = acknowledged > origin.log_first;
@@ -336,7 +353,8 @@ impl Group {
         if !news.is_empty() || forgets || !unheard.is_empty() {
             let forward = Activity {
                 queue,
-                origin: from,
+                from: me,
+                origin: whose,
                 first,
                 instructions: news.clone(),
                 acknowledged,
@@ -363,6 +381,9 @@ impl Group {
         ctx: &mut Context<'_, Message, O>,
         catch_up: CatchUp,
     ) {
+        if self.buried.contains(&catch_up.from) {
+            return;
+        }
         if !self.joined {
             // gm.erl `handle_cast({catchup, ...})` of a joiner: it takes over the state of its left
             // neighbour; what is in flight there is not delivered to it.
@@ -400,6 +421,7 @@ impl Group {
         let (queue, origin) = (self.queue, self.me);
         let notice = Activity {
             queue,
+            from: origin,
             origin,
             first: 0,
             instructions: Vec::new(),
@@ -487,6 +509,7 @@ impl Group {
             bytes += origin.log.iter().map(Instruction::bytes).sum::<u32>();
             activities.push(Activity {
                 queue: self.queue,
+                from: self.me,
                 origin: origin.origin,
                 first: origin.log_first,
                 instructions: origin.log.iter().copied().collect(),
@@ -494,7 +517,7 @@ impl Group {
                 deaths: Vec::new(),
             });
         }
-        let catch_up = CatchUp { activities, deaths };
+        let catch_up = CatchUp { from: self.me, activities, deaths };
         node.send(ctx, right, Message::GmCatchUp(Box::new(catch_up)), bytes);
     }
 

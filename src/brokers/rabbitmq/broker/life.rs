@@ -3,7 +3,7 @@
 
 use crate::engine::Span;
 use crate::observe::{Event, EventId, NodeId, Observer, Removal};
-use crate::world::{Boot, Context, Input, Lane, Signal};
+use crate::world::{Boot, ConnId, Context, Input, Lane, Signal};
 
 use super::super::message::{DownReason, Message, Pid, QueueId};
 use super::super::words::{because, cause, event};
@@ -36,10 +36,11 @@ impl Broker {
                 let channel = Channel::new(conn, self.node.pid(lane));
                 self.node.spawned.push((lane, Process::Channel(Box::new(channel))));
             }
-            Input::Accepted { conn, peer, .. } => self.node.accepted(ctx, peer, conn),
+            // The other side of the distribution introduces itself first.
+            Input::Accepted { .. } => {}
             Input::Connected { conn } => {
-                if let Some(peer) = self.node.peer_of(conn) {
-                    self.node.link_up(ctx, peer, conn);
+                if self.node.peer_of(conn).is_some() {
+                    self.node.introduce(ctx, conn);
                 }
             }
             Input::Failed { conn, .. } => self.node.unreachable(ctx, conn),
@@ -49,6 +50,16 @@ impl Broker {
                 }
             }
             Input::Writable { .. } => {}
+            Input::Message { conn, body: Message::MnesiaHello { from, incarnation } } => {
+                self.node.hello(ctx, conn, from, incarnation);
+            }
+            Input::Message { conn, body: Message::AliveQuestion { .. } } => {
+                self.node.alive_question(ctx, conn);
+            }
+            Input::Message { conn, body: Message::AliveAnswer { from, incarnation } } => {
+                self.node.alive_answer(ctx, from, conn);
+                self.node.hello(ctx, conn, from, incarnation);
+            }
             Input::Message { body, .. } | Input::Local { body } => self.message(ctx, body),
         }
     }
@@ -70,7 +81,6 @@ impl Broker {
             }
             Message::BootStep => node.vm_started(ctx),
             Message::PingDownNodes => self.ping_down_nodes(ctx),
-            Message::MnesiaHello { from, incarnation } => node.hello(ctx, from, incarnation),
             Message::MnesiaStatus { from, running, waiting } => {
                 if let Some(peer) = node.peer(from) {
                     peer.answer = Some((running, waiting));
@@ -319,11 +329,7 @@ impl Node {
     }
 
     /// An attempt to set up a connection has failed.
-    fn unreachable<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        conn: crate::world::ConnId,
-    ) {
+    fn unreachable<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, conn: ConnId) {
         if let Some(peer) = self.peer_of(conn) {
             self.link_down(ctx, peer);
         }
@@ -341,9 +347,11 @@ impl Node {
     fn hello<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
+        conn: ConnId,
         from: NodeId,
         incarnation: u32,
     ) {
+        self.introduced(ctx, from, conn);
         let me = self.me;
         let (running, waiting) = (self.status == Status::Running, self.status == Status::Booting);
         let Some(peer) = self.peer(from) else { return };

@@ -152,14 +152,14 @@ impl Tables {
             record.promoted_unsynchronised |= !record.synchronised.contains(&leader);
             record.leader = leader;
             record.mirrors.retain(|mirror| *mirror != leader);
-            // Who is in sync with the new leader is counted anew (rabbit_mirror_queue_misc.erl:
-            // `store_updated_slaves`); mirrors report it once they have compared depths.
-            record.synchronised.clear();
             if self.durable[queue.0 as usize].is_some() {
                 self.durable[queue.0 as usize] = Some(leader);
             }
         }
-        record.synchronised.retain(|mirror| !dead.contains(mirror));
+        // Mirrors that were in sync count as such under the new leader too, until they have
+        // compared depths (rabbit_mirror_queue_misc.erl v3.10: `store_updated_slaves`).
+        let mirrors = &record.mirrors;
+        record.synchronised.retain(|mirror| mirrors.contains(mirror));
     }
 
     fn add_mirror(&mut self, queue: QueueId, member: Member, right_of: Pid) {

@@ -99,6 +99,10 @@ impl Broker {
             Purpose::RemoveFromQueue { queue, by, .. } => self.remove_from_queue(ctx, queue, by),
             Purpose::AddMirror { queue, member } => self.mirror_added(ctx, queue, member),
             Purpose::Synchronised { queue, mirror } => {
+                let record = self.node.mnesia.tables.queue(queue);
+                if record.is_none_or(|record| record.synchronised.contains(&mirror)) {
+                    return;
+                }
                 self.commit(ctx, TableOp::Synchronised { queue, mirror });
                 if let Some(replica) = self.replica(mirror.lane) {
                     replica.missing = Some(0);

@@ -86,15 +86,7 @@ impl Consumer {
         ctx: &mut Context<'_, Message, O>,
     ) {
         match input {
-            Input::Boot(_) => match self.config.start {
-                _ if self.started => self.start(ctx),
-                Some(start) if start > ctx.now().since(Time::ZERO) => {
-                    let wait = start.saturating_sub(ctx.now().since(Time::ZERO));
-                    ctx.after(wait, Lane::MAIN, Message::ClientTimer);
-                }
-                Some(_) => self.start(ctx),
-                None => {}
-            },
+            Input::Boot(_) => self.booted(ctx),
             Input::Signal(Signal::LoadEnded) => {
                 if self.config.start.is_none() && !self.started {
                     self.start(ctx);
@@ -142,6 +134,19 @@ impl Consumer {
                 self.subscribe(ctx);
             }
             _ => {}
+        }
+    }
+
+    fn booted<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        ctx.ready();
+        let now = ctx.now().since(Time::ZERO);
+        match self.config.start {
+            _ if self.started => self.start(ctx),
+            Some(start) if start > now => {
+                ctx.after(start.saturating_sub(now), Lane::MAIN, Message::ClientTimer);
+            }
+            Some(_) => self.start(ctx),
+            None => {}
         }
     }
 

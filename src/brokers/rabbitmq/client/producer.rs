@@ -104,6 +104,7 @@ impl Producer {
     ) {
         match input {
             Input::Boot(_) => {
+                ctx.ready();
                 self.link.connect(ctx);
                 if let Some(timeout) = self.config.send_timeout {
                     ctx.after(timeout / 2, Lane::MAIN, Message::SendTimeout);

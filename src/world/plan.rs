@@ -1,0 +1,285 @@
+//! From the `[cluster]` sections to a topology: what the hosts, disks and links are.
+//!
+//! A section that is not written changes nothing: hardware is a named set of figures
+//! ([`hardware`](super::hardware)), and every key that is written overrides one of them.
+
+use crate::engine::{Distribution, Span};
+use crate::observe::{NodeId, NodeKind};
+use crate::scenario::{Diagnostics, KeySpec, Kind, Preset, Scenario, SectionSpec, Values};
+
+use super::hardware::{Hardware, NAMES};
+use super::network::{CpuSpec, DiskSpec, Host, LinkSpec, Topology};
+
+/// The most broker nodes of a cluster.
+pub const MOST_NODES: u64 = 64;
+
+const HARDWARE: Kind = Kind::Choice(NAMES);
+
+/// The section `[cluster]`.
+pub const CLUSTER: SectionSpec = SectionSpec::single(
+    "cluster",
+    &[&[
+        KeySpec::new(
+            "nodes",
+            Kind::Integer { min: 1, max: MOST_NODES },
+            Preset::Absent,
+            "How many broker nodes there are: n1, n2, ... Or write [[cluster.node]] for each; 3 if \
+             neither is written.",
+        ),
+        KeySpec::new(
+            "hardware",
+            HARDWARE,
+            Preset::Is("lab-vm"),
+            "The named set of figures for network, disk, CPU and boot time.",
+        ),
+        KeySpec::new(
+            "boot-time",
+            Kind::DURATIONS,
+            Preset::Absent,
+            "From the start of a broker's process until it begins to serve; the hardware's if not \
+             written.",
+        ),
+    ]],
+    "The broker nodes and what they run on.",
+);
+
+/// The section `[[cluster.node]]`.
+pub const NODE: SectionSpec = SectionSpec::repeated(
+    "cluster.node",
+    &[&[
+        KeySpec::new("name", Kind::Name, Preset::Required, "The node's name."),
+        KeySpec::new("zone", Kind::Name, Preset::Is("a"), "The zone in which it is."),
+        KeySpec::new(
+            "hardware",
+            HARDWARE,
+            Preset::Absent,
+            "Its disk and CPU; the cluster's if not written.",
+        ),
+    ]],
+    "One broker node, instead of `nodes`.",
+);
+
+/// The section `[cluster.network]`.
+pub const NETWORK: SectionSpec = SectionSpec::single(
+    "cluster.network",
+    &[&[
+        KeySpec::new(
+            "latency",
+            Kind::DURATIONS,
+            Preset::Absent,
+            "One-way latency between brokers of one zone, and between clients and brokers.",
+        ),
+        KeySpec::new(
+            "zone-latency",
+            Kind::DURATIONS,
+            Preset::Absent,
+            "One-way latency between brokers of different zones; as within one if not written.",
+        ),
+        KeySpec::new(
+            "client-latency",
+            Kind::DURATIONS,
+            Preset::Absent,
+            "One-way latency between clients and brokers; `latency` if not written.",
+        ),
+        KeySpec::new(
+            "bandwidth",
+            Kind::Bandwidth,
+            Preset::Absent,
+            "Of each pair of hosts and direction.",
+        ),
+        KeySpec::new(
+            "loss",
+            Kind::Chance,
+            Preset::Absent,
+            "Of each packet of 1,448 bytes; shows as delay.",
+        ),
+        KeySpec::new(
+            "socket-buffer",
+            Kind::Size { min: 1 << 10, max: 1 << 30 },
+            Preset::Is("4MiB"),
+            "Bytes that a connection holds per direction, sent and not yet read.",
+        )
+        .source("Linux tcp_wmem and tcp_rmem: 4 MiB and 6 MiB at most"),
+    ]],
+    "The network, where it differs from the hardware's.",
+);
+
+/// The section `[cluster.disk]`.
+pub const DISK: SectionSpec = SectionSpec::single(
+    "cluster.disk",
+    &[&[
+        KeySpec::new("fsync", Kind::DURATIONS, Preset::Absent, "Time of an fsync, beside transfer."),
+        KeySpec::new("bandwidth", Kind::Bandwidth, Preset::Absent, "Of writing."),
+        KeySpec::new(
+            "capacity",
+            Kind::Size { min: 1 << 20, max: 1 << 50 },
+            Preset::Absent,
+            "Bytes that fit.",
+        ),
+        KeySpec::new(
+            "write-back-age",
+            Kind::POSITIVE_DURATION,
+            Preset::Absent,
+            "After this long in the page cache a byte is durable without an fsync.",
+        )
+        .source("Linux vm.dirty_expire_centisecs: 30 s"),
+    ]],
+    "The brokers' disks, where they differ from the hardware's.",
+);
+
+/// The section `[cluster.cpu]`.
+pub const CPU: SectionSpec = SectionSpec::single(
+    "cluster.cpu",
+    &[&[
+        KeySpec::new(
+            "cores",
+            Kind::Integer { min: 1, max: 1024 },
+            Preset::Absent,
+            "How many things can be computed at once.",
+        ),
+        KeySpec::new(
+            "speed",
+            Kind::Integer { min: 1, max: 10_000 },
+            Preset::Is("100"),
+            "In percent of the speed for which the costs of operations are stated.",
+        ),
+    ]],
+    "The brokers' processors, where they differ from the hardware's.",
+);
+
+/// All sections of the cluster, for the check of a scenario.
+pub const SECTIONS: &[&SectionSpec] = &[&CLUSTER, &NODE, &NETWORK, &DISK, &CPU];
+
+/// What the scenario says of the cluster.
+#[derive(Clone, Debug)]
+pub struct ClusterPlan {
+    /// Hosts of the brokers and all zones; add the clients with
+    /// [`add_client`](ClusterPlan::add_client).
+    pub topology: Topology,
+    /// From the start of a broker's process until it begins to serve, in ns.
+    pub boot_time: Distribution,
+    clients: u32,
+}
+
+impl ClusterPlan {
+    /// The cluster of a scenario that was checked with [`SECTIONS`].
+    ///
+    /// # Errors
+    /// Keys that contradict each other.
+    pub fn new(scenario: &Scenario) -> Result<ClusterPlan, Diagnostics> {
+        let mut wrong = scenario.diagnostics();
+        let cluster = scenario.one("cluster");
+        let nodes = scenario.many("cluster.node");
+        check_nodes(cluster, nodes, &mut wrong);
+        let hardware = named(cluster.choice("hardware"));
+        let mut zones = Vec::new();
+        for node in nodes {
+            if !zones.iter().any(|zone| zone == node.text("zone")) {
+                zones.push(node.text("zone").to_owned());
+            }
+        }
+        if zones.is_empty() {
+            zones.push("a".to_owned());
+        }
+        let clients = zones.len() as u32;
+        zones.push("clients".to_owned());
+        let network = scenario.one("cluster.network");
+        let mut topology = Topology::new(zones);
+        topology.socket_buffer = network.size("socket-buffer");
+        add_links(&mut topology, network, &hardware, clients);
+        let count = cluster.get_integer("nodes").unwrap_or(3);
+        if nodes.is_empty() {
+            for n in 1..=count {
+                topology.add(broker(scenario, &hardware, format!("n{n}"), 0));
+            }
+        }
+        for node in nodes {
+            let own = node.get_text("hardware").map_or_else(|| hardware.clone(), named);
+            let zone = topology.zones.iter().position(|zone| zone == node.text("zone"));
+            let zone = zone.unwrap_or(0) as u32;
+            topology.add(broker(scenario, &own, node.text("name").to_owned(), zone));
+        }
+        let boot_time = cluster.get_distribution("boot-time").unwrap_or(hardware.boot_time);
+        wrong.into_result(ClusterPlan { topology, boot_time, clients })
+    }
+
+    /// Adds the host of a client. Its name must differ from all others.
+    pub fn add_client(&mut self, name: &str, kind: NodeKind) -> NodeId {
+        debug_assert!(kind != NodeKind::Broker, "brokers come from the scenario's cluster");
+        self.topology.add(Host {
+            name: name.to_owned(),
+            kind,
+            zone: self.clients,
+            disk: DiskSpec {
+                fsync: Distribution::Constant(0),
+                bandwidth: 0,
+                capacity: u64::MAX,
+                write_back_age: Span::from_secs(30),
+            },
+            // A client's costs are its workload's to state; its processor is never the limit.
+            cpu: CpuSpec { cores: 64, percent: 100 },
+        })
+    }
+}
+
+fn named(name: &str) -> Hardware {
+    Hardware::named(name).expect("a Choice of hardware::NAMES, which are all known")
+}
+
+fn check_nodes(cluster: &Values, nodes: &[Values], wrong: &mut Diagnostics) {
+    if cluster.has("nodes") && !nodes.is_empty() {
+        let help = "leave one of the two away";
+        let message = "`nodes` and [[cluster.node]] contradict each other";
+        wrong.push(cluster.span("nodes"), message, help);
+    }
+    if nodes.len() as u64 > MOST_NODES {
+        let message = format!("a cluster has at most {MOST_NODES} nodes");
+        wrong.push(nodes[MOST_NODES as usize].place(), message, "leave some away");
+    }
+    for node in nodes.iter().filter(|node| node.text("zone") == "clients") {
+        let message = "the zone `clients` is that of the clients";
+        wrong.push(node.span("zone"), message, "give the zone another name");
+    }
+}
+
+/// Links between all pairs of zones; `clients` is the zone of the clients.
+fn add_links(topology: &mut Topology, network: &Values, hardware: &Hardware, clients: u32) {
+    let latency = network.get_distribution("latency");
+    let near = latency.clone().unwrap_or_else(|| hardware.brokers.latency.clone());
+    let far = network.get_distribution("zone-latency").unwrap_or_else(|| near.clone());
+    let client = network.get_distribution("client-latency").or(latency);
+    let client = client.unwrap_or_else(|| hardware.clients.latency.clone());
+    let link = |latency: &Distribution, like: &LinkSpec| LinkSpec {
+        latency: latency.clone(),
+        bandwidth: network.get_bandwidth("bandwidth").unwrap_or(like.bandwidth),
+        loss: network.get_chance("loss").unwrap_or(like.loss),
+    };
+    for from in 0..=clients {
+        for to in 0..=clients {
+            let spec = match (from, to) {
+                (a, b) if a == clients || b == clients => link(&client, &hardware.clients),
+                (a, b) if a == b => link(&near, &hardware.brokers),
+                _ => link(&far, &hardware.brokers),
+            };
+            topology.link(from, to, spec);
+        }
+    }
+}
+
+fn broker(scenario: &Scenario, hardware: &Hardware, name: String, zone: u32) -> Host {
+    let (disk, cpu) = (scenario.one("cluster.disk"), scenario.one("cluster.cpu"));
+    let base = &hardware.disk;
+    let cores = cpu.get_integer("cores").map_or(hardware.cpu.cores, |cores| cores as u32);
+    Host {
+        name,
+        kind: NodeKind::Broker,
+        zone,
+        disk: DiskSpec {
+            fsync: disk.get_distribution("fsync").unwrap_or_else(|| base.fsync.clone()),
+            bandwidth: disk.get_bandwidth("bandwidth").unwrap_or(base.bandwidth),
+            capacity: disk.get_size("capacity").unwrap_or(base.capacity),
+            write_back_age: disk.get_duration("write-back-age").unwrap_or(base.write_back_age),
+        },
+        cpu: CpuSpec { cores, percent: cpu.integer("speed") as u32 * hardware.cpu.percent / 100 },
+    }
+}
