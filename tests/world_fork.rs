@@ -15,18 +15,20 @@ fn busy(seed: u64, faults: &[(u64, u64, u8, u32)]) -> Setup<Toy> {
         Toy::server()
             .quietly()
             .on(On::Boot, [Do::After(ms(3), "tick"), Do::After(ms(5), "store"), Do::Connect(0)])
-            .on(On::Word("tick"), [
-                Do::Spend(ms(1)),
-                Do::Send("work", 3_000),
-                Do::After(ms(3), "tick"),
-            ])
+            .on(
+                On::Word("tick"),
+                [Do::Spend(ms(1)), Do::Send("work", 3_000), Do::After(ms(3), "tick")],
+            )
             .on(On::Word("work"), [Do::Spend(ms(1)), Do::Draw, Do::Send("answer", 50)])
-            .on(On::Word("store"), [
-                Do::Write(700),
-                Do::FsyncBlocking("stored"),
-                Do::WhenIdle("idle"),
-                Do::After(ms(7), "store"),
-            ])
+            .on(
+                On::Word("store"),
+                [
+                    Do::Write(700),
+                    Do::FsyncBlocking("stored"),
+                    Do::WhenIdle("idle"),
+                    Do::After(ms(7), "store"),
+                ],
+            )
             .on(On::Closed, [Do::Connect(1)])
             .on(On::Failed, [Do::After(ms(50), "again")])
             .on(On::Word("again"), [Do::Connect(2)])

@@ -6,9 +6,7 @@ use insta::assert_snapshot;
 use mqsim::engine::{Chance, Distribution, Span};
 use mqsim::observe::NodeId;
 use mqsim::world::Setup;
-use mqsim::world::fault::{
-    ClientSide, Direction, FaultKind, LatencyChange, Partition,
-};
+use mqsim::world::fault::{ClientSide, Direction, FaultKind, LatencyChange, Partition};
 use mqsim::world::{Pick, Target};
 use world_toy::*;
 
@@ -26,18 +24,16 @@ fn talk(seconds: u64, sends: &[(u64, &'static str)]) -> Setup<Toy> {
 
 fn cut(at: u64, lasts: u64, direction: Direction, rejects: bool) -> mqsim::world::PlannedFault {
     let between = vec![Target::nodes(&[NodeId(0)]), Target::nodes(&[NodeId(1)])];
-    let partition =
-        Partition { between, direction, clients: ClientSide::Unaffected, rejects };
+    let partition = Partition { between, direction, clients: ClientSide::Unaffected, rejects };
     fault(at, Some(lasts), FaultKind::Partition(partition), &[])
 }
 
 #[test]
 fn a_connection_is_refused_where_nobody_listens_and_where_the_process_is_dead() {
     let client = |to| {
-        Toy::new().on(On::Boot, [Do::Ready, Do::After(ms(10), "go")]).on(On::Word("go"), [
-            Do::Connect(to),
-            Do::Send("never", 1),
-        ])
+        Toy::new()
+            .on(On::Boot, [Do::Ready, Do::After(ms(10), "go")])
+            .on(On::Word("go"), [Do::Connect(to), Do::Send("never", 1)])
     };
     let deaf = Toy::new().on(On::Boot, [Do::Ready]);
     let mut setup = setup(vec![client(2), client(3), deaf, Toy::server()], 1);
@@ -296,8 +292,11 @@ fn loss_is_delay_and_nothing_is_missing_or_reordered() {
     setup.topology.link(0, 0, link);
     setup.established = vec![(NodeId(0), NodeId(1))];
     let simulation = simulate(setup);
-    let got: Vec<&(mqsim::engine::Time, String)> =
-        simulation.machines()[1].trace.iter().filter(|(_, text)| text.starts_with("gets")).collect();
+    let got: Vec<&(mqsim::engine::Time, String)> = simulation.machines()[1]
+        .trace
+        .iter()
+        .filter(|(_, text)| text.starts_with("gets"))
+        .collect();
     let texts: Vec<&str> = got.iter().map(|(_, text)| &text[5..]).collect();
     assert_eq!(texts, words);
     let first = got[0].0.as_millis();
@@ -337,7 +336,8 @@ fn a_narrow_link_and_one_that_loses_everything() {
     let mut setup = talk(20, &[(100, "a"), (1_100, "b")]);
     let link = Target(vec![Pick::Link(NodeId(0), NodeId(1))]);
     let both = Direction::Both;
-    let mut narrow = fault(50, Some(500), FaultKind::Bandwidth { rate: 1_000, direction: both }, &[]);
+    let mut narrow =
+        fault(50, Some(500), FaultKind::Bandwidth { rate: 1_000, direction: both }, &[]);
     narrow.target = link.clone();
     let kind = FaultKind::PacketLoss { chance: Chance::ALWAYS, direction: both };
     let mut lossy = fault(1_000, Some(1_000), kind, &[]);
@@ -393,20 +393,18 @@ fn a_late_send_of_a_long_computation_does_not_hold_up_what_comes_before_it() {
 #[test]
 fn close_comes_after_the_data_and_abort_at_once() {
     let closer = |last: Do| {
-        Toy::new().on(On::Boot, [
-            Do::Ready,
-            Do::Send("one", 10),
-            Do::Send("two", 10),
-            last,
-            Do::Send("after", 10),
-        ])
+        Toy::new().on(
+            On::Boot,
+            [Do::Ready, Do::Send("one", 10), Do::Send("two", 10), last, Do::Send("after", 10)],
+        )
     };
     for last in [Do::Close, Do::Abort] {
         let mut setup = setup(vec![closer(last.clone()), Toy::server()], 1);
         setup.established = vec![(NodeId(0), NodeId(1))];
         let story = run(setup);
         let how = if matches!(last, Do::Close) { "Finished" } else { "Reset" };
-        let seen: Vec<&str> = story.lines().filter_map(|line| line.strip_prefix("0.001000 n2 ")).collect();
+        let seen: Vec<&str> =
+            story.lines().filter_map(|line| line.strip_prefix("0.001000 n2 ")).collect();
         assert_eq!(seen, ["gets one", "gets two", &format!("connection closed: {how}")]);
         assert!(!story.contains("n1 connection closed"), "{story}");
     }
@@ -415,12 +413,15 @@ fn close_comes_after_the_data_and_abort_at_once() {
 #[test]
 fn what_is_sent_to_a_lane_arrives_there_and_bindings_hold() {
     let receiver = Toy::new().on(On::Boot, [Do::Ready, Do::Spawn, Do::Spawn, Do::Bind(1)]);
-    let sender = Toy::new().on(On::Boot, [
-        Do::Ready,
-        Do::Send("to the bound lane", 10),
-        Do::SendTo(2, "to lane 2", 10),
-        Do::SendTo(9, "to nobody", 10),
-    ]);
+    let sender = Toy::new().on(
+        On::Boot,
+        [
+            Do::Ready,
+            Do::Send("to the bound lane", 10),
+            Do::SendTo(2, "to lane 2", 10),
+            Do::SendTo(9, "to nobody", 10),
+        ],
+    );
     let mut setup = setup(vec![sender, receiver], 1);
     setup.established = vec![(NodeId(0), NodeId(1))];
     assert_snapshot!(run(setup), @r"

@@ -31,13 +31,16 @@ fn a_pipeline_of_two_hops_takes_the_sum_of_its_parts() {
 #[test]
 fn a_busy_lane_keeps_inputs_in_order_and_idleness_comes_last() {
     let toy = Toy::new()
-        .on(On::Boot, [
-            Do::Ready,
-            Do::Tell(0, "a"),
-            Do::Tell(0, "b"),
-            Do::WhenIdle("idle"),
-            Do::Spend(ms(10)),
-        ])
+        .on(
+            On::Boot,
+            [
+                Do::Ready,
+                Do::Tell(0, "a"),
+                Do::Tell(0, "b"),
+                Do::WhenIdle("idle"),
+                Do::Spend(ms(10)),
+            ],
+        )
         .on(On::Word("a"), [Do::Tell(0, "c"), Do::Spend(ms(10))])
         .on(On::Word("b"), [Do::Spend(ms(10))]);
     assert_snapshot!(run(setup(vec![toy], 1)), @r"
@@ -52,7 +55,10 @@ fn a_busy_lane_keeps_inputs_in_order_and_idleness_comes_last() {
 #[test]
 fn what_arrives_while_the_last_input_is_handled_goes_before_idleness() {
     let toy = Toy::new()
-        .on(On::Boot, [Do::Ready, Do::After(ms(5), "late"), Do::WhenIdle("idle"), Do::Spend(ms(10))])
+        .on(
+            On::Boot,
+            [Do::Ready, Do::After(ms(5), "late"), Do::WhenIdle("idle"), Do::Spend(ms(10))],
+        )
         .on(On::Word("late"), [Do::Spend(ms(1))]);
     assert_snapshot!(run(setup(vec![toy], 1)), @r"
     0.000000 n1 boots (0)
@@ -65,14 +71,17 @@ fn what_arrives_while_the_last_input_is_handled_goes_before_idleness() {
 fn lanes_work_side_by_side_until_the_cores_are_all_busy() {
     let toy = || {
         Toy::new()
-            .on(On::Boot, [
-                Do::Ready,
-                Do::Spawn,
-                Do::Spawn,
-                Do::Tell(0, "work"),
-                Do::Tell(1, "work"),
-                Do::Tell(2, "work"),
-            ])
+            .on(
+                On::Boot,
+                [
+                    Do::Ready,
+                    Do::Spawn,
+                    Do::Spawn,
+                    Do::Tell(0, "work"),
+                    Do::Tell(1, "work"),
+                    Do::Tell(2, "work"),
+                ],
+            )
             .on(On::Word("work"), [Do::Spend(ms(10)), Do::Tell(0, "done")])
     };
     // Two cores: the third has to wait.
@@ -96,13 +105,16 @@ fn lanes_work_side_by_side_until_the_cores_are_all_busy() {
 #[test]
 fn an_ended_lane_takes_nothing_and_messages_to_it_vanish() {
     let toy = Toy::new()
-        .on(On::Boot, [
-            Do::Ready,
-            Do::Spawn,
-            Do::Tell(1, "last words"),
-            Do::Tell(1, "too late"),
-            Do::Tell(7, "to nobody"),
-        ])
+        .on(
+            On::Boot,
+            [
+                Do::Ready,
+                Do::Spawn,
+                Do::Tell(1, "last words"),
+                Do::Tell(1, "too late"),
+                Do::Tell(7, "to nobody"),
+            ],
+        )
         .on(On::Word("last words"), [Do::EndLane]);
     assert_snapshot!(run(setup(vec![toy], 1)), @r"
     0.000000 n1 boots (0)
@@ -126,14 +138,17 @@ fn an_fsync_takes_latency_and_transfer_and_the_lane_goes_on() {
 
 #[test]
 fn a_blocking_fsync_holds_the_lane_and_its_completion_comes_first() {
-    let toy = Toy::new().on(On::Boot, [
-        Do::Ready,
-        Do::Write(5_000),
-        Do::Tell(0, "waits"),
-        Do::WhenIdle("idle"),
-        Do::FsyncBlocking("durable"),
-        Do::Spend(ms(1)),
-    ]);
+    let toy = Toy::new().on(
+        On::Boot,
+        [
+            Do::Ready,
+            Do::Write(5_000),
+            Do::Tell(0, "waits"),
+            Do::WhenIdle("idle"),
+            Do::FsyncBlocking("durable"),
+            Do::Spend(ms(1)),
+        ],
+    );
     assert_snapshot!(run(setup(vec![toy], 1)), @r"
     0.000000 n1 boots (0)
     0.015000 n1 durable

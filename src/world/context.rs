@@ -52,17 +52,7 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
     ) -> Context<'a, M, O> {
         let now = world.kernel.now();
         let lane = Lane(world.nodes[node as usize].lanes.slot(slot).number);
-        Context {
-            world,
-            observer,
-            node,
-            slot,
-            lane,
-            now,
-            core: None,
-            ended: false,
-            exits: false,
-        }
+        Context { world, observer, node, slot, lane, now, core: None, ended: false, exits: false }
     }
 
     /// The input is handled. Returns when the process ends, if it asked for that.

@@ -58,14 +58,7 @@ struct File {
 
 impl File {
     const fn empty() -> File {
-        File {
-            length: 0,
-            durable: 0,
-            queued: 0,
-            syncs: 0,
-            least: u64::MAX,
-            dirty: VecDeque::new(),
-        }
+        File { length: 0, durable: 0, queued: 0, syncs: 0, least: u64::MAX, dirty: VecDeque::new() }
     }
 }
 

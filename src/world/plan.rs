@@ -108,7 +108,12 @@ pub const NETWORK: SectionSpec = SectionSpec::single(
 pub const DISK: SectionSpec = SectionSpec::single(
     "cluster.disk",
     &[&[
-        KeySpec::new("fsync", Kind::DURATIONS, Preset::Absent, "Time of an fsync, beside transfer."),
+        KeySpec::new(
+            "fsync",
+            Kind::DURATIONS,
+            Preset::Absent,
+            "Time of an fsync, beside transfer.",
+        ),
         KeySpec::new("bandwidth", Kind::Bandwidth, Preset::Absent, "Of writing."),
         KeySpec::new(
             "capacity",

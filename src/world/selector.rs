@@ -44,11 +44,7 @@ pub const SELECTORS: &[SelectorSpec] = &[
         arguments: &[],
         meaning: "As many brokers as a minority has at most, drawn by the seed.",
     },
-    SelectorSpec {
-        name: "zone",
-        arguments: &[Argument::Zone],
-        meaning: "All brokers of a zone.",
-    },
+    SelectorSpec { name: "zone", arguments: &[Argument::Zone], meaning: "All brokers of a zone." },
     SelectorSpec {
         name: "link",
         arguments: &[Argument::Node, Argument::Node],
@@ -129,10 +125,7 @@ impl WorldView<'_> {
     /// Whether a process is running on the node, serving or not, frozen or not.
     #[must_use]
     pub fn is_running(&self, node: NodeId) -> bool {
-        matches!(
-            self.states[node.index()],
-            NodeState::Up | NodeState::Booting | NodeState::Paused
-        )
+        matches!(self.states[node.index()], NodeState::Up | NodeState::Booting | NodeState::Paused)
     }
 }
 

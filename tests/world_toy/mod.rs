@@ -110,8 +110,12 @@ impl Toy {
     }
 
     fn act<O: Observer>(&mut self, on: &On, ctx: &mut Context<'_, &'static str, O>) {
-        let rules: Vec<Vec<Do>> =
-            self.rules.iter().filter(|(when, _)| when == on).map(|(_, what)| what.clone()).collect();
+        let rules: Vec<Vec<Do>> = self
+            .rules
+            .iter()
+            .filter(|(when, _)| when == on)
+            .map(|(_, what)| what.clone())
+            .collect();
         for what in rules.concat() {
             self.one(what, ctx);
         }

@@ -27,8 +27,8 @@ mod network;
 mod parse;
 mod process;
 
-use crate::engine::{Distribution, Span, Time};
 use crate::engine::Chance;
+use crate::engine::{Distribution, Span, Time};
 use crate::observe::{FaultId, NodeId};
 use crate::scenario::{KeySpec, Kind, Preset, SectionSpec, Tagged};
 

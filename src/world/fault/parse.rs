@@ -66,9 +66,7 @@ pub fn parse(
     };
     let text = format!("{} {aim}", values.text("kind"));
     match kind {
-        Some(kind) if wrong.is_empty() => {
-            Ok(PlannedFault { id, at, lasts, kind, target, text })
-        }
+        Some(kind) if wrong.is_empty() => Ok(PlannedFault { id, at, lasts, kind, target, text }),
         _ => Err(wrong),
     }
 }
@@ -125,13 +123,13 @@ fn parse_partition(
         } else {
             "a partition needs `between` or `target`"
         };
-        let help = "write between = [\"n1\", \"n2,n3\"], or target = \"n1\" to cut n1 from all others";
+        let help =
+            "write between = [\"n1\", \"n2,n3\"], or target = \"n1\" to cut n1 from all others";
         wrong.push(values.span("between"), message, help);
         return None;
     }
     let sides = values.selectors("between");
-    let between: Vec<Target> =
-        sides.iter().map(|side| parse_target(side, words, wrong)).collect();
+    let between: Vec<Target> = sides.iter().map(|side| parse_target(side, words, wrong)).collect();
     for (side, target) in sides.iter().zip(&between) {
         refuse_links(side.place, target, wrong);
     }

@@ -167,14 +167,7 @@ impl<M> Side<M> {
         }
     }
 
-    pub(crate) fn start(
-        &mut self,
-        end: ConnId,
-        node: u32,
-        link: u32,
-        back: u32,
-        state: SideState,
-    ) {
+    pub(crate) fn start(&mut self, end: ConnId, node: u32, link: u32, back: u32, state: SideState) {
         let flow = std::mem::replace(&mut self.flow, Flow::new());
         // The storage of the queue is reused, and epochs go on, so that late events stay void.
         self.flow.queue = flow.queue;
@@ -464,9 +457,7 @@ impl<M> World<M> {
         let asked = conn.0 & 1 == 0;
         let input = match side.state {
             SideState::Open => Some(Input::Closed { conn, how }),
-            SideState::Opening if asked => {
-                Some(Input::Failed { conn, why: ConnectError::Refused })
-            }
+            SideState::Opening if asked => Some(Input::Failed { conn, why: ConnectError::Refused }),
             SideState::Opening => None,
         };
         self.net.release(index);

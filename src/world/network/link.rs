@@ -183,10 +183,7 @@ mod tests {
     #[test]
     fn time_outs_double_up_to_two_minutes() {
         let seconds: Vec<f64> = (0..12).map(|n| time_out(n).as_secs_f64()).collect();
-        assert_eq!(
-            seconds,
-            [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4, 120.0, 120.0]
-        );
+        assert_eq!(seconds, [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4, 120.0, 120.0]);
         let all: u64 = (0..16).map(|n| time_out(n).as_millis()).sum();
         assert_eq!(all, 924_600, "the figure of Linux' ip-sysctl for tcp_retries2 = 15");
     }

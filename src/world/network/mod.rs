@@ -6,8 +6,8 @@
 //! When a packet hits a cut, everything on the wire is lost, and the flow *stalls*: from then on its
 //! retransmission timer alone decides when it moves on.
 
-mod connection;
 mod connect;
+mod connection;
 mod link;
 mod topology;
 
