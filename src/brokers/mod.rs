@@ -1,1 +1,3 @@
-//! Broker families and what they share.
+//! Broker families. Each folder is one family; none imports another.
+
+pub mod rabbitmq;

@@ -1,1 +1,39 @@
-//! cli
+//! The command line: one file a subcommand. The only place that reads the wall clock, the
+//! environment and the terminal.
+
+mod args;
+mod console;
+mod exit;
+mod interrupt;
+mod list;
+mod run;
+mod simulator;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+pub use exit::Exit;
+pub use simulator::{Asked, Entry, Simulator, Topic};
+
+/// Parses the command line, does what it says, prints, and returns the exit code.
+pub fn main(
+    simulator: &impl Simulator,
+    arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+) -> Exit {
+    let cli = match args::Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are printed to stdout and are no error; clap knows which is which.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Input } else { Exit::Holds };
+        }
+    };
+    match cli.command {
+        args::Command::Run(wanted) => run::execute(simulator, &wanted),
+        args::Command::List(wanted) => list::execute(simulator, wanted.what.as_deref()),
+    }
+}

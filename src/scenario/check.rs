@@ -53,12 +53,15 @@ struct Checker<'a> {
     specs: Vec<&'a SectionSpec>,
     /// The items that were found of each spec.
     found: Vec<Vec<Values>>,
+    /// Which specs were met at all, be it in a wrong form.
+    met: Vec<bool>,
 }
 
 impl<'a> Checker<'a> {
     fn new(sources: &Arc<Sources>, version: Option<Version>, specs: Vec<&'a SectionSpec>) -> Self {
         let found = vec![Vec::new(); specs.len()];
-        Checker { reader: Reader::new(sources, version), specs, found }
+        let met = vec![false; specs.len()];
+        Checker { reader: Reader::new(sources, version), specs, found, met }
     }
 
     fn spec_at(&self, path: &str) -> Option<usize> {
@@ -67,11 +70,10 @@ impl<'a> Checker<'a> {
 
     /// Whether `path` is a section, or has sections below it.
     fn is_section(&self, path: &str) -> bool {
-        let below = |spec: &&SectionSpec| {
+        self.specs.iter().any(|spec| {
             let rest = spec.path.strip_prefix(path);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        self.specs.iter().any(|spec| below(spec))
+        })
     }
 
     /// Checks the table at `path`, and the sections below it.
@@ -113,8 +115,12 @@ impl<'a> Checker<'a> {
         let mut others = Vec::new();
         for spec in &self.specs {
             let title = title(spec.path, spec.repeated);
-            if path.is_empty() && !spec.path.is_empty() {
-                others.push((spec.path.to_owned(), String::new()));
+            let below = match path {
+                "" => Some(spec.path),
+                _ => spec.path.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')),
+            };
+            if let Some(below) = below.filter(|below| !below.is_empty()) {
+                others.push((below.to_owned(), String::new()));
             }
             if spec.path != path {
                 others.extend(spec.common_keys().map(|key| (key.name.to_owned(), title.clone())));
@@ -127,6 +133,9 @@ impl<'a> Checker<'a> {
         let index = self.spec_at(path);
         let repeated = index.is_some_and(|index| self.specs[index].repeated);
         let title = title(path, repeated);
+        if let Some(index) = index {
+            self.met[index] = true;
+        }
         match (&entry.node.data, repeated) {
             (Data::Table(table), false) => {
                 let values = self.table(path, table, entry.key_place);
@@ -206,19 +215,19 @@ impl<'a> Checker<'a> {
     fn fill_absent(&mut self) {
         for index in 1..self.specs.len() {
             let spec = self.specs[index];
-            if spec.repeated || spec.optional || !self.found[index].is_empty() {
+            if spec.repeated || spec.optional || self.met[index] {
                 continue;
             }
             let required = spec.common_keys().find(|key| key.default == Preset::Required);
-            let required = required.map(|key| key.name).or(spec.tagged.map(|tagged| tagged.tag));
             if let Some(key) = required {
+                let (key, example) = (key.name, super::words::example(&key.kind));
                 self.reader.wrong.push(
                     Place::NOWHERE,
                     format!(
                         "the section [{}] is missing; its key `{key}` must be written",
                         spec.path
                     ),
-                    format!("add [{}] and `{key} = ..`: {}", spec.path, spec.meaning),
+                    format!("add [{}] with {key} = {example}. {}", spec.path, spec.meaning),
                 );
                 continue;
             }
@@ -236,6 +245,16 @@ pub(crate) fn title(path: &str, repeated: bool) -> String {
         (_, true) => format!("[[{path}]]"),
         (_, false) => format!("[{path}]"),
     }
+}
+
+fn missing_help(spec: &KeySpec) -> String {
+    format!("add {} = {}. {}", spec.name, super::words::example(&spec.kind), spec.meaning)
+}
+
+/// "in [cluster]", but "at the top level".
+fn inside(title: &str) -> String {
+    let preposition = if title.starts_with("the top") { "at" } else { "in" };
+    format!("{preposition} {title}")
 }
 
 /// The keys that one table may have.
@@ -316,23 +335,26 @@ impl Reader {
     }
 
     fn unknown(&mut self, name: &str, entry: &TableEntry, every: &[&str], keys: &Keys<'_>) {
+        if self.wrong.len() >= super::MOST {
+            // It would not be shown: only counted.
+            self.wrong.push(entry.key_place, "", "");
+            return;
+        }
         let is_table = match &entry.node.data {
             Data::Table(_) => true,
             Data::Array(items) => items.iter().any(|item| matches!(item.data, Data::Table(_))),
             _ => false,
         };
         let top = keys.title == title("", false);
-        let what = if is_table && top { "section" } else { "key" };
-        let place = if top { String::new() } else { format!(" in {}", keys.title) };
+        let sections = || keys.others.iter().filter(|(_, section)| section.is_empty());
+        let what = if is_table && sections().next().is_some() { "section" } else { "key" };
+        let place = if top { String::new() } else { format!(" {}", inside(keys.title)) };
         let message = format!("there is no {what} `{}`{place}", near::clip(name));
         let mut known: Vec<&str> = every.to_vec();
         if what == "section" {
             known.clear();
         }
-        if top {
-            let sections = keys.others.iter().filter(|(_, section)| section.is_empty());
-            known.extend(sections.map(|(name, _)| name.as_str()));
-        }
+        known.extend(sections().map(|(name, _)| name.as_str()));
         let elsewhere = keys.others.iter().find(|(other, at)| other == name && !at.is_empty());
         let help = match (near::nearest(name, &known), elsewhere) {
             (Some(best), _) => format!("did you mean `{best}`?"),
@@ -370,8 +392,8 @@ impl Reader {
         } else {
             self.wrong.push(
                 place,
-                format!("the key `{}` is missing in {title}", tagged.tag),
-                format!("write {} = one of {}", tagged.tag, near::quoted(&names)),
+                format!("the key `{}` is missing {}", tagged.tag, inside(title)),
+                format!("add {} = {}", tagged.tag, near::quoted(&names)),
             );
         }
         entries.push(entry);
@@ -424,13 +446,8 @@ impl Reader {
             }
             None if spec.default == Preset::Required => self.wrong.push(
                 place,
-                format!("the key `{}` is missing in {title}", spec.name),
-                format!(
-                    "add {} = {}: {}",
-                    spec.name,
-                    super::words::example(&spec.kind),
-                    spec.meaning
-                ),
+                format!("the key `{}` is missing {}", spec.name, inside(title)),
+                missing_help(spec),
             ),
             None => entry.value = preset(spec, self.version),
         }

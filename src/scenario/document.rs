@@ -55,7 +55,8 @@ impl Document {
         check_length(file, text.len())?;
         let sources = Arc::new(Sources::new(file, &text));
         if text.trim_start_matches('\u{feff}').trim().is_empty() {
-            let help = "a scenario begins with the line format = 1";
+            let help =
+                "write a scenario: it begins with format = 1, mode = \"..\" and duration = \"..\"";
             return Err(whole_file(file, "the file is empty", help));
         }
         let (table, errors) = DeTable::parse_recoverable(&text);
@@ -165,7 +166,11 @@ fn check_length(file: &str, length: usize) -> Result<(), Diagnostics> {
         return Ok(());
     }
     let message = format!("the file has {length} bytes; a scenario may have {MOST_BYTES} (1 MiB)");
-    Err(whole_file(file, &message, "is this the right file? If so, split the scenario"))
+    Err(whole_file(
+        file,
+        &message,
+        "is this the right file? A scenario has some hundred lines at most",
+    ))
 }
 
 fn whole_file(file: &str, message: &str, help: &str) -> Diagnostics {

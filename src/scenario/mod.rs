@@ -43,3 +43,6 @@ pub use spec::{KeySpec, Kind, LONGEST, MOST_ITEMS, Preset, SectionSpec, Tagged, 
 pub use top::{Settings, TOP, is_name};
 pub use units::{Rate, Seeds, Version};
 pub use values::{Value, Values};
+
+#[cfg(test)]
+mod tests;

@@ -83,7 +83,18 @@ impl Reader {
     /// The value is of another type altogether.
     fn mismatch<T>(&mut self, kind: &Kind, node: &Node, name: &str) -> Option<T> {
         let message = format!("`{name}` must be {}, not {}", words::noun(kind), node.describe());
-        self.wrong.push(node.place, message, format!("write {name} = {}", words::example(kind)));
+        let help = match (kind, &node.data) {
+            // A number as it is, with what it lacks.
+            (Kind::Duration { .. }, Data::Integer { digits, radix: 10 }) => {
+                format!("a duration has a unit: write {name} = \"{digits}s\" or \"{digits}ms\"")
+            }
+            (Kind::Version, Data::Integer { .. } | Data::Float(_)) => {
+                let written = self.sources.text(node.place);
+                format!("a version has quotes: write {name} = \"{written}\"")
+            }
+            _ => format!("write {name} = {}", words::example(kind)),
+        };
+        self.wrong.push(node.place, message, help);
         None
     }
 
@@ -138,8 +149,15 @@ impl Reader {
             other => other.to_string(),
         };
         let (text, noun) = (clip(text), words::noun(kind));
-        let message = format!("`{name}` = \"{text}\" is not {noun}: {why}");
-        self.wrong.push(node.place, message, words::form(kind));
+        let range = words::range(kind);
+        let (message, help) = match error {
+            UnitError::Negative | UnitError::TooLarge(_) if !range.is_empty() => (
+                format!("`{name}` = \"{text}\" is out of range: {why}"),
+                format!("write {noun}: {range}"),
+            ),
+            _ => (format!("`{name}` = \"{text}\" is not {noun}: {why}"), words::form(kind)),
+        };
+        self.wrong.push(node.place, message, help);
         None
     }
 
@@ -154,7 +172,8 @@ impl Reader {
         if range.contains(&value) {
             return Some(value);
         }
-        let message = format!("`{name}` = {value} is out of range");
+        let written = node.text().map_or_else(|| value.to_string(), clip);
+        let message = format!("`{name}` = {written} is out of range");
         let help = format!("write {}: {}", words::noun(kind), words::range(kind));
         self.wrong.push(node.place, message, help);
         None
@@ -262,7 +281,7 @@ impl Reader {
             return Some(word);
         }
         let message = format!("`{name}` = \"{}\" is not known", clip(text));
-        self.wrong.push(node.place, message, suggest(text, known, "possible are"));
+        self.wrong.push(node.place, message, suggest(text, known, "the values"));
         None
     }
 

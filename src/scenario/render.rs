@@ -109,7 +109,7 @@ impl Excerpt {
         let (line, column) = sources.line_column(place)?;
         let start = place.start as usize;
         let line_start = whole[..start].rfind('\n').map_or(0, |at| at + 1);
-        let line_end = whole[start..].find('\n').map_or(whole.len(), |at| start + at);
+        let line_end = whole[start..].find(['\r', '\n']).map_or(whole.len(), |at| start + at);
         let back = |(at, _): (usize, char)| line_start + at;
         let first = whole[line_start..start].char_indices().rev().take(AROUND).last();
         let first = first.map_or(start, back);

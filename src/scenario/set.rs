@@ -39,7 +39,8 @@ impl Document {
             return Err(wrong(0..key.len(), message, help));
         }
         let key_place = Place::new(source, 0..key.trim_end().len());
-        let node = Node::from_argument(value, Some((source, key.len() + 1)));
+        let offset = argument.len() - value.trim_start().len();
+        let node = Node::from_argument(value.trim(), Some((source, offset)));
         let change = Change { key_place, node };
         put(&mut self.root, "", &segments, change)
             .map_err(|wrong| wrong.with_sources(&self.sources))
@@ -270,10 +271,11 @@ mod tests {
 
     #[test]
     fn the_last_argument_wins_and_keys_may_be_new() {
-        let arguments = ["duration=20s", "duration=30s", "seed=7", "broker.zone.default.name=a"];
+        let arguments =
+            ["duration=20s", "duration=30s", "seed=7", "seeds=2..=4", "broker.zone.default.name=a"];
         let scenario = with(&arguments).unwrap();
         assert_eq!(scenario.settings().duration, Span::from_secs(30));
-        assert_eq!(scenario.settings().seed, 7);
+        assert_eq!((scenario.settings().seed, scenario.settings().seeds.count()), (7, 3));
         assert_eq!(scenario.one("broker").text("zone.default.name"), "a");
         assert!(scenario.top().span("seed").is_argument());
         assert_eq!(scenario.one("broker").span("net_ticktime").source, Place::START.source);
@@ -290,17 +292,21 @@ mod tests {
 
     #[test]
     fn mistakes_name_the_nearest_thing_and_the_option() {
-        insta::assert_snapshot!(wrong("producer.p3.rate=5/s"));
-        insta::assert_snapshot!(wrong("producer.p1.rat=5/s"));
-        insta::assert_snapshot!(wrong("prodcer.p1.rate=5/s"));
-        insta::assert_snapshot!(wrong("fault.3.at=5s"));
-        insta::assert_snapshot!(wrong("fault.first.at=5s"));
-        insta::assert_snapshot!(wrong("duration=5 parsecs"));
-        insta::assert_snapshot!(wrong("duration"));
-        insta::assert_snapshot!(wrong("duration.x=1"));
-        insta::assert_snapshot!(wrong("producer=5"));
-        insta::assert_snapshot!(wrong("producer.p1=5"));
-        insta::assert_snapshot!(wrong(".duration=5s"));
-        insta::assert_snapshot!(wrong("consumer.c1.ack=manual"));
+        let arguments = [
+            "producer.p3.rate=5/s",
+            "producer.p1.rat=5/s",
+            "prodcer.p1.rate=5/s",
+            "fault.3.at=5s",
+            "fault.first.at=5s",
+            "duration=5 parsecs",
+            "duration",
+            "duration.x=1",
+            "producer=5",
+            "producer.p1=5",
+            ".duration=5s",
+            "consumer.c1.ack=manual",
+        ];
+        let shown = arguments.map(|argument| format!("=== {argument}\n{}", wrong(argument)));
+        insta::assert_snapshot!(shown.join("\n"));
     }
 }

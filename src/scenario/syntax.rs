@@ -15,10 +15,19 @@ pub(crate) fn explain(
     sources: &Arc<Sources>,
 ) -> Diagnostics {
     let mut wrong = Diagnostics::of(sources);
-    for error in errors.iter().take(MOST) {
+    let mut last_line = None;
+    let mut sorted: Vec<&toml::de::Error> = errors.iter().collect();
+    sorted.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+    for error in sorted {
         let span = error.span().unwrap_or(0..0);
         let (start, end) = (floor(text, span.start), floor(text, span.end));
-        let message = format!("this is not TOML: {}", error.message().trim());
+        // One a line is enough: the others follow from it.
+        let line = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        if last_line == Some(line) || wrong.len() == MOST {
+            continue;
+        }
+        last_line = Some(line);
+        let message = format!("this is not TOML: {}", plainly(error.message(), &text[line..]));
         wrong.push(
             Place::new(0, start..end.max(start)),
             message,
@@ -26,6 +35,16 @@ pub(crate) fn explain(
         );
     }
     wrong
+}
+
+/// The parser's words, without what it says about its own alternatives.
+fn plainly<'a>(message: &'a str, rest: &str) -> &'a str {
+    let line = rest.lines().next().unwrap_or("");
+    match message {
+        _ if line.trim_end().ends_with('=') => "there is no value",
+        "string values must be quoted, expected literal string" => "the value is no text in quotes",
+        other => other.trim(),
+    }
 }
 
 /// The start of the character in which byte `at` is.
@@ -44,10 +63,21 @@ fn remedy(message: &str, text: &str, at: usize) -> String {
         return "write each key and each [section] once; sections that may repeat are [[section]]"
             .to_owned();
     }
-    if let Some((key, value)) = line.split_once('=') {
+    if message.contains("invalid basic string") || message.contains("invalid literal string") {
+        return "end the text with the quotation mark it begins with, in the same line".to_owned();
+    }
+    if message.contains("unclosed array") || message.contains("unclosed inline table") {
+        return "close each [ with ] and each { with }".to_owned();
+    }
+    if message.contains("recurse") {
+        return "write lists and tables that are less deep".to_owned();
+    }
+    let behind_equals = text[start..at].contains('=');
+    if let Some((key, value)) = line.split_once('=').filter(|_| behind_equals) {
         let (key, value) = (key.trim(), value.trim());
         let bare = |c: char| c.is_ascii_alphanumeric() || "._-/%".contains(c);
-        if !value.is_empty() && value.len() <= 40 && value.chars().all(bare) {
+        if message.contains("quoted") && (1..=40).contains(&value.len()) && value.chars().all(bare)
+        {
             return format!("a text needs quotes: {key} = \"{value}\"");
         }
         if value.is_empty() {

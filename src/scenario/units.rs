@@ -36,6 +36,12 @@ pub enum UnitError {
     /// More than can be represented, or than is allowed.
     #[error("it is more than {0}")]
     TooLarge(String),
+    /// A version of something else.
+    #[error("it is not made of numbers and dots")]
+    NotNumbers,
+    /// A range of seeds with other dots.
+    #[error("both ends are included, which is written `..=`")]
+    NoRange,
     /// A range of seeds whose end comes before its start.
     #[error("it ends before it starts")]
     Backwards,
@@ -161,13 +167,14 @@ impl fmt::Display for Bytes {
         let shown = |&(unit, scale): &(&str, u128)| {
             let scale = scale as u64;
             let unit = if unit == "B" { "" } else { unit };
-            self.0.is_multiple_of(scale).then(|| format!("{}{unit}", self.0 / scale))
+            self.0.is_multiple_of(scale).then(|| (format!("{}{unit}", self.0 / scale), scale))
         };
         let shortest = match self.0 {
             0 => None,
-            _ => SIZES.iter().filter_map(shown).min_by_key(String::len),
+            // Of two that are equally short, the one with the larger unit.
+            _ => SIZES.iter().filter_map(shown).min_by_key(|(text, scale)| (text.len(), !scale)),
         };
-        f.write_str(&shortest.unwrap_or_else(|| self.0.to_string()))
+        f.write_str(&shortest.map_or_else(|| self.0.to_string(), |(text, _)| text))
     }
 }
 
@@ -441,7 +448,7 @@ impl FromStr for Version {
         }
         for (number, part) in numbers.iter_mut().zip(parts) {
             if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(UnitError::NoNumber);
+                return Err(UnitError::NotNumbers);
             }
             *number = part.parse().map_err(|_| UnitError::TooLarge(u32::MAX.to_string()))?;
         }
@@ -494,6 +501,9 @@ impl FromStr for Seeds {
             }
         };
         let Some((first, last)) = text.split_once("..=") else {
+            if text.contains("..") {
+                return Err(UnitError::NoRange);
+            }
             return number(text).map(|seed| Seeds { first: seed, last: seed });
         };
         let seeds = Seeds { first: number(first)?, last: number(last)? };
@@ -516,3 +526,7 @@ impl fmt::Display for Seeds {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "unit_tests.rs"]
+mod tests;

@@ -105,6 +105,7 @@ pub(crate) fn form(kind: &Kind) -> String {
 pub(crate) fn range(kind: &Kind) -> String {
     match kind {
         Kind::Integer { min, max: u64::MAX } => format!("{min} or more"),
+        Kind::Integer { min, max } if min == max => format!("only {min}"),
         Kind::Integer { min, max } => format!("{min} to {max}"),
         Kind::Signed { min, max } => format!("{min} to {max}"),
         Kind::Duration { min, max } => durations(*min, *max),

@@ -34,6 +34,8 @@ pub struct Report {
     pub latency: Vec<LatencySeries>,
     /// What was lost, by cause: the rows of `loss.csv`.
     pub losses: Vec<Loss>,
+    /// Lost lines by cause, indexed by [`CauseId`]: each line once, whatever classes it counts in.
+    pub causes: Vec<u64>,
     /// Every unavailability window, by start.
     pub windows: Vec<Window>,
     /// The rows of `events.csv`, by time.
@@ -42,10 +44,15 @@ pub struct Report {
     pub timeline: Timeline,
     /// Who was up, paused, leading or in sync, for the lanes of the plot.
     pub lanes: Vec<Lane>,
+    /// When which fault was in force, by start: the bands of the plot.
+    pub faults: Vec<FaultSpan>,
     /// The verdict on each `[[expect]]`, in the order of the file.
     pub expectations: Vec<Judged>,
     /// What a reader should know before trusting a number ("write availability differs ...").
     pub remarks: Vec<String>,
+    /// How many reports of machines contradicted earlier ones (a copy removed that was never made):
+    /// anything but 0 is a defect of mqsim.
+    pub inconsistencies: u64,
     /// The run's fingerprint and its ingredients, by name.
     pub fingerprint: u64,
     /// `outcomes`, `roles`, `faults`, `draws`, `events`.
@@ -151,6 +158,9 @@ pub struct Summary {
     pub disk_bytes_per_payload_byte: Option<f64>,
     pub fsyncs: u64,
     pub events: u64,
+    /// Share of the operations of measured time that succeeded within `operation-timeout`. No
+    /// column.
+    pub operations_in_time: Option<f64>,
     pub matrix: Matrix,
 }
 
@@ -170,13 +180,15 @@ pub struct LatencySeries {
 pub struct Loss {
     /// `acked_lost`, `accepted_lost`, `unknown_lost`, `consumer_lost`, `read_lost`.
     pub class: &'static str,
-    /// What removed the last copy, or why none was made.
+    /// What removed the last copy, or why none was made. `None`: it was lost on its way, no broker
+    /// ever made a copy or said that it made none.
     pub cause: Option<CauseId>,
     /// The condition that made it the last copy.
     pub because: BecauseId,
     /// Where.
     pub node: Option<NodeId>,
-    /// When the first of them was lost.
+    /// When the first of them was lost: its last copy went, or a broker made none. If no broker
+    /// ever had to do with it, when its producer last sent it or heard of it.
     pub at: Time,
     /// Whose.
     pub producer: ProducerId,
@@ -212,7 +224,9 @@ pub struct Window {
     pub start: Time,
     /// Next success, or the end of measured time.
     pub end: Time,
-    /// The last fault that began at or before the start... or before the end, if none did.
+    /// The last fault that had begun when the window became one (`availability-gap` after its
+    /// start, since an operation may be under way when a fault strikes), else the last that began
+    /// before its end.
     pub fault: Option<FaultId>,
     /// Window end minus the start of that fault.
     pub recovery: Option<Span>,
@@ -267,6 +281,19 @@ pub struct Bucket {
     pub ack_p50_us: u64,
     /// Largest ack latency of answers within the bucket, microseconds; 0 if none.
     pub ack_max_us: u64,
+}
+
+/// A fault as it was injected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultSpan {
+    /// Which one.
+    pub fault: FaultId,
+    /// When it was injected.
+    pub begun: Time,
+    /// When it was healed; `None` for one that is over at once or never ended (a wiped disk).
+    pub ended: Option<Time>,
+    /// The nodes that its selector meant at that time.
+    pub targets: Vec<NodeId>,
 }
 
 /// One horizontal lane of the timeline plot: a node, or a node's role for a destination.

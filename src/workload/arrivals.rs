@@ -108,17 +108,13 @@ impl Arrivals {
 
     fn in_steps(&mut self) -> Option<Time> {
         let Profile::Steps { steps, repeat } = &self.profile else { return None };
-        // A whole round without an arrival never ends: the same happens in every round. A round
-        // that takes no time never ends either.
+        // After a whole round without an arrival there will never be one: every round is alike.
         let mut idle = 0;
         while idle <= steps.len() {
-            let Some(step) = steps.get(self.step) else {
-                if !repeat {
-                    return None;
-                }
+            if self.step == steps.len() && *repeat {
                 self.step = 0;
-                continue;
-            };
+            }
+            let step = steps.get(self.step)?;
             let end = self.origin + step.lasts;
             match due(self.origin, step.rate, self.counted).filter(|at| *at < end) {
                 Some(at) => {
@@ -271,7 +267,8 @@ mod tests {
             let profile = Profile::Constant(Rate::per_second(per_second));
             let times = all(profile, Time::ZERO, Time::from_nanos(to), None);
             let seen = times.iter().filter(|at| **at >= from).count() as u128;
-            // Message n is due at floor(n * 10^9 / rate); n is due before t if n < ceil(t*rate/10^9).
+            // Message n is due at floor(n * 10^9 / rate), so it is due before t if
+            // n < ceil(t * rate / 10^9).
             let before = |t: u64| (u128::from(t) * u128::from(per_second)).div_ceil(1_000_000_000);
             prop_assert_eq!(seen, before(to) - before(from));
         }

@@ -283,9 +283,11 @@ fn pace(values: &Values, start: Span) -> Result<Pace, Diagnostics> {
                 think: closed.duration("think"),
             })
         }
-        (Some(Value::Rate(rate)), None) if rate.is_zero() => {
-            at("rate", "a producer at rate 0 sends nothing", "raise the rate, or remove it")
-        }
+        (Some(Value::Rate(rate)), None) if rate.is_zero() => at(
+            "rate",
+            "a producer at rate 0 sends nothing",
+            "raise the rate, or remove the producer",
+        ),
         (Some(Value::Rate(rate)), None) => Ok(Pace::Open(Profile::Constant(*rate))),
         (Some(_), None) => {
             let table = values.table("rate").expect("a rate is a rate or a table");

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::engine::Stream;
 use crate::scenario::{Document, SectionSpec, flaws};
@@ -95,30 +97,83 @@ fn a_producer_stops_with_the_run() {
     assert_eq!(closed.pace, Pace::Closed { in_flight: 3, think: Span::ZERO });
 }
 
+/// What is said about a producer with each of these keys.
+fn told(list: &[&str]) -> String {
+    let tell = |keys: &&str| format!("=== {keys}\n{}", wrong(keys));
+    list.iter().map(tell).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn contradictions_are_told() {
-    insta::assert_snapshot!(wrong(""));
-    insta::assert_snapshot!(wrong("rate = '5/s'\nclosed-loop = { in-flight = 1 }"));
-    insta::assert_snapshot!(wrong("closed-loop = { in-flight = 1 }\ncatch-up = '1s'"));
-    insta::assert_snapshot!(wrong("rate = '0/s'"));
-    insta::assert_snapshot!(wrong("rate = '5/s'\nstart = '3s'\nstop = '2s'"));
-    insta::assert_snapshot!(wrong("rate = { profile = 'poisson', rate = '0/s' }"));
-    insta::assert_snapshot!(wrong("rate = { profile = 'steps', steps = [] }"));
-    let steps = |list: &str| wrong(&format!("rate = {{ profile = 'steps', steps = [{list}] }}"));
-    insta::assert_snapshot!(steps("{ at = '1s', for = '1s', rate = '5/s' }"));
-    insta::assert_snapshot!(steps("{ at = '1s', rate = '5/s' }, { for = '1s', rate = '5/s' }"));
-    insta::assert_snapshot!(steps("{ at = '2s', rate = '5/s' }, { at = '1s', rate = '5/s' }"));
-    insta::assert_snapshot!(steps("{ at = '2s', rate = '0/s' }"));
-    let repeated = "steps = [{ at = '0s', rate = '5/s' }], repeat = true";
-    insta::assert_snapshot!(wrong(&format!("rate = {{ profile = 'steps', {repeated} }}")));
+    insta::assert_snapshot!(told(&[
+        "",
+        "rate = '5/s'\nclosed-loop = { in-flight = 1 }",
+        "closed-loop = { in-flight = 1 }\ncatch-up = '1s'",
+        "rate = '0/s'",
+        "rate = '5/s'\nstart = '3s'\nstop = '2s'",
+        "rate = { profile = 'poisson', rate = '0/s' }",
+        "rate = { profile = 'steps', steps = [] }",
+        "rate.profile = 'steps'\nrate.steps = [{ at = '1s', for = '1s', rate = '5/s' }]",
+        "rate.profile = 'steps'\n\
+         rate.steps = [{ at = '1s', rate = '5/s' }, { for = '1s', rate = '5/s' }]",
+        "rate.profile = 'steps'\n\
+         rate.steps = [{ at = '2s', rate = '5/s' }, { at = '1s', rate = '5/s' }]",
+        "rate.profile = 'steps'\nrate.steps = [{ at = '2s', rate = '0/s' }]",
+        "start = '3s'\nrate.profile = 'steps'\nrate.steps = [{ at = '2s', rate = '1/s' }]",
+        "rate.profile = 'steps'\nrate.steps = [{ at = '0s', rate = '5/s' }]\nrate.repeat = true",
+    ]));
 }
 
 #[test]
 fn wrong_values_are_told() {
-    insta::assert_snapshot!(wrong("rate = '5/s'\ncatch-up = 'never'"));
-    insta::assert_snapshot!(wrong("rate = 500"));
-    insta::assert_snapshot!(wrong("rate = '5/s'\nmessage-size = '1GiB'"));
-    insta::assert_snapshot!(wrong("rate = { profile = 'burst', rate = '5/s' }"));
-    insta::assert_snapshot!(wrong("rate = { profile = 'possion', rate = '5/s' }"));
-    insta::assert_snapshot!(wrong("closed-loop = { in-flight = 0 }"));
+    insta::assert_snapshot!(told(&[
+        "rate = '5/s'\ncatch-up = 'never'",
+        "rate = 500",
+        "rate = '5/s'\nmessage-size = '1GiB'",
+        "rate = { profile = 'burst', rate = '5/s' }",
+        "rate = { profile = 'possion', rate = '5/s' }",
+        "closed-loop = { in-flight = 0 }",
+        "closed-loop = { think = '1s' }",
+        "closed-loop = 10",
+    ]));
+}
+
+proptest! {
+    /// Whatever is accepted can be paced, and neither panics nor goes on for ever.
+    #[test]
+    fn any_accepted_load_can_be_paced(
+        shape in prop::sample::select(vec![
+            "rate = '{}/s'",
+            "rate = { profile = 'poisson', rate = '{}/min' }",
+            "rate = { profile = 'burst', every = '{}us', size = {} }",
+            "rate = { profile = 'on-off', on = '{}ns', off = '{}s', rate = '{}/h' }",
+            "rate.profile = 'steps'\nrate.repeat = true\n\
+             rate.steps = [{ for = '{}ns', rate = '{}/h' }]",
+            "rate = { profile = 'steps', steps = [{ at = '{}ms', rate = '{}/s' }] }",
+            "closed-loop = { in-flight = {}, think = '{}ms' }",
+        ]),
+        numbers in prop::collection::vec(prop_oneof![0..5_u64, 0..2_000_000_u64], 3),
+    ) {
+        let mut keys = shape.to_owned();
+        for number in numbers {
+            keys = keys.replacen("{}", &number.to_string(), 1);
+        }
+        if let Ok(load) = load(&keys) {
+            let mut pacer = load.pacer(Span::from_secs(10));
+            let stream = &mut Stream::fixed(1, "p1");
+            let mut now = Time::ZERO;
+            for _ in 0..1_000 {
+                match pacer.turn(now, stream) {
+                    Turn::Send { intended } => prop_assert!(intended <= now),
+                    Turn::Wait { until } => {
+                        prop_assert!(until > now && until < Time::ZERO + Span::from_secs(10));
+                        now = until;
+                    }
+                    Turn::InFlight => pacer.settled(now),
+                    Turn::Skip { .. } => prop_assert!(false, "nothing is late"),
+                    Turn::Done => break,
+                }
+            }
+        }
+    }
 }

@@ -1,1 +1,10 @@
-//! brokers/rabbitmq
+//! RabbitMQ 3.10: single node, classic cluster, mirrored classic queues.
+
+pub mod broker;
+pub mod client;
+pub mod config;
+pub mod keys;
+pub mod machine;
+pub mod message;
+pub mod spec;
+pub mod words;

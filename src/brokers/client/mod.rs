@@ -1,1 +1,0 @@
-//! brokers/client

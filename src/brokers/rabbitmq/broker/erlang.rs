@@ -1,0 +1,369 @@
+//! Erlang's distribution: sending to processes of other nodes, monitors, ticks, nodes that go down.
+
+use crate::engine::Span;
+use crate::observe::{Event, NodeId, Observer};
+use crate::world::{ConnId, Context, Lane};
+
+use super::super::message::{DownReason, Message, Pid};
+use super::super::words::event;
+use super::{DISTRIBUTION, Node};
+
+/// Bytes of the distribution header and the control message around a signal
+/// (erts external term format, "distribution header").
+const SIGNAL_BYTES: u32 = 60;
+/// A node that ticks four times in a row without having heard of a peer gives it up
+/// (dist_util.erl: `send_tick`, `#tick{}`).
+const TICKS: u32 = 4;
+
+/// The connection to another member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    Down,
+    /// Being set up by this side.
+    Pending(ConnId),
+    Up(ConnId),
+}
+
+/// Another member, as this node sees it.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub(super) node: NodeId,
+    pub(super) link: Link,
+    /// Signals that wait for the connection.
+    waiting: Vec<(Lane, Message, u32)>,
+    /// Own processes that watch processes over there.
+    watches: Vec<(Lane, Pid)>,
+    /// Which start of that node was last heard of.
+    pub(super) incarnation: Option<u32>,
+    /// Whether its Mnesia and this one's are one.
+    pub(super) running: bool,
+    /// Which start of it was lost while both ran: if that comes back, each went on alone.
+    pub(super) lost: Option<u32>,
+    /// Answer of a booting or running peer to this node's own boot.
+    pub(super) answer: Option<(bool, bool)>,
+    received: u64,
+    sent: u64,
+    silent_ticks: u32,
+}
+
+impl Peer {
+    pub(super) fn new(node: NodeId) -> Peer {
+        Peer {
+            node,
+            link: Link::Down,
+            waiting: Vec::new(),
+            watches: Vec::new(),
+            incarnation: None,
+            running: false,
+            lost: None,
+            answer: None,
+            received: 0,
+            sent: 0,
+            silent_ticks: 0,
+        }
+    }
+}
+
+impl Node {
+    pub(super) fn peer(&mut self, node: NodeId) -> Option<&mut Peer> {
+        self.peers.iter_mut().find(|peer| peer.node == node)
+    }
+
+    /// Members whose Mnesia is one with this node's.
+    pub(super) fn running_peers(&self) -> Vec<NodeId> {
+        self.peers.iter().filter(|peer| peer.running).map(|peer| peer.node).collect()
+    }
+
+    /// `pid ! message`. To another node it goes over the distribution; if there is no connection
+    /// one is set up, and if that fails the signal is lost.
+    pub fn send<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        to: Pid,
+        message: Message,
+        bytes: u32,
+    ) {
+        if to.node == self.me {
+            ctx.tell(to.lane, message);
+            return;
+        }
+        let bytes = bytes + SIGNAL_BYTES;
+        let Some(peer) = self.peer(to.node) else { return };
+        match peer.link {
+            Link::Up(conn) => ctx.send_to(conn, to.lane, message, bytes),
+            Link::Pending(_) => peer.waiting.push((to.lane, message, bytes)),
+            Link::Down => {
+                peer.waiting.push((to.lane, message, bytes));
+                self.set_up(ctx, to.node);
+            }
+        }
+    }
+
+    /// Sends to the node itself rather than to a process.
+    pub(super) fn send_node<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        to: NodeId,
+        message: Message,
+    ) {
+        self.send(ctx, Pid { node: to, lane: Lane::MAIN }, message, 100);
+    }
+
+    /// `erlang:monitor(process, Pid)`: the watcher gets one `Down`, at once if the process is not
+    /// there. Watching one twice is watching it once.
+    pub fn monitor<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        watcher: Lane,
+        watched: Pid,
+    ) {
+        if watched.node == self.me {
+            let entry = (watched.lane, self.pid(watcher));
+            if !self.alive.contains(&watched.lane) {
+                let down = Message::Down { pid: watched, reason: DownReason::NoProc };
+                ctx.tell(watcher, down);
+            } else if !self.watchers.contains(&entry) {
+                self.watchers.push(entry);
+            }
+            return;
+        }
+        let me = self.pid(watcher);
+        let Some(peer) = self.peer(watched.node) else { return };
+        if peer.watches.contains(&(watcher, watched)) {
+            return;
+        }
+        peer.watches.push((watcher, watched));
+        let node = watched.node;
+        self.send_node(ctx, node, Message::Monitor { watcher: me, watched });
+    }
+
+    /// Another node's process asks to be told when one of ours ends.
+    pub(super) fn remote_monitor<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        watcher: Pid,
+        watched: Pid,
+    ) {
+        if self.alive.contains(&watched.lane) {
+            if !self.watchers.contains(&(watched.lane, watcher)) {
+                self.watchers.push((watched.lane, watcher));
+            }
+        } else {
+            let down = Message::Down { pid: watched, reason: DownReason::NoProc };
+            self.send_down(ctx, watcher, down);
+        }
+    }
+
+    /// `Down` signals to other nodes pass through their main lane, which keeps the books.
+    fn send_down<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        watcher: Pid,
+        down: Message,
+    ) {
+        if watcher.node == self.me {
+            ctx.tell(watcher.lane, down);
+        } else {
+            let connected = self.peer(watcher.node).is_some_and(|p| matches!(p.link, Link::Up(_)));
+            if connected {
+                self.send(ctx, watcher, down, 40);
+            }
+        }
+    }
+
+    /// A `Down` has reached its watcher: the monitor is used up.
+    pub(super) fn monitor_used(&mut self, watcher: Lane, watched: Pid) {
+        if let Some(peer) = self.peer(watched.node) {
+            peer.watches.retain(|watch| *watch != (watcher, watched));
+        }
+    }
+
+    /// A process of this node has ended.
+    pub(super) fn process_down<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        lane: Lane,
+        reason: DownReason,
+    ) {
+        self.alive.retain(|alive| *alive != lane);
+        let pid = self.pid(lane);
+        let (gone, kept) = std::mem::take(&mut self.watchers)
+            .into_iter()
+            .filter(|(_, watcher)| *watcher != pid)
+            .partition::<Vec<_>, _>(|(watched, _)| *watched == lane);
+        self.watchers = kept;
+        for (_, watcher) in gone {
+            self.send_down(ctx, watcher, Message::Down { pid, reason });
+        }
+        for peer in &mut self.peers {
+            peer.watches.retain(|(watcher, _)| *watcher != lane);
+        }
+    }
+
+    /// Starts to set up the connection to a peer.
+    pub(super) fn set_up<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
+        let setup = self.config.net_setuptime;
+        let Some(peer) = self.peer(node).filter(|peer| peer.link == Link::Down) else { return };
+        let conn = ctx.connect(node, DISTRIBUTION);
+        ctx.bind(conn, Lane::MAIN);
+        peer.link = Link::Pending(conn);
+        ctx.after(setup, Lane::MAIN, Message::SetupTimeout { conn });
+    }
+
+    /// A peer introduces itself over `conn`. That completes an own attempt; over a connection that
+    /// it has set up, it is taken, unless both sides are at it: then the attempt of the node with
+    /// the smaller name stands (dist_util.erl: `mark_pending`, simultaneous connects).
+    pub(super) fn introduced<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+        conn: ConnId,
+    ) {
+        let me = self.me;
+        let Some(peer) = self.peer(node) else {
+            ctx.abort(conn);
+            return;
+        };
+        match peer.link {
+            Link::Up(current) if current == conn => return,
+            Link::Pending(own) if own == conn => {}
+            Link::Pending(_) if me < node => {
+                ctx.abort(conn);
+                return;
+            }
+            Link::Pending(own) => {
+                ctx.abort(own);
+                self.introduce(ctx, conn);
+            }
+            // It has given up the connection that this side still believes in.
+            Link::Up(old) => {
+                ctx.abort(old);
+                self.link_down(ctx, node);
+                self.introduce(ctx, conn);
+            }
+            Link::Down => self.introduce(ctx, conn),
+        }
+        self.stand(ctx, node, conn);
+    }
+
+    /// The peer behind a connection.
+    pub(super) fn peer_of(&self, conn: ConnId) -> Option<NodeId> {
+        let of = |peer: &&Peer| peer.link == Link::Up(conn) || peer.link == Link::Pending(conn);
+        self.peers.iter().find(of).map(|peer| peer.node)
+    }
+
+    /// Introduces this node over a connection. One that this side has set up counts only when the
+    /// peer has answered, for it may prefer its own attempt.
+    pub(super) fn introduce<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        conn: ConnId,
+    ) {
+        let hello = Message::MnesiaHello { from: self.me, incarnation: self.incarnation };
+        ctx.send_to(conn, Lane::MAIN, hello, 200);
+    }
+
+    /// A connection stands: what waited for it goes out.
+    fn stand<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+        conn: ConnId,
+    ) {
+        let Some(peer) = self.peer(node) else { return };
+        peer.link = Link::Up(conn);
+        peer.received = ctx.bytes_received(conn);
+        peer.sent = ctx.bytes_sent(conn);
+        peer.silent_ticks = 0;
+        for (lane, message, bytes) in std::mem::take(&mut peer.waiting) {
+            ctx.send_to(conn, lane, message, bytes);
+        }
+    }
+
+    /// An attempt to set up a connection has failed, or a connection is gone. Whoever watched a
+    /// process over there is told `noconnection`.
+    pub(super) fn link_down<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+    ) {
+        let Some(peer) = self.peer(node) else { return };
+        let was_up = matches!(peer.link, Link::Up(_));
+        peer.link = Link::Down;
+        peer.waiting.clear();
+        let watches = std::mem::take(&mut peer.watches);
+        for (watcher, pid) in watches {
+            ctx.tell(watcher, Message::Down { pid, reason: DownReason::NoConnection });
+        }
+        if was_up {
+            self.node_down(ctx, node);
+        }
+    }
+
+    /// `nodedown`: its processes watch nothing here any more, and its clients' channels are gone.
+    fn node_down<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
+        self.watchers.retain(|(_, watcher)| watcher.node != node);
+        let (now, here) = (ctx.now(), ctx.node());
+        let (word, subject) = (event::NODE_DOWN, Some(node));
+        let event = Event { word, node: here, destination: None, subject, count: 0 };
+        ctx.observer().event(now, event);
+        self.member_down(ctx, node);
+    }
+
+    /// One tick of the distribution, four of them a `net_ticktime`.
+    pub(super) fn tick<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        ctx.after(self.tick_interval(), Lane::MAIN, Message::Tick);
+        let mut silent = Vec::new();
+        for peer in &mut self.peers {
+            let Link::Up(conn) = peer.link else { continue };
+            let (received, sent) = (ctx.bytes_received(conn), ctx.bytes_sent(conn));
+            if received == peer.received {
+                peer.silent_ticks += 1;
+            } else {
+                peer.silent_ticks = 0;
+                peer.received = received;
+            }
+            if peer.silent_ticks >= TICKS {
+                silent.push((peer.node, conn));
+                continue;
+            }
+            if sent == peer.sent {
+                ctx.send_to(conn, Lane::MAIN, Message::Heartbeat, 8);
+            }
+            peer.sent = ctx.bytes_sent(conn);
+        }
+        for (node, conn) in silent {
+            // net_tick_timeout: "node not responding **, removing (timedout) connection".
+            ctx.abort(conn);
+            self.link_down(ctx, node);
+        }
+    }
+
+    /// A quarter of `net_ticktime` (net_kernel.erl: `ticktime`, `net_tickintensity` 4).
+    pub(super) fn tick_interval(&self) -> Span {
+        self.config.net_ticktime / 4
+    }
+
+    /// The first tick comes at a random point of an interval: nodes do not start together.
+    pub(super) fn start_ticking<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let interval = self.tick_interval();
+        let phase = Span::from_nanos(ctx.random().below(interval.as_nanos().max(1)));
+        ctx.after(phase, Lane::MAIN, Message::Tick);
+    }
+
+    /// Forgets everything that lived in memory.
+    pub(super) fn forget_ram(&mut self) {
+        let queues = self.config.queues.len();
+        self.status = super::Status::Off;
+        self.mnesia.tables = super::mnesia::Tables::new(queues);
+        self.mnesia.transactions.clear();
+        self.watchers.clear();
+        self.alive.clear();
+        self.spawned.clear();
+        self.ended.clear();
+        self.pinging = false;
+        for peer in &mut self.peers {
+            *peer = Peer::new(peer.node);
+        }
+    }
+}

@@ -1,0 +1,532 @@
+//! Guaranteed multicast: the ring of a mirrored queue (gm.erl, v3.10).
+//!
+//! Each replica has a group process. A broadcast travels from its origin to the right, all around
+//! the ring and back; then an acknowledgement travels around, so that members may forget it. When a
+//! neighbour dies, a member waits 100 ms, records the death in Mnesia, and the left neighbour of the
+//! dead sends what is not acknowledged to its new right neighbour; the death is delivered after it,
+//! in stream order.
+
+use std::collections::VecDeque;
+
+use crate::engine::Span;
+use crate::observe::{Event, MessageRange, Observer};
+use crate::world::{Context, Lane};
+
+use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId, QueueSeq};
+use super::super::words::event;
+use super::Node;
+use super::mnesia::Purpose;
+
+/// How long a member waits before it records a neighbour's death
+/// (gm.erl: `handle_info({'DOWN', ...})` sleeps 100 ms, "so that the other side may notice too").
+const GRACE: Span = Span::from_millis(100);
+/// Bytes of ring traffic beside the payloads: view, origin, numbers.
+const ACTIVITY_BYTES: u32 = 120;
+/// Bytes of an instruction beside its payload.
+const INSTRUCTION_BYTES: u32 = 90;
+/// Bytes of the serialised message around a payload.
+const ENVELOPE_BYTES: u32 = 200;
+
+/// What a leader tells its mirrors (rabbit_mirror_queue_master.erl, rabbit_mirror_queue_slave.erl:
+/// `process_instruction`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instruction {
+    /// `publish`, or `publish_delivered` if a consumer took it at once.
+    Publish {
+        /// The channel that published it, and its number there.
+        channel: Pid,
+        /// See `channel`.
+        seq: PublishSeq,
+        /// Its number in the queue.
+        id: QueueSeq,
+        /// The message.
+        message: MessageRange,
+        /// Its properties.
+        properties: Properties,
+        /// Whether a consumer has it already.
+        delivered: bool,
+    },
+    /// `discard`: the message was handled without ever being queued.
+    Discard {
+        /// The channel that published it.
+        channel: Pid,
+        /// Its number there.
+        seq: PublishSeq,
+    },
+    /// `drop` with `AckRequired`: a consumer was handed this message.
+    Fetch {
+        /// Its number in the queue.
+        id: QueueSeq,
+    },
+    /// `ack`, or `drop` without `AckRequired`: these messages are finished with.
+    Ack {
+        /// The first.
+        first: QueueSeq,
+        /// How many.
+        count: u32,
+    },
+    /// `requeue`: these messages are ready again.
+    Requeue {
+        /// The first.
+        first: QueueSeq,
+        /// How many.
+        count: u32,
+    },
+    /// `depth`: how many messages the leader holds at this point of the stream, and the next
+    /// number.
+    Depth {
+        /// Ready and unacknowledged messages.
+        depth: u64,
+        /// The number that the next message gets.
+        next: QueueSeq,
+    },
+    /// `sync_start`: the leader stands still to synchronise this mirror.
+    SyncStart {
+        /// Who offers it.
+        leader: Pid,
+        /// Which mirror is meant.
+        mirror: Pid,
+    },
+}
+
+impl Instruction {
+    fn bytes(&self) -> u32 {
+        match self {
+            Instruction::Publish { message, .. } => {
+                INSTRUCTION_BYTES + ENVELOPE_BYTES + message.bytes * message.count
+            }
+            _ => INSTRUCTION_BYTES,
+        }
+    }
+}
+
+/// Ring traffic: consecutive broadcasts of one origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// The queue whose ring it is.
+    pub queue: QueueId,
+    /// Who passes them on.
+    pub from: Pid,
+    /// Who broadcast them.
+    pub origin: Pid,
+    /// Number of the first instruction.
+    pub first: u64,
+    /// The broadcasts.
+    pub instructions: Vec<Instruction>,
+    /// All broadcasts of the origin below this number have been all around.
+    pub acknowledged: u64,
+    /// Members whose death comes after these broadcasts.
+    pub deaths: Vec<Pid>,
+}
+
+/// What a new right neighbour needs: everything that is not acknowledged, of every origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatchUp {
+    /// Who sends it.
+    pub from: Pid,
+    /// Unacknowledged broadcasts by origin.
+    pub activities: Vec<Activity>,
+    /// Members that died.
+    pub deaths: Vec<Pid>,
+}
+
+/// What a member keeps of one origin's broadcasts.
+#[derive(Clone, Debug)]
+struct Origin {
+    origin: Pid,
+    /// Number of the first entry of `log`; all below are acknowledged.
+    log_first: u64,
+    log: VecDeque<Instruction>,
+    /// Arrived ahead of their turn, over another connection.
+    early: Vec<Activity>,
+}
+
+impl Origin {
+    fn next(&self) -> u64 {
+        self.log_first + self.log.len() as u64
+    }
+
+    fn forget_below(&mut self, acknowledged: u64) {
+        while self.log_first < acknowledged && self.log.pop_front().is_some() {
+            self.log_first += 1;
+        }
+    }
+}
+
+/// A ring member.
+#[derive(Clone, Debug)]
+pub struct Group {
+    queue: QueueId,
+    me: Pid,
+    replica: Lane,
+    origins: Vec<Origin>,
+    /// Own broadcasts that wait for an empty mailbox, and whether an acknowledgement does.
+    buffer: Vec<Instruction>,
+    idle_asked: bool,
+    acknowledged: u64,
+    /// Neighbours as last seen.
+    left: Option<Pid>,
+    right: Option<Pid>,
+    /// Deaths that were delivered.
+    buried: Vec<Pid>,
+    /// Deaths that are waited for or being recorded.
+    suspected: Vec<Pid>,
+    /// A joiner takes its state from its left neighbour before it delivers anything.
+    joined: bool,
+}
+
+impl Group {
+    /// The group process of a replica; `joined` if it is part of the ring from the start.
+    #[must_use]
+    pub fn new(queue: QueueId, me: Pid, replica: Lane, joined: bool) -> Group {
+        Group {
+            queue,
+            me,
+            replica,
+            origins: Vec::new(),
+            buffer: Vec::new(),
+            idle_asked: false,
+            acknowledged: 0,
+            left: None,
+            right: None,
+            buried: Vec::new(),
+            suspected: Vec::new(),
+            joined,
+        }
+    }
+
+    /// Handles one message.
+    pub fn handle<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        message: Message,
+    ) {
+        ctx.spend(node.config.costs.group);
+        match message {
+            Message::GmBroadcast { instruction } => self.broadcast(ctx, instruction),
+            Message::Idle => self.flush(node, ctx),
+            Message::GmActivity(activity) => self.on_activity(node, ctx, *activity),
+            Message::GmCatchUp(catch_up) => self.on_catch_up(node, ctx, *catch_up),
+            Message::GmView => self.check_neighbours(node, ctx),
+            Message::Down { pid, .. } => self.on_down(ctx, pid),
+            Message::GmGraceOver { dead } => {
+                let purpose = Purpose::RecordRingDeath { queue: self.queue, dead, by: ctx.lane() };
+                node.transaction(ctx, purpose);
+            }
+            other => debug_assert!(false, "a ring member has no use for {other:?}"),
+        }
+    }
+
+    /// gm.erl `internal_broadcast`: buffered at the originator, sent when its mailbox is empty.
+    fn broadcast<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        instruction: Instruction,
+    ) {
+        self.buffer.push(instruction);
+        self.ask_idle(ctx);
+    }
+
+    fn ask_idle<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if !self.idle_asked {
+            self.idle_asked = true;
+            ctx.when_idle(Message::Idle);
+        }
+    }
+
+    fn flush<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+        self.idle_asked = false;
+        let instructions = std::mem::take(&mut self.buffer);
+        let me = self.me;
+        let acknowledged = self.acknowledged;
+        let origin = self.origin(me);
+        let first = origin.next();
+        origin.log.extend(instructions.iter().copied());
+        if self.right == Some(me) || self.right.is_none() {
+            // Alone: everything has been all around already.
+            let origin = self.origin(me);
+            let next = origin.next();
+            origin.forget_below(next);
+            self.acknowledged = next;
+            return;
+        }
+        let queue = self.queue;
+        let activity = Activity {
+            queue,
+            from: me,
+            origin: me,
+            first,
+            instructions,
+            acknowledged,
+            deaths: Vec::new(),
+        };
+        self.to_right(node, ctx, activity);
+    }
+
+    fn origin(&mut self, origin: Pid) -> &mut Origin {
+        let known = self.origins.iter().position(|known| known.origin == origin);
+        let at = known.unwrap_or_else(|| {
+            let (log, early) = (VecDeque::new(), Vec::new());
+            self.origins.push(Origin { origin, log_first: 0, log, early });
+            self.origins.len() - 1
+        });
+        &mut self.origins[at]
+    }
+
+    fn to_right<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        activity: Activity,
+    ) {
+        let Some(right) = self.right else { return };
+        if right == self.me {
+            return;
+        }
+        let bytes =
+            ACTIVITY_BYTES + activity.instructions.iter().map(Instruction::bytes).sum::<u32>();
+        node.send(ctx, right, Message::GmActivity(Box::new(activity)), bytes);
+    }
+
+    fn on_activity<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        activity: Activity,
+    ) {
+        if self.buried.contains(&activity.from) {
+            // gm.erl `handle_msg`: who is not the left neighbour is not listened to; one that was
+            // recorded as dead may still talk, after a partition.
+            return;
+        }
+        if !self.joined {
+            // Meant for a member that has its left neighbour's state; that is still to come.
+            self.origin(activity.origin).early.push(activity);
+            return;
+        }
+        if activity.origin == self.me {
+            self.came_around(ctx, &activity);
+            return;
+        }
+        let origin = self.origin(activity.origin);
+        if activity.first > origin.next() {
+            origin.early.push(activity);
+            return;
+        }
+        self.take_over(node, ctx, activity, true);
+    }
+
+    /// An own broadcast has been all around: the others may forget it. The acknowledgement goes
+    /// with the next broadcast, or alone once the mailbox is empty.
+    fn came_around<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, activity: &Activity) {
+        let end = activity.first + activity.instructions.len() as u64;
+        if end > self.acknowledged {
+            self.acknowledged = end;
+            let me = self.me;
+            self.origin(me).forget_below(end);
+            self.ask_idle(ctx);
+        }
+    }
+
+    /// Appends what is new, forwards it, then delivers it: each member forwards before its own
+    /// callback (gm.erl: `handle_msg`).
+    fn take_over<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        activity: Activity,
+        deliver: bool,
+    ) {
+        let Activity { queue, origin: whose, first, instructions, acknowledged, deaths, .. } =
+            activity;
+        let (replica, me, origin) = (self.replica, self.me, self.origin(whose));
+        let skip = (origin.next() - first.min(origin.next())) as usize;
+        let news: Vec<Instruction> = instructions.into_iter().skip(skip).collect();
+        let forgets = acknowledged > origin.log_first;
+        let first = origin.next();
+        origin.log.extend(news.iter().copied());
+        origin.forget_below(acknowledged);
+        let early = std::mem::take(&mut origin.early);
+        let unheard: Vec<Pid> =
+            deaths.into_iter().filter(|dead| !self.buried.contains(dead)).collect();
+        if !news.is_empty() || forgets || !unheard.is_empty() {
+            let forward = Activity {
+                queue,
+                from: me,
+                origin: whose,
+                first,
+                instructions: news.clone(),
+                acknowledged,
+                deaths: unheard.clone(),
+            };
+            self.to_right(node, ctx, forward);
+        }
+        if deliver {
+            for instruction in news {
+                ctx.tell(replica, Message::GmDeliver { instruction });
+            }
+        }
+        for dead in unheard {
+            self.bury(node, ctx, dead);
+        }
+        for activity in early {
+            self.on_activity(node, ctx, activity);
+        }
+    }
+
+    fn on_catch_up<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        catch_up: CatchUp,
+    ) {
+        if self.buried.contains(&catch_up.from) {
+            return;
+        }
+        if !self.joined {
+            // gm.erl `handle_cast({catchup, ...})` of a joiner: it takes over the state of its left
+            // neighbour; what is in flight there is not delivered to it.
+            self.joined = true;
+            for activity in catch_up.activities {
+                let origin = self.origin(activity.origin);
+                let early = std::mem::take(&mut origin.early);
+                origin.log_first = activity.first;
+                origin.log.extend(activity.instructions);
+                for activity in early {
+                    self.on_activity(node, ctx, activity);
+                }
+            }
+            self.buried.extend(catch_up.deaths);
+            return;
+        }
+        for activity in catch_up.activities {
+            if activity.origin == self.me {
+                self.came_around(ctx, &activity);
+            } else if activity.first > self.origin(activity.origin).next() {
+                // Everything before it is acknowledged, so everybody has it.
+                let origin = self.origin(activity.origin);
+                origin.log_first = activity.first;
+                origin.log.clear();
+                self.take_over(node, ctx, activity, true);
+            } else {
+                self.take_over(node, ctx, activity, true);
+            }
+        }
+        let deaths: Vec<Pid> =
+            catch_up.deaths.into_iter().filter(|dead| !self.buried.contains(dead)).collect();
+        if deaths.is_empty() {
+            return;
+        }
+        let (queue, origin) = (self.queue, self.me);
+        let notice = Activity {
+            queue,
+            from: origin,
+            origin,
+            first: 0,
+            instructions: Vec::new(),
+            acknowledged: 0,
+            deaths: deaths.clone(),
+        };
+        self.to_right(node, ctx, notice);
+        for dead in deaths {
+            self.bury(node, ctx, dead);
+        }
+    }
+
+    /// The death is delivered to the replica, after everything that the dead had broadcast.
+    fn bury<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>, dead: Pid) {
+        if self.buried.contains(&dead) {
+            return;
+        }
+        self.buried.push(dead);
+        self.suspected.retain(|suspect| *suspect != dead);
+        self.origins.retain(|origin| origin.origin != dead);
+        let (now, here, destination) = (ctx.now(), ctx.node(), node.config.destination(self.queue));
+        let (subject, count) = (Some(dead.node), 0);
+        let word = event::REPLICA_DOWN;
+        ctx.observer()
+            .event(now, Event { word, node: here, destination: Some(destination), subject, count });
+        ctx.tell(self.replica, Message::GmDeath { dead });
+    }
+
+    fn on_down<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, dead: Pid) {
+        if self.buried.contains(&dead) || self.suspected.contains(&dead) {
+            return;
+        }
+        self.suspected.push(dead);
+        ctx.after(GRACE, ctx.lane(), Message::GmGraceOver { dead });
+    }
+
+    /// gm.erl `check_neighbours`: monitor the new neighbours; give a new right one what it needs.
+    fn check_neighbours<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let Some(record) = node.mnesia.tables.queue(self.queue) else { return };
+        let (left, right) = (record.left_of(self.me), record.right_of(self.me));
+        let members: Vec<Pid> = record.ring.iter().map(|member| member.gm).collect();
+        let Some(right) = right else { return };
+        let dead: Vec<Pid> = [self.left, self.right]
+            .into_iter()
+            .flatten()
+            .chain(self.suspected.iter().copied())
+            .filter(|old| !members.contains(old))
+            .collect();
+        let (old_left, old_right) = (self.left, self.right);
+        self.left = left;
+        self.right = Some(right);
+        for neighbour in [left, Some(right)].into_iter().flatten() {
+            let watched = old_left == Some(neighbour) || old_right == Some(neighbour);
+            if neighbour != self.me && !watched {
+                node.monitor(ctx, ctx.lane(), neighbour);
+            }
+        }
+        if right == self.me {
+            self.joined = true;
+            self.ask_idle(ctx);
+            for dead in dead {
+                self.bury(node, ctx, dead);
+            }
+        } else if old_right != Some(right) && self.joined {
+            self.send_catch_up(node, ctx, right, dead);
+        }
+    }
+
+    fn send_catch_up<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        right: Pid,
+        mut deaths: Vec<Pid>,
+    ) {
+        deaths.extend(self.buried.iter().copied());
+        deaths.dedup();
+        let mut bytes = ACTIVITY_BYTES;
+        let mut activities = Vec::new();
+        for origin in &self.origins {
+            bytes += origin.log.iter().map(Instruction::bytes).sum::<u32>();
+            activities.push(Activity {
+                queue: self.queue,
+                from: self.me,
+                origin: origin.origin,
+                first: origin.log_first,
+                instructions: origin.log.iter().copied().collect(),
+                acknowledged: origin.log_first,
+                deaths: Vec::new(),
+            });
+        }
+        let catch_up = CatchUp { from: self.me, activities, deaths };
+        node.send(ctx, right, Message::GmCatchUp(Box::new(catch_up)), bytes);
+    }
+
+    /// Whether the process should still exist: its replica ended.
+    #[must_use]
+    pub fn serves(&self, replica: Lane) -> bool {
+        self.replica == replica
+    }
+
+    /// Why a group process ends.
+    pub const END: DownReason = DownReason::Shutdown;
+}

@@ -1,0 +1,522 @@
+//! A node's own life, and members that come and go (rabbit, rabbit_node_monitor, rabbit_mnesia,
+//! v3.10).
+
+use crate::engine::Span;
+use crate::observe::{Event, EventId, NodeId, Observer, Removal};
+use crate::world::{Boot, ConnId, Context, Input, Lane, Signal};
+
+use super::super::message::{DownReason, Message, Pid, QueueId};
+use super::super::words::{because, cause, event};
+use super::backing_queue::BackingQueue;
+use super::channel::Channel;
+use super::erlang::Link;
+use super::gm::Group;
+use super::mnesia::{Member, Purpose};
+use super::replica::{Replica, Role};
+use super::{AMQP, Broker, DISTRIBUTION, Node, Process, Status};
+
+/// While a member is down every node looks for it this often
+/// (rabbit_node_monitor.erl: `?RABBIT_DOWN_PING_INTERVAL`).
+const DOWN_PING_INTERVAL: Span = Span::from_secs(1);
+
+impl Broker {
+    /// An input for the node itself.
+    pub(super) fn handle_main<O: Observer>(
+        &mut self,
+        input: Input<Message>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        match input {
+            Input::Boot(boot) => self.boot(ctx, &boot),
+            Input::Signal(Signal::Stop) => self.stop(ctx),
+            Input::Signal(Signal::LoadEnded | Signal::NodeResumed) => {}
+            Input::Accepted { conn, port: AMQP, .. } => {
+                let lane = self.node.start(ctx);
+                ctx.bind(conn, lane);
+                let channel = Channel::new(conn, self.node.pid(lane));
+                self.node.spawned.push((lane, Process::Channel(Box::new(channel))));
+            }
+            // The other side of the distribution introduces itself first.
+            Input::Accepted { .. } => {}
+            Input::Connected { conn } => {
+                if self.node.peer_of(conn).is_some() {
+                    self.node.introduce(ctx, conn);
+                }
+            }
+            Input::Failed { conn, .. } => self.node.unreachable(ctx, conn),
+            Input::Closed { conn, .. } => {
+                if let Some(peer) = self.node.peer_of(conn) {
+                    self.node.link_down(ctx, peer);
+                }
+            }
+            Input::Writable { .. } => {}
+            Input::Message { conn, body: Message::MnesiaHello { from, incarnation } } => {
+                self.node.hello(ctx, conn, from, incarnation);
+            }
+            Input::Message { body, .. } | Input::Local { body } => self.message(ctx, body),
+        }
+    }
+
+    fn message<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, message: Message) {
+        let node = &mut self.node;
+        match message {
+            Message::Heartbeat => {}
+            Message::Tick => node.tick(ctx),
+            Message::Monitor { watcher, watched } => node.remote_monitor(ctx, watcher, watched),
+            Message::SetupTimeout { conn } => {
+                let pending = node.peer_of(conn);
+                if let Some(peer) = pending
+                    && node.peer(peer).is_some_and(|p| p.link == Link::Pending(conn))
+                {
+                    ctx.abort(conn);
+                    node.unreachable(ctx, conn);
+                }
+            }
+            Message::BootStep => node.vm_started(ctx),
+            Message::PingDownNodes => self.ping_down_nodes(ctx),
+            Message::MnesiaStatus { from, running, waiting } => {
+                if let Some(peer) = node.peer(from) {
+                    peer.answer = Some((running, waiting));
+                }
+                self.continue_boot(ctx);
+            }
+            Message::MnesiaFetch { from } => {
+                let tables = Box::new(node.mnesia.tables.clone());
+                node.send_node(ctx, from, Message::MnesiaTables(tables));
+            }
+            Message::MnesiaTables(tables) => {
+                node.mnesia.tables = *tables;
+                self.start_rabbit(ctx);
+            }
+            Message::NodeRunning { from } => node.member_running(ctx, from),
+            Message::MnesiaPrepare { from, transaction } => {
+                let vote = Message::MnesiaVote { from: node.me, transaction };
+                node.send_node(ctx, from, vote);
+            }
+            Message::MnesiaVote { from, transaction } => {
+                self.vote(ctx, from, transaction);
+            }
+            Message::TransactionDone { transaction } => self.work_done(ctx, transaction),
+            Message::MnesiaCommit { op } => self.committed(ctx, &op),
+            Message::NodeDownCleanUp { node: gone } => {
+                node.transaction(ctx, Purpose::NodeDown { node: gone });
+            }
+            Message::StartMirror { queue } => node.start_mirror(ctx, queue),
+            Message::EndReplica { queue } => self.end_replica(ctx, queue),
+            Message::Down { .. } => {}
+            other => debug_assert!(false, "a node has no use for {other:?}"),
+        }
+    }
+
+    fn boot<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, boot: &Boot) {
+        self.processes.clear();
+        self.node.incarnation = boot.incarnation;
+        if boot.incarnation > 0 {
+            self.node.status = Status::Booting;
+            let config = self.node.config.clone();
+            let delay = config.boot_time.span(ctx.random());
+            ctx.after(delay, Lane::MAIN, Message::BootStep);
+            return;
+        }
+        // The run starts with a cluster that has been up for a while.
+        self.node.mnesia.tables = self.node.config.tables.clone();
+        ctx.listen(DISTRIBUTION);
+        for established in &boot.established {
+            if let Some(peer) = self.node.peer(established.peer) {
+                peer.running = true;
+                peer.incarnation = Some(0);
+                peer.link = Link::Up(established.conn);
+            }
+        }
+        self.node.start_ticking(ctx);
+        for queue in 0..self.node.config.queues.len() as u32 {
+            self.node.start_first_replica(ctx, QueueId(queue));
+        }
+        self.serve(ctx);
+    }
+
+    fn serve<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.node.status = Status::Running;
+        ctx.listen(AMQP);
+        ctx.ready();
+    }
+
+    /// All peers have answered or cannot be reached: whose tables are taken, if anybody's
+    /// (rabbit_mnesia.erl: `init_db_and_upgrade`; rabbit_table.erl: `wait_for_replicated`).
+    fn continue_boot<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let node = &mut self.node;
+        if node.status != Status::Booting {
+            return;
+        }
+        let asked = |peer: &super::erlang::Peer| match peer.link {
+            Link::Up(_) => peer.answer.is_some(),
+            Link::Pending(_) => false,
+            Link::Down => true,
+        };
+        if !node.peers.iter().all(asked) {
+            return;
+        }
+        let running = node.peers.iter().find(|peer| matches!(peer.answer, Some((true, _))));
+        if let Some(from) = running.map(|peer| peer.node) {
+            let me = node.me;
+            node.send_node(ctx, from, Message::MnesiaFetch { from: me });
+            return;
+        }
+        // Nobody runs. A node that saw others running when it went down waits for them; if all of
+        // them wait as well, the first in order starts, for one of them must.
+        let waits_for = &node.disk.saw_running;
+        let all_wait = waits_for.iter().all(|&other| {
+            node.peers.iter().any(|p| p.node == other && p.answer == Some((false, true)))
+        });
+        let first = node.peers.iter().all(|peer| match peer.answer {
+            Some((false, true)) => node.me < peer.node,
+            _ => true,
+        });
+        if waits_for.is_empty() || (all_wait && first) {
+            node.mnesia.tables.durable = node.disk.durable.clone();
+            self.start_rabbit(ctx);
+        } else {
+            let event = node.own_event(event::WAITING_FOR_TABLES, None);
+            let now = ctx.now();
+            if !node.pinging {
+                ctx.observer().event(now, event);
+            }
+            node.start_pinging(ctx);
+        }
+    }
+
+    /// Mnesia is there: recover the queues whose home this is, then serve.
+    fn start_rabbit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if self.node.status != Status::Booting {
+            return;
+        }
+        self.node.status = Status::Running;
+        for index in 0..self.node.config.queues.len() {
+            self.node.recover(ctx, QueueId(index as u32));
+        }
+        let me = self.node.me;
+        for peer in self.node.peers.iter_mut() {
+            if matches!(peer.answer, Some((true, _))) {
+                peer.running = true;
+            }
+        }
+        for peer in self.node.running_peers() {
+            self.node.send_node(ctx, peer, Message::NodeRunning { from: me });
+        }
+        for index in 0..self.node.config.queues.len() {
+            let queue = QueueId(index as u32);
+            let mirrored = self.node.config.queue(queue).mirroring.is_some();
+            if mirrored && self.node.mnesia.tables.queue(queue).is_some() {
+                // rabbit_mirror_queue_misc.erl `on_node_up`: the policy wants a mirror here.
+                self.node.start_mirror(ctx, queue);
+            }
+        }
+        self.serve(ctx);
+    }
+
+    /// Graceful stop: clients are dropped, queues are closed in order
+    /// (rabbit.erl: `stop_apps`; rabbit_mirror_queue_master.erl: `terminate`).
+    fn stop<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if self.node.status != Status::Running {
+            self.node.status = Status::Off;
+            ctx.exit();
+            return;
+        }
+        self.node.status = Status::Stopping;
+        ctx.unlisten(AMQP);
+        let config = self.node.config.clone();
+        for index in 0..self.processes.len() {
+            let lane = Lane(self.first_lane + index as u32);
+            match &self.processes[index] {
+                Some(Process::Channel(channel)) => {
+                    // 320 CONNECTION_FORCED.
+                    ctx.close(channel.connection());
+                    self.node.end_process(lane, DownReason::Shutdown);
+                }
+                Some(Process::Replica(replica)) => {
+                    let (queue, role) = (replica.queue(), replica.role());
+                    if role == Role::Leader {
+                        self.node.stop_mirrors_unless_synchronised(ctx, queue);
+                    }
+                    let delay = config.costs.queue_shutdown.span(ctx.random());
+                    ctx.after(delay, Lane::MAIN, Message::EndReplica { queue });
+                    if let Some(Process::Replica(replica)) = &mut self.processes[index] {
+                        replica.ending = true;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn end_replica<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, queue: QueueId) {
+        for process in self.processes.iter().flatten() {
+            if let Process::Replica(replica) = process
+                && replica.queue() == queue
+            {
+                ctx.tell(replica.me.lane, Message::Terminate);
+            }
+        }
+    }
+
+    /// Looks for members that are down; a booting node that waits asks again.
+    fn ping_down_nodes<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.node.pinging = false;
+        let down: Vec<NodeId> = self
+            .node
+            .peers
+            .iter()
+            .filter(|peer| peer.link == Link::Down)
+            .map(|peer| peer.node)
+            .collect();
+        if self.node.status == Status::Booting {
+            let incarnation = self.node.incarnation;
+            let me = self.node.me;
+            for peer in self.node.peers.clone() {
+                if let Link::Up(conn) = peer.link {
+                    let hello = Message::MnesiaHello { from: me, incarnation };
+                    ctx.send_to(conn, Lane::MAIN, hello, 200);
+                }
+            }
+        }
+        if !down.is_empty() || self.node.status == Status::Booting {
+            self.node.start_pinging(ctx);
+        }
+        for node in down {
+            self.node.set_up(ctx, node);
+        }
+        self.continue_boot(ctx);
+    }
+}
+
+impl Node {
+    /// A new process.
+    pub(super) fn start<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Lane {
+        let lane = ctx.spawn();
+        self.alive.push(lane);
+        lane
+    }
+
+    pub(super) fn own_event(&self, word: EventId, subject: Option<NodeId>) -> Event {
+        Event { word, node: self.me, destination: None, subject, count: 0 }
+    }
+
+    fn start_pinging<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if !self.pinging {
+            self.pinging = true;
+            ctx.after(DOWN_PING_INTERVAL, Lane::MAIN, Message::PingDownNodes);
+        }
+    }
+
+    /// The Erlang VM is up: meet the others.
+    fn vm_started<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        ctx.listen(DISTRIBUTION);
+        self.start_ticking(ctx);
+        let others: Vec<NodeId> = self.peers.iter().map(|peer| peer.node).collect();
+        if others.is_empty() {
+            ctx.tell(Lane::MAIN, Message::PingDownNodes);
+        }
+        for other in others {
+            self.set_up(ctx, other);
+        }
+    }
+
+    /// An attempt to set up a connection has failed.
+    fn unreachable<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, conn: ConnId) {
+        if let Some(peer) = self.peer_of(conn) {
+            self.link_down(ctx, peer);
+        }
+        if self.status == Status::Booting {
+            ctx.tell(
+                Lane::MAIN,
+                Message::MnesiaStatus { from: self.me, running: false, waiting: false },
+            );
+        } else {
+            self.start_pinging(ctx);
+        }
+    }
+
+    /// A peer introduces itself on a new connection, or asks again while it boots.
+    fn hello<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        conn: ConnId,
+        from: NodeId,
+        incarnation: u32,
+    ) {
+        self.introduced(ctx, from, conn);
+        let me = self.me;
+        let (running, waiting) = (self.status == Status::Running, self.status == Status::Booting);
+        let Some(peer) = self.peer(from) else { return };
+        peer.incarnation = Some(incarnation);
+        let (now, word) = (ctx.now(), event::PARTITIONED);
+        if running && peer.lost.take() == Some(incarnation) {
+            // Both went on alone and meet again: Mnesia refuses to merge
+            // (mnesia_monitor.erl: inconsistent_database, running_partitioned_network).
+            let event = self.own_event(word, Some(from));
+            ctx.observer().event(now, event);
+        }
+        self.send_node(ctx, from, Message::MnesiaStatus { from: me, running, waiting });
+    }
+
+    /// RabbitMQ runs on a peer, on tables that are one with these.
+    fn member_running<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, from: NodeId) {
+        if let Some(peer) = self.peer(from) {
+            peer.running = true;
+            peer.lost = None;
+        }
+        let now = ctx.now();
+        let event = self.own_event(event::NODE_UP, Some(from));
+        ctx.observer().event(now, event);
+    }
+
+    /// A member is down (rabbit_node_monitor.erl: `handle_dead_rabbit`, `ping_down_nodes`).
+    pub(super) fn member_down<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+    ) {
+        let Some(peer) = self.peer(node) else { return };
+        let ran = std::mem::take(&mut peer.running);
+        if ran {
+            peer.lost = peer.incarnation;
+        }
+        peer.answer = None;
+        self.abandon_votes(ctx, node);
+        self.start_pinging(ctx);
+        if ran && self.status == Status::Running {
+            let config = self.config.clone();
+            let delay = config.costs.node_down_clean_up.span(ctx.random());
+            ctx.after(delay, Lane::MAIN, Message::NodeDownCleanUp { node });
+        }
+    }
+
+    /// At time zero: this node's replica of a queue, as the plan has numbered it.
+    fn start_first_replica<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+    ) {
+        let Some(record) = self.mnesia.tables.queue(queue) else { return };
+        let Some(pid) = record.replicas().find(|pid| pid.node == self.me) else { return };
+        let leads = record.leader == pid;
+        let member = record.ring.iter().find(|member| member.replica == pid).copied();
+        let lane = self.start(ctx);
+        debug_assert_eq!(lane, pid.lane, "the plan numbers the first processes as they start");
+        let role = if leads { Role::Leader } else { Role::Mirror };
+        let durable = self.config.queue(queue).durable;
+        let journal = Node::journal(queue);
+        let bq = BackingQueue::new(self.config.destination(queue), durable, journal);
+        let group = member.map(|member| member.gm);
+        let mut replica = Replica::new(queue, pid, group, role, bq);
+        if !leads {
+            replica.missing = Some(0);
+        }
+        replica.report_role(self, ctx);
+        self.spawned.push((lane, Process::Replica(Box::new(replica))));
+        if let Some(member) = member {
+            let lane = self.start(ctx);
+            debug_assert_eq!(lane, member.gm.lane, "ring members start right after replicas");
+            let group = Group::new(queue, member.gm, pid.lane, true);
+            self.spawned.push((lane, Process::Group(Box::new(group))));
+            ctx.tell(lane, Message::GmView);
+        }
+    }
+
+    /// A durable queue whose leader is recorded here, and that nobody else leads by now
+    /// (rabbit_amqqueue.erl: `recover`, `find_local_durable_queues`).
+    fn recover<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, queue: QueueId) {
+        let me = self.me;
+        let recorded = self.mnesia.tables.durable[queue.0 as usize];
+        let elsewhere =
+            self.mnesia.tables.queue(queue).is_some_and(|record| record.leader.node != me);
+        if recorded.is_none_or(|pid| pid.node != me) || elsewhere {
+            return;
+        }
+        let lane = self.start(ctx);
+        let pid = self.pid(lane);
+        let bq = self.disk.queues[queue.0 as usize].take().unwrap_or_else(|| {
+            let destination = self.config.destination(queue);
+            BackingQueue::new(destination, true, Node::journal(queue))
+        });
+        let depth = bq.depth();
+        let mirrored = self.config.queue(queue).mirroring.is_some();
+        let group = mirrored.then(|| {
+            let lane = self.start(ctx);
+            self.pid(lane)
+        });
+        let replica = Replica::new(queue, pid, group, Role::Leader, bq);
+        replica.event(self, ctx, event::QUEUE_RECOVERED, depth);
+        replica.report_role(self, ctx);
+        self.spawned.push((lane, Process::Replica(Box::new(replica))));
+        if let Some(gm) = group {
+            let group = Group::new(queue, gm, lane, true);
+            self.spawned.push((gm.lane, Process::Group(Box::new(group))));
+        }
+        let ring = group.map(|gm| Member { gm, replica: pid }).into_iter().collect();
+        self.transaction(ctx, Purpose::Recovered { queue, leader: pid, ring });
+    }
+
+    /// rabbit_mirror_queue_misc.erl `add_mirror`: a mirror starts here, empty.
+    pub(super) fn start_mirror<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+    ) {
+        let Some(record) = self.mnesia.tables.queue(queue) else { return };
+        let here =
+            record.replicas().any(|pid| pid.node == self.me && self.alive.contains(&pid.lane));
+        if here || record.leader.node == self.me || self.status == Status::Stopping {
+            return;
+        }
+        let promoted_unsynchronised = record.promoted_unsynchronised;
+        let mut bq = self.disk.queues[queue.0 as usize].take().unwrap_or_else(|| {
+            let durable = self.config.queue(queue).durable;
+            let destination = self.config.destination(queue);
+            BackingQueue::new(destination, durable, Node::journal(queue))
+        });
+        // Its own old contents are deleted (rabbit_mirror_queue_slave.erl: `handle_go`,
+        // `delete_crashed`).
+        let because = if promoted_unsynchronised {
+            because::UNSYNCED_MIRROR_PROMOTED
+        } else {
+            because::ANOTHER_LEADER
+        };
+        let (now, me) = (ctx.now(), self.me);
+        bq.wipe(now, me, ctx.observer(), Removal { cause: cause::WIPED_ON_REJOIN, because });
+        bq.restart_numbering();
+        let (lane, gm_lane) = (self.start(ctx), self.start(ctx));
+        let (replica, gm) = (self.pid(lane), self.pid(gm_lane));
+        let process = Replica::new(queue, replica, Some(gm), Role::Mirror, bq);
+        process.report_role(self, ctx);
+        self.spawned.push((lane, Process::Replica(Box::new(process))));
+        let group = Group::new(queue, gm, lane, false);
+        self.spawned.push((gm_lane, Process::Group(Box::new(group))));
+        self.transaction(ctx, Purpose::AddMirror { queue, member: Member { gm, replica } });
+    }
+
+    /// rabbit_mirror_queue_master.erl `terminate`: without a synchronised mirror, and with
+    /// `ha-promote-on-shutdown = when-synced`, nobody may take over.
+    fn stop_mirrors_unless_synchronised<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+    ) {
+        let Some(policy) = self.config.queue(queue).mirroring else { return };
+        let Some(record) = self.mnesia.tables.queue(queue) else { return };
+        if policy.promote_on_shutdown_always || !record.synchronised.is_empty() {
+            return;
+        }
+        let mirrors: Vec<Pid> = record.mirrors.clone();
+        if mirrors.is_empty() {
+            return;
+        }
+        let (now, destination) = (ctx.now(), Some(self.config.destination(queue)));
+        let mut event = self.own_event(event::MIRRORS_STOPPED, None);
+        event.destination = destination;
+        ctx.observer().event(now, event);
+        for mirror in mirrors {
+            self.send(ctx, mirror, Message::StopMirror, 60);
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! What a mirror does (rabbit_mirror_queue_slave.erl, v3.10).
+//!
+//! A mirror gets each publish twice: from the publishing channel and, in the leader's order, over
+//! the ring. It queues by the ring, and confirms when it has both and its own disk is done.
+
+use crate::engine::Span;
+use crate::observe::{BecauseId, MessageRange, Observer, Removal};
+use crate::world::Context;
+
+use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueSeq};
+use super::super::words::{cause, event};
+use super::Node;
+use super::gm::Instruction;
+use super::mnesia::Purpose;
+use super::replica::{Replica, Role};
+
+/// What a dead channel had sent to a mirror only is forgotten after this long
+/// (rabbit_mirror_queue_slave.erl: `?DEATH_TIMEOUT` 20 s).
+const DEAD_SENDER_TIMEOUT: Span = Span::from_secs(20);
+
+impl Replica {
+    pub(super) fn handle_as_mirror<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        message: Message,
+    ) {
+        match message {
+            Message::Deliver { channel, seq, message, properties, .. } => {
+                self.mirror_publish(node, ctx, channel, seq, message, properties);
+            }
+            Message::GmDeliver { instruction } => {
+                ctx.spend(node.config.costs.mirror_instruction);
+                self.process_instruction(node, ctx, instruction);
+            }
+            Message::Down { pid, .. } => {
+                self.mirror_sync_abandoned(ctx, pid);
+                let now = ctx.now();
+                if let Some(sender) = self.senders.iter_mut().find(|s| s.channel == pid) {
+                    sender.dead_since = Some(now);
+                }
+                self.bq.forget_channel(pid);
+            }
+            Message::SyncMessages(batch) => self.mirror_sync_batch(node, ctx, *batch),
+            Message::SyncComplete { .. } => self.mirror_sync_complete(node, ctx),
+            Message::StopMirror => {
+                let (now, here) = (ctx.now(), ctx.node());
+                let because = super::super::words::because::NO_SYNCHRONISED_MIRROR;
+                let removal = Removal { cause: cause::MIRROR_STOPPED, because };
+                self.bq.wipe(now, here, ctx.observer(), removal);
+                node.end_process(ctx.lane(), DownReason::Shutdown);
+            }
+            // Only a leader serves clients; what still comes from the time before is answered by
+            // the monitors of those who sent it.
+            Message::Subscribe { .. }
+            | Message::Unsubscribe { .. }
+            | Message::Settle { .. }
+            | Message::GiveBack { .. }
+            | Message::NotifySent { .. }
+            | Message::RequestDepth { .. }
+            | Message::SyncMirrors => {}
+            other => debug_assert!(false, "a mirror has no use for {other:?}"),
+        }
+    }
+
+    /// The channel's own copy arrives (`maybe_enqueue_message`).
+    fn mirror_publish<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        channel: Pid,
+        seq: PublishSeq,
+        message: MessageRange,
+        properties: Properties,
+    ) {
+        ctx.spend(node.config.costs.mirror_instruction);
+        let sender = self.sender(node, ctx, channel);
+        match sender.early.iter().position(|(early, _)| *early == seq) {
+            Some(at) => {
+                if let Some((_, true)) = sender.early.remove(at) {
+                    self.due.push((channel, seq));
+                }
+            }
+            None => sender.waiting.push_back((seq, message, properties)),
+        }
+    }
+
+    fn process_instruction<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        instruction: Instruction,
+    ) {
+        match instruction {
+            Instruction::Publish { channel, seq, id, message, properties, delivered } => {
+                self.follow_publish(node, ctx, (channel, seq), id, message, properties);
+                if delivered {
+                    self.bq.take(id);
+                }
+            }
+            Instruction::Discard { channel, seq } => {
+                let sender = self.sender(node, ctx, channel);
+                let known = sender.waiting.iter().position(|(waiting, ..)| *waiting == seq);
+                match known.and_then(|at| sender.waiting.remove(at)) {
+                    Some((_, _, properties)) if properties.confirm => {
+                        self.due.push((channel, seq));
+                    }
+                    Some(_) => {}
+                    None => sender.early.push_back((seq, true)),
+                }
+            }
+            Instruction::Fetch { id } => {
+                self.bq.take(id);
+            }
+            Instruction::Ack { first, count } => {
+                for id in first..first + u64::from(count) {
+                    match self.bq.settle(ctx, id) {
+                        Some(confirm) => self.due.extend(confirm),
+                        None => self.one_less_missing(node, ctx),
+                    }
+                }
+            }
+            Instruction::Requeue { first, count } => {
+                for id in first..first + u64::from(count) {
+                    self.bq.requeue(id);
+                }
+            }
+            Instruction::Depth { depth, next } => {
+                self.bq.number_from(next);
+                let missing = depth.saturating_sub(self.bq.depth());
+                self.set_missing(node, ctx, missing);
+            }
+            Instruction::SyncStart { leader, mirror } => {
+                if mirror == self.me {
+                    self.mirror_sync_start(node, ctx, leader);
+                }
+            }
+        }
+    }
+
+    fn follow_publish<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        (channel, seq): (Pid, PublishSeq),
+        id: QueueSeq,
+        message: MessageRange,
+        properties: Properties,
+    ) {
+        if self.bq.next_id() > id {
+            // A synchronisation brought it already.
+            return;
+        }
+        self.bq.number_from(id);
+        let sender = self.sender(node, ctx, channel);
+        let from_channel = sender.waiting.iter().position(|(waiting, ..)| *waiting == seq);
+        match from_channel {
+            Some(at) => {
+                sender.waiting.remove(at);
+            }
+            None if sender.dead_since.is_none() => sender.early.push_back((seq, false)),
+            None => {}
+        }
+        let confirm = properties.confirm.then_some((channel, seq));
+        // Mirrors insert what the ring brings as delivered: after a promotion every message held
+        // is flagged as redelivered (rabbit_mirror_queue_slave.erl: `publish_or_discard` passes
+        // `true` for IsDelivered).
+        let (_, due) = self.bq.publish(ctx, message, properties, true, confirm);
+        self.due.extend(due);
+    }
+
+    fn one_less_missing<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        if let Some(missing) = self.missing
+            && missing > 0
+        {
+            self.set_missing(node, ctx, missing - 1);
+        }
+    }
+
+    /// `update_delta`: at zero the mirror holds all that the leader holds.
+    fn set_missing<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        missing: u64,
+    ) {
+        let changed = self.missing.map(|before| before == 0) != Some(missing == 0);
+        self.missing = Some(missing);
+        if changed {
+            self.report_role(node, ctx);
+        }
+        let known = node
+            .mnesia
+            .tables
+            .queue(self.queue)
+            .is_some_and(|record| record.synchronised.contains(&self.me));
+        if missing == 0 && !known {
+            node.transaction(ctx, Purpose::Synchronised { queue: self.queue, mirror: self.me });
+        }
+    }
+
+    /// A ring member's death has come in stream order: find out who leads now.
+    pub(super) fn on_ring_death<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let (queue, dead) = (self.queue, self.me);
+        node.transaction(ctx, Purpose::RemoveFromQueue { queue, dead, by: ctx.lane() });
+    }
+
+    /// rabbit_mirror_queue_slave.erl `promote_me`: this mirror leads from now on.
+    pub fn promote<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+        debug_assert_eq!(self.role, Role::Mirror, "a leader is not promoted again");
+        self.event(node, ctx, event::PROMOTED, self.bq.depth());
+        self.role = Role::Leader;
+        if self.mirror_sync.take().is_some() {
+            // Half a synchronisation is worth nothing: it is thrown away.
+            let (now, here) = (ctx.now(), ctx.node());
+            let removal = Removal { cause: cause::PURGED_FOR_SYNC, because: BecauseId::NONE };
+            self.bq.wipe(now, here, ctx.observer(), removal);
+        }
+        // (a) All that was unacknowledged is ready again, in its original order.
+        let unacked = self.bq.requeue_all();
+        let _ = unacked;
+        // (b) What channels sent here and the old leader never multicast, channel by channel.
+        let now = ctx.now();
+        let mut leftovers = Vec::new();
+        for sender in &mut self.senders {
+            let forgotten =
+                sender.dead_since.is_some_and(|since| now.since(since) > DEAD_SENDER_TIMEOUT);
+            for (seq, message, properties) in sender.waiting.drain(..) {
+                if !forgotten {
+                    leftovers.push((sender.channel, seq, message, properties));
+                }
+            }
+        }
+        for (channel, seq, message, properties) in leftovers {
+            ctx.spend(node.config.costs.queue_publish);
+            let confirm = properties.confirm.then_some((channel, seq));
+            let (id, due) = self.bq.publish(ctx, message, properties, true, confirm);
+            self.due.extend(due);
+            let instruction =
+                Instruction::Publish { channel, seq, id, message, properties, delivered: false };
+            self.broadcast(ctx, instruction);
+        }
+        // (c) The others count anew what they lack.
+        let (depth, next) = (self.bq.depth(), self.bq.next_id());
+        self.broadcast(ctx, Instruction::Depth { depth, next });
+        self.missing = None;
+        self.report_role(node, ctx);
+        // (d) Synchronise who needs it, if the policy says so.
+        if node.config.queue(self.queue).mirroring.is_some_and(|policy| policy.automatic_sync) {
+            ctx.tell(ctx.lane(), Message::SyncMirrors);
+        }
+        self.send_confirms(node, ctx);
+    }
+}

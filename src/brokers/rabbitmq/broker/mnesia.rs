@@ -1,0 +1,207 @@
+//! Mnesia as RabbitMQ uses it: each node holds a copy of the tables; a change is a transaction over
+//! all nodes that are believed to run, without consensus.
+//!
+//! Two tables matter here: `rabbit_queue` (in RAM, used for routing) and `rabbit_durable_queue` (on
+//! disk, from which a home node recovers its queues). A queue's ring of group members
+//! (`gm_group`) is kept in its record.
+
+use crate::world::Lane;
+
+use super::super::message::{Pid, QueueId};
+
+/// A member of a mirrored queue's ring: the group process and the replica it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The group process.
+    pub gm: Pid,
+    /// The queue's leader or mirror process.
+    pub replica: Pid,
+}
+
+/// A record of the table `rabbit_queue`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueRecord {
+    /// The leader's process; it may be dead.
+    pub leader: Pid,
+    /// Mirrors in the order of their joining, oldest first.
+    pub mirrors: Vec<Pid>,
+    /// Mirrors that have all that the leader has.
+    pub synchronised: Vec<Pid>,
+    /// The ring, in ring order.
+    pub ring: Vec<Member>,
+    /// Whether the leader in office was promoted while it lacked messages.
+    pub promoted_unsynchronised: bool,
+}
+
+impl QueueRecord {
+    /// The record of a queue with a leader and nothing else.
+    #[must_use]
+    pub fn of(leader: Pid) -> QueueRecord {
+        QueueRecord {
+            leader,
+            mirrors: Vec::new(),
+            synchronised: Vec::new(),
+            ring: Vec::new(),
+            promoted_unsynchronised: false,
+        }
+    }
+
+    /// Leader and mirrors.
+    pub fn replicas(&self) -> impl Iterator<Item = Pid> + '_ {
+        std::iter::once(self.leader).chain(self.mirrors.iter().copied())
+    }
+
+    /// The ring member to the right of `gm`, which may be `gm` itself.
+    #[must_use]
+    pub fn right_of(&self, gm: Pid) -> Option<Pid> {
+        let at = self.ring.iter().position(|member| member.gm == gm)?;
+        Some(self.ring[(at + 1) % self.ring.len()].gm)
+    }
+
+    /// The ring member to the left of `gm`, which may be `gm` itself.
+    #[must_use]
+    pub fn left_of(&self, gm: Pid) -> Option<Pid> {
+        let at = self.ring.iter().position(|member| member.gm == gm)?;
+        Some(self.ring[(at + self.ring.len() - 1) % self.ring.len()].gm)
+    }
+}
+
+/// The tables of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tables {
+    /// `rabbit_queue`, by queue.
+    pub queues: Vec<Option<QueueRecord>>,
+    /// `rabbit_durable_queue`: the recorded leader, by queue; `None` if there is no such record.
+    pub durable: Vec<Option<Pid>>,
+}
+
+/// A change of the tables. Changes are idempotent, and two that concern the same death commute, so
+/// that neighbours which record it at the same time agree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant's sentence names its fields")]
+pub enum TableOp {
+    /// A queue is (again) led by this process and has no other replica.
+    Insert { queue: QueueId, leader: Pid, ring: Vec<Member>, durable: bool },
+    /// Queues leave `rabbit_queue`; those that are not durable leave for good.
+    Drop { queues: Vec<(QueueId, bool)> },
+    /// A ring member is dead.
+    RingWithout { queue: QueueId, gm: Pid },
+    /// Replicas are dead; if `leader` is given it takes over.
+    ReplicasWithout { queue: QueueId, dead: Vec<Pid>, leader: Option<Pid> },
+    /// A mirror joins, at the right of a ring member.
+    AddMirror { queue: QueueId, member: Member, right_of: Pid },
+    /// A mirror is synchronised.
+    Synchronised { queue: QueueId, mirror: Pid },
+}
+
+impl Tables {
+    /// Empty tables for so many queues.
+    #[must_use]
+    pub fn new(queues: usize) -> Tables {
+        Tables { queues: vec![None; queues], durable: vec![None; queues] }
+    }
+
+    /// The record of a queue that can be routed to.
+    #[must_use]
+    pub fn queue(&self, queue: QueueId) -> Option<&QueueRecord> {
+        self.queues[queue.0 as usize].as_ref()
+    }
+
+    /// Makes a change.
+    pub fn apply(&mut self, op: &TableOp) {
+        match op {
+            TableOp::Insert { queue, leader, ring, durable } => {
+                let record = QueueRecord { ring: ring.clone(), ..QueueRecord::of(*leader) };
+                self.queues[queue.0 as usize] = Some(record);
+                self.durable[queue.0 as usize] = durable.then_some(*leader);
+            }
+            TableOp::Drop { queues } => {
+                for &(queue, durable) in queues {
+                    self.queues[queue.0 as usize] = None;
+                    if !durable {
+                        self.durable[queue.0 as usize] = None;
+                    }
+                }
+            }
+            TableOp::RingWithout { queue, gm } => {
+                if let Some(record) = &mut self.queues[queue.0 as usize] {
+                    record.ring.retain(|member| member.gm != *gm);
+                }
+            }
+            TableOp::ReplicasWithout { queue, dead, leader } => {
+                self.replicas_without(*queue, dead, *leader);
+            }
+            TableOp::AddMirror { queue, member, right_of } => {
+                self.add_mirror(*queue, *member, *right_of);
+            }
+            TableOp::Synchronised { queue, mirror } => {
+                if let Some(record) = &mut self.queues[queue.0 as usize]
+                    && record.mirrors.contains(mirror)
+                    && !record.synchronised.contains(mirror)
+                {
+                    record.synchronised.push(*mirror);
+                }
+            }
+        }
+    }
+
+    fn replicas_without(&mut self, queue: QueueId, dead: &[Pid], leader: Option<Pid>) {
+        let Some(record) = &mut self.queues[queue.0 as usize] else { return };
+        record.mirrors.retain(|mirror| !dead.contains(mirror));
+        if let Some(leader) = leader {
+            record.promoted_unsynchronised |= !record.synchronised.contains(&leader);
+            record.leader = leader;
+            record.mirrors.retain(|mirror| *mirror != leader);
+            if self.durable[queue.0 as usize].is_some() {
+                self.durable[queue.0 as usize] = Some(leader);
+            }
+        }
+        // Mirrors that were in sync count as such under the new leader too, until they have
+        // compared depths (rabbit_mirror_queue_misc.erl v3.10: `store_updated_slaves`).
+        let mirrors = &record.mirrors;
+        record.synchronised.retain(|mirror| mirrors.contains(mirror));
+    }
+
+    fn add_mirror(&mut self, queue: QueueId, member: Member, right_of: Pid) {
+        let Some(record) = &mut self.queues[queue.0 as usize] else { return };
+        // A new process on a node replaces what the tables still say of its predecessor there.
+        let node = member.replica.node;
+        record.mirrors.retain(|mirror| mirror.node != node);
+        record.synchronised.retain(|mirror| mirror.node != node);
+        record.ring.retain(|other| other.replica.node != node);
+        record.mirrors.push(member.replica);
+        let at = record.ring.iter().position(|other| other.gm == right_of);
+        record.ring.insert(at.map_or(record.ring.len(), |at| at + 1), member);
+    }
+}
+
+/// What a transaction is for, and so what is decided when it commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant's sentence names its fields")]
+pub enum Purpose {
+    /// A ring member records a neighbour's death.
+    RecordRingDeath { queue: QueueId, dead: Pid, by: Lane },
+    /// A replica removes the dead from its queue and learns who leads.
+    RemoveFromQueue { queue: QueueId, dead: Pid, by: Lane },
+    /// A mirror joins.
+    AddMirror { queue: QueueId, member: Member },
+    /// A mirror has caught up.
+    Synchronised { queue: QueueId, mirror: Pid },
+    /// A recovered queue is announced.
+    Recovered { queue: QueueId, leader: Pid, ring: Vec<Member> },
+    /// A member is down: queues that lived on it alone leave the tables.
+    NodeDown { node: crate::observe::NodeId },
+}
+
+/// A transaction under way at its coordinator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its number at this node.
+    pub id: u32,
+    /// Peers whose vote is missing.
+    pub waiting: Vec<crate::observe::NodeId>,
+    /// Whether its own work is still going on.
+    pub working: bool,
+    /// What it is for.
+    pub purpose: Purpose,
+}

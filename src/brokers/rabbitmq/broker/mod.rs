@@ -1,0 +1,338 @@
+//! A broker node: an Erlang VM with its processes.
+//!
+//! | file | what it is in RabbitMQ |
+//! | --- | --- |
+//! | `channel.rs` | rabbit_reader, rabbit_channel: a client's connection |
+//! | `replica.rs`, `leader.rs`, `mirror.rs` | rabbit_amqqueue_process, rabbit_mirror_queue_slave |
+//! | `backing_queue.rs` | rabbit_variable_queue, rabbit_queue_index |
+//! | `gm.rs`, `sync.rs` | gm, rabbit_mirror_queue_sync |
+//! | `mnesia.rs`, `transaction.rs` | the tables, and what is decided on them |
+//! | `erlang.rs` | processes, monitors, the distribution with its ticks |
+//! | `life.rs` | rabbit, rabbit_node_monitor: boot, stop, members that come and go |
+//!
+//! Processes are lanes of the world. [`Broker`] hands each input to its process, together with the
+//! [`Node`], which is all that the processes of a node share.
+
+pub mod backing_queue;
+pub mod channel;
+pub mod erlang;
+pub mod gm;
+mod leader;
+mod life;
+mod mirror;
+pub mod mnesia;
+pub mod replica;
+pub mod sync;
+mod transaction;
+
+use std::sync::Arc;
+
+use crate::engine::Time;
+use crate::observe::{NodeId, Observer};
+use crate::world::{Context, Death, DiskView, FileId, Input, Lane, Port};
+
+use self::backing_queue::BackingQueue;
+use self::channel::Channel;
+use self::erlang::Peer;
+use self::gm::Group;
+use self::mnesia::{Tables, Transaction};
+use self::replica::{Replica, Role};
+use super::config::Config;
+use super::message::{DownReason, Message, Pid, QueueId};
+
+/// The port for clients.
+pub const AMQP: Port = Port(5672);
+/// The port of the Erlang distribution.
+pub const DISTRIBUTION: Port = Port(25672);
+
+/// A process of a broker node.
+#[derive(Clone, Debug)]
+pub enum Process {
+    /// A client's connection and channel.
+    Channel(Box<Channel>),
+    /// A queue's leader or mirror.
+    Replica(Box<Replica>),
+    /// A ring member.
+    Group(Box<Group>),
+}
+
+/// How far the node's own life has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// No process.
+    Off,
+    /// The VM starts, or RabbitMQ waits for its peers' tables.
+    Booting,
+    /// RabbitMQ serves.
+    Running,
+    /// Asked to stop: its queues are being closed.
+    Stopping,
+}
+
+/// This node's copy of the tables and its transactions.
+#[derive(Clone, Debug)]
+pub struct Mnesia {
+    /// The tables.
+    pub tables: Tables,
+    transactions: Vec<Transaction>,
+    next_transaction: u32,
+}
+
+/// What a node's disk holds while its process is gone.
+#[derive(Clone, Debug)]
+struct Disk {
+    /// The queues' journals, by queue.
+    queues: Vec<Option<BackingQueue>>,
+    /// `rabbit_durable_queue`.
+    durable: Vec<Option<Pid>>,
+    /// The members that ran when this node went down.
+    saw_running: Vec<NodeId>,
+}
+
+/// What all processes of a node share.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The run's settings.
+    pub config: Arc<Config>,
+    /// This node.
+    pub me: NodeId,
+    /// How far its life has come.
+    pub status: Status,
+    /// The tables.
+    pub mnesia: Mnesia,
+    incarnation: u32,
+    peers: Vec<Peer>,
+    /// Monitors of local processes: (watched lane, watcher).
+    watchers: Vec<(Lane, Pid)>,
+    /// Local processes that live, in the order of their start.
+    alive: Vec<Lane>,
+    spawned: Vec<(Lane, Process)>,
+    ended: Vec<(Lane, DownReason)>,
+    pinging: bool,
+    disk: Disk,
+}
+
+/// A broker node.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    node: Node,
+    first_lane: u32,
+    processes: Vec<Option<Process>>,
+}
+
+impl Broker {
+    /// The node `me` of a cluster. It does nothing before it boots.
+    #[must_use]
+    pub fn new(config: Arc<Config>, me: NodeId) -> Broker {
+        let queues = config.queues.len();
+        let peers = config.members.iter().filter(|other| **other != me);
+        let peers = peers.map(|&other| Peer::new(other)).collect();
+        let tables = config.tables.clone();
+        let disk = Disk {
+            queues: vec![None; queues],
+            durable: tables.durable.clone(),
+            saw_running: Vec::new(),
+        };
+        Broker {
+            node: Node {
+                config,
+                me,
+                status: Status::Off,
+                mnesia: Mnesia { tables, transactions: Vec::new(), next_transaction: 0 },
+                incarnation: 0,
+                peers,
+                watchers: Vec::new(),
+                alive: Vec::new(),
+                spawned: Vec::new(),
+                ended: Vec::new(),
+                pinging: false,
+                disk,
+            },
+            first_lane: 0,
+            processes: Vec::new(),
+        }
+    }
+
+    /// Hands an input to the process it is for.
+    pub fn handle<O: Observer>(
+        &mut self,
+        input: Input<Message>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        if let Input::Message { body: Message::Down { pid, .. }, .. } = &input {
+            self.node.monitor_used(ctx.lane(), *pid);
+        }
+        if ctx.lane() == Lane::MAIN {
+            self.handle_main(input, ctx);
+        } else if let Some(index) = self.index(ctx.lane())
+            && let Some(mut process) = self.processes[index].take()
+        {
+            match (&mut process, input) {
+                (Process::Channel(channel), input) => channel.handle(&mut self.node, ctx, input),
+                (
+                    Process::Replica(replica),
+                    Input::Message { body, .. } | Input::Local { body },
+                ) => {
+                    replica.handle(&mut self.node, ctx, body);
+                }
+                (Process::Group(group), Input::Message { body, .. } | Input::Local { body }) => {
+                    group.handle(&mut self.node, ctx, body);
+                }
+                (_, other) => debug_assert!(false, "only channels own connections: {other:?}"),
+            }
+            self.processes[index] = Some(process);
+        }
+        self.after_input(ctx);
+    }
+
+    fn index(&self, lane: Lane) -> Option<usize> {
+        let index = lane.0.checked_sub(self.first_lane)? as usize;
+        (index < self.processes.len()).then_some(index)
+    }
+
+    /// Processes that were started or that ended while an input was handled.
+    fn after_input<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        for (lane, process) in std::mem::take(&mut self.node.spawned) {
+            if self.processes.is_empty() {
+                self.first_lane = lane.0;
+            }
+            let index = (lane.0 - self.first_lane) as usize;
+            while self.processes.len() <= index {
+                self.processes.push(None);
+            }
+            self.processes[index] = Some(process);
+        }
+        while let Some((lane, reason)) = self.node.ended.pop() {
+            self.bury(ctx, lane, reason);
+        }
+        if self.node.status == Status::Stopping && !self.has_replicas() {
+            self.node.status = Status::Off;
+            ctx.exit();
+        }
+    }
+
+    fn bury<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        lane: Lane,
+        reason: DownReason,
+    ) {
+        let Some(process) = self.index(lane).and_then(|index| self.processes[index].take()) else {
+            return;
+        };
+        ctx.end(lane);
+        self.node.process_down(ctx, lane, reason);
+        if let Process::Replica(replica) = process {
+            let queue = replica.queue;
+            let (now, here) = (ctx.now(), ctx.node());
+            let destination = self.node.config.destination(queue);
+            ctx.observer().role(now, here, destination, None);
+            if let Some(group) = replica.group {
+                self.bury(ctx, group.lane, Group::END);
+            }
+            self.node.disk.queues[queue.0 as usize] = Some(replica.bq);
+        }
+    }
+
+    fn has_replicas(&self) -> bool {
+        self.processes.iter().flatten().any(|process| matches!(process, Process::Replica(_)))
+    }
+
+    /// The process is gone: keeps what the disk kept.
+    pub fn died<O: Observer>(
+        &mut self,
+        death: Death,
+        disk: &DiskView<'_>,
+        at: Time,
+        observer: &mut O,
+    ) {
+        let me = self.node.me;
+        for process in std::mem::take(&mut self.processes).into_iter().flatten() {
+            if let Process::Replica(replica) = process {
+                let destination = self.node.config.destination(replica.queue);
+                observer.role(at, me, destination, None);
+                self.node.disk.queues[replica.queue.0 as usize] = Some(replica.bq);
+            }
+        }
+        for queue in self.node.disk.queues.iter_mut().flatten() {
+            queue.died(death, disk, at, me, observer);
+        }
+        if self.node.status != Status::Off || death == Death::Exited {
+            self.node.disk.saw_running = self.node.running_peers();
+            self.node.disk.durable = self.node.mnesia.tables.durable.clone();
+        }
+        self.node.forget_ram();
+    }
+
+    /// x
+    pub fn why(&self) -> String {
+        format!(
+            "{:?} tx {:?} {:?}",
+            self.node.status,
+            self.node.mnesia.transactions,
+            self.processes
+                .iter()
+                .flatten()
+                .filter(|p| match p {
+                    Process::Channel(c) => !c.is_settled(),
+                    Process::Replica(r) => !r.is_settled(),
+                    _ => false,
+                })
+                .collect::<Vec<_>>()
+        )
+    }
+    /// Whether time alone will not change anything here.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.node.status == Status::Running
+            && self.node.mnesia.transactions.is_empty()
+            && self.processes.iter().flatten().all(|process| match process {
+                Process::Channel(channel) => channel.is_settled(),
+                Process::Replica(replica) => replica.is_settled(),
+                Process::Group(_) => true,
+            })
+    }
+
+    /// Who leads a queue, as this node's tables have it; `None` while the node does not run or
+    /// knows no such queue.
+    #[must_use]
+    pub fn leader_of(&self, queue: QueueId) -> Option<NodeId> {
+        if self.node.status != Status::Running {
+            return None;
+        }
+        self.node.mnesia.tables.queue(queue).map(|record| record.leader.node)
+    }
+
+    /// Whether this node runs the leader process of a queue.
+    #[must_use]
+    pub fn leads(&self, queue: QueueId) -> bool {
+        self.processes.iter().flatten().any(|process| match process {
+            Process::Replica(replica) => replica.queue == queue && replica.role == Role::Leader,
+            _ => false,
+        })
+    }
+
+    /// The mirrors of a queue, oldest first, as this node's tables have them.
+    #[must_use]
+    pub fn mirrors_of(&self, queue: QueueId) -> Vec<NodeId> {
+        let record = self.node.mnesia.tables.queue(queue);
+        record.map_or(Vec::new(), |record| record.mirrors.iter().map(|pid| pid.node).collect())
+    }
+}
+
+impl Node {
+    /// The journal of a queue on this node's disk.
+    fn journal(queue: QueueId) -> FileId {
+        FileId(queue.0)
+    }
+
+    /// An own process by its lane.
+    fn pid(&self, lane: Lane) -> Pid {
+        Pid { node: self.me, lane }
+    }
+
+    /// Ends a process of this node once the present input is handled.
+    pub fn end_process(&mut self, lane: Lane, reason: DownReason) {
+        self.ended.push((lane, reason));
+    }
+}

@@ -1,0 +1,372 @@
+//! A queue's process: leader (`rabbit_amqqueue_process`) or mirror (`rabbit_mirror_queue_slave`).
+//!
+//! This file holds what both have in common: the journal's flushes, confirms, dispatch. What a
+//! leader does is in `leader.rs`, what a mirror does in `mirror.rs`, synchronisation in `sync.rs`.
+
+use std::collections::VecDeque;
+
+use crate::engine::{Span, Time};
+use crate::observe::{MessageRange, Observer};
+use crate::world::{Context, TimerId};
+
+use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId, QueueSeq};
+use super::super::words::role;
+use super::Node;
+use super::backing_queue::{BackingQueue, DueConfirm, NeedsSync};
+use super::gm::Instruction;
+use super::sync::{LeaderSync, MirrorSync};
+
+/// Flush ceiling under load and idle time-out of a leader
+/// (rabbit_amqqueue_process.erl: `?SYNC_INTERVAL` 200 ms).
+const LEADER_SYNC_INTERVAL: Span = Span::from_millis(200);
+/// The same of a mirror (rabbit_mirror_queue_slave.erl: `?SYNC_INTERVAL` 25 ms).
+const MIRROR_SYNC_INTERVAL: Span = Span::from_millis(25);
+/// Bytes of a confirm between processes.
+const CONFIRM_BYTES: u32 = 60;
+
+/// What the process is to its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// All client work goes through it.
+    Leader,
+    /// Follows the leader.
+    Mirror,
+}
+
+/// A consumer at its queue.
+#[derive(Clone, Debug)]
+pub(super) struct Consumer {
+    pub(super) channel: Pid,
+    pub(super) prefetch: u32,
+    pub(super) no_ack: bool,
+    /// Messages it has not acknowledged, in queue order.
+    pub(super) unacked: VecDeque<QueueSeq>,
+    /// Deliveries that the channel's writer has not passed on.
+    pub(super) unsent: u32,
+}
+
+/// What a replica knows of a publishing channel.
+#[derive(Clone, Debug)]
+pub(super) struct Sender {
+    pub(super) channel: Pid,
+    /// Came from the channel, not yet over the ring.
+    pub(super) waiting: VecDeque<(PublishSeq, MessageRange, Properties)>,
+    /// Came over the ring, not yet from the channel; whether its confirm is due already.
+    pub(super) early: VecDeque<(PublishSeq, bool)>,
+    /// When the channel was seen to die.
+    pub(super) dead_since: Option<Time>,
+}
+
+/// The process of one replica.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    pub(super) queue: QueueId,
+    pub(super) me: Pid,
+    /// Its ring member, if the queue is mirrored.
+    pub(super) group: Option<Pid>,
+    pub(super) role: Role,
+    pub(super) bq: BackingQueue,
+    pub(super) consumers: Vec<Consumer>,
+    pub(super) next_consumer: usize,
+    pub(super) senders: Vec<Sender>,
+    /// Confirms that are due and not sent yet.
+    pub(super) due: Vec<DueConfirm>,
+    /// How many messages the leader holds that this mirror lacks; `None` while unknown.
+    pub(super) missing: Option<u64>,
+    pub(super) leader_sync: Option<LeaderSync>,
+    pub(super) mirror_sync: Option<MirrorSync>,
+    /// What arrived while the leader stood still.
+    pub(super) deferred: VecDeque<Message>,
+    flushing: bool,
+    idle_asked: bool,
+    timer: Option<TimerId>,
+    last_work: Time,
+    /// The node stops: nothing is delivered any more.
+    pub(super) ending: bool,
+    /// Ends once its journal is durable.
+    terminating: bool,
+}
+
+impl Replica {
+    /// A process for `queue`, with what its disk kept.
+    #[must_use]
+    pub fn new(queue: QueueId, me: Pid, group: Option<Pid>, role: Role, bq: BackingQueue) -> Self {
+        Replica {
+            queue,
+            me,
+            group,
+            role,
+            bq,
+            consumers: Vec::new(),
+            next_consumer: 0,
+            senders: Vec::new(),
+            due: Vec::new(),
+            missing: None,
+            leader_sync: None,
+            mirror_sync: None,
+            deferred: VecDeque::new(),
+            flushing: false,
+            idle_asked: false,
+            timer: None,
+            last_work: Time::ZERO,
+            ending: false,
+            terminating: false,
+        }
+    }
+
+    /// The queue it belongs to.
+    #[must_use]
+    pub fn queue(&self) -> QueueId {
+        self.queue
+    }
+
+    /// What it is to its queue.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Handles one message.
+    pub fn handle<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        message: Message,
+    ) {
+        self.last_work = ctx.now();
+        if self.stands_still(&message) {
+            self.deferred.push_back(message);
+            return;
+        }
+        if self.ending && !matches!(message, Message::Terminate | Message::JournalSynced) {
+            // The process is on its way out: what is in its mailbox goes with it.
+            return;
+        }
+        match message {
+            Message::Idle => {
+                self.idle_asked = false;
+                self.flush(node, ctx);
+            }
+            Message::SyncTimer => self.on_sync_timer(node, ctx),
+            Message::JournalSynced => self.journal_synced(node, ctx),
+            Message::SyncNext { mirror } => self.sync_next(node, ctx, mirror),
+            Message::GmDeath { .. } => self.on_ring_death(node, ctx),
+            Message::Promote => self.promote(node, ctx),
+            Message::Terminate => self.end_in_order(node, ctx),
+            other => match self.role {
+                Role::Leader => self.handle_as_leader(node, ctx, other),
+                Role::Mirror => self.handle_as_mirror(node, ctx, other),
+            },
+        }
+        self.send_confirms(node, ctx);
+        self.plan_flush(node, ctx);
+    }
+
+    /// While it synchronises mirrors a leader handles nothing but that, deaths and its own disk
+    /// (rabbit_mirror_queue_sync.erl: `master_go`).
+    fn stands_still(&self, message: &Message) -> bool {
+        self.leader_sync.is_some()
+            && !matches!(
+                message,
+                Message::SyncNext { .. }
+                    | Message::Down { .. }
+                    | Message::GmDeath { .. }
+                    | Message::Terminate
+                    | Message::JournalSynced
+                    | Message::Idle
+                    | Message::SyncTimer
+            )
+    }
+
+    fn sync_interval(&self) -> Span {
+        match self.role {
+            Role::Leader => LEADER_SYNC_INTERVAL,
+            Role::Mirror => MIRROR_SYNC_INTERVAL,
+        }
+    }
+
+    /// rabbit_amqqueue_process.erl `next_state`: a journal with confirms waiting is flushed as soon
+    /// as the mailbox is empty, and after the sync interval at the latest; one without is flushed
+    /// when the process has been idle for that long.
+    fn plan_flush<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+        if self.flushing {
+            return;
+        }
+        if self.bq.buffered_entries() >= node.config.max_journal_entries {
+            self.flush(node, ctx);
+            return;
+        }
+        match self.bq.needs_sync() {
+            NeedsSync::No => return,
+            NeedsSync::Soon if !self.idle_asked => {
+                self.idle_asked = true;
+                ctx.when_idle(Message::Idle);
+            }
+            NeedsSync::Soon | NeedsSync::WhenIdleLong => {}
+        }
+        if self.timer.is_none() {
+            self.timer = Some(ctx.after(self.sync_interval(), ctx.lane(), Message::SyncTimer));
+        }
+    }
+
+    fn on_sync_timer<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+        self.timer = None;
+        match self.bq.needs_sync() {
+            NeedsSync::No => {}
+            NeedsSync::Soon => self.flush(node, ctx),
+            NeedsSync::WhenIdleLong => self.flush(node, ctx),
+        }
+    }
+
+    fn flush<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+        if self.flushing || (self.bq.needs_sync() == NeedsSync::No && !self.terminating) {
+            return;
+        }
+        match self.bq.write_buffer(ctx) {
+            Ok(true) => {
+                ctx.spend(node.config.costs.queue_flush);
+                self.flushing = true;
+                // The index is fsynced by the queue's own process, which waits for it
+                // (rabbit_queue_index.erl: `append_journal_to_segment`, `file_handle_cache:sync`).
+                ctx.fsync_blocking(self.bq.file(), Message::JournalSynced);
+            }
+            Ok(false) => self.journal_synced(node, ctx),
+            Err(_) => {
+                // Nothing is written while the disk is full; try again at the next interval.
+                if self.timer.is_none() {
+                    let interval = self.sync_interval();
+                    self.timer = Some(ctx.after(interval, ctx.lane(), Message::SyncTimer));
+                }
+            }
+        }
+    }
+
+    fn journal_synced<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+        self.flushing = false;
+        let mut due = std::mem::take(&mut self.due);
+        self.bq.synced(&mut due);
+        self.due = due;
+        if self.terminating {
+            self.send_confirms(node, ctx);
+            node.end_process(ctx.lane(), DownReason::Shutdown);
+        }
+    }
+
+    /// The node stops: make everything durable, then end.
+    pub(super) fn end_in_order<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        self.terminating = true;
+        if !self.flushing {
+            self.flush(node, ctx);
+        }
+    }
+
+    /// Sends the confirms that are due, consecutive ones of a channel together. A mirror holds one
+    /// back until it has the message from the channel as well
+    /// (rabbit_mirror_queue_slave.erl: `confirm_messages`).
+    pub(super) fn send_confirms<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        if self.due.is_empty() {
+            return;
+        }
+        let due = std::mem::take(&mut self.due);
+        let mut run: Option<(Pid, PublishSeq, u32)> = None;
+        for (channel, seq) in due {
+            if self.hold_back(channel, seq) {
+                continue;
+            }
+            match &mut run {
+                Some((of, first, count)) if *of == channel && *first + u64::from(*count) == seq => {
+                    *count += 1;
+                }
+                _ => {
+                    if let Some(done) = run.replace((channel, seq, 1)) {
+                        self.send_confirm(node, ctx, done);
+                    }
+                }
+            }
+        }
+        if let Some(done) = run {
+            self.send_confirm(node, ctx, done);
+        }
+    }
+
+    fn send_confirm<O: Observer>(
+        &self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        (channel, first, count): (Pid, PublishSeq, u32),
+    ) {
+        let message = Message::Confirm { queue: self.queue, from: self.me, first, count };
+        node.send(ctx, channel, message, CONFIRM_BYTES);
+    }
+
+    fn hold_back(&mut self, channel: Pid, seq: PublishSeq) -> bool {
+        let Some(sender) = self.senders.iter_mut().find(|sender| sender.channel == channel) else {
+            return false;
+        };
+        match sender.early.iter_mut().find(|(early, _)| *early == seq) {
+            Some((_, due)) => {
+                *due = true;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The record of a channel that publishes to this queue; it is monitored from now on.
+    pub(super) fn sender<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        channel: Pid,
+    ) -> &mut Sender {
+        let known = self.senders.iter().position(|sender| sender.channel == channel);
+        let at = known.unwrap_or_else(|| {
+            node.monitor(ctx, ctx.lane(), channel);
+            let (waiting, early) = (VecDeque::new(), VecDeque::new());
+            self.senders.push(Sender { channel, waiting, early, dead_since: None });
+            self.senders.len() - 1
+        });
+        &mut self.senders[at]
+    }
+
+    /// Passes an instruction to the ring, if there is one.
+    pub(super) fn broadcast<O: Observer>(
+        &self,
+        ctx: &mut Context<'_, Message, O>,
+        instruction: Instruction,
+    ) {
+        if let Some(group) = self.group {
+            ctx.tell(group.lane, Message::GmBroadcast { instruction });
+        }
+    }
+
+    /// Tells the observer what this process is now.
+    pub(super) fn report_role<O: Observer>(&self, node: &Node, ctx: &mut Context<'_, Message, O>) {
+        let role = match self.role {
+            Role::Leader => role::LEADER,
+            Role::Mirror if self.missing == Some(0) => role::MIRROR,
+            Role::Mirror => role::UNSYNCHRONISED_MIRROR,
+        };
+        let (now, here) = (ctx.now(), ctx.node());
+        let destination = node.config.destination(self.queue);
+        ctx.observer().role(now, here, destination, Some(role));
+    }
+
+    /// Whether time alone will not change anything here.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let served = self.consumers.is_empty() || self.bq.depth() == 0;
+        self.leader_sync.is_none()
+            && self.mirror_sync.is_none()
+            && self.bq.unconfirmed() == 0
+            && (self.role == Role::Mirror || served)
+    }
+}

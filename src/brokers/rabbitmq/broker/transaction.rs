@@ -1,0 +1,277 @@
+//! Mnesia transactions: a round of votes, then a decision on the coordinator's copy of the tables,
+//! then the change everywhere.
+
+use crate::observe::{NodeId, Observer};
+use crate::world::{Context, Lane};
+
+use super::super::message::{Message, Pid, QueueId};
+use super::super::words::event;
+use super::mnesia::{Member, Purpose, TableOp, Transaction};
+use super::replica::{Replica, Role};
+use super::{Broker, Node, Process};
+
+impl Node {
+    /// Begins a transaction; its coordinator is this node. It takes its own work (locks, log) and a
+    /// round of votes of all nodes that are believed to run.
+    pub fn transaction<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        purpose: Purpose,
+    ) {
+        let id = self.mnesia.next_transaction;
+        self.mnesia.next_transaction += 1;
+        let waiting = self.running_peers();
+        for &peer in &waiting {
+            let prepare = Message::MnesiaPrepare { from: self.me, transaction: id };
+            self.send_node(ctx, peer, prepare);
+        }
+        self.mnesia.transactions.push(Transaction { id, waiting, working: true, purpose });
+        let config = self.config.clone();
+        let work = config.costs.mnesia_transaction.span(ctx.random());
+        ctx.after(work, Lane::MAIN, Message::TransactionDone { transaction: id });
+    }
+
+    /// A node that is down does not vote.
+    pub(super) fn abandon_votes<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+    ) {
+        for transaction in &mut self.mnesia.transactions {
+            transaction.waiting.retain(|waiting| *waiting != node);
+            if transaction.waiting.is_empty() && !transaction.working {
+                let transaction = transaction.id;
+                ctx.tell(Lane::MAIN, Message::TransactionDone { transaction });
+            }
+        }
+    }
+
+    fn ring_position<O: Observer>(
+        &self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+    ) -> Option<Pid> {
+        let record = self.mnesia.tables.queue(queue)?;
+        let alive = record.ring.len() as u64;
+        if alive == 0 {
+            return None;
+        }
+        // A joiner goes to the right of a random member (gm.erl: `join_group`).
+        let at = ctx.random().below(alive) as usize;
+        Some(record.ring[at].gm)
+    }
+}
+
+impl Broker {
+    pub(super) fn vote<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        from: NodeId,
+        id: u32,
+    ) {
+        let transactions = &mut self.node.mnesia.transactions;
+        if let Some(transaction) = transactions.iter_mut().find(|t| t.id == id) {
+            transaction.waiting.retain(|waiting| *waiting != from);
+            self.commit_if_due(ctx, id);
+        }
+    }
+
+    pub(super) fn work_done<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, id: u32) {
+        let transactions = &mut self.node.mnesia.transactions;
+        if let Some(transaction) = transactions.iter_mut().find(|t| t.id == id) {
+            transaction.working = false;
+            self.commit_if_due(ctx, id);
+        }
+    }
+
+    fn commit_if_due<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, id: u32) {
+        let transactions = &mut self.node.mnesia.transactions;
+        let Some(at) = transactions.iter().position(|t| t.id == id) else { return };
+        if transactions[at].working || !transactions[at].waiting.is_empty() {
+            return;
+        }
+        let purpose = transactions.remove(at).purpose;
+        match purpose {
+            Purpose::RecordRingDeath { queue, dead, by } => {
+                self.commit(ctx, TableOp::RingWithout { queue, gm: dead });
+                ctx.tell(by, Message::GmView);
+            }
+            Purpose::RemoveFromQueue { queue, by, .. } => self.remove_from_queue(ctx, queue, by),
+            Purpose::AddMirror { queue, member } => self.mirror_added(ctx, queue, member),
+            Purpose::Synchronised { queue, mirror } => {
+                let record = self.node.mnesia.tables.queue(queue);
+                if record.is_none_or(|record| record.synchronised.contains(&mirror)) {
+                    return;
+                }
+                self.commit(ctx, TableOp::Synchronised { queue, mirror });
+                if let Some(replica) = self.replica(mirror.lane) {
+                    replica.missing = Some(0);
+                    let replica = replica.clone();
+                    replica.report_role(&self.node, ctx);
+                    replica.event(&self.node, ctx, event::SYNCHRONISED, replica.bq.depth());
+                }
+            }
+            Purpose::Recovered { queue, leader, ring } => {
+                self.recovered(ctx, queue, leader, ring);
+            }
+            Purpose::NodeDown { node } => self.queues_gone(ctx, node),
+        }
+    }
+
+    fn replica(&mut self, lane: Lane) -> Option<&mut Replica> {
+        let index = self.index(lane)?;
+        match &mut self.processes[index] {
+            Some(Process::Replica(replica)) => Some(replica),
+            _ => None,
+        }
+    }
+
+    /// Changes the tables here and at every member that runs.
+    fn commit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, op: TableOp) {
+        for peer in self.node.running_peers() {
+            let op = Box::new(op.clone());
+            self.node.send_node(ctx, peer, Message::MnesiaCommit { op });
+        }
+        self.committed(ctx, &op);
+    }
+
+    /// The tables change; processes that the change concerns are told.
+    pub(super) fn committed<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        op: &TableOp,
+    ) {
+        self.node.mnesia.tables.apply(op);
+        let queue = match op {
+            TableOp::Insert { queue, .. }
+            | TableOp::RingWithout { queue, .. }
+            | TableOp::AddMirror { queue, .. } => *queue,
+            _ => return,
+        };
+        let Some(record) = self.node.mnesia.tables.queue(queue) else { return };
+        let members: Vec<Pid> = record.replicas().collect();
+        let replaced = matches!(op, TableOp::Insert { .. });
+        for process in self.processes.iter().flatten() {
+            if let Process::Replica(replica) = process
+                && replica.queue() == queue
+            {
+                if replaced && !members.contains(&replica.me) {
+                    // Its leader has come back without it: it stops, and joins anew.
+                    ctx.tell(replica.me.lane, Message::StopMirror);
+                } else if let Some(group) = replica.group {
+                    ctx.tell(group.lane, Message::GmView);
+                }
+            }
+        }
+    }
+
+    /// rabbit_mirror_queue_misc.erl `remove_from_queue`: the first replica that lives, in the order
+    /// leader, mirrors by age, leads; whatever it holds.
+    fn remove_from_queue<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+        by: Lane,
+    ) {
+        let me = self.node.pid(by);
+        let Some(record) = self.node.mnesia.tables.queue(queue) else { return };
+        let lives = |pid: &Pid| record.ring.iter().any(|member| member.replica == *pid);
+        let alive: Vec<Pid> = record.replicas().filter(lives).collect();
+        let dead: Vec<Pid> = record.replicas().filter(|pid| !lives(pid)).collect();
+        let Some(&leader) = alive.first() else { return };
+        let leader_died = leader != record.leader;
+        let synchronised = record.synchronised.iter().any(lives);
+        let policy = self.node.config.queue(queue).mirroring;
+        let may = policy.is_none_or(|policy| policy.promote_on_failure_always) || synchronised;
+        if leader_died && !may {
+            let mut event = self.node.own_event(event::PROMOTION_REFUSED, None);
+            event.destination = Some(self.node.config.destination(queue));
+            let now = ctx.now();
+            ctx.observer().event(now, event);
+            return;
+        }
+        let promoted = (leader_died && leader == me).then_some(me);
+        let dead = dead.into_iter().filter(|pid| promoted.is_some() || *pid != record.leader);
+        let dead: Vec<Pid> = dead.collect();
+        if promoted.is_some() || !dead.is_empty() {
+            self.commit(ctx, TableOp::ReplicasWithout { queue, dead, leader: promoted });
+        }
+        if promoted.is_none() {
+            return;
+        }
+        if self.replica(by).is_some_and(|replica| replica.role() == Role::Mirror) {
+            ctx.tell(by, Message::Promote);
+        }
+    }
+
+    fn mirror_added<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+        member: Member,
+    ) {
+        let Some(right_of) = self.node.ring_position(ctx, queue) else {
+            // Nobody leads any more: the mirror stops, and starts again when somebody does.
+            ctx.tell(member.replica.lane, Message::StopMirror);
+            return;
+        };
+        let (now, destination) = (ctx.now(), self.node.config.destination(queue));
+        let mut event = self.node.own_event(event::MIRROR_ADDED, None);
+        event.destination = Some(destination);
+        ctx.observer().event(now, event);
+        self.commit(ctx, TableOp::AddMirror { queue, member, right_of });
+        let Some(leader) = self.node.mnesia.tables.queue(queue).map(|record| record.leader) else {
+            return;
+        };
+        let mirror = member.replica;
+        self.node.send(ctx, leader, Message::RequestDepth { mirror }, 60);
+        let policy = self.node.config.queue(queue).mirroring;
+        if policy.is_some_and(|policy| policy.automatic_sync) {
+            self.node.send(ctx, leader, Message::SyncMirrors, 60);
+        }
+    }
+
+    /// The home node announces its queue; every other running node gets a mirror if the policy
+    /// wants one (rabbit_mirror_queue_master.erl: `init`, `add_mirrors`).
+    fn recovered<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+        leader: Pid,
+        ring: Vec<Member>,
+    ) {
+        let durable = self.node.config.queue(queue).durable;
+        self.commit(ctx, TableOp::Insert { queue, leader, ring, durable });
+        if self.node.config.queue(queue).mirroring.is_some() {
+            for peer in self.node.running_peers() {
+                self.node.send_node(ctx, peer, Message::StartMirror { queue });
+            }
+        }
+    }
+
+    /// rabbit_amqqueue.erl v3.10 `on_node_down`: queues without mirrors whose process was there
+    /// leave `rabbit_queue`; bindings of durable ones stay, those of others go with them.
+    fn queues_gone<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
+        let config = self.node.config.clone();
+        let gone: Vec<(QueueId, bool)> = (0..config.queues.len() as u32)
+            .map(QueueId)
+            .filter(|&queue| {
+                let record = self.node.mnesia.tables.queue(queue);
+                let lived_there = record.is_some_and(|record| record.leader.node == node);
+                lived_there && config.queue(queue).mirroring.is_none()
+            })
+            .map(|queue| (queue, config.queue(queue).durable))
+            .collect();
+        let back = self.node.peer(node).is_some_and(|peer| peer.running);
+        if gone.is_empty() || back {
+            return;
+        }
+        let now = ctx.now();
+        for &(queue, _) in &gone {
+            let mut event = self.node.own_event(event::QUEUE_UNAVAILABLE, Some(node));
+            event.destination = Some(config.destination(queue));
+            ctx.observer().event(now, event);
+        }
+        self.commit(ctx, TableOp::Drop { queues: gone });
+    }
+}

@@ -1,0 +1,282 @@
+//! A consumer: subscribes, works on what it is handed, acknowledges; an auditor is one that starts
+//! when the load ends.
+
+use std::collections::VecDeque;
+
+use crate::engine::{Distribution, Span, Time};
+use crate::observe::{ConsumerId, DestinationId, MessageRange, Observer};
+use crate::world::{Context, Input, Lane, Signal};
+
+use super::super::message::{DeliveryTag, Message, QueueId};
+use super::link::{Link, LinkConfig, LinkEvent};
+
+/// Bytes of `basic.ack`, `basic.consume` and the like on the wire.
+const METHOD_BYTES: u32 = 30;
+
+/// What a consumer does.
+#[derive(Clone, Debug)]
+pub struct ConsumerConfig {
+    /// Which one it is.
+    pub id: ConsumerId,
+    /// How it connects.
+    pub link: LinkConfig,
+    /// What it reads.
+    pub queues: Vec<QueueId>,
+    /// `ack = "automatic"`.
+    pub no_ack: bool,
+    /// Most deliveries without acknowledgement, a queue; 0 is unlimited.
+    pub prefetch: u32,
+    /// How long its application works on a message.
+    pub processing: Distribution,
+    /// Pause before it subscribes again after a cancel or a 404.
+    pub resubscribe_delay: Span,
+    /// When it starts; `None` for an auditor, which starts when the load ends.
+    pub start: Option<Span>,
+    /// CPU time of one message.
+    pub cost: Span,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Delivery {
+    queue: QueueId,
+    tag: DeliveryTag,
+    message: MessageRange,
+    redelivered: bool,
+    session: u32,
+}
+
+/// A consumer.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    config: ConsumerConfig,
+    link: Link,
+    /// Whether each of its queues is subscribed.
+    subscribed: Vec<bool>,
+    /// Received, not yet handed to the application.
+    buffer: VecDeque<Delivery>,
+    working: Option<Delivery>,
+    /// Counts channels: acknowledgements of an earlier one are pointless.
+    session: u32,
+    started: bool,
+    wants: bool,
+    resubscribing: bool,
+}
+
+impl Consumer {
+    /// A consumer that has not started.
+    #[must_use]
+    pub fn new(config: ConsumerConfig) -> Consumer {
+        Consumer {
+            link: Link::new(config.link.clone()),
+            subscribed: vec![false; config.queues.len()],
+            config,
+            buffer: VecDeque::new(),
+            working: None,
+            session: 0,
+            started: false,
+            wants: false,
+            resubscribing: false,
+        }
+    }
+
+    /// Handles one input.
+    pub fn handle<O: Observer>(
+        &mut self,
+        input: Input<Message>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        match input {
+            Input::Boot(_) => self.booted(ctx),
+            Input::Signal(Signal::LoadEnded) => {
+                if self.config.start.is_none() && !self.started {
+                    self.start(ctx);
+                }
+            }
+            Input::Signal(Signal::Stop) => ctx.exit(),
+            Input::Signal(Signal::NodeResumed) => {}
+            Input::Local { body: Message::ClientTimer } => self.start(ctx),
+            input => match self.link.handle(ctx, input) {
+                LinkEvent::Opened => self.opened(ctx),
+                LinkEvent::Lost => self.lost(ctx),
+                LinkEvent::Other(input) => self.other(input, ctx),
+                LinkEvent::Nothing => {}
+            },
+        }
+    }
+
+    fn other<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+        match input {
+            Input::Message {
+                body: Message::BasicDeliver { queue, tag, message, redelivered },
+                ..
+            } => {
+                let session = self.session;
+                ctx.spend(self.config.cost);
+                self.buffer.push_back(Delivery { queue, tag, message, redelivered, session });
+                self.work(ctx);
+            }
+            Input::Message { body: Message::ConsumeOk { queue }, .. } => {
+                if let Some(at) = self.config.queues.iter().position(|other| *other == queue) {
+                    self.subscribed[at] = true;
+                }
+            }
+            Input::Message { body: Message::ServerCancel { queue }, .. } => {
+                self.unsubscribed(ctx, Some(queue));
+            }
+            Input::Message { body: Message::ChannelNotFound { .. }, .. } => {
+                self.session += 1;
+                self.forget_buffer();
+                self.unsubscribed(ctx, None);
+            }
+            Input::Local { body: Message::Processed { session } } => self.processed(ctx, session),
+            Input::Local { body: Message::Resubscribe } => {
+                self.resubscribing = false;
+                self.subscribe(ctx);
+            }
+            _ => {}
+        }
+    }
+
+    fn booted<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        ctx.ready();
+        let now = ctx.now().since(Time::ZERO);
+        match self.config.start {
+            _ if self.started => self.start(ctx),
+            Some(start) if start > now => {
+                ctx.after(start.saturating_sub(now), Lane::MAIN, Message::ClientTimer);
+            }
+            Some(_) => self.start(ctx),
+            None => {}
+        }
+    }
+
+    fn start<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.started = true;
+        self.link.connect(ctx);
+        self.report_wants(ctx);
+    }
+
+    fn opened<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.session += 1;
+        self.subscribed.fill(false);
+        self.subscribe(ctx);
+    }
+
+    fn subscribe<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let Some(conn) = self.link.open() else { return };
+        let (prefetch, no_ack) = (self.config.prefetch, self.config.no_ack);
+        for (at, &queue) in self.config.queues.iter().enumerate() {
+            if !self.subscribed[at] {
+                let consume = Message::BasicConsume { queue, prefetch, no_ack };
+                ctx.send(conn, consume, METHOD_BYTES);
+            }
+        }
+    }
+
+    fn unsubscribed<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: Option<QueueId>,
+    ) {
+        for (at, &other) in self.config.queues.iter().enumerate() {
+            if queue.is_none_or(|queue| queue == other) {
+                self.subscribed[at] = false;
+            }
+        }
+        if !self.resubscribing {
+            self.resubscribing = true;
+            ctx.after(self.config.resubscribe_delay, Lane::MAIN, Message::Resubscribe);
+        }
+        self.report_wants(ctx);
+    }
+
+    /// Hands the next message to the application, which works on one at a time.
+    fn work<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        while self.working.is_none() {
+            let Some(delivery) = self.buffer.pop_front() else { break };
+            let (now, id) = (ctx.now(), self.config.id);
+            let destination = DestinationId(delivery.queue.0);
+            let Delivery { message, redelivered, session, .. } = delivery;
+            ctx.observer().delivered(now, id, destination, message, redelivered);
+            self.working = Some(delivery);
+            let takes = self.config.processing.span(ctx.random());
+            if takes.is_zero() {
+                self.finish(ctx);
+            } else {
+                ctx.after(takes, Lane::MAIN, Message::Processed { session });
+            }
+        }
+        self.report_wants(ctx);
+    }
+
+    fn processed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, session: u32) {
+        if self.working.is_some_and(|delivery| delivery.session == session) {
+            self.finish(ctx);
+            self.work(ctx);
+        }
+    }
+
+    fn finish<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let Some(delivery) = self.working.take() else { return };
+        let (now, id) = (ctx.now(), self.config.id);
+        let destination = DestinationId(delivery.queue.0);
+        ctx.observer().processed(now, id, destination, delivery.message);
+        if let Some(conn) = self.link.open()
+            && !self.config.no_ack
+            && delivery.session == self.session
+        {
+            let ack = Message::BasicAck { tag: delivery.tag, multiple: false };
+            ctx.send(conn, ack, METHOD_BYTES);
+        }
+    }
+
+    fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.session += 1;
+        self.subscribed.fill(false);
+        self.forget_buffer();
+        self.report_wants(ctx);
+    }
+
+    /// What was not handed to the application will be delivered again, unless it was acknowledged
+    /// by being sent.
+    fn forget_buffer(&mut self) {
+        if !self.config.no_ack {
+            self.buffer.clear();
+        }
+    }
+
+    fn report_wants<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let in_hand = self.buffer.len() as u32 + u32::from(self.working.is_some());
+        let limited = !self.config.no_ack && self.config.prefetch > 0;
+        let wants = self.started && (!limited || in_hand < self.config.prefetch);
+        if wants != self.wants {
+            self.wants = wants;
+            let now = ctx.now();
+            for &queue in &self.config.queues {
+                ctx.observer().wants(now, self.config.id, DestinationId(queue.0), wants);
+            }
+        }
+    }
+
+    /// The process has died, and its application with it.
+    pub fn died<O: Observer>(&mut self, at: Time, observer: &mut O) {
+        self.buffer.clear();
+        self.working = None;
+        self.session += 1;
+        self.subscribed.fill(false);
+        self.resubscribing = false;
+        self.link.forget();
+        if std::mem::take(&mut self.wants) {
+            for &queue in &self.config.queues {
+                observer.wants(at, self.config.id, DestinationId(queue.0), false);
+            }
+        }
+    }
+
+    /// Whether it is subscribed to all it reads and has nothing in hand.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let ready = self.link.open().is_some() && self.subscribed.iter().all(|on| *on);
+        ready && self.buffer.is_empty() && self.working.is_none()
+    }
+}

@@ -1,0 +1,187 @@
+//! A client's connection: it tries the listed nodes in turn, opens a channel, keeps heartbeats.
+
+use crate::engine::Span;
+use crate::observe::{NodeId, Observer};
+use crate::world::{ConnId, Context, Input, Lane};
+
+use super::super::broker::AMQP;
+use super::super::broker::channel::HANDSHAKE_STEPS;
+use super::super::message::Message;
+
+/// How a client connects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkConfig {
+    /// The nodes that it tries in turn.
+    pub nodes: Vec<NodeId>,
+    /// Pause before it tries the next one.
+    pub reconnect_delay: Span,
+    /// `heartbeat` that it asks for; zero takes the server's.
+    pub heartbeat: Span,
+    /// Give up an attempt to connect after this long.
+    pub connect_timeout: Span,
+}
+
+/// Where a client's connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Opening(ConnId),
+    Open(ConnId),
+}
+
+/// What an input meant for the connection comes to.
+#[derive(Debug)]
+pub(super) enum LinkEvent {
+    /// The channel is open.
+    Opened,
+    /// The connection is gone, whatever it carried with it.
+    Lost,
+    /// Something else: the client's own business.
+    Other(Input<Message>),
+    /// Nothing that concerns the client.
+    Nothing,
+}
+
+/// A client's connection and channel.
+#[derive(Clone, Debug)]
+pub(super) struct Link {
+    config: LinkConfig,
+    state: State,
+    next_node: usize,
+    received: u64,
+    sent: u64,
+    silent_checks: u32,
+    check_now: bool,
+    attempt: u32,
+}
+
+impl Link {
+    pub(super) fn new(config: LinkConfig) -> Link {
+        Link {
+            config,
+            state: State::Waiting,
+            next_node: 0,
+            received: 0,
+            sent: 0,
+            silent_checks: 0,
+            check_now: false,
+            attempt: 0,
+        }
+    }
+
+    /// The connection, if its channel is open.
+    pub(super) fn open(&self) -> Option<ConnId> {
+        match self.state {
+            State::Open(conn) => Some(conn),
+            _ => None,
+        }
+    }
+
+    /// Starts to connect to the next node of the list.
+    pub(super) fn connect<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let node = self.config.nodes[self.next_node % self.config.nodes.len()];
+        self.next_node += 1;
+        self.attempt += 1;
+        self.state = State::Opening(ctx.connect(node, AMQP));
+        let attempt = self.attempt;
+        ctx.after(self.config.connect_timeout, Lane::MAIN, Message::ConnectTimeout { attempt });
+    }
+
+    /// Takes an input that may concern the connection.
+    pub(super) fn handle<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        input: Input<Message>,
+    ) -> LinkEvent {
+        match input {
+            Input::Connected { conn } if self.state == State::Opening(conn) => {
+                self.step(ctx, conn, 0);
+                LinkEvent::Nothing
+            }
+            Input::Message { conn, body: Message::HandshakeOk { step } }
+                if self.state == State::Opening(conn) =>
+            {
+                if step + 1 < HANDSHAKE_STEPS {
+                    self.step(ctx, conn, step + 1);
+                    return LinkEvent::Nothing;
+                }
+                self.state = State::Open(conn);
+                self.received = ctx.bytes_received(conn);
+                self.silent_checks = 0;
+                if !self.config.heartbeat.is_zero() {
+                    let attempt = self.attempt;
+                    let tick = Message::ClientHeartbeat { attempt };
+                    ctx.after(self.config.heartbeat / 2, Lane::MAIN, tick);
+                }
+                LinkEvent::Opened
+            }
+            Input::Message { conn, .. } if !self.is_current(conn) => LinkEvent::Nothing,
+            Input::Message { body: Message::Heartbeat, .. } => LinkEvent::Nothing,
+            Input::Failed { conn, .. } | Input::Closed { conn, .. } if self.is_current(conn) => {
+                self.lost(ctx)
+            }
+            Input::Local { body: Message::ConnectTimeout { attempt } } => match self.state {
+                State::Opening(conn) if attempt == self.attempt => {
+                    ctx.abort(conn);
+                    self.lost(ctx)
+                }
+                _ => LinkEvent::Nothing,
+            },
+            Input::Local { body: Message::Reconnect } => {
+                if self.state == State::Waiting {
+                    self.connect(ctx);
+                }
+                LinkEvent::Nothing
+            }
+            Input::Local { body: Message::ClientHeartbeat { attempt } } => {
+                if attempt == self.attempt { self.tick(ctx) } else { LinkEvent::Nothing }
+            }
+            other => LinkEvent::Other(other),
+        }
+    }
+
+    fn is_current(&self, conn: ConnId) -> bool {
+        self.state == State::Opening(conn) || self.state == State::Open(conn)
+    }
+
+    fn step<O: Observer>(&self, ctx: &mut Context<'_, Message, O>, conn: ConnId, step: u8) {
+        let heartbeat_ms = self.config.heartbeat.as_millis() as u32;
+        ctx.send(conn, Message::Handshake { step, heartbeat_ms }, 150);
+    }
+
+    fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> LinkEvent {
+        let was_open = matches!(self.state, State::Open(_));
+        self.state = State::Waiting;
+        ctx.after(self.config.reconnect_delay, Lane::MAIN, Message::Reconnect);
+        if was_open { LinkEvent::Lost } else { LinkEvent::Nothing }
+    }
+
+    /// Heartbeats as client libraries keep them: write when idle for half the interval, give up
+    /// after two intervals without a byte.
+    fn tick<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> LinkEvent {
+        let State::Open(conn) = self.state else { return LinkEvent::Nothing };
+        if ctx.bytes_sent(conn) == self.sent {
+            ctx.send(conn, Message::Heartbeat, 8);
+        }
+        self.sent = ctx.bytes_sent(conn);
+        self.check_now = !self.check_now;
+        if self.check_now {
+            let received = ctx.bytes_received(conn);
+            self.silent_checks = if received == self.received { self.silent_checks + 1 } else { 0 };
+            self.received = received;
+            if self.silent_checks >= 2 {
+                ctx.abort(conn);
+                return self.lost(ctx);
+            }
+        }
+        let attempt = self.attempt;
+        let tick = Message::ClientHeartbeat { attempt };
+        ctx.after(self.config.heartbeat / 2, Lane::MAIN, tick);
+        LinkEvent::Nothing
+    }
+
+    /// The process has died: nothing is left of its connection.
+    pub(super) fn forget(&mut self) {
+        self.state = State::Waiting;
+    }
+}

@@ -1,0 +1,238 @@
+//! Everything that travels between RabbitMQ's processes and its clients, and their timers.
+
+use crate::observe::{MessageRange, NodeId};
+use crate::world::{ConnId, Lane};
+
+use super::broker::gm::{Activity, CatchUp, Instruction};
+use super::broker::mnesia::{TableOp, Tables};
+use super::broker::sync::SyncBatch;
+
+/// A queue of the scenario, by its order there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueueId(pub u32);
+
+/// An exchange of the scenario; 0 is the default exchange, whose routing key is a queue's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExchangeId(pub u32);
+
+impl ExchangeId {
+    /// The default exchange `""`.
+    pub const DEFAULT: ExchangeId = ExchangeId(0);
+}
+
+/// A routing key, by its place in the plan's table of keys. On the default exchange it is a
+/// [`QueueId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoutingKey(pub u32);
+
+/// An Erlang process: a lane of a broker node. Never reused, so it also names one incarnation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pid {
+    /// Where it runs.
+    pub node: NodeId,
+    /// Which process there.
+    pub lane: Lane,
+}
+
+/// Properties of a published message that the broker acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Properties {
+    /// `delivery_mode = 2`.
+    pub persistent: bool,
+    /// `mandatory`: return it if it cannot be routed.
+    pub mandatory: bool,
+    /// The channel is in confirm mode.
+    pub confirm: bool,
+}
+
+/// Why a monitored process is reported down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DownReason {
+    /// Its node cannot be reached, or went away.
+    NoConnection,
+    /// There is no such process (any more).
+    NoProc,
+    /// It was shut down in an orderly way.
+    Shutdown,
+    /// It ended because its work was over (queue deleted, connection closed).
+    Normal,
+}
+
+/// A number by which one publish is known in its channel, from 1.
+pub type PublishSeq = u64;
+
+/// A message's place in its queue, the same on the leader and on every mirror.
+pub type QueueSeq = u64;
+
+/// A message's consumer-side number in its channel.
+pub type DeliveryTag = u64;
+
+/// What is sent, and to whom.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "fields are the arguments of the method or call that is named")]
+pub enum Message {
+    // ---- AMQP, client to server
+    /// One step of opening a connection and a channel.
+    Handshake { step: u8, heartbeat_ms: u32 },
+    /// `basic.publish`.
+    BasicPublish {
+        exchange: ExchangeId,
+        key: RoutingKey,
+        message: MessageRange,
+        properties: Properties,
+    },
+    /// `basic.consume`; `prefetch` 0 is unlimited.
+    BasicConsume { queue: QueueId, prefetch: u32, no_ack: bool },
+    /// `basic.cancel` by the consumer.
+    BasicCancel { queue: QueueId },
+    /// `basic.ack`.
+    BasicAck { tag: DeliveryTag, multiple: bool },
+    /// `basic.nack` with `requeue = true`.
+    BasicRequeue { tag: DeliveryTag, multiple: bool },
+
+    // ---- AMQP, server to client
+    /// Answer to a step of the handshake.
+    HandshakeOk { step: u8 },
+    /// `basic.return` 312 NO_ROUTE.
+    BasicReturn { message: MessageRange, seq: PublishSeq },
+    /// Publisher confirm.
+    ConfirmAck { seq: PublishSeq, multiple: bool },
+    /// Negative publisher confirm.
+    ConfirmNack { seq: PublishSeq, multiple: bool },
+    /// `basic.consume-ok`.
+    ConsumeOk { queue: QueueId },
+    /// `basic.cancel` by the server: the queue is gone or cannot be reached.
+    ServerCancel { queue: QueueId },
+    /// `channel.close` 404 NOT_FOUND for a `basic.consume`; the client must open a new channel.
+    ChannelNotFound { queue: QueueId },
+    /// `basic.deliver`.
+    BasicDeliver { queue: QueueId, tag: DeliveryTag, message: MessageRange, redelivered: bool },
+
+    // ---- both directions
+    /// Heartbeat frame, or the distribution's tick.
+    Heartbeat,
+
+    // ---- between processes: channel and queue
+    /// A publish on its way to a queue's leader or one of its mirrors.
+    Deliver {
+        queue: QueueId,
+        channel: Pid,
+        seq: PublishSeq,
+        message: MessageRange,
+        properties: Properties,
+    },
+    /// `count` publishes of a channel, from `first` on, are safe at this replica.
+    Confirm { queue: QueueId, from: Pid, first: PublishSeq, count: u32 },
+    /// A channel subscribes; a call, answered by `Subscribed` or by the process's death.
+    Subscribe { queue: QueueId, channel: Pid, prefetch: u32, no_ack: bool },
+    /// Answer to `Subscribe`.
+    Subscribed { queue: QueueId, from: Pid },
+    /// A channel cancels its consumer.
+    Unsubscribe { channel: Pid },
+    /// A message on its way to a consumer's channel.
+    Push { queue: QueueId, from: Pid, id: QueueSeq, message: MessageRange, redelivered: bool },
+    /// A consumer acknowledged `count` messages of this queue from `first` on.
+    Settle { channel: Pid, first: QueueSeq, count: u32 },
+    /// A consumer gives `count` messages back.
+    GiveBack { channel: Pid, first: QueueSeq, count: u32 },
+    /// The channel's writer has passed `count` deliveries on.
+    NotifySent { channel: Pid, count: u32 },
+
+    // ---- Erlang's own signals
+    /// Monitor a process of the receiving node.
+    Monitor { watcher: Pid, watched: Pid },
+    /// A monitored process is down.
+    Down { pid: Pid, reason: DownReason },
+
+    // ---- mirrored queues
+    /// A leader's instruction to its own ring member, to be multicast.
+    GmBroadcast { instruction: Instruction },
+    /// Ring traffic.
+    GmActivity(Box<Activity>),
+    /// Ring traffic after a neighbour's death.
+    GmCatchUp(Box<CatchUp>),
+    /// A ring member passes an instruction to its own replica, in ring order.
+    GmDeliver { instruction: Instruction },
+    /// A ring member tells its own replica of a member's death, in ring order.
+    GmDeath { dead: Pid },
+    /// The 100 ms that a ring member waits before it records a neighbour's death are over.
+    GmGraceOver { dead: Pid },
+    /// The ring changed: look at your neighbours.
+    GmView,
+    /// A mirror asks the leader for its depth, after joining.
+    RequestDepth { mirror: Pid },
+    /// Synchronise the mirrors that need it.
+    SyncMirrors,
+    /// The leader offers a synchronisation.
+    SyncStart { leader: Pid, depth: u64 },
+    /// A mirror is ready for the first or the next batch.
+    SyncNext { mirror: Pid },
+    /// One batch of the leader's queue.
+    SyncMessages(Box<SyncBatch>),
+    /// The synchronisation is complete.
+    SyncComplete { leader: Pid },
+    /// The leader shuts down and nobody may take over: stop.
+    StopMirror,
+    /// The tables name this mirror as the leader.
+    Promote,
+    /// The node stops: make all durable and end.
+    Terminate,
+
+    // ---- Mnesia and the node monitor
+    /// A transaction's first phase.
+    MnesiaPrepare { from: NodeId, transaction: u32 },
+    /// The vote on it.
+    MnesiaVote { from: NodeId, transaction: u32 },
+    /// A transaction's outcome: change the tables.
+    MnesiaCommit { op: Box<TableOp> },
+    /// A booting node asks for the state of a peer.
+    MnesiaHello { from: NodeId, incarnation: u32 },
+    /// The answer: whether the peer runs, waits, and whom it saw last.
+    MnesiaStatus { from: NodeId, running: bool, waiting: bool },
+    /// A booting node asks a running peer for its tables.
+    MnesiaFetch { from: NodeId },
+    /// The tables.
+    MnesiaTables(Box<Tables>),
+    /// A node has joined: `from` now runs RabbitMQ on these tables.
+    NodeRunning { from: NodeId },
+
+    // ---- a process's own timers and completions
+    /// The mailbox is empty: flush what waits.
+    Idle,
+    /// The journal's flush is durable.
+    JournalSynced,
+    /// The flush interval under load is over, or the process has been idle that long.
+    SyncTimer,
+    /// Check heartbeats, or tick the distribution.
+    Tick,
+    /// Boot continues.
+    BootStep,
+    /// Look for members that are down, once a second.
+    PingDownNodes,
+    /// A channel's call may be tried again.
+    RetryCall,
+    /// An attempt to reach a member took too long.
+    SetupTimeout { conn: ConnId },
+    /// The clean-up after a member's failure has come to the tables.
+    NodeDownCleanUp { node: NodeId },
+    /// The transaction's own time is over.
+    TransactionDone { transaction: u32 },
+    /// A mirror is started here.
+    StartMirror { queue: QueueId },
+    /// The node stops, and it is this queue's turn.
+    EndReplica { queue: QueueId },
+    /// A client's pace: the next message is due.
+    ClientTimer,
+    /// A client tries the next node.
+    Reconnect,
+    /// A client's attempt to connect has taken too long.
+    ConnectTimeout { attempt: u32 },
+    /// A client's connection is due for a heartbeat.
+    ClientHeartbeat { attempt: u32 },
+    /// A producer checks its unanswered sends.
+    SendTimeout,
+    /// A consumer's application is through with its message.
+    Processed { session: u32 },
+    /// A consumer subscribes again.
+    Resubscribe,
+}

@@ -1,0 +1,319 @@
+//! What a scenario asks for, resolved but for the seed; from it and a seed comes a run's set-up.
+
+use std::sync::Arc;
+
+use crate::engine::{Distribution, Limits, Span, Stream};
+use crate::observe::{
+    Catalog, ConsumerId, ConsumerInfo, DestinationId, DestinationInfo, NodeId, NodeInfo, NodeKind,
+    ProducerId, ProducerInfo,
+};
+use crate::workload::Load;
+use crate::world::{Host, Lane, PlannedFault, Setup, Topology};
+
+use super::broker::Broker;
+use super::broker::mnesia::{Member, QueueRecord, Tables};
+use super::client::{Consumer, ConsumerConfig, LinkConfig, Producer, ProducerConfig};
+use super::config::{Config, Costs, Queue};
+use super::machine::RabbitMachine;
+use super::message::{ExchangeId, Pid, Properties, QueueId, RoutingKey};
+use super::words;
+
+/// A producer of the scenario.
+#[derive(Clone, Debug)]
+pub struct ProducerSpec {
+    /// What it is asked to do.
+    pub load: Load,
+    /// How it connects.
+    pub link: LinkConfig,
+    /// Where it publishes to.
+    pub exchange: ExchangeId,
+    /// With which key.
+    pub key: RoutingKey,
+    /// With which properties.
+    pub properties: Properties,
+    /// See [`ProducerConfig::window`].
+    pub window: Option<u32>,
+    /// See [`ProducerConfig::republish`].
+    pub republish: bool,
+    /// See [`ProducerConfig::republish_delay`].
+    pub republish_delay: Span,
+    /// See [`ProducerConfig::send_timeout`].
+    pub send_timeout: Option<Span>,
+}
+
+/// A consumer of the scenario.
+#[derive(Clone, Debug)]
+pub struct ConsumerSpec {
+    /// Its name.
+    pub name: String,
+    /// How it connects.
+    pub link: LinkConfig,
+    /// What it reads.
+    pub queue: QueueId,
+    /// `ack = "automatic"`.
+    pub no_ack: bool,
+    /// Most deliveries without acknowledgement; 0 is unlimited.
+    pub prefetch: u32,
+    /// See [`ConsumerConfig::processing`].
+    pub processing: Distribution,
+    /// See [`ConsumerConfig::resubscribe_delay`].
+    pub resubscribe_delay: Span,
+    /// When it starts.
+    pub start: Span,
+}
+
+/// A scenario of this family, resolved.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Hosts and network: the brokers, then the producers, consumers and auditors.
+    pub topology: Topology,
+    /// How many of the hosts are brokers.
+    pub brokers: u32,
+    /// The queues.
+    pub queues: Vec<Queue>,
+    /// See [`Config::routes`].
+    pub routes: Vec<Vec<Vec<QueueId>>>,
+    /// The producers.
+    pub producers: Vec<ProducerSpec>,
+    /// The consumers.
+    pub consumers: Vec<ConsumerSpec>,
+    /// The faults.
+    pub faults: Vec<PlannedFault>,
+    /// `net_ticktime`.
+    pub net_ticktime: Span,
+    /// `net_setuptime`.
+    pub net_setuptime: Span,
+    /// `heartbeat`.
+    pub heartbeat: Span,
+    /// `queue_index_max_journal_entries`.
+    pub max_journal_entries: u64,
+    /// From a node's start to its Mnesia.
+    pub boot_time: Distribution,
+    /// CPU costs.
+    pub costs: Costs,
+    /// `duration`.
+    pub duration: Span,
+    /// `drain`.
+    pub drain: Span,
+    /// `max-events`.
+    pub limits: Limits,
+}
+
+/// An auditor reads this many messages ahead.
+const AUDITOR_PREFETCH: u32 = 1_000;
+
+impl Spec {
+    /// The queues without a consumer, which an auditor reads at the end.
+    #[must_use]
+    pub fn unread_queues(&self) -> Vec<QueueId> {
+        (0..self.queues.len() as u32)
+            .map(QueueId)
+            .filter(|queue| self.consumers.iter().all(|consumer| consumer.queue != *queue))
+            .collect()
+    }
+
+    /// The name of the auditor's host for a queue.
+    #[must_use]
+    pub fn auditor_name(queue: &str) -> String {
+        format!("auditor.{queue}")
+    }
+
+    /// Adds the clients' hosts to the topology: one each, all like `like`.
+    pub fn add_client_hosts(&mut self, like: &Host) {
+        let producers = self.producers.iter().map(|p| (p.load.name.clone(), NodeKind::Producer));
+        let consumers = self.consumers.iter().map(|c| (c.name.clone(), NodeKind::Consumer));
+        let auditors = self.unread_queues().into_iter().map(|queue| {
+            (Spec::auditor_name(&self.queues[queue.0 as usize].name), NodeKind::Auditor)
+        });
+        let clients: Vec<_> = producers.chain(consumers).chain(auditors).collect();
+        for (name, kind) in clients {
+            self.topology.add(Host { name, kind, ..like.clone() });
+        }
+    }
+
+    /// The names of the run.
+    #[must_use]
+    pub fn catalog(&self) -> Catalog {
+        let host = |index: usize| NodeId(self.brokers + index as u32);
+        let nodes = self.topology.hosts.iter();
+        let nodes = nodes.map(|host| NodeInfo { name: host.name.clone(), kind: host.kind });
+        let mut found = Vec::new();
+        let config = self.config(self.tables(&mut Stream::fixed(0, "names")));
+        let producers = self.producers.iter().enumerate().map(|(index, producer)| {
+            config.route(producer.exchange, producer.key, &mut found);
+            ProducerInfo {
+                name: producer.load.name.clone(),
+                node: host(index),
+                destinations: found.iter().map(|queue| DestinationId(queue.0)).collect(),
+                unanswered: !producer.properties.confirm,
+            }
+        });
+        let producers: Vec<_> = producers.collect();
+        let read = self.consumers.iter().map(|c| (c.name.clone(), c.queue, false));
+        let audited = self
+            .unread_queues()
+            .into_iter()
+            .map(|queue| (Spec::auditor_name(&self.queues[queue.0 as usize].name), queue, true));
+        let consumers = read.chain(audited).enumerate().map(|(index, (name, queue, auditor))| {
+            let node = host(self.producers.len() + index);
+            ConsumerInfo { name, node, destinations: vec![DestinationId(queue.0)], auditor }
+        });
+        Catalog {
+            nodes: nodes.collect(),
+            consumers: consumers.collect(),
+            producers,
+            destinations: self
+                .queues
+                .iter()
+                .map(|queue| DestinationInfo { name: queue.name.clone() })
+                .collect(),
+            faults: self.faults.iter().map(|fault| fault.text.clone()).collect(),
+            causes: words::CAUSES,
+            conditions: words::CONDITIONS,
+            roles: words::ROLES,
+            events: words::EVENTS,
+        }
+    }
+
+    fn config(&self, tables: Tables) -> Config {
+        Config {
+            members: (0..self.brokers).map(NodeId).collect(),
+            queues: self.queues.clone(),
+            routes: self.routes.clone(),
+            tables,
+            net_ticktime: self.net_ticktime,
+            net_setuptime: self.net_setuptime,
+            heartbeat: self.heartbeat,
+            boot_time: self.boot_time.clone(),
+            max_journal_entries: self.max_journal_entries,
+            costs: self.costs.clone(),
+        }
+    }
+
+    /// The tables at time zero: every queue is led from its home, its mirrors have joined one after
+    /// the other and are synchronised. Processes are numbered in the order in which the nodes start
+    /// them: by queue, a replica and then its ring member.
+    fn tables(&self, stream: &mut Stream) -> Tables {
+        let mut tables = Tables::new(self.queues.len());
+        let mut next_lane = vec![Lane::MAIN.0 + 1; self.brokers as usize];
+        let mut start = |node: NodeId| {
+            let lane = &mut next_lane[node.index()];
+            *lane += 1;
+            Pid { node, lane: Lane(*lane - 1) }
+        };
+        for (index, queue) in self.queues.iter().enumerate() {
+            let leader = start(queue.home);
+            let mut record = QueueRecord::of(leader);
+            if queue.mirroring.is_some() {
+                record.ring.push(Member { gm: start(queue.home), replica: leader });
+                for node in (0..self.brokers).map(NodeId).filter(|node| *node != queue.home) {
+                    let replica = start(node);
+                    let member = Member { gm: start(node), replica };
+                    // A joiner goes to the right of a random member (gm.erl: `join_group`).
+                    let at = stream.below(record.ring.len() as u64) as usize;
+                    record.ring.insert(at + 1, member);
+                    record.mirrors.push(replica);
+                    record.synchronised.push(replica);
+                }
+            }
+            tables.durable[index] = queue.durable.then_some(leader);
+            tables.queues[index] = Some(record);
+        }
+        tables
+    }
+
+    /// The set-up of the run with this seed.
+    #[must_use]
+    pub fn setup(&self, seed: u64) -> Setup<RabbitMachine> {
+        let config = Arc::new(self.config(self.tables(&mut Stream::fixed(seed, "rings"))));
+        let mut machines: Vec<RabbitMachine> = (0..self.brokers)
+            .map(|node| Broker::new(config.clone(), NodeId(node)))
+            .map(|broker| RabbitMachine::Broker(Box::new(broker)))
+            .collect();
+        for (index, producer) in self.producers.iter().enumerate() {
+            let config = self.producer(seed, ProducerId(index as u32), producer);
+            machines.push(RabbitMachine::Producer(Box::new(Producer::new(config))));
+        }
+        let mut next = 0;
+        let mut id = || {
+            next += 1;
+            ConsumerId(next - 1)
+        };
+        for consumer in &self.consumers {
+            let config = ConsumerConfig {
+                id: id(),
+                link: consumer.link.clone(),
+                queues: vec![consumer.queue],
+                no_ack: consumer.no_ack,
+                prefetch: consumer.prefetch,
+                processing: consumer.processing.clone(),
+                resubscribe_delay: consumer.resubscribe_delay,
+                start: Some(consumer.start),
+                cost: self.costs.client,
+            };
+            machines.push(RabbitMachine::Consumer(Box::new(Consumer::new(config))));
+        }
+        for queue in self.unread_queues() {
+            let config = self.auditor(id(), queue);
+            machines.push(RabbitMachine::Consumer(Box::new(Consumer::new(config))));
+        }
+        let brokers = (0..self.brokers).map(NodeId);
+        let established = brokers
+            .flat_map(|from| (from.0 + 1..self.brokers).map(move |to| (from, NodeId(to))))
+            .collect();
+        Setup {
+            seed,
+            topology: self.topology.clone(),
+            machines,
+            established,
+            faults: self.faults.clone(),
+            duration: self.duration,
+            drain: self.drain,
+            limits: self.limits,
+        }
+    }
+
+    fn producer(&self, seed: u64, id: ProducerId, producer: &ProducerSpec) -> ProducerConfig {
+        let name = &producer.load.name;
+        ProducerConfig {
+            id,
+            link: producer.link.clone(),
+            pacer: producer.load.pacer(self.duration),
+            streams: (
+                Stream::fixed(seed, &format!("pace of {name}")),
+                Stream::fixed(seed, &format!("sizes of {name}")),
+            ),
+            sizes: producer.load.sizes.clone(),
+            exchange: producer.exchange,
+            key: producer.key,
+            properties: producer.properties,
+            window: producer.window,
+            republish: producer.republish,
+            republish_delay: producer.republish_delay,
+            send_timeout: producer.send_timeout,
+            cost: self.costs.client,
+        }
+    }
+
+    /// An auditor tries every node, the queue's home first.
+    fn auditor(&self, id: ConsumerId, queue: QueueId) -> ConsumerConfig {
+        let home = self.queues[queue.0 as usize].home;
+        let others = (0..self.brokers).map(NodeId).filter(|node| *node != home);
+        ConsumerConfig {
+            id,
+            link: LinkConfig {
+                nodes: std::iter::once(home).chain(others).collect(),
+                reconnect_delay: Span::from_millis(100),
+                heartbeat: Span::from_secs(10),
+                connect_timeout: Span::from_secs(5),
+            },
+            queues: vec![queue],
+            no_ack: false,
+            prefetch: AUDITOR_PREFETCH,
+            processing: Distribution::Constant(0),
+            resubscribe_delay: Span::from_millis(100),
+            start: None,
+            cost: self.costs.client,
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! RabbitMQ's words for the catalogue: causes, conditions, roles, events and selectors.
+
+use crate::observe::{
+    BecauseId, Cause, CauseId, CauseKind, EventId, EventWord, Removal, RoleId, RoleRank, RoleWord,
+};
+use crate::world::{Argument, SelectorSpec};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $module:ident: $id:ident { $($(#[$word_doc:meta])* $name:ident = $index:literal,)* }) => {
+        $(#[$doc])*
+        pub mod $module {
+            use super::$id;
+            $($(#[$word_doc])* pub const $name: $id = $id($index);)*
+        }
+    };
+}
+
+words! {
+    /// Ids into [`CAUSES`].
+    cause: CauseId {
+        /// A consumer acknowledged it, or it was pushed with automatic acknowledgement.
+        CONSUMED = 0,
+        /// Routed to no queue and confirmed all the same.
+        UNROUTABLE_CONFIRMED = 1,
+        /// Routed to no queue; no confirm was asked for.
+        UNROUTABLE_DROPPED = 2,
+        /// A transient message was in RAM when its node went down.
+        TRANSIENT_DROPPED = 3,
+        /// The non-durable queue went away with its node.
+        QUEUE_NOT_DURABLE = 4,
+        /// In the queue process's own buffer when it was killed.
+        PROCESS_BUFFER_LOST = 5,
+        /// Written but not yet durable when the host lost power.
+        PAGE_CACHE_LOST = 6,
+        /// The disk was wiped.
+        DISK_WIPED = 7,
+        /// A replica that rejoins starts empty and deletes its old contents.
+        WIPED_ON_REJOIN = 8,
+        /// A mirror purges itself before or after a synchronisation.
+        PURGED_FOR_SYNC = 9,
+        /// A mirror that may not be promoted deletes its contents and stops.
+        MIRROR_STOPPED = 10,
+
+    }
+}
+
+/// Why a copy ceases to exist or is never made.
+pub const CAUSES: &[Cause] = &[
+    Cause {
+        name: "consumed",
+        kind: CauseKind::Settled,
+        meaning: "a consumer acknowledged it, or it was delivered with automatic acknowledgement",
+        precedence: 0,
+    },
+    Cause {
+        name: "unroutable-confirmed",
+        kind: CauseKind::Lost,
+        meaning: "no queue matched where it was published; the broker confirmed and dropped it",
+        precedence: 9,
+    },
+    Cause {
+        name: "unroutable-dropped",
+        kind: CauseKind::Lost,
+        meaning: "no queue matched where it was published; no confirm was asked for",
+        precedence: 9,
+    },
+    Cause {
+        name: "transient-dropped",
+        kind: CauseKind::Lost,
+        meaning: "a transient message lives in memory only and went with its node",
+        precedence: 6,
+    },
+    Cause {
+        name: "queue-not-durable",
+        kind: CauseKind::Lost,
+        meaning: "a non-durable queue and all that is in it go with their node",
+        precedence: 7,
+    },
+    Cause {
+        name: "process-buffer-lost",
+        kind: CauseKind::Lost,
+        meaning: "it was in the queue process's journal buffer, not yet written, when that was killed",
+        precedence: 5,
+    },
+    Cause {
+        name: "page-cache-lost",
+        kind: CauseKind::Lost,
+        meaning: "it was written but not yet on the disk when the host lost power",
+        precedence: 5,
+    },
+    Cause {
+        name: "disk-wiped",
+        kind: CauseKind::Lost,
+        meaning: "the disk that held it was wiped",
+        precedence: 8,
+    },
+    Cause {
+        name: "wiped-on-rejoin",
+        kind: CauseKind::Lost,
+        meaning: "a replica that rejoins deletes its old contents and starts empty",
+        precedence: 4,
+    },
+    Cause {
+        name: "purged-for-sync",
+        kind: CauseKind::Lost,
+        meaning: "a mirror empties itself when a synchronisation begins, or when it fails midway",
+        precedence: 3,
+    },
+    Cause {
+        name: "mirror-stopped",
+        kind: CauseKind::Lost,
+        meaning: "a mirror that may not be promoted deletes its contents and stops",
+        precedence: 4,
+    },
+];
+
+words! {
+    /// Ids into [`CONDITIONS`].
+    because: BecauseId {
+        /// Nothing to name.
+        NONE = 0,
+        /// The queue's home node was down, so its record was not in the routing tables.
+        HOME_NODE_DOWN = 1,
+        /// The queue is not durable and had gone with its node.
+        QUEUE_GONE = 2,
+        /// No binding matches the routing key.
+        NO_BINDING = 3,
+        /// The message was published as transient.
+        TRANSIENT_MESSAGE = 4,
+        /// No flush had happened yet.
+        NOT_FLUSHED = 5,
+        /// A mirror that lacked it had been promoted.
+        UNSYNCED_MIRROR_PROMOTED = 6,
+        /// Another leader exists: the cluster was split or had moved on.
+        ANOTHER_LEADER = 7,
+        /// The leader shut down while no synchronised mirror was there.
+        NO_SYNCHRONISED_MIRROR = 8,
+    }
+}
+
+/// What made a copy the last one.
+pub const CONDITIONS: &[&str] = &[
+    "none",
+    "home-node-down",
+    "queue-gone",
+    "no-binding",
+    "transient-message",
+    "not-flushed",
+    "unsynced-mirror-promoted",
+    "another-leader",
+    "no-synchronised-mirror",
+];
+
+words! {
+    /// Ids into [`ROLES`].
+    role: RoleId {
+        /// The process through which all client work goes.
+        LEADER = 0,
+        /// A mirror with all that the leader has.
+        MIRROR = 1,
+        /// A mirror that lacks older messages.
+        UNSYNCHRONISED_MIRROR = 2,
+        /// The queue's process is stopped; its contents wait on this node's disk.
+        DOWN = 3,
+    }
+}
+
+/// What a node is to a queue.
+pub const ROLES: &[RoleWord] = &[
+    RoleWord { name: "leader", rank: RoleRank::Leader },
+    RoleWord { name: "mirror", rank: RoleRank::InSync },
+    RoleWord { name: "unsynchronised-mirror", rank: RoleRank::Lagging },
+    RoleWord { name: "down", rank: RoleRank::Lagging },
+];
+
+words! {
+    /// Ids into [`EVENTS`].
+    event: EventId {
+        /// A node sees another one go.
+        NODE_DOWN = 0,
+        /// A node sees another one come.
+        NODE_UP = 1,
+        /// A ring member is recorded as dead.
+        REPLICA_DOWN = 2,
+        /// A mirror becomes leader.
+        PROMOTED = 3,
+        /// A mirror joins empty.
+        MIRROR_ADDED = 4,
+        /// A synchronisation begins; the queue stands still.
+        SYNC_STARTED = 5,
+        /// A synchronisation ends.
+        SYNC_FINISHED = 6,
+        /// A queue is recovered from disk.
+        QUEUE_RECOVERED = 7,
+        /// A queue's record leaves the routing tables.
+        QUEUE_UNAVAILABLE = 8,
+        /// Nobody may take over.
+        PROMOTION_REFUSED = 9,
+        /// Mirrors are told to stop with the leader.
+        MIRRORS_STOPPED = 10,
+        /// Two nodes that had given each other up meet again.
+        PARTITIONED = 11,
+        /// A mirror has all messages of the leader.
+        SYNCHRONISED = 12,
+        /// A consumer was cancelled by the server.
+        CONSUMER_CANCELLED = 13,
+        /// A booting node waits for its peers' tables.
+        WAITING_FOR_TABLES = 14,
+    }
+}
+
+/// What happens in a cluster, close to the broker's own log lines.
+pub const EVENTS: &[EventWord] = &[
+    EventWord { name: "node-down", meaning: "rabbit on node SUBJECT down, as NODE sees it" },
+    EventWord { name: "node-up", meaning: "rabbit on node SUBJECT up, as NODE sees it" },
+    EventWord { name: "replica-down", meaning: "Detected replica on SUBJECT to be down" },
+    EventWord { name: "promoted", meaning: "Promoting mirror to leader; COUNT messages held" },
+    EventWord {
+        name: "mirror-added",
+        meaning: "Adding mirror: joined empty, COUNT messages behind",
+    },
+    EventWord { name: "sync-started", meaning: "Synchronising: COUNT messages to synchronise" },
+    EventWord { name: "sync-finished", meaning: "Synchronising: complete" },
+    EventWord { name: "queue-recovered", meaning: "queue recovered from disk with COUNT messages" },
+    EventWord {
+        name: "queue-unavailable",
+        meaning: "the record of a queue whose home node is down leaves this node's routing tables",
+    },
+    EventWord {
+        name: "promotion-refused",
+        meaning: "no synchronised mirror and ha-promote-on-failure=when-synced: nobody is promoted",
+    },
+    EventWord {
+        name: "mirrors-stopped",
+        meaning: "Stopping all nodes on master shutdown since no synchronised mirror is available",
+    },
+    EventWord {
+        name: "partitioned",
+        meaning: "Mnesia: inconsistent_database, running_partitioned_network, with SUBJECT",
+    },
+    EventWord { name: "synchronised", meaning: "a mirror now holds all messages of its leader" },
+    EventWord { name: "consumer-cancelled", meaning: "basic.cancel sent to a consumer" },
+    EventWord {
+        name: "waiting-for-tables",
+        meaning: "Waiting for Mnesia tables of a running peer",
+    },
+];
+
+/// The normal end of a copy.
+pub const CONSUMED: Removal = Removal { cause: cause::CONSUMED, because: because::NONE };
+
+/// Ids into [`SELECTORS`].
+pub mod selector {
+    /// `leader(queue)`.
+    pub const LEADER: u32 = 0;
+    /// `home(queue)`.
+    pub const HOME: u32 = 1;
+    /// `mirror(queue, n)`.
+    pub const MIRROR: u32 = 2;
+}
+
+/// What faults can be aimed at, beside the world's own selectors.
+pub const SELECTORS: &[SelectorSpec] = &[
+    SelectorSpec {
+        name: "leader",
+        arguments: &[Argument::Destination],
+        meaning: "the node whose process leads the queue",
+    },
+    SelectorSpec {
+        name: "home",
+        arguments: &[Argument::Destination],
+        meaning: "the home node of the queue: the same as its leader",
+    },
+    SelectorSpec {
+        name: "mirror",
+        arguments: &[Argument::Destination, Argument::Number],
+        meaning: "the node of the queue's mirror, counted from the oldest, which is 1",
+    },
+];

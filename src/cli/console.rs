@@ -1,0 +1,76 @@
+//! Terminal, colours, progress.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Prints to stdout. A reader that has gone away (`| head`) is no error.
+pub(super) fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}
+
+/// Prints an error: one clear message.
+pub(super) fn error(text: &str) {
+    let mut out = io::stderr().lock();
+    let _ = writeln!(out, "mqsim: {}", text.trim_end());
+}
+
+/// Whether stdout may have colours: a terminal, and no `NO_COLOR` (<https://no-color.org>).
+pub(super) fn colors() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+    io::stdout().is_terminal() && !refused && !dumb
+}
+
+/// Progress on stderr, if that is a terminal; otherwise nothing at all.
+pub(super) fn progress(name: &str, seeds: u64, wanted: bool) -> ProgressBar {
+    if !wanted || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(seeds);
+    let template = if seeds > 1 {
+        "{msg} {wide_bar} {pos}/{len} seeds, {eta} left"
+    } else {
+        "{spinner} {msg} {elapsed}"
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.set_message(format!("simulating {name}"));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+/// Measures how long something takes.
+#[expect(clippy::disallowed_methods, reason = "for the speed line; no simulation sees it")]
+pub(super) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let result = work();
+    (result, start.elapsed())
+}
+
+/// A word as a POSIX shell takes it.
+pub(super) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@%_-+=:,./".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_a_shell() {
+        assert_eq!(shell_word("producer.p1.rate=5k/s"), "producer.p1.rate=5k/s");
+        assert_eq!(shell_word("a b"), "'a b'");
+        assert_eq!(shell_word("it's"), r"'it'\''s'");
+        assert_eq!(shell_word(""), "''");
+        assert_eq!(shell_word("a=\"x\""), "'a=\"x\"'");
+    }
+}

@@ -1,0 +1,63 @@
+//! The library behind the command line.
+
+use std::path::Path;
+
+use super::{Asked, Entry, Simulator, Topic};
+use crate::run;
+use crate::verdict::{METRICS, Report};
+
+/// mqsim itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Library;
+
+impl Simulator for Library {
+    type Prepared = run::Prepared;
+
+    fn load(&self, path: &Path, sets: &[String]) -> Result<run::Prepared, String> {
+        run::load(path, sets).map_err(|error| error.to_string())
+    }
+
+    fn name<'p>(&self, prepared: &'p run::Prepared) -> &'p str {
+        prepared.name()
+    }
+
+    fn seed(&self, prepared: &run::Prepared) -> u64 {
+        prepared.seed()
+    }
+
+    fn simulate(
+        &self,
+        prepared: &run::Prepared,
+        seeds: &[u64],
+        asked: Asked,
+        done: &(dyn Fn() + Sync),
+    ) -> Vec<Result<Report, String>> {
+        let results = run::simulate_many(prepared, seeds, asked.jobs, asked.max_events, done);
+        results.into_iter().map(|result| result.map_err(|error| error.to_string())).collect()
+    }
+
+    fn list(&self, topic: Topic) -> Vec<Entry> {
+        let entry = |(name, meaning): (&str, &str)| Entry {
+            name: name.to_owned(),
+            meaning: meaning.to_owned(),
+        };
+        match topic {
+            Topic::Modes => run::modes().iter().map(|m| entry((m.name, m.meaning))).collect(),
+            Topic::Faults => run::faults().iter().map(|f| entry((f.name, f.meaning))).collect(),
+            Topic::Selectors => {
+                run::selectors().iter().map(|s| entry((s.name, s.meaning))).collect()
+            }
+            Topic::Metrics => {
+                let described = |metric: &crate::verdict::Metric| Entry {
+                    name: metric.name.to_owned(),
+                    meaning: format!("{} ({})", metric.definition, metric.unit),
+                };
+                METRICS.iter().map(described).collect()
+            }
+        }
+    }
+
+    fn describe_mode(&self, name: &str) -> Option<String> {
+        run::describe_mode(name)
+    }
+}

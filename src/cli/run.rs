@@ -1,0 +1,224 @@
+//! `mqsim run`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::args::Run;
+use super::console;
+use super::exit::Exit;
+use super::interrupt::Interrupt;
+use super::simulator::{Asked, Simulator};
+use crate::report::folder::Reports;
+use crate::report::json::{Document, Failure, Scenario};
+use crate::report::{self, terminal};
+use crate::verdict::{Report, Verdict};
+
+/// One scenario of the call: where it stands and what it was prepared to.
+struct Task<P> {
+    path: String,
+    name: String,
+    prepared: P,
+}
+
+/// What became of one scenario.
+struct Outcome {
+    name: String,
+    folder: Option<String>,
+    reports: Vec<Report>,
+    failures: Vec<Failure>,
+}
+
+/// Loads everything, then simulates, prints and writes scenario by scenario.
+pub(super) fn execute(simulator: &impl Simulator, wanted: &Run) -> Exit {
+    let interrupt = match Interrupt::install() {
+        Ok(interrupt) => interrupt,
+        Err(error) => {
+            console::error(&format!("cannot handle signals: {error}"));
+            return Exit::Failure;
+        }
+    };
+    let Some(tasks) = load(simulator, wanted) else { return Exit::Input };
+    if !wanted.out.exists() {
+        interrupt.made(wanted.out.clone());
+    }
+    let folders = match interrupt.whole(|| Reports::open(&wanted.out)) {
+        Ok(folders) => folders,
+        Err(error) => {
+            console::error(&error.to_string());
+            return Exit::Failure;
+        }
+    };
+    let mut exit = Exit::Holds;
+    let mut outcomes = Vec::new();
+    for task in &tasks {
+        let (code, outcome) = one(simulator, wanted, task, &folders, &interrupt);
+        exit = exit.max(code);
+        // Only the document needs them all at once.
+        outcomes.extend(wanted.json.then_some(outcome));
+    }
+    if wanted.json {
+        let scenarios = outcomes.iter().map(|outcome| {
+            let (folder, failures) = (outcome.folder.clone(), outcome.failures.clone());
+            Scenario::new(&outcome.name, folder, &outcome.reports, failures)
+        });
+        console::print(&Document::new(exit.code(), scenarios.collect()).render());
+    }
+    folders.abandon();
+    exit
+}
+
+/// All scenarios of the call, or `None` after saying everything that is wrong with them.
+fn load<S: Simulator>(simulator: &S, wanted: &Run) -> Option<Vec<Task<S::Prepared>>> {
+    let mut tasks: Vec<Task<S::Prepared>> = Vec::new();
+    let mut wrong = false;
+    for path in &wanted.scenarios {
+        match simulator.load(path, &wanted.set) {
+            Ok(prepared) => {
+                let name = simulator.name(&prepared).to_owned();
+                tasks.push(Task { path: path.display().to_string(), name, prepared });
+            }
+            Err(message) => {
+                console::error(&message);
+                wrong = true;
+            }
+        }
+    }
+    for (i, task) in tasks.iter().enumerate() {
+        // On many file systems names that differ in case only are one folder.
+        let same = |other: &&Task<S::Prepared>| other.name.eq_ignore_ascii_case(&task.name);
+        if let Some(other) = tasks[..i].iter().find(same) {
+            let (name, first, second) = (&task.name, &other.path, &task.path);
+            console::error(&format!(
+                "{first} and {second} have the same name, {name}: their reports would be one folder"
+            ));
+            wrong = true;
+        }
+    }
+    (!wrong).then_some(tasks)
+}
+
+/// Simulates one scenario, writes its folder and prints its summary.
+fn one<S: Simulator>(
+    simulator: &S,
+    wanted: &Run,
+    task: &Task<S::Prepared>,
+    folders: &Reports,
+    interrupt: &Interrupt,
+) -> (Exit, Outcome) {
+    let seeds: Vec<u64> = match (&wanted.seeds, wanted.seed) {
+        (Some(range), _) => range.clone().collect(),
+        (None, Some(seed)) => vec![seed],
+        (None, None) => vec![simulator.seed(&task.prepared)],
+    };
+    let jobs = wanted.jobs.map_or_else(processors, |jobs| jobs as usize);
+    let asked = Asked { jobs, max_events: wanted.max_events };
+    let text = !wanted.quiet && !wanted.json;
+    let bar = console::progress(&task.name, seeds.len() as u64, text);
+    let mut outcome = Outcome::of(&task.name);
+    let ((), took) = console::timed(|| {
+        // In portions, so that not all details of thousands of seeds are in memory at once.
+        for seeds in seeds.chunks(jobs.saturating_mul(16)) {
+            let results = simulator.simulate(&task.prepared, seeds, asked, &|| bar.inc(1));
+            outcome.add(seeds, results);
+        }
+    });
+    bar.finish_and_clear();
+    for Failure { seed, message } in &outcome.failures {
+        console::error(&format!("{}, seed {seed}: {message}", task.name));
+    }
+    let mut exit = judge(&outcome);
+    // A report that lacks seeds would look complete: none is written.
+    if outcome.failures.is_empty() {
+        match interrupt.whole(|| write(folders, &outcome)) {
+            Ok(folder) => outcome.folder = Some(folder),
+            Err(message) => {
+                console::error(&message);
+                exit = Exit::Failure;
+            }
+        }
+    }
+    if text {
+        console::print(&printed(wanted, task, &outcome, took));
+    }
+    (exit, outcome)
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+impl Outcome {
+    /// Nothing yet.
+    fn of(name: &str) -> Outcome {
+        let (reports, failures) = (Vec::new(), Vec::new());
+        Outcome { name: name.to_owned(), folder: None, reports, failures }
+    }
+
+    /// Adds results, by whether they came to a report.
+    fn add(&mut self, seeds: &[u64], results: Vec<Result<Report, String>>) {
+        for (&seed, result) in seeds.iter().zip(results) {
+            match result {
+                Ok(report) => self.reports.push(report),
+                Err(message) => self.failures.push(Failure { seed, message }),
+            }
+        }
+        report::forget_details(&mut self.reports);
+    }
+}
+
+/// The exit code of one scenario: its worst seed's.
+fn judge(outcome: &Outcome) -> Exit {
+    let of = |report: &Report| match report::verdict(report) {
+        _ if report::is_defective(report) => Exit::Failure,
+        Verdict::Holds => Exit::Holds,
+        Verdict::Undecided => Exit::Undecided,
+        Verdict::Broken => Exit::Broken,
+    };
+    let failed = if outcome.failures.is_empty() { Exit::Holds } else { Exit::Failure };
+    outcome.reports.iter().map(of).fold(failed, Exit::max)
+}
+
+/// Writes the report folder; returns where it is.
+fn write(folders: &Reports, outcome: &Outcome) -> Result<String, String> {
+    let files = report::files(&outcome.reports).map_err(|error| error.to_string())?;
+    let folder = folders.write(&outcome.name, &files).map_err(|error| error.to_string())?;
+    Ok(folder.display().to_string())
+}
+
+/// What to print for one scenario: a page a seed, or an overview and the first broken seed's page.
+fn printed<P>(wanted: &Run, task: &Task<P>, outcome: &Outcome, took: Duration) -> String {
+    let color = console::colors();
+    let options = |report: &Report| terminal::Options {
+        color,
+        replay: replay(wanted, &task.path, report.seed),
+        took: (outcome.reports.len() == 1).then_some(took),
+        folder: outcome.folder.clone(),
+    };
+    match outcome.reports.as_slice() {
+        [] => String::new(),
+        [report] => terminal::summary(report, &options(report)) + "\n",
+        reports => {
+            let replay = |seed| replay(wanted, &task.path, seed);
+            let mut text = terminal::overview(reports, color, &replay);
+            let folder = outcome.folder.as_ref();
+            text += &folder.map_or(String::new(), |folder| format!("report: {folder}\n"));
+            let broken = reports.iter().find(|r| report::verdict(r) == Verdict::Broken);
+            if let Some(report) = broken {
+                text += &format!("\n{}", terminal::summary(report, &options(report)));
+            }
+            text + "\n"
+        }
+    }
+}
+
+/// The command that runs one seed of this call again.
+fn replay(wanted: &Run, path: &str, seed: u64) -> String {
+    let mut words = vec!["mqsim".to_owned(), "run".to_owned(), console::shell_word(path)];
+    words.push(format!("--seed {seed}"));
+    words.extend(wanted.set.iter().map(|set| format!("--set {}", console::shell_word(set))));
+    words.extend(wanted.max_events.map(|events| format!("--max-events {events}")));
+    if wanted.out != Path::new("reports") {
+        words.push(format!("--out {}", console::shell_word(&wanted.out.display().to_string())));
+    }
+    words.join(" ")
+}

@@ -1,0 +1,72 @@
+//! What the command line needs of the library. `run` provides it; tests have a double.
+
+use std::path::Path;
+
+use crate::verdict::Report;
+
+/// What the command line adds to a prepared scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// How many seeds to simulate at once.
+    pub jobs: usize,
+    /// Give up a run after so many events.
+    pub max_events: Option<u64>,
+}
+
+/// One line of `mqsim list`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What to write in a scenario.
+    pub name: String,
+    /// What it means, one sentence.
+    pub meaning: String,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// The broker architectures: values of `mode`.
+    Modes,
+    /// Kinds of fault.
+    Faults,
+    /// What `[[expect]]` can judge.
+    Metrics,
+    /// How targets are named.
+    Selectors,
+}
+
+/// Loads and simulates scenarios, and knows what can be written in them.
+pub trait Simulator {
+    /// A scenario that was read, checked and planned.
+    type Prepared;
+
+    /// Reads, checks and plans a scenario. The error is ready for people, with the place in the
+    /// file.
+    ///
+    /// # Errors
+    /// If the file cannot be read or says something that is not understood.
+    fn load(&self, path: &Path, sets: &[String]) -> Result<Self::Prepared, String>;
+
+    /// The scenario's name: that of its report folder.
+    fn name<'p>(&self, prepared: &'p Self::Prepared) -> &'p str;
+
+    /// The scenario's own seed.
+    fn seed(&self, prepared: &Self::Prepared) -> u64;
+
+    /// Simulates the seeds, results in their order. `done` is called after each, from any thread.
+    /// An error is one sentence for people: the run ran away, or the cluster contradicted itself.
+    fn simulate(
+        &self,
+        prepared: &Self::Prepared,
+        seeds: &[u64],
+        asked: Asked,
+        done: &(dyn Fn() + Sync),
+    ) -> Vec<Result<Report, String>>;
+
+    /// What can be written for a topic.
+    fn list(&self, topic: Topic) -> Vec<Entry>;
+
+    /// Everything that can be written in a scenario of this mode, as text; `None` if there is no
+    /// such mode.
+    fn describe_mode(&self, name: &str) -> Option<String>;
+}

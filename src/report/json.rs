@@ -1,0 +1,191 @@
+//! One JSON document for `--json`.
+//!
+//! Rows are those of the CSV files, with the columns' names as keys. 64-bit numbers that are names
+//! (seeds, fingerprints) are strings, since many readers keep only 53 bits of a number.
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::tables::{Cell, Column, Exporter, Rows, TABLES};
+use super::{verdict, verdict_word};
+use crate::verdict::Report;
+
+/// What `mqsim run --json` prints.
+#[derive(Serialize)]
+pub struct Document<'a> {
+    format: u32,
+    mqsim_version: &'static str,
+    exit_code: u8,
+    scenarios: Vec<Scenario<'a>>,
+}
+
+/// One scenario with its runs.
+#[derive(Serialize)]
+pub struct Scenario<'a> {
+    scenario: &'a str,
+    description: &'a str,
+    /// The report folder as given on the command line; absent if none was written.
+    folder: Option<String>,
+    runs: Vec<Run<'a>>,
+    /// Seeds that could not be simulated to their end.
+    failures: Vec<Failure>,
+}
+
+/// A seed that could not be simulated to its end.
+#[derive(Clone, Debug, Serialize)]
+pub struct Failure {
+    /// The seed.
+    #[serde(serialize_with = "as_text")]
+    pub seed: u64,
+    /// Why.
+    pub message: String,
+}
+
+#[derive(Serialize)]
+struct Run<'a> {
+    seed: String,
+    verdict: &'static str,
+    quiet: bool,
+    fingerprint: String,
+    ingredients: Ingredients<'a>,
+    expectations: Vec<Expectation<'a>>,
+    remarks: &'a [String],
+    summary: Table<'a>,
+    latency: Table<'a>,
+    loss: Table<'a>,
+    windows: Table<'a>,
+}
+
+#[derive(Serialize)]
+struct Expectation<'a> {
+    expect: &'a str,
+    measured: &'a str,
+    verdict: &'static str,
+    note: Option<&'a str>,
+}
+
+struct Ingredients<'a>(&'a [(&'static str, u64)]);
+
+/// The rows of a table as objects; a table with one row a seed is that one object.
+struct Table<'a> {
+    exporter: &'static dyn Exporter,
+    report: &'a Report,
+}
+
+/// One row as an object.
+struct Row<'a> {
+    columns: &'static [Column],
+    cells: &'a [Cell],
+}
+
+fn as_text<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(number)
+}
+
+impl Serialize for Ingredients<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, hash)| (name, format!("{hash:016x}"))))
+    }
+}
+
+impl Serialize for Table<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut rows: Vec<Vec<Cell>> = Vec::new();
+        let mut take = |row| rows.push(row);
+        self.exporter.rows(self.report, &mut Rows::new(&mut take));
+        let columns = self.exporter.columns();
+        let objects = rows.iter().map(|cells| Row { columns, cells });
+        if self.exporter.every_seed() {
+            let [row] = rows.as_slice() else { unreachable!("summary.csv has one row a seed") };
+            return Row { columns, cells: row }.serialize(serializer);
+        }
+        serializer.collect_seq(objects)
+    }
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.columns.len()))?;
+        for (column, cell) in self.columns.iter().zip(self.cells) {
+            map.serialize_entry(column.name, cell)?;
+        }
+        map.end()
+    }
+}
+
+fn table<'a>(file_name: &str, report: &'a Report) -> Table<'a> {
+    let exporter = TABLES.into_iter().find(|table| table.file_name() == file_name);
+    Table { exporter: exporter.expect("a table of that name"), report }
+}
+
+fn run(report: &Report) -> Run<'_> {
+    let expectations = report.expectations.iter().map(|judged| Expectation {
+        expect: &judged.text,
+        measured: &judged.measured,
+        verdict: verdict_word(judged.verdict),
+        note: judged.note.as_deref(),
+    });
+    Run {
+        seed: report.seed.to_string(),
+        verdict: verdict_word(verdict(report)),
+        quiet: report.quiet,
+        fingerprint: format!("{:016x}", report.fingerprint),
+        ingredients: Ingredients(&report.ingredients),
+        expectations: expectations.collect(),
+        remarks: &report.remarks,
+        summary: table("summary.csv", report),
+        latency: table("latency.csv", report),
+        loss: table("loss.csv", report),
+        windows: table("windows.csv", report),
+    }
+}
+
+impl<'a> Scenario<'a> {
+    /// A scenario with the reports of its seeds and those that failed.
+    #[must_use]
+    pub fn new(
+        name: &'a str,
+        folder: Option<String>,
+        reports: &'a [Report],
+        failures: Vec<Failure>,
+    ) -> Scenario<'a> {
+        let description = reports.first().map_or("", |report| report.description.as_str());
+        let runs = reports.iter().map(run).collect();
+        Scenario { scenario: name, description, folder, runs, failures }
+    }
+}
+
+impl<'a> Document<'a> {
+    /// The document for one call.
+    #[must_use]
+    pub fn new(exit_code: u8, scenarios: Vec<Scenario<'a>>) -> Document<'a> {
+        let mqsim_version = env!("CARGO_PKG_VERSION");
+        Document { format: 1, mqsim_version, exit_code, scenarios }
+    }
+
+    /// As text, indented, with a line end.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let text = serde_json::to_string_pretty(self);
+        text.expect("plain data without maps of other keys than text") + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn document() {
+        let mut reports = [fixture::crash_run()];
+        reports[0].seed = u64::MAX;
+        let failures = vec![Failure { seed: u64::MAX - 1, message: "ran away".to_owned() }];
+        let folder = Some("reports/mirror".to_owned());
+        let scenario = Scenario::new("mirror", folder, &reports, failures);
+        let text = Document::new(1, vec![scenario]).render();
+        insta::assert_snapshot!(text);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["scenarios"][0]["runs"][0]["seed"], "18446744073709551615");
+    }
+}

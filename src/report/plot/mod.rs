@@ -1,0 +1,85 @@
+//! SVG plots, drawn with plotters on whole pixels, so that the bytes are the same everywhere.
+
+mod canvas;
+mod latency;
+mod palette;
+mod panels;
+mod rows;
+mod scale;
+mod timeline;
+
+pub use canvas::PlotError;
+pub use latency::latency_svg;
+pub use timeline::timeline_svg;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::hash_name;
+    use crate::report::fixture;
+
+    /// The same bytes in every process and on every machine, not just twice in this one. After a
+    /// change of the plots that is meant, look at them and accept the new hashes.
+    #[test]
+    fn plots_are_the_same_bytes_everywhere() {
+        let runs = [fixture::crash_run(), fixture::quiet_run(), fixture::crowded_run()];
+        let hashes = runs.iter().map(|report| {
+            let timeline = hash_name(&timeline_svg(report).unwrap());
+            let latency = hash_name(&latency_svg(report).unwrap());
+            format!("timeline {timeline:016x}, latency {latency:016x}")
+        });
+        insta::assert_snapshot!(hashes.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn plots_are_well_formed_on_whole_pixels() {
+        let svg = timeline_svg(&fixture::crowded_run()).unwrap();
+        assert!(svg.contains("Ten queues &lt;on three nodes&gt; &amp; a nemesis"));
+        for attribute in ["x=\"", "y=\"", "width=\"", "height=\"", "x1=\"", "y2=\""] {
+            for value in svg.split(&format!(" {attribute}")).skip(1) {
+                let value = value.split_once('"').unwrap().0;
+                assert!(value.parse::<i32>().is_ok(), "{attribute}{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn odd_reports_can_be_drawn() {
+        let mut report = fixture::quiet_run();
+        report.timeline.buckets.clear();
+        report.lanes.clear();
+        report.latency.clear();
+        report.duration = crate::engine::Span::ZERO;
+        report.ended = crate::engine::Time::ZERO;
+        assert!(timeline_svg(&report).unwrap().ends_with("</svg>\n"));
+        assert!(latency_svg(&report).unwrap().contains("no latency was measured"));
+        report.timeline.bucket = crate::engine::Span::ZERO;
+        report.description = "a\u{0}b\nc".to_owned();
+        assert!(timeline_svg(&report).unwrap().contains("a b c"));
+        let mut tiny = fixture::crash_run();
+        tiny.timeline.bucket = crate::engine::Span::from_nanos(1);
+        tiny.latency[0].percentiles = vec![(0, 0), (99_999, u64::MAX), (100_000, u64::MAX)];
+        timeline_svg(&tiny).unwrap();
+        latency_svg(&tiny).unwrap();
+    }
+
+    /// Writes plots to look at: `MQSIM_PLOTS=folder cargo test plots_to_look_at`.
+    #[test]
+    fn plots_to_look_at() {
+        let Some(folder) = std::env::var_os("MQSIM_PLOTS") else { return };
+        let folder = std::path::Path::new(&folder);
+        for report in [fixture::crash_run(), fixture::quiet_run(), fixture::crowded_run()] {
+            let name = &report.scenario;
+            std::fs::write(
+                folder.join(format!("{name}-timeline.svg")),
+                timeline_svg(&report).unwrap(),
+            )
+            .unwrap();
+            std::fs::write(
+                folder.join(format!("{name}-latency.svg")),
+                latency_svg(&report).unwrap(),
+            )
+            .unwrap();
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `events.csv`: faults, node states, role and membership changes, elections.
+
+use super::{Cell, Column, Exporter, Rows, column};
+use crate::verdict::Report;
+
+/// Writes `events.csv`.
+pub(super) struct Events;
+
+const COLUMNS: &[Column] = &[
+    column(
+        "at_us",
+        "microseconds",
+        "When. Rows are in the order in which things happened, also within a microsecond.",
+    ),
+    column(
+        "kind",
+        "word",
+        "`fault`: a fault begins, ends or finds no target. `node`: a node changes state. `role`: a \
+         node's role for a destination changes. `event`: anything else, in the family's words.",
+    ),
+    column(
+        "what",
+        "words",
+        "`begun: `, `ended: ` or `skipped: ` and the fault; the new state; the new role or `none`; \
+         or the family's word.",
+    ),
+    column("node", "name", "Where; empty if on no node in particular."),
+    column("destination", "name", "The destination that it concerns; empty if none."),
+    column("subject", "name", "The other node that it concerns; empty if none."),
+    column("count", "number", "A number that goes with it (messages requeued, say), or 0."),
+];
+
+impl Exporter for Events {
+    fn file_name(&self) -> &'static str {
+        "events.csv"
+    }
+
+    fn about(&self) -> &'static str {
+        "One row for each thing worth knowing that happened, by time."
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        COLUMNS
+    }
+
+    fn rows(&self, report: &Report, rows: &mut Rows<'_>) {
+        let catalog = &report.catalog;
+        for event in &report.events {
+            rows.push(vec![
+                Cell::Count(event.at.as_nanos() / 1_000),
+                Cell::text(event.kind),
+                Cell::text(&event.what),
+                Cell::name(event.node.map(|id| catalog.node(id))),
+                Cell::name(event.destination.map(|id| catalog.destination(id))),
+                Cell::name(event.subject.map(|id| catalog.node(id))),
+                Cell::Count(event.count),
+            ]);
+        }
+    }
+}

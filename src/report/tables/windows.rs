@@ -1,0 +1,70 @@
+//! `windows.csv`: every unavailability window.
+
+use super::{Cell, Column, Exporter, Rows, column};
+use crate::verdict::{Report, WindowKind};
+
+/// Writes `windows.csv`.
+pub(super) struct Windows;
+
+const COLUMNS: &[Column] = &[
+    column("destination", "name", "The destination that was unavailable."),
+    column(
+        "kind",
+        "word",
+        "`write`: as the client sees it. `effective_write`: where a write succeeds only if its \
+         message ended processed, dead-lettered or stored. `read`: reads.",
+    ),
+    column("start_ms", "milliseconds", "The first pending operation after the last success."),
+    column("end_ms", "milliseconds", "The next success, or the end of measured time."),
+    column(
+        "length_ms",
+        "milliseconds",
+        "Length of the window, rounded down; longer than `availability-gap`.",
+    ),
+    column(
+        "fault",
+        "words",
+        "The fault that it answers to: the last that had begun when the window became one \
+         (`availability-gap` after its start), else the last that began before its end; empty if \
+         none did.",
+    ),
+    column("recovery_ms", "milliseconds", "Time to recover: the window's end − the fault's start."),
+];
+
+/// The word for a kind of window, here and in every other output.
+pub(crate) const fn kind_word(kind: WindowKind) -> &'static str {
+    match kind {
+        WindowKind::Write => "write",
+        WindowKind::EffectiveWrite => "effective_write",
+        WindowKind::Read => "read",
+    }
+}
+
+impl Exporter for Windows {
+    fn file_name(&self) -> &'static str {
+        "windows.csv"
+    }
+
+    fn about(&self) -> &'static str {
+        "One row for each unavailability window of each destination, by start."
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        COLUMNS
+    }
+
+    fn rows(&self, report: &Report, rows: &mut Rows<'_>) {
+        let catalog = &report.catalog;
+        for window in &report.windows {
+            rows.push(vec![
+                Cell::text(catalog.destination(window.destination)),
+                Cell::text(kind_word(window.kind)),
+                Cell::millis(window.start),
+                Cell::millis(window.end),
+                Cell::span_millis(Some(window.end.since(window.start))),
+                Cell::name(window.fault.map(|id| catalog.faults[id.index()].as_str())),
+                Cell::span_millis(window.recovery),
+            ]);
+        }
+    }
+}

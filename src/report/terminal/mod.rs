@@ -1,0 +1,341 @@
+//! What `mqsim run` prints: the verdict, why, and how to see it again.
+//!
+//! Plain text of at most 100 columns; colours only if asked for. Every number has a unit.
+
+mod seeds;
+mod sparkline;
+mod tables;
+
+pub use seeds::overview;
+
+use super::{number, verdict, verdict_word};
+use crate::engine::Span;
+use crate::verdict::{Judged, Report, Verdict};
+
+/// Width that everything fits into.
+pub const COLUMNS: usize = 100;
+
+/// How to print, and what only the caller knows.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Whether to use colours (a terminal, and no `NO_COLOR`).
+    pub color: bool,
+    /// The command that runs this seed again.
+    pub replay: String,
+    /// Wall-clock time that the simulation of this seed took, if it was measured.
+    pub took: Option<std::time::Duration>,
+    /// The report folder, if one was written.
+    pub folder: Option<String>,
+}
+
+/// What a piece of text stands for, hence its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tone {
+    Good,
+    Bad,
+    Doubtful,
+    Strong,
+    Faint,
+}
+
+/// Wraps text into the escape codes of a tone, if colours are wanted.
+fn toned(color: bool, tone: Tone, text: &str) -> String {
+    let code = match tone {
+        Tone::Good => "32",
+        Tone::Bad => "31",
+        Tone::Doubtful => "33",
+        Tone::Strong => "1",
+        Tone::Faint => "2",
+    };
+    if color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+/// Sign and tone of a verdict.
+const fn sign(verdict: Verdict) -> (&'static str, Tone) {
+    match verdict {
+        Verdict::Holds => ("✓", Tone::Good),
+        Verdict::Undecided => ("?", Tone::Doubtful),
+        Verdict::Broken => ("✗", Tone::Bad),
+    }
+}
+
+/// The summary of one run.
+#[must_use]
+pub fn summary(report: &Report, options: &Options) -> String {
+    let mut out = Page { color: options.color, text: String::new() };
+    heading(&mut out, report);
+    expectations(&mut out, report);
+    sparkline::print(&mut out, report);
+    counts(&mut out, report);
+    availability(&mut out, report);
+    tables::windows(&mut out, report);
+    tables::losses(&mut out, report);
+    tables::latency(&mut out, report);
+    tables::matrix(&mut out, report);
+    remarks(&mut out, report);
+    footer(&mut out, report, options);
+    out.text
+}
+
+/// Text being put together.
+struct Page {
+    color: bool,
+    text: String,
+}
+
+impl Page {
+    /// A line.
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    /// A blank line, then a section's title.
+    fn section(&mut self, title: &str) {
+        let title = toned(self.color, Tone::Strong, title);
+        self.line("");
+        self.line(&title);
+    }
+
+    /// A paragraph, wrapped, every line after the first indented like the text of the first.
+    fn wrapped(&mut self, lead: &str, text: &str) {
+        let indent = lead.chars().count();
+        let mut line = lead.to_owned();
+        let mut empty = true;
+        for word in text.split_whitespace() {
+            if !empty && line.chars().count() + 1 + word.chars().count() > COLUMNS {
+                self.line(&line);
+                line = " ".repeat(indent);
+                empty = true;
+            }
+            if !empty {
+                line.push(' ');
+            }
+            line.push_str(word);
+            empty = false;
+        }
+        self.line(&line);
+    }
+
+    fn toned(&self, tone: Tone, text: &str) -> String {
+        toned(self.color, tone, text)
+    }
+}
+
+/// Text cut to so many columns, with an ellipsis.
+fn cut(text: &str, columns: usize) -> String {
+    if text.chars().count() <= columns {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(columns.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
+fn heading(out: &mut Page, report: &Report) {
+    let (_, tone) = sign(verdict(report));
+    let name = format!("{} · seed {}", report.scenario, report.seed);
+    let word = verdict_word(verdict(report));
+    let mode = format!("{} {}", report.mode, report.broker_version);
+    let length = [&name, word, &mode].map(|part| part.chars().count()).iter().sum::<usize>() + 6;
+    let (name, word) = (out.toned(Tone::Strong, &name), out.toned(tone, word));
+    if length <= COLUMNS {
+        out.line(&format!("{name} · {mode} · {word}"));
+    } else {
+        out.line(&name);
+        out.line(&format!("{mode} · {word}"));
+    }
+    if !report.description.is_empty() {
+        out.wrapped("", &report.description);
+    }
+}
+
+fn expectations(out: &mut Page, report: &Report) {
+    if report.expectations.is_empty() {
+        return;
+    }
+    out.line("");
+    let texts = report.expectations.iter().map(|judged| judged.text.chars().count());
+    let wide = texts.max().unwrap_or(0).min(46);
+    for judged in &report.expectations {
+        expectation(out, judged, wide);
+    }
+}
+
+fn expectation(out: &mut Page, judged: &Judged, wide: usize) {
+    let (mark, tone) = sign(judged.verdict);
+    let text = cut(&judged.text, wide);
+    let measured = cut(&judged.measured, COLUMNS - wide - 6);
+    let mark = out.toned(tone, mark);
+    out.line(&format!("  {mark} {text:<wide$}  {measured}"));
+    if let Some(note) = &judged.note {
+        out.wrapped("      ", note);
+    }
+}
+
+/// What became of lines, in one or two sentences without what is zero.
+fn counts(out: &mut Page, report: &Report) {
+    let s = &report.summary;
+    out.section("Messages");
+    let parts = [
+        (s.attempted, "attempted"),
+        (s.acked, "acked"),
+        (s.accepted, "accepted"),
+        (s.returned, "returned"),
+        (s.rejected, "rejected"),
+        (s.nacked, "nacked"),
+        (s.unknown, "unknown"),
+        (s.unsent, "unsent"),
+        (s.processed, "processed"),
+        (s.dead_lettered, "dead-lettered"),
+        (s.expired, "expired"),
+        (s.stored_at_end, "stored at the end"),
+        (s.unreachable_at_end, "unreachable at the end"),
+        (s.duplicated, "delivered again"),
+        (s.reordered, "out of order"),
+        (s.phantom, "phantom (not acked, delivered all the same)"),
+    ];
+    let said = parts.iter().filter(|(n, _)| *n > 0);
+    let said: Vec<String> =
+        said.map(|(n, what)| format!("{} {what}", number::grouped(*n))).collect();
+    out.wrapped("  ", &format!("{}: {}", number::counted(s.lines, "line"), said.join(", ")));
+    if let (Some(acked), Some(processed)) = (s.acked_per_s, s.processed_per_s) {
+        let acked = number::rate(acked, "messages");
+        let processed = number::rate(processed, "messages");
+        out.line(&format!("  {acked} acked, {processed} processed (after the warm-up)"));
+    }
+    if s.success_lost > 0 {
+        let lost = number::counted(s.success_lost, "line");
+        let text = format!(
+            "{lost} lost after success ({} acked, {} accepted)",
+            number::grouped(s.acked_lost),
+            number::grouped(s.accepted_lost)
+        );
+        let text = out.toned(Tone::Bad, &text);
+        out.line(&format!("  {text}"));
+    } else {
+        out.line("  0 lines lost after success");
+    }
+    if s.unexplained > 0 {
+        let text = format!("{} lost without a cause: a defect of mqsim, please report it", {
+            number::counted(s.unexplained, "line")
+        });
+        let text = out.toned(Tone::Bad, &text);
+        out.line(&format!("  {text}"));
+    }
+}
+
+/// Both availabilities side by side, and reads.
+fn availability(out: &mut Page, report: &Report) {
+    let s = &report.summary;
+    let rows = [
+        ("writes, as clients see them", s.write_availability, s.write_longest_ms),
+        ("writes that lasted (effective)", s.effective_write_availability, None),
+        ("reads", s.read_availability, s.read_longest_ms),
+    ];
+    if rows.iter().all(|(_, share, _)| share.is_none()) {
+        return;
+    }
+    out.section("Availability");
+    for (what, share, longest) in rows {
+        let share = share.map_or("not measured".to_owned(), number::percent);
+        let gap = longest.filter(|&ms| ms > 0).map(|ms| number::span(Span::from_millis(ms)));
+        let gap = gap.map_or(String::new(), |gap| format!("   longest gap {gap}"));
+        out.line(&format!("  {what:<31} {share:>12}{gap}"));
+    }
+}
+
+fn remarks(out: &mut Page, report: &Report) {
+    if report.remarks.is_empty() {
+        return;
+    }
+    out.section("Remarks");
+    for remark in &report.remarks {
+        out.wrapped("  - ", remark);
+    }
+}
+
+/// How fast it went, where the report is, how to see it again.
+fn footer(out: &mut Page, report: &Report, options: &Options) {
+    out.line("");
+    let events = report.summary.events;
+    let ended = number::instant(report.ended);
+    let mut line = format!("{} and {ended} of virtual time", number::counted(events, "event"));
+    if let Some(took) = options.took.filter(|took| !took.is_zero()) {
+        let seconds = took.as_secs_f64();
+        let simulated = (report.ended.as_nanos() as f64 / 1e9 / seconds) as u64;
+        line += &format!(
+            " in {}: {}, {} simulated s per s",
+            number::latency(took.as_micros() as u64),
+            number::rate(events as f64 / seconds, "events"),
+            number::grouped(simulated),
+        );
+    }
+    let line = out.toned(Tone::Faint, &line);
+    out.line(&line);
+    let print = out.toned(Tone::Faint, &format!("fingerprint {:016x}", report.fingerprint));
+    out.line(&print);
+    if let Some(folder) = &options.folder {
+        out.line(&format!("report: {folder}"));
+    }
+    if !options.replay.is_empty() {
+        out.line(&format!("again:  {}", options.replay));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    fn options() -> Options {
+        Options {
+            color: false,
+            replay: "mqsim run scenarios/mirror.toml --seed 1".to_owned(),
+            took: Some(std::time::Duration::from_millis(250)),
+            folder: Some("reports/mirror".to_owned()),
+        }
+    }
+
+    /// Text without escape codes.
+    fn plain(text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("\u{1b}[") {
+            out.push_str(before);
+            rest = after.split_once('m').unwrap().1;
+        }
+        out + rest
+    }
+
+    #[test]
+    fn a_run_with_a_crash() {
+        insta::assert_snapshot!(summary(&fixture::crash_run(), &options()));
+    }
+
+    #[test]
+    fn a_run_without_trouble() {
+        insta::assert_snapshot!(summary(&fixture::quiet_run(), &options()));
+    }
+
+    #[test]
+    fn a_run_that_never_became_quiet() {
+        insta::assert_snapshot!(summary(&fixture::crowded_run(), &options()));
+    }
+
+    #[test]
+    fn colours_change_nothing_else() {
+        let report = fixture::crash_run();
+        let colored = summary(&report, &Options { color: true, ..options() });
+        assert!(colored.contains("\u{1b}[31m✗"), "{colored}");
+        assert_eq!(plain(&colored), summary(&report, &options()));
+    }
+
+    #[test]
+    fn everything_fits() {
+        for report in [fixture::crash_run(), fixture::quiet_run(), fixture::crowded_run()] {
+            for line in summary(&report, &options()).lines() {
+                assert!(line.chars().count() <= COLUMNS, "{line}");
+            }
+        }
+    }
+}

@@ -1,0 +1,461 @@
+//! Makes the report of a ledger.
+
+use super::fates::{self, Ending, Lost};
+use super::latency::Series;
+use super::ledger::Ledger;
+use super::lines::Stretch;
+use super::losses::{Rows, count_cause};
+use super::windows::Gaps;
+use super::{Fate, FinalOutcome, Loss, Matrix, Report, RunFacts, Summary, Window, WindowKind};
+use crate::engine::{Fingerprint, Ingredient, Span, Time, hash_words};
+use crate::observe::DestinationId;
+
+/// What a walk over all lines finds.
+struct Tally {
+    matrix: Matrix,
+    losses: Vec<Loss>,
+    /// Lost lines by cause, each once.
+    causes: Vec<u64>,
+    /// Lost lines by the time at which they should have been sent.
+    lost: Vec<(Time, u64)>,
+    consumer_lost: u64,
+    read_lost: u64,
+    acked_lost: u64,
+    accepted_lost: u64,
+    unknown_lost: u64,
+    phantom: u64,
+    unexplained: u64,
+    /// Lines that were meant for no destination.
+    nowhere: u64,
+    fingerprint: Fingerprint,
+}
+
+/// Write windows of all destinations, as the client sees them and effective.
+struct WriteGaps {
+    seen: Vec<Gaps>,
+    effective: Vec<Gaps>,
+}
+
+/// Availability of one kind of operation.
+#[derive(Default)]
+struct Availability {
+    share: Option<f64>,
+    /// Sum over the worst destination, and its longest.
+    unavailable: Option<Span>,
+    longest: Option<Span>,
+}
+
+/// The report of a ledger.
+pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
+    let tally = walk(ledger, facts.quiet);
+    let mut remarks = remarks(ledger, &facts, &tally);
+    let gaps = write_gaps(ledger, facts.quiet);
+    let mut windows = Vec::new();
+    let writes_judged =
+        is_judged(ledger, &ledger.latencies.fault_free_write, "write", &mut remarks);
+    let reads_judged = is_judged(ledger, &ledger.latencies.fault_free_read, "read", &mut remarks);
+    let seen = availability(ledger, &facts, writes_judged, &mut windows, |index| {
+        let watch = &ledger.watches[index];
+        (watch.operations > 0)
+            .then(|| (WindowKind::Write, write_windows(ledger, &gaps.seen[index])))
+    });
+    let effective = availability(ledger, &facts, writes_judged, &mut windows, |index| {
+        let watch = &ledger.watches[index];
+        let windows = write_windows(ledger, &gaps.effective[index]);
+        (watch.operations > 0).then_some((WindowKind::EffectiveWrite, windows))
+    });
+    let reads = availability(ledger, &facts, reads_judged, &mut windows, |index| {
+        let reads = &ledger.watches[index].reads;
+        let windows = reads.windows(measured(ledger), facts.ended);
+        reads.was_asked().then_some((WindowKind::Read, windows))
+    });
+    if let (Some(seen), Some(effective)) = (seen.share, effective.share)
+        && seen != effective
+    {
+        remarks.push(format!(
+            "write availability is {:.3} % as the client sees it and {:.3} % by what became of the \
+             messages",
+            seen * 100.0,
+            effective * 100.0
+        ));
+    }
+    windows.sort_by_key(|window| (window.start, window.destination, window.kind));
+    let summary = summary(ledger, &facts, &tally, [&seen, &effective, &reads]);
+    let ingredients = ingredients(&tally.fingerprint, &facts.fingerprint);
+    Report {
+        scenario: facts.scenario,
+        description: facts.description,
+        mode: facts.mode,
+        broker_version: facts.broker_version,
+        seed: facts.seed,
+        catalog: ledger.catalog.clone(),
+        duration: ledger.options.duration,
+        warmup: ledger.options.warmup,
+        ended: facts.ended,
+        quiet: facts.quiet,
+        summary,
+        latency: ledger.latencies.reported().iter().map(|series| series.report()).collect(),
+        losses: tally.losses,
+        causes: tally.causes,
+        windows,
+        events: ledger.history.rows(&ledger.catalog),
+        timeline: ledger.timeline.finish(facts.ended, &tally.lost),
+        lanes: ledger.history.lanes(&ledger.catalog, facts.ended),
+        faults: ledger.history.spans.clone(),
+        expectations: Vec::new(),
+        remarks,
+        inconsistencies: ledger.counts.inconsistencies,
+        fingerprint: hash_words(&ingredients.map(|(_, hash)| hash)),
+        ingredients,
+    }
+}
+
+fn measured(ledger: &Ledger) -> (Time, Time) {
+    (Time::ZERO + ledger.options.warmup, Time::ZERO + ledger.options.duration)
+}
+
+/// Ingredients of the run's fingerprint: the ledger's own, and the world's.
+fn ingredients(own: &Fingerprint, world: &Fingerprint) -> [(&'static str, u64); 5] {
+    Ingredient::ALL.map(|ingredient| {
+        let source = match ingredient {
+            Ingredient::Outcomes | Ingredient::Roles => own,
+            Ingredient::Faults | Ingredient::Draws | Ingredient::Events => world,
+        };
+        (ingredient.name(), source.ingredient(ingredient))
+    })
+}
+
+/// What the fates of a track's lines depend on.
+fn ending(ledger: &Ledger, destination: Option<DestinationId>, quiet: bool) -> Ending {
+    let watch = destination.map(|id| &ledger.watches[id.index()]);
+    Ending {
+        quiet,
+        has_consumer: watch.is_some_and(|watch| watch.has_consumer),
+        is_wanted: watch.is_some_and(|watch| watch.reads.is_wanted()),
+        retained: ledger.options.retained,
+    }
+}
+
+/// Decides fate and loss of every line.
+fn walk(ledger: &Ledger, quiet: bool) -> Tally {
+    let mut tally = Tally {
+        matrix: Matrix::default(),
+        losses: Vec::new(),
+        causes: vec![0; ledger.catalog.causes.len()],
+        lost: Vec::new(),
+        consumer_lost: 0,
+        read_lost: 0,
+        acked_lost: 0,
+        accepted_lost: 0,
+        unknown_lost: 0,
+        phantom: 0,
+        unexplained: 0,
+        nowhere: 0,
+        fingerprint: ledger.fingerprint.clone(),
+    };
+    let mut losses = Vec::new();
+    for track in &ledger.tracks {
+        let ending = ending(ledger, track.destination, quiet);
+        let mut rows = Rows::new(&mut losses, track.producer, track.destination);
+        let mut run = FateRun::default();
+        track.lines.scan(|stretch| {
+            let outcome = fates::outcome(stretch.state);
+            let fate = fates::fate(stretch.state, ending);
+            tally.matrix.add(outcome, fate, u64::from(stretch.count));
+            if track.destination.is_none() {
+                tally.nowhere += u64::from(stretch.count);
+            }
+            run.follow(&mut tally.fingerprint, outcome, fate, &stretch);
+            let delivered = stretch.state.is(super::lines::Flags::DELIVERED);
+            if delivered && matches!(outcome, FinalOutcome::Unknown | FinalOutcome::Rejected) {
+                tally.phantom += u64::from(stretch.count);
+            }
+            let reason = ledger.reasons.get(stretch.state.reason);
+            let kind = reason.map(|r| ledger.catalog.causes[r.removal.cause.index()].kind);
+            let lost = fates::lost(stretch.state, fate, kind, ending);
+            if lost.any() {
+                tally.lose(ledger, &mut rows, &stretch, lost);
+            }
+        });
+        run.close(&mut tally.fingerprint);
+    }
+    losses.sort_by_key(|loss| loss.at);
+    tally.losses = losses;
+    tally
+}
+
+impl Tally {
+    fn lose(&mut self, ledger: &Ledger, rows: &mut Rows<'_>, stretch: &Stretch, lost: Lost) {
+        use super::losses::Class;
+        let lines = u64::from(stretch.count);
+        let reason = ledger.reasons.get(stretch.state.reason);
+        let intended = stretch.times.map(|times| times.intended);
+        let last_sign = stretch.times.and_then(|times| times.mark);
+        let at = stretch.lost_at.or(last_sign).or(intended).unwrap_or(Time::ZERO);
+        for class in lost.classes() {
+            *match class {
+                Class::Acked => &mut self.acked_lost,
+                Class::Accepted => &mut self.accepted_lost,
+                Class::Unknown => &mut self.unknown_lost,
+                Class::Consumer => &mut self.consumer_lost,
+                Class::Read => &mut self.read_lost,
+            } += lines;
+            let id = stretch.state.reason;
+            rows.add(class, (id, reason), at, (stretch.first, stretch.count));
+        }
+        count_cause(&mut self.causes, reason.map(|reason| reason.removal.cause), lines);
+        if fates::is_unexplained(stretch.state, lost) {
+            self.unexplained += lines;
+        }
+        self.lost.push((intended.unwrap_or(at), lines));
+    }
+}
+
+/// Folds maximal runs of equal fate into the fingerprint, so that it does not depend on how lines
+/// are stored.
+#[derive(Default)]
+struct FateRun {
+    first: u32,
+    count: u64,
+    what: u64,
+}
+
+impl FateRun {
+    fn follow(
+        &mut self,
+        fingerprint: &mut Fingerprint,
+        outcome: FinalOutcome,
+        fate: Fate,
+        stretch: &Stretch,
+    ) {
+        let what = 1 << 16 | (outcome as u64) << 8 | fate as u64;
+        if what != self.what {
+            self.close(fingerprint);
+            *self = FateRun { first: stretch.first, count: 0, what };
+        }
+        self.count += u64::from(stretch.count);
+    }
+
+    fn close(&self, fingerprint: &mut Fingerprint) {
+        if self.count > 0 {
+            fingerprint.fold(Ingredient::Outcomes, self.what << 32 | u64::from(self.first));
+            fingerprint.fold(Ingredient::Outcomes, self.count);
+        }
+    }
+}
+
+fn write_gaps(ledger: &Ledger, quiet: bool) -> WriteGaps {
+    // First the successes that only the end of the run could confirm, then the writes that were
+    // none: they are pending within the gaps that all successes leave.
+    let mut effective: Vec<_> = ledger.watches.iter().map(|w| w.effective.clone()).collect();
+    let each = |see: &mut dyn FnMut(usize, &Stretch, bool)| {
+        for track in &ledger.tracks {
+            let Some(destination) = track.destination else { continue };
+            let ending = ending(ledger, track.destination, quiet);
+            track.lines.scan(|stretch| {
+                let well = fates::ended_well(fates::fate(stretch.state, ending));
+                let good = stretch.state.answer.is_success() && well;
+                see(destination.index(), &stretch, good);
+            });
+        }
+    };
+    each(&mut |destination, stretch, good| {
+        if good
+            && let Some(times) = stretch.times
+            && let Some(at) = times.mark
+        {
+            effective[destination].add(times.intended, at);
+        }
+    });
+    let mut gaps = WriteGaps {
+        seen: ledger.watches.iter().map(|watch| watch.writes.gaps()).collect(),
+        effective: effective.iter().map(|successes| successes.gaps()).collect(),
+    };
+    each(&mut |destination, stretch, good| {
+        use super::lines::{Answer, Flags};
+        let Some(times) = stretch.times else { return };
+        let state = stretch.state;
+        let open = state.is(Flags::WAITING) || state.answer == Answer::Open;
+        let until = times.mark.filter(|_| !open).unwrap_or(Time::MAX);
+        if !state.answer.is_success() {
+            gaps.seen[destination].pend(times.intended, until);
+        }
+        if !good {
+            gaps.effective[destination].pend(times.intended, until);
+        }
+    });
+    gaps
+}
+
+fn write_windows(ledger: &Ledger, gaps: &Gaps) -> Vec<(Time, Time)> {
+    gaps.windows(measured(ledger), ledger.options.availability_gap)
+}
+
+/// Whether windows can be told from the usual: not if operations take longer than half the gap
+/// while nothing is wrong.
+fn is_judged(ledger: &Ledger, fault_free: &Series, kind: &str, remarks: &mut Vec<String>) -> bool {
+    let Some(usual) = fault_free.quantile(99_000) else { return true };
+    let gap = ledger.options.availability_gap;
+    if usual <= gap / 2 {
+        return true;
+    }
+    remarks.push(format!(
+        "{kind} availability is not given: without a fault, 1 % of the {kind}s take {} ms or \
+         longer, more than half of availability-gap ({gap})",
+        usual.as_millis()
+    ));
+    false
+}
+
+/// Averages over the destinations that `of` gives windows for, and adds these to `all`.
+fn availability(
+    ledger: &Ledger,
+    facts: &RunFacts,
+    judged: bool,
+    all: &mut Vec<Window>,
+    of: impl Fn(usize) -> Option<(WindowKind, Vec<(Time, Time)>)>,
+) -> Availability {
+    let (from, to) = measured(ledger);
+    let measured = to.since(from);
+    if !judged || measured.is_zero() || facts.ended < from {
+        return Availability::default();
+    }
+    let (mut destinations, mut sum) = (0u64, Span::ZERO);
+    let mut worst: Option<(Span, Span)> = None;
+    for index in 0..ledger.watches.len() {
+        let Some((kind, windows)) = of(index) else { continue };
+        destinations += 1;
+        let lengths = || windows.iter().map(|(start, end)| end.since(*start));
+        let total = lengths().fold(Span::ZERO, |sum, length| sum + length);
+        let longest = lengths().max().unwrap_or(Span::ZERO);
+        sum += total;
+        worst = worst.max(Some((total, longest)));
+        all.extend(windows.into_iter().map(|(start, end)| {
+            let noticed = start + ledger.options.availability_gap;
+            let fault = ledger.history.answers_to(noticed, end);
+            Window {
+                destination: DestinationId(index as u32),
+                kind,
+                start,
+                end,
+                fault: fault.map(|(_, id)| id),
+                recovery: fault.map(|(begun, _)| end.since(begun)),
+            }
+        }));
+    }
+    let whole = measured.as_nanos() as f64 * destinations as f64;
+    Availability {
+        share: (destinations > 0).then(|| 1.0 - sum.as_nanos() as f64 / whole),
+        unavailable: worst.map(|(total, _)| total),
+        longest: worst.map(|(_, longest)| longest),
+    }
+}
+
+fn remarks(ledger: &Ledger, facts: &RunFacts, tally: &Tally) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if !facts.quiet {
+        remarks.push(
+            "the run was not quiet when its drain was over: what became of unread messages is \
+             not known"
+                .to_owned(),
+        );
+    }
+    let idle = ledger.watches.iter().filter(|watch| watch.operations == 0).count();
+    if idle > 0 {
+        remarks.push(format!(
+            "{idle} of {} destinations had no writes in measured time and are left out of write \
+             availability",
+            ledger.watches.len()
+        ));
+    }
+    if tally.nowhere > 0 {
+        remarks.push(format!(
+            "{} lines were meant for no destination: no binding matches",
+            tally.nowhere
+        ));
+    }
+    if ledger.history.left_out > 0 {
+        remarks.push(format!(
+            "{} events are left out of events.csv, which ends before them",
+            ledger.history.left_out
+        ));
+    }
+    if ledger.counts.inconsistencies > 0 {
+        remarks.push(format!(
+            "mqsim is wrong here: {} reports contradict earlier ones",
+            ledger.counts.inconsistencies
+        ));
+    }
+    remarks
+}
+
+fn ratio(dividend: f64, divisor: f64) -> Option<f64> {
+    (divisor > 0.0).then(|| dividend / divisor)
+}
+
+/// The numbers of `summary.csv`; `availability` is that of writes, effective writes, reads.
+fn summary(
+    ledger: &Ledger,
+    facts: &RunFacts,
+    tally: &Tally,
+    [seen, effective, reads]: [&Availability; 3],
+) -> Summary {
+    let (counts, matrix) = (&ledger.counts, tally.matrix);
+    let lines = matrix.lines();
+    let (from, to) = measured(ledger);
+    let seconds = to.since(from).as_secs_f64();
+    let payload = counts.success_bytes as f64;
+    let [ack, ack_service, end_to_end, _] = ledger.latencies.reported();
+    let millis = |span: Option<Span>| span.map(Span::as_millis);
+    Summary {
+        lines,
+        attempted: counts.attempted,
+        acked: matrix.outcome(FinalOutcome::Acked),
+        accepted: matrix.outcome(FinalOutcome::Accepted),
+        returned: matrix.outcome(FinalOutcome::Returned),
+        rejected: matrix.outcome(FinalOutcome::Rejected),
+        nacked: counts.nacked,
+        unknown: matrix.outcome(FinalOutcome::Unknown),
+        unsent: matrix.outcome(FinalOutcome::Unsent),
+        delivered: counts.delivered,
+        processed: counts.processed,
+        redelivered: counts.redelivered,
+        duplicated: counts.duplicated,
+        reordered: counts.reordered,
+        success_lost: tally.acked_lost + tally.accepted_lost,
+        acked_lost: tally.acked_lost,
+        accepted_lost: tally.accepted_lost,
+        read_lost: tally.read_lost,
+        unknown_lost: tally.unknown_lost,
+        consumer_lost: tally.consumer_lost,
+        phantom: tally.phantom,
+        dead_lettered: matrix.fate(Fate::DeadLettered),
+        expired: matrix.fate(Fate::Expired),
+        stored_at_end: matrix.fate(Fate::Stored),
+        unreachable_at_end: matrix.fate(Fate::Unreachable),
+        unexplained: tally.unexplained,
+        write_availability: seen.share,
+        effective_write_availability: effective.share,
+        read_availability: reads.share,
+        write_unavailable_ms: millis(seen.unavailable),
+        write_longest_ms: millis(seen.longest),
+        read_unavailable_ms: millis(reads.unavailable),
+        read_longest_ms: millis(reads.longest),
+        ack_p50_us: ack.micros(50_000),
+        ack_p99_us: ack.micros(99_000),
+        ack_max_us: ack.micros(100_000),
+        ack_service_p50_us: ack_service.micros(50_000),
+        ack_service_p99_us: ack_service.micros(99_000),
+        e2e_p50_us: end_to_end.micros(50_000),
+        e2e_p99_us: end_to_end.micros(99_000),
+        e2e_max_us: end_to_end.micros(100_000),
+        acked_per_s: ratio(counts.acked_measured as f64, seconds),
+        processed_per_s: ratio(counts.processed_measured as f64, seconds),
+        broker_bytes_per_payload_byte: ratio(facts.broker_bytes as f64, payload),
+        disk_bytes_per_payload_byte: ratio(facts.disk_bytes as f64, payload),
+        fsyncs: facts.fsyncs,
+        events: facts.events,
+        operations_in_time: ratio(counts.in_time as f64, counts.operations as f64),
+        matrix,
+    }
+}

@@ -1,0 +1,145 @@
+//! What the ledger knows about one line, in six bytes.
+
+use crate::observe::Outcome;
+
+/// What the producer was told so far. The order is the precedence: an answer displaces those that
+/// stand after it, and equal ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(in crate::verdict) enum Answer {
+    Acked,
+    Accepted,
+    Returned,
+    Rejected,
+    /// A negative answer: counts as unknown.
+    Nacked,
+    Unknown,
+    Unsent,
+    /// None yet.
+    #[default]
+    Open,
+}
+
+impl Answer {
+    pub(in crate::verdict) const fn of(outcome: Outcome) -> Answer {
+        match outcome {
+            Outcome::Acked => Answer::Acked,
+            Outcome::Accepted => Answer::Accepted,
+            Outcome::Returned => Answer::Returned,
+            Outcome::Rejected => Answer::Rejected,
+            Outcome::Nacked => Answer::Nacked,
+            Outcome::Unknown => Answer::Unknown,
+            Outcome::Unsent => Answer::Unsent,
+        }
+    }
+
+    /// The answer that stands when `self` did and `next` arrives.
+    pub(in crate::verdict) fn then(self, next: Answer) -> Answer {
+        let open = |answer| matches!(answer, Answer::Nacked | Answer::Unknown);
+        if next <= self || (open(self) && open(next)) { next } else { self }
+    }
+
+    /// Whether the operation succeeded. A success is never displaced by a failure.
+    pub(in crate::verdict) const fn is_success(self) -> bool {
+        matches!(self, Answer::Acked | Answer::Accepted)
+    }
+}
+
+/// Which of several things have happened to a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::verdict) struct Flags(u16);
+
+impl Flags {
+    /// The workload wanted it.
+    pub(in crate::verdict) const ATTEMPTED: Flags = Flags(1);
+    /// Handed to a connection at least once.
+    pub(in crate::verdict) const SENT: Flags = Flags(1 << 1);
+    /// Sent, and not answered since.
+    pub(in crate::verdict) const WAITING: Flags = Flags(1 << 2);
+    /// Handed to an application.
+    pub(in crate::verdict) const DELIVERED: Flags = Flags(1 << 3);
+    /// An application finished with it.
+    pub(in crate::verdict) const PROCESSED: Flags = Flags(1 << 4);
+    /// Read by an auditor.
+    pub(in crate::verdict) const AUDITED: Flags = Flags(1 << 5);
+    /// Dead-lettered.
+    pub(in crate::verdict) const DEAD_LETTERED: Flags = Flags(1 << 6);
+    /// Expired.
+    pub(in crate::verdict) const EXPIRED: Flags = Flags(1 << 7);
+    /// A broker gave its copy up because a consumer was finished with it.
+    pub(in crate::verdict) const SETTLED: Flags = Flags(1 << 8);
+    /// Some broker made a copy, or said that it made none.
+    pub(in crate::verdict) const ARRIVED: Flags = Flags(1 << 9);
+
+    pub(in crate::verdict) const fn with(self, more: Flags) -> Flags {
+        Flags(self.0 | more.0)
+    }
+
+    pub(in crate::verdict) const fn without(self, less: Flags) -> Flags {
+        Flags(self.0 & !less.0)
+    }
+
+    /// Whether any of `which` is set.
+    pub(in crate::verdict) const fn any(self, which: Flags) -> bool {
+        self.0 & which.0 != 0
+    }
+}
+
+/// Everything about a line that is not a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::verdict) struct State {
+    pub(in crate::verdict) flags: Flags,
+    /// Why its last copy went, an id of the ledger's table of reasons; 0 for none.
+    pub(in crate::verdict) reason: u16,
+    /// How many brokers hold a copy.
+    pub(in crate::verdict) copies: u8,
+    pub(in crate::verdict) answer: Answer,
+}
+
+impl State {
+    pub(in crate::verdict) const fn is(self, which: Flags) -> bool {
+        self.flags.any(which)
+    }
+
+    pub(in crate::verdict) fn set(&mut self, which: Flags) {
+        self.flags = self.flags.with(which);
+    }
+
+    pub(in crate::verdict) fn clear(&mut self, which: Flags) {
+        self.flags = self.flags.without(which);
+    }
+
+    /// Whether some broker holds it and nobody has read it yet.
+    pub(in crate::verdict) const fn is_backlog(self) -> bool {
+        const READ: Flags = Flags::DELIVERED.with(Flags::PROCESSED).with(Flags::AUDITED);
+        self.copies > 0 && !self.is(READ)
+    }
+
+    /// Whether the write was a success that nothing can undo: confirmed, and processed or
+    /// dead-lettered.
+    pub(in crate::verdict) const fn is_good(self) -> bool {
+        self.answer.is_success() && self.is(Flags::PROCESSED.with(Flags::DEAD_LETTERED))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_displace_by_precedence() {
+        assert_eq!(Answer::Open.then(Answer::Unsent), Answer::Unsent);
+        assert_eq!(Answer::Unknown.then(Answer::Acked), Answer::Acked);
+        assert_eq!(Answer::Returned.then(Answer::Acked), Answer::Acked);
+        assert_eq!(Answer::Acked.then(Answer::Returned), Answer::Acked);
+        assert_eq!(Answer::Rejected.then(Answer::Unknown), Answer::Rejected);
+        assert_eq!(Answer::Nacked.then(Answer::Unknown), Answer::Unknown, "the latest of equals");
+        assert_eq!(Answer::Unknown.then(Answer::Nacked), Answer::Nacked);
+        assert_eq!(Answer::Acked.then(Answer::Accepted), Answer::Acked);
+    }
+
+    #[test]
+    fn a_state_is_six_bytes() {
+        assert_eq!(size_of::<State>(), 6);
+    }
+}

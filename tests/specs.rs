@@ -1,0 +1,12 @@
+//! Every table of keys is sound: defaults read by the parser of the file, no key twice, every
+//! key with its meaning.
+
+use mqsim::scenario::{SectionSpec, TOP, flaws};
+
+#[test]
+fn no_known_section_has_flaws() {
+    let mut all: Vec<&SectionSpec> = vec![&TOP, &mqsim::world::fault::FAULT];
+    all.extend(mqsim::brokers::rabbitmq::keys::SECTIONS);
+    let flaws: Vec<String> = all.into_iter().flat_map(flaws).collect();
+    assert!(flaws.is_empty(), "{}", flaws.join("\n"));
+}
