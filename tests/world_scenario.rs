@@ -121,7 +121,7 @@ fn what_is_written_overrides_the_hardware() {
 fn a_cluster_that_contradicts_itself_is_refused() {
     assert_snapshot!(
         wrong("[cluster]\nnodes = 2\n[[cluster.node]]\nname = \"a\"\nzone = \"clients\""),
-        @r#"
+        @r"
     `nodes` and [[cluster.node]] contradict each other: leave one of the two away
     the zone `clients` is that of the clients: give the zone another name
     "
@@ -207,7 +207,7 @@ fn wrong_selectors_name_the_nearest_right_one() {
         "n1,nobody,leader(x)",
     ];
     let all: Vec<String> = all.iter().map(|text| format!("{text} => {}", wrong(text))).collect();
-    assert_snapshot!(all.join("\n"), @r"
+    assert_snapshot!(all.join("\n"), @r#"
     n4 => there is no node or selector `n4`: did you mean `n1`?
     leder(orders) => there is no selector `leder(..)`: did you mean `leader`?
     leader(order) => there is no destination `order`: did you mean `orders`?
