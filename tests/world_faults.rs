@@ -52,10 +52,12 @@ fn a_kill_resets_connections_and_what_the_kernel_has_still_arrives() {
     0.000000 n1 boots (0)
     0.000000 n2 is connected with n1
     0.000000 n2 boots (0)
+    0.099500 n1 last words
     0.100000 n1 dies: Killed
+    0.100500 n2 gets last words
     0.101000 n2 connection closed: Reset
     0.500000 n1 boots (1)
-    0.600000 n1 last words
+    0.599500 n1 last words
     0.601000 n1 never
     ");
     assert_snapshot!(told, @r"
@@ -146,15 +148,15 @@ fn a_restart_comes_up_at_once_and_starts_what_is_down() {
     100 ms fault 0 Begun n1
     100 ms n1 Stopped
     100 ms n1 Booting
+    100 ms fault 0 Ended n1
     100 ms n1 Up
     200 ms fault 1 Begun n2
     200 ms n2 Killed
     300 ms fault 2 Begun n2
     300 ms n2 Booting
+    300 ms fault 2 Ended n2
     300 ms n2 Up
-    2000 ms fault 0 Ended n1
     2000 ms fault 1 Ended n2
-    2000 ms fault 2 Ended n2
     ");
 }
 
@@ -276,8 +278,8 @@ fn a_link_that_is_cut_twice_opens_when_both_cuts_are_healed() {
     0 ms n2 Booting
     0 ms n1 Up
     0 ms n2 Up
-    300 ms fault 0 Begun n1
-    500 ms fault 1 Begun n1
+    300 ms fault 0 Begun n1,n2
+    500 ms fault 1 Begun n1,n2
     1300 ms fault 0 Ended n1,n2
     2500 ms fault 1 Ended n1,n2
     ");
@@ -297,7 +299,7 @@ fn at_the_end_of_the_duration_faults_end_nodes_start_and_late_faults_are_skipped
     assert_snapshot!(told(setup, faults), @r"
     100 ms fault 0 Begun n1
     100 ms n1 Killed
-    200 ms fault 1 Begun n1
+    200 ms fault 1 Begun n1,n2
     300 ms fault 2 Begun n2
     300 ms n2 Paused
     400 ms fault 3 Skipped n1
