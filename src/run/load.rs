@@ -71,11 +71,8 @@ impl Prepared {
 /// If the file cannot be read, or everything that is wrong with what it says.
 pub fn load(path: &Path, sets: &[String]) -> Result<Prepared, InputError> {
     let shown = path.display().to_string();
-    let unreadable = |why: String, help: String| InputError::Unreadable {
-        path: shown.clone(),
-        why,
-        help,
-    };
+    let unreadable =
+        |why: String, help: String| InputError::Unreadable { path: shown.clone(), why, help };
     let facts = std::fs::metadata(path).map_err(|error| {
         unreadable(error.to_string(), "name a scenario file, as scenarios/mirror.toml".to_owned())
     })?;

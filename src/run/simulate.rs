@@ -68,7 +68,10 @@ pub fn simulate_many(
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&seed) = seeds.get(at) else { return };
                     let result = simulate(prepared, seed, max_events);
-                    results.lock().expect("no thread panics while it holds this").push((at, result));
+                    results
+                        .lock()
+                        .expect("no thread panics while it holds this")
+                        .push((at, result));
                     done();
                 }
             });
