@@ -52,6 +52,7 @@ fn the_best_answer_stands() {
     assert_eq!(told(&[Returned, Acked]), FinalOutcome::Acked, "by a retry");
     assert_eq!(told(&[Acked, Unknown]), FinalOutcome::Acked);
     assert_eq!(told(&[Accepted, Unknown]), FinalOutcome::Accepted);
+    assert_eq!(told(&[Accepted, Acked]), FinalOutcome::Acked);
     assert_eq!(told(&[Unknown, Rejected]), FinalOutcome::Rejected);
     assert_eq!(told(&[Unsent, Unknown]), FinalOutcome::Unknown, "it left after all");
 }
