@@ -1,2 +1,7 @@
-//! The `mqsim` command.
-fn main() {}
+//! The `mqsim` command: reads the command line, calls the library, sets the exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mqsim::cli::main(&mqsim::cli::Library, std::env::args_os()).code().into()
+}

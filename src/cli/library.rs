@@ -43,14 +43,14 @@ impl Simulator for Library {
         };
         match topic {
             Topic::Modes => run::modes().iter().map(|m| entry((m.name, m.meaning))).collect(),
-            Topic::Faults => run::faults().iter().map(|f| entry((f.name, f.meaning))).collect(),
+            Topic::Faults => run::faults().iter().map(|f| entry((&f.name, &f.meaning))).collect(),
             Topic::Selectors => {
-                run::selectors().iter().map(|s| entry((s.name, s.meaning))).collect()
+                run::selectors().iter().map(|s| entry((&s.name, &s.meaning))).collect()
             }
             Topic::Metrics => {
                 let described = |metric: &crate::verdict::Metric| Entry {
                     name: metric.name.to_owned(),
-                    meaning: format!("{} ({})", metric.definition, metric.unit),
+                    meaning: format!("{} ({})", metric.definition, metric.unit.name()),
                 };
                 METRICS.iter().map(described).collect()
             }

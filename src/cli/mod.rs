@@ -5,6 +5,7 @@ mod args;
 mod console;
 mod exit;
 mod interrupt;
+mod library;
 mod list;
 mod run;
 mod simulator;
@@ -17,6 +18,7 @@ use std::ffi::OsString;
 use clap::Parser;
 
 pub use exit::Exit;
+pub use library::Library;
 pub use simulator::{Asked, Entry, Simulator, Topic};
 
 /// Parses the command line, does what it says, prints, and returns the exit code.

@@ -1,1 +1,9 @@
-//! run
+//! Puts a scenario, a broker family, the world and the ledger together.
+
+mod families;
+mod load;
+mod simulate;
+
+pub use families::{ModeInfo, Selectable, describe_mode, faults, modes, selectors};
+pub use load::{InputError, Prepared, load, parse};
+pub use simulate::{RunError, simulate, simulate_many};

@@ -156,8 +156,8 @@ fn with(lines: &str) -> String {
     }
 }
 
-/// (what is wrong, the text).
-fn bad_inputs() -> Vec<(&'static str, String)> {
+/// (what is wrong, the text): syntax, sections and keys.
+fn bad_structure() -> Vec<(&'static str, String)> {
     let head = |text: &str| text.to_owned();
     vec![
         ("empty file", head("")),
@@ -180,6 +180,12 @@ fn bad_inputs() -> Vec<(&'static str, String)> {
             with("[cluster]\nnodes = 3\n[cluster.netwrk]\nlatency = \"1ms\""),
         ),
         ("key of another section", with("nodes = 3")),
+    ]
+}
+
+/// (what is wrong, the text): values.
+fn bad_values() -> Vec<(&'static str, String)> {
+    vec![
         ("wrong type", with("duration = 10").replace("duration = \"10s\"\n", "")),
         ("wrong type of a flag", with("[[queue]]\nname = \"q\"\ndurable = \"yes\"")),
         ("wrong unit", with("warmup = \"1 sec\"")),
@@ -194,7 +200,7 @@ fn bad_inputs() -> Vec<(&'static str, String)> {
         ("duration too fine", with("drain = \"0.5ns\"")),
         ("warmup not shorter", with("warmup = \"10s\"")),
         ("missing key of a section", with("[cluster]\nboot-time = \"1s\"")),
-        ("missing section", head(HEAD)),
+        ("missing section", HEAD.to_owned()),
         ("missing key of an item", with("[[queue]]\ndurable = true")),
         ("duplicate names", with("[[queue]]\nname = \"q\"\n[[queue]]\nname = \"q\"")),
         ("bad name", with("[[queue]]\nname = \"my queue\"")),
@@ -215,6 +221,12 @@ fn bad_inputs() -> Vec<(&'static str, String)> {
         ("rate too high", with("[[producer]]\nname = \"p\"\nrate = \"5000G/s\"")),
         ("size too large", with("[[queue]]\nname = \"q\"\nmax-length = \"1TiB\"")),
         ("bad bandwidth", with("[cluster.network]\nbandwidth = \"1Gbps\"")),
+    ]
+}
+
+/// (what is wrong, the text): distributions, faults, and odd texts.
+fn bad_tables() -> Vec<(&'static str, String)> {
+    vec![
         (
             "unknown distribution",
             with("[cluster.network]\nlatency = { distribution = \"normal\" }"),
@@ -266,7 +278,7 @@ fn bad_inputs() -> Vec<(&'static str, String)> {
 #[test]
 fn bad_inputs_are_told_clearly() {
     let mut shown = String::new();
-    for (what, text) in bad_inputs() {
+    for (what, text) in [bad_structure(), bad_values(), bad_tables()].concat() {
         let wrong = check(&text).expect_err(what);
         assert!(wrong.iter().all(|one| !one.help.is_empty()), "{what} has no remedy");
         shown.push_str(&format!("=== {what}\n{wrong}\n"));

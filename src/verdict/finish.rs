@@ -73,7 +73,7 @@ pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
         && seen != effective
     {
         remarks.push(format!(
-            "write availability is {:.3} % as the client sees it and {:.3} % by what became of the \
+            "write availability: {:.3} % as the client sees it, {:.3} % by what became of the \
              messages",
             seen * 100.0,
             effective * 100.0

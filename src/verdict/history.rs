@@ -11,6 +11,9 @@ use crate::verdict::{EventRow, FaultSpan, Lane, LaneState};
 /// Rows that `events.csv` has at most; those beyond are counted only.
 const MOST_ROWS: usize = 100_000;
 
+/// (when, which role from then on).
+type RoleChanges = Vec<(Time, Option<RoleId>)>;
+
 #[derive(Clone, Copy, Debug)]
 enum What {
     Fault(FaultId, FaultPhase),
@@ -40,7 +43,7 @@ pub(super) struct History {
     /// Changes of state by node; a node is up until it is said to be something else.
     nodes: BTreeMap<NodeId, Vec<(Time, NodeState)>>,
     /// Changes of role by destination and node.
-    roles: BTreeMap<(DestinationId, NodeId), Vec<(Time, Option<RoleId>)>>,
+    roles: BTreeMap<(DestinationId, NodeId), RoleChanges>,
 }
 
 impl History {

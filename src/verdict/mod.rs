@@ -1,5 +1,7 @@
 //! The ledger: what became of every message; availability windows, metrics, expectations.
 
+mod effects;
+mod expect;
 mod fates;
 mod finish;
 mod history;
@@ -9,15 +11,24 @@ mod lines;
 mod losses;
 #[cfg(test)]
 mod memory;
+mod metrics;
+mod naming;
 mod options;
+#[cfg(test)]
+mod properties;
 mod report;
+mod reports;
+#[cfg(test)]
+mod rules;
 #[cfg(test)]
 mod stories;
 mod timeline;
 mod windows;
 
+pub use expect::{EXPECT, Expectations};
 pub use history::node_state_name;
 pub use latency::PERCENTILES;
 pub use ledger::Ledger;
+pub use metrics::{METRICS, Metric, Number, Unit, metric};
 pub use options::{LedgerOptions, RunFacts};
 pub use report::*;

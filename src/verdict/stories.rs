@@ -96,7 +96,7 @@ pub(super) fn ms(millis: u64) -> Time {
     Time::ZERO + Span::from_millis(millis)
 }
 
-pub(super) fn range(producer: ProducerId, first: u32, count: u32) -> MessageRange {
+pub(super) const fn range(producer: ProducerId, first: u32, count: u32) -> MessageRange {
     MessageRange { producer, first, count, bytes: 100 }
 }
 

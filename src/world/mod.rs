@@ -50,6 +50,6 @@ pub use machine::{
 pub use network::{
     CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology, TopologyError,
 };
-pub use plan::ClusterPlan;
+pub use plan::{ClusterPlan, SECTIONS};
 pub use selector::{Argument, Pick, RoleQuery, SELECTORS, SelectorSpec, Target, WorldView};
 pub use simulation::{Runaway, Setup, SetupError, Simulation, Statistics};

@@ -35,6 +35,25 @@ pub enum Argument {
     Consumer,
 }
 
+impl std::fmt::Display for SelectorSpec {
+    /// As it is written: `mirror(destination, number)`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)?;
+        if self.arguments.is_empty() {
+            return Ok(());
+        }
+        let words = self.arguments.iter().map(|argument| match argument {
+            Argument::Destination => "destination",
+            Argument::Number => "number",
+            Argument::Node => "node",
+            Argument::Zone => "zone",
+            Argument::Producer => "producer",
+            Argument::Consumer => "consumer",
+        });
+        write!(f, "({})", words.collect::<Vec<_>>().join(", "))
+    }
+}
+
 /// The world's own selectors, beside the names of nodes.
 pub const SELECTORS: &[SelectorSpec] = &[
     SelectorSpec { name: "all", arguments: &[], meaning: "All brokers." },

@@ -139,6 +139,10 @@ pub enum Message {
     NotifySent { channel: Pid, count: u32 },
 
     // ---- Erlang's own signals
+    /// A connection stands already: is the new one meant to replace it?
+    AliveQuestion { from: NodeId },
+    /// It is: the old one is gone on this side.
+    AliveAnswer { from: NodeId, incarnation: u32 },
     /// Monitor a process of the receiving node.
     Monitor { watcher: Pid, watched: Pid },
     /// A monitored process is down.

@@ -6,5 +6,6 @@ pub mod config;
 pub mod keys;
 pub mod machine;
 pub mod message;
+pub mod plan;
 pub mod spec;
 pub mod words;

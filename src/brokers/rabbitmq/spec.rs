@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::engine::{Distribution, Limits, Span, Stream};
 use crate::observe::{
-    Catalog, ConsumerId, ConsumerInfo, DestinationId, DestinationInfo, NodeId, NodeInfo, NodeKind,
+    Catalog, ConsumerId, ConsumerInfo, DestinationId, DestinationInfo, NodeId, NodeInfo,
     ProducerId, ProducerInfo,
 };
 use crate::workload::Load;
-use crate::world::{Host, Lane, PlannedFault, Setup, Topology};
+use crate::world::{Lane, PlannedFault, Setup, Topology};
 
 use super::broker::Broker;
 use super::broker::mnesia::{Member, QueueRecord, Tables};
@@ -116,19 +116,6 @@ impl Spec {
     #[must_use]
     pub fn auditor_name(queue: &str) -> String {
         format!("auditor.{queue}")
-    }
-
-    /// Adds the clients' hosts to the topology: one each, all like `like`.
-    pub fn add_client_hosts(&mut self, like: &Host) {
-        let producers = self.producers.iter().map(|p| (p.load.name.clone(), NodeKind::Producer));
-        let consumers = self.consumers.iter().map(|c| (c.name.clone(), NodeKind::Consumer));
-        let auditors = self.unread_queues().into_iter().map(|queue| {
-            (Spec::auditor_name(&self.queues[queue.0 as usize].name), NodeKind::Auditor)
-        });
-        let clients: Vec<_> = producers.chain(consumers).chain(auditors).collect();
-        for (name, kind) in clients {
-            self.topology.add(Host { name, kind, ..like.clone() });
-        }
     }
 
     /// The names of the run.

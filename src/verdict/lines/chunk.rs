@@ -28,10 +28,20 @@ pub(in crate::verdict) struct Times {
     pub(in crate::verdict) mark: Option<Time>,
 }
 
+/// A state in the low 48 bits, and how many lines are in it above.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    state: State,
-    lines: u16,
+struct Entry(u64);
+
+impl Entry {
+    const LINE: u64 = 1 << 48;
+
+    const fn is(self, state: u64) -> bool {
+        self.0 % Entry::LINE == state
+    }
+
+    const fn lines(self) -> usize {
+        (self.0 / Entry::LINE) as usize
+    }
 }
 
 /// What is kept while a chunk has lines whose last copy went.
@@ -61,7 +71,7 @@ impl Live {
     pub(super) fn uniform(state: State) -> Live {
         Live {
             states: [0; POSITIONS],
-            palette: vec![Entry { state, lines: POSITIONS as u16 }],
+            palette: vec![Entry(state.pack() + POSITIONS as u64 * Entry::LINE)],
             times: Sparse::default(),
             grave: None,
             base: Time::ZERO,
@@ -73,38 +83,38 @@ impl Live {
     pub(super) fn as_uniform(&self, position: u8) -> Option<State> {
         let entry = self.palette[self.states[position as usize] as usize];
         let bare = self.times.is_empty() && self.grave.is_none();
-        (entry.lines as usize == POSITIONS && bare).then_some(entry.state)
+        (entry.lines() == POSITIONS && bare).then(|| State::unpack(entry.0))
     }
 
     pub(super) fn state(&self, position: u8) -> State {
-        self.palette[self.states[position as usize] as usize].state
+        State::unpack(self.palette[self.states[position as usize] as usize].0)
     }
 
     pub(super) fn put(&mut self, position: u8, state: State) {
-        let old = self.states[position as usize] as usize;
-        if self.palette[old].state == state {
+        let state = state.pack();
+        let old = &mut self.palette[self.states[position as usize] as usize];
+        if old.is(state) {
             return;
         }
-        self.palette[old].lines -= 1;
+        old.0 -= Entry::LINE;
         let new = self.entry(state);
-        self.palette[new].lines += 1;
+        self.palette[new].0 += Entry::LINE;
         self.states[position as usize] = new as u8;
     }
 
     /// An entry with that state. At most 255 entries are in use when it is called, since the line
     /// that changes has just left its own, so that an index fits a byte.
-    fn entry(&mut self, state: State) -> usize {
-        if let Some(found) = self.palette.iter().position(|entry| entry.state == state) {
+    fn entry(&mut self, state: u64) -> usize {
+        if let Some(found) = self.palette.iter().position(|entry| entry.is(state)) {
             return found;
         }
-        let entry = Entry { state, lines: 0 };
         if self.palette.len() >= 8
-            && let Some(free) = self.palette.iter().position(|entry| entry.lines == 0)
+            && let Some(free) = self.palette.iter().position(|entry| entry.lines() == 0)
         {
-            self.palette[free] = entry;
+            self.palette[free] = Entry(state);
             return free;
         }
-        self.palette.push(entry);
+        self.palette.push(Entry(state));
         self.palette.len() - 1
     }
 
@@ -113,23 +123,49 @@ impl Live {
     }
 
     fn narrow(&mut self, time: Time) -> u32 {
+        if time < self.base {
+            self.move_base(time);
+        }
         let offset = time.since(self.base).as_nanos();
         while offset >> self.shift >= u64::from(NEVER) {
-            self.shift += 1;
-            let halve = |offset: &mut u32| {
-                if *offset != NEVER {
-                    *offset >>= 1;
-                }
-            };
-            for slot in self.times.values_mut() {
-                halve(&mut slot.intended);
-                halve(&mut slot.mark);
-            }
-            if let Some(grave) = &mut self.grave {
-                grave.lost.values_mut().iter_mut().for_each(halve);
-            }
+            self.coarsen();
         }
         (offset >> self.shift) as u32
+    }
+
+    /// Calls `change` for every offset that is kept.
+    fn each_offset(&mut self, mut change: impl FnMut(&mut u32)) {
+        for slot in self.times.values_mut() {
+            change(&mut slot.intended);
+            if slot.mark != NEVER {
+                change(&mut slot.mark);
+            }
+        }
+        if let Some(grave) = &mut self.grave {
+            grave.lost.values_mut().iter_mut().for_each(change);
+        }
+    }
+
+    /// Doubles the unit of offsets.
+    fn coarsen(&mut self) {
+        self.shift += 1;
+        self.each_offset(|offset| *offset >>= 1);
+    }
+
+    /// Makes room for a time before the base: rare, since lines are opened in order.
+    #[cold]
+    fn move_base(&mut self, time: Time) {
+        let gap = self.base.since(time).as_nanos();
+        let mut greatest = 0;
+        self.each_offset(|offset| greatest = greatest.max(*offset));
+        let reach = (u64::from(greatest) << self.shift) + gap;
+        while reach >> self.shift >= u64::from(NEVER) - 1 {
+            self.coarsen();
+        }
+        let units = gap.div_ceil(1 << self.shift);
+        self.each_offset(|offset| *offset += units as u32);
+        let moved = self.base.as_nanos().saturating_sub(units << self.shift);
+        self.base = Time::from_nanos(moved);
     }
 
     pub(super) fn times(&self, position: u8) -> Option<Times> {

@@ -24,16 +24,10 @@ impl Positions {
         self.0[position as usize >> 6] &= !(1 << (position & 63));
     }
 
-    /// How many members lie before `position`.
-    fn rank(&self, position: u8) -> usize {
-        let word = position as usize >> 6;
-        let before: u32 = self.0[..word].iter().map(|w| w.count_ones()).sum();
-        let below = self.0[word] & ((1 << (position & 63)) - 1);
-        (before + below.count_ones()) as usize
-    }
-
-    fn len(&self) -> usize {
-        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    /// How many members lie in the word of `position` before it.
+    fn rank_in_word(&self, position: u8) -> usize {
+        let below = self.0[position as usize >> 6] & ((1 << (position & 63)) - 1);
+        below.count_ones() as usize
     }
 
     fn iter(&self) -> impl Iterator<Item = u8> + '_ {
@@ -59,39 +53,59 @@ pub(super) struct Sparse<T> {
     slotted: Positions,
     /// Those of them whose entry is no hole.
     live: Positions,
+    /// How many of `slotted` lie in earlier words than each.
+    before: [u8; 4],
+    /// How many are in `live`.
+    count: u16,
     values: Vec<T>,
 }
 
 impl<T> Default for Sparse<T> {
     fn default() -> Sparse<T> {
-        Sparse { slotted: Positions::default(), live: Positions::default(), values: Vec::new() }
+        Sparse {
+            slotted: Positions::default(),
+            live: Positions::default(),
+            before: [0; 4],
+            count: 0,
+            values: Vec::new(),
+        }
     }
 }
 
 impl<T: Copy> Sparse<T> {
     pub(super) fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.count == 0
+    }
+
+    /// The entry that `position` owns, or would.
+    fn rank(&self, position: u8) -> usize {
+        self.before[position as usize >> 6] as usize + self.slotted.rank_in_word(position)
     }
 
     pub(super) fn get(&self, position: u8) -> Option<T> {
-        self.live.contains(position).then(|| self.values[self.slotted.rank(position)])
+        self.live.contains(position).then(|| self.values[self.rank(position)])
     }
 
     pub(super) fn get_mut(&mut self, position: u8) -> Option<&mut T> {
         if !self.live.contains(position) {
             return None;
         }
-        Some(&mut self.values[self.slotted.rank(position)])
+        let rank = self.rank(position);
+        Some(&mut self.values[rank])
     }
 
     pub(super) fn insert(&mut self, position: u8, value: T) {
-        let rank = self.slotted.rank(position);
+        let rank = self.rank(position);
         if self.slotted.contains(position) {
             self.values[rank] = value;
         } else {
             self.values.insert(rank, value);
             self.slotted.insert(position);
+            for later in &mut self.before[(position as usize >> 6) + 1..] {
+                *later += 1;
+            }
         }
+        self.count += u16::from(!self.live.contains(position));
         self.live.insert(position);
     }
 
@@ -100,10 +114,9 @@ impl<T: Copy> Sparse<T> {
             return;
         }
         self.live.remove(position);
-        let left = self.live.len();
-        if left == 0 {
-            *self = Sparse::default();
-        } else if self.values.len() - left > (left / 8).max(4) {
+        self.count -= 1;
+        let left = self.count as usize;
+        if self.values.len() - left > (left / 8).max(4) {
             self.squeeze(left);
         }
     }
@@ -119,7 +132,13 @@ impl<T: Copy> Sparse<T> {
         debug_assert_eq!(kept, left, "every live position owns an entry");
         self.values.truncate(kept);
         self.slotted = self.live;
-        if self.values.capacity() > left + left / 8 + 4 {
+        let mut before = 0;
+        for (word, bits) in self.live.0.iter().enumerate() {
+            // Three words have 192 positions at most.
+            self.before[word] = before as u8;
+            before += bits.count_ones();
+        }
+        if self.values.capacity() > left + left / 8 + 8 {
             self.values.shrink_to(left);
         }
     }
@@ -143,7 +162,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn behaves_as_a_map(steps in prop::collection::vec((any::<u8>(), any::<Option<u32>>()), 0..900)) {
+        fn behaves_as_a_map(
+            steps in prop::collection::vec((any::<u8>(), any::<Option<u32>>()), 0..900),
+        ) {
             let mut sparse = Sparse::default();
             let mut map = BTreeMap::new();
             for (position, value) in steps {

@@ -97,6 +97,34 @@ pub(in crate::verdict) struct State {
 }
 
 impl State {
+    /// The state in the low 48 bits of a word.
+    pub(super) const fn pack(self) -> u64 {
+        self.flags.0 as u64
+            | (self.reason as u64) << 16
+            | (self.copies as u64) << 32
+            | (self.answer as u64) << 40
+    }
+
+    /// The state that was packed into a word; its high 16 bits do not matter.
+    pub(super) const fn unpack(word: u64) -> State {
+        const ANSWERS: [Answer; 8] = [
+            Answer::Acked,
+            Answer::Accepted,
+            Answer::Returned,
+            Answer::Rejected,
+            Answer::Nacked,
+            Answer::Unknown,
+            Answer::Unsent,
+            Answer::Open,
+        ];
+        State {
+            flags: Flags(word as u16),
+            reason: (word >> 16) as u16,
+            copies: (word >> 32) as u8,
+            answer: ANSWERS[(word >> 40) as usize & 7],
+        }
+    }
+
     pub(in crate::verdict) const fn is(self, which: Flags) -> bool {
         self.flags.any(which)
     }
@@ -139,7 +167,12 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_six_bytes() {
-        assert_eq!(size_of::<State>(), 6);
+    fn a_state_survives_packing() {
+        for answer in [Answer::Acked, Answer::Nacked, Answer::Unsent, Answer::Open] {
+            let flags = Flags(0x8421);
+            let state = State { flags, reason: 0xfedc, copies: 0xa5, answer };
+            assert_eq!(State::unpack(state.pack() | 0xffff << 48), state);
+            assert_eq!(state.pack() >> 48, 0);
+        }
     }
 }

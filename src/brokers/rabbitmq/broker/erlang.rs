@@ -235,15 +235,44 @@ impl Node {
                 ctx.abort(own);
                 self.introduce(ctx, conn);
             }
-            // It has given up the connection that this side still believes in.
-            Link::Up(old) => {
-                ctx.abort(old);
-                self.link_down(ctx, node);
-                self.introduce(ctx, conn);
+            Link::Up(_) => {
+                // Either it has given up the connection that this side still believes in, or this
+                // attempt crossed with one that stands by now: ask (dist_util.erl: `alive`).
+                ctx.send_to(conn, Lane::MAIN, Message::AliveQuestion { from: me }, 100);
+                return;
             }
             Link::Down => self.introduce(ctx, conn),
         }
         self.stand(ctx, node, conn);
+    }
+
+    /// The peer has a connection that stands: this side's attempt replaces it only if this side
+    /// has none.
+    pub(super) fn alive_question<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        conn: ConnId,
+    ) {
+        if self.peers.iter().any(|peer| peer.link == Link::Pending(conn)) {
+            let (from, incarnation) = (self.me, self.incarnation);
+            ctx.send_to(conn, Lane::MAIN, Message::AliveAnswer { from, incarnation }, 100);
+        }
+    }
+
+    /// The peer has given up the connection that this side still believed in.
+    pub(super) fn alive_answer<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+        conn: ConnId,
+    ) {
+        if let Some(Link::Up(old)) = self.peer(node).map(|peer| peer.link)
+            && old != conn
+        {
+            ctx.abort(old);
+            self.link_down(ctx, node);
+        }
+        self.introduced(ctx, node, conn);
     }
 
     /// The peer behind a connection.

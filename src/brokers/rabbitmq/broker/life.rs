@@ -53,6 +53,13 @@ impl Broker {
             Input::Message { conn, body: Message::MnesiaHello { from, incarnation } } => {
                 self.node.hello(ctx, conn, from, incarnation);
             }
+            Input::Message { conn, body: Message::AliveQuestion { .. } } => {
+                self.node.alive_question(ctx, conn);
+            }
+            Input::Message { conn, body: Message::AliveAnswer { from, incarnation } } => {
+                self.node.alive_answer(ctx, from, conn);
+                self.node.hello(ctx, conn, from, incarnation);
+            }
             Input::Message { body, .. } | Input::Local { body } => self.message(ctx, body),
         }
     }

@@ -264,23 +264,6 @@ impl Broker {
         self.node.forget_ram();
     }
 
-    /// x
-    pub fn why(&self) -> String {
-        format!(
-            "{:?} tx {:?} {:?}",
-            self.node.status,
-            self.node.mnesia.transactions,
-            self.processes
-                .iter()
-                .flatten()
-                .filter(|p| match p {
-                    Process::Channel(c) => !c.is_settled(),
-                    Process::Replica(r) => !r.is_settled(),
-                    _ => false,
-                })
-                .collect::<Vec<_>>()
-        )
-    }
     /// Whether time alone will not change anything here.
     #[must_use]
     pub fn is_settled(&self) -> bool {

@@ -1,0 +1,237 @@
+//! The one place that lists the broker families and their modes.
+
+use crate::brokers::rabbitmq;
+use crate::observe::Catalog;
+use crate::scenario::{
+    Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Variant, Version, describe,
+};
+use crate::verdict::{self, LedgerOptions, Report, RunFacts};
+use crate::world::{self, Cluster, MessageOf, Setup, Simulation, fault};
+
+use super::RunError;
+
+/// A value of `mode`.
+#[derive(Clone, Copy, Debug)]
+pub struct ModeInfo {
+    /// As written in a scenario.
+    pub name: &'static str,
+    /// What it is, in one sentence.
+    pub meaning: &'static str,
+    /// The `broker-version` that is simulated, and the default.
+    pub version: &'static str,
+    /// The product's name.
+    pub product: &'static str,
+    sections: &'static [&'static SectionSpec],
+    selectors: &'static [world::SelectorSpec],
+    plan: fn(&Scenario) -> Result<Plan, Diagnostics>,
+}
+
+const MODES: &[ModeInfo] = &[
+    ModeInfo {
+        name: "rabbitmq-single",
+        meaning: "One RabbitMQ node: what is on its disk comes back with it.",
+        version: "3.10",
+        product: "RabbitMQ",
+        sections: rabbitmq::keys::SECTIONS,
+        selectors: rabbitmq::words::SELECTORS,
+        plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Single),
+    },
+    ModeInfo {
+        name: "rabbitmq-cluster",
+        meaning: "A classic RabbitMQ cluster: metadata everywhere, each queue on its home node only.",
+        version: "3.10",
+        product: "RabbitMQ",
+        sections: rabbitmq::keys::SECTIONS,
+        selectors: rabbitmq::words::SELECTORS,
+        plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Cluster),
+    },
+    ModeInfo {
+        name: "rabbitmq-mirrored",
+        meaning: "Mirrored classic queues: a leader, and mirrors that follow it around a ring.",
+        version: "3.10",
+        product: "RabbitMQ",
+        sections: rabbitmq::keys::SECTIONS,
+        selectors: rabbitmq::words::SELECTORS,
+        plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Mirrored),
+    },
+];
+
+fn rabbit(scenario: &Scenario, mode: rabbitmq::plan::Mode) -> Result<Plan, Diagnostics> {
+    rabbitmq::plan::plan(scenario, mode).map(|spec| Plan::RabbitMq(Box::new(spec)))
+}
+
+/// A scenario as its family has planned it.
+#[derive(Clone, Debug)]
+pub(super) enum Plan {
+    /// RabbitMQ.
+    RabbitMq(Box<rabbitmq::spec::Spec>),
+}
+
+impl Plan {
+    /// The names of its runs.
+    pub(super) fn catalog(&self) -> Catalog {
+        match self {
+            Plan::RabbitMq(spec) => spec.catalog(),
+        }
+    }
+
+    /// Simulates one seed.
+    pub(super) fn run(
+        &self,
+        catalog: &std::sync::Arc<Catalog>,
+        options: LedgerOptions,
+        max_events: Option<u64>,
+        facts: RunFacts,
+    ) -> Result<Report, RunError> {
+        match self {
+            Plan::RabbitMq(spec) => {
+                let setup = spec.setup(facts.seed);
+                run::<rabbitmq::machine::RabbitCluster>(setup, catalog, options, max_events, facts)
+            }
+        }
+    }
+}
+
+fn run<C: Cluster>(
+    mut setup: Setup<C::Machine>,
+    catalog: &std::sync::Arc<Catalog>,
+    options: LedgerOptions,
+    max_events: Option<u64>,
+    facts: RunFacts,
+) -> Result<Report, RunError>
+where
+    MessageOf<C>: Clone,
+{
+    if let Some(max_events) = max_events {
+        setup.limits.max_events = max_events;
+    }
+    let ledger = verdict::Ledger::new(catalog.clone(), options);
+    let mut simulation = Simulation::<C, _>::new(setup, ledger)?;
+    let ending = simulation.run()?;
+    let statistics = simulation.statistics();
+    let facts = RunFacts {
+        ended: ending.at,
+        quiet: ending.quiet,
+        broker_bytes: statistics.broker_bytes,
+        disk_bytes: statistics.disk_bytes,
+        fsyncs: statistics.fsyncs,
+        events: statistics.events,
+        fingerprint: simulation.fingerprint().clone(),
+        ..facts
+    };
+    Ok(simulation.into_observer().finish(facts))
+}
+
+impl ModeInfo {
+    /// Every section that a scenario of this mode may have.
+    pub(super) fn sections(&self) -> Vec<&'static SectionSpec> {
+        let common = world::SECTIONS.iter().chain([&&fault::FAULT, &&verdict::EXPECT]);
+        common.chain(self.sections).copied().collect()
+    }
+
+    /// Whether a release is one that this mode simulates: `3.10` and `3.10.8` are, `3.9` is not.
+    pub(super) fn covers(&self, version: Version) -> bool {
+        let own: Version = self.version.parse().expect("the table's versions are versions");
+        version.numbers()[..2] == own.numbers()[..2]
+    }
+
+    pub(super) fn plan(&self, scenario: &Scenario) -> Result<Plan, Diagnostics> {
+        (self.plan)(scenario)
+    }
+}
+
+/// The values of `mode`.
+#[must_use]
+pub fn modes() -> &'static [ModeInfo] {
+    MODES
+}
+
+/// Something that can be written in a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selectable {
+    /// How it is written.
+    pub name: String,
+    /// What it means, in one sentence.
+    pub meaning: String,
+}
+
+/// The kinds of faults.
+#[must_use]
+pub fn faults() -> Vec<Selectable> {
+    let row = |kind: &Variant| Selectable {
+        name: kind.name.to_owned(),
+        meaning: kind.meaning.to_owned(),
+    };
+    fault::KINDS.variants.iter().map(row).collect()
+}
+
+/// The selectors of the world and of every family.
+#[must_use]
+pub fn selectors() -> Vec<Selectable> {
+    let mut rows: Vec<Selectable> = Vec::new();
+    let families = MODES.iter().flat_map(|mode| mode.selectors);
+    for spec in world::SELECTORS.iter().chain(families) {
+        let row = Selectable { name: spec.to_string(), meaning: spec.meaning.to_owned() };
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+/// Everything that can be written in a scenario of a mode, as text; `None` if there is no such
+/// mode.
+#[must_use]
+pub fn describe_mode(name: &str) -> Option<String> {
+    let mode = MODES.iter().find(|mode| mode.name == name)?;
+    let mut text = format!("{}: {}\n", mode.name, mode.meaning);
+    text.push_str(&format!("broker-version: {} ({})\n", mode.version, mode.product));
+    let mut sections = vec![&TOP];
+    sections.extend(mode.sections());
+    for section in sections {
+        let rows = describe(section);
+        let title = rows.first().map_or("", |row| row.section.as_str());
+        text.push_str(&format!("\n{title}\n  {}\n\n", section.meaning));
+        for row in &rows {
+            describe_key(&mut text, row);
+        }
+    }
+    Some(text)
+}
+
+fn describe_key(text: &mut String, row: &KeyRow) {
+    let only = match row.only_with.as_str() {
+        "" => String::new(),
+        with => format!(", with {with}"),
+    };
+    let default = match row.default.as_str() {
+        "required" => "required".to_owned(),
+        "none" => "optional".to_owned(),
+        value => format!("default {value}"),
+    };
+    let range = if row.range.is_empty() { String::new() } else { format!(", {}", row.range) };
+    text.push_str(&format!("  {}{only}: {}{range}; {default}\n", row.key, row.kind));
+    wrapped(text, row.meaning);
+    if !row.source.is_empty() {
+        wrapped(text, &format!("[{}]", row.source));
+    }
+}
+
+/// Text under a key, at most 100 columns.
+fn wrapped(text: &mut String, words: &str) {
+    const INDENT: &str = "      ";
+    let mut line = INDENT.to_owned();
+    for word in words.split_whitespace() {
+        let blank = line.len() == INDENT.len();
+        if !blank && line.len() + 1 + word.len() > 100 {
+            text.push_str(&line);
+            text.push('\n');
+            line = INDENT.to_owned();
+        } else if !blank {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    text.push_str(&line);
+    text.push('\n');
+}

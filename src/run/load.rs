@@ -1,0 +1,142 @@
+//! From a file to a scenario that is ready to be simulated.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::observe::Catalog;
+use crate::scenario::{Diagnostics, Document, MOST_BYTES, Scenario};
+use crate::verdict::{Expectations, LedgerOptions};
+
+use super::families::{ModeInfo, Plan, modes};
+
+/// Why a scenario cannot be simulated. Renders itself for people.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum InputError {
+    /// The file cannot be read.
+    #[error("{path}: cannot be read: {why}\n  = help: {help}")]
+    Unreadable {
+        /// As given.
+        path: String,
+        /// The system's words.
+        why: String,
+        /// What to do about it.
+        help: String,
+    },
+    /// What it says is wrong.
+    #[error("{}", .0.render(false))]
+    Wrong(Diagnostics),
+}
+
+impl From<Diagnostics> for InputError {
+    fn from(wrong: Diagnostics) -> InputError {
+        InputError::Wrong(wrong)
+    }
+}
+
+/// A scenario that was read, checked and planned; any seed of it can be simulated.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    pub(super) scenario: Scenario,
+    pub(super) mode: &'static ModeInfo,
+    pub(super) version: String,
+    pub(super) plan: Plan,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) options: LedgerOptions,
+    pub(super) expectations: Expectations,
+}
+
+impl Prepared {
+    /// The scenario's name: that of its report folder.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.scenario.settings().name
+    }
+
+    /// The scenario's own seed.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.scenario.settings().seed
+    }
+
+    /// The names of its runs.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+}
+
+/// Reads, checks and plans the scenario at `path`, with `sets` (`producer.p1.rate=5k/s`) changed.
+///
+/// # Errors
+/// If the file cannot be read, or everything that is wrong with what it says.
+pub fn load(path: &Path, sets: &[String]) -> Result<Prepared, InputError> {
+    let shown = path.display().to_string();
+    let unreadable =
+        |why: String, help: String| InputError::Unreadable { path: shown.clone(), why, help };
+    let facts = std::fs::metadata(path).map_err(|error| {
+        unreadable(error.to_string(), "name a scenario file, as scenarios/mirror.toml".to_owned())
+    })?;
+    if facts.is_dir() {
+        let help = "name one of the scenario files in it".to_owned();
+        return Err(unreadable("it is a directory".to_owned(), help));
+    }
+    if facts.len() > MOST_BYTES as u64 {
+        return Err(unreadable(
+            format!("it has {} bytes, and a scenario has at most {MOST_BYTES}", facts.len()),
+            "is it the right file?".to_owned(),
+        ));
+    }
+    let bytes = std::fs::read(path)
+        .map_err(|error| unreadable(error.to_string(), "check its permissions".to_owned()))?;
+    parse(&shown, &bytes, sets)
+}
+
+/// Checks and plans a scenario's text; `file` is the name to use in messages.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(file: &str, bytes: &[u8], sets: &[String]) -> Result<Prepared, InputError> {
+    let mut document = Document::from_bytes(file, bytes)?;
+    for set in sets {
+        document.set(set)?;
+    }
+    let names: Vec<&str> = modes().iter().map(|mode| mode.name).collect();
+    let mode = &modes()[document.mode_among(&names)?];
+    let version = document.broker_version()?;
+    let scenario = document.check(&mode.sections(), version)?;
+    if let Some(version) = version
+        && !mode.covers(version)
+    {
+        return Err(Diagnostics::at(
+            scenario.top().span("broker-version"),
+            format!("{} {version} cannot be simulated", mode.product),
+            format!("`{}` simulates {} {}", mode.name, mode.product, mode.version),
+        )
+        .with_sources(scenario.sources())
+        .into());
+    }
+    let mut wrong = scenario.diagnostics();
+    let plan = wrong.keep(mode.plan(&scenario));
+    let causes = plan.as_ref().map_or(&[][..], |plan| plan.catalog().causes);
+    let expectations = Expectations::parse(scenario.many("expect"), causes);
+    let expectations = if plan.is_some() { wrong.keep(expectations) } else { None };
+    let settings = scenario.settings();
+    let options = LedgerOptions {
+        warmup: settings.warmup,
+        availability_gap: settings.availability_gap,
+        operation_timeout: settings.operation_timeout,
+        ..LedgerOptions::new(settings.duration)
+    };
+    match (plan, expectations) {
+        (Some(plan), Some(expectations)) if wrong.is_empty() => Ok(Prepared {
+            catalog: Arc::new(plan.catalog()),
+            version: version.map_or_else(|| mode.version.to_owned(), |v| v.to_string()),
+            scenario,
+            mode,
+            plan,
+            options,
+            expectations,
+        }),
+        _ => Err(wrong.into()),
+    }
+}

@@ -1,0 +1,83 @@
+//! One seed, or many side by side.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::engine::{Fingerprint, Time};
+use crate::verdict::{Report, RunFacts};
+use crate::world::{Runaway, SetupError};
+
+use super::Prepared;
+
+/// Why a run came to no report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// Machines chase each other, or the run has more events than allowed.
+    #[error(transparent)]
+    Runaway(#[from] Runaway),
+    /// The hosts or the network are not right.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+}
+
+/// Simulates one seed.
+///
+/// # Errors
+/// If the run does not end by itself.
+pub fn simulate(
+    prepared: &Prepared,
+    seed: u64,
+    max_events: Option<u64>,
+) -> Result<Report, RunError> {
+    let settings = prepared.scenario.settings();
+    let facts = RunFacts {
+        scenario: settings.name.clone(),
+        description: settings.description.clone(),
+        mode: prepared.mode.name.to_owned(),
+        broker_version: prepared.version.clone(),
+        seed,
+        ended: Time::ZERO,
+        quiet: false,
+        broker_bytes: 0,
+        disk_bytes: 0,
+        fsyncs: 0,
+        events: 0,
+        fingerprint: Fingerprint::new(),
+    };
+    let options = prepared.options;
+    let mut report = prepared.plan.run(&prepared.catalog, options, max_events, facts)?;
+    report.expectations = prepared.expectations.judge(&report);
+    Ok(report)
+}
+
+/// Simulates seeds, `jobs` at a time; results come in the order of the seeds, whatever `jobs` is.
+/// `done` is called after each, from any thread.
+pub fn simulate_many(
+    prepared: &Prepared,
+    seeds: &[u64],
+    jobs: usize,
+    max_events: Option<u64>,
+    done: &(dyn Fn() + Sync),
+) -> Vec<Result<Report, RunError>> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(seeds.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.clamp(1, seeds.len().max(1)) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(&seed) = seeds.get(at) else { return };
+                    let result = simulate(prepared, seed, max_events);
+                    results
+                        .lock()
+                        .expect("no thread panics while it holds this")
+                        .push((at, result));
+                    done();
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().expect("all threads have ended");
+    results.sort_unstable_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
+}

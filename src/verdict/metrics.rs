@@ -1,0 +1,299 @@
+//! The numbers of a run: the one table from which expectations, `mqsim list metrics`, the
+//! documentation and the columns of `summary.csv` are made.
+
+use super::Report;
+
+/// What a metric is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Lines: (producer, sequence, destination).
+    Lines,
+    /// Messages.
+    Messages,
+    /// Things that happened.
+    Count,
+    /// Milliseconds, rounded down.
+    Milliseconds,
+    /// Microseconds.
+    Microseconds,
+    /// A share of 1.
+    Share,
+    /// Per second of measured time.
+    PerSecond,
+    /// A plain number: bytes per byte.
+    Ratio,
+}
+
+impl Unit {
+    /// As printed behind a number; empty for shares (printed in percent) and ratios.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Unit::Lines => "lines",
+            Unit::Messages => "messages",
+            Unit::Count | Unit::Ratio => "",
+            Unit::Milliseconds => "ms",
+            Unit::Microseconds => "us",
+            Unit::Share => "%",
+            Unit::PerSecond => "/s",
+        }
+    }
+
+    /// A value of this unit as printed: `3 lines`, `99.375 %`.
+    #[must_use]
+    pub fn print(self, value: f64) -> String {
+        let value = if self == Unit::Share { value * 100.0 } else { value };
+        // Six decimals tell 99.999 % from 100 %; zeros at the end tell nothing.
+        let decimals = format!("{value:.6}");
+        let number = decimals.trim_end_matches('0').trim_end_matches('.');
+        match (self, self.name()) {
+            (_, "") => number.to_owned(),
+            (Unit::Lines, _) if number == "1" => "1 line".to_owned(),
+            (Unit::Messages, _) if number == "1" => "1 message".to_owned(),
+            (_, name) => format!("{number} {name}"),
+        }
+    }
+}
+
+/// What was measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// A whole number.
+    Whole(u64),
+    /// A number with a fraction.
+    Real(f64),
+}
+
+impl Number {
+    /// The number as a float: exact up to 2^53.
+    #[must_use]
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Number::Whole(number) => number as f64,
+            Number::Real(number) => number,
+        }
+    }
+}
+
+impl From<u64> for Number {
+    fn from(number: u64) -> Number {
+        Number::Whole(number)
+    }
+}
+
+impl From<f64> for Number {
+    fn from(number: f64) -> Number {
+        Number::Real(number)
+    }
+}
+
+trait Measured {
+    fn measured(self) -> Option<Number>;
+}
+
+impl<T: Into<Number>> Measured for T {
+    fn measured(self) -> Option<Number> {
+        Some(self.into())
+    }
+}
+
+impl<T: Into<Number>> Measured for Option<T> {
+    fn measured(self) -> Option<Number> {
+        self.map(Into::into)
+    }
+}
+
+/// One number of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name in expectations and as a column.
+    pub name: &'static str,
+    /// What it is counted in.
+    pub unit: Unit,
+    /// What exactly it is, in a sentence.
+    pub definition: &'static str,
+    /// Whether it is final only if the run became quiet: an expectation on it is undecided else.
+    pub needs_quiet: bool,
+    /// Whether it is a column of `summary.csv`.
+    pub column: bool,
+    /// Where the report folder has the particulars; empty if nowhere.
+    pub particulars: &'static str,
+    /// The number; `None` if there was nothing to measure.
+    pub get: fn(&Report) -> Option<Number>,
+}
+
+/// The metric of that name.
+#[must_use]
+pub fn metric(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.name == name)
+}
+
+macro_rules! metrics {
+    ($($name:ident $unit:ident $when:ident $particulars:literal $definition:literal)*) => {
+        /// Every metric, in the order of the columns of `summary.csv`.
+        pub const METRICS: &[Metric] = &[$(Metric {
+            name: stringify!($name),
+            unit: Unit::$unit,
+            definition: $definition,
+            needs_quiet: metrics!(@quiet $when),
+            column: metrics!(@column $when),
+            particulars: $particulars,
+            get: |report| report.summary.$name.measured(),
+        }),*];
+    };
+    // Known when it happens; final only in a quiet run; the same and no column.
+    (@quiet known) => { false };
+    (@quiet fate) => { true };
+    (@quiet extra) => { false };
+    (@column extra) => { false };
+    (@column $any:ident) => { true };
+}
+
+metrics! {
+    lines Lines known ""
+        "Lines: a message has one for each destination that it is meant for, one if for none."
+    attempted Messages known "" "Messages that the workload wanted sent."
+    acked Lines known "" "Lines whose producer has the broker's positive answer."
+    accepted Lines known ""
+        "Lines whose send succeeded without an answer having been asked for."
+    returned Lines known "" "Lines whose message came back as unroutable."
+    rejected Lines known "" "Lines whose producer got an error that proves that nothing was stored."
+    nacked Lines known "timeline.csv"
+        "Negative answers, times the lines they are about. They leave open whether a copy exists: \
+         a line that has no better answer in the end counts as unknown."
+    unknown Lines known ""
+        "Lines that were sent and whose producer has no answer, or one that leaves it open."
+    unsent Lines known "" "Lines whose message never left its producer."
+    delivered Lines fate "" "Lines that were handed to an application at least once."
+    processed Lines fate "" "Lines that an application finished with at least once."
+    redelivered Count known "timeline.csv" "Deliveries that the broker flagged as redelivered."
+    duplicated Count known "" "Deliveries of lines beyond the first of each."
+    reordered Lines known ""
+        "Lines first delivered after a later message of the same producer on the same destination."
+    success_lost Lines fate "loss.csv, class acked_lost or accepted_lost"
+        "acked_lost and accepted_lost together: the headline by which modes are compared, since \
+         asking for no answer must not look safer."
+    acked_lost Lines fate "loss.csv, class acked_lost"
+        "Acknowledged lines that are gone, or were received by an application that never finished, \
+         after the broker gave its last copy up."
+    accepted_lost Lines fate "loss.csv, class accepted_lost"
+        "The same of accepted lines."
+    read_lost Lines fate "loss.csv, class read_lost"
+        "Lines that a consumer saw and that are gone from every log afterwards."
+    unknown_lost Lines fate "loss.csv, class unknown_lost"
+        "Lines of unknown outcome that are gone: allowed, the producer knows that it does not know."
+    consumer_lost Lines fate "loss.csv, class consumer_lost"
+        "Lines lost because a consumer acknowledged or committed before it finished."
+    phantom Lines known ""
+        "Lines of unknown or rejected outcome that were delivered all the same."
+    dead_lettered Lines fate "" "Lines that ended dead-lettered."
+    expired Lines fate "" "Lines that ended by TTL, length limit or retention."
+    stored_at_end Lines fate "" "Lines that are still in the broker at the end, readable."
+    unreachable_at_end Lines fate ""
+        "Lines that are in some copy at the end, but could not be read; in a run that did not \
+         become quiet, all that were not read."
+    unexplained Lines fate "loss.csv, rows without cause"
+        "Lost lines without a cause. Anything but 0 is a defect of mqsim. A message that no broker \
+         ever had to do with was lost on its way, which explains it unless it was acknowledged."
+    write_availability Share known "windows.csv, kind write"
+        "1 - write windows / measured time, averaged over the destinations with writes: a window \
+         opens at the first instant after the last success at which a write is pending, closes at \
+         the next success or the end of measured time, and counts if longer than availability-gap."
+    effective_write_availability Share fate "windows.csv, kind effective-write"
+        "The same, where a write succeeded only if its line ended processed, dead-lettered or \
+         stored: a broker that confirms and drops is not available."
+    read_availability Share known "windows.csv, kind read"
+        "1 - read windows / measured time, averaged over the destinations with reads: a read is \
+         pending while a line has a copy, was never read, and a consumer has room; a delivery is \
+         its success."
+    write_unavailable_ms Milliseconds known "windows.csv, kind write"
+        "Sum of the write windows of the destination where it is greatest."
+    write_longest_ms Milliseconds known "windows.csv, kind write"
+        "The longest write window of that destination."
+    read_unavailable_ms Milliseconds known "windows.csv, kind read"
+        "Sum of the read windows of the destination where it is greatest."
+    read_longest_ms Milliseconds known "windows.csv, kind read"
+        "The longest read window of that destination."
+    ack_p50_us Microseconds known "latency.csv, ack_latency"
+        "Median of the time from when a message should have been sent to its acknowledgement."
+    ack_p99_us Microseconds known "latency.csv, ack_latency"
+        "99th percentile of the same."
+    ack_max_us Microseconds known "latency.csv, ack_latency" "Maximum of the same."
+    ack_service_p50_us Microseconds known "latency.csv, ack_service_latency"
+        "Median of the time from the last transmission of a message to its acknowledgement."
+    ack_service_p99_us Microseconds known "latency.csv, ack_service_latency"
+        "99th percentile of the same."
+    e2e_p50_us Microseconds known "latency.csv, end_to_end_latency"
+        "Median of the time from when a message should have been sent to its first delivery."
+    e2e_p99_us Microseconds known "latency.csv, end_to_end_latency"
+        "99th percentile of the same."
+    e2e_max_us Microseconds known "latency.csv, end_to_end_latency" "Maximum of the same."
+    acked_per_s PerSecond known "timeline.csv"
+        "Messages acknowledged in measured time, per second of it."
+    processed_per_s PerSecond known "timeline.csv"
+        "Lines processed in measured time, per second of it."
+    broker_bytes_per_payload_byte Ratio known ""
+        "Bytes sent between brokers, per payload byte acknowledged or accepted."
+    disk_bytes_per_payload_byte Ratio known ""
+        "Bytes written to the brokers' disks, per payload byte acknowledged or accepted."
+    fsyncs Count known "" "How many fsyncs the brokers did."
+    events Count known "" "How many events the simulation dispatched."
+    operations_in_time Share extra ""
+        "Share of the messages due in measured time that were acknowledged or accepted within \
+         operation-timeout."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stories;
+    use super::*;
+
+    #[test]
+    fn columns_are_those_of_the_summary() {
+        let columns = "lines attempted acked accepted returned rejected nacked unknown unsent \
+            delivered processed redelivered duplicated reordered success_lost acked_lost \
+            accepted_lost read_lost unknown_lost consumer_lost phantom dead_lettered expired \
+            stored_at_end unreachable_at_end unexplained write_availability \
+            effective_write_availability read_availability write_unavailable_ms write_longest_ms \
+            read_unavailable_ms read_longest_ms ack_p50_us ack_p99_us ack_max_us \
+            ack_service_p50_us ack_service_p99_us e2e_p50_us e2e_p99_us e2e_max_us acked_per_s \
+            processed_per_s broker_bytes_per_payload_byte disk_bytes_per_payload_byte fsyncs \
+            events";
+        let named: Vec<_> = METRICS.iter().filter(|m| m.column).map(|m| m.name).collect();
+        assert_eq!(named, columns.split_whitespace().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn names_differ_and_units_are_in_the_names_of_times() {
+        for (index, metric) in METRICS.iter().enumerate() {
+            assert!(METRICS[..index].iter().all(|other| other.name != metric.name));
+            assert_eq!(metric.name.ends_with("_ms"), metric.unit == Unit::Milliseconds);
+            assert_eq!(metric.name.ends_with("_us"), metric.unit == Unit::Microseconds);
+            assert!(metric.definition.ends_with('.'), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn getters_read_their_own_field() {
+        let mut ledger = stories::ledger();
+        ledger.whole_life(2_000, stories::range(stories::P1, 0, 3));
+        let report = stories::quiet(&ledger);
+        let get = |name| metric(name).and_then(|metric| (metric.get)(&report));
+        assert_eq!(get("processed"), Some(Number::Whole(3)));
+        assert_eq!(get("fsyncs"), Some(Number::Whole(7)));
+        assert_eq!(get("write_availability"), Some(Number::Real(1.0)));
+        assert_eq!(get("ack_p50_us"), Some(Number::Whole(2_000)));
+        assert_eq!(get("no-such-thing"), None);
+    }
+
+    #[test]
+    fn numbers_are_printed_with_their_unit() {
+        assert_eq!(Unit::Lines.print(3.0), "3 lines");
+        assert_eq!(Unit::Lines.print(1.0), "1 line");
+        assert_eq!(Unit::Share.print(0.99375), "99.375 %");
+        assert_eq!(Unit::Share.print(1.0), "100 %");
+        assert_eq!(Unit::PerSecond.print(480.5), "480.5 /s");
+        assert_eq!(Unit::Ratio.print(10.0), "10");
+        assert_eq!(Unit::Count.print(0.0), "0");
+    }
+}

@@ -1,0 +1,302 @@
+//! The ledger as an observer: one method a report.
+
+use super::effects::credit;
+use super::ledger::Ledger;
+use super::lines::{Answer, Flags};
+use super::naming::Naming;
+use crate::engine::{Ingredient, Time};
+use crate::observe::{
+    ConsumerId, DestinationId, Event, FaultId, FaultPhase, MessageRange, NodeId, NodeState,
+    Observer, Outcome, Removal, RoleId,
+};
+
+/// Tags of the fingerprint.
+mod tag {
+    pub(super) const OUTCOME: u64 = 1;
+    pub(super) const DELIVERED: u64 = 16;
+    pub(super) const PROCESSED: u64 = 17;
+}
+
+// A macro, since it borrows some fields of the ledger while others change.
+macro_rules! naming {
+    ($ledger:ident, $at:ident, $node:ident, $removal:ident) => {{
+        let id = $ledger.reasons.id($removal, $node);
+        let cause = $ledger.catalog.causes[$removal.cause.index()];
+        Naming {
+            at: $at,
+            id,
+            kind: cause.kind,
+            precedence: cause.precedence,
+            catalog: &$ledger.catalog,
+            reasons: &$ledger.reasons,
+            retained: $ledger.options.retained,
+        }
+    }};
+}
+
+impl Observer for Ledger {
+    fn attempted(&mut self, at: Time, intended: Time, messages: MessageRange) {
+        let count = u64::from(messages.count);
+        self.counts.attempted += count;
+        self.timeline.at(at).attempted += count;
+        let measured = self.is_measured(intended);
+        if measured {
+            self.counts.operations += count;
+        }
+        for index in self.tracks_of(messages.producer) {
+            let track = &mut self.tracks[index];
+            if measured && let Some(destination) = track.destination {
+                self.watches[destination.index()].operations += count;
+            }
+            let counts = &mut self.counts;
+            track.lines.visit(messages.first, messages.count, |line| {
+                let mut state = line.state();
+                if state.is(Flags::ATTEMPTED) {
+                    counts.inconsistencies += 1;
+                    return;
+                }
+                state.set(Flags::ATTEMPTED);
+                line.open_times(intended);
+                line.put(state);
+            });
+        }
+    }
+
+    fn sent(&mut self, at: Time, messages: MessageRange) {
+        for index in self.tracks_of(messages.producer) {
+            let counts = &mut self.counts;
+            self.tracks[index].lines.visit(messages.first, messages.count, |line| {
+                let mut state = line.state();
+                if !state.is(Flags::ATTEMPTED) {
+                    counts.inconsistencies += 1;
+                    return;
+                }
+                state.set(Flags::SENT);
+                if !state.answer.is_success() {
+                    state.set(Flags::WAITING);
+                    line.mark(at);
+                }
+                line.put(state);
+            });
+        }
+    }
+
+    fn outcome(&mut self, at: Time, messages: MessageRange, outcome: Outcome) {
+        self.fold(at, tag::OUTCOME + outcome as u64, u32::MAX, messages);
+        let range = self.tracks_of(messages.producer);
+        let first = range.start;
+        let lines = u64::from(messages.count) * range.len() as u64;
+        let bucket = self.timeline.at(at);
+        match outcome {
+            Outcome::Returned => bucket.returned += u64::from(messages.count),
+            Outcome::Unknown => bucket.unknown += u64::from(messages.count),
+            Outcome::Nacked => {
+                bucket.nacked += u64::from(messages.count);
+                self.counts.nacked += lines;
+            }
+            Outcome::Acked | Outcome::Accepted | Outcome::Rejected | Outcome::Unsent => {}
+        }
+        for index in range {
+            self.answer(at, index, messages, Answer::of(outcome), index == first);
+        }
+    }
+
+    fn stored(
+        &mut self,
+        at: Time,
+        _node: NodeId,
+        destination: DestinationId,
+        messages: MessageRange,
+    ) {
+        let Some(index) = self.track(messages.producer, destination) else { return };
+        let mut backlog = 0;
+        let counts = &mut self.counts;
+        self.tracks[index].lines.visit(messages.first, messages.count, |line| {
+            let mut state = line.state();
+            let Some(copies) = state.copies.checked_add(1).filter(|_| state.is(Flags::ATTEMPTED))
+            else {
+                counts.inconsistencies += 1;
+                return;
+            };
+            let before = state.is_backlog();
+            if state.copies == 0 {
+                line.dig_up();
+                state.reason = 0;
+                state.clear(Flags::SETTLED.with(Flags::EXPIRED));
+            }
+            state.copies = copies;
+            state.set(Flags::ARRIVED);
+            line.put(state);
+            backlog += i64::from(state.is_backlog()) - i64::from(before);
+        });
+        self.backlog_changed(at, destination, backlog);
+    }
+
+    fn removed(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        destination: DestinationId,
+        messages: MessageRange,
+        removal: Removal,
+    ) {
+        let Some(index) = self.track(messages.producer, destination) else { return };
+        let naming = naming!(self, at, node, removal);
+        let mut backlog = 0;
+        let counts = &mut self.counts;
+        let watch = &mut self.watches[destination.index()];
+        self.tracks[index].lines.visit(messages.first, messages.count, |line| {
+            let mut state = line.state();
+            if state.copies == 0 {
+                counts.inconsistencies += 1;
+                return;
+            }
+            let before = state.is_backlog();
+            state.copies -= 1;
+            naming.apply(line, &mut state);
+            credit(line, state, Some(watch));
+            line.put(state);
+            backlog += i64::from(state.is_backlog()) - i64::from(before);
+        });
+        self.backlog_changed(at, destination, backlog);
+    }
+
+    fn dropped(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        destination: Option<DestinationId>,
+        messages: MessageRange,
+        removal: Removal,
+    ) {
+        let range = match destination {
+            None => self.tracks_of(messages.producer),
+            Some(destination) => match self.track(messages.producer, destination) {
+                Some(index) => index..index + 1,
+                None => return,
+            },
+        };
+        let naming = naming!(self, at, node, removal);
+        for index in range {
+            let track = &mut self.tracks[index];
+            let mut watch = track.destination.map(|id| &mut self.watches[id.index()]);
+            let counts = &mut self.counts;
+            track.lines.visit(messages.first, messages.count, |line| {
+                let mut state = line.state();
+                if !state.is(Flags::ATTEMPTED) {
+                    counts.inconsistencies += 1;
+                    return;
+                }
+                state.set(Flags::ARRIVED);
+                if state.copies == 0 {
+                    naming.apply(line, &mut state);
+                    credit(line, state, watch.as_deref_mut());
+                }
+                line.put(state);
+            });
+        }
+    }
+
+    fn delivered(
+        &mut self,
+        at: Time,
+        consumer: ConsumerId,
+        destination: DestinationId,
+        messages: MessageRange,
+        redelivered: bool,
+    ) {
+        self.fold(at, tag::DELIVERED + u64::from(redelivered) * 2, consumer.0, messages);
+        let Some(index) = self.track(messages.producer, destination) else { return };
+        if self.catalog.consumers[consumer.index()].auditor {
+            self.audited(at, index, destination, messages);
+        } else {
+            self.received(at, index, destination, messages, redelivered);
+        }
+    }
+
+    fn processed(
+        &mut self,
+        at: Time,
+        consumer: ConsumerId,
+        destination: DestinationId,
+        messages: MessageRange,
+    ) {
+        self.fold(at, tag::PROCESSED, consumer.0, messages);
+        let Some(index) = self.track(messages.producer, destination) else { return };
+        if self.catalog.consumers[consumer.index()].auditor {
+            return;
+        }
+        let (mut processed, mut backlog) = (0, 0);
+        let retained = self.options.retained;
+        let counts = &mut self.counts;
+        let watch = &mut self.watches[destination.index()];
+        self.tracks[index].lines.visit(messages.first, messages.count, |line| {
+            let mut state = line.state();
+            if !state.is(Flags::ATTEMPTED) {
+                counts.inconsistencies += 1;
+                return;
+            }
+            if state.is(Flags::PROCESSED) {
+                return;
+            }
+            processed += 1;
+            let before = state.is_backlog();
+            state.set(Flags::PROCESSED);
+            if !retained {
+                state.reason = 0;
+                state.clear(Flags::SETTLED);
+                line.dig_up();
+            }
+            credit(line, state, Some(watch));
+            line.put(state);
+            backlog += i64::from(state.is_backlog()) - i64::from(before);
+        });
+        self.counts.processed += processed;
+        if self.is_measured(at) {
+            self.counts.processed_measured += processed;
+        }
+        self.timeline.at(at).processed += processed;
+        self.backlog_changed(at, destination, backlog);
+    }
+
+    fn wants(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId, wants: bool) {
+        if self.catalog.consumers[consumer.index()].auditor {
+            return;
+        }
+        let known = &mut self.wants[consumer.index()];
+        let before = match known.iter_mut().find(|(id, _)| *id == destination) {
+            Some((_, before)) => std::mem::replace(before, wants),
+            None => {
+                known.push((destination, wants));
+                false
+            }
+        };
+        let by = i32::from(wants) - i32::from(before);
+        if by != 0 {
+            self.watches[destination.index()].reads.wanting_changed(at, by);
+        }
+    }
+
+    fn role(&mut self, at: Time, node: NodeId, destination: DestinationId, role: Option<RoleId>) {
+        let role_word = role.map_or(0, |role| u64::from(role.0) + 1);
+        let place = u64::from(node.0) << 32 | u64::from(destination.0);
+        self.fingerprint.fold(Ingredient::Roles, at.as_nanos() ^ role_word << 56);
+        self.fingerprint.fold(Ingredient::Roles, place);
+        self.history.role(at, node, destination, role);
+    }
+
+    fn node(&mut self, at: Time, node: NodeId, state: NodeState) {
+        let word = u64::from(node.0) << 32 | u64::from(u32::MAX);
+        self.fingerprint.fold(Ingredient::Roles, at.as_nanos() ^ (state as u64) << 56);
+        self.fingerprint.fold(Ingredient::Roles, word);
+        self.history.node(at, node, state);
+    }
+
+    fn fault(&mut self, at: Time, fault: FaultId, phase: FaultPhase, targets: &[NodeId]) {
+        self.history.fault(at, fault, phase, targets);
+    }
+
+    fn event(&mut self, at: Time, event: Event) {
+        self.history.event(at, event);
+    }
+}
