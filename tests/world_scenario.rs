@@ -211,9 +211,9 @@ fn wrong_selectors_name_the_nearest_right_one() {
     n4 => there is no node or selector `n4`: did you mean `n1`?
     leder(orders) => there is no selector `leder(..)`: did you mean `leader`?
     leader(order) => there is no destination `order`: did you mean `orders`?
-    leader => `leader` takes one argument: write leader(DESTINATION)
+    leader => `leader` takes one argument: write leader(destination)
     all(n1) => `all` takes no argument: write all
-    mirror(orders) => `mirror` takes two arguments: write mirror(DESTINATION, NUMBER)
+    mirror(orders) => `mirror` takes two arguments: write mirror(destination, number)
     mirror(orders, 0) => `0` is no number from 1: write a whole number from 1
     zone(b) => there is no zone `b`: did you mean `a`?
     producer(c1) => there is no producer `c1`: did you mean `p1`?
