@@ -10,7 +10,7 @@ use crate::workload::{ConsumerLoad, Load};
 use crate::world::fault::{self, Vocabulary};
 use crate::world::{ClusterPlan, Topology};
 
-use super::client::LinkConfig;
+use super::client::{CONSUMER_STEPS, LinkConfig, PRODUCER_STEPS};
 use super::config::{Costs, Mirroring, Queue};
 use super::message::{ExchangeId, Properties, QueueId, RoutingKey};
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
@@ -254,7 +254,7 @@ impl<'a> Planner<'a> {
         let mut producers = Vec::new();
         for values in self.scenario.many("producer") {
             let Some(load) = self.wrong.keep(Load::from_values(values)) else { continue };
-            let link = self.link(values, &load.connect);
+            let link = self.link(values, &load.connect, PRODUCER_STEPS);
             let (exchange, key) = self.address(values, &load.to);
             let confirms = values.table("confirms");
             let confirm = confirms.is_some() || values.get_flag("confirms") == Some(true);
@@ -322,7 +322,7 @@ impl<'a> Planner<'a> {
         let mut consumers = Vec::new();
         for values in self.scenario.many("consumer") {
             let load = ConsumerLoad::from_values(values);
-            let link = self.link(values, &load.connect);
+            let link = self.link(values, &load.connect, CONSUMER_STEPS);
             let queue = self.queue(&load.from.value, load.from.place);
             let no_ack = values.choice("ack") == "automatic";
             if no_ack && values.is_set("prefetch") {
@@ -346,7 +346,7 @@ impl<'a> Planner<'a> {
         consumers
     }
 
-    fn link(&mut self, values: &Values, connect: &[Located<String>]) -> LinkConfig {
+    fn link(&mut self, values: &Values, connect: &[Located<String>], steps: u8) -> LinkConfig {
         let all = (0..self.nodes.len() as u32).map(NodeId).collect();
         let nodes: Vec<NodeId> =
             connect.iter().map(|name| self.node(&name.value, name.place)).collect();
@@ -354,6 +354,7 @@ impl<'a> Planner<'a> {
             nodes: if nodes.is_empty() { all } else { nodes },
             reconnect_delay: values.duration("reconnect-delay").max(Span::from_micros(1)),
             heartbeat: values.duration("heartbeat"),
+            steps,
             connect_timeout: values.duration("connection-timeout"),
         }
     }

@@ -15,9 +15,6 @@ use super::super::message::{
 use super::super::words::{because, cause, event};
 use super::Node;
 
-/// Round trips from the protocol header to `confirm.select-ok`: connection.start, tune, open,
-/// channel.open, confirm.select (AMQP 0-9-1 §2.2.4).
-pub const HANDSHAKE_STEPS: u8 = 5;
 /// A blocked operation on a queue whose process is gone is tried again after this long
 /// (rabbit_amqqueue.erl: `retry_wait`, 30 ms).
 const RETRY_WAIT: Span = Span::from_millis(30);
@@ -174,8 +171,11 @@ impl Channel {
             return;
         }
         match message {
-            Message::Handshake { step, heartbeat_ms } => {
-                self.handshake(node, ctx, step, heartbeat_ms);
+            Message::Handshake { step, last, heartbeat_ms } => {
+                self.handshake(node, ctx, step, last, heartbeat_ms);
+            }
+            Message::HandshakeStep { step } => {
+                ctx.send(self.conn, Message::HandshakeOk { step }, 200);
             }
             Message::BasicPublish { exchange, key, message, properties } => {
                 self.publish(node, ctx, exchange, key, message, properties);
@@ -211,11 +211,12 @@ impl Channel {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         step: u8,
+        last: bool,
         heartbeat_ms: u32,
     ) {
-        ctx.spend(node.config.costs.channel_open);
-        ctx.send(self.conn, Message::HandshakeOk { step }, 200);
-        if step + 1 == HANDSHAKE_STEPS {
+        let takes = node.config.costs.handshake_step;
+        ctx.after(takes, ctx.lane(), Message::HandshakeStep { step });
+        if last {
             // rabbit_reader.erl `validate_negotiated_integer_value`: the smaller of both unless
             // one is 0.
             let (client, server) = (Span::from_millis(heartbeat_ms.into()), node.config.heartbeat);

@@ -173,6 +173,8 @@ pub struct Group {
     buried: Vec<Pid>,
     /// Deaths that are waited for or being recorded.
     suspected: Vec<Pid>,
+    /// Its node stops: it handles nothing any more.
+    pub(super) stopped: bool,
     /// Traffic of a ring that this node's tables do not show yet.
     ahead: Vec<Activity>,
     /// A joiner takes its state from its left neighbour before it delivers anything.
@@ -195,6 +197,7 @@ impl Group {
             right: None,
             buried: Vec::new(),
             suspected: Vec::new(),
+            stopped: false,
             ahead: Vec::new(),
             joined,
         }
@@ -207,6 +210,9 @@ impl Group {
         ctx: &mut Context<'_, Message, O>,
         message: Message,
     ) {
+        if self.stopped {
+            return;
+        }
         ctx.spend(node.config.costs.group);
         match message {
             Message::GmBroadcast { instruction } => self.broadcast(ctx, instruction),
