@@ -73,9 +73,10 @@ impl Default for Costs {
             // A lost connection that is opened again after 100 ms lets a producer publish after 129
             // to 135 ms (5 steps) and a consumer receive after 149 to 152 ms (8 steps).
             handshake_step: micros(6_000),
-            // A channel that re-subscribes every 30 ms while its leader is dead gets through after
-            // 140 to 144 ms: the fourth attempt, so each takes 5 to 6 ms to fail.
-            port_lookup: between(5, 6),
+            // A channel that re-subscribes 30 ms after each failure while its leader is dead gets
+            // through after 140 to 144 ms, with the fifth attempt: each takes some 5 ms to fail, for
+            // it mostly joins an attempt that others have begun.
+            port_lookup: between(8, 10),
             queue_publish: micros(14),
             queue_persist: micros(8),
             queue_deliver: micros(6),
@@ -86,7 +87,7 @@ impl Default for Costs {
             // rabbitmq-server#687: 31 thousand messages a second, leader and mirror in turn.
             sync_message: micros(16),
             internal: micros(5),
-            client: micros(14),
+            client: micros(16),
             // A promotion takes 16 to 21 ms beside the ring's 100 ms of grace, and two transactions.
             mnesia_transaction: between(5, 11),
             // A home node's death leaves 6 to 17 publishes at 500 a second that are still routed to
