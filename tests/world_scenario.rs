@@ -47,7 +47,7 @@ fn one(body: &str) -> PlannedFault {
 
 /// What is wrong, without the lines of the file.
 fn wrong(body: &str) -> String {
-    let diagnostics = read(body).err().expect("something is wrong");
+    let diagnostics = read(body).expect_err("something is wrong");
     let lines = diagnostics.iter().map(|one| format!("{}: {}", one.message, one.help));
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -259,7 +259,7 @@ fn wrong_keys_say_what_to_write() {
 #[test]
 fn a_diagnostic_points_at_its_line() {
     let body = "[[fault]]\nat = \"6s\"\nkind = \"crash\"\ntarget = \"n9\"";
-    let text = read(body).err().expect("there is no n9").render(false);
+    let text = read(body).expect_err("there is no n9").render(false);
     assert_snapshot!(text, @r#"
     error: there is no node or selector `n9`
       ┌─ test.toml:8:10

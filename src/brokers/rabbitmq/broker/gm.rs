@@ -261,7 +261,7 @@ impl Group {
             acknowledged,
             deaths: Vec::new(),
         };
-        self.to_right(node, ctx, activity);
+        self.send_right(node, ctx, activity);
     }
 
     fn origin(&mut self, origin: Pid) -> &mut Origin {
@@ -274,7 +274,7 @@ impl Group {
         &mut self.origins[at]
     }
 
-    fn to_right<O: Observer>(
+    fn send_right<O: Observer>(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
@@ -360,7 +360,7 @@ impl Group {
                 acknowledged,
                 deaths: unheard.clone(),
             };
-            self.to_right(node, ctx, forward);
+            self.send_right(node, ctx, forward);
         }
         if deliver {
             for instruction in news {
@@ -428,7 +428,7 @@ impl Group {
             acknowledged: 0,
             deaths: deaths.clone(),
         };
-        self.to_right(node, ctx, notice);
+        self.send_right(node, ctx, notice);
         for dead in deaths {
             self.bury(node, ctx, dead);
         }
