@@ -189,7 +189,7 @@ fn throughput(canvas: &mut Canvas<'_>, place: &Place<'_>, bins: &Bins) -> Result
     let delivered = beneath(curve(bins, |b| at(b.delivered)), place.bottom);
     canvas.polygon(&delivered, GREEN, 30)?;
     // Broad and pale, so that it is seen beneath what was acknowledged, which is mostly the same.
-    canvas.path(&curve(bins, |b| at(b.attempted)), LOAD, 6)?;
+    segments(canvas, bins, LOAD, 6, |b| (b.attempted > 0).then(|| at(b.attempted)))?;
     if bins.any(|b| b.acked) || !bins.any(|b| b.accepted) {
         canvas.path(&curve(bins, |b| at(b.acked)), BLUE, 2)?;
         legend.push((BLUE, "acknowledged"));
