@@ -367,7 +367,7 @@ impl<'a> Planner<'a> {
         let sections = self.scenario.many("producer").iter().chain(self.scenario.many("consumer"));
         for name in named {
             if taken.contains(name) {
-                let twin = sections.clone().filter(|values| values.text("name") == name).last();
+                let twin = sections.clone().rfind(|values| values.text("name") == name);
                 let place = twin.map_or(Place::START, |values| values.span("name"));
                 let message = format!("the name `{name}` is taken already");
                 self.wrong.push(

@@ -278,7 +278,7 @@ impl Group {
             acknowledged,
             deaths: Vec::new(),
         };
-        self.to_right(node, ctx, activity);
+        self.send_right(node, ctx, activity);
     }
 
     fn origin(&mut self, origin: Pid) -> &mut Origin {
@@ -296,7 +296,7 @@ impl Group {
         node.mnesia.tables.queue(self.queue).map_or(0, |record| record.ring_version)
     }
 
-    fn to_right<O: Observer>(
+    fn send_right<O: Observer>(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
@@ -389,7 +389,7 @@ impl Group {
                 acknowledged,
                 deaths: unheard.clone(),
             };
-            self.to_right(node, ctx, forward);
+            self.send_right(node, ctx, forward);
         }
         if deliver {
             for instruction in news {
@@ -458,7 +458,7 @@ impl Group {
             acknowledged: 0,
             deaths: deaths.clone(),
         };
-        self.to_right(node, ctx, notice);
+        self.send_right(node, ctx, notice);
         for dead in deaths {
             self.bury(node, ctx, dead);
         }
