@@ -30,8 +30,12 @@ pub fn main(
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are printed to stdout and are no error; clap knows which is which.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Input } else { Exit::Holds };
+            if !error.use_stderr() {
+                let _ = error.print();
+                return Exit::Holds;
+            }
+            console::error(&error.render().to_string());
+            return Exit::Input;
         }
     };
     match cli.command {

@@ -162,7 +162,7 @@ fn quiet_prints_errors_only() {
     let directory = tempfile::tempdir().unwrap();
     let done = mqsim(directory.path(), "run mirror.toml runaway.toml --quiet");
     assert_eq!(done.stdout, "");
-    assert_eq!(done.stderr, "mqsim: runaway, seed 1: 10,000,000 events at 6.000 s\n");
+    assert_eq!(done.stderr, "mqsim: error: runaway, seed 1: 10,000,000 events at 6.000 s\n");
     assert_eq!(names(directory.path().join("reports")), ["mirror"]);
 }
 
@@ -182,7 +182,7 @@ fn what_is_wrong_with_any_scenario_is_said_before_anything_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let done = mqsim(directory.path(), "run mirror.toml bad.toml");
     assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""));
-    assert_eq!(done.stderr, "mqsim: bad.toml:1:1: unknown key\n");
+    assert_eq!(done.stderr, "mqsim: error: bad.toml:1:1: unknown key\n");
     let done = mqsim(directory.path(), "run mirror.toml other/Mirror.toml");
     assert_eq!(done.code, Some(2));
     assert!(done.stderr.contains("have the same name"), "{}", done.stderr);
@@ -202,7 +202,7 @@ fn a_file_where_the_folder_should_be_is_an_error() {
     std::fs::write(directory.path().join("reports"), "a file").unwrap();
     let done = mqsim(directory.path(), "run calm.toml");
     assert_eq!(done.code, Some(4));
-    assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
+    assert_eq!(done.stderr.matches("error: ").count(), 1, "{}", done.stderr);
 }
 
 #[cfg(unix)]
@@ -212,7 +212,7 @@ fn the_file_size_limit_is_an_error_and_leaves_nothing() {
     let done = done(&mut child(directory.path(), "ulimit -f 8;", "run mirror.toml"));
     assert_eq!(done.code, Some(4), "{}", done.stderr);
     assert!(done.stderr.contains("file-size limit"), "{}", done.stderr);
-    assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
+    assert_eq!(done.stderr.matches("error: ").count(), 1, "{}", done.stderr);
     assert!(names(directory.path().to_owned()).is_empty());
 }
 

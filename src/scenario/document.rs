@@ -165,10 +165,9 @@ fn check_length(file: &str, length: usize) -> Result<(), Diagnostics> {
     if length <= MOST_BYTES {
         return Ok(());
     }
-    let message = format!("the file has {length} bytes; a scenario may have {MOST_BYTES} (1 MiB)");
     Err(whole_file(
         file,
-        &message,
+        "the file has more than 1 MiB, which is the most a scenario may have",
         "is this the right file? A scenario has some hundred lines at most",
     ))
 }
