@@ -4,8 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::engine::{Fingerprint, Time};
+use crate::observe::Observer;
 use crate::verdict::{Report, RunFacts};
-use crate::world::{Runaway, SetupError};
+use crate::world::{Ending, Runaway, SetupError};
 
 use super::Prepared;
 
@@ -48,6 +49,19 @@ pub fn simulate(
     let mut report = prepared.plan.run(&prepared.catalog, options, max_events, facts)?;
     report.expectations = prepared.expectations.judge(&report);
     Ok(report)
+}
+
+/// Simulates one seed under an observer of the caller's own, and hands it back with the instant at
+/// which the run ended: for questions that the ledger does not answer.
+///
+/// # Errors
+/// If the run does not end by itself.
+pub fn observe<O: Observer>(
+    prepared: &Prepared,
+    seed: u64,
+    observer: O,
+) -> Result<(O, Ending), RunError> {
+    prepared.plan.observe(seed, observer)
 }
 
 /// Simulates seeds, `jobs` at a time; results come in the order of the seeds, whatever `jobs` is.

@@ -62,22 +62,22 @@ impl Default for Costs {
             Distribution::Uniform { low, high }
         };
         Costs {
-            channel_publish: micros(10),
-            channel_confirm: micros(3),
+            channel_publish: micros(14),
+            channel_confirm: micros(5),
             channel_deliver: micros(6),
             channel_ack: micros(3),
             channel_open: micros(1_000),
-            queue_publish: micros(12),
+            queue_publish: micros(14),
             queue_persist: micros(8),
             queue_deliver: micros(6),
             queue_settle: micros(4),
-            queue_flush: micros(120),
+            queue_flush: micros(190),
             mirror_instruction: micros(12),
             group: micros(10),
             // rabbitmq-server#687: 31 thousand messages a second, leader and mirror in turn.
             sync_message: micros(16),
             internal: micros(5),
-            client: micros(6),
+            client: micros(9),
             // A promotion takes 16 to 21 ms beside the ring's 100 ms of grace, and two transactions.
             mnesia_transaction: between(5, 11),
             // A home node's death leaves 6 to 17 publishes at 500 a second that are still routed to

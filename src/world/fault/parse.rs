@@ -219,7 +219,7 @@ fn parse_call(call: &Call, words: &Vocabulary<'_>) -> Result<Pick, Wrong> {
     if call.arguments.len() != spec.arguments.len() {
         return Err((
             format!("`{}` takes {}", spec.name, counted(spec.arguments.len())),
-            format!("write {}", written(spec)),
+            format!("write {spec}"),
         ));
     }
     let mut found = Vec::new();
@@ -311,23 +311,5 @@ fn counted(arguments: usize) -> String {
         1 => "one argument".to_owned(),
         2 => "two arguments".to_owned(),
         n => format!("{n} arguments"),
-    }
-}
-
-/// How a selector is written: `mirror(DESTINATION, NUMBER)`.
-fn written(spec: &SelectorSpec) -> String {
-    let word = |argument: &Argument| match argument {
-        Argument::Destination => "DESTINATION",
-        Argument::Number => "NUMBER",
-        Argument::Node => "NODE",
-        Argument::Zone => "ZONE",
-        Argument::Producer => "PRODUCER",
-        Argument::Consumer => "CONSUMER",
-    };
-    let arguments: Vec<&str> = spec.arguments.iter().map(word).collect();
-    if arguments.is_empty() {
-        spec.name.to_owned()
-    } else {
-        format!("{}({})", spec.name, arguments.join(", "))
     }
 }

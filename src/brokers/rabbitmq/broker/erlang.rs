@@ -391,6 +391,7 @@ impl Node {
         self.spawned.clear();
         self.ended.clear();
         self.pinging = false;
+        self.recovering = 0;
         for peer in &mut self.peers {
             *peer = Peer::new(peer.node);
         }

@@ -218,7 +218,15 @@ impl Broker {
                 self.node.start_mirror(ctx, queue);
             }
         }
-        self.serve(ctx);
+        self.serve_if_recovered(ctx);
+    }
+
+    /// Clients are served when every queue of this node is back in the tables
+    /// (rabbit.erl: the boot steps `recovery`, then `networking`).
+    pub(super) fn serve_if_recovered<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if self.node.recovering == 0 {
+            self.serve(ctx);
+        }
     }
 
     /// Graceful stop: clients are dropped, queues are closed in order
@@ -460,6 +468,7 @@ impl Node {
             let group = Group::new(queue, gm, lane, true);
             self.spawned.push((gm.lane, Process::Group(Box::new(group))));
         }
+        self.recovering += 1;
         let ring = group.map(|gm| Member { gm, replica: pid }).into_iter().collect();
         self.transaction(ctx, Purpose::Recovered { queue, leader: pid, ring });
     }

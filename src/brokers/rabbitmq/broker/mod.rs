@@ -109,6 +109,8 @@ pub struct Node {
     spawned: Vec<(Lane, Process)>,
     ended: Vec<(Lane, DownReason)>,
     pinging: bool,
+    /// Recovered queues that the tables do not show yet; clients are served after that.
+    recovering: u32,
     disk: Disk,
 }
 
@@ -146,6 +148,7 @@ impl Broker {
                 spawned: Vec::new(),
                 ended: Vec::new(),
                 pinging: false,
+                recovering: 0,
                 disk,
             },
             first_lane: 0,

@@ -180,6 +180,14 @@ impl Link {
         LinkEvent::Nothing
     }
 
+    /// Leaves the node and tries the next one.
+    pub(super) fn leave<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if let Some(conn) = self.open() {
+            ctx.abort(conn);
+            self.lost(ctx);
+        }
+    }
+
     /// The process has died: nothing is left of its connection.
     pub(super) fn forget(&mut self) {
         self.state = State::Waiting;
