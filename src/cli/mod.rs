@@ -3,6 +3,7 @@
 
 mod args;
 mod console;
+mod defect;
 mod exit;
 mod interrupt;
 mod library;
@@ -38,8 +39,9 @@ pub fn main(
             return Exit::Input;
         }
     };
-    match cli.command {
+    let done = defect::caught(|| match cli.command {
         args::Command::Run(wanted) => run::execute(simulator, &wanted),
         args::Command::List(wanted) => list::execute(simulator, wanted.what.as_deref()),
-    }
+    });
+    done.unwrap_or(Exit::Failure)
 }

@@ -40,6 +40,7 @@ impl Simulator for Double {
     ) -> Vec<Result<Report, String>> {
         let one = |&seed: &u64| {
             let mut report = match prepared.as_str() {
+                "panics" => panic!("this cannot be"),
                 "runaway" => return Err("10,000,000 events at 6.000 s".to_owned()),
                 "slow" => {
                     std::thread::sleep(Duration::from_secs(60));
@@ -238,6 +239,16 @@ fn an_interrupt_ends_with_130_and_leaves_nothing() {
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(names(directory.path().to_owned()).is_empty());
+}
+
+#[test]
+fn a_panic_is_one_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let done = done(child(directory.path(), "", "run panics.toml").env_remove("RUST_BACKTRACE"));
+    assert_eq!((done.code, done.stdout.as_str()), (Some(4), ""));
+    let (first, help) = done.stderr.split_once('\n').unwrap();
+    assert_eq!(first, "mqsim: error: a defect of mqsim: this cannot be");
+    assert!(help.contains("report it") && help.lines().count() == 1, "{help}");
 }
 
 #[test]

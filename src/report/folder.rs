@@ -39,7 +39,9 @@ pub enum FolderError {
 fn words(error: &io::Error) -> (String, &'static str) {
     const ELSEWHERE: &str = "name a folder that can be written to with --out";
     let (what, help) = match error.kind() {
-        ErrorKind::StorageFull => ("the disk is full", "make room, or name another disk with --out"),
+        ErrorKind::StorageFull => {
+            ("the disk is full", "make room, or name another disk with --out")
+        }
         ErrorKind::QuotaExceeded => {
             ("the disk quota is used up", "make room, or name another disk with --out")
         }
@@ -51,7 +53,12 @@ fn words(error: &io::Error) -> (String, &'static str) {
         }
         ErrorKind::PermissionDenied => ("permission denied", ELSEWHERE),
         ErrorKind::ReadOnlyFilesystem => ("the file system is read-only", ELSEWHERE),
-        _ => return (error.to_string(), ELSEWHERE),
+        _ => {
+            let said = error.to_string();
+            // The number says nothing to people.
+            let plain = said.split(" (os error").next().unwrap_or(&said);
+            return (plain.to_owned(), ELSEWHERE);
+        }
     };
     (what.to_owned(), help)
 }

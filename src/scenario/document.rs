@@ -59,6 +59,14 @@ impl Document {
                 "write a scenario: it begins with format = 1, mode = \"..\" and duration = \"..\"";
             return Err(whole_file(file, "the file is empty", help));
         }
+        if let Some(at) = text.find('\0') {
+            let message = format!("this is no text: byte {} is zero", at + 1);
+            return Err(whole_file(
+                file,
+                &message,
+                "a scenario is a TOML text file, saved as UTF-8",
+            ));
+        }
         let (table, errors) = DeTable::parse_recoverable(&text);
         let wrong = syntax::explain(&errors, &text, &sources);
         if !wrong.is_empty() {

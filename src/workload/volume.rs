@@ -8,7 +8,7 @@
 //! for one another are not known beforehand: of a closed loop only what is in flight at once counts.
 
 use crate::engine::Span;
-use crate::scenario::units::{Bytes, grouped};
+use crate::scenario::units::grouped;
 use crate::scenario::{Diagnostics, Rate, Values};
 
 use super::{Load, Pace, Profile, Step};
@@ -64,11 +64,11 @@ pub fn check_volume(volumes: &[Volume<'_>], duration: Span) -> Result<(), Diagno
     if let Some(first) = volumes.iter().find(messages) {
         let others = match many - 1 {
             0 => String::new(),
-            1 => ", and another producer as many".to_owned(),
-            n => format!(", and {} other producers as many", grouped(n as u64)),
+            1 => ", and another producer too many as well".to_owned(),
+            n => format!(", and {} other producers too many as well", grouped(n as u64)),
         };
         let message = format!(
-            "`{}` would send {} messages in {duration}{others}",
+            "`{}` would send {} messages{others}",
             first.load.name,
             about(first.load.most_messages(duration)),
         );
@@ -83,17 +83,19 @@ pub fn check_volume(volumes: &[Volume<'_>], duration: Span) -> Result<(), Diagno
     match volumes.iter().max_by_key(|volume| bytes(volume)) {
         Some(greatest) if total > MOST_MEMORY => {
             let sent = volumes.iter().map(|volume| volume.load.most_messages(duration));
+            let most = match volumes.len() {
+                1 => String::new(),
+                _ => format!(", most of it for `{}`", greatest.load.name),
+            };
             let message = format!(
-                "{} messages and their copies could need {} of memory; {} are sent by `{}`",
+                "{} messages could need {} of memory{most}",
                 about(sent.fold(0, u64::saturating_add)),
                 about_bytes(total),
-                about(greatest.load.most_messages(duration)),
-                greatest.load.name,
             );
             let help = format!(
-                "a run may need {}: lower the rates, shorten `duration`, write `count`, or have \
+                "a run may need {}: lower the rate, shorten `duration`, write `count`, or have \
                  fewer producers",
-                Bytes(MOST_MEMORY)
+                about_bytes(MOST_MEMORY)
             );
             Err(Diagnostics::at(greatest.values.span(greatest.key()), message, help))
         }

@@ -238,7 +238,10 @@ impl<'a> Planner<'a> {
             let found = self.exchanges.iter().position(|other| other.name == exchange);
             if found.is_none() {
                 let names: Vec<&str> = self.exchanges.iter().map(|other| other.name).collect();
-                let help = suggest(exchange, &names, "the exchanges");
+                let help = match names.is_empty() {
+                    true => format!("add [[exchange]] with name = \"{exchange}\""),
+                    false => suggest(exchange, &names, "the exchanges"),
+                };
                 let message = format!("there is no exchange `{exchange}`");
                 self.wrong.push(values.span("exchange"), message, help);
             }
@@ -381,7 +384,8 @@ impl<'a> Planner<'a> {
                 self.wrong.push(
                     place,
                     message,
-                    "nodes, producers and consumers need different names",
+                    "nodes, producers and consumers need different names; what begins with \
+                     auditor. may be one of mqsim's own",
                 );
             }
             taken.push(name.clone());
@@ -412,9 +416,7 @@ impl Spec {
         let direct = [QueueId(producer.key.0)];
         let queues: &[QueueId] = match producer.exchange {
             ExchangeId::DEFAULT => &direct,
-            ExchangeId(exchange) => {
-                &self.routes[exchange as usize - 1][producer.key.0 as usize]
-            }
+            ExchangeId(exchange) => &self.routes[exchange as usize - 1][producer.key.0 as usize],
         };
         let copies = |queue: &QueueId| match self.queues[queue.0 as usize].mirroring {
             Some(_) => u64::from(self.brokers),
