@@ -43,6 +43,8 @@ pub(super) struct Consumer {
     pub(super) unacked: VecDeque<QueueSeq>,
     /// Deliveries that the channel's writer has not passed on.
     pub(super) unsent: u32,
+    /// It wants no more, and is kept for what it has not acknowledged.
+    pub(super) cancelled: bool,
 }
 
 /// What a replica knows of a publishing channel.
