@@ -63,6 +63,8 @@ struct Subscription {
     /// The process that serves it; `None` while it is being (re)subscribed.
     leader: Option<Pid>,
     unreported: u32,
+    /// The client has cancelled it; what was on its way still comes.
+    cancelled: bool,
 }
 
 /// A delivery that the client has not acknowledged.
@@ -186,9 +188,14 @@ impl Channel {
             Message::Idle => self.flush_confirms(ctx),
             Message::BasicConsume { queue, prefetch, no_ack } => {
                 self.subscriptions.retain(|subscription| subscription.queue != queue);
-                let (leader, unreported) = (None, 0);
-                let subscription = Subscription { queue, prefetch, no_ack, leader, unreported };
-                self.subscriptions.push(subscription);
+                self.subscriptions.push(Subscription {
+                    queue,
+                    prefetch,
+                    no_ack,
+                    leader: None,
+                    unreported: 0,
+                    cancelled: false,
+                });
                 self.call_subscribe(node, ctx, queue, RETRIES, true);
             }
             Message::BasicCancel { queue } => self.cancel(node, ctx, queue),
@@ -542,8 +549,9 @@ impl Channel {
         ctx: &mut Context<'_, Message, O>,
         queue: QueueId,
     ) {
-        if let Some(at) = self.subscriptions.iter().position(|s| s.queue == queue) {
-            let subscription = self.subscriptions.remove(at);
+        if let Some(subscription) = self.subscriptions.iter_mut().find(|s| s.queue == queue) {
+            subscription.cancelled = true;
+            let subscription = *subscription;
             self.unsubscribe(node, ctx, subscription);
         }
     }
@@ -569,6 +577,8 @@ impl Channel {
     ) {
         ctx.spend(node.config.costs.channel_deliver);
         let Some(subscription) = self.subscriptions.iter_mut().find(|s| s.queue == queue) else {
+            // Its channel was closed by a 404 meanwhile: nobody is there to take it.
+            node.send(ctx, from, Message::GiveBack { channel: self.me, first: id, count: 1 }, 70);
             return;
         };
         // A delivery may overtake the answer to the subscription only in the mailbox of a call.
@@ -684,6 +694,7 @@ impl Channel {
             call.asked = None;
             ctx.after(RETRY_WAIT, ctx.lane(), Message::RetryCall);
         }
+        self.subscriptions.retain(|s| !s.cancelled || s.leader != Some(pid));
         let mut lost = None;
         for subscription in &mut self.subscriptions {
             if subscription.leader == Some(pid) {
