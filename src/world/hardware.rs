@@ -52,10 +52,10 @@ fn lab_vm() -> Hardware {
         name: "lab-vm",
         meaning: "A small virtual machine with 2 cores and a cheap virtual disk. Measured: an fsync of \
                   1.1 kB takes 0.21 ms in the median and 1.5 ms at the 99th percentile; a hop to another \
-                  broker and back adds 0.2 ms. So: 40 us from client to broker, 100 us between brokers, \
-                  five times that at the 99th percentile, 1 GiB/s. From the start of a broker until its port is open: 2.8 s to 6.9 s.",
+                  broker and back adds 0.2 ms. So: 50 us from client to broker, 100 us between brokers; \
+                  200 us and 500 us at the 99th percentile, 1 GiB/s. From the start of a broker until its port is open: 2.8 s to 6.9 s.",
         brokers: link(100_000, 500_000),
-        clients: link(40_000, 200_000),
+        clients: link(50_000, 200_000),
         disk: DiskSpec {
             fsync: Distribution::lognormal(210_000, 1_500_000),
             bandwidth: 500_000_000,

@@ -66,7 +66,7 @@ impl Default for Costs {
             Distribution::Uniform { low, high }
         };
         Costs {
-            channel_publish: micros(26),
+            channel_publish: micros(14),
             channel_confirm: micros(5),
             channel_deliver: micros(6),
             channel_ack: micros(3),
@@ -77,9 +77,9 @@ impl Default for Costs {
             // through after 140 to 144 ms, with the fifth attempt: each takes some 5 ms to fail, for
             // it mostly joins an attempt that others have begun.
             port_lookup: between(8, 10),
-            queue_publish: micros(14),
-            queue_persist: micros(8),
-            queue_deliver: micros(6),
+            queue_publish: micros(10),
+            queue_persist: micros(12),
+            queue_deliver: micros(5),
             queue_settle: micros(4),
             queue_flush: micros(190),
             mirror_instruction: micros(12),

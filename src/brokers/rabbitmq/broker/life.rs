@@ -48,6 +48,10 @@ impl Broker {
                 if let Some(peer) = self.node.peer_of(conn) {
                     self.node.link_down(ctx, peer);
                 }
+                // A client that had gone before its channel was started.
+                if let Some(lane) = self.channel_of(conn) {
+                    self.node.end_process(lane, DownReason::Normal);
+                }
             }
             Input::Writable { .. } => {}
             Input::Message { conn, body: Message::MnesiaHello { from, incarnation } } => {
@@ -116,6 +120,12 @@ impl Broker {
             Message::Down { .. } => {}
             other => debug_assert!(false, "a node has no use for {other:?}"),
         }
+    }
+
+    fn channel_of(&self, conn: ConnId) -> Option<Lane> {
+        let serves = |process: &Option<Process>| matches!(process, Some(Process::Channel(channel)) if channel.connection() == conn);
+        let index = self.processes.iter().position(serves)?;
+        Some(Lane(self.first_lane + index as u32))
     }
 
     fn boot<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, boot: &Boot) {
