@@ -9,7 +9,7 @@ use mqsim::verdict::Report;
 
 /// What clients saw, as the experiments counted it.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Longest time between two confirms (or returns) of the load, seconds.
     pub write_pause: f64,
     /// Longest time between two deliveries to consumers, seconds.
@@ -55,7 +55,7 @@ struct Line {
 
 /// Watches a run as the experiments' clients did.
 #[derive(Clone, Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     load_ends: Time,
     fault: (Time, Time),
     cancelled_word: Option<u32>,
@@ -190,7 +190,7 @@ impl Observer for Watch {
 
 /// One set-up of an experiment.
 #[derive(Clone, Debug)]
-pub struct SetUp {
+pub(crate) struct SetUp {
     /// `mode`.
     pub mode: &'static str,
     /// `boot-time`.
@@ -223,7 +223,7 @@ pub struct SetUp {
 
 impl SetUp {
     /// The scenario as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let SetUp { mode, boot_time, net_ticktime, seconds, rate, window, .. } = self;
         let nodes = if *mode == "rabbitmq-single" { 1 } else { 3 };
         let policy = if *mode == "rabbitmq-mirrored" {
@@ -260,7 +260,7 @@ impl SetUp {
     }
 
     /// Runs it over the seeds.
-    pub fn run(&self) -> Vec<(Seen, Report)> {
+    pub(crate) fn run(&self) -> Vec<(Seen, Report)> {
         let prepared = parse("experiment.toml", self.text().as_bytes(), &[]);
         let prepared = prepared.unwrap_or_else(|error| panic!("{error}"));
         (1..=seeds())
@@ -285,7 +285,7 @@ fn seeds() -> u64 {
 
 /// The measured range overlaps the range of the seeds, from the 5th to the 95th percentile. With
 /// few seeds that is their least and greatest value.
-pub fn overlaps(
+pub(crate) fn overlaps(
     what: &str,
     runs: &[(Seen, Report)],
     value: impl Fn(&Seen, &Report) -> f64,

@@ -10,7 +10,7 @@ use crate::workload::{ConsumerLoad, Load, Volume, check_volume};
 use crate::world::fault::{self, Vocabulary};
 use crate::world::{ClusterPlan, Topology};
 
-use super::client::LinkConfig;
+use super::client::{CONSUMER_STEPS, LinkConfig, PRODUCER_STEPS};
 use super::config::{Costs, Mirroring, Queue};
 use super::message::{ExchangeId, Properties, QueueId, RoutingKey};
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
@@ -266,7 +266,7 @@ impl<'a> Planner<'a> {
         let mut producers = Vec::new();
         for values in self.scenario.many("producer") {
             let Some(load) = self.wrong.keep(Load::from_values(values)) else { continue };
-            let link = self.link(values, &load.connect);
+            let link = self.link(values, &load.connect, PRODUCER_STEPS);
             let (exchange, key) = self.address(values, &load.to);
             let confirms = values.table("confirms");
             let confirm = confirms.is_some() || values.get_flag("confirms") == Some(true);
@@ -334,8 +334,13 @@ impl<'a> Planner<'a> {
         let mut consumers = Vec::new();
         for values in self.scenario.many("consumer") {
             let load = ConsumerLoad::from_values(values);
-            let link = self.link(values, &load.connect);
+            let link = self.link(values, &load.connect, CONSUMER_STEPS);
             let queue = self.queue(&load.from.value, load.from.place);
+            if load.stop.is_some_and(|stop| stop <= load.start) {
+                let help = "make `stop` later than `start`";
+                let message = "the consumer would stop before it starts";
+                self.wrong.push(values.span("stop"), message, help);
+            }
             let no_ack = values.choice("ack") == "automatic";
             if no_ack && values.is_set("prefetch") {
                 self.wrong.push(
@@ -353,12 +358,13 @@ impl<'a> Planner<'a> {
                 processing: load.processing,
                 resubscribe_delay: values.duration("resubscribe-delay"),
                 start: load.start,
+                stop: load.stop,
             });
         }
         consumers
     }
 
-    fn link(&mut self, values: &Values, connect: &[Located<String>]) -> LinkConfig {
+    fn link(&mut self, values: &Values, connect: &[Located<String>], steps: u8) -> LinkConfig {
         let all = (0..self.nodes.len() as u32).map(NodeId).collect();
         let nodes: Vec<NodeId> =
             connect.iter().map(|name| self.node(&name.value, name.place)).collect();
@@ -366,6 +372,7 @@ impl<'a> Planner<'a> {
             nodes: if nodes.is_empty() { all } else { nodes },
             reconnect_delay: values.duration("reconnect-delay").max(Span::from_micros(1)),
             heartbeat: values.duration("heartbeat"),
+            steps,
             connect_timeout: values.duration("connection-timeout"),
         }
     }
@@ -378,7 +385,7 @@ impl<'a> Planner<'a> {
         let sections = self.scenario.many("producer").iter().chain(self.scenario.many("consumer"));
         for name in named {
             if taken.contains(name) {
-                let twin = sections.clone().filter(|values| values.text("name") == name).last();
+                let twin = sections.clone().rfind(|values| values.text("name") == name);
                 let place = twin.map_or(Place::START, |values| values.span("name"));
                 let message = format!("the name `{name}` is taken already");
                 self.wrong.push(

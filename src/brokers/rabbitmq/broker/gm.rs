@@ -173,6 +173,8 @@ pub struct Group {
     buried: Vec<Pid>,
     /// Deaths that are waited for or being recorded.
     suspected: Vec<Pid>,
+    /// Its node stops: it handles nothing any more.
+    pub(super) stopped: bool,
     /// Traffic of a ring that this node's tables do not show yet.
     ahead: Vec<Activity>,
     /// A joiner takes its state from its left neighbour before it delivers anything.
@@ -195,6 +197,7 @@ impl Group {
             right: None,
             buried: Vec::new(),
             suspected: Vec::new(),
+            stopped: false,
             ahead: Vec::new(),
             joined,
         }
@@ -207,6 +210,9 @@ impl Group {
         ctx: &mut Context<'_, Message, O>,
         message: Message,
     ) {
+        if self.stopped {
+            return;
+        }
         ctx.spend(node.config.costs.group);
         match message {
             Message::GmBroadcast { instruction } => self.broadcast(ctx, instruction),
@@ -272,7 +278,7 @@ impl Group {
             acknowledged,
             deaths: Vec::new(),
         };
-        self.to_right(node, ctx, activity);
+        self.send_right(node, ctx, activity);
     }
 
     fn origin(&mut self, origin: Pid) -> &mut Origin {
@@ -290,7 +296,7 @@ impl Group {
         node.mnesia.tables.queue(self.queue).map_or(0, |record| record.ring_version)
     }
 
-    fn to_right<O: Observer>(
+    fn send_right<O: Observer>(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
@@ -383,7 +389,7 @@ impl Group {
                 acknowledged,
                 deaths: unheard.clone(),
             };
-            self.to_right(node, ctx, forward);
+            self.send_right(node, ctx, forward);
         }
         if deliver {
             for instruction in news {
@@ -452,7 +458,7 @@ impl Group {
             acknowledged: 0,
             deaths: deaths.clone(),
         };
-        self.to_right(node, ctx, notice);
+        self.send_right(node, ctx, notice);
         for dead in deaths {
             self.bury(node, ctx, dead);
         }
@@ -544,12 +550,6 @@ impl Group {
         }
         let catch_up = CatchUp { from: self.me, activities, deaths };
         node.send(ctx, right, Message::GmCatchUp(Box::new(catch_up)), bytes);
-    }
-
-    /// Whether the process should still exist: its replica ended.
-    #[must_use]
-    pub fn serves(&self, replica: Lane) -> bool {
-        self.replica == replica
     }
 
     /// Why a group process ends.

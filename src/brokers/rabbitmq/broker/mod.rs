@@ -298,6 +298,38 @@ impl Broker {
         })
     }
 
+    /// This node's copy of the tables.
+    #[must_use]
+    pub fn tables(&self) -> &Tables {
+        &self.node.mnesia.tables
+    }
+
+    /// The other members whose Mnesia is one with this node's.
+    #[must_use]
+    pub fn running_peers(&self) -> Vec<NodeId> {
+        self.node.running_peers()
+    }
+
+    /// What this node's process of a queue is; `None` if it has none.
+    #[must_use]
+    pub fn role_of(&self, queue: QueueId) -> Option<Role> {
+        self.replica_of(queue).map(Replica::role)
+    }
+
+    /// The messages of a queue on this node: its process's, or, if it has none, those on its disk.
+    #[must_use]
+    pub fn messages_of(&self, queue: QueueId) -> Option<&BackingQueue> {
+        let on_disk = || self.node.disk.queues[queue.0 as usize].as_ref();
+        self.replica_of(queue).map(|replica| &replica.bq).or_else(on_disk)
+    }
+
+    fn replica_of(&self, queue: QueueId) -> Option<&Replica> {
+        self.processes.iter().flatten().find_map(|process| match process {
+            Process::Replica(replica) if replica.queue == queue => Some(&**replica),
+            _ => None,
+        })
+    }
+
     /// The mirrors of a queue, oldest first, as this node's tables have them.
     #[must_use]
     pub fn mirrors_of(&self, queue: QueueId) -> Vec<NodeId> {
