@@ -17,6 +17,7 @@ mod tests;
 use std::ffi::OsString;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 pub use exit::Exit;
 pub use library::Library;
@@ -31,12 +32,14 @@ pub fn main(
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are printed to stdout and are no error; clap knows which is which.
-            if !error.use_stderr() {
+            let exit = if error.use_stderr() { Exit::Input } else { Exit::Holds };
+            let help = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+            if exit == Exit::Holds || error.kind() == help {
                 let _ = error.print();
-                return Exit::Holds;
+            } else {
+                console::error(&error.render().to_string());
             }
-            console::error(&error.render().to_string());
-            return Exit::Input;
+            return exit;
         }
     };
     let done = defect::caught(|| match cli.command {

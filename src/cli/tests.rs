@@ -268,5 +268,5 @@ fn lists() {
     assert!(text.lines().count() == 2 && text.lines().all(|line| line.len() <= 100), "{text}");
     assert_eq!(of("rabbitmq-mirrored").unwrap(), "ha-mode  all\n");
     let error = of("fault").unwrap_err();
-    assert!(error.contains("did you mean faults?"), "{error}");
+    assert!(error.contains("did you mean `faults`?"), "{error}");
 }

@@ -448,7 +448,7 @@ fn fits(kind: &Kind, node: &Node) -> bool {
     }
 }
 
-const SIZE: Kind = Kind::Size { min: 0, max: u64::MAX };
+const SIZE: Kind = Kind::ANY_SIZE;
 const DURATION: Kind = Kind::Duration { min: Span::ZERO, max: LONGEST };
 
 /// The distributions of durations.

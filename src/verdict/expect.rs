@@ -169,7 +169,7 @@ impl Expectation {
             (Some(least), Some(most)) if least > most => Err(Diagnostics::at(
                 section.span("max"),
                 "nothing is at least `min` and at most `max`: `max` is less",
-                "exchange them",
+                "swap them",
             )),
             _ => Ok(Expectation { subject, min, max }),
         }
@@ -385,7 +385,7 @@ mod tests {
             ("metric = 'success_lost'", "equals"),
             ("max = 1", "metric"),
             ("metric = 'lines'\ncause = 'ttl'\nmax = 1", "two expectations"),
-            ("metric = 'lines'\nmin = 2\nmax = 1", "exchange"),
+            ("metric = 'lines'\nmin = 2\nmax = 1", "swap"),
             ("metric = 'lines'\nmin = 2\nequals = 1", "either"),
             ("metric = 'lines'\nmax = '300ms'", "whole number"),
             ("metric = 'write_longest_ms'\nmax = '300'", "300ms"),

@@ -147,7 +147,7 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         }
     }
 
-    /// Gives this lane an input once its mailbox is empty (Erlang's `after 0`): what waits already, or
+    /// Gives this lane an input once its mailbox is empty (as `after 0` of a `receive`): what waits already, or
     /// arrives before the lane is free, goes first. At most one is pending a lane; the last counts.
     pub fn when_idle(&mut self, body: M) {
         self.world.nodes[self.node as usize].lanes.slot(self.slot).idle = Some(body);

@@ -172,7 +172,7 @@ pub enum Closing {
     TimedOut,
 }
 
-/// A serial execution context within a node: an Erlang process, a request thread. It handles one
+/// A serial execution context within a node: an actor, a request thread. It handles one
 /// input at a time; others wait in its mailbox.
 ///
 /// Numbered upwards over all incarnations of a node and never reused, except [`Lane::MAIN`].

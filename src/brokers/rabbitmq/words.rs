@@ -264,16 +264,16 @@ pub const SELECTORS: &[SelectorSpec] = &[
     SelectorSpec {
         name: "leader",
         arguments: &[Argument::Destination],
-        meaning: "the node whose process leads the queue",
+        meaning: "The node whose process leads the queue.",
     },
     SelectorSpec {
         name: "home",
         arguments: &[Argument::Destination],
-        meaning: "the home node of the queue: the same as its leader",
+        meaning: "The home node of the queue: the same as its leader.",
     },
     SelectorSpec {
         name: "mirror",
         arguments: &[Argument::Destination, Argument::Number],
-        meaning: "the node of the queue's mirror, counted from the oldest, which is 1",
+        meaning: "The node of the queue's mirror, counted from the oldest, which is 1.",
     },
 ];
