@@ -1,6 +1,6 @@
 //! The keys that the producers and consumers of every family have, and what they amount to.
 
-use super::{Arrivals, MOST_BYTES, Pacer, Profile, Sizes, Step};
+use super::{Arrivals, MOST_BYTES, MOST_MESSAGES, Pacer, Profile, Sizes, Step};
 use crate::engine::{Distribution, Span, Time};
 use crate::scenario::{
     Diagnostics, KeySpec, Kind, Located, Preset, Rate, Tagged, Unit, Value, Values, Variant,
@@ -51,9 +51,10 @@ pub const PRODUCER_KEYS: &[KeySpec] = &[
     ),
     KeySpec::new(
         "count",
-        Kind::Integer { min: 1, max: u64::MAX },
+        Kind::Integer { min: 1, max: MOST_MESSAGES },
         Preset::Absent,
-        "It stops after this many messages; no limit if not written.",
+        "It stops after this many messages; a closed loop at last after 4,294,967,295 if not \
+         written.",
     ),
 ];
 
@@ -246,13 +247,15 @@ impl Load {
     pub fn pacer(&self, duration: Span) -> Pacer {
         let start = Time::ZERO + self.start;
         let stop = Time::ZERO + self.stop.map_or(duration, |stop| stop.min(duration));
+        // Messages have 32-bit numbers. Open loops that would need more are refused.
+        let count = Some(self.count.unwrap_or(MOST_MESSAGES));
         match &self.pace {
             Pace::Open(profile) => {
-                let arrivals = Arrivals::new(profile.clone(), start, stop, self.count);
+                let arrivals = Arrivals::new(profile.clone(), start, stop, count);
                 Pacer::open(arrivals, self.catch_up)
             }
             Pace::Closed { in_flight, think } => {
-                Pacer::closed(*in_flight, *think, start, stop, self.count)
+                Pacer::closed(*in_flight, *think, start, stop, count)
             }
         }
     }

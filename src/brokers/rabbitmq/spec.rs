@@ -12,7 +12,9 @@ use crate::world::{Lane, PlannedFault, Setup, Topology};
 
 use super::broker::Broker;
 use super::broker::mnesia::{Member, QueueRecord, Tables};
-use super::client::{Consumer, ConsumerConfig, LinkConfig, Producer, ProducerConfig};
+use super::client::{
+    CONSUMER_STEPS, Consumer, ConsumerConfig, LinkConfig, Producer, ProducerConfig,
+};
 use super::config::{Config, Costs, Queue};
 use super::machine::RabbitMachine;
 use super::message::{ExchangeId, Pid, Properties, QueueId, RoutingKey};
@@ -292,6 +294,7 @@ impl Spec {
                 nodes: std::iter::once(home).chain(others).collect(),
                 reconnect_delay: Span::from_millis(100),
                 heartbeat: Span::from_secs(10),
+                steps: CONSUMER_STEPS,
                 connect_timeout: Span::from_secs(5),
             },
             queues: vec![queue],

@@ -247,6 +247,8 @@ impl Broker {
                 self.node.send_node(ctx, peer, Message::StartMirror { queue });
             }
         }
+        self.node.recovering = self.node.recovering.saturating_sub(1);
+        self.serve_if_recovered(ctx);
     }
 
     /// rabbit_amqqueue.erl v3.10 `on_node_down`: queues without mirrors whose process was there

@@ -60,6 +60,8 @@ pub struct Consumer {
     started: bool,
     wants: bool,
     resubscribing: bool,
+    /// How often in a row it was told that there is no such queue.
+    not_found: u32,
 }
 
 impl Consumer {
@@ -76,6 +78,7 @@ impl Consumer {
             started: false,
             wants: false,
             resubscribing: false,
+            not_found: 0,
         }
     }
 
@@ -118,6 +121,7 @@ impl Consumer {
             Input::Message { body: Message::ConsumeOk { queue }, .. } => {
                 if let Some(at) = self.config.queues.iter().position(|other| *other == queue) {
                     self.subscribed[at] = true;
+                    self.not_found = 0;
                 }
             }
             Input::Message { body: Message::ServerCancel { queue }, .. } => {
@@ -125,8 +129,14 @@ impl Consumer {
             }
             Input::Message { body: Message::ChannelNotFound { .. }, .. } => {
                 self.session += 1;
+                self.not_found += 1;
                 self.forget_buffer();
-                self.unsubscribed(ctx, None);
+                if self.config.start.is_none() {
+                    // An auditor looks for a node that serves the queue.
+                    self.link.leave(ctx);
+                } else {
+                    self.unsubscribed(ctx, None);
+                }
             }
             Input::Local { body: Message::Processed { session } } => self.processed(ctx, session),
             Input::Local { body: Message::Resubscribe } => {
@@ -273,10 +283,12 @@ impl Consumer {
         }
     }
 
-    /// Whether it is subscribed to all it reads and has nothing in hand.
+    /// Whether it has nothing in hand and is subscribed to all it reads, or has been told by every
+    /// node, three times, that there is nothing to read.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let ready = self.link.open().is_some() && self.subscribed.iter().all(|on| *on);
-        ready && self.buffer.is_empty() && self.working.is_none()
+        let subscribed = self.link.open().is_some() && self.subscribed.iter().all(|on| *on);
+        let nowhere = self.not_found as usize >= 3 * self.config.link.nodes.len();
+        (subscribed || nowhere) && self.buffer.is_empty() && self.working.is_none()
     }
 }
