@@ -161,6 +161,13 @@ pub const CONSUMER_KEYS: &[KeySpec] = &[
     ),
     KeySpec::new("start", Kind::ANY_DURATION, Preset::Is("0s"), "When it begins to receive."),
     KeySpec::new(
+        "stop",
+        Kind::POSITIVE_DURATION,
+        Preset::Absent,
+        "When it stops asking for more; what it has in hand it still finishes. Never if not \
+         written.",
+    ),
+    KeySpec::new(
         "processing-time",
         Kind::DURATIONS,
         Preset::Is("0s"),
@@ -384,6 +391,8 @@ pub struct ConsumerLoad {
     pub connect: Vec<Located<String>>,
     /// When it begins to receive.
     pub start: Span,
+    /// When it stops asking for more; `None` for never.
+    pub stop: Option<Span>,
     /// How long its application works on a message, in ns.
     pub processing: Distribution,
 }
@@ -397,6 +406,7 @@ impl ConsumerLoad {
             from: Located { value: values.text("from").to_owned(), place: values.span("from") },
             connect: values.names("connect").to_vec(),
             start: values.duration("start"),
+            stop: values.get_duration("stop"),
             processing: values.distribution("processing-time"),
         }
     }

@@ -233,6 +233,8 @@ pub enum Message {
     EndReplica { queue: QueueId },
     /// A client's pace: the next message is due.
     ClientTimer,
+    /// A consumer cancels: it wants no more.
+    ConsumerStop,
     /// A client tries the next node.
     Reconnect,
     /// A client's attempt to connect has taken too long.

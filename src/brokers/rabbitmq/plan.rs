@@ -336,6 +336,11 @@ impl<'a> Planner<'a> {
             let load = ConsumerLoad::from_values(values);
             let link = self.link(values, &load.connect, CONSUMER_STEPS);
             let queue = self.queue(&load.from.value, load.from.place);
+            if load.stop.is_some_and(|stop| stop <= load.start) {
+                let help = "make `stop` later than `start`";
+                let message = "the consumer would stop before it starts";
+                self.wrong.push(values.span("stop"), message, help);
+            }
             let no_ack = values.choice("ack") == "automatic";
             if no_ack && values.is_set("prefetch") {
                 self.wrong.push(
@@ -353,6 +358,7 @@ impl<'a> Planner<'a> {
                 processing: load.processing,
                 resubscribe_delay: values.duration("resubscribe-delay"),
                 start: load.start,
+                stop: load.stop,
             });
         }
         consumers

@@ -62,6 +62,8 @@ pub struct ConsumerSpec {
     pub resubscribe_delay: Span,
     /// When it starts.
     pub start: Span,
+    /// When it cancels its consumer.
+    pub stop: Option<Span>,
 }
 
 /// A scenario of this family, resolved.
@@ -238,6 +240,7 @@ impl Spec {
                 processing: consumer.processing.clone(),
                 resubscribe_delay: consumer.resubscribe_delay,
                 start: Some(consumer.start),
+                stop: consumer.stop,
                 cost: self.costs.client,
             };
             machines.push(RabbitMachine::Consumer(Box::new(Consumer::new(config))));
@@ -303,6 +306,7 @@ impl Spec {
             processing: Distribution::Constant(0),
             resubscribe_delay: Span::from_millis(100),
             start: None,
+            stop: None,
             cost: self.costs.client,
         }
     }

@@ -311,9 +311,8 @@ impl BackingQueue {
         true
     }
 
-    /// Puts every unacknowledged message back; returns how many there were.
-    pub fn requeue_all(&mut self) -> u64 {
-        let requeued = self.unacked;
+    /// Puts every unacknowledged message back.
+    pub fn requeue_all(&mut self) {
         for entry in &mut self.entries {
             if entry.state == State::Unacked {
                 entry.state = State::Ready;
@@ -323,7 +322,6 @@ impl BackingQueue {
         self.ready += self.unacked;
         self.unacked = 0;
         self.ready_from = self.base;
-        requeued
     }
 
     /// The message is finished with. Returns the confirm that was still waiting for it, which is

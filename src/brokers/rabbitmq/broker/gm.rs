@@ -552,12 +552,6 @@ impl Group {
         node.send(ctx, right, Message::GmCatchUp(Box::new(catch_up)), bytes);
     }
 
-    /// Whether the process should still exist: its replica ended.
-    #[must_use]
-    pub fn serves(&self, replica: Lane) -> bool {
-        self.replica == replica
-    }
-
     /// Why a group process ends.
     pub const END: DownReason = DownReason::Shutdown;
 }

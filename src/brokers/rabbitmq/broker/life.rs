@@ -66,6 +66,7 @@ impl Broker {
 
     fn message<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, message: Message) {
         let node = &mut self.node;
+        ctx.spend(node.config.costs.internal);
         match message {
             Message::Heartbeat => {}
             Message::Tick => node.tick(ctx),

@@ -188,7 +188,7 @@ pub enum Purpose {
     /// A ring member records a neighbour's death.
     RecordRingDeath { queue: QueueId, dead: Pid, by: Lane },
     /// A replica removes the dead from its queue and learns who leads.
-    RemoveFromQueue { queue: QueueId, dead: Pid, by: Lane },
+    RemoveFromQueue { queue: QueueId, by: Lane },
     /// A mirror joins.
     AddMirror { queue: QueueId, member: Member },
     /// A mirror has caught up.

@@ -96,7 +96,7 @@ impl Broker {
                 self.commit(ctx, TableOp::RingWithout { queue, gm: dead });
                 ctx.tell(by, Message::GmView);
             }
-            Purpose::RemoveFromQueue { queue, by, .. } => self.remove_from_queue(ctx, queue, by),
+            Purpose::RemoveFromQueue { queue, by } => self.remove_from_queue(ctx, queue, by),
             Purpose::AddMirror { queue, member } => self.mirror_added(ctx, queue, member),
             Purpose::Synchronised { queue, mirror } => {
                 let record = self.node.mnesia.tables.queue(queue);

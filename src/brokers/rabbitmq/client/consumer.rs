@@ -32,6 +32,8 @@ pub struct ConsumerConfig {
     pub resubscribe_delay: Span,
     /// When it starts; `None` for an auditor, which starts when the load ends.
     pub start: Option<Span>,
+    /// When it cancels its consumer; never if `None`.
+    pub stop: Option<Span>,
     /// CPU time of one message.
     pub cost: Span,
 }
@@ -58,6 +60,8 @@ pub struct Consumer {
     /// Counts channels: acknowledgements of an earlier one are pointless.
     session: u32,
     started: bool,
+    /// It has cancelled its consumer, and wants nothing any more.
+    stopped: bool,
     wants: bool,
     resubscribing: bool,
     /// How often in a row it was told that there is no such queue.
@@ -76,6 +80,7 @@ impl Consumer {
             working: None,
             session: 0,
             started: false,
+            stopped: false,
             wants: false,
             resubscribing: false,
             not_found: 0,
@@ -98,6 +103,7 @@ impl Consumer {
             Input::Signal(Signal::Stop) => ctx.exit(),
             Input::Signal(Signal::NodeResumed) => {}
             Input::Local { body: Message::ClientTimer } => self.start(ctx),
+            Input::Local { body: Message::ConsumerStop } => self.cancel(ctx),
             input => match self.link.handle(ctx, input) {
                 LinkEvent::Opened => self.opened(ctx),
                 LinkEvent::Lost => self.lost(ctx),
@@ -150,6 +156,9 @@ impl Consumer {
     fn booted<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         ctx.ready();
         let now = ctx.now().since(Time::ZERO);
+        if let Some(stop) = self.config.stop {
+            ctx.after(stop.saturating_sub(now), Lane::MAIN, Message::ConsumerStop);
+        }
         match self.config.start {
             _ if self.started => self.start(ctx),
             Some(start) if start > now => {
@@ -172,8 +181,19 @@ impl Consumer {
         self.subscribe(ctx);
     }
 
+    /// `basic.cancel`: what it has in hand it finishes and acknowledges.
+    fn cancel<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.stopped = true;
+        if let Some(conn) = self.link.open() {
+            for &queue in &self.config.queues {
+                ctx.send(conn, Message::BasicCancel { queue }, METHOD_BYTES);
+            }
+        }
+        self.report_wants(ctx);
+    }
+
     fn subscribe<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        let Some(conn) = self.link.open() else { return };
+        let Some(conn) = self.link.open().filter(|_| !self.stopped) else { return };
         let (prefetch, no_ack) = (self.config.prefetch, self.config.no_ack);
         for (at, &queue) in self.config.queues.iter().enumerate() {
             if !self.subscribed[at] {
@@ -258,7 +278,7 @@ impl Consumer {
     fn report_wants<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let in_hand = self.buffer.len() as u32 + u32::from(self.working.is_some());
         let limited = !self.config.no_ack && self.config.prefetch > 0;
-        let wants = self.started && (!limited || in_hand < self.config.prefetch);
+        let wants = self.started && !self.stopped && (!limited || in_hand < self.config.prefetch);
         if wants != self.wants {
             self.wants = wants;
             let now = ctx.now();
@@ -289,6 +309,6 @@ impl Consumer {
     pub fn is_settled(&self) -> bool {
         let subscribed = self.link.open().is_some() && self.subscribed.iter().all(|on| *on);
         let nowhere = self.not_found as usize >= 3 * self.config.link.nodes.len();
-        (subscribed || nowhere) && self.buffer.is_empty() && self.working.is_none()
+        (subscribed || nowhere || self.stopped) && self.buffer.is_empty() && self.working.is_none()
     }
 }
