@@ -1,8 +1,8 @@
 //! The messages of one queue replica: `rabbit_variable_queue` over `rabbit_queue_index` v1.
 //!
 //! Messages stand in publish order under the queue's own numbers. A persistent message of a durable
-//! queue gets a journal record; records wait in the process's buffer until [`BackingQueue::flush`]
-//! writes and fsyncs them in one go, which is what releases its confirm
+//! queue gets a journal record; records wait in the process's buffer until a flush writes and fsyncs
+//! them in one go, which is what releases its confirm
 //! (rabbit_queue_index.erl v3.10: `flush`, `sync`; rabbit_amqqueue_process.erl: `next_state`).
 
 use std::collections::VecDeque;
