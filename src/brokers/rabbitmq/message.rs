@@ -161,6 +161,8 @@ pub enum Message {
     GmDeath { dead: Pid },
     /// The 100 ms that a ring member waits before it records a neighbour's death are over.
     GmGraceOver { dead: Pid },
+    /// A neighbour's death is recorded.
+    GmDeathRecorded { dead: Pid },
     /// The ring changed: look at your neighbours.
     GmView,
     /// A mirror asks the leader for its depth, after joining.
