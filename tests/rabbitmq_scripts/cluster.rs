@@ -194,7 +194,8 @@ impl Plan {
         let clients = self.clients.iter().map(|(_, schedule)| {
             Actor::Client(Box::new(Client::new(self.heartbeat, schedule.clone())))
         });
-        let pairs = members.iter().flat_map(|from| (from.0 + 1..self.brokers).map(|to| (*from, to)));
+        let pairs =
+            members.iter().flat_map(|from| (from.0 + 1..self.brokers).map(|to| (*from, to)));
         Setup {
             seed: self.seed,
             topology: self.topology(),

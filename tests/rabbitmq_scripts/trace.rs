@@ -1,10 +1,10 @@
 //! The observer of a script: what it is told, as lines.
 
+use mqsim::brokers::rabbitmq::words::{CAUSES, CONDITIONS, EVENTS, ROLES};
 use mqsim::engine::Time;
 use mqsim::observe::{
     DestinationId, Event, EventId, MessageRange, NodeId, NodeState, Observer, Removal, RoleId,
 };
-use mqsim::brokers::rabbitmq::words::{CAUSES, CONDITIONS, EVENTS, ROLES};
 
 /// Events from here on are a script client's words ([`crate::client::say`]).
 pub(crate) const CLIENT_WORDS: u32 = 1_000;
@@ -56,7 +56,12 @@ impl Trace {
                 Some(message) if count == 1 => message.to_string(),
                 Some(message) => format!("{message}..{}", message + count as u32 - 1),
             };
-            lines.push(format!("{:>11}  {}{numbers}{}", clock(first.at), first.text.0, first.text.1));
+            lines.push(format!(
+                "{:>11}  {}{numbers}{}",
+                clock(first.at),
+                first.text.0,
+                first.text.1
+            ));
             rest = &rest[count..];
         }
         lines

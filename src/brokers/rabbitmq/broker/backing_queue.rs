@@ -180,17 +180,19 @@ impl BackingQueue {
     /// record may still come back.
     pub fn held(&self) -> impl Iterator<Item = Held> + '_ {
         let known = |entry: &Entry| entry.state != State::Gone || entry.record != Record::None;
-        (self.base..).zip(&self.entries).filter(move |(_, entry)| known(entry)).map(|(id, entry)| {
-            let written = entry.record == Record::Written;
-            Held {
-                id,
-                message: entry.message,
-                state: entry.state,
-                redelivered: entry.delivered,
-                record: entry.record,
-                durable: written && entry.offset <= self.durable_bytes,
-            }
-        })
+        (self.base..).zip(&self.entries).filter(move |(_, entry)| known(entry)).map(
+            |(id, entry)| {
+                let written = entry.record == Record::Written;
+                Held {
+                    id,
+                    message: entry.message,
+                    state: entry.state,
+                    redelivered: entry.delivered,
+                    record: entry.record,
+                    durable: written && entry.offset <= self.durable_bytes,
+                }
+            },
+        )
     }
 
     /// Messages whose confirm waits for the journal.
