@@ -182,17 +182,15 @@ impl Broker {
             node.send_node(ctx, from, Message::MnesiaFetch { from: me });
             return;
         }
-        // Nobody runs. A node that saw others running when it went down waits for them; if all of
-        // them wait as well, the first in order starts, for one of them must.
+        // Nobody runs. A node that saw others running when it went down waits for them: they may
+        // know more. If each of them waits for this one in turn, they know as much as it does, and
+        // the first in order starts (mnesia_controller.erl: `orphan_tables`).
         let waits_for = &node.disk.saw_running;
-        let all_wait = waits_for.iter().all(|&other| {
-            node.peers.iter().any(|p| p.node == other && p.answer == Some((false, true)))
+        let goes_first = waits_for.iter().all(|&other| {
+            let waits = |p: &super::erlang::Peer| p.answer == Some((false, true));
+            node.me < other && node.peers.iter().any(|p| p.node == other && waits(p))
         });
-        let first = node.peers.iter().all(|peer| match peer.answer {
-            Some((false, true)) => node.me < peer.node,
-            _ => true,
-        });
-        if waits_for.is_empty() || (all_wait && first) {
+        if goes_first {
             node.mnesia.tables.durable = node.disk.durable.clone();
             self.start_rabbit(ctx);
         } else {
@@ -391,7 +389,8 @@ impl Node {
     ) {
         self.introduced(ctx, from, conn);
         let me = self.me;
-        let (running, waiting) = (self.status == Status::Running, self.status == Status::Booting);
+        let running = self.status == Status::Running;
+        let waiting = self.status == Status::Booting && self.disk.saw_running.contains(&from);
         let Some(peer) = self.peer(from) else { return };
         peer.incarnation = Some(incarnation);
         let (now, word) = (ctx.now(), event::PARTITIONED);

@@ -94,7 +94,7 @@ impl Broker {
         match purpose {
             Purpose::RecordRingDeath { queue, dead, by } => {
                 self.commit(ctx, TableOp::RingWithout { queue, gm: dead });
-                ctx.tell(by, Message::GmView);
+                ctx.tell(by, Message::GmDeathRecorded { dead });
             }
             Purpose::RemoveFromQueue { queue, by } => self.remove_from_queue(ctx, queue, by),
             Purpose::AddMirror { queue, member } => self.mirror_added(ctx, queue, member),
