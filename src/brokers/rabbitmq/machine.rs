@@ -84,4 +84,19 @@ impl Cluster for RabbitCluster {
             _ => Vec::new(),
         }
     }
+
+    /// A consumer asks for its queue for ever, also if that was not durable and went away with its
+    /// node: it waits for nothing then.
+    fn is_settled(machines: &[RabbitMachine]) -> bool {
+        let known = |queue: QueueId| {
+            machines.iter().any(|machine| match machine {
+                RabbitMachine::Broker(broker) => broker.knows(queue),
+                _ => false,
+            })
+        };
+        machines.iter().all(|machine| match machine {
+            RabbitMachine::Consumer(consumer) => consumer.is_settled_but_for(|queue| !known(queue)),
+            other => other.is_settled(),
+        })
+    }
 }

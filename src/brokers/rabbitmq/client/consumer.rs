@@ -276,7 +276,13 @@ impl Consumer {
     /// Whether it is subscribed to all it reads and has nothing in hand.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let ready = self.link.open().is_some() && self.subscribed.iter().all(|on| *on);
+        self.is_settled_but_for(|_| false)
+    }
+
+    /// The same, if it need not be subscribed to the queues that are `gone`.
+    pub fn is_settled_but_for(&self, gone: impl Fn(QueueId) -> bool) -> bool {
+        let queues = self.config.queues.iter().zip(&self.subscribed);
+        let ready = self.link.open().is_some() && queues.into_iter().all(|(q, on)| *on || gone(*q));
         ready && self.buffer.is_empty() && self.working.is_none()
     }
 }
