@@ -3,6 +3,7 @@
 
 mod args;
 mod console;
+mod defect;
 mod exit;
 mod interrupt;
 mod library;
@@ -30,12 +31,17 @@ pub fn main(
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are printed to stdout and are no error; clap knows which is which.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Input } else { Exit::Holds };
+            if !error.use_stderr() {
+                let _ = error.print();
+                return Exit::Holds;
+            }
+            console::error(&error.render().to_string());
+            return Exit::Input;
         }
     };
-    match cli.command {
+    let done = defect::caught(|| match cli.command {
         args::Command::Run(wanted) => run::execute(simulator, &wanted),
         args::Command::List(wanted) => list::execute(simulator, wanted.what.as_deref()),
-    }
+    });
+    done.unwrap_or(Exit::Failure)
 }

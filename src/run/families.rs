@@ -1,12 +1,12 @@
 //! The one place that lists the broker families and their modes.
 
 use crate::brokers::rabbitmq;
-use crate::observe::Catalog;
+use crate::observe::{Catalog, Observer};
 use crate::scenario::{
     Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Variant, Version, describe,
 };
 use crate::verdict::{self, LedgerOptions, Report, RunFacts};
-use crate::world::{self, Cluster, MessageOf, Setup, Simulation, fault};
+use crate::world::{self, Cluster, Ending, MessageOf, Setup, Simulation, fault};
 
 use super::RunError;
 
@@ -87,6 +87,23 @@ impl Plan {
             Plan::RabbitMq(spec) => {
                 let setup = spec.setup(facts.seed);
                 run::<rabbitmq::machine::RabbitCluster>(setup, catalog, options, max_events, facts)
+            }
+        }
+    }
+
+    /// Simulates one seed under another observer than the ledger.
+    pub(super) fn observe<O: Observer>(
+        &self,
+        seed: u64,
+        observer: O,
+    ) -> Result<(O, Ending), RunError> {
+        match self {
+            Plan::RabbitMq(spec) => {
+                let setup = spec.setup(seed);
+                let mut simulation =
+                    Simulation::<rabbitmq::machine::RabbitCluster, _>::new(setup, observer)?;
+                let ending = simulation.run()?;
+                Ok((simulation.into_observer(), ending))
             }
         }
     }

@@ -111,7 +111,11 @@ impl Subject {
             (Some(name), None) => metric(name).map(Subject::Metric).ok_or_else(|| {
                 let known: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
                 let message = format!("there is no metric `{name}`");
-                Diagnostics::at(section.span("metric"), message, suggest(name, &known, "metrics"))
+                Diagnostics::at(
+                    section.span("metric"),
+                    message,
+                    suggest(name, &known, "the metrics"),
+                )
             }),
             (None, Some(name)) => {
                 let found = causes.iter().position(|cause| cause.name == name);
@@ -120,7 +124,11 @@ impl Subject {
                 found.ok_or_else(|| {
                     let known: Vec<&str> = causes.iter().map(|cause| cause.name).collect();
                     let message = format!("there is no cause `{name}` in this mode");
-                    Diagnostics::at(section.span("cause"), message, suggest(name, &known, "causes"))
+                    Diagnostics::at(
+                        section.span("cause"),
+                        message,
+                        suggest(name, &known, "the causes"),
+                    )
                 })
             }
             (None, None) => Err(Diagnostics::at(

@@ -33,16 +33,14 @@ const LOOK: Span = Span::from_millis(100);
 const QUIET: Span = Span::from_secs(2);
 
 impl<C: Cluster, O: Observer> Simulation<C, O> {
-    /// Runs to the end.
+    /// Runs to the end. A run whose duration reaches to [`Time::MAX`] ends, not quiet, when nothing
+    /// is left to happen.
     ///
     /// # Errors
     /// [`Runaway`] if a limit was passed.
     pub fn run(&mut self) -> Result<Ending, Runaway> {
-        loop {
-            if let Some(ending) = self.run_until(Time::MAX)? {
-                return Ok(ending);
-            }
-        }
+        let ending = self.run_until(Time::MAX)?;
+        Ok(ending.unwrap_or(Ending { at: self.now(), quiet: false }))
     }
 
     /// Runs until just before `time`; returns how the run ended if it ended before. Everything that

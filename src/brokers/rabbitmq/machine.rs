@@ -86,16 +86,14 @@ impl Cluster for RabbitCluster {
     }
 
     /// A consumer asks for its queue for ever, also if that was not durable and went away with its
-    /// node: it waits for nothing then.
+    /// node, or if the tables that were split by a partition lack it: it waits for nothing then.
     fn is_settled(machines: &[RabbitMachine]) -> bool {
-        let known = |queue: QueueId| {
-            machines.iter().any(|machine| match machine {
-                RabbitMachine::Broker(broker) => broker.knows(queue),
-                _ => false,
-            })
+        let gone = |node: NodeId, queue: QueueId| match &machines[node.index()] {
+            RabbitMachine::Broker(broker) => broker.tables().queue(queue).is_none(),
+            _ => false,
         };
         machines.iter().all(|machine| match machine {
-            RabbitMachine::Consumer(consumer) => consumer.is_settled_but_for(|queue| !known(queue)),
+            RabbitMachine::Consumer(consumer) => consumer.is_settled_but_for(gone),
             other => other.is_settled(),
         })
     }

@@ -73,7 +73,7 @@ pub type DeliveryTag = u64;
 pub enum Message {
     // ---- AMQP, client to server
     /// One step of opening a connection and a channel.
-    Handshake { step: u8, heartbeat_ms: u32 },
+    Handshake { step: u8, last: bool, heartbeat_ms: u32 },
     /// `basic.publish`.
     BasicPublish {
         exchange: ExchangeId,
@@ -211,6 +211,12 @@ pub enum Message {
     SyncTimer,
     /// Check heartbeats, or tick the distribution.
     Tick,
+    /// A step of a client's handshake is through.
+    HandshakeStep { step: u8 },
+    /// The port mapper of another member has answered.
+    PortKnown { node: NodeId },
+    /// The leader's node stops, and the leader handles nothing any more.
+    Quiesce { queue: QueueId },
     /// Boot continues.
     BootStep,
     /// Look for members that are down, once a second.
@@ -229,6 +235,8 @@ pub enum Message {
     EndReplica { queue: QueueId },
     /// A client's pace: the next message is due.
     ClientTimer,
+    /// A consumer cancels: it wants no more.
+    ConsumerStop,
     /// A client tries the next node.
     Reconnect,
     /// A client's attempt to connect has taken too long.

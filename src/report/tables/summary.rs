@@ -119,13 +119,13 @@ const COLUMNS: &[Column] = &[
         "milliseconds",
         "Sum of the write windows of the worst destination.",
     ),
-    column("write_longest_ms", "milliseconds", "The longest write window of any destination."),
+    column("write_longest_ms", "milliseconds", "The longest write window of that destination."),
     column(
         "read_unavailable_ms",
         "milliseconds",
         "Sum of the read windows of the worst destination.",
     ),
-    column("read_longest_ms", "milliseconds", "The longest read window of any destination."),
+    column("read_longest_ms", "milliseconds", "The longest read window of that destination."),
     column(
         "ack_p50_us",
         "microseconds",

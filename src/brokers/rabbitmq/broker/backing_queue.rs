@@ -22,8 +22,10 @@ const ACK_RECORD_BYTES: u64 = 8;
 
 /// Where a message stands with regard to consumers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub enum State {
+    /// Waits for a consumer.
     Ready,
+    /// A consumer has it and has not acknowledged it.
     Unacked,
     /// Settled; kept only while its journal record may still come back.
     Gone,
@@ -31,7 +33,7 @@ enum State {
 
 /// How far a message's journal record has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Record {
+pub enum Record {
     /// None: transient, or settled before it was written.
     None,
     /// In the process's buffer.
@@ -73,6 +75,23 @@ pub struct Fetched {
     pub message: MessageRange,
     /// The `redelivered` flag.
     pub redelivered: bool,
+}
+
+/// A message as it stands in a replica, for those who look on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Its number in its queue.
+    pub id: QueueSeq,
+    /// The message.
+    pub message: MessageRange,
+    /// Where it stands with regard to consumers.
+    pub state: State,
+    /// Whether its next delivery will be flagged as `redelivered`.
+    pub redelivered: bool,
+    /// How far its journal record has come.
+    pub record: Record,
+    /// Whether the record has been fsynced.
+    pub durable: bool,
 }
 
 /// When the journal wants to be flushed (rabbit_queue_index.erl: `needs_sync`).
@@ -155,6 +174,25 @@ impl BackingQueue {
     #[must_use]
     pub fn holds(&self, id: QueueSeq) -> bool {
         self.index(id).is_some_and(|index| self.entries[index].state != State::Gone)
+    }
+
+    /// Every message that is known here, in queue order; also what is settled while its journal
+    /// record may still come back.
+    pub fn held(&self) -> impl Iterator<Item = Held> + '_ {
+        let known = |entry: &Entry| entry.state != State::Gone || entry.record != Record::None;
+        (self.base..).zip(&self.entries).filter(move |(_, entry)| known(entry)).map(
+            |(id, entry)| {
+                let written = entry.record == Record::Written;
+                Held {
+                    id,
+                    message: entry.message,
+                    state: entry.state,
+                    redelivered: entry.delivered,
+                    record: entry.record,
+                    durable: written && entry.offset <= self.durable_bytes,
+                }
+            },
+        )
     }
 
     /// Messages whose confirm waits for the journal.
@@ -273,9 +311,8 @@ impl BackingQueue {
         true
     }
 
-    /// Puts every unacknowledged message back; returns how many there were.
-    pub fn requeue_all(&mut self) -> u64 {
-        let requeued = self.unacked;
+    /// Puts every unacknowledged message back.
+    pub fn requeue_all(&mut self) {
         for entry in &mut self.entries {
             if entry.state == State::Unacked {
                 entry.state = State::Ready;
@@ -285,7 +322,6 @@ impl BackingQueue {
         self.ready += self.unacked;
         self.unacked = 0;
         self.ready_from = self.base;
-        requeued
     }
 
     /// The message is finished with. Returns the confirm that was still waiting for it, which is

@@ -15,9 +15,6 @@ use super::super::message::{
 use super::super::words::{because, cause, event};
 use super::Node;
 
-/// Round trips from the protocol header to `confirm.select-ok`: connection.start, tune, open,
-/// channel.open, confirm.select (AMQP 0-9-1 §2.2.4).
-pub const HANDSHAKE_STEPS: u8 = 5;
 /// A blocked operation on a queue whose process is gone is tried again after this long
 /// (rabbit_amqqueue.erl: `retry_wait`, 30 ms).
 const RETRY_WAIT: Span = Span::from_millis(30);
@@ -66,6 +63,8 @@ struct Subscription {
     /// The process that serves it; `None` while it is being (re)subscribed.
     leader: Option<Pid>,
     unreported: u32,
+    /// The client has cancelled it; what was on its way still comes.
+    cancelled: bool,
 }
 
 /// A delivery that the client has not acknowledged.
@@ -174,8 +173,11 @@ impl Channel {
             return;
         }
         match message {
-            Message::Handshake { step, heartbeat_ms } => {
-                self.handshake(node, ctx, step, heartbeat_ms);
+            Message::Handshake { step, last, heartbeat_ms } => {
+                self.handshake(node, ctx, step, last, heartbeat_ms);
+            }
+            Message::HandshakeStep { step } => {
+                ctx.send(self.conn, Message::HandshakeOk { step }, 200);
             }
             Message::BasicPublish { exchange, key, message, properties } => {
                 self.publish(node, ctx, exchange, key, message, properties);
@@ -186,9 +188,14 @@ impl Channel {
             Message::Idle => self.flush_confirms(ctx),
             Message::BasicConsume { queue, prefetch, no_ack } => {
                 self.subscriptions.retain(|subscription| subscription.queue != queue);
-                let (leader, unreported) = (None, 0);
-                let subscription = Subscription { queue, prefetch, no_ack, leader, unreported };
-                self.subscriptions.push(subscription);
+                self.subscriptions.push(Subscription {
+                    queue,
+                    prefetch,
+                    no_ack,
+                    leader: None,
+                    unreported: 0,
+                    cancelled: false,
+                });
                 self.call_subscribe(node, ctx, queue, RETRIES, true);
             }
             Message::BasicCancel { queue } => self.cancel(node, ctx, queue),
@@ -211,11 +218,12 @@ impl Channel {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         step: u8,
+        last: bool,
         heartbeat_ms: u32,
     ) {
-        ctx.spend(node.config.costs.channel_open);
-        ctx.send(self.conn, Message::HandshakeOk { step }, 200);
-        if step + 1 == HANDSHAKE_STEPS {
+        let takes = node.config.costs.handshake_step;
+        ctx.after(takes, ctx.lane(), Message::HandshakeStep { step });
+        if last {
             // rabbit_reader.erl `validate_negotiated_integer_value`: the smaller of both unless
             // one is 0.
             let (client, server) = (Span::from_millis(heartbeat_ms.into()), node.config.heartbeat);
@@ -541,8 +549,9 @@ impl Channel {
         ctx: &mut Context<'_, Message, O>,
         queue: QueueId,
     ) {
-        if let Some(at) = self.subscriptions.iter().position(|s| s.queue == queue) {
-            let subscription = self.subscriptions.remove(at);
+        if let Some(subscription) = self.subscriptions.iter_mut().find(|s| s.queue == queue) {
+            subscription.cancelled = true;
+            let subscription = *subscription;
             self.unsubscribe(node, ctx, subscription);
         }
     }
@@ -568,6 +577,8 @@ impl Channel {
     ) {
         ctx.spend(node.config.costs.channel_deliver);
         let Some(subscription) = self.subscriptions.iter_mut().find(|s| s.queue == queue) else {
+            // Its channel was closed by a 404 meanwhile: nobody is there to take it.
+            node.send(ctx, from, Message::GiveBack { channel: self.me, first: id, count: 1 }, 70);
             return;
         };
         // A delivery may overtake the answer to the subscription only in the mailbox of a call.
@@ -683,6 +694,7 @@ impl Channel {
             call.asked = None;
             ctx.after(RETRY_WAIT, ctx.lane(), Message::RetryCall);
         }
+        self.subscriptions.retain(|s| !s.cancelled || s.leader != Some(pid));
         let mut lost = None;
         for subscription in &mut self.subscriptions {
             if subscription.leader == Some(pid) {

@@ -19,6 +19,8 @@ const TICKS: u32 = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Link {
     Down,
+    /// This side asks the port mapper over there.
+    Looking,
     /// Being set up by this side.
     Pending(ConnId),
     Up(ConnId),
@@ -91,7 +93,7 @@ impl Node {
         let Some(peer) = self.peer(to.node) else { return };
         match peer.link {
             Link::Up(conn) => ctx.send_to(conn, to.lane, message, bytes),
-            Link::Pending(_) => peer.waiting.push((to.lane, message, bytes)),
+            Link::Looking | Link::Pending(_) => peer.waiting.push((to.lane, message, bytes)),
             Link::Down => {
                 peer.waiting.push((to.lane, message, bytes));
                 self.set_up(ctx, to.node);
@@ -202,8 +204,21 @@ impl Node {
 
     /// Starts to set up the connection to a peer.
     pub(super) fn set_up<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
-        let setup = self.config.net_setuptime;
         let Some(peer) = self.peer(node).filter(|peer| peer.link == Link::Down) else { return };
+        peer.link = Link::Looking;
+        let config = self.config.clone();
+        let lookup = config.costs.port_lookup.span(ctx.random());
+        ctx.after(lookup, Lane::MAIN, Message::PortKnown { node });
+    }
+
+    /// The port mapper has answered: connect.
+    pub(super) fn port_known<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+    ) {
+        let setup = self.config.net_setuptime;
+        let Some(peer) = self.peer(node).filter(|peer| peer.link == Link::Looking) else { return };
         let conn = ctx.connect(node, DISTRIBUTION);
         ctx.bind(conn, Lane::MAIN);
         peer.link = Link::Pending(conn);
@@ -241,7 +256,7 @@ impl Node {
                 ctx.send_to(conn, Lane::MAIN, Message::AliveQuestion { from: me }, 100);
                 return;
             }
-            Link::Down => self.introduce(ctx, conn),
+            Link::Down | Link::Looking => self.introduce(ctx, conn),
         }
         self.stand(ctx, node, conn);
     }
@@ -394,6 +409,7 @@ impl Node {
         self.spawned.clear();
         self.ended.clear();
         self.pinging = false;
+        self.recovering = 0;
         for peer in &mut self.peers {
             *peer = Peer::new(peer.node);
         }

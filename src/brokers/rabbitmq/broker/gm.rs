@@ -103,6 +103,8 @@ impl Instruction {
 /// Ring traffic: consecutive broadcasts of one origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activity {
+    /// The version of the ring in which the sender passes them on; set as they leave.
+    pub version: u64,
     /// The queue whose ring it is.
     pub queue: QueueId,
     /// Who passes them on.
@@ -171,6 +173,10 @@ pub struct Group {
     buried: Vec<Pid>,
     /// Deaths that are waited for or being recorded.
     suspected: Vec<Pid>,
+    /// Its node stops: it handles nothing any more.
+    pub(super) stopped: bool,
+    /// Traffic of a ring that this node's tables do not show yet.
+    ahead: Vec<Activity>,
     /// A joiner takes its state from its left neighbour before it delivers anything.
     joined: bool,
 }
@@ -191,6 +197,8 @@ impl Group {
             right: None,
             buried: Vec::new(),
             suspected: Vec::new(),
+            stopped: false,
+            ahead: Vec::new(),
             joined,
         }
     }
@@ -202,13 +210,21 @@ impl Group {
         ctx: &mut Context<'_, Message, O>,
         message: Message,
     ) {
+        if self.stopped {
+            return;
+        }
         ctx.spend(node.config.costs.group);
         match message {
             Message::GmBroadcast { instruction } => self.broadcast(ctx, instruction),
             Message::Idle => self.flush(node, ctx),
             Message::GmActivity(activity) => self.on_activity(node, ctx, *activity),
             Message::GmCatchUp(catch_up) => self.on_catch_up(node, ctx, *catch_up),
-            Message::GmView => self.check_neighbours(node, ctx),
+            Message::GmView => {
+                self.check_neighbours(node, ctx);
+                for activity in std::mem::take(&mut self.ahead) {
+                    self.on_activity(node, ctx, activity);
+                }
+            }
             Message::Down { pid, .. } => self.on_down(ctx, pid),
             Message::GmGraceOver { dead } => {
                 let purpose = Purpose::RecordRingDeath { queue: self.queue, dead, by: ctx.lane() };
@@ -253,6 +269,7 @@ impl Group {
         }
         let queue = self.queue;
         let activity = Activity {
+            version: 0,
             queue,
             from: me,
             origin: me,
@@ -261,7 +278,7 @@ impl Group {
             acknowledged,
             deaths: Vec::new(),
         };
-        self.to_right(node, ctx, activity);
+        self.send_right(node, ctx, activity);
     }
 
     fn origin(&mut self, origin: Pid) -> &mut Origin {
@@ -274,12 +291,18 @@ impl Group {
         &mut self.origins[at]
     }
 
-    fn to_right<O: Observer>(
+    /// The version of the ring as this node's tables have it.
+    fn version(&self, node: &Node) -> u64 {
+        node.mnesia.tables.queue(self.queue).map_or(0, |record| record.ring_version)
+    }
+
+    fn send_right<O: Observer>(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
-        activity: Activity,
+        mut activity: Activity,
     ) {
+        activity.version = self.version(node);
         let Some(right) = self.right else { return };
         if right == self.me {
             return;
@@ -298,6 +321,11 @@ impl Group {
         if self.buried.contains(&activity.from) {
             // gm.erl `handle_msg`: who is not the left neighbour is not listened to; one that was
             // recorded as dead may still talk, after a partition.
+            return;
+        }
+        if activity.version > self.version(node) {
+            // gm.erl `needs_view_update`: first the ring in which it was sent.
+            self.ahead.push(activity);
             return;
         }
         if !self.joined {
@@ -352,6 +380,7 @@ impl Group {
             deaths.into_iter().filter(|dead| !self.buried.contains(dead)).collect();
         if !news.is_empty() || forgets || !unheard.is_empty() {
             let forward = Activity {
+                version: 0,
                 queue,
                 from: me,
                 origin: whose,
@@ -360,7 +389,7 @@ impl Group {
                 acknowledged,
                 deaths: unheard.clone(),
             };
-            self.to_right(node, ctx, forward);
+            self.send_right(node, ctx, forward);
         }
         if deliver {
             for instruction in news {
@@ -420,6 +449,7 @@ impl Group {
         }
         let (queue, origin) = (self.queue, self.me);
         let notice = Activity {
+            version: 0,
             queue,
             from: origin,
             origin,
@@ -428,7 +458,7 @@ impl Group {
             acknowledged: 0,
             deaths: deaths.clone(),
         };
-        self.to_right(node, ctx, notice);
+        self.send_right(node, ctx, notice);
         for dead in deaths {
             self.bury(node, ctx, dead);
         }
@@ -508,6 +538,7 @@ impl Group {
         for origin in &self.origins {
             bytes += origin.log.iter().map(Instruction::bytes).sum::<u32>();
             activities.push(Activity {
+                version: 0,
                 queue: self.queue,
                 from: self.me,
                 origin: origin.origin,
@@ -519,12 +550,6 @@ impl Group {
         }
         let catch_up = CatchUp { from: self.me, activities, deaths };
         node.send(ctx, right, Message::GmCatchUp(Box::new(catch_up)), bytes);
-    }
-
-    /// Whether the process should still exist: its replica ended.
-    #[must_use]
-    pub fn serves(&self, replica: Lane) -> bool {
-        self.replica == replica
     }
 
     /// Why a group process ends.

@@ -40,7 +40,12 @@ impl Replica {
             Message::Subscribe { channel, prefetch, no_ack, .. } => {
                 self.subscribe(node, ctx, channel, prefetch, no_ack);
             }
-            Message::Unsubscribe { channel } => self.consumers.retain(|c| c.channel != channel),
+            Message::Unsubscribe { channel } => {
+                if let Some(consumer) = self.consumer(channel) {
+                    consumer.cancelled = true;
+                }
+                self.forget_cancelled();
+            }
             Message::Down { pid, .. } => self.leader_down(node, ctx, pid),
             Message::RequestDepth { .. } => {
                 let (depth, next) = (self.bq.depth(), self.bq.next_id());
@@ -56,6 +61,12 @@ impl Replica {
 
     fn consumer(&mut self, channel: Pid) -> Option<&mut Consumer> {
         self.consumers.iter_mut().find(|consumer| consumer.channel == channel)
+    }
+
+    /// A consumer that has cancelled keeps what it has until it has settled it
+    /// (rabbit_queue_consumers.erl: `remove` leaves the channel's acknowledgement tags).
+    fn forget_cancelled(&mut self) {
+        self.consumers.retain(|consumer| !consumer.cancelled || !consumer.unacked.is_empty());
     }
 
     /// rabbit_amqqueue_process.erl `deliver_or_enqueue`.
@@ -134,7 +145,7 @@ impl Replica {
             let room = consumer.prefetch == 0
                 || consumer.no_ack
                 || (consumer.unacked.len() as u32) < consumer.prefetch;
-            if room && consumer.unsent < UNSENT_MESSAGE_LIMIT {
+            if room && !consumer.cancelled && consumer.unsent < UNSENT_MESSAGE_LIMIT {
                 self.next_consumer = (at + 1) % count;
                 return Some(at);
             }
@@ -208,6 +219,7 @@ impl Replica {
         for (first, count) in runs(&settled) {
             self.broadcast(ctx, Instruction::Ack { first, count });
         }
+        self.forget_cancelled();
         self.run_queue(node, ctx);
     }
 
@@ -228,6 +240,7 @@ impl Replica {
             }
         }
         self.requeue(ctx, &given_back);
+        self.forget_cancelled();
         self.run_queue(node, ctx);
     }
 
@@ -248,9 +261,11 @@ impl Replica {
         prefetch: u32,
         no_ack: bool,
     ) {
-        self.consumers.retain(|consumer| consumer.channel != channel);
-        let unacked = std::collections::VecDeque::new();
-        self.consumers.push(Consumer { channel, prefetch, no_ack, unacked, unsent: 0 });
+        // What the channel holds of an earlier subscription it keeps.
+        let before = self.consumers.iter().position(|consumer| consumer.channel == channel);
+        let unacked = before.map(|at| self.consumers.remove(at).unacked).unwrap_or_default();
+        let consumer = Consumer { channel, prefetch, no_ack, unacked, unsent: 0, cancelled: false };
+        self.consumers.push(consumer);
         if !self.senders.iter().any(|sender| sender.channel == channel) {
             node.monitor(ctx, ctx.lane(), channel);
         }

@@ -66,6 +66,7 @@ impl Broker {
 
     fn message<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, message: Message) {
         let node = &mut self.node;
+        ctx.spend(node.config.costs.internal);
         match message {
             Message::Heartbeat => {}
             Message::Tick => node.tick(ctx),
@@ -79,6 +80,8 @@ impl Broker {
                     node.unreachable(ctx, conn);
                 }
             }
+            Message::PortKnown { node: peer } => node.port_known(ctx, peer),
+            Message::Quiesce { queue } => self.quiesce(queue),
             Message::BootStep => node.vm_started(ctx),
             Message::PingDownNodes => self.ping_down_nodes(ctx),
             Message::MnesiaStatus { from, running, waiting } => {
@@ -160,7 +163,7 @@ impl Broker {
         }
         let asked = |peer: &super::erlang::Peer| match peer.link {
             Link::Up(_) => peer.answer.is_some(),
-            Link::Pending(_) => false,
+            Link::Pending(_) | Link::Looking => false,
             Link::Down => true,
         };
         if !node.peers.iter().all(asked) {
@@ -241,7 +244,15 @@ impl Broker {
                 self.node.start_mirror(ctx, queue);
             }
         }
-        self.serve(ctx);
+        self.serve_if_recovered(ctx);
+    }
+
+    /// Clients are served when every queue of this node is back in the tables
+    /// (rabbit.erl: the boot steps `recovery`, then `networking`).
+    pub(super) fn serve_if_recovered<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if self.node.recovering == 0 {
+            self.serve(ctx);
+        }
     }
 
     /// Graceful stop: clients are dropped, queues are closed in order
@@ -268,13 +279,30 @@ impl Broker {
                     if role == Role::Leader {
                         self.node.stop_mirrors_unless_synchronised(ctx, queue);
                     }
-                    let delay = config.costs.queue_shutdown.span(ctx.random());
-                    ctx.after(delay, Lane::MAIN, Message::EndReplica { queue });
-                    if let Some(Process::Replica(replica)) = &mut self.processes[index] {
-                        replica.ending = true;
+                    // The ring member stops first; its leader serves on for a moment, and what it
+                    // does then no mirror hears of. Inferred from what clients saw: confirms stop,
+                    // deliveries go on, and the new leader delivers the same messages again.
+                    let serves_on = config.costs.leader_serves_on.span(ctx.random());
+                    let ends = config.costs.queue_shutdown.span(ctx.random()).max(serves_on);
+                    ctx.after(serves_on, Lane::MAIN, Message::Quiesce { queue });
+                    ctx.after(ends, Lane::MAIN, Message::EndReplica { queue });
+                }
+                Some(Process::Group(_)) => {
+                    if let Some(Process::Group(group)) = &mut self.processes[index] {
+                        group.stopped = true;
                     }
                 }
                 _ => {}
+            }
+        }
+    }
+
+    fn quiesce(&mut self, queue: QueueId) {
+        for process in self.processes.iter_mut().flatten() {
+            if let Process::Replica(replica) = process
+                && replica.queue() == queue
+            {
+                replica.ending = true;
             }
         }
     }
@@ -489,6 +517,7 @@ impl Node {
             let group = Group::new(queue, gm, lane, true);
             self.spawned.push((gm.lane, Process::Group(Box::new(group))));
         }
+        self.recovering += 1;
         let ring = group.map(|gm| Member { gm, replica: pid }).into_iter().collect();
         self.transaction(ctx, Purpose::Recovered { queue, leader: pid, ring });
     }

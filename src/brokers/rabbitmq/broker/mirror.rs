@@ -209,8 +209,8 @@ impl Replica {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
     ) {
-        let (queue, dead) = (self.queue, self.me);
-        node.transaction(ctx, Purpose::RemoveFromQueue { queue, dead, by: ctx.lane() });
+        let (queue, by) = (self.queue, ctx.lane());
+        node.transaction(ctx, Purpose::RemoveFromQueue { queue, by });
     }
 
     /// rabbit_mirror_queue_slave.erl `promote_me`: this mirror leads from now on.
@@ -225,8 +225,7 @@ impl Replica {
             self.bq.wipe(now, here, ctx.observer(), removal);
         }
         // (a) All that was unacknowledged is ready again, in its original order.
-        let unacked = self.bq.requeue_all();
-        let _ = unacked;
+        self.bq.requeue_all();
         // (b) What channels sent here and the old leader never multicast, channel by channel.
         let now = ctx.now();
         let mut leftovers = Vec::new();

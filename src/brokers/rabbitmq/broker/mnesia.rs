@@ -29,6 +29,8 @@ pub struct QueueRecord {
     pub synchronised: Vec<Pid>,
     /// The ring, in ring order.
     pub ring: Vec<Member>,
+    /// How often the ring has changed (gm.erl: the version of the view).
+    pub ring_version: u64,
     /// Whether the leader in office was promoted while it lacked messages.
     pub promoted_unsynchronised: bool,
 }
@@ -42,6 +44,7 @@ impl QueueRecord {
             mirrors: Vec::new(),
             synchronised: Vec::new(),
             ring: Vec::new(),
+            ring_version: 0,
             promoted_unsynchronised: false,
         }
     }
@@ -127,7 +130,9 @@ impl Tables {
             }
             TableOp::RingWithout { queue, gm } => {
                 if let Some(record) = &mut self.queues[queue.0 as usize] {
+                    let before = record.ring.len();
                     record.ring.retain(|member| member.gm != *gm);
+                    record.ring_version += u64::from(record.ring.len() != before);
                 }
             }
             TableOp::ReplicasWithout { queue, dead, leader } => {
@@ -178,6 +183,7 @@ impl Tables {
         record.ring.retain(|other| other.replica.node != member.replica.node);
         let at = record.ring.iter().position(|other| other.gm == right_of);
         record.ring.insert(at.map_or(record.ring.len(), |at| at + 1), member);
+        record.ring_version += 1;
     }
 }
 
@@ -188,7 +194,7 @@ pub enum Purpose {
     /// A ring member records a neighbour's death.
     RecordRingDeath { queue: QueueId, dead: Pid, by: Lane },
     /// A replica removes the dead from its queue and learns who leads.
-    RemoveFromQueue { queue: QueueId, dead: Pid, by: Lane },
+    RemoveFromQueue { queue: QueueId, by: Lane },
     /// A new mirror's member joins the ring.
     JoinRing { queue: QueueId, member: Member },
     /// A mirror whose ring member has joined becomes one of the replicas.

@@ -114,6 +114,8 @@ pub struct Node {
     spawned: Vec<(Lane, Process)>,
     ended: Vec<(Lane, DownReason)>,
     pinging: bool,
+    /// Recovered queues that the tables do not show yet; clients are served after that.
+    recovering: u32,
     disk: Disk,
 }
 
@@ -158,6 +160,7 @@ impl Broker {
                 spawned: Vec::new(),
                 ended: Vec::new(),
                 pinging: false,
+                recovering: 0,
                 disk,
             },
             first_lane: 0,
@@ -308,11 +311,36 @@ impl Broker {
         })
     }
 
-    /// Whether this node's tables, in RAM or on disk, have a record of the queue.
+    /// This node's copy of the tables.
     #[must_use]
-    pub fn knows(&self, queue: QueueId) -> bool {
-        let tables = &self.node.mnesia.tables;
-        tables.queue(queue).is_some() || tables.durable[queue.0 as usize].is_some()
+    pub fn tables(&self) -> &Tables {
+        &self.node.mnesia.tables
+    }
+
+    /// The other members whose Mnesia is one with this node's.
+    #[must_use]
+    pub fn running_peers(&self) -> Vec<NodeId> {
+        self.node.running_peers()
+    }
+
+    /// What this node's process of a queue is; `None` if it has none.
+    #[must_use]
+    pub fn role_of(&self, queue: QueueId) -> Option<Role> {
+        self.replica_of(queue).map(Replica::role)
+    }
+
+    /// The messages of a queue on this node: its process's, or, if it has none, those on its disk.
+    #[must_use]
+    pub fn messages_of(&self, queue: QueueId) -> Option<&BackingQueue> {
+        let on_disk = || self.node.disk.queues[queue.0 as usize].as_ref();
+        self.replica_of(queue).map(|replica| &replica.bq).or_else(on_disk)
+    }
+
+    fn replica_of(&self, queue: QueueId) -> Option<&Replica> {
+        self.processes.iter().flatten().find_map(|process| match process {
+            Process::Replica(replica) if replica.queue == queue => Some(&**replica),
+            _ => None,
+        })
     }
 
     /// The mirrors of a queue, oldest first, as this node's tables have them.

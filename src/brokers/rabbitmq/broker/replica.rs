@@ -43,6 +43,8 @@ pub(super) struct Consumer {
     pub(super) unacked: VecDeque<QueueSeq>,
     /// Deliveries that the channel's writer has not passed on.
     pub(super) unsent: u32,
+    /// It wants no more, and is kept for what it has not acknowledged.
+    pub(super) cancelled: bool,
 }
 
 /// What a replica knows of a publishing channel.
@@ -82,6 +84,7 @@ pub struct Replica {
     disk_full: bool,
     idle_asked: bool,
     timer: Option<TimerId>,
+    /// When it last handled a message from outside.
     last_work: Time,
     /// The node stops: nothing is delivered any more.
     pub(super) ending: bool,
@@ -136,7 +139,9 @@ impl Replica {
         ctx: &mut Context<'_, Message, O>,
         message: Message,
     ) {
-        self.last_work = ctx.now();
+        if !matches!(message, Message::SyncTimer | Message::JournalSynced | Message::Idle) {
+            self.last_work = ctx.now();
+        }
         if self.stands_still(&message) {
             self.deferred.push_back(message);
             return;
@@ -217,9 +222,24 @@ impl Replica {
     fn on_sync_timer<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
         self.timer = None;
         self.disk_full = false;
-        // The process of a node that stops waits for nothing but this.
-        if self.bq.needs_sync() != NeedsSync::No || self.terminating {
+        if self.terminating {
+            // The process of a node that stops waits for nothing but this.
             self.flush(node, ctx);
+            return;
+        }
+        match self.bq.needs_sync() {
+            NeedsSync::No => {}
+            NeedsSync::Soon => self.flush(node, ctx),
+            NeedsSync::WhenIdleLong => {
+                // Every message starts the wait anew: the time-out is that of a gen_server.
+                let idle_at = self.last_work + self.sync_interval();
+                let missing = idle_at.since(ctx.now());
+                if missing.is_zero() {
+                    self.flush(node, ctx);
+                } else {
+                    self.timer = Some(ctx.after(missing, ctx.lane(), Message::SyncTimer));
+                }
+            }
         }
     }
 

@@ -144,7 +144,7 @@ impl Broker {
                 self.commit(ctx, TableOp::RingWithout { queue, gm: dead });
                 ctx.tell(by, Message::GmView);
             }
-            Purpose::RemoveFromQueue { queue, by, .. } => self.remove_from_queue(ctx, queue, by),
+            Purpose::RemoveFromQueue { queue, by } => self.remove_from_queue(ctx, queue, by),
             Purpose::JoinRing { queue, member } => self.join_ring(ctx, queue, member),
             Purpose::AddMirror { queue, mirror } => self.mirror_added(ctx, queue, mirror),
             Purpose::Synchronised { queue, mirror } => {
@@ -326,6 +326,8 @@ impl Broker {
                 self.node.send_node(ctx, peer, Message::StartMirror { queue });
             }
         }
+        self.node.recovering = self.node.recovering.saturating_sub(1);
+        self.serve_if_recovered(ctx);
     }
 
     /// rabbit_amqqueue.erl v3.10 `on_node_down`: queues without mirrors whose process was there

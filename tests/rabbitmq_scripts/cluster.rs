@@ -1,0 +1,212 @@
+//! The cluster of a script: brokers with constant times and scripted clients.
+
+use std::sync::Arc;
+
+use mqsim::brokers::rabbitmq::broker::Broker;
+use mqsim::brokers::rabbitmq::broker::mnesia::{Member, QueueRecord, Tables};
+use mqsim::brokers::rabbitmq::config::{Config, Costs, Queue};
+use mqsim::brokers::rabbitmq::message::{Message, Pid, QueueId};
+use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
+use mqsim::observe::{NodeId, NodeKind, Observer};
+use mqsim::world::{
+    Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, Lane, LinkSpec, Machine,
+    PlannedFault, RoleQuery, Setup, Topology, WorldView,
+};
+
+use crate::client::Client;
+
+/// A process of a script.
+#[derive(Clone, Debug)]
+pub(crate) enum Actor {
+    Broker(Box<Broker>),
+    Client(Box<Client>),
+}
+
+impl Machine for Actor {
+    type Message = Message;
+
+    fn handle<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+        match self {
+            Actor::Broker(broker) => broker.handle(input, ctx),
+            Actor::Client(client) => client.handle(input, ctx),
+        }
+    }
+
+    fn died<O: Observer>(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut O) {
+        if let Actor::Broker(broker) = self {
+            broker.died(death, disk, at, observer);
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        false
+    }
+}
+
+/// Scripts name nodes; there are no selectors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Actors;
+
+impl Cluster for Actors {
+    type Machine = Actor;
+
+    fn resolve(_: &[Actor], _: &RoleQuery, _: &WorldView<'_>) -> Vec<NodeId> {
+        Vec::new()
+    }
+}
+
+/// A queue as a script declares it.
+#[derive(Clone, Debug)]
+pub(crate) struct Declared {
+    pub(crate) queue: Queue,
+    /// The nodes of its ring, in ring order; the home and those that follow by number otherwise.
+    pub(crate) ring: Vec<NodeId>,
+}
+
+/// What a script says before it begins.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) brokers: u32,
+    pub(crate) seed: u64,
+    pub(crate) net_ticktime: Span,
+    pub(crate) net_setuptime: Span,
+    pub(crate) heartbeat: Span,
+    pub(crate) max_journal_entries: u64,
+    pub(crate) queues: Vec<Declared>,
+    /// Fanout exchanges by name.
+    pub(crate) exchanges: Vec<(String, Vec<QueueId>)>,
+    pub(crate) clients: Vec<(String, Vec<(Time, crate::client::Action)>)>,
+    pub(crate) faults: Vec<PlannedFault>,
+}
+
+/// One-way latency between brokers.
+const BROKERS: Span = Span::from_millis(1);
+/// One-way latency between clients and brokers.
+const CLIENTS: Span = Span::from_micros(100);
+const FSYNC: Span = Span::from_millis(5);
+const BOOT: Span = Span::from_secs(2);
+
+/// Computing takes no time; what waits for something else takes as long as written here.
+fn costs() -> Costs {
+    let none = Span::ZERO;
+    let millis = |millis| Distribution::Constant(Span::from_millis(millis).as_nanos());
+    Costs {
+        channel_publish: none,
+        channel_confirm: none,
+        channel_deliver: none,
+        channel_ack: none,
+        handshake_step: none,
+        port_lookup: millis(0),
+        queue_publish: none,
+        queue_persist: none,
+        queue_deliver: none,
+        queue_settle: none,
+        queue_flush: none,
+        mirror_instruction: none,
+        group: none,
+        sync_message: Span::from_millis(1),
+        internal: none,
+        client: none,
+        mnesia_transaction: millis(10),
+        node_down_clean_up: millis(20),
+        queue_shutdown: millis(50),
+        leader_serves_on: millis(0),
+    }
+}
+
+impl Plan {
+    /// Names of all hosts, brokers first.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let brokers = (1..=self.brokers).map(|number| format!("n{number}"));
+        brokers.chain(self.clients.iter().map(|(name, _)| name.clone())).collect()
+    }
+
+    /// The tables at time zero, and processes numbered as [`Broker`] starts them: by queue, a
+    /// replica and then its ring member.
+    fn tables(&self) -> Tables {
+        let mut tables = Tables::new(self.queues.len());
+        let mut lanes = vec![Lane::MAIN.0; self.brokers as usize];
+        for (index, Declared { queue, ring }) in self.queues.iter().enumerate() {
+            let mut start = |node: NodeId| {
+                lanes[node.index()] += 1;
+                Pid { node, lane: Lane(lanes[node.index()]) }
+            };
+            let mut record = QueueRecord::of(start(queue.home));
+            if queue.mirroring.is_some() {
+                let mut members = vec![Member { gm: start(queue.home), replica: record.leader }];
+                for node in (0..self.brokers).map(NodeId).filter(|node| *node != queue.home) {
+                    let replica = start(node);
+                    members.push(Member { gm: start(node), replica });
+                    record.mirrors.push(replica);
+                    record.synchronised.push(replica);
+                }
+                let place =
+                    |member: &Member| ring.iter().position(|node| *node == member.replica.node);
+                members.sort_by_key(|member| place(member).unwrap_or(usize::MAX));
+                record.ring = members;
+            }
+            tables.durable[index] = queue.durable.then_some(record.leader);
+            tables.queues[index] = Some(record);
+        }
+        tables
+    }
+
+    fn topology(&self) -> Topology {
+        let mut topology = Topology::new(vec!["brokers".to_owned(), "clients".to_owned()]);
+        for (from, to) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let latency = if (from, to) == (0, 0) { BROKERS } else { CLIENTS };
+            let latency = Distribution::Constant(latency.as_nanos());
+            topology.link(from, to, LinkSpec { latency, bandwidth: 0, loss: Chance::NEVER });
+        }
+        for (index, name) in self.hosts().into_iter().enumerate() {
+            let broker = (index as u32) < self.brokers;
+            topology.add(Host {
+                name,
+                kind: if broker { NodeKind::Broker } else { NodeKind::Producer },
+                zone: u32::from(!broker),
+                disk: DiskSpec {
+                    fsync: Distribution::Constant(FSYNC.as_nanos()),
+                    bandwidth: 0,
+                    capacity: u64::MAX,
+                    write_back_age: Span::from_secs(30),
+                },
+                cpu: CpuSpec { cores: 64, percent: 100 },
+            });
+        }
+        topology
+    }
+
+    pub(crate) fn setup(&self) -> Setup<Actor> {
+        let routes = self.exchanges.iter().map(|(_, queues)| vec![queues.clone()]).collect();
+        let members: Vec<NodeId> = (0..self.brokers).map(NodeId).collect();
+        let config = Arc::new(Config {
+            members: members.clone(),
+            queues: self.queues.iter().map(|declared| declared.queue.clone()).collect(),
+            routes,
+            tables: self.tables(),
+            net_ticktime: self.net_ticktime,
+            net_setuptime: self.net_setuptime,
+            heartbeat: self.heartbeat,
+            boot_time: Distribution::Constant(BOOT.as_nanos()),
+            max_journal_entries: self.max_journal_entries,
+            costs: costs(),
+        });
+        let brokers = members.iter().map(|node| Broker::new(config.clone(), *node));
+        let brokers = brokers.map(|broker| Actor::Broker(Box::new(broker)));
+        let clients = self.clients.iter().map(|(_, schedule)| {
+            Actor::Client(Box::new(Client::new(self.heartbeat, schedule.clone())))
+        });
+        let pairs =
+            members.iter().flat_map(|from| (from.0 + 1..self.brokers).map(|to| (*from, to)));
+        Setup {
+            seed: self.seed,
+            topology: self.topology(),
+            machines: brokers.chain(clients).collect(),
+            established: pairs.map(|(from, to)| (from, NodeId(to))).collect(),
+            faults: self.faults.clone(),
+            duration: Span::from_secs(1_000_000),
+            drain: Span::ZERO,
+            limits: Limits::default(),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What the machines hold, in words.
+
+use mqsim::brokers::rabbitmq::broker::backing_queue::{Held, Record, State};
+use mqsim::brokers::rabbitmq::broker::replica::Role;
+use mqsim::brokers::rabbitmq::message::{Pid, QueueId};
+use mqsim::observe::NodeId;
+
+use crate::cluster::{Actor, Plan};
+
+/// Messages of one replica: numbers that are alike and consecutive share a line.
+pub(crate) fn queue(actor: &Actor, queue: QueueId) -> Vec<String> {
+    let Actor::Broker(broker) = actor else { return vec!["no broker".to_owned()] };
+    let role = match broker.role_of(queue) {
+        Some(Role::Leader) => "leader",
+        Some(Role::Mirror) => "mirror",
+        None => "no process",
+    };
+    let held: Vec<Held> = broker.messages_of(queue).map_or(Vec::new(), |bq| bq.held().collect());
+    let mut lines = vec![format!("{role}{}", if held.is_empty() { ", empty" } else { "" })];
+    let mut rest = held.as_slice();
+    while let Some(first) = rest.first() {
+        let follows = |(index, held): &(usize, &Held)| {
+            held.message.first == first.message.first + *index as u32
+                && describe(held) == describe(first)
+        };
+        let count = rest.iter().enumerate().take_while(follows).count();
+        let first_number = first.message.first;
+        let numbers = match count {
+            1 => first_number.to_string(),
+            _ => format!("{first_number}..{}", first_number + count as u32 - 1),
+        };
+        lines.push(format!("  {numbers} {}", describe(first)));
+        rest = &rest[count..];
+    }
+    lines
+}
+
+fn describe(held: &Held) -> String {
+    let state = match held.state {
+        State::Ready => "ready",
+        State::Unacked => "unacked",
+        State::Gone => "settled",
+    };
+    let flag = match held.state {
+        State::Ready if held.redelivered => ", redelivered",
+        _ => "",
+    };
+    let record = match held.record {
+        Record::None => "in memory only",
+        Record::Buffered => "in the process's buffer",
+        Record::Written if held.durable => "on disk",
+        Record::Written => "in the page cache",
+    };
+    format!("{state}{flag}, {record}")
+}
+
+/// The tables of one node.
+pub(crate) fn tables(actor: &Actor, plan: &Plan) -> Vec<String> {
+    let Actor::Broker(broker) = actor else { return vec!["no broker".to_owned()] };
+    let name = |node: NodeId| format!("n{}", node.0 + 1);
+    let names = |pids: &[Pid]| match pids {
+        [] => "none".to_owned(),
+        pids => pids.iter().map(|pid| name(pid.node)).collect::<Vec<_>>().join(" "),
+    };
+    let peers: Vec<String> = broker.running_peers().into_iter().map(name).collect();
+    let peers = if peers.is_empty() { "none".to_owned() } else { peers.join(" ") };
+    let mut lines = vec![format!("runs with: {peers}")];
+    for (index, declared) in plan.queues.iter().enumerate() {
+        let queue = QueueId(index as u32);
+        let durable = broker.tables().durable[index];
+        let durable = durable.map_or("none".to_owned(), |leader| name(leader.node));
+        let record = broker.tables().queue(queue).map_or("no record".to_owned(), |record| {
+            if declared.queue.mirroring.is_none() {
+                return format!("leader {}", name(record.leader.node));
+            }
+            let ring: Vec<Pid> = record.ring.iter().map(|member| member.replica).collect();
+            format!(
+                "leader {}, mirrors {}, synchronised {}, ring {}",
+                name(record.leader.node),
+                names(&record.mirrors),
+                names(&record.synchronised),
+                names(&ring),
+            )
+        });
+        lines.push(format!("{}: {record}; on disk: leader {durable}", declared.queue.name));
+    }
+    lines
+}
+
+/// What a client waits for.
+pub(crate) fn pending(actor: &Actor) -> String {
+    let Actor::Client(client) = actor else { return "no client".to_owned() };
+    let pending = client.pending();
+    match (pending.first(), pending.last()) {
+        (Some(first), Some(last)) => {
+            format!("{} without answer, from {first} to {last}", pending.len())
+        }
+        _ => "none without answer".to_owned(),
+    }
+}

@@ -1,0 +1,301 @@
+//! Tells a script: reads all of it for what will happen when, then lets it happen.
+
+use mqsim::brokers::rabbitmq::config::{Mirroring, Queue};
+use mqsim::brokers::rabbitmq::message::{ExchangeId, Properties, QueueId, RoutingKey};
+use mqsim::engine::{Span, Time};
+use mqsim::observe::{FaultId, NodeId};
+use mqsim::world::fault::{ClientSide, Direction, FaultKind, Partition};
+use mqsim::world::{PlannedFault, Simulation, Target};
+
+use crate::client::Action;
+use crate::cluster::{Actors, Declared, Plan};
+use crate::command::{Command, numbers, span};
+use crate::script::Script;
+use crate::show;
+use crate::trace::Trace;
+
+type Outcome<T> = Result<T, String>;
+
+/// The output of every block; an error begins with its line.
+pub(crate) fn tell(script: &Script) -> Outcome<Vec<Vec<String>>> {
+    let plan = Planner::read(script)?;
+    let queues = plan.queues.iter().map(|declared| declared.queue.name.clone()).collect();
+    let trace = Trace::new(plan.hosts(), plan.brokers, queues);
+    let simulation = Simulation::<Actors, Trace>::new(plan.setup(), trace);
+    let simulation = simulation.map_err(|error| format!(" {error}"))?;
+    let mut story = Story { plan, simulation, now: Time::ZERO, told: 0 };
+    let mut outputs = Vec::new();
+    for block in &script.blocks {
+        let mut output = Vec::new();
+        for line in &block.commands {
+            let told = story.step(&Command::parse(&line.text));
+            output.extend(told.map_err(|error| format!("{}: {error}", line.number))?);
+        }
+        if output.is_empty() {
+            output.push("ok".to_owned());
+        }
+        outputs.push(output);
+    }
+    Ok(outputs)
+}
+
+/// The first reading.
+struct Planner {
+    plan: Plan,
+    now: Time,
+}
+
+impl Planner {
+    fn read(script: &Script) -> Outcome<Plan> {
+        let mut planner = Planner {
+            plan: Plan {
+                brokers: 0,
+                seed: 1,
+                net_ticktime: Span::ZERO,
+                net_setuptime: Span::ZERO,
+                heartbeat: Span::ZERO,
+                max_journal_entries: 0,
+                queues: Vec::new(),
+                exchanges: Vec::new(),
+                clients: Vec::new(),
+                faults: Vec::new(),
+            },
+            now: Time::ZERO,
+        };
+        for line in script.blocks.iter().flat_map(|block| &block.commands) {
+            let read = planner.command(&Command::parse(&line.text));
+            read.map_err(|error| format!("{}: {error}", line.number))?;
+        }
+        Ok(planner.plan)
+    }
+
+    fn command(&mut self, command: &Command<'_>) -> Outcome<()> {
+        match command.name {
+            "cluster" => {
+                self.plan.brokers = command.number("nodes", 1)?;
+                self.plan.seed = u64::from(command.number("seed", 1)?);
+                self.plan.net_ticktime = command.span("net-ticktime", Span::from_secs(60))?;
+                self.plan.net_setuptime = command.span("net-setuptime", Span::from_secs(7))?;
+                self.plan.heartbeat = command.span("heartbeat", Span::ZERO)?;
+                let entries = command.number("journal-entries", 32_768)?;
+                self.plan.max_journal_entries = u64::from(entries);
+            }
+            "queue" if self.plan.clients.is_empty() && command.value("on").is_some() => {
+                self.declare(command)?;
+            }
+            "exchange" => {
+                let names = command.value("to").ok_or("an exchange wants to=queue,...")?;
+                let queues: Outcome<_> = names.split(',').map(|n| queue(&self.plan, n)).collect();
+                self.plan.exchanges.push((command.word(0)?.to_owned(), queues?));
+            }
+            "connect" => {
+                let node = self.node(command.word(1)?)?;
+                let name = command.word(0)?;
+                if !self.plan.clients.iter().any(|(known, _)| known == name) {
+                    self.plan.clients.push((name.to_owned(), Vec::new()));
+                }
+                self.act(command, Action::Connect(node))?;
+            }
+            "run" | "skip" => self.now += span(command.word(0)?)?,
+            "kill" => self.fault(command, FaultKind::Crash)?,
+            "power-loss" => self.fault(command, FaultKind::PowerLoss)?,
+            "stop" => self.fault(command, FaultKind::Stop)?,
+            "wipe" => self.fault(command, FaultKind::WipeDisk)?,
+            "pause" => self.fault(command, FaultKind::Pause)?,
+            "boot" | "resume" => self.undo(command)?,
+            "partition" => self.partition(command)?,
+            "heal" => {
+                let cut = |fault: &PlannedFault| matches!(fault.kind, FaultKind::Partition(_));
+                self.end_faults(cut);
+            }
+            "queue" | "tables" | "pending" => {}
+            _ => self.client_command(command)?,
+        }
+        Ok(())
+    }
+
+    fn client_command(&mut self, command: &Command<'_>) -> Outcome<()> {
+        match command.name {
+            "publish" => self.publish(command),
+            "consume" => {
+                let (prefetch, no_ack) = (command.number("prefetch", 0)?, command.has("auto-ack"));
+                let queue = queue(&self.plan, command.word(1)?)?;
+                self.act(command, Action::Consume { queue, prefetch, no_ack })
+            }
+            "cancel" => {
+                let queue = queue(&self.plan, command.word(1)?)?;
+                self.act(command, Action::Cancel { queue })
+            }
+            "ack" => numbers(command.word(1)?)?.try_for_each(|number| {
+                self.act(command, Action::Ack { number, multiple: command.has("multiple") })
+            }),
+            "requeue" => numbers(command.word(1)?)?
+                .try_for_each(|number| self.act(command, Action::Requeue { number })),
+            "close" => self.act(command, Action::Close),
+            other => Err(format!("there is no command `{other}`")),
+        }
+    }
+
+    fn declare(&mut self, command: &Command<'_>) -> Outcome<()> {
+        let mirroring = command.has("mirrored").then_some(Mirroring {
+            automatic_sync: command.value("sync") == Some("automatic"),
+            sync_batch_size: command.number("batch", 4_096)?,
+            promote_on_shutdown_always: command.value("promote-on-shutdown") == Some("always"),
+            promote_on_failure_always: command.value("promote-on-failure") != Some("when-synced"),
+        });
+        let home = self.node(command.value("on").unwrap_or("n1"))?;
+        let (name, durable) = (command.word(0)?.to_owned(), !command.has("transient"));
+        let ring = match command.value("ring") {
+            Some(names) => names.split(',').map(|name| self.node(name)).collect::<Outcome<_>>()?,
+            None => {
+                let others = (0..self.plan.brokers).map(NodeId).filter(|node| *node != home);
+                std::iter::once(home).chain(others).collect()
+            }
+        };
+        let queue = Queue { name, durable, home, mirroring };
+        self.plan.queues.push(Declared { queue, ring });
+        Ok(())
+    }
+
+    fn node(&self, name: &str) -> Outcome<NodeId> {
+        broker(&self.plan, name)
+    }
+
+    fn act(&mut self, command: &Command<'_>, action: Action) -> Outcome<()> {
+        let name = command.word(0)?;
+        let client = self.plan.clients.iter_mut().find(|(known, _)| known == name);
+        let (_, schedule) = client.ok_or_else(|| format!("`{name}` was never connected"))?;
+        schedule.push((self.now, action));
+        Ok(())
+    }
+
+    fn publish(&mut self, command: &Command<'_>) -> Outcome<()> {
+        let to = command.value("to").unwrap_or(&self.plan.queues[0].queue.name).to_owned();
+        let exchange = self.plan.exchanges.iter().position(|(name, _)| *name == to);
+        let (exchange, key) = match exchange {
+            Some(index) => (ExchangeId(index as u32 + 1), RoutingKey(0)),
+            None if to == "nowhere" => {
+                (ExchangeId::DEFAULT, RoutingKey(self.plan.queues.len() as u32))
+            }
+            None => (ExchangeId::DEFAULT, RoutingKey(queue(&self.plan, &to)?.0)),
+        };
+        let properties = Properties {
+            persistent: command.has("persistent"),
+            mandatory: command.has("mandatory"),
+            confirm: command.has("confirm"),
+        };
+        numbers(command.word(1)?)?.try_for_each(|number| {
+            self.act(command, Action::Publish { exchange, key, number, properties })
+        })
+    }
+
+    fn add_fault(&mut self, kind: FaultKind, target: Target, text: String) {
+        let id = FaultId(self.plan.faults.len() as u32);
+        self.plan.faults.push(PlannedFault { id, at: self.now, lasts: None, kind, target, text });
+    }
+
+    fn fault(&mut self, command: &Command<'_>, kind: FaultKind) -> Outcome<()> {
+        let node = self.any_host(command.word(0)?)?;
+        self.add_fault(kind, Target::nodes(&[node]), command.rest());
+        Ok(())
+    }
+
+    /// A broker, or a client that is connected already: clients are numbered as they connect.
+    fn any_host(&self, name: &str) -> Outcome<NodeId> {
+        let client = self.plan.clients.iter().position(|(known, _)| known == name);
+        match client {
+            Some(index) => Ok(NodeId(self.plan.brokers + index as u32)),
+            None => self.node(name),
+        }
+    }
+
+    fn undo(&mut self, command: &Command<'_>) -> Outcome<()> {
+        let target = Target::nodes(&[self.node(command.word(0)?)?]);
+        let resume = command.name == "resume";
+        self.end_faults(|fault| {
+            fault.target == target && (fault.kind == FaultKind::Pause) == resume
+        });
+        Ok(())
+    }
+
+    /// Ends the faults that are in force and that are meant.
+    fn end_faults(&mut self, meant: impl Fn(&PlannedFault) -> bool) {
+        let now = self.now;
+        let open = self.plan.faults.iter_mut().filter(|fault| fault.lasts.is_none());
+        for fault in open.filter(|fault| meant(fault)) {
+            fault.lasts = Some(now.since(fault.at));
+        }
+    }
+
+    fn partition(&mut self, command: &Command<'_>) -> Outcome<()> {
+        let text = command.rest();
+        let sides = text.split('|').map(|side| {
+            let names = side.split_whitespace().next().unwrap_or("").split(',');
+            let nodes: Outcome<Vec<NodeId>> = names.map(|name| self.node(name)).collect();
+            Ok(Target::nodes(&nodes?))
+        });
+        let between = sides.collect::<Outcome<Vec<Target>>>()?;
+        let unaffected = command.value("clients") == Some("unaffected");
+        let partition = Partition {
+            between,
+            direction: Direction::Both,
+            clients: if unaffected { ClientSide::Unaffected } else { ClientSide::Follow },
+            rejects: command.has("reject"),
+        };
+        self.add_fault(FaultKind::Partition(partition), Target::default(), text);
+        Ok(())
+    }
+}
+
+fn broker(plan: &Plan, name: &str) -> Outcome<NodeId> {
+    let hosts = plan.hosts();
+    let index = hosts[..plan.brokers as usize].iter().position(|host| host == name);
+    index.map(|index| NodeId(index as u32)).ok_or_else(|| format!("there is no node `{name}`"))
+}
+
+fn queue(plan: &Plan, name: &str) -> Outcome<QueueId> {
+    let index = plan.queues.iter().position(|declared| declared.queue.name == name);
+    index.map(|index| QueueId(index as u32)).ok_or_else(|| format!("there is no queue `{name}`"))
+}
+
+/// The second reading: the run.
+struct Story {
+    plan: Plan,
+    simulation: Simulation<Actors, Trace>,
+    now: Time,
+    /// How many facts have been printed.
+    told: usize,
+}
+
+impl Story {
+    fn step(&mut self, command: &Command<'_>) -> Outcome<Vec<String>> {
+        match command.name {
+            "run" | "skip" => {
+                self.now += span(command.word(0)?)?;
+                self.simulation.run_until(self.now).map_err(|error| error.to_string())?;
+                let trace = self.simulation.observer();
+                let from = std::mem::replace(&mut self.told, trace.len());
+                let lines = trace.lines(from);
+                Ok(if command.name == "run" { lines } else { Vec::new() })
+            }
+            "queue" if command.value("on").is_none() => {
+                let node = broker(&self.plan, command.word(0)?)?;
+                let name = command.word(1).unwrap_or(&self.plan.queues[0].queue.name);
+                let queue = queue(&self.plan, name)?;
+                Ok(show::queue(&self.simulation.machines()[node.index()], queue))
+            }
+            "tables" => {
+                let node = broker(&self.plan, command.word(0)?)?;
+                Ok(show::tables(&self.simulation.machines()[node.index()], &self.plan))
+            }
+            "pending" => {
+                let name = command.word(0)?;
+                let index = self.plan.clients.iter().position(|(known, _)| known == name);
+                let index = index.ok_or_else(|| format!("there is no client `{name}`"))?;
+                let host = self.plan.brokers as usize + index;
+                Ok(vec![show::pending(&self.simulation.machines()[host])])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+}
