@@ -6,7 +6,7 @@
 //! | `queue orders on=n1 [transient] [mirrored] [ring=n1,n3,n2] [sync=automatic] [batch=N] [promote-on-failure=when-synced] [promote-on-shutdown=always]` | declares a queue before the run starts |
 //! | `exchange fan to=orders,audit` | a fanout exchange |
 //! | `connect p1 n2` | the client p1 opens a connection and a channel |
-//! | `publish p1 1..3 [to=orders] [persistent] [confirm] [mandatory]` | publishes messages of 100 B |
+//! | `publish p1 1..3 [to=orders] [persistent] [confirm] [mandatory] [every=1ms]` | publishes messages of 100 B |
 //! | `consume c1 orders [prefetch=2] [auto-ack]` | `basic.consume` |
 //! | `cancel c1 orders` | `basic.cancel` by the client |
 //! | `ack c1 1 [multiple]`, `ack c1 1..3` | `basic.ack` of the last delivery of each message |

@@ -71,6 +71,14 @@ scripts! {
     mirrored_when_synced
     restart
     restart_acks
+    mirrored_leader_paused
+    mirrored_two_die
+    partition_short
+    cluster_partition
+    cluster_restart_order
+    mirrored_restart_all
+    mirrored_join_under_load
+    mirrored_consumer
     unroutable
 }
 

@@ -66,6 +66,9 @@ impl Planner {
             let read = planner.command(&Command::parse(&line.text));
             read.map_err(|error| format!("{}: {error}", line.number))?;
         }
+        for (_, schedule) in &mut planner.plan.clients {
+            schedule.sort_by_key(|(at, _)| *at);
+        }
         Ok(planner.plan)
     }
 
@@ -184,9 +187,13 @@ impl Planner {
             mandatory: command.has("mandatory"),
             confirm: command.has("confirm"),
         };
-        numbers(command.word(1)?)?.try_for_each(|number| {
-            self.act(command, Action::Publish { exchange, key, number, properties })
-        })
+        let (every, began) = (command.span("every", Span::ZERO)?, self.now);
+        for number in numbers(command.word(1)?)? {
+            self.act(command, Action::Publish { exchange, key, number, properties })?;
+            self.now += every;
+        }
+        self.now = began;
+        Ok(())
     }
 
     fn add_fault(&mut self, kind: FaultKind, target: Target, text: String) {

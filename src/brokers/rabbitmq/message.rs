@@ -161,6 +161,8 @@ pub enum Message {
     GmDeath { dead: Pid },
     /// The 100 ms that a ring member waits before it records a neighbour's death are over.
     GmGraceOver { dead: Pid },
+    /// A neighbour's death is recorded.
+    GmDeathRecorded { dead: Pid },
     /// The ring changed: look at your neighbours.
     GmView,
     /// A new mirror's ring member has taken over its left neighbour's state.
@@ -193,7 +195,7 @@ pub enum Message {
     MnesiaCommit { op: Box<TableOp> },
     /// A booting node asks for the state of a peer.
     MnesiaHello { from: NodeId, incarnation: u32 },
-    /// The answer: whether the peer runs, waits, and whom it saw last.
+    /// The answer: whether the peer runs, or waits for the one who asks.
     MnesiaStatus { from: NodeId, running: bool, waiting: bool },
     /// A booting node asks a running peer for its tables.
     MnesiaFetch { from: NodeId },

@@ -215,10 +215,7 @@ pub const EVENTS: &[EventWord] = &[
     EventWord { name: "node-up", meaning: "rabbit on node SUBJECT up, as NODE sees it" },
     EventWord { name: "replica-down", meaning: "Detected replica on SUBJECT to be down" },
     EventWord { name: "promoted", meaning: "Promoting mirror to leader; COUNT messages held" },
-    EventWord {
-        name: "mirror-added",
-        meaning: "Adding mirror: joined empty, COUNT messages behind",
-    },
+    EventWord { name: "mirror-added", meaning: "Adding mirror: it joins empty" },
     EventWord { name: "sync-started", meaning: "Synchronising: COUNT messages to synchronise" },
     EventWord { name: "sync-finished", meaning: "Synchronising: complete" },
     EventWord { name: "queue-recovered", meaning: "queue recovered from disk with COUNT messages" },

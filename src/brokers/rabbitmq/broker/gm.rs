@@ -17,8 +17,9 @@ use super::super::words::event;
 use super::Node;
 use super::mnesia::Purpose;
 
-/// How long a member waits before it records a neighbour's death
-/// (gm.erl: `handle_info({'DOWN', ...})` sleeps 100 ms, "so that the other side may notice too").
+/// How long a member sleeps before it records a neighbour's death
+/// (gm.erl: `handle_info({'DOWN', ...})`, `timer:sleep(100)`, in case it is a partial partition that
+/// will be a full one by then).
 const GRACE: Span = Span::from_millis(100);
 /// Bytes of ring traffic beside the payloads: view, origin, numbers.
 const ACTIVITY_BYTES: u32 = 120;
@@ -171,12 +172,17 @@ pub struct Group {
     right: Option<Pid>,
     /// Deaths that were delivered.
     buried: Vec<Pid>,
-    /// Deaths that are waited for or being recorded.
+    /// Neighbours whose deaths this member records or has recorded, and that are not delivered yet.
     suspected: Vec<Pid>,
     /// Its node stops: it handles nothing any more.
     pub(super) stopped: bool,
     /// Traffic of a ring that this node's tables do not show yet.
     ahead: Vec<Activity>,
+    /// A neighbour whose death is being recorded: meanwhile the process does nothing else, so the
+    /// ring stands still here.
+    recording: Option<Pid>,
+    /// What arrived meanwhile.
+    deferred: VecDeque<Message>,
     /// A joiner takes its state from its left neighbour before it delivers anything.
     joined: bool,
 }
@@ -199,6 +205,8 @@ impl Group {
             suspected: Vec::new(),
             stopped: false,
             ahead: Vec::new(),
+            recording: None,
+            deferred: VecDeque::new(),
             joined,
         }
     }
@@ -211,6 +219,12 @@ impl Group {
         message: Message,
     ) {
         if self.stopped {
+            return;
+        }
+        let awaited =
+            matches!(message, Message::GmGraceOver { .. } | Message::GmDeathRecorded { .. });
+        if self.recording.is_some() && !awaited {
+            self.deferred.push_back(message);
             return;
         }
         ctx.spend(node.config.costs.group);
@@ -230,6 +244,7 @@ impl Group {
                 let purpose = Purpose::RecordRingDeath { queue: self.queue, dead, by: ctx.lane() };
                 node.transaction(ctx, purpose);
             }
+            Message::GmDeathRecorded { dead } => self.wake(node, ctx, dead),
             other => debug_assert!(false, "a ring member has no use for {other:?}"),
         }
     }
@@ -480,12 +495,26 @@ impl Group {
         ctx.tell(self.replica, Message::GmDeath { dead });
     }
 
+    /// Only the present neighbours of the dead act on a death.
     fn on_down<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, dead: Pid) {
-        if self.buried.contains(&dead) || self.suspected.contains(&dead) {
-            return;
+        let neighbour = self.left == Some(dead) || self.right == Some(dead);
+        if neighbour && !self.buried.contains(&dead) {
+            self.recording = Some(dead);
+            self.suspected.push(dead);
+            ctx.after(GRACE, ctx.lane(), Message::GmGraceOver { dead });
         }
-        self.suspected.push(dead);
-        ctx.after(GRACE, ctx.lane(), Message::GmGraceOver { dead });
+    }
+
+    /// The death is in the tables: the process looks at its ring, and goes on with what has waited.
+    fn wake<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>, dead: Pid) {
+        debug_assert_eq!(self.recording, Some(dead), "one death is recorded at a time");
+        self.recording = None;
+        self.check_neighbours(node, ctx);
+        while self.recording.is_none()
+            && let Some(message) = self.deferred.pop_front()
+        {
+            self.handle(node, ctx, message);
+        }
     }
 
     /// gm.erl `check_neighbours`: monitor the new neighbours; give a new right one what it needs.

@@ -177,17 +177,15 @@ impl Broker {
             }
             return;
         }
-        // Nobody runs. A node that saw others running when it went down waits for them; if all of
-        // them wait as well, the first in order starts, for one of them must.
+        // Nobody runs. A node that saw others running when it went down waits for them: they may
+        // know more. If each of them waits for this one in turn, they know as much as it does, and
+        // the first in order starts (mnesia_controller.erl: `orphan_tables`).
         let waits_for = &node.disk.saw_running;
-        let all_wait = waits_for.iter().all(|&other| {
-            node.peers.iter().any(|p| p.node == other && p.answer == Some((false, true)))
+        let goes_first = waits_for.iter().all(|&other| {
+            let waits = |p: &super::erlang::Peer| p.answer == Some((false, true));
+            node.me < other && node.peers.iter().any(|p| p.node == other && waits(p))
         });
-        let first = node.peers.iter().all(|peer| match peer.answer {
-            Some((false, true)) => node.me < peer.node,
-            _ => true,
-        });
-        if waits_for.is_empty() || (all_wait && first) {
+        if goes_first {
             node.mnesia.tables.durable = node.disk.durable.clone();
             self.start_rabbit(ctx);
         } else {
@@ -405,8 +403,7 @@ impl Node {
         self.introduced(ctx, from, conn);
         let me = self.me;
         let running = self.status == Status::Running;
-        // One that saw nobody run when it went down does not wait for anybody: it will start.
-        let waiting = self.status == Status::Booting && !self.disk.saw_running.is_empty();
+        let waiting = self.status == Status::Booting && self.disk.saw_running.contains(&from);
         // Nothing counts before the connection stands.
         let Some(peer) = self.peer(from).filter(|peer| peer.link == Link::Up(conn)) else { return };
         peer.incarnation = Some(incarnation);

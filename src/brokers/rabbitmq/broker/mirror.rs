@@ -188,7 +188,7 @@ impl Replica {
         ctx: &mut Context<'_, Message, O>,
         missing: u64,
     ) {
-        let changed = self.missing.map(|before| before == 0) != Some(missing == 0);
+        let changed = (self.missing == Some(0)) != (missing == 0);
         self.missing = Some(missing);
         if changed {
             self.report_role(node, ctx);

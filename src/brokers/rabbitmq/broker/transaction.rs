@@ -142,7 +142,7 @@ impl Broker {
         match purpose {
             Purpose::RecordRingDeath { queue, dead, by } => {
                 self.commit(ctx, TableOp::RingWithout { queue, gm: dead });
-                ctx.tell(by, Message::GmView);
+                ctx.tell(by, Message::GmDeathRecorded { dead });
             }
             Purpose::RemoveFromQueue { queue, by } => self.remove_from_queue(ctx, queue, by),
             Purpose::JoinRing { queue, member } => self.join_ring(ctx, queue, member),
