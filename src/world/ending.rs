@@ -3,7 +3,7 @@
 use crate::engine::{Span, Time};
 use crate::observe::{NodeState, Observer};
 
-use super::machine::{Cluster, Machine, Signal};
+use super::machine::{Cluster, Signal};
 use super::simulation::{Runaway, Simulation};
 
 /// How a run ended.
@@ -100,7 +100,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
     fn is_quiet(&self) -> bool {
         self.now().since(self.world.told_at) >= QUIET
             && self.world.nodes.iter().all(|node| node.state == NodeState::Up)
-            && self.machines.iter().all(Machine::is_settled)
+            && C::is_settled(&self.machines)
             && !self.world.is_stalled()
     }
 }

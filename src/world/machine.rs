@@ -45,6 +45,12 @@ pub trait Cluster: Clone {
     /// The nodes that `query` means at this moment, in order of preference; none if there are none.
     fn resolve(machines: &[Self::Machine], query: &RoleQuery, world: &WorldView<'_>)
     -> Vec<NodeId>;
+
+    /// Nothing outstanding anywhere: for the quiet end of a run. A family overrides it if only all
+    /// machines together tell whether one of them waits for something that may still come.
+    fn is_settled(machines: &[Self::Machine]) -> bool {
+        machines.iter().all(Machine::is_settled)
+    }
 }
 
 /// The message type of a cluster.

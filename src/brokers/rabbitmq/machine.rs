@@ -84,4 +84,17 @@ impl Cluster for RabbitCluster {
             _ => Vec::new(),
         }
     }
+
+    /// A consumer asks for its queue for ever, also if that was not durable and went away with its
+    /// node, or if the tables that were split by a partition lack it: it waits for nothing then.
+    fn is_settled(machines: &[RabbitMachine]) -> bool {
+        let gone = |node: NodeId, queue: QueueId| match &machines[node.index()] {
+            RabbitMachine::Broker(broker) => broker.tables().queue(queue).is_none(),
+            _ => false,
+        };
+        machines.iter().all(|machine| match machine {
+            RabbitMachine::Consumer(consumer) => consumer.is_settled_but_for(gone),
+            other => other.is_settled(),
+        })
+    }
 }

@@ -165,6 +165,8 @@ pub enum Message {
     GmDeathRecorded { dead: Pid },
     /// The ring changed: look at your neighbours.
     GmView,
+    /// A new mirror's ring member has taken over its left neighbour's state.
+    GmJoined,
     /// A mirror asks the leader for its depth, after joining.
     RequestDepth { mirror: Pid },
     /// Synchronise the mirrors that need it.
@@ -185,10 +187,10 @@ pub enum Message {
     Terminate,
 
     // ---- Mnesia and the node monitor
-    /// A transaction's first phase.
-    MnesiaPrepare { from: NodeId, transaction: u32 },
-    /// The vote on it.
-    MnesiaVote { from: NodeId, transaction: u32 },
+    /// A transaction's first phase. If a node joins by it, it is told of every change from now on.
+    MnesiaPrepare { from: NodeId, transaction: u32, joins: Option<(NodeId, u32)> },
+    /// The vote on it; against it votes who does not see the node that joins.
+    MnesiaVote { from: NodeId, transaction: u32, agrees: bool },
     /// A transaction's outcome: change the tables.
     MnesiaCommit { op: Box<TableOp> },
     /// A booting node asks for the state of a peer.
@@ -197,8 +199,8 @@ pub enum Message {
     MnesiaStatus { from: NodeId, running: bool, waiting: bool },
     /// A booting node asks a running peer for its tables.
     MnesiaFetch { from: NodeId },
-    /// The tables.
-    MnesiaTables(Box<Tables>),
+    /// The tables, and the nodes whose Mnesia is one with them.
+    MnesiaTables { tables: Box<Tables>, running: Vec<NodeId> },
     /// A node has joined: `from` now runs RabbitMQ on these tables.
     NodeRunning { from: NodeId },
 

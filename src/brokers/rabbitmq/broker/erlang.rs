@@ -400,6 +400,9 @@ impl Node {
         let queues = self.config.queues.len();
         self.status = super::Status::Off;
         self.mnesia.tables = super::mnesia::Tables::new(queues);
+        self.mnesia.loaded = false;
+        self.mnesia.asked = None;
+        self.mnesia.early.clear();
         self.mnesia.transactions.clear();
         self.watchers.clear();
         self.alive.clear();

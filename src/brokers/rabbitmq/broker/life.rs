@@ -11,7 +11,7 @@ use super::backing_queue::BackingQueue;
 use super::channel::Channel;
 use super::erlang::Link;
 use super::gm::Group;
-use super::mnesia::{Member, Purpose};
+use super::mnesia::{Member, Purpose, Tables};
 use super::replica::{Replica, Role};
 use super::{AMQP, Broker, DISTRIBUTION, Node, Process, Status};
 
@@ -95,22 +95,24 @@ impl Broker {
                 self.continue_boot(ctx);
             }
             Message::MnesiaFetch { from } => {
-                let tables = Box::new(node.mnesia.tables.clone());
-                node.send_node(ctx, from, Message::MnesiaTables(tables));
+                let incarnation = node.peer(from).and_then(|peer| peer.incarnation);
+                if let Some(incarnation) = incarnation.filter(|_| node.status == Status::Running) {
+                    node.transaction(ctx, Purpose::Join { node: from, incarnation });
+                }
             }
-            Message::MnesiaTables(tables) => {
-                node.mnesia.tables = *tables;
-                self.start_rabbit(ctx);
-            }
+            Message::MnesiaTables { tables, running } => self.join(ctx, *tables, &running),
             Message::NodeRunning { from } => node.member_running(ctx, from),
-            Message::MnesiaPrepare { from, transaction } => {
-                let vote = Message::MnesiaVote { from: node.me, transaction };
-                node.send_node(ctx, from, vote);
+            Message::MnesiaPrepare { from, transaction, joins } => {
+                node.prepare(ctx, from, transaction, joins);
             }
-            Message::MnesiaVote { from, transaction } => {
-                self.vote(ctx, from, transaction);
+            Message::MnesiaVote { from, transaction, agrees } => {
+                self.vote(ctx, from, transaction, agrees);
             }
             Message::TransactionDone { transaction } => self.work_done(ctx, transaction),
+            // Decided while the tables are on their way here: it comes on top of them.
+            Message::MnesiaCommit { op } if node.status == Status::Booting => {
+                node.mnesia.early.push(*op);
+            }
             Message::MnesiaCommit { op } => self.committed(ctx, &op),
             Message::NodeDownCleanUp { node: gone } => {
                 node.transaction(ctx, Purpose::NodeDown { node: gone });
@@ -140,6 +142,7 @@ impl Broker {
         }
         // The run starts with a cluster that has been up for a while.
         self.node.mnesia.tables = self.node.config.tables.clone();
+        self.node.mnesia.loaded = true;
         ctx.listen(DISTRIBUTION);
         for established in &boot.established {
             if let Some(peer) = self.node.peer(established.peer) {
@@ -179,7 +182,9 @@ impl Broker {
         let running = node.peers.iter().find(|peer| matches!(peer.answer, Some((true, _))));
         if let Some(from) = running.map(|peer| peer.node) {
             let me = node.me;
-            node.send_node(ctx, from, Message::MnesiaFetch { from: me });
+            if node.mnesia.asked.replace(from) != Some(from) {
+                node.send_node(ctx, from, Message::MnesiaFetch { from: me });
+            }
             return;
         }
         // Nobody runs. A node that saw others running when it went down waits for them: they may
@@ -203,21 +208,39 @@ impl Broker {
         }
     }
 
+    /// The tables of a running peer are here: this node's Mnesia is one with its, and with those of
+    /// the nodes that were told of this one, but not with others that it may see as well.
+    fn join<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        tables: Tables,
+        running: &[NodeId],
+    ) {
+        let node = &mut self.node;
+        if node.status != Status::Booting {
+            return;
+        }
+        node.mnesia.tables = tables;
+        for op in std::mem::take(&mut node.mnesia.early) {
+            node.mnesia.tables.apply(&op);
+        }
+        for peer in &mut node.peers {
+            peer.running = running.contains(&peer.node) && matches!(peer.link, Link::Up(_));
+        }
+        self.start_rabbit(ctx);
+    }
+
     /// Mnesia is there: recover the queues whose home this is, then serve.
     fn start_rabbit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         if self.node.status != Status::Booting {
             return;
         }
         self.node.status = Status::Running;
+        self.node.mnesia.loaded = true;
         for index in 0..self.node.config.queues.len() {
             self.node.recover(ctx, QueueId(index as u32));
         }
         let me = self.node.me;
-        for peer in self.node.peers.iter_mut() {
-            if matches!(peer.answer, Some((true, _))) {
-                peer.running = true;
-            }
-        }
         for peer in self.node.running_peers() {
             self.node.send_node(ctx, peer, Message::NodeRunning { from: me });
         }
@@ -391,7 +414,8 @@ impl Node {
         let me = self.me;
         let running = self.status == Status::Running;
         let waiting = self.status == Status::Booting && self.disk.saw_running.contains(&from);
-        let Some(peer) = self.peer(from) else { return };
+        // Nothing counts before the connection stands.
+        let Some(peer) = self.peer(from).filter(|peer| peer.link == Link::Up(conn)) else { return };
         peer.incarnation = Some(incarnation);
         let (now, word) = (ctx.now(), event::PARTITIONED);
         if running && peer.lost.take() == Some(incarnation) {
@@ -426,6 +450,9 @@ impl Node {
             peer.lost = peer.incarnation;
         }
         peer.answer = None;
+        if self.mnesia.asked == Some(node) {
+            self.mnesia.asked = None;
+        }
         self.abandon_votes(ctx, node);
         self.start_pinging(ctx);
         if ran && self.status == Status::Running {
@@ -537,7 +564,7 @@ impl Node {
         self.spawned.push((lane, Process::Replica(Box::new(process))));
         let group = Group::new(queue, gm, lane, false);
         self.spawned.push((gm_lane, Process::Group(Box::new(group))));
-        self.transaction(ctx, Purpose::AddMirror { queue, member: Member { gm, replica } });
+        self.transaction(ctx, Purpose::JoinRing { queue, member: Member { gm, replica } });
     }
 
     /// rabbit_mirror_queue_master.erl `terminate`: without a synchronised mirror, and with

@@ -91,8 +91,10 @@ pub enum TableOp {
     RingWithout { queue: QueueId, gm: Pid },
     /// Replicas are dead; if `leader` is given it takes over.
     ReplicasWithout { queue: QueueId, dead: Vec<Pid>, leader: Option<Pid> },
-    /// A mirror joins, at the right of a ring member.
-    AddMirror { queue: QueueId, member: Member, right_of: Pid },
+    /// A member joins the ring, at the right of another.
+    JoinRing { queue: QueueId, member: Member, right_of: Pid },
+    /// A mirror whose ring member has joined counts among the replicas.
+    AddMirror { queue: QueueId, mirror: Pid },
     /// A mirror is synchronised.
     Synchronised { queue: QueueId, mirror: Pid },
 }
@@ -136,8 +138,17 @@ impl Tables {
             TableOp::ReplicasWithout { queue, dead, leader } => {
                 self.replicas_without(*queue, dead, *leader);
             }
-            TableOp::AddMirror { queue, member, right_of } => {
-                self.add_mirror(*queue, *member, *right_of);
+            TableOp::JoinRing { queue, member, right_of } => {
+                self.join_ring(*queue, *member, *right_of);
+            }
+            TableOp::AddMirror { queue, mirror } => {
+                if let Some(record) = &mut self.queues[queue.0 as usize] {
+                    // A new process on a node replaces what the tables still say of its
+                    // predecessor there.
+                    record.mirrors.retain(|other| other.node != mirror.node);
+                    record.synchronised.retain(|other| other.node != mirror.node);
+                    record.mirrors.push(*mirror);
+                }
             }
             TableOp::Synchronised { queue, mirror } => {
                 if let Some(record) = &mut self.queues[queue.0 as usize]
@@ -167,14 +178,9 @@ impl Tables {
         record.synchronised.retain(|mirror| mirrors.contains(mirror));
     }
 
-    fn add_mirror(&mut self, queue: QueueId, member: Member, right_of: Pid) {
+    fn join_ring(&mut self, queue: QueueId, member: Member, right_of: Pid) {
         let Some(record) = &mut self.queues[queue.0 as usize] else { return };
-        // A new process on a node replaces what the tables still say of its predecessor there.
-        let node = member.replica.node;
-        record.mirrors.retain(|mirror| mirror.node != node);
-        record.synchronised.retain(|mirror| mirror.node != node);
-        record.ring.retain(|other| other.replica.node != node);
-        record.mirrors.push(member.replica);
+        record.ring.retain(|other| other.replica.node != member.replica.node);
         let at = record.ring.iter().position(|other| other.gm == right_of);
         record.ring.insert(at.map_or(record.ring.len(), |at| at + 1), member);
         record.ring_version += 1;
@@ -189,14 +195,18 @@ pub enum Purpose {
     RecordRingDeath { queue: QueueId, dead: Pid, by: Lane },
     /// A replica removes the dead from its queue and learns who leads.
     RemoveFromQueue { queue: QueueId, by: Lane },
-    /// A mirror joins.
-    AddMirror { queue: QueueId, member: Member },
+    /// A new mirror's member joins the ring.
+    JoinRing { queue: QueueId, member: Member },
+    /// A mirror whose ring member has joined becomes one of the replicas.
+    AddMirror { queue: QueueId, mirror: Pid },
     /// A mirror has caught up.
     Synchronised { queue: QueueId, mirror: Pid },
     /// A recovered queue is announced.
     Recovered { queue: QueueId, leader: Pid, ring: Vec<Member> },
     /// A member is down: queues that lived on it alone leave the tables.
     NodeDown { node: crate::observe::NodeId },
+    /// A node that boots, in this start of it, gets the tables and every later change.
+    Join { node: crate::observe::NodeId, incarnation: u32 },
 }
 
 /// A transaction under way at its coordinator.
@@ -206,6 +216,8 @@ pub struct Transaction {
     pub id: u32,
     /// Peers whose vote is missing.
     pub waiting: Vec<crate::observe::NodeId>,
+    /// Peers that voted for it.
+    pub agreed: Vec<crate::observe::NodeId>,
     /// Whether its own work is still going on.
     pub working: bool,
     /// What it is for.

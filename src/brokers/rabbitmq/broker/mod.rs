@@ -35,7 +35,7 @@ use self::backing_queue::BackingQueue;
 use self::channel::Channel;
 use self::erlang::Peer;
 use self::gm::Group;
-use self::mnesia::{Tables, Transaction};
+use self::mnesia::{TableOp, Tables, Transaction};
 use self::replica::{Replica, Role};
 use super::config::Config;
 use super::message::{DownReason, Message, Pid, QueueId};
@@ -74,6 +74,11 @@ pub enum Status {
 pub struct Mnesia {
     /// The tables.
     pub tables: Tables,
+    /// Whether they hold anything: not while the node boots and waits for a peer's.
+    loaded: bool,
+    /// Whose tables this node has asked for, and changes that came before them.
+    asked: Option<NodeId>,
+    early: Vec<TableOp>,
     transactions: Vec<Transaction>,
     next_transaction: u32,
 }
@@ -140,7 +145,14 @@ impl Broker {
                 config,
                 me,
                 status: Status::Off,
-                mnesia: Mnesia { tables, transactions: Vec::new(), next_transaction: 0 },
+                mnesia: Mnesia {
+                    tables,
+                    loaded: false,
+                    asked: None,
+                    early: Vec::new(),
+                    transactions: Vec::new(),
+                    next_transaction: 0,
+                },
                 incarnation: 0,
                 peers,
                 watchers: Vec::new(),
@@ -260,7 +272,8 @@ impl Broker {
         for queue in self.node.disk.queues.iter_mut().flatten() {
             queue.died(death, disk, at, me, observer);
         }
-        if self.node.status != Status::Off || death == Death::Exited {
+        // A node that went down while it booted knows no more than it did before.
+        if self.node.mnesia.loaded {
             self.node.disk.saw_running = self.node.running_peers();
             self.node.disk.durable = self.node.mnesia.tables.durable.clone();
         }

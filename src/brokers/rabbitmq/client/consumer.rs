@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::{Distribution, Span, Time};
-use crate::observe::{ConsumerId, DestinationId, MessageRange, Observer};
+use crate::observe::{ConsumerId, DestinationId, MessageRange, NodeId, Observer};
 use crate::world::{Context, Input, Lane, Signal};
 
 use super::super::message::{DeliveryTag, Message, QueueId};
@@ -64,8 +64,6 @@ pub struct Consumer {
     stopped: bool,
     wants: bool,
     resubscribing: bool,
-    /// How often in a row it was told that there is no such queue.
-    not_found: u32,
 }
 
 impl Consumer {
@@ -83,7 +81,6 @@ impl Consumer {
             stopped: false,
             wants: false,
             resubscribing: false,
-            not_found: 0,
         }
     }
 
@@ -127,7 +124,6 @@ impl Consumer {
             Input::Message { body: Message::ConsumeOk { queue }, .. } => {
                 if let Some(at) = self.config.queues.iter().position(|other| *other == queue) {
                     self.subscribed[at] = true;
-                    self.not_found = 0;
                 }
             }
             Input::Message { body: Message::ServerCancel { queue }, .. } => {
@@ -135,7 +131,6 @@ impl Consumer {
             }
             Input::Message { body: Message::ChannelNotFound { .. }, .. } => {
                 self.session += 1;
-                self.not_found += 1;
                 self.forget_buffer();
                 if self.config.start.is_none() {
                     // An auditor looks for a node that serves the queue.
@@ -303,12 +298,27 @@ impl Consumer {
         }
     }
 
-    /// Whether it has nothing in hand and is subscribed to all it reads, or has been told by every
-    /// node, three times, that there is nothing to read.
+    /// Whether it has nothing in hand and is subscribed to all it reads.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let subscribed = self.link.open().is_some() && self.subscribed.iter().all(|on| *on);
-        let nowhere = self.not_found as usize >= 3 * self.config.link.nodes.len();
-        (subscribed || nowhere || self.stopped) && self.buffer.is_empty() && self.working.is_none()
+        self.is_settled_but_for(|_, _| false)
+    }
+
+    /// The same, if nodes know that there is nothing to read: `gone(node, queue)`. A consumer stays
+    /// with its node, an auditor asks them all.
+    pub fn is_settled_but_for(&self, gone: impl Fn(NodeId, QueueId) -> bool) -> bool {
+        let in_hand = !self.buffer.is_empty() || self.working.is_some();
+        let auditor = self.config.start.is_none();
+        let settled = |(queue, subscribed): (&QueueId, &bool)| {
+            let connected = self.link.open().is_some();
+            let nowhere = if auditor {
+                self.config.link.nodes.iter().all(|node| gone(*node, *queue))
+            } else {
+                connected && gone(self.link.node(), *queue)
+            };
+            connected && *subscribed || nowhere
+        };
+        let queues = self.config.queues.iter().zip(&self.subscribed);
+        !in_hand && (self.stopped || queues.into_iter().all(settled))
     }
 }

@@ -85,6 +85,12 @@ impl Link {
         }
     }
 
+    /// The node that it is connected to, or tries last.
+    pub(super) fn node(&self) -> NodeId {
+        let nodes = &self.config.nodes;
+        nodes[self.next_node.saturating_sub(1) % nodes.len()]
+    }
+
     /// Starts to connect to the next node of the list.
     pub(super) fn connect<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let node = self.config.nodes[self.next_node % self.config.nodes.len()];
