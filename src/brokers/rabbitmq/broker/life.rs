@@ -64,6 +64,9 @@ impl Broker {
                 self.node.alive_answer(ctx, from, conn);
                 self.node.hello(ctx, conn, from, incarnation);
             }
+            // A connection that is no member's is a client's, and has gone meanwhile; or a member's
+            // that was given up, and nobody listens to it any more.
+            Input::Message { conn, .. } if self.node.peer_of(conn).is_none() => {}
             Input::Message { body, .. } | Input::Local { body } => self.message(ctx, body),
         }
     }
