@@ -212,6 +212,18 @@ pub enum Purpose {
     Join { node: crate::observe::NodeId, incarnation: u32 },
 }
 
+impl Purpose {
+    /// Whether it makes that process a mirror.
+    #[must_use]
+    pub fn adds(&self, mirror: Pid) -> bool {
+        match self {
+            Purpose::JoinRing { member, .. } => member.replica == mirror,
+            Purpose::AddMirror { mirror: added, .. } => *added == mirror,
+            _ => false,
+        }
+    }
+}
+
 /// A transaction under way at its coordinator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
