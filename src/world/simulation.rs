@@ -398,13 +398,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             return self.world.wake_later(node, slot);
         }
         let input = match state.mailbox.pop_front() {
-            Some(input) => match self.world.follow(node, lane, &input) {
-                Some(lane) => {
-                    self.world.wake_later(node, slot);
-                    return self.deliver(Arrival { node, lane, input });
-                }
-                None => input,
-            },
+            Some(input) => input,
             None => match state.idle.take() {
                 Some(body) => Input::Local { body },
                 None => return,
@@ -522,10 +516,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             // What waits may still be bound to another lane.
             let Some(owed) = n.owed.pop_front() else { return };
             match owed {
-                Owed::Input { lane, input } => {
-                    let lane = self.world.follow(node, lane, &input).unwrap_or(lane);
-                    self.deliver(Arrival { node, lane, input });
-                }
+                Owed::Input { lane, input } => self.deliver(Arrival { node, lane, input }),
                 Owed::Unblock { lane, done } => self.unblock(node, lane, done),
                 Owed::Read { end } => {
                     if let Some(arrival) = self.world.read(end) {
@@ -574,17 +565,6 @@ impl<M> World<M> {
             .collect();
         busy.sort_by_key(|(count, node)| (std::cmp::Reverse(*count), *node));
         busy.into_iter().map(|(_, node)| hosts[node as usize].name.clone()).collect()
-    }
-
-    /// Connections are accepted on the main lane. What had come there before the machine gave the
-    /// connection to another lane follows it: that lane, if there is one.
-    pub(crate) fn follow(&self, node: u32, lane: Lane, input: &Input<M>) -> Option<Lane> {
-        let (Input::Message { conn, .. } | Input::Writable { conn }) = input else { return None };
-        if lane != Lane::MAIN {
-            return None;
-        }
-        let bound = self.net.sides[self.net.living(node, *conn)?].lane;
-        (bound != Lane::MAIN).then_some(bound)
     }
 
     /// Schedules the wake of a lane for which something waits, unless one is scheduled.
