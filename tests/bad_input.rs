@@ -566,6 +566,8 @@ fn extreme_and_right() {
         "cluster.network.loss=100%",
         "cluster.disk.fsync=1000h",
         "cluster.boot-time=0s",
+        "cluster.disk.capacity=1MiB",
+        "fault.0.kind=disk-full",
         "producer.p1.reconnect-delay=0s",
         "producer.p1.heartbeat=1ns",
         "producer.p1.connection-timeout=1ns",
