@@ -124,6 +124,22 @@ pub enum Input<M> {
     },
 }
 
+impl<M> Input<M> {
+    /// The connection that it is about.
+    #[must_use]
+    pub fn conn(&self) -> Option<ConnId> {
+        match self {
+            Input::Accepted { conn, .. }
+            | Input::Connected { conn }
+            | Input::Failed { conn, .. }
+            | Input::Closed { conn, .. }
+            | Input::Writable { conn }
+            | Input::Message { conn, .. } => Some(*conn),
+            Input::Boot(_) | Input::Signal(_) | Input::Local { .. } => None,
+        }
+    }
+}
+
 /// The start of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Boot {

@@ -213,8 +213,7 @@ impl Maker {
     fn connection(&mut self) -> String {
         let mut text = String::new();
         if self.one_in(2) {
-            let nodes: Vec<String> =
-                (1..=self.nodes).map(|node| format!("\"n{node}\"")).collect();
+            let nodes: Vec<String> = (1..=self.nodes).map(|node| format!("\"n{node}\"")).collect();
             let mut chosen = nodes;
             self.draw.shuffle(&mut chosen);
             chosen.truncate(self.draw.between(1, chosen.len() as u64) as usize);
@@ -461,10 +460,8 @@ impl Maker {
         let direction = self.pick(&["both", "both", "forth"]);
         let clients = self.pick(&["follow", "unaffected"]);
         let how = self.pick(&["drop", "drop", "reject"]);
-        let _ = write!(
-            text,
-            "direction = \"{direction}\"\nclients = \"{clients}\"\nhow = \"{how}\"\n"
-        );
+        let _ =
+            write!(text, "direction = \"{direction}\"\nclients = \"{clients}\"\nhow = \"{how}\"\n");
         text
     }
 }

@@ -201,6 +201,16 @@ pub enum Message {
     MnesiaFetch { from: NodeId },
     /// The tables, and the nodes whose Mnesia is one with them.
     MnesiaTables { tables: Box<Tables>, running: Vec<NodeId> },
+    /// `reporter` has lost that start of a node: does the receiver still see it?
+    CheckPartialPartition { reporter: NodeId, lost: NodeId, incarnation: u32 },
+    /// Does RabbitMQ run? The answer goes to `proxy`.
+    AskRunning { proxy: NodeId, reporter: NodeId },
+    /// It does.
+    StillRunning { reporter: NodeId },
+    /// A node that the receiver has lost still talks to `proxy`.
+    PartialPartition { proxy: NodeId },
+    /// The sender cuts itself off.
+    PartialPartitionDisconnect { from: NodeId },
     /// A node has joined: `from` now runs RabbitMQ on these tables.
     NodeRunning { from: NodeId },
 

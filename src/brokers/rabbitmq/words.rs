@@ -206,6 +206,8 @@ words! {
         CONSUMER_CANCELLED = 13,
         /// A booting node waits for its peers' tables.
         WAITING_FOR_TABLES = 14,
+        /// A node cuts itself off from one that sees a node which it has lost.
+        PARTIAL_PARTITION = 15,
     }
 }
 
@@ -240,6 +242,11 @@ pub const EVENTS: &[EventWord] = &[
     EventWord {
         name: "waiting-for-tables",
         meaning: "Waiting for Mnesia tables of a running peer",
+    },
+    EventWord {
+        name: "partial-partition",
+        meaning: "Partial partition detected: SUBJECT still sees a node that NODE has lost; \
+                  disconnecting from it",
     },
 ];
 

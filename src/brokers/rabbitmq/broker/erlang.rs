@@ -37,6 +37,8 @@ pub struct Peer {
     watches: Vec<(Lane, Pid)>,
     /// Which start of that node was last heard of.
     pub(super) incarnation: Option<u32>,
+    /// It has refused this node's attempt in favour of its own.
+    pub(super) refused: bool,
     /// Whether its Mnesia and this one's are one.
     pub(super) running: bool,
     /// Which start of it was lost while both ran: if that comes back, each went on alone.
@@ -56,6 +58,7 @@ impl Peer {
             waiting: Vec::new(),
             watches: Vec::new(),
             incarnation: None,
+            refused: false,
             running: false,
             lost: None,
             answer: None,
@@ -90,10 +93,12 @@ impl Node {
             return;
         }
         let bytes = bytes + SIGNAL_BYTES;
+        let reachable = ctx.now() >= self.connects_again_at;
         let Some(peer) = self.peer(to.node) else { return };
         match peer.link {
             Link::Up(conn) => ctx.send_to(conn, to.lane, message, bytes),
             Link::Looking | Link::Pending(_) => peer.waiting.push((to.lane, message, bytes)),
+            Link::Down if !reachable => {}
             Link::Down => {
                 peer.waiting.push((to.lane, message, bytes));
                 self.set_up(ctx, to.node);
@@ -130,7 +135,13 @@ impl Node {
             return;
         }
         let me = self.pid(watcher);
+        let reachable = ctx.now() >= self.connects_again_at;
         let Some(peer) = self.peer(watched.node) else { return };
+        if peer.link == Link::Down && !reachable {
+            let down = Message::Down { pid: watched, reason: DownReason::NoConnection };
+            ctx.tell(watcher, down);
+            return;
+        }
         if peer.watches.contains(&(watcher, watched)) {
             return;
         }
@@ -204,7 +215,10 @@ impl Node {
 
     /// Starts to set up the connection to a peer.
     pub(super) fn set_up<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
-        let Some(peer) = self.peer(node).filter(|peer| peer.link == Link::Down) else { return };
+        let may = ctx.now() >= self.connects_again_at;
+        let idle = |peer: &&mut Peer| may && peer.link == Link::Down;
+        let Some(peer) = self.peer(node).filter(idle) else { return };
+        peer.refused = false;
         peer.link = Link::Looking;
         let config = self.config.clone();
         let lookup = config.costs.port_lookup.span(ctx.random());
@@ -227,7 +241,8 @@ impl Node {
 
     /// A peer introduces itself over `conn`. That completes an own attempt; over a connection that
     /// it has set up, it is taken, unless both sides are at it: then the attempt of the node with
-    /// the smaller name stands (dist_util.erl: `mark_pending`, simultaneous connects).
+    /// the greater name stands (erl_dist_protocol: `ok_simultaneous` and `nok`; net_kernel.erl:
+    /// `accept_pending`).
     pub(super) fn introduced<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
@@ -242,7 +257,7 @@ impl Node {
         match peer.link {
             Link::Up(current) if current == conn => return,
             Link::Pending(own) if own == conn => {}
-            Link::Pending(_) if me < node => {
+            Link::Pending(_) if me > node => {
                 ctx.abort(conn);
                 return;
             }
@@ -321,6 +336,22 @@ impl Node {
         peer.silent_ticks = 0;
         for (lane, message, bytes) in std::mem::take(&mut peer.waiting) {
             ctx.send_to(conn, lane, message, bytes);
+        }
+    }
+
+    /// The peer has closed a connection. If that did not stand yet, the peer is at an attempt of its
+    /// own (`nok`): this side waits for that, and tries again if nothing comes of it.
+    pub(super) fn connection_closed<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+    ) {
+        let Some(peer) = self.peer(node) else { return };
+        let refused = matches!(peer.link, Link::Pending(_));
+        self.link_down(ctx, node);
+        if let Some(peer) = self.peer(node).filter(|_| refused) {
+            peer.refused = true;
+            self.start_pinging(ctx);
         }
     }
 
@@ -409,6 +440,8 @@ impl Node {
         self.spawned.clear();
         self.ended.clear();
         self.pinging = false;
+        self.connects_again_at = crate::engine::Time::ZERO;
+        self.start_again.clear();
         self.recovering = 0;
         for peer in &mut self.peers {
             *peer = Peer::new(peer.node);

@@ -170,10 +170,12 @@ pub struct Group {
     /// Neighbours as last seen.
     left: Option<Pid>,
     right: Option<Pid>,
+    /// The ring as last seen; empty before this member is part of one.
+    ring: Vec<Pid>,
+    /// Members that have left the ring and whose deaths are not delivered yet.
+    gone: Vec<Pid>,
     /// Deaths that were delivered.
     buried: Vec<Pid>,
-    /// Neighbours whose deaths this member records or has recorded, and that are not delivered yet.
-    suspected: Vec<Pid>,
     /// Its node stops: it handles nothing any more.
     pub(super) stopped: bool,
     /// Traffic of a ring that this node's tables do not show yet.
@@ -201,8 +203,9 @@ impl Group {
             acknowledged: 0,
             left: None,
             right: None,
+            ring: Vec::new(),
+            gone: Vec::new(),
             buried: Vec::new(),
-            suspected: Vec::new(),
             stopped: false,
             ahead: Vec::new(),
             recording: None,
@@ -350,14 +353,32 @@ impl Group {
         }
         if activity.origin == self.me {
             self.came_around(ctx, &activity);
-            return;
+        } else if !activity.deaths.is_empty() {
+            self.on_notice(node, ctx, activity);
+        } else if self.buried.contains(&activity.origin) {
+            // All that counted of the dead came before its death.
+        } else if activity.first > self.origin(activity.origin).next() {
+            self.origin(activity.origin).early.push(activity);
+        } else {
+            self.take_over(node, ctx, activity);
         }
-        let origin = self.origin(activity.origin);
-        if activity.first > origin.next() {
-            origin.early.push(activity);
-            return;
+    }
+
+    /// Deaths go all around, to whoever has not heard of them. Who began a round may die during it;
+    /// the new neighbours on both sides of it then begin another.
+    fn on_notice<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        notice: Activity,
+    ) {
+        let deaths = notice.deaths.clone();
+        if self.ring.contains(&notice.origin) {
+            self.send_right(node, ctx, Activity { from: self.me, ..notice });
         }
-        self.take_over(node, ctx, activity, true);
+        for dead in deaths {
+            self.bury(node, ctx, dead);
+        }
     }
 
     /// An own broadcast has been all around: the others may forget it. The acknowledgement goes
@@ -379,10 +400,8 @@ impl Group {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         activity: Activity,
-        deliver: bool,
     ) {
-        let Activity { queue, origin: whose, first, instructions, acknowledged, deaths, .. } =
-            activity;
+        let Activity { queue, origin: whose, first, instructions, acknowledged, .. } = activity;
         let (replica, me, origin) = (self.replica, self.me, self.origin(whose));
         let skip = (origin.next() - first.min(origin.next())) as usize;
         let news: Vec<Instruction> = instructions.into_iter().skip(skip).collect();
@@ -391,9 +410,7 @@ impl Group {
         origin.log.extend(news.iter().copied());
         origin.forget_below(acknowledged);
         let early = std::mem::take(&mut origin.early);
-        let unheard: Vec<Pid> =
-            deaths.into_iter().filter(|dead| !self.buried.contains(dead)).collect();
-        if !news.is_empty() || forgets || !unheard.is_empty() {
+        if !news.is_empty() || forgets {
             let forward = Activity {
                 version: 0,
                 queue,
@@ -402,17 +419,12 @@ impl Group {
                 first,
                 instructions: news.clone(),
                 acknowledged,
-                deaths: unheard.clone(),
+                deaths: Vec::new(),
             };
             self.send_right(node, ctx, forward);
         }
-        if deliver {
-            for instruction in news {
-                ctx.tell(replica, Message::GmDeliver { instruction });
-            }
-        }
-        for dead in unheard {
-            self.bury(node, ctx, dead);
+        for instruction in news {
+            ctx.tell(replica, Message::GmDeliver { instruction });
         }
         for activity in early {
             self.on_activity(node, ctx, activity);
@@ -429,45 +441,75 @@ impl Group {
             return;
         }
         if !self.joined {
-            // gm.erl `handle_cast({catchup, ...})` of a joiner: it takes over the state of its left
-            // neighbour; what is in flight there is not delivered to it.
-            self.joined = true;
-            for activity in catch_up.activities {
-                let origin = self.origin(activity.origin);
-                let early = std::mem::take(&mut origin.early);
-                origin.log_first = activity.first;
-                origin.log.extend(activity.instructions);
-                for activity in early {
-                    self.on_activity(node, ctx, activity);
-                }
-            }
-            self.buried.extend(catch_up.deaths);
+            self.take_state(node, ctx, catch_up);
             return;
         }
         for activity in catch_up.activities {
             if activity.origin == self.me {
                 self.came_around(ctx, &activity);
-            } else if activity.first > self.origin(activity.origin).next() {
-                // Everything before it is acknowledged, so everybody has it.
+            } else if !self.buried.contains(&activity.origin) {
                 let origin = self.origin(activity.origin);
-                origin.log_first = activity.first;
-                origin.log.clear();
-                self.take_over(node, ctx, activity, true);
-            } else {
-                self.take_over(node, ctx, activity, true);
+                if activity.first > origin.next() {
+                    // Everything before it is acknowledged, so everybody has it.
+                    origin.log_first = activity.first;
+                    origin.log.clear();
+                }
+                self.take_over(node, ctx, activity);
             }
         }
-        let deaths: Vec<Pid> =
-            catch_up.deaths.into_iter().filter(|dead| !self.buried.contains(dead)).collect();
+        self.begin_notice(node, ctx, catch_up.deaths);
+    }
+
+    /// gm.erl `handle_msg({catchup, ...})` of a joiner: it takes over the state of its left
+    /// neighbour and passes it on to its right one, which may be a joiner as well; what is in
+    /// flight there is not delivered to it.
+    fn take_state<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        catch_up: CatchUp,
+    ) {
+        for activity in catch_up.activities {
+            let origin = self.origin(activity.origin);
+            origin.log_first = activity.first;
+            origin.log.extend(activity.instructions);
+        }
+        self.gone.retain(|gone| !catch_up.deaths.contains(gone));
+        self.buried.extend(catch_up.deaths);
+        self.becomes_member(ctx);
+        self.send_catch_up(node, ctx);
+        let early: Vec<Activity> =
+            self.origins.iter_mut().flat_map(|origin| std::mem::take(&mut origin.early)).collect();
+        for activity in early {
+            self.on_activity(node, ctx, activity);
+        }
+    }
+
+    fn becomes_member<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if !self.joined {
+            self.joined = true;
+            ctx.tell(self.replica, Message::GmJoined);
+        }
+    }
+
+    /// Tells everybody of deaths, those who may have heard of them as well, then this replica.
+    fn begin_notice<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        mut deaths: Vec<Pid>,
+    ) {
+        let known = self.buried.iter().filter(|dead| !deaths.contains(dead));
+        let known: Vec<Pid> = known.copied().collect();
+        deaths.extend(known);
         if deaths.is_empty() {
             return;
         }
-        let (queue, origin) = (self.queue, self.me);
         let notice = Activity {
             version: 0,
-            queue,
-            from: origin,
-            origin,
+            queue: self.queue,
+            from: self.me,
+            origin: self.me,
             first: 0,
             instructions: Vec::new(),
             acknowledged: 0,
@@ -479,14 +521,14 @@ impl Group {
         }
     }
 
-    /// The death is delivered to the replica, after everything that the dead had broadcast.
+    /// The death is delivered to the replica, after everything that the dead had broadcast. Its
+    /// last broadcasts stay in the log: a right neighbour that comes later may lack them.
     fn bury<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>, dead: Pid) {
         if self.buried.contains(&dead) {
             return;
         }
         self.buried.push(dead);
-        self.suspected.retain(|suspect| *suspect != dead);
-        self.origins.retain(|origin| origin.origin != dead);
+        self.gone.retain(|gone| *gone != dead);
         let (now, here, destination) = (ctx.now(), ctx.node(), node.config.destination(self.queue));
         let (subject, count) = (Some(dead.node), 0);
         let word = event::REPLICA_DOWN;
@@ -500,7 +542,6 @@ impl Group {
         let neighbour = self.left == Some(dead) || self.right == Some(dead);
         if neighbour && !self.buried.contains(&dead) {
             self.recording = Some(dead);
-            self.suspected.push(dead);
             ctx.after(GRACE, ctx.lane(), Message::GmGraceOver { dead });
         }
     }
@@ -517,7 +558,8 @@ impl Group {
         }
     }
 
-    /// gm.erl `check_neighbours`: monitor the new neighbours; give a new right one what it needs.
+    /// gm.erl `check_neighbours`, `change_view`: monitor the new neighbours; give a new right one
+    /// what it needs.
     fn check_neighbours<O: Observer>(
         &mut self,
         node: &mut Node,
@@ -526,13 +568,20 @@ impl Group {
         let Some(record) = node.mnesia.tables.queue(self.queue) else { return };
         let (left, right) = (record.left_of(self.me), record.right_of(self.me));
         let members: Vec<Pid> = record.ring.iter().map(|member| member.gm).collect();
-        let Some(right) = right else { return };
-        let dead: Vec<Pid> = [self.left, self.right]
-            .into_iter()
-            .flatten()
-            .chain(self.suspected.iter().copied())
-            .filter(|old| !members.contains(old))
-            .collect();
+        let Some(right) = right else {
+            if !self.ring.is_empty() {
+                // gm.erl `check_membership`, `lost_membership`: another member, to which this one
+                // seemed dead, has recorded its death. It stops, and its replica with it; nothing
+                // starts a mirror here before the node or the leader starts anew.
+                node.end_process(self.replica, DownReason::Shutdown);
+            }
+            return;
+        };
+        for old in std::mem::replace(&mut self.ring, members) {
+            if !self.ring.contains(&old) && !self.buried.contains(&old) {
+                self.gone.push(old);
+            }
+        }
         let (old_left, old_right) = (self.left, self.right);
         self.left = left;
         self.right = Some(right);
@@ -543,25 +592,19 @@ impl Group {
             }
         }
         if right == self.me {
-            self.joined = true;
+            self.becomes_member(ctx);
             self.ask_idle(ctx);
-            for dead in dead {
+            for dead in self.gone.clone() {
                 self.bury(node, ctx, dead);
             }
         } else if old_right != Some(right) && self.joined {
-            self.send_catch_up(node, ctx, right, dead);
+            self.send_catch_up(node, ctx);
         }
     }
 
-    fn send_catch_up<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        right: Pid,
-        mut deaths: Vec<Pid>,
-    ) {
-        deaths.extend(self.buried.iter().copied());
-        deaths.dedup();
+    fn send_catch_up<O: Observer>(&self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+        let Some(right) = self.right.filter(|right| *right != self.me) else { return };
+        let deaths = self.gone.iter().chain(&self.buried).copied().collect();
         let mut bytes = ACTIVITY_BYTES;
         let mut activities = Vec::new();
         for origin in &self.origins {
@@ -579,6 +622,12 @@ impl Group {
         }
         let catch_up = CatchUp { from: self.me, activities, deaths };
         node.send(ctx, right, Message::GmCatchUp(Box::new(catch_up)), bytes);
+    }
+
+    /// Whether nothing goes on here that time alone would bring to its end.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.joined && self.recording.is_none() && self.gone.is_empty()
     }
 
     /// Why a group process ends.

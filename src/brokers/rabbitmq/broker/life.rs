@@ -11,7 +11,7 @@ use super::backing_queue::BackingQueue;
 use super::channel::Channel;
 use super::erlang::Link;
 use super::gm::Group;
-use super::mnesia::{Member, Purpose, Tables};
+use super::mnesia::{Member, Purpose, QueueRecord, Tables};
 use super::replica::{Replica, Role};
 use super::{AMQP, Broker, DISTRIBUTION, Node, Process, Status};
 
@@ -46,7 +46,7 @@ impl Broker {
             Input::Failed { conn, .. } => self.node.unreachable(ctx, conn),
             Input::Closed { conn, .. } => {
                 if let Some(peer) = self.node.peer_of(conn) {
-                    self.node.link_down(ctx, peer);
+                    self.node.connection_closed(ctx, peer);
                 }
                 // A client that had gone before its channel was started.
                 if let Some(lane) = self.channel_of(conn) {
@@ -64,6 +64,9 @@ impl Broker {
                 self.node.alive_answer(ctx, from, conn);
                 self.node.hello(ctx, conn, from, incarnation);
             }
+            // A connection that is no member's is a client's, and has gone meanwhile; or a member's
+            // that was given up, and nobody listens to it any more.
+            Input::Message { conn, .. } if self.node.peer_of(conn).is_none() => {}
             Input::Message { body, .. } | Input::Local { body } => self.message(ctx, body),
         }
     }
@@ -117,7 +120,14 @@ impl Broker {
             Message::NodeDownCleanUp { node: gone } => {
                 node.transaction(ctx, Purpose::NodeDown { node: gone });
             }
-            Message::StartMirror { queue } => node.start_mirror(ctx, queue),
+            Message::StartMirror { queue } => self.start_mirror(ctx, queue),
+            Message::CheckPartialPartition { reporter, lost, incarnation } => {
+                node.check_partial_partition(ctx, reporter, lost, incarnation);
+            }
+            Message::AskRunning { proxy, reporter } => node.answer_running(ctx, proxy, reporter),
+            Message::StillRunning { reporter } => node.report_partial_partition(ctx, reporter),
+            Message::PartialPartition { proxy } => node.partial_partition(ctx, proxy),
+            Message::PartialPartitionDisconnect { from } => node.disconnect(ctx, from),
             Message::EndReplica { queue } => self.end_replica(ctx, queue),
             Message::Down { .. } => {}
             other => debug_assert!(false, "a node has no use for {other:?}"),
@@ -174,7 +184,8 @@ impl Broker {
         let asked = |peer: &super::erlang::Peer| match peer.link {
             Link::Up(_) => peer.answer.is_some(),
             Link::Pending(_) | Link::Looking => false,
-            Link::Down => true,
+            // One that refused this attempt because of its own is there.
+            Link::Down => !peer.refused,
         };
         if !node.peers.iter().all(asked) {
             return;
@@ -315,6 +326,25 @@ impl Broker {
         }
     }
 
+    /// The policy wants a mirror here. One that the queue's record no longer names ends first.
+    fn start_mirror<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, queue: QueueId) {
+        let Some(old) = self.replica_of(queue).map(|replica| replica.me) else {
+            self.node.start_mirror(ctx, queue);
+            return;
+        };
+        let record = self.node.mnesia.tables.queue(queue);
+        let joins = || self.node.mnesia.transactions.iter().any(|t| t.purpose.adds(old));
+        let named = |record: &QueueRecord| {
+            let in_ring = record.ring.iter().any(|member| member.replica == old);
+            in_ring || record.replicas().any(|pid| pid == old)
+        };
+        if record.is_some_and(named) || joins() || self.node.start_again.contains(&queue) {
+            return;
+        }
+        self.node.start_again.push(queue);
+        ctx.tell(old.lane, Message::StopMirror);
+    }
+
     fn end_replica<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, queue: QueueId) {
         for process in self.processes.iter().flatten() {
             if let Process::Replica(replica) = process
@@ -367,7 +397,7 @@ impl Node {
         Event { word, node: self.me, destination: None, subject, count: 0 }
     }
 
-    fn start_pinging<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn start_pinging<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         if !self.pinging {
             self.pinging = true;
             ctx.after(DOWN_PING_INTERVAL, Lane::MAIN, Message::PingDownNodes);
@@ -446,8 +476,9 @@ impl Node {
     ) {
         let Some(peer) = self.peer(node) else { return };
         let ran = std::mem::take(&mut peer.running);
+        let incarnation = peer.incarnation.take();
         if ran {
-            peer.lost = peer.incarnation;
+            peer.lost = incarnation;
         }
         peer.answer = None;
         if self.mnesia.asked == Some(node) {
@@ -456,6 +487,9 @@ impl Node {
         self.abandon_votes(ctx, node);
         self.start_pinging(ctx);
         if ran && self.status == Status::Running {
+            if let Some(incarnation) = incarnation {
+                self.ask_about(ctx, node, incarnation);
+            }
             let config = self.config.clone();
             let delay = config.costs.node_down_clean_up.span(ctx.random());
             ctx.after(delay, Lane::MAIN, Message::NodeDownCleanUp { node });

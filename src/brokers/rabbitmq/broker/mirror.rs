@@ -41,6 +41,10 @@ impl Replica {
                 }
                 self.bq.forget_channel(pid);
             }
+            Message::GmJoined => {
+                let (queue, mirror) = (self.queue, self.me);
+                node.transaction(ctx, Purpose::AddMirror { queue, mirror });
+            }
             Message::SyncMessages(batch) => self.mirror_sync_batch(node, ctx, *batch),
             Message::SyncComplete { .. } => self.mirror_sync_complete(node, ctx),
             Message::StopMirror => {

@@ -180,6 +180,9 @@ impl Tables {
 
     fn join_ring(&mut self, queue: QueueId, member: Member, right_of: Pid) {
         let Some(record) = &mut self.queues[queue.0 as usize] else { return };
+        if record.ring.contains(&member) {
+            return;
+        }
         record.ring.retain(|other| other.replica.node != member.replica.node);
         let at = record.ring.iter().position(|other| other.gm == right_of);
         record.ring.insert(at.map_or(record.ring.len(), |at| at + 1), member);
@@ -207,6 +210,18 @@ pub enum Purpose {
     NodeDown { node: crate::observe::NodeId },
     /// A node that boots, in this start of it, gets the tables and every later change.
     Join { node: crate::observe::NodeId, incarnation: u32 },
+}
+
+impl Purpose {
+    /// Whether it makes that process a mirror.
+    #[must_use]
+    pub fn adds(&self, mirror: Pid) -> bool {
+        match self {
+            Purpose::JoinRing { member, .. } => member.replica == mirror,
+            Purpose::AddMirror { mirror: added, .. } => *added == mirror,
+            _ => false,
+        }
+    }
 }
 
 /// A transaction under way at its coordinator.
@@ -302,11 +317,12 @@ mod tests {
                 dead: pids(&[node]),
                 leader: None
             }),
-            (1..NODES, node()).prop_map(|(node, right_of)| TableOp::AddMirror {
+            (1..NODES, node()).prop_map(|(node, right_of)| TableOp::JoinRing {
                 queue: QUEUE,
                 member: Member { gm: gm(node), replica: replica(node) },
                 right_of: gm(right_of),
             }),
+            (1..NODES).prop_map(|node| TableOp::AddMirror { queue: QUEUE, mirror: replica(node) }),
             (1..NODES)
                 .prop_map(|node| TableOp::Synchronised { queue: QUEUE, mirror: replica(node) }),
         ]
@@ -361,7 +377,9 @@ mod tests {
         tables.apply(&TableOp::Insert { queue: QUEUE, leader: replica(0), ring, durable: true });
         for (node, right_of) in [(2, 0), (1, 0)] {
             let member = Member { gm: gm(node), replica: replica(node) };
-            tables.apply(&TableOp::AddMirror { queue: QUEUE, member, right_of: gm(right_of) });
+            let right_of = gm(right_of);
+            tables.apply(&TableOp::JoinRing { queue: QUEUE, member, right_of });
+            tables.apply(&TableOp::AddMirror { queue: QUEUE, mirror: member.replica });
         }
         let record = tables.queue(QUEUE).expect("it was inserted");
         assert_eq!(record.mirrors, pids(&[2, 1]));

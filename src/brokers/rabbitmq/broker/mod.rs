@@ -8,6 +8,7 @@
 //! | `gm.rs`, `sync.rs` | gm, rabbit_mirror_queue_sync |
 //! | `mnesia.rs`, `transaction.rs` | the tables, and what is decided on them |
 //! | `erlang.rs` | processes, monitors, the distribution with its ticks |
+//! | `partial.rs` | rabbit_node_monitor: partial partitions |
 //! | `life.rs` | rabbit, rabbit_node_monitor: boot, stop, members that come and go |
 //!
 //! Processes are lanes of the world. [`Broker`] hands each input to its process, together with the
@@ -21,6 +22,7 @@ mod leader;
 mod life;
 mod mirror;
 pub mod mnesia;
+mod partial;
 pub mod replica;
 pub mod sync;
 mod transaction;
@@ -114,6 +116,10 @@ pub struct Node {
     spawned: Vec<(Lane, Process)>,
     ended: Vec<(Lane, DownReason)>,
     pinging: bool,
+    /// `dist_auto_connect = never` until then.
+    connects_again_at: Time,
+    /// Queues of which a mirror starts here as soon as an old process has ended.
+    start_again: Vec<QueueId>,
     /// Recovered queues that the tables do not show yet; clients are served after that.
     recovering: u32,
     disk: Disk,
@@ -160,6 +166,8 @@ impl Broker {
                 spawned: Vec::new(),
                 ended: Vec::new(),
                 pinging: false,
+                connects_again_at: Time::ZERO,
+                start_again: Vec::new(),
                 recovering: 0,
                 disk,
             },
@@ -246,6 +254,10 @@ impl Broker {
                 self.bury(ctx, group.lane, Group::END);
             }
             self.node.disk.queues[queue.0 as usize] = Some(replica.bq);
+            if let Some(at) = self.node.start_again.iter().position(|again| *again == queue) {
+                self.node.start_again.swap_remove(at);
+                self.node.start_mirror(ctx, queue);
+            }
         }
     }
 
@@ -288,7 +300,7 @@ impl Broker {
             && self.processes.iter().flatten().all(|process| match process {
                 Process::Channel(channel) => channel.is_settled(),
                 Process::Replica(replica) => replica.is_settled(),
-                Process::Group(_) => true,
+                Process::Group(group) => group.is_settled(),
             })
     }
 

@@ -244,7 +244,10 @@ impl Replica {
     }
 
     fn flush<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
-        if self.flushing || self.disk_full || (self.bq.needs_sync() == NeedsSync::No && !self.terminating) {
+        if self.flushing
+            || self.disk_full
+            || (self.bq.needs_sync() == NeedsSync::No && !self.terminating)
+        {
             return;
         }
         match self.bq.write_buffer(ctx) {
