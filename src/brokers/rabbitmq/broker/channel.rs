@@ -732,10 +732,19 @@ impl Channel {
         ctx.after(self.heartbeat / 2, ctx.lane(), Message::Tick);
     }
 
-    /// Whether the channel owes its client anything that time alone would bring.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.unconfirmed.is_empty() && self.call.is_none() && self.confirmed.is_empty()
+    /// Whether the channel owes its client nothing that time alone would bring: what it waits for
+    /// from `leaderless` queues never comes.
+    pub fn is_settled_but_for(&self, leaderless: &dyn Fn(QueueId) -> bool) -> bool {
+        let pending = |unconfirmed: &Unconfirmed| {
+            let mut pending = unconfirmed.answers.iter();
+            pending.any(|(target, answer)| {
+                let queue = self.targets[usize::from(*target)].queue;
+                *answer == Answer::Pending && !leaderless(queue)
+            })
+        };
+        let confirmed = self.confirmed.is_empty();
+        let unconfirmed = self.unconfirmed.iter().any(|one| !one.settled && pending(one));
+        !unconfirmed && confirmed && self.call.is_none_or(|call| leaderless(call.queue))
     }
 }
 

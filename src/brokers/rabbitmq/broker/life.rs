@@ -236,7 +236,7 @@ impl Broker {
             node.mnesia.tables.apply(&op);
         }
         for peer in &mut node.peers {
-            peer.running = running.contains(&peer.node) && matches!(peer.link, Link::Up(_));
+            peer.running |= running.contains(&peer.node) && matches!(peer.link, Link::Up(_));
         }
         self.start_rabbit(ctx);
     }

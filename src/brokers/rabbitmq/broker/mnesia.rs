@@ -231,7 +231,9 @@ pub struct Transaction {
     pub id: u32,
     /// Peers whose vote is missing.
     pub waiting: Vec<crate::observe::NodeId>,
-    /// Peers that voted for it.
+    /// Peers that were asked, and those of them that voted for it.
+    pub asked: Vec<crate::observe::NodeId>,
+    /// See `asked`.
     pub agreed: Vec<crate::observe::NodeId>,
     /// Whether its own work is still going on.
     pub working: bool,

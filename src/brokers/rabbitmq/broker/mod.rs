@@ -35,7 +35,7 @@ use crate::world::{Context, Death, DiskView, FileId, Input, Lane, Port};
 
 use self::backing_queue::BackingQueue;
 use self::channel::Channel;
-use self::erlang::Peer;
+use self::erlang::{Link, Peer};
 use self::gm::Group;
 use self::mnesia::{TableOp, Tables, Transaction};
 use self::replica::{Replica, Role};
@@ -295,13 +295,46 @@ impl Broker {
     /// Whether time alone will not change anything here.
     #[must_use]
     pub fn is_settled(&self) -> bool {
+        self.is_settled_but_for(|_| false)
+    }
+
+    /// The same, if nobody will ever answer for the queues that are `leaderless`.
+    pub fn is_settled_but_for(&self, leaderless: impl Fn(QueueId) -> bool) -> bool {
         self.node.status == Status::Running
             && self.node.mnesia.transactions.is_empty()
             && self.processes.iter().flatten().all(|process| match process {
-                Process::Channel(channel) => channel.is_settled(),
+                Process::Channel(channel) => channel.is_settled_but_for(&leaderless),
                 Process::Replica(replica) => replica.is_settled(),
                 Process::Group(group) => group.is_settled(),
             })
+    }
+
+    /// Whether a client waits here for what will not come.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        self.processes.iter().flatten().any(|process| match process {
+            Process::Channel(channel) => !channel.is_settled_but_for(&|_| false),
+            _ => false,
+        })
+    }
+
+    /// Which start of its node this is.
+    #[must_use]
+    pub fn incarnation(&self) -> u32 {
+        self.node.incarnation
+    }
+
+    /// The start of another member with which this node is connected.
+    #[must_use]
+    pub fn sees(&self, other: NodeId) -> Option<u32> {
+        let peer = self.node.peers.iter().find(|peer| peer.node == other)?;
+        peer.incarnation.filter(|_| matches!(peer.link, Link::Up(_)))
+    }
+
+    /// Whether a process of this node lives.
+    #[must_use]
+    pub fn has(&self, lane: Lane) -> bool {
+        self.node.alive.contains(&lane)
     }
 
     /// Who leads a queue, as this node's tables have it; `None` while the node does not run or

@@ -21,19 +21,34 @@ impl Node {
     ) {
         let id = self.mnesia.next_transaction;
         self.mnesia.next_transaction += 1;
-        let (from, waiting) = (self.me, self.running_peers());
-        let joins = match purpose {
-            Purpose::Join { node, incarnation } => Some((node, incarnation)),
-            _ => None,
-        };
-        for &peer in &waiting {
-            self.send_node(ctx, peer, Message::MnesiaPrepare { from, transaction: id, joins });
-        }
-        let (working, agreed) = (true, Vec::new());
-        self.mnesia.transactions.push(Transaction { id, waiting, agreed, working, purpose });
+        let (waiting, asked, agreed) = (Vec::new(), Vec::new(), Vec::new());
+        let working = true;
+        self.mnesia.transactions.push(Transaction { id, waiting, asked, agreed, working, purpose });
+        self.ask_for_votes(ctx, id);
         let config = self.config.clone();
         let work = config.costs.mnesia_transaction.span(ctx.random());
         ctx.after(work, Lane::MAIN, Message::TransactionDone { transaction: id });
+    }
+
+    /// Asks every running peer that was not asked yet.
+    fn ask_for_votes<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, id: u32) {
+        let (from, peers) = (self.me, self.running_peers());
+        let Some(transaction) = self.mnesia.transactions.iter_mut().find(|t| t.id == id) else {
+            return;
+        };
+        let joins = match transaction.purpose {
+            Purpose::Join { node, incarnation } => Some((node, incarnation)),
+            _ => None,
+        };
+        let joins_itself = |peer: &NodeId| joins.is_some_and(|(node, _)| node == *peer);
+        let asked = &transaction.asked;
+        let new = peers.into_iter().filter(|peer| !asked.contains(peer) && !joins_itself(peer));
+        let new: Vec<NodeId> = new.collect();
+        transaction.asked.extend(&new);
+        transaction.waiting.extend(&new);
+        for peer in new {
+            self.send_node(ctx, peer, Message::MnesiaPrepare { from, transaction: id, joins });
+        }
     }
 
     /// A node that is down does not vote.
@@ -67,11 +82,12 @@ impl Node {
 
     /// Whether that start of a peer is connected; then its Mnesia is one with this node's.
     fn join_peer(&mut self, node: NodeId, incarnation: u32) -> bool {
-        let running = self.status == Status::Running;
+        // One whose tables are on their way here has joined as well.
+        let joined = self.status == Status::Running || self.mnesia.asked.is_some();
         let Some(peer) = self.peer(node) else { return false };
         let connected = matches!(peer.link, Link::Up(_)) && peer.incarnation == Some(incarnation);
-        peer.running |= running && connected;
-        running && connected
+        peer.running |= joined && connected;
+        joined && connected
     }
 
     /// mnesia_schema.erl `merge_schema`, mnesia_loader.erl: every running node knows of the joiner,
@@ -136,6 +152,15 @@ impl Broker {
         let transactions = &mut self.node.mnesia.transactions;
         let Some(at) = transactions.iter().position(|t| t.id == id) else { return };
         if transactions[at].working || !transactions[at].waiting.is_empty() {
+            return;
+        }
+        if matches!(transactions[at].purpose, Purpose::Join { .. }) {
+            // Nodes that have joined since then have to know of this one, too (the schema's lock
+            // lets one in after the other).
+            self.node.ask_for_votes(ctx, id);
+        }
+        let transactions = &mut self.node.mnesia.transactions;
+        if !transactions[at].waiting.is_empty() {
             return;
         }
         let Transaction { purpose, agreed, .. } = transactions.remove(at);
