@@ -4,7 +4,7 @@ use crate::observe::{MessageRange, NodeId};
 use crate::world::{ConnId, Lane};
 
 use super::broker::gm::{Activity, CatchUp, Instruction};
-use super::broker::mnesia::{TableOp, Tables};
+use super::broker::mnesia::{Snapshot, TableOp};
 use super::broker::sync::SyncBatch;
 
 /// A queue of the scenario, by its order there.
@@ -159,6 +159,8 @@ pub enum Message {
     GmDeliver { instruction: Instruction },
     /// A ring member tells its own replica of a member's death, in ring order.
     GmDeath { dead: Pid },
+    /// A ring member has joined and tells its own replica.
+    GmJoined,
     /// The 100 ms that a ring member waits before it records a neighbour's death are over.
     GmGraceOver { dead: Pid },
     /// A neighbour's death is recorded.
@@ -173,6 +175,8 @@ pub enum Message {
     SyncStart { leader: Pid, depth: u64 },
     /// A mirror is ready for the first or the next batch.
     SyncNext { mirror: Pid },
+    /// A mirror needs no synchronisation.
+    SyncDeny { mirror: Pid },
     /// One batch of the leader's queue.
     SyncMessages(Box<SyncBatch>),
     /// The synchronisation is complete.
@@ -198,7 +202,9 @@ pub enum Message {
     /// A booting node asks a running peer for its tables.
     MnesiaFetch { from: NodeId },
     /// The tables.
-    MnesiaTables(Box<Tables>),
+    MnesiaTables(Box<Snapshot>),
+    /// `node` has been given the tables: it is a member from now on, and will run in a moment.
+    NodeJoining { node: NodeId },
     /// A node has joined: `from` now runs RabbitMQ on these tables.
     NodeRunning { from: NodeId },
 

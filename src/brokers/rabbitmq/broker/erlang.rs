@@ -317,7 +317,8 @@ impl Node {
         node: NodeId,
     ) {
         let Some(peer) = self.peer(node) else { return };
-        let was_up = matches!(peer.link, Link::Up(_));
+        // A member of whom others have told may turn out to be out of reach.
+        let was_up = matches!(peer.link, Link::Up(_)) || peer.running;
         peer.link = Link::Down;
         peer.waiting.clear();
         let watches = std::mem::take(&mut peer.watches);
@@ -385,6 +386,7 @@ impl Node {
         let queues = self.config.queues.len();
         self.status = super::Status::Off;
         self.mnesia.tables = super::mnesia::Tables::new(queues);
+        self.mnesia.loaded = false;
         self.mnesia.transactions.clear();
         self.watchers.clear();
         self.alive.clear();

@@ -402,7 +402,7 @@ impl Group {
         if !self.joined {
             // gm.erl `handle_cast({catchup, ...})` of a joiner: it takes over the state of its left
             // neighbour; what is in flight there is not delivered to it.
-            self.joined = true;
+            self.join(ctx);
             for activity in catch_up.activities {
                 let origin = self.origin(activity.origin);
                 let early = std::mem::take(&mut origin.early);
@@ -413,6 +413,11 @@ impl Group {
                 }
             }
             self.buried.extend(catch_up.deaths);
+            // Who joined to the right of a joiner has its state from it (gm.erl: `handle_msg` of a
+            // catch-up, `send_right`).
+            if let Some(right) = self.right.filter(|right| *right != self.me) {
+                self.send_catch_up(node, ctx, right, Vec::new());
+            }
             return;
         }
         for activity in catch_up.activities {
@@ -446,6 +451,12 @@ impl Group {
         self.to_right(node, ctx, notice);
         for dead in deaths {
             self.bury(node, ctx, dead);
+        }
+    }
+
+    fn join<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if !std::mem::replace(&mut self.joined, true) {
+            ctx.tell(self.replica, Message::GmJoined);
         }
     }
 
@@ -513,7 +524,7 @@ impl Group {
             }
         }
         if right == self.me {
-            self.joined = true;
+            self.join(ctx);
             self.ask_idle(ctx);
             for dead in dead {
                 self.bury(node, ctx, dead);

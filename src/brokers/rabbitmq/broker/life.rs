@@ -11,7 +11,7 @@ use super::backing_queue::BackingQueue;
 use super::channel::Channel;
 use super::erlang::Link;
 use super::gm::Group;
-use super::mnesia::{Member, Purpose};
+use super::mnesia::{Member, Purpose, Snapshot};
 use super::replica::{Replica, Role};
 use super::{AMQP, Broker, DISTRIBUTION, Node, Process, Status};
 
@@ -88,12 +88,23 @@ impl Broker {
                 self.continue_boot(ctx);
             }
             Message::MnesiaFetch { from } => {
-                let tables = Box::new(node.mnesia.tables.clone());
-                node.send_node(ctx, from, Message::MnesiaTables(tables));
+                node.tell_of_joining(ctx, from);
+                let mut members = node.running_peers();
+                members.push(node.me);
+                let tables = node.mnesia.tables.clone();
+                let snapshot = Box::new(Snapshot { tables, members });
+                node.send_node(ctx, from, Message::MnesiaTables(snapshot));
             }
-            Message::MnesiaTables(tables) => {
-                node.mnesia.tables = *tables;
-                self.start_rabbit(ctx);
+            Message::MnesiaTables(snapshot) => {
+                if node.status == Status::Booting {
+                    node.mnesia.tables = snapshot.tables;
+                    self.start_rabbit(ctx, &snapshot.members);
+                }
+            }
+            Message::NodeJoining { node: joining } => {
+                if let Some(peer) = node.peer(joining).filter(|peer| peer.link != Link::Down) {
+                    peer.running = true;
+                }
             }
             Message::NodeRunning { from } => node.member_running(ctx, from),
             Message::MnesiaPrepare { from, transaction } => {
@@ -127,6 +138,7 @@ impl Broker {
         }
         // The run starts with a cluster that has been up for a while.
         self.node.mnesia.tables = self.node.config.tables.clone();
+        self.node.mnesia.loaded = true;
         ctx.listen(DISTRIBUTION);
         for established in &boot.established {
             if let Some(peer) = self.node.peer(established.peer) {
@@ -179,7 +191,7 @@ impl Broker {
         });
         if goes_first {
             node.mnesia.tables.durable = node.disk.durable.clone();
-            self.start_rabbit(ctx);
+            self.start_rabbit(ctx, &[]);
         } else {
             let event = node.own_event(event::WAITING_FOR_TABLES, None);
             let now = ctx.now();
@@ -190,20 +202,28 @@ impl Broker {
         }
     }
 
-    /// Mnesia is there: recover the queues whose home this is, then serve.
-    fn start_rabbit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        if self.node.status != Status::Booting {
-            return;
-        }
+    /// Mnesia is there, one with that of `members`: recover the queues whose home this is, then
+    /// serve.
+    fn start_rabbit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, members: &[NodeId]) {
         self.node.status = Status::Running;
+        self.node.mnesia.loaded = true;
         for index in 0..self.node.config.queues.len() {
             self.node.recover(ctx, QueueId(index as u32));
         }
         let me = self.node.me;
-        for peer in self.node.peers.iter_mut() {
-            if matches!(peer.answer, Some((true, _))) {
+        let mut apart = Vec::new();
+        for peer in self.node.peers.iter_mut().filter(|peer| peer.link != Link::Down) {
+            if members.contains(&peer.node) {
                 peer.running = true;
+            } else if !peer.running && matches!(peer.answer, Some((true, _))) {
+                apart.push(peer.node);
             }
+        }
+        for peer in apart {
+            // It runs on other tables than those that were taken
+            // (mnesia_monitor.erl: inconsistent_database, starting_partitioned_network).
+            let (now, event) = (ctx.now(), self.node.own_event(event::PARTITIONED, Some(peer)));
+            ctx.observer().event(now, event);
         }
         for peer in self.node.running_peers() {
             self.node.send_node(ctx, peer, Message::NodeRunning { from: me });
@@ -365,6 +385,17 @@ impl Node {
         self.send_node(ctx, from, Message::MnesiaStatus { from: me, running, waiting });
     }
 
+    /// A peer is about to be given the tables. From here on it hears of every change, after the
+    /// tables themselves; and two that join at the same time know of each other.
+    fn tell_of_joining<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
+        for other in self.running_peers().into_iter().filter(|other| *other != node) {
+            self.send_node(ctx, other, Message::NodeJoining { node });
+        }
+        if let Some(peer) = self.peer(node) {
+            peer.running = true;
+        }
+    }
+
     /// RabbitMQ runs on a peer, on tables that are one with these.
     fn member_running<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, from: NodeId) {
         if let Some(peer) = self.peer(from) {
@@ -470,8 +501,11 @@ impl Node {
         queue: QueueId,
     ) {
         let Some(record) = self.mnesia.tables.queue(queue) else { return };
-        let here =
-            record.replicas().any(|pid| pid.node == self.me && self.alive.contains(&pid.lane));
+        let members = record.ring.iter().map(|member| member.replica);
+        let here = record
+            .replicas()
+            .chain(members)
+            .any(|pid| pid.node == self.me && self.alive.contains(&pid.lane));
         if here || record.leader.node == self.me || self.status == Status::Stopping {
             return;
         }
@@ -498,7 +532,7 @@ impl Node {
         self.spawned.push((lane, Process::Replica(Box::new(process))));
         let group = Group::new(queue, gm, lane, false);
         self.spawned.push((gm_lane, Process::Group(Box::new(group))));
-        self.transaction(ctx, Purpose::AddMirror { queue, member: Member { gm, replica } });
+        self.transaction(ctx, Purpose::JoinRing { queue, member: Member { gm, replica } });
     }
 
     /// rabbit_mirror_queue_master.erl `terminate`: without a synchronised mirror, and with

@@ -33,6 +33,10 @@ impl Replica {
                 ctx.spend(node.config.costs.mirror_instruction);
                 self.process_instruction(node, ctx, instruction);
             }
+            Message::GmJoined => {
+                let (queue, mirror) = (self.queue, self.me);
+                node.transaction(ctx, Purpose::AddMirror { queue, mirror });
+            }
             Message::Down { pid, .. } => {
                 self.mirror_sync_abandoned(ctx, pid);
                 let now = ctx.now();

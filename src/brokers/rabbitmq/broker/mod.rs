@@ -74,6 +74,8 @@ pub enum Status {
 pub struct Mnesia {
     /// The tables.
     pub tables: Tables,
+    /// Whether they have been loaded since the process started.
+    loaded: bool,
     transactions: Vec<Transaction>,
     next_transaction: u32,
 }
@@ -138,7 +140,12 @@ impl Broker {
                 config,
                 me,
                 status: Status::Off,
-                mnesia: Mnesia { tables, transactions: Vec::new(), next_transaction: 0 },
+                mnesia: Mnesia {
+                    tables,
+                    loaded: false,
+                    transactions: Vec::new(),
+                    next_transaction: 0,
+                },
                 incarnation: 0,
                 peers,
                 watchers: Vec::new(),
@@ -254,10 +261,14 @@ impl Broker {
                 self.node.disk.queues[replica.queue.0 as usize] = Some(replica.bq);
             }
         }
-        for queue in self.node.disk.queues.iter_mut().flatten() {
-            queue.died(death, disk, at, me, observer);
+        // A process that dies before it has loaded its tables leaves the disk as it was.
+        let loaded = self.node.mnesia.loaded;
+        if loaded || matches!(death, Death::PowerLoss | Death::Wiped) {
+            for queue in self.node.disk.queues.iter_mut().flatten() {
+                queue.died(death, disk, at, me, observer);
+            }
         }
-        if self.node.status != Status::Off || death == Death::Exited {
+        if loaded {
             self.node.disk.saw_running = self.node.running_peers();
             self.node.disk.durable = self.node.mnesia.tables.durable.clone();
         }

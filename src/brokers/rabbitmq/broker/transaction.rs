@@ -97,7 +97,8 @@ impl Broker {
                 ctx.tell(by, Message::GmDeathRecorded { dead });
             }
             Purpose::RemoveFromQueue { queue, by, .. } => self.remove_from_queue(ctx, queue, by),
-            Purpose::AddMirror { queue, member } => self.mirror_added(ctx, queue, member),
+            Purpose::JoinRing { queue, member } => self.join_ring(ctx, queue, member),
+            Purpose::AddMirror { queue, mirror } => self.mirror_added(ctx, queue, mirror),
             Purpose::Synchronised { queue, mirror } => {
                 let record = self.node.mnesia.tables.queue(queue);
                 if record.is_none_or(|record| record.synchronised.contains(&mirror)) {
@@ -145,7 +146,7 @@ impl Broker {
         let queue = match op {
             TableOp::Insert { queue, .. }
             | TableOp::RingWithout { queue, .. }
-            | TableOp::AddMirror { queue, .. } => *queue,
+            | TableOp::JoinRing { queue, .. } => *queue,
             _ => return,
         };
         let Some(record) = self.node.mnesia.tables.queue(queue) else { return };
@@ -204,7 +205,8 @@ impl Broker {
         }
     }
 
-    fn mirror_added<O: Observer>(
+    /// gm.erl: `join_group`.
+    fn join_ring<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
         queue: QueueId,
@@ -215,15 +217,25 @@ impl Broker {
             ctx.tell(member.replica.lane, Message::StopMirror);
             return;
         };
+        self.commit(ctx, TableOp::JoinRing { queue, member, right_of, at: ctx.now() });
+    }
+
+    /// rabbit_mirror_queue_slave.erl `handle_go`: the mirror is in the ring, so it hears whatever
+    /// the leader says from now on.
+    fn mirror_added<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+        mirror: Pid,
+    ) {
         let (now, destination) = (ctx.now(), self.node.config.destination(queue));
         let mut event = self.node.own_event(event::MIRROR_ADDED, None);
         event.destination = Some(destination);
         ctx.observer().event(now, event);
-        self.commit(ctx, TableOp::AddMirror { queue, member, right_of });
+        self.commit(ctx, TableOp::AddMirror { queue, mirror });
         let Some(leader) = self.node.mnesia.tables.queue(queue).map(|record| record.leader) else {
             return;
         };
-        let mirror = member.replica;
         self.node.send(ctx, leader, Message::RequestDepth { mirror }, 60);
         let policy = self.node.config.queue(queue).mirroring;
         if policy.is_some_and(|policy| policy.automatic_sync) {
