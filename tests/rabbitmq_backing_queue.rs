@@ -81,7 +81,12 @@ impl Desk {
                 None => Came::Known(false),
             },
             Do::Requeue(id) => Came::Known(self.bq.requeue(id)),
-            Do::RequeueAll => Came::Known(self.bq.requeue_all() > 0),
+            Do::RequeueAll => {
+                let depth = self.bq.depth();
+                let unacked = depth - self.bq.ready();
+                self.bq.requeue_all();
+                Came::Known(unacked > 0)
+            }
             Do::Write => Came::Written(self.bq.write_buffer(ctx).expect("the disk has room")),
             Do::Synced => {
                 let mut due = Vec::new();

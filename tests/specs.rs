@@ -6,6 +6,8 @@ use mqsim::scenario::{SectionSpec, TOP, flaws};
 #[test]
 fn no_known_section_has_flaws() {
     let mut all: Vec<&SectionSpec> = vec![&TOP, &mqsim::world::fault::FAULT];
+    all.push(&mqsim::verdict::EXPECT);
+    all.extend(mqsim::world::SECTIONS);
     all.extend(mqsim::brokers::rabbitmq::keys::SECTIONS);
     let flaws: Vec<String> = all.into_iter().flat_map(flaws).collect();
     assert!(flaws.is_empty(), "{}", flaws.join("\n"));

@@ -1,4 +1,5 @@
-//! A run that is cloned at any moment goes on as the original does.
+//! Properties: a run that is cloned at any moment goes on as the original does; what a connection that
+//! lives carries arrives whole and in order, whatever happens to the network.
 
 mod world_toy;
 
@@ -89,6 +90,65 @@ proptest! {
         let copy = forked.clone();
         prop_assert_eq!(&end(forked), &whole);
         prop_assert_eq!(&end(copy), &whole);
+    }
+}
+
+/// Numbers as words, made once.
+fn words() -> &'static [&'static str] {
+    static WORDS: std::sync::OnceLock<Vec<&'static str>> = std::sync::OnceLock::new();
+    let word = |n: u32| &*Box::leak(n.to_string().into_boxed_str());
+    WORDS.get_or_init(|| (0..300).map(word).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_connection_that_lives_loses_and_reorders_nothing(
+        seed in any::<u64>(),
+        faults in prop::collection::vec((0u64..3_000, 1u64..2_000, 0u8..6, 1u32..=2), 0..6),
+        holds in prop::collection::vec(0u64..3_000, 0..4),
+    ) {
+        let mut sender = Toy::server().quietly();
+        let mut receiver = Toy::server()
+            .on(On::Word("hold"), [Do::Hold(true), Do::After(ms(300), "read")])
+            .on(On::Word("read"), [Do::Hold(false)]);
+        for (n, word) in words().iter().enumerate() {
+            sender = sender
+                .on(On::Boot, [Do::After(ms(10 * n as u64), word)])
+                .on(On::Word(word), [Do::Send(word, 2_000)]);
+        }
+        for at in holds {
+            receiver = receiver.on(On::Boot, [Do::After(ms(at), "hold")]);
+        }
+        let mut setup = busy(seed, &[]);
+        setup.machines = vec![sender, receiver, Toy::server()];
+        setup.established = vec![(NodeId(0), NodeId(1))];
+        setup.duration = ms(300_000);
+        let both = Direction::Both;
+        for (at, lasts, kind, node) in faults {
+            let one_way = |forth: bool| FaultKind::Partition(Partition {
+                between: vec![Target::nodes(&[NodeId(node - 1)])],
+                direction: if forth { Direction::Forth } else { both },
+                clients: ClientSide::Follow,
+                rejects: false,
+            });
+            let kind = match kind {
+                0 => FaultKind::Pause,
+                1 => FaultKind::PacketLoss { chance: Chance::ALWAYS, direction: both },
+                2 => FaultKind::Bandwidth { rate: 100_000, direction: both },
+                3 => FaultKind::PacketLoss {
+                    chance: Chance::from_billionths(300_000_000),
+                    direction: Direction::Forth,
+                },
+                way => one_way(way == 4),
+            };
+            setup.faults.push(fault(at, Some(lasts), kind, &[node]));
+        }
+        let simulation = simulate(setup);
+        let trace = &simulation.machines()[1].trace;
+        let got: Vec<&str> = trace.iter().filter_map(|(_, text)| text.strip_prefix("gets ")).collect();
+        prop_assert_eq!(got, words());
     }
 }
 

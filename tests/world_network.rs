@@ -435,3 +435,111 @@ fn what_is_sent_to_a_lane_arrives_there_and_bindings_hold() {
     0.001000 n2 gets to lane 2 on lane 2
     ");
 }
+
+#[test]
+fn a_reset_that_a_cut_swallows_leaves_the_other_side_half_open_until_it_sends() {
+    let mut setup = talk(20, &[(3_000, "anyone?")]);
+    setup.faults =
+        vec![cut(50, 1_000, Direction::Both, false), fault(100, Some(500), FaultKind::Crash, &[2])];
+    assert_snapshot!(run(setup), @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.000000 n3 boots (0)
+    0.100000 n2 dies: Killed
+    0.600000 n2 boots (1)
+    3.002000 n1 connection closed: Reset
+    ");
+}
+
+#[test]
+fn data_that_a_cut_holds_up_outlives_its_process() {
+    let mut setup = talk(20, &[(100, "last words")]);
+    setup.faults =
+        vec![cut(50, 1_000, Direction::Both, false), fault(300, None, FaultKind::Crash, &[1])];
+    assert_snapshot!(run(setup), @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.000000 n3 boots (0)
+    0.300000 n1 dies: Killed
+    1.501000 n2 gets last words
+    1.501000 n2 connection closed: Reset
+    ");
+    // Without power nobody repeats them.
+    let mut setup = talk(20, &[(100, "last words")]);
+    setup.faults =
+        vec![cut(50, 1_000, Direction::Both, false), fault(300, None, FaultKind::PowerLoss, &[1])];
+    assert!(!run(setup).contains("gets"));
+}
+
+#[test]
+fn what_is_unread_when_a_process_freezes_is_read_when_it_goes_on() {
+    let mut setup = talk(5, &[(20, "held"), (40, "held too"), (200, "while frozen")]);
+    setup.machines[1] = Toy::server()
+        .on(On::Boot, [Do::Hold(true), Do::After(ms(100), "read")])
+        .on(On::Word("read"), [Do::Hold(false)]);
+    // Frozen just before its timer would have made it read.
+    setup.faults = vec![fault(100, Some(400), FaultKind::Pause, &[2])];
+    let frozen = run(setup.clone());
+    assert_snapshot!(frozen, @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.000000 n3 boots (0)
+    0.500000 n2 goes on
+    0.500000 n2 read
+    0.500000 n2 gets held
+    0.500000 n2 gets held too
+    0.500000 n2 gets while frozen
+    ");
+    setup.faults = vec![fault(150, Some(400), FaultKind::Pause, &[2])];
+    let later = run(setup);
+    assert!(later.contains("0.100000 n2 gets held too"), "{later}");
+    assert!(later.contains("0.550000 n2 gets while frozen"), "{later}");
+}
+
+#[test]
+fn a_frozen_process_keeps_its_connections_and_its_senders_run_out_of_room() {
+    let sender = Toy::new()
+        .quietly()
+        .on(On::Boot, [Do::Ready, Do::After(ms(100), "fill")])
+        .on(On::Word("fill"), [Do::Fill("load", 1_000), Do::Room])
+        .on(On::Writable, [Do::Room]);
+    let mut setup = setup(vec![sender, Toy::server().quietly()], 2_000);
+    setup.topology.socket_buffer = 5_000;
+    setup.established = vec![(NodeId(0), NodeId(1))];
+    setup.faults = vec![fault(50, Some(1_500_000), FaultKind::Pause, &[2])];
+    // 25 minutes: its kernel acknowledges, so nothing is given up.
+    assert_snapshot!(run(setup), @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.100000 n1 room 0
+    1500.050000 n2 goes on
+    1500.051000 n1 may write
+    1500.051000 n1 room 5000
+    ");
+}
+
+#[test]
+fn a_zero_window_and_a_dead_reader_end_in_a_reset() {
+    let sender = Toy::new().quietly().on(On::Boot, [Do::Ready, Do::Fill("load", 1_000)]);
+    let reader = Toy::server().on(On::Boot, [Do::Hold(true)]);
+    let mut setup = setup(vec![sender, reader], 5);
+    setup.topology.socket_buffer = 5_000;
+    setup.established = vec![(NodeId(0), NodeId(1))];
+    setup.faults = vec![fault(100, None, FaultKind::Crash, &[2])];
+    assert_snapshot!(run(setup), @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.100000 n2 dies: Killed
+    0.101000 n1 connection closed: Reset
+    ");
+}

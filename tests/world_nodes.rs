@@ -279,3 +279,24 @@ fn a_runaway_names_the_machines_that_chase_each_other() {
     assert_eq!(runaway.machines, ["n1", "n3"]);
     assert_snapshot!(runaway, @"more than 10000 events at one instant (at 0.000000 s); at work at the end: n1, n3");
 }
+
+#[test]
+fn what_arrives_before_a_connection_is_bound_follows_it_to_its_lane() {
+    // The server is busy when n1 connects and talks at once: the words wait behind the acceptance.
+    let client = Toy::new()
+        .on(On::Boot, [Do::Ready, Do::Connect(1)])
+        .on(On::Connected, [Do::Send("hello", 100), Do::Send("again", 100)]);
+    let server = Toy::server()
+        .on(On::Boot, [Do::Ready, Do::Listen, Do::Spawn, Do::Spend(ms(50))])
+        .on(On::Accepted, [Do::Bind(1)]);
+    let trace = run(setup(vec![client, server], 1));
+    assert_snapshot!(trace, @r"
+    0.000000 n1 boots (0)
+    0.000000 n2 boots (0)
+    0.000000 n2 spawned lane 1
+    0.002000 n1 is connected
+    0.050000 n2 accepts n1
+    0.050000 n2 gets hello on lane 1
+    0.050000 n2 gets again on lane 1
+    ");
+}

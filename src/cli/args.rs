@@ -35,19 +35,22 @@ pub(super) struct Run {
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub(super) out: PathBuf,
     /// Simulate this seed instead of the scenario's
-    #[arg(long, value_name = "N", conflicts_with = "seeds")]
+    #[arg(long, value_name = "N", conflicts_with = "seeds", value_parser = seed)]
+    #[arg(allow_negative_numbers = true)]
     pub(super) seed: Option<u64>,
     /// Simulate these seeds, both ends included
-    #[arg(long, value_name = "A..=B", value_parser = seeds)]
+    #[arg(long, value_name = "A..=B", value_parser = seeds, allow_hyphen_values = true)]
     pub(super) seeds: Option<RangeInclusive<u64>>,
     /// Change a value of the scenario, for example producer.p1.rate=5k/s (repeatable)
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     pub(super) set: Vec<String>,
     /// How many seeds to simulate at once [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(allow_negative_numbers = true)]
     pub(super) jobs: Option<u32>,
     /// Give up a run after so many events, naming the machines that chase each other
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(allow_negative_numbers = true)]
     pub(super) max_events: Option<u64>,
     /// Print errors only
     #[arg(long, short)]
@@ -67,21 +70,28 @@ pub(super) struct List {
 /// At most this many seeds in one call: a report of more helps nobody and would not fit memory.
 const MOST_SEEDS: u64 = 100_000;
 
+/// Any number of 64 bits.
+fn seed(text: &str) -> Result<u64, String> {
+    let expected = |_| format!("expected a whole number from 0 to {}", u64::MAX);
+    text.trim().parse().map_err(expected)
+}
+
 /// `1..=20`, `1..21`.
 fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
-    let expected = || "expected two numbers as in 1..=20".to_owned();
+    let expected = || "expected the first and the last seed, as in 1..=20".to_owned();
+    let empty = "there is no seed in it; write the lesser number first, as in 1..=20";
     let (first, last) = text.split_once("..").ok_or_else(expected)?;
     let number = |text: &str| text.trim().parse::<u64>().map_err(|_| expected());
     let first = number(first)?;
     let last = match last.strip_prefix('=') {
         Some(last) => number(last)?,
-        None => number(last)?.checked_sub(1).ok_or("the range is empty")?,
+        None => number(last)?.checked_sub(1).ok_or(empty)?,
     };
     if first > last {
-        return Err("the range is empty".to_owned());
+        return Err(empty.to_owned());
     }
     if last - first >= MOST_SEEDS {
-        return Err(format!("more than {MOST_SEEDS} seeds"));
+        return Err(format!("one call simulates at most {MOST_SEEDS} seeds; split the range"));
     }
     Ok(first..=last)
 }

@@ -12,10 +12,16 @@ pub(super) fn print(text: &str) {
     let _ = out.flush();
 }
 
-/// Prints an error: one clear message.
+/// Prints an error: one clear message. Whoever wrote it may have called it an error already.
 pub(super) fn error(text: &str) {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
     let mut out = io::stderr().lock();
-    let _ = writeln!(out, "mqsim: {}", text.trim_end());
+    let _ = writeln!(out, "mqsim: error: {}", text.trim_end());
+}
+
+/// Says something on stderr that is no error.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "mqsim: {text}");
 }
 
 /// Whether stdout may have colours: a terminal, and no `NO_COLOR` (<https://no-color.org>).

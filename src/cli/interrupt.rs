@@ -45,7 +45,7 @@ impl Interrupt {
                     // Fails if a report is in it, which is what is wanted.
                     let _ = std::fs::remove_dir(made);
                 }
-                super::console::error("interrupted");
+                super::console::note("interrupted");
                 std::process::exit(super::exit::INTERRUPTED);
             }
         })?;

@@ -50,7 +50,10 @@ impl Simulator for Library {
             Topic::Metrics => {
                 let described = |metric: &crate::verdict::Metric| Entry {
                     name: metric.name.to_owned(),
-                    meaning: format!("{} ({})", metric.definition, metric.unit.name()),
+                    meaning: match metric.unit.name() {
+                        "" => metric.definition.to_owned(),
+                        unit => format!("{} ({unit})", metric.definition),
+                    },
                 };
                 METRICS.iter().map(described).collect()
             }

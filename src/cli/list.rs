@@ -2,6 +2,7 @@
 
 use super::console;
 use super::{Entry, Exit, Simulator, Topic};
+use crate::scenario::suggest;
 
 const TOPICS: [(&str, Topic); 4] = [
     ("modes", Topic::Modes),
@@ -34,10 +35,9 @@ pub(super) fn text(simulator: &impl Simulator, what: &str) -> Result<String, Str
     }
     let mut known: Vec<String> = TOPICS.iter().map(|(name, _)| (*name).to_owned()).collect();
     known.extend(simulator.list(Topic::Modes).into_iter().map(|entry| entry.name));
-    let score = |name: &String| (strsim::jaro_winkler(name, what) * 1e6) as u64;
-    let near = known.iter().max_by_key(|name| score(name)).filter(|name| score(name) > 750_000);
-    let hint = near.map_or(String::new(), |name| format!("; did you mean {name}?"));
-    Err(format!("there is nothing called {what} to list{hint}\n  known: {}", known.join(", ")))
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let help = suggest(what, &known, "the lists");
+    Err(format!("there is no list of `{what}`\n  = help: {help}"))
 }
 
 /// Names in one column, meanings in the next, wrapped.

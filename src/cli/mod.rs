@@ -3,6 +3,7 @@
 
 mod args;
 mod console;
+mod defect;
 mod exit;
 mod interrupt;
 mod library;
@@ -16,6 +17,7 @@ mod tests;
 use std::ffi::OsString;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 pub use exit::Exit;
 pub use library::Library;
@@ -30,12 +32,19 @@ pub fn main(
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are printed to stdout and are no error; clap knows which is which.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Input } else { Exit::Holds };
+            let exit = if error.use_stderr() { Exit::Input } else { Exit::Holds };
+            let help = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+            if exit == Exit::Holds || error.kind() == help {
+                let _ = error.print();
+            } else {
+                console::error(&error.render().to_string());
+            }
+            return exit;
         }
     };
-    match cli.command {
+    let done = defect::caught(|| match cli.command {
         args::Command::Run(wanted) => run::execute(simulator, &wanted),
         args::Command::List(wanted) => list::execute(simulator, wanted.what.as_deref()),
-    }
+    });
+    done.unwrap_or(Exit::Failure)
 }

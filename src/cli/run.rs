@@ -87,14 +87,22 @@ fn load<S: Simulator>(simulator: &S, wanted: &Run) -> Option<Vec<Task<S::Prepare
         // On many file systems names that differ in case only are one folder.
         let same = |other: &&Task<S::Prepared>| other.name.eq_ignore_ascii_case(&task.name);
         if let Some(other) = tasks[..i].iter().find(same) {
-            let (name, first, second) = (&task.name, &other.path, &task.path);
-            console::error(&format!(
-                "{first} and {second} have the same name, {name}: their reports would be one folder"
-            ));
+            console::error(&clash(&other.path, &task.path, &task.name));
             wrong = true;
         }
     }
     (!wrong).then_some(tasks)
+}
+
+/// What to say of two scenarios that have the same name.
+fn clash(first: &str, second: &str, name: &str) -> String {
+    if first == second {
+        return format!("{first} is named twice\n  = help: name it once; --seeds runs more seeds");
+    }
+    format!(
+        "{first} and {second} have the same name, {name}: their reports would be one folder\n  \
+         = help: write another `name` into one of them, or run them in two calls with two --out"
+    )
 }
 
 /// Simulates one scenario, writes its folder and prints its summary.

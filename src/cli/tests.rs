@@ -40,6 +40,7 @@ impl Simulator for Double {
     ) -> Vec<Result<Report, String>> {
         let one = |&seed: &u64| {
             let mut report = match prepared.as_str() {
+                "panics" => panic!("this cannot be"),
                 "runaway" => return Err("10,000,000 events at 6.000 s".to_owned()),
                 "slow" => {
                     std::thread::sleep(Duration::from_secs(60));
@@ -162,7 +163,7 @@ fn quiet_prints_errors_only() {
     let directory = tempfile::tempdir().unwrap();
     let done = mqsim(directory.path(), "run mirror.toml runaway.toml --quiet");
     assert_eq!(done.stdout, "");
-    assert_eq!(done.stderr, "mqsim: runaway, seed 1: 10,000,000 events at 6.000 s\n");
+    assert_eq!(done.stderr, "mqsim: error: runaway, seed 1: 10,000,000 events at 6.000 s\n");
     assert_eq!(names(directory.path().join("reports")), ["mirror"]);
 }
 
@@ -182,7 +183,7 @@ fn what_is_wrong_with_any_scenario_is_said_before_anything_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let done = mqsim(directory.path(), "run mirror.toml bad.toml");
     assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""));
-    assert_eq!(done.stderr, "mqsim: bad.toml:1:1: unknown key\n");
+    assert_eq!(done.stderr, "mqsim: error: bad.toml:1:1: unknown key\n");
     let done = mqsim(directory.path(), "run mirror.toml other/Mirror.toml");
     assert_eq!(done.code, Some(2));
     assert!(done.stderr.contains("have the same name"), "{}", done.stderr);
@@ -202,7 +203,7 @@ fn a_file_where_the_folder_should_be_is_an_error() {
     std::fs::write(directory.path().join("reports"), "a file").unwrap();
     let done = mqsim(directory.path(), "run calm.toml");
     assert_eq!(done.code, Some(4));
-    assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
+    assert_eq!(done.stderr.matches("error: ").count(), 1, "{}", done.stderr);
 }
 
 #[cfg(unix)]
@@ -212,7 +213,7 @@ fn the_file_size_limit_is_an_error_and_leaves_nothing() {
     let done = done(&mut child(directory.path(), "ulimit -f 8;", "run mirror.toml"));
     assert_eq!(done.code, Some(4), "{}", done.stderr);
     assert!(done.stderr.contains("file-size limit"), "{}", done.stderr);
-    assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
+    assert_eq!(done.stderr.matches("error: ").count(), 1, "{}", done.stderr);
     assert!(names(directory.path().to_owned()).is_empty());
 }
 
@@ -241,6 +242,16 @@ fn an_interrupt_ends_with_130_and_leaves_nothing() {
 }
 
 #[test]
+fn a_panic_is_one_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let done = done(child(directory.path(), "", "run panics.toml").env_remove("RUST_BACKTRACE"));
+    assert_eq!((done.code, done.stdout.as_str()), (Some(4), ""));
+    let (first, help) = done.stderr.split_once('\n').unwrap();
+    assert_eq!(first, "mqsim: error: a defect of mqsim: this cannot be");
+    assert!(help.contains("report it") && help.lines().count() == 1, "{help}");
+}
+
+#[test]
 fn help_names_the_exit_codes() {
     let directory = tempfile::tempdir().unwrap();
     for line in ["--help", "run --help"] {
@@ -257,5 +268,5 @@ fn lists() {
     assert!(text.lines().count() == 2 && text.lines().all(|line| line.len() <= 100), "{text}");
     assert_eq!(of("rabbitmq-mirrored").unwrap(), "ha-mode  all\n");
     let error = of("fault").unwrap_err();
-    assert!(error.contains("did you mean faults?"), "{error}");
+    assert!(error.contains("did you mean `faults`?"), "{error}");
 }

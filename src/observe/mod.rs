@@ -55,7 +55,7 @@ id!(
     BecauseId
 );
 id!(
-    /// What a node is to a destination: leader, mirror, unsynchronised mirror. Index into
+    /// What a node is to a destination: `leader`, `mirror`. Index into
     /// [`Catalog::roles`].
     RoleId
 );

@@ -17,7 +17,7 @@ use super::File;
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// A file or folder could not be made, written, renamed or removed.
-    #[error("cannot {step} {}: {}", .path.display(), advice(.source))]
+    #[error("cannot {step} {}: {}\n  = help: {}", .path.display(), words(.source).0, words(.source).1)]
     Io {
         /// `create`, `write`, `rename`, ...
         step: &'static str,
@@ -28,22 +28,39 @@ pub enum FolderError {
     },
     /// What stands where the report should go is not a report, and mqsim will not remove it.
     #[error(
-        "{} is not a report of mqsim (it has no summary.csv); move it away or choose another --out",
+        "{} is no report of mqsim: it has no summary.csv\n  = help: move it away, or name another \
+         folder with --out",
         .0.display()
     )]
     Foreign(PathBuf),
 }
 
-/// The system's word for an error, or a plainer one.
-fn advice(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::StorageFull => "the disk is full".to_owned(),
-        ErrorKind::QuotaExceeded => "the disk quota is used up".to_owned(),
-        ErrorKind::FileTooLarge => "it would exceed the file-size limit (ulimit -f)".to_owned(),
-        ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
-        _ => error.to_string(),
-    }
+/// What is wrong, in plainer words than the system's where there are some, and what to do.
+fn words(error: &io::Error) -> (String, &'static str) {
+    const ELSEWHERE: &str = "name a folder that can be written to with --out";
+    let (what, help) = match error.kind() {
+        ErrorKind::StorageFull => {
+            ("the disk is full", "make room, or name another disk with --out")
+        }
+        ErrorKind::QuotaExceeded => {
+            ("the disk quota is used up", "make room, or name another disk with --out")
+        }
+        ErrorKind::FileTooLarge => {
+            ("it would exceed the file-size limit", "raise the limit: ulimit -f unlimited")
+        }
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            ("there is a file where a folder should be", "name a folder with --out")
+        }
+        ErrorKind::PermissionDenied => ("permission denied", ELSEWHERE),
+        ErrorKind::ReadOnlyFilesystem => ("the file system is read-only", ELSEWHERE),
+        _ => {
+            let said = error.to_string();
+            // The number says nothing to people.
+            let plain = said.split(" (os error").next().unwrap_or(&said);
+            return (plain.to_owned(), ELSEWHERE);
+        }
+    };
+    (what.to_owned(), help)
 }
 
 type Result<T> = std::result::Result<T, FolderError>;
@@ -324,7 +341,16 @@ mod tests {
 
     #[test]
     fn errors_say_what_to_do_about_them() {
-        assert_eq!(advice(&ErrorKind::StorageFull.into()), "the disk is full");
-        assert!(advice(&ErrorKind::FileTooLarge.into()).contains("ulimit -f"));
+        let shown = |kind: ErrorKind| {
+            let path = PathBuf::from("reports");
+            FolderError::Io { step: "write to", path, source: kind.into() }.to_string()
+        };
+        assert_eq!(
+            shown(ErrorKind::StorageFull),
+            "cannot write to reports: the disk is full\n  \
+             = help: make room, or name another disk with --out"
+        );
+        assert!(shown(ErrorKind::FileTooLarge).contains("ulimit -f"));
+        assert!(shown(ErrorKind::Other).contains("--out"));
     }
 }

@@ -17,7 +17,7 @@ pub(crate) mod fixture;
 pub use plot::{PlotError, latency_svg, timeline_svg};
 pub use tables::{Cell, Column, Exporter, MEASURES, Rows, TABLES, to_csv};
 
-use crate::verdict::{Report, Verdict};
+use crate::verdict::{FaultSpan, Report, Verdict};
 
 /// At most this many seeds of a scenario get rows and plots of their own besides `summary.csv`.
 pub const DETAILED_SEEDS: usize = 10;
@@ -47,6 +47,16 @@ pub const fn verdict_word(verdict: Verdict) -> &'static str {
         Verdict::Undecided => "undecided",
         Verdict::Broken => "broken",
     }
+}
+
+/// The nodes that a fault met; `None` if there were none, or if its own words name them all.
+pub(crate) fn met(report: &Report, span: &FaultSpan) -> Option<String> {
+    let words = &report.catalog.faults[span.fault.index()];
+    let between = |c: char| !(c.is_alphanumeric() || "._-".contains(c));
+    let named = |node: &&str| words.split(between).any(|word| word == *node);
+    let nodes: Vec<&str> = span.targets.iter().map(|&id| report.catalog.node(id)).collect();
+    let news = !nodes.iter().all(named);
+    news.then(|| nodes.join(", "))
 }
 
 /// Whether the run shows a defect of mqsim itself: exit code 4, whatever the expectations say.

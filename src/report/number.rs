@@ -2,18 +2,7 @@
 
 use crate::engine::{Span, Time};
 
-/// Thousands apart: `1,234,567`.
-pub(crate) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
+pub(crate) use crate::scenario::units::grouped;
 
 /// `1 message`, `2,000 messages`.
 pub(crate) fn counted(n: u64, one: &str) -> String {

@@ -1,12 +1,13 @@
 //! The one place that lists the broker families and their modes.
 
 use crate::brokers::rabbitmq;
-use crate::observe::Catalog;
+use crate::observe::{Catalog, Observer};
 use crate::scenario::{
-    Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Variant, Version, describe,
+    Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
+    distributions,
 };
 use crate::verdict::{self, LedgerOptions, Report, RunFacts};
-use crate::world::{self, Cluster, MessageOf, Setup, Simulation, fault};
+use crate::world::{self, Cluster, Ending, MessageOf, Setup, Simulation, fault};
 
 use super::RunError;
 
@@ -87,6 +88,23 @@ impl Plan {
             Plan::RabbitMq(spec) => {
                 let setup = spec.setup(facts.seed);
                 run::<rabbitmq::machine::RabbitCluster>(setup, catalog, options, max_events, facts)
+            }
+        }
+    }
+
+    /// Simulates one seed under another observer than the ledger.
+    pub(super) fn observe<O: Observer>(
+        &self,
+        seed: u64,
+        observer: O,
+    ) -> Result<(O, Ending), RunError> {
+        match self {
+            Plan::RabbitMq(spec) => {
+                let setup = spec.setup(seed);
+                let mut simulation =
+                    Simulation::<rabbitmq::machine::RabbitCluster, _>::new(setup, observer)?;
+                let ending = simulation.run()?;
+                Ok((simulation.into_observer(), ending))
             }
         }
     }
@@ -189,14 +207,42 @@ pub fn describe_mode(name: &str) -> Option<String> {
     let mut sections = vec![&TOP];
     sections.extend(mode.sections());
     for section in sections {
-        let rows = describe(section);
-        let title = rows.first().map_or("", |row| row.section.as_str());
-        text.push_str(&format!("\n{title}\n  {}\n\n", section.meaning));
-        for row in &rows {
-            describe_key(&mut text, row);
+        describe_section(&mut text, section.meaning, &describe(section));
+    }
+    let meaning = "A table that may stand where a duration or distribution is asked for.";
+    describe_section(&mut text, meaning, &distributions(Unit::Duration));
+    let meaning = "A table that may stand where a size or distribution is asked for.";
+    describe_section(&mut text, meaning, &distributions(Unit::Size));
+    Some(text)
+}
+
+fn describe_section(text: &mut String, meaning: &str, rows: &[KeyRow]) {
+    let title = rows.first().map_or("", |row| row.section.as_str());
+    text.push_str(&format!("\n{title}\n"));
+    wrapped(text, (2, 2), meaning);
+    text.push('\n');
+    for row in &together(rows) {
+        describe_key(text, row);
+    }
+}
+
+/// Rows that say the same of several variants as one.
+fn together(rows: &[KeyRow]) -> Vec<KeyRow> {
+    let mut merged: Vec<KeyRow> = Vec::new();
+    for row in rows {
+        let same = |other: &&mut KeyRow| {
+            let with = row.only_with.clone();
+            *row == KeyRow { only_with: with, ..(**other).clone() }
+        };
+        let tag_and_value = row.only_with.split_once(" = ");
+        match (merged.iter_mut().find(same), tag_and_value) {
+            (Some(other), Some((tag, value))) if other.only_with.starts_with(tag) => {
+                other.only_with.push_str(&format!(", {value}"));
+            }
+            _ => merged.push(row.clone()),
         }
     }
-    Some(text)
+    merged
 }
 
 fn describe_key(text: &mut String, row: &KeyRow) {
@@ -209,28 +255,34 @@ fn describe_key(text: &mut String, row: &KeyRow) {
         "none" => "optional".to_owned(),
         value => format!("default {value}"),
     };
-    let range = if row.range.is_empty() { String::new() } else { format!(", {}", row.range) };
-    text.push_str(&format!("  {}{only}: {}{range}; {default}\n", row.key, row.kind));
-    wrapped(text, row.meaning);
+    let kind = match (row.kind.as_str(), row.range.as_str()) {
+        (kind, "") => kind.to_owned(),
+        ("a word", words) => format!("one of {words}"),
+        (kind, range) => format!("{kind}, {range}"),
+    };
+    wrapped(text, (2, 6), &format!("{}{only}: {kind}; {default}", row.key));
+    wrapped(text, (6, 6), row.meaning);
     if !row.source.is_empty() {
-        wrapped(text, &format!("[{}]", row.source));
+        wrapped(text, (6, 6), &format!("[{}]", row.source));
     }
 }
 
-/// Text under a key, at most 100 columns.
-fn wrapped(text: &mut String, words: &str) {
-    const INDENT: &str = "      ";
-    let mut line = INDENT.to_owned();
+/// Text in at most 100 columns, behind so many blanks in its first line and in those after it.
+fn wrapped(text: &mut String, (first, then): (usize, usize), words: &str) {
+    let mut line = " ".repeat(first);
+    let mut used = 0;
     for word in words.split_whitespace() {
-        let blank = line.len() == INDENT.len();
-        if !blank && line.len() + 1 + word.len() > 100 {
+        if used > 0 && line.chars().count() + 1 + word.chars().count() > 100 {
             text.push_str(&line);
             text.push('\n');
-            line = INDENT.to_owned();
-        } else if !blank {
+            line = " ".repeat(then);
+            used = 0;
+        }
+        if used > 0 {
             line.push(' ');
         }
         line.push_str(word);
+        used += 1;
     }
     text.push_str(&line);
     text.push('\n');

@@ -1,5 +1,7 @@
 //! From a file to a scenario that is ready to be simulated.
 
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,24 +73,31 @@ impl Prepared {
 /// If the file cannot be read, or everything that is wrong with what it says.
 pub fn load(path: &Path, sets: &[String]) -> Result<Prepared, InputError> {
     let shown = path.display().to_string();
-    let unreadable =
-        |why: String, help: String| InputError::Unreadable { path: shown.clone(), why, help };
-    let facts = std::fs::metadata(path).map_err(|error| {
-        unreadable(error.to_string(), "name a scenario file, as scenarios/mirror.toml".to_owned())
-    })?;
-    if facts.is_dir() {
-        let help = "name one of the scenario files in it".to_owned();
-        return Err(unreadable("it is a directory".to_owned(), help));
+    match read(path) {
+        Ok(bytes) => parse(&shown, &bytes, sets),
+        Err(error) => {
+            let (why, help) = match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                    ("there is no such file", "name a scenario file, such as scenarios/mirror.toml")
+                }
+                ErrorKind::IsADirectory => {
+                    ("it is a directory", "name one of the scenario files in it")
+                }
+                ErrorKind::PermissionDenied => {
+                    ("permission denied", "make it readable for this user: chmod u+r")
+                }
+                _ => (&*error.to_string(), "check the path and the disk that it is on"),
+            };
+            Err(InputError::Unreadable { path: shown, why: why.to_owned(), help: help.to_owned() })
+        }
     }
-    if facts.len() > MOST_BYTES as u64 {
-        return Err(unreadable(
-            format!("it has {} bytes, and a scenario has at most {MOST_BYTES}", facts.len()),
-            "is it the right file?".to_owned(),
-        ));
-    }
-    let bytes = std::fs::read(path)
-        .map_err(|error| unreadable(error.to_string(), "check its permissions".to_owned()))?;
-    parse(&shown, &bytes, sets)
+}
+
+/// The bytes of a file, or of a pipe; of one that is too long only so many that this shows.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Checks and plans a scenario's text; `file` is the name to use in messages.

@@ -1,11 +1,14 @@
 //! One seed, or many side by side.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::engine::{Fingerprint, Time};
+use crate::engine::{Fingerprint, RunawayKind, Time};
+use crate::observe::Observer;
 use crate::verdict::{Report, RunFacts};
-use crate::world::{Runaway, SetupError};
+use crate::world::{Ending, Runaway, SetupError};
 
 use super::Prepared;
 
@@ -13,11 +16,34 @@ use super::Prepared;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
     /// Machines chase each other, or the run has more events than allowed.
-    #[error(transparent)]
+    #[error("{0}\n  = help: {remedy}", remedy = remedy(.0))]
     Runaway(#[from] Runaway),
     /// The hosts or the network are not right.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// The simulation panicked: what it said.
+    #[error("a defect of mqsim ended the run: {0}\n  = help: {REPORT}")]
+    Defect(String),
+}
+
+/// What to do about a defect of mqsim.
+pub const REPORT: &str =
+    "please report it with the scenario and what it says with RUST_BACKTRACE=1";
+
+fn remedy(runaway: &Runaway) -> &'static str {
+    match runaway.limit.kind {
+        RunawayKind::SameInstant => {
+            "machines answer each other without any time passing: please report the scenario"
+        }
+        RunawayKind::MaxEvents => "raise max-events (--max-events), or lower the load",
+    }
+}
+
+/// What a panic said.
+#[must_use]
+pub fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()
 }
 
 /// Simulates one seed.
@@ -50,6 +76,25 @@ pub fn simulate(
     Ok(report)
 }
 
+/// Simulates one seed under an observer of the caller's own, and hands it back with the instant at
+/// which the run ended: for questions that the ledger does not answer.
+///
+/// # Errors
+/// If the run does not end by itself.
+pub fn observe<O: Observer>(
+    prepared: &Prepared,
+    seed: u64,
+    observer: O,
+) -> Result<(O, Ending), RunError> {
+    prepared.plan.observe(seed, observer)
+}
+
+/// A defect that shows as a panic ends one run, not the others.
+fn whole(run: impl FnOnce() -> Result<Report, RunError>) -> Result<Report, RunError> {
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|panic| Err(RunError::Defect(panic_text(&*panic))))
+}
+
 /// Simulates seeds, `jobs` at a time; results come in the order of the seeds, whatever `jobs` is.
 /// `done` is called after each, from any thread.
 pub fn simulate_many(
@@ -67,7 +112,7 @@ pub fn simulate_many(
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&seed) = seeds.get(at) else { return };
-                    let result = simulate(prepared, seed, max_events);
+                    let result = whole(|| simulate(prepared, seed, max_events));
                     results
                         .lock()
                         .expect("no thread panics while it holds this")

@@ -59,6 +59,14 @@ impl Document {
                 "write a scenario: it begins with format = 1, mode = \"..\" and duration = \"..\"";
             return Err(whole_file(file, "the file is empty", help));
         }
+        if let Some(at) = text.find('\0') {
+            let message = format!("this is no text: byte {} is zero", at + 1);
+            return Err(whole_file(
+                file,
+                &message,
+                "a scenario is a TOML text file, saved as UTF-8",
+            ));
+        }
         let (table, errors) = DeTable::parse_recoverable(&text);
         let wrong = syntax::explain(&errors, &text, &sources);
         if !wrong.is_empty() {
@@ -165,10 +173,9 @@ fn check_length(file: &str, length: usize) -> Result<(), Diagnostics> {
     if length <= MOST_BYTES {
         return Ok(());
     }
-    let message = format!("the file has {length} bytes; a scenario may have {MOST_BYTES} (1 MiB)");
     Err(whole_file(
         file,
-        &message,
+        "the file has more than 1 MiB, which is the most a scenario may have",
         "is this the right file? A scenario has some hundred lines at most",
     ))
 }

@@ -26,7 +26,8 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let written = plain(word);
     let distance = |name: &&&str| damerau_levenshtein(&written, &plain(name));
     let best = known.iter().min_by_key(distance)?;
-    let close = damerau_levenshtein(&written, &plain(best)) <= (written.chars().count() / 3).max(1);
+    // Of n1, n2 and n3 none is what n4 was meant to be.
+    let close = damerau_levenshtein(&written, &plain(best)) <= written.chars().count() / 3;
     // The beginning or end of a word stands for the whole.
     let part = |name: &&&str| {
         let name = plain(name);

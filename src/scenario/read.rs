@@ -92,7 +92,7 @@ impl Reader {
                 let written = self.sources.text(node.place);
                 format!("a version has quotes: write {name} = \"{written}\"")
             }
-            _ => format!("write {name} = {}", words::example(kind)),
+            _ => format!("write for example {name} = {}", words::example(kind)),
         };
         self.wrong.push(node.place, message, help);
         None
@@ -114,7 +114,11 @@ impl Reader {
             Some(number) => Some(number),
             None => {
                 let message = format!("`{name}` = {} is out of range", clip(digits));
-                let help = format!("write a whole number: {}", words::range(kind));
+                let range = match (max == u64::MAX.into(), digits.starts_with('-')) {
+                    (true, false) => format!("{min} to {max}"),
+                    _ => words::range(kind),
+                };
+                let help = format!("write a whole number: {range}");
                 self.wrong.push(node.place, message, help);
                 None
             }
@@ -281,7 +285,11 @@ impl Reader {
             return Some(word);
         }
         let message = format!("`{name}` = \"{}\" is not known", clip(text));
-        self.wrong.push(node.place, message, suggest(text, known, "the values"));
+        let help = match known {
+            [only] => format!("write {name} = \"{only}\"; there is nothing else"),
+            _ => suggest(text, known, "the values"),
+        };
+        self.wrong.push(node.place, message, help);
         None
     }
 
@@ -440,7 +448,7 @@ fn fits(kind: &Kind, node: &Node) -> bool {
     }
 }
 
-const SIZE: Kind = Kind::Size { min: 0, max: u64::MAX };
+const SIZE: Kind = Kind::ANY_SIZE;
 const DURATION: Kind = Kind::Duration { min: Span::ZERO, max: LONGEST };
 
 /// The distributions of durations.

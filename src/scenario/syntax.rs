@@ -5,36 +5,24 @@ use std::sync::Arc;
 use super::diagnostics::Diagnostics;
 use super::source::{Place, Sources};
 
-/// How many errors of syntax are shown: later ones are often caused by the first.
-const MOST: usize = 3;
-
-/// The parser's errors as diagnostics.
+/// The first of the parser's errors as a diagnostic: later ones are mostly caused by it.
 pub(crate) fn explain(
     errors: &[toml::de::Error],
     text: &str,
     sources: &Arc<Sources>,
 ) -> Diagnostics {
-    let mut wrong = Diagnostics::of(sources);
-    let mut last_line = None;
-    let mut sorted: Vec<&toml::de::Error> = errors.iter().collect();
-    sorted.sort_by_key(|error| error.span().map_or(0, |span| span.start));
-    for error in sorted {
-        let span = error.span().unwrap_or(0..0);
-        let (start, end) = (floor(text, span.start), floor(text, span.end));
-        // One a line is enough: the others follow from it.
-        let line = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
-        if last_line == Some(line) || wrong.len() == MOST {
-            continue;
-        }
-        last_line = Some(line);
-        let message = format!("this is not TOML: {}", plainly(error.message(), &text[line..]));
-        wrong.push(
-            Place::new(0, start..end.max(start)),
-            message,
-            remedy(error.message(), text, start),
-        );
-    }
-    wrong
+    let wrong = Diagnostics::of(sources);
+    let start_of = |error: &&toml::de::Error| error.span().map_or(0, |span| span.start);
+    let Some(error) = errors.iter().min_by_key(start_of) else { return wrong };
+    let span = error.span().unwrap_or(0..0);
+    let (start, end) = (floor(text, span.start), floor(text, span.end));
+    let line = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    Diagnostics::at(
+        Place::new(0, start..end.max(start)),
+        format!("this is not TOML: {}", plainly(error.message(), &text[line..])),
+        remedy(error.message(), text, start),
+    )
+    .with_sources(sources)
 }
 
 /// The parser's words, without what it says about its own alternatives.
@@ -65,6 +53,9 @@ fn remedy(message: &str, text: &str, at: usize) -> String {
     }
     if message.contains("invalid basic string") || message.contains("invalid literal string") {
         return "end the text with the quotation mark it begins with, in the same line".to_owned();
+    }
+    if message.contains("missing comma") {
+        return "separate items by commas, and close each [ with ] and each { with }".to_owned();
     }
     if message.contains("unclosed array") || message.contains("unclosed inline table") {
         return "close each [ with ] and each { with }".to_owned();

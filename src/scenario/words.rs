@@ -112,7 +112,6 @@ pub(crate) fn range(kind: &Kind) -> String {
         Kind::Rate => format!("0/s to {}", Rate::MOST),
         Kind::Size { min, max } => format!("{} to {}", Bytes(*min), Bytes(*max)),
         Kind::Chance => "0% to 100%".to_owned(),
-        Kind::Choice(words) => words.join(", "),
         Kind::Distribution { unit: Unit::Duration, min, max } => {
             durations(Span::from_nanos(*min), Span::from_nanos(*max))
         }

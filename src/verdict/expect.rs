@@ -111,7 +111,11 @@ impl Subject {
             (Some(name), None) => metric(name).map(Subject::Metric).ok_or_else(|| {
                 let known: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
                 let message = format!("there is no metric `{name}`");
-                Diagnostics::at(section.span("metric"), message, suggest(name, &known, "metrics"))
+                Diagnostics::at(
+                    section.span("metric"),
+                    message,
+                    suggest(name, &known, "the metrics"),
+                )
             }),
             (None, Some(name)) => {
                 let found = causes.iter().position(|cause| cause.name == name);
@@ -120,7 +124,11 @@ impl Subject {
                 found.ok_or_else(|| {
                     let known: Vec<&str> = causes.iter().map(|cause| cause.name).collect();
                     let message = format!("there is no cause `{name}` in this mode");
-                    Diagnostics::at(section.span("cause"), message, suggest(name, &known, "causes"))
+                    Diagnostics::at(
+                        section.span("cause"),
+                        message,
+                        suggest(name, &known, "the causes"),
+                    )
                 })
             }
             (None, None) => Err(Diagnostics::at(
@@ -161,7 +169,7 @@ impl Expectation {
             (Some(least), Some(most)) if least > most => Err(Diagnostics::at(
                 section.span("max"),
                 "nothing is at least `min` and at most `max`: `max` is less",
-                "exchange them",
+                "swap them",
             )),
             _ => Ok(Expectation { subject, min, max }),
         }
@@ -377,7 +385,7 @@ mod tests {
             ("metric = 'success_lost'", "equals"),
             ("max = 1", "metric"),
             ("metric = 'lines'\ncause = 'ttl'\nmax = 1", "two expectations"),
-            ("metric = 'lines'\nmin = 2\nmax = 1", "exchange"),
+            ("metric = 'lines'\nmin = 2\nmax = 1", "swap"),
             ("metric = 'lines'\nmin = 2\nequals = 1", "either"),
             ("metric = 'lines'\nmax = '300ms'", "whole number"),
             ("metric = 'write_longest_ms'\nmax = '300'", "300ms"),

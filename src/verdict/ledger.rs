@@ -67,8 +67,8 @@ pub(super) struct Counts {
 /// The ledger: folds reports online, in bounded memory, and is plain data that can be cloned with
 /// the simulation that it observes.
 ///
-/// Made by [`Ledger::new`], told what happens through [`Observer`], asked at the end by
-/// [`Ledger::finish`], which leaves it as it was. What each report does:
+/// Made by [`Ledger::new`], told what happens through [`Observer`](crate::observe::Observer), asked
+/// at the end by [`Ledger::finish`], which leaves it as it was. What each report does:
 ///
 /// | report | what it does to each line |
 /// |---|---|

@@ -21,6 +21,8 @@ mod reports;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
+mod rules_of_time;
+#[cfg(test)]
 mod stories;
 mod timeline;
 mod windows;

@@ -273,7 +273,7 @@ pub struct Bucket {
     pub delivered: u64,
     pub redelivered: u64,
     pub processed: u64,
-    /// Lost lines whose message was attempted in this bucket.
+    /// Lost lines whose message was meant to be sent in this bucket.
     pub lost: u64,
     /// Lines with a copy in some broker and not yet delivered, at the end of the bucket.
     pub backlog: u64,

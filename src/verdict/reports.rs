@@ -38,7 +38,7 @@ impl Observer for Ledger {
     fn attempted(&mut self, at: Time, intended: Time, messages: MessageRange) {
         let count = u64::from(messages.count);
         self.counts.attempted += count;
-        self.timeline.at(at).attempted += count;
+        self.timeline.attempted(at, intended, count);
         let measured = self.is_measured(intended);
         if measured {
             self.counts.operations += count;

@@ -26,7 +26,7 @@ pub(super) fn bucket_length(duration: Span) -> Span {
 /// The timeline while the run goes on.
 ///
 /// Reports arrive nearly in order of time; one that belongs to a bucket that is closed already is
-/// counted in the next.
+/// counted in the next. Only the load counts where it was meant to be sent.
 #[derive(Clone, Debug)]
 pub(super) struct Recorder {
     bucket: Span,
@@ -59,6 +59,15 @@ impl Recorder {
             self.roll();
         }
         &mut self.current
+    }
+
+    /// Messages that were meant to be sent at `intended`, which may be long ago: a producer that was
+    /// cut off catches up when it is back, and the load is no burst for that.
+    pub(super) fn attempted(&mut self, at: Time, intended: Time, messages: u64) {
+        self.at(at);
+        let index = usize::try_from(intended.as_nanos() / self.bucket.as_nanos());
+        let closed = index.ok().and_then(|index| self.closed.get_mut(index));
+        closed.unwrap_or(&mut self.current).attempted += messages;
     }
 
     fn roll(&mut self) {
@@ -136,20 +145,23 @@ mod tests {
         let second = Span::from_secs(1);
         let at = |millis| Time::ZERO + Span::from_millis(millis);
         let mut recorder = Recorder::new(second);
-        recorder.at(at(500)).attempted += 1;
+        recorder.attempted(at(500), at(500), 1);
         recorder.backlog_changed(at(600), 3);
         recorder.acked(at(900), Span::from_micros(700));
         recorder.acked(at(910), Span::from_micros(900));
         recorder.acked(at(920), Span::from_micros(10_000));
         recorder.at(at(2_100)).acked += 1;
         recorder.at(at(1_999)).acked += 1;
+        recorder.attempted(at(2_200), at(1_000), 5);
+        recorder.attempted(at(2_200), at(2_000), 7);
         let timeline = recorder.finish(at(3_500), &[(at(500), 2)]);
         assert_eq!(timeline.buckets.len(), 4);
         let first = timeline.buckets[0];
         assert_eq!((first.attempted, first.backlog, first.lost), (1, 3, 2));
         assert!(first.ack_p50_us.abs_diff(900) <= 9, "{}", first.ack_p50_us);
         assert_eq!(first.ack_max_us, 10_000);
-        assert_eq!(timeline.buckets[1], Bucket { backlog: 3, ..Bucket::default() });
-        assert_eq!(timeline.buckets[2].acked, 2);
+        let late = Bucket { attempted: 5, backlog: 3, ..Bucket::default() };
+        assert_eq!(timeline.buckets[1], late, "the load counts where it was meant to be sent");
+        assert_eq!((timeline.buckets[2].acked, timeline.buckets[2].attempted), (2, 7));
     }
 }

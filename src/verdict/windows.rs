@@ -15,7 +15,9 @@
 //! never read, and some consumer wants messages and has room. Its success is a delivery. Where
 //! nothing is pending for longer than the gap, the window ends when the pendency did: a consumer
 //! without room asks for nothing. A shorter interruption does not end it, but is not counted when
-//! its length is compared with the gap.
+//! its length is compared with the gap. A consumer that has lost its connection still wants
+//! messages as long as its application has room: its machine must not report otherwise, or the
+//! outage would count as a time in which nobody asks.
 
 use crate::engine::{Span, Time};
 

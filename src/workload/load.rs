@@ -1,6 +1,6 @@
 //! The keys that the producers and consumers of every family have, and what they amount to.
 
-use super::{Arrivals, MOST_BYTES, Pacer, Profile, Sizes, Step};
+use super::{Arrivals, MOST_BYTES, MOST_MESSAGES, Pacer, Profile, Sizes, Step};
 use crate::engine::{Distribution, Span, Time};
 use crate::scenario::{
     Diagnostics, KeySpec, Kind, Located, Preset, Rate, Tagged, Unit, Value, Values, Variant,
@@ -51,9 +51,10 @@ pub const PRODUCER_KEYS: &[KeySpec] = &[
     ),
     KeySpec::new(
         "count",
-        Kind::Integer { min: 1, max: u64::MAX },
+        Kind::Integer { min: 1, max: MOST_MESSAGES },
         Preset::Absent,
-        "It stops after this many messages; no limit if not written.",
+        "It stops after this many messages; a closed loop at last after 4,294,967,295 if not \
+         written.",
     ),
 ];
 
@@ -160,6 +161,13 @@ pub const CONSUMER_KEYS: &[KeySpec] = &[
     ),
     KeySpec::new("start", Kind::ANY_DURATION, Preset::Is("0s"), "When it begins to receive."),
     KeySpec::new(
+        "stop",
+        Kind::POSITIVE_DURATION,
+        Preset::Absent,
+        "When it stops asking for more; what it has in hand it still finishes. Never if not \
+         written.",
+    ),
+    KeySpec::new(
         "processing-time",
         Kind::DURATIONS,
         Preset::Is("0s"),
@@ -246,13 +254,15 @@ impl Load {
     pub fn pacer(&self, duration: Span) -> Pacer {
         let start = Time::ZERO + self.start;
         let stop = Time::ZERO + self.stop.map_or(duration, |stop| stop.min(duration));
+        // Messages have 32-bit numbers. Open loops that would need more are refused.
+        let count = Some(self.count.unwrap_or(MOST_MESSAGES));
         match &self.pace {
             Pace::Open(profile) => {
-                let arrivals = Arrivals::new(profile.clone(), start, stop, self.count);
+                let arrivals = Arrivals::new(profile.clone(), start, stop, count);
                 Pacer::open(arrivals, self.catch_up)
             }
             Pace::Closed { in_flight, think } => {
-                Pacer::closed(*in_flight, *think, start, stop, self.count)
+                Pacer::closed(*in_flight, *think, start, stop, count)
             }
         }
     }
@@ -381,6 +391,8 @@ pub struct ConsumerLoad {
     pub connect: Vec<Located<String>>,
     /// When it begins to receive.
     pub start: Span,
+    /// When it stops asking for more; `None` for never.
+    pub stop: Option<Span>,
     /// How long its application works on a message, in ns.
     pub processing: Distribution,
 }
@@ -394,6 +406,7 @@ impl ConsumerLoad {
             from: Located { value: values.text("from").to_owned(), place: values.span("from") },
             connect: values.names("connect").to_vec(),
             start: values.duration("start"),
+            stop: values.get_duration("stop"),
             processing: values.distribution("processing-time"),
         }
     }

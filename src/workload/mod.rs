@@ -9,8 +9,10 @@ mod arrivals;
 mod load;
 mod pacing;
 mod sizes;
+mod volume;
 
 pub use arrivals::{Arrivals, Profile, Step};
 pub use load::{CONSUMER_KEYS, ConsumerLoad, Load, PRODUCER_KEYS, Pace};
 pub use pacing::{Pacer, Turn};
 pub use sizes::{MOST_BYTES, Sizes};
+pub use volume::{MOST_MEMORY, MOST_MESSAGES, Volume, check_volume};

@@ -7,6 +7,7 @@ use super::disk::DiskError;
 use super::event::Event;
 use super::machine::{ConnId, FileId, Lane, Port, TimerId};
 use super::network::{BOUND, Cargo};
+use super::node::Owed;
 use super::simulation::{Deferred, Note, Syncing, World};
 
 /// Effects that lie no further than this in the future are done at once: they take their place in
@@ -147,7 +148,7 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         }
     }
 
-    /// Gives this lane an input once its mailbox is empty (Erlang's `after 0`): what waits already, or
+    /// Gives this lane an input once its mailbox is empty (as `after 0` of a `receive`): what waits already, or
     /// arrives before the lane is free, goes first. At most one is pending a lane; the last counts.
     pub fn when_idle(&mut self, body: M) {
         self.world.nodes[self.node as usize].lanes.slot(self.slot).idle = Some(body);
@@ -186,11 +187,31 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         conn
     }
 
-    /// Gives this side's events of a connection to a lane from now on.
+    /// Gives this side's events of a connection to a lane from now on, those included that wait for
+    /// this lane already: they came while it was busy or the node paused.
     pub fn bind(&mut self, conn: ConnId, lane: Lane) {
         if let Some(index) = self.world.net.living(self.node, conn) {
             self.world.net.sides[index].lane = lane;
         }
+        if lane == self.lane {
+            return;
+        }
+        let node = &mut self.world.nodes[self.node as usize];
+        for owed in &mut node.owed {
+            if let Owed::Input { lane: to, input } = owed
+                && *to == self.lane
+                && input.conn() == Some(conn)
+            {
+                *to = lane;
+            }
+        }
+        let Some(slot) = node.lanes.find(lane) else { return };
+        let mailbox = &mut node.lanes.slot(self.slot).mailbox;
+        let (moved, kept) =
+            std::mem::take(mailbox).into_iter().partition(|input| input.conn() == Some(conn));
+        *mailbox = kept;
+        node.lanes.slot(slot).mailbox.append(&mut { moved });
+        self.world.wake_later(self.node, slot);
     }
 
     /// Sends to the lane to which the far side bound the connection. `bytes` includes what framing

@@ -289,3 +289,91 @@ fn transfer(bytes: u64, bandwidth: u64, slowness: u64) -> Span {
     let nanos = u128::from(bytes) * 1_000_000_000 * u128::from(slowness) / u128::from(bandwidth);
     Span::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Distribution;
+
+    const FILE: FileId = FileId(3);
+
+    fn disk() -> Disk {
+        let spec = DiskSpec {
+            fsync: Distribution::Constant(1_000_000),
+            bandwidth: 1_000_000,
+            capacity: 10_000,
+            write_back_age: Span::from_secs(30),
+        };
+        Disk::new(spec, Stream::new(1, "disk n1"))
+    }
+
+    fn at(millis: u64) -> Time {
+        Time::ZERO + Span::from_millis(millis)
+    }
+
+    #[test]
+    fn queued_fsyncs_transfer_each_byte_once_and_wait_for_each_other() {
+        let mut disk = disk();
+        disk.write(FILE, 2_000, at(0)).unwrap();
+        let first = disk.fsync(FILE, at(0), at(0));
+        disk.write(FILE, 1_000, at(1)).unwrap();
+        let second = disk.fsync(FILE, at(1), at(1));
+        assert_eq!((first.done, second.done), (at(3), at(5)));
+        disk.complete(first);
+        disk.lose_power(at(4));
+        assert_eq!(disk.length(FILE), 2_000);
+        // What was queued before the power was lost completes nothing after it.
+        disk.write(FILE, 1_000, at(4)).unwrap();
+        disk.complete(second);
+        disk.lose_power(at(6));
+        assert_eq!(disk.length(FILE), 2_000);
+    }
+
+    #[test]
+    fn an_fsync_covers_nothing_that_was_cut_off_and_written_anew() {
+        let mut disk = disk();
+        disk.write(FILE, 2_000, at(0)).unwrap();
+        let sync = disk.fsync(FILE, at(0), at(0));
+        disk.truncate(FILE, 500);
+        disk.write(FILE, 1_500, at(1)).unwrap();
+        disk.complete(sync);
+        disk.lose_power(at(5));
+        assert_eq!(disk.length(FILE), 500);
+    }
+
+    #[test]
+    fn space_is_counted_and_comes_back() {
+        let mut disk = disk();
+        disk.write(FILE, 9_000, at(0)).unwrap();
+        assert_eq!(disk.write(FileId(0), 1_001, at(0)), Err(DiskError::Full));
+        disk.truncate(FILE, 4_000);
+        assert_eq!(disk.free(), 6_000);
+        disk.fill(true);
+        assert_eq!(disk.free(), 0);
+        assert_eq!(disk.write(FILE, 0, at(0)), Err(DiskError::Full));
+        disk.fill(false);
+        disk.lose_power(at(1));
+        assert_eq!((disk.free(), disk.length(FILE)), (10_000, 0));
+    }
+
+    #[test]
+    fn write_back_takes_the_time_of_the_disk_from_when_it_was_due() {
+        let mut disk = disk();
+        disk.write(FILE, 5_000, at(0)).unwrap();
+        // Due at 30 s, 5 ms of transfer; an fsync at 30.002 s waits for it.
+        let sync = disk.fsync(FILE, at(30_002), at(30_002));
+        assert_eq!(sync.done, at(30_006));
+    }
+
+    #[test]
+    fn slowness_multiplies_and_is_taken_back() {
+        let mut disk = disk();
+        disk.slow_down(2);
+        disk.slow_down(5);
+        assert_eq!(disk.fsync(FILE, at(0), at(0)).done, at(10));
+        disk.speed_up(5);
+        assert_eq!(disk.fsync(FILE, at(20), at(20)).done, at(22));
+        disk.speed_up(2);
+        assert_eq!(disk.fsync(FILE, at(30), at(30)).done, at(31));
+    }
+}

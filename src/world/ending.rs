@@ -3,7 +3,7 @@
 use crate::engine::{Span, Time};
 use crate::observe::{NodeState, Observer};
 
-use super::machine::{Cluster, Machine, Signal};
+use super::machine::{Cluster, Signal};
 use super::simulation::{Runaway, Simulation};
 
 /// How a run ended.
@@ -33,16 +33,14 @@ const LOOK: Span = Span::from_millis(100);
 const QUIET: Span = Span::from_secs(2);
 
 impl<C: Cluster, O: Observer> Simulation<C, O> {
-    /// Runs to the end.
+    /// Runs to the end. A run whose duration reaches to [`Time::MAX`] ends, not quiet, when nothing
+    /// is left to happen.
     ///
     /// # Errors
     /// [`Runaway`] if a limit was passed.
     pub fn run(&mut self) -> Result<Ending, Runaway> {
-        loop {
-            if let Some(ending) = self.run_until(Time::MAX)? {
-                return Ok(ending);
-            }
-        }
+        let ending = self.run_until(Time::MAX)?;
+        Ok(ending.unwrap_or(Ending { at: self.now(), quiet: false }))
     }
 
     /// Runs until just before `time`; returns how the run ended if it ended before. Everything that
@@ -102,7 +100,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
     fn is_quiet(&self) -> bool {
         self.now().since(self.world.told_at) >= QUIET
             && self.world.nodes.iter().all(|node| node.state == NodeState::Up)
-            && self.machines.iter().all(Machine::is_settled)
+            && C::is_settled(&self.machines)
             && !self.world.is_stalled()
     }
 }

@@ -45,6 +45,12 @@ pub trait Cluster: Clone {
     /// The nodes that `query` means at this moment, in order of preference; none if there are none.
     fn resolve(machines: &[Self::Machine], query: &RoleQuery, world: &WorldView<'_>)
     -> Vec<NodeId>;
+
+    /// Nothing outstanding anywhere: for the quiet end of a run. A family overrides it if only all
+    /// machines together tell whether one of them waits for something that may still come.
+    fn is_settled(machines: &[Self::Machine]) -> bool {
+        machines.iter().all(Machine::is_settled)
+    }
 }
 
 /// The message type of a cluster.
@@ -118,6 +124,22 @@ pub enum Input<M> {
     },
 }
 
+impl<M> Input<M> {
+    /// The connection that it is about.
+    #[must_use]
+    pub fn conn(&self) -> Option<ConnId> {
+        match self {
+            Input::Accepted { conn, .. }
+            | Input::Connected { conn }
+            | Input::Failed { conn, .. }
+            | Input::Closed { conn, .. }
+            | Input::Writable { conn }
+            | Input::Message { conn, .. } => Some(*conn),
+            Input::Boot(_) | Input::Signal(_) | Input::Local { .. } => None,
+        }
+    }
+}
+
 /// The start of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Boot {
@@ -172,7 +194,7 @@ pub enum Closing {
     TimedOut,
 }
 
-/// A serial execution context within a node: an Erlang process, a request thread. It handles one
+/// A serial execution context within a node: an actor, a request thread. It handles one
 /// input at a time; others wait in its mailbox.
 ///
 /// Numbered upwards over all incarnations of a node and never reused, except [`Lane::MAIN`].

@@ -494,7 +494,6 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let now = self.now();
         let n = &mut self.world.nodes[node as usize];
         let wakes = n.resume(now);
-        let mut owed = std::mem::take(&mut n.owed);
         let state = n.state;
         for (lane, at, epoch) in wakes {
             self.world.kernel.schedule(at, Event::Wake { node, lane: lane.0, epoch });
@@ -509,11 +508,13 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             self.world.wake_later(node, 0);
         }
         let incarnation = self.world.nodes[node as usize].incarnation;
-        while let Some(owed) = owed.pop_front() {
-            let n = &self.world.nodes[node as usize];
+        loop {
+            let n = &mut self.world.nodes[node as usize];
             if !n.alive || n.incarnation != incarnation {
                 return;
             }
+            // What waits may still be bound to another lane.
+            let Some(owed) = n.owed.pop_front() else { return };
             match owed {
                 Owed::Input { lane, input } => self.deliver(Arrival { node, lane, input }),
                 Owed::Unblock { lane, done } => self.unblock(node, lane, done),

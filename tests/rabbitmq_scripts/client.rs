@@ -1,7 +1,7 @@
 //! A client that does what a script says, when it says so, and tells the observer what it hears.
 
 use mqsim::brokers::rabbitmq::broker::AMQP;
-use mqsim::brokers::rabbitmq::broker::channel::HANDSHAKE_STEPS;
+use mqsim::brokers::rabbitmq::client::PRODUCER_STEPS;
 use mqsim::brokers::rabbitmq::message::{
     ExchangeId, Message, Properties, PublishSeq, QueueId, RoutingKey,
 };
@@ -136,7 +136,8 @@ impl Client {
     fn handshake<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, step: u8) {
         let Some(conn) = self.conn else { return };
         let heartbeat_ms = (self.heartbeat.as_nanos() / 1_000_000) as u32;
-        ctx.send(conn, Message::Handshake { step, heartbeat_ms }, 100);
+        let last = step + 1 == PRODUCER_STEPS;
+        ctx.send(conn, Message::Handshake { step, last, heartbeat_ms }, 100);
     }
 
     fn act<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, action: Action) {
@@ -180,7 +181,7 @@ impl Client {
 
     fn hear<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, message: Message) {
         match message {
-            Message::HandshakeOk { step } if step + 1 < HANDSHAKE_STEPS => {
+            Message::HandshakeOk { step } if step + 1 < PRODUCER_STEPS => {
                 self.handshake(ctx, step + 1);
             }
             Message::HandshakeOk { .. } => {

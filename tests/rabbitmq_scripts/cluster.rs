@@ -95,7 +95,8 @@ fn costs() -> Costs {
         channel_confirm: none,
         channel_deliver: none,
         channel_ack: none,
-        channel_open: none,
+        handshake_step: none,
+        port_lookup: millis(0),
         queue_publish: none,
         queue_persist: none,
         queue_deliver: none,
@@ -109,6 +110,7 @@ fn costs() -> Costs {
         mnesia_transaction: millis(10),
         node_down_clean_up: millis(20),
         queue_shutdown: millis(50),
+        leader_serves_on: millis(0),
     }
 }
 

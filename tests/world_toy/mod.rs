@@ -369,7 +369,8 @@ impl Observer for Diary {
     fn fault(&mut self, at: Time, fault: FaultId, phase: FaultPhase, targets: &[NodeId]) {
         let nodes: Vec<String> = targets.iter().map(|node| format!("n{}", node.0 + 1)).collect();
         let (at, nodes) = (at.as_millis(), nodes.join(","));
-        self.0.push(format!("{at} ms fault {} {phase:?} {nodes}", fault.0));
+        let line = format!("{at} ms fault {} {phase:?} {nodes}", fault.0);
+        self.0.push(line.trim_end().to_owned());
     }
 }
 

@@ -243,7 +243,7 @@ const PUBLISH_KEYS: &[KeySpec] = &[
     ),
     KeySpec::new(
         "send-timeout",
-        Kind::POSITIVE_DURATION,
+        Kind::Duration { min: crate::engine::Span::from_millis(1), max: crate::scenario::LONGEST },
         Preset::Absent,
         "A message without an answer for this long counts as unknown; never if not written.",
     ),

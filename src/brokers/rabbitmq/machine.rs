@@ -84,4 +84,43 @@ impl Cluster for RabbitCluster {
             _ => Vec::new(),
         }
     }
+
+    /// All brokers know of each other as they are now, and nobody waits for anything that comes by
+    /// itself. A consumer asks for its queue for ever, also if that was not durable and went away
+    /// with its node, or if a table that a partition has split off lacks it. Nor does anybody answer
+    /// for a queue whose leader is dead and that nobody may take over: a mirrored queue that is not
+    /// durable is not recovered, and with `ha-promote-on-failure = when-synced` its mirrors wait
+    /// (rabbitmq-server#2045).
+    fn is_settled(machines: &[RabbitMachine]) -> bool {
+        let broker = |node: NodeId| match &machines[node.index()] {
+            RabbitMachine::Broker(broker) => Some(&**broker),
+            _ => None,
+        };
+        let brokers =
+            || (0..machines.len() as u32).map(NodeId).filter_map(|n| Some((n, broker(n)?)));
+        let acquainted = brokers().all(|(me, broker)| {
+            let others = brokers().filter(|(other, _)| *other != me);
+            others.into_iter().all(|(id, other)| broker.sees(id) == Some(other.incarnation()))
+        });
+        let gone = |node: NodeId, queue: QueueId| {
+            broker(node).is_none_or(|broker| broker.tables().queue(queue).is_none())
+        };
+        let leaderless = |node: NodeId, queue: QueueId| {
+            let record = broker(node).and_then(|broker| broker.tables().queue(queue));
+            let leader = record.map(|record| record.leader);
+            leader.is_some_and(|pid| broker(pid.node).is_none_or(|broker| !broker.has(pid.lane)))
+        };
+        acquainted
+            && machines.iter().enumerate().all(|(index, machine)| match machine {
+                RabbitMachine::Broker(broker) => {
+                    broker.is_settled_but_for(|queue| leaderless(NodeId(index as u32), queue))
+                }
+                RabbitMachine::Producer(producer) => {
+                    let owed = |node: NodeId| broker(node).is_some_and(Broker::owes);
+                    producer.is_settled() || producer.waits_for().is_some_and(owed)
+                }
+                RabbitMachine::Consumer(consumer) => consumer
+                    .is_settled_but_for(|node, queue| gone(node, queue) || leaderless(node, queue)),
+            })
+    }
 }

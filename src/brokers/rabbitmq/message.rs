@@ -4,7 +4,7 @@ use crate::observe::{MessageRange, NodeId};
 use crate::world::{ConnId, Lane};
 
 use super::broker::gm::{Activity, CatchUp, Instruction};
-use super::broker::mnesia::{Snapshot, TableOp};
+use super::broker::mnesia::{TableOp, Tables};
 use super::broker::sync::SyncBatch;
 
 /// A queue of the scenario, by its order there.
@@ -73,7 +73,7 @@ pub type DeliveryTag = u64;
 pub enum Message {
     // ---- AMQP, client to server
     /// One step of opening a connection and a channel.
-    Handshake { step: u8, heartbeat_ms: u32 },
+    Handshake { step: u8, last: bool, heartbeat_ms: u32 },
     /// `basic.publish`.
     BasicPublish {
         exchange: ExchangeId,
@@ -159,14 +159,14 @@ pub enum Message {
     GmDeliver { instruction: Instruction },
     /// A ring member tells its own replica of a member's death, in ring order.
     GmDeath { dead: Pid },
-    /// A ring member has joined and tells its own replica.
-    GmJoined,
     /// The 100 ms that a ring member waits before it records a neighbour's death are over.
     GmGraceOver { dead: Pid },
     /// A neighbour's death is recorded.
     GmDeathRecorded { dead: Pid },
     /// The ring changed: look at your neighbours.
     GmView,
+    /// A new mirror's ring member has taken over its left neighbour's state.
+    GmJoined,
     /// A mirror asks the leader for its depth, after joining.
     RequestDepth { mirror: Pid },
     /// Synchronise the mirrors that need it.
@@ -189,10 +189,10 @@ pub enum Message {
     Terminate,
 
     // ---- Mnesia and the node monitor
-    /// A transaction's first phase.
-    MnesiaPrepare { from: NodeId, transaction: u32 },
-    /// The vote on it.
-    MnesiaVote { from: NodeId, transaction: u32 },
+    /// A transaction's first phase. If a node joins by it, it is told of every change from now on.
+    MnesiaPrepare { from: NodeId, transaction: u32, joins: Option<(NodeId, u32)> },
+    /// The vote on it; against it votes who does not see the node that joins.
+    MnesiaVote { from: NodeId, transaction: u32, agrees: bool },
     /// A transaction's outcome: change the tables.
     MnesiaCommit { op: Box<TableOp> },
     /// A booting node asks for the state of a peer.
@@ -201,10 +201,18 @@ pub enum Message {
     MnesiaStatus { from: NodeId, running: bool, waiting: bool },
     /// A booting node asks a running peer for its tables.
     MnesiaFetch { from: NodeId },
-    /// The tables.
-    MnesiaTables(Box<Snapshot>),
-    /// `node` has been given the tables: it is a member from now on, and will run in a moment.
-    NodeJoining { node: NodeId },
+    /// The tables, and the nodes whose Mnesia is one with them.
+    MnesiaTables { tables: Box<Tables>, running: Vec<NodeId> },
+    /// `reporter` has lost that start of a node: does the receiver still see it?
+    CheckPartialPartition { reporter: NodeId, lost: NodeId, incarnation: u32 },
+    /// Does RabbitMQ run? The answer goes to `proxy`.
+    AskRunning { proxy: NodeId, reporter: NodeId },
+    /// It does.
+    StillRunning { reporter: NodeId },
+    /// A node that the receiver has lost still talks to `proxy`.
+    PartialPartition { proxy: NodeId },
+    /// The sender cuts itself off.
+    PartialPartitionDisconnect { from: NodeId },
     /// A node has joined: `from` now runs RabbitMQ on these tables.
     NodeRunning { from: NodeId },
 
@@ -217,6 +225,12 @@ pub enum Message {
     SyncTimer,
     /// Check heartbeats, or tick the distribution.
     Tick,
+    /// A step of a client's handshake is through.
+    HandshakeStep { step: u8 },
+    /// The port mapper of another member has answered.
+    PortKnown { node: NodeId },
+    /// The leader's node stops, and the leader handles nothing any more.
+    Quiesce { queue: QueueId },
     /// Boot continues.
     BootStep,
     /// Look for members that are down, once a second.
@@ -235,6 +249,8 @@ pub enum Message {
     EndReplica { queue: QueueId },
     /// A client's pace: the next message is due.
     ClientTimer,
+    /// A consumer cancels: it wants no more.
+    ConsumerStop,
     /// A client tries the next node.
     Reconnect,
     /// A client's attempt to connect has taken too long.

@@ -6,11 +6,11 @@ use regex_lite::Regex;
 use crate::engine::{Limits, Span};
 use crate::observe::{NodeId, NodeKind};
 use crate::scenario::{Diagnostics, Located, Place, Scenario, Values, suggest};
-use crate::workload::{ConsumerLoad, Load};
+use crate::workload::{ConsumerLoad, Load, Volume, check_volume};
 use crate::world::fault::{self, Vocabulary};
 use crate::world::{ClusterPlan, Topology};
 
-use super::client::LinkConfig;
+use super::client::{CONSUMER_STEPS, LinkConfig, PRODUCER_STEPS};
 use super::config::{Costs, Mirroring, Queue};
 use super::message::{ExchangeId, Properties, QueueId, RoutingKey};
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
@@ -98,6 +98,15 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
             .max_events
             .map_or(Limits::default(), |max_events| Limits { max_events, ..Limits::default() }),
     };
+    if planner.wrong.is_empty() {
+        let volumes: Vec<Volume<'_>> = scenario
+            .many("producer")
+            .iter()
+            .zip(&spec.producers)
+            .map(|(values, producer)| spec.volume(values, producer))
+            .collect();
+        planner.wrong.keep(check_volume(&volumes, spec.duration));
+    }
     if planner.wrong.is_empty() {
         for (name, kind) in spec.clients() {
             cluster.add_client(&name, kind);
@@ -229,7 +238,10 @@ impl<'a> Planner<'a> {
             let found = self.exchanges.iter().position(|other| other.name == exchange);
             if found.is_none() {
                 let names: Vec<&str> = self.exchanges.iter().map(|other| other.name).collect();
-                let help = suggest(exchange, &names, "the exchanges");
+                let help = match names.is_empty() {
+                    true => format!("add [[exchange]] with name = \"{exchange}\""),
+                    false => suggest(exchange, &names, "the exchanges"),
+                };
                 let message = format!("there is no exchange `{exchange}`");
                 self.wrong.push(values.span("exchange"), message, help);
             }
@@ -254,7 +266,7 @@ impl<'a> Planner<'a> {
         let mut producers = Vec::new();
         for values in self.scenario.many("producer") {
             let Some(load) = self.wrong.keep(Load::from_values(values)) else { continue };
-            let link = self.link(values, &load.connect);
+            let link = self.link(values, &load.connect, PRODUCER_STEPS);
             let (exchange, key) = self.address(values, &load.to);
             let confirms = values.table("confirms");
             let confirm = confirms.is_some() || values.get_flag("confirms") == Some(true);
@@ -322,8 +334,13 @@ impl<'a> Planner<'a> {
         let mut consumers = Vec::new();
         for values in self.scenario.many("consumer") {
             let load = ConsumerLoad::from_values(values);
-            let link = self.link(values, &load.connect);
+            let link = self.link(values, &load.connect, CONSUMER_STEPS);
             let queue = self.queue(&load.from.value, load.from.place);
+            if load.stop.is_some_and(|stop| stop <= load.start) {
+                let help = "make `stop` later than `start`";
+                let message = "the consumer would stop before it starts";
+                self.wrong.push(values.span("stop"), message, help);
+            }
             let no_ack = values.choice("ack") == "automatic";
             if no_ack && values.is_set("prefetch") {
                 self.wrong.push(
@@ -341,12 +358,13 @@ impl<'a> Planner<'a> {
                 processing: load.processing,
                 resubscribe_delay: values.duration("resubscribe-delay"),
                 start: load.start,
+                stop: load.stop,
             });
         }
         consumers
     }
 
-    fn link(&mut self, values: &Values, connect: &[Located<String>]) -> LinkConfig {
+    fn link(&mut self, values: &Values, connect: &[Located<String>], steps: u8) -> LinkConfig {
         let all = (0..self.nodes.len() as u32).map(NodeId).collect();
         let nodes: Vec<NodeId> =
             connect.iter().map(|name| self.node(&name.value, name.place)).collect();
@@ -354,6 +372,7 @@ impl<'a> Planner<'a> {
             nodes: if nodes.is_empty() { all } else { nodes },
             reconnect_delay: values.duration("reconnect-delay").max(Span::from_micros(1)),
             heartbeat: values.duration("heartbeat"),
+            steps,
             connect_timeout: values.duration("connection-timeout"),
         }
     }
@@ -366,13 +385,14 @@ impl<'a> Planner<'a> {
         let sections = self.scenario.many("producer").iter().chain(self.scenario.many("consumer"));
         for name in named {
             if taken.contains(name) {
-                let twin = sections.clone().filter(|values| values.text("name") == name).last();
+                let twin = sections.clone().rfind(|values| values.text("name") == name);
                 let place = twin.map_or(Place::START, |values| values.span("name"));
                 let message = format!("the name `{name}` is taken already");
                 self.wrong.push(
                     place,
                     message,
-                    "nodes, producers and consumers need different names",
+                    "nodes, producers and consumers need different names; what begins with \
+                     auditor. may be one of mqsim's own",
                 );
             }
             taken.push(name.clone());
@@ -398,6 +418,25 @@ impl<'a> Planner<'a> {
 }
 
 impl Spec {
+    /// What a producer may come to, with the copies that mirrors have.
+    fn volume<'a>(&'a self, values: &'a Values, producer: &'a ProducerSpec) -> Volume<'a> {
+        let direct = [QueueId(producer.key.0)];
+        let queues: &[QueueId] = match producer.exchange {
+            ExchangeId::DEFAULT => &direct,
+            ExchangeId(exchange) => &self.routes[exchange as usize - 1][producer.key.0 as usize],
+        };
+        let copies = |queue: &QueueId| match self.queues[queue.0 as usize].mirroring {
+            Some(_) => u64::from(self.brokers),
+            None => 1,
+        };
+        Volume {
+            values,
+            load: &producer.load,
+            lines: queues.len() as u64,
+            copies: queues.iter().map(copies).sum(),
+        }
+    }
+
     /// The clients' hosts in order: producers, consumers, auditors.
     fn clients(&self) -> Vec<(String, NodeKind)> {
         let producers = self.producers.iter().map(|p| (p.load.name.clone(), NodeKind::Producer));

@@ -12,7 +12,9 @@ use crate::world::{Lane, PlannedFault, Setup, Topology};
 
 use super::broker::Broker;
 use super::broker::mnesia::{Member, QueueRecord, Tables};
-use super::client::{Consumer, ConsumerConfig, LinkConfig, Producer, ProducerConfig};
+use super::client::{
+    CONSUMER_STEPS, Consumer, ConsumerConfig, LinkConfig, Producer, ProducerConfig,
+};
 use super::config::{Config, Costs, Queue};
 use super::machine::RabbitMachine;
 use super::message::{ExchangeId, Pid, Properties, QueueId, RoutingKey};
@@ -60,6 +62,8 @@ pub struct ConsumerSpec {
     pub resubscribe_delay: Span,
     /// When it starts.
     pub start: Span,
+    /// When it cancels its consumer.
+    pub stop: Option<Span>,
 }
 
 /// A scenario of this family, resolved.
@@ -236,6 +240,7 @@ impl Spec {
                 processing: consumer.processing.clone(),
                 resubscribe_delay: consumer.resubscribe_delay,
                 start: Some(consumer.start),
+                stop: consumer.stop,
                 cost: self.costs.client,
             };
             machines.push(RabbitMachine::Consumer(Box::new(Consumer::new(config))));
@@ -292,6 +297,7 @@ impl Spec {
                 nodes: std::iter::once(home).chain(others).collect(),
                 reconnect_delay: Span::from_millis(100),
                 heartbeat: Span::from_secs(10),
+                steps: CONSUMER_STEPS,
                 connect_timeout: Span::from_secs(5),
             },
             queues: vec![queue],
@@ -300,6 +306,7 @@ impl Spec {
             processing: Distribution::Constant(0),
             resubscribe_delay: Span::from_millis(100),
             start: None,
+            stop: None,
             cost: self.costs.client,
         }
     }

@@ -206,6 +206,8 @@ words! {
         CONSUMER_CANCELLED = 13,
         /// A booting node waits for its peers' tables.
         WAITING_FOR_TABLES = 14,
+        /// A node cuts itself off from one that sees a node which it has lost.
+        PARTIAL_PARTITION = 15,
     }
 }
 
@@ -241,6 +243,11 @@ pub const EVENTS: &[EventWord] = &[
         name: "waiting-for-tables",
         meaning: "Waiting for Mnesia tables of a running peer",
     },
+    EventWord {
+        name: "partial-partition",
+        meaning: "Partial partition detected: SUBJECT still sees a node that NODE has lost; \
+                  disconnecting from it",
+    },
 ];
 
 /// The normal end of a copy.
@@ -261,16 +268,16 @@ pub const SELECTORS: &[SelectorSpec] = &[
     SelectorSpec {
         name: "leader",
         arguments: &[Argument::Destination],
-        meaning: "the node whose process leads the queue",
+        meaning: "The node whose process leads the queue.",
     },
     SelectorSpec {
         name: "home",
         arguments: &[Argument::Destination],
-        meaning: "the home node of the queue: the same as its leader",
+        meaning: "The home node of the queue: the same as its leader.",
     },
     SelectorSpec {
         name: "mirror",
         arguments: &[Argument::Destination, Argument::Number],
-        meaning: "the node of the queue's mirror, counted from the oldest, which is 1",
+        meaning: "The node of the queue's mirror, counted from the oldest, which is 1.",
     },
 ];

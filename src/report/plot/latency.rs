@@ -14,6 +14,8 @@ type Result<T> = std::result::Result<T, PlotError>;
 const WIDTH: i32 = 1000;
 const LEFT: i32 = 190;
 const RIGHT: i32 = 60;
+/// Right of the header and the table beneath, whose last column is centred under the last tick.
+const MARGIN: i32 = 35;
 const TOP: i32 = 84;
 const BOTTOM: i32 = 484;
 /// Height of a line of the table beneath.
@@ -79,7 +81,9 @@ pub fn latency_svg(report: &Report) -> Result<String> {
         let upwards = Log::covering(least, values().max().unwrap_or(1), BOTTOM, TOP);
         grid(canvas, &across, &upwards)?;
         for (i, one) in series.iter().enumerate() {
-            curve(canvas, one, COLORS[i % COLORS.len()], &across, &upwards)?;
+            // The earlier the broader: a curve stays visible beneath one that is the same.
+            let width = 2 * (series.len() - i).min(3) as u32;
+            curve(canvas, one, (COLORS[i % COLORS.len()], width), &across, &upwards)?;
         }
         for (i, one) in series.iter().enumerate() {
             let y = BOTTOM + 52 + LINE * i as i32 + LINE / 2;
@@ -92,15 +96,15 @@ pub fn latency_svg(report: &Report) -> Result<String> {
 fn header(canvas: &mut Canvas<'_>, report: &Report) -> Result<()> {
     let mode = format!("{} {}", report.mode, report.broker_version);
     let mode_look = Type::plain(13, MUTED).ending();
-    canvas.text((WIDTH - RIGHT, 26), &mode, mode_look)?;
+    canvas.text((WIDTH - MARGIN, 26), &mode, mode_look)?;
     let heading = Type::plain(18, INK).bold();
-    let room = WIDTH - RIGHT - canvas.width(&mode, mode_look)? - 40;
+    let room = WIDTH - MARGIN - canvas.width(&mode, mode_look)? - 40;
     let seed = format!(" · seed {} · latency", report.seed);
     let room = room - canvas.width(&seed, heading)?;
     let name = canvas.fitted(&report.scenario, heading, room)? + &seed;
     canvas.text((16, 26), &name, heading)?;
-    let note = "Share of samples (log scale) that were at most so late (log scale); the warm-up \
-                does not count.";
+    let note = "The latency that so many of the samples did not exceed. Both scales are \
+                logarithmic; the warm-up does not count.";
     canvas.text((16, 52), note, Type::plain(13, MUTED))
 }
 
@@ -139,7 +143,7 @@ fn percent(thousandths: u32) -> String {
 fn curve(
     canvas: &mut Canvas<'_>,
     series: &LatencySeries,
-    color: RGBColor,
+    (color, width): (RGBColor, u32),
     across: &Percentiles,
     upwards: &Log,
 ) -> Result<()> {
@@ -148,7 +152,7 @@ fn curve(
         .iter()
         .map(|&(percentile, us)| (across.at(percentile), upwards.at(us)))
         .collect();
-    canvas.path(&points, color, 2)?;
+    canvas.path(&points, color, width)?;
     if points.len() <= 12 {
         for &point in &points {
             canvas.dot(point, color)?;

@@ -9,6 +9,8 @@ use crate::verdict::Verdict;
 pub(super) const INK: RGBColor = RGBColor(0x22, 0x28, 0x2e);
 pub(super) const MUTED: RGBColor = RGBColor(0x68, 0x70, 0x78);
 pub(super) const FRAME: RGBColor = RGBColor(0xb4, 0xbb, 0xc2);
+/// What was asked for, beneath what came of it.
+pub(super) const LOAD: RGBColor = RGBColor(0xb4, 0xbb, 0xc2);
 pub(super) const GRID: RGBColor = RGBColor(0xe6, 0xe9, 0xec);
 pub(super) const PAPER: RGBColor = RGBColor(0xff, 0xff, 0xff);
 pub(super) const SHADE: RGBColor = RGBColor(0xf3, 0xf5, 0xf7);

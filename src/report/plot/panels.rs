@@ -3,8 +3,9 @@
 use plotters::style::RGBColor;
 
 use super::canvas::{Canvas, OPAQUE, PlotError, Type};
-use super::palette::{BLUE, FRAME, GREEN, GRID, INK, MUTED, ORANGE, SKY, VERMILION};
+use super::palette::{BLUE, FRAME, GREEN, GRID, INK, LOAD, MUTED, ORANGE, SKY, VERMILION};
 use super::scale::{Linear, Log, round_step};
+use crate::engine::Span;
 use crate::report::number;
 use crate::verdict::{Bucket, Report};
 
@@ -22,7 +23,7 @@ pub(super) enum Panel {
     Latency,
     /// Waiting in the brokers.
     Backlog,
-    /// Lost, by the time of the attempt.
+    /// Lost, by the time at which it was meant to be sent.
     Lost,
 }
 
@@ -184,10 +185,11 @@ fn throughput(canvas: &mut Canvas<'_>, place: &Place<'_>, bins: &Bins) -> Result
     let greatest = bins.greatest(|b| b.attempted.max(b.acked).max(b.accepted).max(b.delivered));
     let scale = counts(canvas, place, bins.per_second(greatest), 4)?;
     let at = |count| scale.at(bins.per_second(count));
-    let mut legend = vec![(INK, "attempted")];
+    let mut legend = vec![(LOAD, "attempted")];
     let delivered = beneath(curve(bins, |b| at(b.delivered)), place.bottom);
     canvas.polygon(&delivered, GREEN, 30)?;
-    canvas.path(&curve(bins, |b| at(b.attempted)), INK, 1)?;
+    // Broad and pale, so that it is seen beneath what was acknowledged, which is mostly the same.
+    segments(canvas, bins, LOAD, 6, |b| (b.attempted > 0).then(|| at(b.attempted)))?;
     if bins.any(|b| b.acked) || !bins.any(|b| b.accepted) {
         canvas.path(&curve(bins, |b| at(b.acked)), BLUE, 2)?;
         legend.push((BLUE, "acknowledged"));
@@ -259,11 +261,13 @@ fn backlog(canvas: &mut Canvas<'_>, place: &Place<'_>, bins: &Bins) -> Result<()
 
 fn lost(canvas: &mut Canvas<'_>, place: &Place<'_>, bins: &Bins) -> Result<()> {
     let total: u64 = bins.bins.iter().map(|(_, _, b)| b.lost).sum();
+    let span = number::span(Span::from_nanos(bins.span));
+    let unit = format!("lines per {span}, by the time at which they were meant to be sent");
     if total == 0 {
-        title(canvas, place, "Lost", "by time of the attempt", &[])?;
+        title(canvas, place, "Lost", &unit, &[])?;
         return nothing(canvas, place, "nothing was lost");
     }
-    let unit = format!("{} in all, by time of the attempt", number::counted(total, "line"));
+    let unit = format!("{unit}; {} in all", number::grouped(total));
     title(canvas, place, "Lost", &unit, &[])?;
     let scale = counts(canvas, place, bins.greatest(|b| b.lost), 2)?;
     for (from, until, bucket) in bins.bins.iter().filter(|(_, _, b)| b.lost > 0) {

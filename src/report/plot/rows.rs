@@ -7,7 +7,7 @@ use super::palette::{self, Fill, INK, MUTED, SHADE};
 use super::scale::Linear;
 use crate::engine::Time;
 use crate::observe::DestinationId;
-use crate::report::number;
+use crate::report::{met, number};
 use crate::verdict::{Lane, LaneState, Report, WindowKind, node_state_name};
 
 /// Height of a row, and of what is drawn in it.
@@ -218,9 +218,10 @@ const FAULT_TYPE: Type = Type::plain(11, INK);
 /// A fault's words with the nodes that it met: `crash leader(orders) → n1`.
 fn words(report: &Report, span: &crate::verdict::FaultSpan) -> String {
     let name = &report.catalog.faults[span.fault.index()];
-    let nodes: Vec<&str> = span.targets.iter().map(|&id| report.catalog.node(id)).collect();
-    let known = nodes.is_empty() || nodes.iter().all(|node| name.contains(node));
-    if known { name.clone() } else { format!("{name} → {}", nodes.join(", ")) }
+    match met(report, span) {
+        None => name.clone(),
+        Some(nodes) => format!("{name} → {nodes}"),
+    }
 }
 
 /// How high the fault labels are, their heading included; nothing if there was no fault.

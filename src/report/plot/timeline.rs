@@ -46,7 +46,10 @@ pub fn timeline_svg(report: &Report) -> Result<String, PlotError> {
             y += panels::TITLE + panel.height();
         }
         backgrounds(canvas, report, &tops, &time)?;
-        bands(canvas, report, HEADER, y, &time)?;
+        bands(canvas, report, (HEADER, above - GAP), &time)?;
+        for &(panel, top) in &tops {
+            bands(canvas, report, (top, top + panel.height()), &time)?;
+        }
         ticks(canvas, &tops, y, &time)?;
         rows::draw_faults(canvas, &labels, HEADER)?;
         let mut top = HEADER + rows::faults_height(&labels.0);
@@ -151,12 +154,12 @@ fn backgrounds(
     Ok(())
 }
 
-/// A band over everything for each fault, a line for one that is over at once.
+/// A band from top to bottom for each fault, a line for one that is over at once. The titles of the
+/// panels are left out: an edge would cross their words.
 fn bands(
     canvas: &mut Canvas<'_>,
     report: &Report,
-    top: i32,
-    bottom: i32,
+    (top, bottom): (i32, i32),
     time: &Linear,
 ) -> Result<(), PlotError> {
     // Many edges side by side would look like data.

@@ -8,7 +8,7 @@ pub(super) struct Timeline;
 
 const COLUMNS: &[Column] = &[
     column("start_ms", "milliseconds", "When the bucket begins; it ends where the next begins."),
-    column("attempted", "messages", "Messages that the workload wanted sent."),
+    column("attempted", "messages", "Messages that were **meant to be sent** in this bucket."),
     column("acked", "messages", "Messages acknowledged."),
     column("accepted", "messages", "Messages whose send succeeded with no answer asked for."),
     column("returned", "messages", "Messages that came back as unroutable."),
@@ -24,7 +24,7 @@ const COLUMNS: &[Column] = &[
     column(
         "lost",
         "lines",
-        "Lost lines whose message was **attempted** in this bucket, whenever they were lost.",
+        "Lost lines whose message was **meant to be sent** in this bucket, whenever they were lost.",
     ),
     column(
         "backlog",

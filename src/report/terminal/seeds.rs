@@ -64,7 +64,10 @@ fn line(out: &mut Page, report: &Report) {
     let mark = toned(out.color, tone, mark);
     let lost = format!("{} lost", number::counted(s.success_lost, "line"));
     let available = s.write_availability.map_or("-".to_owned(), number::percent);
-    let gap = s.write_longest_ms.map_or("-".to_owned(), |ms| number::latency(ms * 1_000));
+    let gap = s.write_longest_ms.map_or("-".to_owned(), |ms| match ms {
+        0 => "none".to_owned(),
+        ms => number::latency(ms * 1_000),
+    });
     let text =
         format!("seed {:<20} {lost:<18} writes {available:>9}, longest gap {gap:>8}", report.seed);
     out.line(&format!("  {mark} {}", cut(&text, COLUMNS - 4)));

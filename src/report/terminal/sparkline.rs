@@ -2,7 +2,7 @@
 
 use super::{COLUMNS, Page};
 use crate::engine::Time;
-use crate::report::number;
+use crate::report::{met, number};
 use crate::verdict::Report;
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -73,12 +73,10 @@ fn faults(out: &mut Page, report: &Report, width: usize) {
     }
     for (fault, letter) in shown().take(8) {
         let name = &report.catalog.faults[fault.fault.index()];
-        let nodes: Vec<&str> = fault.targets.iter().map(|&id| report.catalog.node(id)).collect();
         let until =
             fault.ended.map_or(String::new(), |end| format!(" to {}", number::instant(end)));
         let when = format!("{}{until}", number::instant(fault.begun));
-        let on =
-            if nodes.is_empty() { String::new() } else { format!(" (on {})", nodes.join(", ")) };
+        let on = met(report, fault).map_or(String::new(), |nodes| format!(" (on {nodes})"));
         out.wrapped(&format!("{INDENT}{letter}  "), &format!("{when}: {name}{on}"));
     }
     let all = report.faults.len();

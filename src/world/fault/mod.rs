@@ -2,7 +2,7 @@
 //!
 //! The schedule is a plain list of [`PlannedFault`]s, made before the run from the `[[fault]]`
 //! sections. A fault begins at its `at`: its target is resolved then, what it did is remembered as an
-//! [`Undo`], and taken back when its `for` is over, or the run's `duration`. Faults overlap freely:
+//! `Undo`, and taken back when its `for` is over, or the run's `duration`. Faults overlap freely:
 //! every one takes back what it did itself, and only that (a process that two faults keep down starts
 //! when both are over; a link cut twice opens when both cuts are healed).
 //!
@@ -13,11 +13,11 @@
 //! 1. A variant in [`FaultKind`], holding what its keys say.
 //! 2. In the file of its group (`process.rs`, `network.rs`, `disk.rs`, or a new one): a
 //!    `pub(super) const CLOCK_JUMP: Variant` with its name, one sentence on what it does, and its
-//!    keys ([`TARGET`] is shared); add it to [`KINDS`] below. It is then in `mqsim list`, in the
+//!    keys (`TARGET` is shared); add it to [`KINDS`] below. It is then in `mqsim list`, in the
 //!    documentation, and the parser knows its keys.
-//! 3. An arm in [`parse_kind`](parse) that makes the variant from the checked values.
+//! 3. An arm in `parse_kind` that makes the variant from the checked values.
 //! 4. Arms in `Simulation::inject` and `Simulation::take_back` (`inject.rs`); what it does to the
-//!    world is a function in its group's file, how it is taken back a variant of [`Undo`].
+//!    world is a function in its group's file, how it is taken back a variant of `Undo`.
 //! 5. A test in `tests/world_faults.rs`: what a machine sees of it, and that nothing is left of it
 //!    after its end.
 

@@ -219,7 +219,7 @@ fn parse_call(call: &Call, words: &Vocabulary<'_>) -> Result<Pick, Wrong> {
     if call.arguments.len() != spec.arguments.len() {
         return Err((
             format!("`{}` takes {}", spec.name, counted(spec.arguments.len())),
-            format!("write {}", written(spec)),
+            format!("write {spec}"),
         ));
     }
     let mut found = Vec::new();
@@ -260,8 +260,8 @@ fn argument(kind: Argument, text: &str, words: &Vocabulary<'_>) -> Result<u32, W
     let (what, plural, known): (_, _, Vec<&str>) = match kind {
         Argument::Number => {
             let number = text.parse::<u32>().ok().filter(|number| *number >= 1);
-            let help = "write a whole number from 1".to_owned();
-            return number.ok_or_else(|| (format!("`{text}` is no number from 1"), help));
+            let help = format!("write a whole number from 1 to {}, 1 for the first", u32::MAX);
+            return number.ok_or_else(|| (format!("`{text}` is no number to count by"), help));
         }
         Argument::Destination => {
             let names = words.destinations.iter().map(String::as_str).collect();
@@ -279,7 +279,7 @@ fn argument(kind: Argument, text: &str, words: &Vocabulary<'_>) -> Result<u32, W
         Argument::Consumer => ("consumer", "consumers", hosts(NodeKind::Consumer)),
     };
     if !known.contains(&text) {
-        let help = crate::scenario::suggest(text, &known, plural);
+        let help = crate::scenario::suggest(text, &known, &format!("the {plural}"));
         return Err((format!("there is no {what} `{text}`"), help));
     }
     let place = match kind {
@@ -296,12 +296,12 @@ fn unknown(call: &Call, words: &Vocabulary<'_>) -> Wrong {
     if !call.arguments.is_empty() {
         let known: Vec<&str> =
             specs().filter(|s| !s.arguments.is_empty()).map(|spec| spec.name).collect();
-        let help = crate::scenario::suggest(&call.name, &known, "selectors");
+        let help = crate::scenario::suggest(&call.name, &known, "the selectors");
         return (format!("there is no selector `{}(..)`", call.name), help);
     }
     let hosts = words.topology.hosts.iter().map(|host| host.name.as_str());
     let known: Vec<&str> = hosts.chain(specs().map(|spec| spec.name)).collect();
-    let help = crate::scenario::suggest(&call.name, &known, "nodes and selectors");
+    let help = crate::scenario::suggest(&call.name, &known, "the nodes and selectors");
     (format!("there is no node or selector `{}`", call.name), help)
 }
 
@@ -311,23 +311,5 @@ fn counted(arguments: usize) -> String {
         1 => "one argument".to_owned(),
         2 => "two arguments".to_owned(),
         n => format!("{n} arguments"),
-    }
-}
-
-/// How a selector is written: `mirror(DESTINATION, NUMBER)`.
-fn written(spec: &SelectorSpec) -> String {
-    let word = |argument: &Argument| match argument {
-        Argument::Destination => "DESTINATION",
-        Argument::Number => "NUMBER",
-        Argument::Node => "NODE",
-        Argument::Zone => "ZONE",
-        Argument::Producer => "PRODUCER",
-        Argument::Consumer => "CONSUMER",
-    };
-    let arguments: Vec<&str> = spec.arguments.iter().map(word).collect();
-    if arguments.is_empty() {
-        spec.name.to_owned()
-    } else {
-        format!("{}({})", spec.name, arguments.join(", "))
     }
 }

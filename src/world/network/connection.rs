@@ -551,3 +551,21 @@ impl<M> World<M> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Segment;
+
+    /// A message of 48 bytes, as large as they should be, with the spare values of an enum.
+    #[expect(dead_code, reason = "only its size counts")]
+    enum Large {
+        Body([u64; 5]),
+        Other,
+    }
+
+    #[test]
+    fn a_segment_is_little_more_than_its_message() {
+        assert_eq!(std::mem::size_of::<Large>(), 48);
+        assert!(std::mem::size_of::<Segment<Large>>() <= 64);
+    }
+}

@@ -1,8 +1,8 @@
 //! The messages of one queue replica: `rabbit_variable_queue` over `rabbit_queue_index` v1.
 //!
 //! Messages stand in publish order under the queue's own numbers. A persistent message of a durable
-//! queue gets a journal record; records wait in the process's buffer until [`BackingQueue::flush`]
-//! writes and fsyncs them in one go, which is what releases its confirm
+//! queue gets a journal record; records wait in the process's buffer until a flush writes and fsyncs
+//! them in one go, which is what releases its confirm
 //! (rabbit_queue_index.erl v3.10: `flush`, `sync`; rabbit_amqqueue_process.erl: `next_state`).
 
 use std::collections::VecDeque;
@@ -311,9 +311,8 @@ impl BackingQueue {
         true
     }
 
-    /// Puts every unacknowledged message back; returns how many there were.
-    pub fn requeue_all(&mut self) -> u64 {
-        let requeued = self.unacked;
+    /// Puts every unacknowledged message back.
+    pub fn requeue_all(&mut self) {
         for entry in &mut self.entries {
             if entry.state == State::Unacked {
                 entry.state = State::Ready;
@@ -323,7 +322,6 @@ impl BackingQueue {
         self.ready += self.unacked;
         self.unacked = 0;
         self.ready_from = self.base;
-        requeued
     }
 
     /// The message is finished with. Returns the confirm that was still waiting for it, which is

@@ -15,9 +15,6 @@ use super::super::message::{
 use super::super::words::{because, cause, event};
 use super::Node;
 
-/// Round trips from the protocol header to `confirm.select-ok`: connection.start, tune, open,
-/// channel.open, confirm.select (AMQP 0-9-1 §2.2.4).
-pub const HANDSHAKE_STEPS: u8 = 5;
 /// A blocked operation on a queue whose process is gone is tried again after this long
 /// (rabbit_amqqueue.erl: `retry_wait`, 30 ms).
 const RETRY_WAIT: Span = Span::from_millis(30);
@@ -176,8 +173,11 @@ impl Channel {
             return;
         }
         match message {
-            Message::Handshake { step, heartbeat_ms } => {
-                self.handshake(node, ctx, step, heartbeat_ms);
+            Message::Handshake { step, last, heartbeat_ms } => {
+                self.handshake(node, ctx, step, last, heartbeat_ms);
+            }
+            Message::HandshakeStep { step } => {
+                ctx.send(self.conn, Message::HandshakeOk { step }, 200);
             }
             Message::BasicPublish { exchange, key, message, properties } => {
                 self.publish(node, ctx, exchange, key, message, properties);
@@ -218,11 +218,12 @@ impl Channel {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         step: u8,
+        last: bool,
         heartbeat_ms: u32,
     ) {
-        ctx.spend(node.config.costs.channel_open);
-        ctx.send(self.conn, Message::HandshakeOk { step }, 200);
-        if step + 1 == HANDSHAKE_STEPS {
+        let takes = node.config.costs.handshake_step;
+        ctx.after(takes, ctx.lane(), Message::HandshakeStep { step });
+        if last {
             // rabbit_reader.erl `validate_negotiated_integer_value`: the smaller of both unless
             // one is 0.
             let (client, server) = (Span::from_millis(heartbeat_ms.into()), node.config.heartbeat);
@@ -731,10 +732,19 @@ impl Channel {
         ctx.after(self.heartbeat / 2, ctx.lane(), Message::Tick);
     }
 
-    /// Whether the channel owes its client anything that time alone would bring.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.unconfirmed.is_empty() && self.call.is_none() && self.confirmed.is_empty()
+    /// Whether the channel owes its client nothing that time alone would bring: what it waits for
+    /// from `leaderless` queues never comes.
+    pub fn is_settled_but_for(&self, leaderless: &dyn Fn(QueueId) -> bool) -> bool {
+        let pending = |unconfirmed: &Unconfirmed| {
+            let mut pending = unconfirmed.answers.iter();
+            pending.any(|(target, answer)| {
+                let queue = self.targets[usize::from(*target)].queue;
+                *answer == Answer::Pending && !leaderless(queue)
+            })
+        };
+        let confirmed = self.confirmed.is_empty();
+        let unconfirmed = self.unconfirmed.iter().any(|one| !one.settled && pending(one));
+        !unconfirmed && confirmed && self.call.is_none_or(|call| leaderless(call.queue))
     }
 }
 

@@ -19,6 +19,8 @@ const TICKS: u32 = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Link {
     Down,
+    /// This side asks the port mapper over there.
+    Looking,
     /// Being set up by this side.
     Pending(ConnId),
     Up(ConnId),
@@ -35,6 +37,8 @@ pub struct Peer {
     watches: Vec<(Lane, Pid)>,
     /// Which start of that node was last heard of.
     pub(super) incarnation: Option<u32>,
+    /// It has refused this node's attempt in favour of its own.
+    pub(super) refused: bool,
     /// Whether its Mnesia and this one's are one.
     pub(super) running: bool,
     /// Which start of it was lost while both ran: if that comes back, each went on alone.
@@ -54,6 +58,7 @@ impl Peer {
             waiting: Vec::new(),
             watches: Vec::new(),
             incarnation: None,
+            refused: false,
             running: false,
             lost: None,
             answer: None,
@@ -88,10 +93,12 @@ impl Node {
             return;
         }
         let bytes = bytes + SIGNAL_BYTES;
+        let reachable = ctx.now() >= self.connects_again_at;
         let Some(peer) = self.peer(to.node) else { return };
         match peer.link {
             Link::Up(conn) => ctx.send_to(conn, to.lane, message, bytes),
-            Link::Pending(_) => peer.waiting.push((to.lane, message, bytes)),
+            Link::Looking | Link::Pending(_) => peer.waiting.push((to.lane, message, bytes)),
+            Link::Down if !reachable => {}
             Link::Down => {
                 peer.waiting.push((to.lane, message, bytes));
                 self.set_up(ctx, to.node);
@@ -128,7 +135,13 @@ impl Node {
             return;
         }
         let me = self.pid(watcher);
+        let reachable = ctx.now() >= self.connects_again_at;
         let Some(peer) = self.peer(watched.node) else { return };
+        if peer.link == Link::Down && !reachable {
+            let down = Message::Down { pid: watched, reason: DownReason::NoConnection };
+            ctx.tell(watcher, down);
+            return;
+        }
         if peer.watches.contains(&(watcher, watched)) {
             return;
         }
@@ -202,8 +215,24 @@ impl Node {
 
     /// Starts to set up the connection to a peer.
     pub(super) fn set_up<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
+        let may = ctx.now() >= self.connects_again_at;
+        let idle = |peer: &&mut Peer| may && peer.link == Link::Down;
+        let Some(peer) = self.peer(node).filter(idle) else { return };
+        peer.refused = false;
+        peer.link = Link::Looking;
+        let config = self.config.clone();
+        let lookup = config.costs.port_lookup.span(ctx.random());
+        ctx.after(lookup, Lane::MAIN, Message::PortKnown { node });
+    }
+
+    /// The port mapper has answered: connect.
+    pub(super) fn port_known<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+    ) {
         let setup = self.config.net_setuptime;
-        let Some(peer) = self.peer(node).filter(|peer| peer.link == Link::Down) else { return };
+        let Some(peer) = self.peer(node).filter(|peer| peer.link == Link::Looking) else { return };
         let conn = ctx.connect(node, DISTRIBUTION);
         ctx.bind(conn, Lane::MAIN);
         peer.link = Link::Pending(conn);
@@ -212,7 +241,8 @@ impl Node {
 
     /// A peer introduces itself over `conn`. That completes an own attempt; over a connection that
     /// it has set up, it is taken, unless both sides are at it: then the attempt of the node with
-    /// the smaller name stands (dist_util.erl: `mark_pending`, simultaneous connects).
+    /// the greater name stands (erl_dist_protocol: `ok_simultaneous` and `nok`; net_kernel.erl:
+    /// `accept_pending`).
     pub(super) fn introduced<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
@@ -227,7 +257,7 @@ impl Node {
         match peer.link {
             Link::Up(current) if current == conn => return,
             Link::Pending(own) if own == conn => {}
-            Link::Pending(_) if me < node => {
+            Link::Pending(_) if me > node => {
                 ctx.abort(conn);
                 return;
             }
@@ -241,7 +271,7 @@ impl Node {
                 ctx.send_to(conn, Lane::MAIN, Message::AliveQuestion { from: me }, 100);
                 return;
             }
-            Link::Down => self.introduce(ctx, conn),
+            Link::Down | Link::Looking => self.introduce(ctx, conn),
         }
         self.stand(ctx, node, conn);
     }
@@ -309,6 +339,22 @@ impl Node {
         }
     }
 
+    /// The peer has closed a connection. If that did not stand yet, the peer is at an attempt of its
+    /// own (`nok`): this side waits for that, and tries again if nothing comes of it.
+    pub(super) fn connection_closed<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+    ) {
+        let Some(peer) = self.peer(node) else { return };
+        let refused = matches!(peer.link, Link::Pending(_));
+        self.link_down(ctx, node);
+        if let Some(peer) = self.peer(node).filter(|_| refused) {
+            peer.refused = true;
+            self.start_pinging(ctx);
+        }
+    }
+
     /// An attempt to set up a connection has failed, or a connection is gone. Whoever watched a
     /// process over there is told `noconnection`.
     pub(super) fn link_down<O: Observer>(
@@ -317,8 +363,7 @@ impl Node {
         node: NodeId,
     ) {
         let Some(peer) = self.peer(node) else { return };
-        // A member of whom others have told may turn out to be out of reach.
-        let was_up = matches!(peer.link, Link::Up(_)) || peer.running;
+        let was_up = matches!(peer.link, Link::Up(_));
         peer.link = Link::Down;
         peer.waiting.clear();
         let watches = std::mem::take(&mut peer.watches);
@@ -387,12 +432,17 @@ impl Node {
         self.status = super::Status::Off;
         self.mnesia.tables = super::mnesia::Tables::new(queues);
         self.mnesia.loaded = false;
+        self.mnesia.asked = None;
+        self.mnesia.early.clear();
         self.mnesia.transactions.clear();
         self.watchers.clear();
         self.alive.clear();
         self.spawned.clear();
         self.ended.clear();
         self.pinging = false;
+        self.connects_again_at = crate::engine::Time::ZERO;
+        self.start_again.clear();
+        self.recovering = 0;
         for peer in &mut self.peers {
             *peer = Peer::new(peer.node);
         }

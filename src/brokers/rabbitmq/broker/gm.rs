@@ -104,6 +104,8 @@ impl Instruction {
 /// Ring traffic: consecutive broadcasts of one origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activity {
+    /// The version of the ring in which the sender passes them on; set as they leave.
+    pub version: u64,
     /// The queue whose ring it is.
     pub queue: QueueId,
     /// Who passes them on.
@@ -168,10 +170,16 @@ pub struct Group {
     /// Neighbours as last seen.
     left: Option<Pid>,
     right: Option<Pid>,
+    /// The ring as last seen; empty before this member is part of one.
+    ring: Vec<Pid>,
+    /// Members that have left the ring and whose deaths are not delivered yet.
+    gone: Vec<Pid>,
     /// Deaths that were delivered.
     buried: Vec<Pid>,
-    /// Neighbours whose deaths this member records or has recorded, and that are not delivered yet.
-    suspected: Vec<Pid>,
+    /// Its node stops: it handles nothing any more.
+    pub(super) stopped: bool,
+    /// Traffic of a ring that this node's tables do not show yet.
+    ahead: Vec<Activity>,
     /// A neighbour whose death is being recorded: meanwhile the process does nothing else, so the
     /// ring stands still here.
     recording: Option<Pid>,
@@ -195,8 +203,11 @@ impl Group {
             acknowledged: 0,
             left: None,
             right: None,
+            ring: Vec::new(),
+            gone: Vec::new(),
             buried: Vec::new(),
-            suspected: Vec::new(),
+            stopped: false,
+            ahead: Vec::new(),
             recording: None,
             deferred: VecDeque::new(),
             joined,
@@ -210,6 +221,9 @@ impl Group {
         ctx: &mut Context<'_, Message, O>,
         message: Message,
     ) {
+        if self.stopped {
+            return;
+        }
         let awaited =
             matches!(message, Message::GmGraceOver { .. } | Message::GmDeathRecorded { .. });
         if self.recording.is_some() && !awaited {
@@ -222,7 +236,12 @@ impl Group {
             Message::Idle => self.flush(node, ctx),
             Message::GmActivity(activity) => self.on_activity(node, ctx, *activity),
             Message::GmCatchUp(catch_up) => self.on_catch_up(node, ctx, *catch_up),
-            Message::GmView => self.check_neighbours(node, ctx),
+            Message::GmView => {
+                self.check_neighbours(node, ctx);
+                for activity in std::mem::take(&mut self.ahead) {
+                    self.on_activity(node, ctx, activity);
+                }
+            }
             Message::Down { pid, .. } => self.on_down(ctx, pid),
             Message::GmGraceOver { dead } => {
                 let purpose = Purpose::RecordRingDeath { queue: self.queue, dead, by: ctx.lane() };
@@ -268,6 +287,7 @@ impl Group {
         }
         let queue = self.queue;
         let activity = Activity {
+            version: 0,
             queue,
             from: me,
             origin: me,
@@ -276,7 +296,7 @@ impl Group {
             acknowledged,
             deaths: Vec::new(),
         };
-        self.to_right(node, ctx, activity);
+        self.send_right(node, ctx, activity);
     }
 
     fn origin(&mut self, origin: Pid) -> &mut Origin {
@@ -289,12 +309,18 @@ impl Group {
         &mut self.origins[at]
     }
 
-    fn to_right<O: Observer>(
+    /// The version of the ring as this node's tables have it.
+    fn version(&self, node: &Node) -> u64 {
+        node.mnesia.tables.queue(self.queue).map_or(0, |record| record.ring_version)
+    }
+
+    fn send_right<O: Observer>(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
-        activity: Activity,
+        mut activity: Activity,
     ) {
+        activity.version = self.version(node);
         let Some(right) = self.right else { return };
         if right == self.me {
             return;
@@ -315,6 +341,11 @@ impl Group {
             // recorded as dead may still talk, after a partition.
             return;
         }
+        if activity.version > self.version(node) {
+            // gm.erl `needs_view_update`: first the ring in which it was sent.
+            self.ahead.push(activity);
+            return;
+        }
         if !self.joined {
             // Meant for a member that has its left neighbour's state; that is still to come.
             self.origin(activity.origin).early.push(activity);
@@ -322,14 +353,32 @@ impl Group {
         }
         if activity.origin == self.me {
             self.came_around(ctx, &activity);
-            return;
+        } else if !activity.deaths.is_empty() {
+            self.on_notice(node, ctx, activity);
+        } else if self.buried.contains(&activity.origin) {
+            // All that counted of the dead came before its death.
+        } else if activity.first > self.origin(activity.origin).next() {
+            self.origin(activity.origin).early.push(activity);
+        } else {
+            self.take_over(node, ctx, activity);
         }
-        let origin = self.origin(activity.origin);
-        if activity.first > origin.next() {
-            origin.early.push(activity);
-            return;
+    }
+
+    /// Deaths go all around, to whoever has not heard of them. Who began a round may die during it;
+    /// the new neighbours on both sides of it then begin another.
+    fn on_notice<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        notice: Activity,
+    ) {
+        let deaths = notice.deaths.clone();
+        if self.ring.contains(&notice.origin) {
+            self.send_right(node, ctx, Activity { from: self.me, ..notice });
         }
-        self.take_over(node, ctx, activity, true);
+        for dead in deaths {
+            self.bury(node, ctx, dead);
+        }
     }
 
     /// An own broadcast has been all around: the others may forget it. The acknowledgement goes
@@ -351,10 +400,8 @@ impl Group {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         activity: Activity,
-        deliver: bool,
     ) {
-        let Activity { queue, origin: whose, first, instructions, acknowledged, deaths, .. } =
-            activity;
+        let Activity { queue, origin: whose, first, instructions, acknowledged, .. } = activity;
         let (replica, me, origin) = (self.replica, self.me, self.origin(whose));
         let skip = (origin.next() - first.min(origin.next())) as usize;
         let news: Vec<Instruction> = instructions.into_iter().skip(skip).collect();
@@ -363,27 +410,21 @@ impl Group {
         origin.log.extend(news.iter().copied());
         origin.forget_below(acknowledged);
         let early = std::mem::take(&mut origin.early);
-        let unheard: Vec<Pid> =
-            deaths.into_iter().filter(|dead| !self.buried.contains(dead)).collect();
-        if !news.is_empty() || forgets || !unheard.is_empty() {
+        if !news.is_empty() || forgets {
             let forward = Activity {
+                version: 0,
                 queue,
                 from: me,
                 origin: whose,
                 first,
                 instructions: news.clone(),
                 acknowledged,
-                deaths: unheard.clone(),
+                deaths: Vec::new(),
             };
-            self.to_right(node, ctx, forward);
+            self.send_right(node, ctx, forward);
         }
-        if deliver {
-            for instruction in news {
-                ctx.tell(replica, Message::GmDeliver { instruction });
-            }
-        }
-        for dead in unheard {
-            self.bury(node, ctx, dead);
+        for instruction in news {
+            ctx.tell(replica, Message::GmDeliver { instruction });
         }
         for activity in early {
             self.on_activity(node, ctx, activity);
@@ -400,74 +441,94 @@ impl Group {
             return;
         }
         if !self.joined {
-            // gm.erl `handle_cast({catchup, ...})` of a joiner: it takes over the state of its left
-            // neighbour; what is in flight there is not delivered to it.
-            self.join(ctx);
-            for activity in catch_up.activities {
-                let origin = self.origin(activity.origin);
-                let early = std::mem::take(&mut origin.early);
-                origin.log_first = activity.first;
-                origin.log.extend(activity.instructions);
-                for activity in early {
-                    self.on_activity(node, ctx, activity);
-                }
-            }
-            self.buried.extend(catch_up.deaths);
-            // Who joined to the right of a joiner has its state from it (gm.erl: `handle_msg` of a
-            // catch-up, `send_right`).
-            if let Some(right) = self.right.filter(|right| *right != self.me) {
-                self.send_catch_up(node, ctx, right, Vec::new());
-            }
+            self.take_state(node, ctx, catch_up);
             return;
         }
         for activity in catch_up.activities {
             if activity.origin == self.me {
                 self.came_around(ctx, &activity);
-            } else if activity.first > self.origin(activity.origin).next() {
-                // Everything before it is acknowledged, so everybody has it.
+            } else if !self.buried.contains(&activity.origin) {
                 let origin = self.origin(activity.origin);
-                origin.log_first = activity.first;
-                origin.log.clear();
-                self.take_over(node, ctx, activity, true);
-            } else {
-                self.take_over(node, ctx, activity, true);
+                if activity.first > origin.next() {
+                    // Everything before it is acknowledged, so everybody has it.
+                    origin.log_first = activity.first;
+                    origin.log.clear();
+                }
+                self.take_over(node, ctx, activity);
             }
         }
-        let deaths: Vec<Pid> =
-            catch_up.deaths.into_iter().filter(|dead| !self.buried.contains(dead)).collect();
+        self.begin_notice(node, ctx, catch_up.deaths);
+    }
+
+    /// gm.erl `handle_msg({catchup, ...})` of a joiner: it takes over the state of its left
+    /// neighbour and passes it on to its right one, which may be a joiner as well; what is in
+    /// flight there is not delivered to it.
+    fn take_state<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        catch_up: CatchUp,
+    ) {
+        for activity in catch_up.activities {
+            let origin = self.origin(activity.origin);
+            origin.log_first = activity.first;
+            origin.log.extend(activity.instructions);
+        }
+        self.gone.retain(|gone| !catch_up.deaths.contains(gone));
+        self.buried.extend(catch_up.deaths);
+        self.becomes_member(ctx);
+        self.send_catch_up(node, ctx);
+        let early: Vec<Activity> =
+            self.origins.iter_mut().flat_map(|origin| std::mem::take(&mut origin.early)).collect();
+        for activity in early {
+            self.on_activity(node, ctx, activity);
+        }
+    }
+
+    fn becomes_member<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if !self.joined {
+            self.joined = true;
+            ctx.tell(self.replica, Message::GmJoined);
+        }
+    }
+
+    /// Tells everybody of deaths, those who may have heard of them as well, then this replica.
+    fn begin_notice<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        mut deaths: Vec<Pid>,
+    ) {
+        let known = self.buried.iter().filter(|dead| !deaths.contains(dead));
+        let known: Vec<Pid> = known.copied().collect();
+        deaths.extend(known);
         if deaths.is_empty() {
             return;
         }
-        let (queue, origin) = (self.queue, self.me);
         let notice = Activity {
-            queue,
-            from: origin,
-            origin,
+            version: 0,
+            queue: self.queue,
+            from: self.me,
+            origin: self.me,
             first: 0,
             instructions: Vec::new(),
             acknowledged: 0,
             deaths: deaths.clone(),
         };
-        self.to_right(node, ctx, notice);
+        self.send_right(node, ctx, notice);
         for dead in deaths {
             self.bury(node, ctx, dead);
         }
     }
 
-    fn join<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        if !std::mem::replace(&mut self.joined, true) {
-            ctx.tell(self.replica, Message::GmJoined);
-        }
-    }
-
-    /// The death is delivered to the replica, after everything that the dead had broadcast.
+    /// The death is delivered to the replica, after everything that the dead had broadcast. Its
+    /// last broadcasts stay in the log: a right neighbour that comes later may lack them.
     fn bury<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>, dead: Pid) {
         if self.buried.contains(&dead) {
             return;
         }
         self.buried.push(dead);
-        self.suspected.retain(|suspect| *suspect != dead);
-        self.origins.retain(|origin| origin.origin != dead);
+        self.gone.retain(|gone| *gone != dead);
         let (now, here, destination) = (ctx.now(), ctx.node(), node.config.destination(self.queue));
         let (subject, count) = (Some(dead.node), 0);
         let word = event::REPLICA_DOWN;
@@ -481,7 +542,6 @@ impl Group {
         let neighbour = self.left == Some(dead) || self.right == Some(dead);
         if neighbour && !self.buried.contains(&dead) {
             self.recording = Some(dead);
-            self.suspected.push(dead);
             ctx.after(GRACE, ctx.lane(), Message::GmGraceOver { dead });
         }
     }
@@ -498,7 +558,8 @@ impl Group {
         }
     }
 
-    /// gm.erl `check_neighbours`: monitor the new neighbours; give a new right one what it needs.
+    /// gm.erl `check_neighbours`, `change_view`: monitor the new neighbours; give a new right one
+    /// what it needs.
     fn check_neighbours<O: Observer>(
         &mut self,
         node: &mut Node,
@@ -507,13 +568,20 @@ impl Group {
         let Some(record) = node.mnesia.tables.queue(self.queue) else { return };
         let (left, right) = (record.left_of(self.me), record.right_of(self.me));
         let members: Vec<Pid> = record.ring.iter().map(|member| member.gm).collect();
-        let Some(right) = right else { return };
-        let dead: Vec<Pid> = [self.left, self.right]
-            .into_iter()
-            .flatten()
-            .chain(self.suspected.iter().copied())
-            .filter(|old| !members.contains(old))
-            .collect();
+        let Some(right) = right else {
+            if !self.ring.is_empty() {
+                // gm.erl `check_membership`, `lost_membership`: another member, to which this one
+                // seemed dead, has recorded its death. It stops, and its replica with it; nothing
+                // starts a mirror here before the node or the leader starts anew.
+                node.end_process(self.replica, DownReason::Shutdown);
+            }
+            return;
+        };
+        for old in std::mem::replace(&mut self.ring, members) {
+            if !self.ring.contains(&old) && !self.buried.contains(&old) {
+                self.gone.push(old);
+            }
+        }
         let (old_left, old_right) = (self.left, self.right);
         self.left = left;
         self.right = Some(right);
@@ -524,30 +592,25 @@ impl Group {
             }
         }
         if right == self.me {
-            self.join(ctx);
+            self.becomes_member(ctx);
             self.ask_idle(ctx);
-            for dead in dead {
+            for dead in self.gone.clone() {
                 self.bury(node, ctx, dead);
             }
         } else if old_right != Some(right) && self.joined {
-            self.send_catch_up(node, ctx, right, dead);
+            self.send_catch_up(node, ctx);
         }
     }
 
-    fn send_catch_up<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        right: Pid,
-        mut deaths: Vec<Pid>,
-    ) {
-        deaths.extend(self.buried.iter().copied());
-        deaths.dedup();
+    fn send_catch_up<O: Observer>(&self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+        let Some(right) = self.right.filter(|right| *right != self.me) else { return };
+        let deaths = self.gone.iter().chain(&self.buried).copied().collect();
         let mut bytes = ACTIVITY_BYTES;
         let mut activities = Vec::new();
         for origin in &self.origins {
             bytes += origin.log.iter().map(Instruction::bytes).sum::<u32>();
             activities.push(Activity {
+                version: 0,
                 queue: self.queue,
                 from: self.me,
                 origin: origin.origin,
@@ -561,10 +624,10 @@ impl Group {
         node.send(ctx, right, Message::GmCatchUp(Box::new(catch_up)), bytes);
     }
 
-    /// Whether the process should still exist: its replica ended.
+    /// Whether nothing goes on here that time alone would bring to its end.
     #[must_use]
-    pub fn serves(&self, replica: Lane) -> bool {
-        self.replica == replica
+    pub fn is_settled(&self) -> bool {
+        self.joined && self.recording.is_none() && self.gone.is_empty()
     }
 
     /// Why a group process ends.

@@ -11,7 +11,7 @@ use super::backing_queue::BackingQueue;
 use super::channel::Channel;
 use super::erlang::Link;
 use super::gm::Group;
-use super::mnesia::{Member, Purpose, Snapshot};
+use super::mnesia::{Member, Purpose, QueueRecord, Tables};
 use super::replica::{Replica, Role};
 use super::{AMQP, Broker, DISTRIBUTION, Node, Process, Status};
 
@@ -46,7 +46,11 @@ impl Broker {
             Input::Failed { conn, .. } => self.node.unreachable(ctx, conn),
             Input::Closed { conn, .. } => {
                 if let Some(peer) = self.node.peer_of(conn) {
-                    self.node.link_down(ctx, peer);
+                    self.node.connection_closed(ctx, peer);
+                }
+                // A client that had gone before its channel was started.
+                if let Some(lane) = self.channel_of(conn) {
+                    self.node.end_process(lane, DownReason::Normal);
                 }
             }
             Input::Writable { .. } => {}
@@ -60,12 +64,16 @@ impl Broker {
                 self.node.alive_answer(ctx, from, conn);
                 self.node.hello(ctx, conn, from, incarnation);
             }
+            // A connection that is no member's is a client's, and has gone meanwhile; or a member's
+            // that was given up, and nobody listens to it any more.
+            Input::Message { conn, .. } if self.node.peer_of(conn).is_none() => {}
             Input::Message { body, .. } | Input::Local { body } => self.message(ctx, body),
         }
     }
 
     fn message<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, message: Message) {
         let node = &mut self.node;
+        ctx.spend(node.config.costs.internal);
         match message {
             Message::Heartbeat => {}
             Message::Tick => node.tick(ctx),
@@ -79,6 +87,8 @@ impl Broker {
                     node.unreachable(ctx, conn);
                 }
             }
+            Message::PortKnown { node: peer } => node.port_known(ctx, peer),
+            Message::Quiesce { queue } => self.quiesce(queue),
             Message::BootStep => node.vm_started(ctx),
             Message::PingDownNodes => self.ping_down_nodes(ctx),
             Message::MnesiaStatus { from, running, waiting } => {
@@ -88,42 +98,46 @@ impl Broker {
                 self.continue_boot(ctx);
             }
             Message::MnesiaFetch { from } => {
-                node.tell_of_joining(ctx, from);
-                let mut members = node.running_peers();
-                members.push(node.me);
-                let tables = node.mnesia.tables.clone();
-                let snapshot = Box::new(Snapshot { tables, members });
-                node.send_node(ctx, from, Message::MnesiaTables(snapshot));
-            }
-            Message::MnesiaTables(snapshot) => {
-                if node.status == Status::Booting {
-                    node.mnesia.tables = snapshot.tables;
-                    self.start_rabbit(ctx, &snapshot.members);
+                let incarnation = node.peer(from).and_then(|peer| peer.incarnation);
+                if let Some(incarnation) = incarnation.filter(|_| node.status == Status::Running) {
+                    node.transaction(ctx, Purpose::Join { node: from, incarnation });
                 }
             }
-            Message::NodeJoining { node: joining } => {
-                if let Some(peer) = node.peer(joining).filter(|peer| peer.link != Link::Down) {
-                    peer.running = true;
-                }
-            }
+            Message::MnesiaTables { tables, running } => self.join(ctx, *tables, &running),
             Message::NodeRunning { from } => node.member_running(ctx, from),
-            Message::MnesiaPrepare { from, transaction } => {
-                let vote = Message::MnesiaVote { from: node.me, transaction };
-                node.send_node(ctx, from, vote);
+            Message::MnesiaPrepare { from, transaction, joins } => {
+                node.prepare(ctx, from, transaction, joins);
             }
-            Message::MnesiaVote { from, transaction } => {
-                self.vote(ctx, from, transaction);
+            Message::MnesiaVote { from, transaction, agrees } => {
+                self.vote(ctx, from, transaction, agrees);
             }
             Message::TransactionDone { transaction } => self.work_done(ctx, transaction),
+            // Decided while the tables are on their way here: it comes on top of them.
+            Message::MnesiaCommit { op } if node.status == Status::Booting => {
+                node.mnesia.early.push(*op);
+            }
             Message::MnesiaCommit { op } => self.committed(ctx, &op),
             Message::NodeDownCleanUp { node: gone } => {
                 node.transaction(ctx, Purpose::NodeDown { node: gone });
             }
-            Message::StartMirror { queue } => node.start_mirror(ctx, queue),
+            Message::StartMirror { queue } => self.start_mirror(ctx, queue),
+            Message::CheckPartialPartition { reporter, lost, incarnation } => {
+                node.check_partial_partition(ctx, reporter, lost, incarnation);
+            }
+            Message::AskRunning { proxy, reporter } => node.answer_running(ctx, proxy, reporter),
+            Message::StillRunning { reporter } => node.report_partial_partition(ctx, reporter),
+            Message::PartialPartition { proxy } => node.partial_partition(ctx, proxy),
+            Message::PartialPartitionDisconnect { from } => node.disconnect(ctx, from),
             Message::EndReplica { queue } => self.end_replica(ctx, queue),
             Message::Down { .. } => {}
             other => debug_assert!(false, "a node has no use for {other:?}"),
         }
+    }
+
+    fn channel_of(&self, conn: ConnId) -> Option<Lane> {
+        let serves = |process: &Option<Process>| matches!(process, Some(Process::Channel(channel)) if channel.connection() == conn);
+        let index = self.processes.iter().position(serves)?;
+        Some(Lane(self.first_lane + index as u32))
     }
 
     fn boot<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, boot: &Boot) {
@@ -169,8 +183,9 @@ impl Broker {
         }
         let asked = |peer: &super::erlang::Peer| match peer.link {
             Link::Up(_) => peer.answer.is_some(),
-            Link::Pending(_) => false,
-            Link::Down => true,
+            Link::Pending(_) | Link::Looking => false,
+            // One that refused this attempt because of its own is there.
+            Link::Down => !peer.refused,
         };
         if !node.peers.iter().all(asked) {
             return;
@@ -178,7 +193,9 @@ impl Broker {
         let running = node.peers.iter().find(|peer| matches!(peer.answer, Some((true, _))));
         if let Some(from) = running.map(|peer| peer.node) {
             let me = node.me;
-            node.send_node(ctx, from, Message::MnesiaFetch { from: me });
+            if node.mnesia.asked.replace(from) != Some(from) {
+                node.send_node(ctx, from, Message::MnesiaFetch { from: me });
+            }
             return;
         }
         // Nobody runs. A node that saw others running when it went down waits for them: they may
@@ -191,7 +208,7 @@ impl Broker {
         });
         if goes_first {
             node.mnesia.tables.durable = node.disk.durable.clone();
-            self.start_rabbit(ctx, &[]);
+            self.start_rabbit(ctx);
         } else {
             let event = node.own_event(event::WAITING_FOR_TABLES, None);
             let now = ctx.now();
@@ -202,29 +219,39 @@ impl Broker {
         }
     }
 
-    /// Mnesia is there, one with that of `members`: recover the queues whose home this is, then
-    /// serve.
-    fn start_rabbit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, members: &[NodeId]) {
+    /// The tables of a running peer are here: this node's Mnesia is one with its, and with those of
+    /// the nodes that were told of this one, but not with others that it may see as well.
+    fn join<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        tables: Tables,
+        running: &[NodeId],
+    ) {
+        let node = &mut self.node;
+        if node.status != Status::Booting {
+            return;
+        }
+        node.mnesia.tables = tables;
+        for op in std::mem::take(&mut node.mnesia.early) {
+            node.mnesia.tables.apply(&op);
+        }
+        for peer in &mut node.peers {
+            peer.running |= running.contains(&peer.node) && matches!(peer.link, Link::Up(_));
+        }
+        self.start_rabbit(ctx);
+    }
+
+    /// Mnesia is there: recover the queues whose home this is, then serve.
+    fn start_rabbit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if self.node.status != Status::Booting {
+            return;
+        }
         self.node.status = Status::Running;
         self.node.mnesia.loaded = true;
         for index in 0..self.node.config.queues.len() {
             self.node.recover(ctx, QueueId(index as u32));
         }
         let me = self.node.me;
-        let mut apart = Vec::new();
-        for peer in self.node.peers.iter_mut().filter(|peer| peer.link != Link::Down) {
-            if members.contains(&peer.node) {
-                peer.running = true;
-            } else if !peer.running && matches!(peer.answer, Some((true, _))) {
-                apart.push(peer.node);
-            }
-        }
-        for peer in apart {
-            // It runs on other tables than those that were taken
-            // (mnesia_monitor.erl: inconsistent_database, starting_partitioned_network).
-            let (now, event) = (ctx.now(), self.node.own_event(event::PARTITIONED, Some(peer)));
-            ctx.observer().event(now, event);
-        }
         for peer in self.node.running_peers() {
             self.node.send_node(ctx, peer, Message::NodeRunning { from: me });
         }
@@ -236,7 +263,15 @@ impl Broker {
                 self.node.start_mirror(ctx, queue);
             }
         }
-        self.serve(ctx);
+        self.serve_if_recovered(ctx);
+    }
+
+    /// Clients are served when every queue of this node is back in the tables
+    /// (rabbit.erl: the boot steps `recovery`, then `networking`).
+    pub(super) fn serve_if_recovered<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if self.node.recovering == 0 {
+            self.serve(ctx);
+        }
     }
 
     /// Graceful stop: clients are dropped, queues are closed in order
@@ -263,15 +298,51 @@ impl Broker {
                     if role == Role::Leader {
                         self.node.stop_mirrors_unless_synchronised(ctx, queue);
                     }
-                    let delay = config.costs.queue_shutdown.span(ctx.random());
-                    ctx.after(delay, Lane::MAIN, Message::EndReplica { queue });
-                    if let Some(Process::Replica(replica)) = &mut self.processes[index] {
-                        replica.ending = true;
+                    // The ring member stops first; its leader serves on for a moment, and what it
+                    // does then no mirror hears of. Inferred from what clients saw: confirms stop,
+                    // deliveries go on, and the new leader delivers the same messages again.
+                    let serves_on = config.costs.leader_serves_on.span(ctx.random());
+                    let ends = config.costs.queue_shutdown.span(ctx.random()).max(serves_on);
+                    ctx.after(serves_on, Lane::MAIN, Message::Quiesce { queue });
+                    ctx.after(ends, Lane::MAIN, Message::EndReplica { queue });
+                }
+                Some(Process::Group(_)) => {
+                    if let Some(Process::Group(group)) = &mut self.processes[index] {
+                        group.stopped = true;
                     }
                 }
                 _ => {}
             }
         }
+    }
+
+    fn quiesce(&mut self, queue: QueueId) {
+        for process in self.processes.iter_mut().flatten() {
+            if let Process::Replica(replica) = process
+                && replica.queue() == queue
+            {
+                replica.ending = true;
+            }
+        }
+    }
+
+    /// The policy wants a mirror here. One that the queue's record no longer names ends first.
+    fn start_mirror<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, queue: QueueId) {
+        let Some(old) = self.replica_of(queue).map(|replica| replica.me) else {
+            self.node.start_mirror(ctx, queue);
+            return;
+        };
+        let record = self.node.mnesia.tables.queue(queue);
+        let joins = || self.node.mnesia.transactions.iter().any(|t| t.purpose.adds(old));
+        let named = |record: &QueueRecord| {
+            let in_ring = record.ring.iter().any(|member| member.replica == old);
+            in_ring || record.replicas().any(|pid| pid == old)
+        };
+        if record.is_some_and(named) || joins() || self.node.start_again.contains(&queue) {
+            return;
+        }
+        self.node.start_again.push(queue);
+        ctx.tell(old.lane, Message::StopMirror);
     }
 
     fn end_replica<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, queue: QueueId) {
@@ -326,7 +397,7 @@ impl Node {
         Event { word, node: self.me, destination: None, subject, count: 0 }
     }
 
-    fn start_pinging<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn start_pinging<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         if !self.pinging {
             self.pinging = true;
             ctx.after(DOWN_PING_INTERVAL, Lane::MAIN, Message::PingDownNodes);
@@ -373,7 +444,8 @@ impl Node {
         let me = self.me;
         let running = self.status == Status::Running;
         let waiting = self.status == Status::Booting && self.disk.saw_running.contains(&from);
-        let Some(peer) = self.peer(from) else { return };
+        // Nothing counts before the connection stands.
+        let Some(peer) = self.peer(from).filter(|peer| peer.link == Link::Up(conn)) else { return };
         peer.incarnation = Some(incarnation);
         let (now, word) = (ctx.now(), event::PARTITIONED);
         if running && peer.lost.take() == Some(incarnation) {
@@ -383,17 +455,6 @@ impl Node {
             ctx.observer().event(now, event);
         }
         self.send_node(ctx, from, Message::MnesiaStatus { from: me, running, waiting });
-    }
-
-    /// A peer is about to be given the tables. From here on it hears of every change, after the
-    /// tables themselves; and two that join at the same time know of each other.
-    fn tell_of_joining<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
-        for other in self.running_peers().into_iter().filter(|other| *other != node) {
-            self.send_node(ctx, other, Message::NodeJoining { node });
-        }
-        if let Some(peer) = self.peer(node) {
-            peer.running = true;
-        }
     }
 
     /// RabbitMQ runs on a peer, on tables that are one with these.
@@ -415,13 +476,20 @@ impl Node {
     ) {
         let Some(peer) = self.peer(node) else { return };
         let ran = std::mem::take(&mut peer.running);
+        let incarnation = peer.incarnation.take();
         if ran {
-            peer.lost = peer.incarnation;
+            peer.lost = incarnation;
         }
         peer.answer = None;
+        if self.mnesia.asked == Some(node) {
+            self.mnesia.asked = None;
+        }
         self.abandon_votes(ctx, node);
         self.start_pinging(ctx);
         if ran && self.status == Status::Running {
+            if let Some(incarnation) = incarnation {
+                self.ask_about(ctx, node, incarnation);
+            }
             let config = self.config.clone();
             let delay = config.costs.node_down_clean_up.span(ctx.random());
             ctx.after(delay, Lane::MAIN, Message::NodeDownCleanUp { node });
@@ -490,6 +558,7 @@ impl Node {
             let group = Group::new(queue, gm, lane, true);
             self.spawned.push((gm.lane, Process::Group(Box::new(group))));
         }
+        self.recovering += 1;
         let ring = group.map(|gm| Member { gm, replica: pid }).into_iter().collect();
         self.transaction(ctx, Purpose::Recovered { queue, leader: pid, ring });
     }
@@ -501,11 +570,8 @@ impl Node {
         queue: QueueId,
     ) {
         let Some(record) = self.mnesia.tables.queue(queue) else { return };
-        let members = record.ring.iter().map(|member| member.replica);
-        let here = record
-            .replicas()
-            .chain(members)
-            .any(|pid| pid.node == self.me && self.alive.contains(&pid.lane));
+        let here =
+            record.replicas().any(|pid| pid.node == self.me && self.alive.contains(&pid.lane));
         if here || record.leader.node == self.me || self.status == Status::Stopping {
             return;
         }

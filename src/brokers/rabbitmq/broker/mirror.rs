@@ -33,10 +33,6 @@ impl Replica {
                 ctx.spend(node.config.costs.mirror_instruction);
                 self.process_instruction(node, ctx, instruction);
             }
-            Message::GmJoined => {
-                let (queue, mirror) = (self.queue, self.me);
-                node.transaction(ctx, Purpose::AddMirror { queue, mirror });
-            }
             Message::Down { pid, .. } => {
                 self.mirror_sync_abandoned(ctx, pid);
                 let now = ctx.now();
@@ -44,6 +40,10 @@ impl Replica {
                     sender.dead_since = Some(now);
                 }
                 self.bq.forget_channel(pid);
+            }
+            Message::GmJoined => {
+                let (queue, mirror) = (self.queue, self.me);
+                node.transaction(ctx, Purpose::AddMirror { queue, mirror });
             }
             Message::SyncMessages(batch) => self.mirror_sync_batch(node, ctx, *batch),
             Message::SyncComplete { .. } => self.mirror_sync_complete(node, ctx),
@@ -213,8 +213,8 @@ impl Replica {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
     ) {
-        let (queue, dead) = (self.queue, self.me);
-        node.transaction(ctx, Purpose::RemoveFromQueue { queue, dead, by: ctx.lane() });
+        let (queue, by) = (self.queue, ctx.lane());
+        node.transaction(ctx, Purpose::RemoveFromQueue { queue, by });
     }
 
     /// rabbit_mirror_queue_slave.erl `promote_me`: this mirror leads from now on.
@@ -229,8 +229,7 @@ impl Replica {
             self.bq.wipe(now, here, ctx.observer(), removal);
         }
         // (a) All that was unacknowledged is ready again, in its original order.
-        let unacked = self.bq.requeue_all();
-        let _ = unacked;
+        self.bq.requeue_all();
         // (b) What channels sent here and the old leader never multicast, channel by channel.
         let now = ctx.now();
         let mut leftovers = Vec::new();

@@ -5,8 +5,6 @@
 //! disk, from which a home node recovers its queues). A queue's ring of group members
 //! (`gm_group`) is kept in its record.
 
-use crate::engine::Time;
-use crate::observe::NodeId;
 use crate::world::Lane;
 
 use super::super::message::{Pid, QueueId};
@@ -31,26 +29,10 @@ pub struct QueueRecord {
     pub synchronised: Vec<Pid>,
     /// The ring, in ring order.
     pub ring: Vec<Member>,
+    /// How often the ring has changed (gm.erl: the version of the view).
+    pub ring_version: u64,
     /// Whether the leader in office was promoted while it lacked messages.
     pub promoted_unsynchronised: bool,
-    /// Every member that ever had a place in the ring, in ring order; empty until that changes.
-    /// Those that are gone keep theirs, so that who joins next to one stands alike everywhere.
-    places: Vec<Place>,
-}
-
-/// A place in a ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    member: Member,
-    joined: Time,
-    gone: bool,
-}
-
-impl Place {
-    /// Ages of members differ on no two nodes.
-    fn age(&self) -> (Time, NodeId) {
-        (self.joined, self.member.gm.node)
-    }
 }
 
 impl QueueRecord {
@@ -62,59 +44,14 @@ impl QueueRecord {
             mirrors: Vec::new(),
             synchronised: Vec::new(),
             ring: Vec::new(),
+            ring_version: 0,
             promoted_unsynchronised: false,
-            places: Vec::new(),
         }
     }
 
     /// Leader and mirrors.
     pub fn replicas(&self) -> impl Iterator<Item = Pid> + '_ {
         std::iter::once(self.leader).chain(self.mirrors.iter().copied())
-    }
-
-    /// Changes the ring.
-    fn change_places(&mut self, change: impl FnOnce(&mut Vec<Place>)) {
-        if self.places.is_empty() {
-            let founder = |&member| Place { member, joined: Time::ZERO, gone: false };
-            self.places = self.ring.iter().map(founder).collect();
-        }
-        change(&mut self.places);
-        let here = self.places.iter().filter(|place| !place.gone);
-        self.ring = here.map(|place| place.member).collect();
-    }
-
-    /// A member joins at the right of `right_of`. Of two that join at the same place the younger is
-    /// nearer to it.
-    fn join(&mut self, member: Member, right_of: Pid, joined: Time) {
-        let new = Place { member, joined, gone: false };
-        if self.places.iter().any(|place| place.member == member) {
-            return;
-        }
-        // A new process on a node replaces what the tables still say of its predecessor there.
-        let node = member.replica.node;
-        self.mirrors.retain(|mirror| mirror.node != node);
-        self.synchronised.retain(|mirror| mirror.node != node);
-        self.change_places(|places| {
-            places.iter_mut().for_each(|place| place.gone |= place.member.gm.node == node);
-            let left = places.iter().position(|place| place.member.gm == right_of);
-            let mut at = left.map_or(places.len(), |left| left + 1);
-            while places.get(at).is_some_and(|place| place.age() > new.age()) {
-                at += 1;
-            }
-            places.insert(at, new);
-        });
-    }
-
-    /// A mirror takes part: among the others by its age in the ring.
-    fn add_mirror(&mut self, mirror: Pid) {
-        let place = |of: Pid| self.places.iter().find(|place| place.member.replica == of);
-        let Some(new) = place(mirror) else { return };
-        if new.gone || self.leader == mirror || self.mirrors.contains(&mirror) {
-            return;
-        }
-        let younger = |other: &Pid| place(*other).is_some_and(|place| place.age() > new.age());
-        let at = self.mirrors.iter().position(younger).unwrap_or(self.mirrors.len());
-        self.mirrors.insert(at, mirror);
     }
 
     /// The ring member to the right of `gm`, which may be `gm` itself.
@@ -141,17 +78,8 @@ pub struct Tables {
     pub durable: Vec<Option<Pid>>,
 }
 
-/// What a booting node gets from one that runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
-    /// The tables.
-    pub tables: Tables,
-    /// The nodes that share them, the sender included.
-    pub members: Vec<NodeId>,
-}
-
-/// A change of the tables. Changes are idempotent; those that concern the same death, and those of
-/// mirrors that join, commute, so that nodes which make them at the same time agree.
+/// A change of the tables. Changes are idempotent, and two that concern the same death commute, so
+/// that neighbours which record it at the same time agree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each variant's sentence names its fields")]
 pub enum TableOp {
@@ -163,9 +91,9 @@ pub enum TableOp {
     RingWithout { queue: QueueId, gm: Pid },
     /// Replicas are dead; if `leader` is given it takes over.
     ReplicasWithout { queue: QueueId, dead: Vec<Pid>, leader: Option<Pid> },
-    /// A group process joins the ring, at the right of a member; `at` says when.
-    JoinRing { queue: QueueId, member: Member, right_of: Pid, at: Time },
-    /// A mirror whose group process has joined takes part from now on.
+    /// A member joins the ring, at the right of another.
+    JoinRing { queue: QueueId, member: Member, right_of: Pid },
+    /// A mirror whose ring member has joined counts among the replicas.
     AddMirror { queue: QueueId, mirror: Pid },
     /// A mirror is synchronised.
     Synchronised { queue: QueueId, mirror: Pid },
@@ -202,23 +130,24 @@ impl Tables {
             }
             TableOp::RingWithout { queue, gm } => {
                 if let Some(record) = &mut self.queues[queue.0 as usize] {
-                    record.change_places(|places| {
-                        let place = places.iter_mut().find(|place| place.member.gm == *gm);
-                        place.into_iter().for_each(|place| place.gone = true);
-                    });
+                    let before = record.ring.len();
+                    record.ring.retain(|member| member.gm != *gm);
+                    record.ring_version += u64::from(record.ring.len() != before);
                 }
             }
             TableOp::ReplicasWithout { queue, dead, leader } => {
                 self.replicas_without(*queue, dead, *leader);
             }
-            TableOp::JoinRing { queue, member, right_of, at } => {
-                if let Some(record) = &mut self.queues[queue.0 as usize] {
-                    record.join(*member, *right_of, *at);
-                }
+            TableOp::JoinRing { queue, member, right_of } => {
+                self.join_ring(*queue, *member, *right_of);
             }
             TableOp::AddMirror { queue, mirror } => {
                 if let Some(record) = &mut self.queues[queue.0 as usize] {
-                    record.add_mirror(*mirror);
+                    // A new process on a node replaces what the tables still say of its
+                    // predecessor there.
+                    record.mirrors.retain(|other| other.node != mirror.node);
+                    record.synchronised.retain(|other| other.node != mirror.node);
+                    record.mirrors.push(*mirror);
                 }
             }
             TableOp::Synchronised { queue, mirror } => {
@@ -248,6 +177,17 @@ impl Tables {
         let mirrors = &record.mirrors;
         record.synchronised.retain(|mirror| mirrors.contains(mirror));
     }
+
+    fn join_ring(&mut self, queue: QueueId, member: Member, right_of: Pid) {
+        let Some(record) = &mut self.queues[queue.0 as usize] else { return };
+        if record.ring.contains(&member) {
+            return;
+        }
+        record.ring.retain(|other| other.replica.node != member.replica.node);
+        let at = record.ring.iter().position(|other| other.gm == right_of);
+        record.ring.insert(at.map_or(record.ring.len(), |at| at + 1), member);
+        record.ring_version += 1;
+    }
 }
 
 /// What a transaction is for, and so what is decided when it commits.
@@ -257,17 +197,31 @@ pub enum Purpose {
     /// A ring member records a neighbour's death.
     RecordRingDeath { queue: QueueId, dead: Pid, by: Lane },
     /// A replica removes the dead from its queue and learns who leads.
-    RemoveFromQueue { queue: QueueId, dead: Pid, by: Lane },
-    /// A mirror's group process joins the ring.
+    RemoveFromQueue { queue: QueueId, by: Lane },
+    /// A new mirror's member joins the ring.
     JoinRing { queue: QueueId, member: Member },
-    /// It has joined: the mirror takes part.
+    /// A mirror whose ring member has joined becomes one of the replicas.
     AddMirror { queue: QueueId, mirror: Pid },
     /// A mirror has caught up.
     Synchronised { queue: QueueId, mirror: Pid },
     /// A recovered queue is announced.
     Recovered { queue: QueueId, leader: Pid, ring: Vec<Member> },
     /// A member is down: queues that lived on it alone leave the tables.
-    NodeDown { node: NodeId },
+    NodeDown { node: crate::observe::NodeId },
+    /// A node that boots, in this start of it, gets the tables and every later change.
+    Join { node: crate::observe::NodeId, incarnation: u32 },
+}
+
+impl Purpose {
+    /// Whether it makes that process a mirror.
+    #[must_use]
+    pub fn adds(&self, mirror: Pid) -> bool {
+        match self {
+            Purpose::JoinRing { member, .. } => member.replica == mirror,
+            Purpose::AddMirror { mirror: added, .. } => *added == mirror,
+            _ => false,
+        }
+    }
 }
 
 /// A transaction under way at its coordinator.
@@ -276,7 +230,11 @@ pub struct Transaction {
     /// Its number at this node.
     pub id: u32,
     /// Peers whose vote is missing.
-    pub waiting: Vec<NodeId>,
+    pub waiting: Vec<crate::observe::NodeId>,
+    /// Peers that were asked, and those of them that voted for it.
+    pub asked: Vec<crate::observe::NodeId>,
+    /// See `asked`.
+    pub agreed: Vec<crate::observe::NodeId>,
     /// Whether its own work is still going on.
     pub working: bool,
     /// What it is for.
@@ -289,6 +247,7 @@ mod tests {
     use proptest::sample::{select, subsequence};
 
     use super::*;
+    use crate::observe::NodeId;
 
     const QUEUE: QueueId = QueueId(0);
     /// Nodes of the cluster: each has a replica (lane 1) with a ring member (lane 2).
@@ -346,16 +305,6 @@ mod tests {
         })
     }
 
-    fn join(node: u32, right_of: u32, at: u64) -> TableOp {
-        let member = Member { gm: gm(node), replica: replica(node) };
-        let (right_of, at) = (gm(right_of), Time::from_nanos(at));
-        TableOp::JoinRing { queue: QUEUE, member, right_of, at }
-    }
-
-    fn add(node: u32) -> TableOp {
-        TableOp::AddMirror { queue: QUEUE, mirror: replica(node) }
-    }
-
     fn any_op() -> impl Strategy<Value = TableOp> {
         let node = || 0..NODES;
         prop_oneof![
@@ -370,8 +319,12 @@ mod tests {
                 dead: pids(&[node]),
                 leader: None
             }),
-            (1..NODES, node()).prop_map(|(node, right_of)| join(node, right_of, 1)),
-            (1..NODES).prop_map(add),
+            (1..NODES, node()).prop_map(|(node, right_of)| TableOp::JoinRing {
+                queue: QUEUE,
+                member: Member { gm: gm(node), replica: replica(node) },
+                right_of: gm(right_of),
+            }),
+            (1..NODES).prop_map(|node| TableOp::AddMirror { queue: QUEUE, mirror: replica(node) }),
             (1..NODES)
                 .prop_map(|node| TableOp::Synchronised { queue: QUEUE, mirror: replica(node) }),
         ]
@@ -402,30 +355,6 @@ mod tests {
             prop_assert_eq!(with(&tables, &mixed), with(&tables, &ops));
         }
 
-        /// Mirrors that join at the same time, next to each other or to one that dies.
-        #[test]
-        fn who_joins_stands_alike_everywhere(
-            (ops, mixed) in (
-                // Joiners stand to the right of one that was there before.
-                proptest::collection::vec((1..4_u64, select(vec![0, 4])), 3),
-                subsequence(vec![0, 4], 0..=2),
-            ).prop_flat_map(|(joiners, deaths)| {
-                let join = |(node, (at, right_of))| join(node, right_of, at);
-                let mut ops: Vec<TableOp> = (1..4).zip(joiners).map(join).collect();
-                let gone = |node| TableOp::RingWithout { queue: QUEUE, gm: gm(node) };
-                ops.extend(deaths.into_iter().map(gone));
-                (Just(ops.clone()), Just(ops).prop_shuffle())
-            })
-        ) {
-            let mut tables = Tables::new(1);
-            let ring = vec![Member { gm: gm(0), replica: replica(0) }];
-            let insert =
-                TableOp::Insert { queue: QUEUE, leader: replica(0), ring, durable: true };
-            tables.apply(&insert);
-            tables.apply(&join(4, 0, 0));
-            prop_assert_eq!(with(&tables, &mixed), with(&tables, &ops));
-        }
-
         /// What a record says fits together, whatever has happened to it.
         #[test]
         fn a_record_is_sound(
@@ -448,9 +377,11 @@ mod tests {
         let mut tables = Tables::new(1);
         let ring = vec![Member { gm: gm(0), replica: replica(0) }];
         tables.apply(&TableOp::Insert { queue: QUEUE, leader: replica(0), ring, durable: true });
-        // The younger one may take part first.
-        for op in [join(2, 0, 1), join(1, 0, 2), add(1), add(2)] {
-            tables.apply(&op);
+        for (node, right_of) in [(2, 0), (1, 0)] {
+            let member = Member { gm: gm(node), replica: replica(node) };
+            let right_of = gm(right_of);
+            tables.apply(&TableOp::JoinRing { queue: QUEUE, member, right_of });
+            tables.apply(&TableOp::AddMirror { queue: QUEUE, mirror: member.replica });
         }
         let record = tables.queue(QUEUE).expect("it was inserted");
         assert_eq!(record.mirrors, pids(&[2, 1]));

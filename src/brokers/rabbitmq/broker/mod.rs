@@ -8,6 +8,7 @@
 //! | `gm.rs`, `sync.rs` | gm, rabbit_mirror_queue_sync |
 //! | `mnesia.rs`, `transaction.rs` | the tables, and what is decided on them |
 //! | `erlang.rs` | processes, monitors, the distribution with its ticks |
+//! | `partial.rs` | rabbit_node_monitor: partial partitions |
 //! | `life.rs` | rabbit, rabbit_node_monitor: boot, stop, members that come and go |
 //!
 //! Processes are lanes of the world. [`Broker`] hands each input to its process, together with the
@@ -21,6 +22,7 @@ mod leader;
 mod life;
 mod mirror;
 pub mod mnesia;
+mod partial;
 pub mod replica;
 pub mod sync;
 mod transaction;
@@ -33,9 +35,9 @@ use crate::world::{Context, Death, DiskView, FileId, Input, Lane, Port};
 
 use self::backing_queue::BackingQueue;
 use self::channel::Channel;
-use self::erlang::Peer;
+use self::erlang::{Link, Peer};
 use self::gm::Group;
-use self::mnesia::{Tables, Transaction};
+use self::mnesia::{TableOp, Tables, Transaction};
 use self::replica::{Replica, Role};
 use super::config::Config;
 use super::message::{DownReason, Message, Pid, QueueId};
@@ -74,8 +76,11 @@ pub enum Status {
 pub struct Mnesia {
     /// The tables.
     pub tables: Tables,
-    /// Whether they have been loaded since the process started.
+    /// Whether they hold anything: not while the node boots and waits for a peer's.
     loaded: bool,
+    /// Whose tables this node has asked for, and changes that came before them.
+    asked: Option<NodeId>,
+    early: Vec<TableOp>,
     transactions: Vec<Transaction>,
     next_transaction: u32,
 }
@@ -111,6 +116,12 @@ pub struct Node {
     spawned: Vec<(Lane, Process)>,
     ended: Vec<(Lane, DownReason)>,
     pinging: bool,
+    /// `dist_auto_connect = never` until then.
+    connects_again_at: Time,
+    /// Queues of which a mirror starts here as soon as an old process has ended.
+    start_again: Vec<QueueId>,
+    /// Recovered queues that the tables do not show yet; clients are served after that.
+    recovering: u32,
     disk: Disk,
 }
 
@@ -143,6 +154,8 @@ impl Broker {
                 mnesia: Mnesia {
                     tables,
                     loaded: false,
+                    asked: None,
+                    early: Vec::new(),
                     transactions: Vec::new(),
                     next_transaction: 0,
                 },
@@ -153,6 +166,9 @@ impl Broker {
                 spawned: Vec::new(),
                 ended: Vec::new(),
                 pinging: false,
+                connects_again_at: Time::ZERO,
+                start_again: Vec::new(),
+                recovering: 0,
                 disk,
             },
             first_lane: 0,
@@ -238,6 +254,10 @@ impl Broker {
                 self.bury(ctx, group.lane, Group::END);
             }
             self.node.disk.queues[queue.0 as usize] = Some(replica.bq);
+            if let Some(at) = self.node.start_again.iter().position(|again| *again == queue) {
+                self.node.start_again.swap_remove(at);
+                self.node.start_mirror(ctx, queue);
+            }
         }
     }
 
@@ -261,7 +281,8 @@ impl Broker {
                 self.node.disk.queues[replica.queue.0 as usize] = Some(replica.bq);
             }
         }
-        // A process that dies before it has loaded its tables leaves the disk as it was.
+        // A node that went down while it booted knows no more than it did before, and had not
+        // opened its queues.
         let loaded = self.node.mnesia.loaded;
         if loaded || matches!(death, Death::PowerLoss | Death::Wiped) {
             for queue in self.node.disk.queues.iter_mut().flatten() {
@@ -278,13 +299,46 @@ impl Broker {
     /// Whether time alone will not change anything here.
     #[must_use]
     pub fn is_settled(&self) -> bool {
+        self.is_settled_but_for(|_| false)
+    }
+
+    /// The same, if nobody will ever answer for the queues that are `leaderless`.
+    pub fn is_settled_but_for(&self, leaderless: impl Fn(QueueId) -> bool) -> bool {
         self.node.status == Status::Running
             && self.node.mnesia.transactions.is_empty()
             && self.processes.iter().flatten().all(|process| match process {
-                Process::Channel(channel) => channel.is_settled(),
+                Process::Channel(channel) => channel.is_settled_but_for(&leaderless),
                 Process::Replica(replica) => replica.is_settled(),
-                Process::Group(_) => true,
+                Process::Group(group) => group.is_settled(),
             })
+    }
+
+    /// Whether a client waits here for what will not come.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        self.processes.iter().flatten().any(|process| match process {
+            Process::Channel(channel) => !channel.is_settled_but_for(&|_| false),
+            _ => false,
+        })
+    }
+
+    /// Which start of its node this is.
+    #[must_use]
+    pub fn incarnation(&self) -> u32 {
+        self.node.incarnation
+    }
+
+    /// The start of another member with which this node is connected.
+    #[must_use]
+    pub fn sees(&self, other: NodeId) -> Option<u32> {
+        let peer = self.node.peers.iter().find(|peer| peer.node == other)?;
+        peer.incarnation.filter(|_| matches!(peer.link, Link::Up(_)))
+    }
+
+    /// Whether a process of this node lives.
+    #[must_use]
+    pub fn has(&self, lane: Lane) -> bool {
+        self.node.alive.contains(&lane)
     }
 
     /// Who leads a queue, as this node's tables have it; `None` while the node does not run or

@@ -80,6 +80,8 @@ pub struct Replica {
     /// What arrived while the leader stood still.
     pub(super) deferred: VecDeque<Message>,
     flushing: bool,
+    /// The disk took nothing more: the next attempt is the sync timer's.
+    disk_full: bool,
     idle_asked: bool,
     timer: Option<TimerId>,
     /// When it last handled a message from outside.
@@ -109,6 +111,7 @@ impl Replica {
             mirror_sync: None,
             deferred: VecDeque::new(),
             flushing: false,
+            disk_full: false,
             idle_asked: false,
             timer: None,
             last_work: Time::ZERO,
@@ -143,7 +146,9 @@ impl Replica {
             self.deferred.push_back(message);
             return;
         }
-        if self.ending && !matches!(message, Message::Terminate | Message::JournalSynced) {
+        let last_work =
+            matches!(message, Message::Terminate | Message::JournalSynced | Message::SyncTimer);
+        if self.ending && !last_work {
             // The process is on its way out: what is in its mailbox goes with it.
             return;
         }
@@ -196,7 +201,7 @@ impl Replica {
     /// as the mailbox is empty, and after the sync interval at the latest; one without is flushed
     /// when the process has been idle for that long.
     fn plan_flush<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
-        if self.flushing {
+        if self.flushing || self.disk_full {
             return;
         }
         if self.bq.buffered_entries() >= node.config.max_journal_entries {
@@ -218,6 +223,12 @@ impl Replica {
 
     fn on_sync_timer<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
         self.timer = None;
+        self.disk_full = false;
+        if self.terminating {
+            // The process of a node that stops waits for nothing but this.
+            self.flush(node, ctx);
+            return;
+        }
         match self.bq.needs_sync() {
             NeedsSync::No => {}
             NeedsSync::Soon => self.flush(node, ctx),
@@ -235,7 +246,10 @@ impl Replica {
     }
 
     fn flush<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
-        if self.flushing || (self.bq.needs_sync() == NeedsSync::No && !self.terminating) {
+        if self.flushing
+            || self.disk_full
+            || (self.bq.needs_sync() == NeedsSync::No && !self.terminating)
+        {
             return;
         }
         match self.bq.write_buffer(ctx) {
@@ -249,6 +263,7 @@ impl Replica {
             Ok(false) => self.journal_synced(node, ctx),
             Err(_) => {
                 // Nothing is written while the disk is full; try again at the next interval.
+                self.disk_full = true;
                 if self.timer.is_none() {
                     let interval = self.sync_interval();
                     self.timer = Some(ctx.after(interval, ctx.lane(), Message::SyncTimer));

@@ -110,7 +110,9 @@ impl Replica {
         }
         ctx.spend(node.config.costs.sync_message * entries.len() as u64);
         sync.next = entries[entries.len() - 1].id + 1;
-        let bytes = entries.iter().map(|entry| SYNC_ENTRY_BYTES + entry.message.bytes).sum();
+        let sizes = entries.iter().map(|entry| u64::from(SYNC_ENTRY_BYTES + entry.message.bytes));
+        // What a message of the world may have at most: 4 GiB.
+        let bytes = u32::try_from(sizes.sum::<u64>()).unwrap_or(u32::MAX);
         for (_, ready) in &mut sync.mirrors {
             *ready = false;
         }

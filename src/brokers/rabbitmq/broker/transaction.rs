@@ -6,9 +6,10 @@ use crate::world::{Context, Lane};
 
 use super::super::message::{Message, Pid, QueueId};
 use super::super::words::event;
+use super::erlang::Link;
 use super::mnesia::{Member, Purpose, TableOp, Transaction};
 use super::replica::{Replica, Role};
-use super::{Broker, Node, Process};
+use super::{Broker, Node, Process, Status};
 
 impl Node {
     /// Begins a transaction; its coordinator is this node. It takes its own work (locks, log) and a
@@ -20,15 +21,34 @@ impl Node {
     ) {
         let id = self.mnesia.next_transaction;
         self.mnesia.next_transaction += 1;
-        let waiting = self.running_peers();
-        for &peer in &waiting {
-            let prepare = Message::MnesiaPrepare { from: self.me, transaction: id };
-            self.send_node(ctx, peer, prepare);
-        }
-        self.mnesia.transactions.push(Transaction { id, waiting, working: true, purpose });
+        let (waiting, asked, agreed) = (Vec::new(), Vec::new(), Vec::new());
+        let working = true;
+        self.mnesia.transactions.push(Transaction { id, waiting, asked, agreed, working, purpose });
+        self.ask_for_votes(ctx, id);
         let config = self.config.clone();
         let work = config.costs.mnesia_transaction.span(ctx.random());
         ctx.after(work, Lane::MAIN, Message::TransactionDone { transaction: id });
+    }
+
+    /// Asks every running peer that was not asked yet.
+    fn ask_for_votes<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, id: u32) {
+        let (from, peers) = (self.me, self.running_peers());
+        let Some(transaction) = self.mnesia.transactions.iter_mut().find(|t| t.id == id) else {
+            return;
+        };
+        let joins = match transaction.purpose {
+            Purpose::Join { node, incarnation } => Some((node, incarnation)),
+            _ => None,
+        };
+        let joins_itself = |peer: &NodeId| joins.is_some_and(|(node, _)| node == *peer);
+        let asked = &transaction.asked;
+        let new = peers.into_iter().filter(|peer| !asked.contains(peer) && !joins_itself(peer));
+        let new: Vec<NodeId> = new.collect();
+        transaction.asked.extend(&new);
+        transaction.waiting.extend(&new);
+        for peer in new {
+            self.send_node(ctx, peer, Message::MnesiaPrepare { from, transaction: id, joins });
+        }
     }
 
     /// A node that is down does not vote.
@@ -43,6 +63,46 @@ impl Node {
                 let transaction = transaction.id;
                 ctx.tell(Lane::MAIN, Message::TransactionDone { transaction });
             }
+        }
+    }
+
+    /// Asked to vote. A node that joins gets every change that is decided here from now on, in
+    /// addition to those that its coordinator has got before this vote.
+    pub(super) fn prepare<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        from: NodeId,
+        transaction: u32,
+        joins: Option<(NodeId, u32)>,
+    ) {
+        let agrees = joins.is_none_or(|(node, incarnation)| self.join_peer(node, incarnation));
+        let vote = Message::MnesiaVote { from: self.me, transaction, agrees };
+        self.send_node(ctx, from, vote);
+    }
+
+    /// Whether that start of a peer is connected; then its Mnesia is one with this node's.
+    fn join_peer(&mut self, node: NodeId, incarnation: u32) -> bool {
+        // One whose tables are on their way here has joined as well.
+        let joined = self.status == Status::Running || self.mnesia.asked.is_some();
+        let Some(peer) = self.peer(node) else { return false };
+        let connected = matches!(peer.link, Link::Up(_)) && peer.incarnation == Some(incarnation);
+        peer.running |= joined && connected;
+        joined && connected
+    }
+
+    /// mnesia_schema.erl `merge_schema`, mnesia_loader.erl: every running node knows of the joiner,
+    /// and what they had decided before that has arrived here: the tables are complete.
+    fn hand_over_tables<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+        incarnation: u32,
+        mut running: Vec<NodeId>,
+    ) {
+        if self.join_peer(node, incarnation) {
+            running.push(self.me);
+            let tables = Box::new(self.mnesia.tables.clone());
+            self.send_node(ctx, node, Message::MnesiaTables { tables, running });
         }
     }
 
@@ -68,10 +128,14 @@ impl Broker {
         ctx: &mut Context<'_, Message, O>,
         from: NodeId,
         id: u32,
+        agrees: bool,
     ) {
         let transactions = &mut self.node.mnesia.transactions;
         if let Some(transaction) = transactions.iter_mut().find(|t| t.id == id) {
             transaction.waiting.retain(|waiting| *waiting != from);
+            if agrees {
+                transaction.agreed.push(from);
+            }
             self.commit_if_due(ctx, id);
         }
     }
@@ -90,13 +154,22 @@ impl Broker {
         if transactions[at].working || !transactions[at].waiting.is_empty() {
             return;
         }
-        let purpose = transactions.remove(at).purpose;
+        if matches!(transactions[at].purpose, Purpose::Join { .. }) {
+            // Nodes that have joined since then have to know of this one, too (the schema's lock
+            // lets one in after the other).
+            self.node.ask_for_votes(ctx, id);
+        }
+        let transactions = &mut self.node.mnesia.transactions;
+        if !transactions[at].waiting.is_empty() {
+            return;
+        }
+        let Transaction { purpose, agreed, .. } = transactions.remove(at);
         match purpose {
             Purpose::RecordRingDeath { queue, dead, by } => {
                 self.commit(ctx, TableOp::RingWithout { queue, gm: dead });
                 ctx.tell(by, Message::GmDeathRecorded { dead });
             }
-            Purpose::RemoveFromQueue { queue, by, .. } => self.remove_from_queue(ctx, queue, by),
+            Purpose::RemoveFromQueue { queue, by } => self.remove_from_queue(ctx, queue, by),
             Purpose::JoinRing { queue, member } => self.join_ring(ctx, queue, member),
             Purpose::AddMirror { queue, mirror } => self.mirror_added(ctx, queue, mirror),
             Purpose::Synchronised { queue, mirror } => {
@@ -116,6 +189,9 @@ impl Broker {
                 self.recovered(ctx, queue, leader, ring);
             }
             Purpose::NodeDown { node } => self.queues_gone(ctx, node),
+            Purpose::Join { node, incarnation } => {
+                self.node.hand_over_tables(ctx, node, incarnation, agreed);
+            }
         }
     }
 
@@ -205,37 +281,53 @@ impl Broker {
         }
     }
 
-    /// gm.erl: `join_group`.
+    /// gm.erl `join_group`, `{add_on_right, ...}`.
     fn join_ring<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
         queue: QueueId,
         member: Member,
     ) {
-        let Some(right_of) = self.node.ring_position(ctx, queue) else {
-            // Nobody leads any more: the mirror stops, and starts again when somebody does.
-            ctx.tell(member.replica.lane, Message::StopMirror);
+        if !self.node.alive.contains(&member.gm.lane) {
             return;
-        };
-        self.commit(ctx, TableOp::JoinRing { queue, member, right_of, at: ctx.now() });
+        }
+        match self.node.ring_position(ctx, queue) {
+            Some(right_of) => self.commit(ctx, TableOp::JoinRing { queue, member, right_of }),
+            // Nobody leads any more: the mirror stops, and starts again when somebody does.
+            None => ctx.tell(member.replica.lane, Message::StopMirror),
+        }
     }
 
-    /// rabbit_mirror_queue_slave.erl `handle_go`: the mirror is in the ring, so it hears whatever
-    /// the leader says from now on.
+    /// rabbit_mirror_queue_slave.erl `init_it`: only a mirror whose ring member has joined is added
+    /// to the queue's record, for channels expect a confirm of every replica that is in it, and
+    /// what is published from then on comes around the ring. Then it asks for the depth.
     fn mirror_added<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
         queue: QueueId,
         mirror: Pid,
     ) {
+        let Some(record) = self.node.mnesia.tables.queue(queue) else {
+            ctx.tell(mirror.lane, Message::StopMirror);
+            return;
+        };
+        let joined = record.ring.iter().any(|member| member.replica == mirror);
+        if !joined || !self.node.alive.contains(&mirror.lane) {
+            // Buried meanwhile: its ring member notices and ends both.
+            return;
+        }
+        let leader = record.leader;
+        let leader_lives = record.ring.iter().any(|member| member.replica == leader);
         let (now, destination) = (ctx.now(), self.node.config.destination(queue));
         let mut event = self.node.own_event(event::MIRROR_ADDED, None);
         event.destination = Some(destination);
         ctx.observer().event(now, event);
         self.commit(ctx, TableOp::AddMirror { queue, mirror });
-        let Some(leader) = self.node.mnesia.tables.queue(queue).map(|record| record.leader) else {
+        if !leader_lives {
+            // gm.erl `validate_members`: who died while this one joined is reported to it now.
+            ctx.tell(mirror.lane, Message::GmDeath { dead: leader });
             return;
-        };
+        }
         self.node.send(ctx, leader, Message::RequestDepth { mirror }, 60);
         let policy = self.node.config.queue(queue).mirroring;
         if policy.is_some_and(|policy| policy.automatic_sync) {
@@ -259,6 +351,8 @@ impl Broker {
                 self.node.send_node(ctx, peer, Message::StartMirror { queue });
             }
         }
+        self.node.recovering = self.node.recovering.saturating_sub(1);
+        self.serve_if_recovered(ctx);
     }
 
     /// rabbit_amqqueue.erl v3.10 `on_node_down`: queues without mirrors whose process was there

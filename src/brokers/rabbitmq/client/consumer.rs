@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::{Distribution, Span, Time};
-use crate::observe::{ConsumerId, DestinationId, MessageRange, Observer};
+use crate::observe::{ConsumerId, DestinationId, MessageRange, NodeId, Observer};
 use crate::world::{Context, Input, Lane, Signal};
 
 use super::super::message::{DeliveryTag, Message, QueueId};
@@ -32,6 +32,8 @@ pub struct ConsumerConfig {
     pub resubscribe_delay: Span,
     /// When it starts; `None` for an auditor, which starts when the load ends.
     pub start: Option<Span>,
+    /// When it cancels its consumer; never if `None`.
+    pub stop: Option<Span>,
     /// CPU time of one message.
     pub cost: Span,
 }
@@ -58,6 +60,8 @@ pub struct Consumer {
     /// Counts channels: acknowledgements of an earlier one are pointless.
     session: u32,
     started: bool,
+    /// It has cancelled its consumer, and wants nothing any more.
+    stopped: bool,
     wants: bool,
     resubscribing: bool,
 }
@@ -74,6 +78,7 @@ impl Consumer {
             working: None,
             session: 0,
             started: false,
+            stopped: false,
             wants: false,
             resubscribing: false,
         }
@@ -95,6 +100,7 @@ impl Consumer {
             Input::Signal(Signal::Stop) => ctx.exit(),
             Input::Signal(Signal::NodeResumed) => {}
             Input::Local { body: Message::ClientTimer } => self.start(ctx),
+            Input::Local { body: Message::ConsumerStop } => self.cancel(ctx),
             input => match self.link.handle(ctx, input) {
                 LinkEvent::Opened => self.opened(ctx),
                 LinkEvent::Lost => self.lost(ctx),
@@ -126,7 +132,12 @@ impl Consumer {
             Input::Message { body: Message::ChannelNotFound { .. }, .. } => {
                 self.session += 1;
                 self.forget_buffer();
-                self.unsubscribed(ctx, None);
+                if self.config.start.is_none() {
+                    // An auditor looks for a node that serves the queue.
+                    self.link.leave(ctx);
+                } else {
+                    self.unsubscribed(ctx, None);
+                }
             }
             Input::Local { body: Message::Processed { session } } => self.processed(ctx, session),
             Input::Local { body: Message::Resubscribe } => {
@@ -140,6 +151,9 @@ impl Consumer {
     fn booted<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         ctx.ready();
         let now = ctx.now().since(Time::ZERO);
+        if let Some(stop) = self.config.stop {
+            ctx.after(stop.saturating_sub(now), Lane::MAIN, Message::ConsumerStop);
+        }
         match self.config.start {
             _ if self.started => self.start(ctx),
             Some(start) if start > now => {
@@ -162,8 +176,19 @@ impl Consumer {
         self.subscribe(ctx);
     }
 
+    /// `basic.cancel`: what it has in hand it finishes and acknowledges.
+    fn cancel<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.stopped = true;
+        if let Some(conn) = self.link.open() {
+            for &queue in &self.config.queues {
+                ctx.send(conn, Message::BasicCancel { queue }, METHOD_BYTES);
+            }
+        }
+        self.report_wants(ctx);
+    }
+
     fn subscribe<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        let Some(conn) = self.link.open() else { return };
+        let Some(conn) = self.link.open().filter(|_| !self.stopped) else { return };
         let (prefetch, no_ack) = (self.config.prefetch, self.config.no_ack);
         for (at, &queue) in self.config.queues.iter().enumerate() {
             if !self.subscribed[at] {
@@ -248,7 +273,7 @@ impl Consumer {
     fn report_wants<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let in_hand = self.buffer.len() as u32 + u32::from(self.working.is_some());
         let limited = !self.config.no_ack && self.config.prefetch > 0;
-        let wants = self.started && (!limited || in_hand < self.config.prefetch);
+        let wants = self.started && !self.stopped && (!limited || in_hand < self.config.prefetch);
         if wants != self.wants {
             self.wants = wants;
             let now = ctx.now();
@@ -273,10 +298,27 @@ impl Consumer {
         }
     }
 
-    /// Whether it is subscribed to all it reads and has nothing in hand.
+    /// Whether it has nothing in hand and is subscribed to all it reads.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let ready = self.link.open().is_some() && self.subscribed.iter().all(|on| *on);
-        ready && self.buffer.is_empty() && self.working.is_none()
+        self.is_settled_but_for(|_, _| false)
+    }
+
+    /// The same, if nodes know that there is nothing to read: `gone(node, queue)`. A consumer stays
+    /// with its node, an auditor asks them all.
+    pub fn is_settled_but_for(&self, gone: impl Fn(NodeId, QueueId) -> bool) -> bool {
+        let in_hand = !self.buffer.is_empty() || self.working.is_some();
+        let auditor = self.config.start.is_none();
+        let settled = |(queue, subscribed): (&QueueId, &bool)| {
+            let connected = self.link.open().is_some();
+            let nowhere = if auditor {
+                self.config.link.nodes.iter().all(|node| gone(*node, *queue))
+            } else {
+                connected && gone(self.link.node(), *queue)
+            };
+            connected && *subscribed || nowhere
+        };
+        let queues = self.config.queues.iter().zip(&self.subscribed);
+        !in_hand && (self.stopped || queues.into_iter().all(settled))
     }
 }

@@ -5,8 +5,13 @@ use crate::observe::{NodeId, Observer};
 use crate::world::{ConnId, Context, Input, Lane};
 
 use super::super::broker::AMQP;
-use super::super::broker::channel::HANDSHAKE_STEPS;
 use super::super::message::Message;
+
+/// connection.start, connection.tune, connection.open, channel.open, confirm.select.
+pub const PRODUCER_STEPS: u8 = 5;
+/// As a producer's without confirm.select, then basic.qos, exchange.declare, queue.declare and
+/// queue.bind, which clients repeat to be sure of their topology.
+pub const CONSUMER_STEPS: u8 = 8;
 
 /// How a client connects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +22,9 @@ pub struct LinkConfig {
     pub reconnect_delay: Span,
     /// `heartbeat` that it asks for; zero takes the server's.
     pub heartbeat: Span,
+    /// Round trips until the channel can be used (AMQP 0-9-1 §2.2.4): see [`PRODUCER_STEPS`] and
+    /// [`CONSUMER_STEPS`].
+    pub steps: u8,
     /// Give up an attempt to connect after this long.
     pub connect_timeout: Span,
 }
@@ -77,6 +85,12 @@ impl Link {
         }
     }
 
+    /// The node that it is connected to, or tries last.
+    pub(super) fn node(&self) -> NodeId {
+        let nodes = &self.config.nodes;
+        nodes[self.next_node.saturating_sub(1) % nodes.len()]
+    }
+
     /// Starts to connect to the next node of the list.
     pub(super) fn connect<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let node = self.config.nodes[self.next_node % self.config.nodes.len()];
@@ -101,7 +115,7 @@ impl Link {
             Input::Message { conn, body: Message::HandshakeOk { step } }
                 if self.state == State::Opening(conn) =>
             {
-                if step + 1 < HANDSHAKE_STEPS {
+                if step + 1 < self.config.steps {
                     self.step(ctx, conn, step + 1);
                     return LinkEvent::Nothing;
                 }
@@ -146,7 +160,8 @@ impl Link {
 
     fn step<O: Observer>(&self, ctx: &mut Context<'_, Message, O>, conn: ConnId, step: u8) {
         let heartbeat_ms = self.config.heartbeat.as_millis() as u32;
-        ctx.send(conn, Message::Handshake { step, heartbeat_ms }, 150);
+        let last = step + 1 == self.config.steps;
+        ctx.send(conn, Message::Handshake { step, last, heartbeat_ms }, 150);
     }
 
     fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> LinkEvent {
@@ -178,6 +193,14 @@ impl Link {
         let tick = Message::ClientHeartbeat { attempt };
         ctx.after(self.config.heartbeat / 2, Lane::MAIN, tick);
         LinkEvent::Nothing
+    }
+
+    /// Leaves the node and tries the next one.
+    pub(super) fn leave<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if let Some(conn) = self.open() {
+            ctx.abort(conn);
+            self.lost(ctx);
+        }
     }
 
     /// The process has died: nothing is left of its connection.

@@ -5,5 +5,5 @@ mod link;
 mod producer;
 
 pub use consumer::{Consumer, ConsumerConfig};
-pub use link::LinkConfig;
+pub use link::{CONSUMER_STEPS, LinkConfig, PRODUCER_STEPS};
 pub use producer::{Producer, ProducerConfig};

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::{Span, Stream, Time};
-use crate::observe::{MessageRange, Observer, Outcome, ProducerId};
+use crate::observe::{MessageRange, NodeId, Observer, Outcome, ProducerId};
 use crate::workload::{Pacer, Sizes, Turn};
 use crate::world::{ConnId, Context, Input, Lane, Signal};
 
@@ -348,6 +348,13 @@ impl Producer {
         self.unsettled = 0;
         self.wake = None;
         self.link.forget();
+    }
+
+    /// The node that it waits for, if all that it has left to do is to wait for answers.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<NodeId> {
+        let idle = self.load_ended && self.again.is_empty() && self.nacked.is_empty();
+        self.link.open().filter(|_| idle).map(|_| self.link.node())
     }
 
     /// Whether it has nothing left to do.

@@ -1,0 +1,105 @@
+//! Partial partitions (rabbit_node_monitor.erl v3.10: `check_partial_partition`, `partial_partition`,
+//! `disconnect`).
+//!
+//! A node that loses another asks the rest whether they still see it. If one does, and the lost node
+//! still answers it, the network is cut in part only. Unless the cluster pauses minorities, the node
+//! then cuts itself off from the one that answered as well: what is left is a full partition, in
+//! which nobody records the death of a process that others can talk to.
+
+use crate::engine::Span;
+use crate::observe::{NodeId, Observer};
+use crate::world::Context;
+
+use super::super::message::Message;
+use super::super::words::event;
+use super::erlang::Link;
+use super::{Node, Status};
+
+/// So long after it has cut itself off a node sets up no connection by itself
+/// (rabbit_node_monitor.erl: `?NODE_DISCONNECTION_TIMEOUT`, with `dist_auto_connect = never`).
+const DISCONNECTION_TIMEOUT: Span = Span::from_secs(1);
+
+impl Node {
+    /// A running member is lost: does anybody still see that start of it?
+    pub(super) fn ask_about<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        lost: NodeId,
+        incarnation: u32,
+    ) {
+        let reporter = self.me;
+        for peer in self.running_peers() {
+            let check = Message::CheckPartialPartition { reporter, lost, incarnation };
+            self.send_node(ctx, peer, check);
+        }
+    }
+
+    /// Somebody has lost a member: if this node has not, it asks the lost one.
+    pub(super) fn check_partial_partition<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        reporter: NodeId,
+        lost: NodeId,
+        incarnation: u32,
+    ) {
+        let seen = self.peer(lost).is_some_and(|peer| {
+            let connected = matches!(peer.link, Link::Up(_));
+            connected && peer.running && peer.incarnation == Some(incarnation)
+        });
+        if seen {
+            let proxy = self.me;
+            self.send_node(ctx, lost, Message::AskRunning { proxy, reporter });
+        }
+    }
+
+    /// `rabbit:is_running()`, asked by another node on behalf of one that has lost this one.
+    pub(super) fn answer_running<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        proxy: NodeId,
+        reporter: NodeId,
+    ) {
+        if self.status == Status::Running {
+            self.send_node(ctx, proxy, Message::StillRunning { reporter });
+        }
+    }
+
+    /// The lost member has answered: its loser is told, by way of this node, that it lives.
+    pub(super) fn report_partial_partition<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        reporter: NodeId,
+    ) {
+        let proxy = self.me;
+        self.send_node(ctx, reporter, Message::PartialPartition { proxy });
+    }
+
+    /// A member that this node has lost still talks to `proxy`: away from that, too.
+    pub(super) fn partial_partition<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        proxy: NodeId,
+    ) {
+        if !self.peer(proxy).is_some_and(|peer| matches!(peer.link, Link::Up(_))) {
+            return;
+        }
+        let (now, event) = (ctx.now(), self.own_event(event::PARTIAL_PARTITION, Some(proxy)));
+        ctx.observer().event(now, event);
+        let from = self.me;
+        self.send_node(ctx, proxy, Message::PartialPartitionDisconnect { from });
+        self.disconnect(ctx, proxy);
+    }
+
+    /// Gives up the connection to a peer, and sets up none to anybody for a while.
+    pub(super) fn disconnect<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        peer: NodeId,
+    ) {
+        self.connects_again_at = ctx.now() + DISCONNECTION_TIMEOUT;
+        if let Some(Link::Up(conn)) = self.peer(peer).map(|peer| peer.link) {
+            ctx.close(conn);
+            self.link_down(ctx, peer);
+        }
+    }
+}

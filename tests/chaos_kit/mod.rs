@@ -1,0 +1,602 @@
+//! Random scenarios, what must hold of any run, and how a scenario that breaks it is made smaller.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use mqsim::engine::Stream;
+use mqsim::run::{Prepared, parse, simulate};
+use mqsim::verdict::Report;
+
+/// What is promised of a scenario beside what holds of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// Nothing: anything may happen to it.
+    None,
+    /// No fault at all: nothing is lost, late, out of order or delivered twice.
+    Calm,
+    /// Faults, and set up so that nothing that was a success may be lost.
+    Lossless,
+}
+
+/// The kinds of sections that can be left out of a scenario one by one.
+const PARTS: usize = 6;
+const POLICY: usize = 0;
+const QUEUE: usize = 1;
+const EXCHANGE: usize = 2;
+const PRODUCER: usize = 3;
+const CONSUMER: usize = 4;
+const FAULT: usize = 5;
+
+/// A scenario in pieces, so that pieces can be left out.
+#[derive(Clone, Debug)]
+pub(crate) struct Chaos {
+    pub(crate) promise: Promise,
+    head: String,
+    parts: [Vec<String>; PARTS],
+}
+
+impl Chaos {
+    /// The scenario as a file has it.
+    pub(crate) fn text(&self) -> String {
+        let parts = self.parts.iter().flatten();
+        std::iter::once(&self.head).chain(parts).cloned().collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// How the queues of a mode are replicated, and so what can be promised.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Single,
+    Cluster,
+    Mirrored,
+}
+
+struct Maker {
+    draw: Stream,
+    promise: Promise,
+    mode: Mode,
+    nodes: u64,
+    duration_ms: u64,
+    tick_ms: u64,
+    queues: u64,
+    exchanges: Vec<&'static str>,
+    producers: u64,
+    consumers: u64,
+    parts: [Vec<String>; PARTS],
+}
+
+/// The scenario with this number.
+pub(crate) fn scenario(number: u64) -> Chaos {
+    let mut draw = Stream::fixed(number, "chaos");
+    let promise = match draw.below(10) {
+        0 => Promise::Calm,
+        1..=3 => Promise::Lossless,
+        _ => Promise::None,
+    };
+    let mode = match draw.below(10) {
+        0 | 1 => Mode::Single,
+        2..=4 => Mode::Cluster,
+        _ => Mode::Mirrored,
+    };
+    let nodes = if mode == Mode::Single { 1 } else { draw.between(2, 5) };
+    let tick_ms = [1_000, 2_000, 4_000, 8_000][draw.below(4) as usize];
+    let mut duration_ms = draw.between(8, 40) * 1_000;
+    if promise == Promise::Calm {
+        duration_ms = draw.between(5, 15) * 1_000;
+    }
+    let mut maker = Maker {
+        promise,
+        mode,
+        nodes,
+        duration_ms,
+        tick_ms,
+        queues: draw.between(1, 3),
+        exchanges: Vec::new(),
+        producers: draw.between(1, 3),
+        consumers: draw.between(0, 3),
+        parts: Default::default(),
+        draw,
+    };
+    maker.policies();
+    maker.queues();
+    maker.exchanges();
+    maker.producers();
+    maker.consumers();
+    maker.faults();
+    Chaos { promise, head: maker.head(number), parts: maker.parts }
+}
+
+impl Maker {
+    fn one_in(&mut self, n: u64) -> bool {
+        self.draw.below(n) == 0
+    }
+
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.draw.below(from.len() as u64) as usize]
+    }
+
+    fn is_calm(&self) -> bool {
+        self.promise == Promise::Calm
+    }
+
+    fn is_free(&self) -> bool {
+        self.promise == Promise::None
+    }
+
+    fn node(&mut self) -> String {
+        format!("n{}", self.draw.between(1, self.nodes))
+    }
+
+    fn queue(&mut self) -> String {
+        format!("q{}", self.draw.between(1, self.queues))
+    }
+
+    fn head(&mut self, number: u64) -> String {
+        let mode = match self.mode {
+            Mode::Single => "single",
+            Mode::Cluster => "cluster",
+            Mode::Mirrored => "mirrored",
+        };
+        let boot = self.draw.between(100, 6_000);
+        let heartbeat = self.pick(&["60s", "10s", "2s"]);
+        let journal = if self.is_free() && self.one_in(4) { 20 } else { 32_768 };
+        let loss = if self.is_free() && self.one_in(6) { "loss = \"0.1%\"\n" } else { "" };
+        format!(
+            "format = 1\nname = \"chaos\"\nmode = \"rabbitmq-{mode}\"\nbroker-version = \"3.10\"\n\
+             seed = {number}\nduration = \"{}ms\"\ndrain = \"600s\"\n[cluster]\nnodes = {}\n\
+             boot-time = \"{boot}ms\"\n[cluster.network]\n{loss}\
+             latency = {{ distribution = \"lognormal\", median = \"100us\", p99 = \"400us\" }}\n\
+             [broker]\nnet_ticktime = \"{}ms\"\nheartbeat = \"{heartbeat}\"\n\
+             queue_index_max_journal_entries = {journal}\n",
+            self.duration_ms, self.nodes, self.tick_ms,
+        )
+    }
+
+    fn policies(&mut self) {
+        if self.mode != Mode::Mirrored {
+            return;
+        }
+        let lossless = self.promise == Promise::Lossless;
+        let pattern = if self.is_free() && self.one_in(4) { "q1" } else { ".*" };
+        let sync = if lossless { "automatic" } else { self.pick(&["manual", "automatic"]) };
+        let batch = self.draw.between(1, 200);
+        let shutdown = self.pick(&["when-synced", "when-synced", "always"]);
+        // With when-synced a message that only unsynchronised mirrors had confirmed may go.
+        let failure =
+            if lossless { "always" } else { self.pick(&["always", "always", "when-synced"]) };
+        self.parts[POLICY].push(format!(
+            "[[policy]]\npattern = \"{pattern}\"\nha-mode = \"all\"\nha-sync-mode = \"{sync}\"\n\
+             ha-sync-batch-size = {batch}\nha-promote-on-shutdown = \"{shutdown}\"\n\
+             ha-promote-on-failure = \"{failure}\"\n",
+        ));
+    }
+
+    fn queues(&mut self) {
+        for number in 1..=self.queues {
+            let durable = !self.is_free() || !self.one_in(4);
+            let leader = self.node();
+            self.parts[QUEUE].push(format!(
+                "[[queue]]\nname = \"q{number}\"\ndurable = {durable}\nleader = \"{leader}\"\n"
+            ));
+        }
+    }
+
+    fn exchanges(&mut self) {
+        for (name, kind) in [("direct1", "direct"), ("fanout1", "fanout")] {
+            // In a cluster a message for several queues is lost to one whose home is down, and
+            // confirmed, mandatory or not.
+            let one_queue = self.promise == Promise::Lossless && self.mode == Mode::Cluster;
+            if one_queue || !self.one_in(3) {
+                continue;
+            }
+            let mut text = format!("[[exchange]]\nname = \"{name}\"\ntype = \"{kind}\"\n");
+            let mut bound = 0;
+            for queue in 1..=self.queues {
+                if self.one_in(2) {
+                    continue;
+                }
+                bound += 1;
+                let _ = write!(
+                    text,
+                    "[[binding]]\nexchange = \"{name}\"\nqueue = \"q{queue}\"\nrouting-key = \"k\"\n"
+                );
+            }
+            if bound > 0 || self.is_free() {
+                self.exchanges.push(name);
+                self.parts[EXCHANGE].push(text);
+            }
+        }
+    }
+
+    fn connection(&mut self) -> String {
+        let mut text = String::new();
+        if self.one_in(2) {
+            let nodes: Vec<String> = (1..=self.nodes).map(|node| format!("\"n{node}\"")).collect();
+            let mut chosen = nodes;
+            self.draw.shuffle(&mut chosen);
+            chosen.truncate(self.draw.between(1, chosen.len() as u64) as usize);
+            let _ = writeln!(text, "connect = [{}]", chosen.join(", "));
+        }
+        let delay = self.pick(&["100ms", "500ms", "5s"]);
+        let heartbeat = self.pick(&["1s", "5s", "60s"]);
+        let _ = write!(text, "reconnect-delay = \"{delay}\"\nheartbeat = \"{heartbeat}\"\n");
+        let timeout = self.pick(&["1s", "10s", "60s"]);
+        let _ = writeln!(text, "connection-timeout = \"{timeout}\"");
+        text
+    }
+
+    fn producers(&mut self) {
+        for number in 1..=self.producers {
+            let mut text = format!("[[producer]]\nname = \"p{number}\"\n");
+            if !self.exchanges.is_empty() && self.one_in(2) {
+                let at = self.draw.below(self.exchanges.len() as u64) as usize;
+                let wrong = self.is_free() && self.one_in(8);
+                let key = if wrong { "other" } else { "k" };
+                let exchange = self.exchanges[at];
+                let _ = write!(text, "to = \"{exchange}\"\nrouting-key = \"{key}\"\n");
+            } else {
+                let queue = self.queue();
+                let _ = writeln!(text, "to = \"{queue}\"");
+            }
+            text.push_str(&self.connection());
+            let lossless = self.promise == Promise::Lossless;
+            if self.one_in(4) {
+                let flight = self.draw.between(1, 20);
+                let think = self.draw.between(20, 100) * flight;
+                let _ = writeln!(
+                    text,
+                    "closed-loop = {{ in-flight = {flight}, think = \"{think}ms\" }}"
+                );
+            } else {
+                let rate = self.draw.between(2, 80);
+                let poisson = self.one_in(3);
+                let _ = if poisson {
+                    writeln!(text, "rate = {{ profile = \"poisson\", rate = \"{rate}/s\" }}")
+                } else {
+                    writeln!(text, "rate = \"{rate}/s\"")
+                };
+                if self.one_in(4) {
+                    text.push_str("catch-up = \"500ms\"\n");
+                }
+            }
+            let size = self.pick(&["100B", "1KiB", "20KiB"]);
+            let persistent = lossless || !self.one_in(3);
+            let mandatory = (lossless && self.mode == Mode::Cluster) || self.one_in(3);
+            let _ = write!(
+                text,
+                "message-size = \"{size}\"\npersistent = {persistent}\nmandatory = {mandatory}\n"
+            );
+            if lossless || !self.one_in(4) {
+                let window = self.draw.between(1, 200);
+                let confirms = if self.one_in(3) {
+                    "true".to_owned()
+                } else {
+                    format!("{{ window = {window} }}")
+                };
+                let _ = writeln!(text, "confirms = {confirms}");
+                let republish = lossless || self.one_in(2);
+                let _ = writeln!(text, "republish = {republish}");
+                if self.is_free() && self.one_in(4) {
+                    text.push_str("send-timeout = \"3s\"\n");
+                }
+            }
+            self.parts[PRODUCER].push(text);
+        }
+    }
+
+    fn consumers(&mut self) {
+        let mut taken = Vec::new();
+        for number in 1..=self.consumers {
+            let queue = self.queue();
+            if self.is_calm() && taken.contains(&queue) {
+                continue;
+            }
+            let mut text = format!("[[consumer]]\nname = \"c{number}\"\nfrom = \"{queue}\"\n");
+            text.push_str(&self.connection());
+            let automatic = self.promise != Promise::Lossless && self.one_in(4);
+            let ack = if automatic { "automatic" } else { "manual" };
+            let prefetch = if self.one_in(3) { 0 } else { self.draw.between(1, 100) };
+            let processing =
+                if self.is_calm() { "100us" } else { self.pick(&["0s", "1ms", "8ms"]) };
+            let _ = write!(text, "ack = \"{ack}\"\nprocessing-time = \"{processing}\"\n");
+            if !automatic {
+                let _ = writeln!(text, "prefetch = {prefetch}");
+            }
+            taken.push(queue);
+            self.parts[CONSUMER].push(text);
+        }
+    }
+
+    fn faults(&mut self) {
+        match self.promise {
+            Promise::Calm => {}
+            Promise::Lossless if self.mode == Mode::Mirrored => self.one_at_a_time(),
+            _ => {
+                for _ in 0..self.draw.between(0, 6) {
+                    let at = self.draw.between(500, self.duration_ms);
+                    let fault = self.fault(at);
+                    self.parts[FAULT].push(fault);
+                }
+            }
+        }
+    }
+
+    /// The leader, or any other node, goes; it is back and in sync before the next one goes.
+    fn one_at_a_time(&mut self) {
+        let mut at = 2_000;
+        for _ in 0..self.draw.between(1, 3) {
+            let kind = self.pick(&["crash", "stop", "power-loss"]);
+            let node = self.node();
+            let queue = self.queue();
+            let leader = format!("leader({queue})");
+            let target = if self.one_in(3) { node } else { leader };
+            let lasts = self.tick_ms * 2 + self.draw.between(0, 3_000);
+            self.parts[FAULT].push(format!(
+                "[[fault]]\nkind = \"{kind}\"\nat = \"{at}ms\"\nfor = \"{lasts}ms\"\n\
+                 target = \"{target}\"\n"
+            ));
+            at += lasts + 20_000 + self.draw.between(0, 2_000);
+        }
+        self.duration_ms = at;
+    }
+
+    fn target(&mut self) -> String {
+        let queue = self.queue();
+        match self.draw.below(8) {
+            0..=2 => self.node(),
+            3 | 4 => format!("leader({queue})"),
+            5 if self.mode == Mode::Mirrored => format!("mirror({queue}, 1)"),
+            5 => format!("home({queue})"),
+            6 => "random".to_owned(),
+            _ if self.one_in(2) => "all".to_owned(),
+            _ => {
+                let producer = format!("producer(p{})", self.draw.between(1, self.producers));
+                let consumers = self.parts[CONSUMER].len() as u64;
+                if consumers > 0 && self.one_in(2) {
+                    let at = self.draw.below(consumers) as usize;
+                    let name = self.parts[CONSUMER][at].split('"').nth(1).expect("has a name");
+                    format!("consumer({name})")
+                } else {
+                    producer
+                }
+            }
+        }
+    }
+
+    fn lasts(&mut self) -> u64 {
+        match self.draw.below(4) {
+            0 => self.draw.between(1, 300),
+            1 => self.draw.between(300, 3_000),
+            2 => self.draw.between(self.tick_ms / 2, self.tick_ms * 2),
+            _ => self.draw.between(3_000, 20_000),
+        }
+    }
+
+    fn fault(&mut self, at: u64) -> String {
+        let kinds: &[&str] = &[
+            "stop",
+            "crash",
+            "crash",
+            "power-loss",
+            "pause",
+            "restart",
+            "partition",
+            "partition",
+            "latency",
+            "packet-loss",
+            "bandwidth",
+            "slow-disk",
+            "disk-full",
+            "wipe-disk",
+        ];
+        let wipes = self.is_free() && self.one_in(2);
+        let kind = self.pick(&kinds[..kinds.len() - usize::from(!wipes)]);
+        let kind = if self.nodes == 1 && kind == "partition" { "crash" } else { kind };
+        let mut text = format!("[[fault]]\nkind = \"{kind}\"\nat = \"{at}ms\"\n");
+        if kind != "restart" && !self.one_in(10) {
+            let _ = writeln!(text, "for = \"{}ms\"", self.lasts());
+        }
+        if kind == "partition" {
+            text.push_str(&self.partition());
+            return text;
+        }
+        let links = matches!(kind, "latency" | "packet-loss" | "bandwidth");
+        let target = if links && self.nodes > 1 && self.one_in(2) {
+            let first = self.draw.between(1, self.nodes);
+            let other = (first + self.draw.between(1, self.nodes - 1) - 1) % self.nodes + 1;
+            format!("link(n{first}, n{other})")
+        } else {
+            self.target()
+        };
+        let _ = writeln!(text, "target = \"{target}\"");
+        match kind {
+            "latency" => {
+                let add = self.draw.between(1, 500);
+                let _ = writeln!(text, "add = \"{add}ms\"");
+            }
+            "packet-loss" => {
+                let chance = self.draw.between(1, 60);
+                let _ = writeln!(text, "chance = \"{chance}%\"");
+            }
+            "bandwidth" => {
+                let rate = self.pick(&["10kB/s", "100kB/s", "1MB/s"]);
+                let _ = writeln!(text, "rate = \"{rate}\"");
+            }
+            "slow-disk" => {
+                let factor = self.draw.between(2, 5_000);
+                let _ = writeln!(text, "factor = {factor}");
+            }
+            _ => {}
+        }
+        if links && self.one_in(3) {
+            text.push_str("direction = \"forth\"\n");
+        }
+        text
+    }
+
+    fn partition(&mut self) -> String {
+        let mut text = String::new();
+        let mut nodes: Vec<String> = (1..=self.nodes).map(|node| format!("n{node}")).collect();
+        self.draw.shuffle(&mut nodes);
+        match self.draw.below(3) {
+            0 => {
+                let target = self.pick(&["minority", "random", "n1"]);
+                let _ = writeln!(text, "target = \"{target}\"");
+            }
+            1 => {
+                // Of all nodes, or partial: some see both sides.
+                let cut = self.draw.between(1, self.nodes - 1) as usize;
+                let right = self.draw.between(cut as u64 + 1, self.nodes) as usize;
+                let (a, b) = (nodes[..cut].join(","), nodes[cut..right].join(","));
+                let _ = writeln!(text, "between = [\"{a}\", \"{b}\"]");
+            }
+            _ => {
+                let sides: Vec<String> = nodes.iter().map(|node| format!("\"{node}\"")).collect();
+                let _ = writeln!(text, "between = [{}]", sides.join(", "));
+            }
+        }
+        let direction = self.pick(&["both", "both", "forth"]);
+        let clients = self.pick(&["follow", "unaffected"]);
+        let how = self.pick(&["drop", "drop", "reject"]);
+        let _ =
+            write!(text, "direction = \"{direction}\"\nclients = \"{clients}\"\nhow = \"{how}\"\n");
+        text
+    }
+}
+
+/// A run has at most so many events; none of the scenarios needs a tenth of it.
+const MOST_EVENTS: u64 = 30_000_000;
+
+/// Reads a scenario that must be right.
+pub(crate) fn prepared(text: &str) -> Prepared {
+    match parse("chaos.toml", text.as_bytes(), &[]) {
+        Ok(prepared) => prepared,
+        Err(error) => panic!("{error}\n{text}"),
+    }
+}
+
+/// Runs a scenario that must come to its end.
+pub(crate) fn run(text: &str, seed: u64) -> Report {
+    match simulate(&prepared(text), seed, Some(MOST_EVENTS)) {
+        Ok(report) => report,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// What is wrong with a report of any scenario, if anything.
+pub(crate) fn broken(report: &Report) -> Option<String> {
+    let summary = &report.summary;
+    let cells: u64 = summary.matrix.cells.iter().flatten().sum();
+    let mut wrong = Vec::new();
+    if cells != summary.lines {
+        wrong.push(format!("{cells} in the cells of {} lines", summary.lines));
+    }
+    if summary.unexplained > 0 {
+        wrong.push(format!("{} lost without a cause", summary.unexplained));
+    }
+    if report.inconsistencies > 0 {
+        wrong.push(format!("{} reports contradict earlier ones", report.inconsistencies));
+    }
+    // A cluster that ignores a partition stays split, and may stay stuck
+    // (rabbitmq-server#914, #944, #749: rings and records disagree).
+    let split = report.events.iter().any(|event| event.what == "partitioned");
+    if !report.quiet && !split {
+        wrong.push("never became quiet".to_owned());
+    }
+    (!wrong.is_empty()).then(|| wrong.join("; "))
+}
+
+fn promise_broken(promise: Promise, report: &Report) -> Option<String> {
+    let summary = &report.summary;
+    let counts: &[(&str, u64)] = &[
+        ("success_lost", summary.success_lost),
+        ("unknown_lost", summary.unknown_lost),
+        ("consumer_lost", summary.consumer_lost),
+        ("duplicated", summary.duplicated),
+        ("redelivered", summary.redelivered),
+        ("reordered", summary.reordered),
+        ("phantom", summary.phantom),
+        ("nacked", summary.nacked),
+        ("unknown", summary.unknown),
+        ("returned", summary.returned),
+        ("unreachable", summary.unreachable_at_end),
+        ("neither processed nor stored", summary.lines - summary.processed - summary.stored_at_end),
+        ("unsent", summary.unsent),
+    ];
+    let counts = match promise {
+        Promise::None => &counts[..0],
+        Promise::Lossless => &counts[..1],
+        Promise::Calm => counts,
+    };
+    let bad = counts.iter().filter(|(_, count)| *count > 0);
+    let mut bad: Vec<String> = bad.map(|(name, count)| format!("{name} {count}")).collect();
+    if promise == Promise::Calm {
+        let late = report.ended.since(mqsim::engine::Time::ZERO + report.duration);
+        if late > mqsim::engine::Span::from_secs(5) {
+            bad.push(format!("quiet only {late:?} after the load"));
+        }
+        let shares = [
+            ("write_availability", summary.write_availability),
+            ("effective_write_availability", summary.effective_write_availability),
+            ("read_availability", summary.read_availability),
+        ];
+        for (name, share) in shares {
+            if share.is_some_and(|share| share < 1.0) {
+                bad.push(format!("{name} {share:?}"));
+            }
+        }
+    }
+    (!bad.is_empty()).then(|| bad.join("; "))
+}
+
+/// What is wrong with a scenario's run, if anything: a panic, a broken rule, a broken promise, a
+/// second run that differs.
+pub(crate) fn verdict(chaos: &Chaos, seed: u64) -> Option<String> {
+    let text = chaos.text();
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let report = run(&text, seed);
+        if let Some(wrong) = broken(&report).or_else(|| promise_broken(chaos.promise, &report)) {
+            return Some(wrong);
+        }
+        let again = run(&text, seed);
+        (again.ingredients != report.ingredients).then(|| "differs when run again".to_owned())
+    }));
+    outcome.unwrap_or_else(|panic| {
+        let message = panic.downcast_ref::<String>().cloned();
+        let message = message.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).into()));
+        Some(format!("panic: {}", message.unwrap_or_default()))
+    })
+}
+
+/// The kind of a failure: what must stay the same while a scenario is made smaller.
+fn kind(wrong: &str) -> String {
+    wrong.chars().filter(|c| c.is_alphabetic() || *c == ' ').take(60).collect()
+}
+
+/// Leaves out whatever can be left out of a scenario that fails, so that it fails alike.
+pub(crate) fn minimise(chaos: &Chaos, seed: u64, wrong: &str) -> Chaos {
+    let mut smallest = chaos.clone();
+    let wanted = kind(wrong);
+    loop {
+        let mut smaller = None;
+        'search: for part in (0..PARTS).rev() {
+            for at in 0..smallest.parts[part].len() {
+                let mut candidate = smallest.clone();
+                candidate.parts[part].remove(at);
+                if parse("chaos.toml", candidate.text().as_bytes(), &[]).is_err() {
+                    continue;
+                }
+                if verdict(&candidate, seed).is_some_and(|wrong| kind(&wrong) == wanted) {
+                    smaller = Some(candidate);
+                    break 'search;
+                }
+            }
+        }
+        match smaller {
+            Some(candidate) => smallest = candidate,
+            None => return smallest,
+        }
+    }
+}

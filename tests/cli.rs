@@ -1,0 +1,271 @@
+//! The command line of the real binary on what is shipped: what it prints, writes and returns.
+
+mod sandbox;
+
+use sandbox::{Done, MQSIM, Sandbox};
+use serde_json::Value;
+
+const SHIPPED: [&str; 3] = ["single", "cluster", "mirror"];
+
+/// The files of a report of one seed.
+const FILES: [&str; 8] = [
+    "events.csv",
+    "latency.csv",
+    "latency.svg",
+    "loss.csv",
+    "summary.csv",
+    "timeline.csv",
+    "timeline.svg",
+    "windows.csv",
+];
+
+fn with_shipped() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for name in SHIPPED {
+        sandbox.ship(name);
+    }
+    sandbox
+}
+
+fn names(sandbox: &Sandbox, folder: &str) -> Vec<String> {
+    let names = sandbox::tree(&sandbox.path().join(folder));
+    names.names().into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_shipped_scenarios_hold() {
+    let sandbox = with_shipped();
+    for name in SHIPPED {
+        let done = sandbox.mqsim(&format!("run {name}.toml"));
+        done.exits(0);
+        assert_eq!(done.stderr, "");
+        assert!(
+            done.stdout.starts_with(&format!("{name} · seed 1 · rabbitmq-")),
+            "{}",
+            done.stdout
+        );
+        assert!(done.stdout.contains("0 lines lost after success") || name == "cluster");
+        let again = format!("again:  mqsim run {name}.toml --seed 1");
+        assert!(done.stdout.contains(&again), "{}", done.stdout);
+        assert!(done.stdout.lines().all(|line| line.chars().count() <= 120), "{}", done.stdout);
+        assert_eq!(names(&sandbox, &format!("reports/{name}")), FILES);
+    }
+}
+
+/// What is printed as the way to repeat a run repeats it.
+#[test]
+fn the_command_to_run_again_does() {
+    let sandbox = with_shipped();
+    let first = sandbox.call(&[
+        "run",
+        "mirror.toml",
+        "--set",
+        "description=it's",
+        "--seed",
+        "7",
+        "--out",
+        "my reports",
+    ]);
+    let again = first.stdout.lines().find_map(|line| line.strip_prefix("again:  mqsim "));
+    let script = format!("exec $0 {}", again.expect("the command is printed"));
+    let second = Done::of(sandbox.command("sh").args(["-c", &script, MQSIM]));
+    let fingerprint = |done: &Done| {
+        let line =
+            done.stdout.lines().find(|line| line.starts_with("fingerprint ")).map(str::to_owned);
+        line.expect("the fingerprint is printed")
+    };
+    assert_eq!(fingerprint(&first), fingerprint(&second));
+    assert!(second.stdout.contains("mirror · seed 7 · "));
+    assert_eq!(names(&sandbox, "my reports/mirror"), FILES);
+}
+
+#[test]
+fn several_scenarios_and_seeds() {
+    let sandbox = with_shipped();
+    let done = sandbox.mqsim("run single.toml mirror.toml --seeds 1..=3 --set duration=8s");
+    done.exits(0);
+    for name in ["single", "mirror"] {
+        let summary = sandbox.tree();
+        let summary = summary.file(&format!("reports/{name}/summary.csv")).expect("it is written");
+        let summary = std::str::from_utf8(summary).unwrap();
+        assert_eq!(summary.lines().count(), 4, "{summary}");
+        assert!(summary.lines().skip(1).all(|row| row.ends_with(",holds")), "{summary}");
+        assert!(done.stdout.contains(&format!("report: reports/{name}")), "{}", done.stdout);
+    }
+}
+
+#[test]
+fn a_broken_expectation_ends_with_one() {
+    let sandbox = with_shipped();
+    let done =
+        sandbox.mqsim("run mirror.toml single.toml --set expect.0.max=0 --set expect.1.equals=1");
+    // `unexplained` has max and now equals: the input is wrong, and nothing ran.
+    done.exits(2);
+    let done = sandbox.mqsim("run cluster.toml single.toml --set duration=8s");
+    // The cluster loses less than it is expected to in so short a time.
+    done.exits(1);
+    assert!(done.stdout.contains("✗ "), "{}", done.stdout);
+    assert!(done.stdout.contains("single · seed 1 · rabbitmq-single 3.10 · holds"));
+    assert_eq!(names(&sandbox, "reports/cluster"), FILES);
+}
+
+#[test]
+fn undecided_ends_with_three() {
+    let sandbox = with_shipped();
+    let done = sandbox.mqsim("run mirror.toml --set drain=0s");
+    done.exits(3);
+    assert!(done.stdout.contains("mirror · seed 1 · rabbitmq-mirrored 3.10 · undecided"));
+}
+
+#[test]
+fn quiet_is_silent() {
+    let sandbox = with_shipped();
+    let done = sandbox.mqsim("run single.toml --quiet");
+    done.exits(0);
+    assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""));
+    assert_eq!(names(&sandbox, "reports/single"), FILES);
+}
+
+#[test]
+fn json_is_one_document() {
+    let sandbox = with_shipped();
+    let done = sandbox.mqsim("run single.toml cluster.toml --json --seeds 1..=2");
+    done.exits(0);
+    assert_eq!(done.stderr, "");
+    let document: Value = serde_json::from_str(&done.stdout).expect("it is JSON");
+    assert_eq!(document["exit_code"], 0);
+    let scenarios = document["scenarios"].as_array().expect("there are scenarios");
+    assert_eq!(scenarios.len(), 2);
+    assert_eq!(scenarios[1]["folder"], "reports/cluster");
+    let run = &scenarios[1]["runs"][1];
+    assert_eq!((&run["seed"], &run["verdict"]), (&Value::from("2"), &Value::from("holds")));
+    let lost = run["summary"]["success_lost"].as_u64().expect("it is a number");
+    assert!(lost > 8_000, "{lost}");
+    // What is in the document is what is in the folder.
+    let tree = sandbox.tree();
+    let summary = std::str::from_utf8(tree.file("reports/cluster/summary.csv").unwrap()).unwrap();
+    let mut rows = summary.lines().map(|row| row.split(',').collect::<Vec<_>>());
+    let columns = rows.next().unwrap();
+    let at = columns.iter().position(|column| *column == "success_lost").unwrap();
+    assert_eq!(rows.nth(1).unwrap()[at], lost.to_string());
+}
+
+#[test]
+fn no_colour_where_none_is_wanted() {
+    let sandbox = with_shipped();
+    let plain = sandbox.mqsim("run single.toml").stdout;
+    let mut command = sandbox.command(MQSIM);
+    let refused = Done::of(command.args(["run", "single.toml"]).env("NO_COLOR", "1"));
+    let mut command = sandbox.command(MQSIM);
+    let wrong = Done::of(command.args(["run", "single.toml", "--sed", "1"]).env("NO_COLOR", "1"));
+    for text in [&plain, &refused.stdout, &wrong.stderr, &sandbox.mqsim("--help").stdout] {
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+    // Speeds differ, nothing else does.
+    let timeless = |text: &str| {
+        text.lines()
+            .filter(|line| !line.contains(" events and "))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(timeless(&plain), timeless(&refused.stdout));
+}
+
+/// A reader that goes away is no reason to fail.
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_closes() {
+    let sandbox = with_shipped();
+    let script = "$0 list rabbitmq-mirrored | head -n 1; $0 run single.toml | head -n 1";
+    let done = Done::of(sandbox.command("sh").args(["-c", script, MQSIM]));
+    done.exits(0);
+    assert_eq!(done.stdout.lines().count(), 2, "{}", done.stdout);
+    assert_eq!(done.stderr, "");
+    assert_eq!(names(&sandbox, "reports/single"), FILES);
+}
+
+#[test]
+fn help_documents_the_exit_codes() {
+    let sandbox = Sandbox::new();
+    for line in ["--help", "help", "run --help", "help run"] {
+        let done = sandbox.mqsim(line);
+        done.exits(0);
+        for code in ["0  ", "1  ", "2  ", "3  ", "4  ", "130  "] {
+            assert!(done.stdout.contains(&format!("\n  {code}")), "{line}: {}", done.stdout);
+        }
+        assert!(done.stdout.lines().all(|line| line.chars().count() <= 100), "{}", done.stdout);
+        assert_eq!(done.stderr, "");
+    }
+    let version = sandbox.mqsim("--version").stdout;
+    assert_eq!(version, format!("mqsim {}\n", env!("CARGO_PKG_VERSION")));
+    assert!(sandbox.tree().names().is_empty(), "nothing is written");
+}
+
+#[test]
+fn lists() {
+    let sandbox = Sandbox::new();
+    for (topic, known) in [
+        ("", "rabbitmq-mirrored"),
+        ("modes", "rabbitmq-single"),
+        ("faults", "power-loss"),
+        ("metrics", "success_lost"),
+        ("selectors", "leader(destination)"),
+    ] {
+        let done = sandbox.mqsim(&format!("list {topic}"));
+        done.exits(0);
+        assert!(done.stdout.contains(known), "{topic}: {}", done.stdout);
+        assert!(!done.stdout.contains("()"), "{topic}: {}", done.stdout);
+        for line in done.stdout.lines() {
+            assert!(line.chars().count() <= 100 && line.trim_end() == line, "{topic}: {line}");
+        }
+    }
+    for topic in ["modes", "faults", "selectors"] {
+        insta::assert_snapshot!(
+            format!("list_{topic}"),
+            sandbox.mqsim(&format!("list {topic}")).stdout
+        );
+    }
+    assert!(sandbox.tree().names().is_empty(), "nothing is written");
+}
+
+#[test]
+fn the_keys_of_every_mode_are_listed() {
+    let sandbox = Sandbox::new();
+    for mode in ["rabbitmq-single", "rabbitmq-cluster", "rabbitmq-mirrored"] {
+        let done = sandbox.mqsim(&format!("list {mode}"));
+        done.exits(0);
+        assert!(done.stdout.starts_with(&format!("{mode}: ")));
+        // Every key of the shipped scenarios is explained.
+        for key in ["net_ticktime: a duration", "confirms.window", "ha-sync-mode", "distribution"] {
+            assert!(done.stdout.contains(key), "{mode}: {key}");
+        }
+        for line in done.stdout.lines() {
+            assert!(line.chars().count() <= 100, "{mode}: {line}");
+        }
+    }
+    // One section with all that there can be: variants, words, ranges, long lines.
+    let text = sandbox.mqsim("list rabbitmq-mirrored").stdout;
+    let (_, behind) = text.split_once("\n[[fault]]\n").expect("there is the section");
+    let (faults, _) = behind.split_once("\n[").expect("there is another one");
+    insta::assert_snapshot!("list_keys_of_faults", faults);
+}
+
+#[test]
+fn unknown_things_suggest_the_nearest() {
+    let sandbox = with_shipped();
+    let mut text = String::new();
+    for line in [
+        "list metric",
+        "list rabbitmq-mirorred",
+        "list kafka",
+        "rnu",
+        "run mirror.toml --set mode=rabbitmq-mirored",
+        "",
+    ] {
+        let done = sandbox.mqsim(line);
+        done.exits(2);
+        assert_eq!(done.stdout, "", "{line}");
+        text.push_str(&format!("=== mqsim {line}\n{}\n", done.stderr));
+    }
+    insta::assert_snapshot!(text);
+}

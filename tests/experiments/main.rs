@@ -1,0 +1,12 @@
+//! Experiments with real brokers, simulated with the same set-up.
+//!
+//! A RabbitMQ 3.10.8 cluster of three nodes was run under injected faults, and what clients saw was
+//! measured. Each test here repeats one of these experiments over many seeds: what must hold, holds
+//! on every seed, and each measured range overlaps the range from the 5th to the 95th percentile of
+//! the seeds. `MQSIM_SEEDS` is the number of seeds: 5 unless set; the full run is 100.
+
+mod e1_single;
+mod e2_transient;
+mod e3_home_node;
+mod e5_mirrored;
+mod lab;
