@@ -175,6 +175,8 @@ pub enum Message {
     SyncStart { leader: Pid, depth: u64 },
     /// A mirror is ready for the first or the next batch.
     SyncNext { mirror: Pid },
+    /// A mirror needs no synchronisation.
+    SyncDeny { mirror: Pid },
     /// One batch of the leader's queue.
     SyncMessages(Box<SyncBatch>),
     /// The synchronisation is complete.

@@ -160,6 +160,7 @@ impl Replica {
             Message::SyncTimer => self.on_sync_timer(node, ctx),
             Message::JournalSynced => self.journal_synced(node, ctx),
             Message::SyncNext { mirror } => self.sync_next(node, ctx, mirror),
+            Message::SyncDeny { mirror } => self.sync_without(node, ctx, mirror),
             Message::GmDeath { .. } => self.on_ring_death(node, ctx),
             Message::Promote => self.promote(node, ctx),
             Message::Terminate => self.end_in_order(node, ctx),
@@ -179,6 +180,7 @@ impl Replica {
             && !matches!(
                 message,
                 Message::SyncNext { .. }
+                    | Message::SyncDeny { .. }
                     | Message::Down { .. }
                     | Message::GmDeath { .. }
                     | Message::Terminate

@@ -82,7 +82,7 @@ impl Replica {
         self.sync_step(node, ctx);
     }
 
-    /// A mirror died while it was being synchronised.
+    /// A mirror died while it was being synchronised, or has all already.
     pub(super) fn sync_without<O: Observer>(
         &mut self,
         node: &mut Node,
@@ -138,13 +138,19 @@ impl Replica {
         }
     }
 
-    /// The leader offers a synchronisation to this mirror: it purges itself and says it is ready.
+    /// The leader offers a synchronisation to this mirror: it purges itself and says it is ready; one
+    /// that lacks nothing declines (rabbit_mirror_queue_sync.erl: `slave(0, ...)`, `sync_deny`).
     pub(super) fn mirror_sync_start<O: Observer>(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         leader: Pid,
     ) {
+        let mirror = self.me;
+        if self.missing == Some(0) {
+            node.send(ctx, leader, Message::SyncDeny { mirror }, 60);
+            return;
+        }
         let mut due = std::mem::take(&mut self.due);
         self.bq.take_all_unconfirmed(&mut due);
         self.due = due;
@@ -152,7 +158,6 @@ impl Replica {
         self.purge_for_sync(ctx);
         self.mirror_sync = Some(MirrorSync { leader });
         node.monitor(ctx, ctx.lane(), leader);
-        let mirror = self.me;
         node.send(ctx, leader, Message::SyncNext { mirror }, 60);
     }
 
