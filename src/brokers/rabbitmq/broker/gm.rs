@@ -309,6 +309,13 @@ impl Group {
         &mut self.origins[at]
     }
 
+    /// Whether a member is in this side's ring: after a partition each side has its own, and is not
+    /// listened to by the other (gm.erl: `handle_msg({activity, _NotLeft, ...})`).
+    fn knows(&self, node: &Node, member: Pid) -> bool {
+        let record = node.mnesia.tables.queue(self.queue);
+        record.is_some_and(|record| record.ring.iter().any(|other| other.gm == member))
+    }
+
     /// The version of the ring as this node's tables have it.
     fn version(&self, node: &Node) -> u64 {
         node.mnesia.tables.queue(self.queue).map_or(0, |record| record.ring_version)
@@ -344,6 +351,9 @@ impl Group {
         if activity.version > self.version(node) {
             // gm.erl `needs_view_update`: first the ring in which it was sent.
             self.ahead.push(activity);
+            return;
+        }
+        if !self.knows(node, activity.from) {
             return;
         }
         if !self.joined {
@@ -437,7 +447,7 @@ impl Group {
         ctx: &mut Context<'_, Message, O>,
         catch_up: CatchUp,
     ) {
-        if self.buried.contains(&catch_up.from) {
+        if self.buried.contains(&catch_up.from) || !self.knows(node, catch_up.from) {
             return;
         }
         if !self.joined {
