@@ -96,7 +96,8 @@ impl Cluster for RabbitCluster {
             RabbitMachine::Broker(broker) => Some(&**broker),
             _ => None,
         };
-        let brokers = || (0..machines.len() as u32).map(NodeId).filter_map(|n| Some((n, broker(n)?)));
+        let brokers =
+            || (0..machines.len() as u32).map(NodeId).filter_map(|n| Some((n, broker(n)?)));
         let acquainted = brokers().all(|(me, broker)| {
             let others = brokers().filter(|(other, _)| *other != me);
             others.into_iter().all(|(id, other)| broker.sees(id) == Some(other.incarnation()))

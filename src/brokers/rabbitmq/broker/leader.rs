@@ -53,7 +53,10 @@ impl Replica {
             }
             Message::SyncMirrors => self.start_sync(node, ctx),
             // What the old leader had still on its way when this mirror was promoted.
-            Message::GmDeliver { .. } | Message::GmJoined => {}
+            Message::GmDeliver { .. }
+            | Message::GmJoined
+            | Message::SyncMessages(_)
+            | Message::SyncComplete { .. } => {}
             Message::StopMirror => node.end_process(ctx.lane(), DownReason::Shutdown),
             other => debug_assert!(false, "a leader has no use for {other:?}"),
         }
