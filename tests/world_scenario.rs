@@ -69,7 +69,7 @@ fn nothing_written_is_three_nodes_of_the_lab() {
     assert_eq!(cluster.topology.hosts[0].cpu.cores, 2);
     let clients = cluster.topology.hosts[3].zone;
     let link = cluster.topology.between(clients, 0).unwrap();
-    assert_eq!(link.latency, Distribution::lognormal(40_000, 200_000));
+    assert_eq!(link.latency, Distribution::lognormal(50_000, 200_000));
     assert_eq!(cluster.topology.check(), Ok(()));
 }
 

@@ -19,6 +19,7 @@
 //! | `partition n1 \| n2,n3 [reject] [clients=unaffected]`, `heal` | the network |
 //! | `queue n2 [orders]` | the messages of this node's replica |
 //! | `tables n2` | this node's tables, and whose Mnesia it shares |
+//! | `agree` | whether synchronised mirrors hold what their leader holds, as each leader's tables have it |
 //! | `pending p1` | what the client has published and had no answer for |
 
 use mqsim::engine::Span;

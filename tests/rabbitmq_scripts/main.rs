@@ -15,6 +15,8 @@ mod cluster;
 mod command;
 mod script;
 mod show;
+#[cfg(test)]
+mod spread;
 mod story;
 mod trace;
 
@@ -80,6 +82,9 @@ scripts! {
     mirrored_join_under_load
     mirrored_consumer
     unroutable
+    mirrored_join_twice
+    mirrored_split_join
+    cluster_boot_killed
 }
 
 /// A script that nobody runs is no test.

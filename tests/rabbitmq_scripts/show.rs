@@ -98,3 +98,49 @@ pub(crate) fn pending(actor: &Actor) -> String {
         _ => "none without answer".to_owned(),
     }
 }
+
+/// Whether every synchronised mirror holds what its leader holds, in its order. What a consumer has
+/// they may see apart: a new leader takes back what the old one had handed out, and tells nobody
+/// (rabbit_mirror_queue_master.erl: `promote_backing_queue_state`).
+pub(crate) fn agree(actors: &[Actor], plan: &Plan) -> Vec<String> {
+    let broker = |node: NodeId| match &actors[node.index()] {
+        Actor::Broker(broker) => broker,
+        Actor::Client(_) => unreachable!("brokers come first"),
+    };
+    let contents = |node: NodeId, queue: QueueId| -> Vec<u32> {
+        let bq = broker(node).messages_of(queue);
+        let held = bq.into_iter().flat_map(|bq| bq.held());
+        let alive = held.filter(|held| held.state != State::Gone);
+        alive.map(|held| held.message.first).collect()
+    };
+    let mut lines = Vec::new();
+    for queue in (0..plan.queues.len() as u32).map(QueueId) {
+        let leaders = (0..plan.brokers).map(NodeId).filter(|node| broker(*node).leads(queue));
+        let mut any = false;
+        for leader in leaders {
+            any = true;
+            let Some(record) = broker(leader).tables().queue(queue) else { continue };
+            let all = contents(leader, queue);
+            let mut numbers = all.clone();
+            numbers.sort_unstable();
+            numbers.dedup();
+            if numbers.len() < all.len() {
+                lines.push(format!("n{} holds a message twice: {all:?}", leader.0 + 1));
+            }
+            for mirror in record.synchronised.iter().map(|pid| pid.node) {
+                let own = contents(mirror, queue);
+                if own != all {
+                    let (mirror, leader) = (mirror.0 + 1, leader.0 + 1);
+                    lines.push(format!("n{mirror} {own:?} differs from n{leader} {all:?}"));
+                }
+            }
+        }
+        if !any {
+            lines.push("nobody leads".to_owned());
+        }
+    }
+    if lines.is_empty() {
+        lines.push("all agree".to_owned());
+    }
+    lines
+}

@@ -111,7 +111,7 @@ impl Planner {
                 let cut = |fault: &PlannedFault| matches!(fault.kind, FaultKind::Partition(_));
                 self.end_faults(cut);
             }
-            "queue" | "tables" | "pending" => {}
+            "queue" | "tables" | "pending" | "agree" => {}
             _ => self.client_command(command)?,
         }
         Ok(())
@@ -295,6 +295,7 @@ impl Story {
                 let node = broker(&self.plan, command.word(0)?)?;
                 Ok(show::tables(&self.simulation.machines()[node.index()], &self.plan))
             }
+            "agree" => Ok(show::agree(self.simulation.machines(), &self.plan)),
             "pending" => {
                 let name = command.word(0)?;
                 let index = self.plan.clients.iter().position(|(known, _)| known == name);

@@ -284,11 +284,15 @@ impl Broker {
                 self.node.disk.queues[replica.queue.0 as usize] = Some(replica.bq);
             }
         }
-        for queue in self.node.disk.queues.iter_mut().flatten() {
-            queue.died(death, disk, at, me, observer);
+        // A node that went down while it booted knows no more than it did before, and had not
+        // opened its queues.
+        let loaded = self.node.mnesia.loaded;
+        if loaded || matches!(death, Death::PowerLoss | Death::Wiped) {
+            for queue in self.node.disk.queues.iter_mut().flatten() {
+                queue.died(death, disk, at, me, observer);
+            }
         }
-        // A node that went down while it booted knows no more than it did before.
-        if self.node.mnesia.loaded {
+        if loaded {
             self.node.disk.saw_running = self.node.running_peers();
             self.node.disk.durable = self.node.mnesia.tables.durable.clone();
         }
