@@ -181,7 +181,7 @@ impl Client {
 
     fn hear<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, message: Message) {
         match message {
-            Message::HandshakeOk { step } if step + 1 < PRODUCER_STEPS => {
+            Message::HandshakeOk { step, .. } if step + 1 < PRODUCER_STEPS => {
                 self.handshake(ctx, step + 1);
             }
             Message::HandshakeOk { .. } => {

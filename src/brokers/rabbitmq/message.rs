@@ -92,7 +92,7 @@ pub enum Message {
 
     // ---- AMQP, server to client
     /// Answer to a step of the handshake.
-    HandshakeOk { step: u8 },
+    HandshakeOk { step: u8, heartbeat_ms: u32 },
     /// `basic.return` 312 NO_ROUTE.
     BasicReturn { message: MessageRange, seq: PublishSeq },
     /// Publisher confirm.
@@ -174,13 +174,13 @@ pub enum Message {
     /// The leader offers a synchronisation.
     SyncStart { leader: Pid, depth: u64 },
     /// A mirror is ready for the first or the next batch.
-    SyncNext { mirror: Pid },
-    /// A mirror needs no synchronisation.
-    SyncDeny { mirror: Pid },
+    SyncNext { mirror: Pid, round: u64 },
+    /// A mirror has everything: it needs no synchronisation.
+    SyncDeny { mirror: Pid, round: u64 },
     /// One batch of the leader's queue.
     SyncMessages(Box<SyncBatch>),
     /// The synchronisation is complete.
-    SyncComplete { leader: Pid },
+    SyncComplete { leader: Pid, round: u64 },
     /// The leader shuts down and nobody may take over: stop.
     StopMirror,
     /// The tables name this mirror as the leader.
@@ -189,8 +189,16 @@ pub enum Message {
     Terminate,
 
     // ---- Mnesia and the node monitor
-    /// A transaction's first phase. If a node joins by it, it is told of every change from now on.
-    MnesiaPrepare { from: NodeId, transaction: u32, joins: Option<(NodeId, u32)> },
+    /// A transaction's first phase. It is voted for once it has locked the queue's record here; if
+    /// a node joins by it, that is told of every change from now on.
+    MnesiaPrepare {
+        from: NodeId,
+        transaction: u32,
+        locks: Option<QueueId>,
+        joins: Option<(NodeId, u32)>,
+    },
+    /// A transaction is over: its locks are free.
+    MnesiaRelease { from: NodeId, transaction: u32 },
     /// The vote on it; against it votes who does not see the node that joins.
     MnesiaVote { from: NodeId, transaction: u32, agrees: bool },
     /// A transaction's outcome: change the tables.

@@ -144,7 +144,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             Undo::Power => self.take_back_power(index, &targets),
             Undo::Resume => self.take_back_pause(index, &targets),
             Undo::Heal { pairs, rejects } => self.world.net.cut(&pairs, rejects, false),
-            Undo::Links => self.world.net.remove_override(index),
+            Undo::Links => self.world.remove_override(index),
             Undo::SpeedUp(factor) => self.take_back_slow_disk(factor, &targets),
             Undo::Room => self.take_back_disk_full(&targets),
         }

@@ -151,7 +151,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
                 add_pair(&mut pairs, node.0, other, direction);
             }
         }
-        self.world.net.add_override(Override { key: fault, pairs, change });
+        self.world.add_override(Override { key: fault, pairs, change });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::Time;
+use crate::engine::{Span, Time};
 
 use super::super::event::Event;
 use super::super::machine::{Closing, ConnId, ConnectError, Input, Lane, Port};
@@ -14,6 +14,10 @@ pub(crate) const BOUND: Lane = Lane(u32::MAX);
 
 /// After this many unanswered time-outs a connection is given up (`tcp_retries2` is 15).
 const GIVE_UP: u32 = 16;
+
+/// Effects may take their place on a link this much early (see the context); what leaves no later
+/// than that waits for nothing.
+const ALMOST_NOW: Span = Span::from_millis(1);
 
 /// What a segment carries.
 #[derive(Clone, Debug)]
@@ -231,6 +235,42 @@ impl<M> World<M> {
         let waiting = flow.queue.len() - (flow.arrived + flow.on_wire) as usize;
         for _ in 0..waiting {
             self.transmit(index, at);
+        }
+    }
+
+    /// What has not left a host yet is put on the wire of a link anew, in the order in which it was:
+    /// the link's rate has changed, or something before it is gone.
+    pub(crate) fn retime(&mut self, link: usize) {
+        let now = self.kernel.now();
+        self.net.links[link].take_back(0, now);
+        let mut unsent: Vec<(Time, usize)> = Vec::new();
+        for index in 0..self.net.sides.len() {
+            let side = &mut self.net.sides[index];
+            let flow = &mut side.flow;
+            if flow.link as usize != link || flow.on_wire == 0 {
+                continue;
+            }
+            let on_wire = flow.arrived as usize..(flow.arrived + flow.on_wire) as usize;
+            flow.void_wire();
+            flow.last_arrival = now;
+            flow.last_leaves = now;
+            for segment in flow.queue.range(on_wire) {
+                let link = &mut self.net.links[link];
+                if segment.leaves > now + ALMOST_NOW {
+                    link.take_back(segment.bytes.into(), now);
+                    unsent.push((segment.leaves, index));
+                    continue;
+                }
+                let arrival = (segment.leaves + link.latency(now)).max(flow.last_arrival);
+                flow.last_arrival = arrival;
+                flow.on_wire += 1;
+                let (end, epoch) = (side.end.0, flow.epoch);
+                self.kernel.schedule(arrival, Event::Arrive { end, epoch });
+            }
+        }
+        unsent.sort_by_key(|(leaves, _)| *leaves);
+        for (_, index) in unsent {
+            self.transmit(index, now);
         }
     }
 
@@ -472,10 +512,22 @@ impl<M> World<M> {
     /// The process throws its side away: what is not on the wire is gone, and the other side is
     /// told if the way is open.
     pub(crate) fn abort(&mut self, index: usize, at: Time) {
+        let now = self.kernel.now();
         let flow = &mut self.net.sides[index].flow;
-        let kept = (flow.arrived + flow.on_wire) as usize;
-        let dropped: u64 = flow.queue.drain(kept..).map(|s| u64::from(s.bytes)).sum();
+        let sent = (flow.arrived + flow.on_wire) as usize;
+        let waiting = |segment: &&Segment<M>| segment.leaves > now + ALMOST_NOW;
+        let waiting = flow.queue.range(flow.arrived as usize..sent).rev().take_while(waiting);
+        let turns = waiting.count();
+        let took: u64 = flow.queue.range(sent - turns..sent).map(|s| u64::from(s.bytes)).sum();
+        let dropped: u64 = flow.queue.drain(sent - turns..).map(|s| u64::from(s.bytes)).sum();
         flow.buffered -= dropped;
+        flow.on_wire -= turns as u32;
+        let link = flow.link as usize;
+        if turns > 0 {
+            // It waited for its turn in this host, and others need not wait for it.
+            self.net.links[link].take_back(took, now);
+            self.retime(link);
+        }
         self.leave(index, Cargo::Rst, at);
     }
 

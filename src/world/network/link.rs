@@ -123,6 +123,17 @@ impl Link {
         leaves
     }
 
+    /// Bytes a second; 0 is unlimited.
+    pub(crate) fn bandwidth(&self) -> u64 {
+        self.bandwidth
+    }
+
+    /// What waits for its turn does not: it is put on the wire anew, or never.
+    pub(crate) fn take_back(&mut self, bytes: u64, now: Time) {
+        self.carried -= bytes;
+        self.free_at = self.free_at.min(now);
+    }
+
     /// Draws a one-way latency. `now` positions the random stream.
     #[inline]
     pub(crate) fn latency(&mut self, now: Time) -> Span {

@@ -24,6 +24,7 @@ use crate::engine::Stream;
 use crate::observe::NodeKind;
 
 use super::machine::ConnId;
+use super::simulation::World;
 
 /// No link, no slot.
 const NONE: u32 = u32::MAX;
@@ -141,14 +142,28 @@ impl<M> Network<M> {
         (0..self.links.len()).for_each(|index| self.refresh(index));
     }
 
-    pub(crate) fn add_override(&mut self, change: Override) {
+    /// Returns the links whose bandwidth is another now.
+    fn add_override(&mut self, change: Override) -> Vec<usize> {
         self.overrides.push(change);
-        (0..self.links.len()).for_each(|index| self.rechange(index));
+        self.rechange_all()
     }
 
-    pub(crate) fn remove_override(&mut self, key: u32) {
+    /// Returns the links whose bandwidth is another now.
+    fn remove_override(&mut self, key: u32) -> Vec<usize> {
         self.overrides.retain(|o| o.key != key);
-        (0..self.links.len()).for_each(|index| self.rechange(index));
+        self.rechange_all()
+    }
+
+    fn rechange_all(&mut self) -> Vec<usize> {
+        let mut changed = Vec::new();
+        for index in 0..self.links.len() {
+            let before = self.links[index].bandwidth();
+            self.rechange(index);
+            if self.links[index].bandwidth() != before {
+                changed.push(index);
+            }
+        }
+        changed
     }
 
     /// Index of a side, if its connection is still there.
@@ -206,5 +221,21 @@ impl<M> Network<M> {
             .filter(|(_, link)| **link != NONE)
             .flat_map(|(pair, link)| [pair as u64, self.links[*link as usize].digest()])
             .collect()
+    }
+}
+
+impl<M> World<M> {
+    /// A fault changes links. What waits for its turn on them goes at the new rate.
+    pub(crate) fn add_override(&mut self, change: Override) {
+        for link in self.net.add_override(change) {
+            self.retime(link);
+        }
+    }
+
+    /// The fault with this key is over.
+    pub(crate) fn remove_override(&mut self, key: u32) {
+        for link in self.net.remove_override(key) {
+            self.retime(link);
+        }
     }
 }

@@ -177,7 +177,9 @@ impl Channel {
                 self.handshake(node, ctx, step, last, heartbeat_ms);
             }
             Message::HandshakeStep { step } => {
-                ctx.send(self.conn, Message::HandshakeOk { step }, 200);
+                // `connection.tune` proposes the server's interval.
+                let heartbeat_ms = node.config.heartbeat.as_millis() as u32;
+                ctx.send(self.conn, Message::HandshakeOk { step, heartbeat_ms }, 200);
             }
             Message::BasicPublish { exchange, key, message, properties } => {
                 self.publish(node, ctx, exchange, key, message, properties);

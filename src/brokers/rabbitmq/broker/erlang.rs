@@ -41,8 +41,6 @@ pub struct Peer {
     pub(super) refused: bool,
     /// Whether its Mnesia and this one's are one.
     pub(super) running: bool,
-    /// Which start of it was lost while both ran: if that comes back, each went on alone.
-    pub(super) lost: Option<u32>,
     /// Answer of a booting or running peer to this node's own boot.
     pub(super) answer: Option<(bool, bool)>,
     received: u64,
@@ -60,7 +58,6 @@ impl Peer {
             incarnation: None,
             refused: false,
             running: false,
-            lost: None,
             answer: None,
             received: 0,
             sent: 0,
@@ -72,6 +69,12 @@ impl Peer {
 impl Node {
     pub(super) fn peer(&mut self, node: NodeId) -> Option<&mut Peer> {
         self.peers.iter_mut().find(|peer| peer.node == node)
+    }
+
+    /// Whether a connection to a member stands.
+    pub(super) fn sees(&self, node: NodeId) -> bool {
+        let up = |peer: &Peer| matches!(peer.link, Link::Up(_));
+        self.peers.iter().any(|peer| peer.node == node && up(peer))
     }
 
     /// Members whose Mnesia is one with this node's.
@@ -435,6 +438,7 @@ impl Node {
         self.mnesia.asked = None;
         self.mnesia.early.clear();
         self.mnesia.transactions.clear();
+        self.mnesia.locks.clear();
         self.watchers.clear();
         self.alive.clear();
         self.spawned.clear();

@@ -87,6 +87,8 @@ pub enum Instruction {
         leader: Pid,
         /// Which mirror is meant.
         mirror: Pid,
+        /// Which of the leader's synchronisations it is.
+        round: u64,
     },
 }
 

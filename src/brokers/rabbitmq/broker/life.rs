@@ -92,9 +92,7 @@ impl Broker {
             Message::BootStep => node.vm_started(ctx),
             Message::PingDownNodes => self.ping_down_nodes(ctx),
             Message::MnesiaStatus { from, running, waiting } => {
-                if let Some(peer) = node.peer(from) {
-                    peer.answer = Some((running, waiting));
-                }
+                node.status_of(ctx, from, running, waiting);
                 self.continue_boot(ctx);
             }
             Message::MnesiaFetch { from } => {
@@ -105,9 +103,10 @@ impl Broker {
             }
             Message::MnesiaTables { tables, running } => self.join(ctx, *tables, &running),
             Message::NodeRunning { from } => node.member_running(ctx, from),
-            Message::MnesiaPrepare { from, transaction, joins } => {
-                node.prepare(ctx, from, transaction, joins);
+            Message::MnesiaPrepare { from, transaction, locks, joins } => {
+                node.prepare(ctx, from, transaction, locks, joins);
             }
+            Message::MnesiaRelease { from, transaction } => node.release(ctx, from, transaction),
             Message::MnesiaVote { from, transaction, agrees } => {
                 self.vote(ctx, from, transaction, agrees);
             }
@@ -172,6 +171,9 @@ impl Broker {
         self.node.status = Status::Running;
         ctx.listen(AMQP);
         ctx.ready();
+        if self.node.peers.iter().any(|peer| peer.link == Link::Down) {
+            self.node.start_pinging(ctx);
+        }
     }
 
     /// All peers have answered or cannot be reached: whose tables are taken, if anybody's
@@ -447,21 +449,32 @@ impl Node {
         // Nothing counts before the connection stands.
         let Some(peer) = self.peer(from).filter(|peer| peer.link == Link::Up(conn)) else { return };
         peer.incarnation = Some(incarnation);
-        let (now, word) = (ctx.now(), event::PARTITIONED);
-        if running && peer.lost.take() == Some(incarnation) {
-            // Both went on alone and meet again: Mnesia refuses to merge
+        self.send_node(ctx, from, Message::MnesiaStatus { from: me, running, waiting });
+    }
+
+    /// How far a peer is.
+    fn status_of<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        from: NodeId,
+        running: bool,
+        waiting: bool,
+    ) {
+        let here = self.status == Status::Running;
+        let Some(peer) = self.peer(from) else { return };
+        peer.answer = Some((running, waiting));
+        if here && running && !peer.running {
+            // Each has gone on alone, and now they meet: Mnesia refuses to merge
             // (mnesia_monitor.erl: inconsistent_database, running_partitioned_network).
-            let event = self.own_event(word, Some(from));
+            let (now, event) = (ctx.now(), self.own_event(event::PARTITIONED, Some(from)));
             ctx.observer().event(now, event);
         }
-        self.send_node(ctx, from, Message::MnesiaStatus { from: me, running, waiting });
     }
 
     /// RabbitMQ runs on a peer, on tables that are one with these.
     fn member_running<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, from: NodeId) {
         if let Some(peer) = self.peer(from) {
             peer.running = true;
-            peer.lost = None;
         }
         let now = ctx.now();
         let event = self.own_event(event::NODE_UP, Some(from));
@@ -477,14 +490,12 @@ impl Node {
         let Some(peer) = self.peer(node) else { return };
         let ran = std::mem::take(&mut peer.running);
         let incarnation = peer.incarnation.take();
-        if ran {
-            peer.lost = incarnation;
-        }
         peer.answer = None;
         if self.mnesia.asked == Some(node) {
             self.mnesia.asked = None;
         }
         self.abandon_votes(ctx, node);
+        self.release_all(ctx, node);
         self.start_pinging(ctx);
         if ran && self.status == Status::Running {
             if let Some(incarnation) = incarnation {

@@ -46,7 +46,9 @@ impl Replica {
                 node.transaction(ctx, Purpose::AddMirror { queue, mirror });
             }
             Message::SyncMessages(batch) => self.mirror_sync_batch(node, ctx, *batch),
-            Message::SyncComplete { .. } => self.mirror_sync_complete(node, ctx),
+            Message::SyncComplete { leader, round } => {
+                self.mirror_sync_complete(node, ctx, leader, round);
+            }
             Message::StopMirror => {
                 let (now, here) = (ctx.now(), ctx.node());
                 let because = super::super::words::because::NO_SYNCHRONISED_MIRROR;
@@ -134,9 +136,9 @@ impl Replica {
                 let missing = depth.saturating_sub(self.bq.depth());
                 self.set_missing(node, ctx, missing);
             }
-            Instruction::SyncStart { leader, mirror } => {
+            Instruction::SyncStart { leader, mirror, round } => {
                 if mirror == self.me {
-                    self.mirror_sync_start(node, ctx, leader);
+                    self.mirror_sync_start(node, ctx, leader, round);
                 }
             }
         }

@@ -213,6 +213,20 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// The queue whose record is read and changed; one transaction of a queue goes after the other.
+    #[must_use]
+    pub fn locks(&self) -> Option<QueueId> {
+        match self {
+            Purpose::RecordRingDeath { queue, .. }
+            | Purpose::RemoveFromQueue { queue, .. }
+            | Purpose::JoinRing { queue, .. }
+            | Purpose::AddMirror { queue, .. }
+            | Purpose::Synchronised { queue, .. }
+            | Purpose::Recovered { queue, .. } => Some(*queue),
+            Purpose::NodeDown { .. } | Purpose::Join { .. } => None,
+        }
+    }
+
     /// Whether it makes that process a mirror.
     #[must_use]
     pub fn adds(&self, mirror: Pid) -> bool {
@@ -224,14 +238,25 @@ impl Purpose {
     }
 }
 
+/// A write lock on a queue's record at one node (mnesia_locker.erl).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// The record.
+    pub queue: QueueId,
+    /// Transactions (coordinator, number) in the order of their requests; the first has it.
+    pub transactions: std::collections::VecDeque<(crate::observe::NodeId, u32)>,
+}
+
 /// A transaction under way at its coordinator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
     /// Its number at this node.
     pub id: u32,
-    /// Peers whose vote is missing.
+    /// Nodes, this one among them, that are still to be asked for their lock, in order.
+    pub to_lock: Vec<crate::observe::NodeId>,
+    /// Nodes whose vote is missing.
     pub waiting: Vec<crate::observe::NodeId>,
-    /// Peers that were asked, and those of them that voted for it.
+    /// Nodes that were asked, and those of them that voted for it.
     pub asked: Vec<crate::observe::NodeId>,
     /// See `asked`.
     pub agreed: Vec<crate::observe::NodeId>,

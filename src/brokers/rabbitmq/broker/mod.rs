@@ -37,7 +37,7 @@ use self::backing_queue::BackingQueue;
 use self::channel::Channel;
 use self::erlang::{Link, Peer};
 use self::gm::Group;
-use self::mnesia::{TableOp, Tables, Transaction};
+use self::mnesia::{Lock, TableOp, Tables, Transaction};
 use self::replica::{Replica, Role};
 use super::config::Config;
 use super::message::{DownReason, Message, Pid, QueueId};
@@ -82,6 +82,8 @@ pub struct Mnesia {
     asked: Option<NodeId>,
     early: Vec<TableOp>,
     transactions: Vec<Transaction>,
+    /// What transactions of all nodes have locked here.
+    locks: Vec<Lock>,
     next_transaction: u32,
 }
 
@@ -157,6 +159,7 @@ impl Broker {
                     asked: None,
                     early: Vec::new(),
                     transactions: Vec::new(),
+                    locks: Vec::new(),
                     next_transaction: 0,
                 },
                 incarnation: 0,

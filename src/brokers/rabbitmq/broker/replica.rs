@@ -75,9 +75,10 @@ pub struct Replica {
     pub(super) due: Vec<DueConfirm>,
     /// How many messages the leader holds that this mirror lacks; `None` while unknown.
     pub(super) missing: Option<u64>,
+    pub(super) sync_rounds: u64,
     pub(super) leader_sync: Option<LeaderSync>,
     pub(super) mirror_sync: Option<MirrorSync>,
-    /// What arrived while the leader stood still.
+    /// What arrived while the process did nothing but synchronise.
     pub(super) deferred: VecDeque<Message>,
     flushing: bool,
     /// The disk took nothing more: the next attempt is the sync timer's.
@@ -107,6 +108,7 @@ impl Replica {
             senders: Vec::new(),
             due: Vec::new(),
             missing: None,
+            sync_rounds: 0,
             leader_sync: None,
             mirror_sync: None,
             deferred: VecDeque::new(),
@@ -146,6 +148,24 @@ impl Replica {
             self.deferred.push_back(message);
             return;
         }
+        self.dispatch(node, ctx, message);
+        while let Some(message) = self.deferred.pop_front() {
+            if self.stands_still(&message) {
+                self.deferred.push_front(message);
+                break;
+            }
+            self.dispatch(node, ctx, message);
+        }
+        self.send_confirms(node, ctx);
+        self.plan_flush(node, ctx);
+    }
+
+    fn dispatch<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        message: Message,
+    ) {
         let last_work =
             matches!(message, Message::Terminate | Message::JournalSynced | Message::SyncTimer);
         if self.ending && !last_work {
@@ -159,8 +179,8 @@ impl Replica {
             }
             Message::SyncTimer => self.on_sync_timer(node, ctx),
             Message::JournalSynced => self.journal_synced(node, ctx),
-            Message::SyncNext { mirror } => self.sync_next(node, ctx, mirror),
-            Message::SyncDeny { mirror } => self.sync_without(node, ctx, mirror),
+            Message::SyncNext { mirror, round } => self.sync_next(node, ctx, mirror, round),
+            Message::SyncDeny { mirror, round } => self.sync_denied(node, ctx, mirror, round),
             Message::GmDeath { .. } => self.on_ring_death(node, ctx),
             Message::Promote => self.promote(node, ctx),
             Message::Terminate => self.end_in_order(node, ctx),
@@ -169,25 +189,37 @@ impl Replica {
                 Role::Mirror => self.handle_as_mirror(node, ctx, other),
             },
         }
-        self.send_confirms(node, ctx);
-        self.plan_flush(node, ctx);
     }
 
-    /// While it synchronises mirrors a leader handles nothing but that, deaths and its own disk
-    /// (rabbit_mirror_queue_sync.erl: `master_go`).
+    /// While it synchronises, a process handles nothing but that, the death of the other side, and
+    /// its own disk (rabbit_mirror_queue_sync.erl: `master_go`, `slave_sync_loop`). The deaths of
+    /// ring members reach a leader by way of its coordinator, another process.
     fn stands_still(&self, message: &Message) -> bool {
-        self.leader_sync.is_some()
-            && !matches!(
-                message,
-                Message::SyncNext { .. }
-                    | Message::SyncDeny { .. }
-                    | Message::Down { .. }
-                    | Message::GmDeath { .. }
-                    | Message::Terminate
-                    | Message::JournalSynced
-                    | Message::Idle
-                    | Message::SyncTimer
-            )
+        let own_work = matches!(
+            message,
+            Message::Terminate
+                | Message::StopMirror
+                | Message::JournalSynced
+                | Message::Idle
+                | Message::SyncTimer
+        );
+        if own_work {
+            return false;
+        }
+        if let Some(sync) = &self.leader_sync {
+            return match message {
+                Message::SyncNext { .. } | Message::SyncDeny { .. } | Message::GmDeath { .. } => {
+                    false
+                }
+                Message::Down { pid, .. } => !sync.waits_for(*pid),
+                _ => true,
+            };
+        }
+        self.mirror_sync.is_some_and(|sync| match message {
+            Message::SyncMessages(_) | Message::SyncComplete { .. } => false,
+            Message::Down { pid, .. } => *pid != sync.leader,
+            _ => true,
+        })
     }
 
     fn sync_interval(&self) -> Span {

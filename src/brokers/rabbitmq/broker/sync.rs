@@ -22,6 +22,8 @@ const SYNC_ENTRY_BYTES: u32 = 200;
 pub struct SyncBatch {
     /// Who sends it.
     pub leader: Pid,
+    /// In which of its synchronisations.
+    pub round: u64,
     /// The messages.
     pub entries: Vec<BatchEntry>,
 }
@@ -31,13 +33,22 @@ pub struct SyncBatch {
 pub struct LeaderSync {
     /// Mirrors that take part, and whether each is ready for the next batch.
     mirrors: Vec<(Pid, bool)>,
+    round: u64,
     next: QueueSeq,
+}
+
+impl LeaderSync {
+    /// Whether the queue waits for that mirror.
+    pub(super) fn waits_for(&self, mirror: Pid) -> bool {
+        self.mirrors.iter().any(|(other, _)| *other == mirror)
+    }
 }
 
 /// A synchronisation under way at a mirror.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MirrorSync {
-    leader: Pid,
+    pub(super) leader: Pid,
+    round: u64,
 }
 
 impl Replica {
@@ -61,11 +72,13 @@ impl Replica {
             return;
         }
         self.event(node, ctx, event::SYNC_STARTED, self.bq.depth());
+        self.sync_rounds += 1;
+        let (leader, round) = (self.me, self.sync_rounds);
         for &(mirror, _) in &mirrors {
             node.monitor(ctx, ctx.lane(), mirror);
-            self.broadcast(ctx, Instruction::SyncStart { leader: self.me, mirror });
+            self.broadcast(ctx, Instruction::SyncStart { leader, mirror, round });
         }
-        self.leader_sync = Some(LeaderSync { mirrors, next: 0 });
+        self.leader_sync = Some(LeaderSync { mirrors, round, next: 0 });
     }
 
     /// A mirror is ready; when all are, the next batch goes out.
@@ -74,15 +87,31 @@ impl Replica {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         mirror: Pid,
+        round: u64,
     ) {
-        let Some(sync) = &mut self.leader_sync else { return };
+        let Some(sync) = self.leader_sync.as_mut().filter(|sync| sync.round == round) else {
+            return;
+        };
         for (other, ready) in &mut sync.mirrors {
             *ready |= *other == mirror;
         }
         self.sync_step(node, ctx);
     }
 
-    /// A mirror died while it was being synchronised, or has all already.
+    /// A mirror has everything already (rabbit_mirror_queue_sync.erl: `sync_deny`).
+    pub(super) fn sync_denied<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        mirror: Pid,
+        round: u64,
+    ) {
+        if self.leader_sync.as_ref().is_some_and(|sync| sync.round == round) {
+            self.sync_without(node, ctx, mirror);
+        }
+    }
+
+    /// A mirror takes no part in the synchronisation any more: it died.
     pub(super) fn sync_without<O: Observer>(
         &mut self,
         node: &mut Node,
@@ -116,39 +145,35 @@ impl Replica {
         for (_, ready) in &mut sync.mirrors {
             *ready = false;
         }
+        let (leader, round) = (self.me, sync.round);
         let mirrors: Vec<Pid> = sync.mirrors.iter().map(|(mirror, _)| *mirror).collect();
         for mirror in mirrors {
-            let batch = Box::new(SyncBatch { leader: self.me, entries: entries.clone() });
+            let batch = Box::new(SyncBatch { leader, round, entries: entries.clone() });
             node.send(ctx, mirror, Message::SyncMessages(batch), bytes);
         }
     }
 
     fn finish_sync<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
         let Some(sync) = self.leader_sync.take() else { return };
+        let (leader, round) = (self.me, sync.round);
         for (mirror, _) in sync.mirrors {
-            node.send(ctx, mirror, Message::SyncComplete { leader: self.me }, 60);
+            node.send(ctx, mirror, Message::SyncComplete { leader, round }, 60);
         }
         self.event(node, ctx, event::SYNC_FINISHED, self.bq.depth());
-        while let Some(message) = self.deferred.pop_front() {
-            if self.leader_sync.is_some() {
-                self.deferred.push_front(message);
-                return;
-            }
-            self.handle(node, ctx, message);
-        }
     }
 
-    /// The leader offers a synchronisation to this mirror: it purges itself and says it is ready; one
-    /// that lacks nothing declines (rabbit_mirror_queue_sync.erl: `slave(0, ...)`, `sync_deny`).
+    /// The leader offers a synchronisation to this mirror: it purges itself and says it is ready,
+    /// unless it has everything (rabbit_mirror_queue_sync.erl: `slave`).
     pub(super) fn mirror_sync_start<O: Observer>(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         leader: Pid,
+        round: u64,
     ) {
         let mirror = self.me;
         if self.missing == Some(0) {
-            node.send(ctx, leader, Message::SyncDeny { mirror }, 60);
+            node.send(ctx, leader, Message::SyncDeny { mirror, round }, 60);
             return;
         }
         let mut due = std::mem::take(&mut self.due);
@@ -156,9 +181,9 @@ impl Replica {
         self.due = due;
         self.send_confirms(node, ctx);
         self.purge_for_sync(ctx);
-        self.mirror_sync = Some(MirrorSync { leader });
+        self.mirror_sync = Some(MirrorSync { leader, round });
         node.monitor(ctx, ctx.lane(), leader);
-        node.send(ctx, leader, Message::SyncNext { mirror }, 60);
+        node.send(ctx, leader, Message::SyncNext { mirror, round }, 60);
     }
 
     fn purge_for_sync<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
@@ -175,8 +200,8 @@ impl Replica {
         ctx: &mut Context<'_, Message, O>,
         batch: SyncBatch,
     ) {
-        let from_current_leader = self.mirror_sync.is_some_and(|sync| sync.leader == batch.leader);
-        if !from_current_leader {
+        let (leader, round) = (batch.leader, batch.round);
+        if self.mirror_sync != Some(MirrorSync { leader, round }) {
             return;
         }
         ctx.spend(node.config.costs.sync_message * batch.entries.len() as u64);
@@ -184,7 +209,7 @@ impl Replica {
             self.bq.synchronise(ctx, entry);
         }
         let mirror = self.me;
-        node.send(ctx, batch.leader, Message::SyncNext { mirror }, 60);
+        node.send(ctx, leader, Message::SyncNext { mirror, round }, 60);
     }
 
     /// The leader is through: this mirror holds all that it holds.
@@ -192,10 +217,13 @@ impl Replica {
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
+        leader: Pid,
+        round: u64,
     ) {
-        if self.mirror_sync.take().is_none() {
+        if self.mirror_sync != Some(MirrorSync { leader, round }) {
             return;
         }
+        self.mirror_sync = None;
         self.missing = Some(0);
         node.transaction(ctx, Purpose::Synchronised { queue: self.queue, mirror: self.me });
     }

@@ -1,19 +1,25 @@
 //! Mnesia transactions: a round of votes, then a decision on the coordinator's copy of the tables,
 //! then the change everywhere.
 
+use std::collections::VecDeque;
+
 use crate::observe::{NodeId, Observer};
 use crate::world::{Context, Lane};
 
 use super::super::message::{Message, Pid, QueueId};
 use super::super::words::event;
 use super::erlang::Link;
-use super::mnesia::{Member, Purpose, TableOp, Transaction};
+use super::mnesia::{Lock, Member, Purpose, TableOp, Transaction};
 use super::replica::{Replica, Role};
 use super::{Broker, Node, Process, Status};
 
 impl Node {
-    /// Begins a transaction; its coordinator is this node. It takes its own work (locks, log) and a
-    /// round of votes of all nodes that are believed to run.
+    /// Begins a transaction; its coordinator is this node. It takes its own work (log, tables) and
+    /// the votes of all nodes that are believed to run.
+    ///
+    /// Those that concern a queue lock its record, at one node after the other in the order of
+    /// their names, so that no two wait for each other (mnesia_locker.erl: `get_wlocks_on_nodes`).
+    /// What the one that had a lock before has changed is then in this node's tables.
     pub fn transaction<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
@@ -21,16 +27,46 @@ impl Node {
     ) {
         let id = self.mnesia.next_transaction;
         self.mnesia.next_transaction += 1;
+        let mut to_lock = Vec::new();
+        if purpose.locks().is_some() {
+            to_lock = self.running_peers();
+            to_lock.push(self.me);
+            to_lock.sort_unstable();
+        }
         let (waiting, asked, agreed) = (Vec::new(), Vec::new(), Vec::new());
-        let working = true;
-        self.mnesia.transactions.push(Transaction { id, waiting, asked, agreed, working, purpose });
-        self.ask_for_votes(ctx, id);
+        let transaction =
+            Transaction { id, to_lock, waiting, asked, agreed, working: true, purpose };
+        let locks = transaction.purpose.locks().is_some();
+        self.mnesia.transactions.push(transaction);
+        if locks {
+            self.lock_next(ctx, id);
+        } else {
+            self.ask_for_votes(ctx, id);
+        }
         let config = self.config.clone();
         let work = config.costs.mnesia_transaction.span(ctx.random());
         ctx.after(work, Lane::MAIN, Message::TransactionDone { transaction: id });
     }
 
-    /// Asks every running peer that was not asked yet.
+    /// Asks the next node for its lock.
+    fn lock_next<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, id: u32) {
+        let from = self.me;
+        let Some(transaction) = self.mnesia.transactions.iter_mut().find(|t| t.id == id) else {
+            return;
+        };
+        if transaction.to_lock.is_empty() || !transaction.waiting.is_empty() {
+            return;
+        }
+        let (next, locks) = (transaction.to_lock.remove(0), transaction.purpose.locks());
+        transaction.asked.push(next);
+        transaction.waiting.push(next);
+        let (transaction, joins) = (id, None);
+        let prepare = Message::MnesiaPrepare { from, transaction, locks, joins };
+        self.send_node(ctx, next, prepare);
+    }
+
+    /// Asks every running peer that was not asked yet. Nodes that have joined since the
+    /// transaction began have changes that this node must have seen, and get its own.
     fn ask_for_votes<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, id: u32) {
         let (from, peers) = (self.me, self.running_peers());
         let Some(transaction) = self.mnesia.transactions.iter_mut().find(|t| t.id == id) else {
@@ -47,7 +83,9 @@ impl Node {
         transaction.asked.extend(&new);
         transaction.waiting.extend(&new);
         for peer in new {
-            self.send_node(ctx, peer, Message::MnesiaPrepare { from, transaction: id, joins });
+            let (transaction, locks) = (id, None);
+            let prepare = Message::MnesiaPrepare { from, transaction, locks, joins };
+            self.send_node(ctx, peer, prepare);
         }
     }
 
@@ -57,11 +95,16 @@ impl Node {
         ctx: &mut Context<'_, Message, O>,
         node: NodeId,
     ) {
+        let ids: Vec<u32> = self.mnesia.transactions.iter().map(|t| t.id).collect();
         for transaction in &mut self.mnesia.transactions {
-            transaction.waiting.retain(|waiting| *waiting != node);
-            if transaction.waiting.is_empty() && !transaction.working {
-                let transaction = transaction.id;
-                ctx.tell(Lane::MAIN, Message::TransactionDone { transaction });
+            transaction.to_lock.retain(|other| *other != node);
+            transaction.waiting.retain(|other| *other != node);
+        }
+        for id in ids {
+            self.lock_next(ctx, id);
+            let mut transactions = self.mnesia.transactions.iter();
+            if transactions.any(|t| t.id == id && t.waiting.is_empty() && !t.working) {
+                ctx.tell(Lane::MAIN, Message::TransactionDone { transaction: id });
             }
         }
     }
@@ -73,11 +116,63 @@ impl Node {
         ctx: &mut Context<'_, Message, O>,
         from: NodeId,
         transaction: u32,
+        locks: Option<QueueId>,
         joins: Option<(NodeId, u32)>,
     ) {
         let agrees = joins.is_none_or(|(node, incarnation)| self.join_peer(node, incarnation));
+        if let Some(queue) = locks {
+            let lock = match self.mnesia.locks.iter().position(|lock| lock.queue == queue) {
+                Some(at) => &mut self.mnesia.locks[at],
+                None => {
+                    self.mnesia.locks.push(Lock { queue, transactions: VecDeque::new() });
+                    self.mnesia.locks.last_mut().expect("it was just pushed")
+                }
+            };
+            lock.transactions.push_back((from, transaction));
+            if lock.transactions.len() > 1 {
+                return;
+            }
+        }
         let vote = Message::MnesiaVote { from: self.me, transaction, agrees };
         self.send_node(ctx, from, vote);
+    }
+
+    /// A transaction is over: those that wait for its locks go on.
+    pub(super) fn release<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        from: NodeId,
+        transaction: u32,
+    ) {
+        self.release_if(ctx, |locker| *locker == (from, transaction));
+    }
+
+    /// A node that is down has no locks.
+    pub(super) fn release_all<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+    ) {
+        self.release_if(ctx, |locker| locker.0 == node);
+    }
+
+    fn release_if<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        over: impl Fn(&(NodeId, u32)) -> bool,
+    ) {
+        let mut granted = Vec::new();
+        for lock in &mut self.mnesia.locks {
+            let had = lock.transactions.front().copied();
+            lock.transactions.retain(|locker| !over(locker));
+            let has = lock.transactions.front().copied();
+            granted.extend(has.filter(|_| has != had));
+        }
+        self.mnesia.locks.retain(|lock| !lock.transactions.is_empty());
+        for (to, transaction) in granted {
+            let vote = Message::MnesiaVote { from: self.me, transaction, agrees: true };
+            self.send_node(ctx, to, vote);
+        }
     }
 
     /// Whether that start of a peer is connected; then its Mnesia is one with this node's.
@@ -136,6 +231,7 @@ impl Broker {
             if agrees {
                 transaction.agreed.push(from);
             }
+            self.node.lock_next(ctx, id);
             self.commit_if_due(ctx, id);
         }
     }
@@ -149,21 +245,37 @@ impl Broker {
     }
 
     fn commit_if_due<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, id: u32) {
-        let transactions = &mut self.node.mnesia.transactions;
-        let Some(at) = transactions.iter().position(|t| t.id == id) else { return };
-        if transactions[at].working || !transactions[at].waiting.is_empty() {
+        let due = |transaction: &Transaction| {
+            transaction.id == id
+                && !transaction.working
+                && transaction.to_lock.is_empty()
+                && transaction.waiting.is_empty()
+        };
+        if !self.node.mnesia.transactions.iter().any(due) {
             return;
         }
-        if matches!(transactions[at].purpose, Purpose::Join { .. }) {
-            // Nodes that have joined since then have to know of this one, too (the schema's lock
-            // lets one in after the other).
-            self.node.ask_for_votes(ctx, id);
-        }
+        self.node.ask_for_votes(ctx, id);
         let transactions = &mut self.node.mnesia.transactions;
-        if !transactions[at].waiting.is_empty() {
-            return;
+        let Some(at) = transactions.iter().position(due) else { return };
+        let Transaction { purpose, asked, agreed, .. } = transactions.remove(at);
+        let locks = purpose.locks().is_some();
+        self.decide(ctx, purpose, agreed);
+        let from = self.node.me;
+        for node in asked.into_iter().filter(|_| locks) {
+            // One that has gone meanwhile has freed the locks by itself.
+            if node == from || self.node.sees(node) {
+                self.node.send_node(ctx, node, Message::MnesiaRelease { from, transaction: id });
+            }
         }
-        let Transaction { purpose, agreed, .. } = transactions.remove(at);
+    }
+
+    /// All have voted: what is to be done is decided on this node's tables as they are now.
+    fn decide<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        purpose: Purpose,
+        agreed: Vec<NodeId>,
+    ) {
         match purpose {
             Purpose::RecordRingDeath { queue, dead, by } => {
                 self.commit(ctx, TableOp::RingWithout { queue, gm: dead });
@@ -172,19 +284,7 @@ impl Broker {
             Purpose::RemoveFromQueue { queue, by } => self.remove_from_queue(ctx, queue, by),
             Purpose::JoinRing { queue, member } => self.join_ring(ctx, queue, member),
             Purpose::AddMirror { queue, mirror } => self.mirror_added(ctx, queue, mirror),
-            Purpose::Synchronised { queue, mirror } => {
-                let record = self.node.mnesia.tables.queue(queue);
-                if record.is_none_or(|record| record.synchronised.contains(&mirror)) {
-                    return;
-                }
-                self.commit(ctx, TableOp::Synchronised { queue, mirror });
-                if let Some(replica) = self.replica(mirror.lane) {
-                    replica.missing = Some(0);
-                    let replica = replica.clone();
-                    replica.report_role(&self.node, ctx);
-                    replica.event(&self.node, ctx, event::SYNCHRONISED, replica.bq.depth());
-                }
-            }
+            Purpose::Synchronised { queue, mirror } => self.synchronised(ctx, queue, mirror),
             Purpose::Recovered { queue, leader, ring } => {
                 self.recovered(ctx, queue, leader, ring);
             }
@@ -192,6 +292,25 @@ impl Broker {
             Purpose::Join { node, incarnation } => {
                 self.node.hand_over_tables(ctx, node, incarnation, agreed);
             }
+        }
+    }
+
+    fn synchronised<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+        mirror: Pid,
+    ) {
+        let record = self.node.mnesia.tables.queue(queue);
+        if record.is_none_or(|record| record.synchronised.contains(&mirror)) {
+            return;
+        }
+        self.commit(ctx, TableOp::Synchronised { queue, mirror });
+        if let Some(replica) = self.replica(mirror.lane) {
+            replica.missing = Some(0);
+            let replica = replica.clone();
+            replica.report_role(&self.node, ctx);
+            replica.event(&self.node, ctx, event::SYNCHRONISED, replica.bq.depth());
         }
     }
 

@@ -56,6 +56,8 @@ pub(super) struct Link {
     config: LinkConfig,
     state: State,
     next_node: usize,
+    /// The interval that both sides have agreed on.
+    heartbeat: Span,
     received: u64,
     sent: u64,
     silent_checks: u32,
@@ -69,6 +71,7 @@ impl Link {
             config,
             state: State::Waiting,
             next_node: 0,
+            heartbeat: Span::ZERO,
             received: 0,
             sent: 0,
             silent_checks: 0,
@@ -112,7 +115,7 @@ impl Link {
                 self.step(ctx, conn, 0);
                 LinkEvent::Nothing
             }
-            Input::Message { conn, body: Message::HandshakeOk { step } }
+            Input::Message { conn, body: Message::HandshakeOk { step, heartbeat_ms } }
                 if self.state == State::Opening(conn) =>
             {
                 if step + 1 < self.config.steps {
@@ -122,10 +125,15 @@ impl Link {
                 self.state = State::Open(conn);
                 self.received = ctx.bytes_received(conn);
                 self.silent_checks = 0;
-                if !self.config.heartbeat.is_zero() {
+                // The smaller of both unless one is 0, as the server reckons.
+                let (client, server) =
+                    (self.config.heartbeat, Span::from_millis(heartbeat_ms.into()));
+                let one = client.is_zero() || server.is_zero();
+                self.heartbeat = if one { client.max(server) } else { client.min(server) };
+                if !self.heartbeat.is_zero() {
                     let attempt = self.attempt;
                     let tick = Message::ClientHeartbeat { attempt };
-                    ctx.after(self.config.heartbeat / 2, Lane::MAIN, tick);
+                    ctx.after(self.heartbeat / 2, Lane::MAIN, tick);
                 }
                 LinkEvent::Opened
             }
@@ -191,7 +199,7 @@ impl Link {
         }
         let attempt = self.attempt;
         let tick = Message::ClientHeartbeat { attempt };
-        ctx.after(self.config.heartbeat / 2, Lane::MAIN, tick);
+        ctx.after(self.heartbeat / 2, Lane::MAIN, tick);
         LinkEvent::Nothing
     }
 
