@@ -78,7 +78,12 @@ fn trouble(seed: u64, rounds: u32) -> String {
         let (how, undo) =
             [("kill", "boot"), ("stop", "boot"), ("power-loss", "boot"), ("pause", "resume")]
                 [below(4) as usize];
-        let down = below(8_000);
+        // Pauses are noticed by all or by nobody: what one takes for a death and the other does not
+        // has scripts of its own.
+        let down = match how {
+            "pause" => [below(2_900), 5_500 + below(3_000)][below(2) as usize],
+            _ => below(8_000),
+        };
         let (before, after) = (below(30), [500, 3_000, 9_000][below(3) as usize]);
         text += &format!(
             "skip {before}ms\n{how} {node}\nskip {down}ms\n{undo} {node}\nskip {after}ms\n"

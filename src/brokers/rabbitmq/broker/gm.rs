@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::Span;
+use crate::engine::{Span, Time};
 use crate::observe::{Event, MessageRange, Observer};
 use crate::world::{Context, Lane};
 
@@ -21,6 +21,8 @@ use super::mnesia::Purpose;
 /// (gm.erl: `handle_info({'DOWN', ...})`, `timer:sleep(100)`, in case it is a partial partition that
 /// will be a full one by then).
 const GRACE: Span = Span::from_millis(100);
+/// A broadcast waits no longer than this for an empty mailbox (gm.erl: `?BROADCAST_TIMER` 25 ms).
+const BROADCAST_TIMER: Span = Span::from_millis(25);
 /// Bytes of ring traffic beside the payloads: view, origin, numbers.
 const ACTIVITY_BYTES: u32 = 120;
 /// Bytes of an instruction beside its payload.
@@ -167,6 +169,7 @@ pub struct Group {
     origins: Vec<Origin>,
     /// Own broadcasts that wait for an empty mailbox, and whether an acknowledgement does.
     buffer: Vec<Instruction>,
+    buffered_since: Time,
     idle_asked: bool,
     acknowledged: u64,
     /// Neighbours as last seen.
@@ -201,6 +204,7 @@ impl Group {
             replica,
             origins: Vec::new(),
             buffer: Vec::new(),
+            buffered_since: Time::ZERO,
             idle_asked: false,
             acknowledged: 0,
             left: None,
@@ -234,7 +238,7 @@ impl Group {
         }
         ctx.spend(node.config.costs.group);
         match message {
-            Message::GmBroadcast { instruction } => self.broadcast(ctx, instruction),
+            Message::GmBroadcast { instruction } => self.broadcast(node, ctx, instruction),
             Message::Idle => self.flush(node, ctx),
             Message::GmActivity(activity) => self.on_activity(node, ctx, *activity),
             Message::GmCatchUp(catch_up) => self.on_catch_up(node, ctx, *catch_up),
@@ -254,14 +258,23 @@ impl Group {
         }
     }
 
-    /// gm.erl `internal_broadcast`: buffered at the originator, sent when its mailbox is empty.
+    /// gm.erl `internal_broadcast`: buffered at the originator, sent when its mailbox is empty, and
+    /// after 25 ms at the latest.
     fn broadcast<O: Observer>(
         &mut self,
+        node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         instruction: Instruction,
     ) {
+        if self.buffer.is_empty() {
+            self.buffered_since = ctx.now();
+        }
         self.buffer.push(instruction);
-        self.ask_idle(ctx);
+        if ctx.now().since(self.buffered_since) >= BROADCAST_TIMER {
+            self.flush(node, ctx);
+        } else {
+            self.ask_idle(ctx);
+        }
     }
 
     fn ask_idle<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
@@ -311,6 +324,13 @@ impl Group {
         &mut self.origins[at]
     }
 
+    /// Whether a member is in this side's ring: after a partition each side has its own, and is not
+    /// listened to by the other (gm.erl: `handle_msg({activity, _NotLeft, ...})`).
+    fn knows(&self, node: &Node, member: Pid) -> bool {
+        let record = node.mnesia.tables.queue(self.queue);
+        record.is_some_and(|record| record.ring.iter().any(|other| other.gm == member))
+    }
+
     /// The version of the ring as this node's tables have it.
     fn version(&self, node: &Node) -> u64 {
         node.mnesia.tables.queue(self.queue).map_or(0, |record| record.ring_version)
@@ -346,6 +366,9 @@ impl Group {
         if activity.version > self.version(node) {
             // gm.erl `needs_view_update`: first the ring in which it was sent.
             self.ahead.push(activity);
+            return;
+        }
+        if !self.knows(node, activity.from) {
             return;
         }
         if !self.joined {
@@ -439,7 +462,7 @@ impl Group {
         ctx: &mut Context<'_, Message, O>,
         catch_up: CatchUp,
     ) {
-        if self.buried.contains(&catch_up.from) {
+        if self.buried.contains(&catch_up.from) || !self.knows(node, catch_up.from) {
             return;
         }
         if !self.joined {
