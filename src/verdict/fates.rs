@@ -165,7 +165,7 @@ mod tests {
     const QUIET: Ending =
         Ending { quiet: true, has_consumer: true, is_wanted: true, retained: false };
 
-    fn state(answer: Answer, copies: u8, flags: &[Flags]) -> State {
+    fn state(answer: Answer, copies: u16, flags: &[Flags]) -> State {
         let start = Flags::ATTEMPTED.with(Flags::SENT).with(Flags::ARRIVED);
         let flags = flags.iter().fold(start, |all, flag| all.with(*flag));
         State { flags, reason: 0, copies, answer }

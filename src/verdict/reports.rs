@@ -113,18 +113,17 @@ impl Observer for Ledger {
         let counts = &mut self.counts;
         self.tracks[index].lines.visit(messages.first, messages.count, |line| {
             let mut state = line.state();
-            let Some(copies) = state.copies.checked_add(1).filter(|_| state.is(Flags::ATTEMPTED))
-            else {
+            if !state.is(Flags::ATTEMPTED) {
                 counts.inconsistencies += 1;
                 return;
-            };
+            }
             let before = state.is_backlog();
             if state.copies == 0 {
                 line.dig_up();
                 state.reason = 0;
                 state.clear(Flags::SETTLED.with(Flags::EXPIRED));
             }
-            state.copies = copies;
+            state.add_copy();
             state.set(Flags::ARRIVED);
             line.put(state);
             backlog += i64::from(state.is_backlog()) - i64::from(before);
@@ -152,7 +151,7 @@ impl Observer for Ledger {
                 return;
             }
             let before = state.is_backlog();
-            state.copies -= 1;
+            state.remove_copy();
             naming.apply(line, &mut state);
             credit(line, state, Some(watch));
             line.put(state);

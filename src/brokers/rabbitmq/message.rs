@@ -202,13 +202,17 @@ pub enum Message {
     /// The vote on it; against it votes who does not see the node that joins.
     MnesiaVote { from: NodeId, transaction: u32, agrees: bool },
     /// A transaction's outcome: change the tables.
-    MnesiaCommit { op: Box<TableOp> },
+    MnesiaCommit { from: NodeId, transaction: u32, op: Box<TableOp> },
+    /// They are changed.
+    MnesiaCommitted { from: NodeId, transaction: u32 },
     /// A booting node asks for the state of a peer.
     MnesiaHello { from: NodeId, incarnation: u32 },
     /// The answer: whether the peer runs, or waits for the one who asks.
     MnesiaStatus { from: NodeId, running: bool, waiting: bool },
     /// A booting node asks a running peer for its tables.
-    MnesiaFetch { from: NodeId },
+    MnesiaFetch { from: NodeId, anyway: bool },
+    /// These running nodes do not see the one that asked; unless it asks to join anyway it does not.
+    MnesiaUnseen { nodes: Vec<NodeId> },
     /// The tables, and the nodes whose Mnesia is one with them.
     MnesiaTables { tables: Box<Tables>, running: Vec<NodeId> },
     /// `reporter` has lost that start of a node: does the receiver still see it?

@@ -85,14 +85,18 @@ impl Flags {
     }
 }
 
+/// A line has no more than so many copies; one that ever had is taken to have some for ever. A
+/// producer that publishes a message again and again makes them.
+const MOST_COPIES: u16 = 0x1fff;
+
 /// Everything about a line that is not a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::verdict) struct State {
     pub(in crate::verdict) flags: Flags,
     /// Why its last copy went, an id of the ledger's table of reasons; 0 for none.
     pub(in crate::verdict) reason: u16,
-    /// How many brokers hold a copy.
-    pub(in crate::verdict) copies: u8,
+    /// How many copies brokers hold; from [`MOST_COPIES`] on it is not counted.
+    pub(in crate::verdict) copies: u16,
     pub(in crate::verdict) answer: Answer,
 }
 
@@ -102,7 +106,7 @@ impl State {
         self.flags.0 as u64
             | (self.reason as u64) << 16
             | (self.copies as u64) << 32
-            | (self.answer as u64) << 40
+            | (self.answer as u64) << 45
     }
 
     /// The state that was packed into a word; its high 16 bits do not matter.
@@ -120,8 +124,8 @@ impl State {
         State {
             flags: Flags(word as u16),
             reason: (word >> 16) as u16,
-            copies: (word >> 32) as u8,
-            answer: ANSWERS[(word >> 40) as usize & 7],
+            copies: (word >> 32) as u16 & MOST_COPIES,
+            answer: ANSWERS[(word >> 45) as usize & 7],
         }
     }
 
@@ -135,6 +139,16 @@ impl State {
 
     pub(in crate::verdict) fn clear(&mut self, which: Flags) {
         self.flags = self.flags.without(which);
+    }
+
+    /// One copy more.
+    pub(in crate::verdict) fn add_copy(&mut self) {
+        self.copies = (self.copies + 1).min(MOST_COPIES);
+    }
+
+    /// One copy less; there must be one.
+    pub(in crate::verdict) fn remove_copy(&mut self) {
+        self.copies -= u16::from(self.copies < MOST_COPIES);
     }
 
     /// Whether some broker holds it and nobody has read it yet.
@@ -167,12 +181,25 @@ mod tests {
     }
 
     #[test]
+    fn copies_beyond_counting_never_go() {
+        let mut state = State::default();
+        state.add_copy();
+        state.remove_copy();
+        assert_eq!(state.copies, 0);
+        (0..MOST_COPIES + 1).for_each(|_| state.add_copy());
+        (0..MOST_COPIES + 1).for_each(|_| state.remove_copy());
+        assert_eq!(state.copies, MOST_COPIES);
+    }
+
+    #[test]
     fn a_state_survives_packing() {
         for answer in [Answer::Acked, Answer::Nacked, Answer::Unsent, Answer::Open] {
             let flags = Flags(0x8421);
-            let state = State { flags, reason: 0xfedc, copies: 0xa5, answer };
-            assert_eq!(State::unpack(state.pack() | 0xffff << 48), state);
-            assert_eq!(state.pack() >> 48, 0);
+            for copies in [0xa5, 0x1234, MOST_COPIES] {
+                let state = State { flags, reason: 0xfedc, copies, answer };
+                assert_eq!(State::unpack(state.pack() | 0xffff << 48), state);
+                assert_eq!(state.pack() >> 48, 0);
+            }
         }
     }
 }

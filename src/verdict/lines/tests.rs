@@ -7,7 +7,7 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Step {
     /// (first, count, copies)
-    Put(u32, u32, u8),
+    Put(u32, u32, u16),
     Open(u32, u32, u64),
     Close(u32, u32),
     Bury(u32, u32, u64),
@@ -20,7 +20,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let count = prop_oneof![1u32..4, Just(256), Just(512), Just(16_384)];
     let time = prop_oneof![0u64..1_000_000, 0u64..1 << 40];
     let step =
-        (first, count, 0u8..3, time, 0..6).prop_map(
+        (first, count, 0u16..3, time, 0..6).prop_map(
             |(first, count, copies, time, kind)| match kind {
                 0 => Step::Open(first, count, time),
                 1 => Step::Close(first, count),
@@ -32,7 +32,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..25)
 }
 
-fn attempted(copies: u8) -> State {
+fn attempted(copies: u16) -> State {
     State { flags: Flags::ATTEMPTED, copies, ..State::default() }
 }
 

@@ -436,8 +436,10 @@ impl Node {
         self.mnesia.tables = super::mnesia::Tables::new(queues);
         self.mnesia.loaded = false;
         self.mnesia.asked = None;
+        self.mnesia.refusals = 0;
         self.mnesia.early.clear();
         self.mnesia.transactions.clear();
+        self.mnesia.committing.clear();
         self.mnesia.locks.clear();
         self.watchers.clear();
         self.alive.clear();

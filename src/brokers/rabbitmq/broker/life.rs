@@ -18,6 +18,8 @@ use super::{AMQP, Broker, DISTRIBUTION, Node, Process, Status};
 /// While a member is down every node looks for it this often
 /// (rabbit_node_monitor.erl: `?RABBIT_DOWN_PING_INTERVAL`).
 const DOWN_PING_INTERVAL: Span = Span::from_secs(1);
+/// A joiner tries so often to reach all members that the others see; then it joins without them.
+const MOST_REFUSALS: u32 = 2;
 
 impl Broker {
     /// An input for the node itself.
@@ -95,12 +97,13 @@ impl Broker {
                 node.status_of(ctx, from, running, waiting);
                 self.continue_boot(ctx);
             }
-            Message::MnesiaFetch { from } => {
+            Message::MnesiaFetch { from, anyway } => {
                 let incarnation = node.peer(from).and_then(|peer| peer.incarnation);
                 if let Some(incarnation) = incarnation.filter(|_| node.status == Status::Running) {
-                    node.transaction(ctx, Purpose::Join { node: from, incarnation });
+                    node.transaction(ctx, Purpose::Join { node: from, incarnation, anyway });
                 }
             }
+            Message::MnesiaUnseen { nodes } => node.unseen(ctx, &nodes),
             Message::MnesiaTables { tables, running } => self.join(ctx, *tables, &running),
             Message::NodeRunning { from } => node.member_running(ctx, from),
             Message::MnesiaPrepare { from, transaction, locks, joins } => {
@@ -111,11 +114,19 @@ impl Broker {
                 self.vote(ctx, from, transaction, agrees);
             }
             Message::TransactionDone { transaction } => self.work_done(ctx, transaction),
-            // Decided while the tables are on their way here: it comes on top of them.
-            Message::MnesiaCommit { op } if node.status == Status::Booting => {
-                node.mnesia.early.push(*op);
+            Message::MnesiaCommit { from, transaction, op } => {
+                if node.status == Status::Booting {
+                    // Decided while the tables are on their way here: it comes on top of them.
+                    node.mnesia.early.push(*op);
+                } else {
+                    self.committed(ctx, &op);
+                }
+                let done = Message::MnesiaCommitted { from: self.node.me, transaction };
+                self.node.send_node(ctx, from, done);
             }
-            Message::MnesiaCommit { op } => self.committed(ctx, &op),
+            Message::MnesiaCommitted { from, transaction } => {
+                node.committed_at(ctx, from, transaction);
+            }
             Message::NodeDownCleanUp { node: gone } => {
                 node.transaction(ctx, Purpose::NodeDown { node: gone });
             }
@@ -194,20 +205,24 @@ impl Broker {
         }
         let running = node.peers.iter().find(|peer| matches!(peer.answer, Some((true, _))));
         if let Some(from) = running.map(|peer| peer.node) {
-            let me = node.me;
-            if node.mnesia.asked.replace(from) != Some(from) {
-                node.send_node(ctx, from, Message::MnesiaFetch { from: me });
+            if node.mnesia.asked.is_none() {
+                node.mnesia.asked = Some(from);
+                let (from, to) = (node.me, from);
+                let anyway = node.mnesia.refusals >= MOST_REFUSALS;
+                node.send_node(ctx, to, Message::MnesiaFetch { from, anyway });
             }
             return;
         }
-        // Nobody runs. A node that saw others running when it went down waits for them: they may
-        // know more. If each of them waits for this one in turn, they know as much as it does, and
-        // the first in order starts (mnesia_controller.erl: `orphan_tables`).
-        let waits_for = &node.disk.saw_running;
-        let goes_first = waits_for.iter().all(|&other| {
-            let waits = |p: &super::erlang::Peer| p.answer == Some((false, true));
-            node.me < other && node.peers.iter().any(|p| p.node == other && waits(p))
-        });
+        // Nobody runs. A node that all others went down before has the latest tables. One that saw
+        // others run waits for them; if at last all members are up, each waits and none has tables,
+        // they are as good as each other's, and the first in order loads its own
+        // (mnesia_controller.erl: `last_consistent_replica`, `orphan_tables`).
+        let me = node.me;
+        let waits = |peer: &super::erlang::Peer| {
+            let up = matches!(peer.link, Link::Up(_));
+            up && peer.answer == Some((false, true)) && me < peer.node
+        };
+        let goes_first = node.disk.saw_running.is_empty() || node.peers.iter().all(waits);
         if goes_first {
             node.mnesia.tables.durable = node.disk.durable.clone();
             self.start_rabbit(ctx);
@@ -445,11 +460,22 @@ impl Node {
         self.introduced(ctx, from, conn);
         let me = self.me;
         let running = self.status == Status::Running;
-        let waiting = self.status == Status::Booting && self.disk.saw_running.contains(&from);
+        let waiting = self.status == Status::Booting && !self.disk.saw_running.is_empty();
         // Nothing counts before the connection stands.
         let Some(peer) = self.peer(from).filter(|peer| peer.link == Link::Up(conn)) else { return };
         peer.incarnation = Some(incarnation);
         self.send_node(ctx, from, Message::MnesiaStatus { from: me, running, waiting });
+    }
+
+    /// Some running members do not see this node, which wants to join: it connects to them first
+    /// (mnesia_recover.erl: `connect_nodes` goes on to the nodes that those it reaches know of).
+    fn unseen<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, nodes: &[NodeId]) {
+        self.mnesia.asked = None;
+        self.mnesia.refusals += 1;
+        for &node in nodes {
+            self.set_up(ctx, node);
+        }
+        self.start_pinging(ctx);
     }
 
     /// How far a peer is.

@@ -208,8 +208,9 @@ pub enum Purpose {
     Recovered { queue: QueueId, leader: Pid, ring: Vec<Member> },
     /// A member is down: queues that lived on it alone leave the tables.
     NodeDown { node: crate::observe::NodeId },
-    /// A node that boots, in this start of it, gets the tables and every later change.
-    Join { node: crate::observe::NodeId, incarnation: u32 },
+    /// A node that boots, in this start of it, gets the tables and every later change; unless
+    /// `anyway` is set only if all that run see it.
+    Join { node: crate::observe::NodeId, incarnation: u32, anyway: bool },
 }
 
 impl Purpose {
@@ -245,6 +246,19 @@ pub struct Lock {
     pub queue: QueueId,
     /// Transactions (coordinator, number) in the order of their requests; the first has it.
     pub transactions: std::collections::VecDeque<(crate::observe::NodeId, u32)>,
+}
+
+/// A transaction that is decided and not everywhere committed (`mnesia:sync_transaction`).
+#[derive(Clone, Debug)]
+pub struct Committing {
+    /// Its number at this node.
+    pub id: u32,
+    /// Peers that have not changed their tables yet.
+    pub waiting: Vec<crate::observe::NodeId>,
+    /// Nodes that hold locks for it.
+    pub locked: Vec<crate::observe::NodeId>,
+    /// What is sent when it is over.
+    pub then: Vec<(Pid, super::super::message::Message)>,
 }
 
 /// A transaction under way at its coordinator.

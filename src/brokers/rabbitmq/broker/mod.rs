@@ -37,7 +37,7 @@ use self::backing_queue::BackingQueue;
 use self::channel::Channel;
 use self::erlang::{Link, Peer};
 use self::gm::Group;
-use self::mnesia::{Lock, TableOp, Tables, Transaction};
+use self::mnesia::{Committing, Lock, TableOp, Tables, Transaction};
 use self::replica::{Replica, Role};
 use super::config::Config;
 use super::message::{DownReason, Message, Pid, QueueId};
@@ -80,8 +80,12 @@ pub struct Mnesia {
     loaded: bool,
     /// Whose tables this node has asked for, and changes that came before them.
     asked: Option<NodeId>,
+    /// How often it was told that it is not seen by all.
+    refusals: u32,
     early: Vec<TableOp>,
     transactions: Vec<Transaction>,
+    /// Those that are decided; the last is the one that is being decided.
+    committing: Vec<Committing>,
     /// What transactions of all nodes have locked here.
     locks: Vec<Lock>,
     next_transaction: u32,
@@ -157,8 +161,10 @@ impl Broker {
                     tables,
                     loaded: false,
                     asked: None,
+                    refusals: 0,
                     early: Vec::new(),
                     transactions: Vec::new(),
+                    committing: Vec::new(),
                     locks: Vec::new(),
                     next_transaction: 0,
                 },
@@ -309,6 +315,7 @@ impl Broker {
     pub fn is_settled_but_for(&self, leaderless: impl Fn(QueueId) -> bool) -> bool {
         self.node.status == Status::Running
             && self.node.mnesia.transactions.is_empty()
+            && self.node.mnesia.committing.is_empty()
             && self.processes.iter().flatten().all(|process| match process {
                 Process::Channel(channel) => channel.is_settled_but_for(&leaderless),
                 Process::Replica(replica) => replica.is_settled(),

@@ -9,7 +9,7 @@ use crate::world::{Context, Lane};
 use super::super::message::{Message, Pid, QueueId};
 use super::super::words::event;
 use super::erlang::Link;
-use super::mnesia::{Lock, Member, Purpose, TableOp, Transaction};
+use super::mnesia::{Committing, Lock, Member, Purpose, TableOp, Transaction};
 use super::replica::{Replica, Role};
 use super::{Broker, Node, Process, Status};
 
@@ -73,7 +73,7 @@ impl Node {
             return;
         };
         let joins = match transaction.purpose {
-            Purpose::Join { node, incarnation } => Some((node, incarnation)),
+            Purpose::Join { node, incarnation, .. } => Some((node, incarnation)),
             _ => None,
         };
         let joins_itself = |peer: &NodeId| joins.is_some_and(|(node, _)| node == *peer);
@@ -107,6 +107,49 @@ impl Node {
                 ctx.tell(Lane::MAIN, Message::TransactionDone { transaction: id });
             }
         }
+        let ids: Vec<u32> = self.mnesia.committing.iter().map(|committing| committing.id).collect();
+        for id in ids {
+            self.committed_at(ctx, node, id);
+        }
+    }
+
+    /// A peer has changed its tables, or is down. When all have, the transaction is over:
+    /// rabbit_misc.erl `execute_mnesia_transaction` uses `mnesia:sync_transaction`, so that what is
+    /// done next meets tables that have changed, wherever it comes.
+    pub(super) fn committed_at<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+        id: u32,
+    ) {
+        let committing = &mut self.mnesia.committing;
+        let Some(at) = committing.iter().position(|committing| committing.id == id) else { return };
+        committing[at].waiting.retain(|waiting| *waiting != node);
+        if !committing[at].waiting.is_empty() {
+            return;
+        }
+        let Committing { locked, then, .. } = committing.remove(at);
+        for (to, message) in then {
+            self.send(ctx, to, message, 60);
+        }
+        let from = self.me;
+        for node in locked {
+            // One that has gone meanwhile has freed the locks by itself.
+            if node == from || self.sees(node) {
+                self.send_node(ctx, node, Message::MnesiaRelease { from, transaction: id });
+            }
+        }
+    }
+
+    /// What is sent when the transaction that is being decided is over.
+    fn then(&mut self, to: Pid, message: Message) {
+        if let Some(committing) = self.mnesia.committing.last_mut() {
+            committing.then.push((to, message));
+        }
+    }
+
+    fn then_here(&mut self, to: Lane, message: Message) {
+        self.then(self.pid(to), message);
     }
 
     /// Asked to vote. A node that joins gets every change that is decided here from now on, in
@@ -258,15 +301,12 @@ impl Broker {
         let transactions = &mut self.node.mnesia.transactions;
         let Some(at) = transactions.iter().position(due) else { return };
         let Transaction { purpose, asked, agreed, .. } = transactions.remove(at);
-        let locks = purpose.locks().is_some();
+        let locked = if purpose.locks().is_some() { asked } else { Vec::new() };
+        let (waiting, then) = (Vec::new(), Vec::new());
+        self.node.mnesia.committing.push(Committing { id, waiting, locked, then });
         self.decide(ctx, purpose, agreed);
-        let from = self.node.me;
-        for node in asked.into_iter().filter(|_| locks) {
-            // One that has gone meanwhile has freed the locks by itself.
-            if node == from || self.node.sees(node) {
-                self.node.send_node(ctx, node, Message::MnesiaRelease { from, transaction: id });
-            }
-        }
+        let me = self.node.me;
+        self.node.committed_at(ctx, me, id);
     }
 
     /// All have voted: what is to be done is decided on this node's tables as they are now.
@@ -279,7 +319,7 @@ impl Broker {
         match purpose {
             Purpose::RecordRingDeath { queue, dead, by } => {
                 self.commit(ctx, TableOp::RingWithout { queue, gm: dead });
-                ctx.tell(by, Message::GmDeathRecorded { dead });
+                self.node.then_here(by, Message::GmDeathRecorded { dead });
             }
             Purpose::RemoveFromQueue { queue, by } => self.remove_from_queue(ctx, queue, by),
             Purpose::JoinRing { queue, member } => self.join_ring(ctx, queue, member),
@@ -289,8 +329,15 @@ impl Broker {
                 self.recovered(ctx, queue, leader, ring);
             }
             Purpose::NodeDown { node } => self.queues_gone(ctx, node),
-            Purpose::Join { node, incarnation } => {
-                self.node.hand_over_tables(ctx, node, incarnation, agreed);
+            Purpose::Join { node, incarnation, anyway } => {
+                let running = self.node.running_peers();
+                let unseen = |peer: &NodeId| *peer != node && !agreed.contains(peer);
+                let unseen: Vec<NodeId> = running.into_iter().filter(unseen).collect();
+                if unseen.is_empty() || anyway {
+                    self.node.hand_over_tables(ctx, node, incarnation, agreed);
+                } else {
+                    self.node.send_node(ctx, node, Message::MnesiaUnseen { nodes: unseen });
+                }
             }
         }
     }
@@ -324,9 +371,15 @@ impl Broker {
 
     /// Changes the tables here and at every member that runs.
     fn commit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, op: TableOp) {
-        for peer in self.node.running_peers() {
-            let op = Box::new(op.clone());
-            self.node.send_node(ctx, peer, Message::MnesiaCommit { op });
+        let (from, peers) = (self.node.me, self.node.running_peers());
+        if let Some(committing) = self.node.mnesia.committing.last_mut() {
+            let transaction = committing.id;
+            committing.waiting.clone_from(&peers);
+            for peer in peers {
+                let op = Box::new(op.clone());
+                let commit = Message::MnesiaCommit { from, transaction, op };
+                self.node.send_node(ctx, peer, commit);
+            }
         }
         self.committed(ctx, &op);
     }
@@ -396,7 +449,7 @@ impl Broker {
             return;
         }
         if self.replica(by).is_some_and(|replica| replica.role() == Role::Mirror) {
-            ctx.tell(by, Message::Promote);
+            self.node.then_here(by, Message::Promote);
         }
     }
 
@@ -413,7 +466,7 @@ impl Broker {
         match self.node.ring_position(ctx, queue) {
             Some(right_of) => self.commit(ctx, TableOp::JoinRing { queue, member, right_of }),
             // Nobody leads any more: the mirror stops, and starts again when somebody does.
-            None => ctx.tell(member.replica.lane, Message::StopMirror),
+            None => self.node.then_here(member.replica.lane, Message::StopMirror),
         }
     }
 
@@ -427,7 +480,7 @@ impl Broker {
         mirror: Pid,
     ) {
         let Some(record) = self.node.mnesia.tables.queue(queue) else {
-            ctx.tell(mirror.lane, Message::StopMirror);
+            self.node.then_here(mirror.lane, Message::StopMirror);
             return;
         };
         let joined = record.ring.iter().any(|member| member.replica == mirror);
@@ -444,13 +497,13 @@ impl Broker {
         self.commit(ctx, TableOp::AddMirror { queue, mirror });
         if !leader_lives {
             // gm.erl `validate_members`: who died while this one joined is reported to it now.
-            ctx.tell(mirror.lane, Message::GmDeath { dead: leader });
+            self.node.then_here(mirror.lane, Message::GmDeath { dead: leader });
             return;
         }
-        self.node.send(ctx, leader, Message::RequestDepth { mirror }, 60);
+        self.node.then(leader, Message::RequestDepth { mirror });
         let policy = self.node.config.queue(queue).mirroring;
         if policy.is_some_and(|policy| policy.automatic_sync) {
-            self.node.send(ctx, leader, Message::SyncMirrors, 60);
+            self.node.then(leader, Message::SyncMirrors);
         }
     }
 
@@ -467,7 +520,8 @@ impl Broker {
         self.commit(ctx, TableOp::Insert { queue, leader, ring, durable });
         if self.node.config.queue(queue).mirroring.is_some() {
             for peer in self.node.running_peers() {
-                self.node.send_node(ctx, peer, Message::StartMirror { queue });
+                let node = Pid { node: peer, lane: Lane::MAIN };
+                self.node.then(node, Message::StartMirror { queue });
             }
         }
         self.node.recovering = self.node.recovering.saturating_sub(1);
