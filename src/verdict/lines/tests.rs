@@ -19,16 +19,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let first = prop_oneof![0u32..600, Just(0), Just(256), 16_000u32..17_000];
     let count = prop_oneof![1u32..4, Just(256), Just(512), Just(16_384)];
     let time = prop_oneof![0u64..1_000_000, 0u64..1 << 40];
-    let step =
-        (first, count, 0u16..3, time, 0..6).prop_map(
-            |(first, count, copies, time, kind)| match kind {
-                0 => Step::Open(first, count, time),
-                1 => Step::Close(first, count),
-                2 => Step::Bury(first, count, time),
-                3 => Step::DigUp(first, count),
-                _ => Step::Put(first, count, copies),
-            },
-        );
+    let step = (first, count, 0u16..3, time, 0..6).prop_map(
+        |(first, count, copies, time, kind)| match kind {
+            0 => Step::Open(first, count, time),
+            1 => Step::Close(first, count),
+            2 => Step::Bury(first, count, time),
+            3 => Step::DigUp(first, count),
+            _ => Step::Put(first, count, copies),
+        },
+    );
     prop::collection::vec(step, 0..25)
 }
 

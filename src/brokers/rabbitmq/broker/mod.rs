@@ -2,7 +2,7 @@
 //!
 //! | file | what it is in RabbitMQ |
 //! | --- | --- |
-//! | `channel.rs` | rabbit_reader, rabbit_channel: a client's connection |
+//! | `channel/` | rabbit_reader, rabbit_channel: a client's connection |
 //! | `replica.rs`, `leader.rs`, `mirror.rs` | rabbit_amqqueue_process, rabbit_mirror_queue_slave |
 //! | `backing_queue.rs` | rabbit_variable_queue, rabbit_queue_index |
 //! | `gm.rs`, `sync.rs` | gm, rabbit_mirror_queue_sync |

@@ -1,0 +1,136 @@
+//! Calls to a queue's process: the channel waits for the answer and does nothing else.
+
+use crate::engine::Span;
+use crate::observe::{Event, Observer};
+use crate::world::Context;
+
+use super::super::super::message::{Message, Pid, QueueId};
+use super::super::super::words::event;
+use super::super::Node;
+use super::consuming::Subscription;
+use super::{Channel, METHOD_BYTES};
+
+/// A blocked operation on a queue whose process is gone is tried again after this long
+/// (rabbit_amqqueue.erl: `retry_wait`, 30 ms).
+pub(super) const RETRY_WAIT: Span = Span::from_millis(30);
+/// and so often (rabbit_amqqueue.erl: `with`, 2000 retries).
+pub(super) const RETRIES: u32 = 2_000;
+
+/// The channel waits for an answer and does nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    pub(super) queue: QueueId,
+    /// Whom it asked; `None` while it waits to try again.
+    pub(super) asked: Option<Pid>,
+    pub(super) retries_left: u32,
+    /// Whether the client waits for `consume-ok`, or the broker re-subscribes by itself.
+    pub(super) by_client: bool,
+}
+
+impl Channel {
+    /// Asks a queue's leader to take a consumer; the channel waits for the answer
+    /// (rabbit_amqqueue.erl: `basic_consume` inside `with`).
+    pub(super) fn call_subscribe<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+        retries_left: u32,
+        by_client: bool,
+    ) {
+        let Some(subscription) = self.subscriptions.iter().find(|s| s.queue == queue).copied()
+        else {
+            return;
+        };
+        let Some(leader) = node.mnesia.tables.queue(queue).map(|record| record.leader) else {
+            self.call = None;
+            self.not_found(node, ctx, queue, by_client);
+            self.resume(node, ctx);
+            return;
+        };
+        self.call = Some(Call { queue, asked: Some(leader), retries_left, by_client });
+        node.monitor(ctx, ctx.lane(), leader);
+        let Subscription { prefetch, no_ack, .. } = subscription;
+        let channel = self.me;
+        let subscribe = Message::Subscribe { queue, channel, prefetch, no_ack };
+        node.send(ctx, leader, subscribe, 120);
+    }
+
+    pub(super) fn subscribed<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+        from: Pid,
+    ) {
+        let Some(call) = self.call.filter(|call| call.queue == queue) else { return };
+        if let Some(subscription) = self.subscriptions.iter_mut().find(|s| s.queue == queue) {
+            subscription.leader = Some(from);
+            subscription.unreported = 0;
+        }
+        self.call = None;
+        if call.by_client {
+            ctx.send(self.conn, Message::ConsumeOk { queue }, METHOD_BYTES);
+        }
+        self.resume(node, ctx);
+    }
+
+    pub(super) fn retry_call<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let Some(call) = self.call.filter(|call| call.asked.is_none()) else { return };
+        if call.retries_left == 0 {
+            self.call = None;
+            self.not_found(node, ctx, call.queue, call.by_client);
+            self.resume(node, ctx);
+        } else {
+            self.call_subscribe(node, ctx, call.queue, call.retries_left - 1, call.by_client);
+        }
+    }
+
+    /// The queue cannot be had: 404 to a client that asked, `basic.cancel` to one that had it
+    /// (rabbit_channel.erl: `handle_consuming_queue_down_or_eol`).
+    pub(super) fn not_found<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+        by_client: bool,
+    ) {
+        self.subscriptions.retain(|subscription| subscription.queue != queue);
+        if by_client {
+            // 404 "home node ... of durable queue ... is down or inaccessible" closes the channel.
+            self.give_back_all(node, ctx);
+            for subscription in std::mem::take(&mut self.subscriptions) {
+                self.unsubscribe(node, ctx, subscription);
+            }
+            ctx.send(self.conn, Message::ChannelNotFound { queue }, METHOD_BYTES + 90);
+        } else {
+            let (now, here) = (ctx.now(), ctx.node());
+            let destination = Some(node.config.destination(queue));
+            let word = event::CONSUMER_CANCELLED;
+            let event = Event { word, node: here, destination, subject: None, count: 0 };
+            ctx.observer().event(now, event);
+            ctx.send(self.conn, Message::ServerCancel { queue }, METHOD_BYTES);
+        }
+    }
+
+    pub(super) fn resume<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        while self.call.is_none() {
+            // Other consumers of a queue that went down at the same time are next.
+            let waiting = self.subscriptions.iter().find(|s| s.leader.is_none()).map(|s| s.queue);
+            if let Some(queue) = waiting {
+                self.call_subscribe(node, ctx, queue, RETRIES, false);
+                continue;
+            }
+            let Some(message) = self.deferred.pop_front() else { return };
+            self.receive(node, ctx, message);
+        }
+    }
+}

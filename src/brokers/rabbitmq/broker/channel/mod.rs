@@ -1,0 +1,273 @@
+//! A client's connection and its channel (rabbit_reader, rabbit_channel, v3.10).
+//!
+//! One connection carries one channel here, so reader, channel and writer are one process.
+
+mod calls;
+mod consuming;
+mod publishing;
+
+use std::collections::VecDeque;
+
+use crate::engine::Span;
+use crate::observe::Observer;
+use crate::world::{Closing, ConnId, Context, Input};
+
+use super::super::message::{DeliveryTag, DownReason, Message, Pid, PublishSeq, QueueId};
+use super::Node;
+
+use self::calls::{Call, RETRIES, RETRY_WAIT};
+use self::consuming::{Subscription, Unacked};
+use self::publishing::{Answer, Target, Unconfirmed};
+
+/// Bytes of an AMQP method frame without content.
+const METHOD_BYTES: u32 = 30;
+/// Bytes of a delivery or return on the client's connection beside the payload.
+const CONTENT_BYTES: u32 = 90;
+
+/// A client's connection and channel.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    conn: ConnId,
+    me: Pid,
+    next_seq: PublishSeq,
+    /// Publishes from `next_seq - unconfirmed.len()` on.
+    unconfirmed: VecDeque<Unconfirmed>,
+    targets: Vec<Target>,
+    confirmed: Vec<PublishSeq>,
+    idle_asked: bool,
+    subscriptions: Vec<Subscription>,
+    next_tag: DeliveryTag,
+    unacked: VecDeque<Unacked>,
+    call: Option<Call>,
+    deferred: VecDeque<Message>,
+    heartbeat: Span,
+    /// Bytes read and written at the last check, unchanged checks in a row, whether this tick is
+    /// one that checks.
+    received: u64,
+    sent: u64,
+    silent_checks: u32,
+    check_now: bool,
+    found: Vec<QueueId>,
+}
+
+impl Channel {
+    /// The process of a connection that was just accepted.
+    #[must_use]
+    pub fn new(conn: ConnId, me: Pid) -> Channel {
+        Channel {
+            conn,
+            me,
+            next_seq: 1,
+            unconfirmed: VecDeque::new(),
+            targets: Vec::new(),
+            confirmed: Vec::new(),
+            idle_asked: false,
+            subscriptions: Vec::new(),
+            next_tag: 1,
+            unacked: VecDeque::new(),
+            call: None,
+            deferred: VecDeque::new(),
+            heartbeat: Span::ZERO,
+            received: 0,
+            sent: 0,
+            silent_checks: 0,
+            check_now: false,
+            found: Vec::new(),
+        }
+    }
+
+    /// The client's connection.
+    #[must_use]
+    pub fn connection(&self) -> ConnId {
+        self.conn
+    }
+
+    /// Handles one input.
+    pub fn handle<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        input: Input<Message>,
+    ) {
+        match input {
+            Input::Message { body, .. } | Input::Local { body } => self.receive(node, ctx, body),
+            Input::Closed { how, .. } => {
+                debug_assert_ne!(how, Closing::TimedOut, "heartbeats come first");
+                node.end_process(ctx.lane(), DownReason::Normal);
+            }
+            Input::Writable { .. } => self.report_sent(node, ctx),
+            other => debug_assert!(false, "a channel has no use for {other:?}"),
+        }
+    }
+
+    fn receive<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        message: Message,
+    ) {
+        if self.call.is_some() && blocked_by_call(&message) {
+            self.deferred.push_back(message);
+            return;
+        }
+        match message {
+            Message::Handshake { step, last, heartbeat_ms } => {
+                self.handshake(node, ctx, step, last, heartbeat_ms);
+            }
+            Message::HandshakeStep { step } => {
+                // `connection.tune` proposes the server's interval.
+                let heartbeat_ms = node.config.heartbeat.as_millis() as u32;
+                ctx.send(self.conn, Message::HandshakeOk { step, heartbeat_ms }, 200);
+            }
+            Message::BasicPublish { exchange, key, message, properties } => {
+                self.publish(node, ctx, exchange, key, message, properties);
+            }
+            Message::Confirm { from, first, count, .. } => {
+                self.on_confirm(node, ctx, from, first, count);
+            }
+            Message::Idle => self.flush_confirms(ctx),
+            Message::BasicConsume { queue, prefetch, no_ack } => {
+                self.subscriptions.retain(|subscription| subscription.queue != queue);
+                self.subscriptions.push(Subscription {
+                    queue,
+                    prefetch,
+                    no_ack,
+                    leader: None,
+                    unreported: 0,
+                    cancelled: false,
+                });
+                self.call_subscribe(node, ctx, queue, RETRIES, true);
+            }
+            Message::BasicCancel { queue } => self.cancel(node, ctx, queue),
+            Message::Push { queue, from, id, message, redelivered } => {
+                self.push(node, ctx, queue, from, (id, message, redelivered));
+            }
+            Message::BasicAck { tag, multiple } => self.ack(node, ctx, tag, multiple, false),
+            Message::BasicRequeue { tag, multiple } => self.ack(node, ctx, tag, multiple, true),
+            Message::Subscribed { queue, from } => self.subscribed(node, ctx, queue, from),
+            Message::RetryCall => self.retry_call(node, ctx),
+            Message::Down { pid, reason } => self.on_down(node, ctx, pid, reason),
+            Message::Tick => self.tick(node, ctx),
+            Message::Heartbeat => {}
+            other => debug_assert!(false, "a channel has no use for {other:?}"),
+        }
+    }
+
+    fn handshake<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        step: u8,
+        last: bool,
+        heartbeat_ms: u32,
+    ) {
+        let takes = node.config.costs.handshake_step;
+        ctx.after(takes, ctx.lane(), Message::HandshakeStep { step });
+        if last {
+            // rabbit_reader.erl `validate_negotiated_integer_value`: the smaller of both unless
+            // one is 0.
+            let (client, server) = (Span::from_millis(heartbeat_ms.into()), node.config.heartbeat);
+            self.heartbeat = if client.is_zero() { server } else { client.min(server) };
+            if server.is_zero() {
+                self.heartbeat = client;
+            }
+            if !self.heartbeat.is_zero() {
+                ctx.after(self.heartbeat / 2, ctx.lane(), Message::Tick);
+            }
+        }
+    }
+
+    /// A queue's process is down.
+    fn on_down<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        pid: Pid,
+        reason: DownReason,
+    ) {
+        if let Some(at) = self.targets.iter().position(|target| target.pid == pid) {
+            self.targets[at].alive = false;
+            // A normal end means that the queue was deleted, which settles its publishes
+            // (rabbit_channel.erl: `handle_publishing_queue_down`).
+            let answer =
+                if reason == DownReason::Normal { Answer::Confirmed } else { Answer::Down };
+            let (target, mut index) = (at as u16, 0);
+            while index < self.unconfirmed.len() {
+                let before = self.first_unconfirmed();
+                self.answer(ctx, index, target, answer);
+                let forgotten = (self.first_unconfirmed() - before) as usize;
+                index = (index + 1).saturating_sub(forgotten);
+            }
+        }
+        if let Some(call) = &mut self.call
+            && call.asked == Some(pid)
+        {
+            call.asked = None;
+            ctx.after(RETRY_WAIT, ctx.lane(), Message::RetryCall);
+        }
+        self.subscriptions.retain(|s| !s.cancelled || s.leader != Some(pid));
+        let mut lost = None;
+        for subscription in &mut self.subscriptions {
+            if subscription.leader == Some(pid) {
+                subscription.leader = None;
+                lost = Some(subscription.queue);
+            }
+        }
+        if lost.is_some() && self.call.is_none() {
+            self.resume(node, ctx);
+        }
+    }
+
+    /// rabbit_heartbeat.erl: the sender writes a frame when nothing was written for half the
+    /// interval; the receiver gives up after two checks, an interval apart, without a byte.
+    fn tick<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+        let (received, sent) = (ctx.bytes_received(self.conn), ctx.bytes_sent(self.conn));
+        if sent == self.sent {
+            ctx.send(self.conn, Message::Heartbeat, 8);
+        }
+        self.sent = ctx.bytes_sent(self.conn);
+        self.check_now = !self.check_now;
+        if self.check_now {
+            if received == self.received {
+                self.silent_checks += 1;
+            } else {
+                self.silent_checks = 0;
+            }
+            self.received = received;
+            if self.silent_checks >= 2 {
+                ctx.abort(self.conn);
+                node.end_process(ctx.lane(), DownReason::Normal);
+                return;
+            }
+        }
+        ctx.after(self.heartbeat / 2, ctx.lane(), Message::Tick);
+    }
+
+    /// Whether the channel owes its client nothing that time alone would bring: what it waits for
+    /// from `leaderless` queues never comes.
+    pub fn is_settled_but_for(&self, leaderless: &dyn Fn(QueueId) -> bool) -> bool {
+        let pending = |unconfirmed: &Unconfirmed| {
+            let mut pending = unconfirmed.answers.iter();
+            pending.any(|(target, answer)| {
+                let queue = self.targets[usize::from(*target)].queue;
+                *answer == Answer::Pending && !leaderless(queue)
+            })
+        };
+        let confirmed = self.confirmed.is_empty();
+        let unconfirmed = self.unconfirmed.iter().any(|one| !one.settled && pending(one));
+        !unconfirmed && confirmed && self.call.is_none_or(|call| leaderless(call.queue))
+    }
+}
+
+/// While the channel waits for a queue's answer everything else waits in its mailbox, but the
+/// answer itself and what may end the wait.
+fn blocked_by_call(message: &Message) -> bool {
+    !matches!(
+        message,
+        Message::Subscribed { .. }
+            | Message::RetryCall
+            | Message::Down { .. }
+            | Message::Tick
+            | Message::Heartbeat
+    )
+}

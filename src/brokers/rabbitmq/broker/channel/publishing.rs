@@ -1,0 +1,248 @@
+//! Publishes: routed once, here; confirmed when every queue they went to has settled them.
+
+use crate::observe::{MessageRange, Observer, Removal};
+use crate::world::Context;
+
+use super::super::super::message::{
+    ExchangeId, Message, Pid, Properties, PublishSeq, QueueId, RoutingKey,
+};
+use super::super::super::words::{because, cause};
+use super::super::Node;
+use super::{CONTENT_BYTES, Channel, METHOD_BYTES};
+
+/// Bytes of a message between processes beside the payload: basic message, properties, delivery.
+const DELIVER_BYTES: u32 = 330;
+
+/// How far one replica has come with one publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Pending,
+    Confirmed,
+    Down,
+}
+
+/// A publish whose confirm is owed.
+#[derive(Clone, Debug)]
+pub(super) struct Unconfirmed {
+    /// The replicas it went to, as indices into `targets`.
+    pub(super) answers: Vec<(u16, Answer)>,
+    pub(super) settled: bool,
+}
+
+/// A queue process that publishes went to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    pub(super) pid: Pid,
+    pub(super) queue: QueueId,
+    pub(super) alive: bool,
+}
+
+impl Channel {
+    /// rabbit_channel.erl `handle_method(#'basic.publish'{})`, `deliver_to_queues`.
+    pub(super) fn publish<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        exchange: ExchangeId,
+        key: RoutingKey,
+        message: MessageRange,
+        properties: Properties,
+    ) {
+        ctx.spend(node.config.costs.channel_publish);
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        let mut found = std::mem::take(&mut self.found);
+        node.config.route(exchange, key, &mut found);
+        if found.is_empty() {
+            self.report_dropped(node, ctx, None, message, properties);
+        }
+        let mut answers = Vec::new();
+        for &queue in &found {
+            // One routing table a node, its own: a queue whose record is not there does not exist.
+            let Some(record) = node.mnesia.tables.queue(queue) else {
+                self.report_dropped(node, ctx, Some(queue), message, properties);
+                continue;
+            };
+            let replicas: Vec<Pid> = record.replicas().collect();
+            for pid in replicas {
+                let target = self.target(node, ctx, pid, queue);
+                answers.push((target, Answer::Pending));
+                let channel = self.me;
+                let deliver = Message::Deliver { queue, channel, seq, message, properties };
+                node.send(ctx, pid, deliver, DELIVER_BYTES + message.bytes * message.count);
+            }
+        }
+        self.found = found;
+        let unroutable = answers.is_empty();
+        if unroutable && properties.mandatory {
+            // 312 NO_ROUTE, before the confirm.
+            let bytes = CONTENT_BYTES + message.bytes * message.count;
+            ctx.send(self.conn, Message::BasicReturn { message, seq }, bytes);
+        }
+        if properties.confirm {
+            self.unconfirmed.push_back(Unconfirmed { answers, settled: unroutable });
+            if unroutable {
+                self.confirmed.push(seq);
+                self.ask_idle(ctx);
+            }
+        } else {
+            // Numbers must stay in step with the deque.
+            self.unconfirmed.push_back(Unconfirmed { answers: Vec::new(), settled: true });
+            self.forget_settled();
+        }
+    }
+
+    pub(super) fn report_dropped<O: Observer>(
+        &self,
+        node: &Node,
+        ctx: &mut Context<'_, Message, O>,
+        queue: Option<QueueId>,
+        message: MessageRange,
+        properties: Properties,
+    ) {
+        let because = match queue {
+            None => because::NO_BINDING,
+            Some(queue) if node.config.queue(queue).durable => because::HOME_NODE_DOWN,
+            Some(_) => because::QUEUE_GONE,
+        };
+        let cause = if properties.confirm {
+            cause::UNROUTABLE_CONFIRMED
+        } else {
+            cause::UNROUTABLE_DROPPED
+        };
+        let destination = queue.map(|queue| node.config.destination(queue));
+        let (now, here) = (ctx.now(), ctx.node());
+        ctx.observer().dropped(now, here, destination, message, Removal { cause, because });
+    }
+
+    pub(super) fn target<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        pid: Pid,
+        queue: QueueId,
+    ) -> u16 {
+        let known = self.targets.iter().position(|target| target.pid == pid);
+        let at = known.unwrap_or_else(|| {
+            self.targets.push(Target { pid, queue, alive: false });
+            self.targets.len() - 1
+        });
+        if !self.targets[at].alive {
+            // Monitored anew at each first use, also if it was down before
+            // (rabbit_channel.erl: `pmon:monitor` in `deliver_to_queues`).
+            self.targets[at].alive = true;
+            node.monitor(ctx, ctx.lane(), pid);
+        }
+        at as u16
+    }
+
+    pub(super) fn ask_idle<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if !self.idle_asked {
+            self.idle_asked = true;
+            ctx.when_idle(Message::Idle);
+        }
+    }
+
+    pub(super) fn first_unconfirmed(&self) -> PublishSeq {
+        self.next_seq - self.unconfirmed.len() as u64
+    }
+
+    pub(super) fn on_confirm<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        from: Pid,
+        first: PublishSeq,
+        count: u32,
+    ) {
+        ctx.spend(node.config.costs.channel_confirm);
+        let Some(target) = self.targets.iter().position(|target| target.pid == from) else {
+            return;
+        };
+        let base = self.first_unconfirmed();
+        for seq in first..first + u64::from(count) {
+            let Some(at) = seq.checked_sub(base) else { continue };
+            self.answer(ctx, at as usize, target as u16, Answer::Confirmed);
+        }
+    }
+
+    /// One replica's answer to one publish. It is confirmed when every queue is settled and each
+    /// had at least one replica that confirmed; a queue that is settled without any makes it a
+    /// nack (rabbit_channel.erl v3.8: `handle_publishing_queue_down`; unconfirmed_messages.erl:
+    /// `forget_ref`, rabbitmq-server#1893).
+    pub(super) fn answer<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        at: usize,
+        target: u16,
+        answer: Answer,
+    ) {
+        let base = self.first_unconfirmed();
+        let Some(unconfirmed) = self.unconfirmed.get_mut(at) else { return };
+        if unconfirmed.settled {
+            return;
+        }
+        let mut changed = false;
+        for (of, known) in &mut unconfirmed.answers {
+            if *of == target && *known == Answer::Pending {
+                *known = answer;
+                changed = true;
+            }
+        }
+        if !changed {
+            return;
+        }
+        let answers = &unconfirmed.answers;
+        let queue_of = |target: u16| self.targets[usize::from(target)].queue;
+        let mut all_settled = true;
+        let mut failed = false;
+        for &(of, _) in answers {
+            let same = || answers.iter().filter(|(other, _)| queue_of(*other) == queue_of(of));
+            let pending = same().any(|(_, answer)| *answer == Answer::Pending);
+            all_settled &= !pending;
+            failed |= !pending && !same().any(|(_, answer)| *answer == Answer::Confirmed);
+        }
+        let seq = base + at as u64;
+        if failed {
+            unconfirmed.settled = true;
+            ctx.send(self.conn, Message::ConfirmNack { seq, multiple: false }, METHOD_BYTES);
+            self.forget_settled();
+        } else if all_settled {
+            unconfirmed.settled = true;
+            self.confirmed.push(seq);
+            self.ask_idle(ctx);
+        }
+    }
+
+    pub(super) fn forget_settled(&mut self) {
+        if !self.confirmed.is_empty() {
+            // The numbers that are owed an acknowledgement still stand in the deque.
+            return;
+        }
+        while self.unconfirmed.front().is_some_and(|unconfirmed| unconfirmed.settled) {
+            self.unconfirmed.pop_front();
+        }
+    }
+
+    /// rabbit_channel.erl `send_confirms_and_nacks`: what lies below the smallest outstanding
+    /// number is acknowledged at once with `multiple`, the rest one by one.
+    pub(super) fn flush_confirms<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.idle_asked = false;
+        let base = self.first_unconfirmed();
+        let outstanding = self.unconfirmed.iter().position(|unconfirmed| !unconfirmed.settled);
+        let cut_off = outstanding.map_or(self.next_seq, |at| base + at as u64);
+        let mut confirmed = std::mem::take(&mut self.confirmed);
+        confirmed.sort_unstable();
+        let below = confirmed.partition_point(|seq| *seq < cut_off);
+        if let Some(&seq) = confirmed[..below].last() {
+            let multiple = below > 1;
+            ctx.send(self.conn, Message::ConfirmAck { seq, multiple }, METHOD_BYTES);
+        }
+        for &seq in &confirmed[below..] {
+            ctx.send(self.conn, Message::ConfirmAck { seq, multiple: false }, METHOD_BYTES);
+        }
+        confirmed.clear();
+        self.confirmed = confirmed;
+        self.forget_settled();
+    }
+}
