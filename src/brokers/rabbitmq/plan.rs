@@ -91,7 +91,7 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         heartbeat: broker.duration("heartbeat"),
         max_journal_entries: broker.integer("queue_index_max_journal_entries"),
         boot_time: cluster.boot_time.clone(),
-        costs: Costs::default(),
+        costs: Costs::read(scenario.one("costs")),
         duration: settings.duration,
         drain: settings.drain,
         limits: settings
