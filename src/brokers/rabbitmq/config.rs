@@ -1,11 +1,11 @@
 //! What a scenario resolves to for this family: plain data, shared by every machine of a run.
 
-use crate::engine::{Distribution, Span};
 use crate::observe::{DestinationId, NodeId};
 
 use super::broker::mnesia::Tables;
 pub use super::costs::Costs;
 use super::message::{ExchangeId, QueueId, RoutingKey};
+use super::settings::Settings;
 
 /// `ha-mode`, if a policy applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +45,8 @@ pub struct Config {
     pub routes: Vec<Vec<Vec<QueueId>>>,
     /// The tables at time zero.
     pub tables: Tables,
-    /// `net_ticktime`.
-    pub net_ticktime: Span,
-    /// `net_setuptime`: how long an attempt to reach a silent node may take.
-    pub net_setuptime: Span,
-    /// `heartbeat`, as the server proposes it.
-    pub heartbeat: Span,
-    /// From the start of a node's process to its Mnesia.
-    pub boot_time: Distribution,
-    /// `queue_index_max_journal_entries`.
-    pub max_journal_entries: u64,
+    /// The broker's configuration.
+    pub settings: Settings,
     /// CPU costs.
     pub costs: Costs,
 }
