@@ -126,7 +126,7 @@ fn structure() -> Vec<Case> {
         edit("mode is no text", "\"rabbitmq-mirrored\"", "1"),
         edit("wrong format", "format = 1", "format = 2"),
         edit("format missing", "format = 1\n", "").at(At::Whole),
-        edit("wrong broker version", "drain =", "broker-version = \"3.13\"\ndrain ="),
+        edit("wrong broker version", "drain =", "broker-version = \"4.0\"\ndrain ="),
         edit("unquoted broker version", "drain =", "broker-version = 3.10\ndrain ="),
         edit("same key twice", "drain = \"60s\"", "drain = \"60s\"\ndrain = \"60s\""),
         edit("same section twice", "[broker]", "[cluster]\n[broker]"),

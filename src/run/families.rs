@@ -18,8 +18,10 @@ pub struct ModeInfo {
     pub name: &'static str,
     /// What it is, in one sentence.
     pub meaning: &'static str,
-    /// The `broker-version` that is simulated, and the default.
+    /// The default `broker-version`.
     pub version: &'static str,
+    /// The first and the last release whose rules are known.
+    pub versions: (&'static str, &'static str),
     /// The product's name.
     pub product: &'static str,
     sections: &'static [&'static SectionSpec],
@@ -32,6 +34,7 @@ const MODES: &[ModeInfo] = &[
         name: "rabbitmq-single",
         meaning: "One RabbitMQ node: what is on its disk comes back with it.",
         version: "3.10",
+        versions: ("3.3", "3.13"),
         product: "RabbitMQ",
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
@@ -41,6 +44,7 @@ const MODES: &[ModeInfo] = &[
         name: "rabbitmq-cluster",
         meaning: "A classic RabbitMQ cluster: metadata everywhere, each queue on its home node only.",
         version: "3.10",
+        versions: ("3.3", "3.13"),
         product: "RabbitMQ",
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
@@ -50,6 +54,7 @@ const MODES: &[ModeInfo] = &[
         name: "rabbitmq-mirrored",
         meaning: "Mirrored classic queues: a leader, and mirrors that follow it around a ring.",
         version: "3.10",
+        versions: ("3.3", "3.13"),
         product: "RabbitMQ",
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
@@ -147,10 +152,16 @@ impl ModeInfo {
         common.chain(self.sections).copied().collect()
     }
 
-    /// Whether a release is one that this mode simulates: `3.10` and `3.10.8` are, `3.9` is not.
+    /// Whether a release is one that this mode simulates; all patches of the last one are.
     pub(super) fn covers(&self, version: Version) -> bool {
-        let own: Version = self.version.parse().expect("the table's versions are versions");
-        version.numbers()[..2] == own.numbers()[..2]
+        let (first, last) = self.versions;
+        let last: Version = last.parse().expect("the table's versions are versions");
+        version.cmp_spec(first).is_ge() && version.numbers()[..2] <= last.numbers()[..2]
+    }
+
+    /// The release that is simulated if a scenario names none.
+    pub(super) fn default_version(&self) -> Version {
+        self.version.parse().expect("the table's versions are versions")
     }
 
     pub(super) fn plan(&self, scenario: &Scenario) -> Result<Plan, Diagnostics> {
@@ -203,7 +214,10 @@ pub fn selectors() -> Vec<Selectable> {
 pub fn describe_mode(name: &str) -> Option<String> {
     let mode = MODES.iter().find(|mode| mode.name == name)?;
     let mut text = format!("{}: {}\n", mode.name, mode.meaning);
-    text.push_str(&format!("broker-version: {} ({})\n", mode.version, mode.product));
+    let (first, last) = mode.versions;
+    let (product, default) = (mode.product, mode.version);
+    let versions = format!("broker-version: {product} {first} to {last}; default {default}\n");
+    text.push_str(&versions);
     let mut sections = vec![&TOP];
     sections.extend(mode.sections());
     for section in sections {

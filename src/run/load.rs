@@ -111,15 +111,15 @@ pub fn parse(file: &str, bytes: &[u8], sets: &[String]) -> Result<Prepared, Inpu
     }
     let names: Vec<&str> = modes().iter().map(|mode| mode.name).collect();
     let mode = &modes()[document.mode_among(&names)?];
-    let version = document.broker_version()?;
-    let scenario = document.check(&mode.sections(), version)?;
-    if let Some(version) = version
-        && !mode.covers(version)
-    {
+    let written = document.broker_version()?;
+    let version = written.unwrap_or_else(|| mode.default_version());
+    let scenario = document.check(&mode.sections(), Some(version))?;
+    if !mode.covers(version) {
+        let (first, last) = mode.versions;
         return Err(Diagnostics::at(
             scenario.top().span("broker-version"),
             format!("{} {version} cannot be simulated", mode.product),
-            format!("`{}` simulates {} {}", mode.name, mode.product, mode.version),
+            format!("`{}` simulates {} {first} to {last}", mode.name, mode.product),
         )
         .with_sources(scenario.sources())
         .into());
@@ -139,7 +139,7 @@ pub fn parse(file: &str, bytes: &[u8], sets: &[String]) -> Result<Prepared, Inpu
     match (plan, expectations) {
         (Some(plan), Some(expectations)) if wrong.is_empty() => Ok(Prepared {
             catalog: Arc::new(plan.catalog()),
-            version: version.map_or_else(|| mode.version.to_owned(), |v| v.to_string()),
+            version: version.to_string(),
             scenario,
             mode,
             plan,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use mqsim::brokers::rabbitmq::broker::Broker;
-use mqsim::brokers::rabbitmq::broker::mnesia::{Member, QueueRecord, Tables};
-use mqsim::brokers::rabbitmq::config::{Config, Costs, Queue};
-use mqsim::brokers::rabbitmq::message::{Message, Pid, QueueId};
-use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
+use mqsim::brokers::rabbitmq::broker::mnesia::{Member, Tables};
+use mqsim::brokers::rabbitmq::config::{Config, Costs};
+use mqsim::brokers::rabbitmq::message::{Message, QueueId};
+use mqsim::brokers::rabbitmq::spec::Spec;
+use mqsim::engine::{Chance, Distribution, Limits, Span, Stream, Time};
 use mqsim::observe::{NodeId, NodeKind, Observer};
 use mqsim::world::{
-    Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, Lane, LinkSpec, Machine,
+    Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, LinkSpec, Machine,
     PlannedFault, RoleQuery, Setup, Topology, WorldView,
 };
 
@@ -55,26 +56,17 @@ impl Cluster for Actors {
     }
 }
 
-/// A queue as a script declares it.
-#[derive(Clone, Debug)]
-pub(crate) struct Declared {
-    pub(crate) queue: Queue,
-    /// The nodes of its ring, in ring order; the home and those that follow by number otherwise.
-    pub(crate) ring: Vec<NodeId>,
-}
-
 /// What a script says before it begins.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) brokers: u32,
     pub(crate) seed: u64,
-    pub(crate) net_ticktime: Span,
-    pub(crate) net_setuptime: Span,
-    pub(crate) heartbeat: Span,
-    pub(crate) max_journal_entries: u64,
-    pub(crate) queues: Vec<Declared>,
+    /// What its `cluster`, `broker`, `rules`, `queue`, `policy` and `exchange` lines come to.
+    pub(crate) spec: Spec,
+    /// Rings whose order the script gives: by queue, the nodes in ring order.
+    pub(crate) rings: Vec<(QueueId, Vec<NodeId>)>,
     /// Fanout exchanges by name.
-    pub(crate) exchanges: Vec<(String, Vec<QueueId>)>,
+    pub(crate) exchanges: Vec<String>,
     pub(crate) clients: Vec<(String, Vec<(Time, crate::client::Action)>)>,
     pub(crate) faults: Vec<PlannedFault>,
 }
@@ -84,7 +76,6 @@ const BROKERS: Span = Span::from_millis(1);
 /// One-way latency between clients and brokers.
 const CLIENTS: Span = Span::from_micros(100);
 const FSYNC: Span = Span::from_millis(5);
-const BOOT: Span = Span::from_secs(2);
 
 /// Computing takes no time; what waits for something else takes as long as written here.
 fn costs() -> Costs {
@@ -121,32 +112,20 @@ impl Plan {
         brokers.chain(self.clients.iter().map(|(name, _)| name.clone())).collect()
     }
 
-    /// The tables at time zero, and processes numbered as [`Broker`] starts them: by queue, a
-    /// replica and then its ring member.
+    /// The tables at time zero. A ring is as the script says, or the home and those that follow by
+    /// number.
     fn tables(&self) -> Tables {
-        let mut tables = Tables::new(self.queues.len());
-        let mut lanes = vec![Lane::MAIN.0; self.brokers as usize];
-        for (index, Declared { queue, ring }) in self.queues.iter().enumerate() {
-            let mut start = |node: NodeId| {
-                lanes[node.index()] += 1;
-                Pid { node, lane: Lane(lanes[node.index()]) }
+        let mut tables = self.spec.tables(&mut Stream::fixed(self.seed, "rings"));
+        for (index, record) in tables.queues.iter_mut().enumerate() {
+            let Some(record) = record else { continue };
+            let home = record.leader.node;
+            let given = self.rings.iter().find(|(queue, _)| queue.0 as usize == index);
+            let place = |member: &Member| match given {
+                Some((_, ring)) => ring.iter().position(|node| *node == member.replica.node),
+                None if member.replica.node == home => Some(0),
+                None => Some(1 + member.replica.node.index()),
             };
-            let mut record = QueueRecord::of(start(queue.home));
-            if queue.mirroring.is_some() {
-                let mut members = vec![Member { gm: start(queue.home), replica: record.leader }];
-                for node in (0..self.brokers).map(NodeId).filter(|node| *node != queue.home) {
-                    let replica = start(node);
-                    members.push(Member { gm: start(node), replica });
-                    record.mirrors.push(replica);
-                    record.synchronised.push(replica);
-                }
-                let place =
-                    |member: &Member| ring.iter().position(|node| *node == member.replica.node);
-                members.sort_by_key(|member| place(member).unwrap_or(usize::MAX));
-                record.ring = members;
-            }
-            tables.durable[index] = queue.durable.then_some(record.leader);
-            tables.queues[index] = Some(record);
+            record.ring.sort_by_key(|member| place(member).unwrap_or(usize::MAX));
         }
         tables
     }
@@ -177,25 +156,16 @@ impl Plan {
     }
 
     pub(crate) fn setup(&self) -> Setup<Actor> {
-        let routes = self.exchanges.iter().map(|(_, queues)| vec![queues.clone()]).collect();
         let members: Vec<NodeId> = (0..self.brokers).map(NodeId).collect();
-        let config = Arc::new(Config {
-            members: members.clone(),
-            queues: self.queues.iter().map(|declared| declared.queue.clone()).collect(),
-            routes,
-            tables: self.tables(),
-            net_ticktime: self.net_ticktime,
-            net_setuptime: self.net_setuptime,
-            heartbeat: self.heartbeat,
-            boot_time: Distribution::Constant(BOOT.as_nanos()),
-            max_journal_entries: self.max_journal_entries,
-            costs: costs(),
-        });
+        let config = Config { costs: costs(), ..self.spec.config(self.tables()) };
+        let heartbeat = config.settings.heartbeat;
+        let config = Arc::new(config);
         let brokers = members.iter().map(|node| Broker::new(config.clone(), *node));
         let brokers = brokers.map(|broker| Actor::Broker(Box::new(broker)));
-        let clients = self.clients.iter().map(|(_, schedule)| {
-            Actor::Client(Box::new(Client::new(self.heartbeat, schedule.clone())))
-        });
+        let clients = self
+            .clients
+            .iter()
+            .map(|(_, schedule)| Actor::Client(Box::new(Client::new(heartbeat, schedule.clone()))));
         let pairs =
             members.iter().flat_map(|from| (from.0 + 1..self.brokers).map(|to| (*from, to)));
         Setup {

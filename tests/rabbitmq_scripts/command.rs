@@ -2,8 +2,10 @@
 //!
 //! | command | what it does |
 //! | --- | --- |
-//! | `cluster nodes=3 net-ticktime=60s net-setuptime=7s heartbeat=0s seed=1` | the brokers n1, n2, ...; the first command |
-//! | `queue orders on=n1 [transient] [mirrored] [ring=n1,n3,n2] [sync=automatic] [batch=N] [promote-on-failure=when-synced] [promote-on-shutdown=always]` | declares a queue before the run starts |
+//! | `cluster nodes=3 version=3.10 net-ticktime=60s net-setuptime=7s heartbeat=0s seed=1` | the brokers n1, n2, ...; the first command |
+//! | `broker KEY=VALUE ...`, `rules NAME=false ...` | keys of the scenario's `[broker]` and `[rules]` |
+//! | `queue orders on=n1 [transient] [mirrored] [ring=n1,n3,n2] [sync=automatic] [batch=N] [promote-on-failure=when-synced] [promote-on-shutdown=always] [KEY=VALUE ...]` | declares a queue before the run starts; other keys are those of `[[queue]]` |
+//! | `policy KEY=VALUE ...` | keys of a `[[policy]]`; for all queues if no pattern is given |
 //! | `exchange fan to=orders,audit` | a fanout exchange |
 //! | `connect p1 n2` | the client p1 opens a connection and a channel |
 //! | `publish p1 1..3 [to=orders] [persistent] [confirm] [mandatory] [every=1ms]` | publishes messages of 100 B |
@@ -47,6 +49,11 @@ impl<'a> Command<'a> {
     /// Whether a word stands there.
     pub(crate) fn has(&self, word: &str) -> bool {
         self.words.contains(&word)
+    }
+
+    /// Everything that is given as `key=value`.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.words.iter().filter_map(|word| word.split_once('='))
     }
 
     /// What is given as `key=value`.

@@ -13,6 +13,7 @@
 mod client;
 mod cluster;
 mod command;
+mod declare;
 mod script;
 mod show;
 #[cfg(test)]

@@ -65,12 +65,12 @@ pub(crate) fn tables(actor: &Actor, plan: &Plan) -> Vec<String> {
     let peers: Vec<String> = broker.running_peers().into_iter().map(name).collect();
     let peers = if peers.is_empty() { "none".to_owned() } else { peers.join(" ") };
     let mut lines = vec![format!("runs with: {peers}")];
-    for (index, declared) in plan.queues.iter().enumerate() {
+    for (index, declared) in plan.spec.queues.iter().enumerate() {
         let queue = QueueId(index as u32);
         let durable = broker.tables().durable[index];
         let durable = durable.map_or("none".to_owned(), |leader| name(leader.node));
         let record = broker.tables().queue(queue).map_or("no record".to_owned(), |record| {
-            if declared.queue.mirroring.is_none() {
+            if declared.mirroring.is_none() {
                 return format!("leader {}", name(record.leader.node));
             }
             let ring: Vec<Pid> = record.ring.iter().map(|member| member.replica).collect();
@@ -82,7 +82,7 @@ pub(crate) fn tables(actor: &Actor, plan: &Plan) -> Vec<String> {
                 names(&ring),
             )
         });
-        lines.push(format!("{}: {record}; on disk: leader {durable}", declared.queue.name));
+        lines.push(format!("{}: {record}; on disk: leader {durable}", declared.name));
     }
     lines
 }
@@ -114,7 +114,7 @@ pub(crate) fn agree(actors: &[Actor], plan: &Plan) -> Vec<String> {
         alive.map(|held| held.message.first).collect()
     };
     let mut lines = Vec::new();
-    for queue in (0..plan.queues.len() as u32).map(QueueId) {
+    for queue in (0..plan.spec.queues.len() as u32).map(QueueId) {
         let leaders = (0..plan.brokers).map(NodeId).filter(|node| broker(*node).leads(queue));
         let mut any = false;
         for leader in leaders {

@@ -1,6 +1,5 @@
 //! Tells a script: reads all of it for what will happen when, then lets it happen.
 
-use mqsim::brokers::rabbitmq::config::{Mirroring, Queue};
 use mqsim::brokers::rabbitmq::message::{ExchangeId, Properties, QueueId, RoutingKey};
 use mqsim::engine::{Span, Time};
 use mqsim::observe::{FaultId, NodeId};
@@ -8,8 +7,9 @@ use mqsim::world::fault::{ClientSide, Direction, FaultKind, Partition};
 use mqsim::world::{PlannedFault, Simulation, Target};
 
 use crate::client::Action;
-use crate::cluster::{Actors, Declared, Plan};
+use crate::cluster::{Actors, Plan};
 use crate::command::{Command, numbers, span};
+use crate::declare::declare;
 use crate::script::Script;
 use crate::show;
 use crate::trace::Trace;
@@ -19,7 +19,7 @@ type Outcome<T> = Result<T, String>;
 /// The output of every block; an error begins with its line.
 pub(crate) fn tell(script: &Script) -> Outcome<Vec<Vec<String>>> {
     let plan = Planner::read(script)?;
-    let queues = plan.queues.iter().map(|declared| declared.queue.name.clone()).collect();
+    let queues = plan.spec.queues.iter().map(|queue| queue.name.clone()).collect();
     let trace = Trace::new(plan.hosts(), plan.brokers, queues);
     let simulation = Simulation::<Actors, Trace>::new(plan.setup(), trace);
     let simulation = simulation.map_err(|error| format!(" {error}"))?;
@@ -47,21 +47,8 @@ struct Planner {
 
 impl Planner {
     fn read(script: &Script) -> Outcome<Plan> {
-        let mut planner = Planner {
-            plan: Plan {
-                brokers: 0,
-                seed: 1,
-                net_ticktime: Span::ZERO,
-                net_setuptime: Span::ZERO,
-                heartbeat: Span::ZERO,
-                max_journal_entries: 0,
-                queues: Vec::new(),
-                exchanges: Vec::new(),
-                clients: Vec::new(),
-                faults: Vec::new(),
-            },
-            now: Time::ZERO,
-        };
+        let declared = declare(script)?;
+        let mut planner = Planner { plan: declared, now: Time::ZERO };
         for line in script.blocks.iter().flat_map(|block| &block.commands) {
             let read = planner.command(&Command::parse(&line.text));
             read.map_err(|error| format!("{}: {error}", line.number))?;
@@ -74,23 +61,8 @@ impl Planner {
 
     fn command(&mut self, command: &Command<'_>) -> Outcome<()> {
         match command.name {
-            "cluster" => {
-                self.plan.brokers = command.number("nodes", 1)?;
-                self.plan.seed = u64::from(command.number("seed", 1)?);
-                self.plan.net_ticktime = command.span("net-ticktime", Span::from_secs(60))?;
-                self.plan.net_setuptime = command.span("net-setuptime", Span::from_secs(7))?;
-                self.plan.heartbeat = command.span("heartbeat", Span::ZERO)?;
-                let entries = command.number("journal-entries", 32_768)?;
-                self.plan.max_journal_entries = u64::from(entries);
-            }
-            "queue" if self.plan.clients.is_empty() && command.value("on").is_some() => {
-                self.declare(command)?;
-            }
-            "exchange" => {
-                let names = command.value("to").ok_or("an exchange wants to=queue,...")?;
-                let queues: Outcome<_> = names.split(',').map(|n| queue(&self.plan, n)).collect();
-                self.plan.exchanges.push((command.word(0)?.to_owned(), queues?));
-            }
+            // What `declare` has read.
+            "cluster" | "broker" | "rules" | "policy" | "queue" | "exchange" => {}
             "connect" => {
                 let node = self.node(command.word(1)?)?;
                 let name = command.word(0)?;
@@ -111,7 +83,7 @@ impl Planner {
                 let cut = |fault: &PlannedFault| matches!(fault.kind, FaultKind::Partition(_));
                 self.end_faults(cut);
             }
-            "queue" | "tables" | "pending" | "agree" => {}
+            "tables" | "pending" | "agree" => {}
             _ => self.client_command(command)?,
         }
         Ok(())
@@ -139,27 +111,6 @@ impl Planner {
         }
     }
 
-    fn declare(&mut self, command: &Command<'_>) -> Outcome<()> {
-        let mirroring = command.has("mirrored").then_some(Mirroring {
-            automatic_sync: command.value("sync") == Some("automatic"),
-            sync_batch_size: command.number("batch", 4_096)?,
-            promote_on_shutdown_always: command.value("promote-on-shutdown") == Some("always"),
-            promote_on_failure_always: command.value("promote-on-failure") != Some("when-synced"),
-        });
-        let home = self.node(command.value("on").unwrap_or("n1"))?;
-        let (name, durable) = (command.word(0)?.to_owned(), !command.has("transient"));
-        let ring = match command.value("ring") {
-            Some(names) => names.split(',').map(|name| self.node(name)).collect::<Outcome<_>>()?,
-            None => {
-                let others = (0..self.plan.brokers).map(NodeId).filter(|node| *node != home);
-                std::iter::once(home).chain(others).collect()
-            }
-        };
-        let queue = Queue { name, durable, home, mirroring };
-        self.plan.queues.push(Declared { queue, ring });
-        Ok(())
-    }
-
     fn node(&self, name: &str) -> Outcome<NodeId> {
         broker(&self.plan, name)
     }
@@ -173,12 +124,12 @@ impl Planner {
     }
 
     fn publish(&mut self, command: &Command<'_>) -> Outcome<()> {
-        let to = command.value("to").unwrap_or(&self.plan.queues[0].queue.name).to_owned();
-        let exchange = self.plan.exchanges.iter().position(|(name, _)| *name == to);
+        let to = command.value("to").unwrap_or(&self.plan.spec.queues[0].name).to_owned();
+        let exchange = self.plan.exchanges.iter().position(|name| *name == to);
         let (exchange, key) = match exchange {
             Some(index) => (ExchangeId(index as u32 + 1), RoutingKey(0)),
             None if to == "nowhere" => {
-                (ExchangeId::DEFAULT, RoutingKey(self.plan.queues.len() as u32))
+                (ExchangeId::DEFAULT, RoutingKey(self.plan.spec.queues.len() as u32))
             }
             None => (ExchangeId::DEFAULT, RoutingKey(queue(&self.plan, &to)?.0)),
         };
@@ -261,7 +212,7 @@ fn broker(plan: &Plan, name: &str) -> Outcome<NodeId> {
 }
 
 fn queue(plan: &Plan, name: &str) -> Outcome<QueueId> {
-    let index = plan.queues.iter().position(|declared| declared.queue.name == name);
+    let index = plan.spec.queues.iter().position(|queue| queue.name == name);
     index.map(|index| QueueId(index as u32)).ok_or_else(|| format!("there is no queue `{name}`"))
 }
 
@@ -287,7 +238,7 @@ impl Story {
             }
             "queue" if command.value("on").is_none() => {
                 let node = broker(&self.plan, command.word(0)?)?;
-                let name = command.word(1).unwrap_or(&self.plan.queues[0].queue.name);
+                let name = command.word(1).unwrap_or(&self.plan.spec.queues[0].name);
                 let queue = queue(&self.plan, name)?;
                 Ok(show::queue(&self.simulation.machines()[node.index()], queue))
             }

@@ -5,6 +5,7 @@ use crate::observe::{DestinationId, NodeId};
 
 use super::broker::mnesia::Tables;
 use super::message::{ExchangeId, QueueId, RoutingKey};
+use super::settings::Settings;
 
 /// CPU time per operation, for a node of nominal speed.
 ///
@@ -141,16 +142,8 @@ pub struct Config {
     pub routes: Vec<Vec<Vec<QueueId>>>,
     /// The tables at time zero.
     pub tables: Tables,
-    /// `net_ticktime`.
-    pub net_ticktime: Span,
-    /// `net_setuptime`: how long an attempt to reach a silent node may take.
-    pub net_setuptime: Span,
-    /// `heartbeat`, as the server proposes it.
-    pub heartbeat: Span,
-    /// From the start of a node's process to its Mnesia.
-    pub boot_time: Distribution,
-    /// `queue_index_max_journal_entries`.
-    pub max_journal_entries: u64,
+    /// The broker's configuration.
+    pub settings: Settings,
     /// CPU costs.
     pub costs: Costs,
 }

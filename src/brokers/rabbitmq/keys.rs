@@ -3,9 +3,11 @@
 use crate::scenario::{KeySpec, Kind, Preset, SectionSpec};
 use crate::workload::{CONSUMER_KEYS, PRODUCER_KEYS};
 
+use super::rules::RULES;
+
 /// The family's sections.
 pub const SECTIONS: &[&SectionSpec] =
-    &[&BROKER, &POLICY, &QUEUE, &EXCHANGE, &BINDING, &PRODUCER, &CONSUMER];
+    &[&BROKER, &RULES, &POLICY, &QUEUE, &EXCHANGE, &BINDING, &PRODUCER, &CONSUMER];
 
 const MOST_MESSAGES: u64 = 1_000_000_000;
 

@@ -7,5 +7,7 @@ pub mod keys;
 pub mod machine;
 pub mod message;
 pub mod plan;
+pub mod rules;
+pub mod settings;
 pub mod spec;
 pub mod words;

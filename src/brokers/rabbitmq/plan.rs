@@ -13,6 +13,7 @@ use crate::world::{ClusterPlan, Topology};
 use super::client::{CONSUMER_STEPS, LinkConfig, PRODUCER_STEPS};
 use super::config::{Costs, Mirroring, Queue};
 use super::message::{ExchangeId, Properties, QueueId, RoutingKey};
+use super::settings::Settings;
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
 use super::words::SELECTORS;
 
@@ -76,8 +77,7 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
     let producers = planner.read_producers();
     let consumers = planner.read_consumers();
     planner.check_names(&producers, &consumers);
-    let settings = scenario.settings();
-    let broker = scenario.one("broker");
+    let run = scenario.settings();
     let mut spec = Spec {
         brokers: planner.nodes.len() as u32,
         topology: cluster.topology.clone(),
@@ -86,15 +86,11 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         producers,
         consumers,
         faults: Vec::new(),
-        net_ticktime: broker.duration("net_ticktime"),
-        net_setuptime: broker.duration("net_setuptime"),
-        heartbeat: broker.duration("heartbeat"),
-        max_journal_entries: broker.integer("queue_index_max_journal_entries"),
-        boot_time: cluster.boot_time.clone(),
+        settings: Settings::read(scenario, cluster.boot_time.clone()),
         costs: Costs::default(),
-        duration: settings.duration,
-        drain: settings.drain,
-        limits: settings
+        duration: run.duration,
+        drain: run.drain,
+        limits: run
             .max_events
             .map_or(Limits::default(), |max_events| Limits { max_events, ..Limits::default() }),
     };

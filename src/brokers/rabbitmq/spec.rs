@@ -18,6 +18,7 @@ use super::client::{
 use super::config::{Config, Costs, Queue};
 use super::machine::RabbitMachine;
 use super::message::{ExchangeId, Pid, Properties, QueueId, RoutingKey};
+use super::settings::Settings;
 use super::words;
 
 /// A producer of the scenario.
@@ -83,16 +84,8 @@ pub struct Spec {
     pub consumers: Vec<ConsumerSpec>,
     /// The faults.
     pub faults: Vec<PlannedFault>,
-    /// `net_ticktime`.
-    pub net_ticktime: Span,
-    /// `net_setuptime`.
-    pub net_setuptime: Span,
-    /// `heartbeat`.
-    pub heartbeat: Span,
-    /// `queue_index_max_journal_entries`.
-    pub max_journal_entries: u64,
-    /// From a node's start to its Mnesia.
-    pub boot_time: Distribution,
+    /// The broker's configuration.
+    pub settings: Settings,
     /// CPU costs.
     pub costs: Costs,
     /// `duration`.
@@ -166,17 +159,15 @@ impl Spec {
         }
     }
 
-    fn config(&self, tables: Tables) -> Config {
+    /// What every machine knows, with these tables at time zero.
+    #[must_use]
+    pub fn config(&self, tables: Tables) -> Config {
         Config {
             members: (0..self.brokers).map(NodeId).collect(),
             queues: self.queues.clone(),
             routes: self.routes.clone(),
             tables,
-            net_ticktime: self.net_ticktime,
-            net_setuptime: self.net_setuptime,
-            heartbeat: self.heartbeat,
-            boot_time: self.boot_time.clone(),
-            max_journal_entries: self.max_journal_entries,
+            settings: self.settings.clone(),
             costs: self.costs.clone(),
         }
     }
@@ -184,7 +175,8 @@ impl Spec {
     /// The tables at time zero: every queue is led from its home, its mirrors have joined one after
     /// the other and are synchronised. Processes are numbered in the order in which the nodes start
     /// them: by queue, a replica and then its ring member.
-    fn tables(&self, stream: &mut Stream) -> Tables {
+    #[must_use]
+    pub fn tables(&self, stream: &mut Stream) -> Tables {
         let mut tables = Tables::new(self.queues.len());
         let mut next_lane = vec![Lane::MAIN.0 + 1; self.brokers as usize];
         let mut start = |node: NodeId| {

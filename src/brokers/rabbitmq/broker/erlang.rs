@@ -234,7 +234,7 @@ impl Node {
         ctx: &mut Context<'_, Message, O>,
         node: NodeId,
     ) {
-        let setup = self.config.net_setuptime;
+        let setup = self.config.settings.net_setuptime;
         let Some(peer) = self.peer(node).filter(|peer| peer.link == Link::Looking) else { return };
         let conn = ctx.connect(node, DISTRIBUTION);
         ctx.bind(conn, Lane::MAIN);
@@ -419,7 +419,7 @@ impl Node {
 
     /// A quarter of `net_ticktime` (net_kernel.erl: `ticktime`, `net_tickintensity` 4).
     pub(super) fn tick_interval(&self) -> Span {
-        self.config.net_ticktime / 4
+        self.config.settings.net_ticktime / 4
     }
 
     /// The first tick comes at a random point of an interval: nodes do not start together.

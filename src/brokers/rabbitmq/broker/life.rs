@@ -156,7 +156,7 @@ impl Broker {
         if boot.incarnation > 0 {
             self.node.status = Status::Booting;
             let config = self.node.config.clone();
-            let delay = config.boot_time.span(ctx.random());
+            let delay = config.settings.boot_time.span(ctx.random());
             ctx.after(delay, Lane::MAIN, Message::BootStep);
             return;
         }

@@ -236,7 +236,7 @@ impl Replica {
         if self.flushing || self.disk_full {
             return;
         }
-        if self.bq.buffered_entries() >= node.config.max_journal_entries {
+        if self.bq.buffered_entries() >= node.config.settings.max_journal_entries {
             self.flush(node, ctx);
             return;
         }

@@ -116,7 +116,7 @@ impl Channel {
             }
             Message::HandshakeStep { step } => {
                 // `connection.tune` proposes the server's interval.
-                let heartbeat_ms = node.config.heartbeat.as_millis() as u32;
+                let heartbeat_ms = node.config.settings.heartbeat.as_millis() as u32;
                 ctx.send(self.conn, Message::HandshakeOk { step, heartbeat_ms }, 200);
             }
             Message::BasicPublish { exchange, key, message, properties } => {
@@ -166,7 +166,8 @@ impl Channel {
         if last {
             // rabbit_reader.erl `validate_negotiated_integer_value`: the smaller of both unless
             // one is 0.
-            let (client, server) = (Span::from_millis(heartbeat_ms.into()), node.config.heartbeat);
+            let (client, server) =
+                (Span::from_millis(heartbeat_ms.into()), node.config.settings.heartbeat);
             self.heartbeat = if client.is_zero() { server } else { client.min(server) };
             if server.is_zero() {
                 self.heartbeat = client;
@@ -194,7 +195,7 @@ impl Channel {
             let (target, mut index) = (at as u16, 0);
             while index < self.unconfirmed.len() {
                 let before = self.first_unconfirmed();
-                self.answer(ctx, index, target, answer);
+                self.answer(node, ctx, index, target, answer);
                 let forgotten = (self.first_unconfirmed() - before) as usize;
                 index = (index + 1).saturating_sub(forgotten);
             }

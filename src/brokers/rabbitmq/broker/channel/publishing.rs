@@ -6,6 +6,7 @@ use crate::world::Context;
 use super::super::super::message::{
     ExchangeId, Message, Pid, Properties, PublishSeq, QueueId, RoutingKey,
 };
+use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause};
 use super::super::Node;
 use super::{CONTENT_BYTES, Channel, METHOD_BYTES};
@@ -162,16 +163,17 @@ impl Channel {
         let base = self.first_unconfirmed();
         for seq in first..first + u64::from(count) {
             let Some(at) = seq.checked_sub(base) else { continue };
-            self.answer(ctx, at as usize, target as u16, Answer::Confirmed);
+            self.answer(node, ctx, at as usize, target as u16, Answer::Confirmed);
         }
     }
 
     /// One replica's answer to one publish. It is confirmed when every queue is settled and each
     /// had at least one replica that confirmed; a queue that is settled without any makes it a
-    /// nack (rabbit_channel.erl v3.8: `handle_publishing_queue_down`; unconfirmed_messages.erl:
+    /// nack, but an acknowledgement before 3.8 (rabbit_channel.erl v3.8: `handle_publishing_queue_down`; unconfirmed_messages.erl:
     /// `forget_ref`, rabbitmq-server#1893).
     pub(super) fn answer<O: Observer>(
         &mut self,
+        node: &Node,
         ctx: &mut Context<'_, Message, O>,
         at: usize,
         target: u16,
@@ -203,7 +205,7 @@ impl Channel {
             failed |= !pending && !same().any(|(_, answer)| *answer == Answer::Confirmed);
         }
         let seq = base + at as u64;
-        if failed {
+        if failed && node.config.settings.rules.has(Rule::NackWhenQueueDies) {
             unconfirmed.settled = true;
             ctx.send(self.conn, Message::ConfirmNack { seq, multiple: false }, METHOD_BYTES);
             self.forget_settled();
