@@ -39,6 +39,9 @@ pub(super) struct Run {
     /// Where report folders go; each gets the name of its scenario
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub(super) out: PathBuf,
+    /// Write the scenario with the faults that [nemesis] drew as [[fault]], for one seed
+    #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
+    pub(super) freeze_faults: Option<PathBuf>,
     /// What `check` takes too
     #[command(flatten)]
     pub(super) common: Common,
@@ -92,6 +95,15 @@ impl Common {
     pub(super) fn wanted_seeds(&self) -> Option<Vec<u64>> {
         let range = self.seeds.as_ref().map(|range| range.clone().collect());
         range.or(self.seed.map(|seed| vec![seed]))
+    }
+
+    /// The same without the changes to a section.
+    pub(super) fn without(&self, section: &str) -> Common {
+        let of = |set: &String| {
+            let path = set.split('=').next().unwrap_or("").trim();
+            path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        Common { set: self.set.iter().filter(|set| !of(set)).cloned().collect(), ..self.clone() }
     }
 
     /// The command that runs one seed of this call again.

@@ -10,6 +10,7 @@ mod find;
 mod interrupt;
 mod library;
 mod list;
+mod new_file;
 mod run;
 mod simulator;
 

@@ -80,6 +80,16 @@ pub trait Simulator {
         done: &(dyn Fn() + Sync),
     ) -> Vec<Result<Report, String>>;
 
+    /// The text of the scenario with its random faults as they came to be for a seed; `note` is a
+    /// comment in it. The error is one sentence for people, and whether the scenario is to blame.
+    fn freeze(
+        &self,
+        prepared: &Self::Prepared,
+        seed: u64,
+        max_events: Option<u64>,
+        note: &str,
+    ) -> Result<String, (String, bool)>;
+
     /// What can be written for a topic.
     fn list(&self, topic: Topic) -> Vec<Entry>;
 

@@ -91,6 +91,19 @@ impl Simulator for Double {
         seeds.iter().map(one).collect()
     }
 
+    fn freeze(
+        &self,
+        prepared: &String,
+        seed: u64,
+        _: Option<u64>,
+        note: &str,
+    ) -> Result<String, (String, bool)> {
+        match prepared.as_str() {
+            "calm" => Err(("it has no [nemesis]".to_owned(), true)),
+            name => Ok(format!("name = '{name}'\nseed = {seed}\n# {note}\n")),
+        }
+    }
+
     fn list(&self, topic: Topic) -> Vec<Entry> {
         let name = format!("{topic:?}").to_lowercase();
         vec![Entry { name, meaning: "what it means ".repeat(12) }]

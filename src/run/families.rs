@@ -1,13 +1,15 @@
 //! The one place that lists the broker families and their modes.
 
+use std::sync::Arc;
+
 use crate::brokers::rabbitmq;
-use crate::observe::{Catalog, Observer};
+use crate::observe::{Blind, Catalog, Observer};
 use crate::scenario::{
     Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
     distributions,
 };
 use crate::verdict::{self, LedgerOptions, Report, RunFacts};
-use crate::world::{self, Cluster, Ending, MessageOf, Setup, Simulation, fault};
+use crate::world::{self, Cluster, Ending, MessageOf, PlannedFault, Setup, Simulation, fault};
 
 use super::RunError;
 
@@ -84,7 +86,7 @@ impl Plan {
     /// Simulates one seed.
     pub(super) fn run(
         &self,
-        catalog: &std::sync::Arc<Catalog>,
+        catalog: &Arc<Catalog>,
         options: LedgerOptions,
         max_events: Option<u64>,
         facts: RunFacts,
@@ -94,6 +96,17 @@ impl Plan {
                 let setup = spec.setup(facts.seed);
                 run::<rabbitmq::machine::RabbitCluster>(setup, catalog, options, max_events, facts)
             }
+        }
+    }
+
+    /// The random faults of a seed as they came to be, each as a `[[fault]]`.
+    pub(super) fn freeze(&self, seed: u64, limit: Option<u64>) -> Result<Vec<String>, RunError> {
+        match self {
+            Plan::RabbitMq(spec) => freeze::<rabbitmq::machine::RabbitCluster>(
+                spec.setup(seed),
+                spec.faults.len(),
+                limit,
+            ),
         }
     }
 
@@ -117,7 +130,7 @@ impl Plan {
 
 fn run<C: Cluster>(
     mut setup: Setup<C::Machine>,
-    catalog: &std::sync::Arc<Catalog>,
+    catalog: &Arc<Catalog>,
     options: LedgerOptions,
     max_events: Option<u64>,
     facts: RunFacts,
@@ -128,7 +141,7 @@ where
     if let Some(max_events) = max_events {
         setup.limits.max_events = max_events;
     }
-    let ledger = verdict::Ledger::new(catalog.clone(), options);
+    let ledger = verdict::Ledger::new(with_drawn(catalog, &setup.faults), options);
     let mut simulation = Simulation::<C, _>::new(setup, ledger)?;
     let ending = simulation.run()?;
     let statistics = simulation.statistics();
@@ -145,10 +158,39 @@ where
     Ok(simulation.into_observer().finish(facts))
 }
 
+/// The catalogue with the names of the faults that are not of the scenario but of the seed.
+fn with_drawn(catalog: &Arc<Catalog>, faults: &[PlannedFault]) -> Arc<Catalog> {
+    let drawn = &faults[catalog.faults.len().min(faults.len())..];
+    if drawn.is_empty() {
+        return Arc::clone(catalog);
+    }
+    let mut own = Catalog::clone(catalog);
+    own.faults.extend(drawn.iter().map(|fault| fault.text.clone()));
+    Arc::new(own)
+}
+
+/// Runs to the end and writes the faults behind the first `named` ones as they came to be.
+fn freeze<C: Cluster>(
+    mut setup: Setup<C::Machine>,
+    named: usize,
+    limit: Option<u64>,
+) -> Result<Vec<String>, RunError>
+where
+    MessageOf<C>: Clone,
+{
+    setup.limits.max_events = limit.unwrap_or(setup.limits.max_events);
+    let (faults, topology) = (setup.faults.clone(), setup.topology.clone());
+    let mut simulation = Simulation::<C, _>::new(setup, Blind)?;
+    simulation.run()?;
+    let drawn = simulation.begun().iter().filter(|begun| begun.index >= named);
+    Ok(drawn.map(|begun| fault::freeze::to_toml(&faults[begun.index], begun, &topology)).collect())
+}
+
 impl ModeInfo {
     /// Every section that a scenario of this mode may have.
     pub(super) fn sections(&self) -> Vec<&'static SectionSpec> {
-        let common = world::SECTIONS.iter().chain([&&fault::FAULT, &&verdict::EXPECT]);
+        let faults = [&&fault::FAULT, &&fault::NEMESIS, &&fault::NEMESIS_FAULT];
+        let common = world::SECTIONS.iter().chain(faults).chain([&&verdict::EXPECT]);
         common.chain(self.sections).copied().collect()
     }
 

@@ -44,9 +44,9 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         }
         let first = index as usize;
         let (at, waits) = (self.faults[first].at, self.faults[first].waits);
-        let turn = self.faults[first..].iter().take_while(|f| {
-            f.waits.map(|waits| waits.turn) == waits.map(|waits| waits.turn)
-        });
+        let turn = self.faults[first..]
+            .iter()
+            .take_while(|f| f.waits.map(|waits| waits.turn) == waits.map(|waits| waits.turn));
         let late = self.now().since(at);
         let begins: Vec<Time> = turn.clone().map(|fault| fault.at + late).collect();
         let ends = turn.map(|fault| fault.at + late + fault.lasts.unwrap_or(Span::ZERO)).max();

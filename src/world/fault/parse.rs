@@ -49,7 +49,8 @@ pub fn parse(
     let mut wrong = values.diagnostics();
     let at = Time::ZERO + values.duration("at");
     let lasts = values.get_duration("for");
-    let kind = parse_kind(values, &mut wrong, |values, wrong| parse_partition(values, words, wrong));
+    let kind =
+        parse_kind(values, &mut wrong, |values, wrong| parse_partition(values, words, wrong));
     let target = if values.has("target") {
         parse_target(values.selector("target"), words, &mut wrong)
     } else {
@@ -66,7 +67,9 @@ pub fn parse(
     };
     let text = format!("{} {aim}", values.text("kind"));
     match kind {
-        Some(kind) if wrong.is_empty() => Ok(PlannedFault { id, at, lasts, kind, target, text, waits: None }),
+        Some(kind) if wrong.is_empty() => {
+            Ok(PlannedFault { id, at, lasts, kind, target, text, waits: None })
+        }
         _ => Err(wrong),
     }
 }

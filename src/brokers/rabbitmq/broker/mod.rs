@@ -230,9 +230,7 @@ impl Broker {
     /// What comes from another node is decoded by the process that it is for.
     fn decode<O: Observer>(&self, conn: ConnId, ctx: &mut Context<'_, Message, O>) {
         let takes = self.node.config.costs.distribution;
-        if !takes.is_zero()
-            && self.node.peers.iter().any(|peer| peer.link == Link::Up(conn))
-        {
+        if !takes.is_zero() && self.node.peers.iter().any(|peer| peer.link == Link::Up(conn)) {
             ctx.spend(takes);
         }
     }
@@ -400,6 +398,20 @@ impl Broker {
     #[must_use]
     pub fn running_peers(&self) -> Vec<NodeId> {
         self.node.running_peers()
+    }
+
+    /// Whether this node runs and no change of its tables is under way.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.node.status == Status::Running
+            && self.node.mnesia.transactions.is_empty()
+            && self.node.mnesia.committing.is_empty()
+    }
+
+    /// How many mirrors a queue has when nothing is wrong: as many as at time zero.
+    #[must_use]
+    pub fn full_mirrors(&self, queue: QueueId) -> usize {
+        self.node.config.tables.queue(queue).map_or(0, |record| record.mirrors.len())
     }
 
     /// What this node's process of a queue is; `None` if it has none.

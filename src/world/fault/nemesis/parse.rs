@@ -3,7 +3,7 @@
 use crate::engine::{Distribution, Span};
 use crate::scenario::{Diagnostics, MOST_ITEMS, Scenario, Values, suggest};
 
-use super::super::parse::{Vocabulary, parse_kind, parse_picks, refuse_links, refuse_lasting};
+use super::super::parse::{Vocabulary, parse_kind, parse_picks, refuse_lasting, refuse_links};
 use super::super::{FaultKind, Partition};
 use super::{Aims, Entry, Lasts, MOST_DRAWN, NEMESIS, NEMESIS_FAULT, Nemesis, Shape};
 
@@ -11,15 +11,13 @@ use super::{Aims, Entry, Lasts, MOST_DRAWN, NEMESIS, NEMESIS_FAULT, Nemesis, Sha
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub fn parse(
-    scenario: &Scenario,
-    words: &Vocabulary<'_>,
-) -> Result<Option<Nemesis>, Diagnostics> {
+pub fn parse(scenario: &Scenario, words: &Vocabulary<'_>) -> Result<Option<Nemesis>, Diagnostics> {
     let Some(values) = scenario.get(NEMESIS.path) else { return Ok(None) };
     let mut wrong = values.diagnostics();
     let duration = scenario.settings().duration;
     let from = values.duration("from");
-    let until = values.get_duration("until").unwrap_or(Span::from_nanos(duration.as_nanos() / 4 * 3));
+    let until =
+        values.get_duration("until").unwrap_or(Span::from_nanos(duration.as_nanos() / 4 * 3));
     let every = values.distribution("every");
     let at_most = values.integer("at-most") as usize;
     let in_sync = values.choice("when") == "in-sync";
@@ -36,12 +34,14 @@ pub fn parse(
     }
     if in_sync && at_most > 1 {
         let help = "remove at-most, or write when = \"any\"";
-        let message = "while a fault is in force the cluster is not in sync: there is one at a time";
+        let message =
+            "while a fault is in force the cluster is not in sync: there is one at a time";
         wrong.push(values.span("at-most"), message, help);
     }
     let sections = scenario.many(NEMESIS_FAULT.path);
     if sections.is_empty() {
-        let help = "add [[nemesis.fault]] with kind = \"crash\"; `mqsim list faults` names the kinds";
+        let help =
+            "add [[nemesis.fault]] with kind = \"crash\"; `mqsim list faults` names the kinds";
         wrong.push(values.place(), "there is no fault that could be drawn", help);
     }
     let mut entries = Vec::new();
@@ -113,7 +113,11 @@ fn partition_aims(values: &Values, words: &Vocabulary<'_>, wrong: &mut Diagnosti
     }
     if brokers < 2 {
         let message = "a single broker cannot be parted";
-        wrong.push(values.place(), message, "write nodes = 3 in [cluster], or another kind of fault");
+        wrong.push(
+            values.place(),
+            message,
+            "write nodes = 3 in [cluster], or another kind of fault",
+        );
     }
     let mut shapes = Vec::new();
     for name in values.names("shapes") {

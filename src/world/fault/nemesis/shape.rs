@@ -45,10 +45,6 @@ impl Shape {
         Some(Shape::ALL[index])
     }
 
-    pub(super) const fn name(self) -> &'static str {
-        Shape::NAMES[self as usize]
-    }
-
     /// The least number of brokers of which it can be made.
     pub(super) const fn least(self) -> usize {
         match self {
