@@ -26,6 +26,10 @@ pub(super) enum Command {
     /// Hold scenarios to every expectation over many seeds, in parallel
     #[command(after_help = super::exit::HELP)]
     Check(Check),
+    /// Print a scenario of a mode to begin with, with comments
+    New(New),
+    /// Print the JSON Schema of scenario files, for editors
+    Schema(Schema),
     /// List modes, faults, metrics and selectors, or all keys of a mode
     List(List),
 }
@@ -121,6 +125,23 @@ impl Common {
 pub(super) struct List {
     /// modes, faults, metrics, selectors, or the name of a mode [default: modes]
     pub(super) what: Option<String>,
+}
+
+/// `mqsim new`.
+#[derive(Debug, Args)]
+pub(super) struct New {
+    /// The name of a mode; `mqsim list` has them
+    pub(super) mode: String,
+    /// Write it to this file, which must not exist yet
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// `mqsim schema`.
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// Only for scenarios of this mode [default: of any]
+    pub(super) mode: Option<String>,
 }
 
 /// At most this many seeds in one call: a report of more helps nobody and would not fit memory.

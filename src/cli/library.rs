@@ -95,6 +95,15 @@ impl Simulator for Library {
         }
     }
 
+    fn starter(&self, mode: &str) -> Option<String> {
+        let mut modes = run::modes().iter();
+        modes.find(|info| info.name == mode).map(|info| info.starter.to_owned())
+    }
+
+    fn schema(&self, mode: Option<&str>) -> Option<String> {
+        run::schema(mode)
+    }
+
     fn describe_mode(&self, name: &str) -> Option<String> {
         run::describe_mode(name)
     }

@@ -93,6 +93,12 @@ pub trait Simulator {
     /// What can be written for a topic.
     fn list(&self, topic: Topic) -> Vec<Entry>;
 
+    /// A scenario of this mode to begin with; `None` if there is no such mode.
+    fn starter(&self, mode: &str) -> Option<String>;
+
+    /// The JSON Schema of the scenarios of a mode, or of all; `None` if there is no such mode.
+    fn schema(&self, mode: Option<&str>) -> Option<String>;
+
     /// Everything that can be written in a scenario of this mode, as text; `None` if there is no
     /// such mode.
     fn describe_mode(&self, name: &str) -> Option<String>;

@@ -109,6 +109,14 @@ impl Simulator for Double {
         vec![Entry { name, meaning: "what it means ".repeat(12) }]
     }
 
+    fn starter(&self, mode: &str) -> Option<String> {
+        (mode == "modes").then(|| "format = 1\n".to_owned())
+    }
+
+    fn schema(&self, mode: Option<&str>) -> Option<String> {
+        mode.is_none_or(|mode| mode == "modes").then(|| "{}\n".to_owned())
+    }
+
     fn describe_mode(&self, name: &str) -> Option<String> {
         (name == "rabbitmq-mirrored").then(|| "ha-mode  all\n".to_owned())
     }

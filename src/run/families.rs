@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::brokers::rabbitmq;
 use crate::observe::{Blind, Catalog, Observer};
+use crate::scenario::schema::Shape;
 use crate::scenario::{
-    Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
+    self, Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
     distributions,
 };
 use crate::verdict::{self, LedgerOptions, Report, RunFacts};
@@ -26,6 +27,8 @@ pub struct ModeInfo {
     pub versions: (&'static str, &'static str),
     /// The product's name.
     pub product: &'static str,
+    /// A scenario to begin with, with comments, that runs as it is.
+    pub starter: &'static str,
     sections: &'static [&'static SectionSpec],
     selectors: &'static [world::SelectorSpec],
     plan: fn(&Scenario) -> Result<Plan, Diagnostics>,
@@ -34,6 +37,7 @@ pub struct ModeInfo {
 const MODES: &[ModeInfo] = &[
     ModeInfo {
         name: "rabbitmq-single",
+        starter: include_str!("../brokers/rabbitmq/starters/single.toml"),
         meaning: "One RabbitMQ node: what is on its disk comes back with it.",
         version: "3.10",
         versions: ("3.3", "3.13"),
@@ -44,6 +48,7 @@ const MODES: &[ModeInfo] = &[
     },
     ModeInfo {
         name: "rabbitmq-cluster",
+        starter: include_str!("../brokers/rabbitmq/starters/cluster.toml"),
         meaning: "A classic RabbitMQ cluster: metadata everywhere, each queue on its home node only.",
         version: "3.10",
         versions: ("3.3", "3.13"),
@@ -54,6 +59,7 @@ const MODES: &[ModeInfo] = &[
     },
     ModeInfo {
         name: "rabbitmq-mirrored",
+        starter: include_str!("../brokers/rabbitmq/starters/mirrored.toml"),
         meaning: "Mirrored classic queues: a leader, and mirrors that follow it around a ring.",
         version: "3.10",
         versions: ("3.3", "3.13"),
@@ -215,6 +221,23 @@ impl ModeInfo {
 #[must_use]
 pub fn modes() -> &'static [ModeInfo] {
     MODES
+}
+
+/// The JSON Schema of the scenarios of a mode, or of all; `None` if there is no such mode.
+#[must_use]
+pub fn schema(mode: Option<&str>) -> Option<String> {
+    let wanted: Vec<&ModeInfo> =
+        MODES.iter().filter(|info| mode.is_none_or(|mode| mode == info.name)).collect();
+    let mut shapes: Vec<Shape> = Vec::new();
+    for mode in wanted {
+        let sections = mode.sections();
+        let alike = |shape: &&mut Shape| shape.sections == sections;
+        match shapes.iter_mut().find(alike) {
+            Some(shape) => shape.modes.push(mode.name),
+            None => shapes.push(Shape { modes: vec![mode.name], sections }),
+        }
+    }
+    (!shapes.is_empty()).then(|| scenario::schema::schema(&shapes))
 }
 
 /// Something that can be written in a scenario.
