@@ -5,8 +5,8 @@ use crate::observe::NodeId;
 
 use super::super::Direction;
 
-/// A way to part the brokers. Those of Jepsen (`jepsen.nemesis`: bisect, split-one, bridge,
-/// majorities-ring) and the partial and one-way cuts that RabbitMQ and Kafka are known to suffer from.
+/// A way to part the brokers: those of Jepsen (`jepsen.nemesis`: bisect, split-one, bridge,
+/// majorities-ring), partial cuts and one-way cuts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     One,
