@@ -11,6 +11,7 @@ use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, Qu
 use super::super::words::{cause, event};
 use super::Node;
 use super::gm::Instruction;
+use super::limits::DELETED;
 use super::mnesia::Purpose;
 use super::replica::{Replica, Role};
 
@@ -56,12 +57,20 @@ impl Replica {
                 self.bq.wipe(now, here, ctx.observer(), removal);
                 node.end_process(ctx.lane(), DownReason::Shutdown);
             }
+            Message::DeleteMirror => {
+                let (now, here) = (ctx.now(), ctx.node());
+                self.bq.wipe(now, here, ctx.observer(), DELETED);
+                node.end_process(ctx.lane(), DownReason::Normal);
+            }
             // Only a leader serves clients; what still comes from the time before is answered by
             // the monitors of those who sent it.
             Message::Subscribe { .. }
             | Message::Unsubscribe { .. }
             | Message::Settle { .. }
             | Message::GiveBack { .. }
+            | Message::Reject { .. }
+            | Message::Get { .. }
+            | Message::DropExpired
             | Message::NotifySent { .. }
             | Message::RequestDepth { .. }
             | Message::SyncMirrors => {}
@@ -106,8 +115,8 @@ impl Replica {
             }
             Instruction::Discard { channel, seq } => {
                 let sender = self.sender(node, ctx, channel);
-                let known = sender.waiting.iter().position(|(waiting, ..)| *waiting == seq);
-                match known.and_then(|at| sender.waiting.remove(at)) {
+                let known = sender.waiting.binary_search_by_key(&seq, |(waiting, ..)| *waiting);
+                match known.ok().and_then(|at| sender.waiting.remove(at)) {
                     Some((_, _, properties)) if properties.confirm => {
                         self.due.push((channel, seq));
                     }
@@ -122,6 +131,14 @@ impl Replica {
                 for id in first..first + u64::from(count) {
                     match self.bq.settle(ctx, id) {
                         Some(confirm) => self.due.extend(confirm),
+                        None => self.one_less_missing(node, ctx),
+                    }
+                }
+            }
+            Instruction::Drop { first, count, removal } => {
+                for id in first..first + u64::from(count) {
+                    match self.bq.give_up(ctx, id, removal) {
+                        Some(given_up) => self.due.extend(given_up.due),
                         None => self.one_less_missing(node, ctx),
                     }
                 }
@@ -159,8 +176,10 @@ impl Replica {
         }
         self.bq.number_from(id);
         let sender = self.sender(node, ctx, channel);
-        let from_channel = sender.waiting.iter().position(|(waiting, ..)| *waiting == seq);
-        match from_channel {
+        // In the order of the channel's numbers; a full queue leaves there what it refused without
+        // having been asked for a confirm.
+        let from_channel = sender.waiting.binary_search_by_key(&seq, |(waiting, ..)| *waiting);
+        match from_channel.ok() {
             Some(at) => {
                 sender.waiting.remove(at);
             }
@@ -171,7 +190,8 @@ impl Replica {
         // Mirrors insert what the ring brings as delivered: after a promotion every message held
         // is flagged as redelivered (rabbit_mirror_queue_slave.erl: `publish_or_discard` passes
         // `true` for IsDelivered).
-        let (_, due) = self.bq.publish(ctx, message, properties, true, confirm);
+        let extra = self.extra(node, ctx.now(), properties);
+        let (_, due) = self.bq.publish(ctx, message, properties, true, confirm, extra);
         self.due.extend(due);
     }
 
@@ -247,7 +267,8 @@ impl Replica {
         for (channel, seq, message, properties) in leftovers {
             ctx.spend(node.config.costs.queue_publish);
             let confirm = properties.confirm.then_some((channel, seq));
-            let (id, due) = self.bq.publish(ctx, message, properties, true, confirm);
+            let extra = self.extra(node, ctx.now(), properties);
+            let (id, due) = self.bq.publish(ctx, message, properties, true, confirm, extra);
             self.due.extend(due);
             let instruction =
                 Instruction::Publish { channel, seq, id, message, properties, delivered: false };
@@ -262,6 +283,7 @@ impl Replica {
         if node.config.queue(self.queue).mirroring.is_some_and(|policy| policy.automatic_sync) {
             ctx.tell(ctx.lane(), Message::SyncMirrors);
         }
+        self.begin_to_lead(node, ctx);
         self.send_confirms(node, ctx);
     }
 }

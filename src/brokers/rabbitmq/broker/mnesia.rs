@@ -206,6 +206,8 @@ pub enum Purpose {
     Synchronised { queue: QueueId, mirror: Pid },
     /// A recovered queue is announced.
     Recovered { queue: QueueId, leader: Pid, ring: Vec<Member> },
+    /// A queue is deleted by its own process.
+    Delete { queue: QueueId, by: Lane },
     /// A member is down: queues that lived on it alone leave the tables.
     NodeDown { node: crate::observe::NodeId },
     /// A node that boots, in this start of it, gets the tables and every later change; unless
@@ -223,7 +225,8 @@ impl Purpose {
             | Purpose::JoinRing { queue, .. }
             | Purpose::AddMirror { queue, .. }
             | Purpose::Synchronised { queue, .. }
-            | Purpose::Recovered { queue, .. } => Some(*queue),
+            | Purpose::Recovered { queue, .. }
+            | Purpose::Delete { queue, .. } => Some(*queue),
             Purpose::NodeDown { .. } | Purpose::Join { .. } => None,
         }
     }

@@ -9,10 +9,11 @@ use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, Observer};
 use crate::world::{Context, TimerId};
 
-use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId, QueueSeq};
+use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId};
 use super::super::words::role;
 use super::Node;
 use super::backing_queue::{BackingQueue, DueConfirm, NeedsSync};
+use super::consumers::Consumers;
 use super::gm::Instruction;
 use super::sync::{LeaderSync, MirrorSync};
 
@@ -31,20 +32,6 @@ pub enum Role {
     Leader,
     /// Follows the leader.
     Mirror,
-}
-
-/// A consumer at its queue.
-#[derive(Clone, Debug)]
-pub(super) struct Consumer {
-    pub(super) channel: Pid,
-    pub(super) prefetch: u32,
-    pub(super) no_ack: bool,
-    /// Messages it has not acknowledged, in queue order.
-    pub(super) unacked: VecDeque<QueueSeq>,
-    /// Deliveries that the channel's writer has not passed on.
-    pub(super) unsent: u32,
-    /// It wants no more, and is kept for what it has not acknowledged.
-    pub(super) cancelled: bool,
 }
 
 /// What a replica knows of a publishing channel.
@@ -68,11 +55,14 @@ pub struct Replica {
     pub(super) group: Option<Pid>,
     pub(super) role: Role,
     pub(super) bq: BackingQueue,
-    pub(super) consumers: Vec<Consumer>,
-    pub(super) next_consumer: usize,
+    pub(super) consumers: Consumers,
     pub(super) senders: Vec<Sender>,
     /// Confirms that are due and not sent yet.
     pub(super) due: Vec<DueConfirm>,
+    /// How many messages it has dead-lettered.
+    pub(super) letters_sent: u64,
+    /// When the queue's head is looked at next.
+    pub(super) ttl_timer: Option<(Time, TimerId)>,
     /// How many messages the leader holds that this mirror lacks; `None` while unknown.
     pub(super) missing: Option<u64>,
     pub(super) sync_rounds: u64,
@@ -103,10 +93,11 @@ impl Replica {
             group,
             role,
             bq,
-            consumers: Vec::new(),
-            next_consumer: 0,
+            consumers: Consumers::default(),
             senders: Vec::new(),
             due: Vec::new(),
+            letters_sent: 0,
+            ttl_timer: None,
             missing: None,
             sync_rounds: 0,
             leader_sync: None,
@@ -167,7 +158,8 @@ impl Replica {
         message: Message,
     ) {
         let last_work =
-            matches!(message, Message::Terminate | Message::JournalSynced | Message::SyncTimer);
+            matches!(message, Message::Terminate | Message::JournalSynced | Message::SyncTimer)
+                || matches!(message, Message::Deleted);
         if self.ending && !last_work {
             // The process is on its way out: what is in its mailbox goes with it.
             return;
@@ -184,6 +176,7 @@ impl Replica {
             Message::GmDeath { .. } => self.on_ring_death(node, ctx),
             Message::Promote => self.promote(node, ctx),
             Message::Terminate => self.end_in_order(node, ctx),
+            Message::Deleted => node.end_process(ctx.lane(), DownReason::Normal),
             other => match self.role {
                 Role::Leader => self.handle_as_leader(node, ctx, other),
                 Role::Mirror => self.handle_as_mirror(node, ctx, other),
