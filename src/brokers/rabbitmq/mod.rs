@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod broker;
 pub mod client;
 pub mod config;
+pub mod costs;
 pub mod keys;
 pub mod letters;
 pub mod machine;
