@@ -363,7 +363,7 @@ pub const EVENTS: &[EventWord] = &[
     },
     EventWord {
         name: "channel-closed",
-        meaning: "channel.close with the code COUNT sent to a client",
+        meaning: "channel.close sent to a client for an error of its own",
     },
     EventWord {
         name: "consumer-active",
