@@ -111,7 +111,9 @@ impl Channel {
     ) {
         let because = match queue {
             None => because::NO_BINDING,
-            Some(queue) if node.config.queue(queue).durable => because::HOME_NODE_DOWN,
+            Some(queue) if node.mnesia.tables.durable[queue.0 as usize].is_some() => {
+                because::HOME_NODE_DOWN
+            }
             Some(_) => because::QUEUE_GONE,
         };
         let cause = if properties.confirm {
