@@ -5,6 +5,7 @@ use crate::observe::{DestinationId, NodeId};
 
 use super::broker::mnesia::Tables;
 use super::message::{ExchangeId, QueueId, RoutingKey};
+use super::mirroring::Mirroring;
 use super::settings::Settings;
 
 /// CPU time per operation, for a node of nominal speed.
@@ -102,19 +103,6 @@ impl Default for Costs {
             leader_serves_on: between(2, 30),
         }
     }
-}
-
-/// `ha-mode`, if a policy applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mirroring {
-    /// `ha-sync-mode = automatic`.
-    pub automatic_sync: bool,
-    /// `ha-sync-batch-size`.
-    pub sync_batch_size: u32,
-    /// `ha-promote-on-shutdown = always`.
-    pub promote_on_shutdown_always: bool,
-    /// `ha-promote-on-failure = always`.
-    pub promote_on_failure_always: bool,
 }
 
 /// A queue.

@@ -6,6 +6,7 @@ pub mod config;
 pub mod keys;
 pub mod machine;
 pub mod message;
+pub mod mirroring;
 pub mod plan;
 pub mod rules;
 pub mod settings;

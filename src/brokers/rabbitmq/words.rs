@@ -40,7 +40,8 @@ words! {
         PURGED_FOR_SYNC = 9,
         /// A mirror that may not be promoted deletes its contents and stops.
         MIRROR_STOPPED = 10,
-
+        /// The policy wants no replica where one was.
+        REPLICA_DROPPED = 11,
     }
 }
 
@@ -110,6 +111,12 @@ pub const CAUSES: &[Cause] = &[
         name: "mirror-stopped",
         kind: CauseKind::Lost,
         meaning: "a mirror that may not be promoted deletes its contents and stops",
+        precedence: 4,
+    },
+    Cause {
+        name: "replica-dropped",
+        kind: CauseKind::Lost,
+        meaning: "a replica on a node that the policy does not list is deleted",
         precedence: 4,
     },
 ];

@@ -2,16 +2,16 @@
 //! v3.10).
 
 use crate::engine::Span;
-use crate::observe::{Event, EventId, NodeId, Observer, Removal};
+use crate::observe::{Event, EventId, NodeId, Observer};
 use crate::world::{Boot, ConnId, Context, Input, Lane, Signal};
 
 use super::super::message::{DownReason, Message, Pid, QueueId};
-use super::super::words::{because, cause, event};
+use super::super::words::event;
 use super::backing_queue::BackingQueue;
 use super::channel::Channel;
 use super::erlang::Link;
 use super::gm::Group;
-use super::mnesia::{Member, Purpose, QueueRecord, Tables};
+use super::mnesia::{Member, Purpose, Tables};
 use super::replica::{Replica, Role};
 use super::{AMQP, Broker, DISTRIBUTION, Node, Process, Status};
 
@@ -274,9 +274,7 @@ impl Broker {
         }
         for index in 0..self.node.config.queues.len() {
             let queue = QueueId(index as u32);
-            let mirrored = self.node.config.queue(queue).mirroring.is_some();
-            if mirrored && self.node.mnesia.tables.queue(queue).is_some() {
-                // rabbit_mirror_queue_misc.erl `on_node_up`: the policy wants a mirror here.
+            if self.node.wants_mirror(ctx, queue) {
                 self.node.start_mirror(ctx, queue);
             }
         }
@@ -311,25 +309,32 @@ impl Broker {
                     self.node.end_process(lane, DownReason::Shutdown);
                 }
                 Some(Process::Replica(replica)) => {
-                    let (queue, role) = (replica.queue(), replica.role());
-                    if role == Role::Leader {
-                        self.node.stop_mirrors_unless_synchronised(ctx, queue);
-                    }
+                    let (queue, group) = (replica.queue(), replica.group);
                     // The ring member stops first; its leader serves on for a moment, and what it
                     // does then no mirror hears of. Inferred from what clients saw: confirms stop,
-                    // deliveries go on, and the new leader delivers the same messages again.
+                    // deliveries go on, and the new leader delivers the same messages again. One
+                    // that takes its mirrors along needs the ring to tell them.
+                    if !replica.takes_mirrors_along(&self.node) {
+                        self.stop_ring_member(lane, group);
+                    }
                     let serves_on = config.costs.leader_serves_on.span(ctx.random());
                     let ends = config.costs.queue_shutdown.span(ctx.random()).max(serves_on);
                     ctx.after(serves_on, Lane::MAIN, Message::Quiesce { queue });
                     ctx.after(ends, Lane::MAIN, Message::EndReplica { queue });
                 }
-                Some(Process::Group(_)) => {
-                    if let Some(Process::Group(group)) = &mut self.processes[index] {
-                        group.stopped = true;
-                    }
-                }
                 _ => {}
             }
+        }
+    }
+
+    fn stop_ring_member(&mut self, replica: Lane, group: Option<Pid>) {
+        if let Some(replica) = self.replica(replica) {
+            replica.member_stopped = true;
+        }
+        let index = group.and_then(|group| self.index(group.lane));
+        if let Some(Process::Group(group)) = index.and_then(|index| self.processes[index].as_mut())
+        {
+            group.stopped = true;
         }
     }
 
@@ -341,25 +346,6 @@ impl Broker {
                 replica.ending = true;
             }
         }
-    }
-
-    /// The policy wants a mirror here. One that the queue's record no longer names ends first.
-    fn start_mirror<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, queue: QueueId) {
-        let Some(old) = self.replica_of(queue).map(|replica| replica.me) else {
-            self.node.start_mirror(ctx, queue);
-            return;
-        };
-        let record = self.node.mnesia.tables.queue(queue);
-        let joins = || self.node.mnesia.transactions.iter().any(|t| t.purpose.adds(old));
-        let named = |record: &QueueRecord| {
-            let in_ring = record.ring.iter().any(|member| member.replica == old);
-            in_ring || record.replicas().any(|pid| pid == old)
-        };
-        if record.is_some_and(named) || joins() || self.node.start_again.contains(&queue) {
-            return;
-        }
-        self.node.start_again.push(queue);
-        ctx.tell(old.lane, Message::StopMirror);
     }
 
     fn end_replica<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, queue: QueueId) {
@@ -598,68 +584,5 @@ impl Node {
         self.recovering += 1;
         let ring = group.map(|gm| Member { gm, replica: pid }).into_iter().collect();
         self.transaction(ctx, Purpose::Recovered { queue, leader: pid, ring });
-    }
-
-    /// rabbit_mirror_queue_misc.erl `add_mirror`: a mirror starts here, empty.
-    pub(super) fn start_mirror<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-    ) {
-        let Some(record) = self.mnesia.tables.queue(queue) else { return };
-        let here =
-            record.replicas().any(|pid| pid.node == self.me && self.alive.contains(&pid.lane));
-        if here || record.leader.node == self.me || self.status == Status::Stopping {
-            return;
-        }
-        let promoted_unsynchronised = record.promoted_unsynchronised;
-        let mut bq = self.disk.queues[queue.0 as usize].take().unwrap_or_else(|| {
-            let durable = self.config.queue(queue).durable;
-            let destination = self.config.destination(queue);
-            BackingQueue::new(destination, durable, Node::journal(queue))
-        });
-        // Its own old contents are deleted (rabbit_mirror_queue_slave.erl: `handle_go`,
-        // `delete_crashed`).
-        let because = if promoted_unsynchronised {
-            because::UNSYNCED_MIRROR_PROMOTED
-        } else {
-            because::ANOTHER_LEADER
-        };
-        let (now, me) = (ctx.now(), self.me);
-        bq.wipe(now, me, ctx.observer(), Removal { cause: cause::WIPED_ON_REJOIN, because });
-        bq.restart_numbering();
-        let (lane, gm_lane) = (self.start(ctx), self.start(ctx));
-        let (replica, gm) = (self.pid(lane), self.pid(gm_lane));
-        let process = Replica::new(queue, replica, Some(gm), Role::Mirror, bq);
-        process.report_role(self, ctx);
-        self.spawned.push((lane, Process::Replica(Box::new(process))));
-        let group = Group::new(queue, gm, lane, false);
-        self.spawned.push((gm_lane, Process::Group(Box::new(group))));
-        self.transaction(ctx, Purpose::JoinRing { queue, member: Member { gm, replica } });
-    }
-
-    /// rabbit_mirror_queue_master.erl `terminate`: without a synchronised mirror, and with
-    /// `ha-promote-on-shutdown = when-synced`, nobody may take over.
-    fn stop_mirrors_unless_synchronised<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-    ) {
-        let Some(policy) = self.config.queue(queue).mirroring else { return };
-        let Some(record) = self.mnesia.tables.queue(queue) else { return };
-        if policy.promote_on_shutdown_always || !record.synchronised.is_empty() {
-            return;
-        }
-        let mirrors: Vec<Pid> = record.mirrors.clone();
-        if mirrors.is_empty() {
-            return;
-        }
-        let (now, destination) = (ctx.now(), Some(self.config.destination(queue)));
-        let mut event = self.own_event(event::MIRRORS_STOPPED, None);
-        event.destination = destination;
-        ctx.observer().event(now, event);
-        for mirror in mirrors {
-            self.send(ctx, mirror, Message::StopMirror, 60);
-        }
     }
 }

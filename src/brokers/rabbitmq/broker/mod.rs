@@ -5,7 +5,7 @@
 //! | `channel/` | rabbit_reader, rabbit_channel: a client's connection |
 //! | `replica.rs`, `leader.rs`, `mirror.rs` | rabbit_amqqueue_process, rabbit_mirror_queue_slave |
 //! | `backing_queue.rs` | rabbit_variable_queue, rabbit_queue_index |
-//! | `gm.rs`, `sync.rs` | gm, rabbit_mirror_queue_sync |
+//! | `gm.rs`, `sync.rs`, `membership.rs` | gm, rabbit_mirror_queue_sync, rabbit_mirror_queue_misc |
 //! | `mnesia.rs`, `transaction.rs` | the tables, and what is decided on them |
 //! | `erlang.rs` | processes, monitors, the distribution with its ticks |
 //! | `partial.rs` | rabbit_node_monitor: partial partitions |
@@ -20,6 +20,7 @@ pub mod erlang;
 pub mod gm;
 mod leader;
 mod life;
+mod membership;
 mod mirror;
 pub mod mnesia;
 mod partial;
@@ -259,7 +260,7 @@ impl Broker {
             let (now, here) = (ctx.now(), ctx.node());
             let destination = self.node.config.destination(queue);
             ctx.observer().role(now, here, destination, None);
-            if let Some(group) = replica.group {
+            if let Some(group) = replica.group.filter(|_| !replica.leaves_ring_member) {
                 self.bury(ctx, group.lane, Group::END);
             }
             self.node.disk.queues[queue.0 as usize] = Some(replica.bq);
