@@ -15,7 +15,7 @@ use super::super::words::{cause, role};
 use super::Node;
 use super::backing_queue::{BackingQueue, DueConfirm, NeedsSync};
 use super::gm::Instruction;
-use super::membership::Stopping;
+use super::queue_members::Stopping;
 use super::sync::{LeaderSync, MirrorSync};
 
 /// Flush ceiling under load and idle time-out of a leader

@@ -1,0 +1,82 @@
+//! RabbitMQ stops in order, and the VM with it or without it (rabbit.erl v3.10: `stop`).
+
+use crate::observe::Observer;
+use crate::world::{Context, Lane};
+
+use super::super::message::{DownReason, Message, Pid, QueueId};
+use super::{AMQP, Broker, Process, Status};
+
+impl Broker {
+    /// Graceful stop: clients are dropped, queues are closed in order
+    /// (rabbit.erl: `stop_apps`; rabbit_mirror_queue_master.erl: `terminate`).
+    pub(super) fn stop<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if self.node.status != Status::Running {
+            self.node.status = Status::Off;
+            ctx.exit();
+            return;
+        }
+        self.node.status = Status::Stopping;
+        ctx.unlisten(AMQP);
+        let config = self.node.config.clone();
+        for index in 0..self.processes.len() {
+            let lane = Lane(self.first_lane + index as u32);
+            match &self.processes[index] {
+                Some(Process::Channel(channel)) => {
+                    // 320 CONNECTION_FORCED.
+                    ctx.close(channel.connection());
+                    self.node.end_process(lane, DownReason::Shutdown);
+                }
+                Some(Process::Replica(replica)) => {
+                    let (queue, group) = (replica.queue(), replica.group);
+                    // The ring member stops first; its leader serves on for a moment, and what it
+                    // does then no mirror hears of. Inferred from what clients saw: confirms stop,
+                    // deliveries go on, and the new leader delivers the same messages again. One
+                    // that takes its mirrors along needs the ring to tell them.
+                    if !replica.takes_mirrors_along(&self.node) {
+                        self.stop_ring_member(lane, group);
+                    }
+                    let serves_on = config.costs.leader_serves_on.span(ctx.random());
+                    let ends = config.costs.queue_shutdown.span(ctx.random()).max(serves_on);
+                    ctx.after(serves_on, Lane::MAIN, Message::Quiesce { queue });
+                    ctx.after(ends, Lane::MAIN, Message::EndReplica { queue });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn stop_ring_member(&mut self, replica: Lane, group: Option<Pid>) {
+        if let Some(replica) = self.replica(replica) {
+            replica.member_stopped = true;
+        }
+        let index = group.and_then(|group| self.index(group.lane));
+        if let Some(Process::Group(group)) = index.and_then(|index| self.processes[index].as_mut())
+        {
+            group.stopped = true;
+        }
+    }
+
+    pub(super) fn quiesce(&mut self, queue: QueueId) {
+        for process in self.processes.iter_mut().flatten() {
+            if let Process::Replica(replica) = process
+                && replica.queue() == queue
+            {
+                replica.ending = true;
+            }
+        }
+    }
+
+    pub(super) fn end_replica<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+    ) {
+        for process in self.processes.iter().flatten() {
+            if let Process::Replica(replica) = process
+                && replica.queue() == queue
+            {
+                ctx.tell(replica.me.lane, Message::Terminate);
+            }
+        }
+    }
+}
