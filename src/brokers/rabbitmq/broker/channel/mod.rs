@@ -53,8 +53,6 @@ pub struct Channel {
     found: Vec<QueueId>,
     /// The broker has closed it for an error; the client has not opened another yet.
     closed: bool,
-    /// It is not the first channel of its connection.
-    reopened: bool,
 }
 
 impl Channel {
@@ -81,7 +79,6 @@ impl Channel {
             check_now: false,
             found: Vec::new(),
             closed: false,
-            reopened: false,
         }
     }
 
