@@ -148,6 +148,13 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         }
     }
 
+    /// How many inputs wait for this lane.
+    #[must_use]
+    #[inline]
+    pub fn waiting(&mut self) -> usize {
+        self.world.nodes[self.node as usize].lanes.slot(self.slot).mailbox.len()
+    }
+
     /// Gives this lane an input once its mailbox is empty (as `after 0` of a `receive`): what waits already, or
     /// arrives before the lane is free, goes first. At most one is pending a lane; the last counts.
     pub fn when_idle(&mut self, body: M) {

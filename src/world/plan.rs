@@ -114,6 +114,13 @@ pub const DISK: SectionSpec = SectionSpec::single(
             Preset::Absent,
             "Time of an fsync, beside transfer.",
         ),
+        KeySpec::new(
+            "spread",
+            Kind::Integer { min: 0, max: 100 },
+            Preset::Absent,
+            "By how many percent, at most, fsyncs of all brokers are slower or faster in one run \
+             than in another; the hardware's if not written, 0 if `fsync` is.",
+        ),
         KeySpec::new("bandwidth", Kind::Bandwidth, Preset::Absent, "Of writing."),
         KeySpec::new(
             "capacity",
@@ -217,6 +224,7 @@ impl ClusterPlan {
             zone: self.clients,
             disk: DiskSpec {
                 fsync: Distribution::Constant(0),
+                spread: 0,
                 bandwidth: 0,
                 capacity: u64::MAX,
                 write_back_age: Span::from_secs(30),
@@ -281,6 +289,12 @@ fn broker(scenario: &Scenario, hardware: &Hardware, name: String, zone: u32) -> 
         zone,
         disk: DiskSpec {
             fsync: disk.get_distribution("fsync").unwrap_or_else(|| base.fsync.clone()),
+            // What is written is meant as it stands.
+            spread: match disk.get_integer("spread") {
+                Some(percent) => percent as u32,
+                None if disk.has("fsync") => 0,
+                None => base.spread,
+            },
             bandwidth: disk.get_bandwidth("bandwidth").unwrap_or(base.bandwidth),
             capacity: disk.get_size("capacity").unwrap_or(base.capacity),
             write_back_age: disk.get_duration("write-back-age").unwrap_or(base.write_back_age),

@@ -532,8 +532,9 @@ impl<M> World<M> {
     fn new(topology: Arc<Topology>, seed: u64, limits: Limits) -> World<M> {
         let stream = |kind: &str, name: &str| Stream::new(seed, &format!("{kind} {name}"));
         let nodes = topology.hosts.iter().map(|h| Node::new(h.cpu, stream("node", &h.name)));
+        let day = Stream::fixed(seed, "disks").below(2_000_001);
         let disks =
-            topology.hosts.iter().map(|h| Disk::new(h.disk.clone(), stream("disk", &h.name)));
+            topology.hosts.iter().map(|h| Disk::new(h.disk.clone(), day, stream("disk", &h.name)));
         World {
             kernel: Kernel::new(limits),
             nodes: nodes.collect(),

@@ -107,9 +107,12 @@ costs! {
         "Mirror: follow one instruction.",
         "measured: as leader-broadcast";
     group: time, "group" = "10us",
-        "Ring member: handle one ring message.",
+        "Ring member: take one instruction from its leader, or handle any other message.",
+        "measured: as leader-broadcast";
+    group_activity: time, "group-activity" = "110us",
+        "Ring member: send, or receive, what is passed around the ring, however much it is.",
         "measured: the confirm of a lone message in a queue with one mirror after 1.08 to 1.18 ms";
-    distribution: time, "distribution" = "0us",
+    distribution: time, "distribution" = "1us",
         "Distribution: encode a message for another node, or decode one.",
         "measured: a hop between brokers adds 0.05 to 0.07 ms to a delivery";
     distribution_bytes: per_byte, "distribution-bytes" = "1GB/s",

@@ -52,9 +52,42 @@ pub const BROKER: SectionSpec = SectionSpec::single(
             "Journal entries in a queue's buffer that force a flush although nobody waits.",
         )
         .source("deps/rabbit/Makefile v3.10, PROJECT_ENV"),
+        KeySpec::new(
+            "credit_flow_default_credit",
+            Kind::Table(&CREDIT_KEYS),
+            Preset::ByVersion(&[
+                ("3.3", "{ initial = 200, more-after = 50 }"),
+                ("3.6", "{ initial = 400, more-after = 200 }"),
+            ]),
+            "Publishes that a process may send to the next, and how many that has taken when it \
+             grants as many more: from connection to channel, from channel to each queue and mirror.",
+        )
+        .source("credit_flow.erl; rabbit.app v3.5.7, v3.6.16; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "mirroring_flow_control",
+            Kind::Flag,
+            Preset::Is("true"),
+            "Whether channels need credit to send publishes to queues and their mirrors.",
+        )
+        .source("rabbit_channel.erl v3.10, init; rabbitmq-server#114"),
     ]],
     "The broker's configuration, spelt as in rabbitmq.conf.",
 );
+
+const CREDIT_KEYS: [KeySpec; 2] = [
+    KeySpec::new(
+        "initial",
+        Kind::Integer { min: 1, max: 1_000_000 },
+        Preset::Required,
+        "What a sender has before it hears of the receiver.",
+    ),
+    KeySpec::new(
+        "more-after",
+        Kind::Integer { min: 1, max: 1_000_000 },
+        Preset::Required,
+        "How many the receiver takes before it grants as many more; no more than `initial`.",
+    ),
+];
 
 /// `[[policy]]`: mirroring.
 pub const POLICY: SectionSpec = SectionSpec::repeated(

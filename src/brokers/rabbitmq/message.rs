@@ -105,6 +105,10 @@ pub enum Message {
     ServerCancel { queue: QueueId },
     /// `channel.close` 404 NOT_FOUND for a `basic.consume`; the client must open a new channel.
     ChannelNotFound { queue: QueueId },
+    /// `connection.blocked`: an alarm is in force, and the connection is not read.
+    ConnectionBlocked,
+    /// `connection.unblocked`.
+    ConnectionUnblocked,
     /// `basic.deliver`.
     BasicDeliver { queue: QueueId, tag: DeliveryTag, message: MessageRange, redelivered: bool },
 
@@ -135,6 +139,10 @@ pub enum Message {
     Settle { channel: Pid, first: QueueSeq, count: u32 },
     /// A consumer gives `count` messages back.
     GiveBack { channel: Pid, first: QueueSeq, count: u32 },
+    /// `bump_credit`: a queue's process lets a channel send so many publishes more.
+    BumpCredit { from: Pid, more: u32 },
+    /// An alarm is in force somewhere in the cluster, or no longer.
+    ConserveResources { alarm: bool },
     /// The channel's writer has passed `count` deliveries on.
     NotifySent { channel: Pid, count: u32 },
 

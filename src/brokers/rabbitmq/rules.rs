@@ -105,4 +105,9 @@ rules! {
         "When the last process that a publish waits for goes down with its node and none has \
          confirmed, the publisher gets a nack; without this rule it gets an ack.",
         "rabbitmq-server#1893; unconfirmed_messages.erl v3.8.35, forget_ref";
+    // ---- flow
+    CreditFlow = "credit-flow", always,
+        "Publishes need credit at each step from the connection to the queue's processes: a slow \
+         queue or mirror stops those who publish to it.",
+        "credit_flow.erl v3.10";
 }

@@ -3,6 +3,7 @@
 use crate::engine::{Distribution, Span};
 use crate::scenario::Scenario;
 
+use super::broker::credit::CreditSpec;
 use super::rules::Rules;
 
 /// The broker's configuration, the same on every member.
@@ -20,6 +21,10 @@ pub struct Settings {
     pub boot_time: Distribution,
     /// `queue_index_max_journal_entries`.
     pub max_journal_entries: u64,
+    /// `credit_flow_default_credit`.
+    pub credit: CreditSpec,
+    /// `mirroring_flow_control`.
+    pub mirroring_flow_control: bool,
 }
 
 impl Settings {
@@ -34,6 +39,12 @@ impl Settings {
             heartbeat: broker.duration("heartbeat"),
             boot_time,
             max_journal_entries: broker.integer("queue_index_max_journal_entries"),
+            credit: {
+                let credit = broker.table("credit_flow_default_credit");
+                let number = |key| credit.map_or(1, |credit| credit.integer(key)) as u32;
+                CreditSpec { initial: number("initial"), more_after: number("more-after") }
+            },
+            mirroring_flow_control: broker.flag("mirroring_flow_control"),
         }
     }
 }

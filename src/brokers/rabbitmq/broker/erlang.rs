@@ -71,6 +71,11 @@ impl Node {
         self.peers.iter_mut().find(|peer| peer.node == node)
     }
 
+    /// Whether an alarm is in force on any member, as this node knows.
+    pub(super) fn is_alarmed(&self) -> bool {
+        false
+    }
+
     /// Whether a connection to a member stands.
     pub(super) fn sees(&self, node: NodeId) -> bool {
         let up = |peer: &Peer| matches!(peer.link, Link::Up(_));

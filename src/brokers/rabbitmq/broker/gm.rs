@@ -26,9 +26,9 @@ const BROADCAST_TIMER: Span = Span::from_millis(25);
 /// Bytes of ring traffic beside the payloads: view, origin, numbers.
 const ACTIVITY_BYTES: u32 = 120;
 /// Bytes of an instruction beside its payload.
-const INSTRUCTION_BYTES: u32 = 90;
+const INSTRUCTION_BYTES: u32 = 60;
 /// Bytes of the serialised message around a payload.
-const ENVELOPE_BYTES: u32 = 200;
+const ENVELOPE_BYTES: u32 = 160;
 
 /// What a leader tells its mirrors (rabbit_mirror_queue_master.erl, rabbit_mirror_queue_slave.erl:
 /// `process_instruction`).
@@ -236,7 +236,11 @@ impl Group {
             self.deferred.push_back(message);
             return;
         }
-        ctx.spend(node.config.costs.group);
+        let costs = &node.config.costs;
+        ctx.spend(match message {
+            Message::Idle | Message::GmActivity(_) => costs.group_activity,
+            _ => costs.group,
+        });
         match message {
             Message::GmBroadcast { instruction } => self.broadcast(node, ctx, instruction),
             Message::Idle => self.flush(node, ctx),

@@ -12,7 +12,7 @@ use super::replica::{Consumer, Replica};
 /// (rabbit_queue_consumers.erl: `?UNSENT_MESSAGE_LIMIT`).
 const UNSENT_MESSAGE_LIMIT: u32 = 200;
 /// Bytes of a delivery between processes beside the payload: message record and envelope.
-const PUSH_BYTES: u32 = 330;
+const PUSH_BYTES: u32 = 290;
 
 impl Replica {
     pub(super) fn handle_as_leader<O: Observer>(
@@ -91,6 +91,7 @@ impl Replica {
         if self.group.is_some() {
             ctx.spend(costs.leader_broadcast);
         }
+        self.take_from_channel(node, ctx, channel);
         let sender = self.sender(node, ctx, channel);
         if let Some(at) = sender.early.iter().position(|(early, _)| *early == seq) {
             // Seen over the ring while this process was a mirror: it is queued already.

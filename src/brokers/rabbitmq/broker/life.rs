@@ -35,7 +35,7 @@ impl Broker {
             Input::Accepted { conn, port: AMQP, .. } => {
                 let lane = self.node.start(ctx);
                 ctx.bind(conn, lane);
-                let channel = Channel::new(conn, self.node.pid(lane));
+                let channel = Channel::new(&self.node, conn, self.node.pid(lane));
                 self.node.spawned.push((lane, Process::Channel(Box::new(channel))));
             }
             // The other side of the distribution introduces itself first.

@@ -16,6 +16,7 @@
 
 pub mod backing_queue;
 pub mod channel;
+pub mod credit;
 pub mod erlang;
 pub mod gm;
 mod leader;
@@ -225,9 +226,7 @@ impl Broker {
     /// What comes from another node is decoded by the process that it is for.
     fn decode<O: Observer>(&self, conn: ConnId, ctx: &mut Context<'_, Message, O>) {
         let takes = self.node.config.costs.distribution;
-        if !takes.is_zero()
-            && self.node.peers.iter().any(|peer| peer.link == Link::Up(conn))
-        {
+        if !takes.is_zero() && self.node.peers.iter().any(|peer| peer.link == Link::Up(conn)) {
             ctx.spend(takes);
         }
     }

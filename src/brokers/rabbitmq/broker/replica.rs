@@ -13,6 +13,7 @@ use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, Qu
 use super::super::words::role;
 use super::Node;
 use super::backing_queue::{BackingQueue, DueConfirm, NeedsSync};
+use super::credit::Grants;
 use super::gm::Instruction;
 use super::sync::{LeaderSync, MirrorSync};
 
@@ -23,6 +24,8 @@ const LEADER_SYNC_INTERVAL: Span = Span::from_millis(200);
 const MIRROR_SYNC_INTERVAL: Span = Span::from_millis(25);
 /// Bytes of a confirm between processes.
 const CONFIRM_BYTES: u32 = 60;
+/// Bytes of a grant of credit.
+const BUMP_BYTES: u32 = 40;
 
 /// What the process is to its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub(super) struct Sender {
     pub(super) waiting: VecDeque<(PublishSeq, MessageRange, Properties)>,
     /// Came over the ring, not yet from the channel; whether its confirm is due already.
     pub(super) early: VecDeque<(PublishSeq, bool)>,
+    /// How far it is from being granted more credit.
+    pub(super) grants: Grants,
     /// When the channel was seen to die.
     pub(super) dead_since: Option<Time>,
 }
@@ -394,10 +399,27 @@ impl Replica {
         let at = known.unwrap_or_else(|| {
             node.monitor(ctx, ctx.lane(), channel);
             let (waiting, early) = (VecDeque::new(), VecDeque::new());
-            self.senders.push(Sender { channel, waiting, early, dead_since: None });
+            let grants = Grants::new(node.config.settings.credit);
+            self.senders.push(Sender { channel, waiting, early, grants, dead_since: None });
             self.senders.len() - 1
         });
         &mut self.senders[at]
+    }
+
+    /// A publish of this channel is taken: it may be granted more
+    /// (rabbit_amqqueue_process.erl: `credit_flow:ack`; rabbit_mirror_queue_slave.erl:
+    /// `maybe_flow_ack`).
+    pub(super) fn take_from_channel<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        channel: Pid,
+    ) {
+        let spec = node.config.settings.credit;
+        if let Some(more) = self.sender(node, ctx, channel).grants.ack(spec) {
+            let from = self.me;
+            node.send(ctx, channel, Message::BumpCredit { from, more }, BUMP_BYTES);
+        }
     }
 
     /// Passes an instruction to the ring, if there is one.

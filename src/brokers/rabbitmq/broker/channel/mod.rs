@@ -5,6 +5,7 @@
 mod calls;
 mod consuming;
 mod publishing;
+mod throttle;
 
 use std::collections::VecDeque;
 
@@ -18,6 +19,7 @@ use super::Node;
 use self::calls::{Call, RETRIES, RETRY_WAIT};
 use self::consuming::{Subscription, Unacked};
 use self::publishing::{Answer, Target, Unconfirmed};
+use self::throttle::Throttle;
 
 /// Bytes of an AMQP method frame without content.
 const METHOD_BYTES: u32 = 30;
@@ -48,12 +50,13 @@ pub struct Channel {
     silent_checks: u32,
     check_now: bool,
     found: Vec<QueueId>,
+    throttle: Throttle,
 }
 
 impl Channel {
     /// The process of a connection that was just accepted.
     #[must_use]
-    pub fn new(conn: ConnId, me: Pid) -> Channel {
+    pub fn new(node: &Node, conn: ConnId, me: Pid) -> Channel {
         Channel {
             conn,
             me,
@@ -73,6 +76,7 @@ impl Channel {
             silent_checks: 0,
             check_now: false,
             found: Vec::new(),
+            throttle: Throttle::new(node),
         }
     }
 
@@ -90,6 +94,7 @@ impl Channel {
         input: Input<Message>,
     ) {
         match input {
+            Input::Message { conn, body } if conn == self.conn => self.read(node, ctx, body),
             Input::Message { body, .. } | Input::Local { body } => self.receive(node, ctx, body),
             Input::Closed { how, .. } => {
                 debug_assert_ne!(how, Closing::TimedOut, "heartbeats come first");
@@ -97,6 +102,9 @@ impl Channel {
             }
             Input::Writable { .. } => self.report_sent(node, ctx),
             other => debug_assert!(false, "a channel has no use for {other:?}"),
+        }
+        if self.throttle.held {
+            self.control_throttle(node, ctx);
         }
     }
 
@@ -126,6 +134,8 @@ impl Channel {
                 self.on_confirm(node, ctx, from, first, count);
             }
             Message::Idle => self.flush_confirms(ctx),
+            Message::BumpCredit { from, more } => self.bump_credit(from, more),
+            Message::ConserveResources { alarm } => self.conserve_resources(alarm),
             Message::BasicConsume { queue, prefetch, no_ack } => {
                 self.subscriptions.retain(|subscription| subscription.queue != queue);
                 self.subscriptions.push(Subscription {
@@ -188,6 +198,7 @@ impl Channel {
     ) {
         if let Some(at) = self.targets.iter().position(|target| target.pid == pid) {
             self.targets[at].alive = false;
+            self.forget_credit(at);
             // A normal end means that the queue was deleted, which settles its publishes
             // (rabbit_channel.erl: `handle_publishing_queue_down`).
             let answer =
@@ -229,7 +240,7 @@ impl Channel {
         self.sent = ctx.bytes_sent(self.conn);
         self.check_now = !self.check_now;
         if self.check_now {
-            if received == self.received {
+            if received == self.received && !self.hears_nothing() {
                 self.silent_checks += 1;
             } else {
                 self.silent_checks = 0;
@@ -256,7 +267,8 @@ impl Channel {
         };
         let confirmed = self.confirmed.is_empty();
         let unconfirmed = self.unconfirmed.iter().any(|one| !one.settled && pending(one));
-        !unconfirmed && confirmed && self.call.is_none_or(|call| leaderless(call.queue))
+        let read = self.throttle.is_settled();
+        !unconfirmed && confirmed && read && self.call.is_none_or(|call| leaderless(call.queue))
     }
 }
 
@@ -267,6 +279,8 @@ fn blocked_by_call(message: &Message) -> bool {
         message,
         Message::Subscribed { .. }
             | Message::RetryCall
+            | Message::BumpCredit { .. }
+            | Message::ConserveResources { .. }
             | Message::Down { .. }
             | Message::Tick
             | Message::Heartbeat

@@ -9,10 +9,11 @@ use super::super::super::message::{
 use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause};
 use super::super::Node;
+use super::super::credit::Credit;
 use super::{CONTENT_BYTES, Channel, METHOD_BYTES};
 
 /// Bytes of a message between processes beside the payload: basic message, properties, delivery.
-const DELIVER_BYTES: u32 = 330;
+const DELIVER_BYTES: u32 = 290;
 
 /// How far one replica has come with one publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,7 @@ pub(super) struct Target {
     pub(super) pid: Pid,
     pub(super) queue: QueueId,
     pub(super) alive: bool,
+    pub(super) credit: Credit,
 }
 
 impl Channel {
@@ -50,6 +52,7 @@ impl Channel {
         properties: Properties,
     ) {
         ctx.spend(node.config.costs.channel_publish);
+        self.take_from_reader(node);
         let seq = self.next_seq;
         self.next_seq += 1;
         let mut found = std::mem::take(&mut self.found);
@@ -68,6 +71,7 @@ impl Channel {
             for pid in replicas {
                 let target = self.target(node, ctx, pid, queue);
                 answers.push((target, Answer::Pending));
+                self.spend_credit(node, target);
                 let channel = self.me;
                 let deliver = Message::Deliver { queue, channel, seq, message, properties };
                 node.send(ctx, pid, deliver, DELIVER_BYTES + message.bytes * message.count);
@@ -125,7 +129,8 @@ impl Channel {
     ) -> u16 {
         let known = self.targets.iter().position(|target| target.pid == pid);
         let at = known.unwrap_or_else(|| {
-            self.targets.push(Target { pid, queue, alive: false });
+            let credit = self.initial_credit();
+            self.targets.push(Target { pid, queue, alive: false, credit });
             self.targets.len() - 1
         });
         if !self.targets[at].alive {
