@@ -9,22 +9,27 @@
 //! | `mnesia.rs`, `transaction.rs` | the tables, and what is decided on them |
 //! | `erlang.rs` | processes, monitors, the distribution with its ticks |
 //! | `partial.rs` | rabbit_node_monitor: partial partitions |
-//! | `life.rs` | rabbit, rabbit_node_monitor: boot, stop, members that come and go |
+//! | `life.rs` | a node's main lane; the processes that it starts |
+//! | `boot.rs`, `stop.rs` | rabbit, rabbit_mnesia: start and orderly stop |
+//! | `members.rs` | rabbit_node_monitor: members that come and go |
 //!
 //! Processes are lanes of the world. [`Broker`] hands each input to its process, together with the
 //! [`Node`], which is all that the processes of a node share.
 
 pub mod backing_queue;
+mod boot;
 pub mod channel;
 pub mod credit;
 pub mod erlang;
 pub mod gm;
 mod leader;
 mod life;
+mod members;
 mod mirror;
 pub mod mnesia;
 mod partial;
 pub mod replica;
+mod stop;
 pub mod sync;
 mod transaction;
 
