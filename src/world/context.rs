@@ -273,6 +273,34 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         self.world.net.living(self.node, conn).map_or(0, |index| self.world.room(index))
     }
 
+    /// The process keeps a buffer of its own before the kernel's: so much more fits into the
+    /// connection.
+    pub fn buffer(&mut self, conn: ConnId, bytes: u64) {
+        if let Some(index) = self.world.net.living(self.node, conn) {
+            self.world.net.sides[index].own_buffer = bytes;
+        }
+    }
+
+    /// Bytes that were sent on a connection and not yet read; 0 for a dead one.
+    #[must_use]
+    pub fn buffered(&self, conn: ConnId) -> u64 {
+        self.world.net.living(self.node, conn).map_or(0, |index| self.world.buffered(index))
+    }
+
+    /// This lane handles nothing after this input, until another one resumes it.
+    pub fn suspend(&mut self) {
+        self.world.nodes[self.node as usize].lanes.slot(self.slot).suspended = true;
+    }
+
+    /// Lets a lane of this node go on that was suspended.
+    pub fn resume(&mut self, lane: Lane) {
+        let lanes = &mut self.world.nodes[self.node as usize].lanes;
+        if let Some(slot) = lanes.find(lane) {
+            lanes.slot(slot).suspended = false;
+            self.world.wake_later(self.node, slot);
+        }
+    }
+
     /// Bytes that this process has read from a connection; 0 for a dead one.
     #[must_use]
     pub fn bytes_received(&self, conn: ConnId) -> u64 {

@@ -19,6 +19,8 @@ pub struct Hardware {
     pub disk: DiskSpec,
     /// The processors.
     pub cpu: CpuSpec,
+    /// Memory, in bytes.
+    pub memory: u64,
     /// From the start of a broker's process until it begins to serve, beside what recovery takes.
     pub boot_time: Distribution,
 }
@@ -69,6 +71,8 @@ fn lab_vm() -> Hardware {
             write_back_age: Span::from_secs(30),
         },
         cpu: CpuSpec { cores: 2, percent: 100 },
+        // Not stated of the machine where this was measured; nothing came near its limit there.
+        memory: 4 << 30,
         boot_time: Distribution::Uniform { low: 2_800_000_000, high: 6_900_000_000 },
     }
 }

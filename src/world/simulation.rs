@@ -391,7 +391,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             return;
         }
         state.waking = false;
-        if state.blocked {
+        if state.blocked || state.suspended {
             return;
         }
         if state.busy_until > now {
@@ -440,7 +440,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let Some(slot) = n.lanes.find(lane) else { return };
         let state = n.lanes.slot(slot);
         state.blocked = false;
-        if state.busy_until <= now {
+        if state.busy_until <= now && !state.suspended {
             return self.handle(node, slot, Input::Local { body: done });
         }
         state.mailbox.push_front(Input::Local { body: done });

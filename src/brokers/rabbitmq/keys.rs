@@ -70,6 +70,34 @@ pub const BROKER: SectionSpec = SectionSpec::single(
             "Whether channels need credit to send publishes to queues and their mirrors.",
         )
         .source("rabbit_channel.erl v3.10, init; rabbitmq-server#114"),
+        KeySpec::new(
+            "vm_memory_high_watermark",
+            Kind::Chance,
+            Preset::Is("40%"),
+            "A node that uses more than this of its memory raises an alarm.",
+        )
+        .source("rabbitmq.com/docs/memory; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "vm_memory_high_watermark_paging_ratio",
+            Kind::Chance,
+            Preset::Is("50%"),
+            "At this part of the watermark queues begin to put messages onto the disk; before 3.12.",
+        )
+        .source("rabbit_memory_monitor.erl v3.10; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "disk_free_limit",
+            Kind::ANY_SIZE,
+            Preset::Is("50MB"),
+            "A node with less free disk space raises an alarm.",
+        )
+        .source("rabbitmq.com/docs/disk-alarms; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "distribution_buffer_size",
+            Kind::Size { min: 1024, max: 1 << 40 },
+            Preset::Is("128000KiB"),
+            "Bytes to one other node that may wait in a node; then who sends more is suspended.",
+        )
+        .source("rabbitmq.com/docs/configure, RABBITMQ_DISTRIBUTION_BUFFER_SIZE"),
     ]],
     "The broker's configuration, spelt as in rabbitmq.conf.",
 );

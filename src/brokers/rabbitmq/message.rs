@@ -3,6 +3,7 @@
 use crate::observe::{MessageRange, NodeId};
 use crate::world::{ConnId, Lane};
 
+use super::broker::alarm::Resource;
 use super::broker::gm::{Activity, CatchUp, Instruction};
 use super::broker::mnesia::{TableOp, Tables};
 use super::broker::sync::SyncBatch;
@@ -235,6 +236,8 @@ pub enum Message {
     PartialPartitionDisconnect { from: NodeId },
     /// A node has joined: `from` now runs RabbitMQ on these tables.
     NodeRunning { from: NodeId },
+    /// An alarm is set or cleared on `from`.
+    Alarm { from: NodeId, resource: Resource, set: bool },
 
     // ---- a process's own timers and completions
     /// The mailbox is empty: flush what waits.
@@ -253,6 +256,12 @@ pub enum Message {
     Quiesce { queue: QueueId },
     /// Boot continues.
     BootStep,
+    /// How much memory is used?
+    MemoryCheck,
+    /// How much is free on the disk?
+    DiskCheck,
+    /// A queue's process puts what is beyond so many bytes onto the disk.
+    ReduceMemory { keep: u64 },
     /// Look for members that are down, once a second.
     PingDownNodes,
     /// A channel's call may be tried again.

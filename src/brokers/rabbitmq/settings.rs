@@ -1,10 +1,19 @@
 //! What `[broker]` and `[rules]` come to.
 
 use crate::engine::{Distribution, Span};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Values};
 
+use super::broker::alarm::Share;
 use super::broker::credit::CreditSpec;
 use super::rules::Rules;
+
+/// An idle node: code, Mnesia, plugins, connections. An estimate; rabbitmq.com/docs/memory-use has
+/// breakdowns of nodes of this order.
+const BASE_MEMORY: u64 = 100_000_000;
+
+fn share(values: &Values, key: &str) -> Share {
+    Share((values.chance(key).as_billionths() / 1_000) as u32)
+}
 
 /// The broker's configuration, the same on every member.
 #[derive(Clone, Debug)]
@@ -25,12 +34,24 @@ pub struct Settings {
     pub credit: CreditSpec,
     /// `mirroring_flow_control`.
     pub mirroring_flow_control: bool,
+    /// `vm_memory_high_watermark`, of the memory.
+    pub vm_memory_high_watermark: Share,
+    /// `vm_memory_high_watermark_paging_ratio`, of the watermark.
+    pub paging_ratio: Share,
+    /// `disk_free_limit`.
+    pub disk_free_limit: u64,
+    /// `RABBITMQ_DISTRIBUTION_BUFFER_SIZE`.
+    pub distribution_buffer_size: u64,
+    /// Memory of each member, in bytes.
+    pub memory: Vec<u64>,
+    /// What a node without messages takes of it.
+    pub base_memory: u64,
 }
 
 impl Settings {
     /// Reads them from a scenario that was checked with this family's sections.
     #[must_use]
-    pub fn read(scenario: &Scenario, boot_time: Distribution) -> Settings {
+    pub fn read(scenario: &Scenario, boot_time: Distribution, memory: Vec<u64>) -> Settings {
         let broker = scenario.one("broker");
         Settings {
             rules: Rules::read(scenario.one("rules")),
@@ -45,6 +66,12 @@ impl Settings {
                 CreditSpec { initial: number("initial"), more_after: number("more-after") }
             },
             mirroring_flow_control: broker.flag("mirroring_flow_control"),
+            vm_memory_high_watermark: share(broker, "vm_memory_high_watermark"),
+            paging_ratio: share(broker, "vm_memory_high_watermark_paging_ratio"),
+            disk_free_limit: broker.size("disk_free_limit"),
+            distribution_buffer_size: broker.size("distribution_buffer_size"),
+            memory,
+            base_memory: BASE_MEMORY,
         }
     }
 }

@@ -208,6 +208,12 @@ words! {
         WAITING_FOR_TABLES = 14,
         /// A node cuts itself off from one that sees a node which it has lost.
         PARTIAL_PARTITION = 15,
+        /// A node runs out of memory or disk.
+        ALARM_SET = 16,
+        /// It has enough again.
+        ALARM_CLEARED = 17,
+        /// A process is suspended: the buffer to another node is full.
+        BUSY_DIST_PORT = 18,
     }
 }
 
@@ -247,6 +253,15 @@ pub const EVENTS: &[EventWord] = &[
         name: "partial-partition",
         meaning: "Partial partition detected: SUBJECT still sees a node that NODE has lost; \
                   disconnecting from it",
+    },
+    EventWord {
+        name: "alarm-set",
+        meaning: "resource limit alarm set: publishers are blocked on all nodes",
+    },
+    EventWord { name: "alarm-cleared", meaning: "resource limit alarm cleared" },
+    EventWord {
+        name: "busy-dist-port",
+        meaning: "the buffer to SUBJECT is full: processes that send there are suspended",
     },
 ];
 

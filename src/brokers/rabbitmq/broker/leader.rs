@@ -171,6 +171,7 @@ impl Replica {
             let Some(taker) = self.next_ready_consumer() else { return };
             let Some(fetched) = self.bq.fetch() else { return };
             let (id, message) = (fetched.id, fetched.message);
+            self.page_in(node, ctx, id);
             if self.consumers[taker].no_ack {
                 if let Some(confirm) = self.bq.settle(ctx, id) {
                     self.due.extend(confirm);

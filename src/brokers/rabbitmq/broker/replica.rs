@@ -12,6 +12,7 @@ use crate::world::{Context, TimerId};
 use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId, QueueSeq};
 use super::super::words::role;
 use super::Node;
+use super::alarm::Paged;
 use super::backing_queue::{BackingQueue, DueConfirm, NeedsSync};
 use super::credit::Grants;
 use super::gm::Instruction;
@@ -73,6 +74,8 @@ pub struct Replica {
     pub(super) group: Option<Pid>,
     pub(super) role: Role,
     pub(super) bq: BackingQueue,
+    /// What of it is on the disk only.
+    pub(super) paged: Paged,
     pub(super) consumers: Vec<Consumer>,
     pub(super) next_consumer: usize,
     pub(super) senders: Vec<Sender>,
@@ -108,6 +111,7 @@ impl Replica {
             group,
             role,
             bq,
+            paged: Paged::default(),
             consumers: Vec::new(),
             next_consumer: 0,
             senders: Vec::new(),
@@ -188,6 +192,7 @@ impl Replica {
             Message::SyncDeny { mirror, round } => self.sync_denied(node, ctx, mirror, round),
             Message::GmDeath { .. } => self.on_ring_death(node, ctx),
             Message::Promote => self.promote(node, ctx),
+            Message::ReduceMemory { keep } => self.reduce_memory(node, ctx, keep),
             Message::Terminate => self.end_in_order(node, ctx),
             other => match self.role {
                 Role::Leader => self.handle_as_leader(node, ctx, other),
