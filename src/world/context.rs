@@ -292,6 +292,12 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         self.world.nodes[self.node as usize].lanes.slot(self.slot).suspended = true;
     }
 
+    /// Whether this lane was suspended while it handled this input.
+    #[must_use]
+    pub fn is_suspended(&mut self) -> bool {
+        self.world.nodes[self.node as usize].lanes.slot(self.slot).suspended
+    }
+
     /// Lets a lane of this node go on that was suspended.
     pub fn resume(&mut self, lane: Lane) {
         let lanes = &mut self.world.nodes[self.node as usize].lanes;

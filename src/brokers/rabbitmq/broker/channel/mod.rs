@@ -103,7 +103,9 @@ impl Channel {
             Input::Writable { .. } => self.report_sent(node, ctx),
             other => debug_assert!(false, "a channel has no use for {other:?}"),
         }
-        if self.throttle.held {
+        if ctx.is_suspended() {
+            self.suspended(ctx);
+        } else if self.throttle.held {
             self.control_throttle(node, ctx);
         }
     }

@@ -126,6 +126,14 @@ impl Channel {
         }
     }
 
+    /// The process is suspended. What its client sends meanwhile stays in the socket (the reader,
+    /// which is not suspended, would take some more: the credit that it has left).
+    #[cold]
+    pub(super) fn suspended<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.hold(ctx);
+        ctx.when_idle(Message::Idle);
+    }
+
     /// Reads again what the socket has, if there is no reason left not to.
     pub(super) fn control_throttle<O: Observer>(
         &mut self,
