@@ -11,6 +11,7 @@ mod e2_transient;
 mod e3_home_node;
 mod e4_remote;
 mod e5_mirrored;
+mod e6_unsynchronised;
 mod e9_throughput;
 mod lab;
 mod steady;

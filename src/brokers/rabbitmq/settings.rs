@@ -46,7 +46,18 @@ pub struct Settings {
     pub memory: Vec<u64>,
     /// What a node without messages takes of it.
     pub base_memory: u64,
+    /// `consumer_timeout`; none before it was introduced.
+    pub consumer_timeout: Option<Span>,
+    /// `max_message_size`; none before it was introduced.
+    pub max_message_size: Option<u32>,
+    /// `mirroring_sync_max_throughput` in bytes a second; 0 is unlimited.
+    pub sync_max_throughput: u64,
+    /// `slave_wait_timeout`.
+    pub slave_wait_timeout: Span,
 }
+
+/// What `slave_wait_timeout` was before it was a key (rabbit_mirror_queue_misc.erl v3.6.1).
+const SLAVE_WAIT_TIMEOUT: Span = Span::from_secs(15);
 
 impl Settings {
     /// Reads them from a scenario that was checked with this family's sections.
@@ -72,6 +83,12 @@ impl Settings {
             distribution_buffer_size: broker.size("distribution_buffer_size"),
             memory,
             base_memory: BASE_MEMORY,
+            consumer_timeout: broker.get_duration("consumer_timeout"),
+            max_message_size: broker.get_size("max_message_size").map(|most| most as u32),
+            sync_max_throughput: broker.get_bandwidth("mirroring_sync_max_throughput").unwrap_or(0),
+            slave_wait_timeout: broker
+                .get_duration("slave_wait_timeout")
+                .unwrap_or(SLAVE_WAIT_TIMEOUT),
         }
     }
 }

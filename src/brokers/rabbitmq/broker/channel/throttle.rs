@@ -89,7 +89,7 @@ impl Channel {
         ctx: &mut Context<'_, Message, O>,
         message: Message,
     ) {
-        if !matches!(message, Message::BasicPublish { .. }) {
+        if !matches!(message, Message::BasicPublish { .. }) || self.closed {
             return self.receive(node, ctx, message);
         }
         if self.throttle.alarm {
@@ -107,6 +107,9 @@ impl Channel {
             self.throttle.reader.send();
         }
         self.receive(node, ctx, message);
+        if self.closed {
+            return;
+        }
         if flow && self.throttle.reader.is_blocked() {
             self.stop_reading(ctx);
         } else if flow && ctx.waiting() as u32 >= self.throttle.spec.initial {
@@ -132,6 +135,23 @@ impl Channel {
     pub(super) fn suspended<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         self.hold(ctx);
         ctx.when_idle(Message::Idle);
+    }
+
+    /// The connection's next channel begins with a credit of its own; what was read and not handled
+    /// is for it.
+    pub(super) fn hand_over_reader<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        next: &mut Channel,
+    ) {
+        next.throttle.told = self.throttle.told;
+        self.throttle.stopped = false;
+        for message in std::mem::take(&mut self.throttle.unread) {
+            ctx.tell(next.me.lane, message);
+        }
+        if std::mem::replace(&mut self.throttle.held, false) {
+            ctx.hold(self.conn, false);
+        }
     }
 
     /// Reads again what the socket has, if there is no reason left not to.
