@@ -28,10 +28,6 @@ const FAST_RATE: u64 = 250_000;
 const MESSAGE_OVERHEAD: u64 = 720;
 /// From 3.12 a queue keeps no more messages in memory (rabbit_variable_queue.erl v3.12.14).
 const MOST_IN_MEMORY: u64 = 2_048;
-/// Messages come back from the disk by segments of the index (rabbit_queue_index.erl:
-/// `?SEGMENT_ENTRY_COUNT`).
-const SEGMENT_ENTRIES: QueueSeq = 16_384;
-
 /// What runs out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
@@ -257,7 +253,7 @@ impl Replica {
         }
     }
 
-    /// The next message may be on the disk only: its segment is read into memory.
+    /// The next message may be on the disk only: it is read.
     pub(super) fn page_in<O: Observer>(
         &mut self,
         node: &Node,
@@ -267,10 +263,9 @@ impl Replica {
         if id < self.paged.from || id >= self.paged.to {
             return;
         }
-        let to = self.paged.to.min(id + SEGMENT_ENTRIES);
-        ctx.spend(node.config.costs.page_message * (to - id));
-        self.paged.from = to;
-        if to == self.paged.to {
+        ctx.spend(node.config.costs.page_message);
+        self.paged.from = id + 1;
+        if self.paged.from == self.paged.to {
             ctx.truncate(node.paging_file(self.queue), 0);
         }
     }

@@ -239,6 +239,9 @@ impl Replica {
     /// its own disk (rabbit_mirror_queue_sync.erl: `master_go`, `slave_sync_loop`). The deaths of
     /// ring members reach a leader by way of its coordinator, another process.
     fn stands_still(&self, node: &Node, message: &Message) -> bool {
+        if self.role == Role::Mirror && self.is_about_to_lead(node, message) {
+            return true;
+        }
         if self.leader_sync.is_none() && self.mirror_sync.is_none() {
             return false;
         }
@@ -273,6 +276,24 @@ impl Replica {
             Message::Down { pid, .. } => *pid != sync.leader,
             _ => true,
         })
+    }
+
+    /// The tables name this mirror as the leader already: it is in the call by which it came to that
+    /// (rabbit_mirror_queue_slave.erl: `promote_me` in `handle_call({gm_deaths, ...})`), and what
+    /// clients ask of the leader waits in its mailbox.
+    fn is_about_to_lead(&self, node: &Node, message: &Message) -> bool {
+        let for_leader = matches!(
+            message,
+            Message::Subscribe { .. }
+                | Message::Unsubscribe { .. }
+                | Message::Settle { .. }
+                | Message::GiveBack { .. }
+                | Message::Reject { .. }
+                | Message::Get { .. }
+                | Message::NotifySent { .. }
+        );
+        for_leader
+            && node.mnesia.tables.queue(self.queue).is_some_and(|record| record.leader == self.me)
     }
 
     fn sync_interval(&self) -> Span {
