@@ -154,7 +154,24 @@ rules! {
          rejected it since.",
         "rabbit_dead_letter.erl v3.10, detect_cycles";
 
+    ExpireAtHeadOnly = "expire-at-head-only", always,
+        "A message that is over behind one that is not stays where it is, and counts.",
+        "rabbit_amqqueue_process.erl v3.10, drop_expired_msgs; rabbitmq.com/docs/ttl";
+
     // ---- consumers
+    ForgetAutoAcked = "forget-auto-acked", always,
+        "What is sent to a consumer with automatic acknowledgement is gone from the queue; without \
+         this rule it comes back when the consumer's channel dies.",
+        "rabbit_amqqueue_process.erl v3.10, fetch(false, ..); rabbitmq.com/docs/confirms";
+    ExclusiveConsumer = "exclusive-consumer-alone", always,
+        "Beside an exclusive consumer there is no other.",
+        "rabbit_amqqueue_process.erl v3.10, check_exclusive_access";
+    SingleActiveConsumer = "single-active-consumer", since "3.8",
+        "With `x-single-active-consumer` one consumer is served, and the next when it is gone.",
+        "rabbit_amqqueue_process.erl v3.8.0, basic_consume";
+    RequeueInPlace = "requeue-in-place", always,
+        "What is given back takes its old place in the queue; without this rule it is the last.",
+        "rabbit_variable_queue.erl v3.10, requeue; rabbitmq.com/docs/semantics";
     RequeueWhenChannelDies = "requeue-when-channel-dies", always,
         "What a channel has not acknowledged goes back to its place in the queue when it ends.",
         "rabbit_amqqueue_process.erl v3.10, handle_ch_down";

@@ -368,6 +368,23 @@ impl BackingQueue {
         !self.extras.is_empty()
     }
 
+    /// The ready messages whose time to live is over, wherever they are.
+    #[must_use]
+    pub fn expired(&self, now: Time) -> Vec<QueueSeq> {
+        let over = |(_, extra): &&(QueueSeq, Extra)| extra.expires.is_some_and(|at| at <= now);
+        let ready = |id: &QueueSeq| {
+            let index = self.index(*id);
+            index.is_some_and(|index| self.entries[index].state == State::Ready)
+        };
+        self.extras.iter().filter(over).map(|(id, _)| *id).filter(ready).collect()
+    }
+
+    /// When the next message is over after that.
+    #[must_use]
+    pub fn next_expiry(&self, now: Time) -> Option<Time> {
+        self.extras.iter().filter_map(|(_, extra)| extra.expires).filter(|at| *at > now).min()
+    }
+
     fn extra(&self, id: QueueSeq) -> Extra {
         if self.extras.is_empty() {
             return Extra::default();

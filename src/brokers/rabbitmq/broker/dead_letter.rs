@@ -48,8 +48,8 @@ impl Replica {
                 continue;
             }
             let Some(record) = node.mnesia.tables.queue(target) else {
-                let durable = config.queue(target).durable;
-                let because = if durable { because::HOME_NODE_DOWN } else { because::QUEUE_GONE };
+                let recorded = node.mnesia.tables.durable[target.0 as usize].is_some();
+                let because = if recorded { because::HOME_NODE_DOWN } else { because::QUEUE_GONE };
                 let removal = Removal { cause: cause::DEAD_LETTER_UNROUTABLE, because };
                 ctx.observer().dropped(now, here, Some(origin), message, removal);
                 continue;

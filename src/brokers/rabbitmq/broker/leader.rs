@@ -10,7 +10,7 @@ use super::super::message::{
 use super::super::rules::Rule;
 use super::super::words::{AUTO_ACKED, cause, event};
 use super::Node;
-use super::backing_queue::{Extra, Fetched};
+use super::backing_queue::{Extra, Fetched, GivenUp};
 use super::gm::Instruction;
 use super::replica::Replica;
 
@@ -179,6 +179,7 @@ impl Replica {
 
     fn single_active(&self, node: &Node) -> bool {
         node.config.queue(self.queue).arguments.single_active_consumer
+            && node.config.settings.rules.has(Rule::SingleActiveConsumer)
     }
 
     fn next_consumer(&mut self, node: &Node) -> Option<usize> {
@@ -258,6 +259,7 @@ impl Replica {
     ) {
         ctx.spend(node.config.costs.queue_deliver);
         let (queue, from) = (self.queue, self.me);
+        let no_ack = no_ack && node.config.settings.rules.has(Rule::ForgetAutoAcked);
         if self.bq.ready() == 0 {
             node.send(ctx, channel, Message::Got { queue, from, got: None }, 60);
             return;
@@ -359,13 +361,40 @@ impl Replica {
         ctx: &mut Context<'_, Message, O>,
         ids: &[QueueSeq],
     ) {
-        for &id in ids {
-            self.bq.requeue(id);
-        }
-        for (first, count) in runs(ids) {
-            self.broadcast(ctx, Instruction::Requeue { first, count });
+        if node.config.settings.rules.has(Rule::RequeueInPlace) {
+            for &id in ids {
+                self.bq.requeue(id);
+            }
+            for (first, count) in runs(ids) {
+                self.broadcast(ctx, Instruction::Requeue { first, count });
+            }
+        } else {
+            self.requeue_last(node, ctx, ids);
         }
         self.after_enqueue(node, ctx);
+    }
+
+    /// Without the rule by which what is given back takes its old place.
+    fn requeue_last<O: Observer>(
+        &mut self,
+        node: &Node,
+        ctx: &mut Context<'_, Message, O>,
+        ids: &[QueueSeq],
+    ) {
+        let removal = Removal { cause: cause::NOT_REQUEUED, because: BecauseId::NONE };
+        for &id in ids {
+            let Some(given_up) = self.bq.give_up(ctx, id, removal) else { continue };
+            self.due.extend(given_up.due);
+            self.broadcast(ctx, Instruction::Drop { first: id, count: 1, removal });
+            let GivenUp { message, persistent, letter, .. } = given_up;
+            let properties = Properties { persistent, letter, ..Properties::default() };
+            let extra = self.extra(node, ctx.now(), properties);
+            let (id, _) = self.bq.publish(ctx, message, properties, true, None, extra);
+            self.letters_sent += 1;
+            let (channel, seq, delivered) = (self.me, self.letters_sent, false);
+            let publish = Instruction::Publish { channel, seq, id, message, properties, delivered };
+            self.broadcast(ctx, publish);
+        }
     }
 
     fn subscribe<O: Observer>(
@@ -373,9 +402,11 @@ impl Replica {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         channel: Pid,
-        terms: Terms,
+        mut terms: Terms,
     ) {
-        let (queue, from) = (self.queue, self.me);
+        let (queue, from, rules) = (self.queue, self.me, node.config.settings.rules);
+        terms.no_ack &= rules.has(Rule::ForgetAutoAcked);
+        terms.exclusive &= rules.has(Rule::ExclusiveConsumer);
         let before = self.consumers.holder;
         if self.consumers.add(channel, terms, self.single_active(node)).is_err() {
             node.send(ctx, channel, Message::InUse { queue, from }, 80);

@@ -127,6 +127,14 @@ impl Replica {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
     ) {
+        if !node.config.settings.rules.has(Rule::ExpireAtHeadOnly) {
+            for id in self.bq.expired(ctx.now()) {
+                self.dispose(node, ctx, id, Reason::Expired);
+            }
+            if let Some(next) = self.bq.next_expiry(ctx.now()) {
+                self.look_again(ctx, next);
+            }
+        }
         while let Some(head) = self.bq.head() {
             let Some(expires) = head.expires else { return };
             if expires > ctx.now() {
