@@ -57,7 +57,9 @@ impl Channel {
         ctx.send(self.conn, Message::ChannelClose { error }, METHOD_BYTES + 90);
         let lane = node.start(ctx);
         ctx.bind(self.conn, lane);
-        let mut next = Channel::new(self.conn, node.pid(lane));
+        let mut next = Channel::new(node, self.conn, node.pid(lane));
+        node.alarms.register(lane);
+        self.hand_over_reader(ctx, &mut next);
         next.closed = true;
         next.heartbeat = self.heartbeat;
         next.received = self.received;
