@@ -100,7 +100,7 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         nemesis: None,
         letters: Arc::new(letters),
         expirations: planner.expirations.clone(),
-        settings: Settings::read(scenario, cluster.boot_time.clone()),
+        settings: Settings::read(scenario, cluster.boot_time.clone(), cluster.memory.clone()),
         costs: Costs::read(scenario.one("costs")),
         duration: run.duration,
         drain: run.drain,
