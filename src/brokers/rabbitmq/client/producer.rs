@@ -190,6 +190,10 @@ impl Producer {
                 self.publish(ctx, conn, message);
                 continue;
             }
+            // The timer may have fired while the window was full.
+            if let Some(&(due, _)) = self.nacked.front() {
+                self.wake_at(ctx, due);
+            }
             if self.load_ended {
                 return;
             }
