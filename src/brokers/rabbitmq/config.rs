@@ -10,20 +10,8 @@ use super::broker::mnesia::Tables;
 pub use super::costs::Costs;
 use super::letters::Letters;
 use super::message::{ExchangeId, QueueId, RoutingKey};
+use super::mirroring::Mirroring;
 use super::settings::Settings;
-
-/// `ha-mode`, if a policy applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mirroring {
-    /// `ha-sync-mode = automatic`.
-    pub automatic_sync: bool,
-    /// `ha-sync-batch-size`.
-    pub sync_batch_size: u32,
-    /// `ha-promote-on-shutdown = always`.
-    pub promote_on_shutdown_always: bool,
-    /// `ha-promote-on-failure = always`.
-    pub promote_on_failure_always: bool,
-}
 
 /// A queue.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -69,6 +69,30 @@ pub const BROKER: SectionSpec = SectionSpec::single(
         )
         .since("3.8")
         .source("rabbit_channel.erl v3.10, check_msg_size; PROJECT_ENV v3.8"),
+        KeySpec::new(
+            "mirroring_sync_batch_size",
+            Kind::Integer { min: 1, max: 1_000_000 },
+            Preset::Is("4096"),
+            "Messages in one batch of a synchronisation, where the policy does not say.",
+        )
+        .source("deps/rabbit/Makefile v3.10, PROJECT_ENV")
+        .since("3.6"),
+        KeySpec::new(
+            "mirroring_sync_max_throughput",
+            Kind::Bandwidth,
+            Preset::Is("unlimited"),
+            "Most bytes a second that a synchronisation reads from the leader's queue.",
+        )
+        .source("rabbit_mirror_queue_sync.erl v3.10, maybe_throttle_sync_throughput")
+        .since("3.10"),
+        KeySpec::new(
+            "slave_wait_timeout",
+            Kind::POSITIVE_DURATION,
+            Preset::Is("15s"),
+            "How long a leader that stops all its mirrors waits for each of them.",
+        )
+        .source("rabbit_mirror_queue_misc.erl v3.10, stop_all_slaves")
+        .since("3.6.2"),
     ]],
     "The broker's configuration, spelt as in rabbitmq.conf.",
 );
@@ -93,9 +117,18 @@ pub const POLICY: SectionSpec = SectionSpec::repeated(
         .source("rabbitmq.com/docs/parameters#policy-priorities"),
         KeySpec::new(
             "ha-mode",
-            Kind::Choice(&["all"]),
+            Kind::Choice(&["all", "exactly", "nodes"]),
             Preset::Required,
-            "`all`: a mirror on every other node.",
+            "`all`: a replica on every node; `exactly`: so many replicas as ha-params says, on \
+             nodes chosen at random, and another one when one is lost; `nodes`: on the nodes in \
+             ha-params.",
+        )
+        .source("rabbitmq.com/docs/ha#mirroring-arguments; rabbit_mirror_queue_mode_*.erl"),
+        KeySpec::new(
+            "ha-params",
+            Kind::Either(&[Kind::Integer { min: 1, max: 10_000 }, Kind::Names]),
+            Preset::Absent,
+            "The number of replicas, leader included, for `exactly`; the list of nodes for `nodes`.",
         )
         .source("rabbitmq.com/docs/ha#mirroring-arguments"),
         KeySpec::new(
@@ -109,10 +142,12 @@ pub const POLICY: SectionSpec = SectionSpec::repeated(
         KeySpec::new(
             "ha-sync-batch-size",
             Kind::Integer { min: 1, max: 1_000_000 },
-            Preset::Is("4096"),
-            "Messages in one batch of a synchronisation.",
+            Preset::Absent,
+            "Messages in one batch of a synchronisation; mirroring_sync_batch_size if not written, \
+             or if 1.",
         )
-        .source("rabbitmq.com/docs/ha#batch-sync; mirroring_sync_batch_size"),
+        .source("rabbitmq.com/docs/ha#batch-sync; rabbit_mirror_queue_misc.erl, sync_batch_size")
+        .since("3.6"),
         KeySpec::new(
             "ha-promote-on-shutdown",
             Kind::Choice(&["when-synced", "always"]),
@@ -126,7 +161,8 @@ pub const POLICY: SectionSpec = SectionSpec::repeated(
             Preset::Is("always"),
             "Whether an unsynchronised mirror may take over when the leader fails.",
         )
-        .source("rabbitmq.com/docs/ha#promoting-unsynchronised-mirrors"),
+        .source("rabbitmq.com/docs/ha#promoting-unsynchronised-mirrors")
+        .since("3.7.5"),
     ]],
     "A policy: how the queues that it matches are mirrored.",
 );

@@ -239,24 +239,30 @@ pub enum Message {
     GmView,
     /// A new mirror's ring member has taken over its left neighbour's state.
     GmJoined,
-    /// A mirror asks the leader for its depth, after joining.
-    RequestDepth { mirror: Pid },
+    /// A new mirror counts among the replicas.
+    MirrorAdded,
     /// Synchronise the mirrors that need it.
     SyncMirrors,
-    /// The leader offers a synchronisation.
-    SyncStart { leader: Pid, depth: u64 },
-    /// A mirror is ready for the first or the next batch.
-    SyncNext { mirror: Pid, round: u64 },
+    /// A mirror has emptied itself and waits for the first batch.
+    SyncReady { mirror: Pid, round: u64 },
     /// A mirror has everything: it needs no synchronisation.
     SyncDeny { mirror: Pid, round: u64 },
     /// One batch of the leader's queue.
     SyncMessages(Box<SyncBatch>),
+    /// A mirror has taken so many batches that its leader's syncer gets credit for more.
+    SyncCredit { mirror: Pid, round: u64 },
     /// The synchronisation is complete.
     SyncComplete { leader: Pid, round: u64 },
-    /// The leader shuts down and nobody may take over: stop.
+    /// Stop: the queue's record does not name this mirror any more.
     StopMirror,
     /// The queue is deleted: stop.
     DeleteMirror,
+    /// The policy wants no replica here: delete it (`exit(Pid, {shutdown, dropped})`).
+    DropReplica,
+    /// This mirror would lead, and may not: it is not synchronised.
+    NotSynced,
+    /// All mirrors have stopped, and the tables say so.
+    MirrorsStopped,
     /// The tables name this mirror as the leader.
     Promote,
     /// The node stops: make all durable and end.
@@ -327,6 +333,12 @@ pub enum Message {
     Deleted,
     /// A channel looks for deliveries that are not acknowledged in time.
     ChannelTick,
+    /// The next batch of a synchronisation is due.
+    SyncStep { round: u64 },
+    /// A leader that stops its mirrors has waited for one of them long enough.
+    StopTimeout { turn: u32 },
+    /// A channel died a while ago: does the leader know?
+    SenderTimeout { channel: Pid },
     /// A channel's call may be tried again.
     RetryCall,
     /// An attempt to reach a member took too long.

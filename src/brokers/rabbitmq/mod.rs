@@ -9,6 +9,7 @@ pub mod keys;
 pub mod letters;
 pub mod machine;
 pub mod message;
+pub mod mirroring;
 pub mod plan;
 pub mod rules;
 pub mod settings;

@@ -1,9 +1,9 @@
 //! From a checked scenario to a [`Spec`]: names become ids, policies meet their queues, and what
 //! contradicts itself is told.
 
-use std::sync::Arc;
+mod policies;
 
-use regex_lite::Regex;
+use std::sync::Arc;
 
 use crate::engine::{Limits, Span};
 use crate::observe::{NodeId, NodeKind};
@@ -14,7 +14,7 @@ use crate::world::{ClusterPlan, Topology};
 
 use super::arguments::{Arguments, Overflow};
 use super::client::{CONSUMER_STEPS, ConnectOrder, LinkConfig, PRODUCER_STEPS, Reject};
-use super::config::{Costs, Mirroring, Queue};
+use super::config::{Costs, Queue};
 use super::letters::{DeadLetterTo, LetterId, Letters};
 use super::message::{ExchangeId, Properties, QueueId, RoutingKey, Terms};
 use super::settings::Settings;
@@ -314,52 +314,6 @@ impl<'a> Planner<'a> {
         NodeId(0)
     }
 
-    /// Each queue takes the matching policy of the greatest priority, the first of equals.
-    fn read_policies(&mut self) {
-        let sections = self.scenario.many("policy");
-        if self.mode != Mode::Mirrored {
-            if let Some(policy) = sections.first() {
-                self.wrong.push(
-                    policy.place(),
-                    "queues are mirrored in the mode `rabbitmq-mirrored` only",
-                    "remove the policy, or write mode = \"rabbitmq-mirrored\"",
-                );
-            }
-            return;
-        }
-        let mut policies = Vec::new();
-        for values in sections {
-            match Regex::new(values.text("pattern")) {
-                Ok(pattern) => policies.push((pattern, values.signed("priority"), values)),
-                Err(error) => self.wrong.push(
-                    values.span("pattern"),
-                    format!("this is no regular expression: {error}"),
-                    "write the queue's name, or a pattern such as \"^orders\"",
-                ),
-            }
-        }
-        policies.sort_by_key(|(_, priority, _)| std::cmp::Reverse(*priority));
-        for queue in &mut self.queues {
-            let policy = policies.iter().find(|(pattern, ..)| pattern.is_match(&queue.name));
-            queue.mirroring = policy.map(|(_, _, values)| Mirroring {
-                automatic_sync: values.choice("ha-sync-mode") == "automatic",
-                sync_batch_size: values.integer("ha-sync-batch-size") as u32,
-                promote_on_shutdown_always: values.choice("ha-promote-on-shutdown") == "always",
-                promote_on_failure_always: values.choice("ha-promote-on-failure") == "always",
-            });
-        }
-        let mirrored = self.queues.iter().any(|queue| queue.mirroring.is_some());
-        if !mirrored && !self.queues.is_empty() && self.wrong.is_empty() {
-            let place = sections.first().map_or(Place::START, |policy| policy.span("pattern"));
-            self.wrong.push(
-                place,
-                "no policy matches any queue, so nothing is mirrored",
-                "add [[policy]] with the queue's name as pattern and ha-mode = \"all\", or write \
-                 mode = \"rabbitmq-cluster\"",
-            );
-        }
-    }
-
     fn read_exchanges(&mut self) {
         for values in self.scenario.many("exchange") {
             let fanout = values.choice("type") == "fanout";
@@ -608,8 +562,8 @@ impl Spec {
             ExchangeId::DEFAULT => &direct,
             ExchangeId(exchange) => &self.routes[exchange as usize - 1][producer.key.0 as usize],
         };
-        let copies = |queue: &QueueId| match self.queues[queue.0 as usize].mirroring {
-            Some(_) => u64::from(self.brokers),
+        let copies = |queue: &QueueId| match &self.queues[queue.0 as usize].mirroring {
+            Some(policy) => u64::from(policy.replicas(self.brokers)),
             None => 1,
         };
         Volume {

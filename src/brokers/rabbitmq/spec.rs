@@ -202,12 +202,16 @@ impl Spec {
             *lane += 1;
             Pid { node, lane: Lane(*lane - 1) }
         };
+        let running: Vec<NodeId> = (0..self.brokers).map(NodeId).collect();
         for (index, queue) in self.queues.iter().enumerate() {
-            let leader = start(queue.home);
+            let declared = queue.mirroring.as_ref();
+            let declared = declared.map(|p| p.at_declaration(queue.home, &running, stream));
+            let (home, mirrors) = declared.unwrap_or((queue.home, Vec::new()));
+            let leader = start(home);
             let mut record = QueueRecord::of(leader);
             if queue.mirroring.is_some() {
-                record.ring.push(Member { gm: start(queue.home), replica: leader });
-                for node in (0..self.brokers).map(NodeId).filter(|node| *node != queue.home) {
+                record.ring.push(Member { gm: start(home), replica: leader });
+                for node in mirrors {
                     let replica = start(node);
                     let member = Member { gm: start(node), replica };
                     // A joiner goes to the right of a random member (gm.erl: `join_group`).

@@ -64,6 +64,8 @@ words! {
         NOT_REQUEUED = 21,
         /// Larger than a message may be.
         MESSAGE_TOO_LARGE = 22,
+        /// The policy wants no replica where one was.
+        REPLICA_DROPPED = 23,
     }
 }
 
@@ -206,6 +208,12 @@ pub const CAUSES: &[Cause] = &[
         kind: CauseKind::Lost,
         meaning: "it was larger than max_message_size, and closed its channel",
         precedence: 9,
+    },
+    Cause {
+        name: "replica-dropped",
+        kind: CauseKind::Lost,
+        meaning: "a replica on a node that the policy does not list is deleted",
+        precedence: 4,
     },
 ];
 

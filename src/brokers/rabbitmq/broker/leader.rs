@@ -59,18 +59,36 @@ impl Replica {
                 self.begin_to_lead(node, ctx);
             }
             Message::Down { pid, .. } => self.leader_down(node, ctx, pid),
-            Message::RequestDepth { .. } => {
-                let (depth, next) = (self.bq.depth(), self.bq.next_id());
-                self.broadcast(ctx, Instruction::Depth { depth, next });
-            }
+            Message::GmDeliver { instruction } => self.hear_mirror(node, ctx, instruction),
             Message::SyncMirrors => self.start_sync(node, ctx),
-            // What the old leader had still on its way when this mirror was promoted.
-            Message::GmDeliver { .. }
-            | Message::GmJoined
+            // What was still on its way when this mirror was promoted.
+            Message::GmJoined
+            | Message::MirrorAdded
+            | Message::SenderTimeout { .. }
             | Message::SyncMessages(_)
             | Message::SyncComplete { .. } => {}
             Message::StopMirror => node.end_process(ctx.lane(), DownReason::Shutdown),
             other => debug_assert!(false, "a leader has no use for {other:?}"),
+        }
+    }
+
+    /// What mirrors multicast (rabbit_mirror_queue_coordinator.erl: `handle_msg`). Else it is what
+    /// the old leader had still on its way when this mirror was promoted.
+    fn hear_mirror<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        instruction: Instruction,
+    ) {
+        match instruction {
+            Instruction::RequestDepth => {
+                let (depth, next) = (self.bq.depth(), self.bq.next_id());
+                self.broadcast(ctx, Instruction::Depth { depth, next });
+            }
+            Instruction::EnsureMonitoring { channel } => {
+                self.sender(node, ctx, channel);
+            }
+            _ => {}
         }
     }
 
@@ -423,7 +441,12 @@ impl Replica {
         pid: Pid,
     ) {
         self.sync_without(node, ctx, pid);
+        let publishers = self.senders.len();
         self.senders.retain(|sender| sender.channel != pid);
+        if self.senders.len() < publishers {
+            // rabbit_mirror_queue_master.erl v3.10: `sender_death_fun`.
+            self.broadcast(ctx, Instruction::SenderDeath { channel: pid });
+        }
         self.bq.forget_channel(pid);
         let single_active = self.single_active(node);
         let before = self.consumers.holder;

@@ -6,7 +6,7 @@
 //! | `replica.rs`, `leader.rs`, `mirror.rs` | rabbit_amqqueue_process, rabbit_mirror_queue_slave |
 //! | `backing_queue.rs` | rabbit_variable_queue, rabbit_queue_index |
 //! | `consumers.rs`, `limits.rs`, `dead_letter.rs` | rabbit_queue_consumers, rabbit_amqqueue_process, rabbit_dead_letter |
-//! | `gm.rs`, `sync.rs` | gm, rabbit_mirror_queue_sync |
+//! | `gm.rs`, `sync.rs`, `queue_members.rs` | gm, rabbit_mirror_queue_sync, rabbit_mirror_queue_misc |
 //! | `mnesia.rs`, `transaction.rs` | the tables, and what is decided on them |
 //! | `erlang.rs` | processes, monitors, the distribution with its ticks |
 //! | `partial.rs` | rabbit_node_monitor: partial partitions |
@@ -31,6 +31,7 @@ mod members;
 mod mirror;
 pub mod mnesia;
 mod partial;
+mod queue_members;
 pub mod replica;
 mod stop;
 pub mod sync;
@@ -281,7 +282,7 @@ impl Broker {
             let (now, here) = (ctx.now(), ctx.node());
             let destination = self.node.config.destination(queue);
             ctx.observer().role(now, here, destination, None);
-            if let Some(group) = replica.group {
+            if let Some(group) = replica.group.filter(|_| !replica.leaves_ring_member) {
                 self.bury(ctx, group.lane, Group::END);
             }
             self.node.disk.queues[queue.0 as usize] = Some(replica.bq);

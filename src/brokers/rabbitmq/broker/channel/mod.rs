@@ -14,6 +14,7 @@ use crate::observe::Observer;
 use crate::world::{Closing, ConnId, Context, Input};
 
 use super::super::message::{DeliveryTag, DownReason, Message, Pid, PublishSeq, QueueId};
+use super::super::rules::Rule;
 use super::Node;
 
 use self::calls::{Call, RETRIES, RETRY_WAIT};
@@ -201,10 +202,11 @@ impl Channel {
     ) {
         if let Some(at) = self.targets.iter().position(|target| target.pid == pid) {
             self.targets[at].alive = false;
-            // A normal end means that the queue was deleted, which settles its publishes
-            // (rabbit_channel.erl: `handle_publishing_queue_down`).
-            let answer =
-                if reason == DownReason::Normal { Answer::Confirmed } else { Answer::Down };
+            // A normal end of the leader means that the queue was deleted, which settles its
+            // publishes (rabbit_classic_queue.erl v3.10, `handle_event({down, ...})`: `eol`).
+            let of_any = node.config.settings.rules.has(Rule::NormalEndOfMirrorConfirms);
+            let deleted = reason == DownReason::Normal && (self.targets[at].leads || of_any);
+            let answer = if deleted { Answer::Confirmed } else { Answer::Down };
             let (target, mut index) = (at as u16, 0);
             while index < self.unconfirmed.len() {
                 let before = self.first_unconfirmed();

@@ -36,6 +36,8 @@ pub(super) struct Target {
     pub(super) pid: Pid,
     pub(super) queue: QueueId,
     pub(super) alive: bool,
+    /// Whether it led its queue at the last publish.
+    pub(super) leads: bool,
 }
 
 impl Channel {
@@ -61,6 +63,7 @@ impl Channel {
         if found.is_empty() {
             self.report_dropped(node, ctx, None, message, properties);
         }
+        let waits_for_mirrors = node.config.settings.rules.has(Rule::WaitForMirrors);
         let mut answers = Vec::new();
         for &queue in &found {
             // One routing table a node, its own: a queue whose record is not there does not exist.
@@ -68,10 +71,14 @@ impl Channel {
                 self.report_dropped(node, ctx, Some(queue), message, properties);
                 continue;
             };
+            let leader = record.leader;
             let replicas: Vec<Pid> = record.replicas().collect();
             for pid in replicas {
                 let target = self.target(node, ctx, pid, queue);
-                answers.push((target, Answer::Pending));
+                self.targets[usize::from(target)].leads = pid == leader;
+                if pid == leader || waits_for_mirrors {
+                    answers.push((target, Answer::Pending));
+                }
                 let channel = self.me;
                 let deliver = Message::Deliver { queue, channel, seq, message, properties };
                 node.send(ctx, pid, deliver, DELIVER_BYTES + message.bytes * message.count);
@@ -135,7 +142,7 @@ impl Channel {
     ) -> u16 {
         let known = self.targets.iter().position(|target| target.pid == pid);
         let at = known.unwrap_or_else(|| {
-            self.targets.push(Target { pid, queue, alive: false });
+            self.targets.push(Target { pid, queue, alive: false, leads: false });
             self.targets.len() - 1
         });
         if !self.targets[at].alive {
