@@ -179,7 +179,7 @@ impl Channel {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
     ) {
-        while self.call.is_none() {
+        while self.call.is_none() && !self.closed {
             // Other consumers of a queue that went down at the same time are next.
             let waiting = self.subscriptions.iter().find(|s| s.leader.is_none()).map(|s| s.queue);
             if let Some(queue) = waiting {
