@@ -43,8 +43,10 @@ impl Channel {
         ctx: &mut Context<'_, Message, O>,
         error: ChannelError,
     ) {
-        // Refusals are answers, which a client that waits for its queue gets again and again.
-        if error.code() == 406 {
+        // A client that asks again and again for what it cannot have is no news.
+        let refused = matches!(error, ChannelError::NotFound | ChannelError::AccessRefused);
+        let in_vain = refused && self.next_seq == 1 && self.next_tag == 1;
+        if !in_vain {
             let (now, here) = (ctx.now(), ctx.node());
             let (word, destination, subject) = (event::CHANNEL_CLOSED, None, None);
             let event = Event { word, node: here, destination, subject, count: error.code() };
@@ -53,7 +55,9 @@ impl Channel {
         ctx.send(self.conn, Message::ChannelClose { error }, METHOD_BYTES + 90);
         let lane = node.start(ctx);
         ctx.bind(self.conn, lane);
-        let mut next = Channel::new(self.conn, node.pid(lane));
+        let mut next = Channel::new(node, self.conn, node.pid(lane));
+        node.alarms.register(lane);
+        self.hand_over_reader(ctx, &mut next);
         next.closed = true;
         next.heartbeat = self.heartbeat;
         next.received = self.received;
