@@ -343,7 +343,8 @@ impl Node {
         }
         let (lane, gm_lane) = (self.start(ctx), self.start(ctx));
         let (replica, gm) = (self.pid(lane), self.pid(gm_lane));
-        let process = Replica::new(queue, replica, Some(gm), Role::Mirror, bq);
+        let process = Replica::new(queue, replica, Some(gm), Role::Mirror, bq)
+            .with(&self.config.queue(queue).arguments);
         process.report_role(self, ctx);
         self.spawned.push((lane, Process::Replica(Box::new(process))));
         let group = Group::new(queue, gm, lane, false);
