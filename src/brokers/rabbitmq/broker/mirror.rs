@@ -160,21 +160,22 @@ impl Replica {
         message: MessageRange,
         properties: Properties,
     ) {
-        if self.bq.next_id() > id {
-            // A synchronisation brought it already.
+        // A synchronisation may have brought it, if the leader did not stand still for it.
+        let known = self.bq.next_id() > id;
+        let confirm = properties.confirm.then_some((channel, seq));
+        let sender = self.sender(node, ctx, channel);
+        match sender.waiting.iter().position(|(waiting, ..)| *waiting == seq) {
+            Some(at) => {
+                sender.waiting.remove(at);
+                self.due.extend(confirm.filter(|_| known));
+            }
+            None if sender.down != Some(DownFrom::Channel) => sender.early.push_back((seq, known)),
+            None => {}
+        }
+        if known {
             return;
         }
         self.bq.number_from(id);
-        let sender = self.sender(node, ctx, channel);
-        let from_channel = sender.waiting.iter().position(|(waiting, ..)| *waiting == seq);
-        match from_channel {
-            Some(at) => {
-                sender.waiting.remove(at);
-            }
-            None if sender.down != Some(DownFrom::Channel) => sender.early.push_back((seq, false)),
-            None => {}
-        }
-        let confirm = properties.confirm.then_some((channel, seq));
         // Mirrors insert what the ring brings as delivered: after a promotion every message held
         // is flagged as redelivered (rabbit_mirror_queue_slave.erl: `publish_or_discard` passes
         // `true` for IsDelivered).
