@@ -20,6 +20,10 @@ pub struct Settings {
     pub boot_time: Distribution,
     /// `queue_index_max_journal_entries`.
     pub max_journal_entries: u64,
+    /// `consumer_timeout`; none before it was introduced.
+    pub consumer_timeout: Option<Span>,
+    /// `max_message_size`; none before it was introduced.
+    pub max_message_size: Option<u32>,
     /// `mirroring_sync_max_throughput` in bytes a second; 0 is unlimited.
     pub sync_max_throughput: u64,
     /// `slave_wait_timeout`.
@@ -41,6 +45,8 @@ impl Settings {
             heartbeat: broker.duration("heartbeat"),
             boot_time,
             max_journal_entries: broker.integer("queue_index_max_journal_entries"),
+            consumer_timeout: broker.get_duration("consumer_timeout"),
+            max_message_size: broker.get_size("max_message_size").map(|most| most as u32),
             sync_max_throughput: broker.get_bandwidth("mirroring_sync_max_throughput").unwrap_or(0),
             slave_wait_timeout: broker
                 .get_duration("slave_wait_timeout")

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::{Span, Time};
-use crate::observe::{Event, MessageRange, Observer};
+use crate::observe::{Event, MessageRange, Observer, Removal};
 use crate::world::{Context, Lane};
 
 use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId, QueueSeq};
@@ -70,6 +70,16 @@ pub enum Instruction {
         first: QueueSeq,
         /// How many.
         count: u32,
+    },
+    /// `drop` without `AckRequired`, or `drop` and `ack`, of the queue's head, or `ack` of what was
+    /// rejected: these messages are given up.
+    Drop {
+        /// The first.
+        first: QueueSeq,
+        /// How many.
+        count: u32,
+        /// Why.
+        removal: Removal,
     },
     /// `requeue`: these messages are ready again.
     Requeue {

@@ -212,6 +212,7 @@ impl Node {
             BackingQueue::new(destination, true, Node::journal(queue))
         });
         let depth = bq.depth();
+        let ages = bq.has_extras() || self.config.queue(queue).arguments.limited();
         let mirrored = self.config.queue(queue).mirroring.is_some();
         let group = mirrored.then(|| {
             let lane = self.start(ctx);
@@ -221,6 +222,10 @@ impl Node {
         replica.event(self, ctx, event::QUEUE_RECOVERED, depth);
         replica.report_role(self, ctx);
         self.spawned.push((lane, Process::Replica(Box::new(replica))));
+        // What has expired while the node was down goes, and what is too many.
+        if ages {
+            ctx.tell(lane, Message::DropExpired);
+        }
         if let Some(gm) = group {
             let group = Group::new(queue, gm, lane, true);
             self.spawned.push((gm.lane, Process::Group(Box::new(group))));

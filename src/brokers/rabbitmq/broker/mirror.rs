@@ -12,6 +12,7 @@ use super::super::rules::Rule;
 use super::super::words::{because, cause, event};
 use super::Node;
 use super::gm::Instruction;
+use super::limits::DELETED;
 use super::mnesia::Purpose;
 use super::replica::{DownFrom, Replica, Role};
 
@@ -54,12 +55,20 @@ impl Replica {
                 let removal = Removal { cause: cause::MIRROR_STOPPED, because };
                 self.delete_and_end(node, ctx, removal, DownReason::Shutdown);
             }
+            Message::DeleteMirror => {
+                let (now, here) = (ctx.now(), ctx.node());
+                self.bq.wipe(now, here, ctx.observer(), DELETED);
+                node.end_process(ctx.lane(), DownReason::Normal);
+            }
             // Only a leader serves clients; what still comes from the time before is answered by
             // the monitors of those who sent it.
             Message::Subscribe { .. }
             | Message::Unsubscribe { .. }
             | Message::Settle { .. }
             | Message::GiveBack { .. }
+            | Message::Reject { .. }
+            | Message::Get { .. }
+            | Message::DropExpired
             | Message::NotifySent { .. }
             | Message::SyncMirrors => {}
             other => debug_assert!(false, "a mirror has no use for {other:?}"),
@@ -103,8 +112,8 @@ impl Replica {
             }
             Instruction::Discard { channel, seq } => {
                 let sender = self.sender(node, ctx, channel);
-                let known = sender.waiting.iter().position(|(waiting, ..)| *waiting == seq);
-                match known.and_then(|at| sender.waiting.remove(at)) {
+                let known = sender.waiting.binary_search_by_key(&seq, |(waiting, ..)| *waiting);
+                match known.ok().and_then(|at| sender.waiting.remove(at)) {
                     Some((_, _, properties)) if properties.confirm => {
                         self.due.push((channel, seq));
                     }
@@ -119,6 +128,14 @@ impl Replica {
                 for id in first..first + u64::from(count) {
                     match self.bq.settle(ctx, id) {
                         Some(confirm) => self.due.extend(confirm),
+                        None => self.one_less_missing(node, ctx),
+                    }
+                }
+            }
+            Instruction::Drop { first, count, removal } => {
+                for id in first..first + u64::from(count) {
+                    match self.bq.give_up(ctx, id, removal) {
+                        Some(given_up) => self.due.extend(given_up.due),
                         None => self.one_less_missing(node, ctx),
                     }
                 }
@@ -164,7 +181,10 @@ impl Replica {
         let known = self.bq.next_id() > id;
         let confirm = properties.confirm.then_some((channel, seq));
         let sender = self.sender(node, ctx, channel);
-        match sender.waiting.iter().position(|(waiting, ..)| *waiting == seq) {
+        // In the order of the channel's numbers; a full queue leaves there what it refused without
+        // having been asked for a confirm.
+        let from_channel = sender.waiting.binary_search_by_key(&seq, |(waiting, ..)| *waiting);
+        match from_channel.ok() {
             Some(at) => {
                 sender.waiting.remove(at);
                 self.due.extend(confirm.filter(|_| known));
@@ -179,8 +199,9 @@ impl Replica {
         // Mirrors insert what the ring brings as delivered: after a promotion every message held
         // is flagged as redelivered (rabbit_mirror_queue_slave.erl: `publish_or_discard` passes
         // `true` for IsDelivered).
+        let extra = self.extra(node, ctx.now(), properties);
         let delivered = node.config.settings.rules.has(Rule::MirrorsMarkDelivered);
-        let (_, due) = self.bq.publish(ctx, message, properties, delivered, confirm);
+        let (_, due) = self.bq.publish(ctx, message, properties, delivered, confirm, extra);
         self.due.extend(due);
     }
 
@@ -298,7 +319,8 @@ impl Replica {
         for (channel, seq, message, properties) in leftovers {
             ctx.spend(node.config.costs.queue_publish);
             let confirm = properties.confirm.then_some((channel, seq));
-            let (id, due) = self.bq.publish(ctx, message, properties, true, confirm);
+            let extra = self.extra(node, ctx.now(), properties);
+            let (id, due) = self.bq.publish(ctx, message, properties, true, confirm, extra);
             self.due.extend(due);
             let instruction =
                 Instruction::Publish { channel, seq, id, message, properties, delivered: false };
@@ -315,6 +337,7 @@ impl Replica {
         for channel in dead {
             self.broadcast(ctx, Instruction::SenderDeath { channel });
         }
+        self.begin_to_lead(node, ctx);
         self.send_confirms(node, ctx);
     }
 }

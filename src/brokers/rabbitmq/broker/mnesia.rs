@@ -218,6 +218,8 @@ pub enum Purpose {
     StopMirrors { queue: QueueId, by: Lane },
     /// A recovered queue is announced.
     Recovered { queue: QueueId, leader: Pid, ring: Vec<Member> },
+    /// A queue is deleted by its own process.
+    Delete { queue: QueueId, by: Lane },
     /// A member is down: queues that lived on it alone leave the tables.
     NodeDown { node: crate::observe::NodeId },
     /// A node that boots, in this start of it, gets the tables and every later change; unless
@@ -236,7 +238,8 @@ impl Purpose {
             | Purpose::AddMirror { queue, .. }
             | Purpose::Synchronised { queue, .. }
             | Purpose::StopMirrors { queue, .. }
-            | Purpose::Recovered { queue, .. } => Some(*queue),
+            | Purpose::Recovered { queue, .. }
+            | Purpose::Delete { queue, .. } => Some(*queue),
             Purpose::NodeDown { .. } | Purpose::Join { .. } => None,
         }
     }

@@ -5,6 +5,7 @@
 //! | `channel/` | rabbit_reader, rabbit_channel: a client's connection |
 //! | `replica.rs`, `leader.rs`, `mirror.rs` | rabbit_amqqueue_process, rabbit_mirror_queue_slave |
 //! | `backing_queue.rs` | rabbit_variable_queue, rabbit_queue_index |
+//! | `consumers.rs`, `limits.rs`, `dead_letter.rs` | rabbit_queue_consumers, rabbit_amqqueue_process, rabbit_dead_letter |
 //! | `gm.rs`, `sync.rs`, `queue_members.rs` | gm, rabbit_mirror_queue_sync, rabbit_mirror_queue_misc |
 //! | `mnesia.rs`, `transaction.rs` | the tables, and what is decided on them |
 //! | `erlang.rs` | processes, monitors, the distribution with its ticks |
@@ -19,10 +20,13 @@
 pub mod backing_queue;
 mod boot;
 pub mod channel;
+mod consumers;
+mod dead_letter;
 pub mod erlang;
 pub mod gm;
 mod leader;
 mod life;
+mod limits;
 mod members;
 mod mirror;
 pub mod mnesia;

@@ -9,11 +9,12 @@ use crate::engine::{Span, Time};
 use crate::observe::{BecauseId, MessageRange, Observer, Removal};
 use crate::world::{Context, TimerId};
 
-use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId, QueueSeq};
+use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId};
 use super::super::rules::Rule;
 use super::super::words::{cause, role};
 use super::Node;
 use super::backing_queue::{BackingQueue, DueConfirm, NeedsSync};
+use super::consumers::Consumers;
 use super::gm::Instruction;
 use super::queue_members::Stopping;
 use super::sync::{LeaderSync, MirrorSync};
@@ -33,20 +34,6 @@ pub enum Role {
     Leader,
     /// Follows the leader.
     Mirror,
-}
-
-/// A consumer at its queue.
-#[derive(Clone, Debug)]
-pub(super) struct Consumer {
-    pub(super) channel: Pid,
-    pub(super) prefetch: u32,
-    pub(super) no_ack: bool,
-    /// Messages it has not acknowledged, in queue order.
-    pub(super) unacked: VecDeque<QueueSeq>,
-    /// Deliveries that the channel's writer has not passed on.
-    pub(super) unsent: u32,
-    /// It wants no more, and is kept for what it has not acknowledged.
-    pub(super) cancelled: bool,
 }
 
 /// What a replica knows of a publishing channel.
@@ -79,11 +66,14 @@ pub struct Replica {
     pub(super) group: Option<Pid>,
     pub(super) role: Role,
     pub(super) bq: BackingQueue,
-    pub(super) consumers: Vec<Consumer>,
-    pub(super) next_consumer: usize,
+    pub(super) consumers: Consumers,
     pub(super) senders: Vec<Sender>,
     /// Confirms that are due and not sent yet.
     pub(super) due: Vec<DueConfirm>,
+    /// How many messages it has dead-lettered.
+    pub(super) letters_sent: u64,
+    /// When the queue's head is looked at next.
+    pub(super) ttl_timer: Option<(Time, TimerId)>,
     /// How many messages the leader holds that this mirror lacks; `None` while unknown.
     pub(super) missing: Option<u64>,
     pub(super) sync_rounds: u64,
@@ -120,10 +110,11 @@ impl Replica {
             group,
             role,
             bq,
-            consumers: Vec::new(),
-            next_consumer: 0,
+            consumers: Consumers::default(),
             senders: Vec::new(),
             due: Vec::new(),
+            letters_sent: 0,
+            ttl_timer: None,
             missing: None,
             sync_rounds: 0,
             leader_sync: None,
@@ -193,6 +184,7 @@ impl Replica {
                 | Message::SyncTimer
                 | Message::StopTimeout { .. }
                 | Message::MirrorsStopped
+                | Message::Deleted
         );
         if let Message::Down { pid, .. } = message {
             self.mirror_stopped(node, ctx, Some(pid), None);
@@ -214,6 +206,7 @@ impl Replica {
             Message::SyncDeny { mirror, round } => self.sync_denied(node, ctx, mirror, round),
             Message::GmDeath { .. } => self.on_ring_death(node, ctx),
             Message::Promote => self.promote(node, ctx),
+            Message::Deleted => node.end_process(ctx.lane(), DownReason::Normal),
             Message::NotSynced => self.not_synced(node, ctx),
             Message::DropReplica => {
                 let removal = Removal { cause: cause::REPLICA_DROPPED, because: BecauseId::NONE };

@@ -314,6 +314,10 @@ impl Broker {
             Purpose::Recovered { queue, leader, ring } => {
                 self.recovered(ctx, queue, leader, ring);
             }
+            Purpose::Delete { queue, by } => {
+                self.commit(ctx, TableOp::Drop { queues: vec![(queue, false)] });
+                self.node.then_here(by, Message::Deleted);
+            }
             Purpose::NodeDown { node } => self.queues_gone(ctx, node),
             Purpose::Join { node, incarnation, anyway } => {
                 let running = self.node.running_peers();
