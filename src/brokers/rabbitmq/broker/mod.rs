@@ -17,10 +17,12 @@
 //! Processes are lanes of the world. [`Broker`] hands each input to its process, together with the
 //! [`Node`], which is all that the processes of a node share.
 
+pub mod alarm;
 pub mod backing_queue;
 mod boot;
 pub mod channel;
 mod consumers;
+pub mod credit;
 mod dead_letter;
 pub mod erlang;
 pub mod gm;
@@ -43,6 +45,7 @@ use crate::engine::Time;
 use crate::observe::{NodeId, Observer};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port};
 
+use self::alarm::Alarms;
 use self::backing_queue::BackingQueue;
 use self::channel::Channel;
 use self::erlang::{Link, Peer};
@@ -136,6 +139,8 @@ pub struct Node {
     connects_again_at: Time,
     /// Queues of which a mirror starts here as soon as an old process has ended.
     start_again: Vec<QueueId>,
+    alarms: Alarms,
+    memory_checks: u32,
     /// Recovered queues that the tables do not show yet; clients are served after that.
     recovering: u32,
     disk: Disk,
@@ -187,6 +192,8 @@ impl Broker {
                 pinging: false,
                 connects_again_at: Time::ZERO,
                 start_again: Vec::new(),
+                alarms: Alarms::default(),
+                memory_checks: 0,
                 recovering: 0,
                 disk,
             },
@@ -403,6 +410,20 @@ impl Broker {
     #[must_use]
     pub fn running_peers(&self) -> Vec<NodeId> {
         self.node.running_peers()
+    }
+
+    /// Whether this node runs and no change of its tables is under way.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.node.status == Status::Running
+            && self.node.mnesia.transactions.is_empty()
+            && self.node.mnesia.committing.is_empty()
+    }
+
+    /// How many mirrors a queue has when nothing is wrong: as many as at time zero.
+    #[must_use]
+    pub fn full_mirrors(&self, queue: QueueId) -> usize {
+        self.node.config.tables.queue(queue).map_or(0, |record| record.mirrors.len())
     }
 
     /// What this node's process of a queue is; `None` if it has none.
