@@ -146,6 +146,7 @@ fn after(durable: bool, todo: &[Do]) -> Desk {
             bandwidth: 0,
             capacity: u64::MAX,
             write_back_age: Span::from_secs(30),
+            torn_tail: false,
         },
         cpu: CpuSpec { cores: 1, percent: 100 },
     });

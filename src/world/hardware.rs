@@ -62,6 +62,7 @@ fn lab_vm() -> Hardware {
             capacity: 100_000_000_000,
             // Linux vm.dirty_expire_centisecs.
             write_back_age: Span::from_secs(30),
+            torn_tail: false,
         },
         cpu: CpuSpec { cores: 2, percent: 100 },
         boot_time: Distribution::Uniform { low: 2_800_000_000, high: 6_900_000_000 },

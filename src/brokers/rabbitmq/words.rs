@@ -40,7 +40,8 @@ words! {
         PURGED_FOR_SYNC = 9,
         /// A mirror that may not be promoted deletes its contents and stops.
         MIRROR_STOPPED = 10,
-
+        /// Its index entry survived, the message itself was in no store.
+        BODY_MISSING = 11,
     }
 }
 
@@ -111,6 +112,12 @@ pub const CAUSES: &[Cause] = &[
         kind: CauseKind::Lost,
         meaning: "a mirror that may not be promoted deletes its contents and stops",
         precedence: 4,
+    },
+    Cause {
+        name: "body-missing",
+        kind: CauseKind::Lost,
+        meaning: "recovery dropped its index entry, for the message itself was in no store",
+        precedence: 5,
     },
 ];
 

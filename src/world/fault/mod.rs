@@ -77,6 +77,7 @@ pub const KINDS: Tagged = Tagged {
         network::PACKET_LOSS,
         network::BANDWIDTH,
         disk::SLOW_DISK,
+        disk::DISK_STALL,
         disk::DISK_FULL,
         disk::WIPE_DISK,
     ],
@@ -158,6 +159,8 @@ pub enum FaultKind {
         /// This many times.
         factor: u64,
     },
+    /// The disk does nothing.
+    DiskStall,
     /// The disk takes nothing more.
     DiskFull,
     /// The process is killed and its disk replaced by an empty one.
@@ -222,6 +225,8 @@ pub(crate) enum Undo {
     Links,
     /// The disks are as fast as they were.
     SpeedUp(u64),
+    /// The disks go on.
+    GoOn,
     /// The disks have room again.
     Room,
 }

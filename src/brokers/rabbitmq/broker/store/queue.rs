@@ -1,0 +1,565 @@
+//! The messages of one queue replica: `rabbit_variable_queue`.
+//!
+//! Messages stand in publish order under the queue's own numbers. A persistent message of a durable
+//! queue gets a record in the index; what is written, and when, is in `index.rs`.
+
+use std::collections::VecDeque;
+
+use crate::observe::{DestinationId, MessageRange, Observer};
+use crate::world::{Context, FileId};
+
+use super::super::super::message::{Message, Pid, Properties, PublishSeq, QueueSeq};
+use super::super::super::rules::Rule;
+use super::super::super::words::CONSUMED;
+use super::bodies::BodyId;
+use super::index::Index;
+use super::{Layout, QueueVersion};
+
+/// Where a message stands with regard to consumers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Waits for a consumer.
+    Ready,
+    /// A consumer has it and has not acknowledged it.
+    Unacked,
+    /// Settled; kept only while its record may still come back.
+    Gone,
+}
+
+/// How far a message's record in the index has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// None: transient, or settled before it was written.
+    None,
+    /// In the process's buffer.
+    Buffered,
+    /// Handed to the operating system, in the journal (v1) or the index (v2).
+    Written,
+    /// Folded into a segment (v1).
+    Segment,
+}
+
+/// Where the message itself is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In memory only, or within its record.
+    Record,
+    /// In the queue's own store (v2): `body` is its end there, 0 before it is written.
+    Queue,
+    /// In the node's shared store: `body` is its number there, 0 before it has one.
+    Shared,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) message: MessageRange,
+    /// End of the record in the index (journal, segments or index v2), once written.
+    pub(super) offset: u64,
+    pub(super) body: u64,
+    pub(super) state: State,
+    pub(super) record: Record,
+    pub(super) place: Place,
+    /// Will be delivered with `redelivered = true`.
+    pub(super) delivered: bool,
+    /// Published as persistent, to a durable queue.
+    pub(super) persistent: bool,
+}
+
+/// A confirm that waits for the disk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unconfirmed {
+    pub(super) id: QueueSeq,
+    channel: Pid,
+    seq: PublishSeq,
+    /// Given, or due to nobody.
+    pub(super) settled: bool,
+    /// Whether the message itself is as safe as it has to be, beside its record.
+    body: bool,
+}
+
+/// A confirm that is due: to which channel, for which of its publishes.
+pub type DueConfirm = (Pid, PublishSeq);
+
+/// What a consumer is handed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// The message's number in its queue.
+    pub id: QueueSeq,
+    /// The message.
+    pub message: MessageRange,
+    /// The `redelivered` flag.
+    pub redelivered: bool,
+}
+
+/// A message as it stands in a replica, for those who look on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Its number in its queue.
+    pub id: QueueSeq,
+    /// The message.
+    pub message: MessageRange,
+    /// Where it stands with regard to consumers.
+    pub state: State,
+    /// Whether its next delivery will be flagged as `redelivered`.
+    pub redelivered: bool,
+    /// How far its record in the index has come.
+    pub record: Record,
+    /// Whether the record has been fsynced.
+    pub durable: bool,
+}
+
+/// When the index wants to be flushed (rabbit_variable_queue.erl: `needs_timeout`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeedsSync {
+    /// Not before the process hibernates.
+    No,
+    /// Once the process has been idle for its sync interval: nobody waits for a confirm.
+    WhenIdleLong,
+    /// As soon as the mailbox is empty, or after the sync interval: confirms wait.
+    Soon,
+}
+
+/// What a queue wants of the shared store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// Keep the body of this message.
+    Write { id: QueueSeq, confirm: bool },
+    /// It is not needed any more.
+    Remove(BodyId),
+}
+
+/// The messages of one replica.
+#[derive(Clone, Debug)]
+pub struct BackingQueue {
+    pub(super) destination: DestinationId,
+    pub(super) durable: bool,
+    pub(super) layout: Layout,
+    pub(super) base: QueueSeq,
+    pub(super) entries: VecDeque<Entry>,
+    /// No ready entry has a smaller number.
+    pub(super) ready_from: QueueSeq,
+    pub(super) ready: u64,
+    pub(super) unacked: u64,
+    pub(super) unconfirmed: VecDeque<Unconfirmed>,
+    /// `next_deliver_seq_id`: everything before it has been delivered, or counts as if.
+    pub(super) next_deliver: QueueSeq,
+    pub(super) index: Index,
+    pub(super) requests: Vec<Request>,
+    /// Its files are to be emptied.
+    pub(super) erase: bool,
+    /// Its process ended in order, and its recovery terms are on the disk.
+    pub(super) clean: bool,
+}
+
+impl BackingQueue {
+    /// An empty queue that is kept as `layout` says.
+    #[must_use]
+    pub fn new(destination: DestinationId, durable: bool, layout: Layout) -> BackingQueue {
+        BackingQueue {
+            destination,
+            durable,
+            layout,
+            base: 1,
+            entries: VecDeque::new(),
+            ready_from: 1,
+            ready: 0,
+            unacked: 0,
+            unconfirmed: VecDeque::new(),
+            next_deliver: 1,
+            index: Index::default(),
+            requests: Vec::new(),
+            erase: false,
+            clean: false,
+        }
+    }
+
+    /// Messages ready for delivery.
+    #[must_use]
+    pub fn ready(&self) -> u64 {
+        self.ready
+    }
+
+    /// Ready and unacknowledged messages.
+    #[must_use]
+    pub fn depth(&self) -> u64 {
+        self.ready + self.unacked
+    }
+
+    /// The number that the next message gets.
+    #[must_use]
+    pub fn next_id(&self) -> QueueSeq {
+        self.base + self.entries.len() as u64
+    }
+
+    /// Whether the message is held here, ready or unacknowledged.
+    #[must_use]
+    pub fn holds(&self, id: QueueSeq) -> bool {
+        self.index_of(id).is_some_and(|index| self.entries[index].state != State::Gone)
+    }
+
+    /// Every message that is known here, in queue order; also what is settled while its record may
+    /// still come back.
+    pub fn held(&self) -> impl Iterator<Item = Held> + '_ {
+        let known = |entry: &Entry| entry.state != State::Gone || entry.record != Record::None;
+        (self.base..).zip(&self.entries).filter(move |(_, entry)| known(entry)).map(
+            |(id, entry)| Held {
+                id,
+                message: entry.message,
+                state: entry.state,
+                redelivered: entry.delivered,
+                record: entry.record,
+                durable: match entry.record {
+                    Record::Written => entry.offset <= self.index.durable,
+                    Record::Segment => self.layout.fsyncs(),
+                    Record::None | Record::Buffered => false,
+                },
+            },
+        )
+    }
+
+    /// Messages whose confirm waits for the disk.
+    #[must_use]
+    pub fn unconfirmed(&self) -> usize {
+        self.unconfirmed.len()
+    }
+
+    pub(super) fn index_of(&self, id: QueueSeq) -> Option<usize> {
+        let index = id.checked_sub(self.base)? as usize;
+        (index < self.entries.len()).then_some(index)
+    }
+
+    /// An empty replica numbers its messages as the leader does, from `id` on.
+    pub fn number_from(&mut self, id: QueueSeq) {
+        if self.entries.is_empty() && id > self.base {
+            self.base = id;
+            self.ready_from = id;
+        }
+        // A number that the leader gave and we never saw: settled before we could.
+        while self.next_id() < id {
+            let producer = crate::observe::ProducerId(0);
+            let gone = Entry {
+                message: MessageRange { producer, first: 0, count: 0, bytes: 0 },
+                offset: 0,
+                body: 0,
+                state: State::Gone,
+                record: Record::None,
+                place: Place::Record,
+                delivered: false,
+                persistent: false,
+            };
+            self.entries.push_back(gone);
+        }
+    }
+
+    /// Appends a message. `confirm` names the publish that asks for a confirm; if it is due at once
+    /// (no record to wait for) it is returned.
+    pub fn publish<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        message: MessageRange,
+        properties: Properties,
+        delivered: bool,
+        confirm: Option<DueConfirm>,
+    ) -> (QueueSeq, Option<DueConfirm>) {
+        let id = self.next_id();
+        let persistent = self.durable
+            && (properties.persistent || !self.layout.rules.has(Rule::TransientDroppedAtStart));
+        let record = if persistent { Record::Buffered } else { Record::None };
+        let place = match self.layout.version {
+            _ if !persistent => Place::Record,
+            _ if self.layout.shares(message) => Place::Shared,
+            QueueVersion::V1 => Place::Record,
+            QueueVersion::V2 => Place::Queue,
+        };
+        let state = State::Ready;
+        let (offset, body) = (0, 0);
+        self.entries.push_back(Entry {
+            message,
+            offset,
+            body,
+            state,
+            record,
+            place,
+            delivered,
+            persistent,
+        });
+        self.ready += 1;
+        if delivered {
+            self.next_deliver = id + 1;
+        }
+        let (now, node) = (ctx.now(), ctx.node());
+        ctx.observer().stored(now, node, self.destination, message);
+        if !persistent {
+            return (id, confirm);
+        }
+        self.note_publish(id, message, place);
+        if place == Place::Shared {
+            self.requests.push(Request::Write { id, confirm: confirm.is_some() });
+        }
+        if let Some((channel, seq)) = confirm {
+            let body = place != Place::Shared;
+            self.unconfirmed.push_back(Unconfirmed { id, channel, seq, settled: false, body });
+        }
+        (id, None)
+    }
+
+    /// Takes the oldest ready message for a consumer; it is unacknowledged until [`Self::settle`].
+    pub fn fetch(&mut self) -> Option<Fetched> {
+        if self.ready == 0 {
+            return None;
+        }
+        let mut id = self.ready_from.max(self.base);
+        loop {
+            let index = (id - self.base) as usize;
+            let entry = &mut self.entries[index];
+            if entry.state == State::Ready {
+                let redelivered = entry.delivered;
+                let (message, record) = (entry.message, entry.record);
+                entry.state = State::Unacked;
+                entry.delivered = true;
+                self.ready -= 1;
+                self.unacked += 1;
+                self.ready_from = id + 1;
+                self.note_delivery(id, record, redelivered);
+                return Some(Fetched { id, message, redelivered });
+            }
+            id += 1;
+        }
+    }
+
+    /// Marks a given ready message as unacknowledged: a mirror follows its leader's fetch.
+    pub fn take(&mut self, id: QueueSeq) -> bool {
+        let Some(index) = self.index_of(id) else { return false };
+        let entry = &mut self.entries[index];
+        if entry.state != State::Ready {
+            return false;
+        }
+        entry.state = State::Unacked;
+        self.ready -= 1;
+        self.unacked += 1;
+        true
+    }
+
+    /// Puts an unacknowledged message back into its original place, flagged as redelivered.
+    pub fn requeue(&mut self, id: QueueSeq) -> bool {
+        let Some(index) = self.index_of(id) else { return false };
+        let entry = &mut self.entries[index];
+        if entry.state != State::Unacked {
+            return false;
+        }
+        entry.state = State::Ready;
+        entry.delivered = true;
+        self.unacked -= 1;
+        self.ready += 1;
+        self.ready_from = self.ready_from.min(id);
+        true
+    }
+
+    /// Puts every unacknowledged message back.
+    pub fn requeue_all(&mut self) {
+        for entry in &mut self.entries {
+            if entry.state == State::Unacked {
+                entry.state = State::Ready;
+                entry.delivered = true;
+            }
+        }
+        self.ready += self.unacked;
+        self.unacked = 0;
+        self.ready_from = self.base;
+    }
+
+    /// The message is finished with. Returns the confirm that was still waiting for it, which is
+    /// due now (rabbit_variable_queue.erl: `ack` removes it from the messages awaiting their
+    /// sync). `None` if the message is not held here.
+    pub fn settle<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        id: QueueSeq,
+    ) -> Option<Option<DueConfirm>> {
+        let index = self.index_of(id)?;
+        let entry = &mut self.entries[index];
+        match entry.state {
+            State::Gone => return None,
+            State::Ready => self.ready -= 1,
+            State::Unacked => self.unacked -= 1,
+        }
+        entry.state = State::Gone;
+        let message = entry.message;
+        if entry.persistent {
+            self.note_settlement(ctx, id, index);
+        }
+        let (now, node) = (ctx.now(), ctx.node());
+        ctx.observer().removed(now, node, self.destination, message, CONSUMED);
+        let confirm = self.take_unconfirmed(id);
+        self.forget_settled_front();
+        Some(confirm)
+    }
+
+    fn take_unconfirmed(&mut self, id: QueueSeq) -> Option<DueConfirm> {
+        let index = self.unconfirmed.partition_point(|waiting| waiting.id < id);
+        let waiting = self.unconfirmed.get_mut(index)?;
+        if waiting.id != id || waiting.settled {
+            return None;
+        }
+        waiting.settled = true;
+        let due = (waiting.channel, waiting.seq);
+        self.forget_confirmed_front();
+        Some(due)
+    }
+
+    fn forget_confirmed_front(&mut self) {
+        while self.unconfirmed.front().is_some_and(|waiting| waiting.settled) {
+            self.unconfirmed.pop_front();
+        }
+    }
+
+    pub(super) fn forget_settled_front(&mut self) {
+        while let Some(entry) = self.entries.front() {
+            if entry.state != State::Gone || entry.record != Record::None {
+                break;
+            }
+            self.entries.pop_front();
+            self.base += 1;
+        }
+    }
+
+    /// The records of all before `upto` are as safe as they have to be
+    /// (rabbit_variable_queue.erl: `msg_indices_written_to_disk`, `msgs_and_indices_written_to_disk`).
+    pub(super) fn confirm_records(&mut self, upto: QueueSeq, due: &mut Vec<DueConfirm>) {
+        let from = self.unconfirmed.partition_point(|waiting| waiting.id < self.index.confirmed);
+        for waiting in self.unconfirmed.range_mut(from..) {
+            if waiting.id >= upto {
+                break;
+            }
+            if waiting.body && !waiting.settled {
+                waiting.settled = true;
+                due.push((waiting.channel, waiting.seq));
+            }
+        }
+        self.index.confirmed = self.index.confirmed.max(upto);
+        self.forget_confirmed_front();
+    }
+
+    /// The bodies of these messages are as safe in the shared store as they have to be
+    /// (rabbit_variable_queue.erl: `msgs_written_to_disk`).
+    pub fn bodies_written(&mut self, ids: &[QueueSeq], due: &mut Vec<DueConfirm>) {
+        for &id in ids {
+            let index = self.unconfirmed.partition_point(|waiting| waiting.id < id);
+            let Some(waiting) = self.unconfirmed.get_mut(index) else { continue };
+            if waiting.id != id {
+                continue;
+            }
+            waiting.body = true;
+            if id < self.index.confirmed && !waiting.settled {
+                waiting.settled = true;
+                due.push((waiting.channel, waiting.seq));
+            }
+        }
+        self.forget_confirmed_front();
+    }
+
+    /// Confirms that never will be asked for: their channel is gone.
+    pub fn forget_channel(&mut self, channel: Pid) {
+        for waiting in &mut self.unconfirmed {
+            waiting.settled |= waiting.channel == channel;
+        }
+        self.forget_confirmed_front();
+    }
+
+    /// Takes every confirm that still waits, as due: the messages are about to be purged.
+    pub fn take_all_unconfirmed(&mut self, due: &mut Vec<DueConfirm>) {
+        for waiting in self.unconfirmed.drain(..) {
+            if !waiting.settled {
+                due.push((waiting.channel, waiting.seq));
+            }
+        }
+    }
+
+    /// After a wipe: the next message may bring any number, an old one included.
+    pub fn restart_numbering(&mut self) {
+        debug_assert!(self.entries.is_empty(), "only an empty replica can be numbered anew");
+        self.base = 1;
+        self.ready_from = 1;
+        self.next_deliver = 1;
+        self.index = Index { written: self.index.written, ..Index::default() };
+    }
+
+    /// Whether something is to be asked of the shared store or of the disk.
+    #[inline]
+    pub(super) fn asks(&self) -> bool {
+        !self.requests.is_empty() || self.erase
+    }
+
+    pub(super) fn take_requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// The message whose body is to be kept, if it is still wanted and has none yet.
+    pub(super) fn wanted(&self, id: QueueSeq) -> Option<MessageRange> {
+        let entry = &self.entries[self.index_of(id)?];
+        let wanted = entry.state != State::Gone && entry.body == 0;
+        wanted.then_some(entry.message)
+    }
+
+    pub(super) fn set_body(&mut self, id: QueueSeq, body: BodyId) {
+        if let Some(index) = self.index_of(id) {
+            self.entries[index].body = body;
+        }
+    }
+
+    /// The index's file: the journal of a queue of version 1.
+    #[must_use]
+    pub fn file(&self) -> FileId {
+        self.layout.index
+    }
+
+    /// The oldest `count` messages from `from` on that are held here, for a synchronisation:
+    /// (number, message, persistent, unacknowledged).
+    pub fn batch(&self, from: QueueSeq, count: usize) -> Vec<BatchEntry> {
+        let start = from.saturating_sub(self.base) as usize;
+        let mut batch = Vec::new();
+        for (index, entry) in self.entries.iter().enumerate().skip(start) {
+            if batch.len() == count {
+                break;
+            }
+            if entry.state != State::Gone {
+                batch.push(BatchEntry {
+                    id: self.base + index as u64,
+                    message: entry.message,
+                    persistent: entry.persistent,
+                    unacked: entry.state == State::Unacked,
+                });
+            }
+        }
+        batch
+    }
+
+    /// Takes over one message of a synchronisation, under the leader's number.
+    pub fn synchronise<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        synced: BatchEntry,
+    ) {
+        self.number_from(synced.id);
+        debug_assert_eq!(self.next_id(), synced.id, "a synchronisation goes in queue order");
+        let properties =
+            Properties { persistent: synced.persistent, mandatory: false, confirm: false };
+        let (id, _) = self.publish(ctx, synced.message, properties, true, None);
+        if synced.unacked {
+            self.take(id);
+        }
+    }
+}
+
+/// One message on its way through a synchronisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchEntry {
+    /// The message's number in its queue.
+    pub id: QueueSeq,
+    /// The message.
+    pub message: MessageRange,
+    /// Whether it has a record in the index.
+    pub persistent: bool,
+    /// Whether a consumer has it.
+    pub unacked: bool,
+}
