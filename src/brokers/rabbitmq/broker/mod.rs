@@ -9,21 +9,26 @@
 //! | `mnesia.rs`, `transaction.rs` | the tables, and what is decided on them |
 //! | `erlang.rs` | processes, monitors, the distribution with its ticks |
 //! | `partial.rs` | rabbit_node_monitor: partial partitions |
-//! | `life.rs` | rabbit, rabbit_node_monitor: boot, stop, members that come and go |
+//! | `life.rs` | a node's main lane; the processes that it starts |
+//! | `boot.rs`, `stop.rs` | rabbit, rabbit_mnesia: start and orderly stop |
+//! | `members.rs` | rabbit_node_monitor: members that come and go |
 //!
 //! Processes are lanes of the world. [`Broker`] hands each input to its process, together with the
 //! [`Node`], which is all that the processes of a node share.
 
 pub mod backing_queue;
+mod boot;
 pub mod channel;
 pub mod erlang;
 pub mod gm;
 mod leader;
 mod life;
+mod members;
 mod mirror;
 pub mod mnesia;
 mod partial;
 pub mod replica;
+mod stop;
 pub mod sync;
 mod transaction;
 
@@ -31,7 +36,7 @@ use std::sync::Arc;
 
 use crate::engine::Time;
 use crate::observe::{NodeId, Observer};
-use crate::world::{Context, Death, DiskView, FileId, Input, Lane, Port};
+use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port};
 
 use self::backing_queue::BackingQueue;
 use self::channel::Channel;
@@ -196,7 +201,12 @@ impl Broker {
         }
         if ctx.lane() == Lane::MAIN {
             self.handle_main(input, ctx);
-        } else if let Some(index) = self.index(ctx.lane())
+            return self.after_input(ctx);
+        }
+        if let Input::Message { conn, .. } = &input {
+            self.decode(*conn, ctx);
+        }
+        if let Some(index) = self.index(ctx.lane())
             && let Some(mut process) = self.processes[index].take()
         {
             match (&mut process, input) {
@@ -215,6 +225,16 @@ impl Broker {
             self.processes[index] = Some(process);
         }
         self.after_input(ctx);
+    }
+
+    /// What comes from another node is decoded by the process that it is for.
+    fn decode<O: Observer>(&self, conn: ConnId, ctx: &mut Context<'_, Message, O>) {
+        let takes = self.node.config.costs.distribution;
+        if !takes.is_zero()
+            && self.node.peers.iter().any(|peer| peer.link == Link::Up(conn))
+        {
+            ctx.spend(takes);
+        }
     }
 
     fn index(&self, lane: Lane) -> Option<usize> {

@@ -1,0 +1,104 @@
+//! RabbitMQ stops in order, and the VM with it or without it (rabbit.erl v3.10: `stop`).
+
+use crate::observe::Observer;
+use crate::world::{Context, Lane};
+
+use super::super::message::{DownReason, Message, Pid, QueueId};
+use super::super::words::event;
+use super::replica::Role;
+use super::{AMQP, Broker, Node, Process, Status};
+
+impl Broker {
+    /// Graceful stop: clients are dropped, queues are closed in order
+    /// (rabbit.erl: `stop_apps`; rabbit_mirror_queue_master.erl: `terminate`).
+    pub(super) fn stop<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if self.node.status != Status::Running {
+            self.node.status = Status::Off;
+            ctx.exit();
+            return;
+        }
+        self.node.status = Status::Stopping;
+        ctx.unlisten(AMQP);
+        let config = self.node.config.clone();
+        for index in 0..self.processes.len() {
+            let lane = Lane(self.first_lane + index as u32);
+            match &self.processes[index] {
+                Some(Process::Channel(channel)) => {
+                    // 320 CONNECTION_FORCED.
+                    ctx.close(channel.connection());
+                    self.node.end_process(lane, DownReason::Shutdown);
+                }
+                Some(Process::Replica(replica)) => {
+                    let (queue, role) = (replica.queue(), replica.role());
+                    if role == Role::Leader {
+                        self.node.stop_mirrors_unless_synchronised(ctx, queue);
+                    }
+                    // The ring member stops first; its leader serves on for a moment, and what it
+                    // does then no mirror hears of. Inferred from what clients saw: confirms stop,
+                    // deliveries go on, and the new leader delivers the same messages again.
+                    let serves_on = config.costs.leader_serves_on.span(ctx.random());
+                    let ends = config.costs.queue_shutdown.span(ctx.random()).max(serves_on);
+                    ctx.after(serves_on, Lane::MAIN, Message::Quiesce { queue });
+                    ctx.after(ends, Lane::MAIN, Message::EndReplica { queue });
+                }
+                Some(Process::Group(_)) => {
+                    if let Some(Process::Group(group)) = &mut self.processes[index] {
+                        group.stopped = true;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn quiesce(&mut self, queue: QueueId) {
+        for process in self.processes.iter_mut().flatten() {
+            if let Process::Replica(replica) = process
+                && replica.queue() == queue
+            {
+                replica.ending = true;
+            }
+        }
+    }
+
+    pub(super) fn end_replica<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+    ) {
+        for process in self.processes.iter().flatten() {
+            if let Process::Replica(replica) = process
+                && replica.queue() == queue
+            {
+                ctx.tell(replica.me.lane, Message::Terminate);
+            }
+        }
+    }
+}
+
+impl Node {
+    /// rabbit_mirror_queue_master.erl `terminate`: without a synchronised mirror, and with
+    /// `ha-promote-on-shutdown = when-synced`, nobody may take over.
+    pub(super) fn stop_mirrors_unless_synchronised<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+    ) {
+        let Some(policy) = self.config.queue(queue).mirroring else { return };
+        let Some(record) = self.mnesia.tables.queue(queue) else { return };
+        if policy.promote_on_shutdown_always || !record.synchronised.is_empty() {
+            return;
+        }
+        let mirrors: Vec<Pid> = record.mirrors.clone();
+        if mirrors.is_empty() {
+            return;
+        }
+        let (now, destination) = (ctx.now(), Some(self.config.destination(queue)));
+        let mut event = self.own_event(event::MIRRORS_STOPPED, None);
+        event.destination = destination;
+        ctx.observer().event(now, event);
+        for mirror in mirrors {
+            self.send(ctx, mirror, Message::StopMirror, 60);
+        }
+    }
+}
