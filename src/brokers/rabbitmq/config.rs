@@ -3,6 +3,7 @@
 use crate::observe::{DestinationId, NodeId};
 
 use super::broker::mnesia::Tables;
+pub use super::broker::store::QueueVersion;
 pub use super::costs::Costs;
 use super::message::{ExchangeId, QueueId, RoutingKey};
 use super::settings::Settings;
@@ -31,6 +32,8 @@ pub struct Queue {
     pub home: NodeId,
     /// How it is mirrored, if it is.
     pub mirroring: Option<Mirroring>,
+    /// `x-queue-version`: which index and store it has.
+    pub version: QueueVersion,
 }
 
 /// What every machine of the run knows.

@@ -242,7 +242,7 @@ pub enum Message {
     /// The message store has read its files: queues are recovered now.
     StoreRecovered,
     /// A queue's process opens what its disk kept.
-    RecoverQueue,
+    RecoverQueue { read: bool },
     /// It has.
     QueueRecovered { queue: QueueId },
     /// The flush interval under load is over, or the process has been idle that long.

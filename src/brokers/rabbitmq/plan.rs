@@ -11,7 +11,7 @@ use crate::world::fault::{self, Vocabulary};
 use crate::world::{ClusterPlan, Topology};
 
 use super::client::{CONSUMER_STEPS, LinkConfig, PRODUCER_STEPS};
-use super::config::{Costs, Mirroring, Queue};
+use super::config::{Costs, Mirroring, Queue, QueueVersion};
 use super::message::{ExchangeId, Properties, QueueId, RoutingKey};
 use super::settings::Settings;
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
@@ -149,13 +149,17 @@ impl<'a> Planner<'a> {
             let help = "add [[queue]] with name = \"orders\"";
             self.wrong.push(Place::START, "the scenario has no queue", help);
         }
+        let default_version =
+            self.scenario.one("broker").get_integer("classic_queue.default_version").unwrap_or(1);
         for values in sections {
             let home = match values.get_text("leader") {
                 Some(name) => self.node(name, values.span("leader")),
                 None => NodeId(0),
             };
             let (name, durable) = (values.text("name").to_owned(), values.flag("durable"));
-            self.queues.push(Queue { name, durable, home, mirroring: None });
+            let version = values.get_integer("x-queue-version").unwrap_or(default_version);
+            let version = if version == 2 { QueueVersion::V2 } else { QueueVersion::V1 };
+            self.queues.push(Queue { name, durable, home, mirroring: None, version });
         }
     }
 

@@ -20,6 +20,8 @@ pub struct Settings {
     pub boot_time: Distribution,
     /// `queue_index_max_journal_entries`.
     pub max_journal_entries: u64,
+    /// `queue_index_embed_msgs_below`.
+    pub embed_below: u64,
 }
 
 impl Settings {
@@ -34,6 +36,7 @@ impl Settings {
             heartbeat: broker.duration("heartbeat"),
             boot_time,
             max_journal_entries: broker.integer("queue_index_max_journal_entries"),
+            embed_below: broker.size("queue_index_embed_msgs_below"),
         }
     }
 }

@@ -142,6 +142,8 @@ words! {
         ANOTHER_LEADER = 7,
         /// The leader shut down while no synchronised mirror was there.
         NO_SYNCHRONISED_MIRROR = 8,
+        /// It had been written to the operating system, which was all that its confirm waited for.
+        NOT_FSYNCED = 9,
     }
 }
 
@@ -156,6 +158,7 @@ pub const CONDITIONS: &[&str] = &[
     "unsynced-mirror-promoted",
     "another-leader",
     "no-synchronised-mirror",
+    "not-fsynced",
 ];
 
 words! {

@@ -461,6 +461,8 @@ impl Node {
         self.connects_again_at = crate::engine::Time::ZERO;
         self.start_again.clear();
         self.recovering = 0;
+        self.store = None;
+        self.store_ends = false;
         for peer in &mut self.peers {
             *peer = Peer::new(peer.node);
         }

@@ -4,8 +4,7 @@ use crate::observe::{Event, EventId, NodeId, Observer, Removal};
 use crate::world::{ConnId, Context, Input, Lane, Signal};
 
 use super::super::message::{DownReason, Message, QueueId};
-use super::super::words::{because, cause, event};
-use super::backing_queue::BackingQueue;
+use super::super::words::{because, cause};
 use super::channel::Channel;
 use super::erlang::Link;
 use super::gm::Group;
@@ -88,6 +87,8 @@ impl Broker {
             Message::PortKnown { node: peer } => node.port_known(ctx, peer),
             Message::Quiesce { queue } => self.quiesce(queue),
             Message::BootStep => node.vm_started(ctx),
+            Message::StoreRecovered => self.recover_queues(ctx),
+            Message::QueueRecovered { queue } => self.queue_recovered(ctx, queue),
             Message::PingDownNodes => self.ping_down_nodes(ctx),
             Message::MnesiaStatus { from, running, waiting } => {
                 node.status_of(ctx, from, running, waiting);
@@ -195,9 +196,7 @@ impl Node {
         let lane = self.start(ctx);
         debug_assert_eq!(lane, pid.lane, "the plan numbers the first processes as they start");
         let role = if leads { Role::Leader } else { Role::Mirror };
-        let durable = self.config.queue(queue).durable;
-        let journal = Node::journal(queue);
-        let bq = BackingQueue::new(self.config.destination(queue), durable, journal);
+        let bq = self.open_queue(queue);
         let group = member.map(|member| member.gm);
         let mut replica = Replica::new(queue, pid, group, role, bq);
         if !leads {
@@ -230,27 +229,21 @@ impl Node {
         }
         let lane = self.start(ctx);
         let pid = self.pid(lane);
-        let bq = self.disk.queues[queue.0 as usize].take().unwrap_or_else(|| {
-            let destination = self.config.destination(queue);
-            BackingQueue::new(destination, true, Node::journal(queue))
-        });
-        let depth = bq.depth();
+        let bq = self.open_queue(queue);
         let mirrored = self.config.queue(queue).mirroring.is_some();
         let group = mirrored.then(|| {
             let lane = self.start(ctx);
             self.pid(lane)
         });
-        let replica = Replica::new(queue, pid, group, Role::Leader, bq);
-        replica.event(self, ctx, event::QUEUE_RECOVERED, depth);
-        replica.report_role(self, ctx);
+        let mut replica = Replica::new(queue, pid, group, Role::Leader, bq);
+        replica.recovering = true;
+        ctx.tell(lane, Message::RecoverQueue { read: false });
         self.spawned.push((lane, Process::Replica(Box::new(replica))));
         if let Some(gm) = group {
             let group = Group::new(queue, gm, lane, true);
             self.spawned.push((gm.lane, Process::Group(Box::new(group))));
         }
         self.recovering += 1;
-        let ring = group.map(|gm| Member { gm, replica: pid }).into_iter().collect();
-        self.transaction(ctx, Purpose::Recovered { queue, leader: pid, ring });
     }
 
     /// rabbit_mirror_queue_misc.erl `add_mirror`: a mirror starts here, empty.
@@ -266,11 +259,7 @@ impl Node {
             return;
         }
         let promoted_unsynchronised = record.promoted_unsynchronised;
-        let mut bq = self.disk.queues[queue.0 as usize].take().unwrap_or_else(|| {
-            let durable = self.config.queue(queue).durable;
-            let destination = self.config.destination(queue);
-            BackingQueue::new(destination, durable, Node::journal(queue))
-        });
+        let mut bq = self.open_queue(queue);
         // Its own old contents are deleted (rabbit_mirror_queue_slave.erl: `handle_go`,
         // `delete_crashed`).
         let because = if promoted_unsynchronised {

@@ -10,7 +10,7 @@ use crate::engine::Time;
 use crate::observe::{MessageRange, Observer};
 use crate::world::{Context, TimerId};
 
-use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId, QueueSeq};
+use super::super::message::{Message, Pid, Properties, PublishSeq, QueueId, QueueSeq};
 use super::super::words::role;
 use super::Node;
 use super::gm::Instruction;
@@ -181,7 +181,7 @@ impl Replica {
             Message::SyncTimer => self.on_sync_timer(node, ctx),
             Message::HibernateTimer => self.on_hibernate_timer(node, ctx),
             Message::BodiesWritten { ids } => self.bodies_written(&ids),
-            Message::RecoverQueue => self.recover(node, ctx),
+            Message::RecoverQueue { read } => self.recover(node, ctx, read),
             Message::JournalSynced => self.journal_synced(node, ctx),
             Message::SyncNext { mirror, round } => self.sync_next(node, ctx, mirror, round),
             Message::SyncDeny { mirror, round } => self.sync_denied(node, ctx, mirror, round),

@@ -9,10 +9,10 @@ use crate::world::Context;
 use super::super::message::{Message, Pid, QueueSeq};
 use super::super::words::{cause, event};
 use super::Node;
-use super::backing_queue::BatchEntry;
 use super::gm::Instruction;
 use super::mnesia::Purpose;
 use super::replica::{Replica, Role};
+use super::store::BatchEntry;
 
 /// Bytes of a batch beside the payloads, a message.
 const SYNC_ENTRY_BYTES: u32 = 200;

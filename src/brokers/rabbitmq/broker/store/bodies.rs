@@ -70,6 +70,8 @@ pub struct Bodies {
     current: usize,
     /// The first file of the node's disk that is the store's.
     first_file: u32,
+    /// Its process ended in order, and its tables are on the disk.
+    clean: bool,
 }
 
 impl Bodies {
@@ -83,6 +85,7 @@ impl Bodies {
             files: vec![StoreFile { in_use: true, ..StoreFile::default() }],
             current: 0,
             first_file,
+            clean: false,
         }
     }
 
@@ -235,23 +238,22 @@ impl Bodies {
         }
     }
 
-    /// Bytes of all files, which a store that was not stopped in order scans as it starts
-    /// (rabbit_msg_store.erl: `build_index`).
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.written).sum()
+    /// Its process has ended in order (rabbit_msg_store.erl: `terminate`).
+    pub fn closed(&mut self) {
+        self.clean = true;
     }
 
-    /// Bodies that are in files.
+    /// Bytes to read as it starts: all files, if it was not stopped in order
+    /// (rabbit_msg_store.erl: `build_index`).
     #[must_use]
-    pub fn count(&self) -> u64 {
-        let filed = |body: &&Body| matches!(body.place, Place::Filed { .. });
-        self.bodies.iter().filter(filed).count() as u64
+    pub fn bytes_to_scan(&self) -> u64 {
+        if self.clean { 0 } else { self.files.iter().map(|file| file.written).sum() }
     }
 
     /// The store starts on what is on the disk: files in which nobody has anything are deleted, and
     /// the last one is cut after its last body that is whole.
     pub fn open<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.clean = false;
         for slot in 0..self.files.len() {
             if slot != self.current && self.files[slot].in_use && self.files[slot].valid == 0 {
                 self.delete(ctx, slot);

@@ -18,7 +18,7 @@ use super::super::super::message::QueueSeq;
 use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause};
 use super::bodies::Bodies;
-use super::index::{Fold, Index, is_folded};
+use super::index::{Fold, is_folded};
 use super::queue::{Entry, Place, Request};
 use super::{BackingQueue, Record, State};
 
@@ -43,7 +43,6 @@ impl BackingQueue {
     ) {
         let (index_kept, segments_kept) =
             (disk.kept(self.layout.index), disk.kept(self.layout.segments));
-        self.clean = death == Death::Exited || self.clean;
         for (id, offset) in std::mem::take(&mut self.index.written_acks) {
             if let Some(index) = self.index_of(id)
                 && offset <= index_kept
@@ -175,15 +174,8 @@ impl BackingQueue {
         let records = (self.base..).zip(&entries);
         let journalled = records.clone().filter(|(_, entry)| entry.record == Record::Written);
         let each = 1 + u64::from(self.layout.rules.has(Rule::DeliveredWithPublish));
-        let (durable, folded) = (old.durable.min(index_kept), old.folded);
-        let mut index = Index {
-            written: index_kept,
-            durable,
-            segment_bytes: segments_kept,
-            dirty: journalled.count() as u64 * each,
-            folded,
-            ..old.without_buffers()
-        };
+        let dirty = journalled.count() as u64 * each;
+        let mut index = old.reopened(index_kept, segments_kept, dirty);
         let kept = records.filter(|(_, entry)| entry.record != Record::None);
         index.count_again(kept.map(|(id, _)| id));
         self.index = index;
@@ -203,6 +195,12 @@ impl BackingQueue {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.clean
+    }
+
+    /// Its process has ended in order, and its recovery terms are on the disk
+    /// (rabbit_queue_index.erl: `terminate`).
+    pub fn closed(&mut self) {
+        self.clean = true;
     }
 
     /// A process has opened it: its recovery terms are used up (rabbit_queue_index.erl: `start`
@@ -236,19 +234,14 @@ impl BackingQueue {
             }
         }
         let next = self.next_id();
-        let index = std::mem::take(&mut self.index);
+        let index = self.index.emptied();
         *self = BackingQueue {
             base: next,
             ready_from: next,
             next_deliver: next,
             requests,
             erase: true,
-            index: Index {
-                written: index.written,
-                durable: index.durable,
-                segment_bytes: index.segment_bytes,
-                ..Index::default()
-            },
+            index,
             ..BackingQueue::new(self.destination, self.durable, self.layout)
         };
     }

@@ -6,6 +6,7 @@ use crate::observe::Observer;
 use crate::world::{Context, Lane};
 
 use super::super::super::message::{DownReason, Message};
+use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::Node;
 use super::super::replica::{Replica, Role};
@@ -187,6 +188,7 @@ impl Replica {
             self.recovered(node, ctx);
         }
         if self.terminating {
+            self.bq.closed();
             self.send_confirms(node, ctx);
             node.end_process(ctx.lane(), DownReason::Shutdown);
         }
@@ -231,13 +233,22 @@ impl Replica {
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
+        read: bool,
     ) {
         let costs = &node.config.costs;
-        ctx.spend(costs.recover_queue);
-        if self.bq.is_clean() {
-            self.bq.opened();
-            self.recovered(node, ctx);
-            return;
+        if !read {
+            let fast = node.config.settings.rules.has(Rule::FastQueueRecovery);
+            ctx.spend(costs.recover_queue / if fast { 5 } else { 1 });
+            if self.bq.is_clean() {
+                self.bq.opened();
+                self.recovered(node, ctx);
+                return;
+            }
+            let bytes = self.bq.bytes_to_scan();
+            if bytes > 0 {
+                ctx.read(bytes, Message::RecoverQueue { read: true });
+                return;
+            }
         }
         ctx.spend(costs.recover_entry * self.bq.depth());
         self.bq.opened();

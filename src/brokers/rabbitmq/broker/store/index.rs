@@ -103,10 +103,28 @@ impl Index {
         &mut self.segments[at]
     }
 
-    /// The same with empty buffers: what a new process finds.
-    pub(super) fn without_buffers(self) -> Index {
-        let Index { segments, first_segment, .. } = self;
-        Index { segments, first_segment, ..Index::default() }
+    /// What a new process finds: files of these lengths, and nothing in buffers.
+    pub(super) fn reopened(self, written: u64, segment_bytes: u64, dirty: u64) -> Index {
+        Index {
+            written,
+            durable: self.durable.min(written),
+            segment_bytes,
+            dirty,
+            folded: self.folded,
+            segments: self.segments,
+            first_segment: self.first_segment,
+            ..Index::default()
+        }
+    }
+
+    /// The same files, in which nothing counts any more.
+    pub(super) fn emptied(&self) -> Index {
+        Index {
+            written: self.written,
+            durable: self.durable,
+            segment_bytes: self.segment_bytes,
+            ..Index::default()
+        }
     }
 
     /// Bytes of the index's files.

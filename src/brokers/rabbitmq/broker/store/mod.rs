@@ -21,12 +21,10 @@
 pub mod bodies;
 mod death;
 mod flush;
-mod index;
+pub mod index;
 pub mod queue;
 pub mod shared;
 
-#[cfg(test)]
-mod tests;
 
 use crate::observe::MessageRange;
 use crate::world::FileId;

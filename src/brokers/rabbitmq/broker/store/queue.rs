@@ -481,7 +481,7 @@ impl BackingQueue {
         self.base = 1;
         self.ready_from = 1;
         self.next_deliver = 1;
-        self.index = Index { written: self.index.written, ..Index::default() };
+        self.index = self.index.emptied();
     }
 
     /// Whether something is to be asked of the shared store or of the disk.

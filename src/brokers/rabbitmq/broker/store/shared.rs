@@ -155,6 +155,7 @@ impl SharedStore {
             node.bodies.roll(ctx);
         }
         if self.terminating {
+            node.bodies.closed();
             node.end_process(ctx.lane(), DownReason::Shutdown);
         }
     }
