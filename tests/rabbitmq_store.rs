@@ -5,10 +5,10 @@
 use mqsim::brokers::rabbitmq::broker::store::bodies::Bodies;
 use mqsim::brokers::rabbitmq::broker::store::index::Written;
 use mqsim::brokers::rabbitmq::broker::store::{
-    BackingQueue, DueConfirm, Fetched, Held, Layout, NeedsSync, QueueVersion, Record, State,
+    BackingQueue, DueConfirm, Extra, Fetched, Held, Layout, NeedsSync, QueueVersion, Record, State,
 };
-use mqsim::brokers::rabbitmq::rules::Rules;
 use mqsim::brokers::rabbitmq::message::{Message, Pid, Properties};
+use mqsim::brokers::rabbitmq::rules::Rules;
 use mqsim::brokers::rabbitmq::words::CAUSES;
 use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{
@@ -77,9 +77,11 @@ impl Desk {
         let came = match step {
             Do::Publish(persistent, confirm) => {
                 let id = self.bq.next_id();
-                let properties = Properties { persistent, mandatory: false, confirm };
+                let properties = Properties { persistent, confirm, ..Properties::default() };
                 let confirm = confirm.then_some((CHANNEL, id));
-                let (got, due) = self.bq.publish(ctx, message(id), properties, false, confirm);
+                let extra = Extra::default();
+                let (got, due) =
+                    self.bq.publish(ctx, message(id), properties, false, confirm, extra);
                 assert_eq!(got, id, "messages are numbered in order");
                 Came::Due(seqs(due.into_iter().collect()))
             }

@@ -447,7 +447,8 @@ impl<M> World<M> {
         at: Time,
     ) {
         let sync = self.disks[node as usize].read(bytes, at);
-        let slot = self.syncs.insert(Syncing { node, incarnation, lane, blocking: false, done, sync });
+        let slot =
+            self.syncs.insert(Syncing { node, incarnation, lane, blocking: false, done, sync });
         self.kernel.schedule(sync.done, Event::Synced { slot });
     }
 }

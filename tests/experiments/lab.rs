@@ -279,7 +279,7 @@ impl SetUp {
 }
 
 /// How many seeds to run.
-fn seeds() -> u64 {
+pub(crate) fn seeds() -> u64 {
     std::env::var("MQSIM_SEEDS").map_or(5, |text| text.parse().expect("MQSIM_SEEDS is a number"))
 }
 

@@ -22,7 +22,18 @@ pub struct Settings {
     pub max_journal_entries: u64,
     /// `queue_index_embed_msgs_below`.
     pub embed_below: u64,
+    /// `consumer_timeout`; none before it was introduced.
+    pub consumer_timeout: Option<Span>,
+    /// `max_message_size`; none before it was introduced.
+    pub max_message_size: Option<u32>,
+    /// `mirroring_sync_max_throughput` in bytes a second; 0 is unlimited.
+    pub sync_max_throughput: u64,
+    /// `slave_wait_timeout`.
+    pub slave_wait_timeout: Span,
 }
+
+/// What `slave_wait_timeout` was before it was a key (rabbit_mirror_queue_misc.erl v3.6.1).
+const SLAVE_WAIT_TIMEOUT: Span = Span::from_secs(15);
 
 impl Settings {
     /// Reads them from a scenario that was checked with this family's sections.
@@ -37,6 +48,12 @@ impl Settings {
             boot_time,
             max_journal_entries: broker.integer("queue_index_max_journal_entries"),
             embed_below: broker.size("queue_index_embed_msgs_below"),
+            consumer_timeout: broker.get_duration("consumer_timeout"),
+            max_message_size: broker.get_size("max_message_size").map(|most| most as u32),
+            sync_max_throughput: broker.get_bandwidth("mirroring_sync_max_throughput").unwrap_or(0),
+            slave_wait_timeout: broker
+                .get_duration("slave_wait_timeout")
+                .unwrap_or(SLAVE_WAIT_TIMEOUT),
         }
     }
 }

@@ -97,6 +97,8 @@ pub enum TableOp {
     AddMirror { queue: QueueId, mirror: Pid },
     /// A mirror is synchronised.
     Synchronised { queue: QueueId, mirror: Pid },
+    /// All mirrors have been stopped; the ring is forgotten.
+    MirrorsStopped { queue: QueueId },
 }
 
 impl Tables {
@@ -158,6 +160,14 @@ impl Tables {
                     record.synchronised.push(*mirror);
                 }
             }
+            TableOp::MirrorsStopped { queue } => {
+                if let Some(record) = &mut self.queues[queue.0 as usize] {
+                    record.mirrors.clear();
+                    record.synchronised.clear();
+                    record.ring_version += u64::from(!record.ring.is_empty());
+                    record.ring.clear();
+                }
+            }
         }
     }
 
@@ -204,8 +214,12 @@ pub enum Purpose {
     AddMirror { queue: QueueId, mirror: Pid },
     /// A mirror has caught up.
     Synchronised { queue: QueueId, mirror: Pid },
+    /// A leader that stops has stopped its mirrors.
+    StopMirrors { queue: QueueId, by: Lane },
     /// A recovered queue is announced.
     Recovered { queue: QueueId, leader: Pid, ring: Vec<Member> },
+    /// A queue is deleted by its own process.
+    Delete { queue: QueueId, by: Lane },
     /// A member is down: queues that lived on it alone leave the tables.
     NodeDown { node: crate::observe::NodeId },
     /// A node that boots, in this start of it, gets the tables and every later change; unless
@@ -223,7 +237,9 @@ impl Purpose {
             | Purpose::JoinRing { queue, .. }
             | Purpose::AddMirror { queue, .. }
             | Purpose::Synchronised { queue, .. }
-            | Purpose::Recovered { queue, .. } => Some(*queue),
+            | Purpose::StopMirrors { queue, .. }
+            | Purpose::Recovered { queue, .. }
+            | Purpose::Delete { queue, .. } => Some(*queue),
             Purpose::NodeDown { .. } | Purpose::Join { .. } => None,
         }
     }
@@ -366,6 +382,7 @@ mod tests {
             (1..NODES).prop_map(|node| TableOp::AddMirror { queue: QUEUE, mirror: replica(node) }),
             (1..NODES)
                 .prop_map(|node| TableOp::Synchronised { queue: QUEUE, mirror: replica(node) }),
+            Just(TableOp::MirrorsStopped { queue: QUEUE }),
         ]
     }
 

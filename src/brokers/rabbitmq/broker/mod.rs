@@ -5,7 +5,8 @@
 //! | `channel/` | rabbit_reader, rabbit_channel: a client's connection |
 //! | `replica.rs`, `leader.rs`, `mirror.rs` | rabbit_amqqueue_process, rabbit_mirror_queue_slave |
 //! | `store/` | rabbit_variable_queue, rabbit_queue_index, rabbit_msg_store |
-//! | `gm.rs`, `sync.rs` | gm, rabbit_mirror_queue_sync |
+//! | `consumers.rs`, `limits.rs`, `dead_letter.rs` | rabbit_queue_consumers, rabbit_amqqueue_process, rabbit_dead_letter |
+//! | `gm.rs`, `sync.rs`, `queue_members.rs` | gm, rabbit_mirror_queue_sync, rabbit_mirror_queue_misc |
 //! | `mnesia.rs`, `transaction.rs` | the tables, and what is decided on them |
 //! | `erlang.rs` | processes, monitors, the distribution with its ticks |
 //! | `partial.rs` | rabbit_node_monitor: partial partitions |
@@ -18,14 +19,18 @@
 
 mod boot;
 pub mod channel;
+mod consumers;
+mod dead_letter;
 pub mod erlang;
 pub mod gm;
 mod leader;
 mod life;
+mod limits;
 mod members;
 mod mirror;
 pub mod mnesia;
 mod partial;
+mod queue_members;
 pub mod replica;
 mod stop;
 pub mod store;
@@ -246,9 +251,7 @@ impl Broker {
     /// What comes from another node is decoded by the process that it is for.
     fn decode<O: Observer>(&self, conn: ConnId, ctx: &mut Context<'_, Message, O>) {
         let takes = self.node.config.costs.distribution;
-        if !takes.is_zero()
-            && self.node.peers.iter().any(|peer| peer.link == Link::Up(conn))
-        {
+        if !takes.is_zero() && self.node.peers.iter().any(|peer| peer.link == Link::Up(conn)) {
             ctx.spend(takes);
         }
     }
@@ -304,7 +307,7 @@ impl Broker {
             let (now, here) = (ctx.now(), ctx.node());
             let destination = self.node.config.destination(queue);
             ctx.observer().role(now, here, destination, None);
-            if let Some(group) = replica.group {
+            if let Some(group) = replica.group.filter(|_| !replica.leaves_ring_member) {
                 self.bury(ctx, group.lane, Group::END);
             }
             self.node.disk.queues[queue.0 as usize] = Some(replica.bq);

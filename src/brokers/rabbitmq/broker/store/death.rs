@@ -19,7 +19,7 @@ use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause};
 use super::bodies::Bodies;
 use super::index::{Fold, is_folded};
-use super::queue::{Entry, Place, Request};
+use super::queue::{Entry, Place, Request, payload, report_stored};
 use super::{BackingQueue, Record, State};
 
 /// What the disk kept of one entry.
@@ -58,8 +58,7 @@ impl BackingQueue {
             let kept = self.kept(entry, bodies, index_kept, segments_kept);
             self.recover_entry(id, entry, kept, death, bodies, (at, node), observer);
         }
-        let ready = entries.iter().filter(|entry| entry.state == State::Ready).count() as u64;
-        self.settle_down(entries, ready, index_kept, segments_kept);
+        self.settle_down(entries, index_kept, segments_kept);
     }
 
     /// A fold was under way: a record that it had written is in its segment, another one still in
@@ -111,7 +110,7 @@ impl BackingQueue {
         let body = kept.body || !rules.has(Rule::EntriesWithoutBodyDropped);
         if self.durable && kept.record && body {
             if entry.state == State::Gone {
-                observer.stored(at, node, self.destination, entry.message);
+                report_stored(at, node, self.destination, entry, observer);
                 if entry.place == Place::Shared {
                     bodies.take_back(entry.body);
                 }
@@ -128,7 +127,7 @@ impl BackingQueue {
         }
         if entry.state != State::Gone {
             let removal = self.loss_of(entry, kept, death);
-            observer.removed(at, node, self.destination, entry.message, removal);
+            observer.removed(at, node, entry.origin, entry.message, removal);
             if entry.place == Place::Shared && entry.body != 0 {
                 bodies.drop_reference(entry.body);
             }
@@ -141,7 +140,7 @@ impl BackingQueue {
         if !self.durable {
             return Removal { cause: cause::QUEUE_NOT_DURABLE, because: BecauseId::NONE };
         }
-        if !entry.persistent {
+        if !entry.stored {
             let because = because::TRANSIENT_MESSAGE;
             return Removal { cause: cause::TRANSIENT_DROPPED, because };
         }
@@ -163,13 +162,7 @@ impl BackingQueue {
         Removal { cause, because }
     }
 
-    fn settle_down(
-        &mut self,
-        entries: VecDeque<Entry>,
-        ready: u64,
-        index_kept: u64,
-        segments_kept: u64,
-    ) {
+    fn settle_down(&mut self, entries: VecDeque<Entry>, index_kept: u64, segments_kept: u64) {
         let old = std::mem::take(&mut self.index);
         let records = (self.base..).zip(&entries);
         let journalled = records.clone().filter(|(_, entry)| entry.record == Record::Written);
@@ -179,9 +172,11 @@ impl BackingQueue {
         let kept = records.filter(|(_, entry)| entry.record != Record::None);
         index.count_again(kept.map(|(id, _)| id));
         self.index = index;
+        let alive = || entries.iter().filter(|entry| entry.state == State::Ready);
+        (self.ready, self.unacked) = (alive().count() as u64, 0);
+        self.ready_bytes = alive().map(|entry| payload(entry.message)).sum();
         self.entries = entries;
         self.ready_from = self.base;
-        (self.ready, self.unacked) = (ready, 0);
         self.unconfirmed.clear();
         self.requests.clear();
         self.next_deliver = match self.clean {
@@ -227,7 +222,7 @@ impl BackingQueue {
         let mut requests = std::mem::take(&mut self.requests);
         for entry in &self.entries {
             if entry.state != State::Gone {
-                observer.removed(at, node, self.destination, entry.message, removal);
+                observer.removed(at, node, entry.origin, entry.message, removal);
                 if entry.place == Place::Shared && entry.body != 0 {
                     requests.push(Request::Remove(entry.body));
                 }

@@ -25,14 +25,14 @@ pub mod index;
 pub mod queue;
 pub mod shared;
 
-
 use crate::observe::MessageRange;
 use crate::world::FileId;
 
 use super::super::rules::{Rule, Rules};
 
 pub use self::queue::{
-    BackingQueue, BatchEntry, DueConfirm, Fetched, Held, NeedsSync, Record, State,
+    BackingQueue, BatchEntry, DueConfirm, Extra, Fetched, GivenUp, Head, Held, NeedsSync, Record,
+    State,
 };
 
 /// Bytes of a journal record beside the embedded body: sequence, message id, properties, expiry

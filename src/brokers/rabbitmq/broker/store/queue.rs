@@ -5,9 +5,11 @@
 
 use std::collections::VecDeque;
 
-use crate::observe::{DestinationId, MessageRange, Observer};
+use crate::engine::Time;
+use crate::observe::{DestinationId, MessageRange, NodeId, Observer, Removal};
 use crate::world::{Context, FileId};
 
+use super::super::super::letters::LetterId;
 use super::super::super::message::{Message, Pid, Properties, PublishSeq, QueueSeq};
 use super::super::super::rules::Rule;
 use super::super::super::words::CONSUMED;
@@ -61,8 +63,23 @@ pub(super) struct Entry {
     pub(super) place: Place,
     /// Will be delivered with `redelivered = true`.
     pub(super) delivered: bool,
-    /// Published as persistent, to a durable queue.
+    /// `delivery_mode = 2`.
     pub(super) persistent: bool,
+    /// It has, or had, a record: the queue is durable as well.
+    pub(super) stored: bool,
+    /// Where it was sent to: elsewhere, if it was dead-lettered to this queue.
+    pub(super) origin: DestinationId,
+}
+
+/// What few messages have: a time to live, a past as a dead letter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extra {
+    /// When it expires.
+    pub expires: Option<Time>,
+    /// What it remembers of being dead-lettered.
+    pub letter: LetterId,
+    /// Where it was sent to, if that is not this queue.
+    pub origin: Option<DestinationId>,
 }
 
 /// A confirm that waits for the disk.
@@ -89,6 +106,30 @@ pub struct Fetched {
     pub message: MessageRange,
     /// The `redelivered` flag.
     pub redelivered: bool,
+    /// What it remembers of being dead-lettered.
+    pub letter: LetterId,
+}
+
+/// The oldest ready message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its number in its queue.
+    pub id: QueueSeq,
+    /// When it expires.
+    pub expires: Option<Time>,
+}
+
+/// A message that its queue has given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// The message.
+    pub message: MessageRange,
+    /// `delivery_mode = 2`.
+    pub persistent: bool,
+    /// What it remembers of being dead-lettered.
+    pub letter: LetterId,
+    /// The confirm that was still waiting for it, which is due now.
+    pub due: Option<DueConfirm>,
 }
 
 /// A message as it stands in a replica, for those who look on.
@@ -139,7 +180,10 @@ pub struct BackingQueue {
     /// No ready entry has a smaller number.
     pub(super) ready_from: QueueSeq,
     pub(super) ready: u64,
+    pub(super) ready_bytes: u64,
     pub(super) unacked: u64,
+    /// In queue order, of those messages that have any.
+    pub(super) extras: VecDeque<(QueueSeq, Extra)>,
     pub(super) unconfirmed: VecDeque<Unconfirmed>,
     /// `next_deliver_seq_id`: everything before it has been delivered, or counts as if.
     pub(super) next_deliver: QueueSeq,
@@ -163,7 +207,9 @@ impl BackingQueue {
             entries: VecDeque::new(),
             ready_from: 1,
             ready: 0,
+            ready_bytes: 0,
             unacked: 0,
+            extras: VecDeque::new(),
             unconfirmed: VecDeque::new(),
             next_deliver: 1,
             index: Index::default(),
@@ -177,6 +223,12 @@ impl BackingQueue {
     #[must_use]
     pub fn ready(&self) -> u64 {
         self.ready
+    }
+
+    /// Bytes of the payloads of messages ready for delivery.
+    #[must_use]
+    pub fn ready_bytes(&self) -> u64 {
+        self.ready_bytes
     }
 
     /// Ready and unacknowledged messages.
@@ -246,6 +298,8 @@ impl BackingQueue {
                 place: Place::Record,
                 delivered: false,
                 persistent: false,
+                stored: false,
+                origin: self.destination,
             };
             self.entries.push_back(gone);
         }
@@ -260,36 +314,42 @@ impl BackingQueue {
         properties: Properties,
         delivered: bool,
         confirm: Option<DueConfirm>,
+        extra: Extra,
     ) -> (QueueSeq, Option<DueConfirm>) {
         let id = self.next_id();
-        let persistent = self.durable
+        let stored = self.durable
             && (properties.persistent || !self.layout.rules.has(Rule::TransientDroppedAtStart));
-        let record = if persistent { Record::Buffered } else { Record::None };
+        let record = if stored { Record::Buffered } else { Record::None };
         let place = match self.layout.version {
-            _ if !persistent => Place::Record,
+            _ if !stored => Place::Record,
             _ if self.layout.shares(message) => Place::Shared,
             QueueVersion::V1 => Place::Record,
             QueueVersion::V2 => Place::Queue,
         };
-        let state = State::Ready;
-        let (offset, body) = (0, 0);
-        self.entries.push_back(Entry {
+        let entry = Entry {
             message,
-            offset,
-            body,
-            state,
+            offset: 0,
+            body: 0,
+            state: State::Ready,
             record,
             place,
             delivered,
-            persistent,
-        });
+            persistent: properties.persistent,
+            stored,
+            origin: extra.origin.unwrap_or(self.destination),
+        };
+        self.entries.push_back(entry);
+        if extra != Extra::default() {
+            self.extras.push_back((id, extra));
+        }
         self.ready += 1;
+        self.ready_bytes += payload(message);
         if delivered {
             self.next_deliver = id + 1;
         }
         let (now, node) = (ctx.now(), ctx.node());
-        ctx.observer().stored(now, node, self.destination, message);
-        if !persistent {
+        report_stored(now, node, self.destination, &entry, ctx.observer());
+        if !stored {
             return (id, confirm);
         }
         self.note_publish(id, message, place);
@@ -318,13 +378,61 @@ impl BackingQueue {
                 entry.state = State::Unacked;
                 entry.delivered = true;
                 self.ready -= 1;
+                self.ready_bytes -= payload(message);
                 self.unacked += 1;
                 self.ready_from = id + 1;
                 self.note_delivery(id, record, redelivered);
-                return Some(Fetched { id, message, redelivered });
+                let letter = self.extra(id).letter;
+                return Some(Fetched { id, message, redelivered, letter });
             }
             id += 1;
         }
+    }
+
+    /// The oldest ready message.
+    #[must_use]
+    pub fn head(&mut self) -> Option<Head> {
+        if self.ready == 0 {
+            return None;
+        }
+        let mut id = self.ready_from.max(self.base);
+        while self.entries[(id - self.base) as usize].state != State::Ready {
+            id += 1;
+        }
+        self.ready_from = id;
+        Some(Head { id, expires: self.extra(id).expires })
+    }
+
+    /// Whether messages here have a time to live, or were dead-lettered.
+    #[inline]
+    #[must_use]
+    pub fn has_extras(&self) -> bool {
+        !self.extras.is_empty()
+    }
+
+    /// The ready messages whose time to live is over, wherever they are.
+    #[must_use]
+    pub fn expired(&self, now: Time) -> Vec<QueueSeq> {
+        let over = |(_, extra): &&(QueueSeq, Extra)| extra.expires.is_some_and(|at| at <= now);
+        let ready = |id: &QueueSeq| {
+            let index = self.index_of(*id);
+            index.is_some_and(|index| self.entries[index].state == State::Ready)
+        };
+        self.extras.iter().filter(over).map(|(id, _)| *id).filter(ready).collect()
+    }
+
+    /// When the next message is over after that.
+    #[must_use]
+    pub fn next_expiry(&self, now: Time) -> Option<Time> {
+        self.extras.iter().filter_map(|(_, extra)| extra.expires).filter(|at| *at > now).min()
+    }
+
+    fn extra(&self, id: QueueSeq) -> Extra {
+        if self.extras.is_empty() {
+            return Extra::default();
+        }
+        let found = self.extras.binary_search_by_key(&id, |(id, _)| *id);
+        found.map_or(Extra::default(), |index| self.extras[index].1)
     }
 
     /// Marks a given ready message as unacknowledged: a mirror follows its leader's fetch.
@@ -336,6 +444,7 @@ impl BackingQueue {
         }
         entry.state = State::Unacked;
         self.ready -= 1;
+        self.ready_bytes -= payload(entry.message);
         self.unacked += 1;
         true
     }
@@ -351,6 +460,7 @@ impl BackingQueue {
         entry.delivered = true;
         self.unacked -= 1;
         self.ready += 1;
+        self.ready_bytes += payload(entry.message);
         self.ready_from = self.ready_from.min(id);
         true
     }
@@ -361,6 +471,7 @@ impl BackingQueue {
             if entry.state == State::Unacked {
                 entry.state = State::Ready;
                 entry.delivered = true;
+                self.ready_bytes += payload(entry.message);
             }
         }
         self.ready += self.unacked;
@@ -376,23 +487,37 @@ impl BackingQueue {
         ctx: &mut Context<'_, Message, O>,
         id: QueueSeq,
     ) -> Option<Option<DueConfirm>> {
+        self.give_up(ctx, id, CONSUMED).map(|given_up| given_up.due)
+    }
+
+    /// The message goes, for whatever reason; as [`Self::settle`].
+    pub fn give_up<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        id: QueueSeq,
+        removal: Removal,
+    ) -> Option<GivenUp> {
         let index = self.index_of(id)?;
+        let letter = self.extra(id).letter;
         let entry = &mut self.entries[index];
         match entry.state {
             State::Gone => return None,
-            State::Ready => self.ready -= 1,
+            State::Ready => {
+                self.ready -= 1;
+                self.ready_bytes -= payload(entry.message);
+            }
             State::Unacked => self.unacked -= 1,
         }
         entry.state = State::Gone;
-        let message = entry.message;
-        if entry.persistent {
+        let (message, persistent, origin) = (entry.message, entry.persistent, entry.origin);
+        if entry.stored {
             self.note_settlement(ctx, id, index);
         }
         let (now, node) = (ctx.now(), ctx.node());
-        ctx.observer().removed(now, node, self.destination, message, CONSUMED);
-        let confirm = self.take_unconfirmed(id);
+        ctx.observer().removed(now, node, origin, message, removal);
+        let due = self.take_unconfirmed(id);
         self.forget_settled_front();
-        Some(confirm)
+        Some(GivenUp { message, persistent, letter, due })
     }
 
     fn take_unconfirmed(&mut self, id: QueueSeq) -> Option<DueConfirm> {
@@ -420,6 +545,9 @@ impl BackingQueue {
             }
             self.entries.pop_front();
             self.base += 1;
+        }
+        while self.extras.front().is_some_and(|(id, _)| *id < self.base) {
+            self.extras.pop_front();
         }
     }
 
@@ -528,6 +656,7 @@ impl BackingQueue {
                     message: entry.message,
                     persistent: entry.persistent,
                     unacked: entry.state == State::Unacked,
+                    extra: self.extra(self.base + index as u64),
                 });
             }
         }
@@ -542,9 +671,8 @@ impl BackingQueue {
     ) {
         self.number_from(synced.id);
         debug_assert_eq!(self.next_id(), synced.id, "a synchronisation goes in queue order");
-        let properties =
-            Properties { persistent: synced.persistent, mandatory: false, confirm: false };
-        let (id, _) = self.publish(ctx, synced.message, properties, true, None);
+        let properties = Properties { persistent: synced.persistent, ..Properties::default() };
+        let (id, _) = self.publish(ctx, synced.message, properties, true, None, synced.extra);
         if synced.unacked {
             self.take(id);
         }
@@ -562,4 +690,25 @@ pub struct BatchEntry {
     pub persistent: bool,
     /// Whether a consumer has it.
     pub unacked: bool,
+    /// Its time to live, its past as a dead letter.
+    pub extra: Extra,
+}
+
+/// Bytes of payload.
+pub(super) fn payload(message: MessageRange) -> u64 {
+    u64::from(message.bytes) * u64::from(message.count)
+}
+
+pub(super) fn report_stored<O: Observer>(
+    at: Time,
+    node: NodeId,
+    destination: DestinationId,
+    entry: &Entry,
+    observer: &mut O,
+) {
+    if entry.origin == destination {
+        observer.stored(at, node, destination, entry.message);
+    } else {
+        observer.dead_lettered(at, node, entry.origin, destination, entry.message);
+    }
 }
