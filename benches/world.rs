@@ -86,6 +86,7 @@ fn ring(hops: u64, latency: &Distribution, bandwidth: u64, cost: Span) -> (u64, 
     for n in 1..=NODES {
         let disk = DiskSpec {
             fsync: Distribution::Constant(0),
+            spread: 0,
             bandwidth: 0,
             capacity: 0,
             write_back_age: Span::from_secs(30),

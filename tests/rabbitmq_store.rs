@@ -156,6 +156,7 @@ fn after(durable: bool, todo: &[Do]) -> Desk {
         zone: 0,
         disk: DiskSpec {
             fsync: Distribution::Constant(0),
+            spread: 0,
             bandwidth: 0,
             capacity: u64::MAX,
             write_back_age: Span::from_secs(30),

@@ -149,6 +149,13 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         }
     }
 
+    /// How many inputs wait for this lane.
+    #[must_use]
+    #[inline]
+    pub fn waiting(&mut self) -> usize {
+        self.world.nodes[self.node as usize].lanes.slot(self.slot).mailbox.len()
+    }
+
     /// Gives this lane an input once its mailbox is empty (as `after 0` of a `receive`): what waits already, or
     /// arrives before the lane is free, goes first. At most one is pending a lane; the last counts.
     pub fn when_idle(&mut self, body: M) {
@@ -265,6 +272,40 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
     #[must_use]
     pub fn room(&self, conn: ConnId) -> u64 {
         self.world.net.living(self.node, conn).map_or(0, |index| self.world.room(index))
+    }
+
+    /// The process keeps a buffer of its own before the kernel's: so much more fits into the
+    /// connection.
+    pub fn buffer(&mut self, conn: ConnId, bytes: u64) {
+        if let Some(index) = self.world.net.living(self.node, conn) {
+            self.world.net.sides[index].own_buffer = bytes;
+        }
+    }
+
+    /// Bytes that were sent on a connection and not yet read; 0 for a dead one.
+    #[must_use]
+    pub fn buffered(&self, conn: ConnId) -> u64 {
+        self.world.net.living(self.node, conn).map_or(0, |index| self.world.buffered(index))
+    }
+
+    /// This lane handles nothing after this input, until another one resumes it.
+    pub fn suspend(&mut self) {
+        self.world.nodes[self.node as usize].lanes.slot(self.slot).suspended = true;
+    }
+
+    /// Whether this lane was suspended while it handled this input.
+    #[must_use]
+    pub fn is_suspended(&mut self) -> bool {
+        self.world.nodes[self.node as usize].lanes.slot(self.slot).suspended
+    }
+
+    /// Lets a lane of this node go on that was suspended.
+    pub fn resume(&mut self, lane: Lane) {
+        let lanes = &mut self.world.nodes[self.node as usize].lanes;
+        if let Some(slot) = lanes.find(lane) {
+            lanes.slot(slot).suspended = false;
+            self.world.wake_later(self.node, slot);
+        }
     }
 
     /// Bytes that this process has read from a connection; 0 for a dead one.

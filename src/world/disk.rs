@@ -91,6 +91,8 @@ pub(crate) struct Sync {
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
     spec: DiskSpec,
+    /// How slow fsyncs are in this run, in millionths.
+    pace: u64,
     stream: Stream,
     files: Vec<File>,
     used: u64,
@@ -109,8 +111,12 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    pub(crate) fn new(spec: DiskSpec, stream: Stream) -> Disk {
+    /// `day` is what kind of day it is for the disks of this run, from 0 (they are fast) to 2
+    /// millions.
+    pub(crate) fn new(spec: DiskSpec, day: u64, stream: Stream) -> Disk {
+        let spread = u64::from(spec.spread.min(100));
         Disk {
+            pace: 1_000_000 - spread * 10_000 + day * spread / 100,
             spec,
             stream,
             files: Vec::new(),
@@ -203,7 +209,10 @@ impl Disk {
         file.queued = file.queued.max(length);
         file.syncs += 1;
         let slowness = self.slowness();
-        let latency = self.spec.fsync.span(self.stream.at(now)) * slowness;
+        let mut latency = self.spec.fsync.span(self.stream.at(now)) * slowness;
+        if self.pace != 1_000_000 {
+            latency = latency * self.pace / 1_000_000;
+        }
         let transfer = transfer(bytes, self.spec.bandwidth, slowness);
         let done = at.max(self.free_at) + latency + transfer;
         self.free_at = done;
@@ -366,12 +375,13 @@ mod tests {
     fn disk() -> Disk {
         let spec = DiskSpec {
             fsync: Distribution::Constant(1_000_000),
+            spread: 0,
             bandwidth: 1_000_000,
             capacity: 10_000,
             write_back_age: Span::from_secs(30),
             torn_tail: false,
         };
-        Disk::new(spec, Stream::new(1, "disk n1"))
+        Disk::new(spec, 0, Stream::new(1, "disk n1"))
     }
 
     fn at(millis: u64) -> Time {
@@ -477,7 +487,7 @@ mod tests {
         let mut kept = Vec::new();
         for seed in 0..20 {
             let spec = DiskSpec { torn_tail: true, ..disk().spec };
-            let mut disk = Disk::new(spec, Stream::new(seed, "disk n1"));
+            let mut disk = Disk::new(spec, 0, Stream::new(seed, "disk n1"));
             disk.write(FILE, 1_000, at(0)).unwrap();
             let sync = disk.fsync(FILE, at(0), at(0));
             disk.complete(sync);

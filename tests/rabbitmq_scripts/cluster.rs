@@ -129,6 +129,7 @@ impl Plan {
                 zone: u32::from(!broker),
                 disk: DiskSpec {
                     fsync: Distribution::Constant(FSYNC.as_nanos()),
+                    spread: 0,
                     bandwidth: 0,
                     capacity: u64::MAX,
                     write_back_age: Span::from_secs(30),

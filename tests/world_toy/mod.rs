@@ -290,6 +290,7 @@ pub(crate) fn plain_link() -> LinkSpec {
 pub(crate) fn plain_disk() -> DiskSpec {
     DiskSpec {
         fsync: Distribution::Constant(10_000_000),
+        spread: 0,
         bandwidth: 1_000_000,
         capacity: 1_000_000_000,
         write_back_age: Span::from_secs(30),
@@ -355,6 +356,7 @@ pub(crate) fn fault(at: u64, lasts: Option<u64>, kind: FaultKind, nodes: &[u32])
         kind,
         target: Target::nodes(&nodes),
         text: String::new(),
+        waits: None,
     }
 }
 

@@ -82,10 +82,10 @@ costs! {
     channel_ack: time, "channel-ack" = "3us",
         "Channel: pass a consumer's acknowledgement on.",
         "rabbitmq.com/blog/2012/04/25: deliveries with acks cost 9 us more than without, on four processes";
-    queue_publish: time, "queue-publish" = "10us",
+    queue_publish: time, "queue-publish" = "6us",
         "Queue: enqueue a message.",
         "measured: 49 thousand transient messages a second through one queue";
-    queue_persist: time, "queue-persist" = "12us",
+    queue_persist: time, "queue-persist" = "16us",
         "Queue: what a persistent message costs beside that.",
         "measured: 24 to 26.5 thousand persistent messages a second through one queue";
     queue_deliver: time, "queue-deliver" = "5us",
@@ -122,9 +122,15 @@ costs! {
         "Mirror: follow one instruction.",
         "measured: as leader-broadcast";
     group: time, "group" = "10us",
-        "Ring member: handle one ring message.",
+        "Ring member: take one instruction from its leader, or handle any other message.",
+        "measured: as leader-broadcast";
+    group_activity: time, "group-activity" = "110us",
+        "Ring member: send, or receive, what is passed around the ring, however much it is.",
         "measured: the confirm of a lone message in a queue with one mirror after 1.08 to 1.18 ms";
-    distribution: time, "distribution" = "0us",
+    page_message: time, "page-message" = "8us",
+        "Queue: put a message out of memory onto the disk, or read it back.",
+        "an estimate: half of what a persistent message costs";
+    distribution: time, "distribution" = "1us",
         "Distribution: encode a message for another node, or decode one.",
         "measured: a hop between brokers adds 0.05 to 0.07 ms to a delivery";
     distribution_bytes: per_byte, "distribution-bytes" = "1GB/s",

@@ -70,6 +70,52 @@ pub const BROKER: SectionSpec = SectionSpec::single(
         .source("rabbitmq.com/docs/persistence-conf#queue-version; rabbit_variable_queue.erl v3.10")
         .since("3.10"),
         KeySpec::new(
+            "credit_flow_default_credit",
+            Kind::Table(&CREDIT_KEYS),
+            Preset::ByVersion(&[
+                ("3.3", "{ initial = 200, more-after = 50 }"),
+                ("3.6", "{ initial = 400, more-after = 200 }"),
+            ]),
+            "Publishes that a process may send to the next, and how many that has taken when it \
+             grants as many more: from connection to channel, from channel to each queue and mirror.",
+        )
+        .source("credit_flow.erl; rabbit.app v3.5.7, v3.6.16; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "mirroring_flow_control",
+            Kind::Flag,
+            Preset::Is("true"),
+            "Whether channels need credit to send publishes to queues and their mirrors.",
+        )
+        .source("rabbit_channel.erl v3.10, init; rabbitmq-server#114"),
+        KeySpec::new(
+            "vm_memory_high_watermark",
+            Kind::Chance,
+            Preset::Is("40%"),
+            "A node that uses more than this of its memory raises an alarm.",
+        )
+        .source("rabbitmq.com/docs/memory; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "vm_memory_high_watermark_paging_ratio",
+            Kind::Chance,
+            Preset::Is("50%"),
+            "At this part of the watermark queues begin to put messages onto the disk; before 3.12.",
+        )
+        .source("rabbit_memory_monitor.erl v3.10; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "disk_free_limit",
+            Kind::ANY_SIZE,
+            Preset::Is("50MB"),
+            "A node with less free disk space raises an alarm.",
+        )
+        .source("rabbitmq.com/docs/disk-alarms; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "distribution_buffer_size",
+            Kind::Size { min: 1024, max: 1 << 40 },
+            Preset::Is("128000KiB"),
+            "Bytes to one other node that may wait in a node; then who sends more is suspended.",
+        )
+        .source("rabbitmq.com/docs/configure, RABBITMQ_DISTRIBUTION_BUFFER_SIZE"),
+        KeySpec::new(
             "consumer_timeout",
             Kind::POSITIVE_DURATION,
             Preset::ByVersion(&[("3.8.15", "15min"), ("3.8.17", "30min")]),
@@ -113,6 +159,21 @@ pub const BROKER: SectionSpec = SectionSpec::single(
     ]],
     "The broker's configuration, spelt as in rabbitmq.conf.",
 );
+
+const CREDIT_KEYS: [KeySpec; 2] = [
+    KeySpec::new(
+        "initial",
+        Kind::Integer { min: 1, max: 1_000_000 },
+        Preset::Required,
+        "What a sender has before it hears of the receiver.",
+    ),
+    KeySpec::new(
+        "more-after",
+        Kind::Integer { min: 1, max: 1_000_000 },
+        Preset::Required,
+        "How many the receiver takes before it grants as many more; no more than `initial`.",
+    ),
+];
 
 /// `[[policy]]`: mirroring.
 pub const POLICY: SectionSpec = SectionSpec::repeated(

@@ -3,6 +3,7 @@
 use crate::observe::{MessageRange, NodeId};
 use crate::world::{ConnId, Lane};
 
+use super::broker::alarm::Resource;
 use super::broker::gm::{Activity, CatchUp, Instruction};
 use super::broker::mnesia::{TableOp, Tables};
 use super::broker::sync::SyncBatch;
@@ -155,6 +156,10 @@ pub enum Message {
     ConsumeOk { queue: QueueId },
     /// `basic.cancel` by the server: the queue is gone or cannot be reached.
     ServerCancel { queue: QueueId },
+    /// `connection.blocked`: an alarm is in force, and the connection is not read.
+    ConnectionBlocked,
+    /// `connection.unblocked`.
+    ConnectionUnblocked,
     /// `channel.close`; the client must open a new channel.
     ChannelClose { error: ChannelError },
     /// `channel.open-ok`.
@@ -205,6 +210,10 @@ pub enum Message {
     Settle { channel: Pid, first: QueueSeq, count: u32 },
     /// A consumer gives `count` messages back.
     GiveBack { channel: Pid, first: QueueSeq, count: u32 },
+    /// `bump_credit`: a queue's process lets a channel send so many publishes more.
+    BumpCredit { from: Pid, more: u32 },
+    /// An alarm is in force somewhere in the cluster, or no longer.
+    ConserveResources { alarm: bool },
     /// A consumer rejected `count` messages for good.
     Reject { channel: Pid, first: QueueSeq, count: u32 },
     /// The channel's writer has passed `count` deliveries on.
@@ -307,6 +316,8 @@ pub enum Message {
     PartialPartitionDisconnect { from: NodeId },
     /// A node has joined: `from` now runs RabbitMQ on these tables.
     NodeRunning { from: NodeId },
+    /// An alarm is set or cleared on `from`.
+    Alarm { from: NodeId, resource: Resource, set: bool },
 
     // ---- a process's own timers and completions
     /// The mailbox is empty: flush what waits.
@@ -337,6 +348,12 @@ pub enum Message {
     Quiesce { queue: QueueId },
     /// Boot continues.
     BootStep,
+    /// How much memory is used?
+    MemoryCheck,
+    /// How much is free on the disk?
+    DiskCheck,
+    /// A queue's process puts what is beyond so many bytes onto the disk.
+    ReduceMemory { keep: u64 },
     /// Look for members that are down, once a second.
     PingDownNodes,
     /// A queue's head may have expired, or the process has just begun to lead.

@@ -111,6 +111,28 @@ rules! {
         "When the last process that a publish waits for goes down with its node and none has \
          confirmed, the publisher gets a nack; without this rule it gets an ack.",
         "rabbitmq-server#1893; unconfirmed_messages.erl v3.8.35, forget_ref";
+    // ---- flow
+    CreditFlow = "credit-flow", always,
+        "Publishes need credit at each step from the connection to the queue's processes: a slow \
+         queue or mirror stops those who publish to it.",
+        "credit_flow.erl v3.10";
+    SuspendWhenBufferIsFull = "suspend-when-buffer-is-full", always,
+        "A process that sends to a node whose distribution buffer is full is suspended until it has \
+         drained.",
+        "rabbitmq.com/docs/3.13/configure, RABBITMQ_DISTRIBUTION_BUFFER_SIZE; erl(1), +zdbbl";
+    ResourceAlarms = "resource-alarms", always,
+        "A node that runs out of memory or disk raises an alarm, and connections that publish are \
+         stopped until it is over.",
+        "rabbit_alarm.erl, vm_memory_monitor.erl, rabbit_disk_monitor.erl v3.10";
+    AlarmsReachAllNodes = "alarms-reach-all-nodes", always,
+        "An alarm on one node stops the publishers of all nodes.",
+        "rabbit_alarm.erl v3.10, remote_conserve_resources; rabbitmq.com/docs/alarms";
+    QueuesPageOut = "queues-page-out", until "3.12",
+        "Queues put messages onto the disk when the node uses more than a share of the watermark.",
+        "rabbit_memory_monitor.erl v3.10; rabbitmq.com/docs/3.11/memory";
+    FewMessagesInMemory = "few-messages-in-memory", since "3.12",
+        "A queue keeps at most 2048 messages in memory.",
+        "rabbit_variable_queue.erl v3.12.14; rabbitmq.com/docs/3.12/classic-queues";
 
     NackRefused = "nack-refused-publishes", always,
         "A publish that a full queue refuses is nacked, although mirrors or other queues have taken \

@@ -340,6 +340,12 @@ words! {
         CONSUMER_ACTIVE = 17,
         /// A queue is deleted.
         QUEUE_DELETED = 18,
+        /// A node runs out of memory or disk.
+        ALARM_SET = 19,
+        /// It has enough again.
+        ALARM_CLEARED = 20,
+        /// A process is suspended: the buffer to another node is full.
+        BUSY_DIST_PORT = 21,
     }
 }
 
@@ -389,6 +395,15 @@ pub const EVENTS: &[EventWord] = &[
         meaning: "another consumer of the queue is the single active one now, on SUBJECT's channel",
     },
     EventWord { name: "queue-deleted", meaning: "the queue is deleted with COUNT messages" },
+    EventWord {
+        name: "alarm-set",
+        meaning: "resource limit alarm set: publishers are blocked on all nodes",
+    },
+    EventWord { name: "alarm-cleared", meaning: "resource limit alarm cleared" },
+    EventWord {
+        name: "busy-dist-port",
+        meaning: "the buffer to SUBJECT is full: processes that send there are suspended",
+    },
 ];
 
 /// The normal end of a copy.

@@ -26,6 +26,8 @@ pub struct Host {
 pub struct DiskSpec {
     /// Time of one fsync beside the transfer of what is dirty, in ns.
     pub fsync: Distribution,
+    /// By how many percent, at most, fsyncs are slower or faster in one run than in another.
+    pub spread: u32,
     /// Bytes a second; 0 is unlimited.
     pub bandwidth: u64,
     /// Bytes.

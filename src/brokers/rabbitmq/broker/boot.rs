@@ -27,11 +27,13 @@ impl Broker {
         self.node.mnesia.tables = self.node.config.tables.clone();
         self.node.mnesia.loaded = true;
         ctx.listen(DISTRIBUTION);
+        let buffer = self.node.config.settings.distribution_buffer_size;
         for established in &boot.established {
             if let Some(peer) = self.node.peer(established.peer) {
                 peer.running = true;
                 peer.incarnation = Some(0);
                 peer.link = Link::Up(established.conn);
+                ctx.buffer(established.conn, buffer);
             }
         }
         self.node.start_ticking(ctx);
@@ -43,6 +45,7 @@ impl Broker {
 
     pub(super) fn serve<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         self.node.status = Status::Running;
+        self.node.start_monitors(ctx);
         ctx.listen(AMQP);
         ctx.ready();
         if self.node.peers.iter().any(|peer| peer.link == Link::Down) {

@@ -15,7 +15,7 @@ use super::replica::Replica;
 use super::store::{Extra, Fetched, GivenUp};
 
 /// Bytes of a delivery between processes beside the payload: message record and envelope.
-const PUSH_BYTES: u32 = 330;
+const PUSH_BYTES: u32 = 290;
 
 impl Replica {
     pub(super) fn handle_as_leader<O: Observer>(
@@ -111,6 +111,7 @@ impl Replica {
         if self.group.is_some() {
             ctx.spend(costs.leader_broadcast);
         }
+        self.take_from_channel(node, ctx, channel);
         let sender = self.sender(node, ctx, channel);
         if let Some(at) = sender.early.iter().position(|(early, _)| *early == seq) {
             // Seen over the ring while this process was a mirror: it is queued already.
@@ -215,6 +216,7 @@ impl Replica {
         no_ack: bool,
     ) -> Option<Pushed> {
         let Fetched { id, message, redelivered, letter } = self.bq.fetch()?;
+        self.page_in(node, ctx, id);
         if no_ack {
             if let Some(given_up) = self.bq.give_up(ctx, id, AUTO_ACKED) {
                 self.due.extend(given_up.due);

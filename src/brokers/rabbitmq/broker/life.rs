@@ -25,7 +25,8 @@ impl Broker {
             Input::Accepted { conn, port: AMQP, .. } => {
                 let lane = self.node.start(ctx);
                 ctx.bind(conn, lane);
-                let channel = Channel::new(conn, self.node.pid(lane));
+                self.node.alarms.register(lane);
+                let channel = Channel::new(&self.node, conn, self.node.pid(lane));
                 self.node.spawned.push((lane, Process::Channel(Box::new(channel))));
             }
             // The other side of the distribution introduces itself first.
@@ -45,7 +46,11 @@ impl Broker {
                     self.node.end_process(lane, DownReason::Normal);
                 }
             }
-            Input::Writable { .. } => {}
+            Input::Writable { conn } => {
+                if let Some(peer) = self.node.peer_of(conn) {
+                    self.node.resume_senders(ctx, peer);
+                }
+            }
             Input::Message { conn, body: Message::MnesiaHello { from, incarnation } } => {
                 self.node.hello(ctx, conn, from, incarnation);
             }
@@ -88,6 +93,9 @@ impl Broker {
             Message::BootStep => node.vm_started(ctx),
             Message::StoreRecovered => self.recover_queues(ctx),
             Message::QueueRecovered { queue } => self.queue_recovered(ctx, queue),
+            Message::MemoryCheck => self.check_memory(ctx),
+            Message::DiskCheck => node.check_disk(ctx),
+            Message::Alarm { from, resource, set } => node.alarm(ctx, from, resource, set),
             Message::PingDownNodes => self.ping_down_nodes(ctx),
             Message::MnesiaStatus { from, running, waiting } => {
                 node.status_of(ctx, from, running, waiting);

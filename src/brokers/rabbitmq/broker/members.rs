@@ -115,6 +115,10 @@ impl Node {
         let here = self.status == Status::Running;
         let Some(peer) = self.peer(from) else { return };
         peer.answer = Some((running, waiting));
+        if here && running {
+            self.tell_alarms(ctx, from);
+        }
+        let Some(peer) = self.peer(from) else { return };
         if here && running && !peer.running {
             // Each has gone on alone, and now they meet: Mnesia refuses to merge
             // (mnesia_monitor.erl: inconsistent_database, running_partitioned_network).
@@ -132,6 +136,7 @@ impl Node {
         if let Some(peer) = self.peer(from) {
             peer.running = true;
         }
+        self.tell_alarms(ctx, from);
         let now = ctx.now();
         let event = self.own_event(event::NODE_UP, Some(from));
         ctx.observer().event(now, event);
@@ -150,6 +155,7 @@ impl Node {
         if self.mnesia.asked == Some(node) {
             self.mnesia.asked = None;
         }
+        self.forget_alarms(ctx, node);
         self.abandon_votes(ctx, node);
         self.release_all(ctx, node);
         self.start_pinging(ctx);

@@ -17,9 +17,11 @@
 //! Processes are lanes of the world. [`Broker`] hands each input to its process, together with the
 //! [`Node`], which is all that the processes of a node share.
 
+pub mod alarm;
 mod boot;
 pub mod channel;
 mod consumers;
+pub mod credit;
 mod dead_letter;
 pub mod erlang;
 pub mod gm;
@@ -43,6 +45,7 @@ use crate::engine::Time;
 use crate::observe::{NodeId, Observer};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port};
 
+use self::alarm::Alarms;
 use self::channel::Channel;
 use self::erlang::{Link, Peer};
 use self::gm::Group;
@@ -58,6 +61,10 @@ use super::message::{DownReason, Message, Pid, QueueId};
 pub const AMQP: Port = Port(5672);
 /// The port of the Erlang distribution.
 pub const DISTRIBUTION: Port = Port(25672);
+
+/// Files of each queue on a node's disk: index, segments, and what is paged out. Those of the
+/// message store follow.
+const FILES: u32 = 3;
 
 /// A process of a broker node.
 #[derive(Clone, Debug)]
@@ -140,6 +147,8 @@ pub struct Node {
     connects_again_at: Time,
     /// Queues of which a mirror starts here as soon as an old process has ended.
     start_again: Vec<QueueId>,
+    alarms: Alarms,
+    memory_checks: u32,
     /// Recovered queues that the tables do not show yet; clients are served after that.
     recovering: u32,
     /// The message store: its tables, which outlive its process as far as the disk keeps them, and
@@ -197,8 +206,10 @@ impl Broker {
                 pinging: false,
                 connects_again_at: Time::ZERO,
                 start_again: Vec::new(),
+                alarms: Alarms::default(),
+                memory_checks: 0,
                 recovering: 0,
-                bodies: Bodies::new(2 * queues as u32),
+                bodies: Bodies::new(FILES * queues as u32),
                 store: None,
                 store_ends: false,
                 disk,
@@ -429,6 +440,20 @@ impl Broker {
         self.node.running_peers()
     }
 
+    /// Whether this node runs and no change of its tables is under way.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.node.status == Status::Running
+            && self.node.mnesia.transactions.is_empty()
+            && self.node.mnesia.committing.is_empty()
+    }
+
+    /// How many mirrors a queue has when nothing is wrong: as many as at time zero.
+    #[must_use]
+    pub fn full_mirrors(&self, queue: QueueId) -> usize {
+        self.node.config.tables.queue(queue).map_or(0, |record| record.mirrors.len())
+    }
+
     /// What this node's process of a queue is; `None` if it has none.
     #[must_use]
     pub fn role_of(&self, queue: QueueId) -> Option<Role> {
@@ -458,14 +483,13 @@ impl Broker {
 }
 
 impl Node {
-    /// How the messages of a queue are kept on this node: each has two files, and the message
-    /// store's follow.
+    /// How the messages of a queue are kept on this node.
     fn layout(&self, queue: QueueId) -> Layout {
         let settings = &self.config.settings;
         Layout {
             version: self.config.queue(queue).version,
-            index: FileId(2 * queue.0),
-            segments: FileId(2 * queue.0 + 1),
+            index: FileId(FILES * queue.0),
+            segments: FileId(FILES * queue.0 + 1),
             embed_below: settings.embed_below,
             max_journal_entries: settings.max_journal_entries,
             rules: settings.rules,

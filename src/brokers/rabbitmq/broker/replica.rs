@@ -14,7 +14,9 @@ use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, Qu
 use super::super::rules::Rule;
 use super::super::words::{cause, role};
 use super::Node;
+use super::alarm::Paged;
 use super::consumers::Consumers;
+use super::credit::Grants;
 use super::gm::Instruction;
 use super::queue_members::Stopping;
 use super::store::{BackingQueue, DueConfirm};
@@ -22,6 +24,8 @@ use super::sync::{LeaderSync, MirrorSync};
 
 /// Bytes of a confirm between processes.
 const CONFIRM_BYTES: u32 = 60;
+/// Bytes of a grant of credit.
+const BUMP_BYTES: u32 = 40;
 
 /// What the process is to its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,8 @@ pub(super) struct Sender {
     pub(super) waiting: VecDeque<(PublishSeq, MessageRange, Properties)>,
     /// Came over the ring, not yet from the channel; whether its confirm is due already.
     pub(super) early: VecDeque<(PublishSeq, bool)>,
+    /// How far it is from being granted more credit.
+    pub(super) grants: Grants,
     /// Who has told of the channel's death so far.
     pub(super) down: Option<DownFrom>,
 }
@@ -62,6 +68,8 @@ pub struct Replica {
     pub(super) group: Option<Pid>,
     pub(super) role: Role,
     pub(super) bq: BackingQueue,
+    /// What of it is on the disk only.
+    pub(super) paged: Paged,
     pub(super) consumers: Consumers,
     pub(super) senders: Vec<Sender>,
     /// Confirms that are due and not sent yet.
@@ -110,6 +118,7 @@ impl Replica {
             group,
             role,
             bq,
+            paged: Paged::default(),
             consumers: Consumers::default(),
             senders: Vec::new(),
             due: Vec::new(),
@@ -210,6 +219,7 @@ impl Replica {
             Message::SyncDeny { mirror, round } => self.sync_denied(node, ctx, mirror, round),
             Message::GmDeath { .. } => self.on_ring_death(node, ctx),
             Message::Promote => self.promote(node, ctx),
+            Message::ReduceMemory { keep } => self.reduce_memory(node, ctx, keep),
             Message::Deleted => node.end_process(ctx.lane(), DownReason::Normal),
             Message::NotSynced => self.not_synced(node, ctx),
             Message::DropReplica => {
@@ -233,6 +243,9 @@ impl Replica {
     /// its own disk (rabbit_mirror_queue_sync.erl: `master_go`, `slave_sync_loop`). The deaths of
     /// ring members reach a leader by way of its coordinator, another process.
     fn stands_still(&self, node: &Node, message: &Message) -> bool {
+        if self.role == Role::Mirror && self.is_about_to_lead(node, message) {
+            return true;
+        }
         if self.leader_sync.is_none() && self.mirror_sync.is_none() {
             return false;
         }
@@ -264,6 +277,24 @@ impl Replica {
             Message::Down { pid, .. } => *pid != sync.leader,
             _ => true,
         })
+    }
+
+    /// The tables name this mirror as the leader already: it is in the call by which it came to that
+    /// (rabbit_mirror_queue_slave.erl: `promote_me` in `handle_call({gm_deaths, ...})`), and what
+    /// clients ask of the leader waits in its mailbox.
+    fn is_about_to_lead(&self, node: &Node, message: &Message) -> bool {
+        let for_leader = matches!(
+            message,
+            Message::Subscribe { .. }
+                | Message::Unsubscribe { .. }
+                | Message::Settle { .. }
+                | Message::GiveBack { .. }
+                | Message::Reject { .. }
+                | Message::Get { .. }
+                | Message::NotifySent { .. }
+        );
+        for_leader
+            && node.mnesia.tables.queue(self.queue).is_some_and(|record| record.leader == self.me)
     }
 
     /// Sends the confirms that are due, consecutive ones of a channel together. A mirror holds one
@@ -333,10 +364,27 @@ impl Replica {
         let at = known.unwrap_or_else(|| {
             node.monitor(ctx, ctx.lane(), channel);
             let (waiting, early) = (VecDeque::new(), VecDeque::new());
-            self.senders.push(Sender { channel, waiting, early, down: None });
+            let grants = Grants::new(node.config.settings.credit);
+            self.senders.push(Sender { channel, waiting, early, grants, down: None });
             self.senders.len() - 1
         });
         &mut self.senders[at]
+    }
+
+    /// A publish of this channel is taken: it may be granted more
+    /// (rabbit_amqqueue_process.erl: `credit_flow:ack`; rabbit_mirror_queue_slave.erl:
+    /// `maybe_flow_ack`).
+    pub(super) fn take_from_channel<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        channel: Pid,
+    ) {
+        let spec = node.config.settings.credit;
+        if let Some(more) = self.sender(node, ctx, channel).grants.ack(spec) {
+            let from = self.me;
+            node.send(ctx, channel, Message::BumpCredit { from, more }, BUMP_BYTES);
+        }
     }
 
     /// Passes an instruction to the ring, if there is one.

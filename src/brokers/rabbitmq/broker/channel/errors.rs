@@ -47,11 +47,19 @@ impl Channel {
         let (now, here) = (ctx.now(), ctx.node());
         let destination = queue.map(|queue| node.config.destination(queue));
         let (word, count) = (event::CHANNEL_CLOSED, error.code());
-        ctx.observer().event(now, Event { word, node: here, destination, subject: None, count });
+        // A client that asks again and again for what it cannot have is no news.
+        let refused = matches!(error, ChannelError::NotFound | ChannelError::AccessRefused);
+        let in_vain = refused && self.next_seq == 1 && self.next_tag == 1;
+        if !in_vain {
+            let closed = Event { word, node: here, destination, subject: None, count };
+            ctx.observer().event(now, closed);
+        }
         ctx.send(self.conn, Message::ChannelClose { error }, METHOD_BYTES + 90);
         let lane = node.start(ctx);
         ctx.bind(self.conn, lane);
-        let mut next = Channel::new(self.conn, node.pid(lane));
+        let mut next = Channel::new(node, self.conn, node.pid(lane));
+        node.alarms.register(lane);
+        self.hand_over_reader(ctx, &mut next);
         next.closed = true;
         next.heartbeat = self.heartbeat;
         next.received = self.received;

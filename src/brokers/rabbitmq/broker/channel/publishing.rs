@@ -9,10 +9,11 @@ use super::super::super::message::{
 use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause};
 use super::super::Node;
+use super::super::credit::Credit;
 use super::{CONTENT_BYTES, Channel, METHOD_BYTES};
 
 /// Bytes of a message between processes beside the payload: basic message, properties, delivery.
-const DELIVER_BYTES: u32 = 330;
+const DELIVER_BYTES: u32 = 290;
 
 /// How far one replica has come with one publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,7 @@ pub(super) struct Target {
     pub(super) pid: Pid,
     pub(super) queue: QueueId,
     pub(super) alive: bool,
+    pub(super) credit: Credit,
     /// Whether it led its queue at the last publish.
     pub(super) leads: bool,
 }
@@ -52,6 +54,7 @@ impl Channel {
         properties: Properties,
     ) {
         ctx.spend(node.config.costs.channel_publish);
+        self.take_from_reader(node);
         if node.config.settings.max_message_size.is_some_and(|most| message.bytes > most) {
             self.refuse_large(node, ctx, message);
             return;
@@ -75,6 +78,7 @@ impl Channel {
             let replicas: Vec<Pid> = record.replicas().collect();
             for pid in replicas {
                 let target = self.target(node, ctx, pid, queue);
+                self.spend_credit(node, target);
                 self.targets[usize::from(target)].leads = pid == leader;
                 if pid == leader || waits_for_mirrors {
                     answers.push((target, Answer::Pending));
@@ -142,7 +146,8 @@ impl Channel {
     ) -> u16 {
         let known = self.targets.iter().position(|target| target.pid == pid);
         let at = known.unwrap_or_else(|| {
-            self.targets.push(Target { pid, queue, alive: false, leads: false });
+            let credit = self.initial_credit();
+            self.targets.push(Target { pid, queue, alive: false, leads: false, credit });
             self.targets.len() - 1
         });
         if !self.targets[at].alive {
