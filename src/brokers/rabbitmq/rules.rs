@@ -116,6 +116,10 @@ rules! {
         "Publishes need credit at each step from the connection to the queue's processes: a slow \
          queue or mirror stops those who publish to it.",
         "credit_flow.erl v3.10";
+    OneCopyPerNode = "one-copy-per-node", always,
+        "A message for several queues goes once to each node for the leaders there, and once for \
+         the mirrors there.",
+        "rabbit_classic_queue.erl v3.10, deliver; delegate.erl v3.10";
     SuspendWhenBufferIsFull = "suspend-when-buffer-is-full", always,
         "A process that sends to a node whose distribution buffer is full is suspended until it has \
          drained.",

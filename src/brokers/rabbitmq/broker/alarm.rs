@@ -152,7 +152,7 @@ impl Node {
         let (free, limit) = (ctx.disk_free(), self.config.settings.disk_free_limit);
         let short = free < limit;
         self.alarm(ctx, self.me, Resource::Disk, short);
-        let ideal = Span::from_millis(2 * free.saturating_sub(limit) / FAST_RATE);
+        let ideal = Span::from_millis(free.saturating_sub(limit) / (FAST_RATE / 2));
         let (least, most) = DISK_CHECK;
         let next = if short { most } else { ideal.clamp(least, most) };
         ctx.after(next, Lane::MAIN, Message::DiskCheck);

@@ -111,7 +111,7 @@ impl Replica {
         if self.group.is_some() {
             ctx.spend(costs.leader_broadcast);
         }
-        self.take_from_channel(node, ctx, channel);
+        self.take_from_channel(node, ctx, channel, properties);
         let sender = self.sender(node, ctx, channel);
         if let Some(at) = sender.early.iter().position(|(early, _)| *early == seq) {
             // Seen over the ring while this process was a mirror: it is queued already.

@@ -428,6 +428,16 @@ impl Broker {
         })
     }
 
+    /// What each channel of this node may still send to each queue's process.
+    #[must_use]
+    pub fn credits(&self) -> Vec<(Pid, i64)> {
+        let channels = self.processes.iter().flatten().filter_map(|process| match process {
+            Process::Channel(channel) => Some(channel),
+            _ => None,
+        });
+        channels.flat_map(|channel| channel.credits()).collect()
+    }
+
     /// This node's copy of the tables.
     #[must_use]
     pub fn tables(&self) -> &Tables {

@@ -325,7 +325,8 @@ impl Node {
         }
         // Its own old contents are deleted (rabbit_mirror_queue_slave.erl: `handle_go`,
         // `delete_crashed`).
-        let bq = self.without_contents(ctx, queue, self.open_queue(queue));
+        let bq = self.open_queue(queue);
+        let bq = self.without_contents(ctx, queue, bq);
         let (lane, gm_lane) = (self.start(ctx), self.start(ctx));
         let (replica, gm) = (self.pid(lane), self.pid(gm_lane));
         let process = Replica::new(queue, replica, Some(gm), Role::Mirror, bq)

@@ -11,6 +11,7 @@ use crate::observe::{BecauseId, MessageRange, Observer, Removal};
 use crate::world::{Context, TimerId};
 
 use super::super::arguments::Arguments;
+use super::super::letters::LetterId;
 use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId};
 use super::super::rules::Rule;
 use super::super::words::{cause, role};
@@ -390,7 +391,12 @@ impl Replica {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         channel: Pid,
+        properties: Properties,
     ) {
+        if properties.letter != LetterId::NONE {
+            // Dead letters are sent without credit (rabbit_dead_letter.erl: `publish`).
+            return;
+        }
         let spec = node.config.settings.credit;
         if let Some(more) = self.sender(node, ctx, channel).grants.ack(spec) {
             let from = self.me;
