@@ -250,6 +250,38 @@ fn contradictions() -> Vec<Case> {
     ]
 }
 
+/// Arguments of queues and consumers that contradict each other, or the version.
+fn arguments() -> Vec<Case> {
+    let queue =
+        |what, lines: &str| edit(what, "leader = \"n1\"", &format!("leader = \"n1\"\n{lines}"));
+    let consumer = |what, lines: &str| edit(what, "prefetch = 100", lines);
+    let old = |what, lines: &str| {
+        let case = queue(what, lines);
+        case.replacing("duration = \"40s\"", "duration = \"40s\"\nbroker-version = \"3.6\"")
+    };
+    vec![
+        queue("overflow without a limit", "x-overflow = \"reject-publish\""),
+        queue("unknown overflow", "x-max-length = 5\nx-overflow = \"drop-tail\""),
+        queue("negative length", "x-max-length = -1"),
+        queue("time to live without a unit", "x-message-ttl = \"1000\""),
+        queue("dead-letter key without an exchange", "x-dead-letter-routing-key = \"dead\""),
+        queue("dead-letter exchange that is not there", "x-dead-letter-exchange = \"dlx\""),
+        old("refusing before 3.7", "x-max-length = 5\nx-overflow = \"reject-publish\""),
+        old("single active consumer before 3.8", "x-single-active-consumer = true"),
+        edit("delivery timeout before 3.8.15", "[broker]", "[broker]\nconsumer_timeout = \"5min\"")
+            .replacing("duration = \"40s\"", "duration = \"40s\"\nbroker-version = \"3.8.14\""),
+        consumer("prefetch of a consumer that polls", "prefetch = 100\nmode = \"get\""),
+        consumer("exclusive consumer that polls", "exclusive = true\nmode = \"get\""),
+        consumer("interval of a consumer that subscribes", "get-interval = \"1s\""),
+        consumer(
+            "rejecting what is acknowledged",
+            "ack = \"automatic\"\nreject = { chance = 0.1 }",
+        ),
+        consumer("rejecting without a chance", "reject = { requeue = true }"),
+        consumer("chance above one", "reject = { chance = \"200%\" }"),
+    ]
+}
+
 /// Random faults that nobody could draw.
 fn random_faults() -> Vec<Case> {
     let nemesis = |what, keys: &str, fault: &str| {
@@ -482,6 +514,11 @@ fn wrong_references() {
 #[test]
 fn wrong_together() {
     insta::assert_snapshot!(told(contradictions()));
+}
+
+#[test]
+fn wrong_arguments() {
+    insta::assert_snapshot!(told(arguments()));
 }
 
 #[test]
