@@ -164,7 +164,7 @@ fn values() -> Vec<Case> {
         edit("10^12 nodes", "nodes = 3", "nodes = 1000000000000"),
         edit("10^9 prefetched", "prefetch = 100", "prefetch = 1000000000"),
         edit("10^9 unconfirmed", "window = 100", "window = 1000000000"),
-        edit("unknown choice", "ha-mode = \"all\"", "ha-mode = \"exactly\""),
+        edit("unknown choice", "ha-mode = \"all\"", "ha-mode = \"most\""),
         edit("flag as text", "leader = \"n1\"", "durable = \"yes\""),
         edit("warmup longer than the run", "drain =", "warmup = \"40s\"\ndrain ="),
         edit("bad pattern", "pattern = \"orders\"", "pattern = \"*\""),

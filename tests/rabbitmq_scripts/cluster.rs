@@ -133,6 +133,7 @@ impl Plan {
                     bandwidth: 0,
                     capacity: u64::MAX,
                     write_back_age: Span::from_secs(30),
+                    torn_tail: false,
                 },
                 cpu: CpuSpec { cores: 64, percent: 100 },
             });

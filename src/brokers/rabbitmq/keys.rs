@@ -53,6 +53,23 @@ pub const BROKER: SectionSpec = SectionSpec::single(
         )
         .source("deps/rabbit/Makefile v3.10, PROJECT_ENV"),
         KeySpec::new(
+            "queue_index_embed_msgs_below",
+            Kind::Size { min: 0, max: 1 << 30 },
+            Preset::Is("4096B"),
+            "Messages smaller than this, with their properties, are kept with their queue; larger \
+             ones in the message store that the queues of a node share.",
+        )
+        .source("rabbitmq.com/docs/persistence-conf#index-embedding; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "classic_queue.default_version",
+            Kind::Integer { min: 1, max: 2 },
+            Preset::Is("1"),
+            "Index and store of queues without `x-queue-version`: 1 fsyncs before it confirms, 2 \
+             only writes.",
+        )
+        .source("rabbitmq.com/docs/persistence-conf#queue-version; rabbit_variable_queue.erl v3.10")
+        .since("3.10"),
+        KeySpec::new(
             "credit_flow_default_credit",
             Kind::Table(&CREDIT_KEYS),
             Preset::ByVersion(&[
@@ -249,6 +266,14 @@ pub const QUEUE: SectionSpec = SectionSpec::repeated(
              first node if not written.",
         )
         .source("rabbitmq.com/docs/clustering; queue_master_locator=client-local"),
+        KeySpec::new(
+            "x-queue-version",
+            Kind::Integer { min: 1, max: 2 },
+            Preset::Absent,
+            "Index and store of this queue; `classic_queue.default_version` if not written.",
+        )
+        .source("rabbitmq.com/docs/classic-queues#versions")
+        .since("3.10"),
     ], ARGUMENT_KEYS],
     "A classic queue, declared before the run begins.",
 );

@@ -322,8 +322,20 @@ pub enum Message {
     // ---- a process's own timers and completions
     /// The mailbox is empty: flush what waits.
     Idle,
-    /// The journal's flush is durable.
+    /// The journal's flush is durable, or that of the message store.
     JournalSynced,
+    /// A queue's process has been idle for so long that it may hibernate.
+    HibernateTimer,
+    /// A queue gives the body of a large message to its node's message store.
+    StoreWrite { queue: Lane, id: QueueSeq, body: u64, confirm: bool },
+    /// The bodies of these messages of a queue are as safe in the store as they have to be.
+    BodiesWritten { ids: Box<[QueueSeq]> },
+    /// The message store has read its files: queues are recovered now.
+    StoreRecovered,
+    /// A queue's process opens what its disk kept.
+    RecoverQueue { read: bool },
+    /// It has.
+    QueueRecovered { queue: QueueId },
     /// The flush interval under load is over, or the process has been idle that long.
     SyncTimer,
     /// Check heartbeats, or tick the distribution.

@@ -30,6 +30,8 @@ pub struct Settings {
     pub boot_time: Distribution,
     /// `queue_index_max_journal_entries`.
     pub max_journal_entries: u64,
+    /// `queue_index_embed_msgs_below`.
+    pub embed_below: u64,
     /// `credit_flow_default_credit`.
     pub credit: CreditSpec,
     /// `mirroring_flow_control`.
@@ -71,6 +73,7 @@ impl Settings {
             heartbeat: broker.duration("heartbeat"),
             boot_time,
             max_journal_entries: broker.integer("queue_index_max_journal_entries"),
+            embed_below: broker.size("queue_index_embed_msgs_below"),
             credit: {
                 let credit = broker.table("credit_flow_default_credit");
                 let number = |key| credit.map_or(1, |credit| credit.integer(key)) as u32;

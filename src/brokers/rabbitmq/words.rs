@@ -66,6 +66,8 @@ words! {
         MESSAGE_TOO_LARGE = 22,
         /// The policy wants no replica where one was.
         REPLICA_DROPPED = 23,
+        /// Its index entry survived, the message itself was in no store.
+        BODY_MISSING = 24,
     }
 }
 
@@ -215,6 +217,12 @@ pub const CAUSES: &[Cause] = &[
         meaning: "a replica on a node that the policy does not list is deleted",
         precedence: 4,
     },
+    Cause {
+        name: "body-missing",
+        kind: CauseKind::Lost,
+        meaning: "recovery dropped its index entry, for the message itself was in no store",
+        precedence: 5,
+    },
 ];
 
 words! {
@@ -246,6 +254,8 @@ words! {
         QUEUE_TOO_LONG = 11,
         /// The last consumer had gone.
         LAST_CONSUMER_GONE = 12,
+        /// It had been written to the operating system, which was all that its confirm waited for.
+        NOT_FSYNCED = 13,
     }
 }
 
@@ -264,6 +274,7 @@ pub const CONDITIONS: &[&str] = &[
     "time-to-live-over",
     "queue-too-long",
     "last-consumer-gone",
+    "not-fsynced",
 ];
 
 words! {

@@ -525,6 +525,8 @@ impl Node {
         self.start_again.clear();
         self.alarms = super::alarm::Alarms::default();
         self.recovering = 0;
+        self.store = None;
+        self.store_ends = false;
         for peer in &mut self.peers {
             *peer = Peer::new(peer.node);
         }

@@ -1,6 +1,6 @@
 //! Publishes: routed once, here; confirmed when every queue they went to has settled them.
 
-use crate::observe::{MessageRange, Observer, Removal};
+use crate::observe::{MessageRange, NodeId, Observer, Removal};
 use crate::world::Context;
 
 use super::super::super::message::{
@@ -14,6 +14,9 @@ use super::{CONTENT_BYTES, Channel, METHOD_BYTES};
 
 /// Bytes of a message between processes beside the payload: basic message, properties, delivery.
 const DELIVER_BYTES: u32 = 290;
+
+/// Bytes of one more receiver of a message that goes to its node already.
+const REFERENCE_BYTES: u32 = 30;
 
 /// How far one replica has come with one publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,33 @@ pub(super) struct Target {
     pub(super) leads: bool,
 }
 
+/// Where the payload of one publish has gone already: a process of each target node (`delegate`)
+/// hands it to all leaders there, and another copy to all mirrors there (rabbit_classic_queue.erl
+/// v3.10: `deliver`; delegate.erl: `invoke_no_result`).
+struct Copies {
+    shared: bool,
+    sent: Vec<(NodeId, bool)>,
+}
+
+impl Copies {
+    fn of(node: &Node, queues: usize) -> Copies {
+        // Of one queue there is one process a node: no two go the same way.
+        let shared = queues > 1 && node.config.settings.rules.has(Rule::OneCopyPerNode);
+        Copies { shared, sent: Vec::new() }
+    }
+
+    /// Bytes to one more process.
+    fn payload(&mut self, to: Pid, leads: bool, message: MessageRange) -> u32 {
+        if self.shared {
+            if self.sent.contains(&(to.node, leads)) {
+                return REFERENCE_BYTES;
+            }
+            self.sent.push((to.node, leads));
+        }
+        DELIVER_BYTES + message.bytes * message.count
+    }
+}
+
 impl Channel {
     /// rabbit_channel.erl `handle_method(#'basic.publish'{})`, `deliver_to_queues`.
     pub(super) fn publish<O: Observer>(
@@ -68,6 +98,7 @@ impl Channel {
         }
         let waits_for_mirrors = node.config.settings.rules.has(Rule::WaitForMirrors);
         let mut answers = Vec::new();
+        let mut copies = Copies::of(node, found.len());
         for &queue in &found {
             // One routing table a node, its own: a queue whose record is not there does not exist.
             let Some(record) = node.mnesia.tables.queue(queue) else {
@@ -85,7 +116,8 @@ impl Channel {
                 }
                 let channel = self.me;
                 let deliver = Message::Deliver { queue, channel, seq, message, properties };
-                node.send(ctx, pid, deliver, DELIVER_BYTES + message.bytes * message.count);
+                let payload = copies.payload(pid, pid == leader, message);
+                node.send(ctx, pid, deliver, payload);
             }
         }
         self.found = found;
