@@ -170,7 +170,15 @@ impl Planner {
 
     fn add_fault(&mut self, kind: FaultKind, target: Target, text: String) {
         let id = FaultId(self.plan.faults.len() as u32);
-        self.plan.faults.push(PlannedFault { id, at: self.now, lasts: None, kind, target, text });
+        self.plan.faults.push(PlannedFault {
+            id,
+            at: self.now,
+            lasts: None,
+            kind,
+            target,
+            text,
+            waits: None,
+        });
     }
 
     fn fault(&mut self, command: &Command<'_>, kind: FaultKind) -> Outcome<()> {

@@ -9,8 +9,8 @@ use crate::engine::{Limits, Span};
 use crate::observe::{NodeId, NodeKind};
 use crate::scenario::{Diagnostics, Located, Place, Scenario, Values, suggest};
 use crate::workload::{ConsumerLoad, Load, Volume, check_volume};
+use crate::world::ClusterPlan;
 use crate::world::fault::{self, Vocabulary};
-use crate::world::{ClusterPlan, Topology};
 
 use super::arguments::{Arguments, Overflow};
 use super::client::{CONSUMER_STEPS, ConnectOrder, LinkConfig, PRODUCER_STEPS, Reject};
@@ -97,6 +97,7 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         producers,
         consumers,
         faults: Vec::new(),
+        nemesis: None,
         letters: Arc::new(letters),
         expirations: planner.expirations.clone(),
         settings: Settings::read(scenario, cluster.boot_time.clone(), cluster.memory.clone()),
@@ -122,19 +123,14 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         }
         spec.topology = cluster.topology;
     }
-    let faults = faults(scenario, &spec.topology, &spec.queues);
+    let destinations: Vec<String> = spec.queues.iter().map(|queue| queue.name.clone()).collect();
+    let words =
+        Vocabulary { topology: &spec.topology, destinations: &destinations, roles: SELECTORS };
+    let faults = fault::parse_all(scenario.many("fault"), &words);
+    let nemesis = fault::nemesis::parse(scenario, &words);
     spec.faults = planner.wrong.keep(faults).unwrap_or_default();
+    spec.nemesis = planner.wrong.keep(nemesis).flatten();
     planner.wrong.into_result(spec)
-}
-
-fn faults(
-    scenario: &Scenario,
-    topology: &Topology,
-    queues: &[Queue],
-) -> Result<Vec<crate::world::PlannedFault>, Diagnostics> {
-    let destinations: Vec<String> = queues.iter().map(|queue| queue.name.clone()).collect();
-    let words = Vocabulary { topology, destinations: &destinations, roles: SELECTORS };
-    fault::parse_all(scenario.many("fault"), &words)
 }
 
 impl<'a> Planner<'a> {

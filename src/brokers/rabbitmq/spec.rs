@@ -8,6 +8,7 @@ use crate::observe::{
     ProducerId, ProducerInfo,
 };
 use crate::workload::Load;
+use crate::world::fault::Nemesis;
 use crate::world::{Lane, PlannedFault, Setup, Topology};
 
 use super::broker::Broker;
@@ -90,8 +91,10 @@ pub struct Spec {
     pub producers: Vec<ProducerSpec>,
     /// The consumers.
     pub consumers: Vec<ConsumerSpec>,
-    /// The faults.
+    /// The faults that the scenario names.
     pub faults: Vec<PlannedFault>,
+    /// Those that are drawn.
+    pub nemesis: Option<Nemesis>,
     /// See [`Config::letters`].
     pub letters: Arc<Letters>,
     /// See [`Config::expirations`].
@@ -114,12 +117,14 @@ const REOPEN_DELAY: Span = Span::from_millis(100);
 const AUDITOR_PREFETCH: u32 = 1_000;
 
 impl Spec {
-    /// The queues without a consumer, which an auditor reads at the end.
+    /// The queues without a consumer, which an auditor reads at the end; but not those that their
+    /// messages leave by themselves, to wait elsewhere.
     #[must_use]
     pub fn unread_queues(&self) -> Vec<QueueId> {
         (0..self.queues.len() as u32)
             .map(QueueId)
             .filter(|queue| self.consumers.iter().all(|consumer| consumer.queue != *queue))
+            .filter(|queue| !self.queues[queue.0 as usize].arguments.passes_on())
             .collect()
     }
 
@@ -268,12 +273,14 @@ impl Spec {
         let established = brokers
             .flat_map(|from| (from.0 + 1..self.brokers).map(move |to| (from, NodeId(to))))
             .collect();
+        let drawn = self.nemesis.iter();
+        let drawn = drawn.flat_map(|one| one.draw(seed, &self.topology, self.faults.len()));
         Setup {
             seed,
             topology: self.topology.clone(),
             machines,
             established,
-            faults: self.faults.clone(),
+            faults: self.faults.iter().cloned().chain(drawn).collect(),
             duration: self.duration,
             drain: self.drain,
             limits: self.limits,

@@ -134,6 +134,7 @@ impl Broker {
         for index in 0..self.node.config.queues.len() {
             self.node.recover(ctx, QueueId(index as u32));
         }
+        self.node.delete_unclaimed(ctx);
         let me = self.node.me;
         for peer in self.node.running_peers() {
             self.node.send_node(ctx, peer, Message::NodeRunning { from: me });

@@ -184,7 +184,8 @@ impl Node {
         let journal = Node::journal(queue);
         let bq = BackingQueue::new(self.config.destination(queue), durable, journal);
         let group = member.map(|member| member.gm);
-        let mut replica = Replica::new(queue, pid, group, role, bq);
+        let mut replica =
+            Replica::new(queue, pid, group, role, bq).with(&self.config.queue(queue).arguments);
         if !leads {
             replica.missing = Some(0);
         }
@@ -226,7 +227,8 @@ impl Node {
             let lane = self.start(ctx);
             self.pid(lane)
         });
-        let replica = Replica::new(queue, pid, group, Role::Leader, bq);
+        let replica = Replica::new(queue, pid, group, Role::Leader, bq)
+            .with(&self.config.queue(queue).arguments);
         replica.event(self, ctx, event::QUEUE_RECOVERED, depth);
         replica.report_role(self, ctx);
         self.spawned.push((lane, Process::Replica(Box::new(replica))));

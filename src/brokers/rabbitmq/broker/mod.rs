@@ -422,6 +422,20 @@ impl Broker {
         self.node.running_peers()
     }
 
+    /// Whether this node runs and no change of its tables is under way.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.node.status == Status::Running
+            && self.node.mnesia.transactions.is_empty()
+            && self.node.mnesia.committing.is_empty()
+    }
+
+    /// How many mirrors a queue has when nothing is wrong: as many as at time zero.
+    #[must_use]
+    pub fn full_mirrors(&self, queue: QueueId) -> usize {
+        self.node.config.tables.queue(queue).map_or(0, |record| record.mirrors.len())
+    }
+
     /// What this node's process of a queue is; `None` if it has none.
     #[must_use]
     pub fn role_of(&self, queue: QueueId) -> Option<Role> {

@@ -9,6 +9,7 @@ use crate::engine::{Span, Time};
 use crate::observe::{BecauseId, MessageRange, Observer, Removal};
 use crate::world::{Context, TimerId};
 
+use super::super::arguments::Arguments;
 use super::super::letters::LetterId;
 use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId};
 use super::super::rules::Rule;
@@ -83,6 +84,8 @@ pub struct Replica {
     pub(super) letters_sent: u64,
     /// When the queue's head is looked at next.
     pub(super) ttl_timer: Option<(Time, TimerId)>,
+    /// Messages that nobody reads go on to another queue after a while.
+    passes_on: bool,
     /// How many messages the leader holds that this mirror lacks; `None` while unknown.
     pub(super) missing: Option<u64>,
     pub(super) sync_rounds: u64,
@@ -125,6 +128,7 @@ impl Replica {
             due: Vec::new(),
             letters_sent: 0,
             ttl_timer: None,
+            passes_on: false,
             missing: None,
             sync_rounds: 0,
             leader_sync: None,
@@ -141,6 +145,13 @@ impl Replica {
             leaves_ring_member: false,
             terminating: false,
         }
+    }
+
+    /// The same for a queue with these arguments.
+    #[must_use]
+    pub fn with(mut self, arguments: &Arguments) -> Self {
+        self.passes_on = arguments.passes_on();
+        self
     }
 
     /// The queue it belongs to.
@@ -523,7 +534,7 @@ impl Replica {
     /// Whether time alone will not change anything here.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let served = self.consumers.is_empty() || self.bq.depth() == 0;
+        let served = self.bq.depth() == 0 || (self.consumers.is_empty() && !self.passes_on);
         self.leader_sync.is_none()
             && self.mirror_sync.is_none()
             && self.bq.unconfirmed() == 0

@@ -56,8 +56,6 @@ pub struct Channel {
     throttle: Throttle,
     /// The broker has closed it for an error; the client has not opened another yet.
     closed: bool,
-    /// It is not the first channel of its connection.
-    reopened: bool,
 }
 
 impl Channel {
@@ -85,7 +83,6 @@ impl Channel {
             found: Vec::new(),
             throttle: Throttle::new(node),
             closed: false,
-            reopened: false,
         }
     }
 
