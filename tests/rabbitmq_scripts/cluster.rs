@@ -101,6 +101,7 @@ fn costs() -> Costs {
         mnesia_transaction: millis(10),
         node_down_clean_up: millis(20),
         queue_shutdown: millis(50),
+        rabbit_start: millis(1_000),
         leader_serves_on: millis(0),
     }
 }

@@ -86,6 +86,21 @@ scripts! {
     mirrored_join_twice
     mirrored_split_join
     cluster_boot_killed
+    partition_pause_minority
+    partition_autoheal
+    partition_pause_if_all_down
+    partition_both_preferred
+    partition_partial_ignore
+    partition_partial_pause_minority
+    partition_partial_if_all_down
+    partition_blip
+    partition_blip_pause_minority
+    node_suspended
+    home_down_3_7
+    home_down_3_12
+    home_stopped_3_12
+    home_silent_3_12
+    cluster_waits_for_peers
 }
 
 /// A script that nobody runs is no test.

@@ -54,6 +54,8 @@ pub struct Costs {
     pub node_down_clean_up: Distribution,
     /// A queue process's orderly end at a node's stop (rabbit_amqqueue_process.erl: `terminate`).
     pub queue_shutdown: Distribution,
+    /// From RabbitMQ's start in a VM that has gone on to its Mnesia (rabbit.erl: `start`).
+    pub rabbit_start: Distribution,
     /// At such a stop: how long a leader goes on to serve after its ring member has stopped.
     pub leader_serves_on: Distribution,
 }
@@ -97,6 +99,8 @@ impl Default for Costs {
             // An orderly stop of the leader's node stops confirms for 132 to 234 ms, where a kill
             // stops them for 116 to 121 ms.
             queue_shutdown: between(15, 110),
+            // A minority that has paused serves again 1.4 to 2.0 s after the heal.
+            rabbit_start: between(700, 1_300),
             // It makes 1 to 15 duplicates at 500 messages a second: delivered by the old leader,
             // and by the new one, to which the ring never brought them.
             leader_serves_on: between(2, 30),

@@ -13,7 +13,7 @@ use crate::world::{ClusterPlan, Topology};
 use super::client::{CONSUMER_STEPS, LinkConfig, PRODUCER_STEPS};
 use super::config::{Costs, Mirroring, Queue};
 use super::message::{ExchangeId, Properties, QueueId, RoutingKey};
-use super::settings::Settings;
+use super::settings::{PartitionHandling, Settings};
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
 use super::words::SELECTORS;
 
@@ -77,6 +77,7 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
     let producers = planner.read_producers();
     let consumers = planner.read_consumers();
     planner.check_names(&producers, &consumers);
+    let partition_handling = planner.read_partition_handling();
     let run = scenario.settings();
     let mut spec = Spec {
         brokers: planner.nodes.len() as u32,
@@ -86,7 +87,7 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         producers,
         consumers,
         faults: Vec::new(),
-        settings: Settings::read(scenario, cluster.boot_time.clone()),
+        settings: Settings::read(scenario, cluster.boot_time.clone(), partition_handling),
         costs: Costs::default(),
         duration: run.duration,
         drain: run.drain,
@@ -140,6 +141,45 @@ impl<'a> Planner<'a> {
                 "write nodes = 3 in [cluster], or mode = \"rabbitmq-single\"",
             ),
             _ => {}
+        }
+    }
+
+    fn read_partition_handling(&mut self) -> PartitionHandling {
+        const NODES: &str = "cluster_partition_handling.pause_if_all_down.nodes";
+        const RECOVER: &str = "cluster_partition_handling.pause_if_all_down.recover";
+        let broker = self.scenario.one("broker");
+        let handling = broker.choice("cluster_partition_handling");
+        if handling != "pause_if_all_down" {
+            for key in [NODES, RECOVER] {
+                if broker.is_set(key) {
+                    self.wrong.push(
+                        broker.span(key),
+                        format!(
+                            "it belongs to `pause_if_all_down`, and the cluster has `{handling}`"
+                        ),
+                        "remove it, or write cluster_partition_handling = \"pause_if_all_down\"",
+                    );
+                }
+            }
+        }
+        match handling {
+            "pause_minority" => PartitionHandling::PauseMinority,
+            "autoheal" => PartitionHandling::Autoheal,
+            "pause_if_all_down" => {
+                let place = broker.span("cluster_partition_handling");
+                let names = broker.names(NODES);
+                if names.is_empty() {
+                    self.wrong.push(
+                        place,
+                        "without a list of nodes nobody would ever pause",
+                        format!("add \"{NODES}\" = [\"n1\"]"),
+                    );
+                }
+                let nodes = names.iter().map(|name| self.node(&name.value, name.place)).collect();
+                let autoheal = broker.get_text(RECOVER) == Some("autoheal");
+                PartitionHandling::PauseIfAllDown { nodes, autoheal }
+            }
+            _ => PartitionHandling::Ignore,
         }
     }
 

@@ -40,6 +40,8 @@ words! {
         PURGED_FOR_SYNC = 9,
         /// A mirror that may not be promoted deletes its contents and stops.
         MIRROR_STOPPED = 10,
+        /// Confirmed because the last process it was sent to had gone (before 3.8).
+        QUEUE_DIED_CONFIRMED = 11,
 
     }
 }
@@ -111,6 +113,13 @@ pub const CAUSES: &[Cause] = &[
         kind: CauseKind::Lost,
         meaning: "a mirror that may not be promoted deletes its contents and stops",
         precedence: 4,
+    },
+    Cause {
+        name: "queue-died-confirmed",
+        kind: CauseKind::Lost,
+        meaning: "the last process that it was sent to went down and none had confirmed it; the \
+                  broker confirmed it (before 3.8)",
+        precedence: 2,
     },
 ];
 
@@ -208,6 +217,24 @@ words! {
         WAITING_FOR_TABLES = 14,
         /// A node cuts itself off from one that sees a node which it has lost.
         PARTIAL_PARTITION = 15,
+        /// A node stops RabbitMQ: it sees too few others.
+        PAUSING = 16,
+        /// RabbitMQ is stopped on a node whose VM goes on.
+        PAUSED = 17,
+        /// RabbitMQ starts again in the same VM.
+        RESUMING = 18,
+        /// The autoheal leader is asked to heal.
+        AUTOHEAL = 19,
+        /// It will not now.
+        AUTOHEAL_DENIED = 20,
+        /// A node has won.
+        AUTOHEAL_WINNER = 21,
+        /// A node has lost.
+        AUTOHEAL_LOSER = 22,
+        /// A node went down while it was being healed.
+        AUTOHEAL_ABORTED = 23,
+        /// Nobody's tables could be had.
+        BOOT_FAILED = 24,
     }
 }
 
@@ -246,8 +273,29 @@ pub const EVENTS: &[EventWord] = &[
     EventWord {
         name: "partial-partition",
         meaning: "Partial partition detected: SUBJECT still sees a node that NODE has lost; \
-                  disconnecting from it",
+                  acting on it",
     },
+    EventWord {
+        name: "pausing",
+        meaning: "Cluster minority/secondary status detected - awaiting recovery",
+    },
+    EventWord { name: "paused", meaning: "RabbitMQ has stopped on NODE; its VM goes on" },
+    EventWord { name: "resuming", meaning: "RabbitMQ starts again on NODE" },
+    EventWord { name: "autoheal", meaning: "Autoheal request received from SUBJECT" },
+    EventWord {
+        name: "autoheal-denied",
+        meaning: "Autoheal request denied: not all nodes see each other",
+    },
+    EventWord {
+        name: "autoheal-winner",
+        meaning: "Autoheal: I am the winner, waiting for the losers to stop",
+    },
+    EventWord {
+        name: "autoheal-loser",
+        meaning: "Autoheal: we were selected to restart; winner is SUBJECT",
+    },
+    EventWord { name: "autoheal-aborted", meaning: "Autoheal: aborting - SUBJECT went down" },
+    EventWord { name: "boot-failed", meaning: "BOOT FAILED: timeout_waiting_for_tables" },
 ];
 
 /// The normal end of a copy.

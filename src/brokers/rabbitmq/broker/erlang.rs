@@ -4,7 +4,7 @@ use crate::engine::Span;
 use crate::observe::{Event, NodeId, Observer};
 use crate::world::{ConnId, Context, Lane};
 
-use super::super::message::{DownReason, Message, Pid};
+use super::super::message::{DownReason, Message, Pid, Progress};
 use super::super::words::event;
 use super::{DISTRIBUTION, Node};
 
@@ -41,8 +41,10 @@ pub struct Peer {
     pub(super) refused: bool,
     /// Whether its Mnesia and this one's are one.
     pub(super) running: bool,
-    /// Answer of a booting or running peer to this node's own boot.
-    pub(super) answer: Option<(bool, bool)>,
+    /// Whether RabbitMQ runs there, as far as is known.
+    pub(super) rabbit: bool,
+    /// How far it was when it last told.
+    pub(super) answer: Option<Progress>,
     received: u64,
     sent: u64,
     silent_ticks: u32,
@@ -58,6 +60,7 @@ impl Peer {
             incarnation: None,
             refused: false,
             running: false,
+            rabbit: false,
             answer: None,
             received: 0,
             sent: 0,
@@ -80,6 +83,17 @@ impl Node {
     /// Members whose Mnesia is one with this node's.
     pub(super) fn running_peers(&self) -> Vec<NodeId> {
         self.peers.iter().filter(|peer| peer.running).map(|peer| peer.node).collect()
+    }
+
+    /// Members that are not connected.
+    pub(super) fn down_peers(&self) -> Vec<NodeId> {
+        let down = self.peers.iter().filter(|peer| peer.link == Link::Down);
+        down.map(|peer| peer.node).collect()
+    }
+
+    /// Whether RabbitMQ runs on another member (rabbit.erl: `is_running`).
+    pub(super) fn rabbit_runs(&self, node: NodeId) -> bool {
+        self.peers.iter().any(|peer| peer.node == node && peer.rabbit)
     }
 
     /// `pid ! message`. To another node it goes over the distribution; if there is no connection
@@ -287,7 +301,7 @@ impl Node {
         conn: ConnId,
     ) {
         if self.peers.iter().any(|peer| peer.link == Link::Pending(conn)) {
-            let (from, incarnation) = (self.me, self.incarnation);
+            let (from, incarnation) = (self.me, self.start);
             ctx.send_to(conn, Lane::MAIN, Message::AliveAnswer { from, incarnation }, 100);
         }
     }
@@ -321,7 +335,7 @@ impl Node {
         ctx: &mut Context<'_, Message, O>,
         conn: ConnId,
     ) {
-        let hello = Message::MnesiaHello { from: self.me, incarnation: self.incarnation };
+        let hello = Message::MnesiaHello { from: self.me, incarnation: self.start };
         ctx.send_to(conn, Lane::MAIN, hello, 200);
     }
 
@@ -332,6 +346,7 @@ impl Node {
         node: NodeId,
         conn: ConnId,
     ) {
+        self.monitor.nodes_version += 1;
         let Some(peer) = self.peer(node) else { return };
         peer.link = Link::Up(conn);
         peer.received = ctx.bytes_received(conn);
@@ -374,6 +389,7 @@ impl Node {
             ctx.tell(watcher, Message::Down { pid, reason: DownReason::NoConnection });
         }
         if was_up {
+            self.monitor.nodes_version += 1;
             self.node_down(ctx, node);
         }
     }
@@ -431,8 +447,23 @@ impl Node {
 
     /// Forgets everything that lived in memory.
     pub(super) fn forget_ram(&mut self) {
-        let queues = self.config.queues.len();
         self.status = super::Status::Off;
+        self.forget_rabbit();
+        self.watchers.clear();
+        self.alive.clear();
+        self.spawned.clear();
+        self.ended.clear();
+        self.pinging = false;
+        self.connects_again_at = crate::engine::Time::ZERO;
+        self.monitor = super::monitor::Monitor::default();
+        for peer in &mut self.peers {
+            *peer = Peer::new(peer.node);
+        }
+    }
+
+    /// Forgets what RabbitMQ and Mnesia had in memory; the VM may go on.
+    pub(super) fn forget_rabbit(&mut self) {
+        let queues = self.config.queues.len();
         self.mnesia.tables = super::mnesia::Tables::new(queues);
         self.mnesia.loaded = false;
         self.mnesia.asked = None;
@@ -441,16 +472,13 @@ impl Node {
         self.mnesia.transactions.clear();
         self.mnesia.committing.clear();
         self.mnesia.locks.clear();
-        self.watchers.clear();
-        self.alive.clear();
-        self.spawned.clear();
-        self.ended.clear();
-        self.pinging = false;
-        self.connects_again_at = crate::engine::Time::ZERO;
         self.start_again.clear();
         self.recovering = 0;
+        self.waits_left = None;
+        self.monitor.partitions.clear();
         for peer in &mut self.peers {
-            *peer = Peer::new(peer.node);
+            peer.running = false;
+            peer.answer = None;
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::observe::{MessageRange, Observer};
 use crate::world::Context;
 
 use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueSeq};
+use super::super::rules::Rule;
 use super::Node;
 use super::gm::Instruction;
 use super::replica::{Consumer, Replica};
@@ -87,6 +88,9 @@ impl Replica {
         let durable = node.config.queue(self.queue).durable;
         if properties.persistent && durable {
             ctx.spend(costs.queue_persist);
+        }
+        if properties.mandatory && node.config.settings.rules.has(Rule::ReturnWhenQueueDies) {
+            node.send(ctx, channel, Message::MandatoryReceived { seq }, 60);
         }
         let sender = self.sender(node, ctx, channel);
         if let Some(at) = sender.early.iter().position(|(early, _)| *early == seq) {

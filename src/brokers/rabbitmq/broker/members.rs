@@ -4,7 +4,8 @@ use crate::engine::Span;
 use crate::observe::{NodeId, Observer};
 use crate::world::{ConnId, Context, Lane};
 
-use super::super::message::Message;
+use super::super::message::{Message, Progress};
+use super::super::rules::Rule;
 use super::super::words::event;
 use super::erlang::Link;
 use super::{Broker, Node, Status};
@@ -25,7 +26,7 @@ impl Broker {
             .map(|peer| peer.node)
             .collect();
         if self.node.status == Status::Booting {
-            let incarnation = self.node.incarnation;
+            let incarnation = self.node.start;
             let me = self.node.me;
             for peer in self.node.peers.clone() {
                 if let Link::Up(conn) = peer.link {
@@ -62,10 +63,7 @@ impl Node {
             self.link_down(ctx, peer);
         }
         if self.status == Status::Booting {
-            ctx.tell(
-                Lane::MAIN,
-                Message::MnesiaStatus { from: self.me, running: false, waiting: false },
-            );
+            ctx.tell(Lane::MAIN, Message::MnesiaStatus { from: self.me, progress: Progress::Down });
         } else {
             self.start_pinging(ctx);
         }
@@ -81,12 +79,16 @@ impl Node {
     ) {
         self.introduced(ctx, from, conn);
         let me = self.me;
-        let running = self.status == Status::Running;
-        let waiting = self.status == Status::Booting && !self.disk.saw_running.is_empty();
+        let progress = match self.status {
+            Status::Running => Progress::Runs,
+            Status::Booting if self.waits_for_peers() => Progress::Waits,
+            Status::Booting => Progress::StoppedLast,
+            Status::Off | Status::Stopping | Status::Paused => Progress::Down,
+        };
         // Nothing counts before the connection stands.
         let Some(peer) = self.peer(from).filter(|peer| peer.link == Link::Up(conn)) else { return };
         peer.incarnation = Some(incarnation);
-        self.send_node(ctx, from, Message::MnesiaStatus { from: me, running, waiting });
+        self.send_node(ctx, from, Message::MnesiaStatus { from: me, progress });
     }
 
     /// Some running members do not see this node, which wants to join: it connects to them first
@@ -109,17 +111,16 @@ impl Node {
         &mut self,
         ctx: &mut Context<'_, Message, O>,
         from: NodeId,
-        running: bool,
-        waiting: bool,
+        progress: Progress,
     ) {
         let here = self.status == Status::Running;
         let Some(peer) = self.peer(from) else { return };
-        peer.answer = Some((running, waiting));
-        if here && running && !peer.running {
+        peer.answer = Some(progress);
+        peer.rabbit = progress == Progress::Runs;
+        if here && peer.rabbit && !peer.running {
             // Each has gone on alone, and now they meet: Mnesia refuses to merge
             // (mnesia_monitor.erl: inconsistent_database, running_partitioned_network).
-            let (now, event) = (ctx.now(), self.own_event(event::PARTITIONED, Some(from)));
-            ctx.observer().event(now, event);
+            self.partitioned_from(ctx, from);
         }
     }
 
@@ -131,35 +132,69 @@ impl Node {
     ) {
         if let Some(peer) = self.peer(from) {
             peer.running = true;
+            peer.rabbit = true;
         }
         let now = ctx.now();
         let event = self.own_event(event::NODE_UP, Some(from));
         ctx.observer().event(now, event);
+        self.maybe_autoheal(ctx);
     }
 
-    /// A member is down (rabbit_node_monitor.erl: `handle_dead_rabbit`, `ping_down_nodes`).
+    /// Whether members ran when this node stopped, so that they know more than it does.
+    pub(super) fn waits_for_peers(&self) -> bool {
+        let waits = self.config.settings.rules.has(Rule::WaitForTablesOfPeers);
+        waits && !self.disk.saw_running.is_empty()
+    }
+
+    /// A member's VM is lost.
     pub(super) fn member_down<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
         node: NodeId,
     ) {
         let Some(peer) = self.peer(node) else { return };
+        let (ran, incarnation) = (peer.running, peer.incarnation.take());
+        self.rabbit_down(ctx, node);
+        self.start_pinging(ctx);
+        if self.status == Status::Running {
+            if let Some(incarnation) = incarnation.filter(|_| ran) {
+                self.ask_about(ctx, node, incarnation);
+            }
+            self.handle_dead_node(ctx, node);
+        }
+    }
+
+    /// RabbitMQ and Mnesia are down on a member, with its VM or without it
+    /// (rabbit_node_monitor.erl: `handle_dead_rabbit`; mnesia_monitor.erl: `mnesia_down`).
+    fn rabbit_down<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
+        let Some(peer) = self.peer(node) else { return };
         let ran = std::mem::take(&mut peer.running);
-        let incarnation = peer.incarnation.take();
+        peer.rabbit = false;
         peer.answer = None;
         if self.mnesia.asked == Some(node) {
             self.mnesia.asked = None;
         }
         self.abandon_votes(ctx, node);
         self.release_all(ctx, node);
-        self.start_pinging(ctx);
+        self.forget_partitions();
         if ran && self.status == Status::Running {
-            if let Some(incarnation) = incarnation {
-                self.ask_about(ctx, node, incarnation);
-            }
             let config = self.config.clone();
             let delay = config.costs.node_down_clean_up.span(ctx.random());
             ctx.after(delay, Lane::MAIN, Message::NodeDownCleanUp { node });
+        }
+    }
+
+    /// RabbitMQ has stopped on a member whose VM goes on.
+    pub(super) fn member_stopped<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+    ) {
+        self.rabbit_down(ctx, node);
+        if self.status == Status::Running {
+            let (now, event) = (ctx.now(), self.own_event(event::NODE_DOWN, Some(node)));
+            ctx.observer().event(now, event);
+            self.autoheal_rabbit_down(ctx, node);
         }
     }
 }

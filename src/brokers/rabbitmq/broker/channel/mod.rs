@@ -14,10 +14,11 @@ use crate::world::{Closing, ConnId, Context, Input};
 
 use super::super::message::{DeliveryTag, DownReason, Message, Pid, PublishSeq, QueueId};
 use super::Node;
+use super::monitor::Guard;
 
 use self::calls::{Call, RETRIES, RETRY_WAIT};
 use self::consuming::{Subscription, Unacked};
-use self::publishing::{Answer, Target, Unconfirmed};
+use self::publishing::{Answer, Mandatory, Target, Unconfirmed};
 
 /// Bytes of an AMQP method frame without content.
 const METHOD_BYTES: u32 = 30;
@@ -34,6 +35,9 @@ pub struct Channel {
     unconfirmed: VecDeque<Unconfirmed>,
     targets: Vec<Target>,
     confirmed: Vec<PublishSeq>,
+    rejected: Vec<PublishSeq>,
+    guard: Guard,
+    mandatory: Vec<Mandatory>,
     idle_asked: bool,
     subscriptions: Vec<Subscription>,
     next_tag: DeliveryTag,
@@ -61,6 +65,9 @@ impl Channel {
             unconfirmed: VecDeque::new(),
             targets: Vec::new(),
             confirmed: Vec::new(),
+            rejected: Vec::new(),
+            guard: None,
+            mandatory: Vec::new(),
             idle_asked: false,
             subscriptions: Vec::new(),
             next_tag: 1,
@@ -125,7 +132,8 @@ impl Channel {
             Message::Confirm { from, first, count, .. } => {
                 self.on_confirm(node, ctx, from, first, count);
             }
-            Message::Idle => self.flush_confirms(ctx),
+            Message::MandatoryReceived { seq } => self.mandatory.retain(|one| one.seq != seq),
+            Message::Idle => self.flush_confirms(node, ctx),
             Message::BasicConsume { queue, prefetch, no_ack } => {
                 self.subscriptions.retain(|subscription| subscription.queue != queue);
                 self.subscriptions.push(Subscription {
@@ -192,6 +200,7 @@ impl Channel {
             // (rabbit_channel.erl: `handle_publishing_queue_down`).
             let answer =
                 if reason == DownReason::Normal { Answer::Confirmed } else { Answer::Down };
+            self.return_mandatory(ctx, at as u16);
             let (target, mut index) = (at as u16, 0);
             while index < self.unconfirmed.len() {
                 let before = self.first_unconfirmed();
@@ -204,7 +213,17 @@ impl Channel {
             && call.asked == Some(pid)
         {
             call.asked = None;
-            ctx.after(RETRY_WAIT, ctx.lane(), Message::RetryCall);
+            let (queue, by_client) = (call.queue, call.by_client);
+            let record = node.mnesia.tables.queue(queue);
+            let mirrored = node.config.queue(queue).mirroring.is_some();
+            if record.is_some_and(|record| record.stopped) && !mirrored {
+                // It was stopped in order, and nobody could take over: "process is stopped by
+                // supervisor" (rabbit_amqqueue.erl v3.12.14: `retry_wait`).
+                self.call = None;
+                self.not_found(node, ctx, queue, by_client);
+            } else {
+                ctx.after(RETRY_WAIT, ctx.lane(), Message::RetryCall);
+            }
         }
         self.subscriptions.retain(|s| !s.cancelled || s.leader != Some(pid));
         let mut lost = None;
@@ -214,7 +233,7 @@ impl Channel {
                 lost = Some(subscription.queue);
             }
         }
-        if lost.is_some() && self.call.is_none() {
+        if (lost.is_some() || !self.deferred.is_empty()) && self.call.is_none() {
             self.resume(node, ctx);
         }
     }
@@ -254,7 +273,7 @@ impl Channel {
                 *answer == Answer::Pending && !leaderless(queue)
             })
         };
-        let confirmed = self.confirmed.is_empty();
+        let confirmed = self.confirmed.is_empty() && self.rejected.is_empty();
         let unconfirmed = self.unconfirmed.iter().any(|one| !one.settled && pending(one));
         !unconfirmed && confirmed && self.call.is_none_or(|call| leaderless(call.queue))
     }
