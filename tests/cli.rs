@@ -269,3 +269,52 @@ fn unknown_things_suggest_the_nearest() {
     }
     insta::assert_snapshot!(text);
 }
+
+/// Every expectation over the scenario's own seeds; a directory means the scenarios in it.
+#[test]
+fn a_check_of_what_is_shipped() {
+    let sandbox = with_shipped();
+    let one = sandbox.mqsim("check . --jobs 1 --seeds 1..=4");
+    one.exits(0);
+    assert_eq!(one.stderr, "");
+    assert!(one.stdout.ends_with("\n3 scenarios, 12 runs: 3 hold\n"), "{}", one.stdout);
+    assert_eq!(sandbox.mqsim("check . --jobs 3 --seeds 1..=4").stdout, one.stdout);
+    let own = sandbox.mqsim("check single.toml --json");
+    let document: Value = serde_json::from_str(&own.exits(0).stdout).expect("it is JSON");
+    assert_eq!(document["scenarios"][0]["seeds"], 20);
+    assert_eq!(sandbox.tree().names(), ["cluster.toml", "mirror.toml", "single.toml"]);
+}
+
+/// What `check` prints as the way to see a failure shows it.
+#[test]
+fn the_command_for_a_failing_seed_does_fail() {
+    let sandbox = with_shipped();
+    let set = ["--set", "expect.2.metric=acked", "--set", "description=it's"];
+    let done = sandbox
+        .call(&[&["check", "mirror.toml", "--seeds", "7..=9", "--out", "out"], &set[..]].concat());
+    done.exits(1);
+    assert_eq!(names(&sandbox, "out/mirror"), FILES);
+    let again = done.stdout.lines().find_map(|line| line.strip_prefix("  again:  mqsim "));
+    let script = format!("exec $0 {}", again.expect("the command is printed"));
+    let again = Done::of(sandbox.command("sh").args(["-c", &script, MQSIM]));
+    again.exits(1);
+    assert!(again.stdout.contains("mirror · seed 7 · "), "{}", again.stdout);
+}
+
+#[test]
+fn a_check_in_which_any_input_is_wrong_runs_nothing() {
+    let sandbox = with_shipped();
+    sandbox.write("a.toml", "format = 1\nmode = 'rabbitmq-single'\nduration = '5 s'");
+    sandbox.write("b.toml", "format = 1\nmode = 'rabbit'");
+    let expectless = sandbox::shipped("single").split("[[expect]]").next().unwrap().to_owned();
+    sandbox.write("c.toml", expectless.replace("name = \"single\"", "name = \"c\""));
+    std::fs::create_dir(sandbox.path().join("empty")).unwrap();
+    let mut text = String::new();
+    for line in ["check .", "check empty", "check gone.toml", "check single.toml ./single.toml"] {
+        let done = sandbox.mqsim(line);
+        done.exits(2);
+        assert_eq!(done.stdout, "", "{line}");
+        text.push_str(&format!("=== mqsim {line}\n{}\n", done.stderr));
+    }
+    insta::assert_snapshot!(text);
+}

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::console::shell_word;
+
 /// Simulates message queues under faults, deterministically: which messages are lost, duplicated
 /// or delayed when brokers crash, and why.
 #[derive(Debug, Parser)]
@@ -21,6 +23,9 @@ pub(super) enum Command {
     /// Simulate scenarios, print the verdict, write the report folder
     #[command(after_help = super::exit::HELP)]
     Run(Run),
+    /// Hold scenarios to every expectation over many seeds, in parallel
+    #[command(after_help = super::exit::HELP)]
+    Check(Check),
     /// List modes, faults, metrics and selectors, or all keys of a mode
     List(List),
 }
@@ -34,6 +39,28 @@ pub(super) struct Run {
     /// Where report folders go; each gets the name of its scenario
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub(super) out: PathBuf,
+    /// What `check` takes too
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// `mqsim check`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Check {
+    /// Scenario files, and directories that are searched for them
+    #[arg(required = true, value_name = "SCENARIO|DIR")]
+    pub(super) scenarios: Vec<PathBuf>,
+    /// Write the report folder of the first failing seed of each scenario that fails
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// What `run` takes too
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// What every command takes that simulates.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Common {
     /// Simulate this seed instead of the scenario's
     #[arg(long, value_name = "N", conflicts_with = "seeds", value_parser = seed)]
     #[arg(allow_negative_numbers = true)]
@@ -52,12 +79,29 @@ pub(super) struct Run {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     #[arg(allow_negative_numbers = true)]
     pub(super) max_events: Option<u64>,
-    /// Print errors only
+    /// Print errors only, and what does not hold under `check`
     #[arg(long, short)]
     pub(super) quiet: bool,
     /// Print one JSON document instead of text; seeds and fingerprints are strings in it
     #[arg(long, conflicts_with = "quiet")]
     pub(super) json: bool,
+}
+
+impl Common {
+    /// The seeds that the command line names, if it does.
+    pub(super) fn wanted_seeds(&self) -> Option<Vec<u64>> {
+        let range = self.seeds.as_ref().map(|range| range.clone().collect());
+        range.or(self.seed.map(|seed| vec![seed]))
+    }
+
+    /// The command that runs one seed of this call again.
+    pub(super) fn replay(&self, path: &str, seed: u64) -> String {
+        let mut words = vec!["mqsim".to_owned(), "run".to_owned(), shell_word(path)];
+        words.push(format!("--seed {seed}"));
+        words.extend(self.set.iter().map(|set| format!("--set {}", shell_word(set))));
+        words.extend(self.max_events.map(|events| format!("--max-events {events}")));
+        words.join(" ")
+    }
 }
 
 /// `mqsim list`.

@@ -1,8 +1,10 @@
 //! The library behind the command line.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::{Asked, Entry, Simulator, Topic};
+use crate::report::tally::Expected;
 use crate::run;
 use crate::verdict::{METRICS, Report};
 
@@ -23,6 +25,26 @@ impl Simulator for Library {
 
     fn seed(&self, prepared: &run::Prepared) -> u64 {
         prepared.seed()
+    }
+
+    fn seeds(&self, prepared: &run::Prepared) -> RangeInclusive<u64> {
+        prepared.seeds()
+    }
+
+    fn expectations(&self, prepared: &run::Prepared) -> Vec<Expected> {
+        let texts = prepared.expectations().texts();
+        texts.into_iter().map(|(text, unit)| Expected { text, unit }).collect()
+    }
+
+    fn simulate_each(
+        &self,
+        work: &[(&run::Prepared, u64)],
+        asked: Asked,
+        each: &(dyn Fn(usize, Result<Report, String>) + Sync),
+    ) {
+        run::simulate_each(work, asked.jobs, asked.max_events, &|at, result| {
+            each(at, result.map_err(|error| error.to_string()));
+        });
     }
 
     fn simulate(

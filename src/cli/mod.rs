@@ -2,9 +2,11 @@
 //! environment and the terminal.
 
 mod args;
+mod check;
 mod console;
 mod defect;
 mod exit;
+mod find;
 mod interrupt;
 mod library;
 mod list;
@@ -44,6 +46,7 @@ pub fn main(
     };
     let done = defect::caught(|| match cli.command {
         args::Command::Run(wanted) => run::execute(simulator, &wanted),
+        args::Command::Check(wanted) => check::execute(simulator, &wanted),
         args::Command::List(wanted) => list::execute(simulator, wanted.what.as_deref()),
     });
     done.unwrap_or(Exit::Failure)

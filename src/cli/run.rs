@@ -14,10 +14,18 @@ use crate::report::{self, terminal};
 use crate::verdict::{Report, Verdict};
 
 /// One scenario of the call: where it stands and what it was prepared to.
-struct Task<P> {
-    path: String,
-    name: String,
-    prepared: P,
+pub(super) struct Task<P> {
+    pub(super) path: String,
+    pub(super) name: String,
+    pub(super) prepared: P,
+}
+
+impl<P> Task<P> {
+    /// What was loaded from `path`.
+    pub(super) fn new<S: Simulator<Prepared = P>>(simulator: &S, path: &Path, prepared: P) -> Self {
+        let name = simulator.name(&prepared).to_owned();
+        Task { path: path.display().to_string(), name, prepared }
+    }
 }
 
 /// What became of one scenario.
@@ -54,9 +62,9 @@ pub(super) fn execute(simulator: &impl Simulator, wanted: &Run) -> Exit {
         let (code, outcome) = one(simulator, wanted, task, &folders, &interrupt);
         exit = exit.max(code);
         // Only the document needs them all at once.
-        outcomes.extend(wanted.json.then_some(outcome));
+        outcomes.extend(wanted.common.json.then_some(outcome));
     }
-    if wanted.json {
+    if wanted.common.json {
         let scenarios = outcomes.iter().map(|outcome| {
             let (folder, failures) = (outcome.folder.clone(), outcome.failures.clone());
             Scenario::new(&outcome.name, folder, &outcome.reports, failures)
@@ -69,35 +77,36 @@ pub(super) fn execute(simulator: &impl Simulator, wanted: &Run) -> Exit {
 
 /// All scenarios of the call, or `None` after saying everything that is wrong with them.
 fn load<S: Simulator>(simulator: &S, wanted: &Run) -> Option<Vec<Task<S::Prepared>>> {
-    let mut tasks: Vec<Task<S::Prepared>> = Vec::new();
-    let mut wrong = false;
+    let (mut tasks, mut wrong) = (Vec::new(), Vec::new());
     for path in &wanted.scenarios {
-        match simulator.load(path, &wanted.set) {
-            Ok(prepared) => {
-                let name = simulator.name(&prepared).to_owned();
-                tasks.push(Task { path: path.display().to_string(), name, prepared });
-            }
-            Err(message) => {
-                console::error(&message);
-                wrong = true;
-            }
+        match simulator.load(path, &wanted.common.set) {
+            Ok(prepared) => tasks.push(Task::new(simulator, path, prepared)),
+            Err(message) => wrong.push(message),
         }
     }
+    wrong.extend(clashes(&tasks));
+    wrong.iter().for_each(|message| console::error(message));
+    wrong.is_empty().then_some(tasks)
+}
+
+/// What to say of scenarios that have the same name.
+pub(super) fn clashes<P>(tasks: &[Task<P>]) -> Vec<String> {
+    let mut wrong = Vec::new();
     for (i, task) in tasks.iter().enumerate() {
         // On many file systems names that differ in case only are one folder.
-        let same = |other: &&Task<S::Prepared>| other.name.eq_ignore_ascii_case(&task.name);
+        let same = |other: &&Task<P>| other.name.eq_ignore_ascii_case(&task.name);
         if let Some(other) = tasks[..i].iter().find(same) {
-            console::error(&clash(&other.path, &task.path, &task.name));
-            wrong = true;
+            wrong.push(clash(&other.path, &task.path, &task.name));
         }
     }
-    (!wrong).then_some(tasks)
+    wrong
 }
 
 /// What to say of two scenarios that have the same name.
 fn clash(first: &str, second: &str, name: &str) -> String {
-    if first == second {
-        return format!("{first} is named twice\n  = help: name it once; --seeds runs more seeds");
+    let place = |path| std::fs::canonicalize(path).ok();
+    if place(first).is_some_and(|first| place(second) == Some(first)) {
+        return format!("{second} is named twice\n  = help: name it once; --seeds runs more seeds");
     }
     format!(
         "{first} and {second} have the same name, {name}: their reports would be one folder\n  \
@@ -113,14 +122,11 @@ fn one<S: Simulator>(
     folders: &Reports,
     interrupt: &Interrupt,
 ) -> (Exit, Outcome) {
-    let seeds: Vec<u64> = match (&wanted.seeds, wanted.seed) {
-        (Some(range), _) => range.clone().collect(),
-        (None, Some(seed)) => vec![seed],
-        (None, None) => vec![simulator.seed(&task.prepared)],
-    };
-    let jobs = wanted.jobs.map_or_else(processors, |jobs| jobs as usize);
-    let asked = Asked { jobs, max_events: wanted.max_events };
-    let text = !wanted.quiet && !wanted.json;
+    let own = || vec![simulator.seed(&task.prepared)];
+    let seeds = wanted.common.wanted_seeds().unwrap_or_else(own);
+    let jobs = wanted.common.jobs.map_or_else(processors, |jobs| jobs as usize);
+    let asked = Asked { jobs, max_events: wanted.common.max_events };
+    let text = !wanted.common.quiet && !wanted.common.json;
     let bar = console::progress(&task.name, seeds.len() as u64, text);
     let mut outcome = Outcome::of(&task.name);
     let ((), took) = console::timed(|| {
@@ -137,7 +143,7 @@ fn one<S: Simulator>(
     let mut exit = judge(&outcome);
     // A report that lacks seeds would look complete: none is written.
     if outcome.failures.is_empty() {
-        match interrupt.whole(|| write(folders, &outcome)) {
+        match interrupt.whole(|| write(folders, &outcome.name, &outcome.reports)) {
             Ok(folder) => outcome.folder = Some(folder),
             Err(message) => {
                 console::error(&message);
@@ -151,7 +157,7 @@ fn one<S: Simulator>(
     (exit, outcome)
 }
 
-fn processors() -> usize {
+pub(super) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
@@ -187,9 +193,9 @@ fn judge(outcome: &Outcome) -> Exit {
 }
 
 /// Writes the report folder; returns where it is.
-fn write(folders: &Reports, outcome: &Outcome) -> Result<String, String> {
-    let files = report::files(&outcome.reports).map_err(|error| error.to_string())?;
-    let folder = folders.write(&outcome.name, &files).map_err(|error| error.to_string())?;
+pub(super) fn write(folders: &Reports, name: &str, reports: &[Report]) -> Result<String, String> {
+    let files = report::files(reports).map_err(|error| error.to_string())?;
+    let folder = folders.write(name, &files).map_err(|error| error.to_string())?;
     Ok(folder.display().to_string())
 }
 
@@ -219,14 +225,11 @@ fn printed<P>(wanted: &Run, task: &Task<P>, outcome: &Outcome, took: Duration) -
     }
 }
 
-/// The command that runs one seed of this call again.
+/// The command that runs one seed of this call again, and writes to the same place.
 fn replay(wanted: &Run, path: &str, seed: u64) -> String {
-    let mut words = vec!["mqsim".to_owned(), "run".to_owned(), console::shell_word(path)];
-    words.push(format!("--seed {seed}"));
-    words.extend(wanted.set.iter().map(|set| format!("--set {}", console::shell_word(set))));
-    words.extend(wanted.max_events.map(|events| format!("--max-events {events}")));
+    let mut command = wanted.common.replay(path, seed);
     if wanted.out != Path::new("reports") {
-        words.push(format!("--out {}", console::shell_word(&wanted.out.display().to_string())));
+        command += &format!(" --out {}", console::shell_word(&wanted.out.display().to_string()));
     }
-    words.join(" ")
+    command
 }

@@ -1,7 +1,9 @@
 //! What the command line needs of the library. `run` provides it; tests have a double.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
+use crate::report::tally::Expected;
 use crate::verdict::Report;
 
 /// What the command line adds to a prepared scenario.
@@ -38,7 +40,7 @@ pub enum Topic {
 /// Loads and simulates scenarios, and knows what can be written in them.
 pub trait Simulator {
     /// A scenario that was read, checked and planned.
-    type Prepared;
+    type Prepared: Sync;
 
     /// Reads, checks and plans a scenario. The error is ready for people, with the place in the
     /// file.
@@ -52,6 +54,21 @@ pub trait Simulator {
 
     /// The scenario's own seed.
     fn seed(&self, prepared: &Self::Prepared) -> u64;
+
+    /// The seeds that `mqsim check` runs of it.
+    fn seeds(&self, prepared: &Self::Prepared) -> RangeInclusive<u64>;
+
+    /// What it expects, in the order of the file.
+    fn expectations(&self, prepared: &Self::Prepared) -> Vec<Expected>;
+
+    /// Simulates pairs of a scenario and a seed. They begin in their order; `each` is handed the
+    /// place in `work` and the result, from any thread and in any order.
+    fn simulate_each(
+        &self,
+        work: &[(&Self::Prepared, u64)],
+        asked: Asked,
+        each: &(dyn Fn(usize, Result<Report, String>) + Sync),
+    );
 
     /// Simulates the seeds, results in their order. `done` is called after each, from any thread.
     /// An error is one sentence for people: the run ran away, or the cluster contradicted itself.

@@ -182,6 +182,18 @@ pub trait Observer: Clone {
         _messages: MessageRange,
     ) {
     }
+    /// `node` now holds a copy of these messages in `target`, a destination to which `destination`
+    /// has dead-lettered them. Like `stored` it is one more copy of the line of `destination`, and
+    /// is removed as such.
+    fn dead_lettered(
+        &mut self,
+        _at: Time,
+        _node: NodeId,
+        _destination: DestinationId,
+        _target: DestinationId,
+        _messages: MessageRange,
+    ) {
+    }
     /// `node` no longer holds its copy.
     fn removed(
         &mut self,

@@ -268,6 +268,7 @@ fn judged(text: &str, measured: &str, verdict: Verdict, note: Option<&str>) -> J
     Judged {
         text: text.to_owned(),
         measured: measured.to_owned(),
+        value: measured.split(' ').next().and_then(|number| number.replace(',', "").parse().ok()),
         verdict,
         note: note.map(str::to_owned),
     }

@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::tables::{Cell, Column, Exporter, Rows, TABLES};
+use super::tally::{Standing, Tally};
 use super::{verdict, verdict_word};
-use crate::verdict::Report;
+use crate::verdict::{Judged, Report, Unit};
 
 /// What `mqsim run --json` prints.
 #[derive(Serialize)]
@@ -118,20 +119,23 @@ fn table<'a>(file_name: &str, report: &'a Report) -> Table<'a> {
     Table { exporter: exporter.expect("a table of that name"), report }
 }
 
-fn run(report: &Report) -> Run<'_> {
-    let expectations = report.expectations.iter().map(|judged| Expectation {
+fn expectation(judged: &Judged) -> Expectation<'_> {
+    Expectation {
         expect: &judged.text,
         measured: &judged.measured,
         verdict: verdict_word(judged.verdict),
         note: judged.note.as_deref(),
-    });
+    }
+}
+
+fn run(report: &Report) -> Run<'_> {
     Run {
         seed: report.seed.to_string(),
         verdict: verdict_word(verdict(report)),
         quiet: report.quiet,
         fingerprint: format!("{:016x}", report.fingerprint),
         ingredients: Ingredients(&report.ingredients),
-        expectations: expectations.collect(),
+        expectations: report.expectations.iter().map(expectation).collect(),
         remarks: &report.remarks,
         summary: table("summary.csv", report),
         latency: table("latency.csv", report),
@@ -169,6 +173,104 @@ impl<'a> Document<'a> {
         let text = serde_json::to_string_pretty(self);
         text.expect("plain data without maps of other keys than text") + "\n"
     }
+}
+
+/// What `mqsim check --json` prints.
+#[derive(Serialize)]
+struct Checks<'a> {
+    format: u32,
+    mqsim_version: &'static str,
+    exit_code: u8,
+    scenarios: Vec<Checked<'a>>,
+}
+
+/// One scenario of `mqsim check`.
+#[derive(Serialize)]
+pub struct Checked<'a> {
+    scenario: &'a str,
+    file: &'a str,
+    verdict: &'static str,
+    /// How many seeds were simulated.
+    seeds: usize,
+    expectations: Vec<CheckedExpectation<'a>>,
+    /// The seeds in which some expectation is broken.
+    broken_seeds: Vec<String>,
+    undecided_seeds: Vec<String>,
+    /// The seeds in which mqsim itself failed.
+    failed_seeds: Vec<String>,
+    /// The first of the worst seeds; absent if all hold.
+    first: Option<FirstSeed<'a>>,
+}
+
+#[derive(Serialize)]
+struct CheckedExpectation<'a> {
+    expect: &'a str,
+    unit: &'static str,
+    holds: u64,
+    undecided: u64,
+    broken: u64,
+    least: Option<f64>,
+    greatest: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct FirstSeed<'a> {
+    seed: String,
+    replay: String,
+    folder: Option<String>,
+    expectations: Vec<Expectation<'a>>,
+    trouble: Option<&'a str>,
+}
+
+impl<'a> Checked<'a> {
+    /// A scenario that was read from `file`. `replay` makes the command for a seed; `folder` is
+    /// the report of the first seed that does not hold, if it was written.
+    #[must_use]
+    pub fn new(
+        name: &'a str,
+        file: &'a str,
+        tally: &'a Tally,
+        replay: &dyn Fn(u64) -> String,
+        folder: Option<&str>,
+    ) -> Checked<'a> {
+        let expectations = tally.counts().map(|(expected, count)| CheckedExpectation {
+            expect: &expected.text,
+            // Shares are printed in percent, and are plain numbers here.
+            unit: if expected.unit == Unit::Share { "" } else { expected.unit.name() },
+            holds: count.holds,
+            undecided: count.undecided,
+            broken: count.broken,
+            least: count.range.map(|range| range.0),
+            greatest: count.range.map(|range| range.1),
+        });
+        let seeds = |standing| tally.seeds(standing).map(|seed| seed.to_string()).collect();
+        Checked {
+            scenario: name,
+            file,
+            verdict: tally.standing().word(),
+            seeds: tally.len(),
+            expectations: expectations.collect(),
+            broken_seeds: seeds(Standing::Broken),
+            undecided_seeds: seeds(Standing::Undecided),
+            failed_seeds: seeds(Standing::Failed),
+            first: tally.first().map(|(seed, first)| FirstSeed {
+                seed: seed.to_string(),
+                replay: replay(seed),
+                folder: folder.map(str::to_owned),
+                expectations: first.judged.iter().map(expectation).collect(),
+                trouble: first.trouble.as_deref(),
+            }),
+        }
+    }
+}
+
+/// The document of one call of `mqsim check`, as text.
+#[must_use]
+pub fn checks(exit_code: u8, scenarios: Vec<Checked<'_>>) -> String {
+    let mqsim_version = env!("CARGO_PKG_VERSION");
+    let document = Checks { format: 1, mqsim_version, exit_code, scenarios };
+    let text = serde_json::to_string_pretty(&document);
+    text.expect("plain data without maps of other keys than text") + "\n"
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod json;
 mod number;
 mod plot;
 mod tables;
+pub mod tally;
 pub mod terminal;
 
 #[cfg(test)]

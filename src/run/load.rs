@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -58,6 +59,19 @@ impl Prepared {
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.scenario.settings().seed
+    }
+
+    /// The seeds that `mqsim check` runs: the scenario's `seeds`, or its `seed` alone.
+    #[must_use]
+    pub fn seeds(&self) -> RangeInclusive<u64> {
+        let seeds = self.scenario.settings().seeds;
+        seeds.first..=seeds.last
+    }
+
+    /// What the scenario expects, in the order of the file.
+    #[must_use]
+    pub fn expectations(&self) -> &Expectations {
+        &self.expectations
     }
 
     /// The names of its runs.

@@ -6,4 +6,4 @@ mod simulate;
 
 pub use families::{ModeInfo, Selectable, describe_mode, faults, modes, selectors};
 pub use load::{InputError, Prepared, load, parse};
-pub use simulate::{REPORT, RunError, observe, panic_text, simulate, simulate_many};
+pub use simulate::{REPORT, RunError, observe, panic_text, simulate, simulate_each, simulate_many};

@@ -104,25 +104,40 @@ pub fn simulate_many(
     max_events: Option<u64>,
     done: &(dyn Fn() + Sync),
 ) -> Vec<Result<Report, RunError>> {
-    let next = AtomicUsize::new(0);
+    let work: Vec<(&Prepared, u64)> = seeds.iter().map(|seed| (prepared, *seed)).collect();
     let results = Mutex::new(Vec::with_capacity(seeds.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.clamp(1, seeds.len().max(1)) {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(&seed) = seeds.get(at) else { return };
-                    let result = whole(|| simulate(prepared, seed, max_events));
-                    results
-                        .lock()
-                        .expect("no thread panics while it holds this")
-                        .push((at, result));
-                    done();
-                }
-            });
-        }
+    simulate_each(&work, jobs, max_events, &|at, result| {
+        results.lock().expect("no thread panics while it holds this").push((at, result));
+        done();
     });
     let mut results = results.into_inner().expect("all threads have ended");
     results.sort_unstable_by_key(|(at, _)| *at);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Simulates pairs of a scenario and a seed, `jobs` at a time. They begin in their order, so that
+/// what comes first is complete first. `each` is handed the place in `work` and the result, from
+/// any thread and in any order.
+pub fn simulate_each(
+    work: &[(&Prepared, u64)],
+    jobs: usize,
+    max_events: Option<u64>,
+    each: &(dyn Fn(usize, Result<Report, RunError>) + Sync),
+) {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&(prepared, seed)) = work.get(at) else { return };
+            each(at, whole(|| simulate(prepared, seed, max_events)));
+        }
+    };
+    let threads = jobs.clamp(1, work.len().max(1));
+    match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+        Ok(pool) => {
+            pool.broadcast(|_| worker());
+        }
+        // The system has no more threads to give: then this one does it all.
+        Err(_) => worker(),
+    }
 }

@@ -16,6 +16,16 @@ use super::{Scenario, SectionSpec};
 /// The greatest length of a scenario file: 1 MiB.
 pub const MOST_BYTES: usize = 1 << 20;
 
+/// Whether a TOML file is meant to be a scenario: it has `format` or `mode` at its top level, or it
+/// is no TOML that one could tell by.
+#[must_use]
+pub fn is_scenario(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return true };
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let top = table.get_ref();
+    !errors.is_empty() || top.contains_key("format") || top.contains_key("mode")
+}
+
 /// A parsed scenario file with the `--set` arguments applied.
 #[derive(Clone, Debug)]
 pub struct Document {

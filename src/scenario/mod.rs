@@ -35,7 +35,7 @@ mod words;
 pub use checked::Scenario;
 pub use describe::{KeyRow, describe, distributions, flaws};
 pub use diagnostics::{Diagnostic, Diagnostics, MOST};
-pub use document::{Document, MOST_BYTES};
+pub use document::{Document, MOST_BYTES, is_scenario};
 pub(crate) use near::suggest;
 pub use selector::{Call, Selector, SelectorError};
 pub use source::{Located, Place, Sources};

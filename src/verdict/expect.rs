@@ -90,6 +90,12 @@ impl Expectations {
         self.list.is_empty()
     }
 
+    /// Each as the scenario says it (`success_lost <= 0`), with the unit of what it bounds.
+    #[must_use]
+    pub fn texts(&self) -> Vec<(String, Unit)> {
+        self.list.iter().map(|one| (one.text(), one.subject.unit())).collect()
+    }
+
     /// Judges a run, in the order of the file. The result belongs into
     /// [`Report::expectations`].
     #[must_use]
@@ -218,8 +224,8 @@ impl Expectation {
             Some(_) => (Verdict::Broken, Some(format!("see {particulars}"))),
         };
         let print = |value| self.subject.unit().print(value);
-        let measured = measured.map_or_else(|| "nothing".to_owned(), print);
-        Judged { text: self.text(), measured, verdict, note }
+        let printed = measured.map_or_else(|| "nothing".to_owned(), print);
+        Judged { text: self.text(), measured: printed, value: measured, verdict, note }
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn fate(state: State, ending: Ending) -> Fate {
         Fate::NeverSent
     } else if state.is(Flags::PROCESSED) {
         Fate::Processed
-    } else if state.is(Flags::DEAD_LETTERED) {
+    } else if state.is(Flags::DEAD_LETTERED.with(Flags::LETTER)) {
         Fate::DeadLettered
     } else if state.is(Flags::AUDITED) {
         Fate::Stored
@@ -115,7 +115,7 @@ pub(super) fn lost(
     let consumer = may_be_lost && given_up && state.is(Flags::SETTLED);
     let seen = state.is(Flags::DELIVERED.with(Flags::PROCESSED));
     let none_left = state.copies == 0 && removed_as == Some(CauseKind::Lost);
-    let kept = state.is(Flags::DEAD_LETTERED.with(Flags::EXPIRED));
+    let kept = state.is(Flags::DEAD_LETTERED.with(Flags::EXPIRED).with(Flags::LETTER));
     let read = ending.retained && ending.quiet && seen && none_left && !kept;
     Lost { told, consumer, read }
 }

@@ -76,6 +76,7 @@ pub(super) struct Counts {
 /// | `sent` | pending again, unless its write succeeded already |
 /// | `outcome` | the answer of highest precedence stands (below); a success ends its write |
 /// | `stored` | one more copy; the first after the last one went revives the line |
+/// | `dead_lettered` | one more copy, where the destination has dead-lettered it to |
 /// | `removed` | one copy less; the removal names the loss of the line (below) |
 /// | `dropped` | names the loss if the line has no copy |
 /// | `delivered` | first delivery or duplicate; an auditor's marks it as readable at the end |
@@ -90,8 +91,13 @@ pub(super) struct Counts {
 /// consumer was finished with the message (kind `Settled`) names the loss in spite of later losses
 /// of other copies: had the consumer not been through with it, they would not have mattered.
 ///
-/// Reports about destinations that the catalog does not plan for the producer (a dead-letter queue,
-/// say) are ignored.
+/// **A dead-lettered message** stays on the line of the destination that it was sent to; what its
+/// new queue does with the copy is reported as done to that line. Its fate is `dead_lettered` as
+/// soon as a copy has come there, and for good once somebody has taken it from there; if the last
+/// copy is lost before, on the way or in that queue, so is the message. What an application does
+/// with it there is not told to the ledger: the one it was meant for did not process it.
+///
+/// Reports about destinations that the catalog does not plan for the producer are ignored.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     pub(super) catalog: Arc<Catalog>,

@@ -39,15 +39,21 @@ impl Unit {
         }
     }
 
-    /// A value of this unit as printed: `3 lines`, `99.375 %`.
+    /// A value of this unit as printed, without the unit: `3`, `99.375`.
     #[must_use]
-    pub fn print(self, value: f64) -> String {
+    pub fn number(self, value: f64) -> String {
         let value = if self == Unit::Share { value * 100.0 } else { value };
         // Six decimals tell 99.999 % from 100 %; zeros at the end tell nothing.
         let decimals = format!("{value:.6}");
-        let number = decimals.trim_end_matches('0').trim_end_matches('.');
+        decimals.trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+
+    /// A value of this unit as printed: `3 lines`, `99.375 %`.
+    #[must_use]
+    pub fn print(self, value: f64) -> String {
+        let number = self.number(value);
         match (self, self.name()) {
-            (_, "") => number.to_owned(),
+            (_, "") => number,
             (Unit::Lines, _) if number == "1" => "1 line".to_owned(),
             (Unit::Messages, _) if number == "1" => "1 message".to_owned(),
             (_, name) => format!("{number} {name}"),

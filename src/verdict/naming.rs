@@ -21,7 +21,13 @@ impl Naming<'_> {
     pub(super) fn apply(&self, line: &mut Line<'_>, state: &mut State) {
         match self.kind {
             CauseKind::DeadLettered => state.set(Flags::DEAD_LETTERED),
-            CauseKind::Expired => state.set(Flags::EXPIRED),
+            CauseKind::Expired => {
+                state.clear(Flags::LETTER);
+                state.set(Flags::EXPIRED);
+            }
+            // Somebody has taken it from where it was dead-lettered to.
+            CauseKind::Settled if state.is(Flags::LETTER) => state.set(Flags::DEAD_LETTERED),
+            CauseKind::Lost if state.copies == 0 => state.clear(Flags::LETTER),
             CauseKind::Settled | CauseKind::Lost => {}
         }
         let over = if self.retained { Flags::default() } else { Flags::PROCESSED };

@@ -93,7 +93,11 @@ impl World {
             }
             5..=7 => {
                 for part in self.flip(node, messages, false) {
-                    self.ledger.stored(at, node, ORDERS, part);
+                    if step.which.is_multiple_of(3) {
+                        self.ledger.dead_lettered(at, node, ORDERS, AUDIT, part);
+                    } else {
+                        self.ledger.stored(at, node, ORDERS, part);
+                    }
                     self.stored += u64::from(part.count);
                 }
             }

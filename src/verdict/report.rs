@@ -323,6 +323,8 @@ pub struct Judged {
     pub text: String,
     /// What was measured, as printed, with its unit.
     pub measured: String,
+    /// What was measured, in the unit of what is bounded; `None` if nothing was.
+    pub value: Option<f64>,
     /// The verdict.
     pub verdict: Verdict,
     /// Why it is undecided, or which rows of which CSV show the breach.

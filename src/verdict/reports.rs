@@ -131,6 +131,28 @@ impl Observer for Ledger {
         self.backlog_changed(at, destination, backlog);
     }
 
+    fn dead_lettered(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        destination: DestinationId,
+        _target: DestinationId,
+        messages: MessageRange,
+    ) {
+        let Some(index) = self.track(messages.producer, destination) else { return };
+        let mut backlog = 0;
+        self.tracks[index].lines.visit(messages.first, messages.count, |line| {
+            let mut state = line.state();
+            if state.is(Flags::ATTEMPTED) {
+                backlog -= i64::from(state.is_backlog());
+                state.set(Flags::LETTER);
+                line.put(state);
+            }
+        });
+        self.backlog_changed(at, destination, backlog);
+        self.stored(at, node, destination, messages);
+    }
+
     fn removed(
         &mut self,
         at: Time,

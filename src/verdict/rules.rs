@@ -460,3 +460,75 @@ fn the_fingerprint_tells_runs_apart() {
     assert_ne!(report.fingerprint, told(3_000, P2).fingerprint);
     assert_eq!(report.ingredients[1].1, told(3_001, P1).ingredients[1].1, "no role changed");
 }
+
+#[test]
+fn what_was_dead_lettered_is_on_the_line_it_was_sent_to() {
+    let mut ledger = ledger();
+    let there = range(P1, 0, 10);
+    let lost_on_its_way = range(P1, 10, 10);
+    ledger.send(2_000, range(P1, 0, 20));
+    ledger.stored(ms(2_001), N1, ORDERS, range(P1, 0, 20));
+    ledger.ack(2_002, range(P1, 0, 20));
+    ledger.deliver(2_003, range(P1, 0, 20));
+    ledger.removed(ms(2_004), N1, ORDERS, range(P1, 0, 20), UNSYNCED);
+    ledger.dead_lettered(ms(2_005), N2, ORDERS, AUDIT, there);
+    let report = quiet(&ledger);
+    let summary = &report.summary;
+    assert_eq!((summary.dead_lettered, summary.success_lost), (10, 10));
+    assert_eq!((report.losses.len(), report.losses[0].first), (1, lost_on_its_way.first));
+    assert_eq!((summary.unexplained, report.inconsistencies), (0, 0));
+}
+
+#[test]
+fn a_dead_letter_is_lost_with_its_last_copy_unless_somebody_took_it() {
+    let mut ledger = ledger();
+    for (first, last) in [(0, PAGE_CACHE), (10, SETTLED), (20, TTL)] {
+        let messages = range(P1, first, 10);
+        ledger.send(2_000, messages);
+        ledger.stored(ms(2_001), N1, ORDERS, messages);
+        ledger.ack(2_002, messages);
+        ledger.removed(ms(2_004), N1, ORDERS, messages, UNSYNCED);
+        ledger.dead_lettered(ms(2_005), N1, ORDERS, AUDIT, messages);
+        ledger.removed(ms(2_006), N1, ORDERS, messages, last);
+    }
+    let report = quiet(&ledger);
+    let summary = &report.summary;
+    assert_eq!((summary.dead_lettered, summary.expired, summary.acked_lost), (10, 10, 10));
+    assert_eq!(report.losses[0].cause, Some(PAGE_CACHE.cause));
+    assert_eq!(report.inconsistencies, 0);
+}
+
+#[test]
+fn mirrors_that_follow_later_do_not_undo_a_dead_letter() {
+    let mut ledger = ledger();
+    ledger.send(2_000, ONE);
+    ledger.stored(ms(2_001), N1, ORDERS, ONE);
+    ledger.stored(ms(2_001), N2, ORDERS, ONE);
+    ledger.ack(2_002, ONE);
+    ledger.removed(ms(2_003), N1, ORDERS, ONE, UNSYNCED);
+    ledger.dead_lettered(ms(2_004), N1, ORDERS, AUDIT, ONE);
+    ledger.removed(ms(2_005), N1, ORDERS, ONE, SETTLED);
+    ledger.removed(ms(2_006), N2, ORDERS, ONE, UNSYNCED);
+    let report = quiet(&ledger);
+    assert_eq!(cell(&report), (FinalOutcome::Acked, Fate::DeadLettered));
+    assert_eq!(report.losses, []);
+}
+
+#[test]
+fn a_dead_letter_that_came_back_is_a_message_again() {
+    let mut ledger = ledger();
+    ledger.send(2_000, ONE);
+    ledger.stored(ms(2_001), N1, ORDERS, ONE);
+    ledger.ack(2_002, ONE);
+    ledger.deliver(2_003, ONE);
+    ledger.removed(ms(2_004), N1, ORDERS, ONE, UNSYNCED);
+    ledger.dead_lettered(ms(2_005), N1, ORDERS, AUDIT, ONE);
+    ledger.removed(ms(2_006), N1, ORDERS, ONE, UNSYNCED);
+    ledger.stored(ms(2_007), N1, ORDERS, ONE);
+    let report = quiet(&ledger);
+    assert_eq!(cell(&report), (FinalOutcome::Acked, Fate::ReceivedOnly), "its copy is there");
+    assert_eq!(report.losses, []);
+    ledger.processed(ms(2_008), C1, ORDERS, ONE);
+    ledger.removed(ms(2_009), N1, ORDERS, ONE, SETTLED);
+    assert_eq!(cell(&quiet(&ledger)), (FinalOutcome::Acked, Fate::Processed));
+}

@@ -79,30 +79,14 @@ const FSYNC: Span = Span::from_millis(5);
 
 /// Computing takes no time; what waits for something else takes as long as written here.
 fn costs() -> Costs {
-    let none = Span::ZERO;
     let millis = |millis| Distribution::Constant(Span::from_millis(millis).as_nanos());
     Costs {
-        channel_publish: none,
-        channel_confirm: none,
-        channel_deliver: none,
-        channel_ack: none,
-        handshake_step: none,
-        port_lookup: millis(0),
-        queue_publish: none,
-        queue_persist: none,
-        queue_deliver: none,
-        queue_settle: none,
-        queue_flush: none,
-        mirror_instruction: none,
-        group: none,
         sync_message: Span::from_millis(1),
-        internal: none,
-        client: none,
         mnesia_transaction: millis(10),
         node_down_clean_up: millis(20),
         queue_shutdown: millis(50),
         rabbit_start: millis(1_000),
-        leader_serves_on: millis(0),
+        ..Costs::nothing()
     }
 }
 

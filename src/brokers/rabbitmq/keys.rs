@@ -3,11 +3,12 @@
 use crate::scenario::{KeySpec, Kind, Preset, SectionSpec};
 use crate::workload::{CONSUMER_KEYS, PRODUCER_KEYS};
 
+use super::costs::COSTS;
 use super::rules::RULES;
 
 /// The family's sections.
 pub const SECTIONS: &[&SectionSpec] =
-    &[&BROKER, &RULES, &POLICY, &QUEUE, &EXCHANGE, &BINDING, &PRODUCER, &CONSUMER];
+    &[&BROKER, &RULES, &POLICY, &QUEUE, &EXCHANGE, &BINDING, &PRODUCER, &CONSUMER, &COSTS];
 
 const MOST_MESSAGES: u64 = 1_000_000_000;
 

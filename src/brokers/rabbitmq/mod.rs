@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod client;
 pub mod config;
+pub mod costs;
 pub mod keys;
 pub mod machine;
 pub mod message;

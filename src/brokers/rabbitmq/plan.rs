@@ -88,7 +88,7 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         consumers,
         faults: Vec::new(),
         settings: Settings::read(scenario, cluster.boot_time.clone(), partition_handling),
-        costs: Costs::default(),
+        costs: Costs::read(scenario.one("costs")),
         duration: run.duration,
         drain: run.drain,
         limits: run

@@ -2,10 +2,12 @@
 //!
 //! Plain text of at most 100 columns; colours only if asked for. Every number has a unit.
 
+mod check;
 mod seeds;
 mod sparkline;
 mod tables;
 
+pub use check::{checked, failure, sum, width};
 pub use seeds::overview;
 
 use super::{number, verdict, verdict_word};

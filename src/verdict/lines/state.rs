@@ -70,6 +70,8 @@ impl Flags {
     pub(in crate::verdict) const SETTLED: Flags = Flags(1 << 8);
     /// Some broker made a copy, or said that it made none.
     pub(in crate::verdict) const ARRIVED: Flags = Flags(1 << 9);
+    /// A copy came to where it was dead-lettered to, and is there unless the last one is lost.
+    pub(in crate::verdict) const LETTER: Flags = Flags(1 << 10);
 
     pub(in crate::verdict) const fn with(self, more: Flags) -> Flags {
         Flags(self.0 | more.0)
@@ -151,10 +153,10 @@ impl State {
         self.copies -= u16::from(self.copies < MOST_COPIES);
     }
 
-    /// Whether some broker holds it and nobody has read it yet.
+    /// Whether some broker holds it where it was sent to, and nobody has read it yet.
     pub(in crate::verdict) const fn is_backlog(self) -> bool {
         const READ: Flags = Flags::DELIVERED.with(Flags::PROCESSED).with(Flags::AUDITED);
-        self.copies > 0 && !self.is(READ)
+        self.copies > 0 && !self.is(READ.with(Flags::LETTER))
     }
 
     /// Whether the write was a success that nothing can undo: confirmed, and processed or

@@ -110,6 +110,7 @@ impl Node {
             return;
         }
         let bytes = bytes + SIGNAL_BYTES;
+        self.spend_on_distribution(ctx, bytes);
         let reachable = ctx.now() >= self.connects_again_at;
         let Some(peer) = self.peer(to.node) else { return };
         match peer.link {
@@ -121,6 +122,17 @@ impl Node {
                 self.set_up(ctx, to.node);
             }
         }
+    }
+
+    /// A message is encoded by the process that sends it, and decoded by the one that it is for
+    /// (erts: `dsig_send`, and external message fragments since OTP 21).
+    pub(super) fn spend_on_distribution<O: Observer>(
+        &self,
+        ctx: &mut Context<'_, Message, O>,
+        bytes: u32,
+    ) {
+        let costs = &self.config.costs;
+        ctx.spend(costs.distribution + costs.distribution_bytes.time(bytes));
     }
 
     /// Sends to the node itself rather than to a process.

@@ -84,10 +84,13 @@ impl Replica {
         properties: Properties,
     ) {
         let costs = &node.config.costs;
-        ctx.spend(costs.queue_publish);
+        ctx.spend(costs.queue_publish + costs.queue_bytes.time(message.bytes * message.count));
         let durable = node.config.queue(self.queue).durable;
         if properties.persistent && durable {
             ctx.spend(costs.queue_persist);
+        }
+        if self.group.is_some() {
+            ctx.spend(costs.leader_broadcast);
         }
         if properties.mandatory && node.config.settings.rules.has(Rule::ReturnWhenQueueDies) {
             node.send(ctx, channel, Message::MandatoryReceived { seq }, 60);
@@ -224,6 +227,9 @@ impl Replica {
             }
         }
         for (first, count) in runs(&settled) {
+            if self.group.is_some() {
+                ctx.spend(node.config.costs.leader_broadcast);
+            }
             self.broadcast(ctx, Instruction::Ack { first, count });
         }
         self.forget_cancelled();

@@ -39,7 +39,7 @@ use std::sync::Arc;
 
 use crate::engine::Time;
 use crate::observe::{NodeId, Observer};
-use crate::world::{Context, Death, DiskView, FileId, Input, Lane, Port};
+use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port};
 
 use self::backing_queue::BackingQueue;
 use self::channel::Channel;
@@ -213,7 +213,12 @@ impl Broker {
         }
         if ctx.lane() == Lane::MAIN {
             self.handle_main(input, ctx);
-        } else if let Some(index) = self.index(ctx.lane())
+            return self.after_input(ctx);
+        }
+        if let Input::Message { conn, .. } = &input {
+            self.decode(*conn, ctx);
+        }
+        if let Some(index) = self.index(ctx.lane())
             && let Some(mut process) = self.processes[index].take()
         {
             match (&mut process, input) {
@@ -232,6 +237,14 @@ impl Broker {
             self.processes[index] = Some(process);
         }
         self.after_input(ctx);
+    }
+
+    /// What comes from another node is decoded by the process that it is for.
+    fn decode<O: Observer>(&self, conn: ConnId, ctx: &mut Context<'_, Message, O>) {
+        let takes = self.node.config.costs.distribution;
+        if !takes.is_zero() && self.node.peers.iter().any(|peer| peer.link == Link::Up(conn)) {
+            ctx.spend(takes);
+        }
     }
 
     fn index(&self, lane: Lane) -> Option<usize> {

@@ -1,0 +1,155 @@
+//! What operations cost: the one calibration of this family, and the section `[costs]` by which a
+//! scenario overrides any number of it.
+//!
+//! The base is one queue of RabbitMQ 3.10.8 on a virtual machine with two cores: 49 thousand
+//! transient and 24 to 26 thousand persistent messages of 1 KiB a second through one queue, 0.14 to
+//! 0.19 ms for the confirm of a lone transient message, 0.54 to 0.70 ms for a persistent one. Three
+//! nodes shared those two cores, which is not modelled: every node has the hardware's cores for
+//! itself. So the ratios between modes are right, and the rates of clusters are too high for that
+//! machine.
+
+use crate::engine::{Distribution, Span};
+use crate::scenario::{KeySpec, Kind, Preset, SectionSpec, Values};
+
+/// One table: field, kind, key, default, what it is, where the number is from.
+macro_rules! costs {
+    ($($field:ident: $kind:ident, $key:literal = $default:literal, $meaning:literal, $source:literal;)*) => {
+        /// CPU time per operation, for a node of nominal speed, and times that are no computing.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Costs {
+            $(#[doc = $meaning] pub $field: costs!(@type $kind),)*
+        }
+
+        /// The keys of `[costs]`.
+        const KEYS: &[KeySpec] = &[
+            $(KeySpec::new($key, costs!(@kind $kind), Preset::Is($default), $meaning)
+                .source($source),)*
+        ];
+
+        impl Costs {
+            /// The costs of a scenario that was checked with [`COSTS`].
+            #[must_use]
+            pub fn read(values: &Values) -> Costs {
+                Costs { $($field: costs!(@read values, $kind, $key),)* }
+            }
+
+            /// Everything takes no time: for machines that are looked at by themselves.
+            #[must_use]
+            pub fn nothing() -> Costs {
+                Costs { $($field: costs!(@nothing $kind),)* }
+            }
+        }
+    };
+    (@type time) => { Span };
+    (@type times) => { Distribution };
+    (@type per_byte) => { Pace };
+    (@kind time) => { Kind::ANY_DURATION };
+    (@kind times) => { Kind::DURATIONS };
+    (@kind per_byte) => { Kind::Bandwidth };
+    (@read $values:ident, time, $key:literal) => { $values.duration($key) };
+    (@read $values:ident, times, $key:literal) => { $values.distribution($key) };
+    (@read $values:ident, per_byte, $key:literal) => { Pace($values.bandwidth($key)) };
+    (@nothing time) => { Span::ZERO };
+    (@nothing times) => { Distribution::Constant(0) };
+    (@nothing per_byte) => { Pace(0) };
+}
+
+/// How many bytes a second one process gets through; 0 is any number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace(pub u64);
+
+impl Pace {
+    /// The time for so many bytes.
+    #[must_use]
+    #[inline]
+    pub fn time(self, bytes: u32) -> Span {
+        // 32 bits of bytes times 30 bits of ns fit.
+        let nanos = u64::from(bytes) * 1_000_000_000;
+        Span::from_nanos(nanos.checked_div(self.0).unwrap_or(0))
+    }
+}
+
+costs! {
+    channel_publish: time, "channel-publish" = "14us",
+        "Channel: route a publish and hand it to the queues.",
+        "measured: the confirm of a lone transient message after 0.14 to 0.19 ms";
+    channel_confirm: time, "channel-confirm" = "5us",
+        "Channel: note one replica's confirms.",
+        "measured: as channel-publish";
+    channel_deliver: time, "channel-deliver" = "6us",
+        "Channel: pass a delivery on to the socket.",
+        "measured: from publish to delivery 0.18 to 0.21 ms";
+    channel_ack: time, "channel-ack" = "3us",
+        "Channel: pass a consumer's acknowledgement on.",
+        "rabbitmq.com/blog/2012/04/25: deliveries with acks cost 9 us more than without, on four processes";
+    queue_publish: time, "queue-publish" = "10us",
+        "Queue: enqueue a message.",
+        "measured: 49 thousand transient messages a second through one queue";
+    queue_persist: time, "queue-persist" = "12us",
+        "Queue: what a persistent message costs beside that.",
+        "measured: 24 to 26.5 thousand persistent messages a second through one queue";
+    queue_deliver: time, "queue-deliver" = "5us",
+        "Queue: hand a message to a consumer's channel.",
+        "rabbitmq.com/blog/2012/04/25: 19 us a message without, 22 us with a consumer";
+    queue_settle: time, "queue-settle" = "4us",
+        "Queue: settle an acknowledged message.",
+        "rabbitmq.com/blog/2012/04/25: 22 us a message without, 31 us with acks";
+    queue_bytes: per_byte, "queue-bytes" = "157MB/s",
+        "Queue: what the size of a message adds to enqueueing it.",
+        "rabbitmq.com/blog/2012/04/25: 130 MB/s at 100 kB and 157 MB/s at 1 MB through one queue";
+    queue_flush: time, "queue-flush" = "190us",
+        "Queue: one flush of the journal, beside what the disk takes.",
+        "measured: the confirm of a lone persistent message after 0.54 to 0.60 ms, of which the fsync 0.21 ms";
+    leader_broadcast: time, "leader-broadcast" = "10us",
+        "Leader: give an instruction to its ring.",
+        "measured: a queue with one mirror at 0.6 of the rate of one without";
+    mirror_instruction: time, "mirror-instruction" = "12us",
+        "Mirror: follow one instruction.",
+        "measured: as leader-broadcast";
+    group: time, "group" = "10us",
+        "Ring member: handle one ring message.",
+        "measured: the confirm of a lone message in a queue with one mirror after 1.08 to 1.18 ms";
+    distribution: time, "distribution" = "0us",
+        "Distribution: encode a message for another node, or decode one.",
+        "measured: a hop between brokers adds 0.05 to 0.07 ms to a delivery";
+    distribution_bytes: per_byte, "distribution-bytes" = "1GB/s",
+        "Distribution: what the size of a message adds to that.",
+        "measured: a queue on another node at 0.9 of the rate of a local one";
+    sync_message: time, "sync-message" = "16us",
+        "Leader: put a message into a synchronisation batch; mirror: take it out.",
+        "rabbitmq-server#687: 31 thousand messages a second, leader and mirror in turn";
+    internal: time, "internal" = "5us",
+        "Node: any other internal message.",
+        "an estimate that no measurement depends on";
+    client: time, "client" = "16us",
+        "Client: hand a message to the socket, or take one from it.",
+        "measured: 49 thousand messages a second of one producer";
+    handshake_step: time, "handshake-step" = "6ms",
+        "One step of opening a connection and a channel: access checks, processes that start.",
+        "measured: who reconnects after 100 ms publishes again after 129 to 135 ms (5 steps), consumes after 149 to 152 ms (8)";
+    port_lookup: times, "port-lookup" = "{ distribution = \"uniform\", min = \"8ms\", max = \"10ms\" }",
+        "Asking the port mapper of another host for a node's port (erl_epmd.erl: port_please).",
+        "measured: a re-subscription that is tried every 30 ms gets through after 140 to 144 ms, with the fifth attempt";
+    mnesia_transaction: times, "mnesia-transaction" = "{ distribution = \"uniform\", min = \"5ms\", max = \"11ms\" }",
+        "A Mnesia transaction's own work at its coordinator: locks, log, table write.",
+        "measured: a promotion takes 16 to 21 ms beside the ring's 100 ms of grace, and two transactions";
+    node_down_clean_up: times, "node-down-clean-up" = "{ distribution = \"uniform\", min = \"6ms\", max = \"22ms\" }",
+        "From a node's loss to the removal of its queues' records (rabbit_node_monitor.erl: handle_dead_rabbit).",
+        "measured: a home node's death leaves 6 to 17 publishes at 500 a second that are still routed to its processes";
+    queue_shutdown: times, "queue-shutdown" = "{ distribution = \"uniform\", min = \"15ms\", max = \"110ms\" }",
+        "A queue process's orderly end at a node's stop (rabbit_amqqueue_process.erl: terminate).",
+        "measured: a stop of the leader's node stops confirms for 132 to 234 ms, a kill for 116 to 121 ms";
+    rabbit_start: times, "rabbit-start" = "{ distribution = \"uniform\", min = \"700ms\", max = \"1300ms\" }",
+        "From RabbitMQ's start in a VM that has gone on, after a pause, to its Mnesia (rabbit.erl: start).",
+        "measured: a minority that has paused serves again 1.4 to 2.0 s after the heal";
+    leader_serves_on: times, "leader-serves-on" = "{ distribution = \"uniform\", min = \"2ms\", max = \"30ms\" }",
+        "At such a stop: how long a leader goes on to serve after its ring member has stopped.",
+        "measured: it makes 1 to 15 duplicates at 500 messages a second";
+}
+
+/// `[costs]`.
+pub const COSTS: SectionSpec = SectionSpec::single(
+    "costs",
+    &[KEYS],
+    "What operations cost, where it differs from the calibration.",
+);

@@ -1,0 +1,179 @@
+//! What `mqsim check` prints: a block a scenario, then what does not hold, then the sum.
+
+use super::{COLUMNS, Page, Tone, cut, sign, toned};
+use crate::report::number;
+use crate::report::tally::{Count, Expected, Standing, Tally};
+use crate::verdict::Verdict;
+
+/// Sign and tone of a standing.
+const fn mark(standing: Standing) -> (&'static str, Tone) {
+    match standing {
+        Standing::Holds => sign(Verdict::Holds),
+        Standing::Undecided => sign(Verdict::Undecided),
+        Standing::Broken => sign(Verdict::Broken),
+        Standing::Failed => ("!", Tone::Bad),
+    }
+}
+
+/// How wide the column of names and expectations must be for a scenario.
+#[must_use]
+pub fn width(name: &str, tally: &Tally) -> usize {
+    let texts = tally.counts().map(|(expected, _)| expected.text.chars().count());
+    texts.chain([name.chars().count()]).max().unwrap_or(0)
+}
+
+/// One scenario with its expectations. `wide` is the greatest [`width`] of all.
+#[must_use]
+pub fn checked(name: &str, tally: &Tally, wide: usize, color: bool) -> String {
+    let mut out = Page { color, text: String::new() };
+    let standing = tally.standing();
+    let (sign, tone) = mark(standing);
+    let wide = wide.clamp(24, 50);
+    let seeds = number::counted(tally.len() as u64, "seed");
+    let count = tally.count(standing);
+    let word = match standing {
+        Standing::Holds => standing.word().to_owned(),
+        _ => format!("{} with {}", standing.word(), number::counted(count, "seed")),
+    };
+    let name = format!("{:<wide$}", cut(name, wide));
+    let (sign, name) = (toned(color, tone, sign), toned(color, Tone::Strong, &name));
+    out.line(&format!("{sign} {name}  {seeds:>12}   {}", toned(color, tone, &word)));
+    for (expected, count) in tally.counts() {
+        expectation(&mut out, expected, count, wide);
+    }
+    out.text
+}
+
+fn expectation(out: &mut Page, expected: &Expected, count: Count, wide: usize) {
+    let verdict = match count {
+        Count { broken: 1.., .. } => Verdict::Broken,
+        Count { undecided: 0, holds: 1.., .. } => Verdict::Holds,
+        _ => Verdict::Undecided,
+    };
+    let (sign, tone) = sign(verdict);
+    let mut said = Vec::new();
+    if count.broken > 0 {
+        said.push(format!("broken with {}", number::counted(count.broken, "seed")));
+    }
+    if count.undecided > 0 {
+        said.push(format!("undecided with {}", number::counted(count.undecided, "seed")));
+    }
+    let measured = count.range.map_or("nothing measured".to_owned(), |range| span(expected, range));
+    said.insert(0, measured);
+    let said = cut(&said.join(", "), COLUMNS - wide - 6);
+    let text = format!("{:<wide$}", cut(&expected.text, wide));
+    out.line(&format!("  {} {text}  {said}", toned(out.color, tone, sign)));
+}
+
+/// `109 to 124 ms`, `0 lines`.
+fn span(expected: &Expected, (least, most): (f64, f64)) -> String {
+    let (low, high) = (expected.unit.number(least), expected.unit.number(most));
+    let printed = expected.unit.print(most);
+    if low == high { printed } else { format!("{low} to {printed}") }
+}
+
+/// Why a scenario does not hold, and how to see it; nothing if it holds.
+#[must_use]
+pub fn failure(
+    name: &str,
+    tally: &Tally,
+    color: bool,
+    replay: &dyn Fn(u64) -> String,
+    folder: Option<&str>,
+) -> String {
+    let Some((seed, first)) = tally.first() else { return String::new() };
+    let mut out = Page { color, text: String::new() };
+    let name = toned(color, Tone::Strong, name);
+    let with = if tally.count(first.standing) > 1 { "first with seed" } else { "with seed" };
+    let word = toned(color, mark(first.standing).1, first.standing.word());
+    out.line("");
+    out.line(&format!("{name}: {word}, {with} {seed}"));
+    if let Some(trouble) = &first.trouble {
+        for line in trouble.lines() {
+            out.wrapped(if line.starts_with(' ') { "      " } else { "  ! " }, line);
+        }
+    }
+    for judged in &first.judged {
+        let (sign, tone) = sign(judged.verdict);
+        let note = judged.note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
+        let sign = toned(color, tone, sign);
+        let text = format!("expected {}, found {}{note}", judged.text, judged.measured);
+        out.line(&format!("  {sign} {text}"));
+    }
+    out.line(&format!("  again:  {}", replay(seed)));
+    if let Some(folder) = folder {
+        out.line(&format!("  report: {folder}"));
+    }
+    out.text
+}
+
+/// The last line: how many scenarios stand how.
+#[must_use]
+pub fn sum(tallies: &[&Tally], color: bool) -> String {
+    let mut out = Page { color, text: String::new() };
+    let seeds = tallies.iter().map(|tally| tally.len() as u64).sum();
+    let order = [Standing::Holds, Standing::Undecided, Standing::Broken, Standing::Failed];
+    let said: Vec<String> = order
+        .into_iter()
+        .map(|standing| (standing, tallies.iter().filter(|t| t.standing() == standing).count()))
+        .filter(|(_, count)| *count > 0)
+        .map(|(standing, count)| {
+            let word =
+                if standing == Standing::Holds && count != 1 { "hold" } else { standing.word() };
+            toned(color, mark(standing).1, &format!("{} {word}", number::grouped(count as u64)))
+        })
+        .collect();
+    let scenarios = number::counted(tallies.len() as u64, "scenario");
+    out.line("");
+    out.line(&format!("{scenarios}, {}: {}", number::counted(seeds, "run"), said.join(", ")));
+    out.text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+    use crate::verdict::{Report, Unit};
+
+    fn tally(results: Vec<Result<Report, String>>) -> Tally {
+        let expected = |text: &str, unit| Expected { text: text.to_owned(), unit };
+        let expected = vec![
+            expected("success_lost <= 0", Unit::Lines),
+            expected("write_longest_ms <= 3000 ms", Unit::Milliseconds),
+        ];
+        let mut tally = Tally::new(expected, (1..=results.len() as u64).collect());
+        for (index, result) in results.into_iter().enumerate() {
+            tally.add(index, result);
+        }
+        tally
+    }
+
+    #[test]
+    fn a_page() {
+        let mut undecided = fixture::crash_run();
+        undecided.expectations[0].verdict = Verdict::Undecided;
+        let mut quick = fixture::crash_run();
+        quick.expectations[0].verdict = Verdict::Holds;
+        quick.expectations[1].value = Some(250.0);
+        let runs = [
+            ("calm", tally(vec![Ok(quick.clone()), Ok(quick.clone())])),
+            ("mirror", tally(vec![Ok(quick), Ok(undecided), Ok(fixture::crash_run())])),
+            (
+                "a-name-that-is-as-long-as-a-name-can-be-which-is-64-characters-x",
+                tally(vec![Err("10 events too many\n  = help: raise max-events".to_owned())]),
+            ),
+        ];
+        let wide = runs.iter().map(|(name, tally)| width(name, tally)).max().unwrap();
+        let mut text = String::new();
+        for (name, tally) in &runs {
+            text += &checked(name, tally, wide, false);
+        }
+        let replay = |seed| format!("mqsim run x.toml --seed {seed}");
+        for (name, tally) in &runs {
+            text += &failure(name, tally, false, &replay, Some("out/x"));
+        }
+        text += &sum(&runs.iter().map(|(_, tally)| tally).collect::<Vec<_>>(), false);
+        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        insta::assert_snapshot!(text);
+    }
+}
