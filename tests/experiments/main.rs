@@ -9,4 +9,5 @@ mod e1_single;
 mod e2_transient;
 mod e3_home_node;
 mod e5_mirrored;
+mod e7_partition;
 mod lab;

@@ -362,7 +362,7 @@ impl Broker {
         ctx.observer().event(now, event);
         self.node.monitor.outside = Some(Outside::Restart { winner, keeps });
         self.node.monitor.healing = Healing::Restarting;
-        ctx.tell(Lane::MAIN, Message::StopRabbit);
+        self.node.stop_rabbit_soon(ctx);
     }
 
     /// The winner's word has come (`safe`), or the winner has gone, or has not spoken in time.

@@ -17,31 +17,52 @@ const DOWN_PING_INTERVAL: Span = Span::from_secs(1);
 impl Broker {
     /// Looks for members that are down; a booting node that waits asks again.
     pub(super) fn ping_down_nodes<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        self.node.pinging = false;
-        let down: Vec<NodeId> = self
-            .node
-            .peers
-            .iter()
-            .filter(|peer| peer.link == Link::Down)
-            .map(|peer| peer.node)
-            .collect();
-        if self.node.status == Status::Booting {
-            let incarnation = self.node.start;
-            let me = self.node.me;
-            for peer in self.node.peers.clone() {
-                if let Link::Up(conn) = peer.link {
-                    let hello = Message::MnesiaHello { from: me, incarnation };
-                    ctx.send_to(conn, Lane::MAIN, hello, 200);
+        match self.node.status {
+            Status::Running => {
+                self.node.monitor.pings = Some(self.node.down_peers());
+                self.continue_pings(ctx);
+            }
+            Status::Booting => {
+                self.node.pinging = false;
+                for peer in self.node.peers.clone() {
+                    if let Link::Up(conn) = peer.link {
+                        self.node.introduce(ctx, conn);
+                    }
+                }
+                self.node.start_pinging(ctx);
+                for node in self.node.down_peers() {
+                    self.node.set_up(ctx, node);
+                }
+                self.continue_boot(ctx);
+            }
+            Status::Off | Status::Stopping | Status::Paused => self.node.pinging = false,
+        }
+    }
+
+    /// rabbit_node_monitor.erl `ping_all`: one member after the other; each ping ends when there is
+    /// a connection or the attempt has failed, which takes `net_setuptime` if the other is silent.
+    /// In the end a running node begins again a second later if somebody is still missing, and a
+    /// paused one looks at what it has found.
+    pub(super) fn continue_pings<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let pending = |link: Link| matches!(link, Link::Looking | Link::Pending(_));
+        while let Some(rest) = &mut self.node.monitor.pings {
+            if self.node.peers.iter().any(|peer| pending(peer.link)) {
+                return;
+            }
+            if let Some(next) = (!rest.is_empty()).then(|| rest.remove(0)) {
+                self.node.set_up(ctx, next);
+                continue;
+            }
+            self.node.monitor.pings = None;
+            if self.node.status == Status::Paused {
+                self.recovery_looked_for(ctx);
+            } else {
+                self.node.pinging = false;
+                if !self.node.down_peers().is_empty() {
+                    self.node.start_pinging(ctx);
                 }
             }
         }
-        if !down.is_empty() || self.node.status == Status::Booting {
-            self.node.start_pinging(ctx);
-        }
-        for node in down {
-            self.node.set_up(ctx, node);
-        }
-        self.continue_boot(ctx);
     }
 }
 

@@ -270,8 +270,8 @@ impl Broker {
         if self.node.status == Status::Stopping && !self.has_replicas() {
             self.rabbit_has_stopped(ctx);
         }
-        if self.node.status == Status::Paused {
-            self.pings_answered(ctx);
+        if self.node.monitor.pings.is_some() {
+            self.continue_pings(ctx);
         }
     }
 

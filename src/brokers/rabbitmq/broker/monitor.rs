@@ -61,8 +61,8 @@ pub(super) struct Monitor {
     pub(super) exits: bool,
     /// RabbitMQ was started again in this VM.
     pub(super) again: bool,
-    /// A paused node waits for the outcome of its pings.
-    pings: bool,
+    /// Whom it has still to ping in this round, one after the other.
+    pub(super) pings: Option<Vec<NodeId>>,
 }
 
 /// What a channel knows of its node's side of a partition: of which set of nodes, and whether that
@@ -139,8 +139,16 @@ impl Node {
             let (now, event) = (ctx.now(), self.own_event(event::PAUSING, None));
             ctx.observer().event(now, event);
             self.monitor.outside = Some(Outside::Await(recovery));
-            ctx.tell(Lane::MAIN, Message::StopRabbit);
+            self.stop_rabbit_soon(ctx);
         }
+    }
+
+    /// rabbit.erl `stop`, of a VM that goes on: the plugins that depend on RabbitMQ stop first, and it
+    /// serves until they have.
+    pub(super) fn stop_rabbit_soon<O: Observer>(&self, ctx: &mut Context<'_, Message, O>) {
+        let config = self.config.clone();
+        let lead = config.costs.plugins_stop.span(ctx.random());
+        ctx.after(lead, Lane::MAIN, Message::StopRabbit);
     }
 
     /// rabbit_node_monitor.erl `pause_partition_guard`: whether a channel withholds its confirms,
@@ -220,22 +228,14 @@ impl Broker {
     /// rabbit_node_monitor.erl `wait_for_cluster_recovery`: pings all, then looks.
     pub(super) fn look_for_recovery<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         if self.node.status == Status::Paused {
-            self.node.monitor.pings = true;
-            for node in self.node.down_peers() {
-                self.node.set_up(ctx, node);
-            }
-            self.pings_answered(ctx);
+            self.node.monitor.pings = Some(self.node.down_peers());
+            self.continue_pings(ctx);
         }
     }
 
-    /// A ping may have come to its end.
-    pub(super) fn pings_answered<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    /// All were pinged: is the node with enough of the others?
+    pub(super) fn recovery_looked_for<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let Some(Outside::Await(recovery)) = self.node.monitor.outside else { return };
-        let pending = |link: Link| matches!(link, Link::Looking | Link::Pending(_));
-        if !self.node.monitor.pings || self.node.peers.iter().any(|peer| pending(peer.link)) {
-            return;
-        }
-        self.node.monitor.pings = false;
         if self.node.recovered_from(recovery) {
             self.node.monitor.outside = None;
             self.start_rabbit_again(ctx);

@@ -118,6 +118,8 @@ impl Broker {
         }
         self.node.forget_rabbit();
         self.node.monitor.healing = Healing::Not;
+        self.node.monitor.pings = None;
+        self.node.pinging = false;
         self.node.status = Status::Paused;
         let event = self.node.own_event(event::PAUSED, None);
         ctx.observer().event(now, event);
