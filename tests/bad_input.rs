@@ -250,6 +250,48 @@ fn contradictions() -> Vec<Case> {
     ]
 }
 
+/// Random faults that nobody could draw.
+fn random_faults() -> Vec<Case> {
+    let nemesis = |what, keys: &str, fault: &str| {
+        add(what, &format!("[nemesis]\n{keys}\n[[nemesis.fault]]\n{fault}"))
+    };
+    vec![
+        add("nothing to draw", "[nemesis]"),
+        add("a nemesis of many sections", "[[nemesis]]\nevery = \"1s\""),
+        add("a single fault", "[nemesis]\n[nemesis.fault]\nkind = \"crash\""),
+        nemesis("a rate", "rate = \"1/s\"", "kind = \"crash\""),
+        nemesis("without a kind", "", "weight = 2"),
+        nemesis("unknown kind", "", "kind = \"krash\""),
+        nemesis("weight zero", "", "kind = \"crash\"\nweight = 0"),
+        nemesis("a given time", "", "kind = \"crash\"\nat = \"5s\""),
+        nemesis("a single target", "", "kind = \"crash\"\ntarget = \"n1\""),
+        nemesis("targets of no node", "", "kind = \"crash\"\ntargets = [\"n1\", \"n7\"]"),
+        nemesis("targets of no queue", "", "kind = \"crash\"\ntargets = [\"leader(order)\"]"),
+        nemesis("no targets", "", "kind = \"crash\"\ntargets = []"),
+        nemesis("a link that crashes", "", "kind = \"crash\"\ntargets = \"link(n1, n2)\""),
+        nemesis("a crash with a shape", "", "kind = \"crash\"\nshapes = \"one\""),
+        nemesis("unknown shape", "", "kind = \"partition\"\nshapes = \"halfs\""),
+        nemesis("sides", "", "kind = \"partition\"\nbetween = [\"n1\", \"n2\"]"),
+        nemesis("spread cut", "", "kind = \"partition\"\nspread = \"1s\""),
+        nemesis("lasts no time", "", "kind = \"crash\"\nfor = \"0s\""),
+        nemesis(
+            "longest below shortest",
+            "",
+            "kind = \"crash\"\nfor-min = \"2s\"\nfor-max = \"1s\"",
+        ),
+        nemesis("restart for a while", "", "kind = \"restart\"\nfor = \"1s\""),
+        nemesis("packet loss without a chance", "", "kind = \"packet-loss\""),
+        nemesis("until after the end", "until = \"41s\"", "kind = \"crash\""),
+        nemesis("from after until", "from = \"20s\"\nuntil = \"10s\"", "kind = \"crash\""),
+        nemesis("from the healed tail", "from = \"35s\"", "kind = \"crash\""),
+        nemesis("every nanosecond", "every = \"1ns\"", "kind = \"crash\""),
+        nemesis("every now and then", "every = 5", "kind = \"crash\""),
+        nemesis("none at a time", "at-most = 0", "kind = \"crash\""),
+        nemesis("two in sync", "when = \"in-sync\"\nat-most = 2", "kind = \"crash\""),
+        nemesis("when it suits", "when = \"synced\"", "kind = \"crash\""),
+    ]
+}
+
 /// Loads that nobody could simulate.
 fn absurd() -> Vec<Case> {
     let long = ("duration = \"40s\"", "duration = \"1000h\"");
@@ -440,6 +482,11 @@ fn wrong_references() {
 #[test]
 fn wrong_together() {
     insta::assert_snapshot!(told(contradictions()));
+}
+
+#[test]
+fn wrong_random_faults() {
+    insta::assert_snapshot!(told(random_faults()));
 }
 
 #[test]

@@ -318,3 +318,108 @@ fn a_check_in_which_any_input_is_wrong_runs_nothing() {
     }
     insta::assert_snapshot!(text);
 }
+
+/// Every starter runs as it is, holds for each of its seeds, and is written where it is wanted.
+#[test]
+fn starters_run_and_hold() {
+    let sandbox = Sandbox::new();
+    for mode in ["rabbitmq-single", "rabbitmq-cluster", "rabbitmq-mirrored"] {
+        let done = sandbox.mqsim(&format!("new {mode} --out {mode}.toml"));
+        done.exits(0);
+        assert_eq!((done.stdout.as_str(), done.stderr.as_str()), ("", ""));
+        let printed = sandbox.mqsim(&format!("new {mode}"));
+        let written = std::fs::read_to_string(sandbox.path().join(format!("{mode}.toml")));
+        assert_eq!(printed.exits(0).stdout, written.unwrap());
+        assert!(printed.stdout.lines().all(|line| line.chars().count() <= 110), "{mode}");
+        sandbox.mqsim(&format!("run {mode}.toml --quiet")).exits(0);
+        let again = sandbox.mqsim(&format!("new {mode} --out {mode}.toml"));
+        assert!(again.exits(2).stderr.contains("is there already"), "{}", again.stderr);
+    }
+    let done = sandbox.mqsim("check . --quiet");
+    done.exits(0);
+    assert_eq!(done.stdout, "");
+    let wrong = sandbox.mqsim("new rabbitmq-mirorred");
+    assert!(
+        wrong.exits(2).stderr.contains("did you mean `rabbitmq-mirrored`?"),
+        "{}",
+        wrong.stderr
+    );
+    sandbox.mqsim("new rabbitmq-single --out no/such/folder.toml").exits(2);
+}
+
+#[test]
+fn the_schema_is_printed() {
+    let sandbox = Sandbox::new();
+    let all = sandbox.mqsim("schema");
+    let value: Value = serde_json::from_str(&all.exits(0).stdout).expect("it is JSON");
+    assert_eq!(value["properties"]["mode"]["enum"][0], "rabbitmq-single");
+    let one = sandbox.mqsim("schema rabbitmq-mirrored");
+    let value: Value = serde_json::from_str(&one.exits(0).stdout).expect("it is JSON");
+    assert_eq!(value["properties"]["mode"]["enum"], serde_json::json!(["rabbitmq-mirrored"]));
+    sandbox.mqsim("schema mirrored").exits(2);
+}
+
+const NEMESIS: &str = "
+[nemesis]
+every = \"3s\"
+[[nemesis.fault]]
+kind = \"crash\"
+targets = [\"random\", \"leader(orders)\"]
+";
+
+fn random() -> String {
+    sandbox::shipped("mirror").replace("name = \"mirror\"", "name = \"random\"") + NEMESIS
+}
+
+/// What the seed draws is frozen into a file that runs alike, whatever was set.
+#[test]
+fn random_faults_are_frozen() {
+    let sandbox = with_shipped();
+    sandbox.write("random.toml", random());
+    let set = ["--set", "nemesis.every=2s", "--set", "producer.p1.rate=300/s", "--quiet"];
+    let freeze = ["run", "random.toml", "--seed", "5", "--freeze-faults", "frozen.toml"];
+    sandbox.call(&[&freeze[..], &set].concat());
+    let frozen = std::fs::read_to_string(sandbox.path().join("frozen.toml")).unwrap();
+    let again = frozen.lines().find_map(|line| line.strip_prefix("# mqsim "));
+    let again = again.expect("the command is in it").to_owned();
+    assert_eq!(again, "run frozen.toml --seed 5 --set producer.p1.rate=300/s");
+    let outcomes = |line: &[&str]| {
+        let document: Value = serde_json::from_str(&sandbox.call(line).stdout).expect("it is JSON");
+        document["scenarios"][0]["runs"][0]["ingredients"]["outcomes"].clone()
+    };
+    let first = ["run", "random.toml", "--seed", "5", "--json"];
+    let first = outcomes(&[&first[..], &set[..4]].concat());
+    let again: Vec<&str> = again.split(' ').chain(["--json"]).collect();
+    assert_eq!(outcomes(&again), first);
+    let mut text = String::new();
+    for line in [
+        "run random.toml --freeze-faults frozen.toml",
+        "run mirror.toml --freeze-faults other.toml",
+        "run mirror.toml random.toml --freeze-faults other.toml",
+        "run random.toml --seeds 1..=2 --freeze-faults other.toml",
+        "run random.toml --freeze-faults no/such/folder.toml",
+    ] {
+        let done = sandbox.mqsim(line);
+        done.exits(2);
+        text.push_str(&format!("=== mqsim {line}\n{}\n", done.stderr));
+    }
+    insta::assert_snapshot!(text);
+    assert!(!sandbox.path().join("other.toml").exists());
+}
+
+/// What is drawn, and what comes of it, does not depend on how many run at once.
+#[test]
+fn random_faults_are_the_same_for_any_number_of_jobs() {
+    let sandbox = Sandbox::new();
+    sandbox.write("random.toml", random());
+    for jobs in ["1", "2", "5"] {
+        let line = format!("run random.toml --seeds 1..=6 --jobs {jobs} --out {jobs} --quiet");
+        assert_ne!(sandbox.mqsim(&line).code, Some(4));
+    }
+    let folder = |jobs: &str| sandbox::tree(&sandbox.path().join(jobs));
+    assert_eq!(folder("1").differences(&folder("2")), Vec::<String>::new());
+    assert_eq!(folder("1").differences(&folder("5")), Vec::<String>::new());
+    let events = folder("1");
+    let events = std::str::from_utf8(events.file("random/events.csv").unwrap()).unwrap();
+    assert!(events.matches(",fault,begun: crash n").count() > 3, "{events}");
+}

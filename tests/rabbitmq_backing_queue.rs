@@ -3,7 +3,7 @@
 //! leaves.
 
 use mqsim::brokers::rabbitmq::broker::backing_queue::{
-    BackingQueue, DueConfirm, Fetched, Held, NeedsSync, Record, State,
+    BackingQueue, DueConfirm, Extra, Fetched, Held, NeedsSync, Record, State,
 };
 use mqsim::brokers::rabbitmq::message::{Message, Pid, Properties};
 use mqsim::brokers::rabbitmq::words::CAUSES;
@@ -66,9 +66,11 @@ impl Desk {
         let came = match step {
             Do::Publish(persistent, confirm) => {
                 let id = self.bq.next_id();
-                let properties = Properties { persistent, mandatory: false, confirm };
+                let properties = Properties { persistent, confirm, ..Properties::default() };
                 let confirm = confirm.then_some((CHANNEL, id));
-                let (got, due) = self.bq.publish(ctx, message(id), properties, false, confirm);
+                let extra = Extra::default();
+                let (got, due) =
+                    self.bq.publish(ctx, message(id), properties, false, confirm, extra);
                 assert_eq!(got, id, "messages are numbered in order");
                 Came::Due(seqs(due.into_iter().collect()))
             }

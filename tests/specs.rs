@@ -2,10 +2,12 @@
 //! key with its meaning.
 
 use mqsim::scenario::{SectionSpec, TOP, flaws};
+use mqsim::world::fault;
 
 #[test]
 fn no_known_section_has_flaws() {
-    let mut all: Vec<&SectionSpec> = vec![&TOP, &mqsim::world::fault::FAULT];
+    let mut all: Vec<&SectionSpec> = vec![&TOP, &fault::FAULT];
+    all.extend([&fault::NEMESIS, &fault::NEMESIS_FAULT]);
     all.push(&mqsim::verdict::EXPECT);
     all.extend(mqsim::world::SECTIONS);
     all.extend(mqsim::brokers::rabbitmq::keys::SECTIONS);

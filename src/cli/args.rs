@@ -26,6 +26,10 @@ pub(super) enum Command {
     /// Hold scenarios to every expectation over many seeds, in parallel
     #[command(after_help = super::exit::HELP)]
     Check(Check),
+    /// Print a scenario of a mode to begin with, with comments
+    New(New),
+    /// Print the JSON Schema of scenario files, for editors
+    Schema(Schema),
     /// List modes, faults, metrics and selectors, or all keys of a mode
     List(List),
 }
@@ -39,6 +43,9 @@ pub(super) struct Run {
     /// Where report folders go; each gets the name of its scenario
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub(super) out: PathBuf,
+    /// Write the scenario with the faults that [nemesis] drew as [[fault]], for one seed
+    #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
+    pub(super) freeze_faults: Option<PathBuf>,
     /// What `check` takes too
     #[command(flatten)]
     pub(super) common: Common,
@@ -94,6 +101,15 @@ impl Common {
         range.or(self.seed.map(|seed| vec![seed]))
     }
 
+    /// The same without the changes to a section.
+    pub(super) fn without(&self, section: &str) -> Common {
+        let of = |set: &String| {
+            let path = set.split('=').next().unwrap_or("").trim();
+            path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        Common { set: self.set.iter().filter(|set| !of(set)).cloned().collect(), ..self.clone() }
+    }
+
     /// The command that runs one seed of this call again.
     pub(super) fn replay(&self, path: &str, seed: u64) -> String {
         let mut words = vec!["mqsim".to_owned(), "run".to_owned(), shell_word(path)];
@@ -109,6 +125,23 @@ impl Common {
 pub(super) struct List {
     /// modes, faults, metrics, selectors, or the name of a mode [default: modes]
     pub(super) what: Option<String>,
+}
+
+/// `mqsim new`.
+#[derive(Debug, Args)]
+pub(super) struct New {
+    /// The name of a mode; `mqsim list` has them
+    pub(super) mode: String,
+    /// Write it to this file, which must not exist yet
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// `mqsim schema`.
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// Only for scenarios of this mode [default: of any]
+    pub(super) mode: Option<String>,
 }
 
 /// At most this many seeds in one call: a report of more helps nobody and would not fit memory.

@@ -58,6 +58,19 @@ impl Simulator for Library {
         results.into_iter().map(|result| result.map_err(|error| error.to_string())).collect()
     }
 
+    fn freeze(
+        &self,
+        prepared: &run::Prepared,
+        seed: u64,
+        max_events: Option<u64>,
+        note: &str,
+    ) -> Result<String, (String, bool)> {
+        run::freeze(prepared, seed, max_events, note).map_err(|error| {
+            let is_input = matches!(error, run::FreezeError::Nothing(_));
+            (error.to_string(), is_input)
+        })
+    }
+
     fn list(&self, topic: Topic) -> Vec<Entry> {
         let entry = |(name, meaning): (&str, &str)| Entry {
             name: name.to_owned(),
@@ -80,6 +93,15 @@ impl Simulator for Library {
                 METRICS.iter().map(described).collect()
             }
         }
+    }
+
+    fn starter(&self, mode: &str) -> Option<String> {
+        let mut modes = run::modes().iter();
+        modes.find(|info| info.name == mode).map(|info| info.starter.to_owned())
+    }
+
+    fn schema(&self, mode: Option<&str>) -> Option<String> {
+        run::schema(mode)
     }
 
     fn describe_mode(&self, name: &str) -> Option<String> {

@@ -10,8 +10,10 @@ mod find;
 mod interrupt;
 mod library;
 mod list;
+mod new_file;
 mod run;
 mod simulator;
+mod texts;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +49,8 @@ pub fn main(
     let done = defect::caught(|| match cli.command {
         args::Command::Run(wanted) => run::execute(simulator, &wanted),
         args::Command::Check(wanted) => check::execute(simulator, &wanted),
+        args::Command::New(wanted) => texts::starter(simulator, &wanted),
+        args::Command::Schema(wanted) => texts::schema(simulator, wanted.mode.as_deref()),
         args::Command::List(wanted) => list::execute(simulator, wanted.what.as_deref()),
     });
     done.unwrap_or(Exit::Failure)

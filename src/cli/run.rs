@@ -46,6 +46,10 @@ pub(super) fn execute(simulator: &impl Simulator, wanted: &Run) -> Exit {
         }
     };
     let Some(tasks) = load(simulator, wanted) else { return Exit::Input };
+    if let Err((message, exit)) = freeze(simulator, wanted, &tasks) {
+        console::error(&message);
+        return exit;
+    }
     if !wanted.out.exists() {
         interrupt.made(wanted.out.clone());
     }
@@ -73,6 +77,32 @@ pub(super) fn execute(simulator: &impl Simulator, wanted: &Run) -> Exit {
     }
     folders.abandon();
     exit
+}
+
+/// Writes the scenario with its random faults made plain, if that is wanted.
+fn freeze<S: Simulator>(
+    simulator: &S,
+    wanted: &Run,
+    tasks: &[Task<S::Prepared>],
+) -> Result<(), (String, Exit)> {
+    let Some(out) = &wanted.freeze_faults else { return Ok(()) };
+    let [task] = tasks else {
+        let message = "--freeze-faults writes one file, and there are several scenarios\n  = help: \
+                       freeze one at a time";
+        return Err((message.to_owned(), Exit::Input));
+    };
+    let seed = wanted.common.seed.unwrap_or_else(|| simulator.seed(&task.prepared));
+    let again = wanted.common.without("nemesis").replay(&out.display().to_string(), seed);
+    let from = console::shell_word(&task.path);
+    let note = format!(
+        "The faults that [nemesis] of {from} drew for seed {seed}, as they came to be. Run them:\n\
+         {again}"
+    );
+    let text = simulator.freeze(&task.prepared, seed, wanted.common.max_events, &note);
+    let text = text.map_err(|(message, is_input)| {
+        (message, if is_input { Exit::Input } else { Exit::Failure })
+    })?;
+    super::new_file::write(out, &text)
 }
 
 /// All scenarios of the call, or `None` after saying everything that is wrong with them.

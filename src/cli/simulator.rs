@@ -80,8 +80,24 @@ pub trait Simulator {
         done: &(dyn Fn() + Sync),
     ) -> Vec<Result<Report, String>>;
 
+    /// The text of the scenario with its random faults as they came to be for a seed; `note` is a
+    /// comment in it. The error is one sentence for people, and whether the scenario is to blame.
+    fn freeze(
+        &self,
+        prepared: &Self::Prepared,
+        seed: u64,
+        max_events: Option<u64>,
+        note: &str,
+    ) -> Result<String, (String, bool)>;
+
     /// What can be written for a topic.
     fn list(&self, topic: Topic) -> Vec<Entry>;
+
+    /// A scenario of this mode to begin with; `None` if there is no such mode.
+    fn starter(&self, mode: &str) -> Option<String>;
+
+    /// The JSON Schema of the scenarios of a mode, or of all; `None` if there is no such mode.
+    fn schema(&self, mode: Option<&str>) -> Option<String>;
 
     /// Everything that can be written in a scenario of this mode, as text; `None` if there is no
     /// such mode.

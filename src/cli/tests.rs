@@ -91,9 +91,30 @@ impl Simulator for Double {
         seeds.iter().map(one).collect()
     }
 
+    fn freeze(
+        &self,
+        prepared: &String,
+        seed: u64,
+        _: Option<u64>,
+        note: &str,
+    ) -> Result<String, (String, bool)> {
+        match prepared.as_str() {
+            "calm" => Err(("it has no [nemesis]".to_owned(), true)),
+            name => Ok(format!("name = '{name}'\nseed = {seed}\n# {note}\n")),
+        }
+    }
+
     fn list(&self, topic: Topic) -> Vec<Entry> {
         let name = format!("{topic:?}").to_lowercase();
         vec![Entry { name, meaning: "what it means ".repeat(12) }]
+    }
+
+    fn starter(&self, mode: &str) -> Option<String> {
+        (mode == "modes").then(|| "format = 1\n".to_owned())
+    }
+
+    fn schema(&self, mode: Option<&str>) -> Option<String> {
+        mode.is_none_or(|mode| mode == "modes").then(|| "{}\n".to_owned())
     }
 
     fn describe_mode(&self, name: &str) -> Option<String> {

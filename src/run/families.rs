@@ -1,13 +1,16 @@
 //! The one place that lists the broker families and their modes.
 
+use std::sync::Arc;
+
 use crate::brokers::rabbitmq;
-use crate::observe::{Catalog, Observer};
+use crate::observe::{Blind, Catalog, Observer};
+use crate::scenario::schema::Shape;
 use crate::scenario::{
-    Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
+    self, Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
     distributions,
 };
 use crate::verdict::{self, LedgerOptions, Report, RunFacts};
-use crate::world::{self, Cluster, Ending, MessageOf, Setup, Simulation, fault};
+use crate::world::{self, Cluster, Ending, MessageOf, PlannedFault, Setup, Simulation, fault};
 
 use super::RunError;
 
@@ -24,6 +27,8 @@ pub struct ModeInfo {
     pub versions: (&'static str, &'static str),
     /// The product's name.
     pub product: &'static str,
+    /// A scenario to begin with, with comments, that runs as it is.
+    pub starter: &'static str,
     sections: &'static [&'static SectionSpec],
     selectors: &'static [world::SelectorSpec],
     plan: fn(&Scenario) -> Result<Plan, Diagnostics>,
@@ -32,6 +37,7 @@ pub struct ModeInfo {
 const MODES: &[ModeInfo] = &[
     ModeInfo {
         name: "rabbitmq-single",
+        starter: include_str!("../brokers/rabbitmq/starters/single.toml"),
         meaning: "One RabbitMQ node: what is on its disk comes back with it.",
         version: "3.10",
         versions: ("3.3", "3.13"),
@@ -42,6 +48,7 @@ const MODES: &[ModeInfo] = &[
     },
     ModeInfo {
         name: "rabbitmq-cluster",
+        starter: include_str!("../brokers/rabbitmq/starters/cluster.toml"),
         meaning: "A classic RabbitMQ cluster: metadata everywhere, each queue on its home node only.",
         version: "3.10",
         versions: ("3.3", "3.13"),
@@ -52,6 +59,7 @@ const MODES: &[ModeInfo] = &[
     },
     ModeInfo {
         name: "rabbitmq-mirrored",
+        starter: include_str!("../brokers/rabbitmq/starters/mirrored.toml"),
         meaning: "Mirrored classic queues: a leader, and mirrors that follow it around a ring.",
         version: "3.10",
         versions: ("3.3", "3.13"),
@@ -84,7 +92,7 @@ impl Plan {
     /// Simulates one seed.
     pub(super) fn run(
         &self,
-        catalog: &std::sync::Arc<Catalog>,
+        catalog: &Arc<Catalog>,
         options: LedgerOptions,
         max_events: Option<u64>,
         facts: RunFacts,
@@ -94,6 +102,17 @@ impl Plan {
                 let setup = spec.setup(facts.seed);
                 run::<rabbitmq::machine::RabbitCluster>(setup, catalog, options, max_events, facts)
             }
+        }
+    }
+
+    /// The random faults of a seed as they came to be, each as a `[[fault]]`.
+    pub(super) fn freeze(&self, seed: u64, limit: Option<u64>) -> Result<Vec<String>, RunError> {
+        match self {
+            Plan::RabbitMq(spec) => freeze::<rabbitmq::machine::RabbitCluster>(
+                spec.setup(seed),
+                spec.faults.len(),
+                limit,
+            ),
         }
     }
 
@@ -117,7 +136,7 @@ impl Plan {
 
 fn run<C: Cluster>(
     mut setup: Setup<C::Machine>,
-    catalog: &std::sync::Arc<Catalog>,
+    catalog: &Arc<Catalog>,
     options: LedgerOptions,
     max_events: Option<u64>,
     facts: RunFacts,
@@ -128,7 +147,7 @@ where
     if let Some(max_events) = max_events {
         setup.limits.max_events = max_events;
     }
-    let ledger = verdict::Ledger::new(catalog.clone(), options);
+    let ledger = verdict::Ledger::new(with_drawn(catalog, &setup.faults), options);
     let mut simulation = Simulation::<C, _>::new(setup, ledger)?;
     let ending = simulation.run()?;
     let statistics = simulation.statistics();
@@ -145,10 +164,39 @@ where
     Ok(simulation.into_observer().finish(facts))
 }
 
+/// The catalogue with the names of the faults that are not of the scenario but of the seed.
+fn with_drawn(catalog: &Arc<Catalog>, faults: &[PlannedFault]) -> Arc<Catalog> {
+    let drawn = &faults[catalog.faults.len().min(faults.len())..];
+    if drawn.is_empty() {
+        return Arc::clone(catalog);
+    }
+    let mut own = Catalog::clone(catalog);
+    own.faults.extend(drawn.iter().map(|fault| fault.text.clone()));
+    Arc::new(own)
+}
+
+/// Runs to the end and writes the faults behind the first `named` ones as they came to be.
+fn freeze<C: Cluster>(
+    mut setup: Setup<C::Machine>,
+    named: usize,
+    limit: Option<u64>,
+) -> Result<Vec<String>, RunError>
+where
+    MessageOf<C>: Clone,
+{
+    setup.limits.max_events = limit.unwrap_or(setup.limits.max_events);
+    let (faults, topology) = (setup.faults.clone(), setup.topology.clone());
+    let mut simulation = Simulation::<C, _>::new(setup, Blind)?;
+    simulation.run()?;
+    let drawn = simulation.begun().iter().filter(|begun| begun.index >= named);
+    Ok(drawn.map(|begun| fault::freeze::to_toml(&faults[begun.index], begun, &topology)).collect())
+}
+
 impl ModeInfo {
     /// Every section that a scenario of this mode may have.
     pub(super) fn sections(&self) -> Vec<&'static SectionSpec> {
-        let common = world::SECTIONS.iter().chain([&&fault::FAULT, &&verdict::EXPECT]);
+        let faults = [&&fault::FAULT, &&fault::NEMESIS, &&fault::NEMESIS_FAULT];
+        let common = world::SECTIONS.iter().chain(faults).chain([&&verdict::EXPECT]);
         common.chain(self.sections).copied().collect()
     }
 
@@ -173,6 +221,23 @@ impl ModeInfo {
 #[must_use]
 pub fn modes() -> &'static [ModeInfo] {
     MODES
+}
+
+/// The JSON Schema of the scenarios of a mode, or of all; `None` if there is no such mode.
+#[must_use]
+pub fn schema(mode: Option<&str>) -> Option<String> {
+    let wanted: Vec<&ModeInfo> =
+        MODES.iter().filter(|info| mode.is_none_or(|mode| mode == info.name)).collect();
+    let mut shapes: Vec<Shape> = Vec::new();
+    for mode in wanted {
+        let sections = mode.sections();
+        let alike = |shape: &&mut Shape| shape.sections == sections;
+        match shapes.iter_mut().find(alike) {
+            Some(shape) => shape.modes.push(mode.name),
+            None => shapes.push(Shape { modes: vec![mode.name], sections }),
+        }
+    }
+    (!shapes.is_empty()).then(|| scenario::schema::schema(&shapes))
 }
 
 /// Something that can be written in a scenario.

@@ -1,9 +1,11 @@
 //! Puts a scenario, a broker family, the world and the ledger together.
 
 mod families;
+mod freeze;
 mod load;
 mod simulate;
 
-pub use families::{ModeInfo, Selectable, describe_mode, faults, modes, selectors};
+pub use families::{ModeInfo, Selectable, describe_mode, faults, modes, schema, selectors};
+pub use freeze::{FreezeError, freeze};
 pub use load::{InputError, Prepared, load, parse};
 pub use simulate::{REPORT, RunError, observe, panic_text, simulate, simulate_each, simulate_many};

@@ -21,6 +21,7 @@ mod document;
 mod near;
 mod read;
 mod render;
+pub mod schema;
 mod selector;
 mod set;
 mod source;

@@ -5,8 +5,9 @@ use strsim::damerau_levenshtein;
 /// How much of a text from the file is repeated in a message, in characters.
 const LONGEST: usize = 60;
 
-/// How many alternatives are listed before the list is cut.
+/// How many alternatives are listed before the list is cut, and how many characters of them.
 const MOST: usize = 24;
+const WIDEST: usize = 190;
 
 /// The text, cut to a length that fits into a message.
 pub(crate) fn clip(text: &str) -> String {
@@ -44,7 +45,12 @@ pub(crate) fn suggest(word: &str, known: &[&str], what: &str) -> String {
     if let Some(best) = nearest(word, known) {
         return format!("did you mean `{best}`?");
     }
-    let listed: Vec<&str> = known.iter().take(MOST).copied().collect();
+    let mut wide = 0;
+    let fits = |word: &&&str| {
+        wide += word.len() + 2;
+        wide <= WIDEST
+    };
+    let listed: Vec<&str> = known.iter().take(MOST).take_while(fits).copied().collect();
     let more = known.len() - listed.len();
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{what} are {}{rest}", listed.join(", "))

@@ -65,6 +65,13 @@ impl Reader {
             Kind::Choice(known) => {
                 self.choice(node, name, known).map(|word| Value::Text(word.to_owned()))
             }
+            Kind::Choices(known) => {
+                let word = |reader: &mut Self, _: &Kind, node: &Node, name: &str| {
+                    let value = reader.choice(node, name, known)?.to_owned();
+                    Some(Located { value, place: node.place })
+                };
+                self.list(kind, node, name, word).map(Value::Names)
+            }
             Kind::Distribution { .. } => self.distribution(kind, node, name),
             Kind::Selector => {
                 self.selector(kind, node, name).map(|selector| Value::Selectors(vec![selector]))
@@ -439,7 +446,7 @@ fn fits(kind: &Kind, node: &Node) -> bool {
         Kind::Chance => text || whole || matches!(node.data, Data::Float(_)),
         Kind::Duration { .. } | Kind::Rate | Kind::Bandwidth | Kind::Version => text,
         Kind::Text | Kind::Name | Kind::Choice(_) | Kind::Selector => text,
-        Kind::Names | Kind::SelectorList => text || list,
+        Kind::Names | Kind::SelectorList | Kind::Choices(_) => text || list,
         Kind::Distribution { unit: Unit::Duration, .. } => text || table,
         Kind::Distribution { unit: Unit::Size, .. } => text || whole || table,
         Kind::Table(_) | Kind::Tagged(_) => table,

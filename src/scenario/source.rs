@@ -87,6 +87,12 @@ impl Sources {
             .unwrap_or("")
     }
 
+    /// The whole text in which `place` is; empty if it is in none.
+    #[must_use]
+    pub fn whole(&self, place: Place) -> &str {
+        self.get(place).map_or("", |(_, text)| text)
+    }
+
     /// Line and column of `place`, both from 1; columns count characters.
     #[must_use]
     pub fn line_column(&self, place: Place) -> Option<(usize, usize)> {

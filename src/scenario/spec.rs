@@ -123,6 +123,8 @@ pub enum Kind {
     Names,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// A list of these words, or one.
+    Choices(&'static [&'static str]),
     /// A constant, or a table `{ distribution = "lognormal", median = .., p99 = .. }`.
     Distribution {
         /// What is distributed.

@@ -29,7 +29,7 @@ pub enum Value {
     Chance(Chance),
     /// Of [`Kind::Text`], [`Kind::Name`] and [`Kind::Choice`].
     Text(String),
-    /// Of [`Kind::Names`].
+    /// Of [`Kind::Names`] and [`Kind::Choices`].
     Names(Vec<Located<String>>),
     /// In ns or bytes, of [`Kind::Distribution`].
     Distribution(Distribution),

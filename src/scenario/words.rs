@@ -18,6 +18,7 @@ pub(crate) fn noun(kind: &Kind) -> String {
         Kind::Name => "a name".to_owned(),
         Kind::Names => "a list of names".to_owned(),
         Kind::Choice(words) => super::near::quoted(words),
+        Kind::Choices(_) => "a list of words".to_owned(),
         Kind::Distribution { unit: Unit::Duration, .. } => "a duration or distribution".to_owned(),
         Kind::Distribution { unit: Unit::Size, .. } => "a size or distribution".to_owned(),
         Kind::Selector => "a selector".to_owned(),
@@ -47,6 +48,10 @@ pub(crate) fn example(kind: &Kind) -> String {
         Kind::Name => "\"orders\"",
         Kind::Names => "[\"n1\", \"n2\"]",
         Kind::Choice(words) => return format!("\"{}\"", words.first().unwrap_or(&"")),
+        Kind::Choices(words) => {
+            let shown: Vec<String> = words.iter().take(2).map(|w| format!("\"{w}\"")).collect();
+            return format!("[{}]", shown.join(", "));
+        }
         Kind::Distribution { unit: Unit::Duration, .. } => {
             "\"100us\" or { distribution = \"lognormal\", median = \"100us\", p99 = \"400us\" }"
         }
@@ -118,6 +123,7 @@ pub(crate) fn range(kind: &Kind) -> String {
         Kind::Distribution { unit: Unit::Size, min, max } => {
             format!("{} to {}", Bytes(*min), Bytes(*max))
         }
+        Kind::Choices(words) => format!("of {}", words.join(", ")),
         Kind::Seeds => format!("at most {} seeds", super::units::MOST_SEEDS),
         Kind::Either(kinds) => {
             let ranges: Vec<String> = kinds.iter().map(range).filter(|r| !r.is_empty()).collect();

@@ -39,6 +39,8 @@ pub(crate) enum Event {
     FaultBegin { index: u32 },
     /// A fault of the schedule is over.
     FaultEnd { index: u32 },
+    /// It is looked whether the faults of a turn, of which this is the first, can begin.
+    FaultTurn { index: u32 },
 }
 
 impl engine::Event for Event {
@@ -63,6 +65,7 @@ impl engine::Event for Event {
             Event::Writable { end } => [14, u64::from(end)],
             Event::FaultBegin { index } => [15, u64::from(index)],
             Event::FaultEnd { index } => [16, u64::from(index)],
+            Event::FaultTurn { index } => [17, u64::from(index)],
         }
     }
 }

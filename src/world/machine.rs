@@ -46,6 +46,13 @@ pub trait Cluster: Clone {
     fn resolve(machines: &[Self::Machine], query: &RoleQuery, world: &WorldView<'_>)
     -> Vec<NodeId>;
 
+    /// Whether the cluster is whole again after a fault: every member knows of every other, every
+    /// copy is what it should be. Asked only while all brokers are up; random faults can wait for it.
+    fn in_sync(machines: &[Self::Machine], world: &WorldView<'_>) -> bool {
+        let _ = (machines, world);
+        true
+    }
+
     /// Nothing outstanding anywhere: for the quiet end of a run. A family overrides it if only all
     /// machines together tell whether one of them waits for something that may still come.
     fn is_settled(machines: &[Self::Machine]) -> bool {

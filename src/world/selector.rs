@@ -164,31 +164,54 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
     }
 
     fn resolve_pick(&self, pick: Pick, stream: &mut Stream) -> Vec<NodeId> {
-        let topology = self.topology();
-        let mut brokers: Vec<NodeId> = topology.brokers().collect();
         match pick {
-            Pick::Node(node) => vec![node],
-            Pick::All => brokers,
-            Pick::Random if brokers.is_empty() => brokers,
-            Pick::Random => vec![brokers[stream.below(brokers.len() as u64) as usize]],
-            Pick::Minority => {
-                stream.shuffle(&mut brokers);
-                brokers.truncate(brokers.len().saturating_sub(1) / 2);
-                brokers.sort_unstable();
-                brokers
-            }
-            Pick::Zone(zone) => {
-                brokers.retain(|node| topology.hosts[node.index()].zone == zone);
-                brokers
-            }
             Pick::Link(a, b) => vec![a, b],
             Pick::Role(query) => {
-                let states: Vec<NodeState> = self.world.nodes.iter().map(|n| n.state).collect();
+                let states = self.states();
+                let topology = self.topology();
                 let view = WorldView { now: self.now(), states: &states, topology };
                 C::resolve(&self.machines, &query, &view)
             }
+            pick => settled(pick, self.topology(), stream).unwrap_or_default(),
         }
     }
+
+    fn states(&self) -> Vec<NodeState> {
+        self.world.nodes.iter().map(|node| node.state).collect()
+    }
+
+    /// Whether all brokers are up, no fault is in force, and the family finds itself in sync.
+    pub(crate) fn is_in_sync(&self) -> bool {
+        let topology = self.topology();
+        let states = self.states();
+        let view = WorldView { now: self.now(), states: &states, topology };
+        self.active.is_empty()
+            && topology.brokers().all(|broker| view.is_up(broker))
+            && C::in_sync(&self.machines, &view)
+    }
+}
+
+/// The nodes of a pick that depends on nothing that happens: not on the state of a cluster, as roles
+/// do. A link has none.
+pub(crate) fn settled(pick: Pick, topology: &Topology, stream: &mut Stream) -> Option<Vec<NodeId>> {
+    let mut brokers: Vec<NodeId> = topology.brokers().collect();
+    Some(match pick {
+        Pick::Node(node) => vec![node],
+        Pick::All => brokers,
+        Pick::Random if brokers.is_empty() => brokers,
+        Pick::Random => vec![brokers[stream.below(brokers.len() as u64) as usize]],
+        Pick::Minority => {
+            stream.shuffle(&mut brokers);
+            brokers.truncate(brokers.len().saturating_sub(1) / 2);
+            brokers.sort_unstable();
+            brokers
+        }
+        Pick::Zone(zone) => {
+            brokers.retain(|node| topology.hosts[node.index()].zone == zone);
+            brokers
+        }
+        Pick::Link(..) | Pick::Role(_) => return None,
+    })
 }
 
 /// The names of the hosts of one kind.

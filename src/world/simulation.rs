@@ -11,7 +11,7 @@ use super::context::{Context, Effect};
 use super::disk::{Disk, Sync};
 use super::ending::Phase;
 use super::event::Event;
-use super::fault::{Active, PlannedFault};
+use super::fault::{Active, Begun, PlannedFault};
 use super::machine::{Boot, Cluster, ConnId, Established, Input, Lane, Machine, MessageOf, Signal};
 use super::network::{Arrival, Network, SideState, Topology, TopologyError};
 use super::node::{Node, Owed};
@@ -140,6 +140,10 @@ pub struct Simulation<C: Cluster, O: Observer> {
     pub(crate) seed: u64,
     pub(crate) faults: Vec<PlannedFault>,
     pub(crate) active: Vec<Active>,
+    /// The faults that have begun.
+    pub(crate) begun: Vec<Begun>,
+    /// The first fault that still waits for the cluster to be in sync.
+    pub(crate) waiting: usize,
     /// Digest of what faults drew for their selectors.
     pub(crate) fault_draws: u64,
     pub(crate) phase: Phase,
@@ -171,6 +175,8 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             seed: setup.seed,
             faults: setup.faults,
             active: Vec::new(),
+            begun: Vec::new(),
+            waiting: 0,
             fault_draws: 0,
             phase: Phase::Load,
             duration: setup.duration,
@@ -181,10 +187,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         for node in 0..hosts as u32 {
             simulation.start(node);
         }
-        for (index, fault) in simulation.faults.iter().enumerate() {
-            let event = Event::FaultBegin { index: index as u32 };
-            simulation.world.kernel.schedule(fault.at, event);
-        }
+        simulation.schedule_faults();
         Ok(simulation)
     }
 
@@ -226,12 +229,20 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             seed: self.seed,
             faults: self.faults,
             active: self.active,
+            begun: self.begun,
+            waiting: self.waiting,
             fault_draws: self.fault_draws,
             phase: self.phase,
             duration: self.duration,
             drain: self.drain,
             established: self.established,
         }
+    }
+
+    /// The faults that have begun so far, in the order in which they did.
+    #[must_use]
+    pub fn begun(&self) -> &[Begun] {
+        &self.begun
     }
 
     /// The machines, one a host.
@@ -322,6 +333,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             Event::Read { end } => return self.read_all(end),
             Event::FaultBegin { index } => return self.begin_fault(index),
             Event::FaultEnd { index } => return self.end_fault(index),
+            Event::FaultTurn { index } => return self.take_turn(index),
             Event::Syn { conn } => {
                 world.syn(conn);
                 None

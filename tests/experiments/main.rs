@@ -9,5 +9,6 @@ mod e1_single;
 mod e2_transient;
 mod e3_home_node;
 mod e5_mirrored;
+mod e6_unsynchronised;
 mod e7_partition;
 mod lab;

@@ -3,7 +3,7 @@
 use mqsim::brokers::rabbitmq::broker::AMQP;
 use mqsim::brokers::rabbitmq::client::PRODUCER_STEPS;
 use mqsim::brokers::rabbitmq::message::{
-    ExchangeId, Message, Properties, PublishSeq, QueueId, RoutingKey,
+    ChannelError, ExchangeId, Message, Properties, PublishSeq, QueueId, RoutingKey, Terms,
 };
 use mqsim::engine::{Span, Time};
 use mqsim::observe::{DestinationId, Event, EventId, MessageRange, NodeId, Observer, ProducerId};
@@ -26,7 +26,12 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     ("got back ", ": 312 NO_ROUTE"),
     ("is subscribed", ""),
     ("got basic.cancel", ""),
-    ("got 404 NOT_FOUND", ""),
+    ("got 403 ACCESS_REFUSED: its channel is closed", ""),
+    ("got 404 NOT_FOUND: its channel is closed", ""),
+    ("got 406 PRECONDITION_FAILED, unknown delivery tag: its channel is closed", ""),
+    ("got 406 PRECONDITION_FAILED, delivery acknowledgement timed out: its channel is closed", ""),
+    ("got 406 PRECONDITION_FAILED, message too large: its channel is closed", ""),
+    ("found nothing", ""),
     ("got ", ""),
     ("got ", ", redelivered"),
 ];
@@ -42,7 +47,12 @@ enum Word {
     Return,
     Subscribed,
     Cancel,
+    AccessRefused,
     NotFound,
+    UnknownTag,
+    TimedOut,
+    TooLarge,
+    Empty,
     Delivery,
     Redelivery,
 }
@@ -52,10 +62,12 @@ enum Word {
 pub(crate) enum Action {
     Connect(NodeId),
     Publish { exchange: ExchangeId, key: RoutingKey, number: u32, properties: Properties },
-    Consume { queue: QueueId, prefetch: u32, no_ack: bool },
+    Consume { queue: QueueId, terms: Terms },
+    Get { queue: QueueId, no_ack: bool },
     Cancel { queue: QueueId },
     Ack { number: u32, multiple: bool },
     Requeue { number: u32 },
+    Reject { number: u32 },
     Close,
 }
 
@@ -155,15 +167,17 @@ impl Client {
                 let message = MessageRange { producer, first: number, count: 1, bytes: BYTES };
                 Message::BasicPublish { exchange, key, message, properties }
             }
-            Action::Consume { queue, prefetch, no_ack } => {
-                Message::BasicConsume { queue, prefetch, no_ack }
-            }
+            Action::Consume { queue, terms } => Message::BasicConsume { queue, terms },
+            Action::Get { queue, no_ack } => Message::BasicGet { queue, no_ack },
             Action::Cancel { queue } => Message::BasicCancel { queue },
             Action::Ack { number, multiple } => {
                 Message::BasicAck { tag: self.tag(number), multiple }
             }
             Action::Requeue { number } => {
                 Message::BasicRequeue { tag: self.tag(number), multiple: false }
+            }
+            Action::Reject { number } => {
+                Message::BasicReject { tag: self.tag(number), multiple: false }
             }
             Action::Close => {
                 ctx.close(conn);
@@ -198,8 +212,23 @@ impl Client {
             Message::BasicReturn { message, .. } => say(ctx, Word::Return, None, message.first),
             Message::ConsumeOk { queue } => say(ctx, Word::Subscribed, Some(queue), 0),
             Message::ServerCancel { queue } => say(ctx, Word::Cancel, Some(queue), 0),
-            Message::ChannelNotFound { queue } => say(ctx, Word::NotFound, Some(queue), 0),
-            Message::BasicDeliver { queue, tag, message, redelivered } => {
+            Message::ChannelClose { error } => {
+                let word = match error {
+                    ChannelError::NotFound => Word::NotFound,
+                    ChannelError::AccessRefused => Word::AccessRefused,
+                    ChannelError::UnknownDeliveryTag => Word::UnknownTag,
+                    ChannelError::DeliveryTimeout => Word::TimedOut,
+                    ChannelError::MessageTooLarge => Word::TooLarge,
+                };
+                say(ctx, word, None, 0);
+                self.published.clear();
+                self.deliveries.clear();
+                if let Some(conn) = self.conn {
+                    ctx.send(conn, Message::ChannelOpen, BYTES);
+                }
+            }
+            Message::GetEmpty { queue } => say(ctx, Word::Empty, Some(queue), 0),
+            Message::BasicDeliver { queue, tag, message, redelivered, .. } => {
                 self.deliveries.push((message.first, tag));
                 let word = if redelivered { Word::Redelivery } else { Word::Delivery };
                 say(ctx, word, Some(queue), message.first);

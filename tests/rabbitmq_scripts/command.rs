@@ -8,11 +8,13 @@
 //! | `policy KEY=VALUE ...` | keys of a `[[policy]]`; for all queues if no pattern is given |
 //! | `exchange fan to=orders,audit` | a fanout exchange |
 //! | `connect p1 n2` | the client p1 opens a connection and a channel |
-//! | `publish p1 1..3 [to=orders] [persistent] [confirm] [mandatory] [every=1ms]` | publishes messages of 100 B |
-//! | `consume c1 orders [prefetch=2] [auto-ack]` | `basic.consume` |
+//! | `publish p1 1..3 [to=orders] [persistent] [confirm] [mandatory] [expiration=1s] [every=1ms]` | publishes messages of 100 B |
+//! | `consume c1 orders [prefetch=2] [priority=1] [exclusive] [auto-ack]` | `basic.consume` |
+//! | `get c1 orders [auto-ack]` | `basic.get` |
 //! | `cancel c1 orders` | `basic.cancel` by the client |
 //! | `ack c1 1 [multiple]`, `ack c1 1..3` | `basic.ack` of the last delivery of each message |
 //! | `requeue c1 1..3` | `basic.nack` with requeue |
+//! | `reject c1 1..3` | `basic.reject` without requeue |
 //! | `close p1` | closes the connection |
 //! | `run 10ms` | lets time pass; prints what happens |
 //! | `skip 10s` | lets time pass without a word |

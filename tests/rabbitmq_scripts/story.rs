@@ -1,6 +1,7 @@
 //! Tells a script: reads all of it for what will happen when, then lets it happen.
 
-use mqsim::brokers::rabbitmq::message::{ExchangeId, Properties, QueueId, RoutingKey};
+use mqsim::brokers::rabbitmq::letters::LetterId;
+use mqsim::brokers::rabbitmq::message::{ExchangeId, Properties, QueueId, RoutingKey, Terms};
 use mqsim::engine::{Span, Time};
 use mqsim::observe::{FaultId, NodeId};
 use mqsim::world::fault::{ClientSide, Direction, FaultKind, Partition};
@@ -93,9 +94,19 @@ impl Planner {
         match command.name {
             "publish" => self.publish(command),
             "consume" => {
-                let (prefetch, no_ack) = (command.number("prefetch", 0)?, command.has("auto-ack"));
+                let priority = command.value("priority").unwrap_or("0");
+                let terms = Terms {
+                    prefetch: command.number("prefetch", 0)?,
+                    priority: priority.parse().map_err(|_| "`priority` is a number")?,
+                    no_ack: command.has("auto-ack"),
+                    exclusive: command.has("exclusive"),
+                };
                 let queue = queue(&self.plan, command.word(1)?)?;
-                self.act(command, Action::Consume { queue, prefetch, no_ack })
+                self.act(command, Action::Consume { queue, terms })
+            }
+            "get" => {
+                let queue = queue(&self.plan, command.word(1)?)?;
+                self.act(command, Action::Get { queue, no_ack: command.has("auto-ack") })
             }
             "cancel" => {
                 let queue = queue(&self.plan, command.word(1)?)?;
@@ -106,6 +117,8 @@ impl Planner {
             }),
             "requeue" => numbers(command.word(1)?)?
                 .try_for_each(|number| self.act(command, Action::Requeue { number })),
+            "reject" => numbers(command.word(1)?)?
+                .try_for_each(|number| self.act(command, Action::Reject { number })),
             "close" => self.act(command, Action::Close),
             other => Err(format!("there is no command `{other}`")),
         }
@@ -133,10 +146,17 @@ impl Planner {
             }
             None => (ExchangeId::DEFAULT, RoutingKey(queue(&self.plan, &to)?.0)),
         };
+        let expiration = command.span("expiration", Span::ZERO)?;
+        if !expiration.is_zero() {
+            self.plan.spec.expirations.push(expiration);
+        }
+        let last = self.plan.spec.expirations.len() as u8 - 1;
         let properties = Properties {
             persistent: command.has("persistent"),
             mandatory: command.has("mandatory"),
             confirm: command.has("confirm"),
+            expiration: if expiration.is_zero() { 0 } else { last },
+            letter: LetterId::NONE,
         };
         let (every, began) = (command.span("every", Span::ZERO)?, self.now);
         for number in numbers(command.word(1)?)? {
@@ -149,7 +169,15 @@ impl Planner {
 
     fn add_fault(&mut self, kind: FaultKind, target: Target, text: String) {
         let id = FaultId(self.plan.faults.len() as u32);
-        self.plan.faults.push(PlannedFault { id, at: self.now, lasts: None, kind, target, text });
+        self.plan.faults.push(PlannedFault {
+            id,
+            at: self.now,
+            lasts: None,
+            kind,
+            target,
+            text,
+            waits: None,
+        });
     }
 
     fn fault(&mut self, command: &Command<'_>, kind: FaultKind) -> Outcome<()> {

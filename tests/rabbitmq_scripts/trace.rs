@@ -110,6 +110,20 @@ impl Observer for Trace {
         self.add(at, before, Some(messages.first), self.of(Some(queue)));
     }
 
+    fn dead_lettered(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        queue: DestinationId,
+        target: DestinationId,
+        messages: MessageRange,
+    ) {
+        let before = format!("{} stores ", self.host(node));
+        let (target, queue) = (&self.queues[target.index()], &self.queues[queue.index()]);
+        let after = format!(" ({target}), sent to {queue}");
+        self.add(at, before, Some(messages.first), after);
+    }
+
     fn removed(
         &mut self,
         at: Time,

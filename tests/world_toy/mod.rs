@@ -354,6 +354,7 @@ pub(crate) fn fault(at: u64, lasts: Option<u64>, kind: FaultKind, nodes: &[u32])
         kind,
         target: Target::nodes(&nodes),
         text: String::new(),
+        waits: None,
     }
 }
 

@@ -1,24 +1,17 @@
 //! What a scenario resolves to for this family: plain data, shared by every machine of a run.
 
+use std::sync::Arc;
+
+use crate::engine::Span;
 use crate::observe::{DestinationId, NodeId};
 
+use super::arguments::Arguments;
 use super::broker::mnesia::Tables;
 pub use super::costs::Costs;
+use super::letters::Letters;
 use super::message::{ExchangeId, QueueId, RoutingKey};
+use super::mirroring::Mirroring;
 use super::settings::Settings;
-
-/// `ha-mode`, if a policy applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mirroring {
-    /// `ha-sync-mode = automatic`.
-    pub automatic_sync: bool,
-    /// `ha-sync-batch-size`.
-    pub sync_batch_size: u32,
-    /// `ha-promote-on-shutdown = always`.
-    pub promote_on_shutdown_always: bool,
-    /// `ha-promote-on-failure = always`.
-    pub promote_on_failure_always: bool,
-}
 
 /// A queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +24,8 @@ pub struct Queue {
     pub home: NodeId,
     /// How it is mirrored, if it is.
     pub mirroring: Option<Mirroring>,
+    /// Its arguments.
+    pub arguments: Arguments,
 }
 
 /// What every machine of the run knows.
@@ -43,6 +38,10 @@ pub struct Config {
     /// Queues bound to each exchange and key: `routes[exchange][key]`. The default exchange is not
     /// in it.
     pub routes: Vec<Vec<Vec<QueueId>>>,
+    /// Where dead letters go.
+    pub letters: Arc<Letters>,
+    /// The times to live that producers give their messages; the first is never used.
+    pub expirations: Vec<Span>,
     /// The tables at time zero.
     pub tables: Tables,
     /// The broker's configuration.

@@ -86,6 +86,47 @@ pub const BROKER: SectionSpec = SectionSpec::single(
             "Journal entries in a queue's buffer that force a flush although nobody waits.",
         )
         .source("deps/rabbit/Makefile v3.10, PROJECT_ENV"),
+        KeySpec::new(
+            "consumer_timeout",
+            Kind::POSITIVE_DURATION,
+            Preset::ByVersion(&[("3.8.15", "15min"), ("3.8.17", "30min")]),
+            "A channel whose oldest delivery is not acknowledged for this long is closed (406); it \
+             looks once a minute.",
+        )
+        .since("3.8.15")
+        .source("rabbitmq.com/docs/consumers#acknowledgement-timeout; PROJECT_ENV v3.8.15, v3.8.17"),
+        KeySpec::new(
+            "max_message_size",
+            Kind::Size { min: 1, max: 536_870_912 },
+            Preset::Is("134217728B"),
+            "A larger message closes its channel (406).",
+        )
+        .since("3.8")
+        .source("rabbit_channel.erl v3.10, check_msg_size; PROJECT_ENV v3.8"),
+        KeySpec::new(
+            "mirroring_sync_batch_size",
+            Kind::Integer { min: 1, max: 1_000_000 },
+            Preset::Is("4096"),
+            "Messages in one batch of a synchronisation, where the policy does not say.",
+        )
+        .source("deps/rabbit/Makefile v3.10, PROJECT_ENV")
+        .since("3.6"),
+        KeySpec::new(
+            "mirroring_sync_max_throughput",
+            Kind::Bandwidth,
+            Preset::Is("unlimited"),
+            "Most bytes a second that a synchronisation reads from the leader's queue.",
+        )
+        .source("rabbit_mirror_queue_sync.erl v3.10, maybe_throttle_sync_throughput")
+        .since("3.10"),
+        KeySpec::new(
+            "slave_wait_timeout",
+            Kind::POSITIVE_DURATION,
+            Preset::Is("15s"),
+            "How long a leader that stops all its mirrors waits for each of them.",
+        )
+        .source("rabbit_mirror_queue_misc.erl v3.10, stop_all_slaves")
+        .since("3.6.2"),
     ]],
     "The broker's configuration, spelt as in rabbitmq.conf.",
 );
@@ -110,9 +151,18 @@ pub const POLICY: SectionSpec = SectionSpec::repeated(
         .source("rabbitmq.com/docs/parameters#policy-priorities"),
         KeySpec::new(
             "ha-mode",
-            Kind::Choice(&["all"]),
+            Kind::Choice(&["all", "exactly", "nodes"]),
             Preset::Required,
-            "`all`: a mirror on every other node.",
+            "`all`: a replica on every node; `exactly`: so many replicas as ha-params says, on \
+             nodes chosen at random, and another one when one is lost; `nodes`: on the nodes in \
+             ha-params.",
+        )
+        .source("rabbitmq.com/docs/ha#mirroring-arguments; rabbit_mirror_queue_mode_*.erl"),
+        KeySpec::new(
+            "ha-params",
+            Kind::Either(&[Kind::Integer { min: 1, max: 10_000 }, Kind::Names]),
+            Preset::Absent,
+            "The number of replicas, leader included, for `exactly`; the list of nodes for `nodes`.",
         )
         .source("rabbitmq.com/docs/ha#mirroring-arguments"),
         KeySpec::new(
@@ -126,10 +176,12 @@ pub const POLICY: SectionSpec = SectionSpec::repeated(
         KeySpec::new(
             "ha-sync-batch-size",
             Kind::Integer { min: 1, max: 1_000_000 },
-            Preset::Is("4096"),
-            "Messages in one batch of a synchronisation.",
+            Preset::Absent,
+            "Messages in one batch of a synchronisation; mirroring_sync_batch_size if not written, \
+             or if 1.",
         )
-        .source("rabbitmq.com/docs/ha#batch-sync; mirroring_sync_batch_size"),
+        .source("rabbitmq.com/docs/ha#batch-sync; rabbit_mirror_queue_misc.erl, sync_batch_size")
+        .since("3.6"),
         KeySpec::new(
             "ha-promote-on-shutdown",
             Kind::Choice(&["when-synced", "always"]),
@@ -143,7 +195,8 @@ pub const POLICY: SectionSpec = SectionSpec::repeated(
             Preset::Is("always"),
             "Whether an unsynchronised mirror may take over when the leader fails.",
         )
-        .source("rabbitmq.com/docs/ha#promoting-unsynchronised-mirrors"),
+        .source("rabbitmq.com/docs/ha#promoting-unsynchronised-mirrors")
+        .since("3.7.5"),
     ]],
     "A policy: how the queues that it matches are mirrored.",
 );
@@ -169,9 +222,71 @@ pub const QUEUE: SectionSpec = SectionSpec::repeated(
              first node if not written.",
         )
         .source("rabbitmq.com/docs/clustering; queue_master_locator=client-local"),
-    ]],
+    ], ARGUMENT_KEYS],
     "A classic queue, declared before the run begins.",
 );
+
+const ARGUMENT_KEYS: &[KeySpec] = &[
+    KeySpec::new(
+        "x-max-length",
+        Kind::Integer { min: 0, max: MOST_MESSAGES },
+        Preset::Absent,
+        "Most ready messages; what a consumer has and has not acknowledged does not count.",
+    )
+    .source("rabbitmq.com/docs/maxlength"),
+    KeySpec::new(
+        "x-max-length-bytes",
+        Kind::ANY_SIZE,
+        Preset::Absent,
+        "Most bytes of the payloads of ready messages.",
+    )
+    .since("3.5")
+    .source("rabbitmq.com/docs/maxlength; rabbit_amqqueue_process.erl v3.5.0, init_max_bytes"),
+    KeySpec::new(
+        "x-overflow",
+        Kind::Choice(&["drop-head", "reject-publish", "reject-publish-dlx"]),
+        Preset::Is("drop-head"),
+        "What goes when there are too many: the oldest message, or the one that is published \
+         (nacked), which may be dead-lettered as well.",
+    )
+    .source("rabbitmq.com/docs/maxlength#overflow-behaviour; v3.7.0, and v3.8.0 for the last"),
+    KeySpec::new(
+        "x-message-ttl",
+        Kind::ANY_DURATION,
+        Preset::Absent,
+        "A message goes when it has been here for this long and is at the queue's head.",
+    )
+    .source("rabbitmq.com/docs/ttl#message-ttl-using-x-args"),
+    KeySpec::new(
+        "x-dead-letter-exchange",
+        Kind::Text,
+        Preset::Absent,
+        "Where messages go that are rejected, expire or are too many: an exchange, or \"\" for the \
+         default one. They leave at once and may not arrive.",
+    )
+    .source("rabbitmq.com/docs/dlx"),
+    KeySpec::new(
+        "x-dead-letter-routing-key",
+        Kind::Text,
+        Preset::Absent,
+        "The key with which they go there; their own if not written.",
+    )
+    .source("rabbitmq.com/docs/dlx#routing"),
+    KeySpec::new(
+        "x-single-active-consumer",
+        Kind::Flag,
+        Preset::Is("false"),
+        "One consumer gets all messages, the others wait until it is gone.",
+    )
+    .source("rabbitmq.com/docs/consumers#single-active-consumer; v3.8.0"),
+    KeySpec::new(
+        "auto-delete",
+        Kind::Flag,
+        Preset::Is("false"),
+        "The queue is deleted when its last consumer has gone.",
+    )
+    .source("rabbitmq.com/docs/queues#properties; rabbit_amqqueue_process.erl, should_auto_delete"),
+];
 
 /// `[[exchange]]`.
 pub const EXCHANGE: SectionSpec = SectionSpec::repeated(
@@ -206,6 +321,23 @@ pub const BINDING: SectionSpec = SectionSpec::repeated(
 );
 
 const CONNECTION_KEYS: &[KeySpec] = &[
+    KeySpec::new(
+        "connect-order",
+        Kind::Choice(&["next", "listed", "shuffled"]),
+        Preset::Is("next"),
+        "After a lost connection: `next` tries the next node after each pause. The Java client's \
+         automatic recovery tries, after each pause, all nodes one after the other, as they are \
+         `listed`, or `shuffled` each time.",
+    )
+    .source("rabbitmq.com/client-libraries/java-api-guide#recovery; ListAddressResolver"),
+    KeySpec::new(
+        "reopen-channel",
+        Kind::Flag,
+        Preset::Is("true"),
+        "The application opens a new channel when the broker has closed its own for an error (403, \
+         404, 406); no library does that by itself.",
+    )
+    .source("rabbitmq.com/client-libraries/java-api-guide#recovery: channel-level exceptions"),
     KeySpec::new(
         "reconnect-delay",
         Kind::ANY_DURATION,
@@ -265,6 +397,13 @@ const PUBLISH_KEYS: &[KeySpec] = &[
     )
     .source("rabbitmq.com/docs/confirms#publisher-confirms"),
     KeySpec::new(
+        "expiration",
+        Kind::ANY_DURATION,
+        Preset::Absent,
+        "The time to live of each message; the smaller one of it and the queue's counts.",
+    )
+    .source("rabbitmq.com/docs/ttl#per-message-ttl-in-publishers"),
+    KeySpec::new(
         "republish",
         Kind::Flag,
         Preset::Is("false"),
@@ -320,6 +459,51 @@ const CONSUME_KEYS: &[KeySpec] = &[
         "resubscribe-delay",
         Kind::ANY_DURATION,
         Preset::Is("100ms"),
-        "Pause before it subscribes again after a cancel or a 404.",
+        "Pause before it subscribes again after a cancel, or opens another channel.",
+    ),
+    KeySpec::new(
+        "mode",
+        Kind::Choice(&["push", "get"]),
+        Preset::Is("push"),
+        "Subscribes (basic.consume), or asks for one message after the other (basic.get).",
+    )
+    .source("rabbitmq.com/docs/consumers#polling"),
+    KeySpec::new(
+        "get-interval",
+        Kind::POSITIVE_DURATION,
+        Preset::Absent,
+        "With `mode = \"get\"`: the pause between an answer, and the work on it, and the next \
+         question; 100ms if not written.",
+    ),
+    KeySpec::new(
+        "priority",
+        Kind::Signed { min: i32::MIN as i64, max: i32::MAX as i64 },
+        Preset::Is("0"),
+        "x-priority: those of lower priority get messages only while those of higher have no room.",
+    )
+    .source("rabbitmq.com/docs/consumer-priority"),
+    KeySpec::new(
+        "exclusive",
+        Kind::Flag,
+        Preset::Is("false"),
+        "No other consumer beside this one: the second is refused with 403.",
+    )
+    .source("rabbitmq.com/docs/consumers#exclusivity"),
+    KeySpec::new(
+        "reject",
+        Kind::Table(&REJECT_KEYS),
+        Preset::Absent,
+        "The application cannot process some messages: it rejects them when it is through.",
+    )
+    .source("rabbitmq.com/docs/nack"),
+];
+
+const REJECT_KEYS: [KeySpec; 2] = [
+    KeySpec::new("chance", Kind::Chance, Preset::Required, "How probable that is."),
+    KeySpec::new(
+        "requeue",
+        Kind::Flag,
+        Preset::Is("false"),
+        "Back into the queue, rather than dead-lettered or dropped.",
     ),
 ];

@@ -5,8 +5,9 @@ use crate::observe::{NodeId, Observer};
 use crate::world::{Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, WorldView};
 
 use super::broker::Broker;
+use super::broker::mnesia::QueueRecord;
 use super::client::{Consumer, Producer};
-use super::message::{Message, QueueId};
+use super::message::{Message, Pid, QueueId};
 use super::words::selector;
 
 /// A broker node or a client.
@@ -83,6 +84,39 @@ impl Cluster for RabbitCluster {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Every broker runs, is connected with every other and has the same tables as they; every queue
+    /// is led, and has all its mirrors, which have all that the leader has. A queue that is in no
+    /// table has gone for good and does not count.
+    fn in_sync(machines: &[RabbitMachine], _: &WorldView<'_>) -> bool {
+        let brokers: Vec<(NodeId, &Broker)> = machines
+            .iter()
+            .enumerate()
+            .filter_map(|(index, machine)| match machine {
+                RabbitMachine::Broker(broker) => Some((NodeId(index as u32), &**broker)),
+                _ => None,
+            })
+            .collect();
+        let Some((_, first)) = brokers.first() else { return true };
+        let tables = first.tables();
+        let one_cluster = brokers.iter().all(|(me, broker)| {
+            let mut others = brokers.iter().filter(|(other, _)| other != me);
+            broker.is_at_rest()
+                && broker.tables().queues == tables.queues
+                && broker.running_peers().len() + 1 == brokers.len()
+                && others.all(|(id, other)| broker.sees(*id) == Some(other.incarnation()))
+        });
+        let lives = |pid: Pid| {
+            brokers.iter().any(|(node, broker)| *node == pid.node && broker.has(pid.lane))
+        };
+        let whole = |(queue, record): (usize, &QueueRecord)| {
+            record.replicas().all(lives)
+                && record.mirrors.len() >= first.full_mirrors(QueueId(queue as u32))
+                && record.mirrors.iter().all(|mirror| record.synchronised.contains(mirror))
+        };
+        let records = tables.queues.iter().enumerate();
+        one_cluster && records.filter_map(|(i, r)| Some((i, r.as_ref()?))).all(whole)
     }
 
     /// All brokers know of each other as they are now, and nobody waits for anything that comes by

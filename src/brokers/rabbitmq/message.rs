@@ -7,6 +7,7 @@ use super::broker::autoheal::Word;
 use super::broker::gm::{Activity, CatchUp, Instruction};
 use super::broker::mnesia::{TableOp, Tables};
 use super::broker::sync::SyncBatch;
+use super::letters::LetterId;
 
 /// A queue of the scenario, by its order there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,7 +37,7 @@ pub struct Pid {
 }
 
 /// Properties of a published message that the broker acts on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Properties {
     /// `delivery_mode = 2`.
     pub persistent: bool,
@@ -44,6 +45,51 @@ pub struct Properties {
     pub mandatory: bool,
     /// The channel is in confirm mode.
     pub confirm: bool,
+    /// `expiration`, by its place in [`Config::expirations`](super::config::Config); 0 is none.
+    pub expiration: u8,
+    /// What it remembers of being dead-lettered.
+    pub letter: LetterId,
+}
+
+/// With what a consumer subscribes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Most deliveries without acknowledgement; 0 is unlimited.
+    pub prefetch: u32,
+    /// `x-priority`.
+    pub priority: i32,
+    /// Automatic acknowledgement.
+    pub no_ack: bool,
+    /// `exclusive`: no other consumer beside this one.
+    pub exclusive: bool,
+}
+
+/// Why the broker closes a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelError {
+    /// 404 NOT_FOUND: the queue is not there, or its home node is down.
+    NotFound,
+    /// 403 ACCESS_REFUSED: the queue is in exclusive use.
+    AccessRefused,
+    /// 406 PRECONDITION_FAILED: an unknown delivery tag.
+    UnknownDeliveryTag,
+    /// 406 PRECONDITION_FAILED: a delivery was not acknowledged in time.
+    DeliveryTimeout,
+    /// 406 PRECONDITION_FAILED: a message is larger than the greatest size.
+    MessageTooLarge,
+}
+
+/// A message on its way from a queue to its consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// Its number in the queue.
+    pub id: QueueSeq,
+    /// The message.
+    pub message: MessageRange,
+    /// The `redelivered` flag.
+    pub redelivered: bool,
+    /// What it remembers of being dead-lettered.
+    pub letter: LetterId,
 }
 
 /// Why a monitored process is reported down.
@@ -95,14 +141,20 @@ pub enum Message {
         message: MessageRange,
         properties: Properties,
     },
-    /// `basic.consume`; `prefetch` 0 is unlimited.
-    BasicConsume { queue: QueueId, prefetch: u32, no_ack: bool },
+    /// `basic.consume`.
+    BasicConsume { queue: QueueId, terms: Terms },
+    /// `basic.get`.
+    BasicGet { queue: QueueId, no_ack: bool },
     /// `basic.cancel` by the consumer.
     BasicCancel { queue: QueueId },
     /// `basic.ack`.
     BasicAck { tag: DeliveryTag, multiple: bool },
     /// `basic.nack` with `requeue = true`.
     BasicRequeue { tag: DeliveryTag, multiple: bool },
+    /// `basic.reject` or `basic.nack` with `requeue = false`.
+    BasicReject { tag: DeliveryTag, multiple: bool },
+    /// `channel.open`, after the broker has closed the one before.
+    ChannelOpen,
 
     // ---- AMQP, server to client
     /// Answer to a step of the handshake.
@@ -117,10 +169,20 @@ pub enum Message {
     ConsumeOk { queue: QueueId },
     /// `basic.cancel` by the server: the queue is gone or cannot be reached.
     ServerCancel { queue: QueueId },
-    /// `channel.close` 404 NOT_FOUND for a `basic.consume`; the client must open a new channel.
-    ChannelNotFound { queue: QueueId },
-    /// `basic.deliver`.
-    BasicDeliver { queue: QueueId, tag: DeliveryTag, message: MessageRange, redelivered: bool },
+    /// `channel.close`; the client must open a new channel.
+    ChannelClose { error: ChannelError },
+    /// `channel.open-ok`.
+    ChannelOpenOk,
+    /// `basic.deliver`, or `basic.get-ok`.
+    BasicDeliver {
+        queue: QueueId,
+        tag: DeliveryTag,
+        message: MessageRange,
+        redelivered: bool,
+        letter: LetterId,
+    },
+    /// `basic.get-empty`.
+    GetEmpty { queue: QueueId },
 
     // ---- both directions
     /// Heartbeat frame, or the distribution's tick.
@@ -139,18 +201,28 @@ pub enum Message {
     Confirm { queue: QueueId, from: Pid, first: PublishSeq, count: u32 },
     /// The leader has a mandatory publish: it will not come back.
     MandatoryReceived { seq: PublishSeq },
-    /// A channel subscribes; a call, answered by `Subscribed` or by the process's death.
-    Subscribe { queue: QueueId, channel: Pid, prefetch: u32, no_ack: bool },
+    /// A full queue refuses a publish of a channel.
+    Refuse { queue: QueueId, from: Pid, seq: PublishSeq },
+    /// A channel subscribes; a call, answered by `Subscribed`, `InUse` or the process's death.
+    Subscribe { queue: QueueId, channel: Pid, terms: Terms },
     /// Answer to `Subscribe`.
     Subscribed { queue: QueueId, from: Pid },
+    /// Answer to `Subscribe`: the queue is in exclusive use.
+    InUse { queue: QueueId, from: Pid },
+    /// A channel takes one message; a call, answered by `Got` or the process's death.
+    Get { queue: QueueId, channel: Pid, no_ack: bool },
+    /// Answer to `Get`.
+    Got { queue: QueueId, from: Pid, got: Option<Box<Pushed>> },
     /// A channel cancels its consumer.
     Unsubscribe { channel: Pid },
     /// A message on its way to a consumer's channel.
-    Push { queue: QueueId, from: Pid, id: QueueSeq, message: MessageRange, redelivered: bool },
+    Push { queue: QueueId, from: Pid, pushed: Pushed },
     /// A consumer acknowledged `count` messages of this queue from `first` on.
     Settle { channel: Pid, first: QueueSeq, count: u32 },
     /// A consumer gives `count` messages back.
     GiveBack { channel: Pid, first: QueueSeq, count: u32 },
+    /// A consumer rejected `count` messages for good.
+    Reject { channel: Pid, first: QueueSeq, count: u32 },
     /// The channel's writer has passed `count` deliveries on.
     NotifySent { channel: Pid, count: u32 },
 
@@ -183,22 +255,30 @@ pub enum Message {
     GmView,
     /// A new mirror's ring member has taken over its left neighbour's state.
     GmJoined,
-    /// A mirror asks the leader for its depth, after joining.
-    RequestDepth { mirror: Pid },
+    /// A new mirror counts among the replicas.
+    MirrorAdded,
     /// Synchronise the mirrors that need it.
     SyncMirrors,
-    /// The leader offers a synchronisation.
-    SyncStart { leader: Pid, depth: u64 },
-    /// A mirror is ready for the first or the next batch.
-    SyncNext { mirror: Pid, round: u64 },
+    /// A mirror has emptied itself and waits for the first batch.
+    SyncReady { mirror: Pid, round: u64 },
     /// A mirror has everything: it needs no synchronisation.
     SyncDeny { mirror: Pid, round: u64 },
     /// One batch of the leader's queue.
     SyncMessages(Box<SyncBatch>),
+    /// A mirror has taken so many batches that its leader's syncer gets credit for more.
+    SyncCredit { mirror: Pid, round: u64 },
     /// The synchronisation is complete.
     SyncComplete { leader: Pid, round: u64 },
-    /// The leader shuts down and nobody may take over: stop.
+    /// Stop: the queue's record does not name this mirror any more.
     StopMirror,
+    /// The queue is deleted: stop.
+    DeleteMirror,
+    /// The policy wants no replica here: delete it (`exit(Pid, {shutdown, dropped})`).
+    DropReplica,
+    /// This mirror would lead, and may not: it is not synchronised.
+    NotSynced,
+    /// All mirrors have stopped, and the tables say so.
+    MirrorsStopped,
     /// The tables name this mirror as the leader.
     Promote,
     /// The node stops: make all durable and end.
@@ -279,6 +359,18 @@ pub enum Message {
     AutohealRenotify,
     /// Look for members that are down, once a second.
     PingDownNodes,
+    /// A queue's head may have expired, or the process has just begun to lead.
+    DropExpired,
+    /// The queue's record is deleted.
+    Deleted,
+    /// A channel looks for deliveries that are not acknowledged in time.
+    ChannelTick,
+    /// The next batch of a synchronisation is due.
+    SyncStep { round: u64 },
+    /// A leader that stops its mirrors has waited for one of them long enough.
+    StopTimeout { turn: u32 },
+    /// A channel died a while ago: does the leader know?
+    SenderTimeout { channel: Pid },
     /// A channel's call may be tried again.
     RetryCall,
     /// An attempt to reach a member took too long.
@@ -305,6 +397,8 @@ pub enum Message {
     SendTimeout,
     /// A consumer's application is through with its message.
     Processed { session: u32 },
-    /// A consumer subscribes again.
+    /// A consumer subscribes again, or a client opens its channel again.
     Resubscribe,
+    /// A consumer that polls asks for the next message.
+    Poll { session: u32 },
 }

@@ -73,11 +73,7 @@ impl Mirroring {
         let (_, mut mirrors) = self.suggested(home, &[], &[], running, stream);
         let Some(&first) = mirrors.first() else { return (home, mirrors) };
         let (desired, _) = self.suggested(home, &mirrors, &[first], running, stream);
-        if desired == home {
-            (home, mirrors)
-        } else {
-            (mirrors.remove(0), mirrors)
-        }
+        if desired == home { (home, mirrors) } else { (mirrors.remove(0), mirrors) }
     }
 
     /// The most replicas that the policy makes in a cluster of so many nodes.
@@ -168,8 +164,7 @@ mod tests {
     fn exactly_does_not_take_back_a_node_that_was_replaced() {
         let policy = policy(HaMode::Exactly(2));
         let possible = nodes(&[0, 2, 1]);
-        let (_, mirrors) =
-            policy.suggested(NodeId(0), &nodes(&[2]), &[], &possible, &mut stream());
+        let (_, mirrors) = policy.suggested(NodeId(0), &nodes(&[2]), &[], &possible, &mut stream());
         assert_eq!(mirrors, nodes(&[2]));
     }
 
@@ -187,8 +182,7 @@ mod tests {
         let before = policy.suggested(NodeId(0), &nodes(&[1, 2]), &[], &running, &mut stream());
         assert_eq!(before, (NodeId(0), nodes(&[1, 2])));
         let (mirrors, synchronised) = (nodes(&[1, 2]), nodes(&[1]));
-        let after =
-            policy.suggested(NodeId(0), &mirrors, &synchronised, &running, &mut stream());
+        let after = policy.suggested(NodeId(0), &mirrors, &synchronised, &running, &mut stream());
         assert_eq!(after, (NodeId(1), nodes(&[2])));
         let declared = policy.at_declaration(NodeId(0), &running, &mut stream());
         assert_eq!(declared, (NodeId(1), nodes(&[2])));

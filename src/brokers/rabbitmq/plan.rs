@@ -1,21 +1,28 @@
 //! From a checked scenario to a [`Spec`]: names become ids, policies meet their queues, and what
 //! contradicts itself is told.
 
-use regex_lite::Regex;
+mod policies;
+
+use std::sync::Arc;
 
 use crate::engine::{Limits, Span};
 use crate::observe::{NodeId, NodeKind};
 use crate::scenario::{Diagnostics, Located, Place, Scenario, Values, suggest};
 use crate::workload::{ConsumerLoad, Load, Volume, check_volume};
+use crate::world::ClusterPlan;
 use crate::world::fault::{self, Vocabulary};
-use crate::world::{ClusterPlan, Topology};
 
-use super::client::{CONSUMER_STEPS, LinkConfig, PRODUCER_STEPS};
-use super::config::{Costs, Mirroring, Queue};
-use super::message::{ExchangeId, Properties, QueueId, RoutingKey};
+use super::arguments::{Arguments, Overflow};
+use super::client::{CONSUMER_STEPS, ConnectOrder, LinkConfig, PRODUCER_STEPS, Reject};
+use super::config::{Costs, Queue};
+use super::letters::{DeadLetterTo, LetterId, Letters};
+use super::message::{ExchangeId, Properties, QueueId, RoutingKey, Terms};
 use super::settings::{PartitionHandling, Settings};
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
 use super::words::SELECTORS;
+
+/// `get-interval` if it is not written.
+const POLL: Span = Span::from_millis(100);
 
 /// How the queues of a mode are replicated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +58,8 @@ struct Planner<'a> {
     bindings: Vec<Binding<'a>>,
     /// Routing keys used with each exchange.
     keys: Vec<Vec<String>>,
+    /// Times to live of producers' messages; the first is never used.
+    expirations: Vec<Span>,
     wrong: Diagnostics,
 }
 
@@ -68,12 +77,14 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         exchanges: Vec::new(),
         bindings: Vec::new(),
         keys: Vec::new(),
+        expirations: vec![Span::ZERO],
         wrong: scenario.diagnostics(),
     };
     planner.check_mode();
     planner.read_queues();
     planner.read_policies();
     planner.read_exchanges();
+    let letters = planner.read_dead_letters();
     let producers = planner.read_producers();
     let consumers = planner.read_consumers();
     planner.check_names(&producers, &consumers);
@@ -87,6 +98,9 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         producers,
         consumers,
         faults: Vec::new(),
+        nemesis: None,
+        letters: Arc::new(letters),
+        expirations: planner.expirations.clone(),
         settings: Settings::read(scenario, cluster.boot_time.clone(), partition_handling),
         costs: Costs::read(scenario.one("costs")),
         duration: run.duration,
@@ -110,19 +124,14 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         }
         spec.topology = cluster.topology;
     }
-    let faults = faults(scenario, &spec.topology, &spec.queues);
+    let destinations: Vec<String> = spec.queues.iter().map(|queue| queue.name.clone()).collect();
+    let words =
+        Vocabulary { topology: &spec.topology, destinations: &destinations, roles: SELECTORS };
+    let faults = fault::parse_all(scenario.many("fault"), &words);
+    let nemesis = fault::nemesis::parse(scenario, &words);
     spec.faults = planner.wrong.keep(faults).unwrap_or_default();
+    spec.nemesis = planner.wrong.keep(nemesis).flatten();
     planner.wrong.into_result(spec)
-}
-
-fn faults(
-    scenario: &Scenario,
-    topology: &Topology,
-    queues: &[Queue],
-) -> Result<Vec<crate::world::PlannedFault>, Diagnostics> {
-    let destinations: Vec<String> = queues.iter().map(|queue| queue.name.clone()).collect();
-    let words = Vocabulary { topology, destinations: &destinations, roles: SELECTORS };
-    fault::parse_all(scenario.many("fault"), &words)
 }
 
 impl<'a> Planner<'a> {
@@ -195,8 +204,140 @@ impl<'a> Planner<'a> {
                 None => NodeId(0),
             };
             let (name, durable) = (values.text("name").to_owned(), values.flag("durable"));
-            self.queues.push(Queue { name, durable, home, mirroring: None });
+            let arguments = self.arguments(values);
+            self.queues.push(Queue { name, durable, home, mirroring: None, arguments });
         }
+    }
+
+    /// What a queue's arguments come to, but for where dead letters go.
+    fn arguments(&mut self, values: &Values) -> Arguments {
+        let overflow = match values.choice("x-overflow") {
+            "reject-publish" => Overflow::RejectPublish,
+            "reject-publish-dlx" => Overflow::RejectPublishDlx,
+            _ => Overflow::DropHead,
+        };
+        let arguments = Arguments {
+            max_length: values.get_integer("x-max-length"),
+            max_length_bytes: values.get_size("x-max-length-bytes"),
+            overflow,
+            message_ttl: values.get_duration("x-message-ttl"),
+            dead_letter_exchange: None,
+            single_active_consumer: values.flag("x-single-active-consumer"),
+            auto_delete: values.flag("auto-delete"),
+        };
+        if values.is_set("x-overflow") && !arguments.limited() {
+            self.wrong.push(
+                values.span("x-overflow"),
+                "without a limit the queue never has too many messages",
+                "add x-max-length or x-max-length-bytes, or remove x-overflow",
+            );
+        }
+        let version = self.scenario.settings().broker_version;
+        let earlier = |than: &str| version.is_some_and(|version| version.cmp_spec(than).is_lt());
+        let mut too_early = |key: &str, what: &str, since: &str| {
+            self.wrong.push(
+                values.span(key),
+                format!("{what} does not exist before version {since}"),
+                format!("write broker-version = \"{since}\" or later, or remove it"),
+            );
+        };
+        match overflow {
+            Overflow::RejectPublish if earlier("3.7") => {
+                too_early("x-overflow", "`reject-publish`", "3.7");
+            }
+            Overflow::RejectPublishDlx if earlier("3.8") => {
+                too_early("x-overflow", "`reject-publish-dlx`", "3.8");
+            }
+            _ => {}
+        }
+        if arguments.single_active_consumer && earlier("3.8") {
+            let what = "`x-single-active-consumer`";
+            too_early("x-single-active-consumer", what, "3.8");
+        }
+        arguments
+    }
+
+    /// The exchanges to which queues dead-letter, and the ways that messages can go.
+    fn read_dead_letters(&mut self) -> Letters {
+        let mut from = Vec::new();
+        for (index, values) in self.scenario.many("queue").iter().enumerate() {
+            let key = values.get_text("x-dead-letter-routing-key");
+            let Some(name) = values.get_text("x-dead-letter-exchange") else {
+                if key.is_some() {
+                    self.wrong.push(
+                        values.span("x-dead-letter-routing-key"),
+                        "the queue dead-letters nothing",
+                        "add x-dead-letter-exchange, or remove the key",
+                    );
+                }
+                continue;
+            };
+            let found = self.exchanges.iter().position(|exchange| exchange.name == name);
+            if found.is_none() && !name.is_empty() {
+                let names: Vec<&str> = self.exchanges.iter().map(|other| other.name).collect();
+                let help = match names.is_empty() {
+                    true => {
+                        "write \"\" for the default exchange, or add the [[exchange]]".to_owned()
+                    }
+                    false => suggest(name, &names, "the exchanges"),
+                };
+                let message = format!("there is no exchange `{name}`");
+                self.wrong.push(values.span("x-dead-letter-exchange"), message, help);
+            }
+            let exchange = ExchangeId(found.map_or(0, |index| index as u32 + 1));
+            self.queues[index].arguments.dead_letter_exchange = Some(exchange);
+            let queue = QueueId(index as u32);
+            from.push(DeadLetterTo { queue, exchange, key: key.map(str::to_owned) });
+        }
+        let keys: Vec<String> = self
+            .scenario
+            .many("producer")
+            .iter()
+            .map(|values| {
+                let to = values.text("to");
+                let exchange = self.exchanges.iter().any(|exchange| exchange.name == to);
+                if exchange { values.text("routing-key").to_owned() } else { to.to_owned() }
+            })
+            .collect();
+        let letters = Letters::new(&from, &keys, |exchange, key| match exchange {
+            ExchangeId::DEFAULT => {
+                let found = self.queues.iter().position(|queue| Some(&*queue.name) == key);
+                found.map(|index| QueueId(index as u32)).into_iter().collect()
+            }
+            ExchangeId(number) => self.behind(number as usize - 1, key),
+        });
+        letters.unwrap_or_else(|error| {
+            let help = "let fewer queues dead-letter to each other";
+            self.wrong.push(Place::START, error.to_string(), help);
+            Letters::default()
+        })
+    }
+
+    /// The queues bound to an exchange with that key; `None` equals no other.
+    fn behind(&self, exchange: usize, key: Option<&str>) -> Vec<QueueId> {
+        let mut queues: Vec<QueueId> = Vec::new();
+        for binding in self.bindings.iter().filter(|binding| binding.exchange == exchange) {
+            let matches = self.exchanges[exchange].fanout || Some(binding.key) == key;
+            if matches && !queues.contains(&binding.queue) {
+                queues.push(binding.queue);
+            }
+        }
+        queues
+    }
+
+    /// The place of a message's time to live among all.
+    fn expiration(&mut self, values: &Values) -> u8 {
+        let Some(expiration) = values.get_duration("expiration") else { return 0 };
+        let known = self.expirations.iter().skip(1).position(|other| *other == expiration);
+        let at = known.map_or(self.expirations.len(), |at| at + 1);
+        if at == self.expirations.len() {
+            self.expirations.push(expiration);
+        }
+        u8::try_from(at).unwrap_or_else(|_| {
+            let message = "more than 255 different times to live";
+            self.wrong.push(values.span("expiration"), message, "use fewer different ones");
+            0
+        })
     }
 
     fn node(&mut self, name: &str, place: Place) -> NodeId {
@@ -207,52 +348,6 @@ impl<'a> Planner<'a> {
         let help = suggest(name, &names, "the nodes");
         self.wrong.push(place, format!("there is no node `{name}`"), help);
         NodeId(0)
-    }
-
-    /// Each queue takes the matching policy of the greatest priority, the first of equals.
-    fn read_policies(&mut self) {
-        let sections = self.scenario.many("policy");
-        if self.mode != Mode::Mirrored {
-            if let Some(policy) = sections.first() {
-                self.wrong.push(
-                    policy.place(),
-                    "queues are mirrored in the mode `rabbitmq-mirrored` only",
-                    "remove the policy, or write mode = \"rabbitmq-mirrored\"",
-                );
-            }
-            return;
-        }
-        let mut policies = Vec::new();
-        for values in sections {
-            match Regex::new(values.text("pattern")) {
-                Ok(pattern) => policies.push((pattern, values.signed("priority"), values)),
-                Err(error) => self.wrong.push(
-                    values.span("pattern"),
-                    format!("this is no regular expression: {error}"),
-                    "write the queue's name, or a pattern such as \"^orders\"",
-                ),
-            }
-        }
-        policies.sort_by_key(|(_, priority, _)| std::cmp::Reverse(*priority));
-        for queue in &mut self.queues {
-            let policy = policies.iter().find(|(pattern, ..)| pattern.is_match(&queue.name));
-            queue.mirroring = policy.map(|(_, _, values)| Mirroring {
-                automatic_sync: values.choice("ha-sync-mode") == "automatic",
-                sync_batch_size: values.integer("ha-sync-batch-size") as u32,
-                promote_on_shutdown_always: values.choice("ha-promote-on-shutdown") == "always",
-                promote_on_failure_always: values.choice("ha-promote-on-failure") == "always",
-            });
-        }
-        let mirrored = self.queues.iter().any(|queue| queue.mirroring.is_some());
-        if !mirrored && !self.queues.is_empty() && self.wrong.is_empty() {
-            let place = sections.first().map_or(Place::START, |policy| policy.span("pattern"));
-            self.wrong.push(
-                place,
-                "no policy matches any queue, so nothing is mirrored",
-                "add [[policy]] with the queue's name as pattern and ha-mode = \"all\", or write \
-                 mode = \"rabbitmq-cluster\"",
-            );
-        }
     }
 
     fn read_exchanges(&mut self) {
@@ -323,6 +418,8 @@ impl<'a> Planner<'a> {
                     persistent: values.flag("persistent"),
                     mandatory: values.flag("mandatory"),
                     confirm,
+                    expiration: self.expiration(values),
+                    letter: LetterId::NONE,
                 },
                 window: confirms
                     .and_then(|table| table.get_integer("window"))
@@ -330,6 +427,7 @@ impl<'a> Planner<'a> {
                 republish,
                 republish_delay: values.duration("republish-delay"),
                 send_timeout: values.get_duration("send-timeout"),
+                reopen: values.flag("reopen-channel"),
             });
         }
         producers
@@ -385,12 +483,31 @@ impl<'a> Planner<'a> {
                     "remove it, or write ack = \"manual\"",
                 );
             }
+            let poll = self.poll(values);
+            let reject = values.table("reject").map(|table| Reject {
+                chance: table.chance("chance"),
+                requeue: table.flag("requeue"),
+            });
+            if no_ack && values.is_set("reject") {
+                self.wrong.push(
+                    values.span("reject"),
+                    "a consumer with automatic acknowledgement has nothing to reject",
+                    "remove it, or write ack = \"manual\"",
+                );
+            }
             consumers.push(ConsumerSpec {
                 name: load.name,
                 link,
                 queue: queue.unwrap_or(QueueId(0)),
-                no_ack,
-                prefetch: values.integer("prefetch") as u32,
+                terms: Terms {
+                    prefetch: values.integer("prefetch") as u32,
+                    priority: values.signed("priority") as i32,
+                    no_ack,
+                    exclusive: values.flag("exclusive"),
+                },
+                poll,
+                reject,
+                reopen: values.flag("reopen-channel"),
                 processing: load.processing,
                 resubscribe_delay: values.duration("resubscribe-delay"),
                 start: load.start,
@@ -398,6 +515,29 @@ impl<'a> Planner<'a> {
             });
         }
         consumers
+    }
+
+    /// The pause between two questions of a consumer that asks message by message.
+    fn poll(&mut self, values: &Values) -> Option<Span> {
+        let get = values.choice("mode") == "get";
+        for key in ["prefetch", "priority", "exclusive"] {
+            if get && values.is_set(key) {
+                self.wrong.push(
+                    values.span(key),
+                    format!("`{key}` is for consumers that subscribe, and this one polls"),
+                    "remove it, or write mode = \"push\"",
+                );
+            }
+        }
+        let interval = values.get_duration("get-interval");
+        if !get && interval.is_some() {
+            self.wrong.push(
+                values.span("get-interval"),
+                "a consumer that subscribes does not poll",
+                "write mode = \"get\", or remove get-interval",
+            );
+        }
+        get.then(|| interval.unwrap_or(POLL))
     }
 
     fn link(&mut self, values: &Values, connect: &[Located<String>], steps: u8) -> LinkConfig {
@@ -410,6 +550,11 @@ impl<'a> Planner<'a> {
             heartbeat: values.duration("heartbeat"),
             steps,
             connect_timeout: values.duration("connection-timeout"),
+            order: match values.choice("connect-order") {
+                "listed" => ConnectOrder::Listed,
+                "shuffled" => ConnectOrder::Shuffled,
+                _ => ConnectOrder::Next,
+            },
         }
     }
 
@@ -437,19 +582,11 @@ impl<'a> Planner<'a> {
 
     /// The queues behind each exchange and routing key that a producer uses.
     fn routes(&self) -> Vec<Vec<Vec<QueueId>>> {
-        let behind = |exchange: usize, key: &str| {
-            let mut queues: Vec<QueueId> = Vec::new();
-            for binding in self.bindings.iter().filter(|binding| binding.exchange == exchange) {
-                let matches = self.exchanges[exchange].fanout || binding.key == key;
-                if matches && !queues.contains(&binding.queue) {
-                    queues.push(binding.queue);
-                }
-            }
-            queues
-        };
         let keys = self.keys.iter().enumerate();
-        keys.map(|(exchange, keys)| keys.iter().map(|key| behind(exchange, key)).collect())
-            .collect()
+        keys.map(|(exchange, keys)| {
+            keys.iter().map(|key| self.behind(exchange, Some(key))).collect()
+        })
+        .collect()
     }
 }
 
@@ -461,8 +598,8 @@ impl Spec {
             ExchangeId::DEFAULT => &direct,
             ExchangeId(exchange) => &self.routes[exchange as usize - 1][producer.key.0 as usize],
         };
-        let copies = |queue: &QueueId| match self.queues[queue.0 as usize].mirroring {
-            Some(_) => u64::from(self.brokers),
+        let copies = |queue: &QueueId| match &self.queues[queue.0 as usize].mirroring {
+            Some(policy) => u64::from(policy.replicas(self.brokers)),
             None => 1,
         };
         Volume {

@@ -113,6 +113,126 @@ rules! {
         "With a pause mode, channels withhold confirms while their node sees too few others.",
         "rabbit_node_monitor.erl v3.10, pause_partition_guard; commit 5d339c4f90";
 
+
+    NackRefused = "nack-refused-publishes", always,
+        "A publish that a full queue refuses is nacked, although mirrors or other queues have taken \
+         it; without this rule it is confirmed as if the queue had taken it.",
+        "rabbit_amqqueue_process.erl v3.10, send_reject_publish; rabbitmq-server#4888";
+    ConfirmUnroutable = "confirm-unroutable", always,
+        "A publish that no queue matches is confirmed; without this rule it gets a nack.",
+        "rabbit_channel.erl v3.10, process_routing_confirm";
+    ReturnMandatory = "return-mandatory", always,
+        "A mandatory publish that no queue matches comes back before its confirm.",
+        "rabbit_channel.erl v3.10, process_routing_mandatory";
+
+    // ---- what queues do with messages
+    LimitLength = "limit-queue-length", always,
+        "`x-max-length` and `x-max-length-bytes` bound the ready messages of a queue.",
+        "rabbit_amqqueue_process.erl v3.10, maybe_drop_head, will_overflow";
+    ExpireMessages = "expire-messages", always,
+        "Messages whose time to live is over go when they come to the head of their queue.",
+        "rabbit_amqqueue_process.erl v3.10, drop_expired_msgs";
+    DeadLetter = "dead-letter", always,
+        "What a queue gives up is published to its dead-letter exchange, without confirms.",
+        "rabbit_dead_letter.erl v3.10, publish";
+    BreakDeadLetterCycles = "break-dead-letter-cycles", always,
+        "A dead letter does not go back to a queue in which it has died, unless a consumer has \
+         rejected it since.",
+        "rabbit_dead_letter.erl v3.10, detect_cycles";
+
+    ExpireAtHeadOnly = "expire-at-head-only", always,
+        "A message that is over behind one that is not stays where it is, and counts.",
+        "rabbit_amqqueue_process.erl v3.10, drop_expired_msgs; rabbitmq.com/docs/ttl";
+
+    // ---- consumers
+    ForgetAutoAcked = "forget-auto-acked", always,
+        "What is sent to a consumer with automatic acknowledgement is gone from the queue; without \
+         this rule it comes back when the consumer's channel dies.",
+        "rabbit_amqqueue_process.erl v3.10, fetch(false, ..); rabbitmq.com/docs/confirms";
+    ExclusiveConsumer = "exclusive-consumer-alone", always,
+        "Beside an exclusive consumer there is no other.",
+        "rabbit_amqqueue_process.erl v3.10, check_exclusive_access";
+    SingleActiveConsumer = "single-active-consumer", since "3.8",
+        "With `x-single-active-consumer` one consumer is served, and the next when it is gone.",
+        "rabbit_amqqueue_process.erl v3.8.0, basic_consume";
+    RequeueInPlace = "requeue-in-place", always,
+        "What is given back takes its old place in the queue; without this rule it is the last.",
+        "rabbit_variable_queue.erl v3.10, requeue; rabbitmq.com/docs/semantics";
+    RequeueWhenChannelDies = "requeue-when-channel-dies", always,
+        "What a channel has not acknowledged goes back to its place in the queue when it ends.",
+        "rabbit_amqqueue_process.erl v3.10, handle_ch_down";
+    LimitUnsent = "limit-unsent-deliveries", always,
+        "A queue sends no more to a channel whose writer has 200 deliveries to pass on.",
+        "rabbit_queue_consumers.erl v3.10, ?UNSENT_MESSAGE_LIMIT";
+    CheckDeliveryTags = "check-delivery-tags", always,
+        "The acknowledgement of an unknown delivery tag closes the channel (406).",
+        "rabbit_channel.erl v3.10, collect_acks";
+    TimeOutDeliveries = "time-out-deliveries", since "3.8.15",
+        "A channel is closed (406) when a delivery was not acknowledged within `consumer_timeout`.",
+        "rabbit_channel.erl v3.8.15, evaluate_consumer_timeout";
+    NormalEndOfMirrorConfirms = "normal-end-of-mirror-confirms", until "3.9",
+        "A publish whose last process ends with the reason normal is confirmed, be that process \
+         the leader of a queue that is deleted or a mirror; without this rule only a leader's end \
+         confirms.",
+        "rabbit_channel.erl v3.8.35, handle_publishing_queue_down; rabbit_classic_queue.erl v3.9.0";
+
+    // ---- mirrored queues
+    WaitForMirrors = "wait-for-mirrors", always,
+        "A publish is confirmed when the leader and every mirror in the queue's record have \
+         confirmed it or are down; without this rule the leader's word is enough.",
+        "rabbit_amqqueue.erl v3.8.35, deliver; rabbit_channel.erl, deliver_to_queues";
+    GmDeathGrace = "gm-death-grace", always,
+        "A ring member waits 100 ms before it records the death of a neighbour.",
+        "gm.erl v3.10, handle_info DOWN, timer:sleep(100)";
+    GmCatchUp = "gm-catch-up", always,
+        "A member with a new right neighbour sends it all that has not been around the ring.",
+        "gm.erl v3.10, maybe_send_catchup, handle_msg catchup";
+    PromoteOldestMirror = "promote-oldest-mirror", always,
+        "When the leader dies the oldest mirror that lives leads, whatever it holds; without this \
+         rule the queue waits for its old leader.",
+        "rabbit_mirror_queue_misc.erl v3.10, remove_from_queue, promote_slave";
+    RefusalLeavesRingMember = "refusal-leaves-ring-member", since "3.7.5",
+        "A mirror that ha-promote-on-failure = when-synced keeps from leading stops, but not its \
+         ring member: the mirrors behind it hear of no death, stay, and answer nothing.",
+        "rabbit_mirror_queue_slave.erl v3.10, handle_call gm_deaths: {stop, normal}";
+    RequeueOnPromotion = "requeue-on-promotion", always,
+        "A promoted mirror makes ready what consumers of the old leader had not acknowledged.",
+        "rabbit_mirror_queue_master.erl v3.10, promote_backing_queue_state";
+    LeftoversOnPromotion = "leftovers-on-promotion", always,
+        "A promoted mirror enqueues what channels had sent to it and the old leader never \
+         multicast.",
+        "rabbit_mirror_queue_slave.erl v3.10, promote_me";
+    MirrorsMarkDelivered = "mirrors-mark-delivered", always,
+        "A mirror keeps every message as delivered: after its promotion all are redelivered.",
+        "rabbit_mirror_queue_slave.erl v3.10, process_instruction publish";
+    ForgetDeadSenders = "forget-dead-senders", always,
+        "A mirror forgets what a channel had sent to it alone once it and the leader have both \
+         seen the channel's death; it tells the leader of one that it may not know after 20 s.",
+        "rabbit_mirror_queue_slave.erl v3.10, maybe_forget_sender, confirm_sender_death";
+    WipeOnRejoin = "wipe-on-rejoin", always,
+        "A mirror that starts deletes what its node has kept of the queue.",
+        "rabbit_mirror_queue_slave.erl v3.10, handle_go, delete_crashed";
+    ReplaceLostMirrors = "replace-lost-mirrors", always,
+        "When a replica dies, running nodes on which the policy then wants one get an empty mirror.",
+        "rabbit_mirror_queue_misc.erl v3.10, slaves_to_start_on_failure";
+    DropUnlistedLeader = "drop-unlisted-leader", always,
+        "With ha-mode = nodes a leader on a node that is not listed goes as soon as a mirror is \
+         synchronised.",
+        "rabbit_mirror_queue_misc.erl v3.10, maybe_drop_master_after_sync";
+    StopMirrorsWithLeader = "stop-mirrors-with-leader", always,
+        "A leader that stops in order while no mirror is synchronised stops them all, unless \
+         ha-promote-on-shutdown = always.",
+        "rabbit_mirror_queue_master.erl v3.10, terminate";
+    StopTheWorldSync = "stop-the-world-sync", always,
+        "While it synchronises mirrors a leader handles nothing else.",
+        "rabbit_mirror_queue_sync.erl v3.10, master_go";
+    PurgeOnFailedSync = "purge-on-failed-sync", always,
+        "A mirror whose synchronisation ends midway throws away all that it has.",
+        "rabbit_mirror_queue_sync.erl v3.10, slave_sync_loop";
+    BatchSync = "batch-sync", since "3.6",
+        "A synchronisation sends batches of messages; without this rule one message at a time.",
+        "rabbit_mirror_queue_sync.erl v3.6.16, master_batch_go; v3.5.8, master_send";
+
     // ---- queues whose node is down
     KeepRecordsOfDurableQueues = "keep-records-of-durable-queues", since "3.11",
         "The record of a durable queue stays in the routing tables when its home node is down; \

@@ -62,7 +62,18 @@ pub struct Settings {
     pub boot_time: Distribution,
     /// `queue_index_max_journal_entries`.
     pub max_journal_entries: u64,
+    /// `consumer_timeout`; none before it was introduced.
+    pub consumer_timeout: Option<Span>,
+    /// `max_message_size`; none before it was introduced.
+    pub max_message_size: Option<u32>,
+    /// `mirroring_sync_max_throughput` in bytes a second; 0 is unlimited.
+    pub sync_max_throughput: u64,
+    /// `slave_wait_timeout`.
+    pub slave_wait_timeout: Span,
 }
+
+/// What `slave_wait_timeout` was before it was a key (rabbit_mirror_queue_misc.erl v3.6.1).
+const SLAVE_WAIT_TIMEOUT: Span = Span::from_secs(15);
 
 impl Settings {
     /// Reads them from a scenario that was checked with this family's sections.
@@ -83,6 +94,12 @@ impl Settings {
             table_loading_retries: broker.integer("mnesia_table_loading_retry_limit") as u32,
             boot_time,
             max_journal_entries: broker.integer("queue_index_max_journal_entries"),
+            consumer_timeout: broker.get_duration("consumer_timeout"),
+            max_message_size: broker.get_size("max_message_size").map(|most| most as u32),
+            sync_max_throughput: broker.get_bandwidth("mirroring_sync_max_throughput").unwrap_or(0),
+            slave_wait_timeout: broker
+                .get_duration("slave_wait_timeout")
+                .unwrap_or(SLAVE_WAIT_TIMEOUT),
         }
     }
 }

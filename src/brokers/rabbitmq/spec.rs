@@ -8,16 +8,19 @@ use crate::observe::{
     ProducerId, ProducerInfo,
 };
 use crate::workload::Load;
+use crate::world::fault::Nemesis;
 use crate::world::{Lane, PlannedFault, Setup, Topology};
 
 use super::broker::Broker;
 use super::broker::mnesia::{Member, QueueRecord, Tables};
 use super::client::{
-    CONSUMER_STEPS, Consumer, ConsumerConfig, LinkConfig, Producer, ProducerConfig,
+    CONSUMER_STEPS, ConnectOrder, Consumer, ConsumerConfig, LinkConfig, Producer, ProducerConfig,
+    Reject,
 };
 use super::config::{Config, Costs, Queue};
+use super::letters::Letters;
 use super::machine::RabbitMachine;
-use super::message::{ExchangeId, Pid, Properties, QueueId, RoutingKey};
+use super::message::{ExchangeId, Pid, Properties, QueueId, RoutingKey, Terms};
 use super::settings::Settings;
 use super::words;
 
@@ -42,6 +45,8 @@ pub struct ProducerSpec {
     pub republish_delay: Span,
     /// See [`ProducerConfig::send_timeout`].
     pub send_timeout: Option<Span>,
+    /// See [`ProducerConfig::reopen`].
+    pub reopen: bool,
 }
 
 /// A consumer of the scenario.
@@ -53,10 +58,14 @@ pub struct ConsumerSpec {
     pub link: LinkConfig,
     /// What it reads.
     pub queue: QueueId,
-    /// `ack = "automatic"`.
-    pub no_ack: bool,
-    /// Most deliveries without acknowledgement; 0 is unlimited.
-    pub prefetch: u32,
+    /// With what it subscribes.
+    pub terms: Terms,
+    /// See [`ConsumerConfig::poll`].
+    pub poll: Option<Span>,
+    /// See [`ConsumerConfig::reject`].
+    pub reject: Option<Reject>,
+    /// See [`ConsumerConfig::reopen`].
+    pub reopen: bool,
     /// See [`ConsumerConfig::processing`].
     pub processing: Distribution,
     /// See [`ConsumerConfig::resubscribe_delay`].
@@ -82,8 +91,14 @@ pub struct Spec {
     pub producers: Vec<ProducerSpec>,
     /// The consumers.
     pub consumers: Vec<ConsumerSpec>,
-    /// The faults.
+    /// The faults that the scenario names.
     pub faults: Vec<PlannedFault>,
+    /// Those that are drawn.
+    pub nemesis: Option<Nemesis>,
+    /// See [`Config::letters`].
+    pub letters: Arc<Letters>,
+    /// See [`Config::expirations`].
+    pub expirations: Vec<Span>,
     /// The broker's configuration.
     pub settings: Settings,
     /// CPU costs.
@@ -96,6 +111,8 @@ pub struct Spec {
     pub limits: Limits,
 }
 
+/// A producer opens another channel this long after its own was closed.
+const REOPEN_DELAY: Span = Span::from_millis(100);
 /// An auditor reads this many messages ahead.
 const AUDITOR_PREFETCH: u32 = 1_000;
 
@@ -166,6 +183,8 @@ impl Spec {
             members: (0..self.brokers).map(NodeId).collect(),
             queues: self.queues.clone(),
             routes: self.routes.clone(),
+            letters: self.letters.clone(),
+            expirations: self.expirations.clone(),
             tables,
             settings: self.settings.clone(),
             costs: self.costs.clone(),
@@ -184,12 +203,16 @@ impl Spec {
             *lane += 1;
             Pid { node, lane: Lane(*lane - 1) }
         };
+        let running: Vec<NodeId> = (0..self.brokers).map(NodeId).collect();
         for (index, queue) in self.queues.iter().enumerate() {
-            let leader = start(queue.home);
+            let declared = queue.mirroring.as_ref();
+            let declared = declared.map(|p| p.at_declaration(queue.home, &running, stream));
+            let (home, mirrors) = declared.unwrap_or((queue.home, Vec::new()));
+            let leader = start(home);
             let mut record = QueueRecord::of(leader);
             if queue.mirroring.is_some() {
-                record.ring.push(Member { gm: start(queue.home), replica: leader });
-                for node in (0..self.brokers).map(NodeId).filter(|node| *node != queue.home) {
+                record.ring.push(Member { gm: start(home), replica: leader });
+                for node in mirrors {
                     let replica = start(node);
                     let member = Member { gm: start(node), replica };
                     // A joiner goes to the right of a random member (gm.erl: `join_group`).
@@ -227,12 +250,15 @@ impl Spec {
                 id: id(),
                 link: consumer.link.clone(),
                 queues: vec![consumer.queue],
-                no_ack: consumer.no_ack,
-                prefetch: consumer.prefetch,
+                terms: consumer.terms,
+                poll: consumer.poll,
+                reject: consumer.reject,
+                reopen: consumer.reopen,
                 processing: consumer.processing.clone(),
                 resubscribe_delay: consumer.resubscribe_delay,
                 start: Some(consumer.start),
                 stop: consumer.stop,
+                letters: self.letters.clone(),
                 cost: self.costs.client,
             };
             machines.push(RabbitMachine::Consumer(Box::new(Consumer::new(config))));
@@ -245,12 +271,14 @@ impl Spec {
         let established = brokers
             .flat_map(|from| (from.0 + 1..self.brokers).map(move |to| (from, NodeId(to))))
             .collect();
+        let drawn = self.nemesis.iter();
+        let drawn = drawn.flat_map(|one| one.draw(seed, &self.topology, self.faults.len()));
         Setup {
             seed,
             topology: self.topology.clone(),
             machines,
             established,
-            faults: self.faults.clone(),
+            faults: self.faults.iter().cloned().chain(drawn).collect(),
             duration: self.duration,
             drain: self.drain,
             limits: self.limits,
@@ -275,6 +303,8 @@ impl Spec {
             republish: producer.republish,
             republish_delay: producer.republish_delay,
             send_timeout: producer.send_timeout,
+            reopen: producer.reopen,
+            reopen_delay: REOPEN_DELAY,
             cost: self.costs.client,
         }
     }
@@ -291,14 +321,18 @@ impl Spec {
                 heartbeat: Span::from_secs(10),
                 steps: CONSUMER_STEPS,
                 connect_timeout: Span::from_secs(5),
+                order: ConnectOrder::Next,
             },
             queues: vec![queue],
-            no_ack: false,
-            prefetch: AUDITOR_PREFETCH,
+            terms: Terms { prefetch: AUDITOR_PREFETCH, ..Terms::default() },
+            poll: None,
+            reject: None,
+            reopen: true,
             processing: Distribution::Constant(0),
             resubscribe_delay: Span::from_millis(100),
             start: None,
             stop: None,
+            letters: self.letters.clone(),
             cost: self.costs.client,
         }
     }

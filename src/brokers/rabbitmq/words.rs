@@ -40,8 +40,34 @@ words! {
         PURGED_FOR_SYNC = 9,
         /// A mirror that may not be promoted deletes its contents and stops.
         MIRROR_STOPPED = 10,
+        /// Sent to a consumer with automatic acknowledgement.
+        AUTO_ACKED = 11,
+        /// Its time to live was over.
+        MESSAGE_EXPIRED = 12,
+        /// Dropped from the head of a queue that is too long.
+        HEAD_DROPPED = 13,
+        /// Refused by a queue that is full.
+        QUEUE_FULL = 14,
+        /// Rejected by a consumer without requeue.
+        REJECTED_BY_CONSUMER = 15,
+        /// Taken out to be dead-lettered.
+        DEAD_LETTER_DROPPED = 16,
+        /// A dead letter that no queue matched.
+        DEAD_LETTER_UNROUTABLE = 17,
+        /// A dead letter that would go round in a circle.
+        DEAD_LETTER_CYCLE = 18,
+        /// A dead letter that the queue it came to refused.
+        DEAD_LETTER_REFUSED = 19,
+        /// The queue was deleted.
+        QUEUE_DELETED = 20,
+        /// Its consumer's channel died, and nobody gave it back.
+        NOT_REQUEUED = 21,
+        /// Larger than a message may be.
+        MESSAGE_TOO_LARGE = 22,
+        /// The policy wants no replica where one was.
+        REPLICA_DROPPED = 23,
         /// Confirmed because the last process it was sent to had gone (before 3.8).
-        QUEUE_DIED_CONFIRMED = 11,
+        QUEUE_DIED_CONFIRMED = 24,
 
     }
 }
@@ -115,6 +141,84 @@ pub const CAUSES: &[Cause] = &[
         precedence: 4,
     },
     Cause {
+        name: "auto-acked",
+        kind: CauseKind::Settled,
+        meaning: "it was sent to a consumer with automatic acknowledgement, which is the end of it",
+        precedence: 0,
+    },
+    Cause {
+        name: "message-expired",
+        kind: CauseKind::Expired,
+        meaning: "its time to live was over, and its queue has no dead-letter exchange",
+        precedence: 0,
+    },
+    Cause {
+        name: "head-dropped",
+        kind: CauseKind::Expired,
+        meaning: "its queue was too long, and it the oldest that waited there",
+        precedence: 0,
+    },
+    Cause {
+        name: "queue-full",
+        kind: CauseKind::Lost,
+        meaning: "its queue was full and refused it",
+        precedence: 9,
+    },
+    Cause {
+        name: "rejected-by-consumer",
+        kind: CauseKind::Lost,
+        meaning: "a consumer rejected it without requeue, and its queue has no dead-letter exchange",
+        precedence: 1,
+    },
+    Cause {
+        name: "dead-letter-dropped",
+        kind: CauseKind::Lost,
+        meaning: "its queue gave it up as it dead-lettered it, and it did not arrive",
+        precedence: 1,
+    },
+    Cause {
+        name: "dead-letter-unroutable",
+        kind: CauseKind::Lost,
+        meaning: "it was dead-lettered, and no queue was there to take it",
+        precedence: 9,
+    },
+    Cause {
+        name: "dead-letter-cycle",
+        kind: CauseKind::Lost,
+        meaning: "it was dead-lettered to a queue in which it had died already",
+        precedence: 9,
+    },
+    Cause {
+        name: "dead-letter-refused",
+        kind: CauseKind::Lost,
+        meaning: "it was dead-lettered to a queue that was full and refused it",
+        precedence: 9,
+    },
+    Cause {
+        name: "queue-deleted",
+        kind: CauseKind::Lost,
+        meaning: "its queue was deleted",
+        precedence: 8,
+    },
+    Cause {
+        name: "not-requeued",
+        kind: CauseKind::Lost,
+        meaning: "its consumer's channel ended, and nobody put it back",
+        precedence: 1,
+    },
+    Cause {
+        name: "message-too-large",
+        kind: CauseKind::Lost,
+        meaning: "it was larger than max_message_size, and closed its channel",
+        precedence: 9,
+    },
+    Cause {
+        name: "replica-dropped",
+        kind: CauseKind::Lost,
+        meaning: "a replica on a node that the policy does not list is deleted",
+        precedence: 4,
+    },
+    Cause {
         name: "queue-died-confirmed",
         kind: CauseKind::Lost,
         meaning: "the last process that it was sent to went down and none had confirmed it; the \
@@ -144,6 +248,14 @@ words! {
         ANOTHER_LEADER = 7,
         /// The leader shut down while no synchronised mirror was there.
         NO_SYNCHRONISED_MIRROR = 8,
+        /// A consumer rejected it.
+        CONSUMER_REJECTED = 9,
+        /// Its time to live was over.
+        TIME_TO_LIVE_OVER = 10,
+        /// The queue was too long.
+        QUEUE_TOO_LONG = 11,
+        /// The last consumer had gone.
+        LAST_CONSUMER_GONE = 12,
     }
 }
 
@@ -158,6 +270,10 @@ pub const CONDITIONS: &[&str] = &[
     "unsynced-mirror-promoted",
     "another-leader",
     "no-synchronised-mirror",
+    "consumer-rejected",
+    "time-to-live-over",
+    "queue-too-long",
+    "last-consumer-gone",
 ];
 
 words! {
@@ -217,24 +333,30 @@ words! {
         WAITING_FOR_TABLES = 14,
         /// A node cuts itself off from one that sees a node which it has lost.
         PARTIAL_PARTITION = 15,
+        /// A channel is closed for an error of its client's.
+        CHANNEL_CLOSED = 16,
+        /// Another consumer becomes the active one.
+        CONSUMER_ACTIVE = 17,
+        /// A queue is deleted.
+        QUEUE_DELETED = 18,
         /// A node stops RabbitMQ: it sees too few others.
-        PAUSING = 16,
+        PAUSING = 19,
         /// RabbitMQ is stopped on a node whose VM goes on.
-        PAUSED = 17,
+        PAUSED = 20,
         /// RabbitMQ starts again in the same VM.
-        RESUMING = 18,
+        RESUMING = 21,
         /// The autoheal leader is asked to heal.
-        AUTOHEAL = 19,
+        AUTOHEAL = 22,
         /// It will not now.
-        AUTOHEAL_DENIED = 20,
+        AUTOHEAL_DENIED = 23,
         /// A node has won.
-        AUTOHEAL_WINNER = 21,
+        AUTOHEAL_WINNER = 24,
         /// A node has lost.
-        AUTOHEAL_LOSER = 22,
+        AUTOHEAL_LOSER = 25,
         /// A node went down while it was being healed.
-        AUTOHEAL_ABORTED = 23,
+        AUTOHEAL_ABORTED = 26,
         /// Nobody's tables could be had.
-        BOOT_FAILED = 24,
+        BOOT_FAILED = 27,
     }
 }
 
@@ -276,6 +398,15 @@ pub const EVENTS: &[EventWord] = &[
                   acting on it",
     },
     EventWord {
+        name: "channel-closed",
+        meaning: "channel.close sent to a client for an error of its own",
+    },
+    EventWord {
+        name: "consumer-active",
+        meaning: "another consumer of the queue is the single active one now, on SUBJECT's channel",
+    },
+    EventWord { name: "queue-deleted", meaning: "the queue is deleted with COUNT messages" },
+    EventWord {
         name: "pausing",
         meaning: "Cluster minority/secondary status detected - awaiting recovery",
     },
@@ -300,6 +431,9 @@ pub const EVENTS: &[EventWord] = &[
 
 /// The normal end of a copy.
 pub const CONSUMED: Removal = Removal { cause: cause::CONSUMED, because: because::NONE };
+
+/// The end of a copy that was sent to a consumer with automatic acknowledgement.
+pub const AUTO_ACKED: Removal = Removal { cause: cause::AUTO_ACKED, because: because::NONE };
 
 /// Ids into [`SELECTORS`].
 pub mod selector {

@@ -1,6 +1,6 @@
 //! Begin and end of faults.
 
-use crate::engine::{Ingredient, Stream, hash_words};
+use crate::engine::{Ingredient, Span, Stream, Time, hash_words};
 use crate::observe::{FaultPhase, NodeId, Observer};
 
 use super::super::event::Event;
@@ -8,9 +8,65 @@ use super::super::machine::Cluster;
 use super::super::network::Change;
 use super::super::selector::Target;
 use super::super::simulation::Simulation;
-use super::{Active, FaultKind, LatencyChange, Undo};
+use super::{Active, Begun, FaultKind, LatencyChange, Undo};
+
+/// How often it is looked whether faults that wait can begin.
+const LOOK: Span = Span::from_millis(100);
 
 impl<C: Cluster, O: Observer> Simulation<C, O> {
+    /// Schedules what begins at its own time, and the first turn of what waits.
+    pub(crate) fn schedule_faults(&mut self) {
+        self.waiting = self.faults.len();
+        for (index, fault) in self.faults.iter().enumerate() {
+            let event = Event::FaultBegin { index: index as u32 };
+            if fault.waits.is_some() {
+                self.waiting = index;
+                break;
+            }
+            self.world.kernel.schedule(fault.at, event);
+        }
+        self.schedule_turn(Span::ZERO);
+    }
+
+    /// Schedules the next turn, put off by `late`.
+    fn schedule_turn(&mut self, late: Span) {
+        if let Some(first) = self.faults.get(self.waiting) {
+            let event = Event::FaultTurn { index: self.waiting as u32 };
+            self.world.kernel.schedule((first.at + late).max(self.now()), event);
+        }
+    }
+
+    /// The turn that begins with this fault is due: it begins if the cluster is in sync, and is left
+    /// out if it could no longer end in time.
+    pub(crate) fn take_turn(&mut self, index: u32) {
+        if self.phase != super::super::ending::Phase::Load {
+            return;
+        }
+        let first = index as usize;
+        let (at, waits) = (self.faults[first].at, self.faults[first].waits);
+        let turn = self.faults[first..]
+            .iter()
+            .take_while(|f| f.waits.map(|waits| waits.turn) == waits.map(|waits| waits.turn));
+        let late = self.now().since(at);
+        let begins: Vec<Time> = turn.clone().map(|fault| fault.at + late).collect();
+        let ends = turn.map(|fault| fault.at + late + fault.lasts.unwrap_or(Span::ZERO)).max();
+        let behind = first + begins.len();
+        if ends > waits.map(|waits| waits.until) {
+            self.waiting = behind;
+            (first..behind).for_each(|i| self.tell_fault(i as u32, FaultPhase::Skipped, &[]));
+            return self.schedule_turn(late);
+        }
+        if !self.is_in_sync() {
+            let next = self.now() + LOOK;
+            return self.world.kernel.schedule(next, Event::FaultTurn { index });
+        }
+        self.waiting = behind;
+        for (i, begin) in (first..behind).zip(begins) {
+            self.world.kernel.schedule(begin, Event::FaultBegin { index: i as u32 });
+        }
+        self.schedule_turn(late);
+    }
+
     /// A fault of the schedule is due.
     pub(crate) fn begin_fault(&mut self, index: u32) {
         if self.phase != super::super::ending::Phase::Load {
@@ -18,6 +74,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         }
         let fault = self.faults[index as usize].clone();
         let mut stream = Stream::fixed(self.seed, &format!("fault {index}"));
+        let untouched = stream.digest();
         let nodes = self.resolve(&fault.target, &mut stream);
         let sides: Vec<Vec<NodeId>> = match &fault.kind {
             FaultKind::Partition(partition) if !partition.between.is_empty() => {
@@ -27,7 +84,10 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             _ => Vec::new(),
         };
         let sides = self.whole_sides(sides);
-        self.fault_draws = hash_words(&[self.fault_draws, stream.digest()]);
+        // Where nothing was left to be drawn, the fault's place in the list does not matter.
+        if stream.digest() != untouched {
+            self.fault_draws = hash_words(&[self.fault_draws, stream.digest()]);
+        }
         let named = if sides.is_empty() { nodes } else { sides.concat() };
         if let FaultKind::Pause = fault.kind
             && !named.iter().any(|node| self.world.nodes[node.index()].alive)
@@ -37,6 +97,8 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         if named.is_empty() || sides.iter().any(Vec::is_empty) {
             return self.tell_fault(index, FaultPhase::Skipped, &[]);
         }
+        let met = if sides.is_empty() { vec![named.clone()] } else { sides.clone() };
+        self.begun.push(Begun { index: index as usize, at: self.now(), sides: met });
         self.tell_fault(index, FaultPhase::Begun, &named);
         let (targets, undo) = self.inject(index, &fault.kind, &fault.target, named, sides);
         if undo == Undo::Nothing {
@@ -129,7 +191,9 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
     pub(crate) fn skip_late_faults(&mut self) {
         let end = self.now();
         for index in 0..self.faults.len() {
-            if self.faults[index].at >= end {
+            let fault = &self.faults[index];
+            let waits = fault.waits.is_some() && index >= self.waiting;
+            if waits || (fault.waits.is_none() && fault.at >= end) {
                 self.tell_fault(index as u32, FaultPhase::Skipped, &[]);
             }
         }

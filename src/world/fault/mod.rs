@@ -1,7 +1,7 @@
 //! Faults: what may go wrong with processes, hosts, disks and the network, and when.
 //!
 //! The schedule is a plain list of [`PlannedFault`]s, made before the run from the `[[fault]]`
-//! sections. A fault begins at its `at`: its target is resolved then, what it did is remembered as an
+//! sections, and for a seed from `[nemesis]` ([`nemesis`]). [`freeze`] writes it as `[[fault]]`. A fault begins at its `at`: its target is resolved then, what it did is remembered as an
 //! `Undo`, and taken back when its `for` is over, or the run's `duration`. Faults overlap freely:
 //! every one takes back what it did itself, and only that (a process that two faults keep down starts
 //! when both are over; a link cut twice opens when both cuts are healed).
@@ -18,11 +18,15 @@
 //! 3. An arm in `parse_kind` that makes the variant from the checked values.
 //! 4. Arms in `Simulation::inject` and `Simulation::take_back` (`inject.rs`); what it does to the
 //!    world is a function in its group's file, how it is taken back a variant of `Undo`.
-//! 5. A test in `tests/world_faults.rs`: what a machine sees of it, and that nothing is left of it
+//! 5. A line in [`nemesis::KINDS`], so that it can be drawn at random, and an arm in
+//!    [`freeze`] that writes its keys.
+//! 6. A test in `tests/world_faults.rs`: what a machine sees of it, and that nothing is left of it
 //!    after its end.
 
 mod disk;
+pub mod freeze;
 mod inject;
+pub mod nemesis;
 mod network;
 mod parse;
 mod process;
@@ -34,6 +38,7 @@ use crate::scenario::{KeySpec, Kind, Preset, SectionSpec, Tagged};
 
 use super::selector::{Pick, Target};
 
+pub use nemesis::{NEMESIS, NEMESIS_FAULT, Nemesis};
 pub use parse::{Vocabulary, parse, parse_all};
 
 /// The section `[[fault]]`.
@@ -97,6 +102,29 @@ pub struct PlannedFault {
     pub target: Target,
     /// As people write it, for the catalogue: `crash leader(orders)`.
     pub text: String,
+    /// Whether it waits until the cluster is in sync, and then for its turn.
+    pub waits: Option<Waiting>,
+}
+
+/// A fault that waits until the cluster is in sync. Such faults stand by their turns, at the end of
+/// the schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Faults of one turn begin together, each as long after the first as in the schedule.
+    pub turn: u32,
+    /// The turn is left out if it could not end by then.
+    pub until: Time,
+}
+
+/// A fault that began: when, and what its target was then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// Its place in the schedule.
+    pub index: usize,
+    /// When it began.
+    pub at: Time,
+    /// The nodes that it met; those of each side of a partition.
+    pub sides: Vec<Vec<NodeId>>,
 }
 
 impl PlannedFault {
@@ -162,6 +190,17 @@ pub enum FaultKind {
     DiskFull,
     /// The process is killed and its disk replaced by an empty one.
     WipeDisk,
+}
+
+impl FaultKind {
+    /// Whether it is a fault of links, which a link may be the target of.
+    #[must_use]
+    pub const fn is_of_links(&self) -> bool {
+        matches!(
+            self,
+            FaultKind::Latency { .. } | FaultKind::PacketLoss { .. } | FaultKind::Bandwidth { .. }
+        )
+    }
 }
 
 /// Which way a fault of the network works.

@@ -9,11 +9,26 @@ use super::super::selector::Pick;
 use super::super::simulation::{Simulation, World};
 use super::{ClientSide, Direction, Partition, Undo};
 
-const DIRECTION: KeySpec = KeySpec::new(
+pub(super) const DIRECTION: KeySpec = KeySpec::new(
     "direction",
     Kind::Choice(&["both", "forth"]),
     Preset::Is("both"),
     "Both ways, or only from the first to the second (of a node: what it sends).",
+);
+
+pub(super) const CLIENTS: KeySpec = KeySpec::new(
+    "clients",
+    Kind::Choice(&["follow", "unaffected"]),
+    Preset::Is("follow"),
+    "Where clients are that no side names: with the broker to which they are connected (on \
+     the largest side without connection), or unaffected, seeing all brokers.",
+);
+
+pub(super) const HOW: KeySpec = KeySpec::new(
+    "how",
+    Kind::Choice(&["drop", "reject"]),
+    Preset::Is("drop"),
+    "Packets vanish, or are answered with an error that breaks the connection.",
 );
 
 const LINK_TARGET: KeySpec = KeySpec::new(
@@ -40,19 +55,8 @@ pub(super) const PARTITION: Variant = Variant {
             "The sides: [\"n1\", \"n2,n3\"]. A single side is cut from all other brokers.",
         ),
         DIRECTION,
-        KeySpec::new(
-            "clients",
-            Kind::Choice(&["follow", "unaffected"]),
-            Preset::Is("follow"),
-            "Where clients are that no side names: with the broker to which they are connected (on \
-             the largest side without connection), or unaffected, seeing all brokers.",
-        ),
-        KeySpec::new(
-            "how",
-            Kind::Choice(&["drop", "reject"]),
-            Preset::Is("drop"),
-            "Packets vanish, or are answered with an error that breaks the connection.",
-        ),
+        CLIENTS,
+        HOW,
     ],
 };
 

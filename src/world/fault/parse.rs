@@ -49,7 +49,8 @@ pub fn parse(
     let mut wrong = values.diagnostics();
     let at = Time::ZERO + values.duration("at");
     let lasts = values.get_duration("for");
-    let kind = parse_kind(values, words, &mut wrong);
+    let kind =
+        parse_kind(values, &mut wrong, |values, wrong| parse_partition(values, words, wrong));
     let target = if values.has("target") {
         parse_target(values.selector("target"), words, &mut wrong)
     } else {
@@ -66,15 +67,18 @@ pub fn parse(
     };
     let text = format!("{} {aim}", values.text("kind"));
     match kind {
-        Some(kind) if wrong.is_empty() => Ok(PlannedFault { id, at, lasts, kind, target, text }),
+        Some(kind) if wrong.is_empty() => {
+            Ok(PlannedFault { id, at, lasts, kind, target, text, waits: None })
+        }
         _ => Err(wrong),
     }
 }
 
-fn parse_kind(
+/// What goes wrong; `partition` reads the sides of one.
+pub(super) fn parse_kind(
     values: &Values,
-    words: &Vocabulary<'_>,
     wrong: &mut Diagnostics,
+    partition: impl FnOnce(&Values, &mut Diagnostics) -> Option<Partition>,
 ) -> Option<FaultKind> {
     let kind = match values.text("kind") {
         "stop" => FaultKind::Stop,
@@ -82,7 +86,7 @@ fn parse_kind(
         "power-loss" => FaultKind::PowerLoss,
         "pause" => FaultKind::Pause,
         "restart" => FaultKind::Restart,
-        "partition" => FaultKind::Partition(parse_partition(values, words, wrong)?),
+        "partition" => FaultKind::Partition(partition(values, wrong)?),
         "latency" => {
             FaultKind::Latency { change: parse_latency(values, wrong)?, direction: way(values) }
         }
@@ -131,17 +135,24 @@ fn parse_partition(
     let sides = values.selectors("between");
     let between: Vec<Target> = sides.iter().map(|side| parse_target(side, words, wrong)).collect();
     for (side, target) in sides.iter().zip(&between) {
-        refuse_links(side.place, target, wrong);
+        refuse_links(side.place, &target.0, wrong);
     }
-    Some(Partition {
-        between,
-        direction: way(values),
-        clients: match values.choice("clients") {
-            "unaffected" => ClientSide::Unaffected,
-            _ => ClientSide::Follow,
-        },
-        rejects: values.choice("how") == "reject",
-    })
+    Some(Partition::of(values, between))
+}
+
+impl Partition {
+    /// A partition between these sides, otherwise as its keys say.
+    pub(super) fn of(values: &Values, between: Vec<Target>) -> Partition {
+        Partition {
+            between,
+            direction: way(values),
+            clients: match values.choice("clients") {
+                "unaffected" => ClientSide::Unaffected,
+                _ => ClientSide::Follow,
+            },
+            rejects: values.choice("how") == "reject",
+        }
+    }
 }
 
 fn parse_latency(values: &Values, wrong: &mut Diagnostics) -> Option<LatencyChange> {
@@ -164,22 +175,30 @@ fn parse_latency(values: &Values, wrong: &mut Diagnostics) -> Option<LatencyChan
 
 /// What can be said only of several keys together.
 fn check_together(values: &Values, kind: &FaultKind, target: &Target, wrong: &mut Diagnostics) {
-    if matches!(kind, FaultKind::Restart) && values.has("for") {
-        let help = "a restart takes as long as stop and boot take; for a stay in between write \
-                    kind = \"stop\" with `for`";
-        wrong.push(values.span("for"), "`for` does not go with kind = \"restart\"", help);
+    if matches!(kind, FaultKind::Restart) {
+        refuse_lasting(values, "for", wrong);
     }
-    let of_links = matches!(
-        kind,
-        FaultKind::Latency { .. } | FaultKind::PacketLoss { .. } | FaultKind::Bandwidth { .. }
-    );
-    if !of_links {
-        refuse_links(values.span("target"), target, wrong);
+    if !kind.is_of_links() {
+        refuse_links(values.span("target"), &target.0, wrong);
     }
 }
 
-fn refuse_links(place: Place, target: &Target, wrong: &mut Diagnostics) {
-    if target.0.iter().any(|pick| matches!(pick, Pick::Link(..))) {
+/// A restart lasts as long as it does.
+pub(super) fn refuse_lasting(values: &Values, key: &str, wrong: &mut Diagnostics) {
+    if values.is_set(key) {
+        let message = format!("`{key}` does not go with kind = \"restart\"");
+        let help = "a restart takes as long as stop and boot take; for a stay in between write \
+                    kind = \"stop\" with `for`";
+        wrong.push(values.span(key), message, help);
+    }
+}
+
+pub(super) fn refuse_links<'p>(
+    place: Place,
+    picks: impl IntoIterator<Item = &'p Pick>,
+    wrong: &mut Diagnostics,
+) {
+    if picks.into_iter().any(|pick| matches!(pick, Pick::Link(..))) {
         let message = "a link is no target for this kind of fault";
         let help = "name nodes; to cut a link write kind = \"partition\" with \
                     between = [\"n1\", \"n2\"]";
@@ -192,15 +211,23 @@ fn parse_target(
     words: &Vocabulary<'_>,
     wrong: &mut Diagnostics,
 ) -> Target {
-    let calls = selector.value.calls.iter();
-    let picks = calls.map(|call| parse_call(call, words)).filter_map(|pick| match pick {
-        Ok(pick) => Some(pick),
-        Err((message, help)) => {
-            wrong.push(selector.place, message, help);
-            None
+    Target(parse_picks(selector, words, wrong).into_iter().map(|(pick, _)| pick).collect())
+}
+
+/// The parts of a target, each with its text.
+pub(super) fn parse_picks(
+    selector: &Located<Selector>,
+    words: &Vocabulary<'_>,
+    wrong: &mut Diagnostics,
+) -> Vec<(Pick, String)> {
+    let mut picks = Vec::new();
+    for call in &selector.value.calls {
+        match parse_call(call, words) {
+            Ok(pick) => picks.push((pick, call.to_string())),
+            Err((message, help)) => wrong.push(selector.place, message, help),
         }
-    });
-    Target(picks.collect())
+    }
+    picks
 }
 
 /// What is wrong, and what to do about it.

@@ -11,6 +11,7 @@ use crate::engine::Time;
 use crate::observe::{BecauseId, DestinationId, MessageRange, NodeId, Observer, Removal};
 use crate::world::{Context, Death, DiskError, DiskView, FileId};
 
+use super::super::letters::LetterId;
 use super::super::message::{Message, Pid, Properties, PublishSeq, QueueSeq};
 use super::super::words::{CONSUMED, because, cause};
 
@@ -52,6 +53,19 @@ struct Entry {
     /// Will be delivered with `redelivered = true`.
     delivered: bool,
     persistent: bool,
+    /// Where it was sent to: elsewhere, if it was dead-lettered to this queue.
+    origin: DestinationId,
+}
+
+/// What few messages have: a time to live, a past as a dead letter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extra {
+    /// When it expires.
+    pub expires: Option<Time>,
+    /// What it remembers of being dead-lettered.
+    pub letter: LetterId,
+    /// Where it was sent to, if that is not this queue.
+    pub origin: Option<DestinationId>,
 }
 
 /// A confirm that waits for the journal.
@@ -75,6 +89,30 @@ pub struct Fetched {
     pub message: MessageRange,
     /// The `redelivered` flag.
     pub redelivered: bool,
+    /// What it remembers of being dead-lettered.
+    pub letter: LetterId,
+}
+
+/// The oldest ready message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its number in its queue.
+    pub id: QueueSeq,
+    /// When it expires.
+    pub expires: Option<Time>,
+}
+
+/// A message that its queue has given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// The message.
+    pub message: MessageRange,
+    /// `delivery_mode = 2`.
+    pub persistent: bool,
+    /// What it remembers of being dead-lettered.
+    pub letter: LetterId,
+    /// The confirm that was still waiting for it, which is due now.
+    pub due: Option<DueConfirm>,
 }
 
 /// A message as it stands in a replica, for those who look on.
@@ -116,7 +154,10 @@ pub struct BackingQueue {
     /// No ready entry has a smaller number.
     ready_from: QueueSeq,
     ready: u64,
+    ready_bytes: u64,
     unacked: u64,
+    /// In queue order, of those messages that have any.
+    extras: VecDeque<(QueueSeq, Extra)>,
     unconfirmed: VecDeque<Unconfirmed>,
     /// Publish and acknowledgement records that are not written yet, in order.
     buffered_publishes: VecDeque<QueueSeq>,
@@ -141,7 +182,9 @@ impl BackingQueue {
             entries: VecDeque::new(),
             ready_from: 1,
             ready: 0,
+            ready_bytes: 0,
             unacked: 0,
+            extras: VecDeque::new(),
             unconfirmed: VecDeque::new(),
             buffered_publishes: VecDeque::new(),
             buffered_acks: Vec::new(),
@@ -156,6 +199,12 @@ impl BackingQueue {
     #[must_use]
     pub fn ready(&self) -> u64 {
         self.ready
+    }
+
+    /// Bytes of the payloads of messages ready for delivery.
+    #[must_use]
+    pub fn ready_bytes(&self) -> u64 {
+        self.ready_bytes
     }
 
     /// Ready and unacknowledged messages.
@@ -226,6 +275,7 @@ impl BackingQueue {
                 record: Record::None,
                 delivered: false,
                 persistent: false,
+                origin: self.destination,
             };
             self.entries.push_back(gone);
         }
@@ -240,16 +290,28 @@ impl BackingQueue {
         properties: Properties,
         delivered: bool,
         confirm: Option<DueConfirm>,
+        extra: Extra,
     ) -> (QueueSeq, Option<DueConfirm>) {
         let id = self.next_id();
         let persistent = properties.persistent && self.durable;
         let record = if persistent { Record::Buffered } else { Record::None };
-        let state = State::Ready;
-        let entry = Entry { message, offset: 0, state, record, delivered, persistent };
+        let entry = Entry {
+            message,
+            offset: 0,
+            state: State::Ready,
+            record,
+            delivered,
+            persistent: properties.persistent,
+            origin: extra.origin.unwrap_or(self.destination),
+        };
         self.entries.push_back(entry);
+        if extra != Extra::default() {
+            self.extras.push_back((id, extra));
+        }
         self.ready += 1;
+        self.ready_bytes += payload(message);
         let (now, node) = (ctx.now(), ctx.node());
-        ctx.observer().stored(now, node, self.destination, message);
+        report_stored(now, node, self.destination, &entry, ctx.observer());
         if !persistent {
             return (id, confirm);
         }
@@ -271,16 +333,64 @@ impl BackingQueue {
             let index = (id - self.base) as usize;
             let entry = &mut self.entries[index];
             if entry.state == State::Ready {
-                let redelivered = entry.delivered;
+                let (message, redelivered) = (entry.message, entry.delivered);
                 entry.state = State::Unacked;
                 entry.delivered = true;
                 self.ready -= 1;
+                self.ready_bytes -= payload(message);
                 self.unacked += 1;
                 self.ready_from = id + 1;
-                return Some(Fetched { id, message: entry.message, redelivered });
+                let letter = self.extra(id).letter;
+                return Some(Fetched { id, message, redelivered, letter });
             }
             id += 1;
         }
+    }
+
+    /// The oldest ready message.
+    #[must_use]
+    pub fn head(&mut self) -> Option<Head> {
+        if self.ready == 0 {
+            return None;
+        }
+        let mut id = self.ready_from.max(self.base);
+        while self.entries[(id - self.base) as usize].state != State::Ready {
+            id += 1;
+        }
+        self.ready_from = id;
+        Some(Head { id, expires: self.extra(id).expires })
+    }
+
+    /// Whether messages here have a time to live, or were dead-lettered.
+    #[inline]
+    #[must_use]
+    pub fn has_extras(&self) -> bool {
+        !self.extras.is_empty()
+    }
+
+    /// The ready messages whose time to live is over, wherever they are.
+    #[must_use]
+    pub fn expired(&self, now: Time) -> Vec<QueueSeq> {
+        let over = |(_, extra): &&(QueueSeq, Extra)| extra.expires.is_some_and(|at| at <= now);
+        let ready = |id: &QueueSeq| {
+            let index = self.index(*id);
+            index.is_some_and(|index| self.entries[index].state == State::Ready)
+        };
+        self.extras.iter().filter(over).map(|(id, _)| *id).filter(ready).collect()
+    }
+
+    /// When the next message is over after that.
+    #[must_use]
+    pub fn next_expiry(&self, now: Time) -> Option<Time> {
+        self.extras.iter().filter_map(|(_, extra)| extra.expires).filter(|at| *at > now).min()
+    }
+
+    fn extra(&self, id: QueueSeq) -> Extra {
+        if self.extras.is_empty() {
+            return Extra::default();
+        }
+        let found = self.extras.binary_search_by_key(&id, |(id, _)| *id);
+        found.map_or(Extra::default(), |index| self.extras[index].1)
     }
 
     /// Marks a given ready message as unacknowledged: a mirror follows its leader's fetch.
@@ -292,6 +402,7 @@ impl BackingQueue {
         }
         entry.state = State::Unacked;
         self.ready -= 1;
+        self.ready_bytes -= payload(entry.message);
         self.unacked += 1;
         true
     }
@@ -307,6 +418,7 @@ impl BackingQueue {
         entry.delivered = true;
         self.unacked -= 1;
         self.ready += 1;
+        self.ready_bytes += payload(entry.message);
         self.ready_from = self.ready_from.min(id);
         true
     }
@@ -317,6 +429,7 @@ impl BackingQueue {
             if entry.state == State::Unacked {
                 entry.state = State::Ready;
                 entry.delivered = true;
+                self.ready_bytes += payload(entry.message);
             }
         }
         self.ready += self.unacked;
@@ -332,15 +445,29 @@ impl BackingQueue {
         ctx: &mut Context<'_, Message, O>,
         id: QueueSeq,
     ) -> Option<Option<DueConfirm>> {
+        self.give_up(ctx, id, CONSUMED).map(|given_up| given_up.due)
+    }
+
+    /// The message goes, for whatever reason; as [`Self::settle`].
+    pub fn give_up<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        id: QueueSeq,
+        removal: Removal,
+    ) -> Option<GivenUp> {
         let index = self.index(id)?;
+        let letter = self.extra(id).letter;
         let entry = &mut self.entries[index];
         match entry.state {
             State::Gone => return None,
-            State::Ready => self.ready -= 1,
+            State::Ready => {
+                self.ready -= 1;
+                self.ready_bytes -= payload(entry.message);
+            }
             State::Unacked => self.unacked -= 1,
         }
         entry.state = State::Gone;
-        let message = entry.message;
+        let (message, persistent, origin) = (entry.message, entry.persistent, entry.origin);
         match entry.record {
             Record::Written => {
                 self.buffered_acks.push(id);
@@ -351,10 +478,10 @@ impl BackingQueue {
             Record::None => {}
         }
         let (now, node) = (ctx.now(), ctx.node());
-        ctx.observer().removed(now, node, self.destination, message, CONSUMED);
-        let confirm = self.take_unconfirmed(id);
+        ctx.observer().removed(now, node, origin, message, removal);
+        let due = self.take_unconfirmed(id);
         self.forget_settled_front();
-        Some(confirm)
+        Some(GivenUp { message, persistent, letter, due })
     }
 
     fn take_unconfirmed(&mut self, id: QueueSeq) -> Option<DueConfirm> {
@@ -378,6 +505,9 @@ impl BackingQueue {
             }
             self.entries.pop_front();
             self.base += 1;
+        }
+        while self.extras.front().is_some_and(|(id, _)| *id < self.base) {
+            self.extras.pop_front();
         }
     }
 
@@ -488,7 +618,7 @@ impl BackingQueue {
     ) {
         for entry in &self.entries {
             if entry.state != State::Gone {
-                observer.removed(at, node, self.destination, entry.message, removal);
+                observer.removed(at, node, entry.origin, entry.message, removal);
             }
         }
         let next = self.next_id();
@@ -526,7 +656,7 @@ impl BackingQueue {
             let survives = self.durable && entry.record == Record::Written && entry.offset <= kept;
             if survives {
                 if entry.state == State::Gone {
-                    observer.stored(at, node, self.destination, entry.message);
+                    report_stored(at, node, self.destination, &entry, observer);
                 }
                 // A clean stop keeps the delivered flags; after any other end every recovered
                 // message counts as delivered (rabbit_variable_queue.erl: `init`, recovery terms).
@@ -535,19 +665,23 @@ impl BackingQueue {
             } else {
                 if entry.state != State::Gone {
                     let removal = self.loss_of(&entry, death);
-                    observer.removed(at, node, self.destination, entry.message, removal);
+                    observer.removed(at, node, entry.origin, entry.message, removal);
                 }
                 entry.state = State::Gone;
                 entry.record = Record::None;
             }
             survivors.push_back(entry);
         }
-        let ready = survivors.iter().filter(|entry| entry.state == State::Ready).count() as u64;
+        let alive = || survivors.iter().filter(|entry| entry.state == State::Ready);
+        let (ready, ready_bytes) =
+            (alive().count() as u64, alive().map(|entry| payload(entry.message)).sum());
         *self = BackingQueue {
             base: first,
             ready_from: first,
             entries: survivors,
             ready,
+            ready_bytes,
+            extras: std::mem::take(&mut self.extras),
             written: self.written.min(kept),
             durable_bytes: self.durable_bytes.min(kept),
             ..BackingQueue::new(self.destination, self.durable, self.file)
@@ -608,6 +742,7 @@ impl BackingQueue {
                     message: entry.message,
                     persistent: entry.persistent,
                     unacked: entry.state == State::Unacked,
+                    extra: self.extra(self.base + index as u64),
                 });
             }
         }
@@ -622,9 +757,8 @@ impl BackingQueue {
     ) {
         self.number_from(synced.id);
         debug_assert_eq!(self.next_id(), synced.id, "a synchronisation goes in queue order");
-        let properties =
-            Properties { persistent: synced.persistent, mandatory: false, confirm: false };
-        let (id, _) = self.publish(ctx, synced.message, properties, true, None);
+        let properties = Properties { persistent: synced.persistent, ..Properties::default() };
+        let (id, _) = self.publish(ctx, synced.message, properties, true, None, synced.extra);
         if synced.unacked {
             self.take(id);
         }
@@ -642,6 +776,27 @@ pub struct BatchEntry {
     pub persistent: bool,
     /// Whether a consumer has it.
     pub unacked: bool,
+    /// Its time to live, its past as a dead letter.
+    pub extra: Extra,
+}
+
+/// Bytes of payload.
+fn payload(message: MessageRange) -> u64 {
+    u64::from(message.bytes) * u64::from(message.count)
+}
+
+fn report_stored<O: Observer>(
+    at: Time,
+    node: NodeId,
+    destination: DestinationId,
+    entry: &Entry,
+    observer: &mut O,
+) {
+    if entry.origin == destination {
+        observer.stored(at, node, destination, entry.message);
+    } else {
+        observer.dead_lettered(at, node, entry.origin, destination, entry.message);
+    }
 }
 
 fn record_bytes(message: MessageRange) -> u64 {

@@ -142,9 +142,7 @@ impl Broker {
         }
         for index in 0..self.node.config.queues.len() {
             let queue = QueueId(index as u32);
-            let mirrored = self.node.config.queue(queue).mirroring.is_some();
-            if mirrored && self.node.mnesia.tables.queue(queue).is_some() {
-                // rabbit_mirror_queue_misc.erl `on_node_up`: the policy wants a mirror here.
+            if self.node.wants_mirror(ctx, queue) {
                 self.node.start_mirror(ctx, queue);
             }
         }

@@ -9,10 +9,11 @@
 use std::collections::VecDeque;
 
 use crate::engine::{Span, Time};
-use crate::observe::{Event, MessageRange, Observer};
+use crate::observe::{Event, MessageRange, Observer, Removal};
 use crate::world::{Context, Lane};
 
 use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId, QueueSeq};
+use super::super::rules::Rule;
 use super::super::words::event;
 use super::Node;
 use super::mnesia::Purpose;
@@ -23,12 +24,14 @@ use super::mnesia::Purpose;
 const GRACE: Span = Span::from_millis(100);
 /// A broadcast waits no longer than this for an empty mailbox (gm.erl: `?BROADCAST_TIMER` 25 ms).
 const BROADCAST_TIMER: Span = Span::from_millis(25);
+/// nor are more bytes buffered (gm.erl: `?MAX_BUFFER_SIZE` 100 MB).
+const MAX_BUFFER_SIZE: u64 = 100_000_000;
 /// Bytes of ring traffic beside the payloads: view, origin, numbers.
-const ACTIVITY_BYTES: u32 = 120;
+const ACTIVITY_BYTES: u64 = 120;
 /// Bytes of an instruction beside its payload.
-const INSTRUCTION_BYTES: u32 = 90;
+const INSTRUCTION_BYTES: u64 = 90;
 /// Bytes of the serialised message around a payload.
-const ENVELOPE_BYTES: u32 = 200;
+const ENVELOPE_BYTES: u64 = 200;
 
 /// What a leader tells its mirrors (rabbit_mirror_queue_master.erl, rabbit_mirror_queue_slave.erl:
 /// `process_instruction`).
@@ -68,6 +71,16 @@ pub enum Instruction {
         /// How many.
         count: u32,
     },
+    /// `drop` without `AckRequired`, or `drop` and `ack`, of the queue's head, or `ack` of what was
+    /// rejected: these messages are given up.
+    Drop {
+        /// The first.
+        first: QueueSeq,
+        /// How many.
+        count: u32,
+        /// Why.
+        removal: Removal,
+    },
     /// `requeue`: these messages are ready again.
     Requeue {
         /// The first.
@@ -83,6 +96,20 @@ pub enum Instruction {
         /// The number that the next message gets.
         next: QueueSeq,
     },
+    /// `request_depth`: a new mirror asks the leader how many messages it holds.
+    RequestDepth,
+    /// `sender_death`: the leader has seen a publishing channel die.
+    SenderDeath {
+        /// The channel.
+        channel: Pid,
+    },
+    /// `ensure_monitoring`: a mirror tells the leader of a channel that it may not watch.
+    EnsureMonitoring {
+        /// The channel.
+        channel: Pid,
+    },
+    /// `delete_and_terminate`: the leader stops and nobody may take over.
+    DeleteAndTerminate,
     /// `sync_start`: the leader stands still to synchronise this mirror.
     SyncStart {
         /// Who offers it.
@@ -95,14 +122,22 @@ pub enum Instruction {
 }
 
 impl Instruction {
-    fn bytes(&self) -> u32 {
+    fn bytes(&self) -> u64 {
         match self {
             Instruction::Publish { message, .. } => {
-                INSTRUCTION_BYTES + ENVELOPE_BYTES + message.bytes * message.count
+                let body = u64::from(message.bytes) * u64::from(message.count);
+                INSTRUCTION_BYTES + ENVELOPE_BYTES + body
             }
             _ => INSTRUCTION_BYTES,
         }
     }
+}
+
+/// What so many instructions and a head come to on the wire; a message of the world has 4 GiB at
+/// most.
+fn wire_bytes<'a>(instructions: impl Iterator<Item = &'a Instruction>) -> u32 {
+    let bytes = ACTIVITY_BYTES + instructions.map(Instruction::bytes).sum::<u64>();
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// Ring traffic: consecutive broadcasts of one origin.
@@ -170,6 +205,7 @@ pub struct Group {
     /// Own broadcasts that wait for an empty mailbox, and whether an acknowledgement does.
     buffer: Vec<Instruction>,
     buffered_since: Time,
+    buffered_bytes: u64,
     idle_asked: bool,
     acknowledged: u64,
     /// Neighbours as last seen.
@@ -192,6 +228,8 @@ pub struct Group {
     deferred: VecDeque<Message>,
     /// A joiner takes its state from its left neighbour before it delivers anything.
     joined: bool,
+    /// The queue stops, and this member with it (gm.erl: `shutting_down`).
+    shutting_down: bool,
 }
 
 impl Group {
@@ -205,6 +243,7 @@ impl Group {
             origins: Vec::new(),
             buffer: Vec::new(),
             buffered_since: Time::ZERO,
+            buffered_bytes: 0,
             idle_asked: false,
             acknowledged: 0,
             left: None,
@@ -217,7 +256,26 @@ impl Group {
             recording: None,
             deferred: VecDeque::new(),
             joined,
+            shutting_down: false,
         }
+    }
+
+    /// The queue whose ring it is.
+    #[must_use]
+    pub fn queue(&self) -> QueueId {
+        self.queue
+    }
+
+    /// The process itself.
+    #[must_use]
+    pub fn me(&self) -> Pid {
+        self.me
+    }
+
+    /// The replica that it serves.
+    #[must_use]
+    pub fn replica(&self) -> Pid {
+        Pid { node: self.me.node, lane: self.replica }
     }
 
     /// Handles one message.
@@ -248,7 +306,7 @@ impl Group {
                     self.on_activity(node, ctx, activity);
                 }
             }
-            Message::Down { pid, .. } => self.on_down(ctx, pid),
+            Message::Down { pid, .. } => self.on_down(node, ctx, pid),
             Message::GmGraceOver { dead } => {
                 let purpose = Purpose::RecordRingDeath { queue: self.queue, dead, by: ctx.lane() };
                 node.transaction(ctx, purpose);
@@ -258,19 +316,27 @@ impl Group {
         }
     }
 
-    /// gm.erl `internal_broadcast`: buffered at the originator, sent when its mailbox is empty, and
-    /// after 25 ms at the latest.
+    /// gm.erl `internal_broadcast`: buffered at the originator, sent when its mailbox is empty, after
+    /// 25 ms at the latest, and when it has 100 MB. A member that has not joined says nothing.
     fn broadcast<O: Observer>(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         instruction: Instruction,
     ) {
+        if !self.joined {
+            return;
+        }
         if self.buffer.is_empty() {
             self.buffered_since = ctx.now();
         }
+        if instruction == Instruction::DeleteAndTerminate {
+            self.shutting_down = true;
+        }
         self.buffer.push(instruction);
-        if ctx.now().since(self.buffered_since) >= BROADCAST_TIMER {
+        self.buffered_bytes += instruction.bytes();
+        let waited = ctx.now().since(self.buffered_since);
+        if waited >= BROADCAST_TIMER || self.buffered_bytes > MAX_BUFFER_SIZE {
             self.flush(node, ctx);
         } else {
             self.ask_idle(ctx);
@@ -286,6 +352,7 @@ impl Group {
 
     fn flush<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
         self.idle_asked = false;
+        self.buffered_bytes = 0;
         let instructions = std::mem::take(&mut self.buffer);
         let me = self.me;
         let acknowledged = self.acknowledged;
@@ -347,8 +414,7 @@ impl Group {
         if right == self.me {
             return;
         }
-        let bytes =
-            ACTIVITY_BYTES + activity.instructions.iter().map(Instruction::bytes).sum::<u32>();
+        let bytes = wire_bytes(activity.instructions.iter());
         node.send(ctx, right, Message::GmActivity(Box::new(activity)), bytes);
     }
 
@@ -449,6 +515,7 @@ impl Group {
             self.send_right(node, ctx, forward);
         }
         for instruction in news {
+            self.shutting_down |= instruction == Instruction::DeleteAndTerminate;
             ctx.tell(replica, Message::GmDeliver { instruction });
         }
         for activity in early {
@@ -469,7 +536,8 @@ impl Group {
             self.take_state(node, ctx, catch_up);
             return;
         }
-        for activity in catch_up.activities {
+        let catches_up = node.config.settings.rules.has(Rule::GmCatchUp);
+        for activity in catch_up.activities.into_iter().filter(|_| catches_up) {
             if activity.origin == self.me {
                 self.came_around(ctx, &activity);
             } else if !self.buried.contains(&activity.origin) {
@@ -563,11 +631,13 @@ impl Group {
     }
 
     /// Only the present neighbours of the dead act on a death.
-    fn on_down<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, dead: Pid) {
+    fn on_down<O: Observer>(&mut self, node: &Node, ctx: &mut Context<'_, Message, O>, dead: Pid) {
         let neighbour = self.left == Some(dead) || self.right == Some(dead);
-        if neighbour && !self.buried.contains(&dead) {
+        if neighbour && !self.buried.contains(&dead) && !self.shutting_down {
             self.recording = Some(dead);
-            ctx.after(GRACE, ctx.lane(), Message::GmGraceOver { dead });
+            let waits = node.config.settings.rules.has(Rule::GmDeathGrace);
+            let grace = if waits { GRACE } else { Span::ZERO };
+            ctx.after(grace, ctx.lane(), Message::GmGraceOver { dead });
         }
     }
 
@@ -594,11 +664,12 @@ impl Group {
         let (left, right) = (record.left_of(self.me), record.right_of(self.me));
         let members: Vec<Pid> = record.ring.iter().map(|member| member.gm).collect();
         let Some(right) = right else {
-            if !self.ring.is_empty() {
+            if !self.ring.is_empty() && !self.shutting_down {
                 // gm.erl `check_membership`, `lost_membership`: another member, to which this one
                 // seemed dead, has recorded its death. It stops, and its replica with it; nothing
                 // starts a mirror here before the node or the leader starts anew.
                 node.end_process(self.replica, DownReason::Shutdown);
+                node.end_process(ctx.lane(), Group::END);
             }
             return;
         };
@@ -630,10 +701,8 @@ impl Group {
     fn send_catch_up<O: Observer>(&self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
         let Some(right) = self.right.filter(|right| *right != self.me) else { return };
         let deaths = self.gone.iter().chain(&self.buried).copied().collect();
-        let mut bytes = ACTIVITY_BYTES;
         let mut activities = Vec::new();
         for origin in &self.origins {
-            bytes += origin.log.iter().map(Instruction::bytes).sum::<u32>();
             activities.push(Activity {
                 version: 0,
                 queue: self.queue,
@@ -645,6 +714,7 @@ impl Group {
                 deaths: Vec::new(),
             });
         }
+        let bytes = wire_bytes(activities.iter().flat_map(|activity| &activity.instructions));
         let catch_up = CatchUp { from: self.me, activities, deaths };
         node.send(ctx, right, Message::GmCatchUp(Box::new(catch_up)), bytes);
     }

@@ -1,17 +1,19 @@
 //! What a queue's leader does (rabbit_amqqueue_process.erl, rabbit_mirror_queue_master.erl, v3.10).
 
-use crate::observe::{MessageRange, Observer};
+use crate::observe::{BecauseId, Event, MessageRange, Observer, Removal};
 use crate::world::Context;
 
-use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueSeq};
+use super::super::letters::Reason;
+use super::super::message::{
+    DownReason, Message, Pid, Properties, PublishSeq, Pushed, QueueSeq, Terms,
+};
 use super::super::rules::Rule;
+use super::super::words::{AUTO_ACKED, cause, event};
 use super::Node;
+use super::backing_queue::{Extra, Fetched, GivenUp};
 use super::gm::Instruction;
-use super::replica::{Consumer, Replica};
+use super::replica::Replica;
 
-/// A queue stops sending to a channel with so many deliveries that its writer has not passed on
-/// (rabbit_queue_consumers.erl: `?UNSENT_MESSAGE_LIMIT`).
-const UNSENT_MESSAGE_LIMIT: u32 = 200;
 /// Bytes of a delivery between processes beside the payload: message record and envelope.
 const PUSH_BYTES: u32 = 330;
 
@@ -30,32 +32,39 @@ impl Replica {
                 self.leader_settle(node, ctx, channel, first, count);
             }
             Message::NotifySent { channel, count } => {
-                if let Some(consumer) = self.consumer(channel) {
+                if let Some(consumer) = self.consumers.of(channel) {
                     consumer.unsent = consumer.unsent.saturating_sub(count);
                 }
+                self.unblock(node, channel);
                 self.run_queue(node, ctx);
             }
             Message::GiveBack { channel, first, count } => {
                 self.leader_requeue(node, ctx, channel, first, count);
             }
-            Message::Subscribe { channel, prefetch, no_ack, .. } => {
-                self.subscribe(node, ctx, channel, prefetch, no_ack);
+            Message::Reject { channel, first, count } => {
+                self.leader_reject(node, ctx, channel, first, count);
             }
+            Message::Subscribe { channel, terms, .. } => self.subscribe(node, ctx, channel, terms),
             Message::Unsubscribe { channel } => {
-                if let Some(consumer) = self.consumer(channel) {
-                    consumer.cancelled = true;
-                }
-                self.forget_cancelled();
+                let single_active = self.single_active(node);
+                let before = self.consumers.holder;
+                self.consumers.cancel(channel, single_active);
+                self.holder_changed(node, ctx, before);
+                self.delete_if_unused(node, ctx);
+                self.run_queue(node, ctx);
+            }
+            Message::Get { channel, no_ack, .. } => self.get(node, ctx, channel, no_ack),
+            Message::DropExpired => {
+                self.ttl_timer = None;
+                self.begin_to_lead(node, ctx);
             }
             Message::Down { pid, .. } => self.leader_down(node, ctx, pid),
-            Message::RequestDepth { .. } => {
-                let (depth, next) = (self.bq.depth(), self.bq.next_id());
-                self.broadcast(ctx, Instruction::Depth { depth, next });
-            }
+            Message::GmDeliver { instruction } => self.hear_mirror(node, ctx, instruction),
             Message::SyncMirrors => self.start_sync(node, ctx),
-            // What the old leader had still on its way when this mirror was promoted.
-            Message::GmDeliver { .. }
-            | Message::GmJoined
+            // What was still on its way when this mirror was promoted.
+            Message::GmJoined
+            | Message::MirrorAdded
+            | Message::SenderTimeout { .. }
             | Message::SyncMessages(_)
             | Message::SyncComplete { .. } => {}
             Message::StopMirror => node.end_process(ctx.lane(), DownReason::Shutdown),
@@ -63,14 +72,24 @@ impl Replica {
         }
     }
 
-    fn consumer(&mut self, channel: Pid) -> Option<&mut Consumer> {
-        self.consumers.iter_mut().find(|consumer| consumer.channel == channel)
-    }
-
-    /// A consumer that has cancelled keeps what it has until it has settled it
-    /// (rabbit_queue_consumers.erl: `remove` leaves the channel's acknowledgement tags).
-    fn forget_cancelled(&mut self) {
-        self.consumers.retain(|consumer| !consumer.cancelled || !consumer.unacked.is_empty());
+    /// What mirrors multicast (rabbit_mirror_queue_coordinator.erl: `handle_msg`). Else it is what
+    /// the old leader had still on its way when this mirror was promoted.
+    fn hear_mirror<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        instruction: Instruction,
+    ) {
+        match instruction {
+            Instruction::RequestDepth => {
+                let (depth, next) = (self.bq.depth(), self.bq.next_id());
+                self.broadcast(ctx, Instruction::Depth { depth, next });
+            }
+            Instruction::EnsureMonitoring { channel } => {
+                self.sender(node, ctx, channel);
+            }
+            _ => {}
+        }
     }
 
     /// rabbit_amqqueue_process.erl `deliver_or_enqueue`.
@@ -103,31 +122,40 @@ impl Replica {
             }
             return;
         }
+        if self.refuses(node, message) {
+            self.refuse(node, ctx, (channel, seq), message, properties);
+            return;
+        }
         let confirm = properties.confirm.then_some((channel, seq));
-        let taker = if self.bq.ready() == 0 { self.next_ready_consumer() } else { None };
+        let extra = self.extra(node, ctx.now(), properties);
+        let taker = if self.bq.ready() == 0 { self.next_consumer(node) } else { None };
         if let Some(taker) = taker
-            && self.consumers[taker].no_ack
+            && self.consumers.at(taker).terms.no_ack
         {
             // Straight to a consumer with automatic acknowledgement: never queued, confirmed at
             // once (rabbit_amqqueue_process.erl: `attempt_delivery`, `discard`).
             self.due.extend(confirm);
-            self.hand_over(node, ctx, message);
+            self.hand_over(node, ctx, message, extra);
             self.broadcast(ctx, Instruction::Discard { channel, seq });
             let id = self.bq.next_id();
-            self.push(node, ctx, taker, id, message, false);
+            let letter = properties.letter;
+            self.push(node, ctx, taker, Pushed { id, message, redelivered: false, letter });
             return;
         }
-        let (id, due) = self.bq.publish(ctx, message, properties, false, confirm);
+        let (id, due) = self.bq.publish(ctx, message, properties, false, confirm, extra);
         self.due.extend(due);
         let delivered = taker.is_some();
         let instruction = Instruction::Publish { channel, seq, id, message, properties, delivered };
         self.broadcast(ctx, instruction);
-        if let Some(taker) = taker
-            && let Some(fetched) = self.bq.fetch()
-        {
-            debug_assert_eq!(fetched.id, id, "nothing else was ready");
-            self.consumers[taker].unacked.push_back(id);
-            self.push(node, ctx, taker, id, message, false);
+        match taker {
+            Some(taker) => {
+                let Some(fetched) = self.bq.fetch() else { return };
+                debug_assert_eq!(fetched.id, id, "nothing else was ready");
+                self.consumers.at(taker).unacked.push_back(id);
+                let letter = properties.letter;
+                self.push(node, ctx, taker, Pushed { id, message, redelivered: false, letter });
+            }
+            None => self.after_enqueue(node, ctx),
         }
     }
 
@@ -138,29 +166,32 @@ impl Replica {
         node: &Node,
         ctx: &mut Context<'_, Message, O>,
         message: MessageRange,
+        extra: Extra,
     ) {
         let (now, here) = (ctx.now(), ctx.node());
         let destination = node.config.destination(self.queue);
         let observer = ctx.observer();
-        observer.stored(now, here, destination, message);
-        observer.removed(now, here, destination, message, super::super::words::CONSUMED);
+        match extra.origin {
+            None => observer.stored(now, here, destination, message),
+            Some(origin) => observer.dead_lettered(now, here, origin, destination, message),
+        }
+        let origin = extra.origin.unwrap_or(destination);
+        observer.removed(now, here, origin, message, AUTO_ACKED);
     }
 
-    /// Round-robin over the consumers with room (rabbit_queue_consumers.erl: `deliver`).
-    fn next_ready_consumer(&mut self) -> Option<usize> {
-        let count = self.consumers.len();
-        for step in 0..count {
-            let at = (self.next_consumer + step) % count;
-            let consumer = &self.consumers[at];
-            let room = consumer.prefetch == 0
-                || consumer.no_ack
-                || (consumer.unacked.len() as u32) < consumer.prefetch;
-            if room && !consumer.cancelled && consumer.unsent < UNSENT_MESSAGE_LIMIT {
-                self.next_consumer = (at + 1) % count;
-                return Some(at);
-            }
-        }
-        None
+    fn single_active(&self, node: &Node) -> bool {
+        node.config.queue(self.queue).arguments.single_active_consumer
+            && node.config.settings.rules.has(Rule::SingleActiveConsumer)
+    }
+
+    fn next_consumer(&mut self, node: &Node) -> Option<usize> {
+        let limit = node.config.settings.rules.has(Rule::LimitUnsent);
+        self.consumers.next(self.single_active(node), limit)
+    }
+
+    fn unblock(&mut self, node: &Node, channel: Pid) {
+        let limit = node.config.settings.rules.has(Rule::LimitUnsent);
+        self.consumers.unblock(channel, limit);
     }
 
     /// Delivers what is ready while a consumer has room (rabbit_amqqueue_process.erl:
@@ -171,20 +202,36 @@ impl Replica {
         ctx: &mut Context<'_, Message, O>,
     ) {
         while self.bq.ready() > 0 && !self.ending {
-            let Some(taker) = self.next_ready_consumer() else { return };
-            let Some(fetched) = self.bq.fetch() else { return };
-            let (id, message) = (fetched.id, fetched.message);
-            if self.consumers[taker].no_ack {
-                if let Some(confirm) = self.bq.settle(ctx, id) {
-                    self.due.extend(confirm);
-                }
-                self.broadcast(ctx, Instruction::Ack { first: id, count: 1 });
-            } else {
-                self.consumers[taker].unacked.push_back(id);
-                self.broadcast(ctx, Instruction::Fetch { id });
-            }
-            self.push(node, ctx, taker, id, message, fetched.redelivered);
+            let Some(taker) = self.next_consumer(node) else { return };
+            let no_ack = self.consumers.at(taker).terms.no_ack;
+            let Some(fetched) = self.fetch(node, ctx, taker, no_ack) else { return };
+            self.push(node, ctx, taker, fetched);
         }
+    }
+
+    /// Takes the queue's head for a consumer (`fetch`); then what has expired behind it goes.
+    fn fetch<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        taker: usize,
+        no_ack: bool,
+    ) -> Option<Pushed> {
+        let Fetched { id, message, redelivered, letter } = self.bq.fetch()?;
+        if no_ack {
+            if let Some(given_up) = self.bq.give_up(ctx, id, AUTO_ACKED) {
+                self.due.extend(given_up.due);
+            }
+            let (count, removal) = (1, AUTO_ACKED);
+            self.broadcast(ctx, Instruction::Drop { first: id, count, removal });
+        } else {
+            self.consumers.at(taker).unacked.push_back(id);
+            self.broadcast(ctx, Instruction::Fetch { id });
+        }
+        if self.bq.has_extras() {
+            self.drop_expired(node, ctx);
+        }
+        Some(Pushed { id, message, redelivered, letter })
     }
 
     fn push<O: Observer>(
@@ -192,16 +239,55 @@ impl Replica {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         taker: usize,
-        id: QueueSeq,
-        message: MessageRange,
-        redelivered: bool,
+        pushed: Pushed,
     ) {
         ctx.spend(node.config.costs.queue_deliver);
-        let consumer = &mut self.consumers[taker];
+        let consumer = self.consumers.at(taker);
         consumer.unsent += 1;
-        let (channel, bytes) = (consumer.channel, PUSH_BYTES + message.bytes * message.count);
-        let push = Message::Push { queue: self.queue, from: self.me, id, message, redelivered };
+        let channel = consumer.channel;
+        let bytes = PUSH_BYTES + pushed.message.bytes * pushed.message.count;
+        let push = Message::Push { queue: self.queue, from: self.me, pushed };
         node.send(ctx, channel, push, bytes);
+    }
+
+    /// `basic.get`: the head of the queue, whoever else waits for it.
+    fn get<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        channel: Pid,
+        no_ack: bool,
+    ) {
+        ctx.spend(node.config.costs.queue_deliver);
+        let (queue, from) = (self.queue, self.me);
+        let no_ack = no_ack && node.config.settings.rules.has(Rule::ForgetAutoAcked);
+        if self.bq.ready() == 0 {
+            node.send(ctx, channel, Message::Got { queue, from, got: None }, 60);
+            return;
+        }
+        self.consumers.record(channel);
+        if !self.senders.iter().any(|sender| sender.channel == channel) {
+            node.monitor(ctx, ctx.lane(), channel);
+        }
+        let taker = self.consumers.index(channel);
+        let got = self.fetch(node, ctx, taker, no_ack);
+        self.consumers.forget_idle();
+        let bytes = got.map_or(0, |got| PUSH_BYTES + got.message.bytes * got.message.count);
+        let got = got.map(Box::new);
+        node.send(ctx, channel, Message::Got { queue, from, got }, bytes.max(60));
+    }
+
+    /// The numbers among these that the channel has not acknowledged, which it has no more.
+    fn take_unacked(&mut self, channel: Pid, first: QueueSeq, count: u32) -> Vec<QueueSeq> {
+        let mut taken = Vec::new();
+        let Some(consumer) = self.consumers.of(channel) else { return taken };
+        for id in first..first + u64::from(count) {
+            if let Some(at) = position(&consumer.unacked, id) {
+                consumer.unacked.remove(at);
+                taken.push(id);
+            }
+        }
+        taken
     }
 
     fn leader_settle<O: Observer>(
@@ -213,14 +299,7 @@ impl Replica {
         count: u32,
     ) {
         ctx.spend(node.config.costs.queue_settle * u64::from(count));
-        let Some(consumer) = self.consumer(channel) else { return };
-        let mut settled = Vec::new();
-        for id in first..first + u64::from(count) {
-            if let Some(at) = position(&consumer.unacked, id) {
-                consumer.unacked.remove(at);
-                settled.push(id);
-            }
-        }
+        let settled = self.take_unacked(channel, first, count);
         for &id in &settled {
             if let Some(confirm) = self.bq.settle(ctx, id) {
                 self.due.extend(confirm);
@@ -232,7 +311,17 @@ impl Replica {
             }
             self.broadcast(ctx, Instruction::Ack { first, count });
         }
-        self.forget_cancelled();
+        self.after_settling(node, ctx, channel);
+    }
+
+    fn after_settling<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        channel: Pid,
+    ) {
+        self.consumers.forget_idle();
+        self.unblock(node, channel);
         self.run_queue(node, ctx);
     }
 
@@ -244,25 +333,68 @@ impl Replica {
         first: QueueSeq,
         count: u32,
     ) {
-        let Some(consumer) = self.consumer(channel) else { return };
-        let mut given_back = Vec::new();
-        for id in first..first + u64::from(count) {
-            if let Some(at) = position(&consumer.unacked, id) {
-                consumer.unacked.remove(at);
-                given_back.push(id);
-            }
-        }
-        self.requeue(ctx, &given_back);
-        self.forget_cancelled();
-        self.run_queue(node, ctx);
+        let given_back = self.take_unacked(channel, first, count);
+        self.requeue(node, ctx, &given_back);
+        self.after_settling(node, ctx, channel);
     }
 
-    fn requeue<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, ids: &[QueueSeq]) {
-        for &id in ids {
-            self.bq.requeue(id);
+    /// `basic.reject` without requeue: dead-lettered, or dropped (`handle_cast({reject, false, ..})`).
+    fn leader_reject<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        channel: Pid,
+        first: QueueSeq,
+        count: u32,
+    ) {
+        ctx.spend(node.config.costs.queue_settle * u64::from(count));
+        for id in self.take_unacked(channel, first, count) {
+            self.dispose(node, ctx, id, Reason::Rejected);
         }
-        for (first, count) in runs(ids) {
-            self.broadcast(ctx, Instruction::Requeue { first, count });
+        self.after_settling(node, ctx, channel);
+    }
+
+    /// Messages go back to their places; then the queue may be too long, and what has come to its
+    /// head may have expired (`requeue_and_run`).
+    fn requeue<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        ids: &[QueueSeq],
+    ) {
+        if node.config.settings.rules.has(Rule::RequeueInPlace) {
+            for &id in ids {
+                self.bq.requeue(id);
+            }
+            for (first, count) in runs(ids) {
+                self.broadcast(ctx, Instruction::Requeue { first, count });
+            }
+        } else {
+            self.requeue_last(node, ctx, ids);
+        }
+        self.after_enqueue(node, ctx);
+    }
+
+    /// Without the rule by which what is given back takes its old place.
+    fn requeue_last<O: Observer>(
+        &mut self,
+        node: &Node,
+        ctx: &mut Context<'_, Message, O>,
+        ids: &[QueueSeq],
+    ) {
+        let removal = Removal { cause: cause::NOT_REQUEUED, because: BecauseId::NONE };
+        for &id in ids {
+            let Some(given_up) = self.bq.give_up(ctx, id, removal) else { continue };
+            self.due.extend(given_up.due);
+            self.broadcast(ctx, Instruction::Drop { first: id, count: 1, removal });
+            let GivenUp { message, persistent, letter, .. } = given_up;
+            let properties = Properties { persistent, letter, ..Properties::default() };
+            let extra = self.extra(node, ctx.now(), properties);
+            let (id, _) = self.bq.publish(ctx, message, properties, true, None, extra);
+            self.letters_sent += 1;
+            let (channel, seq, delivered) = (self.me, self.letters_sent, false);
+            let publish = Instruction::Publish { channel, seq, id, message, properties, delivered };
+            self.broadcast(ctx, publish);
         }
     }
 
@@ -271,19 +403,37 @@ impl Replica {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         channel: Pid,
-        prefetch: u32,
-        no_ack: bool,
+        mut terms: Terms,
     ) {
-        // What the channel holds of an earlier subscription it keeps.
-        let before = self.consumers.iter().position(|consumer| consumer.channel == channel);
-        let unacked = before.map(|at| self.consumers.remove(at).unacked).unwrap_or_default();
-        let consumer = Consumer { channel, prefetch, no_ack, unacked, unsent: 0, cancelled: false };
-        self.consumers.push(consumer);
+        let (queue, from, rules) = (self.queue, self.me, node.config.settings.rules);
+        terms.no_ack &= rules.has(Rule::ForgetAutoAcked);
+        terms.exclusive &= rules.has(Rule::ExclusiveConsumer);
+        let before = self.consumers.holder;
+        if self.consumers.add(channel, terms, self.single_active(node)).is_err() {
+            node.send(ctx, channel, Message::InUse { queue, from }, 80);
+            return;
+        }
+        self.holder_changed(node, ctx, before);
         if !self.senders.iter().any(|sender| sender.channel == channel) {
             node.monitor(ctx, ctx.lane(), channel);
         }
-        node.send(ctx, channel, Message::Subscribed { queue: self.queue, from: self.me }, 80);
+        node.send(ctx, channel, Message::Subscribed { queue, from }, 80);
         self.run_queue(node, ctx);
+    }
+
+    /// Tells when another consumer is the single active one.
+    fn holder_changed<O: Observer>(
+        &self,
+        node: &Node,
+        ctx: &mut Context<'_, Message, O>,
+        before: Option<Pid>,
+    ) {
+        let now_active = self.consumers.holder.filter(|_| self.consumers.holder != before);
+        let Some(active) = now_active.filter(|_| self.single_active(node)) else { return };
+        let (now, here) = (ctx.now(), ctx.node());
+        let destination = Some(node.config.destination(self.queue));
+        let (word, subject) = (event::CONSUMER_ACTIVE, Some(active.node));
+        ctx.observer().event(now, Event { word, node: here, destination, subject, count: 0 });
     }
 
     /// A channel, or a mirror, is down. A channel's unacknowledged messages go back to their places.
@@ -294,15 +444,40 @@ impl Replica {
         pid: Pid,
     ) {
         self.sync_without(node, ctx, pid);
+        let publishers = self.senders.len();
         self.senders.retain(|sender| sender.channel != pid);
+        if self.senders.len() < publishers {
+            // rabbit_mirror_queue_master.erl v3.10: `sender_death_fun`.
+            self.broadcast(ctx, Instruction::SenderDeath { channel: pid });
+        }
         self.bq.forget_channel(pid);
-        if let Some(at) = self.consumers.iter().position(|consumer| consumer.channel == pid) {
-            let consumer = self.consumers.remove(at);
-            self.next_consumer = 0;
-            let unacked: Vec<QueueSeq> = consumer.unacked.into_iter().collect();
-            self.requeue(ctx, &unacked);
-            if self.leader_sync.is_none() {
-                self.run_queue(node, ctx);
+        let single_active = self.single_active(node);
+        let before = self.consumers.holder;
+        let Some(consumer) = self.consumers.erase(pid, single_active) else { return };
+        self.holder_changed(node, ctx, before);
+        self.delete_if_unused(node, ctx);
+        if self.ending {
+            return;
+        }
+        let mut unacked: Vec<QueueSeq> = consumer.unacked.into_iter().collect();
+        unacked.sort_unstable();
+        if node.config.settings.rules.has(Rule::RequeueWhenChannelDies) {
+            self.requeue(node, ctx, &unacked);
+        } else {
+            self.forget(ctx, &unacked);
+        }
+        if self.leader_sync.is_none() {
+            self.run_queue(node, ctx);
+        }
+    }
+
+    /// Without the rule by which a dead channel's messages go back to their queue.
+    fn forget<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, ids: &[QueueSeq]) {
+        let removal = Removal { cause: cause::NOT_REQUEUED, because: BecauseId::NONE };
+        for &id in ids {
+            if let Some(given_up) = self.bq.give_up(ctx, id, removal) {
+                self.due.extend(given_up.due);
+                self.broadcast(ctx, Instruction::Drop { first: id, count: 1, removal });
             }
         }
     }

@@ -1,15 +1,15 @@
 //! A node's main lane, and the processes that it starts.
 
-use crate::observe::{Event, EventId, NodeId, Observer, Removal};
+use crate::observe::{Event, EventId, NodeId, Observer};
 use crate::world::{ConnId, Context, Input, Lane, Signal};
 
 use super::super::message::{DownReason, Message, QueueId};
-use super::super::words::{because, cause, event};
+use super::super::words::event;
 use super::backing_queue::BackingQueue;
 use super::channel::Channel;
 use super::erlang::Link;
 use super::gm::Group;
-use super::mnesia::{Member, Purpose, QueueRecord};
+use super::mnesia::{Member, Purpose};
 use super::replica::{Replica, Role};
 use super::{AMQP, Broker, Node, Process, Status};
 
@@ -160,29 +160,6 @@ impl Broker {
         let index = self.processes.iter().position(serves)?;
         Some(Lane(self.first_lane + index as u32))
     }
-
-    /// The policy wants a mirror here. One that the queue's record no longer names ends first.
-    pub(super) fn start_mirror<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-    ) {
-        let Some(old) = self.replica_of(queue).map(|replica| replica.me) else {
-            self.node.start_mirror(ctx, queue);
-            return;
-        };
-        let record = self.node.mnesia.tables.queue(queue);
-        let joins = || self.node.mnesia.transactions.iter().any(|t| t.purpose.adds(old));
-        let named = |record: &QueueRecord| {
-            let in_ring = record.ring.iter().any(|member| member.replica == old);
-            in_ring || record.replicas().any(|pid| pid == old)
-        };
-        if record.is_some_and(named) || joins() || self.node.start_again.contains(&queue) {
-            return;
-        }
-        self.node.start_again.push(queue);
-        ctx.tell(old.lane, Message::StopMirror);
-    }
 }
 
 impl Node {
@@ -250,6 +227,7 @@ impl Node {
             BackingQueue::new(destination, true, Node::journal(queue))
         });
         let depth = bq.depth();
+        let ages = bq.has_extras() || self.config.queue(queue).arguments.limited();
         let mirrored = self.config.queue(queue).mirroring.is_some();
         let group = mirrored.then(|| {
             let lane = self.start(ctx);
@@ -259,6 +237,10 @@ impl Node {
         replica.event(self, ctx, event::QUEUE_RECOVERED, depth);
         replica.report_role(self, ctx);
         self.spawned.push((lane, Process::Replica(Box::new(replica))));
+        // What has expired while the node was down goes, and what is too many.
+        if ages {
+            ctx.tell(lane, Message::DropExpired);
+        }
         if let Some(gm) = group {
             let group = Group::new(queue, gm, lane, true);
             self.spawned.push((gm.lane, Process::Group(Box::new(group))));
@@ -266,43 +248,5 @@ impl Node {
         self.recovering += 1;
         let ring = group.map(|gm| Member { gm, replica: pid }).into_iter().collect();
         self.transaction(ctx, Purpose::Recovered { queue, leader: pid, ring });
-    }
-
-    /// rabbit_mirror_queue_misc.erl `add_mirror`: a mirror starts here, empty.
-    pub(super) fn start_mirror<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-    ) {
-        let Some(record) = self.mnesia.tables.queue(queue) else { return };
-        let here =
-            record.replicas().any(|pid| pid.node == self.me && self.alive.contains(&pid.lane));
-        if here || record.leader.node == self.me || self.status == Status::Stopping {
-            return;
-        }
-        let promoted_unsynchronised = record.promoted_unsynchronised;
-        let mut bq = self.disk.queues[queue.0 as usize].take().unwrap_or_else(|| {
-            let durable = self.config.queue(queue).durable;
-            let destination = self.config.destination(queue);
-            BackingQueue::new(destination, durable, Node::journal(queue))
-        });
-        // Its own old contents are deleted (rabbit_mirror_queue_slave.erl: `handle_go`,
-        // `delete_crashed`).
-        let because = if promoted_unsynchronised {
-            because::UNSYNCED_MIRROR_PROMOTED
-        } else {
-            because::ANOTHER_LEADER
-        };
-        let (now, me) = (ctx.now(), self.me);
-        bq.wipe(now, me, ctx.observer(), Removal { cause: cause::WIPED_ON_REJOIN, because });
-        bq.restart_numbering();
-        let (lane, gm_lane) = (self.start(ctx), self.start(ctx));
-        let (replica, gm) = (self.pid(lane), self.pid(gm_lane));
-        let process = Replica::new(queue, replica, Some(gm), Role::Mirror, bq);
-        process.report_role(self, ctx);
-        self.spawned.push((lane, Process::Replica(Box::new(process))));
-        let group = Group::new(queue, gm, lane, false);
-        self.spawned.push((gm_lane, Process::Group(Box::new(group))));
-        self.transaction(ctx, Purpose::JoinRing { queue, member: Member { gm, replica } });
     }
 }

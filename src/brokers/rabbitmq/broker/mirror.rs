@@ -8,13 +8,15 @@ use crate::observe::{BecauseId, MessageRange, Observer, Removal};
 use crate::world::Context;
 
 use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueSeq};
-use super::super::words::{cause, event};
+use super::super::rules::Rule;
+use super::super::words::{because, cause, event};
 use super::Node;
 use super::gm::Instruction;
+use super::limits::DELETED;
 use super::mnesia::Purpose;
-use super::replica::{Replica, Role};
+use super::replica::{DownFrom, Replica, Role};
 
-/// What a dead channel had sent to a mirror only is forgotten after this long
+/// A mirror that has seen a channel die asks after this long whether the leader has as well
 /// (rabbit_mirror_queue_slave.erl: `?DEATH_TIMEOUT` 20 s).
 const DEAD_SENDER_TIMEOUT: Span = Span::from_secs(20);
 
@@ -34,27 +36,29 @@ impl Replica {
                 self.process_instruction(node, ctx, instruction);
             }
             Message::Down { pid, .. } => {
-                self.mirror_sync_abandoned(ctx, pid);
-                let now = ctx.now();
-                if let Some(sender) = self.senders.iter_mut().find(|s| s.channel == pid) {
-                    sender.dead_since = Some(now);
-                }
+                self.mirror_sync_abandoned(node, ctx, pid);
+                self.sender_down(node, ctx, pid, DownFrom::Channel);
                 self.bq.forget_channel(pid);
             }
             Message::GmJoined => {
                 let (queue, mirror) = (self.queue, self.me);
                 node.transaction(ctx, Purpose::AddMirror { queue, mirror });
             }
+            Message::MirrorAdded => self.broadcast(ctx, Instruction::RequestDepth),
+            Message::SenderTimeout { channel } => self.confirm_sender_death(ctx, channel),
             Message::SyncMessages(batch) => self.mirror_sync_batch(node, ctx, *batch),
             Message::SyncComplete { leader, round } => {
                 self.mirror_sync_complete(node, ctx, leader, round);
             }
             Message::StopMirror => {
-                let (now, here) = (ctx.now(), ctx.node());
-                let because = super::super::words::because::NO_SYNCHRONISED_MIRROR;
+                let because = because::NO_SYNCHRONISED_MIRROR;
                 let removal = Removal { cause: cause::MIRROR_STOPPED, because };
-                self.bq.wipe(now, here, ctx.observer(), removal);
-                node.end_process(ctx.lane(), DownReason::Shutdown);
+                self.delete_and_end(node, ctx, removal, DownReason::Shutdown);
+            }
+            Message::DeleteMirror => {
+                let (now, here) = (ctx.now(), ctx.node());
+                self.bq.wipe(now, here, ctx.observer(), DELETED);
+                node.end_process(ctx.lane(), DownReason::Normal);
             }
             // Only a leader serves clients; what still comes from the time before is answered by
             // the monitors of those who sent it.
@@ -62,8 +66,10 @@ impl Replica {
             | Message::Unsubscribe { .. }
             | Message::Settle { .. }
             | Message::GiveBack { .. }
+            | Message::Reject { .. }
+            | Message::Get { .. }
+            | Message::DropExpired
             | Message::NotifySent { .. }
-            | Message::RequestDepth { .. }
             | Message::SyncMirrors => {}
             other => debug_assert!(false, "a mirror has no use for {other:?}"),
         }
@@ -106,8 +112,8 @@ impl Replica {
             }
             Instruction::Discard { channel, seq } => {
                 let sender = self.sender(node, ctx, channel);
-                let known = sender.waiting.iter().position(|(waiting, ..)| *waiting == seq);
-                match known.and_then(|at| sender.waiting.remove(at)) {
+                let known = sender.waiting.binary_search_by_key(&seq, |(waiting, ..)| *waiting);
+                match known.ok().and_then(|at| sender.waiting.remove(at)) {
                     Some((_, _, properties)) if properties.confirm => {
                         self.due.push((channel, seq));
                     }
@@ -126,6 +132,14 @@ impl Replica {
                     }
                 }
             }
+            Instruction::Drop { first, count, removal } => {
+                for id in first..first + u64::from(count) {
+                    match self.bq.give_up(ctx, id, removal) {
+                        Some(given_up) => self.due.extend(given_up.due),
+                        None => self.one_less_missing(node, ctx),
+                    }
+                }
+            }
             Instruction::Requeue { first, count } => {
                 for id in first..first + u64::from(count) {
                     self.bq.requeue(id);
@@ -136,6 +150,16 @@ impl Replica {
                 let missing = depth.saturating_sub(self.bq.depth());
                 self.set_missing(node, ctx, missing);
             }
+            Instruction::SenderDeath { channel } => {
+                self.sender_down(node, ctx, channel, DownFrom::Ring);
+            }
+            Instruction::DeleteAndTerminate => {
+                let because = because::NO_SYNCHRONISED_MIRROR;
+                let removal = Removal { cause: cause::MIRROR_STOPPED, because };
+                self.delete_and_end(node, ctx, removal, DownReason::Normal);
+            }
+            // These are of value to the leader only.
+            Instruction::RequestDepth | Instruction::EnsureMonitoring { .. } => {}
             Instruction::SyncStart { leader, mirror, round } => {
                 if mirror == self.me {
                     self.mirror_sync_start(node, ctx, leader, round);
@@ -159,20 +183,65 @@ impl Replica {
         }
         self.bq.number_from(id);
         let sender = self.sender(node, ctx, channel);
-        let from_channel = sender.waiting.iter().position(|(waiting, ..)| *waiting == seq);
-        match from_channel {
+        // In the order of the channel's numbers; a full queue leaves there what it refused without
+        // having been asked for a confirm.
+        let from_channel = sender.waiting.binary_search_by_key(&seq, |(waiting, ..)| *waiting);
+        match from_channel.ok() {
             Some(at) => {
                 sender.waiting.remove(at);
             }
-            None if sender.dead_since.is_none() => sender.early.push_back((seq, false)),
+            None if sender.down != Some(DownFrom::Channel) => sender.early.push_back((seq, false)),
             None => {}
         }
         let confirm = properties.confirm.then_some((channel, seq));
         // Mirrors insert what the ring brings as delivered: after a promotion every message held
         // is flagged as redelivered (rabbit_mirror_queue_slave.erl: `publish_or_discard` passes
         // `true` for IsDelivered).
-        let (_, due) = self.bq.publish(ctx, message, properties, true, confirm);
+        let extra = self.extra(node, ctx.now(), properties);
+        let delivered = node.config.settings.rules.has(Rule::MirrorsMarkDelivered);
+        let (_, due) = self.bq.publish(ctx, message, properties, delivered, confirm, extra);
         self.due.extend(due);
+    }
+
+    /// A channel is dead, as its monitor or the leader says. What it had sent to this mirror alone
+    /// is forgotten once both have said so (`maybe_forget_sender`): before the leader has, that may
+    /// still come around the ring.
+    fn sender_down<O: Observer>(
+        &mut self,
+        node: &Node,
+        ctx: &mut Context<'_, Message, O>,
+        channel: Pid,
+        from: DownFrom,
+    ) {
+        let Some(at) = self.senders.iter().position(|sender| sender.channel == channel) else {
+            return;
+        };
+        if from == DownFrom::Channel {
+            // `local_sender_death`: the leader may never have heard of that channel.
+            ctx.after(DEAD_SENDER_TIMEOUT, ctx.lane(), Message::SenderTimeout { channel });
+        }
+        let sender = &mut self.senders[at];
+        match sender.down {
+            Some(other) if other != from => {
+                if node.config.settings.rules.has(Rule::ForgetDeadSenders) {
+                    self.senders.remove(at);
+                }
+            }
+            _ => sender.down = Some(from),
+        }
+    }
+
+    /// `confirm_sender_death`: if the leader has not told of that channel's death yet, it is told
+    /// to watch it.
+    fn confirm_sender_death<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        channel: Pid,
+    ) {
+        if self.senders.iter().any(|sender| sender.channel == channel) {
+            self.broadcast(ctx, Instruction::EnsureMonitoring { channel });
+            ctx.after(DEAD_SENDER_TIMEOUT, ctx.lane(), Message::SenderTimeout { channel });
+        }
     }
 
     fn one_less_missing<O: Observer>(
@@ -230,24 +299,26 @@ impl Replica {
             let removal = Removal { cause: cause::PURGED_FOR_SYNC, because: BecauseId::NONE };
             self.bq.wipe(now, here, ctx.observer(), removal);
         }
+        let rules = node.config.settings.rules;
         // (a) All that was unacknowledged is ready again, in its original order.
-        self.bq.requeue_all();
+        if rules.has(Rule::RequeueOnPromotion) {
+            self.bq.requeue_all();
+        }
         // (b) What channels sent here and the old leader never multicast, channel by channel.
-        let now = ctx.now();
         let mut leftovers = Vec::new();
         for sender in &mut self.senders {
-            let forgotten =
-                sender.dead_since.is_some_and(|since| now.since(since) > DEAD_SENDER_TIMEOUT);
             for (seq, message, properties) in sender.waiting.drain(..) {
-                if !forgotten {
-                    leftovers.push((sender.channel, seq, message, properties));
-                }
+                leftovers.push((sender.channel, seq, message, properties));
             }
+        }
+        if !rules.has(Rule::LeftoversOnPromotion) {
+            leftovers.clear();
         }
         for (channel, seq, message, properties) in leftovers {
             ctx.spend(node.config.costs.queue_publish);
             let confirm = properties.confirm.then_some((channel, seq));
-            let (id, due) = self.bq.publish(ctx, message, properties, true, confirm);
+            let extra = self.extra(node, ctx.now(), properties);
+            let (id, due) = self.bq.publish(ctx, message, properties, true, confirm, extra);
             self.due.extend(due);
             let instruction =
                 Instruction::Publish { channel, seq, id, message, properties, delivered: false };
@@ -258,10 +329,13 @@ impl Replica {
         self.broadcast(ctx, Instruction::Depth { depth, next });
         self.missing = None;
         self.report_role(node, ctx);
-        // (d) Synchronise who needs it, if the policy says so.
-        if node.config.queue(self.queue).mirroring.is_some_and(|policy| policy.automatic_sync) {
-            ctx.tell(ctx.lane(), Message::SyncMirrors);
+        // (d) The others forget the channels that are dead.
+        let dead = self.senders.extract_if(.., |sender| sender.down == Some(DownFrom::Channel));
+        let dead: Vec<Pid> = dead.map(|sender| sender.channel).collect();
+        for channel in dead {
+            self.broadcast(ctx, Instruction::SenderDeath { channel });
         }
+        self.begin_to_lead(node, ctx);
         self.send_confirms(node, ctx);
     }
 }

@@ -102,6 +102,8 @@ pub enum TableOp {
     AddMirror { queue: QueueId, mirror: Pid },
     /// A mirror is synchronised.
     Synchronised { queue: QueueId, mirror: Pid },
+    /// All mirrors have been stopped; the ring is forgotten.
+    MirrorsStopped { queue: QueueId },
 }
 
 impl Tables {
@@ -168,6 +170,14 @@ impl Tables {
                     record.synchronised.push(*mirror);
                 }
             }
+            TableOp::MirrorsStopped { queue } => {
+                if let Some(record) = &mut self.queues[queue.0 as usize] {
+                    record.mirrors.clear();
+                    record.synchronised.clear();
+                    record.ring_version += u64::from(!record.ring.is_empty());
+                    record.ring.clear();
+                }
+            }
         }
     }
 
@@ -216,8 +226,12 @@ pub enum Purpose {
     Synchronised { queue: QueueId, mirror: Pid },
     /// A queue's process is being stopped in order.
     QueueStopped { queue: QueueId, by: Lane },
+    /// A leader that stops has stopped its mirrors.
+    StopMirrors { queue: QueueId, by: Lane },
     /// A recovered queue is announced.
     Recovered { queue: QueueId, leader: Pid, ring: Vec<Member> },
+    /// A queue is deleted by its own process.
+    Delete { queue: QueueId, by: Lane },
     /// A member is down: queues that lived on it alone leave the tables.
     NodeDown { node: crate::observe::NodeId },
     /// A node that boots, in this start of it, gets the tables and every later change; unless
@@ -236,7 +250,9 @@ impl Purpose {
             | Purpose::AddMirror { queue, .. }
             | Purpose::Synchronised { queue, .. }
             | Purpose::QueueStopped { queue, .. }
-            | Purpose::Recovered { queue, .. } => Some(*queue),
+            | Purpose::StopMirrors { queue, .. }
+            | Purpose::Recovered { queue, .. }
+            | Purpose::Delete { queue, .. } => Some(*queue),
             Purpose::NodeDown { .. } | Purpose::Join { .. } => None,
         }
     }
@@ -379,6 +395,7 @@ mod tests {
             (1..NODES).prop_map(|node| TableOp::AddMirror { queue: QUEUE, mirror: replica(node) }),
             (1..NODES)
                 .prop_map(|node| TableOp::Synchronised { queue: QUEUE, mirror: replica(node) }),
+            Just(TableOp::MirrorsStopped { queue: QUEUE }),
         ]
     }
 

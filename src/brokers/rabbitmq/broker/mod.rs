@@ -5,7 +5,8 @@
 //! | `channel/` | rabbit_reader, rabbit_channel: a client's connection |
 //! | `replica.rs`, `leader.rs`, `mirror.rs` | rabbit_amqqueue_process, rabbit_mirror_queue_slave |
 //! | `backing_queue.rs` | rabbit_variable_queue, rabbit_queue_index |
-//! | `gm.rs`, `sync.rs` | gm, rabbit_mirror_queue_sync |
+//! | `consumers.rs`, `limits.rs`, `dead_letter.rs` | rabbit_queue_consumers, rabbit_amqqueue_process, rabbit_dead_letter |
+//! | `gm.rs`, `sync.rs`, `queue_members.rs` | gm, rabbit_mirror_queue_sync, rabbit_mirror_queue_misc |
 //! | `mnesia.rs`, `transaction.rs` | the tables, and what is decided on them |
 //! | `erlang.rs` | processes, monitors, the distribution with its ticks |
 //! | `partial.rs` | rabbit_node_monitor: partial partitions |
@@ -21,15 +22,19 @@ pub mod autoheal;
 pub mod backing_queue;
 mod boot;
 pub mod channel;
+mod consumers;
+mod dead_letter;
 pub mod erlang;
 pub mod gm;
 mod leader;
 mod life;
+mod limits;
 mod members;
 mod mirror;
 pub mod mnesia;
 mod monitor;
 mod partial;
+mod queue_members;
 pub mod replica;
 mod stop;
 pub mod sync;
@@ -291,7 +296,7 @@ impl Broker {
             let (now, here) = (ctx.now(), ctx.node());
             let destination = self.node.config.destination(queue);
             ctx.observer().role(now, here, destination, None);
-            if let Some(group) = replica.group {
+            if let Some(group) = replica.group.filter(|_| !replica.leaves_ring_member) {
                 self.bury(ctx, group.lane, Group::END);
             }
             self.node.disk.queues[queue.0 as usize] = Some(replica.bq);
@@ -411,6 +416,20 @@ impl Broker {
     #[must_use]
     pub fn running_peers(&self) -> Vec<NodeId> {
         self.node.running_peers()
+    }
+
+    /// Whether this node runs and no change of its tables is under way.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.node.status == Status::Running
+            && self.node.mnesia.transactions.is_empty()
+            && self.node.mnesia.committing.is_empty()
+    }
+
+    /// How many mirrors a queue has when nothing is wrong: as many as at time zero.
+    #[must_use]
+    pub fn full_mirrors(&self, queue: QueueId) -> usize {
+        self.node.config.tables.queue(queue).map_or(0, |record| record.mirrors.len())
     }
 
     /// What this node's process of a queue is; `None` if it has none.

@@ -6,14 +6,17 @@
 use std::collections::VecDeque;
 
 use crate::engine::{Span, Time};
-use crate::observe::{MessageRange, Observer};
+use crate::observe::{BecauseId, MessageRange, Observer, Removal};
 use crate::world::{Context, TimerId};
 
-use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId, QueueSeq};
-use super::super::words::role;
+use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId};
+use super::super::rules::Rule;
+use super::super::words::{cause, role};
 use super::Node;
 use super::backing_queue::{BackingQueue, DueConfirm, NeedsSync};
+use super::consumers::Consumers;
 use super::gm::Instruction;
+use super::queue_members::Stopping;
 use super::sync::{LeaderSync, MirrorSync};
 
 /// Flush ceiling under load and idle time-out of a leader
@@ -33,20 +36,6 @@ pub enum Role {
     Mirror,
 }
 
-/// A consumer at its queue.
-#[derive(Clone, Debug)]
-pub(super) struct Consumer {
-    pub(super) channel: Pid,
-    pub(super) prefetch: u32,
-    pub(super) no_ack: bool,
-    /// Messages it has not acknowledged, in queue order.
-    pub(super) unacked: VecDeque<QueueSeq>,
-    /// Deliveries that the channel's writer has not passed on.
-    pub(super) unsent: u32,
-    /// It wants no more, and is kept for what it has not acknowledged.
-    pub(super) cancelled: bool,
-}
-
 /// What a replica knows of a publishing channel.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
@@ -55,8 +44,17 @@ pub(super) struct Sender {
     pub(super) waiting: VecDeque<(PublishSeq, MessageRange, Properties)>,
     /// Came over the ring, not yet from the channel; whether its confirm is due already.
     pub(super) early: VecDeque<(PublishSeq, bool)>,
-    /// When the channel was seen to die.
-    pub(super) dead_since: Option<Time>,
+    /// Who has told of the channel's death so far.
+    pub(super) down: Option<DownFrom>,
+}
+
+/// Who has told a mirror of a channel's death (rabbit_mirror_queue_slave.erl: `forget_sender`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DownFrom {
+    /// Its own monitor.
+    Channel,
+    /// The leader, over the ring.
+    Ring,
 }
 
 /// The process of one replica.
@@ -68,11 +66,14 @@ pub struct Replica {
     pub(super) group: Option<Pid>,
     pub(super) role: Role,
     pub(super) bq: BackingQueue,
-    pub(super) consumers: Vec<Consumer>,
-    pub(super) next_consumer: usize,
+    pub(super) consumers: Consumers,
     pub(super) senders: Vec<Sender>,
     /// Confirms that are due and not sent yet.
     pub(super) due: Vec<DueConfirm>,
+    /// How many messages it has dead-lettered.
+    pub(super) letters_sent: u64,
+    /// When the queue's head is looked at next.
+    pub(super) ttl_timer: Option<(Time, TimerId)>,
     /// How many messages the leader holds that this mirror lacks; `None` while unknown.
     pub(super) missing: Option<u64>,
     pub(super) sync_rounds: u64,
@@ -89,6 +90,12 @@ pub struct Replica {
     last_work: Time,
     /// The node stops: nothing is delivered any more.
     pub(super) ending: bool,
+    /// Its ring member stops before it.
+    pub(super) member_stopped: bool,
+    /// Its mirrors stop before it.
+    pub(super) stopping: Option<Stopping>,
+    /// Its ring member outlives it.
+    pub(super) leaves_ring_member: bool,
     /// Ends once its journal is durable.
     terminating: bool,
 }
@@ -103,10 +110,11 @@ impl Replica {
             group,
             role,
             bq,
-            consumers: Vec::new(),
-            next_consumer: 0,
+            consumers: Consumers::default(),
             senders: Vec::new(),
             due: Vec::new(),
+            letters_sent: 0,
+            ttl_timer: None,
             missing: None,
             sync_rounds: 0,
             leader_sync: None,
@@ -118,6 +126,9 @@ impl Replica {
             timer: None,
             last_work: Time::ZERO,
             ending: false,
+            member_stopped: false,
+            stopping: None,
+            leaves_ring_member: false,
             terminating: false,
         }
     }
@@ -144,13 +155,13 @@ impl Replica {
         if !matches!(message, Message::SyncTimer | Message::JournalSynced | Message::Idle) {
             self.last_work = ctx.now();
         }
-        if self.stands_still(&message) {
+        if self.stands_still(node, &message) {
             self.deferred.push_back(message);
             return;
         }
         self.dispatch(node, ctx, message);
         while let Some(message) = self.deferred.pop_front() {
-            if self.stands_still(&message) {
+            if self.stands_still(node, &message) {
                 self.deferred.push_front(message);
                 break;
             }
@@ -166,8 +177,18 @@ impl Replica {
         ctx: &mut Context<'_, Message, O>,
         message: Message,
     ) {
-        let last_work =
-            matches!(message, Message::Terminate | Message::JournalSynced | Message::SyncTimer);
+        let last_work = matches!(
+            message,
+            Message::Terminate
+                | Message::JournalSynced
+                | Message::SyncTimer
+                | Message::StopTimeout { .. }
+                | Message::MirrorsStopped
+                | Message::Deleted
+        );
+        if let Message::Down { pid, .. } = message {
+            self.mirror_stopped(node, ctx, Some(pid), None);
+        }
         if self.ending && !last_work {
             // The process is on its way out: what is in its mailbox goes with it.
             return;
@@ -179,11 +200,24 @@ impl Replica {
             }
             Message::SyncTimer => self.on_sync_timer(node, ctx),
             Message::JournalSynced => self.journal_synced(node, ctx),
-            Message::SyncNext { mirror, round } => self.sync_next(node, ctx, mirror, round),
+            Message::SyncReady { mirror, round } => self.sync_ready(node, ctx, mirror, round),
+            Message::SyncCredit { mirror, round } => self.sync_credit(ctx, mirror, round),
+            Message::SyncStep { round } => self.sync_step(node, ctx, round),
             Message::SyncDeny { mirror, round } => self.sync_denied(node, ctx, mirror, round),
             Message::GmDeath { .. } => self.on_ring_death(node, ctx),
             Message::Promote => self.promote(node, ctx),
-            Message::Terminate => self.end_in_order(node, ctx),
+            Message::Deleted => node.end_process(ctx.lane(), DownReason::Normal),
+            Message::NotSynced => self.not_synced(node, ctx),
+            Message::DropReplica => {
+                let removal = Removal { cause: cause::REPLICA_DROPPED, because: BecauseId::NONE };
+                self.delete_and_end(node, ctx, removal, DownReason::Shutdown);
+            }
+            Message::Terminate if !self.member_stopped && self.takes_mirrors_along(node) => {
+                self.ending = true;
+                self.stop_all_mirrors(node, ctx);
+            }
+            Message::StopTimeout { turn } => self.mirror_stopped(node, ctx, None, Some(turn)),
+            Message::Terminate | Message::MirrorsStopped => self.end_in_order(node, ctx),
             other => match self.role {
                 Role::Leader => self.handle_as_leader(node, ctx, other),
                 Role::Mirror => self.handle_as_mirror(node, ctx, other),
@@ -194,7 +228,10 @@ impl Replica {
     /// While it synchronises, a process handles nothing but that, the death of the other side, and
     /// its own disk (rabbit_mirror_queue_sync.erl: `master_go`, `slave_sync_loop`). The deaths of
     /// ring members reach a leader by way of its coordinator, another process.
-    fn stands_still(&self, message: &Message) -> bool {
+    fn stands_still(&self, node: &Node, message: &Message) -> bool {
+        if self.leader_sync.is_none() && self.mirror_sync.is_none() {
+            return false;
+        }
         let own_work = matches!(
             message,
             Message::Terminate
@@ -202,21 +239,27 @@ impl Replica {
                 | Message::JournalSynced
                 | Message::Idle
                 | Message::SyncTimer
+                | Message::StopTimeout { .. }
+                | Message::MirrorsStopped
         );
         if own_work {
             return false;
         }
         if let Some(sync) = &self.leader_sync {
             return match message {
-                Message::SyncNext { .. } | Message::SyncDeny { .. } | Message::GmDeath { .. } => {
-                    false
-                }
+                _ if !node.config.settings.rules.has(Rule::StopTheWorldSync) => false,
+                Message::SyncReady { .. }
+                | Message::SyncDeny { .. }
+                | Message::SyncCredit { .. }
+                | Message::SyncStep { .. }
+                | Message::GmDeath { .. } => false,
                 Message::Down { pid, .. } => !sync.waits_for(*pid),
                 _ => true,
             };
         }
         self.mirror_sync.is_some_and(|sync| match message {
             Message::SyncMessages(_) | Message::SyncComplete { .. } => false,
+            Message::GmDeliver { instruction: Instruction::DeleteAndTerminate } => false,
             Message::Down { pid, .. } => *pid != sync.leader,
             _ => true,
         })
@@ -394,7 +437,7 @@ impl Replica {
         let at = known.unwrap_or_else(|| {
             node.monitor(ctx, ctx.lane(), channel);
             let (waiting, early) = (VecDeque::new(), VecDeque::new());
-            self.senders.push(Sender { channel, waiting, early, dead_since: None });
+            self.senders.push(Sender { channel, waiting, early, down: None });
             self.senders.len() - 1
         });
         &mut self.senders[at]

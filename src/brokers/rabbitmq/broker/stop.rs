@@ -8,7 +8,6 @@ use super::super::rules::Rule;
 use super::super::words::event;
 use super::autoheal::Healing;
 use super::mnesia::Purpose;
-use super::replica::Role;
 use super::{AMQP, Broker, Node, Process, Status};
 
 impl Broker {
@@ -44,25 +43,32 @@ impl Broker {
                     self.node.end_process(lane, DownReason::Shutdown);
                 }
                 Some(Process::Replica(replica)) => {
-                    let (queue, role) = (replica.queue(), replica.role());
-                    if role == Role::Leader {
-                        self.node.stop_mirrors_unless_synchronised(ctx, queue);
-                    }
+                    let (queue, group) = (replica.queue(), replica.group);
                     // The ring member stops first; its leader serves on for a moment, and what it
                     // does then no mirror hears of. Inferred from what clients saw: confirms stop,
-                    // deliveries go on, and the new leader delivers the same messages again.
+                    // deliveries go on, and the new leader delivers the same messages again. One
+                    // that takes its mirrors along needs the ring to tell them.
+                    if !replica.takes_mirrors_along(&self.node) {
+                        self.stop_ring_member(lane, group);
+                    }
                     let serves_on = config.costs.leader_serves_on.span(ctx.random());
                     let ends = config.costs.queue_shutdown.span(ctx.random()).max(serves_on);
                     ctx.after(serves_on, Lane::MAIN, Message::Quiesce { queue });
                     ctx.after(ends, Lane::MAIN, Message::EndReplica { queue });
                 }
-                Some(Process::Group(_)) => {
-                    if let Some(Process::Group(group)) = &mut self.processes[index] {
-                        group.stopped = true;
-                    }
-                }
                 _ => {}
             }
+        }
+    }
+
+    fn stop_ring_member(&mut self, replica: Lane, group: Option<Pid>) {
+        if let Some(replica) = self.replica(replica) {
+            replica.member_stopped = true;
+        }
+        let index = group.and_then(|group| self.index(group.lane));
+        if let Some(Process::Group(group)) = index.and_then(|index| self.processes[index].as_mut())
+        {
+            group.stopped = true;
         }
     }
 
@@ -129,32 +135,5 @@ impl Broker {
             }
         }
         self.after_pause(ctx);
-    }
-}
-
-impl Node {
-    /// rabbit_mirror_queue_master.erl `terminate`: without a synchronised mirror, and with
-    /// `ha-promote-on-shutdown = when-synced`, nobody may take over.
-    pub(super) fn stop_mirrors_unless_synchronised<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-    ) {
-        let Some(policy) = self.config.queue(queue).mirroring else { return };
-        let Some(record) = self.mnesia.tables.queue(queue) else { return };
-        if policy.promote_on_shutdown_always || !record.synchronised.is_empty() {
-            return;
-        }
-        let mirrors: Vec<Pid> = record.mirrors.clone();
-        if mirrors.is_empty() {
-            return;
-        }
-        let (now, destination) = (ctx.now(), Some(self.config.destination(queue)));
-        let mut event = self.own_event(event::MIRRORS_STOPPED, None);
-        event.destination = destination;
-        ctx.observer().event(now, event);
-        for mirror in mirrors {
-            self.send(ctx, mirror, Message::StopMirror, 60);
-        }
     }
 }

@@ -1,12 +1,16 @@
 //! Synchronisation of mirrors: the queue stands still (rabbit_mirror_queue_sync.erl, v3.10).
 //!
 //! The leader handles nothing else meanwhile. Mirrors to be synchronised purge themselves, then take
-//! the leader's messages batch by batch; the slowest sets the pace.
+//! the leader's messages batch by batch. A process beside the leader, the syncer, sends them on and
+//! has credit for so many batches at each mirror, so that the slowest sets the pace in the end. It
+//! lives and dies with the leader, and is part of it here.
 
+use crate::engine::{Span, Time};
 use crate::observe::{BecauseId, Event, Observer, Removal};
 use crate::world::Context;
 
 use super::super::message::{Message, Pid, QueueSeq};
+use super::super::rules::Rule;
 use super::super::words::{cause, event};
 use super::Node;
 use super::backing_queue::BatchEntry;
@@ -16,6 +20,12 @@ use super::replica::{Replica, Role};
 
 /// Bytes of a batch beside the payloads, a message.
 const SYNC_ENTRY_BYTES: u32 = 200;
+/// Batches that a syncer sends to a mirror ahead of it, and by how many the mirror lets it go on
+/// (credit_flow.erl: `credit_flow_default_credit` {400, 200}; a batch is one message).
+const SYNC_CREDIT: (u32, u32) = (400, 200);
+/// How often a leader looks whether it reads too fast
+/// (rabbit_mirror_queue_sync.erl: `?SYNC_THROUGHPUT_EVAL_INTERVAL_MILLIS`).
+const THROUGHPUT_INTERVAL: Span = Span::from_millis(50);
 
 /// A batch of the leader's queue, in queue order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,20 +38,59 @@ pub struct SyncBatch {
     pub entries: Vec<BatchEntry>,
 }
 
-/// A synchronisation under way at the leader.
+/// A synchronisation under way at the leader: its own part, and that of its syncer, the process
+/// that it starts for it.
 #[derive(Clone, Debug)]
 pub struct LeaderSync {
-    /// Mirrors that take part, and whether each is ready for the next batch.
-    mirrors: Vec<(Pid, bool)>,
     round: u64,
+    /// Mirrors that have not said yet whether they take part.
+    awaited: Vec<Pid>,
+    /// Mirrors that take part, with the syncer's credit for each and the batches until it gets more.
+    mirrors: Vec<(Pid, u32)>,
     next: QueueSeq,
+    /// Whether a step is on its way; without it the syncer waits for credit.
+    stepping: bool,
+    /// What was read since the throughput was looked at, and when that was.
+    bytes: u64,
+    looked_at: Time,
 }
 
 impl LeaderSync {
     /// Whether the queue waits for that mirror.
     pub(super) fn waits_for(&self, mirror: Pid) -> bool {
-        self.mirrors.iter().any(|(other, _)| *other == mirror)
+        self.awaited.contains(&mirror) || self.mirrors.iter().any(|(other, _)| *other == mirror)
     }
+
+    /// How long the leader sleeps so as not to read more than `limit` bytes a second
+    /// (rabbit_mirror_queue_sync.erl v3.10: `maybe_throttle_sync_throughput`, `get_time_diff`).
+    fn throttle(&mut self, now: Time, limit: u64) -> Span {
+        let elapsed = now.since(self.looked_at);
+        if limit == 0 || elapsed <= THROUGHPUT_INTERVAL {
+            return Span::ZERO;
+        }
+        let nanos = u128::from(self.bytes) * 1_000_000_000 / u128::from(limit);
+        let due = Span::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        let pause = Span::from_nanos(due.as_nanos().saturating_sub(elapsed.as_nanos()));
+        self.bytes = 0;
+        self.looked_at = now + pause;
+        pause
+    }
+}
+
+/// Ends a batch with the message that brings it above `room` bytes (`maybe_master_batch_send`);
+/// says how many bytes it has.
+fn cut_batch(entries: &mut Vec<BatchEntry>, room: u64) -> u64 {
+    let mut bytes = 0;
+    let mut count = 0;
+    for entry in entries.iter() {
+        bytes += u64::from(entry.message.bytes);
+        count += 1;
+        if bytes > room {
+            break;
+        }
+    }
+    entries.truncate(count);
+    bytes
 }
 
 /// A synchronisation under way at a mirror.
@@ -49,40 +98,47 @@ impl LeaderSync {
 pub struct MirrorSync {
     pub(super) leader: Pid,
     round: u64,
+    /// Batches that it has taken.
+    batches: u32,
 }
 
 impl Replica {
-    /// rabbit_mirror_queue_master.erl `sync_mirrors`: synchronises every mirror that is not.
+    /// rabbit_mirror_queue_master.erl `sync_mirrors`: every mirror is asked over the ring, and the
+    /// queue stands still until each has answered.
     pub(super) fn start_sync<O: Observer>(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
     ) {
         let Some(record) = node.mnesia.tables.queue(self.queue) else { return };
-        if self.role != Role::Leader || record.leader != self.me {
+        if self.role != Role::Leader || record.leader != self.me || self.leader_sync.is_some() {
             return;
         }
-        let mirrors: Vec<(Pid, bool)> = record
-            .mirrors
-            .iter()
-            .filter(|mirror| !record.synchronised.contains(mirror))
-            .map(|&mirror| (mirror, false))
-            .collect();
+        // `await_slaves`: those on nodes that do not run count as dead.
+        let mut mirrors = record.mirrors.clone();
+        mirrors.retain(|mirror| node.runs(mirror.node));
         if mirrors.is_empty() {
             return;
         }
-        self.event(node, ctx, event::SYNC_STARTED, self.bq.depth());
         self.sync_rounds += 1;
         let (leader, round) = (self.me, self.sync_rounds);
-        for &(mirror, _) in &mirrors {
+        for &mirror in &mirrors {
             node.monitor(ctx, ctx.lane(), mirror);
             self.broadcast(ctx, Instruction::SyncStart { leader, mirror, round });
         }
-        self.leader_sync = Some(LeaderSync { mirrors, round, next: 0 });
+        self.leader_sync = Some(LeaderSync {
+            round,
+            awaited: mirrors,
+            mirrors: Vec::new(),
+            next: 0,
+            stepping: false,
+            bytes: 0,
+            looked_at: ctx.now(),
+        });
     }
 
-    /// A mirror is ready; when all are, the next batch goes out.
-    pub(super) fn sync_next<O: Observer>(
+    /// A mirror has emptied itself and takes part.
+    pub(super) fn sync_ready<O: Observer>(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
@@ -92,10 +148,11 @@ impl Replica {
         let Some(sync) = self.leader_sync.as_mut().filter(|sync| sync.round == round) else {
             return;
         };
-        for (other, ready) in &mut sync.mirrors {
-            *ready |= *other == mirror;
+        if sync.awaited.contains(&mirror) {
+            sync.awaited.retain(|other| *other != mirror);
+            sync.mirrors.push((mirror, SYNC_CREDIT.0));
+            self.sync_answered(node, ctx);
         }
-        self.sync_step(node, ctx);
     }
 
     /// A mirror has everything already (rabbit_mirror_queue_sync.erl: `sync_deny`).
@@ -111,28 +168,86 @@ impl Replica {
         }
     }
 
-    /// A mirror takes no part in the synchronisation any more: it died.
+    /// A mirror takes no part in the synchronisation, or no longer: it is dead or needs none.
     pub(super) fn sync_without<O: Observer>(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         mirror: Pid,
     ) {
-        if let Some(sync) = &mut self.leader_sync {
+        let Some(sync) = &mut self.leader_sync else { return };
+        if sync.awaited.contains(&mirror) {
+            sync.awaited.retain(|other| *other != mirror);
+            self.sync_answered(node, ctx);
+        } else {
             sync.mirrors.retain(|(other, _)| *other != mirror);
-            self.sync_step(node, ctx);
+            self.sync_go_on(ctx);
         }
     }
 
-    fn sync_step<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
-        let Some(sync) = &mut self.leader_sync else { return };
-        if sync.mirrors.iter().any(|(_, ready)| !ready) {
+    fn sync_answered<O: Observer>(&mut self, node: &Node, ctx: &mut Context<'_, Message, O>) {
+        let Some(sync) = &self.leader_sync else { return };
+        if !sync.awaited.is_empty() {
             return;
         }
-        let size = node.config.queue(self.queue).mirroring.map_or(0, |mirroring| {
-            if sync.mirrors.is_empty() { 0 } else { mirroring.sync_batch_size as usize }
-        });
-        let entries = self.bq.batch(sync.next, size);
+        if sync.mirrors.is_empty() {
+            // "all mirrors already synced"
+            self.leader_sync = None;
+            return;
+        }
+        self.event(node, ctx, event::SYNC_STARTED, self.bq.depth());
+        self.sync_go_on(ctx);
+    }
+
+    /// The syncer's `wait_for_credit`: the next batch, unless a mirror has too much before it.
+    fn sync_go_on<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let Some(sync) = &mut self.leader_sync else { return };
+        let waits = !sync.awaited.is_empty() || sync.mirrors.iter().any(|(_, credit)| *credit == 0);
+        if !sync.stepping && !waits {
+            sync.stepping = true;
+            ctx.tell(ctx.lane(), Message::SyncStep { round: sync.round });
+        }
+    }
+
+    /// A mirror has taken some batches: there may be more.
+    pub(super) fn sync_credit<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        mirror: Pid,
+        round: u64,
+    ) {
+        let Some(sync) = self.leader_sync.as_mut().filter(|sync| sync.round == round) else {
+            return;
+        };
+        for (other, credit) in &mut sync.mirrors {
+            if *other == mirror {
+                *credit += SYNC_CREDIT.1;
+            }
+        }
+        self.sync_go_on(ctx);
+    }
+
+    /// The leader reads a batch of its queue, and the syncer hands it to every mirror.
+    pub(super) fn sync_step<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        round: u64,
+    ) {
+        let Some(sync) = self.leader_sync.as_mut().filter(|sync| sync.round == round) else {
+            return;
+        };
+        sync.stepping = false;
+        let policy = node.config.queue(self.queue).mirroring.as_ref();
+        let mut size = policy.map_or(0, |policy| policy.sync_batch_size as usize);
+        if sync.mirrors.is_empty() {
+            size = 0;
+        }
+        let mut entries = self.bq.batch(sync.next, size);
+        let limit = node.config.settings.sync_max_throughput;
+        if limit > 0 {
+            sync.bytes += cut_batch(&mut entries, limit.saturating_sub(sync.bytes));
+        }
         if entries.is_empty() {
             self.finish_sync(node, ctx);
             return;
@@ -142,14 +257,18 @@ impl Replica {
         let sizes = entries.iter().map(|entry| u64::from(SYNC_ENTRY_BYTES + entry.message.bytes));
         // What a message of the world may have at most: 4 GiB.
         let bytes = u32::try_from(sizes.sum::<u64>()).unwrap_or(u32::MAX);
-        for (_, ready) in &mut sync.mirrors {
-            *ready = false;
-        }
         let (leader, round) = (self.me, sync.round);
-        let mirrors: Vec<Pid> = sync.mirrors.iter().map(|(mirror, _)| *mirror).collect();
-        for mirror in mirrors {
+        for (mirror, credit) in &mut sync.mirrors {
+            *credit -= 1;
             let batch = Box::new(SyncBatch { leader, round, entries: entries.clone() });
-            node.send(ctx, mirror, Message::SyncMessages(batch), bytes);
+            node.send(ctx, *mirror, Message::SyncMessages(batch), bytes);
+        }
+        let pause = sync.throttle(ctx.now(), limit);
+        if pause.is_zero() {
+            self.sync_go_on(ctx);
+        } else {
+            sync.stepping = true;
+            ctx.after(pause, ctx.lane(), Message::SyncStep { round });
         }
     }
 
@@ -181,9 +300,10 @@ impl Replica {
         self.due = due;
         self.send_confirms(node, ctx);
         self.purge_for_sync(ctx);
-        self.mirror_sync = Some(MirrorSync { leader, round });
+        self.missing = None;
+        self.mirror_sync = Some(MirrorSync { leader, round, batches: 0 });
         node.monitor(ctx, ctx.lane(), leader);
-        node.send(ctx, leader, Message::SyncNext { mirror, round }, 60);
+        node.send(ctx, leader, Message::SyncReady { mirror, round }, 60);
     }
 
     fn purge_for_sync<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
@@ -201,15 +321,17 @@ impl Replica {
         batch: SyncBatch,
     ) {
         let (leader, round) = (batch.leader, batch.round);
-        if self.mirror_sync != Some(MirrorSync { leader, round }) {
-            return;
+        let this = |sync: &&mut MirrorSync| sync.leader == leader && sync.round == round;
+        let Some(sync) = self.mirror_sync.as_mut().filter(this) else { return };
+        sync.batches += 1;
+        if sync.batches.is_multiple_of(SYNC_CREDIT.1) {
+            let mirror = self.me;
+            node.send(ctx, leader, Message::SyncCredit { mirror, round }, 60);
         }
         ctx.spend(node.config.costs.sync_message * batch.entries.len() as u64);
         for entry in batch.entries {
             self.bq.synchronise(ctx, entry);
         }
-        let mirror = self.me;
-        node.send(ctx, leader, Message::SyncNext { mirror, round }, 60);
     }
 
     /// The leader is through: this mirror holds all that it holds.
@@ -220,7 +342,7 @@ impl Replica {
         leader: Pid,
         round: u64,
     ) {
-        if self.mirror_sync != Some(MirrorSync { leader, round }) {
+        if self.mirror_sync.is_none_or(|sync| sync.leader != leader || sync.round != round) {
             return;
         }
         self.mirror_sync = None;
@@ -232,13 +354,16 @@ impl Replica {
     /// (rabbit_mirror_queue_sync.erl: `slave_sync_loop`, on the death of the syncer).
     pub(super) fn mirror_sync_abandoned<O: Observer>(
         &mut self,
+        node: &Node,
         ctx: &mut Context<'_, Message, O>,
         dead: Pid,
     ) {
         if self.mirror_sync.is_some_and(|sync| sync.leader == dead) {
             self.mirror_sync = None;
-            self.purge_for_sync(ctx);
             self.missing = None;
+            if node.config.settings.rules.has(Rule::PurgeOnFailedSync) {
+                self.purge_for_sync(ctx);
+            }
         }
     }
 

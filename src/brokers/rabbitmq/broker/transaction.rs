@@ -10,8 +10,8 @@ use super::super::message::{Message, Pid, QueueId};
 use super::super::rules::Rule;
 use super::super::words::event;
 use super::erlang::Link;
-use super::mnesia::{Committing, Lock, Member, Purpose, TableOp, Transaction};
-use super::replica::{Replica, Role};
+use super::mnesia::{Committing, Lock, Purpose, TableOp, Transaction};
+use super::replica::Replica;
 use super::{Broker, Node, Process, Status};
 
 impl Node {
@@ -143,13 +143,13 @@ impl Node {
     }
 
     /// What is sent when the transaction that is being decided is over.
-    fn then(&mut self, to: Pid, message: Message) {
+    pub(super) fn then(&mut self, to: Pid, message: Message) {
         if let Some(committing) = self.mnesia.committing.last_mut() {
             committing.then.push((to, message));
         }
     }
 
-    fn then_here(&mut self, to: Lane, message: Message) {
+    pub(super) fn then_here(&mut self, to: Lane, message: Message) {
         self.then(self.pid(to), message);
     }
 
@@ -244,21 +244,6 @@ impl Node {
             self.send_node(ctx, node, Message::MnesiaTables { tables, running });
         }
     }
-
-    fn ring_position<O: Observer>(
-        &self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-    ) -> Option<Pid> {
-        let record = self.mnesia.tables.queue(queue)?;
-        let alive = record.ring.len() as u64;
-        if alive == 0 {
-            return None;
-        }
-        // A joiner goes to the right of a random member (gm.erl: `join_group`).
-        let at = ctx.random().below(alive) as usize;
-        Some(record.ring[at].gm)
-    }
 }
 
 impl Broker {
@@ -330,8 +315,13 @@ impl Broker {
                 self.commit(ctx, TableOp::Stopped { queue });
                 self.node.then_here(by, Message::Terminate);
             }
+            Purpose::StopMirrors { queue, by } => self.mirrors_stopped(ctx, queue, by),
             Purpose::Recovered { queue, leader, ring } => {
                 self.recovered(ctx, queue, leader, ring);
+            }
+            Purpose::Delete { queue, by } => {
+                self.commit(ctx, TableOp::Drop { queues: vec![(queue, false)] });
+                self.node.then_here(by, Message::Deleted);
             }
             Purpose::NodeDown { node } => self.queues_gone(ctx, node),
             Purpose::Join { node, incarnation, anyway } => {
@@ -347,26 +337,7 @@ impl Broker {
         }
     }
 
-    fn synchronised<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-        mirror: Pid,
-    ) {
-        let record = self.node.mnesia.tables.queue(queue);
-        if record.is_none_or(|record| record.synchronised.contains(&mirror)) {
-            return;
-        }
-        self.commit(ctx, TableOp::Synchronised { queue, mirror });
-        if let Some(replica) = self.replica(mirror.lane) {
-            replica.missing = Some(0);
-            let replica = replica.clone();
-            replica.report_role(&self.node, ctx);
-            replica.event(&self.node, ctx, event::SYNCHRONISED, replica.bq.depth());
-        }
-    }
-
-    fn replica(&mut self, lane: Lane) -> Option<&mut Replica> {
+    pub(super) fn replica(&mut self, lane: Lane) -> Option<&mut Replica> {
         let index = self.index(lane)?;
         match &mut self.processes[index] {
             Some(Process::Replica(replica)) => Some(replica),
@@ -375,7 +346,7 @@ impl Broker {
     }
 
     /// Changes the tables here and at every member that runs.
-    fn commit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, op: TableOp) {
+    pub(super) fn commit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, op: TableOp) {
         let (from, peers) = (self.node.me, self.node.running_peers());
         if let Some(committing) = self.node.mnesia.committing.last_mut() {
             let transaction = committing.id;
@@ -399,138 +370,30 @@ impl Broker {
         let queue = match op {
             TableOp::Insert { queue, .. }
             | TableOp::RingWithout { queue, .. }
-            | TableOp::JoinRing { queue, .. } => *queue,
+            | TableOp::JoinRing { queue, .. }
+            | TableOp::MirrorsStopped { queue } => *queue,
             _ => return,
         };
         let Some(record) = self.node.mnesia.tables.queue(queue) else { return };
         let members: Vec<Pid> = record.replicas().collect();
         let replaced = matches!(op, TableOp::Insert { .. });
         for process in self.processes.iter().flatten() {
-            if let Process::Replica(replica) = process
-                && replica.queue() == queue
-            {
-                if replaced && !members.contains(&replica.me) {
-                    // Its leader has come back without it: it stops, and joins anew.
-                    ctx.tell(replica.me.lane, Message::StopMirror);
-                } else if let Some(group) = replica.group {
-                    ctx.tell(group.lane, Message::GmView);
+            match process {
+                Process::Replica(replica) if replica.queue() == queue => {
+                    if replaced && !members.contains(&replica.me) {
+                        // Its leader has come back without it: it stops, and joins anew.
+                        ctx.tell(replica.me.lane, Message::StopMirror);
+                    }
                 }
+                Process::Group(group) if group.queue() == queue => {
+                    let stays = !replaced || members.contains(&group.replica());
+                    if stays || !self.node.alive.contains(&group.replica().lane) {
+                        ctx.tell(group.me().lane, Message::GmView);
+                    }
+                }
+                _ => {}
             }
         }
-    }
-
-    /// rabbit_mirror_queue_misc.erl `remove_from_queue`: the first replica that lives, in the order
-    /// leader, mirrors by age, leads; whatever it holds.
-    fn remove_from_queue<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-        by: Lane,
-    ) {
-        let me = self.node.pid(by);
-        let Some(record) = self.node.mnesia.tables.queue(queue) else { return };
-        let lives = |pid: &Pid| record.ring.iter().any(|member| member.replica == *pid);
-        let alive: Vec<Pid> = record.replicas().filter(lives).collect();
-        let dead: Vec<Pid> = record.replicas().filter(|pid| !lives(pid)).collect();
-        let Some(&leader) = alive.first() else { return };
-        let leader_died = leader != record.leader;
-        let synchronised = record.synchronised.iter().any(lives);
-        let policy = self.node.config.queue(queue).mirroring;
-        let may = policy.is_none_or(|policy| policy.promote_on_failure_always) || synchronised;
-        if leader_died && !may {
-            let mut event = self.node.own_event(event::PROMOTION_REFUSED, None);
-            event.destination = Some(self.node.config.destination(queue));
-            let now = ctx.now();
-            ctx.observer().event(now, event);
-            return;
-        }
-        let promoted = (leader_died && leader == me).then_some(me);
-        let dead = dead.into_iter().filter(|pid| promoted.is_some() || *pid != record.leader);
-        let dead: Vec<Pid> = dead.collect();
-        if promoted.is_some() || !dead.is_empty() {
-            self.commit(ctx, TableOp::ReplicasWithout { queue, dead, leader: promoted });
-        }
-        if promoted.is_none() {
-            return;
-        }
-        if self.replica(by).is_some_and(|replica| replica.role() == Role::Mirror) {
-            self.node.then_here(by, Message::Promote);
-        }
-    }
-
-    /// gm.erl `join_group`, `{add_on_right, ...}`.
-    fn join_ring<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-        member: Member,
-    ) {
-        if !self.node.alive.contains(&member.gm.lane) {
-            return;
-        }
-        match self.node.ring_position(ctx, queue) {
-            Some(right_of) => self.commit(ctx, TableOp::JoinRing { queue, member, right_of }),
-            // Nobody leads any more: the mirror stops, and starts again when somebody does.
-            None => self.node.then_here(member.replica.lane, Message::StopMirror),
-        }
-    }
-
-    /// rabbit_mirror_queue_slave.erl `init_it`: only a mirror whose ring member has joined is added
-    /// to the queue's record, for channels expect a confirm of every replica that is in it, and
-    /// what is published from then on comes around the ring. Then it asks for the depth.
-    fn mirror_added<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-        mirror: Pid,
-    ) {
-        let Some(record) = self.node.mnesia.tables.queue(queue) else {
-            self.node.then_here(mirror.lane, Message::StopMirror);
-            return;
-        };
-        let joined = record.ring.iter().any(|member| member.replica == mirror);
-        if !joined || !self.node.alive.contains(&mirror.lane) {
-            // Buried meanwhile: its ring member notices and ends both.
-            return;
-        }
-        let leader = record.leader;
-        let leader_lives = record.ring.iter().any(|member| member.replica == leader);
-        let (now, destination) = (ctx.now(), self.node.config.destination(queue));
-        let mut event = self.node.own_event(event::MIRROR_ADDED, None);
-        event.destination = Some(destination);
-        ctx.observer().event(now, event);
-        self.commit(ctx, TableOp::AddMirror { queue, mirror });
-        if !leader_lives {
-            // gm.erl `validate_members`: who died while this one joined is reported to it now.
-            self.node.then_here(mirror.lane, Message::GmDeath { dead: leader });
-            return;
-        }
-        self.node.then(leader, Message::RequestDepth { mirror });
-        let policy = self.node.config.queue(queue).mirroring;
-        if policy.is_some_and(|policy| policy.automatic_sync) {
-            self.node.then(leader, Message::SyncMirrors);
-        }
-    }
-
-    /// The home node announces its queue; every other running node gets a mirror if the policy
-    /// wants one (rabbit_mirror_queue_master.erl: `init`, `add_mirrors`).
-    fn recovered<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-        leader: Pid,
-        ring: Vec<Member>,
-    ) {
-        let durable = self.node.config.queue(queue).durable;
-        self.commit(ctx, TableOp::Insert { queue, leader, ring, durable });
-        if self.node.config.queue(queue).mirroring.is_some() {
-            for peer in self.node.running_peers() {
-                let node = Pid { node: peer, lane: Lane::MAIN };
-                self.node.then(node, Message::StartMirror { queue });
-            }
-        }
-        self.node.recovering = self.node.recovering.saturating_sub(1);
-        self.serve_if_recovered(ctx);
     }
 
     /// rabbit_amqqueue.erl v3.10 `on_node_down`: queues without mirrors whose process was there

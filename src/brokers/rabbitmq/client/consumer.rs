@@ -2,12 +2,14 @@
 //! when the load ends.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use crate::engine::{Distribution, Span, Time};
+use crate::engine::{Chance, Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, MessageRange, NodeId, Observer};
 use crate::world::{Context, Input, Lane, Signal};
 
-use super::super::message::{DeliveryTag, Message, QueueId};
+use super::super::letters::Letters;
+use super::super::message::{ChannelError, DeliveryTag, Message, QueueId, Terms};
 use super::link::{Link, LinkConfig, LinkEvent};
 
 /// Bytes of `basic.ack`, `basic.consume` and the like on the wire.
@@ -22,10 +24,14 @@ pub struct ConsumerConfig {
     pub link: LinkConfig,
     /// What it reads.
     pub queues: Vec<QueueId>,
-    /// `ack = "automatic"`.
-    pub no_ack: bool,
-    /// Most deliveries without acknowledgement, a queue; 0 is unlimited.
-    pub prefetch: u32,
+    /// With what it subscribes.
+    pub terms: Terms,
+    /// Asks message by message, with such a pause, instead of subscribing.
+    pub poll: Option<Span>,
+    /// Which messages it rejects.
+    pub reject: Option<Reject>,
+    /// Whether it opens another channel when the broker has closed its own.
+    pub reopen: bool,
     /// How long its application works on a message.
     pub processing: Distribution,
     /// Pause before it subscribes again after a cancel or a 404.
@@ -34,8 +40,19 @@ pub struct ConsumerConfig {
     pub start: Option<Span>,
     /// When it cancels its consumer; never if `None`.
     pub stop: Option<Span>,
+    /// Which queues dead letters are from.
+    pub letters: Arc<Letters>,
     /// CPU time of one message.
     pub cost: Span,
+}
+
+/// What becomes of messages that the application cannot process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// How many they are.
+    pub chance: Chance,
+    /// Whether they go back into the queue.
+    pub requeue: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +62,8 @@ struct Delivery {
     message: MessageRange,
     redelivered: bool,
     session: u32,
+    /// It was dead-lettered to this queue.
+    dead_letter: bool,
 }
 
 /// A consumer.
@@ -64,6 +83,8 @@ pub struct Consumer {
     stopped: bool,
     wants: bool,
     resubscribing: bool,
+    /// The broker has closed its channel; it has no other yet.
+    closed: bool,
 }
 
 impl Consumer {
@@ -81,6 +102,7 @@ impl Consumer {
             stopped: false,
             wants: false,
             resubscribing: false,
+            closed: false,
         }
     }
 
@@ -113,13 +135,23 @@ impl Consumer {
     fn other<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
         match input {
             Input::Message {
-                body: Message::BasicDeliver { queue, tag, message, redelivered },
+                body: Message::BasicDeliver { queue, tag, message, redelivered, letter },
                 ..
             } => {
                 let session = self.session;
                 ctx.spend(self.config.cost);
-                self.buffer.push_back(Delivery { queue, tag, message, redelivered, session });
+                // What an application does with another queue's dead letters is not what became of
+                // the messages.
+                let dead_letter = self.config.letters.origin(letter, queue) != queue;
+                let delivery = Delivery { queue, tag, message, redelivered, session, dead_letter };
+                self.buffer.push_back(delivery);
                 self.work(ctx);
+            }
+            Input::Message { body: Message::GetEmpty { .. }, .. } => self.poll_later(ctx),
+            Input::Local { body: Message::Poll { session } } => {
+                if session == self.session {
+                    self.subscribe(ctx);
+                }
             }
             Input::Message { body: Message::ConsumeOk { queue }, .. } => {
                 if let Some(at) = self.config.queues.iter().position(|other| *other == queue) {
@@ -129,20 +161,17 @@ impl Consumer {
             Input::Message { body: Message::ServerCancel { queue }, .. } => {
                 self.unsubscribed(ctx, Some(queue));
             }
-            Input::Message { body: Message::ChannelNotFound { .. }, .. } => {
-                self.session += 1;
-                self.forget_buffer();
-                if self.config.start.is_none() {
-                    // An auditor looks for a node that serves the queue.
-                    self.link.leave(ctx);
-                } else {
-                    self.unsubscribed(ctx, None);
-                }
+            Input::Message { body: Message::ChannelClose { error }, .. } => {
+                self.channel_closed(ctx, error);
             }
+            Input::Message { body: Message::ChannelOpenOk, .. } => self.opened(ctx),
             Input::Local { body: Message::Processed { session } } => self.processed(ctx, session),
             Input::Local { body: Message::Resubscribe } => {
                 self.resubscribing = false;
-                self.subscribe(ctx);
+                match self.link.open().filter(|_| self.closed) {
+                    Some(conn) => ctx.send(conn, Message::ChannelOpen, METHOD_BYTES),
+                    None => self.subscribe(ctx),
+                }
             }
             _ => {}
         }
@@ -170,7 +199,28 @@ impl Consumer {
         self.report_wants(ctx);
     }
 
+    /// The broker has closed the channel for an error of ours.
+    fn channel_closed<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        error: ChannelError,
+    ) {
+        self.session += 1;
+        self.forget_buffer();
+        self.closed = true;
+        if self.config.start.is_none() && error == ChannelError::NotFound {
+            // An auditor looks for a node that serves the queue.
+            self.link.leave(ctx);
+        } else if self.config.reopen {
+            self.unsubscribed(ctx, None);
+        } else {
+            self.stopped = true;
+            self.report_wants(ctx);
+        }
+    }
+
     fn opened<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.closed = false;
         self.session += 1;
         self.subscribed.fill(false);
         self.subscribe(ctx);
@@ -189,12 +239,22 @@ impl Consumer {
 
     fn subscribe<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let Some(conn) = self.link.open().filter(|_| !self.stopped) else { return };
-        let (prefetch, no_ack) = (self.config.prefetch, self.config.no_ack);
+        let terms = self.config.terms;
         for (at, &queue) in self.config.queues.iter().enumerate() {
-            if !self.subscribed[at] {
-                let consume = Message::BasicConsume { queue, prefetch, no_ack };
-                ctx.send(conn, consume, METHOD_BYTES);
+            if self.config.poll.is_some() {
+                let get = Message::BasicGet { queue, no_ack: terms.no_ack };
+                ctx.send(conn, get, METHOD_BYTES);
+                self.subscribed[at] = true;
+            } else if !self.subscribed[at] {
+                ctx.send(conn, Message::BasicConsume { queue, terms }, METHOD_BYTES);
             }
+        }
+    }
+
+    /// Asks for another message after the pause.
+    fn poll_later<O: Observer>(&self, ctx: &mut Context<'_, Message, O>) {
+        if let Some(pause) = self.config.poll {
+            ctx.after(pause, Lane::MAIN, Message::Poll { session: self.session });
         }
     }
 
@@ -222,7 +282,9 @@ impl Consumer {
             let (now, id) = (ctx.now(), self.config.id);
             let destination = DestinationId(delivery.queue.0);
             let Delivery { message, redelivered, session, .. } = delivery;
-            ctx.observer().delivered(now, id, destination, message, redelivered);
+            if !delivery.dead_letter {
+                ctx.observer().delivered(now, id, destination, message, redelivered);
+            }
             self.working = Some(delivery);
             let takes = self.config.processing.span(ctx.random());
             if takes.is_zero() {
@@ -245,13 +307,24 @@ impl Consumer {
         let Some(delivery) = self.working.take() else { return };
         let (now, id) = (ctx.now(), self.config.id);
         let destination = DestinationId(delivery.queue.0);
-        ctx.observer().processed(now, id, destination, delivery.message);
-        if let Some(conn) = self.link.open()
-            && !self.config.no_ack
+        let reject = self.config.reject.filter(|reject| ctx.random().chance(reject.chance));
+        if reject.is_none() && !delivery.dead_letter {
+            ctx.observer().processed(now, id, destination, delivery.message);
+        }
+        if let Some(conn) = self.link.open().filter(|_| !self.closed)
+            && !self.config.terms.no_ack
             && delivery.session == self.session
         {
-            let ack = Message::BasicAck { tag: delivery.tag, multiple: false };
-            ctx.send(conn, ack, METHOD_BYTES);
+            let (tag, multiple) = (delivery.tag, false);
+            let answer = match reject {
+                None => Message::BasicAck { tag, multiple },
+                Some(Reject { requeue: true, .. }) => Message::BasicRequeue { tag, multiple },
+                Some(_) => Message::BasicReject { tag, multiple },
+            };
+            ctx.send(conn, answer, METHOD_BYTES);
+        }
+        if delivery.session == self.session {
+            self.poll_later(ctx);
         }
     }
 
@@ -265,15 +338,16 @@ impl Consumer {
     /// What was not handed to the application will be delivered again, unless it was acknowledged
     /// by being sent.
     fn forget_buffer(&mut self) {
-        if !self.config.no_ack {
+        if !self.config.terms.no_ack {
             self.buffer.clear();
         }
     }
 
     fn report_wants<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let in_hand = self.buffer.len() as u32 + u32::from(self.working.is_some());
-        let limited = !self.config.no_ack && self.config.prefetch > 0;
-        let wants = self.started && !self.stopped && (!limited || in_hand < self.config.prefetch);
+        let Terms { prefetch, no_ack, .. } = self.config.terms;
+        let limited = !no_ack && prefetch > 0;
+        let wants = self.started && !self.stopped && (!limited || in_hand < prefetch);
         if wants != self.wants {
             self.wants = wants;
             let now = ctx.now();
@@ -290,6 +364,7 @@ impl Consumer {
         self.session += 1;
         self.subscribed.fill(false);
         self.resubscribing = false;
+        self.closed = false;
         self.link.forget();
         if std::mem::take(&mut self.wants) {
             for &queue in &self.config.queues {

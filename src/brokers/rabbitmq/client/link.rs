@@ -27,6 +27,21 @@ pub struct LinkConfig {
     pub steps: u8,
     /// Give up an attempt to connect after this long.
     pub connect_timeout: Span,
+    /// Which nodes it tries after a lost connection.
+    pub order: ConnectOrder,
+}
+
+/// Which nodes a client tries after a lost connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConnectOrder {
+    /// The next one, after each pause.
+    #[default]
+    Next,
+    /// After each pause all, one after the other, from the first on (AutorecoveringConnection.java:
+    /// `recoverConnection`; RecoveryAwareAMQConnectionFactory.java: `newConnection`).
+    Listed,
+    /// The same, shuffled each time (`shuffle`).
+    Shuffled,
 }
 
 /// Where a client's connection stands.
@@ -56,6 +71,9 @@ pub(super) struct Link {
     config: LinkConfig,
     state: State,
     next_node: usize,
+    /// Nodes of the present round that were not tried yet, the next one last.
+    round: Vec<NodeId>,
+    node: NodeId,
     /// The interval that both sides have agreed on.
     heartbeat: Span,
     received: u64,
@@ -68,15 +86,17 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn new(config: LinkConfig) -> Link {
         Link {
-            config,
             state: State::Waiting,
             next_node: 0,
+            round: Vec::new(),
+            node: config.nodes[0],
             heartbeat: Span::ZERO,
             received: 0,
             sent: 0,
             silent_checks: 0,
             check_now: false,
             attempt: 0,
+            config,
         }
     }
 
@@ -90,14 +110,29 @@ impl Link {
 
     /// The node that it is connected to, or tries last.
     pub(super) fn node(&self) -> NodeId {
-        let nodes = &self.config.nodes;
-        nodes[self.next_node.saturating_sub(1) % nodes.len()]
+        self.node
     }
 
-    /// Starts to connect to the next node of the list.
+    /// Starts to connect to the next node.
     pub(super) fn connect<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        let node = self.config.nodes[self.next_node % self.config.nodes.len()];
-        self.next_node += 1;
+        let nodes = &self.config.nodes;
+        let node = match self.config.order {
+            ConnectOrder::Next => {
+                let next = self.next_node % nodes.len();
+                self.next_node = next + 1;
+                nodes[next]
+            }
+            order => {
+                if self.round.is_empty() {
+                    self.round = nodes.iter().rev().copied().collect();
+                    if order == ConnectOrder::Shuffled {
+                        ctx.random().shuffle(&mut self.round);
+                    }
+                }
+                self.round.pop().unwrap_or(nodes[0])
+            }
+        };
+        self.node = node;
         self.attempt += 1;
         self.state = State::Opening(ctx.connect(node, AMQP));
         let attempt = self.attempt;
@@ -175,7 +210,15 @@ impl Link {
     fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> LinkEvent {
         let was_open = matches!(self.state, State::Open(_));
         self.state = State::Waiting;
-        ctx.after(self.config.reconnect_delay, Lane::MAIN, Message::Reconnect);
+        // A round goes on at once; an established connection that breaks begins another one.
+        if was_open {
+            self.round.clear();
+        }
+        let delay = match self.round.is_empty() {
+            true => self.config.reconnect_delay,
+            false => Span::ZERO,
+        };
+        ctx.after(delay, Lane::MAIN, Message::Reconnect);
         if was_open { LinkEvent::Lost } else { LinkEvent::Nothing }
     }
 
@@ -213,6 +256,7 @@ impl Link {
 
     /// The process has died: nothing is left of its connection.
     pub(super) fn forget(&mut self) {
+        self.round.clear();
         self.state = State::Waiting;
     }
 }

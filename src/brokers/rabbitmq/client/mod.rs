@@ -4,6 +4,6 @@ mod consumer;
 mod link;
 mod producer;
 
-pub use consumer::{Consumer, ConsumerConfig};
-pub use link::{CONSUMER_STEPS, LinkConfig, PRODUCER_STEPS};
+pub use consumer::{Consumer, ConsumerConfig, Reject};
+pub use link::{CONSUMER_STEPS, ConnectOrder, LinkConfig, PRODUCER_STEPS};
 pub use producer::{Producer, ProducerConfig};

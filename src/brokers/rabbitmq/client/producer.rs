@@ -13,6 +13,8 @@ use super::link::{Link, LinkConfig, LinkEvent};
 
 /// Bytes of a publish on the wire beside the payload: method, header and body frames.
 const PUBLISH_BYTES: u32 = 90;
+/// Bytes of `channel.open` on the wire.
+const METHOD_BYTES: u32 = 30;
 
 /// What a producer does, and to whom.
 #[derive(Clone, Debug)]
@@ -41,6 +43,10 @@ pub struct ProducerConfig {
     pub republish_delay: Span,
     /// After this long without an answer a message counts as unanswered.
     pub send_timeout: Option<Span>,
+    /// Whether it opens another channel when the broker has closed its own.
+    pub reopen: bool,
+    /// How long after that.
+    pub reopen_delay: Span,
     /// CPU time of one message.
     pub cost: Span,
 }
@@ -76,6 +82,8 @@ pub struct Producer {
     /// When the pace timer will fire.
     wake: Option<Time>,
     load_ended: bool,
+    /// The broker has closed its channel; it has no other yet.
+    closed: bool,
 }
 
 impl Producer {
@@ -93,6 +101,7 @@ impl Producer {
             nacked: VecDeque::new(),
             wake: None,
             load_ended: false,
+            closed: false,
         }
     }
 
@@ -114,10 +123,7 @@ impl Producer {
             Input::Signal(Signal::Stop) => ctx.exit(),
             Input::Signal(Signal::NodeResumed) => {}
             input => match self.link.handle(ctx, input) {
-                LinkEvent::Opened => {
-                    self.first_tag = 1;
-                    self.pump(ctx);
-                }
+                LinkEvent::Opened => self.opened(ctx),
                 LinkEvent::Lost => self.lost(ctx),
                 LinkEvent::Other(input) => self.other(input, ctx),
                 LinkEvent::Nothing => {}
@@ -141,14 +147,37 @@ impl Producer {
                 self.pump(ctx);
             }
             Input::Local { body: Message::SendTimeout } => self.check_timeouts(ctx),
+            Input::Message { body: Message::ChannelClose { .. }, .. } => self.channel_closed(ctx),
+            Input::Message { body: Message::ChannelOpenOk, .. } => self.opened(ctx),
+            Input::Local { body: Message::Resubscribe } => {
+                if let Some(conn) = self.link.open().filter(|_| self.closed) {
+                    ctx.send(conn, Message::ChannelOpen, METHOD_BYTES);
+                }
+            }
             Input::Writable { .. } => self.pump(ctx),
             _ => {}
         }
     }
 
+    /// A channel is open; its numbers begin with 1.
+    fn opened<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.first_tag = 1;
+        self.closed = false;
+        self.pump(ctx);
+    }
+
+    /// The broker has closed the channel: what was not confirmed on it never will be.
+    fn channel_closed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.lost(ctx);
+        self.closed = true;
+        if self.config.reopen {
+            ctx.after(self.config.reopen_delay, Lane::MAIN, Message::Resubscribe);
+        }
+    }
+
     /// Sends what is due while there is room.
     fn pump<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        while let Some(conn) = self.link.open() {
+        while let Some(conn) = self.link.open().filter(|_| !self.closed) {
             let full = self.config.window.is_some_and(|window| self.unsettled >= window);
             if full || ctx.room(conn) == 0 {
                 return;
@@ -347,6 +376,7 @@ impl Producer {
         self.nacked.clear();
         self.unsettled = 0;
         self.wake = None;
+        self.closed = false;
         self.link.forget();
     }
 

@@ -4,10 +4,9 @@ use crate::engine::Span;
 use crate::observe::{Event, Observer};
 use crate::world::Context;
 
-use super::super::super::message::{Message, Pid, QueueId};
+use super::super::super::message::{ChannelError, Message, Pid, Pushed, QueueId};
 use super::super::super::words::event;
 use super::super::Node;
-use super::consuming::Subscription;
 use super::{Channel, METHOD_BYTES};
 
 /// A blocked operation on a queue whose process is gone is tried again after this long
@@ -25,6 +24,8 @@ pub(super) struct Call {
     pub(super) retries_left: u32,
     /// Whether the client waits for `consume-ok`, or the broker re-subscribes by itself.
     pub(super) by_client: bool,
+    /// It is a `basic.get`, and whether that needs no acknowledgement.
+    pub(super) get: Option<bool>,
 }
 
 impl Channel {
@@ -48,11 +49,11 @@ impl Channel {
             self.resume(node, ctx);
             return;
         };
-        self.call = Some(Call { queue, asked: Some(leader), retries_left, by_client });
+        let (asked, get) = (Some(leader), None);
+        self.call = Some(Call { queue, asked, retries_left, by_client, get });
         node.monitor(ctx, ctx.lane(), leader);
-        let Subscription { prefetch, no_ack, .. } = subscription;
-        let channel = self.me;
-        let subscribe = Message::Subscribe { queue, channel, prefetch, no_ack };
+        let (channel, terms) = (self.me, subscription.terms);
+        let subscribe = Message::Subscribe { queue, channel, terms };
         node.send(ctx, leader, subscribe, 120);
     }
 
@@ -81,7 +82,11 @@ impl Channel {
         ctx: &mut Context<'_, Message, O>,
     ) {
         let Some(call) = self.call.filter(|call| call.asked.is_none()) else { return };
-        if call.retries_left == 0 {
+        if let Some(no_ack) = call.get
+            && call.retries_left > 0
+        {
+            self.call_get(node, ctx, call.queue, no_ack, call.retries_left - 1);
+        } else if call.retries_left == 0 {
             self.call = None;
             self.not_found(node, ctx, call.queue, call.by_client);
             self.resume(node, ctx);
@@ -101,12 +106,8 @@ impl Channel {
     ) {
         self.subscriptions.retain(|subscription| subscription.queue != queue);
         if by_client {
-            // 404 "home node ... of durable queue ... is down or inaccessible" closes the channel.
-            self.give_back_all(node, ctx);
-            for subscription in std::mem::take(&mut self.subscriptions) {
-                self.unsubscribe(node, ctx, subscription);
-            }
-            ctx.send(self.conn, Message::ChannelNotFound { queue }, METHOD_BYTES + 90);
+            // "home node ... of durable queue ... is down or inaccessible"
+            self.close(node, ctx, ChannelError::NotFound, Some(queue));
         } else {
             let (now, here) = (ctx.now(), ctx.node());
             let destination = Some(node.config.destination(queue));
@@ -115,6 +116,62 @@ impl Channel {
             ctx.observer().event(now, event);
             ctx.send(self.conn, Message::ServerCancel { queue }, METHOD_BYTES);
         }
+    }
+
+    /// The queue has an exclusive consumer, or others although this one wants to be: 403 to a client
+    /// that asked; a consumer whose queue has failed over is cancelled.
+    pub(super) fn in_use<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+    ) {
+        let Some(call) = self.call.take_if(|call| call.queue == queue) else { return };
+        if call.by_client {
+            self.close(node, ctx, ChannelError::AccessRefused, Some(queue));
+        } else {
+            self.not_found(node, ctx, queue, false);
+            self.resume(node, ctx);
+        }
+    }
+
+    /// `basic.get`: a call (rabbit_classic_queue.erl: `dequeue`).
+    pub(super) fn call_get<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+        no_ack: bool,
+        retries_left: u32,
+    ) {
+        let Some(leader) = node.mnesia.tables.queue(queue).map(|record| record.leader) else {
+            self.call = None;
+            self.close(node, ctx, ChannelError::NotFound, Some(queue));
+            return;
+        };
+        let (asked, get) = (Some(leader), Some(no_ack));
+        self.call = Some(Call { queue, asked, retries_left, by_client: true, get });
+        node.monitor(ctx, ctx.lane(), leader);
+        let channel = self.me;
+        node.send(ctx, leader, Message::Get { queue, channel, no_ack }, 80);
+    }
+
+    /// The answer to a `basic.get`.
+    pub(super) fn got<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+        from: Pid,
+        got: Option<Box<Pushed>>,
+    ) {
+        let asked = |call: &mut Call| call.queue == queue && call.asked == Some(from);
+        let Some(no_ack) = self.call.take_if(asked).and_then(|call| call.get) else { return };
+        match got {
+            Some(pushed) => self.hand_on(node, ctx, queue, from, *pushed, no_ack),
+            None => ctx.send(self.conn, Message::GetEmpty { queue }, METHOD_BYTES),
+        }
+        self.resume(node, ctx);
     }
 
     pub(super) fn resume<O: Observer>(

@@ -1,9 +1,13 @@
 //! Consumers: deliveries and their acknowledgements.
 
-use crate::observe::{MessageRange, Observer};
+use crate::engine::Time;
+use crate::observe::Observer;
 use crate::world::Context;
 
-use super::super::super::message::{DeliveryTag, Message, Pid, QueueId, QueueSeq};
+use super::super::super::message::{
+    ChannelError, DeliveryTag, Message, Pid, Pushed, QueueId, QueueSeq, Terms,
+};
+use super::super::super::rules::Rule;
 use super::super::Node;
 use super::{CONTENT_BYTES, Channel};
 
@@ -15,8 +19,7 @@ const NOTIFY_SENT_AFTER: u32 = 50;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subscription {
     pub(super) queue: QueueId,
-    pub(super) prefetch: u32,
-    pub(super) no_ack: bool,
+    pub(super) terms: Terms,
     /// The process that serves it; `None` while it is being (re)subscribed.
     pub(super) leader: Option<Pid>,
     pub(super) unreported: u32,
@@ -24,9 +27,27 @@ pub(super) struct Subscription {
     pub(super) cancelled: bool,
 }
 
+impl Subscription {
+    pub(super) fn new(queue: QueueId, terms: Terms) -> Subscription {
+        Subscription { queue, terms, leader: None, unreported: 0, cancelled: false }
+    }
+}
+
+/// What a client does with deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settling {
+    /// `basic.ack`.
+    Ack,
+    /// `basic.nack` or `basic.reject`, with requeue.
+    Requeue,
+    /// The same without.
+    Reject,
+}
+
 /// A delivery that the client has not acknowledged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unacked {
+    pub(super) at: Time,
     pub(super) tag: DeliveryTag,
     pub(super) from: Pid,
     pub(super) id: QueueSeq,
@@ -63,12 +84,13 @@ impl Channel {
         ctx: &mut Context<'_, Message, O>,
         queue: QueueId,
         from: Pid,
-        (id, message, redelivered): (QueueSeq, MessageRange, bool),
+        pushed: Pushed,
     ) {
         ctx.spend(node.config.costs.channel_deliver);
         let Some(subscription) = self.subscriptions.iter_mut().find(|s| s.queue == queue) else {
-            // Its channel was closed by a 404 meanwhile: nobody is there to take it.
-            node.send(ctx, from, Message::GiveBack { channel: self.me, first: id, count: 1 }, 70);
+            // The client had cancelled it, or subscribed elsewhere: nobody is there to take it.
+            let (channel, first) = (self.me, pushed.id);
+            node.send(ctx, from, Message::GiveBack { channel, first, count: 1 }, 70);
             return;
         };
         // A delivery may overtake the answer to the subscription only in the mailbox of a call.
@@ -76,13 +98,29 @@ impl Channel {
             return;
         }
         subscription.unreported += 1;
+        let no_ack = subscription.terms.no_ack;
+        self.hand_on(node, ctx, queue, from, pushed, no_ack);
+    }
+
+    /// Passes a message on to the client, under the next delivery tag (`record_sent`).
+    pub(super) fn hand_on<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+        from: Pid,
+        pushed: Pushed,
+        no_ack: bool,
+    ) {
         let tag = self.next_tag;
         self.next_tag += 1;
-        if !subscription.no_ack {
-            self.unacked.push_back(Unacked { tag, from, id });
+        let Pushed { id, message, redelivered, letter } = pushed;
+        if !no_ack {
+            self.unacked.push_back(Unacked { at: ctx.now(), tag, from, id });
         }
         let bytes = CONTENT_BYTES + message.bytes * message.count;
-        ctx.send(self.conn, Message::BasicDeliver { queue, tag, message, redelivered }, bytes);
+        let deliver = Message::BasicDeliver { queue, tag, message, redelivered, letter };
+        ctx.send(self.conn, deliver, bytes);
         self.report_sent(node, ctx);
     }
 
@@ -105,18 +143,29 @@ impl Channel {
         }
     }
 
-    /// `basic.ack`, or `basic.nack` with requeue.
+    /// `basic.ack`, `basic.nack`, `basic.reject`; a tag that is not there, any more or yet, is an
+    /// error of the client's (`collect_acks`).
     pub(super) fn ack<O: Observer>(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         tag: DeliveryTag,
         multiple: bool,
-        requeue: bool,
+        settling: Settling,
     ) {
         ctx.spend(node.config.costs.channel_ack);
         let mut taken: Vec<Unacked> = Vec::new();
-        if multiple {
+        let known = self.unacked.binary_search_by_key(&tag, |unacked| unacked.tag).is_ok();
+        if !known
+            && !(multiple && tag == 0)
+            && node.config.settings.rules.has(Rule::CheckDeliveryTags)
+        {
+            self.close(node, ctx, ChannelError::UnknownDeliveryTag, None);
+            return;
+        }
+        if multiple && tag == 0 {
+            taken.extend(self.unacked.drain(..));
+        } else if multiple {
             while self.unacked.front().is_some_and(|unacked| unacked.tag <= tag) {
                 taken.extend(self.unacked.pop_front());
             }
@@ -125,7 +174,7 @@ impl Channel {
         } else if let Ok(at) = self.unacked.binary_search_by_key(&tag, |unacked| unacked.tag) {
             taken.extend(self.unacked.remove(at));
         }
-        self.settle(node, ctx, &taken, requeue);
+        self.settle(node, ctx, &taken, settling);
     }
 
     pub(super) fn settle<O: Observer>(
@@ -133,7 +182,7 @@ impl Channel {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         taken: &[Unacked],
-        requeue: bool,
+        settling: Settling,
     ) {
         let mut rest = taken;
         while let Some(&Unacked { from, id: first, .. }) = rest.first() {
@@ -146,21 +195,12 @@ impl Channel {
             }
             rest = &rest[count..];
             let (channel, count) = (self.me, count as u32);
-            let message = if requeue {
-                Message::GiveBack { channel, first, count }
-            } else {
-                Message::Settle { channel, first, count }
+            let message = match settling {
+                Settling::Ack => Message::Settle { channel, first, count },
+                Settling::Requeue => Message::GiveBack { channel, first, count },
+                Settling::Reject => Message::Reject { channel, first, count },
             };
             node.send(ctx, from, message, 70);
         }
-    }
-
-    pub(super) fn give_back_all<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
-        let taken: Vec<Unacked> = std::mem::take(&mut self.unacked).into_iter().collect();
-        self.settle(node, ctx, &taken, true);
     }
 }

@@ -4,6 +4,7 @@
 
 mod calls;
 mod consuming;
+mod errors;
 mod publishing;
 
 use std::collections::VecDeque;
@@ -13,11 +14,13 @@ use crate::observe::Observer;
 use crate::world::{Closing, ConnId, Context, Input};
 
 use super::super::message::{DeliveryTag, DownReason, Message, Pid, PublishSeq, QueueId};
+use super::super::rules::Rule;
 use super::Node;
 use super::monitor::Guard;
 
 use self::calls::{Call, RETRIES, RETRY_WAIT};
-use self::consuming::{Subscription, Unacked};
+use self::consuming::{Settling, Subscription, Unacked};
+use self::errors::heard_when_closed;
 use self::publishing::{Answer, Mandatory, Target, Unconfirmed};
 
 /// Bytes of an AMQP method frame without content.
@@ -52,6 +55,8 @@ pub struct Channel {
     silent_checks: u32,
     check_now: bool,
     found: Vec<QueueId>,
+    /// The broker has closed it for an error; the client has not opened another yet.
+    closed: bool,
 }
 
 impl Channel {
@@ -80,6 +85,7 @@ impl Channel {
             silent_checks: 0,
             check_now: false,
             found: Vec::new(),
+            closed: false,
         }
     }
 
@@ -113,6 +119,9 @@ impl Channel {
         ctx: &mut Context<'_, Message, O>,
         message: Message,
     ) {
+        if self.closed && !heard_when_closed(&message) {
+            return;
+        }
         if self.call.is_some() && blocked_by_call(&message) {
             self.deferred.push_back(message);
             return;
@@ -134,25 +143,29 @@ impl Channel {
             }
             Message::MandatoryReceived { seq } => self.mandatory.retain(|one| one.seq != seq),
             Message::Idle => self.flush_confirms(node, ctx),
-            Message::BasicConsume { queue, prefetch, no_ack } => {
+            Message::Refuse { seq, .. } => self.on_refuse(ctx, seq),
+            Message::BasicConsume { queue, terms } => {
                 self.subscriptions.retain(|subscription| subscription.queue != queue);
-                self.subscriptions.push(Subscription {
-                    queue,
-                    prefetch,
-                    no_ack,
-                    leader: None,
-                    unreported: 0,
-                    cancelled: false,
-                });
+                self.subscriptions.push(Subscription::new(queue, terms));
                 self.call_subscribe(node, ctx, queue, RETRIES, true);
             }
             Message::BasicCancel { queue } => self.cancel(node, ctx, queue),
-            Message::Push { queue, from, id, message, redelivered } => {
-                self.push(node, ctx, queue, from, (id, message, redelivered));
+            Message::Push { queue, from, pushed } => self.push(node, ctx, queue, from, pushed),
+            Message::BasicGet { queue, no_ack } => self.call_get(node, ctx, queue, no_ack, RETRIES),
+            Message::Got { queue, from, got } => self.got(node, ctx, queue, from, got),
+            Message::BasicAck { tag, multiple } => {
+                self.ack(node, ctx, tag, multiple, Settling::Ack)
             }
-            Message::BasicAck { tag, multiple } => self.ack(node, ctx, tag, multiple, false),
-            Message::BasicRequeue { tag, multiple } => self.ack(node, ctx, tag, multiple, true),
+            Message::BasicRequeue { tag, multiple } => {
+                self.ack(node, ctx, tag, multiple, Settling::Requeue);
+            }
+            Message::BasicReject { tag, multiple } => {
+                self.ack(node, ctx, tag, multiple, Settling::Reject);
+            }
             Message::Subscribed { queue, from } => self.subscribed(node, ctx, queue, from),
+            Message::InUse { queue, .. } => self.in_use(node, ctx, queue),
+            Message::ChannelOpen => self.open_again(node, ctx),
+            Message::ChannelTick => self.check_deliveries(node, ctx),
             Message::RetryCall => self.retry_call(node, ctx),
             Message::Down { pid, reason } => self.on_down(node, ctx, pid, reason),
             Message::Tick => self.tick(node, ctx),
@@ -172,6 +185,7 @@ impl Channel {
         let takes = node.config.costs.handshake_step;
         ctx.after(takes, ctx.lane(), Message::HandshakeStep { step });
         if last {
+            self.watch_deliveries(node, ctx);
             // rabbit_reader.erl `validate_negotiated_integer_value`: the smaller of both unless
             // one is 0.
             let (client, server) =
@@ -196,11 +210,12 @@ impl Channel {
     ) {
         if let Some(at) = self.targets.iter().position(|target| target.pid == pid) {
             self.targets[at].alive = false;
-            // A normal end means that the queue was deleted, which settles its publishes
-            // (rabbit_channel.erl: `handle_publishing_queue_down`).
-            let answer =
-                if reason == DownReason::Normal { Answer::Confirmed } else { Answer::Down };
             self.return_mandatory(ctx, at as u16);
+            // A normal end of the leader means that the queue was deleted, which settles its
+            // publishes (rabbit_classic_queue.erl v3.10, `handle_event({down, ...})`: `eol`).
+            let of_any = node.config.settings.rules.has(Rule::NormalEndOfMirrorConfirms);
+            let deleted = reason == DownReason::Normal && (self.targets[at].leads || of_any);
+            let answer = if deleted { Answer::Confirmed } else { Answer::Down };
             let (target, mut index) = (at as u16, 0);
             while index < self.unconfirmed.len() {
                 let before = self.first_unconfirmed();
@@ -285,6 +300,8 @@ fn blocked_by_call(message: &Message) -> bool {
     !matches!(
         message,
         Message::Subscribed { .. }
+            | Message::InUse { .. }
+            | Message::Got { .. }
             | Message::RetryCall
             | Message::Down { .. }
             | Message::Tick

@@ -46,6 +46,8 @@ pub(super) struct Target {
     pub(super) pid: Pid,
     pub(super) queue: QueueId,
     pub(super) alive: bool,
+    /// Whether it led its queue at the last publish.
+    pub(super) leads: bool,
 }
 
 impl Channel {
@@ -60,6 +62,10 @@ impl Channel {
         properties: Properties,
     ) {
         ctx.spend(node.config.costs.channel_publish);
+        if node.config.settings.max_message_size.is_some_and(|most| message.bytes > most) {
+            self.refuse_large(node, ctx, message);
+            return;
+        }
         let seq = self.next_seq;
         self.next_seq += 1;
         let mut found = std::mem::take(&mut self.found);
@@ -67,6 +73,7 @@ impl Channel {
         if found.is_empty() {
             self.report_dropped(node, ctx, None, message, properties);
         }
+        let waits_for_mirrors = node.config.settings.rules.has(Rule::WaitForMirrors);
         let mut answers = Vec::new();
         for &queue in &found {
             // One routing table a node, its own: a queue whose record is not there does not exist.
@@ -74,10 +81,14 @@ impl Channel {
                 self.report_dropped(node, ctx, Some(queue), message, properties);
                 continue;
             };
+            let leader = record.leader;
             let replicas: Vec<Pid> = record.replicas().collect();
             for pid in replicas {
                 let target = self.target(node, ctx, pid, queue);
-                answers.push((target, Answer::Pending));
+                self.targets[usize::from(target)].leads = pid == leader;
+                if pid == leader || waits_for_mirrors {
+                    answers.push((target, Answer::Pending));
+                }
                 let channel = self.me;
                 let deliver = Message::Deliver { queue, channel, seq, message, properties };
                 node.send(ctx, pid, deliver, DELIVER_BYTES + message.bytes * message.count);
@@ -85,7 +96,8 @@ impl Channel {
         }
         self.found = found;
         let unroutable = answers.is_empty();
-        if unroutable && properties.mandatory {
+        let rules = node.config.settings.rules;
+        if unroutable && properties.mandatory && rules.has(Rule::ReturnMandatory) {
             // 312 NO_ROUTE, before the confirm.
             self.send_return(ctx, seq, message);
         }
@@ -96,7 +108,10 @@ impl Channel {
         }
         if properties.confirm {
             self.unconfirmed.push_back(Unconfirmed { answers, settled: unroutable, message });
-            if unroutable {
+            if unroutable && !rules.has(Rule::ConfirmUnroutable) {
+                self.rejected.push(seq);
+                self.ask_idle(ctx);
+            } else if unroutable {
                 self.confirmed.push(seq);
                 self.ask_idle(ctx);
             }
@@ -144,7 +159,9 @@ impl Channel {
     ) {
         let because = match queue {
             None => because::NO_BINDING,
-            Some(queue) if node.config.queue(queue).durable => because::HOME_NODE_DOWN,
+            Some(queue) if node.mnesia.tables.durable[queue.0 as usize].is_some() => {
+                because::HOME_NODE_DOWN
+            }
             Some(_) => because::QUEUE_GONE,
         };
         let cause = if properties.confirm {
@@ -166,7 +183,7 @@ impl Channel {
     ) -> u16 {
         let known = self.targets.iter().position(|target| target.pid == pid);
         let at = known.unwrap_or_else(|| {
-            self.targets.push(Target { pid, queue, alive: false });
+            self.targets.push(Target { pid, queue, alive: false, leads: false });
             self.targets.len() - 1
         });
         if !self.targets[at].alive {
@@ -263,6 +280,21 @@ impl Channel {
                 ctx.observer().dropped(now, here, destination, message, removal);
             }
             self.confirmed.push(seq);
+            self.ask_idle(ctx);
+        }
+    }
+
+    /// A full queue has refused it: it is nacked, whatever other queues and mirrors say
+    /// (rabbit_classic_queue.erl: `handle_event({reject_publish, ..})`, rabbitmq-server#4888).
+    pub(super) fn on_refuse<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        seq: PublishSeq,
+    ) {
+        let Some(at) = seq.checked_sub(self.first_unconfirmed()) else { return };
+        let Some(unconfirmed) = self.unconfirmed.get_mut(at as usize) else { return };
+        if !std::mem::replace(&mut unconfirmed.settled, true) {
+            self.rejected.push(seq);
             self.ask_idle(ctx);
         }
     }

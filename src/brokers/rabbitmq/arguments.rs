@@ -1,0 +1,51 @@
+//! What `[[queue]]` asks of a queue beside being there: its arguments.
+
+use crate::engine::Span;
+
+use super::message::ExchangeId;
+
+/// `x-overflow`: what a queue does with a message that is too many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// The oldest ready message makes room.
+    #[default]
+    DropHead,
+    /// The message is refused.
+    RejectPublish,
+    /// The message is refused and dead-lettered.
+    RejectPublishDlx,
+}
+
+/// A queue's arguments; none of them by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// `x-max-length`: most ready messages.
+    pub max_length: Option<u64>,
+    /// `x-max-length-bytes`: most bytes of ready messages' payloads.
+    pub max_length_bytes: Option<u64>,
+    /// `x-overflow`.
+    pub overflow: Overflow,
+    /// `x-message-ttl`.
+    pub message_ttl: Option<Span>,
+    /// `x-dead-letter-exchange`. Where it leads to is in [`super::letters::Letters`].
+    pub dead_letter_exchange: Option<ExchangeId>,
+    /// `x-single-active-consumer`.
+    pub single_active_consumer: bool,
+    /// Deleted when its last consumer goes.
+    pub auto_delete: bool,
+}
+
+impl Arguments {
+    /// Whether its length is limited.
+    #[must_use]
+    pub fn limited(&self) -> bool {
+        self.max_length.is_some() || self.max_length_bytes.is_some()
+    }
+
+    /// Whether so many ready messages are too many.
+    #[must_use]
+    pub fn exceeded(&self, messages: u64, bytes: u64) -> bool {
+        self.max_length.is_some_and(|most| messages > most)
+            || self.max_length_bytes.is_some_and(|most| bytes > most)
+    }
+}

@@ -1,0 +1,127 @@
+//! Errors of a client's: the broker closes the channel, and the connection lives on
+//! (rabbit_channel.erl: `handle_exception`; rabbit_reader.erl: `handle_exception`, `channel_cleanup`).
+
+use crate::engine::Span;
+use crate::observe::{BecauseId, Event, MessageRange, Observer, Removal};
+use crate::world::Context;
+
+use super::super::super::message::{ChannelError, DownReason, Message, QueueId};
+use super::super::super::rules::Rule;
+use super::super::super::words::{cause, event};
+use super::super::{Node, Process};
+use super::{Channel, METHOD_BYTES};
+
+/// How often a channel looks for deliveries that are not acknowledged in time
+/// (`channel_tick_interval`, PROJECT_ENV v3.10).
+const TICK_INTERVAL: Span = Span::from_secs(60);
+
+impl ChannelError {
+    /// The reply code of `channel.close`.
+    #[must_use]
+    pub fn code(self) -> u64 {
+        match self {
+            ChannelError::NotFound => 404,
+            ChannelError::AccessRefused => 403,
+            ChannelError::UnknownDeliveryTag
+            | ChannelError::DeliveryTimeout
+            | ChannelError::MessageTooLarge => 406,
+        }
+    }
+}
+
+/// Until the client has opened another channel everything that it has sent is thrown away.
+pub(super) fn heard_when_closed(message: &Message) -> bool {
+    matches!(message, Message::ChannelOpen | Message::Tick | Message::Heartbeat)
+}
+
+impl Channel {
+    /// `channel.close`. The channel's process ends: queues see it go, what it has not confirmed it
+    /// never will. The next channel of the connection is another process.
+    pub(super) fn close<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        error: ChannelError,
+        queue: Option<QueueId>,
+    ) {
+        let (now, here) = (ctx.now(), ctx.node());
+        let destination = queue.map(|queue| node.config.destination(queue));
+        let (word, count) = (event::CHANNEL_CLOSED, error.code());
+        // A client that asks again and again for what it cannot have is no news.
+        let refused = matches!(error, ChannelError::NotFound | ChannelError::AccessRefused);
+        let in_vain = refused && self.next_seq == 1 && self.next_tag == 1;
+        if !in_vain {
+            let closed = Event { word, node: here, destination, subject: None, count };
+            ctx.observer().event(now, closed);
+        }
+        ctx.send(self.conn, Message::ChannelClose { error }, METHOD_BYTES + 90);
+        let lane = node.start(ctx);
+        ctx.bind(self.conn, lane);
+        let mut next = Channel::new(self.conn, node.pid(lane));
+        next.closed = true;
+        next.heartbeat = self.heartbeat;
+        next.received = self.received;
+        next.sent = self.sent;
+        next.silent_checks = self.silent_checks;
+        next.check_now = self.check_now;
+        if !next.heartbeat.is_zero() {
+            ctx.after(next.heartbeat / 2, lane, Message::Tick);
+        }
+        node.spawned.push((lane, Process::Channel(Box::new(next))));
+        self.closed = true;
+        self.deferred.clear();
+        self.call = None;
+        node.end_process(ctx.lane(), DownReason::Normal);
+    }
+
+    /// The client opens a channel in the place of the one that was closed.
+    pub(super) fn open_again<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        self.closed = false;
+        ctx.send(self.conn, Message::ChannelOpenOk, METHOD_BYTES);
+        self.watch_deliveries(node, ctx);
+    }
+
+    /// `init_tick_timer`.
+    pub(super) fn watch_deliveries<O: Observer>(
+        &self,
+        node: &Node,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let settings = &node.config.settings;
+        if settings.consumer_timeout.is_some() && settings.rules.has(Rule::TimeOutDeliveries) {
+            ctx.after(TICK_INTERVAL, ctx.lane(), Message::ChannelTick);
+        }
+    }
+
+    /// `evaluate_consumer_timeout`: only the oldest delivery is looked at.
+    pub(super) fn check_deliveries<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let Some(timeout) = node.config.settings.consumer_timeout else { return };
+        let now = ctx.now();
+        if self.unacked.front().is_some_and(|oldest| now.since(oldest.at) > timeout) {
+            self.close(node, ctx, ChannelError::DeliveryTimeout, None);
+        } else {
+            self.watch_deliveries(node, ctx);
+        }
+    }
+
+    /// A message is larger than `max_message_size`: 406.
+    pub(super) fn refuse_large<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        message: MessageRange,
+    ) {
+        let (now, here) = (ctx.now(), ctx.node());
+        let removal = Removal { cause: cause::MESSAGE_TOO_LARGE, because: BecauseId::NONE };
+        ctx.observer().dropped(now, here, None, message, removal);
+        self.close(node, ctx, ChannelError::MessageTooLarge, None);
+    }
+}

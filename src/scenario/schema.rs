@@ -1,0 +1,363 @@
+//! The tables of keys as a JSON Schema, by which editors complete and check scenario files.
+//!
+//! The schema says what a single value may look like. What several keys mean together, and what
+//! exists in which release of a broker, is for the checker; a file that the checker takes always
+//! conforms to the schema.
+//!
+//! Only what draft 4 has is used, under the name of draft 7, since the usual tool for TOML (taplo,
+//! in editors "Even Better TOML") knows these two.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::document::Document;
+use super::read::{DURATIONS, SIZES};
+use super::spec::{KeySpec, Kind, Preset, SectionSpec, Tagged, Unit};
+use super::top::TOP;
+use super::tree::Data;
+use super::words;
+
+/// Modes whose scenarios have the same sections.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// The values of `mode`.
+    pub modes: Vec<&'static str>,
+    /// What a scenario of them may have beside the top level.
+    pub sections: Vec<&'static SectionSpec>,
+}
+
+/// A JSON document whose objects keep their order.
+#[derive(Clone, Debug, PartialEq)]
+enum Json {
+    Flag(bool),
+    Number(i128),
+    Text(String),
+    List(Vec<Json>),
+    Object(Vec<(String, Json)>),
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Json::Flag(flag) => serializer.serialize_bool(*flag),
+            Json::Number(number) => match i64::try_from(*number) {
+                Ok(number) => serializer.serialize_i64(number),
+                Err(_) => serializer.serialize_u64(u64::try_from(*number).unwrap_or(u64::MAX)),
+            },
+            Json::Text(text) => serializer.serialize_str(text),
+            Json::List(items) => serializer.collect_seq(items),
+            Json::Object(entries) => {
+                let mut map = serializer.serialize_map(Some(entries.len()))?;
+                for (key, value) in entries {
+                    map.serialize_entry(key, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+fn text(text: impl Into<String>) -> Json {
+    Json::Text(text.into())
+}
+
+fn texts(words: &[&str]) -> Json {
+    Json::List(words.iter().map(|word| text(*word)).collect())
+}
+
+fn object<const N: usize>(entries: [(&str, Json); N]) -> Json {
+    Json::Object(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+fn of_type(name: &str) -> Json {
+    object([("type", text(name))])
+}
+
+fn matching(pattern: &str) -> Json {
+    object([("type", text("string")), ("pattern", text(pattern))])
+}
+
+fn any_of(schemas: impl IntoIterator<Item = Json>) -> Json {
+    object([("anyOf", Json::List(schemas.into_iter().collect()))])
+}
+
+fn list_of(item: Json) -> Json {
+    object([("type", text("array")), ("items", item)])
+}
+
+fn one_or_list(item: &Json) -> Json {
+    any_of([item.clone(), list_of(item.clone())])
+}
+
+fn reference(name: &str) -> Json {
+    object([("$ref", text(format!("#/definitions/{name}")))])
+}
+
+impl Json {
+    fn with(mut self, key: &str, value: Json) -> Json {
+        if let Json::Object(entries) = &mut self {
+            entries.push((key.to_owned(), value));
+        }
+        self
+    }
+}
+
+const NUMBER: &str = r"[0-9]+(\.[0-9]+)?";
+
+/// The JSON Schema of scenario files, as text.
+#[must_use]
+pub fn schema(shapes: &[Shape]) -> String {
+    let mut files: Vec<Json> = shapes.iter().map(file).collect();
+    let body = if files.len() == 1 {
+        files.remove(0)
+    } else {
+        object([("type", text("object")), ("oneOf", Json::List(files))])
+    };
+    let Json::Object(body) = body else { unreachable!("a file is an object") };
+    let mut whole = vec![
+        ("$schema".to_owned(), text("http://json-schema.org/draft-07/schema#")),
+        ("title".to_owned(), text("A scenario of mqsim")),
+    ];
+    whole.extend(body);
+    let named = |tagged: &'static Tagged| {
+        let meaning = "A distribution of which one key says what it is.";
+        variants(tagged, &Tables::default()).with("description", text(meaning))
+    };
+    let definitions = object([
+        ("duration", matching(&format!("^({NUMBER}(ns|us|ms|s|min|h)|0+(\\.0+)?)$"))),
+        ("durations", any_of([reference("duration"), named(&DURATIONS)])),
+        (
+            "size",
+            any_of([of_type("integer"), matching(&format!("^{NUMBER}([kMGT]?B|[KMGT]iB)?$"))]),
+        ),
+        ("sizes", any_of([reference("size"), named(&SIZES)])),
+        ("name", matching("^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")),
+        ("selector", of_type("string")),
+    ]);
+    whole.push(("definitions".to_owned(), definitions));
+    let text = serde_json::to_string_pretty(&Json::Object(whole));
+    text.expect("plain data") + "\n"
+}
+
+/// The properties of a table as far as they are known, and which of them must be there.
+#[derive(Clone, Default)]
+struct Tables {
+    properties: Vec<(String, Json)>,
+    required: Vec<String>,
+}
+
+impl Tables {
+    fn keys(&mut self, keys: impl IntoIterator<Item = &'static KeySpec>) {
+        for spec in keys {
+            let schema = key(spec);
+            if spec.default == Preset::Required && !spec.name.contains('.') {
+                self.required.push(spec.name.to_owned());
+            }
+            if let Some((first, rest)) = spec.name.split_once('.') {
+                // `min.insync.replicas = 1` without quotes is a table in a table.
+                self.nested(first, rest, &schema);
+            }
+            self.properties.push((spec.name.to_owned(), schema));
+        }
+    }
+
+    fn nested(&mut self, first: &str, rest: &str, schema: &Json) {
+        let (next, behind) = match rest.split_once('.') {
+            Some((next, behind)) => (next, Some(behind)),
+            None => (rest, None),
+        };
+        let mut below = Tables::default();
+        let found = self.properties.iter().position(|(name, _)| name == first);
+        if let Some(at) = found
+            && let Json::Object(entries) = self.properties.remove(at).1
+            && let Some((_, Json::Object(properties))) =
+                entries.into_iter().find(|(key, _)| key == "properties")
+        {
+            below.properties = properties;
+        }
+        match behind {
+            Some(behind) => below.nested(next, behind, schema),
+            None => below.properties.push((next.to_owned(), schema.clone())),
+        }
+        self.properties.push((first.to_owned(), below.object()));
+    }
+
+    /// The table that has these keys and no others.
+    fn object(self) -> Json {
+        let mut object = object([
+            ("type", text("object")),
+            ("properties", Json::Object(self.properties)),
+            ("additionalProperties", Json::Flag(false)),
+        ]);
+        if !self.required.is_empty() {
+            let required = self.required.into_iter().map(Json::Text).collect();
+            object = object.with("required", Json::List(required));
+        }
+        object
+    }
+}
+
+/// A whole file.
+fn file(shape: &Shape) -> Json {
+    let mut top = Tables::default();
+    top.keys(TOP.common_keys());
+    for (name, schema) in &mut top.properties {
+        if name == "mode" {
+            let meaning = "The broker and how it replicates.";
+            *schema = object([("enum", texts(&shape.modes)), ("description", text(meaning))]);
+        }
+    }
+    sections("", &shape.sections, &mut top);
+    top.object()
+}
+
+/// Adds the sections right below `path`, with theirs.
+fn sections(path: &str, all: &[&'static SectionSpec], table: &mut Tables) {
+    for spec in all {
+        let below = match path {
+            "" => Some(spec.path),
+            _ => spec.path.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')),
+        };
+        let Some(name) = below.filter(|name| !name.is_empty() && !name.contains('.')) else {
+            continue;
+        };
+        let mut own = Tables::default();
+        own.keys(spec.common_keys());
+        sections(spec.path, all, &mut own);
+        if !own.required.is_empty() && !spec.repeated && !spec.optional {
+            table.required.push(name.to_owned());
+        }
+        let schema = match spec.tagged {
+            Some(tagged) => variants(tagged, &own),
+            None => own.object(),
+        };
+        let schema = if spec.repeated { list_of(schema) } else { schema };
+        table.properties.push((name.to_owned(), schema.with("description", text(spec.meaning))));
+    }
+}
+
+/// A table of which one key says which others there are, beside those that it has always.
+fn variants(tagged: &'static Tagged, common: &Tables) -> Json {
+    let one = |variant: &'static super::Variant| {
+        let mut table = Tables::default();
+        let tag = object([
+            ("enum", texts(&[variant.name])),
+            ("description", text(format!("{} {}", tagged.meaning, variant.meaning))),
+        ]);
+        table.properties.push((tagged.tag.to_owned(), tag));
+        table.required.push(tagged.tag.to_owned());
+        table.properties.extend(common.properties.iter().cloned());
+        table.required.extend(common.required.iter().cloned());
+        table.keys(variant.keys);
+        table.object().with("title", text(variant.name))
+    };
+    object([("oneOf", Json::List(tagged.variants.iter().map(one).collect()))])
+}
+
+/// A key with all that is known of it.
+fn key(spec: &'static KeySpec) -> Json {
+    let mut schema = kind(&spec.kind);
+    if let Json::Object(entries) = &schema
+        && entries.first().is_some_and(|(key, _)| key == "$ref")
+    {
+        // In draft 7 nothing beside `$ref` counts.
+        schema = object([("allOf", Json::List(vec![schema]))]);
+    }
+    let mut meaning = spec.meaning.to_owned();
+    let range = words::range(&spec.kind);
+    if !range.is_empty() && !matches!(spec.kind, Kind::Choice(_) | Kind::Choices(_)) {
+        meaning.push_str(&format!(" Range: {range}."));
+    }
+    match (spec.since, spec.until) {
+        (Some(since), Some(until)) => meaning.push_str(&format!(" From {since}, not in {until}.")),
+        (Some(since), None) => meaning.push_str(&format!(" From {since} on.")),
+        (None, Some(until)) => meaning.push_str(&format!(" Before {until}.")),
+        (None, None) => {}
+    }
+    if let Preset::ByVersion(pairs) = spec.default {
+        let each = pairs.iter().map(|(since, value)| format!("{value} from {since} on"));
+        meaning.push_str(&format!(" Default: {}.", each.collect::<Vec<_>>().join(", ")));
+    }
+    if !spec.source.is_empty() {
+        meaning.push_str(&format!(" [{}]", spec.source));
+    }
+    schema = schema.with("description", text(meaning));
+    match spec.default {
+        Preset::Is(written) => schema.with("default", default(written)),
+        _ => schema,
+    }
+}
+
+/// A default, which is written as after `--set`: TOML if it reads as TOML, else a text.
+fn default(written: &str) -> Json {
+    let file = format!("format = 1\nvalue = {written}\n");
+    let parsed = Document::parse("default", file).ok();
+    let value = parsed.and_then(|document| Some(value(&document.root.get("value")?.node.data)));
+    value.flatten().unwrap_or_else(|| text(written))
+}
+
+/// A TOML value as JSON; `None` for what JSON has no like of.
+fn value(data: &Data) -> Option<Json> {
+    Some(match data {
+        Data::Boolean(flag) => Json::Flag(*flag),
+        Data::Integer { digits, radix } => Json::Number(i128::from_str_radix(digits, *radix).ok()?),
+        Data::String(string) => text(string),
+        Data::Array(items) => {
+            Json::List(items.iter().map(|item| value(&item.data)).collect::<Option<_>>()?)
+        }
+        Data::Table(table) => {
+            let entry = |entry: &super::tree::TableEntry| {
+                Some((entry.key.clone(), value(&entry.node.data)?))
+            };
+            Json::Object(table.entries.iter().map(entry).collect::<Option<_>>()?)
+        }
+        _ => return None,
+    })
+}
+
+/// What a value of a kind may look like.
+fn kind(kind_: &Kind) -> Json {
+    match kind_ {
+        Kind::Flag => of_type("boolean"),
+        Kind::Integer { min, max } => whole((*min).into(), (*max).into()),
+        Kind::Signed { min, max } => whole((*min).into(), (*max).into()),
+        Kind::Duration { .. } => reference("duration"),
+        Kind::Rate => matching(&format!("^{NUMBER}[kMG]?/(s|min|h)$")),
+        Kind::Size { .. } => reference("size"),
+        Kind::Bandwidth => {
+            matching(&format!("^(unlimited|{NUMBER}([kMG]?B|[KMG]iB|[kMGT]?bit)/s)$"))
+        }
+        Kind::Chance => {
+            let number =
+                of_type("number").with("minimum", Json::Number(0)).with("maximum", Json::Number(1));
+            any_of([number, matching(&format!("^{NUMBER}%?$"))])
+        }
+        Kind::Text => of_type("string"),
+        Kind::Name => reference("name"),
+        Kind::Names => one_or_list(&reference("name")),
+        Kind::Choice(words) => object([("enum", texts(words))]),
+        Kind::Choices(words) => one_or_list(&object([("enum", texts(words))])),
+        Kind::Distribution { unit: Unit::Duration, .. } => reference("durations"),
+        Kind::Distribution { unit: Unit::Size, .. } => reference("sizes"),
+        Kind::Selector => reference("selector"),
+        Kind::SelectorList => one_or_list(&reference("selector")),
+        Kind::Version => matching(r"^[0-9]+(\.[0-9]+){0,3}$"),
+        Kind::Seeds => {
+            let number = of_type("integer").with("minimum", Json::Number(0));
+            any_of([number, matching(r"^[0-9]+(\.\.=[0-9]+)?$")])
+        }
+        Kind::Table(keys) => {
+            let mut table = Tables::default();
+            table.keys(*keys);
+            table.object()
+        }
+        Kind::Tables(keys) => list_of(kind(&Kind::Table(keys))),
+        Kind::Tagged(tagged) => variants(tagged, &Tables::default()),
+        Kind::Either(kinds) => any_of(kinds.iter().map(kind)),
+    }
+}
+
+fn whole(min: i128, max: i128) -> Json {
+    let schema = of_type("integer").with("minimum", Json::Number(min));
+    // TOML has no greater numbers anyway.
+    if max > i64::MAX.into() { schema } else { schema.with("maximum", Json::Number(max)) }
+}

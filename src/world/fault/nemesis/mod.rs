@@ -1,0 +1,215 @@
+//! Random faults: `[nemesis]` and its `[[nemesis.fault]]`.
+//!
+//! What the file has is a mix: entries with a weight, each a kind of fault, how long it lasts and at
+//! what it may be aimed. For a seed, [`Nemesis::draw`] makes of it a plain list of [`PlannedFault`]s
+//! before the run begins, as if they stood in the file as `[[fault]]`; all that is left to the
+//! moment at which one begins is what a family's selectors (`leader(orders)`) mean. It draws from a
+//! stream of its own, so another `[[fault]]` or producer changes nothing of it.
+//!
+//! What is drawn at once and belongs together (every node of a restart with `spread`, every cut of
+//! a ring) is an *attack*; the others wait for its end unless `at-most` allows for more.
+//!
+//! With `when = "in-sync"` an attack is drawn with its instant like any other, but then waits until
+//! all brokers are up, no fault is in force and the family says that it is whole again
+//! (`Cluster::in_sync`). Those behind it are put off by as much, and what could not end before
+//! `until` any more is left out.
+//!
+//! A kind of fault that is new in [`super::KINDS`] gets its place here in [`KINDS`] by one line, if
+//! its first key is its target. Nothing else is to be done: parser, defaults and `mqsim list`
+//! follow.
+
+mod draw;
+mod parse;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use crate::engine::{Distribution, Span};
+use crate::scenario::{
+    KeySpec, Kind, LONGEST, MOST_ITEMS, Preset, SectionSpec, Tagged, Unit, Variant,
+};
+
+use super::super::selector::Pick;
+use super::{FaultKind, disk, network, process};
+use shape::Shape;
+
+pub use parse::parse;
+
+/// The section `[nemesis]`.
+pub const NEMESIS: SectionSpec = SectionSpec::single(
+    "nemesis",
+    &[KEYS],
+    "Random faults, drawn before the run from the seed. What is drawn is in events.csv; `mqsim run \
+     --freeze-faults` writes it as [[fault]].",
+)
+.optional();
+
+const KEYS: &[KeySpec] = &[
+    KeySpec::new("from", Kind::ANY_DURATION, Preset::Is("0s"), "No fault begins before."),
+    KeySpec::new(
+        "until",
+        Kind::POSITIVE_DURATION,
+        Preset::Absent,
+        "The last fault has ended by then, so that the cluster can heal before `duration` is over; \
+         three quarters of `duration` if not written.",
+    ),
+    KeySpec::new(
+        "every",
+        Kind::DURATIONS,
+        Preset::Is("{ distribution = \"exponential\", mean = \"10s\" }"),
+        "From the end of a fault to the beginning of the next; from beginning to beginning if \
+         `at-most` is more than 1.",
+    ),
+    KeySpec::new(
+        "at-most",
+        Kind::Integer { min: 1, max: 100 },
+        Preset::Is("1"),
+        "How many are in force at once; one that would be too many waits for an end.",
+    ),
+    KeySpec::new(
+        "swarm",
+        Kind::Flag,
+        Preset::Is("false"),
+        "Each seed draws which of the [[nemesis.fault]] take part: each one in half of the seeds, \
+         at least one in every seed.",
+    ),
+    KeySpec::new(
+        "when",
+        Kind::Choice(&["any", "in-sync"]),
+        Preset::Is("any"),
+        "A fault begins at its time, whatever the cluster does; or it waits until all brokers are \
+         up, no fault is in force and all copies are in sync.",
+    ),
+];
+
+/// The section `[[nemesis.fault]]`.
+pub const NEMESIS_FAULT: SectionSpec = SectionSpec::repeated(
+    "nemesis.fault",
+    &[FAULT_KEYS],
+    "A kind of fault that may be drawn. The keys of its kind are those of [[fault]].",
+)
+.tagged(&KINDS);
+
+const FAULT_KEYS: &[KeySpec] = &[
+    KeySpec::new(
+        "weight",
+        Kind::Integer { min: 1, max: 1_000_000 },
+        Preset::Is("1"),
+        "How often it is drawn, in comparison with the others.",
+    ),
+    KeySpec::new(
+        "for",
+        Kind::Distribution { unit: Unit::Duration, min: 1, max: LONGEST.as_nanos() },
+        Preset::Is("{ distribution = \"uniform\", min = \"1s\", max = \"10s\" }"),
+        "How long it lasts.",
+    ),
+    KeySpec::new(
+        "for-min",
+        Kind::POSITIVE_DURATION,
+        Preset::Absent,
+        "It never lasts shorter: what is drawn below lasts so long.",
+    ),
+    KeySpec::new(
+        "for-max",
+        Kind::POSITIVE_DURATION,
+        Preset::Absent,
+        "It never lasts longer: what is drawn above lasts so long.",
+    ),
+    KeySpec::new(
+        "targets",
+        Kind::SelectorList,
+        Preset::Absent,
+        "What it may be aimed at, each as likely: [\"random\", \"leader(orders)\", \"n1,n2\"]. \
+         `random` if not written; a partition takes `shapes` instead.",
+    ),
+    KeySpec::new(
+        "spread",
+        Kind::ANY_DURATION,
+        Preset::Is("0s"),
+        "If it is aimed at several nodes, each is met at a time of its own within this, and for a \
+         time of its own.",
+    ),
+];
+
+const SHAPES: KeySpec = KeySpec::new(
+    "shapes",
+    Kind::Choices(Shape::NAMES),
+    Preset::Absent,
+    "How the brokers are parted, each shape as likely: `one` from all others; `minority` from the \
+     rest; `halves`; `one-way`, one that is not heard or hears nothing; `pair`, two that do not see \
+     each other while others see both; `bridge`, halves that only one broker connects; \
+     `majorities-ring`, each sees a majority, no two the same. `halves` if not written.",
+);
+
+/// The kinds of faults that can be drawn.
+pub const KINDS: Tagged = Tagged {
+    tag: "kind",
+    meaning: "What goes wrong.",
+    variants: &[
+        drawn(process::STOP),
+        drawn(process::CRASH),
+        drawn(process::POWER_LOSS),
+        drawn(process::PAUSE),
+        drawn(process::RESTART),
+        Variant {
+            keys: &[SHAPES, network::DIRECTION, network::CLIENTS, network::HOW],
+            ..network::PARTITION
+        },
+        drawn(network::LATENCY),
+        drawn(network::PACKET_LOSS),
+        drawn(network::BANDWIDTH),
+        drawn(disk::SLOW_DISK),
+        drawn(disk::DISK_FULL),
+        drawn(disk::WIPE_DISK),
+    ],
+};
+
+/// A kind of fault without its first key, the target: that is drawn.
+const fn drawn(kind: Variant) -> Variant {
+    Variant { keys: kind.keys.split_at(1).1, ..kind }
+}
+
+/// A mix of random faults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nemesis {
+    from: Span,
+    until: Span,
+    every: Distribution,
+    at_most: usize,
+    swarm: bool,
+    in_sync: bool,
+    entries: Vec<Entry>,
+}
+
+/// One `[[nemesis.fault]]`.
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    weight: u64,
+    /// How long it lasts; `None` for what is over at once.
+    lasts: Option<Lasts>,
+    spread: Span,
+    kind: FaultKind,
+    /// The kind as written.
+    name: String,
+    aims: Aims,
+}
+
+/// How long a fault lasts.
+#[derive(Clone, Debug, PartialEq)]
+struct Lasts {
+    drawn: Distribution,
+    min: Span,
+    max: Span,
+}
+
+/// At what a fault may be aimed.
+#[derive(Clone, Debug, PartialEq)]
+enum Aims {
+    /// One of these. Each part is a pick with its text.
+    Targets(Vec<Vec<(Pick, String)>>),
+    /// Brokers, parted in one of these ways.
+    Shapes(Vec<Shape>),
+}
+
+/// The greatest number of faults that are drawn for a run.
+const MOST_DRAWN: usize = MOST_ITEMS;
