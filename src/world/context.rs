@@ -23,6 +23,7 @@ pub(crate) enum Effect<M> {
     Close(ConnId),
     Abort(ConnId),
     Fsync { lane: Lane, file: FileId, done: M, blocking: bool },
+    Read { lane: Lane, bytes: u64, done: M },
 }
 
 /// The effects of one input, and what a machine may know of its node.
@@ -148,6 +149,13 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         }
     }
 
+    /// How many inputs wait for this lane.
+    #[must_use]
+    #[inline]
+    pub fn waiting(&mut self) -> usize {
+        self.world.nodes[self.node as usize].lanes.slot(self.slot).mailbox.len()
+    }
+
     /// Gives this lane an input once its mailbox is empty (as `after 0` of a `receive`): what waits already, or
     /// arrives before the lane is free, goes first. At most one is pending a lane; the last counts.
     pub fn when_idle(&mut self, body: M) {
@@ -266,6 +274,40 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         self.world.net.living(self.node, conn).map_or(0, |index| self.world.room(index))
     }
 
+    /// The process keeps a buffer of its own before the kernel's: so much more fits into the
+    /// connection.
+    pub fn buffer(&mut self, conn: ConnId, bytes: u64) {
+        if let Some(index) = self.world.net.living(self.node, conn) {
+            self.world.net.sides[index].own_buffer = bytes;
+        }
+    }
+
+    /// Bytes that were sent on a connection and not yet read; 0 for a dead one.
+    #[must_use]
+    pub fn buffered(&self, conn: ConnId) -> u64 {
+        self.world.net.living(self.node, conn).map_or(0, |index| self.world.buffered(index))
+    }
+
+    /// This lane handles nothing after this input, until another one resumes it.
+    pub fn suspend(&mut self) {
+        self.world.nodes[self.node as usize].lanes.slot(self.slot).suspended = true;
+    }
+
+    /// Whether this lane was suspended while it handled this input.
+    #[must_use]
+    pub fn is_suspended(&mut self) -> bool {
+        self.world.nodes[self.node as usize].lanes.slot(self.slot).suspended
+    }
+
+    /// Lets a lane of this node go on that was suspended.
+    pub fn resume(&mut self, lane: Lane) {
+        let lanes = &mut self.world.nodes[self.node as usize].lanes;
+        if let Some(slot) = lanes.find(lane) {
+            lanes.slot(slot).suspended = false;
+            self.world.wake_later(self.node, slot);
+        }
+    }
+
     /// Bytes that this process has read from a connection; 0 for a dead one.
     #[must_use]
     pub fn bytes_received(&self, conn: ConnId) -> u64 {
@@ -319,6 +361,23 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         self.world.fsync(self.node, incarnation, lane, file, done, blocking, self.now);
     }
 
+    /// Reads so many bytes from the disk; this lane gets `done` when they are here, and goes on
+    /// meanwhile.
+    pub fn read(&mut self, bytes: u64, done: M) {
+        let lane = self.lane;
+        if self.is_late() {
+            return self.defer(Effect::Read { lane, bytes, done });
+        }
+        let incarnation = self.incarnation();
+        self.world.read_disk(self.node, incarnation, lane, bytes, done, self.now);
+    }
+
+    /// Gives back the space of so many bytes more at the front of a file, as if they had been in
+    /// files of their own, and these were deleted. Offsets stay as they are.
+    pub fn release(&mut self, file: FileId, bytes: u64) {
+        self.world.disks[self.node as usize].release(file, bytes);
+    }
+
     /// Cuts a file to a length. Durable at once.
     pub fn truncate(&mut self, file: FileId, length: u64) {
         self.world.disks[self.node as usize].truncate(file, length);
@@ -328,6 +387,13 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
     #[must_use]
     pub fn file_length(&self, file: FileId) -> u64 {
         self.world.disks[self.node as usize].length(file)
+    }
+
+    /// What an end of this process now would leave of each file, by file: to be looked at through a
+    /// [`DiskView`](super::DiskView) by a machine whose software ends while its process goes on.
+    #[must_use]
+    pub fn file_lengths(&self) -> Vec<u64> {
+        self.world.disks[self.node as usize].lengths()
     }
 
     /// Bytes that can still be written to this node's disk.
@@ -396,6 +462,9 @@ impl<M> World<M> {
             Effect::Fsync { lane, file, done, blocking } => {
                 self.fsync(node, incarnation, lane, file, done, blocking, now);
             }
+            Effect::Read { lane, bytes, done } => {
+                self.read_disk(node, incarnation, lane, bytes, done, now);
+            }
         }
     }
 
@@ -413,6 +482,21 @@ impl<M> World<M> {
         let sync = self.disks[node as usize].fsync(file, at, self.kernel.now());
         let syncing = Syncing { node, incarnation, lane, blocking, done, sync };
         let slot = self.syncs.insert(syncing);
+        self.kernel.schedule(sync.done, Event::Synced { slot });
+    }
+
+    fn read_disk(
+        &mut self,
+        node: u32,
+        incarnation: u32,
+        lane: Lane,
+        bytes: u64,
+        done: M,
+        at: Time,
+    ) {
+        let sync = self.disks[node as usize].read(bytes, at);
+        let slot =
+            self.syncs.insert(Syncing { node, incarnation, lane, blocking: false, done, sync });
         self.kernel.schedule(sync.done, Event::Synced { slot });
     }
 }

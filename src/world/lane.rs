@@ -21,6 +21,8 @@ pub(crate) struct LaneState<M> {
     pub(crate) idle: Option<M>,
     /// Whether it waits for an fsync and handles nothing.
     pub(crate) blocked: bool,
+    /// Whether it waits to be resumed and handles nothing.
+    pub(crate) suspended: bool,
     /// Whether a wake of the current epoch is scheduled.
     pub(crate) waking: bool,
     /// Wakes of another epoch are void.
@@ -35,6 +37,7 @@ impl<M> LaneState<M> {
             mailbox: VecDeque::new(),
             idle: None,
             blocked: false,
+            suspended: false,
             waking: false,
             epoch: 0,
         }
@@ -42,12 +45,13 @@ impl<M> LaneState<M> {
 
     /// Whether an input that comes now is handled at once.
     pub(crate) fn is_free(&self, now: Time) -> bool {
-        self.busy_until <= now && self.mailbox.is_empty() && !self.blocked
+        self.busy_until <= now && self.mailbox.is_empty() && !self.blocked && !self.suspended
     }
 
     /// Whether a wake must be scheduled so that what waits is handled.
     pub(crate) fn wants_wake(&self) -> bool {
-        !self.waking && !self.blocked && (!self.mailbox.is_empty() || self.idle.is_some())
+        let held = self.waking || self.blocked || self.suspended;
+        !held && (!self.mailbox.is_empty() || self.idle.is_some())
     }
 
     fn clear(&mut self) {
@@ -55,6 +59,7 @@ impl<M> LaneState<M> {
         self.mailbox.clear();
         self.idle = None;
         self.blocked = false;
+        self.suspended = false;
         self.waking = false;
         self.epoch = self.epoch.wrapping_add(1);
     }

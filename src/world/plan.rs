@@ -13,6 +13,8 @@ use super::network::{CpuSpec, DiskSpec, Host, LinkSpec, Topology};
 /// The most broker nodes of a cluster.
 pub const MOST_NODES: u64 = 64;
 
+const MEMORY: Kind = Kind::Size { min: 1 << 20, max: 1 << 50 };
+
 const HARDWARE: Kind = Kind::Choice(NAMES);
 
 /// The section `[cluster]`.
@@ -33,6 +35,12 @@ pub const CLUSTER: SectionSpec = SectionSpec::single(
             "The named set of figures for network, disk, CPU and boot time.",
         ),
         KeySpec::new(
+            "memory",
+            MEMORY,
+            Preset::Absent,
+            "Of each broker node; the hardware's if not written.",
+        ),
+        KeySpec::new(
             "boot-time",
             Kind::DURATIONS,
             Preset::Absent,
@@ -49,6 +57,7 @@ pub const NODE: SectionSpec = SectionSpec::repeated(
     &[&[
         KeySpec::new("name", Kind::Name, Preset::Required, "The node's name."),
         KeySpec::new("zone", Kind::Name, Preset::Is("a"), "The zone in which it is."),
+        KeySpec::new("memory", MEMORY, Preset::Absent, "The cluster's if not written."),
         KeySpec::new(
             "hardware",
             HARDWARE,
@@ -114,6 +123,13 @@ pub const DISK: SectionSpec = SectionSpec::single(
             Preset::Absent,
             "Time of an fsync, beside transfer.",
         ),
+        KeySpec::new(
+            "spread",
+            Kind::Integer { min: 0, max: 100 },
+            Preset::Absent,
+            "By how many percent, at most, fsyncs of all brokers are slower or faster in one run \
+             than in another; the hardware's if not written, 0 if `fsync` is.",
+        ),
         KeySpec::new("bandwidth", Kind::Bandwidth, Preset::Absent, "Of writing."),
         KeySpec::new(
             "capacity",
@@ -128,6 +144,13 @@ pub const DISK: SectionSpec = SectionSpec::single(
             "After this long in the page cache a byte is durable without an fsync.",
         )
         .source("Linux vm.dirty_expire_centisecs: 30 s"),
+        KeySpec::new(
+            "torn-tail",
+            Kind::Flag,
+            Preset::Is("false"),
+            "A loss of power leaves, of what was in the page cache, a random part of each file's \
+             tail, which may end within a record; nothing of it if false.",
+        ),
     ]],
     "The brokers' disks, where they differ from the hardware's.",
 );
@@ -163,6 +186,8 @@ pub struct ClusterPlan {
     pub topology: Topology,
     /// From the start of a broker's process until it begins to serve, in ns.
     pub boot_time: Distribution,
+    /// Memory of each broker, in bytes.
+    pub memory: Vec<u64>,
     clients: u32,
 }
 
@@ -193,8 +218,11 @@ impl ClusterPlan {
         topology.socket_buffer = network.size("socket-buffer");
         add_links(&mut topology, network, &hardware, clients);
         let count = cluster.get_integer("nodes").unwrap_or(3);
+        let mut memory = Vec::new();
+        let of_all = cluster.get_size("memory");
         if nodes.is_empty() {
             for n in 1..=count {
+                memory.push(of_all.unwrap_or(hardware.memory));
                 topology.add(broker(scenario, &hardware, format!("n{n}"), 0));
             }
         }
@@ -202,10 +230,11 @@ impl ClusterPlan {
             let own = node.get_text("hardware").map_or_else(|| hardware.clone(), named);
             let zone = topology.zones.iter().position(|zone| zone == node.text("zone"));
             let zone = zone.unwrap_or(0) as u32;
+            memory.push(node.get_size("memory").or(of_all).unwrap_or(own.memory));
             topology.add(broker(scenario, &own, node.text("name").to_owned(), zone));
         }
         let boot_time = cluster.get_distribution("boot-time").unwrap_or(hardware.boot_time);
-        wrong.into_result(ClusterPlan { topology, boot_time, clients })
+        wrong.into_result(ClusterPlan { topology, boot_time, memory, clients })
     }
 
     /// Adds the host of a client. Its name must differ from all others.
@@ -217,9 +246,11 @@ impl ClusterPlan {
             zone: self.clients,
             disk: DiskSpec {
                 fsync: Distribution::Constant(0),
+                spread: 0,
                 bandwidth: 0,
                 capacity: u64::MAX,
                 write_back_age: Span::from_secs(30),
+                torn_tail: false,
             },
             // A client's costs are its workload's to state; its processor is never the limit.
             cpu: CpuSpec { cores: 64, percent: 100 },
@@ -281,9 +312,16 @@ fn broker(scenario: &Scenario, hardware: &Hardware, name: String, zone: u32) -> 
         zone,
         disk: DiskSpec {
             fsync: disk.get_distribution("fsync").unwrap_or_else(|| base.fsync.clone()),
+            // What is written is meant as it stands.
+            spread: match disk.get_integer("spread") {
+                Some(percent) => percent as u32,
+                None if disk.has("fsync") => 0,
+                None => base.spread,
+            },
             bandwidth: disk.get_bandwidth("bandwidth").unwrap_or(base.bandwidth),
             capacity: disk.get_size("capacity").unwrap_or(base.capacity),
             write_back_age: disk.get_duration("write-back-age").unwrap_or(base.write_back_age),
+            torn_tail: disk.flag("torn-tail"),
         },
         cpu: CpuSpec { cores, percent: cpu.integer("speed") as u32 * hardware.cpu.percent / 100 },
     }

@@ -403,7 +403,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             return;
         }
         state.waking = false;
-        if state.blocked {
+        if state.blocked || state.suspended {
             return;
         }
         if state.busy_until > now {
@@ -429,6 +429,11 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
 
     fn synced(&mut self, slot: u32) {
         let Some(syncing) = self.world.syncs.remove(slot) else { return };
+        if self.world.disks[syncing.node as usize].is_stalled() {
+            let disk = syncing.node as usize;
+            let slot = self.world.syncs.insert(syncing);
+            return self.world.disks[disk].hold(slot);
+        }
         let Syncing { node, incarnation, lane, blocking, done, sync } = syncing;
         self.world.disks[node as usize].complete(sync);
         let n = &mut self.world.nodes[node as usize];
@@ -452,7 +457,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let Some(slot) = n.lanes.find(lane) else { return };
         let state = n.lanes.slot(slot);
         state.blocked = false;
-        if state.busy_until <= now {
+        if state.busy_until <= now && !state.suspended {
             return self.handle(node, slot, Input::Local { body: done });
         }
         state.mailbox.push_front(Input::Local { body: done });
@@ -544,8 +549,9 @@ impl<M> World<M> {
     fn new(topology: Arc<Topology>, seed: u64, limits: Limits) -> World<M> {
         let stream = |kind: &str, name: &str| Stream::new(seed, &format!("{kind} {name}"));
         let nodes = topology.hosts.iter().map(|h| Node::new(h.cpu, stream("node", &h.name)));
+        let day = Stream::fixed(seed, "disks").below(2_000_001);
         let disks =
-            topology.hosts.iter().map(|h| Disk::new(h.disk.clone(), stream("disk", &h.name)));
+            topology.hosts.iter().map(|h| Disk::new(h.disk.clone(), day, stream("disk", &h.name)));
         World {
             kernel: Kernel::new(limits),
             nodes: nodes.collect(),

@@ -166,11 +166,32 @@ impl Maker {
         // With when-synced a message that only unsynchronised mirrors had confirmed may go.
         let failure =
             if lossless { "always" } else { self.pick(&["always", "always", "when-synced"]) };
+        let mode = self.ha_mode(lossless);
         self.parts[POLICY].push(format!(
-            "[[policy]]\npattern = \"{pattern}\"\nha-mode = \"all\"\nha-sync-mode = \"{sync}\"\n\
+            "[[policy]]\npattern = \"{pattern}\"\n{mode}ha-sync-mode = \"{sync}\"\n\
              ha-sync-batch-size = {batch}\nha-promote-on-shutdown = \"{shutdown}\"\n\
              ha-promote-on-failure = \"{failure}\"\n",
         ));
+    }
+
+    /// Mirrors on all nodes, on so many, or on those listed; at least two replicas if nothing is to
+    /// be lost.
+    fn ha_mode(&mut self, lossless: bool) -> String {
+        let least = if lossless { 2 } else { 1 };
+        match self.draw.below(4) {
+            0 | 1 => "ha-mode = \"all\"\n".to_owned(),
+            2 => {
+                let replicas = self.draw.between(least, self.nodes);
+                format!("ha-mode = \"exactly\"\nha-params = {replicas}\n")
+            }
+            _ => {
+                let mut nodes: Vec<String> =
+                    (1..=self.nodes).map(|n| format!("\"n{n}\"")).collect();
+                self.draw.shuffle(&mut nodes);
+                nodes.truncate(self.draw.between(least, self.nodes) as usize);
+                format!("ha-mode = \"nodes\"\nha-params = [{}]\n", nodes.join(", "))
+            }
+        }
     }
 
     fn queues(&mut self) {

@@ -5,10 +5,14 @@
 //! on every seed, and each measured range overlaps the range from the 5th to the 95th percentile of
 //! the seeds. `MQSIM_SEEDS` is the number of seeds: 5 unless set; the full run is 100.
 
+mod e10_delay;
 mod e1_single;
 mod e2_transient;
 mod e3_home_node;
+mod e4_remote;
 mod e5_mirrored;
 mod e6_unsynchronised;
 mod e7_partition;
+mod e9_throughput;
 mod lab;
+mod steady;

@@ -131,9 +131,11 @@ impl Plan {
                 zone: u32::from(!broker),
                 disk: DiskSpec {
                     fsync: Distribution::Constant(FSYNC.as_nanos()),
+                    spread: 0,
                     bandwidth: 0,
                     capacity: u64::MAX,
                     write_back_age: Span::from_secs(30),
+                    torn_tail: false,
                 },
                 cpu: CpuSpec { cores: 64, percent: 100 },
             });

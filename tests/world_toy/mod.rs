@@ -290,9 +290,11 @@ pub(crate) fn plain_link() -> LinkSpec {
 pub(crate) fn plain_disk() -> DiskSpec {
     DiskSpec {
         fsync: Distribution::Constant(10_000_000),
+        spread: 0,
         bandwidth: 1_000_000,
         capacity: 1_000_000_000,
         write_back_age: Span::from_secs(30),
+        torn_tail: false,
     }
 }
 

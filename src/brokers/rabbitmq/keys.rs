@@ -87,6 +87,69 @@ pub const BROKER: SectionSpec = SectionSpec::single(
         )
         .source("deps/rabbit/Makefile v3.10, PROJECT_ENV"),
         KeySpec::new(
+            "queue_index_embed_msgs_below",
+            Kind::Size { min: 0, max: 1 << 30 },
+            Preset::Is("4096B"),
+            "Messages smaller than this, with their properties, are kept with their queue; larger \
+             ones in the message store that the queues of a node share.",
+        )
+        .source("rabbitmq.com/docs/persistence-conf#index-embedding; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "classic_queue.default_version",
+            Kind::Integer { min: 1, max: 2 },
+            Preset::Is("1"),
+            "Index and store of queues without `x-queue-version`: 1 fsyncs before it confirms, 2 \
+             only writes.",
+        )
+        .source("rabbitmq.com/docs/persistence-conf#queue-version; rabbit_variable_queue.erl v3.10")
+        .since("3.10"),
+        KeySpec::new(
+            "credit_flow_default_credit",
+            Kind::Table(&CREDIT_KEYS),
+            Preset::ByVersion(&[
+                ("3.3", "{ initial = 200, more-after = 50 }"),
+                ("3.6", "{ initial = 400, more-after = 200 }"),
+            ]),
+            "Publishes that a process may send to the next, and how many that has taken when it \
+             grants as many more: from connection to channel, from channel to each queue and mirror.",
+        )
+        .source("credit_flow.erl; rabbit.app v3.5.7, v3.6.16; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "mirroring_flow_control",
+            Kind::Flag,
+            Preset::Is("true"),
+            "Whether channels need credit to send publishes to queues and their mirrors.",
+        )
+        .source("rabbit_channel.erl v3.10, init; rabbitmq-server#114"),
+        KeySpec::new(
+            "vm_memory_high_watermark",
+            Kind::Chance,
+            Preset::Is("40%"),
+            "A node that uses more than this of its memory raises an alarm.",
+        )
+        .source("rabbitmq.com/docs/memory; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "vm_memory_high_watermark_paging_ratio",
+            Kind::Chance,
+            Preset::Is("50%"),
+            "At this part of the watermark queues begin to put messages onto the disk; before 3.12.",
+        )
+        .source("rabbit_memory_monitor.erl v3.10; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "disk_free_limit",
+            Kind::ANY_SIZE,
+            Preset::Is("50MB"),
+            "A node with less free disk space raises an alarm.",
+        )
+        .source("rabbitmq.com/docs/disk-alarms; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "distribution_buffer_size",
+            Kind::Size { min: 1024, max: 1 << 40 },
+            Preset::Is("128000KiB"),
+            "Bytes to one other node that may wait in a node; then who sends more is suspended.",
+        )
+        .source("rabbitmq.com/docs/configure, RABBITMQ_DISTRIBUTION_BUFFER_SIZE"),
+        KeySpec::new(
             "consumer_timeout",
             Kind::POSITIVE_DURATION,
             Preset::ByVersion(&[("3.8.15", "15min"), ("3.8.17", "30min")]),
@@ -130,6 +193,21 @@ pub const BROKER: SectionSpec = SectionSpec::single(
     ]],
     "The broker's configuration, spelt as in rabbitmq.conf.",
 );
+
+const CREDIT_KEYS: [KeySpec; 2] = [
+    KeySpec::new(
+        "initial",
+        Kind::Integer { min: 1, max: 1_000_000 },
+        Preset::Required,
+        "What a sender has before it hears of the receiver.",
+    ),
+    KeySpec::new(
+        "more-after",
+        Kind::Integer { min: 1, max: 1_000_000 },
+        Preset::Required,
+        "How many the receiver takes before it grants as many more; no more than `initial`.",
+    ),
+];
 
 /// `[[policy]]`: mirroring.
 pub const POLICY: SectionSpec = SectionSpec::repeated(
@@ -222,6 +300,14 @@ pub const QUEUE: SectionSpec = SectionSpec::repeated(
              first node if not written.",
         )
         .source("rabbitmq.com/docs/clustering; queue_master_locator=client-local"),
+        KeySpec::new(
+            "x-queue-version",
+            Kind::Integer { min: 1, max: 2 },
+            Preset::Absent,
+            "Index and store of this queue; `classic_queue.default_version` if not written.",
+        )
+        .source("rabbitmq.com/docs/classic-queues#versions")
+        .since("3.10"),
     ], ARGUMENT_KEYS],
     "A classic queue, declared before the run begins.",
 );

@@ -3,6 +3,7 @@
 use crate::observe::{MessageRange, NodeId};
 use crate::world::{ConnId, Lane};
 
+use super::broker::alarm::Resource;
 use super::broker::autoheal::Word;
 use super::broker::gm::{Activity, CatchUp, Instruction};
 use super::broker::mnesia::{TableOp, Tables};
@@ -169,6 +170,10 @@ pub enum Message {
     ConsumeOk { queue: QueueId },
     /// `basic.cancel` by the server: the queue is gone or cannot be reached.
     ServerCancel { queue: QueueId },
+    /// `connection.blocked`: an alarm is in force, and the connection is not read.
+    ConnectionBlocked,
+    /// `connection.unblocked`.
+    ConnectionUnblocked,
     /// `channel.close`; the client must open a new channel.
     ChannelClose { error: ChannelError },
     /// `channel.open-ok`.
@@ -221,6 +226,10 @@ pub enum Message {
     Settle { channel: Pid, first: QueueSeq, count: u32 },
     /// A consumer gives `count` messages back.
     GiveBack { channel: Pid, first: QueueSeq, count: u32 },
+    /// `bump_credit`: a queue's process lets a channel send so many publishes more.
+    BumpCredit { from: Pid, more: u32 },
+    /// An alarm is in force somewhere in the cluster, or no longer.
+    ConserveResources { alarm: bool },
     /// A consumer rejected `count` messages for good.
     Reject { channel: Pid, first: QueueSeq, count: u32 },
     /// The channel's writer has passed `count` deliveries on.
@@ -327,12 +336,26 @@ pub enum Message {
     Autoheal { from: NodeId, word: Box<Word> },
     /// A node has joined: `from` now runs RabbitMQ on these tables.
     NodeRunning { from: NodeId },
+    /// An alarm is set or cleared on `from`.
+    Alarm { from: NodeId, resource: Resource, set: bool },
 
     // ---- a process's own timers and completions
     /// The mailbox is empty: flush what waits.
     Idle,
-    /// The journal's flush is durable.
+    /// The journal's flush is durable, or that of the message store.
     JournalSynced,
+    /// A queue's process has been idle for so long that it may hibernate.
+    HibernateTimer,
+    /// A queue gives the body of a large message to its node's message store.
+    StoreWrite { queue: Lane, id: QueueSeq, body: u64, confirm: bool },
+    /// The bodies of these messages of a queue are as safe in the store as they have to be.
+    BodiesWritten { ids: Box<[QueueSeq]> },
+    /// The message store has read its files: queues are recovered now.
+    StoreRecovered,
+    /// A queue's process opens what its disk kept.
+    RecoverQueue { read: bool },
+    /// It has.
+    QueueRecovered { queue: QueueId },
     /// The flush interval under load is over, or the process has been idle that long.
     SyncTimer,
     /// Check heartbeats, or tick the distribution.
@@ -357,6 +380,12 @@ pub enum Message {
     AutohealTimeout { start: u32 },
     /// A winner tells those again that have not stopped.
     AutohealRenotify,
+    /// How much memory is used?
+    MemoryCheck,
+    /// How much is free on the disk?
+    DiskCheck,
+    /// A queue's process puts what is beyond so many bytes onto the disk.
+    ReduceMemory { keep: u64 },
     /// Look for members that are down, once a second.
     PingDownNodes,
     /// A queue's head may have expired, or the process has just begun to lead.

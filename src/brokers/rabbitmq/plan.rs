@@ -14,7 +14,7 @@ use crate::world::fault::{self, Vocabulary};
 
 use super::arguments::{Arguments, Overflow};
 use super::client::{CONSUMER_STEPS, ConnectOrder, LinkConfig, PRODUCER_STEPS, Reject};
-use super::config::{Costs, Queue};
+use super::config::{Costs, Queue, QueueVersion};
 use super::letters::{DeadLetterTo, LetterId, Letters};
 use super::message::{ExchangeId, Properties, QueueId, RoutingKey, Terms};
 use super::settings::{PartitionHandling, Settings};
@@ -101,7 +101,12 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         nemesis: None,
         letters: Arc::new(letters),
         expirations: planner.expirations.clone(),
-        settings: Settings::read(scenario, cluster.boot_time.clone(), partition_handling),
+        settings: Settings::read(
+            scenario,
+            cluster.boot_time.clone(),
+            cluster.memory.clone(),
+            partition_handling,
+        ),
         costs: Costs::read(scenario.one("costs")),
         duration: run.duration,
         drain: run.drain,
@@ -198,14 +203,19 @@ impl<'a> Planner<'a> {
             let help = "add [[queue]] with name = \"orders\"";
             self.wrong.push(Place::START, "the scenario has no queue", help);
         }
+        let default_version =
+            self.scenario.one("broker").get_integer("classic_queue.default_version").unwrap_or(1);
         for values in sections {
             let home = match values.get_text("leader") {
                 Some(name) => self.node(name, values.span("leader")),
                 None => NodeId(0),
             };
             let (name, durable) = (values.text("name").to_owned(), values.flag("durable"));
+            let version = values.get_integer("x-queue-version").unwrap_or(default_version);
+            let version = if version == 2 { QueueVersion::V2 } else { QueueVersion::V1 };
             let arguments = self.arguments(values);
-            self.queues.push(Queue { name, durable, home, mirroring: None, arguments });
+            let mirroring = None;
+            self.queues.push(Queue { name, durable, home, mirroring, version, arguments });
         }
     }
 

@@ -2,8 +2,10 @@
 
 use crate::engine::{Distribution, Span};
 use crate::observe::NodeId;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Values};
 
+use super::broker::alarm::Share;
+use super::broker::credit::CreditSpec;
 use super::rules::Rules;
 
 /// `cluster_partition_handling`.
@@ -41,6 +43,14 @@ impl PartitionHandling {
     }
 }
 
+/// An idle node: code, Mnesia, plugins, connections. An estimate; rabbitmq.com/docs/memory-use has
+/// breakdowns of nodes of this order.
+const BASE_MEMORY: u64 = 100_000_000;
+
+fn share(values: &Values, key: &str) -> Share {
+    Share((values.chance(key).as_billionths() / 1_000) as u32)
+}
+
 /// The broker's configuration, the same on every member.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -62,6 +72,24 @@ pub struct Settings {
     pub boot_time: Distribution,
     /// `queue_index_max_journal_entries`.
     pub max_journal_entries: u64,
+    /// `queue_index_embed_msgs_below`.
+    pub embed_below: u64,
+    /// `credit_flow_default_credit`.
+    pub credit: CreditSpec,
+    /// `mirroring_flow_control`.
+    pub mirroring_flow_control: bool,
+    /// `vm_memory_high_watermark`, of the memory.
+    pub vm_memory_high_watermark: Share,
+    /// `vm_memory_high_watermark_paging_ratio`, of the watermark.
+    pub paging_ratio: Share,
+    /// `disk_free_limit`.
+    pub disk_free_limit: u64,
+    /// `RABBITMQ_DISTRIBUTION_BUFFER_SIZE`.
+    pub distribution_buffer_size: u64,
+    /// Memory of each member, in bytes.
+    pub memory: Vec<u64>,
+    /// What a node without messages takes of it.
+    pub base_memory: u64,
     /// `consumer_timeout`; none before it was introduced.
     pub consumer_timeout: Option<Span>,
     /// `max_message_size`; none before it was introduced.
@@ -81,6 +109,7 @@ impl Settings {
     pub fn read(
         scenario: &Scenario,
         boot_time: Distribution,
+        memory: Vec<u64>,
         partition_handling: PartitionHandling,
     ) -> Settings {
         let broker = scenario.one("broker");
@@ -94,6 +123,19 @@ impl Settings {
             table_loading_retries: broker.integer("mnesia_table_loading_retry_limit") as u32,
             boot_time,
             max_journal_entries: broker.integer("queue_index_max_journal_entries"),
+            embed_below: broker.size("queue_index_embed_msgs_below"),
+            credit: {
+                let credit = broker.table("credit_flow_default_credit");
+                let number = |key| credit.map_or(1, |credit| credit.integer(key)) as u32;
+                CreditSpec { initial: number("initial"), more_after: number("more-after") }
+            },
+            mirroring_flow_control: broker.flag("mirroring_flow_control"),
+            vm_memory_high_watermark: share(broker, "vm_memory_high_watermark"),
+            paging_ratio: share(broker, "vm_memory_high_watermark_paging_ratio"),
+            disk_free_limit: broker.size("disk_free_limit"),
+            distribution_buffer_size: broker.size("distribution_buffer_size"),
+            memory,
+            base_memory: BASE_MEMORY,
             consumer_timeout: broker.get_duration("consumer_timeout"),
             max_message_size: broker.get_size("max_message_size").map(|most| most as u32),
             sync_max_throughput: broker.get_bandwidth("mirroring_sync_max_throughput").unwrap_or(0),

@@ -66,8 +66,10 @@ words! {
         MESSAGE_TOO_LARGE = 22,
         /// The policy wants no replica where one was.
         REPLICA_DROPPED = 23,
+        /// Its index entry survived, the message itself was in no store.
+        BODY_MISSING = 24,
         /// Confirmed because the last process it was sent to had gone (before 3.8).
-        QUEUE_DIED_CONFIRMED = 24,
+        QUEUE_DIED_CONFIRMED = 25,
 
     }
 }
@@ -219,6 +221,12 @@ pub const CAUSES: &[Cause] = &[
         precedence: 4,
     },
     Cause {
+        name: "body-missing",
+        kind: CauseKind::Lost,
+        meaning: "recovery dropped its index entry, for the message itself was in no store",
+        precedence: 5,
+    },
+    Cause {
         name: "queue-died-confirmed",
         kind: CauseKind::Lost,
         meaning: "the last process that it was sent to went down and none had confirmed it; the \
@@ -256,6 +264,8 @@ words! {
         QUEUE_TOO_LONG = 11,
         /// The last consumer had gone.
         LAST_CONSUMER_GONE = 12,
+        /// It had been written to the operating system, which was all that its confirm waited for.
+        NOT_FSYNCED = 13,
     }
 }
 
@@ -274,6 +284,7 @@ pub const CONDITIONS: &[&str] = &[
     "time-to-live-over",
     "queue-too-long",
     "last-consumer-gone",
+    "not-fsynced",
 ];
 
 words! {
@@ -339,24 +350,30 @@ words! {
         CONSUMER_ACTIVE = 17,
         /// A queue is deleted.
         QUEUE_DELETED = 18,
+        /// A node runs out of memory or disk.
+        ALARM_SET = 19,
+        /// It has enough again.
+        ALARM_CLEARED = 20,
+        /// A process is suspended: the buffer to another node is full.
+        BUSY_DIST_PORT = 21,
         /// A node stops RabbitMQ: it sees too few others.
-        PAUSING = 19,
+        PAUSING = 22,
         /// RabbitMQ is stopped on a node whose VM goes on.
-        PAUSED = 20,
+        PAUSED = 23,
         /// RabbitMQ starts again in the same VM.
-        RESUMING = 21,
+        RESUMING = 24,
         /// The autoheal leader is asked to heal.
-        AUTOHEAL = 22,
+        AUTOHEAL = 25,
         /// It will not now.
-        AUTOHEAL_DENIED = 23,
+        AUTOHEAL_DENIED = 26,
         /// A node has won.
-        AUTOHEAL_WINNER = 24,
+        AUTOHEAL_WINNER = 27,
         /// A node has lost.
-        AUTOHEAL_LOSER = 25,
+        AUTOHEAL_LOSER = 28,
         /// A node went down while it was being healed.
-        AUTOHEAL_ABORTED = 26,
+        AUTOHEAL_ABORTED = 29,
         /// Nobody's tables could be had.
-        BOOT_FAILED = 27,
+        BOOT_FAILED = 30,
     }
 }
 
@@ -406,6 +423,15 @@ pub const EVENTS: &[EventWord] = &[
         meaning: "another consumer of the queue is the single active one now, on SUBJECT's channel",
     },
     EventWord { name: "queue-deleted", meaning: "the queue is deleted with COUNT messages" },
+    EventWord {
+        name: "alarm-set",
+        meaning: "resource limit alarm set: publishers are blocked on all nodes",
+    },
+    EventWord { name: "alarm-cleared", meaning: "resource limit alarm cleared" },
+    EventWord {
+        name: "busy-dist-port",
+        meaning: "the buffer to SUBJECT is full: processes that send there are suspended",
+    },
     EventWord {
         name: "pausing",
         meaning: "Cluster minority/secondary status detected - awaiting recovery",

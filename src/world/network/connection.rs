@@ -153,6 +153,8 @@ pub(crate) struct Side<M> {
     /// Whether its process does not want to read.
     pub(crate) held: bool,
     pub(crate) port: Port,
+    /// What its process buffers itself, beyond what the kernels do.
+    pub(crate) own_buffer: u64,
     /// What this side sends.
     pub(crate) flow: Flow<M>,
 }
@@ -167,6 +169,7 @@ impl<M> Side<M> {
             alive: false,
             held: false,
             port: Port(0),
+            own_buffer: 0,
             flow: Flow::new(),
         }
     }
@@ -188,6 +191,7 @@ impl<M> Side<M> {
         self.alive = state == SideState::Open;
         self.held = false;
         self.port = Port(0);
+        self.own_buffer = 0;
     }
 }
 
@@ -202,10 +206,12 @@ impl<M> World<M> {
     /// Puts a segment into a flow at `at`, and onto the wire unless the flow is stalled.
     #[inline]
     pub(crate) fn push(&mut self, index: usize, cargo: Cargo<M>, lane: Lane, bytes: u32, at: Time) {
-        let flow = &mut self.net.sides[index].flow;
+        let side = &mut self.net.sides[index];
+        let fits = self.socket_buffer + side.own_buffer;
+        let flow = &mut side.flow;
         flow.buffered += u64::from(bytes);
         flow.sent += u64::from(bytes);
-        flow.blocked |= flow.buffered >= self.socket_buffer;
+        flow.blocked |= flow.buffered >= fits;
         flow.queue.push_back(Segment { cargo, bytes, lane, leaves: at });
         if !flow.stalled {
             self.transmit(index, at);
@@ -326,8 +332,9 @@ impl<M> World<M> {
     #[inline]
     fn take(&mut self, index: usize) -> Option<Arrival<M>> {
         let segment = self.net.sides[index].flow.pop()?;
-        let flow = &self.net.sides[index].flow;
-        if flow.blocked && flow.buffered <= self.socket_buffer / 3 * 2 {
+        let side = &self.net.sides[index];
+        let enough = self.socket_buffer / 3 * 2 + side.own_buffer;
+        if side.flow.blocked && side.flow.buffered <= enough {
             self.tell_of_room(index);
         }
         let peer = self.net.sides[index].node;
@@ -582,7 +589,13 @@ impl<M> World<M> {
 
     /// Bytes that still fit between a side and the process at the other.
     pub(crate) fn room(&self, index: usize) -> u64 {
-        self.socket_buffer.saturating_sub(self.net.sides[index].flow.buffered)
+        let side = &self.net.sides[index];
+        (self.socket_buffer + side.own_buffer).saturating_sub(side.flow.buffered)
+    }
+
+    /// Bytes between a side and the process at the other.
+    pub(crate) fn buffered(&self, index: usize) -> u64 {
+        self.net.sides[index].flow.buffered
     }
 
     /// Stops or resumes reading at side `index`.

@@ -26,12 +26,16 @@ pub struct Host {
 pub struct DiskSpec {
     /// Time of one fsync beside the transfer of what is dirty, in ns.
     pub fsync: Distribution,
+    /// By how many percent, at most, fsyncs are slower or faster in one run than in another.
+    pub spread: u32,
     /// Bytes a second; 0 is unlimited.
     pub bandwidth: u64,
     /// Bytes.
     pub capacity: u64,
     /// After this long in the page cache a byte is durable without an fsync.
     pub write_back_age: Span,
+    /// Whether a loss of power may leave a part of what was in the page cache.
+    pub torn_tail: bool,
 }
 
 /// A host's processors.

@@ -6,7 +6,7 @@ use crate::world::{Boot, Context, Lane};
 use super::super::message::{Message, Progress, QueueId};
 use super::super::words::event;
 use super::erlang::Link;
-use super::mnesia::Tables;
+use super::mnesia::{Member, Purpose, Tables};
 use super::{AMQP, Broker, DISTRIBUTION, Node, Status};
 
 /// A joiner tries so often to reach all members that the others see; then it joins without them.
@@ -27,12 +27,14 @@ impl Broker {
         self.node.mnesia.tables = self.node.config.tables.clone();
         self.node.mnesia.loaded = true;
         ctx.listen(DISTRIBUTION);
+        let buffer = self.node.config.settings.distribution_buffer_size;
         for established in &boot.established {
             if let Some(peer) = self.node.peer(established.peer) {
                 peer.running = true;
                 peer.rabbit = true;
                 peer.incarnation = Some(0);
                 peer.link = Link::Up(established.conn);
+                ctx.buffer(established.conn, buffer);
             }
         }
         self.node.start_ticking(ctx);
@@ -44,6 +46,9 @@ impl Broker {
 
     pub(super) fn serve<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         self.node.status = Status::Running;
+        if !self.node.monitor.again {
+            self.node.start_monitors(ctx);
+        }
         ctx.listen(AMQP);
         ctx.ready();
         if self.node.peers.iter().any(|peer| peer.link == Link::Down) {
@@ -133,9 +138,25 @@ impl Broker {
         self.node.status = Status::Running;
         self.node.mnesia.loaded = true;
         self.node.waits_left = None;
+        let bytes = self.node.bodies.bytes_to_scan();
+        self.node.bodies.open(ctx);
+        // The message store reads its files before its clients read theirs
+        // (rabbit_vhost.erl: `recover`; rabbit_variable_queue.erl: `start`).
+        match bytes {
+            0 => self.recover_queues(ctx),
+            bytes => ctx.read(bytes, Message::StoreRecovered),
+        }
+    }
+
+    /// The message store is there: every queue of this node is recovered by its own process.
+    pub(super) fn recover_queues<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if self.node.status != Status::Running {
+            return;
+        }
         for index in 0..self.node.config.queues.len() {
             self.node.recover(ctx, QueueId(index as u32));
         }
+        self.node.delete_unclaimed(ctx);
         let me = self.node.me;
         for peer in self.node.running_peers() {
             self.node.send_node(ctx, peer, Message::NodeRunning { from: me });
@@ -148,6 +169,19 @@ impl Broker {
         }
         self.autoheal_after_restart(ctx);
         self.serve_if_recovered(ctx);
+    }
+
+    /// A queue has what its disk kept: its record goes into the tables.
+    pub(super) fn queue_recovered<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+    ) {
+        let found = self.replica_of(queue).map(|replica| (replica.me, replica.group));
+        if let Some((leader, group)) = found.filter(|_| self.node.status == Status::Running) {
+            let ring = group.map(|gm| Member { gm, replica: leader }).into_iter().collect();
+            self.node.transaction(ctx, Purpose::Recovered { queue, leader, ring });
+        }
     }
 
     /// Clients are served when every queue of this node is back in the tables

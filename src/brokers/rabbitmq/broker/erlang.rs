@@ -5,6 +5,7 @@ use crate::observe::{Event, NodeId, Observer};
 use crate::world::{ConnId, Context, Lane};
 
 use super::super::message::{DownReason, Message, Pid, Progress};
+use super::super::rules::Rule;
 use super::super::words::event;
 use super::{DISTRIBUTION, Node};
 
@@ -48,6 +49,8 @@ pub struct Peer {
     received: u64,
     sent: u64,
     silent_ticks: u32,
+    /// Own processes that have sent more than its buffer takes.
+    suspended: Vec<Lane>,
 }
 
 impl Peer {
@@ -65,6 +68,7 @@ impl Peer {
             received: 0,
             sent: 0,
             silent_ticks: 0,
+            suspended: Vec::new(),
         }
     }
 }
@@ -114,7 +118,12 @@ impl Node {
         let reachable = ctx.now() >= self.connects_again_at;
         let Some(peer) = self.peer(to.node) else { return };
         match peer.link {
-            Link::Up(conn) => ctx.send_to(conn, to.lane, message, bytes),
+            Link::Up(conn) => {
+                ctx.send_to(conn, to.lane, message, bytes);
+                if ctx.room(conn) == 0 {
+                    self.busy_dist_port(ctx, to.node);
+                }
+            }
             Link::Looking | Link::Pending(_) => peer.waiting.push((to.lane, message, bytes)),
             Link::Down if !reachable => {}
             Link::Down => {
@@ -122,6 +131,53 @@ impl Node {
                 self.set_up(ctx, to.node);
             }
         }
+    }
+
+    /// The buffer of a connection to another node is full: who sends is suspended until it has
+    /// drained (erts: `dsig_send`, `+zdbbl`; RABBITMQ_DISTRIBUTION_BUFFER_SIZE). The node's own
+    /// processes that share the main lane are left alone: if they stood still, nothing would notice
+    /// that the other node is gone.
+    #[cold]
+    fn busy_dist_port<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
+        let lane = ctx.lane();
+        let rules = self.config.settings.rules;
+        if lane == Lane::MAIN || !rules.has(Rule::SuspendWhenBufferIsFull) {
+            return;
+        }
+        let event = self.own_event(event::BUSY_DIST_PORT, Some(node));
+        let Some(peer) = self.peer(node) else { return };
+        if peer.suspended.is_empty() {
+            let now = ctx.now();
+            ctx.observer().event(now, event);
+        }
+        if !peer.suspended.contains(&lane) {
+            peer.suspended.push(lane);
+        }
+        ctx.suspend();
+    }
+
+    /// There is room again, or there is no connection any more.
+    pub(super) fn resume_senders<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+    ) {
+        let Some(peer) = self.peer(node) else { return };
+        for lane in std::mem::take(&mut peer.suspended) {
+            let elsewhere = self.peers.iter().any(|peer| peer.suspended.contains(&lane));
+            if !elsewhere {
+                ctx.resume(lane);
+            }
+        }
+    }
+
+    /// Bytes that wait for other nodes.
+    pub(super) fn buffered<O: Observer>(&self, ctx: &Context<'_, Message, O>) -> u64 {
+        let of = |peer: &Peer| match peer.link {
+            Link::Up(conn) => ctx.buffered(conn),
+            _ => 0,
+        };
+        self.peers.iter().map(of).sum()
     }
 
     /// A message is encoded by the process that sends it, and decoded by the one that it is for
@@ -228,6 +284,10 @@ impl Node {
         reason: DownReason,
     ) {
         self.alive.retain(|alive| *alive != lane);
+        self.alarms.forget(lane);
+        for peer in &mut self.peers {
+            peer.suspended.retain(|suspended| *suspended != lane);
+        }
         let pid = self.pid(lane);
         let (gone, kept) = std::mem::take(&mut self.watchers)
             .into_iter()
@@ -359,8 +419,10 @@ impl Node {
         conn: ConnId,
     ) {
         self.monitor.nodes_version += 1;
+        let buffer = self.config.settings.distribution_buffer_size;
         let Some(peer) = self.peer(node) else { return };
         peer.link = Link::Up(conn);
+        ctx.buffer(conn, buffer);
         peer.received = ctx.bytes_received(conn);
         peer.sent = ctx.bytes_sent(conn);
         peer.silent_ticks = 0;
@@ -400,6 +462,7 @@ impl Node {
         for (watcher, pid) in watches {
             ctx.tell(watcher, Message::Down { pid, reason: DownReason::NoConnection });
         }
+        self.resume_senders(ctx, node);
         if was_up {
             self.monitor.nodes_version += 1;
             self.node_down(ctx, node);
@@ -485,9 +548,12 @@ impl Node {
         self.mnesia.committing.clear();
         self.mnesia.locks.clear();
         self.start_again.clear();
+        self.alarms = super::alarm::Alarms::default();
         self.recovering = 0;
         self.waits_left = None;
         self.monitor.partitions.clear();
+        self.store = None;
+        self.store_ends = false;
         for peer in &mut self.peers {
             peer.running = false;
             peer.answer = None;

@@ -29,9 +29,9 @@ const MAX_BUFFER_SIZE: u64 = 100_000_000;
 /// Bytes of ring traffic beside the payloads: view, origin, numbers.
 const ACTIVITY_BYTES: u64 = 120;
 /// Bytes of an instruction beside its payload.
-const INSTRUCTION_BYTES: u64 = 90;
+const INSTRUCTION_BYTES: u64 = 60;
 /// Bytes of the serialised message around a payload.
-const ENVELOPE_BYTES: u64 = 200;
+const ENVELOPE_BYTES: u64 = 160;
 
 /// What a leader tells its mirrors (rabbit_mirror_queue_master.erl, rabbit_mirror_queue_slave.erl:
 /// `process_instruction`).
@@ -294,7 +294,11 @@ impl Group {
             self.deferred.push_back(message);
             return;
         }
-        ctx.spend(node.config.costs.group);
+        let costs = &node.config.costs;
+        ctx.spend(match message {
+            Message::Idle | Message::GmActivity(_) => costs.group_activity,
+            _ => costs.group,
+        });
         match message {
             Message::GmBroadcast { instruction } => self.broadcast(node, ctx, instruction),
             Message::Idle => self.flush(node, ctx),

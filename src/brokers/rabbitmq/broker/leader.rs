@@ -10,12 +10,12 @@ use super::super::message::{
 use super::super::rules::Rule;
 use super::super::words::{AUTO_ACKED, cause, event};
 use super::Node;
-use super::backing_queue::{Extra, Fetched, GivenUp};
 use super::gm::Instruction;
 use super::replica::Replica;
+use super::store::{Extra, Fetched, GivenUp};
 
 /// Bytes of a delivery between processes beside the payload: message record and envelope.
-const PUSH_BYTES: u32 = 330;
+const PUSH_BYTES: u32 = 290;
 
 impl Replica {
     pub(super) fn handle_as_leader<O: Observer>(
@@ -114,6 +114,7 @@ impl Replica {
         if properties.mandatory && node.config.settings.rules.has(Rule::ReturnWhenQueueDies) {
             node.send(ctx, channel, Message::MandatoryReceived { seq }, 60);
         }
+        self.take_from_channel(node, ctx, channel, properties);
         let sender = self.sender(node, ctx, channel);
         if let Some(at) = sender.early.iter().position(|(early, _)| *early == seq) {
             // Seen over the ring while this process was a mirror: it is queued already.
@@ -218,6 +219,7 @@ impl Replica {
         no_ack: bool,
     ) -> Option<Pushed> {
         let Fetched { id, message, redelivered, letter } = self.bq.fetch()?;
+        self.page_in(node, ctx, id);
         if no_ack {
             if let Some(given_up) = self.bq.give_up(ctx, id, AUTO_ACKED) {
                 self.due.extend(given_up.due);

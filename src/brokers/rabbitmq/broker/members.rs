@@ -138,6 +138,10 @@ impl Node {
         let Some(peer) = self.peer(from) else { return };
         peer.answer = Some(progress);
         peer.rabbit = progress == Progress::Runs;
+        if here && progress == Progress::Runs {
+            self.tell_alarms(ctx, from);
+        }
+        let Some(peer) = self.peer(from) else { return };
         if here && peer.rabbit && !peer.running {
             // Each has gone on alone, and now they meet: Mnesia refuses to merge
             // (mnesia_monitor.erl: inconsistent_database, running_partitioned_network).
@@ -155,6 +159,7 @@ impl Node {
             peer.running = true;
             peer.rabbit = true;
         }
+        self.tell_alarms(ctx, from);
         let now = ctx.now();
         let event = self.own_event(event::NODE_UP, Some(from));
         ctx.observer().event(now, event);
@@ -195,6 +200,7 @@ impl Node {
         if self.mnesia.asked == Some(node) {
             self.mnesia.asked = None;
         }
+        self.forget_alarms(ctx, node);
         self.abandon_votes(ctx, node);
         self.release_all(ctx, node);
         self.forget_partitions();

@@ -86,6 +86,7 @@ impl Replica {
         properties: Properties,
     ) {
         ctx.spend(node.config.costs.mirror_instruction);
+        self.take_from_channel(node, ctx, channel, properties);
         let sender = self.sender(node, ctx, channel);
         match sender.early.iter().position(|(early, _)| *early == seq) {
             Some(at) => {
@@ -177,11 +178,9 @@ impl Replica {
         message: MessageRange,
         properties: Properties,
     ) {
-        if self.bq.next_id() > id {
-            // A synchronisation brought it already.
-            return;
-        }
-        self.bq.number_from(id);
+        // A synchronisation may have brought it, if the leader did not stand still for it.
+        let known = self.bq.next_id() > id;
+        let confirm = properties.confirm.then_some((channel, seq));
         let sender = self.sender(node, ctx, channel);
         // In the order of the channel's numbers; a full queue leaves there what it refused without
         // having been asked for a confirm.
@@ -189,11 +188,15 @@ impl Replica {
         match from_channel.ok() {
             Some(at) => {
                 sender.waiting.remove(at);
+                self.due.extend(confirm.filter(|_| known));
             }
-            None if sender.down != Some(DownFrom::Channel) => sender.early.push_back((seq, false)),
+            None if sender.down != Some(DownFrom::Channel) => sender.early.push_back((seq, known)),
             None => {}
         }
-        let confirm = properties.confirm.then_some((channel, seq));
+        if known {
+            return;
+        }
+        self.bq.number_from(id);
         // Mirrors insert what the ring brings as delivered: after a promotion every message held
         // is flagged as redelivered (rabbit_mirror_queue_slave.erl: `publish_or_discard` passes
         // `true` for IsDelivered).

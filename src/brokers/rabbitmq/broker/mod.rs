@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `channel/` | rabbit_reader, rabbit_channel: a client's connection |
 //! | `replica.rs`, `leader.rs`, `mirror.rs` | rabbit_amqqueue_process, rabbit_mirror_queue_slave |
-//! | `backing_queue.rs` | rabbit_variable_queue, rabbit_queue_index |
+//! | `store/` | rabbit_variable_queue, rabbit_queue_index, rabbit_msg_store |
 //! | `consumers.rs`, `limits.rs`, `dead_letter.rs` | rabbit_queue_consumers, rabbit_amqqueue_process, rabbit_dead_letter |
 //! | `gm.rs`, `sync.rs`, `queue_members.rs` | gm, rabbit_mirror_queue_sync, rabbit_mirror_queue_misc |
 //! | `mnesia.rs`, `transaction.rs` | the tables, and what is decided on them |
@@ -18,11 +18,12 @@
 //! Processes are lanes of the world. [`Broker`] hands each input to its process, together with the
 //! [`Node`], which is all that the processes of a node share.
 
+pub mod alarm;
 pub mod autoheal;
-pub mod backing_queue;
 mod boot;
 pub mod channel;
 mod consumers;
+pub mod credit;
 mod dead_letter;
 pub mod erlang;
 pub mod gm;
@@ -37,6 +38,7 @@ mod partial;
 mod queue_members;
 pub mod replica;
 mod stop;
+pub mod store;
 pub mod sync;
 mod transaction;
 
@@ -46,13 +48,16 @@ use crate::engine::Time;
 use crate::observe::{NodeId, Observer};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port};
 
-use self::backing_queue::BackingQueue;
+use self::alarm::Alarms;
 use self::channel::Channel;
 use self::erlang::{Link, Peer};
 use self::gm::Group;
 use self::mnesia::{Committing, Lock, TableOp, Tables, Transaction};
 use self::monitor::Monitor;
 use self::replica::{Replica, Role};
+use self::store::bodies::Bodies;
+use self::store::shared::SharedStore;
+use self::store::{BackingQueue, Layout};
 use super::config::Config;
 use super::message::{DownReason, Message, Pid, QueueId};
 
@@ -60,6 +65,10 @@ use super::message::{DownReason, Message, Pid, QueueId};
 pub const AMQP: Port = Port(5672);
 /// The port of the Erlang distribution.
 pub const DISTRIBUTION: Port = Port(25672);
+
+/// Files of each queue on a node's disk: index, segments, and what is paged out. Those of the
+/// message store follow.
+const FILES: u32 = 3;
 
 /// A process of a broker node.
 #[derive(Clone, Debug)]
@@ -70,6 +79,8 @@ pub enum Process {
     Replica(Box<Replica>),
     /// A ring member.
     Group(Box<Group>),
+    /// The message store.
+    Store(Box<SharedStore>),
 }
 
 /// How far the node's own life has come.
@@ -146,8 +157,16 @@ pub struct Node {
     connects_again_at: Time,
     /// Queues of which a mirror starts here as soon as an old process has ended.
     start_again: Vec<QueueId>,
+    alarms: Alarms,
+    memory_checks: u32,
     /// Recovered queues that the tables do not show yet; clients are served after that.
     recovering: u32,
+    /// The message store: its tables, which outlive its process as far as the disk keeps them, and
+    /// the lane of the process.
+    bodies: Bodies,
+    store: Option<Lane>,
+    /// The message store was told to end.
+    store_ends: bool,
     disk: Disk,
 }
 
@@ -199,7 +218,12 @@ impl Broker {
                 waits_left: None,
                 connects_again_at: Time::ZERO,
                 start_again: Vec::new(),
+                alarms: Alarms::default(),
+                memory_checks: 0,
                 recovering: 0,
+                bodies: Bodies::new(FILES * queues as u32),
+                store: None,
+                store_ends: false,
                 disk,
             },
             first_lane: 0,
@@ -237,6 +261,9 @@ impl Broker {
                 (Process::Group(group), Input::Message { body, .. } | Input::Local { body }) => {
                     group.handle(&mut self.node, ctx, body);
                 }
+                (Process::Store(store), Input::Message { body, .. } | Input::Local { body }) => {
+                    store.handle(&mut self.node, ctx, body);
+                }
                 (_, other) => debug_assert!(false, "only channels own connections: {other:?}"),
             }
             self.processes[index] = Some(process);
@@ -273,6 +300,11 @@ impl Broker {
             self.bury(ctx, lane, reason);
         }
         if self.node.status == Status::Stopping && !self.has_replicas() {
+            // The message store stops after its clients (rabbit_vhost_sup_sup.erl).
+            if let Some(store) = self.node.store {
+                self.node.end_store(ctx, store);
+                return;
+            }
             self.rabbit_has_stopped(ctx);
         }
         if self.node.monitor.pings.is_some() {
@@ -291,7 +323,11 @@ impl Broker {
         };
         ctx.end(lane);
         self.node.process_down(ctx, lane, reason);
-        if let Process::Replica(replica) = process {
+        if self.node.store == Some(lane) {
+            self.node.store = None;
+        }
+        if let Process::Replica(mut replica) = process {
+            self.node.keep_bodies(ctx, &mut replica.bq, None);
             let queue = replica.queue;
             let (now, here) = (ctx.now(), ctx.node());
             let destination = self.node.config.destination(queue);
@@ -331,9 +367,7 @@ impl Broker {
         // opened its queues.
         let loaded = self.node.mnesia.loaded;
         if loaded || matches!(death, Death::PowerLoss | Death::Wiped) {
-            for queue in self.node.disk.queues.iter_mut().flatten() {
-                queue.died(death, disk, at, me, observer);
-            }
+            self.node.lose_memory(death, disk, at, observer);
         }
         if loaded {
             self.node.keep_tables();
@@ -356,6 +390,7 @@ impl Broker {
                 Process::Channel(channel) => channel.is_settled_but_for(&leaderless),
                 Process::Replica(replica) => replica.is_settled(),
                 Process::Group(group) => group.is_settled(),
+                Process::Store(store) => store.is_settled(),
             })
     }
 
@@ -404,6 +439,16 @@ impl Broker {
             Process::Replica(replica) => replica.queue == queue && replica.role == Role::Leader,
             _ => false,
         })
+    }
+
+    /// What each channel of this node may still send to each queue's process.
+    #[must_use]
+    pub fn credits(&self) -> Vec<(Pid, i64)> {
+        let channels = self.processes.iter().flatten().filter_map(|process| match process {
+            Process::Channel(channel) => Some(channel),
+            _ => None,
+        });
+        channels.flat_map(|channel| channel.credits()).collect()
     }
 
     /// This node's copy of the tables.
@@ -461,9 +506,50 @@ impl Broker {
 }
 
 impl Node {
-    /// The journal of a queue on this node's disk.
-    fn journal(queue: QueueId) -> FileId {
-        FileId(queue.0)
+    /// How the messages of a queue are kept on this node.
+    fn layout(&self, queue: QueueId) -> Layout {
+        let settings = &self.config.settings;
+        Layout {
+            version: self.config.queue(queue).version,
+            index: FileId(FILES * queue.0),
+            segments: FileId(FILES * queue.0 + 1),
+            embed_below: settings.embed_below,
+            max_journal_entries: settings.max_journal_entries,
+            rules: settings.rules,
+        }
+    }
+
+    /// What this node's disk holds of a queue; it is taken from there.
+    fn open_queue(&mut self, queue: QueueId) -> BackingQueue {
+        let on_disk = self.disk.queues[queue.0 as usize].take();
+        on_disk.unwrap_or_else(|| {
+            let destination = self.config.destination(queue);
+            let durable = self.config.queue(queue).durable;
+            BackingQueue::new(destination, durable, self.layout(queue))
+        })
+    }
+
+    /// RabbitMQ is gone from this node: of its queues and its message store that remains which
+    /// `disk` has kept.
+    fn lose_memory<O: Observer>(
+        &mut self,
+        death: Death,
+        disk: &DiskView<'_>,
+        at: Time,
+        observer: &mut O,
+    ) {
+        self.bodies.died(disk);
+        for queue in self.disk.queues.iter_mut().flatten() {
+            queue.died(death, disk, &mut self.bodies, at, self.me, observer);
+        }
+        self.store = None;
+    }
+
+    /// No client of the message store is left: it ends once it has written what it has.
+    fn end_store<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, store: Lane) {
+        if !std::mem::replace(&mut self.store_ends, true) {
+            ctx.tell(store, Message::Terminate);
+        }
     }
 
     /// An own process by its lane.

@@ -8,10 +8,10 @@ use super::super::message::{DownReason, Message, Pid, QueueId};
 use super::super::mirroring::without;
 use super::super::rules::Rule;
 use super::super::words::{because, cause, event};
-use super::backing_queue::BackingQueue;
 use super::gm::{Group, Instruction};
 use super::mnesia::{Member, Purpose, QueueRecord, TableOp};
 use super::replica::{Replica, Role};
+use super::store::BackingQueue;
 use super::{Broker, Node, Process, Status};
 
 /// A leader that stops its mirrors before itself.
@@ -323,32 +323,52 @@ impl Node {
         if here || record.leader.node == self.me || self.status == Status::Stopping {
             return;
         }
-        let promoted_unsynchronised = record.promoted_unsynchronised;
-        let mut bq = self.disk.queues[queue.0 as usize].take().unwrap_or_else(|| {
-            let durable = self.config.queue(queue).durable;
-            let destination = self.config.destination(queue);
-            BackingQueue::new(destination, durable, Node::journal(queue))
-        });
-        if self.config.settings.rules.has(Rule::WipeOnRejoin) {
-            // Its own old contents are deleted (rabbit_mirror_queue_slave.erl: `handle_go`,
-            // `delete_crashed`).
-            let because = if promoted_unsynchronised {
-                because::UNSYNCED_MIRROR_PROMOTED
-            } else {
-                because::ANOTHER_LEADER
-            };
-            let (now, me) = (ctx.now(), self.me);
-            bq.wipe(now, me, ctx.observer(), Removal { cause: cause::WIPED_ON_REJOIN, because });
-            bq.restart_numbering();
-        }
+        // Its own old contents are deleted (rabbit_mirror_queue_slave.erl: `handle_go`,
+        // `delete_crashed`).
+        let bq = self.open_queue(queue);
+        let bq = self.without_contents(ctx, queue, bq);
         let (lane, gm_lane) = (self.start(ctx), self.start(ctx));
         let (replica, gm) = (self.pid(lane), self.pid(gm_lane));
-        let process = Replica::new(queue, replica, Some(gm), Role::Mirror, bq);
+        let process = Replica::new(queue, replica, Some(gm), Role::Mirror, bq)
+            .with(&self.config.queue(queue).arguments);
         process.report_role(self, ctx);
         self.spawned.push((lane, Process::Replica(Box::new(process))));
         let group = Group::new(queue, gm, lane, false);
         self.spawned.push((gm_lane, Process::Group(Box::new(group))));
         self.transaction(ctx, Purpose::JoinRing { queue, member: Member { gm, replica } });
+    }
+}
+
+impl Node {
+    /// A node that starts recovers the queues that it leads, and deletes what it has of any other,
+    /// whether a mirror starts here or not (rabbit_queue_index.erl v3.10 `start`: "Any queue
+    /// directory we've not been asked to recover is considered garbage").
+    pub(super) fn delete_unclaimed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        for index in 0..self.config.queues.len() {
+            if let Some(bq) = self.disk.queues[index].take() {
+                let bq = self.without_contents(ctx, QueueId(index as u32), bq);
+                self.disk.queues[index] = Some(bq);
+            }
+        }
+    }
+
+    fn without_contents<O: Observer>(
+        &self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+        mut bq: BackingQueue,
+    ) -> BackingQueue {
+        if self.config.settings.rules.has(Rule::WipeOnRejoin) {
+            let record = self.mnesia.tables.queue(queue);
+            let because = match record.is_some_and(|record| record.promoted_unsynchronised) {
+                true => because::UNSYNCED_MIRROR_PROMOTED,
+                false => because::ANOTHER_LEADER,
+            };
+            let (now, me) = (ctx.now(), self.me);
+            bq.wipe(now, me, ctx.observer(), Removal { cause: cause::WIPED_ON_REJOIN, because });
+            bq.restart_numbering();
+        }
+        bq
     }
 }
 

@@ -8,7 +8,7 @@ use super::super::rules::Rule;
 use super::super::words::event;
 use super::autoheal::Healing;
 use super::mnesia::Purpose;
-use super::{AMQP, Broker, Node, Process, Status};
+use super::{AMQP, Broker, Process, Status};
 
 impl Broker {
     /// Graceful stop of the node.
@@ -116,12 +116,8 @@ impl Broker {
         let (now, me) = (ctx.now(), self.node.me);
         self.node.keep_tables();
         // What a clean stop leaves on the disk is what an exit would leave there.
-        let queues = self.node.disk.queues.len() as u32;
-        let files = (0..queues).map(|queue| ctx.file_length(Node::journal(QueueId(queue))));
-        let kept: Vec<u64> = files.collect();
-        for queue in self.node.disk.queues.iter_mut().flatten() {
-            queue.died(Death::Exited, &DiskView::new(&kept), now, me, ctx.observer());
-        }
+        let kept = ctx.file_lengths();
+        self.node.lose_memory(Death::Exited, &DiskView::new(&kept), now, ctx.observer());
         self.node.forget_rabbit();
         self.node.monitor.healing = Healing::Not;
         self.node.monitor.pings = None;

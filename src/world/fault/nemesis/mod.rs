@@ -78,7 +78,8 @@ const KEYS: &[KeySpec] = &[
         Kind::Choice(&["any", "in-sync"]),
         Preset::Is("any"),
         "A fault begins at its time, whatever the cluster does; or it waits until all brokers are \
-         up, no fault is in force and all copies are in sync.",
+         up, no fault is in force and all copies are in sync. A cluster that never is again meets no \
+         other fault.",
     ),
 ];
 

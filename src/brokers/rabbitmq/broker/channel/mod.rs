@@ -6,6 +6,7 @@ mod calls;
 mod consuming;
 mod errors;
 mod publishing;
+mod throttle;
 
 use std::collections::VecDeque;
 
@@ -22,6 +23,7 @@ use self::calls::{Call, RETRIES, RETRY_WAIT};
 use self::consuming::{Settling, Subscription, Unacked};
 use self::errors::heard_when_closed;
 use self::publishing::{Answer, Mandatory, Target, Unconfirmed};
+use self::throttle::Throttle;
 
 /// Bytes of an AMQP method frame without content.
 const METHOD_BYTES: u32 = 30;
@@ -55,6 +57,7 @@ pub struct Channel {
     silent_checks: u32,
     check_now: bool,
     found: Vec<QueueId>,
+    throttle: Throttle,
     /// The broker has closed it for an error; the client has not opened another yet.
     closed: bool,
 }
@@ -62,7 +65,7 @@ pub struct Channel {
 impl Channel {
     /// The process of a connection that was just accepted.
     #[must_use]
-    pub fn new(conn: ConnId, me: Pid) -> Channel {
+    pub fn new(node: &Node, conn: ConnId, me: Pid) -> Channel {
         Channel {
             conn,
             me,
@@ -85,6 +88,7 @@ impl Channel {
             silent_checks: 0,
             check_now: false,
             found: Vec::new(),
+            throttle: Throttle::new(node),
             closed: false,
         }
     }
@@ -103,6 +107,7 @@ impl Channel {
         input: Input<Message>,
     ) {
         match input {
+            Input::Message { conn, body } if conn == self.conn => self.read(node, ctx, body),
             Input::Message { body, .. } | Input::Local { body } => self.receive(node, ctx, body),
             Input::Closed { how, .. } => {
                 debug_assert_ne!(how, Closing::TimedOut, "heartbeats come first");
@@ -110,6 +115,11 @@ impl Channel {
             }
             Input::Writable { .. } => self.report_sent(node, ctx),
             other => debug_assert!(false, "a channel has no use for {other:?}"),
+        }
+        if ctx.is_suspended() {
+            self.suspended(ctx);
+        } else if self.throttle.held {
+            self.control_throttle(node, ctx);
         }
     }
 
@@ -143,6 +153,8 @@ impl Channel {
             }
             Message::MandatoryReceived { seq } => self.mandatory.retain(|one| one.seq != seq),
             Message::Idle => self.flush_confirms(node, ctx),
+            Message::BumpCredit { from, more } => self.bump_credit(from, more),
+            Message::ConserveResources { alarm } => self.conserve_resources(alarm),
             Message::Refuse { seq, .. } => self.on_refuse(ctx, seq),
             Message::BasicConsume { queue, terms } => {
                 self.subscriptions.retain(|subscription| subscription.queue != queue);
@@ -211,6 +223,7 @@ impl Channel {
         if let Some(at) = self.targets.iter().position(|target| target.pid == pid) {
             self.targets[at].alive = false;
             self.return_mandatory(ctx, at as u16);
+            self.forget_credit(at);
             // A normal end of the leader means that the queue was deleted, which settles its
             // publishes (rabbit_classic_queue.erl v3.10, `handle_event({down, ...})`: `eol`).
             let of_any = node.config.settings.rules.has(Rule::NormalEndOfMirrorConfirms);
@@ -263,7 +276,7 @@ impl Channel {
         self.sent = ctx.bytes_sent(self.conn);
         self.check_now = !self.check_now;
         if self.check_now {
-            if received == self.received {
+            if received == self.received && !self.hears_nothing() {
                 self.silent_checks += 1;
             } else {
                 self.silent_checks = 0;
@@ -290,7 +303,8 @@ impl Channel {
         };
         let confirmed = self.confirmed.is_empty() && self.rejected.is_empty();
         let unconfirmed = self.unconfirmed.iter().any(|one| !one.settled && pending(one));
-        !unconfirmed && confirmed && self.call.is_none_or(|call| leaderless(call.queue))
+        let read = self.throttle.is_settled();
+        !unconfirmed && confirmed && read && self.call.is_none_or(|call| leaderless(call.queue))
     }
 }
 
@@ -303,6 +317,8 @@ fn blocked_by_call(message: &Message) -> bool {
             | Message::InUse { .. }
             | Message::Got { .. }
             | Message::RetryCall
+            | Message::BumpCredit { .. }
+            | Message::ConserveResources { .. }
             | Message::Down { .. }
             | Message::Tick
             | Message::Heartbeat

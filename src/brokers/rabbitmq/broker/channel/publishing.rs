@@ -1,6 +1,6 @@
 //! Publishes: routed once, here; confirmed when every queue they went to has settled them.
 
-use crate::observe::{MessageRange, Observer, Removal};
+use crate::observe::{MessageRange, NodeId, Observer, Removal};
 use crate::world::Context;
 
 use super::super::super::message::{
@@ -9,10 +9,14 @@ use super::super::super::message::{
 use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause};
 use super::super::Node;
+use super::super::credit::Credit;
 use super::{CONTENT_BYTES, Channel, METHOD_BYTES};
 
 /// Bytes of a message between processes beside the payload: basic message, properties, delivery.
-const DELIVER_BYTES: u32 = 330;
+const DELIVER_BYTES: u32 = 290;
+
+/// Bytes of one more receiver of a message that goes to its node already.
+const REFERENCE_BYTES: u32 = 30;
 
 /// How far one replica has come with one publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +50,36 @@ pub(super) struct Target {
     pub(super) pid: Pid,
     pub(super) queue: QueueId,
     pub(super) alive: bool,
+    pub(super) credit: Credit,
     /// Whether it led its queue at the last publish.
     pub(super) leads: bool,
+}
+
+/// Where the payload of one publish has gone already: a process of each target node (`delegate`)
+/// hands it to all leaders there, and another copy to all mirrors there (rabbit_classic_queue.erl
+/// v3.10: `deliver`; delegate.erl: `invoke_no_result`).
+struct Copies {
+    shared: bool,
+    sent: Vec<(NodeId, bool)>,
+}
+
+impl Copies {
+    fn of(node: &Node, queues: usize) -> Copies {
+        // Of one queue there is one process a node: no two go the same way.
+        let shared = queues > 1 && node.config.settings.rules.has(Rule::OneCopyPerNode);
+        Copies { shared, sent: Vec::new() }
+    }
+
+    /// Bytes to one more process.
+    fn payload(&mut self, to: Pid, leads: bool, message: MessageRange) -> u32 {
+        if self.shared {
+            if self.sent.contains(&(to.node, leads)) {
+                return REFERENCE_BYTES;
+            }
+            self.sent.push((to.node, leads));
+        }
+        DELIVER_BYTES + message.bytes * message.count
+    }
 }
 
 impl Channel {
@@ -62,6 +94,7 @@ impl Channel {
         properties: Properties,
     ) {
         ctx.spend(node.config.costs.channel_publish);
+        self.take_from_reader(node);
         if node.config.settings.max_message_size.is_some_and(|most| message.bytes > most) {
             self.refuse_large(node, ctx, message);
             return;
@@ -75,6 +108,7 @@ impl Channel {
         }
         let waits_for_mirrors = node.config.settings.rules.has(Rule::WaitForMirrors);
         let mut answers = Vec::new();
+        let mut copies = Copies::of(node, found.len());
         for &queue in &found {
             // One routing table a node, its own: a queue whose record is not there does not exist.
             let Some(record) = node.mnesia.tables.queue(queue) else {
@@ -85,13 +119,15 @@ impl Channel {
             let replicas: Vec<Pid> = record.replicas().collect();
             for pid in replicas {
                 let target = self.target(node, ctx, pid, queue);
+                self.spend_credit(node, target);
                 self.targets[usize::from(target)].leads = pid == leader;
                 if pid == leader || waits_for_mirrors {
                     answers.push((target, Answer::Pending));
                 }
                 let channel = self.me;
                 let deliver = Message::Deliver { queue, channel, seq, message, properties };
-                node.send(ctx, pid, deliver, DELIVER_BYTES + message.bytes * message.count);
+                let payload = copies.payload(pid, pid == leader, message);
+                node.send(ctx, pid, deliver, payload);
             }
         }
         self.found = found;
@@ -183,7 +219,8 @@ impl Channel {
     ) -> u16 {
         let known = self.targets.iter().position(|target| target.pid == pid);
         let at = known.unwrap_or_else(|| {
-            self.targets.push(Target { pid, queue, alive: false, leads: false });
+            let credit = self.initial_credit();
+            self.targets.push(Target { pid, queue, alive: false, leads: false, credit });
             self.targets.len() - 1
         });
         if !self.targets[at].alive {
