@@ -217,6 +217,9 @@ impl Observer for Losses {
 /// The process is gone and the disk has kept so many bytes.
 fn die(bq: &mut BackingQueue, death: Death, kept: u64) -> Losses {
     let mut losses = Losses::default();
+    if death == Death::Exited {
+        bq.closed();
+    }
     let files = [kept];
     let disk = DiskView::new(&files);
     bq.died(death, &disk, &mut Bodies::new(2), Time::ZERO, NodeId(0), &mut losses);
