@@ -94,7 +94,7 @@ fn what_a_channel_has_outstanding_at_a_replica_is_bounded_and_every_grant_arrive
             simulation.run_until(at).expect("nothing runs away");
             for left in credits(&simulation) {
                 least = least.min(left);
-                assert!(left > -CREDIT && left <= CREDIT, "seed {seed}, {at:?}: {left}");
+                assert!((-CREDIT..=CREDIT).contains(&left), "seed {seed}, {at:?}: {left}");
             }
         }
         simulation.run().expect("it ends");

@@ -389,6 +389,13 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         self.world.disks[self.node as usize].length(file)
     }
 
+    /// What an end of this process now would leave of each file, by file: to be looked at through a
+    /// [`DiskView`](super::DiskView) by a machine whose software ends while its process goes on.
+    #[must_use]
+    pub fn file_lengths(&self) -> Vec<u64> {
+        self.world.disks[self.node as usize].lengths()
+    }
+
     /// Bytes that can still be written to this node's disk.
     #[must_use]
     pub fn disk_free(&self) -> u64 {

@@ -40,11 +40,45 @@ pub const BROKER: SectionSpec = SectionSpec::single(
         .source("rabbitmq.com/docs/heartbeats; rabbit_heartbeat.erl"),
         KeySpec::new(
             "cluster_partition_handling",
-            Kind::Choice(&["ignore"]),
+            Kind::Choice(&["ignore", "pause_minority", "pause_if_all_down", "autoheal"]),
             Preset::Is("ignore"),
-            "What a node does about a network partition.",
+            "What a node does about a network partition: nothing; stop while it sees no more than \
+             half of the members; stop while it sees none of the nodes listed; or restart, on all \
+             sides but one, when the sides meet again.",
         )
-        .source("rabbitmq.com/docs/partitions"),
+        .source("rabbitmq.com/docs/partitions; rabbit_node_monitor.erl, rabbit_autoheal.erl"),
+        KeySpec::new(
+            "cluster_partition_handling.pause_if_all_down.nodes",
+            Kind::Names,
+            Preset::Absent,
+            "With `pause_if_all_down`: a node stops while it sees none of these. Write the key in \
+             quotes: it has dots in it.",
+        )
+        .source("rabbitmq.com/docs/partitions")
+        .since("3.5"),
+        KeySpec::new(
+            "cluster_partition_handling.pause_if_all_down.recover",
+            Kind::Choice(&["ignore", "autoheal"]),
+            Preset::Absent,
+            "With `pause_if_all_down`: what is done when sides meet again that both had gone on; \
+             `ignore` if not written.",
+        )
+        .source("rabbitmq.com/docs/partitions")
+        .since("3.5"),
+        KeySpec::new(
+            "mnesia_table_loading_retry_timeout",
+            Kind::POSITIVE_DURATION,
+            Preset::Is("30s"),
+            "A node that boots waits so long for peers that ran when it stopped; then it tries again.",
+        )
+        .source("rabbitmq.com/docs/clustering#restarting; rabbit_table.erl, retry_timeout"),
+        KeySpec::new(
+            "mnesia_table_loading_retry_limit",
+            Kind::Integer { min: 1, max: 1_000_000 },
+            Preset::ByVersion(&[("3.3", "1"), ("3.6", "10")]),
+            "So often it waits; then its boot has failed and its process ends.",
+        )
+        .source("rabbitmq.com/docs/clustering#restarting; rabbit_table.erl, retry_timeout"),
         KeySpec::new(
             "queue_index_max_journal_entries",
             Kind::Integer { min: 1, max: MOST_MESSAGES },

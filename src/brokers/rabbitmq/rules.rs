@@ -111,6 +111,14 @@ rules! {
         "When the last process that a publish waits for goes down with its node and none has \
          confirmed, the publisher gets a nack; without this rule it gets an ack.",
         "rabbitmq-server#1893; unconfirmed_messages.erl v3.8.35, forget_ref";
+    ReturnWhenQueueDies = "return-when-queue-dies", until "3.8",
+        "A mandatory message that no queue process has received comes back when the last process \
+         that it was sent to goes down.",
+        "rabbit_channel.erl v3.7.28, handle_publishing_queue_down, mandatory_received";
+    HoldConfirmsInMinority = "hold-confirms-in-minority", since "3.4",
+        "With a pause mode, channels withhold confirms while their node sees too few others.",
+        "rabbit_node_monitor.erl v3.10, pause_partition_guard; commit 5d339c4f90";
+
     // ---- flow
     CreditFlow = "credit-flow", always,
         "Publishes need credit at each step from the connection to the queue's processes: a slow \
@@ -256,6 +264,29 @@ rules! {
     BatchSync = "batch-sync", since "3.6",
         "A synchronisation sends batches of messages; without this rule one message at a time.",
         "rabbit_mirror_queue_sync.erl v3.6.16, master_batch_go; v3.5.8, master_send";
+
+    // ---- queues whose node is down
+    KeepRecordsOfDurableQueues = "keep-records-of-durable-queues", since "3.11",
+        "The record of a durable queue stays in the routing tables when its home node is down; \
+         without this rule it is taken out, and publishes find no queue.",
+        "rabbit_amqqueue.erl v3.12.14, filter_transient_queues_to_delete; commit 7de31d8697";
+
+    // ---- partitions
+    PauseStopsRabbit = "pause-stops-rabbit", always,
+        "With a pause mode, a node that sees too few others stops RabbitMQ until it sees enough.",
+        "rabbit_node_monitor.erl v3.10, handle_dead_node, await_cluster_recovery";
+    AutohealRestartsLosers = "autoheal-restarts-losers", always,
+        "With `autoheal`, the nodes of all sides but one restart when the sides meet again.",
+        "rabbit_autoheal.erl v3.10, restart_loser";
+    DisconnectPartialPartitions = "disconnect-partial-partitions", since "3.4",
+        "A node that has lost another which a third still sees acts on it: it disconnects from the \
+         third, or pauses.",
+        "rabbit_node_monitor.erl v3.10, check_partial_partition";
+
+    // ---- restarts
+    WaitForTablesOfPeers = "wait-for-tables-of-peers", always,
+        "A node that boots waits for members that ran when it stopped: they know more than it does.",
+        "rabbit_table.erl v3.10, wait_for_replicated; mnesia_controller.erl, last_consistent_replica";
 
     // ---- persistence
     IndexFsyncedBeforeConfirm = "index-fsynced-before-confirm", always,

@@ -111,6 +111,9 @@ impl Replica {
         if self.group.is_some() {
             ctx.spend(costs.leader_broadcast);
         }
+        if properties.mandatory && node.config.settings.rules.has(Rule::ReturnWhenQueueDies) {
+            node.send(ctx, channel, Message::MandatoryReceived { seq }, 60);
+        }
         self.take_from_channel(node, ctx, channel, properties);
         let sender = self.sender(node, ctx, channel);
         if let Some(at) = sender.early.iter().position(|(early, _)| *early == seq) {

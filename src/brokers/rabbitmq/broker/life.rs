@@ -97,8 +97,8 @@ impl Broker {
             Message::DiskCheck => node.check_disk(ctx),
             Message::Alarm { from, resource, set } => node.alarm(ctx, from, resource, set),
             Message::PingDownNodes => self.ping_down_nodes(ctx),
-            Message::MnesiaStatus { from, running, waiting } => {
-                node.status_of(ctx, from, running, waiting);
+            Message::MnesiaStatus { from, progress } => {
+                node.status_of(ctx, from, progress);
                 self.continue_boot(ctx);
             }
             Message::MnesiaFetch { from, anyway } => {
@@ -110,6 +110,21 @@ impl Broker {
             Message::MnesiaUnseen { nodes } => node.unseen(ctx, &nodes),
             Message::MnesiaTables { tables, running } => self.join(ctx, *tables, &running),
             Message::NodeRunning { from } => node.member_running(ctx, from),
+            Message::RabbitDown { from } => {
+                node.member_stopped(ctx, from);
+                self.winner_gone(ctx, from);
+            }
+            Message::Autoheal { from, word } => self.autoheal(ctx, from, *word),
+            Message::AutohealTimeout { start } => {
+                if node.start == start {
+                    self.safe_to_start(ctx, false);
+                }
+            }
+            Message::AutohealRenotify => node.autoheal_renotify(ctx),
+            Message::StopRabbit => self.stop_rabbit(ctx),
+            Message::StartRabbit { start } => self.mnesia_started(ctx, start),
+            Message::LookForRecovery => self.look_for_recovery(ctx),
+            Message::TablesTimeout { start } => self.tables_timeout(ctx, start),
             Message::MnesiaPrepare { from, transaction, locks, joins } => {
                 node.prepare(ctx, from, transaction, locks, joins);
             }

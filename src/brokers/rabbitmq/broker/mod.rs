@@ -12,12 +12,14 @@
 //! | `partial.rs` | rabbit_node_monitor: partial partitions |
 //! | `life.rs` | a node's main lane; the processes that it starts |
 //! | `boot.rs`, `stop.rs` | rabbit, rabbit_mnesia: start and orderly stop |
+//! | `monitor.rs`, `autoheal.rs` | rabbit_node_monitor, rabbit_autoheal: what is done about partitions |
 //! | `members.rs` | rabbit_node_monitor: members that come and go |
 //!
 //! Processes are lanes of the world. [`Broker`] hands each input to its process, together with the
 //! [`Node`], which is all that the processes of a node share.
 
 pub mod alarm;
+pub mod autoheal;
 mod boot;
 pub mod channel;
 mod consumers;
@@ -31,6 +33,7 @@ mod limits;
 mod members;
 mod mirror;
 pub mod mnesia;
+mod monitor;
 mod partial;
 mod queue_members;
 pub mod replica;
@@ -50,6 +53,7 @@ use self::channel::Channel;
 use self::erlang::{Link, Peer};
 use self::gm::Group;
 use self::mnesia::{Committing, Lock, TableOp, Tables, Transaction};
+use self::monitor::Monitor;
 use self::replica::{Replica, Role};
 use self::store::bodies::Bodies;
 use self::store::shared::SharedStore;
@@ -90,6 +94,8 @@ pub enum Status {
     Running,
     /// Asked to stop: its queues are being closed.
     Stopping,
+    /// RabbitMQ is stopped, and its VM goes on: for the node monitor to start it again.
+    Paused,
 }
 
 /// This node's copy of the tables and its transactions.
@@ -134,7 +140,8 @@ pub struct Node {
     pub status: Status,
     /// The tables.
     pub mnesia: Mnesia,
-    incarnation: u32,
+    /// Counts the starts of RabbitMQ here: with its VM, and again in the same VM.
+    start: u32,
     peers: Vec<Peer>,
     /// Monitors of local processes: (watched lane, watcher).
     watchers: Vec<(Lane, Pid)>,
@@ -143,6 +150,9 @@ pub struct Node {
     spawned: Vec<(Lane, Process)>,
     ended: Vec<(Lane, DownReason)>,
     pinging: bool,
+    monitor: Monitor,
+    /// Waits for peers' tables that are left to this boot; `None` before the first.
+    waits_left: Option<u32>,
     /// `dist_auto_connect = never` until then.
     connects_again_at: Time,
     /// Queues of which a mirror starts here as soon as an old process has ended.
@@ -197,13 +207,15 @@ impl Broker {
                     locks: Vec::new(),
                     next_transaction: 0,
                 },
-                incarnation: 0,
+                start: 0,
                 peers,
                 watchers: Vec::new(),
                 alive: Vec::new(),
                 spawned: Vec::new(),
                 ended: Vec::new(),
                 pinging: false,
+                monitor: Monitor::default(),
+                waits_left: None,
                 connects_again_at: Time::ZERO,
                 start_again: Vec::new(),
                 alarms: Alarms::default(),
@@ -293,8 +305,10 @@ impl Broker {
                 self.node.end_store(ctx, store);
                 return;
             }
-            self.node.status = Status::Off;
-            ctx.exit();
+            self.rabbit_has_stopped(ctx);
+        }
+        if self.node.monitor.pings.is_some() {
+            self.continue_pings(ctx);
         }
     }
 
@@ -356,8 +370,7 @@ impl Broker {
             self.node.lose_memory(death, disk, at, observer);
         }
         if loaded {
-            self.node.disk.saw_running = self.node.running_peers();
-            self.node.disk.durable = self.node.mnesia.tables.durable.clone();
+            self.node.keep_tables();
         }
         self.node.forget_ram();
     }
@@ -393,7 +406,7 @@ impl Broker {
     /// Which start of its node this is.
     #[must_use]
     pub fn incarnation(&self) -> u32 {
-        self.node.incarnation
+        self.node.start
     }
 
     /// The start of another member with which this node is connected.
@@ -542,6 +555,12 @@ impl Node {
     /// An own process by its lane.
     fn pid(&self, lane: Lane) -> Pid {
         Pid { node: self.me, lane }
+    }
+
+    /// What Mnesia and the node monitor leave on the disk.
+    fn keep_tables(&mut self) {
+        self.disk.saw_running = self.running_peers();
+        self.disk.durable = self.mnesia.tables.durable.clone();
     }
 
     /// Ends a process of this node once the present input is handled.
