@@ -74,11 +74,7 @@ impl Desk {
         }
     }
 
-    fn one<O: mqsim::observe::Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        step: Do,
-    ) {
+    fn one<O: mqsim::observe::Observer>(&mut self, ctx: &mut Context<'_, Message, O>, step: Do) {
         match step {
             Do::Publish => {
                 let id = self.stories.len() as u64 + 1;
@@ -112,7 +108,11 @@ impl Desk {
                 self.finish(ctx, written);
             }
             Do::HibernateCut(cut) => {
-                self.bq.hibernate(ctx).expect("the disk has room");
+                let written = self.bq.hibernate(ctx).expect("the disk has room");
+                // A process that folds handles no request to end before it is through.
+                if matches!(cut, Cut::Stop) {
+                    self.finish(ctx, written);
+                }
                 self.cut(ctx, cut);
             }
             Do::Cut(cut) => self.cut(ctx, cut),
@@ -141,11 +141,7 @@ impl Desk {
     }
 
     /// The process ends and starts again; then what it holds is compared with what had to stay.
-    fn cut<O: mqsim::observe::Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        cut: Cut,
-    ) {
+    fn cut<O: mqsim::observe::Observer>(&mut self, ctx: &mut Context<'_, Message, O>, cut: Cut) {
         let kept = match cut {
             Cut::Stop => {
                 let written = self.bq.close(ctx).expect("the disk has room");
@@ -276,6 +272,7 @@ fn run(version: QueueVersion, todo: &[Do]) -> Desk {
             bandwidth: 0,
             capacity: u64::MAX,
             write_back_age: Span::from_secs(30),
+            spread: 0,
             torn_tail: false,
         },
         cpu: CpuSpec { cores: 1, percent: 100 },
