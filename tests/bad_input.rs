@@ -164,7 +164,7 @@ fn values() -> Vec<Case> {
         edit("10^12 nodes", "nodes = 3", "nodes = 1000000000000"),
         edit("10^9 prefetched", "prefetch = 100", "prefetch = 1000000000"),
         edit("10^9 unconfirmed", "window = 100", "window = 1000000000"),
-        edit("unknown choice", "ha-mode = \"all\"", "ha-mode = \"exactly\""),
+        edit("unknown choice", "ha-mode = \"all\"", "ha-mode = \"most\""),
         edit("flag as text", "leader = \"n1\"", "durable = \"yes\""),
         edit("warmup longer than the run", "drain =", "warmup = \"40s\"\ndrain ="),
         edit("bad pattern", "pattern = \"orders\"", "pattern = \"*\""),
@@ -259,6 +259,38 @@ fn contradictions() -> Vec<Case> {
 
 fn ha(what: &str, policy: &str) -> Case {
     edit(what, "ha-mode = \"all\"", policy)
+}
+
+/// Arguments of queues and consumers that contradict each other, or the version.
+fn arguments() -> Vec<Case> {
+    let queue =
+        |what, lines: &str| edit(what, "leader = \"n1\"", &format!("leader = \"n1\"\n{lines}"));
+    let consumer = |what, lines: &str| edit(what, "prefetch = 100", lines);
+    let old = |what, lines: &str| {
+        let case = queue(what, lines);
+        case.replacing("duration = \"40s\"", "duration = \"40s\"\nbroker-version = \"3.6\"")
+    };
+    vec![
+        queue("overflow without a limit", "x-overflow = \"reject-publish\""),
+        queue("unknown overflow", "x-max-length = 5\nx-overflow = \"drop-tail\""),
+        queue("negative length", "x-max-length = -1"),
+        queue("time to live without a unit", "x-message-ttl = \"1000\""),
+        queue("dead-letter key without an exchange", "x-dead-letter-routing-key = \"dead\""),
+        queue("dead-letter exchange that is not there", "x-dead-letter-exchange = \"dlx\""),
+        old("refusing before 3.7", "x-max-length = 5\nx-overflow = \"reject-publish\""),
+        old("single active consumer before 3.8", "x-single-active-consumer = true"),
+        edit("delivery timeout before 3.8.15", "[broker]", "[broker]\nconsumer_timeout = \"5min\"")
+            .replacing("duration = \"40s\"", "duration = \"40s\"\nbroker-version = \"3.8.14\""),
+        consumer("prefetch of a consumer that polls", "prefetch = 100\nmode = \"get\""),
+        consumer("exclusive consumer that polls", "exclusive = true\nmode = \"get\""),
+        consumer("interval of a consumer that subscribes", "get-interval = \"1s\""),
+        consumer(
+            "rejecting what is acknowledged",
+            "ack = \"automatic\"\nreject = { chance = 0.1 }",
+        ),
+        consumer("rejecting without a chance", "reject = { requeue = true }"),
+        consumer("chance above one", "reject = { chance = \"200%\" }"),
+    ]
 }
 
 /// Random faults that nobody could draw.
@@ -493,6 +525,11 @@ fn wrong_references() {
 #[test]
 fn wrong_together() {
     insta::assert_snapshot!(told(contradictions()));
+}
+
+#[test]
+fn wrong_arguments() {
+    insta::assert_snapshot!(told(arguments()));
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     ("got 406 PRECONDITION_FAILED, delivery acknowledgement timed out: its channel is closed", ""),
     ("got 406 PRECONDITION_FAILED, message too large: its channel is closed", ""),
     ("found nothing", ""),
+    ("got connection.blocked", ""),
+    ("got connection.unblocked", ""),
     ("got ", ""),
     ("got ", ", redelivered"),
 ];
@@ -53,6 +55,8 @@ enum Word {
     TimedOut,
     TooLarge,
     Empty,
+    Blocked,
+    Unblocked,
     Delivery,
     Redelivery,
 }
@@ -211,6 +215,8 @@ impl Client {
             }
             Message::BasicReturn { message, .. } => say(ctx, Word::Return, None, message.first),
             Message::ConsumeOk { queue } => say(ctx, Word::Subscribed, Some(queue), 0),
+            Message::ConnectionBlocked => say(ctx, Word::Blocked, None, 0),
+            Message::ConnectionUnblocked => say(ctx, Word::Unblocked, None, 0),
             Message::ServerCancel { queue } => say(ctx, Word::Cancel, Some(queue), 0),
             Message::ChannelClose { error } => {
                 let word = match error {

@@ -78,7 +78,8 @@ impl Planner {
             "stop" => self.fault(command, FaultKind::Stop)?,
             "wipe" => self.fault(command, FaultKind::WipeDisk)?,
             "pause" => self.fault(command, FaultKind::Pause)?,
-            "boot" | "resume" => self.undo(command)?,
+            "fill-disk" => self.fault(command, FaultKind::DiskFull)?,
+            "boot" | "resume" | "empty-disk" => self.undo(command)?,
             "partition" => self.partition(command)?,
             "heal" => {
                 let cut = |fault: &PlannedFault| matches!(fault.kind, FaultKind::Partition(_));
@@ -198,9 +199,14 @@ impl Planner {
 
     fn undo(&mut self, command: &Command<'_>) -> Outcome<()> {
         let target = Target::nodes(&[self.node(command.word(0)?)?]);
-        let resume = command.name == "resume";
+        let ends = command.name;
         self.end_faults(|fault| {
-            fault.target == target && (fault.kind == FaultKind::Pause) == resume
+            let ended_by = match fault.kind {
+                FaultKind::Pause => "resume",
+                FaultKind::DiskFull => "empty-disk",
+                _ => "boot",
+            };
+            fault.target == target && ended_by == ends
         });
         Ok(())
     }

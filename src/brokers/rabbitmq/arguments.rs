@@ -42,6 +42,12 @@ impl Arguments {
         self.max_length.is_some() || self.max_length_bytes.is_some()
     }
 
+    /// Whether messages that nobody reads go on to another queue after a while.
+    #[must_use]
+    pub fn passes_on(&self) -> bool {
+        self.message_ttl.is_some() && self.dead_letter_exchange.is_some()
+    }
+
     /// Whether so many ready messages are too many.
     #[must_use]
     pub fn exceeded(&self, messages: u64, bytes: u64) -> bool {

@@ -117,12 +117,14 @@ const REOPEN_DELAY: Span = Span::from_millis(100);
 const AUDITOR_PREFETCH: u32 = 1_000;
 
 impl Spec {
-    /// The queues without a consumer, which an auditor reads at the end.
+    /// The queues without a consumer, which an auditor reads at the end; but not those that their
+    /// messages leave by themselves, to wait elsewhere.
     #[must_use]
     pub fn unread_queues(&self) -> Vec<QueueId> {
         (0..self.queues.len() as u32)
             .map(QueueId)
             .filter(|queue| self.consumers.iter().all(|consumer| consumer.queue != *queue))
+            .filter(|queue| !self.queues[queue.0 as usize].arguments.passes_on())
             .collect()
     }
 

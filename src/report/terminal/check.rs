@@ -95,10 +95,11 @@ pub fn failure(
     }
     for judged in &first.judged {
         let (sign, tone) = sign(judged.verdict);
-        let note = judged.note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
         let sign = toned(color, tone, sign);
-        let text = format!("expected {}, found {}{note}", judged.text, judged.measured);
-        out.line(&format!("  {sign} {text}"));
+        out.line(&format!("  {sign} expected {}, found {}", judged.text, judged.measured));
+        if let Some(note) = &judged.note {
+            out.wrapped("      ", note);
+        }
     }
     out.line(&format!("  again:  {}", replay(seed)));
     if let Some(folder) = folder {

@@ -86,7 +86,7 @@ impl Replica {
         properties: Properties,
     ) {
         ctx.spend(node.config.costs.mirror_instruction);
-        self.take_from_channel(node, ctx, channel);
+        self.take_from_channel(node, ctx, channel, properties);
         let sender = self.sender(node, ctx, channel);
         match sender.early.iter().position(|(early, _)| *early == seq) {
             Some(at) => {

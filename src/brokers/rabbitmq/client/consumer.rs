@@ -85,6 +85,8 @@ pub struct Consumer {
     resubscribing: bool,
     /// The broker has closed its channel; it has no other yet.
     closed: bool,
+    /// Its queue is in exclusive use by another.
+    refused: bool,
 }
 
 impl Consumer {
@@ -103,6 +105,7 @@ impl Consumer {
             wants: false,
             resubscribing: false,
             closed: false,
+            refused: false,
         }
     }
 
@@ -154,6 +157,7 @@ impl Consumer {
                 }
             }
             Input::Message { body: Message::ConsumeOk { queue }, .. } => {
+                self.refused = false;
                 if let Some(at) = self.config.queues.iter().position(|other| *other == queue) {
                     self.subscribed[at] = true;
                 }
@@ -208,6 +212,7 @@ impl Consumer {
         self.session += 1;
         self.forget_buffer();
         self.closed = true;
+        self.refused = error == ChannelError::AccessRefused;
         if self.config.start.is_none() && error == ChannelError::NotFound {
             // An auditor looks for a node that serves the queue.
             self.link.leave(ctx);
@@ -364,7 +369,7 @@ impl Consumer {
         self.session += 1;
         self.subscribed.fill(false);
         self.resubscribing = false;
-        self.closed = false;
+        (self.closed, self.refused) = (false, false);
         self.link.forget();
         if std::mem::take(&mut self.wants) {
             for &queue in &self.config.queues {
@@ -394,6 +399,6 @@ impl Consumer {
             connected && *subscribed || nowhere
         };
         let queues = self.config.queues.iter().zip(&self.subscribed);
-        !in_hand && (self.stopped || queues.into_iter().all(settled))
+        !in_hand && (self.stopped || self.refused || queues.into_iter().all(settled))
     }
 }

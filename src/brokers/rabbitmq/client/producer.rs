@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::engine::{Span, Stream, Time};
 use crate::observe::{MessageRange, NodeId, Observer, Outcome, ProducerId};
 use crate::workload::{Pacer, Sizes, Turn};
-use crate::world::{ConnId, Context, Input, Lane, Signal};
+use crate::world::{ConnId, Context, Input, Lane, Signal, TimerId};
 
 use super::super::message::{ExchangeId, Message, Properties, PublishSeq, RoutingKey};
 use super::link::{Link, LinkConfig, LinkEvent};
@@ -80,7 +80,7 @@ pub struct Producer {
     again: VecDeque<MessageRange>,
     nacked: VecDeque<(Time, MessageRange)>,
     /// When the pace timer will fire.
-    wake: Option<Time>,
+    wake: Option<(Time, TimerId)>,
     load_ended: bool,
     /// The broker has closed its channel; it has no other yet.
     closed: bool,
@@ -172,6 +172,12 @@ impl Producer {
         self.closed = true;
         if self.config.reopen {
             ctx.after(self.config.reopen_delay, Lane::MAIN, Message::Resubscribe);
+            return;
+        }
+        let now = ctx.now();
+        for message in std::mem::take(&mut self.again) {
+            ctx.observer().outcome(now, message, Outcome::Unknown);
+            self.config.pacer.settled(now);
         }
     }
 
@@ -189,6 +195,10 @@ impl Producer {
             if let Some(message) = self.again.pop_front() {
                 self.publish(ctx, conn, message);
                 continue;
+            }
+            // The timer may have fired while the window was full.
+            if let Some(&(due, _)) = self.nacked.front() {
+                self.wake_at(ctx, due);
             }
             if self.load_ended {
                 return;
@@ -209,10 +219,13 @@ impl Producer {
     }
 
     fn wake_at<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, until: Time) {
-        if self.wake.is_none_or(|wake| wake > until) {
-            self.wake = Some(until);
-            ctx.after(until.since(ctx.now()), Lane::MAIN, Message::ClientTimer);
+        match self.wake {
+            Some((wake, _)) if wake <= until => return,
+            Some((_, later)) => ctx.cancel(later),
+            None => {}
         }
+        let timer = ctx.after(until.since(ctx.now()), Lane::MAIN, Message::ClientTimer);
+        self.wake = Some((until, timer));
     }
 
     fn attempt<O: Observer>(

@@ -107,7 +107,7 @@ impl Channel {
         self.subscriptions.retain(|subscription| subscription.queue != queue);
         if by_client {
             // "home node ... of durable queue ... is down or inaccessible"
-            self.close(node, ctx, ChannelError::NotFound, Some(queue));
+            self.close(node, ctx, ChannelError::NotFound);
         } else {
             let (now, here) = (ctx.now(), ctx.node());
             let destination = Some(node.config.destination(queue));
@@ -128,7 +128,7 @@ impl Channel {
     ) {
         let Some(call) = self.call.take_if(|call| call.queue == queue) else { return };
         if call.by_client {
-            self.close(node, ctx, ChannelError::AccessRefused, Some(queue));
+            self.close(node, ctx, ChannelError::AccessRefused);
         } else {
             self.not_found(node, ctx, queue, false);
             self.resume(node, ctx);
@@ -146,7 +146,7 @@ impl Channel {
     ) {
         let Some(leader) = node.mnesia.tables.queue(queue).map(|record| record.leader) else {
             self.call = None;
-            self.close(node, ctx, ChannelError::NotFound, Some(queue));
+            self.close(node, ctx, ChannelError::NotFound);
             return;
         };
         let (asked, get) = (Some(leader), Some(no_ack));
@@ -179,7 +179,7 @@ impl Channel {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
     ) {
-        while self.call.is_none() {
+        while self.call.is_none() && !self.closed {
             // Other consumers of a queue that went down at the same time are next.
             let waiting = self.subscriptions.iter().find(|s| s.leader.is_none()).map(|s| s.queue);
             if let Some(queue) = waiting {

@@ -160,7 +160,7 @@ impl Channel {
             && !(multiple && tag == 0)
             && node.config.settings.rules.has(Rule::CheckDeliveryTags)
         {
-            self.close(node, ctx, ChannelError::UnknownDeliveryTag, None);
+            self.close(node, ctx, ChannelError::UnknownDeliveryTag);
             return;
         }
         if multiple && tag == 0 {

@@ -5,7 +5,7 @@ use crate::engine::Span;
 use crate::observe::{BecauseId, Event, MessageRange, Observer, Removal};
 use crate::world::Context;
 
-use super::super::super::message::{ChannelError, DownReason, Message, QueueId};
+use super::super::super::message::{ChannelError, DownReason, Message};
 use super::super::super::rules::Rule;
 use super::super::super::words::{cause, event};
 use super::super::{Node, Process};
@@ -42,17 +42,15 @@ impl Channel {
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
         error: ChannelError,
-        queue: Option<QueueId>,
     ) {
-        let (now, here) = (ctx.now(), ctx.node());
-        let destination = queue.map(|queue| node.config.destination(queue));
-        let (word, count) = (event::CHANNEL_CLOSED, error.code());
         // A client that asks again and again for what it cannot have is no news.
         let refused = matches!(error, ChannelError::NotFound | ChannelError::AccessRefused);
         let in_vain = refused && self.next_seq == 1 && self.next_tag == 1;
         if !in_vain {
-            let closed = Event { word, node: here, destination, subject: None, count };
-            ctx.observer().event(now, closed);
+            let (now, here) = (ctx.now(), ctx.node());
+            let (word, destination, subject) = (event::CHANNEL_CLOSED, None, None);
+            let event = Event { word, node: here, destination, subject, count: error.code() };
+            ctx.observer().event(now, event);
         }
         ctx.send(self.conn, Message::ChannelClose { error }, METHOD_BYTES + 90);
         let lane = node.start(ctx);
@@ -108,7 +106,7 @@ impl Channel {
         let Some(timeout) = node.config.settings.consumer_timeout else { return };
         let now = ctx.now();
         if self.unacked.front().is_some_and(|oldest| now.since(oldest.at) > timeout) {
-            self.close(node, ctx, ChannelError::DeliveryTimeout, None);
+            self.close(node, ctx, ChannelError::DeliveryTimeout);
         } else {
             self.watch_deliveries(node, ctx);
         }
@@ -124,6 +122,6 @@ impl Channel {
         let (now, here) = (ctx.now(), ctx.node());
         let removal = Removal { cause: cause::MESSAGE_TOO_LARGE, because: BecauseId::NONE };
         ctx.observer().dropped(now, here, None, message, removal);
-        self.close(node, ctx, ChannelError::MessageTooLarge, None);
+        self.close(node, ctx, ChannelError::MessageTooLarge);
     }
 }

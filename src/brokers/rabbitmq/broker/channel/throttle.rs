@@ -235,6 +235,12 @@ impl Channel {
         self.throttle.held
     }
 
+    /// What the channel may still send to each process, for those who look on.
+    pub(in super::super) fn credits(&self) -> impl Iterator<Item = (Pid, i64)> + '_ {
+        let alive = self.targets.iter().filter(|target| target.alive);
+        alive.map(|target| (target.pid, target.credit.left()))
+    }
+
     /// A new target has the initial credit.
     pub(super) fn initial_credit(&self) -> Credit {
         Credit::new(self.throttle.spec)
