@@ -77,8 +77,7 @@ fn text(row: &Row, faults: Faults, seed: u64) -> String {
 
 fn run(row: &Row, faults: Faults, seed: u64) -> Result<Vec<(String, String, u64)>, String> {
     let text = text(row, faults, seed);
-    let prepared =
-        parse("oracle.toml", text.as_bytes(), &[]).map_err(|error| error.to_string())?;
+    let prepared = parse("oracle.toml", text.as_bytes(), &[]).map_err(|error| error.to_string())?;
     let report = simulate(&prepared, seed, None).map_err(|error| error.to_string())?;
     if report.summary.unexplained > 0 {
         return Err(format!("{} lost without a cause", report.summary.unexplained));

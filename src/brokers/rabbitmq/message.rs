@@ -63,6 +63,8 @@ pub struct Terms {
     pub no_ack: bool,
     /// `exclusive`: no other consumer beside this one.
     pub exclusive: bool,
+    /// `x-cancel-on-ha-failover`.
+    pub cancel_on_ha_failover: bool,
 }
 
 /// Why the broker closes a channel.
