@@ -247,6 +247,11 @@ fn contradictions() -> Vec<Case> {
         ),
         edit("routing key to a queue", "rate =", "routing-key = \"k\"\nrate ="),
         edit("restart for a while", "kind = \"crash\"", "kind = \"restart\""),
+        edit(
+            "credit that never comes",
+            "[broker]",
+            "[broker]\ncredit_flow_default_credit = { initial = 100, more-after = 200 }",
+        ),
     ]
 }
 
