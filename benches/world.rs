@@ -90,6 +90,7 @@ fn ring(hops: u64, latency: &Distribution, bandwidth: u64, cost: Span) -> (u64, 
             bandwidth: 0,
             capacity: 0,
             write_back_age: Span::from_secs(30),
+            torn_tail: false,
         };
         let cpu = CpuSpec { cores: 2, percent: 100 };
         topology.add(Host { name: format!("n{n}"), kind: NodeKind::Broker, zone: 0, disk, cpu });

@@ -145,6 +145,7 @@ fn every_kind_of_fault_is_read() {
         ("pause", FaultKind::Pause),
         ("restart", FaultKind::Restart),
         ("slow-disk", FaultKind::SlowDisk { factor: 10 }),
+        ("disk-stall", FaultKind::DiskStall),
         ("disk-full", FaultKind::DiskFull),
         ("wipe-disk", FaultKind::WipeDisk),
     ];

@@ -23,6 +23,7 @@ pub(crate) enum Effect<M> {
     Close(ConnId),
     Abort(ConnId),
     Fsync { lane: Lane, file: FileId, done: M, blocking: bool },
+    Read { lane: Lane, bytes: u64, done: M },
 }
 
 /// The effects of one input, and what a machine may know of its node.
@@ -360,6 +361,23 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         self.world.fsync(self.node, incarnation, lane, file, done, blocking, self.now);
     }
 
+    /// Reads so many bytes from the disk; this lane gets `done` when they are here, and goes on
+    /// meanwhile.
+    pub fn read(&mut self, bytes: u64, done: M) {
+        let lane = self.lane;
+        if self.is_late() {
+            return self.defer(Effect::Read { lane, bytes, done });
+        }
+        let incarnation = self.incarnation();
+        self.world.read_disk(self.node, incarnation, lane, bytes, done, self.now);
+    }
+
+    /// Gives back the space of so many bytes more at the front of a file, as if they had been in
+    /// files of their own, and these were deleted. Offsets stay as they are.
+    pub fn release(&mut self, file: FileId, bytes: u64) {
+        self.world.disks[self.node as usize].release(file, bytes);
+    }
+
     /// Cuts a file to a length. Durable at once.
     pub fn truncate(&mut self, file: FileId, length: u64) {
         self.world.disks[self.node as usize].truncate(file, length);
@@ -369,6 +387,13 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
     #[must_use]
     pub fn file_length(&self, file: FileId) -> u64 {
         self.world.disks[self.node as usize].length(file)
+    }
+
+    /// What an end of this process now would leave of each file, by file: to be looked at through a
+    /// [`DiskView`](super::DiskView) by a machine whose software ends while its process goes on.
+    #[must_use]
+    pub fn file_lengths(&self) -> Vec<u64> {
+        self.world.disks[self.node as usize].lengths()
     }
 
     /// Bytes that can still be written to this node's disk.
@@ -437,6 +462,9 @@ impl<M> World<M> {
             Effect::Fsync { lane, file, done, blocking } => {
                 self.fsync(node, incarnation, lane, file, done, blocking, now);
             }
+            Effect::Read { lane, bytes, done } => {
+                self.read_disk(node, incarnation, lane, bytes, done, now);
+            }
         }
     }
 
@@ -454,6 +482,21 @@ impl<M> World<M> {
         let sync = self.disks[node as usize].fsync(file, at, self.kernel.now());
         let syncing = Syncing { node, incarnation, lane, blocking, done, sync };
         let slot = self.syncs.insert(syncing);
+        self.kernel.schedule(sync.done, Event::Synced { slot });
+    }
+
+    fn read_disk(
+        &mut self,
+        node: u32,
+        incarnation: u32,
+        lane: Lane,
+        bytes: u64,
+        done: M,
+        at: Time,
+    ) {
+        let sync = self.disks[node as usize].read(bytes, at);
+        let slot =
+            self.syncs.insert(Syncing { node, incarnation, lane, blocking: false, done, sync });
         self.kernel.schedule(sync.done, Event::Synced { slot });
     }
 }

@@ -4,9 +4,11 @@
 //! having been in the page cache for the write-back age; that is worked out when it matters, so
 //! write-back costs no events. The disk itself is a FIFO server: its `free_at`.
 //!
-//! What belongs here and is not modelled yet: a torn tail (after [`Disk::lose_power`] a file keeps
-//! some bytes beyond its durable prefix, to be told to the machine through [`DiskView`]) and I/O
-//! errors (a further [`DiskError`] from [`Disk::write`] and a failed completion of an fsync).
+//! A loss of power may leave a torn tail: of what was in the page cache a random part, which need not
+//! end where a record does ([`DiskSpec::torn_tail`](super::DiskSpec::torn_tail)).
+//!
+//! What belongs here and is not modelled yet: I/O errors (a further [`DiskError`] from
+//! [`Disk::write`] and a failed completion of an fsync).
 
 use std::collections::VecDeque;
 
@@ -47,6 +49,8 @@ impl DiskView<'_> {
 struct File {
     length: u64,
     durable: u64,
+    /// Bytes at its front whose space was given back: what they held is in no file any more.
+    released: u64,
     /// The greatest length that a queued fsync will make durable.
     queued: u64,
     /// Queued fsyncs, and the least length since the oldest of them was queued.
@@ -58,17 +62,26 @@ struct File {
 
 impl File {
     const fn empty() -> File {
-        File { length: 0, durable: 0, queued: 0, syncs: 0, least: u64::MAX, dirty: VecDeque::new() }
+        File {
+            length: 0,
+            durable: 0,
+            released: 0,
+            queued: 0,
+            syncs: 0,
+            least: u64::MAX,
+            dirty: VecDeque::new(),
+        }
     }
 }
 
 /// Writes within this part of the write-back age count as one.
 const MARKS_PER_AGE: u64 = 256;
 
-/// A queued fsync: what to tell the disk when it completes.
+/// A queued fsync, or a queued read: what to tell the disk when it completes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sync {
-    file: FileId,
+    /// The file to make durable; a read has none.
+    file: Option<FileId>,
     length: u64,
     power: u32,
     pub(crate) done: Time,
@@ -90,6 +103,9 @@ pub(crate) struct Disk {
     full: u32,
     /// Factors of the faults that slow it down.
     slow: Vec<u64>,
+    /// Faults that let it do nothing, and the completions that wait for their end.
+    stalls: u32,
+    held: Vec<u32>,
     written: u64,
     syncs: u64,
 }
@@ -109,6 +125,8 @@ impl Disk {
             power: 0,
             full: 0,
             slow: Vec::new(),
+            stalls: 0,
+            held: Vec::new(),
             written: 0,
             syncs: 0,
         }
@@ -156,6 +174,9 @@ impl Disk {
     fn write_back(&mut self, file: FileId, now: Time) {
         let (age, bandwidth, slowness) =
             (self.spec.write_back_age, self.spec.bandwidth, self.slowness());
+        if self.stalls > 0 {
+            return;
+        }
         let mut free_at = self.free_at;
         let file = self.file(file);
         while let Some((written, length)) = file.dirty.front().copied() {
@@ -195,15 +216,20 @@ impl Disk {
         let transfer = transfer(bytes, self.spec.bandwidth, slowness);
         let done = at.max(self.free_at) + latency + transfer;
         self.free_at = done;
-        Sync { file: id, length, power: self.power, done }
+        Sync { file: Some(id), length, power: self.power, done }
+    }
+
+    /// Queues a read of so many bytes at `at`: it takes the disk's time as a transfer does.
+    pub(crate) fn read(&mut self, bytes: u64, at: Time) -> Sync {
+        let done = at.max(self.free_at) + transfer(bytes, self.spec.bandwidth, self.slowness());
+        self.free_at = done;
+        Sync { file: None, length: 0, power: self.power, done }
     }
 
     /// An fsync is through: what it covered is durable, unless power was lost meanwhile.
     pub(crate) fn complete(&mut self, sync: Sync) {
-        if sync.power != self.power {
-            return;
-        }
-        let file = self.file(sync.file);
+        let Some(file) = sync.file.filter(|_| sync.power == self.power) else { return };
+        let file = self.file(file);
         file.durable = file.durable.max(sync.length.min(file.least).min(file.length));
         file.syncs -= 1;
         if file.syncs == 0 {
@@ -218,8 +244,10 @@ impl Disk {
 
     pub(crate) fn truncate(&mut self, file: FileId, length: u64) {
         let file = self.file(file);
-        let cut = file.length.saturating_sub(length);
-        file.length -= cut;
+        let before = file.length - file.released;
+        file.length = file.length.min(length);
+        file.released = file.released.min(file.length);
+        let cut = before - (file.length - file.released);
         file.durable = file.durable.min(file.length);
         file.queued = file.queued.min(file.length);
         if file.syncs > 0 {
@@ -235,6 +263,15 @@ impl Disk {
         self.used -= cut;
     }
 
+    /// Gives back the space of `bytes` more at the front of a file: they belong to files that are
+    /// deleted. Offsets stay as they are.
+    pub(crate) fn release(&mut self, file: FileId, bytes: u64) {
+        let file = self.file(file);
+        let bytes = bytes.min(file.length - file.released);
+        file.released += bytes;
+        self.used -= bytes;
+    }
+
     /// Lengths of the files as a killed process finds them again.
     pub(crate) fn lengths(&self) -> Vec<u64> {
         self.files.iter().map(|file| file.length).collect()
@@ -248,9 +285,14 @@ impl Disk {
         self.power = self.power.wrapping_add(1);
         self.free_at = Time::ZERO;
         self.used = 0;
+        let stream = self.stream.at(now);
         for file in &mut self.files {
-            *file = File { length: file.durable, durable: file.durable, ..File::empty() };
-            self.used += file.length;
+            let cached = file.length - file.durable;
+            let torn = if self.spec.torn_tail && cached > 0 { stream.below(cached + 1) } else { 0 };
+            let length = file.durable + torn;
+            let released = file.released.min(length);
+            *file = File { length, durable: length, released, ..File::empty() };
+            self.used += length - released;
         }
     }
 
@@ -264,6 +306,30 @@ impl Disk {
 
     pub(crate) fn fill(&mut self, full: bool) {
         self.full = if full { self.full + 1 } else { self.full.saturating_sub(1) };
+    }
+
+    /// It does nothing from now on: neither fsyncs nor reads nor write-back come to an end.
+    pub(crate) fn stall(&mut self) {
+        self.stalls += 1;
+    }
+
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalls > 0
+    }
+
+    /// A completion that waits for the end of the stall.
+    pub(crate) fn hold(&mut self, slot: u32) {
+        self.held.push(slot);
+    }
+
+    /// One stall is over at `now`. Returns what had waited for the last of them.
+    pub(crate) fn go_on(&mut self, now: Time) -> Vec<u32> {
+        self.stalls = self.stalls.saturating_sub(1);
+        if self.stalls > 0 {
+            return Vec::new();
+        }
+        self.free_at = self.free_at.max(now);
+        std::mem::take(&mut self.held)
     }
 
     pub(crate) fn slow_down(&mut self, factor: u64) {
@@ -313,6 +379,7 @@ mod tests {
             bandwidth: 1_000_000,
             capacity: 10_000,
             write_back_age: Span::from_secs(30),
+            torn_tail: false,
         };
         Disk::new(spec, 0, Stream::new(1, "disk n1"))
     }
@@ -385,5 +452,50 @@ mod tests {
         assert_eq!(disk.fsync(FILE, at(20), at(20)).done, at(22));
         disk.speed_up(2);
         assert_eq!(disk.fsync(FILE, at(30), at(30)).done, at(31));
+    }
+
+    #[test]
+    fn a_stall_holds_completions_and_write_back_until_it_is_over() {
+        let mut disk = disk();
+        disk.write(FILE, 1_000, at(0)).unwrap();
+        let sync = disk.fsync(FILE, at(0), at(0));
+        disk.stall();
+        assert!(disk.is_stalled());
+        disk.hold(7);
+        disk.write(FileId(0), 500, at(1)).unwrap();
+        disk.lose_power(at(40_000));
+        assert_eq!((disk.length(FILE), disk.length(FileId(0))), (0, 0));
+        assert_eq!(disk.go_on(at(40_000)), [7]);
+        disk.complete(sync);
+        assert_eq!(disk.fsync(FILE, at(40_000), at(40_000)).done, at(40_001));
+    }
+
+    #[test]
+    fn released_space_is_free_and_offsets_stay() {
+        let mut disk = disk();
+        disk.write(FILE, 9_000, at(0)).unwrap();
+        disk.release(FILE, 4_000);
+        assert_eq!((disk.free(), disk.length(FILE)), (5_000, 9_000));
+        disk.truncate(FILE, 2_000);
+        assert_eq!(disk.free(), 10_000);
+        disk.truncate(FILE, 0);
+        assert_eq!((disk.free(), disk.length(FILE)), (10_000, 0));
+    }
+
+    #[test]
+    fn a_torn_tail_is_a_part_of_what_was_not_durable() {
+        let mut kept = Vec::new();
+        for seed in 0..20 {
+            let spec = DiskSpec { torn_tail: true, ..disk().spec };
+            let mut disk = Disk::new(spec, 0, Stream::new(seed, "disk n1"));
+            disk.write(FILE, 1_000, at(0)).unwrap();
+            let sync = disk.fsync(FILE, at(0), at(0));
+            disk.complete(sync);
+            disk.write(FILE, 1_000, at(5)).unwrap();
+            disk.lose_power(at(6));
+            kept.push(disk.length(FILE));
+        }
+        assert!(kept.iter().all(|length| (1_000..=2_000).contains(length)));
+        assert!(kept.iter().any(|length| length % 100 != 0));
     }
 }

@@ -69,6 +69,7 @@ fn lab_vm() -> Hardware {
             capacity: 100_000_000_000,
             // Linux vm.dirty_expire_centisecs.
             write_back_age: Span::from_secs(30),
+            torn_tail: false,
         },
         cpu: CpuSpec { cores: 2, percent: 100 },
         // Not stated of the machine where this was measured; nothing came near its limit there.

@@ -144,6 +144,13 @@ pub const DISK: SectionSpec = SectionSpec::single(
             "After this long in the page cache a byte is durable without an fsync.",
         )
         .source("Linux vm.dirty_expire_centisecs: 30 s"),
+        KeySpec::new(
+            "torn-tail",
+            Kind::Flag,
+            Preset::Is("false"),
+            "A loss of power leaves, of what was in the page cache, a random part of each file's \
+             tail, which may end within a record; nothing of it if false.",
+        ),
     ]],
     "The brokers' disks, where they differ from the hardware's.",
 );
@@ -243,6 +250,7 @@ impl ClusterPlan {
                 bandwidth: 0,
                 capacity: u64::MAX,
                 write_back_age: Span::from_secs(30),
+                torn_tail: false,
             },
             // A client's costs are its workload's to state; its processor is never the limit.
             cpu: CpuSpec { cores: 64, percent: 100 },
@@ -313,6 +321,7 @@ fn broker(scenario: &Scenario, hardware: &Hardware, name: String, zone: u32) -> 
             bandwidth: disk.get_bandwidth("bandwidth").unwrap_or(base.bandwidth),
             capacity: disk.get_size("capacity").unwrap_or(base.capacity),
             write_back_age: disk.get_duration("write-back-age").unwrap_or(base.write_back_age),
+            torn_tail: disk.flag("torn-tail"),
         },
         cpu: CpuSpec { cores, percent: cpu.integer("speed") as u32 * hardware.cpu.percent / 100 },
     }

@@ -429,6 +429,11 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
 
     fn synced(&mut self, slot: u32) {
         let Some(syncing) = self.world.syncs.remove(slot) else { return };
+        if self.world.disks[syncing.node as usize].is_stalled() {
+            let disk = syncing.node as usize;
+            let slot = self.world.syncs.insert(syncing);
+            return self.world.disks[disk].hold(slot);
+        }
         let Syncing { node, incarnation, lane, blocking, done, sync } = syncing;
         self.world.disks[node as usize].complete(sync);
         let n = &mut self.world.nodes[node as usize];

@@ -291,7 +291,16 @@ pub(crate) fn overlaps(
     value: impl Fn(&Seen, &Report) -> f64,
     measured: std::ops::RangeInclusive<f64>,
 ) {
-    let mut values: Vec<f64> = runs.iter().map(|(seen, report)| value(seen, report)).collect();
+    let values = runs.iter().map(|(seen, report)| value(seen, report)).collect();
+    ranges_overlap(what, values, measured);
+}
+
+/// The same of values by seed.
+pub(crate) fn ranges_overlap(
+    what: &str,
+    mut values: Vec<f64>,
+    measured: std::ops::RangeInclusive<f64>,
+) {
     values.sort_by(f64::total_cmp);
     let last = values.len() - 1;
     let (low, high) = (values[last * 5 / 100], values[(last * 95).div_ceil(100)]);

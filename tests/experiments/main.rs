@@ -12,6 +12,7 @@ mod e3_home_node;
 mod e4_remote;
 mod e5_mirrored;
 mod e6_unsynchronised;
+mod e7_partition;
 mod e9_throughput;
 mod lab;
 mod steady;

@@ -85,6 +85,8 @@ fn costs() -> Costs {
         mnesia_transaction: millis(10),
         node_down_clean_up: millis(20),
         queue_shutdown: millis(50),
+        plugins_stop: millis(20),
+        rabbit_start: millis(1_000),
         ..Costs::nothing()
     }
 }
@@ -133,6 +135,7 @@ impl Plan {
                     bandwidth: 0,
                     capacity: u64::MAX,
                     write_back_age: Span::from_secs(30),
+                    torn_tail: false,
                 },
                 cpu: CpuSpec { cores: 64, percent: 100 },
             });

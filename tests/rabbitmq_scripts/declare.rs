@@ -154,7 +154,7 @@ impl Declared {
         let document = Document::parse("script", text).map_err(|wrong| wrong.to_string())?;
         let sections: Vec<&SectionSpec> = world::SECTIONS
             .iter()
-            .chain([&&world::fault::FAULT])
+            .chain([&&world::fault::FAULT, &&world::fault::NEMESIS, &&world::fault::NEMESIS_FAULT])
             .chain(SECTIONS)
             .copied()
             .collect();

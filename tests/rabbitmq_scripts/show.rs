@@ -1,7 +1,7 @@
 //! What the machines hold, in words.
 
-use mqsim::brokers::rabbitmq::broker::backing_queue::{Held, Record, State};
 use mqsim::brokers::rabbitmq::broker::replica::Role;
+use mqsim::brokers::rabbitmq::broker::store::{Held, Record, State};
 use mqsim::brokers::rabbitmq::message::{Pid, QueueId};
 use mqsim::observe::NodeId;
 
@@ -48,8 +48,8 @@ fn describe(held: &Held) -> String {
     let record = match held.record {
         Record::None => "in memory only",
         Record::Buffered => "in the process's buffer",
-        Record::Written if held.durable => "on disk",
-        Record::Written => "in the page cache",
+        Record::Written | Record::Segment if held.durable => "on disk",
+        Record::Written | Record::Segment => "in the page cache",
     };
     format!("{state}{flag}, {record}")
 }

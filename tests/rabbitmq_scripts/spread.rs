@@ -49,7 +49,7 @@ fn between_idle_nodes_it_takes_from_0_75_to_1_25_net_ticktimes() {
 }
 
 /// What the nodes go through in one run of [`whatever_happens`].
-fn trouble(seed: u64, rounds: u32) -> String {
+fn trouble(seed: u64, rounds: u32, close: bool) -> String {
     let mut state = seed;
     let mut below = |n: u64| {
         state =
@@ -81,6 +81,7 @@ fn trouble(seed: u64, rounds: u32) -> String {
         // Pauses are noticed by all or by nobody: what one takes for a death and the other does not
         // has scripts of its own.
         let down = match how {
+            "pause" if close => below(9_000),
             "pause" => [below(2_900), 5_500 + below(3_000)][below(2) as usize],
             _ => below(8_000),
         };
@@ -104,9 +105,23 @@ fn whatever_happens_replicas_agree_and_publishes_are_answered() {
     for (rounds, seed) in
         [1, 2, 3, 6].into_iter().flat_map(|rounds| (0..200).map(move |s| (rounds, s)))
     {
-        let text = trouble(seed, rounds);
+        let text = trouble(seed, rounds, false);
         let told = told(&text);
         let end = ["none without answer", "none without answer", "all agree"];
         assert_eq!(told[told.len() - 3..], end, "{text}");
     }
+}
+
+#[test]
+fn also_close_to_the_time_of_detection() {
+    let mut bad = Vec::new();
+    for (rounds, seed) in [3, 6].into_iter().flat_map(|rounds| (0..500).map(move |s| (rounds, s))) {
+        let text = trouble(seed, rounds, true);
+        let told = told(&text);
+        let end = ["none without answer", "none without answer", "all agree"];
+        if told[told.len() - 3..] != end {
+            bad.push((rounds, seed, told[told.len() - 3..].to_vec()));
+        }
+    }
+    assert!(bad.is_empty(), "{bad:#?}");
 }

@@ -294,6 +294,7 @@ pub(crate) fn plain_disk() -> DiskSpec {
         bandwidth: 1_000_000,
         capacity: 1_000_000_000,
         write_back_age: Span::from_secs(30),
+        torn_tail: false,
     }
 }
 

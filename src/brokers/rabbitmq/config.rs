@@ -7,6 +7,7 @@ use crate::observe::{DestinationId, NodeId};
 
 use super::arguments::Arguments;
 use super::broker::mnesia::Tables;
+pub use super::broker::store::QueueVersion;
 pub use super::costs::Costs;
 use super::letters::Letters;
 use super::message::{ExchangeId, QueueId, RoutingKey};
@@ -24,6 +25,8 @@ pub struct Queue {
     pub home: NodeId,
     /// How it is mirrored, if it is.
     pub mirroring: Option<Mirroring>,
+    /// `x-queue-version`: which index and store it has.
+    pub version: QueueVersion,
     /// Its arguments.
     pub arguments: Arguments,
 }

@@ -40,11 +40,45 @@ pub const BROKER: SectionSpec = SectionSpec::single(
         .source("rabbitmq.com/docs/heartbeats; rabbit_heartbeat.erl"),
         KeySpec::new(
             "cluster_partition_handling",
-            Kind::Choice(&["ignore"]),
+            Kind::Choice(&["ignore", "pause_minority", "pause_if_all_down", "autoheal"]),
             Preset::Is("ignore"),
-            "What a node does about a network partition.",
+            "What a node does about a network partition: nothing; stop while it sees no more than \
+             half of the members; stop while it sees none of the nodes listed; or restart, on all \
+             sides but one, when the sides meet again.",
         )
-        .source("rabbitmq.com/docs/partitions"),
+        .source("rabbitmq.com/docs/partitions; rabbit_node_monitor.erl, rabbit_autoheal.erl"),
+        KeySpec::new(
+            "cluster_partition_handling.pause_if_all_down.nodes",
+            Kind::Names,
+            Preset::Absent,
+            "With `pause_if_all_down`: a node stops while it sees none of these. Write the key in \
+             quotes: it has dots in it.",
+        )
+        .source("rabbitmq.com/docs/partitions")
+        .since("3.5"),
+        KeySpec::new(
+            "cluster_partition_handling.pause_if_all_down.recover",
+            Kind::Choice(&["ignore", "autoheal"]),
+            Preset::Absent,
+            "With `pause_if_all_down`: what is done when sides meet again that both had gone on; \
+             `ignore` if not written.",
+        )
+        .source("rabbitmq.com/docs/partitions")
+        .since("3.5"),
+        KeySpec::new(
+            "mnesia_table_loading_retry_timeout",
+            Kind::POSITIVE_DURATION,
+            Preset::Is("30s"),
+            "A node that boots waits so long for peers that ran when it stopped; then it tries again.",
+        )
+        .source("rabbitmq.com/docs/clustering#restarting; rabbit_table.erl, retry_timeout"),
+        KeySpec::new(
+            "mnesia_table_loading_retry_limit",
+            Kind::Integer { min: 1, max: 1_000_000 },
+            Preset::ByVersion(&[("3.3", "1"), ("3.6", "10")]),
+            "So often it waits; then its boot has failed and its process ends.",
+        )
+        .source("rabbitmq.com/docs/clustering#restarting; rabbit_table.erl, retry_timeout"),
         KeySpec::new(
             "queue_index_max_journal_entries",
             Kind::Integer { min: 1, max: MOST_MESSAGES },
@@ -52,6 +86,23 @@ pub const BROKER: SectionSpec = SectionSpec::single(
             "Journal entries in a queue's buffer that force a flush although nobody waits.",
         )
         .source("deps/rabbit/Makefile v3.10, PROJECT_ENV"),
+        KeySpec::new(
+            "queue_index_embed_msgs_below",
+            Kind::Size { min: 0, max: 1 << 30 },
+            Preset::Is("4096B"),
+            "Messages smaller than this, with their properties, are kept with their queue; larger \
+             ones in the message store that the queues of a node share.",
+        )
+        .source("rabbitmq.com/docs/persistence-conf#index-embedding; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
+            "classic_queue.default_version",
+            Kind::Integer { min: 1, max: 2 },
+            Preset::Is("1"),
+            "Index and store of queues without `x-queue-version`: 1 fsyncs before it confirms, 2 \
+             only writes.",
+        )
+        .source("rabbitmq.com/docs/persistence-conf#queue-version; rabbit_variable_queue.erl v3.10")
+        .since("3.10"),
         KeySpec::new(
             "credit_flow_default_credit",
             Kind::Table(&CREDIT_KEYS),
@@ -249,6 +300,14 @@ pub const QUEUE: SectionSpec = SectionSpec::repeated(
              first node if not written.",
         )
         .source("rabbitmq.com/docs/clustering; queue_master_locator=client-local"),
+        KeySpec::new(
+            "x-queue-version",
+            Kind::Integer { min: 1, max: 2 },
+            Preset::Absent,
+            "Index and store of this queue; `classic_queue.default_version` if not written.",
+        )
+        .source("rabbitmq.com/docs/classic-queues#versions")
+        .since("3.10"),
     ], ARGUMENT_KEYS],
     "A classic queue, declared before the run begins.",
 );

@@ -4,6 +4,7 @@ use crate::observe::{MessageRange, NodeId};
 use crate::world::{ConnId, Lane};
 
 use super::broker::alarm::Resource;
+use super::broker::autoheal::Word;
 use super::broker::gm::{Activity, CatchUp, Instruction};
 use super::broker::mnesia::{TableOp, Tables};
 use super::broker::sync::SyncBatch;
@@ -105,6 +106,19 @@ pub enum DownReason {
     Normal,
 }
 
+/// How far a node has come, as it tells another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// RabbitMQ does not run.
+    Down,
+    /// It boots, and waits for members that ran when it stopped.
+    Waits,
+    /// It boots, and no member ran when it stopped.
+    StoppedLast,
+    /// RabbitMQ runs.
+    Runs,
+}
+
 /// A number by which one publish is known in its channel, from 1.
 pub type PublishSeq = u64;
 
@@ -190,6 +204,8 @@ pub enum Message {
     },
     /// `count` publishes of a channel, from `first` on, are safe at this replica.
     Confirm { queue: QueueId, from: Pid, first: PublishSeq, count: u32 },
+    /// The leader has a mandatory publish: it will not come back.
+    MandatoryReceived { seq: PublishSeq },
     /// A full queue refuses a publish of a channel.
     Refuse { queue: QueueId, from: Pid, seq: PublishSeq },
     /// A channel subscribes; a call, answered by `Subscribed`, `InUse` or the process's death.
@@ -296,8 +312,8 @@ pub enum Message {
     MnesiaCommitted { from: NodeId, transaction: u32 },
     /// A booting node asks for the state of a peer.
     MnesiaHello { from: NodeId, incarnation: u32 },
-    /// The answer: whether the peer runs, or waits for the one who asks.
-    MnesiaStatus { from: NodeId, running: bool, waiting: bool },
+    /// The answer.
+    MnesiaStatus { from: NodeId, progress: Progress },
     /// A booting node asks a running peer for its tables.
     MnesiaFetch { from: NodeId, anyway: bool },
     /// These running nodes do not see the one that asked; unless it asks to join anyway it does not.
@@ -314,6 +330,10 @@ pub enum Message {
     PartialPartition { proxy: NodeId },
     /// The sender cuts itself off.
     PartialPartitionDisconnect { from: NodeId },
+    /// RabbitMQ and Mnesia have stopped on `from`, whose VM goes on.
+    RabbitDown { from: NodeId },
+    /// What node monitors tell each other to heal a partition.
+    Autoheal { from: NodeId, word: Box<Word> },
     /// A node has joined: `from` now runs RabbitMQ on these tables.
     NodeRunning { from: NodeId },
     /// An alarm is set or cleared on `from`.
@@ -322,8 +342,20 @@ pub enum Message {
     // ---- a process's own timers and completions
     /// The mailbox is empty: flush what waits.
     Idle,
-    /// The journal's flush is durable.
+    /// The journal's flush is durable, or that of the message store.
     JournalSynced,
+    /// A queue's process has been idle for so long that it may hibernate.
+    HibernateTimer,
+    /// A queue gives the body of a large message to its node's message store.
+    StoreWrite { queue: Lane, id: QueueSeq, body: u64, confirm: bool },
+    /// The bodies of these messages of a queue are as safe in the store as they have to be.
+    BodiesWritten { ids: Box<[QueueSeq]> },
+    /// The message store has read its files: queues are recovered now.
+    StoreRecovered,
+    /// A queue's process opens what its disk kept.
+    RecoverQueue { read: bool },
+    /// It has.
+    QueueRecovered { queue: QueueId },
     /// The flush interval under load is over, or the process has been idle that long.
     SyncTimer,
     /// Check heartbeats, or tick the distribution.
@@ -336,6 +368,18 @@ pub enum Message {
     Quiesce { queue: QueueId },
     /// Boot continues.
     BootStep,
+    /// RabbitMQ stops, and its VM goes on.
+    StopRabbit,
+    /// RabbitMQ starts again in the same VM.
+    StartRabbit { start: u32 },
+    /// A paused node looks whether it sees enough of the others.
+    LookForRecovery,
+    /// A booting node has waited for its peers' tables, in this start of it.
+    TablesTimeout { start: u32 },
+    /// A loser has waited long enough for the winner's word, since this start of it.
+    AutohealTimeout { start: u32 },
+    /// A winner tells those again that have not stopped.
+    AutohealRenotify,
     /// How much memory is used?
     MemoryCheck,
     /// How much is free on the disk?

@@ -14,10 +14,10 @@ use crate::world::fault::{self, Vocabulary};
 
 use super::arguments::{Arguments, Overflow};
 use super::client::{CONSUMER_STEPS, ConnectOrder, LinkConfig, PRODUCER_STEPS, Reject};
-use super::config::{Costs, Queue};
+use super::config::{Costs, Queue, QueueVersion};
 use super::letters::{DeadLetterTo, LetterId, Letters};
 use super::message::{ExchangeId, Properties, QueueId, RoutingKey, Terms};
-use super::settings::Settings;
+use super::settings::{PartitionHandling, Settings};
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
 use super::words::SELECTORS;
 
@@ -89,6 +89,7 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
     let producers = planner.read_producers();
     let consumers = planner.read_consumers();
     planner.check_names(&producers, &consumers);
+    let partition_handling = planner.read_partition_handling();
     let run = scenario.settings();
     let mut spec = Spec {
         brokers: planner.nodes.len() as u32,
@@ -101,7 +102,12 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         nemesis: None,
         letters: Arc::new(letters),
         expirations: planner.expirations.clone(),
-        settings: Settings::read(scenario, cluster.boot_time.clone(), cluster.memory.clone()),
+        settings: Settings::read(
+            scenario,
+            cluster.boot_time.clone(),
+            cluster.memory.clone(),
+            partition_handling,
+        ),
         costs: Costs::read(scenario.one("costs")),
         duration: run.duration,
         drain: run.drain,
@@ -153,20 +159,64 @@ impl<'a> Planner<'a> {
         }
     }
 
+    fn read_partition_handling(&mut self) -> PartitionHandling {
+        const NODES: &str = "cluster_partition_handling.pause_if_all_down.nodes";
+        const RECOVER: &str = "cluster_partition_handling.pause_if_all_down.recover";
+        let broker = self.scenario.one("broker");
+        let handling = broker.choice("cluster_partition_handling");
+        if handling != "pause_if_all_down" {
+            for key in [NODES, RECOVER] {
+                if broker.is_set(key) {
+                    self.wrong.push(
+                        broker.span(key),
+                        format!(
+                            "it belongs to `pause_if_all_down`, and the cluster has `{handling}`"
+                        ),
+                        "remove it, or write cluster_partition_handling = \"pause_if_all_down\"",
+                    );
+                }
+            }
+        }
+        match handling {
+            "pause_minority" => PartitionHandling::PauseMinority,
+            "autoheal" => PartitionHandling::Autoheal,
+            "pause_if_all_down" => {
+                let place = broker.span("cluster_partition_handling");
+                let names = broker.names(NODES);
+                if names.is_empty() {
+                    self.wrong.push(
+                        place,
+                        "without a list of nodes nobody would ever pause",
+                        format!("add \"{NODES}\" = [\"n1\"]"),
+                    );
+                }
+                let nodes = names.iter().map(|name| self.node(&name.value, name.place)).collect();
+                let autoheal = broker.get_text(RECOVER) == Some("autoheal");
+                PartitionHandling::PauseIfAllDown { nodes, autoheal }
+            }
+            _ => PartitionHandling::Ignore,
+        }
+    }
+
     fn read_queues(&mut self) {
         let sections = self.scenario.many("queue");
         if sections.is_empty() {
             let help = "add [[queue]] with name = \"orders\"";
             self.wrong.push(Place::START, "the scenario has no queue", help);
         }
+        let default_version =
+            self.scenario.one("broker").get_integer("classic_queue.default_version").unwrap_or(1);
         for values in sections {
             let home = match values.get_text("leader") {
                 Some(name) => self.node(name, values.span("leader")),
                 None => NodeId(0),
             };
             let (name, durable) = (values.text("name").to_owned(), values.flag("durable"));
+            let version = values.get_integer("x-queue-version").unwrap_or(default_version);
+            let version = if version == 2 { QueueVersion::V2 } else { QueueVersion::V1 };
             let arguments = self.arguments(values);
-            self.queues.push(Queue { name, durable, home, mirroring: None, arguments });
+            let mirroring = None;
+            self.queues.push(Queue { name, durable, home, mirroring, version, arguments });
         }
     }
 

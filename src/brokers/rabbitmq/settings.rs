@@ -1,11 +1,47 @@
 //! What `[broker]` and `[rules]` come to.
 
 use crate::engine::{Distribution, Span};
+use crate::observe::NodeId;
 use crate::scenario::{Diagnostics, Scenario, Values};
 
 use super::broker::alarm::Share;
 use super::broker::credit::CreditSpec;
 use super::rules::Rules;
+
+/// `cluster_partition_handling`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartitionHandling {
+    /// Both sides go on, and stay apart when they meet again.
+    Ignore,
+    /// A node that sees no more than half of the members stops RabbitMQ until it sees more.
+    PauseMinority,
+    /// A node that sees none of these nodes stops RabbitMQ until it sees one.
+    PauseIfAllDown {
+        /// The preferred nodes.
+        nodes: Vec<NodeId>,
+        /// `recover`: what is done when sides meet that both had gone on.
+        autoheal: bool,
+    },
+    /// When sides meet again, all but one restart.
+    Autoheal,
+}
+
+impl PartitionHandling {
+    /// Whether nodes pause.
+    #[must_use]
+    pub fn pauses(&self) -> bool {
+        matches!(self, PartitionHandling::PauseMinority | PartitionHandling::PauseIfAllDown { .. })
+    }
+
+    /// Whether sides that meet again are healed.
+    #[must_use]
+    pub fn heals(&self) -> bool {
+        matches!(
+            self,
+            PartitionHandling::Autoheal | PartitionHandling::PauseIfAllDown { autoheal: true, .. }
+        )
+    }
+}
 
 /// An idle node: code, Mnesia, plugins, connections. An estimate; rabbitmq.com/docs/memory-use has
 /// breakdowns of nodes of this order.
@@ -26,10 +62,18 @@ pub struct Settings {
     pub net_setuptime: Span,
     /// `heartbeat`, as the server proposes it.
     pub heartbeat: Span,
+    /// `cluster_partition_handling`.
+    pub partition_handling: PartitionHandling,
+    /// `mnesia_table_loading_retry_timeout`: one wait of a booting node for its peers' tables.
+    pub table_loading_timeout: Span,
+    /// `mnesia_table_loading_retry_limit`: how many waits it makes.
+    pub table_loading_retries: u32,
     /// From the start of a node's process to its Mnesia.
     pub boot_time: Distribution,
     /// `queue_index_max_journal_entries`.
     pub max_journal_entries: u64,
+    /// `queue_index_embed_msgs_below`.
+    pub embed_below: u64,
     /// `credit_flow_default_credit`.
     pub credit: CreditSpec,
     /// `mirroring_flow_control`.
@@ -79,15 +123,24 @@ impl Settings {
 
     /// Reads them from a scenario that was checked with this family's sections.
     #[must_use]
-    pub fn read(scenario: &Scenario, boot_time: Distribution, memory: Vec<u64>) -> Settings {
+    pub fn read(
+        scenario: &Scenario,
+        boot_time: Distribution,
+        memory: Vec<u64>,
+        partition_handling: PartitionHandling,
+    ) -> Settings {
         let broker = scenario.one("broker");
         Settings {
             rules: Rules::read(scenario.one("rules")),
             net_ticktime: broker.duration("net_ticktime"),
             net_setuptime: broker.duration("net_setuptime"),
             heartbeat: broker.duration("heartbeat"),
+            partition_handling,
+            table_loading_timeout: broker.duration("mnesia_table_loading_retry_timeout"),
+            table_loading_retries: broker.integer("mnesia_table_loading_retry_limit") as u32,
             boot_time,
             max_journal_entries: broker.integer("queue_index_max_journal_entries"),
+            embed_below: broker.size("queue_index_embed_msgs_below"),
             credit: {
                 let credit = broker.table("credit_flow_default_credit");
                 let number = |key| credit.map_or(1, |credit| credit.integer(key)) as u32;

@@ -66,6 +66,11 @@ words! {
         MESSAGE_TOO_LARGE = 22,
         /// The policy wants no replica where one was.
         REPLICA_DROPPED = 23,
+        /// Its index entry survived, the message itself was in no store.
+        BODY_MISSING = 24,
+        /// Confirmed because the last process it was sent to had gone (before 3.8).
+        QUEUE_DIED_CONFIRMED = 25,
+
     }
 }
 
@@ -215,6 +220,19 @@ pub const CAUSES: &[Cause] = &[
         meaning: "a replica on a node that the policy does not list is deleted",
         precedence: 4,
     },
+    Cause {
+        name: "body-missing",
+        kind: CauseKind::Lost,
+        meaning: "recovery dropped its index entry, for the message itself was in no store",
+        precedence: 5,
+    },
+    Cause {
+        name: "queue-died-confirmed",
+        kind: CauseKind::Lost,
+        meaning: "the last process that it was sent to went down and none had confirmed it; the \
+                  broker confirmed it (before 3.8)",
+        precedence: 2,
+    },
 ];
 
 words! {
@@ -246,6 +264,8 @@ words! {
         QUEUE_TOO_LONG = 11,
         /// The last consumer had gone.
         LAST_CONSUMER_GONE = 12,
+        /// It had been written to the operating system, which was all that its confirm waited for.
+        NOT_FSYNCED = 13,
     }
 }
 
@@ -264,6 +284,7 @@ pub const CONDITIONS: &[&str] = &[
     "time-to-live-over",
     "queue-too-long",
     "last-consumer-gone",
+    "not-fsynced",
 ];
 
 words! {
@@ -335,6 +356,24 @@ words! {
         ALARM_CLEARED = 20,
         /// A process is suspended: the buffer to another node is full.
         BUSY_DIST_PORT = 21,
+        /// A node stops RabbitMQ: it sees too few others.
+        PAUSING = 22,
+        /// RabbitMQ is stopped on a node whose VM goes on.
+        PAUSED = 23,
+        /// RabbitMQ starts again in the same VM.
+        RESUMING = 24,
+        /// The autoheal leader is asked to heal.
+        AUTOHEAL = 25,
+        /// It will not now.
+        AUTOHEAL_DENIED = 26,
+        /// A node has won.
+        AUTOHEAL_WINNER = 27,
+        /// A node has lost.
+        AUTOHEAL_LOSER = 28,
+        /// A node went down while it was being healed.
+        AUTOHEAL_ABORTED = 29,
+        /// Nobody's tables could be had.
+        BOOT_FAILED = 30,
     }
 }
 
@@ -373,7 +412,7 @@ pub const EVENTS: &[EventWord] = &[
     EventWord {
         name: "partial-partition",
         meaning: "Partial partition detected: SUBJECT still sees a node that NODE has lost; \
-                  disconnecting from it",
+                  acting on it",
     },
     EventWord {
         name: "channel-closed",
@@ -393,6 +432,27 @@ pub const EVENTS: &[EventWord] = &[
         name: "busy-dist-port",
         meaning: "the buffer to SUBJECT is full: processes that send there are suspended",
     },
+    EventWord {
+        name: "pausing",
+        meaning: "Cluster minority/secondary status detected - awaiting recovery",
+    },
+    EventWord { name: "paused", meaning: "RabbitMQ has stopped on NODE; its VM goes on" },
+    EventWord { name: "resuming", meaning: "RabbitMQ starts again on NODE" },
+    EventWord { name: "autoheal", meaning: "Autoheal request received from SUBJECT" },
+    EventWord {
+        name: "autoheal-denied",
+        meaning: "Autoheal request denied: not all nodes see each other",
+    },
+    EventWord {
+        name: "autoheal-winner",
+        meaning: "Autoheal: I am the winner, waiting for the losers to stop",
+    },
+    EventWord {
+        name: "autoheal-loser",
+        meaning: "Autoheal: we were selected to restart; winner is SUBJECT",
+    },
+    EventWord { name: "autoheal-aborted", meaning: "Autoheal: aborting - SUBJECT went down" },
+    EventWord { name: "boot-failed", meaning: "BOOT FAILED: timeout_waiting_for_tables" },
 ];
 
 /// The normal end of a copy.

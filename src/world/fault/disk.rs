@@ -1,8 +1,9 @@
-//! Faults of disks: slow, full, wiped.
+//! Faults of disks: slow, stalled, full, wiped.
 
 use crate::observe::{NodeId, Observer};
 use crate::scenario::{KeySpec, Kind, Preset, Variant};
 
+use super::super::event::Event;
 use super::super::machine::Cluster;
 use super::super::simulation::Simulation;
 use super::TARGET;
@@ -19,6 +20,13 @@ pub(super) const SLOW_DISK: Variant = Variant {
             "How many times longer fsyncs and transfers take.",
         ),
     ],
+};
+
+pub(super) const DISK_STALL: Variant = Variant {
+    name: "disk-stall",
+    meaning: "Nothing that the disk is asked to do comes to an end while it lasts: fsyncs and reads \
+              hang, writes into the page cache do not.",
+    keys: &[TARGET],
 };
 
 pub(super) const DISK_FULL: Variant = Variant {
@@ -41,6 +49,12 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         }
     }
 
+    pub(super) fn inject_disk_stall(&mut self, nodes: &[NodeId]) {
+        for node in nodes {
+            self.world.disks[node.index()].stall();
+        }
+    }
+
     pub(super) fn inject_disk_full(&mut self, nodes: &[NodeId]) {
         for node in nodes {
             self.world.disks[node.index()].fill(true);
@@ -57,6 +71,15 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
     pub(super) fn take_back_slow_disk(&mut self, factor: u64, nodes: &[NodeId]) {
         for node in nodes {
             self.world.disks[node.index()].speed_up(factor);
+        }
+    }
+
+    pub(super) fn take_back_disk_stall(&mut self, nodes: &[NodeId]) {
+        let now = self.now();
+        for node in nodes {
+            for slot in self.world.disks[node.index()].go_on(now) {
+                self.world.kernel.schedule(now, Event::Synced { slot });
+            }
         }
     }
 

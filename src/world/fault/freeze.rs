@@ -66,6 +66,7 @@ fn put_keys(kind: &FaultKind, put: &mut impl FnMut(&str, String)) {
         | FaultKind::Pause
         | FaultKind::Restart
         | FaultKind::Partition(_)
+        | FaultKind::DiskStall
         | FaultKind::DiskFull
         | FaultKind::WipeDisk => {}
     }
@@ -89,6 +90,7 @@ const fn name(kind: &FaultKind) -> &'static str {
         FaultKind::PacketLoss { .. } => network::PACKET_LOSS.name,
         FaultKind::Bandwidth { .. } => network::BANDWIDTH.name,
         FaultKind::SlowDisk { .. } => disk::SLOW_DISK.name,
+        FaultKind::DiskStall => disk::DISK_STALL.name,
         FaultKind::DiskFull => disk::DISK_FULL.name,
         FaultKind::WipeDisk => disk::WIPE_DISK.name,
     }

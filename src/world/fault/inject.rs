@@ -160,6 +160,10 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
                 self.inject_slow_disk(*factor, &nodes);
                 Undo::SpeedUp(*factor)
             }
+            FaultKind::DiskStall => {
+                self.inject_disk_stall(&nodes);
+                Undo::GoOn
+            }
             FaultKind::DiskFull => {
                 self.inject_disk_full(&nodes);
                 Undo::Room
@@ -210,6 +214,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             Undo::Heal { pairs, rejects } => self.world.net.cut(&pairs, rejects, false),
             Undo::Links => self.world.remove_override(index),
             Undo::SpeedUp(factor) => self.take_back_slow_disk(factor, &targets),
+            Undo::GoOn => self.take_back_disk_stall(&targets),
             Undo::Room => self.take_back_disk_full(&targets),
         }
     }

@@ -82,6 +82,7 @@ pub const KINDS: Tagged = Tagged {
         network::PACKET_LOSS,
         network::BANDWIDTH,
         disk::SLOW_DISK,
+        disk::DISK_STALL,
         disk::DISK_FULL,
         disk::WIPE_DISK,
     ],
@@ -186,6 +187,8 @@ pub enum FaultKind {
         /// This many times.
         factor: u64,
     },
+    /// The disk does nothing.
+    DiskStall,
     /// The disk takes nothing more.
     DiskFull,
     /// The process is killed and its disk replaced by an empty one.
@@ -261,6 +264,8 @@ pub(crate) enum Undo {
     Links,
     /// The disks are as fast as they were.
     SpeedUp(u64),
+    /// The disks go on.
+    GoOn,
     /// The disks have room again.
     Room,
 }

@@ -102,6 +102,7 @@ pub(super) fn parse_kind(
             FaultKind::Bandwidth { rate, direction: way(values) }
         }
         "slow-disk" => FaultKind::SlowDisk { factor: values.integer("factor") },
+        "disk-stall" => FaultKind::DiskStall,
         "disk-full" => FaultKind::DiskFull,
         "wipe-disk" => FaultKind::WipeDisk,
         other => unreachable!("`{other}` is in KINDS and has no arm here"),

@@ -34,6 +34,8 @@ pub struct DiskSpec {
     pub capacity: u64,
     /// After this long in the page cache a byte is durable without an fsync.
     pub write_back_age: Span,
+    /// Whether a loss of power may leave a part of what was in the page cache.
+    pub torn_tail: bool,
 }
 
 /// A host's processors.

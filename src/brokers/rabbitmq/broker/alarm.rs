@@ -12,10 +12,10 @@ use crate::world::{Context, FileId, Lane};
 use super::super::message::{Message, QueueId, QueueSeq};
 use super::super::rules::Rule;
 use super::super::words::event;
-use super::backing_queue::{Record, State};
 use super::erlang::Link;
 use super::replica::Replica;
-use super::{Broker, Node, Process, Status};
+use super::store::{Record, State};
+use super::{Broker, FILES, Node, Process, Status};
 
 /// vm_memory_monitor.erl: `?DEFAULT_MEMORY_CHECK_INTERVAL`.
 const MEMORY_CHECK: Span = Span::from_secs(1);
@@ -158,8 +158,8 @@ impl Node {
         ctx.after(next, Lane::MAIN, Message::DiskCheck);
     }
 
-    fn paging_file(&self, queue: QueueId) -> FileId {
-        FileId(self.config.queues.len() as u32 * 2 + queue.0)
+    fn paging_file(queue: QueueId) -> FileId {
+        FileId(FILES * queue.0 + 2)
     }
 }
 
@@ -247,7 +247,7 @@ impl Replica {
         }
         self.paged = paged;
         ctx.spend(node.config.costs.page_message * moved);
-        if written > 0 && ctx.write(node.paging_file(self.queue), written).is_err() {
+        if written > 0 && ctx.write(Node::paging_file(self.queue), written).is_err() {
             // A full disk has raised its own alarm; what cannot be written stays in memory.
             self.paged.to = self.paged.from;
         }
@@ -266,7 +266,7 @@ impl Replica {
         ctx.spend(node.config.costs.page_message);
         self.paged.from = id + 1;
         if self.paged.from == self.paged.to {
-            ctx.truncate(node.paging_file(self.queue), 0);
+            ctx.truncate(Node::paging_file(self.queue), 0);
         }
     }
 }

@@ -3,10 +3,10 @@
 use crate::observe::{NodeId, Observer};
 use crate::world::{Boot, Context, Lane};
 
-use super::super::message::{Message, QueueId};
+use super::super::message::{Message, Progress, QueueId};
 use super::super::words::event;
 use super::erlang::Link;
-use super::mnesia::Tables;
+use super::mnesia::{Member, Purpose, Tables};
 use super::{AMQP, Broker, DISTRIBUTION, Node, Status};
 
 /// A joiner tries so often to reach all members that the others see; then it joins without them.
@@ -15,8 +15,8 @@ const MOST_REFUSALS: u32 = 2;
 impl Broker {
     pub(super) fn boot<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, boot: &Boot) {
         self.processes.clear();
-        self.node.incarnation = boot.incarnation;
         if boot.incarnation > 0 {
+            self.node.start += 1;
             self.node.status = Status::Booting;
             let config = self.node.config.clone();
             let delay = config.settings.boot_time.span(ctx.random());
@@ -31,6 +31,7 @@ impl Broker {
         for established in &boot.established {
             if let Some(peer) = self.node.peer(established.peer) {
                 peer.running = true;
+                peer.rabbit = true;
                 peer.incarnation = Some(0);
                 peer.link = Link::Up(established.conn);
                 ctx.buffer(established.conn, buffer);
@@ -45,7 +46,9 @@ impl Broker {
 
     pub(super) fn serve<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         self.node.status = Status::Running;
-        self.node.start_monitors(ctx);
+        if !self.node.monitor.again {
+            self.node.start_monitors(ctx);
+        }
         ctx.listen(AMQP);
         ctx.ready();
         if self.node.peers.iter().any(|peer| peer.link == Link::Down) {
@@ -69,7 +72,7 @@ impl Broker {
         if !node.peers.iter().all(asked) {
             return;
         }
-        let running = node.peers.iter().find(|peer| matches!(peer.answer, Some((true, _))));
+        let running = node.peers.iter().find(|peer| peer.answer == Some(Progress::Runs));
         if let Some(from) = running.map(|peer| peer.node) {
             if node.mnesia.asked.is_none() {
                 node.mnesia.asked = Some(from);
@@ -79,24 +82,27 @@ impl Broker {
             }
             return;
         }
-        // Nobody runs. A node that all others went down before has the latest tables. One that saw
-        // others run waits for them; if at last all members are up, each waits and none has tables,
-        // they are as good as each other's, and the first in order loads its own
+        // Nobody runs. A node that all others went down before has the latest tables; of several
+        // that meet the first in order loads its own. One that saw others run waits for them; if at
+        // last all members are up, each waits and none has tables, they are as good as each other's
         // (mnesia_controller.erl: `last_consistent_replica`, `orphan_tables`).
         let me = node.me;
         let waits = |peer: &super::erlang::Peer| {
             let up = matches!(peer.link, Link::Up(_));
-            up && peer.answer == Some((false, true)) && me < peer.node
+            up && peer.answer == Some(Progress::Waits) && me < peer.node
         };
-        let goes_first = node.disk.saw_running.is_empty() || node.peers.iter().all(waits);
+        let goes_before = |peer: &super::erlang::Peer| {
+            let up = matches!(peer.link, Link::Up(_));
+            up && peer.answer == Some(Progress::StoppedLast) && peer.node < me
+        };
+        let last = !node.waits_for_peers() && !node.peers.iter().any(goes_before);
+        let goes_first = last || node.peers.iter().all(waits);
         if goes_first {
             node.mnesia.tables.durable = node.disk.durable.clone();
             self.start_rabbit(ctx);
         } else {
-            let event = node.own_event(event::WAITING_FOR_TABLES, None);
-            let now = ctx.now();
-            if !node.pinging {
-                ctx.observer().event(now, event);
+            if node.waits_left.is_none() {
+                node.wait_for_tables(ctx, node.config.settings.table_loading_retries);
             }
             node.start_pinging(ctx);
         }
@@ -131,6 +137,22 @@ impl Broker {
         }
         self.node.status = Status::Running;
         self.node.mnesia.loaded = true;
+        self.node.waits_left = None;
+        let bytes = self.node.bodies.bytes_to_scan();
+        self.node.bodies.open(ctx);
+        // The message store reads its files before its clients read theirs
+        // (rabbit_vhost.erl: `recover`; rabbit_variable_queue.erl: `start`).
+        match bytes {
+            0 => self.recover_queues(ctx),
+            bytes => ctx.read(bytes, Message::StoreRecovered),
+        }
+    }
+
+    /// The message store is there: every queue of this node is recovered by its own process.
+    pub(super) fn recover_queues<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if self.node.status != Status::Running {
+            return;
+        }
         for index in 0..self.node.config.queues.len() {
             self.node.recover(ctx, QueueId(index as u32));
         }
@@ -145,7 +167,21 @@ impl Broker {
                 self.node.start_mirror(ctx, queue);
             }
         }
+        self.autoheal_after_restart(ctx);
         self.serve_if_recovered(ctx);
+    }
+
+    /// A queue has what its disk kept: its record goes into the tables.
+    pub(super) fn queue_recovered<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        queue: QueueId,
+    ) {
+        let found = self.replica_of(queue).map(|replica| (replica.me, replica.group));
+        if let Some((leader, group)) = found.filter(|_| self.node.status == Status::Running) {
+            let ring = group.map(|gm| Member { gm, replica: leader }).into_iter().collect();
+            self.node.transaction(ctx, Purpose::Recovered { queue, leader, ring });
+        }
     }
 
     /// Clients are served when every queue of this node is back in the tables
@@ -155,9 +191,79 @@ impl Broker {
             self.serve(ctx);
         }
     }
+
+    /// Nobody's tables could be had in time. After the last wait the boot has failed: a VM that was
+    /// started for it ends, one in which RabbitMQ was to start again goes on without it
+    /// (rabbit_table.erl: `wait`, `timeout_waiting_for_tables`; rabbit_node_monitor.erl:
+    /// `do_run_outside_app_fun` logs the error).
+    pub(super) fn tables_timeout<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        start: u32,
+    ) {
+        let node = &mut self.node;
+        let Some(left) = node.waits_left else { return };
+        if node.start != start || node.status != Status::Booting {
+            return;
+        }
+        if left > 1 {
+            node.wait_for_tables(ctx, left - 1);
+            return;
+        }
+        let (now, event) = (ctx.now(), node.own_event(event::BOOT_FAILED, None));
+        ctx.observer().event(now, event);
+        if node.monitor.again {
+            node.forget_rabbit();
+            node.status = Status::Paused;
+        } else {
+            node.status = Status::Off;
+            ctx.exit();
+        }
+    }
+
+    /// RabbitMQ is started again in a VM that has gone on (rabbit.erl: `start`).
+    pub(super) fn start_rabbit_again<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let (now, event) = (ctx.now(), self.node.own_event(event::RESUMING, None));
+        ctx.observer().event(now, event);
+        let config = self.node.config.clone();
+        let takes = config.costs.rabbit_start.span(ctx.random());
+        ctx.after(takes, Lane::MAIN, Message::StartRabbit { start: self.node.start });
+    }
+
+    /// Its Mnesia is up, and meets the others.
+    pub(super) fn mnesia_started<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        start: u32,
+    ) {
+        let node = &mut self.node;
+        if node.status != Status::Paused || node.start != start {
+            return;
+        }
+        node.start += 1;
+        node.monitor.again = true;
+        node.status = Status::Booting;
+        for other in node.down_peers() {
+            node.set_up(ctx, other);
+        }
+        for peer in node.peers.clone() {
+            if let Link::Up(conn) = peer.link {
+                node.introduce(ctx, conn);
+            }
+        }
+        self.continue_boot(ctx);
+    }
 }
 
 impl Node {
+    fn wait_for_tables<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, left: u32) {
+        let (now, event) = (ctx.now(), self.own_event(event::WAITING_FOR_TABLES, None));
+        ctx.observer().event(now, event);
+        self.waits_left = Some(left);
+        let timeout = self.config.settings.table_loading_timeout;
+        ctx.after(timeout, Lane::MAIN, Message::TablesTimeout { start: self.start });
+    }
+
     /// The Erlang VM is up: meet the others.
     pub(super) fn vm_started<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         ctx.listen(DISTRIBUTION);

@@ -4,7 +4,7 @@ use crate::engine::Span;
 use crate::observe::{Event, NodeId, Observer};
 use crate::world::{ConnId, Context, Lane};
 
-use super::super::message::{DownReason, Message, Pid};
+use super::super::message::{DownReason, Message, Pid, Progress};
 use super::super::rules::Rule;
 use super::super::words::event;
 use super::{DISTRIBUTION, Node};
@@ -42,8 +42,10 @@ pub struct Peer {
     pub(super) refused: bool,
     /// Whether its Mnesia and this one's are one.
     pub(super) running: bool,
-    /// Answer of a booting or running peer to this node's own boot.
-    pub(super) answer: Option<(bool, bool)>,
+    /// Whether RabbitMQ runs there, as far as is known.
+    pub(super) rabbit: bool,
+    /// How far it was when it last told.
+    pub(super) answer: Option<Progress>,
     received: u64,
     sent: u64,
     silent_ticks: u32,
@@ -61,6 +63,7 @@ impl Peer {
             incarnation: None,
             refused: false,
             running: false,
+            rabbit: false,
             answer: None,
             received: 0,
             sent: 0,
@@ -84,6 +87,17 @@ impl Node {
     /// Members whose Mnesia is one with this node's.
     pub(super) fn running_peers(&self) -> Vec<NodeId> {
         self.peers.iter().filter(|peer| peer.running).map(|peer| peer.node).collect()
+    }
+
+    /// Members that are not connected.
+    pub(super) fn down_peers(&self) -> Vec<NodeId> {
+        let down = self.peers.iter().filter(|peer| peer.link == Link::Down);
+        down.map(|peer| peer.node).collect()
+    }
+
+    /// Whether RabbitMQ runs on another member (rabbit.erl: `is_running`).
+    pub(super) fn rabbit_runs(&self, node: NodeId) -> bool {
+        self.peers.iter().any(|peer| peer.node == node && peer.rabbit)
     }
 
     /// `pid ! message`. To another node it goes over the distribution; if there is no connection
@@ -359,7 +373,7 @@ impl Node {
         conn: ConnId,
     ) {
         if self.peers.iter().any(|peer| peer.link == Link::Pending(conn)) {
-            let (from, incarnation) = (self.me, self.incarnation);
+            let (from, incarnation) = (self.me, self.start);
             ctx.send_to(conn, Lane::MAIN, Message::AliveAnswer { from, incarnation }, 100);
         }
     }
@@ -393,7 +407,7 @@ impl Node {
         ctx: &mut Context<'_, Message, O>,
         conn: ConnId,
     ) {
-        let hello = Message::MnesiaHello { from: self.me, incarnation: self.incarnation };
+        let hello = Message::MnesiaHello { from: self.me, incarnation: self.start };
         ctx.send_to(conn, Lane::MAIN, hello, 200);
     }
 
@@ -404,6 +418,7 @@ impl Node {
         node: NodeId,
         conn: ConnId,
     ) {
+        self.monitor.nodes_version += 1;
         let buffer = self.config.settings.distribution_buffer_size;
         let Some(peer) = self.peer(node) else { return };
         peer.link = Link::Up(conn);
@@ -449,6 +464,7 @@ impl Node {
         }
         self.resume_senders(ctx, node);
         if was_up {
+            self.monitor.nodes_version += 1;
             self.node_down(ctx, node);
         }
     }
@@ -506,8 +522,23 @@ impl Node {
 
     /// Forgets everything that lived in memory.
     pub(super) fn forget_ram(&mut self) {
-        let queues = self.config.queues.len();
         self.status = super::Status::Off;
+        self.forget_rabbit();
+        self.watchers.clear();
+        self.alive.clear();
+        self.spawned.clear();
+        self.ended.clear();
+        self.pinging = false;
+        self.connects_again_at = crate::engine::Time::ZERO;
+        self.monitor = super::monitor::Monitor::default();
+        for peer in &mut self.peers {
+            *peer = Peer::new(peer.node);
+        }
+    }
+
+    /// Forgets what RabbitMQ and Mnesia had in memory; the VM may go on.
+    pub(super) fn forget_rabbit(&mut self) {
+        let queues = self.config.queues.len();
         self.mnesia.tables = super::mnesia::Tables::new(queues);
         self.mnesia.loaded = false;
         self.mnesia.asked = None;
@@ -516,17 +547,16 @@ impl Node {
         self.mnesia.transactions.clear();
         self.mnesia.committing.clear();
         self.mnesia.locks.clear();
-        self.watchers.clear();
-        self.alive.clear();
-        self.spawned.clear();
-        self.ended.clear();
-        self.pinging = false;
-        self.connects_again_at = crate::engine::Time::ZERO;
         self.start_again.clear();
         self.alarms = super::alarm::Alarms::default();
         self.recovering = 0;
+        self.waits_left = None;
+        self.monitor.partitions.clear();
+        self.store = None;
+        self.store_ends = false;
         for peer in &mut self.peers {
-            *peer = Peer::new(peer.node);
+            peer.running = false;
+            peer.answer = None;
         }
     }
 }

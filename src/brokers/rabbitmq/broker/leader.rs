@@ -10,9 +10,9 @@ use super::super::message::{
 use super::super::rules::Rule;
 use super::super::words::{AUTO_ACKED, cause, event};
 use super::Node;
-use super::backing_queue::{Extra, Fetched, GivenUp};
 use super::gm::Instruction;
 use super::replica::Replica;
+use super::store::{Extra, Fetched, GivenUp};
 
 /// Bytes of a delivery between processes beside the payload: message record and envelope.
 const PUSH_BYTES: u32 = 290;
@@ -110,6 +110,9 @@ impl Replica {
         }
         if self.group.is_some() {
             ctx.spend(costs.leader_broadcast);
+        }
+        if properties.mandatory && node.config.settings.rules.has(Rule::ReturnWhenQueueDies) {
+            node.send(ctx, channel, Message::MandatoryReceived { seq }, 60);
         }
         self.take_from_channel(node, ctx, channel, properties);
         let sender = self.sender(node, ctx, channel);

@@ -4,12 +4,10 @@ use crate::observe::{Event, EventId, NodeId, Observer};
 use crate::world::{ConnId, Context, Input, Lane, Signal};
 
 use super::super::message::{DownReason, Message, QueueId};
-use super::super::words::event;
-use super::backing_queue::BackingQueue;
 use super::channel::Channel;
 use super::erlang::Link;
 use super::gm::Group;
-use super::mnesia::{Member, Purpose};
+use super::mnesia::Purpose;
 use super::replica::{Replica, Role};
 use super::{AMQP, Broker, Node, Process, Status};
 
@@ -93,12 +91,14 @@ impl Broker {
             Message::PortKnown { node: peer } => node.port_known(ctx, peer),
             Message::Quiesce { queue } => self.quiesce(queue),
             Message::BootStep => node.vm_started(ctx),
+            Message::StoreRecovered => self.recover_queues(ctx),
+            Message::QueueRecovered { queue } => self.queue_recovered(ctx, queue),
             Message::MemoryCheck => self.check_memory(ctx),
             Message::DiskCheck => node.check_disk(ctx),
             Message::Alarm { from, resource, set } => node.alarm(ctx, from, resource, set),
             Message::PingDownNodes => self.ping_down_nodes(ctx),
-            Message::MnesiaStatus { from, running, waiting } => {
-                node.status_of(ctx, from, running, waiting);
+            Message::MnesiaStatus { from, progress } => {
+                node.status_of(ctx, from, progress);
                 self.continue_boot(ctx);
             }
             Message::MnesiaFetch { from, anyway } => {
@@ -110,6 +110,21 @@ impl Broker {
             Message::MnesiaUnseen { nodes } => node.unseen(ctx, &nodes),
             Message::MnesiaTables { tables, running } => self.join(ctx, *tables, &running),
             Message::NodeRunning { from } => node.member_running(ctx, from),
+            Message::RabbitDown { from } => {
+                node.member_stopped(ctx, from);
+                self.winner_gone(ctx, from);
+            }
+            Message::Autoheal { from, word } => self.autoheal(ctx, from, *word),
+            Message::AutohealTimeout { start } => {
+                if node.start == start {
+                    self.safe_to_start(ctx, false);
+                }
+            }
+            Message::AutohealRenotify => node.autoheal_renotify(ctx),
+            Message::StopRabbit => self.stop_rabbit(ctx),
+            Message::StartRabbit { start } => self.mnesia_started(ctx, start),
+            Message::LookForRecovery => self.look_for_recovery(ctx),
+            Message::TablesTimeout { start } => self.tables_timeout(ctx, start),
             Message::MnesiaPrepare { from, transaction, locks, joins } => {
                 node.prepare(ctx, from, transaction, locks, joins);
             }
@@ -180,9 +195,7 @@ impl Node {
         let lane = self.start(ctx);
         debug_assert_eq!(lane, pid.lane, "the plan numbers the first processes as they start");
         let role = if leads { Role::Leader } else { Role::Mirror };
-        let durable = self.config.queue(queue).durable;
-        let journal = Node::journal(queue);
-        let bq = BackingQueue::new(self.config.destination(queue), durable, journal);
+        let bq = self.open_queue(queue);
         let group = member.map(|member| member.gm);
         let mut replica =
             Replica::new(queue, pid, group, role, bq).with(&self.config.queue(queue).arguments);
@@ -216,21 +229,17 @@ impl Node {
         }
         let lane = self.start(ctx);
         let pid = self.pid(lane);
-        let bq = self.disk.queues[queue.0 as usize].take().unwrap_or_else(|| {
-            let destination = self.config.destination(queue);
-            BackingQueue::new(destination, true, Node::journal(queue))
-        });
-        let depth = bq.depth();
+        let bq = self.open_queue(queue);
         let ages = bq.has_extras() || self.config.queue(queue).arguments.limited();
         let mirrored = self.config.queue(queue).mirroring.is_some();
         let group = mirrored.then(|| {
             let lane = self.start(ctx);
             self.pid(lane)
         });
-        let replica = Replica::new(queue, pid, group, Role::Leader, bq)
+        let mut replica = Replica::new(queue, pid, group, Role::Leader, bq)
             .with(&self.config.queue(queue).arguments);
-        replica.event(self, ctx, event::QUEUE_RECOVERED, depth);
-        replica.report_role(self, ctx);
+        replica.recovering = true;
+        ctx.tell(lane, Message::RecoverQueue { read: false });
         self.spawned.push((lane, Process::Replica(Box::new(replica))));
         // What has expired while the node was down goes, and what is too many.
         if ages {
@@ -241,7 +250,5 @@ impl Node {
             self.spawned.push((gm.lane, Process::Group(Box::new(group))));
         }
         self.recovering += 1;
-        let ring = group.map(|gm| Member { gm, replica: pid }).into_iter().collect();
-        self.transaction(ctx, Purpose::Recovered { queue, leader: pid, ring });
     }
 }

@@ -11,10 +11,10 @@ use super::super::message::{Message, Pid, Properties, PublishSeq};
 use super::super::rules::Rule;
 use super::super::words::{because, cause, event};
 use super::Node;
-use super::backing_queue::Extra;
 use super::gm::Instruction;
 use super::mnesia::Purpose;
 use super::replica::{Replica, Role};
+use super::store::Extra;
 
 /// The end of every copy when a queue is deleted that its last consumer has left.
 pub(super) const DELETED: Removal =

@@ -4,7 +4,8 @@ use crate::engine::Span;
 use crate::observe::{NodeId, Observer};
 use crate::world::{ConnId, Context, Lane};
 
-use super::super::message::Message;
+use super::super::message::{Message, Progress};
+use super::super::rules::Rule;
 use super::super::words::event;
 use super::erlang::Link;
 use super::{Broker, Node, Status};
@@ -16,31 +17,52 @@ const DOWN_PING_INTERVAL: Span = Span::from_secs(1);
 impl Broker {
     /// Looks for members that are down; a booting node that waits asks again.
     pub(super) fn ping_down_nodes<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        self.node.pinging = false;
-        let down: Vec<NodeId> = self
-            .node
-            .peers
-            .iter()
-            .filter(|peer| peer.link == Link::Down)
-            .map(|peer| peer.node)
-            .collect();
-        if self.node.status == Status::Booting {
-            let incarnation = self.node.incarnation;
-            let me = self.node.me;
-            for peer in self.node.peers.clone() {
-                if let Link::Up(conn) = peer.link {
-                    let hello = Message::MnesiaHello { from: me, incarnation };
-                    ctx.send_to(conn, Lane::MAIN, hello, 200);
+        match self.node.status {
+            Status::Running => {
+                self.node.monitor.pings = Some(self.node.down_peers());
+                self.continue_pings(ctx);
+            }
+            Status::Booting => {
+                self.node.pinging = false;
+                for peer in self.node.peers.clone() {
+                    if let Link::Up(conn) = peer.link {
+                        self.node.introduce(ctx, conn);
+                    }
+                }
+                self.node.start_pinging(ctx);
+                for node in self.node.down_peers() {
+                    self.node.set_up(ctx, node);
+                }
+                self.continue_boot(ctx);
+            }
+            Status::Off | Status::Stopping | Status::Paused => self.node.pinging = false,
+        }
+    }
+
+    /// rabbit_node_monitor.erl `ping_all`: one member after the other; each ping ends when there is
+    /// a connection or the attempt has failed, which takes `net_setuptime` if the other is silent.
+    /// In the end a running node begins again a second later if somebody is still missing, and a
+    /// paused one looks at what it has found.
+    pub(super) fn continue_pings<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let pending = |link: Link| matches!(link, Link::Looking | Link::Pending(_));
+        while let Some(rest) = &mut self.node.monitor.pings {
+            if self.node.peers.iter().any(|peer| pending(peer.link)) {
+                return;
+            }
+            if let Some(next) = (!rest.is_empty()).then(|| rest.remove(0)) {
+                self.node.set_up(ctx, next);
+                continue;
+            }
+            self.node.monitor.pings = None;
+            if self.node.status == Status::Paused {
+                self.recovery_looked_for(ctx);
+            } else {
+                self.node.pinging = false;
+                if !self.node.down_peers().is_empty() {
+                    self.node.start_pinging(ctx);
                 }
             }
         }
-        if !down.is_empty() || self.node.status == Status::Booting {
-            self.node.start_pinging(ctx);
-        }
-        for node in down {
-            self.node.set_up(ctx, node);
-        }
-        self.continue_boot(ctx);
     }
 }
 
@@ -62,10 +84,7 @@ impl Node {
             self.link_down(ctx, peer);
         }
         if self.status == Status::Booting {
-            ctx.tell(
-                Lane::MAIN,
-                Message::MnesiaStatus { from: self.me, running: false, waiting: false },
-            );
+            ctx.tell(Lane::MAIN, Message::MnesiaStatus { from: self.me, progress: Progress::Down });
         } else {
             self.start_pinging(ctx);
         }
@@ -81,12 +100,16 @@ impl Node {
     ) {
         self.introduced(ctx, from, conn);
         let me = self.me;
-        let running = self.status == Status::Running;
-        let waiting = self.status == Status::Booting && !self.disk.saw_running.is_empty();
+        let progress = match self.status {
+            Status::Running => Progress::Runs,
+            Status::Booting if self.waits_for_peers() => Progress::Waits,
+            Status::Booting => Progress::StoppedLast,
+            Status::Off | Status::Stopping | Status::Paused => Progress::Down,
+        };
         // Nothing counts before the connection stands.
         let Some(peer) = self.peer(from).filter(|peer| peer.link == Link::Up(conn)) else { return };
         peer.incarnation = Some(incarnation);
-        self.send_node(ctx, from, Message::MnesiaStatus { from: me, running, waiting });
+        self.send_node(ctx, from, Message::MnesiaStatus { from: me, progress });
     }
 
     /// Some running members do not see this node, which wants to join: it connects to them first
@@ -109,21 +132,20 @@ impl Node {
         &mut self,
         ctx: &mut Context<'_, Message, O>,
         from: NodeId,
-        running: bool,
-        waiting: bool,
+        progress: Progress,
     ) {
         let here = self.status == Status::Running;
         let Some(peer) = self.peer(from) else { return };
-        peer.answer = Some((running, waiting));
-        if here && running {
+        peer.answer = Some(progress);
+        peer.rabbit = progress == Progress::Runs;
+        if here && progress == Progress::Runs {
             self.tell_alarms(ctx, from);
         }
         let Some(peer) = self.peer(from) else { return };
-        if here && running && !peer.running {
+        if here && peer.rabbit && !peer.running {
             // Each has gone on alone, and now they meet: Mnesia refuses to merge
             // (mnesia_monitor.erl: inconsistent_database, running_partitioned_network).
-            let (now, event) = (ctx.now(), self.own_event(event::PARTITIONED, Some(from)));
-            ctx.observer().event(now, event);
+            self.partitioned_from(ctx, from);
         }
     }
 
@@ -135,22 +157,45 @@ impl Node {
     ) {
         if let Some(peer) = self.peer(from) {
             peer.running = true;
+            peer.rabbit = true;
         }
         self.tell_alarms(ctx, from);
         let now = ctx.now();
         let event = self.own_event(event::NODE_UP, Some(from));
         ctx.observer().event(now, event);
+        self.maybe_autoheal(ctx);
     }
 
-    /// A member is down (rabbit_node_monitor.erl: `handle_dead_rabbit`, `ping_down_nodes`).
+    /// Whether members ran when this node stopped, so that they know more than it does.
+    pub(super) fn waits_for_peers(&self) -> bool {
+        let waits = self.config.settings.rules.has(Rule::WaitForTablesOfPeers);
+        waits && !self.disk.saw_running.is_empty()
+    }
+
+    /// A member's VM is lost.
     pub(super) fn member_down<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
         node: NodeId,
     ) {
         let Some(peer) = self.peer(node) else { return };
+        let (ran, incarnation) = (peer.running, peer.incarnation.take());
+        self.rabbit_down(ctx, node);
+        self.start_pinging(ctx);
+        if self.status == Status::Running {
+            if let Some(incarnation) = incarnation.filter(|_| ran) {
+                self.ask_about(ctx, node, incarnation);
+            }
+            self.handle_dead_node(ctx, node);
+        }
+    }
+
+    /// RabbitMQ and Mnesia are down on a member, with its VM or without it
+    /// (rabbit_node_monitor.erl: `handle_dead_rabbit`; mnesia_monitor.erl: `mnesia_down`).
+    fn rabbit_down<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
+        let Some(peer) = self.peer(node) else { return };
         let ran = std::mem::take(&mut peer.running);
-        let incarnation = peer.incarnation.take();
+        peer.rabbit = false;
         peer.answer = None;
         if self.mnesia.asked == Some(node) {
             self.mnesia.asked = None;
@@ -158,14 +203,25 @@ impl Node {
         self.forget_alarms(ctx, node);
         self.abandon_votes(ctx, node);
         self.release_all(ctx, node);
-        self.start_pinging(ctx);
+        self.forget_partitions();
         if ran && self.status == Status::Running {
-            if let Some(incarnation) = incarnation {
-                self.ask_about(ctx, node, incarnation);
-            }
             let config = self.config.clone();
             let delay = config.costs.node_down_clean_up.span(ctx.random());
             ctx.after(delay, Lane::MAIN, Message::NodeDownCleanUp { node });
+        }
+    }
+
+    /// RabbitMQ has stopped on a member whose VM goes on.
+    pub(super) fn member_stopped<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+    ) {
+        self.rabbit_down(ctx, node);
+        if self.status == Status::Running {
+            let (now, event) = (ctx.now(), self.own_event(event::NODE_DOWN, Some(node)));
+            ctx.observer().event(now, event);
+            self.autoheal_rabbit_down(ctx, node);
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct QueueRecord {
     pub ring: Vec<Member>,
     /// How often the ring has changed (gm.erl: the version of the view).
     pub ring_version: u64,
+    /// Whether its process was stopped in order (amqqueue.erl: the state `stopped`).
+    pub stopped: bool,
     /// Whether the leader in office was promoted while it lacked messages.
     pub promoted_unsynchronised: bool,
 }
@@ -45,6 +47,7 @@ impl QueueRecord {
             synchronised: Vec::new(),
             ring: Vec::new(),
             ring_version: 0,
+            stopped: false,
             promoted_unsynchronised: false,
         }
     }
@@ -85,6 +88,8 @@ pub struct Tables {
 pub enum TableOp {
     /// A queue is (again) led by this process and has no other replica.
     Insert { queue: QueueId, leader: Pid, ring: Vec<Member>, durable: bool },
+    /// A queue's process is being stopped in order.
+    Stopped { queue: QueueId },
     /// Queues leave `rabbit_queue`; those that are not durable leave for good.
     Drop { queues: Vec<(QueueId, bool)> },
     /// A ring member is dead.
@@ -121,6 +126,11 @@ impl Tables {
                 let record = QueueRecord { ring: ring.clone(), ..QueueRecord::of(*leader) };
                 self.queues[queue.0 as usize] = Some(record);
                 self.durable[queue.0 as usize] = durable.then_some(*leader);
+            }
+            TableOp::Stopped { queue } => {
+                if let Some(record) = &mut self.queues[queue.0 as usize] {
+                    record.stopped = true;
+                }
             }
             TableOp::Drop { queues } => {
                 for &(queue, durable) in queues {
@@ -214,6 +224,8 @@ pub enum Purpose {
     AddMirror { queue: QueueId, mirror: Pid },
     /// A mirror has caught up.
     Synchronised { queue: QueueId, mirror: Pid },
+    /// A queue's process is being stopped in order.
+    QueueStopped { queue: QueueId, by: Lane },
     /// A leader that stops has stopped its mirrors.
     StopMirrors { queue: QueueId, by: Lane },
     /// A recovered queue is announced.
@@ -237,6 +249,7 @@ impl Purpose {
             | Purpose::JoinRing { queue, .. }
             | Purpose::AddMirror { queue, .. }
             | Purpose::Synchronised { queue, .. }
+            | Purpose::QueueStopped { queue, .. }
             | Purpose::StopMirrors { queue, .. }
             | Purpose::Recovered { queue, .. }
             | Purpose::Delete { queue, .. } => Some(*queue),

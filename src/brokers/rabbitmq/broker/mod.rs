@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `channel/` | rabbit_reader, rabbit_channel: a client's connection |
 //! | `replica.rs`, `leader.rs`, `mirror.rs` | rabbit_amqqueue_process, rabbit_mirror_queue_slave |
-//! | `backing_queue.rs` | rabbit_variable_queue, rabbit_queue_index |
+//! | `store/` | rabbit_variable_queue, rabbit_queue_index, rabbit_msg_store |
 //! | `consumers.rs`, `limits.rs`, `dead_letter.rs` | rabbit_queue_consumers, rabbit_amqqueue_process, rabbit_dead_letter |
 //! | `gm.rs`, `sync.rs`, `queue_members.rs` | gm, rabbit_mirror_queue_sync, rabbit_mirror_queue_misc |
 //! | `mnesia.rs`, `transaction.rs` | the tables, and what is decided on them |
@@ -12,13 +12,14 @@
 //! | `partial.rs` | rabbit_node_monitor: partial partitions |
 //! | `life.rs` | a node's main lane; the processes that it starts |
 //! | `boot.rs`, `stop.rs` | rabbit, rabbit_mnesia: start and orderly stop |
+//! | `monitor.rs`, `autoheal.rs` | rabbit_node_monitor, rabbit_autoheal: what is done about partitions |
 //! | `members.rs` | rabbit_node_monitor: members that come and go |
 //!
 //! Processes are lanes of the world. [`Broker`] hands each input to its process, together with the
 //! [`Node`], which is all that the processes of a node share.
 
 pub mod alarm;
-pub mod backing_queue;
+pub mod autoheal;
 mod boot;
 pub mod channel;
 mod consumers;
@@ -32,10 +33,12 @@ mod limits;
 mod members;
 mod mirror;
 pub mod mnesia;
+mod monitor;
 mod partial;
 mod queue_members;
 pub mod replica;
 mod stop;
+pub mod store;
 pub mod sync;
 mod transaction;
 
@@ -46,12 +49,15 @@ use crate::observe::{NodeId, Observer};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port};
 
 use self::alarm::Alarms;
-use self::backing_queue::BackingQueue;
 use self::channel::Channel;
 use self::erlang::{Link, Peer};
 use self::gm::Group;
 use self::mnesia::{Committing, Lock, TableOp, Tables, Transaction};
+use self::monitor::Monitor;
 use self::replica::{Replica, Role};
+use self::store::bodies::Bodies;
+use self::store::shared::SharedStore;
+use self::store::{BackingQueue, Layout};
 use super::config::Config;
 use super::message::{DownReason, Message, Pid, QueueId};
 
@@ -59,6 +65,10 @@ use super::message::{DownReason, Message, Pid, QueueId};
 pub const AMQP: Port = Port(5672);
 /// The port of the Erlang distribution.
 pub const DISTRIBUTION: Port = Port(25672);
+
+/// Files of each queue on a node's disk: index, segments, and what is paged out. Those of the
+/// message store follow.
+const FILES: u32 = 3;
 
 /// A process of a broker node.
 #[derive(Clone, Debug)]
@@ -69,6 +79,8 @@ pub enum Process {
     Replica(Box<Replica>),
     /// A ring member.
     Group(Box<Group>),
+    /// The message store.
+    Store(Box<SharedStore>),
 }
 
 /// How far the node's own life has come.
@@ -82,6 +94,8 @@ pub enum Status {
     Running,
     /// Asked to stop: its queues are being closed.
     Stopping,
+    /// RabbitMQ is stopped, and its VM goes on: for the node monitor to start it again.
+    Paused,
 }
 
 /// This node's copy of the tables and its transactions.
@@ -126,7 +140,8 @@ pub struct Node {
     pub status: Status,
     /// The tables.
     pub mnesia: Mnesia,
-    incarnation: u32,
+    /// Counts the starts of RabbitMQ here: with its VM, and again in the same VM.
+    start: u32,
     peers: Vec<Peer>,
     /// Monitors of local processes: (watched lane, watcher).
     watchers: Vec<(Lane, Pid)>,
@@ -135,6 +150,9 @@ pub struct Node {
     spawned: Vec<(Lane, Process)>,
     ended: Vec<(Lane, DownReason)>,
     pinging: bool,
+    monitor: Monitor,
+    /// Waits for peers' tables that are left to this boot; `None` before the first.
+    waits_left: Option<u32>,
     /// `dist_auto_connect = never` until then.
     connects_again_at: Time,
     /// Queues of which a mirror starts here as soon as an old process has ended.
@@ -143,6 +161,12 @@ pub struct Node {
     memory_checks: u32,
     /// Recovered queues that the tables do not show yet; clients are served after that.
     recovering: u32,
+    /// The message store: its tables, which outlive its process as far as the disk keeps them, and
+    /// the lane of the process.
+    bodies: Bodies,
+    store: Option<Lane>,
+    /// The message store was told to end.
+    store_ends: bool,
     disk: Disk,
 }
 
@@ -183,18 +207,23 @@ impl Broker {
                     locks: Vec::new(),
                     next_transaction: 0,
                 },
-                incarnation: 0,
+                start: 0,
                 peers,
                 watchers: Vec::new(),
                 alive: Vec::new(),
                 spawned: Vec::new(),
                 ended: Vec::new(),
                 pinging: false,
+                monitor: Monitor::default(),
+                waits_left: None,
                 connects_again_at: Time::ZERO,
                 start_again: Vec::new(),
                 alarms: Alarms::default(),
                 memory_checks: 0,
                 recovering: 0,
+                bodies: Bodies::new(FILES * queues as u32),
+                store: None,
+                store_ends: false,
                 disk,
             },
             first_lane: 0,
@@ -232,6 +261,9 @@ impl Broker {
                 (Process::Group(group), Input::Message { body, .. } | Input::Local { body }) => {
                     group.handle(&mut self.node, ctx, body);
                 }
+                (Process::Store(store), Input::Message { body, .. } | Input::Local { body }) => {
+                    store.handle(&mut self.node, ctx, body);
+                }
                 (_, other) => debug_assert!(false, "only channels own connections: {other:?}"),
             }
             self.processes[index] = Some(process);
@@ -268,8 +300,15 @@ impl Broker {
             self.bury(ctx, lane, reason);
         }
         if self.node.status == Status::Stopping && !self.has_replicas() {
-            self.node.status = Status::Off;
-            ctx.exit();
+            // The message store stops after its clients (rabbit_vhost_sup_sup.erl).
+            if let Some(store) = self.node.store {
+                self.node.end_store(ctx, store);
+                return;
+            }
+            self.rabbit_has_stopped(ctx);
+        }
+        if self.node.monitor.pings.is_some() {
+            self.continue_pings(ctx);
         }
     }
 
@@ -284,7 +323,11 @@ impl Broker {
         };
         ctx.end(lane);
         self.node.process_down(ctx, lane, reason);
-        if let Process::Replica(replica) = process {
+        if self.node.store == Some(lane) {
+            self.node.store = None;
+        }
+        if let Process::Replica(mut replica) = process {
+            self.node.keep_bodies(ctx, &mut replica.bq, None);
             let queue = replica.queue;
             let (now, here) = (ctx.now(), ctx.node());
             let destination = self.node.config.destination(queue);
@@ -324,13 +367,10 @@ impl Broker {
         // opened its queues.
         let loaded = self.node.mnesia.loaded;
         if loaded || matches!(death, Death::PowerLoss | Death::Wiped) {
-            for queue in self.node.disk.queues.iter_mut().flatten() {
-                queue.died(death, disk, at, me, observer);
-            }
+            self.node.lose_memory(death, disk, at, observer);
         }
         if loaded {
-            self.node.disk.saw_running = self.node.running_peers();
-            self.node.disk.durable = self.node.mnesia.tables.durable.clone();
+            self.node.keep_tables();
         }
         self.node.forget_ram();
     }
@@ -350,6 +390,7 @@ impl Broker {
                 Process::Channel(channel) => channel.is_settled_but_for(&leaderless),
                 Process::Replica(replica) => replica.is_settled(),
                 Process::Group(group) => group.is_settled(),
+                Process::Store(store) => store.is_settled(),
             })
     }
 
@@ -365,7 +406,7 @@ impl Broker {
     /// Which start of its node this is.
     #[must_use]
     pub fn incarnation(&self) -> u32 {
-        self.node.incarnation
+        self.node.start
     }
 
     /// The start of another member with which this node is connected.
@@ -465,14 +506,61 @@ impl Broker {
 }
 
 impl Node {
-    /// The journal of a queue on this node's disk.
-    fn journal(queue: QueueId) -> FileId {
-        FileId(queue.0)
+    /// How the messages of a queue are kept on this node.
+    fn layout(&self, queue: QueueId) -> Layout {
+        let settings = &self.config.settings;
+        Layout {
+            version: self.config.queue(queue).version,
+            index: FileId(FILES * queue.0),
+            segments: FileId(FILES * queue.0 + 1),
+            embed_below: settings.embed_below,
+            max_journal_entries: settings.max_journal_entries,
+            rules: settings.rules,
+        }
+    }
+
+    /// What this node's disk holds of a queue; it is taken from there.
+    fn open_queue(&mut self, queue: QueueId) -> BackingQueue {
+        let on_disk = self.disk.queues[queue.0 as usize].take();
+        on_disk.unwrap_or_else(|| {
+            let destination = self.config.destination(queue);
+            let durable = self.config.queue(queue).durable;
+            BackingQueue::new(destination, durable, self.layout(queue))
+        })
+    }
+
+    /// RabbitMQ is gone from this node: of its queues and its message store that remains which
+    /// `disk` has kept.
+    fn lose_memory<O: Observer>(
+        &mut self,
+        death: Death,
+        disk: &DiskView<'_>,
+        at: Time,
+        observer: &mut O,
+    ) {
+        self.bodies.died(disk);
+        for queue in self.disk.queues.iter_mut().flatten() {
+            queue.died(death, disk, &mut self.bodies, at, self.me, observer);
+        }
+        self.store = None;
+    }
+
+    /// No client of the message store is left: it ends once it has written what it has.
+    fn end_store<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, store: Lane) {
+        if !std::mem::replace(&mut self.store_ends, true) {
+            ctx.tell(store, Message::Terminate);
+        }
     }
 
     /// An own process by its lane.
     fn pid(&self, lane: Lane) -> Pid {
         Pid { node: self.me, lane }
+    }
+
+    /// What Mnesia and the node monitor leave on the disk.
+    fn keep_tables(&mut self) {
+        self.disk.saw_running = self.running_peers();
+        self.disk.durable = self.mnesia.tables.durable.clone();
     }
 
     /// Ends a process of this node once the present input is handled.

@@ -2,17 +2,20 @@
 //! `disconnect`).
 //!
 //! A node that loses another asks the rest whether they still see it. If one does, and the lost node
-//! still answers it, the network is cut in part only. Unless the cluster pauses minorities, the node
-//! then cuts itself off from the one that answered as well: what is left is a full partition, in
-//! which nobody records the death of a process that others can talk to.
+//! still answers it, the network is cut in part only. With `pause_minority` the node then pauses until
+//! it sees all members; otherwise it cuts itself off from the one that answered as well: what is
+//! left is a full partition, in which nobody records the death of a process that others can talk to.
 
 use crate::engine::Span;
 use crate::observe::{NodeId, Observer};
 use crate::world::Context;
 
 use super::super::message::Message;
+use super::super::rules::Rule;
+use super::super::settings::PartitionHandling;
 use super::super::words::event;
 use super::erlang::Link;
+use super::monitor::Recovery;
 use super::{Node, Status};
 
 /// So long after it has cut itself off a node sets up no connection by itself
@@ -27,6 +30,9 @@ impl Node {
         lost: NodeId,
         incarnation: u32,
     ) {
+        if !self.config.settings.rules.has(Rule::DisconnectPartialPartitions) {
+            return;
+        }
         let reporter = self.me;
         for peer in self.running_peers() {
             let check = Message::CheckPartialPartition { reporter, lost, incarnation };
@@ -85,6 +91,21 @@ impl Node {
         }
         let (now, event) = (ctx.now(), self.own_event(event::PARTIAL_PARTITION, Some(proxy)));
         ctx.observer().event(now, event);
+        let config = self.config.clone();
+        match &config.settings.partition_handling {
+            // "We will therefore pause until the *entire* cluster recovers."
+            PartitionHandling::PauseMinority => {
+                self.await_recovery(ctx, Recovery::AllNodes);
+                return;
+            }
+            // "We are about to pause, no need for further actions."
+            PartitionHandling::PauseIfAllDown { nodes, .. }
+                if !self.in_preferred_partition(nodes, None) =>
+            {
+                return;
+            }
+            _ => {}
+        }
         let from = self.me;
         self.send_node(ctx, proxy, Message::PartialPartitionDisconnect { from });
         self.disconnect(ctx, proxy);

@@ -8,10 +8,10 @@ use super::super::message::{DownReason, Message, Pid, QueueId};
 use super::super::mirroring::without;
 use super::super::rules::Rule;
 use super::super::words::{because, cause, event};
-use super::backing_queue::BackingQueue;
 use super::gm::{Group, Instruction};
 use super::mnesia::{Member, Purpose, QueueRecord, TableOp};
 use super::replica::{Replica, Role};
+use super::store::BackingQueue;
 use super::{Broker, Node, Process, Status};
 
 /// A leader that stops its mirrors before itself.
@@ -323,13 +323,9 @@ impl Node {
         if here || record.leader.node == self.me || self.status == Status::Stopping {
             return;
         }
-        let bq = self.disk.queues[queue.0 as usize].take().unwrap_or_else(|| {
-            let durable = self.config.queue(queue).durable;
-            let destination = self.config.destination(queue);
-            BackingQueue::new(destination, durable, Node::journal(queue))
-        });
         // Its own old contents are deleted (rabbit_mirror_queue_slave.erl: `handle_go`,
         // `delete_crashed`).
+        let bq = self.open_queue(queue);
         let bq = self.without_contents(ctx, queue, bq);
         let (lane, gm_lane) = (self.start(ctx), self.start(ctx));
         let (replica, gm) = (self.pid(lane), self.pid(gm_lane));

@@ -1,11 +1,12 @@
 //! A queue's process: leader (`rabbit_amqqueue_process`) or mirror (`rabbit_mirror_queue_slave`).
 //!
-//! This file holds what both have in common: the journal's flushes, confirms, dispatch. What a
-//! leader does is in `leader.rs`, what a mirror does in `mirror.rs`, synchronisation in `sync.rs`.
+//! This file holds what both have in common: confirms and dispatch. What a leader does is in
+//! `leader.rs`, what a mirror does in `mirror.rs`, synchronisation in `sync.rs`, when the index is
+//! flushed in `store/flush.rs`.
 
 use std::collections::VecDeque;
 
-use crate::engine::{Span, Time};
+use crate::engine::Time;
 use crate::observe::{BecauseId, MessageRange, Observer, Removal};
 use crate::world::{Context, TimerId};
 
@@ -16,18 +17,13 @@ use super::super::rules::Rule;
 use super::super::words::{cause, role};
 use super::Node;
 use super::alarm::Paged;
-use super::backing_queue::{BackingQueue, DueConfirm, NeedsSync};
 use super::consumers::Consumers;
 use super::credit::Grants;
 use super::gm::Instruction;
 use super::queue_members::Stopping;
+use super::store::{BackingQueue, DueConfirm};
 use super::sync::{LeaderSync, MirrorSync};
 
-/// Flush ceiling under load and idle time-out of a leader
-/// (rabbit_amqqueue_process.erl: `?SYNC_INTERVAL` 200 ms).
-const LEADER_SYNC_INTERVAL: Span = Span::from_millis(200);
-/// The same of a mirror (rabbit_mirror_queue_slave.erl: `?SYNC_INTERVAL` 25 ms).
-const MIRROR_SYNC_INTERVAL: Span = Span::from_millis(25);
 /// Bytes of a confirm between processes.
 const CONFIRM_BYTES: u32 = 60;
 /// Bytes of a grant of credit.
@@ -93,13 +89,17 @@ pub struct Replica {
     pub(super) mirror_sync: Option<MirrorSync>,
     /// What arrived while the process did nothing but synchronise.
     pub(super) deferred: VecDeque<Message>,
-    flushing: bool,
+    pub(super) flushing: bool,
     /// The disk took nothing more: the next attempt is the sync timer's.
-    disk_full: bool,
-    idle_asked: bool,
-    timer: Option<TimerId>,
+    pub(super) disk_full: bool,
+    pub(super) idle_asked: bool,
+    pub(super) timer: Option<TimerId>,
+    /// Fires when it may hibernate.
+    pub(super) hibernation: Option<TimerId>,
     /// When it last handled a message from outside.
-    last_work: Time,
+    pub(super) last_work: Time,
+    /// It opens what its disk kept; nobody is served before that.
+    pub(super) recovering: bool,
     /// The node stops: nothing is delivered any more.
     pub(super) ending: bool,
     /// Its ring member stops before it.
@@ -109,7 +109,7 @@ pub struct Replica {
     /// Its ring member outlives it.
     pub(super) leaves_ring_member: bool,
     /// Ends once its journal is durable.
-    terminating: bool,
+    pub(super) terminating: bool,
 }
 
 impl Replica {
@@ -138,7 +138,9 @@ impl Replica {
             disk_full: false,
             idle_asked: false,
             timer: None,
+            hibernation: None,
             last_work: Time::ZERO,
+            recovering: false,
             ending: false,
             member_stopped: false,
             stopping: None,
@@ -173,7 +175,7 @@ impl Replica {
         ctx: &mut Context<'_, Message, O>,
         message: Message,
     ) {
-        if !matches!(message, Message::SyncTimer | Message::JournalSynced | Message::Idle) {
+        if !is_own_work(&message) {
             self.last_work = ctx.now();
         }
         if self.stands_still(node, &message) {
@@ -189,6 +191,7 @@ impl Replica {
             self.dispatch(node, ctx, message);
         }
         self.send_confirms(node, ctx);
+        self.keep_bodies(node, ctx);
         self.plan_flush(node, ctx);
     }
 
@@ -201,8 +204,6 @@ impl Replica {
         let last_work = matches!(
             message,
             Message::Terminate
-                | Message::JournalSynced
-                | Message::SyncTimer
                 | Message::StopTimeout { .. }
                 | Message::MirrorsStopped
                 | Message::Deleted
@@ -210,7 +211,7 @@ impl Replica {
         if let Message::Down { pid, .. } = message {
             self.mirror_stopped(node, ctx, Some(pid), None);
         }
-        if self.ending && !last_work {
+        if self.ending && !last_work && !is_own_work(&message) {
             // The process is on its way out: what is in its mailbox goes with it.
             return;
         }
@@ -220,6 +221,9 @@ impl Replica {
                 self.flush(node, ctx);
             }
             Message::SyncTimer => self.on_sync_timer(node, ctx),
+            Message::HibernateTimer => self.on_hibernate_timer(node, ctx),
+            Message::BodiesWritten { ids } => self.bodies_written(&ids),
+            Message::RecoverQueue { read } => self.recover(node, ctx, read),
             Message::JournalSynced => self.journal_synced(node, ctx),
             Message::SyncReady { mirror, round } => self.sync_ready(node, ctx, mirror, round),
             Message::SyncCredit { mirror, round } => self.sync_credit(ctx, mirror, round),
@@ -261,13 +265,10 @@ impl Replica {
             message,
             Message::Terminate
                 | Message::StopMirror
-                | Message::JournalSynced
-                | Message::Idle
-                | Message::SyncTimer
                 | Message::StopTimeout { .. }
                 | Message::MirrorsStopped
         );
-        if own_work {
+        if own_work || is_own_work(message) {
             return false;
         }
         if let Some(sync) = &self.leader_sync {
@@ -306,111 +307,6 @@ impl Replica {
         );
         for_leader
             && node.mnesia.tables.queue(self.queue).is_some_and(|record| record.leader == self.me)
-    }
-
-    fn sync_interval(&self) -> Span {
-        match self.role {
-            Role::Leader => LEADER_SYNC_INTERVAL,
-            Role::Mirror => MIRROR_SYNC_INTERVAL,
-        }
-    }
-
-    /// rabbit_amqqueue_process.erl `next_state`: a journal with confirms waiting is flushed as soon
-    /// as the mailbox is empty, and after the sync interval at the latest; one without is flushed
-    /// when the process has been idle for that long.
-    fn plan_flush<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
-        if self.flushing || self.disk_full {
-            return;
-        }
-        if self.bq.buffered_entries() >= node.config.settings.max_journal_entries {
-            self.flush(node, ctx);
-            return;
-        }
-        match self.bq.needs_sync() {
-            NeedsSync::No => return,
-            NeedsSync::Soon if !self.idle_asked => {
-                self.idle_asked = true;
-                ctx.when_idle(Message::Idle);
-            }
-            NeedsSync::Soon | NeedsSync::WhenIdleLong => {}
-        }
-        if self.timer.is_none() {
-            self.timer = Some(ctx.after(self.sync_interval(), ctx.lane(), Message::SyncTimer));
-        }
-    }
-
-    fn on_sync_timer<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
-        self.timer = None;
-        self.disk_full = false;
-        if self.terminating {
-            // The process of a node that stops waits for nothing but this.
-            self.flush(node, ctx);
-            return;
-        }
-        match self.bq.needs_sync() {
-            NeedsSync::No => {}
-            NeedsSync::Soon => self.flush(node, ctx),
-            NeedsSync::WhenIdleLong => {
-                // Every message starts the wait anew: the time-out is that of a gen_server.
-                let idle_at = self.last_work + self.sync_interval();
-                let missing = idle_at.since(ctx.now());
-                if missing.is_zero() {
-                    self.flush(node, ctx);
-                } else {
-                    self.timer = Some(ctx.after(missing, ctx.lane(), Message::SyncTimer));
-                }
-            }
-        }
-    }
-
-    fn flush<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
-        if self.flushing
-            || self.disk_full
-            || (self.bq.needs_sync() == NeedsSync::No && !self.terminating)
-        {
-            return;
-        }
-        match self.bq.write_buffer(ctx) {
-            Ok(true) => {
-                ctx.spend(node.config.costs.queue_flush);
-                self.flushing = true;
-                // The index is fsynced by the queue's own process, which waits for it
-                // (rabbit_queue_index.erl: `append_journal_to_segment`, `file_handle_cache:sync`).
-                ctx.fsync_blocking(self.bq.file(), Message::JournalSynced);
-            }
-            Ok(false) => self.journal_synced(node, ctx),
-            Err(_) => {
-                // Nothing is written while the disk is full; try again at the next interval.
-                self.disk_full = true;
-                if self.timer.is_none() {
-                    let interval = self.sync_interval();
-                    self.timer = Some(ctx.after(interval, ctx.lane(), Message::SyncTimer));
-                }
-            }
-        }
-    }
-
-    fn journal_synced<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
-        self.flushing = false;
-        let mut due = std::mem::take(&mut self.due);
-        self.bq.synced(&mut due);
-        self.due = due;
-        if self.terminating {
-            self.send_confirms(node, ctx);
-            node.end_process(ctx.lane(), DownReason::Shutdown);
-        }
-    }
-
-    /// The node stops: make everything durable, then end.
-    pub(super) fn end_in_order<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
-        self.terminating = true;
-        if !self.flushing {
-            self.flush(node, ctx);
-        }
     }
 
     /// Sends the confirms that are due, consecutive ones of a channel together. A mirror holds one
@@ -540,4 +436,16 @@ impl Replica {
             && self.bq.unconfirmed() == 0
             && (self.role == Role::Mirror || served)
     }
+}
+
+/// What concerns the process's own disk, and does not count as work.
+fn is_own_work(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::Idle
+            | Message::SyncTimer
+            | Message::HibernateTimer
+            | Message::JournalSynced
+            | Message::BodiesWritten { .. }
+    )
 }

@@ -1,18 +1,34 @@
 //! RabbitMQ stops in order, and the VM with it or without it (rabbit.erl v3.10: `stop`).
 
 use crate::observe::Observer;
-use crate::world::{Context, Lane};
+use crate::world::{Context, Death, DiskView, Lane};
 
 use super::super::message::{DownReason, Message, Pid, QueueId};
+use super::super::rules::Rule;
+use super::super::words::event;
+use super::autoheal::Healing;
+use super::mnesia::Purpose;
 use super::{AMQP, Broker, Process, Status};
 
 impl Broker {
-    /// Graceful stop: clients are dropped, queues are closed in order
-    /// (rabbit.erl: `stop_apps`; rabbit_mirror_queue_master.erl: `terminate`).
+    /// Graceful stop of the node.
     pub(super) fn stop<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.node.monitor.exits = true;
+        match self.node.status {
+            Status::Running => self.stop_rabbit(ctx),
+            Status::Stopping => {}
+            Status::Off | Status::Booting | Status::Paused => {
+                self.node.status = Status::Off;
+                ctx.exit();
+            }
+        }
+    }
+
+    /// Clients are dropped, queues are closed in order (rabbit.erl: `stop`, `stop_apps`;
+    /// rabbit_mirror_queue_master.erl: `terminate`). Then the VM ends, or goes on for the node
+    /// monitor.
+    pub(super) fn stop_rabbit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         if self.node.status != Status::Running {
-            self.node.status = Status::Off;
-            ctx.exit();
             return;
         }
         self.node.status = Status::Stopping;
@@ -75,8 +91,45 @@ impl Broker {
             if let Process::Replica(replica) = process
                 && replica.queue() == queue
             {
-                ctx.tell(replica.me.lane, Message::Terminate);
+                let by = replica.me.lane;
+                let config = &self.node.config;
+                let marks = config.settings.rules.has(Rule::KeepRecordsOfDurableQueues)
+                    && config.queue(queue).durable
+                    && config.queue(queue).mirroring.is_none();
+                if marks {
+                    self.node.transaction(ctx, Purpose::QueueStopped { queue, by });
+                } else {
+                    ctx.tell(by, Message::Terminate);
+                }
+                return;
             }
         }
+    }
+
+    /// All queues are closed: the VM ends, or waits for the cluster.
+    pub(super) fn rabbit_has_stopped<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if self.node.monitor.exits || self.node.monitor.outside.is_none() {
+            self.node.status = Status::Off;
+            ctx.exit();
+            return;
+        }
+        let (now, me) = (ctx.now(), self.node.me);
+        self.node.keep_tables();
+        // What a clean stop leaves on the disk is what an exit would leave there.
+        let kept = ctx.file_lengths();
+        self.node.lose_memory(Death::Exited, &DiskView::new(&kept), now, ctx.observer());
+        self.node.forget_rabbit();
+        self.node.monitor.healing = Healing::Not;
+        self.node.monitor.pings = None;
+        self.node.pinging = false;
+        self.node.status = Status::Paused;
+        let event = self.node.own_event(event::PAUSED, None);
+        ctx.observer().event(now, event);
+        for peer in self.node.config.members.clone() {
+            if self.node.sees(peer) {
+                self.node.send_node(ctx, peer, Message::RabbitDown { from: me });
+            }
+        }
+        self.after_pause(ctx);
     }
 }

@@ -13,10 +13,10 @@ use super::super::message::{Message, Pid, QueueSeq};
 use super::super::rules::Rule;
 use super::super::words::{cause, event};
 use super::Node;
-use super::backing_queue::BatchEntry;
 use super::gm::Instruction;
 use super::mnesia::Purpose;
 use super::replica::{Replica, Role};
+use super::store::BatchEntry;
 
 /// Bytes of a batch beside the payloads, a message.
 const SYNC_ENTRY_BYTES: u32 = 200;

@@ -7,6 +7,7 @@ use crate::observe::{NodeId, Observer};
 use crate::world::{Context, Lane};
 
 use super::super::message::{Message, Pid, QueueId};
+use super::super::rules::Rule;
 use super::super::words::event;
 use super::erlang::Link;
 use super::mnesia::{Committing, Lock, Purpose, TableOp, Transaction};
@@ -310,6 +311,10 @@ impl Broker {
             Purpose::JoinRing { queue, member } => self.join_ring(ctx, queue, member),
             Purpose::AddMirror { queue, mirror } => self.mirror_added(ctx, queue, mirror),
             Purpose::Synchronised { queue, mirror } => self.synchronised(ctx, queue, mirror),
+            Purpose::QueueStopped { queue, by } => {
+                self.commit(ctx, TableOp::Stopped { queue });
+                self.node.then_here(by, Message::Terminate);
+            }
             Purpose::StopMirrors { queue, by } => self.mirrors_stopped(ctx, queue, by),
             Purpose::Recovered { queue, leader, ring } => {
                 self.recovered(ctx, queue, leader, ring);
@@ -392,7 +397,8 @@ impl Broker {
     }
 
     /// rabbit_amqqueue.erl v3.10 `on_node_down`: queues without mirrors whose process was there
-    /// leave `rabbit_queue`; bindings of durable ones stay, those of others go with them.
+    /// leave `rabbit_queue`; bindings of durable ones stay, those of others go with them. Since 3.11
+    /// durable ones stay (`filter_transient_queues_to_delete`).
     fn queues_gone<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
         let config = self.node.config.clone();
         let gone: Vec<(QueueId, bool)> = (0..config.queues.len() as u32)
@@ -400,7 +406,9 @@ impl Broker {
             .filter(|&queue| {
                 let record = self.node.mnesia.tables.queue(queue);
                 let lived_there = record.is_some_and(|record| record.leader.node == node);
-                lived_there && config.queue(queue).mirroring.is_none()
+                let stays = config.queue(queue).durable
+                    && config.settings.rules.has(Rule::KeepRecordsOfDurableQueues);
+                lived_there && !stays && config.queue(queue).mirroring.is_none()
             })
             .map(|queue| (queue, config.queue(queue).durable))
             .collect();

@@ -1,10 +1,11 @@
 //! Random faults: `[nemesis]` and its `[[nemesis.fault]]`.
 //!
 //! What the file has is a mix: entries with a weight, each a kind of fault, how long it lasts and at
-//! what it may be aimed. For a seed, [`Nemesis::draw`] makes of it a plain list of [`PlannedFault`]s
-//! before the run begins, as if they stood in the file as `[[fault]]`; all that is left to the
-//! moment at which one begins is what a family's selectors (`leader(orders)`) mean. It draws from a
-//! stream of its own, so another `[[fault]]` or producer changes nothing of it.
+//! what it may be aimed. For a seed, [`Nemesis::draw`] makes of it a plain list of
+//! [`PlannedFault`](super::PlannedFault)s before the run begins, as if they stood in the file as
+//! `[[fault]]`; all that is left to the moment at which one begins is what a family's selectors
+//! (`leader(orders)`) mean. It draws from a stream of its own, so another `[[fault]]` or producer
+//! changes nothing of it.
 //!
 //! What is drawn at once and belongs together (every node of a restart with `spread`, every cut of
 //! a ring) is an *attack*; the others wait for its end unless `at-most` allows for more.
@@ -15,8 +16,8 @@
 //! `until` any more is left out.
 //!
 //! A kind of fault that is new in [`super::KINDS`] gets its place here in [`KINDS`] by one line, if
-//! its first key is its target. Nothing else is to be done: parser, defaults and `mqsim list`
-//! follow.
+//! its first key is its target. Parser, defaults, schema and `mqsim list` follow; [`super::freeze`]
+//! has to be told how to write its keys.
 
 mod draw;
 mod parse;

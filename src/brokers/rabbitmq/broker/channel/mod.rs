@@ -17,11 +17,12 @@ use crate::world::{Closing, ConnId, Context, Input};
 use super::super::message::{DeliveryTag, DownReason, Message, Pid, PublishSeq, QueueId};
 use super::super::rules::Rule;
 use super::Node;
+use super::monitor::Guard;
 
 use self::calls::{Call, RETRIES, RETRY_WAIT};
 use self::consuming::{Settling, Subscription, Unacked};
 use self::errors::heard_when_closed;
-use self::publishing::{Answer, Target, Unconfirmed};
+use self::publishing::{Answer, Mandatory, Target, Unconfirmed};
 use self::throttle::Throttle;
 
 /// Bytes of an AMQP method frame without content.
@@ -39,6 +40,9 @@ pub struct Channel {
     unconfirmed: VecDeque<Unconfirmed>,
     targets: Vec<Target>,
     confirmed: Vec<PublishSeq>,
+    rejected: Vec<PublishSeq>,
+    guard: Guard,
+    mandatory: Vec<Mandatory>,
     idle_asked: bool,
     subscriptions: Vec<Subscription>,
     next_tag: DeliveryTag,
@@ -69,6 +73,9 @@ impl Channel {
             unconfirmed: VecDeque::new(),
             targets: Vec::new(),
             confirmed: Vec::new(),
+            rejected: Vec::new(),
+            guard: None,
+            mandatory: Vec::new(),
             idle_asked: false,
             subscriptions: Vec::new(),
             next_tag: 1,
@@ -144,7 +151,8 @@ impl Channel {
             Message::Confirm { from, first, count, .. } => {
                 self.on_confirm(node, ctx, from, first, count);
             }
-            Message::Idle => self.flush_confirms(ctx),
+            Message::MandatoryReceived { seq } => self.mandatory.retain(|one| one.seq != seq),
+            Message::Idle => self.flush_confirms(node, ctx),
             Message::BumpCredit { from, more } => self.bump_credit(from, more),
             Message::ConserveResources { alarm } => self.conserve_resources(alarm),
             Message::Refuse { seq, .. } => self.on_refuse(ctx, seq),
@@ -214,6 +222,7 @@ impl Channel {
     ) {
         if let Some(at) = self.targets.iter().position(|target| target.pid == pid) {
             self.targets[at].alive = false;
+            self.return_mandatory(ctx, at as u16);
             self.forget_credit(at);
             // A normal end of the leader means that the queue was deleted, which settles its
             // publishes (rabbit_classic_queue.erl v3.10, `handle_event({down, ...})`: `eol`).
@@ -232,7 +241,17 @@ impl Channel {
             && call.asked == Some(pid)
         {
             call.asked = None;
-            ctx.after(RETRY_WAIT, ctx.lane(), Message::RetryCall);
+            let (queue, by_client) = (call.queue, call.by_client);
+            let record = node.mnesia.tables.queue(queue);
+            let mirrored = node.config.queue(queue).mirroring.is_some();
+            if record.is_some_and(|record| record.stopped) && !mirrored {
+                // It was stopped in order, and nobody could take over: "process is stopped by
+                // supervisor" (rabbit_amqqueue.erl v3.12.14: `retry_wait`).
+                self.call = None;
+                self.not_found(node, ctx, queue, by_client);
+            } else {
+                ctx.after(RETRY_WAIT, ctx.lane(), Message::RetryCall);
+            }
         }
         self.subscriptions.retain(|s| !s.cancelled || s.leader != Some(pid));
         let mut lost = None;
@@ -242,7 +261,7 @@ impl Channel {
                 lost = Some(subscription.queue);
             }
         }
-        if lost.is_some() && self.call.is_none() {
+        if (lost.is_some() || !self.deferred.is_empty()) && self.call.is_none() {
             self.resume(node, ctx);
         }
     }
@@ -282,7 +301,7 @@ impl Channel {
                 *answer == Answer::Pending && !leaderless(queue)
             })
         };
-        let confirmed = self.confirmed.is_empty();
+        let confirmed = self.confirmed.is_empty() && self.rejected.is_empty();
         let unconfirmed = self.unconfirmed.iter().any(|one| !one.settled && pending(one));
         let read = self.throttle.is_settled();
         !unconfirmed && confirmed && read && self.call.is_none_or(|call| leaderless(call.queue))

@@ -32,6 +32,16 @@ pub(super) struct Unconfirmed {
     /// The replicas it went to, as indices into `targets`.
     pub(super) answers: Vec<(u16, Answer)>,
     pub(super) settled: bool,
+    message: MessageRange,
+}
+
+/// A mandatory publish that no queue process is known to have (before 3.8).
+#[derive(Clone, Debug)]
+pub(super) struct Mandatory {
+    pub(super) seq: PublishSeq,
+    message: MessageRange,
+    /// Processes that it went to and that live.
+    targets: Vec<u16>,
 }
 
 /// A queue process that publishes went to.
@@ -125,22 +135,53 @@ impl Channel {
         let rules = node.config.settings.rules;
         if unroutable && properties.mandatory && rules.has(Rule::ReturnMandatory) {
             // 312 NO_ROUTE, before the confirm.
-            let bytes = CONTENT_BYTES + message.bytes * message.count;
-            ctx.send(self.conn, Message::BasicReturn { message, seq }, bytes);
+            self.send_return(ctx, seq, message);
+        }
+        let returns = node.config.settings.rules.has(Rule::ReturnWhenQueueDies);
+        if properties.mandatory && returns && !unroutable {
+            let targets = answers.iter().map(|(target, _)| *target).collect();
+            self.mandatory.push(Mandatory { seq, message, targets });
         }
         if properties.confirm {
-            self.unconfirmed.push_back(Unconfirmed { answers, settled: unroutable });
+            self.unconfirmed.push_back(Unconfirmed { answers, settled: unroutable, message });
             if unroutable && !rules.has(Rule::ConfirmUnroutable) {
-                ctx.send(self.conn, Message::ConfirmNack { seq, multiple: false }, METHOD_BYTES);
-                self.forget_settled();
+                self.rejected.push(seq);
+                self.ask_idle(ctx);
             } else if unroutable {
                 self.confirmed.push(seq);
                 self.ask_idle(ctx);
             }
         } else {
             // Numbers must stay in step with the deque.
-            self.unconfirmed.push_back(Unconfirmed { answers: Vec::new(), settled: true });
+            self.unconfirmed.push_back(Unconfirmed { answers: Vec::new(), settled: true, message });
             self.forget_settled();
+        }
+    }
+
+    fn send_return<O: Observer>(
+        &self,
+        ctx: &mut Context<'_, Message, O>,
+        seq: PublishSeq,
+        message: MessageRange,
+    ) {
+        let bytes = CONTENT_BYTES + message.bytes * message.count;
+        ctx.send(self.conn, Message::BasicReturn { message, seq }, bytes);
+    }
+
+    /// rabbit_channel.erl v3.7.28 `handle_publishing_queue_down`: what no other process may have
+    /// comes back, before it is confirmed.
+    pub(super) fn return_mandatory<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        down: u16,
+    ) {
+        for mut mandatory in std::mem::take(&mut self.mandatory) {
+            mandatory.targets.retain(|target| *target != down);
+            if mandatory.targets.is_empty() {
+                self.send_return(ctx, mandatory.seq, mandatory.message);
+            } else {
+                self.mandatory.push(mandatory);
+            }
         }
     }
 
@@ -258,13 +299,23 @@ impl Channel {
             all_settled &= !pending;
             failed |= !pending && !same().any(|(_, answer)| *answer == Answer::Confirmed);
         }
-        let seq = base + at as u64;
+        let (seq, message) = (base + at as u64, unconfirmed.message);
         if failed && node.config.settings.rules.has(Rule::NackWhenQueueDies) {
             unconfirmed.settled = true;
-            ctx.send(self.conn, Message::ConfirmNack { seq, multiple: false }, METHOD_BYTES);
-            self.forget_settled();
+            self.rejected.push(seq);
+            self.ask_idle(ctx);
         } else if all_settled {
             unconfirmed.settled = true;
+            if failed {
+                let queue = queue_of(target);
+                let removal = Removal {
+                    cause: cause::QUEUE_DIED_CONFIRMED,
+                    because: because::HOME_NODE_DOWN,
+                };
+                let (now, here) = (ctx.now(), ctx.node());
+                let destination = Some(node.config.destination(queue));
+                ctx.observer().dropped(now, here, destination, message, removal);
+            }
             self.confirmed.push(seq);
             self.ask_idle(ctx);
         }
@@ -280,13 +331,13 @@ impl Channel {
         let Some(at) = seq.checked_sub(self.first_unconfirmed()) else { return };
         let Some(unconfirmed) = self.unconfirmed.get_mut(at as usize) else { return };
         if !std::mem::replace(&mut unconfirmed.settled, true) {
-            ctx.send(self.conn, Message::ConfirmNack { seq, multiple: false }, METHOD_BYTES);
-            self.forget_settled();
+            self.rejected.push(seq);
+            self.ask_idle(ctx);
         }
     }
 
     pub(super) fn forget_settled(&mut self) {
-        if !self.confirmed.is_empty() {
+        if !self.confirmed.is_empty() || !self.rejected.is_empty() {
             // The numbers that are owed an acknowledgement still stand in the deque.
             return;
         }
@@ -295,25 +346,48 @@ impl Channel {
         }
     }
 
-    /// rabbit_channel.erl `send_confirms_and_nacks`: what lies below the smallest outstanding
-    /// number is acknowledged at once with `multiple`, the rest one by one.
-    pub(super) fn flush_confirms<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    /// rabbit_channel.erl `send_confirms_and_nacks`: acknowledgements and nacks, each together below
+    /// the smallest number that is outstanding or of the other kind, the rest one by one. In a pause
+    /// mode all of them wait while the node sees too few others (`pause_partition_guard`).
+    pub(super) fn flush_confirms<O: Observer>(
+        &mut self,
+        node: &Node,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
         self.idle_asked = false;
+        if node.withholds_confirms(&mut self.guard) {
+            return;
+        }
         let base = self.first_unconfirmed();
         let outstanding = self.unconfirmed.iter().position(|unconfirmed| !unconfirmed.settled);
         let cut_off = outstanding.map_or(self.next_seq, |at| base + at as u64);
         let mut confirmed = std::mem::take(&mut self.confirmed);
+        let mut rejected = std::mem::take(&mut self.rejected);
         confirmed.sort_unstable();
-        let below = confirmed.partition_point(|seq| *seq < cut_off);
-        if let Some(&seq) = confirmed[..below].last() {
-            let multiple = below > 1;
+        rejected.sort_unstable();
+        let smallest = |seqs: &[PublishSeq]| seqs.first().copied().unwrap_or(cut_off);
+        let (below_nacks, below_acks) = (smallest(&rejected), smallest(&confirmed));
+        coalesce(&confirmed, cut_off.min(below_nacks), |seq, multiple| {
             ctx.send(self.conn, Message::ConfirmAck { seq, multiple }, METHOD_BYTES);
-        }
-        for &seq in &confirmed[below..] {
-            ctx.send(self.conn, Message::ConfirmAck { seq, multiple: false }, METHOD_BYTES);
-        }
+        });
+        coalesce(&rejected, cut_off.min(below_acks), |seq, multiple| {
+            ctx.send(self.conn, Message::ConfirmNack { seq, multiple }, METHOD_BYTES);
+        });
         confirmed.clear();
+        rejected.clear();
         self.confirmed = confirmed;
+        self.rejected = rejected;
         self.forget_settled();
+    }
+}
+
+/// rabbit_channel.erl `coalesce_and_send`.
+fn coalesce(seqs: &[PublishSeq], cut_off: PublishSeq, mut send: impl FnMut(PublishSeq, bool)) {
+    let below = seqs.partition_point(|seq| *seq < cut_off);
+    if let Some(&seq) = seqs[..below].last() {
+        send(seq, below > 1);
+    }
+    for &seq in &seqs[below..] {
+        send(seq, false);
     }
 }

@@ -1,25 +1,21 @@
-//! The messages of one queue replica: `rabbit_variable_queue` over `rabbit_queue_index` v1.
+//! The messages of one queue replica: `rabbit_variable_queue`.
 //!
 //! Messages stand in publish order under the queue's own numbers. A persistent message of a durable
-//! queue gets a journal record; records wait in the process's buffer until a flush writes and fsyncs
-//! them in one go, which is what releases its confirm
-//! (rabbit_queue_index.erl v3.10: `flush`, `sync`; rabbit_amqqueue_process.erl: `next_state`).
+//! queue gets a record in the index; what is written, and when, is in `index.rs`.
 
 use std::collections::VecDeque;
 
 use crate::engine::Time;
-use crate::observe::{BecauseId, DestinationId, MessageRange, NodeId, Observer, Removal};
-use crate::world::{Context, Death, DiskError, DiskView, FileId};
+use crate::observe::{DestinationId, MessageRange, NodeId, Observer, Removal};
+use crate::world::{Context, FileId};
 
-use super::super::letters::LetterId;
-use super::super::message::{Message, Pid, Properties, PublishSeq, QueueSeq};
-use super::super::words::{CONSUMED, because, cause};
-
-/// Bytes of a journal record beside the embedded body: sequence, message id, properties, expiry
-/// (rabbit_queue_index.erl: `?PUB_RECORD_SIZE_BYTES` and the serialised basic message around it).
-const PUBLISH_RECORD_BYTES: u64 = 180;
-/// Bytes of an acknowledgement's or a delivery's record (rabbit_queue_index.erl: `?REL_SEQ_BITS`).
-const ACK_RECORD_BYTES: u64 = 8;
+use super::super::super::letters::LetterId;
+use super::super::super::message::{Message, Pid, Properties, PublishSeq, QueueSeq};
+use super::super::super::rules::Rule;
+use super::super::super::words::CONSUMED;
+use super::bodies::BodyId;
+use super::index::Index;
+use super::{Layout, QueueVersion};
 
 /// Where a message stands with regard to consumers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,33 +24,51 @@ pub enum State {
     Ready,
     /// A consumer has it and has not acknowledged it.
     Unacked,
-    /// Settled; kept only while its journal record may still come back.
+    /// Settled; kept only while its record may still come back.
     Gone,
 }
 
-/// How far a message's journal record has come.
+/// How far a message's record in the index has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record {
     /// None: transient, or settled before it was written.
     None,
     /// In the process's buffer.
     Buffered,
-    /// Handed to the operating system, up to the entry's offset.
+    /// Handed to the operating system, in the journal (v1) or the index (v2).
     Written,
+    /// Folded into a segment (v1).
+    Segment,
+}
+
+/// Where the message itself is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In memory only, or within its record.
+    Record,
+    /// In the queue's own store (v2): `body` is its end there, 0 before it is written.
+    Queue,
+    /// In the node's shared store: `body` is its number there, 0 before it has one.
+    Shared,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    message: MessageRange,
-    /// End of the record in the journal, once written.
-    offset: u64,
-    state: State,
-    record: Record,
+pub(super) struct Entry {
+    pub(super) message: MessageRange,
+    /// End of the record in the index (journal, segments or index v2), once written.
+    pub(super) offset: u64,
+    pub(super) body: u64,
+    pub(super) state: State,
+    pub(super) record: Record,
+    pub(super) place: Place,
     /// Will be delivered with `redelivered = true`.
-    delivered: bool,
-    persistent: bool,
+    pub(super) delivered: bool,
+    /// `delivery_mode = 2`.
+    pub(super) persistent: bool,
+    /// It has, or had, a record: the queue is durable as well.
+    pub(super) stored: bool,
     /// Where it was sent to: elsewhere, if it was dead-lettered to this queue.
-    origin: DestinationId,
+    pub(super) origin: DestinationId,
 }
 
 /// What few messages have: a time to live, a past as a dead letter.
@@ -68,13 +82,16 @@ pub struct Extra {
     pub origin: Option<DestinationId>,
 }
 
-/// A confirm that waits for the journal.
+/// A confirm that waits for the disk.
 #[derive(Clone, Copy, Debug)]
-struct Unconfirmed {
-    id: QueueSeq,
+pub(super) struct Unconfirmed {
+    pub(super) id: QueueSeq,
     channel: Pid,
     seq: PublishSeq,
-    settled: bool,
+    /// Given, or due to nobody.
+    pub(super) settled: bool,
+    /// Whether the message itself is as safe as it has to be, beside its record.
+    body: bool,
 }
 
 /// A confirm that is due: to which channel, for which of its publishes.
@@ -126,16 +143,16 @@ pub struct Held {
     pub state: State,
     /// Whether its next delivery will be flagged as `redelivered`.
     pub redelivered: bool,
-    /// How far its journal record has come.
+    /// How far its record in the index has come.
     pub record: Record,
     /// Whether the record has been fsynced.
     pub durable: bool,
 }
 
-/// When the journal wants to be flushed (rabbit_queue_index.erl: `needs_sync`).
+/// When the index wants to be flushed (rabbit_variable_queue.erl: `needs_timeout`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NeedsSync {
-    /// Nothing is buffered.
+    /// Not before the process hibernates.
     No,
     /// Once the process has been idle for its sync interval: nobody waits for a confirm.
     WhenIdleLong,
@@ -143,41 +160,49 @@ pub enum NeedsSync {
     Soon,
 }
 
+/// What a queue wants of the shared store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// Keep the body of this message.
+    Write { id: QueueSeq, confirm: bool },
+    /// It is not needed any more.
+    Remove(BodyId),
+}
+
 /// The messages of one replica.
 #[derive(Clone, Debug)]
 pub struct BackingQueue {
-    destination: DestinationId,
-    durable: bool,
-    file: FileId,
-    base: QueueSeq,
-    entries: VecDeque<Entry>,
+    pub(super) destination: DestinationId,
+    pub(super) durable: bool,
+    pub(super) layout: Layout,
+    pub(super) base: QueueSeq,
+    pub(super) entries: VecDeque<Entry>,
     /// No ready entry has a smaller number.
-    ready_from: QueueSeq,
-    ready: u64,
-    ready_bytes: u64,
-    unacked: u64,
+    pub(super) ready_from: QueueSeq,
+    pub(super) ready: u64,
+    pub(super) ready_bytes: u64,
+    pub(super) unacked: u64,
     /// In queue order, of those messages that have any.
-    extras: VecDeque<(QueueSeq, Extra)>,
-    unconfirmed: VecDeque<Unconfirmed>,
-    /// Publish and acknowledgement records that are not written yet, in order.
-    buffered_publishes: VecDeque<QueueSeq>,
-    buffered_acks: Vec<QueueSeq>,
-    /// Acknowledgements that are written, with the offset of their records, not yet durable.
-    written_acks: VecDeque<(QueueSeq, u64)>,
-    /// Bytes handed to the operating system, and how many of them were fsynced.
-    written: u64,
-    durable_bytes: u64,
-    buffered_entries: u64,
+    pub(super) extras: VecDeque<(QueueSeq, Extra)>,
+    pub(super) unconfirmed: VecDeque<Unconfirmed>,
+    /// `next_deliver_seq_id`: everything before it has been delivered, or counts as if.
+    pub(super) next_deliver: QueueSeq,
+    pub(super) index: Index,
+    pub(super) requests: Vec<Request>,
+    /// Its files are to be emptied.
+    pub(super) erase: bool,
+    /// Its process ended in order, and its recovery terms are on the disk.
+    pub(super) clean: bool,
 }
 
 impl BackingQueue {
-    /// An empty queue whose journal is `file`.
+    /// An empty queue that is kept as `layout` says.
     #[must_use]
-    pub fn new(destination: DestinationId, durable: bool, file: FileId) -> BackingQueue {
+    pub fn new(destination: DestinationId, durable: bool, layout: Layout) -> BackingQueue {
         BackingQueue {
             destination,
             durable,
-            file,
+            layout,
             base: 1,
             entries: VecDeque::new(),
             ready_from: 1,
@@ -186,12 +211,11 @@ impl BackingQueue {
             unacked: 0,
             extras: VecDeque::new(),
             unconfirmed: VecDeque::new(),
-            buffered_publishes: VecDeque::new(),
-            buffered_acks: Vec::new(),
-            written_acks: VecDeque::new(),
-            written: 0,
-            durable_bytes: 0,
-            buffered_entries: 0,
+            next_deliver: 1,
+            index: Index::default(),
+            requests: Vec::new(),
+            erase: false,
+            clean: false,
         }
     }
 
@@ -222,35 +246,36 @@ impl BackingQueue {
     /// Whether the message is held here, ready or unacknowledged.
     #[must_use]
     pub fn holds(&self, id: QueueSeq) -> bool {
-        self.index(id).is_some_and(|index| self.entries[index].state != State::Gone)
+        self.index_of(id).is_some_and(|index| self.entries[index].state != State::Gone)
     }
 
-    /// Every message that is known here, in queue order; also what is settled while its journal
-    /// record may still come back.
+    /// Every message that is known here, in queue order; also what is settled while its record may
+    /// still come back.
     pub fn held(&self) -> impl Iterator<Item = Held> + '_ {
         let known = |entry: &Entry| entry.state != State::Gone || entry.record != Record::None;
         (self.base..).zip(&self.entries).filter(move |(_, entry)| known(entry)).map(
-            |(id, entry)| {
-                let written = entry.record == Record::Written;
-                Held {
-                    id,
-                    message: entry.message,
-                    state: entry.state,
-                    redelivered: entry.delivered,
-                    record: entry.record,
-                    durable: written && entry.offset <= self.durable_bytes,
-                }
+            |(id, entry)| Held {
+                id,
+                message: entry.message,
+                state: entry.state,
+                redelivered: entry.delivered,
+                record: entry.record,
+                durable: match entry.record {
+                    Record::Written => entry.offset <= self.index.durable,
+                    Record::Segment => self.layout.fsyncs(),
+                    Record::None | Record::Buffered => false,
+                },
             },
         )
     }
 
-    /// Messages whose confirm waits for the journal.
+    /// Messages whose confirm waits for the disk.
     #[must_use]
     pub fn unconfirmed(&self) -> usize {
         self.unconfirmed.len()
     }
 
-    fn index(&self, id: QueueSeq) -> Option<usize> {
+    pub(super) fn index_of(&self, id: QueueSeq) -> Option<usize> {
         let index = id.checked_sub(self.base)? as usize;
         (index < self.entries.len()).then_some(index)
     }
@@ -263,18 +288,17 @@ impl BackingQueue {
         }
         // A number that the leader gave and we never saw: settled before we could.
         while self.next_id() < id {
+            let producer = crate::observe::ProducerId(0);
             let gone = Entry {
-                message: MessageRange {
-                    producer: crate::observe::ProducerId(0),
-                    first: 0,
-                    count: 0,
-                    bytes: 0,
-                },
+                message: MessageRange { producer, first: 0, count: 0, bytes: 0 },
                 offset: 0,
+                body: 0,
                 state: State::Gone,
                 record: Record::None,
+                place: Place::Record,
                 delivered: false,
                 persistent: false,
+                stored: false,
                 origin: self.destination,
             };
             self.entries.push_back(gone);
@@ -282,7 +306,7 @@ impl BackingQueue {
     }
 
     /// Appends a message. `confirm` names the publish that asks for a confirm; if it is due at once
-    /// (no journal record to wait for) it is returned.
+    /// (no record to wait for) it is returned.
     pub fn publish<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
@@ -293,15 +317,25 @@ impl BackingQueue {
         extra: Extra,
     ) -> (QueueSeq, Option<DueConfirm>) {
         let id = self.next_id();
-        let persistent = properties.persistent && self.durable;
-        let record = if persistent { Record::Buffered } else { Record::None };
+        let stored = self.durable
+            && (properties.persistent || !self.layout.rules.has(Rule::TransientDroppedAtStart));
+        let record = if stored { Record::Buffered } else { Record::None };
+        let place = match self.layout.version {
+            _ if !stored => Place::Record,
+            _ if self.layout.shares(message) => Place::Shared,
+            QueueVersion::V1 => Place::Record,
+            QueueVersion::V2 => Place::Queue,
+        };
         let entry = Entry {
             message,
             offset: 0,
+            body: 0,
             state: State::Ready,
             record,
+            place,
             delivered,
             persistent: properties.persistent,
+            stored,
             origin: extra.origin.unwrap_or(self.destination),
         };
         self.entries.push_back(entry);
@@ -310,15 +344,21 @@ impl BackingQueue {
         }
         self.ready += 1;
         self.ready_bytes += payload(message);
+        if delivered {
+            self.next_deliver = id + 1;
+        }
         let (now, node) = (ctx.now(), ctx.node());
         report_stored(now, node, self.destination, &entry, ctx.observer());
-        if !persistent {
+        if !stored {
             return (id, confirm);
         }
-        self.buffered_publishes.push_back(id);
-        self.buffered_entries += 1;
+        self.note_publish(id, message, place);
+        if place == Place::Shared {
+            self.requests.push(Request::Write { id, confirm: confirm.is_some() });
+        }
         if let Some((channel, seq)) = confirm {
-            self.unconfirmed.push_back(Unconfirmed { id, channel, seq, settled: false });
+            let body = place != Place::Shared;
+            self.unconfirmed.push_back(Unconfirmed { id, channel, seq, settled: false, body });
         }
         (id, None)
     }
@@ -333,13 +373,15 @@ impl BackingQueue {
             let index = (id - self.base) as usize;
             let entry = &mut self.entries[index];
             if entry.state == State::Ready {
-                let (message, redelivered) = (entry.message, entry.delivered);
+                let redelivered = entry.delivered;
+                let (message, record) = (entry.message, entry.record);
                 entry.state = State::Unacked;
                 entry.delivered = true;
                 self.ready -= 1;
                 self.ready_bytes -= payload(message);
                 self.unacked += 1;
                 self.ready_from = id + 1;
+                self.note_delivery(id, record, redelivered);
                 let letter = self.extra(id).letter;
                 return Some(Fetched { id, message, redelivered, letter });
             }
@@ -373,7 +415,7 @@ impl BackingQueue {
     pub fn expired(&self, now: Time) -> Vec<QueueSeq> {
         let over = |(_, extra): &&(QueueSeq, Extra)| extra.expires.is_some_and(|at| at <= now);
         let ready = |id: &QueueSeq| {
-            let index = self.index(*id);
+            let index = self.index_of(*id);
             index.is_some_and(|index| self.entries[index].state == State::Ready)
         };
         self.extras.iter().filter(over).map(|(id, _)| *id).filter(ready).collect()
@@ -395,7 +437,7 @@ impl BackingQueue {
 
     /// Marks a given ready message as unacknowledged: a mirror follows its leader's fetch.
     pub fn take(&mut self, id: QueueSeq) -> bool {
-        let Some(index) = self.index(id) else { return false };
+        let Some(index) = self.index_of(id) else { return false };
         let entry = &mut self.entries[index];
         if entry.state != State::Ready {
             return false;
@@ -409,7 +451,7 @@ impl BackingQueue {
 
     /// Puts an unacknowledged message back into its original place, flagged as redelivered.
     pub fn requeue(&mut self, id: QueueSeq) -> bool {
-        let Some(index) = self.index(id) else { return false };
+        let Some(index) = self.index_of(id) else { return false };
         let entry = &mut self.entries[index];
         if entry.state != State::Unacked {
             return false;
@@ -455,7 +497,7 @@ impl BackingQueue {
         id: QueueSeq,
         removal: Removal,
     ) -> Option<GivenUp> {
-        let index = self.index(id)?;
+        let index = self.index_of(id)?;
         let letter = self.extra(id).letter;
         let entry = &mut self.entries[index];
         match entry.state {
@@ -468,14 +510,8 @@ impl BackingQueue {
         }
         entry.state = State::Gone;
         let (message, persistent, origin) = (entry.message, entry.persistent, entry.origin);
-        match entry.record {
-            Record::Written => {
-                self.buffered_acks.push(id);
-                self.buffered_entries += 1;
-            }
-            // Published and settled within one flush interval: never touches the disk.
-            Record::Buffered => entry.record = Record::None,
-            Record::None => {}
+        if entry.stored {
+            self.note_settlement(ctx, id, index);
         }
         let (now, node) = (ctx.now(), ctx.node());
         ctx.observer().removed(now, node, origin, message, removal);
@@ -492,13 +528,17 @@ impl BackingQueue {
         }
         waiting.settled = true;
         let due = (waiting.channel, waiting.seq);
-        while self.unconfirmed.front().is_some_and(|waiting| waiting.settled) {
-            self.unconfirmed.pop_front();
-        }
+        self.forget_confirmed_front();
         Some(due)
     }
 
-    fn forget_settled_front(&mut self) {
+    fn forget_confirmed_front(&mut self) {
+        while self.unconfirmed.front().is_some_and(|waiting| waiting.settled) {
+            self.unconfirmed.pop_front();
+        }
+    }
+
+    pub(super) fn forget_settled_front(&mut self) {
         while let Some(entry) = self.entries.front() {
             if entry.state != State::Gone || entry.record != Record::None {
                 break;
@@ -511,91 +551,39 @@ impl BackingQueue {
         }
     }
 
-    /// Whether and when the journal's buffer should be flushed.
-    #[must_use]
-    pub fn needs_sync(&self) -> NeedsSync {
-        if !self.unconfirmed.is_empty() {
-            NeedsSync::Soon
-        } else if self.buffered_publishes.is_empty() && self.buffered_acks.is_empty() {
-            NeedsSync::No
-        } else {
-            NeedsSync::WhenIdleLong
-        }
-    }
-
-    /// Journal records in the buffer; at `queue_index_max_journal_entries` they are flushed
-    /// whoever waits.
-    #[must_use]
-    pub fn buffered_entries(&self) -> u64 {
-        self.buffered_entries
-    }
-
-    /// Writes the buffer to the operating system. The caller fsyncs [`Self::file`] next and reports
-    /// back by [`Self::synced`]. Returns whether anything was written.
-    ///
-    /// # Errors
-    /// The disk is full: the buffer stays as it is.
-    pub fn write_buffer<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> Result<bool, DiskError> {
-        let mut bytes = self.buffered_acks.len() as u64 * ACK_RECORD_BYTES;
-        for &id in &self.buffered_publishes {
-            if let Some(index) = self.index(id) {
-                let entry = &self.entries[index];
-                if entry.record == Record::Buffered {
-                    bytes += record_bytes(entry.message);
-                }
-            }
-        }
-        if bytes > 0 {
-            ctx.write(self.file, bytes)?;
-        }
-        while let Some(id) = self.buffered_publishes.pop_front() {
-            let Some(index) = self.index(id) else { continue };
-            let entry = &mut self.entries[index];
-            if entry.record == Record::Buffered {
-                self.written += record_bytes(entry.message);
-                entry.offset = self.written;
-                entry.record = Record::Written;
-            }
-        }
-        for id in self.buffered_acks.drain(..) {
-            self.written += ACK_RECORD_BYTES;
-            self.written_acks.push_back((id, self.written));
-        }
-        self.buffered_entries = 0;
-        Ok(bytes > 0)
-    }
-
-    /// The journal's file.
-    #[must_use]
-    pub fn file(&self) -> FileId {
-        self.file
-    }
-
-    /// All that was written is durable: hands every confirm that waited for it to `due`.
-    pub fn synced(&mut self, due: &mut Vec<DueConfirm>) {
-        self.durable_bytes = self.written;
-        while let Some((id, _)) = self.written_acks.pop_front() {
-            if let Some(index) = self.index(id) {
-                self.entries[index].record = Record::None;
-            }
-        }
-        while let Some(waiting) = self.unconfirmed.front() {
-            let (id, settled, confirm) =
-                (waiting.id, waiting.settled, (waiting.channel, waiting.seq));
-            let written =
-                self.index(id).is_none_or(|index| self.entries[index].record != Record::Buffered);
-            if !written {
+    /// The records of all before `upto` are as safe as they have to be
+    /// (rabbit_variable_queue.erl: `msg_indices_written_to_disk`, `msgs_and_indices_written_to_disk`).
+    pub(super) fn confirm_records(&mut self, upto: QueueSeq, due: &mut Vec<DueConfirm>) {
+        let from = self.unconfirmed.partition_point(|waiting| waiting.id < self.index.confirmed);
+        for waiting in self.unconfirmed.range_mut(from..) {
+            if waiting.id >= upto {
                 break;
             }
-            self.unconfirmed.pop_front();
-            if !settled {
-                due.push(confirm);
+            if waiting.body && !waiting.settled {
+                waiting.settled = true;
+                due.push((waiting.channel, waiting.seq));
             }
         }
-        self.forget_settled_front();
+        self.index.confirmed = self.index.confirmed.max(upto);
+        self.forget_confirmed_front();
+    }
+
+    /// The bodies of these messages are as safe in the shared store as they have to be
+    /// (rabbit_variable_queue.erl: `msgs_written_to_disk`).
+    pub fn bodies_written(&mut self, ids: &[QueueSeq], due: &mut Vec<DueConfirm>) {
+        for &id in ids {
+            let index = self.unconfirmed.partition_point(|waiting| waiting.id < id);
+            let Some(waiting) = self.unconfirmed.get_mut(index) else { continue };
+            if waiting.id != id {
+                continue;
+            }
+            waiting.body = true;
+            if id < self.index.confirmed && !waiting.settled {
+                waiting.settled = true;
+                due.push((waiting.channel, waiting.seq));
+            }
+        }
+        self.forget_confirmed_front();
     }
 
     /// Confirms that never will be asked for: their channel is gone.
@@ -603,119 +591,7 @@ impl BackingQueue {
         for waiting in &mut self.unconfirmed {
             waiting.settled |= waiting.channel == channel;
         }
-        while self.unconfirmed.front().is_some_and(|waiting| waiting.settled) {
-            self.unconfirmed.pop_front();
-        }
-    }
-
-    /// Every message is about to be forgotten by intent (a mirror rejoins or purges itself).
-    pub fn wipe<O: Observer>(
-        &mut self,
-        at: Time,
-        node: NodeId,
-        observer: &mut O,
-        removal: Removal,
-    ) {
-        for entry in &self.entries {
-            if entry.state != State::Gone {
-                observer.removed(at, node, entry.origin, entry.message, removal);
-            }
-        }
-        let next = self.next_id();
-        *self = BackingQueue {
-            base: next,
-            ready_from: next,
-            written: self.written,
-            durable_bytes: self.durable_bytes,
-            ..BackingQueue::new(self.destination, self.durable, self.file)
-        };
-    }
-
-    /// The process is gone. Keeps what the disk kept, tells `observer` which copies are lost, and
-    /// brings back what was settled by a record that did not survive.
-    pub fn died<O: Observer>(
-        &mut self,
-        death: Death,
-        disk: &DiskView<'_>,
-        at: Time,
-        node: NodeId,
-        observer: &mut O,
-    ) {
-        let kept = disk.kept(self.file);
-        for (id, offset) in std::mem::take(&mut self.written_acks) {
-            if let Some(index) = self.index(id) {
-                let entry = &mut self.entries[index];
-                if offset <= kept {
-                    entry.record = Record::None;
-                }
-            }
-        }
-        let mut survivors = VecDeque::new();
-        let first = self.base;
-        for mut entry in std::mem::take(&mut self.entries) {
-            let survives = self.durable && entry.record == Record::Written && entry.offset <= kept;
-            if survives {
-                if entry.state == State::Gone {
-                    report_stored(at, node, self.destination, &entry, observer);
-                }
-                // A clean stop keeps the delivered flags; after any other end every recovered
-                // message counts as delivered (rabbit_variable_queue.erl: `init`, recovery terms).
-                entry.delivered |= death != Death::Exited || entry.state != State::Ready;
-                entry.state = State::Ready;
-            } else {
-                if entry.state != State::Gone {
-                    let removal = self.loss_of(&entry, death);
-                    observer.removed(at, node, entry.origin, entry.message, removal);
-                }
-                entry.state = State::Gone;
-                entry.record = Record::None;
-            }
-            survivors.push_back(entry);
-        }
-        let alive = || survivors.iter().filter(|entry| entry.state == State::Ready);
-        let (ready, ready_bytes) =
-            (alive().count() as u64, alive().map(|entry| payload(entry.message)).sum());
-        *self = BackingQueue {
-            base: first,
-            ready_from: first,
-            entries: survivors,
-            ready,
-            ready_bytes,
-            extras: std::mem::take(&mut self.extras),
-            written: self.written.min(kept),
-            durable_bytes: self.durable_bytes.min(kept),
-            ..BackingQueue::new(self.destination, self.durable, self.file)
-        };
-        self.forget_settled_front();
-    }
-
-    fn loss_of(&self, entry: &Entry, death: Death) -> Removal {
-        if !self.durable {
-            return Removal { cause: cause::QUEUE_NOT_DURABLE, because: BecauseId::NONE };
-        }
-        if !entry.persistent {
-            let because = because::TRANSIENT_MESSAGE;
-            return Removal { cause: cause::TRANSIENT_DROPPED, because };
-        }
-        // What had been fsynced, and what a kill leaves in the page cache, only a wipe removes.
-        let safe = death != Death::PowerLoss || entry.offset <= self.durable_bytes;
-        if death == Death::Wiped || (entry.record == Record::Written && safe) {
-            return Removal { cause: cause::DISK_WIPED, because: BecauseId::NONE };
-        }
-        let because = because::NOT_FLUSHED;
-        match death {
-            Death::PowerLoss if entry.record == Record::Written => {
-                Removal { cause: cause::PAGE_CACHE_LOST, because }
-            }
-            _ => Removal { cause: cause::PROCESS_BUFFER_LOST, because },
-        }
-    }
-
-    /// After a wipe: the next message may bring any number, an old one included.
-    pub fn restart_numbering(&mut self) {
-        debug_assert!(self.entries.is_empty(), "only an empty replica can be numbered anew");
-        self.base = 1;
-        self.ready_from = 1;
+        self.forget_confirmed_front();
     }
 
     /// Takes every confirm that still waits, as due: the messages are about to be purged.
@@ -725,6 +601,44 @@ impl BackingQueue {
                 due.push((waiting.channel, waiting.seq));
             }
         }
+    }
+
+    /// After a wipe: the next message may bring any number, an old one included.
+    pub fn restart_numbering(&mut self) {
+        debug_assert!(self.entries.is_empty(), "only an empty replica can be numbered anew");
+        self.base = 1;
+        self.ready_from = 1;
+        self.next_deliver = 1;
+        self.index = self.index.emptied();
+    }
+
+    /// Whether something is to be asked of the shared store or of the disk.
+    #[inline]
+    pub(super) fn asks(&self) -> bool {
+        !self.requests.is_empty() || self.erase
+    }
+
+    pub(super) fn take_requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.requests)
+    }
+
+    /// The message whose body is to be kept, if it is still wanted and has none yet.
+    pub(super) fn wanted(&self, id: QueueSeq) -> Option<MessageRange> {
+        let entry = &self.entries[self.index_of(id)?];
+        let wanted = entry.state != State::Gone && entry.body == 0;
+        wanted.then_some(entry.message)
+    }
+
+    pub(super) fn set_body(&mut self, id: QueueSeq, body: BodyId) {
+        if let Some(index) = self.index_of(id) {
+            self.entries[index].body = body;
+        }
+    }
+
+    /// The index's file: the journal of a queue of version 1.
+    #[must_use]
+    pub fn file(&self) -> FileId {
+        self.layout.index
     }
 
     /// The oldest `count` messages from `from` on that are held here, for a synchronisation:
@@ -772,7 +686,7 @@ pub struct BatchEntry {
     pub id: QueueSeq,
     /// The message.
     pub message: MessageRange,
-    /// Whether it has a journal record.
+    /// Whether it has a record in the index.
     pub persistent: bool,
     /// Whether a consumer has it.
     pub unacked: bool,
@@ -781,11 +695,11 @@ pub struct BatchEntry {
 }
 
 /// Bytes of payload.
-fn payload(message: MessageRange) -> u64 {
+pub(super) fn payload(message: MessageRange) -> u64 {
     u64::from(message.bytes) * u64::from(message.count)
 }
 
-fn report_stored<O: Observer>(
+pub(super) fn report_stored<O: Observer>(
     at: Time,
     node: NodeId,
     destination: DestinationId,
@@ -797,8 +711,4 @@ fn report_stored<O: Observer>(
     } else {
         observer.dead_lettered(at, node, entry.origin, destination, entry.message);
     }
-}
-
-fn record_bytes(message: MessageRange) -> u64 {
-    PUBLISH_RECORD_BYTES + u64::from(message.bytes)
 }

@@ -2,10 +2,13 @@
 //! effects out: what is held, what is written, which confirms are due, and what each kind of death
 //! leaves.
 
-use mqsim::brokers::rabbitmq::broker::backing_queue::{
-    BackingQueue, DueConfirm, Extra, Fetched, Held, NeedsSync, Record, State,
+use mqsim::brokers::rabbitmq::broker::store::bodies::Bodies;
+use mqsim::brokers::rabbitmq::broker::store::index::Written;
+use mqsim::brokers::rabbitmq::broker::store::{
+    BackingQueue, DueConfirm, Extra, Fetched, Held, Layout, NeedsSync, QueueVersion, Record, State,
 };
 use mqsim::brokers::rabbitmq::message::{Message, Pid, Properties};
+use mqsim::brokers::rabbitmq::rules::Rules;
 use mqsim::brokers::rabbitmq::words::CAUSES;
 use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{
@@ -17,6 +20,14 @@ use mqsim::world::{
 };
 
 const JOURNAL: FileId = FileId(0);
+const LAYOUT: Layout = Layout {
+    version: QueueVersion::V1,
+    index: JOURNAL,
+    segments: FileId(1),
+    embed_below: 4_096,
+    max_journal_entries: 32_768,
+    rules: Rules::every(),
+};
 const CHANNEL: Pid = Pid { node: NodeId(1), lane: Lane(7) };
 /// What a publish record of a message of 100 B takes in the journal, and a settlement's.
 const PUBLISHED: u64 = 280;
@@ -46,7 +57,7 @@ enum Came {
     Fetched(Option<(u64, bool)>),
     Needs(NeedsSync),
     /// Something was written.
-    Written(bool),
+    Written(Written),
     /// Whether it was there to be settled or given back.
     Known(bool),
 }
@@ -92,7 +103,7 @@ impl Desk {
             Do::Write => Came::Written(self.bq.write_buffer(ctx).expect("the disk has room")),
             Do::Synced => {
                 let mut due = Vec::new();
-                self.bq.synced(&mut due);
+                self.bq.synced(ctx, true, &mut due);
                 Came::Due(seqs(due))
             }
             Do::Look => Came::Needs(self.bq.needs_sync()),
@@ -149,10 +160,11 @@ fn after(durable: bool, todo: &[Do]) -> Desk {
             bandwidth: 0,
             capacity: u64::MAX,
             write_back_age: Span::from_secs(30),
+            torn_tail: false,
         },
         cpu: CpuSpec { cores: 1, percent: 100 },
     });
-    let bq = BackingQueue::new(DestinationId(0), durable, JOURNAL);
+    let bq = BackingQueue::new(DestinationId(0), durable, LAYOUT);
     let setup = Setup {
         seed: 1,
         topology,
@@ -205,7 +217,12 @@ impl Observer for Losses {
 /// The process is gone and the disk has kept so many bytes.
 fn die(bq: &mut BackingQueue, death: Death, kept: u64) -> Losses {
     let mut losses = Losses::default();
-    bq.died(death, &DiskView::new(&[kept]), Time::ZERO, NodeId(0), &mut losses);
+    if death == Death::Exited {
+        bq.closed();
+    }
+    let files = [kept];
+    let disk = DiskView::new(&files);
+    bq.died(death, &disk, &mut Bodies::new(2), Time::ZERO, NodeId(0), &mut losses);
     losses
 }
 
@@ -218,9 +235,9 @@ const UNHURRIED: Do = Do::Publish(true, false);
 fn a_confirm_is_due_at_once_unless_a_record_is_to_be_written() {
     let desk = after(true, &[TRANSIENT, PERSISTENT, Do::Write, Do::Synced]);
     let due = |seqs: &[u64]| Came::Due(seqs.to_vec());
-    assert_eq!(desk.came, [due(&[1]), due(&[]), Came::Written(true), due(&[2])]);
+    assert_eq!(desk.came, [due(&[1]), due(&[]), Came::Written(Written::Sync), due(&[2])]);
     let not_durable = after(false, &[PERSISTENT, Do::Write]);
-    assert_eq!(not_durable.came, [due(&[1]), Came::Written(false)]);
+    assert_eq!(not_durable.came, [due(&[1]), Came::Written(Written::Nothing)]);
 }
 
 /// rabbit_queue_index.erl v3.10 `needs_sync`: `confirms`, `other` or `false`.
@@ -248,7 +265,7 @@ fn the_journal_hurries_only_where_a_confirm_waits() {
 fn what_is_settled_before_it_is_written_never_touches_the_disk_and_is_confirmed() {
     let desk = after(true, &[PERSISTENT, Do::Fetch, Do::Settle(1), Do::Look, Do::Write]);
     assert_eq!(desk.came[2], Came::Due(vec![1]));
-    assert_eq!(desk.came[4], Came::Written(false));
+    assert_eq!(desk.came[4], Came::Written(Written::Nothing));
     assert_eq!((desk.length, desk.bq.depth(), desk.bq.held().count()), (0, 0, 0));
     // Of two, the other one's record is all that is written.
     let desk = after(true, &[PERSISTENT, PERSISTENT, Do::Fetch, Do::Settle(1), Do::Write]);

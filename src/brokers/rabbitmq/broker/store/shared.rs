@@ -1,0 +1,187 @@
+//! The process of the message store that all queues of a node share (rabbit_msg_store.erl).
+//!
+//! Queues send it the bodies of large messages and go on; it appends them to a buffer of 1 MB, and
+//! tells the queues when they are safe. Until 3.12 that is after an fsync, from 3.13 on after the
+//! write to the operating system.
+
+use crate::engine::Span;
+use crate::observe::Observer;
+use crate::world::{Context, Lane, TimerId};
+
+use super::super::super::message::{DownReason, Message, QueueSeq};
+use super::super::super::rules::Rule;
+use super::super::Node;
+use super::super::Process;
+use super::bodies::{BodyId, Filing};
+
+/// rabbit_msg_store.erl v3.12: `?SYNC_INTERVAL` 25 ms.
+const SYNC_INTERVAL: Span = Span::from_millis(25);
+/// rabbit_msg_store.erl v3.13: `?SYNC_INTERVAL` 200 ms.
+const WRITE_INTERVAL: Span = Span::from_millis(200);
+/// rabbit_msg_store.erl: `?HANDLE_CACHE_BUFFER_SIZE`, v3.13: `?MAX_BUFFER_SIZE`.
+const WRITE_BUFFER: u64 = 1 << 20;
+
+/// The store's process.
+#[derive(Clone, Debug, Default)]
+pub struct SharedStore {
+    /// Who waits for which of its messages to be safe.
+    waiting: Vec<(Lane, QueueSeq)>,
+    /// Bodies of which nobody wants to hear, and which a flush is due for all the same.
+    owed: bool,
+    idle_asked: bool,
+    timer: Option<TimerId>,
+    syncing: bool,
+    rolling: bool,
+    disk_full: bool,
+    /// The node stops: ends once all is written.
+    terminating: bool,
+}
+
+impl SharedStore {
+    /// Handles one message.
+    pub fn handle<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        message: Message,
+    ) {
+        match message {
+            Message::StoreWrite { queue, id, body, confirm } => {
+                self.write(node, ctx, queue, id, body, confirm);
+            }
+            Message::Idle => {
+                self.idle_asked = false;
+                self.flush(node, ctx);
+            }
+            Message::SyncTimer => {
+                self.timer = None;
+                self.disk_full = false;
+                self.flush(node, ctx);
+            }
+            Message::JournalSynced => self.synced(node, ctx),
+            Message::Terminate => {
+                self.terminating = true;
+                self.flush(node, ctx);
+            }
+            other => debug_assert!(false, "the message store has no use for {other:?}"),
+        }
+        self.plan(node, ctx);
+    }
+
+    /// rabbit_msg_store.erl `write_message`.
+    fn write<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        queue: Lane,
+        id: QueueSeq,
+        body: BodyId,
+        confirm: bool,
+    ) {
+        ctx.spend(node.config.costs.store_write);
+        match node.bodies.append(body) {
+            Filing::Unwanted => return,
+            Filing::Older => {
+                if confirm {
+                    ctx.tell(queue, Message::BodiesWritten { ids: Box::new([id]) });
+                }
+                return;
+            }
+            Filing::Current => {}
+        }
+        if confirm {
+            self.waiting.push((queue, id));
+        } else {
+            self.owed |= !node.config.settings.rules.has(Rule::StoreFlushedForConfirmsOnly);
+        }
+        if node.bodies.is_file_full() {
+            self.rolling = true;
+            self.flush(node, ctx);
+        } else if node.bodies.buffered() >= WRITE_BUFFER && !self.syncing {
+            self.disk_full |= node.bodies.write(ctx).is_err();
+        }
+    }
+
+    /// rabbit_msg_store.erl `next_state`: what waits is flushed as soon as the mailbox is empty, and
+    /// after the sync interval at the latest.
+    fn plan<O: Observer>(&mut self, node: &Node, ctx: &mut Context<'_, Message, O>) {
+        let flushes = !self.waiting.is_empty() || self.owed || self.rolling;
+        if self.syncing || !(flushes || self.disk_full) {
+            return;
+        }
+        if !self.idle_asked && !self.disk_full {
+            self.idle_asked = true;
+            ctx.when_idle(Message::Idle);
+        }
+        if self.timer.is_none() {
+            let interval = match fsyncs(node) {
+                true => SYNC_INTERVAL,
+                false => WRITE_INTERVAL,
+            };
+            self.timer = Some(ctx.after(interval, ctx.lane(), Message::SyncTimer));
+        }
+    }
+
+    /// rabbit_msg_store.erl `internal_sync`, and the close of a file that is rolled.
+    fn flush<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+        let due = !self.waiting.is_empty() || self.owed || self.rolling || self.terminating;
+        if self.syncing || self.disk_full || !due {
+            return;
+        }
+        if node.bodies.write(ctx).is_err() {
+            self.disk_full = true;
+            return;
+        }
+        ctx.spend(node.config.costs.store_flush);
+        if fsyncs(node) {
+            self.syncing = true;
+            ctx.fsync_blocking(node.bodies.current_file(), Message::JournalSynced);
+        } else {
+            self.synced(node, ctx);
+        }
+    }
+
+    /// What was written is as safe as it is going to be: the queues that wait are told.
+    fn synced<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+        self.syncing = false;
+        self.owed = false;
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.sort_by_key(|(queue, _)| *queue);
+        for same in waiting.chunk_by(|a, b| a.0 == b.0) {
+            let ids = same.iter().map(|(_, id)| *id).collect();
+            ctx.tell(same[0].0, Message::BodiesWritten { ids });
+        }
+        if std::mem::take(&mut self.rolling) {
+            node.bodies.roll(ctx);
+        }
+        if self.terminating {
+            node.bodies.closed();
+            node.end_process(ctx.lane(), DownReason::Shutdown);
+        }
+    }
+
+    /// Whether nobody waits here.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.waiting.is_empty() && !self.owed && !self.syncing
+    }
+}
+
+/// Until 3.12 a flush is an fsync; from 3.13 on the store leaves that to the kernel
+/// (rabbit_msg_store.erl v3.13 `writer_flush`).
+fn fsyncs(node: &Node) -> bool {
+    node.config.settings.rules.has(Rule::StoreFsyncedBeforeConfirm)
+}
+
+impl Node {
+    /// The lane of the message store, which starts when it is first needed.
+    pub(super) fn store<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Lane {
+        if let Some(lane) = self.store {
+            return lane;
+        }
+        let lane = self.start(ctx);
+        self.store = Some(lane);
+        self.spawned.push((lane, Process::Store(Box::default())));
+        lane
+    }
+}

@@ -1,0 +1,100 @@
+//! Random schedules of faults.
+
+use mqsim::engine::Stream;
+
+use crate::table::Row;
+
+/// A column of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Faults {
+    /// Broker processes are killed, one at a time.
+    Kills,
+    /// Hosts lose power, one at a time.
+    PowerOfOne,
+    /// All hosts lose power within a second.
+    PowerOfAll,
+    /// The network between brokers is cut.
+    Partition,
+}
+
+impl Faults {
+    /// The columns in the order of [`Row::claims`].
+    pub(crate) const ALL: [Faults; 4] =
+        [Faults::Kills, Faults::PowerOfOne, Faults::PowerOfAll, Faults::Partition];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Faults::Kills => "kills",
+            Faults::PowerOfOne => "power of one",
+            Faults::PowerOfAll => "power of all",
+            Faults::Partition => "partition",
+        }
+    }
+}
+
+/// The `[[fault]]` sections of one seed.
+pub(crate) fn draw(row: &Row, faults: Faults, seed: u64) -> String {
+    let stream = &mut Stream::fixed(seed, faults.name());
+    match faults {
+        Faults::Kills => one_by_one(row, stream, "crash"),
+        Faults::PowerOfOne => one_by_one(row, stream, "power-loss"),
+        Faults::PowerOfAll => all(row, stream),
+        Faults::Partition => partition(row, stream),
+    }
+}
+
+fn fault(at_ms: u64, for_ms: u64, kind: &str, target: &str) -> String {
+    format!(
+        "[[fault]]\nat = \"{at_ms}ms\"\nfor = \"{for_ms}ms\"\nkind = \"{kind}\"\ntarget = \"{target}\"\n"
+    )
+}
+
+/// Three faults, each when all have recovered from the one before, unless the row says otherwise.
+fn one_by_one(row: &Row, stream: &mut Stream, kind: &str) -> String {
+    let mut text = String::new();
+    let mut at = stream.between(3_000, 5_000);
+    for _ in 0..3 {
+        if row.pairs {
+            // Two nodes after each other, faster than anything can be brought back in sync.
+            for node in ["n2", "n1"] {
+                text.push_str(&fault(at, 3_000, kind, node));
+                at += stream.between(1, 800);
+            }
+        } else {
+            let node = format!("n{}", stream.between(1, u64::from(row.nodes)));
+            text.push_str(&fault(at, stream.between(500, 4_000), kind, &node));
+        }
+        at += stream.between(row.apart.0, row.apart.1);
+    }
+    text
+}
+
+fn all(row: &Row, stream: &mut Stream) -> String {
+    let at = stream.between(5_000, 20_000);
+    (1..=row.nodes)
+        .map(|node| {
+            let later = at + stream.between(0, 1_000);
+            fault(later, stream.between(2_000, 8_000), "power-loss", &format!("n{node}"))
+        })
+        .collect()
+}
+
+/// A cut that isolates one node, from a moment to well beyond the detection time. With `ignore` an
+/// operator restarts that node some time after the heal.
+fn partition(row: &Row, stream: &mut Stream) -> String {
+    let alone = stream.between(1, u64::from(row.nodes));
+    let others: Vec<String> =
+        (1..=u64::from(row.nodes)).filter(|n| *n != alone).map(|n| format!("n{n}")).collect();
+    let at = stream.between(3_000, 8_000);
+    let lasts = stream.between(500, 15_000);
+    let mut text = format!(
+        "[[fault]]\nat = \"{at}ms\"\nfor = \"{lasts}ms\"\nkind = \"partition\"\n\
+         between = [\"n{alone}\", \"{}\"]\nclients = \"unaffected\"\n",
+        others.join(",")
+    );
+    if row.restarts_a_side {
+        let restart = at + lasts + stream.between(1_000, 5_000);
+        text.push_str(&fault(restart, 1_000, "stop", &format!("n{alone}")));
+    }
+    text
+}
