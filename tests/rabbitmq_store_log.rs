@@ -206,7 +206,7 @@ impl Desk {
             }
             // What came back waits again; what is gone is of no further interest.
             *story = match found {
-                Some(_) => Story { confirmed: true, acked: false },
+                Some(_) => Story { acked: false, ..*story },
                 None => Story { confirmed: false, acked: true },
             };
         }
