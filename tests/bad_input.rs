@@ -247,12 +247,23 @@ fn contradictions() -> Vec<Case> {
         ),
         edit("routing key to a queue", "rate =", "routing-key = \"k\"\nrate ="),
         edit("restart for a while", "kind = \"crash\"", "kind = \"restart\""),
+        ha("ha-params of all", "ha-mode = \"all\"\nha-params = 2"),
+        ha("exactly with a list", "ha-mode = \"exactly\"\nha-params = [\"n1\"]"),
+        ha("nodes without a list", "ha-mode = \"nodes\""),
+        ha("nodes with a number", "ha-mode = \"nodes\"\nha-params = 2"),
+        ha("a node that is not there", "ha-mode = \"nodes\"\nha-params = [\"n1\", \"n9\"]"),
+        ha("a policy of a later version", "ha-mode = \"all\"\nha-promote-on-failure = \"always\"")
+            .replacing("duration =", "broker-version = \"3.7.4\"\nduration ="),
         edit(
             "credit that never comes",
             "[broker]",
             "[broker]\ncredit_flow_default_credit = { initial = 100, more-after = 200 }",
         ),
     ]
+}
+
+fn ha(what: &str, policy: &str) -> Case {
+    edit(what, "ha-mode = \"all\"", policy)
 }
 
 /// Arguments of queues and consumers that contradict each other, or the version.

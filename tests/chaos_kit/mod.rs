@@ -525,7 +525,10 @@ pub(crate) fn broken(report: &Report, text: &str) -> Option<String> {
     // durable is lost for good when nobody may take over (rabbitmq-server#2045), and a producer
     // that publishes again what is nacked goes on for ever.
     let told = |what: &str| report.events.iter().any(|event| event.what == what);
-    let nobody = told("mirrors-stopped") || told("promotion-refused");
+    // With replicas on some of the nodes it may lose them all while others run, and keep its record
+    // (rabbit_amqqueue.erl v3.10: `queues_to_delete_when_node_down`).
+    let some = text.contains("ha-mode = \"exactly\"") || text.contains("ha-mode = \"nodes\"");
+    let nobody = told("mirrors-stopped") || told("promotion-refused") || some;
     let excused = told("partitioned") || (nobody && text.contains("durable = false"));
     if !report.quiet && !excused {
         wrong.push("never became quiet".to_owned());

@@ -101,6 +101,7 @@ impl Planner {
                     priority: priority.parse().map_err(|_| "`priority` is a number")?,
                     no_ack: command.has("auto-ack"),
                     exclusive: command.has("exclusive"),
+                    cancel_on_ha_failover: command.has("cancel-on-ha-failover"),
                 };
                 let queue = queue(&self.plan, command.word(1)?)?;
                 self.act(command, Action::Consume { queue, terms })

@@ -586,6 +586,14 @@ const CONSUME_KEYS: &[KeySpec] = &[
     )
     .source("rabbitmq.com/docs/consumers#exclusivity"),
     KeySpec::new(
+        "cancel-on-ha-failover",
+        Kind::Flag,
+        Preset::Is("false"),
+        "x-cancel-on-ha-failover: the consumer is cancelled when the leader of a mirrored queue dies, \
+         rather than subscribed again by the broker.",
+    )
+    .source("rabbitmq.com/docs/ha#cancellation"),
+    KeySpec::new(
         "reject",
         Kind::Table(&REJECT_KEYS),
         Preset::Absent,

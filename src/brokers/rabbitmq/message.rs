@@ -63,6 +63,8 @@ pub struct Terms {
     pub no_ack: bool,
     /// `exclusive`: no other consumer beside this one.
     pub exclusive: bool,
+    /// `x-cancel-on-ha-failover`.
+    pub cancel_on_ha_failover: bool,
 }
 
 /// Why the broker closes a channel.
@@ -388,7 +390,7 @@ pub enum Message {
     ReduceMemory { keep: u64 },
     /// Look for members that are down, once a second.
     PingDownNodes,
-    /// A queue's head may have expired, or the process has just begun to lead.
+    /// A queue's head may have expired.
     DropExpired,
     /// The queue's record is deleted.
     Deleted,

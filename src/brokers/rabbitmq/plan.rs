@@ -515,6 +515,7 @@ impl<'a> Planner<'a> {
                     priority: values.signed("priority") as i32,
                     no_ack,
                     exclusive: values.flag("exclusive"),
+                    cancel_on_ha_failover: values.flag("cancel-on-ha-failover"),
                 },
                 poll,
                 reject,
@@ -531,7 +532,7 @@ impl<'a> Planner<'a> {
     /// The pause between two questions of a consumer that asks message by message.
     fn poll(&mut self, values: &Values) -> Option<Span> {
         let get = values.choice("mode") == "get";
-        for key in ["prefetch", "priority", "exclusive"] {
+        for key in ["prefetch", "priority", "exclusive", "cancel-on-ha-failover"] {
             if get && values.is_set(key) {
                 self.wrong.push(
                     values.span(key),

@@ -74,6 +74,11 @@ impl Node {
         self.alarms.alarmed.iter().any(|(node, _)| everywhere || *node == self.me)
     }
 
+    /// Whether a member is short of memory, as this node knows.
+    pub(super) fn memory_alarm(&self) -> bool {
+        self.alarms.alarmed.iter().any(|(_, resource)| *resource == Resource::Memory)
+    }
+
     /// Starts to look at memory and disk.
     pub(super) fn start_monitors<O: Observer>(&self, ctx: &mut Context<'_, Message, O>) {
         if self.config.settings.rules.has(Rule::ResourceAlarms) {

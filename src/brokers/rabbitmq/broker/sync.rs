@@ -26,6 +26,8 @@ const SYNC_CREDIT: (u32, u32) = (400, 200);
 /// How often a leader looks whether it reads too fast
 /// (rabbit_mirror_queue_sync.erl: `?SYNC_THROUGHPUT_EVAL_INTERVAL_MILLIS`).
 const THROUGHPUT_INTERVAL: Span = Span::from_millis(50);
+/// While a memory alarm is in force a synchronisation looks so often whether it is over.
+const ALARM_LOOK: Span = Span::from_millis(50);
 
 /// A batch of the leader's queue, in queue order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -238,6 +240,12 @@ impl Replica {
             return;
         };
         sync.stepping = false;
+        if node.memory_alarm() {
+            // `syncer_check_resources`, `wait_for_resources`: the alarm's end wakes the syncer.
+            sync.stepping = true;
+            ctx.after(ALARM_LOOK, ctx.lane(), Message::SyncStep { round });
+            return;
+        }
         let policy = node.config.queue(self.queue).mirroring.as_ref();
         let mut size = policy.map_or(0, |policy| policy.sync_batch_size as usize);
         if sync.mirrors.is_empty() {

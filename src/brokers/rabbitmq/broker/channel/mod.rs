@@ -254,6 +254,14 @@ impl Channel {
             }
         }
         self.subscriptions.retain(|s| !s.cancelled || s.leader != Some(pid));
+        // rabbit_channel.erl v3.10 `queue_down_consumer_action`: a consumer that asked for it is
+        // cancelled, the others are subscribed again.
+        let asked = |s: &Subscription| s.leader == Some(pid) && s.terms.cancel_on_ha_failover;
+        let asked: Vec<QueueId> =
+            self.subscriptions.iter().filter(|s| asked(s)).map(|s| s.queue).collect();
+        for queue in asked {
+            self.not_found(node, ctx, queue, false);
+        }
         let mut lost = None;
         for subscription in &mut self.subscriptions {
             if subscription.leader == Some(pid) {
