@@ -115,6 +115,16 @@ pub const BROKER: SectionSpec = SectionSpec::single(
         )
         .source("credit_flow.erl; rabbit.app v3.5.7, v3.6.16; deps/rabbit/Makefile v3.10"),
         KeySpec::new(
+            "msg_store_credit_disc_bound",
+            Kind::Table(&CREDIT_KEYS),
+            Preset::ByVersion(&[
+                ("3.3", "{ initial = 2000, more-after = 500 }"),
+                ("3.6", "{ initial = 4000, more-after = 800 }"),
+            ]),
+            "The same between a queue and the message store.",
+        )
+        .source("rabbit_msg_store.erl; rabbit.app v3.5.7, v3.6.16; deps/rabbit/Makefile v3.10"),
+        KeySpec::new(
             "mirroring_flow_control",
             Kind::Flag,
             Preset::Is("true"),

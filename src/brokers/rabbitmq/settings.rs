@@ -47,6 +47,12 @@ impl PartitionHandling {
 /// breakdowns of nodes of this order.
 const BASE_MEMORY: u64 = 100_000_000;
 
+fn credit(values: &Values, key: &str) -> CreditSpec {
+    let credit = values.table(key);
+    let number = |key| credit.map_or(1, |credit| credit.integer(key)) as u32;
+    CreditSpec { initial: number("initial"), more_after: number("more-after") }
+}
+
 fn share(values: &Values, key: &str) -> Share {
     Share((values.chance(key).as_billionths() / 1_000) as u32)
 }
@@ -76,6 +82,8 @@ pub struct Settings {
     pub embed_below: u64,
     /// `credit_flow_default_credit`.
     pub credit: CreditSpec,
+    /// `msg_store_credit_disc_bound`.
+    pub store_credit: CreditSpec,
     /// `mirroring_flow_control`.
     pub mirroring_flow_control: bool,
     /// `vm_memory_high_watermark`, of the memory.
@@ -107,17 +115,18 @@ impl Settings {
     /// What contradicts itself in `[broker]`.
     pub fn check(scenario: &Scenario, wrong: &mut Diagnostics) {
         let broker = scenario.one("broker");
-        let Some(credit) = broker.table("credit_flow_default_credit") else { return };
-        let (initial, more_after) = (credit.integer("initial"), credit.integer("more-after"));
-        if more_after > initial {
-            wrong.push(
-                broker.span("credit_flow_default_credit"),
-                format!(
-                    "a sender with credit for {initial} would wait for ever for the grant that \
-                     comes after {more_after}"
-                ),
-                "more-after must be no more than initial",
-            );
+        for key in ["credit_flow_default_credit", "msg_store_credit_disc_bound"] {
+            let CreditSpec { initial, more_after } = credit(broker, key);
+            if more_after > initial {
+                wrong.push(
+                    broker.span(key),
+                    format!(
+                        "a sender with credit for {initial} would wait for ever for the grant that \
+                         comes after {more_after}"
+                    ),
+                    "more-after must be no more than initial",
+                );
+            }
         }
     }
 
@@ -141,11 +150,8 @@ impl Settings {
             boot_time,
             max_journal_entries: broker.integer("queue_index_max_journal_entries"),
             embed_below: broker.size("queue_index_embed_msgs_below"),
-            credit: {
-                let credit = broker.table("credit_flow_default_credit");
-                let number = |key| credit.map_or(1, |credit| credit.integer(key)) as u32;
-                CreditSpec { initial: number("initial"), more_after: number("more-after") }
-            },
+            credit: credit(broker, "credit_flow_default_credit"),
+            store_credit: credit(broker, "msg_store_credit_disc_bound"),
             mirroring_flow_control: broker.flag("mirroring_flow_control"),
             vm_memory_high_watermark: share(broker, "vm_memory_high_watermark"),
             paging_ratio: share(broker, "vm_memory_high_watermark_paging_ratio"),

@@ -18,7 +18,7 @@ use super::super::words::{cause, role};
 use super::Node;
 use super::alarm::Paged;
 use super::consumers::Consumers;
-use super::credit::Grants;
+use super::credit::{Credit, Grants};
 use super::gm::Instruction;
 use super::queue_members::Stopping;
 use super::store::{BackingQueue, DueConfirm};
@@ -72,6 +72,10 @@ pub struct Replica {
     pub(super) bq: BackingQueue,
     /// What of it is on the disk only.
     pub(super) paged: Paged,
+    /// What it may still send to the message store; none while it has sent nothing.
+    store_credit: Option<Credit>,
+    /// What channels are granted as soon as the store does not block this process.
+    deferred_grants: Vec<(Pid, u32)>,
     pub(super) consumers: Consumers,
     pub(super) senders: Vec<Sender>,
     /// Confirms that are due and not sent yet.
@@ -123,6 +127,8 @@ impl Replica {
             role,
             bq,
             paged: Paged::default(),
+            store_credit: None,
+            deferred_grants: Vec::new(),
             consumers: Consumers::default(),
             senders: Vec::new(),
             due: Vec::new(),
@@ -231,6 +237,7 @@ impl Replica {
             Message::SyncDeny { mirror, round } => self.sync_denied(node, ctx, mirror, round),
             Message::GmDeath { .. } => self.on_ring_death(node, ctx),
             Message::Promote => self.promote(node, ctx),
+            Message::BumpCredit { more, .. } => self.store_bump(node, ctx, more),
             Message::ReduceMemory { keep } => self.reduce_memory(node, ctx, keep),
             Message::Deleted => node.end_process(ctx.lane(), DownReason::Normal),
             Message::NotSynced => self.not_synced(node, ctx),
@@ -399,8 +406,42 @@ impl Replica {
         }
         let spec = node.config.settings.credit;
         if let Some(more) = self.sender(node, ctx, channel).grants.ack(spec) {
-            let from = self.me;
+            self.deferred_grants.push((channel, more));
+            self.grant(node, ctx);
+        }
+    }
+
+    /// A process that is blocked itself, by the message store, grants nothing.
+    fn grant<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+        if self.store_credit.is_some_and(Credit::is_blocked) {
+            return;
+        }
+        let from = self.me;
+        for (channel, more) in std::mem::take(&mut self.deferred_grants) {
             node.send(ctx, channel, Message::BumpCredit { from, more }, BUMP_BYTES);
+        }
+    }
+
+    /// Messages went to the message store (rabbit_variable_queue.erl: `msg_store_write`).
+    pub(super) fn spend_store_credit(&mut self, node: &Node, sent: u32) {
+        let settings = &node.config.settings;
+        if settings.rules.has(Rule::CreditFlow) {
+            let credit = self.store_credit.get_or_insert(Credit::new(settings.store_credit));
+            for _ in 0..sent {
+                credit.send();
+            }
+        }
+    }
+
+    /// The message store grants credit.
+    fn store_bump<O: Observer>(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message, O>,
+        more: u32,
+    ) {
+        if self.store_credit.as_mut().is_some_and(|credit| credit.bump(more)) {
+            self.grant(node, ctx);
         }
     }
 

@@ -209,7 +209,8 @@ impl Replica {
     ) {
         if self.bq.asks() {
             let process = Some(ctx.lane());
-            node.keep_bodies(ctx, &mut self.bq, process);
+            let sent = node.keep_bodies(ctx, &mut self.bq, process);
+            self.spend_store_credit(node, sent);
         }
     }
 
@@ -276,13 +277,14 @@ impl Replica {
 
 impl Node {
     /// What a queue wants of the shared store and of the disk. Without a process nobody waits for
-    /// what is not written yet.
+    /// what is not written yet. Returns how many messages went to the store.
     pub(in super::super) fn keep_bodies<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,
         bq: &mut BackingQueue,
         process: Option<Lane>,
-    ) {
+    ) -> u32 {
+        let mut sent = 0;
         bq.erase(ctx);
         for request in bq.take_requests() {
             match request {
@@ -292,9 +294,11 @@ impl Node {
                     bq.set_body(id, body);
                     let store = self.store(ctx);
                     ctx.tell(store, Message::StoreWrite { queue, id, body, confirm });
+                    sent += 1;
                 }
                 Request::Remove(body) => self.bodies.unrefer(ctx, body),
             }
         }
+        sent
     }
 }

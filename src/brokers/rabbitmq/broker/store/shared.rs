@@ -12,6 +12,7 @@ use super::super::super::message::{DownReason, Message, QueueSeq};
 use super::super::super::rules::Rule;
 use super::super::Node;
 use super::super::Process;
+use super::super::credit::Grants;
 use super::bodies::{BodyId, Filing};
 
 /// rabbit_msg_store.erl v3.12: `?SYNC_INTERVAL` 25 ms.
@@ -26,6 +27,8 @@ const WRITE_BUFFER: u64 = 1 << 20;
 pub struct SharedStore {
     /// Who waits for which of its messages to be safe.
     waiting: Vec<(Lane, QueueSeq)>,
+    /// How far each queue is from being granted more credit.
+    grants: Vec<(Lane, Grants)>,
     /// Bodies of which nobody wants to hear, and which a flush is due for all the same.
     owed: bool,
     idle_asked: bool,
@@ -79,6 +82,7 @@ impl SharedStore {
         confirm: bool,
     ) {
         ctx.spend(node.config.costs.store_write);
+        self.take_from_queue(node, ctx, queue);
         match node.bodies.append(body) {
             Filing::Unwanted => return,
             Filing::Older => {
@@ -99,6 +103,25 @@ impl SharedStore {
             self.flush(node, ctx);
         } else if node.bodies.buffered() >= WRITE_BUFFER && !self.syncing {
             self.disk_full |= node.bodies.write(ctx).is_err();
+        }
+    }
+
+    /// rabbit_msg_store.erl `handle_cast({write, ...})`: `credit_flow:ack(CPid, CreditDiscBound)`.
+    fn take_from_queue<O: Observer>(
+        &mut self,
+        node: &Node,
+        ctx: &mut Context<'_, Message, O>,
+        queue: Lane,
+    ) {
+        let spec = node.config.settings.store_credit;
+        let known = self.grants.iter().position(|(known, _)| *known == queue);
+        let at = known.unwrap_or_else(|| {
+            self.grants.push((queue, Grants::new(spec)));
+            self.grants.len() - 1
+        });
+        if let Some(more) = self.grants[at].1.ack(spec) {
+            let from = node.pid(ctx.lane());
+            ctx.tell(queue, Message::BumpCredit { from, more });
         }
     }
 
