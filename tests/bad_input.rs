@@ -254,6 +254,11 @@ fn contradictions() -> Vec<Case> {
         ha("a node that is not there", "ha-mode = \"nodes\"\nha-params = [\"n1\", \"n9\"]"),
         ha("a policy of a later version", "ha-mode = \"all\"\nha-promote-on-failure = \"always\"")
             .replacing("duration =", "broker-version = \"3.7.4\"\nduration ="),
+        edit(
+            "credit that never comes",
+            "[broker]",
+            "[broker]\ncredit_flow_default_credit = { initial = 100, more-after = 200 }",
+        ),
     ]
 }
 

@@ -143,6 +143,8 @@ pub fn schema(shapes: &[Shape]) -> String {
 struct Tables {
     properties: Vec<(String, Json)>,
     required: Vec<String>,
+    /// What stands below keys with a dot in them.
+    nested: Vec<(String, Tables)>,
 }
 
 impl Tables {
@@ -161,28 +163,28 @@ impl Tables {
     }
 
     fn nested(&mut self, first: &str, rest: &str, schema: &Json) {
-        let (next, behind) = match rest.split_once('.') {
-            Some((next, behind)) => (next, Some(behind)),
-            None => (rest, None),
-        };
-        let mut below = Tables::default();
-        let found = self.properties.iter().position(|(name, _)| name == first);
-        if let Some(at) = found
-            && let Json::Object(entries) = self.properties.remove(at).1
-            && let Some((_, Json::Object(properties))) =
-                entries.into_iter().find(|(key, _)| key == "properties")
-        {
-            below.properties = properties;
+        let found = self.nested.iter().position(|(name, _)| name == first);
+        let at = found.unwrap_or_else(|| {
+            self.nested.push((first.to_owned(), Tables::default()));
+            self.nested.len() - 1
+        });
+        let below = &mut self.nested[at].1;
+        match rest.split_once('.') {
+            Some((next, behind)) => below.nested(next, behind, schema),
+            None => below.properties.push((rest.to_owned(), schema.clone())),
         }
-        match behind {
-            Some(behind) => below.nested(next, behind, schema),
-            None => below.properties.push((next.to_owned(), schema.clone())),
-        }
-        self.properties.push((first.to_owned(), below.object()));
     }
 
     /// The table that has these keys and no others.
-    fn object(self) -> Json {
+    fn object(mut self) -> Json {
+        for (name, below) in std::mem::take(&mut self.nested) {
+            let table = below.object();
+            match self.properties.iter_mut().find(|(other, _)| *other == name) {
+                // A key may be a value, and the beginning of other keys.
+                Some((_, plain)) => *plain = any_of([plain.clone(), table]),
+                None => self.properties.push((name, table)),
+            }
+        }
         let mut object = object([
             ("type", text("object")),
             ("properties", Json::Object(self.properties)),
@@ -247,6 +249,7 @@ fn variants(tagged: &'static Tagged, common: &Tables) -> Json {
         table.required.push(tagged.tag.to_owned());
         table.properties.extend(common.properties.iter().cloned());
         table.required.extend(common.required.iter().cloned());
+        table.nested.extend(common.nested.iter().cloned());
         table.keys(variant.keys);
         table.object().with("title", text(variant.name))
     };
@@ -360,4 +363,24 @@ fn whole(min: i128, max: i128) -> Json {
     let schema = of_type("integer").with("minimum", Json::Number(min));
     // TOML has no greater numbers anyway.
     if max > i64::MAX.into() { schema } else { schema.with("maximum", Json::Number(max)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `policy = "x"`, `"policy.nodes" = 1` and `policy.nodes = 1` are all right.
+    #[test]
+    fn keys_with_dots() {
+        const KEYS: &[KeySpec] = &[
+            KeySpec::new("policy", Kind::Text, Preset::Absent, "A word."),
+            KeySpec::new("policy.nodes", Kind::ANY_INTEGER, Preset::Absent, "A number."),
+            KeySpec::new("policy.x.y", Kind::Flag, Preset::Absent, "A flag."),
+            KeySpec::new("min.insync.replicas", Kind::ANY_INTEGER, Preset::Is("1"), "A number."),
+        ];
+        let mut tables = Tables::default();
+        tables.keys(KEYS);
+        let text = serde_json::to_string_pretty(&tables.object()).expect("plain data");
+        insta::assert_snapshot!(text);
+    }
 }

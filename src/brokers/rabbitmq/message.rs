@@ -390,7 +390,7 @@ pub enum Message {
     ReduceMemory { keep: u64 },
     /// Look for members that are down, once a second.
     PingDownNodes,
-    /// A queue's head may have expired, or the process has just begun to lead.
+    /// A queue's head may have expired.
     DropExpired,
     /// The queue's record is deleted.
     Deleted,

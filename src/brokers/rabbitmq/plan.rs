@@ -81,6 +81,7 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         wrong: scenario.diagnostics(),
     };
     planner.check_mode();
+    Settings::check(scenario, &mut planner.wrong);
     planner.read_queues();
     planner.read_policies();
     planner.read_exchanges();

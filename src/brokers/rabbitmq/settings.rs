@@ -2,7 +2,7 @@
 
 use crate::engine::{Distribution, Span};
 use crate::observe::NodeId;
-use crate::scenario::{Scenario, Values};
+use crate::scenario::{Diagnostics, Scenario, Values};
 
 use super::broker::alarm::Share;
 use super::broker::credit::CreditSpec;
@@ -104,6 +104,23 @@ pub struct Settings {
 const SLAVE_WAIT_TIMEOUT: Span = Span::from_secs(15);
 
 impl Settings {
+    /// What contradicts itself in `[broker]`.
+    pub fn check(scenario: &Scenario, wrong: &mut Diagnostics) {
+        let broker = scenario.one("broker");
+        let Some(credit) = broker.table("credit_flow_default_credit") else { return };
+        let (initial, more_after) = (credit.integer("initial"), credit.integer("more-after"));
+        if more_after > initial {
+            wrong.push(
+                broker.span("credit_flow_default_credit"),
+                format!(
+                    "a sender with credit for {initial} would wait for ever for the grant that \
+                     comes after {more_after}"
+                ),
+                "more-after must be no more than initial",
+            );
+        }
+    }
+
     /// Reads them from a scenario that was checked with this family's sections.
     #[must_use]
     pub fn read(

@@ -230,7 +230,6 @@ impl Node {
         let lane = self.start(ctx);
         let pid = self.pid(lane);
         let bq = self.open_queue(queue);
-        let ages = bq.has_extras() || self.config.queue(queue).arguments.limited();
         let mirrored = self.config.queue(queue).mirroring.is_some();
         let group = mirrored.then(|| {
             let lane = self.start(ctx);
@@ -241,10 +240,6 @@ impl Node {
         replica.recovering = true;
         ctx.tell(lane, Message::RecoverQueue { read: false });
         self.spawned.push((lane, Process::Replica(Box::new(replica))));
-        // What has expired while the node was down goes, and what is too many.
-        if ages {
-            ctx.tell(lane, Message::DropExpired);
-        }
         if let Some(gm) = group {
             let group = Group::new(queue, gm, lane, true);
             self.spawned.push((gm.lane, Process::Group(Box::new(group))));

@@ -161,6 +161,7 @@ pub const KINDS: Tagged = Tagged {
         drawn(network::PACKET_LOSS),
         drawn(network::BANDWIDTH),
         drawn(disk::SLOW_DISK),
+        drawn(disk::DISK_STALL),
         drawn(disk::DISK_FULL),
         drawn(disk::WIPE_DISK),
     ],

@@ -189,6 +189,15 @@ fn in_a_ring_everybody_sees_a_majority() {
 }
 
 #[test]
+fn every_kind_of_fault_can_be_drawn() {
+    let names = |kinds: &Tagged| kinds.variants.iter().map(|kind| kind.name).collect::<Vec<_>>();
+    assert_eq!(names(&KINDS), names(&super::super::KINDS));
+    for kind in super::super::KINDS.variants {
+        assert_eq!(kind.keys.first().map(|key| key.name), Some("target"), "{}", kind.name);
+    }
+}
+
+#[test]
 fn without_the_section_there_is_none() {
     assert_eq!(read("").unwrap().1, None);
 }

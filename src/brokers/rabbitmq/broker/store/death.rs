@@ -153,7 +153,11 @@ impl BackingQueue {
             _ => because::NOT_FLUSHED,
         };
         let cause = if kept.record {
-            return Removal { cause: cause::BODY_MISSING, because: because::NOT_FSYNCED };
+            let because = match death {
+                Death::PowerLoss => because::NOT_FSYNCED,
+                _ => because::NOT_FLUSHED,
+            };
+            return Removal { cause: cause::BODY_MISSING, because };
         } else if death == Death::PowerLoss && written {
             cause::PAGE_CACHE_LOST
         } else {

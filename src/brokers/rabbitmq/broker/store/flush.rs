@@ -264,7 +264,13 @@ impl Replica {
         self.recovering = false;
         self.event(node, ctx, event::QUEUE_RECOVERED, self.bq.depth());
         self.report_role(node, ctx);
+        // What has expired while the node was down goes, and what is too many.
+        self.begin_to_lead(node, ctx);
         ctx.tell(Lane::MAIN, Message::QueueRecovered { queue: self.queue });
+        // What has expired while the node was down goes, and what is too many.
+        if self.bq.has_extras() || node.config.queue(self.queue).arguments.limited() {
+            ctx.tell(ctx.lane(), Message::DropExpired);
+        }
     }
 }
 
