@@ -379,11 +379,11 @@ impl Broker {
         let replaced = matches!(op, TableOp::Insert { .. });
         for process in self.processes.iter().flatten() {
             match process {
-                Process::Replica(replica) if replica.queue() == queue => {
-                    if replaced && !members.contains(&replica.me) {
-                        // Its leader has come back without it: it stops, and joins anew.
-                        ctx.tell(replica.me.lane, Message::StopMirror);
-                    }
+                // Its leader has come back without it: it stops, and joins anew.
+                Process::Replica(replica)
+                    if replica.queue() == queue && replaced && !members.contains(&replica.me) =>
+                {
+                    ctx.tell(replica.me.lane, Message::StopMirror);
                 }
                 Process::Group(group) if group.queue() == queue => {
                     let stays = !replaced || members.contains(&group.replica());
