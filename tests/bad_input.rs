@@ -246,6 +246,16 @@ fn contradictions() -> Vec<Case> {
             "start = \"9s\"\nstop = \"3s\"\nprefetch =",
         ),
         edit("routing key to a queue", "rate =", "routing-key = \"k\"\nrate ="),
+        edit(
+            "all down without nodes",
+            "[broker]",
+            "[broker]\ncluster_partition_handling = \"pause_if_all_down\"",
+        ),
+        edit(
+            "preferred nodes of another mode",
+            "[broker]",
+            "[broker]\n\"cluster_partition_handling.pause_if_all_down.nodes\" = [\"n1\"]",
+        ),
         edit("restart for a while", "kind = \"crash\"", "kind = \"restart\""),
         ha("ha-params of all", "ha-mode = \"all\"\nha-params = 2"),
         ha("exactly with a list", "ha-mode = \"exactly\"\nha-params = [\"n1\"]"),

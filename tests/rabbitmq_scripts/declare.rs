@@ -162,6 +162,7 @@ impl Declared {
         let scenario =
             document.check(&sections, Some(version)).map_err(|wrong| wrong.to_string())?;
         let mut spec = plan(&scenario, mode).map_err(|wrong| wrong.to_string())?;
+        spec = spec.located(self.seed);
         // Each exchange has one key, the empty one, which no producer of the plan has named.
         spec.routes = self.exchanges.iter().map(|(_, queues)| vec![queues.clone()]).collect();
         let node = |name: &str| {

@@ -21,14 +21,39 @@ pub struct Queue {
     pub name: String,
     /// Whether it survives a restart of its node.
     pub durable: bool,
-    /// Where it is declared.
+    /// Where it is declared, and so its home unless `locator` finds another.
     pub home: NodeId,
+    /// What picks its home.
+    pub locator: Locator,
     /// How it is mirrored, if it is.
     pub mirroring: Option<Mirroring>,
     /// `x-queue-version`: which index and store it has.
     pub version: QueueVersion,
     /// Its arguments.
     pub arguments: Arguments,
+}
+
+/// What picks the home of a queue as it is declared (rabbit_queue_master_location_misc.erl v3.10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locator {
+    /// The node to which the declaring client is connected.
+    ClientLocal,
+    /// The node with the fewest queue leaders, of equals the first.
+    MinMasters,
+    /// Any node.
+    Random,
+}
+
+impl Locator {
+    /// As it is written.
+    #[must_use]
+    pub fn named(name: &str) -> Locator {
+        match name {
+            "min-masters" => Locator::MinMasters,
+            "random" => Locator::Random,
+            _ => Locator::ClientLocal,
+        }
+    }
 }
 
 /// What every machine of the run knows.

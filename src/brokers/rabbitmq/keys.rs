@@ -10,6 +10,8 @@ use super::rules::RULES;
 pub const SECTIONS: &[&SectionSpec] =
     &[&BROKER, &RULES, &POLICY, &QUEUE, &EXCHANGE, &BINDING, &PRODUCER, &CONSUMER, &COSTS];
 
+const LOCATORS: &[&str] = &["client-local", "min-masters", "random"];
+
 const MOST_MESSAGES: u64 = 1_000_000_000;
 
 /// `[broker]`: the broker's configuration.
@@ -65,6 +67,13 @@ pub const BROKER: SectionSpec = SectionSpec::single(
         )
         .source("rabbitmq.com/docs/partitions")
         .since("3.5"),
+        KeySpec::new(
+            "queue_master_locator",
+            Kind::Choice(LOCATORS),
+            Preset::Is("client-local"),
+            "What picks the home of queues that do not say it themselves.",
+        )
+        .source("deps/rabbit/Makefile v3.10, PROJECT_ENV; rabbitmq.com/docs/clustering"),
         KeySpec::new(
             "mnesia_table_loading_retry_timeout",
             Kind::POSITIVE_DURATION,
@@ -318,6 +327,15 @@ pub const QUEUE: SectionSpec = SectionSpec::repeated(
         )
         .source("rabbitmq.com/docs/classic-queues#versions")
         .since("3.10"),
+        KeySpec::new(
+            "x-queue-master-locator",
+            Kind::Choice(LOCATORS),
+            Preset::Absent,
+            "What picks the queue's home: the node on which it is declared, the node with the fewest \
+             leaders (of equals the first), or chance; `queue_master_locator` if not written.",
+        )
+        .source("rabbitmq.com/docs/clustering; rabbit_queue_master_location_misc.erl v3.10")
+        .since("3.6"),
     ], ARGUMENT_KEYS],
     "A classic queue, declared before the run begins.",
 );

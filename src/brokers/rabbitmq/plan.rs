@@ -14,7 +14,7 @@ use crate::world::fault::{self, Vocabulary};
 
 use super::arguments::{Arguments, Overflow};
 use super::client::{CONSUMER_STEPS, ConnectOrder, LinkConfig, PRODUCER_STEPS, Reject};
-use super::config::{Costs, Queue, QueueVersion};
+use super::config::{Costs, Locator, Queue, QueueVersion};
 use super::letters::{DeadLetterTo, LetterId, Letters};
 use super::message::{ExchangeId, Properties, QueueId, RoutingKey, Terms};
 use super::settings::{PartitionHandling, Settings};
@@ -199,6 +199,7 @@ impl<'a> Planner<'a> {
     }
 
     fn read_queues(&mut self) {
+        let default_locator = self.scenario.one("broker").text("queue_master_locator");
         let sections = self.scenario.many("queue");
         if sections.is_empty() {
             let help = "add [[queue]] with name = \"orders\"";
@@ -216,7 +217,10 @@ impl<'a> Planner<'a> {
             let version = if version == 2 { QueueVersion::V2 } else { QueueVersion::V1 };
             let arguments = self.arguments(values);
             let mirroring = None;
-            self.queues.push(Queue { name, durable, home, mirroring, version, arguments });
+            // The queue's own argument comes before the broker's configuration.
+            let locator = values.get_text("x-queue-master-locator").unwrap_or(default_locator);
+            let locator = Locator::named(locator);
+            self.queues.push(Queue { name, durable, home, locator, mirroring, version, arguments });
         }
     }
 

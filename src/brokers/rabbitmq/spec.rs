@@ -17,7 +17,7 @@ use super::client::{
     CONSUMER_STEPS, ConnectOrder, Consumer, ConsumerConfig, LinkConfig, Producer, ProducerConfig,
     Reject,
 };
-use super::config::{Config, Costs, Queue};
+use super::config::{Config, Costs, Locator, Queue};
 use super::letters::Letters;
 use super::machine::RabbitMachine;
 use super::message::{ExchangeId, Pid, Properties, QueueId, RoutingKey, Terms};
@@ -233,6 +233,34 @@ impl Spec {
     /// The set-up of the run with this seed.
     #[must_use]
     pub fn setup(&self, seed: u64) -> Setup<RabbitMachine> {
+        self.located(seed).setup_located(seed)
+    }
+
+    /// The same with every queue's home as its locator picks it: queues are declared one after the
+    /// other, and all nodes run (rabbit_queue_location.erl v3.10; an exclusive queue is always local).
+    #[must_use]
+    pub fn located(&self, seed: u64) -> Spec {
+        let mut spec = self.clone();
+        let mut stream = Stream::fixed(seed, "locators");
+        let mut leaders = vec![0; self.brokers as usize];
+        for queue in &mut spec.queues {
+            match queue.locator {
+                Locator::ClientLocal => {}
+                Locator::MinMasters => {
+                    let nodes = (0..self.brokers).map(NodeId);
+                    let least = nodes.min_by_key(|node| leaders[node.index()]);
+                    queue.home = least.unwrap_or(queue.home);
+                }
+                Locator::Random => {
+                    queue.home = NodeId(stream.below(u64::from(self.brokers)) as u32);
+                }
+            }
+            leaders[queue.home.index()] += 1;
+        }
+        spec
+    }
+
+    fn setup_located(&self, seed: u64) -> Setup<RabbitMachine> {
         let config = Arc::new(self.config(self.tables(&mut Stream::fixed(seed, "rings"))));
         let mut machines: Vec<RabbitMachine> = (0..self.brokers)
             .map(|node| Broker::new(config.clone(), NodeId(node)))
