@@ -327,11 +327,12 @@ impl Broker {
                 self.node.decide(ctx);
             }
             (Word::BecomeWinner(losers), Healing::Not) => self.node.become_winner(ctx, losers),
-            (Word::BecomeWinner(losers), Healing::WinnerWaiting { notify, .. }) => {
-                if losers == notify {
-                    self.node.become_winner(ctx, losers);
-                }
+            (Word::BecomeWinner(losers), Healing::WinnerWaiting { notify, .. })
+                if losers == notify =>
+            {
+                self.node.become_winner(ctx, losers);
             }
+            (Word::BecomeWinner(_), Healing::WinnerWaiting { .. }) => {}
             (Word::WinnerIs, Healing::Not | Healing::Polling { .. }) => {
                 self.lose(ctx, from, Healing::Not);
             }

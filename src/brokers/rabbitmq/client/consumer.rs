@@ -151,11 +151,10 @@ impl Consumer {
                 self.work(ctx);
             }
             Input::Message { body: Message::GetEmpty { .. }, .. } => self.poll_later(ctx),
-            Input::Local { body: Message::Poll { session } } => {
-                if session == self.session {
-                    self.subscribe(ctx);
-                }
+            Input::Local { body: Message::Poll { session } } if session == self.session => {
+                self.subscribe(ctx);
             }
+            Input::Local { body: Message::Poll { .. } } => {}
             Input::Message { body: Message::ConsumeOk { queue }, .. } => {
                 self.refused = false;
                 if let Some(at) = self.config.queues.iter().position(|other| *other == queue) {

@@ -156,10 +156,8 @@ impl Channel {
         ctx.spend(node.config.costs.channel_ack);
         let mut taken: Vec<Unacked> = Vec::new();
         let known = self.unacked.binary_search_by_key(&tag, |unacked| unacked.tag).is_ok();
-        if !known
-            && !(multiple && tag == 0)
-            && node.config.settings.rules.has(Rule::CheckDeliveryTags)
-        {
+        let everything = multiple && tag == 0;
+        if !(known || everything) && node.config.settings.rules.has(Rule::CheckDeliveryTags) {
             self.close(node, ctx, ChannelError::UnknownDeliveryTag);
             return;
         }
