@@ -71,8 +71,12 @@ target = "random"
 #[test]
 fn what_a_channel_has_outstanding_at_a_replica_is_bounded_and_every_grant_arrives() {
     const CREDIT: i64 = 400;
-    let sections: Vec<_> =
-        world::SECTIONS.iter().chain([&&world::fault::FAULT]).chain(SECTIONS).copied().collect();
+    let sections: Vec<_> = world::SECTIONS
+        .iter()
+        .chain([&&world::fault::FAULT, &&world::fault::NEMESIS, &&world::fault::NEMESIS_FAULT])
+        .chain(SECTIONS)
+        .copied()
+        .collect();
     let document = Document::parse("frozen.toml", FROZEN.to_owned()).expect("it is TOML");
     let version = "3.10".parse().expect("it is a version");
     let scenario = document.check(&sections, Some(version)).expect("it is a scenario");

@@ -63,7 +63,7 @@ fn nothing_written_is_three_nodes_of_the_lab() {
     let names: Vec<&str> = cluster.topology.hosts.iter().map(|host| host.name.as_str()).collect();
     assert_eq!(names, ["n1", "n2", "n3", "p1", "c1"]);
     let disk = &cluster.topology.hosts[0].disk;
-    assert_eq!(disk.fsync, Distribution::lognormal(210_000, 1_500_000));
+    assert_eq!(disk.fsync, Distribution::lognormal(210_000, 1_200_000));
     assert_eq!((disk.bandwidth, disk.capacity), (500_000_000, 100_000_000_000));
     assert_eq!(disk.write_back_age, Span::from_secs(30));
     assert_eq!(cluster.topology.hosts[0].cpu.cores, 2);

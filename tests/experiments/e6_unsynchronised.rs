@@ -173,11 +173,11 @@ fn killed_and_only_a_synchronised_mirror_may_lead_publishers_hear_nothing() {
     for run in &runs {
         assert_eq!(run.watch.promotions, 0, "nobody is promoted");
         assert_eq!(run.watch.confirmed_while_away, 0, "no confirm while the leader is away");
-        assert_eq!(run.watch.nacked, 100, "and then the window is nacked, neither more nor less");
         assert_eq!(run.backlog.1, 0, "the backlog is on the old leader's disk");
         assert!(run.later.1 <= 2, "{} lost: no more than was in flight", run.later.1);
     }
     overlaps("lost", &seen, |seen, _| seen.lost as f64, 0.0..=1.0);
+    overlaps("nacked", &seen, |seen, _| seen.nacked as f64, 100.0..=100.0);
     overlaps("confirms pause, s", &seen, |seen, _| seen.write_pause, 12.3..=13.7);
 }
 

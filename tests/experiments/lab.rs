@@ -261,9 +261,18 @@ impl SetUp {
 
     /// Runs it over the seeds.
     pub(crate) fn run(&self) -> Vec<(Seen, Report)> {
+        self.run_seeds(seeds())
+    }
+
+    /// The same over 20 seeds at least: for what few seeds show.
+    pub(crate) fn run_many(&self) -> Vec<(Seen, Report)> {
+        self.run_seeds(seeds().max(20))
+    }
+
+    fn run_seeds(&self, seeds: u64) -> Vec<(Seen, Report)> {
         let prepared = parse("experiment.toml", self.text().as_bytes(), &[]);
         let prepared = prepared.unwrap_or_else(|error| panic!("{error}"));
-        (1..=seeds())
+        (1..=seeds)
             .map(|seed| {
                 let watch = Watch::new(prepared.catalog(), self);
                 let (watch, _) = observe(&prepared, seed, watch).expect("the run ends");

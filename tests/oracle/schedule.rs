@@ -53,7 +53,8 @@ fn fault(at_ms: u64, for_ms: u64, kind: &str, target: &str) -> String {
 fn one_by_one(row: &Row, stream: &mut Stream, kind: &str) -> String {
     let mut text = String::new();
     let mut at = stream.between(3_000, 5_000);
-    for _ in 0..3 {
+    let order = order(row, stream);
+    for round in 0..3 {
         if row.pairs {
             // Two nodes after each other, faster than anything can be brought back in sync.
             for node in ["n2", "n1"] {
@@ -61,12 +62,24 @@ fn one_by_one(row: &Row, stream: &mut Stream, kind: &str) -> String {
                 at += stream.between(1, 800);
             }
         } else {
-            let node = format!("n{}", stream.between(1, u64::from(row.nodes)));
+            let node = format!("n{}", order[round]);
             text.push_str(&fault(at, stream.between(500, 4_000), kind, &node));
         }
         at += stream.between(row.apart.0, row.apart.1);
     }
     text
+}
+
+/// The node that each of three faults hits: any, or each in its turn.
+fn order(row: &Row, stream: &mut Stream) -> [u64; 3] {
+    let nodes = u64::from(row.nodes);
+    let mut order = [1, 2, 3];
+    if row.each_in_turn {
+        stream.shuffle(&mut order);
+    } else {
+        order = [0; 3].map(|_| stream.between(1, nodes));
+    }
+    order
 }
 
 fn all(row: &Row, stream: &mut Stream) -> String {
@@ -79,22 +92,28 @@ fn all(row: &Row, stream: &mut Stream) -> String {
         .collect()
 }
 
-/// A cut that isolates one node, from a moment to well beyond the detection time. With `ignore` an
-/// operator restarts that node some time after the heal.
+/// Cuts that isolate one node, from a moment to well beyond the detection time; each when all have
+/// recovered from the one before. With `ignore` an operator restarts that node some time after the
+/// heal.
 fn partition(row: &Row, stream: &mut Stream) -> String {
-    let alone = stream.between(1, u64::from(row.nodes));
-    let others: Vec<String> =
-        (1..=u64::from(row.nodes)).filter(|n| *n != alone).map(|n| format!("n{n}")).collect();
-    let at = stream.between(3_000, 8_000);
-    let lasts = stream.between(500, 15_000);
-    let mut text = format!(
-        "[[fault]]\nat = \"{at}ms\"\nfor = \"{lasts}ms\"\nkind = \"partition\"\n\
-         between = [\"n{alone}\", \"{}\"]\nclients = \"unaffected\"\n",
-        others.join(",")
-    );
-    if row.restarts_a_side {
-        let restart = at + lasts + stream.between(1_000, 5_000);
-        text.push_str(&fault(restart, 1_000, "stop", &format!("n{alone}")));
+    let order = order(row, stream);
+    let cuts = if row.each_in_turn { 3 } else { 1 };
+    let mut at = stream.between(3_000, 5_000);
+    let mut text = String::new();
+    for alone in &order[..cuts] {
+        let others: Vec<String> =
+            (1..=u64::from(row.nodes)).filter(|n| n != alone).map(|n| format!("n{n}")).collect();
+        let lasts = if cuts == 1 { stream.between(500, 15_000) } else { 7_000 };
+        text.push_str(&format!(
+            "[[fault]]\nat = \"{at}ms\"\nfor = \"{lasts}ms\"\nkind = \"partition\"\n\
+             between = [\"n{alone}\", \"{}\"]\nclients = \"unaffected\"\n",
+            others.join(",")
+        ));
+        if row.restarts_a_side {
+            let restart = at + lasts + stream.between(1_000, 5_000);
+            text.push_str(&fault(restart, 1_000, "stop", &format!("n{alone}")));
+        }
+        at += lasts + stream.between(6_000, 7_000);
     }
     text
 }
