@@ -43,13 +43,19 @@ fn the_rate_of_a_fixed_window_is_the_window_by_the_latency() {
         (Steady::mirrored(), [(5, 6450.0), (20, 2260.0), (50, 970.0)]),
     ];
     for (set_up, rates) in measured {
+        let mut simulated = Vec::new();
         for (delay, measured) in rates {
             let figures = delayed(set_up, delay, Load::Window(100));
             let (rate, latency) = (median(&figures.rate), median(&figures.confirm_p50));
             println!("{}: {rate}/s, measured {measured}/s, {latency} ms", figures.what);
             let in_flight = rate * latency / 1e3;
             assert!((in_flight / 100.0 - 1.0).abs() < 0.1, "{}: {in_flight}", figures.what);
-            assert!((rate / measured - 1.0).abs() < 0.35, "{}: {rate}", figures.what);
+            simulated.push(rate / measured);
+        }
+        // Rates of one machine mean nothing on another; how they fall with the delay does.
+        for pair in simulated.windows(2) {
+            let off = pair[0] / pair[1] - 1.0;
+            assert!(off.abs() < 0.25, "{}: the ratio of rates is off by {off}", set_up.mode);
         }
     }
 }

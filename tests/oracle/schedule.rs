@@ -54,7 +54,7 @@ fn one_by_one(row: &Row, stream: &mut Stream, kind: &str) -> String {
     let mut text = String::new();
     let mut at = stream.between(3_000, 5_000);
     let order = order(row, stream);
-    for round in 0..3 {
+    for node in order {
         if row.pairs {
             // Two nodes after each other, faster than anything can be brought back in sync.
             for node in ["n2", "n1"] {
@@ -62,7 +62,7 @@ fn one_by_one(row: &Row, stream: &mut Stream, kind: &str) -> String {
                 at += stream.between(1, 800);
             }
         } else {
-            let node = format!("n{}", order[round]);
+            let node = format!("n{node}");
             text.push_str(&fault(at, stream.between(500, 4_000), kind, &node));
         }
         at += stream.between(row.apart.0, row.apart.1);

@@ -228,7 +228,7 @@ impl Channel {
             // publishes (rabbit_classic_queue.erl v3.10, `handle_event({down, ...})`: `eol`).
             let of_any = node.config.settings.rules.has(Rule::NormalEndOfMirrorConfirms);
             let deleted = reason == DownReason::Normal && (self.targets[at].leads || of_any);
-            let answer = if deleted { Answer::Confirmed } else { Answer::Down };
+            let answer = if deleted { Answer::Ended } else { Answer::Down };
             let (target, mut index) = (at as u16, 0);
             while index < self.unconfirmed.len() {
                 let before = self.first_unconfirmed();

@@ -23,6 +23,8 @@ const REFERENCE_BYTES: u32 = 30;
 pub(super) enum Answer {
     Pending,
     Confirmed,
+    /// The process ended because its work was over, which counts as a confirm.
+    Ended,
     Down,
 }
 
@@ -264,8 +266,9 @@ impl Channel {
 
     /// One replica's answer to one publish. It is confirmed when every queue is settled and each
     /// had at least one replica that confirmed; a queue that is settled without any makes it a
-    /// nack, but an acknowledgement before 3.8 (rabbit_channel.erl v3.8: `handle_publishing_queue_down`; unconfirmed_messages.erl:
-    /// `forget_ref`, rabbitmq-server#1893).
+    /// nack, but an acknowledgement before 3.8 (rabbit_channel.erl v3.8:
+    /// `handle_publishing_queue_down`; unconfirmed_messages.erl: `forget_ref`,
+    /// rabbitmq-server#1893).
     pub(super) fn answer<O: Observer>(
         &mut self,
         node: &Node,
@@ -291,13 +294,15 @@ impl Channel {
         }
         let answers = &unconfirmed.answers;
         let queue_of = |target: u16| self.targets[usize::from(target)].queue;
-        let mut all_settled = true;
-        let mut failed = false;
+        let (mut all_settled, mut failed, mut unheld) = (true, false, false);
         for &(of, _) in answers {
             let same = || answers.iter().filter(|(other, _)| queue_of(*other) == queue_of(of));
             let pending = same().any(|(_, answer)| *answer == Answer::Pending);
             all_settled &= !pending;
-            failed |= !pending && !same().any(|(_, answer)| *answer == Answer::Confirmed);
+            let held = same().any(|(_, answer)| *answer == Answer::Confirmed);
+            let ended = same().any(|(_, answer)| *answer == Answer::Ended);
+            failed |= !pending && !held && !ended;
+            unheld |= !pending && !held;
         }
         let (seq, message) = (base + at as u64, unconfirmed.message);
         if failed && node.config.settings.rules.has(Rule::NackWhenQueueDies) {
@@ -306,12 +311,10 @@ impl Channel {
             self.ask_idle(ctx);
         } else if all_settled {
             unconfirmed.settled = true;
-            if failed {
+            if unheld {
                 let queue = queue_of(target);
-                let removal = Removal {
-                    cause: cause::QUEUE_DIED_CONFIRMED,
-                    because: because::HOME_NODE_DOWN,
-                };
+                let because = if failed { because::HOME_NODE_DOWN } else { because::QUEUE_GONE };
+                let removal = Removal { cause: cause::QUEUE_DIED_CONFIRMED, because };
                 let (now, here) = (ctx.now(), ctx.node());
                 let destination = Some(node.config.destination(queue));
                 ctx.observer().dropped(now, here, destination, message, removal);
