@@ -1,9 +1,9 @@
 //! Every shipped failure scenario: what it expects holds for every seed, nothing is lost without a
 //! cause, and it notices when a rule that it rests on is switched off.
 //!
-//! A line `# Breaks without: rules.NAME` in a scenario names a rule; `rules.A, rules.B` are switched
-//! off together. `MQSIM_SEEDS=100` runs so many seeds instead of 5; `MQSIM_SCENARIO=13` runs the
-//! scenarios whose path has that in it.
+//! A line `# Breaks without: rules.NAME` in a scenario names a rule; `rules.A, rules.B` are
+//! switched off together. `MQSIM_SEEDS=100` runs so many seeds instead of 5; `MQSIM_SCENARIO=13`
+//! runs the scenarios whose path has that in it.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

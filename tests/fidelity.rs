@@ -1,9 +1,10 @@
-//! `docs/fidelity.md` is true: every rule that can be switched has its row, every row names code that
-//! is there and a test that is there.
+//! `docs/fidelity.md` is true: every rule that can be switched has its row, every row names code
+//! that is there and a test that is there.
 //!
 //! Rows: `| Rule | Source | Code | Tests |`. A rule that can be switched off begins with its name,
 //! `` `nack-when-queue-dies`: ``. Code is `` `broker/file.rs` `function` `` (paths relative to the
-//! family's folder, or `../` from there); tests are scripts, scenarios or test files by their names.
+//! family's folder, or `../` from there); tests are scripts, scenarios or test files by their
+//! names.
 
 use std::path::{Path, PathBuf};
 
@@ -56,7 +57,8 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The names by which tests may be cited: file names without extension, and names of test functions.
+/// The names by which tests may be cited: file names without extension, and names of test
+/// functions.
 fn tests() -> Vec<String> {
     let mut files = Vec::new();
     files_below(&root().join("tests"), &mut files);

@@ -65,9 +65,9 @@ kind = "pause"
 target = "random"
 "#;
 
-/// A process that is blocked goes on with what it has: so a channel sends on what its connection has
-/// credit for, and no more than twice the credit is outstanding at a replica. When all is at rest,
-/// every grant has arrived.
+/// A process that is blocked goes on with what it has: so a channel sends on what its connection
+/// has credit for, and no more than twice the credit is outstanding at a replica. When all is at
+/// rest, every grant has arrived.
 #[test]
 fn what_a_channel_has_outstanding_at_a_replica_is_bounded_and_every_grant_arrives() {
     const CREDIT: i64 = 400;

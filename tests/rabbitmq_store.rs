@@ -1,6 +1,6 @@
-//! A replica's messages and journal (`rabbit_variable_queue` over `rabbit_queue_index` v1), input in,
-//! effects out: what is held, what is written, which confirms are due, and what each kind of death
-//! leaves.
+//! A replica's messages and journal (`rabbit_variable_queue` over `rabbit_queue_index` v1), input
+//! in, effects out: what is held, what is written, which confirms are due, and what each kind of
+//! death leaves.
 
 use mqsim::brokers::rabbitmq::broker::store::bodies::Bodies;
 use mqsim::brokers::rabbitmq::broker::store::index::Written;
@@ -304,8 +304,8 @@ fn a_message_that_is_given_back_is_in_its_old_place_and_flagged() {
     assert_eq!(ready(&after(true, &todo).bq), [(1, true), (2, true), (3, false)]);
 }
 
-/// 1 is on disk; 2 too, and its settlement is not written; 3 is in the page cache, 4 in the process's
-/// buffer, 5 is transient.
+/// 1 is on disk; 2 too, and its settlement is not written; 3 is in the page cache, 4 in the
+/// process's buffer, 5 is transient.
 fn one_of_each() -> Desk {
     let mut todo = vec![PERSISTENT, UNHURRIED, Do::Write, Do::Synced];
     todo.extend([UNHURRIED, Do::Write, UNHURRIED, TRANSIENT, Do::Fetch, Do::Fetch, Do::Settle(2)]);

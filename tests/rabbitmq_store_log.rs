@@ -1,6 +1,6 @@
-//! What a queue finds again after any interleaving of publishes, acknowledgements, flushes, kills and
-//! losses of power, against a model of its files: a log of records, of which a kill leaves what was
-//! written and a loss of power a prefix.
+//! What a queue finds again after any interleaving of publishes, acknowledgements, flushes, kills
+//! and losses of power, against a model of its files: a log of records, of which a kill leaves what
+//! was written and a loss of power a prefix.
 
 use mqsim::brokers::rabbitmq::broker::store::bodies::Bodies;
 use mqsim::brokers::rabbitmq::broker::store::index::Written;

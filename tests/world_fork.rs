@@ -1,5 +1,5 @@
-//! Properties: a run that is cloned at any moment goes on as the original does; what a connection that
-//! lives carries arrives whole and in order, whatever happens to the network.
+//! Properties: a run that is cloned at any moment goes on as the original does; what a connection
+//! that lives carries arrives whole and in order, whatever happens to the network.
 
 mod world_toy;
 

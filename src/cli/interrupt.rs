@@ -1,6 +1,6 @@
 //! Signals. Ctrl-C ends the call at once, except while a report folder is being written: then when
-//! it is complete. A second Ctrl-C does not wait (the next start repairs what it leaves). The signal
-//! of the file-size limit must not kill the process: the write fails with an error instead.
+//! it is complete. A second Ctrl-C does not wait (the next start repairs what it leaves). The
+//! signal of the file-size limit must not kill the process: the write fails with an error instead.
 
 use std::io;
 use std::path::PathBuf;

@@ -162,8 +162,8 @@ pub struct Event {
 }
 
 /// Who is told what happens. Every method has an empty default, so that an observer names only what
-/// it folds. Reports arrive in the order of dispatch; `at` never decreases by more than the CPU time
-/// of one input.
+/// it folds. Reports arrive in the order of dispatch; `at` never decreases by more than the CPU
+/// time of one input.
 pub trait Observer: Clone {
     /// The workload wants these messages sent; `intended` is the time by which the first should
     /// have left. Sequences arrive in order, without gaps.

@@ -61,8 +61,8 @@ impl Recorder {
         &mut self.current
     }
 
-    /// Messages that were meant to be sent at `intended`, which may be long ago: a producer that was
-    /// cut off catches up when it is back, and the load is no burst for that.
+    /// Messages that were meant to be sent at `intended`, which may be long ago: a producer that
+    /// was cut off catches up when it is back, and the load is no burst for that.
     pub(super) fn attempted(&mut self, at: Time, intended: Time, messages: u64) {
         self.at(at);
         let index = usize::try_from(intended.as_nanos() / self.bucket.as_nanos());

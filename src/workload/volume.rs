@@ -1,11 +1,12 @@
 //! How much a load may come to: what no machine could hold is refused before it starts.
 //!
-//! Two limits are written down here. A producer numbers its messages with 32 bits, so it has at most
-//! [`MOST_MESSAGES`]. And all messages of a run together, if none of them were ever consumed, must
-//! fit into [`MOST_MEMORY`]: measured, a stored message takes 10 bytes of the ledger and 32 bytes in
-//! each broker that has a copy ([`LINE`] and [`COPY`] leave some room). Consumed messages take
-//! nothing, so a long run needs far less than is reckoned here. Messages that wait in a closed loop
-//! for one another are not known beforehand: of a closed loop only what is in flight at once counts.
+//! Two limits are written down here. A producer numbers its messages with 32 bits, so it has at
+//! most [`MOST_MESSAGES`]. And all messages of a run together, if none of them were ever consumed,
+//! must fit into [`MOST_MEMORY`]: measured, a stored message takes 10 bytes of the ledger and 32
+//! bytes in each broker that has a copy ([`LINE`] and [`COPY`] leave some room). Consumed messages
+//! take nothing, so a long run needs far less than is reckoned here. Messages that wait in a closed
+//! loop for one another are not known beforehand: of a closed loop only what is in flight at once
+//! counts.
 
 use crate::engine::Span;
 use crate::scenario::units::grouped;

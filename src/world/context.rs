@@ -29,9 +29,9 @@ pub(crate) enum Effect<M> {
 /// The effects of one input, and what a machine may know of its node.
 ///
 /// Effects happen at [`now`](Self::now), which is the start of the input plus the CPU time that it
-/// has spent so far. State of the node itself (lanes, bindings, ports, holds, the page cache) changes
-/// at once; a process that is killed in the middle of a long computation has changed it already, so
-/// long work is better told to oneself in pieces.
+/// has spent so far. State of the node itself (lanes, bindings, ports, holds, the page cache)
+/// changes at once; a process that is killed in the middle of a long computation has changed it
+/// already, so long work is better told to oneself in pieces.
 pub struct Context<'a, M, O> {
     world: &'a mut World<M>,
     observer: &'a mut O,
@@ -156,8 +156,9 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         self.world.nodes[self.node as usize].lanes.slot(self.slot).mailbox.len()
     }
 
-    /// Gives this lane an input once its mailbox is empty (as `after 0` of a `receive`): what waits already, or
-    /// arrives before the lane is free, goes first. At most one is pending a lane; the last counts.
+    /// Gives this lane an input once its mailbox is empty (as `after 0` of a `receive`): what waits
+    /// already, or arrives before the lane is free, goes first. At most one is pending a lane; the
+    /// last counts.
     pub fn when_idle(&mut self, body: M) {
         self.world.nodes[self.node as usize].lanes.slot(self.slot).idle = Some(body);
     }

@@ -4,8 +4,8 @@
 //! having been in the page cache for the write-back age; that is worked out when it matters, so
 //! write-back costs no events. The disk itself is a FIFO server: its `free_at`.
 //!
-//! A loss of power may leave a torn tail: of what was in the page cache a random part, which need not
-//! end where a record does ([`DiskSpec::torn_tail`](super::DiskSpec::torn_tail)).
+//! A loss of power may leave a torn tail: of what was in the page cache a random part, which need
+//! not end where a record does ([`DiskSpec::torn_tail`](super::DiskSpec::torn_tail)).
 //!
 //! What belongs here and is not modelled yet: I/O errors (a further [`DiskError`] from
 //! [`Disk::write`] and a failed completion of an fsync).
@@ -356,7 +356,8 @@ impl Disk {
     }
 }
 
-/// Time to transfer `bytes` at `bandwidth` bytes a second (0 is unlimited), `slowness` times slower.
+/// Time to transfer `bytes` at `bandwidth` bytes a second (0 is unlimited), `slowness` times
+/// slower.
 fn transfer(bytes: u64, bandwidth: u64, slowness: u64) -> Span {
     if bandwidth == 0 || bytes == 0 {
         return Span::ZERO;

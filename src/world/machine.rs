@@ -24,16 +24,16 @@ pub trait Machine: Clone {
         ctx: &mut Context<'_, Self::Message, O>,
     );
 
-    /// The process has just died or ended, or the disk under a dead one was lost: forget what was in
-    /// memory, trim the image of the disk to what `disk` kept, and tell the observer which copies
-    /// are gone.
+    /// The process has just died or ended, or the disk under a dead one was lost: forget what was
+    /// in memory, trim the image of the disk to what `disk` kept, and tell the observer which
+    /// copies are gone.
     ///
     /// Called again when a process that is dead already loses more: power after a kill
     /// ([`Death::PowerLoss`]), or the whole disk ([`Death::Wiped`]).
     fn died<O: Observer>(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut O);
 
-    /// Nothing is outstanding here: booted, nothing unanswered, nothing left to deliver. Decides the
-    /// quiet end of a run; called rarely.
+    /// Nothing is outstanding here: booted, nothing unanswered, nothing left to deliver. Decides
+    /// the quiet end of a run; called rarely.
     fn is_settled(&self) -> bool;
 }
 
@@ -47,7 +47,8 @@ pub trait Cluster: Clone {
     -> Vec<NodeId>;
 
     /// Whether the cluster is whole again after a fault: every member knows of every other, every
-    /// copy is what it should be. Asked only while all brokers are up; random faults can wait for it.
+    /// copy is what it should be. Asked only while all brokers are up; random faults can wait for
+    /// it.
     fn in_sync(machines: &[Self::Machine], world: &WorldView<'_>) -> bool {
         let _ = (machines, world);
         true
@@ -152,7 +153,8 @@ impl<M> Input<M> {
 pub struct Boot {
     /// Which start of this node it is, from 0.
     pub incarnation: u32,
-    /// The connections that exist before time zero, at the first start only. Bound to the main lane.
+    /// The connections that exist before time zero, at the first start only. Bound to the main
+    /// lane.
     pub established: Vec<Established>,
 }
 
@@ -213,8 +215,8 @@ impl Lane {
     pub const MAIN: Lane = Lane(0);
 }
 
-/// One side's handle of a connection. The two sides of a connection have different ids; none is ever
-/// reused, and whatever is done with a dead one is ignored.
+/// One side's handle of a connection. The two sides of a connection have different ids; none is
+/// ever reused, and whatever is done with a dead one is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u32);
 

@@ -2,26 +2,28 @@
 //! that act on all of it. No broker's word occurs here.
 //!
 //! A [`Simulation`] owns the clock, the world, one [`Machine`] a host and an observer. An event is
-//! taken from the queue; what it means for a process becomes an [`Input`]; the input is given to its
-//! [`Lane`], at once if the lane is free, else by way of the lane's mailbox; the machine handles it and
-//! writes its effects into the [`Context`], which schedules events.
+//! taken from the queue; what it means for a process becomes an [`Input`]; the input is given to
+//! its [`Lane`], at once if the lane is free, else by way of the lane's mailbox; the machine
+//! handles it and writes its effects into the [`Context`], which schedules events.
 //!
 //! ```text
-//! Event ─▶ Arrival { node, lane, input } ─deliver─▶ Machine::handle(input, ctx) ─▶ effects ─▶ Events
+//! Event ─▶ Arrival { node, lane, input } ─deliver─▶ Machine::handle(input, ctx) ─▶ effects ─▶
+//! Events
 //! ```
 //!
-//! What keeps it fast: an event is 16 bytes; a message waits in the queue of its connection, which is
-//! reused; a FIFO server (a link, a disk, a core) is a `free_at`, not an event; a hop between two lanes
-//! that are free is one event. Everything is plain data: a clone of the simulation runs on alike.
+//! What keeps it fast: an event is 16 bytes; a message waits in the queue of its connection, which
+//! is reused; a FIFO server (a link, a disk, a core) is a `free_at`, not an event; a hop between
+//! two lanes that are free is one event. Everything is plain data: a clone of the simulation runs
+//! on alike.
 //!
 //! Invariants: a message is never lost or reordered by a connection that lives; nothing of a dead
-//! incarnation reaches a new one; a fault takes back what it did and nothing else; streams are keyed by
-//! the names of hosts, so a host more does not change what others draw.
+//! incarnation reaches a new one; a fault takes back what it did and nothing else; streams are
+//! keyed by the names of hosts, so a host more does not change what others draw.
 //!
-//! Approximations, on purpose: room in a send buffer is known to the sender when the receiver reads,
-//! not half a round trip later; a connection has no congestion window; data that waited for a
-//! retransmission follows it without slow start; a process that is killed in the middle of an input has
-//! already done what the input does at once (see [`Context`]).
+//! Approximations, on purpose: room in a send buffer is known to the sender when the receiver
+//! reads, not half a round trip later; a connection has no congestion window; data that waited for
+//! a retransmission follows it without slow start; a process that is killed in the middle of an
+//! input has already done what the input does at once (see [`Context`]).
 
 mod context;
 mod disk;

@@ -191,8 +191,8 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
     }
 }
 
-/// The nodes of a pick that depends on nothing that happens: not on the state of a cluster, as roles
-/// do. A link has none.
+/// The nodes of a pick that depends on nothing that happens: not on the state of a cluster, as
+/// roles do. A link has none.
 pub(crate) fn settled(pick: Pick, topology: &Topology, stream: &mut Stream) -> Option<Vec<NodeId>> {
     let mut brokers: Vec<NodeId> = topology.brokers().collect();
     Some(match pick {

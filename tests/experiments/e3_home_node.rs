@@ -59,7 +59,8 @@ fn with_mandatory_they_come_back_and_nothing_is_lost() {
 
 #[test]
 fn a_backlog_on_the_home_node_comes_back_with_it() {
-    // Restart begins at 9 s; what was lost meanwhile says that the port was open 5.3 to 6.4 s later.
+    // Restart begins at 9 s; what was lost meanwhile says that the port was open 5.3 to 6.4 s
+    // later.
     let boot_time = "{ distribution = \"uniform\", min = \"5.3s\", max = \"6.4s\" }";
     let runs = SetUp { consumer: false, fault_for: 4.0, boot_time, ..SET_UP }.run();
     for (seen, report) in &runs {

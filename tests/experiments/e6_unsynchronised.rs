@@ -1,5 +1,5 @@
-//! Mirrors that were restarted one after the other, with manual synchronisation, hold nothing of the
-//! backlog; then the leader's node goes, for some seven seconds and its start.
+//! Mirrors that were restarted one after the other, with manual synchronisation, hold nothing of
+//! the backlog; then the leader's node goes, for some seven seconds and its start.
 
 use mqsim::engine::{Span, Time};
 use mqsim::observe::{

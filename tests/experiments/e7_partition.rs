@@ -1,10 +1,10 @@
-//! A mirrored queue, its leader's node n1 cut from n2 and n3 for 30 s: `ignore` with a restart of n1
-//! by hand, and `pause_minority`; p1 publishes on n1, p2 on the other side.
+//! A mirrored queue, its leader's node n1 cut from n2 and n3 for 30 s: `ignore` with a restart of
+//! n1 by hand, and `pause_minority`; p1 publishes on n1, p2 on the other side.
 //!
-//! What p1 makes up for right after the detection still goes to the dead mirrors, until the ring has
-//! taken both out of the record 0.22 s later; it is confirmed when the attempt to reach them has
-//! failed, 7 s later. If that is the whole window, p1 stands still once more, which it did in 2 of a
-//! dozen runs: so the measured producer needs about those 0.22 s for 100 messages.
+//! What p1 makes up for right after the detection still goes to the dead mirrors, until the ring
+//! has taken both out of the record 0.22 s later; it is confirmed when the attempt to reach them
+//! has failed, 7 s later. If that is the whole window, p1 stands still once more, which it did in 2
+//! of a dozen runs: so the measured producer needs about those 0.22 s for 100 messages.
 
 use mqsim::engine::Time;
 use mqsim::observe::{ConsumerId, DestinationId, Event, MessageRange, NodeId, Observer, Outcome};

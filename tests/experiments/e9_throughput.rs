@@ -1,8 +1,8 @@
 //! Throughput, latency and traffic of the modes without faults.
 //!
-//! The lab's three nodes shared two cores, so a classic queue in a cluster was slower there than on a
-//! lone node; here every node has its cores for itself. So a single node is compared with a single
-//! node, and a mode of the cluster with the classic queue in the cluster.
+//! The lab's three nodes shared two cores, so a classic queue in a cluster was slower there than on
+//! a lone node; here every node has its cores for itself. So a single node is compared with a
+//! single node, and a mode of the cluster with the classic queue in the cluster.
 
 use super::steady::{Figures, Load, Steady, median, ratio_is};
 

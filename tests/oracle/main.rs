@@ -5,8 +5,8 @@
 //! acknowledge by hand. A schedule keeps to what its row presumes: replicas are in sync before the
 //! next fault (faults are further apart than a restart and a synchronisation take), "all" means all
 //! nodes within a second, all of which return. `no` cells must lose nothing under any seed, `loss`
-//! cells something under at least one, by the cause that the table names; other cells make no claim.
-//! `MQSIM_SEEDS=200` runs so many seeds a cell instead of 10.
+//! cells something under at least one, by the cause that the table names; other cells make no
+//! claim. `MQSIM_SEEDS=200` runs so many seeds a cell instead of 10.
 
 mod schedule;
 mod table;

@@ -2,13 +2,13 @@
 //!
 //! A script tells one story. `#` lines tell it in words and name the source of what is expected;
 //! commands act on a small cluster; what follows `----`, up to an empty line, is what came of them.
-//! `MQSIM_REWRITE=1 cargo test --test rabbitmq_scripts` writes the output anew: read the diff before
-//! you believe it.
+//! `MQSIM_REWRITE=1 cargo test --test rabbitmq_scripts` writes the output anew: read the diff
+//! before you believe it.
 //!
-//! Nothing is random but what a script shows (the first tick of a node, the place of a joiner in its
-//! ring): brokers are 1 ms from each other and 0.1 ms from clients, an fsync takes 5 ms, a Mnesia
-//! transaction 10 ms, and computing takes no time. So times can be worked out by hand. The commands
-//! are listed in `command.rs`.
+//! Nothing is random but what a script shows (the first tick of a node, the place of a joiner in
+//! its ring): brokers are 1 ms from each other and 0.1 ms from clients, an fsync takes 5 ms, a
+//! Mnesia transaction 10 ms, and computing takes no time. So times can be worked out by hand. The
+//! commands are listed in `command.rs`.
 
 mod client;
 mod cluster;

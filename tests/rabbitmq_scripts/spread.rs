@@ -41,7 +41,8 @@ fn a_silent_node_is_given_up_after_1_to_1_25_net_ticktimes_without_a_byte() {
     assert!((0.99..1.03).contains(&low) && (1.22..=1.25).contains(&high), "{low} to {high}");
 }
 
-/// rabbitmq.com/docs/nettick: between 0.75 and 1.25 of it. Without traffic the last byte was a tick.
+/// rabbitmq.com/docs/nettick: between 0.75 and 1.25 of it. Without traffic the last byte was a
+/// tick.
 #[test]
 fn between_idle_nodes_it_takes_from_0_75_to_1_25_net_ticktimes() {
     let (low, high) = range(&detection("publish p1 1 to=nowhere confirm"));

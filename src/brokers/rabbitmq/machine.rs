@@ -86,9 +86,9 @@ impl Cluster for RabbitCluster {
         }
     }
 
-    /// Every broker runs, is connected with every other and has the same tables as they; every queue
-    /// is led, and has all its mirrors, which have all that the leader has. A queue that is in no
-    /// table has gone for good and does not count.
+    /// Every broker runs, is connected with every other and has the same tables as they; every
+    /// queue is led, and has all its mirrors, which have all that the leader has. A queue that is
+    /// in no table has gone for good and does not count.
     fn in_sync(machines: &[RabbitMachine], _: &WorldView<'_>) -> bool {
         let brokers: Vec<(NodeId, &Broker)> = machines
             .iter()
@@ -121,10 +121,10 @@ impl Cluster for RabbitCluster {
 
     /// All brokers know of each other as they are now, and nobody waits for anything that comes by
     /// itself. A consumer asks for its queue for ever, also if that was not durable and went away
-    /// with its node, or if a table that a partition has split off lacks it. Nor does anybody answer
-    /// for a queue whose leader is dead and that nobody may take over: a mirrored queue that is not
-    /// durable is not recovered, and with `ha-promote-on-failure = when-synced` its mirrors wait
-    /// (rabbitmq-server#2045).
+    /// with its node, or if a table that a partition has split off lacks it. Nor does anybody
+    /// answer for a queue whose leader is dead and that nobody may take over: a mirrored queue that
+    /// is not durable is not recovered, and with `ha-promote-on-failure = when-synced` its mirrors
+    /// wait (rabbitmq-server#2045).
     fn is_settled(machines: &[RabbitMachine]) -> bool {
         let broker = |node: NodeId| match &machines[node.index()] {
             RabbitMachine::Broker(broker) => Some(&**broker),

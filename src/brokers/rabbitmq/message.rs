@@ -318,7 +318,8 @@ pub enum Message {
     MnesiaStatus { from: NodeId, progress: Progress },
     /// A booting node asks a running peer for its tables.
     MnesiaFetch { from: NodeId, anyway: bool },
-    /// These running nodes do not see the one that asked; unless it asks to join anyway it does not.
+    /// These running nodes do not see the one that asked; unless it asks to join anyway it does
+    /// not.
     MnesiaUnseen { nodes: Vec<NodeId> },
     /// The tables, and the nodes whose Mnesia is one with them.
     MnesiaTables { tables: Box<Tables>, running: Vec<NodeId> },

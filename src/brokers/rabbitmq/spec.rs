@@ -237,7 +237,8 @@ impl Spec {
     }
 
     /// The same with every queue's home as its locator picks it: queues are declared one after the
-    /// other, and all nodes run (rabbit_queue_location.erl v3.10; an exclusive queue is always local).
+    /// other, and all nodes run (rabbit_queue_location.erl v3.10; an exclusive queue is always
+    /// local).
     #[must_use]
     pub fn located(&self, seed: u64) -> Spec {
         let mut spec = self.clone();

@@ -36,8 +36,8 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         }
     }
 
-    /// The turn that begins with this fault is due: it begins if the cluster is in sync, and is left
-    /// out if it could no longer end in time.
+    /// The turn that begins with this fault is due: it begins if the cluster is in sync, and is
+    /// left out if it could no longer end in time.
     pub(crate) fn take_turn(&mut self, index: u32) {
         if self.phase != super::super::ending::Phase::Load {
             return;

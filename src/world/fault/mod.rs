@@ -1,10 +1,11 @@
 //! Faults: what may go wrong with processes, hosts, disks and the network, and when.
 //!
 //! The schedule is a plain list of [`PlannedFault`]s, made before the run from the `[[fault]]`
-//! sections, and for a seed from `[nemesis]` ([`nemesis`]). [`freeze`] writes it as `[[fault]]`. A fault begins at its `at`: its target is resolved then, what it did is remembered as an
-//! `Undo`, and taken back when its `for` is over, or the run's `duration`. Faults overlap freely:
-//! every one takes back what it did itself, and only that (a process that two faults keep down starts
-//! when both are over; a link cut twice opens when both cuts are healed).
+//! sections, and for a seed from `[nemesis]` ([`nemesis`]). [`freeze`] writes it as `[[fault]]`. A
+//! fault begins at its `at`: its target is resolved then, what it did is remembered as an `Undo`,
+//! and taken back when its `for` is over, or the run's `duration`. Faults overlap freely: every one
+//! takes back what it did itself, and only that (a process that two faults keep down starts when
+//! both are over; a link cut twice opens when both cuts are healed).
 //!
 //! # Adding a kind
 //!

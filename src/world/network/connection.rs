@@ -244,8 +244,8 @@ impl<M> World<M> {
         }
     }
 
-    /// What has not left a host yet is put on the wire of a link anew, in the order in which it was:
-    /// the link's rate has changed, or something before it is gone.
+    /// What has not left a host yet is put on the wire of a link anew, in the order in which it
+    /// was: the link's rate has changed, or something before it is gone.
     pub(crate) fn retime(&mut self, link: usize) {
         let now = self.kernel.now();
         self.net.links[link].take_back(0, now);

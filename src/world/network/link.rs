@@ -176,9 +176,9 @@ impl Link {
     }
 }
 
-/// How often in a row a packet is lost at most. The chain is drawn when the packet is sent, under the
-/// loss that holds then; without a bound a loss of a second could hold a connection up for minutes
-/// after it is over, where fast retransmission would have ended the chain long before.
+/// How often in a row a packet is lost at most. The chain is drawn when the packet is sent, under
+/// the loss that holds then; without a bound a loss of a second could hold a connection up for
+/// minutes after it is over, where fast retransmission would have ended the chain long before.
 const MOST_TRIES: u32 = 6;
 
 /// The chance of either of two independent things.

@@ -1,10 +1,10 @@
 //! The network: topology, links and connections.
 //!
-//! A connection behaves as TCP does, seen from the processes at its ends. Each of its two directions
-//! (a *flow*) is one queue of segments: at its front what has arrived and was not read, then what is
-//! on the wire, then what waits to be sent. Only what is on the wire has events, one a segment.
-//! When a packet hits a cut, everything on the wire is lost, and the flow *stalls*: from then on its
-//! retransmission timer alone decides when it moves on.
+//! A connection behaves as TCP does, seen from the processes at its ends. Each of its two
+//! directions (a *flow*) is one queue of segments: at its front what has arrived and was not read,
+//! then what is on the wire, then what waits to be sent. Only what is on the wire has events, one a
+//! segment. When a packet hits a cut, everything on the wire is lost, and the flow *stalls*: from
+//! then on its retransmission timer alone decides when it moves on.
 
 mod connect;
 mod connection;

@@ -61,8 +61,8 @@ pub struct LinkSpec {
 /// Hosts, zones and the links between zones.
 ///
 /// The graph has a node for each zone and an edge for each direction between two zones (and within
-/// one). It is read when a pair of hosts first talk to each other; from then on the pair has its own
-/// link.
+/// one). It is read when a pair of hosts first talk to each other; from then on the pair has its
+/// own link.
 #[derive(Clone, Debug)]
 pub struct Topology {
     /// The hosts; a host's index is its [`NodeId`]. Brokers first.

@@ -1,8 +1,8 @@
 //! Resource alarms (rabbit_alarm.erl, vm_memory_monitor.erl, rabbit_disk_monitor.erl,
 //! rabbit_memory_monitor.erl, v3.10).
 //!
-//! Each node looks at its own memory and disk, and tells the others when one runs out. While there is
-//! an alarm on any node, every node stops the connections that publish. Before it comes to that,
+//! Each node looks at its own memory and disk, and tells the others when one runs out. While there
+//! is an alarm on any node, every node stops the connections that publish. Before it comes to that,
 //! queues put messages out of their memory onto the disk.
 
 use crate::engine::Span;
@@ -23,8 +23,8 @@ const MEMORY_CHECK: Span = Span::from_secs(1);
 const DISK_CHECK: (Span, Span) = (Span::from_millis(100), Span::from_secs(10));
 /// The disk may fill so fast, in bytes a ms (rabbit_disk_monitor.erl: `?FAST_RATE`).
 const FAST_RATE: u64 = 250_000;
-/// A message in memory has so much about it beside its body (rabbitmq.com/docs/memory-use: "at least
-/// 720 bytes per message").
+/// A message in memory has so much about it beside its body (rabbitmq.com/docs/memory-use: "at
+/// least 720 bytes per message").
 const MESSAGE_OVERHEAD: u64 = 720;
 /// From 3.12 a queue keeps no more messages in memory (rabbit_variable_queue.erl v3.12.14).
 const MOST_IN_MEMORY: u64 = 2_048;
@@ -152,7 +152,8 @@ impl Node {
         }
     }
 
-    /// rabbit_disk_monitor.erl `internal_update`, `interval`: the nearer to the limit the more often.
+    /// rabbit_disk_monitor.erl `internal_update`, `interval`: the nearer to the limit the more
+    /// often.
     pub(super) fn check_disk<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let (free, limit) = (ctx.disk_free(), self.config.settings.disk_free_limit);
         let short = free < limit;

@@ -55,7 +55,8 @@ pub(super) enum Healing {
     Restarting,
 }
 
-/// What a node sees (rabbit_node_monitor.erl: `status`; rabbit_networking.erl: `connections_local`).
+/// What a node sees (rabbit_node_monitor.erl: `status`; rabbit_networking.erl:
+/// `connections_local`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
     /// Whose view it is.
@@ -262,8 +263,8 @@ impl Node {
 }
 
 /// rabbit_autoheal.erl `all_partitions`: each node's view splits the partition that it is in.
-/// `make_decision`: the greatest wins, by clients, then by nodes, then by the order of the list; its
-/// first node is the winner, all nodes of the others are the losers.
+/// `make_decision`: the greatest wins, by clients, then by nodes, then by the order of the list;
+/// its first node is the winner, all nodes of the others are the losers.
 fn decision(members: &[NodeId], views: &[View]) -> (NodeId, Vec<NodeId>) {
     let mut partitions = vec![members.to_vec()];
     for view in views {
@@ -398,7 +399,10 @@ impl Broker {
         ctx: &mut Context<'_, Message, O>,
         node: NodeId,
     ) {
-        let waits = matches!(self.node.monitor.outside, Some(Outside::Restart { winner, .. }) if winner == node);
+        let waits = match self.node.monitor.outside {
+            Some(Outside::Restart { winner, .. }) => winner == node,
+            _ => false,
+        };
         if waits && self.node.status == Status::Paused {
             self.safe_to_start(ctx, false);
         }

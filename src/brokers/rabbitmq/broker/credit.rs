@@ -2,9 +2,9 @@
 //!
 //! A sender starts with credit for so many messages and spends one a message; the receiver grants
 //! more each time it has taken so many. A sender at zero is *blocked*. Blocked processes go on with
-//! what they have, but grant nothing to those who send to them: so the shortage travels up the chain
-//! queue → channel → reader, and only the reader, at the client's socket, really stops. Between the
-//! queue and the reader there may thus be the credit of two steps.
+//! what they have, but grant nothing to those who send to them: so the shortage travels up the
+//! chain queue → channel → reader, and only the reader, at the client's socket, really stops.
+//! Between the queue and the reader there may thus be the credit of two steps.
 
 /// `{InitialCredit, MoreCreditAfter}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

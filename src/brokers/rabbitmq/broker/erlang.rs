@@ -431,8 +431,8 @@ impl Node {
         }
     }
 
-    /// The peer has closed a connection. If that did not stand yet, the peer is at an attempt of its
-    /// own (`nok`): this side waits for that, and tries again if nothing comes of it.
+    /// The peer has closed a connection. If that did not stand yet, the peer is at an attempt of
+    /// its own (`nok`): this side waits for that, and tries again if nothing comes of it.
     pub(super) fn connection_closed<O: Observer>(
         &mut self,
         ctx: &mut Context<'_, Message, O>,

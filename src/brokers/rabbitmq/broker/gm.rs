@@ -2,9 +2,9 @@
 //!
 //! Each replica has a group process. A broadcast travels from its origin to the right, all around
 //! the ring and back; then an acknowledgement travels around, so that members may forget it. When a
-//! neighbour dies, a member waits 100 ms, records the death in Mnesia, and the left neighbour of the
-//! dead sends what is not acknowledged to its new right neighbour; the death is delivered after it,
-//! in stream order.
+//! neighbour dies, a member waits 100 ms, records the death in Mnesia, and the left neighbour of
+//! the dead sends what is not acknowledged to its new right neighbour; the death is delivered after
+//! it, in stream order.
 
 use std::collections::VecDeque;
 
@@ -19,8 +19,8 @@ use super::Node;
 use super::mnesia::Purpose;
 
 /// How long a member sleeps before it records a neighbour's death
-/// (gm.erl: `handle_info({'DOWN', ...})`, `timer:sleep(100)`, in case it is a partial partition that
-/// will be a full one by then).
+/// (gm.erl: `handle_info({'DOWN', ...})`, `timer:sleep(100)`, in case it is a partial partition
+/// that will be a full one by then).
 const GRACE: Span = Span::from_millis(100);
 /// A broadcast waits no longer than this for an empty mailbox (gm.erl: `?BROADCAST_TIMER` 25 ms).
 const BROADCAST_TIMER: Span = Span::from_millis(25);
@@ -320,8 +320,9 @@ impl Group {
         }
     }
 
-    /// gm.erl `internal_broadcast`: buffered at the originator, sent when its mailbox is empty, after
-    /// 25 ms at the latest, and when it has 100 MB. A member that has not joined says nothing.
+    /// gm.erl `internal_broadcast`: buffered at the originator, sent when its mailbox is empty,
+    /// after 25 ms at the latest, and when it has 100 MB. A member that has not joined says
+    /// nothing.
     fn broadcast<O: Observer>(
         &mut self,
         node: &mut Node,

@@ -340,7 +340,8 @@ impl Replica {
         self.after_settling(node, ctx, channel);
     }
 
-    /// `basic.reject` without requeue: dead-lettered, or dropped (`handle_cast({reject, false, ..})`).
+    /// `basic.reject` without requeue: dead-lettered, or dropped (`handle_cast({reject, false,
+    /// ..})`).
     fn leader_reject<O: Observer>(
         &mut self,
         node: &mut Node,
@@ -438,7 +439,8 @@ impl Replica {
         ctx.observer().event(now, Event { word, node: here, destination, subject, count: 0 });
     }
 
-    /// A channel, or a mirror, is down. A channel's unacknowledged messages go back to their places.
+    /// A channel, or a mirror, is down. A channel's unacknowledged messages go back to their
+    /// places.
     fn leader_down<O: Observer>(
         &mut self,
         node: &mut Node,

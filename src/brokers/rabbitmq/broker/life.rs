@@ -164,7 +164,10 @@ impl Broker {
     }
 
     pub(super) fn channel_of(&self, conn: ConnId) -> Option<Lane> {
-        let serves = |process: &Option<Process>| matches!(process, Some(Process::Channel(channel)) if channel.connection() == conn);
+        let serves = |process: &Option<Process>| match process {
+            Some(Process::Channel(channel)) => channel.connection() == conn,
+            _ => false,
+        };
         let index = self.processes.iter().position(serves)?;
         Some(Lane(self.first_lane + index as u32))
     }

@@ -143,8 +143,8 @@ impl Node {
         }
     }
 
-    /// rabbit.erl `stop`, of a VM that goes on: the plugins that depend on RabbitMQ stop first, and it
-    /// serves until they have.
+    /// rabbit.erl `stop`, of a VM that goes on: the plugins that depend on RabbitMQ stop first, and
+    /// it serves until they have.
     pub(super) fn stop_rabbit_soon<O: Observer>(&self, ctx: &mut Context<'_, Message, O>) {
         let config = self.config.clone();
         let lead = config.costs.plugins_stop.span(ctx.random());

@@ -1,10 +1,11 @@
-//! Partial partitions (rabbit_node_monitor.erl v3.10: `check_partial_partition`, `partial_partition`,
-//! `disconnect`).
+//! Partial partitions (rabbit_node_monitor.erl v3.10: `check_partial_partition`,
+//! `partial_partition`, `disconnect`).
 //!
-//! A node that loses another asks the rest whether they still see it. If one does, and the lost node
-//! still answers it, the network is cut in part only. With `pause_minority` the node then pauses until
-//! it sees all members; otherwise it cuts itself off from the one that answered as well: what is
-//! left is a full partition, in which nobody records the death of a process that others can talk to.
+//! A node that loses another asks the rest whether they still see it. If one does, and the lost
+//! node still answers it, the network is cut in part only. With `pause_minority` the node then
+//! pauses until it sees all members; otherwise it cuts itself off from the one that answered as
+//! well: what is left is a full partition, in which nobody records the death of a process that
+//! others can talk to.
 
 use crate::engine::Span;
 use crate::observe::{NodeId, Observer};

@@ -298,9 +298,9 @@ impl Replica {
         })
     }
 
-    /// The tables name this mirror as the leader already: it is in the call by which it came to that
-    /// (rabbit_mirror_queue_slave.erl: `promote_me` in `handle_call({gm_deaths, ...})`), and what
-    /// clients ask of the leader waits in its mailbox.
+    /// The tables name this mirror as the leader already: it is in the call by which it came to
+    /// that (rabbit_mirror_queue_slave.erl: `promote_me` in `handle_call({gm_deaths, ...})`), and
+    /// what clients ask of the leader waits in its mailbox.
     fn is_about_to_lead(&self, node: &Node, message: &Message) -> bool {
         let for_leader = matches!(
             message,

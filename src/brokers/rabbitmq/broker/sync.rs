@@ -1,9 +1,9 @@
 //! Synchronisation of mirrors: the queue stands still (rabbit_mirror_queue_sync.erl, v3.10).
 //!
-//! The leader handles nothing else meanwhile. Mirrors to be synchronised purge themselves, then take
-//! the leader's messages batch by batch. A process beside the leader, the syncer, sends them on and
-//! has credit for so many batches at each mirror, so that the slowest sets the pace in the end. It
-//! lives and dies with the leader, and is part of it here.
+//! The leader handles nothing else meanwhile. Mirrors to be synchronised purge themselves, then
+//! take the leader's messages batch by batch. A process beside the leader, the syncer, sends them
+//! on and has credit for so many batches at each mirror, so that the slowest sets the pace in the
+//! end. It lives and dies with the leader, and is part of it here.
 
 use crate::engine::{Span, Time};
 use crate::observe::{BecauseId, Event, Observer, Removal};
@@ -47,7 +47,8 @@ pub struct LeaderSync {
     round: u64,
     /// Mirrors that have not said yet whether they take part.
     awaited: Vec<Pid>,
-    /// Mirrors that take part, with the syncer's credit for each and the batches until it gets more.
+    /// Mirrors that take part, with the syncer's credit for each and the batches until it gets
+    /// more.
     mirrors: Vec<(Pid, u32)>,
     next: QueueSeq,
     /// Whether a step is on its way; without it the syncer waits for credit.

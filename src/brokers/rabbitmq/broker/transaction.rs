@@ -397,8 +397,8 @@ impl Broker {
     }
 
     /// rabbit_amqqueue.erl v3.10 `on_node_down`: queues without mirrors whose process was there
-    /// leave `rabbit_queue`; bindings of durable ones stay, those of others go with them. Since 3.11
-    /// durable ones stay (`filter_transient_queues_to_delete`).
+    /// leave `rabbit_queue`; bindings of durable ones stay, those of others go with them. Since
+    /// 3.11 durable ones stay (`filter_transient_queues_to_delete`).
     fn queues_gone<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
         let config = self.node.config.clone();
         let gone: Vec<(QueueId, bool)> = (0..config.queues.len() as u32)

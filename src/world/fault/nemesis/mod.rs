@@ -1,7 +1,7 @@
 //! Random faults: `[nemesis]` and its `[[nemesis.fault]]`.
 //!
-//! What the file has is a mix: entries with a weight, each a kind of fault, how long it lasts and at
-//! what it may be aimed. For a seed, [`Nemesis::draw`] makes of it a plain list of
+//! What the file has is a mix: entries with a weight, each a kind of fault, how long it lasts and
+//! at what it may be aimed. For a seed, [`Nemesis::draw`] makes of it a plain list of
 //! [`PlannedFault`](super::PlannedFault)s before the run begins, as if they stood in the file as
 //! `[[fault]]`; all that is left to the moment at which one begins is what a family's selectors
 //! (`leader(orders)`) mean. It draws from a stream of its own, so another `[[fault]]` or producer

@@ -118,8 +118,8 @@ impl Channel {
         }
     }
 
-    /// The queue has an exclusive consumer, or others although this one wants to be: 403 to a client
-    /// that asked; a consumer whose queue has failed over is cancelled.
+    /// The queue has an exclusive consumer, or others although this one wants to be: 403 to a
+    /// client that asked; a consumer whose queue has failed over is cancelled.
     pub(super) fn in_use<O: Observer>(
         &mut self,
         node: &mut Node,

@@ -1,5 +1,6 @@
 //! Errors of a client's: the broker closes the channel, and the connection lives on
-//! (rabbit_channel.erl: `handle_exception`; rabbit_reader.erl: `handle_exception`, `channel_cleanup`).
+//! (rabbit_channel.erl: `handle_exception`; rabbit_reader.erl: `handle_exception`,
+//! `channel_cleanup`).
 
 use crate::engine::Span;
 use crate::observe::{BecauseId, Event, MessageRange, Observer, Removal};

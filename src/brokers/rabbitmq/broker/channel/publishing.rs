@@ -349,9 +349,9 @@ impl Channel {
         }
     }
 
-    /// rabbit_channel.erl `send_confirms_and_nacks`: acknowledgements and nacks, each together below
-    /// the smallest number that is outstanding or of the other kind, the rest one by one. In a pause
-    /// mode all of them wait while the node sees too few others (`pause_partition_guard`).
+    /// rabbit_channel.erl `send_confirms_and_nacks`: acknowledgements and nacks, each together
+    /// below the smallest number that is outstanding or of the other kind, the rest one by one. In
+    /// a pause mode all of them wait while the node sees too few others (`pause_partition_guard`).
     pub(super) fn flush_confirms<O: Observer>(
         &mut self,
         node: &Node,

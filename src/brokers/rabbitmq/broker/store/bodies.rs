@@ -1,4 +1,5 @@
-//! What is in the message store of a node: bodies, the files that they are in, and who refers to them.
+//! What is in the message store of a node: bodies, the files that they are in, and who refers to
+//! them.
 //!
 //! The tables are shared by the store's process and its clients, the queues' processes
 //! (rabbit_msg_store.erl: the ETS tables `cur_file_cache_ets`, `flying_ets`, `file_summary_ets`).

@@ -115,8 +115,8 @@ impl BackingQueue {
                     bodies.take_back(entry.body);
                 }
             }
-            // An orderly stop leaves how far the queue was delivered in its recovery terms; after any
-            // other end every message counts as delivered (rabbit_variable_queue.erl: `init`).
+            // An orderly stop leaves how far the queue was delivered in its recovery terms; after
+            // any other end every message counts as delivered (rabbit_variable_queue.erl: `init`).
             let by_mark = rules.has(Rule::DeliveredWithPublish) && id < self.next_deliver;
             entry.delivered |= match self.clean {
                 true => by_mark || entry.state == State::Unacked,

@@ -93,8 +93,8 @@ impl Replica {
         }
     }
 
-    /// rabbit_variable_queue.erl `handle_pre_hibernate`: the journal is folded into its segments, or
-    /// the buffers of a queue of version 2 are written, whoever waits.
+    /// rabbit_variable_queue.erl `handle_pre_hibernate`: the journal is folded into its segments,
+    /// or the buffers of a queue of version 2 are written, whoever waits.
     pub(in super::super) fn on_hibernate_timer<O: Observer>(
         &mut self,
         node: &mut Node,
@@ -227,9 +227,9 @@ impl Replica {
         }
     }
 
-    /// The process opens what its disk kept (rabbit_variable_queue.erl `init`, rabbit_queue_index.erl
-    /// `recover`): in its recovery terms if the node was stopped in order, else entry by entry, after
-    /// which the journal is folded.
+    /// The process opens what its disk kept (rabbit_variable_queue.erl `init`,
+    /// rabbit_queue_index.erl `recover`): in its recovery terms if the node was stopped in order,
+    /// else entry by entry, after which the journal is folded.
     pub(in super::super) fn recover<O: Observer>(
         &mut self,
         node: &mut Node,

@@ -1,9 +1,9 @@
 //! What a queue writes: its index, and with version 2 its own store.
 //!
-//! Version 1 appends every publish, delivery and acknowledgement to a journal, first in the process's
-//! buffer. A sync writes the buffer and fsyncs the journal. When the journal has its entries it is
-//! folded: what it says of messages that still exist goes to segment files, which are fsynced, and
-//! the journal begins anew (rabbit_queue_index.erl).
+//! Version 1 appends every publish, delivery and acknowledgement to a journal, first in the
+//! process's buffer. A sync writes the buffer and fsyncs the journal. When the journal has its
+//! entries it is folded: what it says of messages that still exist goes to segment files, which are
+//! fsynced, and the journal begins anew (rabbit_queue_index.erl).
 //!
 //! Version 2 buffers entries and messages apart, and a sync writes both
 //! (rabbit_classic_queue_index_v2.erl, rabbit_classic_queue_store_v2.erl).

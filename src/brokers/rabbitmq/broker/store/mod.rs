@@ -10,8 +10,8 @@
 //! | `death.rs` | what a kill, a loss of power and an orderly stop leave, and what recovery finds |
 //! | `flush.rs` | when a queue's process flushes: rabbit_amqqueue_process, `next_state` |
 //!
-//! A message smaller than `queue_index_embed_msgs_below` is kept with its queue, in the index (v1) or
-//! in the queue's own store (v2). A larger one is in the message store that all queues of a node
+//! A message smaller than `queue_index_embed_msgs_below` is kept with its queue, in the index (v1)
+//! or in the queue's own store (v2). A larger one is in the message store that all queues of a node
 //! share, once however many queues hold it, and the index of each refers to it.
 //!
 //! What is written goes from the process's buffer to the page cache (`write`) and from there to the

@@ -552,7 +552,8 @@ impl BackingQueue {
     }
 
     /// The records of all before `upto` are as safe as they have to be
-    /// (rabbit_variable_queue.erl: `msg_indices_written_to_disk`, `msgs_and_indices_written_to_disk`).
+    /// (rabbit_variable_queue.erl: `msg_indices_written_to_disk`,
+    /// `msgs_and_indices_written_to_disk`).
     pub(super) fn confirm_records(&mut self, upto: QueueSeq, due: &mut Vec<DueConfirm>) {
         let from = self.unconfirmed.partition_point(|waiting| waiting.id < self.index.confirmed);
         for waiting in self.unconfirmed.range_mut(from..) {

@@ -125,8 +125,8 @@ impl SharedStore {
         }
     }
 
-    /// rabbit_msg_store.erl `next_state`: what waits is flushed as soon as the mailbox is empty, and
-    /// after the sync interval at the latest.
+    /// rabbit_msg_store.erl `next_state`: what waits is flushed as soon as the mailbox is empty,
+    /// and after the sync interval at the latest.
     fn plan<O: Observer>(&mut self, node: &Node, ctx: &mut Context<'_, Message, O>) {
         let flushes = !self.waiting.is_empty() || self.owed || self.rolling;
         if self.syncing || !(flushes || self.disk_full) {
