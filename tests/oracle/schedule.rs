@@ -51,6 +51,9 @@ fn fault(at_ms: u64, for_ms: u64, kind: &str, target: &str) -> String {
 
 /// Three faults, each when all have recovered from the one before, unless the row says otherwise.
 fn one_by_one(row: &Row, stream: &mut Stream, kind: &str) -> String {
+    if !row.each_in_turn && !row.pairs {
+        return in_sync(kind);
+    }
     let mut text = String::new();
     let mut at = stream.between(3_000, 5_000);
     let order = order(row, stream);
@@ -68,6 +71,16 @@ fn one_by_one(row: &Row, stream: &mut Stream, kind: &str) -> String {
         at += stream.between(row.apart.0, row.apart.1);
     }
     text
+}
+
+/// Any node, and the next only when all are up and all copies in sync.
+fn in_sync(kind: &str) -> String {
+    format!(
+        "[nemesis]\nfrom = \"3s\"\nuntil = \"42s\"\nwhen = \"in-sync\"\n\
+         every = {{ distribution = \"uniform\", min = \"3s\", max = \"9s\" }}\n\
+         [[nemesis.fault]]\nkind = \"{kind}\"\ntargets = [\"random\"]\n\
+         for = {{ distribution = \"uniform\", min = \"500ms\", max = \"4s\" }}\n"
+    )
 }
 
 /// The node that each of three faults hits: any, or each in its turn.
