@@ -1,3 +1,5 @@
-//! Broker families. Each folder is one family; none imports another.
+//! Broker families, and what several of them share. No family imports another.
 
+pub mod log;
 pub mod rabbitmq;
+pub mod rules;

@@ -182,6 +182,10 @@ pub trait Observer: Clone {
         _messages: MessageRange,
     ) {
     }
+    /// From now on the broker's rules allow these messages of `destination` to be read. Only
+    /// families that say so at all (logs, which hold back what is not yet durable or replicated)
+    /// need to; where none does, what is stored may be read.
+    fn readable(&mut self, _at: Time, _destination: DestinationId, _messages: MessageRange) {}
     /// `node` now holds a copy of these messages in `target`, a destination to which `destination`
     /// has dead-lettered them. Like `stored` it is one more copy of the line of `destination`, and
     /// is removed as such.

@@ -27,6 +27,8 @@ pub struct ModeInfo {
     pub versions: (&'static str, &'static str),
     /// The product's name.
     pub product: &'static str,
+    /// Whether its brokers keep what was read, and hold back what may not be read yet.
+    pub log: bool,
     /// A scenario to begin with, with comments, that runs as it is.
     pub starter: &'static str,
     sections: &'static [&'static SectionSpec],
@@ -42,6 +44,7 @@ const MODES: &[ModeInfo] = &[
         version: "3.10",
         versions: ("3.3", "3.13"),
         product: "RabbitMQ",
+        log: false,
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Single),
@@ -53,6 +56,7 @@ const MODES: &[ModeInfo] = &[
         version: "3.10",
         versions: ("3.3", "3.13"),
         product: "RabbitMQ",
+        log: false,
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Cluster),
@@ -64,6 +68,7 @@ const MODES: &[ModeInfo] = &[
         version: "3.10",
         versions: ("3.3", "3.13"),
         product: "RabbitMQ",
+        log: false,
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Mirrored),

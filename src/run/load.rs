@@ -148,6 +148,8 @@ pub fn parse(file: &str, bytes: &[u8], sets: &[String]) -> Result<Prepared, Inpu
         warmup: settings.warmup,
         availability_gap: settings.availability_gap,
         operation_timeout: settings.operation_timeout,
+        retained: mode.log,
+        gated: mode.log,
         ..LedgerOptions::new(settings.duration)
     };
     match (plan, expectations) {

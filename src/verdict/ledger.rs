@@ -76,6 +76,7 @@ pub(super) struct Counts {
 /// | `sent` | pending again, unless its write succeeded already |
 /// | `outcome` | the answer of highest precedence stands (below); a success ends its write |
 /// | `stored` | one more copy; the first after the last one went revives the line |
+/// | `readable` | it counts as backlog from now on, where the family holds messages back |
 /// | `dead_lettered` | one more copy, where the destination has dead-lettered it to |
 /// | `removed` | one copy less; the removal names the loss of the line (below) |
 /// | `dropped` | names the loss if the line has no copy |

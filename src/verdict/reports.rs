@@ -110,6 +110,7 @@ impl Observer for Ledger {
     ) {
         let Some(index) = self.track(messages.producer, destination) else { return };
         let mut backlog = 0;
+        let gated = self.options.gated;
         let counts = &mut self.counts;
         self.tracks[index].lines.visit(messages.first, messages.count, |line| {
             let mut state = line.state();
@@ -121,10 +122,26 @@ impl Observer for Ledger {
             if state.copies == 0 {
                 line.dig_up();
                 state.reason = 0;
-                state.clear(Flags::SETTLED.with(Flags::EXPIRED));
+                state.clear(Flags::SETTLED.with(Flags::EXPIRED).with(Flags::READABLE));
+            }
+            if !gated {
+                state.set(Flags::READABLE);
             }
             state.add_copy();
             state.set(Flags::ARRIVED);
+            line.put(state);
+            backlog += i64::from(state.is_backlog()) - i64::from(before);
+        });
+        self.backlog_changed(at, destination, backlog);
+    }
+
+    fn readable(&mut self, at: Time, destination: DestinationId, messages: MessageRange) {
+        let Some(index) = self.track(messages.producer, destination) else { return };
+        let mut backlog = 0;
+        self.tracks[index].lines.visit(messages.first, messages.count, |line| {
+            let mut state = line.state();
+            let before = state.is_backlog();
+            state.set(Flags::READABLE);
             line.put(state);
             backlog += i64::from(state.is_backlog()) - i64::from(before);
         });
