@@ -273,6 +273,7 @@ pub(crate) struct Toys;
 
 impl Cluster for Toys {
     type Machine = Toy;
+    type Oracle = ();
 
     /// Selector 0 is the node whose number it names, if it is up.
     fn resolve(machines: &[Toy], query: &RoleQuery, world: &WorldView<'_>) -> Vec<NodeId> {
@@ -318,6 +319,7 @@ pub(crate) fn setup(toys: Vec<Toy>, seconds: u64) -> Setup<Toy> {
         duration: Span::from_secs(seconds),
         drain: Span::ZERO,
         limits: Limits::default(),
+        invariants: true,
     }
 }
 
