@@ -7,6 +7,9 @@ use super::{ConsumerId, DestinationId, NodeId, ProducerId};
 pub enum NodeKind {
     /// Part of the cluster under test.
     Broker,
+    /// A server by which the brokers coordinate themselves, on a host of its own. Selectors that
+    /// speak of brokers do not mean it.
+    Coordinator,
     /// Host of one producer.
     Producer,
     /// Host of one consumer.
