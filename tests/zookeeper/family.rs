@@ -235,7 +235,14 @@ impl Machine for Actor {
     }
 
     fn is_settled(&self) -> bool {
-        self.server().is_none_or(Server::is_settled)
+        match self {
+            Actor::Server(server) => server.is_settled(),
+            Actor::Client(client) => {
+                let settled =
+                    |session: &Session<Value>| session.is_connected() && session.is_idle();
+                client.session.as_ref().is_none_or(settled)
+            }
+        }
     }
 }
 
