@@ -273,6 +273,7 @@ pub(crate) struct Plan {
     pub(crate) servers: u32,
     pub(crate) tick: Span,
     pub(crate) force_sync: bool,
+    pub(crate) fsync: Span,
     pub(crate) seed: u64,
     /// Znodes that are there from the start.
     pub(crate) planted: Vec<(Path, Value)>,
@@ -306,7 +307,7 @@ impl Plan {
         }
     }
 
-    /// 1 ms from host to host, 5 ms an fsync; computing takes no time.
+    /// 1 ms from host to host; computing takes no time.
     fn topology(&self) -> Topology {
         let millis = |millis| Distribution::Constant(Span::from_millis(millis).as_nanos());
         let link = LinkSpec { latency: millis(1), bandwidth: 0, loss: Chance::NEVER };
@@ -318,7 +319,7 @@ impl Plan {
                 kind: if server { NodeKind::Broker } else { NodeKind::Producer },
                 zone: 0,
                 disk: DiskSpec {
-                    fsync: millis(5),
+                    fsync: Distribution::Constant(self.fsync.as_nanos()),
                     spread: 0,
                     bandwidth: 0,
                     capacity: u64::MAX,

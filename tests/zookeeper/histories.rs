@@ -44,6 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// Something that goes wrong: when and for how long, in ms, and to whom.
 #[derive(Clone, Debug)]
 enum Wrong {
+    /// Which servers, bit by bit; so for power.
     Crash(u32),
     Power(u32),
     Pause(u32),
@@ -55,8 +56,8 @@ enum Wrong {
 fn wrong(servers: u32) -> impl Strategy<Value = (u64, u64, Wrong)> {
     let hosts = servers + CLIENTS;
     let what = prop_oneof![
-        2 => (0..servers).prop_map(Wrong::Crash),
-        2 => (0..servers).prop_map(Wrong::Power),
+        2 => (1..1_u32 << servers).prop_map(Wrong::Crash),
+        2 => (1..1_u32 << servers).prop_map(Wrong::Power),
         1 => (0..hosts).prop_map(Wrong::Pause),
         1 => (0..servers).prop_map(Wrong::Disk),
         3 => (1..(1_u32 << hosts) - 1).prop_map(Wrong::Parted),
@@ -68,6 +69,7 @@ fn wrong(servers: u32) -> impl Strategy<Value = (u64, u64, Wrong)> {
 struct Case {
     servers: u32,
     tick: u64,
+    fsync: u64,
     seed: u64,
     steps: Vec<(u64, u32, Step)>,
     wrongs: Vec<(u64, u64, Wrong)>,
@@ -78,8 +80,16 @@ fn case() -> impl Strategy<Value = Case> {
         let steps = proptest::collection::vec((0..SECONDS * 1_000, 0..CLIENTS, step()), 1..120);
         let wrongs = proptest::collection::vec(wrong(servers), 0..8);
         let tick = prop_oneof![Just(200_u64), Just(2_000)];
-        (Just(servers), tick, 0..1_000_u64, steps, wrongs).prop_map(
-            |(servers, tick, seed, steps, wrongs)| Case { servers, tick, seed, steps, wrongs },
+        let fsync = prop_oneof![Just(5_u64), Just(200)];
+        (Just(servers), tick, fsync, 0..1_000_u64, steps, wrongs).prop_map(
+            |(servers, tick, fsync, seed, steps, wrongs)| Case {
+                servers,
+                tick,
+                fsync,
+                seed,
+                steps,
+                wrongs,
+            },
         )
     })
 }
@@ -118,9 +128,13 @@ fn plan(case: &Case) -> Plan {
     }
     let faults = (0..).zip(&case.wrongs).map(|(id, (at, lasts, wrong))| {
         let one = |node: &u32| Target::nodes(&[NodeId(*node)]);
+        let some = |nodes: &u32| {
+            let those = (0..case.servers).filter(|node| nodes >> node & 1 == 1);
+            Target::nodes(&those.map(NodeId).collect::<Vec<_>>())
+        };
         let (kind, target) = match wrong {
-            Wrong::Crash(node) => (FaultKind::Crash, one(node)),
-            Wrong::Power(node) => (FaultKind::PowerLoss, one(node)),
+            Wrong::Crash(node) => (FaultKind::Crash, some(node)),
+            Wrong::Power(node) => (FaultKind::PowerLoss, some(node)),
             Wrong::Pause(node) => (FaultKind::Pause, one(node)),
             Wrong::Disk(node) => (FaultKind::DiskStall, one(node)),
             Wrong::Parted(sides) => {
@@ -153,6 +167,7 @@ fn plan(case: &Case) -> Plan {
         servers: case.servers,
         tick: Span::from_millis(case.tick),
         force_sync: true,
+        fsync: Span::from_millis(case.fsync.min(case.tick / 7)),
         seed: case.seed,
         planted: PATHS.iter().map(|path| (Path::from(*path), Value(0))).collect(),
         faults: faults.collect(),

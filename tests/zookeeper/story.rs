@@ -91,6 +91,7 @@ impl Planner {
             servers: 1,
             tick: Span::from_secs(2),
             force_sync: true,
+            fsync: Span::from_millis(5),
             seed: 1,
             planted: Vec::new(),
             clients: Vec::new(),
