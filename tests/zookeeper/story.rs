@@ -8,6 +8,7 @@
 //! | `set c1 /a 2 [version=0]`, `delete c1 /a [version=0]` | |
 //! | `exists c1 /a [watch]`, `get c1 /a [watch]`, `children c1 /a [watch]` | |
 //! | `sync c1`, `close c1` | |
+//! | `fill c1 /a 600` | so many `set` at once |
 //! | `multi c1 check /a 0, set /a 2, delete /b` | all or none |
 //! | `run 10ms`, `skip 10ms` | lets time pass, and prints what happens, or not |
 //! | `kill zk1`, `power-loss zk1`, `wipe zk1`, `boot zk1` | `boot` undoes the others |
@@ -140,14 +141,25 @@ impl Planner {
             }
             "partition" => self.partition(command)?,
             "heal" => self.end_faults(|fault| matches!(fault.kind, FaultKind::Partition(_))),
-            _ => {
-                let action = self.action(command)?;
-                let name = command.word(0)?;
-                let client = self.schedules.iter_mut().find(|(known, _)| known == name);
-                let (_, schedule) = client.ok_or_else(|| format!("`{name}` never connects"))?;
-                schedule.push((self.now, action));
+            "fill" => {
+                let path = Path::from(command.word(1)?);
+                let count = command.word(2)?.parse().map_err(|_| "`fill` wants a number")?;
+                for number in 1..=count {
+                    let data = Some(Value(number));
+                    let set = Op::SetData { path: path.clone(), data, version: None };
+                    self.schedule(command, Action::Ask(set))?;
+                }
             }
+            _ => self.schedule(command, self.action(command)?)?,
         }
+        Ok(())
+    }
+
+    fn schedule(&mut self, command: &Command<'_>, action: Action) -> Outcome<()> {
+        let name = command.word(0)?;
+        let client = self.schedules.iter_mut().find(|(known, _)| known == name);
+        let (_, schedule) = client.ok_or_else(|| format!("`{name}` never connects"))?;
+        schedule.push((self.now, action));
         Ok(())
     }
 
