@@ -1,0 +1,3 @@
+//! What several families share to agree on who is who: quorums that a family's machines embed.
+
+pub mod raft;
