@@ -218,7 +218,7 @@ impl Machine for Counter {
         let events = self.replica.handle(input, ctx);
         let (role, epoch) = (self.replica.role(), self.replica.epoch());
         if (role, epoch) != before && !matches!(role, RoleName::Follower | RoleName::Unattached) {
-            let voted = self.replica.election().voted.map_or(String::new(), |node| name(node.0));
+            let voted = self.replica.voted().map_or(String::new(), |node| name(node.0));
             let text = match role {
                 RoleName::Voted => format!("votes for {voted} in epoch {epoch}"),
                 RoleName::Candidate => format!("is a candidate in epoch {epoch}"),

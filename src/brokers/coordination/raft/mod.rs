@@ -37,7 +37,9 @@
 //! yet); the voters are those of the configuration (no KIP-853); an observer that is answered by
 //! somebody who knows no leader asks again after `retry.backoff.ms`, not at once; a leader counts
 //! its own end when its fsync is through (3.9 counts it before, which differs only where there is
-//! one voter).
+//! one voter); a
+//! voter fsyncs its log when it starts, so that what it acknowledges is durable (Kafka's recovery
+//! leaves that to the next append, at most 500 ms later).
 
 mod config;
 mod leader;

@@ -157,7 +157,8 @@ impl<R: Record> Oracle<R> {
             return Some(format!("wrote epoch {written} after {before}"));
         }
         let running = replica.epoch();
-        (running != written).then(|| format!("is in epoch {running}, wrote {written}"))
+        let differs = running != written && !replica.is_writing();
+        differs.then(|| format!("is in epoch {running}, wrote {written}"))
     }
 
     fn single_leader(&mut self, replica: &Replica<R>) -> Option<String> {

@@ -31,15 +31,33 @@ pub(super) struct Store<R> {
     elections: Vec<(u64, Election)>,
     /// Each with where it ends in the file, oldest first.
     snapshots: Vec<(u64, Arc<Snapshot<R>>)>,
+    /// Up to where elections and snapshots are in force: each is written beside its predecessor,
+    /// fsynced and then renamed (`FileQuorumStateStore.writeElectionStateToFile`,
+    /// `FileRawSnapshotWriter.freeze`, 3.9), so that a death on the way leaves the predecessor.
+    elected: u64,
+    frozen: u64,
 }
 
 impl<R: Record> Store<R> {
     pub(super) fn empty() -> Store<R> {
-        Store { log: Log::default(), elections: Vec::new(), snapshots: Vec::new() }
+        Store {
+            log: Log::default(),
+            elections: Vec::new(),
+            snapshots: Vec::new(),
+            elected: 0,
+            frozen: 0,
+        }
     }
 
     pub(super) fn election(&self) -> Election {
         self.elections.last().map_or_else(Election::default, |(_, election)| *election)
+    }
+
+    /// The last that is in force on disk.
+    pub(super) fn durable_election(&self) -> Election {
+        let durable = |entry: &&(u64, Election)| entry.0 <= self.elected;
+        let last = self.elections.iter().rev().find(durable);
+        last.map_or_else(Election::default, |(_, election)| *election)
     }
 
     /// Where the file of elections ends.
@@ -59,6 +77,7 @@ impl<R: Record> Store<R> {
 
     /// The last election is durable: those before it are gone. Returns the bytes that are free.
     pub(super) fn settle_elections(&mut self) -> u64 {
+        self.elected = self.election_end();
         let old = self.elections.len().saturating_sub(1);
         self.elections.drain(..old);
         old as u64 * ELECTION_BYTES
@@ -94,6 +113,11 @@ impl<R: Record> Store<R> {
         self.snapshots.push((end, snapshot));
     }
 
+    /// All snapshots are durable.
+    pub(super) fn freeze(&mut self) {
+        self.frozen = self.snapshot_end();
+    }
+
     /// Deletes snapshots that end before `id`. Returns the bytes that are free.
     pub(super) fn forget_snapshots_before(&mut self, id: OffsetAndEpoch) -> u64 {
         let before = self.snapshot_bytes();
@@ -119,9 +143,9 @@ impl<R: Record> Store<R> {
             return;
         }
         self.log.keep_bytes(disk.kept(config.log_file()));
-        let elections = disk.kept(config.quorum_file());
+        let elections = disk.kept(config.quorum_file()).min(self.elected);
         self.elections.retain(|(end, _)| *end <= elections);
-        let snapshots = disk.kept(config.snapshot_file());
+        let snapshots = disk.kept(config.snapshot_file()).min(self.frozen);
         self.snapshots.retain(|(end, _)| *end <= snapshots);
     }
 }

@@ -281,11 +281,18 @@ impl<R: Record> Replica<R> {
                 }
                 Step::Elected => {
                     let bytes = self.store.settle_elections();
+                    self.changes = self.changes.wrapping_add(1);
                     ctx.release(self.config.quorum_file(), bytes);
                 }
                 Step::Count(epoch, end) => self.count(epoch, end, ctx.now()),
-                Step::Install(id) => self.install(id),
-                Step::Clean => self.clean(),
+                Step::Install(id) => {
+                    self.store.freeze();
+                    self.install(id);
+                }
+                Step::Clean => {
+                    self.store.freeze();
+                    self.clean();
+                }
                 Step::Tell(event) => {
                     events.push(event);
                     if let Event::Halted(_) = event {
@@ -462,7 +469,7 @@ impl<R: Record> Replica<R> {
     /// Its epoch; that on disk while it does not run.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
-        if self.running { self.epoch } else { self.store.election().epoch }
+        if self.running { self.epoch } else { self.store.durable_election().epoch }
     }
 
     /// Who leads in its epoch, if it knows; itself if it has resigned.
@@ -472,6 +479,16 @@ impl<R: Record> Replica<R> {
             Role::Follower { leader, .. } => Some(*leader),
             Role::Leader(_) | Role::Resigned { .. } => Some(self.me),
             Role::Unattached { .. } | Role::Candidate { .. } => None,
+        }
+    }
+
+    /// Whom it has voted for in its epoch; as a candidate, itself.
+    #[must_use]
+    pub fn voted(&self) -> Option<NodeId> {
+        match &self.role {
+            Role::Unattached { voted, .. } => *voted,
+            Role::Candidate { .. } => Some(self.me),
+            _ => None,
         }
     }
 
@@ -505,10 +522,16 @@ impl<R: Record> Replica<R> {
         self.voter
     }
 
-    /// What is written in `quorum-state`.
+    /// What is written in `quorum-state`, durably.
     #[must_use]
     pub fn election(&self) -> Election {
-        self.store.election()
+        self.store.durable_election()
+    }
+
+    /// Whether it waits for its disk, and so has said nothing yet of what it last learned.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        !self.steps.is_empty()
     }
 
     /// Its quorum.

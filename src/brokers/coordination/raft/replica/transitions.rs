@@ -8,7 +8,7 @@ use super::super::log::{Epoch, Record};
 use super::super::message::Error;
 use super::super::role::Role;
 use super::super::store::Election;
-use super::{Clock, Event, Replica};
+use super::{Clock, Event, Replica, Step};
 
 /// `KafkaRaftClient.RETRY_BACKOFF_BASE_MS` (3.9).
 const BACK_OFF_BASE: Span = Span::from_millis(100);
@@ -32,6 +32,10 @@ impl<R: Record> Replica<R> {
         // `KafkaMetadataLog.apply` (3.9): a snapshot that was fetched but not put in place.
         if let Some(latest) = self.store.latest().map(|snapshot| snapshot.id) {
             self.install(latest);
+        }
+        // What a kill left in the page cache is acknowledged by the first fetch.
+        if self.voter && self.store.log.bytes() > 0 {
+            self.steps.push_back(Step::Sync(self.config.log_file()));
         }
         let Election { epoch, leader, voted } = self.store.election();
         let last_epoch = self.store.last_epoch();
