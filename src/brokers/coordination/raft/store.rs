@@ -75,10 +75,11 @@ impl<R: Record> Store<R> {
         self.elections.push((end, election));
     }
 
-    /// The last election is durable: those before it are gone. Returns the bytes that are free.
-    pub(super) fn settle_elections(&mut self) -> u64 {
-        self.elected = self.election_end();
-        let old = self.elections.len().saturating_sub(1);
+    /// The election that ends at `end` is durable: those before it are gone. Returns the bytes that
+    /// are free.
+    pub(super) fn settle_elections(&mut self, end: u64) -> u64 {
+        self.elected = end;
+        let old = self.elections.partition_point(|entry| entry.0 < end);
         self.elections.drain(..old);
         old as u64 * ELECTION_BYTES
     }
@@ -113,9 +114,9 @@ impl<R: Record> Store<R> {
         self.snapshots.push((end, snapshot));
     }
 
-    /// All snapshots are durable.
-    pub(super) fn freeze(&mut self) {
-        self.frozen = self.snapshot_end();
+    /// Snapshots up to `end` are durable.
+    pub(super) fn freeze(&mut self, end: u64) {
+        self.frozen = end;
     }
 
     /// Deletes snapshots that end before `id`. Returns the bytes that are free.
@@ -147,5 +148,6 @@ impl<R: Record> Store<R> {
         self.elections.retain(|(end, _)| *end <= elections);
         let snapshots = disk.kept(config.snapshot_file()).min(self.frozen);
         self.snapshots.retain(|(end, _)| *end <= snapshots);
+        (self.elected, self.frozen) = (self.election_end(), self.snapshot_end());
     }
 }

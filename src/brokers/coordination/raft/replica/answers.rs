@@ -216,8 +216,9 @@ impl<R: Record> Replica<R> {
         let (id, size) = (snapshot.id, snapshot.bytes);
         self.store.add_snapshot(snapshot);
         // It is frozen, which fsyncs it, before the log goes (`FileRawSnapshotWriter.freeze`).
-        let file = self.config.snapshot_file();
-        self.steps.extend([Step::Write(file, size), Step::Sync(file), Step::Install(id)]);
+        let (file, end) = (self.config.snapshot_file(), self.store.snapshot_end());
+        let done = Step::Install(id, end);
+        self.steps.extend([Step::Write(file, size), Step::Sync(file), done]);
     }
 
     /// A snapshot that reaches further than the log takes its place

@@ -79,8 +79,9 @@ impl<R: Record> Replica<R> {
         let file = self.config.snapshot_file();
         let bytes = snapshot.bytes;
         self.store.add_snapshot(Arc::new(snapshot));
+        let end = self.store.snapshot_end();
         self.changes = self.changes.wrapping_add(1);
-        self.steps.extend([Step::Write(file, bytes), Step::Sync(file), Step::Clean]);
+        self.steps.extend([Step::Write(file, bytes), Step::Sync(file), Step::Clean(end)]);
     }
 
     fn ask(&mut self, to: NodeId, request: Request, now: Time) {

@@ -72,14 +72,14 @@ enum Step<R> {
     Release(FileId, u64),
     /// Nothing behind it happens before it is through.
     Sync(FileId),
-    /// `quorum-state` is durable.
-    Elected,
+    /// `quorum-state` is durable up to there.
+    Elected(u64),
     /// The leader's log is durable up to there.
     Count(Epoch, Offset),
-    /// A snapshot that was fetched is durable.
-    Install(OffsetAndEpoch),
-    /// An own snapshot is durable.
-    Clean,
+    /// A snapshot that was fetched is durable, up to there.
+    Install(OffsetAndEpoch, u64),
+    /// An own snapshot is durable, up to there.
+    Clean(u64),
     Tell(Event),
 }
 
@@ -279,18 +279,18 @@ impl<R: Record> Replica<R> {
                     ctx.fsync_blocking(file, M::from(Message::Synced));
                     return false;
                 }
-                Step::Elected => {
-                    let bytes = self.store.settle_elections();
+                Step::Elected(end) => {
+                    let bytes = self.store.settle_elections(end);
                     self.changes = self.changes.wrapping_add(1);
                     ctx.release(self.config.quorum_file(), bytes);
                 }
                 Step::Count(epoch, end) => self.count(epoch, end, ctx.now()),
-                Step::Install(id) => {
-                    self.store.freeze();
+                Step::Install(id, end) => {
+                    self.store.freeze(end);
                     self.install(id);
                 }
-                Step::Clean => {
-                    self.store.freeze();
+                Step::Clean(end) => {
+                    self.store.freeze(end);
                     self.clean();
                 }
                 Step::Tell(event) => {
@@ -569,7 +569,8 @@ impl<R: Record> Replica<R> {
             return;
         }
         self.store.elect(election);
-        let file = self.config.quorum_file();
-        self.steps.extend([Step::Write(file, ELECTION_BYTES), Step::Sync(file), Step::Elected]);
+        let (file, end) = (self.config.quorum_file(), self.store.election_end());
+        let done = Step::Elected(end);
+        self.steps.extend([Step::Write(file, ELECTION_BYTES), Step::Sync(file), done]);
     }
 }
