@@ -28,7 +28,7 @@ fn faults(plan: &mut Plan, times: &Times) -> Time {
     let nodes = plan.voters + plan.observers;
     let mut at = Time::ZERO;
     for _ in 0..times.faults {
-        at = at + Span::from_millis(luck.between(times.calm.0, times.calm.1));
+        at += Span::from_millis(luck.between(times.calm.0, times.calm.1));
         let mut chosen: Vec<u32> = (0..nodes).collect();
         luck.shuffle(&mut chosen);
         let count = if times.single { 1 } else { luck.between(1, u64::from(nodes) - 1) };
@@ -60,7 +60,7 @@ fn live(mut plan: Plan, times: &Times) -> Outcome {
 }
 
 fn rough(seed: u64, faulty: Faulty) -> Outcome {
-    let mut plan = Plan::new(seed, if seed % 2 == 0 { 3 } else { 5 }, 1);
+    let mut plan = Plan::new(seed, if seed.is_multiple_of(2) { 3 } else { 5 }, 1);
     plan.config.faulty = faulty;
     live(plan, &ROUGH)
 }

@@ -135,3 +135,57 @@ pub(super) fn held_by_majority(mut ends: Vec<Option<Offset>>) -> Option<Offset> 
     ends.sort_unstable_by(|a, b| b.cmp(a));
     ends[ends.len() / 2]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leading(others: u32, epoch_start: Offset) -> Leading<u32> {
+        Leading::new(epoch_start, (1..=others).map(NodeId), Time::ZERO, Time::MAX)
+    }
+
+    #[test]
+    fn a_majority_has_what_half_of_the_others_have() {
+        assert_eq!(held_by_majority(vec![Some(7)]), Some(7));
+        assert_eq!(held_by_majority(vec![Some(7), Some(3)]), Some(3));
+        assert_eq!(held_by_majority(vec![Some(3), None, Some(7)]), Some(3));
+        assert_eq!(held_by_majority(vec![Some(7), None, None]), None);
+        assert_eq!(held_by_majority(vec![Some(9), Some(1), Some(5), Some(2)]), Some(2));
+        assert_eq!(held_by_majority(vec![Some(9), Some(1), Some(5), Some(2), Some(8)]), Some(5));
+    }
+
+    #[test]
+    fn earlier_epochs_are_committed_with_a_record_of_the_own_one() {
+        let mut leading = leading(2, 10);
+        leading.own_end = Some(11);
+        leading.fetched(NodeId(1), Some(8));
+        assert!(!leading.update_high_watermark(false));
+        leading.fetched(NodeId(1), Some(10));
+        assert!(!leading.update_high_watermark(false), "a majority has 10, none of it its own");
+        leading.fetched(NodeId(1), Some(11));
+        assert!(leading.update_high_watermark(false));
+        assert_eq!(leading.high_watermark, Some(11));
+        leading.fetched(NodeId(1), Some(8));
+        assert!(!leading.update_high_watermark(false), "it never goes back");
+        assert_eq!(leading.high_watermark, Some(11));
+    }
+
+    #[test]
+    fn the_majority_that_fetches_is_counted_anew_each_time() {
+        let mut leading = leading(4, 0);
+        assert!(!leading.fetched(NodeId(1), Some(0)));
+        assert!(!leading.fetched(NodeId(1), Some(0)));
+        assert!(leading.fetched(NodeId(3), None), "two of four others and itself");
+        assert!(!leading.fetched(NodeId(3), None));
+        assert!(!leading.fetched(NodeId(9), Some(0)), "an observer does not count");
+        assert!(leading.fetched(NodeId(2), Some(0)));
+    }
+
+    #[test]
+    fn who_has_most_follows_first() {
+        let mut leading = leading(3, 0);
+        leading.fetched(NodeId(3), Some(5));
+        leading.fetched(NodeId(2), Some(9));
+        assert_eq!(leading.successors(), [NodeId(2), NodeId(3), NodeId(1)]);
+    }
+}

@@ -356,3 +356,150 @@ impl<R: Record> Log<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Stream;
+
+    impl Record for u32 {
+        fn bytes(&self) -> u32 {
+            10
+        }
+    }
+
+    /// A log of batches of one record, with these epochs.
+    fn log(epochs: &[Epoch]) -> Log<u32> {
+        let mut log = Log::default();
+        for (base, epoch) in (0..).zip(epochs) {
+            log.append(Arc::new(Batch::of(base, *epoch, vec![*epoch * 1_000 + base as u32])));
+        }
+        log
+    }
+
+    fn at(offset: Offset, epoch: Epoch) -> OffsetAndEpoch {
+        OffsetAndEpoch { epoch, offset }
+    }
+
+    fn epochs(log: &Log<u32>) -> Vec<Epoch> {
+        log.batches(0).map(|batch| batch.epoch).collect()
+    }
+
+    #[test]
+    fn the_end_of_an_epoch_is_the_start_of_the_next_that_is_known() {
+        let log = log(&[1, 1, 2, 5, 5]);
+        let end = |epoch| log.end_offset_for_epoch(epoch, None, 5);
+        assert_eq!(end(1), at(2, 1));
+        assert_eq!(end(2), at(3, 2));
+        // Epochs 3 and 4 have no records here: 2 is the largest before them.
+        assert_eq!(end(4), at(3, 2));
+        assert_eq!(end(5), at(5, 5));
+        // Not heard of yet: the end, with the epoch of the last record.
+        assert_eq!(end(7), at(5, 5));
+        // Before the first: that one's start.
+        assert_eq!(end(0), at(0, 0));
+    }
+
+    #[test]
+    fn a_follower_is_told_where_it_diverges() {
+        let leader = log(&[1, 1, 2, 5, 5]);
+        let validate = |offset, epoch| leader.validate(offset, epoch, None, 5);
+        assert_eq!(validate(0, 0), Validity::Valid);
+        assert_eq!(validate(2, 1), Validity::Valid);
+        assert_eq!(validate(4, 5), Validity::Valid);
+        assert_eq!(validate(3, 1), Validity::Diverging(at(2, 1)));
+        assert_eq!(validate(4, 3), Validity::Diverging(at(3, 2)));
+        assert_eq!(validate(6, 5), Validity::Diverging(at(5, 5)));
+    }
+
+    #[test]
+    fn behind_the_start_of_the_log_is_a_snapshot() {
+        let mut leader = log(&[1, 1, 2, 5, 5]);
+        let id = at(3, 2);
+        assert_eq!(leader.drop_before(3), 3 * 71);
+        let validate = |offset, epoch| leader.validate(offset, epoch, Some((id, id)), 5);
+        assert_eq!(
+            leader.epochs(),
+            [EpochStart { epoch: 2, start: 3 }, EpochStart { epoch: 5, start: 3 }]
+        );
+        assert_eq!(validate(0, 0), Validity::Snapshot(id));
+        assert_eq!(validate(2, 1), Validity::Snapshot(id));
+        // As long as the snapshot, but of another history.
+        assert_eq!(validate(3, 1), Validity::Snapshot(id));
+        assert_eq!(validate(3, 2), Validity::Valid);
+        assert_eq!(validate(4, 5), Validity::Valid);
+        assert_eq!(validate(5, 3), Validity::Diverging(id));
+    }
+
+    #[test]
+    fn an_emptied_log_goes_on_behind_the_snapshot() {
+        let mut log = log(&[1, 1]);
+        assert_eq!(log.truncate_fully(7), 0);
+        assert_eq!((log.start(), log.end(), log.latest_epoch()), (7, 7, None));
+        assert_eq!(log.end_offset_for_epoch(4, Some(at(7, 3)), 3), at(7, 3));
+        log.append(Arc::new(Batch::leader_change(7, 4, NodeId(0))));
+        // Below the first epoch that is known the snapshot is the end.
+        assert_eq!(log.end_offset_for_epoch(3, Some(at(7, 3)), 4), at(7, 3));
+        assert_eq!(log.end_offset_for_epoch(2, Some(at(7, 3)), 4), at(7, 3));
+    }
+
+    #[test]
+    fn a_shorter_file_holds_whole_batches() {
+        let mut log = log(&[1, 1, 2]);
+        log.keep_bytes(213);
+        assert_eq!(log.end(), 3);
+        log.keep_bytes(212);
+        assert_eq!((log.end(), log.end_byte(), log.latest_epoch()), (2, 142, Some(1)));
+        log.keep_bytes(0);
+        assert_eq!((log.end(), log.end_byte(), log.latest_epoch()), (0, 0, None));
+    }
+
+    #[test]
+    fn a_read_takes_at_least_one_batch_and_no_more_than_fits() {
+        let log = log(&[1, 1, 1, 2]);
+        let count = |offset, most| log.read(offset, most).len();
+        assert_eq!((count(0, 1), count(0, 142), count(1, 10_000), count(4, 100)), (1, 2, 3, 0));
+    }
+
+    /// Whatever two histories look like, asking where they diverge and cutting off there ends, and
+    /// leaves the common part and nothing else of the follower's.
+    #[test]
+    fn cutting_off_where_told_leaves_the_common_prefix() {
+        for seed in 0..500 {
+            let mut luck = Stream::fixed(seed, "histories");
+            let mut epoch = 1;
+            let common: Vec<Epoch> = (0..luck.below(8))
+                .map(|_| {
+                    epoch += luck.below(2) as Epoch;
+                    epoch
+                })
+                .collect();
+            // Their epochs differ from here on: even ones lead on one side, odd ones on the other.
+            let mut grown = |odd: Epoch| {
+                let mut epochs = common.clone();
+                let mut last = (epoch + 2) / 2 * 2 + odd;
+                for _ in 0..luck.below(8) {
+                    last += luck.below(3) as Epoch / 2 * 2;
+                    epochs.push(last);
+                }
+                log(&epochs)
+            };
+            let (leader, mut follower) = (grown(0), grown(1));
+            let mut rounds = 0;
+            loop {
+                let (end, last) = (follower.end(), follower.latest_epoch().unwrap_or(0));
+                let known = leader.latest_epoch().unwrap_or(0);
+                let Validity::Diverging(told) = leader.validate(end, last, None, known) else {
+                    break;
+                };
+                let own = follower.end_offset_for_epoch(told.epoch, None, last);
+                let same = own.epoch == told.epoch;
+                let cut = if same { own.offset.min(told.offset) } else { own.offset };
+                follower.truncate(cut);
+                rounds += 1;
+                assert!(rounds < 20, "seed {seed}: it ends");
+            }
+            assert_eq!(epochs(&follower), common, "seed {seed}");
+        }
+    }
+}

@@ -152,3 +152,80 @@ impl Peer {
         self.state = State::BackingOff(now + retry.max(reconnect));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: NodeId = NodeId(1);
+    const CONN: ConnId = ConnId(4);
+
+    fn peers() -> Peers {
+        let mut peers =
+            Peers::new([ONE].into_iter(), Span::from_millis(20), Span::from_millis(2_000));
+        peers.peer(ONE).unwrap().conn = Some(CONN);
+        peers
+    }
+
+    fn at(millis: u64) -> Time {
+        Time::ZERO + Span::from_millis(millis)
+    }
+
+    #[test]
+    fn one_request_at_a_time() {
+        let mut peers = peers();
+        let id = peers.begin(ONE, at(0)).unwrap();
+        assert_eq!(peers.begin(ONE, at(1)), None);
+        assert!(peers.any_in_flight() && peers.expects(ONE, id));
+        peers.finish(ONE, id, true, at(2));
+        assert!(peers.is_ready(ONE, at(2)) && !peers.expects(ONE, id));
+    }
+
+    #[test]
+    fn a_refusal_is_followed_by_the_back_off() {
+        let mut peers = peers();
+        let id = peers.begin(ONE, at(0)).unwrap();
+        peers.finish(ONE, id, false, at(2));
+        assert_eq!(peers.deadline(at(2)), at(22));
+        assert_eq!(peers.begin(ONE, at(21)), None);
+        assert!(peers.begin(ONE, at(22)).is_some());
+    }
+
+    #[test]
+    fn a_request_out_of_time_takes_its_connection_along() {
+        let mut peers = peers();
+        let id = peers.begin(ONE, at(0)).unwrap();
+        assert_eq!(peers.deadline(at(0)), at(2_000));
+        assert_eq!(peers.expire(at(1_999)), []);
+        assert_eq!(peers.expire(at(2_000)), [CONN]);
+        assert!(!peers.expects(ONE, id));
+        assert_eq!(peers.peer(ONE).unwrap().conn, None);
+        assert_eq!(peers.deadline(at(2_000)), at(2_050), "reconnect.backoff.ms");
+    }
+
+    #[test]
+    fn connections_that_fail_are_tried_less_and_less() {
+        let mut peers = peers();
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            peers.peer(ONE).unwrap().conn = Some(CONN);
+            peers.broke(CONN, at(0));
+            waits.push(peers.deadline(at(0)).as_millis());
+        }
+        assert_eq!(waits, [50, 100, 200, 400, 500, 500]);
+        peers.peer(ONE).unwrap().conn = Some(CONN);
+        peers.connected(CONN);
+        peers.broke(CONN, at(0));
+        assert_eq!(peers.deadline(at(0)), at(50));
+    }
+
+    #[test]
+    fn answers_to_what_was_forgotten_are_not_expected() {
+        let mut peers = peers();
+        let old = peers.begin(ONE, at(0)).unwrap();
+        peers.reset();
+        let new = peers.begin(ONE, at(1)).unwrap();
+        peers.finish(ONE, old, true, at(2));
+        assert!(!peers.expects(ONE, old) && peers.expects(ONE, new));
+    }
+}
