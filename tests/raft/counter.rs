@@ -221,6 +221,7 @@ impl Machine for Counter {
             let voted = self.replica.voted().map_or(String::new(), |node| name(node.0));
             let text = match role {
                 RoleName::Voted => format!("votes for {voted} in epoch {epoch}"),
+                RoleName::Prospective => format!("asks for votes, still in epoch {epoch}"),
                 RoleName::Candidate => format!("is a candidate in epoch {epoch}"),
                 RoleName::Leader => format!("is elected in epoch {epoch}"),
                 _ => format!("resigns from epoch {epoch}"),

@@ -3,7 +3,7 @@
 //!
 //! | command | what it does |
 //! | --- | --- |
-//! | `quorum voters=3 observers=1 seed=1 [snapshot-after=N] [retention=N] [check-quorum=false] [high-watermark-answers]` | voters n1, n2, ..., then observers; the first command |
+//! | `quorum voters=3 observers=1 seed=1 [snapshot-after=N] [retention=N] [check-quorum=false] [high-watermark-answers] [pre-vote]` | voters n1, n2, ..., then observers; the first command |
 //! | `append n1 3` | n1 appends the next three numbers |
 //! | `resign n1` | n1 gives up leadership |
 //! | `run 10ms` | lets time pass; prints what happens |
@@ -105,6 +105,7 @@ impl Reading {
             retention_bytes: u64::from(retention),
             check_quorum: command.value("check-quorum") != Some("false"),
             high_watermark_answers: command.has("high-watermark-answers"),
+            pre_vote: command.has("pre-vote"),
             ..defaults
         };
         self.plan = Plan {

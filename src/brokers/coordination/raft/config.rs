@@ -41,6 +41,10 @@ pub struct Config {
     /// (KIP-1166, 4.1 and later). Before, followers learn it when records come, or after
     /// [`fetch_max_wait`](Self::fetch_max_wait).
     pub high_watermark_answers: bool,
+    /// Whoever wants to be a candidate first asks whether it would be elected (KIP-996, 4.0 and
+    /// later), so that one that has been away does not end the epoch of a leader that all others
+    /// follow.
+    pub pre_vote: bool,
     /// CPU time that a request or an answer costs the one who reads it.
     pub request_cost: Span,
     /// The first of the [`FILES`](Self::FILES) files of the host that belong to the replica.
@@ -70,6 +74,7 @@ impl Config {
             retention_bytes: 100 << 20,
             check_quorum: true,
             high_watermark_answers: false,
+            pre_vote: false,
             request_cost: Span::ZERO,
             files: FileId(0),
             faulty: Faulty::default(),

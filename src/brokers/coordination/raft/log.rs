@@ -418,10 +418,7 @@ mod tests {
         let id = at(3, 2);
         assert_eq!(leader.drop_before(3), 3 * 71);
         let validate = |offset, epoch| leader.validate(offset, epoch, Some((id, id)), 5);
-        assert_eq!(
-            leader.epochs(),
-            [EpochStart { epoch: 2, start: 3 }, EpochStart { epoch: 5, start: 3 }]
-        );
+        assert_eq!(leader.epochs(), [EpochStart { epoch: 5, start: 3 }]);
         assert_eq!(validate(0, 0), Validity::Snapshot(id));
         assert_eq!(validate(2, 1), Validity::Snapshot(id));
         // As long as the snapshot, but of another history.

@@ -38,6 +38,8 @@ pub enum Request {
         candidate: NodeId,
         /// The end of its log.
         last: OffsetAndEpoch,
+        /// Only whether it would get the vote, in the epoch in which it is (KIP-996).
+        pre_vote: bool,
     },
     /// `BeginQuorumEpoch`.
     BeginQuorumEpoch {

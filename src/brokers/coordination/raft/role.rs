@@ -1,4 +1,4 @@
-//! The roles of a replica (`UnattachedState`, `CandidateState`, `FollowerState`, `LeaderState`,
+//! The roles of a replica (`UnattachedState`, `ProspectiveState`, `CandidateState`, `FollowerState`, `LeaderState`,
 //! `ResignedState`, 3.9).
 
 use crate::engine::Time;
@@ -21,6 +21,14 @@ pub(super) struct Download {
 pub(super) enum Role<R> {
     /// Knows no leader of its epoch; may have voted in it.
     Unattached { voted: Option<NodeId>, until: Time },
+    /// Asks whether it would be elected (KIP-996). Still knows who led, and for whom it voted.
+    Prospective {
+        leader: Option<NodeId>,
+        voted: Option<NodeId>,
+        granted: Vec<NodeId>,
+        rejected: Vec<NodeId>,
+        until: Time,
+    },
     /// Wants to lead.
     Candidate {
         granted: Vec<NodeId>,
@@ -31,7 +39,13 @@ pub(super) enum Role<R> {
         back_off: Option<Time>,
     },
     /// Fetches from a leader.
-    Follower { leader: NodeId, until: Time, download: Option<Download> },
+    Follower {
+        leader: NodeId,
+        until: Time,
+        /// Whether the leader has answered a fetch.
+        fetched: bool,
+        download: Option<Download>,
+    },
     /// Leads.
     Leader(Box<Leading<R>>),
     /// Led in this epoch, and does not any more.
@@ -45,6 +59,8 @@ pub enum RoleName {
     Unattached,
     /// Has voted in its epoch and knows no leader.
     Voted,
+    /// Asks whether it would be elected.
+    Prospective,
     /// Wants to lead.
     Candidate,
     /// Follows a leader; as an observer, too.
@@ -60,6 +76,7 @@ impl<R> Role<R> {
         match self {
             Role::Unattached { voted: None, .. } => RoleName::Unattached,
             Role::Unattached { .. } => RoleName::Voted,
+            Role::Prospective { .. } => RoleName::Prospective,
             Role::Candidate { .. } => RoleName::Candidate,
             Role::Follower { .. } => RoleName::Follower,
             Role::Leader(_) => RoleName::Leader,

@@ -94,6 +94,19 @@ impl<R: Record> Replica<R> {
     /// `handleVoteResponse`.
     fn on_vote(&mut self, from: NodeId, vote: bool, clock: &mut Clock<'_>) {
         let voters = self.config.voters.len();
+        if let Role::Prospective { granted, rejected, .. } = &mut self.role {
+            if vote {
+                granted.push(from);
+            } else {
+                rejected.push(from);
+            }
+            if granted.len() > voters / 2 {
+                self.become_candidate(clock);
+            } else if rejected.len() > voters - (voters / 2 + 1) {
+                self.stand_back(clock);
+            }
+            return;
+        }
         let Role::Candidate { granted, rejected, retries, back_off, .. } = &mut self.role else {
             return;
         };
@@ -106,7 +119,8 @@ impl<R: Record> Replica<R> {
         }
         rejected.push(from);
         let lost = rejected.len() > voters - (voters / 2 + 1);
-        if lost && back_off.is_none() {
+        // From 4.0 on it waits until its time is over, and asks first.
+        if lost && back_off.is_none() && !self.config.pre_vote {
             let retries = *retries;
             let until = clock.now + self.election_back_off(retries, clock);
             if let Role::Candidate { back_off, .. } = &mut self.role {
@@ -143,7 +157,8 @@ impl<R: Record> Replica<R> {
 
     fn reset_fetch_timeout(&mut self, now: Time) {
         let timeout = self.config.fetch_timeout;
-        if let Role::Follower { until, .. } = &mut self.role {
+        if let Role::Follower { until, fetched, .. } = &mut self.role {
+            *fetched = true;
             *until = now + timeout;
         }
     }

@@ -23,6 +23,7 @@ impl<R: Record> Replica<R> {
         }
         match self.role.name() {
             RoleName::Leader => self.poll_leader(clock),
+            RoleName::Prospective => self.poll_prospective(clock),
             RoleName::Candidate => self.poll_candidate(clock),
             RoleName::Resigned => self.poll_resigned(clock),
             RoleName::Follower if self.voter => self.poll_voter(clock),
@@ -34,7 +35,7 @@ impl<R: Record> Replica<R> {
                     && until <= clock.now
                     && self.stopping.is_none()
                 {
-                    self.become_candidate(clock);
+                    self.stand(clock);
                 }
             }
         }
@@ -48,6 +49,7 @@ impl<R: Record> Replica<R> {
             Role::Unattached { .. } | Role::Follower { .. } if stopping => Time::MAX,
             Role::Unattached { until, .. } | Role::Follower { until, .. } => *until,
             Role::Candidate { .. } | Role::Resigned { .. } if stopping => Time::MAX,
+            Role::Prospective { until, .. } => *until,
             Role::Candidate { until, back_off, .. } => back_off.unwrap_or(*until),
             Role::Resigned { until, .. } => *until,
         };
@@ -154,6 +156,8 @@ impl<R: Record> Replica<R> {
             if until <= now && self.stopping.is_none() {
                 self.become_candidate(clock);
             }
+        } else if *until <= now && self.stopping.is_none() && self.config.pre_vote {
+            self.stand(clock);
         } else if *until <= now && self.stopping.is_none() {
             let retries = *retries;
             let until = now + self.election_back_off(retries, clock);
@@ -165,20 +169,38 @@ impl<R: Record> Replica<R> {
             }
         } else {
             let recorded: Vec<NodeId> = granted.iter().chain(rejected).copied().collect();
-            let vote =
-                Request::Vote { epoch: self.epoch, candidate: self.me, last: self.store.end() };
-            for voter in self.others() {
-                if !recorded.contains(&voter) {
-                    self.ask(voter, vote.clone(), now);
-                }
+            self.ask_for_votes(&recorded, false, now);
+        }
+    }
+
+    /// Of all who have not answered yet.
+    fn ask_for_votes(&mut self, recorded: &[NodeId], pre_vote: bool, now: Time) {
+        let (epoch, candidate, last) = (self.epoch, self.me, self.store.end());
+        let vote = Request::Vote { epoch, candidate, last, pre_vote };
+        for voter in self.others() {
+            if !recorded.contains(&voter) {
+                self.ask(voter, vote.clone(), now);
             }
         }
+    }
+
+    fn poll_prospective(&mut self, clock: &mut Clock<'_>) {
+        let Role::Prospective { granted, rejected, until, .. } = &self.role else { return };
+        if *until <= clock.now {
+            return self.stand_back(clock);
+        }
+        let recorded: Vec<NodeId> = granted.iter().chain(rejected).copied().collect();
+        self.ask_for_votes(&recorded, true, clock.now);
     }
 
     fn poll_resigned(&mut self, clock: &mut Clock<'_>) {
         let now = clock.now;
         let Role::Resigned { unacked, successors, until } = &self.role else { return };
         if *until <= now && self.stopping.is_none() {
+            if self.config.pre_vote {
+                // It asks first, and not in the epoch from which it has resigned.
+                return self.become_unattached(self.epoch + 1, clock);
+            }
             return self.become_candidate(clock);
         }
         let request = Request::EndQuorumEpoch {
@@ -197,7 +219,7 @@ impl<R: Record> Replica<R> {
             return;
         }
         if until <= clock.now {
-            self.become_candidate(clock);
+            self.stand(clock);
         } else {
             self.fetch(leader, clock.now);
         }

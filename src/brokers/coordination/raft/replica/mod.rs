@@ -478,6 +478,7 @@ impl<R: Record> Replica<R> {
         match &self.role {
             Role::Follower { leader, .. } => Some(*leader),
             Role::Leader(_) | Role::Resigned { .. } => Some(self.me),
+            Role::Prospective { leader, .. } => *leader,
             Role::Unattached { .. } | Role::Candidate { .. } => None,
         }
     }
@@ -486,7 +487,7 @@ impl<R: Record> Replica<R> {
     #[must_use]
     pub fn voted(&self) -> Option<NodeId> {
         match &self.role {
-            Role::Unattached { voted, .. } => *voted,
+            Role::Unattached { voted, .. } | Role::Prospective { voted, .. } => *voted,
             Role::Candidate { .. } => Some(self.me),
             _ => None,
         }

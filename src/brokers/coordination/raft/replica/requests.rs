@@ -29,10 +29,10 @@ impl<R: Record> Replica<R> {
         clock: &mut Clock<'_>,
     ) {
         match request {
-            Request::Vote { epoch, candidate, last } => {
+            Request::Vote { epoch, candidate, last, pre_vote } => {
                 let (error, granted) = match self.refuse_voter(epoch) {
                     Some(error) => (Some(error), false),
-                    None => (None, self.vote(epoch, candidate, last, clock)),
+                    None => (None, self.vote(epoch, candidate, last, pre_vote, clock)),
                 };
                 let answer = self.response(error, Answer::Vote { granted });
                 self.respond(conn, id, answer);
@@ -89,15 +89,30 @@ impl<R: Record> Replica<R> {
         epoch: Epoch,
         candidate: NodeId,
         last: OffsetAndEpoch,
+        pre_vote: bool,
         clock: &mut Clock<'_>,
     ) -> bool {
         if epoch > self.epoch {
             self.become_unattached(epoch, clock);
         }
-        let Role::Unattached { voted, .. } = self.role else { return false };
+        let up_to_date = last >= self.store.end() || self.config.faulty.votes_for_any_log;
+        if pre_vote {
+            // Nobody who follows a leader that answers wants another (`FollowerState.canGrantVote`,
+            // 4.0).
+            let content = match self.role {
+                Role::Leader(_) => true,
+                Role::Follower { fetched, .. } => fetched,
+                _ => false,
+            };
+            return up_to_date && !content;
+        }
+        let voted = match self.role {
+            Role::Unattached { voted, .. } | Role::Prospective { voted, leader: None, .. } => voted,
+            _ => return false,
+        };
         match voted {
             Some(voted) => voted == candidate,
-            None if last >= self.store.end() || self.config.faulty.votes_for_any_log => {
+            None if up_to_date => {
                 self.become_voted(candidate, clock);
                 true
             }

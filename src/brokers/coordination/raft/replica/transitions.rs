@@ -54,7 +54,7 @@ impl<R: Record> Replica<R> {
             Role::Candidate { granted, rejected: Vec::new(), retries: 1, until, back_off: None }
         } else if let Some(leader) = leader {
             let until = now + self.config.fetch_timeout;
-            Role::Follower { leader, until, download: None }
+            Role::Follower { leader, until, fetched: false, download: None }
         } else {
             Role::Unattached { voted, until }
         };
@@ -104,7 +104,9 @@ impl<R: Record> Replica<R> {
     pub(super) fn become_unattached(&mut self, epoch: Epoch, clock: &mut Clock<'_>) {
         let until = match self.role {
             _ if !self.voter => Time::MAX,
-            Role::Candidate { until, .. } | Role::Unattached { until, .. } => until,
+            Role::Candidate { until, .. }
+            | Role::Prospective { until, .. }
+            | Role::Unattached { until, .. } => until,
             _ => clock.now + self.election_timeout(clock),
         };
         self.leave();
@@ -119,6 +121,34 @@ impl<R: Record> Replica<R> {
         let until = clock.now + self.election_timeout(clock);
         self.role = Role::Unattached { voted: Some(candidate), until };
         self.persist(Election { epoch: self.epoch, leader: None, voted: Some(candidate) });
+    }
+
+    /// Its time has come to try to lead.
+    pub(super) fn stand(&mut self, clock: &mut Clock<'_>) {
+        if !self.config.pre_vote || self.config.voters.len() == 1 {
+            return self.become_candidate(clock);
+        }
+        let (leader, voted) = (self.leader(), self.voted());
+        let until = clock.now + self.election_timeout(clock);
+        self.leave();
+        let granted = vec![self.me];
+        self.role = Role::Prospective { leader, voted, granted, rejected: Vec::new(), until };
+        self.persist(Election { epoch: self.epoch, leader, voted });
+        self.peers.reset();
+    }
+
+    /// Too few would vote for it, or too late: it follows as before, or waits for the rest of its
+    /// time (`KafkaRaftClient.prospectiveToUnattachedOrFollower`, 4.0).
+    pub(super) fn stand_back(&mut self, clock: &mut Clock<'_>) {
+        let Role::Prospective { leader, voted, until, .. } = self.role else { return };
+        if let Some(leader) = leader {
+            return self.become_follower(self.epoch, leader, clock);
+        }
+        let fresh = clock.now + self.election_timeout(clock);
+        let until = if until <= clock.now { fresh } else { until };
+        self.role = Role::Unattached { voted, until };
+        self.persist(Election { epoch: self.epoch, leader: None, voted });
+        self.peers.reset();
     }
 
     pub(super) fn become_candidate(&mut self, clock: &mut Clock<'_>) {
@@ -164,7 +194,7 @@ impl<R: Record> Replica<R> {
         }
         self.leave();
         let until = clock.now + self.config.fetch_timeout;
-        self.role = Role::Follower { leader, until, download: None };
+        self.role = Role::Follower { leader, until, fetched: false, download: None };
         self.persist(Election { epoch, leader: Some(leader), voted: None });
         self.tell_leader();
         self.peers.reset();
