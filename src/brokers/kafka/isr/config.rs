@@ -1,6 +1,6 @@
 //! What every machine of a run knows: what the scenario resolves to. Never changes.
 
-use crate::brokers::coordination::raft;
+use crate::brokers::coordination::{raft, zookeeper};
 use crate::brokers::kafka::{PartitionId, Streams};
 use crate::engine::{Distribution, Span};
 use crate::observe::NodeId;
@@ -10,7 +10,7 @@ use crate::world::{FileId, Port};
 use super::costs::Costs;
 use super::nodes::NodeSet;
 use super::rules::{Rule, Rules};
-use super::state::PartitionState;
+use super::state::{PartitionState, Znode};
 
 /// Where brokers listen for clients and for each other.
 pub const BROKER: Port = Port(9092);
@@ -127,6 +127,28 @@ impl Config {
             Metadata::ZooKeeper => Some(NodeId(0)),
             Metadata::Kraft => self.coordinators.first().copied(),
         }
+    }
+
+    /// What ZooKeeper holds when the run starts.
+    #[must_use]
+    pub fn first_tree(&self) -> zookeeper::Tree<Znode> {
+        let mut tree = zookeeper::Tree::new();
+        for path in ["/brokers", "/brokers/ids", "/brokers/topics", "/isr_change_notification"] {
+            tree.plant(path, None);
+        }
+        tree.plant("/controller_epoch", Some(Znode::ControllerEpoch(0)));
+        for (index, topic) in self.topics.iter().enumerate() {
+            let path = format!("/brokers/topics/{}", topic.name);
+            tree.plant(&path, None);
+            tree.plant(&format!("{path}/partitions"), None);
+            for (number, partition) in self.streams.of_topic(index as u32).enumerate() {
+                let path = format!("{path}/partitions/{number}");
+                tree.plant(&path, None);
+                let state = Znode::Partition(self.first_state(partition), 0);
+                tree.plant(&format!("{path}/state"), Some(state));
+            }
+        }
+        tree
     }
 
     /// What the controller quorum is told; its files on a host begin with `files`.

@@ -4,14 +4,11 @@ use crate::brokers::coordination::zookeeper;
 use crate::brokers::kafka::PartitionId;
 use crate::engine::Time;
 use crate::observe::{NodeId, Observer};
-use crate::world::{
-    Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, Violation, WorldView,
-};
+use crate::world::{Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, WorldView};
 
 use super::broker::Broker;
 use super::client::{Consumer, Producer, ScalaProducer};
 use super::controller::Controller;
-use super::invariants::{self, Oracle};
 use super::message::Message;
 use super::state::Znode;
 use super::words::selector;
@@ -94,9 +91,7 @@ fn leader_of(machines: &[KafkaMachine], partition: PartitionId) -> Option<NodeId
 
 impl Cluster for KafkaCluster {
     type Machine = KafkaMachine;
-    type Oracle = Oracle;
-
-    const CHECKED: bool = true;
+    type Oracle = ();
 
     fn resolve(
         machines: &[KafkaMachine],
@@ -132,16 +127,6 @@ impl Cluster for KafkaCluster {
             let mut whole = leads.map(|(_, broker)| broker.has_all_in_sync(partition));
             whole.next() == Some(true) && whole.next().is_none()
         })
-    }
-
-    fn check(
-        oracle: &mut Oracle,
-        machines: &mut [KafkaMachine],
-        node: NodeId,
-        at: Time,
-        report: &mut dyn FnMut(Violation),
-    ) {
-        invariants::check(oracle, machines, node, at, report);
     }
 }
 

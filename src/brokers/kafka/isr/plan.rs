@@ -184,11 +184,11 @@ impl Planner<'_> {
     /// one further (AdminUtils.scala 0.8, `assignReplicasToBrokers`, with a fixed start).
     fn replica_lists(&mut self, values: &Values, count: u32, factor: u32) -> Vec<Vec<NodeId>> {
         let brokers = self.nodes.len() as u32;
-        let written = values.get_selectors("replicas");
-        let Some(written) = written else {
+        let written = values.selectors("replicas");
+        if written.is_empty() {
             let list = |p: u32| (0..factor).map(|r| NodeId((p + r) % brokers)).collect();
             return (0..count).map(list).collect();
-        };
+        }
         if written.len() as u32 != count {
             self.wrong.push(
                 values.span("replicas"),
@@ -332,7 +332,7 @@ impl Planner<'_> {
             }
             let count = self.counts.get(topic as usize).copied().unwrap_or(1);
             let mut partitions: Vec<u32> = Vec::new();
-            for name in values.get_names("partitions").unwrap_or(&[]) {
+            for name in values.names("partitions") {
                 match name.value.parse::<u32>() {
                     Ok(number) if number < count => partitions.push(number),
                     _ => self.wrong.push(

@@ -165,12 +165,7 @@ impl<R: Record> Replica<R> {
     /// A replica of a quorum that has been up for a while when the run starts: its state is what
     /// `records` make, and `leader` leads.
     #[must_use]
-    pub fn founded(
-        config: Arc<Config>,
-        me: NodeId,
-        leader: NodeId,
-        records: Vec<R>,
-    ) -> Replica<R> {
+    pub fn founded(config: Arc<Config>, me: NodeId, leader: NodeId, records: Vec<R>) -> Replica<R> {
         let id = OffsetAndEpoch { epoch: 1, offset: records.len() as u64 + 1 };
         let body: u64 = records.iter().map(|record| u64::from(record.bytes())).sum();
         let bytes = body + 3 * u64::from(super::log::BATCH_OVERHEAD);

@@ -58,11 +58,14 @@ impl Controller {
     #[must_use]
     pub fn new(config: Arc<Config>, me: NodeId) -> Controller {
         let quorum = Arc::new(config.quorum(FileId(0)));
+        let first = Image::first(&config);
+        let leader = config.coordinators[0];
+        let raft = Replica::founded(quorum, me, leader, first.records());
         Controller {
-            raft: Replica::new(quorum, me),
+            applied: raft.applied(),
+            raft,
             raft_lane: None,
-            committed: Image::new(&config),
-            applied: 0,
+            committed: first,
             leading: None,
             config,
             me,
@@ -176,10 +179,6 @@ impl Controller {
             deferred: Vec::new(),
         }));
         self.told(ctx, event::CONTROLLER, None, None, u64::from(epoch));
-        let nothing_yet = self.committed.partition(PartitionId(0)).is_none();
-        if nothing_yet {
-            self.create_topics(ctx);
-        }
         ctx.after(LOOK, Lane::MAIN, Message::Timer(Timer::Sessions));
         if self.config.settings.rebalance_leaders {
             let wait = self.config.settings.imbalance_check;
@@ -194,22 +193,6 @@ impl Controller {
             let bytes = body.bytes();
             ctx.send(conn, Message::Response { id, body }, bytes);
         }
-    }
-
-    /// The topics of the scenario, all of whose replicas are in sync, and all brokers.
-    fn create_topics<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        let config = self.config.clone();
-        let mut records = Vec::new();
-        for broker in config.all_brokers() {
-            let epoch = 1 + u64::from(broker.0);
-            records.push(Record::Register { broker, incarnation: 0, epoch });
-            let (fenced, shutting_down) = (false, false);
-            records.push(Record::Standing { broker, epoch, fenced, shutting_down });
-        }
-        for partition in config.all_partitions() {
-            records.push(Record::Partition(partition, config.first_state(partition)));
-        }
-        self.write(records, ctx);
     }
 
     /// Appends records, and counts on them. The offset of the last.

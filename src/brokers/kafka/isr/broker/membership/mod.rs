@@ -80,6 +80,15 @@ impl Broker {
         self.membership.broker_epoch()
     }
 
+    /// The epoch of its term, if this broker is the controller.
+    #[must_use]
+    pub fn controller_term(&self) -> Option<u32> {
+        match &self.membership {
+            Membership::ZooKeeper(member) => member.controller_term(),
+            Membership::Kraft(_) => None,
+        }
+    }
+
     /// The logs are loaded: the broker makes itself known.
     pub(super) fn register<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         with_member!(self, _zk => self.zk_register(ctx), _kraft => self.kraft_register(ctx));

@@ -31,6 +31,10 @@ impl ZooKeeperMember {
         false
     }
 
+    pub(super) fn controller_term(&self) -> Option<u32> {
+        None
+    }
+
     pub(super) fn forget(&mut self) {
         self.broker_epoch = 0;
     }
