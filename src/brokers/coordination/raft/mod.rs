@@ -56,7 +56,7 @@ pub use log::{
     BATCH_OVERHEAD, Batch, Body, Epoch, EpochStart, Log, Offset, OffsetAndEpoch, Record, Snapshot,
     Validity,
 };
-pub use message::{Answer, Carrier, Error, Fetch, Found, Message, Request, Response};
+pub use message::{Answer, Error, Fetch, Found, Message, Request, Response};
 pub use oracle::{Invariant, Oracle, Violation};
 pub use replica::{Event, NotLeader, Replica};
 pub use role::RoleName;
