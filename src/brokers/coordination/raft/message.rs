@@ -173,3 +173,13 @@ impl<R> Response<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_small() {
+        assert!(size_of::<Message<[u64; 20]>>() <= 16);
+    }
+}
