@@ -319,22 +319,6 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         }
     }
 
-    /// Dispatches one event that is due before `end`, which must lie in the measured time. Returns
-    /// whether there was one: for whoever wants to look at the machines after each.
-    ///
-    /// # Errors
-    /// [`Runaway`] if a limit was passed.
-    pub fn step(&mut self, end: Time) -> Result<bool, Runaway> {
-        match self.world.kernel.next_before(end) {
-            Ok(Some(event)) => {
-                self.dispatch(event);
-                Ok(true)
-            }
-            Ok(None) => Ok(false),
-            Err(limit) => Err(Runaway { limit, machines: self.world.recent_machines() }),
-        }
-    }
-
     #[inline]
     fn dispatch(&mut self, event: Event) {
         let arrival = match event {

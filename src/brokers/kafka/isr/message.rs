@@ -62,11 +62,11 @@ impl From<raft::Message<Record>> for Message {
     }
 }
 
-impl raft::Carrier<Record> for Message {
-    fn into_raft(self) -> Option<raft::Message<Record>> {
+impl Carry<raft::Message<Record>> for Message {
+    fn open(self) -> Result<raft::Message<Record>, Message> {
         match self {
-            Message::Raft(message) => Some(message),
-            _ => None,
+            Message::Raft(message) => Ok(message),
+            other => Err(other),
         }
     }
 }

@@ -12,9 +12,10 @@ use crate::engine::{Stream, Time};
 use crate::observe::{NodeId, Observer};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, TimerId};
 
+use super::super::Carry;
 use super::config::{Config, PORT};
 use super::log::{Batch, Epoch, Log, Offset, OffsetAndEpoch, Record, Snapshot};
-use super::message::{Carrier, Message, Request, Response};
+use super::message::{Message, Request, Response};
 use super::peers::Peers;
 use super::role::{Role, RoleName};
 use super::store::{ELECTION_BYTES, Election, Store};
@@ -177,7 +178,11 @@ impl<R: Record> Replica<R> {
     }
 
     /// The process starts: the replica lives on `lane` from now on.
-    pub fn boot<M: Carrier<R>, O: Observer>(&mut self, lane: Lane, ctx: &mut Context<'_, M, O>) {
+    pub fn boot<M: Carry<Message<R>>, O: Observer>(
+        &mut self,
+        lane: Lane,
+        ctx: &mut Context<'_, M, O>,
+    ) {
         self.lane = lane;
         if self.voter {
             ctx.listen(PORT);
@@ -186,7 +191,11 @@ impl<R: Record> Replica<R> {
     }
 
     /// A connection was accepted on [`PORT`].
-    pub fn accept<M: Carrier<R>, O: Observer>(&self, conn: ConnId, ctx: &mut Context<'_, M, O>) {
+    pub fn accept<M: Carry<Message<R>>, O: Observer>(
+        &self,
+        conn: ConnId,
+        ctx: &mut Context<'_, M, O>,
+    ) {
         ctx.bind(conn, self.lane);
     }
 
@@ -197,7 +206,7 @@ impl<R: Record> Replica<R> {
     }
 
     /// Handles an input of its lane. The events are in order.
-    pub fn handle<M: Carrier<R>, O: Observer>(
+    pub fn handle<M: Carry<Message<R>>, O: Observer>(
         &mut self,
         input: Input<M>,
         ctx: &mut Context<'_, M, O>,
@@ -207,15 +216,15 @@ impl<R: Record> Replica<R> {
             return events;
         }
         let received = match input {
-            Input::Message { conn, body } => match body.into_raft() {
-                Some(Message::Request(id, body)) => Received::Request(conn, id, body),
-                Some(Message::Response(id, body)) => Received::Response(conn, id, body),
+            Input::Message { conn, body } => match body.open() {
+                Ok(Message::Request(id, body)) => Received::Request(conn, id, body),
+                Ok(Message::Response(id, body)) => Received::Response(conn, id, body),
                 _ => Received::Nothing,
             },
             Input::Connected { conn } => Received::Connected(conn),
             Input::Failed { conn, .. } | Input::Closed { conn, .. } => Received::Lost(conn),
-            Input::Local { body } => match body.into_raft() {
-                Some(Message::Start) => Received::Start,
+            Input::Local { body } => match body.open() {
+                Ok(Message::Start) => Received::Start,
                 _ => Received::Nothing,
             },
             _ => Received::Nothing,
@@ -283,7 +292,7 @@ impl<R: Record> Replica<R> {
 
     /// Carries out what is to be done, until an fsync is to be waited for. Returns whether
     /// all is done.
-    fn carry_out<M: Carrier<R>, O: Observer>(
+    fn carry_out<M: Carry<Message<R>>, O: Observer>(
         &mut self,
         ctx: &mut Context<'_, M, O>,
         events: &mut Vec<Event>,
@@ -334,7 +343,7 @@ impl<R: Record> Replica<R> {
         true
     }
 
-    fn send_request<M: Carrier<R>, O: Observer>(
+    fn send_request<M: Carry<Message<R>>, O: Observer>(
         &mut self,
         to: NodeId,
         id: u32,
@@ -349,7 +358,7 @@ impl<R: Record> Replica<R> {
 
     /// Sees to it that it is woken when something is due. A timer that comes too early does no
     /// harm, so one is only set anew if it would come too late.
-    fn arm<M: Carrier<R>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn arm<M: Carry<Message<R>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
         let now = ctx.now();
         let due = self.deadline(now);
         if due == Time::MAX {
@@ -371,7 +380,7 @@ impl<R: Record> Replica<R> {
     ///
     /// # Errors
     /// [`NotLeader`]; nothing was appended.
-    pub fn append<M: Carrier<R>, O: Observer>(
+    pub fn append<M: Carry<Message<R>>, O: Observer>(
         &mut self,
         records: Vec<R>,
         ctx: &mut Context<'_, M, O>,
@@ -399,7 +408,7 @@ impl<R: Record> Replica<R> {
     }
 
     /// Gives up leadership of an epoch, if it still leads in it (`RaftClient.resign`).
-    pub fn resign<M: Carrier<R>, O: Observer>(
+    pub fn resign<M: Carry<Message<R>>, O: Observer>(
         &mut self,
         epoch: Epoch,
         ctx: &mut Context<'_, M, O>,
@@ -414,14 +423,14 @@ impl<R: Record> Replica<R> {
 
     /// Stops gracefully: a leader resigns and waits until another leads, 5 s at most
     /// (`KafkaRaftManager.shutdown`, 3.9). [`Event::Stopped`] follows.
-    pub fn shutdown<M: Carrier<R>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    pub fn shutdown<M: Carry<Message<R>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
         self.stopping = Some(ctx.now() + crate::engine::Span::from_secs(5));
         ctx.tell(self.lane, M::from(Message::Tick));
     }
 
     /// A snapshot of the state behind all records before `end`, which is committed; ignored if
     /// there is one already, or the log does not know that place.
-    pub fn take_snapshot<M: Carrier<R>, O: Observer>(
+    pub fn take_snapshot<M: Carry<Message<R>>, O: Observer>(
         &mut self,
         end: Offset,
         records: Vec<R>,
@@ -561,6 +570,12 @@ impl<R: Record> Replica<R> {
     #[must_use]
     pub fn is_writing(&self) -> bool {
         !self.steps.is_empty()
+    }
+
+    /// Its node.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.me
     }
 
     /// Its quorum.
