@@ -1,5 +1,8 @@
-//! Broker families. Each folder is one family; none imports another. `coordination` is what
-//! several of them share; it knows none of them.
+//! Broker families, and what several of them share. No family imports another.
 
 pub mod coordination;
+pub mod costs;
+pub mod kafka;
+pub mod log;
 pub mod rabbitmq;
+pub mod rules;

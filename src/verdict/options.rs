@@ -18,6 +18,11 @@ pub struct LedgerOptions {
     /// Whether brokers keep messages after they are read (log families), so that a message can be
     /// lost after a consumer saw it (`read_lost`).
     pub retained: bool,
+    /// Whether a stored message counts as readable only when a broker says so
+    /// ([`Observer::readable`](crate::observe::Observer::readable)).
+    pub gated: bool,
+    /// Whether the run checks the family's invariants; if not, expectations on them are undecided.
+    pub invariants: bool,
 }
 
 impl LedgerOptions {
@@ -31,6 +36,8 @@ impl LedgerOptions {
             operation_timeout: Span::from_secs(1),
             bucket: None,
             retained: false,
+            gated: false,
+            invariants: true,
         }
     }
 }

@@ -4,10 +4,11 @@ use super::effects::credit;
 use super::ledger::Ledger;
 use super::lines::{Answer, Flags};
 use super::naming::Naming;
+use super::{BREACHES_KEPT, Breach};
 use crate::engine::{Ingredient, Time};
 use crate::observe::{
     ConsumerId, DestinationId, Event, FaultId, FaultPhase, MessageRange, NodeId, NodeState,
-    Observer, Outcome, Removal, RoleId,
+    Observer, Outcome, Removal, RoleId, Violation,
 };
 
 /// Tags of the fingerprint.
@@ -110,6 +111,7 @@ impl Observer for Ledger {
     ) {
         let Some(index) = self.track(messages.producer, destination) else { return };
         let mut backlog = 0;
+        let gated = self.options.gated;
         let counts = &mut self.counts;
         self.tracks[index].lines.visit(messages.first, messages.count, |line| {
             let mut state = line.state();
@@ -121,10 +123,26 @@ impl Observer for Ledger {
             if state.copies == 0 {
                 line.dig_up();
                 state.reason = 0;
-                state.clear(Flags::SETTLED.with(Flags::EXPIRED));
+                state.clear(Flags::SETTLED.with(Flags::EXPIRED).with(Flags::READABLE));
+            }
+            if !gated {
+                state.set(Flags::READABLE);
             }
             state.add_copy();
             state.set(Flags::ARRIVED);
+            line.put(state);
+            backlog += i64::from(state.is_backlog()) - i64::from(before);
+        });
+        self.backlog_changed(at, destination, backlog);
+    }
+
+    fn readable(&mut self, at: Time, destination: DestinationId, messages: MessageRange) {
+        let Some(index) = self.track(messages.producer, destination) else { return };
+        let mut backlog = 0;
+        self.tracks[index].lines.visit(messages.first, messages.count, |line| {
+            let mut state = line.state();
+            let before = state.is_backlog();
+            state.set(Flags::READABLE);
             line.put(state);
             backlog += i64::from(state.is_backlog()) - i64::from(before);
         });
@@ -319,5 +337,15 @@ impl Observer for Ledger {
 
     fn event(&mut self, at: Time, event: Event) {
         self.history.event(at, event);
+    }
+
+    // Not folded into the fingerprint: a run is the same whether it is checked or not.
+    fn violated(&mut self, at: Time, violation: Violation) {
+        let Violation { invariant, node, destination, detail } = violation;
+        let Some(tally) = self.invariants.get_mut(invariant.index()) else { return };
+        tally.violations += 1;
+        if tally.first.len() < BREACHES_KEPT {
+            tally.first.push(Breach { at, node, destination, detail });
+        }
     }
 }

@@ -237,6 +237,14 @@ impl ClusterPlan {
         wrong.into_result(ClusterPlan { topology, boot_time, memory, clients })
     }
 
+    /// Adds the host of a server that keeps what the brokers agree on: it is like the first broker,
+    /// and in its zone. Its name must differ from all others. Before any client.
+    pub fn add_coordinator(&mut self, name: &str) -> NodeId {
+        let like = self.topology.hosts[0].clone();
+        let (name, kind) = (name.to_owned(), NodeKind::Coordinator);
+        self.topology.add(Host { name, kind, ..like })
+    }
+
     /// Adds the host of a client. Its name must differ from all others.
     pub fn add_client(&mut self, name: &str, kind: NodeKind) -> NodeId {
         debug_assert!(kind != NodeKind::Broker, "brokers come from the scenario's cluster");

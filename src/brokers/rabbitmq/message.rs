@@ -369,11 +369,11 @@ pub enum Message {
     PortKnown { node: NodeId },
     /// The leader's node stops, and the leader handles nothing any more.
     Quiesce { queue: QueueId },
-    /// Boot continues.
-    BootStep,
+    /// The Erlang VM is up.
+    VmStarted,
     /// RabbitMQ stops, and its VM goes on.
     StopRabbit,
-    /// RabbitMQ starts again in the same VM.
+    /// RabbitMQ starts, or starts again in the same VM.
     StartRabbit { start: u32 },
     /// A paused node looks whether it sees enough of the others.
     LookForRecovery,

@@ -72,6 +72,8 @@ impl Flags {
     pub(in crate::verdict) const ARRIVED: Flags = Flags(1 << 9);
     /// A copy came to where it was dead-lettered to, and is there unless the last one is lost.
     pub(in crate::verdict) const LETTER: Flags = Flags(1 << 10);
+    /// The broker's rules allow it to be read.
+    pub(in crate::verdict) const READABLE: Flags = Flags(1 << 11);
 
     pub(in crate::verdict) const fn with(self, more: Flags) -> Flags {
         Flags(self.0 | more.0)
@@ -153,10 +155,10 @@ impl State {
         self.copies -= u16::from(self.copies < MOST_COPIES);
     }
 
-    /// Whether some broker holds it where it was sent to, and nobody has read it yet.
+    /// Whether some broker holds it where it was sent to, it may be read, and nobody has.
     pub(in crate::verdict) const fn is_backlog(self) -> bool {
         const READ: Flags = Flags::DELIVERED.with(Flags::PROCESSED).with(Flags::AUDITED);
-        self.copies > 0 && !self.is(READ.with(Flags::LETTER))
+        self.copies > 0 && self.is(Flags::READABLE) && !self.is(READ.with(Flags::LETTER))
     }
 
     /// Whether the write was a success that nothing can undo: confirmed, and processed or

@@ -1,5 +1,6 @@
 //! The start of a node: its VM, its Mnesia, RabbitMQ (rabbit, rabbit_mnesia, rabbit_table, v3.10).
 
+use crate::engine::Span;
 use crate::observe::{NodeId, Observer};
 use crate::world::{Boot, Context, Lane};
 
@@ -17,10 +18,12 @@ impl Broker {
         self.processes.clear();
         if boot.incarnation > 0 {
             self.node.start += 1;
-            self.node.status = Status::Booting;
+            self.node.status = Status::Starting;
             let config = self.node.config.clone();
             let delay = config.settings.boot_time.span(ctx.random());
-            ctx.after(delay, Lane::MAIN, Message::BootStep);
+            let alone = Span::from_nanos(delay.as_nanos() / 2);
+            ctx.after(alone, Lane::MAIN, Message::VmStarted);
+            ctx.after(delay, Lane::MAIN, Message::StartRabbit { start: self.node.start });
             return;
         }
         // The run starts with a cluster that has been up for a while.
@@ -237,14 +240,24 @@ impl Broker {
         start: u32,
     ) {
         let node = &mut self.node;
-        if node.status != Status::Paused || node.start != start {
+        if node.start != start {
             return;
         }
-        node.start += 1;
-        node.monitor.again = true;
+        match node.status {
+            Status::Starting => {}
+            Status::Paused => {
+                node.start += 1;
+                node.monitor.again = true;
+            }
+            _ => return,
+        }
         node.status = Status::Booting;
         for other in node.down_peers() {
             node.set_up(ctx, other);
+        }
+        // What they said before this was of use to the VM alone.
+        for peer in &mut node.peers {
+            peer.answer = None;
         }
         for peer in node.peers.clone() {
             if let Link::Up(conn) = peer.link {
@@ -264,16 +277,17 @@ impl Node {
         ctx.after(timeout, Lane::MAIN, Message::TablesTimeout { start: self.start });
     }
 
-    /// The Erlang VM is up: meet the others.
+    /// The Erlang VM is up, and asks the others about the cluster: they learn that its predecessor
+    /// is gone long before RabbitMQ recovers a queue (rabbit.erl, v3.10: `start` calls
+    /// rabbit_mnesia.erl: `check_cluster_consistency`, before any boot step). When in the course of
+    /// a boot that is was not measured: halfway.
     pub(super) fn vm_started<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         ctx.listen(DISTRIBUTION);
         self.start_ticking(ctx);
-        let others: Vec<NodeId> = self.peers.iter().map(|peer| peer.node).collect();
-        if others.is_empty() {
-            ctx.tell(Lane::MAIN, Message::PingDownNodes);
-        }
-        for other in others {
-            self.set_up(ctx, other);
+        for other in self.config.members.clone() {
+            if self.peer(other).is_some() {
+                self.set_up(ctx, other);
+            }
         }
     }
 }

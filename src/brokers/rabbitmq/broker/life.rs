@@ -90,7 +90,7 @@ impl Broker {
             }
             Message::PortKnown { node: peer } => node.port_known(ctx, peer),
             Message::Quiesce { queue } => self.quiesce(queue),
-            Message::BootStep => node.vm_started(ctx),
+            Message::VmStarted => node.vm_started(ctx),
             Message::StoreRecovered => self.recover_queues(ctx),
             Message::QueueRecovered { queue } => self.queue_recovered(ctx, queue),
             Message::MemoryCheck => self.check_memory(ctx),

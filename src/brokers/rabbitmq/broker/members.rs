@@ -35,7 +35,9 @@ impl Broker {
                 }
                 self.continue_boot(ctx);
             }
-            Status::Off | Status::Stopping | Status::Paused => self.node.pinging = false,
+            Status::Off | Status::Starting | Status::Stopping | Status::Paused => {
+                self.node.pinging = false;
+            }
         }
     }
 
@@ -104,7 +106,7 @@ impl Node {
             Status::Running => Progress::Runs,
             Status::Booting if self.waits_for_peers() => Progress::Waits,
             Status::Booting => Progress::StoppedLast,
-            Status::Off | Status::Stopping | Status::Paused => Progress::Down,
+            Status::Off | Status::Starting | Status::Stopping | Status::Paused => Progress::Down,
         };
         // Nothing counts before the connection stands.
         let Some(peer) = self.peer(from).filter(|peer| peer.link == Link::Up(conn)) else { return };

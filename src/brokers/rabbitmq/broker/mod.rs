@@ -88,7 +88,9 @@ pub enum Process {
 pub enum Status {
     /// No process.
     Off,
-    /// The VM starts, or RabbitMQ waits for its peers' tables.
+    /// The VM starts, and RabbitMQ in it: not yet its Mnesia.
+    Starting,
+    /// RabbitMQ waits for its peers' tables.
     Booting,
     /// RabbitMQ serves.
     Running,

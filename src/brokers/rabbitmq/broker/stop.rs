@@ -17,7 +17,7 @@ impl Broker {
         match self.node.status {
             Status::Running => self.stop_rabbit(ctx),
             Status::Stopping => {}
-            Status::Off | Status::Booting | Status::Paused => {
+            Status::Off | Status::Starting | Status::Booting | Status::Paused => {
                 self.node.status = Status::Off;
                 ctx.exit();
             }

@@ -1,0 +1,263 @@
+//! Partitions as destinations, and streams: what one producer sends to one partition.
+//!
+//! A destination of the ledger is a partition, once for each consumer group if there are several:
+//! `orders/0`, `orders/0@billing`. Kafka promises order and numbers offsets within a partition
+//! only, so every pair of a scenario's producer (a *writer* here) and a partition of its topic has
+//! a [`ProducerId`] of its own, the stream. Sequence numbers of a stream are dense: a message's
+//! place among those that its writer meant for this partition. A batch is then one
+//! [`MessageRange`](crate::observe::MessageRange).
+//!
+//! Everything here is arithmetic on tables that never change, made once a run and shared.
+
+use std::ops::Range;
+
+use crate::observe::{DestinationId, DestinationInfo, NodeId, ProducerId, ProducerInfo};
+
+/// A partition among all of a scenario, in the order of topics and within them. The index of its
+/// first destination is another number if there are several groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartitionId(pub u32);
+
+impl PartitionId {
+    /// As an index into a dense table.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What the table of streams must know of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicPlan {
+    /// Its name.
+    pub name: String,
+    /// What its partitions are called behind the slash: `0`, or `1-0`.
+    pub partitions: Vec<String>,
+    /// The consumer groups that read it. With one or none a partition is one destination.
+    pub groups: Vec<String>,
+}
+
+/// A partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// Its topic, by place.
+    pub topic: u32,
+    /// Its place among the partitions of its topic.
+    pub index: u32,
+    /// `orders/0`.
+    pub name: String,
+    /// Its destinations: one for each group, in the order of [`TopicPlan::groups`].
+    destinations: Vec<DestinationId>,
+}
+
+/// What a writer sends to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Writer {
+    /// The first of its streams; one a partition of its topic follows.
+    first: u32,
+    topic: u32,
+}
+
+/// The table of partitions, destinations and streams of a scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Streams {
+    /// The partitions of each topic.
+    topics: Vec<Range<u32>>,
+    partitions: Vec<Partition>,
+    writers: Vec<Writer>,
+    /// Of each stream: writer and partition.
+    streams: Vec<(u32, PartitionId)>,
+    destinations: Vec<DestinationInfo>,
+    /// Of each destination its partition.
+    of_destination: Vec<PartitionId>,
+}
+
+impl Streams {
+    /// The table for these topics; `writers` are the topics that the scenario's producers send
+    /// to, by place, in the order of the scenario.
+    #[must_use]
+    pub fn new(topics: &[TopicPlan], writers: &[u32]) -> Streams {
+        let mut table = Streams::default();
+        for (topic, plan) in topics.iter().enumerate() {
+            let first = table.partitions.len() as u32;
+            for (index, part) in plan.partitions.iter().enumerate() {
+                table.add_partition(topic as u32, index as u32, plan, part);
+            }
+            table.topics.push(first..table.partitions.len() as u32);
+        }
+        for (writer, topic) in writers.iter().enumerate() {
+            table.writers.push(Writer { first: table.streams.len() as u32, topic: *topic });
+            let partitions = table.topics[*topic as usize].clone().map(PartitionId);
+            table.streams.extend(partitions.map(|partition| (writer as u32, partition)));
+        }
+        table
+    }
+
+    fn add_partition(&mut self, topic: u32, index: u32, plan: &TopicPlan, part: &str) {
+        let partition = PartitionId(self.partitions.len() as u32);
+        let name = format!("{}/{part}", plan.name);
+        let names = match &plan.groups[..] {
+            [] | [_] => vec![name.clone()],
+            groups => groups.iter().map(|group| format!("{name}@{group}")).collect(),
+        };
+        let first = self.destinations.len() as u32;
+        let destinations = (first..first + names.len() as u32).map(DestinationId).collect();
+        self.of_destination.extend(names.iter().map(|_| partition));
+        self.destinations.extend(names.into_iter().map(|name| DestinationInfo { name }));
+        self.partitions.push(Partition { topic, index, name, destinations });
+    }
+
+    /// All partitions, in order.
+    #[must_use]
+    pub fn partitions(&self) -> &[Partition] {
+        &self.partitions
+    }
+
+    /// The partitions of a topic, in order.
+    pub fn of_topic(&self, topic: u32) -> impl ExactSizeIterator<Item = PartitionId> + use<> {
+        self.topics[topic as usize].clone().map(PartitionId)
+    }
+
+    /// The partition of a topic with this place; there must be one.
+    #[must_use]
+    pub fn partition(&self, topic: u32, index: u32) -> PartitionId {
+        debug_assert!(
+            index < self.topics[topic as usize].len() as u32,
+            "there is such a partition"
+        );
+        PartitionId(self.topics[topic as usize].start + index)
+    }
+
+    /// What is known of a partition.
+    #[must_use]
+    pub fn get(&self, partition: PartitionId) -> &Partition {
+        &self.partitions[partition.index()]
+    }
+
+    /// The topic that a writer sends to.
+    #[must_use]
+    pub fn topic_of(&self, writer: u32) -> u32 {
+        self.writers[writer as usize].topic
+    }
+
+    /// The stream of a writer to a partition of its topic.
+    #[must_use]
+    pub fn stream(&self, writer: u32, partition: PartitionId) -> ProducerId {
+        let Writer { first, topic } = self.writers[writer as usize];
+        debug_assert_eq!(topic, self.get(partition).topic, "a writer has one topic");
+        ProducerId(first + self.get(partition).index)
+    }
+
+    /// Whose stream it is.
+    #[must_use]
+    pub fn writer(&self, stream: ProducerId) -> u32 {
+        self.streams[stream.index()].0
+    }
+
+    /// The partition that the messages of a stream were meant for, wherever they are.
+    #[must_use]
+    pub fn meant_for(&self, stream: ProducerId) -> PartitionId {
+        self.streams[stream.index()].1
+    }
+
+    /// The lines of each message of a stream: its partition, once for each group.
+    #[must_use]
+    pub fn destinations(&self, stream: ProducerId) -> &[DestinationId] {
+        self.destinations_of(self.meant_for(stream))
+    }
+
+    /// The destinations of a partition: one for each group.
+    #[must_use]
+    pub fn destinations_of(&self, partition: PartitionId) -> &[DestinationId] {
+        &self.partitions[partition.index()].destinations
+    }
+
+    /// The line of a stream's messages as a group sees it (its place among the topic's groups).
+    #[must_use]
+    pub fn destination(&self, stream: ProducerId, group: usize) -> DestinationId {
+        self.seen_by(self.meant_for(stream), group)
+    }
+
+    /// A partition as a group sees it.
+    #[must_use]
+    pub fn seen_by(&self, partition: PartitionId, group: usize) -> DestinationId {
+        let all = self.destinations_of(partition);
+        all[group.min(all.len() - 1)]
+    }
+
+    /// The partition behind a destination.
+    #[must_use]
+    pub fn partition_of(&self, destination: DestinationId) -> PartitionId {
+        self.of_destination[destination.index()]
+    }
+
+    /// How many streams there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// The destinations for the catalogue.
+    #[must_use]
+    pub fn destination_infos(&self) -> Vec<DestinationInfo> {
+        self.destinations.clone()
+    }
+
+    /// The streams for the catalogue: each bears the name of its writer. `writer` tells of each:
+    /// name, host, and whether it asks for no answer.
+    pub fn producer_infos(
+        &self,
+        writer: impl Fn(u32) -> (String, NodeId, bool),
+    ) -> Vec<ProducerInfo> {
+        let info = |(of, partition): &(u32, PartitionId)| {
+            let (name, node, unanswered) = writer(*of);
+            let destinations = self.destinations_of(*partition).to_vec();
+            ProducerInfo { name, node, destinations, unanswered }
+        };
+        self.streams.iter().map(info).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Streams {
+        let plan = |name: &str, partitions: &[&str], groups: &[&str]| TopicPlan {
+            name: name.to_owned(),
+            partitions: partitions.iter().map(|part| (*part).to_owned()).collect(),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+        };
+        let topics = [plan("a", &["1-0", "2-0"], &[]), plan("b", &["0", "1"], &["g1", "g2"])];
+        Streams::new(&topics, &[1, 0, 1])
+    }
+
+    #[test]
+    fn every_group_of_several_has_its_own_destination() {
+        let names: Vec<String> =
+            table().destination_infos().into_iter().map(|info| info.name).collect();
+        assert_eq!(names, ["a/1-0", "a/2-0", "b/0@g1", "b/0@g2", "b/1@g1", "b/1@g2"]);
+        let table = table();
+        let last = table.partition(1, 1);
+        assert_eq!(table.get(last).name, "b/1");
+        assert_eq!(table.seen_by(last, 1), DestinationId(5));
+        assert_eq!(table.partition_of(DestinationId(4)), last);
+        assert_eq!(table.seen_by(table.partition(0, 1), 3), DestinationId(1), "one for all");
+    }
+
+    #[test]
+    fn every_writer_has_a_stream_to_each_partition_of_its_topic() {
+        let table = table();
+        assert_eq!(table.count(), 6);
+        for writer in 0..3 {
+            for partition in table.of_topic(table.topic_of(writer)) {
+                let stream = table.stream(writer, partition);
+                assert_eq!((table.writer(stream), table.meant_for(stream)), (writer, partition));
+            }
+        }
+        let infos = table.producer_infos(|writer| (format!("p{writer}"), NodeId(writer), true));
+        assert_eq!(infos.len(), 6);
+        assert_eq!(infos[2].name, "p1");
+        assert_eq!(infos[5].destinations, [DestinationId(4), DestinationId(5)]);
+    }
+}
