@@ -8,7 +8,7 @@ use crate::world::{ConnId, Context};
 
 use super::super::super::Carry;
 use super::super::config::QUORUM_PORT;
-use super::super::data::{Data, Op, SessionId, Xid, Zxid};
+use super::super::data::{Data, Op, SessionId, Xid, Zxid, pop_front_if};
 use super::super::message::{Ask, Message, Timer, ToFollower};
 use super::super::tracker::Tracker;
 use super::super::tree::{Entry, Tree, Txn};
@@ -326,7 +326,7 @@ impl<D: Data> Server<D> {
             let Role::Leading(leading) = &mut self.role else { return };
             let applied = self.applied;
             let Some((_, server, session, xid)) =
-                leading.syncs.pop_front_if(|(zxid, ..)| *zxid <= applied)
+                pop_front_if(&mut leading.syncs, |(zxid, ..)| *zxid <= applied)
             else {
                 return;
             };
