@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use mqsim::brokers::coordination::zookeeper::{
-    Answer, Mode, Op, Path, Server, SessionId, Stat, Txn, Xid, Zxid, check,
+    Answer, Mode, Op, Oracle, Path, Server, SessionId, Stat, Txn, Xid, Zxid, check,
 };
 use mqsim::engine::{Span, Time};
 use mqsim::observe::{Blind, FaultId, NodeId};
@@ -190,6 +190,7 @@ fn simulate(case: &Case) -> Result<Run, String> {
     let mut run = Run::new(setup, Blind).map_err(|error| error.to_string())?;
     let end = Time::ZERO + Span::from_secs(SECONDS);
     let mut applied = vec![Zxid::ZERO; case.servers as usize];
+    let mut oracle = Oracle::default();
     let mut states = Vec::new();
     while run.step(end).map_err(|error| error.to_string())? {
         let servers = servers(&run);
@@ -203,6 +204,9 @@ fn simulate(case: &Case) -> Result<Run, String> {
         states = now;
         let at = run.now().as_millis();
         check(&servers).map_err(|error| format!("at {at} ms {error}"))?;
+        for (index, server) in (0..).zip(&servers) {
+            oracle.look(index, server).map_err(|error| format!("at {at} ms {error}"))?;
+        }
         for (server, before) in servers.iter().zip(&mut applied) {
             if server.is_serving() {
                 // What a server has served it never takes back, whatever happens to it.
