@@ -93,15 +93,17 @@ impl<D: Data> Server<D> {
         self.limit_step(ctx);
     }
 
-    /// A server alone leads at once, and numbers on (`ZooKeeperServerMain.java` 3.4.14).
+    /// A server alone leads at once, and numbers on (`ZooKeeperServerMain.java` 3.4.14). It serves
+    /// once what it has found in its log is durable; the real one writes a snapshot first, which it
+    /// does not fsync, so that a kill and then a loss of power could take back what was read.
     pub(super) fn lead_alone<M: Carry<Message<D>>, O: Observer>(
         &mut self,
         ctx: &mut Context<'_, M, O>,
     ) {
         self.era += 1;
-        let leading = self.new_leading(self.disk.current, Step::History);
+        let mut leading = self.new_leading(self.disk.current, Step::History);
+        leading.answers.clear();
         self.role = Role::Leading(Box::new(leading));
-        self.establish(ctx);
         self.flush(ctx);
     }
 
