@@ -136,8 +136,14 @@ pub const EVENTS: &[EventWord] = &[
     word("registered", "the broker has registered"),
     word("controlled-shutdown", "the broker asks for its leaderships to be moved"),
     word("log-recovered", "logs were checked after a start that was not clean; the count is bytes"),
-    word("offset-reset", "a consumer's offset was out of range; the count is the offset it goes on at"),
-    word("truncation-detected", "a consumer goes back to where the log was cut; the count is the offset"),
+    word(
+        "offset-reset",
+        "a consumer's offset was out of range; the count is the offset it goes on at",
+    ),
+    word(
+        "truncation-detected",
+        "a consumer goes back to where the log was cut; the count is the offset",
+    ),
     word("fetcher-stuck", "a follower cannot append what it fetched: offsets do not fit"),
     word("isr-change-refused", "the change of an ISR that the leader wanted is refused"),
     word("log-dir-offline", "the broker's log directory has failed"),
@@ -146,8 +152,37 @@ pub const EVENTS: &[EventWord] = &[
 
 /// Numbers of the selectors.
 pub mod selector {
-    use crate::world::Role;
-
     /// `leader(orders/0)`.
-    pub const LEADER: Role = Role(0);
+    pub const LEADER: u32 = 0;
+    /// `follower(orders/0, n)`.
+    pub const FOLLOWER: u32 = 1;
+    /// `replica(orders/0, n)`.
+    pub const REPLICA: u32 = 2;
+    /// `controller`.
+    pub const CONTROLLER: u32 = 3;
 }
+
+/// What faults can be aimed at, beside the world's own selectors.
+pub const SELECTORS: &[SelectorSpec] = &[
+    SelectorSpec {
+        name: "leader",
+        arguments: &[Argument::Destination],
+        meaning: "The broker that leads the partition.",
+    },
+    SelectorSpec {
+        name: "follower",
+        arguments: &[Argument::Destination, Argument::Number],
+        meaning: "The n-th of the partition's replicas that do not lead it, as assigned.",
+    },
+    SelectorSpec {
+        name: "replica",
+        arguments: &[Argument::Destination, Argument::Number],
+        meaning: "The n-th of the partition's replicas, as assigned; the first is the preferred \
+                  leader.",
+    },
+    SelectorSpec {
+        name: "controller",
+        arguments: &[],
+        meaning: "The broker that is the controller, or the leader of the controller quorum.",
+    },
+];

@@ -126,6 +126,8 @@ pub struct Replica<R> {
     loaded_while_leading: bool,
     /// Counts what an invariant could be about.
     changes: u32,
+    /// It is part of a quorum that was up before the run, and has not started yet.
+    founded: bool,
 }
 
 impl<R: Record> Replica<R> {
@@ -156,7 +158,27 @@ impl<R: Record> Replica<R> {
             offered: None,
             loaded_while_leading: false,
             changes: 0,
+            founded: false,
         }
+    }
+
+    /// A replica of a quorum that has been up for a while when the run starts: its state is what
+    /// `records` make, and `leader` leads.
+    #[must_use]
+    pub fn founded(
+        config: Arc<Config>,
+        me: NodeId,
+        leader: NodeId,
+        records: Vec<R>,
+    ) -> Replica<R> {
+        let id = OffsetAndEpoch { epoch: 1, offset: records.len() as u64 + 1 };
+        let body: u64 = records.iter().map(|record| u64::from(record.bytes())).sum();
+        let bytes = body + 3 * u64::from(super::log::BATCH_OVERHEAD);
+        let mut replica = Replica::new(config, me);
+        replica.store = Store::founded(Snapshot { id, bytes, records }, leader);
+        (replica.founded, replica.applied) = (true, id.offset);
+        replica.high_watermark = Some(id.offset);
+        replica
     }
 
     /// The process starts: the replica lives on `lane` from now on.
@@ -228,8 +250,19 @@ impl<R: Record> Replica<R> {
     }
 
     /// The files are as long as what is known of them.
-    fn trim_files<M, O: Observer>(&self, ctx: &mut Context<'_, M, O>) {
+    fn trim_files<M, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
         let store = &self.store;
+        if self.founded {
+            // A disk is empty when the run starts: what was there before it is put there.
+            let quorum = ctx.write(self.config.quorum_file(), store.election_end());
+            let snapshot = ctx.write(self.config.snapshot_file(), store.snapshot_end());
+            if quorum.and(snapshot).is_err() {
+                self.halt("the disk is full");
+            }
+            self.steps.push_back(Step::Sync(self.config.quorum_file()));
+            self.steps.push_back(Step::Sync(self.config.snapshot_file()));
+            return;
+        }
         ctx.truncate(self.config.log_file(), store.log.end_byte());
         ctx.truncate(self.config.quorum_file(), store.election_end());
         ctx.truncate(self.config.snapshot_file(), store.snapshot_end());

@@ -99,6 +99,7 @@ impl Broker {
         ctx.spend(self.config.costs.request);
         let Some(connection) = self.connection(place) else { return };
         connection.busy = Some(id);
+        let peer = connection.peer;
         if self.status != Status::Running && self.status != Status::Stopping {
             return;
         }
@@ -108,7 +109,9 @@ impl Broker {
             }
             Request::Fetch(fetch) => self.fetch(place, Box::new(fetch), ctx),
             Request::ListOffsets { partition, which, epoch } => {
-                let answer = self.list_offsets(partition, which, epoch);
+                // Replica ids go with the request in Kafka: a follower wants the end of the log.
+                let follower = peer.0 < self.config.brokers;
+                let answer = self.list_offsets(follower, partition, which, epoch);
                 self.respond(place, answer, ctx);
             }
             Request::EpochEnds { replica, asked } => {
@@ -196,13 +199,5 @@ impl Broker {
     pub(super) fn forget_connections(&mut self) {
         self.connections.clear();
         self.lanes.clear();
-    }
-
-    /// The requests that wait or are worked on, over all connections.
-    pub(super) fn requests_outstanding(&self) -> usize {
-        let waiting = |connection: &Connection| {
-            connection.queue.len() + usize::from(connection.busy.is_some())
-        };
-        self.connections.iter().flatten().map(waiting).sum()
     }
 }

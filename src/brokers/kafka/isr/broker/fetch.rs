@@ -50,7 +50,8 @@ impl Broker {
             telling |= read.error != Error::None || read.diverging.is_some();
             parts.push(read);
         }
-        let waits = bytes < u64::from(fetch.min_bytes.max(1)) && !telling && !fetch.parts.is_empty();
+        let waits =
+            bytes < u64::from(fetch.min_bytes.max(1)) && !telling && !fetch.parts.is_empty();
         if waits && may_wait && !fetch.max_wait.is_zero() {
             return self.park_fetch(place, fetch, ctx);
         }
@@ -150,23 +151,19 @@ impl Broker {
         false
     }
 
-    /// Whoever waits for a partition that this broker no longer leads is told so.
-    pub(super) fn fail_fetches<O: Observer>(
+    /// A fetch that waits is answered with what there is now.
+    pub(super) fn answer_parked_fetch<O: Observer>(
         &mut self,
-        partition: PartitionId,
+        place: u32,
         ctx: &mut Context<'_, Message, O>,
     ) {
-        let Some(replica) = self.replica_mut(partition) else { return };
-        let Role::Leader(leading) = &mut replica.role else { return };
-        for place in std::mem::take(&mut leading.fetches) {
-            let Some(connection) = self.connection(place) else { continue };
-            let timer = connection.expires.take();
-            if let Some(fetch) = connection.fetch.take() {
-                if let Some(timer) = timer {
-                    ctx.cancel(timer);
-                }
-                self.answer_fetch(place, fetch, false, ctx);
+        let Some(connection) = self.connection(place) else { return };
+        let timer = connection.expires.take();
+        if let Some(fetch) = connection.fetch.take() {
+            if let Some(timer) = timer {
+                ctx.cancel(timer);
             }
+            self.answer_fetch(place, fetch, false, ctx);
         }
     }
 
@@ -294,6 +291,7 @@ impl Broker {
     /// say where consumers' end is (Partition.scala 2.2, `fetchOffsetForTimestamp`; KIP-207).
     pub(super) fn list_offsets(
         &self,
+        follower: bool,
         partition: PartitionId,
         which: Which,
         epoch: Option<u32>,
@@ -304,6 +302,7 @@ impl Broker {
         };
         let offset = match which {
             Which::Earliest => replica.log.start(),
+            Which::Latest if follower => replica.log.end(),
             Which::Latest => {
                 let start = match &replica.role {
                     Role::Leader(leading) => leading.epoch_start,
@@ -317,12 +316,6 @@ impl Broker {
         };
         let of = replica.log.at(offset).map(|piece| piece.epoch);
         Response::ListOffsets(Error::None, offset, of)
-    }
-
-    /// `ListOffsets` of a follower: the end of the log, not what consumers may see.
-    pub(super) fn log_end(&self, partition: PartitionId) -> Result<(u64, u64), Error> {
-        let replica = self.led_here(partition, None)?;
-        Ok((replica.log.start(), replica.log.end()))
     }
 
     /// `OffsetForLeaderEpoch` for one partition.

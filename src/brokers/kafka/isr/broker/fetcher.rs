@@ -456,7 +456,11 @@ impl Broker {
 
     /// With truncate-on-fetch the next fetch asks.
     fn next_question(&self, epoch: u32) -> Step {
-        if self.config.has(Rule::TruncateOnFetch) { Step::Fetching } else { Step::Truncating(epoch) }
+        if self.config.has(Rule::TruncateOnFetch) {
+            Step::Fetching
+        } else {
+            Step::Truncating(epoch)
+        }
     }
 
     /// The offset was out of the leader's range (ReplicaFetcherThread.scala 0.8.2,
@@ -484,11 +488,6 @@ impl Broker {
         if let Some(part) = self.following(from, partition) {
             part.step = Step::Fetching;
         }
-    }
-
-    /// Whether all that this broker follows is as far as the leaders are, as far as it knows.
-    pub(super) fn follows_quietly(&self) -> bool {
-        self.fetchers.iter().all(|fetcher| fetcher.asked != Asked::EpochEnds)
     }
 
     /// What a replica is at present, for people.

@@ -99,11 +99,12 @@ impl Broker {
         state: Option<PartitionState>,
         ctx: &mut Context<'_, Message, O>,
     ) {
+        self.touch(partition);
+        let maximal = self.config.has(Rule::MaximalIsr);
         let Some(replica) = self.replica_mut(partition) else { return };
         let known = replica.state;
         let Role::Leader(leading) = &mut replica.role else { return };
         leading.in_flight = false;
-        self.touch(partition);
         match error {
             Error::None => {
                 let Some(state) = state else { return };
@@ -123,7 +124,7 @@ impl Broker {
             // Somebody knows better: the state that is on its way ends the wish. Until then the
             // larger ISR counts.
             Error::InvalidUpdateVersion | Error::FencedLeaderEpoch | Error::InvalidRequest => {
-                if !self.config.has(Rule::MaximalIsr) {
+                if !maximal {
                     // "Cached zkVersion not equal to that in zookeeper, skip updating ISR"
                     // (Partition.scala 0.8.2, updateIsr): the old ISR stays.
                     leading.pending = None;
@@ -156,7 +157,8 @@ impl Broker {
             leading.pending = None;
             leading.in_flight = false;
         }
-        let word = if before.is_within(state.isr) { event::ISR_EXPANDED } else { event::ISR_SHRUNK };
+        let word =
+            if before.is_within(state.isr) { event::ISR_EXPANDED } else { event::ISR_SHRUNK };
         if before != state.isr {
             self.report_event(ctx, now, word, Some(partition), None, u64::from(state.isr.len()));
         }

@@ -21,6 +21,7 @@ mod fetch;
 mod fetcher;
 mod isr;
 mod life;
+mod membership;
 mod produce;
 mod replica;
 mod roles;
@@ -41,6 +42,7 @@ use super::state::View;
 pub use connections::Connection;
 pub use epochs::EpochCache;
 pub use fetcher::Fetcher;
+pub use membership::{KraftMember, Membership, ZooKeeperMember};
 pub use produce::Parked;
 pub use replica::{FIRST_LOG, Leading, Remote, Replica, Role, Storage};
 pub use storage::{CHECKPOINTS, Marks};
@@ -87,6 +89,10 @@ pub struct Broker {
     pub(super) touched: Vec<PartitionId>,
     /// Which start of its process it is.
     pub(super) incarnation: u32,
+    /// How it belongs to the cluster.
+    pub(super) membership: Membership,
+    /// It has been told that it may serve.
+    served: bool,
 }
 
 impl Broker {
@@ -97,7 +103,7 @@ impl Broker {
             let here = config.replicas(partition).contains(&me);
             here.then(|| Box::new(Replica::new(partition)))
         });
-        let fetchers = config.all_brokers().map(Fetcher::new).collect();
+        let fetchers = config.all_brokers().map(|node| Fetcher::new(node.0)).collect();
         Broker {
             me,
             status: Status::Off,
@@ -111,6 +117,8 @@ impl Broker {
             marks: Marks::default(),
             touched: Vec::new(),
             incarnation: 0,
+            membership: Membership::new(&config, me),
+            served: false,
             config,
         }
     }
@@ -122,6 +130,9 @@ impl Broker {
         ctx: &mut Context<'_, Message, O>,
     ) {
         let lane = ctx.lane();
+        if self.membership.owns(lane) {
+            return self.handle_member(input, ctx);
+        }
         if lane == Lane::MAIN {
             return self.handle_main(input, ctx);
         }
@@ -144,7 +155,7 @@ impl Broker {
             Input::Accepted { conn, peer, .. } => self.accepted(conn, peer, ctx),
             Input::Local { body: Message::Timer(timer) } => self.timer(timer, ctx),
             Input::Local { body: Message::Synced(synced) } => self.synced(synced, ctx),
-            _ => {}
+            other => self.handle_member(other, ctx),
         }
     }
 
@@ -161,7 +172,10 @@ impl Broker {
                 self.produce_expired(slot, generation, ctx);
             }
             Timer::FetchExpired { slot, generation } => self.fetch_expired(slot, generation, ctx),
-            _ => {}
+            Timer::AlterPartition { partition } => self.ask_for_isr(partition, ctx),
+            other => {
+                self.handle_member(Input::Local { body: Message::Timer(other) }, ctx);
+            }
         }
     }
 

@@ -98,7 +98,8 @@ impl Broker {
             return self.done(place, ctx);
         }
         if parts.iter().all(|part| part.error.is_some()) {
-            let answers = parts.iter().map(|p| (p.partition, p.error.unwrap_or(Error::None), p.base));
+            let answers =
+                parts.iter().map(|p| (p.partition, p.error.unwrap_or(Error::None), p.base));
             let answer = Response::Produce(answers.collect());
             return self.respond(place, answer, ctx);
         }
@@ -188,7 +189,7 @@ impl Broker {
     }
 
     /// Moves the leader's high watermark as far as the replicas allow.
-    fn advance_high_watermark<O: Observer>(
+    pub(super) fn advance_high_watermark<O: Observer>(
         &mut self,
         partition: PartitionId,
         ctx: &mut Context<'_, Message, O>,
@@ -197,8 +198,7 @@ impl Broker {
         let Some(replica) = self.replica_mut(partition).filter(|replica| replica.leads()) else {
             return;
         };
-        let (from, to) =
-            (replica.high_watermark, replica.allowed_high_watermark(&config, now));
+        let (from, to) = (replica.high_watermark, replica.allowed_high_watermark(&config, now));
         if to <= from {
             return;
         }
@@ -220,7 +220,7 @@ impl Broker {
     ) {
         let config = self.config.clone();
         loop {
-            let Some(replica) = self.replica_mut(partition) else { return };
+            let Some(replica) = self.replicas[partition.index()].as_deref_mut() else { return };
             let isr = replica.isr();
             let (high_watermark, end) = (replica.high_watermark, replica.log.end());
             let Role::Leader(leading) = &mut replica.role else { return };

@@ -189,11 +189,8 @@ impl Replica {
         let Role::Leader(leading) = &self.role else { return NodeSet::EMPTY };
         let (settings, end) = (&config.settings, self.log.end());
         let is_late = |other: &&Remote| {
-            let since = if config.has(Rule::CaughtUpByFetch) {
-                other.caught_up
-            } else {
-                other.fetched
-            };
+            let since =
+                if config.has(Rule::CaughtUpByFetch) { other.caught_up } else { other.fetched };
             let silent = now.since(since) > settings.lag_time;
             let idle = config.has(Rule::KeepIdleFollowers) && other.end == Some(end);
             let behind = config.has(Rule::LagByMessages)
@@ -225,13 +222,7 @@ impl Leading {
     /// What a new leader knows: nothing of where the others are. Members of the ISR get some time
     /// (Partition.scala 2.8, `makeLeader`).
     #[must_use]
-    pub fn new(
-        replicas: &[NodeId],
-        me: NodeId,
-        isr: NodeSet,
-        end: u64,
-        now: Time,
-    ) -> Leading {
+    pub fn new(replicas: &[NodeId], me: NodeId, isr: NodeSet, end: u64, now: Time) -> Leading {
         let remote = |node: &NodeId| Remote {
             node: *node,
             end: None,
@@ -273,7 +264,7 @@ impl Remote {
 
 /// How often leaders look for late followers (ReplicaManager.scala, `startup`).
 #[must_use]
-pub fn isr_check_interval(config: &Config) -> Span {
+pub(super) fn isr_check_interval(config: &Config) -> Span {
     let lag = config.settings.lag_time;
     if config.has(Rule::CheckIsrTwiceALag) { lag / 2 } else { lag }
 }

@@ -108,8 +108,7 @@ impl Broker {
         if config.has(Rule::TruncateByEpoch) && config.has(Rule::WriteEpochOnElection) {
             replica.epochs.assign(state.leader_epoch, end);
         }
-        let leading =
-            Leading::new(config.replicas(partition), me, state.isr, end, now);
+        let leading = Leading::new(config.replicas(partition), me, state.isr, end, now);
         replica.role = Role::Leader(Box::new(leading));
         replica.alone_since = (state.isr.len() == 1).then_some(replica.high_watermark);
         self.report_role(partition, Some(role::LEADER), ctx);
@@ -118,7 +117,14 @@ impl Broker {
                 ctx.observer().role(now, node, *destination, Some(role::IN_SYNC));
             }
         }
-        self.report_event(ctx, now, event::LEADER, Some(partition), None, u64::from(state.leader_epoch));
+        self.report_event(
+            ctx,
+            now,
+            event::LEADER,
+            Some(partition),
+            None,
+            u64::from(state.leader_epoch),
+        );
         self.ends_moved(partition, ctx);
     }
 

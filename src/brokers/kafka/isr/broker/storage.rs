@@ -22,8 +22,8 @@ pub struct Marks {
     /// `.kafka_cleanshutdown`: there since the last stop, if that was in order; with the broker
     /// epoch from 3.8 on.
     pub clean: Option<u64>,
-    /// Whether logs must be checked at this start.
-    pub unclean_start: bool,
+    /// The broker epoch that it found there at its start, if the last stop was in order.
+    pub clean_epoch: Option<u64>,
 }
 
 impl Broker {
@@ -133,8 +133,8 @@ impl Broker {
     /// checked, batch by batch (LogSegment.scala, `recover`).
     pub(super) fn load_logs<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let mut bytes = 0;
-        if self.marks.clean.is_none() {
-            self.marks.unclean_start = true;
+        self.marks.clean_epoch = self.marks.clean.take();
+        if self.marks.clean_epoch.is_none() {
             for replica in self.replicas.iter().flatten() {
                 let behind = replica.log.read(replica.storage.recovery_point, replica.log.end());
                 bytes += behind.map(|piece| piece.bytes).sum::<u64>();
@@ -192,7 +192,7 @@ impl Broker {
                 Death::Wiped => Some((cause::DISK_WIPED, BecauseId::NONE)),
             };
             if let Some(why) = why {
-                let kept = disk.length(replica.log.file());
+                let kept = disk.kept(replica.log.file());
                 lose(replica, kept, |piece| {
                     report_removed(&config, (at, me), &piece, why, observer);
                 });
@@ -201,6 +201,9 @@ impl Broker {
         }
         if death == Death::Wiped {
             self.marks = Marks::default();
+        }
+        if let super::Membership::Kraft(member) = &mut self.membership {
+            member.died(death, disk);
         }
         self.forget_process();
     }
@@ -220,4 +223,3 @@ fn lose(replica: &mut Replica, kept: u64, removed: impl FnMut(Piece)) {
     storage.recovery_point = storage.recovery_point.min(end);
     storage.segment = storage.segment.min(replica.log.length());
 }
-
