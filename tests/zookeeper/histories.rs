@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use mqsim::brokers::coordination::zookeeper::{
-    Answer, Mode, Op, Path, Server, SessionId, Stat, Txn, Xid, Zxid, check,
+    Answer, Mode, Op, Oracle, Path, Server, SessionId, Stat, Txn, Xid, Zxid, check,
 };
 use mqsim::engine::{Span, Time};
 use mqsim::observe::{Blind, FaultId, NodeId};
@@ -184,22 +184,34 @@ fn servers(run: &Run) -> Vec<&Server<Value>> {
     run.machines().iter().filter_map(Actor::server).collect()
 }
 
-/// Runs a case, and checks the servers against each other every 10 ms.
+/// Runs a case, and checks the servers against each other after every event.
 fn simulate(case: &Case) -> Result<Run, String> {
     let setup = plan(case).setup(Span::from_secs(SECONDS), Span::from_secs(400));
     let mut run = Run::new(setup, Blind).map_err(|error| error.to_string())?;
-    let mut now = Time::ZERO;
+    let end = Time::ZERO + Span::from_secs(SECONDS);
     let mut applied = vec![Zxid::ZERO; case.servers as usize];
-    for _ in 0..SECONDS * 100 {
-        now = now + Span::from_millis(10);
-        run.run_until(now).map_err(|error| error.to_string())?;
+    let mut oracle = Oracle::default();
+    let mut states = Vec::new();
+    while run.step(end).map_err(|error| error.to_string())? {
         let servers = servers(&run);
-        check(&servers).map_err(|error| format!("at {} ms {error}", now.as_millis()))?;
+        let now: Vec<_> = servers
+            .iter()
+            .map(|server| (server.log().last(), server.applied(), server.leads()))
+            .collect();
+        if now == states {
+            continue;
+        }
+        states = now;
+        let at = run.now().as_millis();
+        check(&servers).map_err(|error| format!("at {at} ms {error}"))?;
+        for (index, server) in (0..).zip(&servers) {
+            oracle.look(index, server).map_err(|error| format!("at {at} ms {error}"))?;
+        }
         for (server, before) in servers.iter().zip(&mut applied) {
-            if server.doing().is_some() && server.is_serving() {
+            if server.is_serving() {
                 // What a server has served it never takes back, whatever happens to it.
                 if server.applied() < *before {
-                    return Err(format!("at {} ms a server goes back", now.as_millis()));
+                    return Err(format!("at {at} ms a server goes back"));
                 }
                 *before = server.applied();
             }

@@ -102,7 +102,7 @@ impl<D: Data> Server<D> {
     }
 
     /// Something came from a follower.
-    pub(super) fn from_follower<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn follower_said<M: Carry<Message<D>>, O: Observer>(
         &mut self,
         conn: ConnId,
         up: ToLeader<D>,

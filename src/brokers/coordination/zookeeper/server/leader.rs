@@ -8,7 +8,7 @@ use crate::world::{ConnId, Context};
 
 use super::super::super::Carry;
 use super::super::config::QUORUM_PORT;
-use super::super::data::{Data, Op, SessionId, Xid, Zxid};
+use super::super::data::{Data, Op, SessionId, Xid, Zxid, pop_front_if};
 use super::super::message::{Ask, Message, Timer, ToFollower};
 use super::super::tracker::Tracker;
 use super::super::tree::{Entry, Tree, Txn};
@@ -93,15 +93,17 @@ impl<D: Data> Server<D> {
         self.limit_step(ctx);
     }
 
-    /// A server alone leads at once, and numbers on (`ZooKeeperServerMain.java` 3.4.14).
+    /// A server alone leads at once, and numbers on (`ZooKeeperServerMain.java` 3.4.14). It serves
+    /// once what it has found in its log is durable; the real one writes a snapshot first, which it
+    /// does not fsync, so that a kill and then a loss of power could take back what was read.
     pub(super) fn lead_alone<M: Carry<Message<D>>, O: Observer>(
         &mut self,
         ctx: &mut Context<'_, M, O>,
     ) {
         self.era += 1;
-        let leading = self.new_leading(self.disk.current, Step::History);
+        let mut leading = self.new_leading(self.disk.current, Step::History);
+        leading.answers.clear();
         self.role = Role::Leading(Box::new(leading));
-        self.establish(ctx);
         self.flush(ctx);
     }
 
@@ -326,7 +328,7 @@ impl<D: Data> Server<D> {
             let Role::Leading(leading) = &mut self.role else { return };
             let applied = self.applied;
             let Some((_, server, session, xid)) =
-                leading.syncs.pop_front_if(|(zxid, ..)| *zxid <= applied)
+                pop_front_if(&mut leading.syncs, |(zxid, ..)| *zxid <= applied)
             else {
                 return;
             };

@@ -183,9 +183,9 @@ impl<D: Data> Server<D> {
     ) {
         match message {
             Message::Notification(said) => self.notified(conn, *said, ctx),
-            Message::Up(up) => self.from_follower(conn, up, ctx),
-            Message::Down(down) => self.from_leader(conn, down, ctx),
-            message => self.from_client(conn, message, ctx),
+            Message::Up(up) => self.follower_said(conn, up, ctx),
+            Message::Down(down) => self.leader_said(conn, down, ctx),
+            message => self.client_said(conn, message, ctx),
         }
     }
 
