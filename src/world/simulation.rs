@@ -464,32 +464,35 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             return self.world.disks[disk].hold(slot);
         }
         let Syncing { node, incarnation, lane, blocking, done, sync } = syncing;
-        self.world.disks[node as usize].complete(sync);
+        let input = match self.world.disks[node as usize].complete(sync) {
+            true => Input::DiskFailed { body: done },
+            false => Input::Local { body: done },
+        };
         let n = &mut self.world.nodes[node as usize];
         if !n.alive || n.incarnation != incarnation {
             return;
         }
         if !blocking {
-            return self.deliver(Arrival { node, lane, input: Input::Local { body: done } });
+            return self.deliver(Arrival { node, lane, input });
         }
         if n.paused {
-            n.owed.push_back(Owed::Unblock { lane, done });
+            n.owed.push_back(Owed::Unblock { lane, input });
             return;
         }
-        self.unblock(node, lane, done);
+        self.unblock(node, lane, input);
     }
 
     /// A lane has what it waited for, which comes before all that waits for the lane.
-    fn unblock(&mut self, node: u32, lane: Lane, done: MessageOf<C>) {
+    fn unblock(&mut self, node: u32, lane: Lane, input: Input<MessageOf<C>>) {
         let now = self.world.kernel.now();
         let n = &mut self.world.nodes[node as usize];
         let Some(slot) = n.lanes.find(lane) else { return };
         let state = n.lanes.slot(slot);
         state.blocked = false;
         if state.busy_until <= now && !state.suspended {
-            return self.handle(node, slot, Input::Local { body: done });
+            return self.handle(node, slot, input);
         }
-        state.mailbox.push_front(Input::Local { body: done });
+        state.mailbox.push_front(input);
         self.world.wake_later(node, slot);
     }
 
@@ -563,7 +566,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             let Some(owed) = n.owed.pop_front() else { return };
             match owed {
                 Owed::Input { lane, input } => self.deliver(Arrival { node, lane, input }),
-                Owed::Unblock { lane, done } => self.unblock(node, lane, done),
+                Owed::Unblock { lane, input } => self.unblock(node, lane, input),
                 Owed::Read { end } => {
                     if let Some(arrival) = self.world.read(end) {
                         self.deliver(arrival);

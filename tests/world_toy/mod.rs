@@ -42,6 +42,10 @@ pub(crate) enum Do {
     Truncate(u64),
     Fsync(&'static str),
     FsyncBlocking(&'static str),
+    /// Reads so many bytes.
+    Read(u64, &'static str),
+    /// Writes down by how much the clocks are wrong.
+    Clock,
     /// The current connection's events go to this lane.
     Bind(u32),
     /// Writes down the room on the current connection.
@@ -71,6 +75,7 @@ pub(crate) enum On {
     Stop,
     LoadEnded,
     Resumed,
+    DiskFailed(&'static str),
 }
 
 #[derive(Clone, Debug)]
@@ -165,6 +170,14 @@ impl Toy {
             Do::Truncate(length) => ctx.truncate(FILE, length),
             Do::Fsync(word) => ctx.fsync(FILE, word),
             Do::FsyncBlocking(word) => ctx.fsync_blocking(FILE, word),
+            Do::Read(bytes, word) => ctx.read(bytes, word),
+            Do::Clock => {
+                let wall = ctx.clock().as_nanos() as i64 - 1_000_000_000_000_000_000;
+                let now = ctx.now().as_nanos() as i64;
+                let (wall, steady) = (wall - now, ctx.monotonic().as_nanos() as i64 - now);
+                let text = format!("clock {} us, timers {} us", wall / 1_000, steady / 1_000);
+                self.note(ctx.now(), text);
+            }
             Do::Bind(lane) => ctx.bind(conn, Lane(lane)),
             Do::Room => {
                 let room = ctx.room(conn);
@@ -255,6 +268,10 @@ impl Machine for Toy {
                     self.note(now, format!("gets {body}{lane}"));
                 }
                 On::Word(body)
+            }
+            Input::DiskFailed { body } => {
+                self.note(now, format!("{body} has failed{lane}"));
+                On::DiskFailed(body)
             }
             Input::Local { body } => {
                 if !self.quiet {
