@@ -108,8 +108,12 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     }
     let destinations: Vec<String> =
         spec.config.streams.destination_infos().into_iter().map(|info| info.name).collect();
-    let words =
-        Vocabulary { topology: &spec.topology, destinations: &destinations, roles: SELECTORS };
+    let words = Vocabulary {
+        topology: &spec.topology,
+        destinations: &destinations,
+        roles: SELECTORS,
+        refused: &[],
+    };
     let faults = fault::parse_all(scenario.many("fault"), &words);
     let nemesis = fault::nemesis::parse(scenario, &words);
     spec.faults = planner.wrong.keep(faults).unwrap_or_default();

@@ -133,6 +133,8 @@ impl<D: Data> Server<D> {
                     self.message(conn, message, ctx);
                 }
             }
+            // "Severe unrecoverable error, exiting" (SyncRequestProcessor.java 3.4.14, `run`).
+            Input::DiskFailed { .. } => ctx.exit(),
             Input::Local { body } => match body.open() {
                 Ok(Message::Synced { cuts }) => self.synced(cuts, ctx),
                 Ok(Message::Timer { timer, era }) if era == self.era => self.timer(timer, ctx),

@@ -155,6 +155,7 @@ impl Broker {
             Input::Accepted { conn, peer, .. } => self.accepted(conn, peer, ctx),
             Input::Local { body: Message::Timer(timer) } => self.timer(timer, ctx),
             Input::Local { body: Message::Synced(synced) } => self.synced(synced, ctx),
+            Input::DiskFailed { .. } => self.disk_failed(ctx),
             other => self.handle_member(other, ctx),
         }
     }

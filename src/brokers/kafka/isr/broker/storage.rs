@@ -154,7 +154,7 @@ impl Broker {
 
     /// The disk does not take a write: before 1.0 the broker halts, from then on its log directory
     /// is offline (KIP-112).
-    fn disk_failed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn disk_failed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let now = ctx.now();
         if !self.config.has(super::super::rules::Rule::SpareOtherLogs) {
             self.status = Status::Off;
