@@ -13,10 +13,10 @@
 //! ```
 //!
 //! The family's messages carry a [`Message`] ([`Carry`](super::Carry)); [`PORT`] and the files from
-//! [`Config::files`] on are its own. What it tells its machine are [`Event`]s; records are read with
-//! [`Replica::committed`]. What the machine asks for it asks on any lane: [`append`](Replica::append), [`resign`](Replica::resign),
-//! [`shutdown`](Replica::shutdown), [`take_snapshot`](Replica::take_snapshot). The family's check
-//! of invariants asks an [`Oracle`].
+//! [`Config::files`] on are its own. What it tells its machine are [`Event`]s; records are read
+//! with [`Replica::committed`]. What the machine asks for it asks on any lane:
+//! [`append`](Replica::append), [`resign`](Replica::resign), [`shutdown`](Replica::shutdown),
+//! [`take_snapshot`](Replica::take_snapshot). The family's check of invariants asks an [`Oracle`].
 //!
 //! | file | what |
 //! | --- | --- |
