@@ -90,6 +90,8 @@ pub enum Record {
     },
     /// `PartitionRecord`, `PartitionChangeRecord`: the whole state.
     Partition(PartitionId, PartitionState),
+    /// `NoOpRecord`: says nothing, but that the controller lives (KIP-835).
+    NoOp,
 }
 
 impl raft::Record for Record {
@@ -98,6 +100,7 @@ impl raft::Record for Record {
             Record::Register { .. } => 110,
             Record::Standing { .. } => 40,
             Record::Partition(..) => 70,
+            Record::NoOp => 4,
         }
     }
 }

@@ -45,6 +45,8 @@ struct Leading {
     heard: Vec<Time>,
     /// Who has shown that it has lost what was not on its disk.
     unclean: NodeSet,
+    /// When it last wrote something.
+    written: Time,
     /// Answers that wait until an offset is committed.
     deferred: Vec<(u64, ConnId, u32, Box<Response>)>,
 }
@@ -52,6 +54,10 @@ struct Leading {
 /// How often the leader looks for brokers that are silent (BrokerHeartbeatManager: it looks when
 /// the oldest contact may be too old).
 const LOOK: Span = Span::from_millis(100);
+
+/// `metadata.max.idle.interval.ms` (KIP-835): with something new in the log at least so often,
+/// those that follow it learn what is committed.
+const MOST_IDLE: Span = Span::from_millis(500);
 
 impl Controller {
     /// A controller before its first start.
@@ -176,6 +182,7 @@ impl Controller {
             image: self.committed.clone(),
             heard: vec![now; self.config.brokers as usize],
             unclean: NodeSet::EMPTY,
+            written: now,
             deferred: Vec::new(),
         }));
         self.told(ctx, event::CONTROLLER, None, None, u64::from(epoch));
@@ -206,6 +213,7 @@ impl Controller {
         for record in &records {
             leading.image.apply(record, &mut changed);
         }
+        leading.written = ctx.now();
         self.raft.append(records, ctx).ok()
     }
 
@@ -492,6 +500,10 @@ impl Controller {
         let unfenced = leading.image.unfenced();
         let silent = unfenced.iter().find(|node| now.since(leading.heard[node.index()]) > session);
         ctx.after(LOOK, Lane::MAIN, Message::Timer(Timer::Sessions));
+        let idle = now.since(leading.written) >= MOST_IDLE;
+        if idle {
+            self.write(vec![Record::NoOp], ctx);
+        }
         if let Some(node) = silent {
             self.told(ctx, event::FENCED, None, Some(node), 0);
             self.change_standing(node, true, false, ctx);
