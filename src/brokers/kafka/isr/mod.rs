@@ -1,5 +1,6 @@
 //! Kafka with replication: 0.8 to 4.1.
 
+pub mod client;
 pub mod config;
 pub mod costs;
 pub mod keys;
@@ -8,3 +9,4 @@ pub mod message;
 pub mod nodes;
 pub mod rules;
 pub mod state;
+pub mod words;
