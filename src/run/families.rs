@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::brokers::kafka::isr;
 use crate::brokers::rabbitmq;
 use crate::engine::Span;
 use crate::observe::{Blind, Catalog, InvariantWord, NodeId, Observer};
@@ -82,6 +83,19 @@ const MODES: &[ModeInfo] = &[
         selectors: rabbitmq::words::SELECTORS,
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Mirrored),
     },
+    ModeInfo {
+        name: "kafka-isr",
+        starter: include_str!("../brokers/kafka/starters/isr.toml"),
+        meaning: "Kafka with replication: a leader, in-sync replicas, and a high watermark.",
+        version: "4.1",
+        versions: ("0.8.0", "4.1"),
+        product: "Kafka",
+        log: true,
+        sections: isr::keys::SECTIONS,
+        selectors: isr::words::SELECTORS,
+        invariants: &[],
+        plan: |scenario| isr::plan::plan(scenario).map(|spec| Plan::KafkaIsr(Box::new(spec))),
+    },
 ];
 
 fn rabbit(scenario: &Scenario, mode: rabbitmq::plan::Mode) -> Result<Plan, Diagnostics> {
@@ -93,6 +107,8 @@ fn rabbit(scenario: &Scenario, mode: rabbitmq::plan::Mode) -> Result<Plan, Diagn
 pub(super) enum Plan {
     /// RabbitMQ.
     RabbitMq(Box<rabbitmq::spec::Spec>),
+    /// Kafka with replication.
+    KafkaIsr(Box<isr::spec::Spec>),
 }
 
 impl Plan {
@@ -100,6 +116,7 @@ impl Plan {
     pub(super) fn catalog(&self) -> Catalog {
         match self {
             Plan::RabbitMq(spec) => spec.catalog(),
+            Plan::KafkaIsr(spec) => spec.catalog(),
         }
     }
 
@@ -116,6 +133,10 @@ impl Plan {
                 let setup = spec.setup(facts.seed);
                 run::<rabbitmq::machine::RabbitCluster>(setup, catalog, options, max_events, facts)
             }
+            Plan::KafkaIsr(spec) => {
+                let setup = spec.setup(facts.seed);
+                run::<isr::machine::KafkaCluster>(setup, catalog, options, max_events, facts)
+            }
         }
     }
 
@@ -127,6 +148,9 @@ impl Plan {
                 spec.faults.len(),
                 limit,
             ),
+            Plan::KafkaIsr(spec) => {
+                freeze::<isr::machine::KafkaCluster>(spec.setup(seed), spec.faults.len(), limit)
+            }
         }
     }
 
@@ -138,14 +162,25 @@ impl Plan {
     ) -> Result<(O, Ending), RunError> {
         match self {
             Plan::RabbitMq(spec) => {
-                let setup = spec.setup(seed);
-                let mut simulation =
-                    Simulation::<rabbitmq::machine::RabbitCluster, _>::new(setup, observer)?;
-                let ending = simulation.run()?;
-                Ok((simulation.into_observer(), ending))
+                observe::<rabbitmq::machine::RabbitCluster, O>(spec.setup(seed), observer)
+            }
+            Plan::KafkaIsr(spec) => {
+                observe::<isr::machine::KafkaCluster, O>(spec.setup(seed), observer)
             }
         }
     }
+}
+
+fn observe<C: Cluster, O: Observer>(
+    setup: Setup<C::Machine>,
+    observer: O,
+) -> Result<(O, Ending), RunError>
+where
+    MessageOf<C>: Clone,
+{
+    let mut simulation = Simulation::<C, _>::new(setup, observer)?;
+    let ending = simulation.run()?;
+    Ok((simulation.into_observer(), ending))
 }
 
 fn run<C: Cluster>(

@@ -390,6 +390,14 @@ const PRODUCING: &[KeySpec] = &[
     .source("ProducerConfig")
     .since("0.8.2"),
     KeySpec::new(
+        "max.request.size",
+        BYTES,
+        Preset::Is("1MiB"),
+        "How much one request may have; a message that is larger is refused.",
+    )
+    .source("ProducerConfig")
+    .since("0.8.2"),
+    KeySpec::new(
         "buffer.memory",
         BYTES,
         Preset::Is("32MiB"),

@@ -46,6 +46,10 @@ named_rules! {
     FreezeHwBelowMinIsr = "freeze-hw-below-min-isr", since "3.7",
         "The high watermark does not move while the ISR is smaller than min.insync.replicas.",
         "Partition.scala 3.7.0, maybeIncrementLeaderHW; KAFKA-15583";
+    OffsetNotAvailable = "offset-not-available", since "2.2",
+        "A new leader does not say where the end is before its high watermark is where its epoch \
+         began.",
+        "Partition.scala 2.2, fetchOffsetForTimestamp; KIP-207";
     AckAtHighWatermark = "ack-at-high-watermark", since "0.8.2",
         "acks=all is answered when the high watermark passes; before, when each present member of \
          the ISR has the message.",
@@ -117,4 +121,41 @@ named_rules! {
     BackOffExponentially = "back-off-exponentially", since "3.7",
         "A producer waits longer before each further try, up to retry.backoff.max.ms.",
         "ExponentialBackoff; KIP-580";
+    BackOffReconnects = "back-off-reconnects", since "0.11",
+        "A client waits longer before each further try to connect, up to 1 s.",
+        "ClusterConnectionStates.java 0.11.0, updateReconnectBackoff; KIP-144";
+    TimeOutConnecting = "time-out-connecting", since "2.7",
+        "A client gives a connection up that is not open after 10 s; before, as late as TCP.",
+        "NetworkClient.java 2.7.0, handleTimedOutConnections; KIP-601";
+    ScalaConnectTimeout = "scala-connect-timeout", since "0.8.2",
+        "The Scala producer gives a connection up that is not open after request.timeout.ms; \
+         before, as late as TCP.",
+        "BlockingChannel.scala 0.8.2.2, connectTimeoutMs";
+    ClientTimeouts = "client-timeouts", since "0.9",
+        "The Java producer ends a connection on which a request is not answered within \
+         request.timeout.ms, and gives batches up that could not be sent for so long.",
+        "Sender.java 0.9.0.0, RecordAccumulator.java abortExpiredBatches; KIP-19";
+    KeepNewerMetadata = "keep-newer-metadata", since "2.2",
+        "A client does not go back to a leader of an older epoch that a broker still tells of.",
+        "Metadata.java 2.2.0, updateLastSeenEpochIfNewer; KAFKA-7738";
+    Rebootstrap = "rebootstrap", since "4.0",
+        "A client that reaches none of the brokers it knows asks those of `connect` again.",
+        "NetworkClient.java 4.0.0; KIP-899, KIP-1102";
+    RequeueOldestFirst = "requeue-oldest-first", since "2.0",
+        "Of several batches that a lost connection brings back, the oldest is put back first, and \
+         so ends up behind the others; before, it is put back last.",
+        "InFlightRequests.java 2.0.0, clearAll; RecordAccumulator.java, reenqueue";
+    StickyPartitioner = "sticky-partitioner", from "2.4" until "3.3",
+        "Messages without a key stay with a partition until its batch is full or sent.",
+        "StickyPartitionCache.java 2.4.0; KIP-480";
+    UniformStickyPartitioner = "uniform-sticky-partitioner", since "3.3",
+        "Messages without a key stay with a partition for batch.size bytes; one with a shorter \
+         queue is the more likely next.",
+        "BuiltInPartitioner.java 3.3.0; KIP-794";
+    MessageTimestamps = "message-timestamps", since "0.10",
+        "A message has a timestamp: 34 bytes of its own, instead of 26.",
+        "Record.java 0.10.0.0; KIP-32";
+    RecordBatches = "record-batches", since "0.11",
+        "A batch has a header of 61 bytes, and a message some 8 bytes of its own.",
+        "DefaultRecordBatch.java 0.11.0.0, RECORD_BATCH_OVERHEAD; KIP-98";
 }
