@@ -181,12 +181,16 @@ fn upward(source: &Source) -> Vec<String> {
 }
 
 /// What a file of one broker family says of another.
+/// What families share: folders of brokers that are no family.
+const SHARED: [&str; 2] = ["coordination", "log"];
+
 fn of_other_families(source: &Source, families: &[String]) -> Vec<String> {
     let Ok(below) = source.path.strip_prefix("src/brokers") else { return Vec::new() };
     let Some(own) = below.parent().and_then(|folder| folder.iter().next()) else {
         return Vec::new();
     };
-    let others = families.iter().filter(|family| own != family.as_str());
+    let others = families.iter().map(String::as_str);
+    let others = others.filter(|family| own != *family && !SHARED.contains(family));
     let mut wrong = Vec::new();
     for other in others {
         for (index, line) in source.text.lines().enumerate() {
