@@ -132,6 +132,10 @@ named_rules! {
     CheckQuorum = "check-quorum", since "3.7",
         "A controller that hears nothing of a majority for 1.5 fetch timeouts resigns.",
         "LeaderState.java 3.7, CHECK_QUORUM_TIMEOUT_FACTOR; KAFKA-15489";
+    HighWatermarkAnswers = "high-watermark-answers", since "4.1",
+        "The quorum's leader answers fetches that wait when the high watermark moves; before, \
+         brokers learn what is committed with the next record, or after half a second.",
+        "KIP-1166";
     PreVote = "pre-vote", since "4.0",
         "A controller asks whether it could win before it begins a new epoch.",
         "KIP-996";

@@ -110,9 +110,8 @@ impl Spec {
         let mut consumers = Vec::new();
         for (consumer, group) in self.consumers.iter().zip(&self.groups) {
             let partitions = consumer.partitions.iter();
-            let destinations = partitions.map(|index| {
-                streams.seen_by(streams.partition(consumer.topic, *index), *group)
-            });
+            let destinations = partitions
+                .map(|index| streams.seen_by(streams.partition(consumer.topic, *index), *group));
             consumers.push(ConsumerInfo {
                 name: consumer.name.clone(),
                 node: host(self.producers.len() + consumers.len()),
