@@ -15,3 +15,4 @@ pub mod rules;
 pub mod spec;
 pub mod state;
 pub mod words;
+pub mod zookeeper;
