@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::brokers::kafka::isr;
 use crate::brokers::rabbitmq;
-use crate::observe::{Blind, Catalog, Observer};
+use crate::observe::{Blind, Catalog, InvariantWord, Observer};
 use crate::scenario::schema::Shape;
 use crate::scenario::{
     self, Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
@@ -29,6 +30,9 @@ pub struct ModeInfo {
     pub product: &'static str,
     /// Whether its brokers keep what was read, and hold back what may not be read yet.
     pub log: bool,
+    /// What is checked while it runs; `claimed` as it is by default. The plan of a scenario says
+    /// what is claimed for its version and configuration.
+    pub invariants: &'static [InvariantWord],
     /// A scenario to begin with, with comments, that runs as it is.
     pub starter: &'static str,
     sections: &'static [&'static SectionSpec],
@@ -45,6 +49,7 @@ const MODES: &[ModeInfo] = &[
         versions: ("3.3", "3.13"),
         product: "RabbitMQ",
         log: false,
+        invariants: &[],
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Single),
@@ -57,6 +62,7 @@ const MODES: &[ModeInfo] = &[
         versions: ("3.3", "3.13"),
         product: "RabbitMQ",
         log: false,
+        invariants: &[],
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Cluster),
@@ -69,9 +75,23 @@ const MODES: &[ModeInfo] = &[
         versions: ("3.3", "3.13"),
         product: "RabbitMQ",
         log: false,
+        invariants: &[],
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Mirrored),
+    },
+    ModeInfo {
+        name: "kafka-isr",
+        starter: include_str!("../brokers/kafka/starters/isr.toml"),
+        meaning: "Kafka with replication: a leader, in-sync replicas, and a high watermark.",
+        version: "4.1",
+        versions: ("0.8.0", "4.1"),
+        product: "Kafka",
+        log: true,
+        sections: isr::keys::SECTIONS,
+        selectors: isr::words::SELECTORS,
+        invariants: &[],
+        plan: |scenario| isr::plan::plan(scenario).map(|spec| Plan::KafkaIsr(Box::new(spec))),
     },
 ];
 
@@ -84,6 +104,8 @@ fn rabbit(scenario: &Scenario, mode: rabbitmq::plan::Mode) -> Result<Plan, Diagn
 pub(super) enum Plan {
     /// RabbitMQ.
     RabbitMq(Box<rabbitmq::spec::Spec>),
+    /// Kafka with replication.
+    KafkaIsr(Box<isr::spec::Spec>),
 }
 
 impl Plan {
@@ -91,6 +113,7 @@ impl Plan {
     pub(super) fn catalog(&self) -> Catalog {
         match self {
             Plan::RabbitMq(spec) => spec.catalog(),
+            Plan::KafkaIsr(spec) => spec.catalog(),
         }
     }
 
@@ -107,6 +130,10 @@ impl Plan {
                 let setup = spec.setup(facts.seed);
                 run::<rabbitmq::machine::RabbitCluster>(setup, catalog, options, max_events, facts)
             }
+            Plan::KafkaIsr(spec) => {
+                let setup = spec.setup(facts.seed);
+                run::<isr::machine::KafkaCluster>(setup, catalog, options, max_events, facts)
+            }
         }
     }
 
@@ -118,6 +145,9 @@ impl Plan {
                 spec.faults.len(),
                 limit,
             ),
+            Plan::KafkaIsr(spec) => {
+                freeze::<isr::machine::KafkaCluster>(spec.setup(seed), spec.faults.len(), limit)
+            }
         }
     }
 
@@ -129,14 +159,25 @@ impl Plan {
     ) -> Result<(O, Ending), RunError> {
         match self {
             Plan::RabbitMq(spec) => {
-                let setup = spec.setup(seed);
-                let mut simulation =
-                    Simulation::<rabbitmq::machine::RabbitCluster, _>::new(setup, observer)?;
-                let ending = simulation.run()?;
-                Ok((simulation.into_observer(), ending))
+                observe::<rabbitmq::machine::RabbitCluster, O>(spec.setup(seed), observer)
+            }
+            Plan::KafkaIsr(spec) => {
+                observe::<isr::machine::KafkaCluster, O>(spec.setup(seed), observer)
             }
         }
     }
+}
+
+fn observe<C: Cluster, O: Observer>(
+    setup: Setup<C::Machine>,
+    observer: O,
+) -> Result<(O, Ending), RunError>
+where
+    MessageOf<C>: Clone,
+{
+    let mut simulation = Simulation::<C, _>::new(setup, observer)?;
+    let ending = simulation.run()?;
+    Ok((simulation.into_observer(), ending))
 }
 
 fn run<C: Cluster>(
@@ -152,6 +193,7 @@ where
     if let Some(max_events) = max_events {
         setup.limits.max_events = max_events;
     }
+    setup.invariants = options.invariants;
     let ledger = verdict::Ledger::new(with_drawn(catalog, &setup.faults), options);
     let mut simulation = Simulation::<C, _>::new(setup, ledger)?;
     let ending = simulation.run()?;
@@ -190,6 +232,8 @@ where
     MessageOf<C>: Clone,
 {
     setup.limits.max_events = limit.unwrap_or(setup.limits.max_events);
+    // Nobody listens.
+    setup.invariants = false;
     let (faults, topology) = (setup.faults.clone(), setup.topology.clone());
     let mut simulation = Simulation::<C, _>::new(setup, Blind)?;
     simulation.run()?;
@@ -297,7 +341,25 @@ pub fn describe_mode(name: &str) -> Option<String> {
     describe_section(&mut text, meaning, &distributions(Unit::Duration));
     let meaning = "A table that may stand where a size or distribution is asked for.";
     describe_section(&mut text, meaning, &distributions(Unit::Size));
+    describe_invariants(&mut text, mode.invariants);
     Some(text)
+}
+
+/// What `[[expect]]` can name as `invariant`; nothing if the mode checks none.
+fn describe_invariants(text: &mut String, invariants: &[InvariantWord]) {
+    if invariants.is_empty() {
+        return;
+    }
+    text.push_str("\ninvariants\n");
+    let meaning = "What is checked after every step of a run. One that the mode claims for the \
+                   version and configuration fails the run if it breaks; others are told.";
+    wrapped(text, (2, 2), meaning);
+    text.push('\n');
+    for word in invariants {
+        let claimed = if word.claimed { "claimed by default" } else { "not claimed by default" };
+        wrapped(text, (2, 6), &format!("{}: {claimed}", word.name));
+        wrapped(text, (6, 6), word.meaning);
+    }
 }
 
 fn describe_section(text: &mut String, meaning: &str, rows: &[KeyRow]) {

@@ -35,6 +35,9 @@ pub struct Setup<M: Machine> {
     pub drain: Span,
     /// When to stop a run that does not end.
     pub limits: Limits,
+    /// Whether the family's invariants are checked, if it has any. What happens is the same either
+    /// way.
+    pub invariants: bool,
 }
 
 /// Why a run cannot begin.
@@ -137,6 +140,9 @@ pub struct Simulation<C: Cluster, O: Observer> {
     pub(crate) world: World<MessageOf<C>>,
     pub(crate) machines: Vec<C::Machine>,
     pub(crate) observer: O,
+    /// What the family's checks know of the whole cluster, and whether they are made.
+    oracle: C::Oracle,
+    invariants: bool,
     pub(crate) seed: u64,
     pub(crate) faults: Vec<PlannedFault>,
     pub(crate) active: Vec<Active>,
@@ -172,6 +178,8 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             world: World::new(Arc::new(setup.topology), setup.seed, setup.limits),
             machines: setup.machines,
             observer,
+            oracle: C::Oracle::default(),
+            invariants: setup.invariants,
             seed: setup.seed,
             faults: setup.faults,
             active: Vec::new(),
@@ -226,6 +234,8 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             world: self.world,
             machines: self.machines,
             observer,
+            oracle: self.oracle,
+            invariants: self.invariants,
             seed: self.seed,
             faults: self.faults,
             active: self.active,
@@ -249,6 +259,12 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
     #[must_use]
     pub fn machines(&self) -> &[C::Machine] {
         &self.machines
+    }
+
+    /// What the family's checks know of the whole cluster.
+    #[must_use]
+    pub fn oracle(&self) -> &C::Oracle {
+        &self.oracle
     }
 
     /// Hosts and network.
@@ -383,13 +399,26 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let machine = &mut self.machines[node as usize];
         let mut ctx = Context::new(&mut self.world, &mut self.observer, node, slot);
         machine.handle(input, &mut ctx);
-        if let Some(at) = ctx.finish() {
+        let exit = ctx.finish();
+        self.check(node);
+        if let Some(at) = exit {
             if at > self.world.kernel.now() {
                 let incarnation = self.world.nodes[node as usize].incarnation;
                 self.world.kernel.schedule(at, Event::Exit { node, incarnation });
             } else {
                 self.exit(node);
             }
+        }
+    }
+
+    /// Lets the family check its invariants after something happened to the machine of a node.
+    #[inline]
+    pub(crate) fn check(&mut self, node: u32) {
+        if C::CHECKED && self.invariants {
+            let at = self.world.kernel.now();
+            let observer = &mut self.observer;
+            let mut report = |violation| observer.violated(at, violation);
+            C::check(&mut self.oracle, &mut self.machines, NodeId(node), at, &mut report);
         }
     }
 
@@ -435,32 +464,35 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             return self.world.disks[disk].hold(slot);
         }
         let Syncing { node, incarnation, lane, blocking, done, sync } = syncing;
-        self.world.disks[node as usize].complete(sync);
+        let input = match self.world.disks[node as usize].complete(sync) {
+            true => Input::DiskFailed { body: done },
+            false => Input::Local { body: done },
+        };
         let n = &mut self.world.nodes[node as usize];
         if !n.alive || n.incarnation != incarnation {
             return;
         }
         if !blocking {
-            return self.deliver(Arrival { node, lane, input: Input::Local { body: done } });
+            return self.deliver(Arrival { node, lane, input });
         }
         if n.paused {
-            n.owed.push_back(Owed::Unblock { lane, done });
+            n.owed.push_back(Owed::Unblock { lane, input });
             return;
         }
-        self.unblock(node, lane, done);
+        self.unblock(node, lane, input);
     }
 
     /// A lane has what it waited for, which comes before all that waits for the lane.
-    fn unblock(&mut self, node: u32, lane: Lane, done: MessageOf<C>) {
+    fn unblock(&mut self, node: u32, lane: Lane, input: Input<MessageOf<C>>) {
         let now = self.world.kernel.now();
         let n = &mut self.world.nodes[node as usize];
         let Some(slot) = n.lanes.find(lane) else { return };
         let state = n.lanes.slot(slot);
         state.blocked = false;
         if state.busy_until <= now && !state.suspended {
-            return self.handle(node, slot, Input::Local { body: done });
+            return self.handle(node, slot, input);
         }
-        state.mailbox.push_front(Input::Local { body: done });
+        state.mailbox.push_front(input);
         self.world.wake_later(node, slot);
     }
 
@@ -534,7 +566,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             let Some(owed) = n.owed.pop_front() else { return };
             match owed {
                 Owed::Input { lane, input } => self.deliver(Arrival { node, lane, input }),
-                Owed::Unblock { lane, done } => self.unblock(node, lane, done),
+                Owed::Unblock { lane, input } => self.unblock(node, lane, input),
                 Owed::Read { end } => {
                     if let Some(arrival) = self.world.read(end) {
                         self.deliver(arrival);

@@ -1,19 +1,25 @@
 //! What every machine of a run knows: what the scenario resolves to. Never changes.
 
+use crate::brokers::coordination::{raft, zookeeper};
 use crate::brokers::kafka::{PartitionId, Streams};
 use crate::engine::{Distribution, Span};
 use crate::observe::NodeId;
 use crate::scenario::{Scenario, Values};
-use crate::world::Port;
+use crate::world::{FileId, Port};
 
 use super::costs::Costs;
 use super::nodes::NodeSet;
 use super::rules::{Rule, Rules};
+use super::state::{PartitionState, Znode};
 
 /// Where brokers listen for clients and for each other.
 pub const BROKER: Port = Port(9092);
-/// Where KRaft controllers listen for brokers; the quorum has a port of its own.
-pub const CONTROLLER: Port = Port(9093);
+/// Where KRaft controllers listen for brokers. The quorum has a port of its own, which in Kafka is
+/// the same listener.
+pub const CONTROLLER: Port = Port(9094);
+/// A leader whose request for another ISR got no answer asks again after this
+/// (DefaultAlterPartitionManager.scala 3.9, `scheduleOnce("send-alter-partition", .., 50)`).
+pub const ALTER_BACKOFF: Span = Span::from_millis(50);
 
 /// Where the cluster's state is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +103,71 @@ impl Config {
     #[must_use]
     pub fn effective_min_isr(&self, partition: PartitionId) -> u32 {
         self.min_isr(partition).min(self.replicas(partition).len() as u32)
+    }
+
+    /// The state of a partition when the run starts: all replicas are in sync, and the first leads.
+    #[must_use]
+    pub fn first_state(&self, partition: PartitionId) -> PartitionState {
+        let replicas = self.replicas(partition);
+        PartitionState {
+            leader: Some(replicas[0]),
+            isr: replicas.iter().copied().collect(),
+            leader_epoch: 0,
+            partition_epoch: 0,
+            recovering: false,
+            elr: NodeSet::EMPTY,
+            last_known_leader: None,
+        }
+    }
+
+    /// Who decides when the run starts: the first broker, or the first controller.
+    #[must_use]
+    pub fn first_controller(&self) -> Option<NodeId> {
+        match self.metadata {
+            Metadata::ZooKeeper => Some(NodeId(0)),
+            Metadata::Kraft => self.coordinators.first().copied(),
+        }
+    }
+
+    /// What ZooKeeper holds when the run starts.
+    #[must_use]
+    pub fn first_tree(&self) -> zookeeper::Tree<Znode> {
+        let mut tree = zookeeper::Tree::new();
+        for path in ["/brokers", "/brokers/ids", "/brokers/topics", "/isr_change_notification"] {
+            tree.plant(path, None);
+        }
+        tree.plant("/controller_epoch", Some(Znode::ControllerEpoch(0)));
+        for (index, topic) in self.topics.iter().enumerate() {
+            let path = format!("/brokers/topics/{}", topic.name);
+            tree.plant(&path, None);
+            tree.plant(&format!("{path}/partitions"), None);
+            for (number, partition) in self.streams.of_topic(index as u32).enumerate() {
+                let path = format!("{path}/partitions/{number}");
+                tree.plant(&path, None);
+                let state = Znode::Partition(self.first_state(partition), 0);
+                tree.plant(&format!("{path}/state"), Some(state));
+            }
+        }
+        tree
+    }
+
+    /// What the controller quorum is told; its files on a host begin with `files`.
+    #[must_use]
+    pub fn quorum(&self, files: FileId) -> raft::Config {
+        let quorum = &self.settings.quorum;
+        raft::Config {
+            fetch_timeout: quorum.fetch_timeout,
+            election_timeout: quorum.election_timeout,
+            election_backoff_max: quorum.election_backoff,
+            append_linger: quorum.append_linger,
+            request_timeout: quorum.request_timeout,
+            retry_backoff: quorum.retry_backoff,
+            check_quorum: self.has(Rule::CheckQuorum),
+            pre_vote: self.has(Rule::PreVote),
+            request_cost: self.costs.internal,
+            files,
+            ..raft::Config::new(self.coordinators.clone())
+        }
     }
 
     /// All partitions, by id.

@@ -6,14 +6,15 @@
 
 use std::sync::Arc;
 
+use crate::brokers::coordination::{Carry, raft, zookeeper};
 use crate::brokers::kafka::PartitionId;
 use crate::brokers::log::Piece;
 use crate::engine::Span;
 use crate::observe::{MessageRange, NodeId};
 
-use super::state::{PartitionChange, PartitionState, View};
+use super::state::{PartitionChange, PartitionState, Record, View, Znode};
 
-/// Everything that is sent, and every timer. 16 bytes.
+/// Everything that is sent, and every timer. Small: what is large is boxed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
     /// Asks for something.
@@ -34,6 +35,40 @@ pub enum Message {
     Timer(Timer),
     /// Something is on the disk.
     Synced(Synced),
+    /// Of ZooKeeper.
+    ZooKeeper(zookeeper::Message<Znode>),
+    /// Of the controller quorum.
+    Raft(raft::Message<Record>),
+}
+
+impl From<zookeeper::Message<Znode>> for Message {
+    fn from(message: zookeeper::Message<Znode>) -> Message {
+        Message::ZooKeeper(message)
+    }
+}
+
+impl Carry<zookeeper::Message<Znode>> for Message {
+    fn open(self) -> Result<zookeeper::Message<Znode>, Message> {
+        match self {
+            Message::ZooKeeper(message) => Ok(message),
+            other => Err(other),
+        }
+    }
+}
+
+impl From<raft::Message<Record>> for Message {
+    fn from(message: raft::Message<Record>) -> Message {
+        Message::Raft(message)
+    }
+}
+
+impl Carry<raft::Message<Record>> for Message {
+    fn open(self) -> Result<raft::Message<Record>, Message> {
+        match self {
+            Message::Raft(message) => Ok(message),
+            other => Err(other),
+        }
+    }
 }
 
 /// A request.
@@ -485,6 +520,25 @@ impl Response {
                 Response::Metadata(view) => view.bytes(),
                 _ => 24,
             }
+    }
+}
+
+impl Response {
+    /// The same answer, refused.
+    pub fn refuse(&mut self, error: Error) {
+        match self {
+            Response::ListOffsets(old, ..)
+            | Response::LeaderAndIsr(old)
+            | Response::Done(old)
+            | Response::ControlledShutdown(old, _)
+            | Response::AlterPartition(_, old, _)
+            | Response::Registered(old, _)
+            | Response::Heartbeat(old, _) => *old = error,
+            Response::Produce(parts) => parts.iter_mut().for_each(|part| part.1 = error),
+            Response::EpochEnds(parts) => parts.iter_mut().for_each(|part| part.1 = error),
+            Response::Fetch(parts) => parts.iter_mut().for_each(|part| part.error = error),
+            Response::Metadata(_) => {}
+        }
     }
 }
 

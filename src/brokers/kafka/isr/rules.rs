@@ -46,6 +46,10 @@ named_rules! {
     FreezeHwBelowMinIsr = "freeze-hw-below-min-isr", since "3.7",
         "The high watermark does not move while the ISR is smaller than min.insync.replicas.",
         "Partition.scala 3.7.0, maybeIncrementLeaderHW; KAFKA-15583";
+    OffsetNotAvailable = "offset-not-available", since "2.2",
+        "A new leader does not say where the end is before its high watermark is where its epoch \
+         began.",
+        "Partition.scala 2.2, fetchOffsetForTimestamp; KIP-207";
     AckAtHighWatermark = "ack-at-high-watermark", since "0.8.2",
         "acks=all is answered when the high watermark passes; before, when each present member of \
          the ISR has the message.",

@@ -1,5 +1,7 @@
 //! What the controller decides: the state of partitions, and what brokers and clients know of it.
 
+use crate::brokers::coordination::raft;
+use crate::brokers::coordination::zookeeper::Data;
 use crate::brokers::kafka::PartitionId;
 use crate::observe::NodeId;
 
@@ -37,6 +39,70 @@ pub struct PartitionChange {
     pub incarnations: Vec<(NodeId, u64)>,
     /// Whether the leader still recovers.
     pub recovering: bool,
+}
+
+/// What a znode of Kafka's holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Znode {
+    /// `/brokers/ids/N`: which start of the broker's process it is.
+    Broker(u32),
+    /// `/controller`: who.
+    Controller(NodeId),
+    /// `/controller_epoch`.
+    ControllerEpoch(u32),
+    /// `/brokers/topics/T/partitions/P/state`, with the epoch of the controller that wrote it.
+    Partition(PartitionState, u32),
+}
+
+impl Data for Znode {
+    fn bytes(&self) -> u32 {
+        match self {
+            Znode::Broker(_) => 120,
+            Znode::Controller(_) => 60,
+            Znode::ControllerEpoch(_) => 4,
+            Znode::Partition(..) => 90,
+        }
+    }
+}
+
+/// A record of the metadata log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// `RegisterBrokerRecord`: a broker is known, and fenced. Its epoch is the record's offset.
+    Register {
+        /// Who.
+        broker: NodeId,
+        /// Which start of its process.
+        incarnation: u32,
+        /// Its epoch.
+        epoch: u64,
+    },
+    /// `BrokerRegistrationChangeRecord`.
+    Standing {
+        /// Who.
+        broker: NodeId,
+        /// Of which registration.
+        epoch: u64,
+        /// Whether it must not lead nor be in an ISR.
+        fenced: bool,
+        /// Whether it is about to stop.
+        shutting_down: bool,
+    },
+    /// `PartitionRecord`, `PartitionChangeRecord`: the whole state.
+    Partition(PartitionId, PartitionState),
+    /// `NoOpRecord`: says nothing, but that the controller lives (KIP-835).
+    NoOp,
+}
+
+impl raft::Record for Record {
+    fn bytes(&self) -> u32 {
+        match self {
+            Record::Register { .. } => 110,
+            Record::Standing { .. } => 40,
+            Record::Partition(..) => 70,
+            Record::NoOp => 4,
+        }
+    }
 }
 
 /// What a broker or a client knows of all partitions, as `UpdateMetadata` tells it.
