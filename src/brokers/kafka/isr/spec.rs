@@ -16,6 +16,7 @@ use super::client::{
 };
 use super::config::{Config, Metadata};
 use super::controller::Controller;
+use super::invariants;
 use super::machine::KafkaMachine;
 use super::message::Acks;
 use super::words;
@@ -139,7 +140,7 @@ impl Spec {
             conditions: words::CONDITIONS,
             roles: words::ROLES,
             events: words::EVENTS,
-            invariants: Vec::new(),
+            invariants: invariants::words(&self.config),
         }
     }
 
