@@ -185,7 +185,7 @@ impl Spec {
             machines.push(KafkaMachine::Consumer(Box::new(Consumer::new(ConsumerConfig {
                 config: config.clone(),
                 id: next(),
-                group: *group,
+                group: Some(*group),
                 partitions: partitions.collect(),
                 connect: consumer.connect.clone(),
                 settings: consumer.settings.clone(),
@@ -198,7 +198,7 @@ impl Spec {
             machines.push(KafkaMachine::Consumer(Box::new(Consumer::new(ConsumerConfig {
                 config: config.clone(),
                 id: next(),
-                group: 0,
+                group: None,
                 partitions,
                 connect: config.all_brokers().collect(),
                 settings: ConsumerSettings::auditor(),
