@@ -93,7 +93,7 @@ const MODES: &[ModeInfo] = &[
         log: true,
         sections: isr::keys::SECTIONS,
         selectors: isr::words::SELECTORS,
-        invariants: &[],
+        invariants: isr::invariants::WORDS,
         plan: |scenario| isr::plan::plan(scenario).map(|spec| Plan::KafkaIsr(Box::new(spec))),
     },
 ];
