@@ -1,5 +1,6 @@
 //! Broker families, and what several of them share. No family imports another.
 
+pub mod coordination;
 pub mod kafka;
 pub mod log;
 pub mod rabbitmq;

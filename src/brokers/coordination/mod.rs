@@ -1,0 +1,6 @@
+//! What several broker families coordinate themselves with. It knows none of them.
+
+mod carry;
+pub mod zookeeper;
+
+pub use carry::Carry;
