@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::brokers::kafka::legacy;
 use crate::brokers::rabbitmq;
 use crate::observe::{Blind, Catalog, Observer};
 use crate::scenario::schema::Shape;
@@ -73,6 +74,20 @@ const MODES: &[ModeInfo] = &[
         selectors: rabbitmq::words::SELECTORS,
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Mirrored),
     },
+    ModeInfo {
+        name: "kafka-legacy",
+        starter: include_str!("../brokers/kafka/legacy/starters/legacy.toml"),
+        meaning: "Kafka before replication: each partition on one broker, sends without an answer.",
+        version: "0.7",
+        versions: ("0.6", "0.7"),
+        product: "Kafka",
+        log: true,
+        sections: legacy::keys::SECTIONS,
+        selectors: legacy::words::SELECTORS,
+        plan: |scenario| {
+            legacy::plan::plan(scenario).map(|spec| Plan::KafkaLegacy(Box::new(spec)))
+        },
+    },
 ];
 
 fn rabbit(scenario: &Scenario, mode: rabbitmq::plan::Mode) -> Result<Plan, Diagnostics> {
@@ -84,6 +99,8 @@ fn rabbit(scenario: &Scenario, mode: rabbitmq::plan::Mode) -> Result<Plan, Diagn
 pub(super) enum Plan {
     /// RabbitMQ.
     RabbitMq(Box<rabbitmq::spec::Spec>),
+    /// Kafka 0.6 and 0.7.
+    KafkaLegacy(Box<legacy::spec::Spec>),
 }
 
 impl Plan {
@@ -91,6 +108,7 @@ impl Plan {
     pub(super) fn catalog(&self) -> Catalog {
         match self {
             Plan::RabbitMq(spec) => spec.catalog(),
+            Plan::KafkaLegacy(spec) => spec.catalog(),
         }
     }
 
@@ -107,6 +125,10 @@ impl Plan {
                 let setup = spec.setup(facts.seed);
                 run::<rabbitmq::machine::RabbitCluster>(setup, catalog, options, max_events, facts)
             }
+            Plan::KafkaLegacy(spec) => {
+                let setup = spec.setup(facts.seed);
+                run::<legacy::machine::LegacyCluster>(setup, catalog, options, max_events, facts)
+            }
         }
     }
 
@@ -114,6 +136,11 @@ impl Plan {
     pub(super) fn freeze(&self, seed: u64, limit: Option<u64>) -> Result<Vec<String>, RunError> {
         match self {
             Plan::RabbitMq(spec) => freeze::<rabbitmq::machine::RabbitCluster>(
+                spec.setup(seed),
+                spec.faults.len(),
+                limit,
+            ),
+            Plan::KafkaLegacy(spec) => freeze::<legacy::machine::LegacyCluster>(
                 spec.setup(seed),
                 spec.faults.len(),
                 limit,
@@ -132,6 +159,13 @@ impl Plan {
                 let setup = spec.setup(seed);
                 let mut simulation =
                     Simulation::<rabbitmq::machine::RabbitCluster, _>::new(setup, observer)?;
+                let ending = simulation.run()?;
+                Ok((simulation.into_observer(), ending))
+            }
+            Plan::KafkaLegacy(spec) => {
+                let setup = spec.setup(seed);
+                let mut simulation =
+                    Simulation::<legacy::machine::LegacyCluster, _>::new(setup, observer)?;
                 let ending = simulation.run()?;
                 Ok((simulation.into_observer(), ending))
             }

@@ -3,6 +3,7 @@
 //! Here is what the generations of Kafka have in common: topics, their partitions, and how both
 //! appear in the ledger.
 
+pub mod legacy;
 mod streams;
 
 pub use streams::{Partition, PartitionId, Streams, TopicPlan};

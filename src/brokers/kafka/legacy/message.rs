@@ -86,8 +86,8 @@ pub enum Znode {
     Partitions(u32),
     /// The topics of a consumer.
     Consumer,
-    /// The consumer that owns a partition.
-    Owner(u32),
+    /// The consumer that owns a partition, and which of its lives.
+    Owner(u32, u32),
     /// Up to where a group has consumed a partition.
     Offset(u64),
 }
@@ -98,7 +98,7 @@ impl zookeeper::Data for Znode {
             Znode::Broker { .. } => 45,
             Znode::Partitions(_) => 1,
             Znode::Consumer => 20,
-            Znode::Owner(_) => 30,
+            Znode::Owner(..) => 30,
             Znode::Offset(_) => 12,
         }
     }
