@@ -73,6 +73,7 @@ struct Rings;
 
 impl Cluster for Rings {
     type Machine = Ring;
+    type Oracle = ();
 
     fn resolve(_: &[Ring], _: &RoleQuery, _: &WorldView<'_>) -> Vec<NodeId> {
         Vec::new()
@@ -105,6 +106,7 @@ fn ring(hops: u64, latency: &Distribution, bandwidth: u64, cost: Span) -> (u64, 
         duration: Span::MAX,
         drain: Span::ZERO,
         limits: Limits::default(),
+        invariants: true,
     };
     let mut simulation: Simulation<Rings, Blind> = Simulation::new(setup, Blind).expect("sound");
     let done = |s: &Simulation<Rings, Blind>| s.machines().iter().map(|m| m.hops).sum::<u64>();

@@ -236,6 +236,13 @@ fn contradictions() -> Vec<Case> {
         edit("min above max", "max = 0", "max = 0\nmin = 1"),
         edit("equals and max", "max = 0", "max = 0\nequals = 0"),
         edit("expectation without bound", "max = 0\n", ""),
+        edit("an invariant where there are none", "metric = \"success_lost\"", "invariant = \"x\""),
+        edit("two subjects", "max = 0", "invariant = \"x\""),
+        edit(
+            "invariants neither on nor off",
+            "duration = \"40s\"",
+            "duration = \"40s\"\ninvariants = \"no\"",
+        ),
         edit("nodes twice", "[broker]", "[[cluster.node]]\nname = \"a\"\n[broker]")
             .replacing("leader = \"n1\"\n", "")
             .replacing("connect = [\"n2\", \"n3\"]\n", ""),

@@ -8,8 +8,9 @@ use serde_json::Value;
 const SHIPPED: [&str; 3] = ["single", "cluster", "mirror"];
 
 /// The files of a report of one seed.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "events.csv",
+    "invariants.csv",
     "latency.csv",
     "latency.svg",
     "loss.csv",

@@ -136,6 +136,7 @@ struct Desks;
 
 impl Cluster for Desks {
     type Machine = Desk;
+    type Oracle = ();
 
     fn resolve(_: &[Desk], _: &RoleQuery, _: &WorldView<'_>) -> Vec<NodeId> {
         Vec::new()
@@ -174,6 +175,7 @@ fn after(durable: bool, todo: &[Do]) -> Desk {
         duration: Span::from_secs(1),
         drain: Span::ZERO,
         limits: Limits::default(),
+        invariants: true,
     };
     let mut simulation = Simulation::<Desks, Blind>::new(setup, Blind).expect("a sound set-up");
     simulation.run_until(Time::from_nanos(1)).expect("nothing runs away");

@@ -1,6 +1,7 @@
 //! Broker families, and what several of them share. No family imports another.
 
 pub mod coordination;
+pub mod costs;
 pub mod kafka;
 pub mod log;
 pub mod rabbitmq;

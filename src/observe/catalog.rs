@@ -116,6 +116,18 @@ pub struct EventWord {
     pub meaning: &'static str,
 }
 
+/// Something that a family says of its state at every moment of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvariantWord {
+    /// Kebab-case, as in `invariants.csv`.
+    pub name: &'static str,
+    /// One sentence for people: what is always so.
+    pub meaning: &'static str,
+    /// Whether the family claims it for this version and configuration, so that a violation fails
+    /// the run. One that is not claimed is checked and told all the same.
+    pub claimed: bool,
+}
+
 /// The names behind every id of a run. Built once by the plan; never changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalog {
@@ -137,6 +149,8 @@ pub struct Catalog {
     pub roles: &'static [RoleWord],
     /// The family's events.
     pub events: &'static [EventWord],
+    /// What the family checks while it runs; empty if nothing.
+    pub invariants: Vec<InvariantWord>,
 }
 
 impl Catalog {

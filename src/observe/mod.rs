@@ -8,8 +8,8 @@
 mod catalog;
 
 pub use catalog::{
-    Catalog, Cause, CauseKind, ConsumerInfo, DestinationInfo, EventWord, NodeInfo, NodeKind,
-    ProducerInfo, RoleRank, RoleWord,
+    Catalog, Cause, CauseKind, ConsumerInfo, DestinationInfo, EventWord, InvariantWord, NodeInfo,
+    NodeKind, ProducerInfo, RoleRank, RoleWord,
 };
 
 use crate::engine::Time;
@@ -67,6 +67,11 @@ id!(
 id!(
     /// A fault of the run's schedule. Index into [`Catalog::faults`].
     FaultId
+);
+
+id!(
+    /// Something that must be so at every moment of a run. Index into [`Catalog::invariants`].
+    InvariantId
 );
 
 impl BecauseId {
@@ -159,6 +164,19 @@ pub struct Event {
     pub subject: Option<NodeId>,
     /// A count that goes with it (messages requeued, say), or 0.
     pub count: u64,
+}
+
+/// An invariant is seen to be broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which one.
+    pub invariant: InvariantId,
+    /// The node whose state breaks it.
+    pub node: NodeId,
+    /// Which destination it concerns, if one.
+    pub destination: Option<DestinationId>,
+    /// The two states that disagree, in words for people: one line.
+    pub detail: String,
 }
 
 /// Who is told what happens. Every method has an empty default, so that an observer names only what
@@ -263,6 +281,9 @@ pub trait Observer: Clone {
     fn fault(&mut self, _at: Time, _fault: FaultId, _phase: FaultPhase, _targets: &[NodeId]) {}
     /// An event in the family's own words.
     fn event(&mut self, _at: Time, _event: Event) {}
+    /// An invariant of the family is broken: by what happened at `at`, and not reported before for
+    /// the same states.
+    fn violated(&mut self, _at: Time, _violation: Violation) {}
 }
 
 /// Observes nothing: for benchmarks of the engine and for tests of machines.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::engine::{Span, Time};
 use crate::observe::{
     BecauseId, Catalog, Cause, CauseId, CauseKind, ConsumerInfo, DestinationId, DestinationInfo,
-    EventWord, FaultId, NodeId, NodeInfo, NodeKind, NodeState, ProducerId, ProducerInfo, RoleId,
-    RoleRank, RoleWord,
+    EventWord, FaultId, InvariantWord, NodeId, NodeInfo, NodeKind, NodeState, ProducerId,
+    ProducerInfo, RoleId, RoleRank, RoleWord,
 };
 use crate::verdict::{
-    Bucket, EventRow, Fate, FaultSpan, FinalOutcome, Judged, Lane, LaneState, LatencySeries, Loss,
-    Report, Summary, Timeline, Verdict, Window, WindowKind,
+    Breach, Bucket, EventRow, Fate, FaultSpan, FinalOutcome, InvariantTally, Judged, Lane,
+    LaneState, LatencySeries, Loss, Report, Summary, Timeline, Verdict, Window, WindowKind,
 };
 
 const CAUSES: &[Cause] = &[
@@ -37,6 +37,19 @@ const ROLES: &[RoleWord] = &[
 
 const EVENTS: &[EventWord] =
     &[EventWord { name: "mirror-promoted", meaning: "Promoting mirror to leader" }];
+
+const INVARIANTS: &[InvariantWord] = &[
+    InvariantWord {
+        name: "single-leader",
+        meaning: "At most one node leads a queue.",
+        claimed: true,
+    },
+    InvariantWord {
+        name: "mirrors-agree",
+        meaning: "Synchronised mirrors have the messages of their leader.",
+        claimed: false,
+    },
+];
 
 fn node(name: &str, kind: NodeKind) -> NodeInfo {
     NodeInfo { name: name.to_owned(), kind }
@@ -72,6 +85,7 @@ fn catalog() -> Catalog {
         conditions: &["none", "acked-before-replicated"],
         roles: ROLES,
         events: EVENTS,
+        invariants: INVARIANTS.to_vec(),
     }
 }
 
@@ -253,6 +267,7 @@ fn summary() -> Summary {
         disk_bytes_per_payload_byte: Some(3.0208),
         fsyncs: 58_112,
         events: 1_283_441,
+        violations: Some(12),
         ..Summary::default()
     };
     let acked = &mut summary.matrix.cells[FinalOutcome::Acked as usize];
@@ -271,7 +286,13 @@ fn judged(text: &str, measured: &str, verdict: Verdict, note: Option<&str>) -> J
         value: measured.split(' ').next().and_then(|number| number.replace(',', "").parse().ok()),
         verdict,
         note: note.map(str::to_owned),
+        claimed: false,
     }
+}
+
+fn breach(at: u64, node: u32, detail: &str) -> Breach {
+    let destination = Some(DestinationId(0));
+    Breach { at: ms(at), node: NodeId(node), destination, detail: detail.to_owned() }
 }
 
 /// A leader that is killed, with a loss, an outage and a slow link later on.
@@ -325,6 +346,16 @@ pub(crate) fn crash_run() -> Report {
                 targets: vec![NodeId(1), NodeId(2)],
             },
         ],
+        invariants: vec![
+            InvariantTally::default(),
+            InvariantTally {
+                violations: 12,
+                first: vec![
+                    breach(7_750, 1, "n1 has 2,961 to 2,991 of p1, n2 has not"),
+                    breach(7_751, 2, "n1 has 2,996 to 3,009 of p1, \"n3\" has not"),
+                ],
+            },
+        ],
         expectations: vec![
             judged("success_lost <= 0", "40 lines", Verdict::Broken, Some("loss.csv, rows 1 to 2")),
             judged("write_longest_ms <= 3000", "1,800 ms", Verdict::Holds, None),
@@ -351,6 +382,7 @@ pub(crate) fn quiet_run() -> Report {
     report.events.clear();
     report.faults.clear();
     report.remarks.clear();
+    report.invariants = vec![InvariantTally::default(); 2];
     report.expectations = vec![judged("success_lost <= 0", "0 lines", Verdict::Holds, None)];
     report.summary = Summary {
         lines: 200,
@@ -361,6 +393,7 @@ pub(crate) fn quiet_run() -> Report {
         write_availability: Some(1.0),
         effective_write_availability: Some(1.0),
         events: 9_000,
+        violations: Some(0),
         ..Summary::default()
     };
     report.summary.matrix.cells[FinalOutcome::Acked as usize][Fate::Processed as usize] = 200;

@@ -9,7 +9,8 @@ use serde::ser::{SerializeMap, Serializer};
 use super::tables::{Cell, Column, Exporter, Rows, TABLES};
 use super::tally::{Standing, Tally};
 use super::{verdict, verdict_word};
-use crate::verdict::{Judged, Report, Unit};
+use crate::observe::InvariantWord;
+use crate::verdict::{InvariantTally, Judged, Report, Unit};
 
 /// What `mqsim run --json` prints.
 #[derive(Serialize)]
@@ -55,6 +56,16 @@ struct Run<'a> {
     latency: Table<'a>,
     loss: Table<'a>,
     windows: Table<'a>,
+    invariants: Vec<Invariant>,
+    violations: Table<'a>,
+}
+
+/// What was seen of an invariant that was checked.
+#[derive(Serialize)]
+struct Invariant {
+    invariant: &'static str,
+    claimed: bool,
+    violations: u64,
 }
 
 #[derive(Serialize)]
@@ -128,6 +139,16 @@ fn expectation(judged: &Judged) -> Expectation<'_> {
     }
 }
 
+fn invariants(report: &Report) -> Vec<Invariant> {
+    let checked = report.catalog.invariants.iter().zip(&report.invariants);
+    let invariant = |(word, tally): (&InvariantWord, &InvariantTally)| Invariant {
+        invariant: word.name,
+        claimed: word.claimed,
+        violations: tally.violations,
+    };
+    checked.map(invariant).collect()
+}
+
 fn run(report: &Report) -> Run<'_> {
     Run {
         seed: report.seed.to_string(),
@@ -141,6 +162,8 @@ fn run(report: &Report) -> Run<'_> {
         latency: table("latency.csv", report),
         loss: table("loss.csv", report),
         windows: table("windows.csv", report),
+        invariants: invariants(report),
+        violations: table("invariants.csv", report),
     }
 }
 

@@ -32,12 +32,14 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
-/// The verdict on a whole run: the worst of its expectations. A run without any is undecided if it
-/// was not quiet at its end, since the fates that it reports are not final.
+/// The verdict on a whole run: the worst of its expectations and of the invariants that the mode
+/// claims. A run of which the scenario expects nothing is undecided if it was not quiet at its end,
+/// since the fates that it reports are not final.
 #[must_use]
 pub fn verdict(report: &Report) -> Verdict {
-    let silent = if report.quiet { Verdict::Holds } else { Verdict::Undecided };
-    report.expectations.iter().map(|judged| judged.verdict).max().unwrap_or(silent)
+    let silent = report.expectations.iter().all(|judged| judged.claimed);
+    let least = if silent && !report.quiet { Verdict::Undecided } else { Verdict::Holds };
+    report.expectations.iter().map(|judged| judged.verdict).fold(least, Verdict::max)
 }
 
 /// The word for a verdict in files: `holds`, `undecided`, `broken`.
@@ -79,7 +81,7 @@ pub fn detailed(reports: &[Report]) -> Vec<&Report> {
     wanted.map(|(_, report)| report).take(DETAILED_SEEDS).collect()
 }
 
-/// Drops what only the details of a seed need (timeline, events, lanes) from the reports that get
+/// Drops what only the details of a seed need (timeline, events, lanes, violations) from the reports that get
 /// none, so that thousands of seeds fit into memory. Call it as often as reports are added.
 pub fn forget_details(reports: &mut [Report]) {
     let mut kept = 0;
@@ -91,6 +93,7 @@ pub fn forget_details(reports: &mut [Report]) {
         report.timeline.buckets = Vec::new();
         report.events = Vec::new();
         report.lanes = Vec::new();
+        report.invariants.iter_mut().for_each(|tally| tally.first = Vec::new());
     }
 }
 
@@ -175,6 +178,7 @@ mod tests {
                 "latency.csv",
                 "loss.csv",
                 "windows.csv",
+                "invariants.csv",
                 "events.csv",
                 "timeline.csv",
                 "timeline.svg",
@@ -198,5 +202,16 @@ mod tests {
         assert_eq!(verdict(&report), Verdict::Holds);
         report.quiet = false;
         assert_eq!(verdict(&report), Verdict::Undecided);
+    }
+
+    #[test]
+    fn a_claimed_invariant_alone_says_nothing_of_fates_but_fails_the_run() {
+        let mut report = fixture::quiet_run();
+        report.expectations[0].claimed = true;
+        assert_eq!(verdict(&report), Verdict::Holds);
+        report.quiet = false;
+        assert_eq!(verdict(&report), Verdict::Undecided);
+        report.expectations[0].verdict = Verdict::Broken;
+        assert_eq!(verdict(&report), Verdict::Broken);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::brokers::kafka::legacy;
 use crate::brokers::rabbitmq;
-use crate::observe::{Blind, Catalog, Observer};
+use crate::observe::{Blind, Catalog, InvariantWord, Observer};
 use crate::scenario::schema::Shape;
 use crate::scenario::{
     self, Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
@@ -30,6 +30,9 @@ pub struct ModeInfo {
     pub product: &'static str,
     /// Whether its brokers keep what was read, and hold back what may not be read yet.
     pub log: bool,
+    /// What is checked while it runs; `claimed` as it is by default. The plan of a scenario says
+    /// what is claimed for its version and configuration.
+    pub invariants: &'static [InvariantWord],
     /// A scenario to begin with, with comments, that runs as it is.
     pub starter: &'static str,
     sections: &'static [&'static SectionSpec],
@@ -46,6 +49,7 @@ const MODES: &[ModeInfo] = &[
         versions: ("3.3", "3.13"),
         product: "RabbitMQ",
         log: false,
+        invariants: &[],
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Single),
@@ -58,6 +62,7 @@ const MODES: &[ModeInfo] = &[
         versions: ("3.3", "3.13"),
         product: "RabbitMQ",
         log: false,
+        invariants: &[],
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Cluster),
@@ -70,6 +75,7 @@ const MODES: &[ModeInfo] = &[
         versions: ("3.3", "3.13"),
         product: "RabbitMQ",
         log: false,
+        invariants: &[],
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Mirrored),
@@ -186,6 +192,7 @@ where
     if let Some(max_events) = max_events {
         setup.limits.max_events = max_events;
     }
+    setup.invariants = options.invariants;
     let ledger = verdict::Ledger::new(with_drawn(catalog, &setup.faults), options);
     let mut simulation = Simulation::<C, _>::new(setup, ledger)?;
     let ending = simulation.run()?;
@@ -224,6 +231,8 @@ where
     MessageOf<C>: Clone,
 {
     setup.limits.max_events = limit.unwrap_or(setup.limits.max_events);
+    // Nobody listens.
+    setup.invariants = false;
     let (faults, topology) = (setup.faults.clone(), setup.topology.clone());
     let mut simulation = Simulation::<C, _>::new(setup, Blind)?;
     simulation.run()?;
@@ -331,7 +340,25 @@ pub fn describe_mode(name: &str) -> Option<String> {
     describe_section(&mut text, meaning, &distributions(Unit::Duration));
     let meaning = "A table that may stand where a size or distribution is asked for.";
     describe_section(&mut text, meaning, &distributions(Unit::Size));
+    describe_invariants(&mut text, mode.invariants);
     Some(text)
+}
+
+/// What `[[expect]]` can name as `invariant`; nothing if the mode checks none.
+fn describe_invariants(text: &mut String, invariants: &[InvariantWord]) {
+    if invariants.is_empty() {
+        return;
+    }
+    text.push_str("\ninvariants\n");
+    let meaning = "What is checked after every step of a run. One that the mode claims for the \
+                   version and configuration fails the run if it breaks; others are told.";
+    wrapped(text, (2, 2), meaning);
+    text.push('\n');
+    for word in invariants {
+        let claimed = if word.claimed { "claimed by default" } else { "not claimed by default" };
+        wrapped(text, (2, 6), &format!("{}: {claimed}", word.name));
+        wrapped(text, (6, 6), word.meaning);
+    }
 }
 
 fn describe_section(text: &mut String, meaning: &str, rows: &[KeyRow]) {

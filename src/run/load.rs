@@ -140,21 +140,24 @@ pub fn parse(file: &str, bytes: &[u8], sets: &[String]) -> Result<Prepared, Inpu
     }
     let mut wrong = scenario.diagnostics();
     let plan = wrong.keep(mode.plan(&scenario));
-    let causes = plan.as_ref().map_or(&[][..], |plan| plan.catalog().causes);
-    let expectations = Expectations::parse(scenario.many("expect"), causes);
-    let expectations = if plan.is_some() { wrong.keep(expectations) } else { None };
     let settings = scenario.settings();
+    let catalog = plan.as_ref().map(Plan::catalog);
+    let expectations = catalog.as_ref().and_then(|catalog| {
+        let sections = scenario.many("expect");
+        wrong.keep(Expectations::parse(sections, catalog, settings.invariants))
+    });
     let options = LedgerOptions {
         warmup: settings.warmup,
         availability_gap: settings.availability_gap,
         operation_timeout: settings.operation_timeout,
         retained: mode.log,
         gated: mode.log,
+        invariants: settings.invariants,
         ..LedgerOptions::new(settings.duration)
     };
-    match (plan, expectations) {
-        (Some(plan), Some(expectations)) if wrong.is_empty() => Ok(Prepared {
-            catalog: Arc::new(plan.catalog()),
+    match (plan, catalog, expectations) {
+        (Some(plan), Some(catalog), Some(expectations)) if wrong.is_empty() => Ok(Prepared {
+            catalog: Arc::new(catalog),
             version: version.to_string(),
             scenario,
             mode,

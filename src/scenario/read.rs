@@ -48,6 +48,17 @@ impl Reader {
                 let span = self.unit(kind, node, name, units::duration)?;
                 self.in_range(kind, node, name, span, *min..=*max).map(Value::Duration)
             }
+            Kind::Millis { min, max } => {
+                let span = match &node.data {
+                    Data::Integer { .. } => {
+                        let most = i128::from(max.as_millis());
+                        let millis = self.integer(kind, node, name, 0, most)?;
+                        Span::from_millis(u64::try_from(millis).ok()?)
+                    }
+                    _ => self.unit(kind, node, name, units::duration)?,
+                };
+                self.in_range(kind, node, name, span, *min..=*max).map(Value::Duration)
+            }
             Kind::Rate => self.unit(kind, node, name, Rate::from_str).map(Value::Rate),
             Kind::Size { min, max } => {
                 let size = self.size(kind, node, name)?;
@@ -441,7 +452,7 @@ fn fits(kind: &Kind, node: &Node) -> bool {
     match kind {
         Kind::Flag => matches!(node.data, Data::Boolean(_)),
         Kind::Integer { .. } | Kind::Signed { .. } => whole,
-        Kind::Size { .. } => text || whole,
+        Kind::Size { .. } | Kind::Millis { .. } => text || whole,
         Kind::Seeds => text || whole,
         Kind::Chance => text || whole || matches!(node.data, Data::Float(_)),
         Kind::Duration { .. } | Kind::Rate | Kind::Bandwidth | Kind::Version => text,

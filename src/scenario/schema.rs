@@ -324,6 +324,9 @@ fn kind(kind_: &Kind) -> Json {
         Kind::Integer { min, max } => whole((*min).into(), (*max).into()),
         Kind::Signed { min, max } => whole((*min).into(), (*max).into()),
         Kind::Duration { .. } => reference("duration"),
+        Kind::Millis { max, .. } => {
+            any_of([reference("duration"), whole(0, i128::from(max.as_millis()))])
+        }
         Kind::Rate => matching(&format!("^{NUMBER}[kMG]?/(s|min|h)$")),
         Kind::Size { .. } => reference("size"),
         Kind::Bandwidth => {

@@ -101,6 +101,14 @@ pub enum Kind {
         /// The longest.
         max: Span,
     },
+    /// A length of time as a `Duration`, or a whole number of milliseconds, as the broker's own
+    /// configuration writes it (`linger.ms = 5`). Its value is that of a `Duration`.
+    Millis {
+        /// The shortest.
+        min: Span,
+        /// The longest.
+        max: Span,
+    },
     /// Events a second, minute or hour: `"5k/s"`.
     Rate,
     /// Bytes: `"1KiB"`, or a whole number.
@@ -157,6 +165,10 @@ impl Kind {
     pub const ANY_INTEGER: Kind = Kind::Integer { min: 0, max: u64::MAX };
     /// A duration of any length from zero to 1000 hours.
     pub const ANY_DURATION: Kind = Kind::Duration { min: Span::ZERO, max: LONGEST };
+    /// [`Kind::Millis`] of any length.
+    pub const ANY_MILLIS: Kind = Kind::Millis { min: Span::ZERO, max: LONGEST };
+    /// [`Kind::Millis`] of some length.
+    pub const POSITIVE_MILLIS: Kind = Kind::Millis { min: Span::from_nanos(1), max: LONGEST };
     /// A duration from 1 ns to 1000 hours.
     pub const POSITIVE_DURATION: Kind = Kind::Duration { min: Span::from_nanos(1), max: LONGEST };
     /// A number of bytes from zero to 1 PiB.

@@ -76,6 +76,13 @@ const KEYS: &[KeySpec] = &[
         "An operation that takes longer counts as failed in the share of successful operations.",
     ),
     KeySpec::new(
+        "invariants",
+        Kind::Flag,
+        Preset::Is("true"),
+        "Whether the mode's invariants are checked after every step, if it has any. What happens \
+         is the same either way; a run that is not checked is faster.",
+    ),
+    KeySpec::new(
         "max-events",
         Kind::Integer { min: 1, max: u64::MAX },
         Preset::Absent,
@@ -108,6 +115,8 @@ pub struct Settings {
     pub availability_gap: Span,
     /// Operations that take longer count as failed.
     pub operation_timeout: Span,
+    /// Whether invariants are checked.
+    pub invariants: bool,
     /// The greatest number of events; `None` for no limit.
     pub max_events: Option<u64>,
 }
@@ -151,6 +160,7 @@ impl Settings {
             drain: values.duration("drain"),
             availability_gap: values.duration("availability-gap"),
             operation_timeout: values.duration("operation-timeout"),
+            invariants: values.flag("invariants"),
             max_events: values.get_integer("max-events"),
         };
         wrong.into_result(settings)

@@ -10,6 +10,7 @@ pub(crate) fn noun(kind: &Kind) -> String {
         Kind::Flag => "true or false".to_owned(),
         Kind::Integer { .. } | Kind::Signed { .. } => "a whole number".to_owned(),
         Kind::Duration { .. } => "a duration".to_owned(),
+        Kind::Millis { .. } => "a duration or a whole number of milliseconds".to_owned(),
         Kind::Rate => "a rate".to_owned(),
         Kind::Size { .. } => "a size".to_owned(),
         Kind::Bandwidth => "a bandwidth".to_owned(),
@@ -37,7 +38,7 @@ pub(crate) fn example(kind: &Kind) -> String {
         Kind::Flag => "true",
         Kind::Integer { min, max } => return 1.clamp(*min, *max).to_string(),
         Kind::Signed { min, max } => return 1.clamp(*min, *max).to_string(),
-        Kind::Duration { min, max } => {
+        Kind::Duration { min, max } | Kind::Millis { min, max } => {
             return format!("\"{}\"", Span::from_secs(1).clamp(*min, *max));
         }
         Kind::Rate => "\"500/s\"",
@@ -89,6 +90,9 @@ fn required(keys: &[super::KeySpec]) -> String {
 pub(crate) fn form(kind: &Kind) -> String {
     let form = match kind {
         Kind::Duration { .. } => "a number and one of ns, us, ms, s, min, h, with no blank",
+        Kind::Millis { .. } => {
+            "a whole number of milliseconds, or a number and one of ns, us, ms, s, min, h"
+        }
         Kind::Rate => "a number, k, M or G if wanted, and /s, /min or /h",
         Kind::Size { .. } => "bytes, or a number and one of kB, MB, GB, TB, KiB, MiB, GiB, TiB",
         Kind::Bandwidth => {
@@ -113,7 +117,7 @@ pub(crate) fn range(kind: &Kind) -> String {
         Kind::Integer { min, max } if min == max => format!("only {min}"),
         Kind::Integer { min, max } => format!("{min} to {max}"),
         Kind::Signed { min, max } => format!("{min} to {max}"),
-        Kind::Duration { min, max } => durations(*min, *max),
+        Kind::Duration { min, max } | Kind::Millis { min, max } => durations(*min, *max),
         Kind::Rate => format!("0/s to {}", Rate::MOST),
         Kind::Size { min, max } => format!("{} to {}", Bytes(*min), Bytes(*max)),
         Kind::Chance => "0% to 100%".to_owned(),

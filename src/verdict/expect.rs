@@ -1,8 +1,8 @@
 //! Expectations: what a scenario says of its own outcome, and the verdict on it.
 
 use super::metrics::{METRICS, Metric, Unit, metric};
-use super::{Judged, Report, Verdict};
-use crate::observe::{Cause, CauseId};
+use super::{InvariantTally, Judged, Report, Verdict};
+use crate::observe::{Catalog, CauseId, InvariantId};
 use crate::scenario::units::{self, Rate};
 use crate::scenario::{Diagnostics, KeySpec, Kind, Preset, SectionSpec, Value, Values, suggest};
 
@@ -25,6 +25,14 @@ pub const EXPECT: SectionSpec = SectionSpec::repeated(
             "The cause whose lost lines are counted and bounded, instead of a metric.",
         ),
         KeySpec::new(
+            "invariant",
+            Kind::Text,
+            Preset::Absent,
+            "The invariant that must never break, instead of a metric; `mqsim list` with the mode \
+             names them. `min`, `max` or `equals` bound how often it breaks, where that is what is \
+             expected, also of one that the mode claims.",
+        ),
+        KeySpec::new(
             "min",
             BOUND,
             Preset::Absent,
@@ -36,7 +44,8 @@ pub const EXPECT: SectionSpec = SectionSpec::repeated(
         KeySpec::new("equals", BOUND, Preset::Absent, "The only value that holds; see min."),
     ]],
     "Something that must hold at the end of a run: a metric, or the number of lines lost for a \
-     cause, with `min`, `max` or `equals`.",
+     cause, with `min`, `max` or `equals`; or an invariant. Those that the mode claims for this \
+     version and configuration are always expected.",
 );
 
 /// What is bounded.
@@ -44,6 +53,7 @@ pub const EXPECT: SectionSpec = SectionSpec::repeated(
 enum Subject {
     Metric(&'static Metric),
     Cause(CauseId, &'static str),
+    Invariant(InvariantId, &'static str),
 }
 
 /// One `[[expect]]`.
@@ -58,50 +68,97 @@ struct Expectation {
 #[derive(Clone, Debug, Default)]
 pub struct Expectations {
     list: Vec<Expectation>,
+    /// Invariants that the family claims and of which the scenario says nothing.
+    claimed: Vec<InvariantId>,
 }
 
+/// What is said of the invariants that a family claims.
+const CLAIMED: &str = "claimed invariants hold";
+
 impl Expectations {
-    /// Reads the `[[expect]]` sections; `causes` is the family's catalogue.
+    /// Reads the `[[expect]]` sections; the catalogue has the names of the family, and the
+    /// invariants that it claims, which are expected to hold unless a section says what is expected
+    /// of them, or they are not `checked`.
     ///
     /// # Errors
-    /// If one names no metric or cause, or one that does not exist, or has no bound, or one that
-    /// nothing can meet.
+    /// If one names no metric, cause or invariant, or one that does not exist, or has no bound, or
+    /// one that nothing can meet.
     pub fn parse(
         sections: &[Values],
-        causes: &'static [Cause],
+        catalog: &Catalog,
+        checked: bool,
     ) -> Result<Expectations, Diagnostics> {
         let mut wrong = sections.first().map_or_else(Diagnostics::new, Values::diagnostics);
-        let mut list = Vec::new();
+        let mut list: Vec<Expectation> = Vec::new();
         for section in sections {
-            list.extend(wrong.keep(Expectation::parse(section, causes)));
+            list.extend(wrong.keep(Expectation::parse(section, catalog)));
         }
-        wrong.into_result(Expectations { list })
+        let said = |id| {
+            list.iter().any(|one| matches!(one.subject, Subject::Invariant(of, _) if of == id))
+        };
+        let claims = catalog.invariants.iter().enumerate().filter(|(_, word)| word.claimed);
+        let claims = claims.map(|(index, _)| InvariantId(index as u32));
+        let claimed = claims.filter(|id| checked && !said(*id)).collect();
+        wrong.into_result(Expectations { list, claimed })
     }
 
-    /// How many there are.
+    /// How many there are, the one about claimed invariants included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.list.len()
+        self.list.len() + usize::from(!self.claimed.is_empty())
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.len() == 0
     }
 
     /// Each as the scenario says it (`success_lost <= 0`), with the unit of what it bounds.
     #[must_use]
     pub fn texts(&self) -> Vec<(String, Unit)> {
-        self.list.iter().map(|one| (one.text(), one.subject.unit())).collect()
+        let said = self.list.iter().map(|one| (one.text(), one.subject.unit()));
+        let claimed = (!self.claimed.is_empty()).then(|| (CLAIMED.to_owned(), Unit::Violations));
+        said.chain(claimed).collect()
     }
 
-    /// Judges a run, in the order of the file. The result belongs into
-    /// [`Report::expectations`].
+    /// Judges a run, in the order of the file; what the family claims comes last. The result
+    /// belongs into [`Report::expectations`].
     #[must_use]
     pub fn judge(&self, report: &Report) -> Vec<Judged> {
-        self.list.iter().map(|expectation| expectation.judge(report)).collect()
+        let said = self.list.iter().map(|expectation| expectation.judge(report));
+        let claimed = (!self.claimed.is_empty()).then(|| self.judge_claims(report));
+        said.chain(claimed).collect()
     }
+
+    fn judge_claims(&self, report: &Report) -> Judged {
+        let checked =
+            self.claimed.iter().filter_map(|id| Some((*id, report.invariants.get(id.index())?)));
+        let broken = checked.filter(|(_, tally)| tally.violations > 0);
+        let (mut violations, mut notes) = (0, Vec::new());
+        for (id, tally) in broken {
+            violations += tally.violations;
+            let name = report.catalog.invariants[id.index()].name;
+            let count = Unit::Violations.print(tally.violations as f64);
+            notes.push(format!("{name}: {count}, {}", first_breach(report, tally)));
+        }
+        Judged {
+            text: CLAIMED.to_owned(),
+            measured: Unit::Violations.print(violations as f64),
+            value: Some(violations as f64),
+            verdict: if violations == 0 { Verdict::Holds } else { Verdict::Broken },
+            note: (violations > 0).then(|| format!("{}; see invariants.csv", notes.join("; "))),
+            claimed: true,
+        }
+    }
+}
+
+/// When and where an invariant was first broken, and how: `first at 6203 ms on n1: ...`.
+fn first_breach(report: &Report, tally: &InvariantTally) -> String {
+    tally.first.first().map_or_else(String::new, |breach| {
+        let node = report.catalog.node(breach.node);
+        format!("first at {} ms on {node}: {}", breach.at.as_millis(), breach.detail)
+    })
 }
 
 impl Subject {
@@ -109,51 +166,67 @@ impl Subject {
         match self {
             Subject::Metric(metric) => metric.unit,
             Subject::Cause(..) => Unit::Lines,
+            Subject::Invariant(..) => Unit::Violations,
         }
     }
 
-    fn parse(section: &Values, causes: &'static [Cause]) -> Result<Subject, Diagnostics> {
-        match (section.get_text("metric"), section.get_text("cause")) {
-            (Some(name), None) => metric(name).map(Subject::Metric).ok_or_else(|| {
-                let known: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
-                let message = format!("there is no metric `{name}`");
-                Diagnostics::at(
-                    section.span("metric"),
-                    message,
-                    suggest(name, &known, "the metrics"),
-                )
-            }),
-            (None, Some(name)) => {
-                let found = causes.iter().position(|cause| cause.name == name);
-                let found =
-                    found.map(|index| Subject::Cause(CauseId(index as u32), causes[index].name));
-                found.ok_or_else(|| {
-                    let known: Vec<&str> = causes.iter().map(|cause| cause.name).collect();
-                    let message = format!("there is no cause `{name}` in this mode");
-                    Diagnostics::at(
-                        section.span("cause"),
-                        message,
-                        suggest(name, &known, "the causes"),
-                    )
-                })
-            }
-            (None, None) => Err(Diagnostics::at(
+    fn parse(section: &Values, catalog: &Catalog) -> Result<Subject, Diagnostics> {
+        let of = |key: &'static str| section.get_text(key).map(|name| (key, name));
+        let mut said = ["metric", "cause", "invariant"].into_iter().filter_map(of);
+        let Some((key, name)) = said.next() else {
+            return Err(Diagnostics::at(
                 section.place(),
                 "this expectation says nothing of what it expects",
-                "write metric = \"success_lost\", or cause = \"...\"",
-            )),
-            (Some(_), Some(_)) => Err(Diagnostics::at(
-                section.span("cause"),
-                "an expectation is about a metric or a cause, not both",
+                "write metric = \"success_lost\", or cause = \"...\", or invariant = \"...\"",
+            ));
+        };
+        if let Some((other, _)) = said.next() {
+            return Err(Diagnostics::at(
+                section.span(other),
+                format!("an expectation is about one of `{key}` and `{other}`, not both"),
                 "write two expectations",
-            )),
+            ));
         }
+        let invariants = &catalog.invariants;
+        let (found, known, which): (_, Vec<&str>, _) = match key {
+            "metric" => (
+                metric(name).map(Subject::Metric),
+                METRICS.iter().map(|metric| metric.name).collect(),
+                "the metrics",
+            ),
+            "cause" => (
+                place(catalog.causes, |cause| cause.name == name)
+                    .map(|(id, cause)| Subject::Cause(CauseId(id), cause.name)),
+                catalog.causes.iter().map(|cause| cause.name).collect(),
+                "the causes",
+            ),
+            _ => (
+                place(invariants, |word| word.name == name)
+                    .map(|(id, word)| Subject::Invariant(InvariantId(id), word.name)),
+                invariants.iter().map(|word| word.name).collect(),
+                "the invariants",
+            ),
+        };
+        found.ok_or_else(|| {
+            let here = if key == "metric" { "" } else { " in this mode" };
+            let message = format!("there is no {key} `{name}`{here}");
+            let help = match known.is_empty() {
+                true => format!("this mode has no {key}s: expect a metric"),
+                false => suggest(name, &known, which),
+            };
+            Diagnostics::at(section.span(key), message, help)
+        })
     }
 }
 
+/// The first of a catalogue's entries that `is` what is wanted, with its id.
+fn place<T>(entries: &[T], is: impl Fn(&T) -> bool) -> Option<(u32, &T)> {
+    (0..).zip(entries).find(|(_, entry)| is(entry))
+}
+
 impl Expectation {
-    fn parse(section: &Values, causes: &'static [Cause]) -> Result<Expectation, Diagnostics> {
-        let subject = Subject::parse(section, causes)?;
+    fn parse(section: &Values, catalog: &Catalog) -> Result<Expectation, Diagnostics> {
+        let subject = Subject::parse(section, catalog)?;
         let read = |key| bound(section, key, subject.unit());
         let (mut min, mut max, equals) = (read("min")?, read("max")?, read("equals")?);
         if equals.is_some() {
@@ -167,6 +240,9 @@ impl Expectation {
             (min, max) = (equals, equals);
         }
         match (min, max) {
+            (None, None) if matches!(subject, Subject::Invariant(..)) => {
+                Ok(Expectation { subject, min: None, max: Some(0.0) })
+            }
             (None, None) => Err(Diagnostics::at(
                 section.place(),
                 "this expectation has no bound",
@@ -185,10 +261,14 @@ impl Expectation {
         let name = match self.subject {
             Subject::Metric(metric) => metric.name.to_owned(),
             Subject::Cause(_, name) => format!("lost by {name}"),
+            Subject::Invariant(_, name) if self.max == Some(0.0) => {
+                return format!("invariant {name} holds");
+            }
+            Subject::Invariant(_, name) => format!("violations of {name}"),
         };
         // Counts speak for themselves; other numbers do not.
         let print = |value| match self.subject.unit() {
-            Unit::Lines | Unit::Messages => Unit::Count.print(value),
+            Unit::Lines | Unit::Messages | Unit::Violations => Unit::Count.print(value),
             unit => unit.print(value),
         };
         match (self.min, self.max) {
@@ -210,11 +290,22 @@ impl Expectation {
                 let lines = report.causes[cause.index()] as f64;
                 (Some(lines), true, format!("loss.csv, cause {name}"))
             }
+            Subject::Invariant(id, _) => match report.invariants.get(id.index()) {
+                Some(tally) if tally.violations > 0 => {
+                    let first = first_breach(report, tally);
+                    (Some(tally.violations as f64), false, format!("invariants.csv; {first}"))
+                }
+                Some(_) => (Some(0.0), false, String::new()),
+                None => (None, false, String::new()),
+            },
         };
         let holds = |value: f64| {
             self.min.is_none_or(|least| value >= least) && self.max.is_none_or(|most| value <= most)
         };
         let (verdict, note) = match measured {
+            None if matches!(self.subject, Subject::Invariant(..)) => {
+                (Verdict::Undecided, Some("invariants were not checked".to_owned()))
+            }
             None => (Verdict::Undecided, Some("nothing was measured".to_owned())),
             Some(_) if needs_quiet && !report.quiet => {
                 (Verdict::Undecided, Some("the run was not quiet at its end".to_owned()))
@@ -225,7 +316,8 @@ impl Expectation {
         };
         let print = |value| self.subject.unit().print(value);
         let printed = measured.map_or_else(|| "nothing".to_owned(), print);
-        Judged { text: self.text(), measured: printed, value: measured, verdict, note }
+        let text = self.text();
+        Judged { text, measured: printed, value: measured, verdict, note, claimed: false }
     }
 }
 
@@ -250,7 +342,9 @@ fn bound(section: &Values, key: &str, unit: Unit) -> Result<Option<f64>, Diagnos
                 Unit::Share => "write a share of 1, or a percentage: 0.999 or \"99.9%\"",
                 Unit::PerSecond => "write a number per second, or a rate: \"450/s\"",
                 Unit::Ratio => "write a number: 2 or \"1.5\"",
-                Unit::Lines | Unit::Messages | Unit::Count => "write a whole number",
+                Unit::Lines | Unit::Messages | Unit::Count | Unit::Violations => {
+                    "write a whole number"
+                }
             },
         )),
     }
@@ -280,14 +374,18 @@ fn number(text: &str, unit: Unit) -> Option<f64> {
             rate.or_else(plain)
         }
         Unit::Ratio => plain(),
-        Unit::Lines | Unit::Messages | Unit::Count => None,
+        Unit::Lines | Unit::Messages | Unit::Count | Unit::Violations => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::stories::{self, *};
+    use super::super::{BREACHES_KEPT, Ledger, LedgerOptions};
     use super::*;
+    use crate::engine::Span;
     use crate::observe::Observer;
     use crate::scenario::Document;
 
@@ -295,7 +393,7 @@ mod tests {
         let text = format!("format = 1\nmode = 'm'\nduration = '1s'\n{text}");
         let document = Document::parse("test.toml", text).expect("it is TOML");
         let scenario = document.check(&[&EXPECT], None)?;
-        Expectations::parse(scenario.many("expect"), CAUSES)
+        Expectations::parse(scenario.many("expect"), &stories::catalog(), true)
     }
 
     /// A run that lost two of ten acknowledged lines, and took 2 ms for an answer.
@@ -340,15 +438,7 @@ mod tests {
             metric = 'e2e_p99_us'
             min = '1s'
         ";
-        let judged = judge(text, true);
-        let told: Vec<String> = judged
-            .iter()
-            .map(|one| {
-                let note = one.note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
-                format!("{:?}: {} is {}{note}", one.verdict, one.text, one.measured)
-            })
-            .collect();
-        insta::assert_snapshot!(told.join("\n"), @r"
+        insta::assert_snapshot!(told(&judge(text, true)), @r"
         Broken: success_lost <= 0 is 2 lines (see loss.csv, class acked_lost or accepted_lost)
         Holds: 1 <= acked_lost <= 2 is 2 lines
         Holds: ack_p50_us = 2000 us is 2000 us
@@ -356,6 +446,7 @@ mod tests {
         Holds: write_longest_ms <= 300 ms is 0 ms
         Broken: lost by page-cache-lost <= 1 is 2 lines (see loss.csv, cause page-cache-lost)
         Broken: e2e_p99_us >= 1000000 us is 3000 us (see latency.csv, end_to_end_latency)
+        Holds: claimed invariants hold is 0 violations
         ");
     }
 
@@ -373,13 +464,103 @@ mod tests {
             equals = 10
         ";
         let verdicts: Vec<Verdict> = judge(text, false).iter().map(|one| one.verdict).collect();
-        assert_eq!(verdicts, [Verdict::Undecided, Verdict::Undecided, Verdict::Holds]);
+        let [undecided, holds] = [Verdict::Undecided, Verdict::Holds];
+        assert_eq!(verdicts, [undecided, undecided, holds, holds], "the last is what is claimed");
     }
 
     #[test]
     fn what_was_not_measured_is_undecided() {
         let judged = judge("[[expect]]\nmetric = 'read_availability'\nmin = 1", true);
         assert_eq!(judged[0].verdict, Verdict::Undecided, "nobody reported room");
+    }
+
+    /// A run in which two invariants break, one of them claimed.
+    fn broken(options: LedgerOptions) -> Report {
+        let mut ledger = Ledger::new(Arc::new(stories::catalog()), options);
+        ledger.whole_life(2_000, range(P1, 0, 8));
+        ledger.violate(3_000, ONE_LEADER);
+        for at in 0..20 {
+            ledger.violate(4_000 + at, NO_GAPS);
+        }
+        ledger.finish(facts(ms(12_000), true))
+    }
+
+    fn told(judged: &[Judged]) -> String {
+        let line = |one: &Judged| {
+            let note = one.note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
+            format!("{:?}: {} is {}{note}", one.verdict, one.text, one.measured)
+        };
+        judged.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_is_claimed_is_expected_and_what_is_not_is_counted() {
+        let report = broken(LedgerOptions::new(Span::from_secs(10)));
+        assert_eq!(report.summary.violations, Some(21));
+        assert_eq!(report.invariants[2].first.len(), BREACHES_KEPT);
+        assert_eq!(report.invariants[2].first[9].at, ms(4_009));
+        let none = parse("").expect("nothing is expected");
+        assert_eq!(none.texts(), [(CLAIMED.to_owned(), Unit::Violations)]);
+        insta::assert_snapshot!(told(&none.judge(&report)), @"Broken: claimed invariants hold is 1 violation (one-leader: 1 violation, first at 3000 ms on n2: n1 leads, and n2 too at 3000 ms; see invariants.csv)");
+        let calm = self::report(true);
+        assert_eq!(none.judge(&calm)[0].verdict, Verdict::Holds);
+    }
+
+    #[test]
+    fn an_invariant_is_expected_to_hold_or_to_break() {
+        let text = "
+            [[expect]]
+            invariant = 'logs-match'
+            [[expect]]
+            invariant = 'one-leader'
+            min = 1
+            [[expect]]
+            invariant = 'no-gaps'
+            [[expect]]
+            invariant = 'no-gaps'
+            max = 19
+            [[expect]]
+            metric = 'violations'
+            max = 30
+        ";
+        let expected = parse(text).expect("they are right");
+        let report = broken(LedgerOptions::new(Span::from_secs(10)));
+        let judged = expected.judge(&report);
+        // Of both that are claimed the scenario says itself what is expected.
+        assert!(judged.iter().all(|one| !one.claimed));
+        insta::assert_snapshot!(told(&judged), @"
+        Holds: invariant logs-match holds is 0 violations
+        Holds: violations of one-leader >= 1 is 1 violation
+        Broken: invariant no-gaps holds is 20 violations (see invariants.csv; first at 4000 ms on n2: n1 leads, and n2 too at 4000 ms)
+        Broken: violations of no-gaps <= 19 is 20 violations (see invariants.csv; first at 4000 ms on n2: n1 leads, and n2 too at 4000 ms)
+        Holds: violations <= 30 is 21 violations
+        ");
+        let calm = expected.judge(&self::report(true));
+        assert_eq!(calm[1].verdict, Verdict::Broken, "it had to break");
+    }
+
+    #[test]
+    fn what_is_not_checked_is_undecided() {
+        let options =
+            LedgerOptions { invariants: false, ..LedgerOptions::new(Span::from_secs(10)) };
+        let report = broken(options);
+        assert_eq!((report.summary.violations, report.invariants.len()), (None, 0));
+        let judged = judge("[[expect]]\ninvariant = 'one-leader'", true);
+        assert_eq!(judged[0].verdict, Verdict::Holds);
+        let expected = Expectations {
+            claimed: Vec::new(),
+            ..parse("[[expect]]\ninvariant = 'one-leader'").expect("it is right")
+        };
+        insta::assert_snapshot!(told(&expected.judge(&report)), @"Undecided: invariant one-leader holds is nothing (invariants were not checked)");
+        let unchecked = Expectations::parse(&[], &stories::catalog(), false).expect("none");
+        assert!(unchecked.is_empty());
+    }
+
+    #[test]
+    fn checking_leaves_the_fingerprint_as_it_is() {
+        let on = LedgerOptions::new(Span::from_secs(10));
+        let off = LedgerOptions { invariants: false, ..on };
+        assert_eq!(broken(on).fingerprint, broken(off).fingerprint);
     }
 
     #[test]
@@ -391,6 +572,10 @@ mod tests {
             ("metric = 'success_lost'", "equals"),
             ("max = 1", "metric"),
             ("metric = 'lines'\ncause = 'ttl'\nmax = 1", "two expectations"),
+            ("invariant = 'one-leader'\ncause = 'ttl'\nmax = 1", "two expectations"),
+            ("invariant = 'one-leeder'", "one-leader"),
+            ("invariant = 'one-leader'\nmin = 2\nmax = 1", "swap"),
+            ("invariant = 'one-leader'\nmax = '1ms'", "whole number"),
             ("metric = 'lines'\nmin = 2\nmax = 1", "swap"),
             ("metric = 'lines'\nmin = 2\nequals = 1", "either"),
             ("metric = 'lines'\nmax = '300ms'", "whole number"),

@@ -102,6 +102,7 @@ pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
         timeline: ledger.timeline.finish(facts.ended, &tally.lost),
         lanes: ledger.history.lanes(&ledger.catalog, facts.ended),
         faults: ledger.history.spans.clone(),
+        invariants: ledger.invariants.clone(),
         expectations: Vec::new(),
         remarks,
         inconsistencies: ledger.counts.inconsistencies,
@@ -455,6 +456,8 @@ fn summary(
         disk_bytes_per_payload_byte: ratio(facts.disk_bytes as f64, payload),
         fsyncs: facts.fsyncs,
         events: facts.events,
+        violations: (!ledger.invariants.is_empty())
+            .then(|| ledger.invariants.iter().map(|tally| tally.violations).sum()),
         operations_in_time: ratio(counts.in_time as f64, counts.operations as f64),
         matrix,
     }

@@ -8,7 +8,7 @@ use super::lines::Track;
 use super::losses::Reasons;
 use super::timeline::{Recorder, bucket_length};
 use super::windows::{Reads, Successes};
-use super::{LedgerOptions, Report, RunFacts};
+use super::{Breach, InvariantTally, LedgerOptions, Report, RunFacts};
 use crate::engine::{Fingerprint, Ingredient, Time};
 use crate::observe::{Catalog, DestinationId, MessageRange, ProducerId};
 
@@ -82,6 +82,7 @@ pub(super) struct Counts {
 /// | `dropped` | names the loss if the line has no copy |
 /// | `delivered` | first delivery or duplicate; an auditor's marks it as readable at the end |
 /// | `processed` | finished: what happens to its copies matters in logs only |
+/// | `violated` | nothing: it is counted by invariant, and the first of each are kept |
 ///
 /// **Precedence of answers**: acked, accepted, returned, rejected, unknown (nacked alike), unsent.
 /// A message that comes back as unroutable and is acknowledged for the same transmission was
@@ -115,6 +116,8 @@ pub struct Ledger {
     pub(super) latencies: Latencies,
     pub(super) timeline: Recorder,
     pub(super) history: History,
+    /// By invariant; none if they are not checked.
+    pub(super) invariants: Vec<InvariantTally>,
     pub(super) fingerprint: Fingerprint,
 }
 
@@ -150,6 +153,7 @@ impl Ledger {
                     && consumer.destinations.contains(&DestinationId(destination as u32))
             }),
         });
+        let checked = if options.invariants { catalog.invariants.len() } else { 0 };
         let bucket = options.bucket.unwrap_or_else(|| bucket_length(options.duration));
         Ledger {
             tracks,
@@ -161,6 +165,7 @@ impl Ledger {
             latencies: Latencies::new(),
             timeline: Recorder::new(bucket),
             history: History::default(),
+            invariants: vec![InvariantTally::default(); checked],
             fingerprint: Fingerprint::new(),
             catalog,
             options,
@@ -183,7 +188,10 @@ impl Ledger {
             size_of::<Watch>() + watch.writes.heap() + watch.effective.heap() + watch.reads.heap()
         });
         let tables = self.tracks.capacity() * size_of::<TrackOf>() + self.reasons.heap();
+        let breaches = self.invariants.iter().flat_map(|tally| &tally.first);
+        let breaches = breaches.map(|one| size_of::<Breach>() + one.detail.capacity());
         let told = self.latencies.heap() + self.timeline.heap() + self.history.heap();
+        let told = told + breaches.sum::<usize>();
         lines + watches.sum::<usize>() + tables + told
     }
 

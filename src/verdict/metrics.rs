@@ -12,6 +12,8 @@ pub enum Unit {
     Messages,
     /// Things that happened.
     Count,
+    /// Times that an invariant was broken.
+    Violations,
     /// Milliseconds, rounded down.
     Milliseconds,
     /// Microseconds.
@@ -32,6 +34,7 @@ impl Unit {
             Unit::Lines => "lines",
             Unit::Messages => "messages",
             Unit::Count | Unit::Ratio => "",
+            Unit::Violations => "violations",
             Unit::Milliseconds => "ms",
             Unit::Microseconds => "us",
             Unit::Share => "%",
@@ -56,6 +59,7 @@ impl Unit {
             (_, "") => number,
             (Unit::Lines, _) if number == "1" => "1 line".to_owned(),
             (Unit::Messages, _) if number == "1" => "1 message".to_owned(),
+            (Unit::Violations, _) if number == "1" => "1 violation".to_owned(),
             (_, name) => format!("{number} {name}"),
         }
     }
@@ -244,6 +248,9 @@ metrics! {
         "Bytes written to the brokers' disks, per payload byte acknowledged or accepted."
     fsyncs Count known "" "How many fsyncs the brokers did."
     events Count known "" "How many events the simulation dispatched."
+    violations Violations known "invariants.csv"
+        "How often the mode's invariants were broken, those that it does not claim for this \
+         version and configuration included; not measured if none were checked."
     operations_in_time Share extra ""
         "Share of the messages due in measured time that were acknowledged or accepted within \
          operation-timeout."
@@ -264,7 +271,7 @@ mod tests {
             read_unavailable_ms read_longest_ms ack_p50_us ack_p99_us ack_max_us \
             ack_service_p50_us ack_service_p99_us e2e_p50_us e2e_p99_us e2e_max_us acked_per_s \
             processed_per_s broker_bytes_per_payload_byte disk_bytes_per_payload_byte fsyncs \
-            events";
+            events violations";
         let named: Vec<_> = METRICS.iter().filter(|m| m.column).map(|m| m.name).collect();
         assert_eq!(named, columns.split_whitespace().collect::<Vec<_>>());
     }

@@ -21,6 +21,8 @@ pub struct LedgerOptions {
     /// Whether a stored message counts as readable only when a broker says so
     /// ([`Observer::readable`](crate::observe::Observer::readable)).
     pub gated: bool,
+    /// Whether the run checks the family's invariants; if not, expectations on them are undecided.
+    pub invariants: bool,
 }
 
 impl LedgerOptions {
@@ -35,6 +37,7 @@ impl LedgerOptions {
             bucket: None,
             retained: false,
             gated: false,
+            invariants: true,
         }
     }
 }

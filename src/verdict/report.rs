@@ -46,7 +46,11 @@ pub struct Report {
     pub lanes: Vec<Lane>,
     /// When which fault was in force, by start: the bands of the plot.
     pub faults: Vec<FaultSpan>,
-    /// The verdict on each `[[expect]]`, in the order of the file.
+    /// What was seen of each invariant, indexed by [`InvariantId`](crate::observe::InvariantId);
+    /// empty if none were checked.
+    pub invariants: Vec<InvariantTally>,
+    /// The verdict on each `[[expect]]`, in the order of the file, then that on the invariants that
+    /// the family claims.
     pub expectations: Vec<Judged>,
     /// What a reader should know before trusting a number ("write availability differs ...").
     pub remarks: Vec<String>,
@@ -158,10 +162,36 @@ pub struct Summary {
     pub disk_bytes_per_payload_byte: Option<f64>,
     pub fsyncs: u64,
     pub events: u64,
+    pub violations: Option<u64>,
     /// Share of the operations of measured time that succeeded within `operation-timeout`. No
     /// column.
     pub operations_in_time: Option<f64>,
     pub matrix: Matrix,
+}
+
+/// At most this many violations of an invariant are kept; all are counted.
+pub const BREACHES_KEPT: usize = 10;
+
+/// What was seen of one invariant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InvariantTally {
+    /// How often it was broken.
+    pub violations: u64,
+    /// The first [`BREACHES_KEPT`] violations, in the order in which they were seen.
+    pub first: Vec<Breach>,
+}
+
+/// A violation of an invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// When.
+    pub at: Time,
+    /// The node whose state breaks it.
+    pub node: NodeId,
+    /// Which destination it concerns, if one.
+    pub destination: Option<DestinationId>,
+    /// The two states that disagree, in words for people.
+    pub detail: String,
 }
 
 /// One latency series.
@@ -329,6 +359,8 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Why it is undecided, or which rows of which CSV show the breach.
     pub note: Option<String>,
+    /// Whether no `[[expect]]` says it, but the family claims it.
+    pub claimed: bool,
 }
 
 /// Holds, broken, or cannot be said.

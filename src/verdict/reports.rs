@@ -4,10 +4,11 @@ use super::effects::credit;
 use super::ledger::Ledger;
 use super::lines::{Answer, Flags};
 use super::naming::Naming;
+use super::{BREACHES_KEPT, Breach};
 use crate::engine::{Ingredient, Time};
 use crate::observe::{
     ConsumerId, DestinationId, Event, FaultId, FaultPhase, MessageRange, NodeId, NodeState,
-    Observer, Outcome, Removal, RoleId,
+    Observer, Outcome, Removal, RoleId, Violation,
 };
 
 /// Tags of the fingerprint.
@@ -336,5 +337,15 @@ impl Observer for Ledger {
 
     fn event(&mut self, at: Time, event: Event) {
         self.history.event(at, event);
+    }
+
+    // Not folded into the fingerprint: a run is the same whether it is checked or not.
+    fn violated(&mut self, at: Time, violation: Violation) {
+        let Violation { invariant, node, destination, detail } = violation;
+        let Some(tally) = self.invariants.get_mut(invariant.index()) else { return };
+        tally.violations += 1;
+        if tally.first.len() < BREACHES_KEPT {
+            tally.first.push(Breach { at, node, destination, detail });
+        }
     }
 }

@@ -6,8 +6,8 @@ use super::{Ledger, LedgerOptions, Report, RunFacts};
 use crate::engine::{Fingerprint, Span, Time};
 use crate::observe::{
     BecauseId, Catalog, Cause, CauseId, CauseKind, ConsumerId, ConsumerInfo, DestinationId,
-    DestinationInfo, EventWord, MessageRange, NodeId, NodeInfo, NodeKind, Observer, Outcome,
-    ProducerId, ProducerInfo, Removal, RoleRank, RoleWord,
+    DestinationInfo, EventWord, InvariantId, InvariantWord, MessageRange, NodeId, NodeInfo,
+    NodeKind, Observer, Outcome, ProducerId, ProducerInfo, Removal, RoleRank, RoleWord, Violation,
 };
 
 pub(super) const CAUSES: &[Cause] = &[
@@ -24,6 +24,9 @@ pub(super) const UNSYNCED: Removal = Removal { cause: CauseId(2), because: Becau
 pub(super) const UNROUTABLE: Removal = removal(3);
 pub(super) const DEAD: Removal = removal(4);
 pub(super) const TTL: Removal = removal(5);
+
+pub(super) const ONE_LEADER: InvariantId = InvariantId(0);
+pub(super) const NO_GAPS: InvariantId = InvariantId(2);
 
 /// Brokers.
 pub(super) const N1: NodeId = NodeId(0);
@@ -89,6 +92,11 @@ pub(super) fn catalog() -> Catalog {
             RoleWord { name: "mirror", rank: RoleRank::InSync },
         ],
         events: &[EventWord { name: "promoted", meaning: "Promoting mirror" }],
+        invariants: vec![
+            InvariantWord { name: "one-leader", meaning: "One node leads.", claimed: true },
+            InvariantWord { name: "logs-match", meaning: "Logs match.", claimed: true },
+            InvariantWord { name: "no-gaps", meaning: "Logs have no gaps.", claimed: false },
+        ],
     }
 }
 
@@ -136,6 +144,13 @@ impl Ledger {
 
     pub(super) fn ack(&mut self, at: u64, messages: MessageRange) {
         self.outcome(ms(at), messages, Outcome::Acked);
+    }
+
+    /// An invariant breaks on n2.
+    pub(super) fn violate(&mut self, at: u64, invariant: InvariantId) {
+        let detail = format!("n1 leads, and n2 too at {at} ms");
+        let (node, destination) = (N2, Some(ORDERS));
+        self.violated(ms(at), Violation { invariant, node, destination, detail });
     }
 
     /// Delivered to c1.

@@ -1,7 +1,7 @@
 //! What a machine is: the contract between the state machines of a broker family and the world.
 
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer};
+use crate::observe::{NodeId, Observer, Violation};
 
 use super::context::Context;
 use super::disk::DiskView;
@@ -41,6 +41,33 @@ pub trait Machine: Clone {
 pub trait Cluster: Clone {
     /// The enum of its machines.
     type Machine: Machine;
+
+    /// What [`check`](Self::check) knows of the whole cluster beside its machines: the greatest
+    /// values seen, who ever led. Belongs to the run and is cloned with it; `()` for a family
+    /// without invariants.
+    type Oracle: Clone + Default;
+
+    /// Whether the family has invariants to check. Where it has none, nothing is left of the calls
+    /// of [`check`](Self::check).
+    const CHECKED: bool = false;
+
+    /// Compares the states of the machines with each other and with the oracle, and tells `report`
+    /// what disagrees. Called after `node` has handled an input, and after its process has died;
+    /// not at all in a run that has its checks switched off.
+    ///
+    /// It is called after every input, so machines keep a short list of what they touched, which
+    /// this takes: an input that touches nothing then costs one branch. The machines may be changed
+    /// only in what nobody but this reads. Report a broken invariant once for the states that break
+    /// it, not again while they last.
+    fn check(
+        oracle: &mut Self::Oracle,
+        machines: &mut [Self::Machine],
+        node: NodeId,
+        at: Time,
+        report: &mut dyn FnMut(Violation),
+    ) {
+        let _ = (oracle, machines, node, at, report);
+    }
 
     /// The nodes that `query` means at this moment, in order of preference; none if there are none.
     fn resolve(machines: &[Self::Machine], query: &RoleQuery, world: &WorldView<'_>)

@@ -35,6 +35,9 @@ pub struct Setup<M: Machine> {
     pub drain: Span,
     /// When to stop a run that does not end.
     pub limits: Limits,
+    /// Whether the family's invariants are checked, if it has any. What happens is the same either
+    /// way.
+    pub invariants: bool,
 }
 
 /// Why a run cannot begin.
@@ -137,6 +140,9 @@ pub struct Simulation<C: Cluster, O: Observer> {
     pub(crate) world: World<MessageOf<C>>,
     pub(crate) machines: Vec<C::Machine>,
     pub(crate) observer: O,
+    /// What the family's checks know of the whole cluster, and whether they are made.
+    oracle: C::Oracle,
+    invariants: bool,
     pub(crate) seed: u64,
     pub(crate) faults: Vec<PlannedFault>,
     pub(crate) active: Vec<Active>,
@@ -172,6 +178,8 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             world: World::new(Arc::new(setup.topology), setup.seed, setup.limits),
             machines: setup.machines,
             observer,
+            oracle: C::Oracle::default(),
+            invariants: setup.invariants,
             seed: setup.seed,
             faults: setup.faults,
             active: Vec::new(),
@@ -226,6 +234,8 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             world: self.world,
             machines: self.machines,
             observer,
+            oracle: self.oracle,
+            invariants: self.invariants,
             seed: self.seed,
             faults: self.faults,
             active: self.active,
@@ -249,6 +259,12 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
     #[must_use]
     pub fn machines(&self) -> &[C::Machine] {
         &self.machines
+    }
+
+    /// What the family's checks know of the whole cluster.
+    #[must_use]
+    pub fn oracle(&self) -> &C::Oracle {
+        &self.oracle
     }
 
     /// Hosts and network.
@@ -300,6 +316,22 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
                     return Err(Runaway { limit, machines: self.world.recent_machines() });
                 }
             }
+        }
+    }
+
+    /// Dispatches one event that is due before `end`, which must lie in the measured time. Returns
+    /// whether there was one: for whoever wants to look at the machines after each.
+    ///
+    /// # Errors
+    /// [`Runaway`] if a limit was passed.
+    pub fn step(&mut self, end: Time) -> Result<bool, Runaway> {
+        match self.world.kernel.next_before(end) {
+            Ok(Some(event)) => {
+                self.dispatch(event);
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(limit) => Err(Runaway { limit, machines: self.world.recent_machines() }),
         }
     }
 
@@ -383,13 +415,26 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let machine = &mut self.machines[node as usize];
         let mut ctx = Context::new(&mut self.world, &mut self.observer, node, slot);
         machine.handle(input, &mut ctx);
-        if let Some(at) = ctx.finish() {
+        let exit = ctx.finish();
+        self.check(node);
+        if let Some(at) = exit {
             if at > self.world.kernel.now() {
                 let incarnation = self.world.nodes[node as usize].incarnation;
                 self.world.kernel.schedule(at, Event::Exit { node, incarnation });
             } else {
                 self.exit(node);
             }
+        }
+    }
+
+    /// Lets the family check its invariants after something happened to the machine of a node.
+    #[inline]
+    pub(crate) fn check(&mut self, node: u32) {
+        if C::CHECKED && self.invariants {
+            let at = self.world.kernel.now();
+            let observer = &mut self.observer;
+            let mut report = |violation| observer.violated(at, violation);
+            C::check(&mut self.oracle, &mut self.machines, NodeId(node), at, &mut report);
         }
     }
 

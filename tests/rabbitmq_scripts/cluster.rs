@@ -50,6 +50,7 @@ pub(crate) struct Actors;
 
 impl Cluster for Actors {
     type Machine = Actor;
+    type Oracle = ();
 
     fn resolve(_: &[Actor], _: &RoleQuery, _: &WorldView<'_>) -> Vec<NodeId> {
         Vec::new()
@@ -165,6 +166,7 @@ impl Plan {
             duration: Span::from_secs(1_000_000),
             drain: Span::ZERO,
             limits: Limits::default(),
+            invariants: true,
         }
     }
 }

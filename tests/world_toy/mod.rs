@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 
 use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
-use mqsim::observe::{Blind, FaultId, FaultPhase, NodeId, NodeKind, NodeState, Observer};
+use mqsim::observe::{
+    Blind, FaultId, FaultPhase, InvariantId, NodeId, NodeKind, NodeState, Observer, Violation,
+};
 use mqsim::world::fault::{FaultKind, PlannedFault};
 use mqsim::world::{
     Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane,
@@ -48,6 +50,8 @@ pub(crate) enum Do {
     Counters,
     /// Draws from the node's stream, and writes it down.
     Draw,
+    /// Takes the crown, or lays it down; see [`Kings`].
+    Crown(bool),
     /// Tells the observer something.
     Observe,
     Ready,
@@ -78,6 +82,9 @@ pub(crate) struct Toy {
     /// Whether words that are received are traced.
     pub(crate) quiet: bool,
     pub(crate) received: u64,
+    crowned: bool,
+    /// Whether the crown was taken or laid down since it was last looked at.
+    touched: bool,
     pub(crate) trace: Vec<(Time, String)>,
 }
 
@@ -90,6 +97,8 @@ impl Toy {
             settled: true,
             quiet: false,
             received: 0,
+            crowned: false,
+            touched: false,
             trace: Vec::new(),
         }
     }
@@ -169,10 +178,16 @@ impl Toy {
                 let drawn = ctx.random().below(1_000_000);
                 self.note(ctx.now(), format!("drew {drawn}"));
             }
+            Do::Crown(crowned) => self.crown(crowned),
             Do::Observe => ctx.observer().node(Time::ZERO, NodeId(0), NodeState::Up),
             Do::Ready => ctx.ready(),
             Do::Exit => ctx.exit(),
         }
+    }
+
+    fn crown(&mut self, crowned: bool) {
+        self.crowned = crowned;
+        self.touched = true;
     }
 
     fn note(&mut self, at: Time, text: String) {
@@ -261,6 +276,7 @@ impl Machine for Toy {
         self.note(at, format!("dies: {death:?}{lost}"));
         self.file = kept;
         self.conn = None;
+        self.crown(false);
     }
 
     fn is_settled(&self) -> bool {
@@ -273,11 +289,57 @@ pub(crate) struct Toys;
 
 impl Cluster for Toys {
     type Machine = Toy;
+    type Oracle = ();
 
     /// Selector 0 is the node whose number it names, if it is up.
     fn resolve(machines: &[Toy], query: &RoleQuery, world: &WorldView<'_>) -> Vec<NodeId> {
         let node = NodeId(query.nth - 1);
         if node.index() < machines.len() && world.is_up(node) { vec![node] } else { Vec::new() }
+    }
+}
+
+/// Toys of which at most one may have the crown, and none may take it often.
+#[derive(Clone, Debug)]
+pub(crate) struct Kings;
+
+pub(crate) const ONE_KING: InvariantId = InvariantId(0);
+pub(crate) const NO_THIRD_TIME: InvariantId = InvariantId(1);
+
+impl Cluster for Kings {
+    type Machine = Toy;
+
+    /// How often the crown was taken from each node, by node.
+    type Oracle = Vec<u32>;
+
+    const CHECKED: bool = true;
+
+    fn resolve(machines: &[Toy], query: &RoleQuery, world: &WorldView<'_>) -> Vec<NodeId> {
+        Toys::resolve(machines, query, world)
+    }
+
+    fn check(
+        taken: &mut Vec<u32>,
+        toys: &mut [Toy],
+        node: NodeId,
+        _: Time,
+        report: &mut dyn FnMut(Violation),
+    ) {
+        if !std::mem::take(&mut toys[node.index()].touched) || !toys[node.index()].crowned {
+            return;
+        }
+        taken.resize(toys.len(), 0);
+        taken[node.index()] += 1;
+        let mut violated = |invariant, detail| {
+            report(Violation { invariant, node, destination: None, detail });
+        };
+        let others = (0..toys.len()).filter(|other| *other != node.index());
+        for other in others.filter(|other| toys[*other].crowned) {
+            violated(ONE_KING, format!("n{} has the crown, n{} too", other + 1, node.0 + 1));
+        }
+        let times = taken[node.index()];
+        if times > 2 {
+            violated(NO_THIRD_TIME, format!("the crown was taken {times} times"));
+        }
     }
 }
 
@@ -318,6 +380,7 @@ pub(crate) fn setup(toys: Vec<Toy>, seconds: u64) -> Setup<Toy> {
         duration: Span::from_secs(seconds),
         drain: Span::ZERO,
         limits: Limits::default(),
+        invariants: true,
     }
 }
 
@@ -328,7 +391,9 @@ pub(crate) fn simulate(setup: Setup<Toy>) -> Simulation<Toys, Blind> {
 }
 
 /// What all toys saw, by time, then by node: `1.002000 n2 gets ping`.
-pub(crate) fn story<O: Observer>(simulation: &Simulation<Toys, O>) -> String {
+pub(crate) fn story<C: Cluster<Machine = Toy>, O: Observer>(
+    simulation: &Simulation<C, O>,
+) -> String {
     let mut lines: Vec<(Time, usize, String)> = Vec::new();
     for (index, toy) in simulation.machines().iter().enumerate() {
         lines.extend(toy.trace.iter().map(|(at, text)| (*at, index, text.clone())));
@@ -374,6 +439,12 @@ impl Observer for Diary {
         let (at, nodes) = (at.as_millis(), nodes.join(","));
         let line = format!("{at} ms fault {} {phase:?} {nodes}", fault.0);
         self.0.push(line.trim_end().to_owned());
+    }
+
+    fn violated(&mut self, at: Time, violation: Violation) {
+        let Violation { invariant, node, detail, .. } = violation;
+        let (at, node) = (at.as_millis(), node.0 + 1);
+        self.0.push(format!("{at} ms n{node} breaks {}: {detail}", invariant.0));
     }
 }
 

@@ -8,66 +8,9 @@
 //! itself. So the ratios between modes are right, and the rates of clusters are too high for that
 //! machine.
 
-use crate::engine::{Distribution, Span};
-use crate::scenario::{KeySpec, Kind, Preset, SectionSpec, Values};
+use crate::brokers::costs::costs;
 
-/// One table: field, kind, key, default, what it is, where the number is from.
-macro_rules! costs {
-    ($($field:ident: $kind:ident, $key:literal = $default:literal, $meaning:literal, $source:literal;)*) => {
-        /// CPU time per operation, for a node of nominal speed, and times that are no computing.
-        #[derive(Clone, Debug, PartialEq)]
-        pub struct Costs {
-            $(#[doc = $meaning] pub $field: costs!(@type $kind),)*
-        }
-
-        /// The keys of `[costs]`.
-        const KEYS: &[KeySpec] = &[
-            $(KeySpec::new($key, costs!(@kind $kind), Preset::Is($default), $meaning)
-                .source($source),)*
-        ];
-
-        impl Costs {
-            /// The costs of a scenario that was checked with [`COSTS`].
-            #[must_use]
-            pub fn read(values: &Values) -> Costs {
-                Costs { $($field: costs!(@read values, $kind, $key),)* }
-            }
-
-            /// Everything takes no time: for machines that are looked at by themselves.
-            #[must_use]
-            pub fn nothing() -> Costs {
-                Costs { $($field: costs!(@nothing $kind),)* }
-            }
-        }
-    };
-    (@type time) => { Span };
-    (@type times) => { Distribution };
-    (@type per_byte) => { Pace };
-    (@kind time) => { Kind::ANY_DURATION };
-    (@kind times) => { Kind::DURATIONS };
-    (@kind per_byte) => { Kind::Bandwidth };
-    (@read $values:ident, time, $key:literal) => { $values.duration($key) };
-    (@read $values:ident, times, $key:literal) => { $values.distribution($key) };
-    (@read $values:ident, per_byte, $key:literal) => { Pace($values.bandwidth($key)) };
-    (@nothing time) => { Span::ZERO };
-    (@nothing times) => { Distribution::Constant(0) };
-    (@nothing per_byte) => { Pace(0) };
-}
-
-/// How many bytes a second one process gets through; 0 is any number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace(pub u64);
-
-impl Pace {
-    /// The time for so many bytes.
-    #[must_use]
-    #[inline]
-    pub fn time(self, bytes: u32) -> Span {
-        // 32 bits of bytes times 30 bits of ns fit.
-        let nanos = u64::from(bytes) * 1_000_000_000;
-        Span::from_nanos(nanos.checked_div(self.0).unwrap_or(0))
-    }
-}
+pub use crate::brokers::costs::Pace;
 
 costs! {
     channel_publish: time, "channel-publish" = "14us",
@@ -170,10 +113,3 @@ costs! {
         "At such a stop: how long a leader goes on to serve after its ring member has stopped.",
         "measured: it makes 1 to 15 duplicates at 500 messages a second";
 }
-
-/// `[costs]`.
-pub const COSTS: SectionSpec = SectionSpec::single(
-    "costs",
-    &[KEYS],
-    "What operations cost, where it differs from the calibration.",
-);

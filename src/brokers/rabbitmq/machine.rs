@@ -55,6 +55,7 @@ pub struct RabbitCluster;
 
 impl Cluster for RabbitCluster {
     type Machine = RabbitMachine;
+    type Oracle = ();
 
     fn resolve(
         machines: &[RabbitMachine],

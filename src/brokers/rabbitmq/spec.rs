@@ -175,6 +175,7 @@ impl Spec {
             conditions: words::CONDITIONS,
             roles: words::ROLES,
             events: words::EVENTS,
+            invariants: Vec::new(),
         }
     }
 
@@ -313,6 +314,7 @@ impl Spec {
             duration: self.duration,
             drain: self.drain,
             limits: self.limits,
+            invariants: true,
         }
     }
 

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod docs;
 mod events;
+mod invariants;
 mod latency;
 mod loss;
 mod summary;
@@ -150,11 +151,12 @@ pub trait Exporter: Sync {
 }
 
 /// Every table, in the order in which files are written and documented.
-pub const TABLES: [&dyn Exporter; 6] = [
+pub const TABLES: [&dyn Exporter; 7] = [
     &summary::Summary,
     &latency::Latency,
     &loss::Losses,
     &windows::Windows,
+    &invariants::Invariants,
     &events::Events,
     &timeline::Timeline,
 ];
@@ -211,6 +213,11 @@ mod tests {
     #[test]
     fn windows() {
         insta::assert_snapshot!(csv_of("windows.csv"));
+    }
+
+    #[test]
+    fn invariants() {
+        insta::assert_snapshot!(csv_of("invariants.csv"));
     }
 
     #[test]

@@ -27,7 +27,8 @@ const LAST: [Column; 2] = [
     column(
         "verdict",
         "word",
-        "`holds`, `undecided` or `broken`: the worst over the scenario's expectations.",
+        "`holds`, `undecided` or `broken`: the worst over the scenario's expectations and the \
+         invariants that the mode claims.",
     ),
 ];
 
@@ -48,6 +49,7 @@ const fn unit(unit: Unit) -> &'static str {
         Unit::Lines => "lines",
         Unit::Messages => "messages",
         Unit::Count => "count",
+        Unit::Violations => "violations",
         Unit::Milliseconds => "milliseconds",
         Unit::Microseconds => "microseconds",
         Unit::Share => "share, 0 to 1",

@@ -74,6 +74,7 @@ pub fn summary(report: &Report, options: &Options) -> String {
     tables::losses(&mut out, report);
     tables::latency(&mut out, report);
     tables::matrix(&mut out, report);
+    tables::invariants(&mut out, report);
     remarks(&mut out, report);
     footer(&mut out, report, options);
     out.text

@@ -183,6 +183,30 @@ pub(super) fn latency(out: &mut Page, report: &Report) {
     print(out, &table);
 }
 
+/// The invariants that were broken, with the first violation of each.
+pub(super) fn invariants(out: &mut Page, report: &Report) {
+    let seen = report.catalog.invariants.iter().zip(&report.invariants);
+    let broken: Vec<_> = seen.filter(|(_, tally)| tally.violations > 0).collect();
+    if broken.is_empty() {
+        return;
+    }
+    out.section("Invariants that were broken");
+    for (word, tally) in broken.iter().take(ROWS) {
+        let count = number::counted(tally.violations, "violation");
+        let claimed = if word.claimed { "claimed" } else { "not claimed" };
+        out.wrapped("  ", &format!("{} ({claimed}): {count}", word.name));
+        if let Some(first) = tally.first.first() {
+            let node = report.catalog.node(first.node);
+            let place = first
+                .destination
+                .map_or_else(String::new, |id| format!(", {}", report.catalog.destination(id)));
+            let at = number::instant(first.at);
+            out.wrapped("    ", &format!("first at {at} on {node}{place}: {}", first.detail));
+        }
+    }
+    and_more(out, broken.len(), "invariant", "invariants.csv");
+}
+
 const OUTCOMES: [&str; 6] = ["acked", "accepted", "returned", "rejected", "unknown", "unsent"];
 const FATES: [&str; 8] = [
     "processed",

@@ -11,8 +11,7 @@ use super::tree::Entry;
 /// What does not hold.
 pub fn check<D: Data>(servers: &[&Server<D>]) -> Result<(), String> {
     for (index, server) in servers.iter().enumerate() {
-        let entries: Vec<Zxid> =
-            server.log().after(Zxid::ZERO).map(|entry| entry.zxid).collect();
+        let entries: Vec<Zxid> = server.log().after(Zxid::ZERO).map(|entry| entry.zxid).collect();
         if entries.windows(2).any(|pair| pair[0] >= pair[1]) {
             return Err(format!("the log of server {index} is out of order"));
         }

@@ -96,8 +96,7 @@ impl Settings {
     #[must_use]
     pub fn read(scenario: &Scenario) -> Settings {
         let values = scenario.one("zookeeper");
-        let defaults =
-            Settings::new(values.integer("servers") as u32, values.duration("tickTime"));
+        let defaults = Settings::new(values.integer("servers") as u32, values.duration("tickTime"));
         Settings {
             init_limit: values.integer("initLimit") as u32,
             sync_limit: values.integer("syncLimit") as u32,

@@ -48,18 +48,18 @@ pub struct Notification {
 
 /// What is to be done about a notification.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Heard {
+pub(super) struct Heard {
     /// Tell everybody the own vote.
-    pub tell_all: bool,
+    pub(super) tell_all: bool,
     /// Tell the sender, whose round is an old one.
-    pub reply: bool,
+    pub(super) reply: bool,
     /// What has been found.
-    pub found: Found,
+    pub(super) found: Found,
 }
 
 /// What an election has come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Found {
+pub(super) enum Found {
     /// Nothing yet.
     #[default]
     Nothing,
@@ -71,7 +71,7 @@ pub enum Found {
 }
 
 /// `finalizeWait`: how long a server waits for a better vote once a majority agrees.
-pub const FINALIZE_WAIT: Span = Span::from_millis(200);
+pub(super) const FINALIZE_WAIT: Span = Span::from_millis(200);
 /// `maxNotificationInterval`: the longest time between two rounds of notifications.
 const LONGEST_WAIT: Span = Span::from_secs(60);
 
@@ -79,7 +79,7 @@ type Said = Option<(Vote, u64, Doing)>;
 
 /// One server's search for a leader.
 #[derive(Clone, Debug)]
-pub struct Election {
+pub(super) struct Election {
     me: u32,
     round: u64,
     own: Vote,
@@ -89,14 +89,14 @@ pub struct Election {
     /// What those said that have a leader (`outofelection`).
     outside: Vec<Said>,
     /// Whether a majority was found, and only a better vote is waited for.
-    pub settling: bool,
+    pub(super) settling: bool,
     wait: Span,
 }
 
 impl Election {
     /// A new round among `servers`; `own` is the vote for oneself.
     #[must_use]
-    pub fn new(servers: usize, round: u64, own: Vote) -> Election {
+    pub(super) fn new(servers: usize, round: u64, own: Vote) -> Election {
         let mut received = vec![None; servers];
         received[own.leader as usize] = Some((own, round, Doing::Looking));
         Election {
@@ -113,24 +113,24 @@ impl Election {
 
     /// What is to be said to the others.
     #[must_use]
-    pub fn notification(&self) -> Notification {
+    pub(super) fn notification(&self) -> Notification {
         Notification { vote: self.proposed, round: self.round, doing: Doing::Looking }
     }
 
     /// The round, which others may have moved on.
     #[must_use]
-    pub fn round(&self) -> u64 {
+    pub(super) fn round(&self) -> u64 {
         self.round
     }
 
     /// Who is voted for at the moment.
     #[must_use]
-    pub fn proposed(&self) -> Vote {
+    pub(super) fn proposed(&self) -> Vote {
         self.proposed
     }
 
     /// How long to wait for a notification before the own one is repeated: doubled each time.
-    pub fn next_wait(&mut self) -> Span {
+    pub(super) fn next_wait(&mut self) -> Span {
         let wait = self.wait;
         self.wait = Span::from_nanos(wait.as_nanos() * 2).min(LONGEST_WAIT);
         wait
@@ -146,7 +146,7 @@ impl Election {
     }
 
     /// Takes in what server `from` said.
-    pub fn hear(&mut self, from: u32, said: Notification) -> Heard {
+    pub(super) fn hear(&mut self, from: u32, said: Notification) -> Heard {
         match said.doing {
             Doing::Looking => self.hear_looking(from, said),
             Doing::Following | Doing::Leading => {
@@ -206,9 +206,7 @@ impl Election {
     /// `termPredicate`: votes of those that have a leader are equal if leader and epoch are
     /// (`Vote.java` 3.4.14, `equals`).
     fn has_majority(&self, votes: &[Said], said: Notification) -> bool {
-        let same = |vote: &Vote| {
-            (vote.leader, vote.epoch) == (said.vote.leader, said.vote.epoch)
-        };
+        let same = |vote: &Vote| (vote.leader, vote.epoch) == (said.vote.leader, said.vote.epoch);
         let agree = |said: &&Said| matches!(said, Some((vote, _, _)) if same(vote));
         self.is_majority(votes.iter().filter(agree).count())
     }

@@ -12,7 +12,7 @@ use super::data::{Data, Zxid};
 use super::tree::{Entry, Tree};
 
 /// `ZKDatabase.commitLogCount`.
-pub const KEPT: usize = 500;
+pub(super) const KEPT: usize = 500;
 
 /// A state of the tree.
 #[derive(Clone, Debug, PartialEq)]

@@ -303,8 +303,7 @@ impl<D: Data> Session<D> {
     }
 
     fn silent_until(&self) -> Time {
-        let limit =
-            if self.is_connected() { self.read_timeout() } else { self.connect_timeout() };
+        let limit = if self.is_connected() { self.read_timeout() } else { self.connect_timeout() };
         self.heard + limit
     }
 

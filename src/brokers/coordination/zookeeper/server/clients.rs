@@ -298,7 +298,8 @@ impl<D: Data> Server<D> {
         let Some(conn) = self.clients.find(session) else { return };
         let Some(client) = self.clients.conns.get_mut(&conn) else { return };
         // Not a request that an earlier connection of the session had made.
-        let is_it = |waiting: &mut Waiting<D>| matches!(waiting, Waiting::Sent(sent) if *sent == xid);
+        let is_it =
+            |waiting: &mut Waiting<D>| matches!(waiting, Waiting::Sent(sent) if *sent == xid);
         if client.open && client.queue.pop_front_if(is_it).is_some() {
             let moved = outcome == Err(Error::SessionMoved);
             self.respond(conn, xid, outcome, ctx);

@@ -304,9 +304,10 @@ impl<D: Data> Server<D> {
         leading.half = !whole;
         leading.ticks += u64::from(whole);
         let ticks = leading.ticks;
-        let synced = leading.handlers.iter().filter(|handler| {
-            handler.stage == Stage::Synced && ticks <= handler.deadline
-        });
+        let synced = leading
+            .handlers
+            .iter()
+            .filter(|handler| handler.stage == Stage::Synced && ticks <= handler.deadline);
         let majority = synced.count() + 1;
         // `SyncLimitCheck` and the time-outs of the sockets, looked at twice a tick.
         let is_late = |handler: &Handler| {

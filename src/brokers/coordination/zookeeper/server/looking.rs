@@ -27,11 +27,9 @@ impl<D: Data> Server<D> {
         self.drop_clients(ctx);
         self.era += 1;
         self.round += 1;
-        let own =
-            Vote { leader: self.me, zxid: self.disk.log.last(), epoch: self.disk.current };
+        let own = Vote { leader: self.me, zxid: self.disk.log.last(), epoch: self.disk.current };
         let election = Election::new(self.config.servers.len(), self.round, own);
-        self.role =
-            Role::Looking(Box::new(Looking { election, agreements: 0, resend: None }));
+        self.role = Role::Looking(Box::new(Looking { election, agreements: 0, resend: None }));
         self.tell(self.config.words.looking, None, 0, ctx);
         self.tell_all(ctx);
         self.wait_for_answer(ctx);

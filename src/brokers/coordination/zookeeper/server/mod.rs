@@ -142,11 +142,7 @@ impl<D: Data> Server<D> {
         self.debug_check();
     }
 
-    fn boot<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        _: &Boot,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn boot<M: Carry<Message<D>>, O: Observer>(&mut self, _: &Boot, ctx: &mut Context<'_, M, O>) {
         self.disk.boot(ctx);
         self.applied = self.disk.log.base().zxid;
         self.tree = self.disk.log.base().tree.clone();

@@ -1,0 +1,264 @@
+//! The invariants of a quorum, by the names of Kafka's own simulation
+//! (`RaftEventSimulationTest.java`, trunk of October 2024).
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::observe::NodeId;
+
+use super::log::{Batch, Epoch, Offset, Record, Validity};
+use super::replica::Replica;
+use super::role::RoleName;
+
+/// What must always hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invariant {
+    /// The epoch that a node has written down never decreases, and is that of the running node.
+    MonotonicEpoch,
+    /// The high watermark of the leader with the highest epoch never decreases.
+    MonotonicHighWatermark,
+    /// The logs of a majority of voters reach to the leader's high watermark.
+    MajorityReachedHighWatermark,
+    /// Whoever has written down a leader of the highest epoch has written down the same.
+    SingleLeader,
+    /// A log that does not start at 0 starts where a snapshot ends, and no snapshot ends before
+    /// the start of the log.
+    SnapshotAtLogStart,
+    /// A leader that may append loads no snapshot.
+    LeaderNeverLoadSnapshot,
+    /// At each offset below a high watermark all nodes have the record that the first one had.
+    ConsistentCommittedData,
+}
+
+impl Invariant {
+    /// All of them.
+    pub const ALL: [Invariant; 7] = [
+        Invariant::MonotonicEpoch,
+        Invariant::MonotonicHighWatermark,
+        Invariant::MajorityReachedHighWatermark,
+        Invariant::SingleLeader,
+        Invariant::SnapshotAtLogStart,
+        Invariant::LeaderNeverLoadSnapshot,
+        Invariant::ConsistentCommittedData,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Invariant::MonotonicEpoch => "MonotonicEpoch",
+            Invariant::MonotonicHighWatermark => "MonotonicHighWatermark",
+            Invariant::MajorityReachedHighWatermark => "MajorityReachedHighWatermark",
+            Invariant::SingleLeader => "SingleLeader",
+            Invariant::SnapshotAtLogStart => "SnapshotAtLogStart",
+            Invariant::LeaderNeverLoadSnapshot => "LeaderNeverLoadSnapshot",
+            Invariant::ConsistentCommittedData => "ConsistentCommittedData",
+        }
+    }
+}
+
+/// An invariant does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub invariant: Invariant,
+    /// At which node.
+    pub node: NodeId,
+    /// The two states that disagree.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at node {}: {}", self.invariant.name(), self.node.0, self.what)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// The replica's count when it was last looked at.
+    changes: u32,
+    epoch: Epoch,
+    /// Up to where its committed records were compared.
+    compared: Offset,
+}
+
+/// Remembers what must not be taken back, and compares. Look after each event that a replica
+/// handled, and after each death: that costs one comparison unless something has changed.
+#[derive(Clone, Debug)]
+pub struct Oracle<R> {
+    skipped: Vec<Invariant>,
+    seen: Vec<Seen>,
+    /// The highest epoch in which anybody has written down a leader, and whom.
+    leader: Option<(Epoch, NodeId)>,
+    /// The high watermark of the leader with the highest epoch.
+    high_watermark: Option<(Epoch, Offset)>,
+    /// What was first seen to be committed, by offset.
+    committed: Vec<Arc<Batch<R>>>,
+}
+
+impl<R: Record> Oracle<R> {
+    /// An oracle for so many replicas, before they start.
+    #[must_use]
+    pub fn new(replicas: usize) -> Oracle<R> {
+        Oracle {
+            skipped: Vec::new(),
+            seen: vec![Seen { changes: u32::MAX, epoch: 0, compared: 0 }; replicas],
+            leader: None,
+            high_watermark: None,
+            committed: Vec::new(),
+        }
+    }
+
+    /// The same without one of the invariants, for faults that no quorum survives whole.
+    #[must_use]
+    pub fn without(mut self, invariant: Invariant) -> Oracle<R> {
+        self.skipped.push(invariant);
+        self
+    }
+
+    /// The highest high watermark that any leader was seen with.
+    #[must_use]
+    pub fn high_watermark(&self) -> Offset {
+        self.high_watermark.map_or(0, |(_, offset)| offset)
+    }
+
+    /// Looks at all replicas after the one at `index` may have changed.
+    ///
+    /// # Errors
+    /// The first invariant that does not hold.
+    pub fn check(&mut self, replicas: &[&Replica<R>], index: usize) -> Result<(), Violation> {
+        let Some(replica) = replicas.get(index).copied() else { return Ok(()) };
+        if self.seen[index].changes == replica.changes() {
+            return Ok(());
+        }
+        self.seen[index].changes = replica.changes();
+        let node = NodeId(index as u32);
+        let verdicts = [
+            (Invariant::MonotonicEpoch, self.epoch(replica, index)),
+            (Invariant::SingleLeader, self.single_leader(replica)),
+            (Invariant::MonotonicHighWatermark, self.monotonic(replicas)),
+            (Invariant::MajorityReachedHighWatermark, majority(replicas)),
+            (Invariant::SnapshotAtLogStart, snapshot_at_start(replica)),
+            (Invariant::LeaderNeverLoadSnapshot, never_loads(replica)),
+            (Invariant::ConsistentCommittedData, self.consistent(replica, index)),
+        ];
+        let wrong = verdicts.into_iter().find_map(|(invariant, what)| {
+            let what = what.filter(|_| !self.skipped.contains(&invariant))?;
+            Some(Violation { invariant, node, what })
+        });
+        wrong.map_or(Ok(()), Err)
+    }
+
+    fn epoch(&mut self, replica: &Replica<R>, index: usize) -> Option<String> {
+        let written = replica.election().epoch;
+        let before = std::mem::replace(&mut self.seen[index].epoch, written);
+        if written < before {
+            return Some(format!("wrote epoch {written} after {before}"));
+        }
+        let running = replica.epoch();
+        let differs = running != written && !replica.is_writing();
+        differs.then(|| format!("is in epoch {running}, wrote {written}"))
+    }
+
+    fn single_leader(&mut self, replica: &Replica<R>) -> Option<String> {
+        let election = replica.election();
+        let named = election.leader?;
+        match self.leader {
+            Some((epoch, leader)) if epoch == election.epoch && leader != named => {
+                let (named, leader) = (named.0, leader.0);
+                Some(format!("in epoch {epoch} it names node {named} leader, others node {leader}"))
+            }
+            Some((epoch, _)) if epoch >= election.epoch => None,
+            _ => {
+                self.leader = Some((election.epoch, named));
+                None
+            }
+        }
+    }
+
+    fn monotonic(&mut self, replicas: &[&Replica<R>]) -> Option<String> {
+        let leader = newest_leader(replicas)?;
+        let now = (leader.epoch(), leader.high_watermark()?);
+        match self.high_watermark {
+            Some((epoch, _)) if epoch > now.0 => None,
+            Some(before) if before.1 > now.1 => {
+                Some(format!("{} in epoch {}, was {} in {}", now.1, now.0, before.1, before.0))
+            }
+            _ => {
+                self.high_watermark = Some(now);
+                None
+            }
+        }
+    }
+
+    fn consistent(&mut self, replica: &Replica<R>, index: usize) -> Option<String> {
+        if !replica.is_running() {
+            self.seen[index].compared = 0;
+            return None;
+        }
+        let end = replica.high_watermark()?;
+        let from = self.seen[index].compared.max(replica.log().start());
+        for batch in replica.log().batches(from).take_while(|batch| batch.end() <= end) {
+            let place = self.committed.partition_point(|first| first.base < batch.base);
+            match self.committed.get(place) {
+                Some(first) if Arc::ptr_eq(first, batch) || first == batch => {}
+                Some(first) if first.base < batch.end() => {
+                    return Some(format!("has {batch:?}, was committed as {first:?}"));
+                }
+                Some(_) => self.committed.insert(place, batch.clone()),
+                None => {
+                    let last = self.committed.last();
+                    if let Some(last) = last.filter(|last| last.end() > batch.base) {
+                        return Some(format!("has {batch:?}, was committed as {last:?}"));
+                    }
+                    self.committed.push(batch.clone());
+                }
+            }
+        }
+        self.seen[index].compared = end.max(from);
+        None
+    }
+}
+
+fn newest_leader<'a, R: Record>(replicas: &[&'a Replica<R>]) -> Option<&'a Replica<R>> {
+    let leaders = replicas
+        .iter()
+        .filter(|replica| replica.is_running() && replica.role() == RoleName::Leader);
+    leaders.max_by_key(|replica| replica.epoch()).copied()
+}
+
+/// Logs of nodes that are down count: they will be back.
+fn majority<R: Record>(replicas: &[&Replica<R>]) -> Option<String> {
+    let leader = newest_leader(replicas)?;
+    let reached = leader.high_watermark()?;
+    let voters = || replicas.iter().filter(|replica| replica.is_voter());
+    let have = voters().filter(|replica| replica.log().end() >= reached).count();
+    (have <= voters().count() / 2)
+        .then(|| format!("the high watermark is {reached}, so far have {have} voters"))
+}
+
+fn snapshot_at_start<R: Record>(replica: &Replica<R>) -> Option<String> {
+    let (log, start) = (replica.log(), replica.log().start());
+    let Some(earliest) = replica.earliest_snapshot().map(|snapshot| snapshot.id) else {
+        return (start > 0).then(|| format!("the log starts at {start}, there is no snapshot"));
+    };
+    let at = earliest.offset;
+    if at < start || (start > 0 && at != start && at <= log.end()) {
+        return Some(format!("the log starts at {start}, the first snapshot ends at {at}"));
+    }
+    // One that is still being put in place reaches further than the log.
+    if at > log.end() {
+        return None;
+    }
+    let ids = Some((earliest, earliest));
+    let last = log.latest_epoch().unwrap_or(earliest.epoch);
+    match log.validate(at, earliest.epoch, ids, last) {
+        Validity::Valid => None,
+        other => Some(format!("a snapshot ends at {earliest:?}, the log says {other:?}")),
+    }
+}
+
+fn never_loads<R: Record>(replica: &Replica<R>) -> Option<String> {
+    replica.loaded_while_leading().then(|| "a leader has loaded a snapshot".to_owned())
+}

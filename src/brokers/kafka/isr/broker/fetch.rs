@@ -1,0 +1,345 @@
+//! Reads, of followers and of consumers (ReplicaManager.fetchMessages, DelayedFetch).
+
+use crate::brokers::kafka::PartitionId;
+use crate::observe::{NodeId, Observer};
+use crate::world::{Context, Lane};
+
+use super::super::message::{
+    EpochEnd, Error, Fetch, FetchPart, FetchedPart, Message, Response, Timer, Which,
+};
+use super::super::rules::Rule;
+use super::{Broker, Replica, Role};
+
+impl Broker {
+    /// A fetch request: answered at once if there is something to say, else it waits.
+    pub(super) fn fetch<O: Observer>(
+        &mut self,
+        place: u32,
+        fetch: Box<Fetch>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        if let Some(follower) = fetch.replica {
+            for part in &fetch.parts {
+                self.follower_has(follower, fetch.broker_epoch, part, ctx);
+            }
+        }
+        self.answer_fetch(place, fetch, true, ctx);
+    }
+
+    /// Reads for a fetch and answers it, unless it may and should wait for more.
+    fn answer_fetch<O: Observer>(
+        &mut self,
+        place: u32,
+        fetch: Box<Fetch>,
+        may_wait: bool,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let (mut bytes, mut telling) = (0u64, false);
+        let mut parts = Vec::new();
+        let costs = &self.config.costs;
+        ctx.spend(costs.fetch_partition * fetch.parts.len() as u64);
+        let cost = costs.read;
+        for part in &fetch.parts {
+            let left = u64::from(fetch.max_bytes).saturating_sub(bytes);
+            let read = self.read(fetch.replica.is_some(), part, left, bytes == 0);
+            let size: u64 = read.records.iter().map(|piece| piece.bytes).sum();
+            if size > 0 {
+                ctx.spend(cost);
+            }
+            bytes += size;
+            telling |= read.error != Error::None || read.diverging.is_some();
+            parts.push(read);
+        }
+        let waits =
+            bytes < u64::from(fetch.min_bytes.max(1)) && !telling && !fetch.parts.is_empty();
+        if waits && may_wait && !fetch.max_wait.is_zero() {
+            return self.park_fetch(place, fetch, ctx);
+        }
+        self.respond(place, Response::Fetch(parts), ctx);
+    }
+
+    fn park_fetch<O: Observer>(
+        &mut self,
+        place: u32,
+        fetch: Box<Fetch>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        for part in &fetch.parts {
+            if let Some(Role::Leader(leading)) =
+                self.replica_mut(part.partition).map(|replica| &mut replica.role)
+                && !leading.fetches.contains(&place)
+            {
+                leading.fetches.push(place);
+            }
+        }
+        let Some(connection) = self.connection(place) else { return };
+        connection.generation = connection.generation.wrapping_add(1);
+        let expires = Timer::FetchExpired { slot: place, generation: connection.generation };
+        let wait = fetch.max_wait;
+        connection.fetch = Some(fetch);
+        connection.expires = Some(ctx.after(wait, Lane::MAIN, Message::Timer(expires)));
+    }
+
+    /// A parked fetch has waited long enough.
+    pub(super) fn fetch_expired<O: Observer>(
+        &mut self,
+        place: u32,
+        generation: u32,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let Some(connection) = self.connection(place) else { return };
+        if connection.generation == generation
+            && let Some(fetch) = connection.fetch.take()
+        {
+            connection.expires = None;
+            self.answer_fetch(place, fetch, false, ctx);
+        }
+    }
+
+    /// There may be something new for whoever waits for this partition.
+    pub(super) fn wake_fetches<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let Some(replica) = self.replica_mut(partition) else { return };
+        let Role::Leader(leading) = &mut replica.role else { return };
+        for place in std::mem::take(&mut leading.fetches) {
+            let Some(connection) = self.connection(place) else { continue };
+            let Some(fetch) = connection.fetch.take() else { continue };
+            if self.has_news(&fetch) {
+                let Some(connection) = self.connection(place) else { continue };
+                if let Some(timer) = connection.expires.take() {
+                    ctx.cancel(timer);
+                }
+                self.answer_fetch(place, fetch, false, ctx);
+            } else {
+                if let Some(connection) = self.connection(place) {
+                    connection.fetch = Some(fetch);
+                }
+                if let Some(Role::Leader(leading)) =
+                    self.replica_mut(partition).map(|replica| &mut replica.role)
+                {
+                    leading.fetches.push(place);
+                }
+            }
+        }
+    }
+
+    /// Whether a parked fetch would be answered now (DelayedFetch.tryComplete).
+    fn has_news(&self, fetch: &Fetch) -> bool {
+        let mut bytes = 0;
+        for part in &fetch.parts {
+            let Some(replica) = self.replica(part.partition).filter(|replica| replica.leads())
+            else {
+                return true;
+            };
+            let upto = match fetch.replica {
+                Some(_) => replica.log.end(),
+                None => replica.high_watermark,
+            };
+            if part.offset > replica.log.end() {
+                return true;
+            }
+            if part.offset < upto {
+                bytes += replica.log.read(part.offset, upto).map(|p| p.bytes).sum::<u64>();
+                if bytes >= u64::from(fetch.min_bytes) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// A fetch that waits is answered with what there is now.
+    pub(super) fn answer_parked_fetch<O: Observer>(
+        &mut self,
+        place: u32,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let Some(connection) = self.connection(place) else { return };
+        let timer = connection.expires.take();
+        if let Some(fetch) = connection.fetch.take() {
+            if let Some(timer) = timer {
+                ctx.cancel(timer);
+            }
+            self.answer_fetch(place, fetch, false, ctx);
+        }
+    }
+
+    /// Whether this broker may answer who knows this leader epoch (Partition.scala 2.1,
+    /// `checkCurrentLeaderEpoch`; KIP-320).
+    fn check_epoch(&self, replica: &Replica, epoch: Option<u32>) -> Error {
+        let Some(epoch) = epoch.filter(|_| self.config.has(Rule::FenceByLeaderEpoch)) else {
+            return Error::None;
+        };
+        match epoch.cmp(&replica.leader_epoch()) {
+            std::cmp::Ordering::Less => Error::FencedLeaderEpoch,
+            std::cmp::Ordering::Equal => Error::None,
+            std::cmp::Ordering::Greater => Error::UnknownLeaderEpoch,
+        }
+    }
+
+    /// The leader's replica of a partition, for who knows this leader epoch.
+    fn led_here(&self, partition: PartitionId, epoch: Option<u32>) -> Result<&Replica, Error> {
+        let Some(replica) = self.replica(partition) else {
+            return Err(Error::UnknownTopicOrPartition);
+        };
+        match self.check_epoch(replica, epoch) {
+            Error::None if replica.leads() => Ok(replica),
+            Error::None => Err(Error::NotLeaderOrFollower),
+            error => Err(error),
+        }
+    }
+
+    /// Reads one partition: a follower up to the end, a consumer up to the high watermark
+    /// (Partition.scala 3.9, `readRecords`).
+    fn read(&self, follower: bool, part: &FetchPart, left: u64, first: bool) -> FetchedPart {
+        let replica = match self.led_here(part.partition, part.epoch) {
+            Ok(replica) => replica,
+            Err(error) => return FetchedPart::failed(part.partition, error),
+        };
+        let (log, end) = (&replica.log, replica.log.end());
+        let mut answer = FetchedPart {
+            high_watermark: replica.high_watermark,
+            log_start: log.start(),
+            ..FetchedPart::failed(part.partition, Error::None)
+        };
+        if let Some(last) = part.last_epoch.filter(|_| self.config.has(Rule::TruncateOnFetch)) {
+            let known = replica.epochs.end_for(last, end);
+            match known {
+                Some(known) if known.epoch < last || known.end < part.offset => {
+                    answer.diverging = Some(known);
+                    return answer;
+                }
+                Some(_) => {}
+                None => {
+                    answer.error = Error::OffsetOutOfRange;
+                    return answer;
+                }
+            }
+        }
+        if part.offset > end || part.offset < log.start() {
+            answer.error = Error::OffsetOutOfRange;
+            return answer;
+        }
+        let upto = if follower { end } else { replica.high_watermark };
+        let limit = left.min(u64::from(part.max_bytes));
+        let mut bytes = 0;
+        for piece in log.read(part.offset, upto) {
+            let room = limit.saturating_sub(bytes);
+            let fits = (u128::from(room) * u128::from(piece.messages.count)
+                / u128::from(piece.bytes.max(1))) as u32;
+            // The first message is read however large it is (KIP-74).
+            let least = u32::from(first && answer.records.is_empty());
+            let count = fits.max(least).min(piece.messages.count);
+            if piece.whole && (fits >= piece.messages.count || least > 0) {
+                answer.records.push(piece);
+                bytes += piece.bytes;
+                continue;
+            }
+            if count == 0 || piece.whole {
+                break;
+            }
+            let part = piece.part(0, count);
+            bytes += part.bytes;
+            answer.records.push(part);
+            if count < piece.messages.count {
+                break;
+            }
+        }
+        answer
+    }
+
+    /// A follower's fetch says that it has everything before its offset
+    /// (ReplicaManager.updateFollowerLogReadResults; Partition.updateFollowerFetchState).
+    fn follower_has<O: Observer>(
+        &mut self,
+        follower: NodeId,
+        broker_epoch: u64,
+        part: &FetchPart,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let (config, now) = (self.config.clone(), ctx.now());
+        let Ok(replica) = self.led_here(part.partition, part.epoch) else { return };
+        let end = replica.log.end();
+        // What diverges, or is not there, says nothing (KAFKA-13141).
+        let diverges = part.last_epoch.is_some_and(|last| {
+            config.has(Rule::TruncateOnFetch)
+                && replica
+                    .epochs
+                    .end_for(last, end)
+                    .is_none_or(|known| known.epoch < last || known.end < part.offset)
+        });
+        if diverges || part.offset > end || part.offset < replica.log.start() {
+            return;
+        }
+        let Some(replica) = self.replica_mut(part.partition) else { return };
+        let Role::Leader(leading) = &mut replica.role else { return };
+        let Some(other) = leading.other(follower) else { return };
+        let before = other.end;
+        other.broker_epoch = broker_epoch;
+        other.fetched_from(&config, part.offset, end, now);
+        self.maybe_expand_isr(part.partition, follower, ctx);
+        if before != Some(part.offset) {
+            self.touch(part.partition);
+            self.advanced_by_follower(part.partition, ctx);
+        }
+    }
+
+    /// `ListOffsets`: a new leader whose high watermark is not yet where its epoch began cannot
+    /// say where consumers' end is (Partition.scala 2.2, `fetchOffsetForTimestamp`; KIP-207).
+    pub(super) fn list_offsets(
+        &self,
+        follower: bool,
+        partition: PartitionId,
+        which: Which,
+        epoch: Option<u32>,
+    ) -> Response {
+        let replica = match self.led_here(partition, epoch) {
+            Ok(replica) => replica,
+            Err(error) => return Response::ListOffsets(error, 0, None),
+        };
+        let offset = match which {
+            Which::Earliest => replica.log.start(),
+            Which::Latest if follower => replica.log.end(),
+            Which::Latest => {
+                let start = match &replica.role {
+                    Role::Leader(leading) => leading.epoch_start,
+                    _ => 0,
+                };
+                if self.config.has(Rule::OffsetNotAvailable) && replica.high_watermark < start {
+                    return Response::ListOffsets(Error::OffsetNotAvailable, 0, None);
+                }
+                replica.high_watermark
+            }
+        };
+        let of = replica.log.at(offset).map(|piece| piece.epoch);
+        Response::ListOffsets(Error::None, offset, of)
+    }
+
+    /// `OffsetForLeaderEpoch` for one partition.
+    pub(super) fn epoch_end(
+        &self,
+        _replica: Option<NodeId>,
+        partition: PartitionId,
+        current: Option<u32>,
+        epoch: u32,
+    ) -> (PartitionId, Error, Option<EpochEnd>) {
+        let replica = match self.led_here(partition, current) {
+            Ok(replica) => replica,
+            Err(error) => return (partition, error, None),
+        };
+        let end = replica.log.end();
+        // The leader's own epoch ends at its end, also before its first record.
+        if epoch == replica.leader_epoch() {
+            return (partition, Error::None, Some(EpochEnd { epoch, end }));
+        }
+        let found = if self.config.has(Rule::EpochEndNamesEpoch) {
+            replica.epochs.end_for(epoch, end)
+        } else {
+            replica.epochs.end_for_same(epoch, end)
+        };
+        (partition, Error::None, found)
+    }
+}

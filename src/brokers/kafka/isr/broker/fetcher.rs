@@ -1,0 +1,498 @@
+//! What follows a leader: one fetcher for each other broker, one request at a time
+//! (AbstractFetcherThread, ReplicaFetcherThread).
+
+use crate::brokers::kafka::PartitionId;
+use crate::engine::Time;
+use crate::observe::{BecauseId, NodeId, Observer};
+use crate::world::{Context, Input, Lane};
+
+use super::super::config::BROKER;
+use super::super::link::Link;
+use super::super::message::{
+    EpochEnd, Error, Fetch, FetchPart, FetchedPart, Message, Request, Response, Timer, Which,
+};
+use super::super::rules::Rule;
+use super::super::words::{cause, event};
+use super::{Broker, Role};
+
+/// The fetcher for the partitions that one broker leads.
+#[derive(Clone, Debug)]
+pub struct Fetcher {
+    from: NodeId,
+    lane: Option<Lane>,
+    link: Link,
+    parts: Vec<Following>,
+    /// What the request that is under way asks.
+    asked: Asked,
+    turn: u32,
+}
+
+/// A partition that is fetched.
+#[derive(Clone, Copy, Debug)]
+struct Following {
+    partition: PartitionId,
+    step: Step,
+    /// Not before this time, after an error.
+    not_before: Time,
+    /// The offset that the request under way fetches from, if it does.
+    asked: Option<u64>,
+    /// Under which leader epoch it follows.
+    epoch: u32,
+    /// It has been told already that offsets do not fit.
+    stuck: bool,
+}
+
+/// What is to be asked next about a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Where this epoch ends at the leader (KIP-101).
+    Truncating(u32),
+    /// Records.
+    Fetching,
+    /// Where the leader's log ends: the offset was out of its range.
+    OutOfRange,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    EpochEnds,
+    Records,
+    End(PartitionId),
+}
+
+impl Fetcher {
+    /// One that fetches nothing yet.
+    #[must_use]
+    pub const fn new(from: u32) -> Fetcher {
+        let from = NodeId(from);
+        Fetcher {
+            from,
+            lane: None,
+            link: Link::new(from.0, from, BROKER),
+            parts: Vec::new(),
+            asked: Asked::Nothing,
+            turn: 0,
+        }
+    }
+
+    /// Its lane.
+    #[must_use]
+    pub const fn lane(&self) -> Option<Lane> {
+        self.lane
+    }
+
+    /// Whether it fetches a partition.
+    #[must_use]
+    pub fn fetches(&self, partition: PartitionId) -> bool {
+        self.parts.iter().any(|part| part.partition == partition)
+    }
+
+    /// The process is gone.
+    pub(super) fn forget(&mut self) {
+        *self = Fetcher::new(self.from.0);
+    }
+
+    fn kick<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, at: Time) {
+        let Some(lane) = self.lane else { return };
+        self.turn = self.turn.wrapping_add(1);
+        let timer = Timer::Fetcher { from: self.from, turn: self.turn };
+        ctx.after(at.since(ctx.now()), lane, Message::Timer(timer));
+    }
+}
+
+impl Broker {
+    /// Who fetches a partition for this replica: at most one (I17).
+    #[must_use]
+    pub fn fetches_from(&self, partition: PartitionId) -> impl Iterator<Item = NodeId> + '_ {
+        let fetchers = self.fetchers.iter();
+        fetchers.filter(move |fetcher| fetcher.fetches(partition)).map(|fetcher| fetcher.from)
+    }
+
+    /// Follows a leader from now on.
+    pub(super) fn follow_leader<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        leader: NodeId,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        self.stop_following(partition, ctx);
+        let by_epoch = self.config.has(Rule::TruncateByEpoch);
+        let on_fetch = self.config.has(Rule::TruncateOnFetch);
+        let Some(replica) = self.replica(partition) else { return };
+        let (latest, epoch) = (replica.epochs.latest(), replica.leader_epoch());
+        let step = match latest {
+            Some(latest) if by_epoch && !on_fetch => Step::Truncating(latest),
+            _ => Step::Fetching,
+        };
+        // With an empty epoch cache there is nothing to ask about: the log is cut to the high
+        // watermark, as before (ReplicaFetcherThread.scala 0.11, `fetchEpochsFromLeader`).
+        if by_epoch && latest.is_none() && replica.log.end() > replica.high_watermark {
+            let to = replica.high_watermark;
+            let why = (cause::TRUNCATED_TO_HIGH_WATERMARK, BecauseId::NONE);
+            self.truncate(partition, to, why, ctx);
+        }
+        let now = ctx.now();
+        let fetcher = &mut self.fetchers[leader.index()];
+        if fetcher.lane.is_none() {
+            fetcher.lane = Some(ctx.spawn());
+        }
+        fetcher.parts.push(Following {
+            partition,
+            step,
+            not_before: now,
+            asked: None,
+            epoch,
+            stuck: false,
+        });
+        fetcher.parts.sort_by_key(|part| part.partition);
+        if fetcher.asked == Asked::Nothing {
+            fetcher.kick(ctx, now);
+        }
+    }
+
+    /// Follows nobody.
+    pub(super) fn stop_following<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        _ctx: &mut Context<'_, Message, O>,
+    ) {
+        for fetcher in &mut self.fetchers {
+            fetcher.parts.retain(|part| part.partition != partition);
+        }
+    }
+
+    pub(super) fn handle_fetcher<O: Observer>(
+        &mut self,
+        from: NodeId,
+        input: Input<Message>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let fetcher = &mut self.fetchers[from.index()];
+        match input {
+            Input::Local { body: Message::Timer(Timer::Fetcher { turn, .. }) } => {
+                if turn == fetcher.turn {
+                    self.fetch_round(from, ctx);
+                }
+            }
+            Input::Local { body: Message::Timer(Timer::Link { turn, .. }) } => {
+                if fetcher.link.timer(ctx, turn).is_some() {
+                    self.round_failed(from, ctx);
+                }
+            }
+            Input::Connected { conn } => {
+                fetcher.link.connected(conn);
+                self.fetch_round(from, ctx);
+            }
+            Input::Failed { conn, .. } | Input::Closed { conn, .. } => {
+                if fetcher.link.owns(conn) {
+                    fetcher.link.lost(ctx);
+                    self.round_failed(from, ctx);
+                }
+            }
+            Input::Message { conn, body: Message::Response { id, body } } => {
+                if fetcher.link.owns(conn) && fetcher.link.answered(id) {
+                    let asked = std::mem::replace(&mut fetcher.asked, Asked::Nothing);
+                    self.answered(from, asked, *body, ctx);
+                    self.fetch_round(from, ctx);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The leader cannot be reached, or does not answer.
+    fn round_failed<O: Observer>(&mut self, from: NodeId, ctx: &mut Context<'_, Message, O>) {
+        let again = ctx.now() + self.config.settings.fetch_backoff;
+        let fetcher = &mut self.fetchers[from.index()];
+        fetcher.asked = Asked::Nothing;
+        for part in &mut fetcher.parts {
+            part.asked = None;
+            part.not_before = again;
+        }
+        fetcher.kick(ctx, again);
+    }
+
+    /// Asks the leader what is to be asked next.
+    fn fetch_round<O: Observer>(&mut self, from: NodeId, ctx: &mut Context<'_, Message, O>) {
+        let now = ctx.now();
+        let fetcher = &mut self.fetchers[from.index()];
+        if fetcher.asked != Asked::Nothing || fetcher.parts.is_empty() {
+            return;
+        }
+        if !fetcher.link.is_open() {
+            return fetcher.link.open(ctx);
+        }
+        let ready = |part: &&mut Following| part.not_before <= now;
+        let Some(first) = fetcher.parts.iter().map(|part| part.not_before).min() else { return };
+        if first > now {
+            return fetcher.kick(ctx, first);
+        }
+        let timeout = self.config.settings.socket_timeout;
+        let out = fetcher.parts.iter_mut().filter(ready).find(|p| p.step == Step::OutOfRange);
+        if let Some(part) = out {
+            fetcher.asked = Asked::End(part.partition);
+            let (partition, which) = (part.partition, Which::Latest);
+            let request = Request::ListOffsets { partition, which, epoch: None };
+            fetcher.link.send(ctx, request, timeout);
+            return;
+        }
+        let fences = self.config.has(Rule::FenceByLeaderEpoch);
+        let questions: Vec<_> = fetcher
+            .parts
+            .iter()
+            .filter(|part| part.not_before <= now)
+            .filter_map(|part| match part.step {
+                Step::Truncating(epoch) => {
+                    Some((part.partition, fences.then_some(part.epoch), epoch))
+                }
+                _ => None,
+            })
+            .collect();
+        if !questions.is_empty() {
+            fetcher.asked = Asked::EpochEnds;
+            let request = Request::EpochEnds { replica: Some(self.me), asked: questions };
+            fetcher.link.send(ctx, request, timeout);
+            return;
+        }
+        let fetch = self.next_fetch(from, now);
+        let fetcher = &mut self.fetchers[from.index()];
+        fetcher.asked = Asked::Records;
+        fetcher.link.send(ctx, Request::Fetch(fetch), timeout);
+    }
+
+    fn next_fetch(&mut self, from: NodeId, now: Time) -> Fetch {
+        let config = self.config.clone();
+        let (settings, broker_epoch) = (&config.settings, self.broker_epoch());
+        let mut parts = Vec::new();
+        for part in &mut self.fetchers[from.index()].parts {
+            let replica = self.replicas[part.partition.index()].as_deref();
+            let Some(replica) = replica.filter(|_| part.not_before <= now) else { continue };
+            part.asked = Some(replica.log.end());
+            let on_fetch = config.has(Rule::TruncateOnFetch);
+            parts.push(FetchPart {
+                partition: part.partition,
+                offset: replica.log.end(),
+                epoch: config.has(Rule::FenceByLeaderEpoch).then_some(part.epoch),
+                last_epoch: replica.epochs.latest().filter(|_| on_fetch),
+                max_bytes: settings.fetch_bytes,
+            });
+        }
+        Fetch {
+            replica: Some(self.me),
+            broker_epoch,
+            max_wait: settings.fetch_wait,
+            min_bytes: 1,
+            max_bytes: settings.response_bytes,
+            parts,
+        }
+    }
+
+    fn answered<O: Observer>(
+        &mut self,
+        from: NodeId,
+        asked: Asked,
+        response: Response,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        match (asked, response) {
+            (Asked::Records, Response::Fetch(parts)) => {
+                let costs = &self.config.costs;
+                ctx.spend(costs.internal + costs.fetch_partition * parts.len() as u64);
+                for part in parts {
+                    self.fetched(from, part, ctx);
+                }
+            }
+            (Asked::EpochEnds, Response::EpochEnds(ends)) => {
+                for (partition, error, end) in ends {
+                    self.epoch_ended(from, partition, error, end, ctx);
+                }
+            }
+            (Asked::End(partition), Response::ListOffsets(error, end, _)) => {
+                self.leader_ends(from, partition, error, end, ctx);
+            }
+            _ => {}
+        }
+    }
+
+    fn following(&mut self, from: NodeId, partition: PartitionId) -> Option<&mut Following> {
+        let parts = &mut self.fetchers[from.index()].parts;
+        parts.iter_mut().find(|part| part.partition == partition)
+    }
+
+    /// Something went wrong with a partition: it is left alone for a while.
+    fn back_off<O: Observer>(
+        &mut self,
+        from: NodeId,
+        partition: PartitionId,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let again = ctx.now() + self.config.settings.fetch_backoff;
+        if let Some(part) = self.following(from, partition) {
+            part.not_before = again;
+        }
+    }
+
+    /// What came of one partition's fetch (AbstractFetcherThread.scala 3.9,
+    /// `processFetchRequest`).
+    fn fetched<O: Observer>(
+        &mut self,
+        from: NodeId,
+        fetched: FetchedPart,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let partition = fetched.partition;
+        let Some(end) = self.replica(partition).map(|replica| replica.log.end()) else { return };
+        let Some(part) = self.following(from, partition) else { return };
+        // It was stopped and begun anew, or cut, since it asked.
+        if part.asked.take() != Some(end) {
+            return;
+        }
+        match fetched.error {
+            Error::None => {}
+            Error::OffsetOutOfRange => {
+                part.step = Step::OutOfRange;
+                return;
+            }
+            // The controller's word on the new leader is on its way.
+            _ => return self.back_off(from, partition, ctx),
+        }
+        if let Some(diverging) = fetched.diverging {
+            return self.cut_to_epoch(from, partition, Some(diverging), ctx);
+        }
+        for piece in fetched.records {
+            let end = self.replica(partition).map_or(0, |replica| replica.log.end());
+            if piece.base != end {
+                // Log.scala 0.11, `append`: "Out of order offsets found". The fetcher fails again
+                // and again (KAFKA-6361).
+                self.stuck(from, partition, ctx);
+                return;
+            }
+            let costs = &self.config.costs;
+            ctx.spend(costs.append + costs.append_bytes.time(piece.bytes as u32));
+            if !self.store(partition, piece, ctx) {
+                return self.back_off(from, partition, ctx);
+            }
+        }
+        let Some(replica) = self.replica_mut(partition) else { return };
+        // Its own may go down with a new leader's (VT966 6.4; Partition.scala, processPartitionData).
+        let known = fetched.high_watermark.min(replica.log.end());
+        if known != replica.high_watermark {
+            replica.high_watermark = known;
+            self.touch(partition);
+        }
+    }
+
+    fn stuck<O: Observer>(
+        &mut self,
+        from: NodeId,
+        partition: PartitionId,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let now = ctx.now();
+        if let Some(part) = self.following(from, partition)
+            && !std::mem::replace(&mut part.stuck, true)
+        {
+            self.report_event(ctx, now, event::FETCHER_STUCK, Some(partition), Some(from), 0);
+        }
+        self.back_off(from, partition, ctx);
+    }
+
+    /// The leader says where an epoch ends in its log.
+    fn epoch_ended<O: Observer>(
+        &mut self,
+        from: NodeId,
+        partition: PartitionId,
+        error: Error,
+        end: Option<EpochEnd>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        if !matches!(
+            self.following(from, partition).map(|part| part.step),
+            Some(Step::Truncating(_))
+        ) {
+            return;
+        }
+        match error {
+            Error::None => self.cut_to_epoch(from, partition, end, ctx),
+            _ => self.back_off(from, partition, ctx),
+        }
+    }
+
+    /// Cuts the log to where it parts from the leader's, as far as the leader's answer tells
+    /// (KIP-101, KIP-279; AbstractFetcherThread.scala 2.0, `getOffsetTruncationState`).
+    fn cut_to_epoch<O: Observer>(
+        &mut self,
+        from: NodeId,
+        partition: PartitionId,
+        leader: Option<EpochEnd>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let names = self.config.has(Rule::EpochEndNamesEpoch);
+        let Some(replica) = self.replica(partition) else { return };
+        let end = replica.log.end();
+        let (to, next) = match leader {
+            // The leader knows nothing of that epoch: as before KIP-101.
+            None => (replica.high_watermark, Step::Fetching),
+            Some(leader) if !names => (leader.end.min(end), Step::Fetching),
+            Some(leader) => match replica.epochs.end_for(leader.epoch, end) {
+                Some(own) if own.epoch == leader.epoch => {
+                    (own.end.min(leader.end).min(end), Step::Fetching)
+                }
+                // It does not know the epoch that the leader names: it cuts to the end of the one
+                // before, and asks about that.
+                Some(own) if own.epoch < leader.epoch => {
+                    (own.end.min(end), self.next_question(own.epoch))
+                }
+                _ => (leader.end.min(end), Step::Fetching),
+            },
+        };
+        let why = (cause::TRUNCATED_TO_LEADER, BecauseId::NONE);
+        self.truncate(partition, to, why, ctx);
+        if let Some(part) = self.following(from, partition) {
+            part.step = next;
+        }
+    }
+
+    /// With truncate-on-fetch the next fetch asks.
+    fn next_question(&self, epoch: u32) -> Step {
+        if self.config.has(Rule::TruncateOnFetch) {
+            Step::Fetching
+        } else {
+            Step::Truncating(epoch)
+        }
+    }
+
+    /// The offset was out of the leader's range (ReplicaFetcherThread.scala 0.8.2,
+    /// `handleOffsetOutOfRange`).
+    fn leader_ends<O: Observer>(
+        &mut self,
+        from: NodeId,
+        partition: PartitionId,
+        error: Error,
+        leader_end: u64,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        if error != Error::None {
+            return self.back_off(from, partition, ctx);
+        }
+        let config = self.config.clone();
+        let Some(replica) = self.replica(partition) else { return };
+        if leader_end < replica.log.end() {
+            if config.has(Rule::HaltOnLongerLog) && !config.topic(partition).unclean {
+                return self.halt(partition, ctx);
+            }
+            let why = (cause::TRUNCATED_TO_LEADER, BecauseId::NONE);
+            self.truncate(partition, leader_end, why, ctx);
+        }
+        if let Some(part) = self.following(from, partition) {
+            part.step = Step::Fetching;
+        }
+    }
+
+    /// What a replica is at present, for people.
+    #[must_use]
+    pub fn is_follower(&self, partition: PartitionId) -> bool {
+        self.replica(partition).is_some_and(|replica| matches!(replica.role, Role::Follower))
+    }
+}

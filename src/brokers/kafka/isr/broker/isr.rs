@@ -1,0 +1,208 @@
+//! The ISR as its leader keeps it (Partition.scala: `maybeShrinkIsr`, `maybeExpandIsr`).
+
+use crate::brokers::kafka::PartitionId;
+use crate::observe::{NodeId, Observer};
+use crate::world::{Context, Lane};
+
+use super::super::message::{Error, Message, Timer};
+use super::super::nodes::NodeSet;
+use super::super::rules::Rule;
+use super::super::state::{PartitionChange, PartitionState};
+use super::super::words::event;
+use super::replica::isr_check_interval;
+use super::{Broker, Replica, Role, Status};
+
+impl Broker {
+    /// `isr-expiration`: leaders look for late followers.
+    pub(super) fn isr_expiration<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if self.status == Status::Off {
+            return;
+        }
+        let (config, me, now) = (self.config.clone(), self.me, ctx.now());
+        ctx.after(isr_check_interval(&config), Lane::MAIN, Message::Timer(Timer::IsrExpiration));
+        for partition in config.all_partitions() {
+            let Some(replica) = self.replica(partition).filter(|replica| replica.leads()) else {
+                continue;
+            };
+            let late = replica.late(&config, me, now);
+            if !late.is_empty() {
+                let isr = replica.isr().minus(late);
+                self.want_isr(partition, isr, ctx);
+            }
+        }
+    }
+
+    /// A follower has fetched: it may belong to the ISR now.
+    pub(super) fn maybe_expand_isr<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        follower: NodeId,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let Some(replica) = self.replica(partition) else { return };
+        let isr = replica.isr();
+        if isr.has(follower) || !replica.may_join(&self.config, follower) {
+            return;
+        }
+        let eligible = !self.config.has(Rule::JoinIfEligible) || self.view.alive.has(follower);
+        if eligible {
+            self.want_isr(partition, isr.with(follower), ctx);
+        }
+    }
+
+    /// The leader wants another ISR: one change at a time.
+    fn want_isr<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        isr: NodeSet,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let Some(replica) = self.replica_mut(partition) else { return };
+        let Role::Leader(leading) = &mut replica.role else { return };
+        if leading.pending.is_some() {
+            return;
+        }
+        leading.pending = Some(isr);
+        self.ask_for_isr(partition, ctx);
+    }
+
+    /// Asks whoever decides for the ISR that is wanted.
+    pub(super) fn ask_for_isr<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let me = self.me;
+        let Some(replica) = self.replica_mut(partition) else { return };
+        let Some(state) = replica.state else { return };
+        let Role::Leader(leading) = &mut replica.role else { return };
+        let Some(isr) = leading.pending.filter(|_| !leading.in_flight) else { return };
+        leading.in_flight = true;
+        let members = leading.others.iter().filter(|other| isr.has(other.node));
+        let change = PartitionChange {
+            leader_epoch: state.leader_epoch,
+            partition_epoch: state.partition_epoch,
+            isr: isr.with(me),
+            incarnations: members.map(|other| (other.node, other.broker_epoch)).collect(),
+            recovering: false,
+        };
+        self.touch(partition);
+        self.propose(partition, change, ctx);
+    }
+
+    /// What came of it. `state` is what holds now, if that is known (KIP-497;
+    /// Partition.scala 3.9, `handleAlterPartitionUpdate`, `handleAlterPartitionError`).
+    pub(super) fn isr_decided<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        error: Error,
+        state: Option<PartitionState>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        self.touch(partition);
+        let maximal = self.config.has(Rule::MaximalIsr);
+        let Some(replica) = self.replica_mut(partition) else { return };
+        let known = replica.state;
+        let Role::Leader(leading) = &mut replica.role else { return };
+        leading.in_flight = false;
+        match error {
+            Error::None => {
+                let Some(state) = state else { return };
+                let newer = known.is_none_or(|known| {
+                    known.leader_epoch == state.leader_epoch
+                        && known.partition_epoch < state.partition_epoch
+                });
+                if newer {
+                    self.take_isr(partition, state, ctx);
+                }
+            }
+            // The wish is given up, and what is decided counts.
+            Error::IneligibleReplica => {
+                leading.pending = None;
+                self.ends_moved(partition, ctx);
+            }
+            // Somebody knows better: the state that is on its way ends the wish. Until then the
+            // larger ISR counts.
+            Error::InvalidUpdateVersion | Error::FencedLeaderEpoch | Error::InvalidRequest => {
+                if !maximal {
+                    // "Cached zkVersion not equal to that in zookeeper, skip updating ISR"
+                    // (Partition.scala 0.8.2, updateIsr): the old ISR stays.
+                    leading.pending = None;
+                }
+            }
+            _ => {
+                let again = Message::Timer(Timer::AlterPartition { partition });
+                ctx.after(super::super::config::ALTER_BACKOFF, Lane::MAIN, again);
+            }
+        }
+    }
+
+    /// A newer state of a partition that this broker goes on to lead.
+    pub(super) fn take_isr<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        state: PartitionState,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let (now, me) = (ctx.now(), self.me);
+        let Some(replica) = self.replica_mut(partition) else { return };
+        let before = replica.isr();
+        replica.state = Some(state);
+        if state.isr == NodeSet::only(me) {
+            replica.alone_since.get_or_insert(replica.high_watermark);
+        } else {
+            replica.alone_since = None;
+        }
+        if let Role::Leader(leading) = &mut replica.role {
+            leading.pending = None;
+            leading.in_flight = false;
+        }
+        let word =
+            if before.is_within(state.isr) { event::ISR_EXPANDED } else { event::ISR_SHRUNK };
+        if before != state.isr {
+            self.report_event(ctx, now, word, Some(partition), None, u64::from(state.isr.len()));
+        }
+        self.report_in_sync(partition, before, state.isr, ctx);
+        self.touch(partition);
+        self.ends_moved(partition, ctx);
+    }
+
+    /// Roles of followers, as the leader sees them.
+    fn report_in_sync<O: Observer>(
+        &self,
+        partition: PartitionId,
+        before: NodeSet,
+        after: NodeSet,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        use super::super::words::role;
+        let now = ctx.now();
+        for node in before.minus(after).iter().chain(after.minus(before).iter()) {
+            let role = if after.has(node) { role::IN_SYNC } else { role::OUT_OF_SYNC };
+            for destination in self.config.streams.destinations_of(partition) {
+                ctx.observer().role(now, node, *destination, Some(role));
+            }
+        }
+    }
+
+    /// The ends of followers have moved.
+    pub(super) fn advanced_by_follower<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let before = self.replica(partition).map(|replica| replica.high_watermark);
+        self.advance_high_watermark(partition, ctx);
+        let after = self.replica(partition).map(|replica| replica.high_watermark);
+        if before != after {
+            self.wake_fetches(partition, ctx);
+        }
+        self.complete_writes(partition, ctx);
+    }
+
+    /// Whether this broker leads a partition.
+    #[must_use]
+    pub fn leads(&self, partition: PartitionId) -> bool {
+        self.replica(partition).is_some_and(Replica::leads)
+    }
+}

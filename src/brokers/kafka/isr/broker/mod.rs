@@ -1,0 +1,218 @@
+//! A broker.
+//!
+//! | file | Kafka's own name |
+//! | --- | --- |
+//! | `connections.rs` | SocketServer, KafkaApis |
+//! | `produce.rs` | ReplicaManager.appendRecords, DelayedProduce |
+//! | `fetch.rs` | ReplicaManager.fetchMessages, DelayedFetch |
+//! | `replica.rs`, `epochs.rs` | Partition, Replica, LeaderEpochFileCache |
+//! | `isr.rs` | Partition.maybeShrinkIsr, maybeExpandIsr, AlterPartitionManager |
+//! | `roles.rs` | ReplicaManager.becomeLeaderOrFollower, Partition.makeLeader, makeFollower |
+//! | `fetcher.rs` | ReplicaFetcherThread, AbstractFetcherThread |
+//! | `storage.rs` | LogManager, checkpoints, recovery |
+//! | `life.rs` | KafkaServer, BrokerServer: start and stop |
+//!
+//! Lanes: the main lane has timers and what comes from the controller; every connection has one
+//! (its requests are worked on one after the other), and so has the fetcher of each other broker.
+
+mod connections;
+mod epochs;
+mod fetch;
+mod fetcher;
+mod isr;
+mod life;
+mod membership;
+mod produce;
+mod replica;
+mod roles;
+mod storage;
+
+use std::sync::Arc;
+
+use crate::brokers::kafka::PartitionId;
+use crate::brokers::log::Piece;
+use crate::engine::Time;
+use crate::observe::{BecauseId, CauseId, NodeId, Observer, Removal};
+use crate::world::{Context, Input, Lane};
+
+use super::config::Config;
+use super::message::{Message, Timer};
+use super::state::View;
+
+pub use connections::Connection;
+pub use epochs::EpochCache;
+pub use fetcher::Fetcher;
+pub use membership::{KraftMember, Membership, ZooKeeperMember};
+pub use produce::Parked;
+pub use replica::{FIRST_LOG, Leading, Remote, Replica, Role, Storage};
+pub use storage::{CHECKPOINTS, Marks};
+
+/// How far a broker's process has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// No process.
+    Off,
+    /// The process starts, and loads its logs.
+    Loading,
+    /// It serves.
+    Running,
+    /// It was asked to stop.
+    Stopping,
+}
+
+/// A broker.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    /// What all know.
+    pub(super) config: Arc<Config>,
+    /// Which one it is.
+    pub(super) me: NodeId,
+    /// How far it is.
+    pub(super) status: Status,
+    /// Its replicas, by partition.
+    pub(super) replicas: Vec<Option<Box<Replica>>>,
+    /// What it knows of the cluster.
+    pub(super) view: Arc<View>,
+    /// The greatest controller epoch that it has heard of.
+    pub(super) controller_epoch: u32,
+    /// Clients and other brokers that are connected, by place.
+    connections: Vec<Option<Connection>>,
+    /// (lane, place), ascending.
+    lanes: Vec<(Lane, u32)>,
+    /// What fetches from each other broker.
+    fetchers: Vec<Fetcher>,
+    /// Writes that wait for replicas.
+    parked: Parked,
+    /// What is on its disk beside the logs.
+    pub(super) marks: Marks,
+    /// Partitions of which something changed that invariants speak of.
+    pub(super) touched: Vec<PartitionId>,
+    /// Which start of its process it is.
+    pub(super) incarnation: u32,
+    /// How it belongs to the cluster.
+    pub(super) membership: Membership,
+    /// It has been told that it may serve.
+    served: bool,
+}
+
+impl Broker {
+    /// A broker whose replicas are as the assignment says, before its first start.
+    #[must_use]
+    pub fn new(config: Arc<Config>, me: NodeId) -> Broker {
+        let replicas = config.all_partitions().map(|partition| {
+            let here = config.replicas(partition).contains(&me);
+            here.then(|| Box::new(Replica::new(partition)))
+        });
+        let fetchers = config.all_brokers().map(|node| Fetcher::new(node.0)).collect();
+        Broker {
+            me,
+            status: Status::Off,
+            replicas: replicas.collect(),
+            view: Arc::new(View::default()),
+            controller_epoch: 0,
+            connections: Vec::new(),
+            lanes: Vec::new(),
+            fetchers,
+            parked: Parked::default(),
+            marks: Marks::default(),
+            touched: Vec::new(),
+            incarnation: 0,
+            membership: Membership::new(&config, me),
+            served: false,
+            config,
+        }
+    }
+
+    /// Handles one input.
+    pub fn handle<O: Observer>(
+        &mut self,
+        input: Input<Message>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let lane = ctx.lane();
+        if self.membership.owns(lane) {
+            return self.handle_member(input, ctx);
+        }
+        if lane == Lane::MAIN {
+            return self.handle_main(input, ctx);
+        }
+        if let Some(place) = self.place_of(lane) {
+            return self.handle_connection(place, input, ctx);
+        }
+        if let Some(from) = self.fetchers.iter().position(|fetcher| fetcher.lane() == Some(lane)) {
+            self.handle_fetcher(NodeId(from as u32), input, ctx);
+        }
+    }
+
+    fn handle_main<O: Observer>(
+        &mut self,
+        input: Input<Message>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        match input {
+            Input::Boot(boot) => self.boot(&boot, ctx),
+            Input::Signal(signal) => self.signal(signal, ctx),
+            Input::Accepted { conn, peer, .. } => self.accepted(conn, peer, ctx),
+            Input::Local { body: Message::Timer(timer) } => self.timer(timer, ctx),
+            Input::Local { body: Message::Synced(synced) } => self.synced(synced, ctx),
+            other => self.handle_member(other, ctx),
+        }
+    }
+
+    fn timer<O: Observer>(&mut self, timer: Timer, ctx: &mut Context<'_, Message, O>) {
+        ctx.spend(self.config.costs.internal);
+        match timer {
+            Timer::Boot => self.load_logs(ctx),
+            Timer::LogsLoaded => self.logs_loaded(ctx),
+            Timer::IsrExpiration => self.isr_expiration(ctx),
+            Timer::HighWatermarkCheckpoint => self.checkpoint_high_watermarks(ctx),
+            Timer::RecoveryPointCheckpoint => self.checkpoint_recovery_points(ctx),
+            Timer::LogFlusher => self.flush_by_age(ctx),
+            Timer::ProduceExpired { slot, generation } => {
+                self.produce_expired(slot, generation, ctx);
+            }
+            Timer::FetchExpired { slot, generation } => self.fetch_expired(slot, generation, ctx),
+            Timer::AlterPartition { partition } => self.ask_for_isr(partition, ctx),
+            other => {
+                self.handle_member(Input::Local { body: Message::Timer(other) }, ctx);
+            }
+        }
+    }
+
+    /// The replica of a partition, if it is here and its disk works.
+    pub(super) fn replica(&self, partition: PartitionId) -> Option<&Replica> {
+        self.replicas.get(partition.index())?.as_deref().filter(|replica| !replica.offline)
+    }
+
+    fn replica_mut(&mut self, partition: PartitionId) -> Option<&mut Replica> {
+        let replica = self.replicas.get_mut(partition.index())?.as_deref_mut();
+        replica.filter(|replica| !replica.offline)
+    }
+
+    /// Something changed of which invariants speak.
+    fn touch(&mut self, partition: PartitionId) {
+        if self.touched.last() != Some(&partition) {
+            self.touched.push(partition);
+        }
+    }
+
+    /// This broker has copies of these.
+    fn report_stored<O: Observer>(&self, at: Time, piece: &Piece, observer: &mut O) {
+        for destination in self.config.streams.destinations(piece.messages.producer) {
+            observer.stored(at, self.me, *destination, piece.messages);
+        }
+    }
+}
+
+/// Tells that a broker has given up its copies of these.
+fn report_removed<O: Observer>(
+    config: &Config,
+    (at, node): (Time, NodeId),
+    piece: &Piece,
+    (cause, because): (CauseId, BecauseId),
+    observer: &mut O,
+) {
+    for destination in config.streams.destinations(piece.messages.producer) {
+        observer.removed(at, node, *destination, piece.messages, Removal { cause, because });
+    }
+}

@@ -1,0 +1,270 @@
+//! A replica of a partition, and what a leader knows of the others (Partition, Replica).
+
+use crate::brokers::kafka::PartitionId;
+use crate::brokers::log::Log;
+use crate::engine::{Span, Time};
+use crate::observe::NodeId;
+use crate::world::FileId;
+
+use super::super::config::Config;
+use super::super::nodes::NodeSet;
+use super::super::rules::Rule;
+use super::super::state::PartitionState;
+use super::epochs::EpochCache;
+
+/// A replica on this broker.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    /// Of which partition.
+    pub partition: PartitionId,
+    /// Its records.
+    pub log: Log,
+    /// Where epochs begin in it.
+    pub epochs: EpochCache,
+    /// Its high watermark: what is before it is committed, as far as it knows.
+    pub high_watermark: u64,
+    /// What the controller said last; `None` before it said anything.
+    pub state: Option<PartitionState>,
+    /// What it is.
+    pub role: Role,
+    /// Since which offset it has been the only member of the ISR, if it leads or led alone: for
+    /// the explanation of what is lost.
+    pub alone_since: Option<u64>,
+    /// What of it is on the disk, and when it was last brought there.
+    pub storage: Storage,
+    /// Offline: its disk has failed (KIP-112).
+    pub offline: bool,
+}
+
+/// How far a log is on the disk.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// Where the segment begins that is written to, in bytes of the file.
+    pub segment: u64,
+    /// Up to where the log is on the disk for certain (`recovery point`).
+    pub flushed: u64,
+    /// Appended since the last flush was asked for.
+    pub unflushed: u64,
+    /// When it was last flushed.
+    pub last_flush: Time,
+    /// Grows when the log is cut: a flush that began before says nothing then.
+    pub life: u32,
+    /// The high watermark in the file `replication-offset-checkpoint`.
+    pub checkpointed: u64,
+    /// The offset in the file `recovery-point-offset-checkpoint`.
+    pub recovery_point: u64,
+}
+
+/// What a replica is to its partition.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// Nobody has told it.
+    None,
+    /// It leads.
+    Leader(Box<Leading>),
+    /// It follows the leader of its state, if there is one.
+    Follower,
+}
+
+/// What a leader keeps beside its log.
+#[derive(Clone, Debug)]
+pub struct Leading {
+    /// Where its epoch began.
+    pub epoch_start: u64,
+    /// The ISR that it has asked for and that is not decided yet.
+    pub pending: Option<NodeSet>,
+    /// Whether the request for it is on its way.
+    pub in_flight: bool,
+    /// The other replicas.
+    pub others: Vec<Remote>,
+    /// Writes that wait for an offset: (offset, place, which), by offset.
+    pub waiting: std::collections::VecDeque<(u64, u32, u32)>,
+    /// Fetches that wait for data: connections.
+    pub fetches: Vec<u32>,
+}
+
+/// What a leader knows of another replica.
+#[derive(Clone, Copy, Debug)]
+pub struct Remote {
+    /// Where it is.
+    pub node: NodeId,
+    /// The end of its log: the offset of its last fetch. Unknown before its first one in this
+    /// epoch.
+    pub end: Option<u64>,
+    /// When it last was caught up, by the rule of the version.
+    pub caught_up: Time,
+    /// When it last fetched.
+    pub fetched: Time,
+    /// The leader's end at its last fetch.
+    pub end_at_fetch: u64,
+    /// The incarnation that fetched.
+    pub broker_epoch: u64,
+}
+
+impl Replica {
+    /// An empty one.
+    #[must_use]
+    pub fn new(partition: PartitionId) -> Replica {
+        Replica {
+            partition,
+            log: Log::new(FileId(partition.0 + FIRST_LOG)),
+            epochs: EpochCache::default(),
+            high_watermark: 0,
+            state: None,
+            role: Role::None,
+            alone_since: None,
+            storage: Storage {
+                segment: 0,
+                flushed: 0,
+                unflushed: 0,
+                last_flush: Time::ZERO,
+                life: 0,
+                checkpointed: 0,
+                recovery_point: 0,
+            },
+            offline: false,
+        }
+    }
+
+    /// Whether it leads.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        matches!(self.role, Role::Leader(_))
+    }
+
+    /// The leader epoch that it knows.
+    #[must_use]
+    pub fn leader_epoch(&self) -> u32 {
+        self.state.map_or(0, |state| state.leader_epoch)
+    }
+
+    /// The ISR that is decided, as far as it knows.
+    #[must_use]
+    pub fn isr(&self) -> NodeSet {
+        self.state.map_or(NodeSet::EMPTY, |state| state.isr)
+    }
+
+    /// The members whose ends count while a change is under way (Partition.scala 2.7, `maximalIsr`;
+    /// KIP-497): those of either. Before that the ISR changes at once when it does.
+    #[must_use]
+    pub fn counted_isr(&self, config: &Config) -> NodeSet {
+        let pending = match &self.role {
+            Role::Leader(leading) => leading.pending,
+            _ => None,
+        };
+        match pending {
+            Some(pending) if config.has(Rule::MaximalIsr) => self.isr().or(pending),
+            _ => self.isr(),
+        }
+    }
+
+    /// The high watermark that the ends of the replicas allow: never less than before
+    /// (Partition.scala, `maybeIncrementLeaderHW`).
+    #[must_use]
+    pub fn allowed_high_watermark(&self, config: &Config, now: Time) -> u64 {
+        let Role::Leader(leading) = &self.role else { return self.high_watermark };
+        if config.has(Rule::FreezeHwBelowMinIsr)
+            && self.isr().len() < config.effective_min_isr(self.partition)
+        {
+            return self.high_watermark;
+        }
+        let isr = self.counted_isr(config);
+        let lag = config.settings.lag_time;
+        let mut least = self.log.end();
+        for other in &leading.others {
+            let counts = isr.has(other.node)
+                || (config.has(Rule::CaughtUpReplicasBoundHw)
+                    && other.end.is_some()
+                    && now.since(other.caught_up) <= lag);
+            if counts {
+                least = least.min(other.end.unwrap_or(0));
+            }
+        }
+        least.max(self.high_watermark)
+    }
+
+    /// The members of the ISR that are late (Partition.scala, `getOutOfSyncReplicas`).
+    #[must_use]
+    pub fn late(&self, config: &Config, me: NodeId, now: Time) -> NodeSet {
+        let Role::Leader(leading) = &self.role else { return NodeSet::EMPTY };
+        let (settings, end) = (&config.settings, self.log.end());
+        let is_late = |other: &&Remote| {
+            let since =
+                if config.has(Rule::CaughtUpByFetch) { other.caught_up } else { other.fetched };
+            let silent = now.since(since) > settings.lag_time;
+            let idle = config.has(Rule::KeepIdleFollowers) && other.end == Some(end);
+            let behind = config.has(Rule::LagByMessages)
+                && end - other.end.unwrap_or(0).min(end) > settings.lag_messages;
+            (silent && !idle) || behind
+        };
+        let isr = self.isr().without(me);
+        let members = leading.others.iter().filter(|other| isr.has(other.node));
+        members.filter(is_late).map(|other| other.node).collect()
+    }
+
+    /// Whether a follower has what it needs to join the ISR (Partition.scala, `isFollowerInSync`).
+    #[must_use]
+    pub fn may_join(&self, config: &Config, follower: NodeId) -> bool {
+        let Role::Leader(leading) = &self.role else { return false };
+        let Some(other) = leading.others.iter().find(|other| other.node == follower) else {
+            return false;
+        };
+        let Some(end) = other.end else { return false };
+        let in_epoch = !config.has(Rule::JoinAtEpochStart) || end >= leading.epoch_start;
+        end >= self.high_watermark && in_epoch
+    }
+}
+
+/// Files before this one are the broker's own.
+pub const FIRST_LOG: u32 = 2;
+
+impl Leading {
+    /// What a new leader knows: nothing of where the others are. Members of the ISR get some time
+    /// (Partition.scala 2.8, `makeLeader`).
+    #[must_use]
+    pub fn new(replicas: &[NodeId], me: NodeId, isr: NodeSet, end: u64, now: Time) -> Leading {
+        let remote = |node: &NodeId| Remote {
+            node: *node,
+            end: None,
+            caught_up: if isr.has(*node) { now } else { Time::ZERO },
+            fetched: if isr.has(*node) { now } else { Time::ZERO },
+            end_at_fetch: if isr.has(*node) { end } else { 0 },
+            broker_epoch: 0,
+        };
+        Leading {
+            epoch_start: end,
+            pending: None,
+            in_flight: false,
+            others: replicas.iter().filter(|node| **node != me).map(remote).collect(),
+            waiting: std::collections::VecDeque::new(),
+            fetches: Vec::new(),
+        }
+    }
+
+    /// What is known of another replica.
+    pub fn other(&mut self, node: NodeId) -> Option<&mut Remote> {
+        self.others.iter_mut().find(|other| other.node == node)
+    }
+}
+
+impl Remote {
+    /// It has fetched from an offset (Replica.scala 0.10.2, `updateLogReadResult`; 3.9,
+    /// `updateFetchStateOrThrow`).
+    pub fn fetched_from(&mut self, config: &Config, offset: u64, leader_end: u64, now: Time) {
+        if offset >= leader_end {
+            self.caught_up = self.caught_up.max(now);
+        } else if config.has(Rule::CaughtUpAtLastFetch) && offset >= self.end_at_fetch {
+            self.caught_up = self.caught_up.max(self.fetched);
+        }
+        self.end = Some(offset);
+        self.end_at_fetch = leader_end;
+        self.fetched = now;
+    }
+}
+
+/// How often leaders look for late followers (ReplicaManager.scala, `startup`).
+#[must_use]
+pub(super) fn isr_check_interval(config: &Config) -> Span {
+    let lag = config.settings.lag_time;
+    if config.has(Rule::CheckIsrTwiceALag) { lag / 2 } else { lag }
+}

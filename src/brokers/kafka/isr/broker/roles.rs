@@ -1,0 +1,263 @@
+//! What a replica does when the controller says who leads (ReplicaManager.becomeLeaderOrFollower;
+//! Partition.makeLeader, makeFollower).
+
+use std::sync::Arc;
+
+use crate::brokers::kafka::PartitionId;
+use crate::engine::Time;
+use crate::observe::{BecauseId, Event, EventId, NodeId, Observer};
+use crate::world::Context;
+
+use super::super::message::{Error, Message, Response};
+use super::super::rules::Rule;
+use super::super::state::{PartitionState, View};
+use super::super::words::{because, cause, event, role};
+use super::{Broker, Leading, Role, report_removed};
+
+impl Broker {
+    /// `LeaderAndIsr` of a ZooKeeper controller.
+    pub(super) fn leader_and_isr<O: Observer>(
+        &mut self,
+        controller_epoch: u32,
+        broker_epoch: Option<u64>,
+        states: &[(PartitionId, PartitionState)],
+        ctx: &mut Context<'_, Message, O>,
+    ) -> Response {
+        if controller_epoch < self.controller_epoch {
+            return Response::LeaderAndIsr(Error::StaleControllerEpoch);
+        }
+        let meant = broker_epoch.filter(|_| self.config.has(Rule::BrokerEpochs));
+        if meant.is_some_and(|epoch| epoch < self.broker_epoch()) {
+            return Response::LeaderAndIsr(Error::StaleBrokerEpoch);
+        }
+        self.controller_epoch = controller_epoch;
+        for (partition, state) in states {
+            self.take_state(*partition, *state, ctx);
+        }
+        Response::LeaderAndIsr(Error::None)
+    }
+
+    /// `UpdateMetadata` of a ZooKeeper controller.
+    pub(super) fn update_metadata(&mut self, controller_epoch: u32, view: Arc<View>) -> Response {
+        if controller_epoch < self.controller_epoch {
+            return Response::Done(Error::StaleControllerEpoch);
+        }
+        self.controller_epoch = controller_epoch;
+        self.view = view;
+        Response::Done(Error::None)
+    }
+
+    /// `StopReplica`: the replicas of a broker that shuts down follow nobody any more.
+    pub(super) fn stop_replicas<O: Observer>(
+        &mut self,
+        controller_epoch: u32,
+        partitions: &[PartitionId],
+        ctx: &mut Context<'_, Message, O>,
+    ) -> Response {
+        if controller_epoch < self.controller_epoch {
+            return Response::Done(Error::StaleControllerEpoch);
+        }
+        self.controller_epoch = controller_epoch;
+        for partition in partitions {
+            self.stop_following(*partition, ctx);
+        }
+        Response::Done(Error::None)
+    }
+
+    /// The controller's word on a partition. An older leader epoch, or the one that is known
+    /// already, changes nothing but the ISR of a leader that goes on.
+    pub(super) fn take_state<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        state: PartitionState,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let Some(replica) = self.replica(partition) else { return };
+        let (known, leads) = (replica.state, replica.leads());
+        if let Some(known) = known {
+            let newer = (state.leader_epoch, state.partition_epoch)
+                > (known.leader_epoch, known.partition_epoch);
+            if !newer || state.leader_epoch < known.leader_epoch {
+                return;
+            }
+            if leads && state.leader_epoch == known.leader_epoch {
+                return self.take_isr(partition, state, ctx);
+            }
+        }
+        match state.leader {
+            Some(leader) if leader == self.me => self.lead(partition, state, ctx),
+            _ => self.follow(partition, state, ctx),
+        }
+        self.touch(partition);
+    }
+
+    /// Leads from now on, in a new epoch.
+    fn lead<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        state: PartitionState,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let (config, me, now) = (self.config.clone(), self.me, ctx.now());
+        self.stop_following(partition, ctx);
+        // Whoever leads again, in another epoch, answers those that wait as one that does not.
+        self.resign(partition, ctx);
+        let Some(replica) = self.replica_mut(partition) else { return };
+        let end = replica.log.end();
+        replica.state = Some(state);
+        if config.has(Rule::TruncateByEpoch) && config.has(Rule::WriteEpochOnElection) {
+            replica.epochs.assign(state.leader_epoch, end);
+        }
+        let leading = Leading::new(config.replicas(partition), me, state.isr, end, now);
+        replica.role = Role::Leader(Box::new(leading));
+        replica.alone_since = (state.isr.len() == 1).then_some(replica.high_watermark);
+        self.report_role(partition, Some(role::LEADER), ctx);
+        for node in state.isr.without(me).iter() {
+            for destination in config.streams.destinations_of(partition) {
+                ctx.observer().role(now, node, *destination, Some(role::IN_SYNC));
+            }
+        }
+        self.report_event(
+            ctx,
+            now,
+            event::LEADER,
+            Some(partition),
+            None,
+            u64::from(state.leader_epoch),
+        );
+        self.ends_moved(partition, ctx);
+    }
+
+    /// Follows from now on, in a new epoch, or waits for a leader.
+    fn follow<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        state: PartitionState,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let config = self.config.clone();
+        self.resign(partition, ctx);
+        let Some(replica) = self.replica_mut(partition) else { return };
+        let before = replica.state.and_then(|known| known.leader);
+        let high_watermark = replica.high_watermark;
+        replica.state = Some(state);
+        replica.role = Role::Follower;
+        let in_sync = state.isr.has(self.me);
+        let word = if in_sync { role::IN_SYNC } else { role::OUT_OF_SYNC };
+        self.report_role(partition, Some(word), ctx);
+        let Some(leader) = state.leader else {
+            return self.stop_following(partition, ctx);
+        };
+        // Up to 0.10 (ReplicaManager.scala 0.10.2, makeFollowers); 0.8.0 and 0.8.1 did nothing if
+        // the leader was the same.
+        if !config.has(Rule::TruncateByEpoch)
+            && (config.has(Rule::CutOnSameLeader) || before != Some(leader))
+        {
+            let why = (cause::TRUNCATED_TO_HIGH_WATERMARK, BecauseId::NONE);
+            self.truncate(partition, high_watermark, why, ctx);
+        }
+        self.follow_leader(partition, leader, ctx);
+    }
+
+    /// Does not lead any more: who waits is told so.
+    pub(super) fn resign<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        if !self.leads(partition) {
+            return;
+        }
+        self.fail_writes(partition, ctx);
+        // Fetches are answered by what the replica is afterwards.
+        let Some(replica) = self.replica_mut(partition) else { return };
+        let Role::Leader(leading) = std::mem::replace(&mut replica.role, Role::Follower) else {
+            return;
+        };
+        for place in leading.fetches {
+            self.answer_parked_fetch(place, ctx);
+        }
+    }
+
+    /// Why what a follower cuts off to be as its leader had not reached that one, or was given up
+    /// by it. The answer lies in what this replica was: alone in the ISR, uncommitted, or a member
+    /// that the leader was elected without.
+    pub(super) fn why_cut(&self, partition: PartitionId, offset: u64) -> BecauseId {
+        let Some(replica) = self.replica(partition) else { return BecauseId::NONE };
+        if replica.alone_since.is_some_and(|since| offset >= since) {
+            return because::ISR_SHRUNK_TO_LEADER;
+        }
+        if offset >= replica.high_watermark {
+            return because::ACKED_BEFORE_REPLICATED;
+        }
+        because::LEADER_LACKED_IT
+    }
+
+    /// Cuts a log: to `to`, if it is longer.
+    pub(super) fn truncate<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        to: u64,
+        (cause, because): (crate::observe::CauseId, BecauseId),
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let (config, me, now) = (self.config.clone(), self.me, ctx.now());
+        let reasons = self.replica(partition).map(|replica| {
+            let pieces = replica.log.read(to, replica.log.end());
+            let why = |offset| match because {
+                BecauseId::NONE => self.why_cut(partition, offset),
+                given => given,
+            };
+            pieces.map(|piece| (piece.base, why(piece.base))).collect::<Vec<_>>()
+        });
+        let Some(reasons) = reasons else { return };
+        let Some(replica) = self.replica_mut(partition) else { return };
+        if replica.log.end() <= to {
+            return;
+        }
+        let mut cut = 0;
+        replica.log.truncate(to, |piece| {
+            let because = reasons.iter().rfind(|(base, _)| *base <= piece.base);
+            let because = because.map_or(BecauseId::NONE, |(_, because)| *because);
+            cut += u64::from(piece.messages.count);
+            report_removed(&config, (now, me), &piece, (cause, because), ctx.observer());
+        });
+        let end = replica.log.end();
+        replica.epochs.truncate(end);
+        replica.high_watermark = replica.high_watermark.min(end);
+        replica.storage.life = replica.storage.life.wrapping_add(1);
+        replica.storage.flushed = replica.storage.flushed.min(end);
+        replica.storage.recovery_point = replica.storage.recovery_point.min(end);
+        replica.storage.segment = replica.storage.segment.min(replica.log.length());
+        ctx.truncate(replica.log.file(), replica.log.length());
+        self.report_event(ctx, now, event::TRUNCATED, Some(partition), None, cut);
+        self.touch(partition);
+    }
+
+    pub(super) fn report_role<O: Observer>(
+        &self,
+        partition: PartitionId,
+        role: Option<crate::observe::RoleId>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let (now, me) = (ctx.now(), self.me);
+        for destination in self.config.streams.destinations_of(partition) {
+            ctx.observer().role(now, me, *destination, role);
+        }
+    }
+
+    pub(super) fn report_event<O: Observer>(
+        &self,
+        ctx: &mut Context<'_, Message, O>,
+        at: Time,
+        word: EventId,
+        partition: Option<PartitionId>,
+        subject: Option<NodeId>,
+        count: u64,
+    ) {
+        let destination =
+            partition.and_then(|p| self.config.streams.destinations_of(p).first().copied());
+        let event = Event { word, node: self.me, destination, subject, count };
+        ctx.observer().event(at, event);
+    }
+}

@@ -1,0 +1,225 @@
+//! The logs on the disk, and what is kept beside them (LogManager, OffsetCheckpoint).
+//!
+//! No step of a write waits for the disk. What a broker has written is in the page cache; what of
+//! it is on the disk is the operating system's affair, unless a flush is configured.
+
+use crate::brokers::kafka::PartitionId;
+use crate::brokers::log::Piece;
+use crate::engine::Time;
+use crate::observe::{BecauseId, Observer};
+use crate::world::{Context, Death, DiskView, FileId, Lane};
+
+use super::super::message::{Message, Synced, Timer};
+use super::super::words::{because, cause, event};
+use super::{Broker, Replica, Role, Status, report_removed};
+
+/// The file of the checkpoints.
+pub const CHECKPOINTS: FileId = FileId(0);
+
+/// What a broker keeps on its disk beside its logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// `.kafka_cleanshutdown`: there since the last stop, if that was in order; with the broker
+    /// epoch from 3.8 on.
+    pub clean: Option<u64>,
+    /// The broker epoch that it found there at its start, if the last stop was in order.
+    pub clean_epoch: Option<u64>,
+}
+
+impl Broker {
+    /// Appends to a log, and to its file. `false` if the disk does not take it.
+    pub(super) fn store<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        piece: Piece,
+        ctx: &mut Context<'_, Message, O>,
+    ) -> bool {
+        let (config, now) = (self.config.clone(), ctx.now());
+        let Some(replica) = self.replica_mut(partition) else { return false };
+        let file = replica.log.file();
+        if ctx.write(file, piece.bytes).is_err() {
+            self.disk_failed(ctx);
+            return false;
+        }
+        let Some(replica) = self.replica_mut(partition) else { return false };
+        // Every record bears the epoch of its leader (KIP-101); the first one tells where it began.
+        if config.has(super::super::rules::Rule::TruncateByEpoch) {
+            replica.epochs.assign(piece.epoch, piece.base);
+        }
+        replica.log.append(piece);
+        let storage = &mut replica.storage;
+        storage.unflushed += u64::from(piece.messages.count);
+        let rolls = replica.log.length() - storage.segment > config.settings.segment_bytes;
+        if rolls {
+            storage.segment = replica.log.length();
+        }
+        let flush = rolls || storage.unflushed >= config.settings.flush_messages;
+        if flush {
+            self.flush(partition, ctx);
+        }
+        self.report_stored(now, &piece, ctx.observer());
+        self.touch(partition);
+        true
+    }
+
+    fn flush<O: Observer>(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message, O>) {
+        let now = ctx.now();
+        let Some(replica) = self.replica_mut(partition) else { return };
+        replica.storage.unflushed = 0;
+        replica.storage.last_flush = now;
+        let (upto, life) = (replica.log.end(), replica.storage.life);
+        ctx.fsync(replica.log.file(), Message::Synced(Synced::Log { partition, upto, life }));
+    }
+
+    /// `kafka-log-flusher`.
+    pub(super) fn flush_by_age<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let (config, now) = (self.config.clone(), ctx.now());
+        let settings = &config.settings;
+        ctx.after(settings.flush_check, Lane::MAIN, Message::Timer(Timer::LogFlusher));
+        for partition in config.all_partitions() {
+            let due = self.replica(partition).is_some_and(|replica| {
+                replica.storage.unflushed > 0
+                    && now.since(replica.storage.last_flush) >= settings.flush_age
+            });
+            if due {
+                self.flush(partition, ctx);
+            }
+        }
+    }
+
+    pub(super) fn synced<O: Observer>(
+        &mut self,
+        synced: Synced,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        match synced {
+            Synced::Log { partition, upto, life } => {
+                if let Some(replica) = self.replica_mut(partition)
+                    && replica.storage.life == life
+                {
+                    replica.storage.flushed = replica.storage.flushed.max(upto);
+                }
+            }
+            Synced::Scanned => self.logs_loaded(ctx),
+            Synced::Stopping => self.flushed_for_stop(ctx),
+        }
+    }
+
+    /// `highwatermark-checkpoint`: the file is written anew and fsynced.
+    pub(super) fn checkpoint_high_watermarks<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let wait = self.config.settings.checkpoint;
+        ctx.after(wait, Lane::MAIN, Message::Timer(Timer::HighWatermarkCheckpoint));
+        for replica in self.replicas.iter_mut().flatten() {
+            replica.storage.checkpointed = replica.high_watermark;
+        }
+    }
+
+    /// `kafka-recovery-point-checkpoint`.
+    pub(super) fn checkpoint_recovery_points<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let wait = self.config.settings.recovery_checkpoint;
+        ctx.after(wait, Lane::MAIN, Message::Timer(Timer::RecoveryPointCheckpoint));
+        for replica in self.replicas.iter_mut().flatten() {
+            replica.storage.recovery_point = replica.storage.flushed;
+        }
+    }
+
+    /// The logs are loaded; after an end that was not clean what is behind the recovery points is
+    /// checked, batch by batch (LogSegment.scala, `recover`).
+    pub(super) fn load_logs<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let mut bytes = 0;
+        self.marks.clean_epoch = self.marks.clean.take();
+        if self.marks.clean_epoch.is_none() {
+            for replica in self.replicas.iter().flatten() {
+                let behind = replica.log.read(replica.storage.recovery_point, replica.log.end());
+                bytes += behind.map(|piece| piece.bytes).sum::<u64>();
+            }
+        }
+        for replica in self.replicas.iter_mut().flatten() {
+            // Partition.scala 0.8.2, getOrCreateReplica: 0 if the checkpoint has no such partition.
+            replica.high_watermark = replica.storage.checkpointed.min(replica.log.end());
+        }
+        if bytes == 0 {
+            return self.logs_loaded(ctx);
+        }
+        let now = ctx.now();
+        self.report_event(ctx, now, event::LOG_RECOVERED, None, None, bytes);
+        ctx.read(bytes, Message::Synced(Synced::Scanned));
+    }
+
+    /// The disk does not take a write: before 1.0 the broker halts, from then on its log directory
+    /// is offline (KIP-112).
+    fn disk_failed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let now = ctx.now();
+        if !self.config.has(super::super::rules::Rule::SpareOtherLogs) {
+            self.status = Status::Off;
+            return ctx.exit();
+        }
+        self.report_event(ctx, now, event::LOG_DIR_OFFLINE, None, None, 0);
+        // The only directory: a broker without any stops (LogManager.scala 1.0,
+        // handleLogDirFailure: "Shutdown broker because all log dirs have failed").
+        self.status = Status::Off;
+        ctx.exit();
+    }
+
+    /// The process has ended, or its disk has lost something.
+    pub fn died<O: Observer>(
+        &mut self,
+        death: Death,
+        disk: &DiskView<'_>,
+        at: Time,
+        observer: &mut O,
+    ) {
+        let (config, me) = (self.config.clone(), self.me);
+        for index in 0..self.replicas.len() {
+            let Some(replica) = self.replicas[index].as_deref_mut() else { continue };
+            if !matches!(replica.role, Role::None) {
+                for destination in config.streams.destinations_of(replica.partition) {
+                    observer.role(at, me, *destination, None);
+                }
+            }
+            replica.role = Role::None;
+            replica.state = None;
+            replica.offline = false;
+            let why = match death {
+                Death::Killed | Death::Exited => None,
+                Death::PowerLoss => Some((cause::PAGE_CACHE_LOST, because::NOT_FSYNCED)),
+                Death::Wiped => Some((cause::DISK_WIPED, BecauseId::NONE)),
+            };
+            if let Some(why) = why {
+                let kept = disk.kept(replica.log.file());
+                lose(replica, kept, |piece| {
+                    report_removed(&config, (at, me), &piece, why, observer);
+                });
+            }
+            self.touched.push(PartitionId(index as u32));
+        }
+        if death == Death::Wiped {
+            self.marks = Marks::default();
+        }
+        if let super::Membership::Kraft(member) = &mut self.membership {
+            member.died(death, disk);
+        }
+        self.forget_process();
+    }
+}
+
+/// Cuts a log to what the disk kept of its file.
+fn lose(replica: &mut Replica, kept: u64, removed: impl FnMut(Piece)) {
+    let to = replica.log.offset_within(kept);
+    replica.log.truncate(to, removed);
+    let end = replica.log.end();
+    replica.epochs.truncate(end);
+    replica.high_watermark = replica.high_watermark.min(end);
+    let storage = &mut replica.storage;
+    storage.life = storage.life.wrapping_add(1);
+    storage.checkpointed = storage.checkpointed.min(end);
+    storage.flushed = storage.flushed.min(end);
+    storage.recovery_point = storage.recovery_point.min(end);
+    storage.segment = storage.segment.min(replica.log.length());
+}

@@ -1,0 +1,552 @@
+//! A controller of the quorum (QuorumController, ReplicationControlManager,
+//! ClusterControlManager; 3.9).
+//!
+//! The leader of the quorum works on a state that may be ahead of what is committed, and answers
+//! when that is. When it no longer leads, what was not committed never was.
+
+use std::sync::Arc;
+
+use crate::brokers::coordination::raft::{self, Event, Replica};
+use crate::brokers::kafka::PartitionId;
+use crate::engine::{Span, Time};
+use crate::observe::{Event as Told, EventId, NodeId, Observer};
+use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Signal};
+
+use super::super::config::{CONTROLLER, Config};
+use super::super::message::{Error, Message, Request, Response, Standing as Word, Timer};
+use super::super::nodes::NodeSet;
+use super::super::rules::Rule;
+use super::super::state::{PartitionChange, PartitionState, Record};
+use super::super::words::event;
+use super::change::{Change, Standing, next_state};
+use super::image::Image;
+
+/// A controller.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    config: Arc<Config>,
+    me: NodeId,
+    /// Its part of the quorum.
+    pub raft: Replica<Record>,
+    raft_lane: Option<Lane>,
+    /// What is committed.
+    pub committed: Image,
+    applied: u64,
+    /// What it decides on, while it leads.
+    leading: Option<Box<Leading>>,
+}
+
+/// What only the leader has.
+#[derive(Clone, Debug)]
+struct Leading {
+    epoch: u32,
+    image: Image,
+    /// When each broker was last heard of.
+    heard: Vec<Time>,
+    /// Who has shown that it has lost what was not on its disk.
+    unclean: NodeSet,
+    /// Answers that wait until an offset is committed.
+    deferred: Vec<(u64, ConnId, u32, Box<Response>)>,
+}
+
+/// How often the leader looks for brokers that are silent (BrokerHeartbeatManager: it looks when
+/// the oldest contact may be too old).
+const LOOK: Span = Span::from_millis(100);
+
+impl Controller {
+    /// A controller before its first start.
+    #[must_use]
+    pub fn new(config: Arc<Config>, me: NodeId) -> Controller {
+        let quorum = Arc::new(config.quorum(FileId(0)));
+        Controller {
+            raft: Replica::new(quorum, me),
+            raft_lane: None,
+            committed: Image::new(&config),
+            applied: 0,
+            leading: None,
+            config,
+            me,
+        }
+    }
+
+    /// Whether it decides.
+    #[must_use]
+    pub fn leads(&self) -> Option<u32> {
+        self.leading.as_ref().map(|leading| leading.epoch)
+    }
+
+    /// Handles one input.
+    pub fn handle<O: Observer>(
+        &mut self,
+        input: Input<Message>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        if self.raft_lane == Some(ctx.lane()) {
+            let events = self.raft.handle(input, ctx);
+            for event in events {
+                self.quorum_event(event, ctx);
+            }
+            return;
+        }
+        match input {
+            Input::Boot(_) => {
+                let lane = ctx.spawn();
+                self.raft_lane = Some(lane);
+                self.raft.boot(lane, ctx);
+                ctx.listen(CONTROLLER);
+                ctx.ready();
+            }
+            Input::Signal(Signal::Stop) => self.raft.shutdown(ctx),
+            Input::Accepted { conn, port, .. } if port == raft::PORT => {
+                self.raft.accept(conn, ctx);
+            }
+            Input::Message { conn, body: Message::Request { id, body } } => {
+                ctx.spend(self.config.costs.internal);
+                self.request(conn, id, *body, ctx);
+            }
+            Input::Local { body: Message::Timer(Timer::Sessions) } => self.look(ctx),
+            Input::Local { body: Message::Timer(Timer::PreferredLeaders) } => {
+                self.prefer(ctx);
+            }
+            _ => {}
+        }
+    }
+
+    fn told<O: Observer>(
+        &self,
+        ctx: &mut Context<'_, Message, O>,
+        word: EventId,
+        partition: Option<PartitionId>,
+        subject: Option<NodeId>,
+        count: u64,
+    ) {
+        let (at, node) = (ctx.now(), self.me);
+        let destination =
+            partition.and_then(|p| self.config.streams.destinations_of(p).first().copied());
+        ctx.observer().event(at, Told { word, node, destination, subject, count });
+    }
+
+    fn quorum_event<O: Observer>(&mut self, event: Event, ctx: &mut Context<'_, Message, O>) {
+        match event {
+            Event::Committed(_) | Event::SnapshotLoaded(_) => {
+                self.follow_log();
+                self.answer_committed(ctx);
+            }
+            Event::BecameLeader { epoch } => self.lead(epoch, ctx),
+            Event::Resigned { .. } => self.resign(ctx),
+            Event::SnapshotDue(offset) => {
+                let records = self.committed.records();
+                self.raft.take_snapshot(offset, records, ctx);
+            }
+            Event::Stopped | Event::Halted(_) => ctx.exit(),
+            Event::LeaderIs(..) | Event::Truncated(_) => {}
+        }
+    }
+
+    fn follow_log(&mut self) {
+        let mut changed = Vec::new();
+        if let Some(snapshot) = self.raft.snapshot().cloned()
+            && snapshot.id.offset > self.applied
+        {
+            self.committed.clear();
+            for record in &snapshot.records {
+                self.committed.apply(record, &mut changed);
+            }
+            self.applied = snapshot.id.offset;
+        }
+        let batches: Vec<_> = self.raft.committed(self.applied).cloned().collect();
+        for batch in batches {
+            for record in batch.records() {
+                self.committed.apply(record, &mut changed);
+            }
+            self.applied = batch.end();
+        }
+    }
+
+    /// It leads: all that was committed before is known. Brokers get a session's time to be heard
+    /// (BrokerHeartbeatManager: contacts begin anew).
+    fn lead<O: Observer>(&mut self, epoch: u32, ctx: &mut Context<'_, Message, O>) {
+        self.follow_log();
+        let now = ctx.now();
+        self.leading = Some(Box::new(Leading {
+            epoch,
+            image: self.committed.clone(),
+            heard: vec![now; self.config.brokers as usize],
+            unclean: NodeSet::EMPTY,
+            deferred: Vec::new(),
+        }));
+        self.told(ctx, event::CONTROLLER, None, None, u64::from(epoch));
+        let nothing_yet = self.committed.partition(PartitionId(0)).is_none();
+        if nothing_yet {
+            self.create_topics(ctx);
+        }
+        ctx.after(LOOK, Lane::MAIN, Message::Timer(Timer::Sessions));
+        if self.config.settings.rebalance_leaders {
+            let wait = self.config.settings.imbalance_check;
+            ctx.after(wait, Lane::MAIN, Message::Timer(Timer::PreferredLeaders));
+        }
+    }
+
+    fn resign<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let Some(leading) = self.leading.take() else { return };
+        for (_, conn, id, mut body) in leading.deferred {
+            body.refuse(Error::NotController);
+            let bytes = body.bytes();
+            ctx.send(conn, Message::Response { id, body }, bytes);
+        }
+    }
+
+    /// The topics of the scenario, all of whose replicas are in sync, and all brokers.
+    fn create_topics<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let config = self.config.clone();
+        let mut records = Vec::new();
+        for broker in config.all_brokers() {
+            let epoch = 1 + u64::from(broker.0);
+            records.push(Record::Register { broker, incarnation: 0, epoch });
+            let (fenced, shutting_down) = (false, false);
+            records.push(Record::Standing { broker, epoch, fenced, shutting_down });
+        }
+        for partition in config.all_partitions() {
+            records.push(Record::Partition(partition, config.first_state(partition)));
+        }
+        self.write(records, ctx);
+    }
+
+    /// Appends records, and counts on them. The offset of the last.
+    fn write<O: Observer>(
+        &mut self,
+        records: Vec<Record>,
+        ctx: &mut Context<'_, Message, O>,
+    ) -> Option<u64> {
+        let leading = self.leading.as_mut()?;
+        let mut changed = Vec::new();
+        for record in &records {
+            leading.image.apply(record, &mut changed);
+        }
+        self.raft.append(records, ctx).ok()
+    }
+
+    /// Answers when an offset is committed; at once if nothing was written.
+    fn answer<O: Observer>(
+        &mut self,
+        (conn, id): (ConnId, u32),
+        response: Response,
+        after: Option<u64>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let body = Box::new(response);
+        match (after, &mut self.leading) {
+            (Some(offset), Some(leading)) => leading.deferred.push((offset, conn, id, body)),
+            _ => {
+                let bytes = body.bytes();
+                ctx.send(conn, Message::Response { id, body }, bytes);
+            }
+        }
+    }
+
+    fn answer_committed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let applied = self.applied;
+        let Some(leading) = &mut self.leading else { return };
+        let ready: Vec<_> =
+            leading.deferred.extract_if(.., |(offset, ..)| *offset < applied).collect();
+        for (_, conn, id, body) in ready {
+            let bytes = body.bytes();
+            ctx.send(conn, Message::Response { id, body }, bytes);
+        }
+    }
+
+    fn request<O: Observer>(
+        &mut self,
+        conn: ConnId,
+        id: u32,
+        request: Request,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let at = (conn, id);
+        match request {
+            Request::Register { broker, incarnation, clean_epoch } => {
+                self.registers(at, broker, incarnation, clean_epoch, ctx);
+            }
+            Request::Heartbeat { broker, broker_epoch, metadata_offset, want_shutdown, .. } => {
+                self.heartbeat(at, broker, broker_epoch, metadata_offset, want_shutdown, ctx);
+            }
+            Request::AlterPartition { broker, broker_epoch, partition, change } => {
+                self.alters(at, broker, broker_epoch, partition, &change, ctx);
+            }
+            _ => {}
+        }
+    }
+
+    /// A broker registers (ClusterControlManager.java 3.9, `registerBroker`): it is fenced, and
+    /// one whose former self is not fenced yet has to wait (VT966 8.1).
+    fn registers<O: Observer>(
+        &mut self,
+        at: (ConnId, u32),
+        broker: NodeId,
+        incarnation: u32,
+        clean_epoch: Option<u64>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let config = self.config.clone();
+        let end = self.raft.log().end();
+        let Some(leading) = &mut self.leading else {
+            return self.answer(at, Response::Registered(Error::NotController, 0), None, ctx);
+        };
+        let known = leading.image.brokers[broker.index()];
+        if let Some(known) = known.filter(|known| known.incarnation == incarnation) {
+            leading.heard[broker.index()] = ctx.now();
+            return self.answer(at, Response::Registered(Error::None, known.epoch), None, ctx);
+        }
+        if known.is_some_and(|known| !known.fenced) {
+            let refused = Response::Registered(Error::DuplicateBrokerRegistration, 0);
+            return self.answer(at, refused, None, ctx);
+        }
+        // The offset that the record gets, or a later one: it grows with every registration.
+        let epoch = end.max(known.map_or(0, |known| known.epoch + 1)).max(1_000);
+        leading.heard[broker.index()] = ctx.now();
+        let was = known.map(|known| known.epoch);
+        let clean = clean_epoch.is_some() && clean_epoch == was;
+        let mut records = Vec::new();
+        if config.has(Rule::DetectUncleanShutdown) && !clean {
+            leading.unclean = leading.unclean.with(broker);
+            records.extend(self.forget_unclean(broker));
+        }
+        records.push(Record::Register { broker, incarnation, epoch });
+        let offset = self.write(records, ctx);
+        self.answer(at, Response::Registered(Error::None, epoch), offset, ctx);
+    }
+
+    /// A broker that may have lost the end of its logs is no eligible leader any more
+    /// (ReplicationControlManager.java 3.8, `handleUncleanBrokerShutdown`).
+    fn forget_unclean(&self, broker: NodeId) -> Vec<Record> {
+        let Some(leading) = &self.leading else { return Vec::new() };
+        if !self.config.has(Rule::EligibleLeaderReplicas) {
+            return Vec::new();
+        }
+        let mut records = Vec::new();
+        for partition in self.config.all_partitions() {
+            let Some(state) = leading.image.partition(partition) else { continue };
+            if state.elr.has(broker) || state.isr.has(broker) {
+                let mut next = state;
+                next.elr = state.elr.without(broker);
+                next.isr = state.isr.without(broker);
+                if next.leader == Some(broker) {
+                    next.leader = None;
+                    next.leader_epoch += 1;
+                }
+                if next.isr.is_empty() && next.last_known_leader.is_none() {
+                    next.last_known_leader = Some(state.leader.unwrap_or(broker));
+                }
+                next.partition_epoch += 1;
+                records.push(Record::Partition(partition, next));
+            }
+        }
+        records
+    }
+
+    /// A broker says that it lives (ReplicationControlManager.java 3.9,
+    /// `processBrokerHeartbeat`; BrokerHeartbeatManager, `calculateNextBrokerState`).
+    fn heartbeat<O: Observer>(
+        &mut self,
+        at: (ConnId, u32),
+        broker: NodeId,
+        epoch: u64,
+        metadata_offset: u64,
+        want_shutdown: bool,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let refuse = |error| Response::Heartbeat(error, Word::default());
+        let Some(leading) = &mut self.leading else {
+            return self.answer(at, refuse(Error::NotController), None, ctx);
+        };
+        let known = leading.image.brokers[broker.index()].filter(|known| known.epoch == epoch);
+        let Some(known) = known else {
+            return self.answer(at, refuse(Error::StaleBrokerEpoch), None, ctx);
+        };
+        leading.heard[broker.index()] = ctx.now();
+        let caught_up = metadata_offset >= known.epoch.min(self.applied);
+        let mut offset = None;
+        let mut word = Word { caught_up, fenced: known.fenced, should_shut_down: false };
+        if want_shutdown {
+            if !known.shutting_down && !known.fenced {
+                offset = self.change_standing(broker, known.fenced, true, ctx);
+            }
+            let leads = self.config.all_partitions().any(|partition| {
+                let state = self.leading.as_ref().and_then(|l| l.image.partition(partition));
+                state.is_some_and(|state| state.leader == Some(broker))
+            });
+            word.should_shut_down = !leads;
+            if !leads {
+                offset = self.change_standing(broker, true, false, ctx).or(offset);
+                word.fenced = true;
+            }
+        } else if known.fenced && caught_up {
+            offset = self.change_standing(broker, false, false, ctx);
+            self.told(ctx, event::UNFENCED, None, Some(broker), 0);
+            word.fenced = false;
+        }
+        self.answer(at, Response::Heartbeat(Error::None, word), offset, ctx);
+    }
+
+    /// A broker is fenced, unfenced, or about to stop: its partitions follow.
+    fn change_standing<O: Observer>(
+        &mut self,
+        broker: NodeId,
+        fenced: bool,
+        shutting_down: bool,
+        ctx: &mut Context<'_, Message, O>,
+    ) -> Option<u64> {
+        let config = self.config.clone();
+        let leading = self.leading.as_mut()?;
+        let epoch = leading.image.brokers[broker.index()]?.epoch;
+        let standing = Record::Standing { broker, epoch, fenced, shutting_down };
+        let mut after = leading.image.clone();
+        after.apply(&standing, &mut Vec::new());
+        let active = after.active();
+        if active.has(broker) {
+            leading.unclean = leading.unclean.without(broker);
+        }
+        let standings =
+            Standing { active, gone: config.everyone().minus(active), unclean: leading.unclean };
+        let mut records = vec![standing];
+        let mut told = Vec::new();
+        for partition in config.all_partitions() {
+            let Some(state) = after.partition(partition) else { continue };
+            if !config.replicas(partition).contains(&broker) {
+                continue;
+            }
+            let next = next_state(&config, partition, &state, Change::Brokers, standings);
+            if let Some((next, unclean)) = next {
+                told.push((partition, state, next, unclean));
+                records.push(Record::Partition(partition, next));
+            }
+        }
+        for (partition, before, after, unclean) in told {
+            self.tell_change(partition, &before, &after, unclean, ctx);
+        }
+        self.write(records, ctx)
+    }
+
+    fn tell_change<O: Observer>(
+        &self,
+        partition: PartitionId,
+        before: &PartitionState,
+        after: &PartitionState,
+        unclean: bool,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        if unclean {
+            let count = u64::from(after.leader_epoch);
+            self.told(ctx, event::UNCLEAN_ELECTION, Some(partition), after.leader, count);
+        } else if after.leader.is_none() && before.leader.is_some() {
+            self.told(ctx, event::OFFLINE_PARTITION, Some(partition), None, 0);
+        }
+    }
+
+    /// The leader of a partition wants another ISR (ReplicationControlManager.java 3.9,
+    /// `alterPartition`, `validateAlterPartitionData`).
+    fn alters<O: Observer>(
+        &mut self,
+        at: (ConnId, u32),
+        broker: NodeId,
+        broker_epoch: u64,
+        partition: PartitionId,
+        change: &PartitionChange,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let config = self.config.clone();
+        let answer = |error, state| Response::AlterPartition(partition, error, state);
+        let Some(leading) = &self.leading else {
+            return self.answer(at, answer(Error::NotController, None), None, ctx);
+        };
+        let image = &leading.image;
+        let registered = image.brokers[broker.index()].is_some_and(|b| b.epoch == broker_epoch);
+        let Some(state) = image.partition(partition).filter(|_| registered) else {
+            return self.answer(at, answer(Error::StaleBrokerEpoch, None), None, ctx);
+        };
+        let active = image.active();
+        let assigned: NodeSet = config.replicas(partition).iter().copied().collect();
+        let stale_member = || {
+            config.has(Rule::JoinWithBrokerEpoch)
+                && change.incarnations.iter().any(|(node, epoch)| {
+                    image.brokers[node.index()].is_none_or(|known| known.epoch != *epoch)
+                })
+        };
+        let error = if change.leader_epoch > state.leader_epoch {
+            Error::NotController
+        } else if change.leader_epoch < state.leader_epoch {
+            Error::FencedLeaderEpoch
+        } else if state.leader != Some(broker) {
+            Error::InvalidRequest
+        } else if change.partition_epoch != state.partition_epoch {
+            Error::InvalidUpdateVersion
+        } else if !change.isr.is_within(assigned) || !change.isr.has(broker) {
+            Error::InvalidRequest
+        } else if config.has(Rule::JoinIfEligible) && !change.isr.is_within(active)
+            || stale_member()
+        {
+            Error::IneligibleReplica
+        } else {
+            Error::None
+        };
+        if error != Error::None {
+            self.told(ctx, event::ISR_CHANGE_REFUSED, Some(partition), Some(broker), 0);
+            return self.answer(at, answer(error, None), None, ctx);
+        }
+        let standing =
+            Standing { active, gone: config.everyone().minus(active), unclean: leading.unclean };
+        let change = Change::Isr(change.isr);
+        let next = next_state(&config, partition, &state, change, standing);
+        let next = next.map_or(state, |(next, _)| next);
+        let offset = self.write(vec![Record::Partition(partition, next)], ctx);
+        self.answer(at, answer(Error::None, Some(next)), offset, ctx);
+    }
+
+    /// Fences brokers that are silent: one at a time (`maybeFenceStaleBroker`).
+    fn look<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let (session, now) = (self.config.settings.broker_session, ctx.now());
+        let Some(leading) = &self.leading else { return };
+        let unfenced = leading.image.unfenced();
+        let silent = unfenced.iter().find(|node| now.since(leading.heard[node.index()]) > session);
+        ctx.after(LOOK, Lane::MAIN, Message::Timer(Timer::Sessions));
+        if let Some(node) = silent {
+            self.told(ctx, event::FENCED, None, Some(node), 0);
+            self.change_standing(node, true, false, ctx);
+        }
+    }
+
+    /// Gives leadership back to preferred replicas (`maybeBalancePartitionLeaders`).
+    fn prefer<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let config = self.config.clone();
+        let Some(leading) = &self.leading else { return };
+        let wait = config.settings.imbalance_check;
+        ctx.after(wait, Lane::MAIN, Message::Timer(Timer::PreferredLeaders));
+        let active = leading.image.active();
+        let standing = Standing { active, gone: NodeSet::EMPTY, unclean: leading.unclean };
+        let mut records = Vec::new();
+        for partition in config.all_partitions() {
+            let Some(state) = leading.image.partition(partition) else { continue };
+            let next = next_state(&config, partition, &state, Change::Preferred, standing);
+            records.extend(next.map(|(next, _)| Record::Partition(partition, next)));
+        }
+        if !records.is_empty() {
+            self.write(records, ctx);
+        }
+    }
+
+    /// The process has ended, or its disk has lost something.
+    pub fn died(&mut self, death: Death, disk: &DiskView<'_>) {
+        self.raft.died(death, disk);
+        self.raft_lane = None;
+        self.leading = None;
+        self.applied = 0;
+        self.committed.clear();
+    }
+
+    /// Whether nothing is outstanding here.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let decided = self.leading.as_ref().is_none_or(|leading| leading.deferred.is_empty());
+        self.raft.is_settled() && decided
+    }
+}

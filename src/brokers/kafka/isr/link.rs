@@ -1,0 +1,184 @@
+//! A connection to another node for requests: one at a time is opened, requests are answered in
+//! their order, and one that is not answered in time ends the connection (NetworkClient.java).
+
+use std::collections::VecDeque;
+
+use crate::engine::{Span, Time};
+use crate::observe::{NodeId, Observer};
+use crate::world::{ConnId, Context, Lane, Port, TimerId};
+
+use super::message::{Message, Request, Timer};
+
+/// A link to one port of one node.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Its number among the links of its machine, for its timers.
+    number: u32,
+    to: NodeId,
+    port: Port,
+    state: State,
+    next_id: u32,
+    in_flight: VecDeque<InFlight>,
+    timer: Option<TimerId>,
+    turn: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Closed,
+    Opening(ConnId),
+    Open(ConnId),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct InFlight {
+    id: u32,
+    due: Time,
+}
+
+impl Link {
+    /// A link that is not open.
+    #[must_use]
+    pub const fn new(number: u32, to: NodeId, port: Port) -> Link {
+        Link {
+            number,
+            to,
+            port,
+            state: State::Closed,
+            next_id: 0,
+            in_flight: VecDeque::new(),
+            timer: None,
+            turn: 0,
+        }
+    }
+
+    /// Where it goes.
+    #[must_use]
+    pub const fn to(&self) -> NodeId {
+        self.to
+    }
+
+    /// Whether requests go out at once.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    /// Whether there is no connection, nor one being made.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// Whether a connection is this one's.
+    #[must_use]
+    pub fn owns(&self, conn: ConnId) -> bool {
+        matches!(self.state, State::Opening(own) | State::Open(own) if own == conn)
+    }
+
+    /// How many requests are not answered.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Opens the connection, if there is none. `Connected` or `Failed` follows on this lane.
+    pub fn open<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if self.is_closed() {
+            self.state = State::Opening(ctx.connect(self.to, self.port));
+        }
+    }
+
+    /// The connection is open.
+    pub fn connected(&mut self, conn: ConnId) {
+        if self.state == State::Opening(conn) {
+            self.state = State::Open(conn);
+        }
+    }
+
+    /// The connection has failed or ended; what was asked on it will not be answered.
+    pub fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Vec<u32> {
+        self.state = State::Closed;
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel(timer);
+        }
+        self.in_flight.drain(..).map(|request| request.id).collect()
+    }
+
+    /// Ends the connection.
+    pub fn close<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Vec<u32> {
+        if let State::Opening(conn) | State::Open(conn) = self.state {
+            ctx.close(conn);
+        }
+        self.lost(ctx)
+    }
+
+    /// Sends a request on an open link; an answer is due after `timeout`. Returns its number.
+    pub fn send<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        request: Request,
+        timeout: Span,
+    ) -> u32 {
+        let id = self.post(ctx, request);
+        self.in_flight.push_back(InFlight { id, due: ctx.now() + timeout });
+        if self.timer.is_none() {
+            self.arm(ctx);
+        }
+        id
+    }
+
+    /// Sends a request that is never answered. Returns its number.
+    pub fn post<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        request: Request,
+    ) -> u32 {
+        let State::Open(conn) = self.state else {
+            debug_assert!(false, "a request needs an open link");
+            return u32::MAX;
+        };
+        let id = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1);
+        let bytes = request.bytes();
+        ctx.send(conn, Message::Request { id, body: Box::new(request) }, bytes);
+        id
+    }
+
+    fn arm<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let Some(first) = self.in_flight.iter().map(|request| request.due).min() else { return };
+        self.turn = self.turn.wrapping_add(1);
+        let timer = Timer::Link { link: self.number, turn: self.turn };
+        let lane: Lane = ctx.lane();
+        self.timer = Some(ctx.after(first.since(ctx.now()), lane, Message::Timer(timer)));
+    }
+
+    /// An answer has come. `false` if nobody waits for it.
+    pub fn answered(&mut self, id: u32) -> bool {
+        match self.in_flight.iter().position(|request| request.id == id) {
+            Some(place) => {
+                self.in_flight.remove(place);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Its timer has fired: the numbers of the requests that will not be answered, if the
+    /// connection is given up for one that is overdue.
+    pub fn timer<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        turn: u32,
+    ) -> Option<Vec<u32>> {
+        if turn != self.turn {
+            return None;
+        }
+        self.timer = None;
+        if self.in_flight.iter().any(|request| request.due <= ctx.now()) {
+            return Some(self.close(ctx));
+        }
+        self.arm(ctx);
+        None
+    }
+}

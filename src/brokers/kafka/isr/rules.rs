@@ -1,0 +1,124 @@
+//! What Kafka does, as named rules (see [`named_rules`](crate::brokers::rules)).
+
+use crate::brokers::rules::named_rules;
+
+named_rules! {
+    first "0.8.0";
+
+    // ---- in-sync replicas
+    LagByMessages = "lag-by-messages", until "0.9",
+        "A follower that lacks more than replica.lag.max.messages leaves the ISR.",
+        "Partition.scala 0.8.2.2, getOutOfSyncReplicas; KAFKA-1546";
+    CaughtUpByFetch = "caught-up-by-fetch", since "0.9",
+        "A follower is late if it has not read up to the leader's end for replica.lag.time.max.ms; \
+         before, if it has not fetched for so long.",
+        "Partition.scala 0.9.0.1 and 0.8.2.2, getOutOfSyncReplicas; KAFKA-1546";
+    CaughtUpAtLastFetch = "caught-up-at-last-fetch", since "0.10.2",
+        "Having read up to what was the end at its fetch before counts as caught up at that time.",
+        "Replica.scala 0.10.2, updateLogReadResult; KAFKA-4485";
+    KeepIdleFollowers = "keep-idle-followers", since "2.1",
+        "A follower whose end is the leader's stays in the ISR, however long it is silent.",
+        "Partition.scala 2.1.0, isFollowerOutOfSync; KAFKA-7152";
+    CheckIsrTwiceALag = "check-isr-twice-a-lag", since "0.10.2",
+        "Leaders look for late followers every half replica.lag.time.max.ms; before, as rarely as \
+         that time itself.",
+        "ReplicaManager.scala 0.10.2.0, startup";
+    JoinAtEpochStart = "join-at-epoch-start", since "2.0.1",
+        "A follower joins the ISR only with an end at or after the start of the leader's epoch.",
+        "Partition.scala 2.1.0, isFollowerInSync; KAFKA-7128";
+    JoinIfEligible = "join-if-eligible", since "3.3",
+        "A broker that is fenced or shutting down cannot join an ISR.",
+        "Partition.scala 3.3, isReplicaIsrEligible; ReplicationControlManager.java; KIP-841";
+    JoinWithBrokerEpoch = "join-with-broker-epoch", since "3.5",
+        "A follower joins the ISR only as the incarnation that its fetch came from.",
+        "Partition.scala 3.5; KIP-903";
+    MinInsyncReplicas = "min-insync-replicas", since "0.8.2",
+        "A write with acks=all is refused while the ISR is smaller than min.insync.replicas.",
+        "Partition.scala 0.8.2.2, appendMessagesToLeader; KAFKA-1555";
+
+    // ---- high watermark
+    CaughtUpReplicasBoundHw = "caught-up-replicas-bound-hw", since "0.10.2",
+        "A replica outside the ISR that is caught up holds the high watermark back as well.",
+        "Partition.scala 0.10.2.0, maybeIncrementLeaderHW";
+    MaximalIsr = "maximal-isr", since "2.7",
+        "While a change of the ISR is under way, the larger of both counts.",
+        "Partition.scala 2.7.0, maximalIsr; KIP-497";
+    FreezeHwBelowMinIsr = "freeze-hw-below-min-isr", since "3.7",
+        "The high watermark does not move while the ISR is smaller than min.insync.replicas.",
+        "Partition.scala 3.7.0, maybeIncrementLeaderHW; KAFKA-15583";
+    OffsetNotAvailable = "offset-not-available", since "2.2",
+        "A new leader does not say where the end is before its high watermark is where its epoch \
+         began.",
+        "Partition.scala 2.2, fetchOffsetForTimestamp; KIP-207";
+    AckAtHighWatermark = "ack-at-high-watermark", since "0.8.2",
+        "acks=all is answered when the high watermark passes; before, when each present member of \
+         the ISR has the message.",
+        "Partition.scala 0.8.2.2 and 0.8.0, checkEnoughReplicasReachOffset";
+
+    // ---- truncation
+    TruncateByEpoch = "truncate-by-epoch", since "0.11",
+        "A new follower asks the leader where its last epoch ends and cuts its log there; before, \
+         it cuts it to its own high watermark.",
+        "ReplicaFetcherThread.scala 0.11.0, maybeTruncate; KIP-101";
+    EpochEndNamesEpoch = "epoch-end-names-epoch", since "2.0",
+        "The leader answers with the epoch that it knows, and the follower asks again if it does \
+         not know that one.",
+        "AbstractFetcherThread.scala 2.0.0, getOffsetTruncationState; KIP-279";
+    FenceByLeaderEpoch = "fence-by-leader-epoch", since "2.1",
+        "Fetches and questions for epochs bear the leader epoch, and another one is refused.",
+        "Partition.scala 2.1.0, checkCurrentLeaderEpoch; KIP-320";
+    TruncateOnFetch = "truncate-on-fetch", since "2.7",
+        "A fetch bears the epoch of the last record, and the answer says where logs part.",
+        "Partition.scala 2.7.0, readRecords; KIP-595";
+    WriteEpochOnElection = "write-epoch-on-election", since "2.0.1",
+        "A new leader notes where its epoch begins at once; before, with its first record.",
+        "Partition.scala 2.0.1, makeLeader; KAFKA-7415";
+    HaltOnLongerLog = "halt-on-longer-log", from "0.8.2" until "1.0",
+        "A follower whose log is longer than the leader's stops its broker, unless unclean \
+         election is allowed; else it cuts its log.",
+        "ReplicaFetcherThread.scala 0.8.2.2, handleOffsetOutOfRange";
+    CutOnSameLeader = "cut-on-same-leader", since "0.8.2",
+        "A follower that is told of the same leader again, in a new epoch, cuts its log as well.",
+        "ReplicaManager.scala 0.8.2.2, makeFollowers";
+
+    // ---- elections
+    UncleanElectionAlways = "unclean-election-always", until "0.8.2",
+        "If no member of the ISR lives, any replica may lead; there is no switch.",
+        "PartitionLeaderSelector.scala 0.8.0, OfflinePartitionLeaderSelector";
+    KeepLastIsrMember = "keep-last-isr-member", always,
+        "The last member stays in the ISR when it is gone, and no other can lead cleanly.",
+        "ReplicaStateMachine.scala 2.8.2, doRemoveReplicasFromIsr; PartitionChangeBuilder.java 3.9";
+    EligibleLeaderReplicas = "eligible-leader-replicas", since "4.1",
+        "Who leaves an ISR that is smaller than min.insync.replicas may still be elected.",
+        "PartitionChangeBuilder.java 4.0, maybePopulateTargetElr; KIP-966";
+    DetectUncleanShutdown = "detect-unclean-shutdown", since "3.8",
+        "A broker that registers without the mark of an orderly stop is no eligible leader.",
+        "ReplicationControlManager.java 3.8, handleUncleanBrokerShutdown; KAFKA-15586";
+    BumpEpochOnShrink = "bump-epoch-on-shrink", until "3.6",
+        "With KRaft, every shrink of an ISR begins a new leader epoch.",
+        "PartitionChangeBuilder.java 3.5; KAFKA-15021";
+    BrokerEpochs = "broker-epochs", since "2.2",
+        "The controller's requests bear the incarnation of the broker that they are for.",
+        "KafkaApis.scala 2.2.0, isBrokerEpochStale; KIP-380";
+
+    // ---- controller quorum
+    CheckQuorum = "check-quorum", since "3.7",
+        "A controller that hears nothing of a majority for 1.5 fetch timeouts resigns.",
+        "LeaderState.java 3.7, CHECK_QUORUM_TIMEOUT_FACTOR; KAFKA-15489";
+    PreVote = "pre-vote", since "4.0",
+        "A controller asks whether it could win before it begins a new epoch.",
+        "KIP-996";
+
+    // ---- storage
+    SpareOtherLogs = "spare-other-logs", since "1.0",
+        "An error of a log's directory takes its replicas offline; before, it ends the broker.",
+        "ReplicaManager.scala 1.0.0, handleLogDirFailure; KIP-112";
+
+    // ---- clients
+    DetectTruncation = "detect-truncation", since "2.3",
+        "A consumer notices that the log was cut below its position, and goes back to where.",
+        "SubscriptionState.java 2.3, maybeCompleteValidation; KIP-320, KAFKA-7747";
+    BackOffExponentially = "back-off-exponentially", since "3.7",
+        "A producer waits longer before each further try, up to retry.backoff.max.ms.",
+        "ExponentialBackoff; KIP-580";
+}
