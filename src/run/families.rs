@@ -88,6 +88,7 @@ const MODES: &[ModeInfo] = &[
         versions: ("0.6", "0.7"),
         product: "Kafka",
         log: true,
+        invariants: legacy::invariants::INVARIANTS,
         sections: legacy::keys::SECTIONS,
         selectors: legacy::words::SELECTORS,
         plan: |scenario| {

@@ -6,46 +6,7 @@
 //! thousand in batches of 50, so a request takes about 18 us and a message 2.1 us; and Kafka 0.7's
 //! own page (07/performance.html): 50 MB/s in, 100 MB/s out of a broker.
 
-use crate::engine::Span;
-use crate::scenario::{KeySpec, Kind, Preset, SectionSpec, Values};
-
-macro_rules! costs {
-    ($($field:ident: $kind:ident, $key:literal = $default:literal, $meaning:literal, $source:literal;)*) => {
-        /// CPU time per operation, for a node of nominal speed.
-        #[derive(Clone, Debug, PartialEq)]
-        pub struct Costs {
-            $(#[doc = $meaning] pub $field: costs!(@type $kind),)*
-        }
-
-        /// The keys of `[costs]`.
-        const KEYS: &[KeySpec] = &[
-            $(KeySpec::new($key, costs!(@kind $kind), Preset::Is($default), $meaning)
-                .source($source),)*
-        ];
-
-        impl Costs {
-            /// The costs of a scenario that was checked with [`COSTS`].
-            #[must_use]
-            pub fn read(values: &Values) -> Costs {
-                Costs { $($field: costs!(@read values, $kind, $key),)* }
-            }
-
-            /// Everything takes no time: for machines that are looked at by themselves.
-            #[must_use]
-            pub fn nothing() -> Costs {
-                Costs { $($field: costs!(@nothing $kind),)* }
-            }
-        }
-    };
-    (@type time) => { Span };
-    (@type pace) => { u64 };
-    (@kind time) => { Kind::ANY_DURATION };
-    (@kind pace) => { Kind::Bandwidth };
-    (@read $values:ident, time, $key:literal) => { $values.duration($key) };
-    (@read $values:ident, pace, $key:literal) => { $values.bandwidth($key) };
-    (@nothing time) => { Span::ZERO };
-    (@nothing pace) => { 0 };
-}
+use crate::brokers::costs::costs;
 
 costs! {
     request: time, "request" = "18us",
@@ -58,7 +19,7 @@ costs! {
         "Broker: look up one partition of a fetch; its bytes go from the page cache to the socket \
          (sendfile).",
         "an estimate: 07/performance.html has 100 MB/s out of a broker";
-    scan: pace, "scan" = "200MB/s",
+    scan: per_byte, "scan" = "200MB/s",
         "Broker: check the CRCs of a segment as it is recovered; 0 is any speed.",
         "an estimate: reading and checking 1 GiB takes some seconds (KAFKA-188)";
     send: time, "send" = "2us",
@@ -68,20 +29,3 @@ costs! {
         "Consumer: decode a message and hand it to the application.",
         "07/performance.html: 100 MB/s of 200 bytes with one consumer";
 }
-
-impl Costs {
-    /// The time to scan so many bytes.
-    #[must_use]
-    pub fn scanning(&self, bytes: u64) -> Span {
-        let nanos = u128::from(bytes) * 1_000_000_000;
-        let nanos = nanos.checked_div(u128::from(self.scan)).unwrap_or(0);
-        Span::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-    }
-}
-
-/// `[costs]`.
-pub const COSTS: SectionSpec = SectionSpec::single(
-    "costs",
-    &[KEYS],
-    "What operations cost, where it differs from the calibration.",
-);

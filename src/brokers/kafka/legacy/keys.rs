@@ -43,14 +43,14 @@ pub const BROKER: SectionSpec = SectionSpec::single(
         .source(CONFIG),
         KeySpec::new(
             "log.default.flush.scheduler.interval.ms",
-            AT_LEAST_1MS,
+            Kind::POSITIVE_MILLIS,
             Preset::Is("3000ms"),
             "How often a thread looks for logs to flush.",
         )
         .source(CONFIG),
         KeySpec::new(
             "log.default.flush.interval.ms",
-            Kind::ANY_DURATION,
+            Kind::ANY_MILLIS,
             Preset::Absent,
             "It flushes those whose last flush was so long ago; the thread's interval if not \
              written.",
@@ -123,14 +123,14 @@ pub const BROKER: SectionSpec = SectionSpec::single(
         .source(CONFIG),
         KeySpec::new(
             "zk.sessiontimeout.ms",
-            AT_LEAST_1MS,
+            Kind::POSITIVE_MILLIS,
             Preset::Is("6000ms"),
             "A broker that ZooKeeper does not hear of for this long is gone.",
         )
         .source("utils/ZkUtils.scala 0.7, ZKConfig"),
         KeySpec::new(
             "zk.connectiontimeout.ms",
-            AT_LEAST_1MS,
+            Kind::POSITIVE_MILLIS,
             Preset::Absent,
             "A broker that does not reach ZooKeeper within this time fails to start; the session \
              timeout if not written.",
@@ -144,7 +144,7 @@ pub const BROKER: SectionSpec = SectionSpec::single(
              failed or it has halted. The end of a fault starts a process once only.",
         ),
     ]],
-    "The brokers' configuration, spelt as in server.properties, with the dots in quotes.",
+    "The brokers' configuration, spelt as in server.properties.",
 );
 
 /// `[[topic]]`.
@@ -162,7 +162,7 @@ pub const TOPIC: SectionSpec = SectionSpec::repeated(
         .source(CONFIG),
         KeySpec::new(
             "flush.interval.ms",
-            Kind::ANY_DURATION,
+            Kind::ANY_MILLIS,
             Preset::Absent,
             "`topic.flush.intervals.ms`; `log.default.flush.interval.ms` if not written.",
         )
@@ -233,7 +233,7 @@ const SEND_KEYS: &[KeySpec] = &[
     .source(PRODUCER_CONFIG),
     KeySpec::new(
         "connect.timeout.ms",
-        Kind::ANY_DURATION,
+        Kind::ANY_MILLIS,
         Preset::Is("5000ms"),
         "How long a send tries to connect, with pauses of 1, 10, 100 ms and so on.",
     )
@@ -247,7 +247,7 @@ const SEND_KEYS: &[KeySpec] = &[
     .source(PRODUCER_CONFIG),
     KeySpec::new(
         "reconnect.time.interval.ms",
-        AT_LEAST_1MS,
+        Kind::POSITIVE_MILLIS,
         Preset::Is("10000000ms"),
         "So it is after this long.",
     )
@@ -261,7 +261,7 @@ const SEND_KEYS: &[KeySpec] = &[
     .source(PRODUCER_CONFIG),
     KeySpec::new(
         "zk.sessiontimeout.ms",
-        AT_LEAST_1MS,
+        Kind::POSITIVE_MILLIS,
         Preset::Is("6000ms"),
         "Of the producer's own session.",
     )
@@ -278,7 +278,7 @@ const SEND_KEYS: &[KeySpec] = &[
 const QUEUE_KEYS: &[KeySpec] = &[
     KeySpec::new(
         "queue.time",
-        AT_LEAST_1MS,
+        Kind::POSITIVE_MILLIS,
         Preset::Is("5000ms"),
         "Async: a batch goes when it is full, or so long after the last one.",
     )
@@ -289,7 +289,7 @@ const QUEUE_KEYS: &[KeySpec] = &[
         .source(ASYNC_CONFIG),
     KeySpec::new(
         "queue.enqueueTimeout.ms",
-        Kind::Either(&[Kind::ANY_DURATION, Kind::Choice(&["unlimited"])]),
+        Kind::Either(&[Kind::ANY_MILLIS, Kind::Choice(&["unlimited"])]),
         Preset::Is("0ms"),
         "Async: how long a send waits for room in the queue before its message is dropped; \
          `unlimited` stands for -1.",
@@ -334,7 +334,7 @@ const READ_KEYS: &[KeySpec] = &[
     .source(CONSUMER_CONFIG),
     KeySpec::new(
         "fetcher.backoff.ms",
-        AT_LEAST_1MS,
+        Kind::POSITIVE_MILLIS,
         Preset::Is("1000ms"),
         "The pause of a fetcher that has found nothing.",
     )
@@ -366,7 +366,7 @@ const GROUP_KEYS: &[KeySpec] = &[
     .source(CONSUMER_CONFIG),
     KeySpec::new(
         "autocommit.interval.ms",
-        AT_LEAST_1MS,
+        Kind::POSITIVE_MILLIS,
         Preset::Is("10000ms"),
         "How often.",
     )
@@ -380,14 +380,14 @@ const GROUP_KEYS: &[KeySpec] = &[
     .source(CONSUMER_CONFIG),
     KeySpec::new(
         "rebalance.backoff.ms",
-        AT_LEAST_1MS,
+        Kind::POSITIVE_MILLIS,
         Preset::Is("2000ms"),
         "The pause between two tries (`zk.synctime.ms`).",
     )
     .source(CONSUMER_CONFIG),
     KeySpec::new(
         "zk.sessiontimeout.ms",
-        AT_LEAST_1MS,
+        Kind::POSITIVE_MILLIS,
         Preset::Is("6000ms"),
         "A member that ZooKeeper does not hear of for this long is gone.",
     )

@@ -2,10 +2,11 @@
 
 use crate::brokers::coordination::zookeeper::Server;
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer};
+use crate::observe::{NodeId, Observer, Violation};
 use crate::world::{Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, WorldView};
 
 use super::broker::Broker;
+use super::invariants::{self, Oracle};
 use super::consumer::Consumer;
 use super::message::{Message, Znode};
 use super::producer::Producer;
@@ -78,6 +79,19 @@ pub struct LegacyCluster;
 
 impl Cluster for LegacyCluster {
     type Machine = LegacyMachine;
+    type Oracle = Oracle;
+
+    const CHECKED: bool = true;
+
+    fn check(
+        oracle: &mut Oracle,
+        machines: &mut [LegacyMachine],
+        node: NodeId,
+        _: Time,
+        report: &mut dyn FnMut(Violation),
+    ) {
+        invariants::check(oracle, machines, node, report);
+    }
 
     fn resolve(machines: &[LegacyMachine], query: &RoleQuery, _: &WorldView<'_>) -> Vec<NodeId> {
         if query.selector != selector::LEADER {

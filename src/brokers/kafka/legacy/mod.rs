@@ -6,6 +6,7 @@ pub mod broker;
 pub mod config;
 pub mod consumer;
 pub mod costs;
+pub mod invariants;
 pub mod keys;
 pub mod machine;
 pub mod message;

@@ -32,6 +32,14 @@ named_rules! {
         "A broker whose session has expired registers itself again.",
         "server/KafkaZooKeeper.scala 0.7, SessionExpireListener";
     // ---- producers
+    BrokerListIsBlind = "broker-list-is-blind", always,
+        "A producer with a list of brokers sends to each of them, dead or alive; without this rule \
+         it leaves out those that it could not connect to the last time.",
+        "producer/Producer.scala 0.7, configSend";
+    AcceptWhenQueued = "accept-when-queued", always,
+        "An asynchronous send returns when its message is queued; without this rule when its batch \
+         is written.",
+        "producer/async/AsyncProducer.scala 0.7, send";
     DropWhenQueueIsFull = "drop-when-queue-is-full", always,
         "With queue.enqueueTimeout.ms = 0 a message for which the queue has no room is dropped; \
          without this rule the caller waits.",
@@ -51,6 +59,10 @@ named_rules! {
         "The consumed offset is that behind a message as soon as the application gets it, not when \
          it is through with it.",
         "consumer/ConsumerIterator.scala 0.7, next";
+    CommitPeriodically = "commit-periodically", always,
+        "Consumed offsets are committed every autocommit.interval.ms; without this rule with every \
+         message.",
+        "consumer/ZookeeperConsumerConnector.scala 0.7, autoCommit";
     CommitBeforeRelease = "commit-before-release", always,
         "A rebalance commits the offsets before it gives up partitions.",
         "consumer/ZookeeperConsumerConnector.scala 0.7, rebalance";

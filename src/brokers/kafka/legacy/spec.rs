@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::brokers::coordination::zookeeper::{self, Server, Tree};
 use crate::engine::{Distribution, Limits, Span, Stream};
-use crate::observe::{Catalog, ConsumerId, ConsumerInfo, NodeId, NodeInfo};
+use crate::observe::{Catalog, ConsumerId, ConsumerInfo, InvariantWord, NodeId, NodeInfo};
 use crate::workload::Load;
 use crate::world::fault::Nemesis;
 use crate::world::{PlannedFault, Setup, Topology};
@@ -13,6 +13,7 @@ use super::super::PartitionId;
 use super::broker::Broker;
 use super::config::Config;
 use super::consumer::{Consumer, ConsumerConfig, GroupConfig, Kind};
+use super::invariants::{INVARIANTS, invariant};
 use super::machine::LegacyMachine;
 use super::message::Znode;
 use super::producer::{ChannelConfig, Keys, Producer, ProducerConfig, QueueConfig};
@@ -201,7 +202,20 @@ impl Spec {
             conditions: words::CONDITIONS,
             roles: words::ROLES,
             events: words::EVENTS,
+            invariants: self.invariants(),
         }
+    }
+
+    /// A batch that is sent again may be in the log twice.
+    fn invariants(&self) -> Vec<InvariantWord> {
+        let retries = |producer: &ProducerSpec| {
+            producer.queue.is_some_and(|queue| queue.retries > 0)
+        };
+        let mut words = INVARIANTS.to_vec();
+        if self.producers.iter().any(retries) {
+            words[invariant::SEND_ORDER.index()].claimed = false;
+        }
+        words
     }
 
     /// ZooKeeper's tree before the run: what brokers and groups find there.
@@ -265,6 +279,7 @@ impl Spec {
             duration: self.duration,
             drain: self.drain,
             limits: self.limits,
+            invariants: true,
         }
     }
 

@@ -7,6 +7,7 @@
 use crate::observe::Observer;
 use crate::world::{Context, Lane};
 
+use super::super::invariants::Touch;
 use super::super::message::Message;
 use super::super::rules::Rule;
 use super::super::words::{because, cause, removal};
@@ -68,6 +69,7 @@ impl Broker {
         ctx: &mut Context<'_, Message, O>,
     ) {
         let now = ctx.now();
+        self.touched.note(Touch::Flushed(self.logs[index].partition, upto));
         for piece in self.logs[index].mark_flushed(upto, now) {
             self.config.each_line(piece.messages, |line| {
                 ctx.observer().readable(now, line, piece.messages);

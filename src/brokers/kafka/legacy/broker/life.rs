@@ -6,6 +6,7 @@ use crate::observe::{CauseId, Observer};
 use crate::world::{Context, Death, DiskView, Lane};
 
 use super::super::config::{KAFKA, told};
+use super::super::invariants::Touch;
 use super::super::message::{Message, StartStep};
 use super::super::rules::Rule;
 use super::super::words::{because, cause, event, removal, role};
@@ -89,7 +90,8 @@ impl Broker {
     /// `FileMessageSet.recover`.
     fn scanned<O: Observer>(&mut self, index: usize, ctx: &mut Context<'_, Message, O>) {
         let bytes = self.logs[index].last_segment_bytes();
-        ctx.spend(self.config.costs.scanning(bytes));
+        let pace = self.config.costs.scan;
+        ctx.spend(pace.time(u32::try_from(bytes).unwrap_or(u32::MAX)));
         let (now, node) = (ctx.now(), self.node);
         let config = self.config.clone();
         let log = &mut self.logs[index];
@@ -110,6 +112,7 @@ impl Broker {
 
     /// All that has survived counts as flushed.
     fn show_recovered<O: Observer>(&mut self, index: usize, ctx: &mut Context<'_, Message, O>) {
+        self.touched.note(Touch::Loaded(self.logs[index].partition));
         if self.config.settings.rules.has(Rule::RecoveredIsVisible) {
             let end = self.logs[index].log.end();
             self.mark_flushed(index, end, ctx);
@@ -264,9 +267,13 @@ impl Broker {
         for log in &mut self.logs {
             log.forget();
             match death {
-                Death::Wiped => log.wipe(|piece| gone(cause::DISK_WIPED, piece)),
+                Death::Wiped => {
+                    self.touched.note(Touch::Wiped(log.partition));
+                    log.wipe(|piece| gone(cause::DISK_WIPED, piece));
+                }
                 Death::PowerLoss => {
                     let kept = disk.kept(log.log.file());
+                    self.touched.note(Touch::Kept(log.partition, kept));
                     log.lose_page_cache(kept, |piece| gone(cause::PAGE_CACHE_LOST, piece));
                 }
                 Death::Killed | Death::Exited => {}

@@ -24,6 +24,7 @@ pub use partition::{PartitionLog, Segment};
 
 use super::super::PartitionId;
 use super::config::{Config, KAFKA};
+use super::invariants::Touched;
 use super::message::{Message, Znode};
 use register::Registration;
 use serve::Job;
@@ -80,6 +81,8 @@ pub struct Broker {
     registration: Registration,
     /// What the roles told last.
     told: Option<RoleId>,
+    /// What the invariants have to look at.
+    pub(super) touched: Touched,
 }
 
 impl Broker {
@@ -107,6 +110,7 @@ impl Broker {
             session: Session::new(config.zookeeper.clone(), timeout, 0),
             registration: Registration::default(),
             told: None,
+            touched: Touched::default(),
             config,
         }
     }

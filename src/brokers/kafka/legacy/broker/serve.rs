@@ -6,6 +6,7 @@ use crate::observe::Observer;
 use crate::world::{ConnId, Context, DiskError};
 
 use super::super::super::PartitionId;
+use super::super::invariants::Touch;
 use super::super::message::{
     Fetch, Fetched, Message, OffsetTime, Part, RESPONSE,
 };
@@ -190,7 +191,7 @@ impl Broker {
                 ctx.observer().readable(now, line, part.messages);
             }
         });
-        debug_assert_eq!(piece.end(), self.logs[index].log.end());
+        self.touched.note(Touch::Appended(part.partition, piece));
         let settings = &self.config.settings;
         let log = &mut self.logs[index];
         let full = rules.has(Rule::FlushByCount) && log.unflushed >= settings.flush_interval;
@@ -224,6 +225,9 @@ impl Broker {
             let pieces = self.log_of(partition).map_or(Ok(Vec::new()), |index| {
                 self.logs[index].read(offset, fetch.size, self.visible(index))
             });
+            if let Some(last) = pieces.as_ref().ok().and_then(|pieces| pieces.last()) {
+                self.touched.note(Touch::Served(partition, last.end()));
+            }
             answers.push(Fetched { partition, offset, pieces });
         }
         let bytes: u64 = answers.iter().map(|part| part.bytes() + u64::from(RESPONSE)).sum();

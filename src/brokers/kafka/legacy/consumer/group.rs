@@ -9,6 +9,7 @@ use crate::world::{Context, Input, Lane};
 
 use super::super::super::PartitionId;
 use super::super::config::told;
+use super::super::invariants::Touch;
 use super::super::message::{Message, Znode};
 use super::super::producer::{IDS, brokers_of, topic_path};
 use super::super::rules::Rule;
@@ -476,6 +477,7 @@ impl Consumer {
         ctx: &mut Context<'_, Message, O>,
     ) {
         if matches!(self.own.kind, Kind::HighLevel(_)) {
+            self.touched.note(Touch::Committed(partition, offset));
             let op = self.commit_op(partition, offset);
             self.ask(Asked::Commit(partition, offset), op, ctx);
         }

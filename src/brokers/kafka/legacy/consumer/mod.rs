@@ -16,6 +16,7 @@ use crate::world::{Context, Input, Lane, Signal};
 
 use super::super::PartitionId;
 use super::config::Config;
+use super::invariants::Touched;
 use super::message::{Message, Znode};
 use super::rules::Rule;
 use fetcher::Fetcher;
@@ -121,6 +122,8 @@ pub struct Consumer {
     stopped: bool,
     leaving: bool,
     wants: bool,
+    /// What the invariants have to look at.
+    pub(super) touched: Touched,
 }
 
 impl Consumer {
@@ -147,6 +150,7 @@ impl Consumer {
             stopped: false,
             leaving: false,
             wants: false,
+            touched: Touched::default(),
             config,
             own,
         }
@@ -306,6 +310,9 @@ impl Consumer {
         ctx.spend(self.config.costs.consume * u64::from(count));
         if self.config.settings.rules.has(Rule::ConsumedBeforeProcessed) {
             self.set_consumed(partition, head.end(), registry);
+        }
+        if !self.config.settings.rules.has(Rule::CommitPeriodically) {
+            self.commit_now(partition, head.end(), ctx);
         }
         let (now, id) = (ctx.now(), self.own.id);
         let line = self.line(head.messages);

@@ -82,6 +82,8 @@ pub struct Channel {
     opened: Time,
     /// Whether a write waits for room.
     waits: bool,
+    /// Whether the last `connect` has failed.
+    refused: bool,
 }
 
 impl Channel {
@@ -98,6 +100,7 @@ impl Channel {
             sent: 0,
             opened: Time::ZERO,
             waits: false,
+            refused: false,
         }
     }
 
@@ -105,6 +108,12 @@ impl Channel {
     #[must_use]
     pub fn node(&self) -> NodeId {
         NodeId(self.broker)
+    }
+
+    /// Whether it could not connect the last time.
+    #[must_use]
+    pub fn was_refused(&self) -> bool {
+        self.refused
     }
 
     /// What there is for a request that is to be written now.
@@ -161,6 +170,7 @@ impl Channel {
     pub fn connected<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Turn {
         let Link::Connecting(conn) = self.link else { return Turn::Nothing };
         self.link = Link::Open(conn);
+        self.refused = false;
         (self.sent, self.opened) = (0, ctx.now());
         ctx.buffer(conn, self.config.buffer);
         Turn::Ready
@@ -171,6 +181,7 @@ impl Channel {
         let elapsed = ctx.now().since(self.began);
         if elapsed + self.backoff > self.config.connect_timeout {
             self.link = Link::Closed;
+            self.refused = true;
             return Turn::ConnectFailed;
         }
         self.link = Link::Pausing;

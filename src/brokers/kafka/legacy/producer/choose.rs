@@ -6,6 +6,7 @@ use crate::world::Context;
 
 use super::super::super::PartitionId;
 use super::super::message::Message;
+use super::super::rules::Rule;
 use super::{Doing, Producer};
 
 /// The keys of a producer's messages: so many different ones.
@@ -76,8 +77,11 @@ impl Producer {
     ) {
         ctx.spend(self.config.costs.send);
         if let Some(brokers) = &self.own.brokers {
-            let at = ctx.random().below(brokers.len() as u64) as usize;
-            let broker = brokers[at];
+            let blind = self.config.settings.rules.has(Rule::BrokerListIsBlind);
+            let works = |broker: &u32| blind || !self.channels[*broker as usize].was_refused();
+            let working: Vec<u32> = brokers.iter().copied().filter(works).collect();
+            let among = if working.is_empty() { brokers } else { &working };
+            let broker = among[ctx.random().below(among.len() as u64) as usize];
             let partition = self.any_partition(broker, ctx);
             return self.dispatch(intended, partition, ctx);
         }

@@ -50,9 +50,14 @@ impl Producer {
                 self.accepted(part.messages, ctx);
             }
             Prepared::Wait => self.doing = Doing::Writing(part),
-            // "No way to tell if write succeeded. Disconnect and re-throw".
-            Prepared::Failed => self.throw(part, Outcome::Unknown, ctx),
+            Prepared::Failed => self.broke(part, ctx),
         }
+    }
+
+    /// "No way to tell if write succeeded. Disconnect and re-throw".
+    fn broke<O: Observer>(&mut self, part: Part, ctx: &mut Context<'_, Message, O>) {
+        self.lose(part.messages, cause::SOCKET_BUFFER_LOST, ctx);
+        self.throw(part, Outcome::Unknown, ctx);
     }
 
     /// The kernel has it. Until a broker has read it, it is lost if the connection is.
@@ -110,7 +115,7 @@ impl Producer {
             Turn::Ready => self.write(part, ctx),
             // Nothing was ever written.
             Turn::ConnectFailed => self.throw(part, Outcome::Rejected, ctx),
-            Turn::Broke | Turn::Nothing => self.throw(part, Outcome::Unknown, ctx),
+            Turn::Broke | Turn::Nothing => self.broke(part, ctx),
         }
         self.pump(ctx);
     }
@@ -125,7 +130,9 @@ impl Producer {
         let broker = self.broker_of(&part);
         if self.queues[broker as usize].has_room(queue) {
             self.queues[broker as usize].offer(part);
-            self.accepted(part.messages, ctx);
+            if self.accepts_early() {
+                self.accepted(part.messages, ctx);
+            }
             return self.drain(broker, ctx);
         }
         let drops = self.config.settings.rules.has(Rule::DropWhenQueueIsFull);
@@ -140,6 +147,10 @@ impl Producer {
                 }
             }
         }
+    }
+
+    fn accepts_early(&self) -> bool {
+        self.config.settings.rules.has(Rule::AcceptWhenQueued)
     }
 
     /// `QueueFullException`.
@@ -261,6 +272,9 @@ impl Producer {
     ) {
         for part in parts {
             self.handed_over(part.messages, broker as usize, ctx);
+            if !self.accepts_early() {
+                self.accepted(part.messages, ctx);
+            }
         }
     }
 
