@@ -91,9 +91,7 @@ const MODES: &[ModeInfo] = &[
         invariants: legacy::invariants::INVARIANTS,
         sections: legacy::keys::SECTIONS,
         selectors: legacy::words::SELECTORS,
-        plan: |scenario| {
-            legacy::plan::plan(scenario).map(|spec| Plan::KafkaLegacy(Box::new(spec)))
-        },
+        plan: |scenario| legacy::plan::plan(scenario).map(|spec| Plan::KafkaLegacy(Box::new(spec))),
     },
 ];
 
@@ -147,11 +145,9 @@ impl Plan {
                 spec.faults.len(),
                 limit,
             ),
-            Plan::KafkaLegacy(spec) => freeze::<legacy::machine::LegacyCluster>(
-                spec.setup(seed),
-                spec.faults.len(),
-                limit,
-            ),
+            Plan::KafkaLegacy(spec) => {
+                freeze::<legacy::machine::LegacyCluster>(spec.setup(seed), spec.faults.len(), limit)
+            }
         }
     }
 

@@ -99,8 +99,9 @@ impl Touched {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Known {
     holder: Option<NodeId>,
-    /// The greatest flushed end since its disk was new.
+    /// The greatest flushed end since its disk was new, and of all times.
     flushed: u64,
+    ever: u64,
     /// After a loss of power: where the log must end when it is loaded.
     prefix: Option<u64>,
 }
@@ -194,6 +195,7 @@ fn broken<'a>(
         }
         Touch::Flushed(_, end) => {
             known.flushed = known.flushed.max(end);
+            known.ever = known.ever.max(end);
             None
         }
         Touch::Kept(_, kept) => {
@@ -208,13 +210,14 @@ fn broken<'a>(
             })
         }
         Touch::Wiped(_) => {
-            *known = Known { holder: known.holder, ..Known::default() };
+            known.flushed = 0;
+            known.prefix = None;
             None
         }
         Touch::Committed(_, offset) => {
-            let flushed = known.flushed;
+            let flushed = known.ever;
             (offset > flushed).then(|| {
-                let detail = format!("{offset} is committed, {flushed} are flushed");
+                let detail = format!("{offset} is committed, {flushed} were flushed");
                 (invariant::COMMITTED_IS_FLUSHED, detail)
             })
         }
@@ -253,13 +256,16 @@ mod tests {
     }
 
     #[test]
-    fn what_a_wiped_disk_had_flushed_counts_no_more() {
+    fn what_a_wiped_disk_had_flushed_is_not_served_any_more() {
         let partition = PartitionId(0);
         let flushed = (Touch::Flushed(partition, 100), 0);
+        let served = (Touch::Served(partition, 100), 0);
         let committed = (Touch::Committed(partition, 100), 2);
-        assert_eq!(names(&[flushed, committed]), []);
+        assert_eq!(names(&[flushed, served, committed]), []);
         let wiped = (Touch::Wiped(partition), 0);
-        let told = [invariant::COMMITTED_IS_FLUSHED];
-        assert_eq!(names(&[flushed, wiped, committed]), told);
+        let told = [invariant::FLUSHED_BYTES_ONLY];
+        assert_eq!(names(&[flushed, wiped, served, committed]), told);
+        let beyond = (Touch::Committed(partition, 101), 2);
+        assert_eq!(names(&[flushed, beyond]), [invariant::COMMITTED_IS_FLUSHED]);
     }
 }

@@ -224,13 +224,8 @@ const SEND_KEYS: &[KeySpec] = &[
          without them chance does.",
     )
     .source("producer/DefaultPartitioner.scala 0.7"),
-    KeySpec::new(
-        "buffer.size",
-        BUFFER,
-        Preset::Is("102400B"),
-        "Of the socket's send buffer.",
-    )
-    .source(PRODUCER_CONFIG),
+    KeySpec::new("buffer.size", BUFFER, Preset::Is("102400B"), "Of the socket's send buffer.")
+        .source(PRODUCER_CONFIG),
     KeySpec::new(
         "connect.timeout.ms",
         Kind::ANY_MILLIS,
@@ -283,8 +278,13 @@ const QUEUE_KEYS: &[KeySpec] = &[
         "Async: a batch goes when it is full, or so long after the last one.",
     )
     .source(ASYNC_CONFIG),
-    KeySpec::new("queue.size", MESSAGES, Preset::Is("10000"), "Async: messages that a queue holds.")
-        .source(ASYNC_CONFIG),
+    KeySpec::new(
+        "queue.size",
+        MESSAGES,
+        Preset::Is("10000"),
+        "Async: messages that a queue holds.",
+    )
+    .source(ASYNC_CONFIG),
     KeySpec::new("batch.size", MESSAGES, Preset::Is("200"), "Async: messages of a full batch.")
         .source(ASYNC_CONFIG),
     KeySpec::new(

@@ -6,8 +6,8 @@ use crate::observe::{NodeId, Observer, Violation};
 use crate::world::{Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, WorldView};
 
 use super::broker::Broker;
-use super::invariants::{self, Oracle};
 use super::consumer::Consumer;
+use super::invariants::{self, Oracle};
 use super::message::{Message, Znode};
 use super::producer::Producer;
 use super::words::selector;
@@ -119,9 +119,9 @@ impl Cluster for LegacyCluster {
         };
         machines.iter().all(|machine| {
             let read = match machine {
-                LegacyMachine::Consumer(consumer) => consumer.reads().all(|(partition, offset)| {
-                    end(partition).is_none_or(|end| offset >= end)
-                }),
+                LegacyMachine::Consumer(consumer) => consumer
+                    .reads()
+                    .all(|(partition, offset)| end(partition).is_none_or(|end| offset >= end)),
                 _ => true,
             };
             read && machine.is_settled()

@@ -411,10 +411,9 @@ impl<'a> Planner<'a> {
         config: &Config,
         partitions: &[PartitionId],
     ) {
-        let twice = others
-            .iter()
-            .filter(|other| other.group.is_none())
-            .find_map(|other| Some((other, partitions.iter().find(|p| other.partitions.contains(p))?)));
+        let twice = others.iter().filter(|other| other.group.is_none()).find_map(|other| {
+            Some((other, partitions.iter().find(|p| other.partitions.contains(p))?))
+        });
         if let Some((other, partition)) = twice {
             self.wrong.push(
                 values.place(),
@@ -495,4 +494,3 @@ fn queue(values: &Values) -> QueueConfig {
         retries: values.integer("num.retries") as u32,
     }
 }
-

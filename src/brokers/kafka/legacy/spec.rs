@@ -152,8 +152,8 @@ impl Spec {
             start: Some(spec.start),
             stop: spec.stop,
         });
-        let auditors = self.audited().into_iter().enumerate().map(|(index, topic)| {
-            ConsumerConfig {
+        let auditors =
+            self.audited().into_iter().enumerate().map(|(index, topic)| ConsumerConfig {
                 id: id(self.consumers.len() + index),
                 name: Spec::auditor_name(&self.config.topics[topic as usize].name),
                 kind: Kind::Simple,
@@ -167,8 +167,7 @@ impl Spec {
                 processing: Distribution::Constant(0),
                 start: None,
                 stop: None,
-            }
-        });
+            });
         consumers.chain(auditors).collect()
     }
 
@@ -208,9 +207,8 @@ impl Spec {
 
     /// A batch that is sent again may be in the log twice.
     fn invariants(&self) -> Vec<InvariantWord> {
-        let retries = |producer: &ProducerSpec| {
-            producer.queue.is_some_and(|queue| queue.retries > 0)
-        };
+        let retries =
+            |producer: &ProducerSpec| producer.queue.is_some_and(|queue| queue.retries > 0);
         let mut words = INVARIANTS.to_vec();
         if self.producers.iter().any(retries) {
             words[invariant::SEND_ORDER.index()].claimed = false;
@@ -230,7 +228,10 @@ impl Spec {
         }
         let mut planted: Vec<String> = Vec::new();
         let groups = self.consumers.iter().filter_map(|consumer| {
-            Some((&consumer.group.as_ref()?.group, &self.config.topics[consumer.topic as usize].name))
+            Some((
+                &consumer.group.as_ref()?.group,
+                &self.config.topics[consumer.topic as usize].name,
+            ))
         });
         for (group, topic) in groups {
             let group = format!("/consumers/{group}");

@@ -30,11 +30,7 @@ impl Broker {
     }
 
     /// Flushes a log whose lock this lane has, and keeps it meanwhile.
-    pub(super) fn flush<O: Observer>(
-        &mut self,
-        index: usize,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn flush<O: Observer>(&mut self, index: usize, ctx: &mut Context<'_, Message, O>) {
         let log = &mut self.logs[index];
         log.locked = Some((ctx.lane(), log.log.end()));
         ctx.fsync_blocking(log.log.file(), Message::Flushed(index as u32));

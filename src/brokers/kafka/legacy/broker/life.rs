@@ -139,7 +139,11 @@ impl Broker {
     pub(super) fn open_sockets<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let threads = 0..self.config.settings.threads;
         self.processors = threads
-            .map(|_| Processor { lane: ctx.spawn(), jobs: std::collections::VecDeque::new() })
+            .map(|_| Processor {
+                lane: ctx.spawn(),
+                jobs: std::collections::VecDeque::new(),
+                reads: true,
+            })
             .collect();
         self.next_processor = 0;
         ctx.listen(KAFKA);
@@ -185,7 +189,7 @@ impl Broker {
     /// The software has ended; its supervisor starts it again.
     fn end<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         ctx.unlisten(KAFKA);
-        for conn in std::mem::take(&mut self.conns) {
+        for (conn, _) in std::mem::take(&mut self.conns) {
             ctx.abort(conn);
         }
         for processor in std::mem::take(&mut self.processors) {
@@ -212,7 +216,7 @@ impl Broker {
             _ => {}
         }
         ctx.unlisten(KAFKA);
-        for conn in std::mem::take(&mut self.conns) {
+        for (conn, _) in std::mem::take(&mut self.conns) {
             ctx.close(conn);
         }
         self.phase = Phase::Stopping;

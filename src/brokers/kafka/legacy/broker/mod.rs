@@ -55,6 +55,8 @@ pub enum Phase {
 struct Processor {
     lane: Lane,
     jobs: VecDeque<Job>,
+    /// Whether it reads its connections; not while it waits.
+    reads: bool,
 }
 
 /// A broker.
@@ -70,7 +72,8 @@ pub struct Broker {
     life: u32,
     processors: Vec<Processor>,
     next_processor: usize,
-    conns: Vec<ConnId>,
+    /// Connections, and the processor of each.
+    conns: Vec<(ConnId, usize)>,
     /// Handlers that wait for the registration (`awaitStartup`).
     awaiting: Vec<Lane>,
     flusher: Lane,
@@ -90,9 +93,8 @@ impl Broker {
     #[must_use]
     pub fn new(config: Arc<Config>, node: NodeId) -> Broker {
         let local = config.local(node).into_iter().enumerate();
-        let logs = local.map(|(file, partition)| {
-            PartitionLog::new(partition, FileId(file as u32), true)
-        });
+        let logs =
+            local.map(|(file, partition)| PartitionLog::new(partition, FileId(file as u32), true));
         let timeout = config.settings.session_timeout;
         Broker {
             node,
@@ -131,7 +133,7 @@ impl Broker {
                     return self.from_zookeeper(input, ctx);
                 }
                 match input {
-                    Input::Closed { conn, .. } => self.conns.retain(|other| *other != conn),
+                    Input::Closed { conn, .. } => self.conns.retain(|(other, _)| *other != conn),
                     Input::Message { conn, body } => self.request(conn, body, ctx),
                     Input::Local { body } => self.local(body, ctx),
                     _ => {}
@@ -168,10 +170,13 @@ impl Broker {
         if !ours || self.processors.is_empty() {
             return ctx.abort(conn);
         }
-        self.conns.push(conn);
-        let lane = self.processors[self.next_processor].lane;
-        self.next_processor = (self.next_processor + 1) % self.processors.len();
-        ctx.bind(conn, lane);
+        let processor = self.next_processor;
+        self.next_processor = (processor + 1) % self.processors.len();
+        self.conns.push((conn, processor));
+        ctx.bind(conn, self.processors[processor].lane);
+        if !self.processors[processor].reads {
+            ctx.hold(conn, true);
+        }
     }
 
     fn processor(&self, lane: Lane) -> Option<usize> {

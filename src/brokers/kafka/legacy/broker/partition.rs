@@ -149,9 +149,10 @@ impl PartitionLog {
         let after = self.segments.partition_point(|segment| segment.start <= offset);
         let end = self.segments.get(after).map_or(u64::MAX, |segment| segment.start);
         let limit = upto.min(end).min(offset + u64::from(size));
-        let aligned = self.log.at(offset).is_some_and(|piece| {
-            (offset - piece.base).is_multiple_of(u64::from(piece.width))
-        });
+        let aligned = self
+            .log
+            .at(offset)
+            .is_some_and(|piece| (offset - piece.base).is_multiple_of(u64::from(piece.width)));
         if !aligned {
             return Err(FetchError::Undecodable);
         }

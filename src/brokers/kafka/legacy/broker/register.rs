@@ -88,9 +88,9 @@ impl Broker {
         // The creator id has the time of the registration in it.
         self.registration.creator = ctx.now().as_millis();
         let exists = |topic: &u32| {
-            self.logs.iter().any(|log| {
-                log.exists() && self.config.streams.get(log.partition).topic == *topic
-            })
+            self.logs
+                .iter()
+                .any(|log| log.exists() && self.config.streams.get(log.partition).topic == *topic)
         };
         let topics = (0..self.config.topics.len() as u32).filter(exists).map(Task::Topic);
         self.registration.tasks = std::iter::once(Task::Broker).chain(topics).collect();
@@ -142,9 +142,7 @@ impl Broker {
     fn data(&self, task: Task) -> Znode {
         match task {
             Task::Broker => Znode::Broker { creator: self.registration.creator },
-            Task::Topic(topic) => {
-                Znode::Partitions(self.config.topics[topic as usize].partitions)
-            }
+            Task::Topic(topic) => Znode::Partitions(self.config.topics[topic as usize].partitions),
         }
     }
 
@@ -159,9 +157,7 @@ impl Broker {
         let Some(task) = self.registration.tasks.front().copied() else { return };
         let path = self.path(task);
         let op = match step {
-            Step::Create => {
-                Op::Create { path, data: Some(self.data(task)), mode: Mode::EPHEMERAL }
-            }
+            Step::Create => Op::Create { path, data: Some(self.data(task)), mode: Mode::EPHEMERAL },
             Step::Read => Op::GetData { path, watch: false },
             Step::Delete => Op::Delete { path, version: None },
         };
@@ -212,12 +208,7 @@ impl Broker {
         self.next_task(ctx);
     }
 
-    fn conflict<O: Observer>(
-        &mut self,
-        task: Task,
-        own: bool,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn conflict<O: Observer>(&mut self, task: Task, own: bool, ctx: &mut Context<'_, Message, O>) {
         if own {
             return self.created(task, ctx);
         }

@@ -7,9 +7,7 @@ use crate::world::{ConnId, Context, DiskError};
 
 use super::super::super::PartitionId;
 use super::super::invariants::Touch;
-use super::super::message::{
-    Fetch, Fetched, Message, OffsetTime, Part, RESPONSE,
-};
+use super::super::message::{Fetch, Fetched, Message, OffsetTime, Part, RESPONSE};
 use super::super::rules::Rule;
 use super::super::words::{because, cause, removal};
 use super::{Broker, Phase};
@@ -79,18 +77,30 @@ impl Broker {
                 Progress::Done => {}
                 Progress::Waits => {
                     self.processors[processor].jobs.push_front(job);
-                    return;
+                    return self.read_connections(processor, false, ctx);
                 }
                 Progress::Halted => return,
             }
         }
+        self.read_connections(processor, true, ctx);
     }
 
-    fn go_on<O: Observer>(
+    /// A thread that waits does not read: what its clients send fills the sockets' buffers.
+    fn read_connections<O: Observer>(
         &mut self,
-        job: &mut Job,
+        processor: usize,
+        reads: bool,
         ctx: &mut Context<'_, Message, O>,
-    ) -> Progress {
+    ) {
+        let before = std::mem::replace(&mut self.processors[processor].reads, reads);
+        if before != reads {
+            for (conn, _) in self.conns.iter().filter(|(_, of)| *of == processor) {
+                ctx.hold(*conn, !reads);
+            }
+        }
+    }
+
+    fn go_on<O: Observer>(&mut self, job: &mut Job, ctx: &mut Context<'_, Message, O>) -> Progress {
         let conn = job.conn;
         match &job.request {
             Request::Produce(part) => {

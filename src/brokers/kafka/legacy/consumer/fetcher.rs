@@ -108,12 +108,7 @@ impl Consumer {
     }
 
     /// Asks for more of all its partitions; first for an offset, if one has none yet.
-    fn fetch<O: Observer>(
-        &mut self,
-        at: usize,
-        conn: ConnId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn fetch<O: Observer>(&mut self, at: usize, conn: ConnId, ctx: &mut Context<'_, Message, O>) {
         let fetcher = &self.fetchers[at];
         let unknown = fetcher.partitions.iter().find(|of| self.fetched(**of).is_none());
         if let Some(partition) = unknown.copied() {
@@ -139,8 +134,7 @@ impl Consumer {
         reset: bool,
         ctx: &mut Context<'_, Message, O>,
     ) {
-        let time =
-            if self.own.from_largest { OffsetTime::Latest } else { OffsetTime::Earliest };
+        let time = if self.own.from_largest { OffsetTime::Latest } else { OffsetTime::Earliest };
         ctx.send(conn, Message::Offsets(partition, time), REQUEST + 12);
         self.fetchers[at].state = State::Asking(conn, reset);
     }

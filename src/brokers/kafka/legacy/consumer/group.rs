@@ -120,12 +120,7 @@ impl Consumer {
         format!("{}/ids", group_path(self.group_name())).into()
     }
 
-    fn ask<O: Observer>(
-        &mut self,
-        what: Asked,
-        op: Op<Znode>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn ask<O: Observer>(&mut self, what: Asked, op: Op<Znode>, ctx: &mut Context<'_, Message, O>) {
         if let Ok(xid) = self.session.request(op, ctx) {
             self.group.asked.push((xid, what));
         }
@@ -248,8 +243,7 @@ impl Consumer {
             // `createEphemeralPathExpectConflict`: its own, if the data are the same.
             Asked::Owner(partition) => {
                 let own = Znode::Owner(self.own.id.0, self.group.joins);
-                let is_own =
-                    matches!(outcome, Ok(Answer::Data(Some(data), _)) if data == own);
+                let is_own = matches!(outcome, Ok(Answer::Data(Some(data), _)) if data == own);
                 self.claimed(partition, is_own);
             }
             Asked::Offset(partition) => {
@@ -426,11 +420,8 @@ impl Consumer {
 
     fn read_offsets<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         self.group.step = Step::Offsets;
-        let info = |partition: &PartitionId| Info {
-            partition: *partition,
-            consumed: None,
-            fetched: None,
-        };
+        let info =
+            |partition: &PartitionId| Info { partition: *partition, consumed: None, fetched: None };
         self.infos = self.group.claimed.iter().map(info).collect();
         for partition in self.group.claimed.clone() {
             let op = Op::GetData { path: self.path_of("offsets", partition), watch: false };

@@ -319,8 +319,7 @@ impl Consumer {
         ctx.observer().delivered(now, id, line, head.messages, false);
         self.working = Some((partition, head.messages, head.end()));
         self.work_number += 1;
-        let takes =
-            if at_once { Span::ZERO } else { self.own.processing.span(ctx.random()) };
+        let takes = if at_once { Span::ZERO } else { self.own.processing.span(ctx.random()) };
         if takes.is_zero() {
             return self.finish(ctx);
         }
@@ -425,7 +424,9 @@ impl Consumer {
         let fetchers = self.fetchers.iter().all(Fetcher::is_idle);
         let ready = match self.own.kind {
             Kind::Simple => self.started,
-            Kind::HighLevel(_) => self.started && self.group.is_idle() && self.session.is_connected(),
+            Kind::HighLevel(_) => {
+                self.started && self.group.is_idle() && self.session.is_connected()
+            }
         };
         !in_hand && (self.stopped || (ready && fetchers))
     }

@@ -73,11 +73,7 @@ impl Producer {
         ctx.observer().dropped(now, node, None, messages, removal);
     }
 
-    fn accepted<O: Observer>(
-        &mut self,
-        messages: MessageRange,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn accepted<O: Observer>(&mut self, messages: MessageRange, ctx: &mut Context<'_, Message, O>) {
         let now = ctx.now();
         ctx.observer().outcome(now, messages, Outcome::Accepted);
         self.own.pacer.settled(now);

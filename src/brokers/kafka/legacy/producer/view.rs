@@ -90,7 +90,10 @@ impl BrokerView {
     /// The broker partitions of the topic, sorted.
     #[must_use]
     pub fn partitions(&self, config: &Config) -> Vec<PartitionId> {
-        self.parts.iter().map(|(broker, part)| config.partition(self.topic, *broker, *part)).collect()
+        self.parts
+            .iter()
+            .map(|(broker, part)| config.partition(self.topic, *broker, *part))
+            .collect()
     }
 
     /// Whether something that was asked for to send a message is still open.
