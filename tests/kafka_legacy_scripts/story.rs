@@ -76,8 +76,8 @@ fn schedule(plan: &mut Plan, now: &mut Time, command: &Command<'_>) -> Told<()> 
         "wipe" => FaultKind::WipeDisk,
         "pause" => FaultKind::Pause,
         "fill-disk" => FaultKind::DiskFull,
-        "cluster" | "broker" | "rules" | "zookeeper" | "topic" | "producer" | "consumer" | "log"
-        | "zk" => return Ok(()),
+        "cluster" | "broker" | "rules" | "zookeeper" | "topic" | "producer" | "consumer"
+        | "log" | "zk" => return Ok(()),
         other => return Err(format!("there is no command `{other}`")),
     };
     let target = Target::nodes(&[host(plan, command.word(0)?)?]);

@@ -5,6 +5,7 @@ use crate::engine::Time;
 use crate::observe::{NodeId, Observer, Violation};
 use crate::world::{Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, WorldView};
 
+use super::super::PartitionId;
 use super::broker::Broker;
 use super::consumer::Consumer;
 use super::invariants::{self, Oracle};
@@ -97,7 +98,8 @@ impl Cluster for LegacyCluster {
         if query.selector != selector::LEADER {
             return Vec::new();
         }
-        let has = |broker: &Broker| broker.has_destination(query.destination);
+        let partition = PartitionId(query.destination.0);
+        let has = |broker: &Broker| broker.log(partition).is_some();
         let found = machines.iter().position(|machine| machine.broker().is_some_and(has));
         found.map(|node| NodeId(node as u32)).into_iter().collect()
     }

@@ -106,8 +106,9 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     if planner.wrong.is_empty() {
         add_hosts(&mut cluster, &mut spec);
     }
-    let destinations: Vec<String> =
-        spec.config.streams.destination_infos().into_iter().map(|info| info.name).collect();
+    // Selectors name partitions, whoever reads them.
+    let partitions = spec.config.streams.partitions().iter();
+    let destinations: Vec<String> = partitions.map(|partition| partition.name.clone()).collect();
     let words =
         Vocabulary { topology: &spec.topology, destinations: &destinations, roles: SELECTORS };
     let faults = fault::parse_all(scenario.many("fault"), &words);

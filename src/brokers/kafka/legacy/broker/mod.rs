@@ -193,12 +193,6 @@ impl Broker {
         self.log_of(partition).map(|index| &self.logs[index])
     }
 
-    /// Whether one of its partitions is behind a destination.
-    #[must_use]
-    pub fn has_destination(&self, destination: crate::observe::DestinationId) -> bool {
-        self.log(self.config.streams.partition_of(destination)).is_some()
-    }
-
     /// All its logs.
     #[must_use]
     pub fn logs(&self) -> &[PartitionLog] {

@@ -217,6 +217,16 @@ impl Channel {
         if std::mem::take(&mut self.waits) { Turn::Ready } else { Turn::Nothing }
     }
 
+    /// The broker has been registered anew: the pool gets a new `SyncProducer` for it, without a
+    /// connection (`ProducerPool.addProducer`). One that is about to connect goes on.
+    pub fn renew<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        match self.link {
+            Link::Connecting(_) | Link::Pausing => {}
+            Link::Open(_) if self.waits => {}
+            _ => self.close(ctx),
+        }
+    }
+
     /// Closes the connection; what was written still arrives.
     pub fn close<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         if let Link::Open(conn) | Link::Connecting(conn) = self.link {

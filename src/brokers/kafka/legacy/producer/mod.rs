@@ -196,6 +196,9 @@ impl Producer {
                 self.session.open(ctx);
             }
         }
+        for broker in self.view.take_seen() {
+            self.channels[broker as usize].renew(ctx);
+        }
         self.construct(ctx);
         self.look_again(ctx);
     }

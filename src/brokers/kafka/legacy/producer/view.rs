@@ -48,6 +48,8 @@ pub struct BrokerView {
     /// `topicBrokerPartitions`, sorted: broker and part.
     parts: Vec<(u32, u32)>,
     asked: Vec<(Xid, Asked)>,
+    /// Brokers that were registered since this was last asked for.
+    seen: Vec<u32>,
     /// Whether it has been read once since the session began.
     has_ids: bool,
     has_topic: bool,
@@ -62,6 +64,7 @@ impl BrokerView {
             brokers: Vec::new(),
             parts: Vec::new(),
             asked: Vec::new(),
+            seen: Vec::new(),
             has_ids: false,
             has_topic: false,
         }
@@ -207,6 +210,7 @@ impl BrokerView {
         for broker in &listed {
             if !self.has(*broker) && self.has_ids {
                 tell(*broker, event::BROKER_SEEN);
+                self.seen.push(*broker);
             }
         }
         let gone: Vec<u32> =
@@ -234,6 +238,11 @@ impl BrokerView {
         let brokers = &self.brokers;
         self.parts.retain(|(broker, _)| brokers.contains(broker));
         self.has_topic = true;
+    }
+
+    /// The brokers that were registered since the last time (`producerCbk`).
+    pub fn take_seen(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.seen)
     }
 
     /// The process has died.
