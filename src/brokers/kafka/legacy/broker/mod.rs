@@ -205,12 +205,16 @@ impl Broker {
         self.phase
     }
 
-    /// Serving, registered, everything flushed, no request in hand.
+    /// Serving, everything flushed, no request in hand. It need not be registered: one whose
+    /// registration has failed in zkclient's event thread never tries again.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let idle = self.processors.iter().all(|processor| processor.jobs.is_empty());
         let flushed = self.logs.iter().all(|log| log.unflushed == 0 && log.locked.is_none());
-        self.is_in_sync() && idle && flushed
+        let serves = self.phase == Phase::Serving;
+        let known = !self.config.settings.zookeeper
+            || (self.registration.rests() && self.session.is_connected());
+        serves && known && idle && flushed
     }
 
     /// Serving, and registered if it should be.

@@ -45,6 +45,11 @@ pub(super) struct Registration {
 }
 
 impl Registration {
+    /// Whether nothing more is to be registered now.
+    pub(super) fn rests(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
     pub(super) fn is_done(&self) -> bool {
         self.registered && self.tasks.is_empty()
     }
