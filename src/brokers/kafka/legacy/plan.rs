@@ -53,6 +53,12 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
         wrong: scenario.diagnostics(),
     };
     let settings = planner.settings(cluster.boot_time.clone(), cores);
+    if scenario.many("topic").is_empty() {
+        let help = "add [[topic]] with name = \"orders\"";
+        planner.wrong.push(Place::START, "the scenario has no topic", help);
+        return Err(planner.wrong);
+    }
+    planner.check_registration(&settings);
     planner.read_topics();
     let loads = planner.read_loads();
     let streams = planner.streams(&loads);
@@ -69,7 +75,7 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
         settings,
         costs: Costs::read(scenario.one("costs")),
     };
-    let producers = planner.read_producers(&config, loads);
+    let producers = planner.read_producers(loads);
     let consumers = planner.read_consumers(&config);
     let run = scenario.settings();
     let buffer = scenario.one("broker").size("socket.receive.buffer");
@@ -165,10 +171,6 @@ impl<'a> Planner<'a> {
         let scheduler = broker.duration("log.default.flush.scheduler.interval.ms");
         let flush = broker.get_duration("log.default.flush.interval.ms").unwrap_or(scheduler);
         let sections = self.scenario.many("topic");
-        if sections.is_empty() {
-            let help = "add [[topic]] with name = \"orders\"";
-            self.wrong.push(Place::START, "the scenario has no topic", help);
-        }
         for values in sections {
             let partitions = values.get_integer("num.partitions");
             let name = values.text("name").to_owned();
@@ -233,9 +235,6 @@ impl<'a> Planner<'a> {
             groups: topic.groups.clone(),
         };
         let topics: Vec<TopicPlan> = self.topics.iter().map(plan).collect();
-        if topics.is_empty() {
-            return Streams::default();
-        }
         let writers: Vec<u32> = loads.iter().map(|(_, _, topic)| *topic).collect();
         Streams::new(&topics, &writers)
     }
@@ -249,12 +248,22 @@ impl<'a> Planner<'a> {
     }
 
     /// Without registered brokers nobody finds any.
-    fn needs_registration(&mut self, config: &Config, place: Place, who: &str) {
-        if !config.settings.zookeeper {
+    fn check_registration(&mut self, settings: &Settings) {
+        let producers = self.scenario.many("producer").iter();
+        let producer = producers.into_iter().find(|values| !values.has("broker.list"));
+        let consumers = self.scenario.many("consumer").iter();
+        let member = consumers.into_iter().find(|values| values.has("groupid"));
+        let who = match (producer, member) {
+            (Some(producer), _) => format!("the producer `{}`", producer.text("name")),
+            (None, Some(member)) => format!("`{}`, a member of a group,", member.text("name")),
+            (None, None) => return,
+        };
+        if !settings.zookeeper {
             self.wrong.push(
-                place,
-                format!("{who} looks for brokers in ZooKeeper, where none is registered"),
-                "remove \"enable.zookeeper\" = false from [broker], or write \"broker.list\"",
+                self.scenario.one("broker").span("enable.zookeeper"),
+                format!("no broker is registered in ZooKeeper, where {who} looks for them"),
+                "remove `enable.zookeeper`; or write `broker.list` for producers, and consumers \
+                 without `groupid`",
             );
         }
     }
@@ -265,11 +274,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn read_producers(
-        &mut self,
-        config: &Config,
-        loads: Vec<(&'a Values, Load, u32)>,
-    ) -> Vec<ProducerSpec> {
+    fn read_producers(&mut self, loads: Vec<(&'a Values, Load, u32)>) -> Vec<ProducerSpec> {
         let mut producers = Vec::new();
         for (values, load, _) in loads {
             if let Some(first) = load.connect.first() {
@@ -282,9 +287,6 @@ impl<'a> Planner<'a> {
             let list = values.names("broker.list");
             let brokers: Vec<u32> = list.iter().map(|name| self.node(name)).collect();
             let listed = values.has("broker.list");
-            if !listed {
-                self.needs_registration(config, values.place(), "the producer");
-            }
             if listed && values.is_set("key") {
                 self.wrong.push(
                     values.span("key"),
@@ -336,7 +338,7 @@ impl<'a> Planner<'a> {
                 self.wrong.push(values.span("stop"), message, "make `stop` later than `start`");
             }
             let topic = self.topic(&load.from.value, load.from.place).unwrap_or(0);
-            let group = self.group(values, config);
+            let group = self.group(values);
             let partitions = self.partitions(values, config, topic);
             if group.is_none() {
                 self.check_simple(values, &consumers, config, &partitions);
@@ -358,13 +360,12 @@ impl<'a> Planner<'a> {
         consumers
     }
 
-    fn group(&mut self, values: &Values, config: &Config) -> Option<GroupConfig> {
+    fn group(&mut self, values: &Values) -> Option<GroupConfig> {
         let Some(group) = values.get_text("groupid") else {
             let help = "write groupid = \"g\", or remove the key";
             self.refuse(values, &GROUP_KEYS, "is for members of a group", help);
             return None;
         };
-        self.needs_registration(config, values.place(), "a member of a group");
         let help = "remove it: the members of a group share all partitions";
         self.refuse(values, &["partitions"], "contradicts `groupid`", help);
         let commits = values.flag("autocommit.enable");
@@ -384,9 +385,6 @@ impl<'a> Planner<'a> {
 
     /// `partitions`, all if it is not written.
     fn partitions(&mut self, values: &Values, config: &Config, topic: u32) -> Vec<PartitionId> {
-        if self.topics.is_empty() {
-            return Vec::new();
-        }
         let all: Vec<PartitionId> = config.streams.of_topic(topic).collect();
         let Some(text) = values.get_text("partitions") else { return all };
         let mut found = Vec::new();

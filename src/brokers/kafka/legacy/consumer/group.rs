@@ -46,6 +46,8 @@ enum Step {
     Idle,
     Register,
     Read,
+    /// The offsets are written, before anything is given up.
+    Commit,
     Release,
     Claim,
     /// What was claimed is given up again.
@@ -256,7 +258,7 @@ impl Consumer {
         let commits_only =
             self.group.asked.iter().all(|(_, what)| matches!(what, Asked::Commit(..)));
         let done = match self.group.step {
-            Step::Release => self.group.asked.is_empty(),
+            Step::Commit | Step::Release => self.group.asked.is_empty(),
             _ => commits_only && !matches!(what, Asked::Commit(..)),
         };
         if done && self.session.is_alive() {
@@ -290,6 +292,7 @@ impl Consumer {
         match self.group.step {
             Step::Register => self.rebalance(ctx),
             Step::Read => self.decide(ctx),
+            Step::Commit => self.give_up(ctx),
             Step::Release => self.claim(ctx),
             Step::Claim if self.group.conflict => self.undo(ctx),
             Step::Claim => self.read_offsets(ctx),
@@ -305,10 +308,17 @@ impl Consumer {
             return self.rebalanced(ctx);
         }
         self.stop_fetchers(ctx);
-        self.group.step = Step::Release;
+        self.group.step = Step::Commit;
         if self.config.settings.rules.has(Rule::CommitBeforeRelease) {
             self.commit_all(ctx);
         }
+        if self.group.asked.is_empty() {
+            self.give_up(ctx);
+        }
+    }
+
+    fn give_up<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.group.step = Step::Release;
         self.release(ctx);
         if self.group.asked.is_empty() {
             self.claim(ctx);
