@@ -5,7 +5,7 @@ mod world_toy;
 use insta::assert_snapshot;
 use mqsim::engine::{Ingredient, Span};
 use mqsim::observe::{DestinationId, FaultId, NodeId, NodeKind};
-use mqsim::world::fault::{ClientSide, Direction, FaultKind, Partition};
+use mqsim::world::fault::{ClientSide, Direction, Failing, FaultKind, Partition};
 use mqsim::world::{Pick, PlannedFault, RoleQuery, Setup, Simulation, Target};
 use world_toy::*;
 
@@ -396,4 +396,194 @@ fn faults_are_an_ingredient_of_the_fingerprint_and_leave_other_draws_alone() {
     assert_eq!(run(vec![slow(100)]), run(vec![slow(100)]));
     assert_ne!(run(vec![slow(100)]).0, none.0);
     assert_ne!(run(vec![slow(100)]).0, run(vec![slow(101)]).0);
+}
+
+#[test]
+fn a_clock_that_is_wrong_shows_it_and_timers_follow_its_pace_only() {
+    let mut setup = pair(3);
+    setup.machines[0] = Toy::server()
+        .on(On::Boot, [Do::Clock, Do::After(ms(150), "clock"), Do::After(ms(400), "clock")])
+        .on(On::Word("clock"), [Do::Clock, Do::After(ms(300), "later")])
+        .on(On::Word("later"), [Do::Clock]);
+    let ahead = FaultKind::ClockSkew { offset: -2_000_000_000, drift: 0 };
+    let fast = FaultKind::ClockSkew { offset: 0, drift: 200_000_000 };
+    let faults = vec![fault(100, Some(500), ahead, &[1]), fault(300, Some(1_000), fast, &[1])];
+    let (story, told) = both(setup, faults);
+    // 300 ms take 250 ms at a pace that is a fifth too fast.
+    assert_snapshot!(story, @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n1 clock 0 us, timers 0 us
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.150000 n1 clock
+    0.150000 n1 clock -2000000 us, timers 0 us
+    0.400000 n1 clock
+    0.400000 n1 clock -1980000 us, timers 20000 us
+    0.450000 n1 later
+    0.450000 n1 clock -1970000 us, timers 30000 us
+    0.650000 n1 later
+    0.650000 n1 clock 70000 us, timers 70000 us
+    ");
+    assert_snapshot!(told, @r"
+    0 ms n1 Booting
+    0 ms n2 Booting
+    0 ms n1 Up
+    0 ms n2 Up
+    100 ms fault 0 Begun n1
+    300 ms fault 1 Begun n1
+    600 ms fault 0 Ended n1
+    1300 ms fault 1 Ended n1
+    ");
+}
+
+#[test]
+fn a_clock_stays_wrong_through_a_restart_and_is_right_at_the_end_of_the_load() {
+    let mut setup = pair(1);
+    setup.drain = ms(3_000);
+    setup.machines[0] = Toy::server()
+        .on(On::Boot, [Do::Clock, Do::Observe])
+        .on(On::LoadEnded, [Do::After(ms(100), "after")])
+        .on(On::Word("after"), [Do::Clock]);
+    let skew = FaultKind::ClockSkew { offset: 7_000_000, drift: -10_000_000 };
+    let faults = vec![fault(100, None, skew, &[1]), fault(200, Some(400), FaultKind::Crash, &[1])];
+    let (story, _) = both(setup, faults);
+    let clocks: Vec<&str> = story.lines().filter(|line| line.contains("clock")).collect();
+    assert_snapshot!(clocks.join("\n"), @r"
+    0.000000 n1 clock 0 us, timers 0 us
+    0.600000 n1 clock 2000 us, timers -5000 us
+    1.101010 n1 clock 0 us, timers -9000 us
+    ");
+}
+
+#[test]
+fn without_a_skew_nothing_is_different() {
+    let run = |faults: Vec<PlannedFault>| {
+        let mut setup = pair(2);
+        setup.faults = faults;
+        simulate(setup).fingerprint()
+    };
+    let events = |faults| run(faults).ingredient(Ingredient::Draws);
+    let skew = FaultKind::ClockSkew { offset: 1_000, drift: 0 };
+    assert_eq!(events(vec![]), events(vec![fault(100, None, skew, &[1])]));
+}
+
+fn writer() -> Toy {
+    Toy::server()
+        .on(On::Boot, [Do::Write(1_000), Do::Fsync("safe"), Do::After(ms(150), "write")])
+        .on(On::Word("write"), [Do::Write(500), Do::Fsync("safe"), Do::Read(1_000, "read")])
+        .on(On::DiskFailed("safe"), [Do::After(ms(400), "again")])
+        .on(On::Word("again"), [Do::Write(500), Do::Fsync("safe"), Do::Read(1_000, "read")])
+}
+
+fn failing(operations: Failing) -> FaultKind {
+    FaultKind::DiskError(operations)
+}
+
+#[test]
+fn a_disk_that_fails_says_so_and_what_an_fsync_gave_up_is_never_durable() {
+    let mut setup = pair(2);
+    setup.established.clear();
+    setup.machines[0] = writer();
+    let fsyncs = Failing { writes: false, fsyncs: true, reads: false };
+    let faults = vec![
+        fault(100, Some(200), failing(fsyncs), &[1]),
+        fault(1_000, None, FaultKind::PowerLoss, &[1]),
+    ];
+    let (story, told) = both(setup, faults);
+    // The second fsync succeeds, and there is a hole before what it made durable.
+    assert_snapshot!(story, @r"
+    0.000000 n1 boots (0)
+    0.000000 n2 boots (0)
+    0.011000 n1 safe
+    0.150000 n1 write
+    0.160500 n1 safe has failed
+    0.161500 n1 read
+    0.560500 n1 again
+    0.571000 n1 safe
+    0.572000 n1 read
+    1.000000 n1 dies: PowerLoss, keeps 1000 of 2000 B
+    ");
+    assert_snapshot!(told, @r"
+    0 ms n1 Booting
+    0 ms n2 Booting
+    0 ms n1 Up
+    0 ms n2 Up
+    100 ms fault 0 Begun n1
+    300 ms fault 0 Ended n1
+    1000 ms fault 1 Begun n1
+    1000 ms n1 PowerLost
+    2000 ms fault 1 Ended n1
+    2000 ms n1 Booting
+    ");
+}
+
+#[test]
+fn a_kill_keeps_what_an_fsync_gave_up() {
+    let mut setup = pair(2);
+    setup.established.clear();
+    setup.machines[0] = writer();
+    let fsyncs = Failing { writes: false, fsyncs: true, reads: false };
+    let faults = vec![
+        fault(100, Some(200), failing(fsyncs), &[1]),
+        fault(1_000, None, FaultKind::Crash, &[1]),
+    ];
+    let (story, _) = both(setup, faults);
+    assert!(story.contains("dies: Killed, keeps 2000 of 2000 B"), "{story}");
+}
+
+#[test]
+fn writes_and_reads_fail_while_it_lasts_and_overlapping_faults_take_back_their_own() {
+    let mut setup = pair(2);
+    setup.established.clear();
+    setup.machines[0] = Toy::server()
+        .on(On::Boot, [150, 250, 350, 450].map(|at| Do::After(ms(at), "try")))
+        .on(On::Word("try"), [Do::Write(1), Do::Read(1, "read")]);
+    let both_fail = Failing { fsyncs: false, ..Failing::ALL };
+    let reads = Failing { writes: false, fsyncs: false, reads: true };
+    let faults = vec![
+        fault(100, Some(100), failing(both_fail), &[1]),
+        fault(120, Some(200), failing(reads), &[1]),
+    ];
+    let (story, _) = both(setup, faults);
+    assert_snapshot!(story, @r"
+    0.000000 n1 boots (0)
+    0.000000 n2 boots (0)
+    0.150000 n1 try
+    0.150000 n1 write: input/output error
+    0.150001 n1 read has failed
+    0.250000 n1 try
+    0.250001 n1 read has failed
+    0.350000 n1 try
+    0.350001 n1 read
+    0.450000 n1 try
+    0.450001 n1 read
+    ");
+}
+
+#[test]
+fn the_write_back_fails_too_and_the_next_fsync_tells_it_once() {
+    let mut setup = pair(70);
+    setup.established.clear();
+    setup.machines[0] = Toy::server()
+        .on(
+            On::Boot,
+            [Do::Write(1_000), Do::After(ms(40_000), "sync"), Do::After(ms(50_000), "sync")],
+        )
+        .on(On::Word("sync"), [Do::Fsync("safe")]);
+    // It is due after 30 s.
+    let faults = vec![
+        fault(29_000, Some(2_000), failing(Failing::ALL), &[1]),
+        fault(60_000, None, FaultKind::PowerLoss, &[1]),
+    ];
+    let (story, _) = both(setup, faults);
+    assert_snapshot!(story, @r"
+    0.000000 n1 boots (0)
+    0.000000 n2 boots (0)
+    40.000000 n1 sync
+    40.010000 n1 safe has failed
+    50.000000 n1 sync
+    50.010000 n1 safe
+    60.000000 n1 dies: PowerLoss, keeps 0 of 1000 B
+    ");
 }

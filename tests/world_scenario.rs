@@ -7,7 +7,7 @@ use mqsim::engine::{Chance, Distribution, Span, Time};
 use mqsim::observe::{DestinationId, NodeId, NodeKind};
 use mqsim::scenario::{Diagnostics, Document};
 use mqsim::world::fault::{
-    ClientSide, Direction, FAULT, FaultKind, KINDS, LatencyChange, Vocabulary, parse_all,
+    ClientSide, Direction, FAULT, Failing, FaultKind, KINDS, LatencyChange, Vocabulary, parse_all,
 };
 use mqsim::world::{
     Argument, ClusterPlan, Pick, PlannedFault, RoleQuery, SelectorSpec, Target, plan,
@@ -34,8 +34,12 @@ fn read(body: &str) -> Result<(ClusterPlan, Vec<PlannedFault>), Diagnostics> {
     cluster.add_client("p1", NodeKind::Producer);
     cluster.add_client("c1", NodeKind::Consumer);
     let destinations = ["orders".to_owned(), "payments".to_owned()];
-    let words =
-        Vocabulary { topology: &cluster.topology, destinations: &destinations, roles: ROLES };
+    let words = Vocabulary {
+        topology: &cluster.topology,
+        destinations: &destinations,
+        roles: ROLES,
+        refused: &[],
+    };
     let faults = parse_all(scenario.many("fault"), &words)?;
     Ok((cluster, faults))
 }
@@ -147,6 +151,7 @@ fn every_kind_of_fault_is_read() {
         ("slow-disk", FaultKind::SlowDisk { factor: 10 }),
         ("disk-stall", FaultKind::DiskStall),
         ("disk-full", FaultKind::DiskFull),
+        ("disk-error", FaultKind::DiskError(Failing::ALL)),
         ("wipe-disk", FaultKind::WipeDisk),
     ];
     for (name, kind) in simple {
@@ -163,6 +168,14 @@ fn every_kind_of_fault_is_read() {
     let fault =
         one("kind = \"bandwidth\"\ntarget = \"n1\"\nrate = \"1MB/s\"\ndirection = \"forth\"");
     assert_eq!(fault.kind, FaultKind::Bandwidth { rate: 1_000_000, direction: Direction::Forth });
+    let fault = one("kind = \"disk-error\"\ntarget = \"n1\"\noperations = [\"fsync\"]");
+    let fsyncs = Failing { writes: false, fsyncs: true, reads: false };
+    assert_eq!(fault.kind, FaultKind::DiskError(fsyncs));
+    let fault =
+        one("kind = \"clock-skew\"\ntarget = \"n1\"\noffset = \"-1.5s\"\ndrift = \"-0.02%\"");
+    assert_eq!(fault.kind, FaultKind::ClockSkew { offset: -1_500_000_000, drift: -200_000 });
+    let fault = one("kind = \"clock-skew\"\ntarget = \"producer(p1)\"\ndrift = \"50ppm\"");
+    assert_eq!(fault.kind, FaultKind::ClockSkew { offset: 0, drift: 50_000 });
 }
 
 #[test]

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::brokers::kafka::legacy;
+use crate::brokers::kafka::{isr, legacy};
 use crate::brokers::rabbitmq;
-use crate::observe::{Blind, Catalog, InvariantWord, Observer};
+use crate::engine::Span;
+use crate::observe::{Blind, Catalog, InvariantWord, NodeId, Observer};
 use crate::scenario::schema::Shape;
 use crate::scenario::{
     self, Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
     distributions,
 };
-use crate::verdict::{self, LedgerOptions, Report, RunFacts};
-use crate::world::{self, Cluster, Ending, MessageOf, PlannedFault, Setup, Simulation, fault};
+use crate::verdict::{self, Busy, LedgerOptions, Report, RunFacts};
+use crate::world::{
+    self, Cluster, Ending, MessageOf, PlannedFault, Setup, Simulation, Topology, fault,
+};
 
 use super::RunError;
 
@@ -82,7 +85,7 @@ const MODES: &[ModeInfo] = &[
     },
     ModeInfo {
         name: "kafka-legacy",
-        starter: include_str!("../brokers/kafka/legacy/starters/legacy.toml"),
+        starter: include_str!("../brokers/kafka/starters/legacy.toml"),
         meaning: "Kafka before replication: each partition on one broker, sends without an answer.",
         version: "0.7",
         versions: ("0.6", "0.7"),
@@ -92,6 +95,19 @@ const MODES: &[ModeInfo] = &[
         sections: legacy::keys::SECTIONS,
         selectors: legacy::words::SELECTORS,
         plan: |scenario| legacy::plan::plan(scenario).map(|spec| Plan::KafkaLegacy(Box::new(spec))),
+    },
+    ModeInfo {
+        name: "kafka-isr",
+        starter: include_str!("../brokers/kafka/starters/isr.toml"),
+        meaning: "Kafka with replication: a leader, in-sync replicas, and a high watermark.",
+        version: "4.1",
+        versions: ("0.8.0", "4.1"),
+        product: "Kafka",
+        log: true,
+        sections: isr::keys::SECTIONS,
+        selectors: isr::words::SELECTORS,
+        invariants: isr::invariants::WORDS,
+        plan: |scenario| isr::plan::plan(scenario).map(|spec| Plan::KafkaIsr(Box::new(spec))),
     },
 ];
 
@@ -106,6 +122,8 @@ pub(super) enum Plan {
     RabbitMq(Box<rabbitmq::spec::Spec>),
     /// Kafka 0.6 and 0.7.
     KafkaLegacy(Box<legacy::spec::Spec>),
+    /// Kafka with replication.
+    KafkaIsr(Box<isr::spec::Spec>),
 }
 
 impl Plan {
@@ -114,6 +132,7 @@ impl Plan {
         match self {
             Plan::RabbitMq(spec) => spec.catalog(),
             Plan::KafkaLegacy(spec) => spec.catalog(),
+            Plan::KafkaIsr(spec) => spec.catalog(),
         }
     }
 
@@ -134,6 +153,10 @@ impl Plan {
                 let setup = spec.setup(facts.seed);
                 run::<legacy::machine::LegacyCluster>(setup, catalog, options, max_events, facts)
             }
+            Plan::KafkaIsr(spec) => {
+                let setup = spec.setup(facts.seed);
+                run::<isr::machine::KafkaCluster>(setup, catalog, options, max_events, facts)
+            }
         }
     }
 
@@ -148,6 +171,9 @@ impl Plan {
             Plan::KafkaLegacy(spec) => {
                 freeze::<legacy::machine::LegacyCluster>(spec.setup(seed), spec.faults.len(), limit)
             }
+            Plan::KafkaIsr(spec) => {
+                freeze::<isr::machine::KafkaCluster>(spec.setup(seed), spec.faults.len(), limit)
+            }
         }
     }
 
@@ -159,21 +185,28 @@ impl Plan {
     ) -> Result<(O, Ending), RunError> {
         match self {
             Plan::RabbitMq(spec) => {
-                let setup = spec.setup(seed);
-                let mut simulation =
-                    Simulation::<rabbitmq::machine::RabbitCluster, _>::new(setup, observer)?;
-                let ending = simulation.run()?;
-                Ok((simulation.into_observer(), ending))
+                observe::<rabbitmq::machine::RabbitCluster, O>(spec.setup(seed), observer)
+            }
+            Plan::KafkaIsr(spec) => {
+                observe::<isr::machine::KafkaCluster, O>(spec.setup(seed), observer)
             }
             Plan::KafkaLegacy(spec) => {
-                let setup = spec.setup(seed);
-                let mut simulation =
-                    Simulation::<legacy::machine::LegacyCluster, _>::new(setup, observer)?;
-                let ending = simulation.run()?;
-                Ok((simulation.into_observer(), ending))
+                observe::<legacy::machine::LegacyCluster, O>(spec.setup(seed), observer)
             }
         }
     }
+}
+
+fn observe<C: Cluster, O: Observer>(
+    setup: Setup<C::Machine>,
+    observer: O,
+) -> Result<(O, Ending), RunError>
+where
+    MessageOf<C>: Clone,
+{
+    let mut simulation = Simulation::<C, _>::new(setup, observer)?;
+    let ending = simulation.run()?;
+    Ok((simulation.into_observer(), ending))
 }
 
 fn run<C: Cluster>(
@@ -201,10 +234,21 @@ where
         disk_bytes: statistics.disk_bytes,
         fsyncs: statistics.fsyncs,
         events: statistics.events,
+        busy: busy(simulation.topology(), &statistics.busy_in_load),
         fingerprint: simulation.fingerprint().clone(),
         ..facts
     };
     Ok(simulation.into_observer().finish(facts))
+}
+
+/// How busy the brokers were, each having spent what stands at its place.
+fn busy(topology: &Topology, spent: &[Span]) -> Vec<Busy> {
+    let of = |node: NodeId| Busy {
+        node,
+        spent: spent[node.index()],
+        cores: topology.hosts[node.index()].cpu.cores.max(1),
+    };
+    topology.brokers().map(of).collect()
 }
 
 /// The catalogue with the names of the faults that are not of the scenario but of the seed.

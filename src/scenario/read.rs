@@ -11,7 +11,7 @@ use super::source::{Located, Place, Sources};
 use super::spec::{KeySpec, Kind, LONGEST, MOST_ITEMS, Preset, Tagged, Unit, Variant};
 use super::top::is_name;
 use super::tree::{Data, Node, Table};
-use super::units::{self, Bytes, Rate, Seeds, UnitError, Version};
+use super::units::{self, Bytes, Drift, Rate, Seeds, Shift, UnitError, Version};
 use super::values::{Value, Values};
 use super::words;
 use crate::engine::{Distribution, Span};
@@ -58,6 +58,18 @@ impl Reader {
                     _ => self.unit(kind, node, name, units::duration)?,
                 };
                 self.in_range(kind, node, name, span, *min..=*max).map(Value::Duration)
+            }
+            Kind::Shift => {
+                let most = i64::try_from(LONGEST.as_nanos()).unwrap_or(i64::MAX);
+                let shift = self.unit(kind, node, name, units::shift)?;
+                self.in_range(kind, node, name, shift, Shift(-most)..=Shift(most))?;
+                Some(Value::Signed(shift.0))
+            }
+            Kind::Drift => {
+                let drift = self.unit(kind, node, name, units::drift)?;
+                let range = Drift(-Drift::MOST)..=Drift(Drift::MOST);
+                self.in_range(kind, node, name, drift, range)?;
+                Some(Value::Signed(drift.0))
             }
             Kind::Rate => self.unit(kind, node, name, Rate::from_str).map(Value::Rate),
             Kind::Size { min, max } => {
@@ -455,7 +467,8 @@ fn fits(kind: &Kind, node: &Node) -> bool {
         Kind::Size { .. } | Kind::Millis { .. } => text || whole,
         Kind::Seeds => text || whole,
         Kind::Chance => text || whole || matches!(node.data, Data::Float(_)),
-        Kind::Duration { .. } | Kind::Rate | Kind::Bandwidth | Kind::Version => text,
+        Kind::Duration { .. } | Kind::Shift | Kind::Drift => text,
+        Kind::Rate | Kind::Bandwidth | Kind::Version => text,
         Kind::Text | Kind::Name | Kind::Choice(_) | Kind::Selector => text,
         Kind::Names | Kind::SelectorList | Kind::Choices(_) => text || list,
         Kind::Distribution { unit: Unit::Duration, .. } => text || table,

@@ -327,6 +327,8 @@ fn kind(kind_: &Kind) -> Json {
         Kind::Millis { max, .. } => {
             any_of([reference("duration"), whole(0, i128::from(max.as_millis()))])
         }
+        Kind::Shift => matching(&format!("^(-?{NUMBER}(ns|us|ms|s|min|h)|0)$")),
+        Kind::Drift => matching(&format!("^(-?{NUMBER}(ppm|%)|0)$")),
         Kind::Rate => matching(&format!("^{NUMBER}[kMG]?/(s|min|h)$")),
         Kind::Size { .. } => reference("size"),
         Kind::Bandwidth => {

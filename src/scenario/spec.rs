@@ -109,6 +109,11 @@ pub enum Kind {
         /// The longest.
         max: Span,
     },
+    /// A length of time in either direction: `"-5s"`, given in ns; at most [`LONGEST`] each way.
+    Shift,
+    /// How much faster than it should a clock runs: `"200ppm"`, `"-1%"`, given in parts of a
+    /// billion; at most a half each way.
+    Drift,
     /// Events a second, minute or hour: `"5k/s"`.
     Rate,
     /// Bytes: `"1KiB"`, or a whole number.

@@ -150,6 +150,74 @@ pub fn duration(text: &str) -> Result<Span, UnitError> {
     number.times(scale, "a nanosecond").map(Span::from_nanos)
 }
 
+/// A length of time in either direction, in ns. Prints as it is written: `-5s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shift(pub i64);
+
+impl fmt::Display for Shift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        write!(f, "{sign}{}", Span::from_nanos(self.0.unsigned_abs()))
+    }
+}
+
+/// Reads a duration that may be negative: `-5s`. [`Shift`] prints the reverse.
+///
+/// # Errors
+/// As [`duration`].
+pub fn shift(text: &str) -> Result<Shift, UnitError> {
+    let (sign, rest) = signed(text);
+    let too_large = || UnitError::TooLarge("can be represented".to_owned());
+    let nanos = i64::try_from(duration(rest)?.as_nanos()).map_err(|_| too_large())?;
+    Ok(Shift(sign * nanos))
+}
+
+/// How much faster than it should a clock runs, in parts of a billion. Prints as it is written:
+/// `200ppm`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Drift(pub i64);
+
+impl Drift {
+    /// The greatest, each way: one half.
+    pub const MOST: i64 = 500_000_000;
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, parts) = (if self.0 < 0 { "-" } else { "" }, self.0.unsigned_abs());
+        if parts > 0 && parts.is_multiple_of(10_000_000) {
+            return write!(f, "{sign}{}%", parts / 10_000_000);
+        }
+        write!(f, "{sign}{}", parts / 1_000)?;
+        if !parts.is_multiple_of(1_000) {
+            write!(f, ".{:03}", parts % 1_000)?;
+        }
+        f.write_str("ppm")
+    }
+}
+
+/// Reads a drift: `200ppm`, `-1%`, `0.5%`. [`Drift`] prints the reverse.
+///
+/// # Errors
+/// If it is none, is finer than a part of a billion, or does not fit.
+pub fn drift(text: &str) -> Result<Drift, UnitError> {
+    let (sign, rest) = signed(text);
+    let (number, unit) = decimal(rest)?;
+    if unit.is_empty() && number.digits == 0 {
+        return Ok(Drift(0));
+    }
+    let scale = scale_of(&[("ppm", 1_000_u128), ("%", 10_000_000)], unit)?;
+    let parts = number.times(scale, "a part of a billion")?;
+    let too_large = |_| UnitError::TooLarge("can be represented".to_owned());
+    Ok(Drift(sign * i64::try_from(parts).map_err(too_large)?))
+}
+
+/// The sign of a text, and what is behind it.
+fn signed(text: &str) -> (i64, &str) {
+    let text = text.trim();
+    text.strip_prefix('-').map_or((1, text), |rest| (-1, rest))
+}
+
 const SIZES: [(&str, u128); 9] = [
     ("B", 1),
     ("kB", 1_000),

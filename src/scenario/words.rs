@@ -1,7 +1,7 @@
 //! Kinds in words: for messages and for `mqsim list`.
 
 use super::spec::{Kind, LONGEST, Unit};
-use super::units::{Bytes, Rate};
+use super::units::{Bytes, Drift, Rate};
 use crate::engine::Span;
 
 /// The kind with its article: "a duration".
@@ -11,6 +11,8 @@ pub(crate) fn noun(kind: &Kind) -> String {
         Kind::Integer { .. } | Kind::Signed { .. } => "a whole number".to_owned(),
         Kind::Duration { .. } => "a duration".to_owned(),
         Kind::Millis { .. } => "a duration or a whole number of milliseconds".to_owned(),
+        Kind::Shift => "a duration that may be negative".to_owned(),
+        Kind::Drift => "a share in ppm or percent that may be negative".to_owned(),
         Kind::Rate => "a rate".to_owned(),
         Kind::Size { .. } => "a size".to_owned(),
         Kind::Bandwidth => "a bandwidth".to_owned(),
@@ -41,6 +43,8 @@ pub(crate) fn example(kind: &Kind) -> String {
         Kind::Duration { min, max } | Kind::Millis { min, max } => {
             return format!("\"{}\"", Span::from_secs(1).clamp(*min, *max));
         }
+        Kind::Shift => "\"-5s\"",
+        Kind::Drift => "\"200ppm\"",
         Kind::Rate => "\"500/s\"",
         Kind::Size { min, max } => return format!("\"{}\"", Bytes(1024.clamp(*min, *max))),
         Kind::Bandwidth => "\"125MB/s\"",
@@ -93,6 +97,8 @@ pub(crate) fn form(kind: &Kind) -> String {
         Kind::Millis { .. } => {
             "a whole number of milliseconds, or a number and one of ns, us, ms, s, min, h"
         }
+        Kind::Shift => "a number and one of ns, us, ms, s, min, h, with a minus sign if wanted",
+        Kind::Drift => "a number and ppm or %, with a minus sign if wanted",
         Kind::Rate => "a number, k, M or G if wanted, and /s, /min or /h",
         Kind::Size { .. } => "bytes, or a number and one of kB, MB, GB, TB, KiB, MiB, GiB, TiB",
         Kind::Bandwidth => {
@@ -118,6 +124,8 @@ pub(crate) fn range(kind: &Kind) -> String {
         Kind::Integer { min, max } => format!("{min} to {max}"),
         Kind::Signed { min, max } => format!("{min} to {max}"),
         Kind::Duration { min, max } | Kind::Millis { min, max } => durations(*min, *max),
+        Kind::Shift => "-1000h to 1000h".to_owned(),
+        Kind::Drift => format!("{} to {}", Drift(-Drift::MOST), Drift(Drift::MOST)),
         Kind::Rate => format!("0/s to {}", Rate::MOST),
         Kind::Size { min, max } => format!("{} to {}", Bytes(*min), Bytes(*max)),
         Kind::Chance => "0% to 100%".to_owned(),

@@ -77,6 +77,24 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         self.now
     }
 
+    /// What this host's wall clock shows at [`now`](Self::now): what goes by the time of day
+    /// (expiry dates, time stamps) goes by it. It may be wrong, and jumps when it is set. Counted
+    /// from an epoch of its own: compare it with its like only, also those of other hosts.
+    #[must_use]
+    #[inline]
+    pub fn clock(&self) -> Time {
+        self.world.nodes[self.node as usize].clock.wall(self.now)
+    }
+
+    /// What this host's monotonic clock shows at [`now`](Self::now): what measures how long
+    /// something takes (leases, session time-outs) goes by it, as timers do. It may be too fast or
+    /// too slow, and never jumps. Compare it with its like of this host only.
+    #[must_use]
+    #[inline]
+    pub fn monotonic(&self) -> Time {
+        self.world.nodes[self.node as usize].clock.monotonic(self.now)
+    }
+
     /// This node.
     #[must_use]
     pub fn node(&self) -> NodeId {
@@ -131,9 +149,10 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         self.after(Span::ZERO, to, body);
     }
 
-    /// Gives a lane of this node an input later.
+    /// Gives a lane of this node an input later, by its monotonic clock.
     pub fn after(&mut self, delay: Span, to: Lane, body: M) -> TimerId {
         let (node, incarnation) = (self.node, self.incarnation());
+        let delay = self.world.nodes[node as usize].clock.lasts(delay);
         let TimerKey { slot, generation } =
             self.world.notes.insert(Note { node, incarnation, lane: to, body });
         self.world.kernel.schedule(self.now + delay, Event::Note { slot, generation });
@@ -333,13 +352,15 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
     /// Appends to a file, into the page cache.
     ///
     /// # Errors
-    /// [`DiskError::Full`]; nothing was written then.
+    /// [`DiskError::Full`] or [`DiskError::Io`]; nothing was written then.
     pub fn write(&mut self, file: FileId, bytes: u64) -> Result<(), DiskError> {
         self.world.disks[self.node as usize].write(file, bytes, self.now)
     }
 
-    /// Makes all that was written to a file durable; this lane gets `done` when it is. The lane
-    /// goes on meanwhile.
+    /// Makes all that was written to a file durable; this lane gets `done` when it is, or
+    /// [`Input::DiskFailed`](super::Input::DiskFailed) with it if that failed: then what was to
+    /// become durable never will, though the file still has it and another fsync may succeed. The
+    /// lane goes on meanwhile.
     pub fn fsync(&mut self, file: FileId, done: M) {
         self.sync(file, done, false);
     }
@@ -362,7 +383,8 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
         self.world.fsync(self.node, incarnation, lane, file, done, blocking, self.now);
     }
 
-    /// Reads so many bytes from the disk; this lane gets `done` when they are here, and goes on
+    /// Reads so many bytes from the disk; this lane gets `done` when they are here, or
+    /// [`Input::DiskFailed`](super::Input::DiskFailed) with it if they cannot be read, and goes on
     /// meanwhile.
     pub fn read(&mut self, bytes: u64, done: M) {
         let lane = self.lane;

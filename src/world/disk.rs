@@ -7,13 +7,17 @@
 //! A loss of power may leave a torn tail: of what was in the page cache a random part, which need
 //! not end where a record does ([`DiskSpec::torn_tail`](super::DiskSpec::torn_tail)).
 //!
-//! What belongs here and is not modelled yet: I/O errors (a further [`DiskError`] from
-//! [`Disk::write`] and a failed completion of an fsync).
+//! A disk that fails: an fsync, or the write-back, that could not write what it covers gives it up
+//! as Linux does (pages are marked clean and the error is told to one fsync, errseq_t; J. Corbet,
+//! "PostgreSQL's fsync() surprise", LWN 2018): what was to become durable is in the page cache
+//! still, the next fsync succeeds, and a loss of power shows the hole. A file is then good up to
+//! the hole only ([`File::bad`]).
 
 use std::collections::VecDeque;
 
 use crate::engine::{Span, Stream, Time};
 
+use super::fault::Failing;
 use super::machine::FileId;
 use super::network::DiskSpec;
 
@@ -23,6 +27,9 @@ pub enum DiskError {
     /// ENOSPC.
     #[error("no space left on device")]
     Full,
+    /// EIO.
+    #[error("input/output error")]
+    Io,
 }
 
 /// What a disk kept when its process or host died.
@@ -56,6 +63,12 @@ struct File {
     /// Queued fsyncs, and the least length since the oldest of them was queued.
     syncs: u32,
     least: u64,
+    /// What is not dirty: it is durable, or was given up.
+    clean: u64,
+    /// Where the first hole begins: nothing from here on will be durable.
+    bad: u64,
+    /// Whether the write-back failed and no fsync has told it yet.
+    error: bool,
     /// What was written when, as (time, length after it), oldest first.
     dirty: VecDeque<(Time, u64)>,
 }
@@ -69,8 +82,21 @@ impl File {
             queued: 0,
             syncs: 0,
             least: u64::MAX,
+            clean: 0,
+            bad: u64::MAX,
+            error: false,
             dirty: VecDeque::new(),
         }
+    }
+
+    /// What is written up to this length has been made durable, as far as there is no hole, or
+    /// could not be and is given up.
+    fn cleaned(&mut self, length: u64, failed: bool) {
+        if failed && length > self.clean {
+            self.bad = self.bad.min(self.clean);
+        }
+        self.clean = self.clean.max(length);
+        self.durable = self.durable.max(self.clean.min(self.bad));
     }
 }
 
@@ -84,7 +110,21 @@ pub(crate) struct Sync {
     file: Option<FileId>,
     length: u64,
     power: u32,
+    /// Whether it fails, whatever the disk does by its end.
+    failed: bool,
     pub(crate) done: Time,
+}
+
+/// Places in [`Disk::failing`].
+const WRITES: usize = 0;
+const FSYNCS: usize = 1;
+const READS: usize = 2;
+
+/// The places of what fails.
+fn named(failing: Failing) -> impl Iterator<Item = usize> {
+    let Failing { writes, fsyncs, reads } = failing;
+    let all = [(WRITES, writes), (FSYNCS, fsyncs), (READS, reads)];
+    all.into_iter().filter(|(_, fails)| *fails).map(|(operation, _)| operation)
 }
 
 /// One disk.
@@ -101,6 +141,8 @@ pub(crate) struct Disk {
     power: u32,
     /// Faults that say it is full.
     full: u32,
+    /// Faults that let writes, fsyncs and reads fail.
+    failing: [u32; 3],
     /// Factors of the faults that slow it down.
     slow: Vec<u64>,
     /// Faults that let it do nothing, and the completions that wait for their end.
@@ -124,6 +166,7 @@ impl Disk {
             free_at: Time::ZERO,
             power: 0,
             full: 0,
+            failing: [0; 3],
             slow: Vec::new(),
             stalls: 0,
             held: Vec::new(),
@@ -153,6 +196,9 @@ impl Disk {
         if bytes > self.free() || self.full > 0 {
             return Err(DiskError::Full);
         }
+        if self.failing[WRITES] > 0 {
+            return Err(DiskError::Io);
+        }
         self.used += bytes;
         self.written += bytes;
         self.write_back(file, now);
@@ -177,6 +223,7 @@ impl Disk {
         if self.stalls > 0 {
             return;
         }
+        let fails = self.failing[FSYNCS] > 0;
         let mut free_at = self.free_at;
         let file = self.file(file);
         while let Some((written, length)) = file.dirty.front().copied() {
@@ -184,9 +231,10 @@ impl Disk {
                 break;
             }
             file.dirty.pop_front();
-            if length > file.durable {
-                let bytes = length - file.durable;
-                file.durable = length;
+            if length > file.clean {
+                let bytes = length - file.clean;
+                file.cleaned(length, fails);
+                file.error |= fails;
                 free_at = free_at.max(written + age) + transfer(bytes, bandwidth, slowness);
             }
         }
@@ -202,10 +250,12 @@ impl Disk {
     pub(crate) fn fsync(&mut self, file: FileId, at: Time, now: Time) -> Sync {
         self.write_back(file, at);
         self.syncs += 1;
+        let mut failed = self.failing[FSYNCS] > 0;
         let id = file;
         let file = self.file(file);
+        failed |= std::mem::take(&mut file.error);
         let length = file.length;
-        let bytes = length.saturating_sub(file.durable.max(file.queued));
+        let bytes = length.saturating_sub(file.clean.max(file.queued));
         file.queued = file.queued.max(length);
         file.syncs += 1;
         let slowness = self.slowness();
@@ -216,30 +266,36 @@ impl Disk {
         let transfer = transfer(bytes, self.spec.bandwidth, slowness);
         let done = at.max(self.free_at) + latency + transfer;
         self.free_at = done;
-        Sync { file: Some(id), length, power: self.power, done }
+        Sync { file: Some(id), length, power: self.power, failed, done }
     }
 
     /// Queues a read of so many bytes at `at`: it takes the disk's time as a transfer does.
     pub(crate) fn read(&mut self, bytes: u64, at: Time) -> Sync {
         let done = at.max(self.free_at) + transfer(bytes, self.spec.bandwidth, self.slowness());
         self.free_at = done;
-        Sync { file: None, length: 0, power: self.power, done }
+        let failed = self.failing[READS] > 0;
+        Sync { file: None, length: 0, power: self.power, failed, done }
     }
 
-    /// An fsync is through: what it covered is durable, unless power was lost meanwhile.
-    pub(crate) fn complete(&mut self, sync: Sync) {
-        let Some(file) = sync.file.filter(|_| sync.power == self.power) else { return };
+    /// An fsync or a read is through. What an fsync covered is durable, unless it failed or power
+    /// was lost meanwhile. Returns whether it failed.
+    pub(crate) fn complete(&mut self, sync: Sync) -> bool {
+        let operation = if sync.file.is_some() { FSYNCS } else { READS };
+        let failed = sync.failed || self.failing[operation] > 0;
+        let Some(file) = sync.file.filter(|_| sync.power == self.power) else { return failed };
         let file = self.file(file);
-        file.durable = file.durable.max(sync.length.min(file.least).min(file.length));
+        let covered = sync.length.min(file.least).min(file.length);
+        file.cleaned(covered, failed);
         file.syncs -= 1;
         if file.syncs == 0 {
             file.least = u64::MAX;
             file.queued = 0;
         }
-        let durable = file.durable;
-        while file.dirty.front().is_some_and(|(_, length)| *length <= durable) {
+        let clean = file.clean;
+        while file.dirty.front().is_some_and(|(_, length)| *length <= clean) {
             file.dirty.pop_front();
         }
+        failed
     }
 
     pub(crate) fn truncate(&mut self, file: FileId, length: u64) {
@@ -249,13 +305,17 @@ impl Disk {
         file.released = file.released.min(file.length);
         let cut = before - (file.length - file.released);
         file.durable = file.durable.min(file.length);
+        file.clean = file.clean.min(file.length);
+        if file.length <= file.bad {
+            file.bad = u64::MAX;
+        }
         file.queued = file.queued.min(file.length);
         if file.syncs > 0 {
             file.least = file.least.min(file.length);
         }
         while file.dirty.back().is_some_and(|(_, end)| *end > length) {
             let (written, _) = file.dirty.pop_back().unwrap_or((Time::ZERO, 0));
-            let before = file.dirty.back().map_or(file.durable, |(_, end)| *end);
+            let before = file.dirty.back().map_or(file.clean, |(_, end)| *end);
             if before < length {
                 file.dirty.push_back((written, length));
             }
@@ -279,9 +339,7 @@ impl Disk {
 
     /// Power is gone at `now`: every file is cut to its durable prefix.
     pub(crate) fn lose_power(&mut self, now: Time) {
-        for index in 0..self.files.len() as u32 {
-            self.write_back(FileId(index), now);
-        }
+        self.settle(now);
         self.power = self.power.wrapping_add(1);
         self.free_at = Time::ZERO;
         self.used = 0;
@@ -291,7 +349,7 @@ impl Disk {
             let torn = if self.spec.torn_tail && cached > 0 { stream.below(cached + 1) } else { 0 };
             let length = file.durable + torn;
             let released = file.released.min(length);
-            *file = File { length, durable: length, released, ..File::empty() };
+            *file = File { length, durable: length, clean: length, released, ..File::empty() };
             self.used += length - released;
         }
     }
@@ -306,6 +364,29 @@ impl Disk {
 
     pub(crate) fn fill(&mut self, full: bool) {
         self.full = if full { self.full + 1 } else { self.full.saturating_sub(1) };
+    }
+
+    /// What is named fails from now on.
+    pub(crate) fn fail(&mut self, failing: Failing, now: Time) {
+        self.settle(now);
+        for operation in named(failing) {
+            self.failing[operation] += 1;
+        }
+    }
+
+    /// What is named works again, unless it fails for another reason too.
+    pub(crate) fn work(&mut self, failing: Failing, now: Time) {
+        self.settle(now);
+        for operation in named(failing) {
+            self.failing[operation] = self.failing[operation].saturating_sub(1);
+        }
+    }
+
+    /// Works out what was written back until now.
+    fn settle(&mut self, now: Time) {
+        for index in 0..self.files.len() as u32 {
+            self.write_back(FileId(index), now);
+        }
     }
 
     /// It does nothing from now on: neither fsyncs nor reads nor write-back come to an end.

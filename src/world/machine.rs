@@ -157,6 +157,11 @@ pub enum Input<M> {
         /// What was left to be said.
         body: M,
     },
+    /// An fsync or a read of this node's disk failed (EIO). Its lane.
+    DiskFailed {
+        /// What would have been said had it not.
+        body: M,
+    },
 }
 
 impl<M> Input<M> {
@@ -170,7 +175,9 @@ impl<M> Input<M> {
             | Input::Closed { conn, .. }
             | Input::Writable { conn }
             | Input::Message { conn, .. } => Some(*conn),
-            Input::Boot(_) | Input::Signal(_) | Input::Local { .. } => None,
+            Input::Boot(_) | Input::Signal(_) | Input::Local { .. } | Input::DiskFailed { .. } => {
+                None
+            }
         }
     }
 }

@@ -25,6 +25,7 @@
 //! a retransmission follows it without slow start; a process that is killed in the middle of an
 //! input has already done what the input does at once (see [`Context`]).
 
+mod clock;
 mod context;
 mod disk;
 mod ending;

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::engine::{Span, Stream, Time};
 use crate::observe::NodeState;
 
+use super::clock::Clock;
 use super::lane::Lanes;
 use super::machine::{Input, Lane, Port};
 use super::network::CpuSpec;
@@ -17,7 +18,7 @@ pub(crate) enum Owed<M> {
     /// One segment of the flow that side `end` sends.
     Read { end: u32 },
     /// The completion of an fsync for which the lane is blocked.
-    Unblock { lane: Lane, done: M },
+    Unblock { lane: Lane, input: Input<M> },
 }
 
 /// The faults (by their place in the schedule) that keep a node's process from running. Lists, not
@@ -55,6 +56,8 @@ pub(crate) struct Node<M> {
     pub(crate) lanes: Lanes<M>,
     pub(crate) stream: Stream,
     pub(crate) busy: Span,
+    /// The host's; it goes on whatever becomes of the process.
+    pub(crate) clock: Clock,
     ports: Vec<Port>,
     cores: Vec<Time>,
     percent: u64,
@@ -78,6 +81,7 @@ impl<M> Node<M> {
             lanes: Lanes::new(),
             stream,
             busy: Span::ZERO,
+            clock: Clock::default(),
             ports: Vec::new(),
             cores: vec![Time::ZERO; cpu.cores.max(1) as usize],
             percent: u64::from(cpu.percent.max(1)),

@@ -72,6 +72,8 @@ pub struct Statistics {
     pub events: u64,
     /// CPU time that each node spent.
     pub busy: Vec<Span>,
+    /// The same until the end of the load; empty before it.
+    pub busy_in_load: Vec<Span>,
 }
 
 /// Machines chase each other, or the run has more events than allowed.
@@ -155,6 +157,7 @@ pub struct Simulation<C: Cluster, O: Observer> {
     pub(crate) phase: Phase,
     pub(crate) duration: Span,
     pub(crate) drain: Span,
+    pub(crate) busy_in_load: Vec<Span>,
     established: Vec<Vec<Established>>,
 }
 
@@ -189,6 +192,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             phase: Phase::Load,
             duration: setup.duration,
             drain: setup.drain,
+            busy_in_load: Vec::new(),
             established: vec![Vec::new(); hosts],
         };
         simulation.establish(&setup.established);
@@ -245,6 +249,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             phase: self.phase,
             duration: self.duration,
             drain: self.drain,
+            busy_in_load: self.busy_in_load,
             established: self.established,
         }
     }
@@ -290,8 +295,14 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             disk_bytes: brokers().map(Disk::written).sum(),
             fsyncs: brokers().map(Disk::syncs).sum(),
             events: world.kernel.events(),
-            busy: world.nodes.iter().map(|node| node.busy).collect(),
+            busy: self.busy(),
+            busy_in_load: self.busy_in_load.clone(),
         }
+    }
+
+    /// CPU time that each node has spent so far.
+    pub(crate) fn busy(&self) -> Vec<Span> {
+        self.world.nodes.iter().map(|node| node.busy).collect()
     }
 
     /// Events, faults and draws so far; outcomes and roles are the observer's to fold.
@@ -316,22 +327,6 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
                     return Err(Runaway { limit, machines: self.world.recent_machines() });
                 }
             }
-        }
-    }
-
-    /// Dispatches one event that is due before `end`, which must lie in the measured time. Returns
-    /// whether there was one: for whoever wants to look at the machines after each.
-    ///
-    /// # Errors
-    /// [`Runaway`] if a limit was passed.
-    pub fn step(&mut self, end: Time) -> Result<bool, Runaway> {
-        match self.world.kernel.next_before(end) {
-            Ok(Some(event)) => {
-                self.dispatch(event);
-                Ok(true)
-            }
-            Ok(None) => Ok(false),
-            Err(limit) => Err(Runaway { limit, machines: self.world.recent_machines() }),
         }
     }
 
@@ -480,32 +475,35 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             return self.world.disks[disk].hold(slot);
         }
         let Syncing { node, incarnation, lane, blocking, done, sync } = syncing;
-        self.world.disks[node as usize].complete(sync);
+        let input = match self.world.disks[node as usize].complete(sync) {
+            true => Input::DiskFailed { body: done },
+            false => Input::Local { body: done },
+        };
         let n = &mut self.world.nodes[node as usize];
         if !n.alive || n.incarnation != incarnation {
             return;
         }
         if !blocking {
-            return self.deliver(Arrival { node, lane, input: Input::Local { body: done } });
+            return self.deliver(Arrival { node, lane, input });
         }
         if n.paused {
-            n.owed.push_back(Owed::Unblock { lane, done });
+            n.owed.push_back(Owed::Unblock { lane, input });
             return;
         }
-        self.unblock(node, lane, done);
+        self.unblock(node, lane, input);
     }
 
     /// A lane has what it waited for, which comes before all that waits for the lane.
-    fn unblock(&mut self, node: u32, lane: Lane, done: MessageOf<C>) {
+    fn unblock(&mut self, node: u32, lane: Lane, input: Input<MessageOf<C>>) {
         let now = self.world.kernel.now();
         let n = &mut self.world.nodes[node as usize];
         let Some(slot) = n.lanes.find(lane) else { return };
         let state = n.lanes.slot(slot);
         state.blocked = false;
         if state.busy_until <= now && !state.suspended {
-            return self.handle(node, slot, Input::Local { body: done });
+            return self.handle(node, slot, input);
         }
-        state.mailbox.push_front(Input::Local { body: done });
+        state.mailbox.push_front(input);
         self.world.wake_later(node, slot);
     }
 
@@ -579,7 +577,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             let Some(owed) = n.owed.pop_front() else { return };
             match owed {
                 Owed::Input { lane, input } => self.deliver(Arrival { node, lane, input }),
-                Owed::Unblock { lane, done } => self.unblock(node, lane, done),
+                Owed::Unblock { lane, input } => self.unblock(node, lane, input),
                 Owed::Read { end } => {
                     if let Some(arrival) = self.world.read(end) {
                         self.deliver(arrival);

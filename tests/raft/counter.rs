@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use mqsim::brokers::coordination::Carry;
 use mqsim::brokers::coordination::raft::{
-    Batch, Carrier, Config, Event, Message, Offset, PORT, Record, Replica, RoleName,
+    Batch, Config, Event, Invariant, Message, Offset, Oracle, PORT, Record, Replica, RoleName,
 };
 use mqsim::engine::{Span, Time};
-use mqsim::observe::{NodeId, Observer};
+use mqsim::observe::{InvariantId, NodeId, Observer, Violation};
 use mqsim::world::{
     Cluster, Context, Death, DiskView, Input, Lane, Machine, RoleQuery, Signal, WorldView,
 };
@@ -45,11 +46,11 @@ impl From<Message<Number>> for Said {
     }
 }
 
-impl Carrier<Number> for Said {
-    fn into_raft(self) -> Option<Message<Number>> {
+impl Carry<Message<Number>> for Said {
+    fn open(self) -> Result<Message<Number>, Said> {
         match self {
-            Said::Raft(message) => Some(message),
-            Said::Count | Said::Act(_) => None,
+            Said::Raft(message) => Ok(message),
+            Said::Count | Said::Act(_) => Err(self),
         }
     }
 }
@@ -259,6 +260,33 @@ pub(crate) struct Counters;
 
 impl Cluster for Counters {
     type Machine = Counter;
+    type Oracle = Oracle<Number>;
+
+    const CHECKED: bool = true;
+
+    /// The invariants of the quorum, and behind them that the counting is right.
+    fn check(
+        oracle: &mut Oracle<Number>,
+        machines: &mut [Counter],
+        node: NodeId,
+        _: Time,
+        report: &mut dyn FnMut(Violation),
+    ) {
+        let mut tell = |invariant: usize, node, detail| {
+            let invariant = InvariantId(invariant as u32);
+            report(Violation { invariant, node, destination: None, detail });
+        };
+        if let Some(wrong) = machines[node.index()].wrong.take() {
+            tell(Invariant::ALL.len(), node, wrong);
+        }
+        if oracle.changed(&machines[node.index()].replica, node.index()) {
+            let replicas: Vec<&Replica<Number>> =
+                machines.iter().map(|counter| &counter.replica).collect();
+            oracle.check(&replicas, node.index(), &mut |violation| {
+                tell(violation.invariant.index(), violation.node, violation.what);
+            });
+        }
+    }
 
     fn resolve(_: &[Counter], _: &RoleQuery, _: &WorldView<'_>) -> Vec<NodeId> {
         Vec::new()

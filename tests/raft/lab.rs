@@ -6,15 +6,15 @@
 
 use std::sync::Arc;
 
-use mqsim::brokers::coordination::raft::{Config, Oracle, Replica, RoleName};
+use mqsim::brokers::coordination::raft::{Config, Invariant, RoleName};
 use mqsim::engine::{Chance, Distribution, Limits, Span, Stream, Time};
-use mqsim::observe::{Blind, FaultId, NodeId, NodeKind};
+use mqsim::observe::{FaultId, NodeId, NodeKind, Observer, Violation};
 use mqsim::world::fault::{ClientSide, Direction, FaultKind, Partition};
 use mqsim::world::{
     CpuSpec, DiskSpec, Host, LinkSpec, PlannedFault, Setup, Simulation, Target, Topology,
 };
 
-use crate::counter::{Counter, Counters, Number, name};
+use crate::counter::{Counter, Counters, name};
 
 /// What a lab is made of.
 #[derive(Clone, Debug)]
@@ -94,15 +94,17 @@ impl Plan {
             duration: Span::from_secs(1_000_000),
             drain: Span::ZERO,
             limits: Limits::default(),
+            invariants: true,
         }
     }
 
-    fn simulation(&self) -> Simulation<Counters, Blind> {
+    fn simulation(&self) -> Simulation<Counters, Witness> {
         let config = Arc::new(self.config.clone());
         let every = Span::from_millis(20);
         let nodes = (0..self.voters + self.observers).map(NodeId);
         let machines = nodes.map(|node| Counter::new(&config, node).counting(every, self.until));
-        Simulation::new(self.setup(machines.collect()), Blind).expect("a sound setup")
+        let machines = machines.collect();
+        Simulation::new(self.setup(machines), Witness::default()).expect("a sound setup")
     }
 }
 
@@ -133,44 +135,69 @@ pub(crate) fn cut(nodes: &[u32]) -> FaultKind {
 /// What went wrong, as text.
 pub(crate) type Outcome = Result<(), String>;
 
+/// Remembers which invariants were broken.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Witness(Vec<(Time, Violation)>);
+
+impl Observer for Witness {
+    fn violated(&mut self, at: Time, violation: Violation) {
+        self.0.push((at, violation));
+    }
+}
+
+/// How often it is looked whether a condition has come about.
+const LOOK: Span = Span::from_millis(1);
+
 /// A run under way.
 pub(crate) struct Lab {
     pub(crate) plan: Plan,
-    pub(crate) simulation: Simulation<Counters, Blind>,
-    pub(crate) oracle: Oracle<Number>,
+    simulation: Simulation<Counters, Witness>,
+    now: Time,
+    /// Invariants that need not hold.
+    pub(crate) spared: Vec<Invariant>,
     /// Luck in what the test does.
     pub(crate) luck: Stream,
 }
 
 impl Lab {
     pub(crate) fn new(plan: Plan) -> Lab {
-        let replicas = (plan.voters + plan.observers) as usize;
         let luck = Stream::fixed(plan.seed, "what the test does");
-        Lab { simulation: plan.simulation(), oracle: Oracle::new(replicas), luck, plan }
+        let simulation = plan.simulation();
+        Lab { simulation, now: Time::ZERO, spared: Vec::new(), luck, plan }
     }
 
     pub(crate) fn now(&self) -> Time {
-        self.simulation.now()
+        self.now
     }
 
     pub(crate) fn nodes(&self) -> &[Counter] {
         self.simulation.machines()
     }
 
-    /// Looks at the invariants, and at what the counters have read.
-    fn look(&mut self) -> Outcome {
-        let machines = self.simulation.machines();
-        let replicas: Vec<&Replica<Number>> =
-            machines.iter().map(|counter| &counter.replica).collect();
-        let at = self.simulation.now().as_millis();
-        for (index, counter) in machines.iter().enumerate() {
-            let checked = self.oracle.check(&replicas, index);
-            checked.map_err(|violation| format!("at {at} ms: {violation}"))?;
-            if let Some(wrong) = &counter.wrong {
-                return Err(format!("at {at} ms: Counting at node {index}: {wrong}"));
-            }
-        }
-        Ok(())
+    /// The highest high watermark that any leader had.
+    pub(crate) fn high_watermark(&self) -> u64 {
+        self.simulation.oracle().high_watermark()
+    }
+
+    /// Runs until `end`; the invariants have been looked at after every input.
+    fn run_to(&mut self, end: Time) -> Outcome {
+        self.now = end;
+        self.simulation.run_until(end).map_err(|error| error.to_string())?;
+        let name = |violation: &Violation| {
+            let invariant = Invariant::ALL.get(violation.invariant.index());
+            invariant.map_or("Counting", |invariant| invariant.name())
+        };
+        let is_spared = |violation: &Violation| {
+            self.spared.iter().any(|spared| spared.index() == violation.invariant.index())
+        };
+        let text = |(at, violation): &(Time, Violation)| {
+            let (at, node) = (at.as_millis(), violation.node.0);
+            format!("at {at} ms: {} at node {node}: {}", name(violation), violation.detail)
+        };
+        let broken = self.simulation.observer().0.iter();
+        let broken: Vec<String> =
+            broken.filter(|(_, violation)| !is_spared(violation)).map(text).collect();
+        if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
     }
 
     /// Runs until `condition`, which must come about within `most`.
@@ -180,43 +207,36 @@ impl Lab {
         most: Span,
         condition: impl Fn(&Lab) -> bool,
     ) -> Outcome {
-        let end = self.now() + most;
+        let end = self.now + most;
         while !condition(self) {
-            if !self.simulation.step(end).map_err(|error| error.to_string())? {
+            if self.now >= end {
                 return Err(format!("not within {} ms: {what}", most.as_millis()));
             }
-            self.look()?;
+            self.run_to(self.now + LOOK)?;
         }
         Ok(())
     }
 
     pub(crate) fn run_for(&mut self, span: Span) -> Outcome {
-        let end = self.now() + span;
-        while self.simulation.step(end).map_err(|error| error.to_string())? {
-            self.look()?;
-        }
-        Ok(())
+        self.run_to(self.now + span)
     }
 
     /// The run again, with the schedule as it is now, up to this moment.
     pub(crate) fn again(&mut self) -> Outcome {
-        // What is due at this very moment has happened already.
-        let now = self.now() + Span::from_nanos(1);
         self.simulation = self.plan.simulation();
-        while self.simulation.step(now).map_err(|error| error.to_string())? {}
-        Ok(())
+        self.run_to(self.now)
     }
 
     /// Something goes wrong now.
     pub(crate) fn inject(&mut self, kind: FaultKind, nodes: &[u32]) -> Outcome {
-        let at = self.now() + Span::from_micros(1);
+        let at = self.now;
         self.plan.faults.push(planned(at, kind, nodes));
         self.again()
     }
 
     /// All that goes wrong ends now.
     pub(crate) fn heal(&mut self) -> Outcome {
-        let now = self.now() + Span::from_micros(1);
+        let now = self.now;
         for fault in self.plan.faults.iter_mut().filter(|fault| fault.lasts.is_none()) {
             fault.lasts = Some(now.since(fault.at));
         }

@@ -42,6 +42,10 @@ pub(crate) enum Do {
     Truncate(u64),
     Fsync(&'static str),
     FsyncBlocking(&'static str),
+    /// Reads so many bytes.
+    Read(u64, &'static str),
+    /// Writes down by how much the clocks are wrong.
+    Clock,
     /// The current connection's events go to this lane.
     Bind(u32),
     /// Writes down the room on the current connection.
@@ -71,6 +75,7 @@ pub(crate) enum On {
     Stop,
     LoadEnded,
     Resumed,
+    DiskFailed(&'static str),
 }
 
 #[derive(Clone, Debug)]
@@ -165,6 +170,14 @@ impl Toy {
             Do::Truncate(length) => ctx.truncate(FILE, length),
             Do::Fsync(word) => ctx.fsync(FILE, word),
             Do::FsyncBlocking(word) => ctx.fsync_blocking(FILE, word),
+            Do::Read(bytes, word) => ctx.read(bytes, word),
+            Do::Clock => {
+                let wall = ctx.clock().as_nanos() as i64 - 1_000_000_000_000_000_000;
+                let now = ctx.now().as_nanos() as i64;
+                let (wall, steady) = (wall - now, ctx.monotonic().as_nanos() as i64 - now);
+                let text = format!("clock {} us, timers {} us", wall / 1_000, steady / 1_000);
+                self.note(ctx.now(), text);
+            }
             Do::Bind(lane) => ctx.bind(conn, Lane(lane)),
             Do::Room => {
                 let room = ctx.room(conn);
@@ -256,6 +269,10 @@ impl Machine for Toy {
                 }
                 On::Word(body)
             }
+            Input::DiskFailed { body } => {
+                self.note(now, format!("{body} has failed{lane}"));
+                On::DiskFailed(body)
+            }
             Input::Local { body } => {
                 if !self.quiet {
                     self.note(now, format!("{body}{lane}"));
@@ -308,8 +325,8 @@ pub(crate) const NO_THIRD_TIME: InvariantId = InvariantId(1);
 impl Cluster for Kings {
     type Machine = Toy;
 
-    /// How often the crown was taken from each node, by node.
-    type Oracle = Vec<u32>;
+    /// How often each node took the crown, and whether it has it as far as was seen.
+    type Oracle = Vec<(u32, bool)>;
 
     const CHECKED: bool = true;
 
@@ -318,25 +335,31 @@ impl Cluster for Kings {
     }
 
     fn check(
-        taken: &mut Vec<u32>,
+        seen: &mut Vec<(u32, bool)>,
         toys: &mut [Toy],
         node: NodeId,
         _: Time,
         report: &mut dyn FnMut(Violation),
     ) {
-        if !std::mem::take(&mut toys[node.index()].touched) || !toys[node.index()].crowned {
+        let toy = &mut toys[node.index()];
+        if !std::mem::take(&mut toy.touched) {
             return;
         }
-        taken.resize(toys.len(), 0);
-        taken[node.index()] += 1;
+        let crowned = toy.crowned;
+        seen.resize(toys.len(), (0, false));
+        seen[node.index()].1 = crowned;
+        if !crowned {
+            return;
+        }
+        seen[node.index()].0 += 1;
         let mut violated = |invariant, detail| {
             report(Violation { invariant, node, destination: None, detail });
         };
-        let others = (0..toys.len()).filter(|other| *other != node.index());
-        for other in others.filter(|other| toys[*other].crowned) {
+        let others = (0..seen.len()).filter(|other| *other != node.index());
+        for other in others.filter(|other| seen[*other].1) {
             violated(ONE_KING, format!("n{} has the crown, n{} too", other + 1, node.0 + 1));
         }
-        let times = taken[node.index()];
+        let times = seen[node.index()].0;
         if times > 2 {
             violated(NO_THIRD_TIME, format!("the crown was taken {times} times"));
         }

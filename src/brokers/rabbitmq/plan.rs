@@ -19,7 +19,7 @@ use super::letters::{DeadLetterTo, LetterId, Letters};
 use super::message::{ExchangeId, Properties, QueueId, RoutingKey, Terms};
 use super::settings::{PartitionHandling, Settings};
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
-use super::words::SELECTORS;
+use super::words::{REFUSED, SELECTORS};
 
 /// `get-interval` if it is not written.
 const POLL: Span = Span::from_millis(100);
@@ -131,8 +131,12 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         spec.topology = cluster.topology;
     }
     let destinations: Vec<String> = spec.queues.iter().map(|queue| queue.name.clone()).collect();
-    let words =
-        Vocabulary { topology: &spec.topology, destinations: &destinations, roles: SELECTORS };
+    let words = Vocabulary {
+        topology: &spec.topology,
+        destinations: &destinations,
+        roles: SELECTORS,
+        refused: REFUSED,
+    };
     let faults = fault::parse_all(scenario.many("fault"), &words);
     let nemesis = fault::nemesis::parse(scenario, &words);
     spec.faults = planner.wrong.keep(faults).unwrap_or_default();

@@ -471,6 +471,17 @@ pub mod selector {
     pub const MIRROR: u32 = 2;
 }
 
+/// The kinds of faults that are refused, with the reason. Every write and fsync of the stores is
+/// matched with `ok` (rabbit_queue_index.erl `sync`, rabbit_msg_store.erl `internal_sync`), so an
+/// error ends the process that met it: of a queue, which its supervisor starts again, or of the
+/// message store, and with it the whole virtual host (rabbit_vhost_sup_wrapper.erl).
+pub const REFUSED: &[(&str, &str)] = &[(
+    "disk-error",
+    "an I/O error ends the process that meets it, of a queue or of a whole virtual host, and such \
+     an end within a node that goes on is not simulated; write kind = \"disk-full\", \
+     \"disk-stall\" or \"crash\"",
+)];
+
 /// What faults can be aimed at, beside the world's own selectors.
 pub const SELECTORS: &[SelectorSpec] = &[
     SelectorSpec {

@@ -1,4 +1,4 @@
-//! Faults of disks: slow, stalled, full, wiped.
+//! Faults of disks: slow, stalled, full, failing, wiped.
 
 use crate::observe::{NodeId, Observer};
 use crate::scenario::{KeySpec, Kind, Preset, Variant};
@@ -6,7 +6,7 @@ use crate::scenario::{KeySpec, Kind, Preset, Variant};
 use super::super::event::Event;
 use super::super::machine::Cluster;
 use super::super::simulation::Simulation;
-use super::TARGET;
+use super::{Failing, TARGET};
 
 pub(super) const SLOW_DISK: Variant = Variant {
     name: "slow-disk",
@@ -33,6 +33,22 @@ pub(super) const DISK_FULL: Variant = Variant {
     name: "disk-full",
     meaning: "Writes fail for want of space (ENOSPC), and no space is free.",
     keys: &[TARGET],
+};
+
+pub(super) const DISK_ERROR: Variant = Variant {
+    name: "disk-error",
+    meaning: "What the disk is asked to do fails (EIO): writes, fsyncs and reads, or those of them \
+              that `operations` names. What an fsync or the write-back could not make durable stays \
+              in the page cache, and no later fsync tells of it again.",
+    keys: &[
+        TARGET,
+        KeySpec::new(
+            "operations",
+            Kind::Choices(&["write", "fsync", "read"]),
+            Preset::Absent,
+            "What fails; all if not written.",
+        ),
+    ],
 };
 
 pub(super) const WIPE_DISK: Variant = Variant {
@@ -65,6 +81,20 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         for node in nodes {
             self.world.nodes[node.index()].holds.down.push(fault);
             self.wipe(node.0);
+        }
+    }
+
+    pub(super) fn inject_disk_error(&mut self, failing: Failing, nodes: &[NodeId]) {
+        let now = self.now();
+        for node in nodes {
+            self.world.disks[node.index()].fail(failing, now);
+        }
+    }
+
+    pub(super) fn take_back_disk_error(&mut self, failing: Failing, nodes: &[NodeId]) {
+        let now = self.now();
+        for node in nodes {
+            self.world.disks[node.index()].work(failing, now);
         }
     }
 

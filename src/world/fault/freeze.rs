@@ -3,12 +3,13 @@
 
 use crate::engine::{Chance, Distribution, Span};
 use crate::observe::NodeId;
-use crate::scenario::units::BytesPerSecond;
+use crate::scenario::units::{BytesPerSecond, Drift, Shift};
 
 use super::super::network::Topology;
 use super::super::selector::Pick;
 use super::{
-    Begun, ClientSide, Direction, FaultKind, LatencyChange, PlannedFault, disk, network, process,
+    Begun, ClientSide, Direction, Failing, FaultKind, LatencyChange, PlannedFault, clock, disk,
+    network, process,
 };
 
 /// The fault as a `[[fault]]` of a scenario file.
@@ -60,6 +61,11 @@ fn put_keys(kind: &FaultKind, put: &mut impl FnMut(&str, String)) {
             put_direction(*direction, put);
         }
         FaultKind::SlowDisk { factor } => put("factor", factor.to_string()),
+        FaultKind::DiskError(failing) => put_failing(*failing, put),
+        FaultKind::ClockSkew { offset, drift } => {
+            put("offset", quoted(Shift(*offset)));
+            put("drift", quoted(Drift(*drift)));
+        }
         FaultKind::Stop
         | FaultKind::Crash
         | FaultKind::PowerLoss
@@ -69,6 +75,14 @@ fn put_keys(kind: &FaultKind, put: &mut impl FnMut(&str, String)) {
         | FaultKind::DiskStall
         | FaultKind::DiskFull
         | FaultKind::WipeDisk => {}
+    }
+}
+
+fn put_failing(failing: Failing, put: &mut impl FnMut(&str, String)) {
+    if failing != Failing::ALL {
+        let all = [("write", failing.writes), ("fsync", failing.fsyncs), ("read", failing.reads)];
+        let named = all.iter().filter(|(_, fails)| *fails).map(|(name, _)| quoted(name));
+        put("operations", format!("[{}]", named.collect::<Vec<_>>().join(", ")));
     }
 }
 
@@ -92,7 +106,9 @@ const fn name(kind: &FaultKind) -> &'static str {
         FaultKind::SlowDisk { .. } => disk::SLOW_DISK.name,
         FaultKind::DiskStall => disk::DISK_STALL.name,
         FaultKind::DiskFull => disk::DISK_FULL.name,
+        FaultKind::DiskError(_) => disk::DISK_ERROR.name,
         FaultKind::WipeDisk => disk::WIPE_DISK.name,
+        FaultKind::ClockSkew { .. } => clock::CLOCK_SKEW.name,
     }
 }
 
@@ -144,5 +160,38 @@ fn durations(distribution: &Distribution) -> String {
             span(shape.median()),
             span(shape.p99())
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::Time;
+    use crate::observe::FaultId;
+    use crate::world::Target;
+
+    use super::*;
+
+    fn frozen(kind: FaultKind) -> String {
+        let fault = PlannedFault {
+            id: FaultId(0),
+            at: Time::ZERO,
+            lasts: None,
+            kind,
+            target: Target::default(),
+            text: String::new(),
+            waits: None,
+        };
+        let begun = Begun { index: 0, at: Time::ZERO, sides: Vec::new() };
+        let text = to_toml(&fault, &begun, &Topology::new(Vec::new()));
+        text.lines().skip(5).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn what_fails_and_how_wrong_a_clock_is_are_written() {
+        assert_eq!(frozen(FaultKind::DiskError(Failing::ALL)), "");
+        let some = Failing { fsyncs: false, ..Failing::ALL };
+        assert_eq!(frozen(FaultKind::DiskError(some)), "operations = [\"write\", \"read\"]");
+        let skew = FaultKind::ClockSkew { offset: -1_500_000_000, drift: 12_345 };
+        assert_eq!(frozen(skew), "offset = \"-1500ms\"; drift = \"12.345ppm\"");
     }
 }

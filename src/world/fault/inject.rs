@@ -168,9 +168,17 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
                 self.inject_disk_full(&nodes);
                 Undo::Room
             }
+            FaultKind::DiskError(failing) => {
+                self.inject_disk_error(*failing, &nodes);
+                Undo::Works(*failing)
+            }
             FaultKind::WipeDisk => {
                 self.inject_wipe_disk(index, &nodes);
                 Undo::Run
+            }
+            FaultKind::ClockSkew { offset, drift } => {
+                self.inject_clock_skew(index, (*offset, *drift), &nodes);
+                Undo::SetRight
             }
         };
         (nodes, undo)
@@ -216,6 +224,8 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             Undo::SpeedUp(factor) => self.take_back_slow_disk(factor, &targets),
             Undo::GoOn => self.take_back_disk_stall(&targets),
             Undo::Room => self.take_back_disk_full(&targets),
+            Undo::Works(failing) => self.take_back_disk_error(failing, &targets),
+            Undo::SetRight => self.take_back_clock_skew(index, &targets),
         }
     }
 

@@ -9,11 +9,11 @@
 //!
 //! # Adding a kind
 //!
-//! Say `clock-jump`:
+//! Say `memory-pressure`:
 //!
 //! 1. A variant in [`FaultKind`], holding what its keys say.
 //! 2. In the file of its group (`process.rs`, `network.rs`, `disk.rs`, or a new one): a
-//!    `pub(super) const CLOCK_JUMP: Variant` with its name, one sentence on what it does, and its
+//!    `pub(super) const MEMORY_PRESSURE: Variant` with its name, one sentence on what it does, and its
 //!    keys (`TARGET` is shared); add it to [`KINDS`] below. It is then in `mqsim list`, in the
 //!    documentation, and the parser knows its keys.
 //! 3. An arm in `parse_kind` that makes the variant from the checked values.
@@ -24,6 +24,7 @@
 //! 6. A test in `tests/world_faults.rs`: what a machine sees of it, and that nothing is left of it
 //!    after its end.
 
+mod clock;
 mod disk;
 pub mod freeze;
 mod inject;
@@ -85,7 +86,9 @@ pub const KINDS: Tagged = Tagged {
         disk::SLOW_DISK,
         disk::DISK_STALL,
         disk::DISK_FULL,
+        disk::DISK_ERROR,
         disk::WIPE_DISK,
+        clock::CLOCK_SKEW,
     ],
 };
 
@@ -192,8 +195,33 @@ pub enum FaultKind {
     DiskStall,
     /// The disk takes nothing more.
     DiskFull,
+    /// What the disk is asked to do fails.
+    DiskError(Failing),
     /// The process is killed and its disk replaced by an empty one.
     WipeDisk,
+    /// The clock is wrong.
+    ClockSkew {
+        /// By how much it is ahead, in ns.
+        offset: i64,
+        /// How much too fast it runs, in parts of a billion.
+        drift: i64,
+    },
+}
+
+/// What fails on a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failing {
+    /// Writes into the page cache.
+    pub writes: bool,
+    /// Fsyncs, and the write-back of the page cache.
+    pub fsyncs: bool,
+    /// Reads.
+    pub reads: bool,
+}
+
+impl Failing {
+    /// Everything does.
+    pub const ALL: Failing = Failing { writes: true, fsyncs: true, reads: true };
 }
 
 impl FaultKind {
@@ -269,6 +297,10 @@ pub(crate) enum Undo {
     GoOn,
     /// The disks have room again.
     Room,
+    /// The disks do again what had failed.
+    Works(Failing),
+    /// The clocks are set right.
+    SetRight,
 }
 
 /// A fault in force.

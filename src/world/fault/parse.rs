@@ -8,7 +8,7 @@ use super::super::network::Topology;
 use super::super::selector::{
     Argument, Pick, RoleQuery, SELECTORS, SelectorSpec, Target, names_of,
 };
-use super::{ClientSide, Direction, FaultKind, LatencyChange, Partition, PlannedFault};
+use super::{ClientSide, Direction, Failing, FaultKind, LatencyChange, Partition, PlannedFault};
 
 /// The names that selectors may use.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub struct Vocabulary<'a> {
     pub destinations: &'a [String],
     /// The family's selectors; the index is [`RoleQuery::selector`].
     pub roles: &'static [SelectorSpec],
+    /// The kinds of faults that the family cannot simulate, each with the reason.
+    pub refused: &'static [(&'static str, &'static str)],
 }
 
 /// All faults of a scenario, in the order of the file.
@@ -59,6 +61,7 @@ pub fn parse(
     if let Some(kind) = &kind {
         check_together(values, kind, &target, &mut wrong);
     }
+    refuse_kind(values, words, &mut wrong);
     let aim = if values.has("target") {
         values.selector("target").value.to_string()
     } else {
@@ -104,10 +107,28 @@ pub(super) fn parse_kind(
         "slow-disk" => FaultKind::SlowDisk { factor: values.integer("factor") },
         "disk-stall" => FaultKind::DiskStall,
         "disk-full" => FaultKind::DiskFull,
+        "disk-error" => FaultKind::DiskError(failing(values)),
         "wipe-disk" => FaultKind::WipeDisk,
+        "clock-skew" => {
+            let (offset, drift) = (values.signed("offset"), values.signed("drift"));
+            if offset == 0 && drift == 0 {
+                let help = "write offset = \"-5s\" or drift = \"1%\", or both";
+                wrong.push(values.place(), "this leaves the clock as it is", help);
+            }
+            FaultKind::ClockSkew { offset, drift }
+        }
         other => unreachable!("`{other}` is in KINDS and has no arm here"),
     };
     Some(kind)
+}
+
+/// What fails on the disk; all if nothing is named.
+fn failing(values: &Values) -> Failing {
+    let named = |what: &str| {
+        !values.has("operations")
+            || values.names("operations").iter().any(|name| name.value == what)
+    };
+    Failing { writes: named("write"), fsyncs: named("fsync"), reads: named("read") }
 }
 
 fn way(values: &Values) -> Direction {
@@ -181,6 +202,15 @@ fn check_together(values: &Values, kind: &FaultKind, target: &Target, wrong: &mu
     }
     if !kind.is_of_links() {
         refuse_links(values.span("target"), &target.0, wrong);
+    }
+}
+
+/// A kind of fault of which the family does not know what its brokers do.
+pub(super) fn refuse_kind(values: &Values, words: &Vocabulary<'_>, wrong: &mut Diagnostics) {
+    let kind = values.text("kind");
+    if let Some((_, why)) = words.refused.iter().find(|(refused, _)| *refused == kind) {
+        let message = format!("`{kind}` cannot be simulated in this mode");
+        wrong.push(values.span("kind"), message, *why);
     }
 }
 

@@ -21,12 +21,6 @@ pub enum Message<R> {
     Synced,
 }
 
-/// A family's message that can carry those of its quorum.
-pub trait Carrier<R>: From<Message<R>> {
-    /// The quorum's message, if it is one.
-    fn into_raft(self) -> Option<Message<R>>;
-}
-
 /// A request (KIP-595, KIP-630).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
@@ -177,5 +171,15 @@ impl<R> Response<R> {
             Answer::FetchSnapshot { bytes, .. } => 100 + *bytes as u32,
             _ => 100,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_small() {
+        assert!(size_of::<Message<[u64; 20]>>() <= 16);
     }
 }

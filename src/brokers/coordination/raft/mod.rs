@@ -12,9 +12,11 @@
 //! died             ─▶ replica.died(death, disk)
 //! ```
 //!
-//! What it tells its machine are [`Event`]s; records are read with [`Replica::committed`]. What the
-//! machine asks for it asks on any lane: [`append`](Replica::append), [`resign`](Replica::resign),
-//! [`shutdown`](Replica::shutdown), [`take_snapshot`](Replica::take_snapshot).
+//! The family's messages carry a [`Message`] ([`Carry`](super::Carry)); [`PORT`] and the files from
+//! [`Config::files`] on are its own. What it tells its machine are [`Event`]s; records are read
+//! with [`Replica::committed`]. What the machine asks for it asks on any lane:
+//! [`append`](Replica::append), [`resign`](Replica::resign), [`shutdown`](Replica::shutdown),
+//! [`take_snapshot`](Replica::take_snapshot). The family's check of invariants asks an [`Oracle`].
 //!
 //! | file | what |
 //! | --- | --- |
@@ -56,7 +58,7 @@ pub use log::{
     BATCH_OVERHEAD, Batch, Body, Epoch, EpochStart, Log, Offset, OffsetAndEpoch, Record, Snapshot,
     Validity,
 };
-pub use message::{Answer, Carrier, Error, Fetch, Found, Message, Request, Response};
+pub use message::{Answer, Error, Fetch, Found, Message, Request, Response};
 pub use oracle::{Invariant, Oracle, Violation};
 pub use replica::{Event, NotLeader, Replica};
 pub use role::RoleName;

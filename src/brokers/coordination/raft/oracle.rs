@@ -42,7 +42,51 @@ impl Invariant {
         Invariant::ConsistentCommittedData,
     ];
 
-    /// Its name.
+    /// Its place in [`ALL`](Self::ALL).
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Its name in reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Invariant::MonotonicEpoch => "monotonic-epoch",
+            Invariant::MonotonicHighWatermark => "monotonic-high-watermark",
+            Invariant::MajorityReachedHighWatermark => "majority-reached-high-watermark",
+            Invariant::SingleLeader => "single-leader",
+            Invariant::SnapshotAtLogStart => "snapshot-at-log-start",
+            Invariant::LeaderNeverLoadSnapshot => "leader-never-load-snapshot",
+            Invariant::ConsistentCommittedData => "consistent-committed-data",
+        }
+    }
+
+    /// What is always so, in one sentence.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Invariant::MonotonicEpoch => "The epoch that a node has written down never decreases.",
+            Invariant::MonotonicHighWatermark => {
+                "The high watermark of the leader with the highest epoch never decreases."
+            }
+            Invariant::MajorityReachedHighWatermark => {
+                "The logs of a majority of voters reach to the leader's high watermark."
+            }
+            Invariant::SingleLeader => {
+                "All who have written down a leader of an epoch agree on it."
+            }
+            Invariant::SnapshotAtLogStart => {
+                "A log that does not start at 0 starts where a snapshot ends."
+            }
+            Invariant::LeaderNeverLoadSnapshot => "A leader that may append loads no snapshot.",
+            Invariant::ConsistentCommittedData => {
+                "At each offset below a high watermark all nodes have the same record."
+            }
+        }
+    }
+
+    /// Its name in Kafka's tests.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -74,8 +118,10 @@ impl fmt::Display for Violation {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Seen {
+    /// Whether it was looked at.
+    known: bool,
     /// The replica's count when it was last looked at.
     changes: u32,
     epoch: Epoch,
@@ -84,10 +130,12 @@ struct Seen {
 }
 
 /// Remembers what must not be taken back, and compares. Look after each event that a replica
-/// handled, and after each death: that costs one comparison unless something has changed.
+/// handled, and after each death: that costs one comparison unless something has
+/// [`changed`](Oracle::changed).
 #[derive(Clone, Debug)]
 pub struct Oracle<R> {
-    skipped: Vec<Invariant>,
+    /// What was found broken, where, and still is: it is not told again.
+    broken: Vec<(Invariant, usize)>,
     seen: Vec<Seen>,
     /// The highest epoch in which anybody has written down a leader, and whom.
     leader: Option<(Epoch, NodeId)>,
@@ -97,43 +145,46 @@ pub struct Oracle<R> {
     committed: Vec<Arc<Batch<R>>>,
 }
 
-impl<R: Record> Oracle<R> {
-    /// An oracle for so many replicas, before they start.
-    #[must_use]
-    pub fn new(replicas: usize) -> Oracle<R> {
+impl<R> Default for Oracle<R> {
+    fn default() -> Self {
         Oracle {
-            skipped: Vec::new(),
-            seen: vec![Seen { changes: u32::MAX, epoch: 0, compared: 0 }; replicas],
+            broken: Vec::new(),
+            seen: Vec::new(),
             leader: None,
             high_watermark: None,
             committed: Vec::new(),
         }
     }
+}
 
-    /// The same without one of the invariants, for faults that no quorum survives whole.
-    #[must_use]
-    pub fn without(mut self, invariant: Invariant) -> Oracle<R> {
-        self.skipped.push(invariant);
-        self
-    }
-
+impl<R: Record> Oracle<R> {
     /// The highest high watermark that any leader was seen with.
     #[must_use]
     pub fn high_watermark(&self) -> Offset {
         self.high_watermark.map_or(0, |(_, offset)| offset)
     }
 
-    /// Looks at all replicas after the one at `index` may have changed.
-    ///
-    /// # Errors
-    /// The first invariant that does not hold.
-    pub fn check(&mut self, replicas: &[&Replica<R>], index: usize) -> Result<(), Violation> {
-        let Some(replica) = replicas.get(index).copied() else { return Ok(()) };
-        if self.seen[index].changes == replica.changes() {
-            return Ok(());
+    /// Whether there is anything to look at in the replica at `index`.
+    #[must_use]
+    #[inline]
+    pub fn changed(&self, replica: &Replica<R>, index: usize) -> bool {
+        self.seen.get(index).is_none_or(|seen| !seen.known || seen.changes != replica.changes())
+    }
+
+    /// Looks at all replicas after the one at `index` may have changed, and tells `report` which
+    /// invariants do not hold any more. The replicas are the same, in the same order, each time.
+    pub fn check(
+        &mut self,
+        replicas: &[&Replica<R>],
+        index: usize,
+        report: &mut dyn FnMut(Violation),
+    ) {
+        let Some(replica) = replicas.get(index).copied() else { return };
+        if !self.changed(replica, index) {
+            return;
         }
-        self.seen[index].changes = replica.changes();
-        let node = NodeId(index as u32);
+        self.seen.resize(replicas.len(), Seen::default());
+        (self.seen[index].known, self.seen[index].changes) = (true, replica.changes());
         let verdicts = [
             (Invariant::MonotonicEpoch, self.epoch(replica, index)),
             (Invariant::SingleLeader, self.single_leader(replica)),
@@ -143,11 +194,19 @@ impl<R: Record> Oracle<R> {
             (Invariant::LeaderNeverLoadSnapshot, never_loads(replica)),
             (Invariant::ConsistentCommittedData, self.consistent(replica, index)),
         ];
-        let wrong = verdicts.into_iter().find_map(|(invariant, what)| {
-            let what = what.filter(|_| !self.skipped.contains(&invariant))?;
-            Some(Violation { invariant, node, what })
-        });
-        wrong.map_or(Ok(()), Err)
+        for (invariant, what) in verdicts {
+            let place = self.broken.iter().position(|known| *known == (invariant, index));
+            match (what, place) {
+                (Some(what), None) => {
+                    self.broken.push((invariant, index));
+                    report(Violation { invariant, node: replica.node(), what });
+                }
+                (None, Some(place)) => {
+                    self.broken.swap_remove(place);
+                }
+                _ => {}
+            }
+        }
     }
 
     fn epoch(&mut self, replica: &Replica<R>, index: usize) -> Option<String> {

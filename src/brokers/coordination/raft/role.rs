@@ -1,5 +1,5 @@
-//! The roles of a replica (`UnattachedState`, `ProspectiveState`, `CandidateState`, `FollowerState`, `LeaderState`,
-//! `ResignedState`, 3.9).
+//! The roles of a replica (`UnattachedState`, `ProspectiveState`, `CandidateState`,
+//! `FollowerState`, `LeaderState`, `ResignedState`, 3.9 and 4.0).
 
 use crate::engine::Time;
 use crate::observe::NodeId;

@@ -49,6 +49,17 @@ impl<R: Record> Store<R> {
         }
     }
 
+    /// What a quorum that has been up for a while has on each of its disks: a snapshot, and who
+    /// leads.
+    pub(super) fn founded(snapshot: Snapshot<R>, leader: NodeId) -> Store<R> {
+        let mut store = Store::empty();
+        store.elect(Election { epoch: snapshot.id.epoch, leader: Some(leader), voted: None });
+        store.log.truncate_fully(snapshot.id.offset);
+        store.add_snapshot(Arc::new(snapshot));
+        (store.elected, store.frozen) = (store.election_end(), store.snapshot_end());
+        store
+    }
+
     pub(super) fn election(&self) -> Election {
         self.elections.last().map_or_else(Election::default, |(_, election)| *election)
     }

@@ -1,5 +1,6 @@
 //! The words of ZooKeeper's interface: ids, operations, answers, errors, watch events.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -274,6 +275,11 @@ pub enum WatchKind {
     DataChanged,
     /// A child was created or deleted.
     ChildrenChanged,
+}
+
+/// Takes the first of a queue, if it is one of these.
+pub(super) fn pop_front_if<T>(queue: &mut VecDeque<T>, is: impl Fn(&T) -> bool) -> Option<T> {
+    if queue.front().is_some_and(is) { queue.pop_front() } else { None }
 }
 
 /// The path of a znode's parent; none for the root.

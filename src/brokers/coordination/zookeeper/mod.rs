@@ -34,7 +34,7 @@ mod tracker;
 mod tree;
 mod watches;
 
-pub use check::check;
+pub use check::{Oracle, check};
 pub use config::{
     CLIENT_PORT, Config, Costs, ELECTION_PORT, QUORUM_PORT, Settings, Words, ZOOKEEPER,
 };

@@ -12,7 +12,7 @@ use crate::world::{ConnId, Context, Input, Lane, TimerId};
 
 use super::super::Carry;
 use super::config::{CLIENT_PORT, Costs};
-use super::data::{Data, Error, Op, Outcome, Path, SessionId, WatchKind, Xid, Zxid};
+use super::data::{Data, Error, Op, Outcome, Path, SessionId, WatchKind, Xid, Zxid, pop_front_if};
 use super::message::{Connect, Message};
 use super::watches::Rewatch;
 
@@ -348,7 +348,7 @@ impl<D: Data> Session<D> {
         }
         self.current = (self.current + 1) % self.order.len();
         if self.round == Some(self.current) {
-            pause = pause + ROUND;
+            pause += ROUND;
         }
         self.round.get_or_insert(0);
         if pause.is_zero() {
@@ -488,7 +488,7 @@ impl<D: Data> Session<D> {
             }
             Message::Response(xid, reply) => {
                 self.seen = self.seen.max(reply.zxid);
-                let Some((_, watching)) = self.pending.pop_front_if(|(sent, _)| *sent == xid)
+                let Some((_, watching)) = pop_front_if(&mut self.pending, |(sent, _)| *sent == xid)
                 else {
                     return;
                 };
@@ -501,10 +501,8 @@ impl<D: Data> Session<D> {
                     self.forget_watches();
                 }
             }
-            Message::Event(path, kind) => {
-                if self.unregister(&path, kind) {
-                    events.push(Event::Watch { path, kind });
-                }
+            Message::Event(path, kind) if self.unregister(&path, kind) => {
+                events.push(Event::Watch { path, kind });
             }
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! What every machine of a run knows: what the scenario resolves to. Never changes.
 
-use crate::brokers::coordination::raft;
-use crate::brokers::kafka::{PartitionId, Streams};
+use crate::brokers::coordination::{raft, zookeeper};
+use crate::brokers::kafka::{Partition, PartitionId, Streams};
 use crate::engine::{Distribution, Span};
 use crate::observe::NodeId;
 use crate::scenario::{Scenario, Values};
@@ -10,7 +10,7 @@ use crate::world::{FileId, Port};
 use super::costs::Costs;
 use super::nodes::NodeSet;
 use super::rules::{Rule, Rules};
-use super::state::PartitionState;
+use super::state::{PartitionState, Znode};
 
 /// Where brokers listen for clients and for each other.
 pub const BROKER: Port = Port(9092);
@@ -49,6 +49,8 @@ pub struct Config {
     pub partitions: Vec<Assignment>,
     /// What the ledger calls them.
     pub streams: Streams,
+    /// The names of the hosts: brokers, then coordinators.
+    pub names: Vec<String>,
 }
 
 /// A topic.
@@ -129,6 +131,36 @@ impl Config {
         }
     }
 
+    /// Where ZooKeeper has the state of a partition.
+    #[must_use]
+    pub fn state_path(&self, partition: PartitionId) -> String {
+        let Partition { topic, index, .. } = self.streams.get(partition);
+        let topic = &self.topics[*topic as usize].name;
+        format!("/brokers/topics/{topic}/partitions/{index}/state")
+    }
+
+    /// What ZooKeeper holds when the run starts.
+    #[must_use]
+    pub fn first_tree(&self) -> zookeeper::Tree<Znode> {
+        let mut tree = zookeeper::Tree::new();
+        for path in ["/brokers", "/brokers/ids", "/brokers/topics", "/isr_change_notification"] {
+            tree.plant(path, None);
+        }
+        tree.plant("/controller_epoch", Some(Znode::ControllerEpoch(0)));
+        for (index, topic) in self.topics.iter().enumerate() {
+            let path = format!("/brokers/topics/{}", topic.name);
+            tree.plant(&path, None);
+            tree.plant(&format!("{path}/partitions"), None);
+            for (number, partition) in self.streams.of_topic(index as u32).enumerate() {
+                let path = format!("{path}/partitions/{number}");
+                tree.plant(&path, None);
+                let state = Znode::Partition(self.first_state(partition), 0);
+                tree.plant(&format!("{path}/state"), Some(state));
+            }
+        }
+        tree
+    }
+
     /// What the controller quorum is told; its files on a host begin with `files`.
     #[must_use]
     pub fn quorum(&self, files: FileId) -> raft::Config {
@@ -142,6 +174,7 @@ impl Config {
             retry_backoff: quorum.retry_backoff,
             check_quorum: self.has(Rule::CheckQuorum),
             pre_vote: self.has(Rule::PreVote),
+            high_watermark_answers: self.has(Rule::HighWatermarkAnswers),
             request_cost: self.costs.internal,
             files,
             ..raft::Config::new(self.coordinators.clone())

@@ -21,6 +21,8 @@ pub struct Link {
     in_flight: VecDeque<InFlight>,
     timer: Option<TimerId>,
     turn: u32,
+    /// When a connection that is not open yet is given up.
+    open_by: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,7 @@ impl Link {
             in_flight: VecDeque::new(),
             timer: None,
             turn: 0,
+            open_by: None,
         }
     }
 
@@ -70,6 +73,15 @@ impl Link {
         matches!(self.state, State::Closed)
     }
 
+    /// The connection, if it is open.
+    #[must_use]
+    pub const fn conn(&self) -> Option<ConnId> {
+        match self.state {
+            State::Open(conn) => Some(conn),
+            State::Closed | State::Opening(_) => None,
+        }
+    }
+
     /// Whether a connection is this one's.
     #[must_use]
     pub fn owns(&self, conn: ConnId) -> bool {
@@ -89,16 +101,38 @@ impl Link {
         }
     }
 
+    /// The same, but the connection is given up if it is not open after so long.
+    pub fn open_within<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, limit: Span) {
+        if self.is_closed() {
+            self.open(ctx);
+            self.open_by = Some(ctx.now() + limit);
+            self.arm(ctx);
+        }
+    }
+
     /// The connection is open.
     pub fn connected(&mut self, conn: ConnId) {
         if self.state == State::Opening(conn) {
             self.state = State::Open(conn);
+            self.open_by = None;
+            // What is left of the wait for it finds that it is stale.
+            self.timer = None;
+            self.turn = self.turn.wrapping_add(1);
         }
+    }
+
+    /// The process has died, and its connections with it.
+    pub fn forget(&mut self) {
+        self.state = State::Closed;
+        self.in_flight.clear();
+        self.timer = None;
+        self.open_by = None;
     }
 
     /// The connection has failed or ended; what was asked on it will not be answered.
     pub fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Vec<u32> {
         self.state = State::Closed;
+        self.open_by = None;
         if let Some(timer) = self.timer.take() {
             ctx.cancel(timer);
         }
@@ -146,7 +180,8 @@ impl Link {
     }
 
     fn arm<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        let Some(first) = self.in_flight.iter().map(|request| request.due).min() else { return };
+        let due = self.in_flight.iter().map(|request| request.due).chain(self.open_by);
+        let Some(first) = due.min() else { return };
         self.turn = self.turn.wrapping_add(1);
         let timer = Timer::Link { link: self.number, turn: self.turn };
         let lane: Lane = ctx.lane();
@@ -175,7 +210,8 @@ impl Link {
             return None;
         }
         self.timer = None;
-        if self.in_flight.iter().any(|request| request.due <= ctx.now()) {
+        let mut due = self.in_flight.iter().map(|request| request.due).chain(self.open_by);
+        if due.any(|due| due <= ctx.now()) {
             return Some(self.close(ctx));
         }
         self.arm(ctx);

@@ -1,13 +1,19 @@
 //! Kafka with replication: 0.8 to 4.1.
 
 pub mod broker;
+pub mod client;
 pub mod config;
 pub mod controller;
 pub mod costs;
+pub mod invariants;
 pub mod keys;
 pub mod link;
+pub mod machine;
 pub mod message;
 pub mod nodes;
+pub mod plan;
 pub mod rules;
+pub mod spec;
 pub mod state;
 pub mod words;
+pub mod zookeeper;

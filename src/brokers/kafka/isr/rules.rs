@@ -101,10 +101,41 @@ named_rules! {
         "The controller's requests bear the incarnation of the broker that they are for.",
         "KafkaApis.scala 2.2.0, isBrokerEpochStale; KIP-380";
 
+    // ---- ZooKeeper
+    WaitForOldEphemeral = "wait-for-old-ephemeral", until "0.9",
+        "A broker that finds the znode of its former self waits for its session to expire; later \
+         its start fails, and a supervisor starts it again.",
+        "ZkUtils.scala 0.8.2.2, createEphemeralPathExpectConflictHandleZKBug; 0.9.0.1, \
+         registerBrokerInZk; KAFKA-1387";
+    RetryControllerRequests = "retry-controller-requests", since "0.8.1",
+        "The controller sends a request until it is answered or the broker is gone; before, one \
+         that met a broken connection was lost.",
+        "ControllerChannelManager.scala 0.8.0 and 0.8.1.1, RequestSendThread";
+    IsrChangeNotification = "isr-change-notification", since "0.9",
+        "Leaders that write another ISR to ZooKeeper leave a note for the controller there.",
+        "ReplicaManager.scala 0.9.0.1, maybePropagateIsrChanges; KAFKA-1367";
+    PipelineZooKeeper = "pipeline-zookeeper", since "1.1",
+        "The controller has several requests to ZooKeeper under way; before, one after the other, \
+         and one that was under way when its session ended was written in the next.",
+        "KafkaZkClient.scala, ZooKeeperClient.scala 1.1.0; KAFKA-5642, KAFKA-2729";
+    FenceControllerWrites = "fence-controller-writes", since "2.1",
+        "The controller's writes fail if /controller_epoch has changed.",
+        "KafkaZkClient.scala 2.1.0, wrapRequestWithControllerEpochCheck; KAFKA-6082";
+    ShrinkAtFailover = "shrink-at-failover", since "2.3",
+        "A new controller removes brokers from ISRs that died before it was elected.",
+        "ReplicaStateMachine.scala 2.3, startup";
+    IsrThroughController = "isr-through-controller", since "2.7",
+        "Leaders ask the controller for another ISR; before, they wrote it to ZooKeeper.",
+        "AlterIsrManager.scala 2.7; KIP-497";
+
     // ---- controller quorum
     CheckQuorum = "check-quorum", since "3.7",
         "A controller that hears nothing of a majority for 1.5 fetch timeouts resigns.",
         "LeaderState.java 3.7, CHECK_QUORUM_TIMEOUT_FACTOR; KAFKA-15489";
+    HighWatermarkAnswers = "high-watermark-answers", since "4.1",
+        "The quorum's leader answers fetches that wait when the high watermark moves; before, \
+         brokers learn what is committed with the next record, or after half a second.",
+        "KIP-1166";
     PreVote = "pre-vote", since "4.0",
         "A controller asks whether it could win before it begins a new epoch.",
         "KIP-996";
@@ -121,4 +152,41 @@ named_rules! {
     BackOffExponentially = "back-off-exponentially", since "3.7",
         "A producer waits longer before each further try, up to retry.backoff.max.ms.",
         "ExponentialBackoff; KIP-580";
+    BackOffReconnects = "back-off-reconnects", since "0.11",
+        "A client waits longer before each further try to connect, up to 1 s.",
+        "ClusterConnectionStates.java 0.11.0, updateReconnectBackoff; KIP-144";
+    TimeOutConnecting = "time-out-connecting", since "2.7",
+        "A client gives a connection up that is not open after 10 s; before, as late as TCP.",
+        "NetworkClient.java 2.7.0, handleTimedOutConnections; KIP-601";
+    ScalaConnectTimeout = "scala-connect-timeout", since "0.8.2",
+        "The Scala producer gives a connection up that is not open after request.timeout.ms; \
+         before, as late as TCP.",
+        "BlockingChannel.scala 0.8.2.2, connectTimeoutMs";
+    ClientTimeouts = "client-timeouts", since "0.9",
+        "The Java producer ends a connection on which a request is not answered within \
+         request.timeout.ms, and gives batches up that could not be sent for so long.",
+        "Sender.java 0.9.0.0, RecordAccumulator.java abortExpiredBatches; KIP-19";
+    KeepNewerMetadata = "keep-newer-metadata", since "2.2",
+        "A client does not go back to a leader of an older epoch that a broker still tells of.",
+        "Metadata.java 2.2.0, updateLastSeenEpochIfNewer; KAFKA-7738";
+    Rebootstrap = "rebootstrap", since "4.0",
+        "A client that reaches none of the brokers it knows asks those of `connect` again.",
+        "NetworkClient.java 4.0.0; KIP-899, KIP-1102";
+    RequeueOldestFirst = "requeue-oldest-first", since "2.0",
+        "Of several batches that a lost connection brings back, the oldest is put back first, and \
+         so ends up behind the others; before, it is put back last.",
+        "InFlightRequests.java 2.0.0, clearAll; RecordAccumulator.java, reenqueue";
+    StickyPartitioner = "sticky-partitioner", from "2.4" until "3.3",
+        "Messages without a key stay with a partition until its batch is full or sent.",
+        "StickyPartitionCache.java 2.4.0; KIP-480";
+    UniformStickyPartitioner = "uniform-sticky-partitioner", since "3.3",
+        "Messages without a key stay with a partition for batch.size bytes; one with a shorter \
+         queue is the more likely next.",
+        "BuiltInPartitioner.java 3.3.0; KIP-794";
+    MessageTimestamps = "message-timestamps", since "0.10",
+        "A message has a timestamp: 34 bytes of its own, instead of 26.",
+        "Record.java 0.10.0.0; KIP-32";
+    RecordBatches = "record-batches", since "0.11",
+        "A batch has a header of 61 bytes, and a message some 8 bytes of its own.",
+        "DefaultRecordBatch.java 0.11.0.0, RECORD_BATCH_OVERHEAD; KIP-98";
 }

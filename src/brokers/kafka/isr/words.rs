@@ -28,6 +28,7 @@ words! {
         DISK_WIPED = 6,
         STORAGE_ERROR = 7,
         PRODUCER_BUFFER_LOST = 8,
+        BATCH_DROPPED = 9,
     }
 }
 
@@ -50,6 +51,11 @@ pub const CAUSES: &[Cause] = &[
     lost("disk-wiped", "the disk that held it was wiped", 8),
     lost("storage-error", "the disk of the leader failed", 9),
     lost("producer-buffer-lost", "it waited in the producer when that died", 9),
+    lost(
+        "batch-dropped",
+        "the asynchronous Scala producer had tried often enough, and logged it",
+        9,
+    ),
 ];
 
 words! {
@@ -113,6 +119,7 @@ words! {
         ISR_CHANGE_REFUSED = 17,
         LOG_DIR_OFFLINE = 18,
         REGISTRATION_REFUSED = 19,
+        CONSUMER_STOPPED = 20,
     }
 }
 
@@ -148,6 +155,7 @@ pub const EVENTS: &[EventWord] = &[
     word("isr-change-refused", "the change of an ISR that the leader wanted is refused"),
     word("log-dir-offline", "the broker's log directory has failed"),
     word("registration-refused", "the broker may not register yet: its former self still counts"),
+    word("consumer-stopped", "a consumer without auto.offset.reset has no offset to go on at"),
 ];
 
 /// Numbers of the selectors.

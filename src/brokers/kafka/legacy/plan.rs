@@ -115,8 +115,12 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     // Selectors name partitions, whoever reads them.
     let partitions = spec.config.streams.partitions().iter();
     let destinations: Vec<String> = partitions.map(|partition| partition.name.clone()).collect();
-    let words =
-        Vocabulary { topology: &spec.topology, destinations: &destinations, roles: SELECTORS };
+    let words = Vocabulary {
+        topology: &spec.topology,
+        destinations: &destinations,
+        roles: SELECTORS,
+        refused: &[],
+    };
     let faults = fault::parse_all(scenario.many("fault"), &words);
     let nemesis = fault::nemesis::parse(scenario, &words);
     spec.faults = planner.wrong.keep(faults).unwrap_or_default();

@@ -128,7 +128,7 @@ impl Replica {
             return;
         }
         let confirm = properties.confirm.then_some((channel, seq));
-        let extra = self.extra(node, ctx.now(), properties);
+        let extra = self.extra(node, ctx.clock(), properties);
         let taker = if self.bq.ready() == 0 { self.next_consumer(node) } else { None };
         if let Some(taker) = taker
             && self.consumers.at(taker).terms.no_ack
@@ -392,7 +392,7 @@ impl Replica {
             self.broadcast(ctx, Instruction::Drop { first: id, count: 1, removal });
             let GivenUp { message, persistent, letter, .. } = given_up;
             let properties = Properties { persistent, letter, ..Properties::default() };
-            let extra = self.extra(node, ctx.now(), properties);
+            let extra = self.extra(node, ctx.clock(), properties);
             let (id, _) = self.bq.publish(ctx, message, properties, true, None, extra);
             self.letters_sent += 1;
             let (channel, seq, delivered) = (self.me, self.letters_sent, false);

@@ -65,6 +65,7 @@ impl Broker {
             // that was given up, and nobody listens to it any more.
             Input::Message { conn, .. } if self.node.peer_of(conn).is_none() => {}
             Input::Message { body, .. } | Input::Local { body } => self.message(ctx, body),
+            Input::DiskFailed { .. } => unreachable!("the plan refuses such faults"),
         }
     }
 

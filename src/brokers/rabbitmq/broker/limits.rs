@@ -26,7 +26,8 @@ const TIMER_STEP: u64 = 1_000_000;
 impl Replica {
     /// When a message expires that enters the queue now, and where it is from
     /// (`calculate_msg_expiry`: the smaller time to live counts). A mirror reckons from when the
-    /// ring brings it.
+    /// ring brings it. The expiry is a time of day (`os:system_time`), which every node reads from
+    /// its own clock; only the timer of the queue goes by the monotonic one.
     #[inline]
     pub(super) fn extra(&self, node: &Node, now: Time, properties: Properties) -> Extra {
         let arguments = &node.config.queue(self.queue).arguments;
@@ -128,16 +129,16 @@ impl Replica {
         ctx: &mut Context<'_, Message, O>,
     ) {
         if !node.config.settings.rules.has(Rule::ExpireAtHeadOnly) {
-            for id in self.bq.expired(ctx.now()) {
+            for id in self.bq.expired(ctx.clock()) {
                 self.dispose(node, ctx, id, Reason::Expired);
             }
-            if let Some(next) = self.bq.next_expiry(ctx.now()) {
+            if let Some(next) = self.bq.next_expiry(ctx.clock()) {
                 self.look_again(ctx, next);
             }
         }
         while let Some(head) = self.bq.head() {
             let Some(expires) = head.expires else { return };
-            if expires > ctx.now() {
+            if expires > ctx.clock() {
                 self.look_again(ctx, expires);
                 return;
             }
@@ -152,7 +153,7 @@ impl Replica {
             Some(_) => return,
             None => {}
         }
-        let after = expires.since(ctx.now()).as_nanos().next_multiple_of(TIMER_STEP);
+        let after = expires.since(ctx.clock()).as_nanos().next_multiple_of(TIMER_STEP);
         let timer = ctx.after(Span::from_nanos(after), ctx.lane(), Message::DropExpired);
         self.ttl_timer = Some((expires, timer));
     }

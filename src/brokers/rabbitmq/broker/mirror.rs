@@ -200,7 +200,7 @@ impl Replica {
         // Mirrors insert what the ring brings as delivered: after a promotion every message held
         // is flagged as redelivered (rabbit_mirror_queue_slave.erl: `publish_or_discard` passes
         // `true` for IsDelivered).
-        let extra = self.extra(node, ctx.now(), properties);
+        let extra = self.extra(node, ctx.clock(), properties);
         let delivered = node.config.settings.rules.has(Rule::MirrorsMarkDelivered);
         let (_, due) = self.bq.publish(ctx, message, properties, delivered, confirm, extra);
         self.due.extend(due);
@@ -320,7 +320,7 @@ impl Replica {
         for (channel, seq, message, properties) in leftovers {
             ctx.spend(node.config.costs.queue_publish);
             let confirm = properties.confirm.then_some((channel, seq));
-            let extra = self.extra(node, ctx.now(), properties);
+            let extra = self.extra(node, ctx.clock(), properties);
             let (id, due) = self.bq.publish(ctx, message, properties, true, confirm, extra);
             self.due.extend(due);
             let instruction =

@@ -31,7 +31,7 @@ use crate::scenario::{
 };
 
 use super::super::selector::Pick;
-use super::{FaultKind, disk, network, process};
+use super::{FaultKind, clock, disk, network, process};
 use shape::Shape;
 
 pub use parse::parse;
@@ -163,7 +163,9 @@ pub const KINDS: Tagged = Tagged {
         drawn(disk::SLOW_DISK),
         drawn(disk::DISK_STALL),
         drawn(disk::DISK_FULL),
+        drawn(disk::DISK_ERROR),
         drawn(disk::WIPE_DISK),
+        drawn(clock::CLOCK_SKEW),
     ],
 };
 

@@ -3,7 +3,9 @@
 use crate::engine::{Distribution, Span};
 use crate::scenario::{Diagnostics, MOST_ITEMS, Scenario, Values, suggest};
 
-use super::super::parse::{Vocabulary, parse_kind, parse_picks, refuse_lasting, refuse_links};
+use super::super::parse::{
+    Vocabulary, parse_kind, parse_picks, refuse_kind, refuse_lasting, refuse_links,
+};
 use super::super::{FaultKind, Partition};
 use super::{Aims, Entry, Lasts, MOST_DRAWN, NEMESIS, NEMESIS_FAULT, Nemesis, Shape};
 
@@ -79,6 +81,7 @@ fn entry(values: &Values, words: &Vocabulary<'_>) -> Result<Entry, Diagnostics> 
     if let Some(kind) = &kind {
         check_together(values, kind, &aims, &mut wrong);
     }
+    refuse_kind(values, words, &mut wrong);
     let lasts = lasts(values, kind.as_ref(), &mut wrong);
     let (weight, spread) = (values.integer("weight"), values.duration("spread"));
     let name = values.text("kind").to_owned();

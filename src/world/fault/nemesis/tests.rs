@@ -20,8 +20,12 @@ fn read(body: &str) -> Result<(Topology, Option<Nemesis>), Diagnostics> {
     let scenario = document.check(&sections, None)?;
     let cluster = ClusterPlan::new(&scenario)?;
     let destinations = ["orders".to_owned()];
-    let words =
-        Vocabulary { topology: &cluster.topology, destinations: &destinations, roles: ROLES };
+    let words = Vocabulary {
+        topology: &cluster.topology,
+        destinations: &destinations,
+        roles: ROLES,
+        refused: &[],
+    };
     let nemesis = parse(&scenario, &words)?;
     Ok((cluster.topology.clone(), nemesis))
 }

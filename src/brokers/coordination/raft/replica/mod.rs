@@ -12,9 +12,10 @@ use crate::engine::{Stream, Time};
 use crate::observe::{NodeId, Observer};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, TimerId};
 
+use super::super::Carry;
 use super::config::{Config, PORT};
 use super::log::{Batch, Epoch, Log, Offset, OffsetAndEpoch, Record, Snapshot};
-use super::message::{Carrier, Message, Request, Response};
+use super::message::{Message, Request, Response};
 use super::peers::Peers;
 use super::role::{Role, RoleName};
 use super::store::{ELECTION_BYTES, Election, Store};
@@ -126,6 +127,8 @@ pub struct Replica<R> {
     loaded_while_leading: bool,
     /// Counts what an invariant could be about.
     changes: u32,
+    /// It is part of a quorum that was up before the run, and has not started yet.
+    founded: bool,
 }
 
 impl<R: Record> Replica<R> {
@@ -156,11 +159,30 @@ impl<R: Record> Replica<R> {
             offered: None,
             loaded_while_leading: false,
             changes: 0,
+            founded: false,
         }
     }
 
+    /// A replica of a quorum that has been up for a while when the run starts: its state is what
+    /// `records` make, and `leader` leads.
+    #[must_use]
+    pub fn founded(config: Arc<Config>, me: NodeId, leader: NodeId, records: Vec<R>) -> Replica<R> {
+        let id = OffsetAndEpoch { epoch: 1, offset: records.len() as u64 + 1 };
+        let body: u64 = records.iter().map(|record| u64::from(record.bytes())).sum();
+        let bytes = body + 3 * u64::from(super::log::BATCH_OVERHEAD);
+        let mut replica = Replica::new(config, me);
+        replica.store = Store::founded(Snapshot { id, bytes, records }, leader);
+        (replica.founded, replica.applied) = (true, id.offset);
+        replica.high_watermark = Some(id.offset);
+        replica
+    }
+
     /// The process starts: the replica lives on `lane` from now on.
-    pub fn boot<M: Carrier<R>, O: Observer>(&mut self, lane: Lane, ctx: &mut Context<'_, M, O>) {
+    pub fn boot<M: Carry<Message<R>>, O: Observer>(
+        &mut self,
+        lane: Lane,
+        ctx: &mut Context<'_, M, O>,
+    ) {
         self.lane = lane;
         if self.voter {
             ctx.listen(PORT);
@@ -169,7 +191,11 @@ impl<R: Record> Replica<R> {
     }
 
     /// A connection was accepted on [`PORT`].
-    pub fn accept<M: Carrier<R>, O: Observer>(&self, conn: ConnId, ctx: &mut Context<'_, M, O>) {
+    pub fn accept<M: Carry<Message<R>>, O: Observer>(
+        &self,
+        conn: ConnId,
+        ctx: &mut Context<'_, M, O>,
+    ) {
         ctx.bind(conn, self.lane);
     }
 
@@ -180,7 +206,7 @@ impl<R: Record> Replica<R> {
     }
 
     /// Handles an input of its lane. The events are in order.
-    pub fn handle<M: Carrier<R>, O: Observer>(
+    pub fn handle<M: Carry<Message<R>>, O: Observer>(
         &mut self,
         input: Input<M>,
         ctx: &mut Context<'_, M, O>,
@@ -190,15 +216,15 @@ impl<R: Record> Replica<R> {
             return events;
         }
         let received = match input {
-            Input::Message { conn, body } => match body.into_raft() {
-                Some(Message::Request(id, body)) => Received::Request(conn, id, body),
-                Some(Message::Response(id, body)) => Received::Response(conn, id, body),
+            Input::Message { conn, body } => match body.open() {
+                Ok(Message::Request(id, body)) => Received::Request(conn, id, body),
+                Ok(Message::Response(id, body)) => Received::Response(conn, id, body),
                 _ => Received::Nothing,
             },
             Input::Connected { conn } => Received::Connected(conn),
             Input::Failed { conn, .. } | Input::Closed { conn, .. } => Received::Lost(conn),
-            Input::Local { body } => match body.into_raft() {
-                Some(Message::Start) => Received::Start,
+            Input::Local { body } => match body.open() {
+                Ok(Message::Start) => Received::Start,
                 _ => Received::Nothing,
             },
             _ => Received::Nothing,
@@ -228,8 +254,19 @@ impl<R: Record> Replica<R> {
     }
 
     /// The files are as long as what is known of them.
-    fn trim_files<M, O: Observer>(&self, ctx: &mut Context<'_, M, O>) {
+    fn trim_files<M, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
         let store = &self.store;
+        if self.founded {
+            // A disk is empty when the run starts: what was there before it is put there.
+            let quorum = ctx.write(self.config.quorum_file(), store.election_end());
+            let snapshot = ctx.write(self.config.snapshot_file(), store.snapshot_end());
+            if quorum.and(snapshot).is_err() {
+                self.halt("the disk is full");
+            }
+            self.steps.push_back(Step::Sync(self.config.quorum_file()));
+            self.steps.push_back(Step::Sync(self.config.snapshot_file()));
+            return;
+        }
         ctx.truncate(self.config.log_file(), store.log.end_byte());
         ctx.truncate(self.config.quorum_file(), store.election_end());
         ctx.truncate(self.config.snapshot_file(), store.snapshot_end());
@@ -255,7 +292,7 @@ impl<R: Record> Replica<R> {
 
     /// Carries out what is to be done, until an fsync is to be waited for. Returns whether
     /// all is done.
-    fn carry_out<M: Carrier<R>, O: Observer>(
+    fn carry_out<M: Carry<Message<R>>, O: Observer>(
         &mut self,
         ctx: &mut Context<'_, M, O>,
         events: &mut Vec<Event>,
@@ -306,7 +343,7 @@ impl<R: Record> Replica<R> {
         true
     }
 
-    fn send_request<M: Carrier<R>, O: Observer>(
+    fn send_request<M: Carry<Message<R>>, O: Observer>(
         &mut self,
         to: NodeId,
         id: u32,
@@ -321,7 +358,7 @@ impl<R: Record> Replica<R> {
 
     /// Sees to it that it is woken when something is due. A timer that comes too early does no
     /// harm, so one is only set anew if it would come too late.
-    fn arm<M: Carrier<R>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn arm<M: Carry<Message<R>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
         let now = ctx.now();
         let due = self.deadline(now);
         if due == Time::MAX {
@@ -343,7 +380,7 @@ impl<R: Record> Replica<R> {
     ///
     /// # Errors
     /// [`NotLeader`]; nothing was appended.
-    pub fn append<M: Carrier<R>, O: Observer>(
+    pub fn append<M: Carry<Message<R>>, O: Observer>(
         &mut self,
         records: Vec<R>,
         ctx: &mut Context<'_, M, O>,
@@ -370,8 +407,17 @@ impl<R: Record> Replica<R> {
         Ok(last)
     }
 
+    /// The offset that the next record to be appended gets; `None` if it does not lead.
+    #[must_use]
+    pub fn next_offset(&self) -> Option<Offset> {
+        match &self.role {
+            Role::Leader(leading) => Some(leading.next_offset),
+            _ => None,
+        }
+    }
+
     /// Gives up leadership of an epoch, if it still leads in it (`RaftClient.resign`).
-    pub fn resign<M: Carrier<R>, O: Observer>(
+    pub fn resign<M: Carry<Message<R>>, O: Observer>(
         &mut self,
         epoch: Epoch,
         ctx: &mut Context<'_, M, O>,
@@ -386,14 +432,14 @@ impl<R: Record> Replica<R> {
 
     /// Stops gracefully: a leader resigns and waits until another leads, 5 s at most
     /// (`KafkaRaftManager.shutdown`, 3.9). [`Event::Stopped`] follows.
-    pub fn shutdown<M: Carrier<R>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    pub fn shutdown<M: Carry<Message<R>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
         self.stopping = Some(ctx.now() + crate::engine::Span::from_secs(5));
         ctx.tell(self.lane, M::from(Message::Tick));
     }
 
     /// A snapshot of the state behind all records before `end`, which is committed; ignored if
     /// there is one already, or the log does not know that place.
-    pub fn take_snapshot<M: Carrier<R>, O: Observer>(
+    pub fn take_snapshot<M: Carry<Message<R>>, O: Observer>(
         &mut self,
         end: Offset,
         records: Vec<R>,
@@ -533,6 +579,12 @@ impl<R: Record> Replica<R> {
     #[must_use]
     pub fn is_writing(&self) -> bool {
         !self.steps.is_empty()
+    }
+
+    /// Its node.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.me
     }
 
     /// Its quorum.

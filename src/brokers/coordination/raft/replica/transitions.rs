@@ -43,6 +43,9 @@ impl<R: Record> Replica<R> {
         self.changes = self.changes.wrapping_add(1);
         let until = now + self.election_timeout(clock);
         let until = if self.voter { until } else { Time::MAX };
+        if std::mem::take(&mut self.founded) && leader == Some(self.me) {
+            return self.become_leader(clock);
+        }
         self.role = if epoch < last_epoch {
             Role::Unattached { voted: None, until }
         } else if leader == Some(self.me) {

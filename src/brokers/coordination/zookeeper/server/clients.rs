@@ -9,7 +9,7 @@ use crate::observe::Observer;
 use crate::world::{ConnId, Context};
 
 use super::super::super::Carry;
-use super::super::data::{Answer, Data, Error, Op, Outcome, SessionId, Xid, Zxid};
+use super::super::data::{Answer, Data, Error, Op, Outcome, SessionId, Xid, Zxid, pop_front_if};
 use super::super::message::{Ask, Connect, Message, Reply, ToLeader};
 use super::super::tree::{Entry, Txn};
 use super::super::watches::{Rewatch, Watches};
@@ -110,7 +110,7 @@ impl<D: Data> Server<D> {
     }
 
     /// Something came from a client.
-    pub(super) fn from_client<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn client_said<M: Carry<Message<D>>, O: Observer>(
         &mut self,
         conn: ConnId,
         message: Message<D>,
@@ -246,8 +246,8 @@ impl<D: Data> Server<D> {
         ctx: &mut Context<'_, M, O>,
     ) {
         while let Some(client) = self.clients.conns.get_mut(&conn) {
-            let here = |waiting: &mut Waiting<D>| !matches!(waiting, Waiting::Sent(_));
-            let Some(waiting) = client.queue.pop_front_if(here) else { return };
+            let here = |waiting: &Waiting<D>| !matches!(waiting, Waiting::Sent(_));
+            let Some(waiting) = pop_front_if(&mut client.queue, here) else { return };
             ctx.spend(self.config.costs.read);
             match waiting {
                 Waiting::Read(xid, op) => {
@@ -298,9 +298,8 @@ impl<D: Data> Server<D> {
         let Some(conn) = self.clients.find(session) else { return };
         let Some(client) = self.clients.conns.get_mut(&conn) else { return };
         // Not a request that an earlier connection of the session had made.
-        let is_it =
-            |waiting: &mut Waiting<D>| matches!(waiting, Waiting::Sent(sent) if *sent == xid);
-        if client.open && client.queue.pop_front_if(is_it).is_some() {
+        let is_it = |waiting: &Waiting<D>| matches!(waiting, Waiting::Sent(sent) if *sent == xid);
+        if client.open && pop_front_if(&mut client.queue, is_it).is_some() {
             let moved = outcome == Err(Error::SessionMoved);
             self.respond(conn, xid, outcome, ctx);
             if moved {

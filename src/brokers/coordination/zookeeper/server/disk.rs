@@ -163,9 +163,14 @@ impl<D: Data> Server<D> {
         ctx: &mut Context<'_, M, O>,
     ) -> bool {
         let before = self.disk.log.len();
-        if zxid < self.applied || !self.disk.log.truncate(zxid) {
+        if !self.disk.log.truncate(zxid) {
             ctx.exit();
             return false;
+        }
+        // Only if a majority has lost what it had acknowledged: nobody can tell that it was
+        // committed.
+        if zxid < self.applied {
+            (self.tree, self.applied) = (self.disk.log.state(zxid), zxid);
         }
         let end = self.disk.log.end();
         ctx.truncate(LOG, end);

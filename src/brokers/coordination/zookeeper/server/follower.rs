@@ -152,7 +152,7 @@ impl<D: Data> Server<D> {
     }
 
     /// Something came from the leader.
-    pub(super) fn from_leader<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn leader_said<M: Carry<Message<D>>, O: Observer>(
         &mut self,
         conn: ConnId,
         down: ToFollower<D>,

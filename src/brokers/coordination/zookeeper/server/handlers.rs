@@ -102,7 +102,7 @@ impl<D: Data> Server<D> {
     }
 
     /// Something came from a follower.
-    pub(super) fn from_follower<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn follower_said<M: Carry<Message<D>>, O: Observer>(
         &mut self,
         conn: ConnId,
         up: ToLeader<D>,
@@ -222,7 +222,6 @@ impl<D: Data> Server<D> {
             return;
         }
         let Role::Leading(leading) = &self.role else { return };
-        self.disk.current = leading.epoch;
         let accepted = leading.handlers.iter().filter(|handler| handler.stage == Stage::Accepted);
         let accepted: Vec<ConnId> = accepted.map(|handler| handler.conn).collect();
         self.next_step(Step::History, ctx);

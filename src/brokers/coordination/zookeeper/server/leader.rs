@@ -8,7 +8,7 @@ use crate::world::{ConnId, Context};
 
 use super::super::super::Carry;
 use super::super::config::QUORUM_PORT;
-use super::super::data::{Data, Op, SessionId, Xid, Zxid};
+use super::super::data::{Data, Op, SessionId, Xid, Zxid, pop_front_if};
 use super::super::message::{Ask, Message, Timer, ToFollower};
 use super::super::tracker::Tracker;
 use super::super::tree::{Entry, Tree, Txn};
@@ -35,6 +35,8 @@ pub(super) struct Leading<D> {
     pub(super) epoch: u32,
     pub(super) step: Step,
     pub(super) handlers: Vec<Handler>,
+    /// The length of the log when it was elected.
+    history: u64,
     /// Who has answered at the present step.
     pub(super) answers: BTreeSet<u32>,
     /// The tree with all that is proposed (`outstandingChanges`).
@@ -75,6 +77,7 @@ impl<D: Data> Server<D> {
             epoch,
             step,
             handlers: Vec::new(),
+            history: self.disk.log.end(),
             answers: BTreeSet::from([self.me]),
             pending: Tree::new(),
             last: Zxid::ZERO,
@@ -93,15 +96,17 @@ impl<D: Data> Server<D> {
         self.limit_step(ctx);
     }
 
-    /// A server alone leads at once, and numbers on (`ZooKeeperServerMain.java` 3.4.14).
+    /// A server alone leads at once, and numbers on (`ZooKeeperServerMain.java` 3.4.14). It serves
+    /// once what it has found in its log is durable; the real one writes a snapshot first, which it
+    /// does not fsync, so that a kill and then a loss of power could take back what was read.
     pub(super) fn lead_alone<M: Carry<Message<D>>, O: Observer>(
         &mut self,
         ctx: &mut Context<'_, M, O>,
     ) {
         self.era += 1;
-        let leading = self.new_leading(self.disk.current, Step::History);
+        let mut leading = self.new_leading(self.disk.current, Step::History);
+        leading.answers.clear();
         self.role = Role::Leading(Box::new(leading));
-        self.establish(ctx);
         self.flush(ctx);
     }
 
@@ -133,10 +138,16 @@ impl<D: Data> Server<D> {
     ) {
         let safe = self.disk.safe(self.config.settings.force_sync);
         let Role::Leading(leading) = &mut self.role else { return };
+        // The history is durable before the epoch counts as current: else a loss of power could
+        // leave an epoch that wins elections without it. The real one flushes before it elects.
+        let durable = safe >= leading.history;
+        if durable && leading.step >= Step::History {
+            self.disk.current = leading.epoch;
+        }
         match leading.step {
             Step::Epoch | Step::Accept => {}
             Step::History => {
-                if safe >= self.disk.log.end() {
+                if durable {
                     leading.answers.insert(self.me);
                     self.try_establish(ctx);
                 }
@@ -326,7 +337,7 @@ impl<D: Data> Server<D> {
             let Role::Leading(leading) = &mut self.role else { return };
             let applied = self.applied;
             let Some((_, server, session, xid)) =
-                leading.syncs.pop_front_if(|(zxid, ..)| *zxid <= applied)
+                pop_front_if(&mut leading.syncs, |(zxid, ..)| *zxid <= applied)
             else {
                 return;
             };

@@ -133,6 +133,8 @@ impl<D: Data> Server<D> {
                     self.message(conn, message, ctx);
                 }
             }
+            // "Severe unrecoverable error, exiting" (SyncRequestProcessor.java 3.4.14, `run`).
+            Input::DiskFailed { .. } => ctx.exit(),
             Input::Local { body } => match body.open() {
                 Ok(Message::Synced { cuts }) => self.synced(cuts, ctx),
                 Ok(Message::Timer { timer, era }) if era == self.era => self.timer(timer, ctx),
@@ -183,9 +185,9 @@ impl<D: Data> Server<D> {
     ) {
         match message {
             Message::Notification(said) => self.notified(conn, *said, ctx),
-            Message::Up(up) => self.from_follower(conn, up, ctx),
-            Message::Down(down) => self.from_leader(conn, down, ctx),
-            message => self.from_client(conn, message, ctx),
+            Message::Up(up) => self.follower_said(conn, up, ctx),
+            Message::Down(down) => self.leader_said(conn, down, ctx),
+            message => self.client_said(conn, message, ctx),
         }
     }
 

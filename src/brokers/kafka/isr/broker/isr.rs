@@ -1,9 +1,12 @@
 //! The ISR as its leader keeps it (Partition.scala: `maybeShrinkIsr`, `maybeExpandIsr`).
 
+use std::sync::Arc;
+
 use crate::brokers::kafka::PartitionId;
 use crate::observe::{NodeId, Observer};
 use crate::world::{Context, Lane};
 
+use super::super::config::Config;
 use super::super::message::{Error, Message, Timer};
 use super::super::nodes::NodeSet;
 use super::super::rules::Rule;
@@ -46,6 +49,8 @@ impl Broker {
         }
         let eligible = !self.config.has(Rule::JoinIfEligible) || self.view.alive.has(follower);
         if eligible {
+            let bound = replica.joins_from(&self.config);
+            self.acted_by(partition, bound);
             self.want_isr(partition, isr.with(follower), ctx);
         }
     }
@@ -198,6 +203,54 @@ impl Broker {
             self.wake_fetches(partition, ctx);
         }
         self.complete_writes(partition, ctx);
+    }
+
+    /// What all machines know.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// The leader epoch that this broker knows of a partition.
+    #[must_use]
+    pub fn leader_epoch(&self, partition: PartitionId) -> u32 {
+        self.replica(partition).map_or(0, Replica::leader_epoch)
+    }
+
+    /// What this broker was told of a partition.
+    #[must_use]
+    pub fn state(&self, partition: PartitionId) -> Option<PartitionState> {
+        self.replica(partition)?.state
+    }
+
+    /// Whether it leads a partition and all replicas are in the ISR.
+    #[must_use]
+    pub fn has_all_in_sync(&self, partition: PartitionId) -> bool {
+        let all = self.config.replicas(partition).len() as u32;
+        self.replica(partition).is_some_and(|replica| replica.leads() && replica.isr().len() == all)
+    }
+
+    /// Whether nothing is outstanding here.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let waits = |replica: &Replica| match &replica.role {
+            Role::Leader(leading) => {
+                leading.pending.is_some()
+                    || !leading.waiting.is_empty()
+                    || replica.high_watermark < replica.log.end() && self.may_advance(replica)
+            }
+            _ => false,
+        };
+        let replicas = self.replicas.iter().flatten();
+        self.status == Status::Running
+            && self.is_member_settled()
+            && !replicas.into_iter().any(|replica| waits(replica))
+    }
+
+    /// Whether the high watermark of a leader may still move by itself.
+    fn may_advance(&self, replica: &Replica) -> bool {
+        let enough = replica.isr().len() >= self.config.effective_min_isr(replica.partition);
+        enough || !self.config.has(Rule::FreezeHwBelowMinIsr)
     }
 
     /// Whether this broker leads a partition.

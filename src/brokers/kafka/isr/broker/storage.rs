@@ -154,7 +154,7 @@ impl Broker {
 
     /// The disk does not take a write: before 1.0 the broker halts, from then on its log directory
     /// is offline (KIP-112).
-    fn disk_failed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn disk_failed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let now = ctx.now();
         if !self.config.has(super::super::rules::Rule::SpareOtherLogs) {
             self.status = Status::Off;
@@ -197,7 +197,7 @@ impl Broker {
                     report_removed(&config, (at, me), &piece, why, observer);
                 });
             }
-            self.touched.push(PartitionId(index as u32));
+            self.touch(PartitionId(index as u32));
         }
         if death == Death::Wiped {
             self.marks = Marks::default();
@@ -214,6 +214,7 @@ fn lose(replica: &mut Replica, kept: u64, removed: impl FnMut(Piece)) {
     let to = replica.log.offset_within(kept);
     replica.log.truncate(to, removed);
     let end = replica.log.end();
+    replica.notes.cut = replica.notes.cut.min(end);
     replica.epochs.truncate(end);
     replica.high_watermark = replica.high_watermark.min(end);
     let storage = &mut replica.storage;

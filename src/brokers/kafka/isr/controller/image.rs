@@ -83,6 +83,7 @@ impl Image {
                 self.partitions[partition.index()] = Some(*state);
                 changed.push(*partition);
             }
+            Record::NoOp => {}
         }
     }
 

@@ -32,6 +32,8 @@ pub struct Controller {
     /// What is committed.
     pub committed: Image,
     applied: u64,
+    /// Partitions of which something was committed, for the invariants.
+    pub(in super::super) touched: Vec<PartitionId>,
     /// What it decides on, while it leads.
     leading: Option<Box<Leading>>,
 }
@@ -45,6 +47,8 @@ struct Leading {
     heard: Vec<Time>,
     /// Who has shown that it has lost what was not on its disk.
     unclean: NodeSet,
+    /// When it last wrote something.
+    written: Time,
     /// Answers that wait until an offset is committed.
     deferred: Vec<(u64, ConnId, u32, Box<Response>)>,
 }
@@ -53,16 +57,24 @@ struct Leading {
 /// the oldest contact may be too old).
 const LOOK: Span = Span::from_millis(100);
 
+/// `metadata.max.idle.interval.ms` (KIP-835): with something new in the log at least so often,
+/// those that follow it learn what is committed.
+const MOST_IDLE: Span = Span::from_millis(500);
+
 impl Controller {
     /// A controller before its first start.
     #[must_use]
     pub fn new(config: Arc<Config>, me: NodeId) -> Controller {
         let quorum = Arc::new(config.quorum(FileId(0)));
+        let first = Image::first(&config);
+        let leader = config.coordinators[0];
+        let raft = Replica::founded(quorum, me, leader, first.records());
         Controller {
-            raft: Replica::new(quorum, me),
+            applied: raft.applied(),
+            raft,
             raft_lane: None,
-            committed: Image::new(&config),
-            applied: 0,
+            committed: first,
+            touched: Vec::new(),
             leading: None,
             config,
             me,
@@ -161,6 +173,15 @@ impl Controller {
             }
             self.applied = batch.end();
         }
+        self.touched.append(&mut changed);
+        self.touched.sort_unstable();
+        self.touched.dedup();
+    }
+
+    /// Up to where it has read the metadata log.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        self.applied
     }
 
     /// It leads: all that was committed before is known. Brokers get a session's time to be heard
@@ -173,13 +194,10 @@ impl Controller {
             image: self.committed.clone(),
             heard: vec![now; self.config.brokers as usize],
             unclean: NodeSet::EMPTY,
+            written: now,
             deferred: Vec::new(),
         }));
         self.told(ctx, event::CONTROLLER, None, None, u64::from(epoch));
-        let nothing_yet = self.committed.partition(PartitionId(0)).is_none();
-        if nothing_yet {
-            self.create_topics(ctx);
-        }
         ctx.after(LOOK, Lane::MAIN, Message::Timer(Timer::Sessions));
         if self.config.settings.rebalance_leaders {
             let wait = self.config.settings.imbalance_check;
@@ -196,22 +214,6 @@ impl Controller {
         }
     }
 
-    /// The topics of the scenario, all of whose replicas are in sync, and all brokers.
-    fn create_topics<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        let config = self.config.clone();
-        let mut records = Vec::new();
-        for broker in config.all_brokers() {
-            let epoch = 1 + u64::from(broker.0);
-            records.push(Record::Register { broker, incarnation: 0, epoch });
-            let (fenced, shutting_down) = (false, false);
-            records.push(Record::Standing { broker, epoch, fenced, shutting_down });
-        }
-        for partition in config.all_partitions() {
-            records.push(Record::Partition(partition, config.first_state(partition)));
-        }
-        self.write(records, ctx);
-    }
-
     /// Appends records, and counts on them. The offset of the last.
     fn write<O: Observer>(
         &mut self,
@@ -223,6 +225,7 @@ impl Controller {
         for record in &records {
             leading.image.apply(record, &mut changed);
         }
+        leading.written = ctx.now();
         self.raft.append(records, ctx).ok()
     }
 
@@ -288,7 +291,7 @@ impl Controller {
         ctx: &mut Context<'_, Message, O>,
     ) {
         let config = self.config.clone();
-        let end = self.raft.log().end();
+        let next = self.raft.next_offset().unwrap_or(0);
         let Some(leading) = &mut self.leading else {
             return self.answer(at, Response::Registered(Error::NotController, 0), None, ctx);
         };
@@ -301,8 +304,6 @@ impl Controller {
             let refused = Response::Registered(Error::DuplicateBrokerRegistration, 0);
             return self.answer(at, refused, None, ctx);
         }
-        // The offset that the record gets, or a later one: it grows with every registration.
-        let epoch = end.max(known.map_or(0, |known| known.epoch + 1)).max(1_000);
         leading.heard[broker.index()] = ctx.now();
         let was = known.map(|known| known.epoch);
         let clean = clean_epoch.is_some() && clean_epoch == was;
@@ -311,6 +312,8 @@ impl Controller {
             leading.unclean = leading.unclean.with(broker);
             records.extend(self.forget_unclean(broker));
         }
+        // Its epoch is the offset that the record gets.
+        let epoch = next + records.len() as u64;
         records.push(Record::Register { broker, incarnation, epoch });
         let offset = self.write(records, ctx);
         self.answer(at, Response::Registered(Error::None, epoch), offset, ctx);
@@ -364,7 +367,7 @@ impl Controller {
             return self.answer(at, refuse(Error::StaleBrokerEpoch), None, ctx);
         };
         leading.heard[broker.index()] = ctx.now();
-        let caught_up = metadata_offset >= known.epoch.min(self.applied);
+        let caught_up = metadata_offset > known.epoch;
         let mut offset = None;
         let mut word = Word { caught_up, fenced: known.fenced, should_shut_down: false };
         if want_shutdown {
@@ -509,6 +512,10 @@ impl Controller {
         let unfenced = leading.image.unfenced();
         let silent = unfenced.iter().find(|node| now.since(leading.heard[node.index()]) > session);
         ctx.after(LOOK, Lane::MAIN, Message::Timer(Timer::Sessions));
+        let idle = now.since(leading.written) >= MOST_IDLE;
+        if idle {
+            self.write(vec![Record::NoOp], ctx);
+        }
         if let Some(node) = silent {
             self.told(ctx, event::FENCED, None, Some(node), 0);
             self.change_standing(node, true, false, ctx);

@@ -170,7 +170,8 @@ impl Broker {
         let (now, node) = (ctx.now(), self.node);
         ctx.observer().event(now, told(event::START_FAILED, node, 0));
         self.session.close(ctx);
-        self.clean = true;
+        // Its logs are loaded and closed again; not so if one could not be read.
+        self.clean = !matches!(self.phase, Phase::Loading(_));
         self.end(ctx);
     }
 

@@ -25,7 +25,7 @@ pub use partition::{PartitionLog, Segment};
 use super::super::PartitionId;
 use super::config::{Config, KAFKA};
 use super::invariants::Touched;
-use super::message::{Message, Znode};
+use super::message::{Message, StartStep, Znode};
 use register::Registration;
 use serve::Job;
 
@@ -127,6 +127,7 @@ impl Broker {
             Input::Boot(boot) => self.boot(boot.incarnation, ctx),
             Input::Signal(Signal::Stop) => self.stop(ctx),
             Input::Signal(_) | Input::Writable { .. } => {}
+            Input::DiskFailed { body } => self.disk_failed(&body, ctx),
             Input::Accepted { conn, port, .. } => self.accepted(conn, port == KAFKA, ctx),
             input => {
                 if self.concerns_session(&input) {
@@ -156,6 +157,17 @@ impl Broker {
             Message::Nudge => self.nudged(ctx),
             Message::FlusherTick => self.flusher_tick(ctx),
             Message::CleanerTick(life) if life == self.life => self.clean_logs(ctx),
+            _ => {}
+        }
+    }
+
+    /// EIO: of an fsync, upon which the process halts, or of a read at its start.
+    fn disk_failed<O: Observer>(&mut self, body: &Message, ctx: &mut Context<'_, Message, O>) {
+        match body {
+            Message::Flushed(_) => self.halt(ctx),
+            Message::Start(StartStep::Scan(_), life) if *life == self.life => {
+                self.start_failed(ctx);
+            }
             _ => {}
         }
     }

@@ -146,7 +146,7 @@ impl Broker {
             match self.append(index, *part, ctx) {
                 Ok(false) => {}
                 Ok(true) => return Progress::Waits,
-                Err(DiskError::Full) => {
+                Err(DiskError::Full | DiskError::Io) => {
                     *next -= 1;
                     for part in &parts[*next..] {
                         self.drop_part(part, cause::HALTED, ctx);

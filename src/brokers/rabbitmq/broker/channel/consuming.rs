@@ -116,7 +116,7 @@ impl Channel {
         self.next_tag += 1;
         let Pushed { id, message, redelivered, letter } = pushed;
         if !no_ack {
-            self.unacked.push_back(Unacked { at: ctx.now(), tag, from, id });
+            self.unacked.push_back(Unacked { at: ctx.clock(), tag, from, id });
         }
         let bytes = CONTENT_BYTES + message.bytes * message.count;
         let deliver = Message::BasicDeliver { queue, tag, message, redelivered, letter };

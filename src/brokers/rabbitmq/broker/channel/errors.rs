@@ -98,14 +98,15 @@ impl Channel {
         }
     }
 
-    /// `evaluate_consumer_timeout`: only the oldest delivery is looked at.
+    /// `evaluate_consumer_timeout`: only the oldest delivery is looked at, by the time of day
+    /// (`os:system_time`).
     pub(super) fn check_deliveries<O: Observer>(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message, O>,
     ) {
         let Some(timeout) = node.config.settings.consumer_timeout else { return };
-        let now = ctx.now();
+        let now = ctx.clock();
         if self.unacked.front().is_some_and(|oldest| now.since(oldest.at) > timeout) {
             self.close(node, ctx, ChannelError::DeliveryTimeout);
         } else {

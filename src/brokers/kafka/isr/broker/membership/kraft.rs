@@ -52,11 +52,14 @@ impl KraftMember {
     pub(super) fn new(config: &Arc<Config>, me: NodeId) -> KraftMember {
         let quorum =
             config.quorum(crate::world::FileId(FIRST_LOG + config.partitions.len() as u32));
+        let first = Image::first(config);
+        let leader = config.coordinators[0];
+        let raft = Replica::founded(Arc::new(quorum), me, leader, first.records());
         KraftMember {
-            raft: Replica::new(Arc::new(quorum), me),
+            applied: raft.applied(),
+            raft,
             raft_lane: None,
-            image: Image::new(config),
-            applied: 0,
+            image: first,
             lane: None,
             link: Link::new(LINK, config.coordinators[0], CONTROLLER),
             broker_epoch: 0,

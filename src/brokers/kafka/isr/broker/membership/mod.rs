@@ -80,6 +80,15 @@ impl Broker {
         self.membership.broker_epoch()
     }
 
+    /// The epoch of its term, if this broker is the controller.
+    #[must_use]
+    pub fn controller_term(&self) -> Option<u32> {
+        match &self.membership {
+            Membership::ZooKeeper(member) => member.controller_term(),
+            Membership::Kraft(_) => None,
+        }
+    }
+
     /// The logs are loaded: the broker makes itself known.
     pub(super) fn register<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         with_member!(self, _zk => self.zk_register(ctx), _kraft => self.kraft_register(ctx));
@@ -111,6 +120,19 @@ impl Broker {
     /// Asked to stop in order. [`Broker::flush_and_stop`] follows.
     pub(super) fn stop<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         with_member!(self, _zk => self.zk_stop(ctx), _kraft => self.kraft_stop(ctx));
+    }
+
+    /// About to end in order.
+    pub(super) fn leave<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        with_member!(self, _zk => self.zk_leave(ctx), _kraft => {});
+    }
+
+    /// Whether nothing is under way between the broker and those that decide.
+    pub(super) fn is_member_settled(&self) -> bool {
+        match &self.membership {
+            Membership::ZooKeeper(member) => member.is_settled(),
+            Membership::Kraft(_) => true,
+        }
     }
 
     /// A request that is for the controller.

@@ -1,0 +1,46 @@
+//! Kafka's clients: the Java producer (0.8.2 and later), the Scala producer of 0.8, and consumers
+//! with assigned partitions, auditors among them.
+//!
+//! Each is a machine on a host of its own: `handle` takes an input, `died` forgets what was in
+//! memory, `is_settled` says whether something is outstanding. What they have in common:
+//!
+//! * [`Metadata`] is what a client knows of the cluster, and when it asks again.
+//! * [`Network`] has a link to each broker, connects and backs off, and asks for metadata.
+//!
+//! **Producer.** The application's thread asks the pace, picks a partition ([`Partitioner`]) and
+//! puts the message into the open batch of the partition ([`Accumulator`]); the sender takes what
+//! is due, one batch a partition and one request a broker, and settles what is answered. A batch is
+//! consecutive messages of one stream (see
+//! [`Streams`](crate::brokers::kafka::Streams)). What ends without success is `rejected` if
+//! every try was answered by an error that proves that nothing was written, `unsent` if it never
+//! left, else `unknown`.
+//!
+//! **Consumer.** One fetch a leader is under way; what was fetched is handed to the application in
+//! polls, which works on one message at a time.
+//!
+//! What has its place here and is not there: consumer groups (a consumer's partitions are given,
+//! its positions live as long as its process), idempotence (a producer's id and the numbers of its
+//! batches would travel with [`Batch`](super::message::Batch)), transactions.
+
+mod accumulator;
+mod consumer;
+mod fetcher;
+mod handler;
+mod metadata;
+mod network;
+mod partitioner;
+mod producer;
+mod scala;
+mod sender;
+mod settings;
+
+pub use accumulator::{Accumulator, Limits, ProducerBatch};
+pub use consumer::{Consumer, ConsumerConfig};
+pub use metadata::Metadata;
+pub use network::{Network, NetworkConfig, NetworkEvent};
+pub use partitioner::Partitioner;
+pub use producer::{Producer, ProducerConfig};
+pub use scala::ScalaProducer;
+pub use settings::{
+    Client, ConsumerSettings, ProducerSettings, RecordFormat, Reset, ScalaSettings,
+};

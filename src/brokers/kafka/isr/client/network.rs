@@ -1,0 +1,410 @@
+//! A client's connections (NetworkClient.java): a link to each broker it talks to, back-off
+//! between tries to connect, and the question for metadata.
+
+use crate::engine::{Span, Time};
+use crate::observe::{NodeId, Observer};
+use crate::world::{ConnId, Context, Input, Lane, TimerId};
+
+use super::super::config::{BROKER, Config};
+use super::super::link::Link;
+use super::super::message::{Message, Request, Response, Timer};
+use super::super::nodes::NodeSet;
+use super::super::rules::Rule;
+use super::metadata::Metadata;
+
+/// `reconnect.backoff.ms` (CommonClientConfigs.java: 10 in 0.8.2, 50 since).
+const RECONNECT: Span = Span::from_millis(50);
+/// `reconnect.backoff.max.ms` (KIP-144).
+const RECONNECT_MAX: Span = Span::from_secs(1);
+/// `socket.connection.setup.timeout.ms` and `...max.ms` (KIP-601).
+const SETUP: Span = Span::from_secs(10);
+const SETUP_MAX: Span = Span::from_secs(30);
+
+/// How a client talks to brokers.
+#[derive(Clone, Debug)]
+pub struct NetworkConfig {
+    /// `bootstrap.servers`: whom it asks first.
+    pub connect: Vec<NodeId>,
+    /// How many brokers there are.
+    pub brokers: u32,
+    /// `max.in.flight.requests.per.connection`.
+    pub max_in_flight: usize,
+    /// After so long without an answer a connection is ended.
+    pub request_timeout: Span,
+    /// `retry.backoff.ms`.
+    pub backoff: Span,
+    /// `metadata.max.age.ms`.
+    pub max_age: Span,
+    /// Whether waits between tries to connect become longer.
+    pub back_off_reconnects: bool,
+    /// Whether a connection that does not come about is given up.
+    pub time_out_connecting: bool,
+    /// Whether `connect` is asked again when nobody else answers.
+    pub rebootstrap: bool,
+    /// Whether metadata of an older leader epoch is ignored.
+    pub keep_newer: bool,
+}
+
+impl NetworkConfig {
+    /// What the rules of a version say, with these numbers.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        connect: Vec<NodeId>,
+        max_in_flight: usize,
+        request_timeout: Span,
+        (backoff, max_age): (Span, Span),
+    ) -> NetworkConfig {
+        NetworkConfig {
+            connect,
+            brokers: config.brokers,
+            max_in_flight,
+            request_timeout,
+            backoff,
+            max_age,
+            back_off_reconnects: config.has(Rule::BackOffReconnects),
+            time_out_connecting: config.has(Rule::TimeOutConnecting),
+            rebootstrap: config.has(Rule::Rebootstrap),
+            keep_newer: config.has(Rule::KeepNewerMetadata),
+        }
+    }
+}
+
+/// What an input was to the network.
+#[derive(Clone, Debug)]
+pub enum NetworkEvent {
+    /// Nothing that matters to others.
+    Nothing,
+    /// A request may go out that could not before.
+    Ready,
+    /// A request was answered.
+    Answer {
+        /// By whom.
+        node: NodeId,
+        /// Its number.
+        id: u32,
+        /// The answer.
+        body: Box<Response>,
+    },
+    /// A connection is lost, and the answers to these requests with it.
+    Lost {
+        /// To whom.
+        node: NodeId,
+        /// The requests, the oldest first.
+        ids: Vec<u32>,
+    },
+    /// There is new metadata.
+    Metadata,
+    /// It is not about the network.
+    Other(Input<Message>),
+}
+
+#[derive(Clone, Debug)]
+struct Peer {
+    link: Link,
+    /// When it was last tried to connect.
+    tried: Option<Time>,
+    /// How often that has failed, or the connection ended, since it last came about.
+    failures: u32,
+    /// The question for metadata that is under way on it.
+    metadata: Option<u32>,
+}
+
+/// A client's connections.
+#[derive(Clone, Debug)]
+pub struct Network {
+    config: NetworkConfig,
+    peers: Vec<Peer>,
+    metadata: Metadata,
+    /// When metadata is looked at again.
+    timer: Option<(Time, TimerId)>,
+    turn: u32,
+}
+
+impl Network {
+    /// Nothing is connected.
+    #[must_use]
+    pub fn new(config: NetworkConfig) -> Network {
+        let peer = |node: u32| Peer {
+            link: Link::new(node, NodeId(node), BROKER),
+            tried: None,
+            failures: 0,
+            metadata: None,
+        };
+        Network {
+            peers: (0..config.brokers).map(peer).collect(),
+            metadata: Metadata::new(config.backoff, config.max_age, config.keep_newer),
+            config,
+            timer: None,
+            turn: 0,
+        }
+    }
+
+    /// What is known of the cluster.
+    #[must_use]
+    pub const fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Asks for metadata as soon as may be.
+    pub fn want_metadata<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.metadata.want();
+        self.poll(ctx);
+    }
+
+    /// Whether a request may go to a broker now. If there is no connection it makes one, if it may;
+    /// `Err` says when to look again, [`Time::MAX`] if an input will tell.
+    ///
+    /// # Errors
+    /// When to look again.
+    pub fn ready<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+    ) -> Result<(), Time> {
+        if let Some(conn) = self.peers[node.index()].link.conn() {
+            let peer = &self.peers[node.index()];
+            let room = peer.link.in_flight() < self.config.max_in_flight && ctx.room(conn) > 0;
+            return if room { Ok(()) } else { Err(Time::MAX) };
+        }
+        self.connect(ctx, node)
+    }
+
+    /// Makes a connection if there is none and the back-off is over.
+    fn connect<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+    ) -> Result<(), Time> {
+        let now = ctx.now();
+        let may = self.may_connect(node);
+        let peer = &mut self.peers[node.index()];
+        if !peer.link.is_closed() {
+            return Err(Time::MAX);
+        }
+        if may > now {
+            return Err(may);
+        }
+        peer.tried = Some(now);
+        if self.config.time_out_connecting {
+            let limit = doubled(SETUP, peer.failures, SETUP_MAX);
+            peer.link.open_within(ctx, limit);
+        } else {
+            peer.link.open(ctx);
+        }
+        Err(Time::MAX)
+    }
+
+    /// From when on a connection to a broker may be tried.
+    fn may_connect(&self, node: NodeId) -> Time {
+        let peer = &self.peers[node.index()];
+        let Some(tried) = peer.tried else { return Time::ZERO };
+        let longest = if self.config.back_off_reconnects { RECONNECT_MAX } else { RECONNECT };
+        tried + doubled(RECONNECT, peer.failures.saturating_sub(1), longest)
+    }
+
+    /// Sends a request; [`Network::ready`] must have said that it may. Returns its number.
+    pub fn send<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+        request: Request,
+    ) -> u32 {
+        let timeout = self.config.request_timeout;
+        self.peers[node.index()].link.send(ctx, request, timeout)
+    }
+
+    /// Sends a request that is not answered.
+    pub fn post<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+        request: Request,
+    ) {
+        self.peers[node.index()].link.post(ctx, request);
+    }
+
+    /// Ends all connections, for good.
+    pub fn shut<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        for peer in &mut self.peers {
+            peer.link.close(ctx);
+        }
+        if let Some((_, timer)) = self.timer.take() {
+            ctx.cancel(timer);
+        }
+    }
+
+    fn owner(&self, conn: ConnId) -> Option<NodeId> {
+        let index = self.peers.iter().position(|peer| peer.link.owns(conn))?;
+        Some(NodeId(index as u32))
+    }
+
+    /// Handles what is about connections and metadata.
+    pub fn handle<O: Observer>(
+        &mut self,
+        input: Input<Message>,
+        ctx: &mut Context<'_, Message, O>,
+    ) -> NetworkEvent {
+        match input {
+            Input::Connected { conn } => {
+                let Some(node) = self.owner(conn) else { return NetworkEvent::Nothing };
+                let peer = &mut self.peers[node.index()];
+                peer.link.connected(conn);
+                peer.failures = 0;
+                self.poll(ctx);
+                NetworkEvent::Ready
+            }
+            Input::Failed { conn, .. } | Input::Closed { conn, .. } => {
+                let Some(node) = self.owner(conn) else { return NetworkEvent::Nothing };
+                let ids = self.peers[node.index()].link.lost(ctx);
+                self.lost(ctx, node, ids)
+            }
+            Input::Writable { .. } => {
+                self.poll(ctx);
+                NetworkEvent::Ready
+            }
+            Input::Message { conn, body: Message::Response { id, body } } => {
+                self.answered(ctx, conn, id, body)
+            }
+            Input::Local { body: Message::Timer(Timer::Link { link, turn }) } => {
+                match self.peers[link as usize].link.timer(ctx, turn) {
+                    Some(ids) => self.lost(ctx, NodeId(link), ids),
+                    None => NetworkEvent::Nothing,
+                }
+            }
+            Input::Local { body: Message::Timer(Timer::Metadata { turn }) } => {
+                if turn == self.turn {
+                    self.timer = None;
+                    self.poll(ctx);
+                }
+                NetworkEvent::Nothing
+            }
+            other => NetworkEvent::Other(other),
+        }
+    }
+
+    fn answered<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        conn: ConnId,
+        id: u32,
+        body: Box<Response>,
+    ) -> NetworkEvent {
+        let Some(node) = self.owner(conn) else { return NetworkEvent::Nothing };
+        let peer = &mut self.peers[node.index()];
+        if !peer.link.answered(id) {
+            return NetworkEvent::Nothing;
+        }
+        if peer.metadata != Some(id) {
+            return NetworkEvent::Answer { node, id, body };
+        }
+        peer.metadata = None;
+        let now = ctx.now();
+        match *body {
+            Response::Metadata(view) => self.metadata.answered(now, view),
+            _ => self.metadata.failed(now),
+        }
+        self.poll(ctx);
+        NetworkEvent::Metadata
+    }
+
+    /// NetworkClient.java, processDisconnection: whoever loses a connection asks for metadata.
+    fn lost<O: Observer>(
+        &mut self,
+        ctx: &mut Context<'_, Message, O>,
+        node: NodeId,
+        mut ids: Vec<u32>,
+    ) -> NetworkEvent {
+        let peer = &mut self.peers[node.index()];
+        peer.failures += 1;
+        if let Some(asked) = peer.metadata.take() {
+            ids.retain(|id| *id != asked);
+            self.metadata.failed(ctx.now());
+        }
+        self.want_metadata(ctx);
+        NetworkEvent::Lost { node, ids }
+    }
+
+    /// Asks for metadata if it is time (DefaultMetadataUpdater.maybeUpdate): of a connected broker
+    /// with the fewest requests under way; else it waits for a connection that is being made; else
+    /// it makes one.
+    pub fn poll<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let now = ctx.now();
+        let due = self.metadata.due();
+        if due > now {
+            return self.wake_at(ctx, due);
+        }
+        let nodes = self.candidates();
+        if nodes.is_empty() {
+            return;
+        }
+        // NetworkClient.java, leastLoadedNode: from a place drawn at random on.
+        let start = ctx.random().below(nodes.len() as u64) as usize;
+        let order = (0..nodes.len()).map(|at| nodes[(start + at) % nodes.len()]);
+        let least = order
+            .clone()
+            .filter(|node| {
+                let link = &self.peers[node.index()].link;
+                let room = link.conn().is_some_and(|conn| ctx.room(conn) > 0);
+                room && link.in_flight() < self.config.max_in_flight
+            })
+            .min_by_key(|node| self.peers[node.index()].link.in_flight());
+        if let Some(node) = least {
+            let id = self.send(ctx, node, Request::Metadata);
+            self.peers[node.index()].metadata = Some(id);
+            self.metadata.asked();
+            return;
+        }
+        if self.peers.iter().any(|peer| !peer.link.is_closed() && !peer.link.is_open()) {
+            return;
+        }
+        let closed = order.filter(|node| self.peers[node.index()].link.is_closed());
+        if let Some(node) = closed.min_by_key(|node| self.may_connect(*node).max(now))
+            && let Err(again) = self.connect(ctx, node)
+            && again != Time::MAX
+        {
+            self.wake_at(ctx, again);
+        }
+    }
+
+    /// Whom it may ask for metadata.
+    fn candidates(&self) -> Vec<NodeId> {
+        let known = self.metadata.view().map_or(NodeSet::EMPTY, |view| view.alive);
+        if known.is_empty() {
+            return self.config.connect.clone();
+        }
+        let mut nodes: Vec<NodeId> = known.iter().collect();
+        let fails = |node: &NodeId| self.peers[node.index()].failures > 0;
+        if self.config.rebootstrap && nodes.iter().all(fails) {
+            nodes.extend(self.config.connect.iter().filter(|node| !known.has(**node)));
+        }
+        nodes
+    }
+
+    fn wake_at<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, at: Time) {
+        match self.timer {
+            Some((set, _)) if set <= at && set > ctx.now() => return,
+            Some((_, timer)) => ctx.cancel(timer),
+            None => {}
+        }
+        self.turn = self.turn.wrapping_add(1);
+        let body = Message::Timer(Timer::Metadata { turn: self.turn });
+        self.timer = Some((at, ctx.after(at.since(ctx.now()), Lane::MAIN, body)));
+    }
+
+    /// The process has died.
+    pub fn forget(&mut self) {
+        for peer in &mut self.peers {
+            peer.link.forget();
+            (peer.tried, peer.failures, peer.metadata) = (None, 0, None);
+        }
+        self.metadata.forget();
+        self.timer = None;
+    }
+}
+
+/// `first`, doubled `times` times, at most `longest`.
+pub(super) fn doubled(first: Span, times: u32, longest: Span) -> Span {
+    let factor = 1u64.checked_shl(times.min(40)).unwrap_or(u64::MAX);
+    Span::from_nanos(first.as_nanos().saturating_mul(factor)).min(longest.max(first))
+}

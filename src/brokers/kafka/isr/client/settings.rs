@@ -1,0 +1,231 @@
+//! `[[producer]]` and `[[consumer]]` as the clients use them.
+
+use crate::engine::Span;
+use crate::scenario::Values;
+
+use super::super::config::Config;
+use super::super::message::Acks;
+use super::super::rules::Rule;
+
+/// Which producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// org.apache.kafka.clients.producer.KafkaProducer.
+    Java,
+    /// kafka.producer.Producer.
+    Scala,
+}
+
+/// What both producers have.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProducerSettings {
+    /// `acks`.
+    pub acks: Acks,
+    /// `retries`.
+    pub retries: u32,
+    /// `retry.backoff.ms`.
+    pub backoff: Span,
+    /// `retry.backoff.max.ms`; as `backoff` where there is no such thing.
+    pub backoff_max: Span,
+    /// `request.timeout.ms`.
+    pub request_timeout: Span,
+    /// `delivery.timeout.ms`, from 2.1 on.
+    pub delivery_timeout: Option<Span>,
+    /// `batch.size`.
+    pub batch_size: u32,
+    /// `linger.ms`.
+    pub linger: Span,
+    /// `max.in.flight.requests.per.connection`.
+    pub max_in_flight: usize,
+    /// `max.request.size`.
+    pub max_request: u32,
+    /// `buffer.memory`.
+    pub buffer_memory: u64,
+    /// `max.block.ms`.
+    pub max_block: Span,
+    /// `metadata.max.age.ms`.
+    pub metadata_max_age: Span,
+    /// Whether batches are compressed.
+    pub compression: bool,
+    /// How many different keys messages have; none if `None`.
+    pub keys: Option<u32>,
+    /// Whether the application sends again what has failed.
+    pub resend: bool,
+}
+
+fn bytes(values: &Values, key: &str, absent: u64) -> u64 {
+    values.get_size(key).unwrap_or(absent)
+}
+
+impl ProducerSettings {
+    /// Which client a `[[producer]]` uses.
+    #[must_use]
+    pub fn client(values: &Values) -> Client {
+        match values.choice("client") {
+            "scala" => Client::Scala,
+            _ => Client::Java,
+        }
+    }
+
+    /// Reads a `[[producer]]`.
+    #[must_use]
+    pub fn read(values: &Values) -> ProducerSettings {
+        let acks = match values.choice("acks") {
+            "0" => Acks::None,
+            "1" => Acks::Leader,
+            "all" | "-1" => Acks::All,
+            n => Acks::Some(n.parse().unwrap_or(2)),
+        };
+        let backoff = values.duration("retry.backoff.ms");
+        let most = |bytes: u64| bytes.min(1 << 30) as u32;
+        ProducerSettings {
+            acks,
+            retries: values.integer("retries") as u32,
+            backoff,
+            backoff_max: values.get_duration("retry.backoff.max.ms").unwrap_or(backoff),
+            request_timeout: values.duration("request.timeout.ms"),
+            delivery_timeout: values.get_duration("delivery.timeout.ms"),
+            batch_size: most(bytes(values, "batch.size", 16_384)),
+            linger: values.get_duration("linger.ms").unwrap_or(Span::ZERO),
+            max_in_flight: values.get_integer("max.in.flight.requests.per.connection").unwrap_or(5)
+                as usize,
+            max_request: most(bytes(values, "max.request.size", 1 << 20)),
+            buffer_memory: bytes(values, "buffer.memory", 32 << 20),
+            max_block: values.get_duration("max.block.ms").unwrap_or(Span::MAX),
+            metadata_max_age: values.duration("metadata.max.age.ms"),
+            compression: values.flag("compression"),
+            keys: values.get_integer("keys").map(|keys| keys as u32),
+            resend: values.flag("resend"),
+        }
+    }
+}
+
+/// What only the Scala producer has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScalaSettings {
+    /// `producer.type` is `async`.
+    pub queued: bool,
+    /// `queue.buffering.max.ms`.
+    pub buffering: Span,
+    /// `queue.buffering.max.messages`.
+    pub queue: usize,
+    /// `queue.enqueue.timeout.ms`; `None` waits for ever.
+    pub enqueue_timeout: Option<Span>,
+    /// `batch.num.messages`.
+    pub batch_messages: usize,
+    /// `topic.metadata.refresh.interval.ms`.
+    pub refresh: Span,
+}
+
+impl ScalaSettings {
+    /// Reads a `[[producer]]`.
+    #[must_use]
+    pub fn read(values: &Values) -> ScalaSettings {
+        let seconds = Span::from_secs;
+        let span = |key: &str, absent| values.get_duration(key).unwrap_or(absent);
+        let count = |key: &str, absent| values.get_integer(key).unwrap_or(absent) as usize;
+        let enqueue = values.get_signed("queue.enqueue.timeout.ms").unwrap_or(-1);
+        ScalaSettings {
+            queued: values.get_text("producer.type") == Some("async"),
+            buffering: span("queue.buffering.max.ms", seconds(5)),
+            queue: count("queue.buffering.max.messages", 10_000),
+            enqueue_timeout: u64::try_from(enqueue).ok().map(Span::from_millis),
+            batch_messages: count("batch.num.messages", 200),
+            refresh: span("topic.metadata.refresh.interval.ms", seconds(600)),
+        }
+    }
+}
+
+/// Where a consumer goes on when there is no such offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// At the log's start.
+    Earliest,
+    /// At its end.
+    Latest,
+    /// Nowhere: it stops.
+    None,
+}
+
+/// What a consumer has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerSettings {
+    /// `auto.offset.reset`.
+    pub reset: Reset,
+    /// `fetch.max.wait.ms`.
+    pub max_wait: Span,
+    /// `fetch.min.bytes`.
+    pub min_bytes: u32,
+    /// `max.partition.fetch.bytes`.
+    pub partition_bytes: u32,
+    /// `max.poll.records`.
+    pub poll_records: u32,
+    /// `request.timeout.ms`.
+    pub request_timeout: Span,
+    /// `retry.backoff.ms`.
+    pub backoff: Span,
+    /// `metadata.max.age.ms`.
+    pub metadata_max_age: Span,
+}
+
+impl ConsumerSettings {
+    /// Reads a `[[consumer]]`.
+    #[must_use]
+    pub fn read(values: &Values) -> ConsumerSettings {
+        let most = |bytes: u64| bytes.min(1 << 30) as u32;
+        ConsumerSettings {
+            reset: match values.choice("auto.offset.reset") {
+                "earliest" => Reset::Earliest,
+                "none" => Reset::None,
+                _ => Reset::Latest,
+            },
+            max_wait: values.duration("fetch.max.wait.ms"),
+            min_bytes: most(values.size("fetch.min.bytes")),
+            partition_bytes: most(values.size("max.partition.fetch.bytes")),
+            poll_records: values.integer("max.poll.records").min(u64::from(u32::MAX)) as u32,
+            request_timeout: values.duration("request.timeout.ms"),
+            backoff: values.duration("retry.backoff.ms"),
+            metadata_max_age: values.duration("metadata.max.age.ms"),
+        }
+    }
+
+    /// Those of an auditor: it reads everything from the start.
+    #[must_use]
+    pub const fn auditor() -> ConsumerSettings {
+        ConsumerSettings {
+            reset: Reset::Earliest,
+            max_wait: Span::from_millis(500),
+            min_bytes: 1,
+            partition_bytes: 1 << 20,
+            poll_records: u32::MAX,
+            request_timeout: Span::from_secs(30),
+            backoff: Span::from_millis(100),
+            metadata_max_age: Span::from_secs(300),
+        }
+    }
+}
+
+/// How large messages and batches are on the wire and in the log beside their payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordFormat {
+    /// Bytes of a batch.
+    pub batch: u32,
+    /// Bytes of a message.
+    pub message: u32,
+}
+
+impl RecordFormat {
+    /// That of a version: Record.java 0.8.2 (offset and size 12, CRC, magic, attributes and two
+    /// lengths 14), 0.10.0 (a timestamp more); DefaultRecordBatch.java and DefaultRecord.java
+    /// 0.11.0 (a header of 61, and varints that mostly take 8).
+    #[must_use]
+    pub fn of(config: &Config) -> RecordFormat {
+        if config.has(Rule::RecordBatches) {
+            RecordFormat { batch: 61, message: 8 }
+        } else if config.has(Rule::MessageTimestamps) {
+            RecordFormat { batch: 0, message: 34 }
+        } else {
+            RecordFormat { batch: 0, message: 26 }
+        }
+    }
+}

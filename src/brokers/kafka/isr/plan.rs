@@ -1,0 +1,470 @@
+//! From a checked scenario to a [`Spec`]: names become ids, replicas get their brokers, and what
+//! contradicts itself is told.
+
+use crate::brokers::coordination::zookeeper;
+use crate::brokers::kafka::{PartitionId, Streams, TopicPlan};
+use crate::engine::Limits;
+use crate::observe::{NodeId, NodeKind};
+use crate::scenario::{Diagnostics, Located, Place, Scenario, Values, Version, suggest};
+use crate::workload::{ConsumerLoad, Load, Volume, check_volume};
+use crate::world::ClusterPlan;
+use crate::world::fault::{self, Vocabulary};
+
+use super::client::{Client, ConsumerSettings, ProducerSettings, ScalaSettings};
+use super::config::{Assignment, Config, Metadata, Settings, Topic};
+use super::costs::Costs;
+use super::message::Acks;
+use super::rules::Rule;
+use super::spec::{ConsumerSpec, ProducerSpec, Spec};
+use super::words::SELECTORS;
+
+/// The first and last releases that can run without ZooKeeper, and the last with it.
+const KRAFT: (&str, &str) = ("2.8", "3.9");
+
+/// Everything that is being resolved.
+struct Planner<'a> {
+    scenario: &'a Scenario,
+    nodes: Vec<String>,
+    topics: Vec<Topic>,
+    assignments: Vec<Assignment>,
+    /// Of each topic, how many partitions it has.
+    counts: Vec<u32>,
+    wrong: Diagnostics,
+}
+
+/// Resolves a scenario that was checked with this family's sections.
+///
+/// # Errors
+/// All that is wrong with it, each with its place and a remedy.
+pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
+    let mut cluster = ClusterPlan::new(scenario)?;
+    let mut planner = Planner {
+        scenario,
+        nodes: cluster.topology.hosts.iter().map(|host| host.name.clone()).collect(),
+        topics: Vec::new(),
+        assignments: Vec::new(),
+        counts: Vec::new(),
+        wrong: scenario.diagnostics(),
+    };
+    let metadata = planner.metadata();
+    let settings = Settings::read(scenario, cluster.boot_time.clone());
+    planner.read_topics(&settings);
+    let producers = planner.read_producers();
+    let consumers = planner.read_consumers();
+    planner.check_names(&producers, &consumers);
+    let (streams, groups) = planner.streams(&producers, &consumers);
+    let ensemble = zookeeper::Settings::read(scenario);
+    let mut coordinators = Vec::new();
+    let brokers = planner.nodes.len() as u32;
+    if planner.wrong.is_empty() {
+        for name in planner.coordinators() {
+            coordinators.push(cluster.add_coordinator(&name));
+        }
+    }
+    let run = scenario.settings();
+    let mut spec = Spec {
+        topology: cluster.topology.clone(),
+        config: Config {
+            brokers,
+            coordinators,
+            metadata,
+            settings,
+            costs: Costs::read(scenario.one("costs")),
+            topics: std::mem::take(&mut planner.topics),
+            partitions: std::mem::take(&mut planner.assignments),
+            streams,
+            names: cluster.topology.hosts.iter().map(|host| host.name.clone()).collect(),
+        },
+        ensemble,
+        producers,
+        consumers,
+        groups,
+        faults: Vec::new(),
+        nemesis: None,
+        duration: run.duration,
+        drain: run.drain,
+        limits: run
+            .max_events
+            .map_or(Limits::default(), |max_events| Limits { max_events, ..Limits::default() }),
+        invariants: run.invariants,
+    };
+    if planner.wrong.is_empty() {
+        let volumes: Vec<Volume<'_>> = scenario
+            .many("producer")
+            .iter()
+            .zip(&spec.producers)
+            .map(|(values, producer)| spec.volume(values, producer))
+            .collect();
+        planner.wrong.keep(check_volume(&volumes, spec.duration));
+    }
+    if planner.wrong.is_empty() {
+        for (name, kind) in spec.clients() {
+            cluster.add_client(&name, kind);
+        }
+        spec.topology = cluster.topology;
+    }
+    let destinations: Vec<String> =
+        spec.config.streams.destination_infos().into_iter().map(|info| info.name).collect();
+    let words = Vocabulary {
+        topology: &spec.topology,
+        destinations: &destinations,
+        roles: SELECTORS,
+        refused: &[],
+    };
+    let faults = fault::parse_all(scenario.many("fault"), &words);
+    let nemesis = fault::nemesis::parse(scenario, &words);
+    spec.faults = planner.wrong.keep(faults).unwrap_or_default();
+    spec.nemesis = planner.wrong.keep(nemesis).flatten();
+    planner.wrong.into_result(spec)
+}
+
+impl Planner<'_> {
+    fn version(&self) -> Version {
+        let default = "4.1".parse().expect("it is a version");
+        self.scenario.settings().broker_version.unwrap_or(default)
+    }
+
+    fn metadata(&mut self) -> Metadata {
+        let (controller, version) = (self.scenario.one("controller"), self.version());
+        let metadata = match controller.choice("metadata") {
+            "kraft" => Metadata::Kraft,
+            _ => Metadata::ZooKeeper,
+        };
+        let place = controller.span("metadata");
+        match metadata {
+            Metadata::Kraft if version.cmp_spec(KRAFT.0).is_lt() => self.wrong.push(
+                place,
+                format!("Kafka {version} has no KRaft, which came with 2.8"),
+                "write metadata = \"zookeeper\", or broker-version = \"2.8\" or later",
+            ),
+            Metadata::ZooKeeper if version.numbers()[0] >= 4 => self.wrong.push(
+                place,
+                format!("Kafka {version} has no ZooKeeper any more"),
+                "write metadata = \"kraft\", or broker-version = \"3.9\" or earlier",
+            ),
+            _ => {}
+        }
+        metadata
+    }
+
+    fn read_topics(&mut self, settings: &Settings) {
+        let sections = self.scenario.many("topic");
+        if sections.is_empty() {
+            let help = "add [[topic]] with name = \"orders\"";
+            self.wrong.push(Place::START, "the scenario has no topic", help);
+        }
+        let broker = self.scenario.one("broker");
+        let brokers = self.nodes.len() as u64;
+        let has_min_isr = settings.rules.has(Rule::MinInsyncReplicas);
+        for (index, values) in sections.iter().enumerate() {
+            let factor = values.get_integer("replication-factor").unwrap_or(3.min(brokers));
+            if factor > brokers {
+                self.wrong.push(
+                    values.span("replication-factor"),
+                    format!(
+                        "{factor} replicas need as many brokers, and the cluster has {brokers}"
+                    ),
+                    "Kafka refuses to create such a topic (InvalidReplicationFactorException): \
+                     lower it, or add nodes",
+                );
+            }
+            let count = values.integer("partitions") as u32;
+            let lists = self.replica_lists(values, count, factor.min(brokers) as u32);
+            let of = |key: &str| values.get_integer(key).or_else(|| broker.get_integer(key));
+            let min_isr = of("min.insync.replicas").filter(|_| has_min_isr).unwrap_or(1) as u32;
+            let key = "unclean.leader.election.enable";
+            let unclean = values.get_flag(key).or_else(|| broker.get_flag(key)).unwrap_or(true);
+            self.topics.push(Topic { name: values.text("name").to_owned(), min_isr, unclean });
+            self.counts.push(count);
+            let of_topic = lists.into_iter();
+            self.assignments
+                .extend(of_topic.map(|replicas| Assignment { topic: index as u32, replicas }));
+        }
+    }
+
+    /// The brokers of each partition: as written, or one after the other, each partition beginning
+    /// one further (AdminUtils.scala 0.8, `assignReplicasToBrokers`, with a fixed start).
+    fn replica_lists(&mut self, values: &Values, count: u32, factor: u32) -> Vec<Vec<NodeId>> {
+        let brokers = self.nodes.len() as u32;
+        let written = values.selectors("replicas");
+        if written.is_empty() {
+            let list = |p: u32| (0..factor).map(|r| NodeId((p + r) % brokers)).collect();
+            return (0..count).map(list).collect();
+        }
+        if written.len() as u32 != count {
+            self.wrong.push(
+                values.span("replicas"),
+                format!("there are {count} partitions, and replicas of {}", written.len()),
+                "write one list for each partition: [\"n1,n2,n3\", \"n2,n3,n1\"]",
+            );
+        }
+        let mut lists: Vec<Vec<NodeId>> = Vec::new();
+        for selector in written {
+            let mut list = Vec::new();
+            for name in selector.value.to_string().split(',') {
+                let node = self.node(name.trim(), selector.place);
+                if list.contains(&node) {
+                    let message = format!("the broker `{}` has two replicas of it", name.trim());
+                    self.wrong.push(selector.place, message, "name each broker once");
+                }
+                list.push(node);
+            }
+            if values.is_set("replication-factor") && list.len() as u32 != factor {
+                self.wrong.push(
+                    selector.place,
+                    format!("{} replicas, and the replication-factor is {factor}", list.len()),
+                    "name as many brokers, or remove replication-factor",
+                );
+            }
+            lists.push(list);
+        }
+        lists.resize(count as usize, vec![NodeId(0)]);
+        lists
+    }
+
+    fn node(&mut self, name: &str, place: Place) -> NodeId {
+        if let Some(index) = self.nodes.iter().position(|node| node == name) {
+            return NodeId(index as u32);
+        }
+        let names: Vec<&str> = self.nodes.iter().map(String::as_str).collect();
+        let help = suggest(name, &names, "the brokers");
+        self.wrong.push(place, format!("there is no broker `{name}`"), help);
+        NodeId(0)
+    }
+
+    fn topic(&mut self, name: &Located<String>) -> u32 {
+        if let Some(index) = self.topics.iter().position(|topic| topic.name == name.value) {
+            return index as u32;
+        }
+        let names: Vec<&str> = self.topics.iter().map(|topic| &*topic.name).collect();
+        let help = suggest(&name.value, &names, "the topics");
+        self.wrong.push(name.place, format!("there is no topic `{}`", name.value), help);
+        0
+    }
+
+    fn connect(&mut self, names: &[Located<String>]) -> Vec<NodeId> {
+        let nodes: Vec<NodeId> =
+            names.iter().map(|name| self.node(&name.value, name.place)).collect();
+        match nodes.is_empty() {
+            true => (0..self.nodes.len() as u32).map(NodeId).collect(),
+            false => nodes,
+        }
+    }
+
+    fn read_producers(&mut self) -> Vec<ProducerSpec> {
+        let mut producers = Vec::new();
+        let version = self.version();
+        for values in self.scenario.many("producer") {
+            let Some(load) = self.wrong.keep(Load::from_values(values)) else { continue };
+            let topic = self.topic(&load.to);
+            let settings = ProducerSettings::read(values);
+            let client = ProducerSettings::client(values);
+            self.check_acks(values, &settings, topic, version);
+            self.check_client(values, client, version);
+            producers.push(ProducerSpec {
+                connect: self.connect(&load.connect),
+                topic,
+                client,
+                settings,
+                scala: ScalaSettings::read(values),
+                load,
+            });
+        }
+        producers
+    }
+
+    /// acks and what the topic can give.
+    fn check_acks(
+        &mut self,
+        values: &Values,
+        settings: &ProducerSettings,
+        topic: u32,
+        version: Version,
+    ) {
+        if let Acks::Some(count) = settings.acks
+            && version.cmp_spec("0.9").is_ge()
+        {
+            // ProduceRequest 0.9: InvalidRequiredAcks.
+            self.wrong.push(
+                values.span("acks"),
+                format!("Kafka {version} refuses acks = {count}: 0.8.2 was the last that took it"),
+                "write acks = \"all\", with min.insync.replicas",
+            );
+        }
+        let factor = self.assignments.iter().find(|a| a.topic == topic);
+        let factor = factor.map_or(1, |assignment| assignment.replicas.len() as u32);
+        let min_isr = self.topics.get(topic as usize).map_or(1, |topic| topic.min_isr);
+        if settings.acks == Acks::All && min_isr > factor {
+            self.wrong.push(
+                values.span("acks"),
+                format!(
+                    "every write with acks = all would fail with NOT_ENOUGH_REPLICAS: \
+                     min.insync.replicas is {min_isr}, and the topic has {factor} replicas"
+                ),
+                "lower min.insync.replicas, raise replication-factor, or write acks = \"1\"",
+            );
+        }
+    }
+
+    fn check_client(&mut self, values: &Values, client: Client, version: Version) {
+        if client == Client::Java && version.cmp_spec("0.8.2").is_lt() {
+            self.wrong.push(
+                values.span("client"),
+                format!("the Java producer came with 0.8.2, and this is {version}"),
+                "write client = \"scala\", or broker-version = \"0.8.2\"",
+            );
+        }
+        if client == Client::Scala && version.cmp_spec("0.11").is_ge() {
+            self.wrong.push(
+                values.span("client"),
+                format!("the Scala producer went with 0.11, and this is {version}"),
+                "write client = \"java\"",
+            );
+        }
+    }
+
+    fn read_consumers(&mut self) -> Vec<ConsumerSpec> {
+        let mut consumers = Vec::new();
+        for values in self.scenario.many("consumer") {
+            let load = ConsumerLoad::from_values(values);
+            let topic = self.topic(&load.from);
+            if load.stop.is_some_and(|stop| stop <= load.start) {
+                let message = "the consumer would stop before it starts";
+                self.wrong.push(values.span("stop"), message, "make `stop` later than `start`");
+            }
+            let count = self.counts.get(topic as usize).copied().unwrap_or(1);
+            let mut partitions: Vec<u32> = Vec::new();
+            for name in values.names("partitions") {
+                match name.value.parse::<u32>() {
+                    Ok(number) if number < count => partitions.push(number),
+                    _ => self.wrong.push(
+                        name.place,
+                        format!("there is no partition `{}`", name.value),
+                        format!("the topic has {count}, from 0 on"),
+                    ),
+                }
+            }
+            if partitions.is_empty() {
+                partitions.extend(0..count);
+            }
+            consumers.push(ConsumerSpec {
+                group: values.get_text("group").unwrap_or(&load.name).to_owned(),
+                connect: self.connect(&load.connect),
+                settings: ConsumerSettings::read(values),
+                topic,
+                partitions,
+                name: load.name,
+                processing: load.processing,
+                start: load.start,
+                stop: load.stop,
+            });
+        }
+        consumers
+    }
+
+    /// Hosts are told apart by their names, so brokers and clients must not share one.
+    fn check_names(&mut self, producers: &[ProducerSpec], consumers: &[ConsumerSpec]) {
+        let mut taken = self.nodes.clone();
+        taken.extend(self.coordinators());
+        let named = producers.iter().map(|p| &p.load.name).chain(consumers.iter().map(|c| &c.name));
+        let sections = self.scenario.many("producer").iter().chain(self.scenario.many("consumer"));
+        for (name, values) in named.zip(sections) {
+            if taken.contains(name) || name.starts_with("auditor.") {
+                self.wrong.push(
+                    values.span("name"),
+                    format!("the name `{name}` is taken already"),
+                    "brokers, controllers, ZooKeeper's servers, producers and consumers need \
+                     different names; what begins with auditor. may be one of mqsim's own",
+                );
+            }
+            taken.push(name.clone());
+        }
+    }
+
+    /// The hosts of ZooKeeper, or of the controllers.
+    fn coordinators(&self) -> Vec<String> {
+        let controller = self.scenario.one("controller");
+        let (count, name) = match controller.choice("metadata") {
+            "kraft" => (controller.integer("controllers"), "controller"),
+            _ => (self.scenario.one("zookeeper").integer("servers"), "zk"),
+        };
+        (1..=count).map(|n| format!("{name}{n}")).collect()
+    }
+
+    /// What the ledger calls partitions and what producers send to them; and of each consumer
+    /// which of its topic's groups it is.
+    fn streams(
+        &self,
+        producers: &[ProducerSpec],
+        consumers: &[ConsumerSpec],
+    ) -> (Streams, Vec<usize>) {
+        let mut plans: Vec<TopicPlan> = self
+            .topics
+            .iter()
+            .zip(&self.counts)
+            .map(|(topic, count)| TopicPlan {
+                name: topic.name.clone(),
+                partitions: (0..*count).map(|n| n.to_string()).collect(),
+                groups: Vec::new(),
+            })
+            .collect();
+        let mut groups = Vec::new();
+        for consumer in consumers {
+            let Some(plan) = plans.get_mut(consumer.topic as usize) else { continue };
+            let known = plan.groups.iter().position(|group| *group == consumer.group);
+            groups.push(known.unwrap_or_else(|| {
+                plan.groups.push(consumer.group.clone());
+                plan.groups.len() - 1
+            }));
+        }
+        let writers: Vec<u32> = producers.iter().map(|producer| producer.topic).collect();
+        if plans.is_empty() {
+            return (Streams::default(), groups);
+        }
+        (Streams::new(&plans, &writers), groups)
+    }
+}
+
+impl Spec {
+    /// What a producer may come to, with the copies that replicas have.
+    fn volume<'a>(&'a self, values: &'a Values, producer: &'a ProducerSpec) -> Volume<'a> {
+        let first = self.config.streams.partition(producer.topic, 0);
+        let copies = self.config.replicas(first).len() as u64;
+        let lines = self.config.streams.destinations_of(first).len() as u64;
+        Volume { values, load: &producer.load, lines, copies: copies * lines }
+    }
+
+    /// The clients' hosts in order: producers, consumers, auditors.
+    fn clients(&self) -> Vec<(String, NodeKind)> {
+        let producers = self.producers.iter().map(|p| (p.load.name.clone(), NodeKind::Producer));
+        let consumers = self.consumers.iter().map(|c| (c.name.clone(), NodeKind::Consumer));
+        let auditors = self
+            .unread_partitions()
+            .into_iter()
+            .map(|(topic, _)| (self.auditor_name(topic), NodeKind::Auditor));
+        producers.chain(consumers).chain(auditors).collect()
+    }
+
+    fn auditor_name(&self, topic: u32) -> String {
+        format!("auditor.{}", self.config.topics[topic as usize].name)
+    }
+
+    /// By topic, the partitions that no consumer reads: an auditor does at the end.
+    #[must_use]
+    pub fn unread_partitions(&self) -> Vec<(u32, Vec<PartitionId>)> {
+        let mut found = Vec::new();
+        for topic in 0..self.config.topics.len() as u32 {
+            let reads = |index: u32| {
+                let mut consumers = self.consumers.iter();
+                consumers.any(|c| c.topic == topic && c.partitions.contains(&index))
+            };
+            let all = self.config.streams.of_topic(topic).enumerate();
+            let unread: Vec<PartitionId> =
+                all.filter(|(index, _)| !reads(*index as u32)).map(|(_, p)| p).collect();
+            if !unread.is_empty() {
+                found.push((topic, unread));
+            }
+        }
+        found
+    }
+}
