@@ -9,6 +9,7 @@
 //! so times can be worked out by hand. The commands are listed in `story.rs`.
 
 #[path = "../rabbitmq_scripts/command.rs"]
+#[allow(dead_code, reason = "scripts of other brokers use more of it")]
 mod command;
 mod probe;
 #[path = "../rabbitmq_scripts/script.rs"]

@@ -103,7 +103,7 @@ impl Probe {
             Action::Produce(broker, parts) => {
                 let body = match &parts[..] {
                     [part] => Message::Produce(*part),
-                    _ => Message::MultiProduce(Box::new(parts)),
+                    _ => Message::MultiProduce(parts),
                 };
                 self.send(broker, body, ctx);
             }

@@ -113,11 +113,11 @@ pub enum Message {
     /// Client to broker: one message set. It is not answered.
     Produce(Part),
     /// Client to broker: several message sets. It is not answered.
-    MultiProduce(Box<Vec<Part>>),
+    MultiProduce(Vec<Part>),
     /// Client to broker.
     MultiFetch(Box<Fetch>),
     /// Broker to client.
-    Fetched(Box<Vec<Fetched>>),
+    Fetched(Vec<Fetched>),
     /// Client to broker: the offset at this end of a partition.
     Offsets(PartitionId, OffsetTime),
     /// Broker to client.

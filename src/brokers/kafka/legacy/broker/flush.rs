@@ -126,7 +126,7 @@ impl Broker {
     }
 
     pub(super) fn plan_tick<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        self.next_tick = self.next_tick + self.config.settings.flush_scheduler;
+        self.next_tick += self.config.settings.flush_scheduler;
         let delay = self.next_tick.since(ctx.now());
         let lane: Lane = self.flusher;
         ctx.after(delay, lane, Message::FlusherTick);

@@ -131,7 +131,7 @@ impl Broker {
             Input::Accepted { conn, port, .. } => self.accepted(conn, port == KAFKA, ctx),
             input => {
                 if self.concerns_session(&input) {
-                    return self.from_zookeeper(input, ctx);
+                    return self.zookeeper_input(input, ctx);
                 }
                 match input {
                     Input::Closed { conn, .. } => self.conns.retain(|(other, _)| *other != conn),

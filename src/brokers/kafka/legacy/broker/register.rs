@@ -61,7 +61,7 @@ pub(in super::super) fn broker_path(broker: u32) -> Path {
 }
 
 impl Broker {
-    pub(super) fn from_zookeeper<O: Observer>(
+    pub(super) fn zookeeper_input<O: Observer>(
         &mut self,
         input: Input<Message>,
         ctx: &mut Context<'_, Message, O>,

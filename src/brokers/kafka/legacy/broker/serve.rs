@@ -24,7 +24,7 @@ pub(super) struct Job {
 #[derive(Clone, Debug)]
 enum Request {
     Produce(Part),
-    MultiProduce(Box<Vec<Part>>),
+    MultiProduce(Vec<Part>),
     MultiFetch(Box<Fetch>),
     Offsets(PartitionId, OffsetTime),
 }
@@ -242,6 +242,6 @@ impl Broker {
         }
         let bytes: u64 = answers.iter().map(|part| part.bytes() + u64::from(RESPONSE)).sum();
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX) + RESPONSE;
-        ctx.send(conn, Message::Fetched(Box::new(answers)), bytes);
+        ctx.send(conn, Message::Fetched(answers), bytes);
     }
 }

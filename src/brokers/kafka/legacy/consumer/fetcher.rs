@@ -140,7 +140,7 @@ impl Consumer {
     }
 
     /// The broker's answer.
-    pub(super) fn from_broker<O: Observer>(
+    pub(super) fn broker_input<O: Observer>(
         &mut self,
         at: usize,
         body: Message,

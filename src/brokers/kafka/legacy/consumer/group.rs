@@ -140,7 +140,7 @@ impl Consumer {
         }
     }
 
-    pub(super) fn from_zookeeper<O: Observer>(
+    pub(super) fn zookeeper_input<O: Observer>(
         &mut self,
         input: Input<Message>,
         ctx: &mut Context<'_, Message, O>,

@@ -171,11 +171,11 @@ impl Consumer {
             }
             Input::Signal(_) => {}
             Input::Local { body: Message::Zk(message) } => {
-                self.from_zookeeper(Input::Local { body: Message::Zk(message) }, ctx);
+                self.zookeeper_input(Input::Local { body: Message::Zk(message) }, ctx);
             }
             Input::Local { body } => self.local(body, ctx),
             input => match input.conn() {
-                Some(conn) if self.session.owns(conn) => self.from_zookeeper(input, ctx),
+                Some(conn) if self.session.owns(conn) => self.zookeeper_input(input, ctx),
                 Some(conn) => {
                     let found = self.fetchers.iter().position(|fetcher| fetcher.owns(conn));
                     if let Some(at) = found {
@@ -195,7 +195,7 @@ impl Consumer {
     ) {
         match input {
             Input::Connected { .. } => self.fetcher_connected(at, ctx),
-            Input::Message { body, .. } => self.from_broker(at, body, ctx),
+            Input::Message { body, .. } => self.broker_input(at, body, ctx),
             Input::Failed { .. } | Input::Closed { .. } => self.fetcher_lost(at, ctx),
             _ => {}
         }

@@ -144,12 +144,12 @@ impl Producer {
             }
             Input::Signal(Signal::NodeResumed) => {}
             Input::Local { body: Message::Zk(message) } => {
-                self.from_zookeeper(Input::Local { body: Message::Zk(message) }, ctx);
+                self.zookeeper_input(Input::Local { body: Message::Zk(message) }, ctx);
             }
             Input::Local { body } => self.local(body, ctx),
             input => match input.conn() {
-                Some(conn) if self.session.owns(conn) => self.from_zookeeper(input, ctx),
-                Some(conn) => self.from_broker(conn, &input, ctx),
+                Some(conn) if self.session.owns(conn) => self.zookeeper_input(input, ctx),
+                Some(conn) => self.broker_input(conn, &input, ctx),
                 None => {}
             },
         }
@@ -185,7 +185,7 @@ impl Producer {
         }
     }
 
-    fn from_zookeeper<O: Observer>(
+    fn zookeeper_input<O: Observer>(
         &mut self,
         input: Input<Message>,
         ctx: &mut Context<'_, Message, O>,
@@ -217,7 +217,7 @@ impl Producer {
         self.pump(ctx);
     }
 
-    fn from_broker<O: Observer>(
+    fn broker_input<O: Observer>(
         &mut self,
         conn: ConnId,
         input: &Input<Message>,

@@ -137,7 +137,7 @@ impl SendQueue {
     pub fn deadline(&mut self, config: &QueueConfig, now: Time) -> Time {
         let time = config.time.as_nanos().max(1);
         let rounds = now.since(self.last_send).as_nanos() / time;
-        self.last_send = self.last_send + Span::from_nanos(rounds * time);
+        self.last_send += Span::from_nanos(rounds * time);
         self.last_send + config.time
     }
 

@@ -189,7 +189,7 @@ impl Producer {
                 break;
             }
             let full = queue.collect(&config);
-            if !full && !(closing && queue.has_events()) {
+            if !(full || closing && queue.has_events()) {
                 break;
             }
             queue.dispatch(&config);
@@ -246,7 +246,7 @@ impl Producer {
                         .sum::<u64>()
                         + u64::from(REQUEST);
                     let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-                    ctx.send(conn, Message::MultiProduce(Box::new(parts)), bytes);
+                    ctx.send(conn, Message::MultiProduce(parts), bytes);
                     self.channels[broker as usize].written(ctx);
                     self.batch_done(broker, ctx);
                 }
