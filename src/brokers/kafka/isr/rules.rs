@@ -105,6 +105,10 @@ named_rules! {
     CheckQuorum = "check-quorum", since "3.7",
         "A controller that hears nothing of a majority for 1.5 fetch timeouts resigns.",
         "LeaderState.java 3.7, CHECK_QUORUM_TIMEOUT_FACTOR; KAFKA-15489";
+    HighWatermarkAnswers = "high-watermark-answers", since "4.1",
+        "The quorum's leader answers fetches that wait when the high watermark moves; before, \
+         brokers learn what is committed with the next record, or after half a second.",
+        "KIP-1166";
     PreVote = "pre-vote", since "4.0",
         "A controller asks whether it could win before it begins a new epoch.",
         "KIP-996";
@@ -121,6 +125,10 @@ named_rules! {
     BackOffExponentially = "back-off-exponentially", since "3.7",
         "A producer waits longer before each further try, up to retry.backoff.max.ms.",
         "ExponentialBackoff; KIP-580";
+    DeliveryTimeout = "delivery-timeout", since "2.1",
+        "What is not acknowledged within delivery.timeout.ms has failed, on its way or not; before, \
+         only what could not be sent within request.timeout.ms.",
+        "RecordAccumulator.java 2.1.0, expiredBatches; Sender.java, getExpiredInflightBatches; KIP-91";
     BackOffReconnects = "back-off-reconnects", since "0.11",
         "A client waits longer before each further try to connect, up to 1 s.",
         "ClusterConnectionStates.java 0.11.0, updateReconnectBackoff; KIP-144";

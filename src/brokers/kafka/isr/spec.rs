@@ -229,22 +229,17 @@ impl Spec {
         producer: &ProducerSpec,
     ) -> KafkaMachine {
         let name = &producer.load.name;
-        let own = ProducerConfig {
-            config: config.clone(),
-            writer,
-            connect: producer.connect.clone(),
-            pacer: producer.load.pacer(self.duration),
-            streams: (
-                Stream::fixed(seed, &format!("pace of {name}")),
-                Stream::fixed(seed, &format!("sizes of {name}")),
-            ),
-            sizes: producer.load.sizes.clone(),
-            settings: producer.settings.clone(),
-        };
+        let (config, connect) = (config.clone(), producer.connect.clone());
+        let pacer = producer.load.pacer(self.duration);
+        let stream = |what: &str| Stream::fixed(seed, &format!("{what} of {name}"));
+        let streams = (stream("pace"), stream("sizes"));
+        let (sizes, settings) = (producer.load.sizes.clone(), producer.settings.clone());
+        let own = ProducerConfig { config, writer, connect, pacer, streams, sizes, settings };
         match producer.client {
             Client::Java => KafkaMachine::Producer(Box::new(Producer::new(own))),
             Client::Scala => {
-                KafkaMachine::Scala(Box::new(ScalaProducer::new(own, producer.scala.clone())))
+                let scala = producer.scala.clone();
+                KafkaMachine::Scala(Box::new(ScalaProducer::new(own, scala)))
             }
         }
     }
