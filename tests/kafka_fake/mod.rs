@@ -248,6 +248,10 @@ impl Fake {
             if !self.leads[part.partition.index()] {
                 return FetchedPart::failed(part.partition, Error::NotLeaderOrFollower);
             }
+            let own = self.view.partitions[part.partition.index()].map(|led| led.epoch);
+            if part.epoch.is_some_and(|epoch| Some(epoch) < own) {
+                return FetchedPart::failed(part.partition, Error::FencedLeaderEpoch);
+            }
             if part.offset > log.end() || part.offset < log.start() {
                 return FetchedPart::failed(part.partition, Error::OffsetOutOfRange);
             }
@@ -670,5 +674,18 @@ impl Seen {
 
     pub(crate) fn diary(&self) -> &Diary {
         self.simulation.observer()
+    }
+}
+
+/// A host's process is killed, and starts again after a while.
+pub(crate) fn crash(node: u32, at: u64, lasts: u64) -> PlannedFault {
+    PlannedFault {
+        id: mqsim::observe::FaultId(0),
+        at: Time::ZERO + Span::from_millis(at),
+        lasts: Some(Span::from_millis(lasts)),
+        kind: mqsim::world::fault::FaultKind::Crash,
+        target: mqsim::world::Target::nodes(&[NodeId(node - 1)]),
+        text: String::new(),
+        waits: None,
     }
 }

@@ -421,7 +421,8 @@ impl Consumer {
         }
     }
 
-    /// A connection is lost: what was asked on it is asked again after the back-off.
+    /// A connection is lost: what was asked on it is asked again. For positions there is a
+    /// back-off; fetches go out as soon as there is a connection again.
     fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId, ids: &[u32]) {
         let again = ctx.now() + self.config.settings.backoff;
         let (gone, kept) = std::mem::take(&mut self.asked)
@@ -434,7 +435,9 @@ impl Consumer {
                 let part = &mut self.parts[index as usize];
                 part.asked = false;
                 part.at_end = false;
-                part.not_before = again;
+                if part.step != Step::Fetch {
+                    part.not_before = again;
+                }
             }
         }
     }
