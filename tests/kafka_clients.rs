@@ -309,6 +309,15 @@ fn an_application_works_on_one_message_after_the_other() {
 }
 
 #[test]
+fn a_consumer_that_closes_finishes_what_it_has_in_hand() {
+    let keys = "processing-time = \"10ms\"\nstop = \"115ms\"\n";
+    let seen = reader("2.8", keys).broker(1, |f| f.at(100, some(0, 3, 0))).run(1);
+    assert_eq!(seen.told(&["processed"]).len(), 3);
+    assert_eq!(seen.told(&["wants"]), ["0.000 wants 0", "101.000 wants no more of 0"]);
+    assert!(seen.quiet);
+}
+
+#[test]
 fn a_consumer_that_starts_late_begins_where_it_is_told() {
     let start = |reset: &str| {
         let keys = format!("start = \"500ms\"\n\"auto.offset.reset\" = \"{reset}\"\n");

@@ -26,6 +26,19 @@ pub struct PartitionState {
     pub last_known_leader: Option<NodeId>,
 }
 
+impl PartitionState {
+    /// Before anything is known.
+    pub const NONE: PartitionState = PartitionState {
+        leader: None,
+        isr: NodeSet::EMPTY,
+        leader_epoch: 0,
+        partition_epoch: 0,
+        recovering: false,
+        elr: NodeSet::EMPTY,
+        last_known_leader: None,
+    };
+}
+
 /// What a leader wants the state of its partition to become (KIP-497).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionChange {
@@ -52,6 +65,8 @@ pub enum Znode {
     ControllerEpoch(u32),
     /// `/brokers/topics/T/partitions/P/state`, with the epoch of the controller that wrote it.
     Partition(PartitionState, u32),
+    /// `/isr_change_notification/isr_change_N`: partitions whose leaders have written another ISR.
+    IsrChange(Vec<PartitionId>),
 }
 
 impl Data for Znode {
@@ -61,6 +76,7 @@ impl Data for Znode {
             Znode::Controller(_) => 60,
             Znode::ControllerEpoch(_) => 4,
             Znode::Partition(..) => 90,
+            Znode::IsrChange(partitions) => 30 + partitions.len() as u32 * 30,
         }
     }
 }

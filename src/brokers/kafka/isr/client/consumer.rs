@@ -100,10 +100,8 @@ impl Consumer {
     ) {
         match input {
             Input::Boot(_) => self.booted(ctx),
-            Input::Signal(Signal::LoadEnded) => {
-                if self.config.start.is_none() && !self.started {
-                    self.start(ctx, false);
-                }
+            Input::Signal(Signal::LoadEnded) if self.is_auditor() && !self.started => {
+                self.start(ctx, false);
             }
             Input::Signal(Signal::Stop) => ctx.exit(),
             Input::Signal(Signal::NodeResumed) => {}
@@ -111,13 +109,12 @@ impl Consumer {
             Input::Local { body: Message::Timer(Timer::Stop) } => self.stop(ctx),
             Input::Local { body: Message::Timer(Timer::Processed) } => {
                 self.finish(ctx);
+                self.work(ctx);
                 self.poll(ctx);
             }
-            Input::Local { body: Message::Timer(Timer::Poll { turn }) } => {
-                if turn == self.turn {
-                    self.look = None;
-                    self.poll(ctx);
-                }
+            Input::Local { body: Message::Timer(Timer::Poll { turn }) } if turn == self.turn => {
+                self.look = None;
+                self.poll(ctx);
             }
             input if !self.stopped => self.hear(input, ctx),
             _ => {}
@@ -170,6 +167,11 @@ impl Consumer {
         self.network.shut(ctx);
         self.asked.clear();
         self.report_wants(ctx);
+    }
+
+    /// Whether it starts when the load ends.
+    const fn is_auditor(&self) -> bool {
+        self.config.start.is_none()
     }
 
     /// Whether it takes part in anything.
