@@ -513,6 +513,7 @@ impl Lab {
         let replicas = vec![NodeId(0), NodeId(1)];
         let config = Config {
             brokers: 2,
+            names: vec!["n1".to_owned(), "n2".to_owned()],
             coordinators: Vec::new(),
             metadata: Metadata::Kraft,
             settings: Settings::read(&scenario, Distribution::Constant(0)),
