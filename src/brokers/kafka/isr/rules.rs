@@ -156,6 +156,10 @@ named_rules! {
     BackOffExponentially = "back-off-exponentially", since "3.7",
         "A producer waits longer before each further try, up to retry.backoff.max.ms.",
         "ExponentialBackoff; KIP-580";
+    DeliveryTimeout = "delivery-timeout", since "2.1",
+        "What is not acknowledged within delivery.timeout.ms has failed, on its way or not; before, \
+         only what could not be sent within request.timeout.ms.",
+        "RecordAccumulator.java 2.1.0, expiredBatches; Sender.java, getExpiredInflightBatches; KIP-91";
     BackOffReconnects = "back-off-reconnects", since "0.11",
         "A client waits longer before each further try to connect, up to 1 s.",
         "ClusterConnectionStates.java 0.11.0, updateReconnectBackoff; KIP-144";

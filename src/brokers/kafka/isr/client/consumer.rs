@@ -100,7 +100,7 @@ impl Consumer {
     ) {
         match input {
             Input::Boot(_) => self.booted(ctx),
-            Input::Signal(Signal::LoadEnded) if self.config.start.is_none() && !self.started => {
+            Input::Signal(Signal::LoadEnded) if self.is_auditor() && !self.started => {
                 self.start(ctx, false);
             }
             Input::Signal(Signal::Stop) => ctx.exit(),
@@ -109,6 +109,7 @@ impl Consumer {
             Input::Local { body: Message::Timer(Timer::Stop) } => self.stop(ctx),
             Input::Local { body: Message::Timer(Timer::Processed) } => {
                 self.finish(ctx);
+                self.work(ctx);
                 self.poll(ctx);
             }
             Input::Local { body: Message::Timer(Timer::Poll { turn }) } if turn == self.turn => {
@@ -166,6 +167,11 @@ impl Consumer {
         self.network.shut(ctx);
         self.asked.clear();
         self.report_wants(ctx);
+    }
+
+    /// Whether it starts when the load ends.
+    const fn is_auditor(&self) -> bool {
+        self.config.start.is_none()
     }
 
     /// Whether it takes part in anything.
@@ -417,7 +423,8 @@ impl Consumer {
         }
     }
 
-    /// A connection is lost: what was asked on it is asked again after the back-off.
+    /// A connection is lost: what was asked on it is asked again. For positions there is a
+    /// back-off; fetches go out as soon as there is a connection again.
     fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId, ids: &[u32]) {
         let again = ctx.now() + self.config.settings.backoff;
         let (gone, kept) = std::mem::take(&mut self.asked)
@@ -430,7 +437,9 @@ impl Consumer {
                 let part = &mut self.parts[index as usize];
                 part.asked = false;
                 part.at_end = false;
-                part.not_before = again;
+                if part.step != Step::Fetch {
+                    part.not_before = again;
+                }
             }
         }
     }
