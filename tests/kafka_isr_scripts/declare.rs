@@ -104,9 +104,10 @@ impl Declared {
 
     fn plan(self) -> Result<Plan, String> {
         let text = format!(
-            "format = 1\nname = \"script\"\nmode = \"kafka-isr\"\nduration = \"1000h\"\n\
-             [cluster]\nnodes = {}\nboot-time = \"2s\"\n[broker]\n{}[controller]\n{}[rules]\n{}\
+            "format = 1\nname = \"script\"\nmode = \"kafka-isr\"\n\
+             broker-version = \"{}\"\nduration = \"1000h\"\n[cluster]\nnodes = {}\nboot-time = \"2s\"\n[broker]\n{}[controller]\n{}[rules]\n{}\
              [zookeeper]\n{}{}",
+            self.version,
             self.brokers,
             self.broker,
             self.controller,
@@ -157,7 +158,7 @@ fn topology(planned: &Topology) -> Topology {
 
 /// `key = value`; quoted unless it reads as a number, a truth value, a list or a table.
 fn pair(text: &mut String, key: &str, value: &str) {
-    let plain = value.parse::<u64>().is_ok()
+    let plain = (value.parse::<u64>().is_ok() && key != "acks")
         || ["true", "false"].contains(&value)
         || value.starts_with(['[', '{', '"']);
     let quote = if plain { "" } else { "\"" };

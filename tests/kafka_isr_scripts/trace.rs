@@ -63,7 +63,8 @@ impl Trace {
     }
 
     fn producer(&self, messages: MessageRange) -> String {
-        self.catalog.producers[messages.producer.index()].name.clone()
+        let stream = &self.catalog.producers[messages.producer.index()];
+        format!("{}{}", stream.name, self.of(stream.destinations[0]))
     }
 
     /// The partition's name in brackets, where there are several.
@@ -162,7 +163,7 @@ impl Observer for Trace {
         if let Some(subject) = event.subject {
             text = format!("{text} {}", self.host(subject));
         }
-        if word.meaning.contains("count") {
+        if word.meaning.contains("the count is") {
             text = format!("{text} {}", event.count);
         }
         let of = event.destination.map_or(String::new(), |destination| self.of(destination));
