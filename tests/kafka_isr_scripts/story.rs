@@ -93,9 +93,7 @@ impl Planner {
 
     fn host(&self, name: &str) -> Outcome<NodeId> {
         let index = self.hosts.iter().position(|host| host == name);
-        index
-            .map(|index| NodeId(index as u32))
-            .ok_or_else(|| format!("there is no host `{name}`"))
+        index.map(|index| NodeId(index as u32)).ok_or_else(|| format!("there is no host `{name}`"))
     }
 
     fn add_fault(&mut self, kind: FaultKind, target: Target, text: String) {
@@ -198,4 +196,3 @@ impl Story {
             .collect()
     }
 }
-
