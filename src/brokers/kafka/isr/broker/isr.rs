@@ -253,6 +253,12 @@ impl Broker {
         enough || !self.config.has(Rule::FreezeHwBelowMinIsr)
     }
 
+    /// Where a replica ends, and its high watermark, if it is here.
+    #[must_use]
+    pub fn offsets(&self, partition: PartitionId) -> Option<(u64, u64)> {
+        self.replica(partition).map(|replica| (replica.log.end(), replica.high_watermark))
+    }
+
     /// Whether this broker leads a partition.
     #[must_use]
     pub fn leads(&self, partition: PartitionId) -> bool {
