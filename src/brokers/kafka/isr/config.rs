@@ -174,6 +174,7 @@ impl Config {
             retry_backoff: quorum.retry_backoff,
             check_quorum: self.has(Rule::CheckQuorum),
             pre_vote: self.has(Rule::PreVote),
+            high_watermark_answers: self.has(Rule::HighWatermarkAnswers),
             request_cost: self.costs.internal,
             files,
             ..raft::Config::new(self.coordinators.clone())

@@ -1,6 +1,7 @@
 //! The keys of a scenario of Kafka with replication: one definition each, spelt as Kafka spells
 //! them. Where Kafka counts milliseconds a whole number means milliseconds.
 
+use crate::brokers::coordination::zookeeper::ZOOKEEPER;
 use crate::scenario::{KeySpec, Kind, Preset, SectionSpec};
 use crate::workload::{CONSUMER_KEYS, PRODUCER_KEYS};
 
@@ -9,7 +10,7 @@ use super::rules::RULES;
 
 /// The family's sections.
 pub const SECTIONS: &[&SectionSpec] =
-    &[&BROKER, &CONTROLLER, &RULES, &TOPIC, &PRODUCER, &CONSUMER, &COSTS];
+    &[&BROKER, &CONTROLLER, &ZOOKEEPER, &RULES, &TOPIC, &PRODUCER, &CONSUMER, &COSTS];
 
 const MOST: u64 = 1 << 31;
 const ANY_COUNT: Kind = Kind::Integer { min: 1, max: MOST };
@@ -231,7 +232,7 @@ pub const CONTROLLER: SectionSpec = SectionSpec::single(
             "controllers",
             Kind::Integer { min: 1, max: 9 },
             Preset::Is("3"),
-            "With KRaft: how many controllers there are, c1, c2, ..., each on a host of its own.",
+            "With KRaft: how many controllers there are, controller1, controller2, ..., each on a host of its own.",
         ),
         millis(
             "controller.quorum.fetch.timeout.ms",

@@ -73,7 +73,9 @@ impl Machine for KafkaMachine {
 pub struct KafkaCluster;
 
 /// The brokers among machines.
-pub(super) fn brokers(machines: &[KafkaMachine]) -> impl Iterator<Item = (NodeId, &Broker)> + Clone {
+pub(super) fn brokers(
+    machines: &[KafkaMachine],
+) -> impl Iterator<Item = (NodeId, &Broker)> + Clone {
     machines.iter().enumerate().filter_map(|(index, machine)| match machine {
         KafkaMachine::Broker(broker) => Some((NodeId(index as u32), &**broker)),
         _ => None,

@@ -436,6 +436,22 @@ pub enum Timer {
         /// In which of its terms it was set.
         term: u32,
     },
+    /// A ZooKeeper controller sends to a broker again.
+    Channel {
+        /// Which broker.
+        to: NodeId,
+        /// Which of its waits.
+        turn: u32,
+    },
+    /// A broker tries to belong to the cluster: a session, a znode of its own, a controller.
+    Membership {
+        /// Which of its waits.
+        turn: u32,
+    },
+    /// A broker looks whether the controller should be told of ISRs (`isr-change-propagation`).
+    IsrPropagation,
+    /// A controlled shutdown is over.
+    ShutdownOver,
     /// A controlled shutdown is tried again.
     Shutdown {
         /// Which try.

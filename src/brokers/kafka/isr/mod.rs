@@ -16,3 +16,4 @@ pub mod rules;
 pub mod spec;
 pub mod state;
 pub mod words;
+pub mod zookeeper;

@@ -57,12 +57,8 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     let mut coordinators = Vec::new();
     let brokers = planner.nodes.len() as u32;
     if planner.wrong.is_empty() {
-        let (count, letter) = match metadata {
-            Metadata::ZooKeeper => (ensemble.servers, "zk"),
-            Metadata::Kraft => (scenario.one("controller").integer("controllers") as u32, "c"),
-        };
-        for n in 1..=count {
-            coordinators.push(cluster.add_coordinator(&format!("{letter}{n}")));
+        for name in planner.coordinators() {
+            coordinators.push(cluster.add_coordinator(&name));
         }
     }
     let run = scenario.settings();
@@ -165,7 +161,9 @@ impl Planner<'_> {
             if factor > brokers {
                 self.wrong.push(
                     values.span("replication-factor"),
-                    format!("{factor} replicas need as many brokers, and the cluster has {brokers}"),
+                    format!(
+                        "{factor} replicas need as many brokers, and the cluster has {brokers}"
+                    ),
                     "Kafka refuses to create such a topic (InvalidReplicationFactorException): \
                      lower it, or add nodes",
                 );
@@ -179,9 +177,8 @@ impl Planner<'_> {
             self.topics.push(Topic { name: values.text("name").to_owned(), min_isr, unclean });
             self.counts.push(count);
             let of_topic = lists.into_iter();
-            self.assignments.extend(
-                of_topic.map(|replicas| Assignment { topic: index as u32, replicas }),
-            );
+            self.assignments
+                .extend(of_topic.map(|replicas| Assignment { topic: index as u32, replicas }));
         }
     }
 
@@ -368,14 +365,11 @@ impl Planner<'_> {
     /// Hosts are told apart by their names, so brokers and clients must not share one.
     fn check_names(&mut self, producers: &[ProducerSpec], consumers: &[ConsumerSpec]) {
         let mut taken = self.nodes.clone();
-        taken.extend((1..=9).flat_map(|n| [format!("zk{n}"), format!("c{n}")]));
+        taken.extend(self.coordinators());
         let named = producers.iter().map(|p| &p.load.name).chain(consumers.iter().map(|c| &c.name));
         let sections = self.scenario.many("producer").iter().chain(self.scenario.many("consumer"));
         for (name, values) in named.zip(sections) {
-            let own = taken.contains(name) && !self.nodes.contains(name);
-            let host = own && name.starts_with(['z', 'c']);
-            let controller = host && !self.is_coordinator(name);
-            if (taken.contains(name) && !controller) || name.starts_with("auditor.") {
+            if taken.contains(name) || name.starts_with("auditor.") {
                 self.wrong.push(
                     values.span("name"),
                     format!("the name `{name}` is taken already"),
@@ -387,18 +381,14 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether a host of that name will be there.
-    fn is_coordinator(&self, name: &str) -> bool {
+    /// The hosts of ZooKeeper, or of the controllers.
+    fn coordinators(&self) -> Vec<String> {
         let controller = self.scenario.one("controller");
-        match controller.choice("metadata") {
-            "kraft" => name.strip_prefix('c').is_some_and(|n| {
-                n.parse::<u64>().is_ok_and(|n| n <= controller.integer("controllers"))
-            }),
-            _ => name.strip_prefix("zk").is_some_and(|n| {
-                n.parse::<u64>()
-                    .is_ok_and(|n| n <= self.scenario.one("zookeeper").integer("servers"))
-            }),
-        }
+        let (count, name) = match controller.choice("metadata") {
+            "kraft" => (controller.integer("controllers"), "controller"),
+            _ => (self.scenario.one("zookeeper").integer("servers"), "zk"),
+        };
+        (1..=count).map(|n| format!("{name}{n}")).collect()
     }
 
     /// What the ledger calls partitions and what producers send to them; and of each consumer

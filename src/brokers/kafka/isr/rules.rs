@@ -101,10 +101,41 @@ named_rules! {
         "The controller's requests bear the incarnation of the broker that they are for.",
         "KafkaApis.scala 2.2.0, isBrokerEpochStale; KIP-380";
 
+    // ---- ZooKeeper
+    WaitForOldEphemeral = "wait-for-old-ephemeral", until "0.9",
+        "A broker that finds the znode of its former self waits for its session to expire; later \
+         its start fails, and a supervisor starts it again.",
+        "ZkUtils.scala 0.8.2.2, createEphemeralPathExpectConflictHandleZKBug; 0.9.0.1, \
+         registerBrokerInZk; KAFKA-1387";
+    RetryControllerRequests = "retry-controller-requests", since "0.8.1",
+        "The controller sends a request until it is answered or the broker is gone; before, one \
+         that met a broken connection was lost.",
+        "ControllerChannelManager.scala 0.8.0 and 0.8.1.1, RequestSendThread";
+    IsrChangeNotification = "isr-change-notification", since "0.9",
+        "Leaders that write another ISR to ZooKeeper leave a note for the controller there.",
+        "ReplicaManager.scala 0.9.0.1, maybePropagateIsrChanges; KAFKA-1367";
+    PipelineZooKeeper = "pipeline-zookeeper", since "1.1",
+        "The controller has several requests to ZooKeeper under way; before, one after the other, \
+         and one that was under way when its session ended was written in the next.",
+        "KafkaZkClient.scala, ZooKeeperClient.scala 1.1.0; KAFKA-5642, KAFKA-2729";
+    FenceControllerWrites = "fence-controller-writes", since "2.1",
+        "The controller's writes fail if /controller_epoch has changed.",
+        "KafkaZkClient.scala 2.1.0, wrapRequestWithControllerEpochCheck; KAFKA-6082";
+    ShrinkAtFailover = "shrink-at-failover", since "2.3",
+        "A new controller removes brokers from ISRs that died before it was elected.",
+        "ReplicaStateMachine.scala 2.3, startup";
+    IsrThroughController = "isr-through-controller", since "2.7",
+        "Leaders ask the controller for another ISR; before, they wrote it to ZooKeeper.",
+        "AlterIsrManager.scala 2.7; KIP-497";
+
     // ---- controller quorum
     CheckQuorum = "check-quorum", since "3.7",
         "A controller that hears nothing of a majority for 1.5 fetch timeouts resigns.",
         "LeaderState.java 3.7, CHECK_QUORUM_TIMEOUT_FACTOR; KAFKA-15489";
+    HighWatermarkAnswers = "high-watermark-answers", since "4.1",
+        "The quorum's leader answers fetches that wait when the high watermark moves; before, \
+         brokers learn what is committed with the next record, or after half a second.",
+        "KIP-1166";
     PreVote = "pre-vote", since "4.0",
         "A controller asks whether it could win before it begins a new epoch.",
         "KIP-996";

@@ -65,6 +65,8 @@ pub enum Znode {
     ControllerEpoch(u32),
     /// `/brokers/topics/T/partitions/P/state`, with the epoch of the controller that wrote it.
     Partition(PartitionState, u32),
+    /// `/isr_change_notification/isr_change_N`: partitions whose leaders have written another ISR.
+    IsrChange(Vec<PartitionId>),
 }
 
 impl Data for Znode {
@@ -74,6 +76,7 @@ impl Data for Znode {
             Znode::Controller(_) => 60,
             Znode::ControllerEpoch(_) => 4,
             Znode::Partition(..) => 90,
+            Znode::IsrChange(partitions) => 30 + partitions.len() as u32 * 30,
         }
     }
 }

@@ -407,6 +407,15 @@ impl<R: Record> Replica<R> {
         Ok(last)
     }
 
+    /// The offset that the next record to be appended gets; `None` if it does not lead.
+    #[must_use]
+    pub fn next_offset(&self) -> Option<Offset> {
+        match &self.role {
+            Role::Leader(leading) => Some(leading.next_offset),
+            _ => None,
+        }
+    }
+
     /// Gives up leadership of an epoch, if it still leads in it (`RaftClient.resign`).
     pub fn resign<M: Carry<Message<R>>, O: Observer>(
         &mut self,

@@ -222,7 +222,6 @@ impl<D: Data> Server<D> {
             return;
         }
         let Role::Leading(leading) = &self.role else { return };
-        self.disk.current = leading.epoch;
         let accepted = leading.handlers.iter().filter(|handler| handler.stage == Stage::Accepted);
         let accepted: Vec<ConnId> = accepted.map(|handler| handler.conn).collect();
         self.next_step(Step::History, ctx);

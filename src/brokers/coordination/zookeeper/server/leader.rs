@@ -35,6 +35,8 @@ pub(super) struct Leading<D> {
     pub(super) epoch: u32,
     pub(super) step: Step,
     pub(super) handlers: Vec<Handler>,
+    /// The length of the log when it was elected.
+    history: u64,
     /// Who has answered at the present step.
     pub(super) answers: BTreeSet<u32>,
     /// The tree with all that is proposed (`outstandingChanges`).
@@ -75,6 +77,7 @@ impl<D: Data> Server<D> {
             epoch,
             step,
             handlers: Vec::new(),
+            history: self.disk.log.end(),
             answers: BTreeSet::from([self.me]),
             pending: Tree::new(),
             last: Zxid::ZERO,
@@ -135,10 +138,16 @@ impl<D: Data> Server<D> {
     ) {
         let safe = self.disk.safe(self.config.settings.force_sync);
         let Role::Leading(leading) = &mut self.role else { return };
+        // The history is durable before the epoch counts as current: else a loss of power could
+        // leave an epoch that wins elections without it. The real one flushes before it elects.
+        let durable = safe >= leading.history;
+        if durable && leading.step >= Step::History {
+            self.disk.current = leading.epoch;
+        }
         match leading.step {
             Step::Epoch | Step::Accept => {}
             Step::History => {
-                if safe >= self.disk.log.end() {
+                if durable {
                     leading.answers.insert(self.me);
                     self.try_establish(ctx);
                 }

@@ -242,7 +242,9 @@ impl Broker {
             _ => false,
         };
         let replicas = self.replicas.iter().flatten();
-        self.status == Status::Running && !replicas.into_iter().any(|replica| waits(replica))
+        self.status == Status::Running
+            && self.is_member_settled()
+            && !replicas.into_iter().any(|replica| waits(replica))
     }
 
     /// Whether the high watermark of a leader may still move by itself.

@@ -38,6 +38,14 @@ impl Broker {
         if self.status != Status::Loading {
             return;
         }
+        if !self.registers_first() {
+            self.serve(ctx);
+        }
+        self.register(ctx);
+    }
+
+    /// It listens, and does what is done regularly.
+    pub(super) fn serve<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         self.status = Status::Running;
         let config = self.config.clone();
         let settings = &config.settings;
@@ -48,7 +56,6 @@ impl Broker {
         ctx.after(wait, Lane::MAIN, timer(Timer::RecoveryPointCheckpoint));
         ctx.after(settings.flush_check, Lane::MAIN, timer(Timer::LogFlusher));
         ctx.listen(BROKER);
-        self.register(ctx);
     }
 
     pub(super) fn signal<O: Observer>(
@@ -97,6 +104,7 @@ impl Broker {
             replica.storage.recovery_point = replica.log.end();
         }
         self.marks.clean = Some(self.broker_epoch());
+        self.leave(ctx);
         self.status = Status::Off;
         ctx.exit();
     }

@@ -32,7 +32,12 @@ impl Broker {
         }
         self.controller_epoch = controller_epoch;
         for (partition, state) in states {
-            self.take_state(*partition, *state, ctx);
+            // "since its associated leader epoch is not higher": another ISR alone is not told
+            // this way (ReplicaManager.scala 2.8, becomeLeaderOrFollower).
+            let known = self.replica(*partition).and_then(|replica| replica.state);
+            if known.is_none_or(|known| state.leader_epoch > known.leader_epoch) {
+                self.take_state(*partition, *state, ctx);
+            }
         }
         Response::LeaderAndIsr(Error::None)
     }

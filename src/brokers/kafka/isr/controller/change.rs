@@ -140,8 +140,13 @@ pub fn next_state(
         state.recovering && next.leader == state.leader
     };
     let shrinks = !state.isr.is_within(next.isr);
-    let bumps =
-        config.metadata == Metadata::Kraft && config.has(Rule::BumpEpochOnShrink) && shrinks;
+    let bumps = match config.metadata {
+        Metadata::Kraft => config.has(Rule::BumpEpochOnShrink) && shrinks,
+        // Whatever the controller writes is a new epoch (LeaderAndIsr.scala 2.8,
+        // `newLeaderAndIsr`; KafkaController.scala 0.8.2.2, `removeReplicaFromIsr`); what a leader
+        // writes is not.
+        Metadata::ZooKeeper => change == Change::Brokers,
+    };
     if next == *state {
         return None;
     }

@@ -291,7 +291,7 @@ impl Controller {
         ctx: &mut Context<'_, Message, O>,
     ) {
         let config = self.config.clone();
-        let end = self.raft.log().end();
+        let next = self.raft.next_offset().unwrap_or(0);
         let Some(leading) = &mut self.leading else {
             return self.answer(at, Response::Registered(Error::NotController, 0), None, ctx);
         };
@@ -304,8 +304,6 @@ impl Controller {
             let refused = Response::Registered(Error::DuplicateBrokerRegistration, 0);
             return self.answer(at, refused, None, ctx);
         }
-        // The offset that the record gets, or a later one: it grows with every registration.
-        let epoch = end.max(known.map_or(0, |known| known.epoch + 1)).max(1_000);
         leading.heard[broker.index()] = ctx.now();
         let was = known.map(|known| known.epoch);
         let clean = clean_epoch.is_some() && clean_epoch == was;
@@ -314,6 +312,8 @@ impl Controller {
             leading.unclean = leading.unclean.with(broker);
             records.extend(self.forget_unclean(broker));
         }
+        // Its epoch is the offset that the record gets.
+        let epoch = next + records.len() as u64;
         records.push(Record::Register { broker, incarnation, epoch });
         let offset = self.write(records, ctx);
         self.answer(at, Response::Registered(Error::None, epoch), offset, ctx);
@@ -367,7 +367,7 @@ impl Controller {
             return self.answer(at, refuse(Error::StaleBrokerEpoch), None, ctx);
         };
         leading.heard[broker.index()] = ctx.now();
-        let caught_up = metadata_offset >= known.epoch.min(self.applied);
+        let caught_up = metadata_offset > known.epoch;
         let mut offset = None;
         let mut word = Word { caught_up, fenced: known.fenced, should_shut_down: false };
         if want_shutdown {

@@ -122,6 +122,19 @@ impl Broker {
         with_member!(self, _zk => self.zk_stop(ctx), _kraft => self.kraft_stop(ctx));
     }
 
+    /// About to end in order.
+    pub(super) fn leave<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        with_member!(self, _zk => self.zk_leave(ctx), _kraft => {});
+    }
+
+    /// Whether nothing is under way between the broker and those that decide.
+    pub(super) fn is_member_settled(&self) -> bool {
+        match &self.membership {
+            Membership::ZooKeeper(member) => member.is_settled(),
+            Membership::Kraft(_) => true,
+        }
+    }
+
     /// A request that is for the controller.
     pub(super) fn ask_controller<O: Observer>(
         &mut self,

@@ -1,0 +1,111 @@
+//! An orderly stop: the controller is asked to move leaderships first (KafkaServer.scala 0.8.2.2
+//! and 2.8, `controlledShutdown`).
+
+use crate::brokers::coordination::zookeeper::Answer;
+use crate::observe::Observer;
+use crate::world::{Context, Lane};
+
+use super::super::super::super::config::BROKER;
+use super::super::super::super::link::Link;
+use super::super::super::super::message::{Error, Message, Request, Response, Timer};
+use super::super::super::super::state::Znode;
+use super::super::super::super::words::event;
+use super::super::super::super::zookeeper::{CONTROLLER, Purpose, Result, read};
+use super::super::super::{Broker, Status};
+use super::SHUTDOWN;
+
+impl Broker {
+    pub(in super::super) fn zk_stop<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let now = ctx.now();
+        if self.status != Status::Running {
+            self.zk().wire.close(ctx);
+            self.status = Status::Off;
+            return ctx.exit();
+        }
+        if !self.config.settings.controlled_shutdown {
+            return self.flush_and_stop(ctx);
+        }
+        self.status = Status::Stopping;
+        self.report_event(ctx, now, event::CONTROLLED_SHUTDOWN, None, None, 0);
+        if let Some(lane) = self.zk().lane {
+            ctx.tell(lane, Message::Timer(Timer::Shutdown { attempt: 0 }));
+        }
+    }
+
+    /// The process is about to end: so does its session, and what goes with it.
+    pub(in super::super) fn zk_leave<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.zk().wire.close(ctx);
+    }
+
+    /// Finds out who is to be asked.
+    pub(super) fn try_shutdown<O: Observer>(
+        &mut self,
+        attempt: u32,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let config = self.config.clone();
+        let settings = &config.settings;
+        let member = self.zk();
+        if member.attempt.is_some_and(|last| attempt <= last) {
+            return;
+        }
+        member.attempt = Some(attempt);
+        member.shutdown.close(ctx);
+        if attempt >= settings.shutdown_retries {
+            return self.shutdown_over(ctx);
+        }
+        self.zk().wire.ask(read(CONTROLLER, false), Purpose::ShutdownBy(attempt), ctx);
+        let lane = ctx.lane();
+        let next = Message::Timer(Timer::Shutdown { attempt: attempt + 1 });
+        ctx.after(settings.controller_timeout + settings.shutdown_backoff, lane, next);
+    }
+
+    pub(super) fn shutdown_by<O: Observer>(
+        &mut self,
+        attempt: u32,
+        result: &Result,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let member = self.zk();
+        if member.attempt != Some(attempt) {
+            return;
+        }
+        let Ok(Answer::Data(Some(Znode::Controller(controller)), _)) = result else {
+            return self.shutdown_failed(ctx);
+        };
+        member.shutdown = Link::new(SHUTDOWN, *controller, BROKER);
+        member.shutdown.open(ctx);
+    }
+
+    pub(super) fn send_shutdown<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let (broker, broker_epoch) = (self.me, self.broker_epoch());
+        let timeout = self.config.settings.controller_timeout;
+        let request = Request::ControlledShutdown { broker, broker_epoch };
+        self.zk().shutdown.send(ctx, request, timeout);
+    }
+
+    pub(super) fn shutdown_answered<O: Observer>(
+        &mut self,
+        response: &Response,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        match response {
+            Response::ControlledShutdown(Error::None, 0) => self.shutdown_over(ctx),
+            _ => self.shutdown_failed(ctx),
+        }
+    }
+
+    /// It is tried again later.
+    pub(super) fn shutdown_failed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let (wait, lane) = (self.config.settings.shutdown_backoff, ctx.lane());
+        if let Some(attempt) = self.zk().attempt {
+            let next = Message::Timer(Timer::Shutdown { attempt: attempt + 1 });
+            ctx.after(wait, lane, next);
+        }
+    }
+
+    fn shutdown_over<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        self.zk().attempt = Some(u32::MAX);
+        ctx.tell(Lane::MAIN, Message::Timer(Timer::ShutdownOver));
+    }
+}
