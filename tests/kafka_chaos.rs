@@ -11,7 +11,15 @@ use kafka_kit::{broken, each, number, prepared, run};
 use mqsim::run::Prepared;
 
 /// A version, and where it keeps its metadata.
-const VERSIONS: &[(&str, &str)] = &[("2.8", "kraft"), ("3.6", "kraft"), ("4.1", "kraft")];
+const VERSIONS: &[(&str, &str)] = &[
+    ("0.8.2", "zookeeper"),
+    ("0.10.2", "zookeeper"),
+    ("1.0", "zookeeper"),
+    ("2.8", "zookeeper"),
+    ("2.8", "kraft"),
+    ("3.6", "kraft"),
+    ("4.1", "kraft"),
+];
 
 /// The scenario of a version; `quick` has brokers noticed sooner than by default.
 fn scenario(version: &str, metadata: &str, quick: bool) -> String {
@@ -81,7 +89,7 @@ targets = ["random", "leader(orders/0)", "controller"]
 kind = "power-loss"
 weight = 2
 for = {{ distribution = "uniform", min = "100ms", max = "8s" }}
-targets = ["random", "leader(orders/0)", "follower(orders/0)"]
+targets = ["random", "leader(orders/0)", "follower(orders/0, 1)"]
 
 [[nemesis.fault]]
 kind = "pause"
