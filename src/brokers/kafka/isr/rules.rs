@@ -40,6 +40,10 @@ named_rules! {
     CaughtUpReplicasBoundHw = "caught-up-replicas-bound-hw", since "0.10.2",
         "A replica outside the ISR that is caught up holds the high watermark back as well.",
         "Partition.scala 0.10.2.0, maybeIncrementLeaderHW";
+    HwWaitsForEligible = "hw-waits-for-eligible", since "3.6",
+        "Of the replicas outside the ISR only those hold the high watermark back that may join it; \
+         before, one that has just left to shut down did so for replica.lag.time.max.ms.",
+        "Partition.scala 3.6, shouldWaitForReplicaToJoinIsr; KAFKA-15021";
     MaximalIsr = "maximal-isr", since "2.7",
         "While a change of the ISR is under way, the larger of both counts.",
         "Partition.scala 2.7.0, maximalIsr; KIP-497";

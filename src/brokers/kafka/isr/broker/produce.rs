@@ -194,11 +194,12 @@ impl Broker {
         partition: PartitionId,
         ctx: &mut Context<'_, Message, O>,
     ) {
-        let (config, now) = (self.config.clone(), ctx.now());
+        let (config, now, alive) = (self.config.clone(), ctx.now(), self.view.alive);
         let Some(replica) = self.replica_mut(partition).filter(|replica| replica.leads()) else {
             return;
         };
-        let (from, to) = (replica.high_watermark, replica.allowed_high_watermark(&config, now));
+        let (from, to) =
+            (replica.high_watermark, replica.allowed_high_watermark(&config, alive, now));
         if to <= from {
             return;
         }

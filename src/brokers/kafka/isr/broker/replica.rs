@@ -178,10 +178,11 @@ impl Replica {
         }
     }
 
-    /// The high watermark that the ends of the replicas allow: never less than before
+    /// The high watermark that the ends of the replicas allow, of brokers that are `alive` as far
+    /// as this one knows: never less than before
     /// (Partition.scala, `maybeIncrementLeaderHW`).
     #[must_use]
-    pub fn allowed_high_watermark(&self, config: &Config, now: Time) -> u64 {
+    pub fn allowed_high_watermark(&self, config: &Config, alive: NodeSet, now: Time) -> u64 {
         let Role::Leader(leading) = &self.role else { return self.high_watermark };
         if config.has(Rule::FreezeHwBelowMinIsr)
             && self.isr().len() < config.effective_min_isr(self.partition)
@@ -195,6 +196,7 @@ impl Replica {
             let counts = isr.has(other.node)
                 || (config.has(Rule::CaughtUpReplicasBoundHw)
                     && other.end.is_some()
+                    && (alive.has(other.node) || !config.has(Rule::HwWaitsForEligible))
                     && now.since(other.caught_up) <= lag);
             if counts {
                 least = least.min(other.end.unwrap_or(0));

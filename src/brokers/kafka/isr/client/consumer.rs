@@ -100,10 +100,8 @@ impl Consumer {
     ) {
         match input {
             Input::Boot(_) => self.booted(ctx),
-            Input::Signal(Signal::LoadEnded) => {
-                if self.config.start.is_none() && !self.started {
-                    self.start(ctx, false);
-                }
+            Input::Signal(Signal::LoadEnded) if self.config.start.is_none() && !self.started => {
+                self.start(ctx, false);
             }
             Input::Signal(Signal::Stop) => ctx.exit(),
             Input::Signal(Signal::NodeResumed) => {}
@@ -113,11 +111,9 @@ impl Consumer {
                 self.finish(ctx);
                 self.poll(ctx);
             }
-            Input::Local { body: Message::Timer(Timer::Poll { turn }) } => {
-                if turn == self.turn {
-                    self.look = None;
-                    self.poll(ctx);
-                }
+            Input::Local { body: Message::Timer(Timer::Poll { turn }) } if turn == self.turn => {
+                self.look = None;
+                self.poll(ctx);
             }
             input if !self.stopped => self.hear(input, ctx),
             _ => {}

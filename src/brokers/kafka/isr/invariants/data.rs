@@ -273,8 +273,7 @@ impl Replicated {
         let runs = replica.state.is_some() && broker.status != Status::Off;
         let state = replica.state.unwrap_or(PartitionState::NONE);
         let leads = runs && matches!(replica.role, Role::Leader(_));
-        let maximal =
-            if leads { replica.counted_isr(broker.config()) } else { NodeSet::EMPTY };
+        let maximal = if leads { replica.counted_isr(broker.config()) } else { NodeSet::EMPTY };
         let was_cut = cut < self.end;
         let same = runs == self.runs
             && leads == self.leads

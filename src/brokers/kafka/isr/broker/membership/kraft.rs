@@ -147,31 +147,29 @@ impl Broker {
             return;
         }
         match input {
-            Input::Local { body: Message::Timer(Timer::Heartbeat { turn }) } => {
-                if turn == member.turn {
-                    self.speak(ctx);
-                }
+            Input::Local { body: Message::Timer(Timer::Heartbeat { turn }) }
+                if turn == member.turn =>
+            {
+                self.speak(ctx);
             }
-            Input::Local { body: Message::Timer(Timer::Link { turn, .. }) } => {
-                if member.link.timer(ctx, turn).is_some() {
-                    self.controller_lost(ctx);
-                }
+            Input::Local { body: Message::Timer(Timer::Link { turn, .. }) }
+                if member.link.timer(ctx, turn).is_some() =>
+            {
+                self.controller_lost(ctx);
             }
             Input::Connected { conn } => {
                 member.link.connected(conn);
                 self.speak(ctx);
                 self.send_changes(ctx);
             }
-            Input::Failed { conn, .. } | Input::Closed { conn, .. } => {
-                if member.link.owns(conn) {
-                    member.link.lost(ctx);
-                    self.controller_lost(ctx);
-                }
+            Input::Failed { conn, .. } | Input::Closed { conn, .. } if member.link.owns(conn) => {
+                member.link.lost(ctx);
+                self.controller_lost(ctx);
             }
-            Input::Message { conn, body: Message::Response { id, body } } => {
-                if member.link.owns(conn) && member.link.answered(id) {
-                    self.controller_answered(id, *body, ctx);
-                }
+            Input::Message { conn, body: Message::Response { id, body } }
+                if member.link.owns(conn) && member.link.answered(id) =>
+            {
+                self.controller_answered(id, *body, ctx);
             }
             // Tells the lane that has the link that changes wait.
             Input::Local { body: Message::Timer(Timer::Sender) } => self.send_changes(ctx),
