@@ -127,6 +127,7 @@ impl Partition {
         let Some(broker) = broker(machines, node) else { return };
         let Some(replica) = broker.replicas[self.id.index()].as_deref() else { return };
         let before = self.copies[at].clone();
+        let committed = self.truth.end();
         let changed = self.copies[at].refresh(broker, replica, notes.cut);
         if replica.log.last_epoch() != before.last_epoch {
             self.appended(at, replica, tell);
@@ -139,7 +140,7 @@ impl Partition {
             self.judge(machines, at, changed == Changed::State, tell);
         }
         if notes.used != u64::MAX {
-            self.used(at, notes.used, tell);
+            self.used(at, notes.used, committed, tell);
         }
     }
 
@@ -151,7 +152,6 @@ impl Partition {
         let limits = [
             ("high watermark", replica.high_watermark),
             ("flushed", disk.flushed),
-            ("checkpointed high watermark", disk.checkpointed),
             ("recovery point", disk.recovery_point),
             ("log start", log.start()),
             ("last epoch", replica.epochs.entries().last().map_or(0, |(_, start)| *start)),
@@ -226,9 +226,8 @@ impl Partition {
         });
     }
 
-    /// A leader has acted by a high watermark.
-    fn used(&mut self, at: usize, used: u64, tell: &mut Tell<'_>) {
-        let end = self.truth.end();
+    /// A leader has acted by a high watermark, when so much was committed.
+    fn used(&mut self, at: usize, used: u64, end: u64, tell: &mut Tell<'_>) {
         let copy = &mut self.copies[at];
         if !copy.leads || copy.epoch != self.state.leader_epoch || self.recut {
             return;

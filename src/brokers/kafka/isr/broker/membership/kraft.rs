@@ -43,6 +43,8 @@ pub struct KraftMember {
     changes: Vec<(u32, PartitionId)>,
     waiting: Vec<(PartitionId, PartitionChange)>,
     stopping: bool,
+    /// Replicas are told what the metadata log says.
+    published: bool,
 }
 
 /// The link to the controller among the machine's links.
@@ -69,6 +71,7 @@ impl KraftMember {
             changes: Vec::new(),
             waiting: Vec::new(),
             stopping: false,
+            published: false,
         }
     }
 
@@ -89,6 +92,7 @@ impl KraftMember {
         self.changes.clear();
         self.waiting.clear();
         self.stopping = false;
+        self.published = false;
         self.image.clear();
     }
 
@@ -218,12 +222,25 @@ impl Broker {
         changed.sort_unstable();
         changed.dedup();
         let controller = member.raft.leader();
-        let view = Arc::new(member.image.view(controller));
+        self.view = Arc::new(member.image.view(controller));
+        // A broker that has started does nothing before it has read of its own registration: what
+        // the log said before is about its former self (BrokerServer.scala 3.9, `startup`, which
+        // waits for `initialCatchUpFuture` before it installs what publishes metadata).
+        let me = self.me.index();
+        let incarnation = self.incarnation;
+        let member = self.kraft();
+        if !member.published {
+            let own = member.image.brokers[me];
+            if own.is_none_or(|own| own.incarnation != incarnation) {
+                return;
+            }
+            member.published = true;
+            changed = self.config.all_partitions().collect();
+        }
         let states: Vec<_> = changed
             .iter()
             .filter_map(|partition| Some((*partition, self.kraft().image.partition(*partition)?)))
             .collect();
-        self.view = view;
         for (partition, state) in states {
             self.take_state(partition, state, ctx);
         }
