@@ -215,6 +215,8 @@ fn references() -> Vec<Case> {
 
 /// Keys that contradict each other.
 fn contradictions() -> Vec<Case> {
+    let clock =
+        |what, key: &str| edit(what, "kind = \"crash\"", &format!("kind = \"clock-skew\"\n{key}"));
     let closed = "rate = \"500/s\"\nclosed-loop = { in-flight = 10 }";
     vec![
         edit("rate and closed loop", "rate = \"500/s\"", closed),
@@ -263,6 +265,12 @@ fn contradictions() -> Vec<Case> {
             "[broker]",
             "[broker]\n\"cluster_partition_handling.pause_if_all_down.nodes\" = [\"n1\"]",
         ),
+        edit("errors of a disk", "kind = \"crash\"", "kind = \"disk-error\""),
+        edit("a clock without fault", "kind = \"crash\"", "kind = \"clock-skew\""),
+        clock("an offset without unit", "offset = 5"),
+        clock("an offset of months", "offset = \"-3000h\""),
+        clock("a drift of everything", "drift = \"-100%\""),
+        clock("a drift in other words", "drift = \"fast\""),
         edit("restart for a while", "kind = \"crash\"", "kind = \"restart\""),
         ha("ha-params of all", "ha-mode = \"all\"\nha-params = 2"),
         ha("exactly with a list", "ha-mode = \"exactly\"\nha-params = [\"n1\"]"),
@@ -335,6 +343,8 @@ fn random_faults() -> Vec<Case> {
         nemesis("no targets", "", "kind = \"crash\"\ntargets = []"),
         nemesis("a link that crashes", "", "kind = \"crash\"\ntargets = \"link(n1, n2)\""),
         nemesis("a crash with a shape", "", "kind = \"crash\"\nshapes = \"one\""),
+        nemesis("errors of a disk", "", "kind = \"disk-error\""),
+        nemesis("a clock without fault", "", "kind = \"clock-skew\""),
         nemesis("unknown shape", "", "kind = \"partition\"\nshapes = \"halfs\""),
         nemesis("sides", "", "kind = \"partition\"\nbetween = [\"n1\", \"n2\"]"),
         nemesis("spread cut", "", "kind = \"partition\"\nspread = \"1s\""),

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use crate::brokers::kafka::isr;
 use crate::brokers::rabbitmq;
-use crate::observe::{Blind, Catalog, InvariantWord, Observer};
+use crate::engine::Span;
+use crate::observe::{Blind, Catalog, InvariantWord, NodeId, Observer};
 use crate::scenario::schema::Shape;
 use crate::scenario::{
     self, Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
     distributions,
 };
-use crate::verdict::{self, LedgerOptions, Report, RunFacts};
-use crate::world::{self, Cluster, Ending, MessageOf, PlannedFault, Setup, Simulation, fault};
+use crate::verdict::{self, Busy, LedgerOptions, Report, RunFacts};
+use crate::world::{
+    self, Cluster, Ending, MessageOf, PlannedFault, Setup, Simulation, Topology, fault,
+};
 
 use super::RunError;
 
@@ -90,7 +93,7 @@ const MODES: &[ModeInfo] = &[
         log: true,
         sections: isr::keys::SECTIONS,
         selectors: isr::words::SELECTORS,
-        invariants: &[],
+        invariants: isr::invariants::WORDS,
         plan: |scenario| isr::plan::plan(scenario).map(|spec| Plan::KafkaIsr(Box::new(spec))),
     },
 ];
@@ -205,10 +208,21 @@ where
         disk_bytes: statistics.disk_bytes,
         fsyncs: statistics.fsyncs,
         events: statistics.events,
+        busy: busy(simulation.topology(), &statistics.busy_in_load),
         fingerprint: simulation.fingerprint().clone(),
         ..facts
     };
     Ok(simulation.into_observer().finish(facts))
+}
+
+/// How busy the brokers were, each having spent what stands at its place.
+fn busy(topology: &Topology, spent: &[Span]) -> Vec<Busy> {
+    let of = |node: NodeId| Busy {
+        node,
+        spent: spent[node.index()],
+        cores: topology.hosts[node.index()].cpu.cores.max(1),
+    };
+    topology.brokers().map(of).collect()
 }
 
 /// The catalogue with the names of the faults that are not of the scenario but of the seed.

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::brokers::coordination::zookeeper::{
-    Answer, Error, Event, Message as ZkMessage, Mode, Op, Path, Session, SessionId, Stat, WatchKind,
-    Xid,
+    Answer, Error, Event, Message as ZkMessage, Mode, Op, Path, Session, SessionId, Stat,
+    WatchKind, Xid,
 };
 use crate::brokers::kafka::PartitionId;
 use crate::engine::Span;

@@ -49,6 +49,8 @@ impl Broker {
         }
         let eligible = !self.config.has(Rule::JoinIfEligible) || self.view.alive.has(follower);
         if eligible {
+            let bound = replica.joins_from(&self.config);
+            self.acted_by(partition, bound);
             self.want_isr(partition, isr.with(follower), ctx);
         }
     }

@@ -44,7 +44,7 @@ pub use epochs::EpochCache;
 pub use fetcher::Fetcher;
 pub use membership::{KraftMember, Membership, ZooKeeperMember};
 pub use produce::Parked;
-pub use replica::{FIRST_LOG, Leading, Remote, Replica, Role, Storage};
+pub use replica::{FIRST_LOG, Leading, Notes, Remote, Replica, Role, Storage};
 pub use storage::{CHECKPOINTS, Marks};
 
 /// How far a broker's process has come.
@@ -192,9 +192,19 @@ impl Broker {
 
     /// Something changed of which invariants speak.
     fn touch(&mut self, partition: PartitionId) {
-        if self.touched.last() != Some(&partition) {
+        if let Some(Some(replica)) = self.replicas.get_mut(partition.index())
+            && !std::mem::replace(&mut replica.notes.touched, true)
+        {
             self.touched.push(partition);
         }
+    }
+
+    /// It has acted as a leader by this high watermark, which invariants speak of.
+    fn acted_by(&mut self, partition: PartitionId, high_watermark: u64) {
+        if let Some(replica) = self.replica_mut(partition) {
+            replica.notes.used = replica.notes.used.min(high_watermark);
+        }
+        self.touch(partition);
     }
 
     /// This broker has copies of these.

@@ -34,6 +34,25 @@ pub struct Replica {
     pub storage: Storage,
     /// Offline: its disk has failed (KIP-112).
     pub offline: bool,
+    /// For the invariants; nobody else reads it.
+    pub notes: Notes,
+}
+
+/// What happened to a replica since invariants were last looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Notes {
+    /// It is among those that the broker touched.
+    pub touched: bool,
+    /// The least end that its log has had.
+    pub cut: u64,
+    /// The least high watermark by which it acted as a leader.
+    pub used: u64,
+}
+
+impl Default for Notes {
+    fn default() -> Notes {
+        Notes { touched: false, cut: u64::MAX, used: u64::MAX }
+    }
 }
 
 /// How far a log is on the disk.
@@ -123,6 +142,7 @@ impl Replica {
                 recovery_point: 0,
             },
             offline: false,
+            notes: Notes::default(),
         }
     }
 
@@ -209,9 +229,20 @@ impl Replica {
         let Some(other) = leading.others.iter().find(|other| other.node == follower) else {
             return false;
         };
-        let Some(end) = other.end else { return false };
-        let in_epoch = !config.has(Rule::JoinAtEpochStart) || end >= leading.epoch_start;
-        end >= self.high_watermark && in_epoch
+        other.end.is_some_and(|end| end >= self.joins_from(config))
+    }
+
+    /// Up to where a follower's log must reach for it to join the ISR: to the high watermark, and
+    /// to where the leader's epoch began, since a new leader's high watermark may be behind
+    /// (Partition.scala 2.1.0, `isFollowerInSync`; KAFKA-7128).
+    #[must_use]
+    pub fn joins_from(&self, config: &Config) -> u64 {
+        match &self.role {
+            Role::Leader(leading) if config.has(Rule::JoinAtEpochStart) => {
+                self.high_watermark.max(leading.epoch_start)
+            }
+            _ => self.high_watermark,
+        }
     }
 }
 

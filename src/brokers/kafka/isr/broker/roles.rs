@@ -228,6 +228,7 @@ impl Broker {
             report_removed(&config, (now, me), &piece, (cause, because), ctx.observer());
         });
         let end = replica.log.end();
+        replica.notes.cut = replica.notes.cut.min(end);
         replica.epochs.truncate(end);
         replica.high_watermark = replica.high_watermark.min(end);
         replica.storage.life = replica.storage.life.wrapping_add(1);

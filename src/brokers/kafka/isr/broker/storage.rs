@@ -197,7 +197,7 @@ impl Broker {
                     report_removed(&config, (at, me), &piece, why, observer);
                 });
             }
-            self.touched.push(PartitionId(index as u32));
+            self.touch(PartitionId(index as u32));
         }
         if death == Death::Wiped {
             self.marks = Marks::default();
@@ -214,6 +214,7 @@ fn lose(replica: &mut Replica, kept: u64, removed: impl FnMut(Piece)) {
     let to = replica.log.offset_within(kept);
     replica.log.truncate(to, removed);
     let end = replica.log.end();
+    replica.notes.cut = replica.notes.cut.min(end);
     replica.epochs.truncate(end);
     replica.high_watermark = replica.high_watermark.min(end);
     let storage = &mut replica.storage;

@@ -32,6 +32,8 @@ pub struct Controller {
     /// What is committed.
     pub committed: Image,
     applied: u64,
+    /// Partitions of which something was committed, for the invariants.
+    pub(in super::super) touched: Vec<PartitionId>,
     /// What it decides on, while it leads.
     leading: Option<Box<Leading>>,
 }
@@ -72,6 +74,7 @@ impl Controller {
             raft,
             raft_lane: None,
             committed: first,
+            touched: Vec::new(),
             leading: None,
             config,
             me,
@@ -170,6 +173,15 @@ impl Controller {
             }
             self.applied = batch.end();
         }
+        self.touched.append(&mut changed);
+        self.touched.sort_unstable();
+        self.touched.dedup();
+    }
+
+    /// Up to where it has read the metadata log.
+    #[must_use]
+    pub fn applied(&self) -> u64 {
+        self.applied
     }
 
     /// It leads: all that was committed before is known. Brokers get a session's time to be heard

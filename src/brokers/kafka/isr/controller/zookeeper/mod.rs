@@ -252,8 +252,7 @@ impl ZooKeeperController {
             return;
         }
         let broker_epoch = self.live[broker.index()];
-        let request =
-            Request::LeaderAndIsr { controller_epoch: self.epoch, broker_epoch, states };
+        let request = Request::LeaderAndIsr { controller_epoch: self.epoch, broker_epoch, states };
         self.channels.push(&self.config, broker, request, ctx);
     }
 

@@ -2,9 +2,7 @@
 //! 0.8.2.2, `updateLeaderAndIsr`; ZkPartitionStateStore 2.6), or asks the controller from 2.7 on
 //! (AlterIsrManager.scala; KIP-497).
 
-use crate::brokers::coordination::zookeeper::{
-    Answer, Error as ZkError, Mode, Op, Path,
-};
+use crate::brokers::coordination::zookeeper::{Answer, Error as ZkError, Mode, Op, Path};
 use crate::brokers::kafka::PartitionId;
 use crate::engine::Span;
 use crate::observe::Observer;
@@ -140,10 +138,7 @@ impl Broker {
     }
 
     /// `maybePropagateIsrChanges`.
-    pub(super) fn propagate_isr_changes<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn propagate_isr_changes<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let (now, lane) = (ctx.now(), ctx.lane());
         ctx.after(PROPAGATION, lane, Message::Timer(Timer::IsrPropagation));
         let member = self.zk();
@@ -186,8 +181,7 @@ impl Broker {
         }
         let broker_epoch = member.broker_epoch;
         for (partition, change) in std::mem::take(&mut member.waiting) {
-            let request =
-                Request::AlterPartition { broker: me, broker_epoch, partition, change };
+            let request = Request::AlterPartition { broker: me, broker_epoch, partition, change };
             let id = member.alter.send(ctx, request, timeout);
             member.changes.push((id, partition));
         }

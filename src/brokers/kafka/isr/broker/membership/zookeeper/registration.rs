@@ -26,9 +26,7 @@ impl Broker {
     /// cannot be, so that nothing comes of what it did before.
     pub(in super::super::super) fn registers_first(&self) -> bool {
         let waits = self.config.has(Rule::WaitForOldEphemeral);
-        matches!(self.membership, super::Membership::ZooKeeper(_))
-            && self.incarnation > 0
-            && !waits
+        matches!(self.membership, super::Membership::ZooKeeper(_)) && self.incarnation > 0 && !waits
     }
 
     pub(in super::super) fn zk_register<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
