@@ -130,6 +130,10 @@ impl Broker {
         ctx: &mut Context<'_, Message, O>,
     ) {
         let lane = ctx.lane();
+        // An fsync ends on the lane that asked for it.
+        if let Input::Local { body: Message::Synced(synced) } = input {
+            return self.synced(synced, ctx);
+        }
         if self.membership.owns(lane) {
             return self.handle_member(input, ctx);
         }
@@ -154,7 +158,6 @@ impl Broker {
             Input::Signal(signal) => self.signal(signal, ctx),
             Input::Accepted { conn, peer, .. } => self.accepted(conn, peer, ctx),
             Input::Local { body: Message::Timer(timer) } => self.timer(timer, ctx),
-            Input::Local { body: Message::Synced(synced) } => self.synced(synced, ctx),
             Input::DiskFailed { .. } => self.disk_failed(ctx),
             other => self.handle_member(other, ctx),
         }

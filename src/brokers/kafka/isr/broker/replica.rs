@@ -64,6 +64,8 @@ pub struct Storage {
     pub flushed: u64,
     /// Appended since the last flush was asked for.
     pub unflushed: u64,
+    /// An append has not ended: from this offset on it waits for the disk.
+    pub held: Option<u64>,
     /// When it was last flushed.
     pub last_flush: Time,
     /// Grows when the log is cut: a flush that began before says nothing then.
@@ -136,6 +138,7 @@ impl Replica {
                 segment: 0,
                 flushed: 0,
                 unflushed: 0,
+                held: None,
                 last_flush: Time::ZERO,
                 life: 0,
                 checkpointed: 0,
@@ -179,9 +182,11 @@ impl Replica {
     }
 
     /// The high watermark that the ends of the replicas allow: never less than before
-    /// (Partition.scala, `maybeIncrementLeaderHW`).
+    /// (Partition.scala, `maybeIncrementLeaderHW`). `alive` are the brokers that may join an ISR:
+    /// from 3.3 on no other outside it is waited for (`shouldWaitForReplicaToJoinIsr`); before, one
+    /// that has died is waited for as long as it would have been in the ISR.
     #[must_use]
-    pub fn allowed_high_watermark(&self, config: &Config, now: Time) -> u64 {
+    pub fn allowed_high_watermark(&self, config: &Config, alive: NodeSet, now: Time) -> u64 {
         let Role::Leader(leading) = &self.role else { return self.high_watermark };
         if config.has(Rule::FreezeHwBelowMinIsr)
             && self.isr().len() < config.effective_min_isr(self.partition)
@@ -190,11 +195,13 @@ impl Replica {
         }
         let isr = self.counted_isr(config);
         let lag = config.settings.lag_time;
-        let mut least = self.log.end();
+        let eligible = |node| !config.has(Rule::JoinIfEligible) || alive.has(node);
+        let mut least = self.log.end().min(self.storage.held.unwrap_or(u64::MAX));
         for other in &leading.others {
             let counts = isr.has(other.node)
                 || (config.has(Rule::CaughtUpReplicasBoundHw)
                     && other.end.is_some()
+                    && eligible(other.node)
                     && now.since(other.caught_up) <= lag);
             if counts {
                 least = least.min(other.end.unwrap_or(0));

@@ -15,6 +15,7 @@ use super::super::super::config::{CONTROLLER, Config};
 use super::super::super::controller::Image;
 use super::super::super::link::Link;
 use super::super::super::message::{Error, Message, Request, Response, Standing, Timer};
+use super::super::super::rules::Rule;
 use super::super::super::state::{PartitionChange, Record};
 use super::super::super::words::event;
 use super::super::{Broker, FIRST_LOG, Status};
@@ -30,6 +31,8 @@ pub struct KraftMember {
     pub image: Image,
     /// Up to where it has read it.
     applied: u64,
+    /// It has done what the log says up to its registration, and goes on doing so.
+    published: bool,
     lane: Option<Lane>,
     link: Link,
     /// Its registration; 0 before it has one.
@@ -60,6 +63,7 @@ impl KraftMember {
             raft,
             raft_lane: None,
             image: first,
+            published: false,
             lane: None,
             link: Link::new(LINK, config.coordinators[0], CONTROLLER),
             broker_epoch: 0,
@@ -89,6 +93,7 @@ impl KraftMember {
         self.changes.clear();
         self.waiting.clear();
         self.stopping = false;
+        self.published = false;
         self.image.clear();
     }
 
@@ -197,8 +202,12 @@ impl Broker {
         }
     }
 
-    /// Reads what is new in the metadata log, and does what it says (BrokerMetadataPublisher).
+    /// Reads what is new in the metadata log, and does what it says (BrokerMetadataPublisher). What
+    /// it finds at its start counts only when it has read its own registration: what is before that
+    /// may long be over (BrokerServer.scala 3.9, `initialCatchUpFuture`).
     fn follow_metadata<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let config = self.config.clone();
+        let at_first = self.incarnation == 0;
         let member = self.kraft();
         let mut changed = Vec::new();
         if let Some(snapshot) = member.raft.snapshot().cloned()
@@ -216,6 +225,14 @@ impl Broker {
                 member.image.apply(record, &mut changed);
             }
             member.applied = batch.end();
+        }
+        if !member.published {
+            let caught_up = member.broker_epoch != 0 && member.applied > member.broker_epoch;
+            if !at_first && !caught_up {
+                return;
+            }
+            member.published = true;
+            changed = config.all_partitions().collect();
         }
         changed.sort_unstable();
         changed.dedup();
@@ -299,6 +316,7 @@ impl Broker {
                     Error::None => {
                         member.broker_epoch = epoch;
                         self.report_event(ctx, now, event::REGISTERED, None, None, epoch);
+                        self.follow_metadata(ctx);
                         self.heartbeat_soon(Span::ZERO, ctx);
                     }
                     Error::DuplicateBrokerRegistration => {
@@ -384,6 +402,9 @@ impl Broker {
         if self.status != Status::Running {
             self.status = Status::Off;
             return ctx.exit();
+        }
+        if !self.config.has(Rule::HandOverAtStop) {
+            return self.flush_and_stop(ctx);
         }
         self.status = Status::Stopping;
         self.report_event(ctx, now, event::CONTROLLED_SHUTDOWN, None, None, 0);
