@@ -36,6 +36,16 @@ named_rules! {
         "A write with acks=all is refused while the ISR is smaller than min.insync.replicas.",
         "Partition.scala 0.8.2.2, appendMessagesToLeader; KAFKA-1555";
 
+    WaitForIsr = "wait-for-isr", always,
+        "A write with acks=all is answered when all of the ISR have it.",
+        "DelayedProduce.scala, tryComplete; Partition.scala, checkEnoughReplicasReachOffset";
+    ShrinkIsr = "shrink-isr", always,
+        "A leader takes followers that are late out of the ISR.",
+        "Partition.scala, maybeShrinkIsr";
+    CloseWhenRefused = "close-when-refused", always,
+        "A write with acks=0 that is refused ends its connection: there is no other answer.",
+        "KafkaApis.scala, handleProduceRequest";
+
     // ---- high watermark
     CaughtUpReplicasBoundHw = "caught-up-replicas-bound-hw", since "0.10.2",
         "A replica outside the ISR that is caught up holds the high watermark back as well.",
@@ -144,7 +154,15 @@ named_rules! {
         "A controller asks whether it could win before it begins a new epoch.",
         "KIP-996";
 
+    HandOverAtStop = "hand-over-at-stop", always,
+        "A broker that stops in order has its leaderships moved first, where \
+         controlled.shutdown.enable says so.",
+        "KafkaServer.scala 0.8.2, controlledShutdown; BrokerLifecycleManager.scala 2.8";
+
     // ---- storage
+    FlushInAppend = "flush-in-append", always,
+        "An append that makes log.flush.interval.messages full ends when the disk has it.",
+        "Log.scala 0.8.2, append";
     SpareOtherLogs = "spare-other-logs", since "1.0",
         "An error of a log's directory takes its replicas offline; before, it ends the broker.",
         "ReplicaManager.scala 1.0.0, handleLogDirFailure; KIP-112";
