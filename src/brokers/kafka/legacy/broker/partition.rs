@@ -197,7 +197,7 @@ impl PartitionLog {
         self.log.truncate(partial, removed);
         // A closed segment loses bytes only after an fsync that had failed (EIO).
         while self.segments.len() > 1
-            && self.segments.back().is_some_and(|last| last.start > partial)
+            && self.segments.back().is_some_and(|last| last.start > complete)
         {
             self.segments.pop_back();
         }
