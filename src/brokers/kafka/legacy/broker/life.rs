@@ -170,8 +170,11 @@ impl Broker {
         let (now, node) = (ctx.now(), self.node);
         ctx.observer().event(now, told(event::START_FAILED, node, 0));
         self.session.close(ctx);
-        // Its logs are loaded and closed again; not so if one could not be read.
+        // Its logs are loaded, and closed again, which flushes them; not so if one could not be read.
         self.clean = !matches!(self.phase, Phase::Loading(_));
+        for log in self.logs.iter().filter(|log| log.exists()) {
+            ctx.fsync(log.log.file(), Message::Nudge);
+        }
         self.end(ctx);
     }
 
@@ -279,6 +282,8 @@ impl Broker {
                 Death::PowerLoss => {
                     let kept = disk.kept(log.log.file());
                     self.touched.note(Touch::Kept(log.partition, kept));
+                    // The marker of a clean stop is written when all logs are flushed.
+                    self.clean &= kept >= log.log.end();
                     log.lose_page_cache(kept, |piece| gone(cause::PAGE_CACHE_LOST, piece));
                 }
                 Death::Killed | Death::Exited => {}

@@ -195,6 +195,12 @@ impl PartitionLog {
         }
         let partial = if kept > complete { self.message_end(complete) } else { complete };
         self.log.truncate(partial, removed);
+        // A closed segment loses bytes only after an fsync that had failed (EIO).
+        while self.segments.len() > 1
+            && self.segments.back().is_some_and(|last| last.start > complete)
+        {
+            self.segments.pop_back();
+        }
         if kept < self.log.end() {
             self.torn = Some(kept);
         }
