@@ -505,4 +505,5 @@ fn who_only_writes_learns_late_that_a_connection_has_ended() {
     // The first was refused, the second written into a connection that nobody reads; writing the
     // third fails, so it is sent again.
     assert_eq!(seen.broker(1).log(0), "0:2 0:3 0:4");
+    assert!(seen.broker(1).produced[1].0.as_millis() > 500, "after the back-off");
 }

@@ -72,6 +72,9 @@ pub(crate) enum Change {
     BreakAll,
 }
 
+/// What became of the batches of a request.
+type Answers = Vec<(PartitionId, Error, u64)>;
+
 /// A broker of the script.
 #[derive(Clone, Debug)]
 pub(crate) struct Fake {
@@ -88,7 +91,7 @@ pub(crate) struct Fake {
     pub(crate) fetches: Vec<(Time, Fetch)>,
     pub(crate) asked_metadata: Vec<Time>,
     parked: Vec<(u32, ConnId, u32, Fetch)>,
-    late: Vec<(ConnId, u32, Vec<(PartitionId, Error, u64)>)>,
+    late: Vec<(ConnId, u32, Answers)>,
     conns: Vec<ConnId>,
     next: u32,
 }
@@ -174,8 +177,8 @@ impl Fake {
             }
             Request::EpochEnds { asked, .. } => {
                 let ends = asked.iter().map(|(partition, _, epoch)| {
-                    let pieces = self.logs[partition.index()].pieces();
-                    let last = pieces.filter(|piece| piece.epoch <= *epoch).last();
+                    let mut pieces = self.logs[partition.index()].pieces().rev();
+                    let last = pieces.find(|piece| piece.epoch <= *epoch);
                     let end = last.map(|last| EpochEnd { epoch: last.epoch, end: last.end() });
                     (*partition, Error::None, end)
                 });

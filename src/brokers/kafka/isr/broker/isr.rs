@@ -267,4 +267,11 @@ impl Broker {
     pub fn leads(&self, partition: PartitionId) -> bool {
         self.replica(partition).is_some_and(Replica::leads)
     }
+
+    /// Up to where consumers may read a partition that it leads.
+    #[must_use]
+    pub fn readable_upto(&self, partition: PartitionId) -> Option<u64> {
+        let replica = self.replica(partition).filter(|replica| replica.leads())?;
+        Some(replica.high_watermark)
+    }
 }

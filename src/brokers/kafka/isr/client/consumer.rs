@@ -378,17 +378,24 @@ impl Consumer {
         }
     }
 
-    /// Whether it has nothing in hand and has read all that may be read.
+    /// Whether it has nothing in hand and, as far as it knows, has read all that may be read.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.is_settled_but_for(|_| false)
+        self.is_idle() && (self.stopped || self.started && self.parts.iter().all(Part::is_at_end))
     }
 
-    /// The same, if nothing can be read of some partitions.
-    pub fn is_settled_but_for(&self, gone: impl Fn(PartitionId) -> bool) -> bool {
-        let idle = !self.working && self.hand.is_empty() && self.fetched.is_empty();
-        let read = |part: &Part| part.is_at_end() || gone(part.partition);
-        idle && (self.stopped || self.started && self.parts.iter().all(read))
+    /// Whether it has nothing in hand and has read all that may be read: `end` is where that ends,
+    /// `None` if nobody leads the partition.
+    pub fn has_read_all(&self, end: impl Fn(PartitionId) -> Option<u64>) -> bool {
+        let read = |part: &Part| {
+            let short = |end| part.position.is_none_or(|position| position < end);
+            part.step == Step::Stopped || !end(part.partition).is_some_and(short)
+        };
+        self.is_idle() && (self.stopped || self.started && self.parts.iter().all(read))
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.working && self.hand.is_empty() && self.fetched.is_empty()
     }
 }
 
