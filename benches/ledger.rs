@@ -150,6 +150,7 @@ fn facts() -> RunFacts {
         disk_bytes: 0,
         fsyncs: 0,
         events: 0,
+        busy: Vec::new(),
         fingerprint: Fingerprint::new(),
     }
 }

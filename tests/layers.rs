@@ -35,7 +35,6 @@ const BROKER_WORDS: [&str; 16] = [
 
 /// The folders beside the families that they share. These are none: families may use them, and they
 /// know no family.
-const SHARED: [&str; 2] = ["coordination", "log"];
 
 /// The greatest number of lines of a file.
 const MOST_LINES: usize = 900;

@@ -76,6 +76,11 @@ const MIX: &str = "
     [[nemesis.fault]]
     kind = 'slow-disk'
     factor = 20
+    [[nemesis.fault]]
+    kind = 'clock-skew'
+    targets = ['random', 'consumer(c1)']
+    offset = '-0.5s'
+    drift = '12.5%'
 ";
 
 fn run(text: &str, seed: u64) -> Report {

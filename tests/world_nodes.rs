@@ -300,3 +300,16 @@ fn what_arrives_before_a_connection_is_bound_follows_it_to_its_lane() {
     0.050000 n2 gets again on lane 1
     ");
 }
+
+#[test]
+fn the_processors_time_is_counted_until_the_load_ends_and_in_all() {
+    let toy = Toy::server()
+        .on(On::Boot, [Do::Spend(ms(30))])
+        .on(On::LoadEnded, [Do::After(ms(10), "tidies up"), Do::Observe])
+        .on(On::Word("tidies up"), [Do::Spend(ms(5))]);
+    let mut setup = setup(vec![toy, Toy::server()], 1);
+    setup.drain = ms(5_000);
+    let statistics = simulate(setup).statistics();
+    assert_eq!(statistics.busy_in_load, [ms(30), ms(0)]);
+    assert_eq!(statistics.busy, [ms(35), ms(0)]);
+}

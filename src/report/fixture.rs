@@ -10,7 +10,7 @@ use crate::observe::{
     ProducerInfo, RoleId, RoleRank, RoleWord,
 };
 use crate::verdict::{
-    Breach, Bucket, EventRow, Fate, FaultSpan, FinalOutcome, InvariantTally, Judged, Lane,
+    Breach, Bucket, Busy, EventRow, Fate, FaultSpan, FinalOutcome, InvariantTally, Judged, Lane,
     LaneState, LatencySeries, Loss, Report, Summary, Timeline, Verdict, Window, WindowKind,
 };
 
@@ -312,6 +312,15 @@ pub(crate) fn crash_run() -> Report {
         ended: ms(ended),
         quiet: true,
         summary: summary(),
+        busy: [9_214_000, 11_732_000, 8_001_000]
+            .into_iter()
+            .zip(0..)
+            .map(|(spent, node)| Busy {
+                node: NodeId(node),
+                spent: Span::from_micros(spent),
+                cores: 2,
+            })
+            .collect(),
         latency: vec![
             series("ack_latency", [1_043, 1_911, 902_143, 1_703_935, 1_812_479]),
             series("ack_service_latency", [1_011, 1_733, 4_127, 31_231, 1_790_975]),
@@ -397,6 +406,8 @@ pub(crate) fn quiet_run() -> Report {
         ..Summary::default()
     };
     report.summary.matrix.cells[FinalOutcome::Acked as usize][Fate::Processed as usize] = 200;
+    report.busy.truncate(1);
+    report.busy[0].spent = Span::from_millis(31);
     report.latency.truncate(1);
     report.lanes.truncate(2);
     for lane in &mut report.lanes {

@@ -53,6 +53,8 @@ struct Run<'a> {
     expectations: Vec<Expectation<'a>>,
     remarks: &'a [String],
     summary: Table<'a>,
+    /// Share of each broker's processors that was busy, 0 to 1.
+    busy: Busy<'a>,
     latency: Table<'a>,
     loss: Table<'a>,
     windows: Table<'a>,
@@ -76,6 +78,8 @@ struct Expectation<'a> {
     note: Option<&'a str>,
 }
 
+struct Busy<'a>(&'a Report);
+
 struct Ingredients<'a>(&'a [(&'static str, u64)]);
 
 /// The rows of a table as objects; a table with one row a seed is that one object.
@@ -92,6 +96,17 @@ struct Row<'a> {
 
 fn as_text<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(number)
+}
+
+impl Serialize for Busy<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Busy(report) = self;
+        serializer.collect_map(report.busy.iter().map(|busy| {
+            // Six decimals, as shares have everywhere.
+            let share = (busy.share(report.duration) * 1e6).round() / 1e6;
+            (report.catalog.node(busy.node), share)
+        }))
+    }
 }
 
 impl Serialize for Ingredients<'_> {
@@ -159,6 +174,7 @@ fn run(report: &Report) -> Run<'_> {
         expectations: report.expectations.iter().map(expectation).collect(),
         remarks: &report.remarks,
         summary: table("summary.csv", report),
+        busy: Busy(report),
         latency: table("latency.csv", report),
         loss: table("loss.csv", report),
         windows: table("windows.csv", report),

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use crate::brokers::kafka::isr;
+use crate::brokers::kafka::{isr, legacy};
 use crate::brokers::rabbitmq;
-use crate::observe::{Blind, Catalog, InvariantWord, Observer};
+use crate::engine::Span;
+use crate::observe::{Blind, Catalog, InvariantWord, NodeId, Observer};
 use crate::scenario::schema::Shape;
 use crate::scenario::{
     self, Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
     distributions,
 };
-use crate::verdict::{self, LedgerOptions, Report, RunFacts};
-use crate::world::{self, Cluster, Ending, MessageOf, PlannedFault, Setup, Simulation, fault};
+use crate::verdict::{self, Busy, LedgerOptions, Report, RunFacts};
+use crate::world::{
+    self, Cluster, Ending, MessageOf, PlannedFault, Setup, Simulation, Topology, fault,
+};
 
 use super::RunError;
 
@@ -81,6 +84,19 @@ const MODES: &[ModeInfo] = &[
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Mirrored),
     },
     ModeInfo {
+        name: "kafka-legacy",
+        starter: include_str!("../brokers/kafka/starters/legacy.toml"),
+        meaning: "Kafka before replication: each partition on one broker, sends without an answer.",
+        version: "0.7",
+        versions: ("0.6", "0.7"),
+        product: "Kafka",
+        log: true,
+        invariants: legacy::invariants::INVARIANTS,
+        sections: legacy::keys::SECTIONS,
+        selectors: legacy::words::SELECTORS,
+        plan: |scenario| legacy::plan::plan(scenario).map(|spec| Plan::KafkaLegacy(Box::new(spec))),
+    },
+    ModeInfo {
         name: "kafka-isr",
         starter: include_str!("../brokers/kafka/starters/isr.toml"),
         meaning: "Kafka with replication: a leader, in-sync replicas, and a high watermark.",
@@ -90,7 +106,7 @@ const MODES: &[ModeInfo] = &[
         log: true,
         sections: isr::keys::SECTIONS,
         selectors: isr::words::SELECTORS,
-        invariants: &[],
+        invariants: isr::invariants::WORDS,
         plan: |scenario| isr::plan::plan(scenario).map(|spec| Plan::KafkaIsr(Box::new(spec))),
     },
 ];
@@ -104,6 +120,8 @@ fn rabbit(scenario: &Scenario, mode: rabbitmq::plan::Mode) -> Result<Plan, Diagn
 pub(super) enum Plan {
     /// RabbitMQ.
     RabbitMq(Box<rabbitmq::spec::Spec>),
+    /// Kafka 0.6 and 0.7.
+    KafkaLegacy(Box<legacy::spec::Spec>),
     /// Kafka with replication.
     KafkaIsr(Box<isr::spec::Spec>),
 }
@@ -113,6 +131,7 @@ impl Plan {
     pub(super) fn catalog(&self) -> Catalog {
         match self {
             Plan::RabbitMq(spec) => spec.catalog(),
+            Plan::KafkaLegacy(spec) => spec.catalog(),
             Plan::KafkaIsr(spec) => spec.catalog(),
         }
     }
@@ -130,6 +149,10 @@ impl Plan {
                 let setup = spec.setup(facts.seed);
                 run::<rabbitmq::machine::RabbitCluster>(setup, catalog, options, max_events, facts)
             }
+            Plan::KafkaLegacy(spec) => {
+                let setup = spec.setup(facts.seed);
+                run::<legacy::machine::LegacyCluster>(setup, catalog, options, max_events, facts)
+            }
             Plan::KafkaIsr(spec) => {
                 let setup = spec.setup(facts.seed);
                 run::<isr::machine::KafkaCluster>(setup, catalog, options, max_events, facts)
@@ -145,6 +168,9 @@ impl Plan {
                 spec.faults.len(),
                 limit,
             ),
+            Plan::KafkaLegacy(spec) => {
+                freeze::<legacy::machine::LegacyCluster>(spec.setup(seed), spec.faults.len(), limit)
+            }
             Plan::KafkaIsr(spec) => {
                 freeze::<isr::machine::KafkaCluster>(spec.setup(seed), spec.faults.len(), limit)
             }
@@ -163,6 +189,9 @@ impl Plan {
             }
             Plan::KafkaIsr(spec) => {
                 observe::<isr::machine::KafkaCluster, O>(spec.setup(seed), observer)
+            }
+            Plan::KafkaLegacy(spec) => {
+                observe::<legacy::machine::LegacyCluster, O>(spec.setup(seed), observer)
             }
         }
     }
@@ -205,10 +234,21 @@ where
         disk_bytes: statistics.disk_bytes,
         fsyncs: statistics.fsyncs,
         events: statistics.events,
+        busy: busy(simulation.topology(), &statistics.busy_in_load),
         fingerprint: simulation.fingerprint().clone(),
         ..facts
     };
     Ok(simulation.into_observer().finish(facts))
+}
+
+/// How busy the brokers were, each having spent what stands at its place.
+fn busy(topology: &Topology, spent: &[Span]) -> Vec<Busy> {
+    let of = |node: NodeId| Busy {
+        node,
+        spent: spent[node.index()],
+        cores: topology.hosts[node.index()].cpu.cores.max(1),
+    };
+    topology.brokers().map(of).collect()
 }
 
 /// The catalogue with the names of the faults that are not of the scenario but of the seed.

@@ -68,6 +68,7 @@ pub fn simulate(
         disk_bytes: 0,
         fsyncs: 0,
         events: 0,
+        busy: Vec::new(),
         fingerprint: Fingerprint::new(),
     };
     let options = prepared.options;

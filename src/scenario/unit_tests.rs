@@ -30,6 +30,24 @@ fn durations_are_exact() {
 }
 
 #[test]
+fn shifts_and_drifts_are_exact_and_print_as_they_are_written() {
+    for text in ["-5s", "0s", "1500ms", "-1ns", "1h"] {
+        let value = shift(text).expect(text);
+        assert_eq!(shift(&value.to_string()), Ok(value), "{text}");
+    }
+    assert_eq!(shift("-1.5s"), Ok(Shift(-1_500_000_000)));
+    assert_eq!(shift("--5s"), Err(UnitError::Negative));
+    assert_eq!(shift("-"), Err(UnitError::Empty));
+    assert_eq!(drift("-0.02%"), Ok(Drift(-200_000)));
+    assert_eq!(drift("0.0005ppm"), Err(UnitError::TooFine("a part of a billion")));
+    assert_eq!(drift("5"), Err(UnitError::NoUnit));
+    assert_eq!(drift("99999999999999%"), Err(UnitError::TooLarge("can be represented".to_owned())));
+    for text in ["200ppm", "-1%", "0ppm", "12.345ppm", "-50%", "-0.001ppm"] {
+        assert_eq!(drift(text).expect(text).to_string(), text);
+    }
+}
+
+#[test]
 fn sizes_and_bandwidths_are_exact() {
     assert_eq!(size("1KiB"), Ok(1024));
     assert_eq!(size("1kB"), Ok(1000));

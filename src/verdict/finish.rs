@@ -94,6 +94,7 @@ pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
         ended: facts.ended,
         quiet: facts.quiet,
         summary,
+        busy: facts.busy,
         latency: ledger.latencies.reported().iter().map(|series| series.report()).collect(),
         losses: tally.losses,
         causes: tally.causes,

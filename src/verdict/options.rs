@@ -1,5 +1,6 @@
 //! What a ledger is told at its start, and what a run tells it at its end.
 
+use super::Busy;
 use crate::engine::{Fingerprint, Span, Time};
 
 /// What the ledger must know before the run.
@@ -67,6 +68,8 @@ pub struct RunFacts {
     pub fsyncs: u64,
     /// How many events the engine dispatched.
     pub events: u64,
+    /// How busy the processors of each broker were.
+    pub busy: Vec<Busy>,
     /// The world's fingerprint: its ingredients `faults`, `draws` and `events` are taken over,
     /// `outcomes` and `roles` are the ledger's.
     pub fingerprint: Fingerprint,

@@ -30,6 +30,8 @@ pub struct Report {
     pub quiet: bool,
     /// The numbers of `summary.csv`.
     pub summary: Summary,
+    /// How busy the processors of each broker were, in the order of the catalogue.
+    pub busy: Vec<Busy>,
     /// Latency series, in the order of `latency.csv`.
     pub latency: Vec<LatencySeries>,
     /// What was lost, by cause: the rows of `loss.csv`.
@@ -167,6 +169,27 @@ pub struct Summary {
     /// column.
     pub operations_in_time: Option<f64>,
     pub matrix: Matrix,
+}
+
+/// How busy the processors of a node were while load was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy {
+    /// Which node.
+    pub node: NodeId,
+    /// CPU time that it spent, on all cores together.
+    pub spent: Span,
+    /// How many cores it has.
+    pub cores: u32,
+}
+
+impl Busy {
+    /// The share of all its cores over so long a time; what was begun in it and ends later counts
+    /// as far as it fits.
+    #[must_use]
+    pub fn share(&self, duration: Span) -> f64 {
+        let whole = duration.as_nanos() as f64 * f64::from(self.cores);
+        (self.spent.as_nanos() as f64 / whole).min(1.0)
+    }
 }
 
 /// At most this many violations of an invariant are kept; all are counted.

@@ -126,6 +126,7 @@ pub(super) fn facts(ended: Time, quiet: bool) -> RunFacts {
         disk_bytes: 1_000,
         fsyncs: 7,
         events: 99,
+        busy: Vec::new(),
         fingerprint: Fingerprint::new(),
     }
 }

@@ -69,6 +69,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
     /// At `duration`: producers are told to stop, injected faults end, nodes that are down start.
     fn end_load(&mut self) {
         self.phase = Phase::Drain(self.now());
+        self.busy_in_load = self.busy();
         // Those that boot from now on are told after their boot.
         for node in 0..self.world.nodes.len() as u32 {
             if self.world.nodes[node as usize].booted {

@@ -72,6 +72,8 @@ pub struct Statistics {
     pub events: u64,
     /// CPU time that each node spent.
     pub busy: Vec<Span>,
+    /// The same until the end of the load; empty before it.
+    pub busy_in_load: Vec<Span>,
 }
 
 /// Machines chase each other, or the run has more events than allowed.
@@ -155,6 +157,7 @@ pub struct Simulation<C: Cluster, O: Observer> {
     pub(crate) phase: Phase,
     pub(crate) duration: Span,
     pub(crate) drain: Span,
+    pub(crate) busy_in_load: Vec<Span>,
     established: Vec<Vec<Established>>,
 }
 
@@ -189,6 +192,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             phase: Phase::Load,
             duration: setup.duration,
             drain: setup.drain,
+            busy_in_load: Vec::new(),
             established: vec![Vec::new(); hosts],
         };
         simulation.establish(&setup.established);
@@ -245,6 +249,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             phase: self.phase,
             duration: self.duration,
             drain: self.drain,
+            busy_in_load: self.busy_in_load,
             established: self.established,
         }
     }
@@ -290,8 +295,14 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             disk_bytes: brokers().map(Disk::written).sum(),
             fsyncs: brokers().map(Disk::syncs).sum(),
             events: world.kernel.events(),
-            busy: world.nodes.iter().map(|node| node.busy).collect(),
+            busy: self.busy(),
+            busy_in_load: self.busy_in_load.clone(),
         }
+    }
+
+    /// CPU time that each node has spent so far.
+    pub(crate) fn busy(&self) -> Vec<Span> {
+        self.world.nodes.iter().map(|node| node.busy).collect()
     }
 
     /// Events, faults and draws so far; outcomes and roles are the observer's to fold.

@@ -410,6 +410,7 @@ impl Maker {
             "bandwidth",
             "slow-disk",
             "disk-full",
+            "clock-skew",
             "wipe-disk",
         ];
         let wipes = self.is_free() && self.one_in(2);
@@ -448,6 +449,12 @@ impl Maker {
             "slow-disk" => {
                 let factor = self.draw.between(2, 100);
                 let _ = writeln!(text, "factor = {factor}");
+            }
+            "clock-skew" => {
+                let (sign, seconds) = (self.pick(&["", "-"]), self.draw.between(0, 100));
+                let _ = writeln!(text, "offset = \"{sign}{seconds}s\"");
+                let (sign, percent) = (self.pick(&["", "-"]), self.draw.between(1, 50));
+                let _ = writeln!(text, "drift = \"{sign}{percent}%\"");
             }
             _ => {}
         }

@@ -7,12 +7,12 @@ use mqsim::brokers::coordination::zookeeper::{
     Answer, Mode, Op, Oracle, Path, Server, SessionId, Stat, Txn, Xid, Zxid, check,
 };
 use mqsim::engine::{Span, Time};
-use mqsim::observe::{Blind, FaultId, NodeId};
+use mqsim::observe::{Blind, FaultId, NodeId, Violation};
 use mqsim::world::fault::{ClientSide, Direction, FaultKind, Partition};
-use mqsim::world::{PlannedFault, Simulation, Target};
+use mqsim::world::{Cluster, PlannedFault, RoleQuery, Simulation, Target, WorldView};
 use proptest::prelude::*;
 
-use crate::family::{Action, Actor, Actors, Client, Plan, Record, Value};
+use crate::family::{Action, Actor, Client, Plan, Record, Value};
 
 const PATHS: [&str; 3] = ["/a", "/b", "/c"];
 const CLIENTS: u32 = 3;
@@ -178,47 +178,88 @@ fn plan(case: &Case) -> Plan {
     }
 }
 
-type Run = Simulation<Actors, Blind>;
-
-fn servers(run: &Run) -> Vec<&Server<Value>> {
-    run.machines().iter().filter_map(Actor::server).collect()
+/// What is known of the servers beside their states, and the first thing that is wrong.
+#[derive(Clone, Debug, Default)]
+struct Looks {
+    oracle: Oracle<Value>,
+    states: Vec<(Zxid, Zxid, Option<u32>)>,
+    /// What each server has served, by place.
+    applied: Vec<Zxid>,
+    wrong: Option<String>,
 }
 
-/// Runs a case, and checks the servers against each other after every event.
-fn simulate(case: &Case) -> Result<Run, String> {
-    let setup = plan(case).setup(Span::from_secs(SECONDS), Span::from_secs(400));
-    let mut run = Run::new(setup, Blind).map_err(|error| error.to_string())?;
-    let end = Time::ZERO + Span::from_secs(SECONDS);
-    let mut applied = vec![Zxid::ZERO; case.servers as usize];
-    let mut oracle = Oracle::default();
-    let mut states = Vec::new();
-    while run.step(end).map_err(|error| error.to_string())? {
-        let servers = servers(&run);
+impl Looks {
+    fn look(&mut self, machines: &[Actor]) -> Result<(), String> {
+        let servers = servers(machines);
         let now: Vec<_> = servers
             .iter()
             .map(|server| (server.log().last(), server.applied(), server.leads()))
             .collect();
-        if now == states {
-            continue;
+        if now == self.states {
+            return Ok(());
         }
-        states = now;
-        let at = run.now().as_millis();
-        check(&servers).map_err(|error| format!("at {at} ms {error}"))?;
+        self.states = now;
+        check(&servers).map_err(|error| error.to_string())?;
         for (index, server) in (0..).zip(&servers) {
-            oracle.look(index, server).map_err(|error| format!("at {at} ms {error}"))?;
+            self.oracle.look(index, server).map_err(|error| error.to_string())?;
         }
-        for (server, before) in servers.iter().zip(&mut applied) {
+        self.applied.resize(servers.len(), Zxid::ZERO);
+        for (server, before) in servers.iter().zip(&mut self.applied) {
             if server.is_serving() {
                 // What a server has served it never takes back, whatever happens to it.
                 if server.applied() < *before {
-                    return Err(format!("at {at} ms a server goes back"));
+                    return Err("a server goes back".to_owned());
                 }
                 *before = server.applied();
             }
         }
+        Ok(())
     }
+}
+
+/// An ensemble whose servers are checked against each other after every input.
+#[derive(Clone, Copy, Debug)]
+struct Watched;
+
+impl Cluster for Watched {
+    type Machine = Actor;
+    type Oracle = Looks;
+
+    const CHECKED: bool = true;
+
+    fn resolve(_: &[Actor], _: &RoleQuery, _: &WorldView<'_>) -> Vec<NodeId> {
+        Vec::new()
+    }
+
+    fn check(
+        looks: &mut Looks,
+        machines: &mut [Actor],
+        _: NodeId,
+        at: Time,
+        _: &mut dyn FnMut(Violation),
+    ) {
+        if looks.wrong.is_none() {
+            let wrong = looks.look(machines).err();
+            looks.wrong = wrong.map(|error| format!("at {} ms {error}", at.as_millis()));
+        }
+    }
+}
+
+type Run = Simulation<Watched, Blind>;
+
+fn servers(machines: &[Actor]) -> Vec<&Server<Value>> {
+    machines.iter().filter_map(Actor::server).collect()
+}
+
+/// Runs a case, and checks the servers against each other all the time.
+fn simulate(case: &Case) -> Result<Run, String> {
+    let setup = plan(case).setup(Span::from_secs(SECONDS), Span::from_secs(400));
+    let mut run = Run::new(setup, Blind).map_err(|error| error.to_string())?;
     run.run().map_err(|error| error.to_string())?;
-    Ok(run)
+    match &run.oracle().wrong {
+        Some(wrong) => Err(wrong.clone()),
+        None => Ok(run),
+    }
 }
 
 /// What an outcome tells of znodes: their state at the time.
@@ -300,7 +341,7 @@ fn in_real_time(writes: &[(Time, Time, Zxid)]) -> Result<(), String> {
 
 fn judge(case: &Case) -> Result<(), String> {
     let run = simulate(case)?;
-    let servers = servers(&run);
+    let servers = servers(run.machines());
     check(&servers)?;
     if let Some(silent) = servers.iter().position(|server| !server.is_serving()) {
         return Err(format!(

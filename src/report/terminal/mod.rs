@@ -12,7 +12,7 @@ pub use seeds::overview;
 
 use super::{number, verdict, verdict_word};
 use crate::engine::Span;
-use crate::verdict::{Judged, Report, Verdict};
+use crate::verdict::{Busy, Judged, Report, Verdict};
 
 /// Width that everything fits into.
 pub const COLUMNS: usize = 100;
@@ -75,6 +75,7 @@ pub fn summary(report: &Report, options: &Options) -> String {
     tables::latency(&mut out, report);
     tables::matrix(&mut out, report);
     tables::invariants(&mut out, report);
+    processors(&mut out, report);
     remarks(&mut out, report);
     footer(&mut out, report, options);
     out.text
@@ -245,6 +246,21 @@ fn availability(out: &mut Page, report: &Report) {
         let gap = gap.map_or(String::new(), |gap| format!("   longest gap {gap}"));
         out.line(&format!("  {what:<31} {share:>12}{gap}"));
     }
+}
+
+/// How busy each broker was.
+fn processors(out: &mut Page, report: &Report) {
+    if report.busy.is_empty() {
+        return;
+    }
+    out.section("Processors, while load was offered");
+    let share = |busy: &Busy| {
+        let share = number::percent(busy.share(report.duration));
+        let cores = number::counted(u64::from(busy.cores), "core");
+        format!("{} {share} of {cores}", report.catalog.node(busy.node))
+    };
+    let said: Vec<String> = report.busy.iter().map(share).collect();
+    out.wrapped("  ", &said.join(", "));
 }
 
 fn remarks(out: &mut Page, report: &Report) {

@@ -162,3 +162,36 @@ fn durations(distribution: &Distribution) -> String {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::Time;
+    use crate::observe::FaultId;
+    use crate::world::Target;
+
+    use super::*;
+
+    fn frozen(kind: FaultKind) -> String {
+        let fault = PlannedFault {
+            id: FaultId(0),
+            at: Time::ZERO,
+            lasts: None,
+            kind,
+            target: Target::default(),
+            text: String::new(),
+            waits: None,
+        };
+        let begun = Begun { index: 0, at: Time::ZERO, sides: Vec::new() };
+        let text = to_toml(&fault, &begun, &Topology::new(Vec::new()));
+        text.lines().skip(5).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn what_fails_and_how_wrong_a_clock_is_are_written() {
+        assert_eq!(frozen(FaultKind::DiskError(Failing::ALL)), "");
+        let some = Failing { fsyncs: false, ..Failing::ALL };
+        assert_eq!(frozen(FaultKind::DiskError(some)), "operations = [\"write\", \"read\"]");
+        let skew = FaultKind::ClockSkew { offset: -1_500_000_000, drift: 12_345 };
+        assert_eq!(frozen(skew), "offset = \"-1500ms\"; drift = \"12.345ppm\"");
+    }
+}

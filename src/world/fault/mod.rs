@@ -9,11 +9,11 @@
 //!
 //! # Adding a kind
 //!
-//! Say `disk-corruption`:
+//! Say `memory-pressure`:
 //!
 //! 1. A variant in [`FaultKind`], holding what its keys say.
 //! 2. In the file of its group (`process.rs`, `network.rs`, `disk.rs`, or a new one): a
-//!    `pub(super) const DISK_CORRUPTION: Variant` with its name, one sentence on what it does, and its
+//!    `pub(super) const MEMORY_PRESSURE: Variant` with its name, one sentence on what it does, and its
 //!    keys (`TARGET` is shared); add it to [`KINDS`] below. It is then in `mqsim list`, in the
 //!    documentation, and the parser knows its keys.
 //! 3. An arm in `parse_kind` that makes the variant from the checked values.

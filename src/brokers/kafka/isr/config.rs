@@ -1,7 +1,7 @@
 //! What every machine of a run knows: what the scenario resolves to. Never changes.
 
 use crate::brokers::coordination::{raft, zookeeper};
-use crate::brokers::kafka::{PartitionId, Streams};
+use crate::brokers::kafka::{Partition, PartitionId, Streams};
 use crate::engine::{Distribution, Span};
 use crate::observe::NodeId;
 use crate::scenario::{Scenario, Values};
@@ -49,6 +49,8 @@ pub struct Config {
     pub partitions: Vec<Assignment>,
     /// What the ledger calls them.
     pub streams: Streams,
+    /// The names of the hosts: brokers, then coordinators.
+    pub names: Vec<String>,
 }
 
 /// A topic.
@@ -127,6 +129,14 @@ impl Config {
             Metadata::ZooKeeper => Some(NodeId(0)),
             Metadata::Kraft => self.coordinators.first().copied(),
         }
+    }
+
+    /// Where ZooKeeper has the state of a partition.
+    #[must_use]
+    pub fn state_path(&self, partition: PartitionId) -> String {
+        let Partition { topic, index, .. } = self.streams.get(partition);
+        let topic = &self.topics[*topic as usize].name;
+        format!("/brokers/topics/{topic}/partitions/{index}/state")
     }
 
     /// What ZooKeeper holds when the run starts.

@@ -3,12 +3,13 @@
 use crate::brokers::coordination::zookeeper;
 use crate::brokers::kafka::PartitionId;
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer};
+use crate::observe::{NodeId, Observer, Violation};
 use crate::world::{Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, WorldView};
 
 use super::broker::Broker;
 use super::client::{Consumer, Producer, ScalaProducer};
 use super::controller::Controller;
+use super::invariants::Oracle;
 use super::message::Message;
 use super::state::Znode;
 use super::words::selector;
@@ -93,7 +94,20 @@ fn leader_of(machines: &[KafkaMachine], partition: PartitionId) -> Option<NodeId
 
 impl Cluster for KafkaCluster {
     type Machine = KafkaMachine;
-    type Oracle = ();
+    type Oracle = Oracle;
+
+    const CHECKED: bool = true;
+
+    #[inline]
+    fn check(
+        oracle: &mut Oracle,
+        machines: &mut [KafkaMachine],
+        node: NodeId,
+        _at: Time,
+        report: &mut dyn FnMut(Violation),
+    ) {
+        oracle.check(machines, node, report);
+    }
 
     fn resolve(
         machines: &[KafkaMachine],

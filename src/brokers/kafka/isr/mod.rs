@@ -5,6 +5,7 @@ pub mod client;
 pub mod config;
 pub mod controller;
 pub mod costs;
+pub mod invariants;
 pub mod keys;
 pub mod link;
 pub mod machine;

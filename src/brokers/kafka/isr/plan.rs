@@ -73,6 +73,7 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
             topics: std::mem::take(&mut planner.topics),
             partitions: std::mem::take(&mut planner.assignments),
             streams,
+            names: cluster.topology.hosts.iter().map(|host| host.name.clone()).collect(),
         },
         ensemble,
         producers,

@@ -12,10 +12,11 @@ use crate::world::{PlannedFault, Setup, Topology};
 use super::broker::Broker;
 use super::client::{
     Client, Consumer, ConsumerConfig, ConsumerSettings, Producer, ProducerConfig, ProducerSettings,
-    ScalaConfig, ScalaProducer, ScalaSettings,
+    ScalaProducer, ScalaSettings,
 };
 use super::config::{Config, Metadata};
 use super::controller::Controller;
+use super::invariants;
 use super::machine::KafkaMachine;
 use super::message::Acks;
 use super::words;
@@ -139,7 +140,7 @@ impl Spec {
             conditions: words::CONDITIONS,
             roles: words::ROLES,
             events: words::EVENTS,
-            invariants: Vec::new(),
+            invariants: invariants::words(&self.config),
         }
     }
 
@@ -184,7 +185,7 @@ impl Spec {
             machines.push(KafkaMachine::Consumer(Box::new(Consumer::new(ConsumerConfig {
                 config: config.clone(),
                 id: next(),
-                group: *group,
+                group: Some(*group),
                 partitions: partitions.collect(),
                 connect: consumer.connect.clone(),
                 settings: consumer.settings.clone(),
@@ -197,7 +198,7 @@ impl Spec {
             machines.push(KafkaMachine::Consumer(Box::new(Consumer::new(ConsumerConfig {
                 config: config.clone(),
                 id: next(),
-                group: 0,
+                group: None,
                 partitions,
                 connect: config.all_brokers().collect(),
                 settings: ConsumerSettings::auditor(),
@@ -229,22 +230,22 @@ impl Spec {
         producer: &ProducerSpec,
     ) -> KafkaMachine {
         let name = &producer.load.name;
-        let (config, connect) = (config.clone(), producer.connect.clone());
-        let pacer = producer.load.pacer(self.duration);
-        let stream = |what: &str| Stream::fixed(seed, &format!("{what} of {name}"));
-        let streams = (stream("pace"), stream("sizes"));
-        let (sizes, settings) = (producer.load.sizes.clone(), producer.settings.clone());
+        let own = ProducerConfig {
+            config: config.clone(),
+            writer,
+            connect: producer.connect.clone(),
+            pacer: producer.load.pacer(self.duration),
+            streams: (
+                Stream::fixed(seed, &format!("pace of {name}")),
+                Stream::fixed(seed, &format!("sizes of {name}")),
+            ),
+            sizes: producer.load.sizes.clone(),
+            settings: producer.settings.clone(),
+        };
         match producer.client {
-            Client::Java => {
-                let own =
-                    ProducerConfig { config, writer, connect, pacer, streams, sizes, settings };
-                KafkaMachine::Producer(Box::new(Producer::new(own)))
-            }
+            Client::Java => KafkaMachine::Producer(Box::new(Producer::new(own))),
             Client::Scala => {
-                let scala = producer.scala.clone();
-                let own =
-                    ScalaConfig { config, writer, connect, pacer, streams, sizes, settings, scala };
-                KafkaMachine::Scala(Box::new(ScalaProducer::new(own)))
+                KafkaMachine::Scala(Box::new(ScalaProducer::new(own, producer.scala.clone())))
             }
         }
     }

@@ -26,6 +26,19 @@ pub struct PartitionState {
     pub last_known_leader: Option<NodeId>,
 }
 
+impl PartitionState {
+    /// Before anything is known.
+    pub const NONE: PartitionState = PartitionState {
+        leader: None,
+        isr: NodeSet::EMPTY,
+        leader_epoch: 0,
+        partition_epoch: 0,
+        recovering: false,
+        elr: NodeSet::EMPTY,
+        last_known_leader: None,
+    };
+}
+
 /// What a leader wants the state of its partition to become (KIP-497).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionChange {

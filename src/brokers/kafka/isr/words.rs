@@ -28,8 +28,7 @@ words! {
         DISK_WIPED = 6,
         STORAGE_ERROR = 7,
         PRODUCER_BUFFER_LOST = 8,
-        QUEUE_FULL = 9,
-        BATCH_DROPPED = 10,
+        BATCH_DROPPED = 9,
     }
 }
 
@@ -52,7 +51,6 @@ pub const CAUSES: &[Cause] = &[
     lost("disk-wiped", "the disk that held it was wiped", 8),
     lost("storage-error", "the disk of the leader failed", 9),
     lost("producer-buffer-lost", "it waited in the producer when that died", 9),
-    lost("queue-full", "the queue of the asynchronous Scala producer was full", 9),
     lost(
         "batch-dropped",
         "the asynchronous Scala producer had tried often enough, and logged it",

@@ -290,7 +290,7 @@ impl Broker {
     /// `ListOffsets`: a new leader whose high watermark is not yet where its epoch began cannot
     /// say where consumers' end is (Partition.scala 2.2, `fetchOffsetForTimestamp`; KIP-207).
     pub(super) fn list_offsets(
-        &self,
+        &mut self,
         follower: bool,
         partition: PartitionId,
         which: Which,
@@ -315,6 +315,9 @@ impl Broker {
             }
         };
         let of = replica.log.at(offset).map(|piece| piece.epoch);
+        if which == Which::Latest && !follower {
+            self.acted_by(partition, offset);
+        }
         Response::ListOffsets(Error::None, offset, of)
     }
 

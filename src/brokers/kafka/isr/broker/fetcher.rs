@@ -103,7 +103,6 @@ impl Fetcher {
 
 impl Broker {
     /// Who fetches a partition for this replica: at most one (I17).
-    #[must_use]
     pub fn fetches_from(&self, partition: PartitionId) -> impl Iterator<Item = NodeId> + '_ {
         let fetchers = self.fetchers.iter();
         fetchers.filter(move |fetcher| fetcher.fetches(partition)).map(|fetcher| fetcher.from)
@@ -162,6 +161,20 @@ impl Broker {
         }
     }
 
+    /// The append of what a follower has fetched has ended: its fetcher goes on.
+    pub(super) fn fetch_on<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let now = ctx.now();
+        for fetcher in &mut self.fetchers {
+            if fetcher.fetches(partition) && fetcher.asked == Asked::Nothing {
+                fetcher.kick(ctx, now);
+            }
+        }
+    }
+
     pub(super) fn handle_fetcher<O: Observer>(
         &mut self,
         from: NodeId,
@@ -170,32 +183,30 @@ impl Broker {
     ) {
         let fetcher = &mut self.fetchers[from.index()];
         match input {
-            Input::Local { body: Message::Timer(Timer::Fetcher { turn, .. }) } => {
-                if turn == fetcher.turn {
-                    self.fetch_round(from, ctx);
-                }
+            Input::Local { body: Message::Timer(Timer::Fetcher { turn, .. }) }
+                if turn == fetcher.turn =>
+            {
+                self.fetch_round(from, ctx);
             }
-            Input::Local { body: Message::Timer(Timer::Link { turn, .. }) } => {
-                if fetcher.link.timer(ctx, turn).is_some() {
-                    self.round_failed(from, ctx);
-                }
+            Input::Local { body: Message::Timer(Timer::Link { turn, .. }) }
+                if fetcher.link.timer(ctx, turn).is_some() =>
+            {
+                self.round_failed(from, ctx);
             }
             Input::Connected { conn } => {
                 fetcher.link.connected(conn);
                 self.fetch_round(from, ctx);
             }
-            Input::Failed { conn, .. } | Input::Closed { conn, .. } => {
-                if fetcher.link.owns(conn) {
-                    fetcher.link.lost(ctx);
-                    self.round_failed(from, ctx);
-                }
+            Input::Failed { conn, .. } | Input::Closed { conn, .. } if fetcher.link.owns(conn) => {
+                fetcher.link.lost(ctx);
+                self.round_failed(from, ctx);
             }
-            Input::Message { conn, body: Message::Response { id, body } } => {
-                if fetcher.link.owns(conn) && fetcher.link.answered(id) {
-                    let asked = std::mem::replace(&mut fetcher.asked, Asked::Nothing);
-                    self.answered(from, asked, *body, ctx);
-                    self.fetch_round(from, ctx);
-                }
+            Input::Message { conn, body: Message::Response { id, body } }
+                if fetcher.link.owns(conn) && fetcher.link.answered(id) =>
+            {
+                let asked = std::mem::replace(&mut fetcher.asked, Asked::Nothing);
+                self.answered(from, asked, *body, ctx);
+                self.fetch_round(from, ctx);
             }
             _ => {}
         }
@@ -256,6 +267,9 @@ impl Broker {
             return;
         }
         let fetch = self.next_fetch(from, now);
+        if fetch.parts.is_empty() {
+            return;
+        }
         let fetcher = &mut self.fetchers[from.index()];
         fetcher.asked = Asked::Records;
         fetcher.link.send(ctx, Request::Fetch(fetch), timeout);
@@ -268,6 +282,10 @@ impl Broker {
         for part in &mut self.fetchers[from.index()].parts {
             let replica = self.replicas[part.partition.index()].as_deref();
             let Some(replica) = replica.filter(|_| part.not_before <= now) else { continue };
+            // The fetcher's thread is in the append still.
+            if replica.storage.held.is_some() {
+                continue;
+            }
             part.asked = Some(replica.log.end());
             let on_fetch = config.has(Rule::TruncateOnFetch);
             parts.push(FetchPart {

@@ -23,6 +23,9 @@ impl Broker {
         }
         let (config, me, now) = (self.config.clone(), self.me, ctx.now());
         ctx.after(isr_check_interval(&config), Lane::MAIN, Message::Timer(Timer::IsrExpiration));
+        if !config.has(Rule::ShrinkIsr) {
+            return;
+        }
         for partition in config.all_partitions() {
             let Some(replica) = self.replica(partition).filter(|replica| replica.leads()) else {
                 continue;
@@ -49,6 +52,8 @@ impl Broker {
         }
         let eligible = !self.config.has(Rule::JoinIfEligible) || self.view.alive.has(follower);
         if eligible {
+            let bound = replica.joins_from(&self.config);
+            self.acted_by(partition, bound);
             self.want_isr(partition, isr.with(follower), ctx);
         }
     }

@@ -44,7 +44,7 @@ pub use epochs::EpochCache;
 pub use fetcher::Fetcher;
 pub use membership::{KraftMember, Membership, ZooKeeperMember};
 pub use produce::Parked;
-pub use replica::{FIRST_LOG, Leading, Remote, Replica, Role, Storage};
+pub use replica::{FIRST_LOG, Leading, Notes, Remote, Replica, Role, Storage};
 pub use storage::{CHECKPOINTS, Marks};
 
 /// How far a broker's process has come.
@@ -130,6 +130,12 @@ impl Broker {
         ctx: &mut Context<'_, Message, O>,
     ) {
         let lane = ctx.lane();
+        let input = match input {
+            // Whichever lane asked for it: a log is the broker's.
+            Input::Local { body: Message::Synced(synced) } => return self.synced(synced, ctx),
+            Input::DiskFailed { body: Message::Synced(_) } => return self.disk_failed(ctx),
+            other => other,
+        };
         if self.membership.owns(lane) {
             return self.handle_member(input, ctx);
         }
@@ -154,8 +160,6 @@ impl Broker {
             Input::Signal(signal) => self.signal(signal, ctx),
             Input::Accepted { conn, peer, .. } => self.accepted(conn, peer, ctx),
             Input::Local { body: Message::Timer(timer) } => self.timer(timer, ctx),
-            Input::Local { body: Message::Synced(synced) } => self.synced(synced, ctx),
-            Input::DiskFailed { .. } => self.disk_failed(ctx),
             other => self.handle_member(other, ctx),
         }
     }
@@ -192,9 +196,19 @@ impl Broker {
 
     /// Something changed of which invariants speak.
     fn touch(&mut self, partition: PartitionId) {
-        if self.touched.last() != Some(&partition) {
+        if let Some(Some(replica)) = self.replicas.get_mut(partition.index())
+            && !std::mem::replace(&mut replica.notes.touched, true)
+        {
             self.touched.push(partition);
         }
+    }
+
+    /// It has acted as a leader by this high watermark, which invariants speak of.
+    fn acted_by(&mut self, partition: PartitionId, high_watermark: u64) {
+        if let Some(replica) = self.replica_mut(partition) {
+            replica.notes.used = replica.notes.used.min(high_watermark);
+        }
+        self.touch(partition);
     }
 
     /// This broker has copies of these.

@@ -34,6 +34,25 @@ pub struct Replica {
     pub storage: Storage,
     /// Offline: its disk has failed (KIP-112).
     pub offline: bool,
+    /// For the invariants; nobody else reads it.
+    pub notes: Notes,
+}
+
+/// What happened to a replica since invariants were last looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Notes {
+    /// It is among those that the broker touched.
+    pub touched: bool,
+    /// The least end that its log has had.
+    pub cut: u64,
+    /// The least high watermark by which it acted as a leader.
+    pub used: u64,
+}
+
+impl Default for Notes {
+    fn default() -> Notes {
+        Notes { touched: false, cut: u64::MAX, used: u64::MAX }
+    }
 }
 
 /// How far a log is on the disk.
@@ -45,6 +64,8 @@ pub struct Storage {
     pub flushed: u64,
     /// Appended since the last flush was asked for.
     pub unflushed: u64,
+    /// An append has not ended: from this offset on it waits for the disk.
+    pub held: Option<u64>,
     /// When it was last flushed.
     pub last_flush: Time,
     /// Grows when the log is cut: a flush that began before says nothing then.
@@ -117,12 +138,14 @@ impl Replica {
                 segment: 0,
                 flushed: 0,
                 unflushed: 0,
+                held: None,
                 last_flush: Time::ZERO,
                 life: 0,
                 checkpointed: 0,
                 recovery_point: 0,
             },
             offline: false,
+            notes: Notes::default(),
         }
     }
 
@@ -158,10 +181,11 @@ impl Replica {
         }
     }
 
-    /// The high watermark that the ends of the replicas allow: never less than before
+    /// The high watermark that the ends of the replicas allow, of brokers that are `alive` as far
+    /// as this one knows: never less than before
     /// (Partition.scala, `maybeIncrementLeaderHW`).
     #[must_use]
-    pub fn allowed_high_watermark(&self, config: &Config, now: Time) -> u64 {
+    pub fn allowed_high_watermark(&self, config: &Config, alive: NodeSet, now: Time) -> u64 {
         let Role::Leader(leading) = &self.role else { return self.high_watermark };
         if config.has(Rule::FreezeHwBelowMinIsr)
             && self.isr().len() < config.effective_min_isr(self.partition)
@@ -170,11 +194,12 @@ impl Replica {
         }
         let isr = self.counted_isr(config);
         let lag = config.settings.lag_time;
-        let mut least = self.log.end();
+        let mut least = self.log.end().min(self.storage.held.unwrap_or(u64::MAX));
         for other in &leading.others {
             let counts = isr.has(other.node)
                 || (config.has(Rule::CaughtUpReplicasBoundHw)
                     && other.end.is_some()
+                    && (alive.has(other.node) || !config.has(Rule::HwWaitsForEligible))
                     && now.since(other.caught_up) <= lag);
             if counts {
                 least = least.min(other.end.unwrap_or(0));
@@ -209,9 +234,20 @@ impl Replica {
         let Some(other) = leading.others.iter().find(|other| other.node == follower) else {
             return false;
         };
-        let Some(end) = other.end else { return false };
-        let in_epoch = !config.has(Rule::JoinAtEpochStart) || end >= leading.epoch_start;
-        end >= self.high_watermark && in_epoch
+        other.end.is_some_and(|end| end >= self.joins_from(config))
+    }
+
+    /// Up to where a follower's log must reach for it to join the ISR: to the high watermark, and
+    /// to where the leader's epoch began, since a new leader's high watermark may be behind
+    /// (Partition.scala 2.1.0, `isFollowerInSync`; KAFKA-7128).
+    #[must_use]
+    pub fn joins_from(&self, config: &Config) -> u64 {
+        match &self.role {
+            Role::Leader(leading) if config.has(Rule::JoinAtEpochStart) => {
+                self.high_watermark.max(leading.epoch_start)
+            }
+            _ => self.high_watermark,
+        }
     }
 }
 

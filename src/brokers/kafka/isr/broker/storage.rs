@@ -54,6 +54,10 @@ impl Broker {
             storage.segment = replica.log.length();
         }
         let flush = rolls || storage.unflushed >= config.settings.flush_messages;
+        let by_count = storage.unflushed >= config.settings.flush_messages;
+        if by_count && config.has(super::super::rules::Rule::FlushInAppend) {
+            storage.held.get_or_insert(piece.base);
+        }
         if flush {
             self.flush(partition, ctx);
         }
@@ -97,11 +101,29 @@ impl Broker {
                 if let Some(replica) = self.replica_mut(partition)
                     && replica.storage.life == life
                 {
-                    replica.storage.flushed = replica.storage.flushed.max(upto);
+                    let storage = &mut replica.storage;
+                    storage.flushed = storage.flushed.max(upto);
+                    if storage.held.is_some() {
+                        storage.held = (upto < replica.log.end()).then_some(upto);
+                        self.append_ended(partition, ctx);
+                    }
                 }
             }
             Synced::Scanned => self.logs_loaded(ctx),
             Synced::Stopping => self.flushed_for_stop(ctx),
+        }
+    }
+
+    /// The disk has what an append waited for: the write may be answered, the next fetch sent.
+    fn append_ended<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        if self.leads(partition) {
+            self.ends_moved(partition, ctx);
+        } else {
+            self.fetch_on(partition, ctx);
         }
     }
 
@@ -186,6 +208,7 @@ impl Broker {
             replica.role = Role::None;
             replica.state = None;
             replica.offline = false;
+            replica.storage.held = None;
             let why = match death {
                 Death::Killed | Death::Exited => None,
                 Death::PowerLoss => Some((cause::PAGE_CACHE_LOST, because::NOT_FSYNCED)),
@@ -197,7 +220,7 @@ impl Broker {
                     report_removed(&config, (at, me), &piece, why, observer);
                 });
             }
-            self.touched.push(PartitionId(index as u32));
+            self.touch(PartitionId(index as u32));
         }
         if death == Death::Wiped {
             self.marks = Marks::default();
@@ -214,6 +237,7 @@ fn lose(replica: &mut Replica, kept: u64, removed: impl FnMut(Piece)) {
     let to = replica.log.offset_within(kept);
     replica.log.truncate(to, removed);
     let end = replica.log.end();
+    replica.notes.cut = replica.notes.cut.min(end);
     replica.epochs.truncate(end);
     replica.high_watermark = replica.high_watermark.min(end);
     let storage = &mut replica.storage;

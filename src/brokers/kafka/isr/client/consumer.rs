@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::brokers::kafka::PartitionId;
 use crate::brokers::log::Piece;
 use crate::engine::{Distribution, Span, Time};
-use crate::observe::{ConsumerId, Event, NodeId, Observer};
+use crate::observe::{ConsumerId, DestinationId, Event, EventId, MessageRange, NodeId, Observer};
 use crate::world::{Context, Input, Lane, Signal, TimerId};
 
 use super::super::config::Config;
@@ -25,8 +25,9 @@ pub struct ConsumerConfig {
     pub config: Arc<Config>,
     /// Which one it is.
     pub id: ConsumerId,
-    /// The place of its group among those of its topic.
-    pub group: usize,
+    /// The place of its group among those of its topic; `None` for an auditor, which reads for
+    /// all.
+    pub group: Option<usize>,
     /// `bootstrap.servers`.
     pub connect: Vec<NodeId>,
     /// What is assigned to it.
@@ -99,10 +100,8 @@ impl Consumer {
     ) {
         match input {
             Input::Boot(_) => self.booted(ctx),
-            Input::Signal(Signal::LoadEnded) => {
-                if self.config.start.is_none() && !self.started {
-                    self.start(ctx, false);
-                }
+            Input::Signal(Signal::LoadEnded) if self.is_auditor() && !self.started => {
+                self.start(ctx, false);
             }
             Input::Signal(Signal::Stop) => ctx.exit(),
             Input::Signal(Signal::NodeResumed) => {}
@@ -110,13 +109,12 @@ impl Consumer {
             Input::Local { body: Message::Timer(Timer::Stop) } => self.stop(ctx),
             Input::Local { body: Message::Timer(Timer::Processed) } => {
                 self.finish(ctx);
+                self.work(ctx);
                 self.poll(ctx);
             }
-            Input::Local { body: Message::Timer(Timer::Poll { turn }) } => {
-                if turn == self.turn {
-                    self.look = None;
-                    self.poll(ctx);
-                }
+            Input::Local { body: Message::Timer(Timer::Poll { turn }) } if turn == self.turn => {
+                self.look = None;
+                self.poll(ctx);
             }
             input if !self.stopped => self.hear(input, ctx),
             _ => {}
@@ -169,6 +167,11 @@ impl Consumer {
         self.network.shut(ctx);
         self.asked.clear();
         self.report_wants(ctx);
+    }
+
+    /// Whether it starts when the load ends.
+    const fn is_auditor(&self) -> bool {
+        self.config.start.is_none()
     }
 
     /// Whether it takes part in anything.
@@ -260,12 +263,14 @@ impl Consumer {
             let count = u64::from(handed.messages.count);
             ctx.spend(self.config.config.costs.receive * count);
             let (now, id) = (ctx.now(), self.config.id);
-            let line =
-                self.config.config.streams.destination(handed.messages.producer, self.config.group);
-            ctx.observer().delivered(now, id, line, handed.messages, false);
+            for line in self.lines(handed.messages) {
+                ctx.observer().delivered(now, id, *line, handed.messages, false);
+            }
             if run {
                 self.hand.pop_front();
-                ctx.observer().processed(now, id, line, handed.messages);
+                for line in self.lines(handed.messages) {
+                    ctx.observer().processed(now, id, *line, handed.messages);
+                }
                 continue;
             }
             self.working = true;
@@ -287,8 +292,9 @@ impl Consumer {
         }
         let (now, id) = (ctx.now(), self.config.id);
         let messages = piece.part(0, 1).messages;
-        let line = self.config.config.streams.destination(messages.producer, self.config.group);
-        ctx.observer().processed(now, id, line, messages);
+        for line in self.lines(messages) {
+            ctx.observer().processed(now, id, *line, messages);
+        }
     }
 
     /// An application asks for messages while it has none to work on.
@@ -300,13 +306,24 @@ impl Consumer {
         self.wants = wants;
         let now = ctx.now();
         for at in 0..self.config.partitions.len() {
-            let line = self.line(self.config.partitions[at]);
-            ctx.observer().wants(now, self.config.id, line, wants);
+            for line in self.lines_of(self.config.partitions[at]) {
+                ctx.observer().wants(now, self.config.id, *line, wants);
+            }
         }
     }
 
-    fn line(&self, partition: PartitionId) -> crate::observe::DestinationId {
-        self.config.config.streams.seen_by(partition, self.config.group)
+    /// A partition as its group sees it.
+    fn lines_of(&self, partition: PartitionId) -> &[DestinationId] {
+        let all = self.config.config.streams.destinations_of(partition);
+        match self.config.group {
+            Some(group) => std::slice::from_ref(&all[group.min(all.len() - 1)]),
+            None => all,
+        }
+    }
+
+    /// Where messages were meant for, wherever they were found.
+    fn lines(&self, messages: MessageRange) -> &[DestinationId] {
+        self.lines_of(self.config.config.streams.meant_for(messages.producer))
     }
 
     /// Something happened to a consumer's position.
@@ -314,11 +331,11 @@ impl Consumer {
         &self,
         ctx: &mut Context<'_, Message, O>,
         partition: PartitionId,
-        word: crate::observe::EventId,
+        word: EventId,
         offset: u64,
     ) {
         let (now, node) = (ctx.now(), ctx.node());
-        let destination = Some(self.line(partition));
+        let destination = self.lines_of(partition).first().copied();
         let event = Event { word, node, destination, subject: None, count: offset };
         ctx.observer().event(now, event);
     }
@@ -354,7 +371,9 @@ impl Consumer {
         self.network.forget();
         if std::mem::take(&mut self.wants) {
             for partition in &self.config.partitions {
-                observer.wants(at, self.config.id, self.line(*partition), false);
+                for line in self.lines_of(*partition) {
+                    observer.wants(at, self.config.id, *line, false);
+                }
             }
         }
     }
@@ -404,7 +423,8 @@ impl Consumer {
         }
     }
 
-    /// A connection is lost: what was asked on it is asked again after the back-off.
+    /// A connection is lost: what was asked on it is asked again. For positions there is a
+    /// back-off; fetches go out as soon as there is a connection again.
     fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId, ids: &[u32]) {
         let again = ctx.now() + self.config.settings.backoff;
         let (gone, kept) = std::mem::take(&mut self.asked)
@@ -417,7 +437,9 @@ impl Consumer {
                 let part = &mut self.parts[index as usize];
                 part.asked = false;
                 part.at_end = false;
-                part.not_before = again;
+                if part.step != Step::Fetch {
+                    part.not_before = again;
+                }
             }
         }
     }

@@ -40,7 +40,7 @@ pub use metadata::Metadata;
 pub use network::{Network, NetworkConfig, NetworkEvent};
 pub use partitioner::Partitioner;
 pub use producer::{Producer, ProducerConfig};
-pub use scala::{ScalaConfig, ScalaProducer};
+pub use scala::ScalaProducer;
 pub use settings::{
     Client, ConsumerSettings, ProducerSettings, RecordFormat, Reset, ScalaSettings,
 };

@@ -4,40 +4,18 @@
 //! `handler.rs`.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
-use crate::engine::{Stream, Time};
+use crate::engine::Time;
 use crate::observe::{BecauseId, CauseId, MessageRange, NodeId, Observer, Outcome, Removal};
-use crate::workload::{Pacer, Sizes, Turn};
+use crate::workload::Turn;
 use crate::world::{Context, Input, Lane, Signal, TimerId};
 
-use super::super::config::Config;
 use super::super::message::{Acks, Message, Timer};
 use super::super::words::cause;
 use super::handler::{Handler, Item, Verdict};
-use super::settings::{ProducerSettings, ScalaSettings};
-
-/// What a Scala producer does, and to whom.
-#[derive(Clone, Debug)]
-pub struct ScalaConfig {
-    /// The run's configuration.
-    pub config: Arc<Config>,
-    /// Its place among the scenario's producers.
-    pub writer: u32,
-    /// `metadata.broker.list`.
-    pub connect: Vec<NodeId>,
-    /// When it means to send.
-    pub pacer: Pacer,
-    /// Streams for its pace and its sizes.
-    pub streams: (Stream, Stream),
-    /// How large its messages are.
-    pub sizes: Sizes,
-    /// What it has in common with the Java producer.
-    pub settings: ProducerSettings,
-    /// What only it has.
-    pub scala: ScalaSettings,
-}
+use super::producer::ProducerConfig;
+use super::settings::ScalaSettings;
 
 /// Messages that go together through one input at most, so that others have their turn.
 const RUN: u32 = 64;
@@ -45,7 +23,8 @@ const RUN: u32 = 64;
 /// The Scala producer.
 #[derive(Clone, Debug)]
 pub struct ScalaProducer {
-    config: ScalaConfig,
+    config: ProducerConfig,
+    scala: ScalaSettings,
     handler: Handler,
     /// Its host, once it has booted.
     node: NodeId,
@@ -72,7 +51,7 @@ pub struct ScalaProducer {
 impl ScalaProducer {
     /// A producer that has not started.
     #[must_use]
-    pub fn new(config: ScalaConfig) -> ScalaProducer {
+    pub fn new(config: ProducerConfig, scala: ScalaSettings) -> ScalaProducer {
         let topic = config.config.streams.topic_of(config.writer);
         let partitions = config.config.streams.of_topic(topic).len() as u32;
         let first = config.config.streams.partition(topic, 0);
@@ -83,7 +62,7 @@ impl ScalaProducer {
                 connect,
                 (first, partitions),
                 &config.settings,
-                config.scala.refresh,
+                scala.refresh,
             ),
             node: NodeId(u32::MAX),
             first,
@@ -100,6 +79,7 @@ impl ScalaProducer {
             load_ended: false,
             closing: false,
             config,
+            scala,
         }
     }
 
@@ -144,7 +124,7 @@ impl ScalaProducer {
     fn pump<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         for _ in 0..RUN {
             self.settle(ctx);
-            let went = if self.config.scala.queued {
+            let went = if self.scala.queued {
                 // Both threads: the application's and the sending one.
                 let took = self.enqueue(ctx);
                 self.dequeue(ctx) || took
@@ -163,7 +143,7 @@ impl ScalaProducer {
     fn settle<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         while let Some((item, verdict)) = self.handler.done() {
             let now = ctx.now();
-            if self.config.scala.queued {
+            if self.scala.queued {
                 if verdict != Verdict::Sent {
                     let removal = removal(cause::BATCH_DROPPED);
                     ctx.observer().dropped(now, self.node, None, item.messages, removal);
@@ -259,8 +239,8 @@ impl ScalaProducer {
             },
         };
         // ProducerSendThread.scala takes up to a batch off the queue before it is handled.
-        let collected = if self.handler.is_busy() { 0 } else { self.config.scala.batch_messages };
-        if self.queued < self.config.scala.queue + collected.saturating_sub(1) {
+        let collected = if self.handler.is_busy() { 0 } else { self.scala.batch_messages };
+        if self.queued < self.scala.queue + collected.saturating_sub(1) {
             ctx.spend(self.config.config.costs.send);
             let now = ctx.now();
             ctx.observer().outcome(now, item.messages, Outcome::Accepted);
@@ -272,7 +252,7 @@ impl ScalaProducer {
             }
             return true;
         }
-        let until = self.config.scala.enqueue_timeout.map_or(Time::MAX, |limit| since + limit);
+        let until = self.scala.enqueue_timeout.map_or(Time::MAX, |limit| since + limit);
         if until <= now {
             // QueueFullException.
             ctx.observer().outcome(now, item.messages, Outcome::Unsent);
@@ -292,8 +272,8 @@ impl ScalaProducer {
             return false;
         }
         let now = ctx.now();
-        let due = self.last_send + self.config.scala.buffering;
-        let most = self.config.scala.batch_messages;
+        let due = self.last_send + self.scala.buffering;
+        let most = self.scala.batch_messages;
         if self.queued < most && due > now && !self.closing {
             if self.look.is_none() && (self.queued > 0 || self.blocked.is_some()) {
                 let body = Message::Timer(Timer::Sender);
@@ -374,7 +354,7 @@ impl ScalaProducer {
     /// The process has died, and what it held with it.
     pub fn died<O: Observer>(&mut self, at: Time, observer: &mut O) {
         let held = self.handler.died();
-        if self.config.scala.queued {
+        if self.scala.queued {
             let removal = removal(cause::PRODUCER_BUFFER_LOST);
             for item in held.into_iter().chain(self.queue.drain(..)) {
                 observer.dropped(at, self.node, None, item.messages, removal);

@@ -15,6 +15,7 @@ use super::super::super::config::{CONTROLLER, Config};
 use super::super::super::controller::Image;
 use super::super::super::link::Link;
 use super::super::super::message::{Error, Message, Request, Response, Standing, Timer};
+use super::super::super::rules::Rule;
 use super::super::super::state::{PartitionChange, Record};
 use super::super::super::words::event;
 use super::super::{Broker, FIRST_LOG, Status};
@@ -43,6 +44,8 @@ pub struct KraftMember {
     changes: Vec<(u32, PartitionId)>,
     waiting: Vec<(PartitionId, PartitionChange)>,
     stopping: bool,
+    /// Replicas are told what the metadata log says.
+    published: bool,
 }
 
 /// The link to the controller among the machine's links.
@@ -69,6 +72,7 @@ impl KraftMember {
             changes: Vec::new(),
             waiting: Vec::new(),
             stopping: false,
+            published: false,
         }
     }
 
@@ -89,6 +93,7 @@ impl KraftMember {
         self.changes.clear();
         self.waiting.clear();
         self.stopping = false;
+        self.published = false;
         self.image.clear();
     }
 
@@ -143,31 +148,29 @@ impl Broker {
             return;
         }
         match input {
-            Input::Local { body: Message::Timer(Timer::Heartbeat { turn }) } => {
-                if turn == member.turn {
-                    self.speak(ctx);
-                }
+            Input::Local { body: Message::Timer(Timer::Heartbeat { turn }) }
+                if turn == member.turn =>
+            {
+                self.speak(ctx);
             }
-            Input::Local { body: Message::Timer(Timer::Link { turn, .. }) } => {
-                if member.link.timer(ctx, turn).is_some() {
-                    self.controller_lost(ctx);
-                }
+            Input::Local { body: Message::Timer(Timer::Link { turn, .. }) }
+                if member.link.timer(ctx, turn).is_some() =>
+            {
+                self.controller_lost(ctx);
             }
             Input::Connected { conn } => {
                 member.link.connected(conn);
                 self.speak(ctx);
                 self.send_changes(ctx);
             }
-            Input::Failed { conn, .. } | Input::Closed { conn, .. } => {
-                if member.link.owns(conn) {
-                    member.link.lost(ctx);
-                    self.controller_lost(ctx);
-                }
+            Input::Failed { conn, .. } | Input::Closed { conn, .. } if member.link.owns(conn) => {
+                member.link.lost(ctx);
+                self.controller_lost(ctx);
             }
-            Input::Message { conn, body: Message::Response { id, body } } => {
-                if member.link.owns(conn) && member.link.answered(id) {
-                    self.controller_answered(id, *body, ctx);
-                }
+            Input::Message { conn, body: Message::Response { id, body } }
+                if member.link.owns(conn) && member.link.answered(id) =>
+            {
+                self.controller_answered(id, *body, ctx);
             }
             // Tells the lane that has the link that changes wait.
             Input::Local { body: Message::Timer(Timer::Sender) } => self.send_changes(ctx),
@@ -197,7 +200,9 @@ impl Broker {
         }
     }
 
-    /// Reads what is new in the metadata log, and does what it says (BrokerMetadataPublisher).
+    /// Reads what is new in the metadata log, and does what it says (BrokerMetadataPublisher). What
+    /// it finds at its start counts only when it has read its own registration: what is before that
+    /// may long be over (BrokerServer.scala 3.9, `initialCatchUpFuture`).
     fn follow_metadata<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let member = self.kraft();
         let mut changed = Vec::new();
@@ -220,12 +225,25 @@ impl Broker {
         changed.sort_unstable();
         changed.dedup();
         let controller = member.raft.leader();
-        let view = Arc::new(member.image.view(controller));
+        self.view = Arc::new(member.image.view(controller));
+        // A broker that has started does nothing before it has read of its own registration: what
+        // the log said before is about its former self (BrokerServer.scala 3.9, `startup`, which
+        // waits for `initialCatchUpFuture` before it installs what publishes metadata).
+        let me = self.me.index();
+        let incarnation = self.incarnation;
+        let member = self.kraft();
+        if !member.published {
+            let own = member.image.brokers[me];
+            if own.is_none_or(|own| own.incarnation != incarnation) {
+                return;
+            }
+            member.published = true;
+            changed = self.config.all_partitions().collect();
+        }
         let states: Vec<_> = changed
             .iter()
             .filter_map(|partition| Some((*partition, self.kraft().image.partition(*partition)?)))
             .collect();
-        self.view = view;
         for (partition, state) in states {
             self.take_state(partition, state, ctx);
         }
@@ -299,6 +317,7 @@ impl Broker {
                     Error::None => {
                         member.broker_epoch = epoch;
                         self.report_event(ctx, now, event::REGISTERED, None, None, epoch);
+                        self.follow_metadata(ctx);
                         self.heartbeat_soon(Span::ZERO, ctx);
                     }
                     Error::DuplicateBrokerRegistration => {
@@ -384,6 +403,9 @@ impl Broker {
         if self.status != Status::Running {
             self.status = Status::Off;
             return ctx.exit();
+        }
+        if !self.config.has(Rule::HandOverAtStop) {
+            return self.flush_and_stop(ctx);
         }
         self.status = Status::Stopping;
         self.report_event(ctx, now, event::CONTROLLED_SHUTDOWN, None, None, 0);
