@@ -126,6 +126,8 @@ impl Partition {
         let Some(at) = self.place(node) else { return };
         let Some(broker) = broker(machines, node) else { return };
         let Some(replica) = broker.replicas[self.id.index()].as_deref() else { return };
+        // What was committed before it did so: what it did may have committed more.
+        let committed = self.truth.end();
         let before = self.copies[at].clone();
         let changed = self.copies[at].refresh(broker, replica, notes.cut);
         if replica.log.last_epoch() != before.last_epoch {
@@ -139,7 +141,7 @@ impl Partition {
             self.judge(machines, at, changed == Changed::State, tell);
         }
         if notes.used != u64::MAX {
-            self.used(at, notes.used, tell);
+            self.used(at, (notes.used, committed), tell);
         }
     }
 
@@ -151,7 +153,6 @@ impl Partition {
         let limits = [
             ("high watermark", replica.high_watermark),
             ("flushed", disk.flushed),
-            ("checkpointed high watermark", disk.checkpointed),
             ("recovery point", disk.recovery_point),
             ("log start", log.start()),
             ("last epoch", replica.epochs.entries().last().map_or(0, |(_, start)| *start)),
@@ -227,8 +228,7 @@ impl Partition {
     }
 
     /// A leader has acted by a high watermark.
-    fn used(&mut self, at: usize, used: u64, tell: &mut Tell<'_>) {
-        let end = self.truth.end();
+    fn used(&mut self, at: usize, (used, end): (u64, u64), tell: &mut Tell<'_>) {
         let copy = &mut self.copies[at];
         if !copy.leads || copy.epoch != self.state.leader_epoch || self.recut {
             return;
