@@ -127,6 +127,7 @@ impl Partition {
         let Some(broker) = broker(machines, node) else { return };
         let Some(replica) = broker.replicas[self.id.index()].as_deref() else { return };
         let before = self.copies[at].clone();
+        // What was committed before it did so: what it did may have committed more.
         let committed = self.truth.end();
         let changed = self.copies[at].refresh(broker, replica, notes.cut);
         if replica.log.last_epoch() != before.last_epoch {
