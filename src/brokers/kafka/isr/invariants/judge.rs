@@ -145,7 +145,7 @@ impl Partition {
         mut complete: NodeSet,
         tell: &mut Tell<'_>,
     ) {
-        if self.last_standing(complete, tell) || self.is_forgiven(machines) {
+        if self.is_forgiven(machines) || self.last_standing(complete, tell) {
             if !self.new_truth(machines) {
                 return;
             }
