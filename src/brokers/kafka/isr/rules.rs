@@ -36,6 +36,16 @@ named_rules! {
         "A write with acks=all is refused while the ISR is smaller than min.insync.replicas.",
         "Partition.scala 0.8.2.2, appendMessagesToLeader; KAFKA-1555";
 
+    WaitForIsr = "wait-for-isr", always,
+        "A write with acks=all is answered when all of the ISR have it.",
+        "DelayedProduce.scala, tryComplete; Partition.scala, checkEnoughReplicasReachOffset";
+    ShrinkIsr = "shrink-isr", always,
+        "A leader takes followers that are late out of the ISR.",
+        "Partition.scala, maybeShrinkIsr";
+    CloseWhenRefused = "close-when-refused", always,
+        "A write with acks=0 that is refused ends its connection: there is no other answer.",
+        "KafkaApis.scala, handleProduceRequest";
+
     // ---- high watermark
     CaughtUpReplicasBoundHw = "caught-up-replicas-bound-hw", since "0.10.2",
         "A replica outside the ISR that is caught up holds the high watermark back as well.",
@@ -187,8 +197,15 @@ named_rules! {
     QuorumReadsBeforeLeading = "quorum-reads-before-leading", always,
         "A controller leads when it has read the metadata log up to the start of its epoch.",
         "KafkaRaftClient.java 3.9, ListenerContext.maybeFireLeaderChange; KIP-595";
+    HandOverAtStop = "hand-over-at-stop", always,
+        "A broker that stops in order has its leaderships moved first, where \
+         controlled.shutdown.enable says so.",
+        "KafkaServer.scala 0.8.2, controlledShutdown; BrokerLifecycleManager.scala 2.8";
 
     // ---- storage
+    FlushInAppend = "flush-in-append", always,
+        "An append that makes log.flush.interval.messages full ends when the disk has it.",
+        "Log.scala 0.8.2, append";
     SpareOtherLogs = "spare-other-logs", since "1.0",
         "An error of a log's directory takes its replicas offline; before, it ends the broker.",
         "ReplicaManager.scala 1.0.0, handleLogDirFailure; KIP-112";
@@ -200,6 +217,10 @@ named_rules! {
     BackOffExponentially = "back-off-exponentially", since "3.7",
         "A producer waits longer before each further try, up to retry.backoff.max.ms.",
         "ExponentialBackoff; KIP-580";
+    DeliveryTimeout = "delivery-timeout", since "2.1",
+        "What is not acknowledged within delivery.timeout.ms has failed, on its way or not; before, \
+         only what could not be sent within request.timeout.ms.",
+        "RecordAccumulator.java 2.1.0, expiredBatches; Sender.java, getExpiredInflightBatches; KIP-91";
     BackOffReconnects = "back-off-reconnects", since "0.11",
         "A client waits longer before each further try to connect, up to 1 s.",
         "ClusterConnectionStates.java 0.11.0, updateReconnectBackoff; KIP-144";

@@ -163,6 +163,20 @@ impl Broker {
         }
     }
 
+    /// The append of what a follower has fetched has ended: its fetcher goes on.
+    pub(super) fn fetch_on<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        let now = ctx.now();
+        for fetcher in &mut self.fetchers {
+            if fetcher.fetches(partition) && fetcher.asked == Asked::Nothing {
+                fetcher.kick(ctx, now);
+            }
+        }
+    }
+
     pub(super) fn handle_fetcher<O: Observer>(
         &mut self,
         from: NodeId,
@@ -255,6 +269,9 @@ impl Broker {
             return;
         }
         let fetch = self.next_fetch(from, now);
+        if fetch.parts.is_empty() {
+            return;
+        }
         let fetcher = &mut self.fetchers[from.index()];
         fetcher.asked = Asked::Records;
         fetcher.link.send(ctx, Request::Fetch(fetch), timeout);
@@ -267,6 +284,10 @@ impl Broker {
         for part in &mut self.fetchers[from.index()].parts {
             let replica = self.replicas[part.partition.index()].as_deref();
             let Some(replica) = replica.filter(|_| part.not_before <= now) else { continue };
+            // The fetcher's thread is in the append still.
+            if replica.storage.held.is_some() {
+                continue;
+            }
             part.asked = Some(replica.log.end());
             let on_fetch = config.has(Rule::TruncateOnFetch);
             parts.push(FetchPart {

@@ -92,7 +92,8 @@ impl Broker {
         }
         if acks == Acks::None {
             // KafkaApis.scala, handleProduceRequest: the client learns of an error from that.
-            if parts.iter().any(|part| part.error.is_some_and(|error| error != Error::None)) {
+            let refused = |part: &Part| part.error.is_some_and(|error| error != Error::None);
+            if self.config.has(Rule::CloseWhenRefused) && parts.iter().any(refused) {
                 return self.close_connection(place, ctx);
             }
             return self.done(place, ctx);
@@ -169,10 +170,12 @@ impl Broker {
         if !self.store(partition, piece, ctx) {
             return refused(Error::StorageError);
         }
-        let error = match acks {
-            Acks::None | Acks::Leader => Some(Error::None),
-            Acks::Some(_) | Acks::All => None,
+        let waits = match acks {
+            Acks::None => false,
+            Acks::Leader => self.replica(partition).is_some_and(|r| r.storage.held.is_some()),
+            Acks::Some(_) | Acks::All => config.has(Rule::WaitForIsr),
         };
+        let error = (!waits).then_some(Error::None);
         Part { partition, base: piece.base, required: piece.end(), error }
     }
 
@@ -224,6 +227,7 @@ impl Broker {
             let Some(replica) = self.replicas[partition.index()].as_deref_mut() else { return };
             let isr = replica.isr();
             let (high_watermark, end) = (replica.high_watermark, replica.log.end());
+            let flushed = replica.storage.held.unwrap_or(end);
             let Role::Leader(leading) = &mut replica.role else { return };
             let Some((required, slot, generation)) = leading.waiting.front().copied() else {
                 return;
@@ -239,6 +243,9 @@ impl Broker {
                     leading.waiting.pop_front();
                     continue;
                 }
+                // The append itself has to end.
+                Some(_) if flushed < required => return,
+                Some(Acks::Leader) => Error::None,
                 // ISR members alone count, up to 0.8.2.
                 Some(Acks::Some(wanted)) if reached(&|count| count >= wanted) => Error::None,
                 Some(Acks::All) if config.has(Rule::AckAtHighWatermark) => {

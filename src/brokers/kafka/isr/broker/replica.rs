@@ -64,6 +64,8 @@ pub struct Storage {
     pub flushed: u64,
     /// Appended since the last flush was asked for.
     pub unflushed: u64,
+    /// An append has not ended: from this offset on it waits for the disk.
+    pub held: Option<u64>,
     /// When it was last flushed.
     pub last_flush: Time,
     /// Grows when the log is cut: a flush that began before says nothing then.
@@ -136,6 +138,7 @@ impl Replica {
                 segment: 0,
                 flushed: 0,
                 unflushed: 0,
+                held: None,
                 last_flush: Time::ZERO,
                 life: 0,
                 checkpointed: 0,
@@ -191,7 +194,7 @@ impl Replica {
         }
         let isr = self.counted_isr(config);
         let lag = config.settings.lag_time;
-        let mut least = self.log.end();
+        let mut least = self.log.end().min(self.storage.held.unwrap_or(u64::MAX));
         for other in &leading.others {
             let counts = isr.has(other.node)
                 || (config.has(Rule::CaughtUpReplicasBoundHw)

@@ -235,6 +235,7 @@ impl Broker {
         }
         replica.high_watermark = replica.high_watermark.min(end);
         replica.storage.life = replica.storage.life.wrapping_add(1);
+        replica.storage.held = None;
         replica.storage.flushed = replica.storage.flushed.min(end);
         replica.storage.recovery_point = replica.storage.recovery_point.min(end);
         replica.storage.segment = replica.storage.segment.min(replica.log.length());

@@ -55,6 +55,10 @@ impl Broker {
             storage.segment = replica.log.length();
         }
         let flush = rolls || storage.unflushed >= config.settings.flush_messages;
+        let by_count = storage.unflushed >= config.settings.flush_messages;
+        if by_count && config.has(super::super::rules::Rule::FlushInAppend) {
+            storage.held.get_or_insert(piece.base);
+        }
         if flush {
             self.flush(partition, ctx);
         }
@@ -98,11 +102,29 @@ impl Broker {
                 if let Some(replica) = self.replica_mut(partition)
                     && replica.storage.life == life
                 {
-                    replica.storage.flushed = replica.storage.flushed.max(upto);
+                    let storage = &mut replica.storage;
+                    storage.flushed = storage.flushed.max(upto);
+                    if storage.held.is_some() {
+                        storage.held = (upto < replica.log.end()).then_some(upto);
+                        self.append_ended(partition, ctx);
+                    }
                 }
             }
             Synced::Scanned => self.logs_loaded(ctx),
             Synced::Stopping => self.flushed_for_stop(ctx),
+        }
+    }
+
+    /// The disk has what an append waited for: the write may be answered, the next fetch sent.
+    fn append_ended<O: Observer>(
+        &mut self,
+        partition: PartitionId,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        if self.leads(partition) {
+            self.ends_moved(partition, ctx);
+        } else {
+            self.fetch_on(partition, ctx);
         }
     }
 
@@ -187,6 +209,7 @@ impl Broker {
             replica.role = Role::None;
             replica.state = None;
             replica.offline = false;
+            replica.storage.held = None;
             let why = match death {
                 Death::Killed | Death::Exited => None,
                 Death::PowerLoss => Some((cause::PAGE_CACHE_LOST, because::NOT_FSYNCED)),

@@ -575,6 +575,6 @@ impl Controller {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let decided = self.leading.as_ref().is_none_or(|leading| leading.deferred.is_empty());
-        self.raft.is_running() && self.raft.leader().is_some() && decided
+        self.raft.is_settled_but_for(|record| matches!(record, Record::NoOp)) && decided
     }
 }

@@ -15,6 +15,7 @@ use super::super::super::config::{CONTROLLER, Config};
 use super::super::super::controller::Image;
 use super::super::super::link::Link;
 use super::super::super::message::{Error, Message, Request, Response, Standing, Timer};
+use super::super::super::rules::Rule;
 use super::super::super::state::{PartitionChange, Record};
 use super::super::super::words::event;
 use super::super::{Broker, FIRST_LOG, Status};
@@ -199,7 +200,9 @@ impl Broker {
         }
     }
 
-    /// Reads what is new in the metadata log, and does what it says (BrokerMetadataPublisher).
+    /// Reads what is new in the metadata log, and does what it says (BrokerMetadataPublisher). What
+    /// it finds at its start counts only when it has read its own registration: what is before that
+    /// may long be over (BrokerServer.scala 3.9, `initialCatchUpFuture`).
     fn follow_metadata<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let member = self.kraft();
         let mut changed = Vec::new();
@@ -314,6 +317,7 @@ impl Broker {
                     Error::None => {
                         member.broker_epoch = epoch;
                         self.report_event(ctx, now, event::REGISTERED, None, None, epoch);
+                        self.follow_metadata(ctx);
                         self.heartbeat_soon(Span::ZERO, ctx);
                     }
                     Error::DuplicateBrokerRegistration => {
@@ -399,6 +403,9 @@ impl Broker {
         if self.status != Status::Running {
             self.status = Status::Off;
             return ctx.exit();
+        }
+        if !self.config.has(Rule::HandOverAtStop) {
+            return self.flush_and_stop(ctx);
         }
         self.status = Status::Stopping;
         self.report_event(ctx, now, event::CONTROLLED_SHUTDOWN, None, None, 0);

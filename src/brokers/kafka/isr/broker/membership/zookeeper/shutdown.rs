@@ -8,6 +8,7 @@ use crate::world::{Context, Lane};
 use super::super::super::super::config::BROKER;
 use super::super::super::super::link::Link;
 use super::super::super::super::message::{Error, Message, Request, Response, Timer};
+use super::super::super::super::rules::Rule;
 use super::super::super::super::state::Znode;
 use super::super::super::super::words::event;
 use super::super::super::super::zookeeper::{CONTROLLER, Purpose, Result, read};
@@ -22,7 +23,8 @@ impl Broker {
             self.status = Status::Off;
             return ctx.exit();
         }
-        if !self.config.settings.controlled_shutdown {
+        let asks = self.config.has(Rule::HandOverAtStop);
+        if !asks || !self.config.settings.controlled_shutdown {
             return self.flush_and_stop(ctx);
         }
         self.status = Status::Stopping;
