@@ -172,9 +172,21 @@ impl Config {
             append_linger: quorum.append_linger,
             request_timeout: quorum.request_timeout,
             retry_backoff: quorum.retry_backoff,
+            snapshot_after_bytes: quorum.snapshot_after,
+            retention_bytes: quorum.retention,
             check_quorum: self.has(Rule::CheckQuorum),
             pre_vote: self.has(Rule::PreVote),
             high_watermark_answers: self.has(Rule::HighWatermarkAnswers),
+            faulty: raft::Faulty {
+                votes_unpersisted: !self.has(Rule::QuorumKeepsVotes),
+                forgets_epochs: !self.has(Rule::QuorumKeepsEpochs),
+                counts_unsynced: !self.has(Rule::QuorumCountsSynced),
+                commits_old_epochs: !self.has(Rule::QuorumCommitsOwnEpoch),
+                ignores_divergence: !self.has(Rule::QuorumChecksDivergence),
+                votes_for_any_log: !self.has(Rule::QuorumChecksCandidate),
+                drops_without_snapshot: !self.has(Rule::QuorumDropsBehindSnapshot),
+                claims_unread: !self.has(Rule::QuorumReadsBeforeLeading),
+            },
             request_cost: self.costs.internal,
             files,
             ..raft::Config::new(self.coordinators.clone())
@@ -272,6 +284,10 @@ pub struct Quorum {
     pub request_timeout: Span,
     /// `retry.backoff.ms`.
     pub retry_backoff: Span,
+    /// `metadata.log.max.record.bytes.between.snapshots`.
+    pub snapshot_after: u64,
+    /// `metadata.max.retention.bytes`.
+    pub retention: u64,
 }
 
 /// A key of some versions only: there, or what comes to the same as its absence.
@@ -288,6 +304,7 @@ impl Settings {
             let key = format!("controller.quorum.{key}");
             span_or(controller, &key, Span::from_millis(ms))
         };
+        let bytes = |key: &str, absent| controller.get_size(key).unwrap_or(absent);
         Settings {
             rules: Rules::read(scenario.one("rules")),
             lag_time: broker.duration("replica.lag.time.max.ms"),
@@ -332,6 +349,8 @@ impl Settings {
                 append_linger: quorum("append.linger.ms", 25),
                 request_timeout: quorum("request.timeout.ms", 2_000),
                 retry_backoff: quorum("retry.backoff.ms", 20),
+                snapshot_after: bytes("metadata.log.max.record.bytes.between.snapshots", 20 << 20),
+                retention: bytes("metadata.max.retention.bytes", 100 << 20),
             },
         }
     }

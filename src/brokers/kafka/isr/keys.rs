@@ -262,6 +262,22 @@ pub const CONTROLLER: SectionSpec = SectionSpec::single(
         )
         .source("RaftConfig 2.8; KIP-595")
         .since("2.8"),
+        KeySpec::new(
+            "metadata.log.max.record.bytes.between.snapshots",
+            BYTES,
+            Preset::Is("20MiB"),
+            "A snapshot of the metadata is written after so much of its log.",
+        )
+        .source("KafkaConfig.scala 3.0; KIP-630")
+        .since("2.8"),
+        KeySpec::new(
+            "metadata.max.retention.bytes",
+            BYTES,
+            Preset::Is("100MiB"),
+            "What is more of the metadata log and its snapshots is deleted, if a snapshot has it.",
+        )
+        .source("KafkaConfig.scala 3.0; KIP-630")
+        .since("2.8"),
         millis(
             "controller.quorum.request.timeout.ms",
             Preset::Is("2s"),

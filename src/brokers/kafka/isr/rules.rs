@@ -69,6 +69,10 @@ named_rules! {
          the ISR has the message.",
         "Partition.scala 0.8.2.2 and 0.8.0, checkEnoughReplicasReachOffset";
 
+    BoundHwByLogEnd = "bound-hw-by-log-end", always,
+        "A follower's high watermark is the leader's, or the end of its own log if that is less.",
+        "ReplicaFetcherThread.scala 0.8.2.2, processPartitionData";
+
     // ---- truncation
     TruncateByEpoch = "truncate-by-epoch", since "0.11",
         "A new follower asks the leader where its last epoch ends and cuts its log there; before, \
@@ -87,6 +91,12 @@ named_rules! {
     WriteEpochOnElection = "write-epoch-on-election", since "2.0.1",
         "A new leader notes where its epoch begins at once; before, with its first record.",
         "Partition.scala 2.0.1, makeLeader; KAFKA-7415";
+    CutEpochsWithLog = "cut-epochs-with-log", always,
+        "What a log no longer has, its epoch cache forgets.",
+        "LeaderEpochFileCache.scala 0.11, clearAndFlushLatest, assign";
+    OneFetcherPerPartition = "one-fetcher-per-partition", always,
+        "A replica that has a new leader stops fetching from the one before.",
+        "ReplicaManager.scala 0.8.2.2, makeFollowers, makeLeaders";
     HaltOnLongerLog = "halt-on-longer-log", from "0.8.2" until "1.0",
         "A follower whose log is longer than the leader's stops its broker, unless unclean \
          election is allowed; else it cuts its log.",
@@ -102,6 +112,15 @@ named_rules! {
     KeepLastIsrMember = "keep-last-isr-member", always,
         "The last member stays in the ISR when it is gone, and no other can lead cleanly.",
         "ReplicaStateMachine.scala 2.8.2, doRemoveReplicasFromIsr; PartitionChangeBuilder.java 3.9";
+    BumpEpochOnElection = "bump-epoch-on-election", always,
+        "Every election begins a new leader epoch.",
+        "PartitionLeaderSelector.scala 0.8.2.2; PartitionChangeBuilder.java 3.9, triggerLeaderEpochBumpIfNeeded";
+    PreferInSync = "prefer-in-sync", always,
+        "The preferred replica becomes the leader only as a member of the ISR.",
+        "PartitionLeaderSelector.scala 0.8.2.2, PreferredReplicaPartitionLeaderSelector";
+    ClearElr = "clear-elr", always,
+        "There are no eligible leader replicas while the ISR has min.insync.replicas members.",
+        "PartitionChangeBuilder.java 4.0, maybePopulateTargetElr; KIP-966";
     EligibleLeaderReplicas = "eligible-leader-replicas", since "4.1",
         "Who leaves an ISR that is smaller than min.insync.replicas may still be elected.",
         "PartitionChangeBuilder.java 4.0, maybePopulateTargetElr; KIP-966";
@@ -154,6 +173,30 @@ named_rules! {
         "A controller asks whether it could win before it begins a new epoch.",
         "KIP-996";
 
+    QuorumKeepsEpochs = "quorum-keeps-epochs", always,
+        "A controller writes every epoch that it enters to quorum-state.",
+        "QuorumState.java 3.9, durableTransitionTo; KIP-595";
+    QuorumKeepsVotes = "quorum-keeps-votes", always,
+        "A controller answers a request for its vote after it has written the vote down.",
+        "QuorumState.java 3.9, transitionToUnattachedVotedState; KIP-595";
+    QuorumCountsSynced = "quorum-counts-synced", always,
+        "A record of the metadata log counts on a controller when it is on its disk there.",
+        "KafkaRaftClient.java 3.9, appendAsFollower; KIP-595";
+    QuorumCommitsOwnEpoch = "quorum-commits-own-epoch", always,
+        "The quorum's high watermark moves only to records of its leader's epoch.",
+        "LeaderState.java 3.9, maybeUpdateHighWatermark; KIP-595";
+    QuorumChecksDivergence = "quorum-checks-divergence", always,
+        "The quorum's leader tells a follower where their logs part before it sends it records.",
+        "KafkaRaftClient.java 3.9, tryCompleteFetchRequest; KIP-595";
+    QuorumChecksCandidate = "quorum-checks-candidate", always,
+        "A controller votes only for one whose log is at least as complete as its own.",
+        "KafkaRaftClient.java 3.9, handleVoteRequest; KIP-595";
+    QuorumDropsBehindSnapshot = "quorum-drops-behind-snapshot", always,
+        "The metadata log is deleted up to a snapshot only.",
+        "KafkaMetadataLog.scala 3.9, deleteBeforeSnapshot; KIP-630";
+    QuorumReadsBeforeLeading = "quorum-reads-before-leading", always,
+        "A controller leads when it has read the metadata log up to the start of its epoch.",
+        "KafkaRaftClient.java 3.9, ListenerContext.maybeFireLeaderChange; KIP-595";
     HandOverAtStop = "hand-over-at-stop", always,
         "A broker that stops in order has its leaderships moved first, where \
          controlled.shutdown.enable says so.",

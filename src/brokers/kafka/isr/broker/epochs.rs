@@ -11,12 +11,15 @@ pub struct EpochCache {
 
 impl EpochCache {
     /// Notes that an epoch begins at an offset. What it knew of later ones, or from that offset
-    /// on, was wrong (LeaderEpochFileCache.scala 2.0, `assign`).
-    pub fn assign(&mut self, epoch: u32, start: u64) {
+    /// on, was wrong, and `cuts` says that it is forgotten (LeaderEpochFileCache.scala 2.0,
+    /// `assign`).
+    pub fn assign(&mut self, epoch: u32, start: u64, cuts: bool) {
         if self.entries.last().is_some_and(|(last, at)| *last == epoch && *at <= start) {
             return;
         }
-        self.entries.retain(|(other, at)| *other < epoch && *at < start);
+        if cuts {
+            self.entries.retain(|(other, at)| *other < epoch && *at < start);
+        }
         self.entries.push((epoch, start));
     }
 
@@ -82,7 +85,7 @@ mod tests {
 
     fn cache(entries: &[(u32, u64)]) -> EpochCache {
         let mut cache = EpochCache::default();
-        entries.iter().for_each(|(epoch, start)| cache.assign(*epoch, *start));
+        entries.iter().for_each(|(epoch, start)| cache.assign(*epoch, *start, true));
         cache
     }
 

@@ -115,7 +115,9 @@ impl Broker {
         leader: NodeId,
         ctx: &mut Context<'_, Message, O>,
     ) {
-        self.stop_following(partition, ctx);
+        if self.config.has(Rule::OneFetcherPerPartition) {
+            self.stop_following(partition, ctx);
+        }
         let by_epoch = self.config.has(Rule::TruncateByEpoch);
         let on_fetch = self.config.has(Rule::TruncateOnFetch);
         let Some(replica) = self.replica(partition) else { return };
@@ -392,9 +394,13 @@ impl Broker {
                 return self.back_off(from, partition, ctx);
             }
         }
+        let bounded = self.config.has(Rule::BoundHwByLogEnd);
         let Some(replica) = self.replica_mut(partition) else { return };
         // Its own may go down with a new leader's (VT966 6.4; Partition.scala, processPartitionData).
-        let known = fetched.high_watermark.min(replica.log.end());
+        let known = match bounded {
+            true => fetched.high_watermark.min(replica.log.end()),
+            false => fetched.high_watermark,
+        };
         if known != replica.high_watermark {
             replica.high_watermark = known;
             self.touch(partition);

@@ -111,7 +111,8 @@ impl Broker {
         let end = replica.log.end();
         replica.state = Some(state);
         if config.has(Rule::TruncateByEpoch) && config.has(Rule::WriteEpochOnElection) {
-            replica.epochs.assign(state.leader_epoch, end);
+            let cuts = config.has(Rule::CutEpochsWithLog);
+            replica.epochs.assign(state.leader_epoch, end, cuts);
         }
         let leading = Leading::new(config.replicas(partition), me, state.isr, end, now);
         replica.role = Role::Leader(Box::new(leading));
@@ -229,7 +230,9 @@ impl Broker {
         });
         let end = replica.log.end();
         replica.notes.cut = replica.notes.cut.min(end);
-        replica.epochs.truncate(end);
+        if config.has(Rule::CutEpochsWithLog) {
+            replica.epochs.truncate(end);
+        }
         replica.high_watermark = replica.high_watermark.min(end);
         replica.storage.life = replica.storage.life.wrapping_add(1);
         replica.storage.held = None;

@@ -44,7 +44,8 @@ impl Broker {
         let Some(replica) = self.replica_mut(partition) else { return false };
         // Every record bears the epoch of its leader (KIP-101); the first one tells where it began.
         if config.has(super::super::rules::Rule::TruncateByEpoch) {
-            replica.epochs.assign(piece.epoch, piece.base);
+            let cuts = config.has(super::super::rules::Rule::CutEpochsWithLog);
+            replica.epochs.assign(piece.epoch, piece.base, cuts);
         }
         replica.log.append(piece);
         let storage = &mut replica.storage;

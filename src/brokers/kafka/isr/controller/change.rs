@@ -108,7 +108,8 @@ pub fn next_state(
         state.leader.is_some_and(|leader| standing.active.has(leader) && (next.isr.has(leader)));
     if change == Change::Preferred {
         let preferred = config.replicas(partition)[0];
-        let can = state.isr.has(preferred) && standing.active.has(preferred);
+        let in_sync = state.isr.has(preferred) || !config.has(Rule::PreferInSync);
+        let can = in_sync && standing.active.has(preferred);
         if !can || state.leader == Some(preferred) {
             return None;
         }
@@ -131,7 +132,7 @@ pub fn next_state(
             None => next.leader = None,
         }
     }
-    if elrs && next.isr.len() >= min_isr {
+    if elrs && next.isr.len() >= min_isr && config.has(Rule::ClearElr) {
         next.elr = NodeSet::EMPTY;
     }
     next.recovering = if unclean && config.metadata == Metadata::Kraft {
@@ -150,7 +151,8 @@ pub fn next_state(
     if next == *state {
         return None;
     }
-    if next.leader != state.leader || bumps || (unclean && !leader_stays) {
+    let elected = next.leader != state.leader || (unclean && !leader_stays);
+    if (elected && config.has(Rule::BumpEpochOnElection)) || bumps {
         next.leader_epoch += 1;
     }
     next.partition_epoch += 1;
@@ -173,7 +175,8 @@ fn eligible(
     min_isr: u32,
     unclean: NodeSet,
 ) -> NodeSet {
-    if !config.has(Rule::EligibleLeaderReplicas) || isr.len() >= min_isr {
+    let enough = isr.len() >= min_isr && config.has(Rule::ClearElr);
+    if !config.has(Rule::EligibleLeaderReplicas) || enough {
         return NodeSet::EMPTY;
     }
     state.elr.or(state.isr).minus(isr).minus(unclean)

@@ -59,6 +59,9 @@ pub(super) struct Replicated {
     pub(super) verified: u64,
     /// It came back with less than it had, or will, and has not caught up since.
     pub(super) lossy: bool,
+    /// Its process ended without the mark of an orderly stop, and it was in no ISR since: the
+    /// controller cannot tell whether it lost something (KIP-966).
+    pub(super) unclean: bool,
     /// It had more than what is the truth since a forgiven loss: nothing is expected of it until it
     /// has cut its log to here.
     pub(super) outdated: Option<u64>,
@@ -93,6 +96,7 @@ impl Partition {
             incarnation: 0,
             verified: 0,
             lossy: false,
+            unclean: false,
             outdated: None,
             broken: 0,
         };
@@ -281,6 +285,7 @@ impl Replicated {
             && (state.leader_epoch, state.partition_epoch) == (self.epoch, self.partition_epoch)
             && (state.isr, maximal) == (self.isr, self.maximal)
             && !was_cut;
+        self.unclean |= self.runs && !runs && broker.marks.clean.is_none();
         let moved = replica.high_watermark != self.high_watermark;
         if was_cut {
             self.verified = self.verified.min(cut);

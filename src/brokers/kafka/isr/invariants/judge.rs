@@ -5,6 +5,7 @@ use crate::observe::NodeId;
 use super::super::config::Config;
 use super::super::machine::KafkaMachine;
 use super::super::nodes::NodeSet;
+use super::super::rules::Rule;
 use super::Invariant;
 use super::data::Partition;
 use super::oracle::{Tell, name};
@@ -77,6 +78,7 @@ impl Partition {
                 complete = complete.with(copy.node);
                 copy.lossy = false;
                 if self.state.isr.has(copy.node) {
+                    copy.unclean = false;
                     copy.outdated = None;
                 }
             }
@@ -145,7 +147,7 @@ impl Partition {
         mut complete: NodeSet,
         tell: &mut Tell<'_>,
     ) {
-        if self.last_standing(complete, tell) || self.is_forgiven(machines) {
+        if self.is_forgiven(machines) || self.last_standing(complete, tell) {
             if !self.new_truth(machines) {
                 return;
             }
@@ -181,10 +183,16 @@ impl Partition {
             return false;
         };
         let Some(at) = self.place(member) else { return false };
+        let unclean = self.copies.iter().filter(|copy| copy.unclean).count() as u32;
         let (end, copy) = (self.truth.end(), &mut self.copies[at]);
         if !copy.runs || !copy.lossy || complete.has(member) || self.recut {
             copy.broken &= !Invariant::LastReplicaStanding.bit();
             return false;
+        }
+        // So many may be back with less, as far as the controller knows, that it must take what it
+        // gets: the last known leader (KIP-966 promises nothing then).
+        if tell.config.has(Rule::EligibleLeaderReplicas) && unclean > self.spare {
+            return true;
         }
         let which = (Invariant::LastReplicaStanding, member);
         let has = copy.verified;

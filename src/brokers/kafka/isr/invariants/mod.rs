@@ -197,8 +197,12 @@ impl Claims<'_> {
             | Invariant::LeaderCandidateCompleteness
             | Invariant::LeaderCompleteness
             | Invariant::LogMatching
-            | Invariant::ConsistentRead
-            | Invariant::NoCommittedRecordLostGlobally => self.replicates,
+            | Invariant::ConsistentRead => self.replicates,
+            // Before KAFKA-15583 the high watermark moves with one member of the ISR, whose loss is
+            // that of all.
+            Invariant::NoCommittedRecordLostGlobally => {
+                self.replicates && has(Rule::FreezeHwBelowMinIsr)
+            }
             Invariant::ValidHighWatermark => self.replicates && has(Rule::MaximalIsr),
             Invariant::ReplicationQuorumSuperset => self.kraft && has(Rule::MaximalIsr),
             // Before KIP-841 a leader lets a fenced broker in again.
