@@ -51,6 +51,45 @@ metric = "success_lost"
 max = 0
 "#;
 
+/// The same for Kafka before replication.
+const KAFKA: &str = r#"format = 1
+name = "s"
+mode = "kafka-legacy"
+duration = "40s"
+
+[cluster]
+nodes = 3
+
+[broker]
+num.partitions = 1
+
+[[topic]]
+name = "orders"
+
+[[producer]]
+name = "p1"
+to = "orders"
+rate = "500/s"
+producer.type = "async"
+queue.time = 100
+
+[[consumer]]
+name = "c1"
+from = "orders"
+groupid = "g"
+
+[[consumer]]
+name = "c2"
+from = "orders"
+partitions = "1-0,2-0"
+
+[[fault]]
+at = "6s"
+for = "10s"
+kind = "crash"
+target = "leader(orders/1-0)"
+"#;
+
 /// Where the message must point to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum At {
@@ -75,6 +114,12 @@ fn edit(what: &str, from: &str, to: &str) -> Case {
     assert_eq!(SCENARIO.matches(from).count(), 1, "{what}: {from}");
     let text = SCENARIO.replace(from, to);
     Case { what: what.to_owned(), scenario: text.into(), arguments: Vec::new(), at: At::File }
+}
+
+/// The scenario of [`KAFKA`] with one piece of text replaced by another.
+fn kafka(what: &str, from: &str, to: &str) -> Case {
+    assert_eq!(KAFKA.matches(from).count(), 1, "{what}: {from}");
+    file(what, KAFKA.replace(from, to)).at(At::File)
 }
 
 /// The scenario with lines added at its end.
@@ -122,7 +167,7 @@ fn structure() -> Vec<Case> {
         edit("no mode", "mode = \"rabbitmq-mirrored\"\n", "").at(At::Whole),
         edit("no duration", "duration = \"40s\"\n", "").at(At::Whole),
         edit("unknown mode", "rabbitmq-mirrored", "rabbitmq-mirorred"),
-        edit("a mode to come", "rabbitmq-mirrored", "kafka-isr"),
+        edit("a mode to come", "rabbitmq-mirrored", "rocketmq-dledger"),
         edit("mode is no text", "\"rabbitmq-mirrored\"", "1"),
         edit("wrong format", "format = 1", "format = 2"),
         edit("format missing", "format = 1\n", "").at(At::Whole),
@@ -320,6 +365,49 @@ fn arguments() -> Vec<Case> {
         ),
         consumer("rejecting without a chance", "reject = { requeue = true }"),
         consumer("chance above one", "reject = { chance = \"200%\" }"),
+    ]
+}
+
+/// What is wrong with Kafka's keys.
+fn kafka_legacy() -> Vec<Case> {
+    let list = "broker.list = [\"n1\", \"n4\"]";
+    vec![
+        kafka("unknown broker key", "num.partitions", "num.partition"),
+        kafka("key of a later Kafka", "num.partitions = 1", "min.insync.replicas = 2"),
+        kafka("key of RabbitMQ", "groupid = \"g\"", "prefetch = 1"),
+        kafka("no such release", "duration =", "broker-version = \"0.8\"\nduration ="),
+        kafka("no topic", "[[topic]]\nname = \"orders\"\n", ""),
+        kafka("sends to no topic", "to = \"orders\"", "to = \"order\""),
+        kafka("lists no node", "queue.time = 100", &format!("queue.time = 100\n{list}")),
+        kafka("connects", "queue.time = 100", "queue.time = 100\nconnect = [\"n1\"]"),
+        kafka("queue of a synchronous producer", "producer.type = \"async\"\n", ""),
+        kafka(
+            "keys with a list of brokers",
+            "queue.time = 100",
+            "queue.time = 100\nkey = { count = 2 }\nbroker.list = \"n1\"",
+        ),
+        kafka("nobody is registered", "num.partitions = 1", "enable.zookeeper = false"),
+        kafka("no such partition", "1-0,2-0", "1-0,2-2"),
+        kafka(
+            "partitions of a group's member",
+            "groupid = \"g\"",
+            "groupid = \"g\"\npartitions = \"1-0\"",
+        ),
+        kafka("commits without a group", "partitions = \"1-0,2-0\"", "autocommit.enable = true"),
+        kafka(
+            "interval without auto-commit",
+            "groupid = \"g\"",
+            "groupid = \"g\"\nautocommit.enable = false\nautocommit.interval.ms = 100",
+        ),
+        kafka("read twice", "groupid = \"g\"\n", ""),
+        kafka("fetches too small", "groupid = \"g\"", "groupid = \"g\"\nfetch.size = 100"),
+        kafka(
+            "stops before it starts",
+            "groupid = \"g\"",
+            "groupid = \"g\"\nstart = \"5s\"\nstop = \"1s\"",
+        ),
+        kafka("name of a server", "name = \"c1\"", "name = \"zk1\""),
+        kafka("selector of no partition", "orders/1-0", "orders/4-0"),
     ]
 }
 
@@ -562,6 +650,11 @@ fn wrong_together() {
 #[test]
 fn wrong_arguments() {
     insta::assert_snapshot!(told(arguments()));
+}
+
+#[test]
+fn wrong_for_kafka() {
+    insta::assert_snapshot!(told(kafka_legacy()));
 }
 
 #[test]

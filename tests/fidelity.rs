@@ -4,14 +4,18 @@
 //! Rows: `| Rule | Source | Code | Tests |`. A rule that can be switched off begins with its name,
 //! `` `nack-when-queue-dies`: ``. Code is `` `broker/file.rs` `function` `` (paths relative to the
 //! family's folder, or `../` from there); tests are scripts, scenarios or test files by their
-//! names.
+//! names. Which family rows are about says the last line before them that begins with ``Paths are
+//! relative to `src/...` ``.
 
 use std::path::{Path, PathBuf};
 
-use mqsim::brokers::rabbitmq::rules::ALL;
+use mqsim::brokers::kafka::legacy;
+use mqsim::brokers::rabbitmq;
 
 struct Row {
     line: usize,
+    /// The family's folder.
+    folder: String,
     cells: Vec<String>,
 }
 
@@ -23,18 +27,32 @@ fn read(path: &Path) -> Option<String> {
     std::fs::read_to_string(path).ok()
 }
 
+/// The families with rules: folder, and name and identifier of each rule.
+fn families() -> Vec<(&'static str, Vec<(&'static str, String)>)> {
+    let rabbitmq = rabbitmq::rules::ALL.iter().map(|rule| (rule.name(), format!("{rule:?}")));
+    let legacy = legacy::rules::ALL.iter().map(|rule| (rule.name(), format!("{rule:?}")));
+    vec![
+        ("src/brokers/rabbitmq", rabbitmq.collect()),
+        ("src/brokers/kafka/legacy", legacy.collect()),
+    ]
+}
+
 /// The rows of all tables of rules.
 fn rows() -> Vec<Row> {
     let text = read(&root().join("docs/fidelity.md")).expect("docs/fidelity.md is there");
-    let (mut rows, mut inside) = (Vec::new(), false);
+    let (mut rows, mut inside, mut folder) = (Vec::new(), false, String::new());
     for (index, line) in text.lines().enumerate() {
+        if let Some(named) = line.strip_prefix("Paths are relative to `") {
+            folder = named.split("/`").next().unwrap_or(named).to_owned();
+        }
         if line.starts_with("| Rule | Source | Code | Tests |") {
             inside = true;
         } else if !line.starts_with('|') {
             inside = false;
         } else if inside && !line.starts_with("| ---") {
             let cells = line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned());
-            rows.push(Row { line: index + 1, cells: cells.collect() });
+            let (line, folder) = (index + 1, folder.clone());
+            rows.push(Row { line, folder, cells: cells.collect() });
         }
     }
     rows
@@ -87,9 +105,10 @@ fn has_item(text: &str, name: &str) -> bool {
 
 #[test]
 fn every_row_names_code_and_tests_that_are_there() {
-    let (tests, family) = (tests(), root().join("src/brokers/rabbitmq"));
+    let tests = tests();
     let mut wrong = Vec::new();
-    for Row { line, cells } in rows() {
+    for Row { line, folder, cells } in rows() {
+        let family = root().join(folder);
         let [rule, source, code, cited] = &cells[..] else {
             wrong.push(format!("line {line}: a row has four cells"));
             continue;
@@ -121,30 +140,37 @@ fn every_row_names_code_and_tests_that_are_there() {
 
 #[test]
 fn every_rule_that_can_be_switched_off_has_one_row_and_acts_where_that_says() {
-    let (rows, family) = (rows(), root().join("src/brokers/rabbitmq"));
+    let all = rows();
     let mut wrong = Vec::new();
-    for rule in ALL {
-        let begins = format!("`{}`:", rule.name());
-        let own: Vec<&Row> = rows.iter().filter(|row| row.cells[0].starts_with(&begins)).collect();
-        if own.len() != 1 {
-            wrong.push(format!("`{}` has {} rows, not one", rule.name(), own.len()));
+    for (folder, rules) in families() {
+        let rows: Vec<&Row> = all.iter().filter(|row| row.folder == folder).collect();
+        for (name, identifier) in &rules {
+            let begins = format!("`{name}`:");
+            let own = rows.iter().filter(|row| row.cells[0].starts_with(&begins));
+            if own.clone().count() != 1 {
+                wrong.push(format!("`{name}` has {} rows, not one", own.clone().count()));
+            }
+            for row in own {
+                let files = quoted(&row.cells[2]).into_iter().filter(|name| name.contains('.'));
+                let acts = format!("Rule::{identifier}");
+                let there = |name| {
+                    read(&root().join(folder).join(name)).is_some_and(|text| text.contains(&acts))
+                };
+                if !files.into_iter().any(there) {
+                    wrong.push(format!("line {}: `{acts}` is in none of its files", row.line));
+                }
+            }
         }
-        for row in own {
-            let files = quoted(&row.cells[2]).into_iter().filter(|name| name.contains('.'));
-            let acts = format!("Rule::{rule:?}");
-            let there = |name| read(&family.join(name)).is_some_and(|text| text.contains(&acts));
-            if !files.into_iter().any(there) {
-                wrong.push(format!("line {}: `{acts}` is in none of its files", row.line));
+        for row in &rows {
+            let (name, _) = row.cells[0].split_once("`:").unwrap_or_default();
+            if let Some(name) = name.strip_prefix('`')
+                && !rules.iter().any(|(rule, _)| *rule == name)
+            {
+                wrong.push(format!("line {}: there is no rule `{name}`", row.line));
             }
         }
     }
-    for row in &rows {
-        let (name, _) = row.cells[0].split_once("`:").unwrap_or_default();
-        if let Some(name) = name.strip_prefix('`')
-            && !ALL.iter().any(|rule| rule.name() == name)
-        {
-            wrong.push(format!("line {}: there is no rule `{name}`", row.line));
-        }
-    }
+    let known = |row: &&Row| families().iter().all(|(folder, _)| row.folder != *folder);
+    wrong.extend(all.iter().filter(known).map(|row| format!("line {}: whose rule?", row.line)));
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }

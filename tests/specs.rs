@@ -11,6 +11,7 @@ fn no_known_section_has_flaws() {
     all.push(&mqsim::verdict::EXPECT);
     all.extend(mqsim::world::SECTIONS);
     all.extend(mqsim::brokers::rabbitmq::keys::SECTIONS);
+    all.extend(mqsim::brokers::kafka::legacy::keys::SECTIONS);
     let flaws: Vec<String> = all.into_iter().flat_map(flaws).collect();
     assert!(flaws.is_empty(), "{}", flaws.join("\n"));
 }

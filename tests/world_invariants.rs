@@ -43,7 +43,7 @@ fn a_broken_invariant_is_told_when_it_breaks_and_once() {
         "50 ms n2 breaks 1: the crown was taken 3 times",
     ];
     assert_eq!(broken(&simulation), wanted);
-    assert_eq!(simulation.oracle(), &[1, 3]);
+    assert_eq!(simulation.oracle(), &[(1, false), (3, true)]);
 }
 
 #[test]

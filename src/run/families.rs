@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::brokers::kafka::isr;
+use crate::brokers::kafka::{isr, legacy};
 use crate::brokers::rabbitmq;
 use crate::engine::Span;
 use crate::observe::{Blind, Catalog, InvariantWord, NodeId, Observer};
@@ -84,6 +84,19 @@ const MODES: &[ModeInfo] = &[
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Mirrored),
     },
     ModeInfo {
+        name: "kafka-legacy",
+        starter: include_str!("../brokers/kafka/starters/legacy.toml"),
+        meaning: "Kafka before replication: each partition on one broker, sends without an answer.",
+        version: "0.7",
+        versions: ("0.6", "0.7"),
+        product: "Kafka",
+        log: true,
+        invariants: legacy::invariants::INVARIANTS,
+        sections: legacy::keys::SECTIONS,
+        selectors: legacy::words::SELECTORS,
+        plan: |scenario| legacy::plan::plan(scenario).map(|spec| Plan::KafkaLegacy(Box::new(spec))),
+    },
+    ModeInfo {
         name: "kafka-isr",
         starter: include_str!("../brokers/kafka/starters/isr.toml"),
         meaning: "Kafka with replication: a leader, in-sync replicas, and a high watermark.",
@@ -107,6 +120,8 @@ fn rabbit(scenario: &Scenario, mode: rabbitmq::plan::Mode) -> Result<Plan, Diagn
 pub(super) enum Plan {
     /// RabbitMQ.
     RabbitMq(Box<rabbitmq::spec::Spec>),
+    /// Kafka 0.6 and 0.7.
+    KafkaLegacy(Box<legacy::spec::Spec>),
     /// Kafka with replication.
     KafkaIsr(Box<isr::spec::Spec>),
 }
@@ -116,6 +131,7 @@ impl Plan {
     pub(super) fn catalog(&self) -> Catalog {
         match self {
             Plan::RabbitMq(spec) => spec.catalog(),
+            Plan::KafkaLegacy(spec) => spec.catalog(),
             Plan::KafkaIsr(spec) => spec.catalog(),
         }
     }
@@ -133,6 +149,10 @@ impl Plan {
                 let setup = spec.setup(facts.seed);
                 run::<rabbitmq::machine::RabbitCluster>(setup, catalog, options, max_events, facts)
             }
+            Plan::KafkaLegacy(spec) => {
+                let setup = spec.setup(facts.seed);
+                run::<legacy::machine::LegacyCluster>(setup, catalog, options, max_events, facts)
+            }
             Plan::KafkaIsr(spec) => {
                 let setup = spec.setup(facts.seed);
                 run::<isr::machine::KafkaCluster>(setup, catalog, options, max_events, facts)
@@ -148,6 +168,9 @@ impl Plan {
                 spec.faults.len(),
                 limit,
             ),
+            Plan::KafkaLegacy(spec) => {
+                freeze::<legacy::machine::LegacyCluster>(spec.setup(seed), spec.faults.len(), limit)
+            }
             Plan::KafkaIsr(spec) => {
                 freeze::<isr::machine::KafkaCluster>(spec.setup(seed), spec.faults.len(), limit)
             }
@@ -166,6 +189,9 @@ impl Plan {
             }
             Plan::KafkaIsr(spec) => {
                 observe::<isr::machine::KafkaCluster, O>(spec.setup(seed), observer)
+            }
+            Plan::KafkaLegacy(spec) => {
+                observe::<legacy::machine::LegacyCluster, O>(spec.setup(seed), observer)
             }
         }
     }

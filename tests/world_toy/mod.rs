@@ -325,8 +325,8 @@ pub(crate) const NO_THIRD_TIME: InvariantId = InvariantId(1);
 impl Cluster for Kings {
     type Machine = Toy;
 
-    /// How often the crown was taken from each node, by node.
-    type Oracle = Vec<u32>;
+    /// How often each node took the crown, and whether it has it as far as was seen.
+    type Oracle = Vec<(u32, bool)>;
 
     const CHECKED: bool = true;
 
@@ -335,25 +335,31 @@ impl Cluster for Kings {
     }
 
     fn check(
-        taken: &mut Vec<u32>,
+        seen: &mut Vec<(u32, bool)>,
         toys: &mut [Toy],
         node: NodeId,
         _: Time,
         report: &mut dyn FnMut(Violation),
     ) {
-        if !std::mem::take(&mut toys[node.index()].touched) || !toys[node.index()].crowned {
+        let toy = &mut toys[node.index()];
+        if !std::mem::take(&mut toy.touched) {
             return;
         }
-        taken.resize(toys.len(), 0);
-        taken[node.index()] += 1;
+        let crowned = toy.crowned;
+        seen.resize(toys.len(), (0, false));
+        seen[node.index()].1 = crowned;
+        if !crowned {
+            return;
+        }
+        seen[node.index()].0 += 1;
         let mut violated = |invariant, detail| {
             report(Violation { invariant, node, destination: None, detail });
         };
-        let others = (0..toys.len()).filter(|other| *other != node.index());
-        for other in others.filter(|other| toys[*other].crowned) {
+        let others = (0..seen.len()).filter(|other| *other != node.index());
+        for other in others.filter(|other| seen[*other].1) {
             violated(ONE_KING, format!("n{} has the crown, n{} too", other + 1, node.0 + 1));
         }
-        let times = taken[node.index()];
+        let times = seen[node.index()].0;
         if times > 2 {
             violated(NO_THIRD_TIME, format!("the crown was taken {times} times"));
         }

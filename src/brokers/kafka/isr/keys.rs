@@ -338,14 +338,15 @@ const PRODUCING: &[KeySpec] = &[
         Kind::Choice(&["0", "1", "2", "3", "all", "-1"]),
         Preset::ByVersion(&[("0.8.0", "0"), ("0.8.2", "1"), ("3.0", "all")]),
         "Who must have a batch before it counts as sent: nobody is asked, the leader, so many \
-         replicas (up to 0.8.2), or the in-sync replicas.",
+         replicas (up to 0.8.2), or the in-sync replicas. The Scala client's default is 0.",
     )
     .source("ProducerConfig; KIP-679; ProducerConfig.scala 0.8.2.2, request.required.acks"),
     KeySpec::new(
         "retries",
         Kind::Integer { min: 0, max: 2_147_483_647 },
         Preset::ByVersion(&[("0.8.0", "3"), ("0.8.2", "0"), ("2.1", "2147483647")]),
-        "How often a batch is sent again (message.send.max.retries of the Scala client).",
+        "How often a batch is sent again (message.send.max.retries of the Scala client, whose \
+         default is 3).",
     )
     .source("ProducerConfig 2.1; KIP-91; ProducerConfig.scala 0.8.2.2"),
     millis("retry.backoff.ms", Preset::Is("100ms"), "How long it waits before it does.")
@@ -356,7 +357,8 @@ const PRODUCING: &[KeySpec] = &[
     millis(
         "request.timeout.ms",
         Preset::ByVersion(&[("0.8.0", "10s"), ("0.8.2", "30s")]),
-        "How long it waits for an answer; the broker waits no longer for the in-sync replicas.",
+        "How long it waits for an answer; the broker waits no longer for the in-sync replicas. The \
+         Scala client's default is 10 s.",
     )
     .source("ProducerConfig; ProducerConfig.scala 0.8.2.2"),
     millis(

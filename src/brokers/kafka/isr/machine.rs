@@ -134,6 +134,20 @@ impl Cluster for KafkaCluster {
         }
     }
 
+    /// A consumer alone does not know whether its leader is silent or has nothing new: it is
+    /// compared with the leaders.
+    fn is_settled(machines: &[KafkaMachine]) -> bool {
+        let end = |partition| {
+            let leader = leader_of(machines, partition)?;
+            let mut found = brokers(machines).filter(|(node, _)| *node == leader);
+            found.next()?.1.readable_upto(partition)
+        };
+        machines.iter().all(|machine| match machine {
+            KafkaMachine::Consumer(consumer) => consumer.has_read_all(end),
+            machine => machine.is_settled(),
+        })
+    }
+
     /// Every partition is led, and all of its replicas are in sync, as its leader knows it.
     fn in_sync(machines: &[KafkaMachine], _: &WorldView<'_>) -> bool {
         let Some((_, first)) = brokers(machines).next() else { return true };

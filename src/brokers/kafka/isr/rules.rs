@@ -50,6 +50,10 @@ named_rules! {
     CaughtUpReplicasBoundHw = "caught-up-replicas-bound-hw", since "0.10.2",
         "A replica outside the ISR that is caught up holds the high watermark back as well.",
         "Partition.scala 0.10.2.0, maybeIncrementLeaderHW";
+    HwWaitsForEligible = "hw-waits-for-eligible", since "3.6",
+        "Of the replicas outside the ISR only those hold the high watermark back that may join it; \
+         before, one that has just left to shut down did so for replica.lag.time.max.ms.",
+        "Partition.scala 3.6, shouldWaitForReplicaToJoinIsr; KAFKA-15021";
     MaximalIsr = "maximal-isr", since "2.7",
         "While a change of the ISR is under way, the larger of both counts.",
         "Partition.scala 2.7.0, maximalIsr; KIP-497";
@@ -170,6 +174,10 @@ named_rules! {
     BackOffExponentially = "back-off-exponentially", since "3.7",
         "A producer waits longer before each further try, up to retry.backoff.max.ms.",
         "ExponentialBackoff; KIP-580";
+    DeliveryTimeout = "delivery-timeout", since "2.1",
+        "What is not acknowledged within delivery.timeout.ms has failed, on its way or not; before, \
+         only what could not be sent within request.timeout.ms.",
+        "RecordAccumulator.java 2.1.0, expiredBatches; Sender.java, getExpiredInflightBatches; KIP-91";
     BackOffReconnects = "back-off-reconnects", since "0.11",
         "A client waits longer before each further try to connect, up to 1 s.",
         "ClusterConnectionStates.java 0.11.0, updateReconnectBackoff; KIP-144";

@@ -79,7 +79,7 @@ impl Broker {
                 if connection.busy.is_some() {
                     connection.queue.push_back((id, body));
                 } else {
-                    self.work(place, id, body, ctx);
+                    self.work(place, id, *body, ctx);
                 }
             }
             // A request that was parked is answered.
@@ -93,7 +93,7 @@ impl Broker {
         &mut self,
         place: u32,
         id: u32,
-        request: Box<Request>,
+        request: Request,
         ctx: &mut Context<'_, Message, O>,
     ) {
         ctx.spend(self.config.costs.request);
@@ -103,7 +103,7 @@ impl Broker {
         if self.status != Status::Running && self.status != Status::Stopping {
             return;
         }
-        match *request {
+        match request {
             Request::Produce { acks, timeout, batches } => {
                 self.produce(place, acks, timeout, &batches, ctx);
             }
@@ -170,7 +170,7 @@ impl Broker {
         if connection.busy.is_none()
             && let Some((id, request)) = connection.queue.pop_front()
         {
-            self.work(place, id, request, ctx);
+            self.work(place, id, *request, ctx);
         }
     }
 

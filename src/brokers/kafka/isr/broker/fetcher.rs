@@ -103,7 +103,6 @@ impl Fetcher {
 
 impl Broker {
     /// Who fetches a partition for this replica: at most one (I17).
-    #[must_use]
     pub fn fetches_from(&self, partition: PartitionId) -> impl Iterator<Item = NodeId> + '_ {
         let fetchers = self.fetchers.iter();
         fetchers.filter(move |fetcher| fetcher.fetches(partition)).map(|fetcher| fetcher.from)
@@ -184,32 +183,30 @@ impl Broker {
     ) {
         let fetcher = &mut self.fetchers[from.index()];
         match input {
-            Input::Local { body: Message::Timer(Timer::Fetcher { turn, .. }) } => {
-                if turn == fetcher.turn {
-                    self.fetch_round(from, ctx);
-                }
+            Input::Local { body: Message::Timer(Timer::Fetcher { turn, .. }) }
+                if turn == fetcher.turn =>
+            {
+                self.fetch_round(from, ctx);
             }
-            Input::Local { body: Message::Timer(Timer::Link { turn, .. }) } => {
-                if fetcher.link.timer(ctx, turn).is_some() {
-                    self.round_failed(from, ctx);
-                }
+            Input::Local { body: Message::Timer(Timer::Link { turn, .. }) }
+                if fetcher.link.timer(ctx, turn).is_some() =>
+            {
+                self.round_failed(from, ctx);
             }
             Input::Connected { conn } => {
                 fetcher.link.connected(conn);
                 self.fetch_round(from, ctx);
             }
-            Input::Failed { conn, .. } | Input::Closed { conn, .. } => {
-                if fetcher.link.owns(conn) {
-                    fetcher.link.lost(ctx);
-                    self.round_failed(from, ctx);
-                }
+            Input::Failed { conn, .. } | Input::Closed { conn, .. } if fetcher.link.owns(conn) => {
+                fetcher.link.lost(ctx);
+                self.round_failed(from, ctx);
             }
-            Input::Message { conn, body: Message::Response { id, body } } => {
-                if fetcher.link.owns(conn) && fetcher.link.answered(id) {
-                    let asked = std::mem::replace(&mut fetcher.asked, Asked::Nothing);
-                    self.answered(from, asked, *body, ctx);
-                    self.fetch_round(from, ctx);
-                }
+            Input::Message { conn, body: Message::Response { id, body } }
+                if fetcher.link.owns(conn) && fetcher.link.answered(id) =>
+            {
+                let asked = std::mem::replace(&mut fetcher.asked, Asked::Nothing);
+                self.answered(from, asked, *body, ctx);
+                self.fetch_round(from, ctx);
             }
             _ => {}
         }

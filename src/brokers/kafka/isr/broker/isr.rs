@@ -256,9 +256,22 @@ impl Broker {
         enough || !self.config.has(Rule::FreezeHwBelowMinIsr)
     }
 
+    /// Where a replica ends, and its high watermark, if it is here.
+    #[must_use]
+    pub fn offsets(&self, partition: PartitionId) -> Option<(u64, u64)> {
+        self.replica(partition).map(|replica| (replica.log.end(), replica.high_watermark))
+    }
+
     /// Whether this broker leads a partition.
     #[must_use]
     pub fn leads(&self, partition: PartitionId) -> bool {
         self.replica(partition).is_some_and(Replica::leads)
+    }
+
+    /// Up to where consumers may read a partition that it leads.
+    #[must_use]
+    pub fn readable_upto(&self, partition: PartitionId) -> Option<u64> {
+        let replica = self.replica(partition).filter(|replica| replica.leads())?;
+        Some(replica.high_watermark)
     }
 }

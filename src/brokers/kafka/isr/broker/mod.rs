@@ -130,10 +130,12 @@ impl Broker {
         ctx: &mut Context<'_, Message, O>,
     ) {
         let lane = ctx.lane();
-        // An fsync ends on the lane that asked for it.
-        if let Input::Local { body: Message::Synced(synced) } = input {
-            return self.synced(synced, ctx);
-        }
+        let input = match input {
+            // Whichever lane asked for it: a log is the broker's.
+            Input::Local { body: Message::Synced(synced) } => return self.synced(synced, ctx),
+            Input::DiskFailed { body: Message::Synced(_) } => return self.disk_failed(ctx),
+            other => other,
+        };
         if self.membership.owns(lane) {
             return self.handle_member(input, ctx);
         }
@@ -158,7 +160,6 @@ impl Broker {
             Input::Signal(signal) => self.signal(signal, ctx),
             Input::Accepted { conn, peer, .. } => self.accepted(conn, peer, ctx),
             Input::Local { body: Message::Timer(timer) } => self.timer(timer, ctx),
-            Input::DiskFailed { .. } => self.disk_failed(ctx),
             other => self.handle_member(other, ctx),
         }
     }

@@ -181,10 +181,9 @@ impl Replica {
         }
     }
 
-    /// The high watermark that the ends of the replicas allow: never less than before
-    /// (Partition.scala, `maybeIncrementLeaderHW`). `alive` are the brokers that may join an ISR:
-    /// from 3.3 on no other outside it is waited for (`shouldWaitForReplicaToJoinIsr`); before, one
-    /// that has died is waited for as long as it would have been in the ISR.
+    /// The high watermark that the ends of the replicas allow, of brokers that are `alive` as far
+    /// as this one knows: never less than before
+    /// (Partition.scala, `maybeIncrementLeaderHW`).
     #[must_use]
     pub fn allowed_high_watermark(&self, config: &Config, alive: NodeSet, now: Time) -> u64 {
         let Role::Leader(leading) = &self.role else { return self.high_watermark };
@@ -195,13 +194,12 @@ impl Replica {
         }
         let isr = self.counted_isr(config);
         let lag = config.settings.lag_time;
-        let eligible = |node| !config.has(Rule::JoinIfEligible) || alive.has(node);
         let mut least = self.log.end().min(self.storage.held.unwrap_or(u64::MAX));
         for other in &leading.others {
             let counts = isr.has(other.node)
                 || (config.has(Rule::CaughtUpReplicasBoundHw)
                     && other.end.is_some()
-                    && eligible(other.node)
+                    && (alive.has(other.node) || !config.has(Rule::HwWaitsForEligible))
                     && now.since(other.caught_up) <= lag);
             if counts {
                 least = least.min(other.end.unwrap_or(0));

@@ -100,10 +100,8 @@ impl Consumer {
     ) {
         match input {
             Input::Boot(_) => self.booted(ctx),
-            Input::Signal(Signal::LoadEnded) => {
-                if self.config.start.is_none() && !self.started {
-                    self.start(ctx, false);
-                }
+            Input::Signal(Signal::LoadEnded) if self.is_auditor() && !self.started => {
+                self.start(ctx, false);
             }
             Input::Signal(Signal::Stop) => ctx.exit(),
             Input::Signal(Signal::NodeResumed) => {}
@@ -111,13 +109,12 @@ impl Consumer {
             Input::Local { body: Message::Timer(Timer::Stop) } => self.stop(ctx),
             Input::Local { body: Message::Timer(Timer::Processed) } => {
                 self.finish(ctx);
+                self.work(ctx);
                 self.poll(ctx);
             }
-            Input::Local { body: Message::Timer(Timer::Poll { turn }) } => {
-                if turn == self.turn {
-                    self.look = None;
-                    self.poll(ctx);
-                }
+            Input::Local { body: Message::Timer(Timer::Poll { turn }) } if turn == self.turn => {
+                self.look = None;
+                self.poll(ctx);
             }
             input if !self.stopped => self.hear(input, ctx),
             _ => {}
@@ -170,6 +167,11 @@ impl Consumer {
         self.network.shut(ctx);
         self.asked.clear();
         self.report_wants(ctx);
+    }
+
+    /// Whether it starts when the load ends.
+    const fn is_auditor(&self) -> bool {
+        self.config.start.is_none()
     }
 
     /// Whether it takes part in anything.
@@ -376,17 +378,24 @@ impl Consumer {
         }
     }
 
-    /// Whether it has nothing in hand and has read all that may be read.
+    /// Whether it has nothing in hand and, as far as it knows, has read all that may be read.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.is_settled_but_for(|_| false)
+        self.is_idle() && (self.stopped || self.started && self.parts.iter().all(Part::is_at_end))
     }
 
-    /// The same, if nothing can be read of some partitions.
-    pub fn is_settled_but_for(&self, gone: impl Fn(PartitionId) -> bool) -> bool {
-        let idle = !self.working && self.hand.is_empty() && self.fetched.is_empty();
-        let read = |part: &Part| part.is_at_end() || gone(part.partition);
-        idle && (self.stopped || self.started && self.parts.iter().all(read))
+    /// Whether it has nothing in hand and has read all that may be read: `end` is where that ends,
+    /// `None` if nobody leads the partition.
+    pub fn has_read_all(&self, end: impl Fn(PartitionId) -> Option<u64>) -> bool {
+        let read = |part: &Part| {
+            let short = |end| part.position.is_none_or(|position| position < end);
+            part.step == Step::Stopped || !end(part.partition).is_some_and(short)
+        };
+        self.is_idle() && (self.stopped || self.started && self.parts.iter().all(read))
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.working && self.hand.is_empty() && self.fetched.is_empty()
     }
 }
 
@@ -421,7 +430,8 @@ impl Consumer {
         }
     }
 
-    /// A connection is lost: what was asked on it is asked again after the back-off.
+    /// A connection is lost: what was asked on it is asked again. For positions there is a
+    /// back-off; fetches go out as soon as there is a connection again.
     fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId, ids: &[u32]) {
         let again = ctx.now() + self.config.settings.backoff;
         let (gone, kept) = std::mem::take(&mut self.asked)
@@ -434,7 +444,9 @@ impl Consumer {
                 let part = &mut self.parts[index as usize];
                 part.asked = false;
                 part.at_end = false;
-                part.not_before = again;
+                if part.step != Step::Fetch {
+                    part.not_before = again;
+                }
             }
         }
     }

@@ -431,10 +431,10 @@ impl Handler {
                     self.answered(ctx, number, *body);
                 }
             }
-            Input::Local { body: Message::Timer(Timer::Link { link, turn }) } => {
-                if self.link(link as usize).timer(ctx, turn).is_some() {
-                    self.lost(ctx, link as usize);
-                }
+            Input::Local { body: Message::Timer(Timer::Link { link, turn }) }
+                if self.link(link as usize).timer(ctx, turn).is_some() =>
+            {
+                self.lost(ctx, link as usize);
             }
             Input::Local { body: Message::Timer(Timer::Poll { turn }) }
                 if turn == self.turn && self.doing == Doing::BackOff =>

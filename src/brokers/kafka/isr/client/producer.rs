@@ -85,7 +85,10 @@ pub struct Producer {
 impl Producer {
     /// A producer that has not started.
     #[must_use]
-    pub fn new(config: ProducerConfig) -> Producer {
+    pub fn new(mut config: ProducerConfig) -> Producer {
+        if !config.config.has(Rule::DeliveryTimeout) {
+            config.settings.delivery_timeout = None;
+        }
         let (run, settings) = (&config.config, &config.settings);
         let partitions = run.streams.of_topic(run.streams.topic_of(config.writer));
         let count = partitions.len();

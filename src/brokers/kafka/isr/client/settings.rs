@@ -67,10 +67,14 @@ impl ProducerSettings {
         }
     }
 
-    /// Reads a `[[producer]]`.
+    /// Reads a `[[producer]]`. What is not written is the client's own default: that of the Scala
+    /// producer did not change (ProducerConfig.scala 0.8.2.2: no acks, 3 retries, 10 s).
     #[must_use]
     pub fn read(values: &Values) -> ProducerSettings {
+        let own =
+            |key: &str| ProducerSettings::client(values) == Client::Scala && !values.is_set(key);
         let acks = match values.choice("acks") {
+            _ if own("acks") => Acks::None,
             "0" => Acks::None,
             "1" => Acks::Leader,
             "all" | "-1" => Acks::All,
@@ -80,10 +84,13 @@ impl ProducerSettings {
         let most = |bytes: u64| bytes.min(1 << 30) as u32;
         ProducerSettings {
             acks,
-            retries: values.integer("retries") as u32,
+            retries: if own("retries") { 3 } else { values.integer("retries") as u32 },
             backoff,
             backoff_max: values.get_duration("retry.backoff.max.ms").unwrap_or(backoff),
-            request_timeout: values.duration("request.timeout.ms"),
+            request_timeout: match own("request.timeout.ms") {
+                true => Span::from_secs(10),
+                false => values.duration("request.timeout.ms"),
+            },
             delivery_timeout: values.get_duration("delivery.timeout.ms"),
             batch_size: most(bytes(values, "batch.size", 16_384)),
             linger: values.get_duration("linger.ms").unwrap_or(Span::ZERO),

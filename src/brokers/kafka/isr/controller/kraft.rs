@@ -47,6 +47,10 @@ struct Leading {
     heard: Vec<Time>,
     /// Who has shown that it has lost what was not on its disk.
     unclean: NodeSet,
+    /// Up to where each broker has followed the metadata log.
+    followed: Vec<u64>,
+    /// Since which offset each broker that is about to stop leads nothing.
+    shut_down_at: Vec<u64>,
     /// When it last wrote something.
     written: Time,
     /// Answers that wait until an offset is committed.
@@ -194,6 +198,8 @@ impl Controller {
             image: self.committed.clone(),
             heard: vec![now; self.config.brokers as usize],
             unclean: NodeSet::EMPTY,
+            followed: vec![0; self.config.brokers as usize],
+            shut_down_at: vec![0; self.config.brokers as usize],
             written: now,
             deferred: Vec::new(),
         }));
@@ -367,19 +373,19 @@ impl Controller {
             return self.answer(at, refuse(Error::StaleBrokerEpoch), None, ctx);
         };
         leading.heard[broker.index()] = ctx.now();
+        leading.followed[broker.index()] = metadata_offset;
         let caught_up = metadata_offset > known.epoch;
         let mut offset = None;
         let mut word = Word { caught_up, fenced: known.fenced, should_shut_down: false };
         if want_shutdown {
             if !known.shutting_down && !known.fenced {
                 offset = self.change_standing(broker, known.fenced, true, ctx);
+                if let (Some(offset), Some(leading)) = (offset, &mut self.leading) {
+                    leading.shut_down_at[broker.index()] = offset;
+                }
             }
-            let leads = self.config.all_partitions().any(|partition| {
-                let state = self.leading.as_ref().and_then(|l| l.image.partition(partition));
-                state.is_some_and(|state| state.leader == Some(broker))
-            });
-            word.should_shut_down = !leads;
-            if !leads {
+            if self.may_stop(broker) {
+                word.should_shut_down = true;
                 offset = self.change_standing(broker, true, false, ctx).or(offset);
                 word.fenced = true;
             }
@@ -389,6 +395,20 @@ impl Controller {
             word.fenced = false;
         }
         self.answer(at, Response::Heartbeat(Error::None, word), offset, ctx);
+    }
+
+    /// Whether a broker leads nothing any more, and all that may lead know it
+    /// (BrokerHeartbeatManager.java 3.9, `calculateNextBrokerState`).
+    fn may_stop(&self, broker: NodeId) -> bool {
+        let Some(leading) = &self.leading else { return false };
+        let leads = |partition| {
+            let state = leading.image.partition(partition);
+            state.is_some_and(|state: PartitionState| state.leader == Some(broker))
+        };
+        let since = leading.shut_down_at[broker.index()];
+        let mut active = leading.image.active().iter();
+        !self.config.all_partitions().any(leads)
+            && active.all(|node| leading.followed[node.index()] > since)
     }
 
     /// A broker is fenced, unfenced, or about to stop: its partitions follow.
@@ -550,7 +570,8 @@ impl Controller {
         self.committed.clear();
     }
 
-    /// Whether nothing is outstanding here.
+    /// Whether nothing is outstanding here, but for records that say nothing: there is always one
+    /// that a follower does not know to be committed.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let decided = self.leading.as_ref().is_none_or(|leading| leading.deferred.is_empty());

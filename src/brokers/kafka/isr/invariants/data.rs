@@ -126,9 +126,9 @@ impl Partition {
         let Some(at) = self.place(node) else { return };
         let Some(broker) = broker(machines, node) else { return };
         let Some(replica) = broker.replicas[self.id.index()].as_deref() else { return };
+        let before = self.copies[at].clone();
         // What was committed before it did so: what it did may have committed more.
         let committed = self.truth.end();
-        let before = self.copies[at].clone();
         let changed = self.copies[at].refresh(broker, replica, notes.cut);
         if replica.log.last_epoch() != before.last_epoch {
             self.appended(at, replica, tell);
@@ -141,7 +141,7 @@ impl Partition {
             self.judge(machines, at, changed == Changed::State, tell);
         }
         if notes.used != u64::MAX {
-            self.used(at, (notes.used, committed), tell);
+            self.used(at, notes.used, committed, tell);
         }
     }
 
@@ -227,8 +227,8 @@ impl Partition {
         });
     }
 
-    /// A leader has acted by a high watermark.
-    fn used(&mut self, at: usize, (used, end): (u64, u64), tell: &mut Tell<'_>) {
+    /// A leader has acted by a high watermark, when so much was committed.
+    fn used(&mut self, at: usize, used: u64, end: u64, tell: &mut Tell<'_>) {
         let copy = &mut self.copies[at];
         if !copy.leads || copy.epoch != self.state.leader_epoch || self.recut {
             return;
@@ -274,8 +274,7 @@ impl Replicated {
         let runs = replica.state.is_some() && broker.status != Status::Off;
         let state = replica.state.unwrap_or(PartitionState::NONE);
         let leads = runs && matches!(replica.role, Role::Leader(_));
-        let maximal =
-            if leads { replica.counted_isr(broker.config()) } else { NodeSet::EMPTY };
+        let maximal = if leads { replica.counted_isr(broker.config()) } else { NodeSet::EMPTY };
         let was_cut = cut < self.end;
         let same = runs == self.runs
             && leads == self.leads

@@ -237,11 +237,8 @@ impl Partition {
         let leader = &self.copies[at];
         let (isr, decided) = (leader.isr, self.state.isr);
         let stale = leader.epoch != self.state.leader_epoch;
-        let led = Led {
-            leader: leader.node,
-            epoch: leader.epoch,
-            high_watermark: leader.high_watermark,
-        };
+        let led =
+            Led { leader: leader.node, epoch: leader.epoch, high_watermark: leader.high_watermark };
         for member in 0..self.copies.len() {
             let copy = &self.copies[member];
             let node = copy.node;
@@ -297,8 +294,12 @@ impl Partition {
         let excluded = !candidate && !elected;
         let which = (Invariant::UncleanExclusion, node);
         tell.holds(&mut copy.broken, which, id, fine || !copy.lossy || excluded, |_| {
-            let what = format!("leader {:?}, ISR {:?}, eligible {:?}, and it is back with less",
-                state.leader.map(|node| node.0), state.isr, state.elr);
+            let what = format!(
+                "leader {:?}, ISR {:?}, eligible {:?}, and it is back with less",
+                state.leader.map(|node| node.0),
+                state.isr,
+                state.elr
+            );
             lacks(&what)
         });
     }

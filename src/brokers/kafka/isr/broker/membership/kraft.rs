@@ -31,8 +31,6 @@ pub struct KraftMember {
     pub image: Image,
     /// Up to where it has read it.
     applied: u64,
-    /// It has done what the log says up to its registration, and goes on doing so.
-    published: bool,
     lane: Option<Lane>,
     link: Link,
     /// Its registration; 0 before it has one.
@@ -46,6 +44,8 @@ pub struct KraftMember {
     changes: Vec<(u32, PartitionId)>,
     waiting: Vec<(PartitionId, PartitionChange)>,
     stopping: bool,
+    /// Replicas are told what the metadata log says.
+    published: bool,
 }
 
 /// The link to the controller among the machine's links.
@@ -63,7 +63,6 @@ impl KraftMember {
             raft,
             raft_lane: None,
             image: first,
-            published: false,
             lane: None,
             link: Link::new(LINK, config.coordinators[0], CONTROLLER),
             broker_epoch: 0,
@@ -73,6 +72,7 @@ impl KraftMember {
             changes: Vec::new(),
             waiting: Vec::new(),
             stopping: false,
+            published: false,
         }
     }
 
@@ -148,31 +148,29 @@ impl Broker {
             return;
         }
         match input {
-            Input::Local { body: Message::Timer(Timer::Heartbeat { turn }) } => {
-                if turn == member.turn {
-                    self.speak(ctx);
-                }
+            Input::Local { body: Message::Timer(Timer::Heartbeat { turn }) }
+                if turn == member.turn =>
+            {
+                self.speak(ctx);
             }
-            Input::Local { body: Message::Timer(Timer::Link { turn, .. }) } => {
-                if member.link.timer(ctx, turn).is_some() {
-                    self.controller_lost(ctx);
-                }
+            Input::Local { body: Message::Timer(Timer::Link { turn, .. }) }
+                if member.link.timer(ctx, turn).is_some() =>
+            {
+                self.controller_lost(ctx);
             }
             Input::Connected { conn } => {
                 member.link.connected(conn);
                 self.speak(ctx);
                 self.send_changes(ctx);
             }
-            Input::Failed { conn, .. } | Input::Closed { conn, .. } => {
-                if member.link.owns(conn) {
-                    member.link.lost(ctx);
-                    self.controller_lost(ctx);
-                }
+            Input::Failed { conn, .. } | Input::Closed { conn, .. } if member.link.owns(conn) => {
+                member.link.lost(ctx);
+                self.controller_lost(ctx);
             }
-            Input::Message { conn, body: Message::Response { id, body } } => {
-                if member.link.owns(conn) && member.link.answered(id) {
-                    self.controller_answered(id, *body, ctx);
-                }
+            Input::Message { conn, body: Message::Response { id, body } }
+                if member.link.owns(conn) && member.link.answered(id) =>
+            {
+                self.controller_answered(id, *body, ctx);
             }
             // Tells the lane that has the link that changes wait.
             Input::Local { body: Message::Timer(Timer::Sender) } => self.send_changes(ctx),
@@ -206,8 +204,6 @@ impl Broker {
     /// it finds at its start counts only when it has read its own registration: what is before that
     /// may long be over (BrokerServer.scala 3.9, `initialCatchUpFuture`).
     fn follow_metadata<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        let config = self.config.clone();
-        let at_first = self.incarnation == 0;
         let member = self.kraft();
         let mut changed = Vec::new();
         if let Some(snapshot) = member.raft.snapshot().cloned()
@@ -226,23 +222,28 @@ impl Broker {
             }
             member.applied = batch.end();
         }
-        if !member.published {
-            let caught_up = member.broker_epoch != 0 && member.applied > member.broker_epoch;
-            if !at_first && !caught_up {
-                return;
-            }
-            member.published = true;
-            changed = config.all_partitions().collect();
-        }
         changed.sort_unstable();
         changed.dedup();
         let controller = member.raft.leader();
-        let view = Arc::new(member.image.view(controller));
+        self.view = Arc::new(member.image.view(controller));
+        // A broker that has started does nothing before it has read of its own registration: what
+        // the log said before is about its former self (BrokerServer.scala 3.9, `startup`, which
+        // waits for `initialCatchUpFuture` before it installs what publishes metadata).
+        let me = self.me.index();
+        let incarnation = self.incarnation;
+        let member = self.kraft();
+        if !member.published {
+            let own = member.image.brokers[me];
+            if own.is_none_or(|own| own.incarnation != incarnation) {
+                return;
+            }
+            member.published = true;
+            changed = self.config.all_partitions().collect();
+        }
         let states: Vec<_> = changed
             .iter()
             .filter_map(|partition| Some((*partition, self.kraft().image.partition(*partition)?)))
             .collect();
-        self.view = view;
         for (partition, state) in states {
             self.take_state(partition, state, ctx);
         }

@@ -217,15 +217,11 @@ impl Broker {
             Timer::Channel { to, turn } => {
                 member.controller.channels().retry(&config, (to, turn), ctx);
             }
-            Timer::Link { link: ALTER, turn } => {
-                if member.alter.timer(ctx, turn).is_some() {
-                    self.isr_link_lost(ctx);
-                }
+            Timer::Link { link: ALTER, turn } if member.alter.timer(ctx, turn).is_some() => {
+                self.isr_link_lost(ctx);
             }
-            Timer::Link { link: SHUTDOWN, turn } => {
-                if member.shutdown.timer(ctx, turn).is_some() {
-                    self.shutdown_failed(ctx);
-                }
+            Timer::Link { link: SHUTDOWN, turn } if member.shutdown.timer(ctx, turn).is_some() => {
+                self.shutdown_failed(ctx);
             }
             Timer::Link { link, turn } => {
                 member.controller.channels().timed(&config, (link, turn), ctx);

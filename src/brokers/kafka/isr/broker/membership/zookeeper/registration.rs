@@ -39,6 +39,11 @@ impl Broker {
                 ctx.after(PROPAGATION, lane, Message::Timer(Timer::IsrPropagation));
             }
         }
+        // A run starts with brokers that have been up, if not with their sessions.
+        if self.incarnation == 0 {
+            self.served = true;
+            ctx.ready();
+        }
         self.zk_next(Next::Open, Span::ZERO, ctx);
     }
 

@@ -1,0 +1,433 @@
+//! Consumers (`consumer/*` 0.7): a simple one that is told what to read and keeps its offsets with
+//! what it makes of the messages; a high-level one, which shares the partitions of a topic with the
+//! others of its group; and auditors, simple ones that begin when the load ends.
+
+mod fetcher;
+mod group;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::brokers::coordination::zookeeper::Session;
+use crate::brokers::log::Piece;
+use crate::engine::{Distribution, Span, Time};
+use crate::observe::{ConsumerId, DestinationId, MessageRange, Observer};
+use crate::world::{Context, Input, Lane, Signal};
+
+use super::super::PartitionId;
+use super::config::Config;
+use super::invariants::Touched;
+use super::message::{Message, Znode};
+use super::rules::Rule;
+use fetcher::Fetcher;
+use group::Group;
+
+/// What kind of consumer it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `SimpleConsumer`: reads what it is told.
+    Simple,
+    /// `ZookeeperConsumerConnector`: a member of a group.
+    HighLevel(GroupConfig),
+}
+
+/// How a member of a group behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupConfig {
+    /// `groupid`.
+    pub group: String,
+    /// `autocommit.interval.ms`; none with `autocommit.enable = false`.
+    pub autocommit: Option<Span>,
+    /// `rebalance.retries.max`.
+    pub retries: u32,
+    /// `rebalance.backoff.ms`.
+    pub backoff: Span,
+    /// `zk.sessiontimeout.ms`.
+    pub session_timeout: Span,
+}
+
+/// What a consumer does.
+#[derive(Clone, Debug)]
+pub struct ConsumerConfig {
+    /// Which one it is.
+    pub id: ConsumerId,
+    /// Its name.
+    pub name: String,
+    /// What kind.
+    pub kind: Kind,
+    /// The topic that a member of a group reads.
+    pub topic: u32,
+    /// The place of its group among those of the topic.
+    pub group: usize,
+    /// What a simple consumer reads; of a member of a group, all that it may.
+    pub partitions: Vec<PartitionId>,
+    /// `fetch.size`.
+    pub fetch_size: u32,
+    /// `queuedchunks.max`.
+    pub queued_chunks: u32,
+    /// `fetcher.backoff.ms`.
+    pub fetcher_backoff: Span,
+    /// `autooffset.reset = largest`.
+    pub from_largest: bool,
+    /// How long its application works on a message.
+    pub processing: Distribution,
+    /// When it begins; an auditor when the load ends.
+    pub start: Option<Span>,
+    /// When it stops.
+    pub stop: Option<Span>,
+}
+
+/// `PartitionTopicInfo`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Info {
+    partition: PartitionId,
+    /// Behind the last message that the application was handed; none if there was none and
+    /// ZooKeeper knows of none.
+    consumed: Option<u64>,
+    /// Behind what was queued; none if one end has to be asked for.
+    fetched: Option<u64>,
+}
+
+/// `FetchedDataChunk`.
+#[derive(Clone, Debug)]
+struct Chunk {
+    partition: PartitionId,
+    offset: u64,
+    pieces: VecDeque<Piece>,
+    /// Of which registry of partitions its info is.
+    registry: u32,
+}
+
+/// A consumer.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    config: Arc<Config>,
+    own: ConsumerConfig,
+    session: Session<Znode>,
+    group: Group,
+    infos: Vec<Info>,
+    /// Counts registries of partitions (`topicRegistry`).
+    registry: u32,
+    fetchers: Vec<Fetcher>,
+    fetcher_life: u32,
+    chunks: VecDeque<Chunk>,
+    /// What the application iterates over, and the message that it works on.
+    current: Option<Chunk>,
+    working: Option<(PartitionId, MessageRange, u64)>,
+    /// Which piece of work counts.
+    work_number: u32,
+    /// Offsets that a simple consumer keeps with its results.
+    kept: Vec<(PartitionId, u64)>,
+    started: bool,
+    stopped: bool,
+    leaving: bool,
+    wants: bool,
+    /// What the invariants have to look at.
+    pub(super) touched: Touched,
+}
+
+impl Consumer {
+    /// A consumer that has not started.
+    #[must_use]
+    pub fn new(config: Arc<Config>, own: ConsumerConfig) -> Consumer {
+        let timeout = match &own.kind {
+            Kind::Simple => Span::ZERO,
+            Kind::HighLevel(group) => group.session_timeout,
+        };
+        Consumer {
+            session: Session::new(config.zookeeper.clone(), timeout, 0),
+            group: Group::default(),
+            infos: Vec::new(),
+            registry: 0,
+            fetchers: Vec::new(),
+            fetcher_life: 0,
+            chunks: VecDeque::new(),
+            current: None,
+            working: None,
+            work_number: 0,
+            kept: Vec::new(),
+            started: false,
+            stopped: false,
+            leaving: false,
+            wants: false,
+            touched: Touched::default(),
+            config,
+            own,
+        }
+    }
+
+    /// Handles one input.
+    pub fn handle<O: Observer>(
+        &mut self,
+        input: Input<Message>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        match input {
+            Input::Boot(_) => self.boot(ctx),
+            Input::Signal(Signal::LoadEnded) if self.own.start.is_none() => self.begin(ctx),
+            Input::Signal(Signal::Stop) => {
+                self.leaving = true;
+                self.shut_down(ctx);
+            }
+            Input::Signal(_) => {}
+            Input::Local { body: Message::Zk(message) } => {
+                self.zookeeper_input(Input::Local { body: Message::Zk(message) }, ctx);
+            }
+            Input::Local { body } => self.local(body, ctx),
+            input => match input.conn() {
+                Some(conn) if self.session.owns(conn) => self.zookeeper_input(input, ctx),
+                Some(conn) => {
+                    let found = self.fetchers.iter().position(|fetcher| fetcher.owns(conn));
+                    if let Some(at) = found {
+                        self.fetcher_input(at, input, ctx);
+                    }
+                }
+                None => {}
+            },
+        }
+    }
+
+    fn fetcher_input<O: Observer>(
+        &mut self,
+        at: usize,
+        input: Input<Message>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        match input {
+            Input::Connected { .. } => self.fetcher_connected(at, ctx),
+            Input::Message { body, .. } => self.broker_input(at, body, ctx),
+            Input::Failed { .. } | Input::Closed { .. } => self.fetcher_lost(at, ctx),
+            _ => {}
+        }
+    }
+
+    fn local<O: Observer>(&mut self, body: Message, ctx: &mut Context<'_, Message, O>) {
+        match body {
+            Message::Begin(true) => self.begin(ctx),
+            Message::Begin(false) => self.shut_down(ctx),
+            Message::Processed(number) if number == self.work_number => {
+                self.finish(ctx);
+                self.work(ctx);
+            }
+            Message::FetchAgain { broker, life } => self.fetch_again(broker, life, ctx),
+            Message::CommitTick => self.commit_tick(ctx),
+            Message::Rebalance(number) => self.rebalance_timer(number, ctx),
+            _ => {}
+        }
+    }
+
+    fn boot<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        ctx.ready();
+        let now = ctx.now();
+        let wait = |at: Span| (Time::ZERO + at).since(now);
+        if let Some(start) = self.own.start {
+            match wait(start) {
+                delay if delay.is_zero() => self.begin(ctx),
+                delay => drop(ctx.after(delay, Lane::MAIN, Message::Begin(true))),
+            }
+        }
+        if let Some(stop) = self.own.stop {
+            ctx.after(wait(stop), Lane::MAIN, Message::Begin(false));
+        }
+    }
+
+    fn begin<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        if self.started || self.stopped {
+            return;
+        }
+        self.started = true;
+        match &self.own.kind {
+            Kind::Simple => {
+                let kept = |partition: &PartitionId| {
+                    self.kept.iter().find(|(of, _)| of == partition).map(|(_, offset)| *offset)
+                };
+                let info = |partition: &PartitionId| {
+                    let offset = kept(partition);
+                    Info { partition: *partition, consumed: offset, fetched: offset }
+                };
+                self.infos = self.own.partitions.iter().map(info).collect();
+                self.start_fetchers(ctx);
+            }
+            Kind::HighLevel(_) => self.join(ctx),
+        }
+        self.report_wants(ctx);
+    }
+
+    /// One fetcher for each broker that has one of its partitions.
+    fn start_fetchers<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let mut brokers: Vec<u32> =
+            self.infos.iter().map(|info| self.config.owner(info.partition).0).collect();
+        brokers.sort_unstable();
+        brokers.dedup();
+        for broker in brokers {
+            let own = |info: &Info| {
+                (self.config.owner(info.partition).0 == broker).then_some(info.partition)
+            };
+            let partitions = self.infos.iter().filter_map(own).collect();
+            self.fetcher_life += 1;
+            self.fetchers.push(Fetcher::new(broker, partitions, self.fetcher_life));
+            self.start_fetcher(self.fetchers.len() - 1, ctx);
+        }
+    }
+
+    fn fetched(&self, partition: PartitionId) -> Option<u64> {
+        self.infos.iter().find(|info| info.partition == partition)?.fetched
+    }
+
+    fn set_offset(&mut self, partition: PartitionId, offset: u64) {
+        if let Some(info) = self.infos.iter_mut().find(|info| info.partition == partition) {
+            (info.consumed, info.fetched) = (Some(offset), Some(offset));
+        }
+    }
+
+    /// The application takes one message after the other (`ConsumerIterator.next`).
+    fn work<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        while self.working.is_none() {
+            if self.current.as_ref().is_none_or(|chunk| chunk.pieces.is_empty()) {
+                self.current = self.chunks.pop_front();
+                let Some(chunk) = &self.current else { return };
+                let (partition, offset, registry) = (chunk.partition, chunk.offset, chunk.registry);
+                self.set_consumed(partition, offset, registry);
+                self.unblock_fetchers(ctx);
+                self.report_wants(ctx);
+                continue;
+            }
+            self.next(ctx);
+        }
+    }
+
+    /// Hands the next message to the application; all of a piece if it does nothing with it.
+    fn next<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let at_once = self.own.processing == Distribution::Constant(0);
+        let Some(chunk) = &mut self.current else { return };
+        let Some(piece) = chunk.pieces.pop_front() else { return };
+        let count = if at_once { piece.messages.count } else { 1 };
+        let head = piece.part(0, count);
+        if count < piece.messages.count {
+            chunk.pieces.push_front(piece.part(count, piece.messages.count - count));
+        }
+        let (partition, registry) = (chunk.partition, chunk.registry);
+        ctx.spend(self.config.costs.consume * u64::from(count));
+        if self.config.settings.rules.has(Rule::ConsumedBeforeProcessed) {
+            self.set_consumed(partition, head.end(), registry);
+        }
+        if !self.config.settings.rules.has(Rule::CommitPeriodically) {
+            self.commit_now(partition, head.end(), ctx);
+        }
+        let (now, id) = (ctx.now(), self.own.id);
+        let line = self.line(head.messages);
+        ctx.observer().delivered(now, id, line, head.messages, false);
+        self.working = Some((partition, head.messages, head.end()));
+        self.work_number += 1;
+        let takes = if at_once { Span::ZERO } else { self.own.processing.span(ctx.random()) };
+        if takes.is_zero() {
+            return self.finish(ctx);
+        }
+        ctx.after(takes, Lane::MAIN, Message::Processed(self.work_number));
+    }
+
+    fn line(&self, messages: MessageRange) -> DestinationId {
+        self.config.streams.destination(messages.producer, self.own.group)
+    }
+
+    /// The application is through with a message.
+    fn finish<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let Some((partition, messages, end)) = self.working.take() else { return };
+        let (now, id) = (ctx.now(), self.own.id);
+        let line = self.line(messages);
+        ctx.observer().processed(now, id, line, messages);
+        if !self.config.settings.rules.has(Rule::ConsumedBeforeProcessed) {
+            let registry = self.current.as_ref().map_or(self.registry, |chunk| chunk.registry);
+            self.set_consumed(partition, end, registry);
+        }
+        if self.own.kind == Kind::Simple {
+            match self.kept.iter_mut().find(|(of, _)| *of == partition) {
+                Some((_, offset)) => *offset = end,
+                None => self.kept.push((partition, end)),
+            }
+        }
+    }
+
+    /// `resetConsumeOffset`. A chunk from before a rebalance has an info of its own.
+    fn set_consumed(&mut self, partition: PartitionId, offset: u64, registry: u32) {
+        if registry == self.registry
+            && let Some(info) = self.infos.iter_mut().find(|info| info.partition == partition)
+        {
+            info.consumed = Some(offset);
+        }
+    }
+
+    fn report_wants<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let room = self.chunks.len() < self.own.queued_chunks as usize;
+        let wants = self.started && !self.stopped && room;
+        if wants != self.wants {
+            self.wants = wants;
+            let (now, id) = (ctx.now(), self.own.id);
+            for partition in &self.own.partitions {
+                let line = self.config.streams.seen_by(*partition, self.own.group);
+                ctx.observer().wants(now, id, line, wants);
+            }
+        }
+    }
+
+    /// Stops to ask for more; what the application has in hand it finishes.
+    fn shut_down<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let was = self.started && !self.stopped;
+        self.stopped = true;
+        self.stop_fetchers(ctx);
+        self.report_wants(ctx);
+        let waits = was && matches!(self.own.kind, Kind::HighLevel(_)) && self.leave(ctx);
+        if self.leaving && !waits {
+            ctx.exit();
+        }
+    }
+
+    /// The process has died, and its application with it.
+    pub fn died<O: Observer>(&mut self, at: Time, observer: &mut O) {
+        self.fetchers.clear();
+        self.fetcher_life += 1;
+        self.chunks.clear();
+        self.infos.clear();
+        self.registry += 1;
+        (self.current, self.working) = (None, None);
+        self.work_number += 1;
+        self.session.died();
+        self.group.forget();
+        let stop = self.own.stop.is_some_and(|stop| at >= Time::ZERO + stop);
+        (self.started, self.stopped, self.leaving) = (false, stop, false);
+        if std::mem::take(&mut self.wants) {
+            for partition in &self.own.partitions {
+                let line = self.config.streams.seen_by(*partition, self.own.group);
+                observer.wants(at, self.own.id, line, false);
+            }
+        }
+    }
+
+    /// What it reads now, and up to where it has.
+    pub fn reads(&self) -> impl Iterator<Item = (PartitionId, u64)> + '_ {
+        let alive = self.fetchers.iter().filter(|fetcher| !fetcher.is_dead());
+        let partitions = alive.flat_map(|fetcher| fetcher.partitions.iter().copied());
+        partitions.map(|partition| (partition, self.fetched(partition).unwrap_or(0)))
+    }
+
+    /// The offsets that it would commit.
+    pub fn consumed(&self) -> impl Iterator<Item = (PartitionId, u64)> + '_ {
+        self.infos.iter().filter_map(|info| Some((info.partition, info.consumed?)))
+    }
+
+    /// Whether it has nothing in hand and waits for nothing but messages.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let in_hand = !self.chunks.is_empty()
+            || self.working.is_some()
+            || self.current.as_ref().is_some_and(|chunk| !chunk.pieces.is_empty());
+        let fetchers = self.fetchers.iter().all(Fetcher::is_idle);
+        let ready = match self.own.kind {
+            Kind::Simple => self.started,
+            Kind::HighLevel(_) => {
+                self.started && self.group.is_idle() && self.session.is_connected()
+            }
+        };
+        !in_hand && (self.stopped || (ready && fetchers))
+    }
+}

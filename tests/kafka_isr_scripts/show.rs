@@ -1,0 +1,75 @@
+//! What a script asks to see.
+
+use mqsim::brokers::kafka::PartitionId;
+use mqsim::brokers::kafka::isr::broker::Broker;
+use mqsim::brokers::kafka::isr::machine::KafkaMachine;
+use mqsim::brokers::kafka::isr::state::PartitionState;
+
+fn brokers(machines: &[KafkaMachine]) -> impl Iterator<Item = (usize, &Broker)> {
+    machines.iter().enumerate().filter_map(|(index, machine)| match machine {
+        KafkaMachine::Broker(broker) => Some((index, &**broker)),
+        _ => None,
+    })
+}
+
+fn state(state: &PartitionState) -> String {
+    let leader = state.leader.map_or("nobody".to_owned(), |node| format!("n{}", node.0 + 1));
+    let isr: Vec<_> = state.isr.iter().map(|node| format!("n{}", node.0 + 1)).collect();
+    let isr = if isr.is_empty() { "nobody".to_owned() } else { isr.join(",") };
+    format!("{leader} leads in epoch {}, ISR {isr} ({})", state.leader_epoch, state.partition_epoch)
+}
+
+/// A partition as each of its replicas has it.
+pub(crate) fn partition(machines: &[KafkaMachine], partition: PartitionId) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (index, broker) in brokers(machines) {
+        let Some((end, high_watermark)) = broker.offsets(partition) else { continue };
+        let what = if broker.leads(partition) { "leads" } else { "follows" };
+        let known = broker.state(partition).map_or("knows nothing".to_owned(), |s| state(&s));
+        let what = if broker.state(partition).is_some() { what } else { "is idle" };
+        lines.push(format!(
+            "n{} {what}, end {end}, high watermark {high_watermark}: {known}",
+            index + 1
+        ));
+    }
+    lines
+}
+
+/// All partitions, as the broker with the newest state knows them.
+pub(crate) fn partitions(machines: &[KafkaMachine]) -> Vec<String> {
+    let Some((_, first)) = brokers(machines).next() else { return Vec::new() };
+    let config = first.config().clone();
+    let line = |partition: PartitionId| {
+        let states = brokers(machines).filter_map(|(_, broker)| broker.state(partition));
+        let newest = states.max_by_key(|state| (state.leader_epoch, state.partition_epoch));
+        let known = newest.map_or("nobody knows it".to_owned(), |newest| state(&newest));
+        format!("{}: {known}", config.streams.get(partition).name)
+    };
+    config.all_partitions().map(line).collect()
+}
+
+/// What ZooKeeper holds.
+pub(crate) fn znodes(machines: &[KafkaMachine], below: &str) -> Vec<String> {
+    let server = machines.iter().find_map(|machine| match machine {
+        KafkaMachine::ZooKeeper(server) if server.is_serving() => Some(server),
+        _ => None,
+    });
+    let Some(server) = server else { return vec!["nobody serves".to_owned()] };
+    let nodes = server.tree().iter().filter(|(path, _)| path.starts_with(below));
+    let held = nodes.filter_map(|(path, node)| Some((path, node.data.as_ref()?, node.stat())));
+    held.map(|(path, data, stat)| {
+        use mqsim::brokers::kafka::isr::state::Znode;
+        let data = match data {
+            Znode::Broker(start) => format!("start {start}"),
+            Znode::Controller(node) => format!("n{}", node.0 + 1),
+            Znode::ControllerEpoch(epoch) => epoch.to_string(),
+            Znode::Partition(known, epoch) => format!(
+                "{}, by controller {epoch}",
+                state(&PartitionState { partition_epoch: stat.version, ..*known })
+            ),
+            Znode::IsrChange(partitions) => format!("{partitions:?}"),
+        };
+        format!("{path}: {data}")
+    })
+    .collect()
+}
