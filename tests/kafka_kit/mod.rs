@@ -33,9 +33,7 @@ pub(crate) fn chaos(version: &str, metadata: &str, quick: bool) -> String {
             "\"broker.session.timeout.ms\" = 2000\n\"broker.heartbeat.interval.ms\" = 400\n\
              \"replica.lag.time.max.ms\" = 3000"
         }
-        (true, _) => {
-            "\"zookeeper.session.timeout.ms\" = 4000\n\"replica.lag.time.max.ms\" = 3000"
-        }
+        (true, _) => "\"zookeeper.session.timeout.ms\" = 4000\n\"replica.lag.time.max.ms\" = 3000",
     };
     format!(
         r#"
