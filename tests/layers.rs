@@ -33,9 +33,6 @@ const BROKER_WORDS: [&str; 16] = [
     "journal",
 ];
 
-/// The folders beside the families that they share. These are none: families may use them, and they
-/// know no family.
-
 /// The greatest number of lines of a file.
 const MOST_LINES: usize = 900;
 
@@ -180,10 +177,10 @@ fn upward(source: &Source) -> Vec<String> {
     wrong
 }
 
-/// What a file of one broker family says of another.
-/// What families share: folders of brokers that are no family.
+/// What families share: folders of brokers that are no family. They know none.
 const SHARED: [&str; 2] = ["coordination", "log"];
 
+/// What a file of one broker family says of another.
 fn of_other_families(source: &Source, families: &[String]) -> Vec<String> {
     let Ok(below) = source.path.strip_prefix("src/brokers") else { return Vec::new() };
     let Some(own) = below.parent().and_then(|folder| folder.iter().next()) else {

@@ -44,6 +44,8 @@ pub struct KraftMember {
     changes: Vec<(u32, PartitionId)>,
     waiting: Vec<(PartitionId, PartitionChange)>,
     stopping: bool,
+    /// It was told that it may not register yet.
+    refused: bool,
     /// Replicas are told what the metadata log says.
     published: bool,
 }
@@ -72,6 +74,7 @@ impl KraftMember {
             changes: Vec::new(),
             waiting: Vec::new(),
             stopping: false,
+            refused: false,
             published: false,
         }
     }
@@ -92,7 +95,7 @@ impl KraftMember {
         self.standing = Standing::default();
         self.changes.clear();
         self.waiting.clear();
-        self.stopping = false;
+        (self.stopping, self.refused) = (false, false);
         self.published = false;
         self.image.clear();
     }
@@ -321,7 +324,11 @@ impl Broker {
                         self.heartbeat_soon(Span::ZERO, ctx);
                     }
                     Error::DuplicateBrokerRegistration => {
-                        self.report_event(ctx, now, event::REGISTRATION_REFUSED, None, None, 0);
+                        let told = std::mem::replace(&mut member.refused, true);
+                        if !told {
+                            let word = event::REGISTRATION_REFUSED;
+                            self.report_event(ctx, now, word, None, None, 0);
+                        }
                         self.heartbeat_soon(REGISTRATION_RETRY, ctx);
                     }
                     _ => {
