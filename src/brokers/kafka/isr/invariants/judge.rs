@@ -232,7 +232,9 @@ impl Partition {
         let to = self.copies[at].verified.min(self.copies[at].end);
         self.truth.truncate(to, |_| {});
         let to = self.truth.end();
-        (self.floor, self.recut) = (self.state.leader_epoch, false);
+        // Who leads next leads in a later epoch.
+        let vacant = u32::from(self.state.leader.is_none());
+        (self.floor, self.recut) = (self.state.leader_epoch + vacant, false);
         for (place, copy) in self.copies.iter_mut().enumerate() {
             copy.verified = copy.verified.min(to);
             copy.broken &= !OF_RECORDS;
