@@ -52,6 +52,10 @@ const fn given(mutant: Mutant, given: &'static [&'static str]) -> Mutant {
     Mutant { given, ..mutant }
 }
 
+const fn zookeeper(mutant: Mutant) -> Mutant {
+    Mutant { metadata: "zookeeper", ..mutant }
+}
+
 /// Followers cut their logs before they fetch, as before KIP-595.
 const ASKS_FIRST: &str = "rules.truncate-on-fetch=false";
 
@@ -67,6 +71,13 @@ const MUTANTS: &[Mutant] = &[
         mutant("valid-high-watermark", &["truncate-by-epoch"], "3.6", Life::Quick, (1, 2)),
         &[ASKS_FIRST],
     ),
+    zookeeper(mutant(
+        "leader-candidate-completeness",
+        &["join-at-epoch-start"],
+        "2.1",
+        Life::Hasty,
+        (23, 23),
+    )),
     mutant("leader-candidate-completeness", &["clear-elr"], "4.1", Life::Quick, (5, 6)),
     mutant(
         "leader-candidate-completeness",
@@ -80,10 +91,7 @@ const MUTANTS: &[Mutant] = &[
         &[ASKS_FIRST],
     ),
     mutant("leader-completeness", &["detect-unclean-shutdown"], "4.1", Life::Chaos, (15, 15)),
-    given(
-        mutant("log-matching", &["epoch-end-names-epoch"], "3.6", Life::Hasty, (10, 10)),
-        &[ASKS_FIRST],
-    ),
+    zookeeper(mutant("log-matching", &["epoch-end-names-epoch"], "2.1", Life::Hasty, (48, 48))),
     mutant("replication-quorum-superset", &["maximal-isr"], "4.1", Life::Quick, (1, 1)),
     given(
         mutant("consistent-read", &["truncate-by-epoch"], "3.6", Life::Chaos, (3, 3)),
@@ -102,7 +110,7 @@ const MUTANTS: &[Mutant] = &[
     mutant("valid-controller-state", &["join-if-eligible"], "3.6", Life::Quick, (2, 2)),
     mutant("valid-controller-isr-and-elr", &["clear-elr"], "4.1", Life::Quick, (1, 1)),
     mutant("unclean-exclusion", &["detect-unclean-shutdown"], "4.1", Life::Chaos, (1, 1)),
-    mutant("last-replica-standing", &["eligible-leader-replicas"], "4.1", Life::Chaos, (5, 5)),
+    mutant("last-replica-standing", &["eligible-leader-replicas"], "4.1", Life::Quick, (16, 16)),
     mutant("valid-fetcher-state", &["one-fetcher-per-partition"], "3.6", Life::Quick, (2, 2)),
     mutant("applied-hw-monotonic", &["join-at-epoch-start"], "4.1", Life::Hasty, (1, 1)),
     mutant("epoch-monotonic", &["cut-epochs-with-log"], "3.6", Life::Quick, (16, 16)),
@@ -151,8 +159,8 @@ impl Mutant {
             Life::Quorum => "controllers come and go",
             Life::Power => "controllers lose power",
         };
-        let (invariant, version) = (self.invariant, self.version);
-        format!("| `{invariant}` | {} | {version}{with} | {life} |", without.join(", "))
+        let (invariant, version, metadata) = (self.invariant, self.version, self.metadata);
+        format!("| `{invariant}` | {} | {version}, {metadata}{with} | {life} |", without.join(", "))
     }
 
     /// What is wrong with it; nothing if the rule alone makes the difference.

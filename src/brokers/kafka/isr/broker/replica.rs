@@ -6,7 +6,7 @@ use crate::engine::{Span, Time};
 use crate::observe::NodeId;
 use crate::world::FileId;
 
-use super::super::config::Config;
+use super::super::config::{Config, Metadata};
 use super::super::nodes::NodeSet;
 use super::super::rules::Rule;
 use super::super::state::PartitionState;
@@ -190,6 +190,13 @@ impl Replica {
         if config.has(Rule::FreezeHwBelowMinIsr)
             && self.isr().len() < config.effective_min_isr(self.partition)
         {
+            return self.high_watermark;
+        }
+        // A leader that writes its ISR to ZooKeeper does so with the partition's lock held: nothing
+        // moves before the answer (Partition.scala 2.6, `maybeExpandIsr`, `maybeShrinkIsr`:
+        // `inWriteLock(leaderIsrUpdateLock)`).
+        let locked = config.metadata == Metadata::ZooKeeper && !config.has(Rule::MaximalIsr);
+        if locked && leading.pending.is_some() {
             return self.high_watermark;
         }
         let isr = self.counted_isr(config);

@@ -6,7 +6,7 @@ use crate::observe::NodeId;
 use crate::world::FileId;
 
 use super::super::broker::{Broker, Notes, Replica, Role, Status};
-use super::super::config::Config;
+use super::super::config::{Config, Metadata};
 use super::super::machine::KafkaMachine;
 use super::super::nodes::NodeSet;
 use super::super::rules::Rule;
@@ -36,6 +36,9 @@ pub(super) struct Partition {
     pub(super) spare: u32,
     /// Whether records bear epochs (KIP-101).
     epochs: bool,
+    /// Nobody may have noticed that a broker was away: with ZooKeeper, while there was no
+    /// controller.
+    pub(super) unnoticed: bool,
 }
 
 /// A replica, as it was when it was last looked at.
@@ -59,6 +62,8 @@ pub(super) struct Replicated {
     pub(super) verified: u64,
     /// It came back with less than it had, or will, and has not caught up since.
     pub(super) lossy: bool,
+    /// Where it ended before, and in which epoch: a leader may believe it still ends there.
+    pub(super) lost: (u64, u32),
     /// Its process ended without the mark of an orderly stop, and it was in no ISR since: the
     /// controller cannot tell whether it lost something (KIP-966).
     pub(super) unclean: bool,
@@ -96,6 +101,7 @@ impl Partition {
             incarnation: 0,
             verified: 0,
             lossy: false,
+            lost: (0, 0),
             unclean: false,
             outdated: None,
             broken: 0,
@@ -111,6 +117,7 @@ impl Partition {
             broken: 0,
             spare: config.effective_min_isr(id).saturating_sub(1),
             epochs: config.has(Rule::TruncateByEpoch),
+            unnoticed: config.metadata == Metadata::ZooKeeper,
         }
     }
 
@@ -289,7 +296,9 @@ impl Replicated {
         let moved = replica.high_watermark != self.high_watermark;
         if was_cut {
             self.verified = self.verified.min(cut);
-            self.lossy |= !runs;
+            if !runs {
+                (self.lossy, self.lost) = (true, (self.end, self.lost.1.max(self.epoch)));
+            }
             if self.outdated.is_some_and(|upto| cut <= upto) {
                 self.outdated = None;
             }

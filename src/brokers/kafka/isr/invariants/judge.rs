@@ -76,10 +76,12 @@ impl Partition {
             if self.copies[at].runs && self.has(machines, at, end) {
                 let copy = &mut self.copies[at];
                 complete = complete.with(copy.node);
-                copy.lossy = false;
+                let (lost, epoch) = copy.lost;
+                copy.lossy &= copy.end < lost && copy.epoch <= epoch;
                 if self.state.isr.has(copy.node) {
                     copy.unclean = false;
-                    copy.outdated = None;
+                    // It has something that was committed since.
+                    copy.outdated = copy.outdated.filter(|upto| end <= *upto);
                 }
             }
         }
@@ -147,7 +149,13 @@ impl Partition {
         mut complete: NodeSet,
         tell: &mut Tell<'_>,
     ) {
-        if self.is_forgiven(machines) || self.last_standing(complete, tell) {
+        for at in 0..self.copies.len() {
+            self.excludes(at, complete, tell);
+        }
+        if self.is_forgiven(machines)
+            || self.last_standing(complete, tell)
+            || self.is_led_unnoticed(complete)
+        {
             if !self.new_truth(machines) {
                 return;
             }
@@ -224,7 +232,9 @@ impl Partition {
         let to = self.copies[at].verified.min(self.copies[at].end);
         self.truth.truncate(to, |_| {});
         let to = self.truth.end();
-        (self.floor, self.recut) = (self.state.leader_epoch, false);
+        // Who leads next leads in a later epoch.
+        let vacant = u32::from(self.state.leader.is_none());
+        (self.floor, self.recut) = (self.state.leader_epoch + vacant, false);
         for (place, copy) in self.copies.iter_mut().enumerate() {
             copy.verified = copy.verified.min(to);
             copy.broken &= !OF_RECORDS;
@@ -250,7 +260,8 @@ impl Partition {
         for member in 0..self.copies.len() {
             let copy = &self.copies[member];
             let node = copy.node;
-            if !copy.runs || copy.outdated.is_some() || !isr.or(decided).has(node) {
+            let expected = copy.runs && copy.outdated.is_none() && !self.is_unnoticed(member);
+            if !expected || !isr.or(decided).has(node) {
                 continue;
             }
             let has = self.has(machines, member, led.high_watermark);
@@ -277,9 +288,11 @@ impl Partition {
     /// What a replica owes to what is committed.
     fn owes(&mut self, at: usize, complete: NodeSet, tell: &mut Tell<'_>) {
         let (state, end, id) = (self.state, self.truth.end(), Some(self.id));
+        let unnoticed = self.is_unnoticed(at);
         let copy = &mut self.copies[at];
         let node = copy.node;
-        let fine = !copy.runs || copy.outdated.is_some() || complete.has(node);
+        let expected = copy.runs && copy.outdated.is_none() && !unnoticed;
+        let fine = !expected || complete.has(node);
         let (verified, own) = (copy.verified.min(end), copy.end);
         let lacks = move |what: &str| {
             format!("{what}; has what is committed up to {verified} of {end}, and ends at {own}")
@@ -299,17 +312,44 @@ impl Partition {
         tell.holds(&mut copy.broken, which, id, fine || !leads, |_| {
             lacks(&format!("leads in epoch {}", state.leader_epoch))
         });
-        let excluded = !candidate && !elected;
+    }
+
+    /// A replica that is back with less than it had is nothing to its partition until it has
+    /// caught up.
+    fn excludes(&mut self, at: usize, complete: NodeSet, tell: &mut Tell<'_>) {
+        let (state, end) = (self.state, self.truth.end());
+        // The last one of an ISR is told as that.
+        let last = state.isr.len() == 1 && state.elr.is_empty();
+        let copy = &mut self.copies[at];
+        let node = copy.node;
+        let counts = state.isr.or(state.elr).has(node) || state.leader == Some(node);
+        let back = copy.runs && copy.lossy && copy.outdated.is_none() && !complete.has(node);
         let which = (Invariant::UncleanExclusion, node);
-        tell.holds(&mut copy.broken, which, id, fine || !copy.lossy || excluded, |_| {
-            let what = format!(
-                "leader {:?}, ISR {:?}, eligible {:?}, and it is back with less",
-                state.leader.map(|node| node.0),
-                state.isr,
+        let (verified, own) = (copy.verified.min(end), copy.end);
+        tell.holds(&mut copy.broken, which, Some(self.id), last || !back || !counts, |_| {
+            let (leader, isr) = (state.leader.map(|node| node.0), state.isr);
+            format!(
+                "leader {leader:?}, ISR {isr:?}, eligible {:?}; it is back with what is committed \
+                 up to {verified} of {end}, and ends at {own}",
                 state.elr
-            );
-            lacks(&what)
+            )
         });
+    }
+
+    /// Whether nobody may have noticed that a replica was away. With ZooKeeper a broker registers
+    /// again when its session is over; if there is no controller then, the next one takes it for
+    /// its former self, in the ISR (KafkaController.scala 2.8, `initializeControllerContext`; a
+    /// controller that has seen both can tell, KIP-380). That is told as `unclean-exclusion`, and
+    /// as nothing else.
+    fn is_unnoticed(&self, at: usize) -> bool {
+        self.unnoticed && self.copies[at].lossy
+    }
+
+    /// Whether such a one leads.
+    fn is_led_unnoticed(&self, complete: NodeSet) -> bool {
+        let leader = self.state.leader.filter(|leader| !complete.has(*leader));
+        let at = leader.and_then(|leader| self.place(leader));
+        at.is_some_and(|at| self.copies[at].runs && self.is_unnoticed(at))
     }
 
     /// Some log has all that is committed, be its broker up or down.

@@ -19,7 +19,8 @@
 //! **What is forgiven**: an unclean election that the topic allows, and the loss of so many
 //! replicas' records that none may be left (`min.insync.replicas` of them at once). What the next
 //! leader has is the truth then. The same after a last replica standing that came back with less
-//! (KIP-966), which is told as that and as nothing else.
+//! (KIP-966), which is told as that and as nothing else; with ZooKeeper after a broker whose absence
+//! nobody could notice, which is told as `unclean-exclusion`.
 //!
 //! **Cost**: see [`Oracle`].
 
@@ -208,8 +209,13 @@ impl Claims<'_> {
             // Before KIP-841 a leader lets a fenced broker in again.
             Invariant::ValidControllerState => self.kraft && has(Rule::JoinIfEligible),
             Invariant::ValidControllerIsrAndElr => elr,
+            // With KRaft a broker registers only when its former self is fenced, and so in no ISR;
+            // KIP-903 closes what was left.
             Invariant::UncleanExclusion => {
-                elr && has(Rule::DetectUncleanShutdown) && has(Rule::JoinWithBrokerEpoch)
+                self.replicates
+                    && self.kraft
+                    && has(Rule::JoinWithBrokerEpoch)
+                    && (!elr || has(Rule::DetectUncleanShutdown))
             }
             Invariant::LastReplicaStanding => {
                 elr && has(Rule::DetectUncleanShutdown) && has(Rule::FreezeHwBelowMinIsr)
