@@ -8,7 +8,7 @@ use crate::world::{Argument, SelectorSpec};
 macro_rules! words {
     ($(#[$doc:meta])* $module:ident: $id:ident { $($name:ident = $index:literal,)* }) => {
         $(#[$doc])*
-        #[allow(missing_docs)]
+        #[allow(missing_docs, reason = "CAUSES, ROLES and EVENTS say what each means")]
         pub mod $module {
             use super::$id;
             $(pub const $name: $id = $id($index);)*
