@@ -130,7 +130,8 @@ impl Partition {
     /// The maximal ISR of a leader contains what the controller has decided (VT966 6.5.2).
     fn contains(&mut self, at: usize, tell: &mut Tell<'_>) {
         let (state, copy) = (&self.state, &mut self.copies[at]);
-        let stale = !copy.leads || copy.epoch != state.leader_epoch;
+        // With ZooKeeper it is the leader that decides.
+        let stale = !copy.leads || copy.epoch != state.leader_epoch || self.unnoticed;
         let mut decided = state.isr;
         if copy.isr.len() > self.spare {
             decided = decided.or(state.elr);

@@ -14,6 +14,11 @@ use super::data::Partition;
 use super::quorum::Quorum;
 
 /// What is known of a whole run beside its machines.
+///
+/// It costs 7 % of the time of `scenarios/kafka-isr.toml`, and 5 % with 20,000 messages a second
+/// (`mqsim run --seeds 1..=40 --jobs 1`, with `--set invariants=false` and without): an event that
+/// touches no replica costs a comparison, an append as good as nothing, and a high watermark that
+/// moves the comparison of what it passes with the logs of the ISR.
 #[derive(Clone, Default)]
 pub struct Oracle {
     run: Option<Box<Run>>,
