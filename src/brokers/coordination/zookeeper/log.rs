@@ -128,7 +128,7 @@ impl<D: Data> Log<D> {
     }
 
     /// Puts into the snapshot what is neither after `zxid` nor beyond `length` of the file, but for
-    /// the last [`KEPT`]. Returns the bytes that were in the file.
+    /// the last `KEPT`. Returns the bytes that were in the file.
     pub fn fold(&mut self, zxid: Zxid, length: u64) -> u64 {
         let before = self.base_end;
         while self.entries.len() > KEPT

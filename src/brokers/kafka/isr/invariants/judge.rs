@@ -341,10 +341,9 @@ impl Partition {
     /// Whether nobody may have noticed that a replica was away. With ZooKeeper a broker registers
     /// again when its session is over; if there is no controller then, the next one takes it for
     /// its former self, in the ISR (KafkaController.scala 2.8, `initializeControllerContext`; a
-    /// controller that has seen both can tell, KIP-380). With KRaft a leader may
-    /// bring such a broker into the ISR before KIP-841 (it is fenced) and KIP-903 (it fetched as its
-    /// former self). That is told as
-    /// `unclean-exclusion`, and as nothing else.
+    /// controller that has seen both can tell, KIP-380). With KRaft a leader may bring such a
+    /// broker into the ISR before KIP-841 (it is fenced) and KIP-903 (it fetched as its former
+    /// self). That is told as `unclean-exclusion`, and as nothing else.
     fn is_unnoticed(&self, at: usize) -> bool {
         self.unnoticed && self.copies[at].lossy
     }
