@@ -38,7 +38,7 @@ fn wrong(scenario: &Prepared, seed: u64) -> Vec<String> {
 
 #[test]
 fn nothing_that_is_claimed_breaks() {
-    let seeds = number("MQSIM_SEEDS", 60);
+    let seeds = number("MQSIM_SEEDS", 280);
     let from = number("MQSIM_SEED_FROM", 1);
     let scenarios: Vec<(String, Prepared)> = VERSIONS
         .iter()

@@ -1,7 +1,7 @@
 //! Each invariant of Kafka breaks when a rule that it rests on is switched off, and is named.
 //!
-//! The table is shown in `docs/fidelity.md`. `MQSIM_MUTANT=strong-isr` looks at the rows with that in
-//! them; `MQSIM_BLESS=1` writes the table anew.
+//! The table is shown in `docs/fidelity.md`. `MQSIM_MUTANT=strong-isr` looks at the rows with that
+//! in them; `MQSIM_BLESS=1` writes the table anew.
 
 mod kafka_kit;
 
@@ -110,6 +110,10 @@ const MUTANTS: &[Mutant] = &[
     mutant("valid-controller-state", &["join-if-eligible"], "3.6", Life::Quick, (2, 2)),
     mutant("valid-controller-isr-and-elr", &["clear-elr"], "4.1", Life::Quick, (1, 1)),
     mutant("unclean-exclusion", &["detect-unclean-shutdown"], "4.1", Life::Chaos, (1, 1)),
+    given(
+        mutant("unclean-exclusion", &["join-if-eligible"], "2.8", Life::Quick, (113, 113)),
+        &["rules.join-if-eligible=true"],
+    ),
     mutant("last-replica-standing", &["eligible-leader-replicas"], "4.1", Life::Quick, (16, 16)),
     mutant("valid-fetcher-state", &["one-fetcher-per-partition"], "3.6", Life::Quick, (2, 2)),
     mutant("applied-hw-monotonic", &["join-at-epoch-start"], "4.1", Life::Hasty, (1, 1)),

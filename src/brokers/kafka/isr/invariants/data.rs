@@ -36,9 +36,10 @@ pub(super) struct Partition {
     pub(super) spare: u32,
     /// Whether records bear epochs (KIP-101).
     epochs: bool,
-    /// Nobody may have noticed that a broker was away: with ZooKeeper, while there was no
-    /// controller.
+    /// Nobody may have noticed that a broker was away: see `is_unnoticed`.
     pub(super) unnoticed: bool,
+    /// Whether the controller decides on the ISR.
+    pub(super) kraft: bool,
 }
 
 /// A replica, as it was when it was last looked at.
@@ -117,7 +118,10 @@ impl Partition {
             broken: 0,
             spare: config.effective_min_isr(id).saturating_sub(1),
             epochs: config.has(Rule::TruncateByEpoch),
-            unnoticed: config.metadata == Metadata::ZooKeeper,
+            unnoticed: config.metadata == Metadata::ZooKeeper
+                || !config.has(Rule::JoinIfEligible)
+                || !config.has(Rule::JoinWithBrokerEpoch),
+            kraft: config.metadata == Metadata::Kraft,
         }
     }
 

@@ -110,7 +110,8 @@ impl Partition {
     /// Below its high watermark a replica has what is committed.
     fn matches(&mut self, machines: &[KafkaMachine], at: usize, tell: &mut Tell<'_>) {
         let copy = &self.copies[at];
-        if !copy.runs || copy.epoch < self.floor || copy.outdated.is_some() || self.recut {
+        let expected = copy.runs && copy.epoch >= self.floor && copy.outdated.is_none();
+        if !expected || self.recut || self.is_unnoticed(at) {
             return;
         }
         let (high_watermark, end) = (copy.high_watermark, self.truth.end());
@@ -130,7 +131,8 @@ impl Partition {
     /// The maximal ISR of a leader contains what the controller has decided (VT966 6.5.2).
     fn contains(&mut self, at: usize, tell: &mut Tell<'_>) {
         let (state, copy) = (&self.state, &mut self.copies[at]);
-        let stale = !copy.leads || copy.epoch != state.leader_epoch;
+        // With ZooKeeper it is the leader that decides.
+        let stale = !copy.leads || copy.epoch != state.leader_epoch || !self.kraft;
         let mut decided = state.isr;
         if copy.isr.len() > self.spare {
             decided = decided.or(state.elr);
@@ -339,8 +341,9 @@ impl Partition {
     /// Whether nobody may have noticed that a replica was away. With ZooKeeper a broker registers
     /// again when its session is over; if there is no controller then, the next one takes it for
     /// its former self, in the ISR (KafkaController.scala 2.8, `initializeControllerContext`; a
-    /// controller that has seen both can tell, KIP-380). That is told as `unclean-exclusion`, and
-    /// as nothing else.
+    /// controller that has seen both can tell, KIP-380). With KRaft a leader may bring such a
+    /// broker into the ISR before KIP-841 (it is fenced) and KIP-903 (it fetched as its former
+    /// self). That is told as `unclean-exclusion`, and as nothing else.
     fn is_unnoticed(&self, at: usize) -> bool {
         self.unnoticed && self.copies[at].lossy
     }

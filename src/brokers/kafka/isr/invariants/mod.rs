@@ -19,8 +19,9 @@
 //! **What is forgiven**: an unclean election that the topic allows, and the loss of so many
 //! replicas' records that none may be left (`min.insync.replicas` of them at once). What the next
 //! leader has is the truth then. The same after a last replica standing that came back with less
-//! (KIP-966), which is told as that and as nothing else; with ZooKeeper after a broker whose absence
-//! nobody could notice, which is told as `unclean-exclusion`.
+//! (KIP-966), which is told as that and as nothing else; and after the return of a broker whose
+//! absence nobody could notice (ZooKeeper; KRaft before KIP-841 and KIP-903), which is told as
+//! `unclean-exclusion`.
 //!
 //! **Cost**: see [`Oracle`].
 
@@ -210,10 +211,11 @@ impl Claims<'_> {
             Invariant::ValidControllerState => self.kraft && has(Rule::JoinIfEligible),
             Invariant::ValidControllerIsrAndElr => elr,
             // With KRaft a broker registers only when its former self is fenced, and so in no ISR;
-            // KIP-903 closes what was left.
+            // KIP-841 and KIP-903 keep leaders from bringing it back too early.
             Invariant::UncleanExclusion => {
                 self.replicates
                     && self.kraft
+                    && has(Rule::JoinIfEligible)
                     && has(Rule::JoinWithBrokerEpoch)
                     && (!elr || has(Rule::DetectUncleanShutdown))
             }
