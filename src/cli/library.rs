@@ -23,6 +23,10 @@ impl Simulator for Library {
         prepared.name()
     }
 
+    fn text<'p>(&self, prepared: &'p run::Prepared) -> &'p str {
+        prepared.text()
+    }
+
     fn seed(&self, prepared: &run::Prepared) -> u64 {
         prepared.seed()
     }

@@ -52,6 +52,9 @@ pub trait Simulator {
     /// The scenario's name: that of its report folder.
     fn name<'p>(&self, prepared: &'p Self::Prepared) -> &'p str;
 
+    /// The scenario's text as it was read, without what `--set` changes.
+    fn text<'p>(&self, prepared: &'p Self::Prepared) -> &'p str;
+
     /// The scenario's own seed.
     fn seed(&self, prepared: &Self::Prepared) -> u64;
 

@@ -29,6 +29,10 @@ impl Simulator for Double {
         prepared
     }
 
+    fn text<'p>(&self, prepared: &'p String) -> &'p str {
+        prepared
+    }
+
     fn seed(&self, _: &String) -> u64 {
         1
     }

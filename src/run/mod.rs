@@ -2,6 +2,7 @@
 
 mod families;
 mod freeze;
+pub mod journal;
 mod load;
 mod simulate;
 
