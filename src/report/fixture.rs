@@ -86,6 +86,7 @@ fn catalog() -> Catalog {
         roles: ROLES,
         events: EVENTS,
         invariants: INVARIANTS.to_vec(),
+        situations: &[],
     }
 }
 
@@ -365,6 +366,7 @@ pub(crate) fn crash_run() -> Report {
                 ],
             },
         ],
+        over_seeds: Vec::new(),
         expectations: vec![
             judged("success_lost <= 0", "40 lines", Verdict::Broken, Some("loss.csv, rows 1 to 2")),
             judged("write_longest_ms <= 3000", "1,800 ms", Verdict::Holds, None),

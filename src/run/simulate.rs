@@ -74,6 +74,8 @@ pub fn simulate(
     let options = prepared.options;
     let mut report = prepared.plan.run(&prepared.catalog, options, max_events, facts)?;
     report.expectations = prepared.expectations.judge(&report);
+    report.over_seeds = prepared.expectations.observe(&report);
+    report.remarks.extend(prepared.expectations.aside(&report));
     Ok(report)
 }
 

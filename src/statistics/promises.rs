@@ -83,22 +83,24 @@ fn quantiles() {
     // Exponential latencies; the median is ln 2, the 95th percentile ln 20.
     let draw = |stream: &mut Stream| -ln(unit(stream).max(1e-300));
     for (p, truth) in [(0.5, ln(2.0)), (0.95, ln(20.0))] {
-        let begin = || -> Box<dyn FnMut(f64) -> bool> {
-            let mut values = Vec::new();
-            Box::new(move |x| {
-                values.push(x);
-                // Looked at now and then only: sorting costs more than the statement.
-                if values.len() % 20 != 0 {
-                    return false;
-                }
-                values.sort_by(f64::total_cmp);
-                let seeds = values.len() as u64;
-                let most = quantile::at_most(&values, seeds, p, ERROR);
-                most.is_some_and(|most| most < truth)
-            })
-        };
-        let share = wrong("quantiles", 400, draw, begin);
-        assert!(share <= ERROR, "{p}: {share}");
+        for by in [Side::Below, Side::Above] {
+            let begin = || -> Box<dyn FnMut(f64) -> bool> {
+                let mut values = Vec::new();
+                Box::new(move |x| {
+                    values.push(x);
+                    // Looked at now and then only: sorting costs more than the statement.
+                    if values.len() % 20 != 0 {
+                        return false;
+                    }
+                    values.sort_by(f64::total_cmp);
+                    let seeds = values.len() as u64;
+                    let most = quantile::at_most(&values, seeds, p, ERROR, by);
+                    most.is_some_and(|most| most < truth)
+                })
+            };
+            let share = wrong("quantiles", 400, draw, begin);
+            assert!(share <= ERROR, "{p} {by:?}: {share}");
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 //! of the distribution, ties included. As S. R. Howard, A. Ramdas, Sequential estimation of
 //! quantiles (Bernoulli 28, 2022) do it.
 
-use super::share;
+use super::{Side, share};
 
 /// The p-quantile of values in ascending order: the least of them that at least the share `p` does
 /// not exceed. `None` of no values.
@@ -21,24 +21,35 @@ pub fn of(sorted: &[f64], p: f64) -> Option<f64> {
 /// The greatest value that the p-quantile is shown to be at least, `None` if none. `sorted` are
 /// all values that were measured, ascending; `seeds` counts those without a value too, which might
 /// be anything. Wrong, at any time, with probability `error` at most.
+///
+/// It can be shown in two ways: that few lie below (`by` is [`Side::Below`]), or that many do not
+/// (`Side::Above`). Which bets fit better depends on what one hopes for; one has to choose before.
 #[must_use]
-pub fn at_least(sorted: &[f64], seeds: u64, p: f64, error: f64) -> Option<f64> {
-    // The j-th smallest holds if values below it are shown to be no more than the share p: none
-    // but the j - 1 before it, and those unknown.
+pub fn at_least(sorted: &[f64], seeds: u64, p: f64, error: f64, by: Side) -> Option<f64> {
     let unknown = seeds - sorted.len() as u64;
-    let holds = |j: usize| share::is_below(p, j as u64 - 1 + unknown, seeds, error);
-    let greatest = last_that(sorted.len(), holds)?;
+    let n = sorted.len();
+    let holds = |j: usize| match by {
+        // Below the j-th smallest lie no more than the j - 1 before it, and those unknown.
+        Side::Below => share::is_below(p, j as u64 - 1 + unknown, seeds, error),
+        // It and those behind it: were the quantile less, all of them would exceed it.
+        Side::Above => share::is_above(1.0 - p, (n - j + 1) as u64, seeds, error),
+    };
+    let greatest = last_that(n, holds)?;
     Some(sorted[greatest - 1])
 }
 
 /// The least value that the p-quantile is shown to be at most; see [`at_least`].
 #[must_use]
-pub fn at_most(sorted: &[f64], seeds: u64, p: f64, error: f64) -> Option<f64> {
+pub fn at_most(sorted: &[f64], seeds: u64, p: f64, error: f64, by: Side) -> Option<f64> {
     let unknown = seeds - sorted.len() as u64;
+    let n = sorted.len();
     // Counted from the end.
-    let holds = |j: usize| share::is_below(1.0 - p, j as u64 - 1 + unknown, seeds, error);
-    let least = last_that(sorted.len(), holds)?;
-    Some(sorted[sorted.len() - least])
+    let holds = |j: usize| match by {
+        Side::Below => share::is_below(1.0 - p, j as u64 - 1 + unknown, seeds, error),
+        Side::Above => share::is_above(p, (n - j + 1) as u64, seeds, error),
+    };
+    let least = last_that(n, holds)?;
+    Some(sorted[n - least])
 }
 
 /// The last of 1 to `n` of which something holds that holds of the first so many and no other.
@@ -75,23 +86,32 @@ mod tests {
     #[test]
     fn a_few_seeds_bound_a_high_quantile_on_one_side_only() {
         let few = values(40);
-        assert_eq!(at_most(&few, 40, 0.99, 0.05), None);
-        let least = at_least(&few, 40, 0.99, 0.05).unwrap();
+        assert_eq!(at_most(&few, 40, 0.99, 0.05, Side::Below), None);
+        let least = at_least(&few, 40, 0.99, 0.05, Side::Below).unwrap();
         assert!((35.0..40.0).contains(&least), "{least}");
         let many = values(300);
-        assert_eq!(at_most(&many, 300, 0.99, 0.05), Some(300.0));
-        assert_eq!(at_most(&many, 301, 0.99, 0.05), None, "one more, of which nothing is known");
+        assert_eq!(at_most(&many, 300, 0.99, 0.05, Side::Below), Some(300.0));
+        assert_eq!(
+            at_most(&many, 301, 0.99, 0.05, Side::Below),
+            None,
+            "one more, of which nothing is known"
+        );
     }
 
     #[test]
     fn the_interval_closes_in() {
-        let mut wide = 1.0;
+        let mut wide = 0.9;
         for n in [100, 1_000, 10_000] {
             let values = values(n);
-            let low = at_least(&values, u64::from(n), 0.5, 0.05).unwrap() / f64::from(n);
-            let high = at_most(&values, u64::from(n), 0.5, 0.05).unwrap() / f64::from(n);
-            assert!(low < 0.5 && 0.5 < high && high - low < wide, "{n}: {low} to {high}");
-            wide = high - low;
+            for by in [Side::Below, Side::Above] {
+                let seeds = u64::from(n);
+                let low = at_least(&values, seeds, 0.5, 0.05, by).unwrap() / f64::from(n);
+                let high = at_most(&values, seeds, 0.5, 0.05, by).unwrap() / f64::from(n);
+                assert!(low < 0.5 && 0.5 < high && high - low < wide, "{n}: {low} to {high}");
+                if by == Side::Above {
+                    wide = high - low;
+                }
+            }
         }
         assert!(wide < 0.06, "{wide}");
     }

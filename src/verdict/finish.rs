@@ -105,6 +105,7 @@ pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
         faults: ledger.history.spans.clone(),
         invariants: ledger.invariants.clone(),
         expectations: Vec::new(),
+        over_seeds: Vec::new(),
         remarks,
         inconsistencies: ledger.counts.inconsistencies,
         fingerprint: hash_words(&ingredients.map(|(_, hash)| hash)),

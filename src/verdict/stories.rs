@@ -7,7 +7,8 @@ use crate::engine::{Fingerprint, Span, Time};
 use crate::observe::{
     BecauseId, Catalog, Cause, CauseId, CauseKind, ConsumerId, ConsumerInfo, DestinationId,
     DestinationInfo, EventWord, InvariantId, InvariantWord, MessageRange, NodeId, NodeInfo,
-    NodeKind, Observer, Outcome, ProducerId, ProducerInfo, Removal, RoleRank, RoleWord, Violation,
+    NodeKind, Observer, Outcome, ProducerId, ProducerInfo, Removal, RoleId, RoleRank, RoleWord,
+    Sign, Situation, Violation,
 };
 
 pub(super) const CAUSES: &[Cause] = &[
@@ -97,6 +98,11 @@ pub(super) fn catalog() -> Catalog {
             InvariantWord { name: "logs-match", meaning: "Logs match.", claimed: true },
             InvariantWord { name: "no-gaps", meaning: "Logs have no gaps.", claimed: false },
         ],
+        situations: &[Situation {
+            name: "mirror-leads",
+            meaning: "A mirror becomes leader.",
+            sign: Sign::RoleAfter(RoleId(1), RoleId(0)),
+        }],
     }
 }
 

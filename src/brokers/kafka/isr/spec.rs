@@ -141,6 +141,7 @@ impl Spec {
             roles: words::ROLES,
             events: words::EVENTS,
             invariants: invariants::words(&self.config),
+            situations: words::SITUATIONS,
         }
     }
 

@@ -202,6 +202,7 @@ impl Spec {
             roles: words::ROLES,
             events: words::EVENTS,
             invariants: self.invariants(),
+            situations: words::SITUATIONS,
         }
     }
 
