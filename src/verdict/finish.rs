@@ -118,7 +118,7 @@ fn measured(ledger: &Ledger) -> (Time, Time) {
 }
 
 /// Ingredients of the run's fingerprint: the ledger's own, and the world's.
-fn ingredients(own: &Fingerprint, world: &Fingerprint) -> [(&'static str, u64); 5] {
+pub(super) fn ingredients(own: &Fingerprint, world: &Fingerprint) -> [(&'static str, u64); 5] {
     Ingredient::ALL.map(|ingredient| {
         let source = match ingredient {
             Ingredient::Outcomes | Ingredient::Roles => own,
