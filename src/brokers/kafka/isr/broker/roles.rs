@@ -114,7 +114,7 @@ impl Broker {
             let cuts = config.has(Rule::CutEpochsWithLog);
             replica.epochs.assign(state.leader_epoch, end, cuts);
         }
-        let leading = Leading::new(config.replicas(partition), me, state.isr, end, now);
+        let leading = Leading::new(config.replicas(partition), me, state.isr, end, ctx.clock());
         replica.role = Role::Leader(Box::new(leading));
         replica.alone_since = (state.isr.len() == 1).then_some(replica.high_watermark);
         self.report_role(partition, Some(role::LEADER), ctx);
