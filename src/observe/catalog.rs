@@ -151,6 +151,9 @@ pub struct Catalog {
     pub events: &'static [EventWord],
     /// What the family checks while it runs; empty if nothing.
     pub invariants: Vec<InvariantWord>,
+    /// What the real thing does with a configuration that contradicts itself, and so is done here:
+    /// whole sentences. Empty if there is nothing to say.
+    pub notes: Vec<String>,
 }
 
 impl Catalog {

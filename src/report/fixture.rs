@@ -86,6 +86,7 @@ fn catalog() -> Catalog {
         roles: ROLES,
         events: EVENTS,
         invariants: INVARIANTS.to_vec(),
+        notes: Vec::new(),
     }
 }
 

@@ -97,6 +97,7 @@ pub(super) fn catalog() -> Catalog {
             InvariantWord { name: "logs-match", meaning: "Logs match.", claimed: true },
             InvariantWord { name: "no-gaps", meaning: "Logs have no gaps.", claimed: false },
         ],
+        notes: Vec::new(),
     }
 }
 

@@ -278,6 +278,7 @@ metadata = "kraft"
 "broker.session.timeout.ms" = 300
 "broker.heartbeat.interval.ms" = 60
 "replica.lag.time.max.ms" = 300
+"replica.fetch.wait.max.ms" = 50
 
 [[topic]]
 name = "orders"

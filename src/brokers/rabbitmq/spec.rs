@@ -176,6 +176,7 @@ impl Spec {
             roles: words::ROLES,
             events: words::EVENTS,
             invariants: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

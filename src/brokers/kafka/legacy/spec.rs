@@ -202,6 +202,7 @@ impl Spec {
             roles: words::ROLES,
             events: words::EVENTS,
             invariants: self.invariants(),
+            notes: Vec::new(),
         }
     }
 
