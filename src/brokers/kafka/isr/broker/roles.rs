@@ -237,6 +237,7 @@ impl Broker {
         replica.storage.life = replica.storage.life.wrapping_add(1);
         replica.storage.held = None;
         replica.storage.flushed = replica.storage.flushed.min(end);
+        replica.storage.flushing = replica.storage.flushing.min(end);
         replica.storage.recovery_point = replica.storage.recovery_point.min(end);
         replica.storage.segment = replica.storage.segment.min(replica.log.length());
         ctx.truncate(replica.log.file(), replica.log.length());
