@@ -219,6 +219,12 @@ impl Broker {
         let Some(reasons) = reasons else { return };
         let Some(replica) = self.replica_mut(partition) else { return };
         if replica.log.end() <= to {
+            // "Always truncate epoch cache since we may have a conflicting epoch entry at the end
+            // of the log": of an epoch that it began as a leader and in which it appended nothing
+            // (Log.scala 2.0.1, truncateTo; KAFKA-7415).
+            if config.has(Rule::CutEpochsWithLog) {
+                replica.epochs.truncate(replica.log.end());
+            }
             return;
         }
         let mut cut = 0;
