@@ -117,15 +117,26 @@ pub struct EventWord {
 }
 
 /// Something that a family says of its state at every moment of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvariantWord {
     /// Kebab-case, as in `invariants.csv`.
     pub name: &'static str,
     /// One sentence for people: what is always so.
     pub meaning: &'static str,
+    /// What a broker must have or be told for it to be claimed, in the words under which people
+    /// find it: a proposal, a ticket, a setting (`KIP-101`).
+    pub rests_on: &'static [&'static str],
+    /// What of that this version or configuration lacks.
+    pub lacks: Vec<&'static str>,
+}
+
+impl InvariantWord {
     /// Whether the family claims it for this version and configuration, so that a violation fails
     /// the run. One that is not claimed is checked and told all the same.
-    pub claimed: bool,
+    #[must_use]
+    pub fn claimed(&self) -> bool {
+        self.lacks.is_empty()
+    }
 }
 
 /// By what one sees that a run came into a situation.
@@ -183,6 +194,9 @@ pub struct Catalog {
     pub invariants: Vec<InvariantWord>,
     /// The family's situations beside its events, roles, causes and conditions.
     pub situations: &'static [Situation],
+    /// What the real thing does with a configuration that contradicts itself, and so is done here:
+    /// whole sentences. Empty if there is nothing to say.
+    pub notes: Vec<String>,
 }
 
 impl Catalog {

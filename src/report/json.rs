@@ -58,15 +58,16 @@ struct Run<'a> {
     latency: Table<'a>,
     loss: Table<'a>,
     windows: Table<'a>,
-    invariants: Vec<Invariant>,
+    invariants: Vec<Invariant<'a>>,
     violations: Table<'a>,
 }
 
 /// What was seen of an invariant that was checked.
 #[derive(Serialize)]
-struct Invariant {
+struct Invariant<'a> {
     invariant: &'static str,
     claimed: bool,
+    lacks: &'a [&'static str],
     violations: u64,
 }
 
@@ -154,13 +155,17 @@ fn expectation(judged: &Judged) -> Expectation<'_> {
     }
 }
 
-fn invariants(report: &Report) -> Vec<Invariant> {
-    let checked = report.catalog.invariants.iter().zip(&report.invariants);
-    let invariant = |(word, tally): (&InvariantWord, &InvariantTally)| Invariant {
+fn invariant<'a>((word, tally): (&'a InvariantWord, &InvariantTally)) -> Invariant<'a> {
+    Invariant {
         invariant: word.name,
-        claimed: word.claimed,
+        claimed: word.claimed(),
+        lacks: &word.lacks,
         violations: tally.violations,
-    };
+    }
+}
+
+fn invariants(report: &Report) -> Vec<Invariant<'_>> {
+    let checked = report.catalog.invariants.iter().zip(&report.invariants);
     checked.map(invariant).collect()
 }
 

@@ -474,9 +474,12 @@ fn describe_invariants(text: &mut String, invariants: &[InvariantWord]) {
     wrapped(text, (2, 2), meaning);
     text.push('\n');
     for word in invariants {
-        let claimed = if word.claimed { "claimed by default" } else { "not claimed by default" };
+        let claimed = if word.claimed() { "claimed by default" } else { "not claimed by default" };
         wrapped(text, (2, 6), &format!("{}: {claimed}", word.name));
         wrapped(text, (6, 6), word.meaning);
+        if !word.rests_on.is_empty() {
+            wrapped(text, (6, 8), &format!("rests on {}", word.rests_on.join(", ")));
+        }
     }
 }
 

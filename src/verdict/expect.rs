@@ -131,7 +131,7 @@ impl Expectations {
         let said = |id| {
             list.iter().any(|one| matches!(one.subject, Subject::Invariant(of, _) if of == id))
         };
-        let claims = catalog.invariants.iter().enumerate().filter(|(_, word)| word.claimed);
+        let claims = catalog.invariants.iter().enumerate().filter(|(_, word)| word.claimed());
         let claims = claims.map(|(index, _)| InvariantId(index as u32));
         let claimed = claims.filter(|id| checked && !said(*id)).collect();
         wrong.into_result(Expectations { list, claimed, seeds })

@@ -65,6 +65,12 @@ pub(super) fn catalog() -> Catalog {
         destinations: vec![destination],
         auditor,
     };
+    let word = |name, meaning, lacks: &'static [&'static str]| InvariantWord {
+        name,
+        meaning,
+        rests_on: lacks,
+        lacks: lacks.to_vec(),
+    };
     Catalog {
         nodes: vec![
             node("n1", NodeKind::Broker),
@@ -94,15 +100,16 @@ pub(super) fn catalog() -> Catalog {
         ],
         events: &[EventWord { name: "promoted", meaning: "Promoting mirror" }],
         invariants: vec![
-            InvariantWord { name: "one-leader", meaning: "One node leads.", claimed: true },
-            InvariantWord { name: "logs-match", meaning: "Logs match.", claimed: true },
-            InvariantWord { name: "no-gaps", meaning: "Logs have no gaps.", claimed: false },
+            word("one-leader", "One node leads.", &[]),
+            word("logs-match", "Logs match.", &[]),
+            word("no-gaps", "Logs have no gaps.", &["KIP-1"]),
         ],
         situations: &[Situation {
             name: "mirror-leads",
             meaning: "A mirror becomes leader.",
             sign: Sign::RoleAfter(RoleId(1), RoleId(0)),
         }],
+        notes: Vec::new(),
     }
 }
 

@@ -83,7 +83,16 @@ fn schedule(plan: &mut Plan, now: &mut Time, command: &Command<'_>) -> Told<()> 
     let target = Target::nodes(&[host(plan, command.word(0)?)?]);
     let id = FaultId(plan.faults.len() as u32);
     let text = command.rest();
-    let fault = PlannedFault { id, at: *now, lasts: None, kind, target, text, waits: None };
+    let fault = PlannedFault {
+        id,
+        at: *now,
+        lasts: None,
+        kind,
+        target,
+        text,
+        waits: None,
+        after_recovery: false,
+    };
     plan.faults.push(fault);
     Ok(())
 }

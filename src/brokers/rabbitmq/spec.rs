@@ -177,6 +177,7 @@ impl Spec {
             events: words::EVENTS,
             invariants: Vec::new(),
             situations: words::SITUATIONS,
+            notes: Vec::new(),
         }
     }
 

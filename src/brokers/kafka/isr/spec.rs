@@ -89,6 +89,8 @@ pub struct Spec {
     pub limits: Limits,
     /// `invariants`.
     pub invariants: bool,
+    /// What is done with settings that contradict each other: whole sentences.
+    pub notes: Vec<String>,
 }
 
 impl Spec {
@@ -142,6 +144,7 @@ impl Spec {
             events: words::EVENTS,
             invariants: invariants::words(&self.config),
             situations: words::SITUATIONS,
+            notes: self.notes.clone(),
         }
     }
 

@@ -121,6 +121,7 @@ words! {
         LOG_DIR_OFFLINE = 18,
         REGISTRATION_REFUSED = 19,
         CONSUMER_STOPPED = 20,
+        OFFSETS_BACKWARDS = 21,
     }
 }
 
@@ -157,6 +158,10 @@ pub const EVENTS: &[EventWord] = &[
     word("log-dir-offline", "the broker's log directory has failed"),
     word("registration-refused", "the broker may not register yet: its former self still counts"),
     word("consumer-stopped", "a consumer without auto.offset.reset has no offset to go on at"),
+    word(
+        "offsets-backwards",
+        "a follower appended a batch that begins before the end of its log; the count is that end",
+    ),
 ];
 
 /// What a suite may have to reach, beside events, roles, causes and conditions.
