@@ -88,6 +88,7 @@ fn catalog() -> Catalog {
         events: EVENTS,
         invariants: words(),
         notes: Vec::new(),
+        situations: &[],
     }
 }
 
@@ -367,6 +368,7 @@ pub(crate) fn crash_run() -> Report {
                 ],
             },
         ],
+        over_seeds: Vec::new(),
         expectations: vec![
             judged("success_lost <= 0", "40 lines", Verdict::Broken, Some("loss.csv, rows 1 to 2")),
             judged("write_longest_ms <= 3000", "1,800 ms", Verdict::Holds, None),

@@ -203,6 +203,7 @@ impl Spec {
             events: words::EVENTS,
             invariants: self.invariants(),
             notes: Vec::new(),
+            situations: words::SITUATIONS,
         }
     }
 
