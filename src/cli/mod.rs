@@ -10,9 +10,11 @@ mod find;
 mod interrupt;
 mod library;
 mod list;
+mod merge;
 mod new_file;
 mod run;
 mod simulator;
+mod sweep;
 mod texts;
 
 #[cfg(test)]
@@ -49,6 +51,8 @@ pub fn main(
     let done = defect::caught(|| match cli.command {
         args::Command::Run(wanted) => run::execute(simulator, &wanted),
         args::Command::Check(wanted) => check::execute(simulator, &wanted),
+        args::Command::Sweep(wanted) => sweep::execute(simulator, &wanted),
+        args::Command::Merge(wanted) => merge::execute(&wanted),
         args::Command::New(wanted) => texts::starter(simulator, &wanted),
         args::Command::Schema(wanted) => texts::schema(simulator, wanted.mode.as_deref()),
         args::Command::List(wanted) => list::execute(simulator, wanted.what.as_deref()),

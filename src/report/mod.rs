@@ -8,6 +8,7 @@ pub mod folder;
 pub mod json;
 mod number;
 mod plot;
+pub mod sweep;
 mod tables;
 pub mod tally;
 pub mod terminal;
@@ -16,12 +17,17 @@ pub mod terminal;
 pub(crate) mod fixture;
 
 pub use plot::{PlotError, latency_svg, timeline_svg};
-pub use tables::{Cell, Column, Exporter, MEASURES, Rows, TABLES, to_csv};
+pub use tables::{Cell, Column, Exporter, MEASURES, Rows, Sheet, TABLES, to_csv};
 
 use crate::verdict::{FaultSpan, Report, Verdict};
 
 /// At most this many seeds of a scenario get rows and plots of their own besides `summary.csv`.
 pub const DETAILED_SEEDS: usize = 10;
+
+/// The tables that are made of many runs, in the order in which they are documented.
+pub fn sheets() -> impl Iterator<Item = &'static Sheet> {
+    sweep::SHEETS.iter()
+}
 
 /// One file of a report folder, in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]

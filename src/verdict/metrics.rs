@@ -42,6 +42,22 @@ impl Unit {
         }
     }
 
+    /// What a column of this unit holds.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Unit::Lines => "lines",
+            Unit::Messages => "messages",
+            Unit::Count => "count",
+            Unit::Violations => "violations",
+            Unit::Milliseconds => "milliseconds",
+            Unit::Microseconds => "microseconds",
+            Unit::Share => "share, 0 to 1",
+            Unit::PerSecond => "per second",
+            Unit::Ratio => "ratio",
+        }
+    }
+
     /// A value of this unit as printed, without the unit: `3`, `99.375`.
     #[must_use]
     pub fn number(self, value: f64) -> String {

@@ -6,10 +6,12 @@ mod palette;
 mod panels;
 mod rows;
 mod scale;
+mod sweep;
 mod timeline;
 
 pub use canvas::PlotError;
 pub use latency::latency_svg;
+pub(super) use sweep::sweep_svg;
 pub use timeline::timeline_svg;
 
 #[cfg(test)]

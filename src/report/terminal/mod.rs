@@ -5,10 +5,12 @@
 mod check;
 mod seeds;
 mod sparkline;
+mod sweep;
 mod tables;
 
 pub use check::{checked, failure, sum, width};
 pub use seeds::overview;
+pub use sweep::sweep;
 
 use super::{number, verdict, verdict_word};
 use crate::engine::Span;

@@ -12,7 +12,7 @@ use crate::verdict::{Report, Window, WindowKind};
 const ROWS: usize = 10;
 
 /// A table without borders; columns named in `numbers` are right-aligned.
-fn table(header: &[&str], numbers: &[usize]) -> Table {
+pub(super) fn table(header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -26,7 +26,7 @@ fn table(header: &[&str], numbers: &[usize]) -> Table {
     table
 }
 
-fn print(out: &mut Page, table: &Table) {
+pub(super) fn print(out: &mut Page, table: &Table) {
     for line in table.lines() {
         out.line(&format!(" {line}"));
     }
