@@ -27,6 +27,9 @@ pub(super) enum Command {
     /// Hold scenarios to every expectation over many seeds, in parallel
     #[command(after_help = super::exit::HELP)]
     Check(Check),
+    /// Compare two reports, or two scenarios under the same seeds: what changed, and for which lines
+    #[command(after_help = super::exit::COMPARE)]
+    Compare(Compare),
     /// Vary keys and seeds: one tidy table, one plot, and which cells no other beats
     #[command(after_help = super::exit::HELP)]
     Sweep(Sweep),
@@ -67,6 +70,38 @@ pub(super) struct Check {
     /// Write the report folder of the first failing seed of each scenario that fails
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    /// What `run` takes too
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// `mqsim compare`.
+///
+/// Two scenarios are simulated under the same seeds, so both meet the same random draws as long as
+/// their histories are the same, and line by line it is told what became of it in A and in B.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Compare {
+    /// A report folder, a summary.csv, or a scenario file
+    #[arg(value_name = "A")]
+    pub(super) first: PathBuf,
+    /// The same kind of thing; not needed with --set-a or --set-b [default: A]
+    #[arg(value_name = "B")]
+    pub(super) second: Option<PathBuf>,
+    /// Change a value of scenario A only (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    pub(super) set_a: Vec<String>,
+    /// Change a value of scenario B only (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    pub(super) set_b: Vec<String>,
+    /// How much worse B may be: by a number or percent of A, as in success_lost=0,ack_p99_us=10%
+    #[arg(long, value_name = "METRIC=LIMIT,..", default_value = "success_lost=0")]
+    pub(super) tolerance: String,
+    /// Write the comparison in Markdown, for a pull request
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown: Option<PathBuf>,
+    /// Where the folder of the comparison goes, NAME-compare or A-vs-B
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub(super) out: PathBuf,
     /// What `run` takes too
     #[command(flatten)]
     pub(super) common: Common,

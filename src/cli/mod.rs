@@ -3,6 +3,7 @@
 
 mod args;
 mod check;
+mod compare;
 mod console;
 mod defect;
 mod exit;
@@ -51,6 +52,7 @@ pub fn main(
     let done = defect::caught(|| match cli.command {
         args::Command::Run(wanted) => run::execute(simulator, &wanted),
         args::Command::Check(wanted) => check::execute(simulator, &wanted),
+        args::Command::Compare(wanted) => compare::execute(simulator, &wanted),
         args::Command::Sweep(wanted) => sweep::execute(simulator, &wanted),
         args::Command::Merge(wanted) => merge::execute(&wanted),
         args::Command::New(wanted) => texts::starter(simulator, &wanted),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::compare::{Changed, Comparison};
 use super::sweep::{Shard, Sweep};
 use super::tables::{Cell, Column, Exporter, Rows, TABLES};
 use super::tally::{Standing, Tally};
@@ -363,6 +364,69 @@ pub fn sweep(exit_code: u8, sweep: &Sweep, shard: Shard, folder: &str) -> String
         shard,
         runs: sweep.runs.len(),
         cells: cells.collect(),
+    };
+    let text = serde_json::to_string_pretty(&document);
+    text.expect("plain data without maps of other keys than text") + "\n"
+}
+
+/// What `mqsim compare --json` prints.
+#[derive(Serialize)]
+struct Compared<'a> {
+    format: u32,
+    mqsim_version: &'static str,
+    exit_code: u8,
+    a: &'a str,
+    b: &'a str,
+    folder: &'a str,
+    seeds: Vec<String>,
+    identical: bool,
+    metrics: BTreeMap<&'static str, ComparedMetric>,
+    /// Lines by what they have to do with each other.
+    lines: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct ComparedMetric {
+    standing: &'static str,
+    seeds: usize,
+    a: Option<f64>,
+    b: Option<f64>,
+    change: Option<f64>,
+    /// Of the median of the change: low, high; absent for fewer than 6 seeds.
+    interval: Option<(f64, f64)>,
+}
+
+/// The document of one call of `mqsim compare`, as text.
+#[must_use]
+pub fn compare(exit_code: u8, comparison: &Comparison, folder: &str) -> String {
+    let [a, b] = &comparison.sides;
+    let metric = |one: &Changed| {
+        let change = one.change.as_ref();
+        let metric = ComparedMetric {
+            standing: one.standing.word(),
+            seeds: change.map_or(0, |change| change.difference.count),
+            a: change.map(|change| change.first),
+            b: change.map(|change| change.second),
+            change: change.map(|change| change.difference.mean),
+            interval: change.and_then(|c| c.difference.interval).map(|i| (i.low, i.high)),
+        };
+        (one.metric.name, metric)
+    };
+    let mut lines = BTreeMap::new();
+    for one in &comparison.lines.differences {
+        *lines.entry(one.kind.words()).or_insert(0) += one.lines;
+    }
+    let document = Compared {
+        format: 1,
+        mqsim_version: env!("CARGO_PKG_VERSION"),
+        exit_code,
+        a: &a.label,
+        b: &b.label,
+        folder,
+        seeds: comparison.seeds.iter().map(u64::to_string).collect(),
+        identical: comparison.identical,
+        metrics: comparison.metrics.iter().map(metric).collect(),
+        lines,
     };
     let text = serde_json::to_string_pretty(&document);
     text.expect("plain data without maps of other keys than text") + "\n"

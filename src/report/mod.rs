@@ -4,6 +4,7 @@
 //! file, so the same scenario, seed and version give the same bytes anywhere. The folder that the
 //! files go to is [`folder`]'s affair, and the only place of this layer that writes to disk.
 
+pub mod compare;
 pub mod folder;
 pub mod json;
 mod number;
@@ -26,7 +27,7 @@ pub const DETAILED_SEEDS: usize = 10;
 
 /// The tables that are made of many runs, in the order in which they are documented.
 pub fn sheets() -> impl Iterator<Item = &'static Sheet> {
-    sweep::SHEETS.iter()
+    sweep::SHEETS.iter().chain(&compare::SHEETS)
 }
 
 /// One file of a report folder, in memory.
@@ -99,6 +100,7 @@ pub fn forget_details(reports: &mut [Report]) {
         report.timeline.buckets = Vec::new();
         report.events = Vec::new();
         report.lanes = Vec::new();
+        report.lines = Vec::new();
         report.invariants.iter_mut().for_each(|tally| tally.first = Vec::new());
     }
 }

@@ -4,9 +4,11 @@ mod families;
 mod freeze;
 pub mod journal;
 mod load;
+mod part;
 mod simulate;
 
 pub use families::{ModeInfo, Selectable, describe_mode, faults, modes, schema, selectors};
 pub use freeze::{FreezeError, freeze};
 pub use load::{InputError, Prepared, load, parse};
+pub use part::{Parting, part};
 pub use simulate::{REPORT, RunError, observe, panic_text, simulate, simulate_each, simulate_many};

@@ -2,6 +2,7 @@
 
 mod canvas;
 mod latency;
+mod overlay;
 mod palette;
 mod panels;
 mod rows;
@@ -11,6 +12,7 @@ mod timeline;
 
 pub use canvas::PlotError;
 pub use latency::latency_svg;
+pub(super) use overlay::overlay_svg;
 pub(super) use sweep::sweep_svg;
 pub use timeline::timeline_svg;
 

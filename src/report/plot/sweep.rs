@@ -66,8 +66,9 @@ fn header(canvas: &mut Canvas<'_>, sweep: &Sweep, front: &Front, width: i32) -> 
     let best = front.beaten_by.iter().filter(|beaten| beaten.is_none()).count();
     let (first, last) = sweep.seeds;
     let said = format!(
-        "{} of {first} to {last} each; outlined or dotted: the {} that no other beats in all three",
-        number::counted(sweep.grid.cells() as u64, "cell") + ", seeds",
+        "{}, seeds {first} to {last} each; outlined or dotted: the {} that no other beats in all \
+         three",
+        number::counted(sweep.grid.cells() as u64, "cell"),
         number::counted(best as u64, "cell")
     );
     let look = Type::plain(12, MUTED);
@@ -150,7 +151,12 @@ fn panel(
         canvas.rule((LEFT, y(value)), (WIDTH - RIGHT, y(value)), GRID, OPAQUE)?;
         let look = Type::plain(11, MUTED).ending();
         if value == low || high > low {
-            canvas.text((LEFT - 8, y(value)), &shown(value, objective.unit), look)?;
+            let text = match objective.unit {
+                // Ends that differ by little must not read alike.
+                Unit::Share => format!("{:.3} %", value * 100.0),
+                unit => shown(value, unit),
+            };
+            canvas.text((LEFT - 8, y(value)), &text, look)?;
         }
     }
     canvas.outline(frame, FRAME)?;

@@ -7,7 +7,8 @@
 mod aggregate;
 mod part;
 
-pub use aggregate::{Aggregate, Front, Objective, front};
+pub(super) use aggregate::decimal;
+pub use aggregate::{Aggregate, Front, Measured, Objective, front};
 pub use part::{Part, PartError, merge};
 
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use super::{COLUMNS, Page, Tone, cut};
 use crate::engine::Time;
 use crate::observe::{BecauseId, CauseId, NodeId};
 use crate::report::number;
-use crate::verdict::{Report, Window, WindowKind};
+use crate::verdict::{FATES, OUTCOMES, Report, Window, WindowKind};
 
 /// At most this many rows of a table; the CSV has them all.
 const ROWS: usize = 10;
@@ -206,18 +206,6 @@ pub(super) fn invariants(out: &mut Page, report: &Report) {
     }
     and_more(out, broken.len(), "invariant", "invariants.csv");
 }
-
-const OUTCOMES: [&str; 6] = ["acked", "accepted", "returned", "rejected", "unknown", "unsent"];
-const FATES: [&str; 8] = [
-    "processed",
-    "received only",
-    "dead-lettered",
-    "expired",
-    "stored",
-    "unreachable",
-    "gone",
-    "never sent",
-];
 
 /// Outcome × fate in lines, without empty rows and columns; not printed where it says no more than
 /// "all of them were processed".
