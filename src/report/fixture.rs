@@ -86,9 +86,9 @@ fn catalog() -> Catalog {
         conditions: &["none", "acked-before-replicated"],
         roles: ROLES,
         events: EVENTS,
-        situations: &[],
         invariants: words(),
         notes: Vec::new(),
+        situations: &[],
     }
 }
 
@@ -379,6 +379,7 @@ pub(crate) fn crash_run() -> Report {
              messages"
                 .to_owned(),
         ],
+        lines: Vec::new(),
         inconsistencies: 0,
         fingerprint: 0x0123_4567_89ab_cdef,
         ingredients: [("outcomes", 1), ("roles", 2), ("faults", 3), ("draws", 4), ("events", 5)],
