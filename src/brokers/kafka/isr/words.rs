@@ -67,6 +67,7 @@ words! {
         LEADER_LACKED_IT = 3,
         UNCLEAN_ELECTION = 4,
         NOT_FSYNCED = 5,
+        HIGH_WATERMARK_BEHIND = 6,
     }
 }
 
@@ -78,6 +79,7 @@ pub const CONDITIONS: &[&str] = &[
     "leader-lacked-it",
     "unclean-election",
     "not-fsynced",
+    "high-watermark-behind",
 ];
 
 words! {
