@@ -221,20 +221,26 @@ impl Broker {
                 BecauseId::NONE => self.why_cut(partition, piece, cause),
                 given => given,
             };
-            pieces.map(|piece| (piece.base, why(&piece))).collect::<Vec<_>>()
+            pieces.map(|piece| why(&piece)).collect::<Vec<_>>()
         });
-        let Some(reasons) = reasons else { return };
+        let Some(mut reasons) = reasons else { return };
         let Some(replica) = self.replica_mut(partition) else { return };
         if replica.log.end() <= to {
             return;
         }
-        let mut cut = 0;
+        let (mut cut, mut gone) = (0, Vec::<(Piece, BecauseId)>::new());
         replica.log.truncate(to, |piece| {
-            let because = reasons.iter().rfind(|(base, _)| *base <= piece.base);
-            let because = because.map_or(BecauseId::NONE, |(_, because)| *because);
+            let because = reasons.pop().unwrap_or(BecauseId::NONE);
             cut += u64::from(piece.messages.count);
-            report_removed(&config, (now, me), &piece, (cause, because), ctx.observer());
+            let joined = gone.last().filter(|(_, why)| *why == because);
+            match joined.and_then(|(behind, _)| piece.with(behind)) {
+                Some(both) => *gone.last_mut().expect("one is there") = (both, because),
+                None => gone.push((piece, because)),
+            }
         });
+        for (piece, because) in &gone {
+            report_removed(&config, (now, me), piece, (cause, *because), ctx.observer());
+        }
         let end = replica.log.end();
         replica.notes.cut = replica.notes.cut.min(end);
         if config.has(Rule::CutEpochsWithLog) {
