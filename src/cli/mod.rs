@@ -10,6 +10,7 @@ mod find;
 mod interrupt;
 mod library;
 mod list;
+mod lock;
 mod new_file;
 mod run;
 mod simulator;
@@ -49,6 +50,7 @@ pub fn main(
     let done = defect::caught(|| match cli.command {
         args::Command::Run(wanted) => run::execute(simulator, &wanted),
         args::Command::Check(wanted) => check::execute(simulator, &wanted),
+        args::Command::Lock(wanted) => lock::execute(simulator, &wanted),
         args::Command::New(wanted) => texts::starter(simulator, &wanted),
         args::Command::Schema(wanted) => texts::schema(simulator, wanted.mode.as_deref()),
         args::Command::List(wanted) => list::execute(simulator, wanted.what.as_deref()),

@@ -3,8 +3,9 @@
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use crate::report::lock::Trace;
 use crate::report::tally::Expected;
-use crate::verdict::Report;
+use crate::verdict::{OverSeeds, Report};
 
 /// What the command line adds to a prepared scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub enum Topic {
 }
 
 /// Loads and simulates scenarios, and knows what can be written in them.
-pub trait Simulator {
+pub trait Simulator: Sync {
     /// A scenario that was read, checked and planned.
     type Prepared: Sync;
 
@@ -52,6 +53,9 @@ pub trait Simulator {
     /// The scenario's name: that of its report folder.
     fn name<'p>(&self, prepared: &'p Self::Prepared) -> &'p str;
 
+    /// The scenario's text as it was read, without what `--set` changes.
+    fn text<'p>(&self, prepared: &'p Self::Prepared) -> &'p str;
+
     /// The scenario's own seed.
     fn seed(&self, prepared: &Self::Prepared) -> u64;
 
@@ -61,6 +65,9 @@ pub trait Simulator {
     /// What it expects, in the order of the file.
     fn expectations(&self, prepared: &Self::Prepared) -> Vec<Expected>;
 
+    /// What it expects of many seeds together, in the order of the file.
+    fn over_seeds(&self, prepared: &Self::Prepared) -> Vec<OverSeeds>;
+
     /// Simulates pairs of a scenario and a seed. They begin in their order; `each` is handed the
     /// place in `work` and the result, from any thread and in any order.
     fn simulate_each(
@@ -68,6 +75,26 @@ pub trait Simulator {
         work: &[(&Self::Prepared, u64)],
         asked: Asked,
         each: &(dyn Fn(usize, Result<Report, String>) + Sync),
+    ) {
+        self.simulate_wanted(work, asked, &|_| true, each);
+    }
+
+    /// The same, but each is simulated only if it is still `wanted` when its turn comes.
+    fn simulate_wanted(
+        &self,
+        work: &[(&Self::Prepared, u64)],
+        asked: Asked,
+        wanted: &(dyn Fn(usize) -> bool + Sync),
+        each: &(dyn Fn(usize, Result<Report, String>) + Sync),
+    );
+
+    /// Simulates the own seed of each scenario, `jobs` at a time, with the checkpoints that a lock
+    /// keeps; `each` is handed its place and the result, from any thread and in any order.
+    fn trace_each(
+        &self,
+        work: &[&Self::Prepared],
+        jobs: usize,
+        each: &(dyn Fn(usize, Result<Trace, String>) + Sync),
     );
 
     /// Simulates the seeds, results in their order. `done` is called after each, from any thread.

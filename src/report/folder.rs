@@ -17,7 +17,7 @@ use super::File;
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// A file or folder could not be made, written, renamed or removed.
-    #[error("cannot {step} {}: {}\n  = help: {}", .path.display(), words(.source).0, words(.source).1)]
+    #[error("cannot {step} {}: {}\n  = help: {}", .path.display(), plain_words(.source).0, plain_words(.source).1)]
     Io {
         /// `create`, `write`, `rename`, ...
         step: &'static str,
@@ -36,7 +36,7 @@ pub enum FolderError {
 }
 
 /// What is wrong, in plainer words than the system's where there are some, and what to do.
-fn words(error: &io::Error) -> (String, &'static str) {
+pub(crate) fn plain_words(error: &io::Error) -> (String, &'static str) {
     const ELSEWHERE: &str = "name a folder that can be written to with --out";
     let (what, help) = match error.kind() {
         ErrorKind::StorageFull => {

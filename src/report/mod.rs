@@ -6,6 +6,8 @@
 
 pub mod folder;
 pub mod json;
+pub mod junit;
+pub mod lock;
 mod number;
 mod plot;
 mod tables;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::observe::Catalog;
-use crate::scenario::{Diagnostics, Document, MOST_BYTES, Scenario};
+use crate::scenario::{Diagnostics, Document, MOST_BYTES, Place, Scenario};
 use crate::verdict::{Expectations, LedgerOptions};
 
 use super::families::{ModeInfo, Plan, modes};
@@ -72,6 +72,12 @@ impl Prepared {
     #[must_use]
     pub fn expectations(&self) -> &Expectations {
         &self.expectations
+    }
+
+    /// The scenario's text as it was read, without what `--set` changes.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.scenario.sources().whole(Place::START)
     }
 
     /// The names of its runs.

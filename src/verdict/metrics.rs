@@ -24,6 +24,8 @@ pub enum Unit {
     PerSecond,
     /// A plain number: bytes per byte.
     Ratio,
+    /// In a million.
+    PerMillion,
 }
 
 impl Unit {
@@ -39,6 +41,7 @@ impl Unit {
             Unit::Microseconds => "us",
             Unit::Share => "%",
             Unit::PerSecond => "/s",
+            Unit::PerMillion => "per million",
         }
     }
 

@@ -177,6 +177,7 @@ impl Spec {
             events: words::EVENTS,
             invariants: Vec::new(),
             notes: Vec::new(),
+            situations: words::SITUATIONS,
         }
     }
 

@@ -55,6 +55,7 @@ const fn unit(unit: Unit) -> &'static str {
         Unit::Share => "share, 0 to 1",
         Unit::PerSecond => "per second",
         Unit::Ratio => "ratio",
+        Unit::PerMillion => "per million",
     }
 }
 

@@ -144,6 +144,7 @@ impl Spec {
             events: words::EVENTS,
             invariants: invariants::words(&self.config),
             notes: self.notes.clone(),
+            situations: words::SITUATIONS,
         }
     }
 

@@ -1,7 +1,8 @@
 //! Kafka's words for the catalogue: causes, conditions, roles, events and selectors.
 
 use crate::observe::{
-    BecauseId, Cause, CauseId, CauseKind, EventId, EventWord, RoleId, RoleRank, RoleWord,
+    BecauseId, Cause, CauseId, CauseKind, EventId, EventWord, RoleId, RoleRank, RoleWord, Sign,
+    Situation,
 };
 use crate::world::{Argument, SelectorSpec};
 
@@ -163,6 +164,25 @@ pub const EVENTS: &[EventWord] = &[
         "offsets-backwards",
         "a follower appended a batch that begins before the end of its log; the count is that end",
     ),
+];
+
+/// What a suite may have to reach, beside events, roles, causes and conditions.
+pub const SITUATIONS: &[Situation] = &[
+    Situation {
+        name: "isr-shrunk-to-one",
+        meaning: "A partition's ISR shrinks to one broker.",
+        sign: Sign::EventWithCount(event::ISR_SHRUNK, 1),
+    },
+    Situation {
+        name: "follower-took-over",
+        meaning: "A replica that was in sync becomes leader.",
+        sign: Sign::RoleAfter(role::IN_SYNC, role::LEADER),
+    },
+    Situation {
+        name: "lagging-replica-took-over",
+        meaning: "A replica that was not in sync becomes leader.",
+        sign: Sign::RoleAfter(role::OUT_OF_SYNC, role::LEADER),
+    },
 ];
 
 /// Numbers of the selectors.

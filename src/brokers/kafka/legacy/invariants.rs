@@ -32,28 +32,33 @@ pub const INVARIANTS: &[InvariantWord] = &[
     InvariantWord {
         name: "flushed-bytes-only",
         meaning: "no fetch gets bytes at or behind the flushed end",
-        claimed: true,
+        rests_on: &[],
+        lacks: Vec::new(),
     },
     InvariantWord {
         name: "committed-is-flushed",
         meaning: "no offset is committed behind the flushed end that the partition has had",
-        claimed: true,
+        rests_on: &[],
+        lacks: Vec::new(),
     },
     InvariantWord {
         name: "valid-prefix",
         meaning: "after a recovery a log ends with the last message that is all on the disk",
-        claimed: true,
+        rests_on: &[],
+        lacks: Vec::new(),
     },
     InvariantWord {
         name: "one-broker",
         meaning: "the messages of a partition are on one broker",
-        claimed: true,
+        rests_on: &[],
+        lacks: Vec::new(),
     },
     InvariantWord {
         name: "send-order",
         meaning: "in a log what came on one connection is in the order in which it was sent, and \
                   nothing is there twice",
-        claimed: true,
+        rests_on: &["num.retries = 0"],
+        lacks: Vec::new(),
     },
 ];
 

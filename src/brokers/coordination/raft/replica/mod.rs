@@ -225,6 +225,11 @@ impl<R: Record> Replica<R> {
             Input::Failed { conn, .. } | Input::Closed { conn, .. } => Received::Lost(conn),
             Input::Local { body } => match body.open() {
                 Ok(Message::Start) => Received::Start,
+                Ok(Message::Tick) => {
+                    // It may be early, by a clock that runs fast.
+                    self.timer = None;
+                    Received::Nothing
+                }
                 _ => Received::Nothing,
             },
             _ => Received::Nothing,

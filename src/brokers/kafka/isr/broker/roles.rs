@@ -115,7 +115,7 @@ impl Broker {
             let cuts = config.has(Rule::CutEpochsWithLog);
             replica.epochs.assign(state.leader_epoch, end, cuts);
         }
-        let leading = Leading::new(config.replicas(partition), me, state.isr, end, now);
+        let leading = Leading::new(config.replicas(partition), me, state.isr, end, ctx.clock());
         replica.role = Role::Leader(Box::new(leading));
         replica.led.push(state.leader_epoch);
         replica.alone_since = (state.isr.len() == 1).then_some(replica.high_watermark);
@@ -226,6 +226,12 @@ impl Broker {
         let Some(mut reasons) = reasons else { return };
         let Some(replica) = self.replica_mut(partition) else { return };
         if replica.log.end() <= to {
+            // "Always truncate epoch cache since we may have a conflicting epoch entry at the end
+            // of the log": of an epoch that it began as a leader and in which it appended nothing
+            // (Log.scala 2.0.1, truncateTo; KAFKA-7415).
+            if config.has(Rule::CutEpochsWithLog) {
+                replica.epochs.truncate(replica.log.end());
+            }
             return;
         }
         let (mut cut, mut gone) = (0, Vec::<(Piece, BecauseId)>::new());
