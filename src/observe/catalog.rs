@@ -192,11 +192,11 @@ pub struct Catalog {
     pub events: &'static [EventWord],
     /// What the family checks while it runs; empty if nothing.
     pub invariants: Vec<InvariantWord>,
-    /// The family's situations beside its events, roles, causes and conditions.
-    pub situations: &'static [Situation],
     /// What the real thing does with a configuration that contradicts itself, and so is done here:
     /// whole sentences. Empty if there is nothing to say.
     pub notes: Vec<String>,
+    /// The family's situations beside its events, roles, causes and conditions.
+    pub situations: &'static [Situation],
 }
 
 impl Catalog {

@@ -86,9 +86,9 @@ fn catalog() -> Catalog {
         conditions: &["none", "acked-before-replicated"],
         roles: ROLES,
         events: EVENTS,
-        situations: &[],
         invariants: words(),
         notes: Vec::new(),
+        situations: &[],
     }
 }
 

@@ -104,12 +104,12 @@ pub(super) fn catalog() -> Catalog {
             word("logs-match", "Logs match.", &[]),
             word("no-gaps", "Logs have no gaps.", &["KIP-1"]),
         ],
+        notes: Vec::new(),
         situations: &[Situation {
             name: "mirror-leads",
             meaning: "A mirror becomes leader.",
             sign: Sign::RoleAfter(RoleId(1), RoleId(0)),
         }],
-        notes: Vec::new(),
     }
 }
 

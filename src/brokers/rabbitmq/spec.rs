@@ -176,8 +176,8 @@ impl Spec {
             roles: words::ROLES,
             events: words::EVENTS,
             invariants: Vec::new(),
-            situations: words::SITUATIONS,
             notes: Vec::new(),
+            situations: words::SITUATIONS,
         }
     }
 

@@ -143,8 +143,8 @@ impl Spec {
             roles: words::ROLES,
             events: words::EVENTS,
             invariants: invariants::words(&self.config),
-            situations: words::SITUATIONS,
             notes: self.notes.clone(),
+            situations: words::SITUATIONS,
         }
     }
 

@@ -202,8 +202,8 @@ impl Spec {
             roles: words::ROLES,
             events: words::EVENTS,
             invariants: self.invariants(),
-            situations: words::SITUATIONS,
             notes: Vec::new(),
+            situations: words::SITUATIONS,
         }
     }
 
