@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::{Asked, Entry, Simulator, Topic};
+use crate::report::compare::Parted;
 use crate::report::lock::{self, Trace};
 use crate::report::tally::Expected;
 use crate::run;
@@ -26,6 +27,29 @@ impl Simulator for Library {
 
     fn text<'p>(&self, prepared: &'p run::Prepared) -> &'p str {
         prepared.text()
+    }
+
+    fn mode<'p>(&self, prepared: &'p run::Prepared) -> (&'p str, &'p str) {
+        prepared.mode()
+    }
+
+    fn with_lines(&self, prepared: run::Prepared) -> run::Prepared {
+        prepared.with_lines()
+    }
+
+    fn part(
+        &self,
+        first: &run::Prepared,
+        second: &run::Prepared,
+        seed: u64,
+    ) -> Result<Option<Parted>, String> {
+        let parting = run::part(first, second, seed).map_err(|error| error.to_string())?;
+        Ok(parting.map(|run::Parting { same, first, second, .. }| Parted {
+            seed,
+            same,
+            first,
+            second,
+        }))
     }
 
     fn seed(&self, prepared: &run::Prepared) -> u64 {

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use crate::report::compare::Parted;
 use crate::report::lock::Trace;
 use crate::report::tally::Expected;
 use crate::verdict::{OverSeeds, Report};
@@ -55,6 +56,23 @@ pub trait Simulator: Sync {
 
     /// The scenario's text as it was read, without what `--set` changes.
     fn text<'p>(&self, prepared: &'p Self::Prepared) -> &'p str;
+
+    /// What is simulated: mode and version of the broker.
+    fn mode<'p>(&self, prepared: &'p Self::Prepared) -> (&'p str, &'p str);
+
+    /// The same scenario, with reports that say how every line ended.
+    fn with_lines(&self, prepared: Self::Prepared) -> Self::Prepared;
+
+    /// Where the histories of one seed of two scenarios part; `None` if they never do.
+    ///
+    /// # Errors
+    /// If a run does not end by itself: one sentence for people.
+    fn part(
+        &self,
+        first: &Self::Prepared,
+        second: &Self::Prepared,
+        seed: u64,
+    ) -> Result<Option<Parted>, String>;
 
     /// The scenario's own seed.
     fn seed(&self, prepared: &Self::Prepared) -> u64;

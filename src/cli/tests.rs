@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::{Asked, Entry, Exit, Simulator, Topic};
+use crate::report::compare::Parted;
 use crate::report::fixture;
 use crate::report::lock::Trace;
 use crate::report::tally::Expected;
@@ -32,6 +33,18 @@ impl Simulator for Double {
 
     fn text<'p>(&self, prepared: &'p String) -> &'p str {
         prepared
+    }
+
+    fn mode<'p>(&self, _: &'p String) -> (&'p str, &'p str) {
+        ("modes", "1.0")
+    }
+
+    fn with_lines(&self, prepared: String) -> String {
+        prepared
+    }
+
+    fn part(&self, _: &String, _: &String, _: u64) -> Result<Option<Parted>, String> {
+        Ok(None)
     }
 
     fn seed(&self, _: &String) -> u64 {

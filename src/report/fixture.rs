@@ -379,6 +379,7 @@ pub(crate) fn crash_run() -> Report {
              messages"
                 .to_owned(),
         ],
+        lines: Vec::new(),
         inconsistencies: 0,
         fingerprint: 0x0123_4567_89ab_cdef,
         ingredients: [("outcomes", 1), ("roles", 2), ("faults", 3), ("draws", 4), ("events", 5)],

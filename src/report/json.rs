@@ -3,9 +3,13 @@
 //! Rows are those of the CSV files, with the columns' names as keys. 64-bit numbers that are names
 //! (seeds, fingerprints) are strings, since many readers keep only 53 bits of a number.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::compare::{Changed, Comparison};
+use super::sweep::{Shard, Sweep};
 use super::tables::{Cell, Column, Exporter, Rows, TABLES};
 use super::tally::{Standing, Tally};
 use super::{verdict, verdict_word};
@@ -344,6 +348,122 @@ impl<'a> Checked<'a> {
 pub fn checks(exit_code: u8, scenarios: Vec<Checked<'_>>) -> String {
     let mqsim_version = env!("CARGO_PKG_VERSION");
     let document = Checks { format: 1, mqsim_version, exit_code, scenarios };
+    let text = serde_json::to_string_pretty(&document);
+    text.expect("plain data without maps of other keys than text") + "\n"
+}
+
+/// What `mqsim sweep --json` prints.
+#[derive(Serialize)]
+struct Swept<'a> {
+    format: u32,
+    mqsim_version: &'static str,
+    exit_code: u8,
+    scenario: &'a str,
+    folder: &'a str,
+    shard: Shard,
+    runs: usize,
+    /// Empty for a shard: only all of them make a cell.
+    cells: Vec<SweptCell<'a>>,
+}
+
+#[derive(Serialize)]
+struct SweptCell<'a> {
+    set: BTreeMap<&'a str, &'a str>,
+    front: bool,
+    /// By metric.
+    means: BTreeMap<&'static str, f64>,
+}
+
+/// The document of one call of `mqsim sweep`, as text.
+#[must_use]
+pub fn sweep(exit_code: u8, sweep: &Sweep, shard: Shard, folder: &str) -> String {
+    let aggregates = if shard == Shard::WHOLE { sweep.aggregates() } else { Vec::new() };
+    let front = super::sweep::front(&aggregates);
+    let cells = aggregates.iter().zip(&front.beaten_by).map(|(cell, beaten)| {
+        let keys = sweep.grid.axes.iter().map(|axis| axis.key.as_str());
+        let means = cell
+            .metrics
+            .iter()
+            .filter_map(|(metric, measured)| Some((metric.name, measured.as_ref()?.values.mean)));
+        SweptCell {
+            set: keys.zip(sweep.grid.values(cell.cell)).collect(),
+            front: beaten.is_none(),
+            means: means.collect(),
+        }
+    });
+    let document = Swept {
+        format: 1,
+        mqsim_version: env!("CARGO_PKG_VERSION"),
+        exit_code,
+        scenario: &sweep.scenario,
+        folder,
+        shard,
+        runs: sweep.runs.len(),
+        cells: cells.collect(),
+    };
+    let text = serde_json::to_string_pretty(&document);
+    text.expect("plain data without maps of other keys than text") + "\n"
+}
+
+/// What `mqsim compare --json` prints.
+#[derive(Serialize)]
+struct Compared<'a> {
+    format: u32,
+    mqsim_version: &'static str,
+    exit_code: u8,
+    a: &'a str,
+    b: &'a str,
+    folder: &'a str,
+    seeds: Vec<String>,
+    identical: bool,
+    metrics: BTreeMap<&'static str, ComparedMetric>,
+    /// Lines by what they have to do with each other.
+    lines: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct ComparedMetric {
+    standing: &'static str,
+    seeds: usize,
+    a: Option<f64>,
+    b: Option<f64>,
+    change: Option<f64>,
+    /// Of the median of the change: low, high; absent for fewer than 6 seeds.
+    interval: Option<(f64, f64)>,
+}
+
+/// The document of one call of `mqsim compare`, as text.
+#[must_use]
+pub fn compare(exit_code: u8, comparison: &Comparison, folder: &str) -> String {
+    let [a, b] = &comparison.sides;
+    let metric = |one: &Changed| {
+        let change = one.change.as_ref();
+        let metric = ComparedMetric {
+            standing: one.standing.word(),
+            seeds: change.map_or(0, |change| change.difference.count),
+            a: change.map(|change| change.first),
+            b: change.map(|change| change.second),
+            change: change.map(|change| change.difference.mean),
+            interval: change.and_then(|c| c.difference.interval).map(|i| (i.low, i.high)),
+        };
+        (one.metric.name, metric)
+    };
+    let mut lines = BTreeMap::new();
+    for one in &comparison.lines.differences {
+        *lines.entry(one.kind.words()).or_insert(0) += one.lines;
+    }
+    let document = Compared {
+        format: 1,
+        mqsim_version: env!("CARGO_PKG_VERSION"),
+        exit_code,
+        a: &a.label,
+        b: &b.label,
+        folder,
+        seeds: comparison.seeds.iter().map(u64::to_string).collect(),
+        identical: comparison.identical,
+        metrics: comparison.metrics.iter().map(metric).collect(),
+        lines,
+    };
     let text = serde_json::to_string_pretty(&document);
     text.expect("plain data without maps of other keys than text") + "\n"
 }

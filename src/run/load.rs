@@ -80,6 +80,21 @@ impl Prepared {
         self.scenario.sources().whole(Place::START)
     }
 
+    /// Mode and version of the broker.
+    #[must_use]
+    pub fn mode(&self) -> (&str, &str) {
+        (self.mode.name, &self.version)
+    }
+
+    /// The same scenario, with reports that say how every line ended ([`Report::lines`]).
+    ///
+    /// [`Report::lines`]: crate::verdict::Report::lines
+    #[must_use]
+    pub fn with_lines(mut self) -> Prepared {
+        self.options.lines = true;
+        self
+    }
+
     /// The names of its runs.
     #[must_use]
     pub fn catalog(&self) -> &Arc<Catalog> {

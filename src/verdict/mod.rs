@@ -33,7 +33,7 @@ pub use expect::{EXPECT, Expectations};
 pub use history::node_state_name;
 pub use latency::PERCENTILES;
 pub use ledger::Ledger;
-pub use metrics::{METRICS, Metric, Number, Unit, metric};
+pub use metrics::{Better, METRICS, Metric, Number, Unit, metric};
 pub use options::{LedgerOptions, RunFacts};
 pub use report::*;
 pub use seeds::{OVER_SEEDS, OverSeeds, Told, Trial, situations};
