@@ -16,5 +16,6 @@ fn dump() {
     }
     for b in broken(&report) { println!("{b}"); }
     for l in &report.lanes { if let Some(d)=l.destination { println!("LANE {} {} {:?}", report.catalog.node(l.node), report.catalog.destination(d), l.stretches.last()); } }
+    for w in &report.windows { println!("WINDOW {:?} {} {}..{}", w.kind, report.catalog.destination(w.destination), w.start.as_nanos()/1000, w.end.as_nanos()/1000); }
     println!("quiet {} ended {}", report.quiet, report.ended.as_nanos()/1000);
 }
