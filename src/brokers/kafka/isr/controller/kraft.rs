@@ -319,7 +319,11 @@ impl Controller {
         let known = leading.image.brokers[broker.index()];
         if let Some(known) = known.filter(|known| known.incarnation == incarnation) {
             leading.heard[broker.index()] = ctx.now();
-            return self.answer(at, Response::Registered(Error::None, known.epoch), None, ctx);
+            // What is known may not be committed yet: the answer waits for that
+            // (QuorumController.java 3.9, ControllerWriteEvent: `highestPendingOffset`).
+            let pending = leading.deferred.iter().map(|(offset, ..)| *offset).max();
+            let answer = Response::Registered(Error::None, known.epoch);
+            return self.answer(at, answer, pending, ctx);
         }
         if known.is_some_and(|known| !known.fenced) {
             let refused = Response::Registered(Error::DuplicateBrokerRegistration, 0);
