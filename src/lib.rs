@@ -7,6 +7,7 @@ pub mod observe;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod statistics;
 pub mod verdict;
 pub mod workload;
 pub mod world;

@@ -187,9 +187,7 @@ fn nothing_that_is_claimed_breaks_and_everything_heals() {
     let (seeds, from) = (number("MQSIM_SEEDS", 280) as usize, number("MQSIM_SEED_FROM", 1));
     let settings = settings();
     let seed_of = |index: usize| from + (index / settings.len()) as u64;
-    let seen = each(seeds, |index| {
-        look(&settings[index % settings.len()], seed_of(index))
-    });
+    let seen = each(seeds, |index| look(&settings[index % settings.len()], seed_of(index)));
     let mut complaints = Vec::new();
     for (place, setting) in settings.iter().enumerate() {
         let own: Vec<&Seen> = seen.iter().skip(place).step_by(settings.len()).collect();

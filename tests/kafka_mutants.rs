@@ -7,7 +7,7 @@ mod kafka_kit;
 
 use std::path::Path;
 
-use kafka_kit::{broken, chaos, each, hasty, prepared, quorum, run};
+use kafka_kit::{broken, chaos, each, hasty, prepared, quorum, run, scripted as scripted_text};
 
 /// What a run is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ enum Life {
     Quorum,
     /// The same, with losses of power.
     Power,
+    /// `kafka_kit::scripted`: faults at chosen times, and nothing that a seed would change.
+    Scripted(&'static str),
 }
 
 /// An invariant, and what breaks it.
@@ -52,6 +54,16 @@ const fn given(mutant: Mutant, given: &'static [&'static str]) -> Mutant {
     Mutant { given, ..mutant }
 }
 
+/// One interleaving, in a version that has the rules that it is about.
+const fn scripted(
+    invariant: &'static str,
+    without: &'static [&'static str],
+    version: &'static str,
+    life: &'static str,
+) -> Mutant {
+    mutant(invariant, without, version, Life::Scripted(life), (1, 2))
+}
+
 const fn zookeeper(mutant: Mutant) -> Mutant {
     Mutant { metadata: "zookeeper", ..mutant }
 }
@@ -63,6 +75,7 @@ const MUTANTS: &[Mutant] = &[
     mutant("type-ok", &["bound-hw-by-log-end"], "4.1", Life::Quick, (1, 2)),
     given(mutant("weak-isr", &["truncate-by-epoch"], "3.6", Life::Quick, (1, 2)), &[ASKS_FIRST]),
     given(mutant("strong-isr", &["truncate-by-epoch"], "3.6", Life::Quick, (1, 2)), &[ASKS_FIRST]),
+    zookeeper(scripted("strong-isr", &["fence-by-leader-epoch"], "2.1", "zombie-follower")),
     given(
         mutant("leader-in-isr", &["prefer-in-sync"], "4.1", Life::Hasty, (1, 1)),
         &["broker.leader.imbalance.check.interval.seconds=1"],
@@ -71,12 +84,12 @@ const MUTANTS: &[Mutant] = &[
         mutant("valid-high-watermark", &["truncate-by-epoch"], "3.6", Life::Quick, (1, 2)),
         &[ASKS_FIRST],
     ),
-    zookeeper(mutant(
+    scripted("valid-high-watermark", &["maximal-isr"], "3.6", "unheard-isr"),
+    zookeeper(scripted(
         "leader-candidate-completeness",
         &["join-at-epoch-start"],
         "2.1",
-        Life::Hasty,
-        (23, 23),
+        "early-join",
     )),
     mutant("leader-candidate-completeness", &["clear-elr"], "4.1", Life::Quick, (5, 6)),
     mutant(
@@ -91,8 +104,8 @@ const MUTANTS: &[Mutant] = &[
         &[ASKS_FIRST],
     ),
     mutant("leader-completeness", &["detect-unclean-shutdown"], "4.1", Life::Chaos, (15, 15)),
-    zookeeper(mutant("log-matching", &["epoch-end-names-epoch"], "2.1", Life::Hasty, (48, 48))),
-    mutant("replication-quorum-superset", &["maximal-isr"], "4.1", Life::Quick, (1, 1)),
+    zookeeper(scripted("log-matching", &["epoch-end-names-epoch"], "2.1", "fast-failover")),
+    scripted("replication-quorum-superset", &["maximal-isr"], "3.6", "unheard-isr"),
     given(
         mutant("consistent-read", &["truncate-by-epoch"], "3.6", Life::Chaos, (3, 3)),
         &[ASKS_FIRST],
@@ -114,6 +127,7 @@ const MUTANTS: &[Mutant] = &[
         mutant("unclean-exclusion", &["join-if-eligible"], "2.8", Life::Quick, (113, 113)),
         &["rules.join-if-eligible=true"],
     ),
+    scripted("unclean-exclusion", &["join-with-broker-epoch"], "3.6", "bounced-follower"),
     mutant("last-replica-standing", &["eligible-leader-replicas"], "4.1", Life::Quick, (16, 16)),
     mutant("valid-fetcher-state", &["one-fetcher-per-partition"], "3.6", Life::Quick, (2, 2)),
     mutant("applied-hw-monotonic", &["join-at-epoch-start"], "4.1", Life::Hasty, (1, 1)),
@@ -149,6 +163,12 @@ impl Mutant {
             Life::Hasty => hasty(self.version, self.metadata),
             Life::Quorum => quorum(self.version, false),
             Life::Power => quorum(self.version, true),
+            Life::Scripted(name) => {
+                let version = format!("broker-version = \"{}\"", self.version);
+                let text = scripted_text(name);
+                assert!(text.contains(&version), "{name} is of another version");
+                text.to_owned()
+            }
         }
     }
 
@@ -162,7 +182,12 @@ impl Mutant {
             Life::Hasty => "elections one after the other",
             Life::Quorum => "controllers come and go",
             Life::Power => "controllers lose power",
+            Life::Scripted(name) => return self.row_under(&without, &with, &format!("`{name}`")),
         };
+        self.row_under(&without, &with, life)
+    }
+
+    fn row_under(&self, without: &[String], with: &str, life: &str) -> String {
         let (invariant, version, metadata) = (self.invariant, self.version, self.metadata);
         format!("| `{invariant}` | {} | {version}, {metadata}{with} | {life} |", without.join(", "))
     }

@@ -5,13 +5,23 @@
 use std::path::{Path, PathBuf};
 
 /// From the top: each layer may use those behind it.
-const LAYERS: [&str; 10] = [
-    "cli", "run", "report", "verdict", "brokers", "workload", "world", "observe", "scenario",
+const LAYERS: [&str; 11] = [
+    "cli",
+    "run",
+    "report",
+    "verdict",
+    "brokers",
+    "workload",
+    "world",
+    "observe",
+    "scenario",
+    "statistics",
     "engine",
 ];
 
 /// Layers that know nothing of any broker.
-const NEUTRAL: [&str; 6] = ["engine", "observe", "world", "workload", "verdict", "report"];
+const NEUTRAL: [&str; 7] =
+    ["engine", "statistics", "observe", "world", "workload", "verdict", "report"];
 
 /// Beginnings of words that belong to one broker family.
 const BROKER_WORDS: [&str; 16] = [

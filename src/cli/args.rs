@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::console::shell_word;
+use crate::report::sweep::Shard;
 
 /// Simulates message queues under faults, deterministically: which messages are lost, duplicated
 /// or delayed when brokers crash, and why.
@@ -26,6 +27,18 @@ pub(super) enum Command {
     /// Hold scenarios to every expectation over many seeds, in parallel
     #[command(after_help = super::exit::HELP)]
     Check(Check),
+    /// Keep what scenarios do in mqsim.lock, so that `check --locked` tells when it changes
+    #[command(after_help = super::exit::HELP)]
+    Lock(Lock),
+    /// Compare two reports, or two scenarios under the same seeds: what changed, and for which lines
+    #[command(after_help = super::exit::COMPARE)]
+    Compare(Compare),
+    /// Vary keys and seeds: one tidy table, one plot, and which cells no other beats
+    #[command(after_help = super::exit::HELP)]
+    Sweep(Sweep),
+    /// Put the shards of a sweep together
+    #[command(after_help = super::exit::HELP)]
+    Merge(Merge),
     /// Print a scenario of a mode to begin with, with comments
     New(New),
     /// Print the JSON Schema of scenario files, for editors
@@ -60,9 +73,88 @@ pub(super) struct Check {
     /// Write the report folder of the first failing seed of each scenario that fails
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    /// Write a JUnit document: a suite a scenario, a case an expectation
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Keep finished seeds in this file until all are done: after a kill the same call goes on
+    #[arg(long, value_name = "FILE")]
+    pub(super) resume: Option<PathBuf>,
+    /// Fail if a scenario behaves otherwise than mqsim.lock says (see `mqsim lock`)
+    #[arg(long, conflicts_with = "set")]
+    pub(super) locked: bool,
     /// What `run` takes too
     #[command(flatten)]
     pub(super) common: Common,
+}
+
+/// `mqsim compare`.
+///
+/// Two scenarios are simulated under the same seeds, so both meet the same random draws as long as
+/// their histories are the same, and line by line it is told what became of it in A and in B.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Compare {
+    /// A report folder, a summary.csv, or a scenario file
+    #[arg(value_name = "A")]
+    pub(super) first: PathBuf,
+    /// The same kind of thing; not needed with --set-a or --set-b [default: A]
+    #[arg(value_name = "B")]
+    pub(super) second: Option<PathBuf>,
+    /// Change a value of scenario A only (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    pub(super) set_a: Vec<String>,
+    /// Change a value of scenario B only (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    pub(super) set_b: Vec<String>,
+    /// How much worse B may be: by a number or percent of A, as in success_lost=0,ack_p99_us=10%
+    #[arg(long, value_name = "METRIC=LIMIT,..", default_value = "success_lost=0")]
+    pub(super) tolerance: String,
+    /// Write the comparison in Markdown, for a pull request
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown: Option<PathBuf>,
+    /// Where the folder of the comparison goes, NAME-compare or A-vs-B
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub(super) out: PathBuf,
+    /// What `run` takes too
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// `mqsim sweep`.
+///
+/// A --set with several values is an axis of the sweep: --set producer.p1.rate=1k/s,5k/s. Commas in
+/// brackets, braces and quotes belong to a value. A --set with one value is the same everywhere. A
+/// sweep that was interrupted goes on where it was when the same command is given again.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Sweep {
+    /// The scenario file
+    #[arg(value_name = "SCENARIO")]
+    pub(super) scenario: PathBuf,
+    /// Where the folder of the sweep goes, NAME-sweep
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub(super) out: PathBuf,
+    /// Take the first value of every axis, then the second and so on, not every combination
+    #[arg(long)]
+    pub(super) paired: bool,
+    /// Run the Ith of N parts only, for `mqsim merge` to put together
+    #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
+    pub(super) shard: Option<Shard>,
+    /// What `run` takes too
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// `mqsim merge`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Merge {
+    /// Folders of shards, and directories in which they are
+    #[arg(required = true, value_name = "DIR")]
+    pub(super) shards: Vec<PathBuf>,
+    /// Where the folder of the sweep goes, NAME-sweep
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub(super) out: PathBuf,
+    /// Print errors only
+    #[arg(long, short)]
+    pub(super) quiet: bool,
 }
 
 /// What every command takes that simulates.
@@ -120,6 +212,24 @@ impl Common {
     }
 }
 
+/// `mqsim lock`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Lock {
+    /// Scenario files, and directories that are searched for them
+    #[arg(required = true, value_name = "SCENARIO|DIR")]
+    pub(super) scenarios: Vec<PathBuf>,
+    /// Take over what has changed, and forget scenarios that are gone
+    #[arg(long)]
+    pub(super) accept: bool,
+    /// How many scenarios to simulate at once [default: as many as there are processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(allow_negative_numbers = true)]
+    pub(super) jobs: Option<u32>,
+    /// Print errors and what has changed only
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
 /// `mqsim list`.
 #[derive(Debug, Args)]
 pub(super) struct List {
@@ -173,6 +283,21 @@ fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
     Ok(first..=last)
 }
 
+/// `3/16`.
+fn shard(text: &str) -> Result<Shard, String> {
+    let expected = || "expected which part of how many, as in 3/16".to_owned();
+    let (index, count) = text.split_once('/').ok_or_else(expected)?;
+    let number = |text: &str| text.trim().parse::<u32>().map_err(|_| expected());
+    let (index, count) = (number(index)?, number(count)?);
+    match (index, count) {
+        (_, 0) => Err("a sweep has at least one part, 1/1".to_owned()),
+        (index, count) if index == 0 || index > count => {
+            Err(format!("the parts are 1/{count} to {count}/{count}"))
+        }
+        _ => Ok(Shard { index, count }),
+    }
+}
+
 /// `KEY=VALUE`; what the key may be is the scenario's affair.
 fn setting(text: &str) -> Result<String, String> {
     match text.split_once('=') {
@@ -197,6 +322,15 @@ mod tests {
         assert_eq!(seeds("7 ..= 7"), Ok(7..=7));
         for wrong in ["", "5", "..", "a..=b", "9..=8", "5..5", "0..0", "0..=18446744073709551615"] {
             assert!(seeds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shards_are_counted_from_one() {
+        assert_eq!(shard("3/16"), Ok(Shard { index: 3, count: 16 }));
+        assert_eq!(shard("1/1"), Ok(Shard::WHOLE));
+        for wrong in ["0/0", "17/16", "0/4", "4", "-1/4", "a/b", "1/", "1/2/3"] {
+            assert!(shard(wrong).is_err(), "{wrong}");
         }
     }
 

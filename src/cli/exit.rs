@@ -43,3 +43,13 @@ Exit codes:
   4    the environment or mqsim itself failed: unwritable folder, disk full, unexplained loss
   130  interrupted; nothing half-written is left behind
 Of several scenarios the worst counts: 4, then 1, then 3.";
+
+/// For `mqsim compare --help`.
+pub(super) const COMPARE: &str = "\
+Exit codes:
+  0    B is no worse than A by more than is tolerated
+  1    regression: a metric of B is worse than is tolerated, by its mean over the seeds
+  2    the input or the command line is wrong; nothing was written
+  3    undecided: a metric with a tolerance was not measured on both sides
+  4    the environment or mqsim itself failed: unwritable folder, disk full, unexplained loss
+  130  interrupted; nothing half-written is left behind";

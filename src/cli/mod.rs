@@ -3,6 +3,7 @@
 
 mod args;
 mod check;
+mod compare;
 mod console;
 mod defect;
 mod exit;
@@ -10,9 +11,12 @@ mod find;
 mod interrupt;
 mod library;
 mod list;
+mod lock;
+mod merge;
 mod new_file;
 mod run;
 mod simulator;
+mod sweep;
 mod texts;
 
 #[cfg(test)]
@@ -49,6 +53,10 @@ pub fn main(
     let done = defect::caught(|| match cli.command {
         args::Command::Run(wanted) => run::execute(simulator, &wanted),
         args::Command::Check(wanted) => check::execute(simulator, &wanted),
+        args::Command::Lock(wanted) => lock::execute(simulator, &wanted),
+        args::Command::Compare(wanted) => compare::execute(simulator, &wanted),
+        args::Command::Sweep(wanted) => sweep::execute(simulator, &wanted),
+        args::Command::Merge(wanted) => merge::execute(&wanted),
         args::Command::New(wanted) => texts::starter(simulator, &wanted),
         args::Command::Schema(wanted) => texts::schema(simulator, wanted.mode.as_deref()),
         args::Command::List(wanted) => list::execute(simulator, wanted.what.as_deref()),

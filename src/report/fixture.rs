@@ -87,6 +87,8 @@ fn catalog() -> Catalog {
         roles: ROLES,
         events: EVENTS,
         invariants: words(),
+        notes: Vec::new(),
+        situations: &[],
     }
 }
 
@@ -366,6 +368,7 @@ pub(crate) fn crash_run() -> Report {
                 ],
             },
         ],
+        over_seeds: Vec::new(),
         expectations: vec![
             judged("success_lost <= 0", "40 lines", Verdict::Broken, Some("loss.csv, rows 1 to 2")),
             judged("write_longest_ms <= 3000", "1,800 ms", Verdict::Holds, None),
@@ -376,6 +379,7 @@ pub(crate) fn crash_run() -> Report {
              messages"
                 .to_owned(),
         ],
+        lines: Vec::new(),
         inconsistencies: 0,
         fingerprint: 0x0123_4567_89ab_cdef,
         ingredients: [("outcomes", 1), ("roles", 2), ("faults", 3), ("draws", 4), ("events", 5)],

@@ -17,7 +17,7 @@ use super::File;
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// A file or folder could not be made, written, renamed or removed.
-    #[error("cannot {step} {}: {}\n  = help: {}", .path.display(), words(.source).0, words(.source).1)]
+    #[error("cannot {step} {}: {}\n  = help: {}", .path.display(), plain_words(.source).0, plain_words(.source).1)]
     Io {
         /// `create`, `write`, `rename`, ...
         step: &'static str,
@@ -28,15 +28,20 @@ pub enum FolderError {
     },
     /// What stands where the report should go is not a report, and mqsim will not remove it.
     #[error(
-        "{} is no report of mqsim: it has no summary.csv\n  = help: move it away, or name another \
+        "{} is no report of this kind: it has no {mark}\n  = help: move it away, or name another \
          folder with --out",
-        .0.display()
+        .path.display()
     )]
-    Foreign(PathBuf),
+    Foreign {
+        /// What stands there.
+        path: PathBuf,
+        /// The file that it would have.
+        mark: String,
+    },
 }
 
 /// What is wrong, in plainer words than the system's where there are some, and what to do.
-fn words(error: &io::Error) -> (String, &'static str) {
+pub(crate) fn plain_words(error: &io::Error) -> (String, &'static str) {
     const ELSEWHERE: &str = "name a folder that can be written to with --out";
     let (what, help) = match error.kind() {
         ErrorKind::StorageFull => {
@@ -95,7 +100,16 @@ impl Reports {
         Ok(reports)
     }
 
-    /// Puts `files` into the folder `name`, in place of what was there.
+    /// Whether a folder `name` with that first file may be written, before a long run ends in vain.
+    ///
+    /// # Errors
+    /// [`FolderError`] if something else stands there.
+    pub fn may_write(&self, name: &str, mark: &str) -> Result<()> {
+        refuse_foreign(&self.places(name).0, mark)
+    }
+
+    /// Puts `files` into the folder `name`, in place of what was there. The first file is the mark
+    /// of its kind: only a folder that has one of that name is replaced.
     ///
     /// # Errors
     /// [`FolderError`]; then the old folder is still there (or will be after the next
@@ -104,7 +118,7 @@ impl Reports {
         let _lock = self.lock();
         self.repair()?;
         let (place, new, old) = self.places(name);
-        refuse_foreign(&place)?;
+        refuse_foreign(&place, files.first().map_or("", |file| &file.name))?;
         let written = fill(&new, files).and_then(|()| self.swap(&place, &new, &old));
         if written.is_err() {
             // The first error is the one to report; what cannot be removed now goes next time.
@@ -182,18 +196,20 @@ fn leftover(file_name: &OsStr) -> Option<(&str, &str)> {
     ours.then_some((name, suffix))
 }
 
-/// Only a report (or an empty folder) may be replaced: a mistaken `--out` must cost nothing.
-fn refuse_foreign(place: &Path) -> Result<()> {
+/// Only a report of the same kind (or an empty folder) may be replaced: a mistaken `--out` must cost
+/// nothing.
+fn refuse_foreign(place: &Path, mark: &str) -> Result<()> {
+    let foreign = || FolderError::Foreign { path: place.to_owned(), mark: mark.to_owned() };
     let kind = match fs::symlink_metadata(place) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         found => found.map_err(at("read", place))?.file_type(),
     };
     if !kind.is_dir() {
-        return Err(FolderError::Foreign(place.to_owned()));
+        return Err(foreign());
     }
     let empty = fs::read_dir(place).map_err(at("read", place))?.next().is_none();
-    let report = empty || place.join("summary.csv").is_file();
-    if report { Ok(()) } else { Err(FolderError::Foreign(place.to_owned())) }
+    let same = empty || place.join(mark).is_file();
+    if same { Ok(()) } else { Err(foreign()) }
 }
 
 /// Makes a folder with these files in it, all of it on disk.
@@ -312,7 +328,7 @@ mod tests {
         fs::write(root.path().join("plain"), "a file").unwrap();
         for name in ["mirror", "plain"] {
             let error = reports.write(name, &[file("summary.csv", "")]).unwrap_err();
-            assert!(matches!(error, FolderError::Foreign(_)), "{error}");
+            assert!(matches!(error, FolderError::Foreign { .. }), "{error}");
         }
         assert_eq!(names(root.path()), ["mirror", "plain"]);
         assert_eq!(text(root.path().join("mirror/thesis.txt")), "ten years");

@@ -3,9 +3,13 @@
 //! Rows are those of the CSV files, with the columns' names as keys. 64-bit numbers that are names
 //! (seeds, fingerprints) are strings, since many readers keep only 53 bits of a number.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::compare::{Changed, Comparison};
+use super::sweep::{Shard, Sweep};
 use super::tables::{Cell, Column, Exporter, Rows, TABLES};
 use super::tally::{Standing, Tally};
 use super::{verdict, verdict_word};
@@ -234,9 +238,14 @@ pub struct Checked<'a> {
     scenario: &'a str,
     file: &'a str,
     verdict: &'static str,
-    /// How many seeds were simulated.
+    /// `same`, `other-events` or `drifted`; absent if the lock was not asked.
+    locked: Option<&'static str>,
+    /// How many seeds count, and of how many: fewer if the expectations over seeds were decided
+    /// before the last.
     seeds: usize,
+    seeds_offered: usize,
     expectations: Vec<CheckedExpectation<'a>>,
+    over_seeds: Vec<CheckedOver>,
     /// The seeds in which some expectation is broken.
     broken_seeds: Vec<String>,
     undecided_seeds: Vec<String>,
@@ -257,6 +266,17 @@ struct CheckedExpectation<'a> {
     greatest: Option<f64>,
 }
 
+/// An expectation over seeds.
+#[derive(Serialize)]
+struct CheckedOver {
+    expect: String,
+    verdict: &'static str,
+    measured: String,
+    note: String,
+    /// The first seed that is on the wrong side by itself, if one is.
+    example: Option<String>,
+}
+
 #[derive(Serialize)]
 struct FirstSeed<'a> {
     seed: String,
@@ -264,11 +284,14 @@ struct FirstSeed<'a> {
     folder: Option<String>,
     expectations: Vec<Expectation<'a>>,
     trouble: Option<&'a str>,
+    /// What was lost and why, in words.
+    lost: &'a [String],
 }
 
 impl<'a> Checked<'a> {
     /// A scenario that was read from `file`. `replay` makes the command for a seed; `folder` is
-    /// the report of the first seed that does not hold, if it was written.
+    /// the report of the first seed that does not hold, if it was written; `locked` what the lock
+    /// says, if it was asked.
     #[must_use]
     pub fn new(
         name: &'a str,
@@ -276,6 +299,7 @@ impl<'a> Checked<'a> {
         tally: &'a Tally,
         replay: &dyn Fn(u64) -> String,
         folder: Option<&str>,
+        locked: Option<&'static str>,
     ) -> Checked<'a> {
         let expectations = tally.counts().map(|(expected, count)| CheckedExpectation {
             expect: &expected.text,
@@ -287,22 +311,33 @@ impl<'a> Checked<'a> {
             least: count.range.map(|range| range.0),
             greatest: count.range.map(|range| range.1),
         });
+        let over = tally.over().map(|(expect, told, example)| CheckedOver {
+            expect,
+            verdict: verdict_word(told.verdict),
+            measured: told.measured,
+            note: told.note,
+            example: example.map(|example| example.seed.to_string()),
+        });
         let seeds = |standing| tally.seeds(standing).map(|seed| seed.to_string()).collect();
         Checked {
             scenario: name,
             file,
             verdict: tally.standing().word(),
+            locked,
             seeds: tally.len(),
+            seeds_offered: tally.offered(),
             expectations: expectations.collect(),
+            over_seeds: over.collect(),
             broken_seeds: seeds(Standing::Broken),
             undecided_seeds: seeds(Standing::Undecided),
             failed_seeds: seeds(Standing::Failed),
-            first: tally.first().map(|(seed, first)| FirstSeed {
-                seed: seed.to_string(),
-                replay: replay(seed),
+            first: tally.first().map(|first| FirstSeed {
+                seed: first.seed.to_string(),
+                replay: replay(first.seed),
                 folder: folder.map(str::to_owned),
                 expectations: first.judged.iter().map(expectation).collect(),
                 trouble: first.trouble.as_deref(),
+                lost: &first.lost,
             }),
         }
     }
@@ -313,6 +348,122 @@ impl<'a> Checked<'a> {
 pub fn checks(exit_code: u8, scenarios: Vec<Checked<'_>>) -> String {
     let mqsim_version = env!("CARGO_PKG_VERSION");
     let document = Checks { format: 1, mqsim_version, exit_code, scenarios };
+    let text = serde_json::to_string_pretty(&document);
+    text.expect("plain data without maps of other keys than text") + "\n"
+}
+
+/// What `mqsim sweep --json` prints.
+#[derive(Serialize)]
+struct Swept<'a> {
+    format: u32,
+    mqsim_version: &'static str,
+    exit_code: u8,
+    scenario: &'a str,
+    folder: &'a str,
+    shard: Shard,
+    runs: usize,
+    /// Empty for a shard: only all of them make a cell.
+    cells: Vec<SweptCell<'a>>,
+}
+
+#[derive(Serialize)]
+struct SweptCell<'a> {
+    set: BTreeMap<&'a str, &'a str>,
+    front: bool,
+    /// By metric.
+    means: BTreeMap<&'static str, f64>,
+}
+
+/// The document of one call of `mqsim sweep`, as text.
+#[must_use]
+pub fn sweep(exit_code: u8, sweep: &Sweep, shard: Shard, folder: &str) -> String {
+    let aggregates = if shard == Shard::WHOLE { sweep.aggregates() } else { Vec::new() };
+    let front = super::sweep::front(&aggregates);
+    let cells = aggregates.iter().zip(&front.beaten_by).map(|(cell, beaten)| {
+        let keys = sweep.grid.axes.iter().map(|axis| axis.key.as_str());
+        let means = cell
+            .metrics
+            .iter()
+            .filter_map(|(metric, measured)| Some((metric.name, measured.as_ref()?.values.mean)));
+        SweptCell {
+            set: keys.zip(sweep.grid.values(cell.cell)).collect(),
+            front: beaten.is_none(),
+            means: means.collect(),
+        }
+    });
+    let document = Swept {
+        format: 1,
+        mqsim_version: env!("CARGO_PKG_VERSION"),
+        exit_code,
+        scenario: &sweep.scenario,
+        folder,
+        shard,
+        runs: sweep.runs.len(),
+        cells: cells.collect(),
+    };
+    let text = serde_json::to_string_pretty(&document);
+    text.expect("plain data without maps of other keys than text") + "\n"
+}
+
+/// What `mqsim compare --json` prints.
+#[derive(Serialize)]
+struct Compared<'a> {
+    format: u32,
+    mqsim_version: &'static str,
+    exit_code: u8,
+    a: &'a str,
+    b: &'a str,
+    folder: &'a str,
+    seeds: Vec<String>,
+    identical: bool,
+    metrics: BTreeMap<&'static str, ComparedMetric>,
+    /// Lines by what they have to do with each other.
+    lines: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct ComparedMetric {
+    standing: &'static str,
+    seeds: usize,
+    a: Option<f64>,
+    b: Option<f64>,
+    change: Option<f64>,
+    /// Of the median of the change: low, high; absent for fewer than 6 seeds.
+    interval: Option<(f64, f64)>,
+}
+
+/// The document of one call of `mqsim compare`, as text.
+#[must_use]
+pub fn compare(exit_code: u8, comparison: &Comparison, folder: &str) -> String {
+    let [a, b] = &comparison.sides;
+    let metric = |one: &Changed| {
+        let change = one.change.as_ref();
+        let metric = ComparedMetric {
+            standing: one.standing.word(),
+            seeds: change.map_or(0, |change| change.difference.count),
+            a: change.map(|change| change.first),
+            b: change.map(|change| change.second),
+            change: change.map(|change| change.difference.mean),
+            interval: change.and_then(|c| c.difference.interval).map(|i| (i.low, i.high)),
+        };
+        (one.metric.name, metric)
+    };
+    let mut lines = BTreeMap::new();
+    for one in &comparison.lines.differences {
+        *lines.entry(one.kind.words()).or_insert(0) += one.lines;
+    }
+    let document = Compared {
+        format: 1,
+        mqsim_version: env!("CARGO_PKG_VERSION"),
+        exit_code,
+        a: &a.label,
+        b: &b.label,
+        folder,
+        seeds: comparison.seeds.iter().map(u64::to_string).collect(),
+        identical: comparison.identical,
+        metrics: comparison.metrics.iter().map(metric).collect(),
+        lines,
+    };
     let text = serde_json::to_string_pretty(&document);
     text.expect("plain data without maps of other keys than text") + "\n"
 }

@@ -4,10 +4,14 @@
 //! file, so the same scenario, seed and version give the same bytes anywhere. The folder that the
 //! files go to is [`folder`]'s affair, and the only place of this layer that writes to disk.
 
+pub mod compare;
 pub mod folder;
 pub mod json;
+pub mod junit;
+pub mod lock;
 mod number;
 mod plot;
+pub mod sweep;
 mod tables;
 pub mod tally;
 pub mod terminal;
@@ -16,12 +20,17 @@ pub mod terminal;
 pub(crate) mod fixture;
 
 pub use plot::{PlotError, latency_svg, timeline_svg};
-pub use tables::{Cell, Column, Exporter, MEASURES, Rows, TABLES, to_csv};
+pub use tables::{Cell, Column, Exporter, MEASURES, Rows, Sheet, TABLES, to_csv};
 
 use crate::verdict::{FaultSpan, Report, Verdict};
 
 /// At most this many seeds of a scenario get rows and plots of their own besides `summary.csv`.
 pub const DETAILED_SEEDS: usize = 10;
+
+/// The tables that are made of many runs, in the order in which they are documented.
+pub fn sheets() -> impl Iterator<Item = &'static Sheet> {
+    sweep::SHEETS.iter().chain(&compare::SHEETS)
+}
 
 /// One file of a report folder, in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +102,7 @@ pub fn forget_details(reports: &mut [Report]) {
         report.timeline.buckets = Vec::new();
         report.events = Vec::new();
         report.lanes = Vec::new();
+        report.lines = Vec::new();
         report.invariants.iter_mut().for_each(|tally| tally.first = Vec::new());
     }
 }

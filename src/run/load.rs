@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::observe::Catalog;
-use crate::scenario::{Diagnostics, Document, MOST_BYTES, Scenario};
+use crate::scenario::{Diagnostics, Document, MOST_BYTES, Place, Scenario};
 use crate::verdict::{Expectations, LedgerOptions};
 
 use super::families::{ModeInfo, Plan, modes};
@@ -72,6 +72,27 @@ impl Prepared {
     #[must_use]
     pub fn expectations(&self) -> &Expectations {
         &self.expectations
+    }
+
+    /// The scenario's text as it was read, without what `--set` changes.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.scenario.sources().whole(Place::START)
+    }
+
+    /// Mode and version of the broker.
+    #[must_use]
+    pub fn mode(&self) -> (&str, &str) {
+        (self.mode.name, &self.version)
+    }
+
+    /// The same scenario, with reports that say how every line ended ([`Report::lines`]).
+    ///
+    /// [`Report::lines`]: crate::verdict::Report::lines
+    #[must_use]
+    pub fn with_lines(mut self) -> Prepared {
+        self.options.lines = true;
+        self
     }
 
     /// The names of its runs.

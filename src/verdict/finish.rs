@@ -6,14 +6,18 @@ use super::ledger::Ledger;
 use super::lines::Stretch;
 use super::losses::{Rows, count_cause};
 use super::windows::Gaps;
-use super::{Fate, FinalOutcome, Loss, Matrix, Report, RunFacts, Summary, Window, WindowKind};
+use super::{
+    Fate, FinalOutcome, LineEnd, LineRun, Loss, Matrix, Report, RunFacts, Summary, Window,
+    WindowKind,
+};
 use crate::engine::{Fingerprint, Ingredient, Span, Time, hash_words};
-use crate::observe::DestinationId;
+use crate::observe::{BecauseId, DestinationId, ProducerId};
 
 /// What a walk over all lines finds.
 struct Tally {
     matrix: Matrix,
     losses: Vec<Loss>,
+    lines: Vec<LineRun>,
     /// Lost lines by cause, each once.
     causes: Vec<u64>,
     /// Lost lines by the time at which they should have been sent.
@@ -97,6 +101,7 @@ pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
         busy: facts.busy,
         latency: ledger.latencies.reported().iter().map(|series| series.report()).collect(),
         losses: tally.losses,
+        lines: tally.lines,
         causes: tally.causes,
         windows,
         events: ledger.history.rows(&ledger.catalog),
@@ -105,6 +110,7 @@ pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
         faults: ledger.history.spans.clone(),
         invariants: ledger.invariants.clone(),
         expectations: Vec::new(),
+        over_seeds: Vec::new(),
         remarks,
         inconsistencies: ledger.counts.inconsistencies,
         fingerprint: hash_words(&ingredients.map(|(_, hash)| hash)),
@@ -117,7 +123,7 @@ fn measured(ledger: &Ledger) -> (Time, Time) {
 }
 
 /// Ingredients of the run's fingerprint: the ledger's own, and the world's.
-fn ingredients(own: &Fingerprint, world: &Fingerprint) -> [(&'static str, u64); 5] {
+pub(super) fn ingredients(own: &Fingerprint, world: &Fingerprint) -> [(&'static str, u64); 5] {
     Ingredient::ALL.map(|ingredient| {
         let source = match ingredient {
             Ingredient::Outcomes | Ingredient::Roles => own,
@@ -143,6 +149,7 @@ fn walk(ledger: &Ledger, quiet: bool) -> Tally {
     let mut tally = Tally {
         matrix: Matrix::default(),
         losses: Vec::new(),
+        lines: Vec::new(),
         causes: vec![0; ledger.catalog.causes.len()],
         lost: Vec::new(),
         consumer_lost: 0,
@@ -178,6 +185,18 @@ fn walk(ledger: &Ledger, quiet: bool) -> Tally {
             if lost.any() {
                 tally.lose(ledger, &mut rows, &stretch, lost);
             }
+            if ledger.options.lines {
+                let named = reason.filter(|_| lost.any() || fate == Fate::Gone);
+                let end = LineEnd {
+                    outcome,
+                    fate,
+                    lost: lost.any(),
+                    cause: named.map(|reason| reason.removal.cause),
+                    because: named.map_or(BecauseId::NONE, |reason| reason.removal.because),
+                    node: named.map(|reason| reason.node),
+                };
+                tally.end((track.producer, track.destination), &stretch, end);
+            }
         });
         run.close(&mut tally.fingerprint);
     }
@@ -187,6 +206,24 @@ fn walk(ledger: &Ledger, quiet: bool) -> Tally {
 }
 
 impl Tally {
+    /// Notes how lines ended, together with those before them if these ended alike.
+    fn end(
+        &mut self,
+        (producer, destination): (ProducerId, Option<DestinationId>),
+        stretch: &Stretch,
+        end: LineEnd,
+    ) {
+        let (first, count) = (stretch.first, stretch.count);
+        if let Some(last) = self.lines.last_mut()
+            && (last.producer, last.destination, last.end) == (producer, destination, end)
+            && last.first + last.count == first
+        {
+            last.count += count;
+            return;
+        }
+        self.lines.push(LineRun { producer, destination, first, count, end });
+    }
+
     fn lose(&mut self, ledger: &Ledger, rows: &mut Rows<'_>, stretch: &Stretch, lost: Lost) {
         use super::losses::Class;
         let lines = u64::from(stretch.count);

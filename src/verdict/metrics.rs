@@ -24,6 +24,8 @@ pub enum Unit {
     PerSecond,
     /// A plain number: bytes per byte.
     Ratio,
+    /// In a million.
+    PerMillion,
 }
 
 impl Unit {
@@ -39,6 +41,24 @@ impl Unit {
             Unit::Microseconds => "us",
             Unit::Share => "%",
             Unit::PerSecond => "/s",
+            Unit::PerMillion => "per million",
+        }
+    }
+
+    /// What a column of this unit holds.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Unit::Lines => "lines",
+            Unit::Messages => "messages",
+            Unit::Count => "count",
+            Unit::Violations => "violations",
+            Unit::Milliseconds => "milliseconds",
+            Unit::Microseconds => "microseconds",
+            Unit::Share => "share, 0 to 1",
+            Unit::PerSecond => "per second",
+            Unit::Ratio => "ratio",
+            Unit::PerMillion => "per million",
         }
     }
 
@@ -113,6 +133,29 @@ impl<T: Into<Number>> Measured for Option<T> {
     }
 }
 
+/// Which way a metric changes for the better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// Less is better: losses, latency, cost.
+    Less,
+    /// More is better: availability, throughput.
+    More,
+    /// Neither: it says what was asked for, or is good for one purpose and bad for another.
+    Neither,
+}
+
+impl Better {
+    /// The word for it in files.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Better::Less => "less",
+            Better::More => "more",
+            Better::Neither => "neither",
+        }
+    }
+}
+
 /// One number of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
@@ -120,6 +163,8 @@ pub struct Metric {
     pub name: &'static str,
     /// What it is counted in.
     pub unit: Unit,
+    /// Which way it changes for the better.
+    pub better: Better,
     /// What exactly it is, in a sentence.
     pub definition: &'static str,
     /// Whether it is final only if the run became quiet: an expectation on it is undecided else.
@@ -139,11 +184,12 @@ pub fn metric(name: &str) -> Option<&'static Metric> {
 }
 
 macro_rules! metrics {
-    ($($name:ident $unit:ident $when:ident $particulars:literal $definition:literal)*) => {
+    ($($name:ident $unit:ident $better:ident $when:ident $particulars:literal $definition:literal)*) => {
         /// Every metric, in the order of the columns of `summary.csv`.
         pub const METRICS: &[Metric] = &[$(Metric {
             name: stringify!($name),
             unit: Unit::$unit,
+            better: Better::$better,
             definition: $definition,
             needs_quiet: metrics!(@quiet $when),
             column: metrics!(@column $when),
@@ -160,98 +206,98 @@ macro_rules! metrics {
 }
 
 metrics! {
-    lines Lines known ""
+    lines Lines Neither known ""
         "Lines: a message has one for each destination that it is meant for, one if for none."
-    attempted Messages known "" "Messages that the workload wanted sent."
-    acked Lines known "" "Lines whose producer has the broker's positive answer."
-    accepted Lines known ""
+    attempted Messages Neither known "" "Messages that the workload wanted sent."
+    acked Lines More known "" "Lines whose producer has the broker's positive answer."
+    accepted Lines Neither known ""
         "Lines whose send succeeded without an answer having been asked for."
-    returned Lines known "" "Lines whose message came back as unroutable."
-    rejected Lines known "" "Lines whose producer got an error that proves that nothing was stored."
-    nacked Lines known "timeline.csv"
+    returned Lines Less known "" "Lines whose message came back as unroutable."
+    rejected Lines Less known "" "Lines whose producer got an error that proves that nothing was stored."
+    nacked Lines Less known "timeline.csv"
         "Negative answers, times the lines they are about. They leave open whether a copy exists: \
          a line that has no better answer in the end counts as unknown."
-    unknown Lines known ""
+    unknown Lines Less known ""
         "Lines that were sent and whose producer has no answer, or one that leaves it open."
-    unsent Lines known "" "Lines whose message never left its producer."
-    delivered Lines fate "" "Lines that were handed to an application at least once."
-    processed Lines fate "" "Lines that an application finished with at least once."
-    redelivered Count known "timeline.csv" "Deliveries that the broker flagged as redelivered."
-    duplicated Count known "" "Deliveries of lines beyond the first of each."
-    reordered Lines known ""
+    unsent Lines Less known "" "Lines whose message never left its producer."
+    delivered Lines More fate "" "Lines that were handed to an application at least once."
+    processed Lines More fate "" "Lines that an application finished with at least once."
+    redelivered Count Less known "timeline.csv" "Deliveries that the broker flagged as redelivered."
+    duplicated Count Less known "" "Deliveries of lines beyond the first of each."
+    reordered Lines Less known ""
         "Lines first delivered after a later message of the same producer on the same destination."
-    success_lost Lines fate "loss.csv, class acked_lost or accepted_lost"
+    success_lost Lines Less fate "loss.csv, class acked_lost or accepted_lost"
         "acked_lost and accepted_lost together: the headline by which modes are compared, since \
          asking for no answer must not look safer."
-    acked_lost Lines fate "loss.csv, class acked_lost"
+    acked_lost Lines Less fate "loss.csv, class acked_lost"
         "Acknowledged lines that are gone, or were received by an application that never finished, \
          after the broker gave its last copy up."
-    accepted_lost Lines fate "loss.csv, class accepted_lost"
+    accepted_lost Lines Less fate "loss.csv, class accepted_lost"
         "The same of accepted lines."
-    read_lost Lines fate "loss.csv, class read_lost"
+    read_lost Lines Less fate "loss.csv, class read_lost"
         "Lines that a consumer saw and that are gone from every log afterwards."
-    unknown_lost Lines fate "loss.csv, class unknown_lost"
+    unknown_lost Lines Less fate "loss.csv, class unknown_lost"
         "Lines of unknown outcome that are gone: allowed, the producer knows that it does not know."
-    consumer_lost Lines fate "loss.csv, class consumer_lost"
+    consumer_lost Lines Less fate "loss.csv, class consumer_lost"
         "Lines lost because a consumer acknowledged or committed before it finished."
-    phantom Lines known ""
+    phantom Lines Less known ""
         "Lines of unknown or rejected outcome that were delivered all the same."
-    dead_lettered Lines fate "" "Lines that ended dead-lettered."
-    expired Lines fate "" "Lines that ended by TTL, length limit or retention."
-    stored_at_end Lines fate "" "Lines that are still in the broker at the end, readable."
-    unreachable_at_end Lines fate ""
+    dead_lettered Lines Neither fate "" "Lines that ended dead-lettered."
+    expired Lines Neither fate "" "Lines that ended by TTL, length limit or retention."
+    stored_at_end Lines Neither fate "" "Lines that are still in the broker at the end, readable."
+    unreachable_at_end Lines Less fate ""
         "Lines that are in some copy at the end, but could not be read; in a run that did not \
          become quiet, all that were not read."
-    unexplained Lines fate "loss.csv, rows without cause"
+    unexplained Lines Less fate "loss.csv, rows without cause"
         "Lost lines without a cause. Anything but 0 is a defect of mqsim. A message that no broker \
          ever had to do with was lost on its way, which explains it unless it was acknowledged."
-    write_availability Share known "windows.csv, kind write"
+    write_availability Share More known "windows.csv, kind write"
         "1 - write windows / measured time, averaged over the destinations with writes: a window \
          opens at the first instant after the last success at which a write is pending, closes at \
          the next success or the end of measured time, and counts if longer than availability-gap."
-    effective_write_availability Share fate "windows.csv, kind effective-write"
+    effective_write_availability Share More fate "windows.csv, kind effective-write"
         "The same, where a write succeeded only if its line ended processed, dead-lettered or \
          stored: a broker that confirms and drops is not available."
-    read_availability Share known "windows.csv, kind read"
+    read_availability Share More known "windows.csv, kind read"
         "1 - read windows / measured time, averaged over the destinations with reads: a read is \
          pending while a line has a copy, was never read, and a consumer has room; a delivery is \
          its success."
-    write_unavailable_ms Milliseconds known "windows.csv, kind write"
+    write_unavailable_ms Milliseconds Less known "windows.csv, kind write"
         "Sum of the write windows of the destination where it is greatest."
-    write_longest_ms Milliseconds known "windows.csv, kind write"
+    write_longest_ms Milliseconds Less known "windows.csv, kind write"
         "The longest write window of that destination."
-    read_unavailable_ms Milliseconds known "windows.csv, kind read"
+    read_unavailable_ms Milliseconds Less known "windows.csv, kind read"
         "Sum of the read windows of the destination where it is greatest."
-    read_longest_ms Milliseconds known "windows.csv, kind read"
+    read_longest_ms Milliseconds Less known "windows.csv, kind read"
         "The longest read window of that destination."
-    ack_p50_us Microseconds known "latency.csv, ack_latency"
+    ack_p50_us Microseconds Less known "latency.csv, ack_latency"
         "Median of the time from when a message should have been sent to its acknowledgement."
-    ack_p99_us Microseconds known "latency.csv, ack_latency"
+    ack_p99_us Microseconds Less known "latency.csv, ack_latency"
         "99th percentile of the same."
-    ack_max_us Microseconds known "latency.csv, ack_latency" "Maximum of the same."
-    ack_service_p50_us Microseconds known "latency.csv, ack_service_latency"
+    ack_max_us Microseconds Less known "latency.csv, ack_latency" "Maximum of the same."
+    ack_service_p50_us Microseconds Less known "latency.csv, ack_service_latency"
         "Median of the time from the last transmission of a message to its acknowledgement."
-    ack_service_p99_us Microseconds known "latency.csv, ack_service_latency"
+    ack_service_p99_us Microseconds Less known "latency.csv, ack_service_latency"
         "99th percentile of the same."
-    e2e_p50_us Microseconds known "latency.csv, end_to_end_latency"
+    e2e_p50_us Microseconds Less known "latency.csv, end_to_end_latency"
         "Median of the time from when a message should have been sent to its first delivery."
-    e2e_p99_us Microseconds known "latency.csv, end_to_end_latency"
+    e2e_p99_us Microseconds Less known "latency.csv, end_to_end_latency"
         "99th percentile of the same."
-    e2e_max_us Microseconds known "latency.csv, end_to_end_latency" "Maximum of the same."
-    acked_per_s PerSecond known "timeline.csv"
+    e2e_max_us Microseconds Less known "latency.csv, end_to_end_latency" "Maximum of the same."
+    acked_per_s PerSecond More known "timeline.csv"
         "Messages acknowledged in measured time, per second of it."
-    processed_per_s PerSecond known "timeline.csv"
+    processed_per_s PerSecond More known "timeline.csv"
         "Lines processed in measured time, per second of it."
-    broker_bytes_per_payload_byte Ratio known ""
+    broker_bytes_per_payload_byte Ratio Less known ""
         "Bytes sent between brokers, per payload byte acknowledged or accepted."
-    disk_bytes_per_payload_byte Ratio known ""
+    disk_bytes_per_payload_byte Ratio Less known ""
         "Bytes written to the brokers' disks, per payload byte acknowledged or accepted."
-    fsyncs Count known "" "How many fsyncs the brokers did."
-    events Count known "" "How many events the simulation dispatched."
-    violations Violations known "invariants.csv"
+    fsyncs Count Less known "" "How many fsyncs the brokers did."
+    events Count Neither known "" "How many events the simulation dispatched."
+    violations Violations Less known "invariants.csv"
         "How often the mode's invariants were broken, those that it does not claim for this \
          version and configuration included; not measured if none were checked."
-    operations_in_time Share extra ""
+    operations_in_time Share More extra ""
         "Share of the messages due in measured time that were acknowledged or accepted within \
          operation-timeout."
 }
@@ -283,6 +329,20 @@ mod tests {
             assert_eq!(metric.name.ends_with("_ms"), metric.unit == Unit::Milliseconds);
             assert_eq!(metric.name.ends_with("_us"), metric.unit == Unit::Microseconds);
             assert!(metric.definition.ends_with('.'), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn what_is_lost_or_late_is_worse() {
+        for metric in METRICS {
+            let name = metric.name;
+            let bad = ["_lost", "_us", "_ms", "duplicated", "reordered", "unexplained"];
+            if bad.iter().any(|end| name.ends_with(end)) {
+                assert_eq!(metric.better, Better::Less, "{name}");
+            }
+            if name.ends_with("availability") || name.ends_with("per_s") {
+                assert_eq!(metric.better, Better::More, "{name}");
+            }
         }
     }
 

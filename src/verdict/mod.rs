@@ -1,5 +1,6 @@
 //! The ledger: what became of every message; availability windows, metrics, expectations.
 
+mod bounds;
 mod effects;
 mod expect;
 mod fates;
@@ -22,6 +23,7 @@ mod reports;
 mod rules;
 #[cfg(test)]
 mod rules_of_time;
+mod seeds;
 #[cfg(test)]
 mod stories;
 mod timeline;
@@ -31,6 +33,7 @@ pub use expect::{EXPECT, Expectations};
 pub use history::node_state_name;
 pub use latency::PERCENTILES;
 pub use ledger::Ledger;
-pub use metrics::{METRICS, Metric, Number, Unit, metric};
+pub use metrics::{Better, METRICS, Metric, Number, Unit, metric};
 pub use options::{LedgerOptions, RunFacts};
 pub use report::*;
+pub use seeds::{OVER_SEEDS, OverSeeds, Told, Trial, situations};

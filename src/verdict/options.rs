@@ -24,6 +24,8 @@ pub struct LedgerOptions {
     pub gated: bool,
     /// Whether the run checks the family's invariants; if not, expectations on them are undecided.
     pub invariants: bool,
+    /// Whether the report names how every line ended, for comparing runs line by line.
+    pub lines: bool,
 }
 
 impl LedgerOptions {
@@ -39,6 +41,7 @@ impl LedgerOptions {
             retained: false,
             gated: false,
             invariants: true,
+            lines: false,
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::engine::{Span, Time};
+use serde::{Deserialize, Serialize};
+
 use crate::observe::{BecauseId, Catalog, CauseId, DestinationId, FaultId, NodeId, ProducerId};
 
 /// Everything known about one run of one seed.
@@ -36,6 +38,9 @@ pub struct Report {
     pub latency: Vec<LatencySeries>,
     /// What was lost, by cause: the rows of `loss.csv`.
     pub losses: Vec<Loss>,
+    /// How every line ended, by producer, destination and sequence; empty unless it was asked for
+    /// ([`LedgerOptions::lines`](super::LedgerOptions::lines)).
+    pub lines: Vec<LineRun>,
     /// Lost lines by cause, indexed by [`CauseId`]: each line once, whatever classes it counts in.
     pub causes: Vec<u64>,
     /// Every unavailability window, by start.
@@ -54,6 +59,9 @@ pub struct Report {
     /// The verdict on each `[[expect]]`, in the order of the file, then that on the invariants that
     /// the family claims.
     pub expectations: Vec<Judged>,
+    /// What this run contributes to each expectation over seeds, in the order of the file; `None`
+    /// if that is not known of it.
+    pub over_seeds: Vec<Option<f64>>,
     /// What a reader should know before trusting a number ("write availability differs ...").
     pub remarks: Vec<String>,
     /// How many reports of machines contradicted earlier ones (a copy removed that was never made):
@@ -110,6 +118,54 @@ pub enum Fate {
     Gone,
     /// Never left the producer, so nothing could become of it (outcome `unsent` only).
     NeverSent,
+}
+
+/// The words for outcomes, in the order of [`FinalOutcome`].
+pub const OUTCOMES: [&str; 6] = ["acked", "accepted", "returned", "rejected", "unknown", "unsent"];
+
+/// The words for fates, in the order of [`Fate`].
+pub const FATES: [&str; 8] = [
+    "processed",
+    "received only",
+    "dead-lettered",
+    "expired",
+    "stored",
+    "unreachable",
+    "gone",
+    "never sent",
+];
+
+/// How consecutive lines of one producer and destination ended, all alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineRun {
+    /// Whose.
+    pub producer: ProducerId,
+    /// Meant for which destination; `None` if for none.
+    pub destination: Option<DestinationId>,
+    /// First sequence number.
+    pub first: u32,
+    /// How many lines.
+    pub count: u32,
+    /// How they ended.
+    pub end: LineEnd,
+}
+
+/// How a line ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineEnd {
+    /// What its producer was told.
+    pub outcome: FinalOutcome,
+    /// What became of it.
+    pub fate: Fate,
+    /// Whether it counts as lost in some class.
+    pub lost: bool,
+    /// Of a line that is lost or gone: what removed its last copy, or why none was made. `None` if no
+    /// broker ever had to do with it.
+    pub cause: Option<CauseId>,
+    /// The condition that made it the last copy.
+    pub because: BecauseId,
+    /// Where that was.
+    pub node: Option<NodeId>,
 }
 
 /// The numbers of `summary.csv` that are not in [`Report`] itself. Latencies in microseconds;
@@ -370,7 +426,7 @@ pub enum LaneState {
 }
 
 /// The verdict on one expectation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
     /// As the scenario says it: `success_lost <= 0`.
     pub text: String,
@@ -387,7 +443,7 @@ pub struct Judged {
 }
 
 /// Holds, broken, or cannot be said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Verdict {
     /// The expectation holds.
     Holds,

@@ -7,7 +7,8 @@ use crate::engine::{Fingerprint, Span, Time};
 use crate::observe::{
     BecauseId, Catalog, Cause, CauseId, CauseKind, ConsumerId, ConsumerInfo, DestinationId,
     DestinationInfo, EventWord, InvariantId, InvariantWord, MessageRange, NodeId, NodeInfo,
-    NodeKind, Observer, Outcome, ProducerId, ProducerInfo, Removal, RoleRank, RoleWord, Violation,
+    NodeKind, Observer, Outcome, ProducerId, ProducerInfo, Removal, RoleId, RoleRank, RoleWord,
+    Sign, Situation, Violation,
 };
 
 pub(super) const CAUSES: &[Cause] = &[
@@ -103,6 +104,12 @@ pub(super) fn catalog() -> Catalog {
             word("logs-match", "Logs match.", &[]),
             word("no-gaps", "Logs have no gaps.", &["KIP-1"]),
         ],
+        notes: Vec::new(),
+        situations: &[Situation {
+            name: "mirror-leads",
+            meaning: "A mirror becomes leader.",
+            sign: Sign::RoleAfter(RoleId(1), RoleId(0)),
+        }],
     }
 }
 

@@ -83,11 +83,7 @@ pub trait Cluster: Clone {
 
     /// Whether a broker that a fault has met is up again and has all that it should have by now:
     /// until then another of its kind may be more than the cluster is meant to bear.
-    fn has_recovered(
-        machines: &[Self::Machine],
-        broker: NodeId,
-        world: &WorldView<'_>,
-    ) -> bool {
+    fn has_recovered(machines: &[Self::Machine], broker: NodeId, world: &WorldView<'_>) -> bool {
         world.is_up(broker) && Self::in_sync(machines, world)
     }
 

@@ -286,6 +286,7 @@ metadata = "kraft"
 "broker.session.timeout.ms" = 300
 "broker.heartbeat.interval.ms" = 60
 "replica.lag.time.max.ms" = 300
+"replica.fetch.wait.max.ms" = 50
 
 [[topic]]
 name = "orders"
@@ -305,6 +306,18 @@ until = "28s"
 {faults}
 "#
     )
+}
+
+/// Lives that bring about one interleaving, each a file of `lives` beside this one.
+pub(crate) fn scripted(name: &str) -> &'static str {
+    match name {
+        "zombie-follower" => include_str!("lives/zombie-follower.toml"),
+        "bounced-follower" => include_str!("lives/bounced-follower.toml"),
+        "unheard-isr" => include_str!("lives/unheard-isr.toml"),
+        "fast-failover" => include_str!("lives/fast-failover.toml"),
+        "early-join" => include_str!("lives/early-join.toml"),
+        other => panic!("there is no life {other}"),
+    }
 }
 
 /// A scenario as a run of it needs it.

@@ -2,14 +2,18 @@
 
 mod canvas;
 mod latency;
+mod overlay;
 mod palette;
 mod panels;
 mod rows;
 mod scale;
+mod sweep;
 mod timeline;
 
 pub use canvas::PlotError;
 pub use latency::latency_svg;
+pub(super) use overlay::overlay_svg;
+pub(super) use sweep::sweep_svg;
 pub use timeline::timeline_svg;
 
 #[cfg(test)]

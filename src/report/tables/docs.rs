@@ -24,6 +24,10 @@ fn generated() -> String {
         write!(text, "\n### {}\n\n{}\n\n", table.file_name(), table.about()).unwrap();
         text += &rows(table.columns());
     }
+    for sheet in crate::report::sheets() {
+        write!(text, "\n### {}\n\n{}\n\n", sheet.file_name, sheet.about).unwrap();
+        text += &rows(sheet.columns);
+    }
     text
 }
 
@@ -54,5 +58,8 @@ fn columns_are_defined_once_and_fully() {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), all, "{}", table.file_name());
+    }
+    for column in crate::report::sheets().flat_map(|sheet| sheet.columns) {
+        assert!(!column.unit.is_empty() && column.meaning.ends_with('.'), "{}", column.name);
     }
 }

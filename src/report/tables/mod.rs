@@ -108,8 +108,23 @@ pub struct Column {
     pub meaning: &'static str,
 }
 
+/// A table that is not made of one run alone, as `docs/reports.md` describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sheet {
+    /// Name of the file.
+    pub file_name: &'static str,
+    /// What a row is.
+    pub about: &'static str,
+    /// Its columns.
+    pub columns: &'static [Column],
+}
+
 /// Shorthand for the tables of columns.
-const fn column(name: &'static str, unit: &'static str, meaning: &'static str) -> Column {
+pub(super) const fn column(
+    name: &'static str,
+    unit: &'static str,
+    meaning: &'static str,
+) -> Column {
     Column { name, unit, meaning }
 }
 

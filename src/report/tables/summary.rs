@@ -34,28 +34,13 @@ const LAST: [Column; 2] = [
 
 static COLUMNS: LazyLock<Vec<Column>> = LazyLock::new(|| {
     let measured =
-        metrics().map(|metric| column(metric.name, unit(metric.unit), metric.definition));
+        metrics().map(|metric| column(metric.name, metric.unit.word(), metric.definition));
     FIRST.into_iter().chain(measured).chain(LAST).collect()
 });
 
 /// The metrics that are columns, in their order.
 fn metrics() -> impl Iterator<Item = &'static Metric> {
     METRICS.iter().filter(|metric| metric.column)
-}
-
-/// What a column of this unit holds.
-const fn unit(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Lines => "lines",
-        Unit::Messages => "messages",
-        Unit::Count => "count",
-        Unit::Violations => "violations",
-        Unit::Milliseconds => "milliseconds",
-        Unit::Microseconds => "microseconds",
-        Unit::Share => "share, 0 to 1",
-        Unit::PerSecond => "per second",
-        Unit::Ratio => "ratio",
-    }
 }
 
 fn cell(number: Option<Number>, unit: Unit) -> Cell {

@@ -3,12 +3,16 @@
 //! Plain text of at most 100 columns; colours only if asked for. Every number has a unit.
 
 mod check;
+mod compare;
 mod seeds;
 mod sparkline;
+mod sweep;
 mod tables;
 
 pub use check::{checked, failure, sum, width};
+pub use compare::compare;
 pub use seeds::overview;
+pub use sweep::sweep;
 
 use super::{number, verdict, verdict_word};
 use crate::engine::Span;
@@ -150,6 +154,9 @@ fn heading(out: &mut Page, report: &Report) {
     }
     if !report.description.is_empty() {
         out.wrapped("", &report.description);
+    }
+    for note in &report.catalog.notes {
+        out.wrapped("", &format!("Note: {note}"));
     }
 }
 

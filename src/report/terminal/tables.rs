@@ -6,13 +6,13 @@ use super::{COLUMNS, Page, Tone, cut};
 use crate::engine::Time;
 use crate::observe::{BecauseId, CauseId, NodeId};
 use crate::report::number;
-use crate::verdict::{Report, Window, WindowKind};
+use crate::verdict::{FATES, OUTCOMES, Report, Window, WindowKind};
 
 /// At most this many rows of a table; the CSV has them all.
 const ROWS: usize = 10;
 
 /// A table without borders; columns named in `numbers` are right-aligned.
-fn table(header: &[&str], numbers: &[usize]) -> Table {
+pub(super) fn table(header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -26,7 +26,7 @@ fn table(header: &[&str], numbers: &[usize]) -> Table {
     table
 }
 
-fn print(out: &mut Page, table: &Table) {
+pub(super) fn print(out: &mut Page, table: &Table) {
     for line in table.lines() {
         out.line(&format!(" {line}"));
     }
@@ -209,18 +209,6 @@ pub(super) fn invariants(out: &mut Page, report: &Report) {
     }
     and_more(out, broken.len(), "invariant", "invariants.csv");
 }
-
-const OUTCOMES: [&str; 6] = ["acked", "accepted", "returned", "rejected", "unknown", "unsent"];
-const FATES: [&str; 8] = [
-    "processed",
-    "received only",
-    "dead-lettered",
-    "expired",
-    "stored",
-    "unreachable",
-    "gone",
-    "never sent",
-];
 
 /// Outcome × fate in lines, without empty rows and columns; not printed where it says no more than
 /// "all of them were processed".

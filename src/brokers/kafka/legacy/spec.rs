@@ -202,6 +202,8 @@ impl Spec {
             roles: words::ROLES,
             events: words::EVENTS,
             invariants: self.invariants(),
+            notes: Vec::new(),
+            situations: words::SITUATIONS,
         }
     }
 

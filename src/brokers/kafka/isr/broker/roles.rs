@@ -114,7 +114,7 @@ impl Broker {
             let cuts = config.has(Rule::CutEpochsWithLog);
             replica.epochs.assign(state.leader_epoch, end, cuts);
         }
-        let leading = Leading::new(config.replicas(partition), me, state.isr, end, now);
+        let leading = Leading::new(config.replicas(partition), me, state.isr, end, ctx.clock());
         replica.role = Role::Leader(Box::new(leading));
         replica.alone_since = (state.isr.len() == 1).then_some(replica.high_watermark);
         self.report_role(partition, Some(role::LEADER), ctx);
@@ -243,6 +243,7 @@ impl Broker {
         replica.storage.life = replica.storage.life.wrapping_add(1);
         replica.storage.held = None;
         replica.storage.flushed = replica.storage.flushed.min(end);
+        replica.storage.flushing = replica.storage.flushing.min(end);
         replica.storage.recovery_point = replica.storage.recovery_point.min(end);
         replica.storage.segment = replica.storage.segment.min(replica.log.length());
         ctx.truncate(replica.log.file(), replica.log.length());

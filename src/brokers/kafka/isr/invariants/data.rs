@@ -194,7 +194,8 @@ impl Partition {
         let copy = &mut self.copies[at];
         if copy.lossy && !copy.runs && copy.lost != before.lost {
             copy.stale = true;
-            copy.unnoticed = !kraft && (state.isr.has(copy.node) || state.leader == Some(copy.node));
+            copy.unnoticed =
+                !kraft && (state.isr.has(copy.node) || state.leader == Some(copy.node));
         }
         // It has got something behind what it had more, so it will not cut that any more.
         let goes_on = copy.runs && before.runs && copy.epoch >= floor && copy.end > before.end;

@@ -362,7 +362,9 @@ impl Partition {
         let (node, verified) = most.map_or((NodeId(0), 0), |copy| (copy.node, copy.verified));
         let which = (Invariant::NoCommittedRecordLostGlobally, node);
         tell.holds(&mut self.broken, which, Some(self.id), kept, |_| {
-            format!("{end} was acknowledged, and the most that is left is what is before {verified}")
+            format!(
+                "{end} was acknowledged, and the most that is left is what is before {verified}"
+            )
         });
         // Nothing more can be said of what nobody has: those that are left go on.
         if !kept {

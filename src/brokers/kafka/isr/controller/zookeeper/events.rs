@@ -172,11 +172,7 @@ impl ZooKeeperController {
     }
 
     /// These are there from now on.
-    fn begin<O: Observer>(
-        &mut self,
-        brokers: &[(NodeId, u64)],
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn begin<O: Observer>(&mut self, brokers: &[(NodeId, u64)], ctx: &mut Context<'_, Message, O>) {
         for (broker, epoch) in brokers {
             self.live[broker.index()] = Some(*epoch);
             self.channels.add(*broker);

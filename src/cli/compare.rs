@@ -1,0 +1,389 @@
+//! `mqsim compare`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::args::Compare;
+use super::console;
+use super::exit::Exit;
+use super::interrupt::Interrupt;
+use super::run::processors;
+use super::simulator::{Asked, Simulator};
+use crate::report::compare::{
+    Comparison, MARK, MARKDOWN, Parted, SeedTables, Side, Standing, Tolerance, markdown, tolerances,
+};
+use crate::report::folder::Reports;
+use crate::report::{self, TABLES, json, terminal};
+
+/// What is wrong, and whose fault it is.
+type Failed = (String, Exit);
+
+fn input(message: impl Into<String>) -> Failed {
+    (message.into(), Exit::Input)
+}
+
+/// Two sides that are there already, or are to be simulated.
+enum Sides<P> {
+    Read([Side; 2]),
+    Simulate(Box<[Scenario<P>; 2]>, Vec<u64>),
+}
+
+/// A scenario of the call.
+struct Scenario<P> {
+    label: String,
+    name: String,
+    prepared: P,
+}
+
+/// Compares, prints, writes the folder and the Markdown.
+pub(super) fn execute<S: Simulator>(simulator: &S, wanted: &Compare) -> Exit {
+    let interrupt = match Interrupt::install() {
+        Ok(interrupt) => interrupt,
+        Err(error) => {
+            console::error(&format!("cannot handle signals: {error}"));
+            return Exit::Failure;
+        }
+    };
+    compare(simulator, wanted, &interrupt).unwrap_or_else(|(message, exit)| {
+        console::error(&message);
+        exit
+    })
+}
+
+fn compare<S: Simulator>(
+    simulator: &S,
+    wanted: &Compare,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failed> {
+    let tolerances = tolerances(&wanted.tolerance)
+        .map_err(|message| input(format!("--tolerance {}: {message}", wanted.tolerance)))?;
+    let sides = sides(simulator, wanted)?;
+    if let Some(file) = &wanted.markdown {
+        may_write(file)?;
+    }
+    let names = match &sides {
+        Sides::Read(sides) => sides.each_ref().map(|side| side.scenario.clone()),
+        Sides::Simulate(scenarios, _) => scenarios.each_ref().map(|one| one.name.clone()),
+    };
+    let name = match &names {
+        [a, b] if a == b => format!("{a}-compare"),
+        [a, b] => format!("{a}-vs-{b}"),
+    };
+    let failure = |message: String| (message, Exit::Failure);
+    if !wanted.out.exists() {
+        interrupt.made(wanted.out.clone());
+    }
+    let folders = interrupt.whole(|| Reports::open(&wanted.out));
+    let folders = folders.map_err(|error| failure(error.to_string()))?;
+    folders.may_write(&name, MARK).map_err(|error| failure(error.to_string()))?;
+    let found = match sides {
+        Sides::Read(sides) => Ok((Comparison::new(sides, &tolerances, None), false)),
+        Sides::Simulate(scenarios, seeds) => {
+            simulate(simulator, wanted, *scenarios, &seeds, &tolerances)
+        }
+    };
+    let (comparison, defective) = found.inspect_err(|_| folders.abandon())?;
+    let exit = match comparison.standing() {
+        _ if defective => Exit::Failure,
+        Standing::Regression => Exit::Broken,
+        Standing::Undecided => Exit::Undecided,
+        _ => Exit::Holds,
+    };
+    let files = comparison.files().map_err(|error| failure(error.to_string()))?;
+    let folder = interrupt.whole(|| folders.write(&name, &files));
+    let folder = folder.map_err(|error| failure(error.to_string()))?.display().to_string();
+    if let Some(file) = &wanted.markdown {
+        interrupt.whole(|| write(file, &markdown(&comparison)))?;
+    }
+    if wanted.common.json {
+        console::print(&json::compare(exit.code(), &comparison, &folder));
+    } else if !wanted.common.quiet {
+        let text = terminal::compare(&comparison, console::colors());
+        console::print(&format!("{text}\nreport: {folder}\n"));
+    }
+    if defective {
+        let message = "mqsim failed in a run: it lost a message without a cause or contradicted \
+                       itself\n  = help: `mqsim check` names the seed; please report it";
+        return Err(failure(message.to_owned()));
+    }
+    Ok(exit)
+}
+
+/// What a path of the call is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Folder,
+    Table,
+    Scenario,
+}
+
+impl Kind {
+    fn of(path: &Path) -> Kind {
+        if path.is_dir() {
+            Kind::Folder
+        } else if path.extension().is_some_and(|ending| ending == "csv") {
+            Kind::Table
+        } else {
+            Kind::Scenario
+        }
+    }
+}
+
+/// Reads what the call names.
+fn sides<S: Simulator>(simulator: &S, wanted: &Compare) -> Result<Sides<S::Prepared>, Failed> {
+    let second = match &wanted.second {
+        Some(second) => second,
+        None if wanted.set_a.is_empty() && wanted.set_b.is_empty() => {
+            return Err(input(
+                "there is only one thing to compare\n  = help: name another one, or what is \
+                 different in B: --set-b producer.p1.rate=5k/s",
+            ));
+        }
+        None => &wanted.first,
+    };
+    let paths = [&wanted.first, second];
+    let kinds = paths.map(|path| Kind::of(path));
+    let is_scenario = kinds.map(|kind| kind == Kind::Scenario);
+    if is_scenario[0] != is_scenario[1] {
+        let (one, other) = if is_scenario[0] { (paths[1], paths[0]) } else { (paths[0], paths[1]) };
+        return Err(input(format!(
+            "{} is a report and {} a scenario\n  = help: compare two reports or two scenarios; \
+             `mqsim run` makes a report",
+            one.display(),
+            other.display()
+        )));
+    }
+    if is_scenario[0] {
+        return scenarios(simulator, wanted, paths);
+    }
+    let common = &wanted.common;
+    if !(common.set.is_empty() && wanted.set_a.is_empty() && wanted.set_b.is_empty()) {
+        return Err(input(
+            "--set changes scenarios, and these are reports\n  = help: name the scenarios instead",
+        ));
+    }
+    let mut sides = [read(paths[0], kinds[0])?, read(paths[1], kinds[1])?];
+    let [a, b] = &sides;
+    if a.scenario != b.scenario {
+        return Err(input(format!(
+            "{} is a report of {} and {} one of {}\n  = help: compare reports of one scenario, or \
+             the two scenarios themselves: they are simulated then",
+            paths[0].display(),
+            a.scenario,
+            paths[1].display(),
+            b.scenario
+        )));
+    }
+    if let Some(seeds) = common.wanted_seeds() {
+        for (side, path) in sides.iter_mut().zip(paths) {
+            restrict(side, path, &seeds)?;
+        }
+    }
+    let [a, b] = &sides;
+    if !a.seeds.iter().any(|one| b.seeds.iter().any(|other| one.seed == other.seed)) {
+        let (a, b) = (range(a), range(b));
+        return Err(input(format!(
+            "the reports have no seed in common: A has {a}, B has {b}\n  = help: run both with the \
+             same --seeds"
+        )));
+    }
+    Ok(Sides::Read(sides))
+}
+
+/// The seeds of a side, as people read them.
+fn range(side: &Side) -> String {
+    let seeds = || side.seeds.iter().map(|one| one.seed);
+    match (seeds().min(), seeds().max()) {
+        (Some(least), Some(most)) if least == most => format!("{least}"),
+        (Some(least), Some(most)) => format!("{least} to {most}"),
+        _ => "none".to_owned(),
+    }
+}
+
+/// Leaves only these seeds.
+fn restrict(side: &mut Side, path: &Path, seeds: &[u64]) -> Result<(), Failed> {
+    if let Some(missing) = seeds.iter().find(|seed| side.seeds.iter().all(|one| one.seed != **seed))
+    {
+        return Err(input(format!(
+            "{} has no seed {missing}: it has {}\n  = help: name seeds that both reports have, or \
+             run them",
+            path.display(),
+            range(side)
+        )));
+    }
+    side.seeds.retain(|one| seeds.contains(&one.seed));
+    Ok(())
+}
+
+/// Reads a report.
+fn read(path: &Path, kind: Kind) -> Result<Side, Failed> {
+    let shown = path.display();
+    let folder = match kind {
+        Kind::Folder => path.to_owned(),
+        _ => PathBuf::new(),
+    };
+    let mut texts = Vec::new();
+    for table in TABLES {
+        let name = table.file_name();
+        let file = if kind == Kind::Folder { folder.join(name) } else { path.to_owned() };
+        match fs::read(&file) {
+            Ok(bytes) => {
+                let text = String::from_utf8(bytes).map_err(|_| {
+                    let help = "write the report again with `mqsim run`";
+                    input(format!("{}: it is no text\n  = help: {help}", file.display()))
+                })?;
+                texts.push((name.to_owned(), text));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound && !texts.is_empty() => {}
+            Err(error) if error.kind() == ErrorKind::NotFound && kind == Kind::Folder => {
+                return Err(input(format!(
+                    "{shown}: there is no report in it: it has no summary.csv\n  = help: name the \
+                     folder of one report, such as reports/NAME"
+                )));
+            }
+            Err(error) => {
+                let why = match error.kind() {
+                    ErrorKind::NotFound => "there is no such file".to_owned(),
+                    _ => error.to_string(),
+                };
+                let help = "name a report folder, a summary.csv or a scenario";
+                return Err(input(format!("{}: {why}\n  = help: {help}", file.display())));
+            }
+        }
+        if kind == Kind::Table {
+            break;
+        }
+    }
+    Side::read(&texts).map_err(|error| input(format!("{shown}: {error}")))
+}
+
+/// Loads both scenarios, with what is changed in both and in one.
+fn scenarios<S: Simulator>(
+    simulator: &S,
+    wanted: &Compare,
+    paths: [&PathBuf; 2],
+) -> Result<Sides<S::Prepared>, Failed> {
+    let load = |path: &PathBuf, own: &[String]| {
+        let sets: Vec<String> = wanted.common.set.iter().chain(own).cloned().collect();
+        let prepared = simulator.load(path, &sets).map_err(input)?;
+        let name = simulator.name(&prepared).to_owned();
+        let (mode, version) = simulator.mode(&prepared);
+        let mut label = format!("{name}, {mode} {version}");
+        if !sets.is_empty() {
+            label += &format!(", with {}", sets.join(", "));
+        }
+        let prepared = simulator.with_lines(prepared);
+        Ok(Scenario { label, name, prepared })
+    };
+    let first = load(paths[0], &wanted.set_a)?;
+    let second = load(paths[1], &wanted.set_b)?;
+    let own = || simulator.seeds(&first.prepared).collect();
+    let seeds = wanted.common.wanted_seeds().unwrap_or_else(own);
+    Ok(Sides::Simulate(Box::new([first, second]), seeds))
+}
+
+/// Simulates both scenarios under the same seeds; also says whether mqsim itself failed.
+fn simulate<S: Simulator>(
+    simulator: &S,
+    wanted: &Compare,
+    scenarios: [Scenario<S::Prepared>; 2],
+    seeds: &[u64],
+    tolerances: &[Tolerance],
+) -> Result<(Comparison, bool), Failed> {
+    let [first, second] = &scenarios;
+    // Both runs of a seed follow each other.
+    let of = |seed: &u64| [(&first.prepared, *seed), (&second.prepared, *seed)];
+    let work: Vec<(&S::Prepared, u64)> = seeds.iter().flat_map(of).collect();
+    let quiet = wanted.common.quiet || wanted.common.json;
+    let bar = console::progress("A and B", work.len() as u64, !quiet);
+    let jobs = wanted.common.jobs.map_or_else(processors, |jobs| jobs as usize);
+    let asked = Asked { jobs, max_events: wanted.common.max_events };
+    let found = Mutex::new((BTreeMap::new(), BTreeMap::new(), false));
+    simulator.simulate_each(&work, asked, &|place, result| {
+        let result = result
+            .map(|report| (SeedTables::of(&report, place < 2), report::is_defective(&report)));
+        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok((tables, defective)) => {
+                found.0.insert(place, tables);
+                found.2 |= defective;
+            }
+            Err(message) => drop(found.1.insert(place, message)),
+        }
+        bar.inc(1);
+    });
+    bar.finish_and_clear();
+    let (tables, failures, defective) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some((place, message)) = failures.first_key_value() {
+        let side = if place % 2 == 0 { "A" } else { "B" };
+        let seed = seeds[place / 2];
+        return Err((format!("{side}, seed {seed}: {message}"), Exit::Failure));
+    }
+    let mut sides = scenarios.each_ref().map(|scenario| Side {
+        label: scenario.label.clone(),
+        scenario: scenario.name.clone(),
+        seeds: Vec::new(),
+    });
+    for (place, tables) in tables {
+        sides[place % 2].seeds.push(tables);
+    }
+    let parted = parted(simulator, &scenarios, &sides).map_err(|why| (why, Exit::Failure))?;
+    Ok((Comparison::new(sides, tolerances, parted), defective))
+}
+
+/// Where the histories part, in the first seed in which they do.
+fn parted<S: Simulator>(
+    simulator: &S,
+    [first, second]: &[Scenario<S::Prepared>; 2],
+    [a, b]: &[Side; 2],
+) -> Result<Option<Parted>, String> {
+    let differs =
+        |(a, b): &(&SeedTables, &SeedTables)| a.summary("fingerprint") != b.summary("fingerprint");
+    match a.seeds.iter().zip(&b.seeds).find(differs) {
+        Some((tables, _)) => simulator.part(&first.prepared, &second.prepared, tables.seed),
+        None => Ok(None),
+    }
+}
+
+/// Whether the Markdown may go to this file: one that is there must be a comparison, too.
+fn may_write(path: &Path) -> Result<(), Failed> {
+    let shown = path.display();
+    match fs::read(path) {
+        Ok(bytes) if bytes.is_empty() || bytes.starts_with(MARKDOWN.as_bytes()) => Ok(()),
+        Ok(_) => Err(input(format!(
+            "{shown} is there already, and is no comparison\n  = help: name another file, or remove \
+             it first"
+        ))),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            match parent.is_none_or(Path::is_dir) {
+                true => Ok(()),
+                false => Err(input(format!(
+                    "{shown}: there is no such directory\n  = help: make the directory first, or \
+                     name another file"
+                ))),
+            }
+        }
+        Err(error) => Err(input(format!(
+            "{shown}: cannot be read: {error}\n  = help: name another file with --markdown"
+        ))),
+    }
+}
+
+/// Writes a file whole, in place of what was there.
+fn write(path: &Path, text: &str) -> Result<(), Failed> {
+    let failed = |error: std::io::Error| {
+        (format!("cannot write {}: {error}", path.display()), Exit::Failure)
+    };
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let beside = path.with_file_name(name);
+    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&beside);
+        failed(error)
+    })
+}

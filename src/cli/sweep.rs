@@ -1,0 +1,303 @@
+//! `mqsim sweep`.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::args::Sweep as Wanted;
+use super::console;
+use super::exit::Exit;
+use super::interrupt::Interrupt;
+use super::run::processors;
+use super::simulator::{Asked, Simulator};
+use crate::report::folder::Reports;
+use crate::report::sweep::{MARK, Run, Shard, Sweep, front, row};
+use crate::report::{self, json, terminal};
+use crate::run::journal::{Entry, Journal, JournalError, Key};
+use crate::scenario::Grid;
+
+/// At most this many runs in one call: their rows are in memory at once.
+const MOST_RUNS: usize = 500_000;
+/// At most this many wrong cells are told.
+const MOST_TOLD: usize = 3;
+
+/// What is kept of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Record {
+    row: String,
+    /// Whether mqsim itself failed: lost a message without a cause, or contradicted itself.
+    defective: bool,
+}
+
+/// Everything that is known before anything runs.
+struct Plan<P> {
+    name: String,
+    cells: Vec<P>,
+    sweep: Sweep,
+    shard: Shard,
+}
+
+/// Loads every cell, simulates what is not done yet, writes the folder of the sweep.
+pub(super) fn execute<S: Simulator>(simulator: &S, wanted: &Wanted) -> Exit {
+    let interrupt = match Interrupt::install() {
+        Ok(interrupt) => interrupt,
+        Err(error) => {
+            console::error(&format!("cannot handle signals: {error}"));
+            return Exit::Failure;
+        }
+    };
+    let plan = match plan(simulator, wanted) {
+        Ok(plan) => plan,
+        Err(message) => {
+            console::error(&message);
+            return Exit::Input;
+        }
+    };
+    let done = carry_out(simulator, wanted, plan, &interrupt);
+    done.unwrap_or_else(|(message, exit)| {
+        console::error(&message);
+        exit
+    })
+}
+
+/// Reads the call: every cell is checked and planned before anything runs.
+fn plan<S: Simulator>(simulator: &S, wanted: &Wanted) -> Result<Plan<S::Prepared>, String> {
+    let grid = Grid::parse(&wanted.common.set, wanted.paired)?;
+    let mut cells = Vec::new();
+    let mut wrong: Vec<String> = Vec::new();
+    for cell in 0..grid.cells() {
+        match simulator.load(&wanted.scenario, &grid.sets(cell)) {
+            Ok(prepared) => cells.push(prepared),
+            // The same mistake in many cells is one mistake.
+            Err(message) if !wrong.contains(&message) => wrong.push(message),
+            Err(_) => {}
+        }
+    }
+    if !wrong.is_empty() {
+        let left = wrong.len().saturating_sub(MOST_TOLD);
+        let more = if left > 0 { format!("\nand {left} more mistakes") } else { String::new() };
+        wrong.truncate(MOST_TOLD);
+        return Err(wrong.join("\n") + &more);
+    }
+    let first = &cells[0];
+    let seeds = wanted.common.wanted_seeds();
+    let seeds = seeds.unwrap_or_else(|| simulator.seeds(first).collect());
+    let (low, high) = (seeds[0], seeds[seeds.len() - 1]);
+    if cells.len() * seeds.len() > MOST_RUNS {
+        return Err(format!(
+            "{} cells of {} seeds are more than {MOST_RUNS} runs\n  = help: sweep fewer values or \
+             seeds at a time",
+            cells.len(),
+            seeds.len()
+        ));
+    }
+    let key = Key::new(&[
+        "sweep",
+        simulator.text(first),
+        &serde_json::to_string(&grid).expect("it is plain data"),
+        &format!("{low}..={high}"),
+        &format!("{:?}", wanted.common.max_events),
+    ]);
+    let scenario = simulator.name(first).to_owned();
+    let shard = wanted.shard.unwrap_or(Shard::WHOLE);
+    let name = folder_name(&scenario, wanted.shard);
+    let key = key.text();
+    let sweep = Sweep { scenario, grid, seeds: (low, high), key, runs: Vec::new() };
+    Ok(Plan { name, cells, sweep, shard })
+}
+
+/// The folder of a sweep or of a shard.
+pub(super) fn folder_name(scenario: &str, shard: Option<Shard>) -> String {
+    match shard {
+        None => format!("{scenario}-sweep"),
+        Some(Shard { index, count }) => format!("{scenario}-sweep-{index}-of-{count}"),
+    }
+}
+
+type Failed = (String, Exit);
+
+fn carry_out<S: Simulator>(
+    simulator: &S,
+    wanted: &Wanted,
+    plan: Plan<S::Prepared>,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failed> {
+    let failure = |message: String| (message, Exit::Failure);
+    if !wanted.out.exists() {
+        interrupt.made(wanted.out.clone());
+    }
+    let folders = interrupt.whole(|| Reports::open(&wanted.out));
+    let folders = folders.map_err(|error| failure(error.to_string()))?;
+    folders.may_write(&plan.name, MARK).map_err(|error| failure(error.to_string()))?;
+    let path = wanted.out.join(format!(".{}.journal", plan.name));
+    let key = Key::new(&[&plan.sweep.key, &format!("{:?}", plan.shard)]);
+    let (journal, found) = Journal::open(&path, key).map_err(|error| {
+        folders.abandon();
+        let input = matches!(error, JournalError::InUse(_) | JournalError::Foreign(_));
+        (error.to_string(), if input { Exit::Input } else { Exit::Failure })
+    })?;
+    let Shared { runs, failures, .. } = simulate(simulator, wanted, &plan, &journal, found);
+    if !failures.is_empty() {
+        if runs.is_empty() {
+            // What is done is kept for the next call, but here is nothing to be kept.
+            journal.remove().map_err(|error| failure(error.to_string()))?;
+            folders.abandon();
+        }
+        return Err(failure(failed(failures, plan.shard, &plan.sweep)));
+    }
+    let defective = runs.iter().find(|(_, record)| record.defective).map(|(run, _)| *run);
+    let seeds = numbers(&plan.sweep);
+    let runs =
+        runs.into_iter().map(|((cell, at), record)| Run { cell, seed: seeds[at], row: record.row });
+    let sweep = Sweep { runs: runs.collect(), ..plan.sweep };
+    let folder = write(interrupt, &folders, &plan.name, &sweep, plan.shard).map_err(failure)?;
+    journal.remove().map_err(|error| failure(error.to_string()))?;
+    let exit = if defective.is_some() { Exit::Failure } else { Exit::Holds };
+    say(wanted, &sweep, plan.shard, &folder, exit);
+    if let Some((cell, at)) = defective {
+        let sets = sweep.grid.sets(cell).join(" --set ");
+        return Err(failure(format!(
+            "mqsim failed in a run: it lost a message without a cause or contradicted itself\n  = \
+             help: please report it: mqsim run {} --seed {} --set {sets}",
+            wanted.scenario.display(),
+            seeds[at]
+        )));
+    }
+    Ok(exit)
+}
+
+/// The seeds of a cell.
+fn numbers(sweep: &Sweep) -> Vec<u64> {
+    (sweep.seeds.0..=sweep.seeds.1).collect()
+}
+
+/// Runs by cell and place of the seed.
+type Runs = BTreeMap<(usize, usize), Record>;
+
+/// What threads share.
+struct Shared {
+    runs: Runs,
+    failures: Vec<String>,
+    /// What was wrong when a run could not be noted.
+    unnoted: Option<JournalError>,
+}
+
+/// Simulates the runs of the shard that are not done yet.
+fn simulate<S: Simulator>(
+    simulator: &S,
+    wanted: &Wanted,
+    plan: &Plan<S::Prepared>,
+    journal: &Journal,
+    found: Vec<Entry<Record>>,
+) -> Shared {
+    let seeds = numbers(&plan.sweep);
+    let mut runs = Runs::new();
+    for Entry { task, seed, record } in found {
+        if let Some(at) = seed.checked_sub(seeds[0]).map(|at| at as usize)
+            && at < seeds.len()
+            && (task as usize) < plan.cells.len()
+        {
+            runs.insert((task as usize, at), record);
+        }
+    }
+    let number = |&(cell, at): &(usize, usize)| cell * seeds.len() + at;
+    let all = (0..plan.cells.len()).flat_map(|cell| (0..seeds.len()).map(move |at| (cell, at)));
+    let mine: Vec<_> = all.filter(|run| plan.shard.has(number(run))).collect();
+    let todo: Vec<_> = mine.iter().filter(|run| !runs.contains_key(run)).copied().collect();
+    let quiet = wanted.common.quiet || wanted.common.json;
+    if !runs.is_empty() && !quiet {
+        let done = mine.len() - todo.len();
+        console::note(&format!("{done} of {} runs were done already: going on", mine.len()));
+    }
+    let work: Vec<(&S::Prepared, u64)> =
+        todo.iter().map(|&(cell, at)| (&plan.cells[cell], seeds[at])).collect();
+    let bar = console::progress(&plan.sweep.scenario, work.len() as u64, !quiet);
+    let jobs = wanted.common.jobs.map_or_else(processors, |jobs| jobs as usize);
+    let asked = Asked { jobs, max_events: wanted.common.max_events };
+    let shared = Mutex::new(Shared { runs, failures: Vec::new(), unnoted: None });
+    simulator.simulate_each(&work, asked, &|place, result| {
+        let (cell, at) = todo[place];
+        // Rows are made before the lock is taken: that is most of what is to be done here.
+        let result = result.map(|report| Entry {
+            task: cell as u32,
+            seed: seeds[at],
+            record: Record { row: row(&report), defective: report::is_defective(&report) },
+        });
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(entry) => {
+                if shared.unnoted.is_none() {
+                    shared.unnoted = journal.add(&entry).err();
+                }
+                shared.runs.insert((cell, at), entry.record);
+            }
+            Err(message) => {
+                let sets = plan.sweep.grid.sets(cell).join(" ");
+                shared.failures.push(format!("{sets}, seed {}: {message}", seeds[at]));
+            }
+        }
+        bar.inc(1);
+    });
+    bar.finish_and_clear();
+    let mut shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(error) = shared.unnoted.as_ref().filter(|_| !quiet) {
+        console::note(&format!("an interrupted sweep could not have gone on: {error}"));
+    }
+    shared.failures.sort();
+    shared
+}
+
+/// What to say of runs that failed.
+fn failed(mut failures: Vec<String>, shard: Shard, sweep: &Sweep) -> String {
+    let count = failures.len();
+    let of = (0..sweep.whole()).filter(|&number| shard.has(number)).count();
+    failures.truncate(MOST_TOLD);
+    format!("{count} of {of} runs failed:\n{}", failures.join("\n"))
+}
+
+/// Writes the folder; returns where it is.
+pub(super) fn write(
+    interrupt: &Interrupt,
+    folders: &Reports,
+    name: &str,
+    sweep: &Sweep,
+    shard: Shard,
+) -> Result<String, String> {
+    let files = sweep.files(shard).map_err(|error| error.to_string())?;
+    debug_assert_eq!(files[0].name, MARK, "by its first file a folder is known");
+    let folder = interrupt.whole(|| folders.write(name, &files));
+    folder.map(|folder| folder.display().to_string()).map_err(|error| error.to_string())
+}
+
+/// Prints what came of it.
+fn say(wanted: &Wanted, sweep: &Sweep, shard: Shard, folder: &str, exit: Exit) {
+    if wanted.common.json {
+        console::print(&json::sweep(exit.code(), sweep, shard, folder));
+        return;
+    }
+    if wanted.common.quiet {
+        return;
+    }
+    if shard == Shard::WHOLE {
+        console::print(&printed(sweep, folder));
+        return;
+    }
+    let Shard { index, count } = shard;
+    console::print(&format!(
+        "{}: shard {index}/{count}, {} of {} runs\nreport: {folder}\nwhen all are done: mqsim merge \
+         {} --out DIR\n",
+        sweep.scenario,
+        sweep.runs.len(),
+        sweep.whole(),
+        console::shell_word(&wanted.out.display().to_string())
+    ));
+}
+
+/// What to print of a whole sweep.
+pub(super) fn printed(sweep: &Sweep, folder: &str) -> String {
+    let aggregates = sweep.aggregates();
+    let front = front(&aggregates);
+    let text = terminal::sweep(sweep, &aggregates, &front, console::colors());
+    format!("{text}report: {folder}\n")
+}

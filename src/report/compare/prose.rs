@@ -1,0 +1,351 @@
+//! A comparison as people read it: the same blocks for a terminal and for a pull request.
+
+use super::{Changed, Comparison, Difference, Kind, Parted, Standing};
+use crate::report::number;
+use crate::statistics::paired::{Change, Interval};
+use crate::verdict::{Better, Unit};
+
+/// At most this many rows of a table; the CSV has them all.
+const ROWS: usize = 12;
+
+/// A piece of the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// The headline, and what it comes to.
+    Verdict(String, Standing),
+    /// The title of what follows.
+    Title(String),
+    /// A paragraph.
+    Text(String),
+    /// A table: its header, which columns are numbers, and rows.
+    Table(Vec<String>, Vec<usize>, Vec<Vec<String>>),
+}
+
+/// The comparison in words and tables.
+#[must_use]
+pub fn blocks(comparison: &Comparison) -> Vec<Block> {
+    let mut blocks = vec![Block::Verdict(headline(comparison), comparison.standing())];
+    let [a, b] = &comparison.sides;
+    let count = number::counted(comparison.seeds.len() as u64, "seed");
+    let seeds = match comparison.seeds.as_slice() {
+        [] => String::new(),
+        [only] => format!(" ({only})"),
+        [first, .., last] => format!(" ({first} to {last})"),
+    };
+    let left = [a, b].map(|side| side.seeds.len() - comparison.seeds.len());
+    let left = match left {
+        [0, 0] => String::new(),
+        [a, b] => format!("; not compared: {a} that only A has, {b} that only B has"),
+    };
+    blocks.push(Block::Text(format!("A: {}", a.label)));
+    blocks.push(Block::Text(format!("B: {}", b.label)));
+    blocks.push(Block::Text(format!("The same {count}{seeds} on both sides{left}.")));
+    if comparison.identical {
+        blocks.push(Block::Text(
+            "Every number, fingerprint and row that both sides have is the same.".to_owned(),
+        ));
+        return blocks;
+    }
+    metrics(&mut blocks, comparison);
+    latency(&mut blocks, comparison);
+    lines(&mut blocks, comparison);
+    windows(&mut blocks, comparison);
+    parting(&mut blocks, comparison);
+    remarks(&mut blocks, comparison);
+    blocks
+}
+
+fn headline(comparison: &Comparison) -> String {
+    if comparison.identical {
+        return "identical".to_owned();
+    }
+    let of = |standing: Standing| {
+        let metrics = comparison.metrics.iter().filter(move |one| one.standing == standing);
+        metrics.map(|one| one.metric.name).collect::<Vec<_>>()
+    };
+    match comparison.standing() {
+        Standing::Regression => format!("regression: {}", of(Standing::Regression).join(", ")),
+        Standing::Undecided => format!(
+            "undecided: {} was not measured on both sides in every seed",
+            of(Standing::Undecided).join(", ")
+        ),
+        _ => match comparison.metrics.iter().filter_map(|one| one.tolerance).count() {
+            0 => "different".to_owned(),
+            _ => "different, within what is tolerated".to_owned(),
+        },
+    }
+}
+
+/// A number of a metric, with its unit.
+fn shown(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Share => format!("{:.3} %", value * 100.0),
+        Unit::Microseconds => number::latency(value.max(0.0).round() as u64),
+        Unit::Milliseconds => number::latency((value.max(0.0) * 1_000.0).round() as u64),
+        unit => unit.print((value * 10.0).round() / 10.0),
+    }
+}
+
+/// A change, with its sign.
+fn change(value: f64, unit: Unit) -> String {
+    let sign = if value < 0.0 { "-" } else { "+" };
+    match unit {
+        // Points of a share are not percent of it.
+        Unit::Share => format!("{sign}{:.3} pt", value.abs() * 100.0),
+        _ if value == 0.0 => "0".to_owned(),
+        unit => format!("{sign}{}", shown(value.abs(), unit)),
+    }
+}
+
+fn interval(interval: Option<Interval>, unit: Unit) -> String {
+    let ends = |i: Interval| format!("{} to {}", change(i.low, unit), change(i.high, unit));
+    interval.map_or("-".to_owned(), ends)
+}
+
+fn metrics(blocks: &mut Vec<Block>, comparison: &Comparison) {
+    let differs = |one: &&Changed| one.standing != Standing::Same;
+    let rows: Vec<Vec<String>> = comparison.metrics.iter().filter(differs).map(metric).collect();
+    if rows.is_empty() {
+        blocks.push(Block::Text("Every metric is the same in every seed.".to_owned()));
+        return;
+    }
+    blocks.push(Block::Title("Metrics that changed".to_owned()));
+    let header = ["metric", "A", "B", "change", "median of the change, 95 %", "seeds +/-", ""];
+    let header = header.map(str::to_owned).to_vec();
+    blocks.push(Block::Table(header, vec![1, 2, 3, 4, 5], rows));
+    let few = comparison.seeds.len() < 6;
+    let few =
+        if few { " Fewer than 6 seeds prove nothing with 95 %: there is no interval." } else { "" };
+    blocks.push(Block::Text(format!(
+        "A, B and change are means over the seeds; the interval is that of the median of B - A, \
+         seed by seed, and holds for any distribution.{few}"
+    )));
+}
+
+fn metric(changed: &Changed) -> Vec<String> {
+    let Changed { metric, change: found, standing, tolerance, .. } = changed;
+    let mut row = vec![metric.name.to_owned()];
+    match found {
+        None => row.extend(["-", "-", "-", "-", "-"].map(str::to_owned)),
+        Some(found) => row.extend([
+            shown(found.first, metric.unit),
+            shown(found.second, metric.unit),
+            change(found.difference.mean, metric.unit),
+            interval(found.difference.interval, metric.unit),
+            format!("{}/{}", found.higher, found.lower),
+        ]),
+    }
+    let allowed = tolerance.map(|tolerance| format!(" (tolerated: {})", tolerance.text()));
+    let word = match standing {
+        Standing::Differs if metric.better == Better::Neither => "",
+        standing => standing.word(),
+    };
+    row.push(format!("{word}{}", allowed.unwrap_or_default()));
+    row
+}
+
+fn latency(blocks: &mut Vec<Block>, comparison: &Comparison) {
+    const SHOWN: [&str; 5] = ["50.000", "90.000", "99.000", "99.900", "100.000"];
+    let shown_ones = comparison.latency.iter().filter(|p| SHOWN.contains(&p.percentile.as_str()));
+    let row = |p: &super::Percentile| {
+        let Change { first, second, difference, .. } = &p.change;
+        let percentile = match p.percentile.as_str() {
+            "100.000" => "max",
+            other => other.trim_end_matches('0').trim_end_matches('.'),
+        };
+        vec![
+            p.series.replace('_', " "),
+            percentile.to_owned(),
+            shown(*first, Unit::Microseconds),
+            shown(*second, Unit::Microseconds),
+            change(difference.mean, Unit::Microseconds),
+        ]
+    };
+    let rows: Vec<Vec<String>> = shown_ones.map(row).collect();
+    if rows.is_empty() {
+        return;
+    }
+    blocks.push(Block::Title("Latency".to_owned()));
+    let header = ["series", "%", "A", "B", "change"].map(str::to_owned).to_vec();
+    blocks.push(Block::Table(header, vec![1, 2, 3, 4], rows));
+}
+
+fn lines(blocks: &mut Vec<Block>, comparison: &Comparison) {
+    let lines = &comparison.lines;
+    if lines.seeds == 0 {
+        return;
+    }
+    blocks.push(Block::Title("Lines".to_owned()));
+    let count = |kind: Kind| number::counted(lines.of(kind), "line");
+    let mut said = format!(
+        "Lost only in A: {}; only in B: {}; in both: {}.",
+        count(Kind::LostOnlyInA),
+        count(Kind::LostOnlyInB),
+        count(Kind::LostInBoth)
+    );
+    if lines.complete {
+        said += &format!(
+            " Lost in neither, but with another fate: {}; with another outcome: {}. Alike: {}.",
+            count(Kind::OtherFate),
+            count(Kind::OtherOutcome),
+            number::counted(lines.alike, "line")
+        );
+    }
+    if !lines.exact {
+        said += " These are at most so many: rows of loss.csv have holes.";
+    }
+    if lines.seeds < comparison.seeds.len() {
+        let of = number::counted(comparison.seeds.len() as u64, "seed");
+        said += &format!(" This is of {} of {of}: the others have no details.", lines.seeds);
+    }
+    blocks.push(Block::Text(said));
+    if lines.differences.is_empty() {
+        return;
+    }
+    let row = |one: &Difference| {
+        let end =
+            |end: &Option<super::lines::End>| end.as_ref().map_or("-".to_owned(), |e| e.words());
+        let (seed, producer, _, first, last) = &one.example;
+        let range = if first == last { first.to_string() } else { format!("{first}-{last}") };
+        vec![
+            number::grouped(one.lines),
+            one.kind.words().to_owned(),
+            end(&one.first),
+            end(&one.second),
+            format!("seed {seed}: {producer} {range}"),
+        ]
+    };
+    let rows: Vec<Vec<String>> = lines.differences.iter().take(ROWS).map(row).collect();
+    let header = ["lines", "", "in A", "in B", "such as"].map(str::to_owned).to_vec();
+    blocks.push(Block::Table(header, vec![0], rows));
+    and_more(blocks, lines.differences.len(), "way", "compare-lines.csv");
+}
+
+fn and_more(blocks: &mut Vec<Block>, count: usize, what: &str, file: &str) {
+    if count > ROWS {
+        let more = number::counted((count - ROWS) as u64, what);
+        blocks.push(Block::Text(format!("And {more} more in {file}.")));
+    }
+}
+
+fn windows(blocks: &mut Vec<Block>, comparison: &Comparison) {
+    let differ: Vec<_> =
+        comparison.windows.iter().filter(|pair| pair.first != pair.second).collect();
+    if differ.is_empty() {
+        return;
+    }
+    blocks.push(Block::Title("Unavailability windows that differ".to_owned()));
+    let seconds = |ms: u64| format!("{}.{:03}", ms / 1_000, ms % 1_000);
+    let window = |window: &Option<super::windows::Window>| {
+        let text =
+            |w: &super::windows::Window| format!("{} to {} s", seconds(w.start), seconds(w.end));
+        window.as_ref().map_or("-".to_owned(), text)
+    };
+    let row = |pair: &&super::Pair| {
+        let length = |w: &super::windows::Window| (w.end - w.start) as f64;
+        let length = |w: &Option<super::windows::Window>| w.as_ref().map_or(0.0, length);
+        let fault = pair.first.as_ref().or(pair.second.as_ref()).map_or("", |w| w.fault.as_str());
+        vec![
+            pair.seed.to_string(),
+            pair.kind.replace('_', " "),
+            pair.destination.clone(),
+            window(&pair.first),
+            window(&pair.second),
+            change(length(&pair.second) - length(&pair.first), Unit::Milliseconds),
+            fault.to_owned(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = differ.iter().take(ROWS).map(row).collect();
+    let header = ["seed", "kind", "destination", "A", "B", "change", "fault"];
+    let header = header.map(str::to_owned).to_vec();
+    blocks.push(Block::Table(header, vec![0, 5], rows));
+    and_more(blocks, differ.len(), "window", "compare-windows.csv");
+}
+
+fn parting(blocks: &mut Vec<Block>, comparison: &Comparison) {
+    let found = [(&comparison.parted, "report"), (&comparison.event, "row of events.csv")];
+    let found = found.into_iter().filter_map(|(parted, what)| Some((parted.as_ref()?, what)));
+    let side = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing more".to_owned());
+    for (at, (parted, what)) in found.enumerate() {
+        if at == 0 {
+            blocks.push(Block::Title("Where the histories part".to_owned()));
+        }
+        let Parted { seed, same, first, second } = parted;
+        let same = match what {
+            "report" => number::counted(*same, what),
+            what => format!("{} {}", number::grouped(*same), what.replacen("row", "rows", 1)),
+        };
+        blocks.push(Block::Text(format!("Seed {seed}, after {same} that are the same:")));
+        blocks.push(Block::Text(format!("A: {}", side(first))));
+        blocks.push(Block::Text(format!("B: {}", side(second))));
+    }
+}
+
+fn remarks(blocks: &mut Vec<Block>, comparison: &Comparison) {
+    for (side, name) in comparison.sides.iter().zip(["A", "B"]) {
+        let restless =
+            side.seeds.iter().filter(|seed| seed.summary("verdict") == "undecided").count();
+        if restless > 0 {
+            let seeds = number::counted(restless as u64, "seed");
+            blocks.push(Block::Text(format!(
+                "{seeds} of {name} are undecided: if a run was not quiet at its end, its fates are \
+                 not final."
+            )));
+        }
+    }
+}
+
+/// The comparison in Markdown, for a pull request.
+#[must_use]
+pub fn markdown(comparison: &Comparison) -> String {
+    let mut text = format!("{MARKDOWN}\n");
+    for block in blocks(comparison) {
+        match block {
+            Block::Verdict(said, standing) => {
+                let sign = match standing {
+                    Standing::Regression => "❌",
+                    Standing::Undecided => "❔",
+                    _ => "✅",
+                };
+                text += &format!("## mqsim compare: {sign} {}\n\n", escaped(&said));
+            }
+            Block::Title(title) => text += &format!("### {}\n\n", escaped(&title)),
+            Block::Text(said) => text += &format!("{}\n\n", escaped(&said)),
+            Block::Table(header, numbers, rows) => {
+                let line = |cells: &[String]| {
+                    let cells: Vec<String> = cells.iter().map(|cell| escaped(cell)).collect();
+                    format!("| {} |\n", cells.join(" | "))
+                };
+                text += &line(&header);
+                let rule = |at: usize| if numbers.contains(&at) { "---:" } else { "---" };
+                let rules: Vec<&str> = (0..header.len()).map(rule).collect();
+                text += &format!("| {} |\n", rules.join(" | "));
+                text.extend(rows.iter().map(|row| line(row)));
+                text.push('\n');
+            }
+        }
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+/// With what the Markdown begins, so that it is known again.
+pub const MARKDOWN: &str = "<!-- mqsim compare -->";
+
+/// Text that Markdown and HTML take as it is.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '&' => out += "&amp;",
+            '|' | '*' | '_' | '`' | '[' | ']' | '#' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}

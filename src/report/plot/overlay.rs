@@ -1,0 +1,188 @@
+//! `overlay.svg`: the two sides of a comparison on the same axes.
+
+use plotters::style::RGBColor;
+
+use super::canvas::{self, Canvas, OPAQUE, PlotError, Type};
+use super::palette::{BLUE, FRAME, GRID, INK, MUTED, ORANGE};
+use super::panels::decade;
+use super::scale::{Linear, Log, round_step, time_step};
+use crate::report::compare::{Comparison, SeedTables};
+use crate::report::number;
+use crate::report::tables::TABLES;
+
+type Result<T> = std::result::Result<T, PlotError>;
+
+const WIDTH: i32 = 1100;
+const LEFT: i32 = 100;
+const RIGHT: i32 = 30;
+const HEADER: i32 = 92;
+const PANEL: i32 = 170;
+const TITLE: i32 = 36;
+const AXIS: i32 = 40;
+
+/// Of A, drawn first and broader, and of B.
+const COLORS: [RGBColor; 2] = [BLUE, ORANGE];
+const WIDTHS: [u32; 2] = [4, 2];
+
+/// One bucket of time: start in milliseconds, successes, lost lines.
+type Bucket = (u64, u64, u64);
+
+/// A series of points, values in the unit of the panel.
+type Curve = Vec<(u64, u64)>;
+
+/// Draws what both sides have: successes and losses over time of the first seed with both, and the
+/// latency of all seeds by percentile. `None` if there is neither.
+///
+/// # Errors
+/// [`PlotError`] if it cannot be drawn, which is a defect of mqsim.
+pub(in crate::report) fn overlay_svg(comparison: &Comparison) -> Result<Option<String>> {
+    let times = timelines(comparison);
+    let series = "ack_latency";
+    let latency: Vec<(&str, [f64; 2])> = comparison
+        .latency
+        .iter()
+        .filter(|one| one.series == series)
+        .map(|one| (one.percentile.as_str(), [one.change.first, one.change.second]))
+        .collect();
+    if times.is_none() && latency.is_empty() {
+        return Ok(None);
+    }
+    let panels = if times.is_some() { 2 } else { 0 } + i32::from(!latency.is_empty());
+    let height = HEADER + panels * (TITLE + PANEL + AXIS);
+    let [a, b] = &comparison.sides;
+    let title = format!("{} compared with {}", a.label, b.label);
+    let svg = canvas::draw((WIDTH, height), &title, |canvas| {
+        header(canvas, [&a.label, &b.label])?;
+        let mut top = HEADER + TITLE;
+        if let Some((seed, tables)) = &times {
+            let rate = format!("seed {seed}: messages acknowledged or accepted per second");
+            over_time(canvas, top, &rate, &tables.each_ref().map(|buckets| rates(buckets)))?;
+            top += PANEL + AXIS + TITLE;
+            let lost =
+                format!("seed {seed}: lines lost so far, by when they were meant to be sent");
+            over_time(canvas, top, &lost, &tables.each_ref().map(|buckets| losses(buckets)))?;
+            top += PANEL + AXIS + TITLE;
+        }
+        if !latency.is_empty() {
+            percentiles(canvas, top, &latency)?;
+        }
+        Ok(())
+    })?;
+    Ok(Some(svg))
+}
+
+/// The timelines of the first seed that has one on both sides.
+fn timelines(comparison: &Comparison) -> Option<(u64, [Vec<Bucket>; 2])> {
+    let [a, b] = &comparison.sides;
+    a.seeds.iter().find_map(|first| {
+        let second = b.seeds.iter().find(|second| second.seed == first.seed)?;
+        let (one, other) = (buckets(first), buckets(second));
+        (one.len() > 1 && other.len() > 1).then_some((first.seed, [one, other]))
+    })
+}
+
+fn buckets(tables: &SeedTables) -> Vec<Bucket> {
+    let table = TABLES.iter().find(|table| table.file_name() == "timeline.csv");
+    let columns = table.expect("it is a table").columns();
+    let column = |name: &str| columns.iter().position(|c| c.name == name).expect("it is a column");
+    let [start, acked, accepted, lost] = ["start_ms", "acked", "accepted", "lost"].map(column);
+    let rows = tables.table("timeline.csv").into_iter().flatten();
+    let bucket = |row: &Vec<String>| {
+        let number = |column: usize| row[column].parse::<u64>().ok();
+        Some((number(start)?, number(acked)? + number(accepted)?, number(lost)?))
+    };
+    rows.filter_map(bucket).collect()
+}
+
+/// Successes per second.
+fn rates(buckets: &[Bucket]) -> Curve {
+    let length = buckets[1].0.saturating_sub(buckets[0].0).max(1);
+    buckets.iter().map(|&(start, good, _)| (start, good * 1_000 / length)).collect()
+}
+
+/// Lost lines, summed up.
+fn losses(buckets: &[Bucket]) -> Curve {
+    let mut sum = 0;
+    let curve = buckets.iter().map(|&(start, _, lost)| {
+        sum += lost;
+        (start, sum)
+    });
+    curve.collect()
+}
+
+fn header(canvas: &mut Canvas<'_>, labels: [&str; 2]) -> Result<()> {
+    canvas.text((16, 26), "A and B on the same axes", Type::plain(18, INK).bold())?;
+    for ((label, color), (name, y)) in labels.iter().zip(COLORS).zip([("A", 52), ("B", 74)]) {
+        canvas.fill((16, y - 5, 22, 10), color, OPAQUE)?;
+        let look = Type::plain(13, INK);
+        let text = canvas.fitted(&format!("{name}: {label}"), look, WIDTH - 70)?;
+        canvas.text((46, y), &text, look)?;
+    }
+    Ok(())
+}
+
+fn over_time(canvas: &mut Canvas<'_>, top: i32, title: &str, curves: &[Curve; 2]) -> Result<()> {
+    let bottom = top + PANEL;
+    canvas.text((LEFT, top - 16), title, Type::plain(13, INK).bold())?;
+    let points = || curves.iter().flatten();
+    let end = points().map(|point| point.0).max().unwrap_or(0).max(1);
+    let most = points().map(|point| point.1).max().unwrap_or(0).max(1);
+    let across = Linear { low: 0, high: end, start: LEFT, end: WIDTH - RIGHT };
+    let upwards = Linear { low: 0, high: most, start: bottom, end: top + 8 };
+    let step = round_step(most, 4);
+    for at in 0..=most / step {
+        let y = upwards.at(at * step);
+        canvas.rule((LEFT, y), (WIDTH - RIGHT, y), GRID, OPAQUE)?;
+        let look = Type::plain(11, MUTED).ending();
+        canvas.text((LEFT - 8, y), &number::grouped(at * step), look)?;
+    }
+    let step = (time_step(end.saturating_mul(1_000_000), 14) / 1_000_000).max(1);
+    for at in 0..=end / step {
+        let x = across.at(at * step);
+        canvas.rule((x, bottom), (x, bottom + 5), FRAME, OPAQUE)?;
+        let seconds = at * step;
+        let text = match seconds % 1_000 {
+            0 => format!("{} s", seconds / 1_000),
+            rest => format!("{}.{:03} s", seconds / 1_000, rest),
+        };
+        canvas.text((x, bottom + 16), &text, Type::plain(11, MUTED).centred())?;
+    }
+    for ((curve, color), width) in curves.iter().zip(COLORS).zip(WIDTHS) {
+        let points: Vec<(i32, i32)> =
+            curve.iter().map(|&(at, value)| (across.at(at), upwards.at(value))).collect();
+        canvas.path(&points, color, width)?;
+    }
+    canvas.outline((LEFT, top, WIDTH - RIGHT - LEFT, PANEL), FRAME)
+}
+
+/// Means over the seeds, from the median to the maximum.
+fn percentiles(canvas: &mut Canvas<'_>, top: i32, latency: &[(&str, [f64; 2])]) -> Result<()> {
+    let bottom = top + PANEL;
+    let title = "acknowledgement latency by percentile, means over the seeds";
+    canvas.text((LEFT, top - 16), title, Type::plain(13, INK).bold())?;
+    let whole = |value: f64| value.max(1.0) as u64;
+    let values = || latency.iter().flat_map(|(_, pair)| pair.iter().map(|value| whole(*value)));
+    let (least, most) = (values().min().unwrap_or(1), values().max().unwrap_or(1));
+    let upwards = Log::covering(least, most, bottom, top + 8);
+    for value in upwards.decades() {
+        let y = upwards.at(value);
+        canvas.rule((LEFT, y), (WIDTH - RIGHT, y), GRID, OPAQUE)?;
+        canvas.text((LEFT - 8, y), &decade(value), Type::plain(11, MUTED).ending())?;
+    }
+    let count = latency.len() as i32;
+    let x = |at: usize| LEFT + (WIDTH - LEFT - RIGHT) * (2 * at as i32 + 1) / (2 * count);
+    for (at, (percentile, _)) in latency.iter().enumerate() {
+        let text = match *percentile {
+            "100.000" => "max".to_owned(),
+            other => format!("{} %", other.trim_end_matches('0').trim_end_matches('.')),
+        };
+        canvas.text((x(at), bottom + 16), &text, Type::plain(11, MUTED).centred())?;
+    }
+    for (side, (color, width)) in COLORS.into_iter().zip(WIDTHS).enumerate() {
+        let points = latency.iter().enumerate();
+        let points: Vec<(i32, i32)> =
+            points.map(|(at, (_, pair))| (x(at), upwards.at(whole(pair[side])))).collect();
+        canvas.path(&points, color, width)?;
+    }
+    canvas.outline((LEFT, top, WIDTH - RIGHT - LEFT, PANEL), FRAME)
+}

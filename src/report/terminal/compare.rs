@@ -1,0 +1,45 @@
+//! What `mqsim compare` prints.
+
+use comfy_table::{ColumnConstraint, Width};
+
+use super::tables::{print, table};
+use super::{Page, Tone};
+use crate::report::compare::{Block, Comparison, Standing, blocks};
+
+/// A comparison as text.
+#[must_use]
+pub fn compare(comparison: &Comparison, color: bool) -> String {
+    let mut out = Page { color, text: String::new() };
+    for block in blocks(comparison) {
+        match block {
+            Block::Verdict(said, standing) => {
+                let tone = match standing {
+                    Standing::Regression => Tone::Bad,
+                    Standing::Undecided => Tone::Doubtful,
+                    _ => Tone::Good,
+                };
+                let said = out.toned(tone, &said);
+                out.line(&said);
+            }
+            Block::Title(title) => out.section(&title),
+            Block::Text(text) => out.wrapped("  ", &text),
+            Block::Table(header, numbers, rows) => {
+                let names: Vec<&str> = header.iter().map(String::as_str).collect();
+                let mut printed = table(&names, &numbers);
+                rows.into_iter().for_each(|row| {
+                    printed.add_row(row);
+                });
+                // What a row is about is not to be broken, if it is short enough.
+                let wide = printed.column_max_content_widths();
+                if let Some(first) = printed.column_mut(0)
+                    && wide[0] <= 30
+                {
+                    first
+                        .set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(wide[0] + 2)));
+                }
+                print(&mut out, &printed);
+            }
+        }
+    }
+    out.text
+}
