@@ -313,6 +313,7 @@ pub(crate) fn scripted(name: &str) -> &'static str {
     match name {
         "zombie-follower" => include_str!("lives/zombie-follower.toml"),
         "bounced-follower" => include_str!("lives/bounced-follower.toml"),
+        "fenced-follower" => include_str!("lives/fenced-follower.toml"),
         "unheard-isr" => include_str!("lives/unheard-isr.toml"),
         "fast-failover" => include_str!("lives/fast-failover.toml"),
         "early-join" => include_str!("lives/early-join.toml"),
