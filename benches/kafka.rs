@@ -8,7 +8,29 @@
 use std::path::Path;
 use std::time::Instant;
 
-use mqsim::run::{Prepared, load, parse, simulate};
+use mqsim::engine::Time;
+use mqsim::observe::{DestinationId, MessageRange, NodeId, Observer};
+use mqsim::run::{Prepared, load, observe, parse, simulate};
+
+/// Counts appends and what is in them.
+#[derive(Clone, Copy, Default)]
+struct Batches {
+    batches: u64,
+    messages: u64,
+}
+
+impl Observer for Batches {
+    fn stored(&mut self, _: Time, _: NodeId, _: DestinationId, messages: MessageRange) {
+        self.batches += 1;
+        self.messages += u64::from(messages.count);
+    }
+}
+
+/// How many messages a batch has on average.
+fn batch(prepared: &Prepared) -> f64 {
+    let (seen, _) = observe(prepared, 1, Batches::default()).expect("the run ends");
+    seen.messages as f64 / seen.batches as f64
+}
 
 /// Three brokers, acks=all; one producer. What differs is put in.
 fn kafka(load: &str) -> Prepared {
@@ -49,12 +71,17 @@ fn main() {
             }
         }
     }
-    for ((name, _), mut rates) in cases.iter().zip(rates) {
+    for ((name, prepared), mut rates) in cases.iter().zip(rates) {
         rates.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (low, median, high) = (rates[0], rates[rates.len() / 2], rates[rates.len() - 1]);
         println!(
-            "{name:<31} {:.2} M events/s ({:.2} to {:.2}), {:.2} M messages/s, of {repeats} runs",
-            median.0, low.0, high.0, median.1
+            "{name:<31} {:.2} M events/s ({:.2} to {:.2}), {:.2} M messages/s, of {repeats} runs; \
+             {:.1} messages an append",
+            median.0,
+            low.0,
+            high.0,
+            median.1,
+            batch(prepared)
         );
     }
 }

@@ -90,6 +90,39 @@ kind = "crash"
 target = "leader(orders/1-0)"
 "#;
 
+/// The same for Kafka with replication.
+const ISR: &str = r#"format = 1
+name = "s"
+mode = "kafka-isr"
+duration = "40s"
+
+[cluster]
+nodes = 3
+
+[broker]
+min.insync.replicas = 2
+
+[[topic]]
+name = "orders"
+partitions = 2
+
+[[producer]]
+name = "p1"
+to = "orders"
+rate = "500/s"
+acks = "all"
+
+[[consumer]]
+name = "c1"
+from = "orders"
+
+[[fault]]
+at = "6s"
+for = "10s"
+kind = "crash"
+target = "leader(orders/0)"
+"#;
+
 /// Where the message must point to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum At {
@@ -122,6 +155,22 @@ fn kafka(what: &str, from: &str, to: &str) -> Case {
     file(what, KAFKA.replace(from, to)).at(At::File)
 }
 
+/// The scenario of [`ISR`] with one piece of text replaced by another.
+fn isr(what: &str, from: &str, to: &str) -> Case {
+    assert_eq!(ISR.matches(from).count(), 1, "{what}: {from}");
+    file(what, ISR.replace(from, to)).at(At::File)
+}
+
+/// The scenario of [`ISR`] with something more in its `[broker]`.
+fn isr_broker(what: &str, line: &str) -> Case {
+    isr(what, "min.insync.replicas = 2", &format!("min.insync.replicas = 2\n{line}"))
+}
+
+/// The scenario of [`ISR`] with something more in its `[[producer]]`.
+fn isr_producer(what: &str, line: &str) -> Case {
+    isr(what, "acks = \"all\"", &format!("acks = \"all\"\n{line}"))
+}
+
 /// The scenario with lines added at its end.
 fn add(what: &str, lines: &str) -> Case {
     let text = format!("{SCENARIO}\n{lines}\n");
@@ -149,6 +198,13 @@ fn set(argument: &str) -> Case {
 impl Case {
     fn at(self, at: At) -> Case {
         Case { at, ..self }
+    }
+
+    /// With another piece of its text replaced.
+    fn with(self, from: &str, to: &str) -> Case {
+        let text = String::from_utf8(self.scenario).expect("it is text");
+        assert_eq!(text.matches(from).count(), 1, "{}: {from}", self.what);
+        Case { scenario: text.replace(from, to).into(), ..self }
     }
 }
 
@@ -369,6 +425,38 @@ fn arguments() -> Vec<Case> {
 }
 
 /// What is wrong with Kafka's keys.
+fn kafka_isr() -> Vec<Case> {
+    let version = |number: &str| format!("broker-version = \"{number}\"\nduration =");
+    vec![
+        isr("unknown broker key", "min.insync.replicas", "min.insync.replica"),
+        isr_producer("unknown key with dots", "enable.idempotance = true"),
+        isr("key of RabbitMQ", "from = \"orders\"", "from = \"orders\"\nprefetch = 1"),
+        isr("key of Kafka 0.7", "from = \"orders\"", "from = \"orders\"\ngroupid = \"g\""),
+        isr_broker("key of earlier releases", "replica.lag.max.messages = 4000"),
+        isr("key of later releases", "duration =", &version("0.8.0")),
+        isr("no such release", "duration =", &version("9.1")),
+        isr("no such rule", "[cluster]", "[rules]\nfence-by-leader-epochs = false\n\n[cluster]"),
+        isr("KRaft before KRaft", "duration =", &version("2.4"))
+            .with("[cluster]", "[controller]\nmetadata = \"kraft\"\n\n[cluster]"),
+        isr(
+            "ZooKeeper after ZooKeeper",
+            "[cluster]",
+            "[controller]\nmetadata = \"zookeeper\"\n\n[cluster]",
+        ),
+        isr("more replicas than brokers", "partitions = 2", "replication-factor = 4"),
+        isr("replicas of one partition", "partitions = 2", "replicas = [\"n1,n2\", \"n2,n3\"]"),
+        isr("no such broker", "partitions = 2", "replicas = [\"n1,n4\"]"),
+        isr("no such partition", "orders/0", "orders/7"),
+        isr("acks", "acks = \"all\"", "acks = \"quorum\""),
+        isr("acks that went", "acks = \"all\"", "acks = \"2\""),
+        isr_producer("client that went", "client = \"scala\""),
+        isr_producer("no request in flight", "max.in.flight.requests.per.connection = 0"),
+        isr_producer("no time for an attempt", "delivery.timeout.ms = 1000"),
+        isr_broker("fetches wait for ever", "replica.fetch.wait.max.ms = 40000"),
+        isr_broker("followers are late at once", "replica.lag.time.max.ms = 100"),
+    ]
+}
+
 fn kafka_legacy() -> Vec<Case> {
     let list = "broker.list = [\"n1\", \"n4\"]";
     vec![
@@ -655,6 +743,11 @@ fn wrong_arguments() {
 #[test]
 fn wrong_for_kafka() {
     insta::assert_snapshot!(told(kafka_legacy()));
+}
+
+#[test]
+fn wrong_for_replicated_kafka() {
+    insta::assert_snapshot!(told(kafka_isr()));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! cause, and it notices when a rule that it rests on is switched off.
 //!
 //! A line `# Breaks without: rules.NAME` in a scenario names a rule; `rules.A, rules.B` are
-//! switched off together. `MQSIM_SEEDS=100` runs so many seeds instead of 5; `MQSIM_SCENARIO=13`
+//! switched off together. `# Breaks with: rules.NAME` names one that the version does not have yet
+//! and that repairs what the scenario shows: it is switched on. `MQSIM_SEEDS=100` runs so many seeds instead of 5; `MQSIM_SCENARIO=13`
 //! runs the scenarios whose path has that in it.
 
 use std::path::{Path, PathBuf};
@@ -41,6 +42,12 @@ fn scenarios() -> Vec<PathBuf> {
 
 fn prepared(path: &Path, sets: &[String]) -> Result<Prepared, String> {
     load(path, sets).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The rules that a line names, and what they are set to for the scenario to break.
+fn named(line: &str) -> Option<(&str, bool)> {
+    let without = line.strip_prefix("# Breaks without: ").map(|rules| (rules, false));
+    without.or_else(|| line.strip_prefix("# Breaks with: ").map(|rules| (rules, true)))
 }
 
 /// What is wrong with one seed; nothing if all holds.
@@ -95,24 +102,24 @@ fn every_scenario_holds_under_every_seed() {
 fn every_scenario_breaks_without_its_rules() {
     let complaints = each(|path, complaints| {
         let text = std::fs::read_to_string(path).expect("a scenario can be read");
-        let named = text.lines().filter_map(|line| line.strip_prefix("# Breaks without: "));
         let mut any = false;
-        for rules in named {
+        for (rules, set) in text.lines().filter_map(named) {
             any = true;
             let sets: Vec<String> =
-                rules.split(',').map(|rule| format!("{}=false", rule.trim())).collect();
+                rules.split(',').map(|rule| format!("{}={set}", rule.trim())).collect();
             match prepared(path, &sets) {
                 Err(error) => complaints.push(error),
                 Ok(prepared) => {
                     let red = (1..=SEEDS_WITHOUT).any(|seed| wrong(&prepared, seed).is_some());
                     if !red {
-                        complaints.push(format!("{}: holds without {rules}", path.display()));
+                        let at = path.display();
+                        complaints.push(format!("{at}: holds where {rules} is {set}"));
                     }
                 }
             }
         }
         if !any {
-            complaints.push(format!("{}: no line `# Breaks without: `", path.display()));
+            complaints.push(format!("{}: no line `# Breaks with`", path.display()));
         }
     });
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));

@@ -21,7 +21,7 @@ const LAYERS: [&str; 11] = [
 
 /// Layers that know nothing of any broker.
 const NEUTRAL: [&str; 7] =
-    ["engine", "observe", "world", "workload", "verdict", "report", "statistics"];
+    ["engine", "statistics", "observe", "world", "workload", "verdict", "report"];
 
 /// Beginnings of words that belong to one broker family.
 const BROKER_WORDS: [&str; 16] = [

@@ -36,6 +36,9 @@ pub(super) enum Command {
     /// Put the shards of a sweep together
     #[command(after_help = super::exit::HELP)]
     Merge(Merge),
+    /// Keep what scenarios do in mqsim.lock, so that `check --locked` tells when it changes
+    #[command(after_help = super::exit::HELP)]
+    Lock(Lock),
     /// Print a scenario of a mode to begin with, with comments
     New(New),
     /// Print the JSON Schema of scenario files, for editors
@@ -70,6 +73,15 @@ pub(super) struct Check {
     /// Write the report folder of the first failing seed of each scenario that fails
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    /// Write a JUnit document: a suite a scenario, a case an expectation
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Keep finished seeds in this file until all are done: after a kill the same call goes on
+    #[arg(long, value_name = "FILE")]
+    pub(super) resume: Option<PathBuf>,
+    /// Fail if a scenario behaves otherwise than mqsim.lock says (see `mqsim lock`)
+    #[arg(long, conflicts_with = "set")]
+    pub(super) locked: bool,
     /// What `run` takes too
     #[command(flatten)]
     pub(super) common: Common,
@@ -198,6 +210,24 @@ impl Common {
         words.extend(self.max_events.map(|events| format!("--max-events {events}")));
         words.join(" ")
     }
+}
+
+/// `mqsim lock`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Lock {
+    /// Scenario files, and directories that are searched for them
+    #[arg(required = true, value_name = "SCENARIO|DIR")]
+    pub(super) scenarios: Vec<PathBuf>,
+    /// Take over what has changed, and forget scenarios that are gone
+    #[arg(long)]
+    pub(super) accept: bool,
+    /// How many scenarios to simulate at once [default: as many as there are processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(allow_negative_numbers = true)]
+    pub(super) jobs: Option<u32>,
+    /// Print errors and what has changed only
+    #[arg(long, short)]
+    pub(super) quiet: bool,
 }
 
 /// `mqsim list`.

@@ -24,6 +24,19 @@ pub(super) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "mqsim: {text}");
 }
 
+/// Prints to stderr as it is.
+pub(super) fn raw_error(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The workflow command by which GitHub Actions marks an error in a file, as
+/// <https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions> has it.
+pub(super) fn github_error(file: &str, title: &str, text: &str) -> String {
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    format!("::error file={},title={}::{}\n", property(file), property(title), data(text.trim()))
+}
+
 /// Whether stdout may have colours: a terminal, and no `NO_COLOR` (<https://no-color.org>).
 pub(super) fn colors() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -70,6 +83,14 @@ pub(super) fn shell_word(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn workflow_commands_are_one_line() {
+        let text = github_error("a,b.toml", "mqsim: 50% x", "lost 5 %:\nagain, and again\n");
+        let wanted =
+            "::error file=a%2Cb.toml,title=mqsim%3A 50%25 x::lost 5 %25:%0Aagain, and again\n";
+        assert_eq!(text, wanted);
+    }
 
     #[test]
     fn words_for_a_shell() {

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::{Asked, Entry, Simulator, Topic};
 use crate::report::compare::Parted;
+use crate::report::lock::{self, Trace};
 use crate::report::tally::Expected;
 use crate::run;
-use crate::verdict::{METRICS, Report};
+use crate::verdict::{METRICS, OVER_SEEDS, OverSeeds, Report};
 
 /// mqsim itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,14 +65,32 @@ impl Simulator for Library {
         texts.into_iter().map(|(text, unit)| Expected { text, unit }).collect()
     }
 
-    fn simulate_each(
+    fn over_seeds(&self, prepared: &run::Prepared) -> Vec<OverSeeds> {
+        prepared.expectations().over_seeds().to_vec()
+    }
+
+    fn simulate_wanted(
         &self,
         work: &[(&run::Prepared, u64)],
         asked: Asked,
+        wanted: &(dyn Fn(usize) -> bool + Sync),
         each: &(dyn Fn(usize, Result<Report, String>) + Sync),
     ) {
-        run::simulate_each(work, asked.jobs, asked.max_events, &|at, result| {
+        run::simulate_wanted(work, asked.jobs, asked.max_events, wanted, &|at, result| {
             each(at, result.map_err(|error| error.to_string()));
+        });
+    }
+
+    fn trace_each(
+        &self,
+        work: &[&run::Prepared],
+        jobs: usize,
+        each: &(dyn Fn(usize, Result<Trace, String>) + Sync),
+    ) {
+        run::side_by_side(work.len(), jobs, &|at| {
+            let traced = run::trace(work[at], lock::checkpoints);
+            let trace = traced.map(|(report, checkpoints)| Trace { report, checkpoints });
+            each(at, trace.map_err(|error| error.to_string()));
         });
     }
 
@@ -118,7 +137,8 @@ impl Simulator for Library {
                         unit => format!("{} ({unit})", metric.definition),
                     },
                 };
-                METRICS.iter().map(described).collect()
+                let over = OVER_SEEDS.iter().map(|over| entry(*over));
+                METRICS.iter().map(described).chain(over).collect()
             }
         }
     }

@@ -11,6 +11,7 @@ mod find;
 mod interrupt;
 mod library;
 mod list;
+mod lock;
 mod merge;
 mod new_file;
 mod run;
@@ -55,6 +56,7 @@ pub fn main(
         args::Command::Compare(wanted) => compare::execute(simulator, &wanted),
         args::Command::Sweep(wanted) => sweep::execute(simulator, &wanted),
         args::Command::Merge(wanted) => merge::execute(&wanted),
+        args::Command::Lock(wanted) => lock::execute(simulator, &wanted),
         args::Command::New(wanted) => texts::starter(simulator, &wanted),
         args::Command::Schema(wanted) => texts::schema(simulator, wanted.mode.as_deref()),
         args::Command::List(wanted) => list::execute(simulator, wanted.what.as_deref()),

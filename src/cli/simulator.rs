@@ -4,8 +4,9 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use crate::report::compare::Parted;
+use crate::report::lock::Trace;
 use crate::report::tally::Expected;
-use crate::verdict::Report;
+use crate::verdict::{OverSeeds, Report};
 
 /// What the command line adds to a prepared scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub enum Topic {
 }
 
 /// Loads and simulates scenarios, and knows what can be written in them.
-pub trait Simulator {
+pub trait Simulator: Sync {
     /// A scenario that was read, checked and planned.
     type Prepared: Sync;
 
@@ -82,6 +83,9 @@ pub trait Simulator {
     /// What it expects, in the order of the file.
     fn expectations(&self, prepared: &Self::Prepared) -> Vec<Expected>;
 
+    /// What it expects of many seeds together, in the order of the file.
+    fn over_seeds(&self, prepared: &Self::Prepared) -> Vec<OverSeeds>;
+
     /// Simulates pairs of a scenario and a seed. They begin in their order; `each` is handed the
     /// place in `work` and the result, from any thread and in any order.
     fn simulate_each(
@@ -89,6 +93,26 @@ pub trait Simulator {
         work: &[(&Self::Prepared, u64)],
         asked: Asked,
         each: &(dyn Fn(usize, Result<Report, String>) + Sync),
+    ) {
+        self.simulate_wanted(work, asked, &|_| true, each);
+    }
+
+    /// The same, but each is simulated only if it is still `wanted` when its turn comes.
+    fn simulate_wanted(
+        &self,
+        work: &[(&Self::Prepared, u64)],
+        asked: Asked,
+        wanted: &(dyn Fn(usize) -> bool + Sync),
+        each: &(dyn Fn(usize, Result<Report, String>) + Sync),
+    );
+
+    /// Simulates the own seed of each scenario, `jobs` at a time, with the checkpoints that a lock
+    /// keeps; `each` is handed its place and the result, from any thread and in any order.
+    fn trace_each(
+        &self,
+        work: &[&Self::Prepared],
+        jobs: usize,
+        each: &(dyn Fn(usize, Result<Trace, String>) + Sync),
     );
 
     /// Simulates the seeds, results in their order. `done` is called after each, from any thread.

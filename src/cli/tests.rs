@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::{Asked, Entry, Exit, Simulator, Topic};
 use crate::report::compare::Parted;
 use crate::report::fixture;
+use crate::report::lock::Trace;
 use crate::report::tally::Expected;
-use crate::verdict::{Report, Unit, Verdict};
+use crate::verdict::{OverSeeds, Report, Unit, Verdict};
 
 /// Answers by the name of the file.
 struct Double;
@@ -60,16 +61,36 @@ impl Simulator for Double {
         expected.map(|judged| Expected { text: judged.text, unit: Unit::Lines }).collect()
     }
 
-    fn simulate_each(
+    fn over_seeds(&self, _: &String) -> Vec<OverSeeds> {
+        Vec::new()
+    }
+
+    fn simulate_wanted(
         &self,
         work: &[(&String, u64)],
         asked: Asked,
+        wanted: &(dyn Fn(usize) -> bool + Sync),
         each: &(dyn Fn(usize, Result<Report, String>) + Sync),
     ) {
         // Backwards, for no order may be relied upon.
         for (at, (prepared, seed)) in work.iter().enumerate().rev() {
-            let mut results = self.simulate(prepared, &[*seed], asked, &|| ());
-            each(at, results.pop().unwrap());
+            if wanted(at) {
+                let mut results = self.simulate(prepared, &[*seed], asked, &|| ());
+                each(at, results.pop().unwrap());
+            }
+        }
+    }
+
+    fn trace_each(
+        &self,
+        work: &[&String],
+        _: usize,
+        each: &(dyn Fn(usize, Result<Trace, String>) + Sync),
+    ) {
+        for (at, prepared) in work.iter().enumerate() {
+            let asked = Asked { jobs: 1, max_events: None };
+            let report = self.simulate(prepared, &[1], asked, &|| ()).pop().unwrap();
+            each(at, report.map(|report| Trace { report, checkpoints: Vec::new() }));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The names behind the ids of one run.
 
-use super::{ConsumerId, DestinationId, NodeId, ProducerId};
+use super::{BecauseId, CauseId, ConsumerId, DestinationId, EventId, NodeId, ProducerId, RoleId};
 
 /// What a node is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,15 +117,56 @@ pub struct EventWord {
 }
 
 /// Something that a family says of its state at every moment of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvariantWord {
     /// Kebab-case, as in `invariants.csv`.
     pub name: &'static str,
     /// One sentence for people: what is always so.
     pub meaning: &'static str,
+    /// What a broker must have or be told for it to be claimed, in the words under which people
+    /// find it: a proposal, a ticket, a setting (`KIP-101`).
+    pub rests_on: &'static [&'static str],
+    /// What of that this version or configuration lacks.
+    pub lacks: Vec<&'static str>,
+}
+
+impl InvariantWord {
     /// Whether the family claims it for this version and configuration, so that a violation fails
     /// the run. One that is not claimed is checked and told all the same.
-    pub claimed: bool,
+    #[must_use]
+    pub fn claimed(&self) -> bool {
+        self.lacks.is_empty()
+    }
+}
+
+/// By what one sees that a run came into a situation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// This happened.
+    Event(EventId),
+    /// This happened, with this count.
+    EventWithCount(EventId, u64),
+    /// A node had this role for a destination.
+    Role(RoleId),
+    /// A node went from the first role straight to the second, for one destination.
+    RoleAfter(RoleId, RoleId),
+    /// A line was lost for this cause.
+    Cause(CauseId),
+    /// A line was lost because of this condition.
+    Condition(BecauseId),
+}
+
+/// Something that can happen to a cluster and that a suite of scenarios may have to reach, so that
+/// what it shows is worth something. Events, roles, causes and conditions are situations by their
+/// own names; these are the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Situation {
+    /// Kebab-case.
+    pub name: &'static str,
+    /// One sentence for people.
+    pub meaning: &'static str,
+    /// How it shows.
+    pub sign: Sign,
 }
 
 /// The names behind every id of a run. Built once by the plan; never changes.
@@ -151,6 +192,11 @@ pub struct Catalog {
     pub events: &'static [EventWord],
     /// What the family checks while it runs; empty if nothing.
     pub invariants: Vec<InvariantWord>,
+    /// What the real thing does with a configuration that contradicts itself, and so is done here:
+    /// whole sentences. Empty if there is nothing to say.
+    pub notes: Vec<String>,
+    /// The family's situations beside its events, roles, causes and conditions.
+    pub situations: &'static [Situation],
 }
 
 impl Catalog {

@@ -9,7 +9,7 @@ mod catalog;
 
 pub use catalog::{
     Catalog, Cause, CauseKind, ConsumerInfo, DestinationInfo, EventWord, InvariantWord, NodeInfo,
-    NodeKind, ProducerInfo, RoleRank, RoleWord,
+    NodeKind, ProducerInfo, RoleRank, RoleWord, Sign, Situation,
 };
 
 use crate::engine::Time;

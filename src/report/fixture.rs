@@ -38,18 +38,19 @@ const ROLES: &[RoleWord] = &[
 const EVENTS: &[EventWord] =
     &[EventWord { name: "mirror-promoted", meaning: "Promoting mirror to leader" }];
 
-const INVARIANTS: &[InvariantWord] = &[
-    InvariantWord {
-        name: "single-leader",
-        meaning: "At most one node leads a queue.",
-        claimed: true,
-    },
-    InvariantWord {
-        name: "mirrors-agree",
-        meaning: "Synchronised mirrors have the messages of their leader.",
-        claimed: false,
-    },
-];
+fn words() -> Vec<InvariantWord> {
+    let word = |name, meaning, lacks: &'static [&'static str]| InvariantWord {
+        name,
+        meaning,
+        rests_on: lacks,
+        lacks: lacks.to_vec(),
+    };
+    let agree = "Synchronised mirrors have the messages of their leader.";
+    vec![
+        word("single-leader", "At most one node leads a queue.", &[]),
+        word("mirrors-agree", agree, &["quorum queues", "ha-sync-mode = automatic"]),
+    ]
+}
 
 fn node(name: &str, kind: NodeKind) -> NodeInfo {
     NodeInfo { name: name.to_owned(), kind }
@@ -85,7 +86,9 @@ fn catalog() -> Catalog {
         conditions: &["none", "acked-before-replicated"],
         roles: ROLES,
         events: EVENTS,
-        invariants: INVARIANTS.to_vec(),
+        invariants: words(),
+        notes: Vec::new(),
+        situations: &[],
     }
 }
 
@@ -365,6 +368,7 @@ pub(crate) fn crash_run() -> Report {
                 ],
             },
         ],
+        over_seeds: Vec::new(),
         expectations: vec![
             judged("success_lost <= 0", "40 lines", Verdict::Broken, Some("loss.csv, rows 1 to 2")),
             judged("write_longest_ms <= 3000", "1,800 ms", Verdict::Holds, None),

@@ -62,15 +62,16 @@ struct Run<'a> {
     latency: Table<'a>,
     loss: Table<'a>,
     windows: Table<'a>,
-    invariants: Vec<Invariant>,
+    invariants: Vec<Invariant<'a>>,
     violations: Table<'a>,
 }
 
 /// What was seen of an invariant that was checked.
 #[derive(Serialize)]
-struct Invariant {
+struct Invariant<'a> {
     invariant: &'static str,
     claimed: bool,
+    lacks: &'a [&'static str],
     violations: u64,
 }
 
@@ -158,13 +159,17 @@ fn expectation(judged: &Judged) -> Expectation<'_> {
     }
 }
 
-fn invariants(report: &Report) -> Vec<Invariant> {
-    let checked = report.catalog.invariants.iter().zip(&report.invariants);
-    let invariant = |(word, tally): (&InvariantWord, &InvariantTally)| Invariant {
+fn invariant<'a>((word, tally): (&'a InvariantWord, &InvariantTally)) -> Invariant<'a> {
+    Invariant {
         invariant: word.name,
-        claimed: word.claimed,
+        claimed: word.claimed(),
+        lacks: &word.lacks,
         violations: tally.violations,
-    };
+    }
+}
+
+fn invariants(report: &Report) -> Vec<Invariant<'_>> {
+    let checked = report.catalog.invariants.iter().zip(&report.invariants);
     checked.map(invariant).collect()
 }
 
@@ -233,9 +238,14 @@ pub struct Checked<'a> {
     scenario: &'a str,
     file: &'a str,
     verdict: &'static str,
-    /// How many seeds were simulated.
+    /// `same`, `other-events` or `drifted`; absent if the lock was not asked.
+    locked: Option<&'static str>,
+    /// How many seeds count, and of how many: fewer if the expectations over seeds were decided
+    /// before the last.
     seeds: usize,
+    seeds_offered: usize,
     expectations: Vec<CheckedExpectation<'a>>,
+    over_seeds: Vec<CheckedOver>,
     /// The seeds in which some expectation is broken.
     broken_seeds: Vec<String>,
     undecided_seeds: Vec<String>,
@@ -256,6 +266,17 @@ struct CheckedExpectation<'a> {
     greatest: Option<f64>,
 }
 
+/// An expectation over seeds.
+#[derive(Serialize)]
+struct CheckedOver {
+    expect: String,
+    verdict: &'static str,
+    measured: String,
+    note: String,
+    /// The first seed that is on the wrong side by itself, if one is.
+    example: Option<String>,
+}
+
 #[derive(Serialize)]
 struct FirstSeed<'a> {
     seed: String,
@@ -263,11 +284,14 @@ struct FirstSeed<'a> {
     folder: Option<String>,
     expectations: Vec<Expectation<'a>>,
     trouble: Option<&'a str>,
+    /// What was lost and why, in words.
+    lost: &'a [String],
 }
 
 impl<'a> Checked<'a> {
     /// A scenario that was read from `file`. `replay` makes the command for a seed; `folder` is
-    /// the report of the first seed that does not hold, if it was written.
+    /// the report of the first seed that does not hold, if it was written; `locked` what the lock
+    /// says, if it was asked.
     #[must_use]
     pub fn new(
         name: &'a str,
@@ -275,6 +299,7 @@ impl<'a> Checked<'a> {
         tally: &'a Tally,
         replay: &dyn Fn(u64) -> String,
         folder: Option<&str>,
+        locked: Option<&'static str>,
     ) -> Checked<'a> {
         let expectations = tally.counts().map(|(expected, count)| CheckedExpectation {
             expect: &expected.text,
@@ -286,22 +311,33 @@ impl<'a> Checked<'a> {
             least: count.range.map(|range| range.0),
             greatest: count.range.map(|range| range.1),
         });
+        let over = tally.over().map(|(expect, told, example)| CheckedOver {
+            expect,
+            verdict: verdict_word(told.verdict),
+            measured: told.measured,
+            note: told.note,
+            example: example.map(|example| example.seed.to_string()),
+        });
         let seeds = |standing| tally.seeds(standing).map(|seed| seed.to_string()).collect();
         Checked {
             scenario: name,
             file,
             verdict: tally.standing().word(),
+            locked,
             seeds: tally.len(),
+            seeds_offered: tally.offered(),
             expectations: expectations.collect(),
+            over_seeds: over.collect(),
             broken_seeds: seeds(Standing::Broken),
             undecided_seeds: seeds(Standing::Undecided),
             failed_seeds: seeds(Standing::Failed),
-            first: tally.first().map(|(seed, first)| FirstSeed {
-                seed: seed.to_string(),
-                replay: replay(seed),
+            first: tally.first().map(|first| FirstSeed {
+                seed: first.seed.to_string(),
+                replay: replay(first.seed),
                 folder: folder.map(str::to_owned),
                 expectations: first.judged.iter().map(expectation).collect(),
                 trouble: first.trouble.as_deref(),
+                lost: &first.lost,
             }),
         }
     }

@@ -7,6 +7,8 @@
 pub mod compare;
 pub mod folder;
 pub mod json;
+pub mod junit;
+pub mod lock;
 mod number;
 mod plot;
 pub mod sweep;

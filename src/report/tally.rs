@@ -1,8 +1,11 @@
-//! What many seeds of one scenario came to: of every seed only what the table of `mqsim check`
-//! needs, a few words an expectation.
+//! What many seeds of one scenario came to: of every seed only what `mqsim check` tells, a few words
+//! an expectation.
 
-use super::{is_defective, verdict};
-use crate::verdict::{Judged, Report, Unit, Verdict};
+use serde::{Deserialize, Serialize};
+
+use super::{is_defective, number, verdict};
+use crate::observe::BecauseId;
+use crate::verdict::{Judged, Loss, OverSeeds, Report, Told, Trial, Unit, Verdict};
 
 /// Something that a scenario expects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,16 +16,8 @@ pub struct Expected {
     pub unit: Unit,
 }
 
-/// What became of one seed.
-#[derive(Clone, Debug, PartialEq)]
-struct Row {
-    /// The verdict on every expectation, and what was measured.
-    judged: Vec<(Verdict, Option<f64>)>,
-    standing: Standing,
-}
-
 /// How a seed or a scenario stands, by what matters more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Standing {
     /// Every expectation holds.
     Holds,
@@ -32,6 +27,16 @@ pub enum Standing {
     Broken,
     /// mqsim itself failed, or lost a message without a cause.
     Failed,
+}
+
+impl From<Verdict> for Standing {
+    fn from(verdict: Verdict) -> Standing {
+        match verdict {
+            Verdict::Holds => Standing::Holds,
+            Verdict::Undecided => Standing::Undecided,
+            Verdict::Broken => Standing::Broken,
+        }
+    }
 }
 
 impl Standing {
@@ -47,17 +52,110 @@ impl Standing {
     }
 }
 
+/// What is kept of one seed: also what a journal keeps, so that a call that was killed goes on
+/// from there and comes to the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeedResult {
+    standing: Standing,
+    /// The verdict on every expectation, and what was measured.
+    judged: Vec<(Verdict, Option<f64>)>,
+    /// What it contributes to the expectations over seeds.
+    over: Vec<Option<f64>>,
+    /// The expectations that do not hold, with their places.
+    failing: Vec<(usize, Judged)>,
+    /// What failed, if it is mqsim itself.
+    trouble: Option<String>,
+    /// What was lost and why, in words; of a seed that lost nothing after success and holds, none.
+    lost: Vec<String>,
+}
+
+/// At most this many kinds of loss are told of a seed.
+const LOSSES: usize = 5;
+
+impl SeedResult {
+    /// What is kept of a run, or of why there is none.
+    #[must_use]
+    pub fn of(result: Result<Report, String>) -> SeedResult {
+        let report = match result {
+            Ok(report) => report,
+            Err(message) => {
+                let (judged, over, failing) = (Vec::new(), Vec::new(), Vec::new());
+                let (trouble, lost) = (Some(message), Vec::new());
+                return SeedResult {
+                    standing: Standing::Failed,
+                    judged,
+                    over,
+                    failing,
+                    trouble,
+                    lost,
+                };
+            }
+        };
+        let trouble = is_defective(&report).then(|| defect(&report));
+        let standing = match verdict(&report) {
+            _ if trouble.is_some() => Standing::Failed,
+            verdict => verdict.into(),
+        };
+        let telling = standing != Standing::Holds || report.summary.success_lost > 0;
+        let lost = if telling { losses(&report) } else { Vec::new() };
+        let judged = report.expectations.iter().map(|j| (j.verdict, j.value)).collect();
+        let failing = report.expectations.into_iter().enumerate();
+        let failing = failing.filter(|(_, judged)| judged.verdict != Verdict::Holds).collect();
+        SeedResult { standing, judged, over: report.over_seeds, failing, trouble, lost }
+    }
+}
+
+/// The greatest kinds of loss of a run: `9,791 lines acked_lost: unroutable-confirmed, for
+/// home-node-down, first on n2 at 5.018 s`.
+fn losses(report: &Report) -> Vec<String> {
+    let catalog = &report.catalog;
+    let mut kinds: Vec<(u64, &Loss)> = Vec::new();
+    for loss in &report.losses {
+        let of = |other: &Loss| (other.class, other.cause, other.because);
+        match kinds.iter_mut().find(|(_, other)| of(other) == of(loss)) {
+            Some((count, _)) => *count += loss.count,
+            None => kinds.push((loss.count, loss)),
+        }
+    }
+    // Stable: equal counts stay in the order of `loss.csv`.
+    kinds.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    let told = |(count, loss): &(u64, &Loss)| {
+        let cause = loss.cause.map_or("lost on its way", |id| catalog.causes[id.index()].name);
+        let because = match loss.because {
+            BecauseId::NONE => String::new(),
+            id => format!(", for {}", catalog.conditions[id.index()]),
+        };
+        let node = loss.node.map_or(String::new(), |id| format!(" on {}", catalog.node(id)));
+        let (lines, at) = (number::counted(*count, "line"), number::instant(loss.at));
+        format!("{lines} {}: {cause}{because}, first{node} at {at}", loss.class)
+    };
+    kinds.iter().take(LOSSES).map(told).collect()
+}
+
 /// The first seed that does not hold, with all that there is to say of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct First {
-    /// Its place among the seeds.
-    pub index: usize,
+    /// The seed.
+    pub seed: u64,
     /// How it stands.
     pub standing: Standing,
     /// The expectations that do not hold.
     pub judged: Vec<Judged>,
     /// What failed, if it is mqsim itself.
     pub trouble: Option<String>,
+    /// What was lost and why, in words.
+    pub lost: Vec<String>,
+}
+
+/// A seed that shows how an expectation does not hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// The seed.
+    pub seed: u64,
+    /// The verdict on it there; `None` of an expectation over seeds.
+    pub judged: Option<Judged>,
+    /// What was lost and why, in words.
+    pub lost: Vec<String>,
 }
 
 /// Counts of one expectation over all seeds.
@@ -73,112 +171,169 @@ pub struct Count {
     pub range: Option<(f64, f64)>,
 }
 
-/// The seeds of one scenario, as far as they are done. What it holds in the end does not depend on
-/// the order in which they were.
+impl Count {
+    /// The verdict on the expectation.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        match self {
+            Count { broken: 1.., .. } => Verdict::Broken,
+            Count { undecided: 0, holds: 1.., .. } => Verdict::Holds,
+            _ => Verdict::Undecided,
+        }
+    }
+}
+
+/// The seeds of one scenario, as far as they are done.
+///
+/// Seeds count in their order: what comes before its turn waits. If the expectations over seeds are
+/// all decided by the first so many, the others do not count, whether they were simulated or not.
+/// So the end does not depend on the order in which seeds are done.
 #[derive(Clone, Debug)]
 pub struct Tally {
     expected: Vec<Expected>,
     seeds: Vec<u64>,
-    rows: Vec<Option<Row>>,
-    left: usize,
+    trials: Vec<Trial>,
+    waiting: Vec<Option<SeedResult>>,
+    /// Of each seed that counts: how it stands, and the verdicts.
+    rows: Vec<(Standing, Vec<(Verdict, Option<f64>)>)>,
+    stopped: bool,
     first: Option<First>,
+    examples: Vec<Option<Example>>,
+    over_examples: Vec<Option<Example>>,
 }
 
 impl Tally {
     /// None of the seeds is done yet.
     #[must_use]
-    pub fn new(expected: Vec<Expected>, seeds: Vec<u64>) -> Tally {
-        let left = seeds.len();
-        Tally { expected, rows: vec![None; left], seeds, left, first: None }
+    pub fn new(expected: Vec<Expected>, over: &[OverSeeds], seeds: Vec<u64>) -> Tally {
+        Tally {
+            waiting: vec![None; seeds.len()],
+            trials: over.iter().map(Trial::new).collect(),
+            rows: Vec::new(),
+            stopped: false,
+            first: None,
+            examples: vec![None; expected.len()],
+            over_examples: vec![None; over.len()],
+            expected,
+            seeds,
+        }
     }
 
     /// The seed at `index` is done.
-    pub fn add(&mut self, index: usize, result: Result<Report, String>) {
-        let (row, judged, trouble) = match result {
-            Ok(report) => {
-                let trouble = is_defective(&report).then(|| defect(&report));
-                let standing = match verdict(&report) {
-                    _ if trouble.is_some() => Standing::Failed,
-                    Verdict::Holds => Standing::Holds,
-                    Verdict::Undecided => Standing::Undecided,
-                    Verdict::Broken => Standing::Broken,
-                };
-                let judged = report.expectations.iter().map(|j| (j.verdict, j.value)).collect();
-                (Row { judged, standing }, report.expectations, trouble)
-            }
-            Err(message) => {
-                let row = Row { judged: Vec::new(), standing: Standing::Failed };
-                (row, Vec::new(), Some(message))
-            }
-        };
-        if row.standing != Standing::Holds && self.precedes(index, row.standing) {
-            let standing = row.standing;
-            let judged = judged.into_iter().filter(|j| j.verdict != Verdict::Holds).collect();
-            self.first = Some(First { index, standing, judged, trouble });
+    pub fn add(&mut self, index: usize, result: SeedResult) {
+        if self.is_wanted(index) {
+            self.waiting[index] = Some(result);
         }
-        if self.rows[index].replace(row).is_none() {
-            self.left -= 1;
+        while !self.is_complete() {
+            let Some(next) = self.waiting[self.rows.len()].take() else { return };
+            self.count_in(next);
         }
     }
 
-    /// Whether a seed tells more than the one that is kept: what is worse does, then what is
-    /// earlier.
-    fn precedes(&self, index: usize, standing: Standing) -> bool {
-        self.first.as_ref().is_none_or(|first| {
-            standing > first.standing || (standing == first.standing && index < first.index)
-        })
+    /// Whether the seed at `index` may still count and is not done.
+    #[must_use]
+    pub fn is_wanted(&self, index: usize) -> bool {
+        !self.stopped && index >= self.rows.len() && self.waiting[index].is_none()
     }
 
-    /// Whether all seeds are done.
+    fn count_in(&mut self, result: SeedResult) {
+        let seed = self.seeds[self.rows.len()];
+        let lost = &result.lost;
+        for (index, judged) in &result.failing {
+            let Some(example) = self.examples.get_mut(*index) else { continue };
+            let worse = example.as_ref().and_then(|other| other.judged.as_ref());
+            if worse.is_none_or(|other| judged.verdict > other.verdict) {
+                let judged = Some(judged.clone());
+                *example = Some(Example { seed, judged, lost: lost.clone() });
+            }
+        }
+        for (at, trial) in self.trials.iter_mut().enumerate() {
+            let value = result.over.get(at).copied().flatten();
+            trial.add(value);
+            let beyond = value.is_some_and(|value| trial.over().is_beyond(value));
+            if beyond && self.over_examples[at].is_none() {
+                let lost = lost.clone();
+                self.over_examples[at] = Some(Example { seed, judged: None, lost });
+            }
+        }
+        let worst = self.first.as_ref().map_or(Standing::Holds, |first| first.standing);
+        if result.standing > worst {
+            let judged = result.failing.into_iter().map(|(_, judged)| judged).collect();
+            let (standing, trouble) = (result.standing, result.trouble);
+            self.first = Some(First { seed, standing, judged, trouble, lost: result.lost });
+        }
+        self.rows.push((result.standing, result.judged));
+        let statistical = self.trials.iter().any(|trial| trial.over().is_statistical());
+        self.stopped = statistical && self.trials.iter().all(|trial| trial.settled().is_some());
+        if self.stopped {
+            self.waiting.fill(None);
+        }
+    }
+
+    /// Whether all seeds that count are done.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.left == 0
+        self.stopped || self.rows.len() == self.seeds.len()
     }
 
-    /// How many seeds there are.
+    /// How many seeds count.
     #[must_use]
     pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether no seed counts yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// How many seeds there are to choose from.
+    #[must_use]
+    pub fn offered(&self) -> usize {
         self.seeds.len()
     }
 
-    /// Whether there are no seeds.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.seeds.is_empty()
-    }
-
-    /// How the scenario stands: as its worst seed.
+    /// How the scenario stands: as its worst seed, or the worst of what is expected over seeds.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let standings = self.rows.iter().flatten().map(|row| row.standing);
-        standings.max().unwrap_or(Standing::Undecided)
+        let seeds = self.rows.iter().map(|(standing, _)| *standing);
+        let over = self.trials.iter().map(|trial| trial.verdict().into());
+        seeds.chain(over).max().unwrap_or(Standing::Undecided)
     }
 
     /// In how many seeds it stands like this.
     #[must_use]
     pub fn count(&self, standing: Standing) -> u64 {
-        self.rows.iter().flatten().filter(|row| row.standing == standing).count() as u64
+        self.seeds(standing).count() as u64
     }
 
     /// The seeds that stand like this, in their order.
     pub fn seeds(&self, standing: Standing) -> impl Iterator<Item = u64> {
         let rows = self.seeds.iter().zip(&self.rows);
-        rows.filter(move |(_, row)| row.as_ref().is_some_and(|row| row.standing == standing))
-            .map(|(seed, _)| *seed)
+        rows.filter(move |(_, (own, _))| *own == standing).map(|(seed, _)| *seed)
     }
 
-    /// Of the worst seeds the first, with its number, unless all hold.
+    /// Of the worst seeds the first, unless all hold.
     #[must_use]
-    pub fn first(&self) -> Option<(u64, &First)> {
-        self.first.as_ref().map(|first| (self.seeds[first.index], first))
+    pub fn first(&self) -> Option<&First> {
+        self.first.as_ref()
+    }
+
+    /// The seed whose report says most of why the scenario does not hold, if one does.
+    #[must_use]
+    pub fn telling(&self) -> Option<u64> {
+        let over = self.trials.iter().zip(&self.over_examples);
+        let broken = over.filter(|(trial, _)| trial.verdict() != Verdict::Holds);
+        let shown = broken.filter_map(|(_, example)| example.as_ref());
+        self.first.as_ref().map(|first| first.seed).or(shown.map(|example| example.seed).next())
     }
 
     /// Every expectation with its counts.
     pub fn counts(&self) -> impl Iterator<Item = (&Expected, Count)> {
         self.expected.iter().enumerate().map(|(at, expected)| {
             let mut count = Count::default();
-            for (verdict, value) in self.rows.iter().flatten().filter_map(|row| row.judged.get(at))
-            {
+            for (verdict, value) in self.rows.iter().filter_map(|(_, judged)| judged.get(at)) {
                 match verdict {
                     Verdict::Holds => count.holds += 1,
                     Verdict::Undecided => count.undecided += 1,
@@ -191,6 +346,25 @@ impl Tally {
             }
             (expected, count)
         })
+    }
+
+    /// The first seed that shows best how each expectation does not hold, in the order of
+    /// [`Tally::counts`].
+    #[must_use]
+    pub fn examples(&self) -> &[Option<Example>] {
+        &self.examples
+    }
+
+    /// Every expectation over seeds as the scenario says it.
+    pub fn over_texts(&self) -> impl Iterator<Item = String> {
+        self.trials.iter().map(|trial| trial.over().text())
+    }
+
+    /// Every expectation over seeds as it says it, with the verdict, and a seed that is on the
+    /// wrong side.
+    pub fn over(&self) -> impl Iterator<Item = (String, Told, Option<&Example>)> {
+        let trials = self.trials.iter().zip(&self.over_examples);
+        trials.map(|(trial, example)| (trial.over().text(), trial.told(), example.as_ref()))
     }
 }
 
@@ -207,24 +381,28 @@ fn defect(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::Catalog;
     use crate::report::fixture;
+    use crate::scenario::Document;
+    use crate::verdict::{EXPECT, Expectations};
 
     fn tally() -> Tally {
         let expected = Expected { text: "success_lost <= 0".to_owned(), unit: Unit::Lines };
-        Tally::new(vec![expected], (10..16).collect())
+        Tally::new(vec![expected], &[], (10..16).collect())
     }
 
-    fn results() -> Vec<Result<Report, String>> {
+    fn results() -> Vec<SeedResult> {
         let mut undecided = fixture::quiet_run();
         undecided.expectations[0].verdict = Verdict::Undecided;
-        vec![
-            Ok(fixture::quiet_run()),
-            Ok(undecided),
-            Ok(fixture::quiet_run()),
-            Ok(fixture::crash_run()),
-            Ok(fixture::crash_run()),
-            Ok(fixture::quiet_run()),
-        ]
+        let runs = vec![
+            fixture::quiet_run(),
+            undecided,
+            fixture::quiet_run(),
+            fixture::crash_run(),
+            fixture::crash_run(),
+            fixture::quiet_run(),
+        ];
+        runs.into_iter().map(|run| SeedResult::of(Ok(run))).collect()
     }
 
     #[test]
@@ -242,8 +420,11 @@ mod tests {
             assert_eq!(tally.standing(), Standing::Broken);
             assert_eq!((tally.count(Standing::Holds), tally.count(Standing::Undecided)), (3, 1));
             assert_eq!(tally.seeds(Standing::Broken).collect::<Vec<_>>(), [13, 14]);
-            let (seed, first) = tally.first().unwrap();
-            assert_eq!((seed, first.judged[0].measured.as_str()), (13, "40 lines"));
+            let first = tally.first().unwrap();
+            assert_eq!((first.seed, first.judged[0].measured.as_str()), (13, "40 lines"));
+            assert!(first.lost[0].contains("acked_lost: "), "{:?}", first.lost);
+            let example = tally.examples()[0].as_ref().unwrap();
+            assert_eq!((example.seed, &example.lost), (13, &first.lost));
             let (_, count) = tally.counts().next().unwrap();
             let wanted = Count { holds: 3, undecided: 1, broken: 2, range: Some((0.0, 40.0)) };
             assert_eq!(count, wanted);
@@ -252,17 +433,69 @@ mod tests {
 
     #[test]
     fn what_mqsim_itself_fails_at_comes_first() {
-        let mut tally = tally();
-        for (index, result) in results().into_iter().enumerate() {
-            tally.add(index, result);
-        }
         let mut unexplained = fixture::quiet_run();
         unexplained.summary.unexplained = 2;
-        tally.add(5, Ok(unexplained));
-        let (seed, first) = tally.first().unwrap();
-        assert_eq!((seed, tally.standing()), (15, Standing::Failed));
-        assert_eq!(first.trouble.as_deref(), Some("2 lines were lost without a cause"));
-        tally.add(2, Err("it ran away".to_owned()));
-        assert_eq!(tally.first().unwrap().1.trouble.as_deref(), Some("it ran away"));
+        let mut runs = results();
+        runs[5] = SeedResult::of(Ok(unexplained));
+        let told = |runs: &[SeedResult]| {
+            let mut tally = tally();
+            for (index, result) in runs.iter().enumerate() {
+                tally.add(index, result.clone());
+            }
+            assert_eq!(tally.standing(), Standing::Failed);
+            let first = tally.first().unwrap().clone();
+            (first.seed, first.trouble.unwrap())
+        };
+        assert_eq!(told(&runs), (15, "2 lines were lost without a cause".to_owned()));
+        runs[2] = SeedResult::of(Err("it ran away".to_owned()));
+        assert_eq!(told(&runs), (12, "it ran away".to_owned()));
+    }
+
+    fn lossy(max: f64) -> OverSeeds {
+        let text = format!(
+            "format = 1\nmode = 'm'\nduration = '1s'\n[[expect]]\nmetric = 'lossy_seeds'\nmax = {max}"
+        );
+        let document = Document::parse("test.toml", text).unwrap();
+        let scenario = document.check(&[&EXPECT], None).unwrap();
+        let all = Expectations::parse(scenario.many("expect"), &Catalog::default(), false).unwrap();
+        all.over_seeds()[0].clone()
+    }
+
+    /// Whatever comes first, the seeds that count are the first so many in their order.
+    #[test]
+    fn a_verdict_over_seeds_is_that_of_the_first_seeds_in_their_order() {
+        let result = |index: usize| {
+            let mut run = fixture::quiet_run();
+            run.over_seeds = vec![Some(f64::from(u8::from(index == 40)))];
+            SeedResult::of(Ok(run))
+        };
+        let mut ends = Vec::new();
+        for step in [1, 7, 99, 37] {
+            let mut tally = Tally::new(Vec::new(), &[lossy(0.1)], (1..=100).collect());
+            let mut simulated = 0;
+            for index in (0..100).map(|at| at * step % 100) {
+                if tally.is_wanted(index) {
+                    simulated += 1;
+                    tally.add(index, result(index));
+                }
+            }
+            assert!(tally.is_complete() && !tally.is_wanted(99));
+            let over: Vec<_> = tally.over().map(|(_, told, _)| told).collect();
+            ends.push((tally.len(), tally.standing(), over));
+            assert!(step > 1 || simulated == tally.len());
+        }
+        assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+        assert_eq!((ends[0].0, ends[0].1), (29, Standing::Holds));
+    }
+
+    #[test]
+    fn a_seed_comes_back_from_a_journal_as_it_was() {
+        for mut run in [fixture::crash_run(), fixture::quiet_run()] {
+            run.over_seeds = vec![None, Some(1.0 / 3.0), Some(1e-17)];
+            run.expectations[0].value = Some(0.1 + 0.2);
+            let result = SeedResult::of(Ok(run));
+            let text = serde_json::to_string(&result).unwrap();
+            assert_eq!(serde_json::from_str::<SeedResult>(&text).unwrap(), result);
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::brokers::kafka::{isr, legacy};
 use crate::brokers::rabbitmq;
-use crate::engine::Span;
-use crate::observe::{Blind, Catalog, InvariantWord, NodeId, Observer};
+use crate::engine::{Span, Time};
+use crate::observe::{Blind, Catalog, InvariantWord, NodeId, Observer, Situation};
 use crate::scenario::schema::Shape;
 use crate::scenario::{
     self, Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
@@ -16,7 +16,7 @@ use crate::world::{
     self, Cluster, Ending, MessageOf, PlannedFault, Setup, Simulation, Topology, fault,
 };
 
-use super::RunError;
+use super::{RunError, Traced};
 
 /// A value of `mode`.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +36,8 @@ pub struct ModeInfo {
     /// What is checked while it runs; `claimed` as it is by default. The plan of a scenario says
     /// what is claimed for its version and configuration.
     pub invariants: &'static [InvariantWord],
+    /// What a suite may have to reach, beside events, roles, causes and conditions.
+    pub situations: &'static [Situation],
     /// A scenario to begin with, with comments, that runs as it is.
     pub starter: &'static str,
     sections: &'static [&'static SectionSpec],
@@ -55,6 +57,7 @@ const MODES: &[ModeInfo] = &[
         invariants: &[],
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
+        situations: rabbitmq::words::SITUATIONS,
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Single),
     },
     ModeInfo {
@@ -68,6 +71,7 @@ const MODES: &[ModeInfo] = &[
         invariants: &[],
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
+        situations: rabbitmq::words::SITUATIONS,
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Cluster),
     },
     ModeInfo {
@@ -81,6 +85,7 @@ const MODES: &[ModeInfo] = &[
         invariants: &[],
         sections: rabbitmq::keys::SECTIONS,
         selectors: rabbitmq::words::SELECTORS,
+        situations: rabbitmq::words::SITUATIONS,
         plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Mirrored),
     },
     ModeInfo {
@@ -94,6 +99,7 @@ const MODES: &[ModeInfo] = &[
         invariants: legacy::invariants::INVARIANTS,
         sections: legacy::keys::SECTIONS,
         selectors: legacy::words::SELECTORS,
+        situations: legacy::words::SITUATIONS,
         plan: |scenario| legacy::plan::plan(scenario).map(|spec| Plan::KafkaLegacy(Box::new(spec))),
     },
     ModeInfo {
@@ -106,6 +112,7 @@ const MODES: &[ModeInfo] = &[
         log: true,
         sections: isr::keys::SECTIONS,
         selectors: isr::words::SELECTORS,
+        situations: isr::words::SITUATIONS,
         invariants: isr::invariants::WORDS,
         plan: |scenario| isr::plan::plan(scenario).map(|spec| Plan::KafkaIsr(Box::new(spec))),
     },
@@ -156,6 +163,30 @@ impl Plan {
             Plan::KafkaIsr(spec) => {
                 let setup = spec.setup(facts.seed);
                 run::<isr::machine::KafkaCluster>(setup, catalog, options, max_events, facts)
+            }
+        }
+    }
+
+    /// Simulates one seed, with the ingredients of the fingerprint so far at these instants.
+    pub(super) fn trace(
+        &self,
+        catalog: &Arc<Catalog>,
+        options: LedgerOptions,
+        instants: &[Time],
+        facts: RunFacts,
+    ) -> Result<Traced, RunError> {
+        match self {
+            Plan::RabbitMq(spec) => {
+                let setup = spec.setup(facts.seed);
+                trace::<rabbitmq::machine::RabbitCluster>(setup, catalog, options, instants, facts)
+            }
+            Plan::KafkaLegacy(spec) => {
+                let setup = spec.setup(facts.seed);
+                trace::<legacy::machine::LegacyCluster>(setup, catalog, options, instants, facts)
+            }
+            Plan::KafkaIsr(spec) => {
+                let setup = spec.setup(facts.seed);
+                trace::<isr::machine::KafkaCluster>(setup, catalog, options, instants, facts)
             }
         }
     }
@@ -224,7 +255,17 @@ where
     }
     setup.invariants = options.invariants;
     let ledger = verdict::Ledger::new(with_drawn(catalog, &setup.faults), options);
-    let mut simulation = Simulation::<C, _>::new(setup, ledger)?;
+    finish(Simulation::<C, _>::new(setup, ledger)?, facts)
+}
+
+/// Runs to the end and makes the report.
+fn finish<C: Cluster>(
+    mut simulation: Simulation<C, verdict::Ledger>,
+    facts: RunFacts,
+) -> Result<Report, RunError>
+where
+    MessageOf<C>: Clone,
+{
     let ending = simulation.run()?;
     let statistics = simulation.statistics();
     let facts = RunFacts {
@@ -239,6 +280,29 @@ where
         ..facts
     };
     Ok(simulation.into_observer().finish(facts))
+}
+
+fn trace<C: Cluster>(
+    mut setup: Setup<C::Machine>,
+    catalog: &Arc<Catalog>,
+    options: LedgerOptions,
+    instants: &[Time],
+    facts: RunFacts,
+) -> Result<Traced, RunError>
+where
+    MessageOf<C>: Clone,
+{
+    setup.invariants = options.invariants;
+    let ledger = verdict::Ledger::new(with_drawn(catalog, &setup.faults), options);
+    let mut simulation = Simulation::<C, _>::new(setup, ledger)?;
+    let mut checkpoints = Vec::new();
+    for &instant in instants {
+        simulation.run_until(instant)?;
+        let world = simulation.fingerprint();
+        let ingredients = simulation.observer().ingredients(&world);
+        checkpoints.push((instant, ingredients.map(|(_, hash)| hash)));
+    }
+    Ok((finish(simulation, facts)?, checkpoints))
 }
 
 /// How busy the brokers were, each having spent what stands at its place.
@@ -382,7 +446,21 @@ pub fn describe_mode(name: &str) -> Option<String> {
     let meaning = "A table that may stand where a size or distribution is asked for.";
     describe_section(&mut text, meaning, &distributions(Unit::Size));
     describe_invariants(&mut text, mode.invariants);
+    describe_situations(&mut text, mode.situations);
     Some(text)
+}
+
+/// What `[[expect]]` can name as `sometimes`.
+fn describe_situations(text: &mut String, situations: &[Situation]) {
+    text.push_str("\nsituations\n");
+    let meaning = "What `sometimes` can name: a suite in which no seed comes there is too weak. \
+                   Events, roles, causes and conditions, as events.csv and loss.csv have them, are \
+                   situations by their own names.";
+    wrapped(text, (2, 2), meaning);
+    text.push('\n');
+    for situation in situations {
+        wrapped(text, (2, 6), &format!("{}: {}", situation.name, situation.meaning));
+    }
 }
 
 /// What `[[expect]]` can name as `invariant`; nothing if the mode checks none.
@@ -396,9 +474,12 @@ fn describe_invariants(text: &mut String, invariants: &[InvariantWord]) {
     wrapped(text, (2, 2), meaning);
     text.push('\n');
     for word in invariants {
-        let claimed = if word.claimed { "claimed by default" } else { "not claimed by default" };
+        let claimed = if word.claimed() { "claimed by default" } else { "not claimed by default" };
         wrapped(text, (2, 6), &format!("{}: {claimed}", word.name));
         wrapped(text, (6, 6), word.meaning);
+        if !word.rests_on.is_empty() {
+            wrapped(text, (6, 8), &format!("rests on {}", word.rests_on.join(", ")));
+        }
     }
 }
 

@@ -9,6 +9,10 @@ mod simulate;
 
 pub use families::{ModeInfo, Selectable, describe_mode, faults, modes, schema, selectors};
 pub use freeze::{FreezeError, freeze};
+pub use journal::{Entry, Journal, JournalError, Key};
 pub use load::{InputError, Prepared, load, parse};
 pub use part::{Parting, part};
-pub use simulate::{REPORT, RunError, observe, panic_text, simulate, simulate_each, simulate_many};
+pub use simulate::{
+    REPORT, RunError, Traced, observe, panic_text, side_by_side, simulate, simulate_each,
+    simulate_many, simulate_wanted, trace,
+};

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::engine::{Fingerprint, RunawayKind, Time};
+use crate::engine::{Fingerprint, RunawayKind, Span, Time};
 use crate::observe::Observer;
 use crate::verdict::{Report, RunFacts};
 use crate::world::{Ending, Runaway, SetupError};
@@ -55,8 +55,19 @@ pub fn simulate(
     seed: u64,
     max_events: Option<u64>,
 ) -> Result<Report, RunError> {
+    let facts = facts(prepared, seed);
+    let options = prepared.options;
+    let mut report = prepared.plan.run(&prepared.catalog, options, max_events, facts)?;
+    report.expectations = prepared.expectations.judge(&report);
+    report.over_seeds = prepared.expectations.observe(&report);
+    report.remarks.extend(prepared.expectations.aside(&report));
+    Ok(report)
+}
+
+/// What is known of a run before it begins.
+fn facts(prepared: &Prepared, seed: u64) -> RunFacts {
     let settings = prepared.scenario.settings();
-    let facts = RunFacts {
+    RunFacts {
         scenario: settings.name.clone(),
         description: settings.description.clone(),
         mode: prepared.mode.name.to_owned(),
@@ -70,11 +81,7 @@ pub fn simulate(
         events: 0,
         busy: Vec::new(),
         fingerprint: Fingerprint::new(),
-    };
-    let options = prepared.options;
-    let mut report = prepared.plan.run(&prepared.catalog, options, max_events, facts)?;
-    report.expectations = prepared.expectations.judge(&report);
-    Ok(report)
+    }
 }
 
 /// Simulates one seed under an observer of the caller's own, and hands it back with the instant at
@@ -125,15 +132,38 @@ pub fn simulate_each(
     max_events: Option<u64>,
     each: &(dyn Fn(usize, Result<Report, RunError>) + Sync),
 ) {
+    simulate_wanted(work, jobs, max_events, &|_| true, each);
+}
+
+/// The same, but each is simulated only if it is still `wanted` when its turn comes.
+pub fn simulate_wanted(
+    work: &[(&Prepared, u64)],
+    jobs: usize,
+    max_events: Option<u64>,
+    wanted: &(dyn Fn(usize) -> bool + Sync),
+    each: &(dyn Fn(usize, Result<Report, RunError>) + Sync),
+) {
+    side_by_side(work.len(), jobs, &|at| {
+        if wanted(at) {
+            let (prepared, seed) = work[at];
+            each(at, whole(|| simulate(prepared, seed, max_events)));
+        }
+    });
+}
+
+/// Does `one` of each number below `count`, `jobs` at a time, beginning in their order.
+pub fn side_by_side(count: usize, jobs: usize, one: &(dyn Fn(usize) + Sync)) {
     let next = AtomicUsize::new(0);
     let worker = || {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(&(prepared, seed)) = work.get(at) else { return };
-            each(at, whole(|| simulate(prepared, seed, max_events)));
+            if at >= count {
+                return;
+            }
+            one(at);
         }
     };
-    let threads = jobs.clamp(1, work.len().max(1));
+    let threads = jobs.clamp(1, count.max(1));
     match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
         Ok(pool) => {
             pool.broadcast(|_| worker());
@@ -141,4 +171,28 @@ pub fn simulate_each(
         // The system has no more threads to give: then this one does it all.
         Err(_) => worker(),
     }
+}
+
+/// What a run was, and the ingredients of its fingerprint at instants of it.
+pub type Traced = (Report, Vec<(Time, [u64; 5])>);
+
+/// Simulates the scenario's own seed, with the ingredients of the fingerprint so far at the
+/// `instants` of its load (they ascend), which does not change what happens.
+///
+/// # Errors
+/// If the run does not end by itself.
+pub fn trace<I: IntoIterator<Item = Time>>(
+    prepared: &Prepared,
+    instants: impl Fn(Span) -> I,
+) -> Result<Traced, RunError> {
+    let facts = facts(prepared, prepared.seed());
+    let instants: Vec<Time> = instants(prepared.options.duration).into_iter().collect();
+    let run = || {
+        let (mut report, checkpoints) =
+            prepared.plan.trace(&prepared.catalog, prepared.options, &instants, facts)?;
+        report.expectations = prepared.expectations.judge(&report);
+        Ok((report, checkpoints))
+    };
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|panic| Err(RunError::Defect(panic_text(&*panic))))
 }

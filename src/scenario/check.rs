@@ -348,6 +348,17 @@ impl Reader {
         let top = keys.title == title("", false);
         let sections = || keys.others.iter().filter(|(_, section)| section.is_empty());
         let what = if is_table && sections().next().is_some() { "section" } else { "key" };
+        if let ("key", Data::Table(table)) = (what, &entry.node.data)
+            && !table.entries.is_empty()
+        {
+            // Keys may have dots in them, which TOML takes for tables.
+            for inner in &table.entries {
+                let place = entry.key_place.upto(inner.key_place);
+                let inner = TableEntry { key_place: place, ..inner.clone() };
+                self.unknown(&format!("{name}.{}", inner.key), &inner, every, keys);
+            }
+            return;
+        }
         let place = if top { String::new() } else { format!(" {}", inside(keys.title)) };
         let message = format!("there is no {what} `{}`{place}", near::clip(name));
         let mut known: Vec<&str> = every.to_vec();

@@ -28,6 +28,12 @@ impl Place {
         self.is_somewhere() && self.source > 0
     }
 
+    /// From the start of this one to the end of another that is behind it in the same text.
+    pub(crate) fn upto(self, other: Place) -> Place {
+        let follows = self.source == other.source && self.start <= other.end;
+        if follows { Place { end: other.end, ..self } } else { self }
+    }
+
     pub(crate) fn new(source: u32, range: std::ops::Range<usize>) -> Place {
         // Sources are at most 1 MiB long, so the offsets fit.
         Place { source, start: range.start as u32, end: range.end as u32 }

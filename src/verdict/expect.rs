@@ -1,10 +1,11 @@
 //! Expectations: what a scenario says of its own outcome, and the verdict on it.
 
+use super::bounds::bound;
 use super::metrics::{METRICS, Metric, Unit, metric};
+use super::seeds::{OVER_SEEDS, OverSeeds};
 use super::{InvariantTally, Judged, Report, Verdict};
 use crate::observe::{Catalog, CauseId, InvariantId};
-use crate::scenario::units::{self, Rate};
-use crate::scenario::{Diagnostics, KeySpec, Kind, Preset, SectionSpec, Value, Values, suggest};
+use crate::scenario::{Diagnostics, KeySpec, Kind, Preset, SectionSpec, Values, suggest};
 
 const BOUND: Kind = Kind::Either(&[Kind::ANY_INTEGER, Kind::Text, Kind::Chance]);
 
@@ -16,7 +17,9 @@ pub const EXPECT: SectionSpec = SectionSpec::repeated(
             "metric",
             Kind::Text,
             Preset::Absent,
-            "The metric that is bounded; `mqsim list metrics` names them.",
+            "The metric that is bounded; `mqsim list metrics` names them. Of many seeds together \
+             lossy_seeds, success_lost_per_million, quantiles (p99(write_longest_ms)) and means \
+             (mean(write_availability)) are judged: by `mqsim check`, and with a confidence.",
         ),
         KeySpec::new(
             "cause",
@@ -33,6 +36,14 @@ pub const EXPECT: SectionSpec = SectionSpec::repeated(
              expected, also of one that the mode claims.",
         ),
         KeySpec::new(
+            "sometimes",
+            Kind::Text,
+            Preset::Absent,
+            "The situation that at least one seed of `mqsim check` must come into, instead of a \
+             metric: if none does, the suite is too weak. `mqsim list` with the mode names them; \
+             its events, roles, causes and conditions are situations too.",
+        ),
+        KeySpec::new(
             "min",
             BOUND,
             Preset::Absent,
@@ -42,9 +53,26 @@ pub const EXPECT: SectionSpec = SectionSpec::repeated(
         ),
         KeySpec::new("max", BOUND, Preset::Absent, "The greatest value that holds; see min."),
         KeySpec::new("equals", BOUND, Preset::Absent, "The only value that holds; see min."),
+        KeySpec::new(
+            "confidence",
+            Kind::Chance,
+            Preset::Absent,
+            "How sure a verdict over many seeds must be, \"95%\" if not written: the probability \
+             that it is wrong is at most the rest, at whatever seed it is reached. With too few \
+             seeds there is none (exit code 3).",
+        ),
+        KeySpec::new(
+            "assume-at-most",
+            Kind::Either(&[Kind::ANY_INTEGER, Kind::Text]),
+            Preset::Absent,
+            "What one seed can lose at most, per million, for success_lost_per_million: nothing \
+             that was measured can say so, but fewer seeds then suffice. A seed that loses more \
+             breaks the expectation. 1000000 if not written.",
+        ),
     ]],
     "Something that must hold at the end of a run: a metric, or the number of lines lost for a \
-     cause, with `min`, `max` or `equals`; or an invariant. Those that the mode claims for this \
+     cause, with `min`, `max` or `equals`; or an invariant; or, of many seeds together, a share, a \
+     quantile, a mean, or a situation. Invariants that the mode claims for this \
      version and configuration are always expected.",
 );
 
@@ -70,6 +98,8 @@ pub struct Expectations {
     list: Vec<Expectation>,
     /// Invariants that the family claims and of which the scenario says nothing.
     claimed: Vec<InvariantId>,
+    /// What is said of many seeds together.
+    seeds: Vec<OverSeeds>,
 }
 
 /// What is said of the invariants that a family claims.
@@ -90,31 +120,59 @@ impl Expectations {
     ) -> Result<Expectations, Diagnostics> {
         let mut wrong = sections.first().map_or_else(Diagnostics::new, Values::diagnostics);
         let mut list: Vec<Expectation> = Vec::new();
+        let mut seeds = Vec::new();
         for section in sections {
-            list.extend(wrong.keep(Expectation::parse(section, catalog)));
+            match wrong.keep(OverSeeds::parse(section, catalog)) {
+                Some(Some(over)) => seeds.push(over),
+                Some(None) => list.extend(wrong.keep(Expectation::parse(section, catalog))),
+                None => {}
+            }
         }
         let said = |id| {
             list.iter().any(|one| matches!(one.subject, Subject::Invariant(of, _) if of == id))
         };
-        let claims = catalog.invariants.iter().enumerate().filter(|(_, word)| word.claimed);
+        let claims = catalog.invariants.iter().enumerate().filter(|(_, word)| word.claimed());
         let claims = claims.map(|(index, _)| InvariantId(index as u32));
         let claimed = claims.filter(|id| checked && !said(*id)).collect();
-        wrong.into_result(Expectations { list, claimed })
+        wrong.into_result(Expectations { list, claimed, seeds })
     }
 
-    /// How many there are, the one about claimed invariants included.
+    /// What is said of many seeds together, in the order of the file.
+    #[must_use]
+    pub fn over_seeds(&self) -> &[OverSeeds] {
+        &self.seeds
+    }
+
+    /// What a run contributes to each of [`Expectations::over_seeds`]. It belongs into
+    /// [`Report::over_seeds`].
+    #[must_use]
+    pub fn observe(&self, report: &Report) -> Vec<Option<f64>> {
+        self.seeds.iter().map(|over| over.observe(report)).collect()
+    }
+
+    /// What to say in a run of what it cannot judge alone.
+    #[must_use]
+    pub fn aside(&self, report: &Report) -> Option<String> {
+        let asides: Vec<String> = self.seeds.iter().map(|over| over.aside(report)).collect();
+        let what = asides.join("; ");
+        (!asides.is_empty())
+            .then(|| format!("not judged here, for it takes many seeds (mqsim check): {what}"))
+    }
+
+    /// How many are about each run by itself, the one about claimed invariants included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.list.len() + usize::from(!self.claimed.is_empty())
     }
 
-    /// Whether there are none.
+    /// Whether there are none about each run by itself.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Each as the scenario says it (`success_lost <= 0`), with the unit of what it bounds.
+    /// Each that is about a run by itself, as the scenario says it (`success_lost <= 0`), with the
+    /// unit of what it bounds.
     #[must_use]
     pub fn texts(&self) -> Vec<(String, Unit)> {
         let said = self.list.iter().map(|one| (one.text(), one.subject.unit()));
@@ -177,7 +235,7 @@ impl Subject {
             return Err(Diagnostics::at(
                 section.place(),
                 "this expectation says nothing of what it expects",
-                "write metric = \"success_lost\", or cause = \"...\", or invariant = \"...\"",
+                "write metric = \"success_lost\", or cause, invariant or sometimes = \"...\"",
             ));
         };
         if let Some((other, _)) = said.next() {
@@ -189,11 +247,7 @@ impl Subject {
         }
         let invariants = &catalog.invariants;
         let (found, known, which): (_, Vec<&str>, _) = match key {
-            "metric" => (
-                metric(name).map(Subject::Metric),
-                METRICS.iter().map(|metric| metric.name).collect(),
-                "the metrics",
-            ),
+            "metric" => (metric(name).map(Subject::Metric), known_metrics(), "the metrics"),
             "cause" => (
                 place(catalog.causes, |cause| cause.name == name)
                     .map(|(id, cause)| Subject::Cause(CauseId(id), cause.name)),
@@ -216,6 +270,31 @@ impl Subject {
             };
             Diagnostics::at(section.span(key), message, help)
         })
+    }
+}
+
+/// What can be expected as a metric.
+fn known_metrics() -> Vec<&'static str> {
+    let plain = METRICS.iter().map(|metric| metric.name);
+    let over = OVER_SEEDS.iter().map(|(name, _)| *name).filter(|name| !name.contains('('));
+    plain.chain(over).collect()
+}
+
+/// A name with its bounds: `success_lost <= 0`.
+pub(super) fn bounded(name: &str, min: Option<f64>, max: Option<f64>, unit: Unit) -> String {
+    // Counts speak for themselves; other numbers do not.
+    let print = |value| match unit {
+        Unit::Lines | Unit::Messages | Unit::Violations | Unit::PerMillion => {
+            Unit::Count.print(value)
+        }
+        unit => unit.print(value),
+    };
+    match (min, max) {
+        (Some(least), Some(most)) if least == most => format!("{name} = {}", print(most)),
+        (Some(least), Some(most)) => format!("{} <= {name} <= {}", print(least), print(most)),
+        (Some(least), None) => format!("{name} >= {}", print(least)),
+        (None, Some(most)) => format!("{name} <= {}", print(most)),
+        (None, None) => name.to_owned(),
     }
 }
 
@@ -266,18 +345,7 @@ impl Expectation {
             }
             Subject::Invariant(_, name) => format!("violations of {name}"),
         };
-        // Counts speak for themselves; other numbers do not.
-        let print = |value| match self.subject.unit() {
-            Unit::Lines | Unit::Messages | Unit::Violations => Unit::Count.print(value),
-            unit => unit.print(value),
-        };
-        match (self.min, self.max) {
-            (Some(least), Some(most)) if least == most => format!("{name} = {}", print(most)),
-            (Some(least), Some(most)) => format!("{} <= {name} <= {}", print(least), print(most)),
-            (Some(least), None) => format!("{name} >= {}", print(least)),
-            (None, Some(most)) => format!("{name} <= {}", print(most)),
-            (None, None) => name,
-        }
+        bounded(&name, self.min, self.max, self.subject.unit())
     }
 
     fn judge(&self, report: &Report) -> Judged {
@@ -318,63 +386,6 @@ impl Expectation {
         let printed = measured.map_or_else(|| "nothing".to_owned(), print);
         let text = self.text();
         Judged { text, measured: printed, value: measured, verdict, note, claimed: false }
-    }
-}
-
-/// The bound `key` in `unit`; `None` if it is not written.
-fn bound(section: &Values, key: &str, unit: Unit) -> Result<Option<f64>, Diagnostics> {
-    let Some(value) = section.value(key) else { return Ok(None) };
-    let number = match value {
-        Value::Integer(number) => Some(*number as f64),
-        Value::Chance(chance) => Some(chance.as_billionths() as f64 / 1e9),
-        Value::Text(text) => number(text, unit),
-        _ => None,
-    };
-    let number = number.filter(|number| unit != Unit::Share || *number <= 1.0);
-    match number {
-        Some(number) => Ok(Some(number)),
-        None => Err(Diagnostics::at(
-            section.span(key),
-            format!("`{key}` is no value of this metric"),
-            match unit {
-                Unit::Milliseconds => "write a number of milliseconds, or a duration: \"300ms\"",
-                Unit::Microseconds => "write a number of microseconds, or a duration: \"300us\"",
-                Unit::Share => "write a share of 1, or a percentage: 0.999 or \"99.9%\"",
-                Unit::PerSecond => "write a number per second, or a rate: \"450/s\"",
-                Unit::Ratio => "write a number: 2 or \"1.5\"",
-                Unit::Lines | Unit::Messages | Unit::Count | Unit::Violations => {
-                    "write a whole number"
-                }
-            },
-        )),
-    }
-}
-
-/// A bound that is written as text.
-fn number(text: &str, unit: Unit) -> Option<f64> {
-    let plain = || {
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        text.parse::<f64>().ok().filter(|_| digits)
-    };
-    match unit {
-        Unit::Milliseconds => {
-            let span = units::duration(text).ok()?;
-            Some(span.as_nanos() as f64 / 1e6)
-        }
-        Unit::Microseconds => {
-            let span = units::duration(text).ok()?;
-            Some(span.as_nanos() as f64 / 1e3)
-        }
-        Unit::Share => {
-            let chance = units::chance(text).ok()?;
-            Some(chance.as_billionths() as f64 / 1e9)
-        }
-        Unit::PerSecond => {
-            let rate = text.parse::<Rate>().ok().map(Rate::as_per_second_f64);
-            rate.or_else(plain)
-        }
-        Unit::Ratio => plain(),
-        Unit::Lines | Unit::Messages | Unit::Count | Unit::Violations => None,
     }
 }
 

@@ -110,6 +110,7 @@ pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
         faults: ledger.history.spans.clone(),
         invariants: ledger.invariants.clone(),
         expectations: Vec::new(),
+        over_seeds: Vec::new(),
         remarks,
         inconsistencies: ledger.counts.inconsistencies,
         fingerprint: hash_words(&ingredients.map(|(_, hash)| hash)),
@@ -122,7 +123,7 @@ fn measured(ledger: &Ledger) -> (Time, Time) {
 }
 
 /// Ingredients of the run's fingerprint: the ledger's own, and the world's.
-fn ingredients(own: &Fingerprint, world: &Fingerprint) -> [(&'static str, u64); 5] {
+pub(super) fn ingredients(own: &Fingerprint, world: &Fingerprint) -> [(&'static str, u64); 5] {
     Ingredient::ALL.map(|ingredient| {
         let source = match ingredient {
             Ingredient::Outcomes | Ingredient::Roles => own,

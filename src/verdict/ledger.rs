@@ -172,6 +172,12 @@ impl Ledger {
         }
     }
 
+    /// The ingredients of the run's fingerprint so far; `world` has those that are the world's.
+    #[must_use]
+    pub fn ingredients(&self, world: &Fingerprint) -> [(&'static str, u64); 5] {
+        super::finish::ingredients(&self.fingerprint, world)
+    }
+
     /// What the run came to. The expectations are judged afterwards, see
     /// [`Expectations::judge`](super::Expectations::judge). The ledger stays as it was, and may be
     /// told more.

@@ -24,6 +24,8 @@ pub enum Unit {
     PerSecond,
     /// A plain number: bytes per byte.
     Ratio,
+    /// In a million.
+    PerMillion,
 }
 
 impl Unit {
@@ -39,6 +41,7 @@ impl Unit {
             Unit::Microseconds => "us",
             Unit::Share => "%",
             Unit::PerSecond => "/s",
+            Unit::PerMillion => "per million",
         }
     }
 
@@ -55,6 +58,7 @@ impl Unit {
             Unit::Share => "share, 0 to 1",
             Unit::PerSecond => "per second",
             Unit::Ratio => "ratio",
+            Unit::PerMillion => "per million",
         }
     }
 

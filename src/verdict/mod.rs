@@ -1,5 +1,6 @@
 //! The ledger: what became of every message; availability windows, metrics, expectations.
 
+mod bounds;
 mod effects;
 mod expect;
 mod fates;
@@ -22,6 +23,7 @@ mod reports;
 mod rules;
 #[cfg(test)]
 mod rules_of_time;
+mod seeds;
 #[cfg(test)]
 mod stories;
 mod timeline;
@@ -34,3 +36,4 @@ pub use ledger::Ledger;
 pub use metrics::{Better, METRICS, Metric, Number, Unit, metric};
 pub use options::{LedgerOptions, RunFacts};
 pub use report::*;
+pub use seeds::{OVER_SEEDS, OverSeeds, Told, Trial, situations};

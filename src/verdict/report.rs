@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::engine::{Span, Time};
+use serde::{Deserialize, Serialize};
+
 use crate::observe::{BecauseId, Catalog, CauseId, DestinationId, FaultId, NodeId, ProducerId};
 
 /// Everything known about one run of one seed.
@@ -57,6 +59,9 @@ pub struct Report {
     /// The verdict on each `[[expect]]`, in the order of the file, then that on the invariants that
     /// the family claims.
     pub expectations: Vec<Judged>,
+    /// What this run contributes to each expectation over seeds, in the order of the file; `None`
+    /// if that is not known of it.
+    pub over_seeds: Vec<Option<f64>>,
     /// What a reader should know before trusting a number ("write availability differs ...").
     pub remarks: Vec<String>,
     /// How many reports of machines contradicted earlier ones (a copy removed that was never made):
@@ -421,7 +426,7 @@ pub enum LaneState {
 }
 
 /// The verdict on one expectation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
     /// As the scenario says it: `success_lost <= 0`.
     pub text: String,
@@ -438,7 +443,7 @@ pub struct Judged {
 }
 
 /// Holds, broken, or cannot be said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Verdict {
     /// The expectation holds.
     Holds,

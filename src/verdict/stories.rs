@@ -7,7 +7,8 @@ use crate::engine::{Fingerprint, Span, Time};
 use crate::observe::{
     BecauseId, Catalog, Cause, CauseId, CauseKind, ConsumerId, ConsumerInfo, DestinationId,
     DestinationInfo, EventWord, InvariantId, InvariantWord, MessageRange, NodeId, NodeInfo,
-    NodeKind, Observer, Outcome, ProducerId, ProducerInfo, Removal, RoleRank, RoleWord, Violation,
+    NodeKind, Observer, Outcome, ProducerId, ProducerInfo, Removal, RoleId, RoleRank, RoleWord,
+    Sign, Situation, Violation,
 };
 
 pub(super) const CAUSES: &[Cause] = &[
@@ -64,6 +65,12 @@ pub(super) fn catalog() -> Catalog {
         destinations: vec![destination],
         auditor,
     };
+    let word = |name, meaning, lacks: &'static [&'static str]| InvariantWord {
+        name,
+        meaning,
+        rests_on: lacks,
+        lacks: lacks.to_vec(),
+    };
     Catalog {
         nodes: vec![
             node("n1", NodeKind::Broker),
@@ -93,10 +100,16 @@ pub(super) fn catalog() -> Catalog {
         ],
         events: &[EventWord { name: "promoted", meaning: "Promoting mirror" }],
         invariants: vec![
-            InvariantWord { name: "one-leader", meaning: "One node leads.", claimed: true },
-            InvariantWord { name: "logs-match", meaning: "Logs match.", claimed: true },
-            InvariantWord { name: "no-gaps", meaning: "Logs have no gaps.", claimed: false },
+            word("one-leader", "One node leads.", &[]),
+            word("logs-match", "Logs match.", &[]),
+            word("no-gaps", "Logs have no gaps.", &["KIP-1"]),
         ],
+        notes: Vec::new(),
+        situations: &[Situation {
+            name: "mirror-leads",
+            meaning: "A mirror becomes leader.",
+            sign: Sign::RoleAfter(RoleId(1), RoleId(0)),
+        }],
     }
 }
 

@@ -81,6 +81,12 @@ pub trait Cluster: Clone {
         true
     }
 
+    /// Whether a broker that a fault has met is up again and has all that it should have by now:
+    /// until then another of its kind may be more than the cluster is meant to bear.
+    fn has_recovered(machines: &[Self::Machine], broker: NodeId, world: &WorldView<'_>) -> bool {
+        world.is_up(broker) && Self::in_sync(machines, world)
+    }
+
     /// Nothing outstanding anywhere: for the quiet end of a run. A family overrides it if only all
     /// machines together tell whether one of them waits for something that may still come.
     fn is_settled(machines: &[Self::Machine]) -> bool {

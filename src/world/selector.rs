@@ -180,6 +180,13 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         self.world.nodes.iter().map(|node| node.state).collect()
     }
 
+    /// Whether these brokers are up, and the family finds that they have all again.
+    pub(crate) fn have_recovered(&self, brokers: &[NodeId]) -> bool {
+        let states = self.states();
+        let view = WorldView { now: self.now(), states: &states, topology: self.topology() };
+        brokers.iter().all(|broker| C::has_recovered(&self.machines, *broker, &view))
+    }
+
     /// Whether all brokers are up, no fault is in force, and the family finds itself in sync.
     pub(crate) fn is_in_sync(&self) -> bool {
         let topology = self.topology();

@@ -691,5 +691,6 @@ pub(crate) fn crash(node: u32, at: u64, lasts: u64) -> PlannedFault {
         target: mqsim::world::Target::nodes(&[NodeId(node - 1)]),
         text: String::new(),
         waits: None,
+        after_recovery: false,
     }
 }

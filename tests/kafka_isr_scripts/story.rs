@@ -99,7 +99,16 @@ impl Planner {
     fn add_fault(&mut self, kind: FaultKind, target: Target, text: String) {
         let id = FaultId(self.faults.len() as u32);
         let at = self.now;
-        self.faults.push(PlannedFault { id, at, lasts: None, kind, target, text, waits: None });
+        self.faults.push(PlannedFault {
+            id,
+            at,
+            lasts: None,
+            kind,
+            target,
+            text,
+            waits: None,
+            after_recovery: false,
+        });
     }
 
     fn fault(&mut self, command: &Command<'_>, kind: FaultKind) -> Outcome<()> {

@@ -11,15 +11,22 @@ use mqsim::verdict::Report;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Broken {
     pub(crate) name: &'static str,
-    pub(crate) claimed: bool,
+    /// What its version lacks for it to be claimed.
+    pub(crate) lacks: Vec<&'static str>,
     pub(crate) count: u64,
     /// The first time it broke.
     pub(crate) first: String,
 }
 
+impl Broken {
+    pub(crate) fn claimed(&self) -> bool {
+        self.lacks.is_empty()
+    }
+}
+
 impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let claimed = if self.claimed { "" } else { " (not claimed)" };
+        let claimed = if self.claimed() { "" } else { " (not claimed)" };
         write!(f, "{}{claimed} {} times, first {}", self.name, self.count, self.first)
     }
 }
@@ -89,6 +96,7 @@ targets = ["random", "leader(orders/0)", "controller"]
 
 [[nemesis.fault]]
 kind = "power-loss"
+when = "recovered"
 weight = 2
 for = {{ distribution = "uniform", min = "100ms", max = "8s" }}
 targets = ["random", "leader(orders/0)", "follower(orders/0, 1)"]
@@ -278,6 +286,7 @@ metadata = "kraft"
 "broker.session.timeout.ms" = 300
 "broker.heartbeat.interval.ms" = 60
 "replica.lag.time.max.ms" = 300
+"replica.fetch.wait.max.ms" = 50
 
 [[topic]]
 name = "orders"
@@ -322,8 +331,8 @@ pub(crate) fn broken(report: &Report) -> Vec<Broken> {
                 let node = report.catalog.node(breach.node);
                 format!("at {} us on {node}: {}", breach.at.as_nanos() / 1_000, breach.detail)
             });
-            let (name, claimed, count) = (word.name, word.claimed, tally.violations);
-            Broken { name, claimed, count, first }
+            let (name, lacks, count) = (word.name, word.lacks.clone(), tally.violations);
+            Broken { name, lacks, count, first }
         })
         .collect()
 }

@@ -83,7 +83,8 @@ fn schedule(plan: &mut Plan, now: &mut Time, command: &Command<'_>) -> Told<()> 
     let target = Target::nodes(&[host(plan, command.word(0)?)?]);
     let id = FaultId(plan.faults.len() as u32);
     let text = command.rest();
-    let fault = PlannedFault { id, at: *now, lasts: None, kind, target, text, waits: None };
+    let (lasts, waits, after_recovery) = (None, None, false);
+    let fault = PlannedFault { id, at: *now, lasts, kind, target, text, waits, after_recovery };
     plan.faults.push(fault);
     Ok(())
 }

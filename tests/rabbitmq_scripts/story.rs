@@ -179,6 +179,7 @@ impl Planner {
             target,
             text,
             waits: None,
+            after_recovery: false,
         });
     }
 

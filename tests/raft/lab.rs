@@ -118,6 +118,7 @@ pub(crate) fn planned(at: Time, kind: FaultKind, nodes: &[u32]) -> PlannedFault 
         target: Target::nodes(&nodes),
         text: String::new(),
         waits: None,
+        after_recovery: false,
     }
 }
 

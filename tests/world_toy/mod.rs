@@ -445,6 +445,7 @@ pub(crate) fn fault(at: u64, lasts: Option<u64>, kind: FaultKind, nodes: &[u32])
         target: Target::nodes(&nodes),
         text: String::new(),
         waits: None,
+        after_recovery: false,
     }
 }
 

@@ -161,6 +161,7 @@ fn plan(case: &Case) -> Plan {
             target,
             text: String::new(),
             waits: None,
+            after_recovery: false,
         }
     });
     Plan {

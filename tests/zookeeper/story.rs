@@ -205,7 +205,16 @@ impl Planner {
     fn add_fault(&mut self, kind: FaultKind, target: Target, text: String) {
         let id = FaultId(self.plan.faults.len() as u32);
         let (at, lasts, waits) = (self.now, None, None);
-        self.plan.faults.push(PlannedFault { id, at, lasts, kind, target, text, waits });
+        self.plan.faults.push(PlannedFault {
+            id,
+            at,
+            lasts,
+            kind,
+            target,
+            text,
+            waits,
+            after_recovery: false,
+        });
     }
 
     fn end_faults(&mut self, meant: impl Fn(&PlannedFault) -> bool) {

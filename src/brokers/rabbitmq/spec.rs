@@ -176,6 +176,8 @@ impl Spec {
             roles: words::ROLES,
             events: words::EVENTS,
             invariants: Vec::new(),
+            notes: Vec::new(),
+            situations: words::SITUATIONS,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::observe::{
     BecauseId, Cause, CauseId, CauseKind, EventId, EventWord, Removal, RoleId, RoleRank, RoleWord,
+    Sign, Situation,
 };
 use crate::world::{Argument, SelectorSpec};
 
@@ -307,6 +308,25 @@ pub const ROLES: &[RoleWord] = &[
     RoleWord { name: "mirror", rank: RoleRank::InSync },
     RoleWord { name: "unsynchronised-mirror", rank: RoleRank::Lagging },
     RoleWord { name: "down", rank: RoleRank::Lagging },
+];
+
+/// What a suite may have to reach, beside events, roles, causes and conditions.
+pub const SITUATIONS: &[Situation] = &[
+    Situation {
+        name: "synchronised-mirror-promoted",
+        meaning: "A mirror with all that its leader had becomes leader.",
+        sign: Sign::RoleAfter(role::MIRROR, role::LEADER),
+    },
+    Situation {
+        name: "unsynchronised-mirror-promoted",
+        meaning: "A mirror that lacks older messages becomes leader.",
+        sign: Sign::RoleAfter(role::UNSYNCHRONISED_MIRROR, role::LEADER),
+    },
+    Situation {
+        name: "promoted-empty",
+        meaning: "A mirror without any message becomes leader.",
+        sign: Sign::EventWithCount(event::PROMOTED, 0),
+    },
 ];
 
 words! {

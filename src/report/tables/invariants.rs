@@ -14,6 +14,12 @@ const COLUMNS: &[Column] = &[
         "Whether the mode claims it for this version and configuration, so that the run fails \
          unless the scenario expects it to break.",
     ),
+    column(
+        "lacks",
+        "words",
+        "What the version or the configuration lacks for it to be claimed, `; ` between; empty if \
+         it is claimed.",
+    ),
     column("node", "name", "The node whose state broke it."),
     column("at_ms", "milliseconds", "When."),
     column("destination", "name", "The destination that it concerns; empty if none."),
@@ -40,7 +46,8 @@ impl Exporter for Invariants {
             for breach in &tally.first {
                 rows.push(vec![
                     Cell::text(word.name),
-                    Cell::text(if word.claimed { "yes" } else { "no" }),
+                    Cell::text(if word.claimed() { "yes" } else { "no" }),
+                    Cell::text(&word.lacks.join("; ")),
                     Cell::text(catalog.node(breach.node)),
                     Cell::millis(breach.at),
                     Cell::name(breach.destination.map(|id| catalog.destination(id))),

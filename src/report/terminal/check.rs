@@ -2,7 +2,7 @@
 
 use super::{COLUMNS, Page, Tone, cut, sign, toned};
 use crate::report::number;
-use crate::report::tally::{Count, Expected, Standing, Tally};
+use crate::report::tally::{Count, Expected, First, Standing, Tally};
 use crate::verdict::Verdict;
 
 /// Sign and tone of a standing.
@@ -19,7 +19,8 @@ const fn mark(standing: Standing) -> (&'static str, Tone) {
 #[must_use]
 pub fn width(name: &str, tally: &Tally) -> usize {
     let texts = tally.counts().map(|(expected, _)| expected.text.chars().count());
-    texts.chain([name.chars().count()]).max().unwrap_or(0)
+    let over = tally.over_texts().map(|text| text.chars().count());
+    texts.chain(over).chain([name.chars().count()]).max().unwrap_or(0)
 }
 
 /// One scenario with its expectations. `wide` is the greatest [`width`] of all.
@@ -31,26 +32,34 @@ pub fn checked(name: &str, tally: &Tally, wide: usize, color: bool) -> String {
     let wide = wide.clamp(24, 50);
     let seeds = number::counted(tally.len() as u64, "seed");
     let count = tally.count(standing);
-    let word = match standing {
-        Standing::Holds => standing.word().to_owned(),
-        _ => format!("{} with {}", standing.word(), number::counted(count, "seed")),
-    };
+    let mut word = standing.word().to_owned();
+    if standing != Standing::Holds && count > 0 {
+        word += &format!(" with {}", number::counted(count, "seed"));
+    }
+    if tally.len() < tally.offered() {
+        let offered = number::grouped(tally.offered() as u64);
+        word += &format!(", decided before the last of {offered}");
+    }
     let name = format!("{:<wide$}", cut(name, wide));
     let (sign, name) = (toned(color, tone, sign), toned(color, Tone::Strong, &name));
     out.line(&format!("{sign} {name}  {seeds:>12}   {}", toned(color, tone, &word)));
     for (expected, count) in tally.counts() {
         expectation(&mut out, expected, count, wide);
     }
+    for (text, told, _) in tally.over() {
+        let (sign, tone) = super::sign(told.verdict);
+        let text = format!("{:<wide$}", cut(&text, wide));
+        let measured = cut(&told.measured, COLUMNS - wide - 6);
+        out.line(&format!("  {} {text}  {measured}", toned(color, tone, sign)));
+        if !told.note.is_empty() {
+            out.wrapped("      ", &told.note);
+        }
+    }
     out.text
 }
 
 fn expectation(out: &mut Page, expected: &Expected, count: Count, wide: usize) {
-    let verdict = match count {
-        Count { broken: 1.., .. } => Verdict::Broken,
-        Count { undecided: 0, holds: 1.., .. } => Verdict::Holds,
-        _ => Verdict::Undecided,
-    };
-    let (sign, tone) = sign(verdict);
+    let (sign, tone) = sign(count.verdict());
     let mut said = Vec::new();
     if count.broken > 0 {
         said.push(format!("broken with {}", number::counted(count.broken, "seed")));
@@ -81,13 +90,43 @@ pub fn failure(
     replay: &dyn Fn(u64) -> String,
     folder: Option<&str>,
 ) -> String {
-    let Some((seed, first)) = tally.first() else { return String::new() };
+    let standing = tally.standing();
+    if standing == Standing::Holds {
+        return String::new();
+    }
     let mut out = Page { color, text: String::new() };
     let name = toned(color, Tone::Strong, name);
-    let with = if tally.count(first.standing) > 1 { "first with seed" } else { "with seed" };
-    let word = toned(color, mark(first.standing).1, first.standing.word());
+    let word = toned(color, mark(standing).1, standing.word());
     out.line("");
-    out.line(&format!("{name}: {word}, {with} {seed}"));
+    match tally.first() {
+        Some(first) => {
+            let with =
+                if tally.count(first.standing) > 1 { "first with seed" } else { "with seed" };
+            let own = toned(color, mark(first.standing).1, first.standing.word());
+            out.line(&format!("{name}: {own}, {with} {}", first.seed));
+            seed(&mut out, first);
+            out.line(&format!("  again:  {}", replay(first.seed)));
+        }
+        None => out.line(&format!("{name}: {word}")),
+    }
+    for (text, told, example) in tally.over().filter(|(_, told, _)| told.verdict != Verdict::Holds)
+    {
+        let (sign, tone) = sign(told.verdict);
+        let sign = toned(color, tone, sign);
+        out.line(&format!("  {sign} expected {text}, found {}", told.measured));
+        out.wrapped("      ", &told.note);
+        if let Some(example) = example {
+            out.line(&format!("  such a seed:  {}", replay(example.seed)));
+        }
+    }
+    if let Some(folder) = folder {
+        out.line(&format!("  report: {folder}"));
+    }
+    out.text
+}
+
+/// What does not hold with a seed.
+fn seed(out: &mut Page, first: &First) {
     if let Some(trouble) = &first.trouble {
         for line in trouble.lines() {
             out.wrapped(if line.starts_with(' ') { "      " } else { "  ! " }, line);
@@ -95,17 +134,12 @@ pub fn failure(
     }
     for judged in &first.judged {
         let (sign, tone) = sign(judged.verdict);
-        let sign = toned(color, tone, sign);
+        let sign = toned(out.color, tone, sign);
         out.line(&format!("  {sign} expected {}, found {}", judged.text, judged.measured));
         if let Some(note) = &judged.note {
             out.wrapped("      ", note);
         }
     }
-    out.line(&format!("  again:  {}", replay(seed)));
-    if let Some(folder) = folder {
-        out.line(&format!("  report: {folder}"));
-    }
-    out.text
 }
 
 /// The last line: how many scenarios stand how.
@@ -134,6 +168,7 @@ pub fn sum(tallies: &[&Tally], color: bool) -> String {
 mod tests {
     use super::*;
     use crate::report::fixture;
+    use crate::report::tally::SeedResult;
     use crate::verdict::{Report, Unit};
 
     fn tally(results: Vec<Result<Report, String>>) -> Tally {
@@ -142,9 +177,9 @@ mod tests {
             expected("success_lost <= 0", Unit::Lines),
             expected("write_longest_ms <= 3000 ms", Unit::Milliseconds),
         ];
-        let mut tally = Tally::new(expected, (1..=results.len() as u64).collect());
+        let mut tally = Tally::new(expected, &[], (1..=results.len() as u64).collect());
         for (index, result) in results.into_iter().enumerate() {
-            tally.add(index, result);
+            tally.add(index, SeedResult::of(result));
         }
         tally
     }

@@ -155,6 +155,9 @@ fn heading(out: &mut Page, report: &Report) {
     if !report.description.is_empty() {
         out.wrapped("", &report.description);
     }
+    for note in &report.catalog.notes {
+        out.wrapped("", &format!("Note: {note}"));
+    }
 }
 
 fn expectations(out: &mut Page, report: &Report) {

@@ -193,7 +193,10 @@ pub(super) fn invariants(out: &mut Page, report: &Report) {
     out.section("Invariants that were broken");
     for (word, tally) in broken.iter().take(ROWS) {
         let count = number::counted(tally.violations, "violation");
-        let claimed = if word.claimed { "claimed" } else { "not claimed" };
+        let claimed = match &word.lacks[..] {
+            [] => "claimed".to_owned(),
+            lacks => format!("not claimed without {}", lacks.join(", ")),
+        };
         out.wrapped("  ", &format!("{} ({claimed}): {count}", word.name));
         if let Some(first) = tally.first.first() {
             let node = report.catalog.node(first.node);

@@ -180,6 +180,7 @@ mod tests {
             target: Target::default(),
             text: String::new(),
             waits: None,
+            after_recovery: false,
         };
         let begun = Begun { index: 0, at: Time::ZERO, sides: Vec::new() };
         let text = to_toml(&fault, &begun, &Topology::new(Vec::new()));

@@ -97,6 +97,9 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         if named.is_empty() || sides.iter().any(Vec::is_empty) {
             return self.tell_fault(index, FaultPhase::Skipped, &[]);
         }
+        if fault.after_recovery && !self.is_bearable(&fault.kind, &named) {
+            return self.tell_fault(index, FaultPhase::Skipped, &named);
+        }
         let met = if sides.is_empty() { vec![named.clone()] } else { sides.clone() };
         self.begun.push(Begun { index: index as usize, at: self.now(), sides: met });
         self.tell_fault(index, FaultPhase::Begun, &named);
@@ -109,6 +112,18 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             let end = self.now() + lasts;
             self.world.kernel.schedule(end, Event::FaultEnd { index });
         }
+    }
+
+    /// Whether all brokers that another fault of this kind has met have recovered, but for those
+    /// that this one meets.
+    fn is_bearable(&self, kind: &FaultKind, meets: &[NodeId]) -> bool {
+        let same = |begun: &&Begun| {
+            let other = &self.faults[begun.index].kind;
+            std::mem::discriminant(other) == std::mem::discriminant(kind)
+        };
+        let met = self.begun.iter().filter(same).flat_map(|begun| begun.sides.concat());
+        let others: Vec<NodeId> = met.filter(|node| !meets.contains(node)).collect();
+        self.have_recovered(&others)
     }
 
     fn inject(

@@ -109,6 +109,8 @@ pub struct PlannedFault {
     pub text: String,
     /// Whether it waits until the cluster is in sync, and then for its turn.
     pub waits: Option<Waiting>,
+    /// It is left out unless all brokers that another of its kind has met have recovered.
+    pub after_recovery: bool,
 }
 
 /// A fault that waits until the cluster is in sync. Such faults stand by their turns, at the end of

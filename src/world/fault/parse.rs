@@ -71,7 +71,8 @@ pub fn parse(
     let text = format!("{} {aim}", values.text("kind"));
     match kind {
         Some(kind) if wrong.is_empty() => {
-            Ok(PlannedFault { id, at, lasts, kind, target, text, waits: None })
+            let (waits, after_recovery) = (None, false);
+            Ok(PlannedFault { id, at, lasts, kind, target, text, waits, after_recovery })
         }
         _ => Err(wrong),
     }

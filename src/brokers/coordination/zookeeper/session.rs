@@ -282,7 +282,7 @@ impl<D: Data> Session<D> {
         ctx: &mut Context<'_, M, O>,
     ) {
         let bytes = message.bytes() + self.overhead;
-        self.sent = ctx.now();
+        self.sent = ctx.monotonic();
         ctx.send(conn, message.into(), bytes);
     }
 
@@ -325,7 +325,7 @@ impl<D: Data> Session<D> {
         self.stop_timer(ctx);
         self.alarms += 1;
         let wake = Message::Wake { tag: self.tag, alarm: self.alarms };
-        let timer = ctx.after(due.since(ctx.now()), self.lane, wake.into());
+        let timer = ctx.after(due.since(ctx.monotonic()), self.lane, wake.into());
         self.timer = Some((timer, due));
     }
 
@@ -355,13 +355,13 @@ impl<D: Data> Session<D> {
             return self.connect(ctx);
         }
         self.state = State::Pausing;
-        let due = ctx.now() + pause;
+        let due = ctx.monotonic() + pause;
         self.wake_at(due, ctx);
     }
 
     fn connect<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
         self.state = State::Connecting(ctx.connect(self.server(), CLIENT_PORT));
-        self.heard = ctx.now();
+        self.heard = ctx.monotonic();
         self.watch_time(ctx);
     }
 
@@ -381,7 +381,7 @@ impl<D: Data> Session<D> {
             }
             Input::Message { conn, body } if self.owns(conn) => {
                 if let Ok(message) = body.open() {
-                    self.heard = ctx.now();
+                    self.heard = ctx.monotonic();
                     self.hear(conn, message, &mut events, ctx);
                 }
             }
@@ -408,13 +408,13 @@ impl<D: Data> Session<D> {
             State::Over => {}
             State::Pausing => self.connect(ctx),
             // "Client session timed out, have not heard from server".
-            _ if ctx.now() >= self.silent_until() => {
+            _ if ctx.monotonic() >= self.silent_until() => {
                 if let Some(conn) = self.conn() {
                     ctx.close(conn);
                 }
                 self.lose(events, ctx);
             }
-            State::Connected(conn) if ctx.now() >= self.ping_due() => {
+            State::Connected(conn) if ctx.monotonic() >= self.ping_due() => {
                 self.send(conn, Message::Ping, ctx);
             }
             State::Connecting(_) | State::Greeting(_) | State::Connected(_) => {}
@@ -429,7 +429,7 @@ impl<D: Data> Session<D> {
     ) {
         self.state = State::Greeting(conn);
         self.reached = true;
-        self.heard = ctx.now();
+        self.heard = ctx.monotonic();
         let connect = Connect { session: self.session, timeout: self.asked, seen: self.seen };
         self.send(conn, Message::Connect(Box::new(connect)), ctx);
     }

@@ -158,6 +158,27 @@ impl Cluster for KafkaCluster {
             whole.next() == Some(true) && whole.next().is_none()
         })
     }
+
+    /// All of its replicas are in sync, as their leaders know it, and reach to where they commit.
+    fn has_recovered(machines: &[KafkaMachine], broker: NodeId, _: &WorldView<'_>) -> bool {
+        let Some((_, met)) = brokers(machines).find(|(node, _)| *node == broker) else {
+            return true;
+        };
+        let config = met.config().clone();
+        let mut own = config.all_partitions().filter(|p| config.replicas(*p).contains(&broker));
+        own.all(|partition| {
+            let leader = leader_of(machines, partition);
+            let leader = brokers(machines).find(|(node, _)| Some(*node) == leader);
+            leader.is_some_and(|(node, leader)| {
+                let state = leader.state(partition).filter(|state| state.leader == Some(node));
+                let in_sync = state.is_some_and(|state| state.isr.has(broker));
+                let same = met.leader_epoch(partition) == leader.leader_epoch(partition);
+                let upto = leader.readable_upto(partition);
+                let ends = met.offsets(partition).map(|(end, _)| end);
+                in_sync && same && ends >= upto && upto.is_some()
+            })
+        })
+    }
 }
 
 /// The node that decides, if there is one.

@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod client;
 pub mod config;
+mod contradictions;
 pub mod controller;
 pub mod costs;
 pub mod invariants;

@@ -12,6 +12,7 @@ use crate::world::fault::{self, Vocabulary};
 
 use super::client::{Client, ConsumerSettings, ProducerSettings, ScalaSettings};
 use super::config::{Assignment, Config, Metadata, Settings, Topic};
+use super::contradictions;
 use super::costs::Costs;
 use super::message::Acks;
 use super::rules::Rule;
@@ -87,6 +88,7 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
             .max_events
             .map_or(Limits::default(), |max_events| Limits { max_events, ..Limits::default() }),
         invariants: run.invariants,
+        notes: Vec::new(),
     };
     if planner.wrong.is_empty() {
         let volumes: Vec<Volume<'_>> = scenario
@@ -115,6 +117,8 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     let nemesis = fault::nemesis::parse(scenario, &words);
     spec.faults = planner.wrong.keep(faults).unwrap_or_default();
     spec.nemesis = planner.wrong.keep(nemesis).flatten();
+    spec.notes =
+        contradictions::tell(scenario, &spec.config, &mut spec.producers, &mut planner.wrong);
     planner.wrong.into_result(spec)
 }
 
@@ -194,7 +198,7 @@ impl Planner<'_> {
         if written.len() as u32 != count {
             self.wrong.push(
                 values.span("replicas"),
-                format!("there are {count} partitions, and replicas of {}", written.len()),
+                format!("`replicas` has {} lists, and there must be {count}", written.len()),
                 "write one list for each partition: [\"n1,n2,n3\", \"n2,n3,n1\"]",
             );
         }
@@ -202,7 +206,7 @@ impl Planner<'_> {
         for selector in written {
             let mut list = Vec::new();
             for name in selector.value.to_string().split(',') {
-                let node = self.node(name.trim(), selector.place);
+                let Some(node) = self.node(name.trim(), selector.place) else { continue };
                 if list.contains(&node) {
                     let message = format!("the broker `{}` has two replicas of it", name.trim());
                     self.wrong.push(selector.place, message, "name each broker once");
@@ -222,14 +226,14 @@ impl Planner<'_> {
         lists
     }
 
-    fn node(&mut self, name: &str, place: Place) -> NodeId {
+    fn node(&mut self, name: &str, place: Place) -> Option<NodeId> {
         if let Some(index) = self.nodes.iter().position(|node| node == name) {
-            return NodeId(index as u32);
+            return Some(NodeId(index as u32));
         }
         let names: Vec<&str> = self.nodes.iter().map(String::as_str).collect();
         let help = suggest(name, &names, "the brokers");
         self.wrong.push(place, format!("there is no broker `{name}`"), help);
-        NodeId(0)
+        None
     }
 
     fn topic(&mut self, name: &Located<String>) -> u32 {
@@ -244,7 +248,7 @@ impl Planner<'_> {
 
     fn connect(&mut self, names: &[Located<String>]) -> Vec<NodeId> {
         let nodes: Vec<NodeId> =
-            names.iter().map(|name| self.node(&name.value, name.place)).collect();
+            names.iter().filter_map(|name| self.node(&name.value, name.place)).collect();
         match nodes.is_empty() {
             true => (0..self.nodes.len() as u32).map(NodeId).collect(),
             false => nodes,
@@ -259,7 +263,7 @@ impl Planner<'_> {
             let topic = self.topic(&load.to);
             let settings = ProducerSettings::read(values);
             let client = ProducerSettings::client(values);
-            self.check_acks(values, &settings, topic, version);
+            self.check_acks(values, &settings, version);
             self.check_client(values, client, version);
             producers.push(ProducerSpec {
                 connect: self.connect(&load.connect),
@@ -273,14 +277,7 @@ impl Planner<'_> {
         producers
     }
 
-    /// acks and what the topic can give.
-    fn check_acks(
-        &mut self,
-        values: &Values,
-        settings: &ProducerSettings,
-        topic: u32,
-        version: Version,
-    ) {
+    fn check_acks(&mut self, values: &Values, settings: &ProducerSettings, version: Version) {
         if let Acks::Some(count) = settings.acks
             && version.cmp_spec("0.9").is_ge()
         {
@@ -289,19 +286,6 @@ impl Planner<'_> {
                 values.span("acks"),
                 format!("Kafka {version} refuses acks = {count}: 0.8.2 was the last that took it"),
                 "write acks = \"all\", with min.insync.replicas",
-            );
-        }
-        let factor = self.assignments.iter().find(|a| a.topic == topic);
-        let factor = factor.map_or(1, |assignment| assignment.replicas.len() as u32);
-        let min_isr = self.topics.get(topic as usize).map_or(1, |topic| topic.min_isr);
-        if settings.acks == Acks::All && min_isr > factor {
-            self.wrong.push(
-                values.span("acks"),
-                format!(
-                    "every write with acks = all would fail with NOT_ENOUGH_REPLICAS: \
-                     min.insync.replicas is {min_isr}, and the topic has {factor} replicas"
-                ),
-                "lower min.insync.replicas, raise replication-factor, or write acks = \"1\"",
             );
         }
     }

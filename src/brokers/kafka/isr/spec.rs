@@ -89,6 +89,8 @@ pub struct Spec {
     pub limits: Limits,
     /// `invariants`.
     pub invariants: bool,
+    /// What is done with settings that contradict each other: whole sentences.
+    pub notes: Vec<String>,
 }
 
 impl Spec {
@@ -141,6 +143,8 @@ impl Spec {
             roles: words::ROLES,
             events: words::EVENTS,
             invariants: invariants::words(&self.config),
+            notes: self.notes.clone(),
+            situations: words::SITUATIONS,
         }
     }
 

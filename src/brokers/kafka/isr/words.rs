@@ -1,7 +1,8 @@
 //! Kafka's words for the catalogue: causes, conditions, roles, events and selectors.
 
 use crate::observe::{
-    BecauseId, Cause, CauseId, CauseKind, EventId, EventWord, RoleId, RoleRank, RoleWord,
+    BecauseId, Cause, CauseId, CauseKind, EventId, EventWord, RoleId, RoleRank, RoleWord, Sign,
+    Situation,
 };
 use crate::world::{Argument, SelectorSpec};
 
@@ -120,6 +121,7 @@ words! {
         LOG_DIR_OFFLINE = 18,
         REGISTRATION_REFUSED = 19,
         CONSUMER_STOPPED = 20,
+        OFFSETS_BACKWARDS = 21,
     }
 }
 
@@ -156,6 +158,29 @@ pub const EVENTS: &[EventWord] = &[
     word("log-dir-offline", "the broker's log directory has failed"),
     word("registration-refused", "the broker may not register yet: its former self still counts"),
     word("consumer-stopped", "a consumer without auto.offset.reset has no offset to go on at"),
+    word(
+        "offsets-backwards",
+        "a follower appended a batch that begins before the end of its log; the count is that end",
+    ),
+];
+
+/// What a suite may have to reach, beside events, roles, causes and conditions.
+pub const SITUATIONS: &[Situation] = &[
+    Situation {
+        name: "isr-shrunk-to-one",
+        meaning: "A partition's ISR shrinks to one broker.",
+        sign: Sign::EventWithCount(event::ISR_SHRUNK, 1),
+    },
+    Situation {
+        name: "follower-took-over",
+        meaning: "A replica that was in sync becomes leader.",
+        sign: Sign::RoleAfter(role::IN_SYNC, role::LEADER),
+    },
+    Situation {
+        name: "lagging-replica-took-over",
+        meaning: "A replica that was not in sync becomes leader.",
+        sign: Sign::RoleAfter(role::OUT_OF_SYNC, role::LEADER),
+    },
 ];
 
 /// Numbers of the selectors.

@@ -6,6 +6,7 @@
 
 use crate::brokers::log::Piece;
 use crate::observe::{InvariantId, InvariantWord, NodeId, Violation};
+use crate::world::ConnId;
 
 use super::super::PartitionId;
 use super::broker::PartitionLog;
@@ -31,35 +32,41 @@ pub const INVARIANTS: &[InvariantWord] = &[
     InvariantWord {
         name: "flushed-bytes-only",
         meaning: "no fetch gets bytes at or behind the flushed end",
-        claimed: true,
+        rests_on: &[],
+        lacks: Vec::new(),
     },
     InvariantWord {
         name: "committed-is-flushed",
         meaning: "no offset is committed behind the flushed end that the partition has had",
-        claimed: true,
+        rests_on: &[],
+        lacks: Vec::new(),
     },
     InvariantWord {
         name: "valid-prefix",
         meaning: "after a recovery a log ends with the last message that is all on the disk",
-        claimed: true,
+        rests_on: &[],
+        lacks: Vec::new(),
     },
     InvariantWord {
         name: "one-broker",
         meaning: "the messages of a partition are on one broker",
-        claimed: true,
+        rests_on: &[],
+        lacks: Vec::new(),
     },
     InvariantWord {
         name: "send-order",
-        meaning: "in a log what one producer sent is in that order, and nothing is there twice",
-        claimed: true,
+        meaning: "in a log what came on one connection is in the order in which it was sent, and \
+                  nothing is there twice",
+        rests_on: &["num.retries = 0"],
+        lacks: Vec::new(),
     },
 ];
 
 /// What a machine has just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touch {
-    /// A broker has appended messages.
-    Appended(PartitionId, Piece),
+    /// A broker has appended messages that came on this connection.
+    Appended(PartitionId, Piece, ConnId),
     /// A broker has answered a fetch with bytes up to here.
     Served(PartitionId, u64),
     /// A broker has marked a log as flushed up to here.
@@ -110,8 +117,10 @@ struct Known {
 #[derive(Clone, Debug, Default)]
 pub struct Oracle {
     partitions: Vec<Known>,
-    /// Of each stream one more than the last sequence that was appended.
-    streams: Vec<u32>,
+    /// Of each stream the connections on which it came, with one more than the last sequence. What
+    /// is under way on a connection that the producer has given up may arrive behind what it sends
+    /// on the next one.
+    streams: Vec<Vec<(ConnId, u32)>>,
 }
 
 fn entry<T: Clone + Default>(list: &mut Vec<T>, index: usize) -> &mut T {
@@ -162,7 +171,7 @@ fn broken<'a>(
     log: impl Fn(PartitionId) -> Option<&'a PartitionLog>,
 ) -> Option<(InvariantId, String)> {
     let partition = match touch {
-        Touch::Appended(partition, _)
+        Touch::Appended(partition, ..)
         | Touch::Served(partition, _)
         | Touch::Flushed(partition, _)
         | Touch::Kept(partition, _)
@@ -172,15 +181,20 @@ fn broken<'a>(
     };
     let known = entry(&mut oracle.partitions, partition.index());
     match touch {
-        Touch::Appended(_, piece) => {
+        Touch::Appended(_, piece, conn) => {
             let holder = *known.holder.get_or_insert(node);
             if holder != node {
                 let detail = format!("hosts {} and {} have messages of it", holder.0, node.0);
                 return Some((invariant::ONE_BROKER, detail));
             }
             let messages = piece.messages;
-            let next = entry(&mut oracle.streams, messages.producer.index());
-            let expected = std::mem::replace(next, messages.first + messages.count);
+            let came = entry(&mut oracle.streams, messages.producer.index());
+            let place = came.iter().rposition(|(on, _)| *on == conn);
+            let place = place.unwrap_or_else(|| {
+                came.push((conn, 0));
+                came.len() - 1
+            });
+            let expected = std::mem::replace(&mut came[place].1, messages.first + messages.count);
             (messages.first < expected).then(|| {
                 let detail = format!("message {} comes behind {}", messages.first, expected - 1);
                 (invariant::SEND_ORDER, detail)
@@ -232,7 +246,14 @@ mod tests {
     fn appended(first: u32) -> Touch {
         let messages = MessageRange { producer: ProducerId(3), first, count: 2, bytes: 10 };
         let piece = Piece { base: 0, messages, epoch: 0, width: 20, bytes: 40, whole: false };
-        Touch::Appended(PartitionId(1), piece)
+        Touch::Appended(PartitionId(1), piece, ConnId(7))
+    }
+
+    fn on(touch: Touch, conn: u32) -> Touch {
+        match touch {
+            Touch::Appended(partition, piece, _) => Touch::Appended(partition, piece, ConnId(conn)),
+            other => other,
+        }
     }
 
     fn names(touches: &[(Touch, u32)]) -> Vec<InvariantId> {
@@ -253,6 +274,9 @@ mod tests {
     fn what_comes_twice_or_late_is_told() {
         assert_eq!(names(&[(appended(0), 0), (appended(1), 0)]), [invariant::SEND_ORDER]);
         assert_eq!(names(&[(appended(4), 0), (appended(0), 0)]), [invariant::SEND_ORDER]);
+        assert_eq!(names(&[(on(appended(4), 8), 0), (appended(0), 0)]), []);
+        let between = [(appended(4), 0), (on(appended(6), 8), 0), (appended(0), 0)];
+        assert_eq!(names(&between), [invariant::SEND_ORDER]);
     }
 
     #[test]

@@ -202,6 +202,8 @@ impl Spec {
             roles: words::ROLES,
             events: words::EVENTS,
             invariants: self.invariants(),
+            notes: Vec::new(),
+            situations: words::SITUATIONS,
         }
     }
 
@@ -211,7 +213,8 @@ impl Spec {
             |producer: &ProducerSpec| producer.queue.is_some_and(|queue| queue.retries > 0);
         let mut words = INVARIANTS.to_vec();
         if self.producers.iter().any(retries) {
-            words[invariant::SEND_ORDER.index()].claimed = false;
+            let word = &mut words[invariant::SEND_ORDER.index()];
+            word.lacks = word.rests_on.to_vec();
         }
         words
     }

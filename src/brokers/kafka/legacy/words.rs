@@ -2,6 +2,7 @@
 
 use crate::observe::{
     BecauseId, Cause, CauseId, CauseKind, EventId, EventWord, Removal, RoleId, RoleRank, RoleWord,
+    Sign, Situation,
 };
 use crate::world::{Argument, SelectorSpec};
 
@@ -113,6 +114,13 @@ events! {
     ZK_FOLLOWING = 14, "zookeeper-following", "a ZooKeeper server follows SUBJECT";
     ZK_EXPIRED = 15, "zookeeper-sessions-expired", "ZooKeeper has ended COUNT sessions";
 }
+
+/// What a suite may have to reach, beside events, roles, causes and conditions.
+pub const SITUATIONS: &[Situation] = &[Situation {
+    name: "consumer-without-partitions",
+    meaning: "After a rebalance a consumer owns no partition.",
+    sign: Sign::EventWithCount(event::REBALANCED, 0),
+}];
 
 /// The family's selectors; their places are ids in [`selector`].
 pub const SELECTORS: &[SelectorSpec] = &[SelectorSpec {

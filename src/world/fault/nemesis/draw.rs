@@ -106,7 +106,17 @@ impl Nemesis {
             let text = format!("{} {}", entry.name, text.unwrap_or_else(aim));
             let target = Target(target.into_iter().map(|(pick, _)| pick).collect());
             let id = FaultId(0);
-            faults.push(PlannedFault { id, at, lasts: cut, kind, target, text, waits: None });
+            let after_recovery = entry.after_recovery;
+            faults.push(PlannedFault {
+                id,
+                at,
+                lasts: cut,
+                kind,
+                target,
+                text,
+                waits: None,
+                after_recovery,
+            });
         }
         faults.sort_by_key(|fault| fault.at);
         faults

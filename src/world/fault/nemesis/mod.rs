@@ -131,6 +131,14 @@ const FAULT_KEYS: &[KeySpec] = &[
         "If it is aimed at several nodes, each is met at a time of its own within this, and for a \
          time of its own.",
     ),
+    KeySpec::new(
+        "when",
+        Kind::Choice(&["any", "recovered"]),
+        Preset::Is("any"),
+        "It begins whatever the others of its kind have done; or it is left out unless every other \
+         broker that one of its kind has met is up again and has all that it should have: so that \
+         never more than one lacks what it lost.",
+    ),
 ];
 
 const SHAPES: KeySpec = KeySpec::new(
@@ -197,6 +205,8 @@ struct Entry {
     /// The kind as written.
     name: String,
     aims: Aims,
+    /// Left out unless all that another of its kind has met have recovered.
+    after_recovery: bool,
 }
 
 /// How long a fault lasts.

@@ -85,8 +85,11 @@ fn entry(values: &Values, words: &Vocabulary<'_>) -> Result<Entry, Diagnostics> 
     let lasts = lasts(values, kind.as_ref(), &mut wrong);
     let (weight, spread) = (values.integer("weight"), values.duration("spread"));
     let name = values.text("kind").to_owned();
+    let after_recovery = values.choice("when") == "recovered";
     match kind {
-        Some(kind) if wrong.is_empty() => Ok(Entry { weight, lasts, spread, kind, name, aims }),
+        Some(kind) if wrong.is_empty() => {
+            Ok(Entry { weight, lasts, spread, kind, name, aims, after_recovery })
+        }
         _ => Err(wrong),
     }
 }

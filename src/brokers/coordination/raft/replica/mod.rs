@@ -225,6 +225,11 @@ impl<R: Record> Replica<R> {
             Input::Failed { conn, .. } | Input::Closed { conn, .. } => Received::Lost(conn),
             Input::Local { body } => match body.open() {
                 Ok(Message::Start) => Received::Start,
+                Ok(Message::Tick) => {
+                    // It may be early, by a clock that runs fast.
+                    self.timer = None;
+                    Received::Nothing
+                }
                 _ => Received::Nothing,
             },
             _ => Received::Nothing,
@@ -237,13 +242,13 @@ impl<R: Record> Replica<R> {
         if !self.running && !matches!(received, Received::Start) {
             return events;
         }
-        let mut clock = Clock { now: ctx.now(), stream: ctx.random() };
+        let mut clock = Clock { now: ctx.monotonic(), stream: ctx.random() };
         self.react(received, &mut clock);
         while self.carry_out(ctx, &mut events) {
             if self.halted {
                 break;
             }
-            let mut clock = Clock { now: ctx.now(), stream: ctx.random() };
+            let mut clock = Clock { now: ctx.monotonic(), stream: ctx.random() };
             self.poll(&mut clock);
             if self.steps.is_empty() {
                 self.arm(ctx);
@@ -321,7 +326,7 @@ impl<R: Record> Replica<R> {
                     self.changes = self.changes.wrapping_add(1);
                     ctx.release(self.config.quorum_file(), bytes);
                 }
-                Step::Count(epoch, end) => self.count(epoch, end, ctx.now()),
+                Step::Count(epoch, end) => self.count(epoch, end, ctx.monotonic()),
                 Step::Install(id, end) => {
                     self.store.freeze(end);
                     self.install(id);
@@ -359,7 +364,7 @@ impl<R: Record> Replica<R> {
     /// Sees to it that it is woken when something is due. A timer that comes too early does no
     /// harm, so one is only set anew if it would come too late.
     fn arm<M: Carry<Message<R>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
-        let now = ctx.now();
+        let now = ctx.monotonic();
         let due = self.deadline(now);
         if due == Time::MAX {
             return;
@@ -385,7 +390,7 @@ impl<R: Record> Replica<R> {
         records: Vec<R>,
         ctx: &mut Context<'_, M, O>,
     ) -> Result<Offset, NotLeader> {
-        let now = ctx.now();
+        let now = ctx.monotonic();
         let (linger, most) = (self.config.append_linger, self.config.max_batch_bytes);
         let Role::Leader(leading) = &mut self.role else { return Err(NotLeader) };
         if self.halted || records.is_empty() {
@@ -433,7 +438,7 @@ impl<R: Record> Replica<R> {
     /// Stops gracefully: a leader resigns and waits until another leads, 5 s at most
     /// (`KafkaRaftManager.shutdown`, 3.9). [`Event::Stopped`] follows.
     pub fn shutdown<M: Carry<Message<R>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
-        self.stopping = Some(ctx.now() + crate::engine::Span::from_secs(5));
+        self.stopping = Some(ctx.monotonic() + crate::engine::Span::from_secs(5));
         ctx.tell(self.lane, M::from(Message::Tick));
     }
 

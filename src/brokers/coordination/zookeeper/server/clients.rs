@@ -148,7 +148,7 @@ impl<D: Data> Server<D> {
         match &mut self.role {
             Role::Following(following) => following.touch(session, timeout),
             Role::Leading(leading) => {
-                leading.tracker.touch(session, timeout, ctx.now());
+                leading.tracker.touch(session, timeout, ctx.monotonic());
             }
             Role::Down | Role::Looking(_) => {}
         }
@@ -184,7 +184,7 @@ impl<D: Data> Server<D> {
         // `reopenSession`, `revalidateSession`: only the leader knows whether it lives.
         match &mut self.role {
             Role::Leading(leading) => {
-                let valid = leading.tracker.touch(session, timeout, ctx.now());
+                let valid = leading.tracker.touch(session, timeout, ctx.monotonic());
                 leading.tracker.set_owner(session, self.me);
                 self.revalidated(session, valid, ctx);
             }

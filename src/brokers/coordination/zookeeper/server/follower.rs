@@ -66,7 +66,7 @@ impl<D: Data> Server<D> {
             serving: false,
             acked: Zxid::ZERO,
             commit: Zxid::ZERO,
-            heard: ctx.now(),
+            heard: ctx.monotonic(),
             silence: None,
             touched: BTreeMap::new(),
         }));
@@ -110,7 +110,7 @@ impl<D: Data> Server<D> {
     ) {
         let Role::Following(following) = &mut self.role else { return };
         if following.conn == Some(conn) {
-            following.heard = ctx.now();
+            following.heard = ctx.monotonic();
             let accepted = self.disk.accepted;
             self.send(conn, Message::Up(ToLeader::Info { accepted }), ctx);
         }
@@ -142,10 +142,10 @@ impl<D: Data> Server<D> {
         let settings = &self.config.settings;
         let ticks = if following.serving { settings.sync_limit } else { settings.init_limit };
         let due = following.heard + settings.ticks(ticks);
-        if ctx.now() >= due {
+        if ctx.monotonic() >= due {
             return self.look(ctx);
         }
-        let timer = self.after(due.since(ctx.now()), Timer::Silence, ctx);
+        let timer = self.after(due.since(ctx.monotonic()), Timer::Silence, ctx);
         if let Role::Following(following) = &mut self.role {
             following.silence = Some(timer);
         }
@@ -162,7 +162,7 @@ impl<D: Data> Server<D> {
         if following.conn != Some(conn) {
             return;
         }
-        following.heard = ctx.now();
+        following.heard = ctx.monotonic();
         ctx.spend(self.config.costs.internal);
         match down {
             ToFollower::Info(epoch) => self.accept_epoch(epoch, conn, ctx),

@@ -87,7 +87,7 @@ impl<D: Data> Server<D> {
             stage: Stage::Connected,
             acked: Zxid::ZERO,
             last: Zxid::ZERO,
-            heard: ctx.now(),
+            heard: ctx.monotonic(),
             deadline: leading.ticks + u64::from(limits),
             waits: None,
             next: None,
@@ -112,7 +112,7 @@ impl<D: Data> Server<D> {
         let Role::Leading(leading) = &mut self.role else { return };
         let deadline = leading.ticks + sync_limit;
         let Some(handler) = leading.handler(conn) else { return };
-        (handler.heard, handler.deadline) = (ctx.now(), deadline);
+        (handler.heard, handler.deadline) = (ctx.monotonic(), deadline);
         let server = handler.server;
         if !matches!(up, ToLeader::Request(..)) {
             ctx.spend(self.config.costs.internal);
@@ -134,7 +134,7 @@ impl<D: Data> Server<D> {
             }
             ToLeader::Request(session, xid, ask) => self.request(server, session, xid, *ask, ctx),
             ToLeader::Revalidate(session, timeout) => {
-                let valid = leading.tracker.touch(session, timeout, ctx.now());
+                let valid = leading.tracker.touch(session, timeout, ctx.monotonic());
                 if valid {
                     leading.tracker.set_owner(session, server);
                 }
@@ -142,7 +142,7 @@ impl<D: Data> Server<D> {
             }
             ToLeader::Pong(touched) => {
                 for (session, timeout) in *touched {
-                    leading.tracker.touch(session, timeout, ctx.now());
+                    leading.tracker.touch(session, timeout, ctx.monotonic());
                 }
             }
         }
@@ -297,7 +297,7 @@ impl<D: Data> Server<D> {
         let settings = &self.config.settings;
         let limit = settings.ticks(settings.sync_limit);
         let init_limit = settings.ticks(settings.init_limit);
-        let now = ctx.now();
+        let now = ctx.monotonic();
         let Role::Leading(leading) = &mut self.role else { return };
         let whole = leading.half;
         leading.half = !whole;

@@ -181,7 +181,7 @@ impl<D: Data> Server<D> {
         // A server alone goes on to count in its old epoch.
         leading.last = last.max(Zxid::new(epoch, 0));
         for (session, timeout) in self.tree.sessions() {
-            leading.tracker.add(session, timeout, ctx.now());
+            leading.tracker.add(session, timeout, ctx.monotonic());
         }
         let synced = |handler: &&Handler| handler.stage == Stage::Synced;
         let synced: Vec<ConnId> =
@@ -199,7 +199,7 @@ impl<D: Data> Server<D> {
 
     fn wait_for_bucket<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
         let Role::Leading(leading) = &self.role else { return };
-        let wait = leading.tracker.bucket(ctx.now()).since(ctx.now());
+        let wait = leading.tracker.bucket(ctx.monotonic()).since(ctx.monotonic());
         self.after(wait, Timer::Sessions, ctx);
     }
 
@@ -210,7 +210,7 @@ impl<D: Data> Server<D> {
         ctx: &mut Context<'_, M, O>,
     ) {
         let Role::Leading(leading) = &mut self.role else { return };
-        let expired = leading.tracker.expire(ctx.now());
+        let expired = leading.tracker.expire(ctx.monotonic());
         if !expired.is_empty() {
             self.tell(self.config.words.expired, None, expired.len() as u64, ctx);
         }
@@ -255,7 +255,7 @@ impl<D: Data> Server<D> {
                 return self.close_session(session, xid, ctx);
             }
             Ask::Open(timeout) => {
-                leading.tracker.add(session, timeout, ctx.now());
+                leading.tracker.add(session, timeout, ctx.monotonic());
                 leading.tracker.set_owner(session, server);
                 let txn = Txn::Open { timeout };
                 leading.pending.apply(zxid, session, &txn, &mut Vec::new()).ok();
@@ -281,7 +281,7 @@ impl<D: Data> Server<D> {
         leading.last = leading.last.next();
         let entry = Arc::new(Entry { zxid: leading.last, session, xid, txn });
         for handler in &mut leading.handlers {
-            handler.note_proposal(entry.zxid, ctx.now());
+            handler.note_proposal(entry.zxid, ctx.monotonic());
         }
         let conns = leading.forwarding();
         if !self.append(entry.clone(), ctx) {

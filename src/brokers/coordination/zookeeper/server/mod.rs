@@ -148,7 +148,7 @@ impl<D: Data> Server<D> {
         self.disk.boot(ctx);
         self.applied = self.disk.log.base().zxid;
         self.tree = self.disk.log.base().tree.clone();
-        self.clients.boot(self.me, ctx.now());
+        self.clients.boot(self.me, ctx.monotonic());
         ctx.listen(CLIENT_PORT);
         if self.is_standalone() {
             return self.lead_alone(ctx);

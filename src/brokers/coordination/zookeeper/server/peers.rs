@@ -56,7 +56,7 @@ impl<D: Data> Server<D> {
             Some(conn) if peer.open => {
                 self.send(conn, Message::Notification(Box::new(said)), ctx);
             }
-            Some(conn) if ctx.now().since(peer.since) < CONNECT_TIMEOUT => {
+            Some(conn) if ctx.monotonic().since(peer.since) < CONNECT_TIMEOUT => {
                 debug_assert!(!peer.open, "{conn:?}");
             }
             pending => {
@@ -75,7 +75,7 @@ impl<D: Data> Server<D> {
     ) {
         let conn = ctx.connect(self.config.servers[server as usize], ELECTION_PORT);
         let peer = &mut self.peers.0[server as usize];
-        (peer.conn, peer.open, peer.since) = (Some(conn), false, ctx.now());
+        (peer.conn, peer.open, peer.since) = (Some(conn), false, ctx.monotonic());
     }
 
     /// `initiateConnection`: a server with a greater number only needs to know that it is wanted;

@@ -260,7 +260,7 @@ impl Broker {
         part: &FetchPart,
         ctx: &mut Context<'_, Message, O>,
     ) {
-        let (config, now) = (self.config.clone(), ctx.now());
+        let (config, now) = (self.config.clone(), ctx.clock());
         let Ok(replica) = self.led_here(part.partition, part.epoch) else { return };
         let end = replica.log.end();
         // What diverges, or is not there, says nothing (KAFKA-13141).

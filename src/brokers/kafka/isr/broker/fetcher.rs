@@ -2,6 +2,7 @@
 //! (AbstractFetcherThread, ReplicaFetcherThread).
 
 use crate::brokers::kafka::PartitionId;
+use crate::brokers::log::Piece;
 use crate::engine::Time;
 use crate::observe::{BecauseId, NodeId, Observer};
 use crate::world::{Context, Input, Lane};
@@ -382,12 +383,12 @@ impl Broker {
         }
         for piece in fetched.records {
             let end = self.replica(partition).map_or(0, |replica| replica.log.end());
-            if piece.base != end {
+            let Some(piece) = self.fitting(partition, piece, end, ctx) else {
                 // Log.scala 0.11, `append`: "Out of order offsets found". The fetcher fails again
                 // and again (KAFKA-6361).
                 self.stuck(from, partition, ctx);
                 return;
-            }
+            };
             let costs = &self.config.costs;
             ctx.spend(costs.append + costs.append_bytes.time(piece.bytes as u32));
             if !self.store(partition, piece, ctx) {
@@ -405,6 +406,30 @@ impl Broker {
             replica.high_watermark = known;
             self.touch(partition);
         }
+    }
+
+    /// What a log that ends at `end` takes of a batch. Up to 0.10 a compressed batch goes by its
+    /// last offset, which is all that must be new (Log.scala 0.10.2, `append`; ByteBufferLogInput
+    /// of that time: the offset of a wrapper is that of its last message). Offsets go backwards in
+    /// the log then; who reads there finds what was there before, and goes on behind that.
+    fn fitting<O: Observer>(
+        &self,
+        partition: PartitionId,
+        piece: Piece,
+        end: u64,
+        ctx: &mut Context<'_, Message, O>,
+    ) -> Option<Piece> {
+        if piece.base == end {
+            return Some(piece);
+        }
+        let by_last = piece.whole && !self.config.has(Rule::RecordBatches);
+        if !by_last || piece.base > end || piece.end() <= end {
+            return None;
+        }
+        let now = ctx.now();
+        let known = (end - piece.base) as u32;
+        self.report_event(ctx, now, event::OFFSETS_BACKWARDS, Some(partition), None, end);
+        Some(piece.part(known, piece.messages.count - known))
     }
 
     fn stuck<O: Observer>(

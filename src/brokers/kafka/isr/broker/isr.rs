@@ -21,7 +21,8 @@ impl Broker {
         if self.status == Status::Off {
             return;
         }
-        let (config, me, now) = (self.config.clone(), self.me, ctx.now());
+        // How late followers are goes by the time of day, which may jump (`time.milliseconds()`).
+        let (config, me, now) = (self.config.clone(), self.me, ctx.clock());
         ctx.after(isr_check_interval(&config), Lane::MAIN, Message::Timer(Timer::IsrExpiration));
         if !config.has(Rule::ShrinkIsr) {
             return;

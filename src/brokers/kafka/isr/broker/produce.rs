@@ -197,12 +197,13 @@ impl Broker {
         partition: PartitionId,
         ctx: &mut Context<'_, Message, O>,
     ) {
-        let (config, now, alive) = (self.config.clone(), ctx.now(), self.view.alive);
+        let (config, alive) = (self.config.clone(), self.view.alive);
+        let (now, clock) = (ctx.now(), ctx.clock());
         let Some(replica) = self.replica_mut(partition).filter(|replica| replica.leads()) else {
             return;
         };
         let (from, to) =
-            (replica.high_watermark, replica.allowed_high_watermark(&config, alive, now));
+            (replica.high_watermark, replica.allowed_high_watermark(&config, alive, clock));
         if to <= from {
             return;
         }

@@ -62,6 +62,8 @@ pub struct Storage {
     pub segment: u64,
     /// Up to where the log is on the disk for certain (`recovery point`).
     pub flushed: u64,
+    /// Up to where the last flush was asked for.
+    pub flushing: u64,
     /// Appended since the last flush was asked for.
     pub unflushed: u64,
     /// An append has not ended: from this offset on it waits for the disk.
@@ -137,6 +139,7 @@ impl Replica {
             storage: Storage {
                 segment: 0,
                 flushed: 0,
+                flushing: 0,
                 unflushed: 0,
                 held: None,
                 last_flush: Time::ZERO,

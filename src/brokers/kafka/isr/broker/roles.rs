@@ -114,7 +114,7 @@ impl Broker {
             let cuts = config.has(Rule::CutEpochsWithLog);
             replica.epochs.assign(state.leader_epoch, end, cuts);
         }
-        let leading = Leading::new(config.replicas(partition), me, state.isr, end, now);
+        let leading = Leading::new(config.replicas(partition), me, state.isr, end, ctx.clock());
         replica.role = Role::Leader(Box::new(leading));
         replica.alone_since = (state.isr.len() == 1).then_some(replica.high_watermark);
         self.report_role(partition, Some(role::LEADER), ctx);
@@ -219,6 +219,12 @@ impl Broker {
         let Some(reasons) = reasons else { return };
         let Some(replica) = self.replica_mut(partition) else { return };
         if replica.log.end() <= to {
+            // "Always truncate epoch cache since we may have a conflicting epoch entry at the end
+            // of the log": of an epoch that it began as a leader and in which it appended nothing
+            // (Log.scala 2.0.1, truncateTo; KAFKA-7415).
+            if config.has(Rule::CutEpochsWithLog) {
+                replica.epochs.truncate(replica.log.end());
+            }
             return;
         }
         let mut cut = 0;
@@ -237,6 +243,7 @@ impl Broker {
         replica.storage.life = replica.storage.life.wrapping_add(1);
         replica.storage.held = None;
         replica.storage.flushed = replica.storage.flushed.min(end);
+        replica.storage.flushing = replica.storage.flushing.min(end);
         replica.storage.recovery_point = replica.storage.recovery_point.min(end);
         replica.storage.segment = replica.storage.segment.min(replica.log.length());
         ctx.truncate(replica.log.file(), replica.log.length());

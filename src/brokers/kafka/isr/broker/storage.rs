@@ -73,6 +73,7 @@ impl Broker {
         replica.storage.unflushed = 0;
         replica.storage.last_flush = now;
         let (upto, life) = (replica.log.end(), replica.storage.life);
+        replica.storage.flushing = upto;
         ctx.fsync(replica.log.file(), Message::Synced(Synced::Log { partition, upto, life }));
     }
 
@@ -105,7 +106,8 @@ impl Broker {
                     let storage = &mut replica.storage;
                     storage.flushed = storage.flushed.max(upto);
                     if storage.held.is_some() {
-                        storage.held = (upto < replica.log.end()).then_some(upto);
+                        // What came after the last flush was asked for waits for none.
+                        storage.held = (upto < storage.flushing).then_some(upto);
                         self.append_ended(partition, ctx);
                     }
                 }
@@ -245,6 +247,7 @@ fn lose(replica: &mut Replica, kept: u64, removed: impl FnMut(Piece)) {
     storage.life = storage.life.wrapping_add(1);
     storage.checkpointed = storage.checkpointed.min(end);
     storage.flushed = storage.flushed.min(end);
+    storage.flushing = storage.flushing.min(end);
     storage.recovery_point = storage.recovery_point.min(end);
     storage.segment = storage.segment.min(replica.log.length());
 }

@@ -7,6 +7,7 @@ use crate::observe::{NodeId, Observer, Outcome};
 use crate::world::{Context, Lane};
 
 use super::super::message::{Acks, Batch, Error, Message, Request, Response, Timer};
+use super::super::rules::Rule;
 use super::accumulator::ProducerBatch;
 use super::producer::Producer;
 
@@ -122,13 +123,17 @@ impl Producer {
         mut batches: Vec<(u32, ProducerBatch)>,
     ) {
         let now = ctx.now();
-        let whole = self.config.settings.compression;
+        // From 0.11 on every batch is kept, read and cut as a whole (FileRecords.java,
+        // searchForOffsetWithSize); before, those that are compressed.
+        let compression = self.config.settings.compression;
+        let whole = compression || self.config.config.has(Rule::RecordBatches);
         let mut body = Vec::with_capacity(batches.len());
         for (index, batch) in &mut batches {
             batch.sent = true;
             let messages = batch.messages();
             ctx.observer().sent(now, messages);
             let partition = PartitionId(self.first.0 + *index);
+            let whole = whole && messages.count > 1;
             body.push(Batch { partition, messages, bytes: batch.bytes, whole });
         }
         let (acks, timeout) = (self.config.settings.acks, self.config.settings.request_timeout);
@@ -198,7 +203,7 @@ impl Producer {
         let requests = std::mem::take(&mut self.under_way[node.index()]);
         debug_assert!(requests.iter().all(|request| ids.contains(&request.id)));
         let mut requests = Vec::from(requests);
-        if !self.config.config.has(super::super::rules::Rule::RequeueOldestFirst) {
+        if !self.config.config.has(Rule::RequeueOldestFirst) {
             requests.reverse();
         }
         for request in requests {

@@ -192,7 +192,7 @@ impl Controller {
     /// (BrokerHeartbeatManager: contacts begin anew).
     fn lead<O: Observer>(&mut self, epoch: u32, ctx: &mut Context<'_, Message, O>) {
         self.follow_log();
-        let now = ctx.now();
+        let now = ctx.monotonic();
         self.leading = Some(Box::new(Leading {
             epoch,
             image: self.committed.clone(),
@@ -231,7 +231,7 @@ impl Controller {
         for record in &records {
             leading.image.apply(record, &mut changed);
         }
-        leading.written = ctx.now();
+        leading.written = ctx.monotonic();
         self.raft.append(records, ctx).ok()
     }
 
@@ -303,14 +303,14 @@ impl Controller {
         };
         let known = leading.image.brokers[broker.index()];
         if let Some(known) = known.filter(|known| known.incarnation == incarnation) {
-            leading.heard[broker.index()] = ctx.now();
+            leading.heard[broker.index()] = ctx.monotonic();
             return self.answer(at, Response::Registered(Error::None, known.epoch), None, ctx);
         }
         if known.is_some_and(|known| !known.fenced) {
             let refused = Response::Registered(Error::DuplicateBrokerRegistration, 0);
             return self.answer(at, refused, None, ctx);
         }
-        leading.heard[broker.index()] = ctx.now();
+        leading.heard[broker.index()] = ctx.monotonic();
         let was = known.map(|known| known.epoch);
         let clean = clean_epoch.is_some() && clean_epoch == was;
         let mut records = Vec::new();
@@ -372,7 +372,7 @@ impl Controller {
         let Some(known) = known else {
             return self.answer(at, refuse(Error::StaleBrokerEpoch), None, ctx);
         };
-        leading.heard[broker.index()] = ctx.now();
+        leading.heard[broker.index()] = ctx.monotonic();
         leading.followed[broker.index()] = metadata_offset;
         let caught_up = metadata_offset > known.epoch;
         let mut offset = None;
@@ -527,7 +527,7 @@ impl Controller {
 
     /// Fences brokers that are silent: one at a time (`maybeFenceStaleBroker`).
     fn look<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
-        let (session, now) = (self.config.settings.broker_session, ctx.now());
+        let (session, now) = (self.config.settings.broker_session, ctx.monotonic());
         let Some(leading) = &self.leading else { return };
         let unfenced = leading.image.unfenced();
         let silent = unfenced.iter().find(|node| now.since(leading.heard[node.index()]) > session);

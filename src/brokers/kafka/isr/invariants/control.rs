@@ -102,6 +102,7 @@ impl Partition {
         tell: &mut Tell<'_>,
     ) {
         let before = std::mem::replace(&mut self.state, state);
+        self.taken_for_former(&before);
         let (id, config) = (Some(self.id), tell.config);
         let was = (before.leader_epoch, before.partition_epoch);
         let is = (state.leader_epoch, state.partition_epoch);
@@ -133,6 +134,18 @@ impl Partition {
             (self.recut, self.floor) = (true, state.leader_epoch);
         }
         self.judge_all(machines, tell);
+    }
+
+    /// Who was taken into the ISR, or was left in it, as its former self.
+    fn taken_for_former(&mut self, before: &PartitionState) {
+        let (state, bounces) = (self.state, self.bounces);
+        for copy in &mut self.copies {
+            if !state.isr.has(copy.node) && state.leader != Some(copy.node) {
+                copy.unnoticed = false;
+            } else if !before.isr.has(copy.node) && copy.lossy && bounces {
+                copy.unnoticed |= copy.stale || !copy.runs;
+            }
+        }
     }
 
     /// A fenced broker is in no ISR. The last one stays, unless there are eligible leader replicas

@@ -32,12 +32,14 @@ pub(super) struct Partition {
     pub(super) copies: Vec<Replicated>,
     /// Invariants of the partition as a whole that are broken at present.
     pub(super) broken: u64,
-    /// Of how many replicas records may be lost without one that is committed being lost.
+    /// Up to here it was committed by so many that it may have been acknowledged (`acks=all`).
+    pub(super) acked: u64,
+    /// Of how many replicas records may be lost without one that is acknowledged being lost.
     pub(super) spare: u32,
     /// Whether records bear epochs (KIP-101).
     epochs: bool,
-    /// Nobody may have noticed that a broker was away: see `is_unnoticed`.
-    pub(super) unnoticed: bool,
+    /// A broker may be back before anybody has noticed that it was away.
+    pub(super) bounces: bool,
     /// Whether the controller decides on the ISR.
     pub(super) kraft: bool,
 }
@@ -65,12 +67,26 @@ pub(super) struct Replicated {
     pub(super) lossy: bool,
     /// Where it ended before, and in which epoch: a leader may believe it still ends there.
     pub(super) lost: (u64, u32),
+    /// It is in the ISR, or leads, as its former self, which had what it has lost: nobody noticed
+    /// that it was away. With ZooKeeper a broker registers again when its session is over, and a
+    /// controller that is elected after that knows nothing of its former self (KafkaController.scala
+    /// 2.8, `initializeControllerContext`; one that has seen both can tell, KIP-380). And a leader
+    /// may bring it back by what it knew of its former self: while it is away (before KIP-841), or
+    /// when it is there again (before KIP-903).
+    pub(super) unnoticed: bool,
+    /// The leader that wants it in the ISR knows its former self only.
+    pub(super) stale: bool,
+    /// Whom it wants in the ISR, if it leads.
+    wanted: NodeSet,
     /// Its process ended without the mark of an orderly stop, and it was in no ISR since: the
     /// controller cannot tell whether it lost something (KIP-966).
     pub(super) unclean: bool,
     /// It had more than what is the truth since a forgiven loss: nothing is expected of it until it
-    /// has cut its log to here.
+    /// has cut its log to here, or goes on behind what it has.
     pub(super) outdated: Option<u64>,
+    /// The same, and its leader came back as its former self, in the same epoch: nothing tells the
+    /// records of the two apart, and so it may keep what it has.
+    pub(super) misled: bool,
     /// Which invariants are broken at present because of it.
     pub(super) broken: u64,
 }
@@ -103,8 +119,12 @@ impl Partition {
             verified: 0,
             lossy: false,
             lost: (0, 0),
+            unnoticed: false,
+            stale: false,
+            wanted: NodeSet::EMPTY,
             unclean: false,
             outdated: None,
+            misled: false,
             broken: 0,
         };
         Partition {
@@ -116,9 +136,10 @@ impl Partition {
             owners: Vec::new(),
             copies: config.replicas(id).iter().map(copy).collect(),
             broken: 0,
+            acked: 0,
             spare: config.effective_min_isr(id).saturating_sub(1),
             epochs: config.has(Rule::TruncateByEpoch),
-            unnoticed: config.metadata == Metadata::ZooKeeper
+            bounces: config.metadata == Metadata::ZooKeeper
                 || !config.has(Rule::JoinIfEligible)
                 || !config.has(Rule::JoinWithBrokerEpoch),
             kraft: config.metadata == Metadata::Kraft,
@@ -145,6 +166,7 @@ impl Partition {
         // What was committed before it did so: what it did may have committed more.
         let committed = self.truth.end();
         let changed = self.copies[at].refresh(broker, replica, notes.cut);
+        self.bounced(machines, at, &before, replica);
         if replica.log.last_epoch() != before.last_epoch {
             self.appended(at, replica, tell);
         }
@@ -157,6 +179,41 @@ impl Partition {
         }
         if notes.used != u64::MAX {
             self.used(at, notes.used, committed, tell);
+        }
+    }
+
+    /// Who is taken for its former self.
+    fn bounced(
+        &mut self,
+        machines: &[KafkaMachine],
+        at: usize,
+        before: &Replicated,
+        replica: &Replica,
+    ) {
+        let (floor, state, kraft) = (self.floor, self.state, self.kraft);
+        let copy = &mut self.copies[at];
+        if copy.lossy && !copy.runs && copy.lost != before.lost {
+            copy.stale = true;
+            copy.unnoticed =
+                !kraft && (state.isr.has(copy.node) || state.leader == Some(copy.node));
+        }
+        // It has got something behind what it had more, so it will not cut that any more.
+        let goes_on = copy.runs && before.runs && copy.epoch >= floor && copy.end > before.end;
+        if goes_on && !copy.misled {
+            copy.outdated = None;
+        }
+        let Role::Leader(leading) = &replica.role else {
+            copy.wanted = NodeSet::EMPTY;
+            return;
+        };
+        let wanted = leading.pending.unwrap_or(NodeSet::EMPTY).minus(replica.isr());
+        let new = wanted.minus(std::mem::replace(&mut copy.wanted, wanted));
+        for node in new.iter() {
+            let known = leading.others.iter().find(|other| other.node == node);
+            let is = broker(machines, node).map(Broker::broker_epoch);
+            if let Some(place) = self.place(node) {
+                self.copies[place].stale = known.map(|other| other.broker_epoch) != is;
+            }
         }
     }
 
@@ -280,6 +337,9 @@ impl Partition {
             self.truth.append(piece);
         }
         copy.verified = self.truth.end();
+        if copy.isr.len() > self.spare {
+            self.acked = self.truth.end();
+        }
     }
 }
 

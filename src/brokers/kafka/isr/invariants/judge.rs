@@ -230,10 +230,12 @@ impl Partition {
     /// What this replica has of the truth is the truth now.
     fn cut_truth(&mut self, machines: &[KafkaMachine], at: usize) {
         let end = self.truth.end();
+        let misleads = self.is_unnoticed(at);
         self.has(machines, at, end.min(self.copies[at].end));
         let to = self.copies[at].verified.min(self.copies[at].end);
         self.truth.truncate(to, |_| {});
         let to = self.truth.end();
+        self.acked = self.acked.min(to);
         // Who leads next leads in a later epoch.
         let vacant = u32::from(self.state.leader.is_none());
         (self.floor, self.recut) = (self.state.leader_epoch + vacant, false);
@@ -243,7 +245,7 @@ impl Partition {
             if place == at {
                 (copy.lossy, copy.outdated) = (false, None);
             } else if copy.end > to {
-                copy.outdated = Some(to);
+                (copy.outdated, copy.misled) = (Some(to), misleads);
             }
         }
         self.broken &= !Invariant::NoCommittedRecordLostGlobally.bit();
@@ -338,14 +340,11 @@ impl Partition {
         });
     }
 
-    /// Whether nobody may have noticed that a replica was away. With ZooKeeper a broker registers
-    /// again when its session is over; if there is no controller then, the next one takes it for
-    /// its former self, in the ISR (KafkaController.scala 2.8, `initializeControllerContext`; a
-    /// controller that has seen both can tell, KIP-380). With KRaft a leader may bring such a
-    /// broker into the ISR before KIP-841 (it is fenced) and KIP-903 (it fetched as its former
-    /// self). That is told as `unclean-exclusion`, and as nothing else.
+    /// Whether a replica is back with less, and nobody noticed that it was away. That is told as
+    /// `unclean-exclusion`, and as nothing else.
     fn is_unnoticed(&self, at: usize) -> bool {
-        self.unnoticed && self.copies[at].lossy
+        let copy = &self.copies[at];
+        (copy.unnoticed && copy.lossy) || (copy.misled && copy.outdated.is_some())
     }
 
     /// Whether such a one leads.
@@ -355,15 +354,17 @@ impl Partition {
         at.is_some_and(|at| self.copies[at].runs && self.is_unnoticed(at))
     }
 
-    /// Some log has all that is committed, be its broker up or down.
+    /// Some log has all that is acknowledged, be its broker up or down.
     fn lost_globally(&mut self, machines: &[KafkaMachine], tell: &mut Tell<'_>) {
-        let end = self.truth.end();
+        let end = self.acked.min(self.truth.end());
         let kept = (0..self.copies.len()).any(|at| self.has(machines, at, end));
         let most = self.copies.iter().max_by_key(|copy| copy.verified);
         let (node, verified) = most.map_or((NodeId(0), 0), |copy| (copy.node, copy.verified));
         let which = (Invariant::NoCommittedRecordLostGlobally, node);
         tell.holds(&mut self.broken, which, Some(self.id), kept, |_| {
-            format!("{end} was committed, and the most that is left is what is before {verified}")
+            format!(
+                "{end} was acknowledged, and the most that is left is what is before {verified}"
+            )
         });
         // Nothing more can be said of what nobody has: those that are left go on.
         if !kept {

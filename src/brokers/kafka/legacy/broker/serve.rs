@@ -143,7 +143,7 @@ impl Broker {
                 return Progress::Waits;
             }
             *next += 1;
-            match self.append(index, *part, ctx) {
+            match self.append(conn, index, *part, ctx) {
                 Ok(false) => {}
                 Ok(true) => return Progress::Waits,
                 Err(DiskError::Full | DiskError::Io) => {
@@ -180,6 +180,7 @@ impl Broker {
     /// `log/Log.scala` 0.7, `append`. Whether it waits for an fsync.
     fn append<O: Observer>(
         &mut self,
+        conn: ConnId,
         index: usize,
         part: Part,
         ctx: &mut Context<'_, Message, O>,
@@ -201,7 +202,7 @@ impl Broker {
                 ctx.observer().readable(now, line, part.messages);
             }
         });
-        self.touched.note(Touch::Appended(part.partition, piece));
+        self.touched.note(Touch::Appended(part.partition, piece, conn));
         let settings = &self.config.settings;
         let log = &mut self.logs[index];
         let full = rules.has(Rule::FlushByCount) && log.unflushed >= settings.flush_interval;

@@ -260,7 +260,8 @@ impl Broker {
         let settings = &config.settings;
         let member = self.kraft();
         if member.asked.is_some() {
-            return;
+            // It is late, but may come still: the next one follows it.
+            return self.heartbeat_soon(settings.heartbeat, ctx);
         }
         if !member.link.is_open() {
             return member.link.open(ctx);

@@ -148,25 +148,36 @@ impl ZooKeeperController {
         let again = |(node, epoch): &&(NodeId, u64)| {
             known.has(*node) && self.live[node.index()].is_some_and(|before| *epoch > before)
         };
-        let bounced: NodeSet = if self.config.has(Rule::BrokerEpochs) {
-            found.iter().filter(again).map(|(node, _)| *node).collect()
+        let bounced: Vec<(NodeId, u64)> = if self.config.has(Rule::BrokerEpochs) {
+            found.iter().filter(again).copied().collect()
         } else {
-            NodeSet::EMPTY
+            Vec::new()
         };
-        let epoch_of = |node: NodeId| found.iter().find(|(other, _)| *other == node).map(|f| f.1);
-        let begin = |controller: &mut ZooKeeperController, nodes: NodeSet, ctx: &mut _| {
-            for node in nodes.iter() {
-                controller.live[node.index()] = epoch_of(node);
-                controller.channels.add(node);
-            }
-            controller.on_startup(nodes, ctx);
-        };
-        begin(self, now.minus(known), ctx);
+        let new: Vec<_> = found.iter().filter(|(node, _)| !known.has(*node)).copied().collect();
+        self.begin(&new, ctx);
         if !bounced.is_empty() {
-            self.on_failure(bounced, ctx);
-            begin(self, bounced, ctx);
+            // "onBrokerFailure(bouncedBrokers)", and when that is done "onBrokerStartup": until
+            // then they are not alive (KafkaController.scala 2.2, processBrokerChange).
+            self.on_failure(bounced.iter().map(|(node, _)| *node).collect(), ctx);
+            self.bounced = bounced;
+            self.jobs.push_back(Job::new(Aim::Return, Vec::new()));
         }
         self.on_failure(known.minus(now), ctx);
+    }
+
+    /// What brokers that have registered again led and were members of has been seen to.
+    pub(super) fn returned<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+        let bounced = std::mem::take(&mut self.bounced);
+        self.begin(&bounced, ctx);
+    }
+
+    /// These are there from now on.
+    fn begin<O: Observer>(&mut self, brokers: &[(NodeId, u64)], ctx: &mut Context<'_, Message, O>) {
+        for (broker, epoch) in brokers {
+            self.live[broker.index()] = Some(*epoch);
+            self.channels.add(*broker);
+        }
+        self.on_startup(brokers.iter().map(|(node, _)| *node).collect(), ctx);
     }
 
     /// `onBrokerStartup`.

@@ -42,6 +42,8 @@ pub(super) enum Aim {
     Answer(Asker, NodeId),
     /// All are told who lives.
     Announce,
+    /// Brokers that were gone for a moment are back.
+    Return,
 }
 
 /// Work on partitions.
@@ -297,6 +299,7 @@ impl ZooKeeperController {
             Aim::Load if self.phase == Phase::Loading => return self.loaded(ctx),
             Aim::Load | Aim::Announce => return self.send_metadata(ctx),
             Aim::Answer(asker, broker) => return self.answer_shutdown(asker, broker),
+            Aim::Return => return self.returned(ctx),
             Aim::Stop(broker) => {
                 if !job.batch.is_empty() {
                     let (controller_epoch, partitions) = (self.epoch, job.batch);

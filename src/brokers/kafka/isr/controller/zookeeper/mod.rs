@@ -74,6 +74,9 @@ pub struct ZooKeeperController {
     /// The registrations of those that live.
     live: Vec<Option<u64>>,
     shutting_down: NodeSet,
+    /// Brokers that have registered again, which come back when what they led and were members of
+    /// has been seen to.
+    bounced: Vec<(NodeId, u64)>,
     /// Partitions, as it last wrote or read them.
     states: Vec<Option<PartitionState>>,
     channels: Channels,
@@ -100,6 +103,7 @@ impl ZooKeeperController {
             epoch_version: 0,
             live: vec![None; config.brokers as usize],
             shutting_down: NodeSet::EMPTY,
+            bounced: Vec::new(),
             states: vec![None; config.partitions.len()],
             channels: Channels::new(config.brokers),
             events: VecDeque::new(),

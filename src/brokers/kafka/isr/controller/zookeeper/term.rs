@@ -41,7 +41,14 @@ impl ZooKeeperController {
         wire: &mut Wire,
         ctx: &mut Context<'_, Message, O>,
     ) {
-        if result.is_ok() && self.phase == Phase::Idle {
+        if result.is_ok() {
+            self.holds(wire, ctx);
+        }
+    }
+
+    /// `/controller` is its own.
+    pub fn holds<O: Observer>(&mut self, wire: &mut Wire, ctx: &mut Context<'_, Message, O>) {
+        if self.phase == Phase::Idle {
             self.phase = Phase::Claimed;
             wire.ask(read(CONTROLLER_EPOCH, false), self.purpose(Step::Epoch), ctx);
         }

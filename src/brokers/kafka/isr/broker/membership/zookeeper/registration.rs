@@ -169,12 +169,18 @@ impl Broker {
         result: &Result,
         ctx: &mut Context<'_, Message, O>,
     ) {
+        let checks = !self.config.has(Rule::WaitForOldEphemeral);
         let member = self.zk();
         match result {
             Ok(Answer::Data(_, stat)) => {
                 member.seen_controller = true;
-                if member.controller.is_elected() && stat.ephemeral_owner != member.wire.id() {
+                let own = stat.ephemeral_owner == member.wire.id();
+                if member.controller.is_elected() && !own {
                     member.controller.resign(ctx);
+                } else if own && checks {
+                    // The answer to its claim was lost with a connection (ZKCheckedEphemeral,
+                    // ZkUtils.scala 0.9.0.1; checkControllerAndEpoch, KafkaZkClient.scala 2.1).
+                    member.controller.holds(&mut member.wire, ctx);
                 }
             }
             Err(ZkError::NoNode) => {
