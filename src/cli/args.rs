@@ -27,6 +27,9 @@ pub(super) enum Command {
     /// Hold scenarios to every expectation over many seeds, in parallel
     #[command(after_help = super::exit::HELP)]
     Check(Check),
+    /// Keep what scenarios do in mqsim.lock, so that `check --locked` tells when it changes
+    #[command(after_help = super::exit::HELP)]
+    Lock(Lock),
     /// Compare two reports, or two scenarios under the same seeds: what changed, and for which lines
     #[command(after_help = super::exit::COMPARE)]
     Compare(Compare),
@@ -36,9 +39,6 @@ pub(super) enum Command {
     /// Put the shards of a sweep together
     #[command(after_help = super::exit::HELP)]
     Merge(Merge),
-    /// Keep what scenarios do in mqsim.lock, so that `check --locked` tells when it changes
-    #[command(after_help = super::exit::HELP)]
-    Lock(Lock),
     /// Print a scenario of a mode to begin with, with comments
     New(New),
     /// Print the JSON Schema of scenario files, for editors

@@ -1,5 +1,7 @@
 //! `mqsim check`.
 
+use std::fs;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::ProgressBar;
@@ -51,6 +53,10 @@ fn checked<S: Simulator>(
     let locks = wanted.locked.then(|| Locks::of_locked(&paths)).transpose()?;
     if let Some(junit) = &wanted.junit {
         new_file::can_stand(junit)?;
+        no_other_file(junit)?;
+    }
+    if let Some(journal) = &wanted.resume {
+        new_file::can_stand(journal)?;
     }
     let mut plan = Plan::new(simulator, wanted, tasks);
     let journal = journal(simulator, wanted, tasks, &mut plan)?;
@@ -71,6 +77,17 @@ fn checked<S: Simulator>(
         journal.remove().map_err(|error| (error.to_string(), Exit::Failure))?;
     }
     Ok(exit)
+}
+
+/// A mistaken `--junit` must cost nothing: only XML is written over.
+fn no_other_file(path: &Path) -> Result<(), Wrong> {
+    let begun = fs::read(path).unwrap_or_default();
+    if begun.is_empty() || begun.starts_with(b"<?xml") {
+        return Ok(());
+    }
+    let help = "name another file, or move it away";
+    let message = format!("{} is there already, and no XML\n  = help: {help}", path.display());
+    Err((message, Exit::Input))
 }
 
 /// What one scenario came to.

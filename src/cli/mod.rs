@@ -53,10 +53,10 @@ pub fn main(
     let done = defect::caught(|| match cli.command {
         args::Command::Run(wanted) => run::execute(simulator, &wanted),
         args::Command::Check(wanted) => check::execute(simulator, &wanted),
+        args::Command::Lock(wanted) => lock::execute(simulator, &wanted),
         args::Command::Compare(wanted) => compare::execute(simulator, &wanted),
         args::Command::Sweep(wanted) => sweep::execute(simulator, &wanted),
         args::Command::Merge(wanted) => merge::execute(&wanted),
-        args::Command::Lock(wanted) => lock::execute(simulator, &wanted),
         args::Command::New(wanted) => texts::starter(simulator, &wanted),
         args::Command::Schema(wanted) => texts::schema(simulator, wanted.mode.as_deref()),
         args::Command::List(wanted) => list::execute(simulator, wanted.what.as_deref()),

@@ -6,7 +6,7 @@
 //! * [`Bets`]: whether a mean of bounded values is beyond a limit, valid at every stop.
 //! * [`share`]: the same for a share of seeds, and how many seeds it takes.
 //! * [`quantile`]: quantiles over seeds, with intervals from order statistics.
-//! * [`paired`]: medians over seeds and of what changed between pairs of runs, with intervals.
+//! * [`paired`]: what changed between two sides of the same seeds.
 //! * [`binomial`]: the interval of Clopper and Pearson, for a number of seeds fixed beforehand.
 //!
 //! **Promise.** An *error* is the probability, over what the seeds draw, that a statement is wrong.
