@@ -93,6 +93,7 @@ fn shown(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Share => format!("{:.3} %", value * 100.0),
         Unit::Microseconds => number::latency(value.max(0.0).round() as u64),
+        Unit::Milliseconds if value == 0.0 => "0 ms".to_owned(),
         Unit::Milliseconds => number::latency((value.max(0.0) * 1_000.0).round() as u64),
         _ => digits(value),
     }
@@ -122,7 +123,10 @@ fn change(value: f64, unit: Unit) -> String {
 }
 
 fn interval(interval: Option<Interval>, unit: Unit) -> String {
-    let ends = |i: Interval| format!("{} to {}", change(i.low, unit), change(i.high, unit));
+    let ends = |i: Interval| match (change(i.low, unit), change(i.high, unit)) {
+        (low, high) if low == high => low,
+        (low, high) => format!("{low} to {high}"),
+    };
     interval.map_or("-".to_owned(), ends)
 }
 
@@ -281,7 +285,7 @@ fn windows(blocks: &mut Vec<Block>, comparison: &Comparison) {
             window(&pair.first),
             window(&pair.second),
             change(length(&pair.second) - length(&pair.first), Unit::Milliseconds),
-            fault.to_owned(),
+            shortened(fault),
         ]
     };
     let rows: Vec<Vec<String>> = differ.iter().take(ROWS).map(row).collect();
@@ -289,6 +293,15 @@ fn windows(blocks: &mut Vec<Block>, comparison: &Comparison) {
     let header = header.map(str::to_owned).to_vec();
     blocks.push(Block::Table(header, vec![0, 5], rows));
     and_more(blocks, differ.len(), "window", "compare-windows.csv");
+}
+
+/// The words of a fault, cut to what tells it from others.
+fn shortened(fault: &str) -> String {
+    const LONGEST: usize = 24;
+    match fault.char_indices().nth(LONGEST) {
+        None => fault.to_owned(),
+        Some((at, _)) => format!("{}…", fault[..at].trim_end()),
+    }
 }
 
 fn parting(blocks: &mut Vec<Block>, comparison: &Comparison) {
