@@ -7,7 +7,7 @@ mod kafka_kit;
 
 use std::path::Path;
 
-use kafka_kit::{broken, chaos, each, hasty, prepared, quorum, run};
+use kafka_kit::{broken, chaos, each, hasty, prepared, quorum, run, scripted as scripted_text};
 
 /// What a run is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ enum Life {
     Quorum,
     /// The same, with losses of power.
     Power,
+    /// `kafka_kit::scripted`: faults at chosen times, and nothing that a seed would change.
+    Scripted(&'static str),
 }
 
 /// An invariant, and what breaks it.
@@ -52,6 +54,16 @@ const fn given(mutant: Mutant, given: &'static [&'static str]) -> Mutant {
     Mutant { given, ..mutant }
 }
 
+/// One interleaving, in a version that has the rules that it is about.
+const fn scripted(
+    invariant: &'static str,
+    without: &'static [&'static str],
+    version: &'static str,
+    life: &'static str,
+) -> Mutant {
+    mutant(invariant, without, version, Life::Scripted(life), (1, 2))
+}
+
 const fn zookeeper(mutant: Mutant) -> Mutant {
     Mutant { metadata: "zookeeper", ..mutant }
 }
@@ -60,9 +72,10 @@ const fn zookeeper(mutant: Mutant) -> Mutant {
 const ASKS_FIRST: &str = "rules.truncate-on-fetch=false";
 
 const MUTANTS: &[Mutant] = &[
-    mutant("type-ok", &["bound-hw-by-log-end"], "4.1", Life::Quick, (1, 2)),
+    mutant("type-ok", &["bound-hw-by-log-end"], "4.1", Life::Quick, (1, 4)),
     given(mutant("weak-isr", &["truncate-by-epoch"], "3.6", Life::Quick, (1, 2)), &[ASKS_FIRST]),
     given(mutant("strong-isr", &["truncate-by-epoch"], "3.6", Life::Quick, (1, 2)), &[ASKS_FIRST]),
+    zookeeper(scripted("strong-isr", &["fence-by-leader-epoch"], "2.1", "zombie-follower")),
     given(
         mutant("leader-in-isr", &["prefer-in-sync"], "4.1", Life::Hasty, (1, 1)),
         &["broker.leader.imbalance.check.interval.seconds=1"],
@@ -71,12 +84,12 @@ const MUTANTS: &[Mutant] = &[
         mutant("valid-high-watermark", &["truncate-by-epoch"], "3.6", Life::Quick, (1, 2)),
         &[ASKS_FIRST],
     ),
-    zookeeper(mutant(
+    scripted("valid-high-watermark", &["maximal-isr"], "3.6", "unheard-isr"),
+    zookeeper(scripted(
         "leader-candidate-completeness",
         &["join-at-epoch-start"],
         "2.1",
-        Life::Hasty,
-        (23, 23),
+        "early-join",
     )),
     mutant("leader-candidate-completeness", &["clear-elr"], "4.1", Life::Quick, (5, 6)),
     mutant(
@@ -91,8 +104,8 @@ const MUTANTS: &[Mutant] = &[
         &[ASKS_FIRST],
     ),
     mutant("leader-completeness", &["detect-unclean-shutdown"], "4.1", Life::Chaos, (15, 15)),
-    zookeeper(mutant("log-matching", &["epoch-end-names-epoch"], "2.1", Life::Hasty, (48, 48))),
-    mutant("replication-quorum-superset", &["maximal-isr"], "4.1", Life::Quick, (1, 1)),
+    zookeeper(scripted("log-matching", &["epoch-end-names-epoch"], "2.1", "fast-failover")),
+    scripted("replication-quorum-superset", &["maximal-isr"], "3.6", "unheard-isr"),
     given(
         mutant("consistent-read", &["truncate-by-epoch"], "3.6", Life::Chaos, (3, 3)),
         &[ASKS_FIRST],
@@ -103,22 +116,26 @@ const MUTANTS: &[Mutant] = &[
             &["truncate-by-epoch"],
             "3.6",
             Life::Chaos,
-            (3, 3),
+            (6, 6),
         ),
         &[ASKS_FIRST],
     ),
-    mutant("valid-controller-state", &["join-if-eligible"], "3.6", Life::Quick, (2, 2)),
+    given(
+        scripted("valid-controller-state", &["join-if-eligible"], "3.4", "fenced-follower"),
+        &["rules.bump-epoch-on-shrink=false"],
+    ),
     mutant("valid-controller-isr-and-elr", &["clear-elr"], "4.1", Life::Quick, (1, 1)),
     mutant("unclean-exclusion", &["detect-unclean-shutdown"], "4.1", Life::Chaos, (1, 1)),
     given(
-        mutant("unclean-exclusion", &["join-if-eligible"], "2.8", Life::Quick, (113, 113)),
-        &["rules.join-if-eligible=true"],
+        scripted("unclean-exclusion", &["join-if-eligible"], "3.4", "fenced-follower"),
+        &["rules.bump-epoch-on-shrink=false"],
     ),
-    mutant("last-replica-standing", &["eligible-leader-replicas"], "4.1", Life::Quick, (16, 16)),
+    scripted("unclean-exclusion", &["join-with-broker-epoch"], "3.6", "bounced-follower"),
+    mutant("last-replica-standing", &["eligible-leader-replicas"], "4.1", Life::Quick, (22, 22)),
     mutant("valid-fetcher-state", &["one-fetcher-per-partition"], "3.6", Life::Quick, (2, 2)),
     mutant("applied-hw-monotonic", &["join-at-epoch-start"], "4.1", Life::Hasty, (1, 1)),
-    mutant("epoch-monotonic", &["cut-epochs-with-log"], "3.6", Life::Quick, (16, 16)),
-    mutant("unique-leader-per-epoch", &["bump-epoch-on-election"], "3.6", Life::Quick, (1, 1)),
+    mutant("epoch-monotonic", &["cut-epochs-with-log"], "3.6", Life::Quick, (37, 37)),
+    mutant("unique-leader-per-epoch", &["bump-epoch-on-election"], "3.6", Life::Quick, (29, 29)),
     mutant("metadata-log-matching", &["quorum-checks-candidate"], "4.1", Life::Quorum, (1, 1)),
     mutant("monotonic-epoch", &["quorum-keeps-epochs"], "4.1", Life::Quorum, (1, 1)),
     mutant("monotonic-high-watermark", &["quorum-commits-own-epoch"], "4.1", Life::Quorum, (1, 1)),
@@ -129,7 +146,7 @@ const MUTANTS: &[Mutant] = &[
         Life::Power,
         (1, 1),
     ),
-    mutant("single-leader", &["quorum-keeps-votes"], "4.1", Life::Quorum, (20, 20)),
+    mutant("single-leader", &["quorum-keeps-votes"], "4.1", Life::Quorum, (1, 60)),
     mutant("snapshot-at-log-start", &["quorum-drops-behind-snapshot"], "4.1", Life::Quorum, (1, 1)),
     mutant(
         "leader-never-load-snapshot",
@@ -149,6 +166,12 @@ impl Mutant {
             Life::Hasty => hasty(self.version, self.metadata),
             Life::Quorum => quorum(self.version, false),
             Life::Power => quorum(self.version, true),
+            Life::Scripted(name) => {
+                let version = format!("broker-version = \"{}\"", self.version);
+                let text = scripted_text(name);
+                assert!(text.contains(&version), "{name} is of another version");
+                text.to_owned()
+            }
         }
     }
 
@@ -162,7 +185,12 @@ impl Mutant {
             Life::Hasty => "elections one after the other",
             Life::Quorum => "controllers come and go",
             Life::Power => "controllers lose power",
+            Life::Scripted(name) => return self.row_under(&without, &with, &format!("`{name}`")),
         };
+        self.row_under(&without, &with, life)
+    }
+
+    fn row_under(&self, without: &[String], with: &str, life: &str) -> String {
         let (invariant, version, metadata) = (self.invariant, self.version, self.metadata);
         format!("| `{invariant}` | {} | {version}, {metadata}{with} | {life} |", without.join(", "))
     }

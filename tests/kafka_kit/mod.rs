@@ -308,6 +308,19 @@ until = "28s"
     )
 }
 
+/// Lives that bring about one interleaving, each a file of `lives` beside this one.
+pub(crate) fn scripted(name: &str) -> &'static str {
+    match name {
+        "zombie-follower" => include_str!("lives/zombie-follower.toml"),
+        "bounced-follower" => include_str!("lives/bounced-follower.toml"),
+        "fenced-follower" => include_str!("lives/fenced-follower.toml"),
+        "unheard-isr" => include_str!("lives/unheard-isr.toml"),
+        "fast-failover" => include_str!("lives/fast-failover.toml"),
+        "early-join" => include_str!("lives/early-join.toml"),
+        other => panic!("there is no life {other}"),
+    }
+}
+
 /// A scenario as a run of it needs it.
 #[track_caller]
 pub(crate) fn prepared(text: &str, sets: &[String]) -> Prepared {

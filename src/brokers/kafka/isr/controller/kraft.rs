@@ -253,6 +253,21 @@ impl Controller {
         }
     }
 
+    /// Answers when what was written is committed; if it could not be, since the quorum has another
+    /// leader of which this controller has not been told, so it says.
+    fn answer_written<O: Observer>(
+        &mut self,
+        at: (ConnId, u32),
+        mut response: Response,
+        offset: Option<u64>,
+        ctx: &mut Context<'_, Message, O>,
+    ) {
+        if offset.is_none() {
+            response.refuse(Error::NotController);
+        }
+        self.answer(at, response, offset, ctx);
+    }
+
     fn answer_committed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
         let applied = self.applied;
         let Some(leading) = &mut self.leading else { return };
@@ -304,7 +319,11 @@ impl Controller {
         let known = leading.image.brokers[broker.index()];
         if let Some(known) = known.filter(|known| known.incarnation == incarnation) {
             leading.heard[broker.index()] = ctx.monotonic();
-            return self.answer(at, Response::Registered(Error::None, known.epoch), None, ctx);
+            // What is known may not be committed yet: the answer waits for that
+            // (QuorumController.java 3.9, ControllerWriteEvent: `highestPendingOffset`).
+            let pending = leading.deferred.iter().map(|(offset, ..)| *offset).max();
+            let answer = Response::Registered(Error::None, known.epoch);
+            return self.answer(at, answer, pending, ctx);
         }
         if known.is_some_and(|known| !known.fenced) {
             let refused = Response::Registered(Error::DuplicateBrokerRegistration, 0);
@@ -321,8 +340,9 @@ impl Controller {
         // Its epoch is the offset that the record gets.
         let epoch = next + records.len() as u64;
         records.push(Record::Register { broker, incarnation, epoch });
+        let answer = Response::Registered(Error::None, epoch);
         let offset = self.write(records, ctx);
-        self.answer(at, Response::Registered(Error::None, epoch), offset, ctx);
+        self.answer_written(at, answer, offset, ctx);
     }
 
     /// A broker that may have lost the end of its logs is no eligible leader any more
@@ -390,9 +410,10 @@ impl Controller {
                 word.fenced = true;
             }
         } else if known.fenced && caught_up {
-            offset = self.change_standing(broker, false, false, ctx);
             self.told(ctx, event::UNFENCED, None, Some(broker), 0);
             word.fenced = false;
+            let offset = self.change_standing(broker, false, false, ctx);
+            return self.answer_written(at, Response::Heartbeat(Error::None, word), offset, ctx);
         }
         self.answer(at, Response::Heartbeat(Error::None, word), offset, ctx);
     }
@@ -522,7 +543,7 @@ impl Controller {
         let next = next_state(&config, partition, &state, change, standing);
         let next = next.map_or(state, |(next, _)| next);
         let offset = self.write(vec![Record::Partition(partition, next)], ctx);
-        self.answer(at, answer(Error::None, Some(next)), offset, ctx);
+        self.answer_written(at, answer(Error::None, Some(next)), offset, ctx);
     }
 
     /// Fences brokers that are silent: one at a time (`maybeFenceStaleBroker`).

@@ -125,9 +125,17 @@ impl ZooKeeperController {
             if matches!(job.aim, Aim::Stop(_)) {
                 job.batch = job.todo.drain(..).collect();
             }
-            if job.busy >= most || now < job.pause {
+            if job.busy >= most {
                 return false;
             }
+            let pause = job.pause;
+            if now < pause {
+                // Again if it comes too early, by a clock that runs fast.
+                let (timer, lane) = (Timer::Controller { term: self.term }, ctx.lane());
+                ctx.after(pause.since(now), lane, Message::Timer(timer));
+                return false;
+            }
+            let Some(job) = self.jobs.front_mut() else { return false };
             let Some(partition) = job.todo.pop_front() else {
                 if job.busy > 0 {
                     return false;
@@ -189,12 +197,8 @@ impl ZooKeeperController {
             return;
         }
         let takes = self.config.costs.reload.clone().span(ctx.random());
-        let (term, now, lane) = (self.term, ctx.now(), ctx.lane());
-        let Some(job) = self.jobs.front_mut() else { return };
-        job.pause = job.asked + takes;
-        if job.pause > now {
-            let timer = Timer::Controller { term };
-            ctx.after(job.pause.since(now), lane, Message::Timer(timer));
+        if let Some(job) = self.jobs.front_mut() {
+            job.pause = job.asked + takes;
         }
     }
 
