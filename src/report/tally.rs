@@ -52,13 +52,16 @@ impl Standing {
     }
 }
 
+/// The verdict on an expectation, and what was measured.
+type Found = (Verdict, Option<f64>);
+
 /// What is kept of one seed: also on disk, so that a call that was killed goes on from there and
 /// comes to the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeedResult {
     standing: Standing,
     /// The verdict on every expectation, and what was measured.
-    judged: Vec<(Verdict, Option<f64>)>,
+    judged: Vec<Found>,
     /// What it contributes to the expectations over seeds.
     over: Vec<Option<f64>>,
     /// The expectations that do not hold, with their places.
@@ -195,7 +198,7 @@ pub struct Tally {
     trials: Vec<Trial>,
     waiting: Vec<Option<SeedResult>>,
     /// Of each seed that counts: how it stands, and the verdicts.
-    rows: Vec<(Standing, Vec<(Verdict, Option<f64>)>)>,
+    rows: Vec<(Standing, Vec<Found>)>,
     stopped: bool,
     first: Option<First>,
     examples: Vec<Option<Example>>,
