@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
-use crate::engine::Time;
 use crate::brokers::log::Piece;
+use crate::engine::Time;
 use crate::observe::{BecauseId, CauseId, Event, EventId, NodeId, Observer};
 use crate::world::Context;
 
