@@ -145,6 +145,12 @@ fn sides<S: Simulator>(simulator: &S, wanted: &Compare) -> Result<Sides<S::Prepa
         None => &wanted.first,
     };
     let paths = [&wanted.first, second];
+    if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+        return Err(input(format!(
+            "{}: there is no such file\n  = help: name a report folder, a summary.csv or a scenario",
+            missing.display()
+        )));
+    }
     let kinds = paths.map(|path| Kind::of(path));
     let is_scenario = kinds.map(|kind| kind == Kind::Scenario);
     if is_scenario[0] != is_scenario[1] {

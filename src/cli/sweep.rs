@@ -14,7 +14,7 @@ use super::simulator::{Asked, Simulator};
 use crate::report::folder::Reports;
 use crate::report::sweep::{MARK, Run, Shard, Sweep, front, row};
 use crate::report::{self, json, terminal};
-use crate::run::journal::{Entry, Journal, JournalError, Key};
+use crate::run::{Entry, Journal, JournalError, Key};
 use crate::scenario::Grid;
 
 /// At most this many runs in one call: their rows are in memory at once.

@@ -68,6 +68,22 @@ impl Piece {
         }
     }
 
+    /// This piece and the one behind it as one, if their messages follow one another, however they
+    /// are stored: to tell of both at once.
+    #[must_use]
+    pub fn with(&self, next: &Piece) -> Option<Piece> {
+        let (a, b) = (&self.messages, &next.messages);
+        let follows = self.end() == next.base
+            && self.epoch == next.epoch
+            && self.width == next.width
+            && a.producer == b.producer
+            && a.bytes == b.bytes
+            && a.first + a.count == b.first;
+        let messages = MessageRange { count: a.count + b.count, ..*a };
+        let bytes = self.bytes + next.bytes;
+        follows.then_some(Piece { messages, bytes, whole: false, ..*self })
+    }
+
     /// Whether `next` goes on as this piece does, so that both can be one.
     fn continues(&self, next: &Piece) -> bool {
         let (a, b) = (&self.messages, &next.messages);

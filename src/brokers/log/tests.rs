@@ -34,6 +34,19 @@ fn offsets_may_count_bytes() {
 }
 
 #[test]
+fn pieces_whose_messages_follow_one_another_are_told_of_as_one() {
+    let mut log = Log::new(FileId(0));
+    let first = piece(&log, 7, 3, 1, 1, true);
+    log.append(first);
+    let second = piece(&log, 10, 2, 1, 1, true);
+    let both = first.with(&second).expect("they follow one another");
+    assert_eq!((both.base, both.end(), both.messages.first), (0, 5, 7));
+    assert_eq!(both.bytes, first.bytes + second.bytes);
+    assert_eq!(second.with(&first), None);
+    assert_eq!(first.with(&Piece { epoch: 2, ..second }), None, "another epoch");
+}
+
+#[test]
 fn a_whole_batch_is_read_and_cut_as_one() {
     let mut log = Log::new(FileId(0));
     log.append(piece(&log, 0, 4, 0, 1, true));

@@ -240,7 +240,9 @@ fn first_event(a: &SeedTables, b: &SeedTables) -> Option<Parted> {
         let named = row[3..6].iter().filter(|cell| !cell.is_empty()).map(String::as_str);
         let place = named.collect::<Vec<_>>().join(", ");
         let place = if place.is_empty() { String::new() } else { format!(" ({place})") };
-        format!("{}.{:06} s: {} {}{place}", at / 1_000_000, at % 1_000_000, row[1], row[2])
+        let count = if row[6] == "0" { String::new() } else { format!(", count {}", row[6]) };
+        let (seconds, micros) = (at / 1_000_000, at % 1_000_000);
+        format!("{seconds}.{micros:06} s: {} {}{place}{count}", row[1], row[2])
     };
     Some(Parted {
         seed: a.seed,
@@ -253,4 +255,75 @@ fn first_event(a: &SeedTables, b: &SeedTables) -> Option<Parted> {
 /// The place of a table among [`TABLES`].
 fn place(file: &str) -> usize {
     TABLES.iter().position(|table| table.file_name() == file).expect("a table of that name")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::terminal;
+    use crate::report::{fixture, terminal::COLUMNS};
+    use crate::verdict::Report;
+
+    fn side(label: &str, seeds: std::ops::RangeInclusive<u64>, of: fn() -> Report) -> Side {
+        let tables = |seed| {
+            let report = Report { seed, ..of() };
+            SeedTables::of(&report, seed == 1)
+        };
+        Side {
+            label: label.to_owned(),
+            scenario: "mirror".to_owned(),
+            seeds: seeds.map(tables).collect(),
+        }
+    }
+
+    fn comparison() -> Comparison {
+        let a = side("mirror, calm", 1..=7, fixture::quiet_run);
+        let b = side("mirror, with a crash | <b>", 1..=8, fixture::crash_run);
+        let tolerances = tolerances("success_lost=10,ack_p99_us=1000%").unwrap();
+        let parted = Parted {
+            seed: 1,
+            same: 1_234,
+            first: Some("1.000000001 s: p1's message 7 acked".to_owned()),
+            second: None,
+        };
+        Comparison::new([a, b], &tolerances, Some(parted))
+    }
+
+    #[test]
+    fn as_people_read_it() {
+        let comparison = comparison();
+        let text = terminal::compare(&comparison, false);
+        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        insta::assert_snapshot!(text);
+        insta::assert_snapshot!(markdown(&comparison));
+    }
+
+    #[test]
+    fn tables_are_as_wide_as_their_headers() {
+        let files = comparison().files().unwrap();
+        let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        let wanted = [
+            "compare.csv",
+            "compare-latency.csv",
+            "compare-lines.csv",
+            "compare-windows.csv",
+            "overlay.svg",
+        ];
+        assert_eq!(names, wanted);
+        for file in &files[..4] {
+            let mut reader = csv::Reader::from_reader(file.bytes.as_slice());
+            assert!(reader.records().all(|record| record.is_ok()), "{}", file.name);
+        }
+    }
+
+    #[test]
+    fn a_side_and_itself_are_identical() {
+        let one = || side("a", 1..=3, fixture::crash_run);
+        let comparison = Comparison::new([one(), one()], &[], None);
+        assert!(comparison.identical);
+        assert_eq!(comparison.standing(), Standing::Same);
+        assert_eq!(comparison.event, None);
+        let fewer = side("a", 1..=2, fixture::crash_run);
+        assert!(!Comparison::new([one(), fewer], &[], None).identical);
+    }
 }

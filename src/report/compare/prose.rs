@@ -3,7 +3,7 @@
 use super::{Changed, Comparison, Difference, Kind, Parted, Standing};
 use crate::report::number;
 use crate::statistics::paired::{Change, Interval};
-use crate::verdict::{Better, Unit};
+use crate::verdict::{Better, Metric, Unit};
 
 /// At most this many rows of a table; the CSV has them all.
 const ROWS: usize = 12;
@@ -76,29 +76,57 @@ fn headline(comparison: &Comparison) -> String {
     }
 }
 
-/// A number of a metric, with its unit.
+/// A number with as many digits as tell something: `10,714`, `12.5`, `0.125`.
+fn digits(value: f64) -> String {
+    let decimals = match value.abs() {
+        1_000.0.. => return number::grouped(value.abs().round() as u64),
+        10.0.. => 1,
+        _ => 3,
+    };
+    let text = format!("{:.decimals$}", value.abs());
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text.is_empty() { "0".to_owned() } else { text.to_owned() }
+}
+
+/// A number of a metric. Times have their unit behind them, the others beside their name.
 fn shown(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Share => format!("{:.3} %", value * 100.0),
         Unit::Microseconds => number::latency(value.max(0.0).round() as u64),
+        Unit::Milliseconds if value == 0.0 => "0 ms".to_owned(),
         Unit::Milliseconds => number::latency((value.max(0.0) * 1_000.0).round() as u64),
-        unit => unit.print((value * 10.0).round() / 10.0),
+        _ => digits(value),
+    }
+}
+
+/// The name of a metric, with the unit of its numbers if these have none.
+fn named(metric: &Metric) -> String {
+    match metric.unit {
+        Unit::Lines | Unit::Messages if metric.name != metric.unit.name() => {
+            format!("{}, {}", metric.name, metric.unit.name())
+        }
+        _ => metric.name.to_owned(),
     }
 }
 
 /// A change, with its sign.
 fn change(value: f64, unit: Unit) -> String {
     let sign = if value < 0.0 { "-" } else { "+" };
-    match unit {
+    let text = match unit {
         // Points of a share are not percent of it.
-        Unit::Share => format!("{sign}{:.3} pt", value.abs() * 100.0),
-        _ if value == 0.0 => "0".to_owned(),
-        unit => format!("{sign}{}", shown(value.abs(), unit)),
-    }
+        Unit::Share => format!("{:.3} pt", value.abs() * 100.0),
+        unit => shown(value.abs(), unit),
+    };
+    // What has no digit but 0 has no sign.
+    let none = text.chars().all(|c| !c.is_ascii_digit() || c == '0');
+    if none { text } else { format!("{sign}{text}") }
 }
 
 fn interval(interval: Option<Interval>, unit: Unit) -> String {
-    let ends = |i: Interval| format!("{} to {}", change(i.low, unit), change(i.high, unit));
+    let ends = |i: Interval| match (change(i.low, unit), change(i.high, unit)) {
+        (low, high) if low == high => low,
+        (low, high) => format!("{low} to {high}"),
+    };
     interval.map_or("-".to_owned(), ends)
 }
 
@@ -110,7 +138,7 @@ fn metrics(blocks: &mut Vec<Block>, comparison: &Comparison) {
         return;
     }
     blocks.push(Block::Title("Metrics that changed".to_owned()));
-    let header = ["metric", "A", "B", "change", "median of the change, 95 %", "seeds +/-", ""];
+    let header = ["metric", "A", "B", "change", "95 % interval", "seeds +/-", ""];
     let header = header.map(str::to_owned).to_vec();
     blocks.push(Block::Table(header, vec![1, 2, 3, 4, 5], rows));
     let few = comparison.seeds.len() < 6;
@@ -120,11 +148,17 @@ fn metrics(blocks: &mut Vec<Block>, comparison: &Comparison) {
         "A, B and change are means over the seeds; the interval is that of the median of B - A, \
          seed by seed, and holds for any distribution.{few}"
     )));
+    let tolerated = comparison.metrics.iter().filter_map(|one| one.tolerance);
+    let tolerated: Vec<String> =
+        tolerated.map(|one| format!("{} {}", one.metric.name, one.text())).collect();
+    if !tolerated.is_empty() {
+        blocks.push(Block::Text(format!("Tolerated: {}.", tolerated.join(", "))));
+    }
 }
 
 fn metric(changed: &Changed) -> Vec<String> {
-    let Changed { metric, change: found, standing, tolerance, .. } = changed;
-    let mut row = vec![metric.name.to_owned()];
+    let Changed { metric, change: found, standing, .. } = changed;
+    let mut row = vec![named(metric)];
     match found {
         None => row.extend(["-", "-", "-", "-", "-"].map(str::to_owned)),
         Some(found) => row.extend([
@@ -135,12 +169,11 @@ fn metric(changed: &Changed) -> Vec<String> {
             format!("{}/{}", found.higher, found.lower),
         ]),
     }
-    let allowed = tolerance.map(|tolerance| format!(" (tolerated: {})", tolerance.text()));
     let word = match standing {
         Standing::Differs if metric.better == Better::Neither => "",
         standing => standing.word(),
     };
-    row.push(format!("{word}{}", allowed.unwrap_or_default()));
+    row.push(word.to_owned());
     row
 }
 
@@ -252,7 +285,7 @@ fn windows(blocks: &mut Vec<Block>, comparison: &Comparison) {
             window(&pair.first),
             window(&pair.second),
             change(length(&pair.second) - length(&pair.first), Unit::Milliseconds),
-            fault.to_owned(),
+            shortened(fault),
         ]
     };
     let rows: Vec<Vec<String>> = differ.iter().take(ROWS).map(row).collect();
@@ -260,6 +293,15 @@ fn windows(blocks: &mut Vec<Block>, comparison: &Comparison) {
     let header = header.map(str::to_owned).to_vec();
     blocks.push(Block::Table(header, vec![0, 5], rows));
     and_more(blocks, differ.len(), "window", "compare-windows.csv");
+}
+
+/// The words of a fault, cut to what tells it from others.
+fn shortened(fault: &str) -> String {
+    const LONGEST: usize = 24;
+    match fault.char_indices().nth(LONGEST) {
+        None => fault.to_owned(),
+        Some((at, _)) => format!("{}…", fault[..at].trim_end()),
+    }
 }
 
 fn parting(blocks: &mut Vec<Block>, comparison: &Comparison) {

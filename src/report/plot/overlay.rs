@@ -55,12 +55,12 @@ pub(in crate::report) fn overlay_svg(comparison: &Comparison) -> Result<Option<S
         header(canvas, [&a.label, &b.label])?;
         let mut top = HEADER + TITLE;
         if let Some((seed, tables)) = &times {
-            let rate = format!("seed {seed}: messages acknowledged or accepted per second");
-            over_time(canvas, top, &rate, &tables.each_ref().map(|buckets| rates(buckets)))?;
+            let good = format!("seed {seed}: messages acknowledged or accepted so far");
+            over_time(canvas, top, &good, &tables.each_ref().map(|b| so_far(b, |b| b.1)))?;
             top += PANEL + AXIS + TITLE;
             let lost =
                 format!("seed {seed}: lines lost so far, by when they were meant to be sent");
-            over_time(canvas, top, &lost, &tables.each_ref().map(|buckets| losses(buckets)))?;
+            over_time(canvas, top, &lost, &tables.each_ref().map(|b| so_far(b, |b| b.2)))?;
             top += PANEL + AXIS + TITLE;
         }
         if !latency.is_empty() {
@@ -94,18 +94,12 @@ fn buckets(tables: &SeedTables) -> Vec<Bucket> {
     rows.filter_map(bucket).collect()
 }
 
-/// Successes per second.
-fn rates(buckets: &[Bucket]) -> Curve {
-    let length = buckets[1].0.saturating_sub(buckets[0].0).max(1);
-    buckets.iter().map(|&(start, good, _)| (start, good * 1_000 / length)).collect()
-}
-
-/// Lost lines, summed up.
-fn losses(buckets: &[Bucket]) -> Curve {
+/// A count of every bucket, summed up from the start: bursts leave the rest readable.
+fn so_far(buckets: &[Bucket], count: fn(&Bucket) -> u64) -> Curve {
     let mut sum = 0;
-    let curve = buckets.iter().map(|&(start, _, lost)| {
-        sum += lost;
-        (start, sum)
+    let curve = buckets.iter().map(|bucket| {
+        sum += count(bucket);
+        (bucket.0, sum)
     });
     curve.collect()
 }

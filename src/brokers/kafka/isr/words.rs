@@ -68,6 +68,7 @@ words! {
         LEADER_LACKED_IT = 3,
         UNCLEAN_ELECTION = 4,
         NOT_FSYNCED = 5,
+        HIGH_WATERMARK_BEHIND = 6,
     }
 }
 
@@ -79,6 +80,7 @@ pub const CONDITIONS: &[&str] = &[
     "leader-lacked-it",
     "unclean-election",
     "not-fsynced",
+    "high-watermark-behind",
 ];
 
 words! {

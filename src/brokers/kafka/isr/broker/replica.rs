@@ -30,6 +30,8 @@ pub struct Replica {
     /// Since which offset it has been the only member of the ISR, if it leads or led alone: for
     /// the explanation of what is lost.
     pub alone_since: Option<u64>,
+    /// The leader epochs in which it led, for the explanation of what is lost.
+    pub led: Vec<u32>,
     /// What of it is on the disk, and when it was last brought there.
     pub storage: Storage,
     /// Offline: its disk has failed (KIP-112).
@@ -136,6 +138,7 @@ impl Replica {
             state: None,
             role: Role::None,
             alone_since: None,
+            led: Vec::new(),
             storage: Storage {
                 segment: 0,
                 flushed: 0,

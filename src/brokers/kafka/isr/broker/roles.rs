@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
+use crate::brokers::log::Piece;
 use crate::engine::Time;
-use crate::observe::{BecauseId, Event, EventId, NodeId, Observer};
+use crate::observe::{BecauseId, CauseId, Event, EventId, NodeId, Observer};
 use crate::world::Context;
 
 use super::super::message::{Error, Message, Response};
@@ -116,6 +117,7 @@ impl Broker {
         }
         let leading = Leading::new(config.replicas(partition), me, state.isr, end, ctx.clock());
         replica.role = Role::Leader(Box::new(leading));
+        replica.led.push(state.leader_epoch);
         replica.alone_since = (state.isr.len() == 1).then_some(replica.high_watermark);
         self.report_role(partition, Some(role::LEADER), ctx);
         for node in state.isr.without(me).iter() {
@@ -187,11 +189,16 @@ impl Broker {
 
     /// Why what a follower cuts off to be as its leader had not reached that one, or was given up
     /// by it. The answer lies in what this replica was: alone in the ISR, uncommitted, or a member
-    /// that the leader was elected without.
-    pub(super) fn why_cut(&self, partition: PartitionId, offset: u64) -> BecauseId {
+    /// that the leader was elected without; or a follower that cuts what it does not know to be
+    /// committed, whoever else has it.
+    fn why_cut(&self, partition: PartitionId, piece: &Piece, cause: CauseId) -> BecauseId {
+        let offset = piece.base;
         let Some(replica) = self.replica(partition) else { return BecauseId::NONE };
         if replica.alone_since.is_some_and(|since| offset >= since) {
             return because::ISR_SHRUNK_TO_LEADER;
+        }
+        if cause == cause::TRUNCATED_TO_HIGH_WATERMARK && !replica.led.contains(&piece.epoch) {
+            return because::HIGH_WATERMARK_BEHIND;
         }
         if offset >= replica.high_watermark {
             return because::ACKED_BEFORE_REPLICATED;
@@ -204,19 +211,19 @@ impl Broker {
         &mut self,
         partition: PartitionId,
         to: u64,
-        (cause, because): (crate::observe::CauseId, BecauseId),
+        (cause, because): (CauseId, BecauseId),
         ctx: &mut Context<'_, Message, O>,
     ) {
         let (config, me, now) = (self.config.clone(), self.me, ctx.now());
         let reasons = self.replica(partition).map(|replica| {
             let pieces = replica.log.read(to, replica.log.end());
-            let why = |offset| match because {
-                BecauseId::NONE => self.why_cut(partition, offset),
+            let why = |piece: &Piece| match because {
+                BecauseId::NONE => self.why_cut(partition, piece, cause),
                 given => given,
             };
-            pieces.map(|piece| (piece.base, why(piece.base))).collect::<Vec<_>>()
+            pieces.map(|piece| why(&piece)).collect::<Vec<_>>()
         });
-        let Some(reasons) = reasons else { return };
+        let Some(mut reasons) = reasons else { return };
         let Some(replica) = self.replica_mut(partition) else { return };
         if replica.log.end() <= to {
             // "Always truncate epoch cache since we may have a conflicting epoch entry at the end
@@ -227,13 +234,19 @@ impl Broker {
             }
             return;
         }
-        let mut cut = 0;
+        let (mut cut, mut gone) = (0, Vec::<(Piece, BecauseId)>::new());
         replica.log.truncate(to, |piece| {
-            let because = reasons.iter().rfind(|(base, _)| *base <= piece.base);
-            let because = because.map_or(BecauseId::NONE, |(_, because)| *because);
+            let because = reasons.pop().unwrap_or(BecauseId::NONE);
             cut += u64::from(piece.messages.count);
-            report_removed(&config, (now, me), &piece, (cause, because), ctx.observer());
+            let joined = gone.last().filter(|(_, why)| *why == because);
+            match joined.and_then(|(behind, _)| piece.with(behind)) {
+                Some(both) => *gone.last_mut().expect("one is there") = (both, because),
+                None => gone.push((piece, because)),
+            }
         });
+        for (piece, because) in &gone {
+            report_removed(&config, (now, me), piece, (cause, *because), ctx.observer());
+        }
         let end = replica.log.end();
         replica.notes.cut = replica.notes.cut.min(end);
         if config.has(Rule::CutEpochsWithLog) {
