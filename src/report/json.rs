@@ -314,8 +314,8 @@ impl<'a> Checked<'a> {
         let over = tally.over().map(|(expect, told, example)| CheckedOver {
             expect,
             verdict: verdict_word(told.verdict),
-            measured: told.measured,
-            note: told.note,
+            measured: told.measured.clone(),
+            note: told.note.clone(),
             example: example.map(|example| example.seed.to_string()),
         });
         let seeds = |standing| tally.seeds(standing).map(|seed| seed.to_string()).collect();

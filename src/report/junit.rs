@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(names, ["lost", "open", "failed"]);
         assert_eq!((read.failures, read.errors, read.tests), (3, 1, 9));
         let case = &read.suites[0].cases[0];
-        assert_eq!(case.name, "success_lost <= 0");
+        assert_eq!(case.original_name, "success_lost <= 0");
         assert_eq!(case.classname.as_deref(), Some("lost"));
         let junit_parser::TestStatus::Failure(failure) = &case.status else { panic!("{case:?}") };
         assert_eq!(failure.failure_type, "broken");

@@ -225,9 +225,8 @@ impl Locked {
             let (from, until) = (number::instant(before), number::instant(instant(is)));
             return Some(format!("{what} between {from} and {until}"));
         }
-        let end = (self.outcomes != now.outcomes || self.draws != now.draws)
-            .then(|| format!("outcomes or draws part after {}", number::instant(before)));
-        end
+        (self.outcomes != now.outcomes || self.draws != now.draws)
+            .then(|| format!("outcomes or draws part after {}", number::instant(before)))
     }
 }
 

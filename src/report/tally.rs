@@ -52,13 +52,16 @@ impl Standing {
     }
 }
 
-/// What is kept of one seed: also what a journal keeps, so that a call that was killed goes on
-/// from there and comes to the same.
+/// The verdict on an expectation, and what was measured.
+type Found = (Verdict, Option<f64>);
+
+/// What is kept of one seed: also on disk, so that a call that was killed goes on from there and
+/// comes to the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeedResult {
     standing: Standing,
     /// The verdict on every expectation, and what was measured.
-    judged: Vec<(Verdict, Option<f64>)>,
+    judged: Vec<Found>,
     /// What it contributes to the expectations over seeds.
     over: Vec<Option<f64>>,
     /// The expectations that do not hold, with their places.
@@ -195,11 +198,13 @@ pub struct Tally {
     trials: Vec<Trial>,
     waiting: Vec<Option<SeedResult>>,
     /// Of each seed that counts: how it stands, and the verdicts.
-    rows: Vec<(Standing, Vec<(Verdict, Option<f64>)>)>,
+    rows: Vec<(Standing, Vec<Found>)>,
     stopped: bool,
     first: Option<First>,
     examples: Vec<Option<Example>>,
     over_examples: Vec<Option<Example>>,
+    /// What the trials came to, once all seeds that count are done: bounds take some computing.
+    told: Vec<Told>,
 }
 
 impl Tally {
@@ -214,6 +219,7 @@ impl Tally {
             first: None,
             examples: vec![None; expected.len()],
             over_examples: vec![None; over.len()],
+            told: Vec::new(),
             expected,
             seeds,
         }
@@ -265,8 +271,9 @@ impl Tally {
         self.rows.push((result.standing, result.judged));
         let statistical = self.trials.iter().any(|trial| trial.over().is_statistical());
         self.stopped = statistical && self.trials.iter().all(|trial| trial.settled().is_some());
-        if self.stopped {
+        if self.is_complete() {
             self.waiting.fill(None);
+            self.told = self.trials.iter().map(Trial::told).collect();
         }
     }
 
@@ -361,10 +368,10 @@ impl Tally {
     }
 
     /// Every expectation over seeds as it says it, with the verdict, and a seed that is on the
-    /// wrong side.
-    pub fn over(&self) -> impl Iterator<Item = (String, Told, Option<&Example>)> {
-        let trials = self.trials.iter().zip(&self.over_examples);
-        trials.map(|(trial, example)| (trial.over().text(), trial.told(), example.as_ref()))
+    /// wrong side; nothing before all seeds that count are done.
+    pub fn over(&self) -> impl Iterator<Item = (String, &Told, Option<&Example>)> {
+        let trials = self.over_texts().zip(&self.told).zip(&self.over_examples);
+        trials.map(|((text, told), example)| (text, told, example.as_ref()))
     }
 }
 
@@ -480,7 +487,7 @@ mod tests {
                 }
             }
             assert!(tally.is_complete() && !tally.is_wanted(99));
-            let over: Vec<_> = tally.over().map(|(_, told, _)| told).collect();
+            let over: Vec<_> = tally.over().map(|(_, told, _)| told.clone()).collect();
             ends.push((tally.len(), tally.standing(), over));
             assert!(step > 1 || simulated == tally.len());
         }
@@ -489,7 +496,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_comes_back_from_a_journal_as_it_was() {
+    fn a_seed_comes_back_from_disk_as_it_was() {
         for mut run in [fixture::crash_run(), fixture::quiet_run()] {
             run.over_seeds = vec![None, Some(1.0 / 3.0), Some(1e-17)];
             run.expectations[0].value = Some(0.1 + 0.2);

@@ -267,8 +267,8 @@ impl Trial {
         }
         let shares: Vec<f64> = self.known.iter().map(|value| value / most).collect();
         // Near 1 the bets of the other side find more, as in the claims.
-        let mirrored = matches!(self.over.subject, Subject::Mean(_)) && self.over.max.is_none();
-        let (low, high) = if mirrored {
+        let reflected = matches!(self.over.subject, Subject::Mean(_)) && self.over.max.is_none();
+        let (low, high) = if reflected {
             let missing: Vec<f64> = shares.iter().map(|share| 1.0 - share).collect();
             let (low, high) = interval(&missing, self.unknown, self.over.error);
             (1.0 - high, 1.0 - low)
