@@ -140,10 +140,10 @@ fn ails(report: &Report) -> Vec<String> {
         let (node, of) = (report.catalog.node(lane.node), report.catalog.destination(destination));
         // A controller may tell a follower of an ISR that its leader has changed since, in the
         // same leader epoch (before 2.7): all three are in it if that is what the leader said last.
-        let changes = report.events.iter().filter(|event| {
+        let mut changes = report.events.iter().filter(|event| {
             event.destination == Some(destination) && event.what.starts_with("isr-")
         });
-        let whole = changes.last().is_some_and(|event| event.count == 3);
+        let whole = changes.next_back().is_some_and(|event| event.count == 3);
         if rank.is_none() || (rank == Some(RoleRank::Lagging) && !whole) {
             wrong.push(format!("{node} is not in sync for {of}"));
         }
