@@ -112,11 +112,17 @@ fn look(setting: &Setting, seed: u64) -> Seen {
         ails.push(CONSUMERS.to_owned());
     }
     let happened = |word: &str| report.events.iter().any(|event| event.what == word);
+    let misled = broken.iter().any(|one| one.name == "unclean-exclusion" && !one.claimed());
     let known = match &ails[..] {
         [] => None,
         // "Halting because log truncation is not allowed": such a broker needs somebody to help it
         // (ReplicaFetcherThread.scala 0.8.2 to 0.11; followers know where logs part since KIP-101).
         _ if happened("halted") => Some("a broker halted itself, KIP-101"),
+        // It is in the middle of a batch of its leader's, which came back with less than it had
+        // and leads in the same epoch: nothing tells that their logs part.
+        _ if happened("fetcher-stuck") && misled => {
+            Some("a leader was taken for its former self, KIP-631")
+        }
         _ => setting.weak(&ails),
     };
     wrong.extend(ails.into_iter().filter(|_| known.is_none()));
@@ -140,10 +146,10 @@ fn ails(report: &Report) -> Vec<String> {
         let (node, of) = (report.catalog.node(lane.node), report.catalog.destination(destination));
         // A controller may tell a follower of an ISR that its leader has changed since, in the
         // same leader epoch (before 2.7): all three are in it if that is what the leader said last.
-        let changes = report.events.iter().filter(|event| {
+        let mut changes = report.events.iter().filter(|event| {
             event.destination == Some(destination) && event.what.starts_with("isr-")
         });
-        let whole = changes.last().is_some_and(|event| event.count == 3);
+        let whole = changes.next_back().is_some_and(|event| event.count == 3);
         if rank.is_none() || (rank == Some(RoleRank::Lagging) && !whole) {
             wrong.push(format!("{node} is not in sync for {of}"));
         }

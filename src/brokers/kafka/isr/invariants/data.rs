@@ -190,12 +190,14 @@ impl Partition {
         before: &Replicated,
         replica: &Replica,
     ) {
-        let (floor, state, kraft) = (self.floor, self.state, self.kraft);
+        let (floor, state, bounces) = (self.floor, self.state, self.bounces);
         let copy = &mut self.copies[at];
         if copy.lossy && !copy.runs && copy.lost != before.lost {
             copy.stale = true;
-            copy.unnoticed =
-                !kraft && (state.isr.has(copy.node) || state.leader == Some(copy.node));
+            // With KRaft it is fenced, and so out of the ISR, before it is back; but not if it was
+            // fenced before, and let in all the same.
+            let counts = state.isr.has(copy.node) || state.leader == Some(copy.node);
+            copy.unnoticed = bounces && counts;
         }
         // It has got something behind what it had more, so it will not cut that any more.
         let goes_on = copy.runs && before.runs && copy.epoch >= floor && copy.end > before.end;
