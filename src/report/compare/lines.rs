@@ -35,6 +35,9 @@ impl End {
 /// Lines of one track that ended alike: from, behind the last, which end.
 type Stretch = (u64, u64, usize);
 
+/// Lines over which neither side changes: from, behind the last, which end on either side.
+type Joined = (u64, u64, (Option<usize>, Option<usize>));
+
 /// How all lines of a run ended, as far as that is known.
 #[derive(Clone, Debug)]
 pub(super) struct Ends {
@@ -313,7 +316,7 @@ fn kind((first, second): &(Option<End>, Option<End>)) -> Option<Kind> {
 }
 
 /// Walks two tracks side by side: stretches over which neither side changes, with the end on either.
-fn join(a: &[Stretch], b: &[Stretch]) -> Vec<(u64, u64, (Option<usize>, Option<usize>))> {
+fn join(a: &[Stretch], b: &[Stretch]) -> Vec<Joined> {
     let mut joined = Vec::new();
     let (mut i, mut j, mut at) = (0, 0, 0);
     while i < a.len() || j < b.len() {

@@ -102,7 +102,7 @@ fn shown(value: f64, unit: Unit) -> String {
 /// The name of a metric, with the unit of its numbers if these have none.
 fn named(metric: &Metric) -> String {
     match metric.unit {
-        Unit::Lines | Unit::Messages | Unit::Violations => {
+        Unit::Lines | Unit::Messages if metric.name != metric.unit.name() => {
             format!("{}, {}", metric.name, metric.unit.name())
         }
         _ => metric.name.to_owned(),

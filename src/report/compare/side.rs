@@ -7,14 +7,16 @@ use super::lines::Ends;
 use super::place;
 use crate::verdict::Report;
 
+/// The rows of a table without scenario and seed; `None` if it is not there.
+type Table = Option<Vec<Vec<String>>>;
+
 /// What is known of one seed.
 #[derive(Clone, Debug)]
 pub struct SeedTables {
     /// The seed.
     pub seed: u64,
-    /// The rows of each of [`TABLES`] without scenario and seed; `None` if it is not there. The
-    /// first, `summary.csv`, always is, with one row.
-    tables: Vec<Option<Vec<Vec<String>>>>,
+    /// Each of [`TABLES`]. The first, `summary.csv`, is always there, with one row.
+    tables: Vec<Table>,
     /// How lines ended.
     pub(super) ends: Option<Arc<Ends>>,
 }
@@ -92,9 +94,7 @@ impl SeedTables {
 
     /// Whether all that both have is the same.
     pub(super) fn same_as(&self, other: &SeedTables) -> bool {
-        let equal = |(a, b): (&Option<Vec<Vec<String>>>, &Option<Vec<Vec<String>>>)| {
-            a.is_none() || b.is_none() || a == b
-        };
+        let equal = |(a, b): (&Table, &Table)| a.is_none() || b.is_none() || a == b;
         self.tables.iter().zip(&other.tables).all(equal)
     }
 }

@@ -29,13 +29,15 @@ pub fn compare(comparison: &Comparison, color: bool) -> String {
                 rows.into_iter().for_each(|row| {
                     printed.add_row(row);
                 });
-                // What a row is about is not to be broken, if it is short enough.
+                // What a row is about, and what it comes to, is not to be broken if it is short.
                 let wide = printed.column_max_content_widths();
-                if let Some(first) = printed.column_mut(0)
-                    && wide[0] <= 30
-                {
-                    first
-                        .set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(wide[0] + 2)));
+                for column in [0, wide.len() - 1] {
+                    if let Some(found) = printed.column_mut(column)
+                        && wide[column] <= 30
+                    {
+                        let wide = Width::Fixed(wide[column] + 2);
+                        found.set_constraint(ColumnConstraint::LowerBoundary(wide));
+                    }
                 }
                 print(&mut out, &printed);
             }
