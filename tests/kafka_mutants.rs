@@ -146,7 +146,7 @@ const MUTANTS: &[Mutant] = &[
         Life::Power,
         (1, 1),
     ),
-    mutant("single-leader", &["quorum-keeps-votes"], "4.1", Life::Quorum, (1, 60)),
+    mutant("single-leader", &["quorum-keeps-votes"], "3.9", Life::Quorum, (16, 16)),
     mutant("snapshot-at-log-start", &["quorum-drops-behind-snapshot"], "4.1", Life::Quorum, (1, 1)),
     mutant(
         "leader-never-load-snapshot",

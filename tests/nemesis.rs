@@ -2,7 +2,7 @@
 //! be written as `[[fault]]` that do the same.
 
 use mqsim::run::{freeze, parse, simulate};
-use mqsim::verdict::Report;
+use mqsim::verdict::{FaultSpan, Report};
 
 const CLUSTER: &str = "
     format = 1
@@ -188,4 +188,51 @@ fn faults_that_wait_find_the_cluster_whole() {
     }
     assert!(begun >= 10, "{begun} faults in five runs");
     assert!(skipped > 100, "those that had no time any more are told: {skipped}");
+}
+
+/// With `when = "recovered"` a loss of power waits for nobody, but is left out while another broker
+/// that lost power is not whole again; faults of other kinds do not matter.
+#[test]
+fn losses_of_power_can_be_kept_apart() {
+    let mix = "
+        [nemesis]
+        at-most = 4
+        every = '300ms'
+        until = '35s'
+        [[nemesis.fault]]
+        kind = 'power-loss'
+        when = 'recovered'
+        for = { distribution = 'uniform', min = '100ms', max = '3s' }
+        [[nemesis.fault]]
+        kind = 'pause'
+        for = '1s'
+    ";
+    let (mut losses, mut skipped, mut overlaps) = (0, 0, 0);
+    for seed in 1..=5 {
+        let report = run(&format!("{}{mix}", CLUSTER.split("[[fault]]").next().unwrap()), seed);
+        let is_loss =
+            |span: &&FaultSpan| report.catalog.faults[span.fault.index()].starts_with("power-loss");
+        let spans: Vec<&FaultSpan> = report.faults.iter().filter(is_loss).collect();
+        for pair in spans.windows(2).filter(|pair| pair[0].targets != pair[1].targets) {
+            let ended = pair[0].ended.expect("it ended");
+            // A node takes some seconds to boot, and is no copy before it has joined.
+            assert!(pair[1].begun.since(ended).as_millis() > 2_000, "seed {seed}: {pair:?}");
+        }
+        let open = |loss: &&&FaultSpan| {
+            report.faults.iter().any(|other| {
+                other.fault != loss.fault
+                    && other.begun <= loss.begun
+                    && other.ended > Some(loss.begun)
+            })
+        };
+        losses += spans.len();
+        overlaps += spans.iter().filter(open).count();
+        let left_out = |row: &&String| row.contains("skipped: power-loss");
+        skipped += faults(&report).iter().filter(left_out).count();
+    }
+    assert!(
+        losses >= 10 && overlaps > 0,
+        "{losses} losses, {overlaps} of them under another fault"
+    );
+    assert!(skipped > 10, "those that would be too many are told: {skipped}");
 }

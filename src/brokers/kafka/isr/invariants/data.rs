@@ -277,12 +277,17 @@ impl Partition {
         let from = before.end.min(copy.verified);
         let of_log = self.epochs.then(|| epochs_descend(&replica.log, from)).flatten();
         let which = (Invariant::EpochMonotonic, copy.node);
-        let holds = !back && unordered.is_none() && of_log.is_none();
-        tell.holds(&mut copy.broken, which, id, holds, |_| match (unordered, of_log) {
-            (Some(two), _) => format!("epochs in its cache (epoch, offset): {two:?}"),
-            (_, Some((one, next))) => format!("a record of epoch {next} behind one of {one}"),
-            _ => format!("it knew leader and partition epoch {was:?}, and now {is:?}"),
+        let holds = !back && unordered.is_none();
+        tell.holds(&mut copy.broken, which, id, holds, |_| match unordered {
+            Some(two) => format!("epochs in its cache (epoch, offset): {two:?}"),
+            None => format!("it knew leader and partition epoch {was:?}, and now {is:?}"),
         });
+        if let Some((one, next)) = of_log {
+            let which = (Invariant::LogMatching, copy.node);
+            tell.holds(&mut copy.broken, which, id, false, |_| {
+                format!("a record of epoch {next} behind one of {one}")
+            });
+        }
         let mut fetched = broker.fetches_from(self.id);
         let first = fetched.next();
         let too_many = first.filter(|_| copy.leads).or(fetched.next());

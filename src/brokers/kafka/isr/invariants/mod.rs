@@ -128,7 +128,8 @@ invariants! {
     LeaderCompleteness = "leader-completeness", [CLEAN, KIP_101, KIP_279, KIP_320, KAFKA_7128, KIP_380],
         "The elected leader has all that is committed (VT LeaderCompleteness).";
     LogMatching = "log-matching", [CLEAN, KIP_101, KIP_279, KIP_320, KAFKA_7128, KIP_380],
-        "Below its high watermark a replica has the records that were committed (VT LogMatching).";
+        "Below its high watermark a replica has the records that were committed, and the leader \
+         epochs in its log ascend (VT LogMatching).";
     ReplicationQuorumSuperset = "replication-quorum-superset", [KIP_631, KIP_497],
         "The maximal ISR of the leader contains the ISR that the controller has decided, and the \
          eligible leader replicas (VT ReplicationQuorumSuperset).";
@@ -156,7 +157,7 @@ invariants! {
          below what was committed already (VT kip-966).";
     EpochMonotonic = "epoch-monotonic", [],
         "Leader epochs and partition epochs never decrease, at the controller and at a broker, and \
-         in a log they ascend.";
+         ascend in what a broker notes of its log.";
     UniqueLeaderPerEpoch = "unique-leader-per-epoch", [],
         "One broker at most appends records in a leader epoch.";
     MetadataLogMatching = "metadata-log-matching", [KIP_595],
