@@ -138,7 +138,7 @@ fn metrics(blocks: &mut Vec<Block>, comparison: &Comparison) {
         return;
     }
     blocks.push(Block::Title("Metrics that changed".to_owned()));
-    let header = ["metric", "A", "B", "change", "95 % interval", "seeds +/-", ""];
+    let header = ["metric", "A", "B", "change", "95 % interval", "+/-", ""];
     let header = header.map(str::to_owned).to_vec();
     blocks.push(Block::Table(header, vec![1, 2, 3, 4, 5], rows));
     let few = comparison.seeds.len() < 6;
@@ -146,7 +146,8 @@ fn metrics(blocks: &mut Vec<Block>, comparison: &Comparison) {
         if few { " Fewer than 6 seeds prove nothing with 95 %: there is no interval." } else { "" };
     blocks.push(Block::Text(format!(
         "A, B and change are means over the seeds; the interval is that of the median of B - A, \
-         seed by seed, and holds for any distribution.{few}"
+         seed by seed, and holds for any distribution; +/- is in how many seeds B has more, and less.\
+         {few}"
     )));
     let tolerated = comparison.metrics.iter().filter_map(|one| one.tolerance);
     let tolerated: Vec<String> =

@@ -31,9 +31,12 @@ pub fn compare(comparison: &Comparison, color: bool) -> String {
                 });
                 // What a row is about, and what it comes to, is not to be broken if it is short.
                 let wide = printed.column_max_content_widths();
-                for column in [0, wide.len() - 1] {
+                let number = |column: usize| numbers.contains(&column) && wide[column] <= 12;
+                let ends = |column: usize| column == 0 || column + 1 == wide.len();
+                for column in 0..wide.len() {
+                    let whole = number(column) || (ends(column) && wide[column] <= 30);
                     if let Some(found) = printed.column_mut(column)
-                        && wide[column] <= 30
+                        && whole
                     {
                         let wide = Width::Fixed(wide[column] + 2);
                         found.set_constraint(ColumnConstraint::LowerBoundary(wide));
