@@ -1,7 +1,7 @@
 //! The share of seeds in which something is so, as far as the seeds seen so far tell: a confidence
 //! sequence, valid at every stop.
 //!
-//! `hits` of `seeds` seeds have it. The functions are [`Bets`](super::Bets) on zeros and ones.
+//! `hits` of `seeds` seeds have it. The functions are [`Bets`] on zeros and ones.
 
 use super::bets::{Bets, Side, mean_bound};
 

@@ -20,7 +20,7 @@
 //! replicas' records that none may be left (`min.insync.replicas` of them at once). What the next
 //! leader has is the truth then. The same after a last replica standing that came back with less
 //! (KIP-966), which is told as that and as nothing else; and after the return of a broker that lost
-//! records and whose absence nobody noticed (see [`Replicated::unnoticed`](data)), which is told as
+//! records and whose absence nobody noticed (see `Replicated::unnoticed`), which is told as
 //! `unclean-exclusion`: the specifications know no broker that comes back with less.
 //!
 //! **Cost**: see [`Oracle`].
