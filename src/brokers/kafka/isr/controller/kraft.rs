@@ -535,7 +535,9 @@ impl Controller {
         };
         if error != Error::None {
             self.told(ctx, event::ISR_CHANGE_REFUSED, Some(partition), Some(broker), 0);
-            return self.answer(at, answer(error, None), None, ctx);
+            // By what may not be committed yet, and then is not said (as for a registration).
+            let pending = leading.deferred.iter().map(|(offset, ..)| *offset).max();
+            return self.answer(at, answer(error, None), pending, ctx);
         }
         let standing =
             Standing { active, gone: config.everyone().minus(active), unclean: leading.unclean };
