@@ -472,7 +472,13 @@ fn data_that_a_cut_holds_up_outlives_its_process() {
     let mut setup = talk(20, &[(100, "last words")]);
     setup.faults =
         vec![cut(50, 1_000, Direction::Both, false), fault(300, None, FaultKind::PowerLoss, &[1])];
-    assert!(!run(setup).contains("gets"));
+    assert!(!run(setup.clone()).contains("gets"));
+    // Not even what was on the wire, and is lost at the cut, as it goes dark.
+    let mut dark = fault(100, Some(300), FaultKind::PowerLoss, &[1]);
+    dark.at = dark.at + Span::from_micros(500);
+    setup.faults = vec![cut(50, 1_000, Direction::Both, false), dark];
+    let told = run(setup);
+    assert!(told.contains("n1 boots (1)") && !told.contains("gets"), "{told}");
 }
 
 #[test]

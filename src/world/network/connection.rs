@@ -63,6 +63,8 @@ pub(crate) struct Flow<M> {
     retries: u32,
     /// Whether the sender found no room and waits to hear of some.
     blocked: bool,
+    /// The sender's host has lost power: what is lost on its way is sent by nobody again.
+    deserted: bool,
 }
 
 impl<M> Flow<M> {
@@ -84,6 +86,7 @@ impl<M> Flow<M> {
             timer_epoch: 0,
             retries: 0,
             blocked: false,
+            deserted: false,
         }
     }
 
@@ -387,6 +390,10 @@ impl<M> World<M> {
     #[cold]
     fn lost_on_wire(&mut self, index: usize) {
         let flow = &mut self.net.sides[index].flow;
+        if flow.deserted {
+            flow.drop_unarrived();
+            return;
+        }
         let blocked = self.net.links[flow.link as usize].blocked;
         if blocked == REJECTS {
             return self.rejected_on_the_way(index);
@@ -583,6 +590,7 @@ impl<M> World<M> {
         flow.on_wire = kept as u32 - flow.arrived;
         flow.buffered = flow.queue.iter().map(|s| u64::from(s.bytes)).sum();
         flow.stop_timer();
+        flow.deserted = true;
         self.forget_unread(index);
         self.net.release(index);
     }
