@@ -475,7 +475,7 @@ fn data_that_a_cut_holds_up_outlives_its_process() {
     assert!(!run(setup.clone()).contains("gets"));
     // Not even what was on the wire, and is lost at the cut, as it goes dark.
     let mut dark = fault(100, Some(300), FaultKind::PowerLoss, &[1]);
-    dark.at = dark.at + Span::from_micros(500);
+    dark.at += Span::from_micros(500);
     setup.faults = vec![cut(50, 1_000, Direction::Both, false), dark];
     let told = run(setup);
     assert!(told.contains("n1 boots (1)") && !told.contains("gets"), "{told}");
