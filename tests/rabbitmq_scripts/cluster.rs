@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mqsim::brokers::rabbitmq::broker::Broker;
-use mqsim::brokers::rabbitmq::broker::mnesia::{Member, Tables};
+use mqsim::brokers::rabbitmq::broker::cluster::mnesia::{Member, Tables};
 use mqsim::brokers::rabbitmq::config::{Config, Costs};
 use mqsim::brokers::rabbitmq::message::{Message, QueueId};
 use mqsim::brokers::rabbitmq::spec::Spec;

@@ -3,11 +3,11 @@
 use crate::observe::{MessageRange, NodeId};
 use crate::world::{ConnId, Lane};
 
-use super::broker::alarm::Resource;
-use super::broker::autoheal::Word;
-use super::broker::gm::{Activity, CatchUp, Instruction};
-use super::broker::mnesia::{TableOp, Tables};
-use super::broker::sync::SyncBatch;
+use super::broker::cluster::autoheal::Word;
+use super::broker::cluster::mnesia::{TableOp, Tables};
+use super::broker::queue::sync::SyncBatch;
+use super::broker::ring::gm::{Activity, CatchUp, Instruction};
+use super::broker::vm::alarm::Resource;
 use super::letters::LetterId;
 
 /// A queue of the scenario, by its order there.

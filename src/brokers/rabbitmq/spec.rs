@@ -12,7 +12,7 @@ use crate::world::fault::Nemesis;
 use crate::world::{Lane, PlannedFault, Setup, Topology};
 
 use super::broker::Broker;
-use super::broker::mnesia::{Member, QueueRecord, Tables};
+use super::broker::cluster::mnesia::{Member, QueueRecord, Tables};
 use super::client::{
     CONSUMER_STEPS, ConnectOrder, Consumer, ConsumerConfig, LinkConfig, Producer, ProducerConfig,
     Reject,

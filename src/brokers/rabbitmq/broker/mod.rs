@@ -18,29 +18,12 @@
 //! Processes are lanes of the world. [`Broker`] hands each input to its process, together with the
 //! [`Node`], which is all that the processes of a node share.
 
-pub mod alarm;
-pub mod autoheal;
-mod boot;
 pub mod channel;
-mod consumers;
-pub mod credit;
-mod dead_letter;
-pub mod erlang;
-pub mod gm;
-mod leader;
-mod life;
-mod limits;
-mod members;
-mod mirror;
-pub mod mnesia;
-mod monitor;
-mod partial;
-mod queue_members;
-pub mod replica;
-mod stop;
+pub mod cluster;
+pub mod queue;
+pub mod ring;
 pub mod store;
-pub mod sync;
-mod transaction;
+pub mod vm;
 
 use std::sync::Arc;
 
@@ -48,16 +31,16 @@ use crate::engine::Time;
 use crate::observe::{NodeId, Observer};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port};
 
-use self::alarm::Alarms;
 use self::channel::Channel;
-use self::erlang::{Link, Peer};
-use self::gm::Group;
-use self::mnesia::{Committing, Lock, TableOp, Tables, Transaction};
-use self::monitor::Monitor;
-use self::replica::{Replica, Role};
+use self::cluster::mnesia::{Committing, Lock, TableOp, Tables, Transaction};
+use self::cluster::monitor::Monitor;
+use self::queue::replica::{Replica, Role};
+use self::ring::gm::Group;
 use self::store::bodies::Bodies;
 use self::store::shared::SharedStore;
 use self::store::{BackingQueue, Layout};
+use self::vm::alarm::Alarms;
+use self::vm::erlang::{Link, Peer};
 use super::config::Config;
 use super::message::{DownReason, Message, Pid, QueueId};
 

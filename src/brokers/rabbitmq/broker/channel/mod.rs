@@ -16,7 +16,7 @@ use crate::world::{Closing, ConnId, Context, Input};
 use super::super::message::{DeliveryTag, DownReason, Message, Pid, PublishSeq, QueueId};
 use super::super::rules::Rule;
 use super::Node;
-use super::monitor::Guard;
+use super::cluster::monitor::Guard;
 
 use self::calls::{Call, RETRIES, RETRY_WAIT};
 use self::consuming::{Settling, Subscription, Unacked};

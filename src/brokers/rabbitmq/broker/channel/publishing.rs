@@ -9,7 +9,7 @@ use super::super::super::message::{
 use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause};
 use super::super::Node;
-use super::super::credit::Credit;
+use super::super::vm::credit::Credit;
 use super::{CONTENT_BYTES, Channel, METHOD_BYTES};
 
 /// Bytes of a message between processes beside the payload: basic message, properties, delivery.

@@ -11,7 +11,7 @@ use crate::world::Context;
 use super::super::super::message::{Message, Pid};
 use super::super::super::rules::Rule;
 use super::super::Node;
-use super::super::credit::{Credit, CreditSpec, Grants};
+use super::super::vm::credit::{Credit, CreditSpec, Grants};
 use super::{Channel, METHOD_BYTES};
 
 /// Why a connection is not read, and what waits meanwhile.

@@ -20,7 +20,6 @@
 
 pub mod bodies;
 mod death;
-mod flush;
 pub mod index;
 pub mod queue;
 pub mod shared;

@@ -615,7 +615,7 @@ impl BackingQueue {
 
     /// Whether something is to be asked of the shared store or of the disk.
     #[inline]
-    pub(super) fn asks(&self) -> bool {
+    pub(in super::super) fn asks(&self) -> bool {
         !self.requests.is_empty() || self.erase
     }
 

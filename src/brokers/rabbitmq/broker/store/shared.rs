@@ -11,8 +11,10 @@ use super::super::super::message::{DownReason, Message, QueueSeq};
 use super::super::super::rules::Rule;
 use super::super::Node;
 use super::super::Process;
-use super::super::credit::Grants;
+use super::super::vm::credit::Grants;
+use super::BackingQueue;
 use super::bodies::{BodyId, Filing};
+use super::queue::Request;
 
 /// rabbit_msg_store.erl v3.12: `?SYNC_INTERVAL` 25 ms.
 const SYNC_INTERVAL: Span = Span::from_millis(25);
@@ -187,7 +189,7 @@ fn fsyncs(node: &Node) -> bool {
 
 impl Node {
     /// The lane of the message store, which starts when it is first needed.
-    pub(super) fn store(&mut self, ctx: &mut Context<'_, Message>) -> Lane {
+    fn store(&mut self, ctx: &mut Context<'_, Message>) -> Lane {
         if let Some(lane) = self.store {
             return lane;
         }
@@ -195,5 +197,31 @@ impl Node {
         self.store = Some(lane);
         self.spawned.push((lane, Process::Store(Box::default())));
         lane
+    }
+
+    /// What a queue wants of the shared store and of the disk. Without a process nobody waits for
+    /// what is not written yet. Returns how many messages went to the store.
+    pub(in super::super) fn keep_bodies(
+        &mut self,
+        ctx: &mut Context<'_, Message>,
+        bq: &mut BackingQueue,
+        process: Option<Lane>,
+    ) -> u32 {
+        let mut sent = 0;
+        bq.erase(ctx);
+        for request in bq.take_requests() {
+            match request {
+                Request::Write { id, confirm } => {
+                    let (Some(message), Some(queue)) = (bq.wanted(id), process) else { continue };
+                    let body = self.bodies.refer(message);
+                    bq.set_body(id, body);
+                    let store = self.store(ctx);
+                    ctx.tell(store, Message::StoreWrite { queue, id, body, confirm });
+                    sent += 1;
+                }
+                Request::Remove(body) => self.bodies.unrefer(ctx, body),
+            }
+        }
+        sent
     }
 }

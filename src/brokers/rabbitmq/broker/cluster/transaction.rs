@@ -6,13 +6,13 @@ use std::collections::VecDeque;
 use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
-use super::super::message::{Message, Pid, QueueId};
-use super::super::rules::Rule;
-use super::super::words::event;
-use super::erlang::Link;
+use super::super::super::message::{Message, Pid, QueueId};
+use super::super::super::rules::Rule;
+use super::super::super::words::event;
+use super::super::queue::replica::Replica;
+use super::super::vm::erlang::Link;
+use super::super::{Broker, Node, Process, Status};
 use super::mnesia::{Committing, Lock, Purpose, TableOp, Transaction};
-use super::replica::Replica;
-use super::{Broker, Node, Process, Status};
 
 impl Node {
     /// Begins a transaction; its coordinator is this node. It takes its own work (log, tables) and
@@ -87,7 +87,7 @@ impl Node {
     }
 
     /// A node that is down does not vote.
-    pub(super) fn abandon_votes(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    pub(crate) fn abandon_votes(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let ids: Vec<u32> = self.mnesia.transactions.iter().map(|t| t.id).collect();
         for transaction in &mut self.mnesia.transactions {
             transaction.to_lock.retain(|other| *other != node);
@@ -109,7 +109,7 @@ impl Node {
     /// A peer has changed its tables, or is down. When all have, the transaction is over:
     /// rabbit_misc.erl `execute_mnesia_transaction` uses `mnesia:sync_transaction`, so that what is
     /// done next meets tables that have changed, wherever it comes.
-    pub(super) fn committed_at(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, id: u32) {
+    pub(crate) fn committed_at(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, id: u32) {
         let committing = &mut self.mnesia.committing;
         let Some(at) = committing.iter().position(|committing| committing.id == id) else { return };
         committing[at].waiting.retain(|waiting| *waiting != node);
@@ -130,19 +130,19 @@ impl Node {
     }
 
     /// What is sent when the transaction that is being decided is over.
-    pub(super) fn then(&mut self, to: Pid, message: Message) {
+    pub(crate) fn then(&mut self, to: Pid, message: Message) {
         if let Some(committing) = self.mnesia.committing.last_mut() {
             committing.then.push((to, message));
         }
     }
 
-    pub(super) fn then_here(&mut self, to: Lane, message: Message) {
+    pub(crate) fn then_here(&mut self, to: Lane, message: Message) {
         self.then(self.pid(to), message);
     }
 
     /// Asked to vote. A node that joins gets every change that is decided here from now on, in
     /// addition to those that its coordinator has got before this vote.
-    pub(super) fn prepare(
+    pub(crate) fn prepare(
         &mut self,
         ctx: &mut Context<'_, Message>,
         from: NodeId,
@@ -169,7 +169,7 @@ impl Node {
     }
 
     /// A transaction is over: those that wait for its locks go on.
-    pub(super) fn release(
+    pub(crate) fn release(
         &mut self,
         ctx: &mut Context<'_, Message>,
         from: NodeId,
@@ -179,7 +179,7 @@ impl Node {
     }
 
     /// A node that is down has no locks.
-    pub(super) fn release_all(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    pub(crate) fn release_all(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         self.release_if(ctx, |locker| locker.0 == node);
     }
 
@@ -230,7 +230,7 @@ impl Node {
 }
 
 impl Broker {
-    pub(super) fn vote(
+    pub(crate) fn vote(
         &mut self,
         ctx: &mut Context<'_, Message>,
         from: NodeId,
@@ -248,7 +248,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn work_done(&mut self, ctx: &mut Context<'_, Message>, id: u32) {
+    pub(crate) fn work_done(&mut self, ctx: &mut Context<'_, Message>, id: u32) {
         let transactions = &mut self.node.mnesia.transactions;
         if let Some(transaction) = transactions.iter_mut().find(|t| t.id == id) {
             transaction.working = false;
@@ -315,7 +315,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn replica(&mut self, lane: Lane) -> Option<&mut Replica> {
+    pub(crate) fn replica(&mut self, lane: Lane) -> Option<&mut Replica> {
         let index = self.index(lane)?;
         match &mut self.processes[index] {
             Some(Process::Replica(replica)) => Some(replica),
@@ -324,7 +324,7 @@ impl Broker {
     }
 
     /// Changes the tables here and at every member that runs.
-    pub(super) fn commit(&mut self, ctx: &mut Context<'_, Message>, op: TableOp) {
+    pub(crate) fn commit(&mut self, ctx: &mut Context<'_, Message>, op: TableOp) {
         let (from, peers) = (self.node.me, self.node.running_peers());
         if let Some(committing) = self.node.mnesia.committing.last_mut() {
             let transaction = committing.id;
@@ -339,7 +339,7 @@ impl Broker {
     }
 
     /// The tables change; processes that the change concerns are told.
-    pub(super) fn committed(&mut self, ctx: &mut Context<'_, Message>, op: &TableOp) {
+    pub(crate) fn committed(&mut self, ctx: &mut Context<'_, Message>, op: &TableOp) {
         self.node.mnesia.tables.apply(op);
         let queue = match op {
             TableOp::Insert { queue, .. }

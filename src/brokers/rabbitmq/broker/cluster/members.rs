@@ -4,11 +4,11 @@ use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Lane};
 
-use super::super::message::{Message, Progress};
-use super::super::rules::Rule;
-use super::super::words::event;
-use super::erlang::Link;
-use super::{Broker, Node, Status};
+use super::super::super::message::{Message, Progress};
+use super::super::super::rules::Rule;
+use super::super::super::words::event;
+use super::super::vm::erlang::Link;
+use super::super::{Broker, Node, Status};
 
 /// While a member is down every node looks for it this often
 /// (rabbit_node_monitor.erl: `?RABBIT_DOWN_PING_INTERVAL`).
@@ -16,7 +16,7 @@ const DOWN_PING_INTERVAL: Span = Span::from_secs(1);
 
 impl Broker {
     /// Looks for members that are down; a booting node that waits asks again.
-    pub(super) fn ping_down_nodes(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn ping_down_nodes(&mut self, ctx: &mut Context<'_, Message>) {
         match self.node.status {
             Status::Running => {
                 self.node.monitor.pings = Some(self.node.down_peers());
@@ -45,7 +45,7 @@ impl Broker {
     /// a connection or the attempt has failed, which takes `net_setuptime` if the other is silent.
     /// In the end a running node begins again a second later if somebody is still missing, and a
     /// paused one looks at what it has found.
-    pub(super) fn continue_pings(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn continue_pings(&mut self, ctx: &mut Context<'_, Message>) {
         let pending = |link: Link| matches!(link, Link::Looking | Link::Pending(_));
         while let Some(rest) = &mut self.node.monitor.pings {
             if self.node.peers.iter().any(|peer| pending(peer.link)) {
@@ -69,7 +69,7 @@ impl Broker {
 }
 
 impl Node {
-    pub(super) fn start_pinging(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn start_pinging(&mut self, ctx: &mut Context<'_, Message>) {
         if !self.pinging {
             self.pinging = true;
             ctx.after(DOWN_PING_INTERVAL, Lane::MAIN, Message::PingDownNodes);
@@ -77,7 +77,7 @@ impl Node {
     }
 
     /// An attempt to set up a connection has failed.
-    pub(super) fn unreachable(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId) {
+    pub(crate) fn unreachable(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId) {
         if let Some(peer) = self.peer_of(conn) {
             self.link_down(ctx, peer);
         }
@@ -89,7 +89,7 @@ impl Node {
     }
 
     /// A peer introduces itself on a new connection, or asks again while it boots.
-    pub(super) fn hello(
+    pub(crate) fn hello(
         &mut self,
         ctx: &mut Context<'_, Message>,
         conn: ConnId,
@@ -112,7 +112,7 @@ impl Node {
 
     /// Some running members do not see this node, which wants to join: it connects to them first
     /// (mnesia_recover.erl: `connect_nodes` goes on to the nodes that those it reaches know of).
-    pub(super) fn unseen(&mut self, ctx: &mut Context<'_, Message>, nodes: &[NodeId]) {
+    pub(crate) fn unseen(&mut self, ctx: &mut Context<'_, Message>, nodes: &[NodeId]) {
         self.mnesia.asked = None;
         self.mnesia.refusals += 1;
         for &node in nodes {
@@ -122,7 +122,7 @@ impl Node {
     }
 
     /// How far a peer is.
-    pub(super) fn status_of(
+    pub(crate) fn status_of(
         &mut self,
         ctx: &mut Context<'_, Message>,
         from: NodeId,
@@ -144,7 +144,7 @@ impl Node {
     }
 
     /// RabbitMQ runs on a peer, on tables that are one with these.
-    pub(super) fn member_running(&mut self, ctx: &mut Context<'_, Message>, from: NodeId) {
+    pub(crate) fn member_running(&mut self, ctx: &mut Context<'_, Message>, from: NodeId) {
         if let Some(peer) = self.peer(from) {
             peer.running = true;
             peer.rabbit = true;
@@ -157,13 +157,13 @@ impl Node {
     }
 
     /// Whether members ran when this node stopped, so that they know more than it does.
-    pub(super) fn waits_for_peers(&self) -> bool {
+    pub(crate) fn waits_for_peers(&self) -> bool {
         let waits = self.config.settings.rules.has(Rule::WaitForTablesOfPeers);
         waits && !self.disk.saw_running.is_empty()
     }
 
     /// A member's VM is lost.
-    pub(super) fn member_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    pub(crate) fn member_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let Some(peer) = self.peer(node) else { return };
         let (ran, incarnation) = (peer.running, peer.incarnation.take());
         self.rabbit_down(ctx, node);
@@ -198,7 +198,7 @@ impl Node {
     }
 
     /// RabbitMQ has stopped on a member whose VM goes on.
-    pub(super) fn member_stopped(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    pub(crate) fn member_stopped(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         self.rabbit_down(ctx, node);
         if self.status == Status::Running {
             let (now, event) = (ctx.now(), self.own_event(event::NODE_DOWN, Some(node)));

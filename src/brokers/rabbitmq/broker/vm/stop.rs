@@ -2,16 +2,16 @@
 
 use crate::world::{Context, Death, DiskView, Lane};
 
-use super::super::message::{DownReason, Message, Pid, QueueId};
-use super::super::rules::Rule;
-use super::super::words::event;
-use super::autoheal::Healing;
-use super::mnesia::Purpose;
-use super::{AMQP, Broker, Process, Status};
+use super::super::super::message::{DownReason, Message, Pid, QueueId};
+use super::super::super::rules::Rule;
+use super::super::super::words::event;
+use super::super::cluster::autoheal::Healing;
+use super::super::cluster::mnesia::Purpose;
+use super::super::{AMQP, Broker, Process, Status};
 
 impl Broker {
     /// Graceful stop of the node.
-    pub(super) fn stop(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn stop(&mut self, ctx: &mut Context<'_, Message>) {
         self.node.monitor.exits = true;
         match self.node.status {
             Status::Running => self.stop_rabbit(ctx),
@@ -26,7 +26,7 @@ impl Broker {
     /// Clients are dropped, queues are closed in order (rabbit.erl: `stop`, `stop_apps`;
     /// rabbit_mirror_queue_master.erl: `terminate`). Then the VM ends, or goes on for the node
     /// monitor.
-    pub(super) fn stop_rabbit(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn stop_rabbit(&mut self, ctx: &mut Context<'_, Message>) {
         if self.node.status != Status::Running {
             return;
         }
@@ -71,7 +71,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn quiesce(&mut self, queue: QueueId) {
+    pub(crate) fn quiesce(&mut self, queue: QueueId) {
         for process in self.processes.iter_mut().flatten() {
             if let Process::Replica(replica) = process
                 && replica.queue() == queue
@@ -81,7 +81,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn end_replica(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
+    pub(crate) fn end_replica(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
         for process in self.processes.iter().flatten() {
             if let Process::Replica(replica) = process
                 && replica.queue() == queue
@@ -102,7 +102,7 @@ impl Broker {
     }
 
     /// All queues are closed: the VM ends, or waits for the cluster.
-    pub(super) fn rabbit_has_stopped(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn rabbit_has_stopped(&mut self, ctx: &mut Context<'_, Message>) {
         if self.node.monitor.exits || self.node.monitor.outside.is_none() {
             self.node.status = Status::Off;
             ctx.exit();

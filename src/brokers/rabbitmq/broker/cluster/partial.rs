@@ -11,13 +11,13 @@ use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::Context;
 
-use super::super::message::Message;
-use super::super::rules::Rule;
-use super::super::settings::PartitionHandling;
-use super::super::words::event;
-use super::erlang::Link;
+use super::super::super::message::Message;
+use super::super::super::rules::Rule;
+use super::super::super::settings::PartitionHandling;
+use super::super::super::words::event;
+use super::super::vm::erlang::Link;
+use super::super::{Node, Status};
 use super::monitor::Recovery;
-use super::{Node, Status};
 
 /// So long after it has cut itself off a node sets up no connection by itself
 /// (rabbit_node_monitor.erl: `?NODE_DISCONNECTION_TIMEOUT`, with `dist_auto_connect = never`).
@@ -25,7 +25,7 @@ const DISCONNECTION_TIMEOUT: Span = Span::from_secs(1);
 
 impl Node {
     /// A running member is lost: does anybody still see that start of it?
-    pub(super) fn ask_about(
+    pub(crate) fn ask_about(
         &mut self,
         ctx: &mut Context<'_, Message>,
         lost: NodeId,
@@ -42,7 +42,7 @@ impl Node {
     }
 
     /// Somebody has lost a member: if this node has not, it asks the lost one.
-    pub(super) fn check_partial_partition(
+    pub(crate) fn check_partial_partition(
         &mut self,
         ctx: &mut Context<'_, Message>,
         reporter: NodeId,
@@ -60,7 +60,7 @@ impl Node {
     }
 
     /// `rabbit:is_running()`, asked by another node on behalf of one that has lost this one.
-    pub(super) fn answer_running(
+    pub(crate) fn answer_running(
         &mut self,
         ctx: &mut Context<'_, Message>,
         proxy: NodeId,
@@ -72,7 +72,7 @@ impl Node {
     }
 
     /// The lost member has answered: its loser is told, by way of this node, that it lives.
-    pub(super) fn report_partial_partition(
+    pub(crate) fn report_partial_partition(
         &mut self,
         ctx: &mut Context<'_, Message>,
         reporter: NodeId,
@@ -82,7 +82,7 @@ impl Node {
     }
 
     /// A member that this node has lost still talks to `proxy`: away from that, too.
-    pub(super) fn partial_partition(&mut self, ctx: &mut Context<'_, Message>, proxy: NodeId) {
+    pub(crate) fn partial_partition(&mut self, ctx: &mut Context<'_, Message>, proxy: NodeId) {
         if !self.peer(proxy).is_some_and(|peer| matches!(peer.link, Link::Up(_))) {
             return;
         }
@@ -109,7 +109,7 @@ impl Node {
     }
 
     /// Gives up the connection to a peer, and sets up none to anybody for a while.
-    pub(super) fn disconnect(&mut self, ctx: &mut Context<'_, Message>, peer: NodeId) {
+    pub(crate) fn disconnect(&mut self, ctx: &mut Context<'_, Message>, peer: NodeId) {
         self.connects_again_at = ctx.now() + DISCONNECTION_TIMEOUT;
         if let Some(Link::Up(conn)) = self.peer(peer).map(|peer| peer.link) {
             ctx.close(conn);

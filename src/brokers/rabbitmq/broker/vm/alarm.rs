@@ -9,13 +9,13 @@ use crate::engine::Span;
 use crate::observe::{Event, NodeId};
 use crate::world::{Context, FileId, Lane};
 
-use super::super::message::{Message, QueueId, QueueSeq};
-use super::super::rules::Rule;
-use super::super::words::event;
+use super::super::super::message::{Message, QueueId, QueueSeq};
+use super::super::super::rules::Rule;
+use super::super::super::words::event;
+use super::super::queue::replica::Replica;
+use super::super::store::{Record, State};
+use super::super::{Broker, FILES, Node, Process, Status};
 use super::erlang::Link;
-use super::replica::Replica;
-use super::store::{Record, State};
-use super::{Broker, FILES, Node, Process, Status};
 
 /// vm_memory_monitor.erl: `?DEFAULT_MEMORY_CHECK_INTERVAL`.
 const MEMORY_CHECK: Span = Span::from_secs(1);
@@ -39,7 +39,7 @@ pub enum Resource {
 
 /// The alarms that a node knows of.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Alarms {
+pub(crate) struct Alarms {
     alarmed: Vec<(NodeId, Resource)>,
     /// The connections of this node, which are told (`alertees`).
     readers: Vec<Lane>,
@@ -50,18 +50,18 @@ impl Alarms {
         self.alarmed.contains(&(node, resource))
     }
 
-    pub(super) fn register(&mut self, reader: Lane) {
+    pub(crate) fn register(&mut self, reader: Lane) {
         self.readers.push(reader);
     }
 
-    pub(super) fn forget(&mut self, reader: Lane) {
+    pub(crate) fn forget(&mut self, reader: Lane) {
         self.readers.retain(|known| *known != reader);
     }
 }
 
 /// Messages of a queue that are on the disk only.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Paged {
+pub(crate) struct Paged {
     from: QueueSeq,
     /// The first that is not.
     to: QueueSeq,
@@ -69,18 +69,18 @@ pub(super) struct Paged {
 
 impl Node {
     /// Whether an alarm is in force on any member, as this node knows.
-    pub(super) fn is_alarmed(&self) -> bool {
+    pub(crate) fn is_alarmed(&self) -> bool {
         let everywhere = self.config.settings.rules.has(Rule::AlarmsReachAllNodes);
         self.alarms.alarmed.iter().any(|(node, _)| everywhere || *node == self.me)
     }
 
     /// Whether a member is short of memory, as this node knows.
-    pub(super) fn memory_alarm(&self) -> bool {
+    pub(crate) fn memory_alarm(&self) -> bool {
         self.alarms.alarmed.iter().any(|(_, resource)| *resource == Resource::Memory)
     }
 
     /// Starts to look at memory and disk.
-    pub(super) fn start_monitors(&self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn start_monitors(&self, ctx: &mut Context<'_, Message>) {
         if self.config.settings.rules.has(Rule::ResourceAlarms) {
             ctx.after(MEMORY_CHECK, Lane::MAIN, Message::MemoryCheck);
             ctx.after(DISK_CHECK.0, Lane::MAIN, Message::DiskCheck);
@@ -88,7 +88,7 @@ impl Node {
     }
 
     /// An alarm is set or cleared on a member (rabbit_alarm.erl: `maybe_alert`).
-    pub(super) fn alarm(
+    pub(crate) fn alarm(
         &mut self,
         ctx: &mut Context<'_, Message>,
         on: NodeId,
@@ -128,7 +128,7 @@ impl Node {
 
     /// RabbitMQ runs on a member that this node is connected with: it wants to know of the alarms
     /// here (`on_node_up`, `register`).
-    pub(super) fn tell_alarms(&mut self, ctx: &mut Context<'_, Message>, to: NodeId) {
+    pub(crate) fn tell_alarms(&mut self, ctx: &mut Context<'_, Message>, to: NodeId) {
         for resource in [Resource::Memory, Resource::Disk] {
             if self.alarms.has(self.me, resource) {
                 let alarm = Message::Alarm { from: self.me, resource, set: true };
@@ -138,7 +138,7 @@ impl Node {
     }
 
     /// A member is down: its alarms do not count any more (`on_node_down`).
-    pub(super) fn forget_alarms(&mut self, ctx: &mut Context<'_, Message>, gone: NodeId) {
+    pub(crate) fn forget_alarms(&mut self, ctx: &mut Context<'_, Message>, gone: NodeId) {
         for resource in [Resource::Memory, Resource::Disk] {
             self.alarm(ctx, gone, resource, false);
         }
@@ -146,7 +146,7 @@ impl Node {
 
     /// rabbit_disk_monitor.erl `internal_update`, `interval`: the nearer to the limit the more
     /// often.
-    pub(super) fn check_disk(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn check_disk(&mut self, ctx: &mut Context<'_, Message>) {
         let (free, limit) = (ctx.disk_free(), self.config.settings.disk_free_limit);
         let short = free < limit;
         self.alarm(ctx, self.me, Resource::Disk, short);
@@ -164,7 +164,7 @@ impl Node {
 impl Broker {
     /// vm_memory_monitor.erl `internal_update`; and, more seldom, what rabbit_memory_monitor.erl
     /// does about it before 3.12.
-    pub(super) fn check_memory(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn check_memory(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.after(MEMORY_CHECK, Lane::MAIN, Message::MemoryCheck);
         if self.node.status != Status::Running {
             return;
@@ -217,7 +217,7 @@ impl Replica {
 
     /// rabbit_variable_queue.erl `reduce_memory_use`: the oldest messages stay, the others leave
     /// memory. Those that no journal has are written first.
-    pub(super) fn reduce_memory(&mut self, node: &Node, ctx: &mut Context<'_, Message>, keep: u64) {
+    pub(crate) fn reduce_memory(&mut self, node: &Node, ctx: &mut Context<'_, Message>, keep: u64) {
         let (mut kept, mut written, mut moved) = (0, 0, 0);
         let mut paged = Paged { from: QueueSeq::MAX, to: self.bq.next_id() };
         for held in self.bq.held().filter(|held| held.state != State::Gone) {
@@ -247,7 +247,7 @@ impl Replica {
     }
 
     /// The next message may be on the disk only: it is read.
-    pub(super) fn page_in(&mut self, node: &Node, ctx: &mut Context<'_, Message>, id: QueueSeq) {
+    pub(crate) fn page_in(&mut self, node: &Node, ctx: &mut Context<'_, Message>, id: QueueSeq) {
         if id < self.paged.from || id >= self.paged.to {
             return;
         }

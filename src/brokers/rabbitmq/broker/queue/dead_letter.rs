@@ -4,11 +4,11 @@
 use crate::observe::{MessageRange, Removal};
 use crate::world::Context;
 
-use super::super::letters::Reason;
-use super::super::message::{Message, Pid, Properties};
-use super::super::rules::Rule;
-use super::super::words::{because, cause};
-use super::Node;
+use super::super::super::letters::Reason;
+use super::super::super::message::{Message, Pid, Properties};
+use super::super::super::rules::Rule;
+use super::super::super::words::{because, cause};
+use super::super::Node;
 use super::replica::Replica;
 
 /// Bytes of a dead letter between processes beside the payload: a publish, and its headers.
@@ -17,7 +17,7 @@ const LETTER_BYTES: u32 = 530;
 impl Replica {
     /// `publish`: routed by this node's tables, to the leaders and all mirrors of the queues that
     /// it finds there; who is not there, or refuses, does not get it.
-    pub(super) fn dead_letter(
+    pub(crate) fn dead_letter(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,

@@ -9,13 +9,13 @@ use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
-use super::super::message::Message;
-use super::super::rules::Rule;
-use super::super::settings::PartitionHandling;
-use super::super::words::event;
+use super::super::super::message::Message;
+use super::super::super::rules::Rule;
+use super::super::super::settings::PartitionHandling;
+use super::super::super::words::event;
+use super::super::vm::erlang::Link;
+use super::super::{Broker, Node, Status};
 use super::autoheal::Healing;
-use super::erlang::Link;
-use super::{Broker, Node, Status};
 
 /// A paused node looks this often whether it sees enough of the others
 /// (rabbit_node_monitor.erl: `wait_for_cluster_recovery`, `?RABBIT_DOWN_PING_INTERVAL`).
@@ -23,7 +23,7 @@ const RECOVERY_INTERVAL: Span = Span::from_secs(1);
 
 /// What a paused node waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Recovery {
+pub(crate) enum Recovery {
     /// More than half of all members.
     Majority,
     /// All members: the network was cut in part only.
@@ -34,7 +34,7 @@ pub(super) enum Recovery {
 
 /// What runs beside RabbitMQ and stops and starts it (`rabbit_outside_app_process`).
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Outside {
+pub(crate) enum Outside {
     /// It stops RabbitMQ until the cluster has recovered.
     Await(Recovery),
     /// This node has lost to another, which says when it is safe to start.
@@ -48,30 +48,30 @@ pub(super) enum Outside {
 
 /// The node monitor.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Monitor {
+pub(crate) struct Monitor {
     /// Members with which Mnesia is at odds.
-    pub(super) partitions: Vec<NodeId>,
+    pub(crate) partitions: Vec<NodeId>,
     /// See [`Outside`].
-    pub(super) outside: Option<Outside>,
+    pub(crate) outside: Option<Outside>,
     /// See [`Healing`].
-    pub(super) healing: Healing,
+    pub(crate) healing: Healing,
     /// How often the set of connected nodes has changed.
-    pub(super) nodes_version: u32,
+    pub(crate) nodes_version: u32,
     /// The process is to end once RabbitMQ has stopped.
-    pub(super) exits: bool,
+    pub(crate) exits: bool,
     /// RabbitMQ was started again in this VM.
-    pub(super) again: bool,
+    pub(crate) again: bool,
     /// Whom it has still to ping in this round, one after the other.
-    pub(super) pings: Option<Vec<NodeId>>,
+    pub(crate) pings: Option<Vec<NodeId>>,
 }
 
 /// What a channel knows of its node's side of a partition: of which set of nodes, and whether that
 /// is too few.
-pub(super) type Guard = Option<(u32, bool)>;
+pub(crate) type Guard = Option<(u32, bool)>;
 
 impl Node {
     /// Whether a member's VM is this one, or connected with it.
-    pub(super) fn is_alive(&self, node: NodeId) -> bool {
+    pub(crate) fn is_alive(&self, node: NodeId) -> bool {
         node == self.me || self.sees(node)
     }
 
@@ -84,13 +84,13 @@ impl Node {
 
     /// rabbit_node_monitor.erl `in_preferred_partition`: without preferred nodes every side is
     /// preferred.
-    pub(super) fn in_preferred_partition(&self, nodes: &[NodeId], without: Option<NodeId>) -> bool {
+    pub(crate) fn in_preferred_partition(&self, nodes: &[NodeId], without: Option<NodeId>) -> bool {
         let mut alive = nodes.iter().filter(|node| Some(**node) != without);
         nodes.is_empty() || alive.any(|node| self.is_alive(*node))
     }
 
     /// rabbit_node_monitor.erl `all_nodes_up`.
-    pub(super) fn all_nodes_up(&self) -> bool {
+    pub(crate) fn all_nodes_up(&self) -> bool {
         self.config.members.iter().all(|node| self.is_alive(*node))
     }
 
@@ -105,7 +105,7 @@ impl Node {
     }
 
     /// rabbit_node_monitor.erl `handle_dead_node`: a member's VM is lost.
-    pub(super) fn handle_dead_node(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    pub(crate) fn handle_dead_node(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let config = self.config.clone();
         let handling = &config.settings.partition_handling;
         match handling {
@@ -125,7 +125,7 @@ impl Node {
     }
 
     /// rabbit_node_monitor.erl `await_cluster_recovery`. Whoever does so already goes on with it.
-    pub(super) fn await_recovery(&mut self, ctx: &mut Context<'_, Message>, recovery: Recovery) {
+    pub(crate) fn await_recovery(&mut self, ctx: &mut Context<'_, Message>, recovery: Recovery) {
         let stops = self.config.settings.rules.has(Rule::PauseStopsRabbit);
         if self.monitor.outside.is_none() && stops {
             let (now, event) = (ctx.now(), self.own_event(event::PAUSING, None));
@@ -137,7 +137,7 @@ impl Node {
 
     /// rabbit.erl `stop`, of a VM that goes on: the plugins that depend on RabbitMQ stop first, and
     /// it serves until they have.
-    pub(super) fn stop_rabbit_soon(&self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn stop_rabbit_soon(&self, ctx: &mut Context<'_, Message>) {
         let config = self.config.clone();
         let lead = config.costs.plugins_stop.span(ctx.random());
         ctx.after(lead, Lane::MAIN, Message::StopRabbit);
@@ -147,7 +147,7 @@ impl Node {
     /// because this node is about to pause. A channel looks anew when the set of connected nodes
     /// has changed since it looked last. The set with which it begins is the empty one: if it looks
     /// for the first time when no other node is connected any more, nothing has changed.
-    pub(super) fn withholds_confirms(&self, guard: &mut Guard) -> bool {
+    pub(crate) fn withholds_confirms(&self, guard: &mut Guard) -> bool {
         let settings = &self.config.settings;
         if !settings.partition_handling.pauses() {
             return false;
@@ -174,7 +174,7 @@ impl Node {
 
     /// Mnesia has found that this node and another have gone on without each other
     /// (`running_partitioned_network`).
-    pub(super) fn partitioned_from(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    pub(crate) fn partitioned_from(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let (now, event) = (ctx.now(), self.own_event(event::PARTITIONED, Some(node)));
         ctx.observer().event(now, event);
         if !self.monitor.partitions.contains(&node) {
@@ -186,7 +186,7 @@ impl Node {
 
     /// rabbit_node_monitor.erl `handle_dead_rabbit`: recorded partitions are forgotten together,
     /// when each of their nodes is down or one with this one.
-    pub(super) fn forget_partitions(&mut self) {
+    pub(crate) fn forget_partitions(&mut self) {
         let over = |node: &NodeId| {
             let peer = self.peers.iter().find(|peer| peer.node == *node);
             peer.is_none_or(|peer| peer.running || !peer.rabbit)
@@ -199,7 +199,7 @@ impl Node {
 
 impl Broker {
     /// RabbitMQ has stopped, and its VM has not: what has become of the others?
-    pub(super) fn after_pause(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn after_pause(&mut self, ctx: &mut Context<'_, Message>) {
         match self.node.monitor.outside {
             Some(Outside::Await(_)) => self.look_for_recovery(ctx),
             Some(Outside::Restart { winner, .. }) => {
@@ -214,7 +214,7 @@ impl Broker {
     }
 
     /// rabbit_node_monitor.erl `wait_for_cluster_recovery`: pings all, then looks.
-    pub(super) fn look_for_recovery(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn look_for_recovery(&mut self, ctx: &mut Context<'_, Message>) {
         if self.node.status == Status::Paused {
             self.node.monitor.pings = Some(self.node.down_peers());
             self.continue_pings(ctx);
@@ -222,7 +222,7 @@ impl Broker {
     }
 
     /// All were pinged: is the node with enough of the others?
-    pub(super) fn recovery_looked_for(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn recovery_looked_for(&mut self, ctx: &mut Context<'_, Message>) {
         let Some(Outside::Await(recovery)) = self.node.monitor.outside else { return };
         if self.node.recovered_from(recovery) {
             self.node.monitor.outside = None;

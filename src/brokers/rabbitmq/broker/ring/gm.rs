@@ -12,11 +12,13 @@ use crate::engine::{Span, Time};
 use crate::observe::{Event, MessageRange, Removal};
 use crate::world::{Context, Lane};
 
-use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId, QueueSeq};
-use super::super::rules::Rule;
-use super::super::words::event;
-use super::Node;
-use super::mnesia::Purpose;
+use super::super::super::message::{
+    DownReason, Message, Pid, Properties, PublishSeq, QueueId, QueueSeq,
+};
+use super::super::super::rules::Rule;
+use super::super::super::words::event;
+use super::super::Node;
+use super::super::cluster::mnesia::Purpose;
 
 /// How long a member sleeps before it records a neighbour's death
 /// (gm.erl: `handle_info({'DOWN', ...})`, `timer:sleep(100)`, in case it is a partial partition
@@ -218,7 +220,7 @@ pub struct Group {
     /// Deaths that were delivered.
     buried: Vec<Pid>,
     /// Its node stops: it handles nothing any more.
-    pub(super) stopped: bool,
+    pub(crate) stopped: bool,
     /// Traffic of a ring that this node's tables do not show yet.
     ahead: Vec<Activity>,
     /// A neighbour whose death is being recorded: meanwhile the process does nothing else, so the

@@ -3,17 +3,17 @@
 use crate::observe::{Event, EventId, NodeId};
 use crate::world::{ConnId, Context, Input, Lane, Signal};
 
-use super::super::message::{DownReason, Message, QueueId};
-use super::channel::Channel;
+use super::super::super::message::{DownReason, Message, QueueId};
+use super::super::channel::Channel;
+use super::super::cluster::mnesia::Purpose;
+use super::super::queue::replica::{Replica, Role};
+use super::super::ring::gm::Group;
+use super::super::{AMQP, Broker, Node, Process, Status};
 use super::erlang::Link;
-use super::gm::Group;
-use super::mnesia::Purpose;
-use super::replica::{Replica, Role};
-use super::{AMQP, Broker, Node, Process, Status};
 
 impl Broker {
     /// An input for the node itself.
-    pub(super) fn handle_main(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn handle_main(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(boot) => self.boot(ctx, &boot),
             Input::Signal(Signal::Stop) => self.stop(ctx),
@@ -65,7 +65,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn message(&mut self, ctx: &mut Context<'_, Message>, message: Message) {
+    pub(crate) fn message(&mut self, ctx: &mut Context<'_, Message>, message: Message) {
         let node = &mut self.node;
         ctx.spend(node.config.costs.internal);
         match message {
@@ -156,7 +156,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn channel_of(&self, conn: ConnId) -> Option<Lane> {
+    pub(crate) fn channel_of(&self, conn: ConnId) -> Option<Lane> {
         let serves = |process: &Option<Process>| match process {
             Some(Process::Channel(channel)) => channel.connection() == conn,
             _ => false,
@@ -168,18 +168,18 @@ impl Broker {
 
 impl Node {
     /// A new process.
-    pub(super) fn start(&mut self, ctx: &mut Context<'_, Message>) -> Lane {
+    pub(crate) fn start(&mut self, ctx: &mut Context<'_, Message>) -> Lane {
         let lane = ctx.spawn();
         self.alive.push(lane);
         lane
     }
 
-    pub(super) fn own_event(&self, word: EventId, subject: Option<NodeId>) -> Event {
+    pub(crate) fn own_event(&self, word: EventId, subject: Option<NodeId>) -> Event {
         Event { word, node: self.me, destination: None, subject, count: 0 }
     }
 
     /// At time zero: this node's replica of a queue, as the plan has numbered it.
-    pub(super) fn start_first_replica(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
+    pub(crate) fn start_first_replica(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
         let Some(record) = self.mnesia.tables.queue(queue) else { return };
         let Some(pid) = record.replicas().find(|pid| pid.node == self.me) else { return };
         let leads = record.leader == pid;
@@ -207,7 +207,7 @@ impl Node {
 
     /// A durable queue whose leader is recorded here, and that nobody else leads by now
     /// (rabbit_amqqueue.erl: `recover`, `find_local_durable_queues`).
-    pub(super) fn recover(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
+    pub(crate) fn recover(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
         let me = self.me;
         let recorded = self.mnesia.tables.durable[queue.0 as usize];
         let elsewhere =

@@ -10,18 +10,18 @@ use crate::engine::Time;
 use crate::observe::{BecauseId, MessageRange, Removal};
 use crate::world::{Context, TimerId};
 
-use super::super::arguments::Arguments;
-use super::super::letters::LetterId;
-use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId};
-use super::super::rules::Rule;
-use super::super::words::{cause, role};
-use super::Node;
-use super::alarm::Paged;
+use super::super::super::arguments::Arguments;
+use super::super::super::letters::LetterId;
+use super::super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId};
+use super::super::super::rules::Rule;
+use super::super::super::words::{cause, role};
+use super::super::Node;
+use super::super::ring::gm::Instruction;
+use super::super::store::{BackingQueue, DueConfirm};
+use super::super::vm::alarm::Paged;
+use super::super::vm::credit::{Credit, Grants};
 use super::consumers::Consumers;
-use super::credit::{Credit, Grants};
-use super::gm::Instruction;
-use super::queue_members::Stopping;
-use super::store::{BackingQueue, DueConfirm};
+use super::members::Stopping;
 use super::sync::{LeaderSync, MirrorSync};
 
 /// Bytes of a confirm between processes.
@@ -40,21 +40,21 @@ pub enum Role {
 
 /// What a replica knows of a publishing channel.
 #[derive(Clone, Debug)]
-pub(super) struct Sender {
-    pub(super) channel: Pid,
+pub(crate) struct Sender {
+    pub(crate) channel: Pid,
     /// Came from the channel, not yet over the ring.
-    pub(super) waiting: VecDeque<(PublishSeq, MessageRange, Properties)>,
+    pub(crate) waiting: VecDeque<(PublishSeq, MessageRange, Properties)>,
     /// Came over the ring, not yet from the channel; whether its confirm is due already.
-    pub(super) early: VecDeque<(PublishSeq, bool)>,
+    pub(crate) early: VecDeque<(PublishSeq, bool)>,
     /// How far it is from being granted more credit.
-    pub(super) grants: Grants,
+    pub(crate) grants: Grants,
     /// Who has told of the channel's death so far.
-    pub(super) down: Option<DownFrom>,
+    pub(crate) down: Option<DownFrom>,
 }
 
 /// Who has told a mirror of a channel's death (rabbit_mirror_queue_slave.erl: `forget_sender`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DownFrom {
+pub(crate) enum DownFrom {
     /// Its own monitor.
     Channel,
     /// The leader, over the ring.
@@ -64,56 +64,56 @@ pub(super) enum DownFrom {
 /// The process of one replica.
 #[derive(Clone, Debug)]
 pub struct Replica {
-    pub(super) queue: QueueId,
-    pub(super) me: Pid,
+    pub(crate) queue: QueueId,
+    pub(crate) me: Pid,
     /// Its ring member, if the queue is mirrored.
-    pub(super) group: Option<Pid>,
-    pub(super) role: Role,
-    pub(super) bq: BackingQueue,
+    pub(crate) group: Option<Pid>,
+    pub(crate) role: Role,
+    pub(crate) bq: BackingQueue,
     /// What of it is on the disk only.
-    pub(super) paged: Paged,
+    pub(crate) paged: Paged,
     /// What it may still send to the message store; none while it has sent nothing.
     store_credit: Option<Credit>,
     /// What channels are granted as soon as the store does not block this process.
     deferred_grants: Vec<(Pid, u32)>,
-    pub(super) consumers: Consumers,
-    pub(super) senders: Vec<Sender>,
+    pub(crate) consumers: Consumers,
+    pub(crate) senders: Vec<Sender>,
     /// Confirms that are due and not sent yet.
-    pub(super) due: Vec<DueConfirm>,
+    pub(crate) due: Vec<DueConfirm>,
     /// How many messages it has dead-lettered.
-    pub(super) letters_sent: u64,
+    pub(crate) letters_sent: u64,
     /// When the queue's head is looked at next.
-    pub(super) ttl_timer: Option<(Time, TimerId)>,
+    pub(crate) ttl_timer: Option<(Time, TimerId)>,
     /// Messages that nobody reads go on to another queue after a while.
     passes_on: bool,
     /// How many messages the leader holds that this mirror lacks; `None` while unknown.
-    pub(super) missing: Option<u64>,
-    pub(super) sync_rounds: u64,
-    pub(super) leader_sync: Option<LeaderSync>,
-    pub(super) mirror_sync: Option<MirrorSync>,
+    pub(crate) missing: Option<u64>,
+    pub(crate) sync_rounds: u64,
+    pub(crate) leader_sync: Option<LeaderSync>,
+    pub(crate) mirror_sync: Option<MirrorSync>,
     /// What arrived while the process did nothing but synchronise.
-    pub(super) deferred: VecDeque<Message>,
-    pub(super) flushing: bool,
+    pub(crate) deferred: VecDeque<Message>,
+    pub(crate) flushing: bool,
     /// The disk took nothing more: the next attempt is the sync timer's.
-    pub(super) disk_full: bool,
-    pub(super) idle_asked: bool,
-    pub(super) timer: Option<TimerId>,
+    pub(crate) disk_full: bool,
+    pub(crate) idle_asked: bool,
+    pub(crate) timer: Option<TimerId>,
     /// Fires when it may hibernate.
-    pub(super) hibernation: Option<TimerId>,
+    pub(crate) hibernation: Option<TimerId>,
     /// When it last handled a message from outside.
-    pub(super) last_work: Time,
+    pub(crate) last_work: Time,
     /// It opens what its disk kept; nobody is served before that.
-    pub(super) recovering: bool,
+    pub(crate) recovering: bool,
     /// The node stops: nothing is delivered any more.
-    pub(super) ending: bool,
+    pub(crate) ending: bool,
     /// Its ring member stops before it.
-    pub(super) member_stopped: bool,
+    pub(crate) member_stopped: bool,
     /// Its mirrors stop before it.
-    pub(super) stopping: Option<Stopping>,
+    pub(crate) stopping: Option<Stopping>,
     /// Its ring member outlives it.
-    pub(super) leaves_ring_member: bool,
+    pub(crate) leaves_ring_member: bool,
     /// Ends once its journal is durable.
-    pub(super) terminating: bool,
+    pub(crate) terminating: bool,
 }
 
 impl Replica {
@@ -309,7 +309,7 @@ impl Replica {
     /// Sends the confirms that are due, consecutive ones of a channel together. A mirror holds one
     /// back until it has the message from the channel as well
     /// (rabbit_mirror_queue_slave.erl: `confirm_messages`).
-    pub(super) fn send_confirms(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn send_confirms(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if self.due.is_empty() {
             return;
         }
@@ -359,7 +359,7 @@ impl Replica {
     }
 
     /// The record of a channel that publishes to this queue; it is monitored from now on.
-    pub(super) fn sender(
+    pub(crate) fn sender(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -379,7 +379,7 @@ impl Replica {
     /// A publish of this channel is taken: it may be granted more
     /// (rabbit_amqqueue_process.erl: `credit_flow:ack`; rabbit_mirror_queue_slave.erl:
     /// `maybe_flow_ack`).
-    pub(super) fn take_from_channel(
+    pub(crate) fn take_from_channel(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -409,7 +409,7 @@ impl Replica {
     }
 
     /// Messages went to the message store (rabbit_variable_queue.erl: `msg_store_write`).
-    pub(super) fn spend_store_credit(&mut self, node: &Node, sent: u32) {
+    pub(crate) fn spend_store_credit(&mut self, node: &Node, sent: u32) {
         let settings = &node.config.settings;
         if settings.rules.has(Rule::CreditFlow) {
             let credit = self.store_credit.get_or_insert(Credit::new(settings.store_credit));
@@ -427,14 +427,14 @@ impl Replica {
     }
 
     /// Passes an instruction to the ring, if there is one.
-    pub(super) fn broadcast(&self, ctx: &mut Context<'_, Message>, instruction: Instruction) {
+    pub(crate) fn broadcast(&self, ctx: &mut Context<'_, Message>, instruction: Instruction) {
         if let Some(group) = self.group {
             ctx.tell(group.lane, Message::GmBroadcast { instruction });
         }
     }
 
     /// Tells the observer what this process is now.
-    pub(super) fn report_role(&self, node: &Node, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn report_role(&self, node: &Node, ctx: &mut Context<'_, Message>) {
         let role = match self.role {
             Role::Leader => role::LEADER,
             Role::Mirror if self.missing == Some(0) => role::MIRROR,

@@ -4,19 +4,19 @@
 use crate::observe::{NodeId, Removal};
 use crate::world::{Context, Lane};
 
-use super::super::message::{DownReason, Message, Pid, QueueId};
-use super::super::mirroring::without;
-use super::super::rules::Rule;
-use super::super::words::{because, cause, event};
-use super::gm::{Group, Instruction};
-use super::mnesia::{Member, Purpose, QueueRecord, TableOp};
+use super::super::super::message::{DownReason, Message, Pid, QueueId};
+use super::super::super::mirroring::without;
+use super::super::super::rules::Rule;
+use super::super::super::words::{because, cause, event};
+use super::super::cluster::mnesia::{Member, Purpose, QueueRecord, TableOp};
+use super::super::ring::gm::{Group, Instruction};
+use super::super::store::BackingQueue;
+use super::super::{Broker, Node, Process, Status};
 use super::replica::{Replica, Role};
-use super::store::BackingQueue;
-use super::{Broker, Node, Process, Status};
 
 /// A leader that stops its mirrors before itself.
 #[derive(Clone, Debug)]
-pub(super) struct Stopping {
+pub(crate) struct Stopping {
     /// Mirrors that have not stopped yet; it waits for one after the other.
     waiting: Vec<Pid>,
     /// How many it has waited for.
@@ -30,7 +30,7 @@ fn nodes(pids: &[Pid]) -> Vec<NodeId> {
 impl Broker {
     /// `remove_from_queue`: the first replica that lives, in the order leader, mirrors by age,
     /// leads; whatever it holds.
-    pub(super) fn remove_from_queue(
+    pub(crate) fn remove_from_queue(
         &mut self,
         ctx: &mut Context<'_, Message>,
         queue: QueueId,
@@ -101,7 +101,7 @@ impl Broker {
     }
 
     /// gm.erl `join_group`, `{add_on_right, ...}`.
-    pub(super) fn join_ring(
+    pub(crate) fn join_ring(
         &mut self,
         ctx: &mut Context<'_, Message>,
         queue: QueueId,
@@ -129,7 +129,7 @@ impl Broker {
     /// rabbit_mirror_queue_slave.erl `init_it`: only a mirror whose ring member has joined is added
     /// to the queue's record, for channels expect a confirm of every replica that is in it, and
     /// what is published from then on comes around the ring. Then it asks for the depth.
-    pub(super) fn mirror_added(
+    pub(crate) fn mirror_added(
         &mut self,
         ctx: &mut Context<'_, Message>,
         queue: QueueId,
@@ -166,7 +166,7 @@ impl Broker {
     }
 
     /// rabbit_mirror_queue_slave.erl `record_synchronised`.
-    pub(super) fn synchronised(
+    pub(crate) fn synchronised(
         &mut self,
         ctx: &mut Context<'_, Message>,
         queue: QueueId,
@@ -205,7 +205,7 @@ impl Broker {
 
     /// The home node announces its queue; where the policy wants mirrors they start
     /// (rabbit_mirror_queue_master.erl: `init_with_existing_bq`, `add_mirrors`).
-    pub(super) fn recovered(
+    pub(crate) fn recovered(
         &mut self,
         ctx: &mut Context<'_, Message>,
         queue: QueueId,
@@ -228,7 +228,7 @@ impl Broker {
     }
 
     /// All mirrors of a leader that stops are stopped or given up.
-    pub(super) fn mirrors_stopped(
+    pub(crate) fn mirrors_stopped(
         &mut self,
         ctx: &mut Context<'_, Message>,
         queue: QueueId,
@@ -243,7 +243,7 @@ impl Broker {
     }
 
     /// The policy wants a mirror here. One that the queue's record no longer names ends first.
-    pub(super) fn start_mirror(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
+    pub(crate) fn start_mirror(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
         let Some(old) = self.replica_of(queue).map(|replica| replica.me) else {
             self.node.start_mirror(ctx, queue);
             return;
@@ -272,14 +272,14 @@ impl Node {
     }
 
     /// Whether a member runs as this node sees it (`rabbit_mnesia:on_running_node`).
-    pub(super) fn runs(&self, node: NodeId) -> bool {
+    pub(crate) fn runs(&self, node: NodeId) -> bool {
         node == self.me || self.peers.iter().any(|peer| peer.node == node && peer.running)
     }
 
     /// `on_vhost_up`: whether this node, which has just started, should hold a mirror. "We don't
     /// want to pass in the whole cluster - we don't want a situation where starting one node causes
     /// us to decide to start a mirror on another."
-    pub(super) fn wants_mirror(&self, ctx: &mut Context<'_, Message>, queue: QueueId) -> bool {
+    pub(crate) fn wants_mirror(&self, ctx: &mut Context<'_, Message>, queue: QueueId) -> bool {
         let Some(policy) = &self.config.queue(queue).mirroring else { return false };
         let Some(record) = self.mnesia.tables.queue(queue) else { return false };
         let (leader, mirrors) = (record.leader.node, nodes(&record.mirrors));
@@ -295,7 +295,7 @@ impl Node {
     }
 
     /// `add_mirror`: a mirror starts here, empty.
-    pub(super) fn start_mirror(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
+    pub(crate) fn start_mirror(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
         let Some(record) = self.mnesia.tables.queue(queue) else { return };
         let here =
             record.replicas().any(|pid| pid.node == self.me && self.alive.contains(&pid.lane));
@@ -322,7 +322,7 @@ impl Node {
     /// A node that starts recovers the queues that it leads, and deletes what it has of any other,
     /// whether a mirror starts here or not (rabbit_queue_index.erl v3.10 `start`: "Any queue
     /// directory we've not been asked to recover is considered garbage").
-    pub(super) fn delete_unclaimed(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn delete_unclaimed(&mut self, ctx: &mut Context<'_, Message>) {
         for index in 0..self.config.queues.len() {
             if let Some(bq) = self.disk.queues[index].take() {
                 let bq = self.without_contents(ctx, QueueId(index as u32), bq);
@@ -354,7 +354,7 @@ impl Node {
 impl Replica {
     /// rabbit_mirror_queue_master.erl `terminate`: without a synchronised mirror, and with
     /// `ha-promote-on-shutdown = when-synced`, nobody may take over.
-    pub(super) fn takes_mirrors_along(&self, node: &Node) -> bool {
+    pub(crate) fn takes_mirrors_along(&self, node: &Node) -> bool {
         let Some(policy) = &node.config.queue(self.queue).mirroring else { return false };
         let Some(record) = node.mnesia.tables.queue(self.queue) else { return false };
         self.role == Role::Leader
@@ -366,7 +366,7 @@ impl Replica {
     }
 
     /// `stop_all_slaves`: tells them over the ring, then waits for each.
-    pub(super) fn stop_all_mirrors(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn stop_all_mirrors(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         self.event(node, ctx, event::MIRRORS_STOPPED, self.bq.depth());
         let record = node.mnesia.tables.queue(self.queue);
         let mirrors = record.map_or(Vec::new(), |record| record.mirrors.clone());
@@ -394,7 +394,7 @@ impl Replica {
     }
 
     /// A mirror for which the leader waits has stopped, or is waited for no longer.
-    pub(super) fn mirror_stopped(
+    pub(crate) fn mirror_stopped(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -413,7 +413,7 @@ impl Replica {
     }
 
     /// The process ends and its messages go with it: it was dropped, stopped, or may not lead.
-    pub(super) fn delete_and_end(
+    pub(crate) fn delete_and_end(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -427,7 +427,7 @@ impl Replica {
 
     /// `{error, {not_synced, _}}`: this mirror would lead and may not. The process stops, its ring
     /// member does not: the exit reason `normal` kills no linked process.
-    pub(super) fn not_synced(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn not_synced(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         self.leaves_ring_member = node.config.settings.rules.has(Rule::RefusalLeavesRingMember);
         let because = because::NO_SYNCHRONISED_MIRROR;
         let removal = Removal { cause: cause::MIRROR_STOPPED, because };

@@ -8,10 +8,9 @@ use super::super::super::message::{DownReason, Message};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::Node;
-use super::super::replica::{Replica, Role};
-use super::BackingQueue;
-use super::index::Written;
-use super::queue::{NeedsSync, Request};
+use super::super::store::index::Written;
+use super::super::store::queue::NeedsSync;
+use super::replica::{Replica, Role};
 
 /// Flush ceiling under load and idle time-out of a leader
 /// (rabbit_amqqueue_process.erl: `?SYNC_INTERVAL` 200 ms).
@@ -33,7 +32,7 @@ impl Replica {
     /// rabbit_amqqueue_process.erl `next_state`: an index with confirms waiting is flushed as soon
     /// as the mailbox is empty, and after the sync interval at the latest; a journal without is
     /// flushed when the process has been idle for that long. What is left is for hibernation.
-    pub(in super::super) fn plan_flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn plan_flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if self.flushing || self.disk_full {
             return;
         }
@@ -60,11 +59,7 @@ impl Replica {
         }
     }
 
-    pub(in super::super) fn on_sync_timer(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message>,
-    ) {
+    pub(crate) fn on_sync_timer(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         self.timer = None;
         self.disk_full = false;
         if self.terminating {
@@ -90,11 +85,7 @@ impl Replica {
 
     /// rabbit_variable_queue.erl `handle_pre_hibernate`: the journal is folded into its segments,
     /// or the buffers of a queue of version 2 are written, whoever waits.
-    pub(in super::super) fn on_hibernate_timer(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message>,
-    ) {
+    pub(crate) fn on_hibernate_timer(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         self.hibernation = None;
         let missing = (self.last_work + HIBERNATE_AFTER).since(ctx.now());
         if !missing.is_zero() {
@@ -111,7 +102,7 @@ impl Replica {
         self.wrote(node, ctx, written.ok());
     }
 
-    pub(in super::super) fn flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let wanted = self.bq.needs_sync() != NeedsSync::No || self.terminating;
         if self.flushing || self.disk_full || !wanted {
             return;
@@ -158,11 +149,7 @@ impl Replica {
         next.is_some()
     }
 
-    pub(in super::super) fn journal_synced(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message>,
-    ) {
+    pub(crate) fn journal_synced(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if self.flushing && self.fsync_next(ctx) {
             return;
         }
@@ -181,18 +168,14 @@ impl Replica {
     }
 
     /// Bodies of large messages are safe in the store.
-    pub(in super::super) fn bodies_written(&mut self, ids: &[u64]) {
+    pub(crate) fn bodies_written(&mut self, ids: &[u64]) {
         let mut due = std::mem::take(&mut self.due);
         self.bq.bodies_written(ids, &mut due);
         self.due = due;
     }
 
     /// Passes on what the queue wants of the shared store and of the disk.
-    pub(in super::super) fn keep_bodies(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message>,
-    ) {
+    pub(crate) fn keep_bodies(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if self.bq.asks() {
             let process = Some(ctx.lane());
             let sent = node.keep_bodies(ctx, &mut self.bq, process);
@@ -201,11 +184,7 @@ impl Replica {
     }
 
     /// The node stops: make everything durable, then end.
-    pub(in super::super) fn end_in_order(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message>,
-    ) {
+    pub(crate) fn end_in_order(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         self.terminating = true;
         self.keep_bodies(node, ctx);
         if !self.flushing {
@@ -216,12 +195,7 @@ impl Replica {
     /// The process opens what its disk kept (rabbit_variable_queue.erl `init`,
     /// rabbit_queue_index.erl `recover`): in its recovery terms if the node was stopped in order,
     /// else entry by entry, after which the journal is folded.
-    pub(in super::super) fn recover(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message>,
-        read: bool,
-    ) {
+    pub(crate) fn recover(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, read: bool) {
         let costs = &node.config.costs;
         if !read {
             let fast = node.config.settings.rules.has(Rule::FastQueueRecovery);
@@ -258,33 +232,5 @@ impl Replica {
         if self.bq.has_extras() || node.config.queue(self.queue).arguments.limited() {
             ctx.tell(ctx.lane(), Message::DropExpired);
         }
-    }
-}
-
-impl Node {
-    /// What a queue wants of the shared store and of the disk. Without a process nobody waits for
-    /// what is not written yet. Returns how many messages went to the store.
-    pub(in super::super) fn keep_bodies(
-        &mut self,
-        ctx: &mut Context<'_, Message>,
-        bq: &mut BackingQueue,
-        process: Option<Lane>,
-    ) -> u32 {
-        let mut sent = 0;
-        bq.erase(ctx);
-        for request in bq.take_requests() {
-            match request {
-                Request::Write { id, confirm } => {
-                    let (Some(message), Some(queue)) = (bq.wanted(id), process) else { continue };
-                    let body = self.bodies.refer(message);
-                    bq.set_body(id, body);
-                    let store = self.store(ctx);
-                    ctx.tell(store, Message::StoreWrite { queue, id, body, confirm });
-                    sent += 1;
-                }
-                Request::Remove(body) => self.bodies.unrefer(ctx, body),
-            }
-        }
-        sent
     }
 }

@@ -9,14 +9,14 @@ use crate::engine::{Span, Time};
 use crate::observe::{BecauseId, Event, Removal};
 use crate::world::Context;
 
-use super::super::message::{Message, Pid, QueueSeq};
-use super::super::rules::Rule;
-use super::super::words::{cause, event};
-use super::Node;
-use super::gm::Instruction;
-use super::mnesia::Purpose;
+use super::super::super::message::{Message, Pid, QueueSeq};
+use super::super::super::rules::Rule;
+use super::super::super::words::{cause, event};
+use super::super::Node;
+use super::super::cluster::mnesia::Purpose;
+use super::super::ring::gm::Instruction;
+use super::super::store::BatchEntry;
 use super::replica::{Replica, Role};
-use super::store::BatchEntry;
 
 /// Bytes of a batch beside the payloads, a message.
 const SYNC_ENTRY_BYTES: u32 = 200;
@@ -60,7 +60,7 @@ pub struct LeaderSync {
 
 impl LeaderSync {
     /// Whether the queue waits for that mirror.
-    pub(super) fn waits_for(&self, mirror: Pid) -> bool {
+    pub(crate) fn waits_for(&self, mirror: Pid) -> bool {
         self.awaited.contains(&mirror) || self.mirrors.iter().any(|(other, _)| *other == mirror)
     }
 
@@ -99,7 +99,7 @@ fn cut_batch(entries: &mut Vec<BatchEntry>, room: u64) -> u64 {
 /// A synchronisation under way at a mirror.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MirrorSync {
-    pub(super) leader: Pid,
+    pub(crate) leader: Pid,
     round: u64,
     /// Batches that it has taken.
     batches: u32,
@@ -108,7 +108,7 @@ pub struct MirrorSync {
 impl Replica {
     /// rabbit_mirror_queue_master.erl `sync_mirrors`: every mirror is asked over the ring, and the
     /// queue stands still until each has answered.
-    pub(super) fn start_sync(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn start_sync(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let Some(record) = node.mnesia.tables.queue(self.queue) else { return };
         if self.role != Role::Leader || record.leader != self.me || self.leader_sync.is_some() {
             return;
@@ -137,7 +137,7 @@ impl Replica {
     }
 
     /// A mirror has emptied itself and takes part.
-    pub(super) fn sync_ready(
+    pub(crate) fn sync_ready(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -155,7 +155,7 @@ impl Replica {
     }
 
     /// A mirror has everything already (rabbit_mirror_queue_sync.erl: `sync_deny`).
-    pub(super) fn sync_denied(
+    pub(crate) fn sync_denied(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -168,7 +168,7 @@ impl Replica {
     }
 
     /// A mirror takes no part in the synchronisation, or no longer: it is dead or needs none.
-    pub(super) fn sync_without(
+    pub(crate) fn sync_without(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -209,7 +209,7 @@ impl Replica {
     }
 
     /// A mirror has taken some batches: there may be more.
-    pub(super) fn sync_credit(&mut self, ctx: &mut Context<'_, Message>, mirror: Pid, round: u64) {
+    pub(crate) fn sync_credit(&mut self, ctx: &mut Context<'_, Message>, mirror: Pid, round: u64) {
         let Some(sync) = self.leader_sync.as_mut().filter(|sync| sync.round == round) else {
             return;
         };
@@ -222,7 +222,7 @@ impl Replica {
     }
 
     /// The leader reads a batch of its queue, and the syncer hands it to every mirror.
-    pub(super) fn sync_step(
+    pub(crate) fn sync_step(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -283,7 +283,7 @@ impl Replica {
 
     /// The leader offers a synchronisation to this mirror: it purges itself and says it is ready,
     /// unless it has everything (rabbit_mirror_queue_sync.erl: `slave`).
-    pub(super) fn mirror_sync_start(
+    pub(crate) fn mirror_sync_start(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -314,7 +314,7 @@ impl Replica {
     }
 
     /// A batch arrives at a mirror.
-    pub(super) fn mirror_sync_batch(
+    pub(crate) fn mirror_sync_batch(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -335,7 +335,7 @@ impl Replica {
     }
 
     /// The leader is through: this mirror holds all that it holds.
-    pub(super) fn mirror_sync_complete(
+    pub(crate) fn mirror_sync_complete(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -352,7 +352,7 @@ impl Replica {
 
     /// The leader died midway: what came so far is thrown away, the mirror stays unsynchronised
     /// (rabbit_mirror_queue_sync.erl: `slave_sync_loop`, on the death of the syncer).
-    pub(super) fn mirror_sync_abandoned(
+    pub(crate) fn mirror_sync_abandoned(
         &mut self,
         node: &Node,
         ctx: &mut Context<'_, Message>,
@@ -367,7 +367,7 @@ impl Replica {
         }
     }
 
-    pub(super) fn event(
+    pub(crate) fn event(
         &self,
         node: &Node,
         ctx: &mut Context<'_, Message>,

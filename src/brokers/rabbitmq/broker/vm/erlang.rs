@@ -4,10 +4,10 @@ use crate::engine::Span;
 use crate::observe::{Event, NodeId};
 use crate::world::{ConnId, Context, Lane};
 
-use super::super::message::{DownReason, Message, Pid, Progress};
-use super::super::rules::Rule;
-use super::super::words::event;
-use super::{DISTRIBUTION, Node};
+use super::super::super::message::{DownReason, Message, Pid, Progress};
+use super::super::super::rules::Rule;
+use super::super::super::words::event;
+use super::super::{DISTRIBUTION, Node};
 
 /// Bytes of the distribution header and the control message around a signal
 /// (erts external term format, "distribution header").
@@ -18,7 +18,7 @@ const TICKS: u32 = 4;
 
 /// The connection to another member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Link {
+pub(crate) enum Link {
     Down,
     /// This side asks the port mapper over there.
     Looking,
@@ -30,22 +30,22 @@ pub(super) enum Link {
 /// Another member, as this node sees it.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    pub(super) node: NodeId,
-    pub(super) link: Link,
+    pub(crate) node: NodeId,
+    pub(crate) link: Link,
     /// Signals that wait for the connection.
     waiting: Vec<(Lane, Message, u32)>,
     /// Own processes that watch processes over there.
     watches: Vec<(Lane, Pid)>,
     /// Which start of that node was last heard of.
-    pub(super) incarnation: Option<u32>,
+    pub(crate) incarnation: Option<u32>,
     /// It has refused this node's attempt in favour of its own.
-    pub(super) refused: bool,
+    pub(crate) refused: bool,
     /// Whether its Mnesia and this one's are one.
-    pub(super) running: bool,
+    pub(crate) running: bool,
     /// Whether RabbitMQ runs there, as far as is known.
-    pub(super) rabbit: bool,
+    pub(crate) rabbit: bool,
     /// How far it was when it last told.
-    pub(super) answer: Option<Progress>,
+    pub(crate) answer: Option<Progress>,
     received: u64,
     sent: u64,
     silent_ticks: u32,
@@ -54,7 +54,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(node: NodeId) -> Peer {
+    pub(crate) fn new(node: NodeId) -> Peer {
         Peer {
             node,
             link: Link::Down,
@@ -74,29 +74,29 @@ impl Peer {
 }
 
 impl Node {
-    pub(super) fn peer(&mut self, node: NodeId) -> Option<&mut Peer> {
+    pub(crate) fn peer(&mut self, node: NodeId) -> Option<&mut Peer> {
         self.peers.iter_mut().find(|peer| peer.node == node)
     }
 
     /// Whether a connection to a member stands.
-    pub(super) fn sees(&self, node: NodeId) -> bool {
+    pub(crate) fn sees(&self, node: NodeId) -> bool {
         let up = |peer: &Peer| matches!(peer.link, Link::Up(_));
         self.peers.iter().any(|peer| peer.node == node && up(peer))
     }
 
     /// Members whose Mnesia is one with this node's.
-    pub(super) fn running_peers(&self) -> Vec<NodeId> {
+    pub(crate) fn running_peers(&self) -> Vec<NodeId> {
         self.peers.iter().filter(|peer| peer.running).map(|peer| peer.node).collect()
     }
 
     /// Members that are not connected.
-    pub(super) fn down_peers(&self) -> Vec<NodeId> {
+    pub(crate) fn down_peers(&self) -> Vec<NodeId> {
         let down = self.peers.iter().filter(|peer| peer.link == Link::Down);
         down.map(|peer| peer.node).collect()
     }
 
     /// Whether RabbitMQ runs on another member (rabbit.erl: `is_running`).
-    pub(super) fn rabbit_runs(&self, node: NodeId) -> bool {
+    pub(crate) fn rabbit_runs(&self, node: NodeId) -> bool {
         self.peers.iter().any(|peer| peer.node == node && peer.rabbit)
     }
 
@@ -151,7 +151,7 @@ impl Node {
     }
 
     /// There is room again, or there is no connection any more.
-    pub(super) fn resume_senders(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    pub(crate) fn resume_senders(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let Some(peer) = self.peer(node) else { return };
         for lane in std::mem::take(&mut peer.suspended) {
             let elsewhere = self.peers.iter().any(|peer| peer.suspended.contains(&lane));
@@ -162,7 +162,7 @@ impl Node {
     }
 
     /// Bytes that wait for other nodes.
-    pub(super) fn buffered(&self, ctx: &Context<'_, Message>) -> u64 {
+    pub(crate) fn buffered(&self, ctx: &Context<'_, Message>) -> u64 {
         let of = |peer: &Peer| match peer.link {
             Link::Up(conn) => ctx.buffered(conn),
             _ => 0,
@@ -172,13 +172,13 @@ impl Node {
 
     /// A message is encoded by the process that sends it, and decoded by the one that it is for
     /// (erts: `dsig_send`, and external message fragments since OTP 21).
-    pub(super) fn spend_on_distribution(&self, ctx: &mut Context<'_, Message>, bytes: u32) {
+    pub(crate) fn spend_on_distribution(&self, ctx: &mut Context<'_, Message>, bytes: u32) {
         let costs = &self.config.costs;
         ctx.spend(costs.distribution + costs.distribution_bytes.time(bytes));
     }
 
     /// Sends to the node itself rather than to a process.
-    pub(super) fn send_node(
+    pub(crate) fn send_node(
         &mut self,
         ctx: &mut Context<'_, Message>,
         to: NodeId,
@@ -217,7 +217,7 @@ impl Node {
     }
 
     /// Another node's process asks to be told when one of ours ends.
-    pub(super) fn remote_monitor(
+    pub(crate) fn remote_monitor(
         &mut self,
         ctx: &mut Context<'_, Message>,
         watcher: Pid,
@@ -246,14 +246,14 @@ impl Node {
     }
 
     /// A `Down` has reached its watcher: the monitor is used up.
-    pub(super) fn monitor_used(&mut self, watcher: Lane, watched: Pid) {
+    pub(crate) fn monitor_used(&mut self, watcher: Lane, watched: Pid) {
         if let Some(peer) = self.peer(watched.node) {
             peer.watches.retain(|watch| *watch != (watcher, watched));
         }
     }
 
     /// A process of this node has ended.
-    pub(super) fn process_down(
+    pub(crate) fn process_down(
         &mut self,
         ctx: &mut Context<'_, Message>,
         lane: Lane,
@@ -279,7 +279,7 @@ impl Node {
     }
 
     /// Starts to set up the connection to a peer.
-    pub(super) fn set_up(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    pub(crate) fn set_up(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let may = ctx.now() >= self.connects_again_at;
         let idle = |peer: &&mut Peer| may && peer.link == Link::Down;
         let Some(peer) = self.peer(node).filter(idle) else { return };
@@ -291,7 +291,7 @@ impl Node {
     }
 
     /// The port mapper has answered: connect.
-    pub(super) fn port_known(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    pub(crate) fn port_known(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let setup = self.config.settings.net_setuptime;
         let Some(peer) = self.peer(node).filter(|peer| peer.link == Link::Looking) else { return };
         let conn = ctx.connect(node, DISTRIBUTION);
@@ -304,7 +304,7 @@ impl Node {
     /// it has set up, it is taken, unless both sides are at it: then the attempt of the node with
     /// the greater name stands (erl_dist_protocol: `ok_simultaneous` and `nok`; net_kernel.erl:
     /// `accept_pending`).
-    pub(super) fn introduced(
+    pub(crate) fn introduced(
         &mut self,
         ctx: &mut Context<'_, Message>,
         node: NodeId,
@@ -339,7 +339,7 @@ impl Node {
 
     /// The peer has a connection that stands: this side's attempt replaces it only if this side
     /// has none.
-    pub(super) fn alive_question(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId) {
+    pub(crate) fn alive_question(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId) {
         if self.peers.iter().any(|peer| peer.link == Link::Pending(conn)) {
             let (from, incarnation) = (self.me, self.start);
             ctx.send_to(conn, Lane::MAIN, Message::AliveAnswer { from, incarnation }, 100);
@@ -347,7 +347,7 @@ impl Node {
     }
 
     /// The peer has given up the connection that this side still believed in.
-    pub(super) fn alive_answer(
+    pub(crate) fn alive_answer(
         &mut self,
         ctx: &mut Context<'_, Message>,
         node: NodeId,
@@ -363,14 +363,14 @@ impl Node {
     }
 
     /// The peer behind a connection.
-    pub(super) fn peer_of(&self, conn: ConnId) -> Option<NodeId> {
+    pub(crate) fn peer_of(&self, conn: ConnId) -> Option<NodeId> {
         let of = |peer: &&Peer| peer.link == Link::Up(conn) || peer.link == Link::Pending(conn);
         self.peers.iter().find(of).map(|peer| peer.node)
     }
 
     /// Introduces this node over a connection. One that this side has set up counts only when the
     /// peer has answered, for it may prefer its own attempt.
-    pub(super) fn introduce(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId) {
+    pub(crate) fn introduce(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId) {
         let hello = Message::MnesiaHello { from: self.me, incarnation: self.start };
         ctx.send_to(conn, Lane::MAIN, hello, 200);
     }
@@ -392,7 +392,7 @@ impl Node {
 
     /// The peer has closed a connection. If that did not stand yet, the peer is at an attempt of
     /// its own (`nok`): this side waits for that, and tries again if nothing comes of it.
-    pub(super) fn connection_closed(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    pub(crate) fn connection_closed(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let Some(peer) = self.peer(node) else { return };
         let refused = matches!(peer.link, Link::Pending(_));
         self.link_down(ctx, node);
@@ -404,7 +404,7 @@ impl Node {
 
     /// An attempt to set up a connection has failed, or a connection is gone. Whoever watched a
     /// process over there is told `noconnection`.
-    pub(super) fn link_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    pub(crate) fn link_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let Some(peer) = self.peer(node) else { return };
         let was_up = matches!(peer.link, Link::Up(_));
         peer.link = Link::Down;
@@ -431,7 +431,7 @@ impl Node {
     }
 
     /// One tick of the distribution, four of them a `net_ticktime`.
-    pub(super) fn tick(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn tick(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.after(self.tick_interval(), Lane::MAIN, Message::Tick);
         let mut silent = Vec::new();
         for peer in &mut self.peers {
@@ -460,20 +460,20 @@ impl Node {
     }
 
     /// A quarter of `net_ticktime` (net_kernel.erl: `ticktime`, `net_tickintensity` 4).
-    pub(super) fn tick_interval(&self) -> Span {
+    pub(crate) fn tick_interval(&self) -> Span {
         self.config.settings.net_ticktime / 4
     }
 
     /// The first tick comes at a random point of an interval: nodes do not start together.
-    pub(super) fn start_ticking(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn start_ticking(&mut self, ctx: &mut Context<'_, Message>) {
         let interval = self.tick_interval();
         let phase = Span::from_nanos(ctx.random().below(interval.as_nanos().max(1)));
         ctx.after(phase, Lane::MAIN, Message::Tick);
     }
 
     /// Forgets everything that lived in memory.
-    pub(super) fn forget_ram(&mut self) {
-        self.status = super::Status::Off;
+    pub(crate) fn forget_ram(&mut self) {
+        self.status = super::super::Status::Off;
         self.forget_rabbit();
         self.watchers.clear();
         self.alive.clear();
@@ -481,16 +481,16 @@ impl Node {
         self.ended.clear();
         self.pinging = false;
         self.connects_again_at = crate::engine::Time::ZERO;
-        self.monitor = super::monitor::Monitor::default();
+        self.monitor = super::super::cluster::monitor::Monitor::default();
         for peer in &mut self.peers {
             *peer = Peer::new(peer.node);
         }
     }
 
     /// Forgets what RabbitMQ and Mnesia had in memory; the VM may go on.
-    pub(super) fn forget_rabbit(&mut self) {
+    pub(crate) fn forget_rabbit(&mut self) {
         let queues = self.config.queues.len();
-        self.mnesia.tables = super::mnesia::Tables::new(queues);
+        self.mnesia.tables = super::super::cluster::mnesia::Tables::new(queues);
         self.mnesia.loaded = false;
         self.mnesia.asked = None;
         self.mnesia.refusals = 0;

@@ -3,22 +3,22 @@
 use crate::observe::{BecauseId, Event, MessageRange, Removal};
 use crate::world::Context;
 
-use super::super::letters::Reason;
-use super::super::message::{
+use super::super::super::letters::Reason;
+use super::super::super::message::{
     DownReason, Message, Pid, Properties, PublishSeq, Pushed, QueueSeq, Terms,
 };
-use super::super::rules::Rule;
-use super::super::words::{AUTO_ACKED, cause, event};
-use super::Node;
-use super::gm::Instruction;
+use super::super::super::rules::Rule;
+use super::super::super::words::{AUTO_ACKED, cause, event};
+use super::super::Node;
+use super::super::ring::gm::Instruction;
+use super::super::store::{Extra, Fetched, GivenUp};
 use super::replica::Replica;
-use super::store::{Extra, Fetched, GivenUp};
 
 /// Bytes of a delivery between processes beside the payload: message record and envelope.
 const PUSH_BYTES: u32 = 290;
 
 impl Replica {
-    pub(super) fn handle_as_leader(
+    pub(crate) fn handle_as_leader(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -197,7 +197,7 @@ impl Replica {
 
     /// Delivers what is ready while a consumer has room (rabbit_amqqueue_process.erl:
     /// `run_message_queue`).
-    pub(super) fn run_queue(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn run_queue(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         while self.bq.ready() > 0 && !self.ending {
             let Some(taker) = self.next_consumer(node) else { return };
             let no_ack = self.consumers.at(taker).terms.no_ack;
@@ -461,7 +461,7 @@ fn position(unacked: &std::collections::VecDeque<QueueSeq>, id: QueueSeq) -> Opt
 }
 
 /// Ascending numbers as runs of consecutive ones.
-pub(super) fn runs(ids: &[QueueSeq]) -> Vec<(QueueSeq, u32)> {
+pub(crate) fn runs(ids: &[QueueSeq]) -> Vec<(QueueSeq, u32)> {
     let mut runs: Vec<(QueueSeq, u32)> = Vec::new();
     for &id in ids {
         match runs.last_mut() {

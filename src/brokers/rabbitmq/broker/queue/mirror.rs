@@ -7,13 +7,13 @@ use crate::engine::Span;
 use crate::observe::{BecauseId, MessageRange, Removal};
 use crate::world::Context;
 
-use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueSeq};
-use super::super::rules::Rule;
-use super::super::words::{because, cause, event};
-use super::Node;
-use super::gm::Instruction;
+use super::super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueSeq};
+use super::super::super::rules::Rule;
+use super::super::super::words::{because, cause, event};
+use super::super::Node;
+use super::super::cluster::mnesia::Purpose;
+use super::super::ring::gm::Instruction;
 use super::limits::DELETED;
-use super::mnesia::Purpose;
 use super::replica::{DownFrom, Replica, Role};
 
 /// A mirror that has seen a channel die asks after this long whether the leader has as well
@@ -21,7 +21,7 @@ use super::replica::{DownFrom, Replica, Role};
 const DEAD_SENDER_TIMEOUT: Span = Span::from_secs(20);
 
 impl Replica {
-    pub(super) fn handle_as_mirror(
+    pub(crate) fn handle_as_mirror(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -269,7 +269,7 @@ impl Replica {
     }
 
     /// A ring member's death has come in stream order: find out who leads now.
-    pub(super) fn on_ring_death(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn on_ring_death(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let (queue, by) = (self.queue, ctx.lane());
         node.transaction(ctx, Purpose::RemoveFromQueue { queue, by });
     }

@@ -5,19 +5,19 @@ use crate::engine::{Span, Time};
 use crate::observe::{Event, MessageRange, Removal};
 use crate::world::Context;
 
-use super::super::arguments::Overflow;
-use super::super::letters::{LetterId, Reason};
-use super::super::message::{Message, Pid, Properties, PublishSeq};
-use super::super::rules::Rule;
-use super::super::words::{because, cause, event};
-use super::Node;
-use super::gm::Instruction;
-use super::mnesia::Purpose;
+use super::super::super::arguments::Overflow;
+use super::super::super::letters::{LetterId, Reason};
+use super::super::super::message::{Message, Pid, Properties, PublishSeq};
+use super::super::super::rules::Rule;
+use super::super::super::words::{because, cause, event};
+use super::super::Node;
+use super::super::cluster::mnesia::Purpose;
+use super::super::ring::gm::Instruction;
+use super::super::store::Extra;
 use super::replica::{Replica, Role};
-use super::store::Extra;
 
 /// The end of every copy when a queue is deleted that its last consumer has left.
-pub(super) const DELETED: Removal =
+pub(crate) const DELETED: Removal =
     Removal { cause: cause::QUEUE_DELETED, because: because::LAST_CONSUMER_GONE };
 
 /// A queue's timer has milliseconds, and never fires early (`ensure_ttl_timer`).
@@ -29,7 +29,7 @@ impl Replica {
     /// ring brings it. The expiry is a time of day (`os:system_time`), which every node reads from
     /// its own clock; only the timer of the queue goes by the monotonic one.
     #[inline]
-    pub(super) fn extra(&self, node: &Node, now: Time, properties: Properties) -> Extra {
+    pub(crate) fn extra(&self, node: &Node, now: Time, properties: Properties) -> Extra {
         let arguments = &node.config.queue(self.queue).arguments;
         let Properties { expiration, letter, .. } = properties;
         if arguments.message_ttl.is_none() && expiration == 0 && letter == LetterId::NONE {
@@ -46,7 +46,7 @@ impl Replica {
     /// Whether one message more would be too many for a queue that refuses such (`will_overflow`):
     /// only ready ones count.
     #[inline]
-    pub(super) fn refuses(&self, node: &Node, message: MessageRange) -> bool {
+    pub(crate) fn refuses(&self, node: &Node, message: MessageRange) -> bool {
         let arguments = &node.config.queue(self.queue).arguments;
         if arguments.overflow == Overflow::DropHead || !arguments.limited() {
             return false;
@@ -59,7 +59,7 @@ impl Replica {
     /// The queue is full: the publisher gets a nack (`send_reject_publish`), whatever other queues
     /// and this one's own mirrors say. Mirrors hear of it if a confirm was asked for; otherwise
     /// what the channel has sent them stays with them.
-    pub(super) fn refuse(
+    pub(crate) fn refuse(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -92,7 +92,7 @@ impl Replica {
 
     /// After a publish that was queued: what is too many goes, then what is too old
     /// (`deliver_or_enqueue`).
-    pub(super) fn after_enqueue(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn after_enqueue(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if node.config.queue(self.queue).arguments.limited() {
             self.drop_head(node, ctx);
         }
@@ -102,7 +102,7 @@ impl Replica {
     }
 
     /// `maybe_drop_head`: the oldest ready messages make room.
-    pub(super) fn drop_head(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn drop_head(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let arguments = node.config.queue(self.queue).arguments;
         let limits = node.config.settings.rules.has(Rule::LimitLength);
         if arguments.overflow != Overflow::DropHead || !limits {
@@ -115,7 +115,7 @@ impl Replica {
     }
 
     /// `drop_expired_msgs`: expired messages go from the head of the queue, and only there.
-    pub(super) fn drop_expired(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn drop_expired(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if !node.config.settings.rules.has(Rule::ExpireAtHeadOnly) {
             for id in self.bq.expired(ctx.clock()) {
                 self.dispose(node, ctx, id, Reason::Expired);
@@ -148,11 +148,11 @@ impl Replica {
 
     /// The queue gives a message up: it is dead-lettered, or gone. The copy that is dead-lettered
     /// is on its way without anybody waiting for it to arrive.
-    pub(super) fn dispose(
+    pub(crate) fn dispose(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
-        id: super::super::message::QueueSeq,
+        id: super::super::super::message::QueueSeq,
         reason: Reason,
     ) {
         let dead_letters = node.config.queue(self.queue).arguments.dead_letter_exchange.is_some()
@@ -184,13 +184,13 @@ impl Replica {
 
     /// A process that begins to lead applies the queue's arguments to what it holds
     /// (`process_args_policy`).
-    pub(super) fn begin_to_lead(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn begin_to_lead(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         debug_assert_eq!(self.role, Role::Leader, "mirrors follow");
         self.after_enqueue(node, ctx);
     }
 
     /// A queue that is to go with its last consumer goes (`should_auto_delete`).
-    pub(super) fn delete_if_unused(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn delete_if_unused(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let auto_delete = node.config.queue(self.queue).arguments.auto_delete;
         if !auto_delete || !self.consumers.had || self.consumers.count() > 0 || self.ending {
             return;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::message::{Pid, QueueSeq, Terms};
+use super::super::super::message::{Pid, QueueSeq, Terms};
 
 /// A queue stops sending to a channel with so many deliveries that its writer has not passed on
 /// (rabbit_queue_consumers.erl: `?UNSENT_MESSAGE_LIMIT`).
@@ -10,16 +10,16 @@ const UNSENT_MESSAGE_LIMIT: u32 = 200;
 
 /// A channel at its queue: its consumer, and what it has not acknowledged.
 #[derive(Clone, Debug)]
-pub(super) struct Consumer {
-    pub(super) channel: Pid,
-    pub(super) terms: Terms,
+pub(crate) struct Consumer {
+    pub(crate) channel: Pid,
+    pub(crate) terms: Terms,
     /// Messages it has not acknowledged, in the order in which it got them.
-    pub(super) unacked: VecDeque<QueueSeq>,
+    pub(crate) unacked: VecDeque<QueueSeq>,
     /// Deliveries that the channel's writer has not passed on.
-    pub(super) unsent: u32,
+    pub(crate) unsent: u32,
     /// It has a consumer. It has none if that was cancelled, or if it asks message by message, and
     /// is kept for what it has not acknowledged.
-    pub(super) consuming: bool,
+    pub(crate) consuming: bool,
     /// It had no room when its turn came, and waits aside until it has.
     blocked: bool,
 }
@@ -47,49 +47,49 @@ struct Band {
 
 /// The queue is in exclusive use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct InUse;
+pub(crate) struct InUse;
 
 /// A queue's consumers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Consumers {
+pub(crate) struct Consumers {
     records: Vec<Consumer>,
     /// The greatest priority first.
     bands: Vec<Band>,
     /// The exclusive consumer, or the single active one.
-    pub(super) holder: Option<Pid>,
+    pub(crate) holder: Option<Pid>,
     /// There has been a consumer.
-    pub(super) had: bool,
+    pub(crate) had: bool,
 }
 
 impl Consumers {
     /// The record of a channel.
-    pub(super) fn of(&mut self, channel: Pid) -> Option<&mut Consumer> {
+    pub(crate) fn of(&mut self, channel: Pid) -> Option<&mut Consumer> {
         self.records.iter_mut().find(|record| record.channel == channel)
     }
 
     /// The record at an index that [`Self::next`] gave.
-    pub(super) fn at(&mut self, index: usize) -> &mut Consumer {
+    pub(crate) fn at(&mut self, index: usize) -> &mut Consumer {
         &mut self.records[index]
     }
 
     /// Where a channel's record is, which there must be.
-    pub(super) fn index(&self, channel: Pid) -> usize {
+    pub(crate) fn index(&self, channel: Pid) -> usize {
         let at = self.records.iter().position(|record| record.channel == channel);
         at.expect("the channel has a record")
     }
 
     /// Whether there is a channel that has, or had, a consumer here.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
     /// How many consumers there are.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.records.iter().filter(|record| record.consuming).count()
     }
 
     /// The record of a channel, made if there is none.
-    pub(super) fn record(&mut self, channel: Pid) -> &mut Consumer {
+    pub(crate) fn record(&mut self, channel: Pid) -> &mut Consumer {
         let known = self.records.iter().position(|record| record.channel == channel);
         let at = known.unwrap_or_else(|| {
             self.records.push(Consumer::new(channel));
@@ -100,7 +100,7 @@ impl Consumers {
 
     /// A channel subscribes (rabbit_amqqueue_process.erl: `basic_consume`). What it holds of an
     /// earlier subscription it keeps.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         channel: Pid,
         terms: Terms,
@@ -154,7 +154,7 @@ impl Consumers {
 
     /// `basic.cancel`: the channel keeps what it has until it has settled it
     /// (rabbit_queue_consumers.erl: `remove` leaves the channel's acknowledgement tags).
-    pub(super) fn cancel(&mut self, channel: Pid, single_active: bool) {
+    pub(crate) fn cancel(&mut self, channel: Pid, single_active: bool) {
         if let Some(record) = self.of(channel) {
             record.consuming = false;
         }
@@ -163,7 +163,7 @@ impl Consumers {
     }
 
     /// A channel is down: what it had not acknowledged.
-    pub(super) fn erase(&mut self, channel: Pid, single_active: bool) -> Option<Consumer> {
+    pub(crate) fn erase(&mut self, channel: Pid, single_active: bool) -> Option<Consumer> {
         let at = self.records.iter().position(|record| record.channel == channel)?;
         let record = self.records.remove(at);
         self.without(channel, single_active);
@@ -171,13 +171,13 @@ impl Consumers {
     }
 
     /// Forgets channels that have neither a consumer nor anything to acknowledge.
-    pub(super) fn forget_idle(&mut self) {
+    pub(crate) fn forget_idle(&mut self) {
         self.records.retain(|record| record.consuming || !record.unacked.is_empty());
     }
 
     /// The consumer that the next message goes to (`deliver`): round-robin over those with room,
     /// the greatest priority first; with a single active consumer that one or none.
-    pub(super) fn next(&mut self, single_active: bool, unsent_limit: bool) -> Option<usize> {
+    pub(crate) fn next(&mut self, single_active: bool, unsent_limit: bool) -> Option<usize> {
         if single_active {
             let holder = self.holder?;
             let at = self.records.iter().position(|record| record.channel == holder)?;
@@ -211,7 +211,7 @@ impl Consumers {
 
     /// A consumer that waited aside may have room again: it is the last to be served
     /// (`possibly_unblock`, `unblock`).
-    pub(super) fn unblock(&mut self, channel: Pid, unsent_limit: bool) {
+    pub(crate) fn unblock(&mut self, channel: Pid, unsent_limit: bool) {
         let Some(record) = self.of(channel) else { return };
         if record.blocked && record.has_room(unsent_limit) {
             record.blocked = false;

@@ -10,11 +10,11 @@ use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
-use super::super::message::Message;
-use super::super::rules::Rule;
-use super::super::words::event;
+use super::super::super::message::Message;
+use super::super::super::rules::Rule;
+use super::super::super::words::event;
+use super::super::{Broker, Node, Process, Status};
 use super::monitor::Outside;
-use super::{Broker, Node, Process, Status};
 
 /// A loser waits no longer for the winner's word (`autoheal_state_transition_timeout`).
 const STATE_TRANSITION_TIMEOUT: Span = Span::from_secs(60);
@@ -24,7 +24,7 @@ const RENOTIFY: Span = Span::from_secs(60);
 
 /// How far a healing has come at this node.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum Healing {
+pub(crate) enum Healing {
     /// `not_healing`.
     #[default]
     Not,
@@ -102,7 +102,7 @@ impl Node {
     }
 
     /// rabbit_node_monitor.erl `maybe_autoheal`: it begins once all members are connected.
-    pub(super) fn maybe_autoheal(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn maybe_autoheal(&mut self, ctx: &mut Context<'_, Message>) {
         let at_odds = !self.monitor.partitions.is_empty();
         let settings = &self.config.settings;
         let enabled =
@@ -123,7 +123,7 @@ impl Node {
     }
 
     /// A node is lost (rabbit_autoheal.erl `node_down`), or RabbitMQ has stopped there.
-    pub(super) fn autoheal_node_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    pub(crate) fn autoheal_node_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         match &mut self.monitor.healing {
             // A loser that restarts is RabbitMQ's affair, not the node monitor's, which ends.
             Healing::Not | Healing::Restarting => {}
@@ -151,7 +151,7 @@ impl Node {
     }
 
     /// rabbit_autoheal.erl `rabbit_down`: RabbitMQ has stopped on a node.
-    pub(super) fn autoheal_rabbit_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    pub(crate) fn autoheal_rabbit_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         match &mut self.monitor.healing {
             Healing::WinnerWaiting { waits, .. } => {
                 waits.retain(|waits| *waits != node);
@@ -199,7 +199,7 @@ impl Node {
     }
 
     /// A minute later some losers have not stopped: they are told again.
-    pub(super) fn autoheal_renotify(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn autoheal_renotify(&mut self, ctx: &mut Context<'_, Message>) {
         let Healing::WinnerWaiting { waits, .. } = &self.monitor.healing else { return };
         for loser in waits.clone() {
             self.say(ctx, loser, Word::WinnerIs);
@@ -208,7 +208,7 @@ impl Node {
     }
 
     /// A loser that has stopped waits for the winner's word.
-    pub(super) fn await_safe_to_start(&self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn await_safe_to_start(&self, ctx: &mut Context<'_, Message>) {
         let start = self.start;
         ctx.after(STATE_TRANSITION_TIMEOUT, Lane::MAIN, Message::AutohealTimeout { start });
     }
@@ -278,7 +278,7 @@ fn decision(members: &[NodeId], views: &[View]) -> (NodeId, Vec<NodeId>) {
 
 impl Broker {
     /// A word of another node monitor, or of this one.
-    pub(super) fn autoheal(&mut self, ctx: &mut Context<'_, Message>, from: NodeId, word: Word) {
+    pub(crate) fn autoheal(&mut self, ctx: &mut Context<'_, Message>, from: NodeId, word: Word) {
         if self.node.status != Status::Running {
             match word {
                 Word::Status => self.node.say(ctx, from, Word::Seen(None)),
@@ -346,7 +346,7 @@ impl Broker {
     }
 
     /// The winner's word has come (`safe`), or the winner has gone, or has not spoken in time.
-    pub(super) fn safe_to_start(&mut self, ctx: &mut Context<'_, Message>, safe: bool) {
+    pub(crate) fn safe_to_start(&mut self, ctx: &mut Context<'_, Message>, safe: bool) {
         if self.node.status != Status::Paused {
             return;
         }
@@ -358,14 +358,14 @@ impl Broker {
 
     /// RabbitMQ is up again: a leader that has lost asks the winner how far it is
     /// (rabbit_autoheal.erl: `init`).
-    pub(super) fn autoheal_after_restart(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(crate) fn autoheal_after_restart(&mut self, ctx: &mut Context<'_, Message>) {
         if let Healing::LeaderWaiting { winner, .. } = self.node.monitor.healing {
             self.node.say(ctx, winner, Word::Report);
         }
     }
 
     /// The winner is gone while this loser waits for its word.
-    pub(super) fn winner_gone(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    pub(crate) fn winner_gone(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let waits = match self.node.monitor.outside {
             Some(Outside::Restart { winner, .. }) => winner == node,
             _ => false,

@@ -7,7 +7,7 @@
 
 use crate::world::Lane;
 
-use super::super::message::{Pid, QueueId};
+use super::super::super::message::{Pid, QueueId};
 
 /// A member of a mirrored queue's ring: the group process and the replica it serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,7 +287,7 @@ pub struct Committing {
     /// Nodes that hold locks for it.
     pub locked: Vec<crate::observe::NodeId>,
     /// What is sent when it is over.
-    pub then: Vec<(Pid, super::super::message::Message)>,
+    pub then: Vec<(Pid, super::super::super::message::Message)>,
 }
 
 /// A transaction under way at its coordinator.
