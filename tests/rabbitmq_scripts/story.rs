@@ -1,7 +1,8 @@
 //! Tells a script: reads all of it for what will happen when, then lets it happen.
 
 use mqsim::brokers::rabbitmq::letters::LetterId;
-use mqsim::brokers::rabbitmq::message::{ExchangeId, Properties, QueueId, RoutingKey, Terms};
+use mqsim::brokers::rabbitmq::message::amqp::Terms;
+use mqsim::brokers::rabbitmq::message::{ExchangeId, Properties, QueueId, RoutingKey};
 use mqsim::engine::{Span, Time};
 use mqsim::observe::{FaultId, NodeId};
 use mqsim::world::fault::{ClientSide, Direction, FaultKind, Partition};

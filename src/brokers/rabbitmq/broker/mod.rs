@@ -32,7 +32,7 @@ use crate::observe::{NodeId, Observer};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port};
 
 use self::channel::Channel;
-use self::cluster::mnesia::{Committing, Lock, TableOp, Tables, Transaction};
+use self::cluster::mnesia::{Committing, Lock, Tables, Transaction};
 use self::cluster::monitor::Monitor;
 use self::queue::replica::{Replica, Role};
 use self::ring::gm::Group;
@@ -42,6 +42,11 @@ use self::store::{BackingQueue, Layout};
 use self::vm::alarm::Alarms;
 use self::vm::erlang::{Link, Peer};
 use super::config::Config;
+use super::message::channel::ChannelMail;
+use super::message::mnesia::TableOp;
+use super::message::queue::QueueMail;
+use super::message::ring::RingMail;
+use super::message::store::StoreMessage;
 use super::message::{DownReason, Message, Pid, QueueId};
 
 /// The port for clients.
@@ -64,6 +69,63 @@ pub enum Process {
     Group(Box<Group>),
     /// The message store.
     Store(Box<SharedStore>),
+}
+
+impl Process {
+    /// Hands on an input of its lane.
+    fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, input: Input<Message>) {
+        match (self, input) {
+            (Process::Channel(channel), Input::Message { body: Message::FromClient(method), .. }) => {
+                channel.from_socket(node, ctx, method);
+            }
+            (Process::Channel(channel), Input::Closed { how, .. }) => {
+                channel.connection_closed(node, ctx, how);
+            }
+            (Process::Channel(channel), Input::Writable { .. }) => channel.writable(node, ctx),
+            (process, Input::Message { body, .. } | Input::Local { body }) => {
+                process.take(node, ctx, body);
+            }
+            // The node's own, on its main lane.
+            (
+                _,
+                Input::Boot(_)
+                | Input::Signal(_)
+                | Input::Accepted { .. }
+                | Input::Connected { .. }
+                | Input::Failed { .. }
+                | Input::Closed { .. }
+                | Input::Writable { .. }
+                | Input::DiskFailed { .. },
+            ) => {}
+        }
+    }
+
+    /// Takes a message out of its mailbox. A pid is that of one process for ever, so nothing comes
+    /// here that is not for a process of this kind.
+    fn take(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
+        match (self, message) {
+            (Process::Channel(channel), message) => {
+                if let Some(mail) = ChannelMail::of(message) {
+                    channel.handle(node, ctx, mail);
+                }
+            }
+            (Process::Replica(replica), message) => {
+                if let Some(mail) = QueueMail::of(message) {
+                    replica.handle(node, ctx, mail);
+                }
+            }
+            (Process::Group(group), message) => {
+                if let Some(mail) = RingMail::of(message) {
+                    group.handle(node, ctx, mail);
+                }
+            }
+            (Process::Store(store), message) => {
+                if let Message::Store(message) = message {
+                    store.handle(node, ctx, message);
+                }
+            }
+        }
+    }
 }
 
 /// How far the node's own life has come.
@@ -231,22 +293,7 @@ impl Broker {
         if let Some(index) = self.index(ctx.lane())
             && let Some(mut process) = self.processes[index].take()
         {
-            match (&mut process, input) {
-                (Process::Channel(channel), input) => channel.handle(&mut self.node, ctx, input),
-                (
-                    Process::Replica(replica),
-                    Input::Message { body, .. } | Input::Local { body },
-                ) => {
-                    replica.handle(&mut self.node, ctx, body);
-                }
-                (Process::Group(group), Input::Message { body, .. } | Input::Local { body }) => {
-                    group.handle(&mut self.node, ctx, body);
-                }
-                (Process::Store(store), Input::Message { body, .. } | Input::Local { body }) => {
-                    store.handle(&mut self.node, ctx, body);
-                }
-                (_, other) => debug_assert!(false, "only channels own connections: {other:?}"),
-            }
+            process.handle(&mut self.node, ctx, input);
             self.processes[index] = Some(process);
         }
         self.after_input(ctx);
@@ -524,7 +571,7 @@ impl Node {
     /// No client of the message store is left: it ends once it has written what it has.
     fn end_store(&mut self, ctx: &mut Context<'_, Message>, store: Lane) {
         if !std::mem::replace(&mut self.store_ends, true) {
-            ctx.tell(store, Message::Terminate);
+            ctx.tell(store, StoreMessage::Terminate.into());
         }
     }
 

@@ -10,6 +10,7 @@ use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
+use super::super::super::message::monitor::{MonitorMessage, View, Word};
 use super::super::super::message::Message;
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
@@ -55,44 +56,9 @@ pub(crate) enum Healing {
     Restarting,
 }
 
-/// What a node sees (rabbit_node_monitor.erl: `status`; rabbit_networking.erl:
-/// `connections_local`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
-    /// Whose view it is.
-    node: NodeId,
-    /// Nodes with which its Mnesia is at odds.
-    partitions: Vec<NodeId>,
-    /// Nodes that it is connected with, and itself.
-    nodes: Vec<NodeId>,
-    /// Its clients.
-    connections: u32,
-}
-
-/// What the node monitors of a cluster tell each other to heal it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Word {
-    /// To the leader: a partition is over.
-    RequestStart,
-    /// From the leader: what do you see?
-    Status,
-    /// The answer; without a view RabbitMQ does not run there.
-    Seen(Option<View>),
-    /// To the winner: these have lost.
-    BecomeWinner(Vec<NodeId>),
-    /// From the winner to a loser: stop.
-    WinnerIs,
-    /// From the winner to a loser that has stopped: start.
-    SafeToStart,
-    /// To the winner from a leader that has restarted: how far are you?
-    Report,
-    /// From the winner to the leader: it is over.
-    Finished,
-}
-
 impl Node {
     fn say(&mut self, ctx: &mut Context<'_, Message>, to: NodeId, word: Word) {
-        let message = Message::Autoheal { from: self.me, word: Box::new(word) };
+        let message = MonitorMessage::Autoheal { from: self.me, word: Box::new(word) };
         self.send_node(ctx, to, message);
     }
 
@@ -194,7 +160,7 @@ impl Node {
             }
         }
         self.monitor.healing = Healing::WinnerWaiting { waits, notify: losers };
-        ctx.after(RENOTIFY, Lane::MAIN, Message::AutohealRenotify);
+        ctx.after(RENOTIFY, Lane::MAIN, MonitorMessage::AutohealRenotify.into());
         self.finish_if_all_stopped(ctx);
     }
 
@@ -204,13 +170,13 @@ impl Node {
         for loser in waits.clone() {
             self.say(ctx, loser, Word::WinnerIs);
         }
-        ctx.after(RENOTIFY, Lane::MAIN, Message::AutohealRenotify);
+        ctx.after(RENOTIFY, Lane::MAIN, MonitorMessage::AutohealRenotify.into());
     }
 
     /// A loser that has stopped waits for the winner's word.
     pub(crate) fn await_safe_to_start(&self, ctx: &mut Context<'_, Message>) {
         let start = self.start;
-        ctx.after(STATE_TRANSITION_TIMEOUT, Lane::MAIN, Message::AutohealTimeout { start });
+        ctx.after(STATE_TRANSITION_TIMEOUT, Lane::MAIN, MonitorMessage::AutohealTimeout { start }.into());
     }
 
     /// All have told what they see, or could not be asked: who wins?

@@ -4,7 +4,9 @@ use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Lane};
 
-use super::super::super::message::{Message, Progress};
+use super::super::super::message::mnesia::{MnesiaMessage, Progress};
+use super::super::super::message::monitor::MonitorMessage;
+use super::super::super::message::Message;
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::vm::erlang::Link;
@@ -72,7 +74,7 @@ impl Node {
     pub(crate) fn start_pinging(&mut self, ctx: &mut Context<'_, Message>) {
         if !self.pinging {
             self.pinging = true;
-            ctx.after(DOWN_PING_INTERVAL, Lane::MAIN, Message::PingDownNodes);
+            ctx.after(DOWN_PING_INTERVAL, Lane::MAIN, MonitorMessage::PingDownNodes.into());
         }
     }
 
@@ -82,7 +84,7 @@ impl Node {
             self.link_down(ctx, peer);
         }
         if self.status == Status::Booting {
-            ctx.tell(Lane::MAIN, Message::MnesiaStatus { from: self.me, progress: Progress::Down });
+            ctx.tell(Lane::MAIN, MnesiaMessage::Status { from: self.me, progress: Progress::Down }.into());
         } else {
             self.start_pinging(ctx);
         }
@@ -107,7 +109,7 @@ impl Node {
         // Nothing counts before the connection stands.
         let Some(peer) = self.peer(from).filter(|peer| peer.link == Link::Up(conn)) else { return };
         peer.incarnation = Some(incarnation);
-        self.send_node(ctx, from, Message::MnesiaStatus { from: me, progress });
+        self.send_node(ctx, from, MnesiaMessage::Status { from: me, progress });
     }
 
     /// Some running members do not see this node, which wants to join: it connects to them first
@@ -193,7 +195,7 @@ impl Node {
         if ran && self.status == Status::Running {
             let config = self.config.clone();
             let delay = config.costs.node_down_clean_up.span(ctx.random());
-            ctx.after(delay, Lane::MAIN, Message::NodeDownCleanUp { node });
+            ctx.after(delay, Lane::MAIN, MonitorMessage::NodeDownCleanUp { node }.into());
         }
     }
 

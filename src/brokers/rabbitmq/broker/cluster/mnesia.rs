@@ -7,16 +7,8 @@
 
 use crate::world::Lane;
 
+use super::super::super::message::mnesia::{Member, TableOp};
 use super::super::super::message::{Pid, QueueId};
-
-/// A member of a mirrored queue's ring: the group process and the replica it serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// The group process.
-    pub gm: Pid,
-    /// The queue's leader or mirror process.
-    pub replica: Pid,
-}
 
 /// A record of the table `rabbit_queue`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,31 +71,6 @@ pub struct Tables {
     pub queues: Vec<Option<QueueRecord>>,
     /// `rabbit_durable_queue`: the recorded leader, by queue; `None` if there is no such record.
     pub durable: Vec<Option<Pid>>,
-}
-
-/// A change of the tables. Changes are idempotent, and two that concern the same death commute, so
-/// that neighbours which record it at the same time agree.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each variant's sentence names its fields")]
-pub enum TableOp {
-    /// A queue is (again) led by this process and has no other replica.
-    Insert { queue: QueueId, leader: Pid, ring: Vec<Member>, durable: bool },
-    /// A queue's process is being stopped in order.
-    Stopped { queue: QueueId },
-    /// Queues leave `rabbit_queue`; those that are not durable leave for good.
-    Drop { queues: Vec<(QueueId, bool)> },
-    /// A ring member is dead.
-    RingWithout { queue: QueueId, gm: Pid },
-    /// Replicas are dead; if `leader` is given it takes over.
-    ReplicasWithout { queue: QueueId, dead: Vec<Pid>, leader: Option<Pid> },
-    /// A member joins the ring, at the right of another.
-    JoinRing { queue: QueueId, member: Member, right_of: Pid },
-    /// A mirror whose ring member has joined counts among the replicas.
-    AddMirror { queue: QueueId, mirror: Pid },
-    /// A mirror is synchronised.
-    Synchronised { queue: QueueId, mirror: Pid },
-    /// All mirrors have been stopped; the ring is forgotten.
-    MirrorsStopped { queue: QueueId },
 }
 
 impl Tables {

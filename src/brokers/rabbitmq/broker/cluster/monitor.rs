@@ -9,6 +9,8 @@ use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
+use super::super::super::message::monitor::MonitorMessage;
+use super::super::super::message::node::NodeMessage;
 use super::super::super::message::Message;
 use super::super::super::rules::Rule;
 use super::super::super::settings::PartitionHandling;
@@ -16,6 +18,7 @@ use super::super::super::words::event;
 use super::super::vm::erlang::Link;
 use super::super::{Broker, Node, Status};
 use super::autoheal::Healing;
+use super::mnesia::Purpose;
 
 /// A paused node looks this often whether it sees enough of the others
 /// (rabbit_node_monitor.erl: `wait_for_cluster_recovery`, `?RABBIT_DOWN_PING_INTERVAL`).
@@ -140,7 +143,7 @@ impl Node {
     pub(crate) fn stop_rabbit_soon(&self, ctx: &mut Context<'_, Message>) {
         let config = self.config.clone();
         let lead = config.costs.plugins_stop.span(ctx.random());
-        ctx.after(lead, Lane::MAIN, Message::StopRabbit);
+        ctx.after(lead, Lane::MAIN, NodeMessage::StopRabbit.into());
     }
 
     /// rabbit_node_monitor.erl `pause_partition_guard`: whether a channel withholds its confirms,
@@ -198,6 +201,44 @@ impl Node {
 }
 
 impl Broker {
+    /// What comes to this node's monitor.
+    pub(crate) fn monitor_message(
+        &mut self,
+        ctx: &mut Context<'_, Message>,
+        message: MonitorMessage,
+    ) {
+        let node = &mut self.node;
+        match message {
+            MonitorMessage::PingDownNodes => self.ping_down_nodes(ctx),
+            MonitorMessage::RabbitDown { from } => {
+                node.member_stopped(ctx, from);
+                self.winner_gone(ctx, from);
+            }
+            MonitorMessage::Autoheal { from, word } => self.autoheal(ctx, from, *word),
+            MonitorMessage::AutohealTimeout { start } => {
+                if node.start == start {
+                    self.safe_to_start(ctx, false);
+                }
+            }
+            MonitorMessage::AutohealRenotify => node.autoheal_renotify(ctx),
+            MonitorMessage::LookForRecovery => self.look_for_recovery(ctx),
+            MonitorMessage::NodeDownCleanUp { node: gone } => {
+                node.transaction(ctx, Purpose::NodeDown { node: gone });
+            }
+            MonitorMessage::CheckPartialPartition { reporter, lost, incarnation } => {
+                node.check_partial_partition(ctx, reporter, lost, incarnation);
+            }
+            MonitorMessage::AskRunning { proxy, reporter } => {
+                node.answer_running(ctx, proxy, reporter);
+            }
+            MonitorMessage::StillRunning { reporter } => {
+                node.report_partial_partition(ctx, reporter);
+            }
+            MonitorMessage::PartialPartition { proxy } => node.partial_partition(ctx, proxy),
+            MonitorMessage::PartialPartitionDisconnect { from } => node.disconnect(ctx, from),
+        }
+    }
+
     /// RabbitMQ has stopped, and its VM has not: what has become of the others?
     pub(crate) fn after_pause(&mut self, ctx: &mut Context<'_, Message>) {
         match self.node.monitor.outside {
@@ -228,7 +269,7 @@ impl Broker {
             self.node.monitor.outside = None;
             self.start_rabbit_again(ctx);
         } else {
-            ctx.after(RECOVERY_INTERVAL, Lane::MAIN, Message::LookForRecovery);
+            ctx.after(RECOVERY_INTERVAL, Lane::MAIN, MonitorMessage::LookForRecovery.into());
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::Context;
 
+use super::super::super::message::monitor::MonitorMessage;
 use super::super::super::message::Message;
 use super::super::super::rules::Rule;
 use super::super::super::settings::PartitionHandling;
@@ -36,7 +37,7 @@ impl Node {
         }
         let reporter = self.me;
         for peer in self.running_peers() {
-            let check = Message::CheckPartialPartition { reporter, lost, incarnation };
+            let check = MonitorMessage::CheckPartialPartition { reporter, lost, incarnation };
             self.send_node(ctx, peer, check);
         }
     }
@@ -55,7 +56,7 @@ impl Node {
         });
         if seen {
             let proxy = self.me;
-            self.send_node(ctx, lost, Message::AskRunning { proxy, reporter });
+            self.send_node(ctx, lost, MonitorMessage::AskRunning { proxy, reporter });
         }
     }
 
@@ -67,7 +68,7 @@ impl Node {
         reporter: NodeId,
     ) {
         if self.status == Status::Running {
-            self.send_node(ctx, proxy, Message::StillRunning { reporter });
+            self.send_node(ctx, proxy, MonitorMessage::StillRunning { reporter });
         }
     }
 
@@ -78,7 +79,7 @@ impl Node {
         reporter: NodeId,
     ) {
         let proxy = self.me;
-        self.send_node(ctx, reporter, Message::PartialPartition { proxy });
+        self.send_node(ctx, reporter, MonitorMessage::PartialPartition { proxy });
     }
 
     /// A member that this node has lost still talks to `proxy`: away from that, too.
@@ -104,7 +105,7 @@ impl Node {
             _ => {}
         }
         let from = self.me;
-        self.send_node(ctx, proxy, Message::PartialPartitionDisconnect { from });
+        self.send_node(ctx, proxy, MonitorMessage::PartialPartitionDisconnect { from });
         self.disconnect(ctx, proxy);
     }
 

@@ -6,13 +6,16 @@ use std::collections::VecDeque;
 use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
+use super::super::super::message::mnesia::{MnesiaMessage, TableOp};
+use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::ring::RingMessage;
 use super::super::super::message::{Message, Pid, QueueId};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::queue::replica::Replica;
 use super::super::vm::erlang::Link;
 use super::super::{Broker, Node, Process, Status};
-use super::mnesia::{Committing, Lock, Purpose, TableOp, Transaction};
+use super::mnesia::{Committing, Lock, Purpose, Transaction};
 
 impl Node {
     /// Begins a transaction; its coordinator is this node. It takes its own work (log, tables) and
@@ -42,7 +45,7 @@ impl Node {
         }
         let config = self.config.clone();
         let work = config.costs.mnesia_transaction.span(ctx.random());
-        ctx.after(work, Lane::MAIN, Message::TransactionDone { transaction: id });
+        ctx.after(work, Lane::MAIN, MnesiaMessage::TransactionDone { transaction: id }.into());
     }
 
     /// Asks the next node for its lock.
@@ -58,7 +61,7 @@ impl Node {
         transaction.asked.push(next);
         transaction.waiting.push(next);
         let (transaction, joins) = (id, None);
-        let prepare = Message::MnesiaPrepare { from, transaction, locks, joins };
+        let prepare = MnesiaMessage::Prepare { from, transaction, locks, joins };
         self.send_node(ctx, next, prepare);
     }
 
@@ -81,7 +84,7 @@ impl Node {
         transaction.waiting.extend(&new);
         for peer in new {
             let (transaction, locks) = (id, None);
-            let prepare = Message::MnesiaPrepare { from, transaction, locks, joins };
+            let prepare = MnesiaMessage::Prepare { from, transaction, locks, joins };
             self.send_node(ctx, peer, prepare);
         }
     }
@@ -97,7 +100,7 @@ impl Node {
             self.lock_next(ctx, id);
             let mut transactions = self.mnesia.transactions.iter();
             if transactions.any(|t| t.id == id && t.waiting.is_empty() && !t.working) {
-                ctx.tell(Lane::MAIN, Message::TransactionDone { transaction: id });
+                ctx.tell(Lane::MAIN, MnesiaMessage::TransactionDone { transaction: id }.into());
             }
         }
         let ids: Vec<u32> = self.mnesia.committing.iter().map(|committing| committing.id).collect();
@@ -124,19 +127,19 @@ impl Node {
         for node in locked {
             // One that has gone meanwhile has freed the locks by itself.
             if node == from || self.sees(node) {
-                self.send_node(ctx, node, Message::MnesiaRelease { from, transaction: id });
+                self.send_node(ctx, node, MnesiaMessage::Release { from, transaction: id });
             }
         }
     }
 
     /// What is sent when the transaction that is being decided is over.
-    pub(crate) fn then(&mut self, to: Pid, message: Message) {
+    pub(crate) fn then(&mut self, to: Pid, message: impl Into<Message>) {
         if let Some(committing) = self.mnesia.committing.last_mut() {
-            committing.then.push((to, message));
+            committing.then.push((to, message.into()));
         }
     }
 
-    pub(crate) fn then_here(&mut self, to: Lane, message: Message) {
+    pub(crate) fn then_here(&mut self, to: Lane, message: impl Into<Message>) {
         self.then(self.pid(to), message);
     }
 
@@ -164,7 +167,7 @@ impl Node {
                 return;
             }
         }
-        let vote = Message::MnesiaVote { from: self.me, transaction, agrees };
+        let vote = MnesiaMessage::Vote { from: self.me, transaction, agrees };
         self.send_node(ctx, from, vote);
     }
 
@@ -197,7 +200,7 @@ impl Node {
         }
         self.mnesia.locks.retain(|lock| !lock.transactions.is_empty());
         for (to, transaction) in granted {
-            let vote = Message::MnesiaVote { from: self.me, transaction, agrees: true };
+            let vote = MnesiaMessage::Vote { from: self.me, transaction, agrees: true };
             self.send_node(ctx, to, vote);
         }
     }
@@ -224,12 +227,54 @@ impl Node {
         if self.join_peer(node, incarnation) {
             running.push(self.me);
             let tables = Box::new(self.mnesia.tables.clone());
-            self.send_node(ctx, node, Message::MnesiaTables { tables, running });
+            self.send_node(ctx, node, MnesiaMessage::Tables { tables, running });
         }
     }
 }
 
 impl Broker {
+    /// What comes to this node's Mnesia.
+    pub(crate) fn mnesia_message(&mut self, ctx: &mut Context<'_, Message>, message: MnesiaMessage) {
+        let node = &mut self.node;
+        match message {
+            MnesiaMessage::Status { from, progress } => {
+                node.status_of(ctx, from, progress);
+                self.continue_boot(ctx);
+            }
+            MnesiaMessage::Fetch { from, anyway } => {
+                let incarnation = node.peer(from).and_then(|peer| peer.incarnation);
+                if let Some(incarnation) = incarnation.filter(|_| node.status == Status::Running) {
+                    node.transaction(ctx, Purpose::Join { node: from, incarnation, anyway });
+                }
+            }
+            MnesiaMessage::Unseen { nodes } => node.unseen(ctx, &nodes),
+            MnesiaMessage::Tables { tables, running } => self.join(ctx, *tables, &running),
+            MnesiaMessage::NodeRunning { from } => node.member_running(ctx, from),
+            MnesiaMessage::TablesTimeout { start } => self.tables_timeout(ctx, start),
+            MnesiaMessage::Prepare { from, transaction, locks, joins } => {
+                node.prepare(ctx, from, transaction, locks, joins);
+            }
+            MnesiaMessage::Release { from, transaction } => node.release(ctx, from, transaction),
+            MnesiaMessage::Vote { from, transaction, agrees } => {
+                self.vote(ctx, from, transaction, agrees);
+            }
+            MnesiaMessage::TransactionDone { transaction } => self.work_done(ctx, transaction),
+            MnesiaMessage::Commit { from, transaction, op } => {
+                if node.status == Status::Booting {
+                    // Decided while the tables are on their way here: it comes on top of them.
+                    node.mnesia.early.push(*op);
+                } else {
+                    self.committed(ctx, &op);
+                }
+                let done = MnesiaMessage::Committed { from: self.node.me, transaction };
+                self.node.send_node(ctx, from, done);
+            }
+            MnesiaMessage::Committed { from, transaction } => {
+                node.committed_at(ctx, from, transaction);
+            }
+        }
+    }
+
     pub(crate) fn vote(
         &mut self,
         ctx: &mut Context<'_, Message>,
@@ -283,7 +328,7 @@ impl Broker {
         match purpose {
             Purpose::RecordRingDeath { queue, dead, by } => {
                 self.commit(ctx, TableOp::RingWithout { queue, gm: dead });
-                self.node.then_here(by, Message::GmDeathRecorded { dead });
+                self.node.then_here(by, RingMessage::DeathRecorded { dead });
             }
             Purpose::RemoveFromQueue { queue, by } => self.remove_from_queue(ctx, queue, by),
             Purpose::JoinRing { queue, member } => self.join_ring(ctx, queue, member),
@@ -291,7 +336,7 @@ impl Broker {
             Purpose::Synchronised { queue, mirror } => self.synchronised(ctx, queue, mirror),
             Purpose::QueueStopped { queue, by } => {
                 self.commit(ctx, TableOp::Stopped { queue });
-                self.node.then_here(by, Message::Terminate);
+                self.node.then_here(by, QueueMessage::Terminate);
             }
             Purpose::StopMirrors { queue, by } => self.mirrors_stopped(ctx, queue, by),
             Purpose::Recovered { queue, leader, ring } => {
@@ -299,7 +344,7 @@ impl Broker {
             }
             Purpose::Delete { queue, by } => {
                 self.commit(ctx, TableOp::Drop { queues: vec![(queue, false)] });
-                self.node.then_here(by, Message::Deleted);
+                self.node.then_here(by, QueueMessage::Deleted);
             }
             Purpose::NodeDown { node } => self.queues_gone(ctx, node),
             Purpose::Join { node, incarnation, anyway } => {
@@ -309,7 +354,7 @@ impl Broker {
                 if unseen.is_empty() || anyway {
                     self.node.hand_over_tables(ctx, node, incarnation, agreed);
                 } else {
-                    self.node.send_node(ctx, node, Message::MnesiaUnseen { nodes: unseen });
+                    self.node.send_node(ctx, node, MnesiaMessage::Unseen { nodes: unseen });
                 }
             }
         }
@@ -331,7 +376,7 @@ impl Broker {
             committing.waiting.clone_from(&peers);
             for peer in peers {
                 let op = Box::new(op.clone());
-                let commit = Message::MnesiaCommit { from, transaction, op };
+                let commit = MnesiaMessage::Commit { from, transaction, op };
                 self.node.send_node(ctx, peer, commit);
             }
         }
@@ -357,12 +402,12 @@ impl Broker {
                 Process::Replica(replica)
                     if replica.queue() == queue && replaced && !members.contains(&replica.me) =>
                 {
-                    ctx.tell(replica.me.lane, Message::StopMirror);
+                    ctx.tell(replica.me.lane, QueueMessage::StopMirror.into());
                 }
                 Process::Group(group) if group.queue() == queue => {
                     let stays = !replaced || members.contains(&group.replica());
                     if stays || !self.node.alive.contains(&group.replica().lane) {
-                        ctx.tell(group.me().lane, Message::GmView);
+                        ctx.tell(group.me().lane, RingMessage::View.into());
                     }
                 }
                 _ => {}

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::super::super::message::{Pid, QueueSeq, Terms};
+use super::super::super::message::amqp::Terms;
+use super::super::super::message::{Pid, QueueSeq};
 
 /// A queue stops sending to a channel with so many deliveries that its writer has not passed on
 /// (rabbit_queue_consumers.erl: `?UNSENT_MESSAGE_LIMIT`).

@@ -5,6 +5,7 @@ use crate::observe::{MessageRange, Removal};
 use crate::world::Context;
 
 use super::super::super::letters::Reason;
+use super::super::super::message::queue::QueueMessage;
 use super::super::super::message::{Message, Pid, Properties};
 use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause};
@@ -60,7 +61,7 @@ impl Replica {
             let (persistent, letter) = (properties.persistent, death.letter);
             let properties = Properties { persistent, letter, ..Properties::default() };
             for pid in replicas {
-                let deliver = Message::Deliver { queue: target, channel, seq, message, properties };
+                let deliver = QueueMessage::Deliver { channel, seq, message, properties };
                 node.send(ctx, pid, deliver, LETTER_BYTES + message.bytes * message.count);
             }
         }

@@ -4,6 +4,8 @@
 use crate::engine::Span;
 use crate::world::{Context, Lane};
 
+use super::super::super::message::node::NodeMessage;
+use super::super::super::message::queue::QueueMessage;
 use super::super::super::message::{DownReason, Message};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
@@ -43,19 +45,19 @@ impl Replica {
         match self.bq.needs_sync() {
             NeedsSync::No => {
                 if self.hibernation.is_none() && self.bq.flushes_to_hibernate() {
-                    let timer = ctx.after(HIBERNATE_AFTER, ctx.lane(), Message::HibernateTimer);
+                    let timer = ctx.after(HIBERNATE_AFTER, ctx.lane(), QueueMessage::HibernateTimer.into());
                     self.hibernation = Some(timer);
                 }
                 return;
             }
             NeedsSync::Soon if !self.idle_asked => {
                 self.idle_asked = true;
-                ctx.when_idle(Message::Idle);
+                ctx.when_idle(QueueMessage::Idle.into());
             }
             NeedsSync::Soon | NeedsSync::WhenIdleLong => {}
         }
         if self.timer.is_none() {
-            self.timer = Some(ctx.after(self.sync_interval(), ctx.lane(), Message::SyncTimer));
+            self.timer = Some(ctx.after(self.sync_interval(), ctx.lane(), QueueMessage::SyncTimer.into()));
         }
     }
 
@@ -77,7 +79,7 @@ impl Replica {
                 if missing.is_zero() {
                     self.flush(node, ctx);
                 } else {
-                    self.timer = Some(ctx.after(missing, ctx.lane(), Message::SyncTimer));
+                    self.timer = Some(ctx.after(missing, ctx.lane(), QueueMessage::SyncTimer.into()));
                 }
             }
         }
@@ -89,7 +91,7 @@ impl Replica {
         self.hibernation = None;
         let missing = (self.last_work + HIBERNATE_AFTER).since(ctx.now());
         if !missing.is_zero() {
-            self.hibernation = Some(ctx.after(missing, ctx.lane(), Message::HibernateTimer));
+            self.hibernation = Some(ctx.after(missing, ctx.lane(), QueueMessage::HibernateTimer.into()));
         } else if !self.flushing && !self.disk_full && self.bq.flushes_to_hibernate() {
             let written = self.bq.hibernate(ctx);
             self.wrote(node, ctx, written.ok());
@@ -133,7 +135,7 @@ impl Replica {
                 self.disk_full = true;
                 if self.timer.is_none() {
                     let interval = self.sync_interval();
-                    self.timer = Some(ctx.after(interval, ctx.lane(), Message::SyncTimer));
+                    self.timer = Some(ctx.after(interval, ctx.lane(), QueueMessage::SyncTimer.into()));
                 }
             }
         }
@@ -144,7 +146,7 @@ impl Replica {
     fn fsync_next(&mut self, ctx: &mut Context<'_, Message>) -> bool {
         let next = self.bq.next_fsync();
         if let Some(file) = next {
-            ctx.fsync_blocking(file, Message::JournalSynced);
+            ctx.fsync_blocking(file, QueueMessage::JournalSynced.into());
         }
         next.is_some()
     }
@@ -207,7 +209,7 @@ impl Replica {
             }
             let bytes = self.bq.bytes_to_scan();
             if bytes > 0 {
-                ctx.read(bytes, Message::RecoverQueue { read: true });
+                ctx.read(bytes, QueueMessage::Recover { read: true }.into());
                 return;
             }
         }
@@ -227,10 +229,10 @@ impl Replica {
         self.report_role(node, ctx);
         // What has expired while the node was down goes, and what is too many.
         self.begin_to_lead(node, ctx);
-        ctx.tell(Lane::MAIN, Message::QueueRecovered { queue: self.queue });
+        ctx.tell(Lane::MAIN, NodeMessage::QueueRecovered { queue: self.queue }.into());
         // What has expired while the node was down goes, and what is too many.
         if self.bq.has_extras() || node.config.queue(self.queue).arguments.limited() {
-            ctx.tell(ctx.lane(), Message::DropExpired);
+            ctx.tell(ctx.lane(), QueueMessage::DropExpired.into());
         }
     }
 }

@@ -4,13 +4,14 @@ use crate::observe::{BecauseId, Event, MessageRange, Removal};
 use crate::world::Context;
 
 use super::super::super::letters::Reason;
-use super::super::super::message::{
-    DownReason, Message, Pid, Properties, PublishSeq, Pushed, QueueSeq, Terms,
-};
+use super::super::super::message::amqp::Terms;
+use super::super::super::message::channel::ChannelMessage;
+use super::super::super::message::queue::{Pushed, QueueMessage};
+use super::super::super::message::ring::Instruction;
+use super::super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueSeq};
 use super::super::super::rules::Rule;
 use super::super::super::words::{AUTO_ACKED, cause, event};
 use super::super::Node;
-use super::super::ring::gm::Instruction;
 use super::super::store::{Extra, Fetched, GivenUp};
 use super::replica::Replica;
 
@@ -25,27 +26,27 @@ impl Replica {
         message: Message,
     ) {
         match message {
-            Message::Deliver { channel, seq, message, properties, .. } => {
+            QueueMessage::Deliver { channel, seq, message, properties, .. } => {
                 self.leader_publish(node, ctx, channel, seq, message, properties);
             }
-            Message::Settle { channel, first, count } => {
+            QueueMessage::Settle { channel, first, count } => {
                 self.leader_settle(node, ctx, channel, first, count);
             }
-            Message::NotifySent { channel, count } => {
+            QueueMessage::NotifySent { channel, count } => {
                 if let Some(consumer) = self.consumers.of(channel) {
                     consumer.unsent = consumer.unsent.saturating_sub(count);
                 }
                 self.unblock(node, channel);
                 self.run_queue(node, ctx);
             }
-            Message::GiveBack { channel, first, count } => {
+            QueueMessage::GiveBack { channel, first, count } => {
                 self.leader_requeue(node, ctx, channel, first, count);
             }
-            Message::Reject { channel, first, count } => {
+            QueueMessage::Reject { channel, first, count } => {
                 self.leader_reject(node, ctx, channel, first, count);
             }
-            Message::Subscribe { channel, terms, .. } => self.subscribe(node, ctx, channel, terms),
-            Message::Unsubscribe { channel } => {
+            QueueMessage::Subscribe { channel, terms, .. } => self.subscribe(node, ctx, channel, terms),
+            QueueMessage::Unsubscribe { channel } => {
                 let single_active = self.single_active(node);
                 let before = self.consumers.holder;
                 self.consumers.cancel(channel, single_active);
@@ -53,21 +54,21 @@ impl Replica {
                 self.delete_if_unused(node, ctx);
                 self.run_queue(node, ctx);
             }
-            Message::Get { channel, no_ack, .. } => self.get(node, ctx, channel, no_ack),
-            Message::DropExpired => {
+            QueueMessage::Get { channel, no_ack, .. } => self.get(node, ctx, channel, no_ack),
+            QueueMessage::DropExpired => {
                 self.ttl_timer = None;
                 self.begin_to_lead(node, ctx);
             }
             Message::Down { pid, .. } => self.leader_down(node, ctx, pid),
             Message::GmDeliver { instruction } => self.hear_mirror(node, ctx, instruction),
-            Message::SyncMirrors => self.start_sync(node, ctx),
+            QueueMessage::SyncMirrors => self.start_sync(node, ctx),
             // What was still on its way when this mirror was promoted.
-            Message::GmJoined
-            | Message::MirrorAdded
-            | Message::SenderTimeout { .. }
-            | Message::SyncMessages(_)
-            | Message::SyncComplete { .. } => {}
-            Message::StopMirror => node.end_process(ctx.lane(), DownReason::Shutdown),
+            QueueMessage::GmJoined
+            | QueueMessage::MirrorAdded
+            | QueueMessage::SenderTimeout { .. }
+            | QueueMessage::SyncMessages(_)
+            | QueueMessage::SyncComplete { .. } => {}
+            QueueMessage::StopMirror => node.end_process(ctx.lane(), DownReason::Shutdown),
             other => debug_assert!(false, "a leader has no use for {other:?}"),
         }
     }
@@ -112,7 +113,7 @@ impl Replica {
             ctx.spend(costs.leader_broadcast);
         }
         if properties.mandatory && node.config.settings.rules.has(Rule::ReturnWhenQueueDies) {
-            node.send(ctx, channel, Message::MandatoryReceived { seq }, 60);
+            node.send(ctx, channel, ChannelMessage::MandatoryReceived { seq }, 60);
         }
         self.take_from_channel(node, ctx, channel, properties);
         let sender = self.sender(node, ctx, channel);
@@ -244,7 +245,7 @@ impl Replica {
         consumer.unsent += 1;
         let channel = consumer.channel;
         let bytes = PUSH_BYTES + pushed.message.bytes * pushed.message.count;
-        let push = Message::Push { queue: self.queue, from: self.me, pushed };
+        let push = ChannelMessage::Push { queue: self.queue, from: self.me, pushed };
         node.send(ctx, channel, push, bytes);
     }
 
@@ -254,7 +255,7 @@ impl Replica {
         let (queue, from) = (self.queue, self.me);
         let no_ack = no_ack && node.config.settings.rules.has(Rule::ForgetAutoAcked);
         if self.bq.ready() == 0 {
-            node.send(ctx, channel, Message::Got { queue, from, got: None }, 60);
+            node.send(ctx, channel, ChannelMessage::Got { queue, from, got: None }, 60);
             return;
         }
         self.consumers.record(channel);
@@ -266,7 +267,7 @@ impl Replica {
         self.consumers.forget_idle();
         let bytes = got.map_or(0, |got| PUSH_BYTES + got.message.bytes * got.message.count);
         let got = got.map(Box::new);
-        node.send(ctx, channel, Message::Got { queue, from, got }, bytes.max(60));
+        node.send(ctx, channel, ChannelMessage::Got { queue, from, got }, bytes.max(60));
     }
 
     /// The numbers among these that the channel has not acknowledged, which it has no more.
@@ -388,14 +389,14 @@ impl Replica {
         terms.exclusive &= rules.has(Rule::ExclusiveConsumer);
         let before = self.consumers.holder;
         if self.consumers.add(channel, terms, self.single_active(node)).is_err() {
-            node.send(ctx, channel, Message::InUse { queue, from }, 80);
+            node.send(ctx, channel, ChannelMessage::InUse { queue, from }, 80);
             return;
         }
         self.holder_changed(node, ctx, before);
         if !self.senders.iter().any(|sender| sender.channel == channel) {
             node.monitor(ctx, ctx.lane(), channel);
         }
-        node.send(ctx, channel, Message::Subscribed { queue, from }, 80);
+        node.send(ctx, channel, ChannelMessage::Subscribed { queue, from }, 80);
         self.run_queue(node, ctx);
     }
 

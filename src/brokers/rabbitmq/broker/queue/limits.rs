@@ -7,12 +7,14 @@ use crate::world::Context;
 
 use super::super::super::arguments::Overflow;
 use super::super::super::letters::{LetterId, Reason};
+use super::super::super::message::channel::ChannelMessage;
+use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::ring::Instruction;
 use super::super::super::message::{Message, Pid, Properties, PublishSeq};
 use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause, event};
 use super::super::Node;
 use super::super::cluster::mnesia::Purpose;
-use super::super::ring::gm::Instruction;
 use super::super::store::Extra;
 use super::replica::{Replica, Role};
 
@@ -81,8 +83,7 @@ impl Replica {
         }
         if properties.confirm {
             if node.config.settings.rules.has(Rule::NackRefused) {
-                let from = self.me;
-                node.send(ctx, channel, Message::Refuse { queue, from, seq }, 60);
+                node.send(ctx, channel, ChannelMessage::Refuse { seq }, 60);
             } else {
                 self.due.push((channel, seq));
             }
@@ -142,7 +143,7 @@ impl Replica {
             None => {}
         }
         let after = expires.since(ctx.clock()).as_nanos().next_multiple_of(TIMER_STEP);
-        let timer = ctx.after(Span::from_nanos(after), ctx.lane(), Message::DropExpired);
+        let timer = ctx.after(Span::from_nanos(after), ctx.lane(), QueueMessage::DropExpired.into());
         self.ttl_timer = Some((expires, timer));
     }
 
@@ -203,7 +204,7 @@ impl Replica {
         let record = node.mnesia.tables.queue(queue);
         let mirrors = record.map_or(Vec::new(), |record| record.mirrors.clone());
         for mirror in mirrors {
-            node.send(ctx, mirror, Message::DeleteMirror, 60);
+            node.send(ctx, mirror, QueueMessage::DeleteMirror, 60);
         }
         self.ending = true;
         node.transaction(ctx, Purpose::Delete { queue, by: ctx.lane() });

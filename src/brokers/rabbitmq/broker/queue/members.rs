@@ -4,12 +4,16 @@
 use crate::observe::{NodeId, Removal};
 use crate::world::{Context, Lane};
 
+use super::super::super::message::mnesia::{Member, TableOp};
+use super::super::super::message::node::NodeMessage;
+use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::ring::Instruction;
 use super::super::super::message::{DownReason, Message, Pid, QueueId};
 use super::super::super::mirroring::without;
 use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause, event};
-use super::super::cluster::mnesia::{Member, Purpose, QueueRecord, TableOp};
-use super::super::ring::gm::{Group, Instruction};
+use super::super::cluster::mnesia::{Purpose, QueueRecord};
+use super::super::ring::gm::Group;
 use super::super::store::BackingQueue;
 use super::super::{Broker, Node, Process, Status};
 use super::replica::{Replica, Role};
@@ -53,7 +57,7 @@ impl Broker {
             event.destination = Some(self.node.config.destination(queue));
             let now = ctx.now();
             ctx.observer().event(now, event);
-            self.node.then_here(by, Message::NotSynced);
+            self.node.then_here(by, QueueMessage::NotSynced);
             return;
         }
         let promoted = becomes_leader.then_some(me);
@@ -69,7 +73,7 @@ impl Broker {
         if promoted.is_some() {
             let mirror = self.replica(by).is_some_and(|replica| replica.role() == Role::Mirror);
             if mirror {
-                self.node.then_here(by, Message::Promote);
+                self.node.then_here(by, QueueMessage::Promote);
             }
         }
         if promoted.is_some() || first == leader {
@@ -86,7 +90,7 @@ impl Broker {
         let (leader, mirrors) = (record.leader, nodes(&record.mirrors));
         let synchronised = nodes(&record.synchronised);
         if policy.automatic_sync {
-            self.node.then(leader, Message::SyncMirrors);
+            self.node.then(leader, QueueMessage::SyncMirrors);
         }
         if !config.settings.rules.has(Rule::ReplaceLostMirrors) {
             return;
@@ -96,7 +100,7 @@ impl Broker {
         let (_, wanted) =
             policy.suggested(leader.node, &mirrors, &synchronised, &running, ctx.random());
         for node in without(&wanted, &mirrors) {
-            self.node.then(Pid { node, lane: Lane::MAIN }, Message::StartMirror { queue });
+            self.node.then(Pid { node, lane: Lane::MAIN }, NodeMessage::StartMirror { queue });
         }
     }
 
@@ -113,7 +117,7 @@ impl Broker {
         let Some(record) = self.node.mnesia.tables.queue(queue) else {
             // rabbit_mirror_queue_slave.erl `init_it`: `master_in_recovery`. The mirror stops, and
             // starts again when somebody leads.
-            self.node.then_here(member.replica.lane, Message::StopMirror);
+            self.node.then_here(member.replica.lane, QueueMessage::StopMirror);
             return;
         };
         // A joiner goes to the right of a random member; the first one makes the ring
@@ -136,7 +140,7 @@ impl Broker {
         mirror: Pid,
     ) {
         let Some(record) = self.node.mnesia.tables.queue(queue) else {
-            self.node.then_here(mirror.lane, Message::StopMirror);
+            self.node.then_here(mirror.lane, QueueMessage::StopMirror);
             return;
         };
         let joined = record.ring.iter().any(|member| member.replica == mirror);
@@ -155,13 +159,13 @@ impl Broker {
         self.commit(ctx, TableOp::AddMirror { queue, mirror });
         if !leader_lives && !alone {
             // gm.erl `validate_members`: who died while this one joined is reported to it now.
-            self.node.then_here(mirror.lane, Message::GmDeath { dead: leader });
+            self.node.then_here(mirror.lane, QueueMessage::GmDeath { dead: leader });
             return;
         }
-        self.node.then_here(mirror.lane, Message::MirrorAdded);
+        self.node.then_here(mirror.lane, QueueMessage::MirrorAdded);
         let policy = self.node.config.queue(queue).mirroring.as_ref();
         if policy.is_some_and(|policy| policy.automatic_sync) {
-            self.node.then(leader, Message::SyncMirrors);
+            self.node.then(leader, QueueMessage::SyncMirrors);
         }
     }
 
@@ -199,7 +203,7 @@ impl Broker {
         let (desired, _) =
             policy.suggested(leader.node, &mirrors, &synchronised, &running, ctx.random());
         if desired != leader.node && config.settings.rules.has(Rule::DropUnlistedLeader) {
-            self.node.then(leader, Message::DropReplica);
+            self.node.then(leader, QueueMessage::DropReplica);
         }
     }
 
@@ -220,7 +224,7 @@ impl Broker {
             let (_, wanted) = policy.suggested(leader.node, &[], &[], &running, ctx.random());
             for node in wanted {
                 let node = Pid { node, lane: Lane::MAIN };
-                self.node.then(node, Message::StartMirror { queue });
+                self.node.then(node, NodeMessage::StartMirror { queue });
             }
         }
         self.node.recovering = self.node.recovering.saturating_sub(1);
@@ -239,7 +243,7 @@ impl Broker {
         if record.is_some_and(|record| record.leader == me) {
             self.commit(ctx, TableOp::MirrorsStopped { queue });
         }
-        self.node.then_here(by, Message::MirrorsStopped);
+        self.node.then_here(by, QueueMessage::MirrorsStopped);
     }
 
     /// The policy wants a mirror here. One that the queue's record no longer names ends first.
@@ -258,7 +262,7 @@ impl Broker {
             return;
         }
         self.node.start_again.push(queue);
-        ctx.tell(old.lane, Message::StopMirror);
+        ctx.tell(old.lane, QueueMessage::StopMirror.into());
     }
 }
 
@@ -390,7 +394,7 @@ impl Replica {
         }
         stopping.turn += 1;
         let (turn, patience) = (stopping.turn, node.config.settings.slave_wait_timeout);
-        ctx.after(patience, ctx.lane(), Message::StopTimeout { turn });
+        ctx.after(patience, ctx.lane(), QueueMessage::StopTimeout { turn }.into());
     }
 
     /// A mirror for which the leader waits has stopped, or is waited for no longer.

@@ -7,12 +7,13 @@ use crate::engine::Span;
 use crate::observe::{BecauseId, MessageRange, Removal};
 use crate::world::Context;
 
+use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::ring::Instruction;
 use super::super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueSeq};
 use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause, event};
 use super::super::Node;
 use super::super::cluster::mnesia::Purpose;
-use super::super::ring::gm::Instruction;
 use super::limits::DELETED;
 use super::replica::{DownFrom, Replica, Role};
 
@@ -28,7 +29,7 @@ impl Replica {
         message: Message,
     ) {
         match message {
-            Message::Deliver { channel, seq, message, properties, .. } => {
+            QueueMessage::Deliver { channel, seq, message, properties, .. } => {
                 self.mirror_publish(node, ctx, channel, seq, message, properties);
             }
             Message::GmDeliver { instruction } => {
@@ -40,37 +41,37 @@ impl Replica {
                 self.sender_down(node, ctx, pid, DownFrom::Channel);
                 self.bq.forget_channel(pid);
             }
-            Message::GmJoined => {
+            QueueMessage::GmJoined => {
                 let (queue, mirror) = (self.queue, self.me);
                 node.transaction(ctx, Purpose::AddMirror { queue, mirror });
             }
-            Message::MirrorAdded => self.broadcast(ctx, Instruction::RequestDepth),
-            Message::SenderTimeout { channel } => self.confirm_sender_death(ctx, channel),
-            Message::SyncMessages(batch) => self.mirror_sync_batch(node, ctx, *batch),
-            Message::SyncComplete { leader, round } => {
+            QueueMessage::MirrorAdded => self.broadcast(ctx, Instruction::RequestDepth),
+            QueueMessage::SenderTimeout { channel } => self.confirm_sender_death(ctx, channel),
+            QueueMessage::SyncMessages(batch) => self.mirror_sync_batch(node, ctx, *batch),
+            QueueMessage::SyncComplete { leader, round } => {
                 self.mirror_sync_complete(node, ctx, leader, round);
             }
-            Message::StopMirror => {
+            QueueMessage::StopMirror => {
                 let because = because::NO_SYNCHRONISED_MIRROR;
                 let removal = Removal { cause: cause::MIRROR_STOPPED, because };
                 self.delete_and_end(node, ctx, removal, DownReason::Shutdown);
             }
-            Message::DeleteMirror => {
+            QueueMessage::DeleteMirror => {
                 let (now, here) = (ctx.now(), ctx.node());
                 self.bq.wipe(now, here, ctx.observer(), DELETED);
                 node.end_process(ctx.lane(), DownReason::Normal);
             }
             // Only a leader serves clients; what still comes from the time before is answered by
             // the monitors of those who sent it.
-            Message::Subscribe { .. }
-            | Message::Unsubscribe { .. }
-            | Message::Settle { .. }
-            | Message::GiveBack { .. }
-            | Message::Reject { .. }
-            | Message::Get { .. }
-            | Message::DropExpired
-            | Message::NotifySent { .. }
-            | Message::SyncMirrors => {}
+            QueueMessage::Subscribe { .. }
+            | QueueMessage::Unsubscribe { .. }
+            | QueueMessage::Settle { .. }
+            | QueueMessage::GiveBack { .. }
+            | QueueMessage::Reject { .. }
+            | QueueMessage::Get { .. }
+            | QueueMessage::DropExpired
+            | QueueMessage::NotifySent { .. }
+            | QueueMessage::SyncMirrors => {}
             other => debug_assert!(false, "a mirror has no use for {other:?}"),
         }
     }
@@ -221,7 +222,7 @@ impl Replica {
         };
         if from == DownFrom::Channel {
             // `local_sender_death`: the leader may never have heard of that channel.
-            ctx.after(DEAD_SENDER_TIMEOUT, ctx.lane(), Message::SenderTimeout { channel });
+            ctx.after(DEAD_SENDER_TIMEOUT, ctx.lane(), QueueMessage::SenderTimeout { channel }.into());
         }
         let sender = &mut self.senders[at];
         match sender.down {
@@ -239,7 +240,7 @@ impl Replica {
     fn confirm_sender_death(&mut self, ctx: &mut Context<'_, Message>, channel: Pid) {
         if self.senders.iter().any(|sender| sender.channel == channel) {
             self.broadcast(ctx, Instruction::EnsureMonitoring { channel });
-            ctx.after(DEAD_SENDER_TIMEOUT, ctx.lane(), Message::SenderTimeout { channel });
+            ctx.after(DEAD_SENDER_TIMEOUT, ctx.lane(), QueueMessage::SenderTimeout { channel }.into());
         }
     }
 

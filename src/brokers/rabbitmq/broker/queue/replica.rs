@@ -12,11 +12,13 @@ use crate::world::{Context, TimerId};
 
 use super::super::super::arguments::Arguments;
 use super::super::super::letters::LetterId;
+use super::super::super::message::channel::ChannelMessage;
+use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::ring::Instruction;
 use super::super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId};
 use super::super::super::rules::Rule;
 use super::super::super::words::{cause, role};
 use super::super::Node;
-use super::super::ring::gm::Instruction;
 use super::super::store::{BackingQueue, DueConfirm};
 use super::super::vm::alarm::Paged;
 use super::super::vm::credit::{Credit, Grants};
@@ -199,10 +201,10 @@ impl Replica {
     fn dispatch(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
         let last_work = matches!(
             message,
-            Message::Terminate
-                | Message::StopTimeout { .. }
-                | Message::MirrorsStopped
-                | Message::Deleted
+            QueueMessage::Terminate
+                | QueueMessage::StopTimeout { .. }
+                | QueueMessage::MirrorsStopped
+                | QueueMessage::Deleted
         );
         if let Message::Down { pid, .. } = message {
             self.mirror_stopped(node, ctx, Some(pid), None);
@@ -212,35 +214,35 @@ impl Replica {
             return;
         }
         match message {
-            Message::Idle => {
+            QueueMessage::Idle => {
                 self.idle_asked = false;
                 self.flush(node, ctx);
             }
-            Message::SyncTimer => self.on_sync_timer(node, ctx),
-            Message::HibernateTimer => self.on_hibernate_timer(node, ctx),
-            Message::BodiesWritten { ids } => self.bodies_written(&ids),
-            Message::RecoverQueue { read } => self.recover(node, ctx, read),
-            Message::JournalSynced => self.journal_synced(node, ctx),
-            Message::SyncReady { mirror, round } => self.sync_ready(node, ctx, mirror, round),
-            Message::SyncCredit { mirror, round } => self.sync_credit(ctx, mirror, round),
-            Message::SyncStep { round } => self.sync_step(node, ctx, round),
-            Message::SyncDeny { mirror, round } => self.sync_denied(node, ctx, mirror, round),
-            Message::GmDeath { .. } => self.on_ring_death(node, ctx),
-            Message::Promote => self.promote(node, ctx),
-            Message::BumpCredit { more, .. } => self.store_bump(node, ctx, more),
-            Message::ReduceMemory { keep } => self.reduce_memory(node, ctx, keep),
-            Message::Deleted => node.end_process(ctx.lane(), DownReason::Normal),
-            Message::NotSynced => self.not_synced(node, ctx),
-            Message::DropReplica => {
+            QueueMessage::SyncTimer => self.on_sync_timer(node, ctx),
+            QueueMessage::HibernateTimer => self.on_hibernate_timer(node, ctx),
+            QueueMessage::BodiesWritten { ids } => self.bodies_written(&ids),
+            QueueMessage::Recover { read } => self.recover(node, ctx, read),
+            QueueMessage::JournalSynced => self.journal_synced(node, ctx),
+            QueueMessage::SyncReady { mirror, round } => self.sync_ready(node, ctx, mirror, round),
+            QueueMessage::SyncCredit { mirror, round } => self.sync_credit(ctx, mirror, round),
+            QueueMessage::SyncStep { round } => self.sync_step(node, ctx, round),
+            QueueMessage::SyncDeny { mirror, round } => self.sync_denied(node, ctx, mirror, round),
+            QueueMessage::GmDeath { .. } => self.on_ring_death(node, ctx),
+            QueueMessage::Promote => self.promote(node, ctx),
+            ChannelMessage::BumpCredit { more, .. } => self.store_bump(node, ctx, more),
+            QueueMessage::ReduceMemory { keep } => self.reduce_memory(node, ctx, keep),
+            QueueMessage::Deleted => node.end_process(ctx.lane(), DownReason::Normal),
+            QueueMessage::NotSynced => self.not_synced(node, ctx),
+            QueueMessage::DropReplica => {
                 let removal = Removal { cause: cause::REPLICA_DROPPED, because: BecauseId::NONE };
                 self.delete_and_end(node, ctx, removal, DownReason::Shutdown);
             }
-            Message::Terminate if !self.member_stopped && self.takes_mirrors_along(node) => {
+            QueueMessage::Terminate if !self.member_stopped && self.takes_mirrors_along(node) => {
                 self.ending = true;
                 self.stop_all_mirrors(node, ctx);
             }
-            Message::StopTimeout { turn } => self.mirror_stopped(node, ctx, None, Some(turn)),
-            Message::Terminate | Message::MirrorsStopped => self.end_in_order(node, ctx),
+            QueueMessage::StopTimeout { turn } => self.mirror_stopped(node, ctx, None, Some(turn)),
+            QueueMessage::Terminate | QueueMessage::MirrorsStopped => self.end_in_order(node, ctx),
             other => match self.role {
                 Role::Leader => self.handle_as_leader(node, ctx, other),
                 Role::Mirror => self.handle_as_mirror(node, ctx, other),
@@ -260,10 +262,10 @@ impl Replica {
         }
         let own_work = matches!(
             message,
-            Message::Terminate
-                | Message::StopMirror
-                | Message::StopTimeout { .. }
-                | Message::MirrorsStopped
+            QueueMessage::Terminate
+                | QueueMessage::StopMirror
+                | QueueMessage::StopTimeout { .. }
+                | QueueMessage::MirrorsStopped
         );
         if own_work || is_own_work(message) {
             return false;
@@ -271,17 +273,17 @@ impl Replica {
         if let Some(sync) = &self.leader_sync {
             return match message {
                 _ if !node.config.settings.rules.has(Rule::StopTheWorldSync) => false,
-                Message::SyncReady { .. }
-                | Message::SyncDeny { .. }
-                | Message::SyncCredit { .. }
-                | Message::SyncStep { .. }
-                | Message::GmDeath { .. } => false,
+                QueueMessage::SyncReady { .. }
+                | QueueMessage::SyncDeny { .. }
+                | QueueMessage::SyncCredit { .. }
+                | QueueMessage::SyncStep { .. }
+                | QueueMessage::GmDeath { .. } => false,
                 Message::Down { pid, .. } => !sync.waits_for(*pid),
                 _ => true,
             };
         }
         self.mirror_sync.is_some_and(|sync| match message {
-            Message::SyncMessages(_) | Message::SyncComplete { .. } => false,
+            QueueMessage::SyncMessages(_) | QueueMessage::SyncComplete { .. } => false,
             Message::GmDeliver { instruction: Instruction::DeleteAndTerminate } => false,
             Message::Down { pid, .. } => *pid != sync.leader,
             _ => true,
@@ -294,13 +296,13 @@ impl Replica {
     fn is_about_to_lead(&self, node: &Node, message: &Message) -> bool {
         let for_leader = matches!(
             message,
-            Message::Subscribe { .. }
-                | Message::Unsubscribe { .. }
-                | Message::Settle { .. }
-                | Message::GiveBack { .. }
-                | Message::Reject { .. }
-                | Message::Get { .. }
-                | Message::NotifySent { .. }
+            QueueMessage::Subscribe { .. }
+                | QueueMessage::Unsubscribe { .. }
+                | QueueMessage::Settle { .. }
+                | QueueMessage::GiveBack { .. }
+                | QueueMessage::Reject { .. }
+                | QueueMessage::Get { .. }
+                | QueueMessage::NotifySent { .. }
         );
         for_leader
             && node.mnesia.tables.queue(self.queue).is_some_and(|record| record.leader == self.me)
@@ -341,7 +343,7 @@ impl Replica {
         ctx: &mut Context<'_, Message>,
         (channel, first, count): (Pid, PublishSeq, u32),
     ) {
-        let message = Message::Confirm { queue: self.queue, from: self.me, first, count };
+        let message = ChannelMessage::Confirm { queue: self.queue, from: self.me, first, count };
         node.send(ctx, channel, message, CONFIRM_BYTES);
     }
 
@@ -404,7 +406,7 @@ impl Replica {
         }
         let from = self.me;
         for (channel, more) in std::mem::take(&mut self.deferred_grants) {
-            node.send(ctx, channel, Message::BumpCredit { from, more }, BUMP_BYTES);
+            node.send(ctx, channel, ChannelMessage::BumpCredit { from, more }, BUMP_BYTES);
         }
     }
 
@@ -460,10 +462,10 @@ impl Replica {
 fn is_own_work(message: &Message) -> bool {
     matches!(
         message,
-        Message::Idle
-            | Message::SyncTimer
-            | Message::HibernateTimer
-            | Message::JournalSynced
-            | Message::BodiesWritten { .. }
+        QueueMessage::Idle
+            | QueueMessage::SyncTimer
+            | QueueMessage::HibernateTimer
+            | QueueMessage::JournalSynced
+            | QueueMessage::BodiesWritten { .. }
     )
 }

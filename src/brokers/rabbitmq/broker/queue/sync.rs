@@ -9,12 +9,13 @@ use crate::engine::{Span, Time};
 use crate::observe::{BecauseId, Event, Removal};
 use crate::world::Context;
 
+use super::super::super::message::queue::{QueueMessage, SyncBatch};
+use super::super::super::message::ring::Instruction;
 use super::super::super::message::{Message, Pid, QueueSeq};
 use super::super::super::rules::Rule;
 use super::super::super::words::{cause, event};
 use super::super::Node;
 use super::super::cluster::mnesia::Purpose;
-use super::super::ring::gm::Instruction;
 use super::super::store::BatchEntry;
 use super::replica::{Replica, Role};
 
@@ -204,7 +205,7 @@ impl Replica {
         let waits = !sync.awaited.is_empty() || sync.mirrors.iter().any(|(_, credit)| *credit == 0);
         if !sync.stepping && !waits {
             sync.stepping = true;
-            ctx.tell(ctx.lane(), Message::SyncStep { round: sync.round });
+            ctx.tell(ctx.lane(), QueueMessage::SyncStep { round: sync.round }.into());
         }
     }
 
@@ -235,7 +236,7 @@ impl Replica {
         if node.memory_alarm() {
             // `syncer_check_resources`, `wait_for_resources`: the alarm's end wakes the syncer.
             sync.stepping = true;
-            ctx.after(ALARM_LOOK, ctx.lane(), Message::SyncStep { round });
+            ctx.after(ALARM_LOOK, ctx.lane(), QueueMessage::SyncStep { round }.into());
             return;
         }
         let policy = node.config.queue(self.queue).mirroring.as_ref();
@@ -261,14 +262,14 @@ impl Replica {
         for (mirror, credit) in &mut sync.mirrors {
             *credit -= 1;
             let batch = Box::new(SyncBatch { leader, round, entries: entries.clone() });
-            node.send(ctx, *mirror, Message::SyncMessages(batch), bytes);
+            node.send(ctx, *mirror, QueueMessage::SyncMessages(batch), bytes);
         }
         let pause = sync.throttle(ctx.now(), limit);
         if pause.is_zero() {
             self.sync_go_on(ctx);
         } else {
             sync.stepping = true;
-            ctx.after(pause, ctx.lane(), Message::SyncStep { round });
+            ctx.after(pause, ctx.lane(), QueueMessage::SyncStep { round }.into());
         }
     }
 
@@ -276,7 +277,7 @@ impl Replica {
         let Some(sync) = self.leader_sync.take() else { return };
         let (leader, round) = (self.me, sync.round);
         for (mirror, _) in sync.mirrors {
-            node.send(ctx, mirror, Message::SyncComplete { leader, round }, 60);
+            node.send(ctx, mirror, QueueMessage::SyncComplete { leader, round }, 60);
         }
         self.event(node, ctx, event::SYNC_FINISHED, self.bq.depth());
     }
@@ -292,7 +293,7 @@ impl Replica {
     ) {
         let mirror = self.me;
         if self.missing == Some(0) {
-            node.send(ctx, leader, Message::SyncDeny { mirror, round }, 60);
+            node.send(ctx, leader, QueueMessage::SyncDeny { mirror, round }, 60);
             return;
         }
         let mut due = std::mem::take(&mut self.due);
@@ -303,7 +304,7 @@ impl Replica {
         self.missing = None;
         self.mirror_sync = Some(MirrorSync { leader, round, batches: 0 });
         node.monitor(ctx, ctx.lane(), leader);
-        node.send(ctx, leader, Message::SyncReady { mirror, round }, 60);
+        node.send(ctx, leader, QueueMessage::SyncReady { mirror, round }, 60);
     }
 
     fn purge_for_sync(&mut self, ctx: &mut Context<'_, Message>) {
@@ -326,7 +327,7 @@ impl Replica {
         sync.batches += 1;
         if sync.batches.is_multiple_of(SYNC_CREDIT.1) {
             let mirror = self.me;
-            node.send(ctx, leader, Message::SyncCredit { mirror, round }, 60);
+            node.send(ctx, leader, QueueMessage::SyncCredit { mirror, round }, 60);
         }
         ctx.spend(node.config.costs.sync_message * batch.entries.len() as u64);
         for entry in batch.entries {

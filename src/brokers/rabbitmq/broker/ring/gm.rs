@@ -12,9 +12,9 @@ use crate::engine::{Span, Time};
 use crate::observe::{Event, MessageRange, Removal};
 use crate::world::{Context, Lane};
 
-use super::super::super::message::{
-    DownReason, Message, Pid, Properties, PublishSeq, QueueId, QueueSeq,
-};
+use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::ring::{Activity, CatchUp, Instruction, RingMail, RingMessage};
+use super::super::super::message::{DownReason, Message, Pid, QueueId};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::Node;
@@ -35,94 +35,6 @@ const INSTRUCTION_BYTES: u64 = 60;
 /// Bytes of the serialised message around a payload.
 const ENVELOPE_BYTES: u64 = 160;
 
-/// What a leader tells its mirrors (rabbit_mirror_queue_master.erl, rabbit_mirror_queue_slave.erl:
-/// `process_instruction`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Instruction {
-    /// `publish`, or `publish_delivered` if a consumer took it at once.
-    Publish {
-        /// The channel that published it, and its number there.
-        channel: Pid,
-        /// See `channel`.
-        seq: PublishSeq,
-        /// Its number in the queue.
-        id: QueueSeq,
-        /// The message.
-        message: MessageRange,
-        /// Its properties.
-        properties: Properties,
-        /// Whether a consumer has it already.
-        delivered: bool,
-    },
-    /// `discard`: the message was handled without ever being queued.
-    Discard {
-        /// The channel that published it.
-        channel: Pid,
-        /// Its number there.
-        seq: PublishSeq,
-    },
-    /// `drop` with `AckRequired`: a consumer was handed this message.
-    Fetch {
-        /// Its number in the queue.
-        id: QueueSeq,
-    },
-    /// `ack`, or `drop` without `AckRequired`: these messages are finished with.
-    Ack {
-        /// The first.
-        first: QueueSeq,
-        /// How many.
-        count: u32,
-    },
-    /// `drop` without `AckRequired`, or `drop` and `ack`, of the queue's head, or `ack` of what was
-    /// rejected: these messages are given up.
-    Drop {
-        /// The first.
-        first: QueueSeq,
-        /// How many.
-        count: u32,
-        /// Why.
-        removal: Removal,
-    },
-    /// `requeue`: these messages are ready again.
-    Requeue {
-        /// The first.
-        first: QueueSeq,
-        /// How many.
-        count: u32,
-    },
-    /// `depth`: how many messages the leader holds at this point of the stream, and the next
-    /// number.
-    Depth {
-        /// Ready and unacknowledged messages.
-        depth: u64,
-        /// The number that the next message gets.
-        next: QueueSeq,
-    },
-    /// `request_depth`: a new mirror asks the leader how many messages it holds.
-    RequestDepth,
-    /// `sender_death`: the leader has seen a publishing channel die.
-    SenderDeath {
-        /// The channel.
-        channel: Pid,
-    },
-    /// `ensure_monitoring`: a mirror tells the leader of a channel that it may not watch.
-    EnsureMonitoring {
-        /// The channel.
-        channel: Pid,
-    },
-    /// `delete_and_terminate`: the leader stops and nobody may take over.
-    DeleteAndTerminate,
-    /// `sync_start`: the leader stands still to synchronise this mirror.
-    SyncStart {
-        /// Who offers it.
-        leader: Pid,
-        /// Which mirror is meant.
-        mirror: Pid,
-        /// Which of the leader's synchronisations it is.
-        round: u64,
-    },
-}
-
 impl Instruction {
     fn bytes(&self) -> u64 {
         match self {
@@ -140,38 +52,6 @@ impl Instruction {
 fn wire_bytes<'a>(instructions: impl Iterator<Item = &'a Instruction>) -> u32 {
     let bytes = ACTIVITY_BYTES + instructions.map(Instruction::bytes).sum::<u64>();
     u32::try_from(bytes).unwrap_or(u32::MAX)
-}
-
-/// Ring traffic: consecutive broadcasts of one origin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Activity {
-    /// The version of the ring in which the sender passes them on; set as they leave.
-    pub version: u64,
-    /// The queue whose ring it is.
-    pub queue: QueueId,
-    /// Who passes them on.
-    pub from: Pid,
-    /// Who broadcast them.
-    pub origin: Pid,
-    /// Number of the first instruction.
-    pub first: u64,
-    /// The broadcasts.
-    pub instructions: Vec<Instruction>,
-    /// All broadcasts of the origin below this number have been all around.
-    pub acknowledged: u64,
-    /// Members whose death comes after these broadcasts.
-    pub deaths: Vec<Pid>,
-}
-
-/// What a new right neighbour needs: everything that is not acknowledged, of every origin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CatchUp {
-    /// Who sends it.
-    pub from: Pid,
-    /// Unacknowledged broadcasts by origin.
-    pub activities: Vec<Activity>,
-    /// Members that died.
-    pub deaths: Vec<Pid>,
 }
 
 /// What a member keeps of one origin's broadcasts.
@@ -227,7 +107,7 @@ pub struct Group {
     /// ring stands still here.
     recording: Option<Pid>,
     /// What arrived meanwhile.
-    deferred: VecDeque<Message>,
+    deferred: VecDeque<RingMail>,
     /// A joiner takes its state from its left neighbour before it delivers anything.
     joined: bool,
     /// The queue stops, and this member with it (gm.erl: `shutting_down`).
@@ -281,39 +161,46 @@ impl Group {
     }
 
     /// Handles one message.
-    pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
+    pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, mail: RingMail) {
         if self.stopped {
             return;
         }
-        let awaited =
-            matches!(message, Message::GmGraceOver { .. } | Message::GmDeathRecorded { .. });
+        let awaited = matches!(
+            mail,
+            RingMail::Message(RingMessage::GraceOver { .. } | RingMessage::DeathRecorded { .. })
+        );
         if self.recording.is_some() && !awaited {
-            self.deferred.push_back(message);
+            self.deferred.push_back(mail);
             return;
         }
         let costs = &node.config.costs;
-        ctx.spend(match message {
-            Message::Idle | Message::GmActivity(_) => costs.group_activity,
+        ctx.spend(match mail {
+            RingMail::Message(RingMessage::Idle | RingMessage::Activity(_)) => costs.group_activity,
             _ => costs.group,
         });
+        match mail {
+            RingMail::Broadcast(instruction) => self.broadcast(node, ctx, instruction),
+            RingMail::Down(pid, _) => self.on_down(node, ctx, pid),
+            RingMail::Message(message) => self.receive(node, ctx, message),
+        }
+    }
+
+    fn receive(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: RingMessage) {
         match message {
-            Message::GmBroadcast { instruction } => self.broadcast(node, ctx, instruction),
-            Message::Idle => self.flush(node, ctx),
-            Message::GmActivity(activity) => self.on_activity(node, ctx, *activity),
-            Message::GmCatchUp(catch_up) => self.on_catch_up(node, ctx, *catch_up),
-            Message::GmView => {
+            RingMessage::Idle => self.flush(node, ctx),
+            RingMessage::Activity(activity) => self.on_activity(node, ctx, *activity),
+            RingMessage::CatchUp(catch_up) => self.on_catch_up(node, ctx, *catch_up),
+            RingMessage::View => {
                 self.check_neighbours(node, ctx);
                 for activity in std::mem::take(&mut self.ahead) {
                     self.on_activity(node, ctx, activity);
                 }
             }
-            Message::Down { pid, .. } => self.on_down(node, ctx, pid),
-            Message::GmGraceOver { dead } => {
+            RingMessage::GraceOver { dead } => {
                 let purpose = Purpose::RecordRingDeath { queue: self.queue, dead, by: ctx.lane() };
                 node.transaction(ctx, purpose);
             }
-            Message::GmDeathRecorded { dead } => self.wake(node, ctx, dead),
-            other => debug_assert!(false, "a ring member has no use for {other:?}"),
+            RingMessage::DeathRecorded { dead } => self.wake(node, ctx, dead),
         }
     }
 
@@ -348,7 +235,7 @@ impl Group {
     fn ask_idle(&mut self, ctx: &mut Context<'_, Message>) {
         if !self.idle_asked {
             self.idle_asked = true;
-            ctx.when_idle(Message::Idle);
+            ctx.when_idle(RingMessage::Idle.into());
         }
     }
 
@@ -417,7 +304,7 @@ impl Group {
             return;
         }
         let bytes = wire_bytes(activity.instructions.iter());
-        node.send(ctx, right, Message::GmActivity(Box::new(activity)), bytes);
+        node.send(ctx, right, RingMessage::Activity(Box::new(activity)), bytes);
     }
 
     fn on_activity(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, activity: Activity) {
@@ -503,7 +390,7 @@ impl Group {
         }
         for instruction in news {
             self.shutting_down |= instruction == Instruction::DeleteAndTerminate;
-            ctx.tell(replica, Message::GmDeliver { instruction });
+            ctx.tell(replica, instruction.into());
         }
         for activity in early {
             self.on_activity(node, ctx, activity);
@@ -558,7 +445,7 @@ impl Group {
     fn becomes_member(&mut self, ctx: &mut Context<'_, Message>) {
         if !self.joined {
             self.joined = true;
-            ctx.tell(self.replica, Message::GmJoined);
+            ctx.tell(self.replica, QueueMessage::GmJoined.into());
         }
     }
 
@@ -604,7 +491,7 @@ impl Group {
         let word = event::REPLICA_DOWN;
         ctx.observer()
             .event(now, Event { word, node: here, destination: Some(destination), subject, count });
-        ctx.tell(self.replica, Message::GmDeath { dead });
+        ctx.tell(self.replica, QueueMessage::GmDeath { dead }.into());
     }
 
     /// Only the present neighbours of the dead act on a death.
@@ -614,7 +501,7 @@ impl Group {
             self.recording = Some(dead);
             let waits = node.config.settings.rules.has(Rule::GmDeathGrace);
             let grace = if waits { GRACE } else { Span::ZERO };
-            ctx.after(grace, ctx.lane(), Message::GmGraceOver { dead });
+            ctx.after(grace, ctx.lane(), RingMessage::GraceOver { dead }.into());
         }
     }
 
@@ -624,9 +511,9 @@ impl Group {
         self.recording = None;
         self.check_neighbours(node, ctx);
         while self.recording.is_none()
-            && let Some(message) = self.deferred.pop_front()
+            && let Some(mail) = self.deferred.pop_front()
         {
-            self.handle(node, ctx, message);
+            self.handle(node, ctx, mail);
         }
     }
 
@@ -689,7 +576,7 @@ impl Group {
         }
         let bytes = wire_bytes(activities.iter().flat_map(|activity| &activity.instructions));
         let catch_up = CatchUp { from: self.me, activities, deaths };
-        node.send(ctx, right, Message::GmCatchUp(Box::new(catch_up)), bytes);
+        node.send(ctx, right, RingMessage::CatchUp(Box::new(catch_up)), bytes);
     }
 
     /// Whether nothing goes on here that time alone would bring to its end.

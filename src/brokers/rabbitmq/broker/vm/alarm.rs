@@ -9,6 +9,9 @@ use crate::engine::Span;
 use crate::observe::{Event, NodeId};
 use crate::world::{Context, FileId, Lane};
 
+use super::super::super::message::channel::ChannelMessage;
+use super::super::super::message::node::{NodeMessage, Resource};
+use super::super::super::message::queue::QueueMessage;
 use super::super::super::message::{Message, QueueId, QueueSeq};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
@@ -28,14 +31,6 @@ const FAST_RATE: u64 = 250_000;
 const MESSAGE_OVERHEAD: u64 = 720;
 /// From 3.12 a queue keeps no more messages in memory (rabbit_variable_queue.erl v3.12.14).
 const MOST_IN_MEMORY: u64 = 2_048;
-/// What runs out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resource {
-    /// `vm_memory_high_watermark`.
-    Memory,
-    /// `disk_free_limit`.
-    Disk,
-}
 
 /// The alarms that a node knows of.
 #[derive(Clone, Debug, Default)]
@@ -82,8 +77,8 @@ impl Node {
     /// Starts to look at memory and disk.
     pub(crate) fn start_monitors(&self, ctx: &mut Context<'_, Message>) {
         if self.config.settings.rules.has(Rule::ResourceAlarms) {
-            ctx.after(MEMORY_CHECK, Lane::MAIN, Message::MemoryCheck);
-            ctx.after(DISK_CHECK.0, Lane::MAIN, Message::DiskCheck);
+            ctx.after(MEMORY_CHECK, Lane::MAIN, NodeMessage::MemoryCheck.into());
+            ctx.after(DISK_CHECK.0, Lane::MAIN, NodeMessage::DiskCheck.into());
         }
     }
 
@@ -110,13 +105,13 @@ impl Node {
             let event = Event { word, node, destination: None, subject: None, count: 0 };
             ctx.observer().event(now, event);
             for peer in self.connected() {
-                self.send_node(ctx, peer, Message::Alarm { from: node, resource, set });
+                self.send_node(ctx, peer, NodeMessage::Alarm { from: node, resource, set });
             }
         }
         let alarm = self.is_alarmed();
         if alarm != before {
             for &reader in &self.alarms.readers {
-                ctx.tell(reader, Message::ConserveResources { alarm });
+                ctx.tell(reader, ChannelMessage::ConserveResources { alarm }.into());
             }
         }
     }
@@ -131,7 +126,7 @@ impl Node {
     pub(crate) fn tell_alarms(&mut self, ctx: &mut Context<'_, Message>, to: NodeId) {
         for resource in [Resource::Memory, Resource::Disk] {
             if self.alarms.has(self.me, resource) {
-                let alarm = Message::Alarm { from: self.me, resource, set: true };
+                let alarm = NodeMessage::Alarm { from: self.me, resource, set: true };
                 self.send_node(ctx, to, alarm);
             }
         }
@@ -153,7 +148,7 @@ impl Node {
         let ideal = Span::from_millis(free.saturating_sub(limit) / (FAST_RATE / 2));
         let (least, most) = DISK_CHECK;
         let next = if short { most } else { ideal.clamp(least, most) };
-        ctx.after(next, Lane::MAIN, Message::DiskCheck);
+        ctx.after(next, Lane::MAIN, NodeMessage::DiskCheck.into());
     }
 
     fn paging_file(queue: QueueId) -> FileId {
@@ -165,7 +160,7 @@ impl Broker {
     /// vm_memory_monitor.erl `internal_update`; and, more seldom, what rabbit_memory_monitor.erl
     /// does about it before 3.12.
     pub(crate) fn check_memory(&mut self, ctx: &mut Context<'_, Message>) {
-        ctx.after(MEMORY_CHECK, Lane::MAIN, Message::MemoryCheck);
+        ctx.after(MEMORY_CHECK, Lane::MAIN, NodeMessage::MemoryCheck.into());
         if self.node.status != Status::Running {
             return;
         }
@@ -191,7 +186,7 @@ impl Broker {
                 if let Process::Replica(replica) = process {
                     let share = u128::from(replica.memory(false)) * u128::from(keep);
                     let keep = (share / u128::from(in_queues)) as u64;
-                    ctx.tell(replica.me.lane, Message::ReduceMemory { keep });
+                    ctx.tell(replica.me.lane, QueueMessage::ReduceMemory { keep }.into());
                 }
             }
         }

@@ -4,9 +4,11 @@ use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::{Boot, Context, Lane};
 
-use super::super::super::message::{Message, Progress, QueueId};
+use super::super::super::message::mnesia::{Member, MnesiaMessage, Progress};
+use super::super::super::message::node::NodeMessage;
+use super::super::super::message::{Message, QueueId};
 use super::super::super::words::event;
-use super::super::cluster::mnesia::{Member, Purpose, Tables};
+use super::super::cluster::mnesia::{Purpose, Tables};
 use super::super::{AMQP, Broker, DISTRIBUTION, Node, Status};
 use super::erlang::Link;
 
@@ -22,8 +24,8 @@ impl Broker {
             let config = self.node.config.clone();
             let delay = config.settings.boot_time.span(ctx.random());
             let alone = Span::from_nanos(delay.as_nanos() / 2);
-            ctx.after(alone, Lane::MAIN, Message::VmStarted);
-            ctx.after(delay, Lane::MAIN, Message::StartRabbit { start: self.node.start });
+            ctx.after(alone, Lane::MAIN, NodeMessage::VmStarted.into());
+            ctx.after(delay, Lane::MAIN, NodeMessage::StartRabbit { start: self.node.start }.into());
             return;
         }
         // The run starts with a cluster that has been up for a while.
@@ -81,7 +83,7 @@ impl Broker {
                 node.mnesia.asked = Some(from);
                 let (from, to) = (node.me, from);
                 let anyway = node.mnesia.refusals >= MOST_REFUSALS;
-                node.send_node(ctx, to, Message::MnesiaFetch { from, anyway });
+                node.send_node(ctx, to, MnesiaMessage::Fetch { from, anyway });
             }
             return;
         }
@@ -147,7 +149,7 @@ impl Broker {
         // (rabbit_vhost.erl: `recover`; rabbit_variable_queue.erl: `start`).
         match bytes {
             0 => self.recover_queues(ctx),
-            bytes => ctx.read(bytes, Message::StoreRecovered),
+            bytes => ctx.read(bytes, NodeMessage::StoreRecovered.into()),
         }
     }
 
@@ -162,7 +164,7 @@ impl Broker {
         self.node.delete_unclaimed(ctx);
         let me = self.node.me;
         for peer in self.node.running_peers() {
-            self.node.send_node(ctx, peer, Message::NodeRunning { from: me });
+            self.node.send_node(ctx, peer, MnesiaMessage::NodeRunning { from: me });
         }
         for index in 0..self.node.config.queues.len() {
             let queue = QueueId(index as u32);
@@ -222,7 +224,7 @@ impl Broker {
         ctx.observer().event(now, event);
         let config = self.node.config.clone();
         let takes = config.costs.rabbit_start.span(ctx.random());
-        ctx.after(takes, Lane::MAIN, Message::StartRabbit { start: self.node.start });
+        ctx.after(takes, Lane::MAIN, NodeMessage::StartRabbit { start: self.node.start }.into());
     }
 
     /// Its Mnesia is up, and meets the others.
@@ -262,7 +264,7 @@ impl Node {
         ctx.observer().event(now, event);
         self.waits_left = Some(left);
         let timeout = self.config.settings.table_loading_timeout;
-        ctx.after(timeout, Lane::MAIN, Message::TablesTimeout { start: self.start });
+        ctx.after(timeout, Lane::MAIN, MnesiaMessage::TablesTimeout { start: self.start }.into());
     }
 
     /// The Erlang VM is up, and asks the others about the cluster: they learn that its predecessor

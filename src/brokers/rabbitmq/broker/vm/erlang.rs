@@ -4,7 +4,9 @@ use crate::engine::Span;
 use crate::observe::{Event, NodeId};
 use crate::world::{ConnId, Context, Lane};
 
-use super::super::super::message::{DownReason, Message, Pid, Progress};
+use super::super::super::message::mnesia::Progress;
+use super::super::super::message::node::NodeMessage;
+use super::super::super::message::{DownReason, Message, Pid};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::{DISTRIBUTION, Node};
@@ -102,7 +104,14 @@ impl Node {
 
     /// `pid ! message`. To another node it goes over the distribution; if there is no connection
     /// one is set up, and if that fails the signal is lost.
-    pub fn send(&mut self, ctx: &mut Context<'_, Message>, to: Pid, message: Message, bytes: u32) {
+    pub fn send(
+        &mut self,
+        ctx: &mut Context<'_, Message>,
+        to: Pid,
+        message: impl Into<Message>,
+        bytes: u32,
+    ) {
+        let message = message.into();
         if to.node == self.me {
             ctx.tell(to.lane, message);
             return;
@@ -182,7 +191,7 @@ impl Node {
         &mut self,
         ctx: &mut Context<'_, Message>,
         to: NodeId,
-        message: Message,
+        message: impl Into<Message>,
     ) {
         self.send(ctx, Pid { node: to, lane: Lane::MAIN }, message, 100);
     }
@@ -213,7 +222,7 @@ impl Node {
         }
         peer.watches.push((watcher, watched));
         let node = watched.node;
-        self.send_node(ctx, node, Message::Monitor { watcher: me, watched });
+        self.send_node(ctx, node, NodeMessage::Monitor { watcher: me, watched });
     }
 
     /// Another node's process asks to be told when one of ours ends.
@@ -287,7 +296,7 @@ impl Node {
         peer.link = Link::Looking;
         let config = self.config.clone();
         let lookup = config.costs.port_lookup.span(ctx.random());
-        ctx.after(lookup, Lane::MAIN, Message::PortKnown { node });
+        ctx.after(lookup, Lane::MAIN, NodeMessage::PortKnown { node }.into());
     }
 
     /// The port mapper has answered: connect.
@@ -297,7 +306,7 @@ impl Node {
         let conn = ctx.connect(node, DISTRIBUTION);
         ctx.bind(conn, Lane::MAIN);
         peer.link = Link::Pending(conn);
-        ctx.after(setup, Lane::MAIN, Message::SetupTimeout { conn });
+        ctx.after(setup, Lane::MAIN, NodeMessage::SetupTimeout { conn }.into());
     }
 
     /// A peer introduces itself over `conn`. That completes an own attempt; over a connection that
@@ -329,7 +338,7 @@ impl Node {
             Link::Up(_) => {
                 // Either it has given up the connection that this side still believes in, or this
                 // attempt crossed with one that stands by now: ask (dist_util.erl: `alive`).
-                ctx.send_to(conn, Lane::MAIN, Message::AliveQuestion { from: me }, 100);
+                ctx.send_to(conn, Lane::MAIN, NodeMessage::AliveQuestion { from: me }.into(), 100);
                 return;
             }
             Link::Down | Link::Looking => self.introduce(ctx, conn),
@@ -342,7 +351,7 @@ impl Node {
     pub(crate) fn alive_question(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId) {
         if self.peers.iter().any(|peer| peer.link == Link::Pending(conn)) {
             let (from, incarnation) = (self.me, self.start);
-            ctx.send_to(conn, Lane::MAIN, Message::AliveAnswer { from, incarnation }, 100);
+            ctx.send_to(conn, Lane::MAIN, NodeMessage::AliveAnswer { from, incarnation }.into(), 100);
         }
     }
 
@@ -371,8 +380,8 @@ impl Node {
     /// Introduces this node over a connection. One that this side has set up counts only when the
     /// peer has answered, for it may prefer its own attempt.
     pub(crate) fn introduce(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId) {
-        let hello = Message::MnesiaHello { from: self.me, incarnation: self.start };
-        ctx.send_to(conn, Lane::MAIN, hello, 200);
+        let hello = NodeMessage::Hello { from: self.me, incarnation: self.start };
+        ctx.send_to(conn, Lane::MAIN, hello.into(), 200);
     }
 
     /// A connection stands: what waited for it goes out.
@@ -432,7 +441,7 @@ impl Node {
 
     /// One tick of the distribution, four of them a `net_ticktime`.
     pub(crate) fn tick(&mut self, ctx: &mut Context<'_, Message>) {
-        ctx.after(self.tick_interval(), Lane::MAIN, Message::Tick);
+        ctx.after(self.tick_interval(), Lane::MAIN, NodeMessage::Tick.into());
         let mut silent = Vec::new();
         for peer in &mut self.peers {
             let Link::Up(conn) = peer.link else { continue };
@@ -448,7 +457,7 @@ impl Node {
                 continue;
             }
             if sent == peer.sent {
-                ctx.send_to(conn, Lane::MAIN, Message::Heartbeat, 8);
+                ctx.send_to(conn, Lane::MAIN, NodeMessage::Heartbeat.into(), 8);
             }
             peer.sent = ctx.bytes_sent(conn);
         }
@@ -468,7 +477,7 @@ impl Node {
     pub(crate) fn start_ticking(&mut self, ctx: &mut Context<'_, Message>) {
         let interval = self.tick_interval();
         let phase = Span::from_nanos(ctx.random().below(interval.as_nanos().max(1)));
-        ctx.after(phase, Lane::MAIN, Message::Tick);
+        ctx.after(phase, Lane::MAIN, NodeMessage::Tick.into());
     }
 
     /// Forgets everything that lived in memory.

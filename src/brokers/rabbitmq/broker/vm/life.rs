@@ -3,6 +3,11 @@
 use crate::observe::{Event, EventId, NodeId};
 use crate::world::{ConnId, Context, Input, Lane, Signal};
 
+use super::super::super::message::mnesia::MnesiaMessage;
+use super::super::super::message::monitor::MonitorMessage;
+use super::super::super::message::node::NodeMessage;
+use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::ring::RingMessage;
 use super::super::super::message::{DownReason, Message, QueueId};
 use super::super::channel::Channel;
 use super::super::cluster::mnesia::Purpose;
@@ -47,13 +52,13 @@ impl Broker {
                     self.node.resume_senders(ctx, peer);
                 }
             }
-            Input::Message { conn, body: Message::MnesiaHello { from, incarnation } } => {
+            Input::Message { conn, body: Message::Node(NodeMessage::Hello { from, incarnation }) } => {
                 self.node.hello(ctx, conn, from, incarnation);
             }
-            Input::Message { conn, body: Message::AliveQuestion { .. } } => {
+            Input::Message { conn, body: Message::Node(NodeMessage::AliveQuestion { .. }) } => {
                 self.node.alive_question(ctx, conn);
             }
-            Input::Message { conn, body: Message::AliveAnswer { from, incarnation } } => {
+            Input::Message { conn, body: Message::Node(NodeMessage::AliveAnswer { from, incarnation }) } => {
                 self.node.alive_answer(ctx, from, conn);
                 self.node.hello(ctx, conn, from, incarnation);
             }
@@ -65,14 +70,38 @@ impl Broker {
         }
     }
 
-    pub(crate) fn message(&mut self, ctx: &mut Context<'_, Message>, message: Message) {
-        let node = &mut self.node;
-        ctx.spend(node.config.costs.internal);
+    /// A message for the node itself.
+    fn message(&mut self, ctx: &mut Context<'_, Message>, message: Message) {
+        ctx.spend(self.node.config.costs.internal);
         match message {
-            Message::Heartbeat => {}
-            Message::Tick => node.tick(ctx),
-            Message::Monitor { watcher, watched } => node.remote_monitor(ctx, watcher, watched),
-            Message::SetupTimeout { conn } => {
+            Message::Node(message) => self.node_message(ctx, message),
+            Message::Mnesia(message) => self.mnesia_message(ctx, message),
+            Message::Monitor(message) => self.monitor_message(ctx, message),
+            // For its processes, and for clients: they have lanes and hosts of their own.
+            Message::FromClient(_)
+            | Message::FromServer(_)
+            | Message::Channel(_)
+            | Message::Queue(_)
+            | Message::Instruction(_)
+            | Message::Ring(_)
+            | Message::Store(_)
+            | Message::Client(_)
+            | Message::Down { .. } => {}
+        }
+    }
+
+    /// The VM, its distribution, RabbitMQ as an application in it.
+    fn node_message(&mut self, ctx: &mut Context<'_, Message>, message: NodeMessage) {
+        let node = &mut self.node;
+        match message {
+            // They are answered on the connection that they came by.
+            NodeMessage::Hello { .. }
+            | NodeMessage::AliveQuestion { .. }
+            | NodeMessage::AliveAnswer { .. }
+            | NodeMessage::Heartbeat => {}
+            NodeMessage::Tick => node.tick(ctx),
+            NodeMessage::Monitor { watcher, watched } => node.remote_monitor(ctx, watcher, watched),
+            NodeMessage::SetupTimeout { conn } => {
                 let pending = node.peer_of(conn);
                 if let Some(peer) = pending
                     && node.peer(peer).is_some_and(|p| p.link == Link::Pending(conn))
@@ -81,78 +110,18 @@ impl Broker {
                     node.unreachable(ctx, conn);
                 }
             }
-            Message::PortKnown { node: peer } => node.port_known(ctx, peer),
-            Message::Quiesce { queue } => self.quiesce(queue),
-            Message::VmStarted => node.vm_started(ctx),
-            Message::StoreRecovered => self.recover_queues(ctx),
-            Message::QueueRecovered { queue } => self.queue_recovered(ctx, queue),
-            Message::MemoryCheck => self.check_memory(ctx),
-            Message::DiskCheck => node.check_disk(ctx),
-            Message::Alarm { from, resource, set } => node.alarm(ctx, from, resource, set),
-            Message::PingDownNodes => self.ping_down_nodes(ctx),
-            Message::MnesiaStatus { from, progress } => {
-                node.status_of(ctx, from, progress);
-                self.continue_boot(ctx);
-            }
-            Message::MnesiaFetch { from, anyway } => {
-                let incarnation = node.peer(from).and_then(|peer| peer.incarnation);
-                if let Some(incarnation) = incarnation.filter(|_| node.status == Status::Running) {
-                    node.transaction(ctx, Purpose::Join { node: from, incarnation, anyway });
-                }
-            }
-            Message::MnesiaUnseen { nodes } => node.unseen(ctx, &nodes),
-            Message::MnesiaTables { tables, running } => self.join(ctx, *tables, &running),
-            Message::NodeRunning { from } => node.member_running(ctx, from),
-            Message::RabbitDown { from } => {
-                node.member_stopped(ctx, from);
-                self.winner_gone(ctx, from);
-            }
-            Message::Autoheal { from, word } => self.autoheal(ctx, from, *word),
-            Message::AutohealTimeout { start } => {
-                if node.start == start {
-                    self.safe_to_start(ctx, false);
-                }
-            }
-            Message::AutohealRenotify => node.autoheal_renotify(ctx),
-            Message::StopRabbit => self.stop_rabbit(ctx),
-            Message::StartRabbit { start } => self.mnesia_started(ctx, start),
-            Message::LookForRecovery => self.look_for_recovery(ctx),
-            Message::TablesTimeout { start } => self.tables_timeout(ctx, start),
-            Message::MnesiaPrepare { from, transaction, locks, joins } => {
-                node.prepare(ctx, from, transaction, locks, joins);
-            }
-            Message::MnesiaRelease { from, transaction } => node.release(ctx, from, transaction),
-            Message::MnesiaVote { from, transaction, agrees } => {
-                self.vote(ctx, from, transaction, agrees);
-            }
-            Message::TransactionDone { transaction } => self.work_done(ctx, transaction),
-            Message::MnesiaCommit { from, transaction, op } => {
-                if node.status == Status::Booting {
-                    // Decided while the tables are on their way here: it comes on top of them.
-                    node.mnesia.early.push(*op);
-                } else {
-                    self.committed(ctx, &op);
-                }
-                let done = Message::MnesiaCommitted { from: self.node.me, transaction };
-                self.node.send_node(ctx, from, done);
-            }
-            Message::MnesiaCommitted { from, transaction } => {
-                node.committed_at(ctx, from, transaction);
-            }
-            Message::NodeDownCleanUp { node: gone } => {
-                node.transaction(ctx, Purpose::NodeDown { node: gone });
-            }
-            Message::StartMirror { queue } => self.start_mirror(ctx, queue),
-            Message::CheckPartialPartition { reporter, lost, incarnation } => {
-                node.check_partial_partition(ctx, reporter, lost, incarnation);
-            }
-            Message::AskRunning { proxy, reporter } => node.answer_running(ctx, proxy, reporter),
-            Message::StillRunning { reporter } => node.report_partial_partition(ctx, reporter),
-            Message::PartialPartition { proxy } => node.partial_partition(ctx, proxy),
-            Message::PartialPartitionDisconnect { from } => node.disconnect(ctx, from),
-            Message::EndReplica { queue } => self.end_replica(ctx, queue),
-            Message::Down { .. } => {}
-            other => debug_assert!(false, "a node has no use for {other:?}"),
+            NodeMessage::PortKnown { node: peer } => node.port_known(ctx, peer),
+            NodeMessage::MemoryCheck => self.check_memory(ctx),
+            NodeMessage::DiskCheck => node.check_disk(ctx),
+            NodeMessage::Alarm { from, resource, set } => node.alarm(ctx, from, resource, set),
+            NodeMessage::VmStarted => node.vm_started(ctx),
+            NodeMessage::StartRabbit { start } => self.mnesia_started(ctx, start),
+            NodeMessage::StoreRecovered => self.recover_queues(ctx),
+            NodeMessage::QueueRecovered { queue } => self.queue_recovered(ctx, queue),
+            NodeMessage::StartMirror { queue } => self.start_mirror(ctx, queue),
+            NodeMessage::StopRabbit => self.stop_rabbit(ctx),
+            NodeMessage::Quiesce { queue } => self.quiesce(queue),
+            NodeMessage::EndReplica { queue } => self.end_replica(ctx, queue),
         }
     }
 
@@ -201,7 +170,7 @@ impl Node {
             debug_assert_eq!(lane, member.gm.lane, "ring members start right after replicas");
             let group = Group::new(queue, member.gm, pid.lane, true);
             self.spawned.push((lane, Process::Group(Box::new(group))));
-            ctx.tell(lane, Message::GmView);
+            ctx.tell(lane, RingMessage::View.into());
         }
     }
 
@@ -226,7 +195,7 @@ impl Node {
         let mut replica = Replica::new(queue, pid, group, Role::Leader, bq)
             .with(&self.config.queue(queue).arguments);
         replica.recovering = true;
-        ctx.tell(lane, Message::RecoverQueue { read: false });
+        ctx.tell(lane, QueueMessage::Recover { read: false }.into());
         self.spawned.push((lane, Process::Replica(Box::new(replica))));
         if let Some(gm) = group {
             let group = Group::new(queue, gm, lane, true);

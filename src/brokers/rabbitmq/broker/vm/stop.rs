@@ -2,6 +2,9 @@
 
 use crate::world::{Context, Death, DiskView, Lane};
 
+use super::super::super::message::monitor::MonitorMessage;
+use super::super::super::message::node::NodeMessage;
+use super::super::super::message::queue::QueueMessage;
 use super::super::super::message::{DownReason, Message, Pid, QueueId};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
@@ -52,8 +55,8 @@ impl Broker {
                     }
                     let serves_on = config.costs.leader_serves_on.span(ctx.random());
                     let ends = config.costs.queue_shutdown.span(ctx.random()).max(serves_on);
-                    ctx.after(serves_on, Lane::MAIN, Message::Quiesce { queue });
-                    ctx.after(ends, Lane::MAIN, Message::EndReplica { queue });
+                    ctx.after(serves_on, Lane::MAIN, NodeMessage::Quiesce { queue }.into());
+                    ctx.after(ends, Lane::MAIN, NodeMessage::EndReplica { queue }.into());
                 }
                 _ => {}
             }
@@ -94,7 +97,7 @@ impl Broker {
                 if marks {
                     self.node.transaction(ctx, Purpose::QueueStopped { queue, by });
                 } else {
-                    ctx.tell(by, Message::Terminate);
+                    ctx.tell(by, QueueMessage::Terminate.into());
                 }
                 return;
             }
@@ -122,7 +125,7 @@ impl Broker {
         ctx.observer().event(now, event);
         for peer in self.node.config.members.clone() {
             if self.node.sees(peer) {
-                self.node.send_node(ctx, peer, Message::RabbitDown { from: me });
+                self.node.send_node(ctx, peer, MonitorMessage::RabbitDown { from: me });
             }
         }
         self.after_pause(ctx);
