@@ -4,8 +4,9 @@ use mqsim::brokers::rabbitmq::broker::AMQP;
 use mqsim::brokers::rabbitmq::client::PRODUCER_STEPS;
 use mqsim::brokers::rabbitmq::message::amqp::{ChannelError, FromClient, FromServer, Terms};
 use mqsim::brokers::rabbitmq::message::client::ClientTimer;
-use mqsim::brokers::rabbitmq::message::monitor::Word;
-use mqsim::brokers::rabbitmq::message::{ExchangeId, Message, Properties, PublishSeq, QueueId, RoutingKey};
+use mqsim::brokers::rabbitmq::message::{
+    ExchangeId, Message, Properties, PublishSeq, QueueId, RoutingKey,
+};
 use mqsim::engine::{Span, Time};
 use mqsim::observe::{DestinationId, Event, EventId, MessageRange, NodeId, ProducerId};
 use mqsim::world::{Closing, ConnId, Context, Input, Lane};
@@ -121,7 +122,7 @@ impl Client {
                     ctx.after(at.since(ctx.now()), Lane::MAIN, ClientTimer::Pace.into());
                 }
             }
-            Input::Local { body: ClientTimer::Pace } => {
+            Input::Local { body: Message::Client(ClientTimer::Pace) } => {
                 let (_, action) = self.schedule[self.next].clone();
                 self.next += 1;
                 let at_once = self.open || matches!(action, Action::Connect(_));
@@ -134,7 +135,11 @@ impl Client {
                 say(ctx, word, None, 0);
                 self.forget();
             }
-            Input::Message { conn, body } if self.conn == Some(conn) => self.hear(ctx, body),
+            Input::Message { conn, body: Message::FromServer(method) }
+                if self.conn == Some(conn) =>
+            {
+                self.hear(ctx, method);
+            }
             _ => {}
         }
     }
@@ -185,7 +190,7 @@ impl Client {
                 return self.forget();
             }
         };
-        ctx.send(conn, message, BYTES);
+        ctx.send(conn, message.into(), BYTES);
     }
 
     /// The tag of the last delivery of a message.
@@ -194,7 +199,7 @@ impl Client {
         found.unwrap_or_else(|| panic!("message {number} was not delivered on this channel")).1
     }
 
-    fn hear(&mut self, ctx: &mut Context<'_, Message>, message: Message) {
+    fn hear(&mut self, ctx: &mut Context<'_, Message>, message: FromServer) {
         match message {
             FromServer::HandshakeOk { step, .. } if step + 1 < PRODUCER_STEPS => {
                 self.handshake(ctx, step + 1);
@@ -206,7 +211,9 @@ impl Client {
                     self.act(ctx, action);
                 }
             }
-            FromServer::ConfirmAck { seq, multiple } => self.answered(ctx, seq, multiple, Word::Ack),
+            FromServer::ConfirmAck { seq, multiple } => {
+                self.answered(ctx, seq, multiple, Word::Ack)
+            }
             FromServer::ConfirmNack { seq, multiple } => {
                 self.answered(ctx, seq, multiple, Word::Nack);
             }

@@ -75,7 +75,10 @@ impl Process {
     /// Hands on an input of its lane.
     fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, input: Input<Message>) {
         match (self, input) {
-            (Process::Channel(channel), Input::Message { body: Message::FromClient(method), .. }) => {
+            (
+                Process::Channel(channel),
+                Input::Message { body: Message::FromClient(method), .. },
+            ) => {
                 channel.from_socket(node, ctx, method);
             }
             (Process::Channel(channel), Input::Closed { how, .. }) => {
@@ -350,15 +353,15 @@ impl Broker {
             self.node.store = None;
         }
         if let Process::Replica(mut replica) = process {
-            self.node.keep_bodies(ctx, &mut replica.bq, None);
-            let queue = replica.queue;
+            self.node.keep_bodies(ctx, &mut replica.base.bq, None);
+            let queue = replica.queue();
             let (now, here) = (ctx.now(), ctx.node());
             let destination = self.node.config.destination(queue);
             ctx.observer().role(now, here, destination, None);
-            if let Some(group) = replica.group.filter(|_| !replica.leaves_ring_member) {
+            if let Some(group) = replica.dependent() {
                 self.bury(ctx, group.lane, Group::END);
             }
-            self.node.disk.queues[queue.0 as usize] = Some(replica.bq);
+            self.node.disk.queues[queue.0 as usize] = Some(replica.base.bq);
             if let Some(at) = self.node.start_again.iter().position(|again| *again == queue) {
                 self.node.start_again.swap_remove(at);
                 self.node.start_mirror(ctx, queue);
@@ -381,9 +384,9 @@ impl Broker {
         let me = self.node.me;
         for process in std::mem::take(&mut self.processes).into_iter().flatten() {
             if let Process::Replica(replica) = process {
-                let destination = self.node.config.destination(replica.queue);
-                observer.role(at, me, destination, None);
-                self.node.disk.queues[replica.queue.0 as usize] = Some(replica.bq);
+                let queue = replica.queue();
+                observer.role(at, me, self.node.config.destination(queue), None);
+                self.node.disk.queues[queue.0 as usize] = Some(replica.base.bq);
             }
         }
         // A node that went down while it booted knows no more than it did before, and had not
@@ -459,7 +462,7 @@ impl Broker {
     #[must_use]
     pub fn leads(&self, queue: QueueId) -> bool {
         self.processes.iter().flatten().any(|process| match process {
-            Process::Replica(replica) => replica.queue == queue && replica.role == Role::Leader,
+            Process::Replica(replica) => replica.queue() == queue && replica.role() == Role::Leader,
             _ => false,
         })
     }
@@ -510,12 +513,12 @@ impl Broker {
     #[must_use]
     pub fn messages_of(&self, queue: QueueId) -> Option<&BackingQueue> {
         let on_disk = || self.node.disk.queues[queue.0 as usize].as_ref();
-        self.replica_of(queue).map(|replica| &replica.bq).or_else(on_disk)
+        self.replica_of(queue).map(|replica| &replica.base.bq).or_else(on_disk)
     }
 
     fn replica_of(&self, queue: QueueId) -> Option<&Replica> {
         self.processes.iter().flatten().find_map(|process| match process {
-            Process::Replica(replica) if replica.queue == queue => Some(&**replica),
+            Process::Replica(replica) if replica.queue() == queue => Some(&**replica),
             _ => None,
         })
     }

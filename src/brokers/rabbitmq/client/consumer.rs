@@ -122,8 +122,8 @@ impl Consumer {
             }
             Input::Signal(Signal::Stop) => ctx.exit(),
             Input::Signal(Signal::NodeResumed) => {}
-            Input::Local { body: ClientTimer::Pace } => self.start(ctx),
-            Input::Local { body: ClientTimer::ConsumerStop } => self.cancel(ctx),
+            Input::Local { body: Message::Client(ClientTimer::Pace) } => self.start(ctx),
+            Input::Local { body: Message::Client(ClientTimer::ConsumerStop) } => self.cancel(ctx),
             input => match self.link.handle(ctx, input) {
                 LinkEvent::Opened => self.opened(ctx),
                 LinkEvent::Lost => self.lost(ctx),
@@ -136,7 +136,14 @@ impl Consumer {
     fn other(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Message {
-                body: FromServer::BasicDeliver { queue, tag, message, redelivered, letter },
+                body:
+                    Message::FromServer(FromServer::BasicDeliver {
+                        queue,
+                        tag,
+                        message,
+                        redelivered,
+                        letter,
+                    }),
                 ..
             } => {
                 let session = self.session;
@@ -148,26 +155,42 @@ impl Consumer {
                 self.buffer.push_back(delivery);
                 self.work(ctx);
             }
-            Input::Message { body: FromServer::GetEmpty { .. }, .. } => self.poll_later(ctx),
-            Input::Local { body: ClientTimer::Poll { session } } if session == self.session => {
+            Input::Message { body: Message::FromServer(FromServer::GetEmpty { .. }), .. } => {
+                self.poll_later(ctx)
+            }
+            Input::Local { body: Message::Client(ClientTimer::Poll { session }) }
+                if session == self.session =>
+            {
                 self.subscribe(ctx);
             }
-            Input::Local { body: ClientTimer::Poll { .. } } => {}
-            Input::Message { body: FromServer::ConsumeOk { queue }, .. } => {
+            Input::Local { body: Message::Client(ClientTimer::Poll { .. }) } => {}
+            Input::Message {
+                body: Message::FromServer(FromServer::ConsumeOk { queue }), ..
+            } => {
                 self.refused = false;
                 if let Some(at) = self.config.queues.iter().position(|other| *other == queue) {
                     self.subscribed[at] = true;
                 }
             }
-            Input::Message { body: FromServer::ServerCancel { queue }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::ServerCancel { queue }),
+                ..
+            } => {
                 self.unsubscribed(ctx, Some(queue));
             }
-            Input::Message { body: FromServer::ChannelClose { error }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::ChannelClose { error }),
+                ..
+            } => {
                 self.channel_closed(ctx, error);
             }
-            Input::Message { body: FromServer::ChannelOpenOk, .. } => self.opened(ctx),
-            Input::Local { body: ClientTimer::Processed { session } } => self.processed(ctx, session),
-            Input::Local { body: ClientTimer::Resubscribe } => {
+            Input::Message { body: Message::FromServer(FromServer::ChannelOpenOk), .. } => {
+                self.opened(ctx)
+            }
+            Input::Local { body: Message::Client(ClientTimer::Processed { session }) } => {
+                self.processed(ctx, session)
+            }
+            Input::Local { body: Message::Client(ClientTimer::Resubscribe) } => {
                 self.resubscribing = false;
                 match self.link.open().filter(|_| self.closed) {
                     Some(conn) => ctx.send(conn, FromClient::ChannelOpen.into(), METHOD_BYTES),
@@ -241,7 +264,7 @@ impl Consumer {
         for (at, &queue) in self.config.queues.iter().enumerate() {
             if self.config.poll.is_some() {
                 let get = FromClient::BasicGet { queue, no_ack: terms.no_ack };
-                ctx.send(conn, get, METHOD_BYTES);
+                ctx.send(conn, get.into(), METHOD_BYTES);
                 self.subscribed[at] = true;
             } else if !self.subscribed[at] {
                 ctx.send(conn, FromClient::BasicConsume { queue, terms }.into(), METHOD_BYTES);
@@ -315,7 +338,7 @@ impl Consumer {
                 Some(Reject { requeue: true, .. }) => FromClient::BasicRequeue { tag, multiple },
                 Some(_) => FromClient::BasicReject { tag, multiple },
             };
-            ctx.send(conn, answer, METHOD_BYTES);
+            ctx.send(conn, answer.into(), METHOD_BYTES);
         }
         if delivery.session == self.session {
             self.poll_later(ctx);

@@ -5,9 +5,9 @@ use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Input, Lane};
 
 use super::super::broker::AMQP;
+use super::super::message::Message;
 use super::super::message::amqp::{FromClient, FromServer};
 use super::super::message::client::ClientTimer;
-use super::super::message::Message;
 
 /// connection.start, connection.tune, connection.open, channel.open, confirm.select.
 pub const PRODUCER_STEPS: u8 = 5;
@@ -138,7 +138,11 @@ impl Link {
         self.attempt += 1;
         self.state = State::Opening(ctx.connect(node, AMQP));
         let attempt = self.attempt;
-        ctx.after(self.config.connect_timeout, Lane::MAIN, ClientTimer::ConnectTimeout { attempt }.into());
+        ctx.after(
+            self.config.connect_timeout,
+            Lane::MAIN,
+            ClientTimer::ConnectTimeout { attempt }.into(),
+        );
     }
 
     /// Takes an input that may concern the connection.
@@ -152,9 +156,10 @@ impl Link {
                 self.step(ctx, conn, 0);
                 LinkEvent::Nothing
             }
-            Input::Message { conn, body: FromServer::HandshakeOk { step, heartbeat_ms } }
-                if self.state == State::Opening(conn) =>
-            {
+            Input::Message {
+                conn,
+                body: Message::FromServer(FromServer::HandshakeOk { step, heartbeat_ms }),
+            } if self.state == State::Opening(conn) => {
                 if step + 1 < self.config.steps {
                     self.step(ctx, conn, step + 1);
                     return LinkEvent::Nothing;
@@ -170,29 +175,33 @@ impl Link {
                 if !self.heartbeat.is_zero() {
                     let attempt = self.attempt;
                     let tick = ClientTimer::Heartbeat { attempt };
-                    ctx.after(self.heartbeat / 2, Lane::MAIN, tick);
+                    ctx.after(self.heartbeat / 2, Lane::MAIN, tick.into());
                 }
                 LinkEvent::Opened
             }
             Input::Message { conn, .. } if !self.is_current(conn) => LinkEvent::Nothing,
-            Input::Message { body: FromClient::Heartbeat, .. } => LinkEvent::Nothing,
+            Input::Message { body: Message::FromServer(FromServer::Heartbeat), .. } => {
+                LinkEvent::Nothing
+            }
             Input::Failed { conn, .. } | Input::Closed { conn, .. } if self.is_current(conn) => {
                 self.lost(ctx)
             }
-            Input::Local { body: ClientTimer::ConnectTimeout { attempt } } => match self.state {
-                State::Opening(conn) if attempt == self.attempt => {
-                    ctx.abort(conn);
-                    self.lost(ctx)
+            Input::Local { body: Message::Client(ClientTimer::ConnectTimeout { attempt }) } => {
+                match self.state {
+                    State::Opening(conn) if attempt == self.attempt => {
+                        ctx.abort(conn);
+                        self.lost(ctx)
+                    }
+                    _ => LinkEvent::Nothing,
                 }
-                _ => LinkEvent::Nothing,
-            },
-            Input::Local { body: ClientTimer::Reconnect } => {
+            }
+            Input::Local { body: Message::Client(ClientTimer::Reconnect) } => {
                 if self.state == State::Waiting {
                     self.connect(ctx);
                 }
                 LinkEvent::Nothing
             }
-            Input::Local { body: ClientTimer::Heartbeat { attempt } } => {
+            Input::Local { body: Message::Client(ClientTimer::Heartbeat { attempt }) } => {
                 if attempt == self.attempt { self.tick(ctx) } else { LinkEvent::Nothing }
             }
             other => LinkEvent::Other(other),
@@ -244,7 +253,7 @@ impl Link {
         }
         let attempt = self.attempt;
         let tick = ClientTimer::Heartbeat { attempt };
-        ctx.after(self.heartbeat / 2, Lane::MAIN, tick);
+        ctx.after(self.heartbeat / 2, Lane::MAIN, tick.into());
         LinkEvent::Nothing
     }
 

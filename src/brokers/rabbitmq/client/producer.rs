@@ -131,23 +131,38 @@ impl Producer {
 
     fn other(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
-            Input::Message { body: FromServer::ConfirmAck { seq, multiple }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::ConfirmAck { seq, multiple }),
+                ..
+            } => {
                 self.confirmed(ctx, seq, multiple, Outcome::Acked);
             }
-            Input::Message { body: FromServer::ConfirmNack { seq, multiple }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::ConfirmNack { seq, multiple }),
+                ..
+            } => {
                 self.confirmed(ctx, seq, multiple, Outcome::Nacked);
             }
-            Input::Message { body: FromServer::BasicReturn { message, seq }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::BasicReturn { message, seq }),
+                ..
+            } => {
                 self.returned(ctx, message, seq);
             }
-            Input::Local { body: ClientTimer::Pace } => {
+            Input::Local { body: Message::Client(ClientTimer::Pace) } => {
                 self.wake = None;
                 self.pump(ctx);
             }
-            Input::Local { body: ClientTimer::SendTimeout } => self.check_timeouts(ctx),
-            Input::Message { body: FromServer::ChannelClose { .. }, .. } => self.channel_closed(ctx),
-            Input::Message { body: FromServer::ChannelOpenOk, .. } => self.opened(ctx),
-            Input::Local { body: ClientTimer::Resubscribe } => {
+            Input::Local { body: Message::Client(ClientTimer::SendTimeout) } => {
+                self.check_timeouts(ctx)
+            }
+            Input::Message {
+                body: Message::FromServer(FromServer::ChannelClose { .. }), ..
+            } => self.channel_closed(ctx),
+            Input::Message { body: Message::FromServer(FromServer::ChannelOpenOk), .. } => {
+                self.opened(ctx)
+            }
+            Input::Local { body: Message::Client(ClientTimer::Resubscribe) } => {
                 if let Some(conn) = self.link.open().filter(|_| self.closed) {
                     ctx.send(conn, FromClient::ChannelOpen.into(), METHOD_BYTES);
                 }
@@ -247,7 +262,7 @@ impl Producer {
         ctx.observer().sent(now, message);
         let ProducerConfig { exchange, key, properties, .. } = self.config;
         let publish = FromClient::BasicPublish { exchange, key, message, properties };
-        ctx.send(conn, publish, PUBLISH_BYTES + message.bytes);
+        ctx.send(conn, publish.into(), PUBLISH_BYTES + message.bytes);
         if properties.confirm {
             self.sent.push_back(Sent { message, at: now, state: State::Waiting });
             self.unsettled += 1;

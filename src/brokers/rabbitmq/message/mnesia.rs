@@ -58,12 +58,7 @@ pub enum TableOp {
 pub enum MnesiaMessage {
     /// A transaction's first phase. It is voted for once it has locked the queue's record here; if
     /// a node joins by it, that is told of every change from now on.
-    Prepare {
-        from: NodeId,
-        transaction: u32,
-        locks: Option<QueueId>,
-        joins: Option<(NodeId, u32)>,
-    },
+    Prepare { from: NodeId, transaction: u32, locks: Option<QueueId>, joins: Option<(NodeId, u32)> },
     /// A transaction is over: its locks are free.
     Release { from: NodeId, transaction: u32 },
     /// The vote on it; against it votes who does not see the node that joins.

@@ -33,67 +33,94 @@ pub struct SyncBatch {
     pub entries: Vec<BatchEntry>,
 }
 
-/// What is sent to a queue's process, and its own timers.
-#[derive(Clone, Debug)]
+/// What a channel asks of a queue; only a leader serves clients.
+#[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "fields are the arguments of the call that is named")]
-pub enum QueueMessage {
-    // ---- from channels
-    /// A publish on its way to the leader or one of its mirrors.
-    Deliver { channel: Pid, seq: PublishSeq, message: MessageRange, properties: Properties },
-    /// A channel subscribes; a call, answered by `Subscribed`, `InUse` or the process's death.
+pub enum QueueCall {
+    /// `basic_consume`: answered by `Subscribed`, `InUse` or the process's death.
     Subscribe { channel: Pid, terms: Terms },
-    /// A channel takes one message; a call, answered by `Got` or the process's death.
+    /// `basic_get`: answered by `Got` or the process's death.
     Get { channel: Pid, no_ack: bool },
-    /// A channel cancels its consumer.
+    /// `basic_cancel`.
     Unsubscribe { channel: Pid },
-    /// A consumer acknowledged `count` messages of this queue from `first` on.
+    /// `ack`: a consumer has acknowledged `count` messages of this queue from `first` on.
     Settle { channel: Pid, first: QueueSeq, count: u32 },
-    /// A consumer gives `count` messages back.
+    /// `requeue`: a consumer gives `count` messages back.
     GiveBack { channel: Pid, first: QueueSeq, count: u32 },
-    /// A consumer rejected `count` messages for good.
+    /// `reject`: a consumer has rejected `count` messages for good.
     Reject { channel: Pid, first: QueueSeq, count: u32 },
-    /// The channel's writer has passed `count` deliveries on.
+    /// `notify_sent`: the channel's writer has passed `count` deliveries on.
     NotifySent { channel: Pid, count: u32 },
+}
 
-    // ---- from its ring member
-    /// A member's death, in ring order.
-    GmDeath { dead: Pid },
-    /// A new mirror's ring member has taken over its left neighbour's state.
-    GmJoined,
-
-    // ---- between leader and mirrors, beside the ring
-    /// The queue is deleted: stop.
-    DeleteMirror,
+/// What only a leader has a use for.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "fields are the arguments of the call that is named")]
+pub enum LeaderMessage {
+    /// Synchronise the mirrors that need it.
+    SyncMirrors,
     /// A mirror has emptied itself and waits for the first batch.
     SyncReady { mirror: Pid, round: u64 },
     /// A mirror has everything: it needs no synchronisation.
     SyncDeny { mirror: Pid, round: u64 },
+    /// A mirror has taken so many batches that the syncer gets credit for more.
+    SyncCredit { mirror: Pid, round: u64 },
+    /// The next batch of a synchronisation is due.
+    SyncStep { round: u64 },
+    /// The queue's head may have expired.
+    DropExpired,
+    /// It stops its mirrors, and has waited for one of them long enough.
+    StopTimeout { turn: u32 },
+    /// The queue's record is deleted.
+    Deleted,
+}
+
+/// What only a mirror has a use for.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "fields are the arguments of the call that is named")]
+pub enum MirrorMessage {
+    /// Its ring member has taken over its left neighbour's state.
+    GmJoined,
+    /// It counts among the replicas now.
+    MirrorAdded,
     /// One batch of the leader's queue.
     SyncMessages(Box<SyncBatch>),
-    /// A mirror has taken so many batches that its leader's syncer gets credit for more.
-    SyncCredit { mirror: Pid, round: u64 },
     /// The synchronisation is complete.
     SyncComplete { leader: Pid, round: u64 },
+    /// A channel died a while ago: does the leader know?
+    SenderTimeout { channel: Pid },
+    /// It would lead, and may not: it is not synchronised.
+    NotSynced,
+    /// The queue is deleted: stop.
+    DeleteMirror,
+}
 
-    // ---- what transactions have decided
-    /// A new mirror counts among the replicas.
-    MirrorAdded,
-    /// Synchronise the mirrors that need it.
-    SyncMirrors,
+/// What is sent to a queue's process, and its own timers.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "fields are the arguments of the call that is named")]
+pub enum QueueMessage {
+    /// A publish on its way from a channel to the leader or one of its mirrors.
+    Deliver { channel: Pid, seq: PublishSeq, message: MessageRange, properties: Properties },
+    /// See [`QueueCall`].
+    Call(QueueCall),
+    /// See [`LeaderMessage`].
+    Leader(LeaderMessage),
+    /// See [`MirrorMessage`].
+    Mirror(MirrorMessage),
+
+    // ---- from its ring member and its node
     /// The tables name this mirror as the leader.
     Promote,
-    /// This mirror would lead, and may not: it is not synchronised.
-    NotSynced,
-    /// Stop: the queue's record does not name this mirror any more.
+    /// All mirrors of a leader that stops have stopped, and the tables say so.
+    MirrorsStopped,
+    /// Open what the disk kept.
+    Recover { read: bool },
+    /// A ring member's death, in ring order.
+    GmDeath { dead: Pid },
+    /// The queue's record does not name this process any more: stop.
     StopMirror,
     /// The policy wants no replica here: delete it (`exit(Pid, {shutdown, dropped})`).
     DropReplica,
-    /// All mirrors have stopped, and the tables say so.
-    MirrorsStopped,
-    /// The queue's record is deleted.
-    Deleted,
-
-    // ---- from its node
     /// The node stops: make all durable and end.
     Terminate,
     /// Put what is beyond so many bytes onto the disk.
@@ -114,16 +141,24 @@ pub enum QueueMessage {
     HibernateTimer,
     /// The flush interval under load is over, or the process has been idle that long.
     SyncTimer,
-    /// Open what the disk kept.
-    Recover { read: bool },
-    /// The head may have expired.
-    DropExpired,
-    /// The next batch of a synchronisation is due.
-    SyncStep { round: u64 },
-    /// A leader that stops its mirrors has waited for one of them long enough.
-    StopTimeout { turn: u32 },
-    /// A channel died a while ago: does the leader know?
-    SenderTimeout { channel: Pid },
+}
+
+impl From<QueueCall> for Message {
+    fn from(call: QueueCall) -> Message {
+        Message::Queue(QueueMessage::Call(call))
+    }
+}
+
+impl From<LeaderMessage> for Message {
+    fn from(message: LeaderMessage) -> Message {
+        Message::Queue(QueueMessage::Leader(message))
+    }
+}
+
+impl From<MirrorMessage> for Message {
+    fn from(message: MirrorMessage) -> Message {
+        Message::Queue(QueueMessage::Mirror(message))
+    }
 }
 
 /// All that a queue's process takes.

@@ -5,7 +5,7 @@ use crate::observe::Event;
 use crate::world::Context;
 
 use super::super::super::message::amqp::{ChannelError, FromServer};
-use super::super::super::message::queue::{Pushed, QueueMessage};
+use super::super::super::message::queue::{Pushed, QueueCall};
 use super::super::super::message::{Message, Pid, QueueId};
 use super::super::super::words::event;
 use super::super::Node;
@@ -55,7 +55,7 @@ impl Channel {
         self.call = Some(Call { queue, asked, retries_left, by_client, get });
         node.monitor(ctx, ctx.lane(), leader);
         let (channel, terms) = (self.me, subscription.terms);
-        let subscribe = QueueMessage::Subscribe { channel, terms };
+        let subscribe = QueueCall::Subscribe { channel, terms };
         node.send(ctx, leader, subscribe, 120);
     }
 
@@ -151,7 +151,7 @@ impl Channel {
         self.call = Some(Call { queue, asked, retries_left, by_client: true, get });
         node.monitor(ctx, ctx.lane(), leader);
         let channel = self.me;
-        node.send(ctx, leader, QueueMessage::Get { channel, no_ack }, 80);
+        node.send(ctx, leader, QueueCall::Get { channel, no_ack }, 80);
     }
 
     /// The answer to a `basic.get`.

@@ -14,8 +14,8 @@ use crate::engine::Span;
 use crate::world::{Closing, ConnId, Context};
 
 use super::super::message::amqp::{FromClient, FromServer};
-use super::super::message::queue::Pushed;
 use super::super::message::channel::{ChannelMail, ChannelMessage};
+use super::super::message::queue::Pushed;
 use super::super::message::{DeliveryTag, DownReason, Message, Pid, PublishSeq, QueueId};
 use super::super::rules::Rule;
 use super::Node;

@@ -6,7 +6,9 @@ use crate::world::Context;
 use super::super::super::message::amqp::FromServer;
 use super::super::super::message::channel::ChannelMessage;
 use super::super::super::message::queue::QueueMessage;
-use super::super::super::message::{ExchangeId, Message, Pid, Properties, PublishSeq, QueueId, RoutingKey};
+use super::super::super::message::{
+    ExchangeId, Message, Pid, Properties, PublishSeq, QueueId, RoutingKey,
+};
 use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause};
 use super::super::Node;

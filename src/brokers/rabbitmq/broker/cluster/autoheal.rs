@@ -10,8 +10,8 @@ use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
-use super::super::super::message::monitor::{MonitorMessage, View, Word};
 use super::super::super::message::Message;
+use super::super::super::message::monitor::{MonitorMessage, View, Word};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::{Broker, Node, Process, Status};
@@ -176,7 +176,11 @@ impl Node {
     /// A loser that has stopped waits for the winner's word.
     pub(crate) fn await_safe_to_start(&self, ctx: &mut Context<'_, Message>) {
         let start = self.start;
-        ctx.after(STATE_TRANSITION_TIMEOUT, Lane::MAIN, MonitorMessage::AutohealTimeout { start }.into());
+        ctx.after(
+            STATE_TRANSITION_TIMEOUT,
+            Lane::MAIN,
+            MonitorMessage::AutohealTimeout { start }.into(),
+        );
     }
 
     /// All have told what they see, or could not be asked: who wins?

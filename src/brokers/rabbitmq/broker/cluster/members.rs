@@ -4,9 +4,9 @@ use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Lane};
 
+use super::super::super::message::Message;
 use super::super::super::message::mnesia::{MnesiaMessage, Progress};
 use super::super::super::message::monitor::MonitorMessage;
-use super::super::super::message::Message;
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::vm::erlang::Link;
@@ -84,7 +84,10 @@ impl Node {
             self.link_down(ctx, peer);
         }
         if self.status == Status::Booting {
-            ctx.tell(Lane::MAIN, MnesiaMessage::Status { from: self.me, progress: Progress::Down }.into());
+            ctx.tell(
+                Lane::MAIN,
+                MnesiaMessage::Status { from: self.me, progress: Progress::Down }.into(),
+            );
         } else {
             self.start_pinging(ctx);
         }

@@ -11,8 +11,8 @@ use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::Context;
 
-use super::super::super::message::monitor::MonitorMessage;
 use super::super::super::message::Message;
+use super::super::super::message::monitor::MonitorMessage;
 use super::super::super::rules::Rule;
 use super::super::super::settings::PartitionHandling;
 use super::super::super::words::event;

@@ -7,7 +7,7 @@ use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
 use super::super::super::message::mnesia::{MnesiaMessage, TableOp};
-use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::queue::{LeaderMessage, QueueMessage};
 use super::super::super::message::ring::RingMessage;
 use super::super::super::message::{Message, Pid, QueueId};
 use super::super::super::rules::Rule;
@@ -234,7 +234,11 @@ impl Node {
 
 impl Broker {
     /// What comes to this node's Mnesia.
-    pub(crate) fn mnesia_message(&mut self, ctx: &mut Context<'_, Message>, message: MnesiaMessage) {
+    pub(crate) fn mnesia_message(
+        &mut self,
+        ctx: &mut Context<'_, Message>,
+        message: MnesiaMessage,
+    ) {
         let node = &mut self.node;
         match message {
             MnesiaMessage::Status { from, progress } => {
@@ -344,7 +348,7 @@ impl Broker {
             }
             Purpose::Delete { queue, by } => {
                 self.commit(ctx, TableOp::Drop { queues: vec![(queue, false)] });
-                self.node.then_here(by, QueueMessage::Deleted);
+                self.node.then_here(by, LeaderMessage::Deleted);
             }
             Purpose::NodeDown { node } => self.queues_gone(ctx, node),
             Purpose::Join { node, incarnation, anyway } => {
@@ -400,9 +404,9 @@ impl Broker {
             match process {
                 // Its leader has come back without it: it stops, and joins anew.
                 Process::Replica(replica)
-                    if replica.queue() == queue && replaced && !members.contains(&replica.me) =>
+                    if replica.queue() == queue && replaced && !members.contains(&replica.me()) =>
                 {
-                    ctx.tell(replica.me.lane, QueueMessage::StopMirror.into());
+                    ctx.tell(replica.me().lane, QueueMessage::StopMirror.into());
                 }
                 Process::Group(group) if group.queue() == queue => {
                     let stays = !replaced || members.contains(&group.replica());

@@ -10,12 +10,12 @@ use super::super::super::message::{Message, Pid, Properties};
 use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause};
 use super::super::Node;
-use super::replica::Replica;
+use super::replica::Leader;
 
 /// Bytes of a dead letter between processes beside the payload: a publish, and its headers.
 const LETTER_BYTES: u32 = 530;
 
-impl Replica {
+impl Leader<'_> {
     /// `publish`: routed by this node's tables, to the leaders and all mirrors of the queues that
     /// it finds there; who is not there, or refuses, does not get it.
     pub(crate) fn dead_letter(
@@ -28,12 +28,13 @@ impl Replica {
     ) {
         let config = node.config.clone();
         let letters = &config.letters;
-        let Some(death) = letters.death(message.producer, properties.letter, self.queue, reason)
+        let Some(death) =
+            letters.death(message.producer, properties.letter, self.base.queue, reason)
         else {
             return;
         };
         ctx.spend(config.costs.queue_deliver);
-        let origin = config.destination(letters.origin(death.letter, self.queue));
+        let origin = config.destination(letters.origin(death.letter, self.base.queue));
         let (now, here) = (ctx.now(), ctx.node());
         let breaks_cycles = config.settings.rules.has(Rule::BreakDeadLetterCycles);
         if death.routed.is_empty() {
@@ -56,8 +57,8 @@ impl Replica {
                 continue;
             };
             let replicas: Vec<Pid> = record.replicas().collect();
-            self.letters_sent += 1;
-            let (channel, seq) = (self.me, self.letters_sent);
+            self.leading.letters_sent += 1;
+            let (channel, seq) = (self.base.me, self.leading.letters_sent);
             let (persistent, letter) = (properties.persistent, death.letter);
             let properties = Properties { persistent, letter, ..Properties::default() };
             for pid in replicas {

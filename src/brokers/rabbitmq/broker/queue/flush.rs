@@ -1,14 +1,14 @@
 //! When the process of a queue flushes what it holds (rabbit_amqqueue_process.erl and
 //! rabbit_mirror_queue_slave.erl: `next_state`, `handle_pre_hibernate`; v3.10 to v3.13).
 
-use crate::engine::Span;
-use crate::world::{Context, Lane};
+use crate::engine::{Span, Time};
+use crate::world::{Context, Lane, TimerId};
 
 use super::super::super::message::node::NodeMessage;
-use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::queue::{LeaderMessage, QueueMessage};
 use super::super::super::message::{DownReason, Message};
 use super::super::super::rules::Rule;
-use super::super::super::words::event;
+use super::super::super::words::{event, role};
 use super::super::Node;
 use super::super::store::index::Written;
 use super::super::store::queue::NeedsSync;
@@ -23,9 +23,24 @@ const MIRROR_SYNC_INTERVAL: Span = Span::from_millis(25);
 /// (rabbit_common, rabbit.hrl: `?HIBERNATE_AFTER_MIN` 1,000 ms).
 const HIBERNATE_AFTER: Span = Span::from_secs(1);
 
+/// How far a process is with its own disk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Flushes {
+    /// A flush is under way.
+    under_way: bool,
+    /// The disk took nothing more: the next attempt is the sync timer's.
+    disk_full: bool,
+    pub(super) idle_asked: bool,
+    timer: Option<TimerId>,
+    /// Fires when it may hibernate.
+    hibernation: Option<TimerId>,
+    /// When it last handled a message from outside.
+    pub(super) last_work: Time,
+}
+
 impl Replica {
     fn sync_interval(&self) -> Span {
-        match self.role {
+        match self.role() {
             Role::Leader => LEADER_SYNC_INTERVAL,
             Role::Mirror => MIRROR_SYNC_INTERVAL,
         }
@@ -35,51 +50,54 @@ impl Replica {
     /// as the mailbox is empty, and after the sync interval at the latest; a journal without is
     /// flushed when the process has been idle for that long. What is left is for hibernation.
     pub(crate) fn plan_flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        if self.flushing || self.disk_full {
+        if self.flushes.under_way || self.flushes.disk_full {
             return;
         }
-        if self.bq.is_full() {
+        if self.base.bq.is_full() {
             self.relieve(node, ctx);
             return;
         }
-        match self.bq.needs_sync() {
+        match self.base.bq.needs_sync() {
             NeedsSync::No => {
-                if self.hibernation.is_none() && self.bq.flushes_to_hibernate() {
-                    let timer = ctx.after(HIBERNATE_AFTER, ctx.lane(), QueueMessage::HibernateTimer.into());
-                    self.hibernation = Some(timer);
+                if self.flushes.hibernation.is_none() && self.base.bq.flushes_to_hibernate() {
+                    let timer =
+                        ctx.after(HIBERNATE_AFTER, ctx.lane(), QueueMessage::HibernateTimer.into());
+                    self.flushes.hibernation = Some(timer);
                 }
                 return;
             }
-            NeedsSync::Soon if !self.idle_asked => {
-                self.idle_asked = true;
+            NeedsSync::Soon if !self.flushes.idle_asked => {
+                self.flushes.idle_asked = true;
                 ctx.when_idle(QueueMessage::Idle.into());
             }
             NeedsSync::Soon | NeedsSync::WhenIdleLong => {}
         }
-        if self.timer.is_none() {
-            self.timer = Some(ctx.after(self.sync_interval(), ctx.lane(), QueueMessage::SyncTimer.into()));
+        if self.flushes.timer.is_none() {
+            self.flushes.timer =
+                Some(ctx.after(self.sync_interval(), ctx.lane(), QueueMessage::SyncTimer.into()));
         }
     }
 
     pub(crate) fn on_sync_timer(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        self.timer = None;
-        self.disk_full = false;
+        self.flushes.timer = None;
+        self.flushes.disk_full = false;
         if self.terminating {
             // The process of a node that stops waits for nothing but this.
             self.flush(node, ctx);
             return;
         }
-        match self.bq.needs_sync() {
+        match self.base.bq.needs_sync() {
             NeedsSync::No => {}
             NeedsSync::Soon => self.flush(node, ctx),
             NeedsSync::WhenIdleLong => {
                 // Every message starts the wait anew: the time-out is that of a gen_server.
-                let idle_at = self.last_work + self.sync_interval();
+                let idle_at = self.flushes.last_work + self.sync_interval();
                 let missing = idle_at.since(ctx.now());
                 if missing.is_zero() {
                     self.flush(node, ctx);
                 } else {
-                    self.timer = Some(ctx.after(missing, ctx.lane(), QueueMessage::SyncTimer.into()));
+                    self.flushes.timer =
+                        Some(ctx.after(missing, ctx.lane(), QueueMessage::SyncTimer.into()));
                 }
             }
         }
@@ -88,30 +106,34 @@ impl Replica {
     /// rabbit_variable_queue.erl `handle_pre_hibernate`: the journal is folded into its segments,
     /// or the buffers of a queue of version 2 are written, whoever waits.
     pub(crate) fn on_hibernate_timer(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        self.hibernation = None;
-        let missing = (self.last_work + HIBERNATE_AFTER).since(ctx.now());
+        self.flushes.hibernation = None;
+        let missing = (self.flushes.last_work + HIBERNATE_AFTER).since(ctx.now());
         if !missing.is_zero() {
-            self.hibernation = Some(ctx.after(missing, ctx.lane(), QueueMessage::HibernateTimer.into()));
-        } else if !self.flushing && !self.disk_full && self.bq.flushes_to_hibernate() {
-            let written = self.bq.hibernate(ctx);
+            self.flushes.hibernation =
+                Some(ctx.after(missing, ctx.lane(), QueueMessage::HibernateTimer.into()));
+        } else if !self.flushes.under_way
+            && !self.flushes.disk_full
+            && self.base.bq.flushes_to_hibernate()
+        {
+            let written = self.base.bq.hibernate(ctx);
             self.wrote(node, ctx, written.ok());
         }
     }
 
     /// A buffer or the journal has its size: it is written or folded whoever waits.
     fn relieve(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        let written = self.bq.relieve(ctx);
+        let written = self.base.bq.relieve(ctx);
         self.wrote(node, ctx, written.ok());
     }
 
     pub(crate) fn flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        let wanted = self.bq.needs_sync() != NeedsSync::No || self.terminating;
-        if self.flushing || self.disk_full || !wanted {
+        let wanted = self.base.bq.needs_sync() != NeedsSync::No || self.terminating;
+        if self.flushes.under_way || self.flushes.disk_full || !wanted {
             return;
         }
         let written = match self.terminating {
-            true => self.bq.close(ctx),
-            false => self.bq.write_buffer(ctx),
+            true => self.base.bq.close(ctx),
+            false => self.base.bq.write_buffer(ctx),
         };
         self.wrote(node, ctx, written.ok());
     }
@@ -127,15 +149,16 @@ impl Replica {
             }
             Some(Written::Sync) => {
                 ctx.spend(node.config.costs.queue_flush);
-                self.flushing = true;
+                self.flushes.under_way = true;
                 self.fsync_next(ctx);
             }
             None => {
                 // Nothing is written while the disk is full; try again at the next interval.
-                self.disk_full = true;
-                if self.timer.is_none() {
+                self.flushes.disk_full = true;
+                if self.flushes.timer.is_none() {
                     let interval = self.sync_interval();
-                    self.timer = Some(ctx.after(interval, ctx.lane(), QueueMessage::SyncTimer.into()));
+                    self.flushes.timer =
+                        Some(ctx.after(interval, ctx.lane(), QueueMessage::SyncTimer.into()));
                 }
             }
         }
@@ -144,7 +167,7 @@ impl Replica {
     /// The index is fsynced by the queue's own process, which waits for it, file by file
     /// (rabbit_queue_index.erl: `sync`, `append_journal_to_segment`).
     fn fsync_next(&mut self, ctx: &mut Context<'_, Message>) -> bool {
-        let next = self.bq.next_fsync();
+        let next = self.base.bq.next_fsync();
         if let Some(file) = next {
             ctx.fsync_blocking(file, QueueMessage::JournalSynced.into());
         }
@@ -152,36 +175,36 @@ impl Replica {
     }
 
     pub(crate) fn journal_synced(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        if self.flushing && self.fsync_next(ctx) {
+        if self.flushes.under_way && self.fsync_next(ctx) {
             return;
         }
-        let fsynced = std::mem::take(&mut self.flushing);
-        let mut due = std::mem::take(&mut self.due);
-        self.bq.synced(ctx, fsynced, &mut due);
-        self.due = due;
-        if self.recovering {
+        let fsynced = std::mem::take(&mut self.flushes.under_way);
+        let mut due = std::mem::take(&mut self.base.due);
+        self.base.bq.synced(ctx, fsynced, &mut due);
+        self.base.due = due;
+        if self.leader().is_some_and(|leader| leader.leading.recovering) {
             self.recovered(node, ctx);
         }
         if self.terminating {
-            self.bq.closed();
-            self.send_confirms(node, ctx);
+            self.base.bq.closed();
+            self.base.send_confirms(node, ctx);
             node.end_process(ctx.lane(), DownReason::Shutdown);
         }
     }
 
     /// Bodies of large messages are safe in the store.
     pub(crate) fn bodies_written(&mut self, ids: &[u64]) {
-        let mut due = std::mem::take(&mut self.due);
-        self.bq.bodies_written(ids, &mut due);
-        self.due = due;
+        let mut due = std::mem::take(&mut self.base.due);
+        self.base.bq.bodies_written(ids, &mut due);
+        self.base.due = due;
     }
 
     /// Passes on what the queue wants of the shared store and of the disk.
     pub(crate) fn keep_bodies(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        if self.bq.asks() {
+        if self.base.bq.asks() {
             let process = Some(ctx.lane());
-            let sent = node.keep_bodies(ctx, &mut self.bq, process);
-            self.spend_store_credit(node, sent);
+            let sent = node.keep_bodies(ctx, &mut self.base.bq, process);
+            self.base.spend_store_credit(node, sent);
         }
     }
 
@@ -189,7 +212,7 @@ impl Replica {
     pub(crate) fn end_in_order(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         self.terminating = true;
         self.keep_bodies(node, ctx);
-        if !self.flushing {
+        if !self.flushes.under_way {
             self.flush(node, ctx);
         }
     }
@@ -202,37 +225,39 @@ impl Replica {
         if !read {
             let fast = node.config.settings.rules.has(Rule::FastQueueRecovery);
             ctx.spend(costs.recover_queue / if fast { 5 } else { 1 });
-            if self.bq.is_clean() {
-                self.bq.opened();
+            if self.base.bq.is_clean() {
+                self.base.bq.opened();
                 self.recovered(node, ctx);
                 return;
             }
-            let bytes = self.bq.bytes_to_scan();
+            let bytes = self.base.bq.bytes_to_scan();
             if bytes > 0 {
                 ctx.read(bytes, QueueMessage::Recover { read: true }.into());
                 return;
             }
         }
-        ctx.spend(costs.recover_entry * self.bq.depth());
-        self.bq.opened();
-        let folded = self.bq.hibernate(ctx);
+        ctx.spend(costs.recover_entry * self.base.bq.depth());
+        self.base.bq.opened();
+        let folded = self.base.bq.hibernate(ctx);
         self.wrote(node, ctx, folded.ok());
-        if self.disk_full {
+        if self.flushes.disk_full {
             // It is as good as it was: the journal is folded later.
             self.recovered(node, ctx);
         }
     }
 
     fn recovered(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        self.recovering = false;
-        self.event(node, ctx, event::QUEUE_RECOVERED, self.bq.depth());
-        self.report_role(node, ctx);
+        let Some(mut leader) = self.leader() else { return };
+        leader.leading.recovering = false;
+        leader.base.event(node, ctx, event::QUEUE_RECOVERED, leader.base.bq.depth());
+        leader.base.report(node, ctx, role::LEADER);
         // What has expired while the node was down goes, and what is too many.
-        self.begin_to_lead(node, ctx);
-        ctx.tell(Lane::MAIN, NodeMessage::QueueRecovered { queue: self.queue }.into());
+        leader.begin_to_lead(node, ctx);
+        let queue = leader.base.queue;
+        ctx.tell(Lane::MAIN, NodeMessage::QueueRecovered { queue }.into());
         // What has expired while the node was down goes, and what is too many.
-        if self.bq.has_extras() || node.config.queue(self.queue).arguments.limited() {
-            ctx.tell(ctx.lane(), QueueMessage::DropExpired.into());
+        if leader.base.bq.has_extras() || node.config.queue(queue).arguments.limited() {
+            ctx.tell(ctx.lane(), LeaderMessage::DropExpired.into());
         }
     }
 }

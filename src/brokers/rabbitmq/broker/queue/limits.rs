@@ -8,7 +8,7 @@ use crate::world::Context;
 use super::super::super::arguments::Overflow;
 use super::super::super::letters::{LetterId, Reason};
 use super::super::super::message::channel::ChannelMessage;
-use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::queue::{LeaderMessage, MirrorMessage};
 use super::super::super::message::ring::Instruction;
 use super::super::super::message::{Message, Pid, Properties, PublishSeq};
 use super::super::super::rules::Rule;
@@ -16,7 +16,7 @@ use super::super::super::words::{because, cause, event};
 use super::super::Node;
 use super::super::cluster::mnesia::Purpose;
 use super::super::store::Extra;
-use super::replica::{Replica, Role};
+use super::replica::{Base, Leader};
 
 /// The end of every copy when a queue is deleted that its last consumer has left.
 pub(crate) const DELETED: Removal =
@@ -25,7 +25,7 @@ pub(crate) const DELETED: Removal =
 /// A queue's timer has milliseconds, and never fires early (`ensure_ttl_timer`).
 const TIMER_STEP: u64 = 1_000_000;
 
-impl Replica {
+impl Base {
     /// When a message expires that enters the queue now, and where it is from
     /// (`calculate_msg_expiry`: the smaller time to live counts). A mirror reckons from when the
     /// ring brings it. The expiry is a time of day (`os:system_time`), which every node reads from
@@ -57,7 +57,9 @@ impl Replica {
         let bytes = self.bq.ready_bytes() + u64::from(message.bytes) * u64::from(message.count);
         arguments.exceeded(messages, bytes) && node.config.settings.rules.has(Rule::LimitLength)
     }
+}
 
+impl Leader<'_> {
     /// The queue is full: the publisher gets a nack (`send_reject_publish`), whatever other queues
     /// and this one's own mirrors say. Mirrors hear of it if a confirm was asked for; otherwise
     /// what the channel has sent them stays with them.
@@ -69,7 +71,7 @@ impl Replica {
         message: MessageRange,
         properties: Properties,
     ) {
-        let (now, here, queue) = (ctx.now(), ctx.node(), self.queue);
+        let (now, here, queue) = (ctx.now(), ctx.node(), self.base.queue);
         let letter = properties.letter;
         let destination = node.config.destination(node.config.letters.origin(letter, queue));
         let cause = match letter {
@@ -85,32 +87,32 @@ impl Replica {
             if node.config.settings.rules.has(Rule::NackRefused) {
                 node.send(ctx, channel, ChannelMessage::Refuse { seq }, 60);
             } else {
-                self.due.push((channel, seq));
+                self.base.due.push((channel, seq));
             }
-            self.broadcast(ctx, Instruction::Discard { channel, seq });
+            self.base.broadcast(ctx, Instruction::Discard { channel, seq });
         }
     }
 
     /// After a publish that was queued: what is too many goes, then what is too old
     /// (`deliver_or_enqueue`).
     pub(crate) fn after_enqueue(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        if node.config.queue(self.queue).arguments.limited() {
+        if node.config.queue(self.base.queue).arguments.limited() {
             self.drop_head(node, ctx);
         }
-        if self.bq.has_extras() {
+        if self.base.bq.has_extras() {
             self.drop_expired(node, ctx);
         }
     }
 
     /// `maybe_drop_head`: the oldest ready messages make room.
     pub(crate) fn drop_head(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        let arguments = node.config.queue(self.queue).arguments;
+        let arguments = node.config.queue(self.base.queue).arguments;
         let limits = node.config.settings.rules.has(Rule::LimitLength);
         if arguments.overflow != Overflow::DropHead || !limits {
             return;
         }
-        while arguments.exceeded(self.bq.ready(), self.bq.ready_bytes()) {
-            let Some(head) = self.bq.head() else { return };
+        while arguments.exceeded(self.base.bq.ready(), self.base.bq.ready_bytes()) {
+            let Some(head) = self.base.bq.head() else { return };
             self.dispose(node, ctx, head.id, Reason::MaxLength);
         }
     }
@@ -118,14 +120,14 @@ impl Replica {
     /// `drop_expired_msgs`: expired messages go from the head of the queue, and only there.
     pub(crate) fn drop_expired(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if !node.config.settings.rules.has(Rule::ExpireAtHeadOnly) {
-            for id in self.bq.expired(ctx.clock()) {
+            for id in self.base.bq.expired(ctx.clock()) {
                 self.dispose(node, ctx, id, Reason::Expired);
             }
-            if let Some(next) = self.bq.next_expiry(ctx.clock()) {
+            if let Some(next) = self.base.bq.next_expiry(ctx.clock()) {
                 self.look_again(ctx, next);
             }
         }
-        while let Some(head) = self.bq.head() {
+        while let Some(head) = self.base.bq.head() {
             let Some(expires) = head.expires else { return };
             if expires > ctx.clock() {
                 self.look_again(ctx, expires);
@@ -137,14 +139,15 @@ impl Replica {
 
     /// `ensure_ttl_timer`: one timer a queue, for its head.
     fn look_again(&mut self, ctx: &mut Context<'_, Message>, expires: Time) {
-        match self.ttl_timer {
+        match self.leading.ttl_timer {
             Some((at, timer)) if expires + Span::from_millis(1) < at => ctx.cancel(timer),
             Some(_) => return,
             None => {}
         }
         let after = expires.since(ctx.clock()).as_nanos().next_multiple_of(TIMER_STEP);
-        let timer = ctx.after(Span::from_nanos(after), ctx.lane(), QueueMessage::DropExpired.into());
-        self.ttl_timer = Some((expires, timer));
+        let timer =
+            ctx.after(Span::from_nanos(after), ctx.lane(), LeaderMessage::DropExpired.into());
+        self.leading.ttl_timer = Some((expires, timer));
     }
 
     /// The queue gives a message up: it is dead-lettered, or gone. The copy that is dead-lettered
@@ -156,8 +159,9 @@ impl Replica {
         id: super::super::super::message::QueueSeq,
         reason: Reason,
     ) {
-        let dead_letters = node.config.queue(self.queue).arguments.dead_letter_exchange.is_some()
-            && node.config.settings.rules.has(Rule::DeadLetter);
+        let dead_letters =
+            node.config.queue(self.base.queue).arguments.dead_letter_exchange.is_some()
+                && node.config.settings.rules.has(Rule::DeadLetter);
         let removal = if dead_letters {
             let because = match reason {
                 Reason::Rejected => because::CONSUMER_REJECTED,
@@ -173,9 +177,9 @@ impl Replica {
             };
             Removal { cause, because: because::NONE }
         };
-        let Some(given_up) = self.bq.give_up(ctx, id, removal) else { return };
-        self.due.extend(given_up.due);
-        self.broadcast(ctx, Instruction::Drop { first: id, count: 1, removal });
+        let Some(given_up) = self.base.bq.give_up(ctx, id, removal) else { return };
+        self.base.due.extend(given_up.due);
+        self.base.broadcast(ctx, Instruction::Drop { first: id, count: 1, removal });
         if dead_letters {
             let (persistent, letter) = (given_up.persistent, given_up.letter);
             let properties = Properties { persistent, letter, ..Properties::default() };
@@ -186,27 +190,30 @@ impl Replica {
     /// A process that begins to lead applies the queue's arguments to what it holds
     /// (`process_args_policy`).
     pub(crate) fn begin_to_lead(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        debug_assert_eq!(self.role, Role::Leader, "mirrors follow");
         self.after_enqueue(node, ctx);
     }
 
     /// A queue that is to go with its last consumer goes (`should_auto_delete`).
     pub(crate) fn delete_if_unused(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        let auto_delete = node.config.queue(self.queue).arguments.auto_delete;
-        if !auto_delete || !self.consumers.had || self.consumers.count() > 0 || self.ending {
+        let auto_delete = node.config.queue(self.base.queue).arguments.auto_delete;
+        if !auto_delete
+            || !self.leading.consumers.had
+            || self.leading.consumers.count() > 0
+            || self.base.ending
+        {
             return;
         }
-        let (now, here, queue) = (ctx.now(), ctx.node(), self.queue);
+        let (now, here, queue) = (ctx.now(), ctx.node(), self.base.queue);
         let destination = Some(node.config.destination(queue));
-        let (word, count) = (event::QUEUE_DELETED, self.bq.depth());
+        let (word, count) = (event::QUEUE_DELETED, self.base.bq.depth());
         ctx.observer().event(now, Event { word, node: here, destination, subject: None, count });
-        self.bq.wipe(now, here, ctx.observer(), DELETED);
+        self.base.bq.wipe(now, here, ctx.observer(), DELETED);
         let record = node.mnesia.tables.queue(queue);
         let mirrors = record.map_or(Vec::new(), |record| record.mirrors.clone());
         for mirror in mirrors {
-            node.send(ctx, mirror, QueueMessage::DeleteMirror, 60);
+            node.send(ctx, mirror, MirrorMessage::DeleteMirror, 60);
         }
-        self.ending = true;
+        self.base.ending = true;
         node.transaction(ctx, Purpose::Delete { queue, by: ctx.lane() });
     }
 }

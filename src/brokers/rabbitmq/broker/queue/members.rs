@@ -6,7 +6,7 @@ use crate::world::{Context, Lane};
 
 use super::super::super::message::mnesia::{Member, TableOp};
 use super::super::super::message::node::NodeMessage;
-use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::queue::{LeaderMessage, MirrorMessage, QueueMessage};
 use super::super::super::message::ring::Instruction;
 use super::super::super::message::{DownReason, Message, Pid, QueueId};
 use super::super::super::mirroring::without;
@@ -16,7 +16,7 @@ use super::super::cluster::mnesia::{Purpose, QueueRecord};
 use super::super::ring::gm::Group;
 use super::super::store::BackingQueue;
 use super::super::{Broker, Node, Process, Status};
-use super::replica::{Replica, Role};
+use super::replica::{Base, Leader, Mirror, Replica, Role};
 
 /// A leader that stops its mirrors before itself.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ impl Broker {
             event.destination = Some(self.node.config.destination(queue));
             let now = ctx.now();
             ctx.observer().event(now, event);
-            self.node.then_here(by, QueueMessage::NotSynced);
+            self.node.then_here(by, MirrorMessage::NotSynced);
             return;
         }
         let promoted = becomes_leader.then_some(me);
@@ -90,7 +90,7 @@ impl Broker {
         let (leader, mirrors) = (record.leader, nodes(&record.mirrors));
         let synchronised = nodes(&record.synchronised);
         if policy.automatic_sync {
-            self.node.then(leader, QueueMessage::SyncMirrors);
+            self.node.then(leader, LeaderMessage::SyncMirrors);
         }
         if !config.settings.rules.has(Rule::ReplaceLostMirrors) {
             return;
@@ -162,10 +162,10 @@ impl Broker {
             self.node.then_here(mirror.lane, QueueMessage::GmDeath { dead: leader });
             return;
         }
-        self.node.then_here(mirror.lane, QueueMessage::MirrorAdded);
+        self.node.then_here(mirror.lane, MirrorMessage::MirrorAdded);
         let policy = self.node.config.queue(queue).mirroring.as_ref();
         if policy.is_some_and(|policy| policy.automatic_sync) {
-            self.node.then(leader, QueueMessage::SyncMirrors);
+            self.node.then(leader, LeaderMessage::SyncMirrors);
         }
     }
 
@@ -182,11 +182,13 @@ impl Broker {
             return;
         }
         self.commit(ctx, TableOp::Synchronised { queue, mirror });
-        if let Some(replica) = self.replica(mirror.lane) {
-            replica.missing = Some(0);
-            let replica = replica.clone();
+        if let Some(index) = self.index(mirror.lane)
+            && let Some(Process::Replica(replica)) = &mut self.processes[index]
+        {
+            replica.holds_all();
             replica.report_role(&self.node, ctx);
-            replica.event(&self.node, ctx, event::SYNCHRONISED, replica.bq.depth());
+            let depth = replica.base.bq.depth();
+            replica.base.event(&self.node, ctx, event::SYNCHRONISED, depth);
         }
         self.drop_unlisted_leader(ctx, queue);
     }
@@ -248,7 +250,7 @@ impl Broker {
 
     /// The policy wants a mirror here. One that the queue's record no longer names ends first.
     pub(crate) fn start_mirror(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
-        let Some(old) = self.replica_of(queue).map(|replica| replica.me) else {
+        let Some(old) = self.replica_of(queue).map(Replica::me) else {
             self.node.start_mirror(ctx, queue);
             return;
         };
@@ -359,20 +361,22 @@ impl Replica {
     /// rabbit_mirror_queue_master.erl `terminate`: without a synchronised mirror, and with
     /// `ha-promote-on-shutdown = when-synced`, nobody may take over.
     pub(crate) fn takes_mirrors_along(&self, node: &Node) -> bool {
-        let Some(policy) = &node.config.queue(self.queue).mirroring else { return false };
-        let Some(record) = node.mnesia.tables.queue(self.queue) else { return false };
-        self.role == Role::Leader
-            && record.leader == self.me
+        let Some(policy) = &node.config.queue(self.base.queue).mirroring else { return false };
+        let Some(record) = node.mnesia.tables.queue(self.base.queue) else { return false };
+        self.role() == Role::Leader
+            && record.leader == self.base.me
             && record.synchronised.is_empty()
             && !record.mirrors.is_empty()
             && !policy.promote_on_shutdown_always
             && node.config.settings.rules.has(Rule::StopMirrorsWithLeader)
     }
+}
 
+impl Leader<'_> {
     /// `stop_all_slaves`: tells them over the ring, then waits for each.
     pub(crate) fn stop_all_mirrors(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        self.event(node, ctx, event::MIRRORS_STOPPED, self.bq.depth());
-        let record = node.mnesia.tables.queue(self.queue);
+        self.base.event(node, ctx, event::MIRRORS_STOPPED, self.base.bq.depth());
+        let record = node.mnesia.tables.queue(self.base.queue);
         let mirrors = record.map_or(Vec::new(), |record| record.mirrors.clone());
         let running = node.running_nodes();
         let waiting: Vec<Pid> =
@@ -380,21 +384,21 @@ impl Replica {
         for &mirror in &waiting {
             node.monitor(ctx, ctx.lane(), mirror);
         }
-        self.broadcast(ctx, Instruction::DeleteAndTerminate);
-        self.stopping = Some(Stopping { waiting, turn: 0 });
+        self.base.broadcast(ctx, Instruction::DeleteAndTerminate);
+        self.leading.stopping = Some(Stopping { waiting, turn: 0 });
         self.await_next_mirror(node, ctx);
     }
 
     fn await_next_mirror(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        let Some(stopping) = &mut self.stopping else { return };
+        let Some(stopping) = &mut self.leading.stopping else { return };
         if stopping.waiting.is_empty() {
-            let (queue, by) = (self.queue, ctx.lane());
+            let (queue, by) = (self.base.queue, ctx.lane());
             node.transaction(ctx, Purpose::StopMirrors { queue, by });
             return;
         }
         stopping.turn += 1;
         let (turn, patience) = (stopping.turn, node.config.settings.slave_wait_timeout);
-        ctx.after(patience, ctx.lane(), QueueMessage::StopTimeout { turn }.into());
+        ctx.after(patience, ctx.lane(), LeaderMessage::StopTimeout { turn }.into());
     }
 
     /// A mirror for which the leader waits has stopped, or is waited for no longer.
@@ -405,7 +409,7 @@ impl Replica {
         mirror: Option<Pid>,
         turn: Option<u32>,
     ) {
-        let Some(stopping) = &mut self.stopping else { return };
+        let Some(stopping) = &mut self.leading.stopping else { return };
         let first = stopping.waiting.first().copied();
         let over = first.is_some() && (mirror == first || turn == Some(stopping.turn));
         if over {
@@ -415,7 +419,9 @@ impl Replica {
             stopping.waiting.retain(|waiting| Some(*waiting) != mirror);
         }
     }
+}
 
+impl Base {
     /// The process ends and its messages go with it: it was dropped, stopped, or may not lead.
     pub(crate) fn delete_and_end(
         &mut self,
@@ -428,13 +434,16 @@ impl Replica {
         self.bq.wipe(now, here, ctx.observer(), removal);
         node.end_process(ctx.lane(), reason);
     }
+}
 
+impl Mirror<'_> {
     /// `{error, {not_synced, _}}`: this mirror would lead and may not. The process stops, its ring
     /// member does not: the exit reason `normal` kills no linked process.
     pub(crate) fn not_synced(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        self.leaves_ring_member = node.config.settings.rules.has(Rule::RefusalLeavesRingMember);
+        self.following.leaves_ring_member =
+            node.config.settings.rules.has(Rule::RefusalLeavesRingMember);
         let because = because::NO_SYNCHRONISED_MIRROR;
         let removal = Removal { cause: cause::MIRROR_STOPPED, because };
-        self.delete_and_end(node, ctx, removal, DownReason::Normal);
+        self.base.delete_and_end(node, ctx, removal, DownReason::Normal);
     }
 }

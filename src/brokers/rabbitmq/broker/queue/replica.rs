@@ -7,13 +7,13 @@
 use std::collections::VecDeque;
 
 use crate::engine::Time;
-use crate::observe::{BecauseId, MessageRange, Removal};
+use crate::observe::{BecauseId, MessageRange, Removal, RoleId};
 use crate::world::{Context, TimerId};
 
 use super::super::super::arguments::Arguments;
 use super::super::super::letters::LetterId;
 use super::super::super::message::channel::ChannelMessage;
-use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::queue::{LeaderMessage, MirrorMessage, QueueMail, QueueMessage};
 use super::super::super::message::ring::Instruction;
 use super::super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId};
 use super::super::super::rules::Rule;
@@ -23,6 +23,7 @@ use super::super::store::{BackingQueue, DueConfirm};
 use super::super::vm::alarm::Paged;
 use super::super::vm::credit::{Credit, Grants};
 use super::consumers::Consumers;
+use super::flush::Flushes;
 use super::members::Stopping;
 use super::sync::{LeaderSync, MirrorSync};
 
@@ -31,7 +32,7 @@ const CONFIRM_BYTES: u32 = 60;
 /// Bytes of a grant of credit.
 const BUMP_BYTES: u32 = 40;
 
-/// What the process is to its queue.
+/// What the process is to its queue, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// All client work goes through it.
@@ -42,80 +43,125 @@ pub enum Role {
 
 /// What a replica knows of a publishing channel.
 #[derive(Clone, Debug)]
-pub(crate) struct Sender {
-    pub(crate) channel: Pid,
+pub(in super::super) struct Sender {
+    pub(in super::super) channel: Pid,
     /// Came from the channel, not yet over the ring.
-    pub(crate) waiting: VecDeque<(PublishSeq, MessageRange, Properties)>,
+    pub(in super::super) waiting: VecDeque<(PublishSeq, MessageRange, Properties)>,
     /// Came over the ring, not yet from the channel; whether its confirm is due already.
-    pub(crate) early: VecDeque<(PublishSeq, bool)>,
+    pub(in super::super) early: VecDeque<(PublishSeq, bool)>,
     /// How far it is from being granted more credit.
-    pub(crate) grants: Grants,
+    pub(in super::super) grants: Grants,
     /// Who has told of the channel's death so far.
-    pub(crate) down: Option<DownFrom>,
+    pub(in super::super) down: Option<DownFrom>,
 }
 
 /// Who has told a mirror of a channel's death (rabbit_mirror_queue_slave.erl: `forget_sender`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DownFrom {
+pub(in super::super) enum DownFrom {
     /// Its own monitor.
     Channel,
     /// The leader, over the ring.
     Ring,
 }
 
-/// The process of one replica.
+/// What the process of a leader or of a mirror is made of.
 #[derive(Clone, Debug)]
-pub struct Replica {
-    pub(crate) queue: QueueId,
-    pub(crate) me: Pid,
+pub(in super::super) struct Base {
+    pub(in super::super) queue: QueueId,
+    pub(in super::super) me: Pid,
     /// Its ring member, if the queue is mirrored.
-    pub(crate) group: Option<Pid>,
-    pub(crate) role: Role,
-    pub(crate) bq: BackingQueue,
+    pub(in super::super) group: Option<Pid>,
+    pub(in super::super) bq: BackingQueue,
     /// What of it is on the disk only.
-    pub(crate) paged: Paged,
+    pub(in super::super) paged: Paged,
     /// What it may still send to the message store; none while it has sent nothing.
     store_credit: Option<Credit>,
     /// What channels are granted as soon as the store does not block this process.
     deferred_grants: Vec<(Pid, u32)>,
-    pub(crate) consumers: Consumers,
-    pub(crate) senders: Vec<Sender>,
+    pub(in super::super) senders: Vec<Sender>,
     /// Confirms that are due and not sent yet.
-    pub(crate) due: Vec<DueConfirm>,
+    pub(super) due: Vec<DueConfirm>,
+    /// The process is on its way out: nothing is delivered any more.
+    pub(in super::super) ending: bool,
+}
+
+/// What only a leader has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leading {
+    pub(super) consumers: Consumers,
     /// How many messages it has dead-lettered.
-    pub(crate) letters_sent: u64,
+    pub(super) letters_sent: u64,
     /// When the queue's head is looked at next.
-    pub(crate) ttl_timer: Option<(Time, TimerId)>,
+    pub(super) ttl_timer: Option<(Time, TimerId)>,
+    pub(super) sync_rounds: u64,
+    /// The synchronisation under way.
+    pub(super) sync: Option<LeaderSync>,
+    /// Its mirrors stop before it.
+    pub(super) stopping: Option<Stopping>,
+    /// It opens what its disk kept; nobody is served before that.
+    pub(super) recovering: bool,
+}
+
+/// What only a mirror has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Following {
+    /// How many messages the leader holds that this mirror lacks; `None` while unknown.
+    pub(super) missing: Option<u64>,
+    /// The synchronisation under way.
+    pub(super) sync: Option<MirrorSync>,
+    /// Its ring member outlives it.
+    pub(super) leaves_ring_member: bool,
+}
+
+impl Following {
+    pub(super) fn role(&self) -> RoleId {
+        match self.missing {
+            Some(0) => role::MIRROR,
+            _ => role::UNSYNCHRONISED_MIRROR,
+        }
+    }
+}
+
+/// What it is to its queue, with what it has as that.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    Leader(Box<Leading>),
+    Mirror(Following),
+}
+
+/// A leader at work.
+pub(super) struct Leader<'a> {
+    pub(super) base: &'a mut Base,
+    pub(super) leading: &'a mut Leading,
+}
+
+/// A mirror at work.
+pub(super) struct Mirror<'a> {
+    pub(super) base: &'a mut Base,
+    pub(super) following: &'a mut Following,
+}
+
+/// Either of them.
+enum AtWork<'a> {
+    Leader(Leader<'a>),
+    Mirror(Mirror<'a>),
+}
+
+/// The process of one replica.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    pub(in super::super) base: Base,
+    pub(super) part: Part,
     /// Messages that nobody reads go on to another queue after a while.
     passes_on: bool,
-    /// How many messages the leader holds that this mirror lacks; `None` while unknown.
-    pub(crate) missing: Option<u64>,
-    pub(crate) sync_rounds: u64,
-    pub(crate) leader_sync: Option<LeaderSync>,
-    pub(crate) mirror_sync: Option<MirrorSync>,
     /// What arrived while the process did nothing but synchronise.
-    pub(crate) deferred: VecDeque<Message>,
-    pub(crate) flushing: bool,
-    /// The disk took nothing more: the next attempt is the sync timer's.
-    pub(crate) disk_full: bool,
-    pub(crate) idle_asked: bool,
-    pub(crate) timer: Option<TimerId>,
-    /// Fires when it may hibernate.
-    pub(crate) hibernation: Option<TimerId>,
-    /// When it last handled a message from outside.
-    pub(crate) last_work: Time,
-    /// It opens what its disk kept; nobody is served before that.
-    pub(crate) recovering: bool,
-    /// The node stops: nothing is delivered any more.
-    pub(crate) ending: bool,
+    deferred: VecDeque<QueueMail>,
+    /// How far it is with its own disk.
+    pub(super) flushes: Flushes,
     /// Its ring member stops before it.
-    pub(crate) member_stopped: bool,
-    /// Its mirrors stop before it.
-    pub(crate) stopping: Option<Stopping>,
-    /// Its ring member outlives it.
-    pub(crate) leaves_ring_member: bool,
+    pub(in super::super) member_stopped: bool,
     /// Ends once its journal is durable.
-    pub(crate) terminating: bool,
+    pub(super) terminating: bool,
 }
 
 impl Replica {
@@ -123,36 +169,26 @@ impl Replica {
     #[must_use]
     pub fn new(queue: QueueId, me: Pid, group: Option<Pid>, role: Role, bq: BackingQueue) -> Self {
         Replica {
-            queue,
-            me,
-            group,
-            role,
-            bq,
-            paged: Paged::default(),
-            store_credit: None,
-            deferred_grants: Vec::new(),
-            consumers: Consumers::default(),
-            senders: Vec::new(),
-            due: Vec::new(),
-            letters_sent: 0,
-            ttl_timer: None,
+            base: Base {
+                queue,
+                me,
+                group,
+                bq,
+                paged: Paged::default(),
+                store_credit: None,
+                deferred_grants: Vec::new(),
+                senders: Vec::new(),
+                due: Vec::new(),
+                ending: false,
+            },
+            part: match role {
+                Role::Leader => Part::Leader(Box::default()),
+                Role::Mirror => Part::Mirror(Following::default()),
+            },
             passes_on: false,
-            missing: None,
-            sync_rounds: 0,
-            leader_sync: None,
-            mirror_sync: None,
             deferred: VecDeque::new(),
-            flushing: false,
-            disk_full: false,
-            idle_asked: false,
-            timer: None,
-            hibernation: None,
-            last_work: Time::ZERO,
-            recovering: false,
-            ending: false,
+            flushes: Flushes::default(),
             member_stopped: false,
-            stopping: None,
-            leaves_ring_member: false,
             terminating: false,
         }
     }
@@ -164,88 +200,167 @@ impl Replica {
         self
     }
 
+    /// The same for a leader that opens first what its disk kept.
+    #[must_use]
+    pub(in super::super) fn that_recovers(mut self) -> Self {
+        if let Part::Leader(leading) = &mut self.part {
+            leading.recovering = true;
+        }
+        self
+    }
+
     /// The queue it belongs to.
     #[must_use]
     pub fn queue(&self) -> QueueId {
-        self.queue
+        self.base.queue
+    }
+
+    /// The process itself.
+    #[must_use]
+    pub fn me(&self) -> Pid {
+        self.base.me
     }
 
     /// What it is to its queue.
     #[must_use]
     pub fn role(&self) -> Role {
-        self.role
+        match self.part {
+            Part::Leader(_) => Role::Leader,
+            Part::Mirror(_) => Role::Mirror,
+        }
     }
 
-    /// Handles one message.
-    pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
-        if !is_own_work(&message) {
-            self.last_work = ctx.now();
+    /// The ring member that ends with it.
+    pub(in super::super) fn dependent(&self) -> Option<Pid> {
+        match &self.part {
+            Part::Mirror(following) if following.leaves_ring_member => None,
+            _ => self.base.group,
         }
-        if self.stands_still(node, &message) {
-            self.deferred.push_back(message);
+    }
+
+    /// A mirror has all that its leader has.
+    pub(in super::super) fn holds_all(&mut self) {
+        if let Part::Mirror(following) = &mut self.part {
+            following.missing = Some(0);
+        }
+    }
+
+    fn at_work(&mut self) -> AtWork<'_> {
+        let base = &mut self.base;
+        match &mut self.part {
+            Part::Leader(leading) => AtWork::Leader(Leader { base, leading }),
+            Part::Mirror(following) => AtWork::Mirror(Mirror { base, following }),
+        }
+    }
+
+    /// The same, if it leads.
+    pub(super) fn leader(&mut self) -> Option<Leader<'_>> {
+        match self.at_work() {
+            AtWork::Leader(leader) => Some(leader),
+            AtWork::Mirror(_) => None,
+        }
+    }
+
+    /// Handles what is in the mailbox.
+    pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, mail: QueueMail) {
+        if !is_own_work(&mail) {
+            self.flushes.last_work = ctx.now();
+        }
+        if self.stands_still(node, &mail) {
+            self.deferred.push_back(mail);
             return;
         }
-        self.dispatch(node, ctx, message);
-        while let Some(message) = self.deferred.pop_front() {
-            if self.stands_still(node, &message) {
-                self.deferred.push_front(message);
+        self.dispatch(node, ctx, mail);
+        while let Some(mail) = self.deferred.pop_front() {
+            if self.stands_still(node, &mail) {
+                self.deferred.push_front(mail);
                 break;
             }
-            self.dispatch(node, ctx, message);
+            self.dispatch(node, ctx, mail);
         }
-        self.send_confirms(node, ctx);
+        self.base.send_confirms(node, ctx);
         self.keep_bodies(node, ctx);
         self.plan_flush(node, ctx);
     }
 
-    fn dispatch(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
-        let last_work = matches!(
-            message,
-            QueueMessage::Terminate
-                | QueueMessage::StopTimeout { .. }
-                | QueueMessage::MirrorsStopped
-                | QueueMessage::Deleted
-        );
-        if let Message::Down { pid, .. } = message {
-            self.mirror_stopped(node, ctx, Some(pid), None);
+    fn dispatch(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, mail: QueueMail) {
+        if let QueueMail::Down(pid, _) = mail
+            && let Some(mut leader) = self.leader()
+        {
+            leader.mirror_stopped(node, ctx, Some(pid), None);
         }
-        if self.ending && !last_work && !is_own_work(&message) {
+        if self.base.ending && !is_last_work(&mail) && !is_own_work(&mail) {
             // The process is on its way out: what is in its mailbox goes with it.
             return;
         }
+        match mail {
+            QueueMail::Message(message) => self.receive(node, ctx, message),
+            QueueMail::Instruction(instruction) => match self.at_work() {
+                AtWork::Leader(mut leader) => leader.hear_mirror(node, ctx, instruction),
+                AtWork::Mirror(mut mirror) => mirror.process_instruction(node, ctx, instruction),
+            },
+            QueueMail::Down(pid, _) => match self.at_work() {
+                AtWork::Leader(mut leader) => leader.down(node, ctx, pid),
+                AtWork::Mirror(mut mirror) => mirror.down(node, ctx, pid),
+            },
+        }
+    }
+
+    fn receive(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: QueueMessage) {
         match message {
             QueueMessage::Idle => {
-                self.idle_asked = false;
+                self.flushes.idle_asked = false;
                 self.flush(node, ctx);
             }
             QueueMessage::SyncTimer => self.on_sync_timer(node, ctx),
             QueueMessage::HibernateTimer => self.on_hibernate_timer(node, ctx),
+            QueueMessage::JournalSynced => self.journal_synced(node, ctx),
             QueueMessage::BodiesWritten { ids } => self.bodies_written(&ids),
             QueueMessage::Recover { read } => self.recover(node, ctx, read),
-            QueueMessage::JournalSynced => self.journal_synced(node, ctx),
-            QueueMessage::SyncReady { mirror, round } => self.sync_ready(node, ctx, mirror, round),
-            QueueMessage::SyncCredit { mirror, round } => self.sync_credit(ctx, mirror, round),
-            QueueMessage::SyncStep { round } => self.sync_step(node, ctx, round),
-            QueueMessage::SyncDeny { mirror, round } => self.sync_denied(node, ctx, mirror, round),
-            QueueMessage::GmDeath { .. } => self.on_ring_death(node, ctx),
+            QueueMessage::BumpCredit { more } => self.base.store_bump(node, ctx, more),
+            QueueMessage::ReduceMemory { keep } => self.base.reduce_memory(node, ctx, keep),
+            QueueMessage::GmDeath { .. } => self.base.on_ring_death(node, ctx),
             QueueMessage::Promote => self.promote(node, ctx),
-            ChannelMessage::BumpCredit { more, .. } => self.store_bump(node, ctx, more),
-            QueueMessage::ReduceMemory { keep } => self.reduce_memory(node, ctx, keep),
-            QueueMessage::Deleted => node.end_process(ctx.lane(), DownReason::Normal),
-            QueueMessage::NotSynced => self.not_synced(node, ctx),
             QueueMessage::DropReplica => {
                 let removal = Removal { cause: cause::REPLICA_DROPPED, because: BecauseId::NONE };
-                self.delete_and_end(node, ctx, removal, DownReason::Shutdown);
+                self.base.delete_and_end(node, ctx, removal, DownReason::Shutdown);
             }
             QueueMessage::Terminate if !self.member_stopped && self.takes_mirrors_along(node) => {
-                self.ending = true;
-                self.stop_all_mirrors(node, ctx);
+                self.base.ending = true;
+                if let Some(mut leader) = self.leader() {
+                    leader.stop_all_mirrors(node, ctx);
+                }
             }
-            QueueMessage::StopTimeout { turn } => self.mirror_stopped(node, ctx, None, Some(turn)),
             QueueMessage::Terminate | QueueMessage::MirrorsStopped => self.end_in_order(node, ctx),
-            other => match self.role {
-                Role::Leader => self.handle_as_leader(node, ctx, other),
-                Role::Mirror => self.handle_as_mirror(node, ctx, other),
+            QueueMessage::Deliver { channel, seq, message, properties } => match self.at_work() {
+                AtWork::Leader(mut leader) => {
+                    leader.publish(node, ctx, channel, seq, message, properties);
+                }
+                AtWork::Mirror(mut mirror) => {
+                    mirror.publish(node, ctx, channel, seq, message, properties);
+                }
+            },
+            // Only a leader serves clients; what still comes from the time before is answered by
+            // the monitors of those who sent it.
+            QueueMessage::Call(call) => {
+                if let AtWork::Leader(mut leader) = self.at_work() {
+                    leader.serve(node, ctx, call);
+                }
+            }
+            QueueMessage::Leader(message) => {
+                if let AtWork::Leader(mut leader) = self.at_work() {
+                    leader.receive(node, ctx, message);
+                }
+            }
+            // A leader may get what was still on its way when it was promoted.
+            QueueMessage::Mirror(message) => {
+                if let AtWork::Mirror(mut mirror) = self.at_work() {
+                    mirror.receive(node, ctx, message);
+                }
+            }
+            QueueMessage::StopMirror => match self.at_work() {
+                AtWork::Leader(_) => node.end_process(ctx.lane(), DownReason::Shutdown),
+                AtWork::Mirror(mut mirror) => mirror.stop(node, ctx),
             },
         }
     }
@@ -253,61 +368,82 @@ impl Replica {
     /// While it synchronises, a process handles nothing but that, the death of the other side, and
     /// its own disk (rabbit_mirror_queue_sync.erl: `master_go`, `slave_sync_loop`). The deaths of
     /// ring members reach a leader by way of its coordinator, another process.
-    fn stands_still(&self, node: &Node, message: &Message) -> bool {
-        if self.role == Role::Mirror && self.is_about_to_lead(node, message) {
-            return true;
+    fn stands_still(&self, node: &Node, mail: &QueueMail) -> bool {
+        match &self.part {
+            Part::Leader(leading) => {
+                let Some(sync) = &leading.sync else { return false };
+                if is_own_work(mail) || interrupts(mail) {
+                    return false;
+                }
+                match mail {
+                    _ if !node.config.settings.rules.has(Rule::StopTheWorldSync) => false,
+                    QueueMail::Message(QueueMessage::GmDeath { .. }) => false,
+                    QueueMail::Message(QueueMessage::Leader(message)) => !matches!(
+                        message,
+                        LeaderMessage::SyncReady { .. }
+                            | LeaderMessage::SyncDeny { .. }
+                            | LeaderMessage::SyncCredit { .. }
+                            | LeaderMessage::SyncStep { .. }
+                    ),
+                    QueueMail::Down(pid, _) => !sync.waits_for(*pid),
+                    _ => true,
+                }
+            }
+            Part::Mirror(following) => {
+                if self.is_about_to_lead(node, mail) {
+                    return true;
+                }
+                let Some(sync) = following.sync else { return false };
+                if is_own_work(mail) || interrupts(mail) {
+                    return false;
+                }
+                match mail {
+                    QueueMail::Message(QueueMessage::Mirror(message)) => !matches!(
+                        message,
+                        MirrorMessage::SyncMessages(_) | MirrorMessage::SyncComplete { .. }
+                    ),
+                    QueueMail::Instruction(Instruction::DeleteAndTerminate) => false,
+                    QueueMail::Down(pid, _) => *pid != sync.leader,
+                    _ => true,
+                }
+            }
         }
-        if self.leader_sync.is_none() && self.mirror_sync.is_none() {
-            return false;
-        }
-        let own_work = matches!(
-            message,
-            QueueMessage::Terminate
-                | QueueMessage::StopMirror
-                | QueueMessage::StopTimeout { .. }
-                | QueueMessage::MirrorsStopped
-        );
-        if own_work || is_own_work(message) {
-            return false;
-        }
-        if let Some(sync) = &self.leader_sync {
-            return match message {
-                _ if !node.config.settings.rules.has(Rule::StopTheWorldSync) => false,
-                QueueMessage::SyncReady { .. }
-                | QueueMessage::SyncDeny { .. }
-                | QueueMessage::SyncCredit { .. }
-                | QueueMessage::SyncStep { .. }
-                | QueueMessage::GmDeath { .. } => false,
-                Message::Down { pid, .. } => !sync.waits_for(*pid),
-                _ => true,
-            };
-        }
-        self.mirror_sync.is_some_and(|sync| match message {
-            QueueMessage::SyncMessages(_) | QueueMessage::SyncComplete { .. } => false,
-            Message::GmDeliver { instruction: Instruction::DeleteAndTerminate } => false,
-            Message::Down { pid, .. } => *pid != sync.leader,
-            _ => true,
-        })
     }
 
     /// The tables name this mirror as the leader already: it is in the call by which it came to
     /// that (rabbit_mirror_queue_slave.erl: `promote_me` in `handle_call({gm_deaths, ...})`), and
     /// what clients ask of the leader waits in its mailbox.
-    fn is_about_to_lead(&self, node: &Node, message: &Message) -> bool {
-        let for_leader = matches!(
-            message,
-            QueueMessage::Subscribe { .. }
-                | QueueMessage::Unsubscribe { .. }
-                | QueueMessage::Settle { .. }
-                | QueueMessage::GiveBack { .. }
-                | QueueMessage::Reject { .. }
-                | QueueMessage::Get { .. }
-                | QueueMessage::NotifySent { .. }
-        );
-        for_leader
-            && node.mnesia.tables.queue(self.queue).is_some_and(|record| record.leader == self.me)
+    fn is_about_to_lead(&self, node: &Node, mail: &QueueMail) -> bool {
+        let record = || node.mnesia.tables.queue(self.base.queue);
+        matches!(mail, QueueMail::Message(QueueMessage::Call(_)))
+            && record().is_some_and(|record| record.leader == self.base.me)
     }
 
+    /// Tells the observer what this process is now.
+    pub(in super::super) fn report_role(&self, node: &Node, ctx: &mut Context<'_, Message>) {
+        let role = match &self.part {
+            Part::Leader(_) => role::LEADER,
+            Part::Mirror(following) => following.role(),
+        };
+        self.base.report(node, ctx, role);
+    }
+
+    /// Whether time alone will not change anything here.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let bq = &self.base.bq;
+        bq.unconfirmed() == 0
+            && match &self.part {
+                Part::Leader(leading) => {
+                    let unread = leading.consumers.is_empty() && !self.passes_on;
+                    leading.sync.is_none() && (bq.depth() == 0 || unread)
+                }
+                Part::Mirror(following) => following.sync.is_none(),
+            }
+    }
+}
+
+impl Base {
     /// Sends the confirms that are due, consecutive ones of a channel together. A mirror holds one
     /// back until it has the message from the channel as well
     /// (rabbit_mirror_queue_slave.erl: `confirm_messages`).
@@ -343,7 +479,7 @@ impl Replica {
         ctx: &mut Context<'_, Message>,
         (channel, first, count): (Pid, PublishSeq, u32),
     ) {
-        let message = ChannelMessage::Confirm { queue: self.queue, from: self.me, first, count };
+        let message = ChannelMessage::Confirm { from: self.me, first, count };
         node.send(ctx, channel, message, CONFIRM_BYTES);
     }
 
@@ -431,41 +567,53 @@ impl Replica {
     /// Passes an instruction to the ring, if there is one.
     pub(crate) fn broadcast(&self, ctx: &mut Context<'_, Message>, instruction: Instruction) {
         if let Some(group) = self.group {
-            ctx.tell(group.lane, Message::GmBroadcast { instruction });
+            ctx.tell(group.lane, instruction.into());
         }
     }
 
     /// Tells the observer what this process is now.
-    pub(crate) fn report_role(&self, node: &Node, ctx: &mut Context<'_, Message>) {
-        let role = match self.role {
-            Role::Leader => role::LEADER,
-            Role::Mirror if self.missing == Some(0) => role::MIRROR,
-            Role::Mirror => role::UNSYNCHRONISED_MIRROR,
-        };
+    pub(super) fn report(&self, node: &Node, ctx: &mut Context<'_, Message>, role: RoleId) {
         let (now, here) = (ctx.now(), ctx.node());
         let destination = node.config.destination(self.queue);
         ctx.observer().role(now, here, destination, Some(role));
     }
-
-    /// Whether time alone will not change anything here.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        let served = self.bq.depth() == 0 || (self.consumers.is_empty() && !self.passes_on);
-        self.leader_sync.is_none()
-            && self.mirror_sync.is_none()
-            && self.bq.unconfirmed() == 0
-            && (self.role == Role::Mirror || served)
-    }
 }
 
 /// What concerns the process's own disk, and does not count as work.
-fn is_own_work(message: &Message) -> bool {
+fn is_own_work(mail: &QueueMail) -> bool {
     matches!(
-        message,
-        QueueMessage::Idle
-            | QueueMessage::SyncTimer
-            | QueueMessage::HibernateTimer
-            | QueueMessage::JournalSynced
-            | QueueMessage::BodiesWritten { .. }
+        mail,
+        QueueMail::Message(
+            QueueMessage::Idle
+                | QueueMessage::SyncTimer
+                | QueueMessage::HibernateTimer
+                | QueueMessage::JournalSynced
+                | QueueMessage::BodiesWritten { .. }
+        )
+    )
+}
+
+/// What a process on its way out still heeds.
+fn is_last_work(mail: &QueueMail) -> bool {
+    matches!(
+        mail,
+        QueueMail::Message(
+            QueueMessage::Terminate
+                | QueueMessage::MirrorsStopped
+                | QueueMessage::Leader(LeaderMessage::StopTimeout { .. } | LeaderMessage::Deleted)
+        )
+    )
+}
+
+/// What a process heeds though it synchronises.
+fn interrupts(mail: &QueueMail) -> bool {
+    matches!(
+        mail,
+        QueueMail::Message(
+            QueueMessage::Terminate
+                | QueueMessage::StopMirror
+                | QueueMessage::MirrorsStopped
+                | QueueMessage::Leader(LeaderMessage::StopTimeout { .. })
+        )
     )
 }

@@ -9,7 +9,7 @@ use crate::engine::{Span, Time};
 use crate::observe::{BecauseId, Event, Removal};
 use crate::world::Context;
 
-use super::super::super::message::queue::{QueueMessage, SyncBatch};
+use super::super::super::message::queue::{LeaderMessage, MirrorMessage, SyncBatch};
 use super::super::super::message::ring::Instruction;
 use super::super::super::message::{Message, Pid, QueueSeq};
 use super::super::super::rules::Rule;
@@ -17,7 +17,7 @@ use super::super::super::words::{cause, event};
 use super::super::Node;
 use super::super::cluster::mnesia::Purpose;
 use super::super::store::BatchEntry;
-use super::replica::{Replica, Role};
+use super::replica::{Base, Leader, Mirror};
 
 /// Bytes of a batch beside the payloads, a message.
 const SYNC_ENTRY_BYTES: u32 = 200;
@@ -29,17 +29,6 @@ const SYNC_CREDIT: (u32, u32) = (400, 200);
 const THROUGHPUT_INTERVAL: Span = Span::from_millis(50);
 /// While a memory alarm is in force a synchronisation looks so often whether it is over.
 const ALARM_LOOK: Span = Span::from_millis(50);
-
-/// A batch of the leader's queue, in queue order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SyncBatch {
-    /// Who sends it.
-    pub leader: Pid,
-    /// In which of its synchronisations.
-    pub round: u64,
-    /// The messages.
-    pub entries: Vec<BatchEntry>,
-}
 
 /// A synchronisation under way at the leader: its own part, and that of its syncer, the process
 /// that it starts for it.
@@ -106,12 +95,12 @@ pub struct MirrorSync {
     batches: u32,
 }
 
-impl Replica {
+impl Leader<'_> {
     /// rabbit_mirror_queue_master.erl `sync_mirrors`: every mirror is asked over the ring, and the
     /// queue stands still until each has answered.
-    pub(crate) fn start_sync(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        let Some(record) = node.mnesia.tables.queue(self.queue) else { return };
-        if self.role != Role::Leader || record.leader != self.me || self.leader_sync.is_some() {
+    pub(super) fn start_sync(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+        let Some(record) = node.mnesia.tables.queue(self.base.queue) else { return };
+        if record.leader != self.base.me || self.leading.sync.is_some() {
             return;
         }
         // `await_slaves`: those on nodes that do not run count as dead.
@@ -120,13 +109,13 @@ impl Replica {
         if mirrors.is_empty() {
             return;
         }
-        self.sync_rounds += 1;
-        let (leader, round) = (self.me, self.sync_rounds);
+        self.leading.sync_rounds += 1;
+        let (leader, round) = (self.base.me, self.leading.sync_rounds);
         for &mirror in &mirrors {
             node.monitor(ctx, ctx.lane(), mirror);
-            self.broadcast(ctx, Instruction::SyncStart { leader, mirror, round });
+            self.base.broadcast(ctx, Instruction::SyncStart { leader, mirror, round });
         }
-        self.leader_sync = Some(LeaderSync {
+        self.leading.sync = Some(LeaderSync {
             round,
             awaited: mirrors,
             mirrors: Vec::new(),
@@ -138,14 +127,14 @@ impl Replica {
     }
 
     /// A mirror has emptied itself and takes part.
-    pub(crate) fn sync_ready(
+    pub(super) fn sync_ready(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
         mirror: Pid,
         round: u64,
     ) {
-        let Some(sync) = self.leader_sync.as_mut().filter(|sync| sync.round == round) else {
+        let Some(sync) = self.leading.sync.as_mut().filter(|sync| sync.round == round) else {
             return;
         };
         if sync.awaited.contains(&mirror) {
@@ -156,26 +145,26 @@ impl Replica {
     }
 
     /// A mirror has everything already (rabbit_mirror_queue_sync.erl: `sync_deny`).
-    pub(crate) fn sync_denied(
+    pub(super) fn sync_denied(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
         mirror: Pid,
         round: u64,
     ) {
-        if self.leader_sync.as_ref().is_some_and(|sync| sync.round == round) {
+        if self.leading.sync.as_ref().is_some_and(|sync| sync.round == round) {
             self.sync_without(node, ctx, mirror);
         }
     }
 
     /// A mirror takes no part in the synchronisation, or no longer: it is dead or needs none.
-    pub(crate) fn sync_without(
+    pub(super) fn sync_without(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
         mirror: Pid,
     ) {
-        let Some(sync) = &mut self.leader_sync else { return };
+        let Some(sync) = &mut self.leading.sync else { return };
         if sync.awaited.contains(&mirror) {
             sync.awaited.retain(|other| *other != mirror);
             self.sync_answered(node, ctx);
@@ -186,32 +175,32 @@ impl Replica {
     }
 
     fn sync_answered(&mut self, node: &Node, ctx: &mut Context<'_, Message>) {
-        let Some(sync) = &self.leader_sync else { return };
+        let Some(sync) = &self.leading.sync else { return };
         if !sync.awaited.is_empty() {
             return;
         }
         if sync.mirrors.is_empty() {
             // "all mirrors already synced"
-            self.leader_sync = None;
+            self.leading.sync = None;
             return;
         }
-        self.event(node, ctx, event::SYNC_STARTED, self.bq.depth());
+        self.base.event(node, ctx, event::SYNC_STARTED, self.base.bq.depth());
         self.sync_go_on(ctx);
     }
 
     /// The syncer's `wait_for_credit`: the next batch, unless a mirror has too much before it.
     fn sync_go_on(&mut self, ctx: &mut Context<'_, Message>) {
-        let Some(sync) = &mut self.leader_sync else { return };
+        let Some(sync) = &mut self.leading.sync else { return };
         let waits = !sync.awaited.is_empty() || sync.mirrors.iter().any(|(_, credit)| *credit == 0);
         if !sync.stepping && !waits {
             sync.stepping = true;
-            ctx.tell(ctx.lane(), QueueMessage::SyncStep { round: sync.round }.into());
+            ctx.tell(ctx.lane(), LeaderMessage::SyncStep { round: sync.round }.into());
         }
     }
 
     /// A mirror has taken some batches: there may be more.
-    pub(crate) fn sync_credit(&mut self, ctx: &mut Context<'_, Message>, mirror: Pid, round: u64) {
-        let Some(sync) = self.leader_sync.as_mut().filter(|sync| sync.round == round) else {
+    pub(super) fn sync_credit(&mut self, ctx: &mut Context<'_, Message>, mirror: Pid, round: u64) {
+        let Some(sync) = self.leading.sync.as_mut().filter(|sync| sync.round == round) else {
             return;
         };
         for (other, credit) in &mut sync.mirrors {
@@ -223,28 +212,28 @@ impl Replica {
     }
 
     /// The leader reads a batch of its queue, and the syncer hands it to every mirror.
-    pub(crate) fn sync_step(
+    pub(super) fn sync_step(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
         round: u64,
     ) {
-        let Some(sync) = self.leader_sync.as_mut().filter(|sync| sync.round == round) else {
+        let Some(sync) = self.leading.sync.as_mut().filter(|sync| sync.round == round) else {
             return;
         };
         sync.stepping = false;
         if node.memory_alarm() {
             // `syncer_check_resources`, `wait_for_resources`: the alarm's end wakes the syncer.
             sync.stepping = true;
-            ctx.after(ALARM_LOOK, ctx.lane(), QueueMessage::SyncStep { round }.into());
+            ctx.after(ALARM_LOOK, ctx.lane(), LeaderMessage::SyncStep { round }.into());
             return;
         }
-        let policy = node.config.queue(self.queue).mirroring.as_ref();
+        let policy = node.config.queue(self.base.queue).mirroring.as_ref();
         let mut size = policy.map_or(0, |policy| policy.sync_batch_size as usize);
         if sync.mirrors.is_empty() {
             size = 0;
         }
-        let mut entries = self.bq.batch(sync.next, size);
+        let mut entries = self.base.bq.batch(sync.next, size);
         let limit = node.config.settings.sync_max_throughput;
         if limit > 0 {
             sync.bytes += cut_batch(&mut entries, limit.saturating_sub(sync.bytes));
@@ -258,64 +247,66 @@ impl Replica {
         let sizes = entries.iter().map(|entry| u64::from(SYNC_ENTRY_BYTES + entry.message.bytes));
         // What a message of the world may have at most: 4 GiB.
         let bytes = u32::try_from(sizes.sum::<u64>()).unwrap_or(u32::MAX);
-        let (leader, round) = (self.me, sync.round);
+        let (leader, round) = (self.base.me, sync.round);
         for (mirror, credit) in &mut sync.mirrors {
             *credit -= 1;
             let batch = Box::new(SyncBatch { leader, round, entries: entries.clone() });
-            node.send(ctx, *mirror, QueueMessage::SyncMessages(batch), bytes);
+            node.send(ctx, *mirror, MirrorMessage::SyncMessages(batch), bytes);
         }
         let pause = sync.throttle(ctx.now(), limit);
         if pause.is_zero() {
             self.sync_go_on(ctx);
         } else {
             sync.stepping = true;
-            ctx.after(pause, ctx.lane(), QueueMessage::SyncStep { round }.into());
+            ctx.after(pause, ctx.lane(), LeaderMessage::SyncStep { round }.into());
         }
     }
 
     fn finish_sync(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        let Some(sync) = self.leader_sync.take() else { return };
-        let (leader, round) = (self.me, sync.round);
+        let Some(sync) = self.leading.sync.take() else { return };
+        let (leader, round) = (self.base.me, sync.round);
         for (mirror, _) in sync.mirrors {
-            node.send(ctx, mirror, QueueMessage::SyncComplete { leader, round }, 60);
+            node.send(ctx, mirror, MirrorMessage::SyncComplete { leader, round }, 60);
         }
-        self.event(node, ctx, event::SYNC_FINISHED, self.bq.depth());
+        self.base.event(node, ctx, event::SYNC_FINISHED, self.base.bq.depth());
     }
+}
 
+impl Mirror<'_> {
     /// The leader offers a synchronisation to this mirror: it purges itself and says it is ready,
     /// unless it has everything (rabbit_mirror_queue_sync.erl: `slave`).
-    pub(crate) fn mirror_sync_start(
+    pub(super) fn mirror_sync_start(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
         leader: Pid,
         round: u64,
     ) {
-        let mirror = self.me;
-        if self.missing == Some(0) {
-            node.send(ctx, leader, QueueMessage::SyncDeny { mirror, round }, 60);
+        let mirror = self.base.me;
+        if self.following.missing == Some(0) {
+            node.send(ctx, leader, LeaderMessage::SyncDeny { mirror, round }, 60);
             return;
         }
-        let mut due = std::mem::take(&mut self.due);
-        self.bq.take_all_unconfirmed(&mut due);
-        self.due = due;
-        self.send_confirms(node, ctx);
+        let mut due = std::mem::take(&mut self.base.due);
+        self.base.bq.take_all_unconfirmed(&mut due);
+        self.base.due = due;
+        self.base.send_confirms(node, ctx);
         self.purge_for_sync(ctx);
-        self.missing = None;
-        self.mirror_sync = Some(MirrorSync { leader, round, batches: 0 });
+        self.following.missing = None;
+        self.following.sync = Some(MirrorSync { leader, round, batches: 0 });
         node.monitor(ctx, ctx.lane(), leader);
-        node.send(ctx, leader, QueueMessage::SyncReady { mirror, round }, 60);
+        node.send(ctx, leader, LeaderMessage::SyncReady { mirror, round }, 60);
     }
 
     fn purge_for_sync(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), ctx.node());
         let removal = Removal { cause: cause::PURGED_FOR_SYNC, because: BecauseId::NONE };
-        self.bq.wipe(now, node, ctx.observer(), removal);
-        self.bq.restart_numbering();
+        self.base.bq.wipe(now, node, ctx.observer(), removal);
+        self.base.bq.restart_numbering();
     }
 
     /// A batch arrives at a mirror.
-    pub(crate) fn mirror_sync_batch(
+    pub(super) fn mirror_sync_batch(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
@@ -323,51 +314,56 @@ impl Replica {
     ) {
         let (leader, round) = (batch.leader, batch.round);
         let this = |sync: &&mut MirrorSync| sync.leader == leader && sync.round == round;
-        let Some(sync) = self.mirror_sync.as_mut().filter(this) else { return };
+        let Some(sync) = self.following.sync.as_mut().filter(this) else { return };
         sync.batches += 1;
         if sync.batches.is_multiple_of(SYNC_CREDIT.1) {
-            let mirror = self.me;
-            node.send(ctx, leader, QueueMessage::SyncCredit { mirror, round }, 60);
+            let mirror = self.base.me;
+            node.send(ctx, leader, LeaderMessage::SyncCredit { mirror, round }, 60);
         }
         ctx.spend(node.config.costs.sync_message * batch.entries.len() as u64);
         for entry in batch.entries {
-            self.bq.synchronise(ctx, entry);
+            self.base.bq.synchronise(ctx, entry);
         }
     }
 
     /// The leader is through: this mirror holds all that it holds.
-    pub(crate) fn mirror_sync_complete(
+    pub(super) fn mirror_sync_complete(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
         leader: Pid,
         round: u64,
     ) {
-        if self.mirror_sync.is_none_or(|sync| sync.leader != leader || sync.round != round) {
+        if self.following.sync.is_none_or(|sync| sync.leader != leader || sync.round != round) {
             return;
         }
-        self.mirror_sync = None;
-        self.missing = Some(0);
-        node.transaction(ctx, Purpose::Synchronised { queue: self.queue, mirror: self.me });
+        self.following.sync = None;
+        self.following.missing = Some(0);
+        node.transaction(
+            ctx,
+            Purpose::Synchronised { queue: self.base.queue, mirror: self.base.me },
+        );
     }
 
     /// The leader died midway: what came so far is thrown away, the mirror stays unsynchronised
     /// (rabbit_mirror_queue_sync.erl: `slave_sync_loop`, on the death of the syncer).
-    pub(crate) fn mirror_sync_abandoned(
+    pub(super) fn mirror_sync_abandoned(
         &mut self,
         node: &Node,
         ctx: &mut Context<'_, Message>,
         dead: Pid,
     ) {
-        if self.mirror_sync.is_some_and(|sync| sync.leader == dead) {
-            self.mirror_sync = None;
-            self.missing = None;
+        if self.following.sync.is_some_and(|sync| sync.leader == dead) {
+            self.following.sync = None;
+            self.following.missing = None;
             if node.config.settings.rules.has(Rule::PurgeOnFailedSync) {
                 self.purge_for_sync(ctx);
             }
         }
     }
+}
 
+impl Base {
     pub(crate) fn event(
         &self,
         node: &Node,

@@ -9,10 +9,10 @@
 use std::collections::VecDeque;
 
 use crate::engine::{Span, Time};
-use crate::observe::{Event, MessageRange, Removal};
+use crate::observe::Event;
 use crate::world::{Context, Lane};
 
-use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::queue::{MirrorMessage, QueueMessage};
 use super::super::super::message::ring::{Activity, CatchUp, Instruction, RingMail, RingMessage};
 use super::super::super::message::{DownReason, Message, Pid, QueueId};
 use super::super::super::rules::Rule;
@@ -445,7 +445,7 @@ impl Group {
     fn becomes_member(&mut self, ctx: &mut Context<'_, Message>) {
         if !self.joined {
             self.joined = true;
-            ctx.tell(self.replica, QueueMessage::GmJoined.into());
+            ctx.tell(self.replica, MirrorMessage::GmJoined.into());
         }
     }
 

@@ -45,7 +45,12 @@ pub struct SharedStore {
 
 impl SharedStore {
     /// Handles one message.
-    pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: StoreMessage) {
+    pub fn handle(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        message: StoreMessage,
+    ) {
         match message {
             StoreMessage::Write { queue, id, body, confirm } => {
                 self.write(node, ctx, queue, id, body, confirm);

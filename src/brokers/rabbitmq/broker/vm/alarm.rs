@@ -15,7 +15,7 @@ use super::super::super::message::queue::QueueMessage;
 use super::super::super::message::{Message, QueueId, QueueSeq};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
-use super::super::queue::replica::Replica;
+use super::super::queue::replica::Base;
 use super::super::store::{Record, State};
 use super::super::{Broker, FILES, Node, Process, Status};
 use super::erlang::Link;
@@ -34,7 +34,7 @@ const MOST_IN_MEMORY: u64 = 2_048;
 
 /// The alarms that a node knows of.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Alarms {
+pub(in super::super) struct Alarms {
     alarmed: Vec<(NodeId, Resource)>,
     /// The connections of this node, which are told (`alertees`).
     readers: Vec<Lane>,
@@ -45,18 +45,18 @@ impl Alarms {
         self.alarmed.contains(&(node, resource))
     }
 
-    pub(crate) fn register(&mut self, reader: Lane) {
+    pub(in super::super) fn register(&mut self, reader: Lane) {
         self.readers.push(reader);
     }
 
-    pub(crate) fn forget(&mut self, reader: Lane) {
+    pub(in super::super) fn forget(&mut self, reader: Lane) {
         self.readers.retain(|known| *known != reader);
     }
 }
 
 /// Messages of a queue that are on the disk only.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Paged {
+pub(in super::super) struct Paged {
     from: QueueSeq,
     /// The first that is not.
     to: QueueSeq,
@@ -64,18 +64,18 @@ pub(crate) struct Paged {
 
 impl Node {
     /// Whether an alarm is in force on any member, as this node knows.
-    pub(crate) fn is_alarmed(&self) -> bool {
+    pub(in super::super) fn is_alarmed(&self) -> bool {
         let everywhere = self.config.settings.rules.has(Rule::AlarmsReachAllNodes);
         self.alarms.alarmed.iter().any(|(node, _)| everywhere || *node == self.me)
     }
 
     /// Whether a member is short of memory, as this node knows.
-    pub(crate) fn memory_alarm(&self) -> bool {
+    pub(in super::super) fn memory_alarm(&self) -> bool {
         self.alarms.alarmed.iter().any(|(_, resource)| *resource == Resource::Memory)
     }
 
     /// Starts to look at memory and disk.
-    pub(crate) fn start_monitors(&self, ctx: &mut Context<'_, Message>) {
+    pub(in super::super) fn start_monitors(&self, ctx: &mut Context<'_, Message>) {
         if self.config.settings.rules.has(Rule::ResourceAlarms) {
             ctx.after(MEMORY_CHECK, Lane::MAIN, NodeMessage::MemoryCheck.into());
             ctx.after(DISK_CHECK.0, Lane::MAIN, NodeMessage::DiskCheck.into());
@@ -83,7 +83,7 @@ impl Node {
     }
 
     /// An alarm is set or cleared on a member (rabbit_alarm.erl: `maybe_alert`).
-    pub(crate) fn alarm(
+    pub(in super::super) fn alarm(
         &mut self,
         ctx: &mut Context<'_, Message>,
         on: NodeId,
@@ -123,7 +123,7 @@ impl Node {
 
     /// RabbitMQ runs on a member that this node is connected with: it wants to know of the alarms
     /// here (`on_node_up`, `register`).
-    pub(crate) fn tell_alarms(&mut self, ctx: &mut Context<'_, Message>, to: NodeId) {
+    pub(in super::super) fn tell_alarms(&mut self, ctx: &mut Context<'_, Message>, to: NodeId) {
         for resource in [Resource::Memory, Resource::Disk] {
             if self.alarms.has(self.me, resource) {
                 let alarm = NodeMessage::Alarm { from: self.me, resource, set: true };
@@ -133,7 +133,7 @@ impl Node {
     }
 
     /// A member is down: its alarms do not count any more (`on_node_down`).
-    pub(crate) fn forget_alarms(&mut self, ctx: &mut Context<'_, Message>, gone: NodeId) {
+    pub(in super::super) fn forget_alarms(&mut self, ctx: &mut Context<'_, Message>, gone: NodeId) {
         for resource in [Resource::Memory, Resource::Disk] {
             self.alarm(ctx, gone, resource, false);
         }
@@ -141,7 +141,7 @@ impl Node {
 
     /// rabbit_disk_monitor.erl `internal_update`, `interval`: the nearer to the limit the more
     /// often.
-    pub(crate) fn check_disk(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(in super::super) fn check_disk(&mut self, ctx: &mut Context<'_, Message>) {
         let (free, limit) = (ctx.disk_free(), self.config.settings.disk_free_limit);
         let short = free < limit;
         self.alarm(ctx, self.me, Resource::Disk, short);
@@ -159,7 +159,7 @@ impl Node {
 impl Broker {
     /// vm_memory_monitor.erl `internal_update`; and, more seldom, what rabbit_memory_monitor.erl
     /// does about it before 3.12.
-    pub(crate) fn check_memory(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(in super::super) fn check_memory(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.after(MEMORY_CHECK, Lane::MAIN, NodeMessage::MemoryCheck.into());
         if self.node.status != Status::Running {
             return;
@@ -173,7 +173,7 @@ impl Broker {
         let mut in_queues = 0;
         for process in self.processes.iter().flatten() {
             if let Process::Replica(replica) = process {
-                in_queues += replica.memory(limited);
+                in_queues += replica.base.memory(limited);
             }
         }
         let used = settings.base_memory + in_queues + self.node.buffered(ctx);
@@ -184,9 +184,9 @@ impl Broker {
             let keep = in_queues.saturating_sub(used - page_from);
             for process in self.processes.iter().flatten() {
                 if let Process::Replica(replica) = process {
-                    let share = u128::from(replica.memory(false)) * u128::from(keep);
+                    let share = u128::from(replica.base.memory(false)) * u128::from(keep);
                     let keep = (share / u128::from(in_queues)) as u64;
-                    ctx.tell(replica.me.lane, QueueMessage::ReduceMemory { keep }.into());
+                    ctx.tell(replica.me().lane, QueueMessage::ReduceMemory { keep }.into());
                 }
             }
         }
@@ -198,7 +198,7 @@ fn size(bytes: u32, count: u32) -> u64 {
     u64::from(bytes) * u64::from(count) + MESSAGE_OVERHEAD
 }
 
-impl Replica {
+impl Base {
     /// What its messages take in memory; `limited` is a queue that keeps few there.
     fn memory(&self, limited: bool) -> u64 {
         let held = self.bq.held().filter(|held| held.state != State::Gone);
@@ -212,7 +212,12 @@ impl Replica {
 
     /// rabbit_variable_queue.erl `reduce_memory_use`: the oldest messages stay, the others leave
     /// memory. Those that no journal has are written first.
-    pub(crate) fn reduce_memory(&mut self, node: &Node, ctx: &mut Context<'_, Message>, keep: u64) {
+    pub(in super::super) fn reduce_memory(
+        &mut self,
+        node: &Node,
+        ctx: &mut Context<'_, Message>,
+        keep: u64,
+    ) {
         let (mut kept, mut written, mut moved) = (0, 0, 0);
         let mut paged = Paged { from: QueueSeq::MAX, to: self.bq.next_id() };
         for held in self.bq.held().filter(|held| held.state != State::Gone) {
@@ -242,7 +247,12 @@ impl Replica {
     }
 
     /// The next message may be on the disk only: it is read.
-    pub(crate) fn page_in(&mut self, node: &Node, ctx: &mut Context<'_, Message>, id: QueueSeq) {
+    pub(in super::super) fn page_in(
+        &mut self,
+        node: &Node,
+        ctx: &mut Context<'_, Message>,
+        id: QueueSeq,
+    ) {
         if id < self.paged.from || id >= self.paged.to {
             return;
         }

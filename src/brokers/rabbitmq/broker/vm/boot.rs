@@ -25,7 +25,11 @@ impl Broker {
             let delay = config.settings.boot_time.span(ctx.random());
             let alone = Span::from_nanos(delay.as_nanos() / 2);
             ctx.after(alone, Lane::MAIN, NodeMessage::VmStarted.into());
-            ctx.after(delay, Lane::MAIN, NodeMessage::StartRabbit { start: self.node.start }.into());
+            ctx.after(
+                delay,
+                Lane::MAIN,
+                NodeMessage::StartRabbit { start: self.node.start }.into(),
+            );
             return;
         }
         // The run starts with a cluster that has been up for a while.
@@ -178,7 +182,7 @@ impl Broker {
 
     /// A queue has what its disk kept: its record goes into the tables.
     pub(crate) fn queue_recovered(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
-        let found = self.replica_of(queue).map(|replica| (replica.me, replica.group));
+        let found = self.replica_of(queue).map(|replica| (replica.me(), replica.base.group));
         if let Some((leader, group)) = found.filter(|_| self.node.status == Status::Running) {
             let ring = group.map(|gm| Member { gm, replica: leader }).into_iter().collect();
             self.node.transaction(ctx, Purpose::Recovered { queue, leader, ring });

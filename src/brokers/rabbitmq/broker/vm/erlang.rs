@@ -351,7 +351,12 @@ impl Node {
     pub(crate) fn alive_question(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId) {
         if self.peers.iter().any(|peer| peer.link == Link::Pending(conn)) {
             let (from, incarnation) = (self.me, self.start);
-            ctx.send_to(conn, Lane::MAIN, NodeMessage::AliveAnswer { from, incarnation }.into(), 100);
+            ctx.send_to(
+                conn,
+                Lane::MAIN,
+                NodeMessage::AliveAnswer { from, incarnation }.into(),
+                100,
+            );
         }
     }
 

@@ -3,17 +3,14 @@
 use crate::observe::{Event, EventId, NodeId};
 use crate::world::{ConnId, Context, Input, Lane, Signal};
 
-use super::super::super::message::mnesia::MnesiaMessage;
-use super::super::super::message::monitor::MonitorMessage;
 use super::super::super::message::node::NodeMessage;
 use super::super::super::message::queue::QueueMessage;
 use super::super::super::message::ring::RingMessage;
 use super::super::super::message::{DownReason, Message, QueueId};
 use super::super::channel::Channel;
-use super::super::cluster::mnesia::Purpose;
 use super::super::queue::replica::{Replica, Role};
 use super::super::ring::gm::Group;
-use super::super::{AMQP, Broker, Node, Process, Status};
+use super::super::{AMQP, Broker, Node, Process};
 use super::erlang::Link;
 
 impl Broker {
@@ -52,13 +49,19 @@ impl Broker {
                     self.node.resume_senders(ctx, peer);
                 }
             }
-            Input::Message { conn, body: Message::Node(NodeMessage::Hello { from, incarnation }) } => {
+            Input::Message {
+                conn,
+                body: Message::Node(NodeMessage::Hello { from, incarnation }),
+            } => {
                 self.node.hello(ctx, conn, from, incarnation);
             }
             Input::Message { conn, body: Message::Node(NodeMessage::AliveQuestion { .. }) } => {
                 self.node.alive_question(ctx, conn);
             }
-            Input::Message { conn, body: Message::Node(NodeMessage::AliveAnswer { from, incarnation }) } => {
+            Input::Message {
+                conn,
+                body: Message::Node(NodeMessage::AliveAnswer { from, incarnation }),
+            } => {
                 self.node.alive_answer(ctx, from, conn);
                 self.node.hello(ctx, conn, from, incarnation);
             }
@@ -161,7 +164,7 @@ impl Node {
         let mut replica =
             Replica::new(queue, pid, group, role, bq).with(&self.config.queue(queue).arguments);
         if !leads {
-            replica.missing = Some(0);
+            replica.holds_all();
         }
         replica.report_role(self, ctx);
         self.spawned.push((lane, Process::Replica(Box::new(replica))));
@@ -192,9 +195,9 @@ impl Node {
             let lane = self.start(ctx);
             self.pid(lane)
         });
-        let mut replica = Replica::new(queue, pid, group, Role::Leader, bq)
-            .with(&self.config.queue(queue).arguments);
-        replica.recovering = true;
+        let replica = Replica::new(queue, pid, group, Role::Leader, bq)
+            .with(&self.config.queue(queue).arguments)
+            .that_recovers();
         ctx.tell(lane, QueueMessage::Recover { read: false }.into());
         self.spawned.push((lane, Process::Replica(Box::new(replica))));
         if let Some(gm) = group {

@@ -45,7 +45,7 @@ impl Broker {
                     self.node.end_process(lane, DownReason::Shutdown);
                 }
                 Some(Process::Replica(replica)) => {
-                    let (queue, group) = (replica.queue(), replica.group);
+                    let (queue, group) = (replica.queue(), replica.base.group);
                     // The ring member stops first; its leader serves on for a moment, and what it
                     // does then no mirror hears of. Inferred from what clients saw: confirms stop,
                     // deliveries go on, and the new leader delivers the same messages again. One
@@ -79,7 +79,7 @@ impl Broker {
             if let Process::Replica(replica) = process
                 && replica.queue() == queue
             {
-                replica.ending = true;
+                replica.base.ending = true;
             }
         }
     }
@@ -89,7 +89,7 @@ impl Broker {
             if let Process::Replica(replica) = process
                 && replica.queue() == queue
             {
-                let by = replica.me.lane;
+                let by = replica.me().lane;
                 let config = &self.node.config;
                 let marks = config.settings.rules.has(Rule::KeepRecordsOfDurableQueues)
                     && config.queue(queue).durable
