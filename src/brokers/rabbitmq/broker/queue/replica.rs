@@ -20,7 +20,6 @@ use super::super::super::rules::Rule;
 use super::super::super::words::{cause, role};
 use super::super::Node;
 use super::super::store::{BackingQueue, DueConfirm};
-use super::super::vm::alarm::Paged;
 use super::super::vm::credit::{Credit, Grants};
 use super::consumers::Consumers;
 use super::flush::Flushes;
@@ -72,8 +71,6 @@ pub(in super::super) struct Base {
     /// Its ring member, if the queue is mirrored.
     pub(in super::super) group: Option<Pid>,
     pub(in super::super) bq: BackingQueue,
-    /// What of it is on the disk only.
-    pub(in super::super) paged: Paged,
     /// What it may still send to the message store; none while it has sent nothing.
     store_credit: Option<Credit>,
     /// What channels are granted as soon as the store does not block this process.
@@ -167,14 +164,20 @@ pub struct Replica {
 impl Replica {
     /// A process for `queue`, with what its disk kept.
     #[must_use]
-    pub fn new(queue: QueueId, me: Pid, group: Option<Pid>, role: Role, bq: BackingQueue) -> Self {
+    pub fn new(
+        queue: QueueId,
+        me: Pid,
+        group: Option<Pid>,
+        role: Role,
+        mut bq: BackingQueue,
+    ) -> Self {
+        bq.page_in_all();
         Replica {
             base: Base {
                 queue,
                 me,
                 group,
                 bq,
-                paged: Paged::default(),
                 store_credit: None,
                 deferred_grants: Vec::new(),
                 senders: Vec::new(),

@@ -16,7 +16,7 @@ use super::super::super::message::{Message, QueueId, QueueSeq};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::queue::replica::Base;
-use super::super::store::{Record, State};
+use super::super::store::paging::{PagedOut, size};
 use super::super::{Broker, FILES, Node, Process, Status};
 use super::erlang::Link;
 
@@ -26,11 +26,8 @@ const MEMORY_CHECK: Span = Span::from_secs(1);
 const DISK_CHECK: (Span, Span) = (Span::from_millis(100), Span::from_secs(10));
 /// The disk may fill so fast, in bytes a ms (rabbit_disk_monitor.erl: `?FAST_RATE`).
 const FAST_RATE: u64 = 250_000;
-/// A message in memory has so much about it beside its body (rabbitmq.com/docs/memory-use: "at
-/// least 720 bytes per message").
-const MESSAGE_OVERHEAD: u64 = 720;
 /// From 3.12 a queue keeps no more messages in memory (rabbit_variable_queue.erl v3.12.14).
-const MOST_IN_MEMORY: u64 = 2_048;
+const MOST_IN_MEMORY: usize = 2_048;
 
 /// The alarms that a node knows of.
 #[derive(Clone, Debug, Default)]
@@ -52,14 +49,6 @@ impl Alarms {
     pub(in super::super) fn forget(&mut self, reader: Lane) {
         self.readers.retain(|known| *known != reader);
     }
-}
-
-/// Messages of a queue that are on the disk only.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in super::super) struct Paged {
-    from: QueueSeq,
-    /// The first that is not.
-    to: QueueSeq,
 }
 
 impl Node {
@@ -193,21 +182,15 @@ impl Broker {
     }
 }
 
-/// What a message takes in memory.
-fn size(bytes: u32, count: u32) -> u64 {
-    u64::from(bytes) * u64::from(count) + MESSAGE_OVERHEAD
-}
-
 impl Base {
     /// What its messages take in memory; `limited` is a queue that keeps few there.
     fn memory(&self, limited: bool) -> u64 {
-        let held = self.bq.held().filter(|held| held.state != State::Gone);
-        let in_memory = held.filter(|held| held.id < self.paged.from || held.id >= self.paged.to);
-        let most = if limited { MOST_IN_MEMORY } else { u64::MAX };
-        let sizes = in_memory.map(|held| size(held.message.bytes, held.message.count));
+        let held = match limited {
+            true => self.bq.memory_of_first(MOST_IN_MEMORY),
+            false => self.bq.memory(),
+        };
         let waiting = self.senders.iter().flat_map(|sender| &sender.waiting);
-        let waiting: u64 = waiting.map(|(_, message, _)| size(message.bytes, message.count)).sum();
-        sizes.take(usize::try_from(most).unwrap_or(usize::MAX)).sum::<u64>() + waiting
+        held + waiting.map(|(_, message, _)| size(*message)).sum::<u64>()
     }
 
     /// rabbit_variable_queue.erl `reduce_memory_use`: the oldest messages stay, the others leave
@@ -218,31 +201,11 @@ impl Base {
         ctx: &mut Context<'_, Message>,
         keep: u64,
     ) {
-        let (mut kept, mut written, mut moved) = (0, 0, 0);
-        let mut paged = Paged { from: QueueSeq::MAX, to: self.bq.next_id() };
-        for held in self.bq.held().filter(|held| held.state != State::Gone) {
-            let on_disk = held.id >= self.paged.from && held.id < self.paged.to;
-            let size = size(held.message.bytes, held.message.count);
-            if kept + size <= keep && paged.from == QueueSeq::MAX && !on_disk {
-                kept += size;
-                continue;
-            }
-            paged.from = paged.from.min(held.id);
-            if !on_disk {
-                moved += 1;
-                if held.record == Record::None {
-                    written += size;
-                }
-            }
-        }
-        if moved == 0 {
-            return;
-        }
-        self.paged = paged;
+        let Some(PagedOut { moved, unwritten }) = self.bq.page_out(keep) else { return };
         ctx.spend(node.config.costs.page_message * moved);
-        if written > 0 && ctx.write(Node::paging_file(self.queue), written).is_err() {
+        if unwritten > 0 && ctx.write(Node::paging_file(self.queue), unwritten).is_err() {
             // A full disk has raised its own alarm; what cannot be written stays in memory.
-            self.paged.to = self.paged.from;
+            self.bq.keep_in_memory();
         }
     }
 
@@ -253,12 +216,9 @@ impl Base {
         ctx: &mut Context<'_, Message>,
         id: QueueSeq,
     ) {
-        if id < self.paged.from || id >= self.paged.to {
-            return;
-        }
+        let Some(last) = self.bq.page_in(id) else { return };
         ctx.spend(node.config.costs.page_message);
-        self.paged.from = id + 1;
-        if self.paged.from == self.paged.to {
+        if last {
             ctx.truncate(Node::paging_file(self.queue), 0);
         }
     }
