@@ -1,19 +1,15 @@
 //! A broker node: an Erlang VM with its processes.
 //!
-//! | file | what it is in RabbitMQ |
+//! | room | what is in it |
 //! | --- | --- |
-//! | `channel/` | rabbit_reader, rabbit_channel: a client's connection |
-//! | `replica.rs`, `leader.rs`, `mirror.rs` | rabbit_amqqueue_process, rabbit_mirror_queue_slave |
-//! | `store/` | rabbit_variable_queue, rabbit_queue_index, rabbit_msg_store |
-//! | `consumers.rs`, `limits.rs`, `dead_letter.rs` | rabbit_queue_consumers, rabbit_amqqueue_process, rabbit_dead_letter |
-//! | `gm.rs`, `sync.rs`, `queue_members.rs` | gm, rabbit_mirror_queue_sync, rabbit_mirror_queue_misc |
-//! | `mnesia.rs`, `transaction.rs` | the tables, and what is decided on them |
-//! | `erlang.rs` | processes, monitors, the distribution with its ticks |
-//! | `partial.rs` | rabbit_node_monitor: partial partitions |
-//! | `life.rs` | a node's main lane; the processes that it starts |
-//! | `boot.rs`, `stop.rs` | rabbit, rabbit_mnesia: start and orderly stop |
-//! | `monitor.rs`, `autoheal.rs` | rabbit_node_monitor, rabbit_autoheal: what is done about partitions |
-//! | `members.rs` | rabbit_node_monitor: members that come and go |
+//! | `vm/` | the VM, its distribution, RabbitMQ's start and stop, credit flow, alarms |
+//! | `cluster/` | Mnesia, the node monitor, autoheal |
+//! | `channel/` | a client's connection and its channel |
+//! | `queue/` | a queue's process, leader or mirror |
+//! | `ring/` | a mirrored queue's ring |
+//! | `store/` | where messages are kept |
+//!
+//! The family's own page says which of RabbitMQ's modules is where.
 //!
 //! Processes are lanes of the world. [`Broker`] hands each input to its process, together with the
 //! [`Node`], which is all that the processes of a node share.
@@ -79,7 +75,7 @@ impl Process {
                 Process::Channel(channel),
                 Input::Message { body: Message::FromClient(method), .. },
             ) => {
-                channel.from_socket(node, ctx, method);
+                channel.read_socket(node, ctx, method);
             }
             (Process::Channel(channel), Input::Closed { how, .. }) => {
                 channel.connection_closed(node, ctx, how);

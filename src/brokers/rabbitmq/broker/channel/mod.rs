@@ -102,7 +102,7 @@ impl Channel {
     }
 
     /// The socket has something from the client.
-    pub(super) fn from_socket(
+    pub(super) fn read_socket(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,

@@ -16,7 +16,8 @@ use super::super::super::words::{because, cause, event};
 use super::super::Node;
 use super::super::cluster::mnesia::Purpose;
 use super::super::store::Extra;
-use super::replica::{Base, Leader};
+use super::base::Base;
+use super::replica::Leader;
 
 /// The end of every copy when a queue is deleted that its last consumer has left.
 pub(crate) const DELETED: Removal =

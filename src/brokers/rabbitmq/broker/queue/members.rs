@@ -16,7 +16,8 @@ use super::super::cluster::mnesia::{Purpose, QueueRecord};
 use super::super::ring::gm::Group;
 use super::super::store::BackingQueue;
 use super::super::{Broker, Node, Process, Status};
-use super::replica::{Base, Leader, Mirror, Replica, Role};
+use super::base::Base;
+use super::replica::{Leader, Mirror, Replica, Role};
 
 /// A leader that stops its mirrors before itself.
 #[derive(Clone, Debug)]

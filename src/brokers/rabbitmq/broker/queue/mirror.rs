@@ -14,8 +14,9 @@ use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause, event};
 use super::super::Node;
 use super::super::cluster::mnesia::Purpose;
+use super::base::{Base, DownFrom};
 use super::limits::DELETED;
-use super::replica::{Base, DownFrom, Mirror, Part, Replica};
+use super::replica::{Mirror, Part, Replica};
 
 /// A mirror that has seen a channel die asks after this long whether the leader has as well
 /// (rabbit_mirror_queue_slave.erl: `?DEATH_TIMEOUT` 20 s).

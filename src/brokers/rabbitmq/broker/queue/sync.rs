@@ -17,7 +17,8 @@ use super::super::super::words::{cause, event};
 use super::super::Node;
 use super::super::cluster::mnesia::Purpose;
 use super::super::store::BatchEntry;
-use super::replica::{Base, Leader, Mirror};
+use super::base::Base;
+use super::replica::{Leader, Mirror};
 
 /// Bytes of a batch beside the payloads, a message.
 const SYNC_ENTRY_BYTES: u32 = 200;
