@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::chaos_kit;
 use crate::sandbox::{self, Done, MQSIM, Sandbox};
 use mqsim::engine::Time;
 use mqsim::run::{Prepared, parse, part};

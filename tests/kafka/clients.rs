@@ -423,7 +423,7 @@ fn a_producer_that_dies_loses_what_it_holds_and_goes_on_after_it() {
     let keys = "rate = \"1k/s\"\ncount = 30\nacks = \"1\"\n\"batch.size\" = \"400B\"\n\
                 \"max.in.flight.requests.per.connection\" = 1\n\"linger.ms\" = 5\n";
     let mut lab = Lab::new("2.8", &view(&[1], 0), &producer(keys));
-    lab.faults.push(kafka_fake::crash(3, 20, 100));
+    lab.faults.push(crate::fake::crash(3, 20, 100));
     let late = React::Late(Span::from_millis(500));
     let seen = lab.broker(1, |fake| fake.reacts([late])).run(1);
     // Three messages are under way, the others wait behind them.

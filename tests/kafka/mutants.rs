@@ -203,7 +203,7 @@ impl Mutant {
         for seed in self.seeds.0..=self.seeds.1 {
             let sound = broken(&run(&with, seed));
             // What is not claimed there may break, but not the invariant that is looked at.
-            let bad = |one: &&kafka_kit::Broken| one.claimed() || one.name == self.invariant;
+            let bad = |one: &&crate::kit::Broken| one.claimed() || one.name == self.invariant;
             if let Some(one) = sound.iter().find(bad) {
                 return Some(format!("{}\n  seed {seed}, with its rules: {one}", self.row()));
             }
