@@ -5,6 +5,8 @@ mod clients;
 mod clock;
 mod contradictions;
 mod fake;
+#[path = "../golden/mod.rs"]
+mod golden;
 mod isr_scripts;
 mod kit;
 mod legacy;

@@ -8,6 +8,8 @@ mod clients;
 mod clock;
 mod experiments;
 mod flow;
+#[path = "../golden/mod.rs"]
+mod golden;
 mod oracle;
 mod scripts;
 mod store;

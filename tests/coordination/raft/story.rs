@@ -1,46 +1,27 @@
 //! Text scripts. Nothing is random but what a script shows, the election time-outs: nodes are 1 ms
-//! from each other, an fsync takes 5 ms, computing takes no time, timers have Kafka's defaults.
+//! from each other, an fsync takes 5 ms, computing takes no time, timers have Kafka's defaults. A
+//! `partition n1,n2` cuts these from all others. The commands beside those of every family:
 //!
 //! | command | what it does |
 //! | --- | --- |
 //! | `quorum voters=3 observers=1 seed=1 [snapshot-after=N] [retention=N] [check-quorum=false] [high-watermark-answers] [pre-vote]` | voters n1, n2, ..., then observers; the first command |
 //! | `append n1 3` | n1 appends the next three numbers |
 //! | `resign n1` | n1 gives up leadership |
-//! | `run 10ms` | lets time pass; prints what happens |
-//! | `skip 10s` | lets time pass without a word |
-//! | `kill n1`, `power-loss n1`, `stop n1`, `wipe n1`, `pause n1`, `boot n1` | processes and hosts; `boot` undoes the others |
-//! | `partition n1,n2`, `heal` | cuts these from all others |
 //! | `log n1` | its epoch, role, log and snapshot |
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mqsim::brokers::coordination::raft::{Batch, Body, Config};
 use mqsim::engine::{Distribution, Time};
 use mqsim::observe::{Blind, NodeId};
 use mqsim::world::Simulation;
-use mqsim::world::fault::FaultKind;
+use mqsim::world::fault::ClientSide;
 
-use super::command::{Command, span};
 use super::counter::{Action, Counter, Counters, Number, name};
-use super::lab::{Plan, cut, planned};
-use super::script::Script;
+use super::lab::Plan;
+use crate::golden::{self, Command, Schedule, Script, Told, read, span};
 
-type Outcome<T> = Result<T, String>;
-
-/// Commands that begin a fault, and the fault.
-fn fault(command: &str) -> Option<FaultKind> {
-    match command {
-        "kill" => Some(FaultKind::Crash),
-        "power-loss" => Some(FaultKind::PowerLoss),
-        "stop" => Some(FaultKind::Stop),
-        "wipe" => Some(FaultKind::WipeDisk),
-        "pause" => Some(FaultKind::Pause),
-        _ => None,
-    }
-}
-
-fn node(name: &str) -> Outcome<u32> {
+fn node(name: &str) -> Told<u32> {
     let number = name.strip_prefix('n').and_then(|digits| digits.parse::<u32>().ok());
     number.and_then(|number| number.checked_sub(1)).ok_or(format!("`{name}` is no node"))
 }
@@ -49,48 +30,36 @@ fn node(name: &str) -> Outcome<u32> {
 struct Reading {
     plan: Plan,
     schedules: Vec<Vec<(Time, Action)>>,
-    now: Time,
+    /// Time and faults.
+    world: Schedule,
 }
 
 impl Reading {
-    fn of(script: &Script) -> Outcome<Reading> {
-        let mut reading =
-            Reading { plan: Plan::new(1, 0, 0), schedules: Vec::new(), now: Time::ZERO };
-        for line in script.blocks.iter().flat_map(|block| &block.commands) {
-            let read = reading.command(&Command::parse(&line.text));
-            read.map_err(|error| format!("{}: {error}", line.number))?;
-        }
+    fn of(script: &Script) -> Told<Reading> {
+        let world = Schedule::new(ClientSide::Unaffected);
+        let mut reading = Reading { plan: Plan::new(1, 0, 0), schedules: Vec::new(), world };
+        read(script, |command| reading.command(command))?;
         Ok(reading)
     }
 
-    fn command(&mut self, command: &Command<'_>) -> Outcome<()> {
+    fn command(&mut self, command: &Command<'_>) -> Told<()> {
+        if self.world.note(command, |name| node(name).map(NodeId))? {
+            return Ok(());
+        }
         match command.name {
             "quorum" => self.declare(command)?,
-            "run" | "skip" => self.now += span(command.word(0)?)?,
             "append" => {
                 let count = command.word(1)?.parse().map_err(|_| "how many?")?;
                 self.act(command, Action::Append(count))?;
             }
             "resign" => self.act(command, Action::Resign)?,
-            "boot" => {
-                let target = planned(self.now, FaultKind::Crash, &[node(command.word(0)?)?]).target;
-                self.end_faults(|fault| fault.target == target);
-            }
-            "partition" => {
-                let nodes: Outcome<Vec<u32>> = command.word(0)?.split(',').map(node).collect();
-                self.plan.faults.push(planned(self.now, cut(&nodes?), &[]));
-            }
-            "heal" => self.end_faults(|fault| matches!(fault.kind, FaultKind::Partition(_))),
             "log" => {}
-            other => {
-                let kind = fault(other).ok_or(format!("there is no command `{other}`"))?;
-                self.plan.faults.push(planned(self.now, kind, &[node(command.word(0)?)?]));
-            }
+            other => return Err(format!("there is no command `{other}`")),
         }
         Ok(())
     }
 
-    fn declare(&mut self, command: &Command<'_>) -> Outcome<()> {
+    fn declare(&mut self, command: &Command<'_>) -> Told<()> {
         let voters = command.number("voters", 3)?;
         let plan = Plan::new(
             u64::from(command.number("seed", 1)?),
@@ -119,32 +88,37 @@ impl Reading {
         Ok(())
     }
 
-    fn act(&mut self, command: &Command<'_>, action: Action) -> Outcome<()> {
+    fn act(&mut self, command: &Command<'_>, action: Action) -> Told<()> {
         let node = node(command.word(0)?)?;
         let schedule = self.schedules.get_mut(node as usize).ok_or("there is no such node")?;
-        schedule.push((self.now, action));
+        schedule.push((self.world.now, action));
         Ok(())
-    }
-
-    fn end_faults(&mut self, meant: impl Fn(&mqsim::world::PlannedFault) -> bool) {
-        let now = self.now;
-        let open = self.plan.faults.iter_mut().filter(|fault| fault.lasts.is_none());
-        for fault in open.filter(|fault| meant(fault)) {
-            fault.lasts = Some(now.since(fault.at));
-        }
     }
 }
 
 /// The second reading: the run.
-struct Story {
+pub(crate) struct Story {
     simulation: Simulation<Counters, Blind>,
     now: Time,
     /// How much of each node's trace was told.
     told: Vec<usize>,
 }
 
-impl Story {
-    fn step(&mut self, command: &Command<'_>) -> Outcome<Vec<String>> {
+impl golden::Story for Story {
+    fn begin(script: &Script) -> Told<Story> {
+        let Reading { plan, schedules, world } = Reading::of(script)?;
+        let plan = Plan { faults: world.faults, ..plan };
+        let config = Arc::new(plan.config.clone());
+        let nodes = (0..).map(NodeId).zip(schedules);
+        let machines: Vec<Counter> =
+            nodes.map(|(node, schedule)| Counter::new(&config, node).telling(schedule)).collect();
+        let told = vec![0; machines.len()];
+        let simulation = Simulation::new(plan.setup(machines), Blind);
+        let simulation = simulation.map_err(|error| format!(" {error}"))?;
+        Ok(Story { simulation, now: Time::ZERO, told })
+    }
+
+    fn step(&mut self, command: &Command<'_>) -> Told<Vec<String>> {
         match command.name {
             "run" | "skip" => {
                 self.now += span(command.word(0)?)?;
@@ -159,7 +133,9 @@ impl Story {
             _ => Ok(Vec::new()),
         }
     }
+}
 
+impl Story {
     /// What is new, by time, then by node.
     fn lines(&mut self) -> Vec<String> {
         let mut facts: Vec<(Time, usize, String)> = Vec::new();
@@ -204,58 +180,8 @@ fn text_of(batch: &Batch<Number>) -> String {
     }
 }
 
-/// The output of every block; an error begins with its line.
-fn tell(script: &Script) -> Outcome<Vec<Vec<String>>> {
-    let Reading { plan, schedules, .. } = Reading::of(script)?;
-    let config = Arc::new(plan.config.clone());
-    let nodes = (0..).map(NodeId).zip(schedules);
-    let machines: Vec<Counter> =
-        nodes.map(|(node, schedule)| Counter::new(&config, node).telling(schedule)).collect();
-    let told = vec![0; machines.len()];
-    let simulation = Simulation::new(plan.setup(machines), Blind);
-    let simulation = simulation.map_err(|error| format!(" {error}"))?;
-    let mut story = Story { simulation, now: Time::ZERO, told };
-    let mut outputs = Vec::new();
-    for block in &script.blocks {
-        let mut output = Vec::new();
-        for line in &block.commands {
-            let told = story.step(&Command::parse(&line.text));
-            output.extend(told.map_err(|error| format!("{}: {error}", line.number))?);
-        }
-        if output.is_empty() {
-            output.push("ok".to_owned());
-        }
-        outputs.push(output);
-    }
-    Ok(outputs)
-}
-
-fn check(path: &Path) -> Result<(), String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let script = Script::parse(&text).map_err(|error| format!("line {error}"))?;
-    let outputs = tell(&script).map_err(|error| format!("line {error}"))?;
-    if std::env::var_os("MQSIM_REWRITE").is_some() {
-        return std::fs::write(path, script.with_outputs(&outputs))
-            .map_err(|error| error.to_string());
-    }
-    let wrong = script.differences(&outputs);
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
-}
-
-/// All of them; `MQSIM_SCRIPT=snapshot` runs those with that in their name.
+/// All of them.
 #[test]
 fn every_script_comes_out_as_it_is_told() {
-    let wanted = std::env::var("MQSIM_SCRIPT").unwrap_or_default();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts/raft");
-    let entries = std::fs::read_dir(folder).expect("the folder of scripts");
-    let mut scripts: Vec<PathBuf> =
-        entries.map(|entry| entry.expect("a readable folder").path()).collect();
-    scripts.retain(|path| path.to_string_lossy().contains(&wanted));
-    scripts.sort();
-    assert!(!scripts.is_empty(), "there are scripts");
-    let wrong: Vec<String> = scripts
-        .iter()
-        .filter_map(|path| Some(format!("{}: {}", path.display(), check(path).err()?)))
-        .collect();
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n\n"));
+    golden::check_all::<Story>("raft");
 }

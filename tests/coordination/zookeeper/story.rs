@@ -1,4 +1,4 @@
-//! Tells a script: reads all of it for what will happen when, then lets it happen.
+//! Tells a script of ZooKeeper. Its commands, beside those of every family:
 //!
 //! | command | what it does |
 //! | --- | --- |
@@ -10,23 +10,16 @@
 //! | `sync c1`, `close c1` | |
 //! | `fill c1 /a 600` | so many `set` at once |
 //! | `multi c1 check /a 0, set /a 2, delete /b` | all or none |
-//! | `run 10ms`, `skip 10ms` | lets time pass, and prints what happens, or not |
-//! | `kill zk1`, `power-loss zk1`, `wipe zk1`, `boot zk1` | `boot` undoes the others |
-//! | `pause zk1`, `resume zk1` | SIGSTOP, SIGCONT |
-//! | `partition zk1,c1 \| zk2,zk3`, `heal` | the network |
 //! | `tree zk1` | what a server has committed |
 
 use mqsim::brokers::coordination::zookeeper::{Mode, Op, Path, check};
 use mqsim::engine::{Span, Time};
-use mqsim::observe::{Event, FaultId, NodeId, NodeState, Observer};
-use mqsim::world::fault::{ClientSide, Direction, FaultKind, Partition};
-use mqsim::world::{PlannedFault, Simulation, Target};
+use mqsim::observe::{Event, NodeId, NodeState, Observer};
+use mqsim::world::Simulation;
+use mqsim::world::fault::ClientSide;
 
-use super::command::{Command, span};
 use super::family::{Action, Actor, Actors, Client, Plan, Value, WORDS};
-use super::script::Script;
-
-type Outcome<T> = Result<T, String>;
+use crate::golden::{self, Command, Schedule, Script, Told, became, clock, read, span};
 
 /// Writes down what servers report and what happens to processes.
 #[derive(Clone, Debug, Default)]
@@ -34,15 +27,9 @@ pub(crate) struct Diary(Vec<(Time, NodeId, String)>);
 
 impl Observer for Diary {
     fn node(&mut self, at: Time, node: NodeId, state: NodeState) {
-        let text = match state {
-            NodeState::Booting => "boots",
-            NodeState::Up => return,
-            NodeState::Killed => "is killed",
-            NodeState::PowerLost => "has no power",
-            NodeState::Stopped => "has stopped",
-            NodeState::Paused => "is frozen",
-        };
-        self.0.push((at, node, text.to_owned()));
+        if state != NodeState::Up {
+            self.0.push((at, node, became(state).to_owned()));
+        }
     }
 
     fn event(&mut self, at: Time, event: Event) {
@@ -56,38 +43,16 @@ impl Observer for Diary {
     }
 }
 
-/// The output of every block; an error begins with its line.
-pub(crate) fn tell(script: &Script) -> Outcome<Vec<Vec<String>>> {
-    let plan = Planner::read(script)?;
-    let forever = Span::from_secs(1_000_000);
-    let setup = plan.setup(forever, Span::ZERO);
-    let simulation = Simulation::<Actors, Diary>::new(setup, Diary::default());
-    let simulation = simulation.map_err(|error| format!(" {error}"))?;
-    let mut story = Story { hosts: plan.hosts(), plan, simulation, now: Time::ZERO };
-    let mut outputs = Vec::new();
-    for block in &script.blocks {
-        let mut output = Vec::new();
-        for line in &block.commands {
-            let told = story.step(&Command::parse(&line.text));
-            output.extend(told.map_err(|error| format!("{}: {error}", line.number))?);
-        }
-        if output.is_empty() {
-            output.push("ok".to_owned());
-        }
-        outputs.push(output);
-    }
-    Ok(outputs)
-}
-
 /// The first reading.
 struct Planner {
     plan: Plan,
     schedules: Vec<(String, Vec<(Time, Action)>)>,
-    now: Time,
+    /// Time and faults.
+    world: Schedule,
 }
 
 impl Planner {
-    fn read(script: &Script) -> Outcome<Plan> {
+    fn read(script: &Script) -> Told<Plan> {
         let plan = Plan {
             servers: 1,
             tick: Span::from_secs(2),
@@ -98,20 +63,18 @@ impl Planner {
             clients: Vec::new(),
             faults: Vec::new(),
         };
-        let mut planner = Planner { plan, schedules: Vec::new(), now: Time::ZERO };
+        let world = Schedule::new(ClientSide::Unaffected);
+        let mut planner = Planner { plan, schedules: Vec::new(), world };
         // All clients have hosts from the start.
-        let lines = || script.blocks.iter().flat_map(|block| &block.commands);
-        for line in lines() {
-            let command = Command::parse(&line.text);
+        read(script, |command| {
             let name = command.word(0).unwrap_or("").to_owned();
             if command.name == "connect" && !planner.schedules.iter().any(|(one, _)| *one == name) {
                 planner.schedules.push((name, Vec::new()));
             }
-        }
-        for line in lines() {
-            let read = planner.command(&Command::parse(&line.text));
-            read.map_err(|error| format!("{}: {error}", line.number))?;
-        }
+            Ok(())
+        })?;
+        read(script, |command| planner.command(command))?;
+        planner.plan.faults = planner.world.faults;
         planner.plan.clients = planner
             .schedules
             .into_iter()
@@ -120,7 +83,11 @@ impl Planner {
         Ok(planner.plan)
     }
 
-    fn command(&mut self, command: &Command<'_>) -> Outcome<()> {
+    fn command(&mut self, command: &Command<'_>) -> Told<()> {
+        let (schedules, servers) = (&self.schedules, self.plan.servers);
+        if self.world.note(command, |name| host(schedules, servers, name))? {
+            return Ok(());
+        }
         match command.name {
             "cluster" => {
                 self.plan.servers = command.number("servers", 1)?;
@@ -128,19 +95,7 @@ impl Planner {
                 self.plan.force_sync = command.value("forceSync") != Some("no");
                 self.plan.seed = command.number("seed", 1)?.into();
             }
-            "run" | "skip" => self.now += span(command.word(0)?)?,
             "tree" => {}
-            "kill" => self.fault(command, FaultKind::Crash)?,
-            "power-loss" => self.fault(command, FaultKind::PowerLoss)?,
-            "wipe" => self.fault(command, FaultKind::WipeDisk)?,
-            "pause" => self.fault(command, FaultKind::Pause)?,
-            "stall-disk" => self.fault(command, FaultKind::DiskStall)?,
-            "boot" | "resume" | "unstall-disk" => {
-                let target = Target::nodes(&[self.node(command.word(0)?)?]);
-                self.end_faults(|fault| fault.target == target);
-            }
-            "partition" => self.partition(command)?,
-            "heal" => self.end_faults(|fault| matches!(fault.kind, FaultKind::Partition(_))),
             "fill" => {
                 let path = Path::from(command.word(1)?);
                 let count = command.word(2)?.parse().map_err(|_| "`fill` wants a number")?;
@@ -155,19 +110,19 @@ impl Planner {
         Ok(())
     }
 
-    fn schedule(&mut self, command: &Command<'_>, action: Action) -> Outcome<()> {
+    fn schedule(&mut self, command: &Command<'_>, action: Action) -> Told<()> {
         let name = command.word(0)?;
         let client = self.schedules.iter_mut().find(|(known, _)| known == name);
         let (_, schedule) = client.ok_or_else(|| format!("`{name}` never connects"))?;
-        schedule.push((self.now, action));
+        schedule.push((self.world.now, action));
         Ok(())
     }
 
-    fn action(&self, command: &Command<'_>) -> Outcome<Action> {
+    fn action(&self, command: &Command<'_>) -> Told<Action> {
         Ok(match command.name {
             "connect" => {
-                let servers: Outcome<Vec<NodeId>> =
-                    command.word(1)?.split(',').map(|name| self.node(name)).collect();
+                let servers: Told<Vec<NodeId>> =
+                    command.word(1)?.split(',').map(|name| self.host(name)).collect();
                 Action::Open(servers?, command.span("timeout", Span::from_secs(6))?)
             }
             "close" => Action::Close,
@@ -175,7 +130,7 @@ impl Planner {
             "multi" => {
                 let text = command.rest();
                 let (_, text) = text.split_once(' ').ok_or("`multi` wants operations")?;
-                let ops: Outcome<Vec<Op<Value>>> = text
+                let ops: Told<Vec<Op<Value>>> = text
                     .split(", ")
                     .map(|text| {
                         let (name, rest) = text.split_once(' ').ok_or("an operation has a path")?;
@@ -188,62 +143,20 @@ impl Planner {
         })
     }
 
-    fn node(&self, name: &str) -> Outcome<NodeId> {
-        let client = self.schedules.iter().position(|(known, _)| known == name);
-        let server =
-            (0..self.plan.servers).find(|index| *name == format!("zk{}", index + 1)).map(NodeId);
-        let client = client.map(|index| NodeId(self.plan.servers + index as u32));
-        server.or(client).ok_or_else(|| format!("there is no host `{name}`"))
-    }
-
-    fn fault(&mut self, command: &Command<'_>, kind: FaultKind) -> Outcome<()> {
-        let node = self.node(command.word(0)?)?;
-        self.add_fault(kind, Target::nodes(&[node]), command.rest());
-        Ok(())
-    }
-
-    fn add_fault(&mut self, kind: FaultKind, target: Target, text: String) {
-        let id = FaultId(self.plan.faults.len() as u32);
-        let (at, lasts, waits) = (self.now, None, None);
-        self.plan.faults.push(PlannedFault {
-            id,
-            at,
-            lasts,
-            kind,
-            target,
-            text,
-            waits,
-            after_recovery: false,
-        });
-    }
-
-    fn end_faults(&mut self, meant: impl Fn(&PlannedFault) -> bool) {
-        let now = self.now;
-        let open = self.plan.faults.iter_mut().filter(|fault| fault.lasts.is_none());
-        for fault in open.filter(|fault| meant(fault)) {
-            fault.lasts = Some(now.since(fault.at));
-        }
-    }
-
-    fn partition(&mut self, command: &Command<'_>) -> Outcome<()> {
-        let text = command.rest();
-        let sides = text.split('|').map(|side| {
-            let nodes: Outcome<Vec<NodeId>> =
-                side.trim().split(',').map(|name| self.node(name)).collect();
-            Ok(Target::nodes(&nodes?))
-        });
-        let partition = Partition {
-            between: sides.collect::<Outcome<Vec<Target>>>()?,
-            direction: Direction::Both,
-            clients: ClientSide::Unaffected,
-            rejects: false,
-        };
-        self.add_fault(FaultKind::Partition(partition), Target::default(), text);
-        Ok(())
+    fn host(&self, name: &str) -> Told<NodeId> {
+        host(&self.schedules, self.plan.servers, name)
     }
 }
 
-fn op(command: &Command<'_>) -> Outcome<Op<Value>> {
+/// A server, or a client: these come after the servers, as they connect.
+fn host(schedules: &[(String, Vec<(Time, Action)>)], servers: u32, name: &str) -> Told<NodeId> {
+    let client = schedules.iter().position(|(known, _)| known == name);
+    let server = (0..servers).find(|index| *name == format!("zk{}", index + 1)).map(NodeId);
+    let client = client.map(|index| NodeId(servers + index as u32));
+    server.or(client).ok_or_else(|| format!("there is no host `{name}`"))
+}
+
+fn op(command: &Command<'_>) -> Told<Op<Value>> {
     let path = Path::from(command.word(1)?);
     let watch = command.has("watch");
     let number = |text: &str| text.parse::<u32>().map_err(|_| format!("`{text}` is no number"));
@@ -269,15 +182,23 @@ fn op(command: &Command<'_>) -> Outcome<Op<Value>> {
 }
 
 /// The second reading: the run.
-struct Story {
+pub(crate) struct Story {
     hosts: Vec<String>,
     plan: Plan,
     simulation: Simulation<Actors, Diary>,
     now: Time,
 }
 
-impl Story {
-    fn step(&mut self, command: &Command<'_>) -> Outcome<Vec<String>> {
+impl golden::Story for Story {
+    fn begin(script: &Script) -> Told<Story> {
+        let plan = Planner::read(script)?;
+        let setup = plan.setup(Span::from_secs(1_000_000), Span::ZERO);
+        let simulation = Simulation::<Actors, Diary>::new(setup, Diary::default());
+        let simulation = simulation.map_err(|error| format!(" {error}"))?;
+        Ok(Story { hosts: plan.hosts(), plan, simulation, now: Time::ZERO })
+    }
+
+    fn step(&mut self, command: &Command<'_>) -> Told<Vec<String>> {
         match command.name {
             "run" | "skip" => {
                 let from = self.now;
@@ -306,7 +227,9 @@ impl Story {
             _ => Ok(Vec::new()),
         }
     }
+}
 
+impl Story {
     fn lines(&self, from: Time) -> Vec<String> {
         let mut lines: Vec<(Time, usize, &str)> = Vec::new();
         let diary = &self.simulation.observer().0;
@@ -325,15 +248,5 @@ impl Story {
             format!("{:>11}  {} {text}", clock(*at), self.hosts[*host])
         };
         lines.iter().map(line).collect()
-    }
-}
-
-/// `6.1 ms`, `61.0123 s`.
-fn clock(at: Time) -> String {
-    let micros = at.as_nanos() / 1_000;
-    if micros < 1_000_000 {
-        format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100)
-    } else {
-        format!("{}.{:04} s", micros / 1_000_000, micros % 1_000_000 / 100)
     }
 }

@@ -11,8 +11,8 @@ use mqsim::engine::{Chance, Distribution, Span, Time};
 use mqsim::scenario::{Document, SectionSpec};
 use mqsim::world::{self, CpuSpec, DiskSpec, Host, LinkSpec, Topology};
 
-use super::command::{Command, span};
-use super::script::Script;
+
+use crate::golden::{Command, Script, read, span};
 
 /// One-way latency between any two hosts.
 const LATENCY: Span = Span::from_millis(1);
@@ -44,12 +44,8 @@ struct Declared {
 /// line comes.
 pub(crate) fn declare(script: &Script) -> Result<Plan, String> {
     let mut declared = Declared { seed: 1, ..Declared::default() };
-    let mut last = 0;
-    for line in script.blocks.iter().flat_map(|block| &block.commands) {
-        let read = declared.line(&Command::parse(&line.text));
-        read.map_err(|error| format!("{}: {error}", line.number))?;
-        last = line.number;
-    }
+    read(script, |command| declared.line(command))?;
+    let last = script.last_line();
     declared.plan().map_err(|error| format!("{last}: {error}"))
 }
 

@@ -7,6 +7,8 @@ use mqsim::observe::{
     Removal,
 };
 
+use crate::golden::{became, clock};
+
 /// Something that happened; consecutive ones that differ in their messages only become one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Fact {
@@ -90,16 +92,6 @@ fn line(fact: &Fact) -> String {
     format!("{:>11}  {}{numbers}{}{until}", clock(fact.at), fact.text.0, fact.text.1)
 }
 
-/// `6.1 ms`, `61.0123 s`.
-fn clock(at: Time) -> String {
-    let micros = at.as_nanos() / 1_000;
-    if micros < 1_000_000 {
-        format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100)
-    } else {
-        format!("{}.{:04} s", micros / 1_000_000, micros % 1_000_000 / 100)
-    }
-}
-
 fn why(removal: Removal) -> String {
     let cause = CAUSES[removal.cause.index()].name;
     match removal.because.index() {
@@ -145,15 +137,7 @@ impl Observer for Trace {
         if self.catalog.nodes[node.index()].kind != NodeKind::Broker {
             return;
         }
-        let state = match state {
-            NodeState::Booting => "boots",
-            NodeState::Up => "is up",
-            NodeState::Killed => "is killed",
-            NodeState::PowerLost => "has no power",
-            NodeState::Stopped => "has stopped",
-            NodeState::Paused => "is frozen",
-        };
-        let before = format!("{} {state}", self.host(node));
+        let before = format!("{} {}", self.host(node), became(state));
         self.add(at, before, None, String::new());
     }
 

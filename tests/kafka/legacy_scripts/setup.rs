@@ -16,9 +16,8 @@ use mqsim::world::{
     WorldView, fault,
 };
 
-use super::command::Command;
 use super::probe::{Action, Probe};
-use super::script::Script;
+use crate::golden::{Command, Script};
 
 /// A process of a script.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! Tells a script: reads all of it for what will happen when, then lets it happen.
+//! Tells a script of Kafka before 0.8. Its commands, beside those of every family:
 //!
 //! | command | what it does |
 //! | --- | --- |
@@ -8,100 +8,34 @@
 //! | `produce n1 orders/1-0 0..2 [size=100]` | it sends so many messages in one request; `+` joins several partitions |
 //! | `fetch n1 orders/1-0 0` | it fetches from that offset on |
 //! | `offsets n1 orders/1-0 largest` | it asks for the offset at that end |
-//! | `run 10ms`, `skip 10s` | lets time pass, and prints what happens or does not |
-//! | `kill n1`, `power-loss n1`, `stop n1`, `wipe n1`, `boot n1` | processes and hosts; `boot` undoes the others |
-//! | `pause n1`, `resume n1`, `fill-disk n1`, `empty-disk n1` | the same |
 //! | `log orders/1-0` | the log: segments, offsets, messages |
 //! | `zk` | ephemeral nodes, and what groups have committed |
 
 use mqsim::brokers::kafka::PartitionId;
 use mqsim::brokers::kafka::legacy::machine::LegacyMachine;
 use mqsim::brokers::kafka::legacy::message::{OffsetTime, Part, Znode};
-use mqsim::engine::{Span, Time};
-use mqsim::observe::{FaultId, MessageRange, NodeId};
-use mqsim::world::fault::FaultKind;
-use mqsim::world::{PlannedFault, Simulation, Target};
+use mqsim::engine::Time;
+use mqsim::observe::{MessageRange, NodeId};
+use mqsim::world::Simulation;
+use mqsim::world::fault::ClientSide;
 
-use super::command::{Command, numbers, span};
 use super::probe::Action;
-use super::script::Script;
 use super::setup::{Actor, Actors, Plan};
 use super::trace::Trace;
+use crate::golden::{self, Command, Schedule, Script, Told, numbers, read, span};
 
-type Told<T> = Result<T, String>;
-
-/// The output of every block; an error begins with its line.
-pub(crate) fn tell(script: &Script) -> Told<Vec<Vec<String>>> {
-    let mut plan = Plan::read(script)?;
-    let mut now = Time::ZERO;
-    for line in script.blocks.iter().flat_map(|block| &block.commands) {
-        let read = schedule(&mut plan, &mut now, &Command::parse(&line.text));
-        read.map_err(|error| format!("{}: {error}", line.number))?;
-    }
-    let trace = Trace::new(plan.spec.catalog());
-    let simulation = Simulation::<Actors, Trace>::new(plan.setup(), trace);
-    let simulation = simulation.map_err(|error| format!("0: {error}"))?;
-    let mut story = Story { plan, simulation, now: Time::ZERO, told: 0 };
-    let mut outputs = Vec::new();
-    for block in &script.blocks {
-        let mut output = Vec::new();
-        for line in &block.commands {
-            let told = story.step(&Command::parse(&line.text));
-            output.extend(told.map_err(|error| format!("{}: {error}", line.number))?);
-        }
-        if output.is_empty() {
-            output.push("ok".to_owned());
-        }
-        outputs.push(output);
-    }
-    Ok(outputs)
-}
-
-/// The first reading.
-fn schedule(plan: &mut Plan, now: &mut Time, command: &Command<'_>) -> Told<()> {
-    let kind = match command.name {
-        "run" | "skip" => {
-            *now += span(command.word(0)?)?;
-            return Ok(());
-        }
+/// What the first reading does with a command that is not every family's.
+fn own(plan: &mut Plan, now: Time, command: &Command<'_>) -> Told<()> {
+    match command.name {
         "connect" | "produce" | "fetch" | "offsets" => {
             let action = action(plan, command)?;
-            plan.probe.push((*now, action));
-            return Ok(());
+            plan.probe.push((now, action));
+            Ok(())
         }
-        "boot" | "resume" | "empty-disk" => return undo(plan, *now, command),
-        "kill" => FaultKind::Crash,
-        "power-loss" => FaultKind::PowerLoss,
-        "stop" => FaultKind::Stop,
-        "wipe" => FaultKind::WipeDisk,
-        "pause" => FaultKind::Pause,
-        "fill-disk" => FaultKind::DiskFull,
         "cluster" | "broker" | "rules" | "zookeeper" | "topic" | "producer" | "consumer"
-        | "log" | "zk" => return Ok(()),
-        other => return Err(format!("there is no command `{other}`")),
-    };
-    let target = Target::nodes(&[host(plan, command.word(0)?)?]);
-    let id = FaultId(plan.faults.len() as u32);
-    let text = command.rest();
-    let (lasts, waits, after_recovery) = (None, None, false);
-    let fault = PlannedFault { id, at: *now, lasts, kind, target, text, waits, after_recovery };
-    plan.faults.push(fault);
-    Ok(())
-}
-
-fn undo(plan: &mut Plan, now: Time, command: &Command<'_>) -> Told<()> {
-    let target = Target::nodes(&[host(plan, command.word(0)?)?]);
-    for fault in plan.faults.iter_mut().filter(|fault| fault.lasts.is_none()) {
-        let ended_by = match fault.kind {
-            FaultKind::Pause => "resume",
-            FaultKind::DiskFull => "empty-disk",
-            _ => "boot",
-        };
-        if fault.target == target && ended_by == command.name {
-            fault.lasts = Some(now.since(fault.at));
-        }
+        | "log" | "zk" => Ok(()),
+        other => Err(format!("there is no command `{other}`")),
     }
-    Ok(())
 }
 
 fn action(plan: &Plan, command: &Command<'_>) -> Told<Action> {
@@ -142,7 +76,7 @@ fn partition(plan: &Plan, name: &str) -> Told<PartitionId> {
 }
 
 /// The second reading: the run.
-struct Story {
+pub(crate) struct Story {
     plan: Plan,
     simulation: Simulation<Actors, Trace>,
     now: Time,
@@ -150,7 +84,21 @@ struct Story {
     told: usize,
 }
 
-impl Story {
+impl golden::Story for Story {
+    fn begin(script: &Script) -> Told<Story> {
+        let mut plan = Plan::read(script)?;
+        let mut schedule = Schedule::new(ClientSide::Follow);
+        read(script, |command| match schedule.note(command, |name| host(&plan, name))? {
+            true => Ok(()),
+            false => own(&mut plan, schedule.now, command),
+        })?;
+        plan.faults = schedule.faults;
+        let trace = Trace::new(plan.spec.catalog());
+        let simulation = Simulation::<Actors, Trace>::new(plan.setup(), trace);
+        let simulation = simulation.map_err(|error| format!("0: {error}"))?;
+        Ok(Story { plan, simulation, now: Time::ZERO, told: 0 })
+    }
+
     fn step(&mut self, command: &Command<'_>) -> Told<Vec<String>> {
         match command.name {
             "run" | "skip" => {
@@ -166,7 +114,9 @@ impl Story {
             _ => Ok(Vec::new()),
         }
     }
+}
 
+impl Story {
     fn machine(&self, node: NodeId) -> Option<&LegacyMachine> {
         match self.simulation.machines().get(node.index())? {
             Actor::Kafka(machine) => Some(machine),
@@ -212,10 +162,4 @@ impl Story {
         }
         lines
     }
-}
-
-/// Nothing is as short as nothing.
-#[test]
-fn spans_are_read() {
-    assert_eq!(span("1.5ms"), Ok(Span::from_micros(1_500)));
 }

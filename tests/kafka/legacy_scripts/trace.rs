@@ -7,6 +7,8 @@ use mqsim::observe::{
     Outcome, Removal, RoleId,
 };
 
+use crate::golden::{became, clock};
+
 /// Events from here on are the probe's words ([`super::probe::WORDS`]).
 pub(crate) const PROBE_WORDS: u32 = 1_000;
 
@@ -25,16 +27,6 @@ struct Fact {
 pub(crate) struct Trace {
     catalog: Catalog,
     facts: Vec<Fact>,
-}
-
-/// `6.1 ms`, `61.0123 s`.
-fn clock(at: Time) -> String {
-    let micros = at.as_nanos() / 1_000;
-    if micros < 1_000_000 {
-        format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100)
-    } else {
-        format!("{}.{:04} s", micros / 1_000_000, micros % 1_000_000 / 100)
-    }
 }
 
 impl Trace {
@@ -170,15 +162,7 @@ impl Observer for Trace {
         if node.index() >= self.catalog.brokers().count() && at == Time::ZERO {
             return;
         }
-        let state = match state {
-            NodeState::Booting => "boots",
-            NodeState::Up => "is up",
-            NodeState::Killed => "is killed",
-            NodeState::PowerLost => "has no power",
-            NodeState::Stopped => "has stopped",
-            NodeState::Paused => "is frozen",
-        };
-        let before = format!("{} {state}", self.host(node));
+        let before = format!("{} {}", self.host(node), became(state));
         self.add(at, before, None, String::new());
     }
 

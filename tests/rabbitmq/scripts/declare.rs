@@ -11,8 +11,7 @@ use mqsim::scenario::{Document, SectionSpec};
 use mqsim::world;
 
 use super::cluster::Plan;
-use super::command::Command;
-use super::script::Script;
+use crate::golden::{Command, Script};
 
 /// The scenario's text as it grows.
 #[derive(Default)]

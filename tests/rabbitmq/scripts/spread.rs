@@ -1,12 +1,12 @@
 //! What holds for every seed: the same script many times.
 
-use super::script::Script;
-use super::story;
+use super::story::Story;
+use crate::golden::{Script, tell};
 
 /// The lines that a script puts out for a seed.
 fn told(text: &str) -> Vec<String> {
     let script = Script::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    story::tell(&script).unwrap_or_else(|error| panic!("{error}\n{text}")).concat()
+    tell::<Story>(&script).unwrap_or_else(|error| panic!("{error}\n{text}")).concat()
 }
 
 /// Milliseconds at which the first line that ends so was put out.

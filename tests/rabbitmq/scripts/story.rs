@@ -1,89 +1,73 @@
-//! Tells a script: reads all of it for what will happen when, then lets it happen.
+//! Tells a script of RabbitMQ. Its commands, beside those of every family:
+//!
+//! | command | what it does |
+//! | --- | --- |
+//! | `cluster nodes=3 version=3.10 net-ticktime=60s net-setuptime=7s heartbeat=0s seed=1` | the brokers n1, n2, ...; the first command |
+//! | `broker KEY=VALUE ...`, `rules NAME=false ...` | keys of the scenario's `[broker]` and `[rules]` |
+//! | `queue orders on=n1 [transient] [mirrored] [ring=n1,n3,n2] [sync=automatic] [batch=N] [promote-on-failure=when-synced] [promote-on-shutdown=always] [KEY=VALUE ...]` | declares a queue before the run starts; other keys are those of `[[queue]]` |
+//! | `policy KEY=VALUE ...` | keys of a `[[policy]]`; for all queues if no pattern is given |
+//! | `exchange fan to=orders,audit` | a fanout exchange |
+//! | `connect p1 n2` | the client p1 opens a connection and a channel |
+//! | `publish p1 1..3 [to=orders] [persistent] [confirm] [mandatory] [expiration=1s] [every=1ms]` | publishes messages of 100 B |
+//! | `consume c1 orders [prefetch=2] [priority=1] [exclusive] [auto-ack]` | `basic.consume` |
+//! | `get c1 orders [auto-ack]` | `basic.get` |
+//! | `cancel c1 orders` | `basic.cancel` by the client |
+//! | `ack c1 1 [multiple]`, `ack c1 1..3` | `basic.ack` of the last delivery of each message |
+//! | `requeue c1 1..3` | `basic.nack` with requeue |
+//! | `reject c1 1..3` | `basic.reject` without requeue |
+//! | `close p1` | closes the connection |
+//! | `queue n2 [orders]` | the messages of this node's replica |
+//! | `tables n2` | this node's tables, and whose Mnesia it shares |
+//! | `agree` | whether synchronised mirrors hold what their leader holds, as each leader's tables have it |
+//! | `pending p1` | what the client has published and had no answer for |
 
 use mqsim::brokers::rabbitmq::letters::LetterId;
 use mqsim::brokers::rabbitmq::message::{ExchangeId, Properties, QueueId, RoutingKey, Terms};
 use mqsim::engine::{Span, Time};
-use mqsim::observe::{FaultId, NodeId};
-use mqsim::world::fault::{ClientSide, Direction, FaultKind, Partition};
-use mqsim::world::{PlannedFault, Simulation, Target};
+use mqsim::observe::NodeId;
+use mqsim::world::Simulation;
+use mqsim::world::fault::ClientSide;
 
 use super::client::Action;
 use super::cluster::{Actors, Plan};
-use super::command::{Command, numbers, span};
 use super::declare::declare;
-use super::script::Script;
 use super::show;
 use super::trace::Trace;
-
-type Outcome<T> = Result<T, String>;
-
-/// The output of every block; an error begins with its line.
-pub(crate) fn tell(script: &Script) -> Outcome<Vec<Vec<String>>> {
-    let plan = Planner::read(script)?;
-    let queues = plan.spec.queues.iter().map(|queue| queue.name.clone()).collect();
-    let trace = Trace::new(plan.hosts(), plan.brokers, queues);
-    let simulation = Simulation::<Actors, Trace>::new(plan.setup(), trace);
-    let simulation = simulation.map_err(|error| format!(" {error}"))?;
-    let mut story = Story { plan, simulation, now: Time::ZERO, told: 0 };
-    let mut outputs = Vec::new();
-    for block in &script.blocks {
-        let mut output = Vec::new();
-        for line in &block.commands {
-            let told = story.step(&Command::parse(&line.text));
-            output.extend(told.map_err(|error| format!("{}: {error}", line.number))?);
-        }
-        if output.is_empty() {
-            output.push("ok".to_owned());
-        }
-        outputs.push(output);
-    }
-    Ok(outputs)
-}
+use crate::golden::{self, Command, Schedule, Script, Told, numbers, read, span};
 
 /// The first reading.
 struct Planner {
     plan: Plan,
-    now: Time,
+    schedule: Schedule,
 }
 
 impl Planner {
-    fn read(script: &Script) -> Outcome<Plan> {
-        let declared = declare(script)?;
-        let mut planner = Planner { plan: declared, now: Time::ZERO };
-        for line in script.blocks.iter().flat_map(|block| &block.commands) {
-            let read = planner.command(&Command::parse(&line.text));
-            read.map_err(|error| format!("{}: {error}", line.number))?;
-        }
+    fn read(script: &Script) -> Told<Plan> {
+        let schedule = Schedule::new(ClientSide::Follow);
+        let mut planner = Planner { plan: declare(script)?, schedule };
+        read(script, |command| planner.command(command))?;
         for (_, schedule) in &mut planner.plan.clients {
             schedule.sort_by_key(|(at, _)| *at);
         }
+        planner.plan.faults = planner.schedule.faults;
         Ok(planner.plan)
     }
 
-    fn command(&mut self, command: &Command<'_>) -> Outcome<()> {
+    fn command(&mut self, command: &Command<'_>) -> Told<()> {
+        let plan = &self.plan;
+        if self.schedule.note(command, |name| any_host(plan, name))? {
+            return Ok(());
+        }
         match command.name {
             // What `declare` has read.
             "cluster" | "broker" | "rules" | "policy" | "queue" | "exchange" => {}
             "connect" => {
-                let node = self.node(command.word(1)?)?;
+                let node = broker(&self.plan, command.word(1)?)?;
                 let name = command.word(0)?;
                 if !self.plan.clients.iter().any(|(known, _)| known == name) {
                     self.plan.clients.push((name.to_owned(), Vec::new()));
                 }
                 self.act(command, Action::Connect(node))?;
-            }
-            "run" | "skip" => self.now += span(command.word(0)?)?,
-            "kill" => self.fault(command, FaultKind::Crash)?,
-            "power-loss" => self.fault(command, FaultKind::PowerLoss)?,
-            "stop" => self.fault(command, FaultKind::Stop)?,
-            "wipe" => self.fault(command, FaultKind::WipeDisk)?,
-            "pause" => self.fault(command, FaultKind::Pause)?,
-            "fill-disk" => self.fault(command, FaultKind::DiskFull)?,
-            "boot" | "resume" | "empty-disk" => self.undo(command)?,
-            "partition" => self.partition(command)?,
-            "heal" => {
-                let cut = |fault: &PlannedFault| matches!(fault.kind, FaultKind::Partition(_));
-                self.end_faults(cut);
             }
             "tables" | "pending" | "agree" => {}
             _ => self.client_command(command)?,
@@ -91,7 +75,7 @@ impl Planner {
         Ok(())
     }
 
-    fn client_command(&mut self, command: &Command<'_>) -> Outcome<()> {
+    fn client_command(&mut self, command: &Command<'_>) -> Told<()> {
         match command.name {
             "publish" => self.publish(command),
             "consume" => {
@@ -126,19 +110,15 @@ impl Planner {
         }
     }
 
-    fn node(&self, name: &str) -> Outcome<NodeId> {
-        broker(&self.plan, name)
-    }
-
-    fn act(&mut self, command: &Command<'_>, action: Action) -> Outcome<()> {
+    fn act(&mut self, command: &Command<'_>, action: Action) -> Told<()> {
         let name = command.word(0)?;
         let client = self.plan.clients.iter_mut().find(|(known, _)| known == name);
         let (_, schedule) = client.ok_or_else(|| format!("`{name}` was never connected"))?;
-        schedule.push((self.now, action));
+        schedule.push((self.schedule.now, action));
         Ok(())
     }
 
-    fn publish(&mut self, command: &Command<'_>) -> Outcome<()> {
+    fn publish(&mut self, command: &Command<'_>) -> Told<()> {
         let to = command.value("to").unwrap_or(&self.plan.spec.queues[0].name).to_owned();
         let exchange = self.plan.exchanges.iter().position(|name| *name == to);
         let (exchange, key) = match exchange {
@@ -160,100 +140,38 @@ impl Planner {
             expiration: if expiration.is_zero() { 0 } else { last },
             letter: LetterId::NONE,
         };
-        let (every, began) = (command.span("every", Span::ZERO)?, self.now);
+        let (every, began) = (command.span("every", Span::ZERO)?, self.schedule.now);
         for number in numbers(command.word(1)?)? {
             self.act(command, Action::Publish { exchange, key, number, properties })?;
-            self.now += every;
+            self.schedule.now += every;
         }
-        self.now = began;
-        Ok(())
-    }
-
-    fn add_fault(&mut self, kind: FaultKind, target: Target, text: String) {
-        let id = FaultId(self.plan.faults.len() as u32);
-        self.plan.faults.push(PlannedFault {
-            id,
-            at: self.now,
-            lasts: None,
-            kind,
-            target,
-            text,
-            waits: None,
-            after_recovery: false,
-        });
-    }
-
-    fn fault(&mut self, command: &Command<'_>, kind: FaultKind) -> Outcome<()> {
-        let node = self.any_host(command.word(0)?)?;
-        self.add_fault(kind, Target::nodes(&[node]), command.rest());
-        Ok(())
-    }
-
-    /// A broker, or a client that is connected already: clients are numbered as they connect.
-    fn any_host(&self, name: &str) -> Outcome<NodeId> {
-        let client = self.plan.clients.iter().position(|(known, _)| known == name);
-        match client {
-            Some(index) => Ok(NodeId(self.plan.brokers + index as u32)),
-            None => self.node(name),
-        }
-    }
-
-    fn undo(&mut self, command: &Command<'_>) -> Outcome<()> {
-        let target = Target::nodes(&[self.node(command.word(0)?)?]);
-        let ends = command.name;
-        self.end_faults(|fault| {
-            let ended_by = match fault.kind {
-                FaultKind::Pause => "resume",
-                FaultKind::DiskFull => "empty-disk",
-                _ => "boot",
-            };
-            fault.target == target && ended_by == ends
-        });
-        Ok(())
-    }
-
-    /// Ends the faults that are in force and that are meant.
-    fn end_faults(&mut self, meant: impl Fn(&PlannedFault) -> bool) {
-        let now = self.now;
-        let open = self.plan.faults.iter_mut().filter(|fault| fault.lasts.is_none());
-        for fault in open.filter(|fault| meant(fault)) {
-            fault.lasts = Some(now.since(fault.at));
-        }
-    }
-
-    fn partition(&mut self, command: &Command<'_>) -> Outcome<()> {
-        let text = command.rest();
-        let sides = text.split('|').map(|side| {
-            let names = side.split_whitespace().next().unwrap_or("").split(',');
-            let nodes: Outcome<Vec<NodeId>> = names.map(|name| self.node(name)).collect();
-            Ok(Target::nodes(&nodes?))
-        });
-        let between = sides.collect::<Outcome<Vec<Target>>>()?;
-        let unaffected = command.value("clients") == Some("unaffected");
-        let partition = Partition {
-            between,
-            direction: Direction::Both,
-            clients: if unaffected { ClientSide::Unaffected } else { ClientSide::Follow },
-            rejects: command.has("reject"),
-        };
-        self.add_fault(FaultKind::Partition(partition), Target::default(), text);
+        self.schedule.now = began;
         Ok(())
     }
 }
 
-fn broker(plan: &Plan, name: &str) -> Outcome<NodeId> {
+/// A broker, or a client that is connected already: clients are numbered as they connect.
+fn any_host(plan: &Plan, name: &str) -> Told<NodeId> {
+    let client = plan.clients.iter().position(|(known, _)| known == name);
+    match client {
+        Some(index) => Ok(NodeId(plan.brokers + index as u32)),
+        None => broker(plan, name),
+    }
+}
+
+fn broker(plan: &Plan, name: &str) -> Told<NodeId> {
     let hosts = plan.hosts();
     let index = hosts[..plan.brokers as usize].iter().position(|host| host == name);
     index.map(|index| NodeId(index as u32)).ok_or_else(|| format!("there is no node `{name}`"))
 }
 
-fn queue(plan: &Plan, name: &str) -> Outcome<QueueId> {
+fn queue(plan: &Plan, name: &str) -> Told<QueueId> {
     let index = plan.spec.queues.iter().position(|queue| queue.name == name);
     index.map(|index| QueueId(index as u32)).ok_or_else(|| format!("there is no queue `{name}`"))
 }
 
 /// The second reading: the run.
-struct Story {
+pub(crate) struct Story {
     plan: Plan,
     simulation: Simulation<Actors, Trace>,
     now: Time,
@@ -261,8 +179,17 @@ struct Story {
     told: usize,
 }
 
-impl Story {
-    fn step(&mut self, command: &Command<'_>) -> Outcome<Vec<String>> {
+impl golden::Story for Story {
+    fn begin(script: &Script) -> Told<Story> {
+        let plan = Planner::read(script)?;
+        let queues = plan.spec.queues.iter().map(|queue| queue.name.clone()).collect();
+        let trace = Trace::new(plan.hosts(), plan.brokers, queues);
+        let simulation = Simulation::<Actors, Trace>::new(plan.setup(), trace);
+        let simulation = simulation.map_err(|error| format!(" {error}"))?;
+        Ok(Story { plan, simulation, now: Time::ZERO, told: 0 })
+    }
+
+    fn step(&mut self, command: &Command<'_>) -> Told<Vec<String>> {
         match command.name {
             "run" | "skip" => {
                 self.now += span(command.word(0)?)?;

@@ -6,6 +6,8 @@ use mqsim::observe::{
     DestinationId, Event, EventId, MessageRange, NodeId, NodeState, Observer, Removal, RoleId,
 };
 
+use crate::golden::{became, clock};
+
 /// Events from here on are a script client's words ([`super::client::say`]).
 pub(crate) const CLIENT_WORDS: u32 = 1_000;
 
@@ -86,16 +88,6 @@ impl Trace {
     }
 }
 
-/// `6.1 ms`, `61.0123 s`.
-pub(crate) fn clock(at: Time) -> String {
-    let micros = at.as_nanos() / 1_000;
-    if micros < 1_000_000 {
-        format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100)
-    } else {
-        format!("{}.{:04} s", micros / 1_000_000, micros % 1_000_000 / 100)
-    }
-}
-
 fn why(removal: Removal) -> String {
     let cause = CAUSES[removal.cause.index()].name;
     match removal.because.index() {
@@ -160,12 +152,7 @@ impl Observer for Trace {
         let state = match state {
             // Clients are there from the start; what matters is when they connect.
             NodeState::Booting | NodeState::Up if node.0 >= self.brokers => return,
-            NodeState::Booting => "boots",
-            NodeState::Up => "is up",
-            NodeState::Killed => "is killed",
-            NodeState::PowerLost => "has no power",
-            NodeState::Stopped => "has stopped",
-            NodeState::Paused => "is frozen",
+            state => became(state),
         };
         let before = format!("{} {state}", self.host(node));
         self.add(at, before, None, String::new());

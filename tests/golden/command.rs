@@ -1,30 +1,4 @@
-//! The commands of a script.
-//!
-//! | command | what it does |
-//! | --- | --- |
-//! | `cluster nodes=3 version=3.10 net-ticktime=60s net-setuptime=7s heartbeat=0s seed=1` | the brokers n1, n2, ...; the first command |
-//! | `broker KEY=VALUE ...`, `rules NAME=false ...` | keys of the scenario's `[broker]` and `[rules]` |
-//! | `queue orders on=n1 [transient] [mirrored] [ring=n1,n3,n2] [sync=automatic] [batch=N] [promote-on-failure=when-synced] [promote-on-shutdown=always] [KEY=VALUE ...]` | declares a queue before the run starts; other keys are those of `[[queue]]` |
-//! | `policy KEY=VALUE ...` | keys of a `[[policy]]`; for all queues if no pattern is given |
-//! | `exchange fan to=orders,audit` | a fanout exchange |
-//! | `connect p1 n2` | the client p1 opens a connection and a channel |
-//! | `publish p1 1..3 [to=orders] [persistent] [confirm] [mandatory] [expiration=1s] [every=1ms]` | publishes messages of 100 B |
-//! | `consume c1 orders [prefetch=2] [priority=1] [exclusive] [auto-ack]` | `basic.consume` |
-//! | `get c1 orders [auto-ack]` | `basic.get` |
-//! | `cancel c1 orders` | `basic.cancel` by the client |
-//! | `ack c1 1 [multiple]`, `ack c1 1..3` | `basic.ack` of the last delivery of each message |
-//! | `requeue c1 1..3` | `basic.nack` with requeue |
-//! | `reject c1 1..3` | `basic.reject` without requeue |
-//! | `close p1` | closes the connection |
-//! | `run 10ms` | lets time pass; prints what happens |
-//! | `skip 10s` | lets time pass without a word |
-//! | `kill n1`, `power-loss n1`, `stop n1`, `wipe n1`, `boot n1` | processes and hosts; `boot` undoes the others |
-//! | `pause n1`, `resume n1` | SIGSTOP, SIGCONT |
-//! | `partition n1 \| n2,n3 [reject] [clients=unaffected]`, `heal` | the network |
-//! | `queue n2 [orders]` | the messages of this node's replica |
-//! | `tables n2` | this node's tables, and whose Mnesia it shares |
-//! | `agree` | whether synchronised mirrors hold what their leader holds, as each leader's tables have it |
-//! | `pending p1` | what the client has published and had no answer for |
+//! The words of a command.
 
 use mqsim::engine::Span;
 

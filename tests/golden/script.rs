@@ -56,6 +56,12 @@ impl Script {
         }
     }
 
+    /// The number of the last command's line.
+    pub(crate) fn last_line(&self) -> usize {
+        let last = self.blocks.iter().flat_map(|block| &block.commands).last();
+        last.map_or(0, |line| line.number)
+    }
+
     /// The script with other outputs.
     pub(crate) fn with_outputs(&self, outputs: &[Vec<String>]) -> String {
         let mut text = String::new();
