@@ -17,7 +17,7 @@
 //! | `fill-disk n1`, `empty-disk n1`, `stall-disk n1`, `unstall-disk n1` | the disk |
 //! | `partition n1 \| n2,n3 [reject] [clients=unaffected]`, `heal` | the network |
 
-#![allow(dead_code, reason = "each binary's families use a part of it")]
+#![allow(dead_code, unused_imports, reason = "each binary's families use a part of it")]
 
 mod command;
 mod schedule;

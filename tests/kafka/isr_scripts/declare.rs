@@ -11,7 +11,6 @@ use mqsim::engine::{Chance, Distribution, Span, Time};
 use mqsim::scenario::{Document, SectionSpec};
 use mqsim::world::{self, CpuSpec, DiskSpec, Host, LinkSpec, Topology};
 
-
 use crate::golden::{Command, Script, read, span};
 
 /// One-way latency between any two hosts.

@@ -24,8 +24,17 @@ use super::trace::Trace;
 use crate::golden::{self, Command, Schedule, Script, Told, read, span};
 /// What `declare` reads, and what is asked of the run.
 const OTHERS: [&str; 11] = [
-    "cluster", "broker", "controller", "rules", "topic", "produce", "consume", "partitions", "isr",
-    "znodes", "controller?",
+    "cluster",
+    "broker",
+    "controller",
+    "rules",
+    "topic",
+    "produce",
+    "consume",
+    "partitions",
+    "isr",
+    "znodes",
+    "controller?",
 ];
 
 /// The second reading: the run.
