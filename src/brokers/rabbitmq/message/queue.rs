@@ -89,8 +89,6 @@ pub enum MirrorMessage {
     SyncComplete { leader: Pid, round: u64 },
     /// A channel died a while ago: does the leader know?
     SenderTimeout { channel: Pid },
-    /// It would lead, and may not: it is not synchronised.
-    NotSynced,
     /// The queue is deleted: stop.
     DeleteMirror,
 }
@@ -111,6 +109,8 @@ pub enum QueueMessage {
     // ---- from its ring member and its node
     /// The tables name this mirror as the leader.
     Promote,
+    /// This process would lead, and may not: it is not synchronised.
+    NotSynced,
     /// All mirrors of a leader that stops have stopped, and the tables say so.
     MirrorsStopped,
     /// Open what the disk kept.

@@ -193,7 +193,12 @@ impl Base {
     }
 
     /// The message store grants credit.
-    pub(super) fn store_bump(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, more: u32) {
+    pub(super) fn store_bump(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        more: u32,
+    ) {
         if self.store_credit.as_mut().is_some_and(|credit| credit.bump(more)) {
             self.grant(node, ctx);
         }

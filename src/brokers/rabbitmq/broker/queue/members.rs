@@ -17,7 +17,7 @@ use super::super::ring::gm::Group;
 use super::super::store::BackingQueue;
 use super::super::{Broker, Node, Process, Status};
 use super::base::Base;
-use super::replica::{Leader, Mirror, Replica, Role};
+use super::replica::{Leader, Replica, Role};
 
 /// A leader that stops its mirrors before itself.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ impl Broker {
             event.destination = Some(self.node.config.destination(queue));
             let now = ctx.now();
             ctx.observer().event(now, event);
-            self.node.then_here(by, MirrorMessage::NotSynced);
+            self.node.then_here(by, QueueMessage::NotSynced);
             return;
         }
         let promoted = becomes_leader.then_some(me);
@@ -437,12 +437,11 @@ impl Base {
     }
 }
 
-impl Mirror<'_> {
+impl Replica {
     /// `{error, {not_synced, _}}`: this mirror would lead and may not. The process stops, its ring
     /// member does not: the exit reason `normal` kills no linked process.
     pub(crate) fn not_synced(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        self.following.leaves_ring_member =
-            node.config.settings.rules.has(Rule::RefusalLeavesRingMember);
+        self.leaves_ring_member = node.config.settings.rules.has(Rule::RefusalLeavesRingMember);
         let because = because::NO_SYNCHRONISED_MIRROR;
         let removal = Removal { cause: cause::MIRROR_STOPPED, because };
         self.base.delete_and_end(node, ctx, removal, DownReason::Normal);

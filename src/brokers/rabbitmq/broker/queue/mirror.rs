@@ -41,7 +41,6 @@ impl Mirror<'_> {
             MirrorMessage::SyncComplete { leader, round } => {
                 self.mirror_sync_complete(node, ctx, leader, round);
             }
-            MirrorMessage::NotSynced => self.not_synced(node, ctx),
             MirrorMessage::DeleteMirror => {
                 let (now, here) = (ctx.now(), ctx.node());
                 self.base.bq.wipe(now, here, ctx.observer(), DELETED);

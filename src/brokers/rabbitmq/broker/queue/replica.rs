@@ -58,8 +58,6 @@ pub(super) struct Following {
     pub(super) missing: Option<u64>,
     /// The synchronisation under way.
     pub(super) sync: Option<MirrorSync>,
-    /// Its ring member outlives it.
-    pub(super) leaves_ring_member: bool,
 }
 
 impl Following {
@@ -109,6 +107,8 @@ pub struct Replica {
     pub(super) flushes: Flushes,
     /// Its ring member stops before it.
     pub(in super::super) member_stopped: bool,
+    /// Its ring member outlives it.
+    pub(super) leaves_ring_member: bool,
     /// Ends once its journal is durable.
     pub(super) terminating: bool,
 }
@@ -127,6 +127,7 @@ impl Replica {
             deferred: VecDeque::new(),
             flushes: Flushes::default(),
             member_stopped: false,
+            leaves_ring_member: false,
             terminating: false,
         }
     }
@@ -170,10 +171,7 @@ impl Replica {
 
     /// The ring member that ends with it.
     pub(in super::super) fn dependent(&self) -> Option<Pid> {
-        match &self.part {
-            Part::Mirror(following) if following.leaves_ring_member => None,
-            _ => self.base.group,
-        }
+        self.base.group.filter(|_| !self.leaves_ring_member)
     }
 
     /// A mirror has all that its leader has.
@@ -259,6 +257,7 @@ impl Replica {
             QueueMessage::ReduceMemory { keep } => self.base.reduce_memory(node, ctx, keep),
             QueueMessage::GmDeath { .. } => self.base.on_ring_death(node, ctx),
             QueueMessage::Promote => self.promote(node, ctx),
+            QueueMessage::NotSynced => self.not_synced(node, ctx),
             QueueMessage::DropReplica => {
                 let removal = Removal { cause: cause::REPLICA_DROPPED, because: BecauseId::NONE };
                 self.base.delete_and_end(node, ctx, removal, DownReason::Shutdown);
