@@ -3,10 +3,8 @@
 use crate::engine::{Distribution, Span};
 use crate::scenario::{Diagnostics, MOST_ITEMS, Scenario, Values, suggest};
 
-use super::super::parse::{
-    Vocabulary, parse_kind, parse_picks, refuse_kind, refuse_lasting, refuse_links,
-};
-use super::super::{FaultKind, Partition};
+use super::super::FaultKind;
+use super::super::parse::{Vocabulary, parse_picks, refuse_kind, refuse_lasting, refuse_links};
 use super::{Aims, Entry, Lasts, MOST_DRAWN, NEMESIS, NEMESIS_FAULT, Nemesis, Shape};
 
 /// The random faults of a scenario, if it has any.
@@ -73,9 +71,9 @@ fn check_number(
 
 fn entry(values: &Values, words: &Vocabulary<'_>) -> Result<Entry, Diagnostics> {
     let mut wrong = values.diagnostics();
-    let kind = parse_kind(values, &mut wrong, |values, _| Some(Partition::of(values, Vec::new())));
+    let kind = FaultKind::parse(values, None, &mut wrong);
     let aims = match &kind {
-        Some(FaultKind::Partition(_)) => partition_aims(values, words, &mut wrong),
+        Some(kind) if kind.sides().is_some() => partition_aims(values, words, &mut wrong),
         _ => Aims::Targets(targets(values, words, &mut wrong)),
     };
     if let Some(kind) = &kind {
@@ -156,7 +154,7 @@ fn check_together(values: &Values, kind: &FaultKind, aims: &Aims, wrong: &mut Di
             refuse_links(at.place, target.iter().map(|(pick, _)| pick), wrong);
         }
     }
-    let of_network = kind.is_of_links() || matches!(kind, FaultKind::Partition(_));
+    let of_network = kind.is_of_links() || kind.sides().is_some();
     if of_network && values.is_set("spread") {
         let message = "`spread` goes with faults of nodes, not of the network";
         wrong.push(values.span("spread"), message, "remove it");
@@ -164,10 +162,10 @@ fn check_together(values: &Values, kind: &FaultKind, aims: &Aims, wrong: &mut Di
 }
 
 fn lasts(values: &Values, kind: Option<&FaultKind>, wrong: &mut Diagnostics) -> Option<Lasts> {
-    if let Some(FaultKind::Restart) = kind {
-        for key in ["for", "for-min", "for-max"] {
-            refuse_lasting(values, key, wrong);
-        }
+    if let Some(kind) = kind
+        && kind.at_once().is_some()
+    {
+        refuse_lasting(values, kind, &["for", "for-min", "for-max"], wrong);
         return None;
     }
     let min = values.get_duration("for-min").unwrap_or(Span::from_nanos(1));
