@@ -361,6 +361,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             Event::FaultBegin { index } => return self.begin_fault(index),
             Event::FaultEnd { index } => return self.end_fault(index),
             Event::FaultTurn { index } => return self.take_turn(index),
+            Event::Supervise { node, incarnation } => return self.supervise(node, incarnation),
             Event::Syn { conn } => {
                 world.syn(conn);
                 None
@@ -546,6 +547,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let now = self.now();
         self.world.nodes[node as usize].pause(now);
         self.observer.node(now, NodeId(node), NodeState::Paused);
+        self.watch(node);
     }
 
     /// Lets a frozen process go on: first it is told, then it gets what had come meanwhile, in the

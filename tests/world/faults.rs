@@ -10,7 +10,7 @@ use mqsim::world::fault::{
 use mqsim::world::{Pick, PlannedFault, RoleQuery, Setup, Simulation, Target};
 
 /// Gives faults their places in the schedule, runs, and returns what was seen and what was told.
-fn both(mut setup: Setup<Toy>, faults: Vec<PlannedFault>) -> (String, String) {
+pub(crate) fn both(mut setup: Setup<Toy>, faults: Vec<PlannedFault>) -> (String, String) {
     setup.faults = faults;
     for (index, fault) in setup.faults.iter_mut().enumerate() {
         fault.id = FaultId(index as u32);
@@ -20,7 +20,8 @@ fn both(mut setup: Setup<Toy>, faults: Vec<PlannedFault>) -> (String, String) {
     (story(&simulation), simulation.observer().0.join("\n"))
 }
 
-fn told(setup: Setup<Toy>, faults: Vec<PlannedFault>) -> String {
+/// What was told after the start.
+pub(crate) fn told(setup: Setup<Toy>, faults: Vec<PlannedFault>) -> String {
     let (_, told) = both(setup, faults);
     let started = |line: &&str| !line.starts_with("0 ms");
     told.lines().filter(started).collect::<Vec<_>>().join("\n")

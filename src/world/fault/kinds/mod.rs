@@ -12,6 +12,7 @@ mod packet_loss;
 mod partition;
 mod pause;
 mod power_loss;
+mod reset;
 mod restart;
 mod slow_disk;
 mod stop;
@@ -227,6 +228,8 @@ kinds! {
     packet_loss::PacketLoss(said),
     /// Links are narrow.
     bandwidth::Bandwidth(said),
+    /// Connections are reset, once.
+    reset::Reset,
     /// The disk is slower.
     slow_disk::SlowDisk(said),
     /// The disk does nothing.

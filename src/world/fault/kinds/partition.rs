@@ -3,7 +3,7 @@
 use crate::scenario::{Kind, Preset};
 use crate::world::fault::freeze::quoted;
 use crate::world::fault::links::{DIRECTION, Direction};
-use crate::world::fault::nemesis::SHAPES;
+use crate::world::fault::nemesis::{AMONG, SHAPES};
 use crate::world::fault::parse::{parse_target, refuse_links};
 use crate::world::simulation::World;
 
@@ -70,7 +70,7 @@ impl Fault for Partition {
         ],
     };
 
-    const DRAWN: &'static [KeySpec] = &[SHAPES, DIRECTION, CLIENTS, HOW];
+    const DRAWN: &'static [KeySpec] = &[SHAPES, AMONG, DIRECTION, CLIENTS, HOW];
 
     fn parse(
         values: &Values,
@@ -149,15 +149,16 @@ fn sides(values: &Values, words: &Vocabulary<'_>, wrong: &mut Diagnostics) -> Op
 
 impl<C: Cluster, O: Observer> Simulation<C, O> {
     /// The sides of a partition: a node that several name is on the first of them, and a single
-    /// side is opposite all other brokers.
+    /// side is opposite all other brokers, and what stands in a zone beside them.
     pub(in crate::world::fault) fn whole_sides(
         &self,
         mut sides: Vec<Vec<NodeId>>,
     ) -> Vec<Vec<NodeId>> {
         separate(&mut sides);
         if let [only] = sides.as_slice() {
-            let rest = self.topology().brokers().filter(|node| !only.contains(node)).collect();
-            sides.push(rest);
+            let topology = self.topology();
+            let others = topology.brokers().chain(topology.placed.iter().copied());
+            sides.push(others.filter(|node| !only.contains(node)).collect());
         }
         sides
     }

@@ -24,6 +24,7 @@ mod shape;
 mod tests;
 
 use crate::engine::{Distribution, Span};
+use crate::observe::NodeId;
 use crate::scenario::{KeySpec, Kind, LONGEST, MOST_ITEMS, Preset, SectionSpec, Unit};
 
 use super::super::selector::Pick;
@@ -143,10 +144,19 @@ pub(super) const SHAPES: KeySpec = KeySpec::new(
     "shapes",
     Kind::Choices(Shape::NAMES),
     Preset::Absent,
-    "How the brokers are parted, each shape as likely: `one` from all others; `minority` from the \
+    "How the hosts are parted, each shape as likely: `one` from all others; `minority` from the \
      rest; `halves`; `one-way`, one that is not heard or hears nothing; `pair`, two that do not see \
-     each other while others see both; `bridge`, halves that only one broker connects; \
+     each other while others see both; `bridge`, halves that only one connects; \
      `majorities-ring`, each sees a majority, no two the same. `halves` if not written.",
+);
+
+/// The key of a partition that is drawn: whom its shape parts.
+pub(super) const AMONG: KeySpec = KeySpec::new(
+    "among",
+    Kind::Choices(&["brokers", "coordinators", "clients"]),
+    Preset::Absent,
+    "Which hosts the shapes part: brokers, `coordinators` (the servers that keep what brokers agree \
+     on), clients. Brokers if not written; hosts that are left out are where `clients` says.",
 );
 
 /// A mix of random faults.
@@ -189,8 +199,12 @@ struct Lasts {
 enum Aims {
     /// One of these. Each part is a pick with its text.
     Targets(Vec<Vec<(Pick, String)>>),
-    /// Brokers, parted in one of these ways.
-    Shapes(Vec<Shape>),
+    /// Hosts, parted in one of these ways.
+    Shapes {
+        shapes: Vec<Shape>,
+        /// Which hosts; in the order of the topology.
+        hosts: Vec<NodeId>,
+    },
 }
 
 /// The greatest number of faults that are drawn for a run.

@@ -1,8 +1,10 @@
 //! From `[nemesis]` to a [`Nemesis`].
 
 use crate::engine::{Distribution, Span};
+use crate::observe::{NodeId, NodeKind};
 use crate::scenario::{Diagnostics, MOST_ITEMS, Scenario, Values, suggest};
 
+use super::super::super::network::Topology;
 use super::super::FaultKind;
 use super::super::parse::{Vocabulary, parse_picks, refuse_kind, refuse_lasting, refuse_links};
 use super::{Aims, Entry, Lasts, MOST_DRAWN, NEMESIS, NEMESIS_FAULT, Nemesis, Shape};
@@ -105,29 +107,29 @@ fn targets(
 }
 
 fn partition_aims(values: &Values, words: &Vocabulary<'_>, wrong: &mut Diagnostics) -> Aims {
-    let brokers = words.topology.brokers().count();
     if values.has("targets") {
-        if values.has("shapes") {
-            let message = "`targets` and `shapes` contradict each other";
+        for key in ["shapes", "among"].into_iter().filter(|key| values.has(key)) {
+            let message = format!("`targets` and `{key}` contradict each other");
             let help = "write targets = [\"leader(orders)\"] to cut these nodes from all others, or \
                         shapes = [\"halves\"]";
-            wrong.push(values.span("shapes"), message, help);
+            wrong.push(values.span(key), message, help);
         }
         return Aims::Targets(targets(values, words, wrong));
     }
-    if brokers < 2 {
-        let message = "a single broker cannot be parted";
-        wrong.push(
-            values.place(),
-            message,
-            "write nodes = 3 in [cluster], or another kind of fault",
-        );
+    let (hosts, one) = among(values, words.topology);
+    if hosts.len() < 2 {
+        let message = format!("a single {one} cannot be parted");
+        let help = match one {
+            "broker" => "write nodes = 3 in [cluster], or another kind of fault",
+            _ => "name more in `among`: [\"brokers\", \"coordinators\", \"clients\"]",
+        };
+        wrong.push(values.place(), message, help);
     }
     let mut shapes = Vec::new();
     for name in values.names("shapes") {
         match Shape::named(&name.value) {
-            Some(shape) if brokers >= 2 && brokers < shape.least() => {
-                let message = format!("`{}` takes at least {} brokers", name.value, shape.least());
+            Some(shape) if hosts.len() >= 2 && hosts.len() < shape.least() => {
+                let message = format!("`{}` takes at least {} {one}s", name.value, shape.least());
                 wrong.push(name.place, message, "write nodes = 3 in [cluster], or another shape");
             }
             Some(shape) => shapes.push(shape),
@@ -142,7 +144,22 @@ fn partition_aims(values: &Values, words: &Vocabulary<'_>, wrong: &mut Diagnosti
     if !values.has("shapes") {
         shapes.push(Shape::Halves);
     }
-    Aims::Shapes(shapes)
+    Aims::Shapes { shapes, hosts }
+}
+
+/// The hosts that a shape parts, and what to call one of them.
+fn among(values: &Values, topology: &Topology) -> (Vec<NodeId>, &'static str) {
+    if !values.has("among") {
+        return (topology.brokers().collect(), "broker");
+    }
+    let named = |what: &str| values.names("among").iter().any(|name| name.value == what);
+    let wanted = |kind| match kind {
+        NodeKind::Broker => named("brokers"),
+        NodeKind::Coordinator => named("coordinators"),
+        NodeKind::Producer | NodeKind::Consumer | NodeKind::Auditor => named("clients"),
+    };
+    let hosts = (0..).map(NodeId).zip(&topology.hosts);
+    (hosts.filter(|(_, host)| wanted(host.kind)).map(|(node, _)| node).collect(), "host")
 }
 
 /// What can be said only of several keys together.
