@@ -147,6 +147,7 @@ fn every_kind_of_fault_is_read() {
         ("power-loss", FaultKind::PowerLoss),
         ("pause", FaultKind::Pause),
         ("restart", FaultKind::Restart),
+        ("reset", FaultKind::Reset),
         ("slow-disk", FaultKind::SlowDisk(SlowDisk { factor: 10 })),
         ("disk-stall", FaultKind::DiskStall),
         ("disk-full", FaultKind::DiskFull),
