@@ -17,7 +17,7 @@ fn talk() -> Setup<Toy> {
         .on(On::Boot, [Do::After(ms(100), "send"), Do::After(ms(200), "send")])
         .on(On::Word("send"), [Do::Send("hello", 10)])
         .on(On::Closed, [Do::Connect(0)]);
-    setup(vec![Toy::server(), client, Toy::server()], 1)
+    setup(vec![Toy::server(), client, Toy::server()], 2)
 }
 
 /// A reset of what the target means, at 100.5 ms, while a word is under way.
@@ -36,7 +36,20 @@ fn story(schedule: Vec<PlannedFault>) -> String {
 fn both_ends_see_it_at_once_and_connect_again() {
     let link = Target(vec![Pick::Link(NodeId(0), NodeId(1))]);
     let by_link = story(vec![reset(link)]);
-    assert_snapshot!(by_link, @"");
+    assert_snapshot!(by_link, @r"
+    0.000000 n1 boots (0)
+    0.000000 n2 boots (0)
+    0.000000 n3 boots (0)
+    0.002000 n2 is connected
+    0.003000 n1 accepts n2
+    0.100000 n2 send
+    0.100500 n1 connection closed: Reset
+    0.100500 n2 connection closed: Reset
+    0.102500 n2 is connected
+    0.103500 n1 accepts n2
+    0.200000 n2 send
+    0.201000 n1 gets hello
+    ");
     assert_eq!(story(vec![reset(Target::nodes(&[NodeId(1)]))]), by_link);
 }
 
@@ -55,5 +68,18 @@ fn it_comes_although_no_packet_gets_through() {
         rejects: false,
     };
     let cut = fault(50, Some(300), FaultKind::Partition(cut), &[]);
-    assert_snapshot!(story(vec![cut, reset(Target::nodes(&[NodeId(0)]))]), @"");
+    assert_snapshot!(story(vec![cut, reset(Target::nodes(&[NodeId(0)]))]), @r"
+    0.000000 n1 boots (0)
+    0.000000 n2 boots (0)
+    0.000000 n3 boots (0)
+    0.002000 n2 is connected
+    0.003000 n1 accepts n2
+    0.100000 n2 send
+    0.100500 n1 connection closed: Reset
+    0.100500 n2 connection closed: Reset
+    0.200000 n2 send
+    1.102500 n2 is connected
+    1.103500 n1 accepts n2
+    1.103500 n1 gets hello
+    ");
 }

@@ -28,16 +28,45 @@ fn told(mut setup: Setup<Toy>, schedule: Vec<PlannedFault>, after: Option<Span>)
 
 #[test]
 fn who_ends_by_itself_stays_down_unless_there_is_a_supervisor() {
-    assert_snapshot!(told(halting(), Vec::new(), None), @"");
-    assert_snapshot!(told(halting(), Vec::new(), Some(ms(300))), @"");
+    assert_snapshot!(told(halting(), Vec::new(), None), @r"
+    50 ms n1 Stopped
+    1000 ms n1 Booting
+    ");
+    assert_snapshot!(told(halting(), Vec::new(), Some(ms(300))), @r"
+    50 ms n1 Stopped
+    350 ms n1 Booting
+    350 ms n1 Up
+    400 ms n1 Stopped
+    700 ms n1 Booting
+    700 ms n1 Up
+    750 ms n1 Stopped
+    1000 ms n1 Booting
+    ");
 }
 
 #[test]
 fn who_is_frozen_for_long_is_killed_and_started() {
     let pause = |lasts| vec![fault(100, Some(lasts), FaultKind::Pause, &[1])];
-    assert_snapshot!(told(standing(), pause(299), Some(ms(300))), @"");
-    assert_snapshot!(told(standing(), pause(500), Some(ms(300))), @"");
-    assert_snapshot!(told(standing(), pause(500), None), @"");
+    assert_snapshot!(told(standing(), pause(299), Some(ms(300))), @r"
+    100 ms fault 0 Begun n1
+    100 ms n1 Paused
+    399 ms fault 0 Ended n1
+    399 ms n1 Up
+    ");
+    assert_snapshot!(told(standing(), pause(500), Some(ms(300))), @r"
+    100 ms fault 0 Begun n1
+    100 ms n1 Paused
+    400 ms n1 Killed
+    400 ms n1 Booting
+    400 ms n1 Up
+    600 ms fault 0 Ended n1
+    ");
+    assert_snapshot!(told(standing(), pause(500), None), @r"
+    100 ms fault 0 Begun n1
+    100 ms n1 Paused
+    600 ms fault 0 Ended n1
+    600 ms n1 Up
+    ");
 }
 
 #[test]
