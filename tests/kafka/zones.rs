@@ -80,5 +80,13 @@ fn who_is_in_another_zone_waits_for_the_way() {
 fn a_zone_that_is_not_there_is_refused() {
     let text = ZONES.replace("zone = [\"a\", \"b\", \"c\"]", "zone = [\"a\", \"bb\"]");
     let wrong = parse("zones.toml", text.as_bytes(), &[]).expect_err("no such zone").to_string();
-    insta::assert_snapshot!(wrong, @"");
+    insta::assert_snapshot!(wrong, @r#"
+    error: there is no zone `bb`
+       ┌─ zones.toml:21:14
+       │
+    21 │ zone = ["a", "bb"]
+       │              ^^^^
+       │
+       = help: the zones are a, b, c
+    "#);
 }
