@@ -129,6 +129,8 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         for (name, kind) in spec.clients() {
             cluster.add_client(&name, kind);
         }
+        let sections = scenario.many("producer").iter().chain(scenario.many("consumer"));
+        cluster.place_clients(sections, &mut planner.wrong);
         spec.topology = cluster.topology;
     }
     let destinations: Vec<String> = spec.queues.iter().map(|queue| queue.name.clone()).collect();
