@@ -18,6 +18,7 @@
 
 use mqsim::brokers::kafka::PartitionId;
 use mqsim::brokers::kafka::isr::machine::{KafkaCluster, KafkaMachine};
+use mqsim::brokers::kit::Family;
 use mqsim::engine::Time;
 use mqsim::observe::{FaultId, NodeId};
 use mqsim::world::fault::{ClientSide, Direction, FaultKind, Partition};
@@ -69,7 +70,7 @@ struct Planner {
 
 impl Planner {
     fn new(plan: &Plan) -> Planner {
-        let hosts = plan.spec.topology.hosts.iter().map(|host| host.name.clone()).collect();
+        let hosts = plan.spec.frame.topology().hosts.iter().map(|host| host.name.clone()).collect();
         Planner { hosts, faults: Vec::new(), now: Time::ZERO }
     }
 
@@ -191,7 +192,7 @@ impl Story {
     }
 
     fn controllers(&self) -> Vec<String> {
-        let hosts = &self.plan.spec.topology.hosts;
+        let hosts = &self.plan.spec.frame.topology().hosts;
         let machines = self.simulation.machines().iter().zip(hosts);
         machines
             .filter_map(|(machine, host)| {

@@ -1,6 +1,6 @@
 //! The observer of a script: what it is told, as lines.
 
-use mqsim::brokers::kafka::isr::words::{CAUSES, CONDITIONS, EVENTS};
+use mqsim::brokers::kafka::isr::words::WORDS;
 use mqsim::engine::Time;
 use mqsim::observe::{
     Catalog, DestinationId, Event, MessageRange, NodeId, NodeKind, NodeState, Observer, Outcome,
@@ -101,10 +101,10 @@ fn clock(at: Time) -> String {
 }
 
 fn why(removal: Removal) -> String {
-    let cause = CAUSES[removal.cause.index()].name;
+    let cause = WORDS.causes[removal.cause.index()].name;
     match removal.because.index() {
         0 => cause.to_owned(),
-        because => format!("{cause}, {}", CONDITIONS[because]),
+        because => format!("{cause}, {}", WORDS.conditions[because]),
     }
 }
 
@@ -158,7 +158,7 @@ impl Observer for Trace {
     }
 
     fn event(&mut self, at: Time, event: Event) {
-        let word = &EVENTS[event.word.index()];
+        let word = &WORDS.events[event.word.index()];
         let mut text = format!("{}: {}", self.host(event.node), word.name);
         if let Some(subject) = event.subject {
             text = format!("{text} {}", self.host(subject));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::{Distribution, Span};
 use crate::observe::{DestinationId, MessageRange, NodeId, Observer, Removal};
 use crate::world::Port;

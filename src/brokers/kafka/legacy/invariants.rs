@@ -4,7 +4,7 @@
 //! true of a partition before. That every loss has its cause is the ledger's business
 //! (`unexplained`).
 
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::observe::{InvariantId, InvariantWord, NodeId, Violation};
 use crate::world::ConnId;
 

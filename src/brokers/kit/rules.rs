@@ -50,7 +50,7 @@ macro_rules! named_rules {
             $crate::scenario::KeySpec::new(
                 $name,
                 $crate::scenario::Kind::Flag,
-                $crate::brokers::rules::named_rules!(@holds $first $($when $($version)?)+),
+                $crate::brokers::kit::rules::named_rules!(@holds $first $($when $($version)?)+),
                 $meaning,
             )
             .source($source),
