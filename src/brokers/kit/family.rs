@@ -116,11 +116,18 @@ pub trait Family: Clone + Debug + Send + Sync + 'static {
         self.destinations()
     }
 
-    /// The producers of the catalogue, in the order of their ids.
-    fn producers(&self) -> Vec<Sends>;
+    /// The producers of the catalogue, in the order of their ids: one a host, whose messages are
+    /// meant for every destination and are answered, if it is not said.
+    fn producers(&self) -> Vec<Sends> {
+        let to: Vec<_> = (0..self.destinations().len() as u32).map(DestinationId).collect();
+        let hosts = 0..self.cast().producers.len();
+        hosts.map(|host| Sends { host, to: to.clone(), unanswered: false }).collect()
+    }
 
-    /// What each consumer reads, then each auditor.
-    fn consumers(&self) -> Vec<Vec<DestinationId>>;
+    /// What each consumer reads, then each auditor; nobody reads anything if it is not said.
+    fn consumers(&self) -> Vec<Vec<DestinationId>> {
+        Vec::new()
+    }
 
     /// The machines of the run with this seed, one a host, in the order of the hosts.
     fn machines(&self, seed: u64) -> Vec<MachineOf<Self>>;

@@ -14,7 +14,9 @@
 pub mod costs;
 mod family;
 mod frame;
+pub mod keys;
 pub mod log;
+pub mod machines;
 pub mod rules;
 pub mod words;
 

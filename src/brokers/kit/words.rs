@@ -16,40 +16,42 @@
 /// ```
 ///
 /// The precedence of a cause decides only between copies that were destroyed at one instant: the
-/// greatest names the loss. The condition `NONE` is there by itself, before the others.
+/// greatest names the loss. The condition `NONE` is there by itself, before the others. Of what a
+/// family has none it says nothing.
+#[macro_export]
 macro_rules! words {
     (
         causes { $($cause:ident = $cause_name:literal, $kind:ident, $precedence:literal, $cause_meaning:literal;)* }
-        conditions { $($because:ident = $because_name:literal, $because_meaning:literal;)* }
-        roles { $($role:ident = $role_name:literal, $rank:ident, $role_meaning:literal;)* }
-        events { $($event:ident = $event_name:literal, $event_meaning:literal;)* }
-        situations { $($situation:literal, $sign:ident($($of:expr),*), $situation_meaning:literal;)* }
-        selectors { $($selector:ident = $selector_name:literal, [$($argument:ident),*], $selector_meaning:literal;)* }
-        refused { $($refused:literal, $why:literal;)* }
+        $(conditions { $($because:ident = $because_name:literal, $because_meaning:literal;)* })?
+        $(roles { $($role:ident = $role_name:literal, $rank:ident, $role_meaning:literal;)* })?
+        $(events { $($event:ident = $event_name:literal, $event_meaning:literal;)* })?
+        $(situations { $($situation:literal, $sign:ident($($of:expr),*), $situation_meaning:literal;)* })?
+        $(selectors { $($selector:ident = $selector_name:literal, [$($argument:ident),*], $selector_meaning:literal;)* })?
+        $(refused { $($refused:literal, $why:literal;)* })?
     ) => {
         /// Causes.
         pub mod cause {
-            $crate::brokers::kit::words::words!(@places $crate::observe::CauseId, u32; $($cause, $cause_meaning;)*);
+            $crate::words!(@places $crate::observe::CauseId, u32; $($cause, $cause_meaning;)*);
         }
 
         /// Conditions.
         pub mod because {
-            $crate::brokers::kit::words::words!(@places $crate::observe::BecauseId, u32; NONE, "Nothing to name."; $($because, $because_meaning;)*);
+            $crate::words!(@places $crate::observe::BecauseId, u32; NONE, "Nothing to name."; $($($because, $because_meaning;)*)?);
         }
 
         /// Roles.
         pub mod role {
-            $crate::brokers::kit::words::words!(@places $crate::observe::RoleId, u32; $($role, $role_meaning;)*);
+            $crate::words!(@places $crate::observe::RoleId, u32; $($($role, $role_meaning;)*)?);
         }
 
         /// Events.
         pub mod event {
-            $crate::brokers::kit::words::words!(@places $crate::observe::EventId, u32; $($event, $event_meaning;)*);
+            $crate::words!(@places $crate::observe::EventId, u32; $($($event, $event_meaning;)*)?);
         }
 
         /// Selectors, as a [`RoleQuery`](crate::world::RoleQuery) has them.
         pub mod selector {
-            $crate::brokers::kit::words::words!(@places u32; $($selector, $selector_meaning;)*);
+            $crate::words!(@places u32; $($($selector, $selector_meaning;)*)?);
         }
 
         /// The family's words.
@@ -60,23 +62,23 @@ macro_rules! words {
                 meaning: $cause_meaning,
                 precedence: $precedence,
             },)*],
-            conditions: &["none", $($because_name,)*],
-            roles: &[$($crate::observe::RoleWord {
+            conditions: &["none", $($($because_name,)*)?],
+            roles: &[$($($crate::observe::RoleWord {
                 name: $role_name,
                 rank: $crate::observe::RoleRank::$rank,
-            },)*],
-            events: &[$($crate::observe::EventWord { name: $event_name, meaning: $event_meaning },)*],
-            situations: &[$($crate::observe::Situation {
+            },)*)?],
+            events: &[$($($crate::observe::EventWord { name: $event_name, meaning: $event_meaning },)*)?],
+            situations: &[$($($crate::observe::Situation {
                 name: $situation,
                 meaning: $situation_meaning,
                 sign: $crate::observe::Sign::$sign($($of),*),
-            },)*],
-            selectors: &[$($crate::world::SelectorSpec {
+            },)*)?],
+            selectors: &[$($($crate::world::SelectorSpec {
                 name: $selector_name,
                 arguments: &[$($crate::world::Argument::$argument),*],
                 meaning: $selector_meaning,
-            },)*],
-            refused: &[$(($refused, $why),)*],
+            },)*)?],
+            refused: &[$($(($refused, $why),)*)?],
         };
     };
     // Every name gets its place.
@@ -92,4 +94,24 @@ macro_rules! words {
     };
 }
 
-pub(crate) use words;
+/// Makes the ids of a family's invariants, in `invariant`, and `INVARIANTS`, a line each: constant,
+/// name, what it rests on, meaning.
+#[macro_export]
+macro_rules! invariants {
+    ($($invariant:ident = $name:literal, [$($rests_on:literal),*], $meaning:literal;)*) => {
+        /// Invariants.
+        pub mod invariant {
+            $crate::words!(@places $crate::observe::InvariantId, u32; $($invariant, $meaning;)*);
+        }
+
+        /// What is checked while a run goes on, as it is claimed by default.
+        pub const INVARIANTS: &[$crate::observe::InvariantWord] = &[$($crate::observe::InvariantWord {
+            name: $name,
+            meaning: $meaning,
+            rests_on: &[$($rests_on),*],
+            lacks: Vec::new(),
+        },)*];
+    };
+}
+
+pub use {invariants, words};

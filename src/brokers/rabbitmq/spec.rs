@@ -199,11 +199,11 @@ impl Spec {
         let config = Arc::new(self.config(self.tables(&mut Stream::fixed(seed, "rings"))));
         let mut machines: Vec<RabbitMachine> = (0..self.brokers)
             .map(|node| Broker::new(config.clone(), NodeId(node)))
-            .map(|broker| RabbitMachine::Broker(Box::new(broker)))
+            .map(RabbitMachine::from)
             .collect();
         for (index, producer) in self.producers.iter().enumerate() {
             let config = self.producer(seed, ProducerId(index as u32), producer);
-            machines.push(RabbitMachine::Producer(Box::new(Producer::new(config))));
+            machines.push(Producer::new(config).into());
         }
         let mut next = 0;
         let mut id = || {
@@ -226,11 +226,11 @@ impl Spec {
                 letters: self.letters.clone(),
                 cost: self.costs.client,
             };
-            machines.push(RabbitMachine::Consumer(Box::new(Consumer::new(config))));
+            machines.push(Consumer::new(config).into());
         }
         for queue in self.unread_queues() {
             let config = self.auditor(id(), queue);
-            machines.push(RabbitMachine::Consumer(Box::new(Consumer::new(config))));
+            machines.push(Consumer::new(config).into());
         }
         machines
     }

@@ -86,6 +86,4 @@ words! {
         CONTROLLER = "controller", [],
             "The broker that is the controller, or the leader of the controller quorum.";
     }
-    refused {
-    }
 }

@@ -106,24 +106,10 @@ impl<'a> Planner<'a> {
     fn settings(&mut self, boot_time: crate::engine::Distribution, cores: u32) -> Settings {
         let broker = self.scenario.one("broker");
         let session_timeout = broker.duration("zk.sessiontimeout.ms");
-        Settings {
-            rules: Rules::read(self.scenario.one("rules")),
-            flush_interval: broker.integer("log.flush.interval") as u32,
-            flush_scheduler: broker.duration("log.default.flush.scheduler.interval.ms"),
-            file_size: broker.size("log.file.size"),
-            roll: broker.duration("log.roll.hours"),
-            retention_size: broker.get_size("log.retention.size"),
-            cleanup_interval: broker.duration("log.cleanup.interval.mins"),
-            max_message_size: broker.size("max.message.size") as u32,
-            threads: broker.get_integer("num.threads").map_or(cores, |count| count as u32),
-            zookeeper: broker.flag("enable.zookeeper"),
-            session_timeout,
-            connection_timeout: broker
-                .get_duration("zk.connectiontimeout.ms")
-                .unwrap_or(session_timeout),
-            restart_delay: broker.duration("restart-delay"),
-            boot_time,
-        }
+        let threads = broker.get_integer("num.threads").map_or(cores, |count| count as u32);
+        let connecting = broker.get_duration("zk.connectiontimeout.ms").unwrap_or(session_timeout);
+        let rules = Rules::read(self.scenario.one("rules"));
+        Settings::of(broker, rules, threads, connecting, boot_time)
     }
 
     fn read_topics(&mut self) {

@@ -293,21 +293,21 @@ impl Family for Spec {
         let config = &self.config;
         let mut machines: Vec<LegacyMachine> = (0..config.brokers)
             .map(|node| Broker::new(config.clone(), NodeId(node)))
-            .map(|broker| LegacyMachine::Broker(Box::new(broker)))
+            .map(LegacyMachine::from)
             .collect();
         let tree = self.tree();
         for node in config.zookeeper.iter() {
             let server = Server::new(self.ensemble.clone(), *node, &tree);
-            machines.push(LegacyMachine::Zookeeper(Box::new(server)));
+            machines.push(server.into());
         }
         for (writer, producer) in self.producers.iter().enumerate() {
             let own = self.producer(seed, writer as u32, producer);
             let producer = Producer::new(config.clone(), own);
-            machines.push(LegacyMachine::Producer(Box::new(producer)));
+            machines.push(producer.into());
         }
         for own in self.consumer_configs() {
             let consumer = Consumer::new(config.clone(), own);
-            machines.push(LegacyMachine::Consumer(Box::new(consumer)));
+            machines.push(consumer.into());
         }
         machines
     }

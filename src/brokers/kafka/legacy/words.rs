@@ -65,8 +65,6 @@ words! {
     selectors {
         LEADER = "leader", [Destination], "The broker that has the partition.";
     }
-    refused {
-    }
 }
 
 /// A removal.
