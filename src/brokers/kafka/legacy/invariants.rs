@@ -6,7 +6,7 @@
 
 use crate::brokers::kit::log::Piece;
 use crate::brokers::kit::words::invariants;
-use crate::observe::{InvariantId, InvariantWord, NodeId, Violation};
+use crate::observe::{InvariantId, NodeId, Violation};
 use crate::world::ConnId;
 
 use super::super::PartitionId;
