@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::brokers::coordination::{Carry, raft, zookeeper};
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::Span;
 use crate::observe::{MessageRange, NodeId};
 

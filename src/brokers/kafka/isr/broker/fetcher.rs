@@ -2,7 +2,7 @@
 //! (AbstractFetcherThread, ReplicaFetcherThread).
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::Time;
 use crate::observe::{BecauseId, NodeId};
 use crate::world::{Context, Input, Lane};

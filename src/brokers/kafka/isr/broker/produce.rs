@@ -1,7 +1,7 @@
 //! Writes: the append, and the wait for replicas (ReplicaManager.appendRecords, DelayedProduce).
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::Span;
 use crate::observe::{BecauseId, Removal};
 use crate::world::{Context, Lane};

@@ -1,7 +1,7 @@
 //! A replica of a partition, and what a leader knows of the others (Partition, Replica).
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Log;
+use crate::brokers::kit::log::Log;
 use crate::engine::{Span, Time};
 use crate::observe::NodeId;
 use crate::world::FileId;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::Time;
 use crate::observe::{BecauseId, CauseId, Event, EventId, NodeId};
 use crate::world::Context;

@@ -4,7 +4,7 @@
 //! it is on the disk is the operating system's affair, unless a flush is configured.
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::Time;
 use crate::observe::{BecauseId, Observer};
 use crate::world::{Context, Death, DiskView, FileId, Lane};

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::{Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, Event, EventId, MessageRange, NodeId, Observer};
 use crate::world::{Context, Input, Lane, Signal, TimerId};

@@ -2,7 +2,7 @@
 //! position still exists, and messages.
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::Time;
 use crate::observe::NodeId;
 use crate::world::Context;

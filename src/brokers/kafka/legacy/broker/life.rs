@@ -1,6 +1,6 @@
 //! Start, recovery, stop, halt and death (`server/KafkaServer.scala` 0.7).
 
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::{Span, Time};
 use crate::observe::{CauseId, Observer};
 use crate::world::{Context, Death, DiskView, Lane};
