@@ -71,7 +71,9 @@ impl Broker {
         match input {
             Input::Message { body: Message::Request { id, body }, .. } => {
                 let Some(connection) = self.connection(place) else { return };
-                if connection.busy.is_some() {
+                // What came before is still in the socket while the channel is muted, and is read
+                // first when it no longer is.
+                if connection.busy.is_some() || !connection.queue.is_empty() {
                     connection.queue.push_back((id, body));
                 } else {
                     self.work(place, id, *body, ctx);

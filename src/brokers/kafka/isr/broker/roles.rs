@@ -36,6 +36,13 @@ impl Broker {
             // "since its associated leader epoch is not higher": another ISR alone is not told
             // this way (ReplicaManager.scala 2.8, becomeLeaderOrFollower).
             let known = self.replica(*partition).and_then(|replica| replica.state);
+            // "Only change partition state when the leader is available": before a new one is
+            // elected, what the log has behind its high watermark may be committed.
+            let available = |leader| leader == self.me || self.view.alive.has(leader);
+            let follows_nobody = !state.leader.is_some_and(available);
+            if follows_nobody && self.config.has(Rule::FollowLiveLeader) {
+                continue;
+            }
             if known.is_none_or(|known| state.leader_epoch > known.leader_epoch) {
                 self.take_state(*partition, *state, ctx);
             }
