@@ -117,11 +117,7 @@ impl Config {
         PartitionState {
             leader: Some(replicas[0]),
             isr: replicas.iter().copied().collect(),
-            leader_epoch: 0,
-            partition_epoch: 0,
-            recovering: false,
-            elr: NodeSet::EMPTY,
-            last_known_leader: None,
+            ..PartitionState::NONE
         }
     }
 

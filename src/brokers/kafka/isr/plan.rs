@@ -105,8 +105,9 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
         }
         spec.topology = cluster.topology;
     }
-    let destinations: Vec<String> =
-        spec.config.streams.destination_infos().into_iter().map(|info| info.name).collect();
+    // Brokers lead and follow partitions, whoever reads them.
+    let partitions = spec.config.streams.partitions().iter();
+    let destinations: Vec<String> = partitions.map(|partition| partition.name.clone()).collect();
     let words = Vocabulary {
         topology: &spec.topology,
         destinations: &destinations,

@@ -9,6 +9,7 @@ use crate::world::{Context, Input, Lane};
 
 use super::super::config::{BROKER, Metadata};
 use super::super::link::Link;
+use super::super::nodes::NodeSet;
 use super::super::message::{
     EpochEnd, Error, Fetch, FetchPart, FetchedPart, Message, Request, Response, Timer, Which,
 };
@@ -398,15 +399,19 @@ impl Broker {
                 return self.back_off(from, partition, ctx);
             }
         }
-        let bounded = self.config.has(Rule::BoundHwByLogEnd);
+        let (bounded, me) = (self.config.has(Rule::BoundHwByLogEnd), self.me);
         let Some(replica) = self.replica_mut(partition) else { return };
+        // With the leader it is all of the ISR.
+        if replica.isr().without(from) == NodeSet::only(me) {
+            replica.replicated = replica.log.end();
+        }
         // Its own may go down with a new leader's (VT966 6.4; Partition.scala, processPartitionData).
         let known = match bounded {
             true => fetched.high_watermark.min(replica.log.end()),
             false => fetched.high_watermark,
         };
         if known != replica.high_watermark {
-            replica.high_watermark = known;
+            replica.move_high_watermark(known);
             self.touch(partition);
         }
     }
