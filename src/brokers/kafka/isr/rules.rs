@@ -47,6 +47,9 @@ named_rules! {
     ShrinkIsr = "shrink-isr", always,
         "A leader takes followers that are late out of the ISR.",
         "Partition.scala, maybeShrinkIsr";
+    MuteChannel = "mute-channel", always,
+        "A broker begins a request only when those before it on its connection are answered.",
+        "SocketServer.scala 0.8.2.2 to 3.9, processNewResponses, processCompletedReceives (`mute`)";
     CloseWhenRefused = "close-when-refused", always,
         "A write with acks=0 that is refused ends its connection: there is no other answer.",
         "KafkaApis.scala, handleProduceRequest";

@@ -125,7 +125,8 @@ impl Broker {
         let leading = Leading::new(config.replicas(partition), me, state.isr, end, ctx.clock());
         replica.role = Role::Leader(Box::new(leading));
         replica.led.push(state.leader_epoch);
-        replica.alone_since = (state.isr.len() == 1).then_some(replica.high_watermark);
+        let alone = state.isr.len() == 1 && config.replicas(partition).len() > 1;
+        replica.alone_since = alone.then_some(replica.high_watermark);
         self.report_role(partition, Some(role::LEADER), ctx);
         for node in state.isr.without(me).iter() {
             for destination in config.streams.destinations_of(partition) {
@@ -273,14 +274,15 @@ impl Broker {
 fn why_cut(replica: &Replica, piece: &Piece, cause: CauseId) -> BecauseId {
     let replicated = piece.base < replica.replicated;
     let led = replica.led.contains(&piece.epoch);
+    let unclean = replica.state.and_then(|state| state.unclean);
     if replica.had_alone(piece) {
         because::ISR_SHRUNK_TO_LEADER
+    } else if replicated && unclean.is_some_and(|epoch| epoch > piece.epoch) {
+        because::UNCLEAN_ELECTION
     } else if cause == cause::TRUNCATED_TO_HIGH_WATERMARK && (replicated || !led) {
         because::HIGH_WATERMARK_BEHIND
     } else if !replicated {
         because::ACKED_BEFORE_REPLICATED
-    } else if replica.state.and_then(|state| state.unclean).is_some_and(|e| e > piece.epoch) {
-        because::UNCLEAN_ELECTION
     } else {
         because::LEADER_LACKED_IT
     }
