@@ -93,12 +93,13 @@ fn what_the_leader_had_alone_is_lost_since_the_isr_had_shrunk() {
 /// The leader alone is in the ISR and loses power, or its disk.
 #[test]
 fn what_the_last_replica_standing_loses_had_no_other_copy() {
-    for (kind, cause) in [("power-loss", "page-cache-lost"), ("wipe-disk", "disk-wiped")] {
+    let kept = [("page-cache-lost", "isr-shrunk-to-leader")];
+    // What the others had they cut off to be as the leader.
+    let gone =
+        [("disk-wiped", "isr-shrunk-to-leader"), ("truncated-to-leader", "leader-lacked-it")];
+    for (kind, expected) in [("power-loss", &kept[..]), ("wipe-disk", &gone)] {
         let faults = fault("crash", "n2,n3", "5s", "37s") + &fault(kind, "n1", "37s", "10s");
-        lost(
-            &scenario("3.9", "kraft", false, &faults),
-            &[(cause, "isr-shrunk-to-leader"), ("truncated-to-leader", "leader-lacked-it")],
-        );
+        lost(&scenario("3.9", "kraft", false, &faults), expected);
     }
 }
 
@@ -117,10 +118,9 @@ fn what_no_replica_had_flushed_is_lost_with_the_power_of_all() {
 /// A topic with one replica has no ISR that could shrink.
 #[test]
 fn one_replica_loses_what_it_had() {
-    for (kind, reason) in [
-        ("power-loss", ("page-cache-lost", "not-fsynced")),
-        ("wipe-disk", ("disk-wiped", "none")),
-    ] {
+    for (kind, reason) in
+        [("power-loss", ("page-cache-lost", "not-fsynced")), ("wipe-disk", ("disk-wiped", "none"))]
+    {
         let text = scenario("4.1", "kraft", false, &fault(kind, "n1", "30s", "10s"));
         let text = text.replace("[[topic]]", "[[topic]]\nreplication-factor = 1");
         lost(&text, &[reason]);

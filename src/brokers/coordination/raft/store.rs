@@ -150,13 +150,7 @@ impl<R: Record> Store<R> {
 
     /// Keeps what the disk kept; what is there since before the run, if that is not in the files
     /// yet (`given`).
-    pub(super) fn died(
-        &mut self,
-        death: Death,
-        disk: &DiskView<'_>,
-        config: &Config,
-        given: bool,
-    ) {
+    pub(super) fn died(&mut self, death: Death, disk: &DiskView<'_>, config: &Config, given: bool) {
         if death == Death::Wiped {
             *self = Store::empty();
             return;

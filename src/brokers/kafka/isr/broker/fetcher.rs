@@ -9,10 +9,10 @@ use crate::world::{Context, Input, Lane};
 
 use super::super::config::{BROKER, Metadata};
 use super::super::link::Link;
-use super::super::nodes::NodeSet;
 use super::super::message::{
     EpochEnd, Error, Fetch, FetchPart, FetchedPart, Message, Request, Response, Timer, Which,
 };
+use super::super::nodes::NodeSet;
 use super::super::rules::Rule;
 use super::super::words::{cause, event};
 use super::{Broker, Role, Status};

@@ -32,6 +32,8 @@ pub struct Replica {
     pub alone_since: Option<u64>,
     /// The leader epochs in which it led, for the explanation of what is lost.
     pub led: Vec<u32>,
+    /// Whom it followed in which leader epoch, for the same.
+    pub followed: Vec<(u32, NodeId)>,
     /// Up to where every member of the ISR had its log at some time, as far as it was ever told; its
     /// high watermark is behind that after a start. For the explanation of what is lost.
     pub replicated: u64,
@@ -142,6 +144,7 @@ impl Replica {
             role: Role::None,
             alone_since: None,
             led: Vec::new(),
+            followed: Vec::new(),
             replicated: 0,
             storage: Storage {
                 segment: 0,
@@ -197,6 +200,13 @@ impl Replica {
         }
         parts.push(rest);
         parts
+    }
+
+    /// Whether its leader led already when it had this from it.
+    #[must_use]
+    pub fn had_from_leader(&self, piece: &Piece) -> bool {
+        let leader = self.state.and_then(|state| state.leader);
+        leader.is_some_and(|leader| self.followed.contains(&(piece.epoch, leader)))
     }
 
     /// Whether it was the only member of the ISR when it had this.

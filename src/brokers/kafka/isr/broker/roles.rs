@@ -158,6 +158,7 @@ impl Broker {
         let high_watermark = replica.high_watermark;
         replica.state = Some(state);
         replica.role = Role::Follower;
+        replica.followed.extend(state.leader.map(|leader| (state.leader_epoch, leader)));
         let in_sync = state.isr.has(self.me);
         let word = if in_sync { role::IN_SYNC } else { role::OUT_OF_SYNC };
         self.report_role(partition, Some(word), ctx);
@@ -277,11 +278,11 @@ fn why_cut(replica: &Replica, piece: &Piece, cause: CauseId) -> BecauseId {
     let unclean = replica.state.and_then(|state| state.unclean);
     if replica.had_alone(piece) {
         because::ISR_SHRUNK_TO_LEADER
-    } else if replicated && unclean.is_some_and(|epoch| epoch > piece.epoch) {
+    } else if (replicated || !led) && unclean.is_some_and(|epoch| epoch > piece.epoch) {
         because::UNCLEAN_ELECTION
     } else if cause == cause::TRUNCATED_TO_HIGH_WATERMARK && (replicated || !led) {
         because::HIGH_WATERMARK_BEHIND
-    } else if !replicated {
+    } else if !replicated && !replica.had_from_leader(piece) {
         because::ACKED_BEFORE_REPLICATED
     } else {
         because::LEADER_LACKED_IT

@@ -202,7 +202,11 @@ impl Controller {
         self.leading = Some(Box::new(Leading {
             epoch,
             image: self.committed.clone(),
-            heard: self.config.all_brokers().map(|node| unfenced.has(node).then_some(now)).collect(),
+            heard: self
+                .config
+                .all_brokers()
+                .map(|node| unfenced.has(node).then_some(now))
+                .collect(),
             looked: now,
             unclean: NodeSet::EMPTY,
             followed: vec![0; self.config.brokers as usize],
