@@ -76,6 +76,21 @@ pub(super) struct Check {
     /// Write a JUnit document: a suite a scenario, a case an expectation
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
+    /// Write a summary in Markdown; on GitHub --markdown "$GITHUB_STEP_SUMMARY", which is added to
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown: Option<PathBuf>,
+    /// Only scenarios whose name contains this (repeatable: any of them)
+    #[arg(long, short = 'k', value_name = "WORD")]
+    pub(super) filter: Vec<String>,
+    /// Only the Ith of N parts of the scenarios: each part in a job of its own
+    #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
+    pub(super) shard: Option<Shard>,
+    /// End with the first scenario that does not hold, at its first such seed
+    #[arg(long, short = 'x')]
+    pub(super) fail_fast: bool,
+    /// Begin no more runs after this time, as in 10min; what is not done by then is undecided
+    #[arg(long, value_name = "DURATION", value_parser = duration, allow_hyphen_values = true)]
+    pub(super) time_budget: Option<std::time::Duration>,
     /// Keep finished seeds in this file until all are done: after a kill the same call goes on
     #[arg(long, value_name = "FILE")]
     pub(super) resume: Option<PathBuf>,
@@ -283,6 +298,12 @@ fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
     Ok(first..=last)
 }
 
+/// `10min`, `90s`: as in scenarios.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let span = crate::scenario::units::duration(text).map_err(|error| error.to_string())?;
+    Ok(std::time::Duration::from_nanos(span.as_nanos()))
+}
+
 /// `3/16`.
 fn shard(text: &str) -> Result<Shard, String> {
     let expected = || "expected which part of how many, as in 3/16".to_owned();
@@ -290,7 +311,7 @@ fn shard(text: &str) -> Result<Shard, String> {
     let number = |text: &str| text.trim().parse::<u32>().map_err(|_| expected());
     let (index, count) = (number(index)?, number(count)?);
     match (index, count) {
-        (_, 0) => Err("a sweep has at least one part, 1/1".to_owned()),
+        (_, 0) => Err("there is at least one part, 1/1".to_owned()),
         (index, count) if index == 0 || index > count => {
             Err(format!("the parts are 1/{count} to {count}/{count}"))
         }

@@ -62,7 +62,7 @@ impl Simulator for Library {
 
     fn expectations(&self, prepared: &run::Prepared) -> Vec<Expected> {
         let texts = prepared.expectations().texts();
-        texts.into_iter().map(|(text, unit)| Expected { text, unit }).collect()
+        texts.into_iter().map(|(text, unit, line)| Expected { text, unit, line }).collect()
     }
 
     fn over_seeds(&self, prepared: &run::Prepared) -> Vec<OverSeeds> {

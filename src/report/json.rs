@@ -9,9 +9,10 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::compare::{Changed, Comparison};
+use super::lock::DRIFTED;
 use super::sweep::{Shard, Sweep};
 use super::tables::{Cell, Column, Exporter, Rows, TABLES};
-use super::tally::{Standing, Tally};
+use super::tally::{Cut, Standing, Tally};
 use super::{verdict, verdict_word};
 use crate::observe::InvariantWord;
 use crate::verdict::{InvariantTally, Judged, Report, Unit};
@@ -237,7 +238,10 @@ struct Checks<'a> {
 pub struct Checked<'a> {
     scenario: &'a str,
     file: &'a str,
+    /// `drifted` if it holds, or is undecided, and does something else than what is locked.
     verdict: &'static str,
+    /// `first-failure` or `time-budget`, if therefore not all seeds were simulated.
+    cut: Option<&'static str>,
     /// `same`, `other-events` or `drifted`; absent if the lock was not asked.
     locked: Option<&'static str>,
     /// How many seeds count, and of how many: fewer if the expectations over seeds were decided
@@ -301,6 +305,9 @@ impl<'a> Checked<'a> {
         folder: Option<&str>,
         locked: Option<&'static str>,
     ) -> Checked<'a> {
+        let drifted = locked == Some(DRIFTED);
+        let standing =
+            tally.standing().max(if drifted { Standing::Drifted } else { Standing::Holds });
         let expectations = tally.counts().map(|(expected, count)| CheckedExpectation {
             expect: &expected.text,
             // Shares are printed in percent, and are plain numbers here.
@@ -322,7 +329,8 @@ impl<'a> Checked<'a> {
         Checked {
             scenario: name,
             file,
-            verdict: tally.standing().word(),
+            verdict: standing.word(),
+            cut: tally.cut().map(Cut::word),
             locked,
             seeds: tally.len(),
             seeds_offered: tally.offered(),
@@ -335,7 +343,7 @@ impl<'a> Checked<'a> {
                 seed: first.seed.to_string(),
                 replay: replay(first.seed),
                 folder: folder.map(str::to_owned),
-                expectations: first.judged.iter().map(expectation).collect(),
+                expectations: first.judged.iter().map(|(judged, _)| expectation(judged)).collect(),
                 trouble: first.trouble.as_deref(),
                 lost: &first.lost,
             }),

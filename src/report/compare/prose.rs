@@ -1,6 +1,7 @@
 //! A comparison as people read it: the same blocks for a terminal and for a pull request.
 
 use super::{Changed, Comparison, Difference, Kind, Parted, Standing};
+use crate::report::markdown::escaped;
 use crate::report::number;
 use crate::statistics::paired::{Change, Interval};
 use crate::verdict::{Better, Metric, Unit};
@@ -373,22 +374,3 @@ pub fn markdown(comparison: &Comparison) -> String {
 
 /// With what the Markdown begins, so that it is known again.
 pub const MARKDOWN: &str = "<!-- mqsim compare -->";
-
-/// Text that Markdown and HTML take as it is.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '&' => out += "&amp;",
-            '|' | '*' | '_' | '`' | '[' | ']' | '#' | '\\' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
-}
