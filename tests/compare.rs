@@ -296,7 +296,7 @@ fn runs_draw_alike_until_their_histories_part() {
     for number in 0..40 {
         let Some((first, second)) = pair(number) else { continue };
         for seed in [1, 2] {
-            let parting = part(&first, &second, seed).expect("the runs end");
+            let parting = part(&first, &second, [seed, seed]).expect("the runs end");
             let Some(parting) = parting else { continue };
             assert!(parting.at >= added, "{number}, seed {seed}: {parting:?}");
             // Where the node is down already it finds no target.

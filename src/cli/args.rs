@@ -111,7 +111,7 @@ pub(super) struct Compare {
     /// A report folder, a summary.csv, or a scenario file
     #[arg(value_name = "A")]
     pub(super) first: PathBuf,
-    /// The same kind of thing; not needed with --set-a or --set-b [default: A]
+    /// The same kind of thing; not needed with --set-a, --set-b or --seed-b [default: A]
     #[arg(value_name = "B")]
     pub(super) second: Option<PathBuf>,
     /// Change a value of scenario A only (repeatable)
@@ -120,6 +120,14 @@ pub(super) struct Compare {
     /// Change a value of scenario B only (repeatable)
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     pub(super) set_b: Vec<String>,
+    /// Compare this seed of A with --seed-b: where two seeds part, and why
+    #[arg(long, value_name = "N", value_parser = seed, requires = "seed_b")]
+    #[arg(conflicts_with_all = ["seed", "seeds"], allow_negative_numbers = true)]
+    pub(super) seed_a: Option<u64>,
+    /// The seed of B
+    #[arg(long, value_name = "N", value_parser = seed, requires = "seed_a")]
+    #[arg(conflicts_with_all = ["seed", "seeds"], allow_negative_numbers = true)]
+    pub(super) seed_b: Option<u64>,
     /// How much worse B may be: by a number or percent of A, as in success_lost=0,ack_p99_us=10%
     #[arg(long, value_name = "METRIC=LIMIT,..", default_value = "success_lost=0")]
     pub(super) tolerance: String,
@@ -150,12 +158,28 @@ pub(super) struct Sweep {
     /// Take the first value of every axis, then the second and so on, not every combination
     #[arg(long)]
     pub(super) paired: bool,
+    /// How cells are grouped and what is shown of them
+    #[command(flatten)]
+    pub(super) view: View,
     /// Run the Ith of N parts only, for `mqsim merge` to put together
     #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
     pub(super) shard: Option<Shard>,
     /// What `run` takes too
     #[command(flatten)]
     pub(super) common: Common,
+}
+
+/// How the cells of a sweep are shown.
+#[derive(Clone, Debug, Args)]
+pub(super) struct View {
+    /// Weigh cells only against those with the same values of these keys, or of none [default: keys
+    /// of faults]
+    #[arg(long, value_name = "KEY,..|none", value_delimiter = ',')]
+    pub(super) group_by: Vec<String>,
+    /// Print these metrics, as in ack_p50_us,acked_per_s,read_lost [default: loss, availability,
+    /// latency]
+    #[arg(long, value_name = "METRIC,..", value_delimiter = ',')]
+    pub(super) show: Vec<String>,
 }
 
 /// `mqsim merge`.
@@ -167,6 +191,9 @@ pub(super) struct Merge {
     /// Where the folder of the sweep goes, NAME-sweep
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub(super) out: PathBuf,
+    /// How cells are grouped and what is shown of them
+    #[command(flatten)]
+    pub(super) view: View,
     /// Print errors only
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -199,6 +226,13 @@ pub(super) struct Common {
     /// Print one JSON document instead of text; seeds and fingerprints are strings in it
     #[arg(long, conflicts_with = "quiet")]
     pub(super) json: bool,
+}
+
+impl Compare {
+    /// A seed of A and one of B, if such a pair is compared.
+    pub(super) fn pair(&self) -> Option<[u64; 2]> {
+        self.seed_a.zip(self.seed_b).map(|(a, b)| [a, b])
+    }
 }
 
 impl Common {

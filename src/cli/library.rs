@@ -41,11 +41,11 @@ impl Simulator for Library {
         &self,
         first: &run::Prepared,
         second: &run::Prepared,
-        seed: u64,
+        seeds: [u64; 2],
     ) -> Result<Option<Parted>, String> {
-        let parting = run::part(first, second, seed).map_err(|error| error.to_string())?;
+        let parting = run::part(first, second, seeds).map_err(|error| error.to_string())?;
         Ok(parting.map(|run::Parting { same, first, second, .. }| Parted {
-            seed,
+            seed: seeds[0],
             same,
             first,
             second,

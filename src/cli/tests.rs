@@ -43,7 +43,7 @@ impl Simulator for Double {
         prepared
     }
 
-    fn part(&self, _: &String, _: &String, _: u64) -> Result<Option<Parted>, String> {
+    fn part(&self, _: &String, _: &String, _: [u64; 2]) -> Result<Option<Parted>, String> {
         Ok(None)
     }
 

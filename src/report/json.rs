@@ -386,8 +386,8 @@ struct SweptCell<'a> {
 #[must_use]
 pub fn sweep(exit_code: u8, sweep: &Sweep, shard: Shard, folder: &str) -> String {
     let aggregates = if shard == Shard::WHOLE { sweep.aggregates() } else { Vec::new() };
-    let front = super::sweep::front(&aggregates);
-    let cells = aggregates.iter().zip(&front.beaten_by).map(|(cell, beaten)| {
+    let front = super::sweep::front(sweep, &aggregates);
+    let cells = aggregates.iter().enumerate().map(|(at, cell)| {
         let keys = sweep.grid.axes.iter().map(|axis| axis.key.as_str());
         let means = cell
             .metrics
@@ -395,7 +395,7 @@ pub fn sweep(exit_code: u8, sweep: &Sweep, shard: Shard, folder: &str) -> String
             .filter_map(|(metric, measured)| Some((metric.name, measured.as_ref()?.values.mean)));
         SweptCell {
             set: keys.zip(sweep.grid.values(cell.cell)).collect(),
-            front: beaten.is_none(),
+            front: front.is_marked(at),
             means: means.collect(),
         }
     });
@@ -436,6 +436,8 @@ struct ComparedMetric {
     a: Option<f64>,
     b: Option<f64>,
     change: Option<f64>,
+    /// The median of the differences, seed by seed.
+    median: Option<f64>,
     /// Of the median of the change: low, high; absent for fewer than 6 seeds.
     interval: Option<(f64, f64)>,
 }
@@ -452,6 +454,7 @@ pub fn compare(exit_code: u8, comparison: &Comparison, folder: &str) -> String {
             a: change.map(|change| change.first),
             b: change.map(|change| change.second),
             change: change.map(|change| change.difference.mean),
+            median: change.map(|change| change.difference.median),
             interval: change.and_then(|c| c.difference.interval).map(|i| (i.low, i.high)),
         };
         (one.metric.name, metric)

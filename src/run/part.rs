@@ -29,17 +29,22 @@ pub struct Parting {
     pub second: Option<String>,
 }
 
-/// Runs one seed of two scenarios and finds where their histories part; `None` if they never do.
+/// Runs two scenarios, each with its seed, and finds where their histories part; `None` if they
+/// never do.
 ///
 /// # Errors
 /// If a run does not end by itself.
-pub fn part(first: &Prepared, second: &Prepared, seed: u64) -> Result<Option<Parting>, RunError> {
+pub fn part(
+    first: &Prepared,
+    second: &Prepared,
+    seeds: [u64; 2],
+) -> Result<Option<Parting>, RunError> {
     let told = |prepared: &Prepared, task| Teller::new(prepared.catalog().clone(), task);
-    let (teller, _) = observe(first, seed, told(first, Task::Keep(Vec::new())))?;
+    let (teller, _) = observe(first, seeds[0], told(first, Task::Keep(Vec::new())))?;
     let Task::Keep(kept) = teller.task else { unreachable!("a teller keeps its task") };
     let length = kept.len() as u64;
     let compare = Task::Compare { with: Arc::new(kept), differs: None };
-    let (teller, _) = observe(second, seed, told(second, compare))?;
+    let (teller, _) = observe(second, seeds[1], told(second, compare))?;
     let count = teller.count;
     let Task::Compare { differs, .. } = teller.task else { unreachable!("it keeps its task") };
     let same = match &differs {
@@ -49,7 +54,7 @@ pub fn part(first: &Prepared, second: &Prepared, seed: u64) -> Result<Option<Par
         None => return Ok(None),
     };
     let find = Task::Find { place: same, found: None };
-    let (teller, _) = observe(first, seed, told(first, find))?;
+    let (teller, _) = observe(first, seeds[0], told(first, find))?;
     let Task::Find { found, .. } = teller.task else { unreachable!("it keeps its task") };
     let second = differs.map(|(_, at, text)| (at, text));
     let times = [&found, &second].into_iter().flatten().map(|(at, _)| *at);
