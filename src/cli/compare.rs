@@ -342,9 +342,10 @@ fn simulate<S: Simulator>(
         scenario: scenario.name.clone(),
         seeds: Vec::new(),
     });
-    for (place, tables) in tables {
+    for (place, mut tables) in tables {
         // Compared as if they were one.
-        sides[place % 2].seeds.push(SeedTables { seed: seeds[place / 2], ..tables });
+        tables.seed = seeds[place / 2];
+        sides[place % 2].seeds.push(tables);
     }
     let parted = parted(simulator, &scenarios, &sides, &other);
     let parted = parted.map_err(|why| (why, Exit::Failure))?;

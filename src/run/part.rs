@@ -380,27 +380,27 @@ mod tests {
     #[test]
     fn a_run_and_itself_never_part() {
         let (one, other) = (prepared(&["duration=8s"]), prepared(&["duration=8s"]));
-        assert_eq!(part(&one, &other, 3).unwrap(), None);
+        assert_eq!(part(&one, &other, [3; 2]).unwrap(), None);
     }
 
     #[test]
     fn the_first_thing_that_differs() {
         let one = prepared(&["duration=8s"]);
         let later = prepared(&["duration=8s", "fault.0.at=7s"]);
-        let parting = part(&one, &later, 3).unwrap().unwrap();
+        let parting = part(&one, &later, [3; 2]).unwrap().unwrap();
         assert_eq!(parting.at.as_millis(), 6_000);
         let words = "6.000000000 s: the fault crash leader(orders) begins on n1";
         assert_eq!(parting.first.as_deref(), Some(words));
         assert!(parting.same > 10_000 && parting.second.is_some(), "{parting:?}");
         // The other way around it is the same place.
-        let back = part(&later, &one, 3).unwrap().unwrap();
+        let back = part(&later, &one, [3; 2]).unwrap().unwrap();
         assert_eq!((back.same, back.at, back.second), (parting.same, parting.at, parting.first));
     }
 
     #[test]
     fn one_run_may_end_first() {
         let (one, longer) = (prepared(&["duration=4s"]), prepared(&["duration=5s"]));
-        let parting = part(&one, &longer, 1).unwrap().unwrap();
+        let parting = part(&one, &longer, [1; 2]).unwrap().unwrap();
         assert!(parting.at.as_millis() >= 3_900, "{parting:?}");
     }
 }

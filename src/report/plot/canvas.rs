@@ -127,7 +127,8 @@ fn dark_style() -> String {
     let mut rules = String::new();
     for (light, dark) in DARK {
         let (light, dark) = (hex(light), hex(dark));
-        rules += &format!("[fill=\"{light}\"]{{fill:{dark}}}[stroke=\"{light}\"]{{stroke:{dark}}}\n");
+        rules +=
+            &format!("[fill=\"{light}\"]{{fill:{dark}}}[stroke=\"{light}\"]{{stroke:{dark}}}\n");
     }
     format!("<style>@media (prefers-color-scheme: dark) {{\n{rules}}}</style>")
 }

@@ -57,15 +57,14 @@ pub(in crate::report) fn overlay_svg(comparison: &Comparison) -> Result<Option<S
         let mut top = HEADER + TITLE;
         if let Some((seed, tables)) = &times {
             let faults = faults(comparison, *seed);
-            let seed = comparison.pair.map_or(format!("seed {seed}"), |[a, b]| {
-                format!("seed {a} of A, seed {b} of B")
-            });
+            let seed = comparison
+                .pair
+                .map_or(format!("seed {seed}"), |[a, b]| format!("seed {a} of A, seed {b} of B"));
             let good = format!("{seed}: messages acknowledged or accepted so far");
             let curves = tables.each_ref().map(|b| so_far(b, |b| b.1));
             over_time(canvas, top, &good, &curves, &faults)?;
             top += PANEL + AXIS + TITLE;
-            let lost =
-                format!("{seed}: lines lost so far, by when they were meant to be sent");
+            let lost = format!("{seed}: lines lost so far, by when they were meant to be sent");
             let curves = tables.each_ref().map(|b| so_far(b, |b| b.2));
             over_time(canvas, top, &lost, &curves, &faults)?;
             top += PANEL + AXIS + TITLE;

@@ -218,7 +218,9 @@ fn capped(bins: &Bins, greatest: u64) -> (u64, Option<(i32, String)>) {
     if load == 0 || greatest <= load * BURST {
         return (greatest, None);
     }
-    let of = |b: &Bucket| [(b.delivered, "delivered"), (b.acked, "acknowledged"), (b.accepted, "accepted")];
+    let of = |b: &Bucket| {
+        [(b.delivered, "delivered"), (b.acked, "acknowledged"), (b.accepted, "accepted")]
+    };
     let peaks = bins.bins.iter().flat_map(|(from, until, bucket)| {
         of(bucket).map(|(count, word)| (count, (from + until) / 2, word))
     });
@@ -254,7 +256,11 @@ fn latency(canvas: &mut Canvas<'_>, place: &Place<'_>, bins: &Bins) -> Result<()
     }
     for (from, until, bucket) in bins.bins.iter().filter(|(_, _, b)| b.ack_max_us > 0) {
         let (top, bottom) = (scale.at(bucket.ack_max_us), scale.at(bucket.ack_p50_us.max(1)));
-        canvas.fill((*from, top, (until - from).max(1), (bottom - top).max(1)), PALE_BLUE, OPAQUE)?;
+        canvas.fill(
+            (*from, top, (until - from).max(1), (bottom - top).max(1)),
+            PALE_BLUE,
+            OPAQUE,
+        )?;
     }
     segments(canvas, bins, BLUE, 2, |b| (b.ack_p50_us > 0).then(|| scale.at(b.ack_p50_us)))
 }

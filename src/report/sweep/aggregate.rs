@@ -120,7 +120,9 @@ pub(super) fn pareto(sweep: &Sweep, aggregates: &[Aggregate], front: &Front) -> 
         row.extend(sweep.named(aggregate.cell));
         row.extend(front.objectives.iter().zip(&front.weighed[at]).map(|(objective, weighed)| {
             // What readers of CSV take for infinity.
-            let number = |mean| if mean == f64::INFINITY { "inf".to_owned() } else { decimal(mean, objective.unit) };
+            let number = |mean| {
+                if mean == f64::INFINITY { "inf".to_owned() } else { decimal(mean, objective.unit) }
+            };
             weighed.mean.map_or(String::new(), number)
         }));
         row.push(latency.metric.to_owned());

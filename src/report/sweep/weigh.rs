@@ -134,7 +134,8 @@ pub fn front(sweep: &Sweep, aggregates: &[Aggregate]) -> Front {
 fn of(runs: &[Run], objectives: [Objective; 3]) -> [Weighed; 3] {
     let place = |name: &str| row_columns().position(|column| column == name);
     let rows: Vec<Vec<String>> = runs.iter().map(|run| cells(&run.row)).collect();
-    let number = |row: &[String], name: &str| -> Option<f64> { row.get(place(name)?)?.parse().ok() };
+    let number =
+        |row: &[String], name: &str| -> Option<f64> { row.get(place(name)?)?.parse().ok() };
     objectives.map(|objective| {
         let value = |row: &Vec<String>| match number(row, objective.metric) {
             None if objective.more => 0.0,
