@@ -279,7 +279,8 @@ fn scenarios<S: Simulator>(
     wanted: &Compare,
     paths: [&PathBuf; 2],
 ) -> Result<Sides<S::Prepared>, Failed> {
-    let load = |path: &PathBuf, own: &[String]| {
+    let load = |at: usize, own: &[String]| {
+        let path = paths[at];
         let sets: Vec<String> = wanted.common.set.iter().chain(own).cloned().collect();
         let prepared = simulator.load(path, &sets).map_err(input)?;
         let name = simulator.name(&prepared).to_owned();
@@ -288,11 +289,14 @@ fn scenarios<S: Simulator>(
         if !sets.is_empty() {
             label += &format!(", with {}", sets.join(", "));
         }
+        if let Some(pair) = wanted.pair() {
+            label += &format!(", seed {}", pair[at]);
+        }
         let prepared = simulator.with_lines(prepared);
         Ok(Scenario { label, name, prepared })
     };
-    let first = load(paths[0], &wanted.set_a)?;
-    let second = load(paths[1], &wanted.set_b)?;
+    let first = load(0, &wanted.set_a)?;
+    let second = load(1, &wanted.set_b)?;
     let own = || simulator.seeds(&first.prepared).collect();
     let pair = wanted.pair().map(|[seed, _]| vec![seed]);
     let seeds = pair.or_else(|| wanted.common.wanted_seeds()).unwrap_or_else(own);

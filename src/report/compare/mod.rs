@@ -82,6 +82,18 @@ impl Changed {
         interval || (lost && (change.first == 0.0) != (change.second == 0.0))
     }
 
+    /// Losses before outages before latency before costs.
+    fn kind(&self) -> u8 {
+        match (self.metric.unit, self.metric.better) {
+            (Unit::Violations, _) => 0,
+            (Unit::Lines, Better::Less) => 1,
+            (Unit::Share, _) => 2,
+            (Unit::Milliseconds, _) => 3,
+            (Unit::Microseconds, _) => 4,
+            _ => 5,
+        }
+    }
+
     /// What comes first when changes are told: the worst, and of these losses before outages before
     /// latency before costs, and the greatest in proportion.
     fn weight(&self) -> (std::cmp::Reverse<Standing>, u8, u64) {
@@ -90,19 +102,11 @@ impl Changed {
             Standing::Better => Standing::Same,
             standing => standing,
         };
-        let kind = match (self.metric.unit, self.metric.better) {
-            (Unit::Violations, _) => 0,
-            (Unit::Lines, Better::Less) => 1,
-            (Unit::Share, _) => 2,
-            (Unit::Milliseconds, _) => 3,
-            (Unit::Microseconds, _) => 4,
-            _ => 5,
-        };
         let share = self.change.as_ref().map_or(0.0, |change| {
             let most = change.first.abs().max(change.second.abs());
             if most > 0.0 { (change.second - change.first).abs() / most } else { 0.0 }
         });
-        (std::cmp::Reverse(standing), kind, u64::MAX - (share * 1e9) as u64)
+        (std::cmp::Reverse(standing), self.kind(), u64::MAX - (share * 1e9) as u64)
     }
 }
 

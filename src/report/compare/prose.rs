@@ -69,37 +69,51 @@ fn headline(comparison: &Comparison) -> String {
         return "identical".to_owned();
     }
     let enough = exceptions(comparison.seeds.len()).is_some();
-    let told = |wanted: &[Standing]| {
+    let of = |wanted: Standing| {
         let counts = |one: &&Changed| {
-            wanted.contains(&one.standing)
-                && one.metric.better != Better::Neither
-                && is_telling(one.metric)
-                && (one.standing == Standing::Regression || !enough || one.is_proven())
+            one.standing == wanted
+                && (wanted == Standing::Regression
+                    || (is_telling(one.metric) && (!enough || one.is_proven())))
         };
         let mut changes: Vec<&Changed> = comparison.metrics.iter().filter(counts).collect();
         changes.sort_by_key(|one| one.weight());
+        changes
+    };
+    let told = |changes: &[&Changed]| {
         let more = changes.len().saturating_sub(TOLD);
-        let mut words: Vec<String> = changes.into_iter().take(TOLD).map(from_to).collect();
+        let mut words: Vec<String> = changes.iter().take(TOLD).map(|one| from_to(one)).collect();
         if more > 0 {
             words.push(format!("{more} more"));
         }
         words.join(", ")
     };
-    let (worse, better) = (told(&[Standing::Worse]), told(&[Standing::Better]));
-    let but = if better.is_empty() { String::new() } else { format!("; better: {better}") };
+    let (worse, better) = (of(Standing::Worse), of(Standing::Better));
+    let but = |word: &str, changes: &[&Changed]| match changes {
+        [] => String::new(),
+        changes => format!("; {word}: {}", told(changes)),
+    };
     match comparison.standing() {
         Standing::Regression => {
-            format!("B is worse than is tolerated: {}{but}", told(&[Standing::Regression]))
+            let regressions = told(&of(Standing::Regression));
+            format!("B is worse than is tolerated: {regressions}{}", but("better", &better))
         }
         Standing::Undecided => {
             let open = comparison.metrics.iter().filter(|one| one.standing == Standing::Undecided);
             let open: Vec<&str> = open.map(|one| one.metric.name).collect();
             format!("undecided: {} was not measured on both sides in every seed", open.join(", "))
         }
-        _ if !worse.is_empty() => format!("B is worse: {worse}{but}"),
-        _ if !better.is_empty() => format!("B is better: {better}"),
-        _ if enough => "B differs, and is neither better nor worse by more than noise".to_owned(),
-        _ => "B differs, and is neither better nor worse".to_owned(),
+        // What matters more comes first: fewer losses before slower answers.
+        _ => match (worse.first(), better.first()) {
+            (None, None) if enough => {
+                "B differs, and is neither better nor worse by more than noise".to_owned()
+            }
+            (None, None) => "B differs, and is neither better nor worse".to_owned(),
+            (Some(bad), Some(good)) if good.kind() < bad.kind() => {
+                format!("B is better: {}{}", told(&better), but("worse", &worse))
+            }
+            (Some(_), _) => format!("B is worse: {}{}", told(&worse), but("better", &better)),
+            (None, Some(_)) => format!("B is better: {}", told(&better)),
+        },
     }
 }
 
@@ -108,7 +122,17 @@ const TOLD: usize = 2;
 
 /// Whether a change of it belongs into a headline: losses, broken promises, outages, latency.
 fn is_telling(metric: &Metric) -> bool {
+    // Parts of others, or the same by another clock.
+    const TOLD_BY_OTHERS: [&str; 6] = [
+        "acked_lost",
+        "accepted_lost",
+        "ack_service_p50_us",
+        "ack_service_p99_us",
+        "write_unavailable_ms",
+        "read_unavailable_ms",
+    ];
     match metric.unit {
+        _ if metric.better == Better::Neither || TOLD_BY_OTHERS.contains(&metric.name) => false,
         Unit::Lines => metric.better == Better::Less,
         Unit::Violations | Unit::Share | Unit::Milliseconds | Unit::Microseconds => true,
         _ => false,

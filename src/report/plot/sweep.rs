@@ -220,7 +220,7 @@ impl Scale {
         // some, for shares of nearly 1 would all look alike.
         let (unit, low) = if objective.unit == Unit::Share { (1e6, low) } else { (1.0, 0.0) };
         let (low, high) = ((low * unit).floor() as u64, (high * unit).ceil() as u64);
-        let step = round_step((high - low).max(4), 3);
+        let step = round_step((high - low).max(4), 4);
         let low = low / step * step;
         let high = high.max(low + 1).div_ceil(step) * step;
         let linear = Linear { low, high, start, end };
