@@ -78,24 +78,28 @@ impl Changed {
     pub fn is_proven(&self) -> bool {
         let Some(change) = &self.change else { return false };
         let interval = change.difference.interval.is_some_and(|i| i.low > 0.0 || i.high < 0.0);
-        let lost = self.metric.unit == Unit::Lines && self.metric.better == Better::Less;
-        interval || (lost && (change.first == 0.0) != (change.second == 0.0))
+        interval || (self.is_loss() && (change.first == 0.0) != (change.second == 0.0))
     }
 
-    /// Losses before outages before latency before costs.
+    fn is_loss(&self) -> bool {
+        self.metric.better == Better::Less && self.metric.name.ends_with("_lost")
+    }
+
+    /// Losses before outages before latency before disorder before costs.
     fn kind(&self) -> u8 {
         match (self.metric.unit, self.metric.better) {
             (Unit::Violations, _) => 0,
-            (Unit::Lines, Better::Less) => 1,
+            _ if self.is_loss() => 1,
             (Unit::Share, _) => 2,
             (Unit::Milliseconds, _) => 3,
             (Unit::Microseconds, _) => 4,
-            _ => 5,
+            (Unit::Lines, Better::Less) => 5,
+            _ => 6,
         }
     }
 
-    /// What comes first when changes are told: the worst, and of these losses before outages before
-    /// latency before costs, and the greatest in proportion.
+    /// What comes first when changes are told: the worst, of these by kind, and of a kind the
+    /// greatest in proportion.
     fn weight(&self) -> (std::cmp::Reverse<Standing>, u8, u64) {
         let standing = match self.standing {
             // What could not be measured is worth a look before what is merely different.
