@@ -231,7 +231,8 @@ mod tests {
         assert!(failure.text.contains("again: mqsim run"), "{failure:?}");
         assert!(failure.text.contains("--seed 2"), "{failure:?}");
         assert!(failure.text.contains("lost: 40 lines acked_lost: "), "{failure:?}");
-        let error = read.suites[2].cases.last().unwrap();
+        // What mqsim itself failed at comes first.
+        let error = read.suites[2].cases.first().unwrap();
         let junit_parser::TestStatus::Error(error) = &error.status else { panic!("{error:?}") };
         assert!(error.message.contains("10 events <too> \"many\" & "), "{error:?}");
     }

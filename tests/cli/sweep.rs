@@ -200,7 +200,7 @@ fn wrong_sweeps_are_refused_before_anything_runs() {
         ("sweep cluster.toml --set seed=1,2", "--seeds A..=B varies the seed"),
         ("sweep cluster.toml --set duration=5s,6s --set duration=7s", "`duration` is set twice"),
         ("sweep nothing.toml --set duration=5s,6s", "there is no such file"),
-        ("sweep cluster.toml --set duration=5s,6s --shard 0/0", "a sweep has at least one part"),
+        ("sweep cluster.toml --set duration=5s,6s --shard 0/0", "there is at least one part"),
         ("sweep cluster.toml --set duration=5s,6s --shard 17/16", "the parts are 1/16 to 16/16"),
         ("sweep cluster.toml --set duration=5s,6s --shard 3", "as in 3/16"),
         ("sweep cluster.toml --set duration=5s,6s --seeds 9..=8", "no seed in it"),
