@@ -63,7 +63,11 @@ pub const SELECTORS: &[SelectorSpec] = &[
         arguments: &[],
         meaning: "As many brokers as a minority has at most, drawn by the seed.",
     },
-    SelectorSpec { name: "zone", arguments: &[Argument::Zone], meaning: "All brokers of a zone." },
+    SelectorSpec {
+        name: "zone",
+        arguments: &[Argument::Zone],
+        meaning: "All brokers of a zone, and the servers and clients whose section puts them there.",
+    },
     SelectorSpec {
         name: "link",
         arguments: &[Argument::Node, Argument::Node],
@@ -115,7 +119,7 @@ pub enum Pick {
     Random,
     /// A minority of the brokers, drawn.
     Minority,
-    /// The brokers of this zone.
+    /// What stands in this zone.
     Zone(u32),
     /// The link between these two.
     Link(NodeId, NodeId),
@@ -214,6 +218,7 @@ pub(crate) fn settled(pick: Pick, topology: &Topology, stream: &mut Stream) -> O
             brokers
         }
         Pick::Zone(zone) => {
+            brokers.extend(&topology.placed);
             brokers.retain(|node| topology.hosts[node.index()].zone == zone);
             brokers
         }

@@ -13,3 +13,4 @@ mod legacy;
 mod legacy_chaos;
 mod legacy_scripts;
 mod mutants;
+mod zones;

@@ -5,7 +5,7 @@ use crate::observe::{NodeId, Observer};
 use crate::world::{Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, WorldView};
 
 use super::broker::Broker;
-use super::broker::mnesia::QueueRecord;
+use super::broker::cluster::mnesia::QueueRecord;
 use super::client::{Consumer, Producer};
 use super::message::{Message, Pid, QueueId};
 use super::words::selector;

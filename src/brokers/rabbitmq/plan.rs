@@ -16,7 +16,8 @@ use super::arguments::{Arguments, Overflow};
 use super::client::{CONSUMER_STEPS, ConnectOrder, LinkConfig, PRODUCER_STEPS, Reject};
 use super::config::{Costs, Locator, Queue, QueueVersion};
 use super::letters::{DeadLetterTo, LetterId, Letters};
-use super::message::{ExchangeId, Properties, QueueId, RoutingKey, Terms};
+use super::message::amqp::Terms;
+use super::message::{ExchangeId, Properties, QueueId, RoutingKey};
 use super::settings::{PartitionHandling, Settings};
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
 use super::words::{REFUSED, SELECTORS};
@@ -128,6 +129,8 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         for (name, kind) in spec.clients() {
             cluster.add_client(&name, kind);
         }
+        let sections = scenario.many("producer").iter().chain(scenario.many("consumer"));
+        cluster.place_clients(sections, &mut planner.wrong);
         spec.topology = cluster.topology;
     }
     let destinations: Vec<String> = spec.queues.iter().map(|queue| queue.name.clone()).collect();

@@ -4,8 +4,8 @@ use crate::engine::{Distribution, Span};
 use crate::observe::NodeId;
 use crate::scenario::{Diagnostics, Scenario, Values};
 
-use super::broker::alarm::Share;
-use super::broker::credit::CreditSpec;
+use super::broker::vm::alarm::Share;
+use super::broker::vm::credit::CreditSpec;
 use super::rules::Rules;
 
 /// `cluster_partition_handling`.

@@ -12,7 +12,7 @@ use crate::world::fault::Nemesis;
 use crate::world::{Lane, PlannedFault, Setup, Topology};
 
 use super::broker::Broker;
-use super::broker::mnesia::{Member, QueueRecord, Tables};
+use super::broker::cluster::mnesia::{QueueRecord, Tables};
 use super::client::{
     CONSUMER_STEPS, ConnectOrder, Consumer, ConsumerConfig, LinkConfig, Producer, ProducerConfig,
     Reject,
@@ -20,7 +20,9 @@ use super::client::{
 use super::config::{Config, Costs, Locator, Queue};
 use super::letters::Letters;
 use super::machine::RabbitMachine;
-use super::message::{ExchangeId, Pid, Properties, QueueId, RoutingKey, Terms};
+use super::message::amqp::Terms;
+use super::message::mnesia::Member;
+use super::message::{ExchangeId, Pid, Properties, QueueId, RoutingKey};
 use super::settings::Settings;
 use super::words;
 

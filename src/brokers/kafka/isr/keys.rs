@@ -234,6 +234,13 @@ pub const CONTROLLER: SectionSpec = SectionSpec::single(
             Preset::Is("3"),
             "With KRaft: how many controllers there are, controller1, controller2, ..., each on a host of its own.",
         ),
+        KeySpec::new(
+            "zone",
+            Kind::Names,
+            Preset::Absent,
+            "With KRaft: the zones of the controllers' hosts, in turn (one zone is that of all). If not \
+             written they stand beside the first broker and no fault of a zone meets them.",
+        ),
         millis(
             "controller.quorum.fetch.timeout.ms",
             Preset::Is("2s"),

@@ -61,6 +61,8 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
         for name in planner.coordinators() {
             coordinators.push(cluster.add_coordinator(&name));
         }
+        let section = if metadata == Metadata::Kraft { "controller" } else { "zookeeper" };
+        cluster.place_coordinators(scenario.one(section), &mut planner.wrong);
     }
     let run = scenario.settings();
     let mut spec = Spec {
@@ -103,6 +105,8 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
         for (name, kind) in spec.clients() {
             cluster.add_client(&name, kind);
         }
+        let sections = scenario.many("producer").iter().chain(scenario.many("consumer"));
+        cluster.place_clients(sections, &mut planner.wrong);
         spec.topology = cluster.topology;
     }
     let destinations: Vec<String> =

@@ -110,7 +110,11 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     planner.check_names(&spec);
     planner.check_volume(&spec);
     if planner.wrong.is_empty() {
-        add_hosts(&mut cluster, &mut spec);
+        add_hosts(&mut cluster, &spec);
+        cluster.place_coordinators(scenario.one("zookeeper"), &mut planner.wrong);
+        let sections = scenario.many("producer").iter().chain(scenario.many("consumer"));
+        cluster.place_clients(sections, &mut planner.wrong);
+        spec.topology = cluster.topology.clone();
     }
     // Selectors name partitions, whoever reads them.
     let partitions = spec.config.streams.partitions().iter();
@@ -129,7 +133,7 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
 }
 
 /// The hosts behind the brokers, in the order of their machines.
-fn add_hosts(cluster: &mut ClusterPlan, spec: &mut Spec) {
+fn add_hosts(cluster: &mut ClusterPlan, spec: &Spec) {
     for server in 1..=spec.config.zookeeper.len() {
         cluster.add_coordinator(&format!("zk{server}"));
     }
@@ -143,7 +147,6 @@ fn add_hosts(cluster: &mut ClusterPlan, spec: &mut Spec) {
         let name = Spec::auditor_name(&spec.config.topics[topic as usize].name);
         cluster.add_client(&name, NodeKind::Auditor);
     }
-    spec.topology = cluster.topology.clone();
 }
 
 impl<'a> Planner<'a> {
