@@ -3,6 +3,7 @@
 pub mod coordination;
 pub mod costs;
 pub mod kafka;
+pub mod kit;
 pub mod log;
 pub mod rabbitmq;
 pub mod rules;

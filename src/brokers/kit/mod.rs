@@ -1,0 +1,3 @@
+//! What every broker family needs, written once.
+
+pub mod application;
