@@ -76,9 +76,10 @@ impl Alarm {
         self.set = Some((at, timer));
     }
 
-    /// Its message has come. One that was cancelled too late may come too; it changes nothing.
-    pub fn rang<M>(&mut self, ctx: &Context<'_, M>) {
-        self.set = self.set.filter(|(_, timer)| ctx.is_pending(*timer));
+    /// Its message has come, or that of one that was cancelled too late, which changes nothing.
+    /// Whether it is its own.
+    pub fn rang<M>(&mut self, ctx: &Context<'_, M>) -> bool {
+        self.set.take_if(|(_, timer)| !ctx.is_pending(*timer)).is_some()
     }
 
     /// Nothing is waited for any more.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::brokers::coordination::zookeeper;
-use crate::engine::{Distribution, Limits, Span, Stream};
+use crate::brokers::kit::application::{Hours, Sending};
+use crate::engine::{Distribution, Limits, Span};
 use crate::observe::{Catalog, ConsumerId, ConsumerInfo, NodeId, NodeInfo};
 use crate::workload::Load;
 use crate::world::fault::Nemesis;
@@ -194,8 +195,7 @@ impl Spec {
                 connect: consumer.connect.clone(),
                 settings: consumer.settings.clone(),
                 processing: consumer.processing.clone(),
-                start: Some(consumer.start),
-                stop: consumer.stop,
+                hours: Hours { start: Some(consumer.start), stop: consumer.stop },
             }))));
         }
         for (_, partitions) in self.unread_partitions() {
@@ -207,8 +207,7 @@ impl Spec {
                 connect: config.all_brokers().collect(),
                 settings: ConsumerSettings::auditor(),
                 processing: Distribution::Constant(0),
-                start: None,
-                stop: None,
+                hours: Hours { start: None, stop: None },
             }))));
         }
         let drawn = self.nemesis.iter();
@@ -233,17 +232,13 @@ impl Spec {
         writer: u32,
         producer: &ProducerSpec,
     ) -> KafkaMachine {
-        let name = &producer.load.name;
+        let topic = config.streams.topic_of(writer);
+        let partitions = config.streams.of_topic(topic).len();
         let own = ProducerConfig {
             config: config.clone(),
             writer,
             connect: producer.connect.clone(),
-            pacer: producer.load.pacer(self.duration),
-            streams: (
-                Stream::fixed(seed, &format!("pace of {name}")),
-                Stream::fixed(seed, &format!("sizes of {name}")),
-            ),
-            sizes: producer.load.sizes.clone(),
+            sending: Sending::new(&producer.load, self.duration, seed, partitions),
             settings: producer.settings.clone(),
         };
         match producer.client {

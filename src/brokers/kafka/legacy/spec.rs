@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::brokers::coordination::zookeeper::{self, Server, Tree};
-use crate::engine::{Distribution, Limits, Span, Stream};
+use crate::brokers::kit::application::{Hours, Sending};
+use crate::engine::{Distribution, Limits, Span};
 use crate::observe::{Catalog, ConsumerId, ConsumerInfo, InvariantWord, NodeId, NodeInfo};
 use crate::workload::Load;
 use crate::world::fault::Nemesis;
@@ -149,8 +150,7 @@ impl Spec {
             fetcher_backoff: spec.fetcher_backoff,
             from_largest: spec.from_largest,
             processing: spec.processing.clone(),
-            start: Some(spec.start),
-            stop: spec.stop,
+            hours: Hours { start: Some(spec.start), stop: spec.stop },
         });
         let auditors =
             self.audited().into_iter().enumerate().map(|(index, topic)| ConsumerConfig {
@@ -165,8 +165,7 @@ impl Spec {
                 fetcher_backoff: AUDITOR_BACKOFF,
                 from_largest: false,
                 processing: Distribution::Constant(0),
-                start: None,
-                stop: None,
+                hours: Hours { start: None, stop: None },
             });
         consumers.chain(auditors).collect()
     }
@@ -183,7 +182,7 @@ impl Spec {
                 .iter()
                 .map(|partition| self.config.streams.seen_by(*partition, consumer.group))
                 .collect(),
-            auditor: consumer.start.is_none(),
+            auditor: consumer.hours.start.is_none(),
             name: consumer.name,
         });
         Catalog {
@@ -288,15 +287,11 @@ impl Spec {
     }
 
     fn producer(&self, seed: u64, writer: u32, producer: &ProducerSpec) -> ProducerConfig {
-        let name = &producer.load.name;
+        let topic = self.config.streams.topic_of(writer);
+        let partitions = self.config.streams.of_topic(topic).len();
         ProducerConfig {
             writer,
-            pacer: producer.load.pacer(self.duration),
-            streams: (
-                Stream::fixed(seed, &format!("pace of {name}")),
-                Stream::fixed(seed, &format!("sizes of {name}")),
-            ),
-            sizes: producer.load.sizes.clone(),
+            sending: Sending::new(&producer.load, self.duration, seed, partitions),
             brokers: producer.brokers.clone(),
             channel: producer.channel,
             queue: producer.queue,
