@@ -160,6 +160,7 @@ impl Spec {
         let ensemble = Arc::new(zookeeper::Config {
             settings: self.ensemble.clone(),
             servers: config.coordinators.clone(),
+            clock: config.sessions_by(),
             costs: zookeeper::Costs::default(),
             words: zookeeper::Words::default(),
         });

@@ -8,7 +8,7 @@ mod group;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::brokers::coordination::zookeeper::Session;
+use crate::brokers::coordination::zookeeper::{SESSIONS, Session};
 use crate::brokers::log::Piece;
 use crate::brokers::kit::application::{Hours, Reading};
 use crate::engine::{Distribution, Span, Time};
@@ -140,7 +140,7 @@ impl Consumer {
             Kind::HighLevel(group) => group.session_timeout,
         };
         Consumer {
-            session: Session::new(config.zookeeper.clone(), timeout, 0),
+            session: Session::new(config.zookeeper.clone(), timeout, 0, SESSIONS),
             group: Group::default(),
             infos: Vec::new(),
             registry: 0,

@@ -13,7 +13,7 @@ mod view;
 
 use std::sync::Arc;
 
-use crate::brokers::coordination::zookeeper::Session;
+use crate::brokers::coordination::zookeeper::{SESSIONS, Session};
 use crate::brokers::kit::application::{Due, Sending};
 use crate::engine::{Span, Time};
 use crate::observe::{Observer, Outcome};
@@ -101,7 +101,7 @@ impl Producer {
         let topic = config.streams.topic_of(own.writer);
         let brokers = 0..config.brokers;
         Producer {
-            session: Session::new(config.zookeeper.clone(), own.session_timeout, 0),
+            session: Session::new(config.zookeeper.clone(), own.session_timeout, 0, SESSIONS),
             view: BrokerView::new(topic),
             channels: brokers.clone().map(|broker| Channel::new(own.channel, broker)).collect(),
             queues: brokers.clone().map(|_| SendQueue::default()).collect(),
