@@ -134,6 +134,12 @@ impl Pacer {
         }
     }
 
+    /// Whether what is sent next depends on what became of earlier messages.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.pace, State::Closed { .. })
+    }
+
     /// A slot of a closed loop is free from `at` on.
     pub fn free(&mut self, at: Time) {
         if let State::Closed { ready, .. } = &mut self.pace {

@@ -19,8 +19,8 @@ use mqsim::brokers::kafka::isr::nodes::NodeSet;
 use mqsim::brokers::kafka::isr::state::{Led, View};
 use mqsim::brokers::kafka::isr::words;
 use mqsim::brokers::kafka::{PartitionId, Streams, TopicPlan};
-use mqsim::brokers::log::{Log, Piece};
 use mqsim::brokers::kit::application::{Hours, Sending};
+use mqsim::brokers::log::{Log, Piece};
 use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{
     CauseId, ConsumerId, DestinationId, Event, MessageRange, NodeId, NodeKind, Observer, Outcome,

@@ -110,6 +110,14 @@ impl Sending {
         self.wake.wake(ctx.now(), Lane::MAIN, wake, ctx);
     }
 
+    /// Messages were settled that nobody will be told of: a closed loop has itself woken at once, to
+    /// send others.
+    pub fn look_again<M>(&mut self, wake: M, ctx: &mut Context<'_, M>) {
+        if self.pacer.is_closed() {
+            self.go_on(wake, ctx);
+        }
+    }
+
     /// The wake that was asked for has come.
     pub fn woken<M>(&mut self, ctx: &Context<'_, M>) {
         self.wake.rang(ctx);

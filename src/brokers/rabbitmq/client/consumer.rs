@@ -359,6 +359,7 @@ impl Consumer {
             connected && *subscribed || nowhere
         };
         let queues = self.config.queues.iter().zip(&self.subscribed);
-        !in_hand && (self.application.is_stopped() || self.refused || queues.into_iter().all(settled))
+        !in_hand
+            && (self.application.is_stopped() || self.refused || queues.into_iter().all(settled))
     }
 }

@@ -377,7 +377,8 @@ impl Producer {
     /// The node that it waits for, if all that it has left to do is to wait for answers.
     #[must_use]
     pub fn waits_for(&self) -> Option<NodeId> {
-        let idle = self.config.sending.has_ended() && self.again.is_empty() && self.nacked.is_empty();
+        let idle =
+            self.config.sending.has_ended() && self.again.is_empty() && self.nacked.is_empty();
         self.link.open().filter(|_| idle).map(|_| self.link.node())
     }
 

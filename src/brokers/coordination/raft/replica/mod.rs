@@ -344,7 +344,7 @@ impl<R: Record> Replica<R> {
                 Step::Count(epoch, end) => {
                     let now = self.now(ctx);
                     self.count(epoch, end, now);
-                },
+                }
                 Step::Install(id, end) => {
                     self.store.freeze(end);
                     self.install(id);

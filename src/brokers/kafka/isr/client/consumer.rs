@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
 use crate::brokers::kit::application::{Hours, Reading};
+use crate::brokers::log::Piece;
 use crate::engine::{Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, Event, EventId, MessageRange, NodeId, Observer};
 use crate::world::{Alarm, By, Context, Input, Lane, Signal};
@@ -250,6 +250,10 @@ impl Consumer {
             let (now, id) = (ctx.now(), self.config.id);
             for line in self.config.lines(handed.messages) {
                 ctx.observer().delivered(now, id, *line, handed.messages, false);
+            }
+            if whole {
+                self.finish(handed, ctx);
+                continue;
             }
             let done = Message::Timer(Timer::Processed);
             if let Some(piece) = self.application.work(handed, done, ctx) {

@@ -425,9 +425,7 @@ impl Handler {
             {
                 self.lost(ctx, link as usize);
             }
-            Input::Local { body: Message::Timer(Timer::Poll) }
-                if self.doing == Doing::BackOff =>
-            {
+            Input::Local { body: Message::Timer(Timer::Poll) } if self.doing == Doing::BackOff => {
                 self.refresh(ctx);
             }
             _ => {}

@@ -53,9 +53,15 @@ struct Blocked {
 /// monotonic one (BufferPool.java, `allocate`).
 #[derive(Clone, Copy, Debug)]
 enum Waits {
-    Metadata { until: Time },
+    Metadata {
+        until: Time,
+    },
     /// Of its partition.
-    Memory { until: Time, index: u32, message: MessageRange },
+    Memory {
+        until: Time,
+        index: u32,
+        message: MessageRange,
+    },
 }
 
 /// The Java producer.

@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 
 use crate::brokers::kafka::PartitionId;
-use crate::engine::Time;
 use crate::brokers::kit::application::Due;
+use crate::engine::Time;
 use crate::observe::{BecauseId, CauseId, NodeId, Observer, Outcome, Removal};
 use crate::world::{Alarm, By, Context, Input, Lane, Signal};
 
@@ -299,8 +299,7 @@ impl ScalaProducer {
         let partition = PartitionId(self.first.0 + index);
         let producer = self.config.config.streams.stream(self.config.writer, partition);
         let (now, stream) = (ctx.now(), (index as usize, producer));
-        let messages =
-            self.config.sending.attempt(now, intended, stream, bytes, ctx.observer());
+        let messages = self.config.sending.attempt(now, intended, stream, bytes, ctx.observer());
         Item { messages, key, sent: false, doubt: false }
     }
 

@@ -132,6 +132,7 @@ impl Producer {
             for (index, batch) in batches {
                 self.succeeded(ctx, index, &batch, Outcome::Accepted);
             }
+            self.config.sending.look_again(Message::Timer(Timer::Load), ctx);
             return;
         }
         let id = self.network.send(ctx, node, request);
@@ -250,7 +251,10 @@ impl Producer {
         for index in indexes {
             loop {
                 match self.accumulator.expire(now, index) {
-                    Ok(batch) => self.give_up(ctx, index, &batch, true),
+                    Ok(batch) => {
+                        self.give_up(ctx, index, &batch, true);
+                        self.config.sending.look_again(Message::Timer(Timer::Load), ctx);
+                    }
                     Err(at) => {
                         next = next.min(at);
                         break;
@@ -274,6 +278,7 @@ impl Producer {
         }
         for (index, batch) in late {
             self.give_up(ctx, index, &batch, true);
+            self.config.sending.look_again(Message::Timer(Timer::Load), ctx);
         }
         next
     }

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::brokers::coordination::zookeeper::{SESSIONS, Session};
-use crate::brokers::log::Piece;
 use crate::brokers::kit::application::{Hours, Reading};
+use crate::brokers::log::Piece;
 use crate::engine::{Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, MessageRange, Observer};
 use crate::world::{Context, Input, Signal};
@@ -304,6 +304,9 @@ impl Consumer {
         let line = self.line(head.messages);
         ctx.observer().delivered(now, id, line, head.messages, false);
         let work = Work { partition, messages: head.messages, end: head.end() };
+        if at_once {
+            return self.finish(work, ctx);
+        }
         if let Some(work) = self.application.work(work, Message::Processed, ctx) {
             self.finish(work, ctx);
         }
