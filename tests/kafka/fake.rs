@@ -19,8 +19,9 @@ use mqsim::brokers::kafka::isr::nodes::NodeSet;
 use mqsim::brokers::kafka::isr::state::{Led, View};
 use mqsim::brokers::kafka::isr::words;
 use mqsim::brokers::kafka::{PartitionId, Streams, TopicPlan};
+use mqsim::brokers::kit::application::{Hours, Sending};
 use mqsim::brokers::kit::log::{Log, Piece};
-use mqsim::engine::{Chance, Distribution, Limits, Span, Stream, Time};
+use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{
     CauseId, ConsumerId, DestinationId, Event, MessageRange, NodeId, NodeKind, Observer, Outcome,
     ProducerId, Removal,
@@ -534,13 +535,13 @@ impl Lab {
         let mut nodes = Vec::new();
         for (writer, values) in self.scenario.many("producer").iter().enumerate() {
             let load = Load::from_values(values).expect("a load");
+            let topic = self.config.streams.topic_of(writer as u32);
+            let partitions = self.config.streams.of_topic(topic).len();
             let config = ProducerConfig {
                 config: self.config.clone(),
                 writer: writer as u32,
                 connect: vec![NodeId(0)],
-                pacer: load.pacer(duration),
-                streams: (Stream::fixed(1, "pace"), Stream::fixed(1, "sizes")),
-                sizes: load.sizes.clone(),
+                sending: Sending::new(&load, duration, 1, partitions),
                 settings: ProducerSettings::read(values),
             };
             let node = match values.choice("client") {
@@ -562,8 +563,7 @@ impl Lab {
                 partitions: self.config.all_partitions().collect(),
                 settings: ConsumerSettings::read(values),
                 processing: load.processing,
-                start: Some(load.start),
-                stop: load.stop,
+                hours: Hours { start: Some(load.start), stop: load.stop },
             };
             nodes.push((NodeKind::Consumer, Node::Consumer(Box::new(Consumer::new(config)))));
         }
@@ -580,8 +580,7 @@ impl Lab {
             partitions: self.config.all_partitions().collect(),
             settings: ConsumerSettings::auditor(),
             processing: Distribution::Constant(0),
-            start: None,
-            stop: None,
+            hours: Hours { start: None, stop: None },
         })))
     }
 

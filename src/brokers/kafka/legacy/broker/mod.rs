@@ -16,7 +16,7 @@ mod serve;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::brokers::coordination::zookeeper::Session;
+use crate::brokers::coordination::zookeeper::{SESSIONS, Session};
 use crate::observe::{NodeId, Observer, RoleId};
 use crate::world::{ConnId, Context, FileId, Input, Lane, Signal};
 
@@ -109,7 +109,7 @@ impl Broker {
             flusher: Lane::MAIN,
             to_flush: VecDeque::new(),
             next_tick: crate::engine::Time::ZERO,
-            session: Session::new(config.zookeeper.clone(), timeout, 0),
+            session: Session::new(config.zookeeper.clone(), timeout, 0, SESSIONS),
             registration: Registration::default(),
             told: None,
             touched: Touched::default(),
