@@ -44,11 +44,11 @@ impl Simulator for Library {
         &self,
         first: &run::Prepared,
         second: &run::Prepared,
-        seed: u64,
+        seeds: [u64; 2],
     ) -> Result<Option<Parted>, String> {
-        let parting = run::part(first, second, seed).map_err(|error| error.to_string())?;
+        let parting = run::part(first, second, seeds).map_err(|error| error.to_string())?;
         Ok(parting.map(|run::Parting { same, first, second, .. }| Parted {
-            seed,
+            seed: seeds[0],
             same,
             first,
             second,
@@ -65,7 +65,7 @@ impl Simulator for Library {
 
     fn expectations(&self, prepared: &run::Prepared) -> Vec<Expected> {
         let texts = prepared.expectations().texts();
-        texts.into_iter().map(|(text, unit)| Expected { text, unit }).collect()
+        texts.into_iter().map(|(text, unit, line)| Expected { text, unit, line }).collect()
     }
 
     fn over_seeds(&self, prepared: &run::Prepared) -> Vec<OverSeeds> {

@@ -266,6 +266,9 @@ pub trait Observer {
         _wants: bool,
     ) {
     }
+    /// A consumer that has no position in a log begins at its end: what can be read of
+    /// `destination` now and nobody has had, it does not ask for.
+    fn skipped(&mut self, _at: Time, _consumer: ConsumerId, _destination: DestinationId) {}
     /// `node` now has this role for `destination`; `None` when it has none.
     fn role(
         &mut self,

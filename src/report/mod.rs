@@ -9,6 +9,7 @@ pub mod folder;
 pub mod json;
 pub mod junit;
 pub mod lock;
+pub mod markdown;
 mod number;
 mod plot;
 pub mod sweep;

@@ -90,6 +90,8 @@ struct Expectation {
     subject: Subject,
     min: Option<f64>,
     max: Option<f64>,
+    /// The line of the scenario's file on which it begins.
+    line: Option<usize>,
 }
 
 /// The expectations of a scenario, ready to judge any number of runs.
@@ -172,11 +174,13 @@ impl Expectations {
     }
 
     /// Each that is about a run by itself, as the scenario says it (`success_lost <= 0`), with the
-    /// unit of what it bounds.
+    /// unit of what it bounds, and the line of the file on which it begins; what the family claims
+    /// stands on none.
     #[must_use]
-    pub fn texts(&self) -> Vec<(String, Unit)> {
-        let said = self.list.iter().map(|one| (one.text(), one.subject.unit()));
-        let claimed = (!self.claimed.is_empty()).then(|| (CLAIMED.to_owned(), Unit::Violations));
+    pub fn texts(&self) -> Vec<(String, Unit, Option<usize>)> {
+        let said = self.list.iter().map(|one| (one.text(), one.subject.unit(), one.line));
+        let claimed =
+            (!self.claimed.is_empty()).then(|| (CLAIMED.to_owned(), Unit::Violations, None));
         said.chain(claimed).collect()
     }
 
@@ -320,7 +324,7 @@ impl Expectation {
         }
         match (min, max) {
             (None, None) if matches!(subject, Subject::Invariant(..)) => {
-                Ok(Expectation { subject, min: None, max: Some(0.0) })
+                Ok(Expectation { subject, min: None, max: Some(0.0), line: section.line() })
             }
             (None, None) => Err(Diagnostics::at(
                 section.place(),
@@ -332,7 +336,7 @@ impl Expectation {
                 "nothing is at least `min` and at most `max`: `max` is less",
                 "swap them",
             )),
-            _ => Ok(Expectation { subject, min, max }),
+            _ => Ok(Expectation { subject, min, max, line: section.line() }),
         }
     }
 
@@ -511,7 +515,7 @@ mod tests {
         assert_eq!(report.invariants[2].first.len(), BREACHES_KEPT);
         assert_eq!(report.invariants[2].first[9].at, ms(4_009));
         let none = parse("").expect("nothing is expected");
-        assert_eq!(none.texts(), [(CLAIMED.to_owned(), Unit::Violations)]);
+        assert_eq!(none.texts(), [(CLAIMED.to_owned(), Unit::Violations, None)]);
         insta::assert_snapshot!(told(&none.judge(&report)), @"Broken: claimed invariants hold is 1 violation (one-leader: 1 violation, first at 3000 ms on n2: n1 leads, and n2 too at 3000 ms; see invariants.csv)");
         let calm = self::report(true);
         assert_eq!(none.judge(&calm)[0].verdict, Verdict::Holds);

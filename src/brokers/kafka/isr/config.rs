@@ -94,17 +94,20 @@ impl Config {
     }
 
     /// How many in-sync replicas a write with acks=all needs. A partition with fewer replicas than
-    /// `min.insync.replicas` needs all of them for its high watermark (Partition.scala 3.7,
-    /// `effectiveMinIsr`), but refuses such writes.
+    /// `min.insync.replicas` refused such writes before 3.7.
     #[must_use]
     pub fn min_isr(&self, partition: PartitionId) -> u32 {
-        self.topic(partition).min_isr
+        match self.has(Rule::CapMinIsr) {
+            true => self.effective_min_isr(partition),
+            false => self.topic(partition).min_isr,
+        }
     }
 
-    /// See [`Config::min_isr`].
+    /// `min.insync.replicas`, or the number of replicas if that is less (Partition.scala 3.7,
+    /// `effectiveMinIsr`).
     #[must_use]
     pub fn effective_min_isr(&self, partition: PartitionId) -> u32 {
-        self.min_isr(partition).min(self.replicas(partition).len() as u32)
+        self.topic(partition).min_isr.min(self.replicas(partition).len() as u32)
     }
 
     /// The state of a partition when the run starts: all replicas are in sync, and the first leads.
@@ -114,11 +117,7 @@ impl Config {
         PartitionState {
             leader: Some(replicas[0]),
             isr: replicas.iter().copied().collect(),
-            leader_epoch: 0,
-            partition_epoch: 0,
-            recovering: false,
-            elr: NodeSet::EMPTY,
-            last_known_leader: None,
+            ..PartitionState::NONE
         }
     }
 

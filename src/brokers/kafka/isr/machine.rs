@@ -81,7 +81,7 @@ impl Cluster for KafkaCluster {
         if query.selector == selector::CONTROLLER {
             return controller(machines).into_iter().collect();
         }
-        let partition = config.streams.partition_of(query.destination);
+        let partition = PartitionId(query.destination.0);
         let replicas = config.replicas(partition);
         let nth = query.nth.max(1) as usize - 1;
         match query.selector {

@@ -428,9 +428,15 @@ pub enum Timer {
         turn: u32,
     },
     /// A controller looks for brokers that are silent.
-    Sessions,
+    Sessions {
+        /// In which of its terms it was set.
+        term: u32,
+    },
     /// A controller looks for partitions that are not led by their preferred replica.
-    PreferredLeaders,
+    PreferredLeaders {
+        /// In which of its terms it was set.
+        term: u32,
+    },
     /// A controller goes on with its work.
     Controller {
         /// In which of its terms it was set.

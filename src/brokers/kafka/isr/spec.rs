@@ -194,6 +194,12 @@ impl Family for Spec {
         self.config.streams.destination_names()
     }
 
+    /// Brokers lead and follow partitions, whoever reads them.
+    fn targets(&self) -> Vec<String> {
+        let partitions = self.config.streams.partitions().iter();
+        partitions.map(|partition| partition.name.clone()).collect()
+    }
+
     fn producers(&self) -> Vec<Sends> {
         let producers = &self.producers;
         let unanswered = |writer: u32| producers[writer as usize].settings.acks == Acks::None;

@@ -198,7 +198,7 @@ impl Broker {
         if to <= from {
             return;
         }
-        replica.high_watermark = to;
+        replica.move_high_watermark(to);
         for piece in replica.log.read(from, to) {
             for destination in config.streams.destinations(piece.messages.producer) {
                 ctx.observer().readable(now, *destination, piece.messages);

@@ -336,6 +336,14 @@ impl Consumer {
         ctx.observer().event(now, event);
     }
 
+    /// It has started without a position, and begins at the end of a partition.
+    pub(super) fn tell_skipped(&self, ctx: &mut Context<'_, Message>, partition: PartitionId) {
+        let now = ctx.now();
+        for line in self.lines_of(partition) {
+            ctx.observer().skipped(now, self.config.id, *line);
+        }
+    }
+
     /// An offset is out of range, or the log was cut below it and nothing is known of where.
     pub(super) fn reset(&mut self, ctx: &mut Context<'_, Message>, index: usize) {
         let (partition, position) = (self.parts[index].partition, self.parts[index].position);

@@ -361,6 +361,8 @@ impl Consumer {
         let (partition, tell) = (part.partition, part.was_reset);
         if tell {
             self.tell(ctx, partition, event::OFFSET_RESET, offset);
+        } else if reset == Reset::Latest {
+            self.tell_skipped(ctx, partition);
         }
     }
 
