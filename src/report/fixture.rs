@@ -205,6 +205,7 @@ fn events() -> Vec<EventRow> {
 
 fn window(kind: WindowKind, start: u64, end: u64) -> Window {
     Window {
+        open: false,
         destination: DestinationId(0),
         kind,
         start: ms(start),
@@ -246,6 +247,7 @@ fn summary() -> Summary {
         duplicated: 42,
         reordered: 7,
         success_lost: 40,
+        success_gone: 40,
         acked_lost: 40,
         unknown_lost: 12,
         phantom: 117,
@@ -336,6 +338,7 @@ pub(crate) fn crash_run() -> Report {
             Loss { class: "unknown_lost", ..loss(1, 0, 0, 6_000, (3_010, 3_021), 12) },
         ],
         causes: vec![40, 12],
+        unmeasured: Vec::new(),
         windows: vec![
             window(WindowKind::Write, 6_002, 7_802),
             window(WindowKind::EffectiveWrite, 5_900, 7_802),

@@ -76,7 +76,7 @@ impl Ledger {
                 if warm <= times.intended && times.intended <= end {
                     let in_time = latency <= options.operation_timeout;
                     counts.in_time += u64::from(in_time);
-                    record(latencies, is_ack, latency, fault_free);
+                    record(latencies, is_ack, (at, latency), fault_free);
                     let sent = times.mark.filter(|_| state.is(Flags::WAITING) && is_ack);
                     if let Some(sent) = sent {
                         latencies.ack_service.record(at.since(sent));
@@ -168,18 +168,18 @@ impl Ledger {
             && at >= warm
             && self.history.first_fault().is_none()
         {
-            self.latencies.fault_free_read.record(pending);
+            self.latencies.fault_free_read.record(at, pending);
         }
     }
 }
 
-fn record(latencies: &mut Latencies, is_ack: bool, latency: Span, fault_free: bool) {
+fn record(latencies: &mut Latencies, is_ack: bool, (at, latency): (Time, Span), fault_free: bool) {
     if is_ack {
         latencies.ack.record(latency);
     } else {
         latencies.accepted.record(latency);
     }
     if fault_free {
-        latencies.fault_free_write.record(latency);
+        latencies.fault_free_write.record(at, latency);
     }
 }

@@ -162,7 +162,7 @@ impl Ledger {
             wants: vec![Vec::new(); catalog.consumers.len()],
             reasons: Reasons::default(),
             counts: Counts::default(),
-            latencies: Latencies::new(),
+            latencies: Latencies::new(gap),
             timeline: Recorder::new(bucket),
             history: History::default(),
             invariants: vec![InvariantTally::default(); checked],

@@ -229,6 +229,10 @@ metrics! {
     success_lost Lines Less fate "loss.csv, class acked_lost or accepted_lost"
         "acked_lost and accepted_lost together: the headline by which modes are compared, since \
          asking for no answer must not look safer."
+    success_gone Lines Less fate "loss.csv, class acked_lost, accepted_lost or read_lost"
+        "Acknowledged or accepted lines of which no broker has a copy any more, though nothing \
+         removed them rightly, read before or not: success_lost, and in logs what was read and is \
+         gone from every one. Whoever reads it again, or for the first time, does not find it."
     acked_lost Lines Less fate "loss.csv, class acked_lost"
         "Acknowledged lines that are gone, or were received by an application that never finished, \
          after the broker gave its last copy up."
@@ -310,7 +314,7 @@ mod tests {
     #[test]
     fn columns_are_those_of_the_summary() {
         let columns = "lines attempted acked accepted returned rejected nacked unknown unsent \
-            delivered processed redelivered duplicated reordered success_lost acked_lost \
+            delivered processed redelivered duplicated reordered success_lost success_gone acked_lost \
             accepted_lost read_lost unknown_lost consumer_lost phantom dead_lettered expired \
             stored_at_end unreachable_at_end unexplained write_availability \
             effective_write_availability read_availability write_unavailable_ms write_longest_ms \
@@ -336,7 +340,7 @@ mod tests {
     fn what_is_lost_or_late_is_worse() {
         for metric in METRICS {
             let name = metric.name;
-            let bad = ["_lost", "_us", "_ms", "duplicated", "reordered", "unexplained"];
+            let bad = ["_lost", "_gone", "_us", "_ms", "duplicated", "reordered", "unexplained"];
             if bad.iter().any(|end| name.ends_with(end)) {
                 assert_eq!(metric.better, Better::Less, "{name}");
             }

@@ -15,6 +15,7 @@ mod memory;
 mod metrics;
 mod naming;
 mod options;
+mod outages;
 #[cfg(test)]
 mod properties;
 mod report;

@@ -45,6 +45,8 @@ pub struct Report {
     pub causes: Vec<u64>,
     /// Every unavailability window, by start.
     pub windows: Vec<Window>,
+    /// When it could not be told whether a destination could be read, by destination and start.
+    pub unmeasured: Vec<Unmeasured>,
     /// The rows of `events.csv`, by time.
     pub events: Vec<EventRow>,
     /// Buckets of equal length from the start to the end of the run.
@@ -188,6 +190,7 @@ pub struct Summary {
     pub duplicated: u64,
     pub reordered: u64,
     pub success_lost: u64,
+    pub success_gone: u64,
     pub acked_lost: u64,
     pub accepted_lost: u64,
     pub read_lost: u64,
@@ -333,12 +336,28 @@ pub struct Window {
     pub start: Time,
     /// Next success, or the end of measured time.
     pub end: Time,
-    /// The last fault that had begun when the window became one (`availability-gap` after its
-    /// start, since an operation may be under way when a fault strikes), else the last that began
-    /// before its end.
+    /// Whether nothing had succeeded when measured time was over: it is not recovered from.
+    pub open: bool,
+    /// The last fault that had begun when the first operation in it came to grief: when it should
+    /// have been through, as long as operations took before the first fault (an operation may be
+    /// under way when a fault strikes); of effective writes, when its message was lost. `None` if
+    /// no fault had begun by then.
     pub fault: Option<FaultId>,
-    /// Window end minus the start of that fault.
+    /// Window end minus the start of that fault; `None` if it is not recovered from, or if the
+    /// fault began when the window was over and only undid what had been written in it.
     pub recovery: Option<Span>,
+}
+
+/// A stretch of measured time in which consumers had room and there was nothing to read, for writes
+/// did not last or nobody led the destination: whether it could have been read cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unmeasured {
+    /// Which destination.
+    pub destination: DestinationId,
+    /// Since when there was nothing to read.
+    pub from: Time,
+    /// Until when.
+    pub to: Time,
 }
 
 /// A row of `events.csv`.

@@ -49,8 +49,8 @@ pub struct OverSeeds {
 pub const OVER_SEEDS: &[(&str, &str)] = &[
     (
         "lossy_seeds",
-        "Share of the seeds that lose something after success. Judged over many seeds, with \
-         `confidence`: no number of seeds proves that it is 0.",
+        "Share of the seeds that lose something after success, read before or not (success_gone). \
+         Judged over many seeds, with `confidence`: no number of seeds proves that it is 0.",
     ),
     (
         "success_lost_per_million",
@@ -103,7 +103,7 @@ impl OverSeeds {
         let lost = summary.success_lost;
         match &self.subject {
             // What is not final may still be found.
-            Subject::Lossy => report.quiet.then(|| f64::from(u8::from(lost > 0))),
+            Subject::Lossy => report.quiet.then(|| f64::from(u8::from(summary.success_gone > 0))),
             Subject::LostPerMillion if report.quiet => {
                 let successes = summary.acked + summary.accepted;
                 (successes > 0).then(|| lost as f64 / successes as f64 * 1e6)
