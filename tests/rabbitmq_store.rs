@@ -72,7 +72,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn one<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, step: Do) {
+    fn one(&mut self, ctx: &mut Context<'_, Message>, step: Do) {
         let seqs = |due: Vec<DueConfirm>| due.into_iter().map(|(_, seq)| seq).collect();
         let came = match step {
             Do::Publish(persistent, confirm) => {
@@ -116,7 +116,7 @@ impl Desk {
 impl Machine for Desk {
     type Message = Message;
 
-    fn handle<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         if let Input::Boot(_) = input {
             for step in self.todo.clone() {
                 self.one(ctx, step);
@@ -124,7 +124,7 @@ impl Machine for Desk {
         }
     }
 
-    fn died<O: Observer>(&mut self, _: Death, _: &DiskView<'_>, _: Time, _: &mut O) {}
+    fn died(&mut self, _: Death, _: &DiskView<'_>, _: Time, _: &mut dyn Observer) {}
 
     fn is_settled(&self) -> bool {
         true

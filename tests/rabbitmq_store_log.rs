@@ -74,7 +74,7 @@ impl Desk {
         }
     }
 
-    fn one<O: mqsim::observe::Observer>(&mut self, ctx: &mut Context<'_, Message, O>, step: Do) {
+    fn one(&mut self, ctx: &mut Context<'_, Message>, step: Do) {
         match step {
             Do::Publish => {
                 let id = self.stories.len() as u64 + 1;
@@ -119,15 +119,11 @@ impl Desk {
         }
     }
 
-    fn lengths<O: mqsim::observe::Observer>(ctx: &Context<'_, Message, O>) -> [u64; 2] {
+    fn lengths(ctx: &Context<'_, Message>) -> [u64; 2] {
         [ctx.file_length(INDEX), ctx.file_length(SEGMENTS)]
     }
 
-    fn finish<O: mqsim::observe::Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        written: Written,
-    ) {
+    fn finish(&mut self, ctx: &mut Context<'_, Message>, written: Written) {
         let fsynced = written == Written::Sync;
         while let Some(file) = self.bq.next_fsync() {
             self.durable[file.0 as usize] = Desk::lengths(ctx)[file.0 as usize];
@@ -141,7 +137,7 @@ impl Desk {
     }
 
     /// The process ends and starts again; then what it holds is compared with what had to stay.
-    fn cut<O: mqsim::observe::Observer>(&mut self, ctx: &mut Context<'_, Message, O>, cut: Cut) {
+    fn cut(&mut self, ctx: &mut Context<'_, Message>, cut: Cut) {
         let kept = match cut {
             Cut::Stop => {
                 let written = self.bq.close(ctx).expect("the disk has room");
@@ -223,11 +219,7 @@ impl Desk {
 impl Machine for Desk {
     type Message = Message;
 
-    fn handle<O: mqsim::observe::Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         if let Input::Boot(_) = input {
             for step in self.todo.clone() {
                 self.one(ctx, step);
@@ -235,14 +227,7 @@ impl Machine for Desk {
         }
     }
 
-    fn died<O: mqsim::observe::Observer>(
-        &mut self,
-        _: Death,
-        _: &DiskView<'_>,
-        _: Time,
-        _: &mut O,
-    ) {
-    }
+    fn died(&mut self, _: Death, _: &DiskView<'_>, _: Time, _: &mut dyn mqsim::observe::Observer) {}
 
     fn is_settled(&self) -> bool {
         true

@@ -139,24 +139,12 @@ impl Fake {
         base
     }
 
-    fn answer<O: Observer>(
-        &self,
-        ctx: &mut Context<'_, Message, O>,
-        conn: ConnId,
-        id: u32,
-        body: Response,
-    ) {
+    fn answer(&self, ctx: &mut Context<'_, Message>, conn: ConnId, id: u32, body: Response) {
         let bytes = body.bytes();
         ctx.send(conn, Message::Response { id, body: Box::new(body) }, bytes);
     }
 
-    fn request<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        conn: ConnId,
-        id: u32,
-        request: Request,
-    ) {
+    fn request(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId, id: u32, request: Request) {
         let now = ctx.now();
         match request {
             Request::Metadata => {
@@ -188,9 +176,9 @@ impl Fake {
         }
     }
 
-    fn produce<O: Observer>(
+    fn produce(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         conn: ConnId,
         id: u32,
         acks: Acks,
@@ -238,9 +226,9 @@ impl Fake {
     }
 
     /// Answers a fetch if there is something to tell; else it waits, if it may.
-    fn fetch<O: Observer>(
+    fn fetch(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         conn: ConnId,
         id: u32,
         fetch: Fetch,
@@ -280,13 +268,13 @@ impl Fake {
     }
 
     /// Looks at the fetches that wait.
-    fn wake<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn wake(&mut self, ctx: &mut Context<'_, Message>) {
         for (_, conn, id, fetch) in std::mem::take(&mut self.parked) {
             self.fetch(ctx, conn, id, fetch, true);
         }
     }
 
-    fn change<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, change: Change) {
+    fn change(&mut self, ctx: &mut Context<'_, Message>, change: Change) {
         match change {
             Change::Know(view) => {
                 let own = Some(ctx.node());
@@ -315,7 +303,7 @@ impl Fake {
         self.wake(ctx);
     }
 
-    fn handle<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(_) => {
                 ctx.listen(BROKER);
@@ -360,7 +348,7 @@ pub(crate) enum Node {
 impl Machine for Node {
     type Message = Message;
 
-    fn handle<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match self {
             Node::Fake(fake) => fake.handle(input, ctx),
             Node::Java(producer) => producer.handle(input, ctx),
@@ -369,7 +357,7 @@ impl Machine for Node {
         }
     }
 
-    fn died<O: Observer>(&mut self, _: Death, _: &DiskView<'_>, at: Time, observer: &mut O) {
+    fn died(&mut self, _: Death, _: &DiskView<'_>, at: Time, observer: &mut dyn Observer) {
         match self {
             Node::Fake(_) => {}
             Node::Java(producer) => producer.died(at, observer),

@@ -8,7 +8,7 @@ use mqsim::brokers::kafka::legacy::message::{
     Fetch, FetchError, Fetched, Message, OffsetTime, Part,
 };
 use mqsim::engine::Time;
-use mqsim::observe::{Event, EventId, NodeId, Observer};
+use mqsim::observe::{Event, EventId, NodeId};
 use mqsim::world::{Closing, ConnId, Context, Input, Lane};
 
 use crate::trace::PROBE_WORDS;
@@ -43,7 +43,7 @@ pub(crate) struct Probe {
     conns: Vec<Option<ConnId>>,
 }
 
-fn say<O: Observer>(ctx: &mut Context<'_, Message, O>, word: u32, count: u64) {
+fn say(ctx: &mut Context<'_, Message>, word: u32, count: u64) {
     let (at, node) = (ctx.now(), ctx.node());
     let word = EventId(PROBE_WORDS + word);
     ctx.observer().event(at, Event { word, node, destination: None, subject: None, count });
@@ -55,11 +55,7 @@ impl Probe {
         Probe { config, schedule, next: 0, conns }
     }
 
-    pub(crate) fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(crate) fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(_) => {
                 ctx.ready();
@@ -84,7 +80,7 @@ impl Probe {
         }
     }
 
-    fn fetched<O: Observer>(&self, part: &Fetched, ctx: &mut Context<'_, Message, O>) {
+    fn fetched(&self, part: &Fetched, ctx: &mut Context<'_, Message>) {
         match &part.pieces {
             Ok(pieces) => match pieces.last() {
                 None => say(ctx, 5, 0),
@@ -95,7 +91,7 @@ impl Probe {
         }
     }
 
-    fn act<O: Observer>(&mut self, action: Action, ctx: &mut Context<'_, Message, O>) {
+    fn act(&mut self, action: Action, ctx: &mut Context<'_, Message>) {
         match action {
             Action::Connect(broker) => {
                 self.conns[broker as usize] = Some(ctx.connect(NodeId(broker), KAFKA));
@@ -118,7 +114,7 @@ impl Probe {
         debug_assert!(self.config.brokers > 0, "there is somebody to talk to");
     }
 
-    fn send<O: Observer>(&self, broker: u32, body: Message, ctx: &mut Context<'_, Message, O>) {
+    fn send(&self, broker: u32, body: Message, ctx: &mut Context<'_, Message>) {
         if let Some(conn) = self.conns[broker as usize] {
             ctx.send(conn, body, 100);
         }

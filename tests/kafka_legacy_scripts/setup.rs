@@ -30,14 +30,14 @@ pub(crate) enum Actor {
 impl Machine for Actor {
     type Message = Message;
 
-    fn handle<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match self {
             Actor::Kafka(machine) => machine.handle(input, ctx),
             Actor::Probe(probe) => probe.handle(input, ctx),
         }
     }
 
-    fn died<O: Observer>(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut O) {
+    fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer) {
         if let Actor::Kafka(machine) = self {
             machine.died(death, disk, at, observer);
         }

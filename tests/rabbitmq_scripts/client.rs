@@ -6,7 +6,7 @@ use mqsim::brokers::rabbitmq::message::{
     ChannelError, ExchangeId, Message, Properties, PublishSeq, QueueId, RoutingKey, Terms,
 };
 use mqsim::engine::{Span, Time};
-use mqsim::observe::{DestinationId, Event, EventId, MessageRange, NodeId, Observer, ProducerId};
+use mqsim::observe::{DestinationId, Event, EventId, MessageRange, NodeId, ProducerId};
 use mqsim::world::{Closing, ConnId, Context, Input, Lane};
 
 use crate::trace::CLIENT_WORDS;
@@ -112,11 +112,7 @@ impl Client {
         open.map(|(number, _)| *number).collect()
     }
 
-    pub(crate) fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(crate) fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(_) => {
                 ctx.ready();
@@ -149,14 +145,14 @@ impl Client {
         self.deliveries.clear();
     }
 
-    fn handshake<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, step: u8) {
+    fn handshake(&mut self, ctx: &mut Context<'_, Message>, step: u8) {
         let Some(conn) = self.conn else { return };
         let heartbeat_ms = (self.heartbeat.as_nanos() / 1_000_000) as u32;
         let last = step + 1 == PRODUCER_STEPS;
         ctx.send(conn, Message::Handshake { step, last, heartbeat_ms }, 100);
     }
 
-    fn act<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, action: Action) {
+    fn act(&mut self, ctx: &mut Context<'_, Message>, action: Action) {
         if let Action::Connect(node) = action {
             self.forget();
             self.conn = Some(ctx.connect(node, AMQP));
@@ -197,7 +193,7 @@ impl Client {
         found.unwrap_or_else(|| panic!("message {number} was not delivered on this channel")).1
     }
 
-    fn hear<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, message: Message) {
+    fn hear(&mut self, ctx: &mut Context<'_, Message>, message: Message) {
         match message {
             Message::HandshakeOk { step, .. } if step + 1 < PRODUCER_STEPS => {
                 self.handshake(ctx, step + 1);
@@ -244,9 +240,9 @@ impl Client {
     }
 
     /// Every publish is answered once, and none that was not made.
-    fn answered<O: Observer>(
+    fn answered(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         seq: PublishSeq,
         multiple: bool,
         word: Word,
@@ -262,12 +258,7 @@ impl Client {
     }
 }
 
-fn say<O: Observer>(
-    ctx: &mut Context<'_, Message, O>,
-    word: Word,
-    queue: Option<QueueId>,
-    number: u32,
-) {
+fn say(ctx: &mut Context<'_, Message>, word: Word, queue: Option<QueueId>, number: u32) {
     let (at, node) = (ctx.now(), ctx.node());
     let (word, count) = (EventId(CLIENT_WORDS + word as u32), u64::from(number));
     let destination = queue.map(|queue| DestinationId(queue.0));

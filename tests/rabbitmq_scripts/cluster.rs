@@ -26,14 +26,14 @@ pub(crate) enum Actor {
 impl Machine for Actor {
     type Message = Message;
 
-    fn handle<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match self {
             Actor::Broker(broker) => broker.handle(input, ctx),
             Actor::Client(client) => client.handle(input, ctx),
         }
     }
 
-    fn died<O: Observer>(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut O) {
+    fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer) {
         if let Actor::Broker(broker) = self {
             broker.died(death, disk, at, observer);
         }

@@ -106,7 +106,7 @@ impl Counter {
         }
     }
 
-    fn on_main<O: Observer>(&mut self, input: Input<Said>, ctx: &mut Context<'_, Said, O>) {
+    fn on_main(&mut self, input: Input<Said>, ctx: &mut Context<'_, Said>) {
         match input {
             Input::Boot(_) => {
                 let lane = ctx.spawn();
@@ -139,7 +139,7 @@ impl Counter {
         }
     }
 
-    fn count<O: Observer>(&mut self, ctx: &mut Context<'_, Said, O>) {
+    fn count(&mut self, ctx: &mut Context<'_, Said>) {
         let Some(every) = self.every.filter(|_| ctx.now() < self.until) else { return };
         if !self.replica.is_writable() {
             return;
@@ -150,7 +150,7 @@ impl Counter {
         ctx.after(every, Lane::MAIN, Said::Count);
     }
 
-    fn on_event<O: Observer>(&mut self, event: Event, ctx: &mut Context<'_, Said, O>) {
+    fn on_event(&mut self, event: Event, ctx: &mut Context<'_, Said>) {
         let now = ctx.now();
         match event {
             Event::BecameLeader { epoch } => {
@@ -211,7 +211,7 @@ pub(crate) fn name(node: u32) -> String {
 impl Machine for Counter {
     type Message = Said;
 
-    fn handle<O: Observer>(&mut self, input: Input<Said>, ctx: &mut Context<'_, Said, O>) {
+    fn handle(&mut self, input: Input<Said>, ctx: &mut Context<'_, Said>) {
         if ctx.lane() == Lane::MAIN {
             return self.on_main(input, ctx);
         }
@@ -234,7 +234,7 @@ impl Machine for Counter {
         }
     }
 
-    fn died<O: Observer>(&mut self, death: Death, disk: &DiskView<'_>, at: Time, _: &mut O) {
+    fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, _: &mut dyn Observer) {
         let before = self.replica.log().end();
         self.replica.died(death, disk);
         let after = self.replica.log().end();

@@ -123,7 +123,7 @@ impl Toy {
         self
     }
 
-    fn act<O: Observer>(&mut self, on: &On, ctx: &mut Context<'_, &'static str, O>) {
+    fn act(&mut self, on: &On, ctx: &mut Context<'_, &'static str>) {
         let rules: Vec<Vec<Do>> = self
             .rules
             .iter()
@@ -135,7 +135,7 @@ impl Toy {
         }
     }
 
-    fn one<O: Observer>(&mut self, what: Do, ctx: &mut Context<'_, &'static str, O>) {
+    fn one(&mut self, what: Do, ctx: &mut Context<'_, &'static str>) {
         let conn = self.conn.unwrap_or(ConnId(u32::MAX));
         match what {
             Do::Listen => ctx.listen(PORT),
@@ -211,11 +211,7 @@ impl Toy {
 impl Machine for Toy {
     type Message = &'static str;
 
-    fn handle<O: Observer>(
-        &mut self,
-        input: Input<&'static str>,
-        ctx: &mut Context<'_, &'static str, O>,
-    ) {
+    fn handle(&mut self, input: Input<&'static str>, ctx: &mut Context<'_, &'static str>) {
         let now = ctx.now();
         let lane = match ctx.lane() {
             Lane::MAIN => String::new(),
@@ -283,7 +279,7 @@ impl Machine for Toy {
         self.act(&on, ctx);
     }
 
-    fn died<O: Observer>(&mut self, death: Death, disk: &DiskView<'_>, at: Time, _: &mut O) {
+    fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, _: &mut dyn Observer) {
         let kept = disk.kept(FILE);
         let lost = if self.file > 0 {
             format!(", keeps {kept} of {} B", self.file)

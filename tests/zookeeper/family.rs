@@ -93,7 +93,7 @@ impl Client {
         }
     }
 
-    fn act<O: Observer>(&mut self, index: u32, ctx: &mut Context<'_, Message, O>) {
+    fn act(&mut self, index: u32, ctx: &mut Context<'_, Message>) {
         match self.schedule[index as usize].1.clone() {
             Action::Open(servers, timeout) => {
                 let mut session = Session::new(Arc::from(servers), timeout, 0);
@@ -117,7 +117,7 @@ impl Client {
         }
     }
 
-    fn handle<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(_) => {
                 for (index, (at, _)) in self.schedule.iter().enumerate() {
@@ -135,7 +135,7 @@ impl Client {
         }
     }
 
-    fn react<O: Observer>(&mut self, event: Event<Value>, ctx: &mut Context<'_, Message, O>) {
+    fn react(&mut self, event: Event<Value>, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         let text = match event {
             Event::Connected { session, new } => {
@@ -227,14 +227,14 @@ impl Actor {
 impl Machine for Actor {
     type Message = Message;
 
-    fn handle<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match self {
             Actor::Server(server) => server.handle(input, ctx),
             Actor::Client(client) => client.handle(input, ctx),
         }
     }
 
-    fn died<O: Observer>(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut O) {
+    fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer) {
         if let Actor::Server(server) = self {
             server.died(death, disk, at, observer);
         }
