@@ -292,6 +292,7 @@ fn judged(text: &str, measured: &str, verdict: Verdict, note: Option<&str>) -> J
         verdict,
         note: note.map(str::to_owned),
         claimed: false,
+        loss: false,
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod compare;
 pub mod folder;
+pub mod glance;
 pub mod json;
 pub mod junit;
 pub mod lock;
@@ -41,23 +42,25 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
-/// The verdict on a whole run: the worst of its expectations and of the invariants that the mode
-/// claims. A run of which the scenario expects nothing is undecided if it was not quiet at its end,
-/// since the fates that it reports are not final.
+/// The verdict on a whole run: the worst of its expectations and of what is expected of every run
+/// (the invariants that the mode claims, and that it becomes quiet). A run of which the scenario
+/// expects nothing has none, unless something of the latter does not hold.
 #[must_use]
-pub fn verdict(report: &Report) -> Verdict {
+pub fn verdict(report: &Report) -> Option<Verdict> {
     let silent = report.expectations.iter().all(|judged| judged.claimed);
-    let least = if silent && !report.quiet { Verdict::Undecided } else { Verdict::Holds };
-    report.expectations.iter().map(|judged| judged.verdict).fold(least, Verdict::max)
+    let worst = report.expectations.iter().map(|judged| judged.verdict).max();
+    worst.filter(|verdict| !silent || *verdict != Verdict::Holds)
 }
 
-/// The word for a verdict in files: `holds`, `undecided`, `broken`.
+/// The word for a verdict in files: `holds`, `undecided`, `broken`, or `unjudged` if nothing is
+/// expected.
 #[must_use]
-pub const fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Holds => "holds",
-        Verdict::Undecided => "undecided",
-        Verdict::Broken => "broken",
+pub fn verdict_word(verdict: impl Into<Option<Verdict>>) -> &'static str {
+    match verdict.into() {
+        None => "unjudged",
+        Some(Verdict::Holds) => "holds",
+        Some(Verdict::Undecided) => "undecided",
+        Some(Verdict::Broken) => "broken",
     }
 }
 
@@ -79,7 +82,7 @@ pub const fn is_defective(report: &Report) -> bool {
 
 /// Whether a seed failed, so that its details are wanted.
 fn failed(report: &Report) -> bool {
-    verdict(report) == Verdict::Broken || is_defective(report)
+    verdict(report) == Some(Verdict::Broken) || is_defective(report)
 }
 
 /// The reports that get more than a row of `summary.csv`: the first and those that failed, at most

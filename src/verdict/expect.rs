@@ -207,6 +207,7 @@ impl Expectations {
             verdict: if violations == 0 { Verdict::Holds } else { Verdict::Broken },
             note: (violations > 0).then(|| format!("{}; see invariants.csv", notes.join("; "))),
             claimed: true,
+            loss: false,
         }
     }
 }
@@ -348,6 +349,17 @@ impl Expectation {
         bounded(&name, self.min, self.max, self.subject.unit())
     }
 
+    /// Whether it says that lines may be lost.
+    fn is_about_loss(&self) -> bool {
+        let losses = ["success_lost", "success_gone", "acked_lost", "accepted_lost", "read_lost"];
+        let about = match self.subject {
+            Subject::Metric(metric) => losses.contains(&metric.name),
+            Subject::Cause(..) => true,
+            Subject::Invariant(..) => false,
+        };
+        about && self.max.is_none_or(|most| most > 0.0)
+    }
+
     fn judge(&self, report: &Report) -> Judged {
         let (measured, needs_quiet, particulars) = match self.subject {
             Subject::Metric(metric) => {
@@ -385,7 +397,8 @@ impl Expectation {
         let print = |value| self.subject.unit().print(value);
         let printed = measured.map_or_else(|| "nothing".to_owned(), print);
         let text = self.text();
-        Judged { text, measured: printed, value: measured, verdict, note, claimed: false }
+        let loss = self.is_about_loss();
+        Judged { text, measured: printed, value: measured, verdict, note, claimed: false, loss }
     }
 }
 

@@ -457,8 +457,10 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Why it is undecided, or which rows of which CSV show the breach.
     pub note: Option<String>,
-    /// Whether no `[[expect]]` says it, but the family claims it.
+    /// Whether no `[[expect]]` says it, but it is expected of every run.
     pub claimed: bool,
+    /// Whether it says that lines may be lost: how many, at least or at most, but not none.
+    pub loss: bool,
 }
 
 /// Holds, broken, or cannot be said.

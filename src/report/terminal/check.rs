@@ -26,7 +26,7 @@ pub fn width(name: &str, tally: &Tally) -> usize {
 /// One scenario with its expectations. `wide` is the greatest [`width`] of all.
 #[must_use]
 pub fn checked(name: &str, tally: &Tally, wide: usize, color: bool) -> String {
-    let mut out = Page { color, text: String::new() };
+    let mut out = Page::new(color);
     let standing = tally.standing();
     let (sign, tone) = mark(standing);
     let wide = wide.clamp(24, 50);
@@ -94,7 +94,7 @@ pub fn failure(
     if standing == Standing::Holds {
         return String::new();
     }
-    let mut out = Page { color, text: String::new() };
+    let mut out = Page::new(color);
     let name = toned(color, Tone::Strong, name);
     let word = toned(color, mark(standing).1, standing.word());
     out.line("");
@@ -145,7 +145,7 @@ fn seed(out: &mut Page, first: &First) {
 /// The last line: how many scenarios stand how.
 #[must_use]
 pub fn sum(tallies: &[&Tally], color: bool) -> String {
-    let mut out = Page { color, text: String::new() };
+    let mut out = Page::new(color);
     let seeds = tallies.iter().map(|tally| tally.len() as u64).sum();
     let order = [Standing::Holds, Standing::Undecided, Standing::Broken, Standing::Failed];
     let said: Vec<String> = order

@@ -9,7 +9,7 @@ use crate::report::compare::{Block, Comparison, Standing, blocks};
 /// A comparison as text.
 #[must_use]
 pub fn compare(comparison: &Comparison, color: bool) -> String {
-    let mut out = Page { color, text: String::new() };
+    let mut out = Page::new(color);
     for block in blocks(comparison) {
         match block {
             Block::Verdict(said, standing) => {
@@ -25,7 +25,7 @@ pub fn compare(comparison: &Comparison, color: bool) -> String {
             Block::Text(text) => out.wrapped("  ", &text),
             Block::Table(header, numbers, rows) => {
                 let names: Vec<&str> = header.iter().map(String::as_str).collect();
-                let mut printed = table(&names, &numbers);
+                let mut printed = table(out.columns, &names, &numbers);
                 rows.into_iter().for_each(|row| {
                     printed.add_row(row);
                 });

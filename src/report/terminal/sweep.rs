@@ -12,7 +12,7 @@ const ROWS: usize = 40;
 /// The cells of a sweep, or of a large one those that no other beats.
 #[must_use]
 pub fn sweep(sweep: &Sweep, aggregates: &[Aggregate], front: &Front, color: bool) -> String {
-    let mut out = Page { color, text: String::new() };
+    let mut out = Page::new(color);
     let (first, last) = sweep.seeds;
     let name = out.toned(Tone::Strong, &sweep.scenario);
     let (cells, runs) = (aggregates.len() as u64, sweep.runs.len() as u64);
@@ -34,7 +34,7 @@ pub fn sweep(sweep: &Sweep, aggregates: &[Aggregate], front: &Front, color: bool
     header.push(latency.metric.trim_end_matches("_us").replace('_', " "));
     let names: Vec<&str> = header.iter().map(String::as_str).collect();
     let numbers: Vec<usize> = (first_number..header.len()).collect();
-    let mut rows = table(&names, &numbers);
+    let mut rows = table(out.columns, &names, &numbers);
     for &at in &shown {
         rows.add_row(row(sweep, &aggregates[at], front, is_best(at)));
     }

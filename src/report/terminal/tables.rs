@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-use super::{COLUMNS, Page, Tone, cut};
+use super::{Page, Tone, cut};
 use crate::engine::Time;
 use crate::observe::{BecauseId, CauseId, NodeId};
 use crate::report::number;
@@ -11,12 +11,13 @@ use crate::verdict::{FATES, OUTCOMES, Report, Window, WindowKind};
 /// At most this many rows of a table; the CSV has them all.
 const ROWS: usize = 10;
 
-/// A table without borders; columns named in `numbers` are right-aligned.
-pub(super) fn table(header: &[&str], numbers: &[usize]) -> Table {
+/// A table without borders, as wide as `columns` at most; those named in `numbers` are
+/// right-aligned.
+pub(super) fn table(columns: usize, header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(COLUMNS as u16 - 2);
+    table.set_width(columns as u16 - 2);
     table.set_header(header);
     for &column in numbers {
         if let Some(column) = table.column_mut(column) {
@@ -60,7 +61,7 @@ pub(super) fn losses(out: &mut Page, report: &Report) {
     }
     out.section("Lost");
     let header = ["lines", "outcome", "cause", "because", "where", "when", "sequence"];
-    let mut table = table(&header, &[0]);
+    let mut table = table(out.columns, &header, &[0]);
     let catalog = &report.catalog;
     for group in groups.iter().take(ROWS) {
         let cause = group.cause.map_or("lost on its way", |id| catalog.causes[id.index()].name);
@@ -139,7 +140,7 @@ pub(super) fn windows(out: &mut Page, report: &Report) {
     }
     out.section("Unavailable");
     let header = ["what", "destination", "from", "to", "for", "fault", "recovered after"];
-    let mut table = table(&header, &[2, 3, 4, 6]);
+    let mut table = table(out.columns, &header, &[2, 3, 4, 6]);
     let mut windows: Vec<&Window> = report.windows.iter().collect();
     windows.sort_by_key(|w| (std::cmp::Reverse(w.end.since(w.start)), w.start, w.kind));
     for window in windows.iter().take(ROWS) {
@@ -171,7 +172,7 @@ pub(super) fn latency(out: &mut Page, report: &Report) {
     }
     out.section("Latency");
     let header = ["", "samples", "50 %", "90 %", "99 %", "99.9 %", "max"];
-    let mut table = table(&header, &[1, 2, 3, 4, 5, 6]);
+    let mut table = table(out.columns, &header, &[1, 2, 3, 4, 5, 6]);
     for series in measured() {
         let mut row = vec![series.name.replace('_', " "), number::grouped(series.samples)];
         for wanted in [50_000, 90_000, 99_000, 99_900, 100_000] {
@@ -223,7 +224,7 @@ pub(super) fn matrix(out: &mut Page, report: &Report) {
     let header: Vec<&str> =
         std::iter::once("").chain(columns.iter().map(|&column| FATES[column])).collect();
     let numbers: Vec<usize> = (1..=columns.len()).collect();
-    let mut table = table(&header, &numbers);
+    let mut table = table(out.columns, &header, &numbers);
     for row in rows {
         let counts = columns.iter().map(|&column| match cells[row][column] {
             0 => "-".to_owned(),
