@@ -339,6 +339,8 @@ pub(crate) fn crash_run() -> Report {
             Loss { class: "unknown_lost", ..loss(1, 0, 0, 6_000, (3_010, 3_021), 12) },
         ],
         causes: vec![40, 12],
+        waits: Vec::new(),
+        at_work: false,
         unmeasured: Vec::new(),
         windows: vec![
             window(WindowKind::Write, 6_002, 7_802),

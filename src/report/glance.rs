@@ -3,7 +3,7 @@
 
 use super::{number, tally, verdict, verdict_word};
 use crate::observe::CauseId;
-use crate::verdict::{Fate, FinalOutcome, Report, Verdict, Window, WindowKind};
+use crate::verdict::{Fate, FinalOutcome, Report, Verdict, WAITS_IN_NOTE, Window, WindowKind};
 
 /// How good the news is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +65,7 @@ pub fn badge(report: &Report) -> Badge {
         Some(Verdict::Holds) if gone == 0 => ("holds".to_owned(), Mood::Good),
         Some(Verdict::Holds) if expected => (format!("as expected: {lost}"), Mood::Good),
         Some(Verdict::Holds) => (format!("holds, {lost}"), Mood::Doubtful),
-        Some(verdict @ Verdict::Undecided) => {
-            (verdict_word(verdict).to_owned(), Mood::Doubtful)
-        }
+        Some(verdict @ Verdict::Undecided) => (verdict_word(verdict).to_owned(), Mood::Doubtful),
         Some(verdict @ Verdict::Broken) => (verdict_word(verdict).to_owned(), Mood::Bad),
     };
     Badge { text, mood }
@@ -100,6 +98,9 @@ pub fn safe(report: &Report) -> (Safe, String) {
     let all = things(report, s.acked + s.accepted, told);
     let unread = believed(report, Fate::Unreachable);
     let gone = s.success_gone;
+    if gone == 0 && unread == 0 && !report.quiet {
+        return (Safe::NotKnown, format!("the run ended before {all} had come to rest"));
+    }
     if gone == 0 && unread == 0 {
         return (Safe::Yes, format!("none of {all} is lost"));
     }
@@ -124,6 +125,19 @@ pub fn safe(report: &Report) -> (Safe, String) {
         }
     };
     (Safe::No, lost + &unread_too)
+}
+
+/// Who waits for what in a run that did not become quiet; nothing if messages still got on.
+#[must_use]
+pub fn stuck(report: &Report) -> Option<String> {
+    let told = report
+        .waits
+        .iter()
+        .take(WAITS_IN_NOTE)
+        .map(|wait| format!("{} waits for {}", report.catalog.node(wait.node), wait.what));
+    let told = told.collect::<Vec<_>>().join("; ");
+    let stuck = !report.quiet && !report.at_work && !told.is_empty();
+    stuck.then(|| format!("{told} (at {})", number::instant(report.ended)))
 }
 
 /// At most this many kinds of loss are told.
@@ -198,7 +212,9 @@ fn outage(report: &Report, kind: WindowKind, share: Option<f64>) -> String {
     };
     text += &match longest.fault.map(|id| report.catalog.faults[id.index()].as_str()) {
         None => ", without a fault".to_owned(),
-        Some(fault) if !longest.open && longest.recovery.is_none() => format!(", undone by {fault}"),
+        Some(fault) if !longest.open && longest.recovery.is_none() => {
+            format!(", undone by {fault}")
+        }
         Some(fault) => format!(", after {fault}"),
     };
     if report.catalog.destinations.len() > 1 {
@@ -255,7 +271,13 @@ mod tests {
     #[test]
     fn an_outage_says_what_made_it_and_whether_it_is_over() {
         let mut run = fixture::crash_run();
-        let told = |run: &Report| away(run).iter().map(|(what, how)| format!("{what}: {how}")).collect::<Vec<_>>().join("\n");
+        let told = |run: &Report| {
+            away(run)
+                .iter()
+                .map(|(what, how)| format!("{what}: {how}"))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
         insta::assert_snapshot!(told(&run));
         for window in &mut run.windows {
             (window.open, window.recovery, window.fault) = (true, None, None);

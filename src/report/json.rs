@@ -76,6 +76,8 @@ struct Glance {
     /// `yes`, `no`, `not-known` or `nothing-acknowledged`.
     safe: &'static str,
     safety: String,
+    /// Who waits for what, if the cluster never comes to rest.
+    stuck: Option<String>,
     lost: Vec<String>,
     away: BTreeMap<&'static str, String>,
 }
@@ -188,6 +190,7 @@ fn glance(report: &Report) -> Glance {
         badge: glance::badge(report).text,
         safe: safe.word(),
         safety,
+        stuck: glance::stuck(report),
         lost: glance::lost(report),
         away: glance::away(report).into_iter().collect(),
     }

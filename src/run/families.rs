@@ -11,7 +11,7 @@ use crate::scenario::{
     self, Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
     distributions,
 };
-use crate::verdict::{self, Busy, LedgerOptions, Report, RunFacts};
+use crate::verdict::{self, Busy, LedgerOptions, Report, RunFacts, Waits};
 use crate::world::{
     self, Cluster, Ending, MessageOf, PlannedFault, Setup, Simulation, Topology, fault,
 };
@@ -267,10 +267,15 @@ where
     MessageOf<C>: Clone,
 {
     let ending = simulation.run()?;
+    let waits = if ending.quiet { Vec::new() } else { simulation.waits() };
     let statistics = simulation.statistics();
     let facts = RunFacts {
         ended: ending.at,
         quiet: ending.quiet,
+        waits: waits
+            .into_iter()
+            .map(|w| Waits { node: w.node, what: w.what.into_owned() })
+            .collect(),
         broker_bytes: statistics.broker_bytes,
         disk_bytes: statistics.disk_bytes,
         fsyncs: statistics.fsyncs,

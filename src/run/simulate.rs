@@ -75,6 +75,7 @@ fn facts(prepared: &Prepared, seed: u64) -> RunFacts {
         seed,
         ended: Time::ZERO,
         quiet: false,
+        waits: Vec::new(),
         broker_bytes: 0,
         disk_bytes: 0,
         fsyncs: 0,

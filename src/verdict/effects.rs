@@ -38,6 +38,7 @@ impl Ledger {
         let mut watch = track.destination.map(|id| &mut self.watches[id.index()]);
         let (counts, latencies, timeline) =
             (&mut self.counts, &mut self.latencies, &mut self.timeline);
+        let progressed = &mut self.progressed;
         track.lines.visit(messages.first, messages.count, |line| {
             let mut state = line.state();
             if !state.is(Flags::ATTEMPTED) {
@@ -63,6 +64,7 @@ impl Ledger {
             if let Some(watch) = &mut watch {
                 watch.writes.add(times.intended, at);
             }
+            *progressed = (*progressed).max(at);
             if counted {
                 counts.success_bytes += u64::from(messages.bytes);
                 let is_ack = answer == Answer::Acked;
@@ -102,7 +104,7 @@ impl Ledger {
         messages: MessageRange,
     ) {
         let mut backlog = 0;
-        let counts = &mut self.counts;
+        let (counts, progressed) = (&mut self.counts, &mut self.progressed);
         self.tracks[index].lines.visit(messages.first, messages.count, |line| {
             let mut state = line.state();
             if !state.is(Flags::ATTEMPTED) {
@@ -110,6 +112,9 @@ impl Ledger {
                 return;
             }
             let before = state.is_backlog();
+            if !state.is(Flags::AUDITED) {
+                *progressed = (*progressed).max(at);
+            }
             state.set(Flags::AUDITED);
             line.put(state);
             backlog += i64::from(state.is_backlog()) - i64::from(before);
@@ -155,6 +160,9 @@ impl Ledger {
             line.put(state);
             backlog += i64::from(state.is_backlog()) - i64::from(before);
         });
+        if first_deliveries > 0 {
+            self.progressed = self.progressed.max(at);
+        }
         self.counts.delivered += first_deliveries;
         self.counts.duplicated += again;
         let flagged = if redelivered { first_deliveries + again } else { 0 };

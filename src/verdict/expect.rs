@@ -3,7 +3,7 @@
 use super::bounds::bound;
 use super::metrics::{METRICS, Metric, Unit, metric};
 use super::seeds::{OVER_SEEDS, OverSeeds};
-use super::{InvariantTally, Judged, Report, Verdict};
+use super::{Fate, FinalOutcome, InvariantTally, Judged, Report, Verdict, WAITS_IN_NOTE};
 use crate::observe::{Catalog, CauseId, InvariantId};
 use crate::scenario::{Diagnostics, KeySpec, Kind, Preset, SectionSpec, Values, suggest};
 
@@ -98,12 +98,20 @@ pub struct Expectations {
     list: Vec<Expectation>,
     /// Invariants that the family claims and of which the scenario says nothing.
     claimed: Vec<InvariantId>,
+    /// Whether it is expected that a run comes to rest: the scenario says nothing of that.
+    rests: bool,
     /// What is said of many seeds together.
     seeds: Vec<OverSeeds>,
 }
 
 /// What is said of the invariants that a family claims.
 const CLAIMED: &str = "claimed invariants hold";
+
+/// What is expected of every run.
+const RESTS: &str = "the cluster comes to rest";
+
+/// The metric by which a scenario says that it does not, or how far.
+const WAITING: &str = "waiting_at_end";
 
 impl Expectations {
     /// Reads the `[[expect]]` sections; the catalogue has the names of the family, and the
@@ -134,7 +142,9 @@ impl Expectations {
         let claims = catalog.invariants.iter().enumerate().filter(|(_, word)| word.claimed());
         let claims = claims.map(|(index, _)| InvariantId(index as u32));
         let claimed = claims.filter(|id| checked && !said(*id)).collect();
-        wrong.into_result(Expectations { list, claimed, seeds })
+        let of_rest = |one: &Expectation| matches!(one.subject, Subject::Metric(metric) if metric.name == WAITING);
+        let rests = !list.iter().any(of_rest);
+        wrong.into_result(Expectations { list, claimed, rests, seeds })
     }
 
     /// What is said of many seeds together, in the order of the file.
@@ -159,10 +169,10 @@ impl Expectations {
             .then(|| format!("not judged here, for it takes many seeds (mqsim check): {what}"))
     }
 
-    /// How many are about each run by itself, the one about claimed invariants included.
+    /// How many are about each run by itself, those included that are expected of every run.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.list.len() + usize::from(!self.claimed.is_empty())
+        self.list.len() + usize::from(!self.claimed.is_empty()) + usize::from(self.rests)
     }
 
     /// Whether there are none about each run by itself.
@@ -177,7 +187,8 @@ impl Expectations {
     pub fn texts(&self) -> Vec<(String, Unit)> {
         let said = self.list.iter().map(|one| (one.text(), one.subject.unit()));
         let claimed = (!self.claimed.is_empty()).then(|| (CLAIMED.to_owned(), Unit::Violations));
-        said.chain(claimed).collect()
+        let rests = self.rests.then(|| (RESTS.to_owned(), Unit::Count));
+        said.chain(claimed).chain(rests).collect()
     }
 
     /// Judges a run, in the order of the file; what the family claims comes last. The result
@@ -186,7 +197,8 @@ impl Expectations {
     pub fn judge(&self, report: &Report) -> Vec<Judged> {
         let said = self.list.iter().map(|expectation| expectation.judge(report));
         let claimed = (!self.claimed.is_empty()).then(|| self.judge_claims(report));
-        said.chain(claimed).collect()
+        let rests = self.rests.then(|| judge_rest(report));
+        said.chain(claimed).chain(rests).collect()
     }
 
     fn judge_claims(&self, report: &Report) -> Judged {
@@ -210,6 +222,38 @@ impl Expectations {
             loss: false,
         }
     }
+}
+
+/// Whether the cluster came to rest after the last fault had ended and all was up. One that did not
+/// has failed, unless messages still got on when the drain was over: then that was too short.
+fn judge_rest(report: &Report) -> Judged {
+    let waiting = report.summary.waiting_at_end;
+    let told = report
+        .waits
+        .iter()
+        .take(WAITS_IN_NOTE)
+        .map(|wait| format!("{} waits for {}", report.catalog.node(wait.node), wait.what));
+    let told = told.collect::<Vec<_>>().join("; ");
+    let (verdict, note) = match (report.quiet, report.at_work) {
+        (true, _) => (Verdict::Holds, None),
+        (false, true) => {
+            let note = "messages still got on when the drain was over: write a longer drain";
+            (Verdict::Undecided, Some(note.to_owned()))
+        }
+        (false, false) if told.is_empty() => {
+            (Verdict::Broken, Some("it is never quiet for 2 s: see events.csv".to_owned()))
+        }
+        (false, false) => (Verdict::Broken, Some(told)),
+    };
+    let at = report.ended.as_millis();
+    let measured = match (report.quiet, waiting) {
+        (true, _) => "quiet".to_owned(),
+        (false, 1) => format!("1 host waits at {at} ms"),
+        (false, many) => format!("{many} hosts wait at {at} ms"),
+    };
+    let text = RESTS.to_owned();
+    let value = Some(waiting as f64);
+    Judged { text, measured, value, verdict, note, claimed: true, loss: false }
 }
 
 /// When and where an invariant was first broken, and how: `first at 6203 ms on n1: ...`.
@@ -271,6 +315,20 @@ impl Subject {
             };
             Diagnostics::at(section.span(key), message, help)
         })
+    }
+}
+
+/// Lines that a metric of loss does not count, though nobody could read them at the end: they are in
+/// some copy, which is not the same as safe.
+pub(super) fn unread(metric: &Metric, report: &Report) -> u64 {
+    let of = |outcome: FinalOutcome| {
+        report.summary.matrix.cells[outcome as usize][Fate::Unreachable as usize]
+    };
+    match metric.name {
+        "success_lost" | "success_gone" => of(FinalOutcome::Acked) + of(FinalOutcome::Accepted),
+        "acked_lost" => of(FinalOutcome::Acked),
+        "accepted_lost" => of(FinalOutcome::Accepted),
+        _ => 0,
     }
 }
 
@@ -382,6 +440,15 @@ impl Expectation {
         let holds = |value: f64| {
             self.min.is_none_or(|least| value >= least) && self.max.is_none_or(|most| value <= most)
         };
+        let unread = match self.subject {
+            Subject::Metric(metric) => unread(metric, report) as f64,
+            Subject::Cause(..) | Subject::Invariant(..) => 0.0,
+        };
+        // Whether some of the values holds that it would have if what could not be read were lost.
+        let may_hold = |value: f64| {
+            self.min.is_none_or(|least| value + unread >= least)
+                && self.max.is_none_or(|most| value <= most)
+        };
         let (verdict, note) = match measured {
             None if matches!(self.subject, Subject::Invariant(..)) => {
                 (Verdict::Undecided, Some("invariants were not checked".to_owned()))
@@ -390,7 +457,11 @@ impl Expectation {
             Some(_) if needs_quiet && !report.quiet => {
                 (Verdict::Undecided, Some("the run was not quiet at its end".to_owned()))
             }
-            Some(value) if holds(value) => (Verdict::Holds, None),
+            Some(value) if holds(value) && holds(value + unread) => (Verdict::Holds, None),
+            Some(value) if may_hold(value) => {
+                let note = format!("{unread} more could not be read at the end: they may be lost");
+                (Verdict::Undecided, Some(note))
+            }
             Some(_) if particulars.is_empty() => (Verdict::Broken, None),
             Some(_) => (Verdict::Broken, Some(format!("see {particulars}"))),
         };

@@ -6,10 +6,14 @@ use super::lines::Stretch;
 use super::losses::{Rows, count_cause};
 use super::outages::{self, Outages};
 use super::{
-    Fate, FinalOutcome, LineEnd, LineRun, Loss, Matrix, Report, RunFacts, Summary,
+    Fate, FinalOutcome, LineEnd, LineRun, Loss, Matrix, Report, RunFacts, Summary, WAITS_IN_NOTE,
+    Waits,
 };
 use crate::engine::{Fingerprint, Ingredient, Span, Time, hash_words};
-use crate::observe::{BecauseId, DestinationId, ProducerId};
+use crate::observe::{BecauseId, DestinationId, NodeId, ProducerId};
+
+/// A run whose messages have got on in this time before its end is still at work.
+const AT_WORK: Span = Span::from_secs(2);
 
 /// At most this many faults that never began are named.
 const NEVER_BEGUN: usize = 3;
@@ -55,6 +59,8 @@ pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
         warmup: ledger.options.warmup,
         ended: facts.ended,
         quiet: facts.quiet,
+        at_work: !facts.quiet && facts.ended.since(ledger.progressed) < AT_WORK,
+        waits: facts.waits,
         summary,
         busy: facts.busy,
         latency: ledger.latencies.reported().iter().map(|series| series.report()).collect(),
@@ -249,6 +255,9 @@ fn remarks(ledger: &Ledger, facts: &RunFacts, tally: &Tally) -> Vec<String> {
                 .to_owned(),
         );
     }
+    for wait in facts.waits.iter().skip(WAITS_IN_NOTE) {
+        remarks.push(format!("{} waits for {}", ledger.catalog.node(wait.node), wait.what));
+    }
     let idle = ledger.watches.iter().filter(|watch| watch.operations == 0).count();
     if idle > 0 {
         remarks.push(format!(
@@ -301,17 +310,20 @@ fn never_begun(ledger: &Ledger) -> Option<String> {
     Some(format!("{count} of the schedule never began: {told}{more}"))
 }
 
+/// How many hosts wait.
+fn waiting(waits: &[Waits]) -> u64 {
+    let mut nodes: Vec<NodeId> = waits.iter().map(|wait| wait.node).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes.len() as u64
+}
+
 fn ratio(dividend: f64, divisor: f64) -> Option<f64> {
     (divisor > 0.0).then(|| dividend / divisor)
 }
 
 /// The numbers of `summary.csv`.
-fn summary(
-    ledger: &Ledger,
-    facts: &RunFacts,
-    tally: &Tally,
-    outages: &Outages,
-) -> Summary {
+fn summary(ledger: &Ledger, facts: &RunFacts, tally: &Tally, outages: &Outages) -> Summary {
     let (counts, matrix) = (&ledger.counts, tally.matrix);
     let Outages { writes: seen, effective, reads, .. } = outages;
     let lines = matrix.lines();
@@ -347,6 +359,7 @@ fn summary(
         expired: matrix.fate(Fate::Expired),
         stored_at_end: matrix.fate(Fate::Stored),
         unreachable_at_end: matrix.fate(Fate::Unreachable),
+        waiting_at_end: waiting(&facts.waits),
         unexplained: tally.unexplained,
         write_availability: seen.share,
         effective_write_availability: effective.share,

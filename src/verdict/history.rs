@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::engine::Time;
 use crate::observe::{
-    Catalog, DestinationId, Event, FaultId, FaultPhase, NodeId, NodeKind, NodeState, RoleId, RoleRank,
+    Catalog, DestinationId, Event, FaultId, FaultPhase, NodeId, NodeKind, NodeState, RoleId,
+    RoleRank,
 };
 use crate::verdict::{EventRow, FaultSpan, Lane, LaneState};
 

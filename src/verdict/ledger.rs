@@ -115,6 +115,8 @@ pub struct Ledger {
     pub(super) counts: Counts,
     pub(super) latencies: Latencies,
     pub(super) timeline: Recorder,
+    /// When a message last got on: acknowledged, handed over or finished for the first time.
+    pub(super) progressed: Time,
     pub(super) history: History,
     /// By invariant; none if they are not checked.
     pub(super) invariants: Vec<InvariantTally>,
@@ -164,6 +166,7 @@ impl Ledger {
             counts: Counts::default(),
             latencies: Latencies::new(gap),
             timeline: Recorder::new(bucket),
+            progressed: Time::ZERO,
             history: History::default(),
             invariants: vec![InvariantTally::default(); checked],
             fingerprint: Fingerprint::new(),

@@ -252,6 +252,8 @@ metrics! {
     unreachable_at_end Lines Less fate ""
         "Lines that are in some copy at the end, but could not be read; in a run that did not \
          become quiet, all that were not read."
+    waiting_at_end Count Less known ""
+        "Hosts that still waited for something when the drain was over; 0 in a run that became quiet."
     unexplained Lines Less fate "loss.csv, rows without cause"
         "Lost lines without a cause. Anything but 0 is a defect of mqsim. A message that no broker \
          ever had to do with was lost on its way, which explains it unless it was acknowledged."
@@ -316,7 +318,7 @@ mod tests {
         let columns = "lines attempted acked accepted returned rejected nacked unknown unsent \
             delivered processed redelivered duplicated reordered success_lost success_gone acked_lost \
             accepted_lost read_lost unknown_lost consumer_lost phantom dead_lettered expired \
-            stored_at_end unreachable_at_end unexplained write_availability \
+            stored_at_end unreachable_at_end waiting_at_end unexplained write_availability \
             effective_write_availability read_availability write_unavailable_ms write_longest_ms \
             read_unavailable_ms read_longest_ms ack_p50_us ack_p99_us ack_max_us \
             ack_service_p50_us ack_service_p99_us e2e_p50_us e2e_p99_us e2e_max_us acked_per_s \

@@ -1,6 +1,6 @@
 //! What a ledger is told at its start, and what a run tells it at its end.
 
-use super::Busy;
+use super::{Busy, Waits};
 use crate::engine::{Fingerprint, Span, Time};
 
 /// What the ledger must know before the run.
@@ -63,6 +63,8 @@ pub struct RunFacts {
     pub ended: Time,
     /// Whether all was quiet by then.
     pub quiet: bool,
+    /// If not, who waited for what.
+    pub waits: Vec<Waits>,
     /// Bytes sent between brokers.
     pub broker_bytes: u64,
     /// Bytes written to the brokers' disks.

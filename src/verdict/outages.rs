@@ -184,12 +184,7 @@ fn average(
     }
 }
 
-fn window(
-    ledger: &Ledger,
-    destination: DestinationId,
-    kind: WindowKind,
-    outage: Outage,
-) -> Window {
+fn window(ledger: &Ledger, destination: DestinationId, kind: WindowKind, outage: Outage) -> Window {
     let Outage { start, end, open, made } = outage;
     let fault = ledger.history.last_fault(made);
     // What was undone by a fault that began later had been well in its time: nothing recovered.

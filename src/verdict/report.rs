@@ -30,6 +30,10 @@ pub struct Report {
     pub ended: Time,
     /// Whether all was quiet when the run ended; if not, fates are not final.
     pub quiet: bool,
+    /// If not, who waited for what.
+    pub waits: Vec<Waits>,
+    /// Whether it was not quiet because messages still got on: it needs a longer drain.
+    pub at_work: bool,
     /// The numbers of `summary.csv`.
     pub summary: Summary,
     /// How busy the processors of each broker were, in the order of the catalogue.
@@ -73,6 +77,18 @@ pub struct Report {
     pub fingerprint: u64,
     /// `outcomes`, `roles`, `faults`, `draws`, `events`.
     pub ingredients: [(&'static str, u64); 5],
+}
+
+/// At most this many of them are named by the verdict; the remarks have the others.
+pub const WAITS_IN_NOTE: usize = 3;
+
+/// A host that waits for something when the run ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// Which.
+    pub node: NodeId,
+    /// For what, in words that go on from "waits for".
+    pub what: String,
 }
 
 /// Counts of lines by outcome and fate.
@@ -201,6 +217,7 @@ pub struct Summary {
     pub expired: u64,
     pub stored_at_end: u64,
     pub unreachable_at_end: u64,
+    pub waiting_at_end: u64,
     pub unexplained: u64,
     pub write_availability: Option<f64>,
     pub effective_write_availability: Option<f64>,

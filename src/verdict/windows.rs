@@ -184,10 +184,7 @@ fn clip(
         open: window.open || window.end > to,
         ..window
     };
-    windows
-        .map(clipped)
-        .filter(|window| window.end.since(window.start) > longer_than)
-        .collect()
+    windows.map(clipped).filter(|window| window.end.since(window.start) > longer_than).collect()
 }
 
 /// Watches the reads of one destination.
@@ -319,12 +316,7 @@ impl Reads {
 
     /// The windows of measured time, by start; `ended` is the end of the run. A read is through
     /// after `usual` at the latest while nothing is wrong.
-    pub(super) fn windows(
-        &self,
-        measured: (Time, Time),
-        ended: Time,
-        usual: Span,
-    ) -> Vec<Outage> {
+    pub(super) fn windows(&self, measured: (Time, Time), ended: Time, usual: Span) -> Vec<Outage> {
         let mut last = self.clone();
         let closed = last.windows.len();
         last.note(self.idle.unwrap_or(ended.max(measured.1)));

@@ -11,7 +11,7 @@ use mqsim::engine::{Chance, Distribution, Limits, Span, Stream, Time};
 use mqsim::observe::{NodeId, NodeKind, Observer};
 use mqsim::world::{
     Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, LinkSpec, Machine,
-    PlannedFault, RoleQuery, Setup, Topology, WorldView,
+    PlannedFault, RoleQuery, Setup, Topology, Wait, WorldView,
 };
 
 use crate::client::Client;
@@ -39,8 +39,8 @@ impl Machine for Actor {
         }
     }
 
-    fn is_settled(&self) -> bool {
-        false
+    fn waits_for(&self) -> Option<Wait> {
+        Some("the end of the script".into())
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::engine::Time;
 use crate::observe::{NodeId, Observer};
-use crate::world::{Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, WorldView};
+use crate::world::{
+    Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, Wait, Waiting, WorldView,
+};
 
 use super::broker::Broker;
 use super::broker::mnesia::QueueRecord;
@@ -40,11 +42,11 @@ impl Machine for RabbitMachine {
         }
     }
 
-    fn is_settled(&self) -> bool {
+    fn waits_for(&self) -> Option<Wait> {
         match self {
-            RabbitMachine::Broker(broker) => broker.is_settled(),
-            RabbitMachine::Producer(producer) => producer.is_settled(),
-            RabbitMachine::Consumer(consumer) => consumer.is_settled(),
+            RabbitMachine::Broker(broker) => broker.waits_for(&|_| false),
+            RabbitMachine::Producer(producer) => producer.waits_for(),
+            RabbitMachine::Consumer(consumer) => consumer.waits_for(&|_, _| false),
         }
     }
 }
@@ -126,17 +128,20 @@ impl Cluster for RabbitCluster {
     /// answer for a queue whose leader is dead and that nobody may take over: a mirrored queue that
     /// is not durable is not recovered, and with `ha-promote-on-failure = when-synced` its mirrors
     /// wait (rabbitmq-server#2045).
-    fn is_settled(machines: &[RabbitMachine]) -> bool {
+    fn waits(machines: &[RabbitMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
         let broker = |node: NodeId| match &machines[node.index()] {
-            RabbitMachine::Broker(broker) => Some(&**broker),
+            RabbitMachine::Broker(broker) if lives(node) => Some(&**broker),
             _ => None,
         };
         let brokers =
             || (0..machines.len() as u32).map(NodeId).filter_map(|n| Some((n, broker(n)?)));
-        let acquainted = brokers().all(|(me, broker)| {
-            let others = brokers().filter(|(other, _)| *other != me);
-            others.into_iter().all(|(id, other)| broker.sees(id) == Some(other.incarnation()))
-        });
+        let acquainted = |(me, broker): (NodeId, &Broker)| {
+            let mut others = brokers().filter(|(other, _)| *other != me);
+            let strange = others
+                .any(|(id, other)| broker.sees(id) != Some(other.incarnation()))
+                .then_some(Wait::Borrowed("a connection to every other node"));
+            Waiting::of(me, strange)
+        };
         let gone = |node: NodeId, queue: QueueId| {
             broker(node).is_none_or(|broker| broker.tables().queue(queue).is_none())
         };
@@ -145,17 +150,20 @@ impl Cluster for RabbitCluster {
             let leader = record.map(|record| record.leader);
             leader.is_some_and(|pid| broker(pid.node).is_none_or(|broker| !broker.has(pid.lane)))
         };
-        acquainted
-            && machines.iter().enumerate().all(|(index, machine)| match machine {
-                RabbitMachine::Broker(broker) => {
-                    broker.is_settled_but_for(|queue| leaderless(NodeId(index as u32), queue))
-                }
+        let waits = |(me, machine): (NodeId, &RabbitMachine)| {
+            let what = match machine {
+                RabbitMachine::Broker(broker) => broker.waits_for(&|queue| leaderless(me, queue)),
                 RabbitMachine::Producer(producer) => {
                     let owed = |node: NodeId| broker(node).is_some_and(Broker::owes);
-                    producer.is_settled() || producer.waits_for().is_some_and(owed)
+                    producer.waits_for().filter(|_| !producer.waits_at().is_some_and(owed))
                 }
-                RabbitMachine::Consumer(consumer) => consumer
-                    .is_settled_but_for(|node, queue| gone(node, queue) || leaderless(node, queue)),
-            })
+                RabbitMachine::Consumer(consumer) => {
+                    consumer.waits_for(&|node, queue| gone(node, queue) || leaderless(node, queue))
+                }
+            };
+            Waiting::of(me, what)
+        };
+        let alive = (0..).map(NodeId).zip(machines).filter(|(node, _)| lives(*node));
+        brokers().filter_map(acquainted).chain(alive.filter_map(waits)).collect()
     }
 }

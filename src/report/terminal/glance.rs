@@ -25,6 +25,9 @@ pub(super) fn print(out: &mut Page, report: &Report) {
         Safe::Nothing => ("nothing to lose", Tone::Faint),
     };
     out.answer("Safe", &format!("{answer}: {sentence}"), Some((tone, answer)));
+    if let Some(stuck) = glance::stuck(report) {
+        out.answer("Stuck", &stuck, None);
+    }
     let lost = glance::lost(report);
     let none = if report.quiet { "nothing" } else { "not known to be anything" };
     match lost.split_first() {

@@ -151,7 +151,7 @@ impl Page {
     /// have a tone.
     fn answer(&mut self, question: &str, answer: &str, beginning: Option<(Tone, &str)>) {
         let from = self.text.len();
-        self.wrapped(&format!("  {question:<4}  "), answer);
+        self.wrapped(&format!("  {question:<5}  "), answer);
         if let Some((tone, words)) = beginning
             && let Some(at) = self.text[from..].find(words)
         {

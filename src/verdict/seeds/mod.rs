@@ -12,7 +12,8 @@ mod trial;
 pub use situations::named as situations;
 pub use trial::{Told, Trial};
 
-use super::metrics::{Metric, Unit};
+use super::expect::unread;
+use super::metrics::{Metric, Unit, metric};
 use super::{Number, Report};
 use crate::observe::Sign;
 
@@ -101,10 +102,14 @@ impl OverSeeds {
         };
         let summary = &report.summary;
         let lost = summary.success_lost;
+        let unread = metric("success_lost").map_or(0, |metric| unread(metric, report));
         match &self.subject {
-            // What is not final may still be found.
-            Subject::Lossy => report.quiet.then(|| f64::from(u8::from(summary.success_gone > 0))),
-            Subject::LostPerMillion if report.quiet => {
+            // What is not final may still be found, and what nobody could read may be lost.
+            Subject::Lossy => {
+                let lossy = summary.success_gone > 0;
+                (report.quiet && (lossy || unread == 0)).then(|| f64::from(u8::from(lossy)))
+            }
+            Subject::LostPerMillion if report.quiet && unread == 0 => {
                 let successes = summary.acked + summary.accepted;
                 (successes > 0).then(|| lost as f64 / successes as f64 * 1e6)
             }

@@ -4,7 +4,9 @@ use crate::brokers::coordination::zookeeper;
 use crate::brokers::kafka::PartitionId;
 use crate::engine::Time;
 use crate::observe::{NodeId, Observer, Violation};
-use crate::world::{Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, WorldView};
+use crate::world::{
+    Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, Wait, Waiting, WorldView,
+};
 
 use super::broker::Broker;
 use super::client::{Consumer, Producer, ScalaProducer};
@@ -56,14 +58,14 @@ impl Machine for KafkaMachine {
         }
     }
 
-    fn is_settled(&self) -> bool {
+    fn waits_for(&self) -> Option<Wait> {
         match self {
-            KafkaMachine::Broker(broker) => broker.is_settled(),
-            KafkaMachine::ZooKeeper(server) => server.is_settled(),
-            KafkaMachine::Controller(controller) => controller.is_settled(),
-            KafkaMachine::Producer(producer) => producer.is_settled(),
-            KafkaMachine::Scala(producer) => producer.is_settled(),
-            KafkaMachine::Consumer(consumer) => consumer.is_settled(),
+            KafkaMachine::Broker(broker) => broker.waits_for(),
+            KafkaMachine::ZooKeeper(server) => server.waits_for(),
+            KafkaMachine::Controller(controller) => controller.waits_for(),
+            KafkaMachine::Producer(producer) => producer.waits_for(),
+            KafkaMachine::Scala(producer) => producer.waits_for(),
+            KafkaMachine::Consumer(consumer) => consumer.waits_for(None),
         }
     }
 }
@@ -136,16 +138,21 @@ impl Cluster for KafkaCluster {
 
     /// A consumer alone does not know whether its leader is silent or has nothing new: it is
     /// compared with the leaders.
-    fn is_settled(machines: &[KafkaMachine]) -> bool {
+    fn waits(machines: &[KafkaMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
         let end = |partition| {
-            let leader = leader_of(machines, partition)?;
+            let leader = leader_of(machines, partition).filter(|leader| lives(*leader))?;
             let mut found = brokers(machines).filter(|(node, _)| *node == leader);
             found.next()?.1.readable_upto(partition)
         };
-        machines.iter().all(|machine| match machine {
-            KafkaMachine::Consumer(consumer) => consumer.has_read_all(end),
-            machine => machine.is_settled(),
-        })
+        let waits = |(node, machine): (NodeId, &KafkaMachine)| {
+            let what = match machine {
+                KafkaMachine::Consumer(consumer) => consumer.waits_for(Some(&end)),
+                machine => machine.waits_for(),
+            };
+            Waiting::of(node, what)
+        };
+        let nodes = (0..).map(NodeId).zip(machines).filter(|(node, _)| lives(*node));
+        nodes.filter_map(waits).collect()
     }
 
     /// Every partition is led, and all of its replicas are in sync, as its leader knows it.

@@ -3,7 +3,9 @@
 use crate::brokers::coordination::zookeeper::Server;
 use crate::engine::Time;
 use crate::observe::{NodeId, Observer, Violation};
-use crate::world::{Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, WorldView};
+use crate::world::{
+    Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, Wait, Waiting, WorldView,
+};
 
 use super::super::PartitionId;
 use super::broker::Broker;
@@ -64,12 +66,12 @@ impl Machine for LegacyMachine {
         }
     }
 
-    fn is_settled(&self) -> bool {
+    fn waits_for(&self) -> Option<Wait> {
         match self {
-            LegacyMachine::Broker(broker) => broker.is_settled(),
-            LegacyMachine::Zookeeper(server) => server.is_settled(),
-            LegacyMachine::Producer(producer) => producer.is_settled(),
-            LegacyMachine::Consumer(consumer) => consumer.is_settled(),
+            LegacyMachine::Broker(broker) => broker.waits_for(),
+            LegacyMachine::Zookeeper(server) => server.waits_for(),
+            LegacyMachine::Producer(producer) => producer.waits_for(),
+            LegacyMachine::Consumer(consumer) => consumer.waits_for(),
         }
     }
 }
@@ -114,19 +116,22 @@ impl Cluster for LegacyCluster {
     }
 
     /// Nobody has anything in hand, and consumers have read all that there is of what they read.
-    fn is_settled(machines: &[LegacyMachine]) -> bool {
+    fn waits(machines: &[LegacyMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
+        let nodes = || (0..).map(NodeId).zip(machines).filter(|(node, _)| lives(*node));
         let end = |partition| {
-            let logs = machines.iter().filter_map(LegacyMachine::broker);
+            let logs = nodes().filter_map(|(_, machine)| machine.broker());
             logs.filter_map(|broker| broker.log(partition)).map(|log| log.flushed).next()
         };
-        machines.iter().all(|machine| {
+        let waits = |(node, machine): (NodeId, &LegacyMachine)| {
             let read = match machine {
                 LegacyMachine::Consumer(consumer) => consumer
                     .reads()
                     .all(|(partition, offset)| end(partition).is_none_or(|end| offset >= end)),
                 _ => true,
             };
-            read && machine.is_settled()
-        })
+            let unread = (!read).then_some(Wait::Borrowed("messages that are flushed and unread"));
+            Waiting::of(node, machine.waits_for().or(unread))
+        };
+        nodes().filter_map(waits).collect()
     }
 }

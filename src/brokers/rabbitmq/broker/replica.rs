@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::engine::Time;
 use crate::observe::{BecauseId, MessageRange, Removal};
-use crate::world::{Context, TimerId};
+use crate::world::{Context, TimerId, Wait};
 
 use super::super::arguments::Arguments;
 use super::super::letters::LetterId;
@@ -445,14 +445,19 @@ impl Replica {
         ctx.observer().role(now, here, destination, Some(role));
     }
 
-    /// Whether time alone will not change anything here.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
+    /// What it waits for; `None` if time alone will not change anything here. `name` names a queue.
+    pub fn waits_for<'a>(&self, name: &dyn Fn(QueueId) -> &'a str) -> Option<Wait> {
         let served = self.bq.depth() == 0 || (self.consumers.is_empty() && !self.passes_on);
-        self.leader_sync.is_none()
-            && self.mirror_sync.is_none()
-            && self.bq.unconfirmed() == 0
-            && (self.role == Role::Mirror || served)
+        let what = if self.leader_sync.is_some() || self.mirror_sync.is_some() {
+            "mirrors to be synchronised"
+        } else if self.bq.unconfirmed() > 0 {
+            "its store, to confirm what is written"
+        } else if self.role != Role::Mirror && !served {
+            "consumers to take and acknowledge what is in it"
+        } else {
+            return None;
+        };
+        Some(format!("queue {}, which waits for {what}", name(self.queue)).into())
     }
 }
 

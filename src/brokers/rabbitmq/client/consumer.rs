@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::engine::{Chance, Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, MessageRange, NodeId, Observer};
-use crate::world::{Context, Input, Lane, Signal};
+use crate::world::{Context, Input, Lane, Signal, Wait};
 
 use super::super::letters::Letters;
 use super::super::message::{ChannelError, DeliveryTag, Message, QueueId, Terms};
@@ -365,15 +365,10 @@ impl Consumer {
         }
     }
 
-    /// Whether it has nothing in hand and is subscribed to all it reads.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.is_settled_but_for(|_, _| false)
-    }
-
-    /// The same, if nodes know that there is nothing to read: `gone(node, queue)`. A consumer stays
-    /// with its node, an auditor asks them all.
-    pub fn is_settled_but_for(&self, gone: impl Fn(NodeId, QueueId) -> bool) -> bool {
+    /// What it waits for; `None` if it has nothing in hand and is subscribed to all it reads, unless
+    /// nodes know that there is nothing to read: `gone(node, queue)`. A consumer stays with its node,
+    /// an auditor asks them all.
+    pub fn waits_for(&self, gone: &dyn Fn(NodeId, QueueId) -> bool) -> Option<Wait> {
         let in_hand = !self.buffer.is_empty() || self.working.is_some();
         let auditor = self.config.start.is_none();
         let settled = |(queue, subscribed): (&QueueId, &bool)| {
@@ -386,6 +381,10 @@ impl Consumer {
             connected && *subscribed || nowhere
         };
         let queues = self.config.queues.iter().zip(&self.subscribed);
-        !in_hand && (self.stopped || self.refused || queues.into_iter().all(settled))
+        if in_hand {
+            return Some("its application, to finish what it has in hand".into());
+        }
+        let over = self.stopped || self.refused || queues.into_iter().all(settled);
+        (!over).then_some("an answer to its subscription".into())
     }
 }

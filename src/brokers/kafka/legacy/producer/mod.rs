@@ -17,7 +17,7 @@ use crate::brokers::coordination::zookeeper::Session;
 use crate::engine::{Span, Stream, Time};
 use crate::observe::{MessageRange, Observer, Outcome};
 use crate::workload::{Pacer, Sizes, Turn as Pace};
-use crate::world::{ConnId, Context, Input, Lane, Signal, TimerId};
+use crate::world::{ConnId, Context, Input, Lane, Signal, TimerId, Wait};
 
 pub use channel::{Channel, ChannelConfig, Prepared, Turn};
 pub use choose::{Keys, java_hash};
@@ -355,10 +355,13 @@ impl Producer {
         }
     }
 
-    /// Whether it has nothing left to do.
+    /// What it waits for; `None` if it has nothing left to do.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.load_ended && self.is_idle()
+    pub fn waits_for(&self) -> Option<Wait> {
+        if !self.load_ended {
+            return Some("the end of the load".into());
+        }
+        (!self.is_idle()).then(|| "its queues and connections to be empty".into())
     }
 }
 
