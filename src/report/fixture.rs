@@ -340,6 +340,8 @@ pub(crate) fn crash_run() -> Report {
         ],
         causes: vec![40, 12],
         waits: Vec::new(),
+        answers: Vec::new(),
+        measured: Vec::new(),
         at_work: false,
         unmeasured: Vec::new(),
         windows: vec![

@@ -76,6 +76,7 @@ fn facts(prepared: &Prepared, seed: u64) -> RunFacts {
         ended: Time::ZERO,
         quiet: false,
         waits: Vec::new(),
+        questions: prepared.expectations.questions().to_vec(),
         broker_bytes: 0,
         disk_bytes: 0,
         fsyncs: 0,

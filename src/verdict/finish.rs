@@ -1,13 +1,14 @@
 //! Makes the report of a ledger.
 
+use super::expect::LineSeen;
 use super::fates::{self, Ending, Lost};
 use super::ledger::Ledger;
 use super::lines::Stretch;
 use super::losses::{Rows, count_cause};
 use super::outages::{self, Outages};
 use super::{
-    Fate, FinalOutcome, LineEnd, LineRun, Loss, Matrix, Report, RunFacts, Summary, WAITS_IN_NOTE,
-    Waits,
+    Fate, FinalOutcome, LineEnd, LineRun, Loss, Matrix, Question, Report, RunFacts, Summary,
+    WAITS_IN_NOTE, Waits,
 };
 use crate::engine::{Fingerprint, Ingredient, Span, Time, hash_words};
 use crate::observe::{BecauseId, DestinationId, NodeId, ProducerId};
@@ -30,6 +31,8 @@ struct Tally {
     consumer_lost: u64,
     read_lost: u64,
     success_gone: u64,
+    /// To the questions.
+    answers: Vec<u64>,
     acked_lost: u64,
     accepted_lost: u64,
     unknown_lost: u64,
@@ -42,7 +45,7 @@ struct Tally {
 
 /// The report of a ledger.
 pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
-    let tally = walk(ledger, facts.quiet);
+    let tally = walk(ledger, facts.quiet, &facts.questions);
     let mut remarks = remarks(ledger, &facts, &tally);
     let outages = outages::outages(ledger, facts.ended, facts.quiet);
     remarks.extend(outages.remarks.iter().cloned());
@@ -67,6 +70,8 @@ pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
         losses: tally.losses,
         lines: tally.lines,
         causes: tally.causes,
+        answers: tally.answers,
+        measured: outages.measured,
         windows: outages.windows,
         unmeasured: outages.unmeasured,
         events: ledger.history.rows(&ledger.catalog),
@@ -106,7 +111,7 @@ pub(super) fn ending(ledger: &Ledger, destination: Option<DestinationId>, quiet:
 }
 
 /// Decides fate and loss of every line.
-fn walk(ledger: &Ledger, quiet: bool) -> Tally {
+fn walk(ledger: &Ledger, quiet: bool, questions: &[Question]) -> Tally {
     let mut tally = Tally {
         matrix: Matrix::default(),
         losses: Vec::new(),
@@ -116,6 +121,7 @@ fn walk(ledger: &Ledger, quiet: bool) -> Tally {
         consumer_lost: 0,
         read_lost: 0,
         success_gone: 0,
+        answers: vec![0; questions.len()],
         acked_lost: 0,
         accepted_lost: 0,
         unknown_lost: 0,
@@ -147,6 +153,27 @@ fn walk(ledger: &Ledger, quiet: bool) -> Tally {
             if lost.any() {
                 tally.lose(ledger, &mut rows, &stretch, lost);
             }
+            if !questions.is_empty() {
+                let line = LineSeen {
+                    producer: track.producer,
+                    destination: track.destination,
+                    outcome,
+                    fate,
+                    delivered,
+                    gone: lost.gone,
+                    lost: lost.any(),
+                    told_lost: lost.told.is_some(),
+                    consumer_lost: lost.consumer,
+                    read_lost: lost.read,
+                    at: when(&stretch),
+                    node: reason.map(|reason| reason.node),
+                    cause: reason.map(|reason| reason.removal.cause),
+                };
+                for (answer, question) in tally.answers.iter_mut().zip(questions) {
+                    let counts = question.counts(&line);
+                    *answer += if counts { u64::from(stretch.count) } else { 0 };
+                }
+            }
             if ledger.options.lines {
                 let named = reason.filter(|_| lost.any() || fate == Fate::Gone);
                 let end = LineEnd {
@@ -165,6 +192,14 @@ fn walk(ledger: &Ledger, quiet: bool) -> Tally {
     losses.sort_by_key(|loss| loss.at);
     tally.losses = losses;
     tally
+}
+
+/// When a line was lost: its last copy went, or a broker made none; if no broker ever had to do with
+/// it, when its producer last sent it or heard of it.
+fn when(stretch: &Stretch) -> Time {
+    let intended = stretch.times.map(|times| times.intended);
+    let last_sign = stretch.times.and_then(|times| times.mark);
+    stretch.lost_at.or(last_sign).or(intended).unwrap_or(Time::ZERO)
 }
 
 impl Tally {
@@ -191,8 +226,7 @@ impl Tally {
         let lines = u64::from(stretch.count);
         let reason = ledger.reasons.get(stretch.state.reason);
         let intended = stretch.times.map(|times| times.intended);
-        let last_sign = stretch.times.and_then(|times| times.mark);
-        let at = stretch.lost_at.or(last_sign).or(intended).unwrap_or(Time::ZERO);
+        let at = when(stretch);
         for class in lost.classes() {
             *match class {
                 Class::Acked => &mut self.acked_lost,
@@ -327,7 +361,7 @@ fn summary(ledger: &Ledger, facts: &RunFacts, tally: &Tally, outages: &Outages) 
     let (counts, matrix) = (&ledger.counts, tally.matrix);
     let Outages { writes: seen, effective, reads, .. } = outages;
     let lines = matrix.lines();
-    let (from, to) = outages::measured(ledger);
+    let (from, to) = outages::measured_time(ledger);
     let seconds = to.since(from).as_secs_f64();
     let payload = counts.success_bytes as f64;
     let [ack, ack_service, end_to_end, _] = ledger.latencies.reported();

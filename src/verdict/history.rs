@@ -247,6 +247,16 @@ pub const fn node_state_name(state: NodeState) -> &'static str {
     }
 }
 
+/// All of them.
+pub(super) const NODE_STATES: [&str; 6] = [
+    node_state_name(NodeState::Booting),
+    node_state_name(NodeState::Up),
+    node_state_name(NodeState::Killed),
+    node_state_name(NodeState::PowerLost),
+    node_state_name(NodeState::Stopped),
+    node_state_name(NodeState::Paused),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;

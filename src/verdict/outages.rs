@@ -26,6 +26,7 @@ pub(super) struct Outages {
     pub(super) effective: Availability,
     pub(super) reads: Availability,
     pub(super) windows: Vec<Window>,
+    pub(super) measured: Vec<(WindowKind, DestinationId)>,
     pub(super) unmeasured: Vec<Unmeasured>,
     pub(super) remarks: Vec<String>,
 }
@@ -46,22 +47,26 @@ pub(super) fn outages(ledger: &Ledger, ended: Time, quiet: bool) -> Outages {
     let mut remarks = Vec::new();
     let writes_judged = is_judged(&latencies.fault_free_write, gap, "write", &mut remarks);
     let reads_judged = is_judged(&latencies.fault_free_read, gap, "read", &mut remarks);
-    let mut windows = Vec::new();
+    let (mut windows, mut measured) = (Vec::new(), Vec::new());
     let mut availability = |judged: bool, of: &dyn Fn(usize) -> Option<Found>| {
-        if judged { average(ledger, ended, &mut windows, of) } else { Availability::default() }
+        if judged {
+            average(ledger, ended, (&mut windows, &mut measured), of)
+        } else {
+            Availability::default()
+        }
     };
     let written = |index: usize| ledger.watches[index].operations > 0;
     let writes = availability(writes_judged, &|index| {
-        let found = gaps.seen[index].windows(measured(ledger), gap, usual_write);
+        let found = gaps.seen[index].windows(measured_time(ledger), gap, usual_write);
         written(index).then_some((WindowKind::Write, found))
     });
     let effective = availability(writes_judged, &|index| {
-        let found = gaps.effective[index].windows(measured(ledger), gap, usual_write);
+        let found = gaps.effective[index].windows(measured_time(ledger), gap, usual_write);
         written(index).then_some((WindowKind::EffectiveWrite, found))
     });
     let reads = availability(reads_judged, &|index| {
         let reads = &ledger.watches[index].reads;
-        let found = reads.windows(measured(ledger), ended, usual_read);
+        let found = reads.windows(measured_time(ledger), ended, usual_read);
         reads.was_asked().then_some((WindowKind::Read, found))
     });
     windows.sort_by_key(|window| (window.start, window.destination, window.kind));
@@ -84,10 +89,10 @@ pub(super) fn outages(ledger: &Ledger, ended: Time, quiet: bool) -> Outages {
              there, but nothing to be read"
         ));
     }
-    Outages { writes, effective, reads, windows, unmeasured, remarks }
+    Outages { writes, effective, reads, windows, measured, unmeasured, remarks }
 }
 
-pub(super) fn measured(ledger: &Ledger) -> (Time, Time) {
+pub(super) fn measured_time(ledger: &Ledger) -> (Time, Time) {
     (Time::ZERO + ledger.options.warmup, Time::ZERO + ledger.options.duration)
 }
 
@@ -155,10 +160,10 @@ fn write_gaps(ledger: &Ledger, quiet: bool, usual: Span) -> WriteGaps {
 fn average(
     ledger: &Ledger,
     ended: Time,
-    all: &mut Vec<Window>,
+    (all, counted): (&mut Vec<Window>, &mut Vec<(WindowKind, DestinationId)>),
     of: &dyn Fn(usize) -> Option<Found>,
 ) -> Availability {
-    let (from, to) = measured(ledger);
+    let (from, to) = measured_time(ledger);
     let measured = to.since(from);
     if measured.is_zero() || ended < from {
         return Availability::default();
@@ -174,6 +179,7 @@ fn average(
         sum += total;
         worst = worst.max(Some((total, longest)));
         let destination = DestinationId(index as u32);
+        counted.push((kind, destination));
         all.extend(windows.into_iter().map(|outage| window(ledger, destination, kind, outage)));
     }
     let whole = measured.as_nanos() as f64 * destinations as f64;
@@ -205,7 +211,7 @@ fn unmeasured(ledger: &Ledger, windows: &[Window], ended: Time) -> Vec<Unmeasure
             .map(|window| (window.start, window.end));
         let leaderless = ledger.history.leaderless(destination, &ledger.catalog, ended);
         let outages: Vec<(Time, Time)> = writes.chain(leaderless).collect();
-        let silences = watch.reads.silences(measured(ledger)).into_iter();
+        let silences = watch.reads.silences(measured_time(ledger)).into_iter();
         let met = |&(from, to): &(Time, Time)| {
             outages.iter().any(|&(start, end)| start.max(from) < end.min(to))
         };

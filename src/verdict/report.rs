@@ -47,6 +47,10 @@ pub struct Report {
     pub lines: Vec<LineRun>,
     /// Lost lines by cause, indexed by [`CauseId`]: each line once, whatever classes it counts in.
     pub causes: Vec<u64>,
+    /// What was counted for the expectations, in the order of the questions.
+    pub answers: Vec<u64>,
+    /// The destinations of which availability was measured, by kind of operation.
+    pub measured: Vec<(WindowKind, DestinationId)>,
     /// Every unavailability window, by start.
     pub windows: Vec<Window>,
     /// When it could not be told whether a destination could be read, by destination and start.

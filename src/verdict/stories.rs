@@ -136,6 +136,8 @@ pub(super) fn facts(ended: Time, quiet: bool) -> RunFacts {
         ended,
         quiet,
         waits: Vec::new(),
+        questions: Vec::new(),
+        waits: Vec::new(),
         broker_bytes: 5_000,
         disk_bytes: 1_000,
         fsyncs: 7,

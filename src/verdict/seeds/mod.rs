@@ -10,6 +10,7 @@ mod situations;
 mod trial;
 
 pub use situations::named as situations;
+pub(super) use situations::{shows, signs};
 pub use trial::{Told, Trial};
 
 use super::expect::unread;

@@ -1,0 +1,210 @@
+//! Expectations, parsed and judged.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::engine::Span;
+use crate::observe::Observer;
+use crate::scenario::Document;
+use crate::verdict::stories::{self, *};
+use crate::verdict::{BREACHES_KEPT, Ledger, LedgerOptions};
+
+fn parse(text: &str) -> Result<Expectations, Diagnostics> {
+    let text = format!("format = 1\nmode = 'm'\nduration = '1s'\n{text}");
+    let document = Document::parse("test.toml", text).expect("it is TOML");
+    let scenario = document.check(&[&EXPECT], None)?;
+    Expectations::parse(scenario.many("expect"), &stories::catalog(), true)
+}
+
+/// A run that lost two of ten acknowledged lines, and took 2 ms for an answer.
+fn report(is_quiet: bool) -> Report {
+    let mut ledger = stories::ledger();
+    ledger.whole_life(2_000, range(P1, 0, 8));
+    let lost = range(P1, 8, 2);
+    ledger.send(3_000, lost);
+    ledger.stored(ms(3_001), N1, ORDERS, lost);
+    ledger.ack(3_002, lost);
+    ledger.removed(ms(3_003), N1, ORDERS, lost, PAGE_CACHE);
+    ledger.finish(facts(ms(12_000), is_quiet))
+}
+
+fn judge(text: &str, is_quiet: bool) -> Vec<Judged> {
+    parse(text).expect("the expectations are right").judge(&report(is_quiet))
+}
+
+#[test]
+fn bounds_hold_or_break() {
+    let text = "
+        [[expect]]
+        metric = 'success_lost'
+        max = 0
+        [[expect]]
+        metric = 'acked_lost'
+        min = 1
+        max = 2
+        [[expect]]
+        metric = 'ack_p50_us'
+        equals = '2ms'
+        [[expect]]
+        metric = 'write_availability'
+        min = '99.9%'
+        [[expect]]
+        metric = 'write_longest_ms'
+        max = '300ms'
+        [[expect]]
+        cause = 'page-cache-lost'
+        max = 1
+        [[expect]]
+        metric = 'e2e_p99_us'
+        min = '1s'
+    ";
+    insta::assert_snapshot!(told(&judge(text, true)), @r"
+    Broken: success_lost <= 0 is 2 lines (see loss.csv, class acked_lost or accepted_lost)
+    Holds: 1 <= acked_lost <= 2 is 2 lines
+    Holds: ack_p50_us = 2000 us is 2000 us
+    Holds: write_availability >= 99.9 % is 100 %
+    Holds: write_longest_ms <= 300 ms is 0 ms
+    Broken: lost by page-cache-lost <= 1 is 2 lines (see loss.csv, cause page-cache-lost)
+    Broken: e2e_p99_us >= 1000000 us is 3000 us (see latency.csv, end_to_end_latency)
+    Holds: claimed invariants hold is 0 violations
+    ");
+}
+
+#[test]
+fn fates_are_undecided_in_a_run_that_is_not_quiet() {
+    let text = "
+        [[expect]]
+        metric = 'success_lost'
+        max = 0
+        [[expect]]
+        cause = 'page-cache-lost'
+        max = 9
+        [[expect]]
+        metric = 'acked'
+        equals = 10
+    ";
+    let verdicts: Vec<Verdict> = judge(text, false).iter().map(|one| one.verdict).collect();
+    let [undecided, holds] = [Verdict::Undecided, Verdict::Holds];
+    assert_eq!(verdicts, [undecided, undecided, holds, holds], "the last is what is claimed");
+}
+
+#[test]
+fn what_was_not_measured_is_undecided() {
+    let judged = judge("[[expect]]\nmetric = 'read_availability'\nmin = 1", true);
+    assert_eq!(judged[0].verdict, Verdict::Undecided, "nobody reported room");
+}
+
+/// A run in which two invariants break, one of them claimed.
+fn broken(options: LedgerOptions) -> Report {
+    let mut ledger = Ledger::new(Arc::new(stories::catalog()), options);
+    ledger.whole_life(2_000, range(P1, 0, 8));
+    ledger.violate(3_000, ONE_LEADER);
+    for at in 0..20 {
+        ledger.violate(4_000 + at, NO_GAPS);
+    }
+    ledger.finish(facts(ms(12_000), true))
+}
+
+fn told(judged: &[Judged]) -> String {
+    let line = |one: &Judged| {
+        let note = one.note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
+        format!("{:?}: {} is {}{note}", one.verdict, one.text, one.measured)
+    };
+    judged.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_is_claimed_is_expected_and_what_is_not_is_counted() {
+    let report = broken(LedgerOptions::new(Span::from_secs(10)));
+    assert_eq!(report.summary.violations, Some(21));
+    assert_eq!(report.invariants[2].first.len(), BREACHES_KEPT);
+    assert_eq!(report.invariants[2].first[9].at, ms(4_009));
+    let none = parse("").expect("nothing is expected");
+    assert_eq!(none.texts(), [(CLAIMED.to_owned(), Unit::Violations)]);
+    insta::assert_snapshot!(told(&none.judge(&report)), @"Broken: claimed invariants hold is 1 violation (one-leader: 1 violation, first at 3000 ms on n2: n1 leads, and n2 too at 3000 ms; see invariants.csv)");
+    let calm = self::report(true);
+    assert_eq!(none.judge(&calm)[0].verdict, Verdict::Holds);
+}
+
+#[test]
+fn an_invariant_is_expected_to_hold_or_to_break() {
+    let text = "
+        [[expect]]
+        invariant = 'logs-match'
+        [[expect]]
+        invariant = 'one-leader'
+        min = 1
+        [[expect]]
+        invariant = 'no-gaps'
+        [[expect]]
+        invariant = 'no-gaps'
+        max = 19
+        [[expect]]
+        metric = 'violations'
+        max = 30
+    ";
+    let expected = parse(text).expect("they are right");
+    let report = broken(LedgerOptions::new(Span::from_secs(10)));
+    let judged = expected.judge(&report);
+    // Of both that are claimed the scenario says itself what is expected.
+    assert!(judged.iter().all(|one| !one.claimed));
+    insta::assert_snapshot!(told(&judged), @"
+    Holds: invariant logs-match holds is 0 violations
+    Holds: violations of one-leader >= 1 is 1 violation
+    Broken: invariant no-gaps holds is 20 violations (see invariants.csv; first at 4000 ms on n2: n1 leads, and n2 too at 4000 ms)
+    Broken: violations of no-gaps <= 19 is 20 violations (see invariants.csv; first at 4000 ms on n2: n1 leads, and n2 too at 4000 ms)
+    Holds: violations <= 30 is 21 violations
+    ");
+    let calm = expected.judge(&self::report(true));
+    assert_eq!(calm[1].verdict, Verdict::Broken, "it had to break");
+}
+
+#[test]
+fn what_is_not_checked_is_undecided() {
+    let options = LedgerOptions { invariants: false, ..LedgerOptions::new(Span::from_secs(10)) };
+    let report = broken(options);
+    assert_eq!((report.summary.violations, report.invariants.len()), (None, 0));
+    let judged = judge("[[expect]]\ninvariant = 'one-leader'", true);
+    assert_eq!(judged[0].verdict, Verdict::Holds);
+    let expected = Expectations {
+        claimed: Vec::new(),
+        ..parse("[[expect]]\ninvariant = 'one-leader'").expect("it is right")
+    };
+    insta::assert_snapshot!(told(&expected.judge(&report)), @"Undecided: invariant one-leader holds is nothing (invariants were not checked)");
+    let unchecked = Expectations::parse(&[], &stories::catalog(), false).expect("none");
+    assert!(unchecked.is_empty());
+}
+
+#[test]
+fn checking_leaves_the_fingerprint_as_it_is() {
+    let on = LedgerOptions::new(Span::from_secs(10));
+    let off = LedgerOptions { invariants: false, ..on };
+    assert_eq!(broken(on).fingerprint, broken(off).fingerprint);
+}
+
+#[test]
+fn mistakes_are_told_with_what_would_be_right() {
+    let mut told = String::new();
+    for (text, remedy) in [
+        ("metric = 'sucess_lost'\nmax = 0", "success_lost"),
+        ("cause = 'page-cash-lost'\nmax = 0", "page-cache-lost"),
+        ("metric = 'success_lost'", "equals"),
+        ("max = 1", "metric"),
+        ("metric = 'lines'\ncause = 'ttl'\nmax = 1", "two expectations"),
+        ("invariant = 'one-leader'\ncause = 'ttl'\nmax = 1", "two expectations"),
+        ("invariant = 'one-leeder'", "one-leader"),
+        ("invariant = 'one-leader'\nmin = 2\nmax = 1", "swap"),
+        ("invariant = 'one-leader'\nmax = '1ms'", "whole number"),
+        ("metric = 'lines'\nmin = 2\nmax = 1", "swap"),
+        ("metric = 'lines'\nmin = 2\nequals = 1", "either"),
+        ("metric = 'lines'\nmax = '300ms'", "whole number"),
+        ("metric = 'write_longest_ms'\nmax = '300'", "300ms"),
+        ("metric = 'write_availability'\nmin = 99", "99.9%"),
+    ] {
+        let wrong = parse(&format!("[[expect]]\n{text}")).expect_err(text);
+        let wrong = wrong.to_string();
+        assert!(wrong.contains(remedy), "{text}: {wrong}");
+        told.push_str(&wrong);
+    }
+    assert!(!told.is_empty());
+}
