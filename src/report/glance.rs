@@ -162,12 +162,10 @@ pub fn lost(report: &Report) -> Vec<String> {
 #[must_use]
 pub fn away(report: &Report) -> Vec<(&'static str, String)> {
     let s = &report.summary;
-    let of = |kind| report.windows.iter().filter(move |window| window.kind == kind);
-    let times = |kind| of(kind).map(|window| (window.destination, window.start, window.end));
     let mut told = vec![("writes", outage(report, WindowKind::Write, s.write_availability))];
-    if !times(WindowKind::Write).eq(times(WindowKind::EffectiveWrite)) {
-        let share = s.effective_write_availability;
-        told.push(("writes that lasted", outage(report, WindowKind::EffectiveWrite, share)));
+    let lasting = outage(report, WindowKind::EffectiveWrite, s.effective_write_availability);
+    if lasting != told[0].1 {
+        told.push(("writes that lasted", lasting));
     }
     let mut reads = outage(report, WindowKind::Read, s.read_availability);
     if let Some(one) = report.unmeasured.iter().max_by_key(|one| one.to.since(one.from)) {
@@ -218,7 +216,7 @@ fn outage(report: &Report, kind: WindowKind, share: Option<f64>) -> String {
         Some(fault) => format!(", after {fault}"),
     };
     if report.catalog.destinations.len() > 1 {
-        text += &format!(" (worst: {})", report.catalog.destination(worst));
+        text += &format!(" (at {})", report.catalog.destination(worst));
     }
     text
 }

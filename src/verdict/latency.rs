@@ -128,11 +128,6 @@ impl Usual {
         let usual = self.series.quantile(99_000)?;
         (usual > self.limit && slow * 10 > seconds * 9).then_some(usual)
     }
-
-    /// The longest that an operation took, but no more than `most`; `most` if none succeeded.
-    pub(super) fn longest(&self, most: Span) -> Span {
-        self.series.quantile(100_000).unwrap_or(most).min(most)
-    }
 }
 
 /// All series of a run.
@@ -212,7 +207,6 @@ mod tests {
         let mut slow = Usual::new("x", limit);
         (0..60).for_each(|n| slow.record(at(n * 500), Span::from_millis(130)));
         assert_eq!(slow.slow_by_nature().map(Span::as_millis), Some(130));
-        assert_eq!(slow.longest(Span::from_millis(250)), Span::from_millis(130));
     }
 
     #[test]

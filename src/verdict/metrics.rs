@@ -14,6 +14,8 @@ pub enum Unit {
     Count,
     /// Times that an invariant was broken.
     Violations,
+    /// Hosts that wait for something.
+    Waiting,
     /// Milliseconds, rounded down.
     Milliseconds,
     /// Microseconds.
@@ -37,6 +39,7 @@ impl Unit {
             Unit::Messages => "messages",
             Unit::Count | Unit::Ratio => "",
             Unit::Violations => "violations",
+            Unit::Waiting => "waiting",
             Unit::Milliseconds => "ms",
             Unit::Microseconds => "us",
             Unit::Share => "%",
@@ -53,6 +56,7 @@ impl Unit {
             Unit::Messages => "messages",
             Unit::Count => "count",
             Unit::Violations => "violations",
+            Unit::Waiting => "hosts",
             Unit::Milliseconds => "milliseconds",
             Unit::Microseconds => "microseconds",
             Unit::Share => "share, 0 to 1",
@@ -252,7 +256,7 @@ metrics! {
     unreachable_at_end Lines Less fate ""
         "Lines that are in some copy at the end, but could not be read; in a run that did not \
          become quiet, all that were not read."
-    waiting_at_end Count Less known ""
+    waiting_at_end Waiting Less known ""
         "Hosts that still waited for something when the drain was over; 0 in a run that became quiet."
     unexplained Lines Less fate "loss.csv, rows without cause"
         "Lost lines without a cause. Anything but 0 is a defect of mqsim. A message that no broker \

@@ -41,9 +41,9 @@ struct WriteGaps {
 pub(super) fn outages(ledger: &Ledger, ended: Time, quiet: bool) -> Outages {
     let gap = ledger.options.availability_gap;
     let latencies = &ledger.latencies;
-    let usual_write = latencies.fault_free_write.longest(gap);
-    let usual_read = latencies.fault_free_read.longest(gap);
-    let gaps = write_gaps(ledger, quiet, usual_write);
+    // What takes longer by nature has no windows.
+    let usual = gap / 2;
+    let gaps = write_gaps(ledger, quiet, usual);
     let mut remarks = Vec::new();
     let writes_judged = is_judged(&latencies.fault_free_write, gap, "write", &mut remarks);
     let reads_judged = is_judged(&latencies.fault_free_read, gap, "read", &mut remarks);
@@ -57,16 +57,16 @@ pub(super) fn outages(ledger: &Ledger, ended: Time, quiet: bool) -> Outages {
     };
     let written = |index: usize| ledger.watches[index].operations > 0;
     let writes = availability(writes_judged, &|index| {
-        let found = gaps.seen[index].windows(measured_time(ledger), gap, usual_write);
+        let found = gaps.seen[index].windows(measured_time(ledger), gap, usual);
         written(index).then_some((WindowKind::Write, found))
     });
     let effective = availability(writes_judged, &|index| {
-        let found = gaps.effective[index].windows(measured_time(ledger), gap, usual_write);
+        let found = gaps.effective[index].windows(measured_time(ledger), gap, usual);
         written(index).then_some((WindowKind::EffectiveWrite, found))
     });
     let reads = availability(reads_judged, &|index| {
         let reads = &ledger.watches[index].reads;
-        let found = reads.windows(measured_time(ledger), ended, usual_read);
+        let found = reads.windows(measured_time(ledger), ended, usual);
         reads.was_asked().then_some((WindowKind::Read, found))
     });
     windows.sort_by_key(|window| (window.start, window.destination, window.kind));
@@ -200,8 +200,9 @@ fn window(ledger: &Ledger, destination: DestinationId, kind: WindowKind, outage:
 }
 
 /// The stretches in which a consumer had room and nothing to read, as far as it is an outage that
-/// left it so: in which writes did not last, or nobody led the destination.
+/// left it so for longer than the gap: in which writes did not last, or nobody led the destination.
 fn unmeasured(ledger: &Ledger, windows: &[Window], ended: Time) -> Vec<Unmeasured> {
+    let gap = ledger.options.availability_gap;
     let mut all = Vec::new();
     for (index, watch) in ledger.watches.iter().enumerate() {
         let destination = DestinationId(index as u32);
@@ -213,7 +214,7 @@ fn unmeasured(ledger: &Ledger, windows: &[Window], ended: Time) -> Vec<Unmeasure
         let outages: Vec<(Time, Time)> = writes.chain(leaderless).collect();
         let silences = watch.reads.silences(measured_time(ledger)).into_iter();
         let met = |&(from, to): &(Time, Time)| {
-            outages.iter().any(|&(start, end)| start.max(from) < end.min(to))
+            outages.iter().any(|&(start, end)| end.min(to).since(start.max(from)) > gap)
         };
         all.extend(silences.filter(met).map(|(from, to)| Unmeasured { destination, from, to }));
     }

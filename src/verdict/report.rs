@@ -359,10 +359,10 @@ pub struct Window {
     pub end: Time,
     /// Whether nothing had succeeded when measured time was over: it is not recovered from.
     pub open: bool,
-    /// The last fault that had begun when the first operation in it came to grief: when it should
-    /// have been through, as long as operations took before the first fault (an operation may be
-    /// under way when a fault strikes); of effective writes, when its message was lost. `None` if
-    /// no fault had begun by then.
+    /// The last fault that had begun when the first operation in it came to grief: half of
+    /// `availability-gap` after its beginning (an operation may be under way when a fault strikes;
+    /// those that take longer by nature have no windows); of effective writes, when its message was
+    /// lost. `None` if no fault had begun by then.
     pub fault: Option<FaultId>,
     /// Window end minus the start of that fault; `None` if it is not recovered from, or if the
     /// fault began when the window was over and only undid what had been written in it.

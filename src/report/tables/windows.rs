@@ -25,9 +25,8 @@ const COLUMNS: &[Column] = &[
         "fault",
         "words",
         "The fault that it answers to: the last that had begun when the first operation in it came \
-         to grief, which is when it should have been through, as long as operations took before \
-         the first fault, and of `effective_write` when its message was lost; empty if no fault \
-         had begun by then.",
+         to grief, which is half of `availability-gap` after its beginning, and of \
+         `effective_write` when its message was lost; empty if no fault had begun by then.",
     ),
     column(
         "recovery_ms",

@@ -334,12 +334,12 @@ fn footer(out: &mut Page, report: &Report, options: &Options) {
     out.line("");
     let events = report.summary.events;
     let ended = number::instant(report.ended);
-    let mut line = format!("{} and {ended} of virtual time", number::counted(events, "event"));
+    let mut line = format!("{} and {ended} simulated", number::counted(events, "event"));
     if let Some(took) = options.took.filter(|took| !took.is_zero()) {
         let seconds = took.as_secs_f64();
         let simulated = (report.ended.as_nanos() as f64 / 1e9 / seconds) as u64;
         line += &format!(
-            " in {}: {}, {} simulated s per s",
+            " in {}: {}, {} s/s",
             number::latency(took.as_micros() as u64),
             number::rate(events as f64 / seconds, "events"),
             number::grouped(simulated),

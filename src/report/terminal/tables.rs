@@ -60,8 +60,27 @@ pub(super) fn losses(out: &mut Page, report: &Report) {
         return;
     }
     out.section("Lost");
+    let mut table = loss_table(out.columns, report, &groups, true);
+    let wide = table.column_max_content_widths().iter().map(|wide| usize::from(*wide) + 2).sum();
+    // Rather none than one that is broken in the middle: loss.csv has it.
+    if out.columns < wide {
+        table = loss_table(out.columns, report, &groups, false);
+    }
+    for column in [2, 3] {
+        // Names are not to be broken: the other columns have blanks to wrap at.
+        let wide = table.column_max_content_widths()[column].min(28) + 2;
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(wide)));
+        }
+    }
+    print(out, &table);
+    and_more(out, groups.len(), "group", "loss.csv");
+}
+
+fn loss_table(columns: usize, report: &Report, groups: &[Group], sequence: bool) -> Table {
     let header = ["lines", "outcome", "cause", "because", "where", "when", "sequence"];
-    let mut table = table(out.columns, &header, &[0]);
+    let shown = if sequence { header.len() } else { header.len() - 1 };
+    let mut table = table(columns, &header[..shown], &[0]);
     let catalog = &report.catalog;
     for group in groups.iter().take(ROWS) {
         let cause = group.cause.map_or("lost on its way", |id| catalog.causes[id.index()].name);
@@ -73,7 +92,7 @@ pub(super) fn losses(out: &mut Page, report: &Report) {
             from if group.from == group.until => from,
             from => format!("{from} to {}", number::instant(group.until)),
         };
-        table.add_row([
+        let row = [
             number::grouped(group.lines),
             group.class.trim_end_matches("_lost").to_owned(),
             cause.to_owned(),
@@ -81,17 +100,10 @@ pub(super) fn losses(out: &mut Page, report: &Report) {
             group.node.map_or("-".to_owned(), |id| catalog.node(id).to_owned()),
             when,
             ranges(&group.ranges),
-        ]);
+        ];
+        table.add_row(row.into_iter().take(shown));
     }
-    for column in [2, 3] {
-        // Names are not to be broken: the other columns have blanks to wrap at.
-        let wide = table.column_max_content_widths()[column].min(28) + 2;
-        if let Some(column) = table.column_mut(column) {
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(wide)));
-        }
-    }
-    print(out, &table);
-    and_more(out, groups.len(), "group", "loss.csv");
+    table
 }
 
 /// The largest groups first.
@@ -139,14 +151,14 @@ pub(super) fn windows(out: &mut Page, report: &Report) {
         return;
     }
     out.section("Unavailable");
-    let header = ["what", "destination", "from", "to", "for", "fault", "recovered after"];
+    let header = ["what", "destination", "from", "to", "for", "fault", "recovery"];
     let mut table = table(out.columns, &header, &[2, 3, 4, 6]);
     let mut windows: Vec<&Window> = report.windows.iter().collect();
     windows.sort_by_key(|w| (std::cmp::Reverse(w.end.since(w.start)), w.start, w.kind));
     for window in windows.iter().take(ROWS) {
         let what = match window.kind {
             WindowKind::Write => "writes",
-            WindowKind::EffectiveWrite => "effective writes",
+            WindowKind::EffectiveWrite => "effective",
             WindowKind::Read => "reads",
         };
         let fault = window.fault.map(|id| report.catalog.faults[id.index()].as_str());
@@ -157,7 +169,10 @@ pub(super) fn windows(out: &mut Page, report: &Report) {
             number::instant(window.end),
             number::span(window.end.since(window.start)),
             cut(fault.unwrap_or("-"), 28),
-            window.recovery.map_or("-".to_owned(), number::span),
+            match window.open {
+                true => "none".to_owned(),
+                false => window.recovery.map_or("-".to_owned(), number::span),
+            },
         ]);
     }
     print(out, &table);

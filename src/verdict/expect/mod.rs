@@ -251,7 +251,7 @@ impl Expectations {
     pub fn texts(&self) -> Vec<(String, Unit)> {
         let said = self.list.iter().map(|one| (one.text(), one.subject.unit()));
         let claimed = (!self.claimed.is_empty()).then(|| (CLAIMED.to_owned(), Unit::Violations));
-        let rests = self.rests.then(|| (RESTS.to_owned(), Unit::Count));
+        let rests = self.rests.then(|| (RESTS.to_owned(), Unit::Waiting));
         said.chain(claimed).chain(rests).collect()
     }
 
@@ -410,7 +410,7 @@ fn known_metrics() -> Vec<&'static str> {
 pub(super) fn bounded(name: &str, min: Option<f64>, max: Option<f64>, unit: Unit) -> String {
     // Counts speak for themselves; other numbers do not.
     let print = |value| match unit {
-        Unit::Lines | Unit::Messages | Unit::Violations | Unit::PerMillion => {
+        Unit::Lines | Unit::Messages | Unit::Violations | Unit::Waiting | Unit::PerMillion => {
             Unit::Count.print(value)
         }
         unit => unit.print(value),

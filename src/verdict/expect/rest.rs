@@ -1,5 +1,6 @@
 //! That a cluster comes to rest: expected of every run of which the scenario does not say otherwise.
 
+use crate::verdict::metrics::Unit;
 use crate::verdict::{Judged, Report, Verdict, WAITS_IN_NOTE};
 
 /// What is expected of every run.
@@ -29,12 +30,7 @@ pub(super) fn judge_rest(report: &Report) -> Judged {
         }
         (false, false) => (Verdict::Broken, Some(told)),
     };
-    let at = report.ended.as_millis();
-    let measured = match (report.quiet, waiting) {
-        (true, _) => "quiet".to_owned(),
-        (false, 1) => format!("1 host waits at {at} ms"),
-        (false, many) => format!("{many} hosts wait at {at} ms"),
-    };
+    let measured = Unit::Waiting.print(waiting as f64);
     let text = RESTS.to_owned();
     let value = Some(waiting as f64);
     Judged { text, measured, value, verdict, note, claimed: true, loss: false }

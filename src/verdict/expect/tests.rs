@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::engine::Span;
-use crate::observe::Observer;
+use crate::observe::{Event, EventId, NodeState, Observer};
 use crate::scenario::Document;
 use crate::verdict::stories::{self, *};
 use crate::verdict::{BREACHES_KEPT, Ledger, LedgerOptions};
@@ -207,4 +207,140 @@ fn mistakes_are_told_with_what_would_be_right() {
         told.push_str(&wrong);
     }
     assert!(!told.is_empty());
+}
+
+/// Two producers, two destinations; losses on two nodes at 3 s and at 6 s; events and a window.
+fn parts() -> Ledger {
+    let mut ledger = stories::ledger();
+    ledger.whole_life(2_000, range(P1, 0, 8));
+    for (producer, node, at) in [(P1, N1, 3_000), (P2, N2, 6_000)] {
+        let lost = range(producer, 8, 2);
+        ledger.send(at, lost);
+        ledger.stored(ms(at), node, ORDERS, lost);
+        ledger.ack(at, lost);
+        ledger.removed(ms(at), node, ORDERS, lost, PAGE_CACHE);
+        let (word, destination) = (EventId(0), Some(ORDERS));
+        let event = Event { word, node, destination, subject: None, count: 0 };
+        ledger.event(ms(at), event);
+    }
+    ledger.node(ms(6_000), N2, NodeState::Killed);
+    ledger
+}
+
+#[test]
+fn a_part_of_a_run_is_judged_by_itself() {
+    let text = "
+        [[expect]]
+        metric = 'success_lost'
+        max = 0
+        producer = 'p2'
+        [[expect]]
+        metric = 'success_lost'
+        max = 0
+        producer = 'p2'
+        to = '6s'
+        [[expect]]
+        metric = 'acked'
+        equals = 10
+        producer = 'p1'
+        [[expect]]
+        cause = 'page-cache-lost'
+        equals = 2
+        node = 'n1'
+        [[expect]]
+        cause = 'page-cache-lost'
+        equals = 0
+        destination = 'audit'
+        [[expect]]
+        metric = 'write_longest_ms'
+        max = '1s'
+        destination = 'orders'
+        from = '7s'
+        [[expect]]
+        metric = 'write_availability'
+        equals = 1
+        to = '1500ms'
+        [[expect]]
+        event = 'promoted'
+        equals = 2
+        [[expect]]
+        event = 'promoted'
+        max = 0
+        node = 'n2'
+        [[expect]]
+        event = 'killed'
+        max = 0
+        from = '6001ms'
+        [[expect]]
+        never = 'promoted'
+        [[expect]]
+        never = 'mirror-leads'
+    ";
+    let expected = parse(text).expect("they are right");
+    let mut facts = facts(ms(12_000), true);
+    facts.questions = expected.questions().to_vec();
+    insta::assert_snapshot!(told(&expected.judge(&parts().finish(facts))), @"");
+}
+
+#[test]
+fn what_narrows_nothing_is_refused() {
+    let wrong = |text: &str| parse(&format!("[[expect]]\n{text}")).expect_err(text).to_string();
+    for (text, remedy) in [
+        ("metric = 'ack_p99_us'\nmax = '1s'\nproducer = 'p1'", "nothing narrows this"),
+        ("metric = 'acked'\nmin = 1\nnode = 'n1'", "producer, destination"),
+        ("event = 'promoted'\nmax = 1\nproducer = 'p1'", "destination, node, from, to"),
+        ("event = 'promotd'\nmax = 1", "promoted"),
+        ("never = 'promotd'", "promoted"),
+        ("never = 'promoted'\nmax = 1", "event"),
+        ("metric = 'success_lost'\nmax = 1\nproducer = 'p9'", "p1"),
+        ("metric = 'success_lost'\nmax = 1\nfrom = '2s'\nto = '1s'", "swap"),
+        ("metric = 'lossy_seeds'\nmax = '1%'\nnode = 'n1'", "over seeds"),
+    ] {
+        assert!(wrong(text).contains(remedy), "{text}: {}", wrong(text));
+    }
+}
+
+#[test]
+fn a_cluster_that_does_not_come_to_rest_has_failed() {
+    let mut ledger = stories::ledger();
+    ledger.whole_life(2_000, range(P1, 0, 8));
+    let mut stuck = facts(ms(12_000), false);
+    let what = "confirms of queue orders".to_owned();
+    stuck.waits = vec![crate::verdict::Waits { node: N2, what }];
+    let report = ledger.finish(stuck.clone());
+    let none = parse("").expect("nothing is expected");
+    let rest = |report: &Report| told(&none.judge(report)[1..]);
+    insta::assert_snapshot!(rest(&report), @"");
+    let said = parse("[[expect]]\nmetric = 'waiting_at_end'\nmin = 1").expect("it is right");
+    let verdicts: Vec<Verdict> = said.judge(&report).iter().map(|one| one.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Holds; 2], "a scenario may be about just that");
+
+    ledger.whole_life(11_000, range(P1, 8, 1));
+    insta::assert_snapshot!(rest(&ledger.finish(stuck)), @"");
+}
+
+#[test]
+fn what_could_not_be_read_is_not_known_to_be_safe() {
+    let mut ledger = stories::ledger();
+    let line = range(P2, 0, 3);
+    ledger.send(2_000, line);
+    ledger.stored(ms(2_001), N1, AUDIT, line);
+    ledger.ack(2_002, line);
+    let report = ledger.finish(facts(ms(12_000), true));
+    assert_eq!((report.summary.unreachable_at_end, report.summary.success_lost), (3, 3));
+    let text = "
+        [[expect]]
+        metric = 'success_lost'
+        max = 3
+        [[expect]]
+        metric = 'acked_lost'
+        max = 6
+        [[expect]]
+        metric = 'success_gone'
+        min = 5
+        [[expect]]
+        metric = 'success_lost'
+        min = 7
+    ";
+    insta::assert_snapshot!(told(&parse(text).expect("they are right").judge(&report)), @"");
 }
