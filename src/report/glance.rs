@@ -148,6 +148,9 @@ const LOSSES: usize = 3;
 #[must_use]
 pub fn lost(report: &Report) -> Vec<String> {
     let mut told = tally::losses(report, LOSSES);
+    if told.is_empty() {
+        return told;
+    }
     let greatest = (0..).zip(&report.causes).max_by_key(|&(id, lines)| (*lines, u32::MAX - id));
     if let Some((id, 1..)) = greatest {
         let cause = &report.catalog.causes[CauseId(id).index()];

@@ -137,7 +137,6 @@ pub(super) fn facts(ended: Time, quiet: bool) -> RunFacts {
         quiet,
         waits: Vec::new(),
         questions: Vec::new(),
-        waits: Vec::new(),
         broker_bytes: 5_000,
         disk_bytes: 1_000,
         fsyncs: 7,

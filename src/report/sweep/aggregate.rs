@@ -72,7 +72,7 @@ pub struct Front {
 }
 
 const LOSS: Objective =
-    Objective { metric: "success_lost", what: "loss", unit: Unit::Lines, more: false };
+    Objective { metric: "success_gone", what: "loss", unit: Unit::Lines, more: false };
 const AVAILABILITY: Objective = Objective {
     metric: "effective_write_availability",
     what: "availability",
@@ -227,7 +227,7 @@ pub(super) const PARETO: Sheet = Sheet {
     columns: &[
         CELL[0],
         CELL[1],
-        column("success_lost", "lines", "Mean of `success_lost`: less is better."),
+        column("success_gone", "lines", "Mean of `success_gone`: less is better."),
         column(
             "effective_write_availability",
             "share, 0 to 1",

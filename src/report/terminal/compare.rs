@@ -25,7 +25,7 @@ pub fn compare(comparison: &Comparison, color: bool) -> String {
             Block::Text(text) => out.wrapped("  ", &text),
             Block::Table(header, numbers, rows) => {
                 let names: Vec<&str> = header.iter().map(String::as_str).collect();
-                let mut printed = table(out.columns, &names, &numbers);
+                let mut printed = table(&names, &numbers);
                 rows.into_iter().for_each(|row| {
                     printed.add_row(row);
                 });

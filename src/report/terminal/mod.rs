@@ -1,7 +1,8 @@
 //! What `mqsim run` prints: the verdict, why, and how to see it again.
 //!
-//! Plain text of at most 80 columns (what is made of many runs, 100); colours only if asked for.
-//! Every number has a unit.
+//! Plain text: the summary of a run of at most 80 columns but for its wide tables, which come below
+//! the first screen and have 100, as what is made of many runs; colours only if asked for. Every
+//! number has a unit.
 
 mod check;
 mod compare;
@@ -21,10 +22,10 @@ use super::number;
 use crate::engine::Span;
 use crate::verdict::{Busy, Judged, Report, Verdict};
 
-/// Width that everything fits into that is made of many runs.
+/// Width that everything fits into.
 pub const COLUMNS: usize = 100;
 
-/// Width that the summary of one run fits into.
+/// Width that the summary of one run fits into, but for its wide tables.
 pub const PAGE: usize = 80;
 
 /// How to print, and what only the caller knows.
@@ -185,7 +186,8 @@ fn cut(text: &str, columns: usize) -> String {
 fn heading(out: &mut Page, report: &Report) {
     let Badge { text: word, mood } = badge(report);
     let (word, tone) = (word.as_str(), glance::tone(mood));
-    let name = format!("{} · seed {}", report.scenario, report.seed);
+    let seed = format!(" · seed {}", report.seed);
+    let name = cut(&report.scenario, out.columns - seed.chars().count()) + &seed;
     let mode = format!("{} {}", report.mode, report.broker_version);
     let length = [&name, word, &mode].map(|part| part.chars().count()).iter().sum::<usize>() + 6;
     let (name, word) = (out.toned(Tone::Strong, &name), out.toned(tone, word));
@@ -408,8 +410,13 @@ mod tests {
     #[test]
     fn everything_fits() {
         for report in [fixture::crash_run(), fixture::quiet_run(), fixture::crowded_run()] {
-            for line in summary(&report, &options()).lines() {
+            let text = summary(&report, &options());
+            let (first, _) = text.split_once("\nMessages\n").expect("all have messages");
+            for line in first.lines() {
                 assert!(line.chars().count() <= PAGE, "{line}");
+            }
+            for line in text.lines() {
+                assert!(line.chars().count() <= COLUMNS, "{line}");
             }
         }
     }

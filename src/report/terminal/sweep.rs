@@ -34,7 +34,7 @@ pub fn sweep(sweep: &Sweep, aggregates: &[Aggregate], front: &Front, color: bool
     header.push(latency.metric.trim_end_matches("_us").replace('_', " "));
     let names: Vec<&str> = header.iter().map(String::as_str).collect();
     let numbers: Vec<usize> = (first_number..header.len()).collect();
-    let mut rows = table(out.columns, &names, &numbers);
+    let mut rows = table(&names, &numbers);
     for &at in &shown {
         rows.add_row(row(sweep, &aggregates[at], front, is_best(at)));
     }

@@ -2,7 +2,7 @@
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-use super::{Page, Tone, cut};
+use super::{COLUMNS, Page, Tone, cut};
 use crate::engine::Time;
 use crate::observe::{BecauseId, CauseId, NodeId};
 use crate::report::number;
@@ -11,13 +11,12 @@ use crate::verdict::{FATES, OUTCOMES, Report, Window, WindowKind};
 /// At most this many rows of a table; the CSV has them all.
 const ROWS: usize = 10;
 
-/// A table without borders, as wide as `columns` at most; those named in `numbers` are
-/// right-aligned.
-pub(super) fn table(columns: usize, header: &[&str], numbers: &[usize]) -> Table {
+/// A table without borders; columns named in `numbers` are right-aligned.
+pub(super) fn table(header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(columns as u16 - 2);
+    table.set_width(COLUMNS as u16 - 2);
     table.set_header(header);
     for &column in numbers {
         if let Some(column) = table.column_mut(column) {
@@ -60,27 +59,8 @@ pub(super) fn losses(out: &mut Page, report: &Report) {
         return;
     }
     out.section("Lost");
-    let mut table = loss_table(out.columns, report, &groups, true);
-    let wide = table.column_max_content_widths().iter().map(|wide| usize::from(*wide) + 2).sum();
-    // Rather none than one that is broken in the middle: loss.csv has it.
-    if out.columns < wide {
-        table = loss_table(out.columns, report, &groups, false);
-    }
-    for column in [2, 3] {
-        // Names are not to be broken: the other columns have blanks to wrap at.
-        let wide = table.column_max_content_widths()[column].min(28) + 2;
-        if let Some(column) = table.column_mut(column) {
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(wide)));
-        }
-    }
-    print(out, &table);
-    and_more(out, groups.len(), "group", "loss.csv");
-}
-
-fn loss_table(columns: usize, report: &Report, groups: &[Group], sequence: bool) -> Table {
     let header = ["lines", "outcome", "cause", "because", "where", "when", "sequence"];
-    let shown = if sequence { header.len() } else { header.len() - 1 };
-    let mut table = table(columns, &header[..shown], &[0]);
+    let mut table = table(&header, &[0]);
     let catalog = &report.catalog;
     for group in groups.iter().take(ROWS) {
         let cause = group.cause.map_or("lost on its way", |id| catalog.causes[id.index()].name);
@@ -92,7 +72,7 @@ fn loss_table(columns: usize, report: &Report, groups: &[Group], sequence: bool)
             from if group.from == group.until => from,
             from => format!("{from} to {}", number::instant(group.until)),
         };
-        let row = [
+        table.add_row([
             number::grouped(group.lines),
             group.class.trim_end_matches("_lost").to_owned(),
             cause.to_owned(),
@@ -100,10 +80,17 @@ fn loss_table(columns: usize, report: &Report, groups: &[Group], sequence: bool)
             group.node.map_or("-".to_owned(), |id| catalog.node(id).to_owned()),
             when,
             ranges(&group.ranges),
-        ];
-        table.add_row(row.into_iter().take(shown));
+        ]);
     }
-    table
+    for column in [2, 3] {
+        // Names are not to be broken: the other columns have blanks to wrap at.
+        let wide = table.column_max_content_widths()[column].min(28) + 2;
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(wide)));
+        }
+    }
+    print(out, &table);
+    and_more(out, groups.len(), "group", "loss.csv");
 }
 
 /// The largest groups first.
@@ -151,14 +138,14 @@ pub(super) fn windows(out: &mut Page, report: &Report) {
         return;
     }
     out.section("Unavailable");
-    let header = ["what", "destination", "from", "to", "for", "fault", "recovery"];
-    let mut table = table(out.columns, &header, &[2, 3, 4, 6]);
+    let header = ["what", "destination", "from", "to", "for", "fault", "recovered after"];
+    let mut table = table(&header, &[2, 3, 4, 6]);
     let mut windows: Vec<&Window> = report.windows.iter().collect();
     windows.sort_by_key(|w| (std::cmp::Reverse(w.end.since(w.start)), w.start, w.kind));
     for window in windows.iter().take(ROWS) {
         let what = match window.kind {
             WindowKind::Write => "writes",
-            WindowKind::EffectiveWrite => "effective",
+            WindowKind::EffectiveWrite => "effective writes",
             WindowKind::Read => "reads",
         };
         let fault = window.fault.map(|id| report.catalog.faults[id.index()].as_str());
@@ -170,7 +157,7 @@ pub(super) fn windows(out: &mut Page, report: &Report) {
             number::span(window.end.since(window.start)),
             cut(fault.unwrap_or("-"), 28),
             match window.open {
-                true => "none".to_owned(),
+                true => "not recovered".to_owned(),
                 false => window.recovery.map_or("-".to_owned(), number::span),
             },
         ]);
@@ -187,7 +174,7 @@ pub(super) fn latency(out: &mut Page, report: &Report) {
     }
     out.section("Latency");
     let header = ["", "samples", "50 %", "90 %", "99 %", "99.9 %", "max"];
-    let mut table = table(out.columns, &header, &[1, 2, 3, 4, 5, 6]);
+    let mut table = table(&header, &[1, 2, 3, 4, 5, 6]);
     for series in measured() {
         let mut row = vec![series.name.replace('_', " "), number::grouped(series.samples)];
         for wanted in [50_000, 90_000, 99_000, 99_900, 100_000] {
@@ -239,7 +226,7 @@ pub(super) fn matrix(out: &mut Page, report: &Report) {
     let header: Vec<&str> =
         std::iter::once("").chain(columns.iter().map(|&column| FATES[column])).collect();
     let numbers: Vec<usize> = (1..=columns.len()).collect();
-    let mut table = table(out.columns, &header, &numbers);
+    let mut table = table(&header, &numbers);
     for row in rows {
         let counts = columns.iter().map(|&column| match cells[row][column] {
             0 => "-".to_owned(),
