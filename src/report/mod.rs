@@ -10,6 +10,7 @@ pub mod glance;
 pub mod json;
 pub mod junit;
 pub mod lock;
+pub mod markdown;
 mod number;
 mod plot;
 pub mod sweep;

@@ -43,7 +43,7 @@ pub(super) fn outcome(state: State) -> FinalOutcome {
 ///    lost only if none does. (A message dead-lettered or expired after a delivery that was never
 ///    finished was not given up, hence the order.)
 /// 6. with a copy left: stored, if the destination has consumers none of which would have taken
-///    it; else unreachable, since somebody, a consumer or the auditor, wanted it and did not get
+///    it, or one began behind it when it could be read; else unreachable, since somebody, a consumer or the auditor, wanted it and did not get
 ///    it;
 /// 7. gone.
 pub(super) fn fate(state: State, ending: Ending) -> Fate {
@@ -63,7 +63,7 @@ pub(super) fn fate(state: State, ending: Ending) -> Fate {
         Fate::ReceivedOnly
     } else if state.copies == 0 {
         Fate::Gone
-    } else if ending.has_consumer && !ending.is_wanted {
+    } else if state.is(Flags::SKIPPED) || ending.has_consumer && !ending.is_wanted {
         Fate::Stored
     } else {
         Fate::Unreachable

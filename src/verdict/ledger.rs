@@ -82,6 +82,7 @@ pub(super) struct Counts {
 /// | `dropped` | names the loss if the line has no copy |
 /// | `delivered` | first delivery or duplicate; an auditor's marks it as readable at the end |
 /// | `processed` | finished: what happens to its copies matters in logs only |
+/// | `skipped` | what could be read and was not is no backlog any more, and stored at the end |
 /// | `violated` | nothing: it is counted by invariant, and the first of each are kept |
 ///
 /// **Precedence of answers**: acked, accepted, returned, rejected, unknown (nacked alike), unsent.

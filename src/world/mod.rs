@@ -40,6 +40,7 @@ pub mod plan;
 mod process;
 mod selector;
 mod simulation;
+mod supervisor;
 
 pub use context::Context;
 pub use disk::{DiskError, DiskView};

@@ -19,7 +19,7 @@ use mqsim::brokers::kafka::isr::nodes::NodeSet;
 use mqsim::brokers::kafka::isr::state::{Led, View};
 use mqsim::brokers::kafka::isr::words;
 use mqsim::brokers::kafka::{PartitionId, Streams, TopicPlan};
-use mqsim::brokers::log::{Log, Piece};
+use mqsim::brokers::kit::log::{Log, Piece};
 use mqsim::engine::{Chance, Distribution, Limits, Span, Stream, Time};
 use mqsim::observe::{
     CauseId, ConsumerId, DestinationId, Event, MessageRange, NodeId, NodeKind, Observer, Outcome,
@@ -371,7 +371,7 @@ impl Machine for Node {
             Node::Fake(_) => None,
             Node::Java(producer) => producer.waits_for(),
             Node::Scala(producer) => producer.waits_for(),
-            Node::Consumer(consumer) => consumer.waits_for(None),
+            Node::Consumer(consumer) => consumer.waits_for(),
         }
     }
 }
@@ -435,7 +435,7 @@ impl Observer for Diary {
         removal: Removal,
     ) {
         let CauseId(cause) = removal.cause;
-        let name = words::CAUSES[cause as usize].name;
+        let name = words::WORDS.causes[cause as usize].name;
         self.note(at, format!("dropped {} {name}", range(messages)));
     }
 
@@ -460,7 +460,7 @@ impl Observer for Diary {
     }
 
     fn event(&mut self, at: Time, event: Event) {
-        let name = words::EVENTS[event.word.index()].name;
+        let name = words::WORDS.events[event.word.index()].name;
         self.note(at, format!("{name} {}", event.count));
     }
 }

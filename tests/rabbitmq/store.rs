@@ -9,7 +9,7 @@ use mqsim::brokers::rabbitmq::broker::store::{
 };
 use mqsim::brokers::rabbitmq::message::{Message, Pid, Properties};
 use mqsim::brokers::rabbitmq::rules::Rules;
-use mqsim::brokers::rabbitmq::words::CAUSES;
+use mqsim::brokers::rabbitmq::words::WORDS;
 use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{
     Blind, DestinationId, MessageRange, NodeId, NodeKind, Observer, ProducerId, Removal,
@@ -212,7 +212,7 @@ impl Observer for Losses {
         messages: MessageRange,
         removal: Removal,
     ) {
-        self.lost.push((messages.first, CAUSES[removal.cause.index()].name));
+        self.lost.push((messages.first, WORDS.causes[removal.cause.index()].name));
     }
 }
 

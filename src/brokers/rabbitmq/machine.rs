@@ -1,53 +1,24 @@
 //! The family's machines: what runs on a host.
 
-use crate::engine::Time;
-use crate::observe::{NodeId, Observer};
-use crate::world::{
-    Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, Wait, Waiting, WorldView,
-};
+use crate::brokers::kit::machines::{Holds, all, machines};
+use crate::observe::NodeId;
+use crate::world::{Cluster, RoleQuery, Wait, Waiting, WorldView};
 
 use super::broker::Broker;
-use super::broker::mnesia::QueueRecord;
+use super::broker::cluster::mnesia::QueueRecord;
 use super::client::{Consumer, Producer};
 use super::message::{Message, Pid, QueueId};
 use super::words::selector;
 
-/// A broker node or a client.
-#[derive(Clone, Debug)]
-pub enum RabbitMachine {
-    /// A broker node.
-    Broker(Box<Broker>),
-    /// A producer.
-    Producer(Box<Producer>),
-    /// A consumer or an auditor.
-    Consumer(Box<Consumer>),
-}
-
-impl Machine for RabbitMachine {
-    type Message = Message;
-
-    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
-        match self {
-            RabbitMachine::Broker(broker) => broker.handle(input, ctx),
-            RabbitMachine::Producer(producer) => producer.handle(input, ctx),
-            RabbitMachine::Consumer(consumer) => consumer.handle(input, ctx),
-        }
-    }
-
-    fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer) {
-        match self {
-            RabbitMachine::Broker(broker) => broker.died(death, disk, at, observer),
-            RabbitMachine::Producer(producer) => producer.died(at, observer),
-            RabbitMachine::Consumer(consumer) => consumer.died(at, observer),
-        }
-    }
-
-    fn waits_for(&self) -> Option<Wait> {
-        match self {
-            RabbitMachine::Broker(broker) => broker.waits_for(&|_| false),
-            RabbitMachine::Producer(producer) => producer.waits_for(),
-            RabbitMachine::Consumer(consumer) => consumer.waits_for(&|_, _| false),
-        }
+machines! {
+    /// A broker node or a client.
+    pub enum RabbitMachine: Message {
+        /// A broker node.
+        Broker(Broker): disk,
+        /// A producer.
+        Producer(Producer): memory,
+        /// A consumer or an auditor.
+        Consumer(Consumer): memory,
     }
 }
 
@@ -65,12 +36,7 @@ impl Cluster for RabbitCluster {
         world: &WorldView<'_>,
     ) -> Vec<NodeId> {
         let queue = QueueId(query.destination.0);
-        let brokers = || {
-            machines.iter().enumerate().filter_map(|(index, machine)| match machine {
-                RabbitMachine::Broker(broker) => Some((NodeId(index as u32), broker)),
-                _ => None,
-            })
-        };
+        let brokers = || all::<_, Broker>(machines);
         match query.selector {
             // The process that leads, wherever it runs; if none does, the node that the tables
             // of the first running node still name.
@@ -93,14 +59,7 @@ impl Cluster for RabbitCluster {
     /// queue is led, and has all its mirrors, which have all that the leader has. A queue that is
     /// in no table has gone for good and does not count.
     fn in_sync(machines: &[RabbitMachine], _: &WorldView<'_>) -> bool {
-        let brokers: Vec<(NodeId, &Broker)> = machines
-            .iter()
-            .enumerate()
-            .filter_map(|(index, machine)| match machine {
-                RabbitMachine::Broker(broker) => Some((NodeId(index as u32), &**broker)),
-                _ => None,
-            })
-            .collect();
+        let brokers: Vec<(NodeId, &Broker)> = all(machines).collect();
         let Some((_, first)) = brokers.first() else { return true };
         let tables = first.tables();
         let one_cluster = brokers.iter().all(|(me, broker)| {
@@ -129,12 +88,10 @@ impl Cluster for RabbitCluster {
     /// is not durable is not recovered, and with `ha-promote-on-failure = when-synced` its mirrors
     /// wait (rabbitmq-server#2045).
     fn waits(machines: &[RabbitMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
-        let broker = |node: NodeId| match &machines[node.index()] {
-            RabbitMachine::Broker(broker) if lives(node) => Some(&**broker),
-            _ => None,
+        let broker = |node: NodeId| -> Option<&Broker> {
+            machines[node.index()].held().filter(|_| lives(node))
         };
-        let brokers =
-            || (0..machines.len() as u32).map(NodeId).filter_map(|n| Some((n, broker(n)?)));
+        let brokers = || all::<_, Broker>(machines).filter(|(node, _)| lives(*node));
         let acquainted = |(me, broker): (NodeId, &Broker)| {
             let mut others = brokers().filter(|(other, _)| *other != me);
             let strange = others
@@ -152,14 +109,15 @@ impl Cluster for RabbitCluster {
         };
         let waits = |(me, machine): (NodeId, &RabbitMachine)| {
             let what = match machine {
-                RabbitMachine::Broker(broker) => broker.waits_for(&|queue| leaderless(me, queue)),
+                RabbitMachine::Broker(broker) => {
+                    broker.waits_for_but(&|queue| leaderless(me, queue))
+                }
                 RabbitMachine::Producer(producer) => {
                     let owed = |node: NodeId| broker(node).is_some_and(Broker::owes);
                     producer.waits_for().filter(|_| !producer.waits_at().is_some_and(owed))
                 }
-                RabbitMachine::Consumer(consumer) => {
-                    consumer.waits_for(&|node, queue| gone(node, queue) || leaderless(node, queue))
-                }
+                RabbitMachine::Consumer(consumer) => consumer
+                    .waits_for_but(&|node, queue| gone(node, queue) || leaderless(node, queue)),
             };
             Waiting::of(me, what)
         };

@@ -30,7 +30,7 @@ pub fn timeline_svg(report: &Report) -> Result<String, PlotError> {
     let groups = rows::groups(report);
     // Labels are measured before the size is known; a scratch canvas has the same measures.
     let mut labels = (Vec::new(), 0);
-    canvas::draw((1, 1), "", |scratch| {
+    canvas::draw((1, 1), "", "", |scratch| {
         labels = rows::fault_labels(scratch, report, &time)?;
         Ok(())
     })?;
@@ -38,7 +38,7 @@ pub fn timeline_svg(report: &Report) -> Result<String, PlotError> {
     let above = HEADER + rows::faults_height(&labels.0) + lanes + GAP;
     let panels: i32 = Panel::ALL.iter().map(|panel| panels::TITLE + panel.height()).sum();
     let height = above + panels + AXIS;
-    canvas::draw((WIDTH, height), &title(report), |canvas| {
+    canvas::draw((WIDTH, height), &title(report), &headline(report), |canvas| {
         header(canvas, report)?;
         let mut tops = Vec::new();
         let mut y = above;

@@ -18,8 +18,12 @@ pub fn compare(comparison: &Comparison, color: bool) -> String {
                     Standing::Undecided => Tone::Doubtful,
                     _ => Tone::Good,
                 };
-                let said = out.toned(tone, &said);
-                out.line(&said);
+                let mut headline = Page::new(false);
+                headline.wrapped("", &said);
+                for line in headline.text.lines() {
+                    let line = out.toned(tone, line);
+                    out.line(&line);
+                }
             }
             Block::Title(title) => out.section(&title),
             Block::Text(text) => out.wrapped("  ", &text),

@@ -146,6 +146,8 @@ struct Expectation {
     question: Option<usize>,
     min: Option<f64>,
     max: Option<f64>,
+    /// The line of the scenario's file on which it begins.
+    line: Option<usize>,
 }
 
 /// The expectations of a scenario, ready to judge any number of runs.
@@ -246,12 +248,14 @@ impl Expectations {
     }
 
     /// Each that is about a run by itself, as the scenario says it (`success_lost <= 0`), with the
-    /// unit of what it bounds.
+    /// unit of what it bounds, and the line of the file on which it begins; what the family claims
+    /// stands on none.
     #[must_use]
-    pub fn texts(&self) -> Vec<(String, Unit)> {
-        let said = self.list.iter().map(|one| (one.text(), one.subject.unit()));
-        let claimed = (!self.claimed.is_empty()).then(|| (CLAIMED.to_owned(), Unit::Violations));
-        let rests = self.rests.then(|| (RESTS.to_owned(), Unit::Waiting));
+    pub fn texts(&self) -> Vec<(String, Unit, Option<usize>)> {
+        let said = self.list.iter().map(|one| (one.text(), one.subject.unit(), one.line));
+        let claimed =
+            (!self.claimed.is_empty()).then(|| (CLAIMED.to_owned(), Unit::Violations, None));
+        let rests = self.rests.then(|| (RESTS.to_owned(), Unit::Waiting, None));
         said.chain(claimed).chain(rests).collect()
     }
 
@@ -445,7 +449,8 @@ impl Expectation {
             let bounds = ["min", "max", "equals"].into_iter().find(|key| section.has(key));
             return match bounds {
                 None => {
-                    Ok(Expectation { subject, scope, question: None, min: None, max: Some(0.0) })
+                    let (max, line) = (Some(0.0), section.line());
+                    Ok(Expectation { subject, scope, question: None, min: None, max, line })
                 }
                 Some(key) => Err(Diagnostics::at(
                     section.span(key),
@@ -468,7 +473,8 @@ impl Expectation {
         }
         match (min, max) {
             (None, None) if matches!(subject, Subject::Invariant(..)) => {
-                Ok(Expectation { subject, scope, question: None, min: None, max: Some(0.0) })
+                let line = section.line();
+                Ok(Expectation { subject, scope, question: None, min: None, max: Some(0.0), line })
             }
             (None, None) => Err(Diagnostics::at(
                 section.place(),
@@ -480,7 +486,10 @@ impl Expectation {
                 "nothing is at least `min` and at most `max`: `max` is less",
                 "swap them",
             )),
-            _ => Ok(Expectation { subject, scope, question: None, min, max }),
+            _ => {
+                let line = section.line();
+                Ok(Expectation { subject, scope, question: None, min, max, line })
+            }
         }
     }
 

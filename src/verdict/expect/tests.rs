@@ -123,7 +123,8 @@ fn what_is_claimed_is_expected_and_what_is_not_is_counted() {
     assert_eq!(report.invariants[2].first.len(), BREACHES_KEPT);
     assert_eq!(report.invariants[2].first[9].at, ms(4_009));
     let none = parse("").expect("nothing is expected");
-    let texts = [(CLAIMED.to_owned(), Unit::Violations), (RESTS.to_owned(), Unit::Waiting)];
+    let texts =
+        [(CLAIMED.to_owned(), Unit::Violations, None), (RESTS.to_owned(), Unit::Waiting, None)];
     assert_eq!(none.texts(), texts);
     insta::assert_snapshot!(told(&none.judge(&report)[..1]), @"Broken: claimed invariants hold is 1 violation (one-leader: 1 violation, first at 3000 ms on n2: n1 leads, and n2 too at 3000 ms; see invariants.csv)");
     let calm = self::report(true);

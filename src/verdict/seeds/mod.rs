@@ -45,6 +45,8 @@ pub struct OverSeeds {
     most: f64,
     /// Whether the scenario names that value.
     assumed: bool,
+    /// The line of the scenario's file on which it begins.
+    line: Option<usize>,
 }
 
 /// The names of what is judged over seeds and is no function of a metric, with their meanings.
@@ -80,6 +82,12 @@ impl OverSeeds {
             Subject::Sometimes(name, _) => return format!("sometimes {name}"),
         };
         super::expect::bounded(&name, self.min, self.max, self.unit())
+    }
+
+    /// The line of the scenario's file on which it begins.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        self.line
     }
 
     /// What its bounds are counted in.

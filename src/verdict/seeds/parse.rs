@@ -89,7 +89,8 @@ fn sometimes(section: &Values, catalog: &Catalog, name: &str) -> Result<OverSeed
     }
     let subject = Subject::Sometimes(name.to_owned(), signs);
     let (min, max, most) = (None, None, 1.0);
-    Ok(OverSeeds { subject, min, max, error: ERROR, most, assumed: false })
+    let line = section.line();
+    Ok(OverSeeds { subject, min, max, error: ERROR, most, assumed: false, line })
 }
 
 /// `p99(write_longest_ms)`, `mean(write_availability)`; `None` if it is no function of a metric.
@@ -154,7 +155,8 @@ fn bounded(section: &Values, subject: Subject) -> Result<OverSeeds, Diagnostics>
     }
     let (most, assumed) = most(section, &subject)?;
     let error = error(section)?;
-    let mut over = OverSeeds { subject, min: None, max: None, error, most, assumed };
+    let line = section.line();
+    let mut over = OverSeeds { subject, min: None, max: None, error, most, assumed, line };
     over.min = bound(section, "min", over.unit())?;
     over.max = bound(section, "max", over.unit())?;
     if over.min.is_none() && over.max.is_none() {

@@ -8,6 +8,7 @@ use mqsim::brokers::kafka::legacy::machine::LegacyMachine;
 use mqsim::brokers::kafka::legacy::message::Message;
 use mqsim::brokers::kafka::legacy::plan;
 use mqsim::brokers::kafka::legacy::spec::Spec;
+use mqsim::brokers::kit::Family;
 use mqsim::engine::{Span, Time};
 use mqsim::observe::{NodeId, NodeKind, Observer};
 use mqsim::scenario::Document;

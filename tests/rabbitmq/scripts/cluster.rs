@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use mqsim::brokers::rabbitmq::broker::Broker;
-use mqsim::brokers::rabbitmq::broker::mnesia::{Member, Tables};
+use mqsim::brokers::rabbitmq::broker::cluster::mnesia::Tables;
 use mqsim::brokers::rabbitmq::config::{Config, Costs};
+use mqsim::brokers::rabbitmq::message::mnesia::Member;
 use mqsim::brokers::rabbitmq::message::{Message, QueueId};
 use mqsim::brokers::rabbitmq::spec::Spec;
 use mqsim::engine::{Chance, Distribution, Limits, Span, Stream, Time};

@@ -1,11 +1,10 @@
 //! The family's machines: what runs on a host.
 
 use crate::brokers::coordination::zookeeper::Server;
+use crate::brokers::kit::machines::{Holds, all, machines};
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer, Violation};
-use crate::world::{
-    Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, Wait, Waiting, WorldView,
-};
+use crate::observe::{NodeId, Violation};
+use crate::world::{Cluster, Machine, RoleQuery, Wait, Waiting, WorldView};
 
 use super::super::PartitionId;
 use super::broker::Broker;
@@ -15,64 +14,25 @@ use super::message::{Message, Znode};
 use super::producer::Producer;
 use super::words::selector;
 
-/// A broker, a server of ZooKeeper, or a client.
-#[derive(Clone, Debug)]
-pub enum LegacyMachine {
-    /// A broker.
-    Broker(Box<Broker>),
-    /// A server of ZooKeeper.
-    Zookeeper(Box<Server<Znode>>),
-    /// A producer.
-    Producer(Box<Producer>),
-    /// A consumer or an auditor.
-    Consumer(Box<Consumer>),
+machines! {
+    /// A broker, a server of ZooKeeper, or a client.
+    pub enum LegacyMachine: Message {
+        /// A broker.
+        Broker(Broker): disk,
+        /// A server of ZooKeeper.
+        Zookeeper(Server<Znode>): disk ready,
+        /// A producer.
+        Producer(Producer): memory,
+        /// A consumer or an auditor.
+        Consumer(Consumer): memory,
+    }
 }
 
 impl LegacyMachine {
     /// The broker, if it is one.
     #[must_use]
     pub fn broker(&self) -> Option<&Broker> {
-        match self {
-            LegacyMachine::Broker(broker) => Some(broker),
-            _ => None,
-        }
-    }
-}
-
-impl Machine for LegacyMachine {
-    type Message = Message;
-
-    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
-        match self {
-            LegacyMachine::Broker(broker) => broker.handle(input, ctx),
-            LegacyMachine::Zookeeper(server) => {
-                let boots = matches!(input, Input::Boot(_));
-                server.handle(input, ctx);
-                if boots {
-                    ctx.ready();
-                }
-            }
-            LegacyMachine::Producer(producer) => producer.handle(input, ctx),
-            LegacyMachine::Consumer(consumer) => consumer.handle(input, ctx),
-        }
-    }
-
-    fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer) {
-        match self {
-            LegacyMachine::Broker(broker) => broker.died(death, disk, at, observer),
-            LegacyMachine::Zookeeper(server) => server.died(death, disk, at, observer),
-            LegacyMachine::Producer(producer) => producer.died(at, observer),
-            LegacyMachine::Consumer(consumer) => consumer.died(at, observer),
-        }
-    }
-
-    fn waits_for(&self) -> Option<Wait> {
-        match self {
-            LegacyMachine::Broker(broker) => broker.waits_for(),
-            LegacyMachine::Zookeeper(server) => server.waits_for(),
-            LegacyMachine::Producer(producer) => producer.waits_for(),
-            LegacyMachine::Consumer(consumer) => consumer.waits_for(),
-        }
+        self.held()
     }
 }
 
@@ -101,9 +61,9 @@ impl Cluster for LegacyCluster {
             return Vec::new();
         }
         let partition = PartitionId(query.destination.0);
-        let has = |broker: &Broker| broker.log(partition).is_some();
-        let found = machines.iter().position(|machine| machine.broker().is_some_and(has));
-        found.map(|node| NodeId(node as u32)).into_iter().collect()
+        let mut brokers = all::<_, Broker>(machines);
+        let found = brokers.find(|(_, broker)| broker.log(partition).is_some());
+        found.map(|(node, _)| node).into_iter().collect()
     }
 
     /// Every broker serves and is registered, every server of ZooKeeper serves.

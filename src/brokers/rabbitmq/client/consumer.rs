@@ -9,7 +9,9 @@ use crate::observe::{ConsumerId, DestinationId, MessageRange, NodeId, Observer};
 use crate::world::{Context, Input, Lane, Signal, Wait};
 
 use super::super::letters::Letters;
-use super::super::message::{ChannelError, DeliveryTag, Message, QueueId, Terms};
+use super::super::message::amqp::{ChannelError, FromClient, FromServer, Terms};
+use super::super::message::client::ClientTimer;
+use super::super::message::{DeliveryTag, Message, QueueId};
 use super::link::{Link, LinkConfig, LinkEvent};
 
 /// Bytes of `basic.ack`, `basic.consume` and the like on the wire.
@@ -120,8 +122,8 @@ impl Consumer {
             }
             Input::Signal(Signal::Stop) => ctx.exit(),
             Input::Signal(Signal::NodeResumed) => {}
-            Input::Local { body: Message::ClientTimer } => self.start(ctx),
-            Input::Local { body: Message::ConsumerStop } => self.cancel(ctx),
+            Input::Local { body: Message::Client(ClientTimer::Pace) } => self.start(ctx),
+            Input::Local { body: Message::Client(ClientTimer::ConsumerStop) } => self.cancel(ctx),
             input => match self.link.handle(ctx, input) {
                 LinkEvent::Opened => self.opened(ctx),
                 LinkEvent::Lost => self.lost(ctx),
@@ -134,7 +136,14 @@ impl Consumer {
     fn other(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Message {
-                body: Message::BasicDeliver { queue, tag, message, redelivered, letter },
+                body:
+                    Message::FromServer(FromServer::BasicDeliver {
+                        queue,
+                        tag,
+                        message,
+                        redelivered,
+                        letter,
+                    }),
                 ..
             } => {
                 let session = self.session;
@@ -146,29 +155,45 @@ impl Consumer {
                 self.buffer.push_back(delivery);
                 self.work(ctx);
             }
-            Input::Message { body: Message::GetEmpty { .. }, .. } => self.poll_later(ctx),
-            Input::Local { body: Message::Poll { session } } if session == self.session => {
+            Input::Message { body: Message::FromServer(FromServer::GetEmpty { .. }), .. } => {
+                self.poll_later(ctx)
+            }
+            Input::Local { body: Message::Client(ClientTimer::Poll { session }) }
+                if session == self.session =>
+            {
                 self.subscribe(ctx);
             }
-            Input::Local { body: Message::Poll { .. } } => {}
-            Input::Message { body: Message::ConsumeOk { queue }, .. } => {
+            Input::Local { body: Message::Client(ClientTimer::Poll { .. }) } => {}
+            Input::Message {
+                body: Message::FromServer(FromServer::ConsumeOk { queue }), ..
+            } => {
                 self.refused = false;
                 if let Some(at) = self.config.queues.iter().position(|other| *other == queue) {
                     self.subscribed[at] = true;
                 }
             }
-            Input::Message { body: Message::ServerCancel { queue }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::ServerCancel { queue }),
+                ..
+            } => {
                 self.unsubscribed(ctx, Some(queue));
             }
-            Input::Message { body: Message::ChannelClose { error }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::ChannelClose { error }),
+                ..
+            } => {
                 self.channel_closed(ctx, error);
             }
-            Input::Message { body: Message::ChannelOpenOk, .. } => self.opened(ctx),
-            Input::Local { body: Message::Processed { session } } => self.processed(ctx, session),
-            Input::Local { body: Message::Resubscribe } => {
+            Input::Message { body: Message::FromServer(FromServer::ChannelOpenOk), .. } => {
+                self.opened(ctx)
+            }
+            Input::Local { body: Message::Client(ClientTimer::Processed { session }) } => {
+                self.processed(ctx, session)
+            }
+            Input::Local { body: Message::Client(ClientTimer::Resubscribe) } => {
                 self.resubscribing = false;
                 match self.link.open().filter(|_| self.closed) {
-                    Some(conn) => ctx.send(conn, Message::ChannelOpen, METHOD_BYTES),
+                    Some(conn) => ctx.send(conn, FromClient::ChannelOpen.into(), METHOD_BYTES),
                     None => self.subscribe(ctx),
                 }
             }
@@ -180,12 +205,12 @@ impl Consumer {
         ctx.ready();
         let now = ctx.now().since(Time::ZERO);
         if let Some(stop) = self.config.stop {
-            ctx.after(stop.saturating_sub(now), Lane::MAIN, Message::ConsumerStop);
+            ctx.after(stop.saturating_sub(now), Lane::MAIN, ClientTimer::ConsumerStop.into());
         }
         match self.config.start {
             _ if self.started => self.start(ctx),
             Some(start) if start > now => {
-                ctx.after(start.saturating_sub(now), Lane::MAIN, Message::ClientTimer);
+                ctx.after(start.saturating_sub(now), Lane::MAIN, ClientTimer::Pace.into());
             }
             Some(_) => self.start(ctx),
             None => {}
@@ -227,7 +252,7 @@ impl Consumer {
         self.stopped = true;
         if let Some(conn) = self.link.open() {
             for &queue in &self.config.queues {
-                ctx.send(conn, Message::BasicCancel { queue }, METHOD_BYTES);
+                ctx.send(conn, FromClient::BasicCancel { queue }.into(), METHOD_BYTES);
             }
         }
         self.report_wants(ctx);
@@ -238,11 +263,11 @@ impl Consumer {
         let terms = self.config.terms;
         for (at, &queue) in self.config.queues.iter().enumerate() {
             if self.config.poll.is_some() {
-                let get = Message::BasicGet { queue, no_ack: terms.no_ack };
-                ctx.send(conn, get, METHOD_BYTES);
+                let get = FromClient::BasicGet { queue, no_ack: terms.no_ack };
+                ctx.send(conn, get.into(), METHOD_BYTES);
                 self.subscribed[at] = true;
             } else if !self.subscribed[at] {
-                ctx.send(conn, Message::BasicConsume { queue, terms }, METHOD_BYTES);
+                ctx.send(conn, FromClient::BasicConsume { queue, terms }.into(), METHOD_BYTES);
             }
         }
     }
@@ -250,7 +275,7 @@ impl Consumer {
     /// Asks for another message after the pause.
     fn poll_later(&self, ctx: &mut Context<'_, Message>) {
         if let Some(pause) = self.config.poll {
-            ctx.after(pause, Lane::MAIN, Message::Poll { session: self.session });
+            ctx.after(pause, Lane::MAIN, ClientTimer::Poll { session: self.session }.into());
         }
     }
 
@@ -262,7 +287,7 @@ impl Consumer {
         }
         if !self.resubscribing {
             self.resubscribing = true;
-            ctx.after(self.config.resubscribe_delay, Lane::MAIN, Message::Resubscribe);
+            ctx.after(self.config.resubscribe_delay, Lane::MAIN, ClientTimer::Resubscribe.into());
         }
         self.report_wants(ctx);
     }
@@ -282,7 +307,7 @@ impl Consumer {
             if takes.is_zero() {
                 self.finish(ctx);
             } else {
-                ctx.after(takes, Lane::MAIN, Message::Processed { session });
+                ctx.after(takes, Lane::MAIN, ClientTimer::Processed { session }.into());
             }
         }
         self.report_wants(ctx);
@@ -309,11 +334,11 @@ impl Consumer {
         {
             let (tag, multiple) = (delivery.tag, false);
             let answer = match reject {
-                None => Message::BasicAck { tag, multiple },
-                Some(Reject { requeue: true, .. }) => Message::BasicRequeue { tag, multiple },
-                Some(_) => Message::BasicReject { tag, multiple },
+                None => FromClient::BasicAck { tag, multiple },
+                Some(Reject { requeue: true, .. }) => FromClient::BasicRequeue { tag, multiple },
+                Some(_) => FromClient::BasicReject { tag, multiple },
             };
-            ctx.send(conn, answer, METHOD_BYTES);
+            ctx.send(conn, answer.into(), METHOD_BYTES);
         }
         if delivery.session == self.session {
             self.poll_later(ctx);
@@ -365,10 +390,15 @@ impl Consumer {
         }
     }
 
-    /// What it waits for; `None` if it has nothing in hand and is subscribed to all it reads, unless
-    /// nodes know that there is nothing to read: `gone(node, queue)`. A consumer stays with its node,
-    /// an auditor asks them all.
-    pub fn waits_for(&self, gone: &dyn Fn(NodeId, QueueId) -> bool) -> Option<Wait> {
+    /// What it waits for; `None` if it has nothing in hand and is subscribed to all it reads.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<Wait> {
+        self.waits_for_but(&|_, _| false)
+    }
+
+    /// The same, if nodes know that there is nothing to read: `gone(node, queue)`. A consumer stays
+    /// with its node, an auditor asks them all.
+    pub fn waits_for_but(&self, gone: &dyn Fn(NodeId, QueueId) -> bool) -> Option<Wait> {
         let in_hand = !self.buffer.is_empty() || self.working.is_some();
         let auditor = self.config.start.is_none();
         let settled = |(queue, subscribed): (&QueueId, &bool)| {

@@ -8,6 +8,8 @@ use crate::observe::{MessageRange, NodeId, Observer, Outcome, ProducerId};
 use crate::workload::{Pacer, Sizes, Turn};
 use crate::world::{ConnId, Context, Input, Lane, Signal, TimerId, Wait};
 
+use super::super::message::amqp::{FromClient, FromServer};
+use super::super::message::client::ClientTimer;
 use super::super::message::{ExchangeId, Message, Properties, PublishSeq, RoutingKey};
 use super::link::{Link, LinkConfig, LinkEvent};
 
@@ -112,7 +114,7 @@ impl Producer {
                 ctx.ready();
                 self.link.connect(ctx);
                 if let Some(timeout) = self.config.send_timeout {
-                    ctx.after(timeout / 2, Lane::MAIN, Message::SendTimeout);
+                    ctx.after(timeout / 2, Lane::MAIN, ClientTimer::SendTimeout.into());
                 }
             }
             Input::Signal(Signal::LoadEnded) => self.end_load(ctx),
@@ -129,25 +131,40 @@ impl Producer {
 
     fn other(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
-            Input::Message { body: Message::ConfirmAck { seq, multiple }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::ConfirmAck { seq, multiple }),
+                ..
+            } => {
                 self.confirmed(ctx, seq, multiple, Outcome::Acked);
             }
-            Input::Message { body: Message::ConfirmNack { seq, multiple }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::ConfirmNack { seq, multiple }),
+                ..
+            } => {
                 self.confirmed(ctx, seq, multiple, Outcome::Nacked);
             }
-            Input::Message { body: Message::BasicReturn { message, seq }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::BasicReturn { message, seq }),
+                ..
+            } => {
                 self.returned(ctx, message, seq);
             }
-            Input::Local { body: Message::ClientTimer } => {
+            Input::Local { body: Message::Client(ClientTimer::Pace) } => {
                 self.wake = None;
                 self.pump(ctx);
             }
-            Input::Local { body: Message::SendTimeout } => self.check_timeouts(ctx),
-            Input::Message { body: Message::ChannelClose { .. }, .. } => self.channel_closed(ctx),
-            Input::Message { body: Message::ChannelOpenOk, .. } => self.opened(ctx),
-            Input::Local { body: Message::Resubscribe } => {
+            Input::Local { body: Message::Client(ClientTimer::SendTimeout) } => {
+                self.check_timeouts(ctx)
+            }
+            Input::Message {
+                body: Message::FromServer(FromServer::ChannelClose { .. }), ..
+            } => self.channel_closed(ctx),
+            Input::Message { body: Message::FromServer(FromServer::ChannelOpenOk), .. } => {
+                self.opened(ctx)
+            }
+            Input::Local { body: Message::Client(ClientTimer::Resubscribe) } => {
                 if let Some(conn) = self.link.open().filter(|_| self.closed) {
-                    ctx.send(conn, Message::ChannelOpen, METHOD_BYTES);
+                    ctx.send(conn, FromClient::ChannelOpen.into(), METHOD_BYTES);
                 }
             }
             Input::Writable { .. } => self.pump(ctx),
@@ -167,7 +184,7 @@ impl Producer {
         self.lost(ctx);
         self.closed = true;
         if self.config.reopen {
-            ctx.after(self.config.reopen_delay, Lane::MAIN, Message::Resubscribe);
+            ctx.after(self.config.reopen_delay, Lane::MAIN, ClientTimer::Resubscribe.into());
             return;
         }
         let now = ctx.now();
@@ -220,7 +237,7 @@ impl Producer {
             Some((_, later)) => ctx.cancel(later),
             None => {}
         }
-        let timer = ctx.after(until.since(ctx.now()), Lane::MAIN, Message::ClientTimer);
+        let timer = ctx.after(until.since(ctx.now()), Lane::MAIN, ClientTimer::Pace.into());
         self.wake = Some((until, timer));
     }
 
@@ -244,8 +261,8 @@ impl Producer {
         let now = ctx.now();
         ctx.observer().sent(now, message);
         let ProducerConfig { exchange, key, properties, .. } = self.config;
-        let publish = Message::BasicPublish { exchange, key, message, properties };
-        ctx.send(conn, publish, PUBLISH_BYTES + message.bytes);
+        let publish = FromClient::BasicPublish { exchange, key, message, properties };
+        ctx.send(conn, publish.into(), PUBLISH_BYTES + message.bytes);
         if properties.confirm {
             self.sent.push_back(Sent { message, at: now, state: State::Waiting });
             self.unsettled += 1;
@@ -342,7 +359,7 @@ impl Producer {
             self.settle(ctx, index, Outcome::Unknown);
         }
         self.forget_settled();
-        ctx.after(timeout / 2, Lane::MAIN, Message::SendTimeout);
+        ctx.after(timeout / 2, Lane::MAIN, ClientTimer::SendTimeout.into());
         self.pump(ctx);
     }
 

@@ -145,10 +145,11 @@ impl Broker {
         ctx: &mut Context<'_, Message>,
     ) {
         let (now, me) = (ctx.now(), self.me);
+        let others = self.config.replicas(partition).len() > 1;
         let Some(replica) = self.replica_mut(partition) else { return };
         let before = replica.isr();
         replica.state = Some(state);
-        if state.isr == NodeSet::only(me) {
+        if state.isr == NodeSet::only(me) && others {
             replica.alone_since.get_or_insert(replica.high_watermark);
         } else {
             replica.alone_since = None;

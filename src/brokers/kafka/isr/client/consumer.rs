@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::{Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, Event, EventId, MessageRange, NodeId, Observer};
 use crate::world::{Context, Input, Lane, Signal, TimerId, Wait};
@@ -336,6 +336,14 @@ impl Consumer {
         ctx.observer().event(now, event);
     }
 
+    /// It has started without a position, and begins at the end of a partition.
+    pub(super) fn tell_skipped(&self, ctx: &mut Context<'_, Message>, partition: PartitionId) {
+        let now = ctx.now();
+        for line in self.lines_of(partition) {
+            ctx.observer().skipped(now, self.config.id, *line);
+        }
+    }
+
     /// An offset is out of range, or the log was cut below it and nothing is known of where.
     pub(super) fn reset(&mut self, ctx: &mut Context<'_, Message>, index: usize) {
         let (partition, position) = (self.parts[index].partition, self.parts[index].position);
@@ -377,13 +385,18 @@ impl Consumer {
     /// Whether it has nothing in hand and, as far as it knows, has read all that may be read.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.waits_for(None).is_none()
+        self.waits_for().is_none()
     }
 
-    /// What it waits for; `None` if it has nothing in hand and has read all that may be read: `end` is
-    /// where that ends in a partition, `None` if nobody leads it. Without it, what it knows itself
-    /// decides.
-    pub fn waits_for(&self, end: Option<&dyn Fn(PartitionId) -> Option<u64>>) -> Option<Wait> {
+    /// What it waits for; `None` if it has nothing in hand and has read all that it knows of.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<Wait> {
+        self.waits_for_upto(None)
+    }
+
+    /// The same of all that may be read: `end` is where that ends in a partition, `None` if nobody
+    /// leads it.
+    pub fn waits_for_upto(&self, end: Option<&dyn Fn(PartitionId) -> Option<u64>>) -> Option<Wait> {
         if !self.is_idle() {
             return Some("its application, to finish what it has in hand".into());
         }
