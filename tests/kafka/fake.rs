@@ -30,7 +30,7 @@ use mqsim::scenario::{Document, Scenario, Version};
 use mqsim::workload::{ConsumerLoad, Load};
 use mqsim::world::{
     Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane,
-    LinkSpec, Machine, PlannedFault, RoleQuery, Setup, Simulation, Topology, WorldView,
+    LinkSpec, Machine, PlannedFault, RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
 };
 
 /// What a broker does with a produce request.
@@ -367,12 +367,12 @@ impl Machine for Node {
         }
     }
 
-    fn is_settled(&self) -> bool {
+    fn waits_for(&self) -> Option<Wait> {
         match self {
-            Node::Fake(_) => true,
-            Node::Java(producer) => producer.is_settled(),
-            Node::Scala(producer) => producer.is_settled(),
-            Node::Consumer(consumer) => consumer.is_settled(),
+            Node::Fake(_) => None,
+            Node::Java(producer) => producer.waits_for(),
+            Node::Scala(producer) => producer.waits_for(),
+            Node::Consumer(consumer) => consumer.waits_for(),
         }
     }
 }

@@ -68,9 +68,9 @@ macro_rules! machines {
                 }
             }
 
-            fn is_settled(&self) -> bool {
+            fn waits_for(&self) -> Option<$crate::world::Wait> {
                 match self {
-                    $($name::$kind(part) => part.is_settled(),)*
+                    $($name::$kind(part) => part.waits_for(),)*
                 }
             }
         }

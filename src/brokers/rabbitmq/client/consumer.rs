@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::brokers::kit::application::{Hours, Reading};
 use crate::engine::{Chance, Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, MessageRange, NodeId, Observer};
-use crate::world::{Context, Input, Lane, Signal};
+use crate::world::{Context, Input, Lane, Signal, Wait};
 
 use super::super::letters::Letters;
 use super::super::message::amqp::{ChannelError, FromClient, FromServer, Terms};
@@ -363,15 +363,15 @@ impl Consumer {
         self.application.died(at, &self.destinations, observer);
     }
 
-    /// Whether it has nothing in hand and is subscribed to all it reads.
+    /// What it waits for; `None` if it has nothing in hand and is subscribed to all it reads.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.is_settled_but_for(|_, _| false)
+    pub fn waits_for(&self) -> Option<Wait> {
+        self.waits_for_but(&|_, _| false)
     }
 
     /// The same, if nodes know that there is nothing to read: `gone(node, queue)`. A consumer stays
     /// with its node, an auditor asks them all.
-    pub fn is_settled_but_for(&self, gone: impl Fn(NodeId, QueueId) -> bool) -> bool {
+    pub fn waits_for_but(&self, gone: &dyn Fn(NodeId, QueueId) -> bool) -> Option<Wait> {
         let in_hand = !self.buffer.is_empty() || self.application.is_busy();
         let auditor = self.application.is_auditor();
         let settled = |(queue, subscribed): (&QueueId, &bool)| {
@@ -384,7 +384,10 @@ impl Consumer {
             connected && *subscribed || nowhere
         };
         let queues = self.config.queues.iter().zip(&self.subscribed);
-        !in_hand
-            && (self.application.is_stopped() || self.refused || queues.into_iter().all(settled))
+        if in_hand {
+            return Some("its application, to finish what it has in hand".into());
+        }
+        let over = self.application.is_stopped() || self.refused || queues.into_iter().all(settled);
+        (!over).then_some("an answer to its subscription".into())
     }
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::brokers::kit::application::{Due, Sending};
 use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, NodeId, Observer, Outcome, ProducerId};
-use crate::world::{Alarm, By, ConnId, Context, Input, Lane, Signal};
+use crate::world::{Alarm, By, ConnId, Context, Input, Lane, Signal, Wait};
 
 use super::super::message::amqp::{FromClient, FromServer};
 use super::super::message::client::ClientTimer;
@@ -398,16 +398,21 @@ impl Producer {
 
     /// The node that it waits for, if all that it has left to do is to wait for answers.
     #[must_use]
-    pub fn waits_for(&self) -> Option<NodeId> {
+    pub fn waits_at(&self) -> Option<NodeId> {
         let idle =
             self.config.sending.has_ended() && self.again.is_empty() && self.nacked.is_empty();
         self.link.open().filter(|_| idle).map(|_| self.link.node())
     }
 
-    /// Whether it has nothing left to do.
+    /// What it waits for; `None` if it has nothing left to do.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        let idle = self.again.is_empty() && self.nacked.is_empty() && self.unsettled == 0;
-        self.config.sending.has_ended() && idle
+    pub fn waits_for(&self) -> Option<Wait> {
+        let unsent = self.again.len() + self.nacked.len();
+        match (self.config.sending.has_ended(), unsent, self.unsettled) {
+            (false, ..) => Some("the end of the load".into()),
+            (_, 0, 0) => None,
+            (_, 0, open) => Some(format!("answers to {open} messages").into()),
+            (_, unsent, _) => Some(format!("a connection to publish {unsent} again").into()),
+        }
     }
 }

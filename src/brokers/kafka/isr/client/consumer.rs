@@ -9,7 +9,7 @@ use crate::brokers::kit::application::{Hours, Reading};
 use crate::brokers::kit::log::Piece;
 use crate::engine::{Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, Event, EventId, MessageRange, NodeId, Observer};
-use crate::world::{Alarm, By, Context, Input, Lane, Signal};
+use crate::world::{Alarm, By, Context, Input, Lane, Signal, Wait};
 
 use super::super::config::Config;
 use super::super::message::{Message, Response, Timer};
@@ -337,19 +337,36 @@ impl Consumer {
     /// Whether it has nothing in hand and, as far as it knows, has read all that may be read.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let read = self.application.is_active() && self.parts.iter().all(Part::is_at_end);
-        self.is_idle() && (self.application.is_stopped() || read)
+        self.waits_for().is_none()
     }
 
-    /// Whether it has nothing in hand and has read all that may be read: `end` is where that ends,
-    /// `None` if nobody leads the partition.
-    pub fn has_read_all(&self, end: impl Fn(PartitionId) -> Option<u64>) -> bool {
-        let read = |part: &Part| {
-            let short = |end| part.position.is_none_or(|position| position < end);
-            part.step == Step::Stopped || !end(part.partition).is_some_and(short)
+    /// What it waits for; `None` if it has nothing in hand and has read all that it knows of.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<Wait> {
+        self.waits_for_upto(None)
+    }
+
+    /// The same of all that may be read: `end` is where that ends in a partition, `None` if nobody
+    /// leads it.
+    pub fn waits_for_upto(&self, end: Option<&dyn Fn(PartitionId) -> Option<u64>>) -> Option<Wait> {
+        if !self.is_idle() {
+            return Some("its application, to finish what it has in hand".into());
+        }
+        if self.application.is_stopped() {
+            return None;
+        }
+        if !self.application.is_active() {
+            return Some("its start".into());
+        }
+        let read = |part: &Part| match end {
+            None => part.is_at_end(),
+            Some(end) => {
+                let short = |end| part.position.is_none_or(|position| position < end);
+                part.step == Step::Stopped || !end(part.partition).is_some_and(short)
+            }
         };
-        let all_read = self.application.is_active() && self.parts.iter().all(read);
-        self.is_idle() && (self.application.is_stopped() || all_read)
+        let unread = self.parts.iter().filter(|part| !read(part)).count();
+        (unread > 0).then(|| format!("records of {unread} partitions").into())
     }
 
     fn is_idle(&self) -> bool {
