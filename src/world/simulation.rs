@@ -456,6 +456,9 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
                 None => return,
             },
         };
+        if !state.unread.is_empty() {
+            self.world.read_on(node, slot);
+        }
         self.handle(node, slot, input);
     }
 
