@@ -140,7 +140,7 @@ impl<M> World<M> {
         } else {
             hole.resent = Some(at);
         }
-        if front {
+        if front && !flow.stalled {
             flow.stop_timer();
         }
     }
@@ -336,6 +336,7 @@ impl<M> World<M> {
             let Some(next) = flow.queue.get(flow.sent_segments()) else {
                 flow.stalled = false;
                 flow.stop_timer();
+                self.advance(index);
                 break;
             };
             let bytes = u64::from(next.bytes).max(1);
