@@ -4,6 +4,7 @@
 mod faults;
 mod fork;
 mod invariants;
+mod loss;
 mod nemesis;
 mod network;
 mod nodes;

@@ -70,6 +70,8 @@ pub(crate) struct Flow<M> {
     pub(crate) stalled: bool,
     pub(super) timer: bool,
     pub(super) timer_epoch: u32,
+    /// When it runs out first.
+    pub(super) due: Time,
     /// Retransmissions since anything was acknowledged.
     pub(super) retries: u32,
     /// Since when nothing is acknowledged, while it is stalled.
@@ -105,6 +107,7 @@ impl<M> Flow<M> {
             stalled: false,
             timer: false,
             timer_epoch: 0,
+            due: Time::ZERO,
             retries: 0,
             silent_since: Time::ZERO,
             window: 0,
@@ -260,6 +263,7 @@ impl<M> World<M> {
         flow.queue.push_back(Segment { cargo, bytes, lane, leaves: at });
         if flow.stalled {
             self.net.sides[index].flow.blocked |= self.room(index) == 0;
+            self.hasten_probe(index, at);
         } else {
             self.transmit(index, at);
         }
@@ -415,7 +419,8 @@ impl<M> World<M> {
         let receiver = &self.net.sides[index ^ 1];
         let paused = self.nodes[receiver.node as usize].paused;
         let unread = self.net.sides[index].flow.arrived;
-        if !receiver.alive || receiver.held || paused || unread == 0 || self.is_too_busy(index ^ 1) {
+        if !receiver.alive || receiver.held || paused || unread == 0 || self.is_too_busy(index ^ 1)
+        {
             return None;
         }
         self.net.sides[index].flow.arrived -= 1;

@@ -263,10 +263,25 @@ impl<M> World<M> {
             return;
         }
         flow.timer = true;
+        flow.due = due.max(now);
         flow.retries = 0;
         flow.silent_since = flow.queue.get(flow.arrived as usize).map_or(now, |front| front.leaves);
         let event = Event::Retransmit { end: side.end.0, epoch: flow.timer_epoch };
-        self.kernel.schedule(due.max(now), event);
+        self.kernel.schedule(flow.due, event);
+    }
+
+    /// More is sent into the silence: with several packets under way the probe comes sooner.
+    pub(super) fn hasten_probe(&mut self, index: usize, at: Time) {
+        let due = at + tcp::probe(self.round_trip(index), 2);
+        let side = &mut self.net.sides[index];
+        let flow = &mut side.flow;
+        if !flow.timer || flow.retries > 0 || flow.window > 0 || flow.due <= due {
+            return;
+        }
+        flow.due = due;
+        flow.timer_epoch = flow.timer_epoch.wrapping_add(1);
+        let event = Event::Retransmit { end: side.end.0, epoch: flow.timer_epoch };
+        self.kernel.schedule(due, event);
     }
 
     /// Starts it for what was sent last and is not acknowledged.

@@ -59,8 +59,9 @@ pub(crate) fn probe(round_trip: Span, packets_under_way: u64) -> Span {
 
 /// The retransmission time-out that follows so many of its kind.
 pub(crate) fn time_out(round_trip: Span, before: u32) -> Span {
-    let span = (RTO_MIN + round_trip) * (1 << before.min(16));
-    on_the_wheel(span.min(RTO_MAX))
+    // Kept in ticks, so that what doubles is whole ticks.
+    let first = on_the_wheel(RTO_MIN + round_trip);
+    on_the_wheel((first * (1 << before.min(16))).min(RTO_MAX))
 }
 
 /// A wait as Linux' timer wheel has it: rounded up, the more coarsely the longer it is
