@@ -130,7 +130,7 @@ fn after_a_long_cut_it_takes_as_long_again_at_most() {
     0.000000 n2 is connected with n1
     0.000000 n2 boots (0)
     0.000000 n3 boots (0)
-    54.461000 n2 gets lost
+    54.429000 n2 gets lost
     ");
 }
 

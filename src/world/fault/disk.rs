@@ -3,7 +3,6 @@
 use crate::observe::{NodeId, Observer};
 use crate::scenario::{KeySpec, Kind, Preset, Variant};
 
-use super::super::event::Event;
 use super::super::machine::Cluster;
 use super::super::simulation::Simulation;
 use super::{Failing, TARGET};
@@ -61,13 +60,13 @@ pub(super) const WIPE_DISK: Variant = Variant {
 impl<C: Cluster, O: Observer> Simulation<C, O> {
     pub(super) fn inject_slow_disk(&mut self, factor: u64, nodes: &[NodeId]) {
         for node in nodes {
-            self.world.disks[node.index()].slow_down(factor);
+            self.world.slow_disk_down(node.0, factor);
         }
     }
 
     pub(super) fn inject_disk_stall(&mut self, nodes: &[NodeId]) {
         for node in nodes {
-            self.world.disks[node.index()].stall();
+            self.world.stall_disk(node.0);
         }
     }
 
@@ -100,16 +99,13 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
 
     pub(super) fn take_back_slow_disk(&mut self, factor: u64, nodes: &[NodeId]) {
         for node in nodes {
-            self.world.disks[node.index()].speed_up(factor);
+            self.world.speed_disk_up(node.0, factor);
         }
     }
 
     pub(super) fn take_back_disk_stall(&mut self, nodes: &[NodeId]) {
-        let now = self.now();
         for node in nodes {
-            for slot in self.world.disks[node.index()].go_on(now) {
-                self.world.kernel.schedule(now, Event::Synced { slot });
-            }
+            self.world.end_disk_stall(node.0);
         }
     }
 
