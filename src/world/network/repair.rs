@@ -30,8 +30,7 @@ pub(crate) struct Hole {
     since: Time,
     /// Packets that were sent after it and arrived.
     later: u64,
-    /// Whether it was sent again and lost again with little else under way, so that the time-out
-    /// must repair it.
+    /// Whether it was sent again and lost again, so that the time-out must repair it.
     timed_out: bool,
     /// When it was sent again, to arrive.
     resent: Option<Time>,
@@ -107,7 +106,7 @@ impl<M> World<M> {
             holes.push(hole);
             if later >= LATER_PACKETS {
                 let last = holes.len() - 1;
-                self.send_again(index, last, leaves + round_trip, true);
+                self.send_again(index, last, leaves + round_trip);
             }
         }
         self.advance(index);
@@ -123,25 +122,21 @@ impl<M> World<M> {
             hole.later += packets;
             let missed = leaves >= hole.since + tcp::reordering_window(round_trip);
             if missed || hole.later >= LATER_PACKETS {
-                let dense = leaves < hole.since + round_trip;
-                self.send_again(index, place, leaves + round_trip, dense);
+                self.send_again(index, place, leaves + round_trip);
             }
         }
     }
 
-    /// The sender sends the lost packet of a hole again, at `at`. If that is lost too, a later
-    /// packet tells so once more where several are under way in a round trip (`dense`; measured:
-    /// a time-out for 0 to 3 of 100 lost packets then, for as many as are lost twice otherwise).
-    fn send_again(&mut self, index: usize, place: usize, at: Time, dense: bool) {
+    /// The sender sends the lost packet of a hole again, at `at`.
+    fn send_again(&mut self, index: usize, place: usize, at: Time) {
         let now = self.kernel.now();
         let flow = &mut self.net.sides[index].flow;
         let lost = self.net.links[flow.link as usize].loses(now);
         let front = flow.holes[place].number == flow.first_behind();
         let hole = &mut flow.holes[place];
         if lost {
-            hole.timed_out = !dense;
+            hole.timed_out = true;
             hole.since = at;
-            hole.later = 0;
         } else {
             hole.resent = Some(at);
         }
@@ -211,7 +206,7 @@ impl<M> World<M> {
         flow.stop_timer();
         for place in 1..self.net.sides[index].flow.holes.len() {
             if self.net.sides[index].flow.holes[place].resent.is_none() {
-                self.send_again(index, place, told, false);
+                self.send_again(index, place, told);
             }
         }
         self.advance(index);
