@@ -170,6 +170,11 @@ impl Link {
         self.stream.at(now).chance(self.loss)
     }
 
+    /// Draws whether something of this chance is so.
+    pub(crate) fn draws(&mut self, now: Time, chance: Chance) -> bool {
+        self.stream.at(now).chance(chance)
+    }
+
     pub(crate) fn digest(&self) -> u64 {
         self.stream.digest()
     }

@@ -106,7 +106,7 @@ impl<M> World<M> {
             holes.push(hole);
             if later >= LATER_PACKETS {
                 let last = holes.len() - 1;
-                self.send_again(index, last, leaves + round_trip);
+                self.send_again(index, last, leaves + round_trip, true);
             }
         }
         self.advance(index);
@@ -122,21 +122,27 @@ impl<M> World<M> {
             hole.later += packets;
             let missed = leaves >= hole.since + tcp::reordering_window(round_trip);
             if missed || hole.later >= LATER_PACKETS {
-                self.send_again(index, place, leaves + round_trip);
+                let several = leaves < hole.since + round_trip;
+                self.send_again(index, place, leaves + round_trip, several);
             }
         }
     }
 
-    /// The sender sends the lost packet of a hole again, at `at`.
-    fn send_again(&mut self, index: usize, place: usize, at: Time) {
+    /// The sender sends the lost packet of a hole again, at `at`. If that is lost too, the time-out
+    /// must repair it, unless `several` packets are under way in a round trip and the congestion
+    /// window still allows some: then a later one tells once more.
+    fn send_again(&mut self, index: usize, place: usize, at: Time, several: bool) {
         let now = self.kernel.now();
         let flow = &mut self.net.sides[index].flow;
-        let lost = self.net.links[flow.link as usize].loses(now);
+        let link = &mut self.net.links[flow.link as usize];
+        let lost = link.loses(now);
+        let spent = lost && (!several || link.draws(now, tcp::window_spent(link.loss())));
         let front = flow.holes[place].number == flow.first_behind();
         let hole = &mut flow.holes[place];
         if lost {
-            hole.timed_out = true;
+            hole.timed_out = spent;
             hole.since = at;
+            hole.later = 0;
         } else {
             hole.resent = Some(at);
         }
@@ -206,7 +212,7 @@ impl<M> World<M> {
         flow.stop_timer();
         for place in 1..self.net.sides[index].flow.holes.len() {
             if self.net.sides[index].flow.holes[place].resent.is_none() {
-                self.send_again(index, place, told);
+                self.send_again(index, place, told, false);
             }
         }
         self.advance(index);
