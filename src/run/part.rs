@@ -312,6 +312,15 @@ impl Observer for Teller {
         });
     }
 
+    fn skipped(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId) {
+        let (who, d) = (self.consumers[consumer.index()], self.place(Some(destination)));
+        self.told(at, &[17, who, d], |names| {
+            let (who, place) =
+                (&names.consumers[consumer.index()].name, names.destination(destination));
+            format!("{who} begins at the end of {place}")
+        });
+    }
+
     fn role(&mut self, at: Time, node: NodeId, destination: DestinationId, role: Option<RoleId>) {
         let (n, d) = (self.node_hash(node), self.place(Some(destination)));
         let word = role.map_or("none", |role| self.catalog.roles[role.index()].name);

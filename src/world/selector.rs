@@ -90,7 +90,7 @@ pub const SELECTORS: &[SelectorSpec] = &[
 pub struct RoleQuery {
     /// Index into the family's list of [`SelectorSpec`].
     pub selector: u32,
-    /// The destination it names; `DestinationId(0)` if it takes none.
+    /// What it names, by its place in the vocabulary; `DestinationId(0)` if it takes none.
     pub destination: DestinationId,
     /// The number it names, from 1; 1 if it takes none.
     pub nth: u32,

@@ -336,6 +336,25 @@ fn a_run_ends_when_all_is_quiet_and_at_the_end_of_the_drain_if_not() {
 }
 
 #[test]
+fn who_waits_is_named_and_nobody_waits_for_a_node_that_has_ended_itself() {
+    let run = |exits: bool| {
+        let mut setup = pair(1);
+        setup.drain = ms(10_000);
+        setup.machines[0].settled = false;
+        if exits {
+            setup.machines[0] = setup.machines[0].clone().on(On::LoadEnded, [Do::Exit]);
+        }
+        let mut simulation = Simulation::<Toys, _>::new(setup, Diary::default()).unwrap();
+        let ending = simulation.run().unwrap();
+        let waits = simulation.waits().into_iter();
+        let waits: Vec<String> = waits.map(|w| format!("{}: {}", w.node.0, w.what)).collect();
+        (ending.quiet, waits.join(", "))
+    };
+    assert_eq!(run(false), (false, "0: being told to settle".to_owned()));
+    assert_eq!(run(true), (true, String::new()), "it is down by its own rule");
+}
+
+#[test]
 fn selectors_are_resolved_when_the_fault_begins() {
     let five = || {
         let mut setup = setup(vec![Toy::server(); 5], 1);

@@ -15,7 +15,8 @@ use super::{FaultKind, PlannedFault};
 pub struct Vocabulary<'a> {
     /// Hosts and zones. A producer or consumer is the host of its name and kind.
     pub topology: &'a Topology,
-    /// Names of the destinations; a destination's index is its id.
+    /// Names of what the family's selectors speak of, in most families the destinations; the index is
+    /// the id in [`RoleQuery::destination`].
     pub destinations: &'a [String],
     /// The family's selectors; the index is [`RoleQuery::selector`].
     pub roles: &'static [SelectorSpec],
