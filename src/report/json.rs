@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::compare::{Changed, Comparison};
+use super::glance;
 use super::lock::DRIFTED;
 use super::sweep::{Shard, Sweep};
 use super::tables::{Cell, Column, Exporter, Rows, TABLES};
@@ -51,7 +52,9 @@ pub struct Failure {
 #[derive(Serialize)]
 struct Run<'a> {
     seed: String,
+    /// `unjudged` if nothing is expected.
     verdict: &'static str,
+    glance: Glance,
     quiet: bool,
     fingerprint: String,
     ingredients: Ingredients<'a>,
@@ -65,6 +68,19 @@ struct Run<'a> {
     windows: Table<'a>,
     invariants: Vec<Invariant<'a>>,
     violations: Table<'a>,
+}
+
+/// The first glance at a run, in words for people.
+#[derive(Serialize)]
+struct Glance {
+    badge: String,
+    /// `yes`, `no`, `not-known` or `nothing-acknowledged`.
+    safe: &'static str,
+    safety: String,
+    /// Who waits for what, if the cluster never comes to rest.
+    stuck: Option<String>,
+    lost: Vec<String>,
+    away: BTreeMap<&'static str, String>,
 }
 
 /// What was seen of an invariant that was checked.
@@ -169,6 +185,18 @@ fn invariant<'a>((word, tally): (&'a InvariantWord, &InvariantTally)) -> Invaria
     }
 }
 
+fn glance(report: &Report) -> Glance {
+    let (safe, safety) = glance::safe(report);
+    Glance {
+        badge: glance::badge(report).text,
+        safe: safe.word(),
+        safety,
+        stuck: glance::stuck(report),
+        lost: glance::lost(report),
+        away: glance::away(report).into_iter().collect(),
+    }
+}
+
 fn invariants(report: &Report) -> Vec<Invariant<'_>> {
     let checked = report.catalog.invariants.iter().zip(&report.invariants);
     checked.map(invariant).collect()
@@ -178,6 +206,7 @@ fn run(report: &Report) -> Run<'_> {
     Run {
         seed: report.seed.to_string(),
         verdict: verdict_word(verdict(report)),
+        glance: glance(report),
         quiet: report.quiet,
         fingerprint: format!("{:016x}", report.fingerprint),
         ingredients: Ingredients(&report.ingredients),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::brokers::kit::Family;
 use crate::engine::{Fingerprint, Span, Time};
 use crate::observe::{Blind, Catalog, NodeId, Observer};
-use crate::verdict::{Busy, Ledger, LedgerOptions};
+use crate::verdict::{Busy, Ledger, LedgerOptions, Waits};
 use crate::world::{Cluster, Ending, PlannedFault, Setup, Simulation, Statistics, Topology, fault};
 
 use super::RunError;
@@ -15,6 +15,8 @@ use super::RunError;
 pub(super) struct Done {
     pub(super) ledger: Ledger,
     pub(super) ending: Ending,
+    /// If it did not become quiet, who waits for what.
+    pub(super) waits: Vec<Waits>,
     pub(super) statistics: Statistics,
     pub(super) busy: Vec<Busy>,
     pub(super) fingerprint: Fingerprint,
@@ -68,9 +70,12 @@ impl<F: Family> Planned for F {
             checkpoints.push((instant, ingredients.map(|(_, hash)| hash)));
         }
         let ending = simulation.run()?;
+        let waits = if ending.quiet { Vec::new() } else { simulation.waits() };
+        let waits = waits.into_iter().map(|w| Waits { node: w.node, what: w.what.into_owned() });
         let statistics = simulation.statistics();
         Ok(Done {
             ending,
+            waits: waits.collect(),
             busy: busy(simulation.topology(), &statistics.busy_in_load),
             statistics,
             fingerprint: simulation.fingerprint(),

@@ -75,6 +75,8 @@ fn report(prepared: &Prepared, seed: u64, done: Done) -> Report {
         seed,
         ended: done.ending.at,
         quiet: done.ending.quiet,
+        waits: done.waits,
+        questions: prepared.expectations.questions().to_vec(),
         broker_bytes: done.statistics.broker_bytes,
         disk_bytes: done.statistics.disk_bytes,
         fsyncs: done.statistics.fsyncs,

@@ -116,6 +116,8 @@ pub struct Ledger {
     pub(super) counts: Counts,
     pub(super) latencies: Latencies,
     pub(super) timeline: Recorder,
+    /// When a message last got on: acknowledged, handed over or finished for the first time.
+    pub(super) progressed: Time,
     pub(super) history: History,
     /// By invariant; none if they are not checked.
     pub(super) invariants: Vec<InvariantTally>,
@@ -163,8 +165,9 @@ impl Ledger {
             wants: vec![Vec::new(); catalog.consumers.len()],
             reasons: Reasons::default(),
             counts: Counts::default(),
-            latencies: Latencies::new(),
+            latencies: Latencies::new(gap),
             timeline: Recorder::new(bucket),
+            progressed: Time::ZERO,
             history: History::default(),
             invariants: vec![InvariantTally::default(); checked],
             fingerprint: Fingerprint::new(),

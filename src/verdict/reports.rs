@@ -291,6 +291,9 @@ impl Observer for Ledger {
             line.put(state);
             backlog += i64::from(state.is_backlog()) - i64::from(before);
         });
+        if processed > 0 {
+            self.progressed = self.progressed.max(at);
+        }
         self.counts.processed += processed;
         if self.is_measured(at) {
             self.counts.processed_measured += processed;

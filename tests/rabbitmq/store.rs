@@ -16,7 +16,7 @@ use mqsim::observe::{
 };
 use mqsim::world::{
     Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane, LinkSpec,
-    Machine, RoleQuery, Setup, Simulation, Topology, WorldView,
+    Machine, RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
 };
 
 const JOURNAL: FileId = FileId(0);
@@ -126,8 +126,8 @@ impl Machine for Desk {
 
     fn died(&mut self, _: Death, _: &DiskView<'_>, _: Time, _: &mut dyn Observer) {}
 
-    fn is_settled(&self) -> bool {
-        true
+    fn waits_for(&self) -> Option<Wait> {
+        None
     }
 }
 

@@ -25,12 +25,12 @@ macro_rules! costs {
         /// CPU time per operation, for a node of nominal speed, and times that are no computing.
         #[derive(Clone, Debug, PartialEq)]
         pub struct Costs {
-            $(#[doc = $meaning] pub $field: $crate::costs!(@type $kind),)*
+            $(#[doc = $meaning] pub $field: $crate::brokers::kit::costs::costs!(@type $kind),)*
         }
 
         /// The keys of `[costs]`.
         const KEYS: &[$crate::scenario::KeySpec] = &[
-            $($crate::scenario::KeySpec::new($key, $crate::costs!(@kind $kind), $crate::scenario::Preset::Is($default), $meaning)
+            $($crate::scenario::KeySpec::new($key, $crate::brokers::kit::costs::costs!(@kind $kind), $crate::scenario::Preset::Is($default), $meaning)
                 .source($source),)*
         ];
 
@@ -45,13 +45,13 @@ macro_rules! costs {
             /// The costs of a scenario that was checked with [`COSTS`].
             #[must_use]
             pub fn read(values: &$crate::scenario::Values) -> Costs {
-                Costs { $($field: $crate::costs!(@read values, $kind, $key),)* }
+                Costs { $($field: $crate::brokers::kit::costs::costs!(@read values, $kind, $key),)* }
             }
 
             /// Everything takes no time: for machines that are looked at by themselves.
             #[must_use]
             pub fn nothing() -> Costs {
-                Costs { $($field: $crate::costs!(@nothing $kind),)* }
+                Costs { $($field: $crate::brokers::kit::costs::costs!(@nothing $kind),)* }
             }
         }
     };

@@ -2,7 +2,7 @@
 
 use crate::engine::{Limits, Span};
 use crate::observe::{NodeId, NodeKind};
-use crate::scenario::{Diagnostics, Scenario};
+use crate::scenario::{Diagnostics, Scenario, Values};
 use crate::workload::{Load, Volume, check_volume};
 use crate::world::fault::{self, Nemesis, Vocabulary};
 use crate::world::{ClusterPlan, PlannedFault, Topology};
@@ -103,7 +103,14 @@ impl Frame {
         self.faults.iter().cloned().chain(drawn).collect()
     }
 
-    fn add(&mut self, cast: &Cast, scenario: &Scenario, wrong: &mut Diagnostics) {
+    /// Adds the hosts beside the brokers; `clients` are the sections of those that have one.
+    fn add(
+        &mut self,
+        cast: &Cast,
+        scenario: &Scenario,
+        clients: &[&Values],
+        wrong: &mut Diagnostics,
+    ) {
         for name in &cast.coordinators {
             self.cluster.add_coordinator(name);
         }
@@ -119,8 +126,7 @@ impl Frame {
         for name in &cast.unread {
             self.cluster.add_client(&format!("{AUDITOR}{name}"), NodeKind::Auditor);
         }
-        let sections = scenario.many("producer").iter().chain(scenario.many("consumer"));
-        self.cluster.place_clients(sections, wrong);
+        self.cluster.place_clients(clients.iter().copied(), wrong);
     }
 }
 
@@ -128,9 +134,13 @@ impl Frame {
 /// beside the brokers, and reads the faults.
 pub fn complete<F: Family>(family: &mut F, scenario: &Scenario, wrong: &mut Diagnostics) {
     let cast = family.cast();
-    check_names(family.frame(), &cast, scenario, wrong);
+    // A family may have no section for the one or the other.
+    let has = |path: &str| F::ABOUT.sections.iter().any(|section| section.path == path);
+    let sections = |path: &str| if has(path) { scenario.many(path) } else { &[] };
+    let clients: Vec<&Values> = sections("producer").iter().chain(sections("consumer")).collect();
+    check_names(family.frame(), &cast, &clients, wrong);
     if wrong.is_empty() {
-        let sections = scenario.many("producer").iter().enumerate();
+        let sections = sections("producer").iter().enumerate();
         let volumes = sections.map(|(producer, values)| {
             let Reach { load, lines, copies } = family.reach(producer);
             Volume { values, load, lines, copies }
@@ -139,7 +149,7 @@ pub fn complete<F: Family>(family: &mut F, scenario: &Scenario, wrong: &mut Diag
         wrong.keep(check_volume(&volumes, family.frame().duration));
     }
     if wrong.is_empty() {
-        family.frame_mut().add(&cast, scenario, wrong);
+        family.frame_mut().add(&cast, scenario, &clients, wrong);
     }
     let destinations = family.targets();
     let words = Vocabulary {
@@ -156,7 +166,7 @@ pub fn complete<F: Family>(family: &mut F, scenario: &Scenario, wrong: &mut Diag
 }
 
 /// Hosts are told apart by their names, so no two may share one.
-fn check_names(frame: &Frame, cast: &Cast, scenario: &Scenario, wrong: &mut Diagnostics) {
+fn check_names(frame: &Frame, cast: &Cast, clients: &[&Values], wrong: &mut Diagnostics) {
     let mut taken: Vec<String> = frame.names();
     taken.extend(cast.coordinators.iter().cloned());
     let own = match &cast.coordinators[..] {
@@ -164,7 +174,7 @@ fn check_names(frame: &Frame, cast: &Cast, scenario: &Scenario, wrong: &mut Diag
         [one] => format!("{one} and what begins with {AUDITOR} are"),
         [one, two, ..] => format!("{one}, {two} and what begins with {AUDITOR} are"),
     };
-    for values in scenario.many("producer").iter().chain(scenario.many("consumer")) {
+    for values in clients {
         let name = values.text("name");
         if taken.iter().any(|other| other == name) || name.starts_with(AUDITOR) {
             wrong.push(

@@ -102,7 +102,7 @@ macro_rules! keys {
         $(since $since:literal)? $(until $until:literal)?, $meaning:literal $(, $source:expr)?;)* }) => {
         $(#[$doc])*
         $vis const $keys: &[$crate::scenario::KeySpec] = &[$(
-            $crate::scenario::KeySpec::new($key, $kind, $crate::keys!(@default $default), $meaning)
+            $crate::scenario::KeySpec::new($key, $kind, $crate::brokers::kit::keys::keys!(@default $default), $meaning)
                 $(.since($since))? $(.until($until))? $(.source($source))?,
         )*];
     };
@@ -123,7 +123,7 @@ macro_rules! keys {
 
         /// The keys that fill it, and those that the plan reads itself.
         pub const $keys: &[$crate::scenario::KeySpec] = &[$(
-            $crate::scenario::KeySpec::new($key, $kind, $crate::keys!(@default $default), $meaning)
+            $crate::scenario::KeySpec::new($key, $kind, $crate::brokers::kit::keys::keys!(@default $default), $meaning)
                 $(.since($since))? $(.until($until))? $(.source($source))?,
         )*];
 
@@ -132,7 +132,7 @@ macro_rules! keys {
             #[must_use]
             pub fn of(values: &$crate::scenario::Values, $($($own: $own_type,)*)?) -> $name {
                 $name {
-                    $($($field: $crate::keys!(@read $type, values, $key $(, $absent)?),)?)*
+                    $($($field: $crate::brokers::kit::keys::keys!(@read $type, values, $key $(, $absent)?),)?)*
                     $($($own,)*)?
                 }
             }

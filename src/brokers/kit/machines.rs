@@ -52,7 +52,7 @@ macro_rules! machines {
                 ctx: &mut $crate::world::Context<'_, $message>,
             ) {
                 match self {
-                    $($name::$kind(part) => $crate::machines!(@handle part, input, ctx $(, $ready)?),)*
+                    $($name::$kind(part) => $crate::brokers::kit::machines::machines!(@handle part, input, ctx $(, $ready)?),)*
                 }
             }
 
@@ -64,13 +64,13 @@ macro_rules! machines {
                 observer: &mut dyn $crate::observe::Observer,
             ) {
                 match self {
-                    $($name::$kind(part) => $crate::machines!(@$died part, death, disk, at, observer),)*
+                    $($name::$kind(part) => $crate::brokers::kit::machines::machines!(@$died part, death, disk, at, observer),)*
                 }
             }
 
-            fn is_settled(&self) -> bool {
+            fn waits_for(&self) -> Option<$crate::world::Wait> {
                 match self {
-                    $($name::$kind(part) => part.is_settled(),)*
+                    $($name::$kind(part) => part.waits_for(),)*
                 }
             }
         }

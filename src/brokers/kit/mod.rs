@@ -9,8 +9,10 @@
 //! | `costs.rs` | `costs!`: CPU times, a line each, and `[costs]` |
 //! | `rules.rs` | `named_rules!`: what the broker does, a line each, and `[rules]` |
 //! | `machines.rs` | `machines!`: the enum of a family's machines |
+//! | `application/` | the applications behind clients: what sends, and what reads |
 //! | `log/` | a log of messages, for families that keep one |
 
+pub mod application;
 pub mod costs;
 mod family;
 mod frame;

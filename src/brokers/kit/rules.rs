@@ -51,7 +51,7 @@ macro_rules! named_rules {
             $crate::scenario::KeySpec::new(
                 $name,
                 $crate::scenario::Kind::Flag,
-                $crate::named_rules!(@holds $first $($when $($version)?)+),
+                $crate::brokers::kit::rules::named_rules!(@holds $first $($when $($version)?)+),
                 $meaning,
             )
             .source($source),

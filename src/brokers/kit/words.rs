@@ -31,27 +31,27 @@ macro_rules! words {
     ) => {
         /// Causes.
         pub mod cause {
-            $crate::words!(@places $crate::observe::CauseId, u32; $($cause, $cause_meaning;)*);
+            $crate::brokers::kit::words::words!(@places $crate::observe::CauseId, u32; $($cause, $cause_meaning;)*);
         }
 
         /// Conditions.
         pub mod because {
-            $crate::words!(@places $crate::observe::BecauseId, u32; NONE, "Nothing to name."; $($($because, $because_meaning;)*)?);
+            $crate::brokers::kit::words::words!(@places $crate::observe::BecauseId, u32; NONE, "Nothing to name."; $($($because, $because_meaning;)*)?);
         }
 
         /// Roles.
         pub mod role {
-            $crate::words!(@places $crate::observe::RoleId, u32; $($($role, $role_meaning;)*)?);
+            $crate::brokers::kit::words::words!(@places $crate::observe::RoleId, u32; $($($role, $role_meaning;)*)?);
         }
 
         /// Events.
         pub mod event {
-            $crate::words!(@places $crate::observe::EventId, u32; $($($event, $event_meaning;)*)?);
+            $crate::brokers::kit::words::words!(@places $crate::observe::EventId, u32; $($($event, $event_meaning;)*)?);
         }
 
         /// Selectors, as a [`RoleQuery`](crate::world::RoleQuery) has them.
         pub mod selector {
-            $crate::words!(@places u32; $($($selector, $selector_meaning;)*)?);
+            $crate::brokers::kit::words::words!(@places u32; $($($selector, $selector_meaning;)*)?);
         }
 
         /// The family's words.
@@ -101,7 +101,7 @@ macro_rules! invariants {
     ($($invariant:ident = $name:literal, [$($rests_on:literal),*], $meaning:literal;)*) => {
         /// Invariants.
         pub mod invariant {
-            $crate::words!(@places $crate::observe::InvariantId, u32; $($invariant, $meaning;)*);
+            $crate::brokers::kit::words::words!(@places $crate::observe::InvariantId, u32; $($invariant, $meaning;)*);
         }
 
         /// What is checked while a run goes on, as it is claimed by default.

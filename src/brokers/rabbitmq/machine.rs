@@ -2,7 +2,7 @@
 
 use crate::brokers::kit::machines::{Holds, all, machines};
 use crate::observe::NodeId;
-use crate::world::{Cluster, RoleQuery, WorldView};
+use crate::world::{Cluster, RoleQuery, Wait, Waiting, WorldView};
 
 use super::broker::Broker;
 use super::broker::cluster::mnesia::QueueRecord;
@@ -87,13 +87,18 @@ impl Cluster for RabbitCluster {
     /// answer for a queue whose leader is dead and that nobody may take over: a mirrored queue that
     /// is not durable is not recovered, and with `ha-promote-on-failure = when-synced` its mirrors
     /// wait (rabbitmq-server#2045).
-    fn is_settled(machines: &[RabbitMachine]) -> bool {
-        let broker = |node: NodeId| -> Option<&Broker> { machines[node.index()].held() };
-        let brokers = || all::<_, Broker>(machines);
-        let acquainted = brokers().all(|(me, broker)| {
-            let others = brokers().filter(|(other, _)| *other != me);
-            others.into_iter().all(|(id, other)| broker.sees(id) == Some(other.incarnation()))
-        });
+    fn waits(machines: &[RabbitMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
+        let broker = |node: NodeId| -> Option<&Broker> {
+            machines[node.index()].held().filter(|_| lives(node))
+        };
+        let brokers = || all::<_, Broker>(machines).filter(|(node, _)| lives(*node));
+        let acquainted = |(me, broker): (NodeId, &Broker)| {
+            let mut others = brokers().filter(|(other, _)| *other != me);
+            let strange = others
+                .any(|(id, other)| broker.sees(id) != Some(other.incarnation()))
+                .then_some(Wait::Borrowed("a connection to every other node"));
+            Waiting::of(me, strange)
+        };
         let gone = |node: NodeId, queue: QueueId| {
             broker(node).is_none_or(|broker| broker.tables().queue(queue).is_none())
         };
@@ -102,17 +107,21 @@ impl Cluster for RabbitCluster {
             let leader = record.map(|record| record.leader);
             leader.is_some_and(|pid| broker(pid.node).is_none_or(|broker| !broker.has(pid.lane)))
         };
-        acquainted
-            && machines.iter().enumerate().all(|(index, machine)| match machine {
+        let waits = |(me, machine): (NodeId, &RabbitMachine)| {
+            let what = match machine {
                 RabbitMachine::Broker(broker) => {
-                    broker.is_settled_but_for(|queue| leaderless(NodeId(index as u32), queue))
+                    broker.waits_for_but(&|queue| leaderless(me, queue))
                 }
                 RabbitMachine::Producer(producer) => {
                     let owed = |node: NodeId| broker(node).is_some_and(Broker::owes);
-                    producer.is_settled() || producer.waits_for().is_some_and(owed)
+                    producer.waits_for().filter(|_| !producer.waits_at().is_some_and(owed))
                 }
                 RabbitMachine::Consumer(consumer) => consumer
-                    .is_settled_but_for(|node, queue| gone(node, queue) || leaderless(node, queue)),
-            })
+                    .waits_for_but(&|node, queue| gone(node, queue) || leaderless(node, queue)),
+            };
+            Waiting::of(me, what)
+        };
+        let alive = (0..).map(NodeId).zip(machines).filter(|(node, _)| lives(*node));
+        brokers().filter_map(acquainted).chain(alive.filter_map(waits)).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::brokers::kit::application::{Hours, Sending};
 use crate::brokers::kit::{self, About, Cast, Family, Frame, Reach, Sends};
 use crate::engine::{Distribution, Span, Stream};
 use crate::observe::{ConsumerId, DestinationId, NodeId, ProducerId};
@@ -223,8 +224,7 @@ impl Spec {
                 reopen: consumer.reopen,
                 processing: consumer.processing.clone(),
                 resubscribe_delay: consumer.resubscribe_delay,
-                start: Some(consumer.start),
-                stop: consumer.stop,
+                hours: Hours { start: Some(consumer.start), stop: consumer.stop },
                 letters: self.letters.clone(),
                 cost: self.costs.client,
             };
@@ -238,16 +238,10 @@ impl Spec {
     }
 
     fn producer(&self, seed: u64, id: ProducerId, producer: &ProducerSpec) -> ProducerConfig {
-        let name = &producer.load.name;
         ProducerConfig {
             id,
             link: producer.link.clone(),
-            pacer: producer.load.pacer(self.frame.duration),
-            streams: (
-                Stream::fixed(seed, &format!("pace of {name}")),
-                Stream::fixed(seed, &format!("sizes of {name}")),
-            ),
-            sizes: producer.load.sizes.clone(),
+            sending: Sending::new(&producer.load, self.frame.duration, seed, 1),
             exchange: producer.exchange,
             key: producer.key,
             properties: producer.properties,
@@ -282,8 +276,7 @@ impl Spec {
             reopen: true,
             processing: Distribution::Constant(0),
             resubscribe_delay: Span::from_millis(100),
-            start: None,
-            stop: None,
+            hours: Hours { start: None, stop: None },
             letters: self.letters.clone(),
             cost: self.costs.client,
         }

@@ -4,7 +4,7 @@
 use plotters::style::RGBColor;
 
 use crate::observe::{NodeState, RoleRank};
-use crate::verdict::Verdict;
+use crate::report::glance::Mood;
 
 pub(super) const INK: RGBColor = RGBColor(0x22, 0x28, 0x2e);
 pub(super) const MUTED: RGBColor = RGBColor(0x68, 0x70, 0x78);
@@ -90,11 +90,12 @@ pub(super) const fn role(rank: RoleRank) -> Fill {
     }
 }
 
-/// The colour of a verdict.
-pub(super) const fn verdict(verdict: Verdict) -> RGBColor {
-    match verdict {
-        Verdict::Holds => GREEN,
-        Verdict::Undecided => LOAD,
-        Verdict::Broken => VERMILION,
+/// The colours of a badge.
+pub(super) const fn mood(mood: Mood) -> Fill {
+    match mood {
+        Mood::Good => (GREEN, PAPER),
+        Mood::Plain => (SHADE, INK),
+        Mood::Doubtful => (LOAD, INK),
+        Mood::Bad => (VERMILION, PAPER),
     }
 }

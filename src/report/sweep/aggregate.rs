@@ -174,7 +174,7 @@ pub(super) const PARETO: Sheet = Sheet {
     columns: &[
         CELL[0],
         CELL[1],
-        column("success_lost", "lines", "Mean of `success_lost`: less is better."),
+        column("success_gone", "lines", "Mean of `success_gone`: less is better."),
         column(
             "effective_write_availability",
             "share, 0 to 1",

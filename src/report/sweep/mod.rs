@@ -227,6 +227,7 @@ mod tests {
                     if cell % 2 == 0 { fixture::crash_run() } else { fixture::quiet_run() };
                 report.seed = seed;
                 report.summary.success_lost += seed * (cell as u64 / 2);
+                report.summary.success_gone = report.summary.success_lost;
                 report.summary.ack_p99_us = Some(1_000 * (6 - cell as u64) + seed);
                 runs.push(Run { cell, seed, row: row(&report) });
             }

@@ -23,7 +23,7 @@ pub struct Objective {
 }
 
 const LOSS: Objective =
-    Objective { metric: "success_lost", what: "loss", unit: Unit::Lines, more: false };
+    Objective { metric: "success_gone", what: "loss", unit: Unit::Lines, more: false };
 const AVAILABILITY: Objective = Objective {
     metric: "effective_write_availability",
     what: "availability",

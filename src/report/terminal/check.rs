@@ -40,7 +40,7 @@ pub fn cut_words(tally: &Tally) -> Option<String> {
 /// does what is locked, if that was asked.
 #[must_use]
 pub fn checked(name: &str, tally: &Tally, same: Option<bool>, wide: usize, color: bool) -> String {
-    let mut out = Page { color, text: String::new() };
+    let mut out = Page::new(color);
     let drifted = if same == Some(false) { Standing::Drifted } else { Standing::Holds };
     let standing = tally.standing().max(drifted);
     let (sign, tone) = mark(standing);
@@ -121,7 +121,7 @@ pub fn failure(
     if standing == Standing::Holds {
         return String::new();
     }
-    let mut out = Page { color, text: String::new() };
+    let mut out = Page::new(color);
     let name = toned(color, Tone::Strong, name);
     let word = toned(color, mark(standing).1, standing.word());
     out.line("");
@@ -178,7 +178,7 @@ fn seed(out: &mut Page, first: &First) {
 /// stands, drifts included.
 #[must_use]
 pub fn sum(scenarios: &[(&Tally, Standing)], color: bool) -> String {
-    let mut out = Page { color, text: String::new() };
+    let mut out = Page::new(color);
     let seeds = scenarios.iter().map(|(tally, _)| tally.len() as u64).sum();
     let said: Vec<String> = standings(scenarios)
         .into_iter()

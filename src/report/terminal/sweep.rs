@@ -19,7 +19,7 @@ pub fn sweep(
     shown: &[&'static Metric],
     color: bool,
 ) -> String {
-    let mut out = Page { color, text: String::new() };
+    let mut out = Page::new(color);
     let (first, last) = sweep.seeds;
     let name = out.toned(Tone::Strong, &sweep.scenario);
     let (cells, runs) = (aggregates.len() as u64, sweep.runs.len() as u64);

@@ -13,7 +13,7 @@ use mqsim::engine::{Span, Time};
 use mqsim::observe::{NodeId, NodeKind, Observer};
 use mqsim::scenario::Document;
 use mqsim::world::{
-    self, Cluster, Context, Death, DiskView, Input, Machine, PlannedFault, RoleQuery, Setup,
+    self, Cluster, Context, Death, DiskView, Input, Machine, PlannedFault, RoleQuery, Setup, Wait,
     WorldView, fault,
 };
 
@@ -43,8 +43,8 @@ impl Machine for Actor {
         }
     }
 
-    fn is_settled(&self) -> bool {
-        false
+    fn waits_for(&self) -> Option<Wait> {
+        Some("the end of the script".into())
     }
 }
 

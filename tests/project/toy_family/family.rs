@@ -13,7 +13,7 @@ use mqsim::observe::{
 use mqsim::scenario::{Diagnostics, Kind, Scenario, SectionSpec};
 use mqsim::workload::{Load, PRODUCER_KEYS, Pacer, Turn};
 use mqsim::world::{
-    Cluster, ConnId, Context, Death, DiskView, FileId, Input, Lane, Port, RoleQuery, Signal,
+    Cluster, ConnId, Context, Death, DiskView, FileId, Input, Lane, Port, RoleQuery, Signal, Wait,
     WorldView,
 };
 
@@ -93,8 +93,8 @@ impl Broker {
         }
     }
 
-    fn is_settled(&self) -> bool {
-        true
+    fn waits_for(&self) -> Option<Wait> {
+        None
     }
 }
 
@@ -170,8 +170,8 @@ impl Producer {
         }
     }
 
-    fn is_settled(&self) -> bool {
-        self.open.is_empty()
+    fn waits_for(&self) -> Option<Wait> {
+        (!self.open.is_empty()).then(|| "answers".into())
     }
 }
 

@@ -37,9 +37,12 @@ fn it_runs_and_is_reported() {
         let path = folder.path().join("report/toy").join(name);
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
     };
-    assert!(read("invariants.csv").contains("answered-is-kept"));
-    assert!(read("loss.csv").lines().count() == 1, "nothing is lost");
+    assert!(!read("loss.csv").contains("forgotten"), "what is on the disk is kept");
     assert!(read("timeline.svg").contains("n1"));
+    let forgets = Some(("durable = true", "durable = false"));
+    assert_eq!(call(folder.path(), &run, forgets), Exit::Broken);
+    assert!(read("loss.csv").contains("forgotten"));
+    assert!(read("invariants.csv").contains("answered-is-kept"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::brokers::coordination::{raft, zookeeper};
 use crate::brokers::kafka::{Partition, PartitionId, Streams};
 use crate::engine::Span;
 use crate::observe::NodeId;
-use crate::world::{FileId, Port};
+use crate::world::{By, FileId, Port};
 
 use super::costs::Costs;
 use super::nodes::NodeSet;
@@ -79,6 +79,15 @@ impl Config {
     #[must_use]
     pub fn has(&self, rule: Rule) -> bool {
         self.settings.rules.has(rule)
+    }
+
+    /// By which clock ZooKeeper and its clients reckon sessions.
+    #[must_use]
+    pub fn sessions_by(&self) -> By {
+        match self.has(Rule::ElapsedSessions) {
+            true => zookeeper::SESSIONS_3_5,
+            false => zookeeper::SESSIONS,
+        }
     }
 
     /// The replicas of a partition, the preferred leader first.

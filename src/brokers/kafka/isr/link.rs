@@ -1,5 +1,6 @@
 //! A connection to another node for requests: one at a time is opened, requests are answered in
-//! their order, and one that is not answered in time ends the connection (NetworkClient.java).
+//! their order, and one that is not answered in time, by the host's wall clock, ends the connection
+//! (NetworkClient.java).
 
 use std::collections::VecDeque;
 
@@ -122,7 +123,7 @@ impl Link {
     pub fn open_within(&mut self, ctx: &mut Context<'_, Message>, limit: Span) {
         if self.is_closed() {
             self.open(ctx);
-            self.open_by = Some(ctx.now() + limit);
+            self.open_by = Some(ctx.clock() + limit);
             self.arm(ctx);
         }
     }
@@ -195,7 +196,7 @@ impl Link {
     /// Sends a request on an open link; an answer is due after `timeout`. Returns its number.
     pub fn send(&mut self, ctx: &mut Context<'_, Message>, request: Request, timeout: Span) -> u32 {
         let id = self.post(ctx, request);
-        self.in_flight.push_back(InFlight { id, due: ctx.now() + timeout });
+        self.in_flight.push_back(InFlight { id, due: ctx.clock() + timeout });
         if self.timer.is_none() {
             self.arm(ctx);
         }
@@ -221,7 +222,7 @@ impl Link {
         self.turn = self.turn.wrapping_add(1);
         let timer = Timer::Link { link: self.number, turn: self.turn };
         let lane: Lane = ctx.lane();
-        self.timer = Some(ctx.after(first.since(ctx.now()), lane, Message::Timer(timer)));
+        self.timer = Some(ctx.after(first.since(ctx.clock()), lane, Message::Timer(timer)));
     }
 
     /// An answer has come. `false` if nobody waits for it.
@@ -243,7 +244,7 @@ impl Link {
         }
         self.timer = None;
         let mut due = self.in_flight.iter().map(|request| request.due).chain(self.open_by);
-        if due.any(|due| due <= ctx.now()) {
+        if due.any(|due| due <= ctx.clock()) {
             return Some(self.close(ctx));
         }
         self.arm(ctx);

@@ -5,7 +5,7 @@ use crate::brokers::kafka::PartitionId;
 use crate::brokers::kit::machines::{all, machines};
 use crate::engine::Time;
 use crate::observe::{NodeId, Violation};
-use crate::world::{Cluster, Machine, RoleQuery, WorldView};
+use crate::world::{Cluster, Machine, RoleQuery, Waiting, WorldView};
 
 use super::broker::Broker;
 use super::client::{Consumer, Producer, ScalaProducer};
@@ -98,16 +98,21 @@ impl Cluster for KafkaCluster {
 
     /// A consumer alone does not know whether its leader is silent or has nothing new: it is
     /// compared with the leaders.
-    fn is_settled(machines: &[KafkaMachine]) -> bool {
+    fn waits(machines: &[KafkaMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
         let end = |partition| {
-            let leader = leader_of(machines, partition)?;
+            let leader = leader_of(machines, partition).filter(|leader| lives(*leader))?;
             let mut found = brokers(machines).filter(|(node, _)| *node == leader);
             found.next()?.1.readable_upto(partition)
         };
-        machines.iter().all(|machine| match machine {
-            KafkaMachine::Consumer(consumer) => consumer.has_read_all(end),
-            machine => machine.is_settled(),
-        })
+        let waits = |(node, machine): (NodeId, &KafkaMachine)| {
+            let what = match machine {
+                KafkaMachine::Consumer(consumer) => consumer.waits_for_upto(Some(&end)),
+                machine => machine.waits_for(),
+            };
+            Waiting::of(node, what)
+        };
+        let nodes = (0..).map(NodeId).zip(machines).filter(|(node, _)| lives(*node));
+        nodes.filter_map(waits).collect()
     }
 
     /// Every partition is led, and all of its replicas are in sync, as its leader knows it.

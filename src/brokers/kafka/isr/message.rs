@@ -466,19 +466,13 @@ pub enum Timer {
     /// A client's sender looks at what is due.
     Sender,
     /// A client is to ask for metadata.
-    Metadata {
-        /// Which of its waits.
-        turn: u32,
-    },
+    Metadata,
     /// The next message of a client's load is due.
     Load,
     /// An application is done with a message.
     Processed,
     /// A consumer goes on.
-    Poll {
-        /// Which of its waits.
-        turn: u32,
-    },
+    Poll,
     /// A client starts or stops.
     Start,
     /// See [`Timer::Start`].

@@ -256,6 +256,11 @@ named_rules! {
     TimeOutConnecting = "time-out-connecting", since "2.7",
         "A client gives a connection up that is not open after 10 s; before, as late as TCP.",
         "NetworkClient.java 2.7.0, handleTimedOutConnections; KIP-601";
+    ElapsedSessions = "elapsed-sessions", since "2.4",
+        "ZooKeeper reckons how long a session has been silent by a clock that never jumps; before \
+         3.5, by the time of day.",
+        "build.gradle 2.4.0 (ZooKeeper 3.5.6); SessionTrackerImpl.java, ClientCnxn.java; \
+         ZOOKEEPER-1366";
     ScalaConnectTimeout = "scala-connect-timeout", since "0.8.2",
         "The Scala producer gives a connection up that is not open after request.timeout.ms; \
          before, as late as TCP.",

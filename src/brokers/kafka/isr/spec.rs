@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::brokers::coordination::zookeeper;
 use crate::brokers::kafka::PartitionId;
+use crate::brokers::kit::application::{Hours, Sending};
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
-use crate::engine::{Distribution, Span, Stream};
+use crate::engine::{Distribution, Span};
 use crate::observe::{ConsumerId, DestinationId, InvariantWord, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
@@ -110,17 +111,13 @@ impl Spec {
         writer: u32,
         producer: &ProducerSpec,
     ) -> KafkaMachine {
-        let name = &producer.load.name;
+        let topic = config.streams.topic_of(writer);
+        let partitions = config.streams.of_topic(topic).len();
         let own = ProducerConfig {
             config: config.clone(),
             writer,
             connect: producer.connect.clone(),
-            pacer: producer.load.pacer(self.frame.duration),
-            streams: (
-                Stream::fixed(seed, &format!("pace of {name}")),
-                Stream::fixed(seed, &format!("sizes of {name}")),
-            ),
-            sizes: producer.load.sizes.clone(),
+            sending: Sending::new(&producer.load, self.frame.duration, seed, partitions),
             settings: producer.settings.clone(),
         };
         match producer.client {
@@ -228,6 +225,7 @@ impl Family for Spec {
         let ensemble = Arc::new(zookeeper::Config {
             settings: self.ensemble.clone(),
             servers: config.coordinators.clone(),
+            clock: config.sessions_by(),
             costs: zookeeper::Costs::default(),
             words: zookeeper::Words::default(),
         });
@@ -263,8 +261,7 @@ impl Family for Spec {
                 connect: consumer.connect.clone(),
                 settings: consumer.settings.clone(),
                 processing: consumer.processing.clone(),
-                start: Some(consumer.start),
-                stop: consumer.stop,
+                hours: Hours { start: Some(consumer.start), stop: consumer.stop },
             }))));
         }
         for (_, partitions) in self.unread_partitions() {
@@ -276,8 +273,7 @@ impl Family for Spec {
                 connect: config.all_brokers().collect(),
                 settings: ConsumerSettings::auditor(),
                 processing: Distribution::Constant(0),
-                start: None,
-                stop: None,
+                hours: Hours { start: None, stop: None },
             }))));
         }
         machines

@@ -4,7 +4,7 @@ use crate::brokers::coordination::zookeeper::Server;
 use crate::brokers::kit::machines::{Holds, all, machines};
 use crate::engine::Time;
 use crate::observe::{NodeId, Violation};
-use crate::world::{Cluster, Machine, RoleQuery, WorldView};
+use crate::world::{Cluster, Machine, RoleQuery, Wait, Waiting, WorldView};
 
 use super::super::PartitionId;
 use super::broker::Broker;
@@ -76,19 +76,22 @@ impl Cluster for LegacyCluster {
     }
 
     /// Nobody has anything in hand, and consumers have read all that there is of what they read.
-    fn is_settled(machines: &[LegacyMachine]) -> bool {
+    fn waits(machines: &[LegacyMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
+        let nodes = || (0..).map(NodeId).zip(machines).filter(|(node, _)| lives(*node));
         let end = |partition| {
-            let logs = machines.iter().filter_map(LegacyMachine::broker);
+            let logs = nodes().filter_map(|(_, machine)| machine.broker());
             logs.filter_map(|broker| broker.log(partition)).map(|log| log.flushed).next()
         };
-        machines.iter().all(|machine| {
+        let waits = |(node, machine): (NodeId, &LegacyMachine)| {
             let read = match machine {
                 LegacyMachine::Consumer(consumer) => consumer
                     .reads()
                     .all(|(partition, offset)| end(partition).is_none_or(|end| offset >= end)),
                 _ => true,
             };
-            read && machine.is_settled()
-        })
+            let unread = (!read).then_some(Wait::Borrowed("messages that are flushed and unread"));
+            Waiting::of(node, machine.waits_for().or(unread))
+        };
+        nodes().filter_map(waits).collect()
     }
 }

@@ -155,7 +155,7 @@ pub enum Message {
     /// A producer to itself: `queue.enqueueTimeout.ms` is over.
     EnqueueTimeout(u32),
     /// A consumer to itself: the application is through with a message.
-    Processed(u32),
+    Processed,
     /// A fetcher's pause is over.
     FetchAgain {
         /// Which broker.

@@ -85,6 +85,7 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
         ensemble: Arc::new(zookeeper::Config {
             settings: ensemble,
             servers,
+            clock: zookeeper::SESSIONS,
             costs: zookeeper::Costs::default(),
             words: zookeeper::Words {
                 looking: Some(event::ZK_LOOKING),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::brokers::coordination::zookeeper::{self, Server, Tree};
+use crate::brokers::kit::application::{Hours, Sending};
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
-use crate::engine::{Distribution, Span, Stream};
+use crate::engine::{Distribution, Span};
 use crate::observe::{ConsumerId, DestinationId, InvariantWord, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
@@ -130,8 +131,7 @@ impl Spec {
             fetcher_backoff: spec.fetcher_backoff,
             from_largest: spec.from_largest,
             processing: spec.processing.clone(),
-            start: Some(spec.start),
-            stop: spec.stop,
+            hours: Hours { start: Some(spec.start), stop: spec.stop },
         });
         let auditors =
             self.audited().into_iter().enumerate().map(|(index, topic)| ConsumerConfig {
@@ -146,8 +146,7 @@ impl Spec {
                 fetcher_backoff: AUDITOR_BACKOFF,
                 from_largest: false,
                 processing: Distribution::Constant(0),
-                start: None,
-                stop: None,
+                hours: Hours { start: None, stop: None },
             });
         consumers.chain(auditors).collect()
     }
@@ -184,15 +183,11 @@ impl Spec {
     }
 
     fn producer(&self, seed: u64, writer: u32, producer: &ProducerSpec) -> ProducerConfig {
-        let name = &producer.load.name;
+        let topic = self.config.streams.topic_of(writer);
+        let partitions = self.config.streams.of_topic(topic).len();
         ProducerConfig {
             writer,
-            pacer: producer.load.pacer(self.frame.duration),
-            streams: (
-                Stream::fixed(seed, &format!("pace of {name}")),
-                Stream::fixed(seed, &format!("sizes of {name}")),
-            ),
-            sizes: producer.load.sizes.clone(),
+            sending: Sending::new(&producer.load, self.frame.duration, seed, partitions),
             brokers: producer.brokers.clone(),
             channel: producer.channel,
             queue: producer.queue,

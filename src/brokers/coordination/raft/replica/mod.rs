@@ -89,6 +89,8 @@ enum Step<R> {
 /// What time it is, and luck.
 struct Clock<'a> {
     now: Time,
+    /// What the wall clock shows, which may be less.
+    wall: Time,
     stream: &'a mut Stream,
 }
 
@@ -124,6 +126,8 @@ pub struct Replica<R> {
     timer: Option<(Time, TimerId)>,
     /// Which timer that is.
     turn: u32,
+    /// The latest time that its timers have seen.
+    latest: Time,
     stopping: Option<Time>,
     halted: bool,
     /// Up to where a snapshot was asked for.
@@ -163,6 +167,7 @@ impl<R: Record> Replica<R> {
             steps: VecDeque::new(),
             timer: None,
             turn: 0,
+            latest: Time::ZERO,
             stopping: None,
             halted: false,
             asked: 0,
@@ -250,13 +255,13 @@ impl<R: Record> Replica<R> {
         if !self.running && !matches!(received, Received::Start) {
             return events;
         }
-        let mut clock = Clock { now: ctx.monotonic(), stream: ctx.random() };
+        let mut clock = self.clock(ctx);
         self.react(received, &mut clock);
         while self.carry_out(ctx, &mut events) {
             if self.halted {
                 break;
             }
-            let mut clock = Clock { now: ctx.monotonic(), stream: ctx.random() };
+            let mut clock = self.clock(ctx);
             self.poll(&mut clock);
             if self.steps.is_empty() {
                 self.arm(ctx);
@@ -264,6 +269,24 @@ impl<R: Record> Replica<R> {
             }
         }
         events
+    }
+
+    /// What its timers take for the time. They go by the time of day, but none goes back
+    /// (KafkaRaftClient.java, `time.milliseconds()`; Timer.java, `update`): where the clock is set
+    /// back they stand still until it has caught up.
+    fn now<M>(&mut self, ctx: &Context<'_, M>) -> Time {
+        self.latest = self.latest.max(ctx.clock());
+        self.latest
+    }
+
+    fn clock<'a, M>(&mut self, ctx: &'a mut Context<'_, M>) -> Clock<'a> {
+        Clock { now: self.now(ctx), wall: ctx.clock(), stream: ctx.random() }
+    }
+
+    /// Whoever takes another role has new timers, which read the clock anew.
+    fn renew_timers(&mut self, clock: &mut Clock<'_>) {
+        self.latest = clock.wall;
+        clock.now = clock.wall;
     }
 
     /// The files are as long as what is known of them.
@@ -341,7 +364,10 @@ impl<R: Record> Replica<R> {
                     self.changes = self.changes.wrapping_add(1);
                     ctx.release(self.config.quorum_file(), bytes);
                 }
-                Step::Count(epoch, end) => self.count(epoch, end, ctx.monotonic()),
+                Step::Count(epoch, end) => {
+                    let now = self.now(ctx);
+                    self.count(epoch, end, now);
+                }
                 Step::Install(id, end) => {
                     self.store.freeze(end);
                     self.install(id);
@@ -379,7 +405,7 @@ impl<R: Record> Replica<R> {
     /// Sees to it that it is woken when something is due. A timer that comes too early does no
     /// harm, so one is only set anew if it would come too late.
     fn arm<M: Carry<Message<R>>>(&mut self, ctx: &mut Context<'_, M>) {
-        let now = ctx.monotonic();
+        let now = self.now(ctx);
         let due = self.deadline(now);
         if due == Time::MAX {
             return;
@@ -407,7 +433,7 @@ impl<R: Record> Replica<R> {
         records: Vec<R>,
         ctx: &mut Context<'_, M>,
     ) -> Result<Offset, NotLeader> {
-        let now = ctx.monotonic();
+        let now = self.now(ctx);
         let (linger, most) = (self.config.append_linger, self.config.max_batch_bytes);
         let Role::Leader(leading) = &mut self.role else { return Err(NotLeader) };
         if self.halted || records.is_empty() {
@@ -451,7 +477,7 @@ impl<R: Record> Replica<R> {
     /// Stops gracefully: a leader resigns and waits until another leads, 5 s at most
     /// (`KafkaRaftManager.shutdown`, 3.9). [`Event::Stopped`] follows.
     pub fn shutdown<M: Carry<Message<R>>>(&mut self, ctx: &mut Context<'_, M>) {
-        self.stopping = Some(ctx.monotonic() + crate::engine::Span::from_secs(5));
+        self.stopping = Some(self.now(ctx) + crate::engine::Span::from_secs(5));
         ctx.tell(self.lane, M::from(Message::Wake));
     }
 

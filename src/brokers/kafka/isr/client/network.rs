@@ -1,11 +1,12 @@
 //! A client's connections (NetworkClient.java): a link to each broker it talks to, back-off
-//! between tries to connect, and the question for metadata.
+//! between tries to connect, and the question for metadata. All of it goes by the host's wall clock
+//! (SystemTime.java: `milliseconds()` is `System.currentTimeMillis()`).
 
 use std::sync::Arc;
 
 use crate::engine::{Span, Time};
 use crate::observe::NodeId;
-use crate::world::{ConnId, Context, Input, Lane, TimerId};
+use crate::world::{Alarm, By, ConnId, Context, Input, Lane};
 
 use super::super::config::{BROKER, Config};
 use super::super::link::{Link, doubled, jittered};
@@ -110,8 +111,7 @@ pub struct Network {
     peers: Vec<Peer>,
     metadata: Metadata,
     /// When metadata is looked at again.
-    timer: Option<(Time, TimerId)>,
-    turn: u32,
+    timer: Alarm,
 }
 
 impl Network {
@@ -128,8 +128,7 @@ impl Network {
             peers: (0..config.run.brokers).map(peer).collect(),
             metadata: Metadata::new(config.backoff, config.max_age, config.keep_newer),
             config,
-            timer: None,
-            turn: 0,
+            timer: Alarm::new(By::Wall),
         }
     }
 
@@ -161,7 +160,7 @@ impl Network {
 
     /// Makes a connection if there is none and the back-off is over.
     fn connect(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) -> Result<(), Time> {
-        let now = ctx.now();
+        let now = ctx.clock();
         let peer = &mut self.peers[node.index()];
         if !peer.link.is_closed() {
             return Err(Time::MAX);
@@ -190,9 +189,7 @@ impl Network {
         for peer in &mut self.peers {
             peer.link.close(ctx);
         }
-        if let Some((_, timer)) = self.timer.take() {
-            ctx.cancel(timer);
-        }
+        self.timer.cancel(ctx);
     }
 
     fn owner(&self, conn: ConnId) -> Option<NodeId> {
@@ -233,9 +230,8 @@ impl Network {
                     None => NetworkEvent::Nothing,
                 }
             }
-            Input::Local { body: Message::Timer(Timer::Metadata { turn }) } => {
-                if turn == self.turn {
-                    self.timer = None;
+            Input::Local { body: Message::Timer(Timer::Metadata) } => {
+                if self.timer.rang(ctx) {
                     self.poll(ctx);
                 }
                 NetworkEvent::Nothing
@@ -260,7 +256,7 @@ impl Network {
             return NetworkEvent::Answer { node, id, body };
         }
         peer.metadata = None;
-        let now = ctx.now();
+        let now = ctx.clock();
         match *body {
             Response::Metadata(view) => self.metadata.answered(now, view),
             _ => self.metadata.failed(now),
@@ -286,7 +282,7 @@ impl Network {
         peer.failures += 1;
         if let Some(asked) = peer.metadata.take() {
             ids.retain(|id| *id != asked);
-            self.metadata.failed(now);
+            self.metadata.failed(ctx.clock());
         }
         self.want_metadata(ctx);
         NetworkEvent::Lost { node, ids }
@@ -296,7 +292,7 @@ impl Network {
     /// with the fewest requests under way; else it waits for a connection that is being made; else
     /// it makes one.
     pub fn poll(&mut self, ctx: &mut Context<'_, Message>) {
-        let now = ctx.now();
+        let now = ctx.clock();
         let due = self.metadata.due();
         if due > now {
             return self.wake_at(ctx, due);
@@ -349,14 +345,7 @@ impl Network {
     }
 
     fn wake_at(&mut self, ctx: &mut Context<'_, Message>, at: Time) {
-        match self.timer {
-            Some((set, _)) if set <= at && set > ctx.now() => return,
-            Some((_, timer)) => ctx.cancel(timer),
-            None => {}
-        }
-        self.turn = self.turn.wrapping_add(1);
-        let body = Message::Timer(Timer::Metadata { turn: self.turn });
-        self.timer = Some((at, ctx.after(at.since(ctx.now()), Lane::MAIN, body)));
+        self.timer.wake(at, Lane::MAIN, Message::Timer(Timer::Metadata), ctx);
     }
 
     /// The process has died.
@@ -366,6 +355,6 @@ impl Network {
             (peer.not_before, peer.failures, peer.metadata) = (Time::ZERO, 0, None);
         }
         self.metadata.forget();
-        self.timer = None;
+        self.timer.forget();
     }
 }

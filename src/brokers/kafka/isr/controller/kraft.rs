@@ -10,7 +10,7 @@ use crate::brokers::coordination::raft::{self, Event, Replica};
 use crate::brokers::kafka::PartitionId;
 use crate::engine::{Span, Time};
 use crate::observe::{Event as Told, EventId, NodeId};
-use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Signal};
+use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Signal, Wait};
 
 use super::super::config::{CONTROLLER, Config};
 use super::super::message::{Error, Message, Request, Response, Standing as Word, Timer};
@@ -618,8 +618,11 @@ impl Controller {
     /// Whether nothing is outstanding here, but for records that say nothing: there is always one
     /// that a follower does not know to be committed.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
+    pub fn waits_for(&self) -> Option<Wait> {
         let decided = self.leading.as_ref().is_none_or(|leading| leading.deferred.is_empty());
-        self.raft.is_settled_but_for(|record| matches!(record, Record::NoOp)) && decided
+        if !self.raft.is_settled_but_for(|record| matches!(record, Record::NoOp)) {
+            return Some("the quorum of controllers: a leader, or a record to be committed".into());
+        }
+        (!decided).then(|| "its decisions to be committed".into())
     }
 }

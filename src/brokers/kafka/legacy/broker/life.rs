@@ -106,7 +106,7 @@ impl Broker {
         } else {
             let log = &mut self.logs[index];
             log.unflushed = u32::from(log.log.end() > log.flushed);
-            log.last_flush = ctx.now();
+            log.last_flush = ctx.clock();
         }
     }
 
@@ -140,7 +140,7 @@ impl Broker {
     pub(super) fn serve(&mut self, ctx: &mut Context<'_, Message>) {
         self.phase = Phase::Serving;
         self.flusher = ctx.spawn();
-        self.next_tick = ctx.now();
+        self.next_tick = ctx.monotonic();
         self.plan_tick(ctx);
         for lane in std::mem::take(&mut self.awaiting) {
             ctx.resume(lane);

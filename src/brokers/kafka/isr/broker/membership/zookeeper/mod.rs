@@ -79,9 +79,8 @@ enum Next {
 
 impl ZooKeeperMember {
     pub(super) fn new(config: &Arc<Config>, me: NodeId) -> ZooKeeperMember {
-        let servers = Arc::from(config.coordinators.clone());
         ZooKeeperMember {
-            wire: Wire::new(servers, config.settings.zookeeper_session),
+            wire: Wire::new(config),
             lane: None,
             broker_epoch: 0,
             registered: false,
