@@ -41,6 +41,7 @@ pub mod plan;
 mod process;
 mod selector;
 mod simulation;
+mod supervisor;
 
 pub use alarm::{Alarm, By};
 pub use context::Context;
@@ -50,7 +51,7 @@ pub use fault::PlannedFault;
 pub use hardware::Hardware;
 pub use machine::{
     Boot, Closing, Cluster, ConnId, ConnectError, Death, Established, FileId, Input, Lane, Machine,
-    MessageOf, Port, Signal, TimerId,
+    MessageOf, Port, Signal, TimerId, Wait, Waiting,
 };
 pub use network::{
     CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology, TopologyError,

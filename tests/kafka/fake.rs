@@ -20,7 +20,7 @@ use mqsim::brokers::kafka::isr::state::{Led, View};
 use mqsim::brokers::kafka::isr::words;
 use mqsim::brokers::kafka::{PartitionId, Streams, TopicPlan};
 use mqsim::brokers::kit::application::{Hours, Sending};
-use mqsim::brokers::log::{Log, Piece};
+use mqsim::brokers::kit::log::{Log, Piece};
 use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{
     CauseId, ConsumerId, DestinationId, Event, MessageRange, NodeId, NodeKind, Observer, Outcome,
@@ -30,7 +30,7 @@ use mqsim::scenario::{Document, Scenario, Version};
 use mqsim::workload::{ConsumerLoad, Load};
 use mqsim::world::{
     Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane,
-    LinkSpec, Machine, PlannedFault, RoleQuery, Setup, Simulation, Topology, WorldView,
+    LinkSpec, Machine, PlannedFault, RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
 };
 
 /// What a broker does with a produce request.
@@ -367,12 +367,12 @@ impl Machine for Node {
         }
     }
 
-    fn is_settled(&self) -> bool {
+    fn waits_for(&self) -> Option<Wait> {
         match self {
-            Node::Fake(_) => true,
-            Node::Java(producer) => producer.is_settled(),
-            Node::Scala(producer) => producer.is_settled(),
-            Node::Consumer(consumer) => consumer.is_settled(),
+            Node::Fake(_) => None,
+            Node::Java(producer) => producer.waits_for(),
+            Node::Scala(producer) => producer.waits_for(),
+            Node::Consumer(consumer) => consumer.waits_for(),
         }
     }
 }
@@ -436,7 +436,7 @@ impl Observer for Diary {
         removal: Removal,
     ) {
         let CauseId(cause) = removal.cause;
-        let name = words::CAUSES[cause as usize].name;
+        let name = words::WORDS.causes[cause as usize].name;
         self.note(at, format!("dropped {} {name}", range(messages)));
     }
 
@@ -461,7 +461,7 @@ impl Observer for Diary {
     }
 
     fn event(&mut self, at: Time, event: Event) {
-        let name = words::EVENTS[event.word.index()].name;
+        let name = words::WORDS.events[event.word.index()].name;
         self.note(at, format!("{name} {}", event.count));
     }
 }

@@ -11,8 +11,8 @@ use mqsim::brokers::coordination::zookeeper::{
 use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{EventId, NodeId, NodeKind, Observer};
 use mqsim::world::{
-    Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, Lane, LinkSpec, Machine,
-    PlannedFault, RoleQuery, Setup, Topology, WorldView,
+    By, Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, Lane, LinkSpec, Machine,
+    PlannedFault, RoleQuery, Setup, Topology, Wait, WorldView,
 };
 
 type Zk = mqsim::brokers::coordination::zookeeper::Message<Value>;
@@ -242,13 +242,14 @@ impl Machine for Actor {
         }
     }
 
-    fn is_settled(&self) -> bool {
+    fn waits_for(&self) -> Option<Wait> {
         match self {
-            Actor::Server(server) => server.is_settled(),
+            Actor::Server(server) => server.waits_for(),
             Actor::Client(client) => {
                 let settled =
                     |session: &Session<Value>| session.is_connected() && session.is_idle();
-                client.session.as_ref().is_none_or(settled)
+                let waits = !client.session.as_ref().is_none_or(settled);
+                waits.then(|| "its session".into())
             }
         }
     }

@@ -30,6 +30,13 @@ const KEYS: &[KeySpec] = &[
     )
     .source("zookeeper.apache.org/doc/r3.4.14/zookeeperAdmin.html#sc_zkMulitServerSetup"),
     KeySpec::new(
+        "zone",
+        Kind::Names,
+        Preset::Absent,
+        "The zones of the servers' hosts, in turn (one zone is that of all). If not written they stand \
+         beside the first broker and no fault of a zone meets them.",
+    ),
+    KeySpec::new(
         "tickTime",
         Kind::POSITIVE_DURATION,
         Preset::Is("2000ms"),

@@ -1,7 +1,7 @@
 //! Everything that machines of this family send to each other and to themselves.
 
 use crate::brokers::coordination::{Carry, zookeeper};
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::observe::MessageRange;
 
 use super::super::PartitionId;

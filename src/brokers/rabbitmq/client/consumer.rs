@@ -7,10 +7,12 @@ use std::sync::Arc;
 use crate::brokers::kit::application::{Hours, Reading};
 use crate::engine::{Chance, Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, MessageRange, NodeId, Observer};
-use crate::world::{Context, Input, Lane, Signal};
+use crate::world::{Context, Input, Lane, Signal, Wait};
 
 use super::super::letters::Letters;
-use super::super::message::{ChannelError, DeliveryTag, Message, QueueId, Terms};
+use super::super::message::amqp::{ChannelError, FromClient, FromServer, Terms};
+use super::super::message::client::ClientTimer;
+use super::super::message::{DeliveryTag, Message, QueueId};
 use super::link::{Link, LinkConfig, LinkEvent};
 
 /// Bytes of `basic.ack`, `basic.consume` and the like on the wire.
@@ -115,8 +117,8 @@ impl Consumer {
             }
             Input::Signal(Signal::Stop) => ctx.exit(),
             Input::Signal(Signal::NodeResumed) => {}
-            Input::Local { body: Message::ClientTimer } => self.start(ctx),
-            Input::Local { body: Message::ConsumerStop } => self.cancel(ctx),
+            Input::Local { body: Message::Client(ClientTimer::Pace) } => self.start(ctx),
+            Input::Local { body: Message::Client(ClientTimer::ConsumerStop) } => self.cancel(ctx),
             input => match self.link.handle(ctx, input) {
                 LinkEvent::Opened => self.opened(ctx),
                 LinkEvent::Lost => self.lost(ctx),
@@ -129,7 +131,14 @@ impl Consumer {
     fn other(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Message {
-                body: Message::BasicDeliver { queue, tag, message, redelivered, letter },
+                body:
+                    Message::FromServer(FromServer::BasicDeliver {
+                        queue,
+                        tag,
+                        message,
+                        redelivered,
+                        letter,
+                    }),
                 ..
             } => {
                 let session = self.session;
@@ -141,29 +150,45 @@ impl Consumer {
                 self.buffer.push_back(delivery);
                 self.work(ctx);
             }
-            Input::Message { body: Message::GetEmpty { .. }, .. } => self.poll_later(ctx),
-            Input::Local { body: Message::Poll { session } } if session == self.session => {
+            Input::Message { body: Message::FromServer(FromServer::GetEmpty { .. }), .. } => {
+                self.poll_later(ctx)
+            }
+            Input::Local { body: Message::Client(ClientTimer::Poll { session }) }
+                if session == self.session =>
+            {
                 self.subscribe(ctx);
             }
-            Input::Local { body: Message::Poll { .. } } => {}
-            Input::Message { body: Message::ConsumeOk { queue }, .. } => {
+            Input::Local { body: Message::Client(ClientTimer::Poll { .. }) } => {}
+            Input::Message {
+                body: Message::FromServer(FromServer::ConsumeOk { queue }), ..
+            } => {
                 self.refused = false;
                 if let Some(at) = self.config.queues.iter().position(|other| *other == queue) {
                     self.subscribed[at] = true;
                 }
             }
-            Input::Message { body: Message::ServerCancel { queue }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::ServerCancel { queue }),
+                ..
+            } => {
                 self.unsubscribed(ctx, Some(queue));
             }
-            Input::Message { body: Message::ChannelClose { error }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::ChannelClose { error }),
+                ..
+            } => {
                 self.channel_closed(ctx, error);
             }
-            Input::Message { body: Message::ChannelOpenOk, .. } => self.opened(ctx),
-            Input::Local { body: Message::Processed { .. } } => self.processed(ctx),
-            Input::Local { body: Message::Resubscribe } => {
+            Input::Message { body: Message::FromServer(FromServer::ChannelOpenOk), .. } => {
+                self.opened(ctx)
+            }
+            Input::Local { body: Message::Client(ClientTimer::Processed { .. }) } => {
+                self.processed(ctx)
+            }
+            Input::Local { body: Message::Client(ClientTimer::Resubscribe) } => {
                 self.resubscribing = false;
                 match self.link.open().filter(|_| self.closed) {
-                    Some(conn) => ctx.send(conn, Message::ChannelOpen, METHOD_BYTES),
+                    Some(conn) => ctx.send(conn, FromClient::ChannelOpen.into(), METHOD_BYTES),
                     None => self.subscribe(ctx),
                 }
             }
@@ -173,7 +198,8 @@ impl Consumer {
 
     fn booted(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.ready();
-        if self.application.boot(Message::ClientTimer, Message::ConsumerStop, ctx) {
+        let (start, stop) = (ClientTimer::Pace.into(), ClientTimer::ConsumerStop.into());
+        if self.application.boot(start, stop, ctx) {
             self.start(ctx);
         }
     }
@@ -214,7 +240,7 @@ impl Consumer {
         self.application.stop();
         if let Some(conn) = self.link.open() {
             for &queue in &self.config.queues {
-                ctx.send(conn, Message::BasicCancel { queue }, METHOD_BYTES);
+                ctx.send(conn, FromClient::BasicCancel { queue }.into(), METHOD_BYTES);
             }
         }
         self.report_wants(ctx);
@@ -225,11 +251,11 @@ impl Consumer {
         let terms = self.config.terms;
         for (at, &queue) in self.config.queues.iter().enumerate() {
             if self.config.poll.is_some() {
-                let get = Message::BasicGet { queue, no_ack: terms.no_ack };
-                ctx.send(conn, get, METHOD_BYTES);
+                let get = FromClient::BasicGet { queue, no_ack: terms.no_ack };
+                ctx.send(conn, get.into(), METHOD_BYTES);
                 self.subscribed[at] = true;
             } else if !self.subscribed[at] {
-                ctx.send(conn, Message::BasicConsume { queue, terms }, METHOD_BYTES);
+                ctx.send(conn, FromClient::BasicConsume { queue, terms }.into(), METHOD_BYTES);
             }
         }
     }
@@ -237,7 +263,7 @@ impl Consumer {
     /// Asks for another message after the pause.
     fn poll_later(&self, ctx: &mut Context<'_, Message>) {
         if let Some(pause) = self.config.poll {
-            ctx.after(pause, Lane::MAIN, Message::Poll { session: self.session });
+            ctx.after(pause, Lane::MAIN, ClientTimer::Poll { session: self.session }.into());
         }
     }
 
@@ -249,7 +275,7 @@ impl Consumer {
         }
         if !self.resubscribing {
             self.resubscribing = true;
-            ctx.after(self.config.resubscribe_delay, Lane::MAIN, Message::Resubscribe);
+            ctx.after(self.config.resubscribe_delay, Lane::MAIN, ClientTimer::Resubscribe.into());
         }
         self.report_wants(ctx);
     }
@@ -264,9 +290,8 @@ impl Consumer {
             if !delivery.dead_letter {
                 ctx.observer().delivered(now, id, destination, message, redelivered);
             }
-            if let Some(delivery) =
-                self.application.work(delivery, Message::Processed { session }, ctx)
-            {
+            let done = ClientTimer::Processed { session }.into();
+            if let Some(delivery) = self.application.work(delivery, done, ctx) {
                 self.finish(delivery, ctx);
             }
         }
@@ -293,11 +318,11 @@ impl Consumer {
         {
             let (tag, multiple) = (delivery.tag, false);
             let answer = match reject {
-                None => Message::BasicAck { tag, multiple },
-                Some(Reject { requeue: true, .. }) => Message::BasicRequeue { tag, multiple },
-                Some(_) => Message::BasicReject { tag, multiple },
+                None => FromClient::BasicAck { tag, multiple },
+                Some(Reject { requeue: true, .. }) => FromClient::BasicRequeue { tag, multiple },
+                Some(_) => FromClient::BasicReject { tag, multiple },
             };
-            ctx.send(conn, answer, METHOD_BYTES);
+            ctx.send(conn, answer.into(), METHOD_BYTES);
         }
         if delivery.session == self.session {
             self.poll_later(ctx);
@@ -338,15 +363,15 @@ impl Consumer {
         self.application.died(at, &self.destinations, observer);
     }
 
-    /// Whether it has nothing in hand and is subscribed to all it reads.
+    /// What it waits for; `None` if it has nothing in hand and is subscribed to all it reads.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.is_settled_but_for(|_, _| false)
+    pub fn waits_for(&self) -> Option<Wait> {
+        self.waits_for_but(&|_, _| false)
     }
 
     /// The same, if nodes know that there is nothing to read: `gone(node, queue)`. A consumer stays
     /// with its node, an auditor asks them all.
-    pub fn is_settled_but_for(&self, gone: impl Fn(NodeId, QueueId) -> bool) -> bool {
+    pub fn waits_for_but(&self, gone: &dyn Fn(NodeId, QueueId) -> bool) -> Option<Wait> {
         let in_hand = !self.buffer.is_empty() || self.application.is_busy();
         let auditor = self.application.is_auditor();
         let settled = |(queue, subscribed): (&QueueId, &bool)| {
@@ -359,7 +384,10 @@ impl Consumer {
             connected && *subscribed || nowhere
         };
         let queues = self.config.queues.iter().zip(&self.subscribed);
-        !in_hand
-            && (self.application.is_stopped() || self.refused || queues.into_iter().all(settled))
+        if in_hand {
+            return Some("its application, to finish what it has in hand".into());
+        }
+        let over = self.application.is_stopped() || self.refused || queues.into_iter().all(settled);
+        (!over).then_some("an answer to its subscription".into())
     }
 }

@@ -6,8 +6,10 @@ use std::collections::VecDeque;
 use crate::brokers::kit::application::{Due, Sending};
 use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, NodeId, Observer, Outcome, ProducerId};
-use crate::world::{Alarm, By, ConnId, Context, Input, Lane, Signal};
+use crate::world::{Alarm, By, ConnId, Context, Input, Lane, Signal, Wait};
 
+use super::super::message::amqp::{FromClient, FromServer};
+use super::super::message::client::ClientTimer;
 use super::super::message::{ExchangeId, Message, Properties, PublishSeq, RoutingKey};
 use super::link::{Link, LinkConfig, LinkEvent};
 
@@ -131,26 +133,41 @@ impl Producer {
 
     fn other(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
-            Input::Message { body: Message::ConfirmAck { seq, multiple }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::ConfirmAck { seq, multiple }),
+                ..
+            } => {
                 self.confirmed(ctx, seq, multiple, Outcome::Acked);
             }
-            Input::Message { body: Message::ConfirmNack { seq, multiple }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::ConfirmNack { seq, multiple }),
+                ..
+            } => {
                 self.confirmed(ctx, seq, multiple, Outcome::Nacked);
             }
-            Input::Message { body: Message::BasicReturn { message, seq }, .. } => {
+            Input::Message {
+                body: Message::FromServer(FromServer::BasicReturn { message, seq }),
+                ..
+            } => {
                 self.returned(ctx, message, seq);
             }
-            Input::Local { body: Message::ClientTimer } => {
+            Input::Local { body: Message::Client(ClientTimer::Pace) } => {
                 self.config.sending.woken(ctx);
                 self.pause_over.rang(ctx);
                 self.pump(ctx);
             }
-            Input::Local { body: Message::SendTimeout } => self.check_timeouts(ctx),
-            Input::Message { body: Message::ChannelClose { .. }, .. } => self.channel_closed(ctx),
-            Input::Message { body: Message::ChannelOpenOk, .. } => self.opened(ctx),
-            Input::Local { body: Message::Resubscribe } => {
+            Input::Local { body: Message::Client(ClientTimer::SendTimeout) } => {
+                self.check_timeouts(ctx)
+            }
+            Input::Message {
+                body: Message::FromServer(FromServer::ChannelClose { .. }), ..
+            } => self.channel_closed(ctx),
+            Input::Message { body: Message::FromServer(FromServer::ChannelOpenOk), .. } => {
+                self.opened(ctx)
+            }
+            Input::Local { body: Message::Client(ClientTimer::Resubscribe) } => {
                 if let Some(conn) = self.link.open().filter(|_| self.closed) {
-                    ctx.send(conn, Message::ChannelOpen, METHOD_BYTES);
+                    ctx.send(conn, FromClient::ChannelOpen.into(), METHOD_BYTES);
                 }
             }
             Input::Writable { .. } => self.pump(ctx),
@@ -170,7 +187,7 @@ impl Producer {
         self.lost(ctx);
         self.closed = true;
         if self.config.reopen {
-            ctx.after(self.config.reopen_delay, Lane::MAIN, Message::Resubscribe);
+            ctx.after(self.config.reopen_delay, Lane::MAIN, ClientTimer::Resubscribe.into());
             return;
         }
         let now = ctx.now();
@@ -205,9 +222,9 @@ impl Producer {
             }
             // The alarm may have rung while the window was full.
             if let Some(&(due, _)) = self.nacked.front() {
-                self.pause_over.wake(due, Lane::MAIN, Message::ClientTimer, ctx);
+                self.pause_over.wake(due, Lane::MAIN, ClientTimer::Pace.into(), ctx);
             }
-            match self.config.sending.due(Message::ClientTimer, ctx) {
+            match self.config.sending.due(ClientTimer::Pace.into(), ctx) {
                 Due::Send { intended } => {
                     let message = self.attempt(ctx, intended);
                     self.publish(ctx, conn, message);
@@ -234,8 +251,8 @@ impl Producer {
         let now = ctx.now();
         ctx.observer().sent(now, message);
         let ProducerConfig { exchange, key, properties, .. } = self.config;
-        let publish = Message::BasicPublish { exchange, key, message, properties };
-        ctx.send(conn, publish, PUBLISH_BYTES + message.bytes);
+        let publish = FromClient::BasicPublish { exchange, key, message, properties };
+        ctx.send(conn, publish.into(), PUBLISH_BYTES + message.bytes);
         if properties.confirm {
             let at = self.too_late.now(ctx);
             self.sent.push_back(Sent { message, at, state: State::Waiting });
@@ -278,7 +295,7 @@ impl Producer {
             if outcome != Outcome::Acked && self.config.republish {
                 let due = self.pause_over.now(ctx) + self.config.republish_delay;
                 self.nacked.push_back((due, message));
-                self.pause_over.wake(due, Lane::MAIN, Message::ClientTimer, ctx);
+                self.pause_over.wake(due, Lane::MAIN, ClientTimer::Pace.into(), ctx);
                 return;
             }
         }
@@ -333,7 +350,12 @@ impl Producer {
         if let Some(timeout) = self.config.send_timeout
             && let Some(oldest) = self.sent.front()
         {
-            self.too_late.wake(oldest.at + timeout, Lane::MAIN, Message::SendTimeout, ctx);
+            self.too_late.wake(
+                oldest.at + timeout,
+                Lane::MAIN,
+                ClientTimer::SendTimeout.into(),
+                ctx,
+            );
         }
     }
 
@@ -376,16 +398,21 @@ impl Producer {
 
     /// The node that it waits for, if all that it has left to do is to wait for answers.
     #[must_use]
-    pub fn waits_for(&self) -> Option<NodeId> {
+    pub fn waits_at(&self) -> Option<NodeId> {
         let idle =
             self.config.sending.has_ended() && self.again.is_empty() && self.nacked.is_empty();
         self.link.open().filter(|_| idle).map(|_| self.link.node())
     }
 
-    /// Whether it has nothing left to do.
+    /// What it waits for; `None` if it has nothing left to do.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        let idle = self.again.is_empty() && self.nacked.is_empty() && self.unsettled == 0;
-        self.config.sending.has_ended() && idle
+    pub fn waits_for(&self) -> Option<Wait> {
+        let unsent = self.again.len() + self.nacked.len();
+        match (self.config.sending.has_ended(), unsent, self.unsettled) {
+            (false, ..) => Some("the end of the load".into()),
+            (_, 0, 0) => None,
+            (_, 0, open) => Some(format!("answers to {open} messages").into()),
+            (_, unsent, _) => Some(format!("a connection to publish {unsent} again").into()),
+        }
     }
 }

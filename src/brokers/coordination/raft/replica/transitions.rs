@@ -43,7 +43,7 @@ impl<R: Record> Replica<R> {
         self.changes = self.changes.wrapping_add(1);
         let until = now + self.election_timeout(clock);
         let until = if self.voter { until } else { Time::MAX };
-        if std::mem::take(&mut self.founded) && leader == Some(self.me) {
+        if self.founded && leader == Some(self.me) {
             return self.become_leader(clock);
         }
         self.role = if epoch < last_epoch {

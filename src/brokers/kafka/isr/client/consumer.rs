@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
 use crate::brokers::kit::application::{Hours, Reading};
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::{Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, Event, EventId, MessageRange, NodeId, Observer};
-use crate::world::{Alarm, By, Context, Input, Lane, Signal};
+use crate::world::{Alarm, By, Context, Input, Lane, Signal, Wait};
 
 use super::super::config::Config;
 use super::super::message::{Message, Response, Timer};
@@ -295,6 +295,14 @@ impl Consumer {
         ctx.observer().event(now, event);
     }
 
+    /// It has started without a position, and begins at the end of a partition.
+    pub(super) fn tell_skipped(&self, ctx: &mut Context<'_, Message>, partition: PartitionId) {
+        let now = ctx.now();
+        for line in self.config.lines_of(partition) {
+            ctx.observer().skipped(now, self.config.id, *line);
+        }
+    }
+
     /// An offset is out of range, or the log was cut below it and nothing is known of where.
     pub(super) fn reset(&mut self, ctx: &mut Context<'_, Message>, index: usize) {
         let (partition, position) = (self.parts[index].partition, self.parts[index].position);
@@ -329,19 +337,36 @@ impl Consumer {
     /// Whether it has nothing in hand and, as far as it knows, has read all that may be read.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let read = self.application.is_active() && self.parts.iter().all(Part::is_at_end);
-        self.is_idle() && (self.application.is_stopped() || read)
+        self.waits_for().is_none()
     }
 
-    /// Whether it has nothing in hand and has read all that may be read: `end` is where that ends,
-    /// `None` if nobody leads the partition.
-    pub fn has_read_all(&self, end: impl Fn(PartitionId) -> Option<u64>) -> bool {
-        let read = |part: &Part| {
-            let short = |end| part.position.is_none_or(|position| position < end);
-            part.step == Step::Stopped || !end(part.partition).is_some_and(short)
+    /// What it waits for; `None` if it has nothing in hand and has read all that it knows of.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<Wait> {
+        self.waits_for_upto(None)
+    }
+
+    /// The same of all that may be read: `end` is where that ends in a partition, `None` if nobody
+    /// leads it.
+    pub fn waits_for_upto(&self, end: Option<&dyn Fn(PartitionId) -> Option<u64>>) -> Option<Wait> {
+        if !self.is_idle() {
+            return Some("its application, to finish what it has in hand".into());
+        }
+        if self.application.is_stopped() {
+            return None;
+        }
+        if !self.application.is_active() {
+            return Some("its start".into());
+        }
+        let read = |part: &Part| match end {
+            None => part.is_at_end(),
+            Some(end) => {
+                let short = |end| part.position.is_none_or(|position| position < end);
+                part.step == Step::Stopped || !end(part.partition).is_some_and(short)
+            }
         };
-        let all_read = self.application.is_active() && self.parts.iter().all(read);
-        self.is_idle() && (self.application.is_stopped() || all_read)
+        let unread = self.parts.iter().filter(|part| !read(part)).count();
+        (unread > 0).then(|| format!("records of {unread} partitions").into())
     }
 
     fn is_idle(&self) -> bool {

@@ -2,7 +2,7 @@
 //! position still exists, and messages.
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::Time;
 use crate::observe::NodeId;
 use crate::world::Context;
@@ -361,6 +361,8 @@ impl Consumer {
         let (partition, tell) = (part.partition, part.was_reset);
         if tell {
             self.tell(ctx, partition, event::OFFSET_RESET, offset);
+        } else if reset == Reset::Latest {
+            self.tell_skipped(ctx, partition);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::brokers::kafka::PartitionId;
 use crate::brokers::kit::application::{Due, Sending};
 use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, NodeId, Observer, Outcome};
-use crate::world::{Alarm, By, Context, Input, Lane, Signal};
+use crate::world::{Alarm, By, Context, Input, Lane, Signal, Wait};
 
 use super::super::config::Config;
 use super::super::message::{Message, Timer};
@@ -389,10 +389,19 @@ impl Producer {
             && self.under_way.iter().all(VecDeque::is_empty)
     }
 
+    /// What it waits for; `None` if it has nothing left to do.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<Wait> {
+        if !self.config.sending.has_ended() {
+            return Some("the end of the load".into());
+        }
+        (!self.is_done()).then(|| "answers to what it has sent or is to send".into())
+    }
+
     /// Whether it has nothing left to do.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.config.sending.has_ended() && self.is_done()
+        self.waits_for().is_none()
     }
 
     /// The same, if nothing will ever come of some partitions.

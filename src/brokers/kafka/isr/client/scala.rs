@@ -9,7 +9,7 @@ use crate::brokers::kafka::PartitionId;
 use crate::brokers::kit::application::Due;
 use crate::engine::Time;
 use crate::observe::{BecauseId, CauseId, NodeId, Observer, Outcome, Removal};
-use crate::world::{Alarm, By, Context, Input, Lane, Signal};
+use crate::world::{Alarm, By, Context, Input, Lane, Signal, Wait};
 
 use super::super::message::{Acks, Message, Timer};
 use super::super::words::cause;
@@ -350,10 +350,19 @@ impl ScalaProducer {
             && self.blocked.is_none()
     }
 
+    /// What it waits for; `None` if it has nothing left to do.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<Wait> {
+        if !self.config.sending.has_ended() {
+            return Some("the end of the load".into());
+        }
+        (!self.is_done()).then(|| "answers to what it has sent or is to send".into())
+    }
+
     /// Whether it has nothing left to do.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.config.sending.has_ended() && self.is_done()
+        self.waits_for().is_none()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Start, recovery, stop, halt and death (`server/KafkaServer.scala` 0.7).
 
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::{Span, Time};
 use crate::observe::{CauseId, Observer};
 use crate::world::{Context, Death, DiskView, Lane};
@@ -202,7 +202,8 @@ impl Broker {
     /// SIGTERM: the sockets first, then the logs, then the session (`shutdown`).
     pub(super) fn stop(&mut self, ctx: &mut Context<'_, Message>) {
         match self.phase {
-            Phase::Down | Phase::Ended => return ctx.exit(),
+            // What is not loaded is not closed either: nothing says that it is whole.
+            Phase::Down | Phase::Ended | Phase::Loading(_) => return ctx.exit(),
             Phase::Stopping | Phase::Leaving => return,
             _ => {}
         }

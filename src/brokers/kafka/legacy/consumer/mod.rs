@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use crate::brokers::coordination::zookeeper::{SESSIONS, Session};
 use crate::brokers::kit::application::{Hours, Reading};
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::{Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, MessageRange, Observer};
-use crate::world::{Context, Input, Signal};
+use crate::world::{Context, Input, Signal, Wait};
 
 use super::super::PartitionId;
 use super::config::Config;
@@ -386,9 +386,9 @@ impl Consumer {
         self.infos.iter().filter_map(|info| Some((info.partition, info.consumed?)))
     }
 
-    /// Whether it has nothing in hand and waits for nothing but messages.
+    /// What it waits for beside messages; `None` if it has nothing in hand.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
+    pub fn waits_for(&self) -> Option<Wait> {
         let in_hand = !self.chunks.is_empty()
             || self.application.is_busy()
             || self.current.as_ref().is_some_and(|chunk| !chunk.pieces.is_empty());
@@ -399,6 +399,17 @@ impl Consumer {
                 self.application.is_active() && self.group.is_idle() && self.session.is_connected()
             }
         };
-        !in_hand && (self.application.is_stopped() || (ready && fetchers))
+        let what = if in_hand {
+            "its application, to finish what it has in hand"
+        } else if self.application.is_stopped() {
+            return None;
+        } else if !ready {
+            "its group, to share out the partitions"
+        } else if !fetchers {
+            "answers to what it fetches"
+        } else {
+            return None;
+        };
+        Some(what.into())
     }
 }

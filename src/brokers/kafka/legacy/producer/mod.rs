@@ -17,7 +17,7 @@ use crate::brokers::coordination::zookeeper::{SESSIONS, Session};
 use crate::brokers::kit::application::{Due, Sending};
 use crate::engine::{Span, Time};
 use crate::observe::{Observer, Outcome};
-use crate::world::{ConnId, Context, Input, Lane, Signal};
+use crate::world::{ConnId, Context, Input, Lane, Signal, Wait};
 
 pub use channel::{Channel, ChannelConfig, Prepared, Turn};
 pub use choose::{Keys, java_hash};
@@ -333,10 +333,13 @@ impl Producer {
         }
     }
 
-    /// Whether it has nothing left to do.
+    /// What it waits for; `None` if it has nothing left to do.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.own.sending.has_ended() && self.is_idle()
+    pub fn waits_for(&self) -> Option<Wait> {
+        if !self.own.sending.has_ended() {
+            return Some("the end of the load".into());
+        }
+        (!self.is_idle()).then(|| "its queues and connections to be empty".into())
     }
 }
 
