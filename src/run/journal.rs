@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{hash_name, hash_words};
 use crate::report::folder::plain_words;
+use crate::scenario::shown_path;
 
 /// With what the first line begins: the kind of file and the version of its format.
 const MAGIC: &str = "mqsim-journal 1";
@@ -68,7 +69,7 @@ pub struct Entry<R> {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The file could not be made, read, written, cut or removed.
-    #[error("cannot {step} {}: {}\n  = help: {}", .path.display(), plain_words(.source).0, plain_words(.source).1)]
+    #[error("cannot {step} {}: {}\n  = help: {}", shown_path(.path), plain_words(.source).0, plain_words(.source).1)]
     Io {
         /// `create`, `read`, `write to`, ...
         step: &'static str,
@@ -81,11 +82,11 @@ pub enum JournalError {
     #[error(
         "{} is in use: another call does the same work\n  = help: let it finish, or name another \
          folder with --out",
-        .0.display()
+        shown_path(.0)
     )]
     InUse(PathBuf),
     /// What stands there was not written by mqsim, and it will not write over it.
-    #[error("{} is no journal of mqsim\n  = help: move it away", .0.display())]
+    #[error("{} is no journal of mqsim\n  = help: move it away", shown_path(.0))]
     Foreign(PathBuf),
 }
 
