@@ -1,7 +1,5 @@
 //! `mqsim check`.
 
-use std::fs;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::ProgressBar;
@@ -12,13 +10,14 @@ use super::exit::Exit;
 use super::find;
 use super::interrupt::Interrupt;
 use super::lock::Locks;
-use super::new_file;
+use super::new_file::{self, Output};
 use super::run::{Task, clashes, processors, write};
 use super::simulator::{Asked, Simulator};
 use crate::report::folder::Reports;
 use crate::report::lock::Finding;
 use crate::report::tally::{SeedResult, Standing, Tally};
 use crate::report::{json, junit, terminal};
+use crate::scenario::shown_path;
 use crate::run::{Entry, Journal, JournalError, Key};
 
 /// Loads everything, then simulates every seed of every scenario, and prints what holds.
@@ -51,10 +50,7 @@ fn checked<S: Simulator>(
 ) -> Result<Exit, Wrong> {
     let paths: Vec<&str> = tasks.iter().map(|task| task.path.as_str()).collect();
     let locks = wanted.locked.then(|| Locks::of_locked(&paths)).transpose()?;
-    if let Some(junit) = &wanted.junit {
-        new_file::can_stand(junit)?;
-        no_other_file(junit)?;
-    }
+    let junit = wanted.junit.as_ref().map(|path| Output::at(path, &new_file::XML)).transpose()?;
     if let Some(journal) = &wanted.resume {
         new_file::can_stand(journal)?;
     }
@@ -72,22 +68,11 @@ fn checked<S: Simulator>(
         .zip(findings)
         .map(|(tally, finding)| End { tally, finding, folder: None })
         .collect();
-    let exit = tell(simulator, wanted, tasks, ends, (folders.as_ref(), interrupt), &gone)?;
+    let exit = tell(simulator, wanted, tasks, ends, (folders.as_ref(), interrupt, junit), &gone)?;
     if let Some(journal) = journal {
         journal.remove().map_err(|error| (error.to_string(), Exit::Failure))?;
     }
     Ok(exit)
-}
-
-/// A mistaken `--junit` must cost nothing: only XML is written over.
-fn no_other_file(path: &Path) -> Result<(), Wrong> {
-    let begun = fs::read(path).unwrap_or_default();
-    if begun.is_empty() || begun.starts_with(b"<?xml") {
-        return Ok(());
-    }
-    let help = "name another file, or move it away";
-    let message = format!("{} is there already, and no XML\n  = help: {help}", path.display());
-    Err((message, Exit::Input))
 }
 
 /// What one scenario came to.
@@ -119,7 +104,7 @@ fn tell<S: Simulator>(
     wanted: &Check,
     tasks: &[Task<S::Prepared>],
     mut ends: Vec<End<'_>>,
-    (folders, interrupt): (Option<&Reports>, &Interrupt),
+    (folders, interrupt, junit): (Option<&Reports>, &Interrupt, Option<Output>),
     gone: &[String],
 ) -> Result<Exit, Wrong> {
     let mut exit = ends.iter().map(End::exit).max().unwrap_or(Exit::Holds);
@@ -139,9 +124,9 @@ fn tell<S: Simulator>(
     if let Some(folders) = folders {
         folders.abandon();
     }
-    if let Some(path) = &wanted.junit {
+    if let Some(mut junit) = junit {
         let text = junit_document(wanted, tasks, &ends).map_err(|text| (text, Exit::Failure))?;
-        interrupt.whole(|| new_file::replace(path, &text))?;
+        interrupt.whole(|| junit.write(&text))?;
     }
     if wanted.common.json {
         let checked = tasks.iter().zip(&ends).map(|(task, end)| {
@@ -150,7 +135,7 @@ fn tell<S: Simulator>(
             let locked = end.finding.as_ref().map(Finding::word);
             json::Checked::new(&task.name, &task.path, end.tally, &replay, folder, locked)
         });
-        console::print(&json::checks(exit.code(), checked.collect()));
+        console::document(&json::checks(exit.code(), checked.collect()));
     } else {
         for (task, end) in tasks.iter().zip(&ends) {
             let replay = |seed| wanted.common.replay(&task.path, seed);
@@ -210,8 +195,7 @@ fn annotate<P>(wanted: &Check, tasks: &[Task<P>], ends: &[End<'_>]) {
             continue;
         }
         let command = console::github_error(&task.path, &format!("mqsim: {}", task.name), &text);
-        // The document has stdout to itself.
-        if wanted.common.json { console::raw_error(&command) } else { console::print(&command) }
+        console::command(&command, wanted.common.json);
     }
 }
 
@@ -224,15 +208,16 @@ fn load<S: Simulator>(simulator: &S, wanted: &Check) -> Option<Vec<Task<S::Prepa
             return None;
         }
     };
+    let memory = wanted.common.memory(wanted.common.wanted_seeds().map(|s| s.len() * paths.len()));
     let mut tasks = Vec::new();
     let mut wrong = Vec::new();
     for path in paths {
-        match simulator.load(&path, &wanted.common.set) {
+        match simulator.load(&path, &wanted.common.set, memory) {
             Ok(prepared)
                 if simulator.expectations(&prepared).is_empty()
                     && simulator.over_seeds(&prepared).is_empty() =>
             {
-                wrong.push(expects_nothing(&path.display().to_string()));
+                wrong.push(expects_nothing(&shown_path(&path)));
             }
             Ok(prepared) => tasks.push(Task::new(simulator, &path, prepared)),
             Err(message) => wrong.push(message),

@@ -39,7 +39,7 @@ pub struct Trace {
 pub struct Locked {
     /// The scenario's file, from the lock's directory on, with `/` between names.
     pub file: String,
-    /// The version of mqsim that locked it.
+    /// The version and the build of mqsim that locked it.
     pub mqsim: String,
     /// The hash of the scenario's text.
     pub text: String,
@@ -116,7 +116,7 @@ impl Locked {
         });
         Locked {
             file: file.to_owned(),
-            mqsim: env!("CARGO_PKG_VERSION").to_owned(),
+            mqsim: crate::BUILD.to_owned(),
             text: format!("{:016x}", hash_name(text)),
             seed: report.seed.to_string(),
             outcomes: hash("outcomes"),
@@ -150,7 +150,8 @@ impl Locked {
         if drifted.is_empty() && !differs(&"events") {
             return Finding::Same;
         }
-        let by = format!("mqsim {}, seed {}", self.mqsim, self.seed);
+        let this = if self.mqsim == now.mqsim { "this very build of it" } else { &now.mqsim };
+        let by = format!("mqsim {}, seed {}; this is {this}", self.mqsim, self.seed);
         if drifted.is_empty() {
             return Finding::OtherEvents(format!(
                 "{shown}: does what {FILE} says ({by}), by other events of the simulation\n  \

@@ -37,12 +37,13 @@ pub struct Key(u64);
 
 impl Key {
     /// The key of a call: the command, and whatever else its results depend on (the texts of the
-    /// scenarios, their `--set`, seeds, limits), each as one text. The version of mqsim is added.
+    /// scenarios, their `--set`, seeds, limits), each as one text. The build of mqsim is added:
+    /// another one may come to other results.
     #[must_use]
     pub fn new(parts: &[&str]) -> Key {
-        let version = hash_name(env!("CARGO_PKG_VERSION"));
+        let build = hash_name(crate::BUILD);
         let parts = parts.iter().map(|part| hash_name(part));
-        Key(hash_words(&std::iter::once(version).chain(parts).collect::<Vec<_>>()))
+        Key(hash_words(&std::iter::once(build).chain(parts).collect::<Vec<_>>()))
     }
 
     /// 16 hexadecimal digits.
@@ -111,6 +112,11 @@ impl Journal {
         let at = |step: &'static str| {
             move |source| JournalError::Io { step, path: path.to_owned(), source }
         };
+        // A pipe would be waited for, a device is no place to keep anything, and neither is to be
+        // removed at the end.
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(JournalError::Foreign(path.to_owned()));
+        }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(path).map_err(at("create"))?;
@@ -140,7 +146,9 @@ impl Journal {
         if kept == 0 {
             file.write_all(first.as_bytes()).map_err(at("write to"))?;
         }
-        Ok((Journal { path: path.to_owned(), file: Mutex::new(file) }, entries))
+        // A link that led here stays when the journal goes.
+        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        Ok((Journal { path, file: Mutex::new(file) }, entries))
     }
 
     /// Adds a finished run.

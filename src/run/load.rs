@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::observe::Catalog;
-use crate::scenario::{Diagnostics, Document, MOST_BYTES, Place, Scenario};
+use crate::scenario::{Diagnostics, Document, MOST_BYTES, MOST_MEMORY, Place, Scenario};
 use crate::verdict::{Expectations, LedgerOptions};
 
 use super::families::{ModeInfo, Plan, modes};
@@ -107,9 +107,17 @@ impl Prepared {
 /// # Errors
 /// If the file cannot be read, or everything that is wrong with what it says.
 pub fn load(path: &Path, sets: &[String]) -> Result<Prepared, InputError> {
+    load_within(path, sets, MOST_MEMORY)
+}
+
+/// The same for a scenario whose messages may need so many bytes of memory.
+///
+/// # Errors
+/// The same, and if they could need more.
+pub fn load_within(path: &Path, sets: &[String], memory: u64) -> Result<Prepared, InputError> {
     let shown = path.display().to_string();
     match read(path) {
-        Ok(bytes) => parse(&shown, &bytes, sets),
+        Ok(bytes) => parse_within(&shown, &bytes, sets, memory),
         Err(error) => {
             let (why, help) = match error.kind() {
                 ErrorKind::NotFound | ErrorKind::NotADirectory => {
@@ -123,7 +131,8 @@ pub fn load(path: &Path, sets: &[String]) -> Result<Prepared, InputError> {
                 }
                 _ => (&*error.to_string(), "check the path and the disk that it is on"),
             };
-            Err(InputError::Unreadable { path: shown, why: why.to_owned(), help: help.to_owned() })
+            let path = crate::scenario::shown_path(path);
+            Err(InputError::Unreadable { path, why: why.to_owned(), help: help.to_owned() })
         }
     }
 }
@@ -140,6 +149,19 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn parse(file: &str, bytes: &[u8], sets: &[String]) -> Result<Prepared, InputError> {
+    parse_within(file, bytes, sets, MOST_MEMORY)
+}
+
+/// The same for a scenario whose messages may need so many bytes of memory.
+///
+/// # Errors
+/// The same, and if they could need more.
+pub fn parse_within(
+    file: &str,
+    bytes: &[u8],
+    sets: &[String],
+    memory: u64,
+) -> Result<Prepared, InputError> {
     let mut document = Document::from_bytes(file, bytes)?;
     for set in sets {
         document.set(set)?;
@@ -148,7 +170,7 @@ pub fn parse(file: &str, bytes: &[u8], sets: &[String]) -> Result<Prepared, Inpu
     let mode = &modes()[document.mode_among(&names)?];
     let written = document.broker_version()?;
     let version = written.unwrap_or_else(|| mode.default_version());
-    let scenario = document.check(&mode.sections(), Some(version))?;
+    let scenario = document.check(&mode.sections(), Some(version))?.within(memory);
     if !mode.covers(version) {
         let (first, last) = mode.versions;
         return Err(Diagnostics::at(

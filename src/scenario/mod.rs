@@ -45,7 +45,7 @@ pub use selector::{Call, Selector, SelectorError};
 pub use shown::{harmless, has_hidden, shown, shown_path};
 pub use source::{Located, Place, Sources};
 pub use spec::{KeySpec, Kind, LONGEST, MOST_ITEMS, Preset, SectionSpec, Tagged, Unit, Variant};
-pub use top::{Settings, TOP, is_name};
+pub use top::{MOST_MEMORY, Settings, TOP, is_name, no_folder};
 pub use units::{Rate, Seeds, Version};
 pub use values::{Value, Values};
 

@@ -17,9 +17,6 @@ use super::{Load, Pace, Profile, Step};
 /// The most messages of one producer: their numbers have 32 bits.
 pub const MOST_MESSAGES: u64 = u32::MAX as u64;
 
-/// The most bytes that the messages of a run may need if none is ever consumed: 64 GiB.
-pub const MOST_MEMORY: u64 = 64 << 30;
-
 /// What the ledger needs for a line, in bytes.
 const LINE: u64 = 16;
 
@@ -55,11 +52,16 @@ impl Volume<'_> {
     }
 }
 
-/// Refuses producers that would send more than can be numbered, or more than memory can hold.
+/// Refuses producers that would send more than can be numbered, or more than so many bytes of
+/// memory can hold.
 ///
 /// # Errors
 /// One diagnostic, at the pace of the first producer that is too much, or of the greatest.
-pub fn check_volume(volumes: &[Volume<'_>], duration: Span) -> Result<(), Diagnostics> {
+pub fn check_volume(
+    volumes: &[Volume<'_>],
+    duration: Span,
+    memory: u64,
+) -> Result<(), Diagnostics> {
     let messages = |volume: &&Volume<'_>| volume.load.most_messages(duration) > MOST_MESSAGES;
     let many = volumes.iter().filter(messages).count();
     if let Some(first) = volumes.iter().find(messages) {
@@ -82,7 +84,7 @@ pub fn check_volume(volumes: &[Volume<'_>], duration: Span) -> Result<(), Diagno
     let bytes = |volume: &Volume<'_>| volume.bytes(duration);
     let total = volumes.iter().map(bytes).fold(0, u64::saturating_add);
     match volumes.iter().max_by_key(|volume| bytes(volume)) {
-        Some(greatest) if total > MOST_MEMORY => {
+        Some(greatest) if total > memory => {
             let sent = volumes.iter().map(|volume| volume.load.most_messages(duration));
             let most = match volumes.len() {
                 1 => String::new(),
@@ -94,9 +96,9 @@ pub fn check_volume(volumes: &[Volume<'_>], duration: Span) -> Result<(), Diagno
                 about_bytes(total),
             );
             let help = format!(
-                "a run may need {}: lower the rate, shorten `duration`, write `count`, or have \
-                 fewer producers",
-                about_bytes(MOST_MEMORY)
+                "a run may need {} here (--max-memory): lower the rate, shorten `duration`, write \
+                 `count`, have fewer producers, or run fewer at once (--jobs)",
+                about_bytes(memory)
             );
             Err(Diagnostics::at(greatest.values.span(greatest.key()), message, help))
         }
@@ -114,8 +116,8 @@ fn about(messages: u64) -> String {
 
 /// Rounded down to the unit in which it has at most four digits.
 fn about_bytes(bytes: u64) -> String {
-    let units = ["GiB", "TiB", "PiB", "EiB"];
-    let (mut number, mut unit) = (bytes >> 30, 0);
+    let units = ["MiB", "GiB", "TiB", "PiB", "EiB"];
+    let (mut number, mut unit) = (bytes >> 20, 0);
     while number >= 10_000 && unit + 1 < units.len() {
         (number, unit) = (number >> 10, unit + 1);
     }
@@ -241,6 +243,7 @@ mod tests {
 
     #[test]
     fn bytes_are_rounded_to_few_digits() {
+        assert_eq!(about_bytes(700 << 20), "700 MiB");
         assert_eq!(about_bytes(70 << 30), "70 GiB");
         assert_eq!(about_bytes(9_999 << 30), "9,999 GiB");
         assert_eq!(about_bytes(20_000 << 30), "19 TiB");

@@ -16,6 +16,7 @@ pub use sweep::sweep;
 
 use super::{number, verdict, verdict_word};
 use crate::engine::Span;
+use crate::scenario::shown;
 use crate::verdict::{Busy, Judged, Report, Verdict};
 
 /// Width that everything fits into.
@@ -153,7 +154,9 @@ fn heading(out: &mut Page, report: &Report) {
         out.line(&format!("{mode} · {word}"));
     }
     if !report.description.is_empty() {
-        out.wrapped("", &report.description);
+        // Lines of the text are none of the page; what else is hidden in it is shown.
+        let words: Vec<&str> = report.description.split_whitespace().collect();
+        out.wrapped("", &shown(&words.join(" ")));
     }
     for note in &report.catalog.notes {
         out.wrapped("", &format!("Note: {note}"));

@@ -97,7 +97,7 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
             .zip(&spec.producers)
             .map(|(values, producer)| spec.volume(values, producer))
             .collect();
-        planner.wrong.keep(check_volume(&volumes, spec.duration));
+        planner.wrong.keep(check_volume(&volumes, run.duration, run.memory));
     }
     if planner.wrong.is_empty() {
         for (name, kind) in spec.clients() {

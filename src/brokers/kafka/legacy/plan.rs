@@ -467,7 +467,8 @@ impl<'a> Planner<'a> {
                 copies: 1,
             })
             .collect();
-        self.wrong.keep(check_volume(&volumes, spec.duration));
+        let memory = self.scenario.settings().memory;
+        self.wrong.keep(check_volume(&volumes, spec.duration, memory));
         let largest = |values: &Values| match values.value("message-size") {
             Some(Value::Distribution(sizes)) => sizes.mean(),
             _ => 0,
