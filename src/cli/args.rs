@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::console::shell_word;
 use super::run::processors;
 use super::{help, machine};
-use crate::scenario::units;
 use crate::report::sweep::Shard;
+use crate::scenario::units;
 
 /// Simulates message queues under faults, deterministically: which messages are lost, duplicated
 /// or delayed when brokers crash, and why.

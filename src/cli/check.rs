@@ -17,8 +17,8 @@ use crate::report::folder::Reports;
 use crate::report::lock::Finding;
 use crate::report::tally::{SeedResult, Standing, Tally};
 use crate::report::{json, junit, terminal};
-use crate::scenario::shown_path;
 use crate::run::{Entry, Journal, JournalError, Key};
+use crate::scenario::shown_path;
 
 /// Loads everything, then simulates every seed of every scenario, and prints what holds.
 pub(super) fn execute<S: Simulator>(simulator: &S, wanted: &Check) -> Exit {

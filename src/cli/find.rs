@@ -39,7 +39,10 @@ pub(super) fn scenarios(named: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<String>> 
 /// The scenarios below a directory, in the order of their names.
 fn search(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
     let unreadable = |path: &Path, error: &std::io::Error| {
-        format!("{}: cannot be read: {error}\n  = help: chmod u+rx, or name files", shown_path(path))
+        format!(
+            "{}: cannot be read: {error}\n  = help: chmod u+rx, or name files",
+            shown_path(path)
+        )
     };
     let entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let mut entries = entries.map_err(|error| unreadable(directory, &error))?;

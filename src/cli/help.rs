@@ -97,7 +97,7 @@ Exit codes:
   0    B is no worse than A by more than is tolerated
   1    regression: a metric of B is worse than is tolerated, by its mean over the seeds
   2    the input or the command line is wrong; nothing was written
-  3    undecided: a metric with a tolerance was not measured on both sides, or max-events ended a run
+  3    undecided: a metric with a tolerance was not measured on both sides, or max-events ended it
 ",
     failed!(),
     interrupted!()

@@ -35,7 +35,10 @@ impl Locks {
         let locks = Locks::of(paths, &|path| {
             let help = format!("lock it: mqsim lock {}", console::shell_word(path));
             Err((
-                format!("{}: there is no {FILE} that locks it\n  = help: {help}", crate::scenario::shown(path)),
+                format!(
+                    "{}: there is no {FILE} that locks it\n  = help: {help}",
+                    crate::scenario::shown(path)
+                ),
                 Exit::Input,
             ))
         })?;
@@ -167,7 +170,8 @@ fn locked<S: Simulator>(simulator: &S, wanted: &args::Lock) -> Result<Exit, Wron
         let path = &tasks[at].path;
         let accept = format!("mqsim lock {} --accept", console::shell_word(path));
         let found = locks.locks[directory].get(file);
-        let finding = found.map(|locked| locked.compare(text, trace, &crate::scenario::shown(path), &accept));
+        let finding =
+            found.map(|locked| locked.compare(text, trace, &crate::scenario::shown(path), &accept));
         (finding, Locked::new(file, text, trace))
     })?;
     let gone = locks.gone();

@@ -10,8 +10,8 @@ use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::sweep::{folder_name, printed, write};
 use crate::report::folder::Reports;
-use crate::scenario::shown_path;
 use crate::report::sweep::{MANIFEST, MARK, Part, Shard, merge};
+use crate::scenario::shown_path;
 
 /// Reads all shards, then writes the folder that one call would have written.
 pub(super) fn execute(wanted: &Merge) -> Exit {

@@ -83,11 +83,14 @@ impl Output {
         }
         can_stand(path)?;
         let mut begun = Vec::new();
-        let read = File::open(path).and_then(|file| {
-            file.take(kind.begins.len() as u64).read_to_end(&mut begun)
-        });
+        let read = File::open(path)
+            .and_then(|file| file.take(kind.begins.len() as u64).read_to_end(&mut begun));
         read.map_err(|error| {
-            refused(path, &format!(": cannot be read: {}", plain_words(&error).0), "name another file")
+            refused(
+                path,
+                &format!(": cannot be read: {}", plain_words(&error).0),
+                "name another file",
+            )
         })?;
         if !begun.is_empty() && begun != kind.begins.as_bytes() {
             let what = format!(" is there already, and is no {}", kind.called);

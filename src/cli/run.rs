@@ -119,7 +119,8 @@ fn freeze<S: Simulator>(
 fn load<S: Simulator>(simulator: &S, wanted: &Run) -> Option<Vec<Task<S::Prepared>>> {
     let (mut tasks, mut wrong) = (Vec::new(), Vec::new());
     // One scenario after the other, its seeds side by side.
-    let memory = wanted.common.memory(Some(wanted.common.wanted_seeds().map_or(1, |all| all.len())));
+    let memory =
+        wanted.common.memory(Some(wanted.common.wanted_seeds().map_or(1, |all| all.len())));
     for path in &wanted.scenarios {
         match simulator.load(path, &wanted.common.set, memory) {
             Ok(prepared) => tasks.push(Task::new(simulator, path, prepared)),
@@ -147,8 +148,7 @@ pub(super) fn clashes<P>(tasks: &[Task<P>]) -> Vec<String> {
 /// What to say of two scenarios that have the same name.
 fn clash(first: &str, second: &str, name: &str) -> String {
     let place = |path| std::fs::canonicalize(path).ok();
-    let same =
-        place(first).is_some_and(|first| place(second) == Some(first));
+    let same = place(first).is_some_and(|first| place(second) == Some(first));
     let (first, second) = (shown(first), shown(second));
     if same {
         return format!("{second} is named twice\n  = help: name it once; --seeds runs more seeds");

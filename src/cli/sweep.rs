@@ -138,7 +138,8 @@ fn carry_out<S: Simulator>(
         let input = matches!(error, JournalError::InUse(_) | JournalError::Foreign(_));
         (error.to_string(), if input { Exit::Input } else { Exit::Failure })
     })?;
-    let Shared { runs, failures, limits_only, .. } = simulate(simulator, wanted, &plan, &journal, found);
+    let Shared { runs, failures, limits_only, .. } =
+        simulate(simulator, wanted, &plan, &journal, found);
     if !failures.is_empty() {
         if runs.is_empty() {
             // What is done is kept for the next call, but here is nothing to be kept.
@@ -221,7 +222,8 @@ fn simulate<S: Simulator>(
     let bar = console::progress(&plan.sweep.scenario, work.len() as u64, !quiet);
     let jobs = wanted.common.jobs.map_or_else(processors, |jobs| jobs as usize);
     let asked = Asked { jobs, max_events: wanted.common.max_events };
-    let shared = Mutex::new(Shared { runs, failures: Vec::new(), limits_only: true, unnoted: None });
+    let shared =
+        Mutex::new(Shared { runs, failures: Vec::new(), limits_only: true, unnoted: None });
     simulator.simulate_each(&work, asked, &|place, result| {
         let (cell, at) = todo[place];
         // Rows are made before the lock is taken: that is most of what is to be done here.

@@ -305,7 +305,7 @@ fn a_run_prints_its_summary_and_writes_its_folder() {
     assert!(!done.stdout.contains('\u{1b}'), "no colours into a pipe: {}", done.stdout);
     assert_eq!(done.stderr, "");
     assert_eq!(names(directory.path().join("out")), ["mirror"]);
-    assert_eq!(names(directory.path().join("out/mirror")).len(), 9);
+    assert_eq!(names(directory.path().join("out/mirror")).len(), 10);
 }
 
 #[test]

@@ -34,8 +34,8 @@ pub enum FolderError {
     },
     /// What stands where the report should go is not a report, and mqsim will not remove it.
     #[error(
-        "{} is no report of this kind: it has no list of files ({LIST}) with {mark} on it\n  = help: \
-         move it away, or name another folder with --out",
+        "{} is no report of this kind: it has no {mark} that is on its list ({LIST})\n  = help: move \
+         it away, or name another folder with --out",
         shown_path(.path)
     )]
     Foreign {
@@ -453,7 +453,8 @@ mod tests {
     fn what_a_user_put_into_a_report_is_in_the_next_one() {
         let root = tempfile::tempdir().unwrap();
         let reports = Reports::open(root.path()).unwrap();
-        let place = reports.write("mirror", &[file("summary.csv", "1"), file("a.svg", "")]).unwrap();
+        let place =
+            reports.write("mirror", &[file("summary.csv", "1"), file("a.svg", "")]).unwrap();
         fs::write(place.join("notes.md"), "look at n2").unwrap();
         fs::create_dir(place.join("logs")).unwrap();
         fs::write(place.join("logs/a.svg"), "theirs").unwrap();

@@ -141,8 +141,8 @@ fn shown(example: &Example, replay: &dyn Fn(u64) -> String) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Unfinished, fixture};
     use crate::report::tally::SeedResult;
+    use crate::report::{Unfinished, fixture};
     use crate::verdict::Unit;
 
     fn tally(results: Vec<SeedResult>) -> Tally {
@@ -165,7 +165,8 @@ mod tests {
         undecided.expectations[0].verdict = Verdict::Undecided;
         let open = tally(vec![SeedResult::of(Ok(undecided))]);
         let control = "10 events <too> \"many\" & \u{1b}[31mred\u{1b}[0m\u{8}".to_owned();
-        let failed = tally(vec![SeedResult::of(Err(Unfinished { message: control, limit: false }))]);
+        let failed =
+            tally(vec![SeedResult::of(Err(Unfinished { message: control, limit: false }))]);
         let suite = |name, tally, locked| Suite { name, file: "a b/x.toml", tally, locked };
         let drift = Err("outcomes have drifted\nat 6.000 s".to_owned());
         let suites = [

@@ -85,14 +85,7 @@ impl SeedResult {
                 let standing = if limit { Standing::Undecided } else { Standing::Failed };
                 let (judged, over, failing) = (Vec::new(), Vec::new(), Vec::new());
                 let (trouble, lost) = (Some(message), Vec::new());
-                return SeedResult {
-                    standing,
-                    judged,
-                    over,
-                    failing,
-                    trouble,
-                    lost,
-                };
+                return SeedResult { standing, judged, over, failing, trouble, lost };
             }
         };
         let trouble = is_defective(&report).then(|| defect(&report));
@@ -455,7 +448,8 @@ mod tests {
             (first.seed, first.trouble.unwrap())
         };
         assert_eq!(told(&runs), (15, "2 lines were lost without a cause".to_owned()));
-        runs[2] = SeedResult::of(Err(Unfinished { message: "it ran away".to_owned(), limit: false }));
+        runs[2] =
+            SeedResult::of(Err(Unfinished { message: "it ran away".to_owned(), limit: false }));
         assert_eq!(told(&runs), (12, "it ran away".to_owned()));
     }
 

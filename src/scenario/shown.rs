@@ -138,7 +138,10 @@ mod tests {
 
     #[test]
     fn no_line_is_a_command() {
-        assert_eq!(harmless("::error::x\n  ::set-env", false), "\\u{3a}:error::x\n  \\u{3a}:set-env");
+        assert_eq!(
+            harmless("::error::x\n  ::set-env", false),
+            "\\u{3a}:error::x\n  \\u{3a}:set-env"
+        );
         assert_eq!(harmless("a ##[error]b", false), r"a \u{23}#[error]b");
         assert_eq!(harmless("##vso[task.x]", false), r"\u{23}#vso[task.x]");
         assert_eq!(harmless("\u{3000}::stop", false), "\u{3000}\\u{3a}:stop");

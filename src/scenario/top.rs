@@ -200,7 +200,9 @@ pub fn no_folder(name: &str) -> Option<&'static str> {
         Some("commands would take it for an option")
     } else if name.ends_with('.') {
         Some("Windows drops the dot at its end")
-    } else if matches!(&*device, "CON" | "PRN" | "AUX" | "NUL") || numbered("COM") || numbered("LPT")
+    } else if matches!(&*device, "CON" | "PRN" | "AUX" | "NUL")
+        || numbered("COM")
+        || numbered("LPT")
     {
         Some("to Windows it is a device")
     } else {

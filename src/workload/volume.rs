@@ -2,8 +2,8 @@
 //!
 //! Two limits are written down here. A producer numbers its messages with 32 bits, so it has at
 //! most [`MOST_MESSAGES`]. And all messages of a run together, if none of them were ever consumed,
-//! must fit into [`MOST_MEMORY`]: measured, a stored message takes 10 bytes of the ledger and 32
-//! bytes in each broker that has a copy ([`LINE`] and [`COPY`] leave some room). Consumed messages
+//! must fit into the memory that the caller has for it: [`LINE`] is what the ledger needs for one,
+//! and what a broker needs for a copy is measured of each family ([`Volume::copy`]). Consumed messages
 //! take nothing, so a long run needs far less than is reckoned here. Messages that wait in a closed
 //! loop for one another are not known beforehand: of a closed loop only what is in flight at once
 //! counts.
@@ -20,9 +20,6 @@ pub const MOST_MESSAGES: u64 = u32::MAX as u64;
 /// What the ledger needs for a line, in bytes.
 const LINE: u64 = 16;
 
-/// What a broker needs for a copy, in bytes.
-const COPY: u64 = 32;
-
 /// What one producer may come to.
 #[derive(Clone, Copy, Debug)]
 pub struct Volume<'a> {
@@ -34,12 +31,14 @@ pub struct Volume<'a> {
     pub lines: u64,
     /// How many copies the brokers have of a message, all destinations together.
     pub copies: u64,
+    /// Bytes that a broker needs for a copy, as measured: at the peak, when lists have just grown.
+    pub copy: u64,
 }
 
 impl Volume<'_> {
     /// Bytes that its messages need if none is ever consumed.
     fn bytes(&self, duration: Span) -> u64 {
-        let one = self.lines.max(1).saturating_mul(LINE) + self.copies.saturating_mul(COPY);
+        let one = self.lines.max(1).saturating_mul(LINE) + self.copies.saturating_mul(self.copy);
         self.load.most_messages(duration).saturating_mul(one)
     }
 

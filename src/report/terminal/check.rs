@@ -172,9 +172,9 @@ pub fn sum(tallies: &[&Tally], color: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Unfinished;
     use crate::report::fixture;
     use crate::report::tally::SeedResult;
-    use crate::report::Unfinished;
     use crate::verdict::{Report, Unit};
 
     fn tally(results: Vec<Result<Report, Unfinished>>) -> Tally {

@@ -131,10 +131,11 @@ impl Page {
     }
 }
 
-/// Text cut to so many columns, with an ellipsis.
+/// Text in one line, cut to so many columns, with an ellipsis.
 fn cut(text: &str, columns: usize) -> String {
+    let text = shown(text);
     if text.chars().count() <= columns {
-        return text.to_owned();
+        return text.into_owned();
     }
     let kept: String = text.chars().take(columns.saturating_sub(1)).collect();
     format!("{}…", kept.trim_end())

@@ -39,6 +39,10 @@ struct Planner<'a> {
     wrong: Diagnostics,
 }
 
+/// What a log needs for a message, in bytes. Batches that follow each other are kept as one: measured,
+/// it was 10 with the ledger's part, for messages of equal size.
+const COPY: u64 = 32;
+
 /// Resolves a scenario that was checked with this family's sections.
 ///
 /// # Errors
@@ -465,6 +469,7 @@ impl<'a> Planner<'a> {
                 load: &producer.load,
                 lines: lines(writer as u32),
                 copies: 1,
+                copy: COPY,
             })
             .collect();
         let memory = self.scenario.settings().memory;
