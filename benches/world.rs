@@ -40,7 +40,7 @@ impl Machine for Ring {
     type Message = Token;
 
     #[inline]
-    fn handle<O: Observer>(&mut self, input: Input<Token>, ctx: &mut Context<'_, Token, O>) {
+    fn handle(&mut self, input: Input<Token>, ctx: &mut Context<'_, Token>) {
         match input {
             Input::Boot(boot) => {
                 self.others = boot.established.iter().map(|open| open.conn).collect();
@@ -61,7 +61,7 @@ impl Machine for Ring {
         }
     }
 
-    fn died<O: Observer>(&mut self, _: Death, _: &DiskView<'_>, _: Time, _: &mut O) {}
+    fn died(&mut self, _: Death, _: &DiskView<'_>, _: Time, _: &mut dyn Observer) {}
 
     fn is_settled(&self) -> bool {
         false

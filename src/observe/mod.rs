@@ -182,7 +182,7 @@ pub struct Violation {
 /// Who is told what happens. Every method has an empty default, so that an observer names only what
 /// it folds. Reports arrive in the order of dispatch; `at` never decreases by more than the CPU
 /// time of one input.
-pub trait Observer: Clone {
+pub trait Observer {
     /// The workload wants these messages sent; `intended` is the time by which the first should
     /// have left. Sequences arrive in order, without gaps.
     fn attempted(&mut self, _at: Time, _intended: Time, _messages: MessageRange) {}

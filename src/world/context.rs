@@ -32,9 +32,9 @@ pub(crate) enum Effect<M> {
 /// has spent so far. State of the node itself (lanes, bindings, ports, holds, the page cache)
 /// changes at once; a process that is killed in the middle of a long computation has changed it
 /// already, so long work is better told to oneself in pieces.
-pub struct Context<'a, M, O> {
+pub struct Context<'a, M> {
     world: &'a mut World<M>,
-    observer: &'a mut O,
+    observer: &'a mut dyn Observer,
     node: u32,
     slot: u32,
     lane: Lane,
@@ -44,14 +44,14 @@ pub struct Context<'a, M, O> {
     exits: bool,
 }
 
-impl<'a, M, O: Observer> Context<'a, M, O> {
+impl<'a, M> Context<'a, M> {
     #[inline]
     pub(crate) fn new(
         world: &'a mut World<M>,
-        observer: &'a mut O,
+        observer: &'a mut dyn Observer,
         node: u32,
         slot: u32,
-    ) -> Context<'a, M, O> {
+    ) -> Context<'a, M> {
         let now = world.kernel.now();
         let lane = Lane(world.nodes[node as usize].lanes.slot(slot).number);
         Context { world, observer, node, slot, lane, now, core: None, ended: false, exits: false }
@@ -443,7 +443,7 @@ impl<'a, M, O: Observer> Context<'a, M, O> {
     /// Who is told what happens. A run does not become quiet within 2 s of its use, so it should
     /// be used to tell something.
     #[inline]
-    pub fn observer(&mut self) -> &mut O {
+    pub fn observer(&mut self) -> &mut dyn Observer {
         self.world.told_at = self.world.kernel.now();
         self.observer
     }

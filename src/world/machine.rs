@@ -18,11 +18,7 @@ pub trait Machine: Clone {
 
     /// Handles one input. Called when the input's lane is free; effects happen at
     /// [`Context::now`], the start of the input plus the CPU time spent so far.
-    fn handle<O: Observer>(
-        &mut self,
-        input: Input<Self::Message>,
-        ctx: &mut Context<'_, Self::Message, O>,
-    );
+    fn handle(&mut self, input: Input<Self::Message>, ctx: &mut Context<'_, Self::Message>);
 
     /// The process has just died or ended, or the disk under a dead one was lost: forget what was
     /// in memory, trim the image of the disk to what `disk` kept, and tell the observer which
@@ -30,7 +26,7 @@ pub trait Machine: Clone {
     ///
     /// Called again when a process that is dead already loses more: power after a kill
     /// ([`Death::PowerLoss`]), or the whole disk ([`Death::Wiped`]).
-    fn died<O: Observer>(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut O);
+    fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer);
 
     /// Nothing is outstanding here: booted, nothing unanswered, nothing left to deliver. Decides
     /// the quiet end of a run; called rarely.

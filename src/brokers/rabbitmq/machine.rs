@@ -24,7 +24,7 @@ pub enum RabbitMachine {
 impl Machine for RabbitMachine {
     type Message = Message;
 
-    fn handle<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match self {
             RabbitMachine::Broker(broker) => broker.handle(input, ctx),
             RabbitMachine::Producer(producer) => producer.handle(input, ctx),
@@ -32,7 +32,7 @@ impl Machine for RabbitMachine {
         }
     }
 
-    fn died<O: Observer>(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut O) {
+    fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer) {
         match self {
             RabbitMachine::Broker(broker) => broker.died(death, disk, at, observer),
             RabbitMachine::Producer(producer) => producer.died(at, observer),

@@ -21,7 +21,7 @@
 //!    world is a function in its group's file, how it is taken back a variant of `Undo`.
 //! 5. A line in [`nemesis::KINDS`], so that it can be drawn at random, and an arm in
 //!    [`freeze`] that writes its keys.
-//! 6. A test in `tests/world_faults.rs`: what a machine sees of it, and that nothing is left of it
+//! 6. A test in `tests/world/faults.rs`: what a machine sees of it, and that nothing is left of it
 //!    after its end.
 
 mod clock;

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::engine::{Span, Time};
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Input, Lane, TimerId};
 
 use super::super::Carry;
@@ -142,7 +142,7 @@ impl<D: Data> Session<D> {
     }
 
     /// Begins a session on the lane that handles this input. What was open before is forgotten.
-    pub fn open<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    pub fn open<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         self.stop_timer(ctx);
         if let Some(conn) = self.conn() {
             ctx.close(conn);
@@ -219,10 +219,10 @@ impl<D: Data> Session<D> {
     ///
     /// # Errors
     /// `SessionExpired` if there is no session any more; there will be no response then.
-    pub fn request<M: Carry<Message<D>>, O: Observer>(
+    pub fn request<M: Carry<Message<D>>>(
         &mut self,
         op: Op<D>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) -> Result<Xid, Error> {
         if !self.is_alive() {
             return Err(Error::SessionExpired);
@@ -239,10 +239,7 @@ impl<D: Data> Session<D> {
 
     /// Ends the session, and its ephemerals with it, if there is a connection; else the servers
     /// find out by its silence. The last response is that to the number returned.
-    pub fn close<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, M, O>,
-    ) -> Option<Xid> {
+    pub fn close<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) -> Option<Xid> {
         let State::Connected(conn) = self.state else {
             if let Some(conn) = self.conn() {
                 ctx.close(conn);
@@ -258,12 +255,12 @@ impl<D: Data> Session<D> {
         Some(xid)
     }
 
-    fn send_request<M: Carry<Message<D>>, O: Observer>(
+    fn send_request<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
         xid: Xid,
         op: Op<D>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let watching = match &op {
             Op::Exists { path, watch: true } => Watching::Exists(path.clone()),
@@ -275,11 +272,11 @@ impl<D: Data> Session<D> {
         self.send(conn, Message::Request(xid, Box::new(op)), ctx);
     }
 
-    fn send<M: Carry<Message<D>>, O: Observer>(
+    fn send<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
         message: Message<D>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let bytes = message.bytes() + self.overhead;
         self.sent = ctx.monotonic();
@@ -307,18 +304,14 @@ impl<D: Data> Session<D> {
         self.heard + limit
     }
 
-    fn stop_timer<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn stop_timer<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         if let Some((timer, _)) = self.timer.take() {
             ctx.cancel(timer);
         }
     }
 
     /// Has itself woken at `due`, or earlier if that is planned already.
-    fn wake_at<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        due: Time,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn wake_at<M: Carry<Message<D>>>(&mut self, due: Time, ctx: &mut Context<'_, M>) {
         if self.timer.is_some_and(|(_, planned)| planned <= due) {
             return;
         }
@@ -329,7 +322,7 @@ impl<D: Data> Session<D> {
         self.timer = Some((timer, due));
     }
 
-    fn watch_time<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn watch_time<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let due = match self.state {
             State::Over | State::Pausing => return,
             State::Connected(_) => self.silent_until().min(self.ping_due()),
@@ -340,7 +333,7 @@ impl<D: Data> Session<D> {
 
     /// Goes on to the next server, after a pause if there has been a connection before, or if all
     /// have been tried (`StaticHostProvider.next`).
-    fn connect_next<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn connect_next<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         self.stop_timer(ctx);
         let mut pause = Span::ZERO;
         if self.reached {
@@ -359,17 +352,17 @@ impl<D: Data> Session<D> {
         self.wake_at(due, ctx);
     }
 
-    fn connect<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn connect<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         self.state = State::Connecting(ctx.connect(self.server(), CLIENT_PORT));
         self.heard = ctx.monotonic();
         self.watch_time(ctx);
     }
 
     /// One input that it [owns](Self::owns); others change nothing.
-    pub fn handle<M: Carry<Message<D>>, O: Observer>(
+    pub fn handle<M: Carry<Message<D>>>(
         &mut self,
         input: Input<M>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) -> Vec<Event<D>> {
         let mut events = Vec::new();
         match input {
@@ -399,10 +392,10 @@ impl<D: Data> Session<D> {
         events
     }
 
-    fn woken<M: Carry<Message<D>>, O: Observer>(
+    fn woken<M: Carry<Message<D>>>(
         &mut self,
         events: &mut Vec<Event<D>>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         match self.state {
             State::Over => {}
@@ -422,11 +415,7 @@ impl<D: Data> Session<D> {
     }
 
     /// `primeConnection`.
-    fn greet<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        conn: ConnId,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn greet<M: Carry<Message<D>>>(&mut self, conn: ConnId, ctx: &mut Context<'_, M>) {
         self.state = State::Greeting(conn);
         self.reached = true;
         self.heard = ctx.monotonic();
@@ -443,11 +432,7 @@ impl<D: Data> Session<D> {
     }
 
     /// The connection is gone, or none came about.
-    fn lose<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        events: &mut Vec<Event<D>>,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn lose<M: Carry<Message<D>>>(&mut self, events: &mut Vec<Event<D>>, ctx: &mut Context<'_, M>) {
         let closing = self.pending.iter().any(|(_, watching)| matches!(watching, Watching::Close));
         let connected = self.is_connected();
         self.fail_all(Error::ConnectionLoss, events);
@@ -462,12 +447,12 @@ impl<D: Data> Session<D> {
         }
     }
 
-    fn hear<M: Carry<Message<D>>, O: Observer>(
+    fn hear<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
         message: Message<D>,
         events: &mut Vec<Event<D>>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         match message {
             Message::Session(Some((session, timeout))) => {
@@ -509,11 +494,7 @@ impl<D: Data> Session<D> {
     }
 
     /// First its watches, so that it misses nothing that what was asked for meanwhile might show.
-    fn catch_up<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        conn: ConnId,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn catch_up<M: Carry<Message<D>>>(&mut self, conn: ConnId, ctx: &mut Context<'_, M>) {
         let list = |paths: &BTreeSet<Path>| paths.iter().cloned().collect();
         let rewatch = Rewatch {
             seen: self.seen,

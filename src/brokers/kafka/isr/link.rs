@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::{Span, Time};
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Lane, Port, TimerId};
 
 use super::message::{Message, Request, Timer};
@@ -95,14 +95,14 @@ impl Link {
     }
 
     /// Opens the connection, if there is none. `Connected` or `Failed` follows on this lane.
-    pub fn open<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub fn open(&mut self, ctx: &mut Context<'_, Message>) {
         if self.is_closed() {
             self.state = State::Opening(ctx.connect(self.to, self.port));
         }
     }
 
     /// The same, but the connection is given up if it is not open after so long.
-    pub fn open_within<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, limit: Span) {
+    pub fn open_within(&mut self, ctx: &mut Context<'_, Message>, limit: Span) {
         if self.is_closed() {
             self.open(ctx);
             self.open_by = Some(ctx.now() + limit);
@@ -130,7 +130,7 @@ impl Link {
     }
 
     /// The connection has failed or ended; what was asked on it will not be answered.
-    pub fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Vec<u32> {
+    pub fn lost(&mut self, ctx: &mut Context<'_, Message>) -> Vec<u32> {
         self.state = State::Closed;
         self.open_by = None;
         if let Some(timer) = self.timer.take() {
@@ -140,7 +140,7 @@ impl Link {
     }
 
     /// Ends the connection.
-    pub fn close<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Vec<u32> {
+    pub fn close(&mut self, ctx: &mut Context<'_, Message>) -> Vec<u32> {
         if let State::Opening(conn) | State::Open(conn) = self.state {
             ctx.close(conn);
         }
@@ -148,12 +148,7 @@ impl Link {
     }
 
     /// Sends a request on an open link; an answer is due after `timeout`. Returns its number.
-    pub fn send<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        request: Request,
-        timeout: Span,
-    ) -> u32 {
+    pub fn send(&mut self, ctx: &mut Context<'_, Message>, request: Request, timeout: Span) -> u32 {
         let id = self.post(ctx, request);
         self.in_flight.push_back(InFlight { id, due: ctx.now() + timeout });
         if self.timer.is_none() {
@@ -163,11 +158,7 @@ impl Link {
     }
 
     /// Sends a request that is never answered. Returns its number.
-    pub fn post<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        request: Request,
-    ) -> u32 {
+    pub fn post(&mut self, ctx: &mut Context<'_, Message>, request: Request) -> u32 {
         let State::Open(conn) = self.state else {
             debug_assert!(false, "a request needs an open link");
             return u32::MAX;
@@ -179,7 +170,7 @@ impl Link {
         id
     }
 
-    fn arm<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn arm(&mut self, ctx: &mut Context<'_, Message>) {
         let due = self.in_flight.iter().map(|request| request.due).chain(self.open_by);
         let Some(first) = due.min() else { return };
         self.turn = self.turn.wrapping_add(1);
@@ -201,11 +192,7 @@ impl Link {
 
     /// Its timer has fired: the numbers of the requests that will not be answered, if the
     /// connection is given up for one that is overdue.
-    pub fn timer<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        turn: u32,
-    ) -> Option<Vec<u32>> {
+    pub fn timer(&mut self, ctx: &mut Context<'_, Message>, turn: u32) -> Option<Vec<u32>> {
         if turn != self.turn {
             return None;
         }

@@ -34,7 +34,7 @@ pub enum KafkaMachine {
 impl Machine for KafkaMachine {
     type Message = Message;
 
-    fn handle<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match self {
             KafkaMachine::Broker(broker) => broker.handle(input, ctx),
             KafkaMachine::ZooKeeper(server) => server.handle(input, ctx),
@@ -45,7 +45,7 @@ impl Machine for KafkaMachine {
         }
     }
 
-    fn died<O: Observer>(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut O) {
+    fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer) {
         match self {
             KafkaMachine::Broker(broker) => broker.died(death, disk, at, observer),
             KafkaMachine::ZooKeeper(server) => server.died(death, disk, at, observer),

@@ -10,7 +10,7 @@ use crate::brokers::coordination::zookeeper::{
 };
 use crate::brokers::kafka::PartitionId;
 use crate::engine::Span;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Input};
 
 use super::config::Config;
@@ -170,13 +170,13 @@ impl Wire {
     }
 
     /// Begins a session, on the lane that handles this input.
-    pub fn open<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub fn open(&mut self, ctx: &mut Context<'_, Message>) {
         self.asked.clear();
         self.session.open(ctx);
     }
 
     /// Ends the session.
-    pub fn close<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub fn close(&mut self, ctx: &mut Context<'_, Message>) {
         self.asked.clear();
         self.session.close(ctx);
     }
@@ -224,12 +224,7 @@ impl Wire {
     }
 
     /// Asks for something. `false` if there is no session: nothing will come of it.
-    pub fn ask<O: Observer>(
-        &mut self,
-        op: Op<Znode>,
-        purpose: Purpose,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> bool {
+    pub fn ask(&mut self, op: Op<Znode>, purpose: Purpose, ctx: &mut Context<'_, Message>) -> bool {
         match self.session.request(op.clone(), ctx) {
             Ok(xid) => {
                 self.asked.push_back((xid, purpose, op));
@@ -240,11 +235,7 @@ impl Wire {
     }
 
     /// An input of its connection, or its timer.
-    pub fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> Vec<News> {
+    pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) -> Vec<News> {
         let mut news = Vec::new();
         for event in self.session.handle(input, ctx) {
             match event {

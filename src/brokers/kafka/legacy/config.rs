@@ -121,12 +121,12 @@ impl Config {
     }
 
     /// Tells that a broker's copies are gone.
-    pub fn removed<O: Observer>(
+    pub fn removed(
         &self,
         (at, node): (crate::engine::Time, NodeId),
         piece: Piece,
         removal: Removal,
-        observer: &mut O,
+        observer: &mut dyn Observer,
     ) {
         self.each_line(piece.messages, |line| {
             observer.removed(at, node, line, piece.messages, removal);

@@ -40,7 +40,7 @@ impl LegacyMachine {
 impl Machine for LegacyMachine {
     type Message = Message;
 
-    fn handle<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match self {
             LegacyMachine::Broker(broker) => broker.handle(input, ctx),
             LegacyMachine::Zookeeper(server) => {
@@ -55,7 +55,7 @@ impl Machine for LegacyMachine {
         }
     }
 
-    fn died<O: Observer>(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut O) {
+    fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer) {
         match self {
             LegacyMachine::Broker(broker) => broker.died(death, disk, at, observer),
             LegacyMachine::Zookeeper(server) => server.died(death, disk, at, observer),

@@ -6,7 +6,7 @@
 //! queues put messages out of their memory onto the disk.
 
 use crate::engine::Span;
-use crate::observe::{Event, NodeId, Observer};
+use crate::observe::{Event, NodeId};
 use crate::world::{Context, FileId, Lane};
 
 use super::super::message::{Message, QueueId, QueueSeq};
@@ -80,7 +80,7 @@ impl Node {
     }
 
     /// Starts to look at memory and disk.
-    pub(super) fn start_monitors<O: Observer>(&self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn start_monitors(&self, ctx: &mut Context<'_, Message>) {
         if self.config.settings.rules.has(Rule::ResourceAlarms) {
             ctx.after(MEMORY_CHECK, Lane::MAIN, Message::MemoryCheck);
             ctx.after(DISK_CHECK.0, Lane::MAIN, Message::DiskCheck);
@@ -88,9 +88,9 @@ impl Node {
     }
 
     /// An alarm is set or cleared on a member (rabbit_alarm.erl: `maybe_alert`).
-    pub(super) fn alarm<O: Observer>(
+    pub(super) fn alarm(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         on: NodeId,
         resource: Resource,
         set: bool,
@@ -128,11 +128,7 @@ impl Node {
 
     /// RabbitMQ runs on a member that this node is connected with: it wants to know of the alarms
     /// here (`on_node_up`, `register`).
-    pub(super) fn tell_alarms<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        to: NodeId,
-    ) {
+    pub(super) fn tell_alarms(&mut self, ctx: &mut Context<'_, Message>, to: NodeId) {
         for resource in [Resource::Memory, Resource::Disk] {
             if self.alarms.has(self.me, resource) {
                 let alarm = Message::Alarm { from: self.me, resource, set: true };
@@ -142,11 +138,7 @@ impl Node {
     }
 
     /// A member is down: its alarms do not count any more (`on_node_down`).
-    pub(super) fn forget_alarms<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        gone: NodeId,
-    ) {
+    pub(super) fn forget_alarms(&mut self, ctx: &mut Context<'_, Message>, gone: NodeId) {
         for resource in [Resource::Memory, Resource::Disk] {
             self.alarm(ctx, gone, resource, false);
         }
@@ -154,7 +146,7 @@ impl Node {
 
     /// rabbit_disk_monitor.erl `internal_update`, `interval`: the nearer to the limit the more
     /// often.
-    pub(super) fn check_disk<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn check_disk(&mut self, ctx: &mut Context<'_, Message>) {
         let (free, limit) = (ctx.disk_free(), self.config.settings.disk_free_limit);
         let short = free < limit;
         self.alarm(ctx, self.me, Resource::Disk, short);
@@ -172,7 +164,7 @@ impl Node {
 impl Broker {
     /// vm_memory_monitor.erl `internal_update`; and, more seldom, what rabbit_memory_monitor.erl
     /// does about it before 3.12.
-    pub(super) fn check_memory<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn check_memory(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.after(MEMORY_CHECK, Lane::MAIN, Message::MemoryCheck);
         if self.node.status != Status::Running {
             return;
@@ -225,12 +217,7 @@ impl Replica {
 
     /// rabbit_variable_queue.erl `reduce_memory_use`: the oldest messages stay, the others leave
     /// memory. Those that no journal has are written first.
-    pub(super) fn reduce_memory<O: Observer>(
-        &mut self,
-        node: &Node,
-        ctx: &mut Context<'_, Message, O>,
-        keep: u64,
-    ) {
+    pub(super) fn reduce_memory(&mut self, node: &Node, ctx: &mut Context<'_, Message>, keep: u64) {
         let (mut kept, mut written, mut moved) = (0, 0, 0);
         let mut paged = Paged { from: QueueSeq::MAX, to: self.bq.next_id() };
         for held in self.bq.held().filter(|held| held.state != State::Gone) {
@@ -260,12 +247,7 @@ impl Replica {
     }
 
     /// The next message may be on the disk only: it is read.
-    pub(super) fn page_in<O: Observer>(
-        &mut self,
-        node: &Node,
-        ctx: &mut Context<'_, Message, O>,
-        id: QueueSeq,
-    ) {
+    pub(super) fn page_in(&mut self, node: &Node, ctx: &mut Context<'_, Message>, id: QueueSeq) {
         if id < self.paged.from || id >= self.paged.to {
             return;
         }

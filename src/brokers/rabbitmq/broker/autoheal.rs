@@ -7,7 +7,7 @@
 //! and they join it.
 
 use crate::engine::Span;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
 use super::super::message::Message;
@@ -91,7 +91,7 @@ pub enum Word {
 }
 
 impl Node {
-    fn say<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, to: NodeId, word: Word) {
+    fn say(&mut self, ctx: &mut Context<'_, Message>, to: NodeId, word: Word) {
         let message = Message::Autoheal { from: self.me, word: Box::new(word) };
         self.send_node(ctx, to, message);
     }
@@ -102,7 +102,7 @@ impl Node {
     }
 
     /// rabbit_node_monitor.erl `maybe_autoheal`: it begins once all members are connected.
-    pub(super) fn maybe_autoheal<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn maybe_autoheal(&mut self, ctx: &mut Context<'_, Message>) {
         let at_odds = !self.monitor.partitions.is_empty();
         let settings = &self.config.settings;
         let enabled =
@@ -112,7 +112,7 @@ impl Node {
         }
     }
 
-    fn poll<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn poll(&mut self, ctx: &mut Context<'_, Message>) {
         let others: Vec<NodeId> = self.peers.iter().map(|peer| peer.node).collect();
         let (bad, reachable) = (others.iter().any(|node| !self.sees(*node)), others);
         let waiting: Vec<NodeId> = reachable.into_iter().filter(|node| self.sees(*node)).collect();
@@ -123,11 +123,7 @@ impl Node {
     }
 
     /// A node is lost (rabbit_autoheal.erl `node_down`), or RabbitMQ has stopped there.
-    pub(super) fn autoheal_node_down<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
+    pub(super) fn autoheal_node_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         match &mut self.monitor.healing {
             // A loser that restarts is RabbitMQ's affair, not the node monitor's, which ends.
             Healing::Not | Healing::Restarting => {}
@@ -146,7 +142,7 @@ impl Node {
         }
     }
 
-    fn aborted<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
+    fn aborted(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let (now, event) = (ctx.now(), self.own_event(event::AUTOHEAL_ABORTED, Some(node)));
         ctx.observer().event(now, event);
         if matches!(self.monitor.healing, Healing::LeaderWaiting { .. }) {
@@ -155,11 +151,7 @@ impl Node {
     }
 
     /// rabbit_autoheal.erl `rabbit_down`: RabbitMQ has stopped on a node.
-    pub(super) fn autoheal_rabbit_down<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
+    pub(super) fn autoheal_rabbit_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         match &mut self.monitor.healing {
             Healing::WinnerWaiting { waits, .. } => {
                 waits.retain(|waits| *waits != node);
@@ -172,7 +164,7 @@ impl Node {
     }
 
     /// rabbit_autoheal.erl `winner_finish`.
-    fn finish_if_all_stopped<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn finish_if_all_stopped(&mut self, ctx: &mut Context<'_, Message>) {
         let Healing::WinnerWaiting { waits, notify } = &self.monitor.healing else { return };
         if !waits.is_empty() {
             return;
@@ -187,11 +179,7 @@ impl Node {
     }
 
     /// rabbit_autoheal.erl `stop_partition`: tells the losers, if all of them run.
-    fn become_winner<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        losers: Vec<NodeId>,
-    ) {
+    fn become_winner(&mut self, ctx: &mut Context<'_, Message>, losers: Vec<NodeId>) {
         let (now, event) = (ctx.now(), self.own_event(event::AUTOHEAL_WINNER, None));
         ctx.observer().event(now, event);
         let down = losers.iter().find(|node| !self.sees(**node) || !self.rabbit_runs(**node));
@@ -211,7 +199,7 @@ impl Node {
     }
 
     /// A minute later some losers have not stopped: they are told again.
-    pub(super) fn autoheal_renotify<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn autoheal_renotify(&mut self, ctx: &mut Context<'_, Message>) {
         let Healing::WinnerWaiting { waits, .. } = &self.monitor.healing else { return };
         for loser in waits.clone() {
             self.say(ctx, loser, Word::WinnerIs);
@@ -220,13 +208,13 @@ impl Node {
     }
 
     /// A loser that has stopped waits for the winner's word.
-    pub(super) fn await_safe_to_start<O: Observer>(&self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn await_safe_to_start(&self, ctx: &mut Context<'_, Message>) {
         let start = self.start;
         ctx.after(STATE_TRANSITION_TIMEOUT, Lane::MAIN, Message::AutohealTimeout { start });
     }
 
     /// All have told what they see, or could not be asked: who wins?
-    fn decide<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn decide(&mut self, ctx: &mut Context<'_, Message>) {
         let Healing::Polling { waiting, views, bad } = &mut self.monitor.healing else { return };
         if !waiting.is_empty() {
             return;
@@ -290,12 +278,7 @@ fn decision(members: &[NodeId], views: &[View]) -> (NodeId, Vec<NodeId>) {
 
 impl Broker {
     /// A word of another node monitor, or of this one.
-    pub(super) fn autoheal<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        from: NodeId,
-        word: Word,
-    ) {
+    pub(super) fn autoheal(&mut self, ctx: &mut Context<'_, Message>, from: NodeId, word: Word) {
         if self.node.status != Status::Running {
             match word {
                 Word::Status => self.node.say(ctx, from, Word::Seen(None)),
@@ -351,12 +334,7 @@ impl Broker {
     }
 
     /// rabbit_autoheal.erl `restart_loser`.
-    fn lose<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        winner: NodeId,
-        keeps: Healing,
-    ) {
+    fn lose(&mut self, ctx: &mut Context<'_, Message>, winner: NodeId, keeps: Healing) {
         if self.node.monitor.outside.is_some() {
             return;
         }
@@ -368,11 +346,7 @@ impl Broker {
     }
 
     /// The winner's word has come (`safe`), or the winner has gone, or has not spoken in time.
-    pub(super) fn safe_to_start<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        safe: bool,
-    ) {
+    pub(super) fn safe_to_start(&mut self, ctx: &mut Context<'_, Message>, safe: bool) {
         if self.node.status != Status::Paused {
             return;
         }
@@ -384,21 +358,14 @@ impl Broker {
 
     /// RabbitMQ is up again: a leader that has lost asks the winner how far it is
     /// (rabbit_autoheal.erl: `init`).
-    pub(super) fn autoheal_after_restart<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn autoheal_after_restart(&mut self, ctx: &mut Context<'_, Message>) {
         if let Healing::LeaderWaiting { winner, .. } = self.node.monitor.healing {
             self.node.say(ctx, winner, Word::Report);
         }
     }
 
     /// The winner is gone while this loser waits for its word.
-    pub(super) fn winner_gone<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
+    pub(super) fn winner_gone(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let waits = match self.node.monitor.outside {
             Some(Outside::Restart { winner, .. }) => winner == node,
             _ => false,

@@ -1,7 +1,7 @@
 //! The start of a node: its VM, its Mnesia, RabbitMQ (rabbit, rabbit_mnesia, rabbit_table, v3.10).
 
 use crate::engine::Span;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{Boot, Context, Lane};
 
 use super::super::message::{Message, Progress, QueueId};
@@ -14,7 +14,7 @@ use super::{AMQP, Broker, DISTRIBUTION, Node, Status};
 const MOST_REFUSALS: u32 = 2;
 
 impl Broker {
-    pub(super) fn boot<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, boot: &Boot) {
+    pub(super) fn boot(&mut self, ctx: &mut Context<'_, Message>, boot: &Boot) {
         self.processes.clear();
         if boot.incarnation > 0 {
             self.node.start += 1;
@@ -47,7 +47,7 @@ impl Broker {
         self.serve(ctx);
     }
 
-    pub(super) fn serve<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn serve(&mut self, ctx: &mut Context<'_, Message>) {
         self.node.status = Status::Running;
         if !self.node.monitor.again {
             self.node.start_monitors(ctx);
@@ -61,7 +61,7 @@ impl Broker {
 
     /// All peers have answered or cannot be reached: whose tables are taken, if anybody's
     /// (rabbit_mnesia.erl: `init_db_and_upgrade`; rabbit_table.erl: `wait_for_replicated`).
-    pub(super) fn continue_boot<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn continue_boot(&mut self, ctx: &mut Context<'_, Message>) {
         let node = &mut self.node;
         if node.status != Status::Booting {
             return;
@@ -113,9 +113,9 @@ impl Broker {
 
     /// The tables of a running peer are here: this node's Mnesia is one with its, and with those of
     /// the nodes that were told of this one, but not with others that it may see as well.
-    pub(super) fn join<O: Observer>(
+    pub(super) fn join(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         tables: Tables,
         running: &[NodeId],
     ) {
@@ -134,7 +134,7 @@ impl Broker {
     }
 
     /// Mnesia is there: recover the queues whose home this is, then serve.
-    pub(super) fn start_rabbit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn start_rabbit(&mut self, ctx: &mut Context<'_, Message>) {
         if self.node.status != Status::Booting {
             return;
         }
@@ -152,7 +152,7 @@ impl Broker {
     }
 
     /// The message store is there: every queue of this node is recovered by its own process.
-    pub(super) fn recover_queues<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn recover_queues(&mut self, ctx: &mut Context<'_, Message>) {
         if self.node.status != Status::Running {
             return;
         }
@@ -175,11 +175,7 @@ impl Broker {
     }
 
     /// A queue has what its disk kept: its record goes into the tables.
-    pub(super) fn queue_recovered<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-    ) {
+    pub(super) fn queue_recovered(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
         let found = self.replica_of(queue).map(|replica| (replica.me, replica.group));
         if let Some((leader, group)) = found.filter(|_| self.node.status == Status::Running) {
             let ring = group.map(|gm| Member { gm, replica: leader }).into_iter().collect();
@@ -189,7 +185,7 @@ impl Broker {
 
     /// Clients are served when every queue of this node is back in the tables
     /// (rabbit.erl: the boot steps `recovery`, then `networking`).
-    pub(super) fn serve_if_recovered<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn serve_if_recovered(&mut self, ctx: &mut Context<'_, Message>) {
         if self.node.recovering == 0 {
             self.serve(ctx);
         }
@@ -199,11 +195,7 @@ impl Broker {
     /// started for it ends, one in which RabbitMQ was to start again goes on without it
     /// (rabbit_table.erl: `wait`, `timeout_waiting_for_tables`; rabbit_node_monitor.erl:
     /// `do_run_outside_app_fun` logs the error).
-    pub(super) fn tables_timeout<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        start: u32,
-    ) {
+    pub(super) fn tables_timeout(&mut self, ctx: &mut Context<'_, Message>, start: u32) {
         let node = &mut self.node;
         let Some(left) = node.waits_left else { return };
         if node.start != start || node.status != Status::Booting {
@@ -225,7 +217,7 @@ impl Broker {
     }
 
     /// RabbitMQ is started again in a VM that has gone on (rabbit.erl: `start`).
-    pub(super) fn start_rabbit_again<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn start_rabbit_again(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, event) = (ctx.now(), self.node.own_event(event::RESUMING, None));
         ctx.observer().event(now, event);
         let config = self.node.config.clone();
@@ -234,11 +226,7 @@ impl Broker {
     }
 
     /// Its Mnesia is up, and meets the others.
-    pub(super) fn mnesia_started<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        start: u32,
-    ) {
+    pub(super) fn mnesia_started(&mut self, ctx: &mut Context<'_, Message>, start: u32) {
         let node = &mut self.node;
         if node.start != start {
             return;
@@ -269,7 +257,7 @@ impl Broker {
 }
 
 impl Node {
-    fn wait_for_tables<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, left: u32) {
+    fn wait_for_tables(&mut self, ctx: &mut Context<'_, Message>, left: u32) {
         let (now, event) = (ctx.now(), self.own_event(event::WAITING_FOR_TABLES, None));
         ctx.observer().event(now, event);
         self.waits_left = Some(left);
@@ -281,7 +269,7 @@ impl Node {
     /// is gone long before RabbitMQ recovers a queue (rabbit.erl, v3.10: `start` calls
     /// rabbit_mnesia.erl: `check_cluster_consistency`, before any boot step). When in the course of
     /// a boot that is was not measured: halfway.
-    pub(super) fn vm_started<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn vm_started(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.listen(DISTRIBUTION);
         self.start_ticking(ctx);
         for other in self.config.members.clone() {

@@ -1,7 +1,7 @@
 //! Dead-lettering (rabbit_dead_letter.erl, v3.10): the queue's own process publishes the message
 //! anew, without confirms, and is done with it.
 
-use crate::observe::{MessageRange, Observer, Removal};
+use crate::observe::{MessageRange, Removal};
 use crate::world::Context;
 
 use super::super::letters::Reason;
@@ -17,10 +17,10 @@ const LETTER_BYTES: u32 = 530;
 impl Replica {
     /// `publish`: routed by this node's tables, to the leaders and all mirrors of the queues that
     /// it finds there; who is not there, or refuses, does not get it.
-    pub(super) fn dead_letter<O: Observer>(
+    pub(super) fn dead_letter(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         message: MessageRange,
         properties: Properties,
         reason: Reason,

@@ -1,7 +1,7 @@
 //! Erlang's distribution: sending to processes of other nodes, monitors, ticks, nodes that go down.
 
 use crate::engine::Span;
-use crate::observe::{Event, NodeId, Observer};
+use crate::observe::{Event, NodeId};
 use crate::world::{ConnId, Context, Lane};
 
 use super::super::message::{DownReason, Message, Pid, Progress};
@@ -102,13 +102,7 @@ impl Node {
 
     /// `pid ! message`. To another node it goes over the distribution; if there is no connection
     /// one is set up, and if that fails the signal is lost.
-    pub fn send<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        to: Pid,
-        message: Message,
-        bytes: u32,
-    ) {
+    pub fn send(&mut self, ctx: &mut Context<'_, Message>, to: Pid, message: Message, bytes: u32) {
         if to.node == self.me {
             ctx.tell(to.lane, message);
             return;
@@ -138,7 +132,7 @@ impl Node {
     /// processes that share the main lane are left alone: if they stood still, nothing would notice
     /// that the other node is gone.
     #[cold]
-    fn busy_dist_port<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
+    fn busy_dist_port(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let lane = ctx.lane();
         let rules = self.config.settings.rules;
         if lane == Lane::MAIN || !rules.has(Rule::SuspendWhenBufferIsFull) {
@@ -157,11 +151,7 @@ impl Node {
     }
 
     /// There is room again, or there is no connection any more.
-    pub(super) fn resume_senders<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
+    pub(super) fn resume_senders(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let Some(peer) = self.peer(node) else { return };
         for lane in std::mem::take(&mut peer.suspended) {
             let elsewhere = self.peers.iter().any(|peer| peer.suspended.contains(&lane));
@@ -172,7 +162,7 @@ impl Node {
     }
 
     /// Bytes that wait for other nodes.
-    pub(super) fn buffered<O: Observer>(&self, ctx: &Context<'_, Message, O>) -> u64 {
+    pub(super) fn buffered(&self, ctx: &Context<'_, Message>) -> u64 {
         let of = |peer: &Peer| match peer.link {
             Link::Up(conn) => ctx.buffered(conn),
             _ => 0,
@@ -182,19 +172,15 @@ impl Node {
 
     /// A message is encoded by the process that sends it, and decoded by the one that it is for
     /// (erts: `dsig_send`, and external message fragments since OTP 21).
-    pub(super) fn spend_on_distribution<O: Observer>(
-        &self,
-        ctx: &mut Context<'_, Message, O>,
-        bytes: u32,
-    ) {
+    pub(super) fn spend_on_distribution(&self, ctx: &mut Context<'_, Message>, bytes: u32) {
         let costs = &self.config.costs;
         ctx.spend(costs.distribution + costs.distribution_bytes.time(bytes));
     }
 
     /// Sends to the node itself rather than to a process.
-    pub(super) fn send_node<O: Observer>(
+    pub(super) fn send_node(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         to: NodeId,
         message: Message,
     ) {
@@ -203,12 +189,7 @@ impl Node {
 
     /// `erlang:monitor(process, Pid)`: the watcher gets one `Down`, at once if the process is not
     /// there. Watching one twice is watching it once.
-    pub fn monitor<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        watcher: Lane,
-        watched: Pid,
-    ) {
+    pub fn monitor(&mut self, ctx: &mut Context<'_, Message>, watcher: Lane, watched: Pid) {
         if watched.node == self.me {
             let entry = (watched.lane, self.pid(watcher));
             if !self.alive.contains(&watched.lane) {
@@ -236,9 +217,9 @@ impl Node {
     }
 
     /// Another node's process asks to be told when one of ours ends.
-    pub(super) fn remote_monitor<O: Observer>(
+    pub(super) fn remote_monitor(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         watcher: Pid,
         watched: Pid,
     ) {
@@ -253,12 +234,7 @@ impl Node {
     }
 
     /// `Down` signals to other nodes pass through their main lane, which keeps the books.
-    fn send_down<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        watcher: Pid,
-        down: Message,
-    ) {
+    fn send_down(&mut self, ctx: &mut Context<'_, Message>, watcher: Pid, down: Message) {
         if watcher.node == self.me {
             ctx.tell(watcher.lane, down);
         } else {
@@ -277,9 +253,9 @@ impl Node {
     }
 
     /// A process of this node has ended.
-    pub(super) fn process_down<O: Observer>(
+    pub(super) fn process_down(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         lane: Lane,
         reason: DownReason,
     ) {
@@ -303,7 +279,7 @@ impl Node {
     }
 
     /// Starts to set up the connection to a peer.
-    pub(super) fn set_up<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
+    pub(super) fn set_up(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let may = ctx.now() >= self.connects_again_at;
         let idle = |peer: &&mut Peer| may && peer.link == Link::Down;
         let Some(peer) = self.peer(node).filter(idle) else { return };
@@ -315,11 +291,7 @@ impl Node {
     }
 
     /// The port mapper has answered: connect.
-    pub(super) fn port_known<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
+    pub(super) fn port_known(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let setup = self.config.settings.net_setuptime;
         let Some(peer) = self.peer(node).filter(|peer| peer.link == Link::Looking) else { return };
         let conn = ctx.connect(node, DISTRIBUTION);
@@ -332,9 +304,9 @@ impl Node {
     /// it has set up, it is taken, unless both sides are at it: then the attempt of the node with
     /// the greater name stands (erl_dist_protocol: `ok_simultaneous` and `nok`; net_kernel.erl:
     /// `accept_pending`).
-    pub(super) fn introduced<O: Observer>(
+    pub(super) fn introduced(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         node: NodeId,
         conn: ConnId,
     ) {
@@ -367,11 +339,7 @@ impl Node {
 
     /// The peer has a connection that stands: this side's attempt replaces it only if this side
     /// has none.
-    pub(super) fn alive_question<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        conn: ConnId,
-    ) {
+    pub(super) fn alive_question(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId) {
         if self.peers.iter().any(|peer| peer.link == Link::Pending(conn)) {
             let (from, incarnation) = (self.me, self.start);
             ctx.send_to(conn, Lane::MAIN, Message::AliveAnswer { from, incarnation }, 100);
@@ -379,9 +347,9 @@ impl Node {
     }
 
     /// The peer has given up the connection that this side still believed in.
-    pub(super) fn alive_answer<O: Observer>(
+    pub(super) fn alive_answer(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         node: NodeId,
         conn: ConnId,
     ) {
@@ -402,22 +370,13 @@ impl Node {
 
     /// Introduces this node over a connection. One that this side has set up counts only when the
     /// peer has answered, for it may prefer its own attempt.
-    pub(super) fn introduce<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        conn: ConnId,
-    ) {
+    pub(super) fn introduce(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId) {
         let hello = Message::MnesiaHello { from: self.me, incarnation: self.start };
         ctx.send_to(conn, Lane::MAIN, hello, 200);
     }
 
     /// A connection stands: what waited for it goes out.
-    fn stand<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-        conn: ConnId,
-    ) {
+    fn stand(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, conn: ConnId) {
         self.monitor.nodes_version += 1;
         let buffer = self.config.settings.distribution_buffer_size;
         let Some(peer) = self.peer(node) else { return };
@@ -433,11 +392,7 @@ impl Node {
 
     /// The peer has closed a connection. If that did not stand yet, the peer is at an attempt of
     /// its own (`nok`): this side waits for that, and tries again if nothing comes of it.
-    pub(super) fn connection_closed<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
+    pub(super) fn connection_closed(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let Some(peer) = self.peer(node) else { return };
         let refused = matches!(peer.link, Link::Pending(_));
         self.link_down(ctx, node);
@@ -449,11 +404,7 @@ impl Node {
 
     /// An attempt to set up a connection has failed, or a connection is gone. Whoever watched a
     /// process over there is told `noconnection`.
-    pub(super) fn link_down<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
+    pub(super) fn link_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let Some(peer) = self.peer(node) else { return };
         let was_up = matches!(peer.link, Link::Up(_));
         peer.link = Link::Down;
@@ -470,7 +421,7 @@ impl Node {
     }
 
     /// `nodedown`: its processes watch nothing here any more, and its clients' channels are gone.
-    fn node_down<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
+    fn node_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         self.watchers.retain(|(_, watcher)| watcher.node != node);
         let (now, here) = (ctx.now(), ctx.node());
         let (word, subject) = (event::NODE_DOWN, Some(node));
@@ -480,7 +431,7 @@ impl Node {
     }
 
     /// One tick of the distribution, four of them a `net_ticktime`.
-    pub(super) fn tick<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn tick(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.after(self.tick_interval(), Lane::MAIN, Message::Tick);
         let mut silent = Vec::new();
         for peer in &mut self.peers {
@@ -514,7 +465,7 @@ impl Node {
     }
 
     /// The first tick comes at a random point of an interval: nodes do not start together.
-    pub(super) fn start_ticking<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn start_ticking(&mut self, ctx: &mut Context<'_, Message>) {
         let interval = self.tick_interval();
         let phase = Span::from_nanos(ctx.random().below(interval.as_nanos().max(1)));
         ctx.after(phase, Lane::MAIN, Message::Tick);

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::{Span, Time};
-use crate::observe::{Event, MessageRange, Observer, Removal};
+use crate::observe::{Event, MessageRange, Removal};
 use crate::world::{Context, Lane};
 
 use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueId, QueueSeq};
@@ -279,12 +279,7 @@ impl Group {
     }
 
     /// Handles one message.
-    pub fn handle<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        message: Message,
-    ) {
+    pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
         if self.stopped {
             return;
         }
@@ -323,10 +318,10 @@ impl Group {
     /// gm.erl `internal_broadcast`: buffered at the originator, sent when its mailbox is empty,
     /// after 25 ms at the latest, and when it has 100 MB. A member that has not joined says
     /// nothing.
-    fn broadcast<O: Observer>(
+    fn broadcast(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         instruction: Instruction,
     ) {
         if !self.joined {
@@ -348,14 +343,14 @@ impl Group {
         }
     }
 
-    fn ask_idle<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn ask_idle(&mut self, ctx: &mut Context<'_, Message>) {
         if !self.idle_asked {
             self.idle_asked = true;
             ctx.when_idle(Message::Idle);
         }
     }
 
-    fn flush<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+    fn flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         self.idle_asked = false;
         self.buffered_bytes = 0;
         let instructions = std::mem::take(&mut self.buffer);
@@ -408,10 +403,10 @@ impl Group {
         node.mnesia.tables.queue(self.queue).map_or(0, |record| record.ring_version)
     }
 
-    fn send_right<O: Observer>(
+    fn send_right(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         mut activity: Activity,
     ) {
         activity.version = self.version(node);
@@ -423,12 +418,7 @@ impl Group {
         node.send(ctx, right, Message::GmActivity(Box::new(activity)), bytes);
     }
 
-    fn on_activity<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        activity: Activity,
-    ) {
+    fn on_activity(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, activity: Activity) {
         if self.buried.contains(&activity.from) {
             // gm.erl `handle_msg`: who is not the left neighbour is not listened to; one that was
             // recorded as dead may still talk, after a partition.
@@ -462,12 +452,7 @@ impl Group {
 
     /// Deaths go all around, to whoever has not heard of them. Who began a round may die during it;
     /// the new neighbours on both sides of it then begin another.
-    fn on_notice<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        notice: Activity,
-    ) {
+    fn on_notice(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, notice: Activity) {
         let deaths = notice.deaths.clone();
         if self.ring.contains(&notice.origin) {
             self.send_right(node, ctx, Activity { from: self.me, ..notice });
@@ -479,7 +464,7 @@ impl Group {
 
     /// An own broadcast has been all around: the others may forget it. The acknowledgement goes
     /// with the next broadcast, or alone once the mailbox is empty.
-    fn came_around<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, activity: &Activity) {
+    fn came_around(&mut self, ctx: &mut Context<'_, Message>, activity: &Activity) {
         let end = activity.first + activity.instructions.len() as u64;
         if end > self.acknowledged {
             self.acknowledged = end;
@@ -491,12 +476,7 @@ impl Group {
 
     /// Appends what is new, forwards it, then delivers it: each member forwards before its own
     /// callback (gm.erl: `handle_msg`).
-    fn take_over<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        activity: Activity,
-    ) {
+    fn take_over(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, activity: Activity) {
         let Activity { queue, origin: whose, first, instructions, acknowledged, .. } = activity;
         let (replica, me, origin) = (self.replica, self.me, self.origin(whose));
         let skip = (origin.next() - first.min(origin.next())) as usize;
@@ -528,12 +508,7 @@ impl Group {
         }
     }
 
-    fn on_catch_up<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        catch_up: CatchUp,
-    ) {
+    fn on_catch_up(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, catch_up: CatchUp) {
         if self.buried.contains(&catch_up.from) || !self.knows(node, catch_up.from) {
             return;
         }
@@ -561,12 +536,7 @@ impl Group {
     /// gm.erl `handle_msg({catchup, ...})` of a joiner: it takes over the state of its left
     /// neighbour and passes it on to its right one, which may be a joiner as well; what is in
     /// flight there is not delivered to it.
-    fn take_state<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        catch_up: CatchUp,
-    ) {
+    fn take_state(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, catch_up: CatchUp) {
         for activity in catch_up.activities {
             let origin = self.origin(activity.origin);
             origin.log_first = activity.first;
@@ -583,7 +553,7 @@ impl Group {
         }
     }
 
-    fn becomes_member<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn becomes_member(&mut self, ctx: &mut Context<'_, Message>) {
         if !self.joined {
             self.joined = true;
             ctx.tell(self.replica, Message::GmJoined);
@@ -591,10 +561,10 @@ impl Group {
     }
 
     /// Tells everybody of deaths, those who may have heard of them as well, then this replica.
-    fn begin_notice<O: Observer>(
+    fn begin_notice(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         mut deaths: Vec<Pid>,
     ) {
         let known = self.buried.iter().filter(|dead| !deaths.contains(dead));
@@ -621,7 +591,7 @@ impl Group {
 
     /// The death is delivered to the replica, after everything that the dead had broadcast. Its
     /// last broadcasts stay in the log: a right neighbour that comes later may lack them.
-    fn bury<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>, dead: Pid) {
+    fn bury(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, dead: Pid) {
         if self.buried.contains(&dead) {
             return;
         }
@@ -636,7 +606,7 @@ impl Group {
     }
 
     /// Only the present neighbours of the dead act on a death.
-    fn on_down<O: Observer>(&mut self, node: &Node, ctx: &mut Context<'_, Message, O>, dead: Pid) {
+    fn on_down(&mut self, node: &Node, ctx: &mut Context<'_, Message>, dead: Pid) {
         let neighbour = self.left == Some(dead) || self.right == Some(dead);
         if neighbour && !self.buried.contains(&dead) && !self.shutting_down {
             self.recording = Some(dead);
@@ -647,7 +617,7 @@ impl Group {
     }
 
     /// The death is in the tables: the process looks at its ring, and goes on with what has waited.
-    fn wake<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>, dead: Pid) {
+    fn wake(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, dead: Pid) {
         debug_assert_eq!(self.recording, Some(dead), "one death is recorded at a time");
         self.recording = None;
         self.check_neighbours(node, ctx);
@@ -660,11 +630,7 @@ impl Group {
 
     /// gm.erl `check_neighbours`, `change_view`: monitor the new neighbours; give a new right one
     /// what it needs.
-    fn check_neighbours<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn check_neighbours(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let Some(record) = node.mnesia.tables.queue(self.queue) else { return };
         let (left, right) = (record.left_of(self.me), record.right_of(self.me));
         let members: Vec<Pid> = record.ring.iter().map(|member| member.gm).collect();
@@ -703,7 +669,7 @@ impl Group {
         }
     }
 
-    fn send_catch_up<O: Observer>(&self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+    fn send_catch_up(&self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let Some(right) = self.right.filter(|right| *right != self.me) else { return };
         let deaths = self.gone.iter().chain(&self.buried).copied().collect();
         let mut activities = Vec::new();

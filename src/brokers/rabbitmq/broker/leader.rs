@@ -1,6 +1,6 @@
 //! What a queue's leader does (rabbit_amqqueue_process.erl, rabbit_mirror_queue_master.erl, v3.10).
 
-use crate::observe::{BecauseId, Event, MessageRange, Observer, Removal};
+use crate::observe::{BecauseId, Event, MessageRange, Removal};
 use crate::world::Context;
 
 use super::super::letters::Reason;
@@ -18,10 +18,10 @@ use super::store::{Extra, Fetched, GivenUp};
 const PUSH_BYTES: u32 = 290;
 
 impl Replica {
-    pub(super) fn handle_as_leader<O: Observer>(
+    pub(super) fn handle_as_leader(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         message: Message,
     ) {
         match message {
@@ -74,10 +74,10 @@ impl Replica {
 
     /// What mirrors multicast (rabbit_mirror_queue_coordinator.erl: `handle_msg`). Else it is what
     /// the old leader had still on its way when this mirror was promoted.
-    fn hear_mirror<O: Observer>(
+    fn hear_mirror(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         instruction: Instruction,
     ) {
         match instruction {
@@ -93,10 +93,10 @@ impl Replica {
     }
 
     /// rabbit_amqqueue_process.erl `deliver_or_enqueue`.
-    fn leader_publish<O: Observer>(
+    fn leader_publish(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         channel: Pid,
         seq: PublishSeq,
         message: MessageRange,
@@ -162,10 +162,10 @@ impl Replica {
 
     /// A message that goes straight to a consumer that needs no acknowledgement has had a copy
     /// here for an instant.
-    fn hand_over<O: Observer>(
+    fn hand_over(
         &self,
         node: &Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         message: MessageRange,
         extra: Extra,
     ) {
@@ -197,11 +197,7 @@ impl Replica {
 
     /// Delivers what is ready while a consumer has room (rabbit_amqqueue_process.erl:
     /// `run_message_queue`).
-    pub(super) fn run_queue<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn run_queue(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         while self.bq.ready() > 0 && !self.ending {
             let Some(taker) = self.next_consumer(node) else { return };
             let no_ack = self.consumers.at(taker).terms.no_ack;
@@ -211,10 +207,10 @@ impl Replica {
     }
 
     /// Takes the queue's head for a consumer (`fetch`); then what has expired behind it goes.
-    fn fetch<O: Observer>(
+    fn fetch(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         taker: usize,
         no_ack: bool,
     ) -> Option<Pushed> {
@@ -236,10 +232,10 @@ impl Replica {
         Some(Pushed { id, message, redelivered, letter })
     }
 
-    fn push<O: Observer>(
+    fn push(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         taker: usize,
         pushed: Pushed,
     ) {
@@ -253,13 +249,7 @@ impl Replica {
     }
 
     /// `basic.get`: the head of the queue, whoever else waits for it.
-    fn get<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        channel: Pid,
-        no_ack: bool,
-    ) {
+    fn get(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, channel: Pid, no_ack: bool) {
         ctx.spend(node.config.costs.queue_deliver);
         let (queue, from) = (self.queue, self.me);
         let no_ack = no_ack && node.config.settings.rules.has(Rule::ForgetAutoAcked);
@@ -292,10 +282,10 @@ impl Replica {
         taken
     }
 
-    fn leader_settle<O: Observer>(
+    fn leader_settle(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         channel: Pid,
         first: QueueSeq,
         count: u32,
@@ -316,21 +306,16 @@ impl Replica {
         self.after_settling(node, ctx, channel);
     }
 
-    fn after_settling<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        channel: Pid,
-    ) {
+    fn after_settling(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, channel: Pid) {
         self.consumers.forget_idle();
         self.unblock(node, channel);
         self.run_queue(node, ctx);
     }
 
-    fn leader_requeue<O: Observer>(
+    fn leader_requeue(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         channel: Pid,
         first: QueueSeq,
         count: u32,
@@ -342,10 +327,10 @@ impl Replica {
 
     /// `basic.reject` without requeue: dead-lettered, or dropped (`handle_cast({reject, false,
     /// ..})`).
-    fn leader_reject<O: Observer>(
+    fn leader_reject(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         channel: Pid,
         first: QueueSeq,
         count: u32,
@@ -359,12 +344,7 @@ impl Replica {
 
     /// Messages go back to their places; then the queue may be too long, and what has come to its
     /// head may have expired (`requeue_and_run`).
-    fn requeue<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        ids: &[QueueSeq],
-    ) {
+    fn requeue(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, ids: &[QueueSeq]) {
         if node.config.settings.rules.has(Rule::RequeueInPlace) {
             for &id in ids {
                 self.bq.requeue(id);
@@ -379,12 +359,7 @@ impl Replica {
     }
 
     /// Without the rule by which what is given back takes its old place.
-    fn requeue_last<O: Observer>(
-        &mut self,
-        node: &Node,
-        ctx: &mut Context<'_, Message, O>,
-        ids: &[QueueSeq],
-    ) {
+    fn requeue_last(&mut self, node: &Node, ctx: &mut Context<'_, Message>, ids: &[QueueSeq]) {
         let removal = Removal { cause: cause::NOT_REQUEUED, because: BecauseId::NONE };
         for &id in ids {
             let Some(given_up) = self.bq.give_up(ctx, id, removal) else { continue };
@@ -401,10 +376,10 @@ impl Replica {
         }
     }
 
-    fn subscribe<O: Observer>(
+    fn subscribe(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         channel: Pid,
         mut terms: Terms,
     ) {
@@ -425,12 +400,7 @@ impl Replica {
     }
 
     /// Tells when another consumer is the single active one.
-    fn holder_changed<O: Observer>(
-        &self,
-        node: &Node,
-        ctx: &mut Context<'_, Message, O>,
-        before: Option<Pid>,
-    ) {
+    fn holder_changed(&self, node: &Node, ctx: &mut Context<'_, Message>, before: Option<Pid>) {
         let now_active = self.consumers.holder.filter(|_| self.consumers.holder != before);
         let Some(active) = now_active.filter(|_| self.single_active(node)) else { return };
         let (now, here) = (ctx.now(), ctx.node());
@@ -441,12 +411,7 @@ impl Replica {
 
     /// A channel, or a mirror, is down. A channel's unacknowledged messages go back to their
     /// places.
-    fn leader_down<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        pid: Pid,
-    ) {
+    fn leader_down(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, pid: Pid) {
         self.sync_without(node, ctx, pid);
         let publishers = self.senders.len();
         self.senders.retain(|sender| sender.channel != pid);
@@ -476,7 +441,7 @@ impl Replica {
     }
 
     /// Without the rule by which a dead channel's messages go back to their queue.
-    fn forget<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, ids: &[QueueSeq]) {
+    fn forget(&mut self, ctx: &mut Context<'_, Message>, ids: &[QueueSeq]) {
         let removal = Removal { cause: cause::NOT_REQUEUED, because: BecauseId::NONE };
         for &id in ids {
             if let Some(given_up) = self.bq.give_up(ctx, id, removal) {

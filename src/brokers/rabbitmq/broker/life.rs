@@ -1,6 +1,6 @@
 //! A node's main lane, and the processes that it starts.
 
-use crate::observe::{Event, EventId, NodeId, Observer};
+use crate::observe::{Event, EventId, NodeId};
 use crate::world::{ConnId, Context, Input, Lane, Signal};
 
 use super::super::message::{DownReason, Message, QueueId};
@@ -13,11 +13,7 @@ use super::{AMQP, Broker, Node, Process, Status};
 
 impl Broker {
     /// An input for the node itself.
-    pub(super) fn handle_main<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn handle_main(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(boot) => self.boot(ctx, &boot),
             Input::Signal(Signal::Stop) => self.stop(ctx),
@@ -69,11 +65,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn message<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        message: Message,
-    ) {
+    pub(super) fn message(&mut self, ctx: &mut Context<'_, Message>, message: Message) {
         let node = &mut self.node;
         ctx.spend(node.config.costs.internal);
         match message {
@@ -176,7 +168,7 @@ impl Broker {
 
 impl Node {
     /// A new process.
-    pub(super) fn start<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Lane {
+    pub(super) fn start(&mut self, ctx: &mut Context<'_, Message>) -> Lane {
         let lane = ctx.spawn();
         self.alive.push(lane);
         lane
@@ -187,11 +179,7 @@ impl Node {
     }
 
     /// At time zero: this node's replica of a queue, as the plan has numbered it.
-    pub(super) fn start_first_replica<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-    ) {
+    pub(super) fn start_first_replica(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
         let Some(record) = self.mnesia.tables.queue(queue) else { return };
         let Some(pid) = record.replicas().find(|pid| pid.node == self.me) else { return };
         let leads = record.leader == pid;
@@ -219,11 +207,7 @@ impl Node {
 
     /// A durable queue whose leader is recorded here, and that nobody else leads by now
     /// (rabbit_amqqueue.erl: `recover`, `find_local_durable_queues`).
-    pub(super) fn recover<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-    ) {
+    pub(super) fn recover(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
         let me = self.me;
         let recorded = self.mnesia.tables.durable[queue.0 as usize];
         let elsewhere =

@@ -2,7 +2,7 @@
 //! v3.10), and its end when nobody uses it any more.
 
 use crate::engine::{Span, Time};
-use crate::observe::{Event, MessageRange, Observer, Removal};
+use crate::observe::{Event, MessageRange, Removal};
 use crate::world::Context;
 
 use super::super::arguments::Overflow;
@@ -59,10 +59,10 @@ impl Replica {
     /// The queue is full: the publisher gets a nack (`send_reject_publish`), whatever other queues
     /// and this one's own mirrors say. Mirrors hear of it if a confirm was asked for; otherwise
     /// what the channel has sent them stays with them.
-    pub(super) fn refuse<O: Observer>(
+    pub(super) fn refuse(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         (channel, seq): (Pid, PublishSeq),
         message: MessageRange,
         properties: Properties,
@@ -92,11 +92,7 @@ impl Replica {
 
     /// After a publish that was queued: what is too many goes, then what is too old
     /// (`deliver_or_enqueue`).
-    pub(super) fn after_enqueue<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn after_enqueue(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if node.config.queue(self.queue).arguments.limited() {
             self.drop_head(node, ctx);
         }
@@ -106,11 +102,7 @@ impl Replica {
     }
 
     /// `maybe_drop_head`: the oldest ready messages make room.
-    pub(super) fn drop_head<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn drop_head(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let arguments = node.config.queue(self.queue).arguments;
         let limits = node.config.settings.rules.has(Rule::LimitLength);
         if arguments.overflow != Overflow::DropHead || !limits {
@@ -123,11 +115,7 @@ impl Replica {
     }
 
     /// `drop_expired_msgs`: expired messages go from the head of the queue, and only there.
-    pub(super) fn drop_expired<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn drop_expired(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if !node.config.settings.rules.has(Rule::ExpireAtHeadOnly) {
             for id in self.bq.expired(ctx.clock()) {
                 self.dispose(node, ctx, id, Reason::Expired);
@@ -147,7 +135,7 @@ impl Replica {
     }
 
     /// `ensure_ttl_timer`: one timer a queue, for its head.
-    fn look_again<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, expires: Time) {
+    fn look_again(&mut self, ctx: &mut Context<'_, Message>, expires: Time) {
         match self.ttl_timer {
             Some((at, timer)) if expires + Span::from_millis(1) < at => ctx.cancel(timer),
             Some(_) => return,
@@ -160,10 +148,10 @@ impl Replica {
 
     /// The queue gives a message up: it is dead-lettered, or gone. The copy that is dead-lettered
     /// is on its way without anybody waiting for it to arrive.
-    pub(super) fn dispose<O: Observer>(
+    pub(super) fn dispose(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         id: super::super::message::QueueSeq,
         reason: Reason,
     ) {
@@ -196,21 +184,13 @@ impl Replica {
 
     /// A process that begins to lead applies the queue's arguments to what it holds
     /// (`process_args_policy`).
-    pub(super) fn begin_to_lead<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn begin_to_lead(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         debug_assert_eq!(self.role, Role::Leader, "mirrors follow");
         self.after_enqueue(node, ctx);
     }
 
     /// A queue that is to go with its last consumer goes (`should_auto_delete`).
-    pub(super) fn delete_if_unused<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn delete_if_unused(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let auto_delete = node.config.queue(self.queue).arguments.auto_delete;
         if !auto_delete || !self.consumers.had || self.consumers.count() > 0 || self.ending {
             return;

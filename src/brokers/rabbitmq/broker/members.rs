@@ -1,7 +1,7 @@
 //! Members that come and go (rabbit_node_monitor, rabbit_mnesia, v3.10).
 
 use crate::engine::Span;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Lane};
 
 use super::super::message::{Message, Progress};
@@ -16,7 +16,7 @@ const DOWN_PING_INTERVAL: Span = Span::from_secs(1);
 
 impl Broker {
     /// Looks for members that are down; a booting node that waits asks again.
-    pub(super) fn ping_down_nodes<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn ping_down_nodes(&mut self, ctx: &mut Context<'_, Message>) {
         match self.node.status {
             Status::Running => {
                 self.node.monitor.pings = Some(self.node.down_peers());
@@ -45,7 +45,7 @@ impl Broker {
     /// a connection or the attempt has failed, which takes `net_setuptime` if the other is silent.
     /// In the end a running node begins again a second later if somebody is still missing, and a
     /// paused one looks at what it has found.
-    pub(super) fn continue_pings<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn continue_pings(&mut self, ctx: &mut Context<'_, Message>) {
         let pending = |link: Link| matches!(link, Link::Looking | Link::Pending(_));
         while let Some(rest) = &mut self.node.monitor.pings {
             if self.node.peers.iter().any(|peer| pending(peer.link)) {
@@ -69,7 +69,7 @@ impl Broker {
 }
 
 impl Node {
-    pub(super) fn start_pinging<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn start_pinging(&mut self, ctx: &mut Context<'_, Message>) {
         if !self.pinging {
             self.pinging = true;
             ctx.after(DOWN_PING_INTERVAL, Lane::MAIN, Message::PingDownNodes);
@@ -77,11 +77,7 @@ impl Node {
     }
 
     /// An attempt to set up a connection has failed.
-    pub(super) fn unreachable<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        conn: ConnId,
-    ) {
+    pub(super) fn unreachable(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId) {
         if let Some(peer) = self.peer_of(conn) {
             self.link_down(ctx, peer);
         }
@@ -93,9 +89,9 @@ impl Node {
     }
 
     /// A peer introduces itself on a new connection, or asks again while it boots.
-    pub(super) fn hello<O: Observer>(
+    pub(super) fn hello(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         conn: ConnId,
         from: NodeId,
         incarnation: u32,
@@ -116,11 +112,7 @@ impl Node {
 
     /// Some running members do not see this node, which wants to join: it connects to them first
     /// (mnesia_recover.erl: `connect_nodes` goes on to the nodes that those it reaches know of).
-    pub(super) fn unseen<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        nodes: &[NodeId],
-    ) {
+    pub(super) fn unseen(&mut self, ctx: &mut Context<'_, Message>, nodes: &[NodeId]) {
         self.mnesia.asked = None;
         self.mnesia.refusals += 1;
         for &node in nodes {
@@ -130,9 +122,9 @@ impl Node {
     }
 
     /// How far a peer is.
-    pub(super) fn status_of<O: Observer>(
+    pub(super) fn status_of(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         from: NodeId,
         progress: Progress,
     ) {
@@ -152,11 +144,7 @@ impl Node {
     }
 
     /// RabbitMQ runs on a peer, on tables that are one with these.
-    pub(super) fn member_running<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        from: NodeId,
-    ) {
+    pub(super) fn member_running(&mut self, ctx: &mut Context<'_, Message>, from: NodeId) {
         if let Some(peer) = self.peer(from) {
             peer.running = true;
             peer.rabbit = true;
@@ -175,11 +163,7 @@ impl Node {
     }
 
     /// A member's VM is lost.
-    pub(super) fn member_down<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
+    pub(super) fn member_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let Some(peer) = self.peer(node) else { return };
         let (ran, incarnation) = (peer.running, peer.incarnation.take());
         self.rabbit_down(ctx, node);
@@ -194,7 +178,7 @@ impl Node {
 
     /// RabbitMQ and Mnesia are down on a member, with its VM or without it
     /// (rabbit_node_monitor.erl: `handle_dead_rabbit`; mnesia_monitor.erl: `mnesia_down`).
-    fn rabbit_down<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
+    fn rabbit_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let Some(peer) = self.peer(node) else { return };
         let ran = std::mem::take(&mut peer.running);
         peer.rabbit = false;
@@ -214,11 +198,7 @@ impl Node {
     }
 
     /// RabbitMQ has stopped on a member whose VM goes on.
-    pub(super) fn member_stopped<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
+    pub(super) fn member_stopped(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         self.rabbit_down(ctx, node);
         if self.status == Status::Running {
             let (now, event) = (ctx.now(), self.own_event(event::NODE_DOWN, Some(node)));

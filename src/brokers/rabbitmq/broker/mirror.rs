@@ -4,7 +4,7 @@
 //! the ring. It queues by the ring, and confirms when it has both and its own disk is done.
 
 use crate::engine::Span;
-use crate::observe::{BecauseId, MessageRange, Observer, Removal};
+use crate::observe::{BecauseId, MessageRange, Removal};
 use crate::world::Context;
 
 use super::super::message::{DownReason, Message, Pid, Properties, PublishSeq, QueueSeq};
@@ -21,10 +21,10 @@ use super::replica::{DownFrom, Replica, Role};
 const DEAD_SENDER_TIMEOUT: Span = Span::from_secs(20);
 
 impl Replica {
-    pub(super) fn handle_as_mirror<O: Observer>(
+    pub(super) fn handle_as_mirror(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         message: Message,
     ) {
         match message {
@@ -76,10 +76,10 @@ impl Replica {
     }
 
     /// The channel's own copy arrives (`maybe_enqueue_message`).
-    fn mirror_publish<O: Observer>(
+    fn mirror_publish(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         channel: Pid,
         seq: PublishSeq,
         message: MessageRange,
@@ -98,10 +98,10 @@ impl Replica {
         }
     }
 
-    fn process_instruction<O: Observer>(
+    fn process_instruction(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         instruction: Instruction,
     ) {
         match instruction {
@@ -169,10 +169,10 @@ impl Replica {
         }
     }
 
-    fn follow_publish<O: Observer>(
+    fn follow_publish(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         (channel, seq): (Pid, PublishSeq),
         id: QueueSeq,
         message: MessageRange,
@@ -209,10 +209,10 @@ impl Replica {
     /// A channel is dead, as its monitor or the leader says. What it had sent to this mirror alone
     /// is forgotten once both have said so (`maybe_forget_sender`): before the leader has, that may
     /// still come around the ring.
-    fn sender_down<O: Observer>(
+    fn sender_down(
         &mut self,
         node: &Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         channel: Pid,
         from: DownFrom,
     ) {
@@ -236,22 +236,14 @@ impl Replica {
 
     /// `confirm_sender_death`: if the leader has not told of that channel's death yet, it is told
     /// to watch it.
-    fn confirm_sender_death<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        channel: Pid,
-    ) {
+    fn confirm_sender_death(&mut self, ctx: &mut Context<'_, Message>, channel: Pid) {
         if self.senders.iter().any(|sender| sender.channel == channel) {
             self.broadcast(ctx, Instruction::EnsureMonitoring { channel });
             ctx.after(DEAD_SENDER_TIMEOUT, ctx.lane(), Message::SenderTimeout { channel });
         }
     }
 
-    fn one_less_missing<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn one_less_missing(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if let Some(missing) = self.missing
             && missing > 0
         {
@@ -260,12 +252,7 @@ impl Replica {
     }
 
     /// `update_delta`: at zero the mirror holds all that the leader holds.
-    fn set_missing<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        missing: u64,
-    ) {
+    fn set_missing(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, missing: u64) {
         let changed = (self.missing == Some(0)) != (missing == 0);
         self.missing = Some(missing);
         if changed {
@@ -282,17 +269,13 @@ impl Replica {
     }
 
     /// A ring member's death has come in stream order: find out who leads now.
-    pub(super) fn on_ring_death<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn on_ring_death(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let (queue, by) = (self.queue, ctx.lane());
         node.transaction(ctx, Purpose::RemoveFromQueue { queue, by });
     }
 
     /// rabbit_mirror_queue_slave.erl `promote_me`: this mirror leads from now on.
-    pub fn promote<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+    pub fn promote(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         debug_assert_eq!(self.role, Role::Mirror, "a leader is not promoted again");
         self.event(node, ctx, event::PROMOTED, self.bq.depth());
         self.role = Role::Leader;

@@ -234,11 +234,7 @@ impl Broker {
     }
 
     /// Hands an input to the process it is for.
-    pub fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         if let Input::Message { body: Message::Down { pid, .. }, .. } = &input {
             self.node.monitor_used(ctx.lane(), *pid);
         }
@@ -274,7 +270,7 @@ impl Broker {
     }
 
     /// What comes from another node is decoded by the process that it is for.
-    fn decode<O: Observer>(&self, conn: ConnId, ctx: &mut Context<'_, Message, O>) {
+    fn decode(&self, conn: ConnId, ctx: &mut Context<'_, Message>) {
         let takes = self.node.config.costs.distribution;
         if !takes.is_zero() && self.node.peers.iter().any(|peer| peer.link == Link::Up(conn)) {
             ctx.spend(takes);
@@ -287,7 +283,7 @@ impl Broker {
     }
 
     /// Processes that were started or that ended while an input was handled.
-    fn after_input<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn after_input(&mut self, ctx: &mut Context<'_, Message>) {
         for (lane, process) in std::mem::take(&mut self.node.spawned) {
             if self.processes.is_empty() {
                 self.first_lane = lane.0;
@@ -314,12 +310,7 @@ impl Broker {
         }
     }
 
-    fn bury<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        lane: Lane,
-        reason: DownReason,
-    ) {
+    fn bury(&mut self, ctx: &mut Context<'_, Message>, lane: Lane, reason: DownReason) {
         let Some(process) = self.index(lane).and_then(|index| self.processes[index].take()) else {
             return;
         };
@@ -350,12 +341,12 @@ impl Broker {
     }
 
     /// The process is gone: keeps what the disk kept.
-    pub fn died<O: Observer>(
+    pub fn died(
         &mut self,
         death: Death,
         disk: &DiskView<'_>,
         at: Time,
-        observer: &mut O,
+        observer: &mut dyn Observer,
     ) {
         let me = self.node.me;
         for process in std::mem::take(&mut self.processes).into_iter().flatten() {
@@ -533,12 +524,12 @@ impl Node {
 
     /// RabbitMQ is gone from this node: of its queues and its message store that remains which
     /// `disk` has kept.
-    fn lose_memory<O: Observer>(
+    fn lose_memory(
         &mut self,
         death: Death,
         disk: &DiskView<'_>,
         at: Time,
-        observer: &mut O,
+        observer: &mut dyn Observer,
     ) {
         self.bodies.died(disk);
         for queue in self.disk.queues.iter_mut().flatten() {
@@ -548,7 +539,7 @@ impl Node {
     }
 
     /// No client of the message store is left: it ends once it has written what it has.
-    fn end_store<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, store: Lane) {
+    fn end_store(&mut self, ctx: &mut Context<'_, Message>, store: Lane) {
         if !std::mem::replace(&mut self.store_ends, true) {
             ctx.tell(store, Message::Terminate);
         }

@@ -6,7 +6,7 @@
 //! on without each other.
 
 use crate::engine::Span;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
 use super::super::message::Message;
@@ -105,11 +105,7 @@ impl Node {
     }
 
     /// rabbit_node_monitor.erl `handle_dead_node`: a member's VM is lost.
-    pub(super) fn handle_dead_node<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
+    pub(super) fn handle_dead_node(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let config = self.config.clone();
         let handling = &config.settings.partition_handling;
         match handling {
@@ -129,11 +125,7 @@ impl Node {
     }
 
     /// rabbit_node_monitor.erl `await_cluster_recovery`. Whoever does so already goes on with it.
-    pub(super) fn await_recovery<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        recovery: Recovery,
-    ) {
+    pub(super) fn await_recovery(&mut self, ctx: &mut Context<'_, Message>, recovery: Recovery) {
         let stops = self.config.settings.rules.has(Rule::PauseStopsRabbit);
         if self.monitor.outside.is_none() && stops {
             let (now, event) = (ctx.now(), self.own_event(event::PAUSING, None));
@@ -145,7 +137,7 @@ impl Node {
 
     /// rabbit.erl `stop`, of a VM that goes on: the plugins that depend on RabbitMQ stop first, and
     /// it serves until they have.
-    pub(super) fn stop_rabbit_soon<O: Observer>(&self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn stop_rabbit_soon(&self, ctx: &mut Context<'_, Message>) {
         let config = self.config.clone();
         let lead = config.costs.plugins_stop.span(ctx.random());
         ctx.after(lead, Lane::MAIN, Message::StopRabbit);
@@ -182,11 +174,7 @@ impl Node {
 
     /// Mnesia has found that this node and another have gone on without each other
     /// (`running_partitioned_network`).
-    pub(super) fn partitioned_from<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
+    pub(super) fn partitioned_from(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let (now, event) = (ctx.now(), self.own_event(event::PARTITIONED, Some(node)));
         ctx.observer().event(now, event);
         if !self.monitor.partitions.contains(&node) {
@@ -211,7 +199,7 @@ impl Node {
 
 impl Broker {
     /// RabbitMQ has stopped, and its VM has not: what has become of the others?
-    pub(super) fn after_pause<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn after_pause(&mut self, ctx: &mut Context<'_, Message>) {
         match self.node.monitor.outside {
             Some(Outside::Await(_)) => self.look_for_recovery(ctx),
             Some(Outside::Restart { winner, .. }) => {
@@ -226,7 +214,7 @@ impl Broker {
     }
 
     /// rabbit_node_monitor.erl `wait_for_cluster_recovery`: pings all, then looks.
-    pub(super) fn look_for_recovery<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn look_for_recovery(&mut self, ctx: &mut Context<'_, Message>) {
         if self.node.status == Status::Paused {
             self.node.monitor.pings = Some(self.node.down_peers());
             self.continue_pings(ctx);
@@ -234,7 +222,7 @@ impl Broker {
     }
 
     /// All were pinged: is the node with enough of the others?
-    pub(super) fn recovery_looked_for<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn recovery_looked_for(&mut self, ctx: &mut Context<'_, Message>) {
         let Some(Outside::Await(recovery)) = self.node.monitor.outside else { return };
         if self.node.recovered_from(recovery) {
             self.node.monitor.outside = None;

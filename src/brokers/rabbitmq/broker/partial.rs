@@ -8,7 +8,7 @@
 //! others can talk to.
 
 use crate::engine::Span;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::Context;
 
 use super::super::message::Message;
@@ -25,9 +25,9 @@ const DISCONNECTION_TIMEOUT: Span = Span::from_secs(1);
 
 impl Node {
     /// A running member is lost: does anybody still see that start of it?
-    pub(super) fn ask_about<O: Observer>(
+    pub(super) fn ask_about(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         lost: NodeId,
         incarnation: u32,
     ) {
@@ -42,9 +42,9 @@ impl Node {
     }
 
     /// Somebody has lost a member: if this node has not, it asks the lost one.
-    pub(super) fn check_partial_partition<O: Observer>(
+    pub(super) fn check_partial_partition(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         reporter: NodeId,
         lost: NodeId,
         incarnation: u32,
@@ -60,9 +60,9 @@ impl Node {
     }
 
     /// `rabbit:is_running()`, asked by another node on behalf of one that has lost this one.
-    pub(super) fn answer_running<O: Observer>(
+    pub(super) fn answer_running(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         proxy: NodeId,
         reporter: NodeId,
     ) {
@@ -72,9 +72,9 @@ impl Node {
     }
 
     /// The lost member has answered: its loser is told, by way of this node, that it lives.
-    pub(super) fn report_partial_partition<O: Observer>(
+    pub(super) fn report_partial_partition(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         reporter: NodeId,
     ) {
         let proxy = self.me;
@@ -82,11 +82,7 @@ impl Node {
     }
 
     /// A member that this node has lost still talks to `proxy`: away from that, too.
-    pub(super) fn partial_partition<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        proxy: NodeId,
-    ) {
+    pub(super) fn partial_partition(&mut self, ctx: &mut Context<'_, Message>, proxy: NodeId) {
         if !self.peer(proxy).is_some_and(|peer| matches!(peer.link, Link::Up(_))) {
             return;
         }
@@ -113,11 +109,7 @@ impl Node {
     }
 
     /// Gives up the connection to a peer, and sets up none to anybody for a while.
-    pub(super) fn disconnect<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        peer: NodeId,
-    ) {
+    pub(super) fn disconnect(&mut self, ctx: &mut Context<'_, Message>, peer: NodeId) {
         self.connects_again_at = ctx.now() + DISCONNECTION_TIMEOUT;
         if let Some(Link::Up(conn)) = self.peer(peer).map(|peer| peer.link) {
             ctx.close(conn);

@@ -1,7 +1,7 @@
 //! Who belongs to a mirrored queue: mirrors that are added, replaced, stopped, dropped, and who
 //! leads (rabbit_mirror_queue_misc.erl, v3.10).
 
-use crate::observe::{NodeId, Observer, Removal};
+use crate::observe::{NodeId, Removal};
 use crate::world::{Context, Lane};
 
 use super::super::message::{DownReason, Message, Pid, QueueId};
@@ -30,9 +30,9 @@ fn nodes(pids: &[Pid]) -> Vec<NodeId> {
 impl Broker {
     /// `remove_from_queue`: the first replica that lives, in the order leader, mirrors by age,
     /// leads; whatever it holds.
-    pub(super) fn remove_from_queue<O: Observer>(
+    pub(super) fn remove_from_queue(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
         by: Lane,
     ) {
@@ -79,12 +79,7 @@ impl Broker {
 
     /// `slaves_to_start_on_failure`, and `maybe_auto_sync`, for those that were not synchronised
     /// with a leader that is dead.
-    fn replace<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-        dead: &[Pid],
-    ) {
+    fn replace(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId, dead: &[Pid]) {
         let config = self.node.config.clone();
         let Some(policy) = &config.queue(queue).mirroring else { return };
         let Some(record) = self.node.mnesia.tables.queue(queue) else { return };
@@ -106,9 +101,9 @@ impl Broker {
     }
 
     /// gm.erl `join_group`, `{add_on_right, ...}`.
-    pub(super) fn join_ring<O: Observer>(
+    pub(super) fn join_ring(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
         member: Member,
     ) {
@@ -134,9 +129,9 @@ impl Broker {
     /// rabbit_mirror_queue_slave.erl `init_it`: only a mirror whose ring member has joined is added
     /// to the queue's record, for channels expect a confirm of every replica that is in it, and
     /// what is published from then on comes around the ring. Then it asks for the depth.
-    pub(super) fn mirror_added<O: Observer>(
+    pub(super) fn mirror_added(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
         mirror: Pid,
     ) {
@@ -171,9 +166,9 @@ impl Broker {
     }
 
     /// rabbit_mirror_queue_slave.erl `record_synchronised`.
-    pub(super) fn synchronised<O: Observer>(
+    pub(super) fn synchronised(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
         mirror: Pid,
     ) {
@@ -194,11 +189,7 @@ impl Broker {
 
     /// `maybe_drop_master_after_sync`: with `ha-mode = nodes` a leader on a node that the policy
     /// does not list has stayed only for want of a synchronised mirror.
-    fn drop_unlisted_leader<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-    ) {
+    fn drop_unlisted_leader(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
         let config = self.node.config.clone();
         let Some(policy) = &config.queue(queue).mirroring else { return };
         let Some(record) = self.node.mnesia.tables.queue(queue) else { return };
@@ -214,9 +205,9 @@ impl Broker {
 
     /// The home node announces its queue; where the policy wants mirrors they start
     /// (rabbit_mirror_queue_master.erl: `init_with_existing_bq`, `add_mirrors`).
-    pub(super) fn recovered<O: Observer>(
+    pub(super) fn recovered(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
         leader: Pid,
         ring: Vec<Member>,
@@ -237,9 +228,9 @@ impl Broker {
     }
 
     /// All mirrors of a leader that stops are stopped or given up.
-    pub(super) fn mirrors_stopped<O: Observer>(
+    pub(super) fn mirrors_stopped(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
         by: Lane,
     ) {
@@ -252,11 +243,7 @@ impl Broker {
     }
 
     /// The policy wants a mirror here. One that the queue's record no longer names ends first.
-    pub(super) fn start_mirror<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-    ) {
+    pub(super) fn start_mirror(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
         let Some(old) = self.replica_of(queue).map(|replica| replica.me) else {
             self.node.start_mirror(ctx, queue);
             return;
@@ -292,11 +279,7 @@ impl Node {
     /// `on_vhost_up`: whether this node, which has just started, should hold a mirror. "We don't
     /// want to pass in the whole cluster - we don't want a situation where starting one node causes
     /// us to decide to start a mirror on another."
-    pub(super) fn wants_mirror<O: Observer>(
-        &self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-    ) -> bool {
+    pub(super) fn wants_mirror(&self, ctx: &mut Context<'_, Message>, queue: QueueId) -> bool {
         let Some(policy) = &self.config.queue(queue).mirroring else { return false };
         let Some(record) = self.mnesia.tables.queue(queue) else { return false };
         let (leader, mirrors) = (record.leader.node, nodes(&record.mirrors));
@@ -312,11 +295,7 @@ impl Node {
     }
 
     /// `add_mirror`: a mirror starts here, empty.
-    pub(super) fn start_mirror<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-    ) {
+    pub(super) fn start_mirror(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
         let Some(record) = self.mnesia.tables.queue(queue) else { return };
         let here =
             record.replicas().any(|pid| pid.node == self.me && self.alive.contains(&pid.lane));
@@ -343,7 +322,7 @@ impl Node {
     /// A node that starts recovers the queues that it leads, and deletes what it has of any other,
     /// whether a mirror starts here or not (rabbit_queue_index.erl v3.10 `start`: "Any queue
     /// directory we've not been asked to recover is considered garbage").
-    pub(super) fn delete_unclaimed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn delete_unclaimed(&mut self, ctx: &mut Context<'_, Message>) {
         for index in 0..self.config.queues.len() {
             if let Some(bq) = self.disk.queues[index].take() {
                 let bq = self.without_contents(ctx, QueueId(index as u32), bq);
@@ -352,9 +331,9 @@ impl Node {
         }
     }
 
-    fn without_contents<O: Observer>(
+    fn without_contents(
         &self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
         mut bq: BackingQueue,
     ) -> BackingQueue {
@@ -387,11 +366,7 @@ impl Replica {
     }
 
     /// `stop_all_slaves`: tells them over the ring, then waits for each.
-    pub(super) fn stop_all_mirrors<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn stop_all_mirrors(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         self.event(node, ctx, event::MIRRORS_STOPPED, self.bq.depth());
         let record = node.mnesia.tables.queue(self.queue);
         let mirrors = record.map_or(Vec::new(), |record| record.mirrors.clone());
@@ -406,11 +381,7 @@ impl Replica {
         self.await_next_mirror(node, ctx);
     }
 
-    fn await_next_mirror<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn await_next_mirror(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let Some(stopping) = &mut self.stopping else { return };
         if stopping.waiting.is_empty() {
             let (queue, by) = (self.queue, ctx.lane());
@@ -423,10 +394,10 @@ impl Replica {
     }
 
     /// A mirror for which the leader waits has stopped, or is waited for no longer.
-    pub(super) fn mirror_stopped<O: Observer>(
+    pub(super) fn mirror_stopped(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         mirror: Option<Pid>,
         turn: Option<u32>,
     ) {
@@ -442,10 +413,10 @@ impl Replica {
     }
 
     /// The process ends and its messages go with it: it was dropped, stopped, or may not lead.
-    pub(super) fn delete_and_end<O: Observer>(
+    pub(super) fn delete_and_end(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         removal: Removal,
         reason: DownReason,
     ) {
@@ -456,11 +427,7 @@ impl Replica {
 
     /// `{error, {not_synced, _}}`: this mirror would lead and may not. The process stops, its ring
     /// member does not: the exit reason `normal` kills no linked process.
-    pub(super) fn not_synced<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn not_synced(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         self.leaves_ring_member = node.config.settings.rules.has(Rule::RefusalLeavesRingMember);
         let because = because::NO_SYNCHRONISED_MIRROR;
         let removal = Removal { cause: cause::MIRROR_STOPPED, because };

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::Time;
-use crate::observe::{BecauseId, MessageRange, Observer, Removal};
+use crate::observe::{BecauseId, MessageRange, Removal};
 use crate::world::{Context, TimerId};
 
 use super::super::arguments::Arguments;
@@ -175,12 +175,7 @@ impl Replica {
     }
 
     /// Handles one message.
-    pub fn handle<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        message: Message,
-    ) {
+    pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
         if !is_own_work(&message) {
             self.last_work = ctx.now();
         }
@@ -201,12 +196,7 @@ impl Replica {
         self.plan_flush(node, ctx);
     }
 
-    fn dispatch<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        message: Message,
-    ) {
+    fn dispatch(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
         let last_work = matches!(
             message,
             Message::Terminate
@@ -319,11 +309,7 @@ impl Replica {
     /// Sends the confirms that are due, consecutive ones of a channel together. A mirror holds one
     /// back until it has the message from the channel as well
     /// (rabbit_mirror_queue_slave.erl: `confirm_messages`).
-    pub(super) fn send_confirms<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn send_confirms(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if self.due.is_empty() {
             return;
         }
@@ -349,10 +335,10 @@ impl Replica {
         }
     }
 
-    fn send_confirm<O: Observer>(
+    fn send_confirm(
         &self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         (channel, first, count): (Pid, PublishSeq, u32),
     ) {
         let message = Message::Confirm { queue: self.queue, from: self.me, first, count };
@@ -373,10 +359,10 @@ impl Replica {
     }
 
     /// The record of a channel that publishes to this queue; it is monitored from now on.
-    pub(super) fn sender<O: Observer>(
+    pub(super) fn sender(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         channel: Pid,
     ) -> &mut Sender {
         let known = self.senders.iter().position(|sender| sender.channel == channel);
@@ -393,10 +379,10 @@ impl Replica {
     /// A publish of this channel is taken: it may be granted more
     /// (rabbit_amqqueue_process.erl: `credit_flow:ack`; rabbit_mirror_queue_slave.erl:
     /// `maybe_flow_ack`).
-    pub(super) fn take_from_channel<O: Observer>(
+    pub(super) fn take_from_channel(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         channel: Pid,
         properties: Properties,
     ) {
@@ -412,7 +398,7 @@ impl Replica {
     }
 
     /// A process that is blocked itself, by the message store, grants nothing.
-    fn grant<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+    fn grant(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if self.store_credit.is_some_and(Credit::is_blocked) {
             return;
         }
@@ -434,30 +420,21 @@ impl Replica {
     }
 
     /// The message store grants credit.
-    fn store_bump<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        more: u32,
-    ) {
+    fn store_bump(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, more: u32) {
         if self.store_credit.as_mut().is_some_and(|credit| credit.bump(more)) {
             self.grant(node, ctx);
         }
     }
 
     /// Passes an instruction to the ring, if there is one.
-    pub(super) fn broadcast<O: Observer>(
-        &self,
-        ctx: &mut Context<'_, Message, O>,
-        instruction: Instruction,
-    ) {
+    pub(super) fn broadcast(&self, ctx: &mut Context<'_, Message>, instruction: Instruction) {
         if let Some(group) = self.group {
             ctx.tell(group.lane, Message::GmBroadcast { instruction });
         }
     }
 
     /// Tells the observer what this process is now.
-    pub(super) fn report_role<O: Observer>(&self, node: &Node, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn report_role(&self, node: &Node, ctx: &mut Context<'_, Message>) {
         let role = match self.role {
             Role::Leader => role::LEADER,
             Role::Mirror if self.missing == Some(0) => role::MIRROR,

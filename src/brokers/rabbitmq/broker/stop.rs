@@ -1,6 +1,5 @@
 //! RabbitMQ stops in order, and the VM with it or without it (rabbit.erl v3.10: `stop`).
 
-use crate::observe::Observer;
 use crate::world::{Context, Death, DiskView, Lane};
 
 use super::super::message::{DownReason, Message, Pid, QueueId};
@@ -12,7 +11,7 @@ use super::{AMQP, Broker, Process, Status};
 
 impl Broker {
     /// Graceful stop of the node.
-    pub(super) fn stop<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn stop(&mut self, ctx: &mut Context<'_, Message>) {
         self.node.monitor.exits = true;
         match self.node.status {
             Status::Running => self.stop_rabbit(ctx),
@@ -27,7 +26,7 @@ impl Broker {
     /// Clients are dropped, queues are closed in order (rabbit.erl: `stop`, `stop_apps`;
     /// rabbit_mirror_queue_master.erl: `terminate`). Then the VM ends, or goes on for the node
     /// monitor.
-    pub(super) fn stop_rabbit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn stop_rabbit(&mut self, ctx: &mut Context<'_, Message>) {
         if self.node.status != Status::Running {
             return;
         }
@@ -82,11 +81,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn end_replica<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: QueueId,
-    ) {
+    pub(super) fn end_replica(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
         for process in self.processes.iter().flatten() {
             if let Process::Replica(replica) = process
                 && replica.queue() == queue
@@ -107,7 +102,7 @@ impl Broker {
     }
 
     /// All queues are closed: the VM ends, or waits for the cluster.
-    pub(super) fn rabbit_has_stopped<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn rabbit_has_stopped(&mut self, ctx: &mut Context<'_, Message>) {
         if self.node.monitor.exits || self.node.monitor.outside.is_none() {
             self.node.status = Status::Off;
             ctx.exit();

@@ -6,7 +6,7 @@
 //! end. It lives and dies with the leader, and is part of it here.
 
 use crate::engine::{Span, Time};
-use crate::observe::{BecauseId, Event, Observer, Removal};
+use crate::observe::{BecauseId, Event, Removal};
 use crate::world::Context;
 
 use super::super::message::{Message, Pid, QueueSeq};
@@ -108,11 +108,7 @@ pub struct MirrorSync {
 impl Replica {
     /// rabbit_mirror_queue_master.erl `sync_mirrors`: every mirror is asked over the ring, and the
     /// queue stands still until each has answered.
-    pub(super) fn start_sync<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn start_sync(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let Some(record) = node.mnesia.tables.queue(self.queue) else { return };
         if self.role != Role::Leader || record.leader != self.me || self.leader_sync.is_some() {
             return;
@@ -141,10 +137,10 @@ impl Replica {
     }
 
     /// A mirror has emptied itself and takes part.
-    pub(super) fn sync_ready<O: Observer>(
+    pub(super) fn sync_ready(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         mirror: Pid,
         round: u64,
     ) {
@@ -159,10 +155,10 @@ impl Replica {
     }
 
     /// A mirror has everything already (rabbit_mirror_queue_sync.erl: `sync_deny`).
-    pub(super) fn sync_denied<O: Observer>(
+    pub(super) fn sync_denied(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         mirror: Pid,
         round: u64,
     ) {
@@ -172,10 +168,10 @@ impl Replica {
     }
 
     /// A mirror takes no part in the synchronisation, or no longer: it is dead or needs none.
-    pub(super) fn sync_without<O: Observer>(
+    pub(super) fn sync_without(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         mirror: Pid,
     ) {
         let Some(sync) = &mut self.leader_sync else { return };
@@ -188,7 +184,7 @@ impl Replica {
         }
     }
 
-    fn sync_answered<O: Observer>(&mut self, node: &Node, ctx: &mut Context<'_, Message, O>) {
+    fn sync_answered(&mut self, node: &Node, ctx: &mut Context<'_, Message>) {
         let Some(sync) = &self.leader_sync else { return };
         if !sync.awaited.is_empty() {
             return;
@@ -203,7 +199,7 @@ impl Replica {
     }
 
     /// The syncer's `wait_for_credit`: the next batch, unless a mirror has too much before it.
-    fn sync_go_on<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn sync_go_on(&mut self, ctx: &mut Context<'_, Message>) {
         let Some(sync) = &mut self.leader_sync else { return };
         let waits = !sync.awaited.is_empty() || sync.mirrors.iter().any(|(_, credit)| *credit == 0);
         if !sync.stepping && !waits {
@@ -213,12 +209,7 @@ impl Replica {
     }
 
     /// A mirror has taken some batches: there may be more.
-    pub(super) fn sync_credit<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        mirror: Pid,
-        round: u64,
-    ) {
+    pub(super) fn sync_credit(&mut self, ctx: &mut Context<'_, Message>, mirror: Pid, round: u64) {
         let Some(sync) = self.leader_sync.as_mut().filter(|sync| sync.round == round) else {
             return;
         };
@@ -231,10 +222,10 @@ impl Replica {
     }
 
     /// The leader reads a batch of its queue, and the syncer hands it to every mirror.
-    pub(super) fn sync_step<O: Observer>(
+    pub(super) fn sync_step(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         round: u64,
     ) {
         let Some(sync) = self.leader_sync.as_mut().filter(|sync| sync.round == round) else {
@@ -281,7 +272,7 @@ impl Replica {
         }
     }
 
-    fn finish_sync<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+    fn finish_sync(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let Some(sync) = self.leader_sync.take() else { return };
         let (leader, round) = (self.me, sync.round);
         for (mirror, _) in sync.mirrors {
@@ -292,10 +283,10 @@ impl Replica {
 
     /// The leader offers a synchronisation to this mirror: it purges itself and says it is ready,
     /// unless it has everything (rabbit_mirror_queue_sync.erl: `slave`).
-    pub(super) fn mirror_sync_start<O: Observer>(
+    pub(super) fn mirror_sync_start(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         leader: Pid,
         round: u64,
     ) {
@@ -315,7 +306,7 @@ impl Replica {
         node.send(ctx, leader, Message::SyncReady { mirror, round }, 60);
     }
 
-    fn purge_for_sync<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn purge_for_sync(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), ctx.node());
         let removal = Removal { cause: cause::PURGED_FOR_SYNC, because: BecauseId::NONE };
         self.bq.wipe(now, node, ctx.observer(), removal);
@@ -323,10 +314,10 @@ impl Replica {
     }
 
     /// A batch arrives at a mirror.
-    pub(super) fn mirror_sync_batch<O: Observer>(
+    pub(super) fn mirror_sync_batch(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         batch: SyncBatch,
     ) {
         let (leader, round) = (batch.leader, batch.round);
@@ -344,10 +335,10 @@ impl Replica {
     }
 
     /// The leader is through: this mirror holds all that it holds.
-    pub(super) fn mirror_sync_complete<O: Observer>(
+    pub(super) fn mirror_sync_complete(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         leader: Pid,
         round: u64,
     ) {
@@ -361,10 +352,10 @@ impl Replica {
 
     /// The leader died midway: what came so far is thrown away, the mirror stays unsynchronised
     /// (rabbit_mirror_queue_sync.erl: `slave_sync_loop`, on the death of the syncer).
-    pub(super) fn mirror_sync_abandoned<O: Observer>(
+    pub(super) fn mirror_sync_abandoned(
         &mut self,
         node: &Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         dead: Pid,
     ) {
         if self.mirror_sync.is_some_and(|sync| sync.leader == dead) {
@@ -376,10 +367,10 @@ impl Replica {
         }
     }
 
-    pub(super) fn event<O: Observer>(
+    pub(super) fn event(
         &self,
         node: &Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         word: crate::observe::EventId,
         count: u64,
     ) {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
 use super::super::message::{Message, Pid, QueueId};
@@ -21,11 +21,7 @@ impl Node {
     /// Those that concern a queue lock its record, at one node after the other in the order of
     /// their names, so that no two wait for each other (mnesia_locker.erl: `get_wlocks_on_nodes`).
     /// What the one that had a lock before has changed is then in this node's tables.
-    pub fn transaction<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        purpose: Purpose,
-    ) {
+    pub fn transaction(&mut self, ctx: &mut Context<'_, Message>, purpose: Purpose) {
         let id = self.mnesia.next_transaction;
         self.mnesia.next_transaction += 1;
         let mut to_lock = Vec::new();
@@ -50,7 +46,7 @@ impl Node {
     }
 
     /// Asks the next node for its lock.
-    fn lock_next<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, id: u32) {
+    fn lock_next(&mut self, ctx: &mut Context<'_, Message>, id: u32) {
         let from = self.me;
         let Some(transaction) = self.mnesia.transactions.iter_mut().find(|t| t.id == id) else {
             return;
@@ -68,7 +64,7 @@ impl Node {
 
     /// Asks every running peer that was not asked yet. Nodes that have joined since the
     /// transaction began have changes that this node must have seen, and get its own.
-    fn ask_for_votes<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, id: u32) {
+    fn ask_for_votes(&mut self, ctx: &mut Context<'_, Message>, id: u32) {
         let (from, peers) = (self.me, self.running_peers());
         let Some(transaction) = self.mnesia.transactions.iter_mut().find(|t| t.id == id) else {
             return;
@@ -91,11 +87,7 @@ impl Node {
     }
 
     /// A node that is down does not vote.
-    pub(super) fn abandon_votes<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
+    pub(super) fn abandon_votes(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let ids: Vec<u32> = self.mnesia.transactions.iter().map(|t| t.id).collect();
         for transaction in &mut self.mnesia.transactions {
             transaction.to_lock.retain(|other| *other != node);
@@ -117,12 +109,7 @@ impl Node {
     /// A peer has changed its tables, or is down. When all have, the transaction is over:
     /// rabbit_misc.erl `execute_mnesia_transaction` uses `mnesia:sync_transaction`, so that what is
     /// done next meets tables that have changed, wherever it comes.
-    pub(super) fn committed_at<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-        id: u32,
-    ) {
+    pub(super) fn committed_at(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, id: u32) {
         let committing = &mut self.mnesia.committing;
         let Some(at) = committing.iter().position(|committing| committing.id == id) else { return };
         committing[at].waiting.retain(|waiting| *waiting != node);
@@ -155,9 +142,9 @@ impl Node {
 
     /// Asked to vote. A node that joins gets every change that is decided here from now on, in
     /// addition to those that its coordinator has got before this vote.
-    pub(super) fn prepare<O: Observer>(
+    pub(super) fn prepare(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         from: NodeId,
         transaction: u32,
         locks: Option<QueueId>,
@@ -182,9 +169,9 @@ impl Node {
     }
 
     /// A transaction is over: those that wait for its locks go on.
-    pub(super) fn release<O: Observer>(
+    pub(super) fn release(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         from: NodeId,
         transaction: u32,
     ) {
@@ -192,17 +179,13 @@ impl Node {
     }
 
     /// A node that is down has no locks.
-    pub(super) fn release_all<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) {
+    pub(super) fn release_all(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         self.release_if(ctx, |locker| locker.0 == node);
     }
 
-    fn release_if<O: Observer>(
+    fn release_if(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         over: impl Fn(&(NodeId, u32)) -> bool,
     ) {
         let mut granted = Vec::new();
@@ -231,9 +214,9 @@ impl Node {
 
     /// mnesia_schema.erl `merge_schema`, mnesia_loader.erl: every running node knows of the joiner,
     /// and what they had decided before that has arrived here: the tables are complete.
-    fn hand_over_tables<O: Observer>(
+    fn hand_over_tables(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         node: NodeId,
         incarnation: u32,
         mut running: Vec<NodeId>,
@@ -247,9 +230,9 @@ impl Node {
 }
 
 impl Broker {
-    pub(super) fn vote<O: Observer>(
+    pub(super) fn vote(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         from: NodeId,
         id: u32,
         agrees: bool,
@@ -265,7 +248,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn work_done<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, id: u32) {
+    pub(super) fn work_done(&mut self, ctx: &mut Context<'_, Message>, id: u32) {
         let transactions = &mut self.node.mnesia.transactions;
         if let Some(transaction) = transactions.iter_mut().find(|t| t.id == id) {
             transaction.working = false;
@@ -273,7 +256,7 @@ impl Broker {
         }
     }
 
-    fn commit_if_due<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, id: u32) {
+    fn commit_if_due(&mut self, ctx: &mut Context<'_, Message>, id: u32) {
         let due = |transaction: &Transaction| {
             transaction.id == id
                 && !transaction.working
@@ -296,12 +279,7 @@ impl Broker {
     }
 
     /// All have voted: what is to be done is decided on this node's tables as they are now.
-    fn decide<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        purpose: Purpose,
-        agreed: Vec<NodeId>,
-    ) {
+    fn decide(&mut self, ctx: &mut Context<'_, Message>, purpose: Purpose, agreed: Vec<NodeId>) {
         match purpose {
             Purpose::RecordRingDeath { queue, dead, by } => {
                 self.commit(ctx, TableOp::RingWithout { queue, gm: dead });
@@ -346,7 +324,7 @@ impl Broker {
     }
 
     /// Changes the tables here and at every member that runs.
-    pub(super) fn commit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, op: TableOp) {
+    pub(super) fn commit(&mut self, ctx: &mut Context<'_, Message>, op: TableOp) {
         let (from, peers) = (self.node.me, self.node.running_peers());
         if let Some(committing) = self.node.mnesia.committing.last_mut() {
             let transaction = committing.id;
@@ -361,11 +339,7 @@ impl Broker {
     }
 
     /// The tables change; processes that the change concerns are told.
-    pub(super) fn committed<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        op: &TableOp,
-    ) {
+    pub(super) fn committed(&mut self, ctx: &mut Context<'_, Message>, op: &TableOp) {
         self.node.mnesia.tables.apply(op);
         let queue = match op {
             TableOp::Insert { queue, .. }
@@ -399,7 +373,7 @@ impl Broker {
     /// rabbit_amqqueue.erl v3.10 `on_node_down`: queues without mirrors whose process was there
     /// leave `rabbit_queue`; bindings of durable ones stay, those of others go with them. Since
     /// 3.11 durable ones stay (`filter_transient_queues_to_delete`).
-    fn queues_gone<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) {
+    fn queues_gone(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let config = self.node.config.clone();
         let gone: Vec<(QueueId, bool)> = (0..config.queues.len() as u32)
             .map(QueueId)

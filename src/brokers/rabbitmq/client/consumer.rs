@@ -110,11 +110,7 @@ impl Consumer {
     }
 
     /// Handles one input.
-    pub fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(_) => self.booted(ctx),
             Input::Signal(Signal::LoadEnded) => {
@@ -135,7 +131,7 @@ impl Consumer {
         }
     }
 
-    fn other<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+    fn other(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Message {
                 body: Message::BasicDeliver { queue, tag, message, redelivered, letter },
@@ -180,7 +176,7 @@ impl Consumer {
         }
     }
 
-    fn booted<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn booted(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.ready();
         let now = ctx.now().since(Time::ZERO);
         if let Some(stop) = self.config.stop {
@@ -196,18 +192,14 @@ impl Consumer {
         }
     }
 
-    fn start<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn start(&mut self, ctx: &mut Context<'_, Message>) {
         self.started = true;
         self.link.connect(ctx);
         self.report_wants(ctx);
     }
 
     /// The broker has closed the channel for an error of ours.
-    fn channel_closed<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        error: ChannelError,
-    ) {
+    fn channel_closed(&mut self, ctx: &mut Context<'_, Message>, error: ChannelError) {
         self.session += 1;
         self.forget_buffer();
         self.closed = true;
@@ -223,7 +215,7 @@ impl Consumer {
         }
     }
 
-    fn opened<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn opened(&mut self, ctx: &mut Context<'_, Message>) {
         self.closed = false;
         self.session += 1;
         self.subscribed.fill(false);
@@ -231,7 +223,7 @@ impl Consumer {
     }
 
     /// `basic.cancel`: what it has in hand it finishes and acknowledges.
-    fn cancel<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn cancel(&mut self, ctx: &mut Context<'_, Message>) {
         self.stopped = true;
         if let Some(conn) = self.link.open() {
             for &queue in &self.config.queues {
@@ -241,7 +233,7 @@ impl Consumer {
         self.report_wants(ctx);
     }
 
-    fn subscribe<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn subscribe(&mut self, ctx: &mut Context<'_, Message>) {
         let Some(conn) = self.link.open().filter(|_| !self.stopped) else { return };
         let terms = self.config.terms;
         for (at, &queue) in self.config.queues.iter().enumerate() {
@@ -256,17 +248,13 @@ impl Consumer {
     }
 
     /// Asks for another message after the pause.
-    fn poll_later<O: Observer>(&self, ctx: &mut Context<'_, Message, O>) {
+    fn poll_later(&self, ctx: &mut Context<'_, Message>) {
         if let Some(pause) = self.config.poll {
             ctx.after(pause, Lane::MAIN, Message::Poll { session: self.session });
         }
     }
 
-    fn unsubscribed<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        queue: Option<QueueId>,
-    ) {
+    fn unsubscribed(&mut self, ctx: &mut Context<'_, Message>, queue: Option<QueueId>) {
         for (at, &other) in self.config.queues.iter().enumerate() {
             if queue.is_none_or(|queue| queue == other) {
                 self.subscribed[at] = false;
@@ -280,7 +268,7 @@ impl Consumer {
     }
 
     /// Hands the next message to the application, which works on one at a time.
-    fn work<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn work(&mut self, ctx: &mut Context<'_, Message>) {
         while self.working.is_none() {
             let Some(delivery) = self.buffer.pop_front() else { break };
             let (now, id) = (ctx.now(), self.config.id);
@@ -300,14 +288,14 @@ impl Consumer {
         self.report_wants(ctx);
     }
 
-    fn processed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, session: u32) {
+    fn processed(&mut self, ctx: &mut Context<'_, Message>, session: u32) {
         if self.working.is_some_and(|delivery| delivery.session == session) {
             self.finish(ctx);
             self.work(ctx);
         }
     }
 
-    fn finish<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn finish(&mut self, ctx: &mut Context<'_, Message>) {
         let Some(delivery) = self.working.take() else { return };
         let (now, id) = (ctx.now(), self.config.id);
         let destination = DestinationId(delivery.queue.0);
@@ -332,7 +320,7 @@ impl Consumer {
         }
     }
 
-    fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn lost(&mut self, ctx: &mut Context<'_, Message>) {
         self.session += 1;
         self.subscribed.fill(false);
         self.forget_buffer();
@@ -347,7 +335,7 @@ impl Consumer {
         }
     }
 
-    fn report_wants<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn report_wants(&mut self, ctx: &mut Context<'_, Message>) {
         let in_hand = self.buffer.len() as u32 + u32::from(self.working.is_some());
         let Terms { prefetch, no_ack, .. } = self.config.terms;
         let limited = !no_ack && prefetch > 0;
@@ -362,7 +350,7 @@ impl Consumer {
     }
 
     /// The process has died, and its application with it.
-    pub fn died<O: Observer>(&mut self, at: Time, observer: &mut O) {
+    pub fn died(&mut self, at: Time, observer: &mut dyn Observer) {
         self.buffer.clear();
         self.working = None;
         self.session += 1;

@@ -1,7 +1,7 @@
 //! A client's connection: it tries the listed nodes in turn, opens a channel, keeps heartbeats.
 
 use crate::engine::Span;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Input, Lane};
 
 use super::super::broker::AMQP;
@@ -114,7 +114,7 @@ impl Link {
     }
 
     /// Starts to connect to the next node.
-    pub(super) fn connect<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn connect(&mut self, ctx: &mut Context<'_, Message>) {
         let nodes = &self.config.nodes;
         let node = match self.config.order {
             ConnectOrder::Next => {
@@ -140,9 +140,9 @@ impl Link {
     }
 
     /// Takes an input that may concern the connection.
-    pub(super) fn handle<O: Observer>(
+    pub(super) fn handle(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         input: Input<Message>,
     ) -> LinkEvent {
         match input {
@@ -201,13 +201,13 @@ impl Link {
         self.state == State::Opening(conn) || self.state == State::Open(conn)
     }
 
-    fn step<O: Observer>(&self, ctx: &mut Context<'_, Message, O>, conn: ConnId, step: u8) {
+    fn step(&self, ctx: &mut Context<'_, Message>, conn: ConnId, step: u8) {
         let heartbeat_ms = self.config.heartbeat.as_millis() as u32;
         let last = step + 1 == self.config.steps;
         ctx.send(conn, Message::Handshake { step, last, heartbeat_ms }, 150);
     }
 
-    fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> LinkEvent {
+    fn lost(&mut self, ctx: &mut Context<'_, Message>) -> LinkEvent {
         let was_open = matches!(self.state, State::Open(_));
         self.state = State::Waiting;
         // A round goes on at once; an established connection that breaks begins another one.
@@ -224,7 +224,7 @@ impl Link {
 
     /// Heartbeats as client libraries keep them: write when idle for half the interval, give up
     /// after two intervals without a byte.
-    fn tick<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> LinkEvent {
+    fn tick(&mut self, ctx: &mut Context<'_, Message>) -> LinkEvent {
         let State::Open(conn) = self.state else { return LinkEvent::Nothing };
         if ctx.bytes_sent(conn) == self.sent {
             ctx.send(conn, Message::Heartbeat, 8);
@@ -247,7 +247,7 @@ impl Link {
     }
 
     /// Leaves the node and tries the next one.
-    pub(super) fn leave<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn leave(&mut self, ctx: &mut Context<'_, Message>) {
         if let Some(conn) = self.open() {
             ctx.abort(conn);
             self.lost(ctx);

@@ -106,11 +106,7 @@ impl Producer {
     }
 
     /// Handles one input.
-    pub fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(_) => {
                 ctx.ready();
@@ -131,7 +127,7 @@ impl Producer {
         }
     }
 
-    fn other<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+    fn other(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Message { body: Message::ConfirmAck { seq, multiple }, .. } => {
                 self.confirmed(ctx, seq, multiple, Outcome::Acked);
@@ -160,14 +156,14 @@ impl Producer {
     }
 
     /// A channel is open; its numbers begin with 1.
-    fn opened<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn opened(&mut self, ctx: &mut Context<'_, Message>) {
         self.first_tag = 1;
         self.closed = false;
         self.pump(ctx);
     }
 
     /// The broker has closed the channel: what was not confirmed on it never will be.
-    fn channel_closed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn channel_closed(&mut self, ctx: &mut Context<'_, Message>) {
         self.lost(ctx);
         self.closed = true;
         if self.config.reopen {
@@ -182,7 +178,7 @@ impl Producer {
     }
 
     /// Sends what is due while there is room.
-    fn pump<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn pump(&mut self, ctx: &mut Context<'_, Message>) {
         while let Some(conn) = self.link.open().filter(|_| !self.closed) {
             let full = self.config.window.is_some_and(|window| self.unsettled >= window);
             if full || ctx.room(conn) == 0 {
@@ -218,7 +214,7 @@ impl Producer {
         }
     }
 
-    fn wake_at<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, until: Time) {
+    fn wake_at(&mut self, ctx: &mut Context<'_, Message>, until: Time) {
         match self.wake {
             Some((wake, _)) if wake <= until => return,
             Some((_, later)) => ctx.cancel(later),
@@ -228,11 +224,7 @@ impl Producer {
         self.wake = Some((until, timer));
     }
 
-    fn attempt<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        intended: Time,
-    ) -> MessageRange {
+    fn attempt(&mut self, ctx: &mut Context<'_, Message>, intended: Time) -> MessageRange {
         let bytes = self.config.sizes.next(&mut self.config.streams.1);
         let message = MessageRange { producer: self.config.id, first: self.next, count: 1, bytes };
         self.next += 1;
@@ -241,18 +233,13 @@ impl Producer {
         message
     }
 
-    fn skip<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, intended: Time) {
+    fn skip(&mut self, ctx: &mut Context<'_, Message>, intended: Time) {
         let message = self.attempt(ctx, intended);
         let now = ctx.now();
         ctx.observer().outcome(now, message, Outcome::Unsent);
     }
 
-    fn publish<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        conn: ConnId,
-        message: MessageRange,
-    ) {
+    fn publish(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId, message: MessageRange) {
         ctx.spend(self.config.cost);
         let now = ctx.now();
         ctx.observer().sent(now, message);
@@ -268,9 +255,9 @@ impl Producer {
         }
     }
 
-    fn confirmed<O: Observer>(
+    fn confirmed(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         seq: PublishSeq,
         multiple: bool,
         outcome: Outcome,
@@ -285,12 +272,7 @@ impl Producer {
         self.pump(ctx);
     }
 
-    fn settle<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        index: usize,
-        outcome: Outcome,
-    ) {
+    fn settle(&mut self, ctx: &mut Context<'_, Message>, index: usize, outcome: Outcome) {
         let Some(sent) = self.sent.get_mut(index) else { return };
         let (before, message) = (sent.state, sent.message);
         sent.state = State::Settled;
@@ -319,12 +301,7 @@ impl Producer {
     }
 
     /// 312 NO_ROUTE; the confirm that follows says nothing more.
-    fn returned<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        message: MessageRange,
-        seq: PublishSeq,
-    ) {
+    fn returned(&mut self, ctx: &mut Context<'_, Message>, message: MessageRange, seq: PublishSeq) {
         ctx.spend(self.config.cost);
         let now = ctx.now();
         ctx.observer().outcome(now, message, Outcome::Returned);
@@ -337,7 +314,7 @@ impl Producer {
     }
 
     /// The connection is gone, and with it the channel's numbers.
-    fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn lost(&mut self, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         let mut again = VecDeque::new();
         for sent in std::mem::take(&mut self.sent) {
@@ -357,7 +334,7 @@ impl Producer {
         self.unsettled = 0;
     }
 
-    fn check_timeouts<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn check_timeouts(&mut self, ctx: &mut Context<'_, Message>) {
         let Some(timeout) = self.config.send_timeout else { return };
         let now = ctx.now();
         let late = self.sent.iter().take_while(|sent| now.since(sent.at) >= timeout).count();
@@ -370,7 +347,7 @@ impl Producer {
     }
 
     /// The measured time is over: what was meant to be sent by now and was not never is.
-    fn end_load<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn end_load(&mut self, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         self.load_ended = true;
         while let Some(intended) = self.config.pacer.overdue(now, &mut self.config.streams.0) {
@@ -379,7 +356,7 @@ impl Producer {
     }
 
     /// The process has died: nobody will hear of what was on its way.
-    pub fn died<O: Observer>(&mut self, at: Time, observer: &mut O) {
+    pub fn died(&mut self, at: Time, observer: &mut dyn Observer) {
         for sent in std::mem::take(&mut self.sent) {
             if sent.state == State::Waiting {
                 observer.outcome(at, sent.message, Outcome::Unknown);

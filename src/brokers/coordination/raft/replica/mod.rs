@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::engine::{Stream, Time};
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, TimerId};
 
 use super::super::Carry;
@@ -178,11 +178,7 @@ impl<R: Record> Replica<R> {
     }
 
     /// The process starts: the replica lives on `lane` from now on.
-    pub fn boot<M: Carry<Message<R>>, O: Observer>(
-        &mut self,
-        lane: Lane,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub fn boot<M: Carry<Message<R>>>(&mut self, lane: Lane, ctx: &mut Context<'_, M>) {
         self.lane = lane;
         if self.voter {
             ctx.listen(PORT);
@@ -191,11 +187,7 @@ impl<R: Record> Replica<R> {
     }
 
     /// A connection was accepted on [`PORT`].
-    pub fn accept<M: Carry<Message<R>>, O: Observer>(
-        &self,
-        conn: ConnId,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub fn accept<M: Carry<Message<R>>>(&self, conn: ConnId, ctx: &mut Context<'_, M>) {
         ctx.bind(conn, self.lane);
     }
 
@@ -206,10 +198,10 @@ impl<R: Record> Replica<R> {
     }
 
     /// Handles an input of its lane. The events are in order.
-    pub fn handle<M: Carry<Message<R>>, O: Observer>(
+    pub fn handle<M: Carry<Message<R>>>(
         &mut self,
         input: Input<M>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) -> Vec<Event> {
         let mut events = Vec::new();
         if self.halted {
@@ -259,7 +251,7 @@ impl<R: Record> Replica<R> {
     }
 
     /// The files are as long as what is known of them.
-    fn trim_files<M, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn trim_files<M>(&mut self, ctx: &mut Context<'_, M>) {
         let store = &self.store;
         if self.founded {
             // A disk is empty when the run starts: what was there before it is put there.
@@ -297,9 +289,9 @@ impl<R: Record> Replica<R> {
 
     /// Carries out what is to be done, until an fsync is to be waited for. Returns whether
     /// all is done.
-    fn carry_out<M: Carry<Message<R>>, O: Observer>(
+    fn carry_out<M: Carry<Message<R>>>(
         &mut self,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
         events: &mut Vec<Event>,
     ) -> bool {
         while let Some(step) = self.steps.pop_front() {
@@ -348,12 +340,12 @@ impl<R: Record> Replica<R> {
         true
     }
 
-    fn send_request<M: Carry<Message<R>>, O: Observer>(
+    fn send_request<M: Carry<Message<R>>>(
         &mut self,
         to: NodeId,
         id: u32,
         body: Box<Request>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Some(peer) = self.peers.peer(to) else { return };
         let conn = *peer.conn.get_or_insert_with(|| ctx.connect(to, PORT));
@@ -363,7 +355,7 @@ impl<R: Record> Replica<R> {
 
     /// Sees to it that it is woken when something is due. A timer that comes too early does no
     /// harm, so one is only set anew if it would come too late.
-    fn arm<M: Carry<Message<R>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn arm<M: Carry<Message<R>>>(&mut self, ctx: &mut Context<'_, M>) {
         let now = ctx.monotonic();
         let due = self.deadline(now);
         if due == Time::MAX {
@@ -385,10 +377,10 @@ impl<R: Record> Replica<R> {
     ///
     /// # Errors
     /// [`NotLeader`]; nothing was appended.
-    pub fn append<M: Carry<Message<R>>, O: Observer>(
+    pub fn append<M: Carry<Message<R>>>(
         &mut self,
         records: Vec<R>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) -> Result<Offset, NotLeader> {
         let now = ctx.monotonic();
         let (linger, most) = (self.config.append_linger, self.config.max_batch_bytes);
@@ -422,11 +414,7 @@ impl<R: Record> Replica<R> {
     }
 
     /// Gives up leadership of an epoch, if it still leads in it (`RaftClient.resign`).
-    pub fn resign<M: Carry<Message<R>>, O: Observer>(
-        &mut self,
-        epoch: Epoch,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub fn resign<M: Carry<Message<R>>>(&mut self, epoch: Epoch, ctx: &mut Context<'_, M>) {
         if let Role::Leader(leading) = &mut self.role
             && epoch == self.epoch
         {
@@ -437,18 +425,18 @@ impl<R: Record> Replica<R> {
 
     /// Stops gracefully: a leader resigns and waits until another leads, 5 s at most
     /// (`KafkaRaftManager.shutdown`, 3.9). [`Event::Stopped`] follows.
-    pub fn shutdown<M: Carry<Message<R>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    pub fn shutdown<M: Carry<Message<R>>>(&mut self, ctx: &mut Context<'_, M>) {
         self.stopping = Some(ctx.monotonic() + crate::engine::Span::from_secs(5));
         ctx.tell(self.lane, M::from(Message::Tick));
     }
 
     /// A snapshot of the state behind all records before `end`, which is committed; ignored if
     /// there is one already, or the log does not know that place.
-    pub fn take_snapshot<M: Carry<Message<R>>, O: Observer>(
+    pub fn take_snapshot<M: Carry<Message<R>>>(
         &mut self,
         end: Offset,
         records: Vec<R>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Some(epoch) = self.store.log.epoch_before(end) else { return };
         let id = OffsetAndEpoch { epoch, offset: end };

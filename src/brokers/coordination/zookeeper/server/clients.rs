@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::engine::{Span, Time};
-use crate::observe::Observer;
 use crate::world::{ConnId, Context};
 
 use super::super::super::Carry;
@@ -90,31 +89,24 @@ impl<D: Data> Server<D> {
         self.clients.forget(conn)
     }
 
-    fn drop_client<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        conn: ConnId,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn drop_client<M: Carry<Message<D>>>(&mut self, conn: ConnId, ctx: &mut Context<'_, M>) {
         if self.clients.forget(conn) {
             ctx.close(conn);
         }
     }
 
-    pub(super) fn drop_clients<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn drop_clients<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         while let Some((conn, _)) = self.clients.conns.first_key_value() {
             self.drop_client(*conn, ctx);
         }
     }
 
     /// Something came from a client.
-    pub(super) fn client_said<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn client_said<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
         message: Message<D>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Some(client) = self.clients.conns.get_mut(&conn) else { return };
         let (waiting, ask) = match message {
@@ -139,11 +131,11 @@ impl<D: Data> Server<D> {
     }
 
     /// Every message of a client says that its session lives (`ZooKeeperServer.touch`).
-    fn touch<M: Carry<Message<D>>, O: Observer>(
+    fn touch<M: Carry<Message<D>>>(
         &mut self,
         session: SessionId,
         timeout: Span,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         match &mut self.role {
             Role::Following(following) => following.touch(session, timeout),
@@ -155,11 +147,11 @@ impl<D: Data> Server<D> {
     }
 
     /// `ZooKeeperServer.processConnectRequest`.
-    fn handshake<M: Carry<Message<D>>, O: Observer>(
+    fn handshake<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
         connect: Connect,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         ctx.spend(self.config.costs.read);
         // "ZooKeeperServer not running"; "client must try another server".
@@ -200,11 +192,11 @@ impl<D: Data> Server<D> {
 
     /// Whether a session that a client has come back with still lives
     /// (`ZooKeeperServer.finishSessionInit`).
-    pub(super) fn revalidated<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn revalidated<M: Carry<Message<D>>>(
         &mut self,
         session: SessionId,
         valid: bool,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Some(conn) = self.clients.find(session) else { return };
         let Some(client) = self.clients.conns.get_mut(&conn).filter(|client| !client.open) else {
@@ -219,12 +211,12 @@ impl<D: Data> Server<D> {
     }
 
     /// Gives the leader what is its to decide.
-    fn submit<M: Carry<Message<D>>, O: Observer>(
+    fn submit<M: Carry<Message<D>>>(
         &mut self,
         session: SessionId,
         xid: Xid,
         ask: Ask<D>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         match &self.role {
             Role::Leading(_) => self.request(self.me, session, xid, ask, ctx),
@@ -240,11 +232,7 @@ impl<D: Data> Server<D> {
     }
 
     /// Does what a client waits for, up to what the leader has to decide.
-    fn serve<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        conn: ConnId,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn serve<M: Carry<Message<D>>>(&mut self, conn: ConnId, ctx: &mut Context<'_, M>) {
         while let Some(client) = self.clients.conns.get_mut(&conn) {
             let here = |waiting: &Waiting<D>| !matches!(waiting, Waiting::Sent(_));
             let Some(waiting) = pop_front_if(&mut client.queue, here) else { return };
@@ -266,34 +254,34 @@ impl<D: Data> Server<D> {
         }
     }
 
-    fn respond<M: Carry<Message<D>>, O: Observer>(
+    fn respond<M: Carry<Message<D>>>(
         &self,
         conn: ConnId,
         xid: Xid,
         outcome: Outcome<D>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let reply = Reply { zxid: self.applied, outcome };
         self.send(conn, Message::Response(xid, Box::new(reply)), ctx);
     }
 
     /// The leader has answered a sync: all that was committed before it is here by now.
-    pub(super) fn answer_sync<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn answer_sync<M: Carry<Message<D>>>(
         &mut self,
         session: SessionId,
         xid: Xid,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         self.answer(session, xid, Ok(Answer::Done), ctx);
     }
 
     /// Tells a client of this server what came of what the leader had.
-    fn answer<M: Carry<Message<D>>, O: Observer>(
+    fn answer<M: Carry<Message<D>>>(
         &mut self,
         session: SessionId,
         xid: Xid,
         outcome: Outcome<D>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Some(conn) = self.clients.find(session) else { return };
         let Some(client) = self.clients.conns.get_mut(&conn) else { return };
@@ -311,11 +299,7 @@ impl<D: Data> Server<D> {
 
     /// Does what is committed, up to `zxid`. Watches tell before anybody can read what they tell
     /// of.
-    pub(super) fn commit_to<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        zxid: Zxid,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn commit_to<M: Carry<Message<D>>>(&mut self, zxid: Zxid, ctx: &mut Context<'_, M>) {
         let after = self.disk.log.after(self.applied).take_while(|entry| entry.zxid <= zxid);
         let entries: Vec<Arc<Entry<D>>> = after.cloned().collect();
         for entry in entries {
@@ -340,11 +324,11 @@ impl<D: Data> Server<D> {
         self.fold(ctx);
     }
 
-    fn opened<M: Carry<Message<D>>, O: Observer>(
+    fn opened<M: Carry<Message<D>>>(
         &mut self,
         session: SessionId,
         timeout: Span,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Some(conn) = self.clients.find(session) else { return };
         if let Some(client) = self.clients.conns.get_mut(&conn).filter(|client| !client.open) {
@@ -354,11 +338,7 @@ impl<D: Data> Server<D> {
     }
 
     /// A session is over: its connection as well, if it is here.
-    fn closed<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        session: SessionId,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn closed<M: Carry<Message<D>>>(&mut self, session: SessionId, ctx: &mut Context<'_, M>) {
         if let Role::Leading(leading) = &mut self.role {
             leading.tracker.remove(session);
         }

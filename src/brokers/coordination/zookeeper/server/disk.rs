@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::observe::Observer;
 use crate::world::{Context, Death, DiskView, FileId};
 
 use super::super::super::Carry;
@@ -51,7 +50,7 @@ impl<D: Data> Disk<D> {
     }
 
     /// Cuts off a torn tail. What the page cache kept is not known to be durable.
-    pub(super) fn boot<M: Clone, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    pub(super) fn boot<M: Clone>(&mut self, ctx: &mut Context<'_, M>) {
         ctx.truncate(LOG, self.log.end());
         self.synced = self.older.as_ref().map_or(self.log.base_end(), |older| older.base_end());
     }
@@ -82,10 +81,10 @@ impl<D: Data> Disk<D> {
 impl<D: Data> Server<D> {
     /// Writes a transaction to the log. `false` if the disk is full: the process ends then
     /// (`SyncRequestProcessor.java` 3.4.14, "Severe unrecoverable error, exiting").
-    pub(super) fn append<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn append<M: Carry<Message<D>>>(
         &mut self,
         entry: Arc<Entry<D>>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) -> bool {
         let bytes = u64::from(entry.txn.bytes() + self.config.costs.record);
         if ctx.write(LOG, bytes).is_err() {
@@ -99,7 +98,7 @@ impl<D: Data> Server<D> {
 
     /// Has what was written fsynced, one fsync at a time: what is written meanwhile goes with the
     /// next. Then, or at once if nothing is to be fsynced, it is acknowledged.
-    pub(super) fn flush<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    pub(super) fn flush<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let end = self.disk.log.end();
         // Without forceSync only a snapshot is fsynced, here so that the log can be folded.
         let due = self.config.settings.force_sync
@@ -113,11 +112,7 @@ impl<D: Data> Server<D> {
     }
 
     /// An fsync has completed.
-    pub(super) fn synced<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        cuts: u32,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn synced<M: Carry<Message<D>>>(&mut self, cuts: u32, ctx: &mut Context<'_, M>) {
         let Some(length) = self.disk.syncing.take() else { return };
         // What was cut off and written anew since is not what that fsync was for.
         if cuts == self.disk.cuts {
@@ -132,7 +127,7 @@ impl<D: Data> Server<D> {
         self.fold(ctx);
     }
 
-    fn acknowledge<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn acknowledge<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         match &self.role {
             Role::Following(_) => self.acknowledge_to_leader(ctx),
             Role::Leading(_) => self.acknowledge_own(ctx),
@@ -146,7 +141,7 @@ impl<D: Data> Server<D> {
     }
 
     /// Forgets old transactions that are committed and durable.
-    pub(super) fn fold<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    pub(super) fn fold<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         if self.is_serving() && self.disk.older.is_none() {
             let bytes = self.disk.log.fold(self.applied, self.disk.synced);
             if bytes > 0 {
@@ -157,10 +152,10 @@ impl<D: Data> Server<D> {
 
     /// Drops what is after `zxid`. `false` if it cannot (`Learner.java` 3.4.14: "Not able to
     /// truncate the log", and the process exits).
-    pub(super) fn cut<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn cut<M: Carry<Message<D>>>(
         &mut self,
         zxid: Zxid,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) -> bool {
         let before = self.disk.log.len();
         if !self.disk.log.truncate(zxid) {
@@ -183,10 +178,10 @@ impl<D: Data> Server<D> {
 
     /// Takes a snapshot from the leader for all that was before. The old log counts until the new
     /// one is durable.
-    pub(super) fn install<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn install<M: Carry<Message<D>>>(
         &mut self,
         snapshot: &Snapshot<D>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let bytes = u64::from(snapshot.tree.bytes()).max(1);
         if ctx.write(LOG, bytes).is_err() {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::engine::{Span, Time};
-use crate::observe::Observer;
 use crate::world::{ConnId, Context, TimerId};
 
 use super::super::super::Carry;
@@ -51,11 +50,7 @@ impl Following {
 
 impl<D: Data> Server<D> {
     /// Follows the leader that was elected.
-    pub(super) fn follow<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        leader: u32,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn follow<M: Carry<Message<D>>>(&mut self, leader: u32, ctx: &mut Context<'_, M>) {
         self.role = Role::Following(Box::new(Following {
             leader,
             conn: None,
@@ -74,20 +69,17 @@ impl<D: Data> Server<D> {
         self.silence(ctx);
     }
 
-    pub(super) fn connect_leader<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn connect_leader<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let Role::Following(following) = &mut self.role else { return };
         let leader = self.config.servers[following.leader as usize];
         following.conn = Some(ctx.connect(leader, QUORUM_PORT));
     }
 
     /// The leader may not lead yet: it is tried again.
-    pub(super) fn leader_refused<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn leader_refused<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Role::Following(following) = &mut self.role else { return };
         if following.conn != Some(conn) {
@@ -103,10 +95,10 @@ impl<D: Data> Server<D> {
     }
 
     /// `registerWithLeader`.
-    pub(super) fn leader_connected<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn leader_connected<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Role::Following(following) = &mut self.role else { return };
         if following.conn == Some(conn) {
@@ -116,10 +108,10 @@ impl<D: Data> Server<D> {
         }
     }
 
-    pub(super) fn leader_closed<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn leader_closed<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         if let Role::Following(following) = &mut self.role
             && following.conn == Some(conn)
@@ -131,10 +123,7 @@ impl<D: Data> Server<D> {
 
     /// A leader that is silent for `initLimit` before it is followed, or for `syncLimit` from then
     /// on, is given up (`setSoTimeout`).
-    pub(super) fn silence<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn silence<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let Role::Following(following) = &mut self.role else { return };
         if let Some(timer) = following.silence.take() {
             ctx.cancel(timer);
@@ -152,11 +141,11 @@ impl<D: Data> Server<D> {
     }
 
     /// Something came from the leader.
-    pub(super) fn leader_said<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn leader_said<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
         down: ToFollower<D>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Role::Following(following) = &mut self.role else { return };
         if following.conn != Some(conn) {
@@ -201,11 +190,11 @@ impl<D: Data> Server<D> {
     }
 
     /// LEADERINFO (`Learner.java` 3.4.14, `registerWithLeader`).
-    fn accept_epoch<M: Carry<Message<D>>, O: Observer>(
+    fn accept_epoch<M: Carry<Message<D>>>(
         &mut self,
         epoch: u32,
         conn: ConnId,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         if epoch < self.disk.accepted {
             return self.look(ctx);
@@ -222,10 +211,7 @@ impl<D: Data> Server<D> {
 
     /// Acknowledges what is in the log. One ACK stands for all up to it, as acknowledgements come
     /// in order.
-    pub(super) fn acknowledge_to_leader<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn acknowledge_to_leader<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let safe = self.disk.safe(self.config.settings.force_sync);
         let zxid = self.safe_zxid();
         let Role::Following(following) = &mut self.role else { return };
@@ -249,11 +235,7 @@ impl<D: Data> Server<D> {
     }
 
     /// UPTODATE: clients may come.
-    fn up_to_date<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        zxid: Zxid,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn up_to_date<M: Carry<Message<D>>>(&mut self, zxid: Zxid, ctx: &mut Context<'_, M>) {
         let Role::Following(following) = &mut self.role else { return };
         following.serving = true;
         let (leader, upto) = (following.leader, following.commit.max(zxid));

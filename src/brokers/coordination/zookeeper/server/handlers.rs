@@ -1,7 +1,6 @@
 //! What a leader has to do with each of its followers (`LearnerHandler.java` 3.4.14).
 
 use crate::engine::{Span, Time};
-use crate::observe::Observer;
 use crate::world::{ConnId, Context};
 
 use std::sync::Arc;
@@ -69,11 +68,11 @@ impl<D: Data> Leading<D> {
 }
 
 impl<D: Data> Server<D> {
-    pub(super) fn handler_accepted<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn handler_accepted<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
         server: u32,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let limits = self.config.settings.init_limit + self.config.settings.sync_limit;
         let Role::Leading(leading) = &mut self.role else { return ctx.abort(conn) };
@@ -102,11 +101,11 @@ impl<D: Data> Server<D> {
     }
 
     /// Something came from a follower.
-    pub(super) fn follower_said<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn follower_said<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
         up: ToLeader<D>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let sync_limit = u64::from(self.config.settings.sync_limit);
         let Role::Leading(leading) = &mut self.role else { return };
@@ -150,12 +149,12 @@ impl<D: Data> Server<D> {
 
     /// FOLLOWERINFO (`Leader.getEpochToPropose`): the new epoch is greater than any that a majority
     /// has accepted.
-    fn info<M: Carry<Message<D>>, O: Observer>(
+    fn info<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
         server: u32,
         accepted: u32,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Role::Leading(leading) = &mut self.role else { return };
         if let Some(handler) = leading.handler(conn) {
@@ -180,11 +179,7 @@ impl<D: Data> Server<D> {
         }
     }
 
-    fn next_step<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        step: Step,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn next_step<M: Carry<Message<D>>>(&mut self, step: Step, ctx: &mut Context<'_, M>) {
         let Role::Leading(leading) = &mut self.role else { return };
         leading.step = step;
         leading.answers.clear();
@@ -195,13 +190,13 @@ impl<D: Data> Server<D> {
     }
 
     /// ACKEPOCH (`Leader.waitForEpochAck`). A leader that finds a follower ahead of it gives up.
-    fn epoch_accepted<M: Carry<Message<D>>, O: Observer>(
+    fn epoch_accepted<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
         server: u32,
         current: Option<u32>,
         last: Zxid,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let own = (self.disk.current, self.disk.log.last());
         let Role::Leading(leading) = &mut self.role else { return };
@@ -233,11 +228,7 @@ impl<D: Data> Server<D> {
 
     /// Brings a follower's log to the leader's: by what it lacks, after it has dropped what the
     /// leader does not have, or by a snapshot if what it lacks is not kept any more.
-    fn synchronise<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        conn: ConnId,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn synchronise<M: Carry<Message<D>>>(&mut self, conn: ConnId, ctx: &mut Context<'_, M>) {
         let log = &self.disk.log;
         let Role::Leading(leading) = &mut self.role else { return };
         let Some(handler) = leading.handler(conn) else { return };
@@ -263,11 +254,11 @@ impl<D: Data> Server<D> {
     }
 
     /// The ACK of NEWLEADER.
-    fn history_acknowledged<M: Carry<Message<D>>, O: Observer>(
+    fn history_acknowledged<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
         server: u32,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Role::Leading(leading) = &mut self.role else { return };
         if leading.step == Step::Serving {
@@ -280,20 +271,14 @@ impl<D: Data> Server<D> {
         }
     }
 
-    pub(super) fn wait_half_tick<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn wait_half_tick<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let half = Span::from_nanos(self.config.settings.tick.as_nanos() / 2);
         self.after(half, Timer::HalfTick, ctx);
     }
 
     /// `Leader.lead`: followers are pinged every half tick; every tick a majority must have been
     /// heard of within `syncLimit`.
-    pub(super) fn half_tick<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn half_tick<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let settings = &self.config.settings;
         let limit = settings.ticks(settings.sync_limit);
         let init_limit = settings.ticks(settings.init_limit);

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::observe::Observer;
 use crate::world::{ConnId, Context};
 
 use super::super::super::Carry;
@@ -89,7 +88,7 @@ impl<D: Data> Server<D> {
     }
 
     /// It was elected.
-    pub(super) fn lead<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    pub(super) fn lead<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let leading = self.new_leading(self.disk.accepted + 1, Step::Epoch);
         self.role = Role::Leading(Box::new(leading));
         ctx.listen(QUORUM_PORT);
@@ -99,10 +98,7 @@ impl<D: Data> Server<D> {
     /// A server alone leads at once, and numbers on (`ZooKeeperServerMain.java` 3.4.14). It serves
     /// once what it has found in its log is durable; the real one writes a snapshot first, which it
     /// does not fsync, so that a kill and then a loss of power could take back what was read.
-    pub(super) fn lead_alone<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn lead_alone<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         self.era += 1;
         let mut leading = self.new_leading(self.disk.current, Step::History);
         leading.answers.clear();
@@ -111,20 +107,17 @@ impl<D: Data> Server<D> {
     }
 
     /// A step may take `initLimit`.
-    pub(super) fn limit_step<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn limit_step<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let Role::Leading(leading) = &self.role else { return };
         let step = leading.step as u8;
         let limit = self.config.settings.ticks(self.config.settings.init_limit);
         self.after(limit, Timer::Establish(step), ctx);
     }
 
-    pub(super) fn not_established<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn not_established<M: Carry<Message<D>>>(
         &mut self,
         step: u8,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         if matches!(&self.role, Role::Leading(leading) if leading.step as u8 == step) {
             self.look(ctx);
@@ -132,10 +125,7 @@ impl<D: Data> Server<D> {
     }
 
     /// The leader's own log has come onto the disk.
-    pub(super) fn acknowledge_own<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn acknowledge_own<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let safe = self.disk.safe(self.config.settings.force_sync);
         let Role::Leading(leading) = &mut self.role else { return };
         // The history is durable before the epoch counts as current: else a loss of power could
@@ -156,10 +146,7 @@ impl<D: Data> Server<D> {
         }
     }
 
-    pub(super) fn try_establish<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn try_establish<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let Role::Leading(leading) = &self.role else { return };
         if leading.step == Step::History && self.is_majority(leading.answers.len()) {
             self.establish(ctx);
@@ -169,7 +156,7 @@ impl<D: Data> Server<D> {
     /// A majority has the history: all of it is committed. Every session gets a whole timeout, as
     /// nobody knows when it was last heard of (`LeaderZooKeeperServer.java` 3.4.14,
     /// `createSessionTracker`).
-    fn establish<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn establish<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let Role::Leading(leading) = &mut self.role else { return };
         leading.step = Step::Serving;
         let epoch = leading.epoch;
@@ -197,7 +184,7 @@ impl<D: Data> Server<D> {
         self.tell(self.config.words.leading, None, u64::from(epoch), ctx);
     }
 
-    fn wait_for_bucket<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn wait_for_bucket<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let Role::Leading(leading) = &self.role else { return };
         let wait = leading.tracker.bucket(ctx.monotonic()).since(ctx.monotonic());
         self.after(wait, Timer::Sessions, ctx);
@@ -205,10 +192,7 @@ impl<D: Data> Server<D> {
 
     /// A bucket of sessions is over: what is in it has expired (`SessionTrackerImpl.java` 3.4.14,
     /// `run`).
-    pub(super) fn expire_sessions<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn expire_sessions<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let Role::Leading(leading) = &mut self.role else { return };
         let expired = leading.tracker.expire(ctx.monotonic());
         if !expired.is_empty() {
@@ -221,11 +205,11 @@ impl<D: Data> Server<D> {
         self.wait_for_bucket(ctx);
     }
 
-    fn close_session<M: Carry<Message<D>>, O: Observer>(
+    fn close_session<M: Carry<Message<D>>>(
         &mut self,
         session: SessionId,
         xid: Xid,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Role::Leading(leading) = &mut self.role else { return };
         leading.tracker.close(session);
@@ -235,13 +219,13 @@ impl<D: Data> Server<D> {
     }
 
     /// A client's request that came by way of `server`.
-    pub(super) fn request<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn request<M: Carry<Message<D>>>(
         &mut self,
         server: u32,
         session: SessionId,
         xid: Xid,
         ask: Ask<D>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Role::Leading(leading) = &mut self.role else { return };
         if leading.step != Step::Serving {
@@ -270,12 +254,12 @@ impl<D: Data> Server<D> {
         self.propose(session, xid, txn, ctx);
     }
 
-    fn propose<M: Carry<Message<D>>, O: Observer>(
+    fn propose<M: Carry<Message<D>>>(
         &mut self,
         session: SessionId,
         xid: Xid,
         txn: Txn<D>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Role::Leading(leading) = &mut self.role else { return };
         leading.last = leading.last.next();
@@ -294,10 +278,7 @@ impl<D: Data> Server<D> {
     }
 
     /// Commits what a majority has in its logs, in order.
-    pub(super) fn try_commit<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn try_commit<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let own = self.safe_zxid();
         let Role::Leading(leading) = &self.role else { return };
         if leading.step != Step::Serving {
@@ -319,12 +300,12 @@ impl<D: Data> Server<D> {
     }
 
     /// `Leader.processSync`: it waits for what is proposed.
-    fn request_sync<M: Carry<Message<D>>, O: Observer>(
+    fn request_sync<M: Carry<Message<D>>>(
         &mut self,
         server: u32,
         session: SessionId,
         xid: Xid,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let last = self.disk.log.last();
         let Role::Leading(leading) = &mut self.role else { return };
@@ -332,7 +313,7 @@ impl<D: Data> Server<D> {
         self.finish_syncs(ctx);
     }
 
-    fn finish_syncs<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn finish_syncs<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         loop {
             let Role::Leading(leading) = &mut self.role else { return };
             let applied = self.applied;

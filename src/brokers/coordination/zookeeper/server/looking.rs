@@ -1,6 +1,5 @@
 //! A server that looks for a leader (`FastLeaderElection.java`, `QuorumPeer.java` 3.4.14).
 
-use crate::observe::Observer;
 use crate::world::{ConnId, Context, TimerId};
 
 use super::super::super::Carry;
@@ -22,7 +21,7 @@ pub(super) struct Looking {
 impl<D: Data> Server<D> {
     /// Gives up whatever it was and looks for a leader. Clients are dropped (`Follower.java`,
     /// `Leader.java` 3.4.14, `shutdown`: `cnxnFactory.closeAll`).
-    pub(super) fn look<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    pub(super) fn look<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         self.leave_role(ctx);
         self.drop_clients(ctx);
         self.era += 1;
@@ -35,7 +34,7 @@ impl<D: Data> Server<D> {
         self.wait_for_answer(ctx);
     }
 
-    fn leave_role<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn leave_role<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         match std::mem::replace(&mut self.role, Role::Down) {
             Role::Leading(leading) => {
                 ctx.unlisten(QUORUM_PORT);
@@ -50,7 +49,7 @@ impl<D: Data> Server<D> {
         }
     }
 
-    fn tell_all<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn tell_all<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let Role::Looking(looking) = &self.role else { return };
         let said = looking.election.notification();
         for server in 0..self.config.servers.len() as u32 {
@@ -60,7 +59,7 @@ impl<D: Data> Server<D> {
         }
     }
 
-    fn wait_for_answer<M: Carry<Message<D>>, O: Observer>(&mut self, ctx: &mut Context<'_, M, O>) {
+    fn wait_for_answer<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let Role::Looking(looking) = &mut self.role else { return };
         if let Some(timer) = looking.resend.take() {
             ctx.cancel(timer);
@@ -73,20 +72,17 @@ impl<D: Data> Server<D> {
     }
 
     /// Nothing was heard: what was said is said again.
-    pub(super) fn resend<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn resend<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         self.tell_all(ctx);
         self.wait_for_answer(ctx);
     }
 
     /// Another server says something about the election.
-    pub(super) fn notified<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn notified<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
         said: Notification,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Some(from) = self.peers.find(conn) else { return };
         ctx.spend(self.config.costs.internal);
@@ -103,11 +99,11 @@ impl<D: Data> Server<D> {
         }
     }
 
-    fn hear<M: Carry<Message<D>>, O: Observer>(
+    fn hear<M: Carry<Message<D>>>(
         &mut self,
         from: u32,
         said: Notification,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Role::Looking(looking) = &mut self.role else { return };
         let heard = looking.election.hear(from, said);
@@ -136,11 +132,7 @@ impl<D: Data> Server<D> {
     }
 
     /// Nothing better has come since a majority agreed.
-    pub(super) fn settle<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        number: u32,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub(super) fn settle<M: Carry<Message<D>>>(&mut self, number: u32, ctx: &mut Context<'_, M>) {
         let Role::Looking(looking) = &self.role else { return };
         if looking.election.settling && looking.agreements == number {
             let (vote, round) = (looking.election.proposed(), looking.election.round());
@@ -148,12 +140,7 @@ impl<D: Data> Server<D> {
         }
     }
 
-    fn elected<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        vote: Vote,
-        round: u64,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn elected<M: Carry<Message<D>>>(&mut self, vote: Vote, round: u64, ctx: &mut Context<'_, M>) {
         self.era += 1;
         (self.vote, self.round) = (vote, round);
         if vote.leader == self.me {

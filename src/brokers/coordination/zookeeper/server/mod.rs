@@ -100,11 +100,7 @@ impl<D: Data> Server<D> {
     }
 
     /// One input of its host.
-    pub fn handle<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        input: Input<M>,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    pub fn handle<M: Carry<Message<D>>>(&mut self, input: Input<M>, ctx: &mut Context<'_, M>) {
         match input {
             Input::Boot(boot) => self.boot(&boot, ctx),
             Input::Signal(crate::world::Signal::Stop) => ctx.exit(),
@@ -144,7 +140,7 @@ impl<D: Data> Server<D> {
         self.debug_check();
     }
 
-    fn boot<M: Carry<Message<D>>, O: Observer>(&mut self, _: &Boot, ctx: &mut Context<'_, M, O>) {
+    fn boot<M: Carry<Message<D>>>(&mut self, _: &Boot, ctx: &mut Context<'_, M>) {
         self.disk.boot(ctx);
         self.applied = self.disk.log.base().zxid;
         self.tree = self.disk.log.base().tree.clone();
@@ -162,12 +158,12 @@ impl<D: Data> Server<D> {
         self.config.servers.len() == 1
     }
 
-    fn accepted<M: Carry<Message<D>>, O: Observer>(
+    fn accepted<M: Carry<Message<D>>>(
         &mut self,
         conn: crate::world::ConnId,
         peer: NodeId,
         port: Port,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         match (port, self.config.server(peer)) {
             (ELECTION_PORT, Some(server)) => self.peer_accepted(conn, server, ctx),
@@ -177,11 +173,11 @@ impl<D: Data> Server<D> {
         }
     }
 
-    fn message<M: Carry<Message<D>>, O: Observer>(
+    fn message<M: Carry<Message<D>>>(
         &mut self,
         conn: crate::world::ConnId,
         message: Message<D>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         match message {
             Message::Notification(said) => self.notified(conn, *said, ctx),
@@ -191,11 +187,7 @@ impl<D: Data> Server<D> {
         }
     }
 
-    fn timer<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        timer: Timer,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn timer<M: Carry<Message<D>>>(&mut self, timer: Timer, ctx: &mut Context<'_, M>) {
         match timer {
             Timer::Resend => self.resend(ctx),
             Timer::Settle(number) => self.settle(number, ctx),
@@ -208,32 +200,32 @@ impl<D: Data> Server<D> {
     }
 
     /// Sets a timer of the present role.
-    fn after<M: Carry<Message<D>>, O: Observer>(
+    fn after<M: Carry<Message<D>>>(
         &self,
         delay: Span,
         timer: Timer,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) -> TimerId {
         let lane = ctx.lane();
         ctx.after(delay, lane, Message::Timer { timer, era: self.era }.into())
     }
 
-    fn send<M: Carry<Message<D>>, O: Observer>(
+    fn send<M: Carry<Message<D>>>(
         &self,
         conn: crate::world::ConnId,
         message: Message<D>,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let bytes = message.bytes() + self.config.costs.overhead;
         ctx.send(conn, message.into(), bytes);
     }
 
-    fn tell<M: Carry<Message<D>>, O: Observer>(
+    fn tell<M: Carry<Message<D>>>(
         &self,
         word: Option<EventId>,
         subject: Option<u32>,
         count: u64,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let Some(word) = word else { return };
         let subject = subject.map(|server| self.config.servers[server as usize]);
@@ -242,7 +234,7 @@ impl<D: Data> Server<D> {
     }
 
     /// The process is gone; called again if more is lost. Keeps what the disk kept.
-    pub fn died<O: Observer>(&mut self, death: Death, disk: &DiskView<'_>, _: Time, _: &mut O) {
+    pub fn died(&mut self, death: Death, disk: &DiskView<'_>, _: Time, _: &mut dyn Observer) {
         self.disk.died(death, disk);
         self.applied = self.disk.log.base().zxid;
         self.tree = self.disk.log.base().tree.clone();

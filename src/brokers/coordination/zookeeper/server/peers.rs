@@ -4,7 +4,6 @@
 //! The real `connectAll` waits for each peer in turn (asynchronous since 3.6); here it does not.
 
 use crate::engine::{Span, Time};
-use crate::observe::Observer;
 use crate::world::{ConnId, Context};
 
 use super::super::super::Carry;
@@ -44,11 +43,11 @@ impl Peers {
 
 impl<D: Data> Server<D> {
     /// Tells a server something, now or as soon as there is a connection.
-    pub(super) fn say<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn say<M: Carry<Message<D>>>(
         &mut self,
         server: u32,
         said: Notification,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let peer = &mut self.peers.0[server as usize];
         peer.last = Some(said);
@@ -68,11 +67,7 @@ impl<D: Data> Server<D> {
         }
     }
 
-    fn connect_peer<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        server: u32,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn connect_peer<M: Carry<Message<D>>>(&mut self, server: u32, ctx: &mut Context<'_, M>) {
         let conn = ctx.connect(self.config.servers[server as usize], ELECTION_PORT);
         let peer = &mut self.peers.0[server as usize];
         (peer.conn, peer.open, peer.since) = (Some(conn), false, ctx.monotonic());
@@ -80,10 +75,10 @@ impl<D: Data> Server<D> {
 
     /// `initiateConnection`: a server with a greater number only needs to know that it is wanted;
     /// it connects itself.
-    pub(super) fn peer_connected<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn peer_connected<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) -> bool {
         let Some(server) = self.peers.find(conn) else { return false };
         if server > self.me {
@@ -95,11 +90,7 @@ impl<D: Data> Server<D> {
         true
     }
 
-    fn peer_open<M: Carry<Message<D>>, O: Observer>(
-        &mut self,
-        server: u32,
-        ctx: &mut Context<'_, M, O>,
-    ) {
+    fn peer_open<M: Carry<Message<D>>>(&mut self, server: u32, ctx: &mut Context<'_, M>) {
         let peer = &mut self.peers.0[server as usize];
         peer.open = true;
         // `SendWorker.run`: the last message is sent again, as it may have been lost.
@@ -109,11 +100,11 @@ impl<D: Data> Server<D> {
     }
 
     /// `receiveConnection`.
-    pub(super) fn peer_accepted<M: Carry<Message<D>>, O: Observer>(
+    pub(super) fn peer_accepted<M: Carry<Message<D>>>(
         &mut self,
         conn: ConnId,
         server: u32,
-        ctx: &mut Context<'_, M, O>,
+        ctx: &mut Context<'_, M>,
     ) {
         let peer = &mut self.peers.0[server as usize];
         let old = peer.conn.take();

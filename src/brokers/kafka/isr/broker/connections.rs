@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Input, Lane, TimerId};
 
 use super::super::message::{Fetch, Message, Request, Response, Timer};
@@ -30,12 +30,7 @@ pub struct Connection {
 }
 
 impl Broker {
-    pub(super) fn accepted<O: Observer>(
-        &mut self,
-        conn: ConnId,
-        peer: NodeId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn accepted(&mut self, conn: ConnId, peer: NodeId, ctx: &mut Context<'_, Message>) {
         let lane = ctx.spawn();
         ctx.bind(conn, lane);
         let connection = Connection {
@@ -67,11 +62,11 @@ impl Broker {
         self.connections.get_mut(place as usize)?.as_mut()
     }
 
-    pub(super) fn handle_connection<O: Observer>(
+    pub(super) fn handle_connection(
         &mut self,
         place: u32,
         input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         match input {
             Input::Message { body: Message::Request { id, body }, .. } => {
@@ -89,13 +84,7 @@ impl Broker {
         }
     }
 
-    fn work<O: Observer>(
-        &mut self,
-        place: u32,
-        id: u32,
-        request: Request,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn work(&mut self, place: u32, id: u32, request: Request, ctx: &mut Context<'_, Message>) {
         ctx.spend(self.config.costs.request);
         let Some(connection) = self.connection(place) else { return };
         connection.busy = Some(id);
@@ -142,11 +131,11 @@ impl Broker {
     }
 
     /// Answers the request of a connection that is worked on, and goes on with the next.
-    pub(super) fn respond<O: Observer>(
+    pub(super) fn respond(
         &mut self,
         place: u32,
         response: Response,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let Some(connection) = self.connection(place) else { return };
         let Some(id) = connection.busy else { return };
@@ -156,7 +145,7 @@ impl Broker {
     }
 
     /// The request of a connection that is worked on needs no answer (any more).
-    pub(super) fn done<O: Observer>(&mut self, place: u32, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn done(&mut self, place: u32, ctx: &mut Context<'_, Message>) {
         let Some(connection) = self.connection(place) else { return };
         connection.busy = None;
         if !connection.queue.is_empty() {
@@ -165,7 +154,7 @@ impl Broker {
         }
     }
 
-    fn next_request<O: Observer>(&mut self, place: u32, ctx: &mut Context<'_, Message, O>) {
+    fn next_request(&mut self, place: u32, ctx: &mut Context<'_, Message>) {
         let Some(connection) = self.connection(place) else { return };
         if connection.busy.is_none()
             && let Some((id, request)) = connection.queue.pop_front()
@@ -176,11 +165,7 @@ impl Broker {
 
     /// Closes a connection, as Kafka does on an error of a write that wants no answer
     /// (KafkaApis.scala, `closeConnection`).
-    pub(super) fn close_connection<O: Observer>(
-        &mut self,
-        place: u32,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn close_connection(&mut self, place: u32, ctx: &mut Context<'_, Message>) {
         if let Some(connection) = self.connection(place) {
             let conn = connection.conn;
             ctx.close(conn);
@@ -188,7 +173,7 @@ impl Broker {
         }
     }
 
-    fn disconnected<O: Observer>(&mut self, place: u32, ctx: &mut Context<'_, Message, O>) {
+    fn disconnected(&mut self, place: u32, ctx: &mut Context<'_, Message>) {
         let Some(connection) = self.connections[place as usize].take() else { return };
         self.lanes.retain(|(lane, _)| *lane != connection.lane);
         self.forget_connection(place);

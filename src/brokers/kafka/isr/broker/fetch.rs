@@ -1,7 +1,7 @@
 //! Reads, of followers and of consumers (ReplicaManager.fetchMessages, DelayedFetch).
 
 use crate::brokers::kafka::PartitionId;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
 use super::super::message::{
@@ -12,12 +12,7 @@ use super::{Broker, Replica, Role};
 
 impl Broker {
     /// A fetch request: answered at once if there is something to say, else it waits.
-    pub(super) fn fetch<O: Observer>(
-        &mut self,
-        place: u32,
-        fetch: Box<Fetch>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn fetch(&mut self, place: u32, fetch: Box<Fetch>, ctx: &mut Context<'_, Message>) {
         if let Some(follower) = fetch.replica {
             for part in &fetch.parts {
                 self.follower_has(follower, fetch.broker_epoch, part, ctx);
@@ -27,12 +22,12 @@ impl Broker {
     }
 
     /// Reads for a fetch and answers it, unless it may and should wait for more.
-    fn answer_fetch<O: Observer>(
+    fn answer_fetch(
         &mut self,
         place: u32,
         fetch: Box<Fetch>,
         may_wait: bool,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let (mut bytes, mut telling) = (0u64, false);
         let mut parts = Vec::new();
@@ -58,12 +53,7 @@ impl Broker {
         self.respond(place, Response::Fetch(parts), ctx);
     }
 
-    fn park_fetch<O: Observer>(
-        &mut self,
-        place: u32,
-        fetch: Box<Fetch>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn park_fetch(&mut self, place: u32, fetch: Box<Fetch>, ctx: &mut Context<'_, Message>) {
         for part in &fetch.parts {
             if let Some(Role::Leader(leading)) =
                 self.replica_mut(part.partition).map(|replica| &mut replica.role)
@@ -81,11 +71,11 @@ impl Broker {
     }
 
     /// A parked fetch has waited long enough.
-    pub(super) fn fetch_expired<O: Observer>(
+    pub(super) fn fetch_expired(
         &mut self,
         place: u32,
         generation: u32,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let Some(connection) = self.connection(place) else { return };
         if connection.generation == generation
@@ -97,11 +87,7 @@ impl Broker {
     }
 
     /// There may be something new for whoever waits for this partition.
-    pub(super) fn wake_fetches<O: Observer>(
-        &mut self,
-        partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn wake_fetches(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         let Some(replica) = self.replica_mut(partition) else { return };
         let Role::Leader(leading) = &mut replica.role else { return };
         for place in std::mem::take(&mut leading.fetches) {
@@ -152,11 +138,7 @@ impl Broker {
     }
 
     /// A fetch that waits is answered with what there is now.
-    pub(super) fn answer_parked_fetch<O: Observer>(
-        &mut self,
-        place: u32,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn answer_parked_fetch(&mut self, place: u32, ctx: &mut Context<'_, Message>) {
         let Some(connection) = self.connection(place) else { return };
         let timer = connection.expires.take();
         if let Some(fetch) = connection.fetch.take() {
@@ -253,12 +235,12 @@ impl Broker {
 
     /// A follower's fetch says that it has everything before its offset
     /// (ReplicaManager.updateFollowerLogReadResults; Partition.updateFollowerFetchState).
-    fn follower_has<O: Observer>(
+    fn follower_has(
         &mut self,
         follower: NodeId,
         broker_epoch: u64,
         part: &FetchPart,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let (config, now) = (self.config.clone(), ctx.clock());
         let Ok(replica) = self.led_here(part.partition, part.epoch) else { return };

@@ -4,7 +4,7 @@
 use crate::brokers::kafka::PartitionId;
 use crate::brokers::log::Piece;
 use crate::engine::Time;
-use crate::observe::{BecauseId, NodeId, Observer};
+use crate::observe::{BecauseId, NodeId};
 use crate::world::{Context, Input, Lane};
 
 use super::super::config::BROKER;
@@ -94,7 +94,7 @@ impl Fetcher {
         *self = Fetcher::new(self.from.0);
     }
 
-    fn kick<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, at: Time) {
+    fn kick(&mut self, ctx: &mut Context<'_, Message>, at: Time) {
         let Some(lane) = self.lane else { return };
         self.turn = self.turn.wrapping_add(1);
         let timer = Timer::Fetcher { from: self.from, turn: self.turn };
@@ -110,11 +110,11 @@ impl Broker {
     }
 
     /// Follows a leader from now on.
-    pub(super) fn follow_leader<O: Observer>(
+    pub(super) fn follow_leader(
         &mut self,
         partition: PartitionId,
         leader: NodeId,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if self.config.has(Rule::OneFetcherPerPartition) {
             self.stop_following(partition, ctx);
@@ -154,10 +154,10 @@ impl Broker {
     }
 
     /// Follows nobody.
-    pub(super) fn stop_following<O: Observer>(
+    pub(super) fn stop_following(
         &mut self,
         partition: PartitionId,
-        _ctx: &mut Context<'_, Message, O>,
+        _ctx: &mut Context<'_, Message>,
     ) {
         for fetcher in &mut self.fetchers {
             fetcher.parts.retain(|part| part.partition != partition);
@@ -165,11 +165,7 @@ impl Broker {
     }
 
     /// The append of what a follower has fetched has ended: its fetcher goes on.
-    pub(super) fn fetch_on<O: Observer>(
-        &mut self,
-        partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn fetch_on(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         for fetcher in &mut self.fetchers {
             if fetcher.fetches(partition) && fetcher.asked == Asked::Nothing {
@@ -178,11 +174,11 @@ impl Broker {
         }
     }
 
-    pub(super) fn handle_fetcher<O: Observer>(
+    pub(super) fn handle_fetcher(
         &mut self,
         from: NodeId,
         input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let fetcher = &mut self.fetchers[from.index()];
         match input {
@@ -216,7 +212,7 @@ impl Broker {
     }
 
     /// The leader cannot be reached, or does not answer.
-    fn round_failed<O: Observer>(&mut self, from: NodeId, ctx: &mut Context<'_, Message, O>) {
+    fn round_failed(&mut self, from: NodeId, ctx: &mut Context<'_, Message>) {
         let again = ctx.now() + self.config.settings.fetch_backoff;
         let fetcher = &mut self.fetchers[from.index()];
         fetcher.asked = Asked::Nothing;
@@ -228,7 +224,7 @@ impl Broker {
     }
 
     /// Asks the leader what is to be asked next.
-    fn fetch_round<O: Observer>(&mut self, from: NodeId, ctx: &mut Context<'_, Message, O>) {
+    fn fetch_round(&mut self, from: NodeId, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         let fetcher = &mut self.fetchers[from.index()];
         if fetcher.asked != Asked::Nothing || fetcher.parts.is_empty() {
@@ -309,12 +305,12 @@ impl Broker {
         }
     }
 
-    fn answered<O: Observer>(
+    fn answered(
         &mut self,
         from: NodeId,
         asked: Asked,
         response: Response,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         match (asked, response) {
             (Asked::Records, Response::Fetch(parts)) => {
@@ -342,12 +338,7 @@ impl Broker {
     }
 
     /// Something went wrong with a partition: it is left alone for a while.
-    fn back_off<O: Observer>(
-        &mut self,
-        from: NodeId,
-        partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn back_off(&mut self, from: NodeId, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         let again = ctx.now() + self.config.settings.fetch_backoff;
         if let Some(part) = self.following(from, partition) {
             part.not_before = again;
@@ -356,12 +347,7 @@ impl Broker {
 
     /// What came of one partition's fetch (AbstractFetcherThread.scala 3.9,
     /// `processFetchRequest`).
-    fn fetched<O: Observer>(
-        &mut self,
-        from: NodeId,
-        fetched: FetchedPart,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn fetched(&mut self, from: NodeId, fetched: FetchedPart, ctx: &mut Context<'_, Message>) {
         let partition = fetched.partition;
         let Some(end) = self.replica(partition).map(|replica| replica.log.end()) else { return };
         let Some(part) = self.following(from, partition) else { return };
@@ -412,12 +398,12 @@ impl Broker {
     /// last offset, which is all that must be new (Log.scala 0.10.2, `append`; ByteBufferLogInput
     /// of that time: the offset of a wrapper is that of its last message). Offsets go backwards in
     /// the log then; who reads there finds what was there before, and goes on behind that.
-    fn fitting<O: Observer>(
+    fn fitting(
         &self,
         partition: PartitionId,
         piece: Piece,
         end: u64,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) -> Option<Piece> {
         if piece.base == end {
             return Some(piece);
@@ -432,12 +418,7 @@ impl Broker {
         Some(piece.part(known, piece.messages.count - known))
     }
 
-    fn stuck<O: Observer>(
-        &mut self,
-        from: NodeId,
-        partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn stuck(&mut self, from: NodeId, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         if let Some(part) = self.following(from, partition)
             && !std::mem::replace(&mut part.stuck, true)
@@ -448,13 +429,13 @@ impl Broker {
     }
 
     /// The leader says where an epoch ends in its log.
-    fn epoch_ended<O: Observer>(
+    fn epoch_ended(
         &mut self,
         from: NodeId,
         partition: PartitionId,
         error: Error,
         end: Option<EpochEnd>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if !matches!(
             self.following(from, partition).map(|part| part.step),
@@ -470,12 +451,12 @@ impl Broker {
 
     /// Cuts the log to where it parts from the leader's, as far as the leader's answer tells
     /// (KIP-101, KIP-279; AbstractFetcherThread.scala 2.0, `getOffsetTruncationState`).
-    fn cut_to_epoch<O: Observer>(
+    fn cut_to_epoch(
         &mut self,
         from: NodeId,
         partition: PartitionId,
         leader: Option<EpochEnd>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let names = self.config.has(Rule::EpochEndNamesEpoch);
         let Some(replica) = self.replica(partition) else { return };
@@ -514,13 +495,13 @@ impl Broker {
 
     /// The offset was out of the leader's range (ReplicaFetcherThread.scala 0.8.2,
     /// `handleOffsetOutOfRange`).
-    fn leader_ends<O: Observer>(
+    fn leader_ends(
         &mut self,
         from: NodeId,
         partition: PartitionId,
         error: Error,
         leader_end: u64,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if error != Error::None {
             return self.back_off(from, partition, ctx);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
 use super::super::config::Config;
@@ -17,7 +17,7 @@ use super::{Broker, Replica, Role, Status};
 
 impl Broker {
     /// `isr-expiration`: leaders look for late followers.
-    pub(super) fn isr_expiration<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn isr_expiration(&mut self, ctx: &mut Context<'_, Message>) {
         if self.status == Status::Off {
             return;
         }
@@ -40,11 +40,11 @@ impl Broker {
     }
 
     /// A follower has fetched: it may belong to the ISR now.
-    pub(super) fn maybe_expand_isr<O: Observer>(
+    pub(super) fn maybe_expand_isr(
         &mut self,
         partition: PartitionId,
         follower: NodeId,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let Some(replica) = self.replica(partition) else { return };
         let isr = replica.isr();
@@ -60,12 +60,7 @@ impl Broker {
     }
 
     /// The leader wants another ISR: one change at a time.
-    fn want_isr<O: Observer>(
-        &mut self,
-        partition: PartitionId,
-        isr: NodeSet,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn want_isr(&mut self, partition: PartitionId, isr: NodeSet, ctx: &mut Context<'_, Message>) {
         let Some(replica) = self.replica_mut(partition) else { return };
         let Role::Leader(leading) = &mut replica.role else { return };
         if leading.pending.is_some() {
@@ -76,11 +71,7 @@ impl Broker {
     }
 
     /// Asks whoever decides for the ISR that is wanted.
-    pub(super) fn ask_for_isr<O: Observer>(
-        &mut self,
-        partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn ask_for_isr(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         let me = self.me;
         let Some(replica) = self.replica_mut(partition) else { return };
         let Some(state) = replica.state else { return };
@@ -101,12 +92,12 @@ impl Broker {
 
     /// What came of it. `state` is what holds now, if that is known (KIP-497;
     /// Partition.scala 3.9, `handleAlterPartitionUpdate`, `handleAlterPartitionError`).
-    pub(super) fn isr_decided<O: Observer>(
+    pub(super) fn isr_decided(
         &mut self,
         partition: PartitionId,
         error: Error,
         state: Option<PartitionState>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         self.touch(partition);
         let maximal = self.config.has(Rule::MaximalIsr);
@@ -147,11 +138,11 @@ impl Broker {
     }
 
     /// A newer state of a partition that this broker goes on to lead.
-    pub(super) fn take_isr<O: Observer>(
+    pub(super) fn take_isr(
         &mut self,
         partition: PartitionId,
         state: PartitionState,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let (now, me) = (ctx.now(), self.me);
         let Some(replica) = self.replica_mut(partition) else { return };
@@ -177,12 +168,12 @@ impl Broker {
     }
 
     /// Roles of followers, as the leader sees them.
-    fn report_in_sync<O: Observer>(
+    fn report_in_sync(
         &self,
         partition: PartitionId,
         before: NodeSet,
         after: NodeSet,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         use super::super::words::role;
         let now = ctx.now();
@@ -195,10 +186,10 @@ impl Broker {
     }
 
     /// The ends of followers have moved.
-    pub(super) fn advanced_by_follower<O: Observer>(
+    pub(super) fn advanced_by_follower(
         &mut self,
         partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let before = self.replica(partition).map(|replica| replica.high_watermark);
         self.advance_high_watermark(partition, ctx);

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
-use crate::observe::Observer;
 use crate::world::{Boot, Context, Lane, Signal};
 
 use super::super::config::BROKER;
@@ -15,7 +14,7 @@ use super::storage::CHECKPOINTS;
 use super::{Broker, Status};
 
 impl Broker {
-    pub(super) fn boot<O: Observer>(&mut self, boot: &Boot, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn boot(&mut self, boot: &Boot, ctx: &mut Context<'_, Message>) {
         self.incarnation = boot.incarnation;
         self.status = Status::Loading;
         if boot.incarnation == 0 {
@@ -34,7 +33,7 @@ impl Broker {
     }
 
     /// The logs are there: the broker listens, and makes itself known.
-    pub(super) fn logs_loaded<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn logs_loaded(&mut self, ctx: &mut Context<'_, Message>) {
         if self.status != Status::Loading {
             return;
         }
@@ -45,7 +44,7 @@ impl Broker {
     }
 
     /// It listens, and does what is done regularly.
-    pub(super) fn serve<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn serve(&mut self, ctx: &mut Context<'_, Message>) {
         self.status = Status::Running;
         let config = self.config.clone();
         let settings = &config.settings;
@@ -58,11 +57,7 @@ impl Broker {
         ctx.listen(BROKER);
     }
 
-    pub(super) fn signal<O: Observer>(
-        &mut self,
-        signal: Signal,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn signal(&mut self, signal: Signal, ctx: &mut Context<'_, Message>) {
         if signal == Signal::Stop {
             self.stop(ctx);
         }
@@ -70,11 +65,7 @@ impl Broker {
 
     /// A follower's log is longer than its leader's, and that is not allowed to be: the broker
     /// halts (ReplicaFetcherThread.scala 0.8.2, `Runtime.getRuntime.halt`).
-    pub(super) fn halt<O: Observer>(
-        &mut self,
-        partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn halt(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         self.report_event(ctx, now, event::HALTED, Some(partition), None, 0);
         self.status = Status::Off;
@@ -82,7 +73,7 @@ impl Broker {
     }
 
     /// Logs are flushed, and the process ends with the mark of an orderly stop.
-    pub(super) fn flush_and_stop<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn flush_and_stop(&mut self, ctx: &mut Context<'_, Message>) {
         self.status = Status::Stopping;
         ctx.unlisten(BROKER);
         for partition in self.config.clone().all_partitions() {
@@ -98,7 +89,7 @@ impl Broker {
     }
 
     /// All is on the disk: fsyncs are done in their order.
-    pub(super) fn flushed_for_stop<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn flushed_for_stop(&mut self, ctx: &mut Context<'_, Message>) {
         for replica in self.replicas.iter_mut().flatten() {
             replica.storage.checkpointed = replica.high_watermark;
             replica.storage.recovery_point = replica.log.end();

@@ -124,11 +124,7 @@ impl Broker {
     }
 
     /// Handles one input.
-    pub fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         let lane = ctx.lane();
         let input = match input {
             // Whichever lane asked for it: a log is the broker's.
@@ -150,11 +146,7 @@ impl Broker {
         }
     }
 
-    fn handle_main<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn handle_main(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(boot) => self.boot(&boot, ctx),
             Input::Signal(signal) => self.signal(signal, ctx),
@@ -164,7 +156,7 @@ impl Broker {
         }
     }
 
-    fn timer<O: Observer>(&mut self, timer: Timer, ctx: &mut Context<'_, Message, O>) {
+    fn timer(&mut self, timer: Timer, ctx: &mut Context<'_, Message>) {
         ctx.spend(self.config.costs.internal);
         match timer {
             Timer::Boot => self.load_logs(ctx),
@@ -212,7 +204,7 @@ impl Broker {
     }
 
     /// This broker has copies of these.
-    fn report_stored<O: Observer>(&self, at: Time, piece: &Piece, observer: &mut O) {
+    fn report_stored(&self, at: Time, piece: &Piece, observer: &mut dyn Observer) {
         for destination in self.config.streams.destinations(piece.messages.producer) {
             observer.stored(at, self.me, *destination, piece.messages);
         }
@@ -220,12 +212,12 @@ impl Broker {
 }
 
 /// Tells that a broker has given up its copies of these.
-fn report_removed<O: Observer>(
+fn report_removed(
     config: &Config,
     (at, node): (Time, NodeId),
     piece: &Piece,
     (cause, because): (CauseId, BecauseId),
-    observer: &mut O,
+    observer: &mut dyn Observer,
 ) {
     for destination in config.streams.destinations(piece.messages.producer) {
         observer.removed(at, node, *destination, piece.messages, Removal { cause, because });

@@ -3,7 +3,7 @@
 use crate::brokers::kafka::PartitionId;
 use crate::brokers::log::Piece;
 use crate::engine::Span;
-use crate::observe::{BecauseId, Observer, Removal};
+use crate::observe::{BecauseId, Removal};
 use crate::world::{Context, Lane};
 
 use super::super::message::{Acks, Batch, Error, Message, Response, Timer};
@@ -76,13 +76,13 @@ impl Parked {
 
 impl Broker {
     /// A produce request.
-    pub(super) fn produce<O: Observer>(
+    pub(super) fn produce(
         &mut self,
         place: u32,
         acks: Acks,
         timeout: Span,
         batches: &[Batch],
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let parts: Vec<Part> = batches.iter().map(|batch| self.append(batch, acks, ctx)).collect();
         for part in &parts {
@@ -122,12 +122,7 @@ impl Broker {
     }
 
     /// Appends a batch as the leader; its `error` is `None` if it must wait for others.
-    fn append<O: Observer>(
-        &mut self,
-        batch: &Batch,
-        acks: Acks,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> Part {
+    fn append(&mut self, batch: &Batch, acks: Acks, ctx: &mut Context<'_, Message>) -> Part {
         let (partition, config) = (batch.partition, self.config.clone());
         let refused = |error| Part { partition, base: 0, required: 0, error: Some(error) };
         let costs = &config.costs;
@@ -181,21 +176,17 @@ impl Broker {
 
     /// Ends or the ISR of a partition have moved: the high watermark may follow, and who waits for
     /// that may be served.
-    pub(super) fn ends_moved<O: Observer>(
-        &mut self,
-        partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn ends_moved(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         self.advance_high_watermark(partition, ctx);
         self.wake_fetches(partition, ctx);
         self.complete_writes(partition, ctx);
     }
 
     /// Moves the leader's high watermark as far as the replicas allow.
-    pub(super) fn advance_high_watermark<O: Observer>(
+    pub(super) fn advance_high_watermark(
         &mut self,
         partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let (config, alive) = (self.config.clone(), self.view.alive);
         let (now, clock) = (ctx.now(), ctx.clock());
@@ -218,10 +209,10 @@ impl Broker {
 
     /// Answers writes whose replicas have it (DelayedProduce.tryComplete, Partition.scala,
     /// `checkEnoughReplicasReachOffset`).
-    pub(super) fn complete_writes<O: Observer>(
+    pub(super) fn complete_writes(
         &mut self,
         partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let config = self.config.clone();
         loop {
@@ -269,12 +260,12 @@ impl Broker {
     }
 
     /// It is known what became of a write in one partition.
-    fn write_settled<O: Observer>(
+    fn write_settled(
         &mut self,
         partition: PartitionId,
         (slot, generation): (u32, u32),
         error: Error,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let Some(write) = self.parked.get(slot, generation) else { return };
         for part in write.parts.iter_mut().filter(|part| part.partition == partition) {
@@ -286,12 +277,7 @@ impl Broker {
     }
 
     /// Answers a parked write; what still waits gets `otherwise`.
-    fn answer_write<O: Observer>(
-        &mut self,
-        slot: u32,
-        otherwise: Error,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn answer_write(&mut self, slot: u32, otherwise: Error, ctx: &mut Context<'_, Message>) {
         let Some(write) = self.parked.take(slot) else { return };
         ctx.cancel(write.timer);
         let answers = write.parts.iter();
@@ -302,11 +288,11 @@ impl Broker {
 
     /// A write has waited as long as its client allowed: what was written stays
     /// (DelayedProduce.onExpiration).
-    pub(super) fn produce_expired<O: Observer>(
+    pub(super) fn produce_expired(
         &mut self,
         slot: u32,
         generation: u32,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if self.parked.get(slot, generation).is_some() {
             self.answer_write(slot, Error::RequestTimedOut, ctx);
@@ -314,11 +300,7 @@ impl Broker {
     }
 
     /// The replica no longer leads: whoever waits is told so (DelayedProduce.tryComplete, case A).
-    pub(super) fn fail_writes<O: Observer>(
-        &mut self,
-        partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn fail_writes(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         let Some(replica) = self.replica_mut(partition) else { return };
         let Role::Leader(leading) = &mut replica.role else { return };
         for (_, slot, generation) in std::mem::take(&mut leading.waiting) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::brokers::kafka::PartitionId;
 use crate::brokers::log::Piece;
 use crate::engine::Time;
-use crate::observe::{BecauseId, CauseId, Event, EventId, NodeId, Observer};
+use crate::observe::{BecauseId, CauseId, Event, EventId, NodeId};
 use crate::world::Context;
 
 use super::super::message::{Error, Message, Response};
@@ -17,12 +17,12 @@ use super::{Broker, Leading, Role, report_removed};
 
 impl Broker {
     /// `LeaderAndIsr` of a ZooKeeper controller.
-    pub(super) fn leader_and_isr<O: Observer>(
+    pub(super) fn leader_and_isr(
         &mut self,
         controller_epoch: u32,
         broker_epoch: Option<u64>,
         states: &[(PartitionId, PartitionState)],
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) -> Response {
         if controller_epoch < self.controller_epoch {
             return Response::LeaderAndIsr(Error::StaleControllerEpoch);
@@ -54,11 +54,11 @@ impl Broker {
     }
 
     /// `StopReplica`: the replicas of a broker that shuts down follow nobody any more.
-    pub(super) fn stop_replicas<O: Observer>(
+    pub(super) fn stop_replicas(
         &mut self,
         controller_epoch: u32,
         partitions: &[PartitionId],
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) -> Response {
         if controller_epoch < self.controller_epoch {
             return Response::Done(Error::StaleControllerEpoch);
@@ -72,11 +72,11 @@ impl Broker {
 
     /// The controller's word on a partition. An older leader epoch, or the one that is known
     /// already, changes nothing but the ISR of a leader that goes on.
-    pub(super) fn take_state<O: Observer>(
+    pub(super) fn take_state(
         &mut self,
         partition: PartitionId,
         state: PartitionState,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let Some(replica) = self.replica(partition) else { return };
         let (known, leads) = (replica.state, replica.leads());
@@ -98,11 +98,11 @@ impl Broker {
     }
 
     /// Leads from now on, in a new epoch.
-    fn lead<O: Observer>(
+    fn lead(
         &mut self,
         partition: PartitionId,
         state: PartitionState,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let (config, me, now) = (self.config.clone(), self.me, ctx.now());
         self.stop_following(partition, ctx);
@@ -137,11 +137,11 @@ impl Broker {
     }
 
     /// Follows from now on, in a new epoch, or waits for a leader.
-    fn follow<O: Observer>(
+    fn follow(
         &mut self,
         partition: PartitionId,
         state: PartitionState,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let config = self.config.clone();
         self.resign(partition, ctx);
@@ -168,11 +168,7 @@ impl Broker {
     }
 
     /// Does not lead any more: who waits is told so.
-    pub(super) fn resign<O: Observer>(
-        &mut self,
-        partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn resign(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         if !self.leads(partition) {
             return;
         }
@@ -207,12 +203,12 @@ impl Broker {
     }
 
     /// Cuts a log: to `to`, if it is longer.
-    pub(super) fn truncate<O: Observer>(
+    pub(super) fn truncate(
         &mut self,
         partition: PartitionId,
         to: u64,
         (cause, because): (CauseId, BecauseId),
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let (config, me, now) = (self.config.clone(), self.me, ctx.now());
         let reasons = self.replica(partition).map(|replica| {
@@ -264,11 +260,11 @@ impl Broker {
         self.touch(partition);
     }
 
-    pub(super) fn report_role<O: Observer>(
+    pub(super) fn report_role(
         &self,
         partition: PartitionId,
         role: Option<crate::observe::RoleId>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let (now, me) = (ctx.now(), self.me);
         for destination in self.config.streams.destinations_of(partition) {
@@ -276,9 +272,9 @@ impl Broker {
         }
     }
 
-    pub(super) fn report_event<O: Observer>(
+    pub(super) fn report_event(
         &self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         at: Time,
         word: EventId,
         partition: Option<PartitionId>,

@@ -28,11 +28,11 @@ pub struct Marks {
 
 impl Broker {
     /// Appends to a log, and to its file. `false` if the disk does not take it.
-    pub(super) fn store<O: Observer>(
+    pub(super) fn store(
         &mut self,
         partition: PartitionId,
         piece: Piece,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) -> bool {
         let (config, now) = (self.config.clone(), ctx.now());
         let Some(replica) = self.replica_mut(partition) else { return false };
@@ -67,7 +67,7 @@ impl Broker {
         true
     }
 
-    fn flush<O: Observer>(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message, O>) {
+    fn flush(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         let Some(replica) = self.replica_mut(partition) else { return };
         replica.storage.unflushed = 0;
@@ -78,7 +78,7 @@ impl Broker {
     }
 
     /// `kafka-log-flusher`.
-    pub(super) fn flush_by_age<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn flush_by_age(&mut self, ctx: &mut Context<'_, Message>) {
         let (config, now) = (self.config.clone(), ctx.now());
         let settings = &config.settings;
         ctx.after(settings.flush_check, Lane::MAIN, Message::Timer(Timer::LogFlusher));
@@ -93,11 +93,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn synced<O: Observer>(
-        &mut self,
-        synced: Synced,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn synced(&mut self, synced: Synced, ctx: &mut Context<'_, Message>) {
         match synced {
             Synced::Log { partition, upto, life } => {
                 if let Some(replica) = self.replica_mut(partition)
@@ -118,11 +114,7 @@ impl Broker {
     }
 
     /// The disk has what an append waited for: the write may be answered, the next fetch sent.
-    fn append_ended<O: Observer>(
-        &mut self,
-        partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn append_ended(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         if self.leads(partition) {
             self.ends_moved(partition, ctx);
         } else {
@@ -131,10 +123,7 @@ impl Broker {
     }
 
     /// `highwatermark-checkpoint`: the file is written anew and fsynced.
-    pub(super) fn checkpoint_high_watermarks<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn checkpoint_high_watermarks(&mut self, ctx: &mut Context<'_, Message>) {
         let wait = self.config.settings.checkpoint;
         ctx.after(wait, Lane::MAIN, Message::Timer(Timer::HighWatermarkCheckpoint));
         for replica in self.replicas.iter_mut().flatten() {
@@ -143,10 +132,7 @@ impl Broker {
     }
 
     /// `kafka-recovery-point-checkpoint`.
-    pub(super) fn checkpoint_recovery_points<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn checkpoint_recovery_points(&mut self, ctx: &mut Context<'_, Message>) {
         let wait = self.config.settings.recovery_checkpoint;
         ctx.after(wait, Lane::MAIN, Message::Timer(Timer::RecoveryPointCheckpoint));
         for replica in self.replicas.iter_mut().flatten() {
@@ -156,7 +142,7 @@ impl Broker {
 
     /// The logs are loaded; after an end that was not clean what is behind the recovery points is
     /// checked, batch by batch (LogSegment.scala, `recover`).
-    pub(super) fn load_logs<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn load_logs(&mut self, ctx: &mut Context<'_, Message>) {
         let mut bytes = 0;
         self.marks.clean_epoch = self.marks.clean.take();
         if self.marks.clean_epoch.is_none() {
@@ -179,7 +165,7 @@ impl Broker {
 
     /// The disk does not take a write: before 1.0 the broker halts, from then on its log directory
     /// is offline (KIP-112).
-    pub(super) fn disk_failed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn disk_failed(&mut self, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         if !self.config.has(super::super::rules::Rule::SpareOtherLogs) {
             self.status = Status::Off;
@@ -193,12 +179,12 @@ impl Broker {
     }
 
     /// The process has ended, or its disk has lost something.
-    pub fn died<O: Observer>(
+    pub fn died(
         &mut self,
         death: Death,
         disk: &DiskView<'_>,
         at: Time,
-        observer: &mut O,
+        observer: &mut dyn Observer,
     ) {
         let (config, me) = (self.config.clone(), self.me);
         for index in 0..self.replicas.len() {

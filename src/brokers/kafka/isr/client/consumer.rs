@@ -93,11 +93,7 @@ impl Consumer {
     }
 
     /// Handles one input.
-    pub fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(_) => self.booted(ctx),
             Input::Signal(Signal::LoadEnded) if self.is_auditor() && !self.started => {
@@ -121,7 +117,7 @@ impl Consumer {
         }
     }
 
-    fn hear<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+    fn hear(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match self.network.handle(input, ctx) {
             NetworkEvent::Nothing | NetworkEvent::Other(_) => return,
             NetworkEvent::Ready => {}
@@ -132,7 +128,7 @@ impl Consumer {
         self.poll(ctx);
     }
 
-    fn booted<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn booted(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.ready();
         let now = ctx.now().since(Time::ZERO);
         let after = |at: Span| at.saturating_sub(now);
@@ -151,7 +147,7 @@ impl Consumer {
 
     /// Starts; `first` if it is there before the first message, and so at the start of every log,
     /// as a consumer is that runs for long already.
-    fn start<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, first: bool) {
+    fn start(&mut self, ctx: &mut Context<'_, Message>, first: bool) {
         self.started = true;
         let reset = self.config.settings.reset;
         for part in &mut self.parts {
@@ -161,7 +157,7 @@ impl Consumer {
     }
 
     /// `close()`: what the application has in hand it finishes.
-    fn stop<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn stop(&mut self, ctx: &mut Context<'_, Message>) {
         self.stopped = true;
         self.fetched.clear();
         self.network.shut(ctx);
@@ -181,7 +177,7 @@ impl Consumer {
 
     /// `poll()`: when the application is through with what it has in hand it gets what was fetched,
     /// and fetches go out before it works on that (KafkaConsumer.java, poll).
-    fn poll<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn poll(&mut self, ctx: &mut Context<'_, Message>) {
         if !self.is_active() {
             return;
         }
@@ -202,7 +198,7 @@ impl Consumer {
     }
 
     /// Sends what is to be asked, and sees to it that it is woken in time.
-    fn ask<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn ask(&mut self, ctx: &mut Context<'_, Message>) {
         self.network.poll(ctx);
         let again = self.send_requests(ctx);
         if again != Time::MAX {
@@ -210,7 +206,7 @@ impl Consumer {
         }
     }
 
-    fn look_at<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, at: Time) {
+    fn look_at(&mut self, ctx: &mut Context<'_, Message>, at: Time) {
         match self.look {
             Some((look, _)) if look <= at => return,
             Some((_, later)) => ctx.cancel(later),
@@ -254,7 +250,7 @@ impl Consumer {
 
     /// The application works on what it has in hand: on one message after the other, or, if that
     /// takes no time, on all that go together.
-    fn work<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn work(&mut self, ctx: &mut Context<'_, Message>) {
         while !self.working
             && let Some(piece) = self.hand.front().copied()
         {
@@ -284,7 +280,7 @@ impl Consumer {
     }
 
     /// The application is done with the first message in its hand.
-    fn finish<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn finish(&mut self, ctx: &mut Context<'_, Message>) {
         self.working = false;
         let Some(piece) = self.hand.pop_front() else { return };
         if piece.messages.count > 1 {
@@ -298,7 +294,7 @@ impl Consumer {
     }
 
     /// An application asks for messages while it has none to work on.
-    fn report_wants<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn report_wants(&mut self, ctx: &mut Context<'_, Message>) {
         let wants = self.is_active() && !self.working && self.hand.is_empty();
         if wants == self.wants {
             return;
@@ -327,9 +323,9 @@ impl Consumer {
     }
 
     /// Something happened to a consumer's position.
-    pub(super) fn tell<O: Observer>(
+    pub(super) fn tell(
         &self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         partition: PartitionId,
         word: EventId,
         offset: u64,
@@ -341,7 +337,7 @@ impl Consumer {
     }
 
     /// An offset is out of range, or the log was cut below it and nothing is known of where.
-    pub(super) fn reset<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, index: usize) {
+    pub(super) fn reset(&mut self, ctx: &mut Context<'_, Message>, index: usize) {
         let (partition, position) = (self.parts[index].partition, self.parts[index].position);
         match self.config.settings.reset {
             Reset::None => {
@@ -359,7 +355,7 @@ impl Consumer {
 
     /// The process has died, and its application with it; positions that nobody committed are
     /// gone.
-    pub fn died<O: Observer>(&mut self, at: Time, observer: &mut O) {
+    pub fn died(&mut self, at: Time, observer: &mut dyn Observer) {
         self.asked.clear();
         self.fetched.clear();
         self.hand.clear();
@@ -408,9 +404,9 @@ impl Consumer {
         }
     }
 
-    fn answered<O: Observer>(
+    fn answered(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         node: NodeId,
         id: u32,
         answer: Response,
@@ -432,7 +428,7 @@ impl Consumer {
 
     /// A connection is lost: what was asked on it is asked again. For positions there is a
     /// back-off; fetches go out as soon as there is a connection again.
-    fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId, ids: &[u32]) {
+    fn lost(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, ids: &[u32]) {
         let again = ctx.now() + self.config.settings.backoff;
         let (gone, kept) = std::mem::take(&mut self.asked)
             .into_iter()

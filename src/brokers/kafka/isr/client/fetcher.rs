@@ -4,7 +4,7 @@
 use crate::brokers::kafka::PartitionId;
 use crate::brokers::log::Piece;
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::Context;
 
 use super::super::message::{
@@ -154,7 +154,7 @@ impl Part {
 impl Consumer {
     /// Asks what is to be asked: positions first, then messages, one fetch a leader. When to look
     /// again, if no input tells.
-    pub(super) fn send_requests<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Time {
+    pub(super) fn send_requests(&mut self, ctx: &mut Context<'_, Message>) -> Time {
         let now = ctx.now();
         let mut again = Time::MAX;
         let mut unknown = false;
@@ -187,9 +187,9 @@ impl Consumer {
         again
     }
 
-    fn ask_leader<O: Observer>(
+    fn ask_leader(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         node: NodeId,
         group: &[(NodeId, u32)],
     ) {
@@ -214,9 +214,9 @@ impl Consumer {
         }
     }
 
-    fn post<O: Observer>(
+    fn post(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         node: NodeId,
         request: Request,
         asked: Asked,
@@ -234,9 +234,9 @@ impl Consumer {
         self.detects_truncation().then_some(led.epoch)
     }
 
-    fn ask_offset<O: Observer>(
+    fn ask_offset(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         node: NodeId,
         index: u32,
         reset: Reset,
@@ -248,12 +248,7 @@ impl Consumer {
         self.post(ctx, node, request, Asked::Offset { index, reset });
     }
 
-    fn ask_ends<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-        ends: Vec<u32>,
-    ) {
+    fn ask_ends(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, ends: Vec<u32>) {
         let about = |index: &u32| {
             let part = &self.parts[*index as usize];
             (part.partition, self.known_epoch(part.partition), part.epoch.unwrap_or(0))
@@ -262,12 +257,7 @@ impl Consumer {
         self.post(ctx, node, Request::EpochEnds { replica: None, asked }, Asked::Ends(ends));
     }
 
-    fn ask_messages<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-        indexes: &[u32],
-    ) {
+    fn ask_messages(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, indexes: &[u32]) {
         let settings = &self.config.settings;
         let part = |index: &u32| {
             let part = &self.parts[*index as usize];
@@ -295,7 +285,7 @@ impl Consumer {
 
     /// Something about a partition failed and is tried again when there is newer metadata, or
     /// after the back-off.
-    fn retry<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, index: usize, stale: bool) {
+    fn retry(&mut self, ctx: &mut Context<'_, Message>, index: usize, stale: bool) {
         self.parts[index].not_before = ctx.now() + self.config.settings.backoff;
         self.parts[index].at_end = false;
         if stale {
@@ -304,9 +294,9 @@ impl Consumer {
     }
 
     /// A fetch was answered.
-    pub(super) fn fetched_some<O: Observer>(
+    pub(super) fn fetched_some(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         asked: &[(u32, u64)],
         answers: Vec<FetchedPart>,
     ) {
@@ -352,9 +342,9 @@ impl Consumer {
     }
 
     /// An offset was looked up.
-    pub(super) fn looked_up<O: Observer>(
+    pub(super) fn looked_up(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         index: usize,
         reset: Reset,
         (error, offset, epoch): (Error, u64, Option<u32>),
@@ -376,9 +366,9 @@ impl Consumer {
 
     /// The ends of epochs are known: a position that lies behind the end of its epoch was cut off
     /// (maybeCompleteValidation).
-    pub(super) fn validated<O: Observer>(
+    pub(super) fn validated(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         asked: &[u32],
         ends: &[(PartitionId, Error, Option<EpochEnd>)],
     ) {
@@ -398,12 +388,7 @@ impl Consumer {
         }
     }
 
-    fn compare<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        index: usize,
-        end: EpochEnd,
-    ) {
+    fn compare(&mut self, ctx: &mut Context<'_, Message>, index: usize, end: EpochEnd) {
         let part = &mut self.parts[index];
         if part.position.is_none_or(|position| position <= end.end) {
             part.step = Step::Fetch;

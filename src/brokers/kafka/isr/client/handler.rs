@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
 use crate::engine::{Span, Time};
-use crate::observe::{MessageRange, NodeId, Observer};
+use crate::observe::{MessageRange, NodeId};
 use crate::world::{Closing, Context, Input, Lane};
 
 use super::super::config::{BROKER, Config};
@@ -174,7 +174,7 @@ impl Handler {
     }
 
     /// Whether metadata is there and not to be refreshed before the next message.
-    pub(super) fn is_fresh<O: Observer>(&self, ctx: &Context<'_, Message, O>) -> bool {
+    pub(super) fn is_fresh(&self, ctx: &Context<'_, Message>) -> bool {
         let age = self.refreshed.map(|at| ctx.now().since(at));
         self.view.is_some() && age.is_some_and(|age| age <= self.refresh_every)
     }
@@ -191,7 +191,7 @@ impl Handler {
 
     /// The partition of a message without a key, chosen now if there is none: a random one that
     /// has a leader, among all if none has.
-    pub(super) fn pick<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> u32 {
+    pub(super) fn pick(&mut self, ctx: &mut Context<'_, Message>) -> u32 {
         if let Some(sticky) = self.sticky.or_else(|| self.stick(ctx)) {
             return sticky;
         }
@@ -202,7 +202,7 @@ impl Handler {
         self.view.as_ref()?.leader(PartitionId(self.first.0 + index))
     }
 
-    fn stick<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Option<u32> {
+    fn stick(&mut self, ctx: &mut Context<'_, Message>) -> Option<u32> {
         let led: Vec<u32> =
             (0..self.partitions).filter(|index| self.leader(*index).is_some()).collect();
         if led.is_empty() {
@@ -213,11 +213,7 @@ impl Handler {
     }
 
     /// `handle(events)`.
-    pub(super) fn begin<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        items: Vec<Item>,
-    ) {
+    pub(super) fn begin(&mut self, ctx: &mut Context<'_, Message>, items: Vec<Item>) {
         debug_assert!(!self.is_busy(), "one list at a time");
         self.outstanding = items;
         self.tries = 0;
@@ -232,13 +228,13 @@ impl Handler {
 
     /// `updateInfo`: asks the brokers of metadata.broker.list in random order
     /// (ClientUtils.scala, fetchTopicMetadata).
-    pub(super) fn refresh<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn refresh(&mut self, ctx: &mut Context<'_, Message>) {
         self.order = self.connect.clone();
         ctx.random().shuffle(&mut self.order);
         self.refresh_from(ctx, 0);
     }
 
-    fn refresh_from<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, at: usize) {
+    fn refresh_from(&mut self, ctx: &mut Context<'_, Message>, at: usize) {
         let Some(node) = self.order.get(at).copied() else {
             return self.refresh_over(ctx, true);
         };
@@ -253,7 +249,7 @@ impl Handler {
     }
 
     /// Metadata is there, or nobody had it.
-    fn refresh_over<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, failed: bool) {
+    fn refresh_over(&mut self, ctx: &mut Context<'_, Message>, failed: bool) {
         self.doing = Doing::Nothing;
         self.refresh_failed = failed;
         self.sticky = None;
@@ -269,7 +265,7 @@ impl Handler {
 
     /// `dispatchSerializedData`: partitions what is outstanding, and sends it to one broker after
     /// the other.
-    fn dispatch<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn dispatch(&mut self, ctx: &mut Context<'_, Message>) {
         let items = std::mem::take(&mut self.outstanding);
         let mut groups: std::collections::BTreeMap<NodeId, Vec<(u32, Item)>> =
             std::collections::BTreeMap::new();
@@ -286,7 +282,7 @@ impl Handler {
         self.next_broker(ctx);
     }
 
-    fn next_broker<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn next_broker(&mut self, ctx: &mut Context<'_, Message>) {
         while let Some((node, items)) = self.round.pop_front() {
             self.current = items;
             self.doing = Doing::Send(node);
@@ -312,7 +308,7 @@ impl Handler {
     }
 
     /// Writes the present request, if the connection is open and has room. Whether it is through.
-    fn write<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, node: NodeId) -> bool {
+    fn write(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) -> bool {
         let link = &mut self.links[node.index()];
         let Some(conn) = link.conn() else {
             let limit = self.connect_limit();
@@ -343,7 +339,7 @@ impl Handler {
         false
     }
 
-    fn tell_sent<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn tell_sent(&mut self, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         for (_, item) in &mut self.current {
             item.sent = true;
@@ -352,7 +348,7 @@ impl Handler {
     }
 
     /// The socket has taken a request that is not answered.
-    fn written<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn written(&mut self, ctx: &mut Context<'_, Message>) {
         self.tell_sent(ctx);
         self.done.extend(self.current.drain(..).map(|(_, item)| (item, Verdict::Sent)));
     }
@@ -367,7 +363,7 @@ impl Handler {
     }
 
     /// All brokers had their request: what has failed is tried again after the back-off.
-    fn round_over<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn round_over(&mut self, ctx: &mut Context<'_, Message>) {
         self.outstanding = std::mem::take(&mut self.failed);
         if self.outstanding.is_empty() {
             self.doing = Doing::Nothing;
@@ -395,11 +391,7 @@ impl Handler {
     }
 
     /// Handles what is about connections, and its timers.
-    pub(super) fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Connected { conn } => {
                 for link in self.links.iter_mut().chain(&mut self.asks) {
@@ -458,7 +450,7 @@ impl Handler {
     }
 
     /// A connection that was waited for is open, or has room.
-    fn go_on<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn go_on(&mut self, ctx: &mut Context<'_, Message>) {
         match self.doing {
             Doing::Refresh(at) => {
                 let timeout = self.timeout;
@@ -478,7 +470,7 @@ impl Handler {
 
     /// A connection has ended, or did not come about. Who waits for it learns of it; who does not
     /// will when he writes.
-    fn lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, number: usize) {
+    fn lost(&mut self, ctx: &mut Context<'_, Message>, number: usize) {
         match self.doing {
             Doing::Refresh(at) if number == self.links.len() + self.order[at].index() => {
                 self.refresh_from(ctx, at + 1);
@@ -493,12 +485,7 @@ impl Handler {
         }
     }
 
-    fn answered<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        number: usize,
-        answer: Response,
-    ) {
+    fn answered(&mut self, ctx: &mut Context<'_, Message>, number: usize, answer: Response) {
         match (answer, self.doing) {
             (Response::Metadata(view), Doing::Refresh(_)) => {
                 self.link(number).close(ctx);
@@ -526,7 +513,7 @@ impl Handler {
     }
 
     /// ProducerPool.scala, updateProducer: connections to all leaders are made anew.
-    fn renew<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, view: &View) {
+    fn renew(&mut self, ctx: &mut Context<'_, Message>, view: &View) {
         for index in 0..self.partitions {
             if let Some(leader) = view.leader(PartitionId(self.first.0 + index)) {
                 self.links[leader.index()].close(ctx);
@@ -552,7 +539,7 @@ impl Handler {
     }
 }
 
-fn open<O: Observer>(link: &mut Link, ctx: &mut Context<'_, Message, O>, limit: Option<Span>) {
+fn open(link: &mut Link, ctx: &mut Context<'_, Message>, limit: Option<Span>) {
     match limit {
         Some(limit) => link.open_within(ctx, limit),
         None => link.open(ctx),

@@ -2,7 +2,7 @@
 //! between tries to connect, and the question for metadata.
 
 use crate::engine::{Span, Time};
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Input, Lane, TimerId};
 
 use super::super::config::{BROKER, Config};
@@ -147,7 +147,7 @@ impl Network {
     }
 
     /// Asks for metadata as soon as may be.
-    pub fn want_metadata<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub fn want_metadata(&mut self, ctx: &mut Context<'_, Message>) {
         self.metadata.want();
         self.poll(ctx);
     }
@@ -157,11 +157,7 @@ impl Network {
     ///
     /// # Errors
     /// When to look again.
-    pub fn ready<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) -> Result<(), Time> {
+    pub fn ready(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) -> Result<(), Time> {
         if let Some(conn) = self.peers[node.index()].link.conn() {
             let peer = &self.peers[node.index()];
             let room = peer.link.in_flight() < self.config.max_in_flight && ctx.room(conn) > 0;
@@ -171,11 +167,7 @@ impl Network {
     }
 
     /// Makes a connection if there is none and the back-off is over.
-    fn connect<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-    ) -> Result<(), Time> {
+    fn connect(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) -> Result<(), Time> {
         let now = ctx.now();
         let may = self.may_connect(node);
         let peer = &mut self.peers[node.index()];
@@ -204,28 +196,18 @@ impl Network {
     }
 
     /// Sends a request; [`Network::ready`] must have said that it may. Returns its number.
-    pub fn send<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-        request: Request,
-    ) -> u32 {
+    pub fn send(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, request: Request) -> u32 {
         let timeout = self.config.request_timeout;
         self.peers[node.index()].link.send(ctx, request, timeout)
     }
 
     /// Sends a request that is not answered.
-    pub fn post<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-        request: Request,
-    ) {
+    pub fn post(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, request: Request) {
         self.peers[node.index()].link.post(ctx, request);
     }
 
     /// Ends all connections, for good.
-    pub fn shut<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub fn shut(&mut self, ctx: &mut Context<'_, Message>) {
         for peer in &mut self.peers {
             peer.link.close(ctx);
         }
@@ -240,10 +222,10 @@ impl Network {
     }
 
     /// Handles what is about connections and metadata.
-    pub fn handle<O: Observer>(
+    pub fn handle(
         &mut self,
         input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) -> NetworkEvent {
         match input {
             Input::Connected { conn } => {
@@ -283,9 +265,9 @@ impl Network {
         }
     }
 
-    fn answered<O: Observer>(
+    fn answered(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         conn: ConnId,
         id: u32,
         body: Box<Response>,
@@ -309,9 +291,9 @@ impl Network {
     }
 
     /// NetworkClient.java, processDisconnection: whoever loses a connection asks for metadata.
-    fn lost<O: Observer>(
+    fn lost(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         node: NodeId,
         mut ids: Vec<u32>,
     ) -> NetworkEvent {
@@ -328,7 +310,7 @@ impl Network {
     /// Asks for metadata if it is time (DefaultMetadataUpdater.maybeUpdate): of a connected broker
     /// with the fewest requests under way; else it waits for a connection that is being made; else
     /// it makes one.
-    pub fn poll<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub fn poll(&mut self, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         let due = self.metadata.due();
         if due > now {
@@ -381,7 +363,7 @@ impl Network {
         nodes
     }
 
-    fn wake_at<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, at: Time) {
+    fn wake_at(&mut self, ctx: &mut Context<'_, Message>, at: Time) {
         match self.timer {
             Some((set, _)) if set <= at && set > ctx.now() => return,
             Some((_, timer)) => ctx.cancel(timer),

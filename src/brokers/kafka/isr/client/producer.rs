@@ -140,11 +140,7 @@ impl Producer {
     }
 
     /// Handles one input.
-    pub fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(_) => {
                 ctx.ready();
@@ -173,7 +169,7 @@ impl Producer {
         }
     }
 
-    fn hear<O: Observer>(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message, O>) {
+    fn hear(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match self.network.handle(input, ctx) {
             NetworkEvent::Nothing | NetworkEvent::Other(_) => return,
             NetworkEvent::Ready => {}
@@ -190,7 +186,7 @@ impl Producer {
 
     /// The application sends what is due, as far as it can: a batch's worth at a time, so that
     /// answers are not kept waiting.
-    fn pump<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn pump(&mut self, ctx: &mut Context<'_, Message>) {
         let (mut sent, mut bytes) = (0u64, 0u64);
         let enough = u64::from(self.config.settings.batch_size).max(1);
         while bytes < enough && self.unblock(ctx) {
@@ -232,7 +228,7 @@ impl Producer {
     }
 
     /// Goes on with the call of `send()` that has not come back. Whether there is none any more.
-    fn unblock<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> bool {
+    fn unblock(&mut self, ctx: &mut Context<'_, Message>) -> bool {
         let Some(mut call) = self.blocked else { return true };
         if self.network.metadata().view().is_some() || call.message.is_some() {
             let message = call.message.unwrap_or_else(|| self.attempt(ctx, call.intended));
@@ -256,9 +252,9 @@ impl Producer {
     }
 
     /// Puts a message into its batch; `false` if there is no memory. One that is too large fails.
-    fn put<O: Observer>(
+    fn put(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         (index, message): (u32, MessageRange),
     ) -> bool {
         if self.accumulator.is_too_large(message.bytes, self.config.settings.max_request) {
@@ -278,11 +274,7 @@ impl Producer {
     }
 
     /// A message is to be sent: its partition and its place there.
-    fn attempt<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        intended: Time,
-    ) -> (u32, MessageRange) {
+    fn attempt(&mut self, ctx: &mut Context<'_, Message>, intended: Time) -> (u32, MessageRange) {
         let bytes = self.config.sizes.next(&mut self.config.streams.1);
         let mut index = self.partitioner.pick(ctx.random());
         if self.partitioner.moves_on_new_batch()
@@ -300,7 +292,7 @@ impl Producer {
         (index, message)
     }
 
-    fn skip<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, intended: Time) {
+    fn skip(&mut self, ctx: &mut Context<'_, Message>, intended: Time) {
         let (_, message) = self.attempt(ctx, intended);
         let now = ctx.now();
         ctx.observer().outcome(now, message, Outcome::Unsent);
@@ -308,9 +300,9 @@ impl Producer {
 
     /// Messages have failed for good, as the client sees it; the application may send them again.
     /// They stay with their partition then: a batch has messages of one stream.
-    pub(super) fn failed<O: Observer>(
+    pub(super) fn failed(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         index: u32,
         messages: MessageRange,
         outcome: Outcome,
@@ -338,7 +330,7 @@ impl Producer {
         self.blocked.is_some_and(|call| call.message.is_some())
     }
 
-    fn wake_at<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, until: Time) {
+    fn wake_at(&mut self, ctx: &mut Context<'_, Message>, until: Time) {
         match self.wake {
             Some((wake, _)) if wake <= until => return,
             Some((_, later)) => ctx.cancel(later),
@@ -350,7 +342,7 @@ impl Producer {
     }
 
     /// The measured time is over: what was meant to be sent by now and was not never is.
-    fn end_load<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn end_load(&mut self, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         self.load_ended = true;
         while let Some(intended) = self.config.pacer.overdue(now, &mut self.config.streams.0) {
@@ -360,7 +352,7 @@ impl Producer {
     }
 
     /// The process has died, and what it held with it.
-    pub fn died<O: Observer>(&mut self, at: Time, observer: &mut O) {
+    pub fn died(&mut self, at: Time, observer: &mut dyn Observer) {
         let under_way = self.under_way.iter_mut().flat_map(|requests| requests.drain(..));
         let mut held: Vec<ProducerBatch> =
             under_way.flat_map(|request| request.batches).map(|(_, batch)| batch).collect();

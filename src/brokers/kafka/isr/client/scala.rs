@@ -84,11 +84,7 @@ impl ScalaProducer {
     }
 
     /// Handles one input.
-    pub fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(_) => {
                 ctx.ready();
@@ -121,7 +117,7 @@ impl ScalaProducer {
     }
 
     /// Goes on as far as it can.
-    fn pump<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn pump(&mut self, ctx: &mut Context<'_, Message>) {
         for _ in 0..RUN {
             self.settle(ctx);
             let went = if self.scala.queued {
@@ -140,7 +136,7 @@ impl ScalaProducer {
     }
 
     /// Takes what the handler is through with.
-    fn settle<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn settle(&mut self, ctx: &mut Context<'_, Message>) {
         while let Some((item, verdict)) = self.handler.done() {
             let now = ctx.now();
             if self.scala.queued {
@@ -170,7 +166,7 @@ impl ScalaProducer {
     }
 
     /// The synchronous application: one message at a time. Whether it went on.
-    fn send<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> bool {
+    fn send(&mut self, ctx: &mut Context<'_, Message>) -> bool {
         if self.handler.is_busy() {
             return false;
         }
@@ -189,7 +185,7 @@ impl ScalaProducer {
     }
 
     /// Nothing is known yet: that is found out when a message is due.
-    fn wait_or_refresh<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> bool {
+    fn wait_or_refresh(&mut self, ctx: &mut Context<'_, Message>) -> bool {
         let now = ctx.now();
         let mut pacer = self.config.pacer.clone();
         let mut stream = self.config.streams.0.clone();
@@ -212,7 +208,7 @@ impl ScalaProducer {
     }
 
     /// The next message of the load, if one is due.
-    fn turn<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Option<Item> {
+    fn turn(&mut self, ctx: &mut Context<'_, Message>) -> Option<Item> {
         loop {
             let now = ctx.now();
             match self.config.pacer.turn(now, &mut self.config.streams.0) {
@@ -228,7 +224,7 @@ impl ScalaProducer {
     }
 
     /// The application puts a message into the queue. Whether it did.
-    fn enqueue<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> bool {
+    fn enqueue(&mut self, ctx: &mut Context<'_, Message>) -> bool {
         let now = ctx.now();
         let (since, item) = match self.blocked.take() {
             Some(blocked) => blocked,
@@ -267,7 +263,7 @@ impl ScalaProducer {
     }
 
     /// The sending thread takes a batch, if one is full or the time is over. Whether it did.
-    fn dequeue<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> bool {
+    fn dequeue(&mut self, ctx: &mut Context<'_, Message>) -> bool {
         if self.handler.is_busy() {
             return false;
         }
@@ -303,7 +299,7 @@ impl ScalaProducer {
     }
 
     /// A message is to be sent: its partition, as it would be chosen now, and its place there.
-    fn attempt<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, intended: Time) -> Item {
+    fn attempt(&mut self, ctx: &mut Context<'_, Message>, intended: Time) -> Item {
         let bytes = self.config.sizes.next(&mut self.config.streams.1);
         let number = self.number;
         self.number += 1;
@@ -325,13 +321,13 @@ impl ScalaProducer {
         Item { messages, key, sent: false, doubt: false }
     }
 
-    fn skip<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, intended: Time) {
+    fn skip(&mut self, ctx: &mut Context<'_, Message>, intended: Time) {
         let item = self.attempt(ctx, intended);
         let now = ctx.now();
         ctx.observer().outcome(now, item.messages, Outcome::Unsent);
     }
 
-    fn wake_at<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, until: Time) {
+    fn wake_at(&mut self, ctx: &mut Context<'_, Message>, until: Time) {
         match self.wake {
             Some((wake, _)) if wake <= until => return,
             Some((_, later)) => ctx.cancel(later),
@@ -342,7 +338,7 @@ impl ScalaProducer {
         self.wake = Some((until, timer));
     }
 
-    fn end_load<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn end_load(&mut self, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         self.load_ended = true;
         while let Some(intended) = self.config.pacer.overdue(now, &mut self.config.streams.0) {
@@ -352,7 +348,7 @@ impl ScalaProducer {
     }
 
     /// The process has died, and what it held with it.
-    pub fn died<O: Observer>(&mut self, at: Time, observer: &mut O) {
+    pub fn died(&mut self, at: Time, observer: &mut dyn Observer) {
         let held = self.handler.died();
         if self.scala.queued {
             let removal = removal(cause::PRODUCER_BUFFER_LOST);

@@ -3,7 +3,7 @@
 
 use crate::brokers::kafka::PartitionId;
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer, Outcome};
+use crate::observe::{NodeId, Outcome};
 use crate::world::{Context, Lane};
 
 use super::super::message::{Acks, Batch, Error, Message, Request, Response, Timer};
@@ -21,7 +21,7 @@ pub(super) struct UnderWay {
 
 impl Producer {
     /// Gives up what is too old, sends what is due, and sees to it that it is woken in time.
-    pub(super) fn run_sender<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn run_sender(&mut self, ctx: &mut Context<'_, Message>) {
         let mut again = self.expire(ctx);
         loop {
             let (sent, next) = self.send_due(ctx);
@@ -35,7 +35,7 @@ impl Producer {
         }
     }
 
-    fn look_at<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, at: Time) {
+    fn look_at(&mut self, ctx: &mut Context<'_, Message>, at: Time) {
         match self.look {
             Some((look, _)) if look <= at => return,
             Some((_, later)) => ctx.cancel(later),
@@ -47,7 +47,7 @@ impl Producer {
 
     /// Sends one request to each broker that something is due for. Whether it did, and when
     /// something is due next.
-    fn send_due<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> (bool, Time) {
+    fn send_due(&mut self, ctx: &mut Context<'_, Message>) -> (bool, Time) {
         let now = ctx.now();
         let urgent = self.is_exhausted() || self.closing;
         let mut again = Time::MAX;
@@ -85,9 +85,9 @@ impl Producer {
 
     /// Sends a request to a broker: a batch of each partition that it leads and that has one,
     /// whether or not it is due, as far as they fit (RecordAccumulator.drain).
-    fn send_to<O: Observer>(
+    fn send_to(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         node: NodeId,
         led: &[(NodeId, u32)],
     ) -> bool {
@@ -116,9 +116,9 @@ impl Producer {
         true
     }
 
-    fn transmit<O: Observer>(
+    fn transmit(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         node: NodeId,
         mut batches: Vec<(u32, ProducerBatch)>,
     ) {
@@ -150,9 +150,9 @@ impl Producer {
         self.under_way[node.index()].push_back(UnderWay { id, batches });
     }
 
-    fn succeeded<O: Observer>(
+    fn succeeded(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         index: u32,
         batch: &ProducerBatch,
         outcome: Outcome,
@@ -164,9 +164,9 @@ impl Producer {
     }
 
     /// A produce request was answered.
-    pub(super) fn answered<O: Observer>(
+    pub(super) fn answered(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         node: NodeId,
         id: u32,
         answer: Response,
@@ -194,12 +194,7 @@ impl Producer {
     }
 
     /// A connection is lost, and with it what was asked on it.
-    pub(super) fn lost<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        node: NodeId,
-        ids: &[u32],
-    ) {
+    pub(super) fn lost(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, ids: &[u32]) {
         let requests = std::mem::take(&mut self.under_way[node.index()]);
         debug_assert!(requests.iter().all(|request| ids.contains(&request.id)));
         let mut requests = Vec::from(requests);
@@ -214,9 +209,9 @@ impl Producer {
     }
 
     /// A try has failed: the batch waits for the next one, if it may (Sender.java, canRetry).
-    fn try_again<O: Observer>(
+    fn try_again(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         index: u32,
         mut batch: ProducerBatch,
         retriable: bool,
@@ -237,9 +232,9 @@ impl Producer {
     }
 
     /// A batch has failed.
-    fn give_up<O: Observer>(
+    fn give_up(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         index: u32,
         batch: &ProducerBatch,
         retriable: bool,
@@ -260,7 +255,7 @@ impl Producer {
 
     /// Gives up batches that have waited too long, and, from 2.1 on, those under way as well. When
     /// the next one is.
-    fn expire<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Time {
+    fn expire(&mut self, ctx: &mut Context<'_, Message>) -> Time {
         let now = ctx.now();
         let mut next = Time::MAX;
         let indexes: Vec<u32> = self.accumulator.active().collect();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::brokers::coordination::raft::{self, Event, Replica};
 use crate::brokers::kafka::PartitionId;
 use crate::engine::{Span, Time};
-use crate::observe::{Event as Told, EventId, NodeId, Observer};
+use crate::observe::{Event as Told, EventId, NodeId};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Signal};
 
 use super::super::config::{CONTROLLER, Config};
@@ -92,11 +92,7 @@ impl Controller {
     }
 
     /// Handles one input.
-    pub fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         if self.raft_lane == Some(ctx.lane()) {
             let events = self.raft.handle(input, ctx);
             for event in events {
@@ -128,9 +124,9 @@ impl Controller {
         }
     }
 
-    fn told<O: Observer>(
+    fn told(
         &self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         word: EventId,
         partition: Option<PartitionId>,
         subject: Option<NodeId>,
@@ -142,7 +138,7 @@ impl Controller {
         ctx.observer().event(at, Told { word, node, destination, subject, count });
     }
 
-    fn quorum_event<O: Observer>(&mut self, event: Event, ctx: &mut Context<'_, Message, O>) {
+    fn quorum_event(&mut self, event: Event, ctx: &mut Context<'_, Message>) {
         match event {
             Event::Committed(_) | Event::SnapshotLoaded(_) => {
                 self.follow_log();
@@ -190,7 +186,7 @@ impl Controller {
 
     /// It leads: all that was committed before is known. Brokers get a session's time to be heard
     /// (BrokerHeartbeatManager: contacts begin anew).
-    fn lead<O: Observer>(&mut self, epoch: u32, ctx: &mut Context<'_, Message, O>) {
+    fn lead(&mut self, epoch: u32, ctx: &mut Context<'_, Message>) {
         self.follow_log();
         let now = ctx.monotonic();
         self.leading = Some(Box::new(Leading {
@@ -211,7 +207,7 @@ impl Controller {
         }
     }
 
-    fn resign<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn resign(&mut self, ctx: &mut Context<'_, Message>) {
         let Some(leading) = self.leading.take() else { return };
         for (_, conn, id, mut body) in leading.deferred {
             body.refuse(Error::NotController);
@@ -221,11 +217,7 @@ impl Controller {
     }
 
     /// Appends records, and counts on them. The offset of the last.
-    fn write<O: Observer>(
-        &mut self,
-        records: Vec<Record>,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> Option<u64> {
+    fn write(&mut self, records: Vec<Record>, ctx: &mut Context<'_, Message>) -> Option<u64> {
         let leading = self.leading.as_mut()?;
         let mut changed = Vec::new();
         for record in &records {
@@ -236,12 +228,12 @@ impl Controller {
     }
 
     /// Answers when an offset is committed; at once if nothing was written.
-    fn answer<O: Observer>(
+    fn answer(
         &mut self,
         (conn, id): (ConnId, u32),
         response: Response,
         after: Option<u64>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let body = Box::new(response);
         match (after, &mut self.leading) {
@@ -255,12 +247,12 @@ impl Controller {
 
     /// Answers when what was written is committed; if it could not be, since the quorum has another
     /// leader of which this controller has not been told, so it says.
-    fn answer_written<O: Observer>(
+    fn answer_written(
         &mut self,
         at: (ConnId, u32),
         mut response: Response,
         offset: Option<u64>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if offset.is_none() {
             response.refuse(Error::NotController);
@@ -268,7 +260,7 @@ impl Controller {
         self.answer(at, response, offset, ctx);
     }
 
-    fn answer_committed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn answer_committed(&mut self, ctx: &mut Context<'_, Message>) {
         let applied = self.applied;
         let Some(leading) = &mut self.leading else { return };
         let ready: Vec<_> =
@@ -279,13 +271,7 @@ impl Controller {
         }
     }
 
-    fn request<O: Observer>(
-        &mut self,
-        conn: ConnId,
-        id: u32,
-        request: Request,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn request(&mut self, conn: ConnId, id: u32, request: Request, ctx: &mut Context<'_, Message>) {
         let at = (conn, id);
         match request {
             Request::Register { broker, incarnation, clean_epoch } => {
@@ -303,13 +289,13 @@ impl Controller {
 
     /// A broker registers (ClusterControlManager.java 3.9, `registerBroker`): it is fenced, and
     /// one whose former self is not fenced yet has to wait (VT966 8.1).
-    fn registers<O: Observer>(
+    fn registers(
         &mut self,
         at: (ConnId, u32),
         broker: NodeId,
         incarnation: u32,
         clean_epoch: Option<u64>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let config = self.config.clone();
         let next = self.raft.next_offset().unwrap_or(0);
@@ -375,14 +361,14 @@ impl Controller {
 
     /// A broker says that it lives (ReplicationControlManager.java 3.9,
     /// `processBrokerHeartbeat`; BrokerHeartbeatManager, `calculateNextBrokerState`).
-    fn heartbeat<O: Observer>(
+    fn heartbeat(
         &mut self,
         at: (ConnId, u32),
         broker: NodeId,
         epoch: u64,
         metadata_offset: u64,
         want_shutdown: bool,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let refuse = |error| Response::Heartbeat(error, Word::default());
         let Some(leading) = &mut self.leading else {
@@ -433,12 +419,12 @@ impl Controller {
     }
 
     /// A broker is fenced, unfenced, or about to stop: its partitions follow.
-    fn change_standing<O: Observer>(
+    fn change_standing(
         &mut self,
         broker: NodeId,
         fenced: bool,
         shutting_down: bool,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) -> Option<u64> {
         let config = self.config.clone();
         let leading = self.leading.as_mut()?;
@@ -471,13 +457,13 @@ impl Controller {
         self.write(records, ctx)
     }
 
-    fn tell_change<O: Observer>(
+    fn tell_change(
         &self,
         partition: PartitionId,
         before: &PartitionState,
         after: &PartitionState,
         unclean: bool,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if unclean {
             let count = u64::from(after.leader_epoch);
@@ -489,14 +475,14 @@ impl Controller {
 
     /// The leader of a partition wants another ISR (ReplicationControlManager.java 3.9,
     /// `alterPartition`, `validateAlterPartitionData`).
-    fn alters<O: Observer>(
+    fn alters(
         &mut self,
         at: (ConnId, u32),
         broker: NodeId,
         broker_epoch: u64,
         partition: PartitionId,
         change: &PartitionChange,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let config = self.config.clone();
         let answer = |error, state| Response::AlterPartition(partition, error, state);
@@ -549,7 +535,7 @@ impl Controller {
     }
 
     /// Fences brokers that are silent: one at a time (`maybeFenceStaleBroker`).
-    fn look<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn look(&mut self, ctx: &mut Context<'_, Message>) {
         let (session, now) = (self.config.settings.broker_session, ctx.monotonic());
         let Some(leading) = &self.leading else { return };
         let unfenced = leading.image.unfenced();
@@ -566,7 +552,7 @@ impl Controller {
     }
 
     /// Gives leadership back to preferred replicas (`maybeBalancePartitionLeaders`).
-    fn prefer<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn prefer(&mut self, ctx: &mut Context<'_, Message>) {
         let config = self.config.clone();
         let Some(leading) = &self.leading else { return };
         let wait = config.settings.imbalance_check;

@@ -4,7 +4,6 @@
 //! it matters only while an fsync is under way: everybody else who wants to append to that log, or
 //! to flush it, waits.
 
-use crate::observe::Observer;
 use crate::world::{Context, Lane};
 
 use super::super::invariants::Touch;
@@ -15,11 +14,7 @@ use super::{Broker, Phase};
 
 impl Broker {
     /// Whether this lane may have a log's lock; if not, it is suspended until it is nudged.
-    pub(super) fn lock_is_free<O: Observer>(
-        &mut self,
-        index: usize,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> bool {
+    pub(super) fn lock_is_free(&mut self, index: usize, ctx: &mut Context<'_, Message>) -> bool {
         let log = &mut self.logs[index];
         if log.locked.is_none() {
             return true;
@@ -30,18 +25,14 @@ impl Broker {
     }
 
     /// Flushes a log whose lock this lane has, and keeps it meanwhile.
-    pub(super) fn flush<O: Observer>(&mut self, index: usize, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn flush(&mut self, index: usize, ctx: &mut Context<'_, Message>) {
         let log = &mut self.logs[index];
         log.locked = Some((ctx.lane(), log.log.end()));
         ctx.fsync_blocking(log.log.file(), Message::Flushed(index as u32));
     }
 
     /// An fsync that this lane waited for is through.
-    pub(super) fn flush_done<O: Observer>(
-        &mut self,
-        index: u32,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn flush_done(&mut self, index: u32, ctx: &mut Context<'_, Message>) {
         let index = index as usize;
         let Some((lane, upto)) = self.logs[index].locked.take() else { return };
         debug_assert_eq!(lane, ctx.lane(), "who waits for an fsync has the lock");
@@ -58,12 +49,7 @@ impl Broker {
         self.nudged(ctx);
     }
 
-    pub(super) fn mark_flushed<O: Observer>(
-        &mut self,
-        index: usize,
-        upto: u64,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn mark_flushed(&mut self, index: usize, upto: u64, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         self.touched.note(Touch::Flushed(self.logs[index].partition, upto));
         for piece in self.logs[index].mark_flushed(upto, now) {
@@ -74,7 +60,7 @@ impl Broker {
     }
 
     /// Goes on with what this lane waited for.
-    pub(super) fn nudged<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn nudged(&mut self, ctx: &mut Context<'_, Message>) {
         let lane = ctx.lane();
         if let Some(processor) = self.processor(lane) {
             self.work(processor, ctx);
@@ -84,7 +70,7 @@ impl Broker {
     }
 
     /// `flushAllLogs`, at a fixed rate.
-    pub(super) fn flusher_tick<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn flusher_tick(&mut self, ctx: &mut Context<'_, Message>) {
         if self.phase != Phase::Serving {
             return;
         }
@@ -93,7 +79,7 @@ impl Broker {
     }
 
     /// The next log that the flusher, or a stop, has to flush.
-    pub(super) fn flush_next<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn flush_next(&mut self, ctx: &mut Context<'_, Message>) {
         while let Some(index) = self.to_flush.front().copied() {
             let index = index as usize;
             if self.is_due(index, ctx.now()) {
@@ -125,7 +111,7 @@ impl Broker {
             && now.since(log.last_flush) >= interval
     }
 
-    pub(super) fn plan_tick<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn plan_tick(&mut self, ctx: &mut Context<'_, Message>) {
         self.next_tick += self.config.settings.flush_scheduler;
         let delay = self.next_tick.since(ctx.now());
         let lane: Lane = self.flusher;
@@ -133,7 +119,7 @@ impl Broker {
     }
 
     /// Deletes old segments (`cleanupLogs`).
-    pub(super) fn clean_logs<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn clean_logs(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), self.node);
         let config = self.config.clone();
         for log in &mut self.logs {

@@ -17,11 +17,7 @@ const FIRST_CLEANING: Span = Span::from_secs(60);
 
 impl Broker {
     /// At time zero it has run for a while.
-    pub(super) fn boot<O: Observer>(
-        &mut self,
-        incarnation: u32,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn boot(&mut self, incarnation: u32, ctx: &mut Context<'_, Message>) {
         let takes = match incarnation {
             0 => Span::ZERO,
             _ => self.config.settings.boot_time.span(ctx.random()),
@@ -29,27 +25,18 @@ impl Broker {
         self.begin(takes, ctx);
     }
 
-    fn begin<O: Observer>(&mut self, takes: Span, ctx: &mut Context<'_, Message, O>) {
+    fn begin(&mut self, takes: Span, ctx: &mut Context<'_, Message>) {
         self.life += 1;
         self.phase = Phase::Loading(0);
         self.start_after(takes, StartStep::Load, ctx);
     }
 
-    fn start_after<O: Observer>(
-        &mut self,
-        delay: Span,
-        step: StartStep,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn start_after(&mut self, delay: Span, step: StartStep, ctx: &mut Context<'_, Message>) {
         let life = self.life;
         ctx.after(delay, Lane::MAIN, Message::Start(step, life));
     }
 
-    pub(super) fn start<O: Observer>(
-        &mut self,
-        step: StartStep,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn start(&mut self, step: StartStep, ctx: &mut Context<'_, Message>) {
         match step {
             StartStep::Load => self.load(ctx),
             StartStep::Scan(index) => self.scanned(index as usize, ctx),
@@ -65,7 +52,7 @@ impl Broker {
     }
 
     /// `.kafka_cleanshutdown` is deleted at each start; without it every log is recovered.
-    fn load<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn load(&mut self, ctx: &mut Context<'_, Message>) {
         let clean = std::mem::take(&mut self.clean);
         if clean || !self.config.settings.rules.has(Rule::RecoverLastSegment) {
             for index in 0..self.logs.len() {
@@ -77,7 +64,7 @@ impl Broker {
         self.scan_next(0, ctx);
     }
 
-    fn scan_next<O: Observer>(&mut self, index: usize, ctx: &mut Context<'_, Message, O>) {
+    fn scan_next(&mut self, index: usize, ctx: &mut Context<'_, Message>) {
         let Some(log) = self.logs.get(index) else { return self.loaded(ctx) };
         self.phase = Phase::Loading(index as u32);
         let step = Message::Start(StartStep::Scan(index as u32), self.life);
@@ -88,7 +75,7 @@ impl Broker {
     }
 
     /// `FileMessageSet.recover`.
-    fn scanned<O: Observer>(&mut self, index: usize, ctx: &mut Context<'_, Message, O>) {
+    fn scanned(&mut self, index: usize, ctx: &mut Context<'_, Message>) {
         let bytes = self.logs[index].last_segment_bytes();
         let pace = self.config.costs.scan;
         ctx.spend(pace.time(u32::try_from(bytes).unwrap_or(u32::MAX)));
@@ -111,7 +98,7 @@ impl Broker {
     }
 
     /// All that has survived counts as flushed.
-    fn show_recovered<O: Observer>(&mut self, index: usize, ctx: &mut Context<'_, Message, O>) {
+    fn show_recovered(&mut self, index: usize, ctx: &mut Context<'_, Message>) {
         self.touched.note(Touch::Loaded(self.logs[index].partition));
         if self.config.settings.rules.has(Rule::RecoveredIsVisible) {
             let end = self.logs[index].log.end();
@@ -123,7 +110,7 @@ impl Broker {
         }
     }
 
-    fn loaded<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn loaded(&mut self, ctx: &mut Context<'_, Message>) {
         let life = self.life;
         ctx.after(FIRST_CLEANING, Lane::MAIN, Message::CleanerTick(life));
         if !self.config.settings.zookeeper {
@@ -136,7 +123,7 @@ impl Broker {
         self.start_after(timeout, StartStep::ConnectionTimeout, ctx);
     }
 
-    pub(super) fn open_sockets<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn open_sockets(&mut self, ctx: &mut Context<'_, Message>) {
         let threads = 0..self.config.settings.threads;
         self.processors = threads
             .map(|_| Processor {
@@ -150,7 +137,7 @@ impl Broker {
     }
 
     /// Registered: handlers go on, the flusher starts.
-    pub(super) fn serve<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn serve(&mut self, ctx: &mut Context<'_, Message>) {
         self.phase = Phase::Serving;
         self.flusher = ctx.spawn();
         self.next_tick = ctx.now();
@@ -166,7 +153,7 @@ impl Broker {
 
     /// `RuntimeException` in the start: what was opened is closed again, and the marker of a clean
     /// shutdown written.
-    pub(super) fn start_failed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn start_failed(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), self.node);
         ctx.observer().event(now, told(event::START_FAILED, node, 0));
         self.session.close(ctx);
@@ -179,7 +166,7 @@ impl Broker {
     }
 
     /// `Runtime.halt(1)`: an I/O error at an append or a flush.
-    pub(super) fn halt<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn halt(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), self.node);
         ctx.observer().event(now, told(event::HALTED, node, 0));
         self.tell_role(now, role::UNREGISTERED, ctx.observer());
@@ -191,7 +178,7 @@ impl Broker {
     }
 
     /// The software has ended; its supervisor starts it again.
-    fn end<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn end(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.unlisten(KAFKA);
         for (conn, _) in std::mem::take(&mut self.conns) {
             ctx.abort(conn);
@@ -213,7 +200,7 @@ impl Broker {
     }
 
     /// SIGTERM: the sockets first, then the logs, then the session (`shutdown`).
-    pub(super) fn stop<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn stop(&mut self, ctx: &mut Context<'_, Message>) {
         match self.phase {
             Phase::Down | Phase::Ended => return ctx.exit(),
             Phase::Stopping | Phase::Leaving => return,
@@ -228,7 +215,7 @@ impl Broker {
         self.flush_next(ctx);
     }
 
-    pub(super) fn logs_closed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn logs_closed(&mut self, ctx: &mut Context<'_, Message>) {
         self.phase = Phase::Leaving;
         self.clean = true;
         if !self.config.settings.zookeeper || !self.leave(ctx) {
@@ -237,12 +224,12 @@ impl Broker {
     }
 
     /// The process is gone, or more of its host is.
-    pub fn died<O: Observer>(
+    pub fn died(
         &mut self,
         death: Death,
         disk: &DiskView<'_>,
         at: Time,
-        observer: &mut O,
+        observer: &mut dyn Observer,
     ) {
         self.forget(death, disk, at, observer);
         self.phase = Phase::Down;
@@ -257,13 +244,7 @@ impl Broker {
         self.tell_role(at, role::UNREGISTERED, observer);
     }
 
-    fn forget<O: Observer>(
-        &mut self,
-        death: Death,
-        disk: &DiskView<'_>,
-        at: Time,
-        observer: &mut O,
-    ) {
+    fn forget(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer) {
         let (config, node) = (self.config.clone(), self.node);
         let mut gone = |why: CauseId, piece: Piece| {
             let because = match why {

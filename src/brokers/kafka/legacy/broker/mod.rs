@@ -118,11 +118,7 @@ impl Broker {
     }
 
     /// Handles one input.
-    pub fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(boot) => self.boot(boot.incarnation, ctx),
             Input::Signal(Signal::Stop) => self.stop(ctx),
@@ -150,7 +146,7 @@ impl Broker {
         }
     }
 
-    fn local<O: Observer>(&mut self, body: Message, ctx: &mut Context<'_, Message, O>) {
+    fn local(&mut self, body: Message, ctx: &mut Context<'_, Message>) {
         match body {
             Message::Start(step, life) if life == self.life => self.start(step, ctx),
             Message::Flushed(log) => self.flush_done(log, ctx),
@@ -162,7 +158,7 @@ impl Broker {
     }
 
     /// EIO: of an fsync, upon which the process halts, or of a read at its start.
-    fn disk_failed<O: Observer>(&mut self, body: &Message, ctx: &mut Context<'_, Message, O>) {
+    fn disk_failed(&mut self, body: &Message, ctx: &mut Context<'_, Message>) {
         match body {
             Message::Flushed(_) => self.halt(ctx),
             Message::Start(StartStep::Scan(_), life) if *life == self.life => {
@@ -173,12 +169,7 @@ impl Broker {
     }
 
     /// A connection goes to the next processor (`Acceptor.run`, round robin).
-    fn accepted<O: Observer>(
-        &mut self,
-        conn: ConnId,
-        ours: bool,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn accepted(&mut self, conn: ConnId, ours: bool, ctx: &mut Context<'_, Message>) {
         if !ours || self.processors.is_empty() {
             return ctx.abort(conn);
         }
@@ -236,7 +227,7 @@ impl Broker {
             && (!self.config.settings.zookeeper || self.registration.is_done())
     }
 
-    fn tell_role<O: Observer>(&mut self, at: crate::engine::Time, role: RoleId, observer: &mut O) {
+    fn tell_role(&mut self, at: crate::engine::Time, role: RoleId, observer: &mut dyn Observer) {
         if self.told == Some(role) {
             return;
         }

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use crate::brokers::coordination::zookeeper::{Error, Event, Mode, Op, Outcome, Path, Xid};
-use crate::observe::Observer;
 use crate::world::{Context, Input};
 
 use super::super::super::PartitionId;
@@ -61,10 +60,10 @@ pub(in super::super) fn broker_path(broker: u32) -> Path {
 }
 
 impl Broker {
-    pub(super) fn zookeeper_input<O: Observer>(
+    pub(super) fn zookeeper_input(
         &mut self,
         input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         for event in self.session.handle(input, ctx) {
             match event {
@@ -76,7 +75,7 @@ impl Broker {
         }
     }
 
-    fn session_begins<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn session_begins(&mut self, ctx: &mut Context<'_, Message>) {
         match self.phase {
             Phase::Connecting => {
                 self.open_sockets(ctx);
@@ -102,7 +101,7 @@ impl Broker {
         self.next_task(ctx);
     }
 
-    fn session_expired<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn session_expired(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), self.node);
         ctx.observer().event(now, told(event::SESSION_EXPIRED, node, 0));
         self.registration.registered = false;
@@ -113,11 +112,7 @@ impl Broker {
     }
 
     /// The first message of a topic (`registerNewTopicInZK`).
-    pub(super) fn new_topic<O: Observer>(
-        &mut self,
-        partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn new_topic(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         if !self.config.settings.zookeeper {
             return;
         }
@@ -151,14 +146,14 @@ impl Broker {
         }
     }
 
-    fn next_task<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn next_task(&mut self, ctx: &mut Context<'_, Message>) {
         if self.registration.tasks.is_empty() {
             return self.registered(ctx);
         }
         self.step(Step::Create, ctx);
     }
 
-    fn step<O: Observer>(&mut self, step: Step, ctx: &mut Context<'_, Message, O>) {
+    fn step(&mut self, step: Step, ctx: &mut Context<'_, Message>) {
         let Some(task) = self.registration.tasks.front().copied() else { return };
         let path = self.path(task);
         let op = match step {
@@ -169,12 +164,7 @@ impl Broker {
         self.registration.waits = self.session.request(op, ctx).ok().map(|xid| (xid, step));
     }
 
-    fn answered<O: Observer>(
-        &mut self,
-        xid: Xid,
-        outcome: &Outcome<Znode>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn answered(&mut self, xid: Xid, outcome: &Outcome<Znode>, ctx: &mut Context<'_, Message>) {
         if self.registration.closing == Some(xid) {
             return ctx.exit();
         }
@@ -203,7 +193,7 @@ impl Broker {
         }
     }
 
-    fn created<O: Observer>(&mut self, task: Task, ctx: &mut Context<'_, Message, O>) {
+    fn created(&mut self, task: Task, ctx: &mut Context<'_, Message>) {
         self.registration.tasks.pop_front();
         if task == Task::Broker {
             self.registration.registered = true;
@@ -213,7 +203,7 @@ impl Broker {
         self.next_task(ctx);
     }
 
-    fn conflict<O: Observer>(&mut self, task: Task, own: bool, ctx: &mut Context<'_, Message, O>) {
+    fn conflict(&mut self, task: Task, own: bool, ctx: &mut Context<'_, Message>) {
         if own {
             return self.created(task, ctx);
         }
@@ -227,7 +217,7 @@ impl Broker {
         self.registration.tasks.clear();
     }
 
-    fn registered<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn registered(&mut self, ctx: &mut Context<'_, Message>) {
         if self.phase == Phase::Registering {
             return self.serve(ctx);
         }
@@ -238,7 +228,7 @@ impl Broker {
     }
 
     /// Closes the session; whether there is an answer to wait for.
-    pub(super) fn leave<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> bool {
+    pub(super) fn leave(&mut self, ctx: &mut Context<'_, Message>) -> bool {
         self.registration.closing = self.session.close(ctx);
         self.registration.closing.is_some()
     }

@@ -2,7 +2,6 @@
 //! handles one after the other, and waits with what it has in hand.
 
 use crate::engine::Span;
-use crate::observe::Observer;
 use crate::world::{ConnId, Context, DiskError};
 
 use super::super::super::PartitionId;
@@ -39,12 +38,7 @@ enum Progress {
 }
 
 impl Broker {
-    pub(super) fn request<O: Observer>(
-        &mut self,
-        conn: ConnId,
-        body: Message,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn request(&mut self, conn: ConnId, body: Message, ctx: &mut Context<'_, Message>) {
         let Some(processor) = self.processor(ctx.lane()) else { return };
         let request = match body {
             Message::Produce(part) => Request::Produce(part),
@@ -59,11 +53,7 @@ impl Broker {
     }
 
     /// Goes on with what a processor has in hand, until it must wait.
-    pub(super) fn work<O: Observer>(
-        &mut self,
-        processor: usize,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn work(&mut self, processor: usize, ctx: &mut Context<'_, Message>) {
         while let Some(mut job) = self.processors[processor].jobs.pop_front() {
             let progress = if self.phase == Phase::Registering {
                 // `getLogPool` 0.7, `awaitStartup`.
@@ -86,12 +76,7 @@ impl Broker {
     }
 
     /// A thread that waits does not read: what its clients send fills the sockets' buffers.
-    fn read_connections<O: Observer>(
-        &mut self,
-        processor: usize,
-        reads: bool,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn read_connections(&mut self, processor: usize, reads: bool, ctx: &mut Context<'_, Message>) {
         let before = std::mem::replace(&mut self.processors[processor].reads, reads);
         if before != reads {
             for (conn, _) in self.conns.iter().filter(|(_, of)| *of == processor) {
@@ -100,7 +85,7 @@ impl Broker {
         }
     }
 
-    fn go_on<O: Observer>(&mut self, job: &mut Job, ctx: &mut Context<'_, Message, O>) -> Progress {
+    fn go_on(&mut self, job: &mut Job, ctx: &mut Context<'_, Message>) -> Progress {
         let conn = job.conn;
         match &job.request {
             Request::Produce(part) => {
@@ -121,12 +106,12 @@ impl Broker {
     }
 
     /// There is no response, whatever comes of it.
-    fn produce<O: Observer>(
+    fn produce(
         &mut self,
         conn: ConnId,
         parts: &[Part],
         next: &mut usize,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) -> Progress {
         while let Some(part) = parts.get(*next) {
             let Some(index) = self.log_of(part.partition) else {
@@ -160,30 +145,25 @@ impl Broker {
     }
 
     /// `InvalidPartitionException`: the processor closes the connection.
-    fn refuse<O: Observer>(&mut self, parts: &[Part], ctx: &mut Context<'_, Message, O>) {
+    fn refuse(&mut self, parts: &[Part], ctx: &mut Context<'_, Message>) {
         for part in parts {
             self.drop_part(part, cause::REQUEST_REFUSED, ctx);
         }
     }
 
-    fn drop_part<O: Observer>(
-        &self,
-        part: &Part,
-        why: crate::observe::CauseId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn drop_part(&self, part: &Part, why: crate::observe::CauseId, ctx: &mut Context<'_, Message>) {
         let (at, node) = (ctx.now(), self.node);
         let removal = removal(why, because::NO_RESPONSE);
         ctx.observer().dropped(at, node, None, part.messages, removal);
     }
 
     /// `log/Log.scala` 0.7, `append`. Whether it waits for an fsync.
-    fn append<O: Observer>(
+    fn append(
         &mut self,
         conn: ConnId,
         index: usize,
         part: Part,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) -> Result<bool, DiskError> {
         let count = u64::from(part.messages.count);
         ctx.spend(Span::from_nanos(self.config.costs.append.as_nanos() * count));
@@ -224,12 +204,7 @@ impl Broker {
     }
 
     /// Answered at once, empty where nothing is visible yet.
-    fn fetch<O: Observer>(
-        &mut self,
-        conn: ConnId,
-        fetch: &Fetch,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn fetch(&mut self, conn: ConnId, fetch: &Fetch, ctx: &mut Context<'_, Message>) {
         let mut answers = Vec::with_capacity(fetch.parts.len());
         for &(partition, offset) in &fetch.parts {
             ctx.spend(self.config.costs.fetch_part);

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::observe::{Event, NodeId, Observer};
+use crate::observe::{Event, NodeId};
 use crate::world::{ConnId, Context, Lane};
 
 use super::super::super::PartitionId;
@@ -87,28 +87,20 @@ impl Fetcher {
 }
 
 impl Consumer {
-    pub(super) fn fetcher_connected<O: Observer>(
-        &mut self,
-        at: usize,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn fetcher_connected(&mut self, at: usize, ctx: &mut Context<'_, Message>) {
         if let State::Connecting(conn) = self.fetchers[at].state {
             self.fetch(at, conn, ctx);
         }
     }
 
     /// Begins, or goes on.
-    pub(super) fn start_fetcher<O: Observer>(
-        &mut self,
-        at: usize,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn start_fetcher(&mut self, at: usize, ctx: &mut Context<'_, Message>) {
         let conn = ctx.connect(NodeId(self.fetchers[at].broker), KAFKA);
         self.fetchers[at].state = State::Connecting(conn);
     }
 
     /// Asks for more of all its partitions; first for an offset, if one has none yet.
-    fn fetch<O: Observer>(&mut self, at: usize, conn: ConnId, ctx: &mut Context<'_, Message, O>) {
+    fn fetch(&mut self, at: usize, conn: ConnId, ctx: &mut Context<'_, Message>) {
         let fetcher = &self.fetchers[at];
         let unknown = fetcher.partitions.iter().find(|of| self.fetched(**of).is_none());
         if let Some(partition) = unknown.copied() {
@@ -126,13 +118,13 @@ impl Consumer {
         self.fetchers[at].read = 0;
     }
 
-    fn ask_offset<O: Observer>(
+    fn ask_offset(
         &mut self,
         at: usize,
         conn: ConnId,
         partition: PartitionId,
         reset: bool,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let time = if self.own.from_largest { OffsetTime::Latest } else { OffsetTime::Earliest };
         ctx.send(conn, Message::Offsets(partition, time), REQUEST + 12);
@@ -140,11 +132,11 @@ impl Consumer {
     }
 
     /// The broker's answer.
-    pub(super) fn broker_input<O: Observer>(
+    pub(super) fn broker_input(
         &mut self,
         at: usize,
         body: Message,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         match (self.fetchers[at].state, body) {
             (State::Fetching(conn), Message::Fetched(parts)) => {
@@ -169,12 +161,7 @@ impl Consumer {
     }
 
     /// Puts the parts of an answer into the chunk queue, as far as there is room.
-    fn queue_answer<O: Observer>(
-        &mut self,
-        at: usize,
-        conn: ConnId,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn queue_answer(&mut self, at: usize, conn: ConnId, ctx: &mut Context<'_, Message>) {
         while let Some(part) = self.fetchers[at].answer.pop_front() {
             match &part.pieces {
                 Ok(pieces) if pieces.is_empty() => {}
@@ -215,24 +202,14 @@ impl Consumer {
     }
 
     /// `fetcher.backoff.ms`.
-    fn pause<O: Observer>(
-        &mut self,
-        at: usize,
-        conn: Option<ConnId>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn pause(&mut self, at: usize, conn: Option<ConnId>, ctx: &mut Context<'_, Message>) {
         let fetcher = &mut self.fetchers[at];
         fetcher.state = State::Pausing(conn);
         let again = Message::FetchAgain { broker: fetcher.broker, life: fetcher.life };
         ctx.after(self.own.fetcher_backoff, Lane::MAIN, again);
     }
 
-    pub(super) fn fetch_again<O: Observer>(
-        &mut self,
-        broker: u32,
-        life: u32,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn fetch_again(&mut self, broker: u32, life: u32, ctx: &mut Context<'_, Message>) {
         let found = self.fetchers.iter().position(|f| f.broker == broker && f.life == life);
         let Some(at) = found else { return };
         match self.fetchers[at].state {
@@ -243,7 +220,7 @@ impl Consumer {
     }
 
     /// There is room in the chunk queue again.
-    pub(super) fn unblock_fetchers<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn unblock_fetchers(&mut self, ctx: &mut Context<'_, Message>) {
         for at in 0..self.fetchers.len() {
             if let State::Blocked(conn) = self.fetchers[at].state {
                 self.queue_answer(at, conn, ctx);
@@ -253,11 +230,7 @@ impl Consumer {
 
     /// Its connection is gone, or none came about. A request is sent once more over a new
     /// connection (`SimpleConsumer.multifetch`: "multifetch reconnect due to").
-    pub(super) fn fetcher_lost<O: Observer>(
-        &mut self,
-        at: usize,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn fetcher_lost(&mut self, at: usize, ctx: &mut Context<'_, Message>) {
         let fetcher = &mut self.fetchers[at];
         match fetcher.state {
             State::Fetching(_) | State::Asking(..) if !fetcher.repeated => {
@@ -277,7 +250,7 @@ impl Consumer {
     }
 
     /// Any error that is not handled ends the thread. One who uses a simple consumer tries again.
-    fn fetcher_error<O: Observer>(&mut self, at: usize, ctx: &mut Context<'_, Message, O>) {
+    fn fetcher_error(&mut self, at: usize, ctx: &mut Context<'_, Message>) {
         let dies = self.config.settings.rules.has(Rule::FetcherDiesOfErrors);
         let fetcher = &mut self.fetchers[at];
         fetcher.answer.clear();
@@ -297,7 +270,7 @@ impl Consumer {
     }
 
     /// All fetchers end, and the chunk queue is cleared.
-    pub(super) fn stop_fetchers<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn stop_fetchers(&mut self, ctx: &mut Context<'_, Message>) {
         for fetcher in std::mem::take(&mut self.fetchers) {
             if let Some(conn) = fetcher.conn() {
                 ctx.close(conn);

@@ -4,7 +4,6 @@
 use crate::brokers::coordination::zookeeper::{
     Answer, Error, Event, Mode, Op, Outcome, Path, Xid, name,
 };
-use crate::observe::Observer;
 use crate::world::{Context, Input, Lane};
 
 use super::super::super::PartitionId;
@@ -122,14 +121,14 @@ impl Consumer {
         format!("{}/ids", group_path(self.group_name())).into()
     }
 
-    fn ask<O: Observer>(&mut self, what: Asked, op: Op<Znode>, ctx: &mut Context<'_, Message, O>) {
+    fn ask(&mut self, what: Asked, op: Op<Znode>, ctx: &mut Context<'_, Message>) {
         if let Ok(xid) = self.session.request(op, ctx) {
             self.group.asked.push((xid, what));
         }
     }
 
     /// Connects with ZooKeeper; all else follows.
-    pub(super) fn join<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn join(&mut self, ctx: &mut Context<'_, Message>) {
         self.session.open(ctx);
         let Kind::HighLevel(group) = &self.own.kind else { return };
         if let Some(interval) = group.autocommit
@@ -140,10 +139,10 @@ impl Consumer {
         }
     }
 
-    pub(super) fn zookeeper_input<O: Observer>(
+    pub(super) fn zookeeper_input(
         &mut self,
         input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         for event in self.session.handle(input, ctx) {
             match event {
@@ -157,21 +156,21 @@ impl Consumer {
     }
 
     /// `registerConsumerInZK`.
-    fn register<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn register(&mut self, ctx: &mut Context<'_, Message>) {
         self.group.joins += 1;
         self.group.asked.clear();
         self.group.step = Step::Register;
         self.create_id(ctx);
     }
 
-    fn create_id<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn create_id(&mut self, ctx: &mut Context<'_, Message>) {
         let path = format!("{}/{}", self.ids_path(), self.member()).into();
         let op = Op::Create { path, data: Some(Znode::Consumer), mode: Mode::EPHEMERAL };
         self.ask(Asked::Register, op, ctx);
     }
 
     /// `handleNewSession`: what it had is forgotten; fetchers go on until the rebalance.
-    fn expired<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn expired(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), ctx.node());
         ctx.observer().event(now, told(event::SESSION_EXPIRED, node, 0));
         self.infos.clear();
@@ -187,7 +186,7 @@ impl Consumer {
     }
 
     /// The members, or the brokers of the topic, are others.
-    fn changed<O: Observer>(&mut self, path: &str, ctx: &mut Context<'_, Message, O>) {
+    fn changed(&mut self, path: &str, ctx: &mut Context<'_, Message>) {
         let ours = *path == *self.ids_path() || *path == *topic_path(self.topic_name());
         if !ours || self.stopped {
             return;
@@ -199,13 +198,13 @@ impl Consumer {
     }
 
     /// `syncedRebalance`.
-    fn rebalance<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn rebalance(&mut self, ctx: &mut Context<'_, Message>) {
         self.group.tries = 0;
         self.group.again = false;
         self.try_rebalance(ctx);
     }
 
-    fn try_rebalance<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn try_rebalance(&mut self, ctx: &mut Context<'_, Message>) {
         self.group.step = Step::Read;
         let members = Op::GetChildren { path: self.ids_path(), watch: true };
         let topic = Op::GetChildren { path: topic_path(self.topic_name()), watch: true };
@@ -215,12 +214,7 @@ impl Consumer {
         self.ask(Asked::Topic, topic, ctx);
     }
 
-    fn answered<O: Observer>(
-        &mut self,
-        xid: Xid,
-        outcome: Outcome<Znode>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn answered(&mut self, xid: Xid, outcome: Outcome<Znode>, ctx: &mut Context<'_, Message>) {
         if self.group.closing == Some(xid) {
             return self.left(ctx);
         }
@@ -267,7 +261,7 @@ impl Consumer {
     }
 
     /// `retryUntilConnected`: zkclient does it again.
-    fn repeat<O: Observer>(&mut self, what: Asked, ctx: &mut Context<'_, Message, O>) {
+    fn repeat(&mut self, what: Asked, ctx: &mut Context<'_, Message>) {
         let op = match what {
             Asked::Register => return self.create_id(ctx),
             Asked::Members => Op::GetChildren { path: self.ids_path(), watch: true },
@@ -288,7 +282,7 @@ impl Consumer {
     }
 
     /// All that was asked for in this step is answered.
-    fn advance<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn advance(&mut self, ctx: &mut Context<'_, Message>) {
         match self.group.step {
             Step::Register => self.rebalance(ctx),
             Step::Read => self.decide(ctx),
@@ -302,7 +296,7 @@ impl Consumer {
         }
     }
 
-    fn decide<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn decide(&mut self, ctx: &mut Context<'_, Message>) {
         let now = (self.group.members.clone(), self.group.topic.clone());
         if self.group.old.as_ref() == Some(&now) {
             return self.rebalanced(ctx);
@@ -317,7 +311,7 @@ impl Consumer {
         }
     }
 
-    fn give_up<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn give_up(&mut self, ctx: &mut Context<'_, Message>) {
         self.group.step = Step::Release;
         self.release(ctx);
         if self.group.asked.is_empty() {
@@ -325,7 +319,7 @@ impl Consumer {
         }
     }
 
-    fn release<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn release(&mut self, ctx: &mut Context<'_, Message>) {
         for partition in std::mem::take(&mut self.group.claimed) {
             let op = Op::Delete { path: self.path_of("owners", partition), version: None };
             self.ask(Asked::Release, op, ctx);
@@ -355,7 +349,7 @@ impl Consumer {
         all[start..start + length].to_vec()
     }
 
-    fn claim<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn claim(&mut self, ctx: &mut Context<'_, Message>) {
         self.group.step = Step::Claim;
         self.group.conflict = false;
         self.infos.clear();
@@ -389,7 +383,7 @@ impl Consumer {
     }
 
     /// Somebody else has one of them: all that was claimed is given up.
-    fn undo<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn undo(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), ctx.node());
         ctx.observer().event(now, told(event::REBALANCE_RETRY, node, self.group.tries.into()));
         self.group.step = Step::Undo;
@@ -399,7 +393,7 @@ impl Consumer {
         }
     }
 
-    fn back_off<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn back_off(&mut self, ctx: &mut Context<'_, Message>) {
         let Kind::HighLevel(group) = &self.own.kind else { return };
         let backoff = group.backoff;
         self.group.old = None;
@@ -409,11 +403,7 @@ impl Consumer {
         ctx.after(backoff, Lane::MAIN, Message::Rebalance(number));
     }
 
-    pub(super) fn rebalance_timer<O: Observer>(
-        &mut self,
-        number: u32,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn rebalance_timer(&mut self, number: u32, ctx: &mut Context<'_, Message>) {
         let Kind::HighLevel(group) = &self.own.kind else { return };
         if number != self.group.timer || self.group.step != Step::BackOff {
             return;
@@ -428,7 +418,7 @@ impl Consumer {
         self.rebalanced(ctx);
     }
 
-    fn read_offsets<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn read_offsets(&mut self, ctx: &mut Context<'_, Message>) {
         self.group.step = Step::Offsets;
         let info =
             |partition: &PartitionId| Info { partition: *partition, consumed: None, fetched: None };
@@ -442,7 +432,7 @@ impl Consumer {
         }
     }
 
-    fn take_over<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn take_over(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), ctx.node());
         let count = self.infos.len() as u64;
         ctx.observer().event(now, told(event::REBALANCED, node, count));
@@ -451,7 +441,7 @@ impl Consumer {
         self.rebalanced(ctx);
     }
 
-    fn rebalanced<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn rebalanced(&mut self, ctx: &mut Context<'_, Message>) {
         self.group.step = Step::Idle;
         if self.group.again && !self.stopped {
             self.rebalance(ctx);
@@ -464,18 +454,18 @@ impl Consumer {
     }
 
     /// `commitOffsets`: whoever owns them by now.
-    fn commit_all<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn commit_all(&mut self, ctx: &mut Context<'_, Message>) {
         let offsets: Vec<(PartitionId, u64)> = self.consumed().collect();
         for (partition, offset) in offsets {
             self.commit_now(partition, offset, ctx);
         }
     }
 
-    pub(super) fn commit_now<O: Observer>(
+    pub(super) fn commit_now(
         &mut self,
         partition: PartitionId,
         offset: u64,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if matches!(self.own.kind, Kind::HighLevel(_)) {
             self.touched.note(Touch::Committed(partition, offset));
@@ -484,7 +474,7 @@ impl Consumer {
         }
     }
 
-    pub(super) fn commit_tick<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn commit_tick(&mut self, ctx: &mut Context<'_, Message>) {
         let Kind::HighLevel(group) = &self.own.kind else { return };
         let interval = group.autocommit;
         if let Some(interval) = interval.filter(|_| !self.stopped) {
@@ -495,7 +485,7 @@ impl Consumer {
 
     /// `shutdown`: commits, if it does that by itself, and ends its session. Whether there is an
     /// answer to wait for.
-    pub(super) fn leave<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> bool {
+    pub(super) fn leave(&mut self, ctx: &mut Context<'_, Message>) -> bool {
         let Kind::HighLevel(group) = &self.own.kind else { return false };
         if group.autocommit.is_some() {
             self.commit_all(ctx);
@@ -505,7 +495,7 @@ impl Consumer {
         self.group.closing.is_some()
     }
 
-    fn left<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn left(&mut self, ctx: &mut Context<'_, Message>) {
         self.group.closing = None;
         if self.leaving {
             ctx.exit();

@@ -157,11 +157,7 @@ impl Consumer {
     }
 
     /// Handles one input.
-    pub fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(_) => self.boot(ctx),
             Input::Signal(Signal::LoadEnded) if self.own.start.is_none() => self.begin(ctx),
@@ -187,12 +183,7 @@ impl Consumer {
         }
     }
 
-    fn fetcher_input<O: Observer>(
-        &mut self,
-        at: usize,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn fetcher_input(&mut self, at: usize, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Connected { .. } => self.fetcher_connected(at, ctx),
             Input::Message { body, .. } => self.broker_input(at, body, ctx),
@@ -201,7 +192,7 @@ impl Consumer {
         }
     }
 
-    fn local<O: Observer>(&mut self, body: Message, ctx: &mut Context<'_, Message, O>) {
+    fn local(&mut self, body: Message, ctx: &mut Context<'_, Message>) {
         match body {
             Message::Begin(true) => self.begin(ctx),
             Message::Begin(false) => self.shut_down(ctx),
@@ -216,7 +207,7 @@ impl Consumer {
         }
     }
 
-    fn boot<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn boot(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.ready();
         let now = ctx.now();
         let wait = |at: Span| (Time::ZERO + at).since(now);
@@ -231,7 +222,7 @@ impl Consumer {
         }
     }
 
-    fn begin<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn begin(&mut self, ctx: &mut Context<'_, Message>) {
         if self.started || self.stopped {
             return;
         }
@@ -254,7 +245,7 @@ impl Consumer {
     }
 
     /// One fetcher for each broker that has one of its partitions.
-    fn start_fetchers<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn start_fetchers(&mut self, ctx: &mut Context<'_, Message>) {
         let mut brokers: Vec<u32> =
             self.infos.iter().map(|info| self.config.owner(info.partition).0).collect();
         brokers.sort_unstable();
@@ -281,7 +272,7 @@ impl Consumer {
     }
 
     /// The application takes one message after the other (`ConsumerIterator.next`).
-    fn work<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn work(&mut self, ctx: &mut Context<'_, Message>) {
         while self.working.is_none() {
             if self.current.as_ref().is_none_or(|chunk| chunk.pieces.is_empty()) {
                 self.current = self.chunks.pop_front();
@@ -297,7 +288,7 @@ impl Consumer {
     }
 
     /// Hands the next message to the application; all of a piece if it does nothing with it.
-    fn next<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn next(&mut self, ctx: &mut Context<'_, Message>) {
         let at_once = self.own.processing == Distribution::Constant(0);
         let Some(chunk) = &mut self.current else { return };
         let Some(piece) = chunk.pieces.pop_front() else { return };
@@ -331,7 +322,7 @@ impl Consumer {
     }
 
     /// The application is through with a message.
-    fn finish<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn finish(&mut self, ctx: &mut Context<'_, Message>) {
         let Some((partition, messages, end)) = self.working.take() else { return };
         let (now, id) = (ctx.now(), self.own.id);
         let line = self.line(messages);
@@ -357,7 +348,7 @@ impl Consumer {
         }
     }
 
-    fn report_wants<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn report_wants(&mut self, ctx: &mut Context<'_, Message>) {
         let room = self.chunks.len() < self.own.queued_chunks as usize;
         let wants = self.started && !self.stopped && room;
         if wants != self.wants {
@@ -371,7 +362,7 @@ impl Consumer {
     }
 
     /// Stops to ask for more; what the application has in hand it finishes.
-    fn shut_down<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn shut_down(&mut self, ctx: &mut Context<'_, Message>) {
         let was = self.started && !self.stopped;
         self.stopped = true;
         self.stop_fetchers(ctx);
@@ -383,7 +374,7 @@ impl Consumer {
     }
 
     /// The process has died, and its application with it.
-    pub fn died<O: Observer>(&mut self, at: Time, observer: &mut O) {
+    pub fn died(&mut self, at: Time, observer: &mut dyn Observer) {
         self.fetchers.clear();
         self.fetcher_life += 1;
         self.chunks.clear();

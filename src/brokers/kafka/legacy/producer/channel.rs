@@ -2,7 +2,7 @@
 //! (`producer/SyncProducer.scala` 0.7).
 
 use crate::engine::{Span, Time};
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{Closing, ConnId, Context, Lane};
 
 use super::super::config::KAFKA;
@@ -117,7 +117,7 @@ impl Channel {
     }
 
     /// What there is for a request that is to be written now.
-    pub fn prepare<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Prepared {
+    pub fn prepare(&mut self, ctx: &mut Context<'_, Message>) -> Prepared {
         match self.link {
             Link::Closed => {
                 self.began = ctx.now();
@@ -143,12 +143,12 @@ impl Channel {
         }
     }
 
-    fn connect<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn connect(&mut self, ctx: &mut Context<'_, Message>) {
         self.link = Link::Connecting(ctx.connect(self.node(), KAFKA));
     }
 
     /// A request was written. Every so many, or after so long, the connection is made anew.
-    pub fn written<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub fn written(&mut self, ctx: &mut Context<'_, Message>) {
         self.sent += 1;
         let old = self.config.reconnect_time;
         let old = old.is_some_and(|most| ctx.now().since(self.opened) >= most);
@@ -167,7 +167,7 @@ impl Channel {
     }
 
     /// Its connection is open.
-    pub fn connected<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Turn {
+    pub fn connected(&mut self, ctx: &mut Context<'_, Message>) -> Turn {
         let Link::Connecting(conn) = self.link else { return Turn::Nothing };
         self.link = Link::Open(conn);
         self.refused = false;
@@ -177,7 +177,7 @@ impl Channel {
     }
 
     /// An attempt has failed: another one after a pause, if there is time for that.
-    pub fn failed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Turn {
+    pub fn failed(&mut self, ctx: &mut Context<'_, Message>) -> Turn {
         let elapsed = ctx.now().since(self.began);
         if elapsed + self.backoff > self.config.connect_timeout {
             self.link = Link::Closed;
@@ -193,7 +193,7 @@ impl Channel {
     }
 
     /// The pause is over.
-    pub fn again<O: Observer>(&mut self, attempt: u32, ctx: &mut Context<'_, Message, O>) {
+    pub fn again(&mut self, attempt: u32, ctx: &mut Context<'_, Message>) {
         if self.link == Link::Pausing && attempt == self.attempt {
             self.connect(ctx);
         }
@@ -219,7 +219,7 @@ impl Channel {
 
     /// The broker has been registered anew: the pool gets a new `SyncProducer` for it, without a
     /// connection (`ProducerPool.addProducer`). One that is about to connect goes on.
-    pub fn renew<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub fn renew(&mut self, ctx: &mut Context<'_, Message>) {
         match self.link {
             Link::Connecting(_) | Link::Pausing => {}
             Link::Open(_) if self.waits => {}
@@ -228,7 +228,7 @@ impl Channel {
     }
 
     /// Closes the connection; what was written still arrives.
-    pub fn close<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub fn close(&mut self, ctx: &mut Context<'_, Message>) {
         if let Link::Open(conn) | Link::Connecting(conn) = self.link {
             ctx.close(conn);
         }

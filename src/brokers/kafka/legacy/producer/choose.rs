@@ -1,7 +1,7 @@
 //! Which partition a message goes to (`Producer.zkSend`, `configSend`, `DefaultPartitioner` 0.7).
 
 use crate::engine::Time;
-use crate::observe::{Observer, Outcome};
+use crate::observe::Outcome;
 use crate::world::Context;
 
 use super::super::super::PartitionId;
@@ -30,10 +30,7 @@ pub fn java_hash(key: u32) -> u32 {
 
 impl Producer {
     /// The key of the next message.
-    pub(super) fn next_key<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> Option<u32> {
+    pub(super) fn next_key(&mut self, ctx: &mut Context<'_, Message>) -> Option<u32> {
         let keys = self.own.keys?;
         if !keys.cycled {
             return Some(ctx.random().below(u64::from(keys.count)) as u32);
@@ -43,12 +40,7 @@ impl Producer {
         Some(key)
     }
 
-    fn pick<O: Observer>(
-        &mut self,
-        count: usize,
-        key: Option<u32>,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> usize {
+    fn pick(&mut self, count: usize, key: Option<u32>, ctx: &mut Context<'_, Message>) -> usize {
         match key {
             Some(key) => java_hash(key) as usize % count,
             None => ctx.random().below(count as u64) as usize,
@@ -56,10 +48,10 @@ impl Producer {
     }
 
     /// The partition that would be picked if every broker were there.
-    pub(super) fn among_all<O: Observer>(
+    pub(super) fn among_all(
         &mut self,
         key: Option<u32>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) -> PartitionId {
         let topic = self.config.streams.topic_of(self.own.writer);
         let count = self.config.streams.of_topic(topic).len();
@@ -68,12 +60,12 @@ impl Producer {
     }
 
     /// The application sends a message.
-    pub(super) fn send<O: Observer>(
+    pub(super) fn send(
         &mut self,
         intended: Time,
         key: Option<u32>,
         tries: u32,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         ctx.spend(self.config.costs.send);
         if let Some(brokers) = &self.own.brokers {
@@ -104,7 +96,7 @@ impl Producer {
     }
 
     /// What was read from ZooKeeper may be there.
-    pub(super) fn look_again<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn look_again(&mut self, ctx: &mut Context<'_, Message>) {
         let Doing::Looking { intended, key, tries } = self.doing else { return };
         if self.view.is_asking() || !self.session.is_alive() {
             return;
@@ -115,12 +107,7 @@ impl Producer {
     }
 
     /// `NoBrokersForPartitionException`.
-    fn no_brokers<O: Observer>(
-        &mut self,
-        intended: Time,
-        key: Option<u32>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn no_brokers(&mut self, intended: Time, key: Option<u32>, ctx: &mut Context<'_, Message>) {
         let partition = self.among_all(key, ctx);
         let now = ctx.now();
         let part = self.attempt(now, intended, partition, ctx.observer());
@@ -130,11 +117,7 @@ impl Producer {
     /// Partition -1: the broker picks one of its own at random, once for each request. It is drawn
     /// here, so that it is known which line the message belongs to; with a queue, which has no
     /// requests yet, for each `batch.size` messages.
-    fn any_partition<O: Observer>(
-        &mut self,
-        broker: u32,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> PartitionId {
+    fn any_partition(&mut self, broker: u32, ctx: &mut Context<'_, Message>) -> PartitionId {
         let topic = self.config.streams.topic_of(self.own.writer);
         let count = self.config.topics[topic as usize].partitions;
         let batch = self.own.queue.map_or(1, |queue| queue.batch);

@@ -130,11 +130,7 @@ impl Producer {
     }
 
     /// Handles one input.
-    pub fn handle<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(boot) => self.boot(boot.incarnation == 0, ctx),
             Input::Signal(Signal::LoadEnded) => self.end_load(ctx),
@@ -156,7 +152,7 @@ impl Producer {
         self.maybe_exit(ctx);
     }
 
-    fn boot<O: Observer>(&mut self, first: bool, ctx: &mut Context<'_, Message, O>) {
+    fn boot(&mut self, first: bool, ctx: &mut Context<'_, Message>) {
         ctx.ready();
         (self.booted, self.first_boot) = (ctx.now(), first);
         if self.own.brokers.is_none() {
@@ -169,7 +165,7 @@ impl Producer {
         self.pump(ctx);
     }
 
-    fn local<O: Observer>(&mut self, body: Message, ctx: &mut Context<'_, Message, O>) {
+    fn local(&mut self, body: Message, ctx: &mut Context<'_, Message>) {
         match body {
             Message::Pace => {
                 self.wake = None;
@@ -185,11 +181,7 @@ impl Producer {
         }
     }
 
-    fn zookeeper_input<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn zookeeper_input(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         for event in self.session.handle(input, ctx) {
             self.view.take(&event, &self.config, &mut self.session, ctx);
             if event == crate::brokers::coordination::zookeeper::Event::Expired {
@@ -205,7 +197,7 @@ impl Producer {
 
     /// The constructor is through when it has read what there is; one from before the run has all
     /// of the cluster there.
-    fn construct<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn construct(&mut self, ctx: &mut Context<'_, Message>) {
         if self.ready || !self.view.is_known() {
             return;
         }
@@ -217,11 +209,11 @@ impl Producer {
         self.pump(ctx);
     }
 
-    fn broker_input<O: Observer>(
+    fn broker_input(
         &mut self,
         conn: ConnId,
         input: &Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let Some(broker) = self.channels.iter().position(|channel| channel.owns(conn)) else {
             return;
@@ -238,7 +230,7 @@ impl Producer {
     }
 
     /// Sends what is due while the application's thread is free.
-    fn pump<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn pump(&mut self, ctx: &mut Context<'_, Message>) {
         while self.ready && !self.load_ended && !self.leaving && self.doing == Doing::Nothing {
             let now = ctx.now();
             match self.own.pacer.turn(now, &mut self.own.streams.0) {
@@ -253,7 +245,7 @@ impl Producer {
         }
     }
 
-    fn wake_at<O: Observer>(&mut self, until: Time, ctx: &mut Context<'_, Message, O>) {
+    fn wake_at(&mut self, until: Time, ctx: &mut Context<'_, Message>) {
         match self.wake {
             Some((wake, _)) if wake <= until => return,
             Some((_, later)) => ctx.cancel(later),
@@ -264,12 +256,12 @@ impl Producer {
     }
 
     /// A message that the application means for a partition.
-    fn attempt<O: Observer>(
+    fn attempt(
         &mut self,
         at: Time,
         intended: Time,
         partition: PartitionId,
-        observer: &mut O,
+        observer: &mut dyn Observer,
     ) -> Part {
         let bytes = self.own.sizes.next(&mut self.own.streams.1);
         let next = &mut self.next[self.config.streams.get(partition).index as usize];
@@ -282,7 +274,7 @@ impl Producer {
     }
 
     /// It is never sent, and stands in the line of the partition that it would go to.
-    fn skip<O: Observer>(&mut self, intended: Time, ctx: &mut Context<'_, Message, O>) {
+    fn skip(&mut self, intended: Time, ctx: &mut Context<'_, Message>) {
         let key = self.next_key(ctx);
         let partition = self.among_all(key, ctx);
         let now = ctx.now();
@@ -291,18 +283,13 @@ impl Producer {
     }
 
     /// `send` has thrown an exception: it proves that nothing was sent (`Rejected`), or not.
-    fn throw<O: Observer>(
-        &mut self,
-        part: Part,
-        outcome: Outcome,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn throw(&mut self, part: Part, outcome: Outcome, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         ctx.observer().outcome(now, part.messages, outcome);
         self.own.pacer.settled(now);
     }
 
-    fn end_load<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn end_load(&mut self, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         self.load_ended = true;
         while let Some(intended) = self.own.pacer.overdue(now, &mut self.own.streams.0) {
@@ -312,7 +299,7 @@ impl Producer {
     }
 
     /// `close`: the queues are drained.
-    fn close<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn close(&mut self, ctx: &mut Context<'_, Message>) {
         if !self.config.settings.rules.has(Rule::CloseDrains) {
             let now = ctx.now();
             self.lose_queues(now, ctx.observer(), host_of(&self.config, self.own.writer));
@@ -326,7 +313,7 @@ impl Producer {
         self.load_ended || self.leaving
     }
 
-    fn maybe_exit<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn maybe_exit(&mut self, ctx: &mut Context<'_, Message>) {
         if self.leaving && self.is_idle() {
             for channel in &mut self.channels {
                 channel.close(ctx);
@@ -340,7 +327,7 @@ impl Producer {
     }
 
     /// The process has died: what it had queued is gone.
-    pub fn died<O: Observer>(&mut self, at: Time, observer: &mut O) {
+    pub fn died(&mut self, at: Time, observer: &mut dyn Observer) {
         match std::mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Nothing => {}
             Doing::Looking { intended, .. } => {
@@ -359,12 +346,7 @@ impl Producer {
         (self.wake, self.ready, self.leaving) = (None, false, false);
     }
 
-    fn lose_queues<O: Observer>(
-        &mut self,
-        at: Time,
-        observer: &mut O,
-        node: crate::observe::NodeId,
-    ) {
+    fn lose_queues(&mut self, at: Time, observer: &mut dyn Observer, node: crate::observe::NodeId) {
         let removal = removal(cause::PRODUCER_QUEUE_LOST, because::NO_RESPONSE);
         for queue in &mut self.queues {
             for messages in queue.forget() {

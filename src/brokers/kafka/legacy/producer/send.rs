@@ -1,7 +1,7 @@
 //! Sending: a message at a time, or batches from a queue.
 
 use crate::engine::Time;
-use crate::observe::{MessageRange, Observer, Outcome};
+use crate::observe::{MessageRange, Outcome};
 use crate::world::{Context, Lane};
 
 use super::super::super::PartitionId;
@@ -12,11 +12,11 @@ use super::{Doing, Prepared, Producer, QueueConfig, Turn};
 
 impl Producer {
     /// The partition is picked.
-    pub(super) fn dispatch<O: Observer>(
+    pub(super) fn dispatch(
         &mut self,
         intended: Time,
         partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let now = ctx.now();
         let part = self.attempt(now, intended, partition, ctx.observer());
@@ -31,7 +31,7 @@ impl Producer {
     }
 
     /// A synchronous send (`SyncProducer.send`): without any retry.
-    fn write<O: Observer>(&mut self, part: Part, ctx: &mut Context<'_, Message, O>) {
+    fn write(&mut self, part: Part, ctx: &mut Context<'_, Message>) {
         if part.messages.bytes > self.own.max_message_size {
             self.lose(part.messages, cause::MESSAGE_TOO_LARGE, ctx);
             return self.throw(part, Outcome::Rejected, ctx);
@@ -55,17 +55,17 @@ impl Producer {
     }
 
     /// "No way to tell if write succeeded. Disconnect and re-throw".
-    fn broke<O: Observer>(&mut self, part: Part, ctx: &mut Context<'_, Message, O>) {
+    fn broke(&mut self, part: Part, ctx: &mut Context<'_, Message>) {
         self.lose(part.messages, cause::SOCKET_BUFFER_LOST, ctx);
         self.throw(part, Outcome::Unknown, ctx);
     }
 
     /// The kernel has it. Until a broker has read it, it is lost if the connection is.
-    fn handed_over<O: Observer>(
+    fn handed_over(
         &mut self,
         messages: MessageRange,
         broker: usize,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let (now, node) = (ctx.now(), self.channels[broker].node());
         ctx.observer().sent(now, messages);
@@ -73,29 +73,24 @@ impl Producer {
         ctx.observer().dropped(now, node, None, messages, removal);
     }
 
-    fn accepted<O: Observer>(&mut self, messages: MessageRange, ctx: &mut Context<'_, Message, O>) {
+    fn accepted(&mut self, messages: MessageRange, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         ctx.observer().outcome(now, messages, Outcome::Accepted);
         self.own.pacer.settled(now);
     }
 
-    fn lose<O: Observer>(
+    fn lose(
         &mut self,
         messages: MessageRange,
         why: crate::observe::CauseId,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let (now, node) = (ctx.now(), ctx.node());
         ctx.observer().dropped(now, node, None, messages, removal(why, because::NO_RETRY));
     }
 
     /// A connection has something for who waits for it.
-    pub(super) fn turn<O: Observer>(
-        &mut self,
-        broker: u32,
-        turn: Turn,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn turn(&mut self, broker: u32, turn: Turn, ctx: &mut Context<'_, Message>) {
         if turn == Turn::Nothing {
             return;
         }
@@ -117,12 +112,7 @@ impl Producer {
     }
 
     /// `AsyncProducer.send`.
-    fn enqueue<O: Observer>(
-        &mut self,
-        part: Part,
-        queue: &QueueConfig,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn enqueue(&mut self, part: Part, queue: &QueueConfig, ctx: &mut Context<'_, Message>) {
         let broker = self.broker_of(&part);
         if self.queues[broker as usize].has_room(queue) {
             self.queues[broker as usize].offer(part);
@@ -150,16 +140,12 @@ impl Producer {
     }
 
     /// `QueueFullException`.
-    fn queue_full<O: Observer>(&mut self, part: Part, ctx: &mut Context<'_, Message, O>) {
+    fn queue_full(&mut self, part: Part, ctx: &mut Context<'_, Message>) {
         self.lose(part.messages, cause::QUEUE_FULL_DROPPED, ctx);
         self.throw(part, Outcome::Rejected, ctx);
     }
 
-    pub(super) fn enqueue_timeout<O: Observer>(
-        &mut self,
-        wait: u32,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn enqueue_timeout(&mut self, wait: u32, ctx: &mut Context<'_, Message>) {
         if let Doing::Enqueuing(part, waits) = self.doing
             && waits == wait
         {
@@ -170,7 +156,7 @@ impl Producer {
     }
 
     /// There may be room for who waits.
-    fn room_in_queue<O: Observer>(&mut self, broker: u32, ctx: &mut Context<'_, Message, O>) {
+    fn room_in_queue(&mut self, broker: u32, ctx: &mut Context<'_, Message>) {
         let (Doing::Enqueuing(part, _), Some(queue)) = (self.doing, self.own.queue) else { return };
         if self.broker_of(&part) == broker && self.queues[broker as usize].has_room(&queue) {
             self.doing = Doing::Nothing;
@@ -180,7 +166,7 @@ impl Producer {
     }
 
     /// The send thread of a broker takes from its queue (`ProducerSendThread.processEvents`).
-    pub(super) fn drain<O: Observer>(&mut self, broker: u32, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn drain(&mut self, broker: u32, ctx: &mut Context<'_, Message>) {
         let Some(config) = self.own.queue else { return };
         loop {
             let closing = self.is_closing();
@@ -208,12 +194,7 @@ impl Producer {
     }
 
     /// `queue.time` is over.
-    pub(super) fn queue_time<O: Observer>(
-        &mut self,
-        broker: u32,
-        wait: u32,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn queue_time(&mut self, broker: u32, wait: u32, ctx: &mut Context<'_, Message>) {
         let Some(config) = self.own.queue else { return };
         let now = ctx.now();
         let queue = &mut self.queues[broker as usize];
@@ -228,7 +209,7 @@ impl Producer {
     }
 
     /// Sends the batch in hand (`DefaultEventHandler.handle`, `SyncProducer.multiSend`).
-    fn send_batch<O: Observer>(&mut self, broker: u32, ctx: &mut Context<'_, Message, O>) {
+    fn send_batch(&mut self, broker: u32, ctx: &mut Context<'_, Message>) {
         while let Some(parts) = self.queues[broker as usize].sending.clone() {
             let too_large = self.own.max_message_size;
             if parts.iter().any(|part| part.messages.bytes > too_large) {
@@ -260,12 +241,7 @@ impl Producer {
         }
     }
 
-    fn batch_handed_over<O: Observer>(
-        &mut self,
-        broker: u32,
-        parts: &[Part],
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn batch_handed_over(&mut self, broker: u32, parts: &[Part], ctx: &mut Context<'_, Message>) {
         for part in parts {
             self.handed_over(part.messages, broker as usize, ctx);
             if !self.accepts_early() {
@@ -274,7 +250,7 @@ impl Producer {
         }
     }
 
-    fn batch_done<O: Observer>(&mut self, broker: u32, ctx: &mut Context<'_, Message, O>) {
+    fn batch_done(&mut self, broker: u32, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         let queue = &mut self.queues[broker as usize];
         queue.sending = None;
@@ -284,7 +260,7 @@ impl Producer {
 
     /// An exception: the next attempt goes to the same broker; after the last the batch is logged
     /// and dropped.
-    fn attempt_failed<O: Observer>(&mut self, broker: u32, ctx: &mut Context<'_, Message, O>) {
+    fn attempt_failed(&mut self, broker: u32, ctx: &mut Context<'_, Message>) {
         if !self.config.settings.rules.has(Rule::DropFailedBatch) {
             return;
         }
@@ -296,19 +272,14 @@ impl Producer {
         self.batch_dropped(broker, ctx);
     }
 
-    fn batch_dropped<O: Observer>(&mut self, broker: u32, ctx: &mut Context<'_, Message, O>) {
+    fn batch_dropped(&mut self, broker: u32, ctx: &mut Context<'_, Message>) {
         for part in self.queues[broker as usize].sending.take().unwrap_or_default() {
             self.lose(part.messages, cause::BATCH_DROPPED, ctx);
         }
         self.batch_done(broker, ctx);
     }
 
-    fn batch_turn<O: Observer>(
-        &mut self,
-        broker: u32,
-        turn: Turn,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn batch_turn(&mut self, broker: u32, turn: Turn, ctx: &mut Context<'_, Message>) {
         if turn != Turn::Ready {
             self.attempt_failed(broker, ctx);
         }

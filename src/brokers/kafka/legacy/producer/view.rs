@@ -4,7 +4,7 @@
 use crate::brokers::coordination::zookeeper::{
     Answer, Error, Event, Op, Outcome, Path, Session, Xid,
 };
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::Context;
 
 use super::super::super::PartitionId;
@@ -106,32 +106,32 @@ impl BrokerView {
     }
 
     /// Reads all, and watches it.
-    pub fn read<O: Observer>(
+    pub fn read(
         &mut self,
         config: &Config,
         session: &mut Session<Znode>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         self.ask(Asked::Ids, config, session, ctx);
         self.ask(Asked::Topic, config, session, ctx);
     }
 
     /// The brokers that are there now, for a topic without partitions.
-    pub fn bootstrap<O: Observer>(
+    pub fn bootstrap(
         &mut self,
         config: &Config,
         session: &mut Session<Znode>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         self.ask(Asked::Bootstrap, config, session, ctx);
     }
 
-    fn ask<O: Observer>(
+    fn ask(
         &mut self,
         what: Asked,
         config: &Config,
         session: &mut Session<Znode>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let path = match what {
             Asked::Topic => topic_path(&config.topics[self.topic as usize].name),
@@ -144,12 +144,12 @@ impl BrokerView {
     }
 
     /// Takes an event of the session.
-    pub fn take<O: Observer>(
+    pub fn take(
         &mut self,
         event: &Event<Znode>,
         config: &Config,
         session: &mut Session<Znode>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         match event {
             // Its watches are gone, or were never set. What it knew stays until it is read anew.
@@ -170,13 +170,13 @@ impl BrokerView {
         }
     }
 
-    fn answered<O: Observer>(
+    fn answered(
         &mut self,
         xid: Xid,
         outcome: &Outcome<Znode>,
         config: &Config,
         session: &mut Session<Znode>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let Some(at) = self.asked.iter().position(|(asked, _)| *asked == xid) else { return };
         let (_, what) = self.asked.remove(at);
@@ -196,11 +196,11 @@ impl BrokerView {
     }
 
     /// `processBrokerChange`: dead brokers lose their partitions as well.
-    fn brokers_changed<O: Observer>(
+    fn brokers_changed(
         &mut self,
         listed: Vec<u32>,
         config: &Config,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let (at, node) = (ctx.now(), ctx.node());
         let mut tell = |broker: u32, word| {

@@ -1,7 +1,7 @@
 //! Calls to a queue's process: the channel waits for the answer and does nothing else.
 
 use crate::engine::Span;
-use crate::observe::{Event, Observer};
+use crate::observe::Event;
 use crate::world::Context;
 
 use super::super::super::message::{ChannelError, Message, Pid, Pushed, QueueId};
@@ -31,10 +31,10 @@ pub(super) struct Call {
 impl Channel {
     /// Asks a queue's leader to take a consumer; the channel waits for the answer
     /// (rabbit_amqqueue.erl: `basic_consume` inside `with`).
-    pub(super) fn call_subscribe<O: Observer>(
+    pub(super) fn call_subscribe(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
         retries_left: u32,
         by_client: bool,
@@ -57,10 +57,10 @@ impl Channel {
         node.send(ctx, leader, subscribe, 120);
     }
 
-    pub(super) fn subscribed<O: Observer>(
+    pub(super) fn subscribed(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
         from: Pid,
     ) {
@@ -76,11 +76,7 @@ impl Channel {
         self.resume(node, ctx);
     }
 
-    pub(super) fn retry_call<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn retry_call(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let Some(call) = self.call.filter(|call| call.asked.is_none()) else { return };
         if let Some(no_ack) = call.get
             && call.retries_left > 0
@@ -97,10 +93,10 @@ impl Channel {
 
     /// The queue cannot be had: 404 to a client that asked, `basic.cancel` to one that had it
     /// (rabbit_channel.erl: `handle_consuming_queue_down_or_eol`).
-    pub(super) fn not_found<O: Observer>(
+    pub(super) fn not_found(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
         by_client: bool,
     ) {
@@ -120,10 +116,10 @@ impl Channel {
 
     /// The queue has an exclusive consumer, or others although this one wants to be: 403 to a
     /// client that asked; a consumer whose queue has failed over is cancelled.
-    pub(super) fn in_use<O: Observer>(
+    pub(super) fn in_use(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
     ) {
         let Some(call) = self.call.take_if(|call| call.queue == queue) else { return };
@@ -136,10 +132,10 @@ impl Channel {
     }
 
     /// `basic.get`: a call (rabbit_classic_queue.erl: `dequeue`).
-    pub(super) fn call_get<O: Observer>(
+    pub(super) fn call_get(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
         no_ack: bool,
         retries_left: u32,
@@ -157,10 +153,10 @@ impl Channel {
     }
 
     /// The answer to a `basic.get`.
-    pub(super) fn got<O: Observer>(
+    pub(super) fn got(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
         from: Pid,
         got: Option<Box<Pushed>>,
@@ -174,11 +170,7 @@ impl Channel {
         self.resume(node, ctx);
     }
 
-    pub(super) fn resume<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn resume(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         while self.call.is_none() && !self.closed {
             // Other consumers of a queue that went down at the same time are next.
             let waiting = self.subscriptions.iter().find(|s| s.leader.is_none()).map(|s| s.queue);

@@ -1,7 +1,6 @@
 //! Consumers: deliveries and their acknowledgements.
 
 use crate::engine::Time;
-use crate::observe::Observer;
 use crate::world::Context;
 
 use super::super::super::message::{
@@ -54,10 +53,10 @@ pub(super) struct Unacked {
 }
 
 impl Channel {
-    pub(super) fn cancel<O: Observer>(
+    pub(super) fn cancel(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
     ) {
         if let Some(subscription) = self.subscriptions.iter_mut().find(|s| s.queue == queue) {
@@ -67,10 +66,10 @@ impl Channel {
         }
     }
 
-    pub(super) fn unsubscribe<O: Observer>(
+    pub(super) fn unsubscribe(
         &self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         subscription: Subscription,
     ) {
         if let Some(leader) = subscription.leader {
@@ -78,10 +77,10 @@ impl Channel {
         }
     }
 
-    pub(super) fn push<O: Observer>(
+    pub(super) fn push(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
         from: Pid,
         pushed: Pushed,
@@ -103,10 +102,10 @@ impl Channel {
     }
 
     /// Passes a message on to the client, under the next delivery tag (`record_sent`).
-    pub(super) fn hand_on<O: Observer>(
+    pub(super) fn hand_on(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: QueueId,
         from: Pid,
         pushed: Pushed,
@@ -125,11 +124,7 @@ impl Channel {
     }
 
     /// The writer tells the queues what it has passed on, unless the socket is full.
-    pub(super) fn report_sent<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn report_sent(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if ctx.room(self.conn) == 0 {
             return;
         }
@@ -145,10 +140,10 @@ impl Channel {
 
     /// `basic.ack`, `basic.nack`, `basic.reject`; a tag that is not there, any more or yet, is an
     /// error of the client's (`collect_acks`).
-    pub(super) fn ack<O: Observer>(
+    pub(super) fn ack(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         tag: DeliveryTag,
         multiple: bool,
         settling: Settling,
@@ -175,10 +170,10 @@ impl Channel {
         self.settle(node, ctx, &taken, settling);
     }
 
-    pub(super) fn settle<O: Observer>(
+    pub(super) fn settle(
         &self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         taken: &[Unacked],
         settling: Settling,
     ) {

@@ -3,7 +3,7 @@
 //! `channel_cleanup`).
 
 use crate::engine::Span;
-use crate::observe::{BecauseId, Event, MessageRange, Observer, Removal};
+use crate::observe::{BecauseId, Event, MessageRange, Removal};
 use crate::world::Context;
 
 use super::super::super::message::{ChannelError, DownReason, Message};
@@ -38,10 +38,10 @@ pub(super) fn heard_when_closed(message: &Message) -> bool {
 impl Channel {
     /// `channel.close`. The channel's process ends: queues see it go, what it has not confirmed it
     /// never will. The next channel of the connection is another process.
-    pub(super) fn close<O: Observer>(
+    pub(super) fn close(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         error: ChannelError,
     ) {
         // A client that asks again and again for what it cannot have is no news.
@@ -76,22 +76,14 @@ impl Channel {
     }
 
     /// The client opens a channel in the place of the one that was closed.
-    pub(super) fn open_again<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn open_again(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         self.closed = false;
         ctx.send(self.conn, Message::ChannelOpenOk, METHOD_BYTES);
         self.watch_deliveries(node, ctx);
     }
 
     /// `init_tick_timer`.
-    pub(super) fn watch_deliveries<O: Observer>(
-        &self,
-        node: &Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn watch_deliveries(&self, node: &Node, ctx: &mut Context<'_, Message>) {
         let settings = &node.config.settings;
         if settings.consumer_timeout.is_some() && settings.rules.has(Rule::TimeOutDeliveries) {
             ctx.after(TICK_INTERVAL, ctx.lane(), Message::ChannelTick);
@@ -100,11 +92,7 @@ impl Channel {
 
     /// `evaluate_consumer_timeout`: only the oldest delivery is looked at, by the time of day
     /// (`os:system_time`).
-    pub(super) fn check_deliveries<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn check_deliveries(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let Some(timeout) = node.config.settings.consumer_timeout else { return };
         let now = ctx.clock();
         if self.unacked.front().is_some_and(|oldest| now.since(oldest.at) > timeout) {
@@ -115,10 +103,10 @@ impl Channel {
     }
 
     /// A message is larger than `max_message_size`: 406.
-    pub(super) fn refuse_large<O: Observer>(
+    pub(super) fn refuse_large(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         message: MessageRange,
     ) {
         let (now, here) = (ctx.now(), ctx.node());

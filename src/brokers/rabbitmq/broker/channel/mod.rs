@@ -11,7 +11,6 @@ mod throttle;
 use std::collections::VecDeque;
 
 use crate::engine::Span;
-use crate::observe::Observer;
 use crate::world::{Closing, ConnId, Context, Input};
 
 use super::super::message::{DeliveryTag, DownReason, Message, Pid, PublishSeq, QueueId};
@@ -100,10 +99,10 @@ impl Channel {
     }
 
     /// Handles one input.
-    pub fn handle<O: Observer>(
+    pub fn handle(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         input: Input<Message>,
     ) {
         match input {
@@ -123,12 +122,7 @@ impl Channel {
         }
     }
 
-    fn receive<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        message: Message,
-    ) {
+    fn receive(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
         if self.closed && !heard_when_closed(&message) {
             return;
         }
@@ -186,10 +180,10 @@ impl Channel {
         }
     }
 
-    fn handshake<O: Observer>(
+    fn handshake(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         step: u8,
         last: bool,
         heartbeat_ms: u32,
@@ -213,10 +207,10 @@ impl Channel {
     }
 
     /// A queue's process is down.
-    fn on_down<O: Observer>(
+    fn on_down(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         pid: Pid,
         reason: DownReason,
     ) {
@@ -276,7 +270,7 @@ impl Channel {
 
     /// rabbit_heartbeat.erl: the sender writes a frame when nothing was written for half the
     /// interval; the receiver gives up after two checks, an interval apart, without a byte.
-    fn tick<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+    fn tick(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let (received, sent) = (ctx.bytes_received(self.conn), ctx.bytes_sent(self.conn));
         if sent == self.sent {
             ctx.send(self.conn, Message::Heartbeat, 8);

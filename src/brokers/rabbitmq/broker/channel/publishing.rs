@@ -1,6 +1,6 @@
 //! Publishes: routed once, here; confirmed when every queue they went to has settled them.
 
-use crate::observe::{MessageRange, NodeId, Observer, Removal};
+use crate::observe::{MessageRange, NodeId, Removal};
 use crate::world::Context;
 
 use super::super::super::message::{
@@ -86,10 +86,10 @@ impl Copies {
 
 impl Channel {
     /// rabbit_channel.erl `handle_method(#'basic.publish'{})`, `deliver_to_queues`.
-    pub(super) fn publish<O: Observer>(
+    pub(super) fn publish(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         exchange: ExchangeId,
         key: RoutingKey,
         message: MessageRange,
@@ -160,23 +160,14 @@ impl Channel {
         }
     }
 
-    fn send_return<O: Observer>(
-        &self,
-        ctx: &mut Context<'_, Message, O>,
-        seq: PublishSeq,
-        message: MessageRange,
-    ) {
+    fn send_return(&self, ctx: &mut Context<'_, Message>, seq: PublishSeq, message: MessageRange) {
         let bytes = CONTENT_BYTES + message.bytes * message.count;
         ctx.send(self.conn, Message::BasicReturn { message, seq }, bytes);
     }
 
     /// rabbit_channel.erl v3.7.28 `handle_publishing_queue_down`: what no other process may have
     /// comes back, before it is confirmed.
-    pub(super) fn return_mandatory<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        down: u16,
-    ) {
+    pub(super) fn return_mandatory(&mut self, ctx: &mut Context<'_, Message>, down: u16) {
         for mut mandatory in std::mem::take(&mut self.mandatory) {
             mandatory.targets.retain(|target| *target != down);
             if mandatory.targets.is_empty() {
@@ -187,10 +178,10 @@ impl Channel {
         }
     }
 
-    pub(super) fn report_dropped<O: Observer>(
+    pub(super) fn report_dropped(
         &self,
         node: &Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: Option<QueueId>,
         message: MessageRange,
         properties: Properties,
@@ -212,10 +203,10 @@ impl Channel {
         ctx.observer().dropped(now, here, destination, message, Removal { cause, because });
     }
 
-    pub(super) fn target<O: Observer>(
+    pub(super) fn target(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         pid: Pid,
         queue: QueueId,
     ) -> u16 {
@@ -234,7 +225,7 @@ impl Channel {
         at as u16
     }
 
-    pub(super) fn ask_idle<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn ask_idle(&mut self, ctx: &mut Context<'_, Message>) {
         if !self.idle_asked {
             self.idle_asked = true;
             ctx.when_idle(Message::Idle);
@@ -245,10 +236,10 @@ impl Channel {
         self.next_seq - self.unconfirmed.len() as u64
     }
 
-    pub(super) fn on_confirm<O: Observer>(
+    pub(super) fn on_confirm(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         from: Pid,
         first: PublishSeq,
         count: u32,
@@ -269,10 +260,10 @@ impl Channel {
     /// nack, but an acknowledgement before 3.8 (rabbit_channel.erl v3.8:
     /// `handle_publishing_queue_down`; unconfirmed_messages.erl: `forget_ref`,
     /// rabbitmq-server#1893).
-    pub(super) fn answer<O: Observer>(
+    pub(super) fn answer(
         &mut self,
         node: &Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         at: usize,
         target: u16,
         answer: Answer,
@@ -326,11 +317,7 @@ impl Channel {
 
     /// A full queue has refused it: it is nacked, whatever other queues and mirrors say
     /// (rabbit_classic_queue.erl: `handle_event({reject_publish, ..})`, rabbitmq-server#4888).
-    pub(super) fn on_refuse<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        seq: PublishSeq,
-    ) {
+    pub(super) fn on_refuse(&mut self, ctx: &mut Context<'_, Message>, seq: PublishSeq) {
         let Some(at) = seq.checked_sub(self.first_unconfirmed()) else { return };
         let Some(unconfirmed) = self.unconfirmed.get_mut(at as usize) else { return };
         if !std::mem::replace(&mut unconfirmed.settled, true) {
@@ -352,11 +339,7 @@ impl Channel {
     /// rabbit_channel.erl `send_confirms_and_nacks`: acknowledgements and nacks, each together
     /// below the smallest number that is outstanding or of the other kind, the rest one by one. In
     /// a pause mode all of them wait while the node sees too few others (`pause_partition_guard`).
-    pub(super) fn flush_confirms<O: Observer>(
-        &mut self,
-        node: &Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn flush_confirms(&mut self, node: &Node, ctx: &mut Context<'_, Message>) {
         self.idle_asked = false;
         if node.withholds_confirms(&mut self.guard) {
             return;

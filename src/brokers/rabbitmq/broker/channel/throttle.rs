@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 
-use crate::observe::Observer;
 use crate::world::Context;
 
 use super::super::super::message::{Message, Pid};
@@ -69,10 +68,10 @@ impl Throttle {
 
 impl Channel {
     /// The socket has something from the client.
-    pub(super) fn read<O: Observer>(
+    pub(super) fn read(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         message: Message,
     ) {
         if self.throttle.stopped {
@@ -83,12 +82,7 @@ impl Channel {
         }
     }
 
-    fn read_one<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        message: Message,
-    ) {
+    fn read_one(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
         if !matches!(message, Message::BasicPublish { .. }) || self.closed {
             return self.receive(node, ctx, message);
         }
@@ -118,12 +112,12 @@ impl Channel {
         }
     }
 
-    fn stop_reading<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn stop_reading(&mut self, ctx: &mut Context<'_, Message>) {
         self.throttle.stopped = true;
         self.hold(ctx);
     }
 
-    fn hold<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn hold(&mut self, ctx: &mut Context<'_, Message>) {
         if !std::mem::replace(&mut self.throttle.held, true) {
             ctx.hold(self.conn, true);
         }
@@ -132,18 +126,14 @@ impl Channel {
     /// The process is suspended. What its client sends meanwhile stays in the socket (the reader,
     /// which is not suspended, would take some more: the credit that it has left).
     #[cold]
-    pub(super) fn suspended<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn suspended(&mut self, ctx: &mut Context<'_, Message>) {
         self.hold(ctx);
         ctx.when_idle(Message::Idle);
     }
 
     /// The connection's next channel begins with a credit of its own; what was read and not handled
     /// is for it.
-    pub(super) fn hand_over_reader<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        next: &mut Channel,
-    ) {
+    pub(super) fn hand_over_reader(&mut self, ctx: &mut Context<'_, Message>, next: &mut Channel) {
         next.throttle.told = self.throttle.told;
         self.throttle.stopped = false;
         for message in std::mem::take(&mut self.throttle.unread) {
@@ -155,11 +145,7 @@ impl Channel {
     }
 
     /// Reads again what the socket has, if there is no reason left not to.
-    pub(super) fn control_throttle<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn control_throttle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let throttle = &mut self.throttle;
         if throttle.alarm && throttle.told || throttle.reader.is_blocked() {
             return;

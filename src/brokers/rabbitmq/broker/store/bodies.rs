@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::observe::{MessageRange, Observer};
+use crate::observe::MessageRange;
 use crate::world::{Context, DiskError, DiskView, FileId};
 
 use super::super::super::message::Message;
@@ -119,7 +119,7 @@ impl Bodies {
     /// A queue does not hold it any more. What nobody refers to is garbage, and a closed file with
     /// nothing else in it is deleted (rabbit_msg_store.erl: `remove_message`,
     /// `delete_file_if_empty`).
-    pub fn unrefer<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, id: BodyId) {
+    pub fn unrefer(&mut self, ctx: &mut Context<'_, Message>, id: BodyId) {
         if let Some(slot) = self.release(id)
             && slot != self.current
             && self.files[slot].valid == 0
@@ -149,7 +149,7 @@ impl Bodies {
         Some(file)
     }
 
-    fn delete<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, slot: usize) {
+    fn delete(&mut self, ctx: &mut Context<'_, Message>, slot: usize) {
         ctx.truncate(self.file_id(slot), 0);
         self.files[slot] = StoreFile::default();
         for body in &mut self.bodies {
@@ -201,10 +201,7 @@ impl Bodies {
     ///
     /// # Errors
     /// The disk is full: the buffer stays as it is.
-    pub fn write<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> Result<(), DiskError> {
+    pub fn write(&mut self, ctx: &mut Context<'_, Message>) -> Result<(), DiskError> {
         let bytes = self.buffered();
         if bytes > 0 {
             ctx.write(self.current_file(), bytes)?;
@@ -226,7 +223,7 @@ impl Bodies {
     }
 
     /// The current file is closed, a new one begins.
-    pub fn roll<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub fn roll(&mut self, ctx: &mut Context<'_, Message>) {
         let closed = self.current;
         let free = self.files.iter().position(|file| !file.in_use);
         self.current = free.unwrap_or_else(|| {
@@ -253,7 +250,7 @@ impl Bodies {
 
     /// The store starts on what is on the disk: files in which nobody has anything are deleted, and
     /// the last one is cut after its last body that is whole.
-    pub fn open<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub fn open(&mut self, ctx: &mut Context<'_, Message>) {
         self.clean = false;
         for slot in 0..self.files.len() {
             if slot != self.current && self.files[slot].in_use && self.files[slot].valid == 0 {

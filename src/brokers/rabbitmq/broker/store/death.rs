@@ -32,14 +32,14 @@ struct Kept {
 impl BackingQueue {
     /// The process is gone. Keeps what the disk kept, tells `observer` which copies are lost, and
     /// brings back what was settled by a record that did not survive.
-    pub fn died<O: Observer>(
+    pub fn died(
         &mut self,
         death: Death,
         disk: &DiskView<'_>,
         bodies: &mut Bodies,
         at: Time,
         node: NodeId,
-        observer: &mut O,
+        observer: &mut dyn Observer,
     ) {
         let (index_kept, segments_kept) =
             (disk.kept(self.layout.index), disk.kept(self.layout.segments));
@@ -94,7 +94,7 @@ impl BackingQueue {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one entry's fate")]
-    fn recover_entry<O: Observer>(
+    fn recover_entry(
         &self,
         id: QueueSeq,
         entry: &mut Entry,
@@ -102,7 +102,7 @@ impl BackingQueue {
         death: Death,
         bodies: &mut Bodies,
         (at, node): (Time, NodeId),
-        observer: &mut O,
+        observer: &mut dyn Observer,
     ) {
         let rules = self.layout.rules;
         // rabbit_queue_index.erl `recover_message`, rabbit_classic_queue_index_v2.erl
@@ -216,13 +216,7 @@ impl BackingQueue {
     }
 
     /// Every message is about to be forgotten by intent (a mirror rejoins or purges itself).
-    pub fn wipe<O: Observer>(
-        &mut self,
-        at: Time,
-        node: NodeId,
-        observer: &mut O,
-        removal: Removal,
-    ) {
+    pub fn wipe(&mut self, at: Time, node: NodeId, observer: &mut dyn Observer, removal: Removal) {
         let mut requests = std::mem::take(&mut self.requests);
         for entry in &self.entries {
             if entry.state != State::Gone {

@@ -2,7 +2,6 @@
 //! rabbit_mirror_queue_slave.erl: `next_state`, `handle_pre_hibernate`; v3.10 to v3.13).
 
 use crate::engine::Span;
-use crate::observe::Observer;
 use crate::world::{Context, Lane};
 
 use super::super::super::message::{DownReason, Message};
@@ -34,11 +33,7 @@ impl Replica {
     /// rabbit_amqqueue_process.erl `next_state`: an index with confirms waiting is flushed as soon
     /// as the mailbox is empty, and after the sync interval at the latest; a journal without is
     /// flushed when the process has been idle for that long. What is left is for hibernation.
-    pub(in super::super) fn plan_flush<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(in super::super) fn plan_flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if self.flushing || self.disk_full {
             return;
         }
@@ -65,10 +60,10 @@ impl Replica {
         }
     }
 
-    pub(in super::super) fn on_sync_timer<O: Observer>(
+    pub(in super::super) fn on_sync_timer(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         self.timer = None;
         self.disk_full = false;
@@ -95,10 +90,10 @@ impl Replica {
 
     /// rabbit_variable_queue.erl `handle_pre_hibernate`: the journal is folded into its segments,
     /// or the buffers of a queue of version 2 are written, whoever waits.
-    pub(in super::super) fn on_hibernate_timer<O: Observer>(
+    pub(in super::super) fn on_hibernate_timer(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         self.hibernation = None;
         let missing = (self.last_work + HIBERNATE_AFTER).since(ctx.now());
@@ -111,16 +106,12 @@ impl Replica {
     }
 
     /// A buffer or the journal has its size: it is written or folded whoever waits.
-    fn relieve<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+    fn relieve(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let written = self.bq.relieve(ctx);
         self.wrote(node, ctx, written.ok());
     }
 
-    pub(in super::super) fn flush<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(in super::super) fn flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let wanted = self.bq.needs_sync() != NeedsSync::No || self.terminating;
         if self.flushing || self.disk_full || !wanted {
             return;
@@ -133,12 +124,7 @@ impl Replica {
     }
 
     /// Something was written; without a result the disk was full.
-    fn wrote<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        written: Option<Written>,
-    ) {
+    fn wrote(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, written: Option<Written>) {
         match written {
             Some(Written::Aside) => {}
             Some(Written::Nothing) => self.journal_synced(node, ctx),
@@ -164,7 +150,7 @@ impl Replica {
 
     /// The index is fsynced by the queue's own process, which waits for it, file by file
     /// (rabbit_queue_index.erl: `sync`, `append_journal_to_segment`).
-    fn fsync_next<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> bool {
+    fn fsync_next(&mut self, ctx: &mut Context<'_, Message>) -> bool {
         let next = self.bq.next_fsync();
         if let Some(file) = next {
             ctx.fsync_blocking(file, Message::JournalSynced);
@@ -172,10 +158,10 @@ impl Replica {
         next.is_some()
     }
 
-    pub(in super::super) fn journal_synced<O: Observer>(
+    pub(in super::super) fn journal_synced(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if self.flushing && self.fsync_next(ctx) {
             return;
@@ -202,10 +188,10 @@ impl Replica {
     }
 
     /// Passes on what the queue wants of the shared store and of the disk.
-    pub(in super::super) fn keep_bodies<O: Observer>(
+    pub(in super::super) fn keep_bodies(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if self.bq.asks() {
             let process = Some(ctx.lane());
@@ -215,10 +201,10 @@ impl Replica {
     }
 
     /// The node stops: make everything durable, then end.
-    pub(in super::super) fn end_in_order<O: Observer>(
+    pub(in super::super) fn end_in_order(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         self.terminating = true;
         self.keep_bodies(node, ctx);
@@ -230,10 +216,10 @@ impl Replica {
     /// The process opens what its disk kept (rabbit_variable_queue.erl `init`,
     /// rabbit_queue_index.erl `recover`): in its recovery terms if the node was stopped in order,
     /// else entry by entry, after which the journal is folded.
-    pub(in super::super) fn recover<O: Observer>(
+    pub(in super::super) fn recover(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         read: bool,
     ) {
         let costs = &node.config.costs;
@@ -261,7 +247,7 @@ impl Replica {
         }
     }
 
-    fn recovered<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+    fn recovered(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         self.recovering = false;
         self.event(node, ctx, event::QUEUE_RECOVERED, self.bq.depth());
         self.report_role(node, ctx);
@@ -278,9 +264,9 @@ impl Replica {
 impl Node {
     /// What a queue wants of the shared store and of the disk. Without a process nobody waits for
     /// what is not written yet. Returns how many messages went to the store.
-    pub(in super::super) fn keep_bodies<O: Observer>(
+    pub(in super::super) fn keep_bodies(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         bq: &mut BackingQueue,
         process: Option<Lane>,
     ) -> u32 {

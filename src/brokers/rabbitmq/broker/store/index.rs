@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use crate::observe::{MessageRange, Observer};
+use crate::observe::MessageRange;
 use crate::world::{Context, DiskError, FileId};
 
 use super::super::super::message::{Message, QueueSeq};
@@ -175,9 +175,9 @@ impl BackingQueue {
     }
 
     /// A persistent message is settled: that is a record too, unless its own was never written.
-    pub(super) fn note_settlement<O: Observer>(
+    pub(super) fn note_settlement(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         id: QueueSeq,
         at: usize,
     ) {
@@ -212,7 +212,7 @@ impl BackingQueue {
     }
 
     /// Nothing of a segment is needed any more: what is on the disk of it is deleted.
-    fn delete_segment<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>, number: u64) {
+    fn delete_segment(&mut self, ctx: &mut Context<'_, Message>, number: u64) {
         let first = number * SEGMENT_ENTRIES;
         let end = first + SEGMENT_ENTRIES;
         let segment = std::mem::take(self.index.segment(first));
@@ -287,10 +287,7 @@ impl BackingQueue {
     ///
     /// # Errors
     /// The disk is full: everything stays as it is.
-    pub fn relieve<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> Result<Written, DiskError> {
+    pub fn relieve(&mut self, ctx: &mut Context<'_, Message>) -> Result<Written, DiskError> {
         if self.layout.version == QueueVersion::V1 {
             return self.fold(ctx);
         }
@@ -310,10 +307,7 @@ impl BackingQueue {
     ///
     /// # Errors
     /// The disk is full: what was not written stays in its buffer.
-    pub fn write_buffer<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> Result<Written, DiskError> {
+    pub fn write_buffer(&mut self, ctx: &mut Context<'_, Message>) -> Result<Written, DiskError> {
         let stored = self.write_bodies(ctx)?;
         let recorded = self.write_records(ctx)?;
         self.index.write_upto = self.next_id();
@@ -334,10 +328,7 @@ impl BackingQueue {
     ///
     /// # Errors
     /// The disk is full: what was not written stays in its buffer.
-    pub fn close<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> Result<Written, DiskError> {
+    pub fn close(&mut self, ctx: &mut Context<'_, Message>) -> Result<Written, DiskError> {
         let written = self.write_buffer(ctx)?;
         let cached = self.index.written > self.index.durable && self.durable;
         if written == Written::Nothing && !cached {
@@ -353,10 +344,7 @@ impl BackingQueue {
     ///
     /// # Errors
     /// The disk is full: everything stays as it is.
-    pub fn hibernate<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> Result<Written, DiskError> {
+    pub fn hibernate(&mut self, ctx: &mut Context<'_, Message>) -> Result<Written, DiskError> {
         match self.layout.version {
             QueueVersion::V1 => self.fold(ctx),
             QueueVersion::V2 => self.write_buffer(ctx),
@@ -364,10 +352,7 @@ impl BackingQueue {
     }
 
     /// Appends the bodies in the buffer to the queue's own store.
-    fn write_bodies<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> Result<bool, DiskError> {
+    fn write_bodies(&mut self, ctx: &mut Context<'_, Message>) -> Result<bool, DiskError> {
         let bytes = self.index.body_bytes;
         if bytes > 0 {
             ctx.write(self.layout.segments, bytes)?;
@@ -387,10 +372,7 @@ impl BackingQueue {
     }
 
     /// Appends the records in the buffer to the index's file.
-    fn write_records<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> Result<bool, DiskError> {
+    fn write_records(&mut self, ctx: &mut Context<'_, Message>) -> Result<bool, DiskError> {
         let layout = self.layout;
         let mut bytes = self.index.acks.len() as u64 * layout.ack_bytes();
         bytes += self.index.deliveries * layout.ack_bytes();
@@ -422,16 +404,13 @@ impl BackingQueue {
         Ok(bytes > 0)
     }
 
-    fn write_acks<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> Result<(), DiskError> {
+    fn write_acks(&mut self, ctx: &mut Context<'_, Message>) -> Result<(), DiskError> {
         ctx.write(self.layout.index, self.index.acks.len() as u64 * self.layout.ack_bytes())?;
         self.note_written_acks(ctx);
         Ok(())
     }
 
-    fn note_written_acks<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn note_written_acks(&mut self, ctx: &mut Context<'_, Message>) {
         let size = self.layout.ack_bytes();
         if self.layout.version == QueueVersion::V2 {
             // They take the places of the entries that they settle.
@@ -458,9 +437,9 @@ impl BackingQueue {
 
     /// All that was written is as safe as it has to be: hands every confirm that waited for it to
     /// `due`.
-    pub fn synced<O: Observer>(
+    pub fn synced(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         fsynced: bool,
         due: &mut Vec<DueConfirm>,
     ) {
@@ -480,10 +459,7 @@ impl BackingQueue {
 
     /// rabbit_queue_index.erl `flush_journal`: what the journal says of messages that exist goes to
     /// their segments, file by file; segments without any are deleted.
-    fn fold<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> Result<Written, DiskError> {
+    fn fold(&mut self, ctx: &mut Context<'_, Message>) -> Result<Written, DiskError> {
         let layout = self.layout;
         let upto = self.next_id();
         let mut touched = Vec::new();
@@ -533,7 +509,7 @@ impl BackingQueue {
     }
 
     /// The segments are safe: the journal begins anew.
-    fn folded<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn folded(&mut self, ctx: &mut Context<'_, Message>) {
         let Some(fold) = self.index.folding.take() else { return };
         let mut end = fold.start;
         for id in self.index.folded.max(self.base)..fold.upto {
@@ -573,7 +549,7 @@ impl BackingQueue {
     }
 
     /// Its files are emptied, if that is due.
-    pub(super) fn erase<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn erase(&mut self, ctx: &mut Context<'_, Message>) {
         if std::mem::take(&mut self.erase) {
             ctx.truncate(self.layout.index, 0);
             ctx.truncate(self.layout.segments, 0);

@@ -307,9 +307,9 @@ impl BackingQueue {
 
     /// Appends a message. `confirm` names the publish that asks for a confirm; if it is due at once
     /// (no record to wait for) it is returned.
-    pub fn publish<O: Observer>(
+    pub fn publish(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         message: MessageRange,
         properties: Properties,
         delivered: bool,
@@ -482,18 +482,18 @@ impl BackingQueue {
     /// The message is finished with. Returns the confirm that was still waiting for it, which is
     /// due now (rabbit_variable_queue.erl: `ack` removes it from the messages awaiting their
     /// sync). `None` if the message is not held here.
-    pub fn settle<O: Observer>(
+    pub fn settle(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         id: QueueSeq,
     ) -> Option<Option<DueConfirm>> {
         self.give_up(ctx, id, CONSUMED).map(|given_up| given_up.due)
     }
 
     /// The message goes, for whatever reason; as [`Self::settle`].
-    pub fn give_up<O: Observer>(
+    pub fn give_up(
         &mut self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         id: QueueSeq,
         removal: Removal,
     ) -> Option<GivenUp> {
@@ -665,11 +665,7 @@ impl BackingQueue {
     }
 
     /// Takes over one message of a synchronisation, under the leader's number.
-    pub fn synchronise<O: Observer>(
-        &mut self,
-        ctx: &mut Context<'_, Message, O>,
-        synced: BatchEntry,
-    ) {
+    pub fn synchronise(&mut self, ctx: &mut Context<'_, Message>, synced: BatchEntry) {
         self.number_from(synced.id);
         debug_assert_eq!(self.next_id(), synced.id, "a synchronisation goes in queue order");
         let properties = Properties { persistent: synced.persistent, ..Properties::default() };
@@ -700,12 +696,12 @@ pub(super) fn payload(message: MessageRange) -> u64 {
     u64::from(message.bytes) * u64::from(message.count)
 }
 
-pub(super) fn report_stored<O: Observer>(
+pub(super) fn report_stored(
     at: Time,
     node: NodeId,
     destination: DestinationId,
     entry: &Entry,
-    observer: &mut O,
+    observer: &mut dyn Observer,
 ) {
     if entry.origin == destination {
         observer.stored(at, node, destination, entry.message);

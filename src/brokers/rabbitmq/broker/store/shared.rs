@@ -5,7 +5,6 @@
 //! write to the operating system.
 
 use crate::engine::Span;
-use crate::observe::Observer;
 use crate::world::{Context, Lane, TimerId};
 
 use super::super::super::message::{DownReason, Message, QueueSeq};
@@ -42,12 +41,7 @@ pub struct SharedStore {
 
 impl SharedStore {
     /// Handles one message.
-    pub fn handle<O: Observer>(
-        &mut self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
-        message: Message,
-    ) {
+    pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
         match message {
             Message::StoreWrite { queue, id, body, confirm } => {
                 self.write(node, ctx, queue, id, body, confirm);
@@ -72,10 +66,10 @@ impl SharedStore {
     }
 
     /// rabbit_msg_store.erl `write_message`.
-    fn write<O: Observer>(
+    fn write(
         &mut self,
         node: &mut Node,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         queue: Lane,
         id: QueueSeq,
         body: BodyId,
@@ -107,12 +101,7 @@ impl SharedStore {
     }
 
     /// rabbit_msg_store.erl `handle_cast({write, ...})`: `credit_flow:ack(CPid, CreditDiscBound)`.
-    fn take_from_queue<O: Observer>(
-        &mut self,
-        node: &Node,
-        ctx: &mut Context<'_, Message, O>,
-        queue: Lane,
-    ) {
+    fn take_from_queue(&mut self, node: &Node, ctx: &mut Context<'_, Message>, queue: Lane) {
         let spec = node.config.settings.store_credit;
         let known = self.grants.iter().position(|(known, _)| *known == queue);
         let at = known.unwrap_or_else(|| {
@@ -127,7 +116,7 @@ impl SharedStore {
 
     /// rabbit_msg_store.erl `next_state`: what waits is flushed as soon as the mailbox is empty,
     /// and after the sync interval at the latest.
-    fn plan<O: Observer>(&mut self, node: &Node, ctx: &mut Context<'_, Message, O>) {
+    fn plan(&mut self, node: &Node, ctx: &mut Context<'_, Message>) {
         let flushes = !self.waiting.is_empty() || self.owed || self.rolling;
         if self.syncing || !(flushes || self.disk_full) {
             return;
@@ -146,7 +135,7 @@ impl SharedStore {
     }
 
     /// rabbit_msg_store.erl `internal_sync`, and the close of a file that is rolled.
-    fn flush<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+    fn flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let due = !self.waiting.is_empty() || self.owed || self.rolling || self.terminating;
         if self.syncing || self.disk_full || !due {
             return;
@@ -165,7 +154,7 @@ impl SharedStore {
     }
 
     /// What was written is as safe as it is going to be: the queues that wait are told.
-    fn synced<O: Observer>(&mut self, node: &mut Node, ctx: &mut Context<'_, Message, O>) {
+    fn synced(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         self.syncing = false;
         self.owed = false;
         let mut waiting = std::mem::take(&mut self.waiting);
@@ -198,7 +187,7 @@ fn fsyncs(node: &Node) -> bool {
 
 impl Node {
     /// The lane of the message store, which starts when it is first needed.
-    pub(super) fn store<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) -> Lane {
+    pub(super) fn store(&mut self, ctx: &mut Context<'_, Message>) -> Lane {
         if let Some(lane) = self.store {
             return lane;
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::brokers::coordination::raft::{Event, Replica};
 use crate::brokers::kafka::PartitionId;
 use crate::engine::Span;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{Context, Death, DiskView, Input, Lane};
 
 use super::super::super::config::{CONTROLLER, Config};
@@ -119,7 +119,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn kraft_register<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn kraft_register(&mut self, ctx: &mut Context<'_, Message>) {
         let raft_lane = ctx.spawn();
         let lane = ctx.spawn();
         let member = self.kraft();
@@ -128,7 +128,7 @@ impl Broker {
         self.heartbeat_soon(Span::ZERO, ctx);
     }
 
-    fn heartbeat_soon<O: Observer>(&mut self, wait: Span, ctx: &mut Context<'_, Message, O>) {
+    fn heartbeat_soon(&mut self, wait: Span, ctx: &mut Context<'_, Message>) {
         let member = self.kraft();
         let Some(lane) = member.lane else { return };
         member.turn = member.turn.wrapping_add(1);
@@ -136,11 +136,7 @@ impl Broker {
         ctx.after(wait, lane, Message::Timer(timer));
     }
 
-    pub(super) fn kraft_input<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn kraft_input(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         let lane = ctx.lane();
         let member = self.kraft();
         if member.raft_lane == Some(lane) {
@@ -182,7 +178,7 @@ impl Broker {
     }
 
     /// What the broker has learned from the metadata log.
-    fn quorum_event<O: Observer>(&mut self, event: Event, ctx: &mut Context<'_, Message, O>) {
+    fn quorum_event(&mut self, event: Event, ctx: &mut Context<'_, Message>) {
         match event {
             Event::Committed(_) | Event::SnapshotLoaded(_) => self.follow_metadata(ctx),
             Event::LeaderIs(leader, _) => {
@@ -206,7 +202,7 @@ impl Broker {
     /// Reads what is new in the metadata log, and does what it says (BrokerMetadataPublisher). What
     /// it finds at its start counts only when it has read its own registration: what is before that
     /// may long be over (BrokerServer.scala 3.9, `initialCatchUpFuture`).
-    fn follow_metadata<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn follow_metadata(&mut self, ctx: &mut Context<'_, Message>) {
         let member = self.kraft();
         let mut changed = Vec::new();
         if let Some(snapshot) = member.raft.snapshot().cloned()
@@ -253,7 +249,7 @@ impl Broker {
     }
 
     /// Registers, or says that it lives (BrokerLifecycleManager).
-    fn speak<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn speak(&mut self, ctx: &mut Context<'_, Message>) {
         let (me, incarnation) = (self.me, self.incarnation);
         let clean_epoch = self.marks.clean_epoch;
         let config = self.config.clone();
@@ -284,7 +280,7 @@ impl Broker {
     }
 
     /// The controller cannot be reached: the broker tries again, also the others of the quorum.
-    fn controller_lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn controller_lost(&mut self, ctx: &mut Context<'_, Message>) {
         let config = self.config.clone();
         let member = self.kraft();
         member.asked = None;
@@ -306,12 +302,7 @@ impl Broker {
         self.heartbeat_soon(config.settings.quorum.retry_backoff.max(RETRY), ctx);
     }
 
-    fn controller_answered<O: Observer>(
-        &mut self,
-        id: u32,
-        response: Response,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn controller_answered(&mut self, id: u32, response: Response, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         let member = self.kraft();
         match response {
@@ -357,7 +348,7 @@ impl Broker {
 
     /// What the controller thinks of the broker (BrokerLifecycleManager.scala 3.9,
     /// `BrokerHeartbeatResponseEvent`).
-    fn stands<O: Observer>(&mut self, standing: Standing, ctx: &mut Context<'_, Message, O>) {
+    fn stands(&mut self, standing: Standing, ctx: &mut Context<'_, Message>) {
         let member = self.kraft();
         let before = std::mem::replace(&mut member.standing, standing);
         let stopping = member.stopping;
@@ -374,11 +365,11 @@ impl Broker {
         }
     }
 
-    pub(super) fn kraft_propose<O: Observer>(
+    pub(super) fn kraft_propose(
         &mut self,
         partition: PartitionId,
         change: PartitionChange,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let member = self.kraft();
         member.waiting.push((partition, change));
@@ -387,7 +378,7 @@ impl Broker {
         }
     }
 
-    fn send_changes<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn send_changes(&mut self, ctx: &mut Context<'_, Message>) {
         let (me, config) = (self.me, self.config.clone());
         let member = self.kraft();
         if !member.link.is_open() {
@@ -406,7 +397,7 @@ impl Broker {
     }
 
     /// The broker asks for its leaderships to be moved, and stops when the controller says so.
-    pub(super) fn kraft_stop<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn kraft_stop(&mut self, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         if self.status != Status::Running {
             self.status = Status::Off;

@@ -4,7 +4,6 @@ mod kraft;
 mod zookeeper;
 
 use crate::brokers::kafka::PartitionId;
-use crate::observe::Observer;
 use crate::world::{Context, Input, Lane};
 
 use super::super::config::{Config, Metadata};
@@ -90,27 +89,23 @@ impl Broker {
     }
 
     /// The logs are loaded: the broker makes itself known.
-    pub(super) fn register<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn register(&mut self, ctx: &mut Context<'_, Message>) {
         with_member!(self, _zk => self.zk_register(ctx), _kraft => self.kraft_register(ctx));
     }
 
     /// An input of a lane that is the member's, or one of the main lane that is about it.
-    pub(super) fn handle_member<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn handle_member(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         with_member!(self,
             _zk => self.zk_input(input, ctx),
             _kraft => self.kraft_input(input, ctx));
     }
 
     /// The leader of a partition wants another ISR; [`Broker::isr_decided`] follows.
-    pub(super) fn propose<O: Observer>(
+    pub(super) fn propose(
         &mut self,
         partition: PartitionId,
         change: PartitionChange,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         with_member!(self,
             _zk => self.zk_propose(partition, change, ctx),
@@ -118,12 +113,12 @@ impl Broker {
     }
 
     /// Asked to stop in order. [`Broker::flush_and_stop`] follows.
-    pub(super) fn stop<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn stop(&mut self, ctx: &mut Context<'_, Message>) {
         with_member!(self, _zk => self.zk_stop(ctx), _kraft => self.kraft_stop(ctx));
     }
 
     /// About to end in order.
-    pub(super) fn leave<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn leave(&mut self, ctx: &mut Context<'_, Message>) {
         with_member!(self, _zk => self.zk_leave(ctx), _kraft => {});
     }
 
@@ -136,11 +131,11 @@ impl Broker {
     }
 
     /// A request that is for the controller.
-    pub(super) fn ask_controller<O: Observer>(
+    pub(super) fn ask_controller(
         &mut self,
         place: u32,
         request: Request,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         with_member!(self,
             _zk => self.zk_controller_request(place, request, ctx),

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::Span;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{ConnId, Context};
 
 use super::super::super::config::{BROKER, Config};
@@ -50,14 +50,14 @@ impl Channels {
     }
 
     /// A broker is gone; what it was to be told is lost.
-    pub fn remove<O: Observer>(&mut self, broker: NodeId, ctx: &mut Context<'_, Message, O>) {
+    pub fn remove(&mut self, broker: NodeId, ctx: &mut Context<'_, Message>) {
         if let Some(mut channel) = self.0[broker.index()].take() {
             channel.link.close(ctx);
         }
     }
 
     /// It is the controller no more.
-    pub fn clear<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub fn clear(&mut self, ctx: &mut Context<'_, Message>) {
         for broker in 0..self.0.len() as u32 {
             self.remove(NodeId(broker), ctx);
         }
@@ -75,12 +75,12 @@ impl Channels {
     }
 
     /// Tells a broker something, if it lives.
-    pub fn push<O: Observer>(
+    pub fn push(
         &mut self,
         config: &Config,
         broker: NodeId,
         request: Request,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if let Some(channel) = &mut self.0[broker.index()] {
             channel.queue.push_back(request);
@@ -93,11 +93,11 @@ impl Channels {
     }
 
     /// A connection is open. Whether it is one of these.
-    pub fn connected<O: Observer>(
+    pub fn connected(
         &mut self,
         config: &Config,
         conn: ConnId,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) -> bool {
         let Some(channel) = self.of(conn) else { return false };
         channel.link.connected(conn);
@@ -106,12 +106,7 @@ impl Channels {
     }
 
     /// A connection has failed or ended. Whether it is one of these.
-    pub fn lost<O: Observer>(
-        &mut self,
-        config: &Config,
-        conn: ConnId,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> bool {
+    pub fn lost(&mut self, config: &Config, conn: ConnId, ctx: &mut Context<'_, Message>) -> bool {
         let Some(channel) = self.of(conn) else { return false };
         channel.link.lost(ctx);
         channel.again(config, ctx);
@@ -119,11 +114,11 @@ impl Channels {
     }
 
     /// An answer. Whether it is of one of these.
-    pub fn answered<O: Observer>(
+    pub fn answered(
         &mut self,
         config: &Config,
         (conn, id): (ConnId, u32),
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) -> bool {
         let Some(channel) = self.of(conn) else { return false };
         if channel.link.answered(id) {
@@ -134,11 +129,11 @@ impl Channels {
     }
 
     /// A request may not have been answered in time.
-    pub fn timed<O: Observer>(
+    pub fn timed(
         &mut self,
         config: &Config,
         (link, turn): (u32, u32),
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if let Some(Some(channel)) = self.0.get_mut(link as usize)
             && channel.link.timer(ctx, turn).is_some()
@@ -148,11 +143,11 @@ impl Channels {
     }
 
     /// A request may be sent again.
-    pub fn retry<O: Observer>(
+    pub fn retry(
         &mut self,
         config: &Config,
         (to, turn): (NodeId, u32),
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if let Some(channel) = &mut self.0[to.index()]
             && channel.turn == turn
@@ -164,7 +159,7 @@ impl Channels {
 }
 
 impl Channel {
-    fn pump<O: Observer>(&mut self, config: &Config, ctx: &mut Context<'_, Message, O>) {
+    fn pump(&mut self, config: &Config, ctx: &mut Context<'_, Message>) {
         if self.current.is_none() {
             self.current = self.queue.pop_front().map(|request| (request, None));
         }
@@ -180,7 +175,7 @@ impl Channel {
     }
 
     /// The connection is gone.
-    fn again<O: Observer>(&mut self, config: &Config, ctx: &mut Context<'_, Message, O>) {
+    fn again(&mut self, config: &Config, ctx: &mut Context<'_, Message>) {
         match &mut self.current {
             Some((_, id)) if config.has(Rule::RetryControllerRequests) => *id = None,
             _ => self.current = None,

@@ -4,7 +4,7 @@
 
 use crate::brokers::coordination::zookeeper::{Answer, Op, Path, WatchKind};
 use crate::brokers::kafka::PartitionId;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::Context;
 
 use super::super::super::message::{Error, Message, Request, Response};
@@ -56,12 +56,12 @@ pub(super) enum Reading {
 
 impl ZooKeeperController {
     /// A watch has fired.
-    pub fn watched<O: Observer>(
+    pub fn watched(
         &mut self,
         path: &Path,
         kind: WatchKind,
         wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if kind != WatchKind::ChildrenChanged {
             return;
@@ -78,11 +78,7 @@ impl ZooKeeperController {
     }
 
     /// Preferred replicas are to be looked at.
-    pub fn look_at_preferred<O: Observer>(
-        &mut self,
-        wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub fn look_at_preferred(&mut self, wire: &mut Wire, ctx: &mut Context<'_, Message>) {
         if self.phase == Phase::Active {
             self.events.push_back(Event::Preferred);
             self.plan_rebalance(self.config.settings.imbalance_check, ctx);
@@ -110,11 +106,11 @@ impl ZooKeeperController {
         self.events.push_back(event);
     }
 
-    pub(super) fn begin_event<O: Observer>(
+    pub(super) fn begin_event(
         &mut self,
         event: Event,
         wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         match event {
             Event::Brokers => self.read_brokers(wire, ctx),
@@ -138,10 +134,10 @@ impl ZooKeeperController {
 
     /// The brokers that live, as ZooKeeper has them now. One that has a new registration was gone
     /// in between, which could not be seen before 2.2 (KAFKA-7235).
-    pub(super) fn brokers_changed<O: Observer>(
+    pub(super) fn brokers_changed(
         &mut self,
         found: &[(NodeId, u64)],
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let known = self.brokers().live;
         let now: NodeSet = found.iter().map(|(node, _)| *node).collect();
@@ -166,13 +162,13 @@ impl ZooKeeperController {
     }
 
     /// What brokers that have registered again led and were members of has been seen to.
-    pub(super) fn returned<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn returned(&mut self, ctx: &mut Context<'_, Message>) {
         let bounced = std::mem::take(&mut self.bounced);
         self.begin(&bounced, ctx);
     }
 
     /// These are there from now on.
-    fn begin<O: Observer>(&mut self, brokers: &[(NodeId, u64)], ctx: &mut Context<'_, Message, O>) {
+    fn begin(&mut self, brokers: &[(NodeId, u64)], ctx: &mut Context<'_, Message>) {
         for (broker, epoch) in brokers {
             self.live[broker.index()] = Some(*epoch);
             self.channels.add(*broker);
@@ -181,7 +177,7 @@ impl ZooKeeperController {
     }
 
     /// `onBrokerStartup`.
-    fn on_startup<O: Observer>(&mut self, brokers: NodeSet, ctx: &mut Context<'_, Message, O>) {
+    fn on_startup(&mut self, brokers: NodeSet, ctx: &mut Context<'_, Message>) {
         if brokers.is_empty() {
             return;
         }
@@ -194,7 +190,7 @@ impl ZooKeeperController {
     }
 
     /// `onBrokerFailure`.
-    fn on_failure<O: Observer>(&mut self, brokers: NodeSet, ctx: &mut Context<'_, Message, O>) {
+    fn on_failure(&mut self, brokers: NodeSet, ctx: &mut Context<'_, Message>) {
         if brokers.is_empty() {
             return;
         }
@@ -207,11 +203,11 @@ impl ZooKeeperController {
         self.remove_from_isrs(brokers);
     }
 
-    pub(super) fn notes_read<O: Observer>(
+    pub(super) fn notes_read(
         &mut self,
         result: Result,
         wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let names = match result {
             Ok(Answer::Children(names, _)) => names,
@@ -229,12 +225,12 @@ impl ZooKeeperController {
     }
 
     /// A note is read, and deleted (`processIsrChangeNotification`).
-    pub(super) fn note_read<O: Observer>(
+    pub(super) fn note_read(
         &mut self,
         path: &Path,
         result: Result,
         wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let Some(Reading::Notes { awaited, partitions }) = &mut self.reading else { return };
         *awaited = awaited.saturating_sub(1);
@@ -276,12 +272,12 @@ impl ZooKeeperController {
     }
 
     /// A leader wants another ISR (KafkaController.scala 2.7 and 3.9, `processAlterPartition`).
-    fn alter<O: Observer>(
+    fn alter(
         &mut self,
         (asker, broker, epoch): (Asker, NodeId, u64),
         partition: PartitionId,
         change: &PartitionChange,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let answer = |error, state| Response::AlterPartition(partition, error, state);
         let stale = self.live[broker.index()].is_none_or(|known| epoch < known);

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use crate::brokers::coordination::zookeeper::{Answer, Error as ZkError, Op, Path, Stat};
 use crate::brokers::kafka::PartitionId;
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::Context;
 
 use super::super::super::message::{Error, Message, Request, Response, Timer};
@@ -113,11 +113,7 @@ fn written(result: Result) -> std::result::Result<Stat, Refused> {
 
 impl ZooKeeperController {
     /// Goes on with the first job. Whether it is done, or something else can go on.
-    pub(super) fn pump_job<O: Observer>(
-        &mut self,
-        wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
-    ) -> bool {
+    pub(super) fn pump_job(&mut self, wire: &mut Wire, ctx: &mut Context<'_, Message>) -> bool {
         let most = if self.config.has(Rule::PipelineZooKeeper) { IN_FLIGHT } else { 1 };
         loop {
             let now = ctx.now();
@@ -161,12 +157,12 @@ impl ZooKeeperController {
         }
     }
 
-    pub(super) fn partition_read<O: Observer>(
+    pub(super) fn partition_read(
         &mut self,
         partition: PartitionId,
         result: Result,
         wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let known = match result {
             Ok(Answer::Data(data, stat)) => partition_of(data, stat),
@@ -192,7 +188,7 @@ impl ZooKeeperController {
     }
 
     /// Before 1.1 one partition is read after the other, which takes some time each.
-    fn pause_loading<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn pause_loading(&mut self, ctx: &mut Context<'_, Message>) {
         if self.config.has(Rule::PipelineZooKeeper) {
             return;
         }
@@ -212,13 +208,13 @@ impl ZooKeeperController {
         }
     }
 
-    fn change<O: Observer>(
+    fn change(
         &mut self,
         partition: PartitionId,
         state: Option<PartitionState>,
         why: Why,
         wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let Some(state) = state else { return self.one_less() };
         ctx.spend(self.config.costs.elect);
@@ -238,13 +234,13 @@ impl ZooKeeperController {
         wire.ask(op, self.purpose(Step::Write(partition, Box::new(next), unclean)), ctx);
     }
 
-    pub(super) fn partition_written<O: Observer>(
+    pub(super) fn partition_written(
         &mut self,
         partition: PartitionId,
         (state, unclean): (PartitionState, bool),
         result: Result,
         wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let aim = self.jobs.front().map(|job| job.aim);
         match (written(result), aim) {
@@ -280,13 +276,13 @@ impl ZooKeeperController {
         }
     }
 
-    fn tell_change<O: Observer>(
+    fn tell_change(
         &self,
         partition: PartitionId,
         before: Option<PartitionState>,
         after: &PartitionState,
         unclean: bool,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let had_leader = before.is_some_and(|before| before.leader.is_some());
         if unclean {
@@ -298,7 +294,7 @@ impl ZooKeeperController {
     }
 
     /// All of a job is done: the brokers are told.
-    fn finish<O: Observer>(&mut self, job: Job, ctx: &mut Context<'_, Message, O>) {
+    fn finish(&mut self, job: Job, ctx: &mut Context<'_, Message>) {
         match job.aim {
             Aim::Load if self.phase == Phase::Loading => return self.loaded(ctx),
             Aim::Load | Aim::Announce => return self.send_metadata(ctx),

@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
-use crate::observe::{Event as Told, EventId, NodeId, Observer};
+use crate::observe::{Event as Told, EventId, NodeId};
 use crate::world::{ConnId, Context, TimerId};
 
 use super::super::config::Config;
@@ -162,12 +162,12 @@ impl ZooKeeperController {
     }
 
     /// What came of a request.
-    pub fn answer<O: Observer>(
+    pub fn answer(
         &mut self,
         (term, step): (u32, Step),
         result: Result,
         wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if term != self.term {
             return;
@@ -193,7 +193,7 @@ impl ZooKeeperController {
     }
 
     /// Goes on with what there is to do.
-    pub fn proceed<O: Observer>(&mut self, wire: &mut Wire, ctx: &mut Context<'_, Message, O>) {
+    pub fn proceed(&mut self, wire: &mut Wire, ctx: &mut Context<'_, Message>) {
         while self.phase != Phase::Idle && self.reading.is_none() {
             if !self.jobs.is_empty() {
                 if !self.pump_job(wire, ctx) {
@@ -234,7 +234,7 @@ impl ZooKeeperController {
     }
 
     /// `sendUpdateMetadataRequest`, to all that live.
-    fn send_metadata<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn send_metadata(&mut self, ctx: &mut Context<'_, Message>) {
         let (view, controller_epoch) = (Arc::new(self.view()), self.epoch);
         for broker in self.brokers().live.iter() {
             let request = Request::UpdateMetadata { controller_epoch, view: view.clone() };
@@ -243,11 +243,11 @@ impl ZooKeeperController {
     }
 
     /// Tells a broker the states of partitions of which it has replicas.
-    fn send_states<O: Observer>(
+    fn send_states(
         &mut self,
         broker: NodeId,
         partitions: impl Iterator<Item = PartitionId>,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let has = |p: &PartitionId| self.config.replicas(*p).contains(&broker);
         let states = partitions.filter(has);
@@ -260,9 +260,9 @@ impl ZooKeeperController {
         self.channels.push(&self.config, broker, request, ctx);
     }
 
-    fn told<O: Observer>(
+    fn told(
         &self,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
         word: EventId,
         partition: Option<PartitionId>,
         subject: Option<NodeId>,

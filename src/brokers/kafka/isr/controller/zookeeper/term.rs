@@ -3,7 +3,7 @@
 
 use crate::brokers::coordination::zookeeper::{Answer, Op, Path};
 use crate::engine::{Span, Time};
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::Context;
 
 use super::super::super::message::{Error, Message, Response, Timer};
@@ -26,7 +26,7 @@ const FIRST_REBALANCE: Span = Span::from_secs(5);
 
 impl ZooKeeperController {
     /// There is no controller: it tries to be the one.
-    pub fn claim<O: Observer>(&mut self, wire: &mut Wire, ctx: &mut Context<'_, Message, O>) {
+    pub fn claim(&mut self, wire: &mut Wire, ctx: &mut Context<'_, Message>) {
         if self.phase != Phase::Idle {
             return;
         }
@@ -35,11 +35,11 @@ impl ZooKeeperController {
         wire.ask(claim, self.purpose(Step::Claim), ctx);
     }
 
-    pub(super) fn claimed<O: Observer>(
+    pub(super) fn claimed(
         &mut self,
         result: &Result,
         wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if result.is_ok() {
             self.holds(wire, ctx);
@@ -47,18 +47,18 @@ impl ZooKeeperController {
     }
 
     /// `/controller` is its own.
-    pub fn holds<O: Observer>(&mut self, wire: &mut Wire, ctx: &mut Context<'_, Message, O>) {
+    pub fn holds(&mut self, wire: &mut Wire, ctx: &mut Context<'_, Message>) {
         if self.phase == Phase::Idle {
             self.phase = Phase::Claimed;
             wire.ask(read(CONTROLLER_EPOCH, false), self.purpose(Step::Epoch), ctx);
         }
     }
 
-    pub(super) fn epoch_read<O: Observer>(
+    pub(super) fn epoch_read(
         &mut self,
         result: Result,
         wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let Ok(Answer::Data(Some(Znode::ControllerEpoch(last)), stat)) = result else { return };
         let epoch = last + 1;
@@ -71,12 +71,12 @@ impl ZooKeeperController {
     }
 
     /// It has a number, or another one was faster (`incrementControllerEpoch`).
-    pub(super) fn epoch_written<O: Observer>(
+    pub(super) fn epoch_written(
         &mut self,
         epoch: u32,
         result: Result,
         wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let Ok(Answer::Stat(stat)) = result else {
             self.moved = true;
@@ -101,12 +101,7 @@ impl ZooKeeperController {
     }
 
     /// Its timer has fired.
-    pub fn timer<O: Observer>(
-        &mut self,
-        term: u32,
-        wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub fn timer(&mut self, term: u32, wire: &mut Wire, ctx: &mut Context<'_, Message>) {
         if term != self.term {
             return;
         }
@@ -116,21 +111,17 @@ impl ZooKeeperController {
         self.proceed(wire, ctx);
     }
 
-    pub(super) fn read_brokers<O: Observer>(
-        &mut self,
-        wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn read_brokers(&mut self, wire: &mut Wire, ctx: &mut Context<'_, Message>) {
         self.reading = Some(Reading::Brokers { awaited: 0, found: Vec::new() });
         let children = Op::GetChildren { path: Path::from(BROKERS), watch: true };
         wire.ask(children, self.purpose(Step::Brokers), ctx);
     }
 
-    pub(super) fn brokers_read<O: Observer>(
+    pub(super) fn brokers_read(
         &mut self,
         result: Result,
         wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let names = match result {
             Ok(Answer::Children(names, _)) => names,
@@ -147,12 +138,12 @@ impl ZooKeeperController {
         }
     }
 
-    pub(super) fn broker_read<O: Observer>(
+    pub(super) fn broker_read(
         &mut self,
         broker: NodeId,
         result: Result,
         _wire: &mut Wire,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let Some(Reading::Brokers { awaited, found }) = &mut self.reading else { return };
         *awaited = awaited.saturating_sub(1);
@@ -165,11 +156,7 @@ impl ZooKeeperController {
         }
     }
 
-    fn brokers_known<O: Observer>(
-        &mut self,
-        found: Vec<(NodeId, u64)>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn brokers_known(&mut self, found: Vec<(NodeId, u64)>, ctx: &mut Context<'_, Message>) {
         self.reading = None;
         if self.phase == Phase::Active {
             return self.brokers_changed(&found, ctx);
@@ -186,7 +173,7 @@ impl ZooKeeperController {
     }
 
     /// All partitions are known: it decides from now on (`onControllerFailover`).
-    pub(super) fn loaded<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn loaded(&mut self, ctx: &mut Context<'_, Message>) {
         self.phase = Phase::Active;
         let brokers = self.brokers();
         for broker in brokers.live.iter() {
@@ -209,11 +196,7 @@ impl ZooKeeperController {
         }
     }
 
-    pub(super) fn plan_rebalance<O: Observer>(
-        &mut self,
-        wait: Span,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn plan_rebalance(&mut self, wait: Span, ctx: &mut Context<'_, Message>) {
         let lane = ctx.lane();
         let timer = Message::Timer(Timer::PreferredLeaders);
         self.rebalance = Some(ctx.after(wait, lane, timer));
@@ -242,7 +225,7 @@ impl ZooKeeperController {
     }
 
     /// It is the controller no more (`onControllerResignation`).
-    pub fn resign<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub fn resign(&mut self, ctx: &mut Context<'_, Message>) {
         if self.phase == Phase::Idle {
             return;
         }

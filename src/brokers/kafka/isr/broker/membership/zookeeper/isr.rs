@@ -5,7 +5,6 @@
 use crate::brokers::coordination::zookeeper::{Answer, Error as ZkError, Mode, Op, Path};
 use crate::brokers::kafka::PartitionId;
 use crate::engine::Span;
-use crate::observe::Observer;
 use crate::world::Context;
 
 use super::super::super::super::config::BROKER;
@@ -32,11 +31,11 @@ const LONGEST: Span = Span::from_secs(60);
 const BACKOFF: Span = Span::from_millis(100);
 
 impl Broker {
-    pub(in super::super) fn zk_propose<O: Observer>(
+    pub(in super::super) fn zk_propose(
         &mut self,
         partition: PartitionId,
         change: PartitionChange,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         if self.config.has(Rule::IsrThroughController) {
             let member = self.zk();
@@ -61,20 +60,20 @@ impl Broker {
         }
     }
 
-    pub(super) fn isr_write_failed<O: Observer>(
+    pub(super) fn isr_write_failed(
         &mut self,
         partition: PartitionId,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         self.isr_decided(partition, Error::Unknown, None, ctx);
     }
 
-    pub(super) fn isr_written<O: Observer>(
+    pub(super) fn isr_written(
         &mut self,
         partition: PartitionId,
         mut state: Box<PartitionState>,
         result: &Result,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         match result {
             Ok(Answer::Stat(stat)) => {
@@ -92,12 +91,12 @@ impl Broker {
         }
     }
 
-    pub(super) fn isr_checked<O: Observer>(
+    pub(super) fn isr_checked(
         &mut self,
         partition: PartitionId,
         wanted: &PartitionState,
         result: Result,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let found = match result {
             Ok(Answer::Data(data, stat)) => partition_of(data, stat),
@@ -119,11 +118,11 @@ impl Broker {
         self.isr_decided(partition, Error::InvalidUpdateVersion, None, ctx);
     }
 
-    fn isr_is_written<O: Observer>(
+    fn isr_is_written(
         &mut self,
         partition: PartitionId,
         state: PartitionState,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let now = ctx.now();
         let notes = self.config.has(Rule::IsrChangeNotification);
@@ -138,7 +137,7 @@ impl Broker {
     }
 
     /// `maybePropagateIsrChanges`.
-    pub(super) fn propagate_isr_changes<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn propagate_isr_changes(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, lane) = (ctx.now(), ctx.lane());
         ctx.after(PROPAGATION, lane, Message::Timer(Timer::IsrPropagation));
         let member = self.zk();
@@ -157,7 +156,7 @@ impl Broker {
     }
 
     /// Sends what waits to the controller that the broker has been told of.
-    pub(super) fn send_isr_changes<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn send_isr_changes(&mut self, ctx: &mut Context<'_, Message>) {
         let (me, controller) = (self.me, self.view.controller);
         let timeout = self.config.settings.controller_timeout;
         let member = self.zk();
@@ -188,7 +187,7 @@ impl Broker {
     }
 
     /// The connection to the controller is gone; leaders ask again.
-    pub(super) fn isr_link_lost<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn isr_link_lost(&mut self, ctx: &mut Context<'_, Message>) {
         let member = self.zk();
         let sent = std::mem::take(&mut member.changes).into_iter().map(|(_, partition)| partition);
         let waiting =
@@ -199,11 +198,11 @@ impl Broker {
         }
     }
 
-    pub(super) fn isr_change_answered<O: Observer>(
+    pub(super) fn isr_change_answered(
         &mut self,
         id: u32,
         response: Response,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let Response::AlterPartition(partition, error, state) = response else { return };
         self.zk().changes.retain(|(number, _)| *number != id);

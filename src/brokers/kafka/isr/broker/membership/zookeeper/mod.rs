@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::brokers::coordination::zookeeper::Op;
 use crate::brokers::kafka::PartitionId;
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer};
+use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Input, Lane};
 
 use super::super::super::config::{BROKER, Config};
@@ -145,11 +145,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn zk_input<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn zk_input(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         let config = self.config.clone();
         match input {
             Input::Local { body: Message::Timer(timer) } => self.zk_timer(timer, ctx),
@@ -194,18 +190,14 @@ impl Broker {
     }
 
     /// An input of the session's.
-    fn zk_session<O: Observer>(
-        &mut self,
-        input: Input<Message>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn zk_session(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         let news = self.zk().wire.handle(input, ctx);
         for one in news {
             self.zk_news(one, ctx);
         }
     }
 
-    fn zk_timer<O: Observer>(&mut self, timer: Timer, ctx: &mut Context<'_, Message, O>) {
+    fn zk_timer(&mut self, timer: Timer, ctx: &mut Context<'_, Message>) {
         let config = self.config.clone();
         let member = self.zk();
         match timer {
@@ -234,12 +226,12 @@ impl Broker {
         }
     }
 
-    fn zk_answered<O: Observer>(
+    fn zk_answered(
         &mut self,
         conn: ConnId,
         id: u32,
         response: Response,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let config = self.config.clone();
         let member = self.zk();
@@ -257,7 +249,7 @@ impl Broker {
     }
 
     /// What the session tells.
-    fn zk_news<O: Observer>(&mut self, news: News, ctx: &mut Context<'_, Message, O>) {
+    fn zk_news(&mut self, news: News, ctx: &mut Context<'_, Message>) {
         match news {
             News::Connected(new) => self.zk_connected(new, ctx),
             News::Expired => self.zk_expired(ctx),
@@ -295,12 +287,7 @@ impl Broker {
 
     /// A request was under way when the session ended. Before 1.1 it is done in the next one,
     /// whoever is the controller by then (ZkClient, `retryUntilConnected`; KAFKA-2729).
-    fn zk_dropped<O: Observer>(
-        &mut self,
-        purpose: Purpose,
-        op: Op<Znode>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn zk_dropped(&mut self, purpose: Purpose, op: Op<Znode>, ctx: &mut Context<'_, Message>) {
         let outlives = !self.config.has(Rule::PipelineZooKeeper);
         match purpose {
             Purpose::Isr(..) | Purpose::IsrCheck(..) if outlives => {
@@ -317,7 +304,7 @@ impl Broker {
     }
 
     /// What the controller has decided beside: answers, and that it is none any more.
-    fn zk_settle<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn zk_settle(&mut self, ctx: &mut Context<'_, Message>) {
         let member = self.zk();
         if member.controller.has_moved() {
             member.controller.resign(ctx);
@@ -331,11 +318,11 @@ impl Broker {
         }
     }
 
-    pub(super) fn zk_controller_request<O: Observer>(
+    pub(super) fn zk_controller_request(
         &mut self,
         place: u32,
         request: Request,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let Some(conn) = self.connection(place).map(|connection| connection.conn) else { return };
         let member = self.zk();

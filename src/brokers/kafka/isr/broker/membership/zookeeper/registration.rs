@@ -3,7 +3,6 @@
 
 use crate::brokers::coordination::zookeeper::{Answer, Error as ZkError, Op, Path, SessionId};
 use crate::engine::{Span, Time};
-use crate::observe::Observer;
 use crate::world::{Context, Lane};
 
 use super::super::super::super::message::{Message, Timer};
@@ -29,7 +28,7 @@ impl Broker {
         matches!(self.membership, super::Membership::ZooKeeper(_)) && self.incarnation > 0 && !waits
     }
 
-    pub(in super::super) fn zk_register<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(in super::super) fn zk_register(&mut self, ctx: &mut Context<'_, Message>) {
         if self.zk().lane.is_none() {
             let lane = ctx.spawn();
             self.zk().lane = Some(lane);
@@ -47,7 +46,7 @@ impl Broker {
         self.zk_next(Next::Open, Span::ZERO, ctx);
     }
 
-    fn zk_next<O: Observer>(&mut self, next: Next, wait: Span, ctx: &mut Context<'_, Message, O>) {
+    fn zk_next(&mut self, next: Next, wait: Span, ctx: &mut Context<'_, Message>) {
         let member = self.zk();
         let Some(lane) = member.lane else { return };
         member.next = next;
@@ -56,7 +55,7 @@ impl Broker {
     }
 
     /// It has waited.
-    pub(super) fn zk_due<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn zk_due(&mut self, ctx: &mut Context<'_, Message>) {
         match self.zk().next {
             Next::Open => self.zk().wire.open(ctx),
             Next::Register => self.ask_to_register(ctx),
@@ -67,11 +66,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn zk_connected<O: Observer>(
-        &mut self,
-        new: bool,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn zk_connected(&mut self, new: bool, ctx: &mut Context<'_, Message>) {
         if !new {
             return;
         }
@@ -82,27 +77,19 @@ impl Broker {
         self.ask_to_register(ctx);
     }
 
-    fn ask_to_register<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn ask_to_register(&mut self, ctx: &mut Context<'_, Message>) {
         let create = ephemeral(broker_path(self.me), Znode::Broker(self.incarnation));
         self.zk().wire.ask(create, Purpose::Register, ctx);
     }
 
-    pub(super) fn register_answered<O: Observer>(
-        &mut self,
-        result: &Result,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn register_answered(&mut self, result: &Result, ctx: &mut Context<'_, Message>) {
         if matches!(result, Ok(_) | Err(ZkError::NodeExists)) {
             let path = broker_path(self.me);
             self.zk().wire.ask(read(path, false), Purpose::Registered, ctx);
         }
     }
 
-    pub(super) fn registration_read<O: Observer>(
-        &mut self,
-        result: &Result,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn registration_read(&mut self, result: &Result, ctx: &mut Context<'_, Message>) {
         match result {
             Ok(Answer::Data(_, stat)) if stat.ephemeral_owner == self.zk().wire.id() => {
                 self.registered(stat.czxid.0, ctx);
@@ -113,7 +100,7 @@ impl Broker {
         }
     }
 
-    fn registered<O: Observer>(&mut self, epoch: u64, ctx: &mut Context<'_, Message, O>) {
+    fn registered(&mut self, epoch: u64, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         let member = self.zk();
         (member.broker_epoch, member.registered) = (epoch, true);
@@ -129,11 +116,7 @@ impl Broker {
     /// Its former self is still there. Up to 0.8 the broker waits for one session time-out and
     /// tries again. Later its start fails ("you have shutdown this broker and restarted it faster
     /// than the zookeeper timeout"), and somebody starts it again.
-    fn occupied<O: Observer>(
-        &mut self,
-        _owner: Option<SessionId>,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    fn occupied(&mut self, _owner: Option<SessionId>, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         self.report_event(ctx, now, event::REGISTRATION_REFUSED, None, None, 0);
         if self.status != Status::Loading {
@@ -150,7 +133,7 @@ impl Broker {
     /// The session is over; the broker serves on, and begins another one
     /// (KafkaHealthcheck.scala 0.8.2.2, `handleNewSession`; KafkaController.scala 2.8,
     /// `processExpire`, `processRegisterBrokerAndReelect`).
-    pub(super) fn zk_expired<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn zk_expired(&mut self, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         self.report_event(ctx, now, event::SESSION_EXPIRED, None, None, 0);
         let member = self.zk();
@@ -160,15 +143,11 @@ impl Broker {
     }
 
     /// Who is the controller? Told again when that changes.
-    pub(super) fn look_for_controller<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn look_for_controller(&mut self, ctx: &mut Context<'_, Message>) {
         self.zk().wire.ask(read(CONTROLLER, true), Purpose::WhoControls, ctx);
     }
 
-    pub(super) fn controller_read<O: Observer>(
-        &mut self,
-        result: &Result,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn controller_read(&mut self, result: &Result, ctx: &mut Context<'_, Message>) {
         let checks = !self.config.has(Rule::WaitForOldEphemeral);
         let member = self.zk();
         match result {
@@ -205,11 +184,7 @@ impl Broker {
     }
 
     /// There was no controller; its znode is watched now.
-    pub(super) fn vacancy_seen<O: Observer>(
-        &mut self,
-        result: &Result,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn vacancy_seen(&mut self, result: &Result, ctx: &mut Context<'_, Message>) {
         if result.is_ok() {
             return self.look_for_controller(ctx);
         }

@@ -2,7 +2,6 @@
 //! and 2.8, `controlledShutdown`).
 
 use crate::brokers::coordination::zookeeper::Answer;
-use crate::observe::Observer;
 use crate::world::{Context, Lane};
 
 use super::super::super::super::config::BROKER;
@@ -16,7 +15,7 @@ use super::super::super::{Broker, Status};
 use super::SHUTDOWN;
 
 impl Broker {
-    pub(in super::super) fn zk_stop<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(in super::super) fn zk_stop(&mut self, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         if self.status != Status::Running {
             self.zk().wire.close(ctx);
@@ -35,16 +34,12 @@ impl Broker {
     }
 
     /// The process is about to end: so does its session, and what goes with it.
-    pub(in super::super) fn zk_leave<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(in super::super) fn zk_leave(&mut self, ctx: &mut Context<'_, Message>) {
         self.zk().wire.close(ctx);
     }
 
     /// Finds out who is to be asked.
-    pub(super) fn try_shutdown<O: Observer>(
-        &mut self,
-        attempt: u32,
-        ctx: &mut Context<'_, Message, O>,
-    ) {
+    pub(super) fn try_shutdown(&mut self, attempt: u32, ctx: &mut Context<'_, Message>) {
         let config = self.config.clone();
         let settings = &config.settings;
         let member = self.zk();
@@ -62,11 +57,11 @@ impl Broker {
         ctx.after(settings.controller_timeout + settings.shutdown_backoff, lane, next);
     }
 
-    pub(super) fn shutdown_by<O: Observer>(
+    pub(super) fn shutdown_by(
         &mut self,
         attempt: u32,
         result: &Result,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         let member = self.zk();
         if member.attempt != Some(attempt) {
@@ -79,17 +74,17 @@ impl Broker {
         member.shutdown.open(ctx);
     }
 
-    pub(super) fn send_shutdown<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn send_shutdown(&mut self, ctx: &mut Context<'_, Message>) {
         let (broker, broker_epoch) = (self.me, self.broker_epoch());
         let timeout = self.config.settings.controller_timeout;
         let request = Request::ControlledShutdown { broker, broker_epoch };
         self.zk().shutdown.send(ctx, request, timeout);
     }
 
-    pub(super) fn shutdown_answered<O: Observer>(
+    pub(super) fn shutdown_answered(
         &mut self,
         response: &Response,
-        ctx: &mut Context<'_, Message, O>,
+        ctx: &mut Context<'_, Message>,
     ) {
         match response {
             Response::ControlledShutdown(Error::None, 0) => self.shutdown_over(ctx),
@@ -98,7 +93,7 @@ impl Broker {
     }
 
     /// It is tried again later.
-    pub(super) fn shutdown_failed<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    pub(super) fn shutdown_failed(&mut self, ctx: &mut Context<'_, Message>) {
         let (wait, lane) = (self.config.settings.shutdown_backoff, ctx.lane());
         if let Some(attempt) = self.zk().attempt {
             let next = Message::Timer(Timer::Shutdown { attempt: attempt + 1 });
@@ -106,7 +101,7 @@ impl Broker {
         }
     }
 
-    fn shutdown_over<O: Observer>(&mut self, ctx: &mut Context<'_, Message, O>) {
+    fn shutdown_over(&mut self, ctx: &mut Context<'_, Message>) {
         self.zk().attempt = Some(u32::MAX);
         ctx.tell(Lane::MAIN, Message::Timer(Timer::ShutdownOver));
     }

@@ -1,0 +1,251 @@
+//! What a gate of continuous integration rests on: verdicts over seeds, JUnit, annotations, a check
+//! that goes on after a kill, and the lock.
+
+use std::time::Duration;
+
+use crate::sandbox::{self, Done, MQSIM, Sandbox};
+use serde_json::Value;
+
+/// A sandbox with the shipped scenarios of these names, of which all but the gate are cut short.
+fn with(names: &[&str]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    for name in names {
+        let text = sandbox::shipped(name).replace("duration = \"40s\"", "duration = \"8s\"");
+        sandbox.write(&format!("{name}.toml"), text);
+    }
+    sandbox
+}
+
+fn expecting(text: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let single = sandbox::shipped("single");
+    let (head, _) = single.split_once("[[expect]]").expect("it expects something");
+    let head = head.replace("duration = \"40s\"", "duration = \"6s\"");
+    sandbox.write("a.toml", format!("{head}\n[[expect]]\n{text}\n"));
+    sandbox
+}
+
+fn read(sandbox: &Sandbox, name: &str) -> String {
+    std::fs::read_to_string(sandbox.path().join(name)).expect("it was written")
+}
+
+#[test]
+fn a_gate_is_decided_early_and_alike_for_any_number_of_jobs() {
+    let sandbox = with(&["gate"]);
+    let call = |jobs: u32| {
+        let junit = format!("{jobs}.xml");
+        let done = sandbox.mqsim(&format!("check gate.toml --jobs {jobs} --junit {junit}"));
+        done.exits(0);
+        assert!(done.stdout.contains("decided before the last of 200"), "{}", done.stdout);
+        let json = sandbox.mqsim(&format!("check gate.toml --jobs {jobs} --json")).stdout;
+        (done.stdout, read(&sandbox, &junit), json)
+    };
+    let one = call(1);
+    assert_eq!(one, call(2));
+    let document: Value = serde_json::from_str(&one.2).expect("it is JSON");
+    let over = &document["scenarios"][0]["over_seeds"][0];
+    assert_eq!(over["verdict"], "holds");
+    assert!(over["note"].as_str().is_some_and(|note| note.contains("(at 95 %)")), "{over}");
+    // The seed that is named as an example does lose something.
+    let seed = over["example"].as_str().expect("some seeds lose something");
+    let run = sandbox.mqsim(&format!("run gate.toml --seed {seed} --json"));
+    let document: Value = serde_json::from_str(&run.exits(0).stdout).expect("it is JSON");
+    assert_ne!(document["scenarios"][0]["runs"][0]["summary"]["success_lost"], 0);
+}
+
+#[test]
+fn verdicts_over_seeds_reach_the_exit_code() {
+    for (text, code, words) in [
+        ("metric = 'lossy_seeds'\nmax = '20%'", 0, "which proves less than"),
+        ("metric = 'lossy_seeds'\nmax = '1%'", 3, "which only proves less than"),
+        ("metric = 'p50(acked)'\nmax = 10", 1, "prove at least"),
+        ("metric = 'success_lost_per_million'\nmax = 5", 3, "unless `assume-at-most` says"),
+        ("sometimes = 'queue-recovered'", 0, "in 20 of 20 seeds"),
+        ("sometimes = 'unsynchronised-mirror-promoted'", 1, "the scenario is too weak"),
+    ] {
+        let sandbox = expecting(text);
+        let done = sandbox.mqsim("check a.toml --junit a.xml");
+        done.exits(code);
+        assert!(done.stdout.contains(words), "{text}: {}", done.stdout);
+        let junit = read(&sandbox, "a.xml");
+        let read = junit_parser::from_reader(junit.as_bytes()).expect("it is JUnit");
+        assert_eq!((read.tests, read.failures), (1, u64::from(code != 0)), "{junit}");
+        // One seed cannot tell, and says so.
+        let run = sandbox.mqsim("run a.toml");
+        run.exits(0);
+        assert!(run.stdout.contains("not judged here, for it takes many seeds"), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn github_is_told_what_does_not_hold_and_where() {
+    let sandbox = with(&["single", "cluster"]);
+    let annotated = |line: &str| {
+        let mut command = sandbox.command(MQSIM);
+        Done::of(command.args(line.split_whitespace()).env("GITHUB_ACTIONS", "true"))
+    };
+    let done = annotated("check . --seeds 1..=2 --set duration=6s");
+    done.exits(1);
+    let lines: Vec<&str> = done.stdout.lines().filter(|line| line.starts_with("::")).collect();
+    let [line] = lines.as_slice() else { panic!("one scenario is broken: {}", done.stdout) };
+    assert!(line.starts_with("::error file=./cluster.toml,title=mqsim%3A cluster::"), "{line}");
+    assert!(line.contains("%0A  again:  mqsim run ./cluster.toml --seed 1"), "{line}");
+    let json = annotated("check cluster.toml --seeds 1..=2 --set duration=6s --json");
+    assert!(serde_json::from_str::<Value>(&json.exits(1).stdout).is_ok());
+    assert!(json.stderr.starts_with("::error file=cluster.toml,"), "{}", json.stderr);
+    let silent = sandbox.mqsim("check . --seeds 1..=2 --set duration=6s");
+    assert!(!silent.stdout.contains("::"), "{}", silent.stdout);
+}
+
+/// Killed at several points, called again: the same bytes as if nothing had happened.
+#[cfg(unix)]
+#[test]
+fn a_killed_check_goes_on_and_comes_to_the_same() {
+    let sandbox = with(&["mirror", "gate"]);
+    let line = "check mirror.toml gate.toml --json --seeds 1..=60";
+    let whole = sandbox.mqsim(&format!("{line} --junit whole.xml")).stdout;
+    let line = format!("{line} --resume journal --junit resumed.xml");
+    let path = sandbox.path().join("journal");
+    for finished in [1, 12, 40] {
+        let mut command = std::process::Command::new(MQSIM);
+        command.args(line.split_whitespace()).current_dir(sandbox.path());
+        let mut child = command.stdout(std::process::Stdio::null()).spawn().expect("it starts");
+        let kept = || std::fs::read(&path).map_or(0, |text| text.split(|b| *b == b'\n').count());
+        // The first line is the head, behind the last there is nothing.
+        for _ in 0..6_000 {
+            if kept() >= finished + 2 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().expect("it runs");
+        child.wait().expect("it ends");
+        assert!(path.exists(), "it was killed before its end");
+    }
+    // A line that was torn as well.
+    let mut text = std::fs::read(&path).expect("it is there");
+    text.truncate(text.len() - 7);
+    std::fs::write(&path, text).expect("it can be written");
+    assert_eq!(sandbox.mqsim(&line).stdout, whole);
+    assert_eq!(read(&sandbox, "resumed.xml"), read(&sandbox, "whole.xml"));
+    assert!(!path.exists(), "it is done");
+    assert!(!sandbox.tree().names().iter().any(|name| name.ends_with(".new")));
+}
+
+#[test]
+fn a_lock_tells_when_behaviour_changes_and_from_when_on() {
+    let sandbox = with(&["single", "mirror"]);
+    let done = sandbox.mqsim("lock .");
+    assert!(done.exits(0).stdout.contains("2 newly locked"), "{}", done.stdout);
+    let first = read(&sandbox, "mqsim.lock");
+    assert!(sandbox.mqsim("lock . --quiet").exits(0).stdout.is_empty());
+    assert_eq!(read(&sandbox, "mqsim.lock"), first, "what is the same stays as it is");
+    sandbox.mqsim("check . --locked --seed 1 --quiet").exits(0);
+    // A comment is no behaviour; another time of the fault is.
+    let text = read(&sandbox, "mirror.toml");
+    sandbox.write("mirror.toml", format!("# a comment\n{text}"));
+    sandbox.mqsim("check . --locked --seed 1 --quiet").exits(0);
+    sandbox.write("mirror.toml", text.replace("at = \"6s\"", "at = \"6100ms\""));
+    let done = sandbox.mqsim("check . --locked --seed 1 --junit j.xml");
+    done.exits(1);
+    for words in [
+        "./mirror.toml: has drifted from mqsim.lock",
+        "outcomes, roles, faults and draws differ; its text has changed, too",
+        "first differing event: now fault begun: crash leader(orders) on n1 at 6.100000 s; locked \
+         was the same at 6.000000 s",
+        "outcomes and draws part between ",
+        "mqsim lock ./mirror.toml --accept",
+    ] {
+        assert!(done.stdout.contains(words), "{words}: {}", done.stdout);
+    }
+    assert!(read(&sandbox, "j.xml").contains("type=\"drifted\""));
+    // The verdicts on the seeds are as they were.
+    assert!(done.stdout.contains("2 scenarios, 2 runs: 2 hold"), "{}", done.stdout);
+    sandbox.mqsim("lock .").exits(1);
+    assert_eq!(read(&sandbox, "mqsim.lock"), first, "nothing is taken over unasked");
+    sandbox.mqsim("lock mirror.toml --accept").exits(0);
+    sandbox.mqsim("check . --locked --seed 1 --quiet").exits(0);
+    // A scenario that is gone, and one that is new.
+    std::fs::remove_file(sandbox.path().join("single.toml")).expect("it is there");
+    let done = sandbox.mqsim("check . --locked --seed 1 --quiet");
+    assert!(done.exits(1).stderr.contains("has single.toml, which is there no more"));
+    sandbox.mqsim("lock . --accept --quiet").exits(0);
+    assert!(!read(&sandbox, "mqsim.lock").contains("single.toml"));
+    sandbox.ship("cluster");
+    let done = sandbox.mqsim("check . --locked --seed 1");
+    assert!(done.exits(2).stderr.contains("./cluster.toml: it is not in mqsim.lock"));
+}
+
+/// What may change without a word in a gate: the events by which the same comes about.
+#[test]
+fn other_events_are_told_only() {
+    let sandbox = with(&["single"]);
+    sandbox.mqsim("lock single.toml --quiet").exits(0);
+    let lock = read(&sandbox, "mqsim.lock");
+    let line = lock.lines().find(|line| line.starts_with("events = ")).expect("it is there");
+    sandbox.write("mqsim.lock", lock.replace(line, "events = \"0000000000000000\""));
+    let done = sandbox.mqsim("check . --locked --seed 1");
+    assert!(done.exits(0).stdout.contains("by other events of the simulation"), "{}", done.stdout);
+    assert!(sandbox.mqsim("check . --locked --seed 1 --quiet").exits(0).stdout.is_empty());
+    sandbox.mqsim("lock . --quiet").exits(0);
+    assert!(read(&sandbox, "mqsim.lock").contains("events = \"0000000000000000\""));
+    sandbox.mqsim("lock . --accept --quiet").exits(0);
+    assert_eq!(read(&sandbox, "mqsim.lock"), lock);
+}
+
+/// Every mistake: one message that helps, exit code 2, nothing written.
+#[test]
+fn mistakes_are_told_and_nothing_is_written() {
+    let sandbox = with(&["single"]);
+    std::fs::create_dir(sandbox.path().join("empty")).expect("it can be made");
+    sandbox.write("thesis.txt", "ten years\n");
+    let bad = |name: &str, expect: &str| {
+        let single = sandbox::shipped("single");
+        let (head, _) = single.split_once("[[expect]]").expect("it expects something");
+        std::fs::create_dir_all(sandbox.path().join("bad")).expect("it can be made");
+        sandbox.write(&format!("bad/{name}.toml"), format!("{head}\n[[expect]]\n{expect}\n"));
+    };
+    bad("metric", "metric = 'p99(write_longest_sm)'\nmax = '1s'");
+    bad("share", "metric = 'lossy_seed'\nmax = '1%'");
+    bad("never", "metric = 'lossy_seeds'\nmax = 0");
+    bad("sometimes", "sometimes = 'unsynchronized-mirror-promoted'");
+    bad("confidence", "metric = 'success_lost'\nmax = 0\nconfidence = '95%'");
+    let before = sandbox.tree();
+    let mut text = String::new();
+    for line in [
+        "check bad/metric.toml",
+        "check bad/share.toml",
+        "check bad/never.toml",
+        "check bad/sometimes.toml",
+        "check bad/confidence.toml",
+        "check single.toml --junit no/such/folder.xml",
+        "check single.toml --junit empty",
+        "check single.toml --junit single.toml",
+        "check single.toml --resume thesis.txt",
+        "check single.toml --resume no/such/folder",
+        "check single.toml --locked",
+        "check single.toml --locked --set duration=6s",
+        "lock empty",
+        "lock gone.toml",
+        "lock single.toml ./single.toml",
+        "lock bad",
+        "lock",
+    ] {
+        let done = sandbox.mqsim(line);
+        done.exits(2);
+        assert_eq!(done.stdout, "", "{line}");
+        text.push_str(&format!("=== mqsim {line}\n{}\n", done.stderr));
+    }
+    assert_eq!(sandbox.tree(), before);
+    for wrong in ["format = 2\n", "format = 1\n[[scenario]]\nfile = 3\n", "<<<<<<< HEAD\n", "\u{0}"]
+    {
+        sandbox.write("mqsim.lock", wrong);
+        for line in ["check single.toml --locked", "lock single.toml --accept"] {
+            let done = sandbox.mqsim(line);
+            done.exits(2);
+            assert!(done.stderr.contains("mqsim.lock: it is no lock of mqsim"), "{}", done.stderr);
+        }
+        assert_eq!(read(&sandbox, "mqsim.lock"), wrong);
+    }
+    insta::assert_snapshot!(text);
+}

@@ -1,0 +1,12 @@
+//! The command itself, each call in a directory of its own.
+
+mod bad_input;
+#[path = "../chaos_kit/mod.rs"]
+mod chaos_kit;
+mod commands;
+mod compare;
+mod deploy;
+mod determinism;
+mod gate;
+mod sandbox;
+mod sweep;

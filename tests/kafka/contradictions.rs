@@ -1,0 +1,55 @@
+//! Settings that contradict each other, and that Kafka puts up with: what it does is done, and told.
+
+use crate::kit::{prepared, run};
+
+const SMALL: &str = r#"
+format = 1
+name = "small"
+mode = "kafka-isr"
+duration = "5s"
+drain = "200s"
+[cluster]
+nodes = 3
+[[topic]]
+name = "orders"
+[[producer]]
+name = "p1"
+to = "orders"
+rate = "20/s"
+acks = "all"
+"delivery.timeout.ms" = 30005
+[[consumer]]
+name = "c1"
+from = "orders"
+"#;
+
+fn notes(sets: &[&str]) -> (Vec<String>, u64) {
+    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+    let report = run(&prepared(SMALL, &sets), 1);
+    (report.catalog.notes.clone(), report.summary.acked)
+}
+
+#[test]
+fn nothing_is_said_of_what_fits() {
+    assert_eq!(notes(&["broker.min.insync.replicas=3"]), (vec![], 100));
+}
+
+#[test]
+fn more_in_sync_replicas_than_there_are_make_every_write_fail() {
+    let (notes, acked) = notes(&["broker.min.insync.replicas=4"]);
+    assert_eq!(acked, 0);
+    assert!(notes[0].contains("min.insync.replicas = 4 and 3 replicas"), "{notes:?}");
+}
+
+#[test]
+fn a_default_delivery_timeout_gives_way() {
+    let text = SMALL.replace("\"delivery.timeout.ms\" = 30005\n", "");
+    let report = run(&prepared(&text, &["producer.p1.request.timeout.ms=150s".to_owned()]), 1);
+    assert!(report.catalog.notes[0].contains("= 150005ms"), "{:?}", report.catalog.notes);
+}
+
+#[test]
+fn heartbeats_may_be_rare() {
+    let (notes, acked) = notes(&["broker.broker.heartbeat.interval.ms=5s"]);
+    assert_eq!((notes.len(), acked), (1, 100));
+}

@@ -1,0 +1,111 @@
+//! Tells a script of Kafka with replication. Its commands, beside those of every family:
+//!
+//! | command | what it does |
+//! | --- | --- |
+//! | `cluster 3 version=2.8 [metadata=zookeeper] [zookeeper=3] [controllers=3] [seed=1]` | the brokers n1, n2, ...; with ZooKeeper zk1, ..., or the controllers c1, ... |
+//! | `broker KEY=VALUE ...`, `controller KEY=VALUE ...`, `rules NAME=false ...` | keys of the scenario's sections |
+//! | `topic orders partitions=1 replication-factor=3 [KEY=VALUE ...]` | a topic, which is there from the start |
+//! | `produce p1 to=orders [rate=100/s] [count=10] [acks=all] [KEY=VALUE ...]` | a producer that begins now |
+//! | `consume c1 from=orders [KEY=VALUE ...]` | a consumer that begins now |
+//! | `partitions` | of each partition its newest state that a broker knows; in brackets its version |
+//! | `isr orders/0` | a partition as each of its replicas has it |
+//! | `znodes [/brokers]` | what ZooKeeper holds |
+//! | `controller?` | who decides |
+
+use mqsim::brokers::kafka::PartitionId;
+use mqsim::brokers::kafka::isr::machine::{KafkaCluster, KafkaMachine};
+use mqsim::engine::Time;
+use mqsim::world::Simulation;
+use mqsim::world::fault::ClientSide;
+
+use super::declare::{Plan, declare};
+use super::show;
+use super::trace::Trace;
+use crate::golden::{self, Command, Schedule, Script, Told, read, span};
+/// What `declare` reads, and what is asked of the run.
+const OTHERS: [&str; 11] = [
+    "cluster",
+    "broker",
+    "controller",
+    "rules",
+    "topic",
+    "produce",
+    "consume",
+    "partitions",
+    "isr",
+    "znodes",
+    "controller?",
+];
+
+/// The second reading: the run.
+pub(crate) struct Story {
+    plan: Plan,
+    simulation: Simulation<KafkaCluster, Trace>,
+    now: Time,
+    /// How many facts have been printed.
+    told: usize,
+}
+
+impl golden::Story for Story {
+    fn begin(script: &Script) -> Told<Story> {
+        let plan = declare(script)?;
+        let host = |name: &str| {
+            plan.spec.topology.find(name).ok_or_else(|| format!("there is no host `{name}`"))
+        };
+        let mut schedule = Schedule::new(ClientSide::Follow);
+        read(script, |command| {
+            if schedule.note(command, host)? || OTHERS.contains(&command.name) {
+                return Ok(());
+            }
+            Err(format!("there is no command `{}`", command.name))
+        })?;
+        let mut setup = plan.spec.setup(plan.seed);
+        setup.faults = schedule.faults;
+        let trace = Trace::new(plan.spec.catalog());
+        let simulation = Simulation::<KafkaCluster, Trace>::new(setup, trace);
+        let simulation = simulation.map_err(|error| format!(" {error}"))?;
+        Ok(Story { plan, simulation, now: Time::ZERO, told: 0 })
+    }
+
+    fn step(&mut self, command: &Command<'_>) -> Told<Vec<String>> {
+        let machines = self.simulation.machines();
+        Ok(match command.name {
+            "run" | "skip" => {
+                self.now += span(command.word(0)?)?;
+                self.simulation.run_until(self.now).map_err(|error| error.to_string())?;
+                let trace = self.simulation.observer();
+                let from = std::mem::replace(&mut self.told, trace.len());
+                if command.name == "run" { trace.lines(from) } else { Vec::new() }
+            }
+            "partitions" => show::partitions(machines),
+            "isr" => show::partition(machines, self.partition(command.word(0)?)?),
+            "znodes" => show::znodes(machines, command.word(0).unwrap_or("/")),
+            "controller?" => self.controllers(),
+            _ => Vec::new(),
+        })
+    }
+}
+
+impl Story {
+    fn partition(&self, name: &str) -> Told<PartitionId> {
+        let all = self.plan.spec.config.streams.partitions();
+        let index = all.iter().position(|partition| partition.name == name);
+        let id = index.map(|index| PartitionId(index as u32));
+        id.ok_or_else(|| format!("there is no partition `{name}`"))
+    }
+
+    fn controllers(&self) -> Vec<String> {
+        let hosts = &self.plan.spec.topology.hosts;
+        let machines = self.simulation.machines().iter().zip(hosts);
+        machines
+            .filter_map(|(machine, host)| {
+                let epoch = match machine {
+                    KafkaMachine::Broker(broker) => broker.controller_term()?,
+                    KafkaMachine::Controller(controller) => controller.leads()?,
+                    _ => return None,
+                };
+                Some(format!("{} decides in epoch {epoch}", host.name))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,17 @@
+//! The machines of Kafka before 0.8 under text scripts with golden output.
+//!
+//! What a script is, `golden/mod.rs` says; its commands are there and in `story.rs`.
+//!
+//! Hosts are 1 ms from each other, an fsync takes 5 ms, a start 1 s, and computing takes no time:
+//! so times can be worked out by hand.
+
+mod probe;
+mod setup;
+mod story;
+mod trace;
+
+/// All of them.
+#[test]
+fn every_script_comes_out_as_it_is_told() {
+    crate::golden::check_all::<story::Story>("kafka_legacy");
+}

@@ -1,0 +1,15 @@
+//! Kafka, with and without replication: its parts, scripts and whole runs.
+
+mod chaos;
+mod clients;
+mod clock;
+mod contradictions;
+mod fake;
+#[path = "../golden/mod.rs"]
+mod golden;
+mod isr_scripts;
+mod kit;
+mod legacy;
+mod legacy_chaos;
+mod legacy_scripts;
+mod mutants;

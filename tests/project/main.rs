@@ -1,0 +1,8 @@
+//! Rules of the project itself: what its files import, what its tables, documents and scenarios
+//! promise.
+
+mod failures;
+mod fidelity;
+mod layers;
+mod schema;
+mod specs;

@@ -1,0 +1,156 @@
+//! The JSON Schema of scenario files: as committed, and against every scenario that is shipped.
+
+use std::path::{Path, PathBuf};
+
+use jsonschema::Validator;
+use mqsim::run::{modes, parse, schema};
+use serde_json::Value;
+
+const COMMITTED: &str = "docs/scenario.schema.json";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Whether files are to be written as they should be instead of being compared.
+fn blesses() -> bool {
+    std::env::var_os("MQSIM_BLESS").is_some_and(|value| value == "1")
+}
+
+fn validator() -> Validator {
+    let text = schema(None).expect("there is a schema of all modes");
+    let value: Value = serde_json::from_str(&text).expect("it is JSON");
+    jsonschema::draft7::meta::validate(&value).expect("it is a schema");
+    jsonschema::draft7::new(&value).expect("it is a schema that can be used")
+}
+
+fn json(text: &str) -> Value {
+    toml::from_str(text).unwrap_or_else(|error| panic!("{error}:\n{text}"))
+}
+
+/// What a validator finds wrong.
+fn wrong(validator: &Validator, text: &str) -> Vec<String> {
+    validator
+        .iter_errors(&json(text))
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect()
+}
+
+/// Every scenario below `scenarios/`, with its path from the root.
+fn shipped() -> Vec<PathBuf> {
+    let (mut found, mut ahead) = (Vec::new(), vec![PathBuf::from("scenarios")]);
+    while let Some(directory) = ahead.pop() {
+        for entry in std::fs::read_dir(root().join(&directory)).expect("it can be read") {
+            let entry = entry.expect("it can be read");
+            let path = directory.join(entry.file_name());
+            if entry.path().is_dir() {
+                ahead.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "toml") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_committed_schema_is_up_to_date() {
+    let text = schema(None).expect("there is a schema of all modes");
+    let path = root().join(COMMITTED);
+    if blesses() {
+        std::fs::write(&path, &text).expect("it can be written");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == text,
+        "{COMMITTED} is old: MQSIM_BLESS=1 cargo test --test project schema"
+    );
+}
+
+/// The first line of each shipped scenario tells editors where its schema is.
+#[test]
+fn shipped_scenarios_conform_and_name_their_schema() {
+    let validator = validator();
+    for path in shipped() {
+        let mut text = std::fs::read_to_string(root().join(&path)).expect("it can be read");
+        let up = "../".repeat(path.components().count() - 1);
+        let line = format!("#:schema {up}{COMMITTED}\n");
+        if blesses() && !text.starts_with(&line) {
+            text = format!("{line}{text}");
+            std::fs::write(root().join(&path), &text).expect("it can be written");
+        }
+        let path = path.display();
+        assert!(
+            text.starts_with(&line),
+            "{path}: the first line must be {line}(MQSIM_BLESS=1 cargo test --test project schema adds it)"
+        );
+        let wrong = wrong(&validator, &text);
+        assert!(wrong.is_empty(), "{path}: {}", wrong.join("\n"));
+    }
+}
+
+#[test]
+fn starters_conform() {
+    let validator = validator();
+    for mode in modes() {
+        let found = wrong(&validator, mode.starter);
+        assert!(found.is_empty(), "{}: {}", mode.name, found.join("\n"));
+        let own = schema(Some(mode.name)).expect("every mode has one");
+        let own = jsonschema::draft7::new(&serde_json::from_str(&own).unwrap()).unwrap();
+        assert!(wrong(&own, mode.starter).is_empty());
+        let other = json(&mode.starter.replace(mode.name, "another-mode"));
+        assert!(!own.is_valid(&other), "{}", mode.name);
+    }
+    assert_eq!(schema(Some("kafka")), None);
+}
+
+/// What the checker refuses for its form, the schema refuses as well; what is written in one of the
+/// less usual ways, both take.
+#[test]
+fn schema_and_checker_agree() {
+    let validator = validator();
+    let whole = modes().iter().find(|mode| mode.name == "rabbitmq-mirrored").unwrap().starter;
+    let with = |old: &str, new: &str| {
+        assert!(whole.contains(old), "{old}");
+        whole.replacen(old, new, 1)
+    };
+    let nemesis = |body: &str| format!("{whole}\n[nemesis]\n[[nemesis.fault]]\n{body}\n");
+    for right in [
+        with("rate = \"500/s\"", "rate = \"30k/min\""),
+        with(
+            "boot-time = \"5s\"",
+            "boot-time = { distribution = \"uniform\", min = \"1s\", max = \"1.5s\" }",
+        ),
+        with("message-size = \"1KiB\"", "message-size = 100"),
+        with("seeds = \"1..=20\"", "seeds = 7"),
+        with("max = 0", "max = \"0\"")
+            .replace("metric = \"unexplained\"", "metric = \"fsyncs\"")
+            .replace("max = \"0\"", "min = 0"),
+        with("kind = \"crash\"", "kind = \"packet-loss\"\nchance = 0.5"),
+        nemesis("kind = 'partition'\nshapes = ['one', 'bridge']"),
+        nemesis("kind = 'crash'\ntargets = 'all'\nspread = '1s'\nfor = '2s'"),
+    ] {
+        assert_eq!(wrong(&validator, &right), Vec::<String>::new(), "{right}");
+        parse("right.toml", right.as_bytes(), &[]).unwrap_or_else(|error| panic!("{error}"));
+    }
+    for bad in [
+        with("duration = \"30s\"", "duration = 30"),
+        with("duration = \"30s\"", "duration = \"30 s\""),
+        with("duration = \"30s\"", ""),
+        with("mode = \"rabbitmq-mirrored\"", "mode = \"rabbitmq-mirored\""),
+        with("nodes = 3", "node = 3"),
+        with("nodes = 3", "nodes = \"3\""),
+        with("rate = \"500/s\"", "rate = 500"),
+        with("ack = \"manual\"", "ack = \"auto\""),
+        with("kind = \"crash\"", "kind = \"crash\"\nfactor = 2"),
+        with("target = \"leader(orders)\"", ""),
+        with("[[policy]]", "[[polcy]]"),
+        with("durable = true", "durable = 1"),
+        nemesis("kind = 'partition'\nshapes = ['two']"),
+        nemesis("kind = 'crash'\ntarget = 'n1'"),
+    ] {
+        assert!(!wrong(&validator, &bad).is_empty(), "the schema takes:\n{bad}");
+        assert!(parse("bad.toml", bad.as_bytes(), &[]).is_err(), "the checker takes:\n{bad}");
+    }
+}

@@ -1,0 +1,29 @@
+//! Whatever happens to a cluster, a run of it ends, accounts for every message and can be repeated.
+//!
+//! Scenarios are random: modes, nodes, queues, clients and faults are drawn from a number. `cargo
+//! test` looks at a few hundred; `MQSIM_CHAOS=10000 cargo test --release --test rabbitmq chaos` looks at so
+//! many, and `MQSIM_CHAOS_FROM=700` begins at that number. A scenario that breaks a rule is made as
+//! small as it can be and printed.
+
+use crate::chaos_kit::{minimise, scenario, verdict};
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn random_scenarios_keep_the_rules() {
+    let (from, count) = (number("MQSIM_CHAOS_FROM", 0), number("MQSIM_CHAOS", 300));
+    let failures: Vec<String> = (from..from + count)
+        .filter_map(|number| {
+            let chaos = scenario(number);
+            let wrong = verdict(&chaos, number)?;
+            let smallest = minimise(&chaos, number, &wrong);
+            let text = smallest.text();
+            let failure = format!("number {number} ({:?}): {wrong}\n{text}", chaos.promise);
+            println!("{failure}");
+            Some(failure)
+        })
+        .collect();
+    assert!(failures.is_empty(), "{} of {count}:\n{}", failures.len(), failures.join("\n\n"));
+}

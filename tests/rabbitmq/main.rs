@@ -1,0 +1,16 @@
+//! RabbitMQ: its parts, scripts, whole runs, experiments that were made with a real cluster, and what
+//! each configuration loses.
+
+mod chaos;
+#[path = "../chaos_kit/mod.rs"]
+mod chaos_kit;
+mod clients;
+mod clock;
+mod experiments;
+mod flow;
+#[path = "../golden/mod.rs"]
+mod golden;
+mod oracle;
+mod scripts;
+mod store;
+mod store_log;

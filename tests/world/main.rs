@@ -1,0 +1,12 @@
+//! The world with a toy machine in it: hosts, network, disks, faults, random faults, forks; and the
+//! engine's queues against theory.
+
+mod faults;
+mod fork;
+mod invariants;
+mod nemesis;
+mod network;
+mod nodes;
+mod queueing;
+mod scenario;
+mod toy;
