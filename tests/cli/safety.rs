@@ -1,9 +1,7 @@
 //! A tool that runs as root in a container removes nothing that it did not make, hangs at nothing,
 //! prints nothing that a terminal or a log would obey, and says when it cannot write.
 
-mod sandbox;
-
-use sandbox::{Done, MQSIM, Sandbox};
+use crate::sandbox::{self, Done, MQSIM, Sandbox};
 
 /// A sandbox with `single.toml`, cut short.
 fn with_single() -> Sandbox {
