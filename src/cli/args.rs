@@ -29,7 +29,7 @@ pub(super) struct Cli {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[repr(u8)]
 pub(super) enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
+    // On a terminal, unless `NO_COLOR` is set. (A doc comment would be a second page of help.)
     Auto,
     Always,
     Never,

@@ -150,8 +150,10 @@ impl Locked {
         if drifted.is_empty() && !differs(&"events") {
             return Finding::Same;
         }
-        let this = if self.mqsim == now.mqsim { "this very build of it" } else { &now.mqsim };
-        let by = format!("mqsim {}, seed {}; this is {this}", self.mqsim, self.seed);
+        let mut by = format!("mqsim {}, seed {}", self.mqsim, self.seed);
+        if self.mqsim != now.mqsim {
+            by += &format!("; this is {}", now.mqsim);
+        }
         if drifted.is_empty() {
             return Finding::OtherEvents(format!(
                 "{shown}: does what {FILE} says ({by}), by other events of the simulation\n  \
@@ -397,6 +399,20 @@ mod tests {
             Finding::Drifted(text) => text,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The same version may be another build.
+    #[test]
+    fn the_build_that_locked_is_named() {
+        let mut locked = Locked::new("mirror.toml", "text", &trace());
+        locked.mqsim = "0.1.0+0".to_owned();
+        let mut now = trace();
+        now.report.ingredients[0].1 ^= 1;
+        let Finding::Drifted(told) = locked.compare("text", &now, "mirror.toml", "") else {
+            panic!("it has drifted");
+        };
+        let both = format!("(mqsim 0.1.0+0, seed {}; this is {})", locked.seed, crate::BUILD);
+        assert!(told.contains(&both), "{told}");
     }
 
     #[test]
