@@ -102,6 +102,21 @@ pub(super) struct Check {
     /// Write a JUnit document: a suite a scenario, a case an expectation
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
+    /// Write a summary in Markdown; on GitHub --markdown "$GITHUB_STEP_SUMMARY", which is added to
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown: Option<PathBuf>,
+    /// Only scenarios whose name contains this (repeatable: any of them)
+    #[arg(long, short = 'k', value_name = "WORD")]
+    pub(super) filter: Vec<String>,
+    /// Only the Ith of N parts of the scenarios: each part in a job of its own
+    #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
+    pub(super) shard: Option<Shard>,
+    /// End with the first scenario that does not hold, at its first such seed
+    #[arg(long, short = 'x')]
+    pub(super) fail_fast: bool,
+    /// Begin no more runs after this time, as in 10min; what is not done by then is undecided
+    #[arg(long, value_name = "DURATION", value_parser = duration, allow_hyphen_values = true)]
+    pub(super) time_budget: Option<std::time::Duration>,
     /// Keep finished seeds in this file until all are done: after a kill the same call goes on
     #[arg(long, value_name = "FILE")]
     pub(super) resume: Option<PathBuf>,
@@ -122,7 +137,7 @@ pub(super) struct Compare {
     /// A report folder, a summary.csv, or a scenario file; - is a scenario from stdin
     #[arg(value_name = "A")]
     pub(super) first: PathBuf,
-    /// The same kind of thing; not needed with --set-a or --set-b [default: A]
+    /// The same kind of thing; not needed with --set-a, --set-b or --seed-b [default: A]
     #[arg(value_name = "B")]
     pub(super) second: Option<PathBuf>,
     /// Change a value of scenario A only (repeatable)
@@ -131,6 +146,14 @@ pub(super) struct Compare {
     /// Change a value of scenario B only (repeatable)
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     pub(super) set_b: Vec<String>,
+    /// Compare this seed of A with --seed-b: where two seeds part, and why
+    #[arg(long, value_name = "N", value_parser = seed, requires = "seed_b")]
+    #[arg(conflicts_with_all = ["seed", "seeds"], allow_negative_numbers = true)]
+    pub(super) seed_a: Option<u64>,
+    /// The seed of B
+    #[arg(long, value_name = "N", value_parser = seed, requires = "seed_a")]
+    #[arg(conflicts_with_all = ["seed", "seeds"], allow_negative_numbers = true)]
+    pub(super) seed_b: Option<u64>,
     /// How much worse B may be: by a number or percent of A, as in success_lost=0,ack_p99_us=10%
     #[arg(long, value_name = "METRIC=LIMIT,..", default_value = "success_lost=0")]
     pub(super) tolerance: String,
@@ -161,12 +184,28 @@ pub(super) struct Sweep {
     /// Take the first value of every axis, then the second and so on, not every combination
     #[arg(long)]
     pub(super) paired: bool,
+    /// How cells are grouped and what is shown of them
+    #[command(flatten)]
+    pub(super) view: View,
     /// Run the Ith of N parts only, for `mqsim merge` to put together
     #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
     pub(super) shard: Option<Shard>,
     /// What `run` takes too
     #[command(flatten)]
     pub(super) common: Common,
+}
+
+/// How the cells of a sweep are shown.
+#[derive(Clone, Debug, Args)]
+pub(super) struct View {
+    /// Weigh cells only against those with the same values of these keys, or of none [default: keys
+    /// of faults]
+    #[arg(long, value_name = "KEY,..|none", value_delimiter = ',')]
+    pub(super) group_by: Vec<String>,
+    /// Print these metrics, as in ack_p50_us,acked_per_s,read_lost [default: loss, availability,
+    /// latency]
+    #[arg(long, value_name = "METRIC,..", value_delimiter = ',')]
+    pub(super) show: Vec<String>,
 }
 
 /// `mqsim merge`.
@@ -178,6 +217,9 @@ pub(super) struct Merge {
     /// Where the folder of the sweep goes, NAME-sweep
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub(super) out: PathBuf,
+    /// How cells are grouped and what is shown of them
+    #[command(flatten)]
+    pub(super) view: View,
     /// Print errors only
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -214,6 +256,13 @@ pub(super) struct Common {
     /// Print one JSON document instead of text; seeds and fingerprints are strings in it
     #[arg(long, conflicts_with = "quiet")]
     pub(super) json: bool,
+}
+
+impl Compare {
+    /// A seed of A and one of B, if such a pair is compared.
+    pub(super) fn pair(&self) -> Option<[u64; 2]> {
+        self.seed_a.zip(self.seed_b).map(|(a, b)| [a, b])
+    }
 }
 
 impl Common {
@@ -342,6 +391,12 @@ fn memory(text: &str) -> Result<u64, String> {
     }
 }
 
+/// `10min`, `90s`: as in scenarios.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let span = crate::scenario::units::duration(text).map_err(|error| error.to_string())?;
+    Ok(std::time::Duration::from_nanos(span.as_nanos()))
+}
+
 /// `3/16`.
 fn shard(text: &str) -> Result<Shard, String> {
     let expected = || "expected which part of how many, as in 3/16".to_owned();
@@ -349,7 +404,7 @@ fn shard(text: &str) -> Result<Shard, String> {
     let number = |text: &str| text.trim().parse::<u32>().map_err(|_| expected());
     let (index, count) = (number(index)?, number(count)?);
     match (index, count) {
-        (_, 0) => Err("a sweep has at least one part, 1/1".to_owned()),
+        (_, 0) => Err("there is at least one part, 1/1".to_owned()),
         (index, count) if index == 0 || index > count => {
             Err(format!("the parts are 1/{count} to {count}/{count}"))
         }

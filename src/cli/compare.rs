@@ -84,7 +84,9 @@ fn compare<S: Simulator>(
     let folders = folders.map_err(|error| failure(error.to_string()))?;
     folders.may_write(&name, MARK).map_err(|error| failure(error.to_string()))?;
     let found = match sides {
-        Sides::Read(sides) => Ok((Comparison::new(sides, &tolerances, None), false)),
+        Sides::Read(sides) => {
+            Ok((Comparison::new(sides, &tolerances, None).of_seeds(wanted.pair()), false))
+        }
         Sides::Simulate(scenarios, seeds) => {
             simulate(simulator, wanted, *scenarios, &seeds, &tolerances)
         }
@@ -141,10 +143,10 @@ impl Kind {
 fn sides<S: Simulator>(simulator: &S, wanted: &Compare) -> Result<Sides<S::Prepared>, Failed> {
     let second = match &wanted.second {
         Some(second) => second,
-        None if wanted.set_a.is_empty() && wanted.set_b.is_empty() => {
+        None if wanted.set_a.is_empty() && wanted.set_b.is_empty() && wanted.pair().is_none() => {
             return Err(input(
                 "there is only one thing to compare\n  = help: name another one, or what is \
-                 different in B: --set-b producer.p1.rate=5k/s",
+                 different in B: --set-b producer.p1.rate=5k/s, or two seeds: --seed-a 1 --seed-b 3",
             ));
         }
         None => &wanted.first,
@@ -188,17 +190,22 @@ fn sides<S: Simulator>(simulator: &S, wanted: &Compare) -> Result<Sides<S::Prepa
             b.scenario
         )));
     }
-    if let Some(seeds) = common.wanted_seeds() {
-        for (side, path) in sides.iter_mut().zip(paths) {
+    for (at, (side, path)) in sides.iter_mut().zip(paths).enumerate() {
+        let pair = wanted.pair().map(|pair| vec![pair[at]]);
+        if let Some(seeds) = pair.or_else(|| common.wanted_seeds()) {
             restrict(side, path, &seeds)?;
         }
+    }
+    if let Some([seed, _]) = wanted.pair() {
+        // Compared as if they were one.
+        sides[1].seeds.iter_mut().for_each(|one| one.seed = seed);
     }
     let [a, b] = &sides;
     if !a.seeds.iter().any(|one| b.seeds.iter().any(|other| one.seed == other.seed)) {
         let (a, b) = (range(a), range(b));
         return Err(input(format!(
             "the reports have no seed in common: A has {a}, B has {b}\n  = help: run both with the \
-             same --seeds"
+             same --seeds, or compare one of each: --seed-a N --seed-b N"
         )));
     }
     Ok(Sides::Read(sides))
@@ -277,8 +284,13 @@ fn scenarios<S: Simulator>(
     wanted: &Compare,
     paths: [&PathBuf; 2],
 ) -> Result<Sides<S::Prepared>, Failed> {
-    let memory = wanted.common.memory(wanted.common.wanted_seeds().map(|seeds| 2 * seeds.len()));
-    let load = |path: &PathBuf, own: &[String]| {
+    let runs = match wanted.pair() {
+        Some(_) => Some(2),
+        None => wanted.common.wanted_seeds().map(|seeds| 2 * seeds.len()),
+    };
+    let memory = wanted.common.memory(runs);
+    let load = |at: usize, own: &[String]| {
+        let path = paths[at];
         let sets: Vec<String> = wanted.common.set.iter().chain(own).cloned().collect();
         let prepared = simulator.load(path, &sets, memory).map_err(input)?;
         let name = simulator.name(&prepared).to_owned();
@@ -287,13 +299,17 @@ fn scenarios<S: Simulator>(
         if !sets.is_empty() {
             label += &format!(", with {}", shown(&sets.join(", ")));
         }
+        if let Some(pair) = wanted.pair() {
+            label += &format!(", seed {}", pair[at]);
+        }
         let prepared = simulator.with_lines(prepared);
         Ok(Scenario { label, name, prepared })
     };
-    let first = load(paths[0], &wanted.set_a)?;
-    let second = load(paths[1], &wanted.set_b)?;
+    let first = load(0, &wanted.set_a)?;
+    let second = load(1, &wanted.set_b)?;
     let own = || simulator.seeds(&first.prepared).collect();
-    let seeds = wanted.common.wanted_seeds().unwrap_or_else(own);
+    let pair = wanted.pair().map(|[seed, _]| vec![seed]);
+    let seeds = pair.or_else(|| wanted.common.wanted_seeds()).unwrap_or_else(own);
     Ok(Sides::Simulate(Box::new([first, second]), seeds))
 }
 
@@ -307,7 +323,8 @@ fn simulate<S: Simulator>(
 ) -> Result<(Comparison, bool), Failed> {
     let [first, second] = &scenarios;
     // Both runs of a seed follow each other.
-    let of = |seed: &u64| [(&first.prepared, *seed), (&second.prepared, *seed)];
+    let other = |seed: u64| wanted.pair().map_or(seed, |[_, other]| other);
+    let of = |seed: &u64| [(&first.prepared, *seed), (&second.prepared, other(*seed))];
     let work: Vec<(&S::Prepared, u64)> = seeds.iter().flat_map(of).collect();
     let quiet = wanted.common.quiet || wanted.common.json;
     let bar = console::progress("A and B", work.len() as u64, !quiet);
@@ -331,7 +348,7 @@ fn simulate<S: Simulator>(
     let (tables, failures, defective) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some((place, Unfinished { message, limit })) = failures.first_key_value() {
         let side = if place % 2 == 0 { "A" } else { "B" };
-        let seed = seeds[place / 2];
+        let seed = work[*place].1;
         let exit = if *limit { Exit::Undecided } else { Exit::Failure };
         return Err((format!("{side}, seed {seed}: {message}"), exit));
     }
@@ -340,11 +357,14 @@ fn simulate<S: Simulator>(
         scenario: scenario.name.clone(),
         seeds: Vec::new(),
     });
-    for (place, tables) in tables {
+    for (place, mut tables) in tables {
+        // Compared as if they were one.
+        tables.seed = seeds[place / 2];
         sides[place % 2].seeds.push(tables);
     }
-    let parted = parted(simulator, &scenarios, &sides).map_err(|why| (why, Exit::Failure))?;
-    Ok((Comparison::new(sides, tolerances, parted), defective))
+    let parted = parted(simulator, &scenarios, &sides, &other);
+    let parted = parted.map_err(|why| (why, Exit::Failure))?;
+    Ok((Comparison::new(sides, tolerances, parted).of_seeds(wanted.pair()), defective))
 }
 
 /// Where the histories part, in the first seed in which they do.
@@ -352,11 +372,15 @@ fn parted<S: Simulator>(
     simulator: &S,
     [first, second]: &[Scenario<S::Prepared>; 2],
     [a, b]: &[Side; 2],
+    other: &dyn Fn(u64) -> u64,
 ) -> Result<Option<Parted>, String> {
     let differs =
         |(a, b): &(&SeedTables, &SeedTables)| a.summary("fingerprint") != b.summary("fingerprint");
     match a.seeds.iter().zip(&b.seeds).find(differs) {
-        Some((tables, _)) => simulator.part(&first.prepared, &second.prepared, tables.seed),
+        Some((tables, _)) => {
+            let seeds = [tables.seed, other(tables.seed)];
+            simulator.part(&first.prepared, &second.prepared, seeds)
+        }
         None => Ok(None),
     }
 }

@@ -83,11 +83,29 @@ pub(super) fn command(text: &str, to_stderr: bool) {
 
 /// The workflow command by which GitHub Actions marks an error in a file, as
 /// <https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions> has it.
-pub(super) fn github_error(file: &str, title: &str, text: &str) -> String {
+pub(super) fn github_error(file: &str, line: Option<usize>, title: &str, text: &str) -> String {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(&shown(text)).replace(':', "%3A").replace(',', "%2C");
+    let line = line.map_or(String::new(), |line| format!(",line={line}"));
     let text = harmless(text.trim(), false);
-    format!("::error file={},title={}::{}\n", property(file), property(title), data(&text))
+    let (file, title, text) = (property(file), property(title), data(&text));
+    format!("::error file={file}{line},title={title}::{text}\n")
+}
+
+/// A file as GitHub knows it: from the root of the repository on, without `./`, with `/` between
+/// names. Of any other name it shows nothing in a pull request.
+pub(super) fn github_file(file: &str) -> String {
+    let path = std::path::Path::new(file);
+    let workspace = std::env::var_os("GITHUB_WORKSPACE").map(std::path::PathBuf::from);
+    let whole = |path: &std::path::Path| std::fs::canonicalize(path).ok();
+    let below = workspace.and_then(|root| {
+        let (root, path) = (whole(&root)?, whole(path)?);
+        path.strip_prefix(root).ok().map(std::path::Path::to_owned)
+    });
+    let path = below.unwrap_or_else(|| path.to_owned());
+    let names = path.components().filter(|one| *one != std::path::Component::CurDir);
+    let names: Vec<_> = names.map(|name| name.as_os_str().to_string_lossy()).collect();
+    names.join("/").replace("//", "/")
 }
 
 /// What `--color` says, as a number: it is asked for wherever something is printed.
@@ -127,6 +145,23 @@ pub(super) fn progress(name: &str, seeds: u64, wanted: bool) -> ProgressBar {
     bar.set_message(format!("simulating {name}"));
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
+}
+
+/// The instant after which a call begins nothing more.
+pub(super) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    /// So long after now; never, if there is no budget, or one beyond what a clock can tell.
+    #[expect(clippy::disallowed_methods, reason = "what is begun; no simulation sees it")]
+    pub(super) fn after(budget: Option<Duration>) -> Deadline {
+        Deadline(budget.and_then(|budget| Instant::now().checked_add(budget)))
+    }
+
+    /// Whether it has come.
+    #[expect(clippy::disallowed_methods, reason = "what is begun; no simulation sees it")]
+    pub(super) fn is_over(&self) -> bool {
+        self.0.is_some_and(|end| Instant::now() >= end)
+    }
 }
 
 /// Measures how long something takes.
@@ -169,13 +204,19 @@ mod tests {
 
     #[test]
     fn workflow_commands_are_one_line() {
-        let text = github_error("a,b.toml", "mqsim: 50% x", "lost 5 %:\nagain, and again\n");
-        let wanted =
-            "::error file=a%2Cb.toml,title=mqsim%3A 50%25 x::lost 5 %25:%0Aagain, and again\n";
+        let text =
+            github_error("a,b.toml", Some(7), "mqsim: 50% x", "lost 5 %:\nagain, and again\n");
+        let wanted = "::error file=a%2Cb.toml,line=7,title=mqsim%3A 50%25 x::lost 5 %25:%0Aagain, and again\n";
         assert_eq!(text, wanted);
-        let text = github_error("a\n::b", "x\r::c", "found\n::stop-commands::d\u{1b}[2J");
+        let text = github_error("a\n::b", None, "x\r::c", "found\n::stop-commands::d\u{1b}[2J");
         let wanted = "::error file=a\\n%3A%3Ab,title=x\\r%3A%3Ac::found%0A\\u{3a}:stop-commands::d\\u{1b}[2J\n";
         assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn files_as_github_knows_them() {
+        assert_eq!(github_file("./a/b.toml"), "a/b.toml");
+        assert_eq!(github_file("/a/./b.toml"), "/a/b.toml");
     }
 
     #[test]

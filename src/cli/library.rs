@@ -11,7 +11,7 @@ use crate::report::Unfinished;
 use crate::report::compare::Parted;
 use crate::report::lock::{self, Trace};
 use crate::report::tally::Expected;
-use crate::run;
+use crate::run::{self, Families};
 use crate::scenario::MOST_BYTES;
 use crate::verdict::{METRICS, OVER_SEEDS, OverSeeds, Report};
 
@@ -33,18 +33,21 @@ fn stdin() -> Result<&'static [u8], String> {
     READ.get_or_init(read).as_deref().map_err(Clone::clone)
 }
 
-/// mqsim itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Library;
+/// mqsim itself, with the families that it knows: its own by default.
+#[derive(Clone, Debug, Default)]
+pub struct Library {
+    /// Which modes there are.
+    pub families: Families,
+}
 
 impl Simulator for Library {
     type Prepared = run::Prepared;
 
     fn load(&self, path: &Path, sets: &[String], memory: u64) -> Result<run::Prepared, String> {
         let loaded = if is_stdin(path) {
-            run::parse_within("stdin", stdin()?, sets, memory)
+            self.families.parse("stdin", stdin()?, sets, memory)
         } else {
-            run::load_within(path, sets, memory)
+            self.families.load(path, sets, memory)
         };
         loaded.map_err(|error| error.to_string())
     }
@@ -69,11 +72,11 @@ impl Simulator for Library {
         &self,
         first: &run::Prepared,
         second: &run::Prepared,
-        seed: u64,
+        seeds: [u64; 2],
     ) -> Result<Option<Parted>, String> {
-        let parting = run::part(first, second, seed).map_err(|error| error.to_string())?;
+        let parting = run::part(first, second, seeds).map_err(|error| error.to_string())?;
         Ok(parting.map(|run::Parting { same, first, second, .. }| Parted {
-            seed,
+            seed: seeds[0],
             same,
             first,
             second,
@@ -90,7 +93,7 @@ impl Simulator for Library {
 
     fn expectations(&self, prepared: &run::Prepared) -> Vec<Expected> {
         let texts = prepared.expectations().texts();
-        texts.into_iter().map(|(text, unit)| Expected { text, unit }).collect()
+        texts.into_iter().map(|(text, unit, line)| Expected { text, unit, line }).collect()
     }
 
     fn over_seeds(&self, prepared: &run::Prepared) -> Vec<OverSeeds> {
@@ -152,10 +155,13 @@ impl Simulator for Library {
             meaning: meaning.to_owned(),
         };
         match topic {
-            Topic::Modes => run::modes().iter().map(|m| entry((m.name, m.meaning))).collect(),
+            Topic::Modes => {
+                let modes = self.families.modes().iter();
+                modes.map(|info| entry((info.mode.name, info.mode.meaning))).collect()
+            }
             Topic::Faults => run::faults().iter().map(|f| entry((&f.name, &f.meaning))).collect(),
             Topic::Selectors => {
-                run::selectors().iter().map(|s| entry((&s.name, &s.meaning))).collect()
+                self.families.selectors().iter().map(|s| entry((&s.name, &s.meaning))).collect()
             }
             Topic::Metrics => {
                 let described = |metric: &crate::verdict::Metric| Entry {
@@ -172,15 +178,14 @@ impl Simulator for Library {
     }
 
     fn starter(&self, mode: &str) -> Option<String> {
-        let mut modes = run::modes().iter();
-        modes.find(|info| info.name == mode).map(|info| info.starter.to_owned())
+        Some(self.families.mode(mode)?.mode.starter.to_owned())
     }
 
     fn schema(&self, mode: Option<&str>) -> Option<String> {
-        run::schema(mode)
+        self.families.schema(mode)
     }
 
     fn describe_mode(&self, name: &str) -> Option<String> {
-        run::describe_mode(name)
+        self.families.describe_mode(name)
     }
 }

@@ -8,9 +8,9 @@ use super::args::Merge;
 use super::console;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
-use super::sweep::{folder_name, printed, write};
+use super::sweep::{folder_name, printed, shown, weather_of, write};
 use crate::report::folder::Reports;
-use crate::report::sweep::{MANIFEST, MARK, Part, Shard, merge};
+use crate::report::sweep::{MANIFEST, MARK, Part, Shard, Sweep, merge};
 use crate::scenario::shown_path;
 
 /// Reads all shards, then writes the folder that one call would have written.
@@ -22,9 +22,14 @@ pub(super) fn execute(wanted: &Merge) -> Exit {
             return Exit::Failure;
         }
     };
-    let sweep = match read(&wanted.shards)
+    let sweep = read(&wanted.shards)
         .and_then(|parts| merge(parts).map_err(|error| error.to_string()))
-    {
+        .and_then(|sweep| {
+            let shown = shown(&wanted.view.show)?;
+            let weather = weather_of(&wanted.view, &sweep.grid)?;
+            Ok((Sweep { weather, ..sweep }, shown))
+        });
+    let (sweep, shown) = match sweep {
         Ok(sweep) => sweep,
         Err(message) => {
             console::error(&message);
@@ -44,7 +49,7 @@ pub(super) fn execute(wanted: &Merge) -> Exit {
     match written {
         Ok(folder) => {
             if !wanted.quiet {
-                console::print(&printed(&sweep, &folder));
+                console::print(&printed(&sweep, &shown, &folder));
             }
             Exit::Holds
         }

@@ -63,6 +63,8 @@ pub(super) enum Output {
     /// What is no file of its own is written through: a pipe, a terminal, `/dev/null`, and stdout
     /// itself by whatever name.
     Stream(PathBuf, File),
+    /// A file to which others add, too.
+    Added(PathBuf),
 }
 
 impl Output {
@@ -99,10 +101,20 @@ impl Output {
         Ok(Output::File(path.to_owned()))
     }
 
+    /// A file that is there or is to be made, and to whose end the text goes.
+    pub(super) fn added_to(path: &Path) -> Result<Output, Wrong> {
+        can_stand(path).map(|()| Output::Added(path.to_owned()))
+    }
+
     /// Writes the text. A reader that has gone away is no error.
     pub(super) fn write(&mut self, text: &str) -> Result<(), Wrong> {
         match self {
             Output::File(path) => replace(path, text),
+            Output::Added(path) => {
+                let file = OpenOptions::new().append(true).create(true).open(&path);
+                let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+                written.map_err(|error| failed(path, &error))
+            }
             Output::Stream(path, file) => {
                 match file.write_all(text.as_bytes()).and_then(|()| file.flush()) {
                     Err(error) if error.kind() != ErrorKind::BrokenPipe => {

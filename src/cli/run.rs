@@ -233,9 +233,9 @@ impl Outcome {
 fn judge(outcome: &Outcome) -> Exit {
     let of = |report: &Report| match report::verdict(report) {
         _ if report::is_defective(report) => Exit::Failure,
-        Verdict::Holds => Exit::Holds,
-        Verdict::Undecided => Exit::Undecided,
-        Verdict::Broken => Exit::Broken,
+        None | Some(Verdict::Holds) => Exit::Holds,
+        Some(Verdict::Undecided) => Exit::Undecided,
+        Some(Verdict::Broken) => Exit::Broken,
     };
     outcome.reports.iter().map(of).fold(outcome.failed, Exit::max)
 }
@@ -264,7 +264,7 @@ fn printed<P>(wanted: &Run, task: &Task<P>, outcome: &Outcome, took: Duration) -
             let mut text = terminal::overview(reports, color, &replay);
             let folder = outcome.folder.as_ref();
             text += &folder.map_or(String::new(), |folder| format!("report: {folder}\n"));
-            let broken = reports.iter().find(|r| report::verdict(r) == Verdict::Broken);
+            let broken = reports.iter().find(|r| report::verdict(r) == Some(Verdict::Broken));
             if let Some(report) = broken {
                 text += &format!("\n{}", terminal::summary(report, &options(report)));
             }

@@ -65,7 +65,7 @@ pub trait Simulator: Sync {
     /// The same scenario, with reports that say how every line ended.
     fn with_lines(&self, prepared: Self::Prepared) -> Self::Prepared;
 
-    /// Where the histories of one seed of two scenarios part; `None` if they never do.
+    /// Where the histories of two scenarios part, each with its seed; `None` if they never do.
     ///
     /// # Errors
     /// If a run does not end by itself: one sentence for people.
@@ -73,7 +73,7 @@ pub trait Simulator: Sync {
         &self,
         first: &Self::Prepared,
         second: &Self::Prepared,
-        seed: u64,
+        seeds: [u64; 2],
     ) -> Result<Option<Parted>, String>;
 
     /// The scenario's own seed.

@@ -5,17 +5,18 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::args::Sweep as Wanted;
+use super::args::{Sweep as Wanted, View};
 use super::console;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::run::processors;
 use super::simulator::{Asked, Simulator};
 use crate::report::folder::Reports;
-use crate::report::sweep::{MARK, Run, Shard, Sweep, front, row};
+use crate::report::sweep::{MARK, Run, Shard, Sweep, front, row, weather};
 use crate::report::{self, Unfinished, json, terminal};
 use crate::run::{Entry, Journal, JournalError, Key};
-use crate::scenario::{Grid, shown, shown_path};
+use crate::scenario::{self, Grid, shown_path, suggest};
+use crate::verdict::{METRICS, Metric};
 
 /// At most this many runs in one call: their rows are in memory at once.
 const MOST_RUNS: usize = 500_000;
@@ -65,6 +66,8 @@ pub(super) fn execute<S: Simulator>(simulator: &S, wanted: &Wanted) -> Exit {
 fn plan<S: Simulator>(simulator: &S, wanted: &Wanted) -> Result<Plan<S::Prepared>, String> {
     let grid = Grid::parse(&wanted.common.set, wanted.paired)?;
     let memory = wanted.common.memory(None);
+    let weather = weather_of(&wanted.view, &grid)?;
+    shown(&wanted.view.show)?;
     let mut cells = Vec::new();
     let mut wrong: Vec<String> = Vec::new();
     for cell in 0..grid.cells() {
@@ -104,8 +107,41 @@ fn plan<S: Simulator>(simulator: &S, wanted: &Wanted) -> Result<Plan<S::Prepared
     let shard = wanted.shard.unwrap_or(Shard::WHOLE);
     let name = folder_name(&scenario, wanted.shard);
     let key = key.text();
-    let sweep = Sweep { scenario, grid, seeds: (low, high), key, runs: Vec::new() };
+    let sweep = Sweep { scenario, grid, seeds: (low, high), key, weather, runs: Vec::new() };
     Ok(Plan { name, cells, sweep, shard })
+}
+
+/// The axes that are weather: the named ones, or those of faults.
+pub(super) fn weather_of(view: &View, grid: &Grid) -> Result<Vec<usize>, String> {
+    let keys: Vec<&str> = grid.axes.iter().map(|axis| axis.key.as_str()).collect();
+    let axis = |key: &String| {
+        let found = keys.iter().position(|known| known == key);
+        found.ok_or_else(|| {
+            let help = suggest(key, &keys, "the keys that vary");
+            format!(
+                "--group-by {}: no such key varies\n  = help: {help}, or none",
+                scenario::shown(key)
+            )
+        })
+    };
+    match view.group_by.as_slice() {
+        [] => Ok(weather(grid)),
+        [none] if none == "none" => Ok(Vec::new()),
+        keys => keys.iter().map(axis).collect(),
+    }
+}
+
+/// The metrics that are asked for.
+pub(super) fn shown(names: &[String]) -> Result<Vec<&'static Metric>, String> {
+    let columns = || METRICS.iter().filter(|metric| metric.column);
+    let one = |name: &String| {
+        columns().find(|metric| metric.name == name).ok_or_else(|| {
+            let known: Vec<&str> = columns().map(|metric| metric.name).collect();
+            let help = suggest(name, &known, "metrics");
+            format!("--show {}: there is no such metric\n  = help: {help}", scenario::shown(name))
+        })
+    };
+    names.iter().map(one).collect()
 }
 
 /// The folder of a sweep or of a shard.
@@ -243,7 +279,7 @@ fn simulate<S: Simulator>(
             Err(Unfinished { message, limit }) => {
                 shared.limits_only &= limit;
                 let sets = plan.sweep.grid.sets(cell).join(" ");
-                let sets = shown(&sets);
+                let sets = scenario::shown(&sets);
                 shared.failures.push(format!("{sets}, seed {}: {message}", seeds[at]));
             }
         }
@@ -290,7 +326,8 @@ fn say(wanted: &Wanted, sweep: &Sweep, shard: Shard, folder: &str, exit: Exit) {
         return;
     }
     if shard == Shard::WHOLE {
-        console::print(&printed(sweep, folder));
+        let metrics = shown(&wanted.view.show).unwrap_or_default();
+        console::print(&printed(sweep, &metrics, folder));
         return;
     }
     let Shard { index, count } = shard;
@@ -305,9 +342,9 @@ fn say(wanted: &Wanted, sweep: &Sweep, shard: Shard, folder: &str, exit: Exit) {
 }
 
 /// What to print of a whole sweep.
-pub(super) fn printed(sweep: &Sweep, folder: &str) -> String {
+pub(super) fn printed(sweep: &Sweep, shown: &[&'static Metric], folder: &str) -> String {
     let aggregates = sweep.aggregates();
-    let front = front(&aggregates);
-    let text = terminal::sweep(sweep, &aggregates, &front, console::colors());
+    let front = front(sweep, &aggregates);
+    let text = terminal::sweep(sweep, &aggregates, &front, shown, console::colors());
     format!("{text}report: {folder}\n")
 }

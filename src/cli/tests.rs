@@ -44,7 +44,7 @@ impl Simulator for Double {
         prepared
     }
 
-    fn part(&self, _: &String, _: &String, _: u64) -> Result<Option<Parted>, String> {
+    fn part(&self, _: &String, _: &String, _: [u64; 2]) -> Result<Option<Parted>, String> {
         Ok(None)
     }
 
@@ -59,7 +59,9 @@ impl Simulator for Double {
     fn expectations(&self, prepared: &String) -> Vec<Expected> {
         let report = if prepared == "mirror" { fixture::crash_run() } else { fixture::quiet_run() };
         let expected = report.expectations.into_iter().take(if prepared == "lax" { 0 } else { 9 });
-        expected.map(|judged| Expected { text: judged.text, unit: Unit::Lines }).collect()
+        expected
+            .map(|judged| Expected { text: judged.text, unit: Unit::Lines, line: Some(9) })
+            .collect()
     }
 
     fn over_seeds(&self, _: &String) -> Vec<OverSeeds> {

@@ -68,6 +68,9 @@ pub struct Lock {
     pub scenarios: Vec<Locked>,
 }
 
+/// The word for programs of what does not what is locked.
+pub const DRIFTED: &str = "drifted";
+
 /// What a comparison came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
@@ -86,7 +89,7 @@ impl Finding {
         match self {
             Finding::Same => "same",
             Finding::OtherEvents(_) => "other-events",
-            Finding::Drifted(_) => "drifted",
+            Finding::Drifted(_) => DRIFTED,
         }
     }
 

@@ -11,7 +11,7 @@ use super::context::{Context, Effect};
 use super::disk::{Disk, Sync};
 use super::ending::Phase;
 use super::event::Event;
-use super::fault::{Active, Begun, PlannedFault};
+use super::fault::{Begun, Met, PlannedFault};
 use super::machine::{Boot, Cluster, ConnId, Established, Input, Lane, Machine, MessageOf, Signal};
 use super::network::{Arrival, Network, SideState, Topology, TopologyError};
 use super::node::{Node, Owed};
@@ -147,7 +147,7 @@ pub struct Simulation<C: Cluster, O: Observer> {
     invariants: bool,
     pub(crate) seed: u64,
     pub(crate) faults: Vec<PlannedFault>,
-    pub(crate) active: Vec<Active>,
+    pub(crate) active: Vec<Met>,
     /// The faults that have begun.
     pub(crate) begun: Vec<Begun>,
     /// The first fault that still waits for the cluster to be in sync.
@@ -361,6 +361,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             Event::FaultBegin { index } => return self.begin_fault(index),
             Event::FaultEnd { index } => return self.end_fault(index),
             Event::FaultTurn { index } => return self.take_turn(index),
+            Event::Supervise { node, incarnation } => return self.supervise(node, incarnation),
             Event::Syn { conn } => {
                 world.syn(conn);
                 None
@@ -456,6 +457,9 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
                 None => return,
             },
         };
+        if !state.unread.is_empty() {
+            self.world.read_on(node, slot);
+        }
         self.handle(node, slot, input);
     }
 
@@ -468,12 +472,14 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
     }
 
     fn synced(&mut self, slot: u32) {
-        let Some(syncing) = self.world.syncs.remove(slot) else { return };
+        // A disk that changed its pace has another event for it.
+        let now = self.world.kernel.now();
+        let due = |syncing: &&Syncing<MessageOf<C>>| syncing.sync.done == now;
+        let Some(syncing) = self.world.syncs.get(slot).filter(due) else { return };
         if self.world.disks[syncing.node as usize].is_stalled() {
-            let disk = syncing.node as usize;
-            let slot = self.world.syncs.insert(syncing);
-            return self.world.disks[disk].hold(slot);
+            return;
         }
+        let Some(syncing) = self.world.syncs.remove(slot) else { return };
         let Syncing { node, incarnation, lane, blocking, done, sync } = syncing;
         let input = match self.world.disks[node as usize].complete(sync) {
             true => Input::DiskFailed { body: done },
@@ -546,6 +552,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let now = self.now();
         self.world.nodes[node as usize].pause(now);
         self.observer.node(now, NodeId(node), NodeState::Paused);
+        self.watch(node);
     }
 
     /// Lets a frozen process go on: first it is told, then it gets what had come meanwhile, in the
@@ -593,8 +600,11 @@ impl<M> World<M> {
         let stream = |kind: &str, name: &str| Stream::new(seed, &format!("{kind} {name}"));
         let nodes = topology.hosts.iter().map(|h| Node::new(h.cpu, stream("node", &h.name)));
         let day = Stream::fixed(seed, "disks").below(2_000_001);
-        let disks =
-            topology.hosts.iter().map(|h| Disk::new(h.disk.clone(), day, stream("disk", &h.name)));
+        let disks = topology.hosts.iter().map(|h| {
+            let rounds = Stream::fixed(seed, &format!("flusher {}", h.name)).below(1 << 40);
+            let phase = Span::from_nanos(rounds);
+            Disk::new(h.disk.clone(), day, phase, stream("disk", &h.name))
+        });
         World {
             kernel: Kernel::new(limits),
             nodes: nodes.collect(),

@@ -8,7 +8,8 @@ use mqsim::observe::{
 use mqsim::world::fault::{FaultKind, PlannedFault};
 use mqsim::world::{
     Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane,
-    LinkSpec, Machine, Port, RoleQuery, Setup, Signal, Simulation, Target, Topology, WorldView,
+    LinkSpec, Machine, Port, RoleQuery, Setup, Signal, Simulation, Target, Topology, Wait,
+    WorldView,
 };
 
 pub(crate) const PORT: Port = Port(5672);
@@ -31,6 +32,8 @@ pub(crate) enum Do {
     Close,
     Abort,
     Hold(bool),
+    /// How much may wait at the lane of the current connection.
+    ReadAhead(u32),
     Spend(Span),
     Spawn,
     /// Ends this lane.
@@ -152,6 +155,7 @@ impl Toy {
             Do::Close => ctx.close(conn),
             Do::Abort => ctx.abort(conn),
             Do::Hold(hold) => ctx.hold(conn, hold),
+            Do::ReadAhead(inputs) => ctx.read_ahead(conn, inputs),
             Do::Spend(cost) => ctx.spend(cost),
             Do::Spawn => {
                 let lane = ctx.spawn();
@@ -292,8 +296,8 @@ impl Machine for Toy {
         self.crown(false);
     }
 
-    fn is_settled(&self) -> bool {
-        self.settled
+    fn waits_for(&self) -> Option<Wait> {
+        (!self.settled).then(|| "being told to settle".into())
     }
 }
 

@@ -6,7 +6,7 @@ use crate::engine::Span;
 use crate::observe::{DestinationId, NodeId};
 
 use super::arguments::Arguments;
-use super::broker::mnesia::Tables;
+use super::broker::cluster::mnesia::Tables;
 pub use super::broker::store::QueueVersion;
 pub use super::costs::Costs;
 use super::letters::Letters;

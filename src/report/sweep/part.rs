@@ -98,6 +98,7 @@ impl Part {
         }
         let mut sweep = Sweep {
             scenario: manifest.scenario,
+            weather: super::weather(&manifest.grid),
             grid: manifest.grid,
             seeds: (first, last),
             key: manifest.key,

@@ -2,8 +2,10 @@
 
 use mqsim::brokers::rabbitmq::broker::AMQP;
 use mqsim::brokers::rabbitmq::client::PRODUCER_STEPS;
+use mqsim::brokers::rabbitmq::message::amqp::{ChannelError, FromClient, FromServer, Terms};
+use mqsim::brokers::rabbitmq::message::client::ClientTimer;
 use mqsim::brokers::rabbitmq::message::{
-    ChannelError, ExchangeId, Message, Properties, PublishSeq, QueueId, RoutingKey, Terms,
+    ExchangeId, Message, Properties, PublishSeq, QueueId, RoutingKey,
 };
 use mqsim::engine::{Span, Time};
 use mqsim::observe::{DestinationId, Event, EventId, MessageRange, NodeId, ProducerId};
@@ -117,10 +119,10 @@ impl Client {
             Input::Boot(_) => {
                 ctx.ready();
                 for (at, _) in &self.schedule {
-                    ctx.after(at.since(ctx.now()), Lane::MAIN, Message::ClientTimer);
+                    ctx.after(at.since(ctx.now()), Lane::MAIN, ClientTimer::Pace.into());
                 }
             }
-            Input::Local { body: Message::ClientTimer } => {
+            Input::Local { body: Message::Client(ClientTimer::Pace) } => {
                 let (_, action) = self.schedule[self.next].clone();
                 self.next += 1;
                 let at_once = self.open || matches!(action, Action::Connect(_));
@@ -133,7 +135,11 @@ impl Client {
                 say(ctx, word, None, 0);
                 self.forget();
             }
-            Input::Message { conn, body } if self.conn == Some(conn) => self.hear(ctx, body),
+            Input::Message { conn, body: Message::FromServer(method) }
+                if self.conn == Some(conn) =>
+            {
+                self.hear(ctx, method);
+            }
             _ => {}
         }
     }
@@ -149,7 +155,7 @@ impl Client {
         let Some(conn) = self.conn else { return };
         let heartbeat_ms = (self.heartbeat.as_nanos() / 1_000_000) as u32;
         let last = step + 1 == PRODUCER_STEPS;
-        ctx.send(conn, Message::Handshake { step, last, heartbeat_ms }, 100);
+        ctx.send(conn, FromClient::Handshake { step, last, heartbeat_ms }.into(), 100);
     }
 
     fn act(&mut self, ctx: &mut Context<'_, Message>, action: Action) {
@@ -165,26 +171,26 @@ impl Client {
                 self.published.push((number, !properties.confirm));
                 let producer = ProducerId(0);
                 let message = MessageRange { producer, first: number, count: 1, bytes: BYTES };
-                Message::BasicPublish { exchange, key, message, properties }
+                FromClient::BasicPublish { exchange, key, message, properties }
             }
-            Action::Consume { queue, terms } => Message::BasicConsume { queue, terms },
-            Action::Get { queue, no_ack } => Message::BasicGet { queue, no_ack },
-            Action::Cancel { queue } => Message::BasicCancel { queue },
+            Action::Consume { queue, terms } => FromClient::BasicConsume { queue, terms },
+            Action::Get { queue, no_ack } => FromClient::BasicGet { queue, no_ack },
+            Action::Cancel { queue } => FromClient::BasicCancel { queue },
             Action::Ack { number, multiple } => {
-                Message::BasicAck { tag: self.tag(number), multiple }
+                FromClient::BasicAck { tag: self.tag(number), multiple }
             }
             Action::Requeue { number } => {
-                Message::BasicRequeue { tag: self.tag(number), multiple: false }
+                FromClient::BasicRequeue { tag: self.tag(number), multiple: false }
             }
             Action::Reject { number } => {
-                Message::BasicReject { tag: self.tag(number), multiple: false }
+                FromClient::BasicReject { tag: self.tag(number), multiple: false }
             }
             Action::Close => {
                 ctx.close(conn);
                 return self.forget();
             }
         };
-        ctx.send(conn, message, BYTES);
+        ctx.send(conn, message.into(), BYTES);
     }
 
     /// The tag of the last delivery of a message.
@@ -193,28 +199,30 @@ impl Client {
         found.unwrap_or_else(|| panic!("message {number} was not delivered on this channel")).1
     }
 
-    fn hear(&mut self, ctx: &mut Context<'_, Message>, message: Message) {
+    fn hear(&mut self, ctx: &mut Context<'_, Message>, message: FromServer) {
         match message {
-            Message::HandshakeOk { step, .. } if step + 1 < PRODUCER_STEPS => {
+            FromServer::HandshakeOk { step, .. } if step + 1 < PRODUCER_STEPS => {
                 self.handshake(ctx, step + 1);
             }
-            Message::HandshakeOk { .. } => {
+            FromServer::HandshakeOk { .. } => {
                 self.open = true;
                 say(ctx, Word::Connected, None, 0);
                 for action in std::mem::take(&mut self.waiting) {
                     self.act(ctx, action);
                 }
             }
-            Message::ConfirmAck { seq, multiple } => self.answered(ctx, seq, multiple, Word::Ack),
-            Message::ConfirmNack { seq, multiple } => {
+            FromServer::ConfirmAck { seq, multiple } => {
+                self.answered(ctx, seq, multiple, Word::Ack)
+            }
+            FromServer::ConfirmNack { seq, multiple } => {
                 self.answered(ctx, seq, multiple, Word::Nack);
             }
-            Message::BasicReturn { message, .. } => say(ctx, Word::Return, None, message.first),
-            Message::ConsumeOk { queue } => say(ctx, Word::Subscribed, Some(queue), 0),
-            Message::ConnectionBlocked => say(ctx, Word::Blocked, None, 0),
-            Message::ConnectionUnblocked => say(ctx, Word::Unblocked, None, 0),
-            Message::ServerCancel { queue } => say(ctx, Word::Cancel, Some(queue), 0),
-            Message::ChannelClose { error } => {
+            FromServer::BasicReturn { message, .. } => say(ctx, Word::Return, None, message.first),
+            FromServer::ConsumeOk { queue } => say(ctx, Word::Subscribed, Some(queue), 0),
+            FromServer::ConnectionBlocked => say(ctx, Word::Blocked, None, 0),
+            FromServer::ConnectionUnblocked => say(ctx, Word::Unblocked, None, 0),
+            FromServer::ServerCancel { queue } => say(ctx, Word::Cancel, Some(queue), 0),
+            FromServer::ChannelClose { error } => {
                 let word = match error {
                     ChannelError::NotFound => Word::NotFound,
                     ChannelError::AccessRefused => Word::AccessRefused,
@@ -226,11 +234,11 @@ impl Client {
                 self.published.clear();
                 self.deliveries.clear();
                 if let Some(conn) = self.conn {
-                    ctx.send(conn, Message::ChannelOpen, BYTES);
+                    ctx.send(conn, FromClient::ChannelOpen.into(), BYTES);
                 }
             }
-            Message::GetEmpty { queue } => say(ctx, Word::Empty, Some(queue), 0),
-            Message::BasicDeliver { queue, tag, message, redelivered, .. } => {
+            FromServer::GetEmpty { queue } => say(ctx, Word::Empty, Some(queue), 0),
+            FromServer::BasicDeliver { queue, tag, message, redelivered, .. } => {
                 self.deliveries.push((message.first, tag));
                 let word = if redelivered { Word::Redelivery } else { Word::Delivery };
                 say(ctx, word, Some(queue), message.first);

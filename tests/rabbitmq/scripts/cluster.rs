@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use mqsim::brokers::rabbitmq::broker::Broker;
-use mqsim::brokers::rabbitmq::broker::mnesia::{Member, Tables};
+use mqsim::brokers::rabbitmq::broker::cluster::mnesia::Tables;
 use mqsim::brokers::rabbitmq::config::{Config, Costs};
+use mqsim::brokers::rabbitmq::message::mnesia::Member;
 use mqsim::brokers::rabbitmq::message::{Message, QueueId};
 use mqsim::brokers::rabbitmq::spec::Spec;
 use mqsim::engine::{Chance, Distribution, Limits, Span, Stream, Time};
 use mqsim::observe::{NodeId, NodeKind, Observer};
 use mqsim::world::{
     Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, LinkSpec, Machine,
-    PlannedFault, RoleQuery, Setup, Topology, WorldView,
+    PlannedFault, RoleQuery, Setup, Topology, Wait, WorldView,
 };
 
 use super::client::Client;
@@ -39,8 +40,8 @@ impl Machine for Actor {
         }
     }
 
-    fn is_settled(&self) -> bool {
-        false
+    fn waits_for(&self) -> Option<Wait> {
+        Some("the end of the script".into())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the machines hold, in words.
 
-use mqsim::brokers::rabbitmq::broker::replica::Role;
+use mqsim::brokers::rabbitmq::broker::queue::replica::Role;
 use mqsim::brokers::rabbitmq::broker::store::{Held, Record, State};
 use mqsim::brokers::rabbitmq::message::{Pid, QueueId};
 use mqsim::observe::NodeId;

@@ -22,7 +22,8 @@
 //! | `pending p1` | what the client has published and had no answer for |
 
 use mqsim::brokers::rabbitmq::letters::LetterId;
-use mqsim::brokers::rabbitmq::message::{ExchangeId, Properties, QueueId, RoutingKey, Terms};
+use mqsim::brokers::rabbitmq::message::amqp::Terms;
+use mqsim::brokers::rabbitmq::message::{ExchangeId, Properties, QueueId, RoutingKey};
 use mqsim::engine::{Span, Time};
 use mqsim::observe::NodeId;
 use mqsim::world::Simulation;

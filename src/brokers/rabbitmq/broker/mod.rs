@@ -1,64 +1,48 @@
 //! A broker node: an Erlang VM with its processes.
 //!
-//! | file | what it is in RabbitMQ |
+//! | room | what is in it |
 //! | --- | --- |
-//! | `channel/` | rabbit_reader, rabbit_channel: a client's connection |
-//! | `replica.rs`, `leader.rs`, `mirror.rs` | rabbit_amqqueue_process, rabbit_mirror_queue_slave |
-//! | `store/` | rabbit_variable_queue, rabbit_queue_index, rabbit_msg_store |
-//! | `consumers.rs`, `limits.rs`, `dead_letter.rs` | rabbit_queue_consumers, rabbit_amqqueue_process, rabbit_dead_letter |
-//! | `gm.rs`, `sync.rs`, `queue_members.rs` | gm, rabbit_mirror_queue_sync, rabbit_mirror_queue_misc |
-//! | `mnesia.rs`, `transaction.rs` | the tables, and what is decided on them |
-//! | `erlang.rs` | processes, monitors, the distribution with its ticks |
-//! | `partial.rs` | rabbit_node_monitor: partial partitions |
-//! | `life.rs` | a node's main lane; the processes that it starts |
-//! | `boot.rs`, `stop.rs` | rabbit, rabbit_mnesia: start and orderly stop |
-//! | `monitor.rs`, `autoheal.rs` | rabbit_node_monitor, rabbit_autoheal: what is done about partitions |
-//! | `members.rs` | rabbit_node_monitor: members that come and go |
+//! | `vm/` | the VM, its distribution, RabbitMQ's start and stop, credit flow, alarms |
+//! | `cluster/` | Mnesia, the node monitor, autoheal |
+//! | `channel/` | a client's connection and its channel |
+//! | `queue/` | a queue's process, leader or mirror |
+//! | `ring/` | a mirrored queue's ring |
+//! | `store/` | where messages are kept |
+//!
+//! The family's own page says which of RabbitMQ's modules is where.
 //!
 //! Processes are lanes of the world. [`Broker`] hands each input to its process, together with the
 //! [`Node`], which is all that the processes of a node share.
 
-pub mod alarm;
-pub mod autoheal;
-mod boot;
 pub mod channel;
-mod consumers;
-pub mod credit;
-mod dead_letter;
-pub mod erlang;
-pub mod gm;
-mod leader;
-mod life;
-mod limits;
-mod members;
-mod mirror;
-pub mod mnesia;
-mod monitor;
-mod partial;
-mod queue_members;
-pub mod replica;
-mod stop;
+pub mod cluster;
+pub mod queue;
+pub mod ring;
 pub mod store;
-pub mod sync;
-mod transaction;
+pub mod vm;
 
 use std::sync::Arc;
 
 use crate::engine::Time;
 use crate::observe::{NodeId, Observer};
-use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port};
+use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port, Wait};
 
-use self::alarm::Alarms;
 use self::channel::Channel;
-use self::erlang::{Link, Peer};
-use self::gm::Group;
-use self::mnesia::{Committing, Lock, TableOp, Tables, Transaction};
-use self::monitor::Monitor;
-use self::replica::{Replica, Role};
+use self::cluster::mnesia::{Committing, Lock, Tables, Transaction};
+use self::cluster::monitor::Monitor;
+use self::queue::replica::{Replica, Role};
+use self::ring::gm::Group;
 use self::store::bodies::Bodies;
 use self::store::shared::SharedStore;
 use self::store::{BackingQueue, Layout};
+use self::vm::alarm::Alarms;
+use self::vm::erlang::{Link, Peer};
 use super::config::Config;
+use super::message::channel::ChannelMail;
+use super::message::mnesia::TableOp;
+use super::message::queue::QueueMail;
+use super::message::ring::RingMail;
+use super::message::store::StoreMessage;
 use super::message::{DownReason, Message, Pid, QueueId};
 
 /// The port for clients.
@@ -81,6 +65,66 @@ pub enum Process {
     Group(Box<Group>),
     /// The message store.
     Store(Box<SharedStore>),
+}
+
+impl Process {
+    /// Hands on an input of its lane.
+    fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, input: Input<Message>) {
+        match (self, input) {
+            (
+                Process::Channel(channel),
+                Input::Message { body: Message::FromClient(method), .. },
+            ) => {
+                channel.read_socket(node, ctx, method);
+            }
+            (Process::Channel(channel), Input::Closed { how, .. }) => {
+                channel.connection_closed(node, ctx, how);
+            }
+            (Process::Channel(channel), Input::Writable { .. }) => channel.writable(node, ctx),
+            (process, Input::Message { body, .. } | Input::Local { body }) => {
+                process.take(node, ctx, body);
+            }
+            // The node's own, on its main lane.
+            (
+                _,
+                Input::Boot(_)
+                | Input::Signal(_)
+                | Input::Accepted { .. }
+                | Input::Connected { .. }
+                | Input::Failed { .. }
+                | Input::Closed { .. }
+                | Input::Writable { .. }
+                | Input::DiskFailed { .. },
+            ) => {}
+        }
+    }
+
+    /// Takes a message out of its mailbox. A pid is that of one process for ever, so nothing comes
+    /// here that is not for a process of this kind.
+    fn take(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
+        match (self, message) {
+            (Process::Channel(channel), message) => {
+                if let Some(mail) = ChannelMail::of(message) {
+                    channel.handle(node, ctx, mail);
+                }
+            }
+            (Process::Replica(replica), message) => {
+                if let Some(mail) = QueueMail::of(message) {
+                    replica.handle(node, ctx, mail);
+                }
+            }
+            (Process::Group(group), message) => {
+                if let Some(mail) = RingMail::of(message) {
+                    group.handle(node, ctx, mail);
+                }
+            }
+            (Process::Store(store), message) => {
+                if let Message::Store(message) = message {
+                    store.handle(node, ctx, message);
+                }
+            }
+        }
+    }
 }
 
 /// How far the node's own life has come.
@@ -248,22 +292,7 @@ impl Broker {
         if let Some(index) = self.index(ctx.lane())
             && let Some(mut process) = self.processes[index].take()
         {
-            match (&mut process, input) {
-                (Process::Channel(channel), input) => channel.handle(&mut self.node, ctx, input),
-                (
-                    Process::Replica(replica),
-                    Input::Message { body, .. } | Input::Local { body },
-                ) => {
-                    replica.handle(&mut self.node, ctx, body);
-                }
-                (Process::Group(group), Input::Message { body, .. } | Input::Local { body }) => {
-                    group.handle(&mut self.node, ctx, body);
-                }
-                (Process::Store(store), Input::Message { body, .. } | Input::Local { body }) => {
-                    store.handle(&mut self.node, ctx, body);
-                }
-                (_, other) => debug_assert!(false, "only channels own connections: {other:?}"),
-            }
+            process.handle(&mut self.node, ctx, input);
             self.processes[index] = Some(process);
         }
         self.after_input(ctx);
@@ -320,15 +349,15 @@ impl Broker {
             self.node.store = None;
         }
         if let Process::Replica(mut replica) = process {
-            self.node.keep_bodies(ctx, &mut replica.bq, None);
-            let queue = replica.queue;
+            self.node.keep_bodies(ctx, &mut replica.base.bq, None);
+            let queue = replica.queue();
             let (now, here) = (ctx.now(), ctx.node());
             let destination = self.node.config.destination(queue);
             ctx.observer().role(now, here, destination, None);
-            if let Some(group) = replica.group.filter(|_| !replica.leaves_ring_member) {
+            if let Some(group) = replica.dependent() {
                 self.bury(ctx, group.lane, Group::END);
             }
-            self.node.disk.queues[queue.0 as usize] = Some(replica.bq);
+            self.node.disk.queues[queue.0 as usize] = Some(replica.base.bq);
             if let Some(at) = self.node.start_again.iter().position(|again| *again == queue) {
                 self.node.start_again.swap_remove(at);
                 self.node.start_mirror(ctx, queue);
@@ -351,9 +380,9 @@ impl Broker {
         let me = self.node.me;
         for process in std::mem::take(&mut self.processes).into_iter().flatten() {
             if let Process::Replica(replica) = process {
-                let destination = self.node.config.destination(replica.queue);
-                observer.role(at, me, destination, None);
-                self.node.disk.queues[replica.queue.0 as usize] = Some(replica.bq);
+                let queue = replica.queue();
+                observer.role(at, me, self.node.config.destination(queue), None);
+                self.node.disk.queues[queue.0 as usize] = Some(replica.base.bq);
             }
         }
         // A node that went down while it booted knows no more than it did before, and had not
@@ -368,30 +397,41 @@ impl Broker {
         self.node.forget_ram();
     }
 
-    /// Whether time alone will not change anything here.
+    /// What it waits for; `None` if time alone will not change anything here.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.is_settled_but_for(|_| false)
+    pub fn waits_for(&self) -> Option<Wait> {
+        self.waits_for_but(&|_| false)
     }
 
     /// The same, if nobody will ever answer for the queues that are `leaderless`.
-    pub fn is_settled_but_for(&self, leaderless: impl Fn(QueueId) -> bool) -> bool {
-        self.node.status == Status::Running
-            && self.node.mnesia.transactions.is_empty()
-            && self.node.mnesia.committing.is_empty()
-            && self.processes.iter().flatten().all(|process| match process {
-                Process::Channel(channel) => channel.is_settled_but_for(&leaderless),
-                Process::Replica(replica) => replica.is_settled(),
-                Process::Group(group) => group.is_settled(),
-                Process::Store(store) => store.is_settled(),
-            })
+    pub fn waits_for_but(&self, leaderless: &dyn Fn(QueueId) -> bool) -> Option<Wait> {
+        let name = |queue: QueueId| self.node.config.queues[queue.0 as usize].name.as_str();
+        let mnesia = &self.node.mnesia;
+        match self.node.status {
+            Status::Running => {}
+            Status::Paused => return Some("a majority of the cluster, to go on".into()),
+            Status::Off | Status::Starting => return Some("its start".into()),
+            Status::Booting => return Some("the tables of its peers".into()),
+            Status::Stopping => return Some("its queues to be closed".into()),
+        }
+        if !mnesia.transactions.is_empty() || !mnesia.committing.is_empty() {
+            return Some("a Mnesia transaction".into());
+        }
+        self.processes.iter().flatten().find_map(|process| match process {
+            Process::Channel(channel) => channel.waits_for(leaderless, &name),
+            Process::Replica(replica) => replica.waits_for(&name),
+            Process::Group(group) => {
+                (!group.is_settled()).then(|| "the ring of a queue's mirrors (gm)".into())
+            }
+            Process::Store(store) => (!store.is_settled()).then(|| "its message store".into()),
+        })
     }
 
     /// Whether a client waits here for what will not come.
     #[must_use]
     pub fn owes(&self) -> bool {
         self.processes.iter().flatten().any(|process| match process {
-            Process::Channel(channel) => !channel.is_settled_but_for(&|_| false),
+            Process::Channel(channel) => channel.waits_for(&|_| false, &|_| "").is_some(),
             _ => false,
         })
     }
@@ -429,7 +469,7 @@ impl Broker {
     #[must_use]
     pub fn leads(&self, queue: QueueId) -> bool {
         self.processes.iter().flatten().any(|process| match process {
-            Process::Replica(replica) => replica.queue == queue && replica.role == Role::Leader,
+            Process::Replica(replica) => replica.queue() == queue && replica.role() == Role::Leader,
             _ => false,
         })
     }
@@ -480,12 +520,12 @@ impl Broker {
     #[must_use]
     pub fn messages_of(&self, queue: QueueId) -> Option<&BackingQueue> {
         let on_disk = || self.node.disk.queues[queue.0 as usize].as_ref();
-        self.replica_of(queue).map(|replica| &replica.bq).or_else(on_disk)
+        self.replica_of(queue).map(|replica| &replica.base.bq).or_else(on_disk)
     }
 
     fn replica_of(&self, queue: QueueId) -> Option<&Replica> {
         self.processes.iter().flatten().find_map(|process| match process {
-            Process::Replica(replica) if replica.queue == queue => Some(&**replica),
+            Process::Replica(replica) if replica.queue() == queue => Some(&**replica),
             _ => None,
         })
     }
@@ -541,7 +581,7 @@ impl Node {
     /// No client of the message store is left: it ends once it has written what it has.
     fn end_store(&mut self, ctx: &mut Context<'_, Message>, store: Lane) {
         if !std::mem::replace(&mut self.store_ends, true) {
-            ctx.tell(store, Message::Terminate);
+            ctx.tell(store, StoreMessage::Terminate.into());
         }
     }
 

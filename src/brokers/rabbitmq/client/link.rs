@@ -6,6 +6,8 @@ use crate::world::{ConnId, Context, Input, Lane};
 
 use super::super::broker::AMQP;
 use super::super::message::Message;
+use super::super::message::amqp::{FromClient, FromServer};
+use super::super::message::client::ClientTimer;
 
 /// connection.start, connection.tune, connection.open, channel.open, confirm.select.
 pub const PRODUCER_STEPS: u8 = 5;
@@ -136,7 +138,11 @@ impl Link {
         self.attempt += 1;
         self.state = State::Opening(ctx.connect(node, AMQP));
         let attempt = self.attempt;
-        ctx.after(self.config.connect_timeout, Lane::MAIN, Message::ConnectTimeout { attempt });
+        ctx.after(
+            self.config.connect_timeout,
+            Lane::MAIN,
+            ClientTimer::ConnectTimeout { attempt }.into(),
+        );
     }
 
     /// Takes an input that may concern the connection.
@@ -150,9 +156,10 @@ impl Link {
                 self.step(ctx, conn, 0);
                 LinkEvent::Nothing
             }
-            Input::Message { conn, body: Message::HandshakeOk { step, heartbeat_ms } }
-                if self.state == State::Opening(conn) =>
-            {
+            Input::Message {
+                conn,
+                body: Message::FromServer(FromServer::HandshakeOk { step, heartbeat_ms }),
+            } if self.state == State::Opening(conn) => {
                 if step + 1 < self.config.steps {
                     self.step(ctx, conn, step + 1);
                     return LinkEvent::Nothing;
@@ -167,30 +174,34 @@ impl Link {
                 self.heartbeat = if one { client.max(server) } else { client.min(server) };
                 if !self.heartbeat.is_zero() {
                     let attempt = self.attempt;
-                    let tick = Message::ClientHeartbeat { attempt };
-                    ctx.after(self.heartbeat / 2, Lane::MAIN, tick);
+                    let tick = ClientTimer::Heartbeat { attempt };
+                    ctx.after(self.heartbeat / 2, Lane::MAIN, tick.into());
                 }
                 LinkEvent::Opened
             }
             Input::Message { conn, .. } if !self.is_current(conn) => LinkEvent::Nothing,
-            Input::Message { body: Message::Heartbeat, .. } => LinkEvent::Nothing,
+            Input::Message { body: Message::FromServer(FromServer::Heartbeat), .. } => {
+                LinkEvent::Nothing
+            }
             Input::Failed { conn, .. } | Input::Closed { conn, .. } if self.is_current(conn) => {
                 self.lost(ctx)
             }
-            Input::Local { body: Message::ConnectTimeout { attempt } } => match self.state {
-                State::Opening(conn) if attempt == self.attempt => {
-                    ctx.abort(conn);
-                    self.lost(ctx)
+            Input::Local { body: Message::Client(ClientTimer::ConnectTimeout { attempt }) } => {
+                match self.state {
+                    State::Opening(conn) if attempt == self.attempt => {
+                        ctx.abort(conn);
+                        self.lost(ctx)
+                    }
+                    _ => LinkEvent::Nothing,
                 }
-                _ => LinkEvent::Nothing,
-            },
-            Input::Local { body: Message::Reconnect } => {
+            }
+            Input::Local { body: Message::Client(ClientTimer::Reconnect) } => {
                 if self.state == State::Waiting {
                     self.connect(ctx);
                 }
                 LinkEvent::Nothing
             }
-            Input::Local { body: Message::ClientHeartbeat { attempt } } => {
+            Input::Local { body: Message::Client(ClientTimer::Heartbeat { attempt }) } => {
                 if attempt == self.attempt { self.tick(ctx) } else { LinkEvent::Nothing }
             }
             other => LinkEvent::Other(other),
@@ -204,7 +215,7 @@ impl Link {
     fn step(&self, ctx: &mut Context<'_, Message>, conn: ConnId, step: u8) {
         let heartbeat_ms = self.config.heartbeat.as_millis() as u32;
         let last = step + 1 == self.config.steps;
-        ctx.send(conn, Message::Handshake { step, last, heartbeat_ms }, 150);
+        ctx.send(conn, FromClient::Handshake { step, last, heartbeat_ms }.into(), 150);
     }
 
     fn lost(&mut self, ctx: &mut Context<'_, Message>) -> LinkEvent {
@@ -218,7 +229,7 @@ impl Link {
             true => self.config.reconnect_delay,
             false => Span::ZERO,
         };
-        ctx.after(delay, Lane::MAIN, Message::Reconnect);
+        ctx.after(delay, Lane::MAIN, ClientTimer::Reconnect.into());
         if was_open { LinkEvent::Lost } else { LinkEvent::Nothing }
     }
 
@@ -227,7 +238,7 @@ impl Link {
     fn tick(&mut self, ctx: &mut Context<'_, Message>) -> LinkEvent {
         let State::Open(conn) = self.state else { return LinkEvent::Nothing };
         if ctx.bytes_sent(conn) == self.sent {
-            ctx.send(conn, Message::Heartbeat, 8);
+            ctx.send(conn, FromClient::Heartbeat.into(), 8);
         }
         self.sent = ctx.bytes_sent(conn);
         self.check_now = !self.check_now;
@@ -241,8 +252,8 @@ impl Link {
             }
         }
         let attempt = self.attempt;
-        let tick = Message::ClientHeartbeat { attempt };
-        ctx.after(self.heartbeat / 2, Lane::MAIN, tick);
+        let tick = ClientTimer::Heartbeat { attempt };
+        ctx.after(self.heartbeat / 2, Lane::MAIN, tick.into());
         LinkEvent::Nothing
     }
 

@@ -4,7 +4,9 @@ use crate::engine::Span;
 use crate::observe::Event;
 use crate::world::Context;
 
-use super::super::super::message::{ChannelError, Message, Pid, Pushed, QueueId};
+use super::super::super::message::amqp::{ChannelError, FromServer};
+use super::super::super::message::queue::{Pushed, QueueCall};
+use super::super::super::message::{Message, Pid, QueueId};
 use super::super::super::words::event;
 use super::super::Node;
 use super::{Channel, METHOD_BYTES};
@@ -53,7 +55,7 @@ impl Channel {
         self.call = Some(Call { queue, asked, retries_left, by_client, get });
         node.monitor(ctx, ctx.lane(), leader);
         let (channel, terms) = (self.me, subscription.terms);
-        let subscribe = Message::Subscribe { queue, channel, terms };
+        let subscribe = QueueCall::Subscribe { channel, terms };
         node.send(ctx, leader, subscribe, 120);
     }
 
@@ -71,7 +73,7 @@ impl Channel {
         }
         self.call = None;
         if call.by_client {
-            ctx.send(self.conn, Message::ConsumeOk { queue }, METHOD_BYTES);
+            ctx.send(self.conn, FromServer::ConsumeOk { queue }.into(), METHOD_BYTES);
         }
         self.resume(node, ctx);
     }
@@ -110,7 +112,7 @@ impl Channel {
             let word = event::CONSUMER_CANCELLED;
             let event = Event { word, node: here, destination, subject: None, count: 0 };
             ctx.observer().event(now, event);
-            ctx.send(self.conn, Message::ServerCancel { queue }, METHOD_BYTES);
+            ctx.send(self.conn, FromServer::ServerCancel { queue }.into(), METHOD_BYTES);
         }
     }
 
@@ -149,7 +151,7 @@ impl Channel {
         self.call = Some(Call { queue, asked, retries_left, by_client: true, get });
         node.monitor(ctx, ctx.lane(), leader);
         let channel = self.me;
-        node.send(ctx, leader, Message::Get { queue, channel, no_ack }, 80);
+        node.send(ctx, leader, QueueCall::Get { channel, no_ack }, 80);
     }
 
     /// The answer to a `basic.get`.
@@ -165,7 +167,7 @@ impl Channel {
         let Some(no_ack) = self.call.take_if(asked).and_then(|call| call.get) else { return };
         match got {
             Some(pushed) => self.hand_on(node, ctx, queue, from, *pushed, no_ack),
-            None => ctx.send(self.conn, Message::GetEmpty { queue }, METHOD_BYTES),
+            None => ctx.send(self.conn, FromServer::GetEmpty { queue }.into(), METHOD_BYTES),
         }
         self.resume(node, ctx);
     }
@@ -178,8 +180,8 @@ impl Channel {
                 self.call_subscribe(node, ctx, queue, RETRIES, false);
                 continue;
             }
-            let Some(message) = self.deferred.pop_front() else { return };
-            self.receive(node, ctx, message);
+            let Some(mail) = self.deferred.pop_front() else { return };
+            self.receive(node, ctx, mail);
         }
     }
 }

@@ -3,9 +3,9 @@
 use crate::engine::Time;
 use crate::world::Context;
 
-use super::super::super::message::{
-    ChannelError, DeliveryTag, Message, Pid, Pushed, QueueId, QueueSeq, Terms,
-};
+use super::super::super::message::amqp::{ChannelError, FromServer, Terms};
+use super::super::super::message::queue::{Pushed, QueueCall};
+use super::super::super::message::{DeliveryTag, Message, Pid, QueueId, QueueSeq};
 use super::super::super::rules::Rule;
 use super::super::Node;
 use super::{CONTENT_BYTES, Channel};
@@ -73,7 +73,7 @@ impl Channel {
         subscription: Subscription,
     ) {
         if let Some(leader) = subscription.leader {
-            node.send(ctx, leader, Message::Unsubscribe { channel: self.me }, 80);
+            node.send(ctx, leader, QueueCall::Unsubscribe { channel: self.me }, 80);
         }
     }
 
@@ -89,7 +89,7 @@ impl Channel {
         let Some(subscription) = self.subscriptions.iter_mut().find(|s| s.queue == queue) else {
             // The client had cancelled it, or subscribed elsewhere: nobody is there to take it.
             let (channel, first) = (self.me, pushed.id);
-            node.send(ctx, from, Message::GiveBack { channel, first, count: 1 }, 70);
+            node.send(ctx, from, QueueCall::GiveBack { channel, first, count: 1 }, 70);
             return;
         };
         // A delivery may overtake the answer to the subscription only in the mailbox of a call.
@@ -118,8 +118,8 @@ impl Channel {
             self.unacked.push_back(Unacked { at: ctx.clock(), tag, from, id });
         }
         let bytes = CONTENT_BYTES + message.bytes * message.count;
-        let deliver = Message::BasicDeliver { queue, tag, message, redelivered, letter };
-        ctx.send(self.conn, deliver, bytes);
+        let deliver = FromServer::BasicDeliver { queue, tag, message, redelivered, letter };
+        ctx.send(self.conn, deliver.into(), bytes);
         self.report_sent(node, ctx);
     }
 
@@ -133,7 +133,7 @@ impl Channel {
             let Some(leader) = subscription.leader else { continue };
             if subscription.unreported >= NOTIFY_SENT_AFTER {
                 let count = std::mem::take(&mut subscription.unreported);
-                node.send(ctx, leader, Message::NotifySent { channel, count }, 40);
+                node.send(ctx, leader, QueueCall::NotifySent { channel, count }, 40);
             }
         }
     }
@@ -189,9 +189,9 @@ impl Channel {
             rest = &rest[count..];
             let (channel, count) = (self.me, count as u32);
             let message = match settling {
-                Settling::Ack => Message::Settle { channel, first, count },
-                Settling::Requeue => Message::GiveBack { channel, first, count },
-                Settling::Reject => Message::Reject { channel, first, count },
+                Settling::Ack => QueueCall::Settle { channel, first, count },
+                Settling::Requeue => QueueCall::GiveBack { channel, first, count },
+                Settling::Reject => QueueCall::Reject { channel, first, count },
             };
             node.send(ctx, from, message, 70);
         }

@@ -6,7 +6,9 @@ use crate::engine::Span;
 use crate::observe::{BecauseId, Event, MessageRange, Removal};
 use crate::world::Context;
 
-use super::super::super::message::{ChannelError, DownReason, Message};
+use super::super::super::message::amqp::{ChannelError, FromClient, FromServer};
+use super::super::super::message::channel::{ChannelMail, ChannelMessage};
+use super::super::super::message::{DownReason, Message};
 use super::super::super::rules::Rule;
 use super::super::super::words::{cause, event};
 use super::super::{Node, Process};
@@ -31,8 +33,12 @@ impl ChannelError {
 }
 
 /// Until the client has opened another channel everything that it has sent is thrown away.
-pub(super) fn heard_when_closed(message: &Message) -> bool {
-    matches!(message, Message::ChannelOpen | Message::Tick | Message::Heartbeat)
+pub(super) fn heard_when_closed(mail: &ChannelMail) -> bool {
+    matches!(
+        mail,
+        ChannelMail::Client(FromClient::ChannelOpen | FromClient::Heartbeat)
+            | ChannelMail::Message(ChannelMessage::Tick)
+    )
 }
 
 impl Channel {
@@ -53,7 +59,7 @@ impl Channel {
             let event = Event { word, node: here, destination, subject, count: error.code() };
             ctx.observer().event(now, event);
         }
-        ctx.send(self.conn, Message::ChannelClose { error }, METHOD_BYTES + 90);
+        ctx.send(self.conn, FromServer::ChannelClose { error }.into(), METHOD_BYTES + 90);
         let lane = node.start(ctx);
         ctx.bind(self.conn, lane);
         let mut next = Channel::new(node, self.conn, node.pid(lane));
@@ -66,7 +72,7 @@ impl Channel {
         next.silent_checks = self.silent_checks;
         next.check_now = self.check_now;
         if !next.heartbeat.is_zero() {
-            ctx.after(next.heartbeat / 2, lane, Message::Tick);
+            ctx.after(next.heartbeat / 2, lane, ChannelMessage::Tick.into());
         }
         node.spawned.push((lane, Process::Channel(Box::new(next))));
         self.closed = true;
@@ -78,7 +84,7 @@ impl Channel {
     /// The client opens a channel in the place of the one that was closed.
     pub(super) fn open_again(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         self.closed = false;
-        ctx.send(self.conn, Message::ChannelOpenOk, METHOD_BYTES);
+        ctx.send(self.conn, FromServer::ChannelOpenOk.into(), METHOD_BYTES);
         self.watch_deliveries(node, ctx);
     }
 
@@ -86,7 +92,7 @@ impl Channel {
     pub(super) fn watch_deliveries(&self, node: &Node, ctx: &mut Context<'_, Message>) {
         let settings = &node.config.settings;
         if settings.consumer_timeout.is_some() && settings.rules.has(Rule::TimeOutDeliveries) {
-            ctx.after(TICK_INTERVAL, ctx.lane(), Message::ChannelTick);
+            ctx.after(TICK_INTERVAL, ctx.lane(), ChannelMessage::ChannelTick.into());
         }
     }
 

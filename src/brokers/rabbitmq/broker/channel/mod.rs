@@ -11,12 +11,15 @@ mod throttle;
 use std::collections::VecDeque;
 
 use crate::engine::Span;
-use crate::world::{Closing, ConnId, Context, Input};
+use crate::world::{Closing, ConnId, Context, Wait};
 
+use super::super::message::amqp::{FromClient, FromServer};
+use super::super::message::channel::{ChannelMail, ChannelMessage};
+use super::super::message::queue::Pushed;
 use super::super::message::{DeliveryTag, DownReason, Message, Pid, PublishSeq, QueueId};
 use super::super::rules::Rule;
 use super::Node;
-use super::monitor::Guard;
+use super::cluster::monitor::Guard;
 
 use self::calls::{Call, RETRIES, RETRY_WAIT};
 use self::consuming::{Settling, Subscription, Unacked};
@@ -47,7 +50,7 @@ pub struct Channel {
     next_tag: DeliveryTag,
     unacked: VecDeque<Unacked>,
     call: Option<Call>,
-    deferred: VecDeque<Message>,
+    deferred: VecDeque<ChannelMail>,
     heartbeat: Span,
     /// Bytes read and written at the last check, unchanged checks in a row, whether this tick is
     /// one that checks.
@@ -98,23 +101,42 @@ impl Channel {
         self.conn
     }
 
-    /// Handles one input.
-    pub fn handle(
+    /// The socket has something from the client.
+    pub(super) fn read_socket(
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
-        input: Input<Message>,
+        method: FromClient,
     ) {
-        match input {
-            Input::Message { conn, body } if conn == self.conn => self.read(node, ctx, body),
-            Input::Message { body, .. } | Input::Local { body } => self.receive(node, ctx, body),
-            Input::Closed { how, .. } => {
-                debug_assert_ne!(how, Closing::TimedOut, "heartbeats come first");
-                node.end_process(ctx.lane(), DownReason::Normal);
-            }
-            Input::Writable { .. } => self.report_sent(node, ctx),
-            other => debug_assert!(false, "a channel has no use for {other:?}"),
-        }
+        self.read(node, ctx, method);
+        self.look_at_reader(node, ctx);
+    }
+
+    /// Handles what is in the mailbox.
+    pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, mail: ChannelMail) {
+        self.receive(node, ctx, mail);
+        self.look_at_reader(node, ctx);
+    }
+
+    /// The client's connection is gone, and this process with it.
+    pub(super) fn connection_closed(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        how: Closing,
+    ) {
+        debug_assert_ne!(how, Closing::TimedOut, "heartbeats come first");
+        node.end_process(ctx.lane(), DownReason::Normal);
+        self.look_at_reader(node, ctx);
+    }
+
+    /// There is room in the client's socket again.
+    pub(super) fn writable(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+        self.report_sent(node, ctx);
+        self.look_at_reader(node, ctx);
+    }
+
+    fn look_at_reader(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if ctx.is_suspended() {
             self.suspended(ctx);
         } else if self.throttle.held {
@@ -122,61 +144,80 @@ impl Channel {
         }
     }
 
-    fn receive(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
-        if self.closed && !heard_when_closed(&message) {
+    fn receive(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, mail: ChannelMail) {
+        if self.closed && !heard_when_closed(&mail) {
             return;
         }
-        if self.call.is_some() && blocked_by_call(&message) {
-            self.deferred.push_back(message);
+        if self.call.is_some() && blocked_by_call(&mail) {
+            self.deferred.push_back(mail);
             return;
         }
-        match message {
-            Message::Handshake { step, last, heartbeat_ms } => {
+        match mail {
+            ChannelMail::Client(method) => self.obey(node, ctx, method),
+            ChannelMail::Message(message) => self.hear(node, ctx, message),
+            ChannelMail::Down(pid, reason) => self.on_down(node, ctx, pid, reason),
+        }
+    }
+
+    /// What the client asks for.
+    fn obey(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, method: FromClient) {
+        match method {
+            FromClient::Handshake { step, last, heartbeat_ms } => {
                 self.handshake(node, ctx, step, last, heartbeat_ms);
             }
-            Message::HandshakeStep { step } => {
-                // `connection.tune` proposes the server's interval.
-                let heartbeat_ms = node.config.settings.heartbeat.as_millis() as u32;
-                ctx.send(self.conn, Message::HandshakeOk { step, heartbeat_ms }, 200);
-            }
-            Message::BasicPublish { exchange, key, message, properties } => {
+            FromClient::BasicPublish { exchange, key, message, properties } => {
                 self.publish(node, ctx, exchange, key, message, properties);
             }
-            Message::Confirm { from, first, count, .. } => {
-                self.on_confirm(node, ctx, from, first, count);
-            }
-            Message::MandatoryReceived { seq } => self.mandatory.retain(|one| one.seq != seq),
-            Message::Idle => self.flush_confirms(node, ctx),
-            Message::BumpCredit { from, more } => self.bump_credit(from, more),
-            Message::ConserveResources { alarm } => self.conserve_resources(alarm),
-            Message::Refuse { seq, .. } => self.on_refuse(ctx, seq),
-            Message::BasicConsume { queue, terms } => {
+            FromClient::BasicConsume { queue, terms } => {
                 self.subscriptions.retain(|subscription| subscription.queue != queue);
                 self.subscriptions.push(Subscription::new(queue, terms));
                 self.call_subscribe(node, ctx, queue, RETRIES, true);
             }
-            Message::BasicCancel { queue } => self.cancel(node, ctx, queue),
-            Message::Push { queue, from, pushed } => self.push(node, ctx, queue, from, pushed),
-            Message::BasicGet { queue, no_ack } => self.call_get(node, ctx, queue, no_ack, RETRIES),
-            Message::Got { queue, from, got } => self.got(node, ctx, queue, from, got),
-            Message::BasicAck { tag, multiple } => {
-                self.ack(node, ctx, tag, multiple, Settling::Ack)
+            FromClient::BasicCancel { queue } => self.cancel(node, ctx, queue),
+            FromClient::BasicGet { queue, no_ack } => {
+                self.call_get(node, ctx, queue, no_ack, RETRIES);
             }
-            Message::BasicRequeue { tag, multiple } => {
+            FromClient::BasicAck { tag, multiple } => {
+                self.ack(node, ctx, tag, multiple, Settling::Ack);
+            }
+            FromClient::BasicRequeue { tag, multiple } => {
                 self.ack(node, ctx, tag, multiple, Settling::Requeue);
             }
-            Message::BasicReject { tag, multiple } => {
+            FromClient::BasicReject { tag, multiple } => {
                 self.ack(node, ctx, tag, multiple, Settling::Reject);
             }
-            Message::Subscribed { queue, from } => self.subscribed(node, ctx, queue, from),
-            Message::InUse { queue, .. } => self.in_use(node, ctx, queue),
-            Message::ChannelOpen => self.open_again(node, ctx),
-            Message::ChannelTick => self.check_deliveries(node, ctx),
-            Message::RetryCall => self.retry_call(node, ctx),
-            Message::Down { pid, reason } => self.on_down(node, ctx, pid, reason),
-            Message::Tick => self.tick(node, ctx),
-            Message::Heartbeat => {}
-            other => debug_assert!(false, "a channel has no use for {other:?}"),
+            FromClient::ChannelOpen => self.open_again(node, ctx),
+            FromClient::Heartbeat => {}
+        }
+    }
+
+    /// What comes from inside the cluster.
+    fn hear(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: ChannelMessage) {
+        match message {
+            ChannelMessage::HandshakeStep { step } => {
+                // `connection.tune` proposes the server's interval.
+                let heartbeat_ms = node.config.settings.heartbeat.as_millis() as u32;
+                ctx.send(self.conn, FromServer::HandshakeOk { step, heartbeat_ms }.into(), 200);
+            }
+            ChannelMessage::Confirm { from, first, count } => {
+                self.on_confirm(node, ctx, from, first, count);
+            }
+            ChannelMessage::MandatoryReceived { seq } => {
+                self.mandatory.retain(|one| one.seq != seq);
+            }
+            ChannelMessage::Idle => self.flush_confirms(node, ctx),
+            ChannelMessage::BumpCredit { from, more } => self.bump_credit(from, more),
+            ChannelMessage::ConserveResources { alarm } => self.conserve_resources(alarm),
+            ChannelMessage::Refuse { seq } => self.on_refuse(ctx, seq),
+            ChannelMessage::Push { queue, from, id, message, redelivered, letter } => {
+                self.push(node, ctx, queue, from, Pushed { id, message, redelivered, letter });
+            }
+            ChannelMessage::Got { queue, from, got } => self.got(node, ctx, queue, from, got),
+            ChannelMessage::Subscribed { queue, from } => self.subscribed(node, ctx, queue, from),
+            ChannelMessage::InUse { queue } => self.in_use(node, ctx, queue),
+            ChannelMessage::ChannelTick => self.check_deliveries(node, ctx),
+            ChannelMessage::RetryCall => self.retry_call(node, ctx),
+            ChannelMessage::Tick => self.tick(node, ctx),
         }
     }
 
@@ -189,7 +230,7 @@ impl Channel {
         heartbeat_ms: u32,
     ) {
         let takes = node.config.costs.handshake_step;
-        ctx.after(takes, ctx.lane(), Message::HandshakeStep { step });
+        ctx.after(takes, ctx.lane(), ChannelMessage::HandshakeStep { step }.into());
         if last {
             self.watch_deliveries(node, ctx);
             // rabbit_reader.erl `validate_negotiated_integer_value`: the smaller of both unless
@@ -201,7 +242,7 @@ impl Channel {
                 self.heartbeat = client;
             }
             if !self.heartbeat.is_zero() {
-                ctx.after(self.heartbeat / 2, ctx.lane(), Message::Tick);
+                ctx.after(self.heartbeat / 2, ctx.lane(), ChannelMessage::Tick.into());
             }
         }
     }
@@ -244,7 +285,7 @@ impl Channel {
                 self.call = None;
                 self.not_found(node, ctx, queue, by_client);
             } else {
-                ctx.after(RETRY_WAIT, ctx.lane(), Message::RetryCall);
+                ctx.after(RETRY_WAIT, ctx.lane(), ChannelMessage::RetryCall.into());
             }
         }
         self.subscriptions.retain(|s| !s.cancelled || s.leader != Some(pid));
@@ -273,7 +314,7 @@ impl Channel {
     fn tick(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let (received, sent) = (ctx.bytes_received(self.conn), ctx.bytes_sent(self.conn));
         if sent == self.sent {
-            ctx.send(self.conn, Message::Heartbeat, 8);
+            ctx.send(self.conn, FromServer::Heartbeat.into(), 8);
         }
         self.sent = ctx.bytes_sent(self.conn);
         self.check_now = !self.check_now;
@@ -290,39 +331,53 @@ impl Channel {
                 return;
             }
         }
-        ctx.after(self.heartbeat / 2, ctx.lane(), Message::Tick);
+        ctx.after(self.heartbeat / 2, ctx.lane(), ChannelMessage::Tick.into());
     }
 
-    /// Whether the channel owes its client nothing that time alone would bring: what it waits for
-    /// from `leaderless` queues never comes.
-    pub fn is_settled_but_for(&self, leaderless: &dyn Fn(QueueId) -> bool) -> bool {
+    /// What the channel owes its client and waits for; what it waits for from `leaderless` queues
+    /// never comes. `name` names a queue.
+    pub fn waits_for<'a>(
+        &self,
+        leaderless: &dyn Fn(QueueId) -> bool,
+        name: &dyn Fn(QueueId) -> &'a str,
+    ) -> Option<Wait> {
         let pending = |unconfirmed: &Unconfirmed| {
             let mut pending = unconfirmed.answers.iter();
-            pending.any(|(target, answer)| {
+            pending.find_map(|(target, answer)| {
                 let queue = self.targets[usize::from(*target)].queue;
-                *answer == Answer::Pending && !leaderless(queue)
+                (*answer == Answer::Pending && !leaderless(queue)).then_some(queue)
             })
         };
-        let confirmed = self.confirmed.is_empty() && self.rejected.is_empty();
-        let unconfirmed = self.unconfirmed.iter().any(|one| !one.settled && pending(one));
-        let read = self.throttle.is_settled();
-        !unconfirmed && confirmed && read && self.call.is_none_or(|call| leaderless(call.queue))
+        let mut unconfirmed = self.unconfirmed.iter().filter(|one| !one.settled);
+        if let Some(queue) = unconfirmed.find_map(pending) {
+            return Some(format!("confirms of queue {}", name(queue)).into());
+        }
+        if !self.confirmed.is_empty() || !self.rejected.is_empty() {
+            return Some("a channel, to tell its client what is confirmed".into());
+        }
+        if !self.throttle.is_settled() {
+            return Some("a channel, to read what its client has sent".into());
+        }
+        let call = self.call.filter(|call| !leaderless(call.queue));
+        call.map(|call| format!("queue {}, to answer a client's call", name(call.queue)).into())
     }
 }
 
 /// While the channel waits for a queue's answer everything else waits in its mailbox, but the
 /// answer itself and what may end the wait.
-fn blocked_by_call(message: &Message) -> bool {
-    !matches!(
-        message,
-        Message::Subscribed { .. }
-            | Message::InUse { .. }
-            | Message::Got { .. }
-            | Message::RetryCall
-            | Message::BumpCredit { .. }
-            | Message::ConserveResources { .. }
-            | Message::Down { .. }
-            | Message::Tick
-            | Message::Heartbeat
-    )
+fn blocked_by_call(mail: &ChannelMail) -> bool {
+    match mail {
+        ChannelMail::Client(method) => !matches!(method, FromClient::Heartbeat),
+        ChannelMail::Message(message) => !matches!(
+            message,
+            ChannelMessage::Subscribed { .. }
+                | ChannelMessage::InUse { .. }
+                | ChannelMessage::Got { .. }
+                | ChannelMessage::RetryCall
+                | ChannelMessage::BumpCredit { .. }
+                | ChannelMessage::ConserveResources { .. }
+                | ChannelMessage::Tick
+        ),
+        ChannelMail::Down(..) => false,
+    }
 }

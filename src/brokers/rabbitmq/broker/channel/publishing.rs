@@ -3,13 +3,16 @@
 use crate::observe::{MessageRange, NodeId, Removal};
 use crate::world::Context;
 
+use super::super::super::message::amqp::FromServer;
+use super::super::super::message::channel::ChannelMessage;
+use super::super::super::message::queue::QueueMessage;
 use super::super::super::message::{
     ExchangeId, Message, Pid, Properties, PublishSeq, QueueId, RoutingKey,
 };
 use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause};
 use super::super::Node;
-use super::super::credit::Credit;
+use super::super::vm::credit::Credit;
 use super::{CONTENT_BYTES, Channel, METHOD_BYTES};
 
 /// Bytes of a message between processes beside the payload: basic message, properties, delivery.
@@ -127,7 +130,7 @@ impl Channel {
                     answers.push((target, Answer::Pending));
                 }
                 let channel = self.me;
-                let deliver = Message::Deliver { queue, channel, seq, message, properties };
+                let deliver = QueueMessage::Deliver { channel, seq, message, properties };
                 let payload = copies.payload(pid, pid == leader, message);
                 node.send(ctx, pid, deliver, payload);
             }
@@ -162,7 +165,7 @@ impl Channel {
 
     fn send_return(&self, ctx: &mut Context<'_, Message>, seq: PublishSeq, message: MessageRange) {
         let bytes = CONTENT_BYTES + message.bytes * message.count;
-        ctx.send(self.conn, Message::BasicReturn { message, seq }, bytes);
+        ctx.send(self.conn, FromServer::BasicReturn { message, seq }.into(), bytes);
     }
 
     /// rabbit_channel.erl v3.7.28 `handle_publishing_queue_down`: what no other process may have
@@ -228,7 +231,7 @@ impl Channel {
     pub(super) fn ask_idle(&mut self, ctx: &mut Context<'_, Message>) {
         if !self.idle_asked {
             self.idle_asked = true;
-            ctx.when_idle(Message::Idle);
+            ctx.when_idle(ChannelMessage::Idle.into());
         }
     }
 
@@ -354,10 +357,10 @@ impl Channel {
         let smallest = |seqs: &[PublishSeq]| seqs.first().copied().unwrap_or(cut_off);
         let (below_nacks, below_acks) = (smallest(&rejected), smallest(&confirmed));
         coalesce(&confirmed, cut_off.min(below_nacks), |seq, multiple| {
-            ctx.send(self.conn, Message::ConfirmAck { seq, multiple }, METHOD_BYTES);
+            ctx.send(self.conn, FromServer::ConfirmAck { seq, multiple }.into(), METHOD_BYTES);
         });
         coalesce(&rejected, cut_off.min(below_acks), |seq, multiple| {
-            ctx.send(self.conn, Message::ConfirmNack { seq, multiple }, METHOD_BYTES);
+            ctx.send(self.conn, FromServer::ConfirmNack { seq, multiple }.into(), METHOD_BYTES);
         });
         confirmed.clear();
         rejected.clear();

@@ -8,10 +8,12 @@ use std::collections::VecDeque;
 
 use crate::world::Context;
 
+use super::super::super::message::amqp::{FromClient, FromServer};
+use super::super::super::message::channel::{ChannelMail, ChannelMessage};
 use super::super::super::message::{Message, Pid};
 use super::super::super::rules::Rule;
 use super::super::Node;
-use super::super::credit::{Credit, CreditSpec, Grants};
+use super::super::vm::credit::{Credit, CreditSpec, Grants};
 use super::{Channel, METHOD_BYTES};
 
 /// Why a connection is not read, and what waits meanwhile.
@@ -35,7 +37,7 @@ pub(super) struct Throttle {
     /// The socket is not read.
     pub(super) held: bool,
     /// What was read from it and not handled.
-    unread: VecDeque<Message>,
+    unread: VecDeque<FromClient>,
 }
 
 impl Throttle {
@@ -72,27 +74,27 @@ impl Channel {
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
-        message: Message,
+        method: FromClient,
     ) {
         if self.throttle.stopped {
             // It was on its way to this process when that stopped to read.
-            self.throttle.unread.push_back(message);
+            self.throttle.unread.push_back(method);
         } else {
-            self.read_one(node, ctx, message);
+            self.read_one(node, ctx, method);
         }
     }
 
-    fn read_one(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
-        if !matches!(message, Message::BasicPublish { .. }) || self.closed {
-            return self.receive(node, ctx, message);
+    fn read_one(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, method: FromClient) {
+        if !matches!(method, FromClient::BasicPublish { .. }) || self.closed {
+            return self.receive(node, ctx, ChannelMail::Client(method));
         }
         if self.throttle.alarm {
             // Blocking becomes blocked at the first publish: its header is still read, but not its
             // body.
-            self.throttle.unread.push_front(message);
+            self.throttle.unread.push_front(method);
             self.stop_reading(ctx);
             if !std::mem::replace(&mut self.throttle.told, true) {
-                ctx.send(self.conn, Message::ConnectionBlocked, METHOD_BYTES);
+                ctx.send(self.conn, FromServer::ConnectionBlocked.into(), METHOD_BYTES);
             }
             return;
         }
@@ -100,7 +102,7 @@ impl Channel {
         if flow {
             self.throttle.reader.send();
         }
-        self.receive(node, ctx, message);
+        self.receive(node, ctx, ChannelMail::Client(method));
         if self.closed {
             return;
         }
@@ -128,7 +130,7 @@ impl Channel {
     #[cold]
     pub(super) fn suspended(&mut self, ctx: &mut Context<'_, Message>) {
         self.hold(ctx);
-        ctx.when_idle(Message::Idle);
+        ctx.when_idle(ChannelMessage::Idle.into());
     }
 
     /// The connection's next channel begins with a credit of its own; what was read and not handled
@@ -136,8 +138,8 @@ impl Channel {
     pub(super) fn hand_over_reader(&mut self, ctx: &mut Context<'_, Message>, next: &mut Channel) {
         next.throttle.told = self.throttle.told;
         self.throttle.stopped = false;
-        for message in std::mem::take(&mut self.throttle.unread) {
-            ctx.tell(next.me.lane, message);
+        for method in std::mem::take(&mut self.throttle.unread) {
+            ctx.tell(next.me.lane, method.into());
         }
         if std::mem::replace(&mut self.throttle.held, false) {
             ctx.hold(self.conn, false);
@@ -151,13 +153,13 @@ impl Channel {
             return;
         }
         if std::mem::replace(&mut throttle.told, false) {
-            ctx.send(self.conn, Message::ConnectionUnblocked, METHOD_BYTES);
+            ctx.send(self.conn, FromServer::ConnectionUnblocked.into(), METHOD_BYTES);
         }
         throttle.stopped = false;
         while !self.throttle.stopped
-            && let Some(message) = self.throttle.unread.pop_front()
+            && let Some(method) = self.throttle.unread.pop_front()
         {
-            self.read_one(node, ctx, message);
+            self.read_one(node, ctx, method);
         }
         let throttle = &mut self.throttle;
         let few = throttle.spec.initial.saturating_sub(throttle.spec.more_after);

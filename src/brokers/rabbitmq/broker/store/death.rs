@@ -177,7 +177,8 @@ impl BackingQueue {
         index.count_again(kept.map(|(id, _)| id));
         self.index = index;
         let alive = || entries.iter().filter(|entry| entry.state == State::Ready);
-        (self.ready, self.unacked) = (alive().count() as u64, 0);
+        (self.ready, self.unacked, self.unacked_bytes) = (alive().count() as u64, 0, 0);
+        self.page_in_all();
         self.ready_bytes = alive().map(|entry| payload(entry.message)).sum();
         self.entries = entries;
         self.ready_from = self.base;
@@ -234,6 +235,7 @@ impl BackingQueue {
             next_deliver: next,
             requests,
             erase: true,
+            paged: self.paged.emptied(),
             index,
             ..BackingQueue::new(self.destination, self.durable, self.layout)
         };

@@ -8,7 +8,7 @@
 //! | `bodies.rs` | rabbit_msg_store: its tables and files |
 //! | `shared.rs` | rabbit_msg_store: the process that writes them |
 //! | `death.rs` | what a kill, a loss of power and an orderly stop leave, and what recovery finds |
-//! | `flush.rs` | when a queue's process flushes: rabbit_amqqueue_process, `next_state` |
+//! | `paging.rs` | what is in memory, and what on the disk only: `reduce_memory_use` |
 //!
 //! A message smaller than `queue_index_embed_msgs_below` is kept with its queue, in the index (v1)
 //! or in the queue's own store (v2). A larger one is in the message store that all queues of a node
@@ -20,8 +20,8 @@
 
 pub mod bodies;
 mod death;
-mod flush;
 pub mod index;
+pub(super) mod paging;
 pub mod queue;
 pub mod shared;
 

@@ -15,6 +15,7 @@ use super::super::super::rules::Rule;
 use super::super::super::words::CONSUMED;
 use super::bodies::BodyId;
 use super::index::Index;
+use super::paging::Paged;
 use super::{Layout, QueueVersion};
 
 /// Where a message stands with regard to consumers.
@@ -182,6 +183,8 @@ pub struct BackingQueue {
     pub(super) ready: u64,
     pub(super) ready_bytes: u64,
     pub(super) unacked: u64,
+    pub(super) unacked_bytes: u64,
+    pub(super) paged: Paged,
     /// In queue order, of those messages that have any.
     pub(super) extras: VecDeque<(QueueSeq, Extra)>,
     pub(super) unconfirmed: VecDeque<Unconfirmed>,
@@ -209,6 +212,8 @@ impl BackingQueue {
             ready: 0,
             ready_bytes: 0,
             unacked: 0,
+            unacked_bytes: 0,
+            paged: Paged::default(),
             extras: VecDeque::new(),
             unconfirmed: VecDeque::new(),
             next_deliver: 1,
@@ -344,6 +349,7 @@ impl BackingQueue {
         }
         self.ready += 1;
         self.ready_bytes += payload(message);
+        self.paged.add(id, message);
         if delivered {
             self.next_deliver = id + 1;
         }
@@ -380,6 +386,7 @@ impl BackingQueue {
                 self.ready -= 1;
                 self.ready_bytes -= payload(message);
                 self.unacked += 1;
+                self.unacked_bytes += payload(message);
                 self.ready_from = id + 1;
                 self.note_delivery(id, record, redelivered);
                 let letter = self.extra(id).letter;
@@ -446,6 +453,7 @@ impl BackingQueue {
         self.ready -= 1;
         self.ready_bytes -= payload(entry.message);
         self.unacked += 1;
+        self.unacked_bytes += payload(entry.message);
         true
     }
 
@@ -459,6 +467,7 @@ impl BackingQueue {
         entry.state = State::Ready;
         entry.delivered = true;
         self.unacked -= 1;
+        self.unacked_bytes -= payload(entry.message);
         self.ready += 1;
         self.ready_bytes += payload(entry.message);
         self.ready_from = self.ready_from.min(id);
@@ -471,11 +480,10 @@ impl BackingQueue {
             if entry.state == State::Unacked {
                 entry.state = State::Ready;
                 entry.delivered = true;
-                self.ready_bytes += payload(entry.message);
             }
         }
-        self.ready += self.unacked;
-        self.unacked = 0;
+        self.ready += std::mem::take(&mut self.unacked);
+        self.ready_bytes += std::mem::take(&mut self.unacked_bytes);
         self.ready_from = self.base;
     }
 
@@ -506,9 +514,13 @@ impl BackingQueue {
                 self.ready -= 1;
                 self.ready_bytes -= payload(entry.message);
             }
-            State::Unacked => self.unacked -= 1,
+            State::Unacked => {
+                self.unacked -= 1;
+                self.unacked_bytes -= payload(entry.message);
+            }
         }
         entry.state = State::Gone;
+        self.paged.remove(id, entry.message);
         let (message, persistent, origin) = (entry.message, entry.persistent, entry.origin);
         if entry.stored {
             self.note_settlement(ctx, id, index);
@@ -615,7 +627,7 @@ impl BackingQueue {
 
     /// Whether something is to be asked of the shared store or of the disk.
     #[inline]
-    pub(super) fn asks(&self) -> bool {
+    pub(in super::super) fn asks(&self) -> bool {
         !self.requests.is_empty() || self.erase
     }
 

@@ -7,12 +7,16 @@
 use crate::engine::Span;
 use crate::world::{Context, Lane, TimerId};
 
+use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::store::StoreMessage;
 use super::super::super::message::{DownReason, Message, QueueSeq};
 use super::super::super::rules::Rule;
 use super::super::Node;
 use super::super::Process;
-use super::super::credit::Grants;
+use super::super::vm::credit::Grants;
+use super::BackingQueue;
 use super::bodies::{BodyId, Filing};
+use super::queue::Request;
 
 /// rabbit_msg_store.erl v3.12: `?SYNC_INTERVAL` 25 ms.
 const SYNC_INTERVAL: Span = Span::from_millis(25);
@@ -41,26 +45,30 @@ pub struct SharedStore {
 
 impl SharedStore {
     /// Handles one message.
-    pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
+    pub fn handle(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        message: StoreMessage,
+    ) {
         match message {
-            Message::StoreWrite { queue, id, body, confirm } => {
+            StoreMessage::Write { queue, id, body, confirm } => {
                 self.write(node, ctx, queue, id, body, confirm);
             }
-            Message::Idle => {
+            StoreMessage::Idle => {
                 self.idle_asked = false;
                 self.flush(node, ctx);
             }
-            Message::SyncTimer => {
+            StoreMessage::SyncTimer => {
                 self.timer = None;
                 self.disk_full = false;
                 self.flush(node, ctx);
             }
-            Message::JournalSynced => self.synced(node, ctx),
-            Message::Terminate => {
+            StoreMessage::Synced => self.synced(node, ctx),
+            StoreMessage::Terminate => {
                 self.terminating = true;
                 self.flush(node, ctx);
             }
-            other => debug_assert!(false, "the message store has no use for {other:?}"),
         }
         self.plan(node, ctx);
     }
@@ -81,7 +89,7 @@ impl SharedStore {
             Filing::Unwanted => return,
             Filing::Older => {
                 if confirm {
-                    ctx.tell(queue, Message::BodiesWritten { ids: Box::new([id]) });
+                    ctx.tell(queue, QueueMessage::BodiesWritten { ids: Box::new([id]) }.into());
                 }
                 return;
             }
@@ -109,8 +117,7 @@ impl SharedStore {
             self.grants.len() - 1
         });
         if let Some(more) = self.grants[at].1.ack(spec) {
-            let from = node.pid(ctx.lane());
-            ctx.tell(queue, Message::BumpCredit { from, more });
+            ctx.tell(queue, QueueMessage::BumpCredit { more }.into());
         }
     }
 
@@ -123,14 +130,14 @@ impl SharedStore {
         }
         if !self.idle_asked && !self.disk_full {
             self.idle_asked = true;
-            ctx.when_idle(Message::Idle);
+            ctx.when_idle(StoreMessage::Idle.into());
         }
         if self.timer.is_none() {
             let interval = match fsyncs(node) {
                 true => SYNC_INTERVAL,
                 false => WRITE_INTERVAL,
             };
-            self.timer = Some(ctx.after(interval, ctx.lane(), Message::SyncTimer));
+            self.timer = Some(ctx.after(interval, ctx.lane(), StoreMessage::SyncTimer.into()));
         }
     }
 
@@ -147,7 +154,7 @@ impl SharedStore {
         ctx.spend(node.config.costs.store_flush);
         if fsyncs(node) {
             self.syncing = true;
-            ctx.fsync_blocking(node.bodies.current_file(), Message::JournalSynced);
+            ctx.fsync_blocking(node.bodies.current_file(), StoreMessage::Synced.into());
         } else {
             self.synced(node, ctx);
         }
@@ -161,7 +168,7 @@ impl SharedStore {
         waiting.sort_by_key(|(queue, _)| *queue);
         for same in waiting.chunk_by(|a, b| a.0 == b.0) {
             let ids = same.iter().map(|(_, id)| *id).collect();
-            ctx.tell(same[0].0, Message::BodiesWritten { ids });
+            ctx.tell(same[0].0, QueueMessage::BodiesWritten { ids }.into());
         }
         if std::mem::take(&mut self.rolling) {
             node.bodies.roll(ctx);
@@ -187,7 +194,7 @@ fn fsyncs(node: &Node) -> bool {
 
 impl Node {
     /// The lane of the message store, which starts when it is first needed.
-    pub(super) fn store(&mut self, ctx: &mut Context<'_, Message>) -> Lane {
+    fn store(&mut self, ctx: &mut Context<'_, Message>) -> Lane {
         if let Some(lane) = self.store {
             return lane;
         }
@@ -195,5 +202,31 @@ impl Node {
         self.store = Some(lane);
         self.spawned.push((lane, Process::Store(Box::default())));
         lane
+    }
+
+    /// What a queue wants of the shared store and of the disk. Without a process nobody waits for
+    /// what is not written yet. Returns how many messages went to the store.
+    pub(in super::super) fn keep_bodies(
+        &mut self,
+        ctx: &mut Context<'_, Message>,
+        bq: &mut BackingQueue,
+        process: Option<Lane>,
+    ) -> u32 {
+        let mut sent = 0;
+        bq.erase(ctx);
+        for request in bq.take_requests() {
+            match request {
+                Request::Write { id, confirm } => {
+                    let (Some(message), Some(queue)) = (bq.wanted(id), process) else { continue };
+                    let body = self.bodies.refer(message);
+                    bq.set_body(id, body);
+                    let store = self.store(ctx);
+                    ctx.tell(store, StoreMessage::Write { queue, id, body, confirm }.into());
+                    sent += 1;
+                }
+                Request::Remove(body) => self.bodies.unrefer(ctx, body),
+            }
+        }
+        sent
     }
 }

@@ -1,0 +1,458 @@
+//! Mnesia as RabbitMQ uses it: each node holds a copy of the tables; a change is a transaction over
+//! all nodes that are believed to run, without consensus.
+//!
+//! Two tables matter here: `rabbit_queue` (in RAM, used for routing) and `rabbit_durable_queue` (on
+//! disk, from which a home node recovers its queues). A queue's ring of group members
+//! (`gm_group`) is kept in its record.
+
+use crate::world::Lane;
+
+use super::super::super::message::mnesia::{Member, TableOp};
+use super::super::super::message::{Pid, QueueId};
+
+/// A record of the table `rabbit_queue`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueRecord {
+    /// The leader's process; it may be dead.
+    pub leader: Pid,
+    /// Mirrors in the order of their joining, oldest first.
+    pub mirrors: Vec<Pid>,
+    /// Mirrors that have all that the leader has.
+    pub synchronised: Vec<Pid>,
+    /// The ring, in ring order.
+    pub ring: Vec<Member>,
+    /// How often the ring has changed (gm.erl: the version of the view).
+    pub ring_version: u64,
+    /// Whether its process was stopped in order (amqqueue.erl: the state `stopped`).
+    pub stopped: bool,
+    /// Whether the leader in office was promoted while it lacked messages.
+    pub promoted_unsynchronised: bool,
+}
+
+impl QueueRecord {
+    /// The record of a queue with a leader and nothing else.
+    #[must_use]
+    pub fn of(leader: Pid) -> QueueRecord {
+        QueueRecord {
+            leader,
+            mirrors: Vec::new(),
+            synchronised: Vec::new(),
+            ring: Vec::new(),
+            ring_version: 0,
+            stopped: false,
+            promoted_unsynchronised: false,
+        }
+    }
+
+    /// Leader and mirrors.
+    pub fn replicas(&self) -> impl Iterator<Item = Pid> + '_ {
+        std::iter::once(self.leader).chain(self.mirrors.iter().copied())
+    }
+
+    /// The ring member to the right of `gm`, which may be `gm` itself.
+    #[must_use]
+    pub fn right_of(&self, gm: Pid) -> Option<Pid> {
+        let at = self.ring.iter().position(|member| member.gm == gm)?;
+        Some(self.ring[(at + 1) % self.ring.len()].gm)
+    }
+
+    /// The ring member to the left of `gm`, which may be `gm` itself.
+    #[must_use]
+    pub fn left_of(&self, gm: Pid) -> Option<Pid> {
+        let at = self.ring.iter().position(|member| member.gm == gm)?;
+        Some(self.ring[(at + self.ring.len() - 1) % self.ring.len()].gm)
+    }
+}
+
+/// The tables of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tables {
+    /// `rabbit_queue`, by queue.
+    pub queues: Vec<Option<QueueRecord>>,
+    /// `rabbit_durable_queue`: the recorded leader, by queue; `None` if there is no such record.
+    pub durable: Vec<Option<Pid>>,
+}
+
+impl Tables {
+    /// Empty tables for so many queues.
+    #[must_use]
+    pub fn new(queues: usize) -> Tables {
+        Tables { queues: vec![None; queues], durable: vec![None; queues] }
+    }
+
+    /// The record of a queue that can be routed to.
+    #[must_use]
+    pub fn queue(&self, queue: QueueId) -> Option<&QueueRecord> {
+        self.queues[queue.0 as usize].as_ref()
+    }
+
+    /// Makes a change.
+    pub fn apply(&mut self, op: &TableOp) {
+        match op {
+            TableOp::Insert { queue, leader, ring, durable } => {
+                let record = QueueRecord { ring: ring.clone(), ..QueueRecord::of(*leader) };
+                self.queues[queue.0 as usize] = Some(record);
+                self.durable[queue.0 as usize] = durable.then_some(*leader);
+            }
+            TableOp::Stopped { queue } => {
+                if let Some(record) = &mut self.queues[queue.0 as usize] {
+                    record.stopped = true;
+                }
+            }
+            TableOp::Drop { queues } => {
+                for &(queue, durable) in queues {
+                    self.queues[queue.0 as usize] = None;
+                    if !durable {
+                        self.durable[queue.0 as usize] = None;
+                    }
+                }
+            }
+            TableOp::RingWithout { queue, gm } => {
+                if let Some(record) = &mut self.queues[queue.0 as usize] {
+                    let before = record.ring.len();
+                    record.ring.retain(|member| member.gm != *gm);
+                    record.ring_version += u64::from(record.ring.len() != before);
+                }
+            }
+            TableOp::ReplicasWithout { queue, dead, leader } => {
+                self.replicas_without(*queue, dead, *leader);
+            }
+            TableOp::JoinRing { queue, member, right_of } => {
+                self.join_ring(*queue, *member, *right_of);
+            }
+            TableOp::AddMirror { queue, mirror } => {
+                if let Some(record) = &mut self.queues[queue.0 as usize] {
+                    // A new process on a node replaces what the tables still say of its
+                    // predecessor there.
+                    record.mirrors.retain(|other| other.node != mirror.node);
+                    record.synchronised.retain(|other| other.node != mirror.node);
+                    record.mirrors.push(*mirror);
+                }
+            }
+            TableOp::Synchronised { queue, mirror } => {
+                if let Some(record) = &mut self.queues[queue.0 as usize]
+                    && record.mirrors.contains(mirror)
+                    && !record.synchronised.contains(mirror)
+                {
+                    record.synchronised.push(*mirror);
+                }
+            }
+            TableOp::MirrorsStopped { queue } => {
+                if let Some(record) = &mut self.queues[queue.0 as usize] {
+                    record.mirrors.clear();
+                    record.synchronised.clear();
+                    record.ring_version += u64::from(!record.ring.is_empty());
+                    record.ring.clear();
+                }
+            }
+        }
+    }
+
+    fn replicas_without(&mut self, queue: QueueId, dead: &[Pid], leader: Option<Pid>) {
+        let Some(record) = &mut self.queues[queue.0 as usize] else { return };
+        record.mirrors.retain(|mirror| !dead.contains(mirror));
+        if let Some(leader) = leader {
+            record.promoted_unsynchronised |= !record.synchronised.contains(&leader);
+            record.leader = leader;
+            record.mirrors.retain(|mirror| *mirror != leader);
+            if self.durable[queue.0 as usize].is_some() {
+                self.durable[queue.0 as usize] = Some(leader);
+            }
+        }
+        // Mirrors that were in sync count as such under the new leader too, until they have
+        // compared depths (rabbit_mirror_queue_misc.erl v3.10: `store_updated_slaves`).
+        let mirrors = &record.mirrors;
+        record.synchronised.retain(|mirror| mirrors.contains(mirror));
+    }
+
+    fn join_ring(&mut self, queue: QueueId, member: Member, right_of: Pid) {
+        let Some(record) = &mut self.queues[queue.0 as usize] else { return };
+        if record.ring.contains(&member) {
+            return;
+        }
+        record.ring.retain(|other| other.replica.node != member.replica.node);
+        let at = record.ring.iter().position(|other| other.gm == right_of);
+        record.ring.insert(at.map_or(record.ring.len(), |at| at + 1), member);
+        record.ring_version += 1;
+    }
+}
+
+/// What a transaction is for, and so what is decided when it commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant's sentence names its fields")]
+pub enum Purpose {
+    /// A ring member records a neighbour's death.
+    RecordRingDeath { queue: QueueId, dead: Pid, by: Lane },
+    /// A replica removes the dead from its queue and learns who leads.
+    RemoveFromQueue { queue: QueueId, by: Lane },
+    /// A new mirror's member joins the ring.
+    JoinRing { queue: QueueId, member: Member },
+    /// A mirror whose ring member has joined becomes one of the replicas.
+    AddMirror { queue: QueueId, mirror: Pid },
+    /// A mirror has caught up.
+    Synchronised { queue: QueueId, mirror: Pid },
+    /// A queue's process is being stopped in order.
+    QueueStopped { queue: QueueId, by: Lane },
+    /// A leader that stops has stopped its mirrors.
+    StopMirrors { queue: QueueId, by: Lane },
+    /// A recovered queue is announced.
+    Recovered { queue: QueueId, leader: Pid, ring: Vec<Member> },
+    /// A queue is deleted by its own process.
+    Delete { queue: QueueId, by: Lane },
+    /// A member is down: queues that lived on it alone leave the tables.
+    NodeDown { node: crate::observe::NodeId },
+    /// A node that boots, in this start of it, gets the tables and every later change; unless
+    /// `anyway` is set only if all that run see it.
+    Join { node: crate::observe::NodeId, incarnation: u32, anyway: bool },
+}
+
+impl Purpose {
+    /// The queue whose record is read and changed; one transaction of a queue goes after the other.
+    #[must_use]
+    pub fn locks(&self) -> Option<QueueId> {
+        match self {
+            Purpose::RecordRingDeath { queue, .. }
+            | Purpose::RemoveFromQueue { queue, .. }
+            | Purpose::JoinRing { queue, .. }
+            | Purpose::AddMirror { queue, .. }
+            | Purpose::Synchronised { queue, .. }
+            | Purpose::QueueStopped { queue, .. }
+            | Purpose::StopMirrors { queue, .. }
+            | Purpose::Recovered { queue, .. }
+            | Purpose::Delete { queue, .. } => Some(*queue),
+            Purpose::NodeDown { .. } | Purpose::Join { .. } => None,
+        }
+    }
+
+    /// Whether it makes that process a mirror.
+    #[must_use]
+    pub fn adds(&self, mirror: Pid) -> bool {
+        match self {
+            Purpose::JoinRing { member, .. } => member.replica == mirror,
+            Purpose::AddMirror { mirror: added, .. } => *added == mirror,
+            _ => false,
+        }
+    }
+}
+
+/// A write lock on a queue's record at one node (mnesia_locker.erl).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// The record.
+    pub queue: QueueId,
+    /// Transactions (coordinator, number) in the order of their requests; the first has it.
+    pub transactions: std::collections::VecDeque<(crate::observe::NodeId, u32)>,
+}
+
+/// A transaction that is decided and not everywhere committed (`mnesia:sync_transaction`).
+#[derive(Clone, Debug)]
+pub struct Committing {
+    /// Its number at this node.
+    pub id: u32,
+    /// Peers that have not changed their tables yet.
+    pub waiting: Vec<crate::observe::NodeId>,
+    /// Nodes that hold locks for it.
+    pub locked: Vec<crate::observe::NodeId>,
+    /// What is sent when it is over.
+    pub then: Vec<(Pid, super::super::super::message::Message)>,
+}
+
+/// A transaction under way at its coordinator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its number at this node.
+    pub id: u32,
+    /// Nodes, this one among them, that are still to be asked for their lock, in order.
+    pub to_lock: Vec<crate::observe::NodeId>,
+    /// Nodes whose vote is missing.
+    pub waiting: Vec<crate::observe::NodeId>,
+    /// Nodes that were asked, and those of them that voted for it.
+    pub asked: Vec<crate::observe::NodeId>,
+    /// See `asked`.
+    pub agreed: Vec<crate::observe::NodeId>,
+    /// Whether its own work is still going on.
+    pub working: bool,
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::{select, subsequence};
+
+    use super::*;
+    use crate::observe::NodeId;
+
+    const QUEUE: QueueId = QueueId(0);
+    /// Nodes of the cluster: each has a replica (lane 1) with a ring member (lane 2).
+    const NODES: u32 = 5;
+
+    fn replica(node: u32) -> Pid {
+        Pid { node: NodeId(node), lane: Lane(1) }
+    }
+
+    fn gm(node: u32) -> Pid {
+        Pid { node: NodeId(node), lane: Lane(2) }
+    }
+
+    fn pids(nodes: &[u32]) -> Vec<Pid> {
+        nodes.iter().map(|node| replica(*node)).collect()
+    }
+
+    /// A queue that is led from node 0, with any mirrors in any order of age and in any ring.
+    fn tables() -> impl Strategy<Value = Tables> {
+        let mirrors = subsequence((1..NODES).collect::<Vec<_>>(), 0..NODES as usize).prop_shuffle();
+        mirrors.prop_flat_map(|mirrors| {
+            let ring: Vec<u32> = std::iter::once(0).chain(mirrors.iter().copied()).collect();
+            let ring = Just(ring).prop_shuffle();
+            let count = mirrors.len();
+            (subsequence(mirrors.clone(), 0..=count), ring).prop_map(move |(in_sync, ring)| {
+                let mut tables = Tables::new(1);
+                let member = |node: &u32| Member { gm: gm(*node), replica: replica(*node) };
+                tables.durable[0] = Some(replica(0));
+                tables.queues[0] = Some(QueueRecord {
+                    mirrors: pids(&mirrors),
+                    synchronised: pids(&in_sync),
+                    ring: ring.iter().map(member).collect(),
+                    ..QueueRecord::of(replica(0))
+                });
+                tables
+            })
+        })
+    }
+
+    /// What living members write into the tables when node 0, perhaps with others, has died: its
+    /// neighbours record its ring member, each replica removes the dead, and `next` takes over.
+    fn death_of_the_leader() -> impl Strategy<Value = Vec<TableOp>> {
+        let others = subsequence((1..NODES).collect::<Vec<_>>(), 0..NODES as usize - 1);
+        (others, select((1..NODES).collect::<Vec<_>>())).prop_map(|(others, next)| {
+            let others: Vec<u32> = others.into_iter().filter(|node| *node != next).collect();
+            let gms = std::iter::once(0).chain(others.iter().copied()).map(gm);
+            let mut ops: Vec<TableOp> =
+                gms.map(|gm| TableOp::RingWithout { queue: QUEUE, gm }).collect();
+            let mut dead = pids(&others);
+            ops.push(TableOp::ReplicasWithout { queue: QUEUE, dead: dead.clone(), leader: None });
+            dead.push(replica(0));
+            let leader = Some(replica(next));
+            ops.push(TableOp::ReplicasWithout { queue: QUEUE, dead, leader });
+            ops
+        })
+    }
+
+    fn any_op() -> impl Strategy<Value = TableOp> {
+        let node = || 0..NODES;
+        prop_oneof![
+            (node(), any::<bool>()).prop_map(|(node, durable)| {
+                let ring = vec![Member { gm: gm(node), replica: replica(node) }];
+                TableOp::Insert { queue: QUEUE, leader: replica(node), ring, durable }
+            }),
+            any::<bool>().prop_map(|durable| TableOp::Drop { queues: vec![(QUEUE, durable)] }),
+            node().prop_map(|node| TableOp::RingWithout { queue: QUEUE, gm: gm(node) }),
+            (1..NODES).prop_map(|node| TableOp::ReplicasWithout {
+                queue: QUEUE,
+                dead: pids(&[node]),
+                leader: None
+            }),
+            (1..NODES, node()).prop_map(|(node, right_of)| TableOp::JoinRing {
+                queue: QUEUE,
+                member: Member { gm: gm(node), replica: replica(node) },
+                right_of: gm(right_of),
+            }),
+            (1..NODES).prop_map(|node| TableOp::AddMirror { queue: QUEUE, mirror: replica(node) }),
+            (1..NODES)
+                .prop_map(|node| TableOp::Synchronised { queue: QUEUE, mirror: replica(node) }),
+            Just(TableOp::MirrorsStopped { queue: QUEUE }),
+        ]
+    }
+
+    fn with(tables: &Tables, ops: &[TableOp]) -> Tables {
+        let mut tables = tables.clone();
+        ops.iter().for_each(|op| tables.apply(op));
+        tables
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        /// Two neighbours may record the same thing.
+        #[test]
+        fn a_change_twice_is_a_change_once(tables in tables(), op in any_op()) {
+            prop_assert_eq!(with(&tables, &[op.clone(), op.clone()]), with(&tables, &[op]));
+        }
+
+        /// Commits of different coordinators arrive in any order.
+        #[test]
+        fn what_is_written_of_a_death_may_come_in_any_order(
+            (tables, ops, mixed) in (tables(), death_of_the_leader()).prop_flat_map(|(tables, ops)| {
+                (Just(tables), Just(ops.clone()), Just(ops).prop_shuffle())
+            })
+        ) {
+            prop_assert_eq!(with(&tables, &mixed), with(&tables, &ops));
+        }
+
+        /// What a record says fits together, whatever has happened to it.
+        #[test]
+        fn a_record_is_sound(
+            tables in tables(),
+            ops in proptest::collection::vec(any_op(), 0..12),
+        ) {
+            let tables = with(&tables, &ops);
+            if let Some(record) = tables.queue(QUEUE) {
+                let twice = |pid: &&Pid| record.mirrors.iter().filter(|m| m == pid).count() > 1;
+                prop_assert!(!record.mirrors.iter().any(|pid| twice(&pid)));
+                prop_assert!(record.synchronised.iter().all(|pid| record.mirrors.contains(pid)));
+            }
+        }
+    }
+
+    /// rabbit_mirror_queue_slave.erl: `add_slave`, "Add to the end, so they are in descending order
+    /// of age"; gm.erl: the joiner stands to the right of the member it asked.
+    #[test]
+    fn a_joiner_is_the_youngest_and_stands_where_it_asked() {
+        let mut tables = Tables::new(1);
+        let ring = vec![Member { gm: gm(0), replica: replica(0) }];
+        tables.apply(&TableOp::Insert { queue: QUEUE, leader: replica(0), ring, durable: true });
+        for (node, right_of) in [(2, 0), (1, 0)] {
+            let member = Member { gm: gm(node), replica: replica(node) };
+            let right_of = gm(right_of);
+            tables.apply(&TableOp::JoinRing { queue: QUEUE, member, right_of });
+            tables.apply(&TableOp::AddMirror { queue: QUEUE, mirror: member.replica });
+        }
+        let record = tables.queue(QUEUE).expect("it was inserted");
+        assert_eq!(record.mirrors, pids(&[2, 1]));
+        assert_eq!(record.right_of(gm(0)), Some(gm(1)));
+        assert_eq!(record.left_of(gm(0)), Some(gm(2)));
+        assert_eq!(record.right_of(gm(3)), None);
+    }
+
+    #[test]
+    fn a_promotion_is_written_to_disk_and_remembers_what_it_lacked() {
+        let mut tables = Tables::new(1);
+        tables.queues[0] = Some(QueueRecord {
+            mirrors: pids(&[1, 2]),
+            synchronised: pids(&[2]),
+            ..QueueRecord::of(replica(0))
+        });
+        tables.durable[0] = Some(replica(0));
+        let (dead, leader) = (pids(&[0]), Some(replica(1)));
+        tables.apply(&TableOp::ReplicasWithout { queue: QUEUE, dead, leader });
+        let record = tables.queue(QUEUE).expect("it is there");
+        assert_eq!((record.leader, tables.durable[0]), (replica(1), Some(replica(1))));
+        assert_eq!((&record.mirrors, &record.synchronised), (&pids(&[2]), &pids(&[2])));
+        assert!(record.promoted_unsynchronised);
+    }
+
+    /// rabbit_amqqueue.erl v3.10 `on_node_down`: a durable queue is still known on disk.
+    #[test]
+    fn a_dropped_queue_is_forgotten_for_good_only_if_it_is_not_durable() {
+        for durable in [true, false] {
+            let mut tables = Tables::new(1);
+            let (leader, ring) = (replica(0), Vec::new());
+            tables.apply(&TableOp::Insert { queue: QUEUE, leader, ring, durable: true });
+            tables.apply(&TableOp::Drop { queues: vec![(QUEUE, durable)] });
+            assert_eq!(tables.queue(QUEUE), None);
+            assert_eq!(tables.durable[0].is_some(), durable);
+        }
+    }
+}

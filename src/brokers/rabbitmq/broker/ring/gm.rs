@@ -1,0 +1,590 @@
+//! Guaranteed multicast: the ring of a mirrored queue (gm.erl, v3.10).
+//!
+//! Each replica has a group process. A broadcast travels from its origin to the right, all around
+//! the ring and back; then an acknowledgement travels around, so that members may forget it. When a
+//! neighbour dies, a member waits 100 ms, records the death in Mnesia, and the left neighbour of
+//! the dead sends what is not acknowledged to its new right neighbour; the death is delivered after
+//! it, in stream order.
+
+use std::collections::VecDeque;
+
+use crate::engine::{Span, Time};
+use crate::observe::Event;
+use crate::world::{Context, Lane};
+
+use super::super::super::message::queue::{MirrorMessage, QueueMessage};
+use super::super::super::message::ring::{Activity, CatchUp, Instruction, RingMail, RingMessage};
+use super::super::super::message::{DownReason, Message, Pid, QueueId};
+use super::super::super::rules::Rule;
+use super::super::super::words::event;
+use super::super::Node;
+use super::super::cluster::mnesia::Purpose;
+
+/// How long a member sleeps before it records a neighbour's death
+/// (gm.erl: `handle_info({'DOWN', ...})`, `timer:sleep(100)`, in case it is a partial partition
+/// that will be a full one by then).
+const GRACE: Span = Span::from_millis(100);
+/// A broadcast waits no longer than this for an empty mailbox (gm.erl: `?BROADCAST_TIMER` 25 ms).
+const BROADCAST_TIMER: Span = Span::from_millis(25);
+/// nor are more bytes buffered (gm.erl: `?MAX_BUFFER_SIZE` 100 MB).
+const MAX_BUFFER_SIZE: u64 = 100_000_000;
+/// Bytes of ring traffic beside the payloads: view, origin, numbers.
+const ACTIVITY_BYTES: u64 = 120;
+/// Bytes of an instruction beside its payload.
+const INSTRUCTION_BYTES: u64 = 60;
+/// Bytes of the serialised message around a payload.
+const ENVELOPE_BYTES: u64 = 160;
+
+impl Instruction {
+    fn bytes(&self) -> u64 {
+        match self {
+            Instruction::Publish { message, .. } => {
+                let body = u64::from(message.bytes) * u64::from(message.count);
+                INSTRUCTION_BYTES + ENVELOPE_BYTES + body
+            }
+            _ => INSTRUCTION_BYTES,
+        }
+    }
+}
+
+/// What so many instructions and a head come to on the wire; a message of the world has 4 GiB at
+/// most.
+fn wire_bytes<'a>(instructions: impl Iterator<Item = &'a Instruction>) -> u32 {
+    let bytes = ACTIVITY_BYTES + instructions.map(Instruction::bytes).sum::<u64>();
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// What a member keeps of one origin's broadcasts.
+#[derive(Clone, Debug)]
+struct Origin {
+    origin: Pid,
+    /// Number of the first entry of `log`; all below are acknowledged.
+    log_first: u64,
+    log: VecDeque<Instruction>,
+    /// Arrived ahead of their turn, over another connection.
+    early: Vec<Activity>,
+}
+
+impl Origin {
+    fn next(&self) -> u64 {
+        self.log_first + self.log.len() as u64
+    }
+
+    fn forget_below(&mut self, acknowledged: u64) {
+        while self.log_first < acknowledged && self.log.pop_front().is_some() {
+            self.log_first += 1;
+        }
+    }
+}
+
+/// A ring member.
+#[derive(Clone, Debug)]
+pub struct Group {
+    queue: QueueId,
+    me: Pid,
+    replica: Lane,
+    origins: Vec<Origin>,
+    /// Own broadcasts that wait for an empty mailbox, and whether an acknowledgement does.
+    buffer: Vec<Instruction>,
+    buffered_since: Time,
+    buffered_bytes: u64,
+    idle_asked: bool,
+    acknowledged: u64,
+    /// Neighbours as last seen.
+    left: Option<Pid>,
+    right: Option<Pid>,
+    /// The ring as last seen; empty before this member is part of one.
+    ring: Vec<Pid>,
+    /// Members that have left the ring and whose deaths are not delivered yet.
+    gone: Vec<Pid>,
+    /// Deaths that were delivered.
+    buried: Vec<Pid>,
+    /// Its node stops: it handles nothing any more.
+    pub(crate) stopped: bool,
+    /// Traffic of a ring that this node's tables do not show yet.
+    ahead: Vec<Activity>,
+    /// A neighbour whose death is being recorded: meanwhile the process does nothing else, so the
+    /// ring stands still here.
+    recording: Option<Pid>,
+    /// What arrived meanwhile.
+    deferred: VecDeque<RingMail>,
+    /// A joiner takes its state from its left neighbour before it delivers anything.
+    joined: bool,
+    /// The queue stops, and this member with it (gm.erl: `shutting_down`).
+    shutting_down: bool,
+}
+
+impl Group {
+    /// The group process of a replica; `joined` if it is part of the ring from the start.
+    #[must_use]
+    pub fn new(queue: QueueId, me: Pid, replica: Lane, joined: bool) -> Group {
+        Group {
+            queue,
+            me,
+            replica,
+            origins: Vec::new(),
+            buffer: Vec::new(),
+            buffered_since: Time::ZERO,
+            buffered_bytes: 0,
+            idle_asked: false,
+            acknowledged: 0,
+            left: None,
+            right: None,
+            ring: Vec::new(),
+            gone: Vec::new(),
+            buried: Vec::new(),
+            stopped: false,
+            ahead: Vec::new(),
+            recording: None,
+            deferred: VecDeque::new(),
+            joined,
+            shutting_down: false,
+        }
+    }
+
+    /// The queue whose ring it is.
+    #[must_use]
+    pub fn queue(&self) -> QueueId {
+        self.queue
+    }
+
+    /// The process itself.
+    #[must_use]
+    pub fn me(&self) -> Pid {
+        self.me
+    }
+
+    /// The replica that it serves.
+    #[must_use]
+    pub fn replica(&self) -> Pid {
+        Pid { node: self.me.node, lane: self.replica }
+    }
+
+    /// Handles one message.
+    pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, mail: RingMail) {
+        if self.stopped {
+            return;
+        }
+        let awaited = matches!(
+            mail,
+            RingMail::Message(RingMessage::GraceOver { .. } | RingMessage::DeathRecorded { .. })
+        );
+        if self.recording.is_some() && !awaited {
+            self.deferred.push_back(mail);
+            return;
+        }
+        let costs = &node.config.costs;
+        ctx.spend(match mail {
+            RingMail::Message(RingMessage::Idle | RingMessage::Activity(_)) => costs.group_activity,
+            _ => costs.group,
+        });
+        match mail {
+            RingMail::Broadcast(instruction) => self.broadcast(node, ctx, instruction),
+            RingMail::Down(pid, _) => self.on_down(node, ctx, pid),
+            RingMail::Message(message) => self.receive(node, ctx, message),
+        }
+    }
+
+    fn receive(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: RingMessage) {
+        match message {
+            RingMessage::Idle => self.flush(node, ctx),
+            RingMessage::Activity(activity) => self.on_activity(node, ctx, *activity),
+            RingMessage::CatchUp(catch_up) => self.on_catch_up(node, ctx, *catch_up),
+            RingMessage::View => {
+                self.check_neighbours(node, ctx);
+                for activity in std::mem::take(&mut self.ahead) {
+                    self.on_activity(node, ctx, activity);
+                }
+            }
+            RingMessage::GraceOver { dead } => {
+                let purpose = Purpose::RecordRingDeath { queue: self.queue, dead, by: ctx.lane() };
+                node.transaction(ctx, purpose);
+            }
+            RingMessage::DeathRecorded { dead } => self.wake(node, ctx, dead),
+        }
+    }
+
+    /// gm.erl `internal_broadcast`: buffered at the originator, sent when its mailbox is empty,
+    /// after 25 ms at the latest, and when it has 100 MB. A member that has not joined says
+    /// nothing.
+    fn broadcast(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        instruction: Instruction,
+    ) {
+        if !self.joined {
+            return;
+        }
+        if self.buffer.is_empty() {
+            self.buffered_since = ctx.now();
+        }
+        if instruction == Instruction::DeleteAndTerminate {
+            self.shutting_down = true;
+        }
+        self.buffer.push(instruction);
+        self.buffered_bytes += instruction.bytes();
+        let waited = ctx.now().since(self.buffered_since);
+        if waited >= BROADCAST_TIMER || self.buffered_bytes > MAX_BUFFER_SIZE {
+            self.flush(node, ctx);
+        } else {
+            self.ask_idle(ctx);
+        }
+    }
+
+    fn ask_idle(&mut self, ctx: &mut Context<'_, Message>) {
+        if !self.idle_asked {
+            self.idle_asked = true;
+            ctx.when_idle(RingMessage::Idle.into());
+        }
+    }
+
+    fn flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+        self.idle_asked = false;
+        self.buffered_bytes = 0;
+        let instructions = std::mem::take(&mut self.buffer);
+        let me = self.me;
+        let acknowledged = self.acknowledged;
+        let origin = self.origin(me);
+        let first = origin.next();
+        origin.log.extend(instructions.iter().copied());
+        if self.right == Some(me) || self.right.is_none() {
+            // Alone: everything has been all around already.
+            let origin = self.origin(me);
+            let next = origin.next();
+            origin.forget_below(next);
+            self.acknowledged = next;
+            return;
+        }
+        let queue = self.queue;
+        let activity = Activity {
+            version: 0,
+            queue,
+            from: me,
+            origin: me,
+            first,
+            instructions,
+            acknowledged,
+            deaths: Vec::new(),
+        };
+        self.send_right(node, ctx, activity);
+    }
+
+    fn origin(&mut self, origin: Pid) -> &mut Origin {
+        let known = self.origins.iter().position(|known| known.origin == origin);
+        let at = known.unwrap_or_else(|| {
+            let (log, early) = (VecDeque::new(), Vec::new());
+            self.origins.push(Origin { origin, log_first: 0, log, early });
+            self.origins.len() - 1
+        });
+        &mut self.origins[at]
+    }
+
+    /// Whether a member is in this side's ring: after a partition each side has its own, and is not
+    /// listened to by the other (gm.erl: `handle_msg({activity, _NotLeft, ...})`).
+    fn knows(&self, node: &Node, member: Pid) -> bool {
+        let record = node.mnesia.tables.queue(self.queue);
+        record.is_some_and(|record| record.ring.iter().any(|other| other.gm == member))
+    }
+
+    /// The version of the ring as this node's tables have it.
+    fn version(&self, node: &Node) -> u64 {
+        node.mnesia.tables.queue(self.queue).map_or(0, |record| record.ring_version)
+    }
+
+    fn send_right(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        mut activity: Activity,
+    ) {
+        activity.version = self.version(node);
+        let Some(right) = self.right else { return };
+        if right == self.me {
+            return;
+        }
+        let bytes = wire_bytes(activity.instructions.iter());
+        node.send(ctx, right, RingMessage::Activity(Box::new(activity)), bytes);
+    }
+
+    fn on_activity(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, activity: Activity) {
+        if self.buried.contains(&activity.from) {
+            // gm.erl `handle_msg`: who is not the left neighbour is not listened to; one that was
+            // recorded as dead may still talk, after a partition.
+            return;
+        }
+        if activity.version > self.version(node) {
+            // gm.erl `needs_view_update`: first the ring in which it was sent.
+            self.ahead.push(activity);
+            return;
+        }
+        if !self.knows(node, activity.from) {
+            return;
+        }
+        if !self.joined {
+            // Meant for a member that has its left neighbour's state; that is still to come.
+            self.origin(activity.origin).early.push(activity);
+            return;
+        }
+        if activity.origin == self.me {
+            self.came_around(ctx, &activity);
+        } else if !activity.deaths.is_empty() {
+            self.on_notice(node, ctx, activity);
+        } else if self.buried.contains(&activity.origin) {
+            // All that counted of the dead came before its death.
+        } else if activity.first > self.origin(activity.origin).next() {
+            self.origin(activity.origin).early.push(activity);
+        } else {
+            self.take_over(node, ctx, activity);
+        }
+    }
+
+    /// Deaths go all around, to whoever has not heard of them. Who began a round may die during it;
+    /// the new neighbours on both sides of it then begin another.
+    fn on_notice(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, notice: Activity) {
+        let deaths = notice.deaths.clone();
+        if self.ring.contains(&notice.origin) {
+            self.send_right(node, ctx, Activity { from: self.me, ..notice });
+        }
+        for dead in deaths {
+            self.bury(node, ctx, dead);
+        }
+    }
+
+    /// An own broadcast has been all around: the others may forget it. The acknowledgement goes
+    /// with the next broadcast, or alone once the mailbox is empty.
+    fn came_around(&mut self, ctx: &mut Context<'_, Message>, activity: &Activity) {
+        let end = activity.first + activity.instructions.len() as u64;
+        if end > self.acknowledged {
+            self.acknowledged = end;
+            let me = self.me;
+            self.origin(me).forget_below(end);
+            self.ask_idle(ctx);
+        }
+    }
+
+    /// Appends what is new, forwards it, then delivers it: each member forwards before its own
+    /// callback (gm.erl: `handle_msg`).
+    fn take_over(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, activity: Activity) {
+        let Activity { queue, origin: whose, first, instructions, acknowledged, .. } = activity;
+        let (replica, me, origin) = (self.replica, self.me, self.origin(whose));
+        let skip = (origin.next() - first.min(origin.next())) as usize;
+        let news: Vec<Instruction> = instructions.into_iter().skip(skip).collect();
+        let forgets = acknowledged > origin.log_first;
+        let first = origin.next();
+        origin.log.extend(news.iter().copied());
+        origin.forget_below(acknowledged);
+        let early = std::mem::take(&mut origin.early);
+        if !news.is_empty() || forgets {
+            let forward = Activity {
+                version: 0,
+                queue,
+                from: me,
+                origin: whose,
+                first,
+                instructions: news.clone(),
+                acknowledged,
+                deaths: Vec::new(),
+            };
+            self.send_right(node, ctx, forward);
+        }
+        for instruction in news {
+            self.shutting_down |= instruction == Instruction::DeleteAndTerminate;
+            ctx.tell(replica, instruction.into());
+        }
+        for activity in early {
+            self.on_activity(node, ctx, activity);
+        }
+    }
+
+    fn on_catch_up(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, catch_up: CatchUp) {
+        if self.buried.contains(&catch_up.from) || !self.knows(node, catch_up.from) {
+            return;
+        }
+        if !self.joined {
+            self.take_state(node, ctx, catch_up);
+            return;
+        }
+        let catches_up = node.config.settings.rules.has(Rule::GmCatchUp);
+        for activity in catch_up.activities.into_iter().filter(|_| catches_up) {
+            if activity.origin == self.me {
+                self.came_around(ctx, &activity);
+            } else if !self.buried.contains(&activity.origin) {
+                let origin = self.origin(activity.origin);
+                if activity.first > origin.next() {
+                    // Everything before it is acknowledged, so everybody has it.
+                    origin.log_first = activity.first;
+                    origin.log.clear();
+                }
+                self.take_over(node, ctx, activity);
+            }
+        }
+        self.begin_notice(node, ctx, catch_up.deaths);
+    }
+
+    /// gm.erl `handle_msg({catchup, ...})` of a joiner: it takes over the state of its left
+    /// neighbour and passes it on to its right one, which may be a joiner as well; what is in
+    /// flight there is not delivered to it.
+    fn take_state(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, catch_up: CatchUp) {
+        for activity in catch_up.activities {
+            let origin = self.origin(activity.origin);
+            origin.log_first = activity.first;
+            origin.log.extend(activity.instructions);
+        }
+        self.gone.retain(|gone| !catch_up.deaths.contains(gone));
+        self.buried.extend(catch_up.deaths);
+        self.becomes_member(ctx);
+        self.send_catch_up(node, ctx);
+        let early: Vec<Activity> =
+            self.origins.iter_mut().flat_map(|origin| std::mem::take(&mut origin.early)).collect();
+        for activity in early {
+            self.on_activity(node, ctx, activity);
+        }
+    }
+
+    fn becomes_member(&mut self, ctx: &mut Context<'_, Message>) {
+        if !self.joined {
+            self.joined = true;
+            ctx.tell(self.replica, MirrorMessage::GmJoined.into());
+        }
+    }
+
+    /// Tells everybody of deaths, those who may have heard of them as well, then this replica.
+    fn begin_notice(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        mut deaths: Vec<Pid>,
+    ) {
+        let known = self.buried.iter().filter(|dead| !deaths.contains(dead));
+        let known: Vec<Pid> = known.copied().collect();
+        deaths.extend(known);
+        if deaths.is_empty() {
+            return;
+        }
+        let notice = Activity {
+            version: 0,
+            queue: self.queue,
+            from: self.me,
+            origin: self.me,
+            first: 0,
+            instructions: Vec::new(),
+            acknowledged: 0,
+            deaths: deaths.clone(),
+        };
+        self.send_right(node, ctx, notice);
+        for dead in deaths {
+            self.bury(node, ctx, dead);
+        }
+    }
+
+    /// The death is delivered to the replica, after everything that the dead had broadcast. Its
+    /// last broadcasts stay in the log: a right neighbour that comes later may lack them.
+    fn bury(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, dead: Pid) {
+        if self.buried.contains(&dead) {
+            return;
+        }
+        self.buried.push(dead);
+        self.gone.retain(|gone| *gone != dead);
+        let (now, here, destination) = (ctx.now(), ctx.node(), node.config.destination(self.queue));
+        let (subject, count) = (Some(dead.node), 0);
+        let word = event::REPLICA_DOWN;
+        ctx.observer()
+            .event(now, Event { word, node: here, destination: Some(destination), subject, count });
+        ctx.tell(self.replica, QueueMessage::GmDeath { dead }.into());
+    }
+
+    /// Only the present neighbours of the dead act on a death.
+    fn on_down(&mut self, node: &Node, ctx: &mut Context<'_, Message>, dead: Pid) {
+        let neighbour = self.left == Some(dead) || self.right == Some(dead);
+        if neighbour && !self.buried.contains(&dead) && !self.shutting_down {
+            self.recording = Some(dead);
+            let waits = node.config.settings.rules.has(Rule::GmDeathGrace);
+            let grace = if waits { GRACE } else { Span::ZERO };
+            ctx.after(grace, ctx.lane(), RingMessage::GraceOver { dead }.into());
+        }
+    }
+
+    /// The death is in the tables: the process looks at its ring, and goes on with what has waited.
+    fn wake(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, dead: Pid) {
+        debug_assert_eq!(self.recording, Some(dead), "one death is recorded at a time");
+        self.recording = None;
+        self.check_neighbours(node, ctx);
+        while self.recording.is_none()
+            && let Some(mail) = self.deferred.pop_front()
+        {
+            self.handle(node, ctx, mail);
+        }
+    }
+
+    /// gm.erl `check_neighbours`, `change_view`: monitor the new neighbours; give a new right one
+    /// what it needs.
+    fn check_neighbours(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+        let Some(record) = node.mnesia.tables.queue(self.queue) else { return };
+        let (left, right) = (record.left_of(self.me), record.right_of(self.me));
+        let members: Vec<Pid> = record.ring.iter().map(|member| member.gm).collect();
+        let Some(right) = right else {
+            if !self.ring.is_empty() && !self.shutting_down {
+                // gm.erl `check_membership`, `lost_membership`: another member, to which this one
+                // seemed dead, has recorded its death. It stops, and its replica with it; nothing
+                // starts a mirror here before the node or the leader starts anew.
+                node.end_process(self.replica, DownReason::Shutdown);
+                node.end_process(ctx.lane(), Group::END);
+            }
+            return;
+        };
+        for old in std::mem::replace(&mut self.ring, members) {
+            if !self.ring.contains(&old) && !self.buried.contains(&old) {
+                self.gone.push(old);
+            }
+        }
+        let (old_left, old_right) = (self.left, self.right);
+        self.left = left;
+        self.right = Some(right);
+        for neighbour in [left, Some(right)].into_iter().flatten() {
+            let watched = old_left == Some(neighbour) || old_right == Some(neighbour);
+            if neighbour != self.me && !watched {
+                node.monitor(ctx, ctx.lane(), neighbour);
+            }
+        }
+        if right == self.me {
+            self.becomes_member(ctx);
+            self.ask_idle(ctx);
+            for dead in self.gone.clone() {
+                self.bury(node, ctx, dead);
+            }
+        } else if old_right != Some(right) && self.joined {
+            self.send_catch_up(node, ctx);
+        }
+    }
+
+    fn send_catch_up(&self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+        let Some(right) = self.right.filter(|right| *right != self.me) else { return };
+        let deaths = self.gone.iter().chain(&self.buried).copied().collect();
+        let mut activities = Vec::new();
+        for origin in &self.origins {
+            activities.push(Activity {
+                version: 0,
+                queue: self.queue,
+                from: self.me,
+                origin: origin.origin,
+                first: origin.log_first,
+                instructions: origin.log.iter().copied().collect(),
+                acknowledged: origin.log_first,
+                deaths: Vec::new(),
+            });
+        }
+        let bytes = wire_bytes(activities.iter().flat_map(|activity| &activity.instructions));
+        let catch_up = CatchUp { from: self.me, activities, deaths };
+        node.send(ctx, right, RingMessage::CatchUp(Box::new(catch_up)), bytes);
+    }
+
+    /// Whether nothing goes on here that time alone would bring to its end.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.joined && self.recording.is_none() && self.gone.is_empty()
+    }
+
+    /// Why a group process ends.
+    pub const END: DownReason = DownReason::Shutdown;
+}

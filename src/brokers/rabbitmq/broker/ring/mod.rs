@@ -1,0 +1,3 @@
+//! The ring of a mirrored queue: guaranteed multicast among its replicas.
+
+pub mod gm;

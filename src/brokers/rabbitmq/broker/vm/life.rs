@@ -1,0 +1,209 @@
+//! A node's main lane, and the processes that it starts.
+
+use crate::observe::{Event, EventId, NodeId};
+use crate::world::{ConnId, Context, Input, Lane, Signal};
+
+use super::super::super::message::node::NodeMessage;
+use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::ring::RingMessage;
+use super::super::super::message::{DownReason, Message, QueueId};
+use super::super::channel::Channel;
+use super::super::queue::replica::{Replica, Role};
+use super::super::ring::gm::Group;
+use super::super::{AMQP, Broker, Node, Process};
+use super::erlang::Link;
+
+impl Broker {
+    /// An input for the node itself.
+    pub(crate) fn handle_main(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
+        match input {
+            Input::Boot(boot) => self.boot(ctx, &boot),
+            Input::Signal(Signal::Stop) => self.stop(ctx),
+            Input::Signal(Signal::LoadEnded | Signal::NodeResumed) => {}
+            Input::Accepted { conn, port: AMQP, .. } => {
+                let lane = self.node.start(ctx);
+                ctx.bind(conn, lane);
+                self.node.alarms.register(lane);
+                let channel = Channel::new(&self.node, conn, self.node.pid(lane));
+                self.node.spawned.push((lane, Process::Channel(Box::new(channel))));
+            }
+            // The other side of the distribution introduces itself first.
+            Input::Accepted { .. } => {}
+            Input::Connected { conn } => {
+                if self.node.peer_of(conn).is_some() {
+                    self.node.introduce(ctx, conn);
+                }
+            }
+            Input::Failed { conn, .. } => self.node.unreachable(ctx, conn),
+            Input::Closed { conn, .. } => {
+                if let Some(peer) = self.node.peer_of(conn) {
+                    self.node.connection_closed(ctx, peer);
+                }
+                // A client that had gone before its channel was started.
+                if let Some(lane) = self.channel_of(conn) {
+                    self.node.end_process(lane, DownReason::Normal);
+                }
+            }
+            Input::Writable { conn } => {
+                if let Some(peer) = self.node.peer_of(conn) {
+                    self.node.resume_senders(ctx, peer);
+                }
+            }
+            Input::Message {
+                conn,
+                body: Message::Node(NodeMessage::Hello { from, incarnation }),
+            } => {
+                self.node.hello(ctx, conn, from, incarnation);
+            }
+            Input::Message { conn, body: Message::Node(NodeMessage::AliveQuestion { .. }) } => {
+                self.node.alive_question(ctx, conn);
+            }
+            Input::Message {
+                conn,
+                body: Message::Node(NodeMessage::AliveAnswer { from, incarnation }),
+            } => {
+                self.node.alive_answer(ctx, from, conn);
+                self.node.hello(ctx, conn, from, incarnation);
+            }
+            // A connection that is no member's is a client's, and has gone meanwhile; or a member's
+            // that was given up, and nobody listens to it any more.
+            Input::Message { conn, .. } if self.node.peer_of(conn).is_none() => {}
+            Input::Message { body, .. } | Input::Local { body } => self.message(ctx, body),
+            Input::DiskFailed { .. } => unreachable!("the plan refuses such faults"),
+        }
+    }
+
+    /// A message for the node itself.
+    fn message(&mut self, ctx: &mut Context<'_, Message>, message: Message) {
+        ctx.spend(self.node.config.costs.internal);
+        match message {
+            Message::Node(message) => self.node_message(ctx, message),
+            Message::Mnesia(message) => self.mnesia_message(ctx, message),
+            Message::Monitor(message) => self.monitor_message(ctx, message),
+            // For its processes, and for clients: they have lanes and hosts of their own.
+            Message::FromClient(_)
+            | Message::FromServer(_)
+            | Message::Channel(_)
+            | Message::Queue(_)
+            | Message::Instruction(_)
+            | Message::Ring(_)
+            | Message::Store(_)
+            | Message::Client(_)
+            | Message::Down { .. } => {}
+        }
+    }
+
+    /// The VM, its distribution, RabbitMQ as an application in it.
+    fn node_message(&mut self, ctx: &mut Context<'_, Message>, message: NodeMessage) {
+        let node = &mut self.node;
+        match message {
+            // They are answered on the connection that they came by.
+            NodeMessage::Hello { .. }
+            | NodeMessage::AliveQuestion { .. }
+            | NodeMessage::AliveAnswer { .. }
+            | NodeMessage::Heartbeat => {}
+            NodeMessage::Tick => node.tick(ctx),
+            NodeMessage::Monitor { watcher, watched } => node.remote_monitor(ctx, watcher, watched),
+            NodeMessage::SetupTimeout { conn } => {
+                let pending = node.peer_of(conn);
+                if let Some(peer) = pending
+                    && node.peer(peer).is_some_and(|p| p.link == Link::Pending(conn))
+                {
+                    ctx.abort(conn);
+                    node.unreachable(ctx, conn);
+                }
+            }
+            NodeMessage::PortKnown { node: peer } => node.port_known(ctx, peer),
+            NodeMessage::MemoryCheck => self.check_memory(ctx),
+            NodeMessage::DiskCheck => node.check_disk(ctx),
+            NodeMessage::Alarm { from, resource, set } => node.alarm(ctx, from, resource, set),
+            NodeMessage::VmStarted => node.vm_started(ctx),
+            NodeMessage::StartRabbit { start } => self.mnesia_started(ctx, start),
+            NodeMessage::StoreRecovered => self.recover_queues(ctx),
+            NodeMessage::QueueRecovered { queue } => self.queue_recovered(ctx, queue),
+            NodeMessage::StartMirror { queue } => self.start_mirror(ctx, queue),
+            NodeMessage::StopRabbit => self.stop_rabbit(ctx),
+            NodeMessage::Quiesce { queue } => self.quiesce(queue),
+            NodeMessage::EndReplica { queue } => self.end_replica(ctx, queue),
+        }
+    }
+
+    pub(crate) fn channel_of(&self, conn: ConnId) -> Option<Lane> {
+        let serves = |process: &Option<Process>| match process {
+            Some(Process::Channel(channel)) => channel.connection() == conn,
+            _ => false,
+        };
+        let index = self.processes.iter().position(serves)?;
+        Some(Lane(self.first_lane + index as u32))
+    }
+}
+
+impl Node {
+    /// A new process.
+    pub(crate) fn start(&mut self, ctx: &mut Context<'_, Message>) -> Lane {
+        let lane = ctx.spawn();
+        self.alive.push(lane);
+        lane
+    }
+
+    pub(crate) fn own_event(&self, word: EventId, subject: Option<NodeId>) -> Event {
+        Event { word, node: self.me, destination: None, subject, count: 0 }
+    }
+
+    /// At time zero: this node's replica of a queue, as the plan has numbered it.
+    pub(crate) fn start_first_replica(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
+        let Some(record) = self.mnesia.tables.queue(queue) else { return };
+        let Some(pid) = record.replicas().find(|pid| pid.node == self.me) else { return };
+        let leads = record.leader == pid;
+        let member = record.ring.iter().find(|member| member.replica == pid).copied();
+        let lane = self.start(ctx);
+        debug_assert_eq!(lane, pid.lane, "the plan numbers the first processes as they start");
+        let role = if leads { Role::Leader } else { Role::Mirror };
+        let bq = self.open_queue(queue);
+        let group = member.map(|member| member.gm);
+        let mut replica =
+            Replica::new(queue, pid, group, role, bq).with(&self.config.queue(queue).arguments);
+        if !leads {
+            replica.holds_all();
+        }
+        replica.report_role(self, ctx);
+        self.spawned.push((lane, Process::Replica(Box::new(replica))));
+        if let Some(member) = member {
+            let lane = self.start(ctx);
+            debug_assert_eq!(lane, member.gm.lane, "ring members start right after replicas");
+            let group = Group::new(queue, member.gm, pid.lane, true);
+            self.spawned.push((lane, Process::Group(Box::new(group))));
+            ctx.tell(lane, RingMessage::View.into());
+        }
+    }
+
+    /// A durable queue whose leader is recorded here, and that nobody else leads by now
+    /// (rabbit_amqqueue.erl: `recover`, `find_local_durable_queues`).
+    pub(crate) fn recover(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
+        let me = self.me;
+        let recorded = self.mnesia.tables.durable[queue.0 as usize];
+        let elsewhere =
+            self.mnesia.tables.queue(queue).is_some_and(|record| record.leader.node != me);
+        if recorded.is_none_or(|pid| pid.node != me) || elsewhere {
+            return;
+        }
+        let lane = self.start(ctx);
+        let pid = self.pid(lane);
+        let bq = self.open_queue(queue);
+        let mirrored = self.config.queue(queue).mirroring.is_some();
+        let group = mirrored.then(|| {
+            let lane = self.start(ctx);
+            self.pid(lane)
+        });
+        let replica = Replica::new(queue, pid, group, Role::Leader, bq)
+            .with(&self.config.queue(queue).arguments)
+            .that_recovers();
+        ctx.tell(lane, QueueMessage::Recover { read: false }.into());
+        self.spawned.push((lane, Process::Replica(Box::new(replica))));
+        if let Some(gm) = group {
+            let group = Group::new(queue, gm, lane, true);
+            self.spawned.push((gm.lane, Process::Group(Box::new(group))));
+        }
+        self.recovering += 1;
+    }
+}

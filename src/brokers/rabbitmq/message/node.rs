@@ -1,0 +1,64 @@
+//! What comes to a node itself: its Erlang VM, RabbitMQ as an application in it, and its alarms.
+
+use crate::observe::NodeId;
+use crate::world::ConnId;
+
+use super::{Pid, QueueId};
+
+/// What runs out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// `vm_memory_high_watermark`.
+    Memory,
+    /// `disk_free_limit`.
+    Disk,
+}
+
+/// What comes to a node's main lane beside Mnesia's and the node monitor's own.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "fields are the arguments of the call that is named")]
+pub enum NodeMessage {
+    // ---- the distribution
+    /// A node introduces itself on a new connection, or asks again while it boots.
+    Hello { from: NodeId, incarnation: u32 },
+    /// A connection stands already: is the new one meant to replace it?
+    AliveQuestion { from: NodeId },
+    /// It is: the old one is gone on this side.
+    AliveAnswer { from: NodeId, incarnation: u32 },
+    /// The tick of a distribution that has nothing else to send.
+    Heartbeat,
+    /// Monitor a process of the receiving node.
+    Monitor { watcher: Pid, watched: Pid },
+    /// Tick the distribution.
+    Tick,
+    /// The port mapper of another member has answered.
+    PortKnown { node: NodeId },
+    /// An attempt to reach a member took too long.
+    SetupTimeout { conn: ConnId },
+
+    // ---- alarms
+    /// An alarm is set or cleared on `from`.
+    Alarm { from: NodeId, resource: Resource, set: bool },
+    /// How much memory is used?
+    MemoryCheck,
+    /// How much is free on the disk?
+    DiskCheck,
+
+    // ---- RabbitMQ starts and stops
+    /// The Erlang VM is up.
+    VmStarted,
+    /// RabbitMQ starts, or starts again in the same VM.
+    StartRabbit { start: u32 },
+    /// The message store has read its files: queues are recovered now.
+    StoreRecovered,
+    /// A queue's process has opened what its disk kept.
+    QueueRecovered { queue: QueueId },
+    /// A mirror is started here.
+    StartMirror { queue: QueueId },
+    /// RabbitMQ stops, and its VM goes on.
+    StopRabbit,
+    /// The node stops, and the leader handles nothing any more.
+    Quiesce { queue: QueueId },
+    /// The node stops, and it is this queue's turn.
+    EndReplica { queue: QueueId },
+}
