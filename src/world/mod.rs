@@ -54,7 +54,8 @@ pub use machine::{
     MessageOf, Port, Signal, TimerId, Wait, Waiting,
 };
 pub use network::{
-    CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology, TopologyError,
+    CongestionControl, CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology,
+    TopologyError,
 };
 pub use plan::{ClusterPlan, SECTIONS};
 pub use selector::{Argument, Pick, RoleQuery, SELECTORS, SelectorSpec, Target, WorldView};
