@@ -306,16 +306,6 @@ impl<'a, M> Context<'a, M> {
         }
     }
 
-    /// Reads no more of a connection while so much waits in the mailbox of the lane to which it is
-    /// bound, and goes on when half of it is done: what a process between the socket and the lane
-    /// may take ahead. Unlimited unless it is said. Back-pressure reaches the sender when the
-    /// buffers are full.
-    pub fn read_ahead(&mut self, conn: ConnId, inputs: u32) {
-        if let Some(index) = self.world.net.living(self.node, conn) {
-            self.world.net.sides[index].ahead = inputs;
-        }
-    }
-
     /// Bytes that still fit into the send buffer. At 0 the machine should wait for `Writable`;
     /// sending all the same is allowed. A dead connection has 0.
     #[must_use]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::engine::{Span, Time};
 
-use super::machine::{ConnId, Input, Lane};
+use super::machine::{Input, Lane};
 
 /// No slot.
 const NONE: u32 = u32::MAX;
@@ -17,8 +17,6 @@ pub(crate) struct LaneState<M> {
     pub(crate) busy_until: Time,
     /// What waits, first come first served.
     pub(crate) mailbox: VecDeque<Input<M>>,
-    /// Connections that it does not read because its mailbox is full enough: the far sides.
-    pub(crate) unread: Vec<ConnId>,
     /// What it is given once its mailbox is empty.
     pub(crate) idle: Option<M>,
     /// Whether it waits for an fsync and handles nothing.
@@ -37,7 +35,6 @@ impl<M> LaneState<M> {
             number,
             busy_until: Time::ZERO,
             mailbox: VecDeque::new(),
-            unread: Vec::new(),
             idle: None,
             blocked: false,
             suspended: false,
@@ -60,7 +57,6 @@ impl<M> LaneState<M> {
     fn clear(&mut self) {
         self.busy_until = Time::ZERO;
         self.mailbox.clear();
-        self.unread.clear();
         self.idle = None;
         self.blocked = false;
         self.suspended = false;

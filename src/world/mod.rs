@@ -54,8 +54,7 @@ pub use machine::{
     MessageOf, Port, Signal, TimerId, Wait, Waiting,
 };
 pub use network::{
-    CongestionControl, CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology,
-    TopologyError,
+    CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology, TopologyError,
 };
 pub use plan::{ClusterPlan, SECTIONS};
 pub use selector::{Argument, Pick, RoleQuery, SELECTORS, SelectorSpec, Target, WorldView};

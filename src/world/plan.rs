@@ -10,7 +10,7 @@ use crate::scenario::{
 };
 
 use super::hardware::{Hardware, NAMES};
-use super::network::{CongestionControl, CpuSpec, DiskSpec, Host, LinkSpec, Topology};
+use super::network::{CpuSpec, DiskSpec, Host, LinkSpec, Topology};
 use super::supervisor::{self, SUPERVISOR};
 
 /// The most broker nodes of a cluster.
@@ -114,19 +114,10 @@ pub const NETWORK: SectionSpec = SectionSpec::single(
         KeySpec::new(
             "socket-buffer",
             Kind::Size { min: 1 << 10, max: 1 << 30 },
-            Preset::Is("360KiB"),
-            "Bytes that a connection holds per direction, sent and not yet read. Bulk transfers, or \
-             several brokers on one host, have more: up to 4 to 7 MiB.",
+            Preset::Is("4MiB"),
+            "Bytes that a connection holds per direction, sent and not yet read.",
         )
-        .source("measured on Linux 6.18: 0.36 MB on a wire, 2.7 to 4.3 MB within one host"),
-        KeySpec::new(
-            "congestion-control",
-            Kind::Choice(&["cubic", "bbr"]),
-            Preset::Is("cubic"),
-            "How senders take lost packets: as congestion, which bounds what a lossy link carries, or \
-             not.",
-        )
-        .source("Linux tcp_congestion_control"),
+        .source("Linux tcp_wmem and tcp_rmem: 4 MiB and 6 MiB at most"),
     ]],
     "The network, where it differs from the hardware's.",
 );
@@ -242,10 +233,6 @@ impl ClusterPlan {
         let mut topology = Topology::new(zones);
         topology.socket_buffer = network.size("socket-buffer");
         topology.restart_after = supervisor::restart_after(scenario);
-        topology.congestion_control = match network.choice("congestion-control") {
-            "bbr" => CongestionControl::Bbr,
-            _ => CongestionControl::Cubic,
-        };
         add_links(&mut topology, network, &hardware, clients);
         let count = cluster.get_integer("nodes").unwrap_or(3);
         let mut memory = Vec::new();

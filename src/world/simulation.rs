@@ -457,9 +457,6 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
                 None => return,
             },
         };
-        if !state.unread.is_empty() {
-            self.world.read_on(node, slot);
-        }
         self.handle(node, slot, input);
     }
 
@@ -472,14 +469,12 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
     }
 
     fn synced(&mut self, slot: u32) {
-        // A disk that changed its pace has another event for it.
-        let now = self.world.kernel.now();
-        let due = |syncing: &&Syncing<MessageOf<C>>| syncing.sync.done == now;
-        let Some(syncing) = self.world.syncs.get(slot).filter(due) else { return };
-        if self.world.disks[syncing.node as usize].is_stalled() {
-            return;
-        }
         let Some(syncing) = self.world.syncs.remove(slot) else { return };
+        if self.world.disks[syncing.node as usize].is_stalled() {
+            let disk = syncing.node as usize;
+            let slot = self.world.syncs.insert(syncing);
+            return self.world.disks[disk].hold(slot);
+        }
         let Syncing { node, incarnation, lane, blocking, done, sync } = syncing;
         let input = match self.world.disks[node as usize].complete(sync) {
             true => Input::DiskFailed { body: done },
@@ -600,11 +595,8 @@ impl<M> World<M> {
         let stream = |kind: &str, name: &str| Stream::new(seed, &format!("{kind} {name}"));
         let nodes = topology.hosts.iter().map(|h| Node::new(h.cpu, stream("node", &h.name)));
         let day = Stream::fixed(seed, "disks").below(2_000_001);
-        let disks = topology.hosts.iter().map(|h| {
-            let rounds = Stream::fixed(seed, &format!("flusher {}", h.name)).below(1 << 40);
-            let phase = Span::from_nanos(rounds);
-            Disk::new(h.disk.clone(), day, phase, stream("disk", &h.name))
-        });
+        let disks =
+            topology.hosts.iter().map(|h| Disk::new(h.disk.clone(), day, stream("disk", &h.name)));
         World {
             kernel: Kernel::new(limits),
             nodes: nodes.collect(),

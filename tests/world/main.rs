@@ -1,11 +1,9 @@
 //! The world with a toy machine in it: hosts, network, disks, faults, random faults, forks; and the
 //! engine's queues against theory.
 
-mod disks;
 mod faults;
 mod fork;
 mod invariants;
-mod loss;
 mod nemesis;
 mod network;
 mod nodes;

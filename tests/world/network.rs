@@ -105,10 +105,10 @@ fn a_saturated_link_delivers_its_bandwidth() {
 #[test]
 fn a_cut_stalls_and_the_retransmission_timer_decides_when_it_goes_on() {
     let mut setup =
-        talk(30, &[(50, "before"), (100, "lost"), (900, "behind"), (1_600, "open again")]);
+        talk(30, &[(50, "before"), (100, "lost"), (900, "behind"), (2_000, "open again")]);
     setup.faults = vec![cut(60, 1_500, Direction::Both, false)];
-    // The heal is at 1.56 s. Tries of what was sent at 0.1 s: at 0.304, 0.508, 0.924 and 1.756 s; even
-    // what is sent between the heal and that waits for it.
+    // The heal is at 1.56 s. Tries of what was sent at 0.1 s: at 0.3, 0.7, 1.5 and 3.1 s; even
+    // what is sent after the heal waits for that.
     assert_snapshot!(run(setup), @r"
     0.000000 n1 is connected with n2
     0.000000 n1 boots (0)
@@ -116,23 +116,23 @@ fn a_cut_stalls_and_the_retransmission_timer_decides_when_it_goes_on() {
     0.000000 n2 boots (0)
     0.000000 n3 boots (0)
     0.051000 n2 gets before
-    1.757000 n2 gets lost
-    1.757000 n2 gets behind
-    1.757000 n2 gets open again
+    3.101000 n2 gets lost
+    3.101000 n2 gets behind
+    3.101000 n2 gets open again
     ");
 }
 
 #[test]
 fn after_a_long_cut_it_takes_as_long_again_at_most() {
     let mut setup = talk(100, &[(100, "lost")]);
-    setup.faults = vec![cut(60, 26_500, Direction::Both, false)];
+    setup.faults = vec![cut(60, 26_000, Direction::Both, false)];
     assert_snapshot!(run(setup), @r"
     0.000000 n1 is connected with n2
     0.000000 n1 boots (0)
     0.000000 n2 is connected with n1
     0.000000 n2 boots (0)
     0.000000 n3 boots (0)
-    54.429000 n2 gets lost
+    51.101000 n2 gets lost
     ");
 }
 
@@ -147,7 +147,7 @@ fn what_is_never_acknowledged_is_given_up_after_fifteen_minutes() {
     0.000000 n2 is connected with n1
     0.000000 n2 boots (0)
     0.000000 n3 boots (0)
-    934.328000 n1 connection closed: TimedOut
+    924.600000 n1 connection closed: TimedOut
     ");
 }
 
@@ -168,7 +168,7 @@ fn a_one_way_cut_lets_data_through_until_the_acknowledgements_are_missed() {
     0.000000 n3 boots (0)
     0.101000 n2 gets arrives
     0.251000 n2 gets arrives too
-    6.717000 n2 gets waits
+    6.301000 n2 gets waits
     ");
 }
 
@@ -302,7 +302,7 @@ fn loss_is_delay_and_nothing_is_missing_or_reordered() {
     let first = got[0].0.as_millis();
     let last = got[199].0.as_millis();
     assert_eq!(first, 1, "the first was not lost with this seed");
-    assert!((201..700).contains(&last), "a probe or a time-out delayed the end, not {last} ms");
+    assert!([201, 601].contains(&last), "a time-out or two delayed the rest, not {last} ms");
 }
 
 #[test]
@@ -345,10 +345,10 @@ fn a_narrow_link_and_one_that_loses_everything() {
     setup.faults = vec![narrow, lossy];
     let lines = run(setup);
     let gets: Vec<&str> = lines.lines().filter(|line| line.contains("gets")).collect();
-    // 100 bytes at 1 kB/s take 0.1 s. The other is sent again at 1.30, 1.51, 1.92 and 2.76 s.
+    // 100 bytes at 1 kB/s take 0.1 s. The other is sent again at 1.3, 1.7 and 2.5 s.
     assert_snapshot!(gets.join("\n"), @r"
     0.201000 n2 gets a
-    2.757000 n2 gets b
+    2.501000 n2 gets b
     ");
 }
 
@@ -465,8 +465,8 @@ fn data_that_a_cut_holds_up_outlives_its_process() {
     0.000000 n2 boots (0)
     0.000000 n3 boots (0)
     0.300000 n1 dies: Killed
-    1.757000 n2 gets last words
-    1.757000 n2 connection closed: Reset
+    1.501000 n2 gets last words
+    1.501000 n2 connection closed: Reset
     ");
     // Without power nobody repeats them.
     let mut setup = talk(20, &[(100, "last words")]);

@@ -192,17 +192,17 @@ fn what_is_old_enough_is_written_back_without_fsync() {
     let mut setup = setup(vec![toy], 60);
     setup.faults = vec![
         crate::toy::fault(29_000, Some(1), FaultKind::PowerLoss, &[1]),
-        crate::toy::fault(72_000, Some(1), FaultKind::PowerLoss, &[1]),
+        crate::toy::fault(60_500, Some(1), FaultKind::PowerLoss, &[1]),
     ];
-    setup.duration = ms(73_000);
+    setup.duration = ms(61_000);
     assert_snapshot!(run(setup), @r"
     0.000000 n1 boots (0)
     20.000000 n1 more
     29.000000 n1 dies: PowerLoss, keeps 0 of 1500 B
     29.001000 n1 boots (1)
     49.001000 n1 more
-    72.000000 n1 dies: PowerLoss, keeps 1500 of 1500 B
-    72.001000 n1 boots (2)
+    60.500000 n1 dies: PowerLoss, keeps 1000 of 1500 B
+    60.501000 n1 boots (2)
     ");
 }
 

@@ -32,8 +32,6 @@ pub(crate) enum Do {
     Close,
     Abort,
     Hold(bool),
-    /// How much may wait at the lane of the current connection.
-    ReadAhead(u32),
     Spend(Span),
     Spawn,
     /// Ends this lane.
@@ -155,7 +153,6 @@ impl Toy {
             Do::Close => ctx.close(conn),
             Do::Abort => ctx.abort(conn),
             Do::Hold(hold) => ctx.hold(conn, hold),
-            Do::ReadAhead(inputs) => ctx.read_ahead(conn, inputs),
             Do::Spend(cost) => ctx.spend(cost),
             Do::Spawn => {
                 let lane = ctx.spawn();

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{is_defective, number, verdict};
+use super::{Unfinished, is_defective, number, verdict};
 use crate::observe::BecauseId;
 use crate::verdict::{Judged, Loss, OverSeeds, Report, Told, Trial, Unit, Verdict};
 
@@ -103,7 +103,7 @@ pub struct SeedResult {
     over: Vec<Option<f64>>,
     /// The expectations that do not hold, with their places.
     failing: Vec<(usize, Judged)>,
-    /// What failed, if it is mqsim itself.
+    /// Why there is no report, or what failed if it is mqsim itself.
     trouble: Option<String>,
     /// What was lost and why, in words; of a seed that lost nothing after success and holds, none.
     lost: Vec<String>,
@@ -115,20 +115,14 @@ const LOSSES: usize = 5;
 impl SeedResult {
     /// What is kept of a run, or of why there is none.
     #[must_use]
-    pub fn of(result: Result<Report, String>) -> SeedResult {
+    pub fn of(result: Result<Report, Unfinished>) -> SeedResult {
         let report = match result {
             Ok(report) => report,
-            Err(message) => {
+            Err(Unfinished { message, limit }) => {
+                let standing = if limit { Standing::Undecided } else { Standing::Failed };
                 let (judged, over, failing) = (Vec::new(), Vec::new(), Vec::new());
                 let (trouble, lost) = (Some(message), Vec::new());
-                return SeedResult {
-                    standing: Standing::Failed,
-                    judged,
-                    over,
-                    failing,
-                    trouble,
-                    lost,
-                };
+                return SeedResult { standing, judged, over, failing, trouble, lost };
             }
         };
         let trouble = is_defective(&report).then(|| defect(&report));
@@ -185,7 +179,7 @@ pub struct First {
     pub standing: Standing,
     /// The expectations that do not hold, the gravest first, each with the line on which it stands.
     pub judged: Vec<(Judged, Option<usize>)>,
-    /// What failed, if it is mqsim itself.
+    /// Why there is no report, or what failed if it is mqsim itself.
     pub trouble: Option<String>,
     /// What was lost and why, in words.
     pub lost: Vec<String>,

@@ -65,7 +65,7 @@ fn what_mqsim_itself_fails_at_comes_first() {
         (first.seed, first.trouble.unwrap())
     };
     assert_eq!(told(&runs), (15, "2 lines were lost without a cause".to_owned()));
-    runs[2] = SeedResult::of(Err("it ran away".to_owned()));
+    runs[2] = SeedResult::of(Err(Unfinished { message: "it ran away".to_owned(), limit: false }));
     assert_eq!(told(&runs), (12, "it ran away".to_owned()));
 }
 

@@ -2,22 +2,19 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::{Chance, Span, Time};
+use crate::engine::{Span, Time};
 use crate::observe::NodeId;
 
 use super::super::event::Event;
 use super::super::machine::{Closing, ConnId, ConnectError, Input, Lane, Port, Wait, Waiting};
 use super::super::simulation::World;
-use super::repair::Hole;
-use super::tcp;
+use super::link::{REJECTS, RTO, time_out};
 
 /// To the lane to which the far side bound the connection.
 pub(crate) const BOUND: Lane = Lane(u32::MAX);
 
-/// Bytes that the sending kernel takes of a connection with little history (Linux: twice 2,304 bytes
-/// for each of the ten packets of a quiet congestion window; `tcp_sndbuf_expand` in `tcp_input.c`).
-/// It grows only with what is acknowledged.
-const SEND_BUFFER: u64 = 2 * 10 * 2_304;
+/// After this many unanswered time-outs a connection is given up (`tcp_retries2` is 15).
+const GIVE_UP: u32 = 16;
 
 /// Effects may take their place on a link this much early (see the context); what leaves no later
 /// than that waits for nothing.
@@ -39,52 +36,36 @@ pub(crate) struct Segment<M> {
     pub(crate) cargo: Cargo<M>,
     pub(crate) bytes: u32,
     pub(crate) lane: Lane,
-    /// When its last byte leaves the host.
+    /// When its last byte leaves the host, the retransmission that succeeds included.
     pub(crate) leaves: Time,
 }
 
 /// One direction of a connection, kept with the side that sends.
 #[derive(Clone, Debug)]
 pub(crate) struct Flow<M> {
-    /// What arrived unread, then what is on the wire and arrives without further ado, then what
-    /// was sent behind a hole (which begins with it), then what waits.
+    /// What arrived unread, then what is on the wire, then what waits.
     pub(crate) queue: VecDeque<Segment<M>>,
     pub(crate) arrived: u32,
     pub(crate) on_wire: u32,
-    pub(super) behind: u32,
-    /// Segments sent since the flow began or last began anew, and the holes among those behind.
-    pub(super) put: u64,
-    pub(super) holes: Vec<Hole>,
     /// Arrivals of another epoch are void.
-    pub(super) epoch: u32,
+    epoch: u32,
     pub(crate) link: u32,
     pub(crate) back: u32,
-    pub(super) last_arrival: Time,
-    pub(super) last_leaves: Time,
-    /// When what a lossy path carries of it has been carried.
-    pub(super) carried_at: Time,
+    last_arrival: Time,
+    last_leaves: Time,
     /// Bytes in the queue.
     buffered: u64,
     pub(crate) sent: u64,
     pub(crate) read: u64,
     /// Whether nothing is put on the wire until the timer says so.
     pub(crate) stalled: bool,
-    pub(super) timer: bool,
-    pub(super) timer_epoch: u32,
-    /// When it runs out first.
-    pub(super) due: Time,
-    /// Retransmissions since anything was acknowledged.
-    pub(super) retries: u32,
-    /// Since when nothing is acknowledged, while it is stalled.
-    pub(super) silent_since: Time,
-    /// The congestion window in packets, and where its slow start ends, while the flow catches up
-    /// after a stall; 0 otherwise.
-    pub(super) window: u32,
-    pub(super) threshold: u32,
+    timer: bool,
+    timer_epoch: u32,
+    retries: u32,
     /// Whether the sender found no room and waits to hear of some.
     blocked: bool,
     /// The sender's host has lost power: what is lost on its way is sent by nobody again.
-    pub(super) deserted: bool,
+    deserted: bool,
 }
 
 impl<M> Flow<M> {
@@ -93,26 +74,18 @@ impl<M> Flow<M> {
             queue: VecDeque::new(),
             arrived: 0,
             on_wire: 0,
-            behind: 0,
-            put: 0,
-            holes: Vec::new(),
             epoch: 0,
             link: 0,
             back: 0,
             last_arrival: Time::ZERO,
             last_leaves: Time::ZERO,
-            carried_at: Time::ZERO,
             buffered: 0,
             sent: 0,
             read: 0,
             stalled: false,
             timer: false,
             timer_epoch: 0,
-            due: Time::ZERO,
             retries: 0,
-            silent_since: Time::ZERO,
-            window: 0,
-            threshold: 0,
             blocked: false,
             deserted: false,
         }
@@ -130,7 +103,7 @@ impl<M> Flow<M> {
     }
 
     /// Forgets what the other host has not got; what it got and did not read stays.
-    pub(super) fn drop_unarrived(&mut self) {
+    fn drop_unarrived(&mut self) {
         self.queue.truncate(self.arrived as usize);
         self.buffered = self.queue.iter().map(|s| u64::from(s.bytes)).sum();
         self.blocked = false;
@@ -138,24 +111,15 @@ impl<M> Flow<M> {
         self.stop_timer();
     }
 
-    pub(super) fn void_wire(&mut self) {
+    fn void_wire(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         self.on_wire = 0;
-        self.behind = 0;
-        self.put = 0;
-        self.holes.clear();
     }
 
-    /// Segments in the queue that have been sent.
-    pub(super) fn sent_segments(&self) -> usize {
-        (self.arrived + self.on_wire + self.behind) as usize
-    }
-
-    pub(super) fn stop_timer(&mut self) {
+    fn stop_timer(&mut self) {
         self.timer = false;
         self.timer_epoch = self.timer_epoch.wrapping_add(1);
         self.retries = 0;
-        self.window = 0;
     }
 
     fn pop(&mut self) -> Option<Segment<M>> {
@@ -163,11 +127,6 @@ impl<M> Flow<M> {
         self.buffered -= u64::from(segment.bytes);
         self.read += u64::from(segment.bytes);
         Some(segment)
-    }
-
-    /// Whether nothing gets through to the other side, as far as the sender knows.
-    fn is_cut_off(&self) -> bool {
-        self.stalled && self.window == 0 && self.timer
     }
 
     /// Whether there is something that the other side has not got.
@@ -200,8 +159,6 @@ pub(crate) struct Side<M> {
     pub(crate) port: Port,
     /// What its process buffers itself, beyond what the kernels do.
     pub(crate) own_buffer: u64,
-    /// How much may wait in its lane's mailbox while it reads on.
-    pub(crate) ahead: u32,
     /// What this side sends.
     pub(crate) flow: Flow<M>,
 }
@@ -217,7 +174,6 @@ impl<M> Side<M> {
             held: false,
             port: Port(0),
             own_buffer: 0,
-            ahead: u32::MAX,
             flow: Flow::new(),
         }
     }
@@ -240,7 +196,6 @@ impl<M> Side<M> {
         self.held = false;
         self.port = Port(0);
         self.own_buffer = 0;
-        self.ahead = u32::MAX;
     }
 }
 
@@ -262,39 +217,33 @@ impl<M> World<M> {
         flow.sent += u64::from(bytes);
         flow.blocked |= flow.buffered >= fits;
         flow.queue.push_back(Segment { cargo, bytes, lane, leaves: at });
-        if flow.stalled {
-            self.net.sides[index].flow.blocked |= self.room(index) == 0;
-            self.hasten_probe(index, at);
-        } else {
+        if !flow.stalled {
             self.transmit(index, at);
         }
     }
 
     /// Puts the first waiting segment of a flow onto the wire.
     #[inline]
-    pub(super) fn transmit(&mut self, index: usize, at: Time) {
+    fn transmit(&mut self, index: usize, at: Time) {
         let now = self.kernel.now();
         let side = &mut self.net.sides[index];
         let flow = &mut side.flow;
-        let next = flow.sent_segments();
+        let segment = &mut flow.queue[(flow.arrived + flow.on_wire) as usize];
         let link = &mut self.net.links[flow.link as usize];
-        let left = link.leaves(flow.queue[next].bytes, at);
-        if flow.behind > 0 || link.loss() != Chance::NEVER {
-            return self.transmit_lossy(index, left);
-        }
-        let leaves = flow.last_leaves.max(left);
+        let left = link.leaves(segment.bytes, at);
+        let leaves = flow.last_leaves.max(left + link.retransmission(segment.bytes, now));
         let arrival = flow.last_arrival.max(leaves + link.latency(now));
-        flow.queue[next].leaves = leaves;
+        segment.leaves = leaves;
         flow.last_leaves = leaves;
         flow.last_arrival = arrival;
         flow.on_wire += 1;
-        flow.put += 1;
         self.kernel.schedule(arrival, Event::Arrive { end: side.end.0, epoch: flow.epoch });
     }
 
     pub(crate) fn transmit_all(&mut self, index: usize, at: Time) {
         let flow = &self.net.sides[index].flow;
-        for _ in flow.sent_segments()..flow.queue.len() {
+        let waiting = flow.queue.len() - (flow.arrived + flow.on_wire) as usize;
+        for _ in 0..waiting {
             self.transmit(index, at);
         }
     }
@@ -312,10 +261,6 @@ impl<M> World<M> {
                 continue;
             }
             let on_wire = flow.arrived as usize..(flow.arrived + flow.on_wire) as usize;
-            if flow.behind > 0 {
-                // Nothing is measured so finely where packets are lost.
-                continue;
-            }
             flow.void_wire();
             flow.last_arrival = now;
             flow.last_leaves = now;
@@ -329,7 +274,6 @@ impl<M> World<M> {
                 let arrival = (segment.leaves + link.latency(now)).max(flow.last_arrival);
                 flow.last_arrival = arrival;
                 flow.on_wire += 1;
-                flow.put += 1;
                 let (end, epoch) = (side.end.0, flow.epoch);
                 self.kernel.schedule(arrival, Event::Arrive { end, epoch });
             }
@@ -361,13 +305,13 @@ impl<M> World<M> {
         let (held, node) = (receiver.held, receiver.node);
         if self.net.links[back].blocked != 0 {
             // The data is there, but its acknowledgement will not come back.
-            self.arm_for_silence(index);
+            self.arm(index, self.net.sides[index].flow.queue[0].leaves + RTO);
         }
         let flow = &mut self.net.sides[index].flow;
         flow.on_wire -= 1;
         let paused = self.nodes[node as usize].paused;
-        if held || paused || flow.arrived > 0 || self.is_too_busy(index ^ 1) {
-            self.net.sides[index].flow.arrived += 1;
+        if held || paused || flow.arrived > 0 {
+            flow.arrived += 1;
             if paused {
                 self.nodes[node as usize].owe_read(end);
             }
@@ -376,52 +320,12 @@ impl<M> World<M> {
         self.take(index)
     }
 
-    /// Whether side `index` reads no more because enough waits for its lane already; it goes on
-    /// when half of that is done.
-    #[inline]
-    fn is_too_busy(&mut self, index: usize) -> bool {
-        let side = &self.net.sides[index];
-        side.ahead != u32::MAX && self.leaves_unread(index)
-    }
-
-    fn leaves_unread(&mut self, index: usize) -> bool {
-        let side = &self.net.sides[index];
-        let lanes = &mut self.nodes[side.node as usize].lanes;
-        let Some(slot) = lanes.find(side.lane) else { return false };
-        let far = self.net.sides[index ^ 1].end;
-        let lane = lanes.slot(slot);
-        let busy = lane.mailbox.len() >= side.ahead as usize;
-        if busy && !lane.unread.contains(&far) {
-            lane.unread.push(far);
-        }
-        busy
-    }
-
-    /// A lane has handled something: connections that it had stopped reading may go on.
-    #[cold]
-    pub(crate) fn read_on(&mut self, node: u32, slot: u32) {
-        let now = self.kernel.now();
-        let lane = self.nodes[node as usize].lanes.slot(slot);
-        let waiting = lane.mailbox.len();
-        let (net, kernel) = (&self.net, &mut self.kernel);
-        lane.unread.retain(|end| {
-            let ahead = net.side(*end).map_or(u32::MAX, |index| net.sides[index ^ 1].ahead);
-            let goes_on = waiting <= ahead as usize / 2;
-            if goes_on {
-                kernel.schedule(now, Event::Read { end: end.0 });
-            }
-            !goes_on
-        });
-    }
-
     /// Reads the oldest segment that has arrived and was not read, if its process may read.
     pub(crate) fn read(&mut self, end: u32) -> Option<Arrival<M>> {
         let index = self.net.side(ConnId(end))?;
         let receiver = &self.net.sides[index ^ 1];
         let paused = self.nodes[receiver.node as usize].paused;
-        let unread = self.net.sides[index].flow.arrived;
-        if !receiver.alive || receiver.held || paused || unread == 0 || self.is_too_busy(index ^ 1)
-        {
+        if !receiver.alive || receiver.held || paused || self.net.sides[index].flow.arrived == 0 {
             return None;
         }
         self.net.sides[index].flow.arrived -= 1;
@@ -472,7 +376,7 @@ impl<M> World<M> {
         }
         if self.net.links[side.flow.back as usize].blocked != 0 {
             // The window update is lost; the probes of the sender find out after the heal.
-            let again = self.kernel.now() + tcp::time_out(Span::ZERO, 0);
+            let again = self.kernel.now() + RTO;
             self.kernel.schedule(again, Event::Writable { end });
             return None;
         }
@@ -481,6 +385,84 @@ impl<M> World<M> {
             lane: side.lane,
             input: Input::Writable { conn: side.end },
         })
+    }
+
+    /// What is on the wire of this flow has hit something that blocks it.
+    #[cold]
+    fn lost_on_wire(&mut self, index: usize) {
+        let flow = &mut self.net.sides[index].flow;
+        if flow.deserted {
+            flow.drop_unarrived();
+            return;
+        }
+        let blocked = self.net.links[flow.link as usize].blocked;
+        if blocked == REJECTS {
+            return self.rejected_on_the_way(index);
+        }
+        flow.void_wire();
+        flow.stalled = true;
+        let front = &flow.queue[flow.arrived as usize];
+        if matches!(front.cargo, Cargo::Rst) {
+            // Nobody retransmits a reset: the other side is left half-open.
+            flow.drop_unarrived();
+            return;
+        }
+        let due = front.leaves + RTO;
+        self.arm(index, due);
+    }
+
+    fn rejected_on_the_way(&mut self, index: usize) {
+        let now = self.kernel.now();
+        let side = &mut self.net.sides[index];
+        side.flow.void_wire();
+        side.flow.stalled = true;
+        let latency = self.net.links[side.flow.back as usize].latency(now);
+        let event = Event::Reset { end: side.end.0, by_the_way: true };
+        self.kernel.schedule(now + latency, event);
+    }
+
+    /// Starts the retransmission timer unless it runs.
+    fn arm(&mut self, index: usize, due: Time) {
+        let now = self.kernel.now();
+        let side = &mut self.net.sides[index];
+        if side.flow.timer {
+            return;
+        }
+        side.flow.timer = true;
+        side.flow.retries = 0;
+        let event = Event::Retransmit { end: side.end.0, epoch: side.flow.timer_epoch };
+        self.kernel.schedule(due.max(now), event);
+    }
+
+    /// The retransmission timer of a flow has run out.
+    pub(crate) fn retransmit(&mut self, end: u32, epoch: u32) -> Option<Arrival<M>> {
+        let index = self.net.side(ConnId(end))?;
+        let now = self.kernel.now();
+        let flow = &mut self.net.sides[index].flow;
+        if !flow.timer || flow.timer_epoch != epoch {
+            return None;
+        }
+        let forth = self.net.links[flow.link as usize].blocked;
+        let back = self.net.links[flow.back as usize].blocked;
+        if forth == 0 && back == 0 {
+            flow.stop_timer();
+            flow.stalled = false;
+            self.transmit_all(index, now);
+            return None;
+        }
+        if forth == REJECTS {
+            flow.stop_timer();
+            self.rejected_on_the_way(index);
+            return None;
+        }
+        flow.stalled = true;
+        flow.retries += 1;
+        if flow.retries >= GIVE_UP {
+            return self.end_side(index, Closing::TimedOut);
+        }
+        let next = now + time_out(flow.retries);
+        self.kernel.schedule(next, Event::Retransmit { end, epoch });
+        None
     }
 
     /// Something arrived for a side that its process no longer has: the host answers with a reset,
@@ -492,9 +474,10 @@ impl<M> World<M> {
         let side = &mut self.net.sides[index];
         if side.alive && self.net.links[side.flow.back as usize].blocked != 0 {
             // The answer will not get through, so the sender asks again.
+            let due = side.flow.queue[side.flow.arrived as usize].leaves + RTO;
             side.flow.void_wire();
             side.flow.stalled = true;
-            return self.arm_for_silence(index);
+            return self.arm(index, due);
         }
         side.flow.clear();
         if side.alive && !under_way {
@@ -516,7 +499,7 @@ impl<M> World<M> {
 
     /// Side `index` is over for its process. What it had to send is void. Returns what the process
     /// is told.
-    pub(super) fn end_side(&mut self, index: usize, how: Closing) -> Option<Arrival<M>> {
+    fn end_side(&mut self, index: usize, how: Closing) -> Option<Arrival<M>> {
         let side = &mut self.net.sides[index];
         side.flow.drop_unarrived();
         if !side.alive {
@@ -547,13 +530,6 @@ impl<M> World<M> {
         let now = self.kernel.now();
         let flow = &mut self.net.sides[index].flow;
         let sent = (flow.arrived + flow.on_wire) as usize;
-        // What lies behind a hole goes with it.
-        let behind: u64 = flow.queue.range(sent..).map(|s| u64::from(s.bytes)).sum();
-        if flow.behind > 0 {
-            flow.queue.truncate(sent);
-            flow.buffered -= behind;
-            flow.unsend_behind();
-        }
         let waiting = |segment: &&Segment<M>| segment.leaves > now + ALMOST_NOW;
         let waiting = flow.queue.range(flow.arrived as usize..sent).rev().take_while(waiting);
         let turns = waiting.count();
@@ -611,7 +587,6 @@ impl<M> World<M> {
         let sent = (flow.arrived + flow.on_wire) as usize;
         let kept = flow.queue.iter().take(sent).filter(|s| s.leaves <= now).count();
         let kept = kept.max(flow.arrived as usize);
-        flow.unsend_behind();
         flow.queue.truncate(kept);
         flow.on_wire = kept as u32 - flow.arrived;
         flow.buffered = flow.queue.iter().map(|s| u64::from(s.bytes)).sum();
@@ -624,17 +599,7 @@ impl<M> World<M> {
     /// Bytes that still fit between a side and the process at the other.
     pub(crate) fn room(&self, index: usize) -> u64 {
         let side = &self.net.sides[index];
-        let room = (self.socket_buffer + side.own_buffer).saturating_sub(side.flow.buffered);
-        if side.flow.is_cut_off() { room.min(self.room_for_unacknowledged(side)) } else { room }
-    }
-
-    /// Bytes that still fit into the sending kernel alone, whose buffer does not grow while
-    /// nothing is acknowledged.
-    fn room_for_unacknowledged(&self, side: &Side<M>) -> u64 {
-        let arrived = side.flow.queue.range(..side.flow.arrived as usize);
-        let arrived: u64 = arrived.map(|segment| u64::from(segment.bytes)).sum();
-        let fits = self.socket_buffer.min(SEND_BUFFER) + side.own_buffer;
-        fits.saturating_sub(side.flow.buffered - arrived)
+        (self.socket_buffer + side.own_buffer).saturating_sub(side.flow.buffered)
     }
 
     /// Bytes between a side and the process at the other.
@@ -655,8 +620,7 @@ impl<M> World<M> {
     /// Whose data waits for a retransmission to a process that would read it.
     pub(crate) fn stalled(&self) -> impl Iterator<Item = Waiting> + '_ {
         let pairs = self.net.sides.chunks_exact(2).filter(|pair| pair[0].alive || pair[1].alive);
-        let held_up = |flow: &Flow<M>| (flow.stalled || flow.behind > 0) && flow.is_waiting();
-        let waiting = pairs.flatten().filter(move |side| held_up(&side.flow));
+        let waiting = pairs.flatten().filter(|side| side.flow.stalled && side.flow.is_waiting());
         waiting.map(|side| Waiting {
             node: NodeId(side.node),
             what: Wait::Borrowed("the network, to send again what was not acknowledged"),

@@ -2,7 +2,6 @@
 
 use crate::engine::{Chance, Distribution, Span, Stream, Time};
 
-use super::tcp::PACKET;
 use super::topology::LinkSpec;
 
 /// A partition throws packets away.
@@ -13,6 +12,21 @@ pub(crate) const REJECTS: u8 = 2;
 pub(crate) const DARK: u8 = 4;
 /// Every packet is lost: as good as a cut, and what is sent is sent again until that is over.
 pub(crate) const LOSES_ALL: u8 = 8;
+
+/// Payload of one packet, for the number of chances that a message has to be lost (an Ethernet MTU
+/// of 1,500 bytes less IP and TCP headers with time stamps).
+pub(crate) const PACKET: u64 = 1_448;
+
+/// First retransmission time-out (Linux `TCP_RTO_MIN`).
+pub(crate) const RTO: Span = Span::from_millis(200);
+/// Longest retransmission time-out (Linux `TCP_RTO_MAX`).
+pub(crate) const RTO_MAX: Span = Span::from_secs(120);
+
+/// The retransmission time-out after `retries` retransmissions.
+pub(crate) fn time_out(retries: u32) -> Span {
+    let span = RTO * (1 << retries.min(32));
+    span.min(RTO_MAX)
+}
 
 /// The link from one host to another. Made when the two first talk.
 #[derive(Clone, Debug)]
@@ -29,8 +43,6 @@ pub(crate) struct Link {
     /// Bytes a second; 0 is unlimited.
     bandwidth: u64,
     loss: Chance,
-    /// The mean latency, by which a sender's timers go.
-    typical: Span,
     free_at: Time,
     /// Bytes put on the wire so far, retransmissions included.
     pub(crate) carried: u64,
@@ -68,7 +80,6 @@ impl Link {
             added: Vec::new(),
             bandwidth: spec.bandwidth,
             loss: spec.loss,
-            typical: Span::from_nanos(spec.latency.mean()),
             free_at: Time::ZERO,
             carried: 0,
             stream,
@@ -96,8 +107,6 @@ impl Link {
             self.blocked |= LOSES_ALL;
             self.loss = Chance::NEVER;
         }
-        let added: u64 = self.added.iter().map(Distribution::mean).sum();
-        self.typical = Span::from_nanos(self.latency.mean().saturating_add(added));
     }
 
     /// When the last byte of a message that is handed over at `at` has left.
@@ -136,43 +145,30 @@ impl Link {
         span
     }
 
-    /// The chance of each packet to be lost; a link that loses all of them is
-    /// [blocked](LOSES_ALL) instead.
+    /// Draws how long retransmissions delay a message because packets of it are lost.
     #[inline]
-    pub(crate) fn loss(&self) -> Chance {
-        self.loss
+    pub(crate) fn retransmission(&mut self, bytes: u32, now: Time) -> Span {
+        if self.loss == Chance::NEVER { Span::ZERO } else { self.lossy(bytes, now) }
     }
 
-    /// The mean latency.
-    pub(crate) fn typical(&self) -> Span {
-        self.typical
-    }
-
-    /// Draws which packets of a message are lost: their number and how many come behind the last
-    /// lost one.
-    pub(crate) fn lose(&mut self, bytes: u32, now: Time) -> Losses {
+    #[cold]
+    fn lossy(&mut self, bytes: u32, now: Time) -> Span {
         let stream = self.stream.at(now);
         let packets = u64::from(bytes).div_ceil(PACKET).max(1);
-        let mut losses = Losses { packets, lost: 0, behind: 0 };
+        let mut worst = 0;
         for _ in 0..packets {
-            if stream.chance(self.loss) {
-                losses.lost += 1;
-                losses.behind = 0;
-            } else if losses.lost > 0 {
-                losses.behind += 1;
+            let mut tries = 0;
+            while tries < MOST_TRIES && stream.chance(self.loss) {
+                tries += 1;
             }
+            worst = worst.max(tries);
         }
-        losses
+        (0..worst).fold(Span::ZERO, |sum, tried| sum + time_out(tried))
     }
 
-    /// Draws whether one packet is lost.
+    /// Draws whether a packet that nobody retransmits in order is lost.
     pub(crate) fn loses(&mut self, now: Time) -> bool {
         self.stream.at(now).chance(self.loss)
-    }
-
-    /// Draws whether something of this chance is so.
-    pub(crate) fn draws(&mut self, now: Time, chance: Chance) -> bool {
-        self.stream.at(now).chance(chance)
     }
 
     pub(crate) fn digest(&self) -> u64 {
@@ -180,16 +176,10 @@ impl Link {
     }
 }
 
-/// What became of the packets of a message at their first transmission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Losses {
-    /// All of them.
-    pub(crate) packets: u64,
-    /// Those that were lost.
-    pub(crate) lost: u64,
-    /// Those behind the last lost one, which arrived.
-    pub(crate) behind: u64,
-}
+/// How often in a row a packet is lost at most. The chain is drawn when the packet is sent, under
+/// the loss that holds then; without a bound a loss of a second could hold a connection up for
+/// minutes after it is over, where fast retransmission would have ended the chain long before.
+const MOST_TRIES: u32 = 6;
 
 /// The chance of either of two independent things.
 fn either(a: Chance, b: Chance) -> Chance {
@@ -201,6 +191,14 @@ fn either(a: Chance, b: Chance) -> Chance {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_outs_double_up_to_two_minutes() {
+        let seconds: Vec<f64> = (0..12).map(|n| time_out(n).as_secs_f64()).collect();
+        assert_eq!(seconds, [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4, 120.0, 120.0]);
+        let all: u64 = (0..16).map(|n| time_out(n).as_millis()).sum();
+        assert_eq!(all, 924_600, "the figure of Linux' ip-sysctl for tcp_retries2 = 15");
+    }
 
     #[test]
     fn independent_losses_add_up() {

@@ -4,20 +4,16 @@
 //! directions (a *flow*) is one queue of segments: at its front what has arrived and was not read,
 //! then what is on the wire, then what waits to be sent. Only what is on the wire has events, one a
 //! segment. When a packet hits a cut, everything on the wire is lost, and the flow *stalls*: from
-//! then on its retransmission timer alone decides when it moves on. A packet that is lost by chance
-//! leaves a *hole*: what was sent behind it waits, and what repairs it is in `repair`.
+//! then on its retransmission timer alone decides when it moves on.
 
 mod connect;
 mod connection;
 mod link;
-mod repair;
-mod tcp;
 mod topology;
 
 pub(crate) use connection::{Arrival, BOUND, Cargo, Side, SideState};
 use link::{CUT, DARK, LOSES_ALL, REJECTS};
 pub(crate) use link::{Change, Link};
-pub use tcp::CongestionControl;
 pub use topology::{
     CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology, TopologyError,
 };

@@ -6,8 +6,6 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use crate::engine::{Chance, Distribution, Span};
 use crate::observe::{NodeId, NodeKind};
 
-use super::tcp::CongestionControl;
-
 /// One host with one process on it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Host {
@@ -80,8 +78,6 @@ pub struct Topology {
     /// After how long a broker's process that is frozen or has ended by itself is started anew; never
     /// if there is nobody who would.
     pub restart_after: Option<Span>,
-    /// How senders keep to what a lossy path carries.
-    pub congestion_control: CongestionControl,
     graph: DiGraph<u32, LinkSpec>,
 }
 
@@ -109,12 +105,8 @@ pub enum TopologyError {
     DuplicateName(String),
 }
 
-/// What two kernels buffer for one direction of a connection unless the scenario says otherwise: what
-/// a sender gets rid of, on the wire of a network, to a process that reads nothing. Measured on Linux
-/// 6.18: 0.16 to 0.55 MB, mostly 0.36, of which 90 KB at the receiver, whose window is 64 KiB of the
-/// 128 KiB of `tcp_rmem[1]`. Kernels let both buffers grow with bulk transfers (to 7 MB and more); a
-/// scenario with such says so by its `socket-buffer`.
-pub const DEFAULT_SOCKET_BUFFER: u64 = 360 << 10;
+/// What two kernels buffer for one direction of a connection unless the scenario says otherwise.
+pub const DEFAULT_SOCKET_BUFFER: u64 = 4 << 20;
 
 impl Topology {
     /// No hosts, and zones without links.
@@ -130,7 +122,6 @@ impl Topology {
             socket_buffer: DEFAULT_SOCKET_BUFFER,
             placed: Vec::new(),
             restart_after: None,
-            congestion_control: CongestionControl::Cubic,
             graph,
         }
     }

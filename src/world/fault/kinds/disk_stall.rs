@@ -1,6 +1,7 @@
 //! `disk-stall`: the disk does nothing.
 
 use super::*;
+use crate::world::event::Event;
 
 /// The disk does nothing.
 pub(crate) struct DiskStall;
@@ -19,13 +20,16 @@ impl Fault for DiskStall {
 
     fn begin<C: Cluster, O: Observer>(&self, met: &mut Met, simulation: &mut Simulation<C, O>) {
         for node in &met.nodes {
-            simulation.world.stall_disk(node.0);
+            simulation.world.disks[node.index()].stall();
         }
     }
 
     fn end<C: Cluster, O: Observer>(&self, met: &Met, simulation: &mut Simulation<C, O>) {
+        let now = simulation.now();
         for node in &met.nodes {
-            simulation.world.end_disk_stall(node.0);
+            for slot in simulation.world.disks[node.index()].go_on(now) {
+                simulation.world.kernel.schedule(now, Event::Synced { slot });
+            }
         }
     }
 }

@@ -32,13 +32,13 @@ impl Fault for SlowDisk {
 
     fn begin<C: Cluster, O: Observer>(&self, met: &mut Met, simulation: &mut Simulation<C, O>) {
         for node in &met.nodes {
-            simulation.world.slow_disk_down(node.0, self.factor);
+            simulation.world.disks[node.index()].slow_down(self.factor);
         }
     }
 
     fn end<C: Cluster, O: Observer>(&self, met: &Met, simulation: &mut Simulation<C, O>) {
         for node in &met.nodes {
-            simulation.world.speed_disk_up(node.0, self.factor);
+            simulation.world.disks[node.index()].speed_up(self.factor);
         }
     }
 

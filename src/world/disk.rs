@@ -1,13 +1,8 @@
 //! A host's disk: a page cache, what is durable, and the time that an fsync takes.
 //!
 //! Every file is an append log with a durable prefix. A byte becomes durable by an fsync, or by
-//! write-back, which is worked out when it matters and so costs no events. Write-back is a
-//! saw-tooth: the host's flusher looks around every 5 s (`vm.dirty_writeback_centisecs`), and a file
-//! that has had something dirty for the write-back age (`vm.dirty_expire_centisecs`) is written
-//! *whole*, up to its newest byte. The new size of the file is durable with the journal's next commit,
-//! 5 s later (ext4, `commit=5`) or at the next fsync of any file. So of a busy file that nobody
-//! fsyncs a loss of power takes what was written in the last 0 to 35 s, and more: measured.
-//! The disk itself is a FIFO server: its `free_at`.
+//! having been in the page cache for the write-back age; that is worked out when it matters, so
+//! write-back costs no events. The disk itself is a FIFO server: its `free_at`.
 //!
 //! A loss of power may leave a torn tail: of what was in the page cache a random part, which need
 //! not end where a record does ([`DiskSpec::torn_tail`](super::DiskSpec::torn_tail)).
@@ -17,8 +12,6 @@
 //! "PostgreSQL's fsync() surprise", LWN 2018): what was to become durable is in the page cache
 //! still, the next fsync succeeds, and a loss of power shows the hole. A file is then good up to
 //! the hole only ([`File::bad`]).
-
-mod pace;
 
 use std::collections::VecDeque;
 
@@ -76,8 +69,6 @@ struct File {
     bad: u64,
     /// Whether the write-back failed and no fsync has told it yet.
     error: bool,
-    /// What write-back has written and the journal has not committed: when it will, and the length.
-    uncommitted: Option<(Time, u64)>,
     /// What was written when, as (time, length after it), oldest first.
     dirty: VecDeque<(Time, u64)>,
 }
@@ -94,38 +85,20 @@ impl File {
             clean: 0,
             bad: u64::MAX,
             error: false,
-            uncommitted: None,
             dirty: VecDeque::new(),
         }
     }
 
-    /// What is written up to this length has reached the disk, as far as there is no hole, or could
-    /// not and is given up.
+    /// What is written up to this length has been made durable, as far as there is no hole, or
+    /// could not be and is given up.
     fn cleaned(&mut self, length: u64, failed: bool) {
         if failed && length > self.clean {
             self.bad = self.bad.min(self.clean);
         }
         self.clean = self.clean.max(length);
-    }
-
-    /// What has reached the disk counts from now on.
-    fn commit(&mut self, length: u64) {
-        self.durable = self.durable.max(length.min(self.bad).min(self.length));
-    }
-
-    /// The journal has committed what it would until now.
-    fn commit_due(&mut self, now: Time) {
-        if let Some((_, length)) = self.uncommitted.take_if(|(at, _)| *at <= now) {
-            self.commit(length);
-        }
+        self.durable = self.durable.max(self.clean.min(self.bad));
     }
 }
-
-/// How often the flusher looks for what is old enough (Linux `vm.dirty_writeback_centisecs`).
-const FLUSHER_ROUND: Span = Span::from_secs(5);
-
-/// How long after a change the journal commits it (ext4, mount option `commit`).
-const COMMIT: Span = Span::from_secs(5);
 
 /// Writes within this part of the write-back age count as one.
 const MARKS_PER_AGE: u64 = 256;
@@ -139,8 +112,6 @@ pub(crate) struct Sync {
     power: u32,
     /// Whether it fails, whatever the disk does by its end.
     failed: bool,
-    /// When the disk turns to it, and when it is through.
-    begun: Time,
     pub(crate) done: Time,
 }
 
@@ -174,21 +145,17 @@ pub(crate) struct Disk {
     failing: [u32; 3],
     /// Factors of the faults that slow it down.
     slow: Vec<u64>,
-    /// Faults that let it do nothing, and since when.
+    /// Faults that let it do nothing, and the completions that wait for their end.
     stalls: u32,
-    stalled_at: Time,
-    /// When the flusher's rounds are, as an offset.
-    phase: Span,
-    /// Files of which the journal has something to commit.
-    committing: Vec<FileId>,
+    held: Vec<u32>,
     written: u64,
     syncs: u64,
 }
 
 impl Disk {
     /// `day` is what kind of day it is for the disks of this run, from 0 (they are fast) to 2
-    /// millions; `phase` when its host's flusher looks around first.
-    pub(crate) fn new(spec: DiskSpec, day: u64, phase: Span, stream: Stream) -> Disk {
+    /// millions.
+    pub(crate) fn new(spec: DiskSpec, day: u64, stream: Stream) -> Disk {
         let spread = u64::from(spec.spread.min(100));
         Disk {
             pace: 1_000_000 - spread * 10_000 + day * spread / 100,
@@ -202,9 +169,7 @@ impl Disk {
             failing: [0; 3],
             slow: Vec::new(),
             stalls: 0,
-            stalled_at: Time::MAX,
-            phase: Span::from_nanos(phase.as_nanos() % FLUSHER_ROUND.as_nanos()),
-            committing: Vec::new(),
+            held: Vec::new(),
             written: 0,
             syncs: 0,
         }
@@ -250,56 +215,30 @@ impl Disk {
         Ok(())
     }
 
-    /// The first round of the flusher at `time` or after it.
-    fn round_from(&self, time: Time) -> Time {
-        let (round, phase) = (FLUSHER_ROUND.as_nanos(), self.phase.as_nanos());
-        let before = time.as_nanos().saturating_sub(phase).div_ceil(round);
-        Time::from_nanos(before.saturating_mul(round).saturating_add(phase))
-    }
-
-    /// Works out what the flusher has done with a file until now. The transfer takes the disk's
-    /// time from the round in which it was due.
-    fn write_back(&mut self, id: FileId, now: Time) {
+    /// Makes durable what has been in the page cache for the write-back age. Its transfer takes
+    /// the disk's time from the moment at which it was due.
+    fn write_back(&mut self, file: FileId, now: Time) {
+        let (age, bandwidth, slowness) =
+            (self.spec.write_back_age, self.spec.bandwidth, self.slowness());
         if self.stalls > 0 {
             return;
         }
-        let (age, fails) = (self.spec.write_back_age, self.failing[FSYNCS] > 0);
-        self.file(id).commit_due(now);
-        while let Some((written, _)) = self.file(id).dirty.front().copied() {
-            let round = self.round_from(written + age);
-            if round > now {
+        let fails = self.failing[FSYNCS] > 0;
+        let mut free_at = self.free_at;
+        let file = self.file(file);
+        while let Some((written, length)) = file.dirty.front().copied() {
+            if now.since(written) < age {
                 break;
             }
-            let (bandwidth, slowness) = (self.spec.bandwidth, self.slowness());
-            let file = self.file(id);
-            file.commit_due(round);
-            let mut length = file.clean;
-            while let Some((_, end)) = file.dirty.pop_front_if(|(written, _)| *written <= round) {
-                length = length.max(end);
-            }
-            if length <= file.clean {
-                continue;
-            }
-            let bytes = length - file.clean;
-            file.cleaned(length, fails);
-            file.error |= fails;
-            file.uncommitted = Some((round + COMMIT, length));
-            file.commit_due(now);
-            self.free_at = self.free_at.max(round) + transfer(bytes, bandwidth, slowness);
-            if !self.committing.contains(&id) {
-                self.committing.push(id);
+            file.dirty.pop_front();
+            if length > file.clean {
+                let bytes = length - file.clean;
+                file.cleaned(length, fails);
+                file.error |= fails;
+                free_at = free_at.max(written + age) + transfer(bytes, bandwidth, slowness);
             }
         }
-    }
-
-    /// The journal commits everything that has reached the disk: an fsync of any file does that.
-    fn commit_all(&mut self) {
-        for id in std::mem::take(&mut self.committing) {
-            let file = self.file(id);
-            if let Some((_, length)) = file.uncommitted.take() {
-                file.commit(length);
-            }
-        }
+        self.free_at = free_at;
     }
 
     fn slowness(&self) -> u64 {
@@ -325,19 +264,17 @@ impl Disk {
             latency = latency * self.pace / 1_000_000;
         }
         let transfer = transfer(bytes, self.spec.bandwidth, slowness);
-        let begun = at.max(self.free_at);
-        let done = begun + latency + transfer;
+        let done = at.max(self.free_at) + latency + transfer;
         self.free_at = done;
-        Sync { file: Some(id), length, power: self.power, failed, begun, done }
+        Sync { file: Some(id), length, power: self.power, failed, done }
     }
 
     /// Queues a read of so many bytes at `at`: it takes the disk's time as a transfer does.
     pub(crate) fn read(&mut self, bytes: u64, at: Time) -> Sync {
-        let begun = at.max(self.free_at);
-        let done = begun + transfer(bytes, self.spec.bandwidth, self.slowness());
+        let done = at.max(self.free_at) + transfer(bytes, self.spec.bandwidth, self.slowness());
         self.free_at = done;
         let failed = self.failing[READS] > 0;
-        Sync { file: None, length: 0, power: self.power, failed, begun, done }
+        Sync { file: None, length: 0, power: self.power, failed, done }
     }
 
     /// An fsync or a read is through. What an fsync covered is durable, unless it failed or power
@@ -349,7 +286,6 @@ impl Disk {
         let file = self.file(file);
         let covered = sync.length.min(file.least).min(file.length);
         file.cleaned(covered, failed);
-        file.commit(file.clean);
         file.syncs -= 1;
         if file.syncs == 0 {
             file.least = u64::MAX;
@@ -359,7 +295,6 @@ impl Disk {
         while file.dirty.front().is_some_and(|(_, length)| *length <= clean) {
             file.dirty.pop_front();
         }
-        self.commit_all();
         failed
     }
 
@@ -371,9 +306,6 @@ impl Disk {
         let cut = before - (file.length - file.released);
         file.durable = file.durable.min(file.length);
         file.clean = file.clean.min(file.length);
-        if let Some((_, length)) = &mut file.uncommitted {
-            *length = (*length).min(file.length);
-        }
         if file.length <= file.bad {
             file.bad = u64::MAX;
         }
@@ -411,7 +343,6 @@ impl Disk {
         self.power = self.power.wrapping_add(1);
         self.free_at = Time::ZERO;
         self.used = 0;
-        self.committing.clear();
         let stream = self.stream.at(now);
         for file in &mut self.files {
             let cached = file.length - file.durable;
@@ -428,7 +359,6 @@ impl Disk {
         self.power = self.power.wrapping_add(1);
         self.free_at = Time::ZERO;
         self.used = 0;
-        self.committing.clear();
         self.files.clear();
     }
 
@@ -459,8 +389,39 @@ impl Disk {
         }
     }
 
+    /// It does nothing from now on: neither fsyncs nor reads nor write-back come to an end.
+    pub(crate) fn stall(&mut self) {
+        self.stalls += 1;
+    }
+
     pub(crate) fn is_stalled(&self) -> bool {
         self.stalls > 0
+    }
+
+    /// A completion that waits for the end of the stall.
+    pub(crate) fn hold(&mut self, slot: u32) {
+        self.held.push(slot);
+    }
+
+    /// One stall is over at `now`. Returns what had waited for the last of them.
+    pub(crate) fn go_on(&mut self, now: Time) -> Vec<u32> {
+        self.stalls = self.stalls.saturating_sub(1);
+        if self.stalls > 0 {
+            return Vec::new();
+        }
+        self.free_at = self.free_at.max(now);
+        std::mem::take(&mut self.held)
+    }
+
+    pub(crate) fn slow_down(&mut self, factor: u64) {
+        self.slow.push(factor);
+    }
+
+    /// Takes back one slowing by this factor.
+    pub(crate) fn speed_up(&mut self, factor: u64) {
+        if let Some(place) = self.slow.iter().position(|f| *f == factor) {
+            self.slow.remove(place);
+        }
     }
 
     pub(crate) fn written(&self) -> u64 {
@@ -502,7 +463,7 @@ mod tests {
             write_back_age: Span::from_secs(30),
             torn_tail: false,
         };
-        Disk::new(spec, 0, Span::ZERO, Stream::new(1, "disk n1"))
+        Disk::new(spec, 0, Stream::new(1, "disk n1"))
     }
 
     fn at(millis: u64) -> Time {
@@ -563,41 +524,32 @@ mod tests {
         assert_eq!(sync.done, at(30_006));
     }
 
-    /// Writes 10 bytes a second from `from` to `to`, in s.
-    fn trickle(disk: &mut Disk, file: FileId, from: u64, to: u64) {
-        (from..to).for_each(|second| disk.write(file, 10, at(second * 1_000)).unwrap());
-    }
-
-    /// What a loss of power at a time leaves of a file.
-    fn left(disk: &Disk, file: FileId, millis: u64) -> u64 {
-        let mut copy = disk.clone();
-        copy.lose_power(at(millis));
-        copy.length(file)
+    #[test]
+    fn slowness_multiplies_and_is_taken_back() {
+        let mut disk = disk();
+        disk.slow_down(2);
+        disk.slow_down(5);
+        assert_eq!(disk.fsync(FILE, at(0), at(0)).done, at(10));
+        disk.speed_up(5);
+        assert_eq!(disk.fsync(FILE, at(20), at(20)).done, at(22));
+        disk.speed_up(2);
+        assert_eq!(disk.fsync(FILE, at(30), at(30)).done, at(31));
     }
 
     #[test]
-    fn write_back_is_a_saw_tooth_and_counts_with_the_next_commit() {
-        // Measured: nothing until 30.7 s, then all of 30.8 s at 35.1 s, the next at 66.7 s.
+    fn a_stall_holds_completions_and_write_back_until_it_is_over() {
         let mut disk = disk();
-        trickle(&mut disk, FILE, 0, 80);
-        let left: Vec<u64> =
-            [29_000, 34_900, 35_000, 60_000, 69_900, 70_000].map(|t| left(&disk, FILE, t)).into();
-        assert_eq!(left, [0, 0, 310, 310, 310, 660]);
-    }
-
-    #[test]
-    fn an_fsync_of_another_file_commits_what_was_written_back_and_nothing_else() {
-        let other = FileId(0);
-        let mut disk = disk();
-        trickle(&mut disk, FILE, 0, 31);
-        let before = disk.fsync(other, at(29_000), at(29_000));
-        disk.complete(before);
-        assert_eq!(left(&disk, FILE, 29_500), 0);
-        disk.write(other, 1, at(31_000)).unwrap();
-        disk.write_back(FILE, at(31_000));
-        let after = disk.fsync(other, at(31_000), at(31_000));
-        disk.complete(after);
-        assert_eq!(left(&disk, FILE, 31_100), 310);
+        disk.write(FILE, 1_000, at(0)).unwrap();
+        let sync = disk.fsync(FILE, at(0), at(0));
+        disk.stall();
+        assert!(disk.is_stalled());
+        disk.hold(7);
+        disk.write(FileId(0), 500, at(1)).unwrap();
+        disk.lose_power(at(40_000));
+        assert_eq!((disk.length(FILE), disk.length(FileId(0))), (0, 0));
+        assert_eq!(disk.go_on(at(40_000)), [7]);
+        disk.complete(sync);
+        assert_eq!(disk.fsync(FILE, at(40_000), at(40_000)).done, at(40_001));
     }
 
     #[test]
@@ -617,7 +569,7 @@ mod tests {
         let mut kept = Vec::new();
         for seed in 0..20 {
             let spec = DiskSpec { torn_tail: true, ..disk().spec };
-            let mut disk = Disk::new(spec, 0, Span::ZERO, Stream::new(seed, "disk n1"));
+            let mut disk = Disk::new(spec, 0, Stream::new(seed, "disk n1"));
             disk.write(FILE, 1_000, at(0)).unwrap();
             let sync = disk.fsync(FILE, at(0), at(0));
             disk.complete(sync);
