@@ -85,7 +85,8 @@ impl Changed {
     /// producer nothing was promised.
     fn is_loss(&self) -> bool {
         let name = self.metric.name;
-        self.metric.better == Better::Less && name.ends_with("_lost") && name != "unknown_lost"
+        let counts = name == "success_gone" || (name.ends_with("_lost") && name != "unknown_lost");
+        self.metric.better == Better::Less && counts
     }
 
     /// Losses before outages before latency before disorder before costs.

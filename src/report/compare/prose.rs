@@ -69,9 +69,16 @@ fn headline(comparison: &Comparison) -> String {
         return "identical".to_owned();
     }
     let enough = exceptions(comparison.seeds.len()).is_some();
+    let change = |name: &str| {
+        let found = comparison.metrics.iter().find(|one| one.metric.name == name)?;
+        found.change.as_ref().map(|change| (change.first, change.second))
+    };
+    // What is gone is told beside what is lost only where some of it had been read.
+    let gone_too = change("success_gone") != change("success_lost");
     let of = |wanted: Standing| {
         let counts = |one: &&Changed| {
             one.standing == wanted
+                && (gone_too || one.metric.name != "success_gone")
                 && (wanted == Standing::Regression
                     || (is_telling(one.metric) && (!enough || one.is_proven())))
         };
