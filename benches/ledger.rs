@@ -151,6 +151,8 @@ fn facts() -> RunFacts {
         fsyncs: 0,
         events: 0,
         busy: Vec::new(),
+        waits: Vec::new(),
+        questions: Vec::new(),
         fingerprint: Fingerprint::new(),
     }
 }

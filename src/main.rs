@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    mqsim::cli::main(&mqsim::cli::Library, std::env::args_os()).code().into()
+    mqsim::cli::main(&mqsim::cli::Library::default(), std::env::args_os()).code().into()
 }

@@ -1,8 +1,6 @@
 //! Broker families, and what several of them share. No family imports another.
 
 pub mod coordination;
-pub mod costs;
 pub mod kafka;
-pub mod log;
+pub mod kit;
 pub mod rabbitmq;
-pub mod rules;

@@ -3,54 +3,80 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::console::shell_word;
+use super::run::processors;
+use super::{help, machine};
 use crate::report::sweep::Shard;
+use crate::scenario::units;
 
 /// Simulates message queues under faults, deterministically: which messages are lost, duplicated
 /// or delayed when brokers crash, and why.
 #[derive(Debug, Parser)]
-#[command(name = "mqsim", version, after_help = super::exit::HELP, max_term_width = 100)]
+#[command(name = "mqsim", version, long_version = help::VERSION, after_help = help::MQSIM)]
+#[command(max_term_width = 100)]
 pub(super) struct Cli {
+    /// Colours: on a terminal only, always, never
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub(super) color: Color,
     /// What to do.
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+/// When there are colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[repr(u8)]
+pub(super) enum Color {
+    // On a terminal, unless `NO_COLOR` is set. (A doc comment would be a second page of help.)
+    Auto,
+    Always,
+    Never,
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Simulate scenarios, print the verdict, write the report folder
-    #[command(after_help = super::exit::HELP)]
+    #[command(after_help = help::RUN)]
     Run(Run),
     /// Hold scenarios to every expectation over many seeds, in parallel
-    #[command(after_help = super::exit::HELP)]
+    #[command(after_help = help::CHECK)]
     Check(Check),
     /// Keep what scenarios do in mqsim.lock, so that `check --locked` tells when it changes
-    #[command(after_help = super::exit::HELP)]
+    #[command(after_help = help::LOCK)]
     Lock(Lock),
     /// Compare two reports, or two scenarios under the same seeds: what changed, and for which lines
-    #[command(after_help = super::exit::COMPARE)]
+    #[command(after_help = help::COMPARE)]
     Compare(Compare),
     /// Vary keys and seeds: one tidy table, one plot, and which cells no other beats
-    #[command(after_help = super::exit::HELP)]
+    #[command(after_help = help::SWEEP)]
     Sweep(Sweep),
     /// Put the shards of a sweep together
-    #[command(after_help = super::exit::HELP)]
+    #[command(after_help = help::MERGE)]
     Merge(Merge),
     /// Print a scenario of a mode to begin with, with comments
+    #[command(after_help = help::NEW)]
     New(New),
     /// Print the JSON Schema of scenario files, for editors
+    #[command(after_help = help::SCHEMA)]
     Schema(Schema),
     /// List modes, faults, metrics and selectors, or all keys of a mode
+    #[command(after_help = help::LIST)]
     List(List),
+    /// Print what makes a shell complete the words of mqsim
+    #[command(after_help = help::COMPLETIONS)]
+    Completions(Completions),
+    /// Print the manual page of mqsim or of one of its commands
+    #[command(after_help = help::MAN)]
+    Man(Man),
 }
 
 /// `mqsim run`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Run {
-    /// Scenario files
+    /// Scenario files; - is stdin
     #[arg(required = true, value_name = "SCENARIO")]
     pub(super) scenarios: Vec<PathBuf>,
     /// Where report folders go; each gets the name of its scenario
@@ -67,7 +93,7 @@ pub(super) struct Run {
 /// `mqsim check`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Check {
-    /// Scenario files, and directories that are searched for them
+    /// Scenario files, and directories that are searched for them; - is stdin
     #[arg(required = true, value_name = "SCENARIO|DIR")]
     pub(super) scenarios: Vec<PathBuf>,
     /// Write the report folder of the first failing seed of each scenario that fails
@@ -76,6 +102,21 @@ pub(super) struct Check {
     /// Write a JUnit document: a suite a scenario, a case an expectation
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
+    /// Write a summary in Markdown; on GitHub --markdown "$GITHUB_STEP_SUMMARY", which is added to
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown: Option<PathBuf>,
+    /// Only scenarios whose name contains this (repeatable: any of them)
+    #[arg(long, short = 'k', value_name = "WORD")]
+    pub(super) filter: Vec<String>,
+    /// Only the Ith of N parts of the scenarios: each part in a job of its own
+    #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
+    pub(super) shard: Option<Shard>,
+    /// End with the first scenario that does not hold, at its first such seed
+    #[arg(long, short = 'x')]
+    pub(super) fail_fast: bool,
+    /// Begin no more runs after this time, as in 10min; what is not done by then is undecided
+    #[arg(long, value_name = "DURATION", value_parser = duration, allow_hyphen_values = true)]
+    pub(super) time_budget: Option<std::time::Duration>,
     /// Keep finished seeds in this file until all are done: after a kill the same call goes on
     #[arg(long, value_name = "FILE")]
     pub(super) resume: Option<PathBuf>,
@@ -93,10 +134,10 @@ pub(super) struct Check {
 /// their histories are the same, and line by line it is told what became of it in A and in B.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Compare {
-    /// A report folder, a summary.csv, or a scenario file
+    /// A report folder, a summary.csv, or a scenario file; - is a scenario from stdin
     #[arg(value_name = "A")]
     pub(super) first: PathBuf,
-    /// The same kind of thing; not needed with --set-a or --set-b [default: A]
+    /// The same kind of thing; not needed with --set-a, --set-b or --seed-b [default: A]
     #[arg(value_name = "B")]
     pub(super) second: Option<PathBuf>,
     /// Change a value of scenario A only (repeatable)
@@ -105,6 +146,14 @@ pub(super) struct Compare {
     /// Change a value of scenario B only (repeatable)
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     pub(super) set_b: Vec<String>,
+    /// Compare this seed of A with --seed-b: where two seeds part, and why
+    #[arg(long, value_name = "N", value_parser = seed, requires = "seed_b")]
+    #[arg(conflicts_with_all = ["seed", "seeds"], allow_negative_numbers = true)]
+    pub(super) seed_a: Option<u64>,
+    /// The seed of B
+    #[arg(long, value_name = "N", value_parser = seed, requires = "seed_a")]
+    #[arg(conflicts_with_all = ["seed", "seeds"], allow_negative_numbers = true)]
+    pub(super) seed_b: Option<u64>,
     /// How much worse B may be: by a number or percent of A, as in success_lost=0,ack_p99_us=10%
     #[arg(long, value_name = "METRIC=LIMIT,..", default_value = "success_lost=0")]
     pub(super) tolerance: String,
@@ -126,7 +175,7 @@ pub(super) struct Compare {
 /// sweep that was interrupted goes on where it was when the same command is given again.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Sweep {
-    /// The scenario file
+    /// The scenario file; - is stdin
     #[arg(value_name = "SCENARIO")]
     pub(super) scenario: PathBuf,
     /// Where the folder of the sweep goes, NAME-sweep
@@ -135,12 +184,28 @@ pub(super) struct Sweep {
     /// Take the first value of every axis, then the second and so on, not every combination
     #[arg(long)]
     pub(super) paired: bool,
+    /// How cells are grouped and what is shown of them
+    #[command(flatten)]
+    pub(super) view: View,
     /// Run the Ith of N parts only, for `mqsim merge` to put together
     #[arg(long, value_name = "I/N", value_parser = shard, allow_hyphen_values = true)]
     pub(super) shard: Option<Shard>,
     /// What `run` takes too
     #[command(flatten)]
     pub(super) common: Common,
+}
+
+/// How the cells of a sweep are shown.
+#[derive(Clone, Debug, Args)]
+pub(super) struct View {
+    /// Weigh cells only against those with the same values of these keys, or of none [default: keys
+    /// of faults]
+    #[arg(long, value_name = "KEY,..|none", value_delimiter = ',')]
+    pub(super) group_by: Vec<String>,
+    /// Print these metrics, as in ack_p50_us,acked_per_s,read_lost [default: loss, availability,
+    /// latency]
+    #[arg(long, value_name = "METRIC,..", value_delimiter = ',')]
+    pub(super) show: Vec<String>,
 }
 
 /// `mqsim merge`.
@@ -152,6 +217,9 @@ pub(super) struct Merge {
     /// Where the folder of the sweep goes, NAME-sweep
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub(super) out: PathBuf,
+    /// How cells are grouped and what is shown of them
+    #[command(flatten)]
+    pub(super) view: View,
     /// Print errors only
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -178,6 +246,10 @@ pub(super) struct Common {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     #[arg(allow_negative_numbers = true)]
     pub(super) max_events: Option<u64>,
+    /// Refuse what could need more memory, as in 8GiB [default: as much as the machine has, divided
+    /// among the runs that go on at once]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(super) max_memory: Option<u64>,
     /// Print errors only, and what does not hold under `check`
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -186,11 +258,25 @@ pub(super) struct Common {
     pub(super) json: bool,
 }
 
+impl Compare {
+    /// A seed of A and one of B, if such a pair is compared.
+    pub(super) fn pair(&self) -> Option<[u64; 2]> {
+        self.seed_a.zip(self.seed_b).map(|(a, b)| [a, b])
+    }
+}
+
 impl Common {
     /// The seeds that the command line names, if it does.
     pub(super) fn wanted_seeds(&self) -> Option<Vec<u64>> {
         let range = self.seeds.as_ref().map(|range| range.clone().collect());
         range.or(self.seed.map(|seed| vec![seed]))
+    }
+
+    /// The bytes that each run may need, if there are so many runs.
+    pub(super) fn memory(&self, runs: Option<usize>) -> u64 {
+        let jobs = self.jobs.map_or_else(processors, |jobs| jobs as usize);
+        let at_once = jobs.min(runs.unwrap_or(jobs)).max(1) as u64;
+        self.max_memory.unwrap_or_else(machine::memory) / at_once
     }
 
     /// The same without the changes to a section.
@@ -254,6 +340,20 @@ pub(super) struct Schema {
     pub(super) mode: Option<String>,
 }
 
+/// `mqsim completions`.
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// `mqsim man`.
+#[derive(Debug, Args)]
+pub(super) struct Man {
+    /// The command [default: mqsim itself]
+    pub(super) command: Option<String>,
+}
+
 /// At most this many seeds in one call: a report of more helps nobody and would not fit memory.
 const MOST_SEEDS: u64 = 100_000;
 
@@ -283,6 +383,20 @@ fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
     Ok(first..=last)
 }
 
+/// `8GiB`.
+fn memory(text: &str) -> Result<u64, String> {
+    match units::size(text.trim()) {
+        Ok(bytes) if bytes >= 1 << 20 => Ok(bytes),
+        _ => Err("expected a size of at least 1MiB, as in 8GiB".to_owned()),
+    }
+}
+
+/// `10min`, `90s`: as in scenarios.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let span = crate::scenario::units::duration(text).map_err(|error| error.to_string())?;
+    Ok(std::time::Duration::from_nanos(span.as_nanos()))
+}
+
 /// `3/16`.
 fn shard(text: &str) -> Result<Shard, String> {
     let expected = || "expected which part of how many, as in 3/16".to_owned();
@@ -290,7 +404,7 @@ fn shard(text: &str) -> Result<Shard, String> {
     let number = |text: &str| text.trim().parse::<u32>().map_err(|_| expected());
     let (index, count) = (number(index)?, number(count)?);
     match (index, count) {
-        (_, 0) => Err("a sweep has at least one part, 1/1".to_owned()),
+        (_, 0) => Err("there is at least one part, 1/1".to_owned()),
         (index, count) if index == 0 || index > count => {
             Err(format!("the parts are 1/{count} to {count}/{count}"))
         }

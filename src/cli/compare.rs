@@ -9,14 +9,20 @@ use std::sync::{Mutex, PoisonError};
 use super::args::Compare;
 use super::console;
 use super::exit::Exit;
+use super::find::is_stdin;
 use super::interrupt::Interrupt;
+use super::new_file::{self, Output};
 use super::run::processors;
 use super::simulator::{Asked, Simulator};
 use crate::report::compare::{
     Comparison, MARK, MARKDOWN, Parted, SeedTables, Side, Standing, Tolerance, markdown, tolerances,
 };
 use crate::report::folder::Reports;
-use crate::report::{self, TABLES, json, terminal};
+use crate::report::{self, TABLES, Unfinished, json, terminal};
+use crate::scenario::{shown, shown_path};
+
+/// `--markdown`.
+const PAGE: new_file::Kind = new_file::Kind { begins: MARKDOWN, called: "comparison" };
 
 /// What is wrong, and whose fault it is.
 type Failed = (String, Exit);
@@ -61,9 +67,7 @@ fn compare<S: Simulator>(
     let tolerances = tolerances(&wanted.tolerance)
         .map_err(|message| input(format!("--tolerance {}: {message}", wanted.tolerance)))?;
     let sides = sides(simulator, wanted)?;
-    if let Some(file) = &wanted.markdown {
-        may_write(file)?;
-    }
+    let file = wanted.markdown.as_ref().map(|file| Output::at(file, &PAGE)).transpose()?;
     let names = match &sides {
         Sides::Read(sides) => sides.each_ref().map(|side| side.scenario.clone()),
         Sides::Simulate(scenarios, _) => scenarios.each_ref().map(|one| one.name.clone()),
@@ -80,7 +84,9 @@ fn compare<S: Simulator>(
     let folders = folders.map_err(|error| failure(error.to_string()))?;
     folders.may_write(&name, MARK).map_err(|error| failure(error.to_string()))?;
     let found = match sides {
-        Sides::Read(sides) => Ok((Comparison::new(sides, &tolerances, None), false)),
+        Sides::Read(sides) => {
+            Ok((Comparison::new(sides, &tolerances, None).of_seeds(wanted.pair()), false))
+        }
         Sides::Simulate(scenarios, seeds) => {
             simulate(simulator, wanted, *scenarios, &seeds, &tolerances)
         }
@@ -94,12 +100,13 @@ fn compare<S: Simulator>(
     };
     let files = comparison.files().map_err(|error| failure(error.to_string()))?;
     let folder = interrupt.whole(|| folders.write(&name, &files));
-    let folder = folder.map_err(|error| failure(error.to_string()))?.display().to_string();
-    if let Some(file) = &wanted.markdown {
-        interrupt.whole(|| write(file, &markdown(&comparison)))?;
+    let folder = folder.map_err(|error| failure(error.to_string()))?;
+    let folder = shown_path(&folder);
+    if let Some(mut file) = file {
+        interrupt.whole(|| file.write(&markdown(&comparison)))?;
     }
     if wanted.common.json {
-        console::print(&json::compare(exit.code(), &comparison, &folder));
+        console::document(&json::compare(exit.code(), &comparison, &folder));
     } else if !wanted.common.quiet {
         let text = terminal::compare(&comparison, console::colors());
         console::print(&format!("{text}\nreport: {folder}\n"));
@@ -136,19 +143,19 @@ impl Kind {
 fn sides<S: Simulator>(simulator: &S, wanted: &Compare) -> Result<Sides<S::Prepared>, Failed> {
     let second = match &wanted.second {
         Some(second) => second,
-        None if wanted.set_a.is_empty() && wanted.set_b.is_empty() => {
+        None if wanted.set_a.is_empty() && wanted.set_b.is_empty() && wanted.pair().is_none() => {
             return Err(input(
                 "there is only one thing to compare\n  = help: name another one, or what is \
-                 different in B: --set-b producer.p1.rate=5k/s",
+                 different in B: --set-b producer.p1.rate=5k/s, or two seeds: --seed-a 1 --seed-b 3",
             ));
         }
         None => &wanted.first,
     };
     let paths = [&wanted.first, second];
-    if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+    if let Some(missing) = paths.iter().find(|path| !path.exists() && !is_stdin(path)) {
         return Err(input(format!(
             "{}: there is no such file\n  = help: name a report folder, a summary.csv or a scenario",
-            missing.display()
+            shown_path(missing)
         )));
     }
     let kinds = paths.map(|path| Kind::of(path));
@@ -158,8 +165,8 @@ fn sides<S: Simulator>(simulator: &S, wanted: &Compare) -> Result<Sides<S::Prepa
         return Err(input(format!(
             "{} is a report and {} a scenario\n  = help: compare two reports or two scenarios; \
              `mqsim run` makes a report",
-            one.display(),
-            other.display()
+            shown_path(one),
+            shown_path(other)
         )));
     }
     if is_scenario[0] {
@@ -177,23 +184,28 @@ fn sides<S: Simulator>(simulator: &S, wanted: &Compare) -> Result<Sides<S::Prepa
         return Err(input(format!(
             "{} is a report of {} and {} one of {}\n  = help: compare reports of one scenario, or \
              the two scenarios themselves: they are simulated then",
-            paths[0].display(),
+            shown_path(paths[0]),
             a.scenario,
-            paths[1].display(),
+            shown_path(paths[1]),
             b.scenario
         )));
     }
-    if let Some(seeds) = common.wanted_seeds() {
-        for (side, path) in sides.iter_mut().zip(paths) {
+    for (at, (side, path)) in sides.iter_mut().zip(paths).enumerate() {
+        let pair = wanted.pair().map(|pair| vec![pair[at]]);
+        if let Some(seeds) = pair.or_else(|| common.wanted_seeds()) {
             restrict(side, path, &seeds)?;
         }
+    }
+    if let Some([seed, _]) = wanted.pair() {
+        // Compared as if they were one.
+        sides[1].seeds.iter_mut().for_each(|one| one.seed = seed);
     }
     let [a, b] = &sides;
     if !a.seeds.iter().any(|one| b.seeds.iter().any(|other| one.seed == other.seed)) {
         let (a, b) = (range(a), range(b));
         return Err(input(format!(
             "the reports have no seed in common: A has {a}, B has {b}\n  = help: run both with the \
-             same --seeds"
+             same --seeds, or compare one of each: --seed-a N --seed-b N"
         )));
     }
     Ok(Sides::Read(sides))
@@ -216,7 +228,7 @@ fn restrict(side: &mut Side, path: &Path, seeds: &[u64]) -> Result<(), Failed> {
         return Err(input(format!(
             "{} has no seed {missing}: it has {}\n  = help: name seeds that both reports have, or \
              run them",
-            path.display(),
+            shown_path(path),
             range(side)
         )));
     }
@@ -226,7 +238,7 @@ fn restrict(side: &mut Side, path: &Path, seeds: &[u64]) -> Result<(), Failed> {
 
 /// Reads a report.
 fn read(path: &Path, kind: Kind) -> Result<Side, Failed> {
-    let shown = path.display();
+    let shown = shown_path(path);
     let folder = match kind {
         Kind::Folder => path.to_owned(),
         _ => PathBuf::new(),
@@ -239,7 +251,7 @@ fn read(path: &Path, kind: Kind) -> Result<Side, Failed> {
             Ok(bytes) => {
                 let text = String::from_utf8(bytes).map_err(|_| {
                     let help = "write the report again with `mqsim run`";
-                    input(format!("{}: it is no text\n  = help: {help}", file.display()))
+                    input(format!("{}: it is no text\n  = help: {help}", shown_path(&file)))
                 })?;
                 texts.push((name.to_owned(), text));
             }
@@ -256,7 +268,7 @@ fn read(path: &Path, kind: Kind) -> Result<Side, Failed> {
                     _ => error.to_string(),
                 };
                 let help = "name a report folder, a summary.csv or a scenario";
-                return Err(input(format!("{}: {why}\n  = help: {help}", file.display())));
+                return Err(input(format!("{}: {why}\n  = help: {help}", shown_path(&file))));
             }
         }
         if kind == Kind::Table {
@@ -272,22 +284,32 @@ fn scenarios<S: Simulator>(
     wanted: &Compare,
     paths: [&PathBuf; 2],
 ) -> Result<Sides<S::Prepared>, Failed> {
-    let load = |path: &PathBuf, own: &[String]| {
+    let runs = match wanted.pair() {
+        Some(_) => Some(2),
+        None => wanted.common.wanted_seeds().map(|seeds| 2 * seeds.len()),
+    };
+    let memory = wanted.common.memory(runs);
+    let load = |at: usize, own: &[String]| {
+        let path = paths[at];
         let sets: Vec<String> = wanted.common.set.iter().chain(own).cloned().collect();
-        let prepared = simulator.load(path, &sets).map_err(input)?;
+        let prepared = simulator.load(path, &sets, memory).map_err(input)?;
         let name = simulator.name(&prepared).to_owned();
         let (mode, version) = simulator.mode(&prepared);
         let mut label = format!("{name}, {mode} {version}");
         if !sets.is_empty() {
-            label += &format!(", with {}", sets.join(", "));
+            label += &format!(", with {}", shown(&sets.join(", ")));
+        }
+        if let Some(pair) = wanted.pair() {
+            label += &format!(", seed {}", pair[at]);
         }
         let prepared = simulator.with_lines(prepared);
         Ok(Scenario { label, name, prepared })
     };
-    let first = load(paths[0], &wanted.set_a)?;
-    let second = load(paths[1], &wanted.set_b)?;
+    let first = load(0, &wanted.set_a)?;
+    let second = load(1, &wanted.set_b)?;
     let own = || simulator.seeds(&first.prepared).collect();
-    let seeds = wanted.common.wanted_seeds().unwrap_or_else(own);
+    let pair = wanted.pair().map(|[seed, _]| vec![seed]);
+    let seeds = pair.or_else(|| wanted.common.wanted_seeds()).unwrap_or_else(own);
     Ok(Sides::Simulate(Box::new([first, second]), seeds))
 }
 
@@ -301,7 +323,8 @@ fn simulate<S: Simulator>(
 ) -> Result<(Comparison, bool), Failed> {
     let [first, second] = &scenarios;
     // Both runs of a seed follow each other.
-    let of = |seed: &u64| [(&first.prepared, *seed), (&second.prepared, *seed)];
+    let other = |seed: u64| wanted.pair().map_or(seed, |[_, other]| other);
+    let of = |seed: &u64| [(&first.prepared, *seed), (&second.prepared, other(*seed))];
     let work: Vec<(&S::Prepared, u64)> = seeds.iter().flat_map(of).collect();
     let quiet = wanted.common.quiet || wanted.common.json;
     let bar = console::progress("A and B", work.len() as u64, !quiet);
@@ -317,27 +340,31 @@ fn simulate<S: Simulator>(
                 found.0.insert(place, tables);
                 found.2 |= defective;
             }
-            Err(message) => drop(found.1.insert(place, message)),
+            Err(unfinished) => drop(found.1.insert(place, unfinished)),
         }
         bar.inc(1);
     });
     bar.finish_and_clear();
     let (tables, failures, defective) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some((place, message)) = failures.first_key_value() {
+    if let Some((place, Unfinished { message, limit })) = failures.first_key_value() {
         let side = if place % 2 == 0 { "A" } else { "B" };
-        let seed = seeds[place / 2];
-        return Err((format!("{side}, seed {seed}: {message}"), Exit::Failure));
+        let seed = work[*place].1;
+        let exit = if *limit { Exit::Undecided } else { Exit::Failure };
+        return Err((format!("{side}, seed {seed}: {message}"), exit));
     }
     let mut sides = scenarios.each_ref().map(|scenario| Side {
         label: scenario.label.clone(),
         scenario: scenario.name.clone(),
         seeds: Vec::new(),
     });
-    for (place, tables) in tables {
+    for (place, mut tables) in tables {
+        // Compared as if they were one.
+        tables.seed = seeds[place / 2];
         sides[place % 2].seeds.push(tables);
     }
-    let parted = parted(simulator, &scenarios, &sides).map_err(|why| (why, Exit::Failure))?;
-    Ok((Comparison::new(sides, tolerances, parted), defective))
+    let parted = parted(simulator, &scenarios, &sides, &other);
+    let parted = parted.map_err(|why| (why, Exit::Failure))?;
+    Ok((Comparison::new(sides, tolerances, parted).of_seeds(wanted.pair()), defective))
 }
 
 /// Where the histories part, in the first seed in which they do.
@@ -345,51 +372,15 @@ fn parted<S: Simulator>(
     simulator: &S,
     [first, second]: &[Scenario<S::Prepared>; 2],
     [a, b]: &[Side; 2],
+    other: &dyn Fn(u64) -> u64,
 ) -> Result<Option<Parted>, String> {
     let differs =
         |(a, b): &(&SeedTables, &SeedTables)| a.summary("fingerprint") != b.summary("fingerprint");
     match a.seeds.iter().zip(&b.seeds).find(differs) {
-        Some((tables, _)) => simulator.part(&first.prepared, &second.prepared, tables.seed),
+        Some((tables, _)) => {
+            let seeds = [tables.seed, other(tables.seed)];
+            simulator.part(&first.prepared, &second.prepared, seeds)
+        }
         None => Ok(None),
     }
-}
-
-/// Whether the Markdown may go to this file: one that is there must be a comparison, too.
-fn may_write(path: &Path) -> Result<(), Failed> {
-    let shown = path.display();
-    match fs::read(path) {
-        Ok(bytes) if bytes.is_empty() || bytes.starts_with(MARKDOWN.as_bytes()) => Ok(()),
-        Ok(_) => Err(input(format!(
-            "{shown} is there already, and is no comparison\n  = help: name another file, or remove \
-             it first"
-        ))),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            match parent.is_none_or(Path::is_dir) {
-                true => Ok(()),
-                false => Err(input(format!(
-                    "{shown}: there is no such directory\n  = help: make the directory first, or \
-                     name another file"
-                ))),
-            }
-        }
-        Err(error) => Err(input(format!(
-            "{shown}: cannot be read: {error}\n  = help: name another file with --markdown"
-        ))),
-    }
-}
-
-/// Writes a file whole, in place of what was there.
-fn write(path: &Path, text: &str) -> Result<(), Failed> {
-    let failed = |error: std::io::Error| {
-        (format!("cannot write {}: {error}", path.display()), Exit::Failure)
-    };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = path.with_file_name(name);
-    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&beside);
-        failed(error)
-    })
 }

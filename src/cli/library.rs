@@ -1,24 +1,55 @@
 //! The library behind the command line.
 
+use std::io::{self, Read};
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::OnceLock;
 
+use super::find::is_stdin;
 use super::{Asked, Entry, Simulator, Topic};
+use crate::report::Unfinished;
 use crate::report::compare::Parted;
 use crate::report::lock::{self, Trace};
 use crate::report::tally::Expected;
-use crate::run;
+use crate::run::{self, Families};
+use crate::scenario::MOST_BYTES;
 use crate::verdict::{METRICS, OVER_SEEDS, OverSeeds, Report};
 
-/// mqsim itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Library;
+fn unfinished(error: run::RunError) -> Unfinished {
+    Unfinished { limit: error.is_limit(), message: error.to_string() }
+}
+
+/// What was read from stdin: a sweep loads its scenario for every cell, and it comes only once.
+fn stdin() -> Result<&'static [u8], String> {
+    static READ: OnceLock<Result<Vec<u8>, String>> = OnceLock::new();
+    let read = || {
+        let mut bytes = Vec::new();
+        // Of one that is too long only so much that this shows.
+        let stdin = io::stdin().lock().take(MOST_BYTES as u64 + 1);
+        { stdin }.read_to_end(&mut bytes).map(|_| bytes).map_err(|error| {
+            format!("stdin: cannot be read: {error}\n  = help: name a file, or send one: < FILE")
+        })
+    };
+    READ.get_or_init(read).as_deref().map_err(Clone::clone)
+}
+
+/// mqsim itself, with the families that it knows: its own by default.
+#[derive(Clone, Debug, Default)]
+pub struct Library {
+    /// Which modes there are.
+    pub families: Families,
+}
 
 impl Simulator for Library {
     type Prepared = run::Prepared;
 
-    fn load(&self, path: &Path, sets: &[String]) -> Result<run::Prepared, String> {
-        run::load(path, sets).map_err(|error| error.to_string())
+    fn load(&self, path: &Path, sets: &[String], memory: u64) -> Result<run::Prepared, String> {
+        let loaded = if is_stdin(path) {
+            self.families.parse("stdin", stdin()?, sets, memory)
+        } else {
+            self.families.load(path, sets, memory)
+        };
+        loaded.map_err(|error| error.to_string())
     }
 
     fn name<'p>(&self, prepared: &'p run::Prepared) -> &'p str {
@@ -41,11 +72,11 @@ impl Simulator for Library {
         &self,
         first: &run::Prepared,
         second: &run::Prepared,
-        seed: u64,
+        seeds: [u64; 2],
     ) -> Result<Option<Parted>, String> {
-        let parting = run::part(first, second, seed).map_err(|error| error.to_string())?;
+        let parting = run::part(first, second, seeds).map_err(|error| error.to_string())?;
         Ok(parting.map(|run::Parting { same, first, second, .. }| Parted {
-            seed,
+            seed: seeds[0],
             same,
             first,
             second,
@@ -62,7 +93,7 @@ impl Simulator for Library {
 
     fn expectations(&self, prepared: &run::Prepared) -> Vec<Expected> {
         let texts = prepared.expectations().texts();
-        texts.into_iter().map(|(text, unit)| Expected { text, unit }).collect()
+        texts.into_iter().map(|(text, unit, line)| Expected { text, unit, line }).collect()
     }
 
     fn over_seeds(&self, prepared: &run::Prepared) -> Vec<OverSeeds> {
@@ -74,10 +105,10 @@ impl Simulator for Library {
         work: &[(&run::Prepared, u64)],
         asked: Asked,
         wanted: &(dyn Fn(usize) -> bool + Sync),
-        each: &(dyn Fn(usize, Result<Report, String>) + Sync),
+        each: &(dyn Fn(usize, Result<Report, Unfinished>) + Sync),
     ) {
         run::simulate_wanted(work, asked.jobs, asked.max_events, wanted, &|at, result| {
-            each(at, result.map_err(|error| error.to_string()));
+            each(at, result.map_err(unfinished));
         });
     }
 
@@ -85,12 +116,12 @@ impl Simulator for Library {
         &self,
         work: &[&run::Prepared],
         jobs: usize,
-        each: &(dyn Fn(usize, Result<Trace, String>) + Sync),
+        each: &(dyn Fn(usize, Result<Trace, Unfinished>) + Sync),
     ) {
         run::side_by_side(work.len(), jobs, &|at| {
             let traced = run::trace(work[at], lock::checkpoints);
             let trace = traced.map(|(report, checkpoints)| Trace { report, checkpoints });
-            each(at, trace.map_err(|error| error.to_string()));
+            each(at, trace.map_err(unfinished));
         });
     }
 
@@ -100,9 +131,9 @@ impl Simulator for Library {
         seeds: &[u64],
         asked: Asked,
         done: &(dyn Fn() + Sync),
-    ) -> Vec<Result<Report, String>> {
+    ) -> Vec<Result<Report, Unfinished>> {
         let results = run::simulate_many(prepared, seeds, asked.jobs, asked.max_events, done);
-        results.into_iter().map(|result| result.map_err(|error| error.to_string())).collect()
+        results.into_iter().map(|result| result.map_err(unfinished)).collect()
     }
 
     fn freeze(
@@ -124,10 +155,13 @@ impl Simulator for Library {
             meaning: meaning.to_owned(),
         };
         match topic {
-            Topic::Modes => run::modes().iter().map(|m| entry((m.name, m.meaning))).collect(),
+            Topic::Modes => {
+                let modes = self.families.modes().iter();
+                modes.map(|info| entry((info.mode.name, info.mode.meaning))).collect()
+            }
             Topic::Faults => run::faults().iter().map(|f| entry((&f.name, &f.meaning))).collect(),
             Topic::Selectors => {
-                run::selectors().iter().map(|s| entry((&s.name, &s.meaning))).collect()
+                self.families.selectors().iter().map(|s| entry((&s.name, &s.meaning))).collect()
             }
             Topic::Metrics => {
                 let described = |metric: &crate::verdict::Metric| Entry {
@@ -144,15 +178,14 @@ impl Simulator for Library {
     }
 
     fn starter(&self, mode: &str) -> Option<String> {
-        let mut modes = run::modes().iter();
-        modes.find(|info| info.name == mode).map(|info| info.starter.to_owned())
+        Some(self.families.mode(mode)?.mode.starter.to_owned())
     }
 
     fn schema(&self, mode: Option<&str>) -> Option<String> {
-        run::schema(mode)
+        self.families.schema(mode)
     }
 
     fn describe_mode(&self, name: &str) -> Option<String> {
-        run::describe_mode(name)
+        self.families.describe_mode(name)
     }
 }

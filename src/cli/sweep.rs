@@ -5,17 +5,18 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::args::Sweep as Wanted;
+use super::args::{Sweep as Wanted, View};
 use super::console;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::run::processors;
 use super::simulator::{Asked, Simulator};
 use crate::report::folder::Reports;
-use crate::report::sweep::{MARK, Run, Shard, Sweep, front, row};
-use crate::report::{self, json, terminal};
+use crate::report::sweep::{MARK, Run, Shard, Sweep, front, row, weather};
+use crate::report::{self, Unfinished, json, terminal};
 use crate::run::{Entry, Journal, JournalError, Key};
-use crate::scenario::Grid;
+use crate::scenario::{self, Grid, shown_path, suggest};
+use crate::verdict::{METRICS, Metric};
 
 /// At most this many runs in one call: their rows are in memory at once.
 const MOST_RUNS: usize = 500_000;
@@ -64,10 +65,13 @@ pub(super) fn execute<S: Simulator>(simulator: &S, wanted: &Wanted) -> Exit {
 /// Reads the call: every cell is checked and planned before anything runs.
 fn plan<S: Simulator>(simulator: &S, wanted: &Wanted) -> Result<Plan<S::Prepared>, String> {
     let grid = Grid::parse(&wanted.common.set, wanted.paired)?;
+    let memory = wanted.common.memory(None);
+    let weather = weather_of(&wanted.view, &grid)?;
+    shown(&wanted.view.show)?;
     let mut cells = Vec::new();
     let mut wrong: Vec<String> = Vec::new();
     for cell in 0..grid.cells() {
-        match simulator.load(&wanted.scenario, &grid.sets(cell)) {
+        match simulator.load(&wanted.scenario, &grid.sets(cell), memory) {
             Ok(prepared) => cells.push(prepared),
             // The same mistake in many cells is one mistake.
             Err(message) if !wrong.contains(&message) => wrong.push(message),
@@ -103,8 +107,41 @@ fn plan<S: Simulator>(simulator: &S, wanted: &Wanted) -> Result<Plan<S::Prepared
     let shard = wanted.shard.unwrap_or(Shard::WHOLE);
     let name = folder_name(&scenario, wanted.shard);
     let key = key.text();
-    let sweep = Sweep { scenario, grid, seeds: (low, high), key, runs: Vec::new() };
+    let sweep = Sweep { scenario, grid, seeds: (low, high), key, weather, runs: Vec::new() };
     Ok(Plan { name, cells, sweep, shard })
+}
+
+/// The axes that are weather: the named ones, or those of faults.
+pub(super) fn weather_of(view: &View, grid: &Grid) -> Result<Vec<usize>, String> {
+    let keys: Vec<&str> = grid.axes.iter().map(|axis| axis.key.as_str()).collect();
+    let axis = |key: &String| {
+        let found = keys.iter().position(|known| known == key);
+        found.ok_or_else(|| {
+            let help = suggest(key, &keys, "the keys that vary");
+            format!(
+                "--group-by {}: no such key varies\n  = help: {help}, or none",
+                scenario::shown(key)
+            )
+        })
+    };
+    match view.group_by.as_slice() {
+        [] => Ok(weather(grid)),
+        [none] if none == "none" => Ok(Vec::new()),
+        keys => keys.iter().map(axis).collect(),
+    }
+}
+
+/// The metrics that are asked for.
+pub(super) fn shown(names: &[String]) -> Result<Vec<&'static Metric>, String> {
+    let columns = || METRICS.iter().filter(|metric| metric.column);
+    let one = |name: &String| {
+        columns().find(|metric| metric.name == name).ok_or_else(|| {
+            let known: Vec<&str> = columns().map(|metric| metric.name).collect();
+            let help = suggest(name, &known, "metrics");
+            format!("--show {}: there is no such metric\n  = help: {help}", scenario::shown(name))
+        })
+    };
+    names.iter().map(one).collect()
 }
 
 /// The folder of a sweep or of a shard.
@@ -137,14 +174,16 @@ fn carry_out<S: Simulator>(
         let input = matches!(error, JournalError::InUse(_) | JournalError::Foreign(_));
         (error.to_string(), if input { Exit::Input } else { Exit::Failure })
     })?;
-    let Shared { runs, failures, .. } = simulate(simulator, wanted, &plan, &journal, found);
+    let Shared { runs, failures, limits_only, .. } =
+        simulate(simulator, wanted, &plan, &journal, found);
     if !failures.is_empty() {
         if runs.is_empty() {
             // What is done is kept for the next call, but here is nothing to be kept.
             journal.remove().map_err(|error| failure(error.to_string()))?;
             folders.abandon();
         }
-        return Err(failure(failed(failures, plan.shard, &plan.sweep)));
+        let exit = if limits_only { Exit::Undecided } else { Exit::Failure };
+        return Err((failed(failures, plan.shard, &plan.sweep), exit));
     }
     let defective = runs.iter().find(|(_, record)| record.defective).map(|(run, _)| *run);
     let seeds = numbers(&plan.sweep);
@@ -156,12 +195,14 @@ fn carry_out<S: Simulator>(
     let exit = if defective.is_some() { Exit::Failure } else { Exit::Holds };
     say(wanted, &sweep, plan.shard, &folder, exit);
     if let Some((cell, at)) = defective {
-        let sets = sweep.grid.sets(cell).join(" --set ");
+        let sets: Vec<String> =
+            sweep.grid.sets(cell).iter().map(|set| console::shell_word(set)).collect();
         return Err(failure(format!(
             "mqsim failed in a run: it lost a message without a cause or contradicted itself\n  = \
-             help: please report it: mqsim run {} --seed {} --set {sets}",
-            wanted.scenario.display(),
-            seeds[at]
+             help: please report it: mqsim run {} --seed {} --set {}",
+            console::shell_word(&wanted.scenario.to_string_lossy()),
+            seeds[at],
+            sets.join(" --set ")
         )));
     }
     Ok(exit)
@@ -179,6 +220,8 @@ type Runs = BTreeMap<(usize, usize), Record>;
 struct Shared {
     runs: Runs,
     failures: Vec<String>,
+    /// Whether each of them is one that a limit of the user's ended.
+    limits_only: bool,
     /// What was wrong when a run could not be noted.
     unnoted: Option<JournalError>,
 }
@@ -215,7 +258,8 @@ fn simulate<S: Simulator>(
     let bar = console::progress(&plan.sweep.scenario, work.len() as u64, !quiet);
     let jobs = wanted.common.jobs.map_or_else(processors, |jobs| jobs as usize);
     let asked = Asked { jobs, max_events: wanted.common.max_events };
-    let shared = Mutex::new(Shared { runs, failures: Vec::new(), unnoted: None });
+    let shared =
+        Mutex::new(Shared { runs, failures: Vec::new(), limits_only: true, unnoted: None });
     simulator.simulate_each(&work, asked, &|place, result| {
         let (cell, at) = todo[place];
         // Rows are made before the lock is taken: that is most of what is to be done here.
@@ -232,8 +276,10 @@ fn simulate<S: Simulator>(
                 }
                 shared.runs.insert((cell, at), entry.record);
             }
-            Err(message) => {
+            Err(Unfinished { message, limit }) => {
+                shared.limits_only &= limit;
                 let sets = plan.sweep.grid.sets(cell).join(" ");
+                let sets = scenario::shown(&sets);
                 shared.failures.push(format!("{sets}, seed {}: {message}", seeds[at]));
             }
         }
@@ -253,7 +299,7 @@ fn failed(mut failures: Vec<String>, shard: Shard, sweep: &Sweep) -> String {
     let count = failures.len();
     let of = (0..sweep.whole()).filter(|&number| shard.has(number)).count();
     failures.truncate(MOST_TOLD);
-    format!("{count} of {of} runs failed:\n{}", failures.join("\n"))
+    format!("{count} of {of} runs came to no end:\n{}", failures.join("\n"))
 }
 
 /// Writes the folder; returns where it is.
@@ -267,20 +313,21 @@ pub(super) fn write(
     let files = sweep.files(shard).map_err(|error| error.to_string())?;
     debug_assert_eq!(files[0].name, MARK, "by its first file a folder is known");
     let folder = interrupt.whole(|| folders.write(name, &files));
-    folder.map(|folder| folder.display().to_string()).map_err(|error| error.to_string())
+    folder.map(|folder| shown_path(&folder)).map_err(|error| error.to_string())
 }
 
 /// Prints what came of it.
 fn say(wanted: &Wanted, sweep: &Sweep, shard: Shard, folder: &str, exit: Exit) {
     if wanted.common.json {
-        console::print(&json::sweep(exit.code(), sweep, shard, folder));
+        console::document(&json::sweep(exit.code(), sweep, shard, folder));
         return;
     }
     if wanted.common.quiet {
         return;
     }
     if shard == Shard::WHOLE {
-        console::print(&printed(sweep, folder));
+        let metrics = shown(&wanted.view.show).unwrap_or_default();
+        console::print(&printed(sweep, &metrics, folder));
         return;
     }
     let Shard { index, count } = shard;
@@ -290,14 +337,14 @@ fn say(wanted: &Wanted, sweep: &Sweep, shard: Shard, folder: &str, exit: Exit) {
         sweep.scenario,
         sweep.runs.len(),
         sweep.whole(),
-        console::shell_word(&wanted.out.display().to_string())
+        console::shell_word(&wanted.out.to_string_lossy())
     ));
 }
 
 /// What to print of a whole sweep.
-pub(super) fn printed(sweep: &Sweep, folder: &str) -> String {
+pub(super) fn printed(sweep: &Sweep, shown: &[&'static Metric], folder: &str) -> String {
     let aggregates = sweep.aggregates();
-    let front = front(&aggregates);
-    let text = terminal::sweep(sweep, &aggregates, &front, console::colors());
+    let front = front(sweep, &aggregates);
+    let text = terminal::sweep(sweep, &aggregates, &front, shown, console::colors());
     format!("{text}report: {folder}\n")
 }

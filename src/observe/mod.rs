@@ -266,6 +266,9 @@ pub trait Observer {
         _wants: bool,
     ) {
     }
+    /// A consumer that has no position in a log begins at its end: what can be read of
+    /// `destination` now and nobody has had, it does not ask for.
+    fn skipped(&mut self, _at: Time, _consumer: ConsumerId, _destination: DestinationId) {}
     /// `node` now has this role for `destination`; `None` when it has none.
     fn role(
         &mut self,
@@ -291,3 +294,95 @@ pub trait Observer {
 pub struct Blind;
 
 impl Observer for Blind {}
+
+/// Whoever lends an observer goes on to own it.
+impl<O: Observer + ?Sized> Observer for &mut O {
+    fn attempted(&mut self, at: Time, intended: Time, messages: MessageRange) {
+        (**self).attempted(at, intended, messages);
+    }
+    fn sent(&mut self, at: Time, messages: MessageRange) {
+        (**self).sent(at, messages);
+    }
+    fn outcome(&mut self, at: Time, messages: MessageRange, outcome: Outcome) {
+        (**self).outcome(at, messages, outcome);
+    }
+    fn stored(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        destination: DestinationId,
+        messages: MessageRange,
+    ) {
+        (**self).stored(at, node, destination, messages);
+    }
+    fn readable(&mut self, at: Time, destination: DestinationId, messages: MessageRange) {
+        (**self).readable(at, destination, messages);
+    }
+    fn dead_lettered(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        destination: DestinationId,
+        target: DestinationId,
+        messages: MessageRange,
+    ) {
+        (**self).dead_lettered(at, node, destination, target, messages);
+    }
+    fn removed(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        destination: DestinationId,
+        messages: MessageRange,
+        removal: Removal,
+    ) {
+        (**self).removed(at, node, destination, messages, removal);
+    }
+    fn dropped(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        destination: Option<DestinationId>,
+        messages: MessageRange,
+        removal: Removal,
+    ) {
+        (**self).dropped(at, node, destination, messages, removal);
+    }
+    fn delivered(
+        &mut self,
+        at: Time,
+        consumer: ConsumerId,
+        destination: DestinationId,
+        messages: MessageRange,
+        redelivered: bool,
+    ) {
+        (**self).delivered(at, consumer, destination, messages, redelivered);
+    }
+    fn processed(
+        &mut self,
+        at: Time,
+        consumer: ConsumerId,
+        destination: DestinationId,
+        messages: MessageRange,
+    ) {
+        (**self).processed(at, consumer, destination, messages);
+    }
+    fn wants(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId, wants: bool) {
+        (**self).wants(at, consumer, destination, wants);
+    }
+    fn role(&mut self, at: Time, node: NodeId, destination: DestinationId, role: Option<RoleId>) {
+        (**self).role(at, node, destination, role);
+    }
+    fn node(&mut self, at: Time, node: NodeId, state: NodeState) {
+        (**self).node(at, node, state);
+    }
+    fn fault(&mut self, at: Time, fault: FaultId, phase: FaultPhase, targets: &[NodeId]) {
+        (**self).fault(at, fault, phase, targets);
+    }
+    fn event(&mut self, at: Time, event: Event) {
+        (**self).event(at, event);
+    }
+    fn violated(&mut self, at: Time, violation: Violation) {
+        (**self).violated(at, violation);
+    }
+}

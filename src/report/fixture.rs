@@ -205,6 +205,7 @@ fn events() -> Vec<EventRow> {
 
 fn window(kind: WindowKind, start: u64, end: u64) -> Window {
     Window {
+        open: false,
         destination: DestinationId(0),
         kind,
         start: ms(start),
@@ -246,6 +247,7 @@ fn summary() -> Summary {
         duplicated: 42,
         reordered: 7,
         success_lost: 40,
+        success_gone: 40,
         acked_lost: 40,
         unknown_lost: 12,
         phantom: 117,
@@ -290,6 +292,7 @@ fn judged(text: &str, measured: &str, verdict: Verdict, note: Option<&str>) -> J
         verdict,
         note: note.map(str::to_owned),
         claimed: false,
+        loss: false,
     }
 }
 
@@ -336,6 +339,11 @@ pub(crate) fn crash_run() -> Report {
             Loss { class: "unknown_lost", ..loss(1, 0, 0, 6_000, (3_010, 3_021), 12) },
         ],
         causes: vec![40, 12],
+        waits: Vec::new(),
+        answers: Vec::new(),
+        measured: Vec::new(),
+        at_work: false,
+        unmeasured: Vec::new(),
         windows: vec![
             window(WindowKind::Write, 6_002, 7_802),
             window(WindowKind::EffectiveWrite, 5_900, 7_802),

@@ -9,9 +9,11 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::compare::{Changed, Comparison};
+use super::glance;
+use super::lock::DRIFTED;
 use super::sweep::{Shard, Sweep};
 use super::tables::{Cell, Column, Exporter, Rows, TABLES};
-use super::tally::{Standing, Tally};
+use super::tally::{Cut, Standing, Tally};
 use super::{verdict, verdict_word};
 use crate::observe::InvariantWord;
 use crate::verdict::{InvariantTally, Judged, Report, Unit};
@@ -50,7 +52,9 @@ pub struct Failure {
 #[derive(Serialize)]
 struct Run<'a> {
     seed: String,
+    /// `unjudged` if nothing is expected.
     verdict: &'static str,
+    glance: Glance,
     quiet: bool,
     fingerprint: String,
     ingredients: Ingredients<'a>,
@@ -64,6 +68,19 @@ struct Run<'a> {
     windows: Table<'a>,
     invariants: Vec<Invariant<'a>>,
     violations: Table<'a>,
+}
+
+/// The first glance at a run, in words for people.
+#[derive(Serialize)]
+struct Glance {
+    badge: String,
+    /// `yes`, `no`, `not-known` or `nothing-acknowledged`.
+    safe: &'static str,
+    safety: String,
+    /// Who waits for what, if the cluster never comes to rest.
+    stuck: Option<String>,
+    lost: Vec<String>,
+    away: BTreeMap<&'static str, String>,
 }
 
 /// What was seen of an invariant that was checked.
@@ -168,6 +185,18 @@ fn invariant<'a>((word, tally): (&'a InvariantWord, &InvariantTally)) -> Invaria
     }
 }
 
+fn glance(report: &Report) -> Glance {
+    let (safe, safety) = glance::safe(report);
+    Glance {
+        badge: glance::badge(report).text,
+        safe: safe.word(),
+        safety,
+        stuck: glance::stuck(report),
+        lost: glance::lost(report),
+        away: glance::away(report).into_iter().collect(),
+    }
+}
+
 fn invariants(report: &Report) -> Vec<Invariant<'_>> {
     let checked = report.catalog.invariants.iter().zip(&report.invariants);
     checked.map(invariant).collect()
@@ -177,6 +206,7 @@ fn run(report: &Report) -> Run<'_> {
     Run {
         seed: report.seed.to_string(),
         verdict: verdict_word(verdict(report)),
+        glance: glance(report),
         quiet: report.quiet,
         fingerprint: format!("{:016x}", report.fingerprint),
         ingredients: Ingredients(&report.ingredients),
@@ -237,7 +267,10 @@ struct Checks<'a> {
 pub struct Checked<'a> {
     scenario: &'a str,
     file: &'a str,
+    /// `drifted` if it holds, or is undecided, and does something else than what is locked.
     verdict: &'static str,
+    /// `first-failure` or `time-budget`, if therefore not all seeds were simulated.
+    cut: Option<&'static str>,
     /// `same`, `other-events` or `drifted`; absent if the lock was not asked.
     locked: Option<&'static str>,
     /// How many seeds count, and of how many: fewer if the expectations over seeds were decided
@@ -301,6 +334,9 @@ impl<'a> Checked<'a> {
         folder: Option<&str>,
         locked: Option<&'static str>,
     ) -> Checked<'a> {
+        let drifted = locked == Some(DRIFTED);
+        let standing =
+            tally.standing().max(if drifted { Standing::Drifted } else { Standing::Holds });
         let expectations = tally.counts().map(|(expected, count)| CheckedExpectation {
             expect: &expected.text,
             // Shares are printed in percent, and are plain numbers here.
@@ -322,7 +358,8 @@ impl<'a> Checked<'a> {
         Checked {
             scenario: name,
             file,
-            verdict: tally.standing().word(),
+            verdict: standing.word(),
+            cut: tally.cut().map(Cut::word),
             locked,
             seeds: tally.len(),
             seeds_offered: tally.offered(),
@@ -335,7 +372,7 @@ impl<'a> Checked<'a> {
                 seed: first.seed.to_string(),
                 replay: replay(first.seed),
                 folder: folder.map(str::to_owned),
-                expectations: first.judged.iter().map(expectation).collect(),
+                expectations: first.judged.iter().map(|(judged, _)| expectation(judged)).collect(),
                 trouble: first.trouble.as_deref(),
                 lost: &first.lost,
             }),
@@ -378,8 +415,8 @@ struct SweptCell<'a> {
 #[must_use]
 pub fn sweep(exit_code: u8, sweep: &Sweep, shard: Shard, folder: &str) -> String {
     let aggregates = if shard == Shard::WHOLE { sweep.aggregates() } else { Vec::new() };
-    let front = super::sweep::front(&aggregates);
-    let cells = aggregates.iter().zip(&front.beaten_by).map(|(cell, beaten)| {
+    let front = super::sweep::front(sweep, &aggregates);
+    let cells = aggregates.iter().enumerate().map(|(at, cell)| {
         let keys = sweep.grid.axes.iter().map(|axis| axis.key.as_str());
         let means = cell
             .metrics
@@ -387,7 +424,7 @@ pub fn sweep(exit_code: u8, sweep: &Sweep, shard: Shard, folder: &str) -> String
             .filter_map(|(metric, measured)| Some((metric.name, measured.as_ref()?.values.mean)));
         SweptCell {
             set: keys.zip(sweep.grid.values(cell.cell)).collect(),
-            front: beaten.is_none(),
+            front: front.is_marked(at),
             means: means.collect(),
         }
     });
@@ -428,6 +465,8 @@ struct ComparedMetric {
     a: Option<f64>,
     b: Option<f64>,
     change: Option<f64>,
+    /// The median of the differences, seed by seed.
+    median: Option<f64>,
     /// Of the median of the change: low, high; absent for fewer than 6 seeds.
     interval: Option<(f64, f64)>,
 }
@@ -444,6 +483,7 @@ pub fn compare(exit_code: u8, comparison: &Comparison, folder: &str) -> String {
             a: change.map(|change| change.first),
             b: change.map(|change| change.second),
             change: change.map(|change| change.difference.mean),
+            median: change.map(|change| change.difference.median),
             interval: change.and_then(|c| c.difference.interval).map(|i| (i.low, i.high)),
         };
         (one.metric.name, metric)

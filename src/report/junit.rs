@@ -1,5 +1,6 @@
 //! `mqsim check --junit`: a test suite a scenario, a test case an expectation, in the format that
-//! Jenkins, GitLab, GitHub actions and others read.
+//! Jenkins, GitLab, GitHub actions and others read. The gravest case of a suite comes first, as does
+//! the gravest suite: readers show the top of long lists.
 //!
 //! An undecided expectation is a failure of type `undecided`: a gate that lets it pass would claim
 //! more than was shown. What mqsim itself fails at is an error. There are no times in it: the same
@@ -7,8 +8,9 @@
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::tally::{Count, Example, Expected, Tally};
-use super::{number, verdict_word};
+use super::lock::DRIFTED;
+use super::tally::{Count, Cut, Example, Expected, Standing, Tally};
+use super::{number, terminal, verdict_word};
 use crate::verdict::Verdict;
 
 /// One scenario of the call.
@@ -24,7 +26,8 @@ pub struct Suite<'a> {
     pub locked: Option<Result<(), String>>,
 }
 
-/// The document. `replay` makes the command for a file and a seed.
+/// The document, with the suites in the order in which they are given. `replay` makes the command
+/// for a file and a seed.
 ///
 /// # Errors
 /// If it cannot be written as XML, which is a defect of mqsim.
@@ -49,16 +52,25 @@ fn of(suite: &Suite<'_>, replay: &dyn Fn(u64) -> String) -> TestSuite {
     let mut out = TestSuite::new(suite.name);
     out.extra.insert("file".into(), suite.file.into());
     out.add_property(Property::new("seeds", tally.len().to_string()));
-    let mut add = |name: &str, status| {
+    let mut cases: Vec<(u8, TestCase)> = Vec::new();
+    let mut add = |name: &str, status: TestCaseStatus| {
+        let rank = rank(&status);
         let mut case = TestCase::new(name, status);
         case.set_classname(suite.name);
-        out.add_test_case(case);
+        cases.push((rank, case));
     };
     for ((expected, count), example) in tally.counts().zip(tally.examples()) {
-        add(&expected.text, each(expected, count, example.as_ref(), replay));
+        let mut lines = place(suite.file, expected.line);
+        lines.extend(example.iter().flat_map(|example| shown(example, replay)));
+        add(&expected.text, each(tally, expected, count, &lines));
     }
-    for (text, told, example) in tally.over() {
-        let mut lines = vec![told.note.clone()];
+    for ((text, told, example), line) in tally.over().zip(tally.over_lines()) {
+        if tally.is_skipped() && tally.cut() == Some(Cut::FirstFailure) {
+            add(&text, skipped(SKIPPED));
+            continue;
+        }
+        let mut lines = place(suite.file, line);
+        lines.push(told.note.clone());
         lines.extend(example.iter().flat_map(|example| shown(example, replay)));
         let message = format!("expected {text}, found {}", told.measured);
         add(&text, status(told.verdict, &message, &lines));
@@ -68,9 +80,14 @@ fn of(suite: &Suite<'_>, replay: &dyn Fn(u64) -> String) -> TestSuite {
     {
         let message = trouble.lines().next().unwrap_or_default();
         let lines = [trouble.clone(), format!("again: {}", replay(first.seed))];
-        let mut error = TestCaseStatus::non_success(NonSuccessKind::Error);
-        error.set_type("failed").set_message(message).set_description(lines.join("\n"));
-        add("mqsim itself", error);
+        // What a limit of the user's ended is undecided, and nothing that mqsim failed at.
+        let (kind, word, name) = match first.standing {
+            Standing::Undecided => (NonSuccessKind::Failure, "undecided", "ends by itself"),
+            _ => (NonSuccessKind::Error, "failed", "mqsim itself"),
+        };
+        let mut error = TestCaseStatus::non_success(kind);
+        error.set_type(word).set_message(message).set_description(lines.join("\n"));
+        add(name, error);
     }
     if let Some(locked) = &suite.locked {
         let locked = match locked {
@@ -78,35 +95,62 @@ fn of(suite: &Suite<'_>, replay: &dyn Fn(u64) -> String) -> TestSuite {
             Err(drift) => {
                 let message = drift.lines().next().unwrap_or_default();
                 let mut failure = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                failure.set_type("drifted").set_message(message).set_description(drift.as_str());
+                failure.set_type(DRIFTED).set_message(message).set_description(drift.as_str());
                 failure
             }
         };
         add("behaves as locked", locked);
     }
+    cases.sort_by_key(|(rank, _)| *rank);
+    out.add_test_cases(cases.into_iter().map(|(_, case)| case));
     out
 }
 
-/// An expectation that is judged of each seed.
-fn each(
-    expected: &Expected,
-    count: Count,
-    example: Option<&Example>,
-    replay: &dyn Fn(u64) -> String,
-) -> TestCaseStatus {
-    if count == Count::default() {
-        // What ended the runs is told by itself.
-        let mut skipped = TestCaseStatus::skipped();
-        skipped.set_message("no seed came to an end");
-        return skipped;
+/// What comes first: what mqsim failed at, what is broken, what has drifted, what is undecided.
+fn rank(status: &TestCaseStatus) -> u8 {
+    match status {
+        TestCaseStatus::NonSuccess { kind: NonSuccessKind::Error, .. } => 0,
+        TestCaseStatus::NonSuccess { ty: Some(ty), .. } if ty.as_str() == "broken" => 1,
+        TestCaseStatus::NonSuccess { ty: Some(ty), .. } if ty.as_str() == DRIFTED => 2,
+        TestCaseStatus::NonSuccess { .. } => 3,
+        _ => 4,
     }
+}
+
+/// Where an expectation stands, as the line of its own that editors and web pages can follow.
+fn place(file: &str, line: Option<usize>) -> Vec<String> {
+    line.map(|line| format!("{file}:{line}")).into_iter().collect()
+}
+
+/// Of a scenario that was not run because one before it does not hold.
+const SKIPPED: &str = "not run: a scenario before it does not hold";
+
+fn skipped(message: &str) -> TestCaseStatus {
+    let mut skipped = TestCaseStatus::skipped();
+    skipped.set_message(message);
+    skipped
+}
+
+/// An expectation that is judged of each seed.
+fn each(tally: &Tally, expected: &Expected, count: Count, lines: &[String]) -> TestCaseStatus {
     let verdict = count.verdict();
+    match tally.cut() {
+        Some(Cut::FirstFailure) if tally.is_skipped() => return skipped(SKIPPED),
+        // What was not looked at may be broken.
+        Some(Cut::TimeBudget) if verdict != Verdict::Broken => {
+            let words = terminal::cut_words(tally).unwrap_or_default();
+            let message = format!("expected {}; undecided, for {words}", expected.text);
+            return status(Verdict::Undecided, &message, lines);
+        }
+        // What ended the runs is told by itself.
+        _ if count == Count::default() => return skipped("no seed came to an end"),
+        _ => {}
+    }
     let seeds = if verdict == Verdict::Broken { count.broken } else { count.undecided };
     let word = verdict_word(verdict);
     let message =
         format!("expected {}; {word} with {}", expected.text, number::counted(seeds, "seed"));
-    let lines: Vec<String> = example.iter().flat_map(|example| shown(example, replay)).collect();
-    status(verdict, &message, &lines)
+    status(verdict, &message, lines)
 }
 
 fn status(verdict: Verdict, message: &str, lines: &[String]) -> TestCaseStatus {
@@ -136,12 +180,12 @@ fn shown(example: &Example, replay: &dyn Fn(u64) -> String) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture;
     use crate::report::tally::SeedResult;
+    use crate::report::{Unfinished, fixture};
     use crate::verdict::Unit;
 
     fn tally(results: Vec<SeedResult>) -> Tally {
-        let expected = |text: &str, unit| Expected { text: text.to_owned(), unit };
+        let expected = |text: &str, unit| Expected { text: text.to_owned(), unit, line: Some(7) };
         let expected = vec![
             expected("success_lost <= 0", Unit::Lines),
             expected("write_longest_ms <= 3000 ms", Unit::Milliseconds),
@@ -160,7 +204,8 @@ mod tests {
         undecided.expectations[0].verdict = Verdict::Undecided;
         let open = tally(vec![SeedResult::of(Ok(undecided))]);
         let control = "10 events <too> \"many\" & \u{1b}[31mred\u{1b}[0m\u{8}".to_owned();
-        let failed = tally(vec![SeedResult::of(Err(control))]);
+        let failed =
+            tally(vec![SeedResult::of(Err(Unfinished { message: control, limit: false }))]);
         let suite = |name, tally, locked| Suite { name, file: "a b/x.toml", tally, locked };
         let drift = Err("outcomes have drifted\nat 6.000 s".to_owned());
         let suites = [
@@ -192,7 +237,8 @@ mod tests {
         assert!(failure.text.contains("again: mqsim run"), "{failure:?}");
         assert!(failure.text.contains("--seed 2"), "{failure:?}");
         assert!(failure.text.contains("lost: 40 lines acked_lost: "), "{failure:?}");
-        let error = read.suites[2].cases.last().unwrap();
+        // What mqsim itself failed at comes first.
+        let error = read.suites[2].cases.first().unwrap();
         let junit_parser::TestStatus::Error(error) = &error.status else { panic!("{error:?}") };
         assert!(error.message.contains("10 events <too> \"many\" & "), "{error:?}");
     }

@@ -6,9 +6,11 @@
 
 pub mod compare;
 pub mod folder;
+pub mod glance;
 pub mod json;
 pub mod junit;
 pub mod lock;
+pub mod markdown;
 mod number;
 mod plot;
 pub mod sweep;
@@ -41,23 +43,25 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
-/// The verdict on a whole run: the worst of its expectations and of the invariants that the mode
-/// claims. A run of which the scenario expects nothing is undecided if it was not quiet at its end,
-/// since the fates that it reports are not final.
+/// The verdict on a whole run: the worst of its expectations and of what is expected of every run
+/// (the invariants that the mode claims, and that it becomes quiet). A run of which the scenario
+/// expects nothing has none, unless something of the latter does not hold.
 #[must_use]
-pub fn verdict(report: &Report) -> Verdict {
+pub fn verdict(report: &Report) -> Option<Verdict> {
     let silent = report.expectations.iter().all(|judged| judged.claimed);
-    let least = if silent && !report.quiet { Verdict::Undecided } else { Verdict::Holds };
-    report.expectations.iter().map(|judged| judged.verdict).fold(least, Verdict::max)
+    let worst = report.expectations.iter().map(|judged| judged.verdict).max();
+    worst.filter(|verdict| !silent || *verdict != Verdict::Holds)
 }
 
-/// The word for a verdict in files: `holds`, `undecided`, `broken`.
+/// The word for a verdict in files: `holds`, `undecided`, `broken`, or `unjudged` if nothing is
+/// expected.
 #[must_use]
-pub const fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Holds => "holds",
-        Verdict::Undecided => "undecided",
-        Verdict::Broken => "broken",
+pub fn verdict_word(verdict: impl Into<Option<Verdict>>) -> &'static str {
+    match verdict.into() {
+        None => "unjudged",
+        Some(Verdict::Holds) => "holds",
+        Some(Verdict::Undecided) => "undecided",
+        Some(Verdict::Broken) => "broken",
     }
 }
 
@@ -71,6 +75,17 @@ pub(crate) fn met(report: &Report, span: &FaultSpan) -> Option<String> {
     news.then(|| nodes.join(", "))
 }
 
+/// Why a run came to no report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unfinished {
+    /// One sentence for people, and a remedy.
+    pub message: String,
+    /// Whether a limit ended it that the user had set (`max-events`): then nothing is decided, and
+    /// nothing is wrong with mqsim.
+    pub limit: bool,
+}
+
 /// Whether the run shows a defect of mqsim itself: exit code 4, whatever the expectations say.
 #[must_use]
 pub const fn is_defective(report: &Report) -> bool {
@@ -79,7 +94,7 @@ pub const fn is_defective(report: &Report) -> bool {
 
 /// Whether a seed failed, so that its details are wanted.
 fn failed(report: &Report) -> bool {
-    verdict(report) == Verdict::Broken || is_defective(report)
+    verdict(report) == Some(Verdict::Broken) || is_defective(report)
 }
 
 /// The reports that get more than a row of `summary.csv`: the first and those that failed, at most
@@ -206,22 +221,21 @@ mod tests {
     }
 
     #[test]
-    fn without_expectations_a_restless_run_is_undecided() {
+    fn a_run_that_expects_nothing_has_no_verdict() {
         let mut report = fixture::quiet_run();
+        assert_eq!(verdict(&report), Some(Verdict::Holds));
         report.expectations.clear();
-        assert_eq!(verdict(&report), Verdict::Holds);
-        report.quiet = false;
-        assert_eq!(verdict(&report), Verdict::Undecided);
+        assert_eq!((verdict(&report), verdict_word(verdict(&report))), (None, "unjudged"));
     }
 
     #[test]
-    fn a_claimed_invariant_alone_says_nothing_of_fates_but_fails_the_run() {
+    fn what_is_expected_of_every_run_is_no_praise_but_fails_it() {
         let mut report = fixture::quiet_run();
         report.expectations[0].claimed = true;
-        assert_eq!(verdict(&report), Verdict::Holds);
-        report.quiet = false;
-        assert_eq!(verdict(&report), Verdict::Undecided);
-        report.expectations[0].verdict = Verdict::Broken;
-        assert_eq!(verdict(&report), Verdict::Broken);
+        assert_eq!(verdict(&report), None);
+        for worse in [Verdict::Undecided, Verdict::Broken] {
+            report.expectations[0].verdict = worse;
+            assert_eq!(verdict(&report), Some(worse));
+        }
     }
 }

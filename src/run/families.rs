@@ -3,346 +3,36 @@
 use std::sync::Arc;
 
 use crate::brokers::kafka::{isr, legacy};
+use crate::brokers::kit::{About, Family, Mode};
 use crate::brokers::rabbitmq;
-use crate::engine::{Span, Time};
-use crate::observe::{Blind, Catalog, InvariantWord, NodeId, Observer, Situation};
+use crate::observe::{InvariantWord, Situation};
 use crate::scenario::schema::Shape;
 use crate::scenario::{
     self, Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
     distributions,
 };
-use crate::verdict::{self, Busy, LedgerOptions, Report, RunFacts};
-use crate::world::{
-    self, Cluster, Ending, MessageOf, PlannedFault, Setup, Simulation, Topology, fault,
-};
+use crate::verdict;
+use crate::world::{self, fault};
 
-use super::{RunError, Traced};
+use super::planned::Planned;
 
-/// A value of `mode`.
+/// What comes of a scenario.
+type Plan = Result<Arc<dyn Planned>, Diagnostics>;
+
+/// A value of `mode`, with its family.
 #[derive(Clone, Copy, Debug)]
 pub struct ModeInfo {
-    /// As written in a scenario.
-    pub name: &'static str,
-    /// What it is, in one sentence.
-    pub meaning: &'static str,
-    /// The default `broker-version`.
-    pub version: &'static str,
-    /// The first and the last release whose rules are known.
-    pub versions: (&'static str, &'static str),
-    /// The product's name.
-    pub product: &'static str,
-    /// Whether its brokers keep what was read, and hold back what may not be read yet.
-    pub log: bool,
-    /// What is checked while it runs; `claimed` as it is by default. The plan of a scenario says
-    /// what is claimed for its version and configuration.
-    pub invariants: &'static [InvariantWord],
-    /// What a suite may have to reach, beside events, roles, causes and conditions.
-    pub situations: &'static [Situation],
-    /// A scenario to begin with, with comments, that runs as it is.
-    pub starter: &'static str,
-    sections: &'static [&'static SectionSpec],
-    selectors: &'static [world::SelectorSpec],
-    plan: fn(&Scenario) -> Result<Plan, Diagnostics>,
+    /// The mode.
+    pub mode: &'static Mode,
+    /// What is true of all modes of its family.
+    pub about: &'static About,
+    /// Its place among them.
+    place: usize,
+    plan: fn(&Scenario, usize) -> Plan,
 }
 
-const MODES: &[ModeInfo] = &[
-    ModeInfo {
-        name: "rabbitmq-single",
-        starter: include_str!("../brokers/rabbitmq/starters/single.toml"),
-        meaning: "One RabbitMQ node: what is on its disk comes back with it.",
-        version: "3.10",
-        versions: ("3.3", "3.13"),
-        product: "RabbitMQ",
-        log: false,
-        invariants: &[],
-        sections: rabbitmq::keys::SECTIONS,
-        selectors: rabbitmq::words::SELECTORS,
-        situations: rabbitmq::words::SITUATIONS,
-        plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Single),
-    },
-    ModeInfo {
-        name: "rabbitmq-cluster",
-        starter: include_str!("../brokers/rabbitmq/starters/cluster.toml"),
-        meaning: "A classic RabbitMQ cluster: metadata everywhere, each queue on its home node only.",
-        version: "3.10",
-        versions: ("3.3", "3.13"),
-        product: "RabbitMQ",
-        log: false,
-        invariants: &[],
-        sections: rabbitmq::keys::SECTIONS,
-        selectors: rabbitmq::words::SELECTORS,
-        situations: rabbitmq::words::SITUATIONS,
-        plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Cluster),
-    },
-    ModeInfo {
-        name: "rabbitmq-mirrored",
-        starter: include_str!("../brokers/rabbitmq/starters/mirrored.toml"),
-        meaning: "Mirrored classic queues: a leader, and mirrors that follow it around a ring.",
-        version: "3.10",
-        versions: ("3.3", "3.13"),
-        product: "RabbitMQ",
-        log: false,
-        invariants: &[],
-        sections: rabbitmq::keys::SECTIONS,
-        selectors: rabbitmq::words::SELECTORS,
-        situations: rabbitmq::words::SITUATIONS,
-        plan: |scenario| rabbit(scenario, rabbitmq::plan::Mode::Mirrored),
-    },
-    ModeInfo {
-        name: "kafka-legacy",
-        starter: include_str!("../brokers/kafka/starters/legacy.toml"),
-        meaning: "Kafka before replication: each partition on one broker, sends without an answer.",
-        version: "0.7",
-        versions: ("0.6", "0.7"),
-        product: "Kafka",
-        log: true,
-        invariants: legacy::invariants::INVARIANTS,
-        sections: legacy::keys::SECTIONS,
-        selectors: legacy::words::SELECTORS,
-        situations: legacy::words::SITUATIONS,
-        plan: |scenario| legacy::plan::plan(scenario).map(|spec| Plan::KafkaLegacy(Box::new(spec))),
-    },
-    ModeInfo {
-        name: "kafka-isr",
-        starter: include_str!("../brokers/kafka/starters/isr.toml"),
-        meaning: "Kafka with replication: a leader, in-sync replicas, and a high watermark.",
-        version: "4.1",
-        versions: ("0.8.0", "4.1"),
-        product: "Kafka",
-        log: true,
-        sections: isr::keys::SECTIONS,
-        selectors: isr::words::SELECTORS,
-        situations: isr::words::SITUATIONS,
-        invariants: isr::invariants::WORDS,
-        plan: |scenario| isr::plan::plan(scenario).map(|spec| Plan::KafkaIsr(Box::new(spec))),
-    },
-];
-
-fn rabbit(scenario: &Scenario, mode: rabbitmq::plan::Mode) -> Result<Plan, Diagnostics> {
-    rabbitmq::plan::plan(scenario, mode).map(|spec| Plan::RabbitMq(Box::new(spec)))
-}
-
-/// A scenario as its family has planned it.
-#[derive(Clone, Debug)]
-pub(super) enum Plan {
-    /// RabbitMQ.
-    RabbitMq(Box<rabbitmq::spec::Spec>),
-    /// Kafka 0.6 and 0.7.
-    KafkaLegacy(Box<legacy::spec::Spec>),
-    /// Kafka with replication.
-    KafkaIsr(Box<isr::spec::Spec>),
-}
-
-impl Plan {
-    /// The names of its runs.
-    pub(super) fn catalog(&self) -> Catalog {
-        match self {
-            Plan::RabbitMq(spec) => spec.catalog(),
-            Plan::KafkaLegacy(spec) => spec.catalog(),
-            Plan::KafkaIsr(spec) => spec.catalog(),
-        }
-    }
-
-    /// Simulates one seed.
-    pub(super) fn run(
-        &self,
-        catalog: &Arc<Catalog>,
-        options: LedgerOptions,
-        max_events: Option<u64>,
-        facts: RunFacts,
-    ) -> Result<Report, RunError> {
-        match self {
-            Plan::RabbitMq(spec) => {
-                let setup = spec.setup(facts.seed);
-                run::<rabbitmq::machine::RabbitCluster>(setup, catalog, options, max_events, facts)
-            }
-            Plan::KafkaLegacy(spec) => {
-                let setup = spec.setup(facts.seed);
-                run::<legacy::machine::LegacyCluster>(setup, catalog, options, max_events, facts)
-            }
-            Plan::KafkaIsr(spec) => {
-                let setup = spec.setup(facts.seed);
-                run::<isr::machine::KafkaCluster>(setup, catalog, options, max_events, facts)
-            }
-        }
-    }
-
-    /// Simulates one seed, with the ingredients of the fingerprint so far at these instants.
-    pub(super) fn trace(
-        &self,
-        catalog: &Arc<Catalog>,
-        options: LedgerOptions,
-        instants: &[Time],
-        facts: RunFacts,
-    ) -> Result<Traced, RunError> {
-        match self {
-            Plan::RabbitMq(spec) => {
-                let setup = spec.setup(facts.seed);
-                trace::<rabbitmq::machine::RabbitCluster>(setup, catalog, options, instants, facts)
-            }
-            Plan::KafkaLegacy(spec) => {
-                let setup = spec.setup(facts.seed);
-                trace::<legacy::machine::LegacyCluster>(setup, catalog, options, instants, facts)
-            }
-            Plan::KafkaIsr(spec) => {
-                let setup = spec.setup(facts.seed);
-                trace::<isr::machine::KafkaCluster>(setup, catalog, options, instants, facts)
-            }
-        }
-    }
-
-    /// The random faults of a seed as they came to be, each as a `[[fault]]`.
-    pub(super) fn freeze(&self, seed: u64, limit: Option<u64>) -> Result<Vec<String>, RunError> {
-        match self {
-            Plan::RabbitMq(spec) => freeze::<rabbitmq::machine::RabbitCluster>(
-                spec.setup(seed),
-                spec.faults.len(),
-                limit,
-            ),
-            Plan::KafkaLegacy(spec) => {
-                freeze::<legacy::machine::LegacyCluster>(spec.setup(seed), spec.faults.len(), limit)
-            }
-            Plan::KafkaIsr(spec) => {
-                freeze::<isr::machine::KafkaCluster>(spec.setup(seed), spec.faults.len(), limit)
-            }
-        }
-    }
-
-    /// Simulates one seed under another observer than the ledger.
-    pub(super) fn observe<O: Observer>(
-        &self,
-        seed: u64,
-        observer: O,
-    ) -> Result<(O, Ending), RunError> {
-        match self {
-            Plan::RabbitMq(spec) => {
-                observe::<rabbitmq::machine::RabbitCluster, O>(spec.setup(seed), observer)
-            }
-            Plan::KafkaIsr(spec) => {
-                observe::<isr::machine::KafkaCluster, O>(spec.setup(seed), observer)
-            }
-            Plan::KafkaLegacy(spec) => {
-                observe::<legacy::machine::LegacyCluster, O>(spec.setup(seed), observer)
-            }
-        }
-    }
-}
-
-fn observe<C: Cluster, O: Observer>(
-    setup: Setup<C::Machine>,
-    observer: O,
-) -> Result<(O, Ending), RunError>
-where
-    MessageOf<C>: Clone,
-{
-    let mut simulation = Simulation::<C, _>::new(setup, observer)?;
-    let ending = simulation.run()?;
-    Ok((simulation.into_observer(), ending))
-}
-
-fn run<C: Cluster>(
-    mut setup: Setup<C::Machine>,
-    catalog: &Arc<Catalog>,
-    options: LedgerOptions,
-    max_events: Option<u64>,
-    facts: RunFacts,
-) -> Result<Report, RunError>
-where
-    MessageOf<C>: Clone,
-{
-    if let Some(max_events) = max_events {
-        setup.limits.max_events = max_events;
-    }
-    setup.invariants = options.invariants;
-    let ledger = verdict::Ledger::new(with_drawn(catalog, &setup.faults), options);
-    finish(Simulation::<C, _>::new(setup, ledger)?, facts)
-}
-
-/// Runs to the end and makes the report.
-fn finish<C: Cluster>(
-    mut simulation: Simulation<C, verdict::Ledger>,
-    facts: RunFacts,
-) -> Result<Report, RunError>
-where
-    MessageOf<C>: Clone,
-{
-    let ending = simulation.run()?;
-    let statistics = simulation.statistics();
-    let facts = RunFacts {
-        ended: ending.at,
-        quiet: ending.quiet,
-        broker_bytes: statistics.broker_bytes,
-        disk_bytes: statistics.disk_bytes,
-        fsyncs: statistics.fsyncs,
-        events: statistics.events,
-        busy: busy(simulation.topology(), &statistics.busy_in_load),
-        fingerprint: simulation.fingerprint().clone(),
-        ..facts
-    };
-    Ok(simulation.into_observer().finish(facts))
-}
-
-fn trace<C: Cluster>(
-    mut setup: Setup<C::Machine>,
-    catalog: &Arc<Catalog>,
-    options: LedgerOptions,
-    instants: &[Time],
-    facts: RunFacts,
-) -> Result<Traced, RunError>
-where
-    MessageOf<C>: Clone,
-{
-    setup.invariants = options.invariants;
-    let ledger = verdict::Ledger::new(with_drawn(catalog, &setup.faults), options);
-    let mut simulation = Simulation::<C, _>::new(setup, ledger)?;
-    let mut checkpoints = Vec::new();
-    for &instant in instants {
-        simulation.run_until(instant)?;
-        let world = simulation.fingerprint();
-        let ingredients = simulation.observer().ingredients(&world);
-        checkpoints.push((instant, ingredients.map(|(_, hash)| hash)));
-    }
-    Ok((finish(simulation, facts)?, checkpoints))
-}
-
-/// How busy the brokers were, each having spent what stands at its place.
-fn busy(topology: &Topology, spent: &[Span]) -> Vec<Busy> {
-    let of = |node: NodeId| Busy {
-        node,
-        spent: spent[node.index()],
-        cores: topology.hosts[node.index()].cpu.cores.max(1),
-    };
-    topology.brokers().map(of).collect()
-}
-
-/// The catalogue with the names of the faults that are not of the scenario but of the seed.
-fn with_drawn(catalog: &Arc<Catalog>, faults: &[PlannedFault]) -> Arc<Catalog> {
-    let drawn = &faults[catalog.faults.len().min(faults.len())..];
-    if drawn.is_empty() {
-        return Arc::clone(catalog);
-    }
-    let mut own = Catalog::clone(catalog);
-    own.faults.extend(drawn.iter().map(|fault| fault.text.clone()));
-    Arc::new(own)
-}
-
-/// Runs to the end and writes the faults behind the first `named` ones as they came to be.
-fn freeze<C: Cluster>(
-    mut setup: Setup<C::Machine>,
-    named: usize,
-    limit: Option<u64>,
-) -> Result<Vec<String>, RunError>
-where
-    MessageOf<C>: Clone,
-{
-    setup.limits.max_events = limit.unwrap_or(setup.limits.max_events);
-    // Nobody listens.
-    setup.invariants = false;
-    let (faults, topology) = (setup.faults.clone(), setup.topology.clone());
-    let mut simulation = Simulation::<C, _>::new(setup, Blind)?;
-    simulation.run()?;
-    let drawn = simulation.begun().iter().filter(|begun| begun.index >= named);
-    Ok(drawn.map(|begun| fault::freeze::to_toml(&faults[begun.index], begun, &topology)).collect())
+fn plan<F: Family>(scenario: &Scenario, place: usize) -> Plan {
+    Ok(Arc::new(F::plan(scenario, F::MODES[place].0)?))
 }
 
 impl ModeInfo {
@@ -350,47 +40,130 @@ impl ModeInfo {
     pub(super) fn sections(&self) -> Vec<&'static SectionSpec> {
         let faults = [&&fault::FAULT, &&fault::NEMESIS, &&fault::NEMESIS_FAULT];
         let common = world::SECTIONS.iter().chain(faults).chain([&&verdict::EXPECT]);
-        common.chain(self.sections).copied().collect()
+        common.chain(self.about.sections).copied().collect()
     }
 
     /// Whether a release is one that this mode simulates; all patches of the last one are.
     pub(super) fn covers(&self, version: Version) -> bool {
-        let (first, last) = self.versions;
+        let (first, last) = self.mode.versions;
         let last: Version = last.parse().expect("the table's versions are versions");
         version.cmp_spec(first).is_ge() && version.numbers()[..2] <= last.numbers()[..2]
     }
 
     /// The release that is simulated if a scenario names none.
     pub(super) fn default_version(&self) -> Version {
-        self.version.parse().expect("the table's versions are versions")
+        self.mode.version.parse().expect("the table's versions are versions")
     }
 
-    pub(super) fn plan(&self, scenario: &Scenario) -> Result<Plan, Diagnostics> {
-        (self.plan)(scenario)
+    pub(super) fn plan(&self, scenario: &Scenario) -> Plan {
+        (self.plan)(scenario, self.place)
     }
 }
 
-/// The values of `mode`.
-#[must_use]
-pub fn modes() -> &'static [ModeInfo] {
-    MODES
+/// The broker families that can be simulated. [`Families::default`] are those of mqsim itself.
+#[derive(Clone, Debug)]
+pub struct Families {
+    modes: Vec<ModeInfo>,
 }
 
-/// The JSON Schema of the scenarios of a mode, or of all; `None` if there is no such mode.
-#[must_use]
-pub fn schema(mode: Option<&str>) -> Option<String> {
-    let wanted: Vec<&ModeInfo> =
-        MODES.iter().filter(|info| mode.is_none_or(|mode| mode == info.name)).collect();
-    let mut shapes: Vec<Shape> = Vec::new();
-    for mode in wanted {
-        let sections = mode.sections();
-        let alike = |shape: &&mut Shape| shape.sections == sections;
-        match shapes.iter_mut().find(alike) {
-            Some(shape) => shape.modes.push(mode.name),
-            None => shapes.push(Shape { modes: vec![mode.name], sections }),
+impl Default for Families {
+    fn default() -> Families {
+        Families::none()
+            .with::<rabbitmq::spec::Spec>()
+            .with::<legacy::spec::Spec>()
+            .with::<isr::spec::Spec>()
+    }
+}
+
+impl Families {
+    /// No family at all, to begin with.
+    #[must_use]
+    pub fn none() -> Families {
+        Families { modes: Vec::new() }
+    }
+
+    /// The same with one more, behind the others.
+    #[must_use]
+    pub fn with<F: Family>(mut self) -> Families {
+        let modes = F::MODES.iter().enumerate();
+        let about = F::ABOUT;
+        let info = |(place, (_, mode)): (usize, &'static (F::Mode, Mode))| ModeInfo {
+            mode,
+            about,
+            place,
+            plan: plan::<F>,
+        };
+        self.modes.extend(modes.map(info));
+        self
+    }
+
+    /// The values of `mode`.
+    #[must_use]
+    pub fn modes(&self) -> &[ModeInfo] {
+        &self.modes
+    }
+
+    /// The mode of this name.
+    #[must_use]
+    pub fn mode(&self, name: &str) -> Option<&ModeInfo> {
+        self.modes.iter().find(|info| info.mode.name == name)
+    }
+
+    /// The JSON Schema of the scenarios of a mode, or of all; `None` if there is no such mode.
+    #[must_use]
+    pub fn schema(&self, mode: Option<&str>) -> Option<String> {
+        let wanted =
+            self.modes.iter().filter(|info| mode.is_none_or(|mode| mode == info.mode.name));
+        let mut shapes: Vec<Shape> = Vec::new();
+        for info in wanted {
+            let sections = info.sections();
+            let alike = |shape: &&mut Shape| shape.sections == sections;
+            match shapes.iter_mut().find(alike) {
+                Some(shape) => shape.modes.push(info.mode.name),
+                None => shapes.push(Shape { modes: vec![info.mode.name], sections }),
+            }
         }
+        (!shapes.is_empty()).then(|| scenario::schema::schema(&shapes))
     }
-    (!shapes.is_empty()).then(|| scenario::schema::schema(&shapes))
+
+    /// The selectors of the world and of every family.
+    #[must_use]
+    pub fn selectors(&self) -> Vec<Selectable> {
+        let mut rows: Vec<Selectable> = Vec::new();
+        let families = self.modes.iter().flat_map(|info| info.about.words.selectors);
+        for spec in world::SELECTORS.iter().chain(families) {
+            let row = Selectable { name: spec.to_string(), meaning: spec.meaning.to_owned() };
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
+        rows
+    }
+
+    /// Everything that can be written in a scenario of a mode, as text; `None` if there is no such
+    /// mode.
+    #[must_use]
+    pub fn describe_mode(&self, name: &str) -> Option<String> {
+        let info = self.mode(name)?;
+        let ModeInfo { mode, about, .. } = info;
+        let mut text = format!("{}: {}\n", mode.name, mode.meaning);
+        let (first, last) = mode.versions;
+        let (product, default) = (about.product, mode.version);
+        let versions = format!("broker-version: {product} {first} to {last}; default {default}\n");
+        text.push_str(&versions);
+        let mut sections = vec![&TOP];
+        sections.extend(info.sections());
+        for section in sections {
+            describe_section(&mut text, section.meaning, &describe(section));
+        }
+        let meaning = "A table that may stand where a duration or distribution is asked for.";
+        describe_section(&mut text, meaning, &distributions(Unit::Duration));
+        let meaning = "A table that may stand where a size or distribution is asked for.";
+        describe_section(&mut text, meaning, &distributions(Unit::Size));
+        describe_invariants(&mut text, about.invariants);
+        describe_situations(&mut text, about.words.situations);
+        Some(text)
+    }
 }
 
 /// Something that can be written in a scenario.
@@ -410,44 +183,6 @@ pub fn faults() -> Vec<Selectable> {
         meaning: kind.meaning.to_owned(),
     };
     fault::KINDS.variants.iter().map(row).collect()
-}
-
-/// The selectors of the world and of every family.
-#[must_use]
-pub fn selectors() -> Vec<Selectable> {
-    let mut rows: Vec<Selectable> = Vec::new();
-    let families = MODES.iter().flat_map(|mode| mode.selectors);
-    for spec in world::SELECTORS.iter().chain(families) {
-        let row = Selectable { name: spec.to_string(), meaning: spec.meaning.to_owned() };
-        if !rows.contains(&row) {
-            rows.push(row);
-        }
-    }
-    rows
-}
-
-/// Everything that can be written in a scenario of a mode, as text; `None` if there is no such
-/// mode.
-#[must_use]
-pub fn describe_mode(name: &str) -> Option<String> {
-    let mode = MODES.iter().find(|mode| mode.name == name)?;
-    let mut text = format!("{}: {}\n", mode.name, mode.meaning);
-    let (first, last) = mode.versions;
-    let (product, default) = (mode.product, mode.version);
-    let versions = format!("broker-version: {product} {first} to {last}; default {default}\n");
-    text.push_str(&versions);
-    let mut sections = vec![&TOP];
-    sections.extend(mode.sections());
-    for section in sections {
-        describe_section(&mut text, section.meaning, &describe(section));
-    }
-    let meaning = "A table that may stand where a duration or distribution is asked for.";
-    describe_section(&mut text, meaning, &distributions(Unit::Duration));
-    let meaning = "A table that may stand where a size or distribution is asked for.";
-    describe_section(&mut text, meaning, &distributions(Unit::Size));
-    describe_invariants(&mut text, mode.invariants);
-    describe_situations(&mut text, mode.situations);
-    Some(text)
 }
 
 /// What `[[expect]]` can name as `sometimes`.

@@ -7,10 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::observe::Catalog;
-use crate::scenario::{Diagnostics, Document, MOST_BYTES, Place, Scenario};
+use crate::scenario::{
+    Diagnostics, Document, MOST_BYTES, MOST_MEMORY, Place, Scenario, shown_path,
+};
 use crate::verdict::{Expectations, LedgerOptions};
 
-use super::families::{ModeInfo, Plan, modes};
+use super::families::{Families, ModeInfo};
+use super::planned::Planned;
 
 /// Why a scenario cannot be simulated. Renders itself for people.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -40,9 +43,9 @@ impl From<Diagnostics> for InputError {
 #[derive(Clone, Debug)]
 pub struct Prepared {
     pub(super) scenario: Scenario,
-    pub(super) mode: &'static ModeInfo,
+    pub(super) mode: ModeInfo,
     pub(super) version: String,
-    pub(super) plan: Plan,
+    pub(super) plan: Arc<dyn Planned>,
     pub(super) catalog: Arc<Catalog>,
     pub(super) options: LedgerOptions,
     pub(super) expectations: Expectations,
@@ -83,7 +86,7 @@ impl Prepared {
     /// Mode and version of the broker.
     #[must_use]
     pub fn mode(&self) -> (&str, &str) {
-        (self.mode.name, &self.version)
+        (self.mode.mode.name, &self.version)
     }
 
     /// The same scenario, with reports that say how every line ended ([`Report::lines`]).
@@ -102,30 +105,21 @@ impl Prepared {
     }
 }
 
-/// Reads, checks and plans the scenario at `path`, with `sets` (`producer.p1.rate=5k/s`) changed.
+/// Reads, checks and plans the scenario at `path`, with `sets` (`producer.p1.rate=5k/s`) changed:
+/// [`Families::load`] of mqsim's own families.
 ///
 /// # Errors
 /// If the file cannot be read, or everything that is wrong with what it says.
 pub fn load(path: &Path, sets: &[String]) -> Result<Prepared, InputError> {
-    let shown = path.display().to_string();
-    match read(path) {
-        Ok(bytes) => parse(&shown, &bytes, sets),
-        Err(error) => {
-            let (why, help) = match error.kind() {
-                ErrorKind::NotFound | ErrorKind::NotADirectory => {
-                    ("there is no such file", "name a scenario file, such as scenarios/mirror.toml")
-                }
-                ErrorKind::IsADirectory => {
-                    ("it is a directory", "name one of the scenario files in it")
-                }
-                ErrorKind::PermissionDenied => {
-                    ("permission denied", "make it readable for this user: chmod u+r")
-                }
-                _ => (&*error.to_string(), "check the path and the disk that it is on"),
-            };
-            Err(InputError::Unreadable { path: shown, why: why.to_owned(), help: help.to_owned() })
-        }
-    }
+    Families::default().load(path, sets, MOST_MEMORY)
+}
+
+/// Checks and plans a scenario's text: [`Families::parse`] of mqsim's own families.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(file: &str, bytes: &[u8], sets: &[String]) -> Result<Prepared, InputError> {
+    Families::default().parse(file, bytes, sets, MOST_MEMORY)
 }
 
 /// The bytes of a file, or of a pipe; of one that is too long only so many that this shows.
@@ -135,57 +129,94 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Checks and plans a scenario's text; `file` is the name to use in messages.
-///
-/// # Errors
-/// Everything that is wrong with it.
-pub fn parse(file: &str, bytes: &[u8], sets: &[String]) -> Result<Prepared, InputError> {
-    let mut document = Document::from_bytes(file, bytes)?;
-    for set in sets {
-        document.set(set)?;
+impl Families {
+    /// Reads, checks and plans the scenario at `path`, with `sets` (`producer.p1.rate=5k/s`)
+    /// changed. Its messages may need so many bytes of memory.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or everything that is wrong with what it says.
+    pub fn load(&self, path: &Path, sets: &[String], memory: u64) -> Result<Prepared, InputError> {
+        let shown = path.display().to_string();
+        let error = match read(path) {
+            Ok(bytes) => return self.parse(&shown, &bytes, sets, memory),
+            Err(error) => error,
+        };
+        let (why, help) = match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                ("there is no such file", "name a scenario file, such as scenarios/mirror.toml")
+            }
+            ErrorKind::IsADirectory => {
+                ("it is a directory", "name one of the scenario files in it")
+            }
+            ErrorKind::PermissionDenied => {
+                ("permission denied", "make it readable for this user: chmod u+r")
+            }
+            _ => (&*error.to_string(), "check the path and the disk that it is on"),
+        };
+        let path = shown_path(path);
+        Err(InputError::Unreadable { path, why: why.to_owned(), help: help.to_owned() })
     }
-    let names: Vec<&str> = modes().iter().map(|mode| mode.name).collect();
-    let mode = &modes()[document.mode_among(&names)?];
-    let written = document.broker_version()?;
-    let version = written.unwrap_or_else(|| mode.default_version());
-    let scenario = document.check(&mode.sections(), Some(version))?;
-    if !mode.covers(version) {
-        let (first, last) = mode.versions;
-        return Err(Diagnostics::at(
-            scenario.top().span("broker-version"),
-            format!("{} {version} cannot be simulated", mode.product),
-            format!("`{}` simulates {} {first} to {last}", mode.name, mode.product),
-        )
-        .with_sources(scenario.sources())
-        .into());
-    }
-    let mut wrong = scenario.diagnostics();
-    let plan = wrong.keep(mode.plan(&scenario));
-    let settings = scenario.settings();
-    let catalog = plan.as_ref().map(Plan::catalog);
-    let expectations = catalog.as_ref().and_then(|catalog| {
-        let sections = scenario.many("expect");
-        wrong.keep(Expectations::parse(sections, catalog, settings.invariants))
-    });
-    let options = LedgerOptions {
-        warmup: settings.warmup,
-        availability_gap: settings.availability_gap,
-        operation_timeout: settings.operation_timeout,
-        retained: mode.log,
-        gated: mode.log,
-        invariants: settings.invariants,
-        ..LedgerOptions::new(settings.duration)
-    };
-    match (plan, catalog, expectations) {
-        (Some(plan), Some(catalog), Some(expectations)) if wrong.is_empty() => Ok(Prepared {
-            catalog: Arc::new(catalog),
-            version: version.to_string(),
-            scenario,
-            mode,
-            plan,
-            options,
-            expectations,
-        }),
-        _ => Err(wrong.into()),
+
+    /// Checks and plans a scenario's text; `file` is the name to use in messages. Its messages may
+    /// need so many bytes of memory.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(
+        &self,
+        file: &str,
+        bytes: &[u8],
+        sets: &[String],
+        memory: u64,
+    ) -> Result<Prepared, InputError> {
+        let mut document = Document::from_bytes(file, bytes)?;
+        for set in sets {
+            document.set(set)?;
+        }
+        let names: Vec<&str> = self.modes().iter().map(|info| info.mode.name).collect();
+        let mode = self.modes()[document.mode_among(&names)?];
+        let written = document.broker_version()?;
+        let version = written.unwrap_or_else(|| mode.default_version());
+        let scenario = document.check(&mode.sections(), Some(version))?.within(memory);
+        if !mode.covers(version) {
+            let (first, last) = mode.mode.versions;
+            let product = mode.about.product;
+            return Err(Diagnostics::at(
+                scenario.top().span("broker-version"),
+                format!("{product} {version} cannot be simulated"),
+                format!("`{}` simulates {product} {first} to {last}", mode.mode.name),
+            )
+            .with_sources(scenario.sources())
+            .into());
+        }
+        let mut wrong = scenario.diagnostics();
+        let plan = wrong.keep(mode.plan(&scenario));
+        let settings = scenario.settings();
+        let catalog = plan.as_ref().map(|plan| plan.catalog());
+        let expectations = catalog.as_ref().and_then(|catalog| {
+            let sections = scenario.many("expect");
+            wrong.keep(Expectations::parse(sections, catalog, settings.invariants))
+        });
+        let options = LedgerOptions {
+            warmup: settings.warmup,
+            availability_gap: settings.availability_gap,
+            operation_timeout: settings.operation_timeout,
+            retained: mode.about.log,
+            gated: mode.about.log,
+            invariants: settings.invariants,
+            ..LedgerOptions::new(settings.duration)
+        };
+        match (plan, catalog, expectations) {
+            (Some(plan), Some(catalog), Some(expectations)) if wrong.is_empty() => Ok(Prepared {
+                catalog: Arc::new(catalog),
+                version: version.to_string(),
+                scenario,
+                mode,
+                plan,
+                options,
+                expectations,
+            }),
+            _ => Err(wrong.into()),
+        }
     }
 }

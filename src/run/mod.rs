@@ -5,9 +5,10 @@ mod freeze;
 pub mod journal;
 mod load;
 mod part;
+mod planned;
 mod simulate;
 
-pub use families::{ModeInfo, Selectable, describe_mode, faults, modes, schema, selectors};
+pub use families::{Families, ModeInfo, Selectable, faults};
 pub use freeze::{FreezeError, freeze};
 pub use journal::{Entry, Journal, JournalError, Key};
 pub use load::{InputError, Prepared, load, parse};

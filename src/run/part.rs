@@ -29,17 +29,22 @@ pub struct Parting {
     pub second: Option<String>,
 }
 
-/// Runs one seed of two scenarios and finds where their histories part; `None` if they never do.
+/// Runs two scenarios, each with its seed, and finds where their histories part; `None` if they
+/// never do.
 ///
 /// # Errors
 /// If a run does not end by itself.
-pub fn part(first: &Prepared, second: &Prepared, seed: u64) -> Result<Option<Parting>, RunError> {
+pub fn part(
+    first: &Prepared,
+    second: &Prepared,
+    seeds: [u64; 2],
+) -> Result<Option<Parting>, RunError> {
     let told = |prepared: &Prepared, task| Teller::new(prepared.catalog().clone(), task);
-    let (teller, _) = observe(first, seed, told(first, Task::Keep(Vec::new())))?;
+    let (teller, _) = observe(first, seeds[0], told(first, Task::Keep(Vec::new())))?;
     let Task::Keep(kept) = teller.task else { unreachable!("a teller keeps its task") };
     let length = kept.len() as u64;
     let compare = Task::Compare { with: Arc::new(kept), differs: None };
-    let (teller, _) = observe(second, seed, told(second, compare))?;
+    let (teller, _) = observe(second, seeds[1], told(second, compare))?;
     let count = teller.count;
     let Task::Compare { differs, .. } = teller.task else { unreachable!("it keeps its task") };
     let same = match &differs {
@@ -49,7 +54,7 @@ pub fn part(first: &Prepared, second: &Prepared, seed: u64) -> Result<Option<Par
         None => return Ok(None),
     };
     let find = Task::Find { place: same, found: None };
-    let (teller, _) = observe(first, seed, told(first, find))?;
+    let (teller, _) = observe(first, seeds[0], told(first, find))?;
     let Task::Find { found, .. } = teller.task else { unreachable!("it keeps its task") };
     let second = differs.map(|(_, at, text)| (at, text));
     let times = [&found, &second].into_iter().flatten().map(|(at, _)| *at);
@@ -307,6 +312,15 @@ impl Observer for Teller {
         });
     }
 
+    fn skipped(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId) {
+        let (who, d) = (self.consumers[consumer.index()], self.place(Some(destination)));
+        self.told(at, &[17, who, d], |names| {
+            let (who, place) =
+                (&names.consumers[consumer.index()].name, names.destination(destination));
+            format!("{who} begins at the end of {place}")
+        });
+    }
+
     fn role(&mut self, at: Time, node: NodeId, destination: DestinationId, role: Option<RoleId>) {
         let (n, d) = (self.node_hash(node), self.place(Some(destination)));
         let word = role.map_or("none", |role| self.catalog.roles[role.index()].name);
@@ -375,27 +389,27 @@ mod tests {
     #[test]
     fn a_run_and_itself_never_part() {
         let (one, other) = (prepared(&["duration=8s"]), prepared(&["duration=8s"]));
-        assert_eq!(part(&one, &other, 3).unwrap(), None);
+        assert_eq!(part(&one, &other, [3; 2]).unwrap(), None);
     }
 
     #[test]
     fn the_first_thing_that_differs() {
         let one = prepared(&["duration=8s"]);
         let later = prepared(&["duration=8s", "fault.0.at=7s"]);
-        let parting = part(&one, &later, 3).unwrap().unwrap();
+        let parting = part(&one, &later, [3; 2]).unwrap().unwrap();
         assert_eq!(parting.at.as_millis(), 6_000);
         let words = "6.000000000 s: the fault crash leader(orders) begins on n1";
         assert_eq!(parting.first.as_deref(), Some(words));
         assert!(parting.same > 10_000 && parting.second.is_some(), "{parting:?}");
         // The other way around it is the same place.
-        let back = part(&later, &one, 3).unwrap().unwrap();
+        let back = part(&later, &one, [3; 2]).unwrap().unwrap();
         assert_eq!((back.same, back.at, back.second), (parting.same, parting.at, parting.first));
     }
 
     #[test]
     fn one_run_may_end_first() {
         let (one, longer) = (prepared(&["duration=4s"]), prepared(&["duration=5s"]));
-        let parting = part(&one, &longer, 1).unwrap().unwrap();
+        let parting = part(&one, &longer, [1; 2]).unwrap().unwrap();
         assert!(parting.at.as_millis() >= 3_900, "{parting:?}");
     }
 }

@@ -5,12 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::engine::{Fingerprint, RunawayKind, Span, Time};
+use crate::engine::{RunawayKind, Span, Time};
 use crate::observe::Observer;
 use crate::verdict::{Report, RunFacts};
 use crate::world::{Ending, Runaway, SetupError};
 
 use super::Prepared;
+use super::planned::Done;
 
 /// Why a run came to no report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +30,14 @@ pub enum RunError {
 /// What to do about a defect of mqsim.
 pub const REPORT: &str =
     "please report it with the scenario and what it says with RUST_BACKTRACE=1";
+
+impl RunError {
+    /// Whether a limit ended the run that the user had set.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        matches!(self, RunError::Runaway(runaway) if runaway.limit.kind == RunawayKind::MaxEvents)
+    }
+}
 
 fn remedy(runaway: &Runaway) -> &'static str {
     match runaway.limit.kind {
@@ -55,33 +64,36 @@ pub fn simulate(
     seed: u64,
     max_events: Option<u64>,
 ) -> Result<Report, RunError> {
-    let facts = facts(prepared, seed);
-    let options = prepared.options;
-    let mut report = prepared.plan.run(&prepared.catalog, options, max_events, facts)?;
-    report.expectations = prepared.expectations.judge(&report);
-    report.over_seeds = prepared.expectations.observe(&report);
-    report.remarks.extend(prepared.expectations.aside(&report));
+    let Prepared { plan, catalog, options, expectations, .. } = prepared;
+    let done = plan.run(seed, catalog, *options, max_events, &[])?;
+    let mut report = report(prepared, seed, done);
+    report.over_seeds = expectations.observe(&report);
+    report.remarks.extend(expectations.aside(&report));
     Ok(report)
 }
 
-/// What is known of a run before it begins.
-fn facts(prepared: &Prepared, seed: u64) -> RunFacts {
+/// What a run that is over comes to, and how it was judged.
+fn report(prepared: &Prepared, seed: u64, done: Done) -> Report {
     let settings = prepared.scenario.settings();
-    RunFacts {
+    let mut report = done.ledger.finish(RunFacts {
         scenario: settings.name.clone(),
         description: settings.description.clone(),
-        mode: prepared.mode.name.to_owned(),
+        mode: prepared.mode.mode.name.to_owned(),
         broker_version: prepared.version.clone(),
         seed,
-        ended: Time::ZERO,
-        quiet: false,
-        broker_bytes: 0,
-        disk_bytes: 0,
-        fsyncs: 0,
-        events: 0,
-        busy: Vec::new(),
-        fingerprint: Fingerprint::new(),
-    }
+        ended: done.ending.at,
+        quiet: done.ending.quiet,
+        waits: done.waits,
+        questions: prepared.expectations.questions().to_vec(),
+        broker_bytes: done.statistics.broker_bytes,
+        disk_bytes: done.statistics.disk_bytes,
+        fsyncs: done.statistics.fsyncs,
+        events: done.statistics.events,
+        busy: done.busy,
+        fingerprint: done.fingerprint,
+    });
+    report.expectations = prepared.expectations.judge(&report);
+    report
 }
 
 /// Simulates one seed under an observer of the caller's own, and hands it back with the instant at
@@ -92,9 +104,10 @@ fn facts(prepared: &Prepared, seed: u64) -> RunFacts {
 pub fn observe<O: Observer>(
     prepared: &Prepared,
     seed: u64,
-    observer: O,
+    mut observer: O,
 ) -> Result<(O, Ending), RunError> {
-    prepared.plan.observe(seed, observer)
+    let ending = prepared.plan.observe(seed, &mut observer)?;
+    Ok((observer, ending))
 }
 
 /// A defect that shows as a panic ends one run, not the others.
@@ -185,13 +198,12 @@ pub fn trace<I: IntoIterator<Item = Time>>(
     prepared: &Prepared,
     instants: impl Fn(Span) -> I,
 ) -> Result<Traced, RunError> {
-    let facts = facts(prepared, prepared.seed());
-    let instants: Vec<Time> = instants(prepared.options.duration).into_iter().collect();
+    let Prepared { plan, catalog, options, .. } = prepared;
+    let instants: Vec<Time> = instants(options.duration).into_iter().collect();
     let run = || {
-        let (mut report, checkpoints) =
-            prepared.plan.trace(&prepared.catalog, prepared.options, &instants, facts)?;
-        report.expectations = prepared.expectations.judge(&report);
-        Ok((report, checkpoints))
+        let mut done = plan.run(prepared.seed(), catalog, *options, None, &instants)?;
+        let checkpoints = std::mem::take(&mut done.checkpoints);
+        Ok((report(prepared, prepared.seed(), done), checkpoints))
     };
     catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|panic| Err(RunError::Defect(panic_text(&*panic))))

@@ -237,6 +237,12 @@ impl Values {
         self.place
     }
 
+    /// The line on which the section or table begins; `None` of one that is not written.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        self.sources.line_column(self.place).filter(|_| self.present).map(|(line, _)| line)
+    }
+
     /// Whether the section is written at all.
     #[must_use]
     pub fn is_present(&self) -> bool {

@@ -98,6 +98,13 @@ impl Change {
     }
 }
 
+/// In how many of `n` seeds at most a difference may go the other way, or be none, for its median to
+/// be proven to lie on one side of 0 ([`CONFIDENCE`]); `None` of fewer than six seeds.
+#[must_use]
+pub fn exceptions(n: usize) -> Option<usize> {
+    rank(n, CONFIDENCE).map(|(k, _)| k - 1)
+}
+
 /// The greatest `k` for which the `k`-th least and the `k`-th greatest of `n` values enclose the
 /// median with at least that confidence, and the confidence that it comes to.
 fn rank(n: usize, confidence: f64) -> Option<(usize, f64)> {

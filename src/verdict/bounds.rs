@@ -25,7 +25,7 @@ pub(super) fn bound(section: &Values, key: &str, unit: Unit) -> Result<Option<f6
                 Unit::Share => "write a share of 1, or a percentage: 0.999 or \"99.9%\"",
                 Unit::PerSecond => "write a number per second, or a rate: \"450/s\"",
                 Unit::Ratio | Unit::PerMillion => "write a number: 2 or \"1.5\"",
-                Unit::Lines | Unit::Messages | Unit::Count | Unit::Violations => {
+                Unit::Lines | Unit::Messages | Unit::Count | Unit::Violations | Unit::Waiting => {
                     "write a whole number"
                 }
             },
@@ -57,6 +57,6 @@ fn number(text: &str, unit: Unit) -> Option<f64> {
             rate.or_else(plain)
         }
         Unit::Ratio | Unit::PerMillion => plain(),
-        Unit::Lines | Unit::Messages | Unit::Count | Unit::Violations => None,
+        Unit::Lines | Unit::Messages | Unit::Count | Unit::Violations | Unit::Waiting => None,
     }
 }

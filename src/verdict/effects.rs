@@ -38,6 +38,7 @@ impl Ledger {
         let mut watch = track.destination.map(|id| &mut self.watches[id.index()]);
         let (counts, latencies, timeline) =
             (&mut self.counts, &mut self.latencies, &mut self.timeline);
+        let progressed = &mut self.progressed;
         track.lines.visit(messages.first, messages.count, |line| {
             let mut state = line.state();
             if !state.is(Flags::ATTEMPTED) {
@@ -63,6 +64,7 @@ impl Ledger {
             if let Some(watch) = &mut watch {
                 watch.writes.add(times.intended, at);
             }
+            *progressed = (*progressed).max(at);
             if counted {
                 counts.success_bytes += u64::from(messages.bytes);
                 let is_ack = answer == Answer::Acked;
@@ -76,7 +78,7 @@ impl Ledger {
                 if warm <= times.intended && times.intended <= end {
                     let in_time = latency <= options.operation_timeout;
                     counts.in_time += u64::from(in_time);
-                    record(latencies, is_ack, latency, fault_free);
+                    record(latencies, is_ack, (at, latency), fault_free);
                     let sent = times.mark.filter(|_| state.is(Flags::WAITING) && is_ack);
                     if let Some(sent) = sent {
                         latencies.ack_service.record(at.since(sent));
@@ -102,7 +104,7 @@ impl Ledger {
         messages: MessageRange,
     ) {
         let mut backlog = 0;
-        let counts = &mut self.counts;
+        let (counts, progressed) = (&mut self.counts, &mut self.progressed);
         self.tracks[index].lines.visit(messages.first, messages.count, |line| {
             let mut state = line.state();
             if !state.is(Flags::ATTEMPTED) {
@@ -110,6 +112,9 @@ impl Ledger {
                 return;
             }
             let before = state.is_backlog();
+            if !state.is(Flags::AUDITED) {
+                *progressed = (*progressed).max(at);
+            }
             state.set(Flags::AUDITED);
             line.put(state);
             backlog += i64::from(state.is_backlog()) - i64::from(before);
@@ -155,6 +160,9 @@ impl Ledger {
             line.put(state);
             backlog += i64::from(state.is_backlog()) - i64::from(before);
         });
+        if first_deliveries > 0 {
+            self.progressed = self.progressed.max(at);
+        }
         self.counts.delivered += first_deliveries;
         self.counts.duplicated += again;
         let flagged = if redelivered { first_deliveries + again } else { 0 };
@@ -168,18 +176,18 @@ impl Ledger {
             && at >= warm
             && self.history.first_fault().is_none()
         {
-            self.latencies.fault_free_read.record(pending);
+            self.latencies.fault_free_read.record(at, pending);
         }
     }
 }
 
-fn record(latencies: &mut Latencies, is_ack: bool, latency: Span, fault_free: bool) {
+fn record(latencies: &mut Latencies, is_ack: bool, (at, latency): (Time, Span), fault_free: bool) {
     if is_ack {
         latencies.ack.record(latency);
     } else {
         latencies.accepted.record(latency);
     }
     if fault_free {
-        latencies.fault_free_write.record(latency);
+        latencies.fault_free_write.record(at, latency);
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn outcome(state: State) -> FinalOutcome {
 ///    lost only if none does. (A message dead-lettered or expired after a delivery that was never
 ///    finished was not given up, hence the order.)
 /// 6. with a copy left: stored, if the destination has consumers none of which would have taken
-///    it; else unreachable, since somebody, a consumer or the auditor, wanted it and did not get
+///    it, or one began behind it when it could be read; else unreachable, since somebody, a consumer or the auditor, wanted it and did not get
 ///    it;
 /// 7. gone.
 pub(super) fn fate(state: State, ending: Ending) -> Fate {
@@ -63,7 +63,7 @@ pub(super) fn fate(state: State, ending: Ending) -> Fate {
         Fate::ReceivedOnly
     } else if state.copies == 0 {
         Fate::Gone
-    } else if ending.has_consumer && !ending.is_wanted {
+    } else if state.is(Flags::SKIPPED) || ending.has_consumer && !ending.is_wanted {
         Fate::Stored
     } else {
         Fate::Unreachable
@@ -81,6 +81,8 @@ pub(super) struct Lost {
     pub(super) consumer: bool,
     /// A consumer saw it, and it is gone from every log.
     pub(super) read: bool,
+    /// Its producer was told that it is safe, and no copy is left, read before or not.
+    pub(super) gone: bool,
 }
 
 impl Lost {
@@ -117,7 +119,8 @@ pub(super) fn lost(
     let none_left = state.copies == 0 && removed_as == Some(CauseKind::Lost);
     let kept = state.is(Flags::DEAD_LETTERED.with(Flags::EXPIRED).with(Flags::LETTER));
     let read = ending.retained && ending.quiet && seen && none_left && !kept;
-    Lost { told, consumer, read }
+    let success = matches!(outcome, FinalOutcome::Acked | FinalOutcome::Accepted);
+    Lost { told, consumer, read, gone: success && (given_up || read) }
 }
 
 /// Whether a lost line lacks an explanation that it should have. A message of which no broker ever
@@ -209,10 +212,10 @@ mod tests {
         let kept = state(Answer::Acked, 1, &[Flags::DELIVERED]);
         assert!(!lost(kept, Fate::ReceivedOnly, None, QUIET).any());
         let given_up = state(Answer::Acked, 0, &[Flags::DELIVERED, Flags::SETTLED]);
-        let expected = Lost { told: Some(Class::Acked), consumer: true, read: false };
+        let expected = Lost { told: Some(Class::Acked), consumer: true, read: false, gone: true };
         assert_eq!(lost(given_up, Fate::ReceivedOnly, None, QUIET), expected);
         let unknown = state(Answer::Unknown, 0, &[Flags::DELIVERED, Flags::SETTLED]);
-        let expected = Lost { told: None, consumer: true, read: false };
+        let expected = Lost { told: None, consumer: true, read: false, gone: false };
         assert_eq!(lost(unknown, Fate::ReceivedOnly, None, QUIET), expected);
     }
 
@@ -230,7 +233,10 @@ mod tests {
         let kind = Some(CauseKind::Lost);
         assert!(!lost(read, Fate::Processed, kind, QUIET).any());
         let log = Ending { retained: true, ..QUIET };
-        assert!(lost(read, Fate::Processed, kind, log).read);
+        let in_a_log = lost(read, Fate::Processed, kind, log);
+        assert!(in_a_log.read && in_a_log.gone, "gone is gone, read or not");
+        let unknown = State { answer: Answer::Unknown, ..read };
+        assert!(!lost(unknown, Fate::Processed, kind, log).gone, "nobody said that it is safe");
         assert!(!lost(read, Fate::Processed, Some(CauseKind::Expired), log).any());
     }
 

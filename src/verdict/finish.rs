@@ -1,17 +1,23 @@
 //! Makes the report of a ledger.
 
+use super::expect::LineSeen;
 use super::fates::{self, Ending, Lost};
-use super::latency::Series;
 use super::ledger::Ledger;
 use super::lines::Stretch;
 use super::losses::{Rows, count_cause};
-use super::windows::Gaps;
+use super::outages::{self, Outages};
 use super::{
-    Fate, FinalOutcome, LineEnd, LineRun, Loss, Matrix, Report, RunFacts, Summary, Window,
-    WindowKind,
+    Fate, FinalOutcome, LineEnd, LineRun, Loss, Matrix, Question, Report, RunFacts, Summary,
+    WAITS_IN_NOTE, Waits,
 };
 use crate::engine::{Fingerprint, Ingredient, Span, Time, hash_words};
-use crate::observe::{BecauseId, DestinationId, ProducerId};
+use crate::observe::{BecauseId, DestinationId, NodeId, ProducerId};
+
+/// A run whose messages have got on in this time before its end is still at work.
+const AT_WORK: Span = Span::from_secs(2);
+
+/// At most this many faults that never began are named.
+const NEVER_BEGUN: usize = 3;
 
 /// What a walk over all lines finds.
 struct Tally {
@@ -24,6 +30,9 @@ struct Tally {
     lost: Vec<(Time, u64)>,
     consumer_lost: u64,
     read_lost: u64,
+    success_gone: u64,
+    /// To the questions.
+    answers: Vec<u64>,
     acked_lost: u64,
     accepted_lost: u64,
     unknown_lost: u64,
@@ -34,57 +43,13 @@ struct Tally {
     fingerprint: Fingerprint,
 }
 
-/// Write windows of all destinations, as the client sees them and effective.
-struct WriteGaps {
-    seen: Vec<Gaps>,
-    effective: Vec<Gaps>,
-}
-
-/// Availability of one kind of operation.
-#[derive(Default)]
-struct Availability {
-    share: Option<f64>,
-    /// Sum over the worst destination, and its longest.
-    unavailable: Option<Span>,
-    longest: Option<Span>,
-}
-
 /// The report of a ledger.
 pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
-    let tally = walk(ledger, facts.quiet);
+    let tally = walk(ledger, facts.quiet, &facts.questions);
     let mut remarks = remarks(ledger, &facts, &tally);
-    let gaps = write_gaps(ledger, facts.quiet);
-    let mut windows = Vec::new();
-    let writes_judged =
-        is_judged(ledger, &ledger.latencies.fault_free_write, "write", &mut remarks);
-    let reads_judged = is_judged(ledger, &ledger.latencies.fault_free_read, "read", &mut remarks);
-    let seen = availability(ledger, &facts, writes_judged, &mut windows, |index| {
-        let watch = &ledger.watches[index];
-        (watch.operations > 0)
-            .then(|| (WindowKind::Write, write_windows(ledger, &gaps.seen[index])))
-    });
-    let effective = availability(ledger, &facts, writes_judged, &mut windows, |index| {
-        let watch = &ledger.watches[index];
-        let windows = write_windows(ledger, &gaps.effective[index]);
-        (watch.operations > 0).then_some((WindowKind::EffectiveWrite, windows))
-    });
-    let reads = availability(ledger, &facts, reads_judged, &mut windows, |index| {
-        let reads = &ledger.watches[index].reads;
-        let windows = reads.windows(measured(ledger), facts.ended);
-        reads.was_asked().then_some((WindowKind::Read, windows))
-    });
-    if let (Some(seen), Some(effective)) = (seen.share, effective.share)
-        && seen != effective
-    {
-        remarks.push(format!(
-            "write availability: {:.3} % as the client sees it, {:.3} % by what became of the \
-             messages",
-            seen * 100.0,
-            effective * 100.0
-        ));
-    }
-    windows.sort_by_key(|window| (window.start, window.destination, window.kind));
-    let summary = summary(ledger, &facts, &tally, [&seen, &effective, &reads]);
+    let outages = outages::outages(ledger, facts.ended, facts.quiet);
+    remarks.extend(outages.remarks.iter().cloned());
+    let summary = summary(ledger, &facts, &tally, &outages);
     let ingredients = ingredients(&tally.fingerprint, &facts.fingerprint);
     Report {
         scenario: facts.scenario,
@@ -97,13 +62,18 @@ pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
         warmup: ledger.options.warmup,
         ended: facts.ended,
         quiet: facts.quiet,
+        at_work: !facts.quiet && facts.ended.since(ledger.progressed) < AT_WORK,
+        waits: facts.waits,
         summary,
         busy: facts.busy,
         latency: ledger.latencies.reported().iter().map(|series| series.report()).collect(),
         losses: tally.losses,
         lines: tally.lines,
         causes: tally.causes,
-        windows,
+        answers: tally.answers,
+        measured: outages.measured,
+        windows: outages.windows,
+        unmeasured: outages.unmeasured,
         events: ledger.history.rows(&ledger.catalog),
         timeline: ledger.timeline.finish(facts.ended, &tally.lost),
         lanes: ledger.history.lanes(&ledger.catalog, facts.ended),
@@ -118,10 +88,6 @@ pub(super) fn report(ledger: &Ledger, facts: RunFacts) -> Report {
     }
 }
 
-fn measured(ledger: &Ledger) -> (Time, Time) {
-    (Time::ZERO + ledger.options.warmup, Time::ZERO + ledger.options.duration)
-}
-
 /// Ingredients of the run's fingerprint: the ledger's own, and the world's.
 pub(super) fn ingredients(own: &Fingerprint, world: &Fingerprint) -> [(&'static str, u64); 5] {
     Ingredient::ALL.map(|ingredient| {
@@ -134,7 +100,7 @@ pub(super) fn ingredients(own: &Fingerprint, world: &Fingerprint) -> [(&'static 
 }
 
 /// What the fates of a track's lines depend on.
-fn ending(ledger: &Ledger, destination: Option<DestinationId>, quiet: bool) -> Ending {
+pub(super) fn ending(ledger: &Ledger, destination: Option<DestinationId>, quiet: bool) -> Ending {
     let watch = destination.map(|id| &ledger.watches[id.index()]);
     Ending {
         quiet,
@@ -145,7 +111,7 @@ fn ending(ledger: &Ledger, destination: Option<DestinationId>, quiet: bool) -> E
 }
 
 /// Decides fate and loss of every line.
-fn walk(ledger: &Ledger, quiet: bool) -> Tally {
+fn walk(ledger: &Ledger, quiet: bool, questions: &[Question]) -> Tally {
     let mut tally = Tally {
         matrix: Matrix::default(),
         losses: Vec::new(),
@@ -154,6 +120,8 @@ fn walk(ledger: &Ledger, quiet: bool) -> Tally {
         lost: Vec::new(),
         consumer_lost: 0,
         read_lost: 0,
+        success_gone: 0,
+        answers: vec![0; questions.len()],
         acked_lost: 0,
         accepted_lost: 0,
         unknown_lost: 0,
@@ -185,6 +153,27 @@ fn walk(ledger: &Ledger, quiet: bool) -> Tally {
             if lost.any() {
                 tally.lose(ledger, &mut rows, &stretch, lost);
             }
+            if !questions.is_empty() {
+                let line = LineSeen {
+                    producer: track.producer,
+                    destination: track.destination,
+                    outcome,
+                    fate,
+                    delivered,
+                    gone: lost.gone,
+                    lost: lost.any(),
+                    told_lost: lost.told.is_some(),
+                    consumer_lost: lost.consumer,
+                    read_lost: lost.read,
+                    at: when(&stretch),
+                    node: reason.map(|reason| reason.node),
+                    cause: reason.map(|reason| reason.removal.cause),
+                };
+                for (answer, question) in tally.answers.iter_mut().zip(questions) {
+                    let counts = question.counts(&line);
+                    *answer += if counts { u64::from(stretch.count) } else { 0 };
+                }
+            }
             if ledger.options.lines {
                 let named = reason.filter(|_| lost.any() || fate == Fate::Gone);
                 let end = LineEnd {
@@ -203,6 +192,14 @@ fn walk(ledger: &Ledger, quiet: bool) -> Tally {
     losses.sort_by_key(|loss| loss.at);
     tally.losses = losses;
     tally
+}
+
+/// When a line was lost: its last copy went, or a broker made none; if no broker ever had to do with
+/// it, when its producer last sent it or heard of it.
+fn when(stretch: &Stretch) -> Time {
+    let intended = stretch.times.map(|times| times.intended);
+    let last_sign = stretch.times.and_then(|times| times.mark);
+    stretch.lost_at.or(last_sign).or(intended).unwrap_or(Time::ZERO)
 }
 
 impl Tally {
@@ -229,8 +226,7 @@ impl Tally {
         let lines = u64::from(stretch.count);
         let reason = ledger.reasons.get(stretch.state.reason);
         let intended = stretch.times.map(|times| times.intended);
-        let last_sign = stretch.times.and_then(|times| times.mark);
-        let at = stretch.lost_at.or(last_sign).or(intended).unwrap_or(Time::ZERO);
+        let at = when(stretch);
         for class in lost.classes() {
             *match class {
                 Class::Acked => &mut self.acked_lost,
@@ -242,6 +238,7 @@ impl Tally {
             let id = stretch.state.reason;
             rows.add(class, (id, reason), at, (stretch.first, stretch.count));
         }
+        self.success_gone += if lost.gone { lines } else { 0 };
         count_cause(&mut self.causes, reason.map(|reason| reason.removal.cause), lines);
         if fates::is_unexplained(stretch.state, lost) {
             self.unexplained += lines;
@@ -283,113 +280,6 @@ impl FateRun {
     }
 }
 
-fn write_gaps(ledger: &Ledger, quiet: bool) -> WriteGaps {
-    // First the successes that only the end of the run could confirm, then the writes that were
-    // none: they are pending within the gaps that all successes leave.
-    let mut effective: Vec<_> = ledger.watches.iter().map(|w| w.effective.clone()).collect();
-    let each = |see: &mut dyn FnMut(usize, &Stretch, bool)| {
-        for track in &ledger.tracks {
-            let Some(destination) = track.destination else { continue };
-            let ending = ending(ledger, track.destination, quiet);
-            track.lines.scan(|stretch| {
-                let well = fates::ended_well(fates::fate(stretch.state, ending));
-                let good = stretch.state.answer.is_success() && well;
-                see(destination.index(), &stretch, good);
-            });
-        }
-    };
-    each(&mut |destination, stretch, good| {
-        if good
-            && let Some(times) = stretch.times
-            && let Some(at) = times.mark
-        {
-            effective[destination].add(times.intended, at);
-        }
-    });
-    let mut gaps = WriteGaps {
-        seen: ledger.watches.iter().map(|watch| watch.writes.gaps()).collect(),
-        effective: effective.iter().map(|successes| successes.gaps()).collect(),
-    };
-    each(&mut |destination, stretch, good| {
-        use super::lines::{Answer, Flags};
-        let Some(times) = stretch.times else { return };
-        let state = stretch.state;
-        let open = state.is(Flags::WAITING) || state.answer == Answer::Open;
-        let until = times.mark.filter(|_| !open).unwrap_or(Time::MAX);
-        if !state.answer.is_success() {
-            gaps.seen[destination].pend(times.intended, until);
-        }
-        if !good {
-            gaps.effective[destination].pend(times.intended, until);
-        }
-    });
-    gaps
-}
-
-fn write_windows(ledger: &Ledger, gaps: &Gaps) -> Vec<(Time, Time)> {
-    gaps.windows(measured(ledger), ledger.options.availability_gap)
-}
-
-/// Whether windows can be told from the usual: not if operations take longer than half the gap
-/// while nothing is wrong.
-fn is_judged(ledger: &Ledger, fault_free: &Series, kind: &str, remarks: &mut Vec<String>) -> bool {
-    let Some(usual) = fault_free.quantile(99_000) else { return true };
-    let gap = ledger.options.availability_gap;
-    if usual <= gap / 2 {
-        return true;
-    }
-    remarks.push(format!(
-        "{kind} availability is not given: without a fault, 1 % of the {kind}s take {} ms or \
-         longer, more than half of availability-gap ({gap})",
-        usual.as_millis()
-    ));
-    false
-}
-
-/// Averages over the destinations that `of` gives windows for, and adds these to `all`.
-fn availability(
-    ledger: &Ledger,
-    facts: &RunFacts,
-    judged: bool,
-    all: &mut Vec<Window>,
-    of: impl Fn(usize) -> Option<(WindowKind, Vec<(Time, Time)>)>,
-) -> Availability {
-    let (from, to) = measured(ledger);
-    let measured = to.since(from);
-    if !judged || measured.is_zero() || facts.ended < from {
-        return Availability::default();
-    }
-    let (mut destinations, mut sum) = (0u64, Span::ZERO);
-    let mut worst: Option<(Span, Span)> = None;
-    for index in 0..ledger.watches.len() {
-        let Some((kind, windows)) = of(index) else { continue };
-        destinations += 1;
-        let lengths = || windows.iter().map(|(start, end)| end.since(*start));
-        let total = lengths().fold(Span::ZERO, |sum, length| sum + length);
-        let longest = lengths().max().unwrap_or(Span::ZERO);
-        sum += total;
-        worst = worst.max(Some((total, longest)));
-        all.extend(windows.into_iter().map(|(start, end)| {
-            let noticed = start + ledger.options.availability_gap;
-            let fault = ledger.history.answers_to(noticed, end);
-            Window {
-                destination: DestinationId(index as u32),
-                kind,
-                start,
-                end,
-                fault: fault.map(|(_, id)| id),
-                recovery: fault.map(|(begun, _)| end.since(begun)),
-            }
-        }));
-    }
-    let whole = measured.as_nanos() as f64 * destinations as f64;
-    Availability {
-        share: (destinations > 0).then(|| 1.0 - sum.as_nanos() as f64 / whole),
-        unavailable: worst.map(|(total, _)| total),
-        longest: worst.map(|(_, longest)| longest),
-    }
-}
-
 fn remarks(ledger: &Ledger, facts: &RunFacts, tally: &Tally) -> Vec<String> {
     let mut remarks = Vec::new();
     if !facts.quiet {
@@ -399,6 +289,9 @@ fn remarks(ledger: &Ledger, facts: &RunFacts, tally: &Tally) -> Vec<String> {
                 .to_owned(),
         );
     }
+    for wait in facts.waits.iter().skip(WAITS_IN_NOTE) {
+        remarks.push(format!("{} waits for {}", ledger.catalog.node(wait.node), wait.what));
+    }
     let idle = ledger.watches.iter().filter(|watch| watch.operations == 0).count();
     if idle > 0 {
         remarks.push(format!(
@@ -407,6 +300,7 @@ fn remarks(ledger: &Ledger, facts: &RunFacts, tally: &Tally) -> Vec<String> {
             ledger.watches.len()
         ));
     }
+    remarks.extend(never_begun(ledger));
     if tally.nowhere > 0 {
         remarks.push(format!(
             "{} lines were meant for no destination: no binding matches",
@@ -428,20 +322,46 @@ fn remarks(ledger: &Ledger, facts: &RunFacts, tally: &Tally) -> Vec<String> {
     remarks
 }
 
+/// What to say of faults of the schedule that never began.
+fn never_begun(ledger: &Ledger) -> Option<String> {
+    let never = &ledger.history.never_begun;
+    let load = Time::ZERO + ledger.options.duration;
+    let told = never.iter().take(NEVER_BEGUN).map(|(at, id)| {
+        let fault = &ledger.catalog.faults[id.index()];
+        match *at >= load {
+            true => format!("{fault} (its time had not come when the load ended)"),
+            false => format!("{fault} (at {} ms it had nobody to act on)", at.as_millis()),
+        }
+    });
+    let told = told.collect::<Vec<_>>().join("; ");
+    let more = never.len().saturating_sub(NEVER_BEGUN);
+    let more = if more > 0 { format!("; and {more} more, see events.csv") } else { String::new() };
+    let count = match never.len() {
+        0 => return None,
+        1 => "a fault".to_owned(),
+        many => format!("{many} faults"),
+    };
+    Some(format!("{count} of the schedule never began: {told}{more}"))
+}
+
+/// How many hosts wait.
+fn waiting(waits: &[Waits]) -> u64 {
+    let mut nodes: Vec<NodeId> = waits.iter().map(|wait| wait.node).collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes.len() as u64
+}
+
 fn ratio(dividend: f64, divisor: f64) -> Option<f64> {
     (divisor > 0.0).then(|| dividend / divisor)
 }
 
-/// The numbers of `summary.csv`; `availability` is that of writes, effective writes, reads.
-fn summary(
-    ledger: &Ledger,
-    facts: &RunFacts,
-    tally: &Tally,
-    [seen, effective, reads]: [&Availability; 3],
-) -> Summary {
+/// The numbers of `summary.csv`.
+fn summary(ledger: &Ledger, facts: &RunFacts, tally: &Tally, outages: &Outages) -> Summary {
     let (counts, matrix) = (&ledger.counts, tally.matrix);
+    let Outages { writes: seen, effective, reads, .. } = outages;
     let lines = matrix.lines();
-    let (from, to) = measured(ledger);
+    let (from, to) = outages::measured_time(ledger);
     let seconds = to.since(from).as_secs_f64();
     let payload = counts.success_bytes as f64;
     let [ack, ack_service, end_to_end, _] = ledger.latencies.reported();
@@ -462,6 +382,7 @@ fn summary(
         duplicated: counts.duplicated,
         reordered: counts.reordered,
         success_lost: tally.acked_lost + tally.accepted_lost,
+        success_gone: tally.success_gone,
         acked_lost: tally.acked_lost,
         accepted_lost: tally.accepted_lost,
         read_lost: tally.read_lost,
@@ -472,6 +393,7 @@ fn summary(
         expired: matrix.fate(Fate::Expired),
         stored_at_end: matrix.fate(Fate::Stored),
         unreachable_at_end: matrix.fate(Fate::Unreachable),
+        waiting_at_end: waiting(&facts.waits),
         unexplained: tally.unexplained,
         write_availability: seen.share,
         effective_write_availability: effective.share,

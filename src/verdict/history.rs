@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::Time;
 use crate::observe::{
     Catalog, DestinationId, Event, FaultId, FaultPhase, NodeId, NodeKind, NodeState, RoleId,
+    RoleRank,
 };
 use crate::verdict::{EventRow, FaultSpan, Lane, LaneState};
 
@@ -36,6 +37,8 @@ pub(super) struct History {
     rows: Vec<Row>,
     /// How many rows were left out.
     pub(super) left_out: u64,
+    /// (when it was due, fault) of those that never began.
+    pub(super) never_begun: Vec<(Time, FaultId)>,
     /// (begin, fault), in the order in which they began.
     faults: Vec<(Time, FaultId)>,
     /// The same with their ends and targets, for the plot.
@@ -68,7 +71,7 @@ impl History {
                     span.ended = Some(at);
                 }
             }
-            FaultPhase::Skipped => {}
+            FaultPhase::Skipped => self.never_begun.push((at, id)),
         }
         let what = What::Fault(id, phase);
         if targets.is_empty() {
@@ -105,13 +108,48 @@ impl History {
         self.faults.first().map(|(begun, _)| *begun)
     }
 
-    /// The fault that a window from `start` to `end` answers to: the last that had begun by the
-    /// time at which the window became one (`noticed`, the availability gap after its start, since
-    /// an operation may be pending for a moment when the fault strikes), else the last that began
-    /// before its end.
-    pub(super) fn answers_to(&self, noticed: Time, end: Time) -> Option<(Time, FaultId)> {
-        let last = |by: Time| self.faults.iter().rev().find(|(begun, _)| *begun <= by).copied();
-        last(noticed.min(end)).or_else(|| last(end))
+    /// The last fault that had begun by that time.
+    pub(super) fn last_fault(&self, by: Time) -> Option<(Time, FaultId)> {
+        self.faults.iter().rev().find(|(begun, _)| *begun <= by).copied()
+    }
+
+    /// When no node that was up led a destination; nothing if none ever did.
+    pub(super) fn leaderless(
+        &self,
+        destination: DestinationId,
+        catalog: &Catalog,
+        ended: Time,
+    ) -> Vec<(Time, Time)> {
+        let every = (destination, NodeId(0))..=(destination, NodeId(u32::MAX));
+        let is_leader = |role: RoleId| catalog.roles[role.index()].rank == RoleRank::Leader;
+        let mut changes: Vec<(Time, NodeId, Option<bool>, Option<bool>)> = Vec::new();
+        for ((_, node), roles) in self.roles.range(every) {
+            let leads = |role: &Option<RoleId>| Some(role.is_some_and(is_leader));
+            changes.extend(roles.iter().map(|(at, role)| (*at, *node, leads(role), None)));
+            let states = self.nodes.get(node).into_iter().flatten();
+            let up = |state: NodeState| Some(state == NodeState::Up);
+            changes.extend(states.map(|(at, state)| (*at, *node, None, up(*state))));
+        }
+        changes.sort_by_key(|change| change.0);
+        let mut nodes: BTreeMap<NodeId, (bool, bool)> = BTreeMap::new();
+        let (mut since, mut found, mut ever) = (Some(Time::ZERO), Vec::new(), false);
+        for (at, node, leads, up) in changes {
+            let state = nodes.entry(node).or_insert((false, true));
+            *state = (leads.unwrap_or(state.0), up.unwrap_or(state.1));
+            let led = nodes.values().any(|(leads, up)| *leads && *up);
+            ever |= led;
+            match since {
+                Some(from) if led => {
+                    found.push((from, at));
+                    since = None;
+                }
+                None if !led => since = Some(at),
+                _ => {}
+            }
+        }
+        found.extend(since.map(|from| (from, ended)));
+        found.retain(|(from, to)| ever && from < to);
+        found
     }
 
     /// The rows of `events.csv`, by time.
@@ -208,6 +246,16 @@ pub const fn node_state_name(state: NodeState) -> &'static str {
         NodeState::Paused => "paused",
     }
 }
+
+/// All of them.
+pub(super) const NODE_STATES: [&str; 6] = [
+    node_state_name(NodeState::Booting),
+    node_state_name(NodeState::Up),
+    node_state_name(NodeState::Killed),
+    node_state_name(NodeState::PowerLost),
+    node_state_name(NodeState::Stopped),
+    node_state_name(NodeState::Paused),
+];
 
 #[cfg(test)]
 mod tests {

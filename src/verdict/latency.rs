@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-use crate::engine::Span;
+use crate::engine::{Span, Time};
 use crate::verdict::LatencySeries;
 
 /// The percentiles of every series, in thousandths of a percent: 50, 90, 99, 99.9, 100 %.
@@ -77,6 +77,59 @@ pub(super) const fn micros(span: Span) -> u64 {
     span.as_nanos().saturating_add(500) / 1_000
 }
 
+/// How long operations of one kind take while no fault has begun, and whether that is how they
+/// usually are: an outage that comes without a fault (an alarm, say) is seen here too, and is none
+/// of the usual.
+///
+/// So beside the series the seconds are counted in which something succeeded, and those of them
+/// that were slow: in which more than 1 % of the successes took longer than the limit. An outage
+/// makes few of them, for in it nothing succeeds; what is slow by nature makes nearly all of them.
+#[derive(Clone, Debug)]
+pub(super) struct Usual {
+    series: Series,
+    /// Half the availability gap.
+    limit: Span,
+    /// The second that is being counted, its successes, and those of them beyond the limit.
+    second: u64,
+    successes: u64,
+    late: u64,
+    /// Seconds that are over, and those of them that were slow.
+    seconds: u64,
+    slow: u64,
+}
+
+impl Usual {
+    fn new(name: &'static str, limit: Span) -> Usual {
+        let series = Series::new(name);
+        Usual { series, limit, second: 0, successes: 0, late: 0, seconds: 0, slow: 0 }
+    }
+
+    /// An operation that took so long succeeded at `at`.
+    pub(super) fn record(&mut self, at: Time, took: Span) {
+        let second = at.as_nanos() / 1_000_000_000;
+        if second > self.second {
+            (self.seconds, self.slow) = self.counted();
+            (self.second, self.successes, self.late) = (second, 0, 0);
+        }
+        self.successes += 1;
+        self.late += u64::from(took > self.limit);
+        self.series.record(took);
+    }
+
+    /// Seconds and slow seconds, the present one included.
+    fn counted(&self) -> (u64, u64) {
+        let slow = self.late * 100 > self.successes;
+        (self.seconds + u64::from(self.successes > 0), self.slow + u64::from(slow))
+    }
+
+    /// The 99th percentile, if it is longer than the limit, and in nine of ten seconds too.
+    pub(super) fn slow_by_nature(&self) -> Option<Span> {
+        let (seconds, slow) = self.counted();
+        let usual = self.series.quantile(99_000)?;
+        (usual > self.limit && slow * 10 > seconds * 9).then_some(usual)
+    }
+}
+
 /// All series of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Latencies {
@@ -89,20 +142,21 @@ pub(super) struct Latencies {
     /// Intended time to acceptance, of sends that ask for no answer.
     pub(super) accepted: Series,
     /// Writes that were answered before the first fault.
-    pub(super) fault_free_write: Series,
+    pub(super) fault_free_write: Usual,
     /// How long reads were pending before the first fault.
-    pub(super) fault_free_read: Series,
+    pub(super) fault_free_read: Usual,
 }
 
 impl Latencies {
-    pub(super) fn new() -> Latencies {
+    /// None yet, where a time without success counts if it is longer than `gap`.
+    pub(super) fn new(gap: Span) -> Latencies {
         Latencies {
             ack: Series::new("ack_latency"),
             ack_service: Series::new("ack_service_latency"),
             end_to_end: Series::new("end_to_end_latency"),
             accepted: Series::new("accepted_latency"),
-            fault_free_write: Series::new("fault_free_write"),
-            fault_free_read: Series::new("fault_free_read"),
+            fault_free_write: Usual::new("fault_free_write", gap / 2),
+            fault_free_read: Usual::new("fault_free_read", gap / 2),
         }
     }
 
@@ -112,7 +166,7 @@ impl Latencies {
     }
 
     pub(super) fn heap(&self) -> usize {
-        let guards = self.fault_free_write.heap() + self.fault_free_read.heap();
+        let guards = self.fault_free_write.series.heap() + self.fault_free_read.series.heap();
         guards + self.reported().iter().map(|series| series.heap()).sum::<usize>()
     }
 }
@@ -137,6 +191,22 @@ mod tests {
             assert!(measured.abs_diff(exact) * 1_000 <= exact, "{percentile}: {measured}");
         }
         assert_eq!(report.percentiles[4], (100_000, 123_457));
+    }
+
+    #[test]
+    fn an_outage_is_none_of_the_usual() {
+        let limit = Span::from_millis(125);
+        let at = |millis: u64| Time::ZERO + Span::from_millis(millis);
+        let mut usual = Usual::new("x", limit);
+        (0..10_000).step_by(10).for_each(|ms| usual.record(at(ms), Span::from_millis(2)));
+        // Nothing for 20 s; then all that was pending succeeds within two seconds.
+        (0..2_000).for_each(|ms| usual.record(at(30_000 + ms), Span::from_millis(20_000 - 9 * ms)));
+        assert!(usual.series.quantile(50_000) > Some(limit), "most took long");
+        assert_eq!(usual.slow_by_nature(), None);
+
+        let mut slow = Usual::new("x", limit);
+        (0..60).for_each(|n| slow.record(at(n * 500), Span::from_millis(130)));
+        assert_eq!(slow.slow_by_nature().map(Span::as_millis), Some(130));
     }
 
     #[test]

@@ -82,6 +82,7 @@ pub(super) struct Counts {
 /// | `dropped` | names the loss if the line has no copy |
 /// | `delivered` | first delivery or duplicate; an auditor's marks it as readable at the end |
 /// | `processed` | finished: what happens to its copies matters in logs only |
+/// | `skipped` | what could be read and was not is no backlog any more, and stored at the end |
 /// | `violated` | nothing: it is counted by invariant, and the first of each are kept |
 ///
 /// **Precedence of answers**: acked, accepted, returned, rejected, unknown (nacked alike), unsent.
@@ -115,6 +116,8 @@ pub struct Ledger {
     pub(super) counts: Counts,
     pub(super) latencies: Latencies,
     pub(super) timeline: Recorder,
+    /// When a message last got on: acknowledged, handed over or finished for the first time.
+    pub(super) progressed: Time,
     pub(super) history: History,
     /// By invariant; none if they are not checked.
     pub(super) invariants: Vec<InvariantTally>,
@@ -162,8 +165,9 @@ impl Ledger {
             wants: vec![Vec::new(); catalog.consumers.len()],
             reasons: Reasons::default(),
             counts: Counts::default(),
-            latencies: Latencies::new(),
+            latencies: Latencies::new(gap),
             timeline: Recorder::new(bucket),
+            progressed: Time::ZERO,
             history: History::default(),
             invariants: vec![InvariantTally::default(); checked],
             fingerprint: Fingerprint::new(),

@@ -14,6 +14,8 @@ pub enum Unit {
     Count,
     /// Times that an invariant was broken.
     Violations,
+    /// Hosts that wait for something.
+    Waiting,
     /// Milliseconds, rounded down.
     Milliseconds,
     /// Microseconds.
@@ -37,6 +39,7 @@ impl Unit {
             Unit::Messages => "messages",
             Unit::Count | Unit::Ratio => "",
             Unit::Violations => "violations",
+            Unit::Waiting => "waiting",
             Unit::Milliseconds => "ms",
             Unit::Microseconds => "us",
             Unit::Share => "%",
@@ -53,6 +56,7 @@ impl Unit {
             Unit::Messages => "messages",
             Unit::Count => "count",
             Unit::Violations => "violations",
+            Unit::Waiting => "hosts",
             Unit::Milliseconds => "milliseconds",
             Unit::Microseconds => "microseconds",
             Unit::Share => "share, 0 to 1",
@@ -229,6 +233,10 @@ metrics! {
     success_lost Lines Less fate "loss.csv, class acked_lost or accepted_lost"
         "acked_lost and accepted_lost together: the headline by which modes are compared, since \
          asking for no answer must not look safer."
+    success_gone Lines Less fate "loss.csv, class acked_lost, accepted_lost or read_lost"
+        "Acknowledged or accepted lines of which no broker has a copy any more, though nothing \
+         removed them rightly, read before or not: success_lost, and in logs what was read and is \
+         gone from every one. Whoever reads it again, or for the first time, does not find it."
     acked_lost Lines Less fate "loss.csv, class acked_lost"
         "Acknowledged lines that are gone, or were received by an application that never finished, \
          after the broker gave its last copy up."
@@ -248,6 +256,8 @@ metrics! {
     unreachable_at_end Lines Less fate ""
         "Lines that are in some copy at the end, but could not be read; in a run that did not \
          become quiet, all that were not read."
+    waiting_at_end Waiting Less known ""
+        "Hosts that still waited for something when the drain was over; 0 in a run that became quiet."
     unexplained Lines Less fate "loss.csv, rows without cause"
         "Lost lines without a cause. Anything but 0 is a defect of mqsim. A message that no broker \
          ever had to do with was lost on its way, which explains it unless it was acknowledged."
@@ -310,9 +320,9 @@ mod tests {
     #[test]
     fn columns_are_those_of_the_summary() {
         let columns = "lines attempted acked accepted returned rejected nacked unknown unsent \
-            delivered processed redelivered duplicated reordered success_lost acked_lost \
+            delivered processed redelivered duplicated reordered success_lost success_gone acked_lost \
             accepted_lost read_lost unknown_lost consumer_lost phantom dead_lettered expired \
-            stored_at_end unreachable_at_end unexplained write_availability \
+            stored_at_end unreachable_at_end waiting_at_end unexplained write_availability \
             effective_write_availability read_availability write_unavailable_ms write_longest_ms \
             read_unavailable_ms read_longest_ms ack_p50_us ack_p99_us ack_max_us \
             ack_service_p50_us ack_service_p99_us e2e_p50_us e2e_p99_us e2e_max_us acked_per_s \
@@ -336,7 +346,7 @@ mod tests {
     fn what_is_lost_or_late_is_worse() {
         for metric in METRICS {
             let name = metric.name;
-            let bad = ["_lost", "_us", "_ms", "duplicated", "reordered", "unexplained"];
+            let bad = ["_lost", "_gone", "_us", "_ms", "duplicated", "reordered", "unexplained"];
             if bad.iter().any(|end| name.ends_with(end)) {
                 assert_eq!(metric.better, Better::Less, "{name}");
             }

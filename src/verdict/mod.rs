@@ -15,6 +15,7 @@ mod memory;
 mod metrics;
 mod naming;
 mod options;
+mod outages;
 #[cfg(test)]
 mod properties;
 mod report;
@@ -29,7 +30,7 @@ mod stories;
 mod timeline;
 mod windows;
 
-pub use expect::{EXPECT, Expectations};
+pub use expect::{EXPECT, Expectations, Question};
 pub use history::node_state_name;
 pub use latency::PERCENTILES;
 pub use ledger::Ledger;

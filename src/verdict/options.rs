@@ -1,6 +1,6 @@
 //! What a ledger is told at its start, and what a run tells it at its end.
 
-use super::Busy;
+use super::{Busy, Question, Waits};
 use crate::engine::{Fingerprint, Span, Time};
 
 /// What the ledger must know before the run.
@@ -47,7 +47,7 @@ impl LedgerOptions {
 }
 
 /// What is known about a run when it has ended, beside what the ledger saw.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RunFacts {
     /// The scenario's `name`.
     pub scenario: String,
@@ -63,6 +63,10 @@ pub struct RunFacts {
     pub ended: Time,
     /// Whether all was quiet by then.
     pub quiet: bool,
+    /// If not, who waited for what.
+    pub waits: Vec<Waits>,
+    /// What is to be counted for the expectations beside the metrics.
+    pub questions: Vec<Question>,
     /// Bytes sent between brokers.
     pub broker_bytes: u64,
     /// Bytes written to the brokers' disks.

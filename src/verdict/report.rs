@@ -30,6 +30,10 @@ pub struct Report {
     pub ended: Time,
     /// Whether all was quiet when the run ended; if not, fates are not final.
     pub quiet: bool,
+    /// If not, who waited for what.
+    pub waits: Vec<Waits>,
+    /// Whether it was not quiet because messages still got on: it needs a longer drain.
+    pub at_work: bool,
     /// The numbers of `summary.csv`.
     pub summary: Summary,
     /// How busy the processors of each broker were, in the order of the catalogue.
@@ -43,8 +47,14 @@ pub struct Report {
     pub lines: Vec<LineRun>,
     /// Lost lines by cause, indexed by [`CauseId`]: each line once, whatever classes it counts in.
     pub causes: Vec<u64>,
+    /// What was counted for the expectations, in the order of the questions.
+    pub answers: Vec<u64>,
+    /// The destinations of which availability was measured, by kind of operation.
+    pub measured: Vec<(WindowKind, DestinationId)>,
     /// Every unavailability window, by start.
     pub windows: Vec<Window>,
+    /// When it could not be told whether a destination could be read, by destination and start.
+    pub unmeasured: Vec<Unmeasured>,
     /// The rows of `events.csv`, by time.
     pub events: Vec<EventRow>,
     /// Buckets of equal length from the start to the end of the run.
@@ -71,6 +81,18 @@ pub struct Report {
     pub fingerprint: u64,
     /// `outcomes`, `roles`, `faults`, `draws`, `events`.
     pub ingredients: [(&'static str, u64); 5],
+}
+
+/// At most this many of them are named by the verdict; the remarks have the others.
+pub const WAITS_IN_NOTE: usize = 3;
+
+/// A host that waits for something when the run ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// Which.
+    pub node: NodeId,
+    /// For what, in words that go on from "waits for".
+    pub what: String,
 }
 
 /// Counts of lines by outcome and fate.
@@ -188,6 +210,7 @@ pub struct Summary {
     pub duplicated: u64,
     pub reordered: u64,
     pub success_lost: u64,
+    pub success_gone: u64,
     pub acked_lost: u64,
     pub accepted_lost: u64,
     pub read_lost: u64,
@@ -198,6 +221,7 @@ pub struct Summary {
     pub expired: u64,
     pub stored_at_end: u64,
     pub unreachable_at_end: u64,
+    pub waiting_at_end: u64,
     pub unexplained: u64,
     pub write_availability: Option<f64>,
     pub effective_write_availability: Option<f64>,
@@ -333,12 +357,28 @@ pub struct Window {
     pub start: Time,
     /// Next success, or the end of measured time.
     pub end: Time,
-    /// The last fault that had begun when the window became one (`availability-gap` after its
-    /// start, since an operation may be under way when a fault strikes), else the last that began
-    /// before its end.
+    /// Whether nothing had succeeded when measured time was over: it is not recovered from.
+    pub open: bool,
+    /// The last fault that had begun when the first operation in it came to grief: half of
+    /// `availability-gap` after its beginning (an operation may be under way when a fault strikes;
+    /// those that take longer by nature have no windows); of effective writes, when its message was
+    /// lost. `None` if no fault had begun by then.
     pub fault: Option<FaultId>,
-    /// Window end minus the start of that fault.
+    /// Window end minus the start of that fault; `None` if it is not recovered from, or if the
+    /// fault began when the window was over and only undid what had been written in it.
     pub recovery: Option<Span>,
+}
+
+/// A stretch of measured time in which consumers had room and there was nothing to read, for writes
+/// did not last or nobody led the destination: whether it could have been read cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unmeasured {
+    /// Which destination.
+    pub destination: DestinationId,
+    /// Since when there was nothing to read.
+    pub from: Time,
+    /// Until when.
+    pub to: Time,
 }
 
 /// A row of `events.csv`.
@@ -438,8 +478,10 @@ pub struct Judged {
     pub verdict: Verdict,
     /// Why it is undecided, or which rows of which CSV show the breach.
     pub note: Option<String>,
-    /// Whether no `[[expect]]` says it, but the family claims it.
+    /// Whether no `[[expect]]` says it, but it is expected of every run.
     pub claimed: bool,
+    /// Whether it says that lines may be lost: how many, at least or at most, but not none.
+    pub loss: bool,
 }
 
 /// Holds, broken, or cannot be said.

@@ -1,7 +1,7 @@
 //! The ledger as an observer: one method a report.
 
 use super::effects::credit;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, TrackOf};
 use super::lines::{Answer, Flags};
 use super::naming::Naming;
 use super::{BREACHES_KEPT, Breach};
@@ -123,7 +123,8 @@ impl Observer for Ledger {
             if state.copies == 0 {
                 line.dig_up();
                 state.reason = 0;
-                state.clear(Flags::SETTLED.with(Flags::EXPIRED).with(Flags::READABLE));
+                let stale = Flags::SETTLED.with(Flags::EXPIRED);
+                state.clear(stale.with(Flags::READABLE).with(Flags::SKIPPED));
             }
             if !gated {
                 state.set(Flags::READABLE);
@@ -290,6 +291,9 @@ impl Observer for Ledger {
             line.put(state);
             backlog += i64::from(state.is_backlog()) - i64::from(before);
         });
+        if processed > 0 {
+            self.progressed = self.progressed.max(at);
+        }
         self.counts.processed += processed;
         if self.is_measured(at) {
             self.counts.processed_measured += processed;
@@ -314,6 +318,28 @@ impl Observer for Ledger {
         if by != 0 {
             self.watches[destination.index()].reads.wanting_changed(at, by);
         }
+    }
+
+    fn skipped(&mut self, at: Time, _consumer: ConsumerId, destination: DestinationId) {
+        let mut backlog = 0;
+        let here = |track: &&mut TrackOf| track.destination == Some(destination);
+        for track in self.tracks.iter_mut().filter(here) {
+            let mut passed = Vec::new();
+            track.lines.scan(|stretch| {
+                if stretch.state.is_backlog() {
+                    passed.push((stretch.first, stretch.count));
+                }
+            });
+            for (first, count) in passed {
+                track.lines.visit(first, count, |line| {
+                    let mut state = line.state();
+                    state.set(Flags::SKIPPED);
+                    line.put(state);
+                });
+                backlog -= i64::from(count);
+            }
+        }
+        self.backlog_changed(at, destination, backlog);
     }
 
     fn role(&mut self, at: Time, node: NodeId, destination: DestinationId, role: Option<RoleId>) {

@@ -117,6 +117,105 @@ fn windows_answer_to_the_fault_that_made_them() {
     assert_eq!(report.summary.write_longest_ms, Some(2_003));
 }
 
+/// Ten messages a second from `from` to `to`, each with a whole life.
+fn lives(ledger: &mut Ledger, next: &mut u32, from: u64, to: u64) {
+    for at in (from..to).step_by(100) {
+        ledger.whole_life(at, range(P1, *next, 1));
+        *next += 1;
+    }
+}
+
+#[test]
+fn an_effective_window_answers_to_the_loss_of_its_messages() {
+    let (mut ledger, mut next) = (ledger(), 0);
+    lives(&mut ledger, &mut next, 1_000, 2_000);
+    let first = next;
+    for at in (2_000..4_000).step_by(100) {
+        let line = range(P1, next, 1);
+        next += 1;
+        ledger.send(at, line);
+        ledger.stored(ms(at + 1), N1, ORDERS, line);
+        ledger.ack(at + 2, line);
+    }
+    let lost = range(P1, first, next - first);
+    ledger.fault(ms(2_500), FaultId(0), FaultPhase::Begun, &[N2]);
+    lives(&mut ledger, &mut next, 4_000, 9_990);
+    ledger.fault(ms(8_000), FaultId(1), FaultPhase::Begun, &[N1]);
+    ledger.removed(ms(8_010), N1, ORDERS, lost, UNSYNCED);
+    let report = quiet(&ledger);
+    let [window] = report.windows.as_slice() else { panic!("{:?}", report.windows) };
+    assert_eq!((window.kind, window.end), (WindowKind::EffectiveWrite, ms(4_002)));
+    assert_eq!(window.fault, Some(FaultId(1)), "which lost them, not the one in the midst of it");
+    assert_eq!((window.open, window.recovery), (false, None), "it was over before");
+}
+
+#[test]
+fn a_window_that_began_before_a_fault_is_not_blamed_on_it() {
+    let (mut ledger, mut next) = (ledger(), 0);
+    lives(&mut ledger, &mut next, 1_000, 3_000);
+    for at in (3_000..10_000).step_by(100) {
+        ledger.send(at, range(P1, next, 1));
+        next += 1;
+    }
+    ledger.fault(ms(3_200), FaultId(0), FaultPhase::Begun, &[N1]);
+    let report = quiet(&ledger);
+    let window = report.windows.iter().find(|w| w.kind == WindowKind::Write).expect("one");
+    assert_eq!((window.start, window.end), (ms(3_000), ms(10_000)));
+    assert_eq!((window.fault, window.recovery), (None, None));
+    assert!(window.open, "nothing succeeded until the end");
+}
+
+/// An alarm blocks publishing for 4 of 9 s: nobody injected it.
+#[test]
+fn an_outage_needs_no_fault() {
+    let (mut ledger, mut next) = (ledger(), 0);
+    lives(&mut ledger, &mut next, 1_000, 4_000);
+    for at in (4_000..8_000).step_by(100) {
+        let line = range(P1, next, 1);
+        next += 1;
+        ledger.attempted(ms(at), ms(at), line);
+        ledger.sent(ms(8_000), line);
+        ledger.ack(8_001, line);
+        ledger.stored(ms(8_001), N1, ORDERS, line);
+        ledger.deliver(8_001, line);
+        ledger.processed(ms(8_001), C1, ORDERS, line);
+    }
+    lives(&mut ledger, &mut next, 8_010, 10_000);
+    let report = quiet(&ledger);
+    assert_eq!(report.summary.write_longest_ms, Some(4_001));
+    let share = report.summary.write_availability.expect("it is measured");
+    assert!((share - (1.0 - 4.001 / 9.0)).abs() < 1e-9, "{share}");
+    assert_eq!(report.windows[0].fault, None);
+}
+
+#[test]
+fn reads_of_what_nobody_leads_are_not_measurable() {
+    let (mut ledger, mut next) = (ledger(), 0);
+    ledger.wants(ms(0), C1, ORDERS, true);
+    ledger.role(ms(0), N1, ORDERS, Some(RoleId(0)));
+    lives(&mut ledger, &mut next, 1_000, 3_000);
+    ledger.fault(ms(3_000), FaultId(0), FaultPhase::Begun, &[N1]);
+    ledger.node(ms(3_000), N1, NodeState::Killed);
+    ledger.node(ms(6_000), N1, NodeState::Up);
+    lives(&mut ledger, &mut next, 6_000, 8_000);
+    // Here it is only that nobody writes.
+    lives(&mut ledger, &mut next, 9_000, 9_900);
+    let report = quiet(&ledger);
+    let silent: Vec<_> = report.unmeasured.iter().map(|one| (one.from, one.to)).collect();
+    assert_eq!(silent, [(ms(2_903), ms(6_001))]);
+    assert_eq!(report.summary.read_availability, Some(1.0), "of what there was to read");
+    assert!(report.remarks.iter().any(|remark| remark.contains("not measurable")));
+}
+
+#[test]
+fn a_fault_that_never_began_is_told() {
+    let mut ledger = ledger();
+    ledger.fault(ms(3_000), FaultId(0), FaultPhase::Skipped, &[]);
+    ledger.fault(ms(10_000), FaultId(1), FaultPhase::Skipped, &[]);
+    let told = quiet(&ledger).remarks.join("\n");
+    insta::assert_snapshot!(told.lines().find(|line| line.contains("never")).unwrap_or(""), @"2 faults of the schedule never began: crash leader(orders) (at 3000 ms it had nobody to act on); partition n1 | n2 (its time had not come when the load ended)");
+}
+
 #[test]
 fn a_message_that_is_sent_again_stays_pending_until_its_final_answer() {
     for is_sent_again in [true, false] {
@@ -229,6 +328,7 @@ fn the_story_of_a_crash() {
     delivered: 4190 lines
     processed: 4190 lines
     success_lost: 10 lines
+    success_gone: 10 lines
     acked_lost: 10 lines
     unknown_lost: 300 lines
     write_availability: 93.311111 %
@@ -257,5 +357,6 @@ fn the_story_of_a_crash() {
     Write: 4000-4602 ms, fault Some(0)
     1 of 2 destinations had no writes in measured time and are left out of write availability
     write availability: 93.311 % as the client sees it, 93.089 % by what became of the messages
+    reads of orders are not measurable from 4000 ms to 4601 ms: consumers were there, but nothing to be read
     ");
 }

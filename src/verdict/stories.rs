@@ -135,6 +135,8 @@ pub(super) fn facts(ended: Time, quiet: bool) -> RunFacts {
         seed: 1,
         ended,
         quiet,
+        waits: Vec::new(),
+        questions: Vec::new(),
         broker_bytes: 5_000,
         disk_bytes: 1_000,
         fsyncs: 7,

@@ -21,6 +21,22 @@
 
 use crate::engine::{Span, Time};
 
+/// A window of measured time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outage {
+    pub(super) start: Time,
+    pub(super) end: Time,
+    /// Whether no success had ended it when measured time was over.
+    pub(super) open: bool,
+    /// When what made it had happened: what came later did not. Of a window of effective writes,
+    /// when the first of the messages in it was lost; else when its first operation should have
+    /// been through.
+    pub(super) made: Time,
+}
+
+/// The stretches that are remembered in which a consumer had nothing to read: the longest.
+const MOST_SILENCES: usize = 1_000;
+
 /// Successes that follow each other within the availability gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cluster {
@@ -75,11 +91,11 @@ impl Successes {
         let mut to = Time::MAX;
         let mut earliest = Time::MAX;
         for cluster in self.clusters.iter().rev() {
-            gaps.push(Gap { from: cluster.last, to, start: earliest.max(cluster.last) });
+            gaps.push(Gap::new(cluster.last, to, earliest.max(cluster.last)));
             to = cluster.first;
             earliest = earliest.min(cluster.intended);
         }
-        gaps.push(Gap { from: Time::ZERO, to, start: earliest });
+        gaps.push(Gap::new(Time::ZERO, to, earliest));
         gaps.reverse();
         Gaps { gaps }
     }
@@ -96,6 +112,27 @@ struct Gap {
     to: Time,
     /// The first instant in it at which a write is pending; not before `to` if there is none.
     start: Time,
+    /// The same of writes that succeeded in the end, and by when the first of the others was lost
+    /// or should have been through; [`Time::MAX`] without.
+    succeeded: Time,
+    failed: Time,
+}
+
+impl Gap {
+    fn new(from: Time, to: Time, start: Time) -> Gap {
+        Gap { from, to, start, succeeded: start, failed: Time::MAX }
+    }
+
+    /// By when what made it had happened. The write whose success ends it was pending for a moment
+    /// too, which says nothing.
+    fn made(&self, usual: Span) -> Time {
+        let blocked = self.to.since(self.succeeded) > usual;
+        let blocked = if blocked { self.succeeded + usual } else { Time::MAX };
+        match self.failed.min(blocked) {
+            Time::MAX => self.start + usual,
+            made => made,
+        }
+    }
 }
 
 /// The intervals without a success of one destination.
@@ -105,33 +142,49 @@ pub(super) struct Gaps {
 }
 
 impl Gaps {
-    /// Adds a write that was no success, pending until `until`.
-    pub(super) fn pend(&mut self, intended: Time, until: Time) {
+    /// Adds a write that was no success, pending until `until`. Its message was lost at `lost`; if
+    /// it was not, it should have been through after `usual`.
+    pub(super) fn pend(&mut self, intended: Time, until: Time, lost: Option<Time>, usual: Span) {
         let first = self.gaps.partition_point(|gap| gap.to <= intended);
         for gap in &mut self.gaps[first..] {
             if gap.from >= until {
                 break;
             }
-            gap.start = gap.start.min(intended.max(gap.from));
+            let start = intended.max(gap.from);
+            gap.start = gap.start.min(start);
+            gap.failed = gap.failed.min(lost.unwrap_or(start + usual));
         }
     }
 
-    /// The windows of measured time that are longer than `longer_than`, by start.
-    pub(super) fn windows(&self, measured: (Time, Time), longer_than: Span) -> Vec<(Time, Time)> {
+    /// The windows of measured time that are longer than `longer_than`, by start. An operation is
+    /// through after `usual` at the latest while nothing is wrong.
+    pub(super) fn windows(
+        &self,
+        measured: (Time, Time),
+        longer_than: Span,
+        usual: Span,
+    ) -> Vec<Outage> {
         let windows = self.gaps.iter().filter(|gap| gap.start < gap.to);
-        clip(windows.map(|gap| (gap.start, gap.to)), measured, longer_than)
+        let outage = |gap: &Gap| {
+            let (start, end, made) = (gap.start, gap.to, gap.made(usual));
+            Outage { start, end, open: false, made }
+        };
+        clip(windows.map(outage), measured, longer_than)
     }
 }
 
 fn clip(
-    windows: impl Iterator<Item = (Time, Time)>,
+    windows: impl Iterator<Item = Outage>,
     (from, to): (Time, Time),
     longer_than: Span,
-) -> Vec<(Time, Time)> {
-    windows
-        .map(|(start, end)| (start.max(from), end.min(to)))
-        .filter(|(start, end)| end.since(*start) > longer_than)
-        .collect()
+) -> Vec<Outage> {
+    let clipped = |window: Outage| Outage {
+        start: window.start.max(from),
+        end: window.end.min(to),
+        open: window.open || window.end > to,
+        ..window
+    };
+    windows.map(clipped).filter(|window| window.end.since(window.start) > longer_than).collect()
 }
 
 /// Watches the reads of one destination.
@@ -152,6 +205,10 @@ pub(super) struct Reads {
     /// Whether a read was ever pending.
     asked: bool,
     windows: Vec<(Time, Time)>,
+    /// Since when a consumer has room and nothing to read.
+    unfed: Option<Time>,
+    /// The longest of such stretches that were longer than the gap, by start.
+    silences: Vec<(Time, Time)>,
 }
 
 impl Reads {
@@ -166,6 +223,8 @@ impl Reads {
             interrupted: Span::ZERO,
             asked: false,
             windows: Vec::new(),
+            unfed: None,
+            silences: Vec::new(),
         }
     }
 
@@ -191,6 +250,11 @@ impl Reads {
     /// Follows a change of what is pending.
     fn look(&mut self, at: Time) {
         let pending = self.backlog > 0 && self.wanting > 0;
+        if self.wanting > 0 && !pending {
+            self.unfed.get_or_insert(at);
+        } else {
+            self.end_silence(at);
+        }
         if !pending {
             if self.open.is_some() {
                 self.idle.get_or_insert(at);
@@ -200,6 +264,20 @@ impl Reads {
         self.asked = true;
         self.resume(at);
         self.open.get_or_insert(at.max(self.latest_success));
+    }
+
+    /// Ends a stretch in which there was nothing to read.
+    fn end_silence(&mut self, at: Time) {
+        let Some(since) = self.unfed.take().filter(|since| at.since(*since) > self.gap) else {
+            return;
+        };
+        self.silences.push((since, at));
+        if self.silences.len() > MOST_SILENCES {
+            let length = |&(from, to): &(Time, Time)| to.since(from);
+            let shortest = (0..).zip(&self.silences).min_by_key(|(_, silence)| length(silence));
+            let shortest: Option<usize> = shortest.map(|(index, _)| index);
+            shortest.map(|index| self.silences.remove(index));
+        }
     }
 
     /// Ends an interruption, and with it the window, if it was longer than the gap.
@@ -215,6 +293,7 @@ impl Reads {
     /// A delivery. Returns how long a read had been pending, if one was. What it changes in the
     /// backlog must have been told before.
     pub(super) fn success(&mut self, at: Time) -> Option<Span> {
+        self.end_silence(at);
         self.resume(at);
         let open = self.open;
         if open.is_some() {
@@ -235,15 +314,32 @@ impl Reads {
         }
     }
 
-    /// The windows of measured time, by start; `ended` is the end of the run.
-    pub(super) fn windows(&self, measured: (Time, Time), ended: Time) -> Vec<(Time, Time)> {
+    /// The windows of measured time, by start; `ended` is the end of the run. A read is through
+    /// after `usual` at the latest while nothing is wrong.
+    pub(super) fn windows(&self, measured: (Time, Time), ended: Time, usual: Span) -> Vec<Outage> {
         let mut last = self.clone();
+        let closed = last.windows.len();
         last.note(self.idle.unwrap_or(ended.max(measured.1)));
-        clip(last.windows.into_iter(), measured, self.gap)
+        let outage = |(index, (start, end)): (usize, (Time, Time))| Outage {
+            start,
+            end,
+            open: index >= closed && self.idle.is_none(),
+            made: start + usual,
+        };
+        clip(last.windows.into_iter().enumerate().map(outage), measured, self.gap)
+    }
+
+    /// The stretches of measured time, longer than the gap, in which a consumer had room and
+    /// nothing to read, by start: whether it could have been read then cannot be told.
+    pub(super) fn silences(&self, (from, to): (Time, Time)) -> Vec<(Time, Time)> {
+        let last = self.unfed.map(|since| (since, to));
+        let all = self.silences.iter().copied().chain(last);
+        let clipped = all.map(|(start, end)| (start.max(from), end.min(to)));
+        clipped.filter(|(start, end)| end.since(*start) > self.gap).collect()
     }
 
     pub(super) fn heap(&self) -> usize {
-        self.windows.capacity() * size_of::<(Time, Time)>()
+        (self.windows.capacity() + self.silences.capacity()) * size_of::<(Time, Time)>()
     }
 }
 
@@ -253,6 +349,11 @@ mod tests {
     use proptest::prelude::*;
 
     const GAP: Span = Span::from_millis(250);
+    const USUAL: Span = Span::from_millis(10);
+
+    fn times(windows: Vec<Outage>) -> Vec<(Time, Time)> {
+        windows.iter().map(|window| (window.start, window.end)).collect()
+    }
 
     fn ms(millis: u64) -> Time {
         Time::ZERO + Span::from_millis(millis)
@@ -295,8 +396,8 @@ mod tests {
             let mut successes = Successes::new(GAP);
             good.iter().for_each(|op| successes.add(ms(op.0), ms(op.1)));
             let mut gaps = successes.gaps();
-            bad.iter().for_each(|op| gaps.pend(ms(op.0), ms(op.1)));
-            prop_assert_eq!(gaps.windows(measured(), GAP), naive(&good, &bad));
+            bad.iter().for_each(|op| gaps.pend(ms(op.0), ms(op.1), None, USUAL));
+            prop_assert_eq!(times(gaps.windows(measured(), GAP, USUAL)), naive(&good, &bad));
 
             let mut backwards = Successes::new(GAP);
             good.iter().rev().for_each(|op| backwards.add(ms(op.0), ms(op.1)));
@@ -311,9 +412,9 @@ mod tests {
         successes.add(ms(3_000), ms(3_010));
         let mut gaps = successes.gaps();
         for at in (2_100..3_000).step_by(100) {
-            gaps.pend(ms(at), ms(at + 1));
+            gaps.pend(ms(at), ms(at + 1), None, USUAL);
         }
-        assert_eq!(gaps.windows(measured(), GAP), [(ms(2_100), ms(3_010))]);
+        assert_eq!(times(gaps.windows(measured(), GAP, USUAL)), [(ms(2_100), ms(3_010))]);
     }
 
     #[test]
@@ -321,14 +422,60 @@ mod tests {
         let mut successes = Successes::new(GAP);
         successes.add(ms(1_990), ms(2_000));
         successes.add(ms(8_000), ms(8_010));
-        assert_eq!(successes.gaps().windows(measured(), GAP), []);
+        assert_eq!(successes.gaps().windows(measured(), GAP, USUAL), []);
     }
 
     #[test]
     fn an_unanswered_write_is_pending_to_the_end_of_measured_time() {
         let mut gaps = Successes::new(GAP).gaps();
-        gaps.pend(ms(9_000), Time::MAX);
-        assert_eq!(gaps.windows(measured(), GAP), [(ms(9_000), ms(10_000))]);
+        gaps.pend(ms(9_000), Time::MAX, None, USUAL);
+        let windows = gaps.windows(measured(), GAP, USUAL);
+        assert_eq!(times(windows.clone()), [(ms(9_000), ms(10_000))]);
+        assert!(windows[0].open);
+    }
+
+    /// Whatever is pending with it, a window is made by what its first failure met.
+    #[test]
+    fn a_window_is_made_when_its_first_write_comes_to_grief() {
+        let made = |from: u64, failed: &[(u64, Option<u64>)], succeeded: u64| {
+            let mut successes = Successes::new(GAP);
+            successes.add(ms(from - 1), ms(from));
+            successes.add(ms(succeeded), ms(5_000));
+            let mut gaps = successes.gaps();
+            for &(intended, lost) in failed {
+                gaps.pend(ms(intended), Time::MAX, lost.map(ms), USUAL);
+            }
+            let windows = gaps.windows(measured(), GAP, USUAL);
+            assert_eq!(windows[0].end, ms(5_000), "the one that is asked about");
+            windows[0].made.as_millis()
+        };
+        assert_eq!(made(2_000, &[(2_001, Some(2_003)), (4_000, Some(4_001))], 4_998), 2_003);
+        assert_eq!(made(2_000, &[(2_001, Some(9_000))], 4_998), 9_000, "lost long after");
+        assert_eq!(made(2_000, &[(2_001, Some(9_000)), (2_003, None)], 4_998), 2_013);
+        assert_eq!(made(2_000, &[], 2_001), 2_011, "only blocked");
+        assert_eq!(made(2_000, &[(2_003, Some(9_000))], 2_001), 2_011, "the blocked was first");
+    }
+
+    #[test]
+    fn a_consumer_with_nothing_to_read_is_silent() {
+        let mut reads = Reads::new(GAP);
+        reads.wanting_changed(ms(0), 1);
+        for at in [2_000, 2_200, 6_000, 6_100] {
+            reads.backlog_changed(ms(at), 1);
+            reads.backlog_changed(ms(at + 1), -1);
+            reads.success(ms(at + 1));
+        }
+        reads.wanting_changed(ms(8_000), -1);
+        let expected = [(ms(1_000), ms(2_000)), (ms(2_201), ms(6_000)), (ms(6_101), ms(8_000))];
+        assert_eq!(reads.silences(measured()), expected);
+        reads.wanting_changed(ms(9_000), 1);
+        assert_eq!(reads.silences(measured())[3], (ms(9_000), ms(10_000)), "to the end");
+        for n in 0..2 * MOST_SILENCES as u64 {
+            reads.backlog_changed(ms(10_000 + n * 300), 1);
+            reads.backlog_changed(ms(10_001 + n * 300), -1);
+        }
+        assert_eq!(reads.silences.len(), MOST_SILENCES);
+        assert_eq!(reads.silences(measured()).len(), 4, "the longest are kept");
     }
 
     #[test]
@@ -339,7 +486,8 @@ mod tests {
         reads.wanting_changed(ms(3_000), 1);
         reads.backlog_changed(ms(3_400), -1);
         assert_eq!(reads.success(ms(3_400)), Some(Span::from_millis(400)));
-        assert_eq!(reads.windows(measured(), ms(12_000)), [(ms(3_000), ms(3_400))]);
+        let windows = reads.windows(measured(), ms(12_000), USUAL);
+        assert_eq!(times(windows), [(ms(3_000), ms(3_400))]);
     }
 
     #[test]
@@ -354,7 +502,7 @@ mod tests {
         }
         reads.success(ms(4_800));
         reads.backlog_changed(ms(4_800), -9);
-        assert_eq!(reads.windows(measured(), ms(9_000)), []);
+        assert_eq!(reads.windows(measured(), ms(9_000), USUAL), []);
     }
 
     #[test]
@@ -368,6 +516,7 @@ mod tests {
         }
         reads.backlog_changed(ms(5_000), -1);
         reads.success(ms(5_000));
-        assert_eq!(reads.windows(measured(), ms(6_000)), [(ms(2_000), ms(5_000))]);
+        let windows = reads.windows(measured(), ms(6_000), USUAL);
+        assert_eq!(times(windows), [(ms(2_000), ms(5_000))]);
     }
 }

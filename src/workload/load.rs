@@ -6,9 +6,18 @@ use crate::scenario::{
     Diagnostics, KeySpec, Kind, Located, Preset, Rate, Tagged, Unit, Value, Values, Variant,
 };
 
+const ZONE: KeySpec = KeySpec::new(
+    "zone",
+    Kind::Name,
+    Preset::Absent,
+    "The zone of its host: as near to each broker as another broker there would be (`latency`, \
+     `zone-latency`), and met by faults of that zone. If not written, it is `client-latency` from all.",
+);
+
 /// The keys of `[[producer]]` that every family has; families add their own group.
 pub const PRODUCER_KEYS: &[KeySpec] = &[
     KeySpec::new("name", Kind::Name, Preset::Required, "What the producer is called."),
+    ZONE,
     KeySpec::new("to", Kind::Name, Preset::Required, "What it sends to."),
     KeySpec::new(
         "connect",
@@ -152,6 +161,7 @@ const STEP_KEYS: [KeySpec; 3] = [
 /// The keys of `[[consumer]]` that every family has; families add their own group.
 pub const CONSUMER_KEYS: &[KeySpec] = &[
     KeySpec::new("name", Kind::Name, Preset::Required, "What the consumer is called."),
+    ZONE,
     KeySpec::new("from", Kind::Name, Preset::Required, "What it receives from."),
     KeySpec::new(
         "connect",

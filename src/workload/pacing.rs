@@ -121,8 +121,30 @@ impl Pacer {
     /// An outcome became known at `now`: its slot of a closed loop is free after the pause. An
     /// open loop does not care.
     pub fn settled(&mut self, now: Time) {
-        if let State::Closed { ready, think, .. } = &mut self.pace {
-            ready.push_back(now + *think);
+        let ready = now + self.think();
+        self.free(ready);
+    }
+
+    /// The pause of a closed loop after an outcome; none in an open loop.
+    #[must_use]
+    pub fn think(&self) -> Span {
+        match self.pace {
+            State::Open { .. } => Span::ZERO,
+            State::Closed { think, .. } => think,
+        }
+    }
+
+    /// Whether what is sent next depends on what became of earlier messages.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.pace, State::Closed { .. })
+    }
+
+    /// A slot of a closed loop is free from `at` on.
+    pub fn free(&mut self, at: Time) {
+        if let State::Closed { ready, .. } = &mut self.pace {
+            let place = ready.partition_point(|other| *other <= at);
+            ready.insert(place, at);
         }
     }
 

@@ -151,12 +151,31 @@ impl<'a, M> Context<'a, M> {
 
     /// Gives a lane of this node an input later, by its monotonic clock.
     pub fn after(&mut self, delay: Span, to: Lane, body: M) -> TimerId {
+        let delay = self.lasts(delay);
+        self.at(self.now + delay, to, body)
+    }
+
+    /// Gives a lane of this node an input at an instant of the run, whatever its clocks show; now if
+    /// that is over.
+    pub fn at(&mut self, at: Time, to: Lane, body: M) -> TimerId {
         let (node, incarnation) = (self.node, self.incarnation());
-        let delay = self.world.nodes[node as usize].clock.lasts(delay);
         let TimerKey { slot, generation } =
             self.world.notes.insert(Note { node, incarnation, lane: to, body });
-        self.world.kernel.schedule(self.now + delay, Event::Note { slot, generation });
+        self.world.kernel.schedule(at.max(self.now), Event::Note { slot, generation });
         TimerId { slot, generation }
+    }
+
+    /// How long a wait of `span` takes in truth, by this host's monotonic clock at its present pace.
+    #[must_use]
+    pub fn lasts(&self, span: Span) -> Span {
+        self.world.nodes[self.node as usize].clock.lasts(span)
+    }
+
+    /// Whether a timer has neither fired nor been cancelled.
+    #[must_use]
+    pub fn is_pending(&self, timer: TimerId) -> bool {
+        let TimerId { slot, generation } = timer;
+        self.world.notes.get(TimerKey { slot, generation }).is_some()
     }
 
     /// Cancels a timer. One that has fired, or is from an earlier incarnation, is left alone.

@@ -1,9 +1,10 @@
 //! The end of a run: the load ends, faults end, nodes start; then it runs until all is quiet.
 
 use crate::engine::{Span, Time};
-use crate::observe::{NodeState, Observer};
+use crate::observe::{NodeId, NodeState, Observer};
 
-use super::machine::{Cluster, Signal};
+use super::machine::{Cluster, MessageOf, Signal, Wait, Waiting};
+use super::node::Node;
 use super::simulation::{Runaway, Simulation};
 
 /// How a run ended.
@@ -99,9 +100,27 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
     }
 
     fn is_quiet(&self) -> bool {
-        self.now().since(self.world.told_at) >= QUIET
-            && self.world.nodes.iter().all(|node| node.state == NodeState::Up)
-            && C::is_settled(&self.machines)
-            && !self.world.is_stalled()
+        self.now().since(self.world.told_at) >= QUIET && self.waits().is_empty()
+    }
+
+    /// Who waits for what at this moment. At the end of a run that did not become quiet that is why.
+    /// A node whose process has ended by itself when all were up is down by its own rule, for good:
+    /// nobody waits for it.
+    #[must_use]
+    pub fn waits(&self) -> Vec<Waiting> {
+        let nodes = || (0..).map(NodeId).zip(&self.world.nodes);
+        let on_its_way = |node: &Node<MessageOf<C>>| match node.state {
+            _ if !node.alive => None,
+            NodeState::Up => None,
+            NodeState::Booting => Some("the end of its start"),
+            NodeState::Paused => Some("being resumed"),
+            _ => Some("the end of its process"),
+        };
+        let states =
+            nodes().filter_map(|(id, node)| Waiting::of(id, on_its_way(node).map(Wait::Borrowed)));
+        let mut waits: Vec<Waiting> = states.collect();
+        waits.extend(C::waits(&self.machines, &|id| self.world.nodes[id.index()].alive));
+        waits.extend(self.world.stalled());
+        waits
     }
 }

@@ -41,6 +41,8 @@ pub(crate) enum Event {
     FaultEnd { index: u32 },
     /// It is looked whether the faults of a turn, of which this is the first, can begin.
     FaultTurn { index: u32 },
+    /// A process that was frozen or had ended by itself is looked at by whoever starts it anew.
+    Supervise { node: u32, incarnation: u32 },
 }
 
 impl engine::Event for Event {
@@ -66,6 +68,7 @@ impl engine::Event for Event {
             Event::FaultBegin { index } => [15, u64::from(index)],
             Event::FaultEnd { index } => [16, u64::from(index)],
             Event::FaultTurn { index } => [17, u64::from(index)],
+            Event::Supervise { node, incarnation } => [18, two(node, incarnation)],
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a machine is: the contract between the state machines of a broker family and the world.
 
+use std::borrow::Cow;
+
 use crate::engine::Time;
 use crate::observe::{NodeId, Observer, Violation};
 
@@ -28,9 +30,9 @@ pub trait Machine: Clone {
     /// ([`Death::PowerLoss`]), or the whole disk ([`Death::Wiped`]).
     fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer);
 
-    /// Nothing is outstanding here: booted, nothing unanswered, nothing left to deliver. Decides
-    /// the quiet end of a run; called rarely.
-    fn is_settled(&self) -> bool;
+    /// What it waits for; `None` if nothing is outstanding here: booted, nothing unanswered, nothing
+    /// left to deliver. Decides the quiet end of a run, and is told if there is none; called rarely.
+    fn waits_for(&self) -> Option<Wait>;
 }
 
 /// A broker family as the world sees it: its machines, and what its selectors mean.
@@ -83,10 +85,36 @@ pub trait Cluster: Clone {
         world.is_up(broker) && Self::in_sync(machines, world)
     }
 
-    /// Nothing outstanding anywhere: for the quiet end of a run. A family overrides it if only all
+    /// Who waits for what: nobody, at the quiet end of a run. A family overrides it if only all
     /// machines together tell whether one of them waits for something that may still come.
-    fn is_settled(machines: &[Self::Machine]) -> bool {
-        machines.iter().all(Machine::is_settled)
+    ///
+    /// `lives` says whether a node has a process. One without is down for good, since at the end of
+    /// the load all are started: it waits for nothing, and nothing is to be had from it.
+    fn waits(machines: &[Self::Machine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
+        let nodes = (0..).map(NodeId).zip(machines).filter(|(node, _)| lives(*node));
+        let waits =
+            |(node, machine): (NodeId, &Self::Machine)| Waiting::of(node, machine.waits_for());
+        nodes.filter_map(waits).collect()
+    }
+}
+
+/// What a machine waits for, in words that go on from "waits for": `confirms of 3 messages`.
+pub type Wait = Cow<'static, str>;
+
+/// A node that waits for something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Which.
+    pub node: NodeId,
+    /// For what.
+    pub what: Wait,
+}
+
+impl Waiting {
+    /// A node that may wait for something.
+    #[must_use]
+    pub fn of(node: NodeId, what: Option<Wait>) -> Option<Waiting> {
+        what.map(|what| Waiting { node, what })
     }
 }
 

@@ -25,6 +25,7 @@
 //! a retransmission follows it without slow start; a process that is killed in the middle of an
 //! input has already done what the input does at once (see [`Context`]).
 
+mod alarm;
 mod clock;
 mod context;
 mod disk;
@@ -40,7 +41,9 @@ pub mod plan;
 mod process;
 mod selector;
 mod simulation;
+mod supervisor;
 
+pub use alarm::{Alarm, By};
 pub use context::Context;
 pub use disk::{DiskError, DiskView};
 pub use ending::Ending;
@@ -48,7 +51,7 @@ pub use fault::PlannedFault;
 pub use hardware::Hardware;
 pub use machine::{
     Boot, Closing, Cluster, ConnId, ConnectError, Death, Established, FileId, Input, Lane, Machine,
-    MessageOf, Port, Signal, TimerId,
+    MessageOf, Port, Signal, TimerId, Wait, Waiting,
 };
 pub use network::{
     CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology, TopologyError,

@@ -41,7 +41,7 @@ pub(crate) struct Node<M> {
     pub(crate) alive: bool,
     /// Whether it is frozen, since when, and what it was before.
     pub(crate) paused: bool,
-    paused_at: Time,
+    pub(crate) paused_at: Time,
     before_pause: NodeState,
     /// Whether the process was asked to stop.
     pub(crate) stopping: bool,

@@ -5,10 +5,13 @@
 
 use crate::engine::{Distribution, Span};
 use crate::observe::{NodeId, NodeKind};
-use crate::scenario::{Diagnostics, KeySpec, Kind, Preset, Scenario, SectionSpec, Values};
+use crate::scenario::{
+    Diagnostics, KeySpec, Kind, Place, Preset, Scenario, SectionSpec, Values, suggest,
+};
 
 use super::hardware::{Hardware, NAMES};
 use super::network::{CpuSpec, DiskSpec, Host, LinkSpec, Topology};
+use super::supervisor::{self, SUPERVISOR};
 
 /// The most broker nodes of a cluster.
 pub const MOST_NODES: u64 = 64;
@@ -46,6 +49,12 @@ pub const CLUSTER: SectionSpec = SectionSpec::single(
             Preset::Absent,
             "From the start of a broker's process until it begins to serve; the hardware's if not \
              written.",
+        ),
+        KeySpec::new(
+            "zones",
+            Kind::Names,
+            Preset::Absent,
+            "Zones beside those of the nodes, such as one that has only a third server to vote.",
         ),
     ]],
     "The broker nodes and what they run on.",
@@ -176,7 +185,7 @@ pub const CPU: SectionSpec = SectionSpec::single(
 );
 
 /// All sections of the cluster, for the check of a scenario.
-pub const SECTIONS: &[&SectionSpec] = &[&CLUSTER, &NODE, &NETWORK, &DISK, &CPU];
+pub const SECTIONS: &[&SectionSpec] = &[&CLUSTER, &NODE, &NETWORK, &DISK, &CPU, &SUPERVISOR];
 
 /// What the scenario says of the cluster.
 #[derive(Clone, Debug)]
@@ -211,11 +220,19 @@ impl ClusterPlan {
         if zones.is_empty() {
             zones.push("a".to_owned());
         }
+        for name in cluster.names("zones") {
+            if name.value == "clients" {
+                refuse_clients(name.place, &mut wrong);
+            } else if !zones.contains(&name.value) {
+                zones.push(name.value.clone());
+            }
+        }
         let clients = zones.len() as u32;
         zones.push("clients".to_owned());
         let network = scenario.one("cluster.network");
         let mut topology = Topology::new(zones);
         topology.socket_buffer = network.size("socket-buffer");
+        topology.restart_after = supervisor::restart_after(scenario);
         add_links(&mut topology, network, &hardware, clients);
         let count = cluster.get_integer("nodes").unwrap_or(3);
         let mut memory = Vec::new();
@@ -264,6 +281,54 @@ impl ClusterPlan {
             cpu: CpuSpec { cores: 64, percent: 100 },
         })
     }
+
+    /// Puts the clients whose sections say `zone` there. After all clients.
+    pub fn place_clients<'v>(
+        &mut self,
+        sections: impl IntoIterator<Item = &'v Values>,
+        wrong: &mut Diagnostics,
+    ) {
+        for section in sections {
+            let Some(name) = section.get_text("zone") else { continue };
+            let zone = self.zone(name, section.span("zone"), wrong);
+            if let (Some(zone), Some(host)) = (zone, self.topology.find(section.text("name"))) {
+                self.place(host, zone);
+            }
+        }
+    }
+
+    /// Puts the coordinators into the zones that their section's `zone` lists, in turn. After all
+    /// coordinators.
+    pub fn place_coordinators(&mut self, section: &Values, wrong: &mut Diagnostics) {
+        let named = section.names("zone").iter();
+        let named = named.filter_map(|name| self.zone(&name.value, name.place, wrong));
+        let named: Vec<u32> = named.collect();
+        let hosts = (0..).map(NodeId).zip(&self.topology.hosts);
+        let hosts: Vec<NodeId> = hosts
+            .filter(|(_, host)| host.kind == NodeKind::Coordinator)
+            .map(|(node, _)| node)
+            .collect();
+        for (host, zone) in hosts.into_iter().zip(named.into_iter().cycle()) {
+            self.place(host, zone);
+        }
+    }
+
+    fn place(&mut self, host: NodeId, zone: u32) {
+        self.topology.hosts[host.index()].zone = zone;
+        self.topology.placed.push(host);
+    }
+
+    /// The zone of this name; that of the clients has none.
+    fn zone(&self, name: &str, place: Place, wrong: &mut Diagnostics) -> Option<u32> {
+        let zones = &self.topology.zones[..self.clients as usize];
+        let found = zones.iter().position(|zone| zone == name);
+        if found.is_none() {
+            let known: Vec<&str> = zones.iter().map(String::as_str).collect();
+            let help = suggest(name, &known, "the zones");
+            wrong.push(place, format!("there is no zone `{name}`"), help);
+        }
+        found.map(|zone| zone as u32)
+    }
 }
 
 fn named(name: &str) -> Hardware {
@@ -281,9 +346,13 @@ fn check_nodes(cluster: &Values, nodes: &[Values], wrong: &mut Diagnostics) {
         wrong.push(nodes[MOST_NODES as usize].place(), message, "leave some away");
     }
     for node in nodes.iter().filter(|node| node.text("zone") == "clients") {
-        let message = "the zone `clients` is that of the clients";
-        wrong.push(node.span("zone"), message, "give the zone another name");
+        refuse_clients(node.span("zone"), wrong);
     }
+}
+
+fn refuse_clients(place: Place, wrong: &mut Diagnostics) {
+    let message = "the zone `clients` is that of the clients";
+    wrong.push(place, message, "give the zone another name");
 }
 
 /// Links between all pairs of zones; `clients` is the zone of the clients.

@@ -29,6 +29,8 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         self.end(node, Death::Exited, NodeState::Stopped);
         if restarts {
             self.start(node);
+        } else {
+            self.watch(node);
         }
     }
 

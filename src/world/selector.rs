@@ -63,7 +63,11 @@ pub const SELECTORS: &[SelectorSpec] = &[
         arguments: &[],
         meaning: "As many brokers as a minority has at most, drawn by the seed.",
     },
-    SelectorSpec { name: "zone", arguments: &[Argument::Zone], meaning: "All brokers of a zone." },
+    SelectorSpec {
+        name: "zone",
+        arguments: &[Argument::Zone],
+        meaning: "All brokers of a zone, and the servers and clients whose section puts them there.",
+    },
     SelectorSpec {
         name: "link",
         arguments: &[Argument::Node, Argument::Node],
@@ -86,7 +90,7 @@ pub const SELECTORS: &[SelectorSpec] = &[
 pub struct RoleQuery {
     /// Index into the family's list of [`SelectorSpec`].
     pub selector: u32,
-    /// The destination it names; `DestinationId(0)` if it takes none.
+    /// What it names, by its place in the vocabulary; `DestinationId(0)` if it takes none.
     pub destination: DestinationId,
     /// The number it names, from 1; 1 if it takes none.
     pub nth: u32,
@@ -115,7 +119,7 @@ pub enum Pick {
     Random,
     /// A minority of the brokers, drawn.
     Minority,
-    /// The brokers of this zone.
+    /// What stands in this zone.
     Zone(u32),
     /// The link between these two.
     Link(NodeId, NodeId),
@@ -214,6 +218,7 @@ pub(crate) fn settled(pick: Pick, topology: &Topology, stream: &mut Stream) -> O
             brokers
         }
         Pick::Zone(zone) => {
+            brokers.extend(&topology.placed);
             brokers.retain(|node| topology.hosts[node.index()].zone == zone);
             brokers
         }

@@ -11,7 +11,7 @@ use super::context::{Context, Effect};
 use super::disk::{Disk, Sync};
 use super::ending::Phase;
 use super::event::Event;
-use super::fault::{Active, Begun, PlannedFault};
+use super::fault::{Begun, Met, PlannedFault};
 use super::machine::{Boot, Cluster, ConnId, Established, Input, Lane, Machine, MessageOf, Signal};
 use super::network::{Arrival, Network, SideState, Topology, TopologyError};
 use super::node::{Node, Owed};
@@ -147,7 +147,7 @@ pub struct Simulation<C: Cluster, O: Observer> {
     invariants: bool,
     pub(crate) seed: u64,
     pub(crate) faults: Vec<PlannedFault>,
-    pub(crate) active: Vec<Active>,
+    pub(crate) active: Vec<Met>,
     /// The faults that have begun.
     pub(crate) begun: Vec<Begun>,
     /// The first fault that still waits for the cluster to be in sync.
@@ -361,6 +361,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             Event::FaultBegin { index } => return self.begin_fault(index),
             Event::FaultEnd { index } => return self.end_fault(index),
             Event::FaultTurn { index } => return self.take_turn(index),
+            Event::Supervise { node, incarnation } => return self.supervise(node, incarnation),
             Event::Syn { conn } => {
                 world.syn(conn);
                 None
@@ -546,6 +547,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let now = self.now();
         self.world.nodes[node as usize].pause(now);
         self.observer.node(now, NodeId(node), NodeState::Paused);
+        self.watch(node);
     }
 
     /// Lets a frozen process go on: first it is told, then it gets what had come meanwhile, in the

@@ -42,7 +42,17 @@ fn acks_1_and_acks_all_line_by_line() {
     let line = format!("compare {ACKS}.toml --set-a {all} --set-b {one} {seeds}");
     let done = sandbox.mqsim(&line);
     done.exits(1);
-    assert!(done.stdout.starts_with("regression: success_lost\n"), "{}", done.stdout);
+    let headline = "B is worse than is tolerated: success_lost 0 -> ";
+    assert!(done.stdout.starts_with(headline), "{}", done.stdout);
+    // The worst change is the first row, and what is better is not called worse.
+    let changes = done.stdout.split("\n  metric ").nth(1).expect("metrics changed");
+    // Headers may take two lines.
+    let mut rows_of = changes.lines().skip(1);
+    let first = rows_of.find(|line| !line.starts_with("   ")).expect("there are some");
+    assert!(first.starts_with("  success_lost") && first.ends_with("regression"), "{first}");
+    let back = sandbox
+        .mqsim(&format!("compare {ACKS}.toml --set-a {one} --set-b {all} {seeds} --out back"));
+    assert!(back.exits(0).stdout.starts_with("B is better: success_lost "), "{}", back.stdout);
     for (name, set) in [("all", all), ("one", one)] {
         sandbox.mqsim(&format!("run {ACKS}.toml --set {set} {seeds} --out {name} --quiet"));
     }
@@ -74,6 +84,45 @@ fn acks_1_and_acks_all_line_by_line() {
         row["b_why"] == "truncated-to-leader because acked-before-replicated on n1"
     };
     assert_eq!(sum(&|row| row["kind"] == "lost only in B" && !alone(row)), 0);
+}
+
+/// Two seeds of one scenario: where they part, and what became of it.
+#[test]
+fn one_seed_with_another() {
+    let sandbox = Sandbox::new();
+    sandbox.ship("cluster");
+    let set = "--set duration=8s";
+    let done = sandbox.mqsim(&format!("compare cluster.toml {set} --seed-a 1 --seed-b 3"));
+    for words in [
+        "A: cluster, rabbitmq-cluster 3.10, with duration=8s, seed 1",
+        "with duration=8s, seed 3",
+        "Seed 1 of A with seed 3 of B",
+        "Seed 1 of A and seed 3 of B, after ",
+    ] {
+        assert!(done.stdout.contains(words), "{words}: {}", done.stdout);
+    }
+    // The numbers are those of the two runs.
+    sandbox.mqsim(&format!("run cluster.toml {set} --seeds 1..=3 --quiet --out runs"));
+    let summary = rows(&sandbox, "runs/cluster/summary.csv");
+    let table = rows(&sandbox, "reports/cluster-compare/compare.csv");
+    let events = table.iter().find(|row| row["metric"] == "events").unwrap();
+    for (side, seed) in [("a", 0), ("b", 2)] {
+        let told = events[&format!("{side}_mean")].split('.').next().unwrap();
+        assert_eq!(told, summary[seed]["events"], "{events:?}");
+    }
+    // Reports say the same.
+    let line = "compare runs/cluster runs/cluster --seed-a 1 --seed-b 3 --out folders";
+    let folders = sandbox.mqsim(line);
+    assert!(folders.stdout.contains("Seed 1 of A with seed 3 of B"), "{}", folders.stdout);
+    let again = rows(&sandbox, "folders/cluster-compare/compare.csv");
+    assert_eq!(again, table);
+    // A seed and itself are identical; one alone, or one that is not there, is an error.
+    let same = sandbox.mqsim(&format!("compare cluster.toml {set} --seed-a 2 --seed-b 2"));
+    assert!(same.exits(0).stdout.starts_with("identical\n"), "{}", same.stdout);
+    sandbox.mqsim("compare cluster.toml --seed-a 2").exits(2);
+    sandbox.mqsim("compare cluster.toml --seed-a 2 --seed-b 3 --seeds 1..=3").exits(2);
+    let done = sandbox.mqsim("compare runs/cluster runs/cluster --seed-a 1 --seed-b 9");
+    assert!(done.exits(2).stderr.contains("has no seed 9"), "{}", done.stderr);
 }
 
 #[test]
@@ -146,7 +195,7 @@ fn folders_say_what_scenarios_say() {
     assert!(read.stdout.contains("A: 5.000000 s: fault begun: crash home(orders)"));
     // Any number of threads, the same bytes; and the Markdown takes the place of its elder.
     let markdown = file("pull.md");
-    assert!(markdown.starts_with("<!-- mqsim compare -->\n## mqsim compare: ✅ different"));
+    assert!(markdown.starts_with("<!-- mqsim compare -->\n## mqsim compare: ✅ B is "));
     assert!(markdown.contains("| success\\_lost, lines |"), "{markdown}");
     let before = sandbox.tree();
     sandbox
@@ -158,6 +207,7 @@ fn folders_say_what_scenarios_say() {
     assert_eq!(sandbox.tree().differences(&before), [""; 0]);
     let names = sandbox::tree(&sandbox.path().join("live/cluster-compare"));
     let wanted = [
+        ".mqsim",
         "compare-latency.csv",
         "compare-lines.csv",
         "compare-windows.csv",
@@ -293,7 +343,7 @@ fn runs_draw_alike_until_their_histories_part() {
     for number in 0..40 {
         let Some((first, second)) = pair(number) else { continue };
         for seed in [1, 2] {
-            let parting = part(&first, &second, seed).expect("the runs end");
+            let parting = part(&first, &second, [seed, seed]).expect("the runs end");
             let Some(parting) = parting else { continue };
             assert!(parting.at >= added, "{number}, seed {seed}: {parting:?}");
             // Where the node is down already it finds no target.
@@ -313,6 +363,6 @@ fn other_seeds_draw_otherwise() {
     let text = chaos_kit::scenario(1).text();
     let slower = ["cluster.network.latency=3ms".to_owned()];
     let slower = parse("chaos.toml", text.as_bytes(), &slower).expect("it is a scenario");
-    let parting = part(&first, &slower, 1).expect("the runs end").expect("they part");
+    let parting = part(&first, &slower, [1, 1]).expect("the runs end").expect("they part");
     assert!(parting.at < Time::from_nanos(1_000_000_000), "{parting:?}");
 }

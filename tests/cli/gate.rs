@@ -88,11 +88,25 @@ fn github_is_told_what_does_not_hold_and_where() {
     done.exits(1);
     let lines: Vec<&str> = done.stdout.lines().filter(|line| line.starts_with("::")).collect();
     let [line] = lines.as_slice() else { panic!("one scenario is broken: {}", done.stdout) };
-    assert!(line.starts_with("::error file=./cluster.toml,title=mqsim%3A cluster::"), "{line}");
+    // On the line of what is broken, in the file as the repository knows it.
+    let text = read(&sandbox, "cluster.toml");
+    let expects = text.lines().zip(1..).filter(|(line, _)| *line == "[[expect]]");
+    let (_, number) = expects.take(1).last().expect("it expects something");
+    let head =
+        format!("::error file=cluster.toml,line={number},title=mqsim%3A cluster%3A broken::");
+    assert!(line.starts_with(&head), "{head}: {line}");
     assert!(line.contains("%0A  again:  mqsim run ./cluster.toml --seed 1"), "{line}");
     let json = annotated("check cluster.toml --seeds 1..=2 --set duration=6s --json");
     assert!(serde_json::from_str::<Value>(&json.exits(1).stdout).is_ok());
-    assert!(json.stderr.starts_with("::error file=cluster.toml,"), "{}", json.stderr);
+    assert!(json.stderr.starts_with("::error file=cluster.toml,line="), "{}", json.stderr);
+    // Called from elsewhere in the repository.
+    std::fs::create_dir(sandbox.path().join("below")).expect("it can be made");
+    let mut command = sandbox.command(MQSIM);
+    command.current_dir(sandbox.path().join("below"));
+    command.env("GITHUB_ACTIONS", "true").env("GITHUB_WORKSPACE", sandbox.path());
+    let line = "check ../cluster.toml --seeds 1..=2 --set duration=6s";
+    let below = Done::of(command.args(line.split_whitespace()));
+    assert!(below.stdout.contains("\n::error file=cluster.toml,line="), "{}", below.stdout);
     let silent = sandbox.mqsim("check . --seeds 1..=2 --set duration=6s");
     assert!(!silent.stdout.contains("::"), "{}", silent.stdout);
 }
@@ -159,8 +173,14 @@ fn a_lock_tells_when_behaviour_changes_and_from_when_on() {
         assert!(done.stdout.contains(words), "{words}: {}", done.stdout);
     }
     assert!(read(&sandbox, "j.xml").contains("type=\"drifted\""));
-    // The verdicts on the seeds are as they were.
-    assert!(done.stdout.contains("2 scenarios, 2 runs: 2 hold"), "{}", done.stdout);
+    // The verdicts on the seeds are as they were, but it is not ticked.
+    assert!(done.stdout.contains("2 scenarios, 2 runs: 1 drifted, 1 holds"), "{}", done.stdout);
+    assert!(done.stdout.contains("✗ mirror "), "{}", done.stdout);
+    assert!(done.stdout.contains("✗ behaves as locked"), "{}", done.stdout);
+    assert!(done.stdout.contains("✓ single "), "{}", done.stdout);
+    let json = sandbox.mqsim("check . --locked --seed 1 --json").stdout;
+    let document: Value = serde_json::from_str(&json).expect("it is JSON");
+    assert_eq!(document["scenarios"][0]["verdict"], "drifted");
     sandbox.mqsim("lock .").exits(1);
     assert_eq!(read(&sandbox, "mqsim.lock"), first, "nothing is taken over unasked");
     sandbox.mqsim("lock mirror.toml --accept").exits(0);
@@ -174,6 +194,163 @@ fn a_lock_tells_when_behaviour_changes_and_from_when_on() {
     sandbox.ship("cluster");
     let done = sandbox.mqsim("check . --locked --seed 1");
     assert!(done.exits(2).stderr.contains("./cluster.toml: it is not in mqsim.lock"));
+}
+
+/// Scenarios of two seconds without a fault, of which some expect what is not so.
+fn suite(names: &[(&str, &str)]) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let single = sandbox::shipped("single");
+    let (head, _) = single.split_once("[[fault]]").expect("it has a fault");
+    for (name, expect) in names {
+        let head = head.replace("duration = \"40s\"", "duration = \"2s\"");
+        let head = head.replace("name = \"single\"", &format!("name = \"{name}\""));
+        sandbox.write(&format!("{name}.toml"), format!("{head}\n[[expect]]\n{expect}\n"));
+    }
+    sandbox
+}
+
+const SOUND: &str = "metric = 'success_lost'\nmax = 0";
+const BROKEN: &str = "metric = 'acked'\nmax = 3";
+const OPEN: &str = "metric = 'lossy_seeds'\nmax = '1%'";
+
+/// Where words begin in a text, which must have them.
+#[track_caller]
+fn place(text: &str, words: &str) -> usize {
+    text.find(words).unwrap_or_else(|| panic!("{words}: {text}"))
+}
+
+#[test]
+fn the_gravest_comes_first_everywhere() {
+    let two = format!("{OPEN}\n[[expect]]\n{BROKEN}\n[[expect]]\nmetric = 'duplicated'\nmin = 1");
+    let names = [("a-open", OPEN), ("b-sound", SOUND), ("c-broken", &two)];
+    let sandbox = suite(&names);
+    let mut command = sandbox.command(MQSIM);
+    let line = "check . --seeds 1..=2 --junit j.xml --markdown m.md";
+    let done = Done::of(command.args(line.split_whitespace()).env("GITHUB_ACTIONS", "true"));
+    done.exits(1);
+    let text = &done.stdout;
+    assert!(place(text, "\nc-broken: broken") < place(text, "\na-open: undecided"));
+    let commands: Vec<&str> = text.lines().filter(|line| line.starts_with("::error")).collect();
+    assert!(commands[0].contains("file=c-broken.toml"), "{commands:?}");
+    assert!(commands[1].contains("file=a-open.toml"), "{commands:?}");
+    assert!(text.contains("3 scenarios, 6 runs: 1 broken, 1 undecided, 1 holds"), "{text}");
+    // Within a scenario: what is broken before what is undecided, losses before the rest.
+    let junit = read(&sandbox, "j.xml");
+    let order = [
+        "suite name=\"c-broken\"",
+        "name=\"acked &lt;= 3\"",
+        "name=\"duplicated &gt;= 1\"",
+        "name=\"lossy_seeds &lt;= 1 %\"",
+        "suite name=\"a-open\"",
+        "suite name=\"b-sound\"",
+    ];
+    let places: Vec<usize> = order.iter().map(|words| place(&junit, words)).collect();
+    assert!(places.is_sorted(), "{junit}");
+    assert!(junit.contains("./c-broken.toml:"), "{junit}");
+    let summary = read(&sandbox, "m.md");
+    let order = [
+        "❌ mqsim check: 1 broken, 1 undecided, 1 holds",
+        "### ❌ c-broken",
+        "| ❌ | acked &lt;= 3 |",
+        "| ❔ | lossy\\_seeds",
+        "$ mqsim run ./c-broken.toml --seed 1",
+        "### ❔ a-open",
+        "<summary>1 scenario that holds",
+    ];
+    let places: Vec<usize> = order.iter().map(|words| place(&summary, words)).collect();
+    assert!(places.is_sorted(), "{summary}");
+}
+
+/// GitHub shows ten errors of a step; the tenth says that there are more.
+#[test]
+fn no_more_annotations_than_are_shown() {
+    let names: Vec<String> = (10..22).map(|at| format!("s{at}")).collect();
+    let names: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), BROKEN)).collect();
+    let sandbox = suite(&names);
+    let mut command = sandbox.command(MQSIM);
+    let line = "check . --seed 1 --quiet";
+    let done = Done::of(command.args(line.split_whitespace()).env("GITHUB_ACTIONS", "true"));
+    let commands: Vec<&str> =
+        done.stdout.lines().filter(|line| line.starts_with("::error")).collect();
+    assert_eq!(commands.len(), 10, "{commands:?}");
+    let last = commands[9];
+    assert!(last.contains("mqsim%3A 3 more scenarios do not hold::"), "{last}");
+    assert!(last.ends_with("has them: s19, s20, s21"), "{last}");
+}
+
+#[test]
+fn the_first_failure_ends_it_alike_for_any_number_of_jobs() {
+    let sandbox = suite(&[("a", SOUND), ("b", BROKEN), ("c", BROKEN), ("d", SOUND), ("e", OPEN)]);
+    let call = |jobs: u32| {
+        let line = format!("check . -x --seeds 1..=9 --jobs {jobs} --junit j.xml --markdown m.md");
+        let done = sandbox.mqsim(&line);
+        (done.exits(1).stdout.clone(), read(&sandbox, "j.xml"), read(&sandbox, "m.md"))
+    };
+    let one = call(1);
+    for jobs in [2, 7] {
+        assert_eq!(call(jobs), one);
+    }
+    assert!(one.0.contains("5 scenarios, 10 runs: 1 broken, 1 holds, 3 not run"), "{}", one.0);
+    assert!(one.0.contains("ended at the first failure, after 1 of 9 seeds"), "{}", one.0);
+    assert!(!one.0.contains("c: broken"), "{}", one.0);
+    let junit = junit_parser::from_reader(one.1.as_bytes()).expect("it is JUnit");
+    let skipped: u64 = junit.suites.iter().map(|suite| suite.skipped).sum();
+    assert_eq!((junit.tests, junit.failures, skipped), (5, 1, 3), "{}", one.1);
+    assert!(one.2.contains("1 broken, 1 holds, 3 not run"), "{}", one.2);
+}
+
+#[test]
+fn parts_and_names_of_a_suite() {
+    let sandbox = suite(&[("kafka-a", SOUND), ("kafka-b", SOUND), ("rabbit-a", SOUND)]);
+    let held = |line: &str| {
+        let done = sandbox.mqsim(&format!("check . --seed 1 {line}"));
+        let lines = done.exits(0).stdout.lines();
+        let names = lines.filter_map(|line| line.strip_prefix("✓ ")?.split_whitespace().next());
+        names.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(held("--shard 1/2"), ["kafka-a", "rabbit-a"]);
+    assert_eq!(held("--shard 2/2"), ["kafka-b"]);
+    assert!(held("--shard 4/4").is_empty());
+    assert_eq!(held("--filter kafka"), ["kafka-a", "kafka-b"]);
+    assert_eq!(held("-k rabbit -k fka-b"), ["kafka-b", "rabbit-a"]);
+    assert_eq!(held("-k kafka --shard 2/2"), ["kafka-b"]);
+    let done = sandbox.mqsim("check . --seed 1 -k kafka-c");
+    assert!(done.exits(2).stderr.contains("did you mean"), "{}", done.stderr);
+}
+
+/// What was not looked at is undecided, and the next call goes on from there.
+#[test]
+fn a_time_budget_leaves_the_rest_undecided() {
+    let sandbox = suite(&[("a", SOUND), ("b", SOUND)]);
+    let line = "check . --seeds 1..=3 --junit j.xml --markdown m.md --resume kept";
+    let done = sandbox.mqsim(&format!("{line} --time-budget 0s"));
+    assert!(done.exits(3).stdout.contains("the time budget was over after 0 of 3 seeds"));
+    let junit = read(&sandbox, "j.xml");
+    let read_back = junit_parser::from_reader(junit.as_bytes()).expect("it is JUnit");
+    assert_eq!((read_back.tests, read_back.failures), (2, 2), "{junit}");
+    assert!(read(&sandbox, "m.md").contains("❔ mqsim check: 2 not run"));
+    assert!(sandbox.path().join("kept").exists());
+    assert!(sandbox.mqsim(line).exits(0).stdout.contains("2 scenarios, 6 runs: 2 hold"));
+    assert!(!sandbox.path().join("kept").exists());
+    sandbox.mqsim("check . --time-budget 1h").exits(0);
+}
+
+#[test]
+fn a_summary_is_written_over_only_by_another() {
+    let sandbox = suite(&[("a", SOUND)]);
+    let line = "check a.toml --seed 1 --markdown m.md";
+    sandbox.mqsim(line).exits(0);
+    let first = read(&sandbox, "m.md");
+    sandbox.mqsim(line).exits(0);
+    assert_eq!(read(&sandbox, "m.md"), first);
+    sandbox.write("m.md", "# My notes\n");
+    let done = sandbox.mqsim(line);
+    assert!(done.exits(2).stderr.contains("m.md is there already"), "{}", done.stderr);
+    // To what GitHub has for a step, every command of the step adds.
+    let mut command = sandbox.command(MQSIM);
+    let done = Done::of(command.args(line.split_whitespace()).env("GITHUB_STEP_SUMMARY", "m.md"));
+    done.exits(0);
+    assert_eq!(read(&sandbox, "m.md"), format!("# My notes\n{first}"));
 }
 
 /// What may change without a word in a gate: the events by which the same comes about.

@@ -74,7 +74,10 @@ impl Sandbox {
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.path());
-        for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "RUST_BACKTRACE", "GITHUB_ACTIONS"] {
+        for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "RUST_BACKTRACE", "GITHUB_ACTIONS"]
+            .into_iter()
+            .chain(["GITHUB_WORKSPACE", "GITHUB_STEP_SUMMARY"])
+        {
             command.env_remove(name);
         }
         command

@@ -34,7 +34,7 @@ fn any_jobs_any_shards_the_same_bytes() {
     sandbox.mqsim(&format!("{SWEEP} --out b --jobs 3 --quiet")).exits(0);
     let whole = swept(&sandbox, "a");
     assert_eq!(whole.differences(&swept(&sandbox, "b")), [""; 0]);
-    let files = ["aggregates.csv", "pareto.csv", "sweep.csv", "sweep.json", "sweep.svg"];
+    let files = [".mqsim", "aggregates.csv", "pareto.csv", "sweep.csv", "sweep.json", "sweep.svg"];
     let mut wanted = vec!["cluster-sweep/".to_owned()];
     wanted.extend(files.map(|name| format!("cluster-sweep/{name}")));
     assert_eq!(whole.names(), wanted);
@@ -71,6 +71,46 @@ fn rows_are_those_of_single_runs() {
     let table = text(&tree, "cluster-sweep/sweep.csv");
     let wanted = format!("cluster,3,5,500/s,3s,{row}");
     assert!(table.lines().any(|line| line == wanted), "{wanted}\n{table}");
+}
+
+/// What is compared with what, what is shown, and what is said of keys that do nothing.
+#[test]
+fn weather_apart_columns_to_choose_and_keys_without_effect() {
+    let sandbox = sandbox();
+    let axes = "--set duration=9s --set producer.p1.mandatory=true,false --set fault.0.for=2s,3s";
+    let line = format!("sweep cluster.toml {axes} --set consumer.c1.prefetch=100,200");
+    let done = sandbox.mqsim(&format!("{line} --seeds 1..=6"));
+    let text = &done.exits(0).stdout;
+    // The same star under either weather: without `mandatory` everything is confirmed and lost.
+    let cells: Vec<&str> = text.lines().filter(|line| line.contains(" of 6 ")).collect();
+    assert_eq!(cells.len(), 8, "{text}");
+    for cell in cells {
+        let weather = cell.trim_start_matches([' ', '*']).split_whitespace().next();
+        assert!(matches!(weather, Some("2s" | "3s")), "{cell}");
+        assert_eq!(cell.starts_with("  * "), cell.contains(" true "), "{text}");
+        // What is lost never arrives.
+        assert_eq!(cell.ends_with('∞'), cell.contains(" false "), "{text}");
+    }
+    assert!(text.contains("under the same fault.0.for beats"), "{text}");
+    assert!(text.contains("consumer.c1.prefetch has no effect: the runs are the same"), "{text}");
+    assert!(!text.contains("mandatory has no effect"), "{text}");
+    let pareto = std::fs::read_to_string(sandbox.path().join("reports/cluster-sweep/pareto.csv"));
+    assert!(pareto.unwrap().contains(",inf,ack_p99_us,no,"));
+
+    let shown = sandbox
+        .mqsim(&format!("{line} --seeds 1..=2 --show acked_per_s,read_lost --group-by none"));
+    let text = &shown.exits(0).stdout;
+    assert!(text.contains("acked_per_s  read_lost"), "{text}");
+    assert!(text.contains("fewer than 6 seeds tell nothing from noise"), "{text}");
+    assert!(!text.contains('*'), "{text}");
+    for (wrong, words) in [
+        ("--show acked_per_sec", "did you mean `acked_per_s`?"),
+        ("--group-by fault.0.at", "no such key varies"),
+    ] {
+        let done = sandbox.mqsim(&format!("{line} {wrong} --out nowhere"));
+        assert!(done.exits(2).stderr.contains(words), "{}", done.stderr);
+    }
+    assert!(!sandbox.path().join("nowhere").exists());
 }
 
 /// Killed without warning, at any moment, as often as it takes: in the end the same bytes.
@@ -160,7 +200,7 @@ fn wrong_sweeps_are_refused_before_anything_runs() {
         ("sweep cluster.toml --set seed=1,2", "--seeds A..=B varies the seed"),
         ("sweep cluster.toml --set duration=5s,6s --set duration=7s", "`duration` is set twice"),
         ("sweep nothing.toml --set duration=5s,6s", "there is no such file"),
-        ("sweep cluster.toml --set duration=5s,6s --shard 0/0", "a sweep has at least one part"),
+        ("sweep cluster.toml --set duration=5s,6s --shard 0/0", "there is at least one part"),
         ("sweep cluster.toml --set duration=5s,6s --shard 17/16", "the parts are 1/16 to 16/16"),
         ("sweep cluster.toml --set duration=5s,6s --shard 3", "as in 3/16"),
         ("sweep cluster.toml --set duration=5s,6s --seeds 9..=8", "no seed in it"),
@@ -227,6 +267,6 @@ fn what_is_no_sweep_is_left_alone() {
     let sweep = "sweep cluster.toml --set duration=2s,3s --seed 1";
     let done = Done::of(sandbox.command(MQSIM).args(sweep.split_whitespace()));
     done.exits(4);
-    assert!(done.stderr.contains("it has no sweep.csv"), "{}", done.stderr);
+    assert!(done.stderr.contains("it has no sweep.csv that is on its list"), "{}", done.stderr);
     assert_eq!(sandbox.tree().differences(&before), [""; 0], "it is said before anything runs");
 }

@@ -19,8 +19,9 @@ use mqsim::brokers::kafka::isr::nodes::NodeSet;
 use mqsim::brokers::kafka::isr::state::{Led, View};
 use mqsim::brokers::kafka::isr::words;
 use mqsim::brokers::kafka::{PartitionId, Streams, TopicPlan};
-use mqsim::brokers::log::{Log, Piece};
-use mqsim::engine::{Chance, Distribution, Limits, Span, Stream, Time};
+use mqsim::brokers::kit::application::{Hours, Sending};
+use mqsim::brokers::kit::log::{Log, Piece};
+use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{
     CauseId, ConsumerId, DestinationId, Event, MessageRange, NodeId, NodeKind, Observer, Outcome,
     ProducerId, Removal,
@@ -29,7 +30,7 @@ use mqsim::scenario::{Document, Scenario, Version};
 use mqsim::workload::{ConsumerLoad, Load};
 use mqsim::world::{
     Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane,
-    LinkSpec, Machine, PlannedFault, RoleQuery, Setup, Simulation, Topology, WorldView,
+    LinkSpec, Machine, PlannedFault, RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
 };
 
 /// What a broker does with a produce request.
@@ -366,12 +367,12 @@ impl Machine for Node {
         }
     }
 
-    fn is_settled(&self) -> bool {
+    fn waits_for(&self) -> Option<Wait> {
         match self {
-            Node::Fake(_) => true,
-            Node::Java(producer) => producer.is_settled(),
-            Node::Scala(producer) => producer.is_settled(),
-            Node::Consumer(consumer) => consumer.is_settled(),
+            Node::Fake(_) => None,
+            Node::Java(producer) => producer.waits_for(),
+            Node::Scala(producer) => producer.waits_for(),
+            Node::Consumer(consumer) => consumer.waits_for(),
         }
     }
 }
@@ -435,7 +436,7 @@ impl Observer for Diary {
         removal: Removal,
     ) {
         let CauseId(cause) = removal.cause;
-        let name = words::CAUSES[cause as usize].name;
+        let name = words::WORDS.causes[cause as usize].name;
         self.note(at, format!("dropped {} {name}", range(messages)));
     }
 
@@ -460,7 +461,7 @@ impl Observer for Diary {
     }
 
     fn event(&mut self, at: Time, event: Event) {
-        let name = words::EVENTS[event.word.index()].name;
+        let name = words::WORDS.events[event.word.index()].name;
         self.note(at, format!("{name} {}", event.count));
     }
 }
@@ -534,13 +535,13 @@ impl Lab {
         let mut nodes = Vec::new();
         for (writer, values) in self.scenario.many("producer").iter().enumerate() {
             let load = Load::from_values(values).expect("a load");
+            let topic = self.config.streams.topic_of(writer as u32);
+            let partitions = self.config.streams.of_topic(topic).len();
             let config = ProducerConfig {
                 config: self.config.clone(),
                 writer: writer as u32,
                 connect: vec![NodeId(0)],
-                pacer: load.pacer(duration),
-                streams: (Stream::fixed(1, "pace"), Stream::fixed(1, "sizes")),
-                sizes: load.sizes.clone(),
+                sending: Sending::new(&load, duration, 1, partitions),
                 settings: ProducerSettings::read(values),
             };
             let node = match values.choice("client") {
@@ -562,8 +563,7 @@ impl Lab {
                 partitions: self.config.all_partitions().collect(),
                 settings: ConsumerSettings::read(values),
                 processing: load.processing,
-                start: Some(load.start),
-                stop: load.stop,
+                hours: Hours { start: Some(load.start), stop: load.stop },
             };
             nodes.push((NodeKind::Consumer, Node::Consumer(Box::new(Consumer::new(config)))));
         }
@@ -580,8 +580,7 @@ impl Lab {
             partitions: self.config.all_partitions().collect(),
             settings: ConsumerSettings::auditor(),
             processing: Distribution::Constant(0),
-            start: None,
-            stop: None,
+            hours: Hours { start: None, stop: None },
         })))
     }
 

@@ -4,12 +4,17 @@ mod chaos;
 mod clients;
 mod clock;
 mod contradictions;
+mod disks;
 mod fake;
 #[path = "../golden/mod.rs"]
 mod golden;
+mod idle;
 mod isr_scripts;
 mod kit;
 mod legacy;
 mod legacy_chaos;
 mod legacy_scripts;
 mod mutants;
+mod reasons;
+mod selectors;
+mod zones;

@@ -188,7 +188,7 @@ fn upward(source: &Source) -> Vec<String> {
 }
 
 /// What families share: folders of brokers that are no family. They know none.
-const SHARED: [&str; 2] = ["coordination", "log"];
+const SHARED: [&str; 2] = ["coordination", "kit"];
 
 /// What a file of one broker family says of another.
 fn of_other_families(source: &Source, families: &[String]) -> Vec<String> {

@@ -6,3 +6,4 @@ mod fidelity;
 mod layers;
 mod schema;
 mod specs;
+mod toy_family;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jsonschema::Validator;
-use mqsim::run::{modes, parse, schema};
+use mqsim::run::{Families, parse};
 use serde_json::Value;
 
 const COMMITTED: &str = "docs/scenario.schema.json";
@@ -18,7 +18,7 @@ fn blesses() -> bool {
 }
 
 fn validator() -> Validator {
-    let text = schema(None).expect("there is a schema of all modes");
+    let text = Families::default().schema(None).expect("there is a schema of all modes");
     let value: Value = serde_json::from_str(&text).expect("it is JSON");
     jsonschema::draft7::meta::validate(&value).expect("it is a schema");
     jsonschema::draft7::new(&value).expect("it is a schema that can be used")
@@ -56,7 +56,7 @@ fn shipped() -> Vec<PathBuf> {
 
 #[test]
 fn the_committed_schema_is_up_to_date() {
-    let text = schema(None).expect("there is a schema of all modes");
+    let text = Families::default().schema(None).expect("there is a schema of all modes");
     let path = root().join(COMMITTED);
     if blesses() {
         std::fs::write(&path, &text).expect("it can be written");
@@ -93,16 +93,18 @@ fn shipped_scenarios_conform_and_name_their_schema() {
 #[test]
 fn starters_conform() {
     let validator = validator();
-    for mode in modes() {
+    let families = Families::default();
+    for info in families.modes() {
+        let mode = info.mode;
         let found = wrong(&validator, mode.starter);
         assert!(found.is_empty(), "{}: {}", mode.name, found.join("\n"));
-        let own = schema(Some(mode.name)).expect("every mode has one");
+        let own = families.schema(Some(mode.name)).expect("every mode has one");
         let own = jsonschema::draft7::new(&serde_json::from_str(&own).unwrap()).unwrap();
         assert!(wrong(&own, mode.starter).is_empty());
         let other = json(&mode.starter.replace(mode.name, "another-mode"));
         assert!(!own.is_valid(&other), "{}", mode.name);
     }
-    assert_eq!(schema(Some("kafka")), None);
+    assert_eq!(families.schema(Some("kafka")), None);
 }
 
 /// What the checker refuses for its form, the schema refuses as well; what is written in one of the
@@ -110,7 +112,7 @@ fn starters_conform() {
 #[test]
 fn schema_and_checker_agree() {
     let validator = validator();
-    let whole = modes().iter().find(|mode| mode.name == "rabbitmq-mirrored").unwrap().starter;
+    let whole = Families::default().mode("rabbitmq-mirrored").unwrap().mode.starter;
     let with = |old: &str, new: &str| {
         assert!(whole.contains(old), "{old}");
         whole.replacen(old, new, 1)

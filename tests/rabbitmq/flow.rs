@@ -1,5 +1,6 @@
 //! Flow in whole clusters: what is outstanding between processes, and how often a payload travels.
 
+use mqsim::brokers::kit::Family;
 use mqsim::brokers::rabbitmq::keys::SECTIONS;
 use mqsim::brokers::rabbitmq::machine::{RabbitCluster, RabbitMachine};
 use mqsim::brokers::rabbitmq::plan::{Mode, plan};

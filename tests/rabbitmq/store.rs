@@ -9,14 +9,14 @@ use mqsim::brokers::rabbitmq::broker::store::{
 };
 use mqsim::brokers::rabbitmq::message::{Message, Pid, Properties};
 use mqsim::brokers::rabbitmq::rules::Rules;
-use mqsim::brokers::rabbitmq::words::CAUSES;
+use mqsim::brokers::rabbitmq::words::WORDS;
 use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{
     Blind, DestinationId, MessageRange, NodeId, NodeKind, Observer, ProducerId, Removal,
 };
 use mqsim::world::{
     Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane, LinkSpec,
-    Machine, RoleQuery, Setup, Simulation, Topology, WorldView,
+    Machine, RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
 };
 
 const JOURNAL: FileId = FileId(0);
@@ -126,8 +126,8 @@ impl Machine for Desk {
 
     fn died(&mut self, _: Death, _: &DiskView<'_>, _: Time, _: &mut dyn Observer) {}
 
-    fn is_settled(&self) -> bool {
-        true
+    fn waits_for(&self) -> Option<Wait> {
+        None
     }
 }
 
@@ -212,7 +212,7 @@ impl Observer for Losses {
         messages: MessageRange,
         removal: Removal,
     ) {
-        self.lost.push((messages.first, CAUSES[removal.cause.index()].name));
+        self.lost.push((messages.first, WORDS.causes[removal.cause.index()].name));
     }
 }
 

@@ -13,7 +13,7 @@ use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{Blind, DestinationId, MessageRange, NodeId, NodeKind, ProducerId};
 use mqsim::world::{
     Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane, LinkSpec,
-    Machine, RoleQuery, Setup, Simulation, Topology, WorldView,
+    Machine, RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
 };
 use proptest::prelude::*;
 
@@ -229,8 +229,8 @@ impl Machine for Desk {
 
     fn died(&mut self, _: Death, _: &DiskView<'_>, _: Time, _: &mut dyn mqsim::observe::Observer) {}
 
-    fn is_settled(&self) -> bool {
-        true
+    fn waits_for(&self) -> Option<Wait> {
+        None
     }
 }
 

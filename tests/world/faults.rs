@@ -4,11 +4,13 @@ use crate::toy::*;
 use insta::assert_snapshot;
 use mqsim::engine::{Ingredient, Span};
 use mqsim::observe::{DestinationId, FaultId, NodeId, NodeKind};
-use mqsim::world::fault::{ClientSide, Direction, Failing, FaultKind, Partition};
+use mqsim::world::fault::{
+    ClientSide, ClockSkew, Direction, Failing, FaultKind, Partition, SlowDisk,
+};
 use mqsim::world::{Pick, PlannedFault, RoleQuery, Setup, Simulation, Target};
 
 /// Gives faults their places in the schedule, runs, and returns what was seen and what was told.
-fn both(mut setup: Setup<Toy>, faults: Vec<PlannedFault>) -> (String, String) {
+pub(crate) fn both(mut setup: Setup<Toy>, faults: Vec<PlannedFault>) -> (String, String) {
     setup.faults = faults;
     for (index, fault) in setup.faults.iter_mut().enumerate() {
         fault.id = FaultId(index as u32);
@@ -18,7 +20,8 @@ fn both(mut setup: Setup<Toy>, faults: Vec<PlannedFault>) -> (String, String) {
     (story(&simulation), simulation.observer().0.join("\n"))
 }
 
-fn told(setup: Setup<Toy>, faults: Vec<PlannedFault>) -> String {
+/// What was told after the start.
+pub(crate) fn told(setup: Setup<Toy>, faults: Vec<PlannedFault>) -> String {
     let (_, told) = both(setup, faults);
     let started = |line: &&str| !line.starts_with("0 ms");
     told.lines().filter(started).collect::<Vec<_>>().join("\n")
@@ -333,6 +336,25 @@ fn a_run_ends_when_all_is_quiet_and_at_the_end_of_the_drain_if_not() {
 }
 
 #[test]
+fn who_waits_is_named_and_nobody_waits_for_a_node_that_has_ended_itself() {
+    let run = |exits: bool| {
+        let mut setup = pair(1);
+        setup.drain = ms(10_000);
+        setup.machines[0].settled = false;
+        if exits {
+            setup.machines[0] = setup.machines[0].clone().on(On::LoadEnded, [Do::Exit]);
+        }
+        let mut simulation = Simulation::<Toys, _>::new(setup, Diary::default()).unwrap();
+        let ending = simulation.run().unwrap();
+        let waits = simulation.waits().into_iter();
+        let waits: Vec<String> = waits.map(|w| format!("{}: {}", w.node.0, w.what)).collect();
+        (ending.quiet, waits.join(", "))
+    };
+    assert_eq!(run(false), (false, "0: being told to settle".to_owned()));
+    assert_eq!(run(true), (true, String::new()), "it is down by its own rule");
+}
+
+#[test]
 fn selectors_are_resolved_when_the_fault_begins() {
     let five = || {
         let mut setup = setup(vec![Toy::server(); 5], 1);
@@ -390,7 +412,7 @@ fn faults_are_an_ingredient_of_the_fingerprint_and_leave_other_draws_alone() {
         (print.ingredient(Ingredient::Faults), print.ingredient(Ingredient::Draws))
     };
     let none = run(vec![]);
-    let slow = |at| fault(at, Some(100), FaultKind::SlowDisk { factor: 2 }, &[1]);
+    let slow = |at| fault(at, Some(100), FaultKind::SlowDisk(SlowDisk { factor: 2 }), &[1]);
     assert_eq!(run(vec![slow(100)]), run(vec![slow(100)]));
     assert_ne!(run(vec![slow(100)]).0, none.0);
     assert_ne!(run(vec![slow(100)]).0, run(vec![slow(101)]).0);
@@ -403,8 +425,8 @@ fn a_clock_that_is_wrong_shows_it_and_timers_follow_its_pace_only() {
         .on(On::Boot, [Do::Clock, Do::After(ms(150), "clock"), Do::After(ms(400), "clock")])
         .on(On::Word("clock"), [Do::Clock, Do::After(ms(300), "later")])
         .on(On::Word("later"), [Do::Clock]);
-    let ahead = FaultKind::ClockSkew { offset: -2_000_000_000, drift: 0 };
-    let fast = FaultKind::ClockSkew { offset: 0, drift: 200_000_000 };
+    let ahead = FaultKind::ClockSkew(ClockSkew { offset: -2_000_000_000, drift: 0 });
+    let fast = FaultKind::ClockSkew(ClockSkew { offset: 0, drift: 200_000_000 });
     let faults = vec![fault(100, Some(500), ahead, &[1]), fault(300, Some(1_000), fast, &[1])];
     let (story, told) = both(setup, faults);
     // 300 ms take 250 ms at a pace that is a fifth too fast.
@@ -443,7 +465,7 @@ fn a_clock_stays_wrong_through_a_restart_and_is_right_at_the_end_of_the_load() {
         .on(On::Boot, [Do::Clock, Do::Observe])
         .on(On::LoadEnded, [Do::After(ms(100), "after")])
         .on(On::Word("after"), [Do::Clock]);
-    let skew = FaultKind::ClockSkew { offset: 7_000_000, drift: -10_000_000 };
+    let skew = FaultKind::ClockSkew(ClockSkew { offset: 7_000_000, drift: -10_000_000 });
     let faults = vec![fault(100, None, skew, &[1]), fault(200, Some(400), FaultKind::Crash, &[1])];
     let (story, _) = both(setup, faults);
     let clocks: Vec<&str> = story.lines().filter(|line| line.contains("clock")).collect();
@@ -462,7 +484,7 @@ fn without_a_skew_nothing_is_different() {
         simulate(setup).fingerprint()
     };
     let events = |faults| run(faults).ingredient(Ingredient::Draws);
-    let skew = FaultKind::ClockSkew { offset: 1_000, drift: 0 };
+    let skew = FaultKind::ClockSkew(ClockSkew { offset: 1_000, drift: 0 });
     assert_eq!(events(vec![]), events(vec![fault(100, None, skew, &[1])]));
 }
 

@@ -4,7 +4,9 @@
 use crate::toy::*;
 use mqsim::engine::{Chance, Distribution, Time};
 use mqsim::observe::NodeId;
-use mqsim::world::fault::{ClientSide, Direction, FaultKind, Partition};
+use mqsim::world::fault::{
+    Bandwidth, ClientSide, Direction, FaultKind, PacketLoss, Partition, SlowDisk,
+};
 use mqsim::world::{Setup, Simulation, Target};
 use proptest::prelude::*;
 
@@ -51,7 +53,7 @@ fn busy(seed: u64, faults: &[(u64, u64, u8, u32)]) -> Setup<Toy> {
             3 => FaultKind::Stop,
             4 => FaultKind::WipeDisk,
             5 => FaultKind::Restart,
-            6 => FaultKind::SlowDisk { factor: 3 },
+            6 => FaultKind::SlowDisk(SlowDisk { factor: 3 }),
             way => FaultKind::Partition(Partition {
                 between: vec![Target::nodes(&[NodeId(node - 1)])],
                 direction: if *way == 7 { Direction::Both } else { Direction::Forth },
@@ -133,12 +135,12 @@ proptest! {
             });
             let kind = match kind {
                 0 => FaultKind::Pause,
-                1 => FaultKind::PacketLoss { chance: Chance::ALWAYS, direction: both },
-                2 => FaultKind::Bandwidth { rate: 100_000, direction: both },
-                3 => FaultKind::PacketLoss {
+                1 => FaultKind::PacketLoss(PacketLoss { chance: Chance::ALWAYS, direction: both }),
+                2 => FaultKind::Bandwidth(Bandwidth { rate: 100_000, direction: both }),
+                3 => FaultKind::PacketLoss(PacketLoss {
                     chance: Chance::from_billionths(300_000_000),
                     direction: Direction::Forth,
-                },
+                }),
                 way => one_way(way == 4),
             };
             setup.faults.push(fault(at, Some(lasts), kind, &[node]));

@@ -8,5 +8,7 @@ mod nemesis;
 mod network;
 mod nodes;
 mod queueing;
+mod reset;
 mod scenario;
+mod supervisor;
 mod toy;

@@ -5,7 +5,9 @@ use insta::assert_snapshot;
 use mqsim::engine::{Chance, Distribution, Span};
 use mqsim::observe::NodeId;
 use mqsim::world::Setup;
-use mqsim::world::fault::{ClientSide, Direction, FaultKind, LatencyChange, Partition};
+use mqsim::world::fault::{
+    Bandwidth, ClientSide, Direction, FaultKind, Latency, LatencyChange, PacketLoss, Partition,
+};
 use mqsim::world::{Pick, Target};
 
 /// n1 sends words at given times to n2, over a connection that exists from the start.
@@ -308,7 +310,7 @@ fn faults_of_links_stack_and_are_taken_back() {
     let mut setup = talk(10, &[(100, "a"), (1_100, "b"), (2_100, "c"), (3_100, "d")]);
     let link = Target(vec![Pick::Link(NodeId(0), NodeId(1))]);
     let slower = |at, lasts, change| {
-        let kind = FaultKind::Latency { change, direction: Direction::Both };
+        let kind = FaultKind::Latency(Latency { change, direction: Direction::Both });
         let mut fault = fault(at, Some(lasts), kind, &[]);
         fault.target = link.clone();
         fault
@@ -335,9 +337,9 @@ fn a_narrow_link_and_one_that_loses_everything() {
     let link = Target(vec![Pick::Link(NodeId(0), NodeId(1))]);
     let both = Direction::Both;
     let mut narrow =
-        fault(50, Some(500), FaultKind::Bandwidth { rate: 1_000, direction: both }, &[]);
+        fault(50, Some(500), FaultKind::Bandwidth(Bandwidth { rate: 1_000, direction: both }), &[]);
     narrow.target = link.clone();
-    let kind = FaultKind::PacketLoss { chance: Chance::ALWAYS, direction: both };
+    let kind = FaultKind::PacketLoss(PacketLoss { chance: Chance::ALWAYS, direction: both });
     let mut lossy = fault(1_000, Some(1_000), kind, &[]);
     lossy.target = link;
     setup.faults = vec![narrow, lossy];

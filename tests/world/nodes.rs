@@ -247,7 +247,12 @@ fn a_full_and_a_slow_disk() {
     let mut setup = setup(vec![toy], 1);
     setup.faults = vec![
         crate::toy::fault(50, Some(200), fault::FaultKind::DiskFull, &[1]),
-        crate::toy::fault(200, None, fault::FaultKind::SlowDisk { factor: 5 }, &[1]),
+        crate::toy::fault(
+            200,
+            None,
+            fault::FaultKind::SlowDisk(fault::SlowDisk { factor: 5 }),
+            &[1],
+        ),
     ];
     assert_snapshot!(run(setup), @r"
     0.000000 n1 boots (0)

@@ -5,7 +5,8 @@ use mqsim::engine::{Chance, Distribution, Span, Time};
 use mqsim::observe::{DestinationId, NodeId, NodeKind};
 use mqsim::scenario::{Diagnostics, Document};
 use mqsim::world::fault::{
-    ClientSide, Direction, FAULT, Failing, FaultKind, KINDS, LatencyChange, Vocabulary, parse_all,
+    Bandwidth, ClientSide, ClockSkew, Direction, FAULT, Failing, FaultKind, KINDS, Latency,
+    LatencyChange, PacketLoss, SlowDisk, Vocabulary, parse_all,
 };
 use mqsim::world::{
     Argument, ClusterPlan, Pick, PlannedFault, RoleQuery, SelectorSpec, Target, plan,
@@ -146,7 +147,8 @@ fn every_kind_of_fault_is_read() {
         ("power-loss", FaultKind::PowerLoss),
         ("pause", FaultKind::Pause),
         ("restart", FaultKind::Restart),
-        ("slow-disk", FaultKind::SlowDisk { factor: 10 }),
+        ("reset", FaultKind::Reset),
+        ("slow-disk", FaultKind::SlowDisk(SlowDisk { factor: 10 })),
         ("disk-stall", FaultKind::DiskStall),
         ("disk-full", FaultKind::DiskFull),
         ("disk-error", FaultKind::DiskError(Failing::ALL)),
@@ -158,22 +160,28 @@ fn every_kind_of_fault_is_read() {
     let both = Direction::Both;
     let fault = one("kind = \"latency\"\ntarget = \"link(n1, n3)\"\nadd = \"5ms\"");
     let change = LatencyChange::Add(Distribution::Constant(5_000_000));
-    assert_eq!(fault.kind, FaultKind::Latency { change, direction: both });
+    assert_eq!(fault.kind, FaultKind::Latency(Latency { change, direction: both }));
     assert_eq!(fault.target, Target(vec![Pick::Link(NodeId(0), NodeId(2))]));
     let fault = one("kind = \"packet-loss\"\ntarget = \"n1\"\nchance = \"5%\"");
     let chance = Chance::from_billionths(50_000_000);
-    assert_eq!(fault.kind, FaultKind::PacketLoss { chance, direction: both });
+    assert_eq!(fault.kind, FaultKind::PacketLoss(PacketLoss { chance, direction: both }));
     let fault =
         one("kind = \"bandwidth\"\ntarget = \"n1\"\nrate = \"1MB/s\"\ndirection = \"forth\"");
-    assert_eq!(fault.kind, FaultKind::Bandwidth { rate: 1_000_000, direction: Direction::Forth });
+    assert_eq!(
+        fault.kind,
+        FaultKind::Bandwidth(Bandwidth { rate: 1_000_000, direction: Direction::Forth })
+    );
     let fault = one("kind = \"disk-error\"\ntarget = \"n1\"\noperations = [\"fsync\"]");
     let fsyncs = Failing { writes: false, fsyncs: true, reads: false };
     assert_eq!(fault.kind, FaultKind::DiskError(fsyncs));
     let fault =
         one("kind = \"clock-skew\"\ntarget = \"n1\"\noffset = \"-1.5s\"\ndrift = \"-0.02%\"");
-    assert_eq!(fault.kind, FaultKind::ClockSkew { offset: -1_500_000_000, drift: -200_000 });
+    assert_eq!(
+        fault.kind,
+        FaultKind::ClockSkew(ClockSkew { offset: -1_500_000_000, drift: -200_000 })
+    );
     let fault = one("kind = \"clock-skew\"\ntarget = \"producer(p1)\"\ndrift = \"50ppm\"");
-    assert_eq!(fault.kind, FaultKind::ClockSkew { offset: 0, drift: 50_000 });
+    assert_eq!(fault.kind, FaultKind::ClockSkew(ClockSkew { offset: 0, drift: 50_000 }));
 }
 
 #[test]

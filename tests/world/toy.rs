@@ -8,7 +8,8 @@ use mqsim::observe::{
 use mqsim::world::fault::{FaultKind, PlannedFault};
 use mqsim::world::{
     Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane,
-    LinkSpec, Machine, Port, RoleQuery, Setup, Signal, Simulation, Target, Topology, WorldView,
+    LinkSpec, Machine, Port, RoleQuery, Setup, Signal, Simulation, Target, Topology, Wait,
+    WorldView,
 };
 
 pub(crate) const PORT: Port = Port(5672);
@@ -292,8 +293,8 @@ impl Machine for Toy {
         self.crown(false);
     }
 
-    fn is_settled(&self) -> bool {
-        self.settled
+    fn waits_for(&self) -> Option<Wait> {
+        (!self.settled).then(|| "being told to settle".into())
     }
 }
 

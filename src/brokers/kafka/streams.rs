@@ -11,7 +11,8 @@
 
 use std::ops::Range;
 
-use crate::observe::{DestinationId, DestinationInfo, NodeId, ProducerId, ProducerInfo};
+use crate::brokers::kit::Sends;
+use crate::observe::{DestinationId, ProducerId};
 
 /// A partition among all of a scenario, in the order of topics and within them. The index of its
 /// first destination is another number if there are several groups.
@@ -67,7 +68,7 @@ pub struct Streams {
     writers: Vec<Writer>,
     /// Of each stream: writer and partition.
     streams: Vec<(u32, PartitionId)>,
-    destinations: Vec<DestinationInfo>,
+    destinations: Vec<String>,
     /// Of each destination its partition.
     of_destination: Vec<PartitionId>,
 }
@@ -103,7 +104,7 @@ impl Streams {
         let first = self.destinations.len() as u32;
         let destinations = (first..first + names.len() as u32).map(DestinationId).collect();
         self.of_destination.extend(names.iter().map(|_| partition));
-        self.destinations.extend(names.into_iter().map(|name| DestinationInfo { name }));
+        self.destinations.extend(names);
         self.partitions.push(Partition { topic, index, name, destinations });
     }
 
@@ -197,24 +198,21 @@ impl Streams {
         self.streams.len()
     }
 
-    /// The destinations for the catalogue.
+    /// The names of the destinations.
     #[must_use]
-    pub fn destination_infos(&self) -> Vec<DestinationInfo> {
+    pub fn destination_names(&self) -> Vec<String> {
         self.destinations.clone()
     }
 
-    /// The streams for the catalogue: each bears the name of its writer. `writer` tells of each:
-    /// name, host, and whether it asks for no answer.
-    pub fn producer_infos(
-        &self,
-        writer: impl Fn(u32) -> (String, NodeId, bool),
-    ) -> Vec<ProducerInfo> {
-        let info = |(of, partition): &(u32, PartitionId)| {
-            let (name, node, unanswered) = writer(*of);
-            let destinations = self.destinations_of(*partition).to_vec();
-            ProducerInfo { name, node, destinations, unanswered }
+    /// The streams for the catalogue, each by its writer; `unanswered` tells of each writer whether
+    /// it asks for no answer.
+    pub fn senders(&self, unanswered: impl Fn(u32) -> bool) -> Vec<Sends> {
+        let sends = |(writer, partition): &(u32, PartitionId)| Sends {
+            host: *writer as usize,
+            to: self.destinations_of(*partition).to_vec(),
+            unanswered: unanswered(*writer),
         };
-        self.streams.iter().map(info).collect()
+        self.streams.iter().map(sends).collect()
     }
 }
 
@@ -234,8 +232,7 @@ mod tests {
 
     #[test]
     fn every_group_of_several_has_its_own_destination() {
-        let names: Vec<String> =
-            table().destination_infos().into_iter().map(|info| info.name).collect();
+        let names = table().destination_names();
         assert_eq!(names, ["a/1-0", "a/2-0", "b/0@g1", "b/0@g2", "b/1@g1", "b/1@g2"]);
         let table = table();
         let last = table.partition(1, 1);
@@ -255,9 +252,9 @@ mod tests {
                 assert_eq!((table.writer(stream), table.meant_for(stream)), (writer, partition));
             }
         }
-        let infos = table.producer_infos(|writer| (format!("p{writer}"), NodeId(writer), true));
+        let infos = table.senders(|writer| writer == 1);
         assert_eq!(infos.len(), 6);
-        assert_eq!(infos[2].name, "p1");
-        assert_eq!(infos[5].destinations, [DestinationId(4), DestinationId(5)]);
+        assert_eq!((infos[2].host, infos[2].unanswered), (1, true));
+        assert_eq!(infos[5].to, [DestinationId(4), DestinationId(5)]);
     }
 }

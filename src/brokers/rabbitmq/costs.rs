@@ -8,9 +8,9 @@
 //! itself. So the ratios between modes are right, and the rates of clusters are too high for that
 //! machine.
 
-use crate::brokers::costs::costs;
+use crate::brokers::kit::costs::costs;
 
-pub use crate::brokers::costs::Pace;
+pub use crate::brokers::kit::costs::Pace;
 
 costs! {
     channel_publish: time, "channel-publish" = "14us",

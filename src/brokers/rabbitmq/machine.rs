@@ -1,8 +1,8 @@
 //! The family's machines: what runs on a host.
 
-use crate::engine::Time;
-use crate::observe::{NodeId, Observer};
-use crate::world::{Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, WorldView};
+use crate::brokers::kit::machines::{Holds, all, machines};
+use crate::observe::NodeId;
+use crate::world::{Cluster, RoleQuery, Wait, Waiting, WorldView};
 
 use super::broker::Broker;
 use super::broker::cluster::mnesia::QueueRecord;
@@ -10,42 +10,15 @@ use super::client::{Consumer, Producer};
 use super::message::{Message, Pid, QueueId};
 use super::words::selector;
 
-/// A broker node or a client.
-#[derive(Clone, Debug)]
-pub enum RabbitMachine {
-    /// A broker node.
-    Broker(Box<Broker>),
-    /// A producer.
-    Producer(Box<Producer>),
-    /// A consumer or an auditor.
-    Consumer(Box<Consumer>),
-}
-
-impl Machine for RabbitMachine {
-    type Message = Message;
-
-    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
-        match self {
-            RabbitMachine::Broker(broker) => broker.handle(input, ctx),
-            RabbitMachine::Producer(producer) => producer.handle(input, ctx),
-            RabbitMachine::Consumer(consumer) => consumer.handle(input, ctx),
-        }
-    }
-
-    fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer) {
-        match self {
-            RabbitMachine::Broker(broker) => broker.died(death, disk, at, observer),
-            RabbitMachine::Producer(producer) => producer.died(at, observer),
-            RabbitMachine::Consumer(consumer) => consumer.died(at, observer),
-        }
-    }
-
-    fn is_settled(&self) -> bool {
-        match self {
-            RabbitMachine::Broker(broker) => broker.is_settled(),
-            RabbitMachine::Producer(producer) => producer.is_settled(),
-            RabbitMachine::Consumer(consumer) => consumer.is_settled(),
-        }
+machines! {
+    /// A broker node or a client.
+    pub enum RabbitMachine: Message {
+        /// A broker node.
+        Broker(Broker): disk,
+        /// A producer.
+        Producer(Producer): memory,
+        /// A consumer or an auditor.
+        Consumer(Consumer): memory,
     }
 }
 
@@ -63,12 +36,7 @@ impl Cluster for RabbitCluster {
         world: &WorldView<'_>,
     ) -> Vec<NodeId> {
         let queue = QueueId(query.destination.0);
-        let brokers = || {
-            machines.iter().enumerate().filter_map(|(index, machine)| match machine {
-                RabbitMachine::Broker(broker) => Some((NodeId(index as u32), broker)),
-                _ => None,
-            })
-        };
+        let brokers = || all::<_, Broker>(machines);
         match query.selector {
             // The process that leads, wherever it runs; if none does, the node that the tables
             // of the first running node still name.
@@ -91,14 +59,7 @@ impl Cluster for RabbitCluster {
     /// queue is led, and has all its mirrors, which have all that the leader has. A queue that is
     /// in no table has gone for good and does not count.
     fn in_sync(machines: &[RabbitMachine], _: &WorldView<'_>) -> bool {
-        let brokers: Vec<(NodeId, &Broker)> = machines
-            .iter()
-            .enumerate()
-            .filter_map(|(index, machine)| match machine {
-                RabbitMachine::Broker(broker) => Some((NodeId(index as u32), &**broker)),
-                _ => None,
-            })
-            .collect();
+        let brokers: Vec<(NodeId, &Broker)> = all(machines).collect();
         let Some((_, first)) = brokers.first() else { return true };
         let tables = first.tables();
         let one_cluster = brokers.iter().all(|(me, broker)| {
@@ -126,17 +87,18 @@ impl Cluster for RabbitCluster {
     /// answer for a queue whose leader is dead and that nobody may take over: a mirrored queue that
     /// is not durable is not recovered, and with `ha-promote-on-failure = when-synced` its mirrors
     /// wait (rabbitmq-server#2045).
-    fn is_settled(machines: &[RabbitMachine]) -> bool {
-        let broker = |node: NodeId| match &machines[node.index()] {
-            RabbitMachine::Broker(broker) => Some(&**broker),
-            _ => None,
+    fn waits(machines: &[RabbitMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
+        let broker = |node: NodeId| -> Option<&Broker> {
+            machines[node.index()].held().filter(|_| lives(node))
         };
-        let brokers =
-            || (0..machines.len() as u32).map(NodeId).filter_map(|n| Some((n, broker(n)?)));
-        let acquainted = brokers().all(|(me, broker)| {
-            let others = brokers().filter(|(other, _)| *other != me);
-            others.into_iter().all(|(id, other)| broker.sees(id) == Some(other.incarnation()))
-        });
+        let brokers = || all::<_, Broker>(machines).filter(|(node, _)| lives(*node));
+        let acquainted = |(me, broker): (NodeId, &Broker)| {
+            let mut others = brokers().filter(|(other, _)| *other != me);
+            let strange = others
+                .any(|(id, other)| broker.sees(id) != Some(other.incarnation()))
+                .then_some(Wait::Borrowed("a connection to every other node"));
+            Waiting::of(me, strange)
+        };
         let gone = |node: NodeId, queue: QueueId| {
             broker(node).is_none_or(|broker| broker.tables().queue(queue).is_none())
         };
@@ -145,17 +107,21 @@ impl Cluster for RabbitCluster {
             let leader = record.map(|record| record.leader);
             leader.is_some_and(|pid| broker(pid.node).is_none_or(|broker| !broker.has(pid.lane)))
         };
-        acquainted
-            && machines.iter().enumerate().all(|(index, machine)| match machine {
+        let waits = |(me, machine): (NodeId, &RabbitMachine)| {
+            let what = match machine {
                 RabbitMachine::Broker(broker) => {
-                    broker.is_settled_but_for(|queue| leaderless(NodeId(index as u32), queue))
+                    broker.waits_for_but(&|queue| leaderless(me, queue))
                 }
                 RabbitMachine::Producer(producer) => {
                     let owed = |node: NodeId| broker(node).is_some_and(Broker::owes);
-                    producer.is_settled() || producer.waits_for().is_some_and(owed)
+                    producer.waits_for().filter(|_| !producer.waits_at().is_some_and(owed))
                 }
                 RabbitMachine::Consumer(consumer) => consumer
-                    .is_settled_but_for(|node, queue| gone(node, queue) || leaderless(node, queue)),
-            })
+                    .waits_for_but(&|node, queue| gone(node, queue) || leaderless(node, queue)),
+            };
+            Waiting::of(me, what)
+        };
+        let alive = (0..).map(NodeId).zip(machines).filter(|(node, _)| lives(*node));
+        brokers().filter_map(acquainted).chain(alive.filter_map(waits)).collect()
     }
 }

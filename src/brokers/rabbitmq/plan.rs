@@ -5,12 +5,11 @@ mod policies;
 
 use std::sync::Arc;
 
-use crate::engine::{Limits, Span};
-use crate::observe::{NodeId, NodeKind};
+use crate::brokers::kit::{Frame, complete};
+use crate::engine::Span;
+use crate::observe::NodeId;
 use crate::scenario::{Diagnostics, Located, Place, Scenario, Values, suggest};
-use crate::workload::{ConsumerLoad, Load, Volume, check_volume};
-use crate::world::ClusterPlan;
-use crate::world::fault::{self, Vocabulary};
+use crate::workload::{ConsumerLoad, Load};
 
 use super::arguments::{Arguments, Overflow};
 use super::client::{CONSUMER_STEPS, ConnectOrder, LinkConfig, PRODUCER_STEPS, Reject};
@@ -20,7 +19,6 @@ use super::message::amqp::Terms;
 use super::message::{ExchangeId, Properties, QueueId, RoutingKey};
 use super::settings::{PartitionHandling, Settings};
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
-use super::words::{REFUSED, SELECTORS};
 
 /// `get-interval` if it is not written.
 const POLL: Span = Span::from_millis(100);
@@ -69,11 +67,11 @@ struct Planner<'a> {
 /// # Errors
 /// All that is wrong with it, each with its place and a remedy.
 pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
-    let mut cluster = ClusterPlan::new(scenario)?;
+    let frame = Frame::new(scenario)?;
     let mut planner = Planner {
         scenario,
         mode,
-        nodes: cluster.topology.hosts.iter().map(|host| host.name.clone()).collect(),
+        nodes: frame.names(),
         queues: Vec::new(),
         exchanges: Vec::new(),
         bindings: Vec::new(),
@@ -89,59 +87,21 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
     let letters = planner.read_dead_letters();
     let producers = planner.read_producers();
     let consumers = planner.read_consumers();
-    planner.check_names(&producers, &consumers);
     let partition_handling = planner.read_partition_handling();
-    let run = scenario.settings();
+    let (boot_time, memory) = (frame.cluster.boot_time.clone(), frame.cluster.memory.clone());
     let mut spec = Spec {
+        frame,
         brokers: planner.nodes.len() as u32,
-        topology: cluster.topology.clone(),
         routes: planner.routes(),
         queues: std::mem::take(&mut planner.queues),
         producers,
         consumers,
-        faults: Vec::new(),
-        nemesis: None,
         letters: Arc::new(letters),
-        expirations: planner.expirations.clone(),
-        settings: Settings::read(
-            scenario,
-            cluster.boot_time.clone(),
-            cluster.memory.clone(),
-            partition_handling,
-        ),
+        expirations: std::mem::take(&mut planner.expirations),
+        settings: Settings::read(scenario, boot_time, memory, partition_handling),
         costs: Costs::read(scenario.one("costs")),
-        duration: run.duration,
-        drain: run.drain,
-        limits: run
-            .max_events
-            .map_or(Limits::default(), |max_events| Limits { max_events, ..Limits::default() }),
     };
-    if planner.wrong.is_empty() {
-        let volumes: Vec<Volume<'_>> = scenario
-            .many("producer")
-            .iter()
-            .zip(&spec.producers)
-            .map(|(values, producer)| spec.volume(values, producer))
-            .collect();
-        planner.wrong.keep(check_volume(&volumes, spec.duration));
-    }
-    if planner.wrong.is_empty() {
-        for (name, kind) in spec.clients() {
-            cluster.add_client(&name, kind);
-        }
-        spec.topology = cluster.topology;
-    }
-    let destinations: Vec<String> = spec.queues.iter().map(|queue| queue.name.clone()).collect();
-    let words = Vocabulary {
-        topology: &spec.topology,
-        destinations: &destinations,
-        roles: SELECTORS,
-        refused: REFUSED,
-    };
-    let faults = fault::parse_all(scenario.many("fault"), &words);
-    let nemesis = fault::nemesis::parse(scenario, &words);
-    spec.faults = planner.wrong.keep(faults).unwrap_or_default();
-    spec.nemesis = planner.wrong.keep(nemesis).flatten();
+    complete(&mut spec, scenario, &mut planner.wrong);
     planner.wrong.into_result(spec)
 }
 
@@ -579,28 +539,6 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Hosts are told apart by their names, so nodes and clients must not share one.
-    fn check_names(&mut self, producers: &[ProducerSpec], consumers: &[ConsumerSpec]) {
-        let mut taken = self.nodes.clone();
-        taken.extend(self.queues.iter().map(|queue| Spec::auditor_name(&queue.name)));
-        let named = producers.iter().map(|p| &p.load.name).chain(consumers.iter().map(|c| &c.name));
-        let sections = self.scenario.many("producer").iter().chain(self.scenario.many("consumer"));
-        for name in named {
-            if taken.contains(name) {
-                let twin = sections.clone().rfind(|values| values.text("name") == name);
-                let place = twin.map_or(Place::START, |values| values.span("name"));
-                let message = format!("the name `{name}` is taken already");
-                self.wrong.push(
-                    place,
-                    message,
-                    "nodes, producers and consumers need different names; what begins with \
-                     auditor. may be one of mqsim's own",
-                );
-            }
-            taken.push(name.clone());
-        }
-    }
-
     /// The queues behind each exchange and routing key that a producer uses.
     fn routes(&self) -> Vec<Vec<Vec<QueueId>>> {
         let keys = self.keys.iter().enumerate();
@@ -608,36 +546,5 @@ impl<'a> Planner<'a> {
             keys.iter().map(|key| self.behind(exchange, Some(key))).collect()
         })
         .collect()
-    }
-}
-
-impl Spec {
-    /// What a producer may come to, with the copies that mirrors have.
-    fn volume<'a>(&'a self, values: &'a Values, producer: &'a ProducerSpec) -> Volume<'a> {
-        let direct = [QueueId(producer.key.0)];
-        let queues: &[QueueId] = match producer.exchange {
-            ExchangeId::DEFAULT => &direct,
-            ExchangeId(exchange) => &self.routes[exchange as usize - 1][producer.key.0 as usize],
-        };
-        let copies = |queue: &QueueId| match &self.queues[queue.0 as usize].mirroring {
-            Some(policy) => u64::from(policy.replicas(self.brokers)),
-            None => 1,
-        };
-        Volume {
-            values,
-            load: &producer.load,
-            lines: queues.len() as u64,
-            copies: queues.iter().map(copies).sum(),
-        }
-    }
-
-    /// The clients' hosts in order: producers, consumers, auditors.
-    fn clients(&self) -> Vec<(String, NodeKind)> {
-        let producers = self.producers.iter().map(|p| (p.load.name.clone(), NodeKind::Producer));
-        let consumers = self.consumers.iter().map(|c| (c.name.clone(), NodeKind::Consumer));
-        let auditors = self.unread_queues().into_iter().map(|queue| {
-            (Spec::auditor_name(&self.queues[queue.0 as usize].name), NodeKind::Auditor)
-        });
-        producers.chain(consumers).chain(auditors).collect()
     }
 }

@@ -1,6 +1,6 @@
-//! What RabbitMQ does, as named rules (see [`named_rules`](crate::brokers::rules)).
+//! What RabbitMQ does, as named rules (see [`named_rules`](crate::brokers::kit::rules)).
 
-use crate::brokers::rules::named_rules;
+use crate::brokers::kit::rules::named_rules;
 
 named_rules! {
     first "3.3";

@@ -1,11 +1,13 @@
 //! What `[broker]` and `[rules]` come to.
 
+use crate::brokers::kit::keys::{Setting, keys};
 use crate::engine::{Distribution, Span};
 use crate::observe::NodeId;
-use crate::scenario::{Diagnostics, Scenario, Values};
+use crate::scenario::{Diagnostics, Kind, LONGEST, Scenario, Value};
 
 use super::broker::vm::alarm::Share;
 use super::broker::vm::credit::CreditSpec;
+use super::keys::{LOCATORS, MOST_MESSAGES};
 use super::rules::Rules;
 
 /// `cluster_partition_handling`.
@@ -47,76 +49,144 @@ impl PartitionHandling {
 /// breakdowns of nodes of this order.
 const BASE_MEMORY: u64 = 100_000_000;
 
-fn credit(values: &Values, key: &str) -> CreditSpec {
-    let credit = values.table(key);
-    let number = |key| credit.map_or(1, |credit| credit.integer(key)) as u32;
-    CreditSpec { initial: number("initial"), more_after: number("more-after") }
-}
-
-fn share(values: &Values, key: &str) -> Share {
-    Share((values.chance(key).as_billionths() / 1_000) as u32)
-}
-
-/// The broker's configuration, the same on every member.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// What the broker does.
-    pub rules: Rules,
-    /// `net_ticktime`.
-    pub net_ticktime: Span,
-    /// `net_setuptime`: how long an attempt to reach a silent node may take.
-    pub net_setuptime: Span,
-    /// `heartbeat`, as the server proposes it.
-    pub heartbeat: Span,
-    /// `cluster_partition_handling`.
-    pub partition_handling: PartitionHandling,
-    /// `mnesia_table_loading_retry_timeout`: one wait of a booting node for its peers' tables.
-    pub table_loading_timeout: Span,
-    /// `mnesia_table_loading_retry_limit`: how many waits it makes.
-    pub table_loading_retries: u32,
-    /// From the start of a node's process to its Mnesia.
-    pub boot_time: Distribution,
-    /// `queue_index_max_journal_entries`.
-    pub max_journal_entries: u64,
-    /// `queue_index_embed_msgs_below`.
-    pub embed_below: u64,
-    /// `credit_flow_default_credit`.
-    pub credit: CreditSpec,
-    /// `msg_store_credit_disc_bound`.
-    pub store_credit: CreditSpec,
-    /// `mirroring_flow_control`.
-    pub mirroring_flow_control: bool,
-    /// `vm_memory_high_watermark`, of the memory.
-    pub vm_memory_high_watermark: Share,
-    /// `vm_memory_high_watermark_paging_ratio`, of the watermark.
-    pub paging_ratio: Share,
-    /// `disk_free_limit`.
-    pub disk_free_limit: u64,
-    /// `RABBITMQ_DISTRIBUTION_BUFFER_SIZE`.
-    pub distribution_buffer_size: u64,
-    /// Memory of each member, in bytes.
-    pub memory: Vec<u64>,
-    /// What a node without messages takes of it.
-    pub base_memory: u64,
-    /// `consumer_timeout`; none before it was introduced.
-    pub consumer_timeout: Option<Span>,
-    /// `max_message_size`; none before it was introduced.
-    pub max_message_size: Option<u32>,
-    /// `mirroring_sync_max_throughput` in bytes a second; 0 is unlimited.
-    pub sync_max_throughput: u64,
-    /// `slave_wait_timeout`.
-    pub slave_wait_timeout: Span,
-}
-
 /// What `slave_wait_timeout` was before it was a key (rabbit_mirror_queue_misc.erl v3.6.1).
 const SLAVE_WAIT_TIMEOUT: Span = Span::from_secs(15);
+
+keys! {
+    const CREDIT_KEYS {
+        "initial", Kind::Integer { min: 1, max: 1_000_000 }, required,
+            "What a sender has before it hears of the receiver.";
+        "more-after", Kind::Integer { min: 1, max: 1_000_000 }, required,
+            "How many the receiver takes before it grants as many more; no more than `initial`.";
+    }
+}
+
+keys! {
+    /// The broker's configuration, the same on every member.
+    pub struct Settings from BROKER_KEYS {
+        net_ticktime: Span = "net_ticktime", Kind::Duration { min: Span::from_secs(1), max: LONGEST }, "60s",
+            "A node that hears nothing of another for this long, give or take a quarter, takes \
+             it for down.",
+            "rabbitmq.com/docs/nettick; kernel(6), net_ticktime";
+        net_setuptime: Span = "net_setuptime", Kind::POSITIVE_DURATION, "7s",
+            "How long an attempt to connect to a silent node may take; who waits for it is \
+             blocked.",
+            "kernel(6), net_setuptime";
+        heartbeat: Span = "heartbeat", Kind::ANY_DURATION, "60s",
+            "Heartbeat interval that the server proposes to clients; the smaller of both counts.",
+            "rabbitmq.com/docs/heartbeats; rabbit_heartbeat.erl";
+        "cluster_partition_handling", Kind::Choice(&["ignore", "pause_minority", "pause_if_all_down", "autoheal"]), "ignore",
+            "What a node does about a network partition: nothing; stop while it sees no more \
+             than half of the members; stop while it sees none of the nodes listed; or restart, \
+             on all sides but one, when the sides meet again.",
+            "rabbitmq.com/docs/partitions; rabbit_node_monitor.erl, rabbit_autoheal.erl";
+        "cluster_partition_handling.pause_if_all_down.nodes", Kind::Names, none since "3.5",
+            "With `pause_if_all_down`: a node stops while it sees none of these. Write the key \
+             in quotes: it has dots in it.",
+            "rabbitmq.com/docs/partitions";
+        "cluster_partition_handling.pause_if_all_down.recover", Kind::Choice(&["ignore", "autoheal"]), none since "3.5",
+            "With `pause_if_all_down`: what is done when sides meet again that both had gone on; \
+             `ignore` if not written.",
+            "rabbitmq.com/docs/partitions";
+        "queue_master_locator", Kind::Choice(LOCATORS), "client-local",
+            "What picks the home of queues that do not say it themselves.",
+            "deps/rabbit/Makefile v3.10, PROJECT_ENV; rabbitmq.com/docs/clustering";
+        table_loading_timeout: Span = "mnesia_table_loading_retry_timeout", Kind::POSITIVE_DURATION, "30s",
+            "A node that boots waits so long for peers that ran when it stopped; then it tries \
+             again.",
+            "rabbitmq.com/docs/clustering#restarting; rabbit_table.erl, retry_timeout";
+        table_loading_retries: u32 = "mnesia_table_loading_retry_limit", Kind::Integer { min: 1, max: 1_000_000 }, ["3.3" = "1", "3.6" = "10"],
+            "So often it waits; then its boot has failed and its process ends.",
+            "rabbitmq.com/docs/clustering#restarting; rabbit_table.erl, retry_timeout";
+        max_journal_entries: u64 = "queue_index_max_journal_entries", Kind::Integer { min: 1, max: MOST_MESSAGES }, "32768",
+            "Journal entries in a queue's buffer that force a flush although nobody waits.",
+            "deps/rabbit/Makefile v3.10, PROJECT_ENV";
+        embed_below: u64 = "queue_index_embed_msgs_below", Kind::Size { min: 0, max: 1 << 30 }, "4096B",
+            "Messages smaller than this, with their properties, are kept with their queue; \
+             larger ones in the message store that the queues of a node share.",
+            "rabbitmq.com/docs/persistence-conf#index-embedding; deps/rabbit/Makefile v3.10";
+        "classic_queue.default_version", Kind::Integer { min: 1, max: 2 }, "1" since "3.10",
+            "Index and store of queues without `x-queue-version`: 1 fsyncs before it confirms, 2 \
+             only writes.",
+            "rabbitmq.com/docs/persistence-conf#queue-version; rabbit_variable_queue.erl v3.10";
+        credit: CreditSpec = "credit_flow_default_credit", Kind::Table(CREDIT_KEYS), ["3.3" = "{ initial = 200, more-after = 50 }", "3.6" = "{ initial = 400, more-after = 200 }"],
+            "Publishes that a process may send to the next, and how many that has taken when it \
+             grants as many more: from connection to channel, from channel to each queue and \
+             mirror.",
+            "credit_flow.erl; rabbit.app v3.5.7, v3.6.16; deps/rabbit/Makefile v3.10";
+        store_credit: CreditSpec = "msg_store_credit_disc_bound", Kind::Table(CREDIT_KEYS), ["3.3" = "{ initial = 2000, more-after = 500 }", "3.6" = "{ initial = 4000, more-after = 800 }"],
+            "The same between a queue and the message store.",
+            "rabbit_msg_store.erl; rabbit.app v3.5.7, v3.6.16; deps/rabbit/Makefile v3.10";
+        mirroring_flow_control: bool = "mirroring_flow_control", Kind::Flag, "true",
+            "Whether channels need credit to send publishes to queues and their mirrors.",
+            "rabbit_channel.erl v3.10, init; rabbitmq-server#114";
+        vm_memory_high_watermark: Share = "vm_memory_high_watermark", Kind::Chance, "40%",
+            "A node that uses more than this of its memory raises an alarm.",
+            "rabbitmq.com/docs/memory; deps/rabbit/Makefile v3.10";
+        paging_ratio: Share = "vm_memory_high_watermark_paging_ratio", Kind::Chance, "50%",
+            "At this part of the watermark queues begin to put messages onto the disk; before \
+             3.12.",
+            "rabbit_memory_monitor.erl v3.10; deps/rabbit/Makefile v3.10";
+        disk_free_limit: u64 = "disk_free_limit", Kind::ANY_SIZE, "50MB",
+            "A node with less free disk space raises an alarm.",
+            "rabbitmq.com/docs/disk-alarms; deps/rabbit/Makefile v3.10";
+        distribution_buffer_size: u64 = "distribution_buffer_size", Kind::Size { min: 1024, max: 1 << 40 }, "128000KiB",
+            "Bytes to one other node that may wait in a node; then who sends more is suspended.",
+            "rabbitmq.com/docs/configure, RABBITMQ_DISTRIBUTION_BUFFER_SIZE";
+        consumer_timeout: Option<Span> = "consumer_timeout", Kind::POSITIVE_DURATION, ["3.8.15" = "15min", "3.8.17" = "30min"] since "3.8.15",
+            "A channel whose oldest delivery is not acknowledged for this long is closed (406); \
+             it looks once a minute.",
+            "rabbitmq.com/docs/consumers#acknowledgement-timeout; PROJECT_ENV v3.8.15, v3.8.17";
+        max_message_size: Option<u32> = "max_message_size", Kind::Size { min: 1, max: 536_870_912 }, "134217728B" since "3.8",
+            "A larger message closes its channel (406).",
+            "rabbit_channel.erl v3.10, check_msg_size; PROJECT_ENV v3.8";
+        "mirroring_sync_batch_size", Kind::Integer { min: 1, max: 1_000_000 }, "4096" since "3.6",
+            "Messages in one batch of a synchronisation, where the policy does not say.",
+            "deps/rabbit/Makefile v3.10, PROJECT_ENV";
+        sync_max_throughput: u64 | 0 = "mirroring_sync_max_throughput", Kind::Bandwidth, "unlimited" since "3.10",
+            "Most bytes a second that a synchronisation reads from the leader's queue.",
+            "rabbit_mirror_queue_sync.erl v3.10, maybe_throttle_sync_throughput";
+        slave_wait_timeout: Span | SLAVE_WAIT_TIMEOUT = "slave_wait_timeout", Kind::POSITIVE_DURATION, "15s" since "3.6.2",
+            "How long a leader that stops all its mirrors waits for each of them.",
+            "rabbit_mirror_queue_misc.erl v3.10, stop_all_slaves";
+    }
+    beside {
+        /// What the broker does.
+        rules: Rules,
+        /// `cluster_partition_handling`.
+        partition_handling: PartitionHandling,
+        /// From the start of a node's process to its Mnesia.
+        boot_time: Distribution,
+        /// Memory of each member, in bytes.
+        memory: Vec<u64>,
+        /// What a node without messages takes of it.
+        base_memory: u64,
+    }
+}
+
+impl Setting for CreditSpec {
+    fn of(value: &Value) -> Option<CreditSpec> {
+        let Value::Table(credit) = value else { return None };
+        let number = |key| credit.integer(key) as u32;
+        Some(CreditSpec { initial: number("initial"), more_after: number("more-after") })
+    }
+}
+
+impl Setting for Share {
+    fn of(value: &Value) -> Option<Share> {
+        match value {
+            Value::Chance(chance) => Some(Share((chance.as_billionths() / 1_000) as u32)),
+            _ => None,
+        }
+    }
+}
 
 impl Settings {
     /// What contradicts itself in `[broker]`.
     pub fn check(scenario: &Scenario, wrong: &mut Diagnostics) {
         let broker = scenario.one("broker");
         for key in ["credit_flow_default_credit", "msg_store_credit_disc_bound"] {
-            let CreditSpec { initial, more_after } = credit(broker, key);
+            let CreditSpec { initial, more_after } = CreditSpec::read(broker, key);
             if more_after > initial {
                 wrong.push(
                     broker.span(key),
@@ -138,33 +208,7 @@ impl Settings {
         memory: Vec<u64>,
         partition_handling: PartitionHandling,
     ) -> Settings {
-        let broker = scenario.one("broker");
-        Settings {
-            rules: Rules::read(scenario.one("rules")),
-            net_ticktime: broker.duration("net_ticktime"),
-            net_setuptime: broker.duration("net_setuptime"),
-            heartbeat: broker.duration("heartbeat"),
-            partition_handling,
-            table_loading_timeout: broker.duration("mnesia_table_loading_retry_timeout"),
-            table_loading_retries: broker.integer("mnesia_table_loading_retry_limit") as u32,
-            boot_time,
-            max_journal_entries: broker.integer("queue_index_max_journal_entries"),
-            embed_below: broker.size("queue_index_embed_msgs_below"),
-            credit: credit(broker, "credit_flow_default_credit"),
-            store_credit: credit(broker, "msg_store_credit_disc_bound"),
-            mirroring_flow_control: broker.flag("mirroring_flow_control"),
-            vm_memory_high_watermark: share(broker, "vm_memory_high_watermark"),
-            paging_ratio: share(broker, "vm_memory_high_watermark_paging_ratio"),
-            disk_free_limit: broker.size("disk_free_limit"),
-            distribution_buffer_size: broker.size("distribution_buffer_size"),
-            memory,
-            base_memory: BASE_MEMORY,
-            consumer_timeout: broker.get_duration("consumer_timeout"),
-            max_message_size: broker.get_size("max_message_size").map(|most| most as u32),
-            sync_max_throughput: broker.get_bandwidth("mirroring_sync_max_throughput").unwrap_or(0),
-            slave_wait_timeout: broker
-                .get_duration("slave_wait_timeout")
-                .unwrap_or(SLAVE_WAIT_TIMEOUT),
-        }
+        let (broker, rules) = (scenario.one("broker"), Rules::read(scenario.one("rules")));
+        Settings::of(broker, rules, partition_handling, boot_time, memory, BASE_MEMORY)
     }
 }

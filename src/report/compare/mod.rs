@@ -22,7 +22,7 @@ pub use windows::{Pair, Window};
 use super::tables::TABLES;
 use super::{File, PlotError, plot};
 use crate::statistics::paired::Change;
-use crate::verdict::{Better, METRICS, Metric};
+use crate::verdict::{Better, METRICS, Metric, Unit};
 
 /// How a metric changed from A to B.
 #[derive(Clone, Debug)]
@@ -71,6 +71,52 @@ impl Standing {
     }
 }
 
+impl Changed {
+    /// Whether it is more than noise: the interval of the median excludes 0, or something was lost
+    /// on one side only, which no luck explains.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        let Some(change) = &self.change else { return false };
+        let interval = change.difference.interval.is_some_and(|i| i.low > 0.0 || i.high < 0.0);
+        interval || (self.is_loss() && (change.first == 0.0) != (change.second == 0.0))
+    }
+
+    /// Whether it counts what somebody was told is safe, or had read: of what is unknown to the
+    /// producer nothing was promised.
+    fn is_loss(&self) -> bool {
+        let name = self.metric.name;
+        self.metric.better == Better::Less && name.ends_with("_lost") && name != "unknown_lost"
+    }
+
+    /// Losses before outages before latency before disorder before costs.
+    fn kind(&self) -> u8 {
+        match (self.metric.unit, self.metric.better) {
+            (Unit::Violations, _) => 0,
+            _ if self.is_loss() => 1,
+            (Unit::Share, _) => 2,
+            (Unit::Milliseconds, _) => 3,
+            (Unit::Microseconds, _) => 4,
+            (Unit::Lines, Better::Less) => 5,
+            _ => 6,
+        }
+    }
+
+    /// What comes first when changes are told: the worst, of these by kind, and of a kind the
+    /// greatest in proportion.
+    fn weight(&self) -> (std::cmp::Reverse<Standing>, u8, u64) {
+        let standing = match self.standing {
+            // What could not be measured is worth a look before what is merely different.
+            Standing::Better => Standing::Same,
+            standing => standing,
+        };
+        let share = self.change.as_ref().map_or(0.0, |change| {
+            let most = change.first.abs().max(change.second.abs());
+            if most > 0.0 { (change.second - change.first).abs() / most } else { 0.0 }
+        });
+        (std::cmp::Reverse(standing), self.kind(), u64::MAX - (share * 1e9) as u64)
+    }
+}
+
 /// A percentile of a latency series on both sides, means over the seeds in which both have it.
 #[derive(Clone, Debug)]
 pub struct Percentile {
@@ -102,6 +148,8 @@ pub struct Comparison {
     pub sides: [Side; 2],
     /// The seeds that both have.
     pub seeds: Vec<u64>,
+    /// A seed of A and one of B, if such a pair is compared; it goes by the seed of A.
+    pub pair: Option<[u64; 2]>,
     /// Whether every row of every table is the same on both sides.
     pub identical: bool,
     /// Every metric that is a column of `summary.csv`.
@@ -133,6 +181,7 @@ impl Comparison {
         let same = |(a, b): &(&SeedTables, &SeedTables)| a.same_as(b);
         Comparison {
             seeds: pairs.iter().map(|(a, _)| a.seed).collect(),
+            pair: None,
             identical: first.seeds.len() == second.seeds.len()
                 && pairs.len() == first.seeds.len()
                 && pairs.iter().all(same),
@@ -144,6 +193,12 @@ impl Comparison {
             parted,
             sides,
         }
+    }
+
+    /// The same, of a seed of A and one of B.
+    #[must_use]
+    pub fn of_seeds(self, pair: Option<[u64; 2]>) -> Comparison {
+        Comparison { pair, ..self }
     }
 
     /// The worst that any metric comes to.

@@ -1,8 +1,9 @@
 //! A comparison as people read it: the same blocks for a terminal and for a pull request.
 
 use super::{Changed, Comparison, Difference, Kind, Parted, Standing};
+use crate::report::markdown::escaped;
 use crate::report::number;
-use crate::statistics::paired::{Change, Interval};
+use crate::statistics::paired::{Change, Interval, exceptions};
 use crate::verdict::{Better, Metric, Unit};
 
 /// At most this many rows of a table; the CSV has them all.
@@ -39,7 +40,14 @@ pub fn blocks(comparison: &Comparison) -> Vec<Block> {
     };
     blocks.push(Block::Text(format!("A: {}", a.label)));
     blocks.push(Block::Text(format!("B: {}", b.label)));
-    blocks.push(Block::Text(format!("The same {count}{seeds} on both sides{left}.")));
+    blocks.push(Block::Text(match comparison.pair {
+        None => format!("The same {count}{seeds} on both sides{left}."),
+        Some([a, b]) if a == b => format!("Seed {a} on both sides."),
+        Some([a, b]) => format!(
+            "Seed {a} of A with seed {b} of B: network, disks, processors and random faults draw \
+             otherwise from the start. One pair proves nothing about A and B."
+        ),
+    }));
     if comparison.identical {
         blocks.push(Block::Text(
             "Every number, fingerprint and row that both sides have is the same.".to_owned(),
@@ -55,25 +63,92 @@ pub fn blocks(comparison: &Comparison) -> Vec<Block> {
     blocks
 }
 
+/// Better or worse, by what, the gravest first.
 fn headline(comparison: &Comparison) -> String {
     if comparison.identical {
         return "identical".to_owned();
     }
-    let of = |standing: Standing| {
-        let metrics = comparison.metrics.iter().filter(move |one| one.standing == standing);
-        metrics.map(|one| one.metric.name).collect::<Vec<_>>()
+    let enough = exceptions(comparison.seeds.len()).is_some();
+    let of = |wanted: Standing| {
+        let counts = |one: &&Changed| {
+            one.standing == wanted
+                && (wanted == Standing::Regression
+                    || (is_telling(one.metric) && (!enough || one.is_proven())))
+        };
+        let mut changes: Vec<&Changed> = comparison.metrics.iter().filter(counts).collect();
+        changes.sort_by_key(|one| one.weight());
+        changes
+    };
+    let told = |changes: &[&Changed]| {
+        let more = changes.len().saturating_sub(TOLD);
+        let mut words: Vec<String> = changes.iter().take(TOLD).map(|one| from_to(one)).collect();
+        if more > 0 {
+            words.push(format!("{more} more"));
+        }
+        words.join(", ")
+    };
+    let (worse, better) = (of(Standing::Worse), of(Standing::Better));
+    let but = |word: &str, changes: &[&Changed]| match changes {
+        [] => String::new(),
+        changes => format!("; {word}: {}", told(changes)),
     };
     match comparison.standing() {
-        Standing::Regression => format!("regression: {}", of(Standing::Regression).join(", ")),
-        Standing::Undecided => format!(
-            "undecided: {} was not measured on both sides in every seed",
-            of(Standing::Undecided).join(", ")
-        ),
-        _ => match comparison.metrics.iter().filter_map(|one| one.tolerance).count() {
-            0 => "different".to_owned(),
-            _ => "different, within what is tolerated".to_owned(),
+        Standing::Regression => {
+            let regressions = told(&of(Standing::Regression));
+            format!("B is worse than is tolerated: {regressions}{}", but("better", &better))
+        }
+        Standing::Undecided => {
+            let open = comparison.metrics.iter().filter(|one| one.standing == Standing::Undecided);
+            let open: Vec<&str> = open.map(|one| one.metric.name).collect();
+            format!("undecided: {} was not measured on both sides in every seed", open.join(", "))
+        }
+        // What matters more comes first: fewer losses before slower answers.
+        _ => match (worse.first(), better.first()) {
+            (None, None) if enough => {
+                "B differs, and is neither better nor worse by more than noise".to_owned()
+            }
+            (None, None) => "B differs, and is neither better nor worse".to_owned(),
+            (Some(bad), Some(good)) if good.kind() < bad.kind() => {
+                format!("B is better: {}{}", told(&better), but("worse", &worse))
+            }
+            (Some(_), _) => format!("B is worse: {}{}", told(&worse), but("better", &better)),
+            (None, Some(_)) => format!("B is better: {}", told(&better)),
         },
     }
+}
+
+/// So many changes are in the headline.
+const TOLD: usize = 2;
+
+/// Whether a change of it belongs into a headline: losses, broken promises, outages, latency.
+fn is_telling(metric: &Metric) -> bool {
+    // Parts of others, or the same by another clock.
+    const TOLD_BY_OTHERS: [&str; 6] = [
+        "acked_lost",
+        "accepted_lost",
+        "ack_service_p50_us",
+        "ack_service_p99_us",
+        "write_unavailable_ms",
+        "read_unavailable_ms",
+    ];
+    match metric.unit {
+        _ if metric.better == Better::Neither || TOLD_BY_OTHERS.contains(&metric.name) => false,
+        Unit::Lines => metric.better == Better::Less,
+        Unit::Violations | Unit::Share | Unit::Milliseconds | Unit::Microseconds => true,
+        _ => false,
+    }
+}
+
+/// `success_lost 6,106 -> 0 lines`.
+fn from_to(changed: &Changed) -> String {
+    let (metric, unit) = (changed.metric, changed.metric.unit);
+    let Some(change) = &changed.change else { return metric.name.to_owned() };
+    let word = match unit {
+        Unit::Lines | Unit::Violations => format!(" {}", unit.name()),
+        _ => String::new(),
+    };
+    let (first, second) = (shown(change.first, unit), shown(change.second, unit));
+    format!("{} {first} -> {second}{word}", metric.name)
 }
 
 /// A number with as many digits as tell something: `10,714`, `12.5`, `0.125`.
@@ -132,22 +207,24 @@ fn interval(interval: Option<Interval>, unit: Unit) -> String {
 
 fn metrics(blocks: &mut Vec<Block>, comparison: &Comparison) {
     let differs = |one: &&Changed| one.standing != Standing::Same;
-    let rows: Vec<Vec<String>> = comparison.metrics.iter().filter(differs).map(metric).collect();
+    let mut changes: Vec<&Changed> = comparison.metrics.iter().filter(differs).collect();
+    changes.sort_by_key(|one| one.weight());
+    let rows: Vec<Vec<String>> = changes.into_iter().map(metric).collect();
     if rows.is_empty() {
         blocks.push(Block::Text("Every metric is the same in every seed.".to_owned()));
         return;
     }
     blocks.push(Block::Title("Metrics that changed".to_owned()));
-    let header = ["metric", "A", "B", "change", "95 % interval", "+/-", ""];
+    let header = ["metric", "A", "B", "B - A", "95 % interval", "+/-", ""];
     let header = header.map(str::to_owned).to_vec();
     blocks.push(Block::Table(header, vec![1, 2, 3, 4, 5], rows));
     let few = comparison.seeds.len() < 6;
     let few =
         if few { " Fewer than 6 seeds prove nothing with 95 %: there is no interval." } else { "" };
     blocks.push(Block::Text(format!(
-        "A, B and change are means over the seeds; the interval is that of the median of B - A, \
-         seed by seed, and holds for any distribution; +/- is in how many seeds B has more, and less.\
-         {few}"
+        "A and B are means over the seeds; B - A is the median of the differences, seed by seed, and \
+         lies in its interval, which holds for any distribution; +/- is in how many seeds B has \
+         more, and less. The worst comes first.{few}"
     )));
     let tolerated = comparison.metrics.iter().filter_map(|one| one.tolerance);
     let tolerated: Vec<String> =
@@ -165,7 +242,7 @@ fn metric(changed: &Changed) -> Vec<String> {
         Some(found) => row.extend([
             shown(found.first, metric.unit),
             shown(found.second, metric.unit),
-            change(found.difference.mean, metric.unit),
+            change(found.difference.median, metric.unit),
             interval(found.difference.interval, metric.unit),
             format!("{}/{}", found.higher, found.lower),
         ]),
@@ -174,7 +251,10 @@ fn metric(changed: &Changed) -> Vec<String> {
         Standing::Differs if metric.better == Better::Neither => "",
         standing => standing.word(),
     };
-    row.push(word.to_owned());
+    let noise = matches!(standing, Standing::Better | Standing::Worse)
+        && found.as_ref().is_some_and(|found| found.difference.interval.is_some())
+        && !changed.is_proven();
+    row.push(if noise { format!("{word}, or noise") } else { word.to_owned() });
     row
 }
 
@@ -318,7 +398,11 @@ fn parting(blocks: &mut Vec<Block>, comparison: &Comparison) {
             "report" => number::counted(*same, what),
             what => format!("{} {}", number::grouped(*same), what.replacen("row", "rows", 1)),
         };
-        blocks.push(Block::Text(format!("Seed {seed}, after {same} that are the same:")));
+        let seed = match comparison.pair {
+            Some([a, b]) if a != b => format!("Seed {a} of A and seed {b} of B"),
+            _ => format!("Seed {seed}"),
+        };
+        blocks.push(Block::Text(format!("{seed}, after {same} that are the same:")));
         blocks.push(Block::Text(format!("A: {}", side(first))));
         blocks.push(Block::Text(format!("B: {}", side(second))));
     }
@@ -373,22 +457,3 @@ pub fn markdown(comparison: &Comparison) -> String {
 
 /// With what the Markdown begins, so that it is known again.
 pub const MARKDOWN: &str = "<!-- mqsim compare -->";
-
-/// Text that Markdown and HTML take as it is.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '&' => out += "&amp;",
-            '|' | '*' | '_' | '`' | '[' | ']' | '#' | '\\' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
-}

@@ -8,7 +8,7 @@ use plotters::style::{
     Color, FontDesc, FontFamily, FontStyle, RGBColor, ShapeStyle, TextStyle, register_font,
 };
 
-use super::palette::{INK, PAPER};
+use super::palette::{DARK, INK, PAPER};
 
 /// The font that lengths are measured with, then what to show if a viewer has not got it: Verdana
 /// has the same measures, other sans-serif faces are narrower.
@@ -91,10 +91,12 @@ pub(super) struct Canvas<'a> {
 /// A rectangle: x, y, width, height.
 pub(super) type Area = (i32, i32, i32, i32);
 
-/// Draws an SVG of that size; `title` is what screen readers and tool tips say.
+/// Draws an SVG of that size; `title` and `description` are what screen readers say, the title also
+/// tool tips. Where the reader's screen is dark, so is the plot.
 pub(super) fn draw(
     size: (i32, i32),
     title: &str,
+    description: &str,
     paint: impl FnOnce(&mut Canvas<'_>) -> Result<()>,
 ) -> Result<String> {
     register()?;
@@ -107,8 +109,28 @@ pub(super) fn draw(
         canvas.backend.present().map_err(refused)?;
     }
     let head = svg.find('>').map_or(0, |end| end + 1);
-    svg.insert_str(head, &format!("\n<title>{}</title>", escaped(title)));
+    let (title, description) = (escaped(title), escaped(description));
+    svg.insert_str(
+        head,
+        &format!("\n<title>{title}</title>\n<desc>{description}</desc>\n{}", dark_style()),
+    );
+    if let Some(open) = head.checked_sub(1) {
+        svg.insert_str(open, " role=\"img\"");
+    }
     Ok(svg)
+}
+
+/// The style by which every colour becomes its dark one. Attributes are what plotters writes; a rule
+/// outranks them.
+fn dark_style() -> String {
+    let hex = |color: RGBColor| format!("#{:02X}{:02X}{:02X}", color.0, color.1, color.2);
+    let mut rules = String::new();
+    for (light, dark) in DARK {
+        let (light, dark) = (hex(light), hex(dark));
+        rules +=
+            &format!("[fill=\"{light}\"]{{fill:{dark}}}[stroke=\"{light}\"]{{stroke:{dark}}}\n");
+    }
+    format!("<style>@media (prefers-color-scheme: dark) {{\n{rules}}}</style>")
 }
 
 /// Fully opaque, in percent.

@@ -68,7 +68,8 @@ pub fn latency_svg(report: &Report) -> Result<String> {
         report.latency.iter().filter(|s| s.samples > 0 && !s.percentiles.is_empty()).collect();
     let height = BOTTOM + 52 + LINE * series.len().max(1) as i32 + 20;
     let title = format!("{}, seed {}: latency", report.scenario, report.seed);
-    canvas::draw((WIDTH, height), &title, |canvas| {
+    let told = "Percentiles of each latency, on a logarithmic scale; latency.csv has the numbers.";
+    canvas::draw((WIDTH, height), &title, told, |canvas| {
         header(canvas, report)?;
         if series.is_empty() {
             let middle = (i32::midpoint(LEFT, WIDTH - RIGHT), i32::midpoint(TOP, BOTTOM));

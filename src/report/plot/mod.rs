@@ -35,6 +35,46 @@ mod tests {
         insta::assert_snapshot!(hashes.collect::<Vec<_>>().join("\n"));
     }
 
+    /// Every colour of a plot is one that becomes another on a dark screen, and those who do not see
+    /// it are told what it shows.
+    #[test]
+    fn plots_are_for_dark_screens_and_screen_readers_too() {
+        for report in [fixture::crash_run(), fixture::crowded_run()] {
+            for svg in [timeline_svg(&report).unwrap(), latency_svg(&report).unwrap()] {
+                assert!(svg.contains("prefers-color-scheme: dark") && svg.contains("role=\"img\""));
+                let desc = svg.split_once("<desc>").unwrap().1.split_once("</desc>").unwrap().0;
+                assert!(desc.len() > 20, "{desc}");
+                let drawn = svg.split_once("</style>").unwrap().1;
+                for attribute in ["fill=\"#", "stroke=\"#"] {
+                    for color in drawn.split(attribute).skip(1).map(|rest| &rest[..6]) {
+                        let rule = format!("[{attribute}{color}\"]");
+                        assert!(svg.contains(&rule), "{rule}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// A consumer that catches up does not press the rest flat, and its peak is written.
+    #[test]
+    fn a_burst_is_capped_and_told() {
+        let mut report = fixture::quiet_run();
+        assert!(!timeline_svg(&report).unwrap().contains("↑ up to"));
+        let most = report.timeline.buckets.iter().map(|b| b.attempted).max().unwrap();
+        report.timeline.buckets[1].delivered = most * 40;
+        let svg = timeline_svg(&report).unwrap();
+        assert!(svg.contains("↑ up to ") && svg.contains(" delivered per second"), "{svg}");
+    }
+
+    #[test]
+    fn windows_are_told_by_destination() {
+        let report = fixture::crash_run();
+        let svg = timeline_svg(&report).unwrap();
+        let window = report.windows.first().unwrap();
+        let after = svg.split_once("unavailable").unwrap().1;
+        assert!(after.contains(report.catalog.destination(window.destination)));
+    }
+
     #[test]
     fn plots_are_well_formed_on_whole_pixels() {
         let svg = timeline_svg(&fixture::crowded_run()).unwrap();

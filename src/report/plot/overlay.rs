@@ -3,7 +3,7 @@
 use plotters::style::RGBColor;
 
 use super::canvas::{self, Canvas, OPAQUE, PlotError, Type};
-use super::palette::{BLUE, FRAME, GRID, INK, MUTED, ORANGE};
+use super::palette::{BLUE, FRAME, GRID, INK, MUTED, ORANGE, PURPLE};
 use super::panels::decade;
 use super::scale::{Linear, Log, round_step, time_step};
 use crate::report::compare::{Comparison, SeedTables};
@@ -21,7 +21,7 @@ const TITLE: i32 = 36;
 const AXIS: i32 = 40;
 
 /// Of A, drawn first and broader, and of B.
-const COLORS: [RGBColor; 2] = [BLUE, ORANGE];
+const COLORS: [RGBColor; 2] = [BLUE, PURPLE];
 const WIDTHS: [u32; 2] = [4, 2];
 
 /// One bucket of time: start in milliseconds, successes, lost lines.
@@ -51,16 +51,22 @@ pub(in crate::report) fn overlay_svg(comparison: &Comparison) -> Result<Option<S
     let height = HEADER + panels * (TITLE + PANEL + AXIS);
     let [a, b] = &comparison.sides;
     let title = format!("{} compared with {}", a.label, b.label);
-    let svg = canvas::draw((WIDTH, height), &title, |canvas| {
+    let told = "Successes and losses over time with the faults, and latency by percentile.";
+    let svg = canvas::draw((WIDTH, height), &title, told, |canvas| {
         header(canvas, [&a.label, &b.label])?;
         let mut top = HEADER + TITLE;
         if let Some((seed, tables)) = &times {
-            let good = format!("seed {seed}: messages acknowledged or accepted so far");
-            over_time(canvas, top, &good, &tables.each_ref().map(|b| so_far(b, |b| b.1)))?;
+            let faults = faults(comparison, *seed);
+            let seed = comparison
+                .pair
+                .map_or(format!("seed {seed}"), |[a, b]| format!("seed {a} of A, seed {b} of B"));
+            let good = format!("{seed}: messages acknowledged or accepted so far");
+            let curves = tables.each_ref().map(|b| so_far(b, |b| b.1));
+            over_time(canvas, top, &good, &curves, &faults)?;
             top += PANEL + AXIS + TITLE;
-            let lost =
-                format!("seed {seed}: lines lost so far, by when they were meant to be sent");
-            over_time(canvas, top, &lost, &tables.each_ref().map(|b| so_far(b, |b| b.2)))?;
+            let lost = format!("{seed}: lines lost so far, by when they were meant to be sent");
+            let curves = tables.each_ref().map(|b| so_far(b, |b| b.2));
+            over_time(canvas, top, &lost, &curves, &faults)?;
             top += PANEL + AXIS + TITLE;
         }
         if !latency.is_empty() {
@@ -115,7 +121,86 @@ fn header(canvas: &mut Canvas<'_>, labels: [&str; 2]) -> Result<()> {
     Ok(())
 }
 
-fn over_time(canvas: &mut Canvas<'_>, top: i32, title: &str, curves: &[Curve; 2]) -> Result<()> {
+/// A fault of a run: what it is, from when to when in milliseconds, on which sides.
+struct Fault {
+    what: String,
+    from: u64,
+    until: Option<u64>,
+    sides: &'static str,
+}
+
+/// The faults of a seed: those that both sides have once.
+fn faults(comparison: &Comparison, seed: u64) -> Vec<Fault> {
+    let mut found: Vec<Fault> = Vec::new();
+    for (side, name) in comparison.sides.iter().zip(["A", "B"]) {
+        let tables = side.seeds.iter().find(|one| one.seed == seed);
+        for fault in tables.map(of_side).unwrap_or_default() {
+            let same = |other: &&mut Fault| {
+                other.sides == "A"
+                    && (&other.what, other.from, other.until)
+                        == (&fault.what, fault.from, fault.until)
+            };
+            match found.iter_mut().find(same).filter(|_| name == "B") {
+                Some(both) => both.sides = "",
+                None => found.push(Fault { sides: name, ..fault }),
+            }
+        }
+    }
+    found
+}
+
+/// The faults of one run, by its rows of `events.csv`: at_us, kind, what.
+fn of_side(tables: &SeedTables) -> Vec<Fault> {
+    let mut found: Vec<Fault> = Vec::new();
+    for row in tables.table("events.csv").into_iter().flatten().filter(|row| row[1] == "fault") {
+        let at = row[0].parse::<u64>().unwrap_or(0) / 1_000;
+        if let Some(what) = row[2].strip_prefix("begun: ") {
+            found.push(Fault { what: what.to_owned(), from: at, until: None, sides: "" });
+        } else if let Some(what) = row[2].strip_prefix("ended: ") {
+            let open = found.iter_mut().find(|fault| fault.what == what && fault.until.is_none());
+            if let Some(fault) = open {
+                fault.until = Some(at);
+            }
+        }
+    }
+    found
+}
+
+/// A band for each fault, and its words where there is room for them.
+fn bands(
+    canvas: &mut Canvas<'_>,
+    (top, bottom): (i32, i32),
+    across: &Linear,
+    faults: &[Fault],
+) -> Result<()> {
+    let look = Type::plain(11, INK);
+    let mut free = [i32::MIN; 3];
+    for fault in faults {
+        let from = across.at(fault.from);
+        let until = fault.until.map_or(from, |until| across.at(until));
+        canvas.fill((from, top, until - from, bottom - top), ORANGE, 11)?;
+        canvas.rule((from, top), (from, bottom), ORANGE, 90)?;
+        let words = match fault.sides {
+            "" => fault.what.clone(),
+            side => format!("{side}: {}", fault.what),
+        };
+        let wide = canvas.width(&words, look)?;
+        let at = (from + 4).min(across.end - wide - 4);
+        if let Some(line) = free.iter().position(|&end| end <= at) {
+            free[line] = at + wide + 10;
+            canvas.text((at, top + 10 + line as i32 * 14), &words, look)?;
+        }
+    }
+    Ok(())
+}
+
+fn over_time(
+    canvas: &mut Canvas<'_>,
+    top: i32,
+    title: &str,
+    curves: &[Curve; 2],
+    faults: &[Fault],
+) -> Result<()> {
     let bottom = top + PANEL;
     canvas.text((LEFT, top - 16), title, Type::plain(13, INK).bold())?;
     let points = || curves.iter().flatten();
@@ -141,6 +226,7 @@ fn over_time(canvas: &mut Canvas<'_>, top: i32, title: &str, curves: &[Curve; 2]
         };
         canvas.text((x, bottom + 16), &text, Type::plain(11, MUTED).centred())?;
     }
+    bands(canvas, (top, bottom), &across, faults)?;
     for ((curve, color), width) in curves.iter().zip(COLORS).zip(WIDTHS) {
         let points: Vec<(i32, i32)> =
             curve.iter().map(|&(at, value)| (across.at(at), upwards.at(value))).collect();

@@ -3,7 +3,9 @@
 use plotters::style::RGBColor;
 
 use super::canvas::{Canvas, OPAQUE, PlotError, Type};
-use super::palette::{BLUE, FRAME, GREEN, GRID, INK, LOAD, MUTED, ORANGE, SKY, VERMILION};
+use super::palette::{
+    BLUE, FRAME, GREEN, GRID, INK, LOAD, MUTED, PALE_BLUE, PALE_GREEN, SKY, VERMILION,
+};
 use super::scale::{Linear, Log, round_step};
 use crate::engine::Span;
 use crate::report::number;
@@ -183,7 +185,8 @@ fn beneath(mut points: Vec<(i32, i32)>, bottom: i32) -> Vec<(i32, i32)> {
 
 fn throughput(canvas: &mut Canvas<'_>, place: &Place<'_>, bins: &Bins) -> Result<()> {
     let greatest = bins.greatest(|b| b.attempted.max(b.acked).max(b.accepted).max(b.delivered));
-    let scale = counts(canvas, place, bins.per_second(greatest), 4)?;
+    let (shown, peak) = capped(bins, greatest);
+    let scale = counts(canvas, place, bins.per_second(shown), 4)?;
     let at = |count| scale.at(bins.per_second(count));
     let mut legend = vec![(LOAD, "attempted")];
     let delivered = beneath(curve(bins, |b| at(b.delivered)), place.bottom);
@@ -195,21 +198,52 @@ fn throughput(canvas: &mut Canvas<'_>, place: &Place<'_>, bins: &Bins) -> Result
         legend.push((BLUE, "acknowledged"));
     }
     if bins.any(|b| b.accepted) {
-        canvas.path(&curve(bins, |b| at(b.accepted)), ORANGE, 2)?;
-        legend.push((ORANGE, "accepted without an answer"));
+        canvas.path(&curve(bins, |b| at(b.accepted)), SKY, 2)?;
+        legend.push((SKY, "accepted without an answer"));
     }
-    legend.push((on_white_of(GREEN, 30), "delivered"));
+    legend.push((PALE_GREEN, "delivered"));
+    if let Some((x, words)) = peak {
+        note(canvas, place, x, &words)?;
+    }
     title(canvas, place, "Throughput", "messages per second", &legend)
 }
 
-/// The colour that `percent` of a colour gives on white: legends show what the plot shows.
-fn on_white_of(color: RGBColor, percent: u32) -> RGBColor {
-    let on_white = |part: u8| (255 - (255 - u32::from(part)) * percent / 100) as u8;
-    RGBColor(on_white(color.0), on_white(color.1), on_white(color.2))
+/// A burst may go so far beyond what was asked for before the axis ends below its peak.
+const BURST: u64 = 3;
+
+/// How far the axis goes, and where and how high the peak is that goes beyond it: a consumer that
+/// catches up would press everything else flat.
+fn capped(bins: &Bins, greatest: u64) -> (u64, Option<(i32, String)>) {
+    let load = bins.greatest(|b| b.attempted);
+    if load == 0 || greatest <= load * BURST {
+        return (greatest, None);
+    }
+    let of = |b: &Bucket| {
+        [(b.delivered, "delivered"), (b.acked, "acknowledged"), (b.accepted, "accepted")]
+    };
+    let peaks = bins.bins.iter().flat_map(|(from, until, bucket)| {
+        of(bucket).map(|(count, word)| (count, (from + until) / 2, word))
+    });
+    // The first of equal ones.
+    let peak = peaks.fold((0, 0, ""), |best, one| if one.0 > best.0 { one } else { best });
+    let (count, x, word) = peak;
+    let words = format!("↑ up to {} {word} per second", number::grouped(bins.per_second(count)));
+    (load * 3 / 2, Some((x, words)))
+}
+
+/// Words at the upper edge of a panel, beside what they are about.
+fn note(canvas: &mut Canvas<'_>, place: &Place<'_>, x: i32, words: &str) -> Result<()> {
+    let look = Type::plain(11, INK);
+    let wide = canvas.width(words, look)?;
+    // Where the peak leaves room: on its right, or else on its left.
+    let at = if x + 10 + wide < place.time.end { x + 10 } else { x - 10 - wide };
+    let at = at.max(place.time.start + 4);
+    canvas.fill((at - 3, place.top + 2, wide + 6, 15), super::palette::PAPER, 80)?;
+    canvas.text((at, place.top + 10), words, look)
 }
 
 fn latency(canvas: &mut Canvas<'_>, place: &Place<'_>, bins: &Bins) -> Result<()> {
-    let legend = [(BLUE, "median"), (ORANGE, "largest")];
+    let legend = [(BLUE, "median"), (PALE_BLUE, "up to the largest")];
     title(canvas, place, "Ack latency", "by time of the answer, log scale", &legend)?;
     let answered = || bins.bins.iter().map(|(_, _, b)| b).filter(|b| b.ack_max_us > 0);
     let Some(least) = answered().map(|b| b.ack_p50_us.max(1)).min() else {
@@ -220,7 +254,14 @@ fn latency(canvas: &mut Canvas<'_>, place: &Place<'_>, bins: &Bins) -> Result<()
     for tick in scale.decades() {
         grid_line(canvas, place, scale.at(tick), &decade(tick))?;
     }
-    segments(canvas, bins, ORANGE, 1, |b| (b.ack_max_us > 0).then(|| scale.at(b.ack_max_us)))?;
+    for (from, until, bucket) in bins.bins.iter().filter(|(_, _, b)| b.ack_max_us > 0) {
+        let (top, bottom) = (scale.at(bucket.ack_max_us), scale.at(bucket.ack_p50_us.max(1)));
+        canvas.fill(
+            (*from, top, (until - from).max(1), (bottom - top).max(1)),
+            PALE_BLUE,
+            OPAQUE,
+        )?;
+    }
     segments(canvas, bins, BLUE, 2, |b| (b.ack_p50_us > 0).then(|| scale.at(b.ack_p50_us)))
 }
 
@@ -255,8 +296,8 @@ fn backlog(canvas: &mut Canvas<'_>, place: &Place<'_>, bins: &Bins) -> Result<()
     title(canvas, place, "Backlog", "lines in a broker, not yet delivered", &[])?;
     let scale = counts(canvas, place, bins.greatest(|b| b.backlog), 3)?;
     let points = curve(bins, |b| scale.at(b.backlog));
-    canvas.polygon(&beneath(points.clone(), place.bottom), SKY, 45)?;
-    canvas.path(&points, BLUE, 1)
+    canvas.polygon(&beneath(points.clone(), place.bottom), LOAD, 45)?;
+    canvas.path(&points, MUTED, 1)
 }
 
 fn lost(canvas: &mut Canvas<'_>, place: &Place<'_>, bins: &Bins) -> Result<()> {

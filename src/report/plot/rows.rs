@@ -87,32 +87,54 @@ fn draw_stretch(
 
 /// All groups of a report, those without rows left out.
 pub(super) fn groups(report: &Report) -> Vec<Group> {
-    let mut groups = vec![outages(report), nodes(report)];
+    let mut groups = outages(report);
+    groups.push(nodes(report));
     groups.extend(roles(report));
     groups.retain(|group| !group.rows.is_empty());
     groups
 }
 
-/// Rows for the unavailability windows, all destinations together.
-fn outages(report: &Report) -> Group {
+/// At most this many destinations of a kind of window have a row.
+const WINDOW_ROWS: usize = 6;
+
+/// Rows for the unavailability windows, one a destination, the longest away first.
+fn outages(report: &Report) -> Vec<Group> {
     let kinds = [
-        (WindowKind::Write, "writes"),
-        (WindowKind::EffectiveWrite, "effective writes"),
-        (WindowKind::Read, "reads"),
+        (WindowKind::Write, "Writes unavailable"),
+        (WindowKind::EffectiveWrite, "No write that lasted"),
+        (WindowKind::Read, "Reads unavailable"),
     ];
-    let rows = kinds.into_iter().map(|(kind, label)| {
-        let windows = report.windows.iter().filter(|window| window.kind == kind);
-        let stretch = |window: &crate::verdict::Window| Stretch {
-            from: window.start,
-            until: window.end,
-            fill: (INK, palette::PAPER),
-            word: number::span(window.end.since(window.start)),
-        };
-        Row { label: label.to_owned(), stretches: windows.map(stretch).collect() }
-    });
-    let rows = rows.filter(|row| !row.stretches.is_empty()).collect();
+    kinds.into_iter().map(|(kind, heading)| windows(report, kind, heading)).collect()
+}
+
+fn windows(report: &Report, kind: WindowKind, heading: &str) -> Group {
+    let of = |id: DestinationId| {
+        report.windows.iter().filter(move |w| w.kind == kind && w.destination == id)
+    };
+    let mut order: Vec<(u64, DestinationId)> = (0..report.catalog.destinations.len() as u32)
+        .map(DestinationId)
+        .map(|id| (of(id).map(|w| w.end.since(w.start).as_nanos()).sum(), id))
+        .filter(|&(away, _)| away > 0)
+        .collect();
+    order.sort_by_key(|&(away, id)| (std::cmp::Reverse(away), id));
+    let mut heading = heading.to_owned();
+    if order.len() > WINDOW_ROWS {
+        let more = number::counted((order.len() - WINDOW_ROWS) as u64, "more destination");
+        heading += &format!(" (and {more}: see windows.csv)");
+    }
+    let stretch = |window: &crate::verdict::Window| Stretch {
+        from: window.start,
+        until: window.end,
+        fill: (INK, palette::PAPER),
+        word: number::span(window.end.since(window.start)),
+    };
+    let row = |&(_, id): &(u64, DestinationId)| Row {
+        label: report.catalog.destination(id).to_owned(),
+        stretches: of(id).map(stretch).collect(),
+    };
+    let rows = order.iter().take(WINDOW_ROWS).map(row).collect();
     let legend = vec![(INK, "no success while one was due".to_owned())];
-    Group { heading: "Unavailable".to_owned(), legend, rows }
+    Group { heading, legend, rows }
 }
 
 /// A row for each node.

@@ -1,30 +1,44 @@
-//! `sweep.svg`: loss, availability and latency of every cell. One key (or keys that vary together)
-//! makes lines; several make heat maps, the last key across and the others down.
+//! `sweep.svg`: a row a cell; loss, availability and latency side by side, each with its mean, the
+//! interval of its median and its extremes, on an axis that all cells share.
 
 use plotters::style::RGBColor;
 
 use super::canvas::{self, Canvas, OPAQUE, PlotError, Type};
-use super::palette::{BLUE, FRAME, GREEN, GRID, INK, MUTED, PAPER, VERMILION};
+use super::palette::{BLUE, FRAME, GRID, INK, LOAD, MUTED, SHADE};
+use super::panels::decade;
+use super::scale::{Linear, Log, round_step};
 use crate::report::number;
-use crate::report::sweep::{Aggregate, Front, Objective, Sweep};
+use crate::report::sweep::{Aggregate, Front, Objective, Sweep, Weighed};
 use crate::verdict::Unit;
 
 type Result<T> = std::result::Result<T, PlotError>;
 
-const LEFT: i32 = 110;
-const RIGHT: i32 = 30;
-const HEADER: i32 = 70;
-const WIDTH: i32 = 1000;
-/// Height of a panel of lines, and of its title.
-const PANEL: i32 = 150;
-const TITLE: i32 = 34;
-/// Beneath a plot: values of the key, and the key.
-const AXIS: i32 = 56;
-/// A cell of a heat map.
-const CELL: (i32, i32) = (74, 26);
+const MARGIN: i32 = 16;
+const HEADER: i32 = 96;
+/// The names of the keys and of the objectives, above the rows.
+const HEADING: i32 = 46;
+const ROW: i32 = 22;
+/// The heading of cells under the same weather.
+const GROUP: i32 = 30;
+/// Beneath the rows: numbers, and what they are.
+const AXIS: i32 = 58;
+/// A panel, and the room between two.
+const PANEL: i32 = 250;
+const GAP: i32 = 44;
+/// At the right of a panel: what is infinite.
+const BEYOND: i32 = 26;
+/// At most this many cells are drawn; of more those that no other beats.
+const ROWS: usize = 120;
 
-/// The colours of the objectives.
-const COLORS: [RGBColor; 3] = [VERMILION, GREEN, BLUE];
+/// One meaning a colour: a cell that no other beats, and all others.
+const MARKED: RGBColor = BLUE;
+const OTHER: RGBColor = MUTED;
+
+/// A column of values of a key: where it begins, its axis in the grid, and its name.
+struct Column {
+    x: i32,
+    axis: usize,
+}
 
 /// Draws the plot of a sweep.
 ///
@@ -35,242 +49,256 @@ pub(in crate::report) fn sweep_svg(
     aggregates: &[Aggregate],
     front: &Front,
 ) -> Result<String> {
-    if sweep.grid.axes.len() == 1 || sweep.grid.paired {
-        return lines(sweep, aggregates, front);
-    }
-    heat(sweep, aggregates, front)
-}
-
-/// A number of an objective as people read it.
-fn shown(value: f64, unit: Unit) -> String {
-    match unit {
-        Unit::Share => number::percent(value),
-        Unit::Microseconds => number::latency(value.max(0.0) as u64),
-        _ if value < 100.0 => {
-            let text = format!("{value:.1}");
-            text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+    let groups = drawn(front, aggregates.len());
+    let mut layout = (Vec::new(), 0);
+    canvas::draw((1, 1), "", "", |scratch| {
+        layout = columns(scratch, sweep)?;
+        Ok(())
+    })?;
+    let (columns, left) = layout;
+    let width = left + 3 * PANEL + 2 * GAP + MARGIN + 8;
+    let headed = !sweep.weather.is_empty();
+    let rows: i32 = groups.iter().map(|group| group.len() as i32 * ROW).sum();
+    let heads = if headed { groups.len() as i32 * GROUP } else { 0 };
+    let top = HEADER + HEADING;
+    let bottom = top + rows + heads + 6;
+    let title = format!("{}: a sweep", sweep.scenario);
+    let told = description(sweep, front);
+    canvas::draw((width, bottom + AXIS), &title, &told, |canvas| {
+        header(canvas, sweep, (aggregates.len(), groups.iter().map(Vec::len).sum()), width)?;
+        let bold = Type::plain(12, INK).bold();
+        for column in &columns {
+            canvas.text((column.x, top - 14), &sweep.grid.axes[column.axis].key, bold)?;
         }
-        _ => number::grouped(value.round() as u64),
-    }
-}
-
-fn title(objective: Objective) -> String {
-    let better = if objective.more { "more is better" } else { "less is better" };
-    format!("{}: mean {} ({better})", objective.what, objective.metric)
-}
-
-fn header(canvas: &mut Canvas<'_>, sweep: &Sweep, front: &Front, width: i32) -> Result<()> {
-    let heading = Type::plain(18, INK).bold();
-    let name = canvas.fitted(&format!("{}: a sweep", sweep.scenario), heading, width - 32)?;
-    canvas.text((16, 26), &name, heading)?;
-    let best = front.beaten_by.iter().filter(|beaten| beaten.is_none()).count();
-    let (first, last) = sweep.seeds;
-    let said = format!(
-        "{}, seeds {first} to {last} each; outlined or dotted: the {} that no other beats in all \
-         three",
-        number::counted(sweep.grid.cells() as u64, "cell"),
-        number::counted(best as u64, "cell")
-    );
-    let look = Type::plain(12, MUTED);
-    let said = canvas.fitted(&said, look, width - 32)?;
-    canvas.text((16, 50), &said, look)
-}
-
-/// Where a value lies between two others, in thousandths.
-fn part(value: f64, (low, high): (f64, f64)) -> i32 {
-    if high <= low {
-        return 0;
-    }
-    ((value - low) / (high - low) * 1_000.0).round().clamp(0.0, 1_000.0) as i32
-}
-
-/// The least and the greatest of some values; `None` of none.
-fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    values.fold(None, |range, value| {
-        let (low, high) = range.unwrap_or((value, value));
-        Some((low.min(value), high.max(value)))
-    })
-}
-
-fn lines(sweep: &Sweep, aggregates: &[Aggregate], front: &Front) -> Result<String> {
-    let height = HEADER + 3 * (TITLE + PANEL) + AXIS;
-    let count = aggregates.len() as i32;
-    let room = (WIDTH - LEFT - RIGHT) / count.max(1);
-    let x = |at: usize| {
-        let (whole, at) = (i64::from(WIDTH - LEFT - RIGHT), at as i64);
-        LEFT + (whole * (2 * at + 1) / (2 * i64::from(count.max(1)))) as i32
-    };
-    canvas::draw((WIDTH, height), &format!("{}: a sweep", sweep.scenario), |canvas| {
-        header(canvas, sweep, front, WIDTH)?;
-        let mut top = HEADER + TITLE;
-        for (objective, color) in front.objectives.into_iter().zip(COLORS) {
-            canvas.text((LEFT, top - 14), &title(objective), Type::plain(13, INK).bold())?;
-            panel(canvas, (top, color), objective, aggregates, front, &x)?;
-            top += PANEL + TITLE;
-        }
-        let bottom = top - TITLE;
-        // Labels that would run into each other are left out, evenly.
-        let every = (60 / room.max(1) + 1) as usize;
-        for at in (0..aggregates.len()).step_by(if room >= 60 { 1 } else { every }) {
-            let value = sweep.grid.values(aggregates[at].cell).join(", ");
-            let look = Type::plain(11, MUTED).centred();
-            let value = canvas.fitted(&value, look, room.max(60) - 6)?;
-            canvas.text((x(at), bottom + 16), &value, look)?;
-        }
-        let keys: Vec<&str> = sweep.grid.axes.iter().map(|axis| axis.key.as_str()).collect();
-        let middle = LEFT + (WIDTH - LEFT - RIGHT) / 2;
-        canvas.text((middle, bottom + 38), &keys.join(", "), Type::plain(12, INK).centred())
-    })
-}
-
-/// One objective over the cells: means as a line, the interval of the median as a bar.
-fn panel(
-    canvas: &mut Canvas<'_>,
-    (top, color): (i32, RGBColor),
-    objective: Objective,
-    aggregates: &[Aggregate],
-    front: &Front,
-    x: &dyn Fn(usize) -> i32,
-) -> Result<()> {
-    let bottom = top + PANEL;
-    let measured = || aggregates.iter().filter_map(|cell| cell.measured(objective.metric));
-    let ends = measured().flat_map(|m| {
-        let interval = m.values.interval;
-        [Some(m.values.mean), interval.map(|i| i.low), interval.map(|i| i.high)]
-    });
-    let frame = (LEFT, top, WIDTH - LEFT - RIGHT, PANEL);
-    let Some((low, high)) = range(ends.flatten()) else {
-        canvas.outline(frame, FRAME)?;
-        let look = Type::plain(12, MUTED).centred();
-        return canvas.text((WIDTH / 2, top + PANEL / 2), "not measured", look);
-    };
-    // Counts and times begin at 0; shares of nearly 1 would all look alike.
-    let low = if objective.more { low } else { 0.0 };
-    let y = |value: f64| bottom - 6 - part(value, (low, high)) * (PANEL - 12) / 1_000;
-    for value in [low, high] {
-        canvas.rule((LEFT, y(value)), (WIDTH - RIGHT, y(value)), GRID, OPAQUE)?;
-        let look = Type::plain(11, MUTED).ending();
-        if value == low || high > low {
-            let text = match objective.unit {
-                // Ends that differ by little must not read alike.
-                Unit::Share => format!("{:.3} %", value * 100.0),
-                unit => shown(value, unit),
-            };
-            canvas.text((LEFT - 8, y(value)), &text, look)?;
-        }
-    }
-    canvas.outline(frame, FRAME)?;
-    let mut points = Vec::new();
-    for (at, cell) in aggregates.iter().enumerate() {
-        let Some(measured) = cell.measured(objective.metric) else { continue };
-        if let Some(interval) = measured.values.interval {
-            let (from, to) = (y(interval.high), y(interval.low));
-            canvas.fill((x(at) - 3, from, 6, (to - from).max(1)), color, 25)?;
-        }
-        points.push((x(at), y(measured.values.mean)));
-    }
-    canvas.path(&points, color, 2)?;
-    for (at, beaten) in front.beaten_by.iter().enumerate() {
-        if let Some(mean) = aggregates[at].mean(objective.metric).filter(|_| beaten.is_none()) {
-            canvas.dot((x(at), y(mean)), color)?;
-        }
-    }
-    Ok(())
-}
-
-/// A colour between white and another, in thousandths of the other.
-fn tint(color: RGBColor, thousandths: i32) -> RGBColor {
-    let mix = |from: u8, to: u8| {
-        (i32::from(from) + (i32::from(to) - i32::from(from)) * thousandths / 1_000) as u8
-    };
-    RGBColor(mix(PAPER.0, color.0), mix(PAPER.1, color.1), mix(PAPER.2, color.2))
-}
-
-/// The values of all axes but the last, for the rows of a heat map.
-fn row_label(sweep: &Sweep, cell: usize) -> String {
-    let mut values = sweep.grid.values(cell);
-    values.pop();
-    values.join(", ")
-}
-
-fn heat(sweep: &Sweep, aggregates: &[Aggregate], front: &Front) -> Result<String> {
-    let last = sweep.grid.axes.last().expect("a sweep has an axis");
-    let across = last.values.len();
-    let down = aggregates.len() / across;
-    // A large map is drawn small and without numbers.
-    let wide = CELL.0.min(2_400 / across as i32).max(4);
-    let high = CELL.1.min(2_400 / down.max(1) as i32).max(4);
-    let map = (wide * across as i32, high * down as i32);
-    let left = 230;
-    let width = (left + map.0 + RIGHT).max(720);
-    let one = TITLE + 22 + map.1 + 12;
-    let height = HEADER + 3 * one + 40;
-    canvas::draw((width, height), &format!("{}: a sweep", sweep.scenario), |canvas| {
-        header(canvas, sweep, front, width)?;
-        for (n, (objective, color)) in front.objectives.into_iter().zip(COLORS).enumerate() {
-            let top = HEADER + n as i32 * one + TITLE;
-            canvas.text((left, top - 16), &title(objective), Type::plain(13, INK).bold())?;
-            for (at, value) in last.values.iter().enumerate().filter(|_| wide >= 30) {
-                let look = Type::plain(11, MUTED).centred();
-                let value = canvas.fitted(value, look, wide - 4)?;
-                canvas.text((left + at as i32 * wide + wide / 2, top + 10), &value, look)?;
+        let mut y = top;
+        let mut middles = Vec::new();
+        for group in &groups {
+            if headed {
+                canvas.fill((MARGIN, y + 4, width - 2 * MARGIN, GROUP - 8), SHADE, OPAQUE)?;
+                let words = weather(sweep, group[0]);
+                canvas.text((MARGIN + 6, y + GROUP / 2), &words, Type::plain(12, INK))?;
+                y += GROUP;
             }
-            let place = Map { left, top: top + 22, wide, high, across };
-            map_of(canvas, sweep, (objective, color), aggregates, front, &place)?;
+            for &cell in group {
+                let values = sweep.grid.values(cell);
+                let color = if front.is_marked(cell) { INK } else { MUTED };
+                for column in &columns {
+                    let at = (column.x, y + ROW / 2);
+                    canvas.text(at, values[column.axis], Type::plain(12, color))?;
+                }
+                middles.push((cell, y + ROW / 2));
+                y += ROW;
+            }
         }
-        let keys: Vec<&str> = sweep.grid.axes.iter().map(|axis| axis.key.as_str()).collect();
-        let (last, others) = keys.split_last().expect("a sweep has an axis");
-        let note = format!("across: {last}; down: {}", others.join(", "));
-        let look = Type::plain(12, INK);
-        let note = canvas.fitted(&note, look, width - 32)?;
-        canvas.text((16, height - 22), &note, look)
+        for (at, objective) in front.objectives.into_iter().enumerate() {
+            let from = left + at as i32 * (PANEL + GAP);
+            let scale = Scale::of(objective, front.weighed.iter().map(|one| &one[at]), from);
+            frame(canvas, objective, &scale, (top, bottom))?;
+            for &(cell, y) in &middles {
+                let color = if front.is_marked(cell) { MARKED } else { OTHER };
+                mark(canvas, &front.weighed[cell][at], &scale, y, color)?;
+            }
+        }
+        Ok(())
     })
 }
 
-/// Where a heat map is and how large its cells are.
-struct Map {
-    left: i32,
-    top: i32,
-    wide: i32,
-    high: i32,
-    across: usize,
+/// The cells to draw, by weather.
+fn drawn(front: &Front, cells: usize) -> Vec<Vec<usize>> {
+    let mut left = ROWS;
+    let mut groups = Vec::new();
+    for group in &front.groups {
+        let wanted = group.iter().copied().filter(|&cell| cells <= ROWS || front.is_marked(cell));
+        let wanted: Vec<usize> = wanted.take(left).collect();
+        left -= wanted.len();
+        if !wanted.is_empty() {
+            groups.push(wanted);
+        }
+    }
+    groups
 }
 
-fn map_of(
+/// Where the columns of the keys begin, whole labels and all, and where the panels do.
+fn columns(canvas: &Canvas<'_>, sweep: &Sweep) -> Result<(Vec<Column>, i32)> {
+    let (mut columns, mut x) = (Vec::new(), MARGIN + 6);
+    for (axis, found) in sweep.grid.axes.iter().enumerate() {
+        if sweep.weather.contains(&axis) {
+            continue;
+        }
+        let mut wide = canvas.width(&found.key, Type::plain(12, INK).bold())?;
+        for value in &found.values {
+            wide = wide.max(canvas.width(value, Type::plain(12, INK))?);
+        }
+        columns.push(Column { x, axis });
+        x += wide + 20;
+    }
+    // A heading of the weather needs room, too.
+    Ok((columns, (x + 70).max(200)))
+}
+
+/// `fault.0.for = 5s`.
+fn weather(sweep: &Sweep, cell: usize) -> String {
+    let values = sweep.grid.values(cell);
+    let one = |&axis: &usize| format!("{} = {}", sweep.grid.axes[axis].key, values[axis]);
+    sweep.weather.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// What the plot shows, for those who do not see it.
+fn description(sweep: &Sweep, front: &Front) -> String {
+    let marked = (0..front.weighed.len()).filter(|&cell| front.is_marked(cell));
+    let cells: Vec<String> =
+        marked.take(12).map(|cell| sweep.grid.values(cell).join(", ")).collect();
+    match cells.as_slice() {
+        [] => "No cell differs from another by more than noise.".to_owned(),
+        cells => format!("No other cell beats: {}.", cells.join("; ")),
+    }
+}
+
+fn header(
     canvas: &mut Canvas<'_>,
     sweep: &Sweep,
-    (objective, color): (Objective, RGBColor),
-    aggregates: &[Aggregate],
-    front: &Front,
-    place: &Map,
+    (cells, drawn): (usize, usize),
+    width: i32,
 ) -> Result<()> {
-    let means = || aggregates.iter().map(|cell| cell.mean(objective.metric));
-    let range = range(means().flatten());
-    for (at, mean) in means().enumerate() {
-        let (row, column) = ((at / place.across) as i32, (at % place.across) as i32);
-        let (x, y) = (place.left + column * place.wide, place.top + row * place.high);
-        let area = (x, y, place.wide - 1, place.high - 1);
-        if column == 0 && place.high >= 14 {
-            let look = Type::plain(11, MUTED).ending();
-            let label =
-                canvas.fitted(&row_label(sweep, aggregates[at].cell), look, place.left - 24)?;
-            canvas.text((x - 8, y + place.high / 2), &label, look)?;
+    let heading = Type::plain(18, INK).bold();
+    let name = canvas.fitted(&format!("{}: a sweep", sweep.scenario), heading, width - 32)?;
+    canvas.text((MARGIN, 26), &name, heading)?;
+    let (first, last) = sweep.seeds;
+    let mut said = number::counted(cells as u64, "cell");
+    said += &format!(", seeds {first} to {last} each");
+    if drawn < cells {
+        said += &format!("; drawn are the first {drawn} that no other beats");
+    }
+    canvas.text((MARGIN, 50), &said, Type::plain(12, MUTED))?;
+    let look = Type::plain(11, INK);
+    let (mut x, y) = (MARGIN + 6, 74);
+    for (color, words) in
+        [(MARKED, "mean; no other cell beats it"), (OTHER, "mean; beaten, or none differs")]
+    {
+        canvas.dot((x, y), color)?;
+        canvas.text((x + 12, y), words, look)?;
+        x += 12 + canvas.width(words, look)? + 26;
+    }
+    canvas.fill((x, y - 3, 26, 6), LOAD, OPAQUE)?;
+    let words = "where the median lies (95 %)";
+    canvas.text((x + 34, y), words, look)?;
+    x += 34 + canvas.width(words, look)? + 22;
+    canvas.rule((x, y), (x + 26, y), MUTED, OPAQUE)?;
+    canvas.text((x + 34, y), "least to greatest seed", look)
+}
+
+/// From values of an objective to pixels, and the numbers on its axis.
+struct Scale {
+    from: i32,
+    to: Kind,
+    ticks: Vec<(i32, String)>,
+}
+
+enum Kind {
+    Linear(Linear, f64),
+    Log(Log),
+}
+
+impl Scale {
+    fn of<'a>(
+        objective: Objective,
+        weighed: impl Iterator<Item = &'a Weighed>,
+        from: i32,
+    ) -> Scale {
+        let (start, end) = (from + 8, from + PANEL - 8 - BEYOND);
+        let ends = weighed.filter_map(|one| one.range.map(|range| (range.least, range.greatest)));
+        let (low, high) = ends.fold((f64::INFINITY, 0.0_f64), |(low, high), (least, greatest)| {
+            (low.min(least), high.max(greatest))
+        });
+        let low = if low.is_finite() { low } else { 0.0 };
+        if objective.unit == Unit::Microseconds {
+            let log = Log::covering(low.max(1.0) as u64, high.max(1.0) as u64, start, end);
+            let ticks = log.decades().map(|value| (log.at(value), decade(value))).collect();
+            return Scale { from, to: Kind::Log(log), ticks };
         }
-        let strength = mean.zip(range).map(|(mean, range)| part(mean, range) * 7 / 10);
-        canvas.fill(area, tint(color, strength.unwrap_or(0)), OPAQUE)?;
-        canvas.outline(area, GRID)?;
-        if place.wide >= 56 && place.high >= 16 {
-            let text = mean.map_or("-".to_owned(), |mean| shown(mean, objective.unit));
-            let look = Type::plain(11, INK).centred();
-            let text = canvas.fitted(&text, look, place.wide - 4)?;
-            canvas.text((x + place.wide / 2, y + place.high / 2), &text, look)?;
+        // In millionths of a share, and in whole lines; counts begin at 0, shares where there are
+        // some, for shares of nearly 1 would all look alike.
+        let (unit, low) = if objective.unit == Unit::Share { (1e6, low) } else { (1.0, 0.0) };
+        let (low, high) = ((low * unit).floor() as u64, (high * unit).ceil() as u64);
+        let step = round_step((high - low).max(4), 4);
+        let low = low / step * step;
+        let high = high.max(low + 1).div_ceil(step) * step;
+        let linear = Linear { low, high, start, end };
+        let text = |value: u64| match objective.unit {
+            Unit::Share => {
+                let text = format!("{:.4}", value as f64 / 1e4);
+                format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+            }
+            _ => number::grouped(value),
+        };
+        let values = (0..=(high - low) / step).map(|at| low + at * step);
+        let ticks = values.map(|value| (linear.at(value), text(value))).collect();
+        Scale { from, to: Kind::Linear(linear, unit), ticks }
+    }
+
+    fn at(&self, value: f64) -> i32 {
+        match &self.to {
+            Kind::Linear(linear, unit) => linear.at((value * unit).round().max(0.0) as u64),
+            Kind::Log(log) => log.at(value.max(1.0) as u64),
         }
     }
-    for (at, _) in front.beaten_by.iter().enumerate().filter(|(_, beaten)| beaten.is_none()) {
-        let (row, column) = ((at / place.across) as i32, (at % place.across) as i32);
-        let (x, y) = (place.left + column * place.wide, place.top + row * place.high);
-        canvas.outline((x, y, place.wide - 1, place.high - 1), INK)?;
-        canvas.outline((x + 1, y + 1, place.wide - 3, place.high - 3), INK)?;
+}
+
+fn frame(
+    canvas: &mut Canvas<'_>,
+    objective: Objective,
+    scale: &Scale,
+    (top, bottom): (i32, i32),
+) -> Result<()> {
+    let (from, middle) = (scale.from, scale.from + PANEL / 2);
+    let what = match objective.unit {
+        Unit::Microseconds => "Latency",
+        Unit::Share => "Availability",
+        _ => "Loss",
+    };
+    let bold = Type::plain(13, INK).bold();
+    canvas.text((from, top - 14), what, bold)?;
+    let better = if objective.more { "more is better →" } else { "← less is better" };
+    canvas.text((from + PANEL, top - 14), better, Type::plain(11, MUTED).ending())?;
+    for (at, (x, text)) in scale.ticks.iter().enumerate() {
+        canvas.rule((*x, top), (*x, bottom), GRID, OPAQUE)?;
+        // Decades stand closer than their names.
+        if scale.ticks.len() <= 5 || at % 2 == 0 {
+            canvas.text((*x, bottom + 16), text, Type::plain(11, MUTED).centred())?;
+        }
     }
-    Ok(())
+    canvas.outline((from, top, PANEL, bottom - top), FRAME)?;
+    let unit = match objective.unit {
+        Unit::Microseconds => "log scale; ∞: mostly lost".to_owned(),
+        Unit::Share => "share of time".to_owned(),
+        unit => format!("{} a seed", unit.name()),
+    };
+    let name = format!("{}, {unit}", objective.metric);
+    let look = Type::plain(11, INK).centred();
+    let name = canvas.fitted(&name, look, PANEL + GAP - 6)?;
+    canvas.text((middle, bottom + 38), &name, look)
+}
+
+/// A cell's mean, interval and extremes.
+fn mark(
+    canvas: &mut Canvas<'_>,
+    weighed: &Weighed,
+    scale: &Scale,
+    y: i32,
+    color: RGBColor,
+) -> Result<()> {
+    let beyond = scale.from + PANEL - BEYOND / 2 - 2;
+    if let Some(range) = weighed.range {
+        let ends = (scale.at(range.least), scale.at(range.greatest));
+        if let Some(interval) = range.interval {
+            let (low, high) = (scale.at(interval.low), scale.at(interval.high));
+            canvas.fill((low - 1, y - 3, (high - low).max(0) + 2, 6), LOAD, OPAQUE)?;
+        }
+        canvas.rule((ends.0, y), (ends.1, y), MUTED, OPAQUE)?;
+    }
+    match weighed.mean {
+        None => canvas.text((beyond, y), "-", Type::plain(12, MUTED).centred()),
+        Some(f64::INFINITY) => canvas.text((beyond, y), "∞", Type::plain(14, color).centred()),
+        Some(mean) => canvas.dot((scale.at(mean), y), color),
+    }
 }

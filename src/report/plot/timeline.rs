@@ -1,13 +1,14 @@
 //! `timeline.svg`: one run from its start to its end.
 
 use super::canvas::{self, Canvas, OPAQUE, PlotError, Type};
-use super::palette::{self, FRAME, GRID, INK, MUTED, ORANGE, PAPER, SHADE};
+use super::palette::{self, FRAME, GRID, INK, MUTED, ORANGE, SHADE};
 use super::panels::{self, Bins, Panel, Place};
 use super::rows;
 use super::scale::{Linear, time_step};
 use crate::engine::Time;
-use crate::report::{number, verdict, verdict_word};
-use crate::verdict::{Report, Verdict};
+use crate::report::glance::{Badge, badge};
+use crate::report::number;
+use crate::verdict::Report;
 
 const WIDTH: i32 = 1200;
 const LEFT: i32 = 128;
@@ -29,7 +30,7 @@ pub fn timeline_svg(report: &Report) -> Result<String, PlotError> {
     let groups = rows::groups(report);
     // Labels are measured before the size is known; a scratch canvas has the same measures.
     let mut labels = (Vec::new(), 0);
-    canvas::draw((1, 1), "", |scratch| {
+    canvas::draw((1, 1), "", "", |scratch| {
         labels = rows::fault_labels(scratch, report, &time)?;
         Ok(())
     })?;
@@ -37,7 +38,7 @@ pub fn timeline_svg(report: &Report) -> Result<String, PlotError> {
     let above = HEADER + rows::faults_height(&labels.0) + lanes + GAP;
     let panels: i32 = Panel::ALL.iter().map(|panel| panels::TITLE + panel.height()).sum();
     let height = above + panels + AXIS;
-    canvas::draw((WIDTH, height), &title(report), |canvas| {
+    canvas::draw((WIDTH, height), &title(report), &headline(report), |canvas| {
         header(canvas, report)?;
         let mut tops = Vec::new();
         let mut y = above;
@@ -67,8 +68,7 @@ pub fn timeline_svg(report: &Report) -> Result<String, PlotError> {
 }
 
 fn title(report: &Report) -> String {
-    let verdict = verdict_word(verdict(report));
-    format!("{}, seed {}: {verdict}", report.scenario, report.seed)
+    format!("{}, seed {}: {}", report.scenario, report.seed, badge(report).text)
 }
 
 /// The end of the axis: of the run, or shortly after the last thing that happened if the rest of a
@@ -93,17 +93,18 @@ fn header(canvas: &mut Canvas<'_>, report: &Report) -> Result<(), PlotError> {
     let mode = format!("{} {}", report.mode, report.broker_version);
     let mode_look = Type::plain(13, MUTED).ending();
     canvas.text((WIDTH - RIGHT, 26), &mode, mode_look)?;
-    let (mark, judged) = (verdict(report), verdict_word(verdict(report)));
-    let badge = Type::plain(13, if mark == Verdict::Undecided { INK } else { PAPER }).bold();
-    let wide = canvas.width(judged, badge)? + 20;
+    let Badge { text: judged, mood } = badge(report);
+    let (fill, ink) = palette::mood(mood);
+    let look = Type::plain(13, ink).bold();
+    let wide = canvas.width(&judged, look)? + 20;
     let room = WIDTH - RIGHT - canvas.width(&mode, mode_look)? - wide - 64;
     let seed = format!(" · seed {}", report.seed);
     let room = room - canvas.width(&seed, heading)?;
     let name = canvas.fitted(&report.scenario, heading, room)? + &seed;
     canvas.text((16, 26), &name, heading)?;
     let at = 16 + canvas.width(&name, heading)? + 16;
-    canvas.fill((at, 14, wide, 23), palette::verdict(mark), OPAQUE)?;
-    canvas.text((at + wide / 2, 26), judged, badge.centred())?;
+    canvas.fill((at, 14, wide, 23), fill, OPAQUE)?;
+    canvas.text((at + wide / 2, 26), &judged, look.centred())?;
     let look = Type::plain(13, INK);
     let description = canvas.fitted(&report.description, look, WIDTH - 40)?;
     canvas.text((16, 52), &description, look)?;
@@ -120,6 +121,9 @@ fn headline(report: &Report) -> String {
         number::grouped(s.success_lost),
         number::counted(s.lines, "line")
     )];
+    if s.success_gone > s.success_lost {
+        parts.push(format!("{} gone from every log", number::grouped(s.success_gone)));
+    }
     let outage = |what: &str, share: Option<f64>, longest: Option<u64>| {
         let share = number::percent(share?);
         let gap = longest.filter(|&ms| ms > 0);

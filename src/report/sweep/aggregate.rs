@@ -1,6 +1,7 @@
 //! What each cell comes to over its seeds, and which cells no other beats.
 
 use super::super::tables::{Sheet, column};
+use super::weigh::Front;
 use super::{CELL, Sweep, cells, line, row_columns};
 use crate::statistics::paired::Values;
 use crate::verdict::{METRICS, Metric, Unit};
@@ -35,70 +36,6 @@ impl Aggregate {
     pub fn measured(&self, name: &str) -> Option<Measured> {
         self.metrics.iter().find(|(metric, _)| metric.name == name)?.1
     }
-}
-
-/// What cells are weighed by against each other.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Objective {
-    /// The metric whose mean counts.
-    pub metric: &'static str,
-    /// What it stands for.
-    pub what: &'static str,
-    /// Its unit.
-    pub unit: Unit,
-    /// Whether more of it is better.
-    pub more: bool,
-}
-
-impl Objective {
-    /// The mean in a cell, as what is less when it is better. What was not measured is worst: nothing
-    /// was acknowledged, say.
-    fn cost(self, aggregate: &Aggregate) -> f64 {
-        match aggregate.mean(self.metric) {
-            Some(mean) if self.more => -mean,
-            Some(mean) => mean,
-            None => f64::INFINITY,
-        }
-    }
-}
-
-/// The cells that no other beats.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Front {
-    /// By what.
-    pub objectives: [Objective; 3],
-    /// For each cell, one that is at least as good in all and better in one; `None` on the front.
-    pub beaten_by: Vec<Option<usize>>,
-}
-
-const LOSS: Objective =
-    Objective { metric: "success_lost", what: "loss", unit: Unit::Lines, more: false };
-const AVAILABILITY: Objective = Objective {
-    metric: "effective_write_availability",
-    what: "availability",
-    unit: Unit::Share,
-    more: true,
-};
-
-/// Latency until the answer, or until the delivery if there is a cell in which nothing is answered.
-fn latency(aggregates: &[Aggregate]) -> Objective {
-    let answered = aggregates.iter().all(|cell| cell.mean("ack_p99_us").is_some());
-    let metric = if answered { "ack_p99_us" } else { "e2e_p99_us" };
-    Objective { metric, what: "latency", unit: Unit::Microseconds, more: false }
-}
-
-/// Weighs cells by their mean loss, availability and latency.
-#[must_use]
-pub fn front(aggregates: &[Aggregate]) -> Front {
-    let objectives = [LOSS, AVAILABILITY, latency(aggregates)];
-    let costs: Vec<[f64; 3]> =
-        aggregates.iter().map(|cell| objectives.map(|objective| objective.cost(cell))).collect();
-    let beats = |a: &[f64; 3], b: &[f64; 3]| {
-        let pairs = || a.iter().zip(b);
-        pairs().all(|(a, b)| a <= b) && pairs().any(|(a, b)| a < b)
-    };
-    let beaten_by = costs.iter().map(|own| costs.iter().position(|other| beats(other, own)));
-    Front { objectives, beaten_by: beaten_by.collect() }
 }
 
 impl Sweep {
@@ -178,16 +115,21 @@ pub(super) fn pareto(sweep: &Sweep, aggregates: &[Aggregate], front: &Front) -> 
     header.extend(PARETO.columns[CELL.len()..].iter().map(|column| column.name.to_owned()));
     let mut text = line(&header) + "\n";
     let [_, _, latency] = front.objectives;
-    for (aggregate, beaten_by) in aggregates.iter().zip(&front.beaten_by) {
+    for (at, aggregate) in aggregates.iter().enumerate() {
         let mut row = vec![sweep.scenario.clone()];
         row.extend(sweep.named(aggregate.cell));
-        row.extend(front.objectives.map(|objective| {
-            let mean = aggregate.mean(objective.metric);
-            mean.map_or(String::new(), |mean| decimal(mean, objective.unit))
+        row.extend(front.objectives.iter().zip(&front.weighed[at]).map(|(objective, weighed)| {
+            // What readers of CSV take for infinity.
+            let number = |mean| {
+                if mean == f64::INFINITY { "inf".to_owned() } else { decimal(mean, objective.unit) }
+            };
+            weighed.mean.map_or(String::new(), number)
         }));
         row.push(latency.metric.to_owned());
-        row.push(if beaten_by.is_none() { "yes" } else { "no" }.to_owned());
-        row.push(beaten_by.map_or(String::new(), |cell| (aggregates[cell].cell + 1).to_string()));
+        let word = if front.is_marked(at) { "yes" } else { "no" };
+        row.push(if front.tells(at) { word } else { "" }.to_owned());
+        let beaten_by = front.beaten_by[at].map(|cell| (aggregates[cell].cell + 1).to_string());
+        row.push(beaten_by.unwrap_or_default());
         text += &(line(&row) + "\n");
     }
     text
@@ -223,11 +165,16 @@ pub(super) const AGGREGATES: Sheet = Sheet {
 pub(super) const PARETO: Sheet = Sheet {
     file_name: "pareto.csv",
     about: "Of `mqsim sweep`: one row for each cell, with the means by which cells are weighed \
-            against each other; there is no `seed`. What was not measured counts as worst.",
+            against each other; there is no `seed`. Cells are weighed seed by seed, and only against \
+            those under the same weather: the same values of the keys of faults, or of `--group-by`. \
+            One beats another if it is better in loss, availability or latency by more than noise, \
+            and worse in none: if the median of the differences is beyond 0 with 95 % confidence, by \
+            the sign test. A loss that was seen is no noise: a cell that lost nothing is better than \
+            one that did.",
     columns: &[
         CELL[0],
         CELL[1],
-        column("success_lost", "lines", "Mean of `success_lost`: less is better."),
+        column("success_gone", "lines", "Mean of `success_gone`: less is better."),
         column(
             "effective_write_availability",
             "share, 0 to 1",
@@ -236,7 +183,9 @@ pub(super) const PARETO: Sheet = Sheet {
         column(
             "latency_us",
             "microseconds",
-            "Mean of the metric of the next column: less is better.",
+            "Mean of the metric of the next column: less is better. What is lost never arrives: if \
+             more than 1 % of what the producers were told is safe was lost in a seed, its latency \
+             is infinite, and so is the mean (`inf`); also if nothing was measured.",
         ),
         column(
             "latency_metric",
@@ -246,8 +195,8 @@ pub(super) const PARETO: Sheet = Sheet {
         column(
             "front",
             "yes or no",
-            "Whether no other cell is at least as good in all three and better in one.",
+            "Whether no other cell beats it; empty where no cell under that weather beats another.",
         ),
-        column("beaten_by", "number", "The first cell that is; empty on the front."),
+        column("beaten_by", "number", "The first cell that does; empty on the front."),
     ],
 };

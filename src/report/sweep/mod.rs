@@ -6,10 +6,12 @@
 
 mod aggregate;
 mod part;
+mod weigh;
 
 pub(super) use aggregate::decimal;
-pub use aggregate::{Aggregate, Front, Measured, Objective, front};
+pub use aggregate::{Aggregate, Measured};
 pub use part::{Part, PartError, merge};
+pub use weigh::{Front, Objective, Weighed, front, idle_keys, weather};
 
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +69,8 @@ pub struct Sweep {
     pub seeds: (u64, u64),
     /// Names the call: scenario, `--set`, seeds, version. Equal for all shards of one sweep.
     pub key: String,
+    /// Which axes are weather: cells are weighed against those with the same values of these only.
+    pub weather: Vec<usize>,
     /// Its runs, by cell and seed.
     pub runs: Vec<Run>,
 }
@@ -164,7 +168,7 @@ impl Sweep {
         let mut files = vec![file(MARK, table), file(MANIFEST, manifest)];
         if shard == Shard::WHOLE {
             let aggregates = self.aggregates();
-            let front = front(&aggregates);
+            let front = front(self, &aggregates);
             files.push(file("aggregates.csv", aggregate::table(self, &aggregates)));
             files.push(file("pareto.csv", aggregate::pareto(self, &aggregates, &front)));
             files.push(file("sweep.svg", plot::sweep_svg(self, &aggregates, &front)?));
@@ -223,12 +227,14 @@ mod tests {
                     if cell % 2 == 0 { fixture::crash_run() } else { fixture::quiet_run() };
                 report.seed = seed;
                 report.summary.success_lost += seed * (cell as u64 / 2);
+                report.summary.success_gone = report.summary.success_lost;
                 report.summary.ack_p99_us = Some(1_000 * (6 - cell as u64) + seed);
                 runs.push(Run { cell, seed, row: row(&report) });
             }
         }
         let key = "0123456789abcdef".to_owned();
-        Sweep { scenario: "m".to_owned(), grid, seeds: (3, 8), key, runs }
+        let weather = Vec::new();
+        Sweep { scenario: "m".to_owned(), grid, seeds: (3, 8), key, weather, runs }
     }
 
     fn text(files: &[File], name: &str) -> String {

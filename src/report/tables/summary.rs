@@ -27,8 +27,9 @@ const LAST: [Column; 2] = [
     column(
         "verdict",
         "word",
-        "`holds`, `undecided` or `broken`: the worst over the scenario's expectations and the \
-         invariants that the mode claims.",
+        "`holds`, `undecided` or `broken`: the worst over the scenario's expectations and what is \
+         expected of every run (the invariants that the mode claims, and that it becomes quiet); \
+         `unjudged` if the scenario expects nothing.",
     ),
 ];
 

@@ -24,11 +24,21 @@ const COLUMNS: &[Column] = &[
     column(
         "fault",
         "words",
-        "The fault that it answers to: the last that had begun when the window became one \
-         (`availability-gap` after its start), else the last that began before its end; empty if \
-         none did.",
+        "The fault that it answers to: the last that had begun when the first operation in it came \
+         to grief, which is half of `availability-gap` after its beginning, and of \
+         `effective_write` when its message was lost; empty if no fault had begun by then.",
     ),
-    column("recovery_ms", "milliseconds", "Time to recover: the window's end − the fault's start."),
+    column(
+        "recovery_ms",
+        "milliseconds",
+        "Time to recover: the window's end − the fault's start; empty if it is not recovered from, \
+         or if the fault began when the window was over and undid what had been written in it.",
+    ),
+    column(
+        "recovered",
+        "word",
+        "`no` if nothing had succeeded yet when measured time was over, else `yes`.",
+    ),
 ];
 
 /// The word for a kind of window, here and in every other output.
@@ -64,6 +74,7 @@ impl Exporter for Windows {
                 Cell::span_millis(Some(window.end.since(window.start))),
                 Cell::name(window.fault.map(|id| catalog.faults[id.index()].as_str())),
                 Cell::span_millis(window.recovery),
+                Cell::text(if window.open { "no" } else { "yes" }),
             ]);
         }
     }

@@ -1,8 +1,9 @@
-//! What `mqsim check` prints: a block a scenario, then what does not hold, then the sum.
+//! What `mqsim check` prints: a block a scenario, then what does not hold, the gravest first, then
+//! the sum.
 
 use super::{COLUMNS, Page, Tone, cut, sign, toned};
 use crate::report::number;
-use crate::report::tally::{Count, Expected, First, Standing, Tally};
+use crate::report::tally::{Count, Cut, Expected, First, Standing, Tally};
 use crate::verdict::Verdict;
 
 /// Sign and tone of a standing.
@@ -10,7 +11,7 @@ const fn mark(standing: Standing) -> (&'static str, Tone) {
     match standing {
         Standing::Holds => sign(Verdict::Holds),
         Standing::Undecided => sign(Verdict::Undecided),
-        Standing::Broken => sign(Verdict::Broken),
+        Standing::Broken | Standing::Drifted => sign(Verdict::Broken),
         Standing::Failed => ("!", Tone::Bad),
     }
 }
@@ -23,11 +24,25 @@ pub fn width(name: &str, tally: &Tally) -> usize {
     texts.chain(over).chain([name.chars().count()]).max().unwrap_or(0)
 }
 
-/// One scenario with its expectations. `wide` is the greatest [`width`] of all.
+/// Why not all seeds of a scenario were simulated, and how many were; `None` if they were.
 #[must_use]
-pub fn checked(name: &str, tally: &Tally, wide: usize, color: bool) -> String {
-    let mut out = Page { color, text: String::new() };
-    let standing = tally.standing();
+pub fn cut_words(tally: &Tally) -> Option<String> {
+    let (done, of) = (number::grouped(tally.len() as u64), number::grouped(tally.offered() as u64));
+    match tally.cut()? {
+        Cut::FirstFailure => {
+            Some(format!("ended at the first failure, after {done} of {of} seeds"))
+        }
+        Cut::TimeBudget => Some(format!("the time budget was over after {done} of {of} seeds")),
+    }
+}
+
+/// One scenario with its expectations. `wide` is the greatest [`width`] of all; `same` whether it
+/// does what is locked, if that was asked.
+#[must_use]
+pub fn checked(name: &str, tally: &Tally, same: Option<bool>, wide: usize, color: bool) -> String {
+    let mut out = Page::new(color);
+    let drifted = if same == Some(false) { Standing::Drifted } else { Standing::Holds };
+    let standing = tally.standing().max(drifted);
     let (sign, tone) = mark(standing);
     let wide = wide.clamp(24, 50);
     let seeds = number::counted(tally.len() as u64, "seed");
@@ -36,13 +51,19 @@ pub fn checked(name: &str, tally: &Tally, wide: usize, color: bool) -> String {
     if standing != Standing::Holds && count > 0 {
         word += &format!(" with {}", number::counted(count, "seed"));
     }
-    if tally.len() < tally.offered() {
+    if tally.len() < tally.offered() && tally.cut().is_none() {
         let offered = number::grouped(tally.offered() as u64);
         word += &format!(", decided before the last of {offered}");
     }
     let name = format!("{:<wide$}", cut(name, wide));
     let (sign, name) = (toned(color, tone, sign), toned(color, Tone::Strong, &name));
     out.line(&format!("{sign} {name}  {seeds:>12}   {}", toned(color, tone, &word)));
+    if let Some(words) = cut_words(tally) {
+        out.wrapped("      ", &words);
+    }
+    if tally.is_empty() {
+        return out.text;
+    }
     for (expected, count) in tally.counts() {
         expectation(&mut out, expected, count, wide);
     }
@@ -54,6 +75,11 @@ pub fn checked(name: &str, tally: &Tally, wide: usize, color: bool) -> String {
         if !told.note.is_empty() {
             out.wrapped("      ", &told.note);
         }
+    }
+    if same == Some(false) {
+        let (sign, tone) = mark(Standing::Drifted);
+        let text = format!("{:<wide$}", "behaves as locked");
+        out.line(&format!("  {} {text}  drifted", toned(color, tone, sign)));
     }
     out.text
 }
@@ -67,15 +93,16 @@ fn expectation(out: &mut Page, expected: &Expected, count: Count, wide: usize) {
     if count.undecided > 0 {
         said.push(format!("undecided with {}", number::counted(count.undecided, "seed")));
     }
-    let measured = count.range.map_or("nothing measured".to_owned(), |range| span(expected, range));
-    said.insert(0, measured);
+    said.insert(0, span(expected, count));
     let said = cut(&said.join(", "), COLUMNS - wide - 6);
     let text = format!("{:<wide$}", cut(&expected.text, wide));
     out.line(&format!("  {} {text}  {said}", toned(out.color, tone, sign)));
 }
 
-/// `109 to 124 ms`, `0 lines`.
-fn span(expected: &Expected, (least, most): (f64, f64)) -> String {
+/// What was measured of an expectation: `109 to 124 ms`, `0 lines`.
+#[must_use]
+pub fn span(expected: &Expected, count: Count) -> String {
+    let Some((least, most)) = count.range else { return "nothing measured".to_owned() };
     let (low, high) = (expected.unit.number(least), expected.unit.number(most));
     let printed = expected.unit.print(most);
     if low == high { printed } else { format!("{low} to {printed}") }
@@ -94,7 +121,7 @@ pub fn failure(
     if standing == Standing::Holds {
         return String::new();
     }
-    let mut out = Page { color, text: String::new() };
+    let mut out = Page::new(color);
     let name = toned(color, Tone::Strong, name);
     let word = toned(color, mark(standing).1, standing.word());
     out.line("");
@@ -109,8 +136,13 @@ pub fn failure(
         }
         None => out.line(&format!("{name}: {word}")),
     }
-    for (text, told, example) in tally.over().filter(|(_, told, _)| told.verdict != Verdict::Holds)
-    {
+    if let Some(words) = cut_words(tally) {
+        out.wrapped("  ", &words);
+    }
+    let mut over: Vec<_> =
+        tally.over().filter(|(_, told, _)| told.verdict != Verdict::Holds).collect();
+    over.sort_by_key(|(_, told, _)| std::cmp::Reverse(told.verdict));
+    for (text, told, example) in over {
         let (sign, tone) = sign(told.verdict);
         let sign = toned(color, tone, sign);
         out.line(&format!("  {sign} expected {text}, found {}", told.measured));
@@ -129,10 +161,15 @@ pub fn failure(
 fn seed(out: &mut Page, first: &First) {
     if let Some(trouble) = &first.trouble {
         for line in trouble.lines() {
-            out.wrapped(if line.starts_with(' ') { "      " } else { "  ! " }, line);
+            let lead = match first.standing {
+                _ if line.starts_with(' ') => "      ",
+                Standing::Undecided => "  ? ",
+                _ => "  ! ",
+            };
+            out.wrapped(lead, line);
         }
     }
-    for judged in &first.judged {
+    for (judged, _) in &first.judged {
         let (sign, tone) = sign(judged.verdict);
         let sign = toned(out.color, tone, sign);
         out.line(&format!("  {sign} expected {}, found {}", judged.text, judged.measured));
@@ -142,37 +179,51 @@ fn seed(out: &mut Page, first: &First) {
     }
 }
 
-/// The last line: how many scenarios stand how.
+/// The last line: how many scenarios stand how, the gravest first. Each is given with how it
+/// stands, drifts included.
 #[must_use]
-pub fn sum(tallies: &[&Tally], color: bool) -> String {
-    let mut out = Page { color, text: String::new() };
-    let seeds = tallies.iter().map(|tally| tally.len() as u64).sum();
-    let order = [Standing::Holds, Standing::Undecided, Standing::Broken, Standing::Failed];
-    let said: Vec<String> = order
+pub fn sum(scenarios: &[(&Tally, Standing)], color: bool) -> String {
+    let mut out = Page::new(color);
+    let seeds = scenarios.iter().map(|(tally, _)| tally.len() as u64).sum();
+    let said: Vec<String> = standings(scenarios)
         .into_iter()
-        .map(|standing| (standing, tallies.iter().filter(|t| t.standing() == standing).count()))
-        .filter(|(_, count)| *count > 0)
-        .map(|(standing, count)| {
-            let word =
-                if standing == Standing::Holds && count != 1 { "hold" } else { standing.word() };
-            toned(color, mark(standing).1, &format!("{} {word}", number::grouped(count as u64)))
-        })
+        .map(|(standing, text)| toned(color, standing.map_or(Tone::Faint, |s| mark(s).1), &text))
         .collect();
-    let scenarios = number::counted(tallies.len() as u64, "scenario");
+    let total = number::counted(scenarios.len() as u64, "scenario");
     out.line("");
-    out.line(&format!("{scenarios}, {}: {}", number::counted(seeds, "run"), said.join(", ")));
+    out.line(&format!("{total}, {}: {}", number::counted(seeds, "run"), said.join(", ")));
     out.text
+}
+
+/// How many scenarios stand how, in words, the gravest first; last those that were not run at all.
+#[must_use]
+pub fn standings(scenarios: &[(&Tally, Standing)]) -> Vec<(Option<Standing>, String)> {
+    use Standing::{Broken, Drifted, Failed, Holds, Undecided};
+    let (skipped, run): (Vec<_>, Vec<_>) = scenarios.iter().partition(|(t, _)| t.is_skipped());
+    let mut said: Vec<(Option<Standing>, String)> = Vec::new();
+    for standing in [Failed, Broken, Drifted, Undecided, Holds] {
+        let count = run.iter().filter(|(_, own)| *own == standing).count();
+        let word = if standing == Holds && count != 1 { "hold" } else { standing.word() };
+        if count > 0 {
+            said.push((Some(standing), format!("{} {word}", number::grouped(count as u64))));
+        }
+    }
+    if !skipped.is_empty() {
+        said.push((None, format!("{} not run", number::grouped(skipped.len() as u64))));
+    }
+    said
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Unfinished;
     use crate::report::fixture;
     use crate::report::tally::SeedResult;
     use crate::verdict::{Report, Unit};
 
-    fn tally(results: Vec<Result<Report, String>>) -> Tally {
-        let expected = |text: &str, unit| Expected { text: text.to_owned(), unit };
+    fn tally(results: Vec<Result<Report, Unfinished>>) -> Tally {
+        let expected = |text: &str, unit| Expected { text: text.to_owned(), unit, line: Some(7) };
         let expected = vec![
             expected("success_lost <= 0", Unit::Lines),
             expected("write_longest_ms <= 3000 ms", Unit::Milliseconds),
@@ -196,19 +247,23 @@ mod tests {
             ("mirror", tally(vec![Ok(quick), Ok(undecided), Ok(fixture::crash_run())])),
             (
                 "a-name-that-is-as-long-as-a-name-can-be-which-is-64-characters-x",
-                tally(vec![Err("10 events too many\n  = help: raise max-events".to_owned())]),
+                tally(vec![Err(Unfinished {
+                    message: "10 events at one instant\n  = help: report it".to_owned(),
+                    limit: false,
+                })]),
             ),
         ];
         let wide = runs.iter().map(|(name, tally)| width(name, tally)).max().unwrap();
         let mut text = String::new();
         for (name, tally) in &runs {
-            text += &checked(name, tally, wide, false);
+            text += &checked(name, tally, None, wide, false);
         }
         let replay = |seed| format!("mqsim run x.toml --seed {seed}");
         for (name, tally) in &runs {
             text += &failure(name, tally, false, &replay, Some("out/x"));
         }
-        text += &sum(&runs.iter().map(|(_, tally)| tally).collect::<Vec<_>>(), false);
+        let stand: Vec<_> = runs.iter().map(|(_, tally)| (tally, tally.standing())).collect();
+        text += &sum(&stand, false);
         assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
         insta::assert_snapshot!(text);
     }

@@ -9,7 +9,7 @@ use crate::report::compare::{Block, Comparison, Standing, blocks};
 /// A comparison as text.
 #[must_use]
 pub fn compare(comparison: &Comparison, color: bool) -> String {
-    let mut out = Page { color, text: String::new() };
+    let mut out = Page::new(color);
     for block in blocks(comparison) {
         match block {
             Block::Verdict(said, standing) => {
@@ -18,8 +18,12 @@ pub fn compare(comparison: &Comparison, color: bool) -> String {
                     Standing::Undecided => Tone::Doubtful,
                     _ => Tone::Good,
                 };
-                let said = out.toned(tone, &said);
-                out.line(&said);
+                let mut headline = Page::new(false);
+                headline.wrapped("", &said);
+                for line in headline.text.lines() {
+                    let line = out.toned(tone, line);
+                    out.line(&line);
+                }
             }
             Block::Title(title) => out.section(&title),
             Block::Text(text) => out.wrapped("  ", &text),

@@ -1,25 +1,33 @@
 //! What `mqsim run` prints: the verdict, why, and how to see it again.
 //!
-//! Plain text of at most 100 columns; colours only if asked for. Every number has a unit.
+//! Plain text: the summary of a run of at most 80 columns but for its wide tables, which come below
+//! the first screen and have 100, as what is made of many runs; colours only if asked for. Every
+//! number has a unit.
 
 mod check;
 mod compare;
+mod glance;
 mod seeds;
 mod sparkline;
 mod sweep;
 mod tables;
 
-pub use check::{checked, failure, sum, width};
+pub use check::{checked, cut_words, failure, span, standings, sum, width};
 pub use compare::compare;
 pub use seeds::overview;
 pub use sweep::sweep;
 
-use super::{number, verdict, verdict_word};
+use super::glance::{Badge, badge};
+use super::number;
 use crate::engine::Span;
+use crate::scenario::shown;
 use crate::verdict::{Busy, Judged, Report, Verdict};
 
 /// Width that everything fits into.
 pub const COLUMNS: usize = 100;
+
+/// Width that the summary of one run fits into, but for its wide tables.
+pub const PAGE: usize = 80;
 
 /// How to print, and what only the caller knows.
 #[derive(Clone, Debug, Default)]
@@ -65,11 +73,20 @@ const fn sign(verdict: Verdict) -> (&'static str, Tone) {
     }
 }
 
+/// Sign and tone of a verdict, if there is one.
+const fn sign_of(verdict: Option<Verdict>) -> (&'static str, Tone) {
+    match verdict {
+        Some(verdict) => sign(verdict),
+        None => ("-", Tone::Faint),
+    }
+}
+
 /// The summary of one run.
 #[must_use]
 pub fn summary(report: &Report, options: &Options) -> String {
-    let mut out = Page { color: options.color, text: String::new() };
+    let mut out = Page { columns: PAGE, ..Page::new(options.color) };
     heading(&mut out, report);
+    glance::print(&mut out, report);
     expectations(&mut out, report);
     sparkline::print(&mut out, report);
     counts(&mut out, report);
@@ -88,10 +105,17 @@ pub fn summary(report: &Report, options: &Options) -> String {
 /// Text being put together.
 struct Page {
     color: bool,
+    /// Width that it fits into.
+    columns: usize,
     text: String,
 }
 
 impl Page {
+    /// An empty one of [`COLUMNS`].
+    fn new(color: bool) -> Page {
+        Page { color, columns: COLUMNS, text: String::new() }
+    }
+
     /// A line.
     fn line(&mut self, line: &str) {
         self.text.push_str(line.trim_end());
@@ -111,7 +135,7 @@ impl Page {
         let mut line = lead.to_owned();
         let mut empty = true;
         for word in text.split_whitespace() {
-            if !empty && line.chars().count() + 1 + word.chars().count() > COLUMNS {
+            if !empty && line.chars().count() + 1 + word.chars().count() > self.columns {
                 self.line(&line);
                 line = " ".repeat(indent);
                 empty = true;
@@ -125,35 +149,60 @@ impl Page {
         self.line(&line);
     }
 
+    /// An answer beside its question, wrapped; the words at its beginning that it begins with may
+    /// have a tone.
+    fn answer(&mut self, question: &str, answer: &str, beginning: Option<(Tone, &str)>) {
+        let from = self.text.len();
+        self.wrapped(&format!("  {question:<5}  "), answer);
+        if let Some((tone, words)) = beginning
+            && let Some(at) = self.text[from..].find(words)
+        {
+            let at = from + at;
+            let toned = self.toned(tone, words);
+            self.text.replace_range(at..at + words.len(), &toned);
+        }
+        if !question.is_empty()
+            && let Some(at) = self.text[from..].find(question)
+        {
+            let at = from + at;
+            let toned = self.toned(Tone::Strong, question);
+            self.text.replace_range(at..at + question.len(), &toned);
+        }
+    }
+
     fn toned(&self, tone: Tone, text: &str) -> String {
         toned(self.color, tone, text)
     }
 }
 
-/// Text cut to so many columns, with an ellipsis.
+/// Text in one line, cut to so many columns, with an ellipsis.
 fn cut(text: &str, columns: usize) -> String {
+    let text = shown(text);
     if text.chars().count() <= columns {
-        return text.to_owned();
+        return text.into_owned();
     }
     let kept: String = text.chars().take(columns.saturating_sub(1)).collect();
     format!("{}…", kept.trim_end())
 }
 
 fn heading(out: &mut Page, report: &Report) {
-    let (_, tone) = sign(verdict(report));
-    let name = format!("{} · seed {}", report.scenario, report.seed);
-    let word = verdict_word(verdict(report));
+    let Badge { text: word, mood } = badge(report);
+    let (word, tone) = (word.as_str(), glance::tone(mood));
+    let seed = format!(" · seed {}", report.seed);
+    let name = cut(&report.scenario, out.columns - seed.chars().count()) + &seed;
     let mode = format!("{} {}", report.mode, report.broker_version);
     let length = [&name, word, &mode].map(|part| part.chars().count()).iter().sum::<usize>() + 6;
     let (name, word) = (out.toned(Tone::Strong, &name), out.toned(tone, word));
-    if length <= COLUMNS {
+    if length <= out.columns {
         out.line(&format!("{name} · {mode} · {word}"));
     } else {
         out.line(&name);
         out.line(&format!("{mode} · {word}"));
     }
     if !report.description.is_empty() {
-        out.wrapped("", &report.description);
+        // Lines of the text are none of the page; what else is hidden in it is shown.
+        let words: Vec<&str> = report.description.split_whitespace().collect();
+        out.wrapped("", &shown(&words.join(" ")));
     }
     for note in &report.catalog.notes {
         out.wrapped("", &format!("Note: {note}"));
@@ -175,7 +224,7 @@ fn expectations(out: &mut Page, report: &Report) {
 fn expectation(out: &mut Page, judged: &Judged, wide: usize) {
     let (mark, tone) = sign(judged.verdict);
     let text = cut(&judged.text, wide);
-    let measured = cut(&judged.measured, COLUMNS - wide - 6);
+    let measured = cut(&judged.measured, out.columns - wide - 6);
     let mark = out.toned(tone, mark);
     out.line(&format!("  {mark} {text:<wide$}  {measured}"));
     if let Some(note) = &judged.note {
@@ -225,6 +274,12 @@ fn counts(out: &mut Page, report: &Report) {
         out.line(&format!("  {text}"));
     } else {
         out.line("  0 lines lost after success");
+    }
+    if s.success_gone > s.success_lost {
+        let gone = number::counted(s.success_gone, "line");
+        let text = format!("{gone} gone from every log after success, read before or not");
+        let text = out.toned(Tone::Bad, &text);
+        out.line(&format!("  {text}"));
     }
     if s.unexplained > 0 {
         let text = format!("{} lost without a cause: a defect of mqsim, please report it", {
@@ -285,12 +340,12 @@ fn footer(out: &mut Page, report: &Report, options: &Options) {
     out.line("");
     let events = report.summary.events;
     let ended = number::instant(report.ended);
-    let mut line = format!("{} and {ended} of virtual time", number::counted(events, "event"));
+    let mut line = format!("{} and {ended} simulated", number::counted(events, "event"));
     if let Some(took) = options.took.filter(|took| !took.is_zero()) {
         let seconds = took.as_secs_f64();
         let simulated = (report.ended.as_nanos() as f64 / 1e9 / seconds) as u64;
         line += &format!(
-            " in {}: {}, {} simulated s per s",
+            " in {}: {}, {} s/s",
             number::latency(took.as_micros() as u64),
             number::rate(events as f64 / seconds, "events"),
             number::grouped(simulated),
@@ -359,7 +414,12 @@ mod tests {
     #[test]
     fn everything_fits() {
         for report in [fixture::crash_run(), fixture::quiet_run(), fixture::crowded_run()] {
-            for line in summary(&report, &options()).lines() {
+            let text = summary(&report, &options());
+            let (first, _) = text.split_once("\nMessages\n").expect("all have messages");
+            for line in first.lines() {
+                assert!(line.chars().count() <= PAGE, "{line}");
+            }
+            for line in text.lines() {
                 assert!(line.chars().count() <= COLUMNS, "{line}");
             }
         }

@@ -1,6 +1,6 @@
 //! Several seeds of one scenario on one page.
 
-use super::{COLUMNS, Page, Tone, cut, sign, toned};
+use super::{COLUMNS, Page, Tone, cut, sign, sign_of, toned};
 use crate::report::{number, verdict, verdict_word};
 use crate::verdict::{Report, Verdict};
 
@@ -10,12 +10,13 @@ const LINES: usize = 20;
 /// Every expectation over all seeds, then a line a seed. `replay` makes the command for a seed.
 #[must_use]
 pub fn overview(reports: &[Report], color: bool, replay: &dyn Fn(u64) -> String) -> String {
-    let mut out = Page { color, text: String::new() };
+    let mut out = Page::new(color);
     let Some(first) = reports.first() else { return String::new() };
-    let worst = reports.iter().map(verdict).max().unwrap_or(Verdict::Undecided);
+    let worst = reports.iter().map(verdict).max().flatten();
     let name = toned(color, Tone::Strong, &first.scenario);
     let seeds = number::counted(reports.len() as u64, "seed");
-    let word = toned(color, sign(worst).1, verdict_word(worst));
+    let word = worst.map_or("nothing expected", verdict_word);
+    let word = toned(color, sign_of(worst).1, word);
     let mode = format!("{} {}", first.mode, first.broker_version);
     out.line(&format!("{name} · {mode} · {seeds} · {word}"));
     expectations(&mut out, reports);
@@ -27,7 +28,7 @@ pub fn overview(reports: &[Report], color: bool, replay: &dyn Fn(u64) -> String)
         let more = number::counted((reports.len() - LINES) as u64, "more seed");
         out.line(&format!("  and {more} in summary.csv"));
     }
-    if let Some(bad) = in_order(reports).into_iter().find(|r| verdict(r) == Verdict::Broken) {
+    if let Some(bad) = in_order(reports).into_iter().find(|r| verdict(r) == Some(Verdict::Broken)) {
         out.line("");
         out.line(&format!("first broken seed again:  {}", replay(bad.seed)));
     }
@@ -60,9 +61,9 @@ fn expectations(out: &mut Page, reports: &[Report]) {
 /// The headline numbers of a seed.
 fn line(out: &mut Page, report: &Report) {
     let s = &report.summary;
-    let (mark, tone) = sign(verdict(report));
+    let (mark, tone) = sign_of(verdict(report));
     let mark = toned(out.color, tone, mark);
-    let lost = format!("{} lost", number::counted(s.success_lost, "line"));
+    let lost = format!("{} lost", number::counted(s.success_gone, "line"));
     let available = s.write_availability.map_or("-".to_owned(), number::percent);
     let gap = s.write_longest_ms.map_or("-".to_owned(), |ms| match ms {
         0 => "none".to_owned(),

@@ -1,6 +1,6 @@
 //! The run on two lines: acknowledged per second, and the faults beneath.
 
-use super::{COLUMNS, Page};
+use super::Page;
 use crate::engine::Time;
 use crate::report::{met, number};
 use crate::verdict::Report;
@@ -17,7 +17,7 @@ pub(super) fn print(out: &mut Page, report: &Report) {
     }
     // The drain has no load: the line shows the time in which there was one.
     let buckets = (load.div_ceil(bucket) as usize).min(report.timeline.buckets.len());
-    let width = (COLUMNS - INDENT.len()).min(80).min(buckets);
+    let width = (out.columns - INDENT.len()).min(80).min(buckets);
     let mut counts = vec![0_u64; width];
     let mut lengths = vec![0_u64; width];
     for (i, bucket) in report.timeline.buckets[..buckets].iter().enumerate() {

@@ -156,7 +156,10 @@ pub(super) fn windows(out: &mut Page, report: &Report) {
             number::instant(window.end),
             number::span(window.end.since(window.start)),
             cut(fault.unwrap_or("-"), 28),
-            window.recovery.map_or("-".to_owned(), number::span),
+            match window.open {
+                true => "not recovered".to_owned(),
+                false => window.recovery.map_or("-".to_owned(), number::span),
+            },
         ]);
     }
     print(out, &table);

@@ -74,6 +74,8 @@ impl Flags {
     pub(in crate::verdict) const LETTER: Flags = Flags(1 << 10);
     /// The broker's rules allow it to be read.
     pub(in crate::verdict) const READABLE: Flags = Flags(1 << 11);
+    /// It could be read, and a consumer began behind it.
+    pub(in crate::verdict) const SKIPPED: Flags = Flags(1 << 12);
 
     pub(in crate::verdict) const fn with(self, more: Flags) -> Flags {
         Flags(self.0 | more.0)
@@ -155,10 +157,12 @@ impl State {
         self.copies -= u16::from(self.copies < MOST_COPIES);
     }
 
-    /// Whether some broker holds it where it was sent to, it may be read, and nobody has.
+    /// Whether some broker holds it where it was sent to, it may be read, and nobody has, nor began
+    /// behind it.
     pub(in crate::verdict) const fn is_backlog(self) -> bool {
         const READ: Flags = Flags::DELIVERED.with(Flags::PROCESSED).with(Flags::AUDITED);
-        self.copies > 0 && self.is(Flags::READABLE) && !self.is(READ.with(Flags::LETTER))
+        const NOT: Flags = READ.with(Flags::LETTER).with(Flags::SKIPPED);
+        self.copies > 0 && self.is(Flags::READABLE) && !self.is(NOT)
     }
 
     /// Whether the write was a success that nothing can undo: confirmed, and processed or

@@ -10,9 +10,11 @@ mod situations;
 mod trial;
 
 pub use situations::named as situations;
+pub(super) use situations::{shows, signs};
 pub use trial::{Told, Trial};
 
-use super::metrics::{Metric, Unit};
+use super::expect::unread;
+use super::metrics::{Metric, Unit, metric};
 use super::{Number, Report};
 use crate::observe::Sign;
 
@@ -43,14 +45,16 @@ pub struct OverSeeds {
     most: f64,
     /// Whether the scenario names that value.
     assumed: bool,
+    /// The line of the scenario's file on which it begins.
+    line: Option<usize>,
 }
 
 /// The names of what is judged over seeds and is no function of a metric, with their meanings.
 pub const OVER_SEEDS: &[(&str, &str)] = &[
     (
         "lossy_seeds",
-        "Share of the seeds that lose something after success. Judged over many seeds, with \
-         `confidence`: no number of seeds proves that it is 0.",
+        "Share of the seeds that lose something after success, read before or not (success_gone). \
+         Judged over many seeds, with `confidence`: no number of seeds proves that it is 0.",
     ),
     (
         "success_lost_per_million",
@@ -80,6 +84,12 @@ impl OverSeeds {
         super::expect::bounded(&name, self.min, self.max, self.unit())
     }
 
+    /// The line of the scenario's file on which it begins.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        self.line
+    }
+
     /// What its bounds are counted in.
     #[must_use]
     pub fn unit(&self) -> Unit {
@@ -101,10 +111,14 @@ impl OverSeeds {
         };
         let summary = &report.summary;
         let lost = summary.success_lost;
+        let unread = metric("success_lost").map_or(0, |metric| unread(metric, report));
         match &self.subject {
-            // What is not final may still be found.
-            Subject::Lossy => report.quiet.then(|| f64::from(u8::from(lost > 0))),
-            Subject::LostPerMillion if report.quiet => {
+            // What is not final may still be found, and what nobody could read may be lost.
+            Subject::Lossy => {
+                let lossy = summary.success_gone > 0;
+                (report.quiet && (lossy || unread == 0)).then(|| f64::from(u8::from(lossy)))
+            }
+            Subject::LostPerMillion if report.quiet && unread == 0 => {
                 let successes = summary.acked + summary.accepted;
                 (successes > 0).then(|| lost as f64 / successes as f64 * 1e6)
             }

@@ -5,6 +5,7 @@ use super::{OverSeeds, Subject};
 use crate::observe::Catalog;
 use crate::scenario::{Diagnostics, Value, Values, suggest};
 use crate::verdict::bounds::bound;
+use crate::verdict::expect::NARROWING;
 use crate::verdict::metrics::{METRICS, Metric, Unit, metric};
 
 /// The keys that only expectations over seeds have.
@@ -48,8 +49,20 @@ fn alone(section: &Values) -> Result<(), Diagnostics> {
     }
 }
 
+/// What is judged over seeds is of whole runs.
+fn narrowed(section: &Values) -> Result<(), Diagnostics> {
+    match NARROWING.into_iter().find(|key| section.has(key)) {
+        None => Ok(()),
+        Some(key) => Err(Diagnostics::at(
+            section.span(key),
+            format!("`{key}` narrows what is judged of each run, and this is judged over seeds"),
+            "remove it",
+        )),
+    }
+}
+
 fn sometimes(section: &Values, catalog: &Catalog, name: &str) -> Result<OverSeeds, Diagnostics> {
-    let others = ["metric", "cause", "invariant"];
+    let others = ["metric", "cause", "invariant", "event", "never"];
     if let Some(other) = others.into_iter().find(|key| section.has(key)) {
         return Err(Diagnostics::at(
             section.span(other),
@@ -57,6 +70,7 @@ fn sometimes(section: &Values, catalog: &Catalog, name: &str) -> Result<OverSeed
             "write two expectations",
         ));
     }
+    narrowed(section)?;
     let bounds = ["min", "max", "equals"];
     if let Some(key) = bounds.into_iter().chain(OWN).find(|key| section.has(key)) {
         return Err(Diagnostics::at(
@@ -75,7 +89,8 @@ fn sometimes(section: &Values, catalog: &Catalog, name: &str) -> Result<OverSeed
     }
     let subject = Subject::Sometimes(name.to_owned(), signs);
     let (min, max, most) = (None, None, 1.0);
-    Ok(OverSeeds { subject, min, max, error: ERROR, most, assumed: false })
+    let line = section.line();
+    Ok(OverSeeds { subject, min, max, error: ERROR, most, assumed: false, line })
 }
 
 /// `p99(write_longest_ms)`, `mean(write_availability)`; `None` if it is no function of a metric.
@@ -133,13 +148,15 @@ fn bounded(section: &Values, subject: Subject) -> Result<OverSeeds, Diagnostics>
     let at = |key: &str, message: &str, help: &str| {
         Err(Diagnostics::at(section.span(key), message, help))
     };
+    narrowed(section)?;
     if section.has("equals") {
         let help = "write `min` and `max`";
         return at("equals", "no number of seeds proves that something is just so", help);
     }
     let (most, assumed) = most(section, &subject)?;
     let error = error(section)?;
-    let mut over = OverSeeds { subject, min: None, max: None, error, most, assumed };
+    let line = section.line();
+    let mut over = OverSeeds { subject, min: None, max: None, error, most, assumed, line };
     over.min = bound(section, "min", over.unit())?;
     over.max = bound(section, "max", over.unit())?;
     if over.min.is_none() && over.max.is_none() {

@@ -24,7 +24,7 @@ pub fn named(catalog: &Catalog) -> Vec<&'static str> {
 
 /// By what a situation shows; empty if there is none of this name. A word may be both an event and
 /// a condition: then either will do.
-pub(super) fn signs(catalog: &Catalog, name: &str) -> Vec<Sign> {
+pub(in crate::verdict) fn signs(catalog: &Catalog, name: &str) -> Vec<Sign> {
     fn ids<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Vec<u32> {
         (0..).zip(names).filter(|(_, other)| *other == name).map(|(id, _)| id).collect()
     }
@@ -42,7 +42,7 @@ pub(super) fn signs(catalog: &Catalog, name: &str) -> Vec<Sign> {
 }
 
 /// Whether a run shows this.
-pub(super) fn shows(sign: Sign, report: &Report) -> bool {
+pub(in crate::verdict) fn shows(sign: Sign, report: &Report) -> bool {
     let catalog = &*report.catalog;
     let event = |id: EventId| catalog.events[id.index()].name;
     let role = |id: RoleId| catalog.roles[id.index()].name;

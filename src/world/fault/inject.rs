@@ -5,10 +5,9 @@ use crate::observe::{FaultPhase, NodeId, Observer};
 
 use super::super::event::Event;
 use super::super::machine::Cluster;
-use super::super::network::Change;
-use super::super::selector::Target;
+use super::super::selector::Pick;
 use super::super::simulation::Simulation;
-use super::{Active, Begun, FaultKind, LatencyChange, Undo};
+use super::{Begun, FaultKind, Met};
 
 /// How often it is looked whether faults that wait can begin.
 const LOOK: Span = Span::from_millis(100);
@@ -76,12 +75,10 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let mut stream = Stream::fixed(self.seed, &format!("fault {index}"));
         let untouched = stream.digest();
         let nodes = self.resolve(&fault.target, &mut stream);
-        let sides: Vec<Vec<NodeId>> = match &fault.kind {
-            FaultKind::Partition(partition) if !partition.between.is_empty() => {
-                partition.between.iter().map(|side| self.resolve(side, &mut stream)).collect()
-            }
-            FaultKind::Partition(_) => vec![nodes.clone()],
-            _ => Vec::new(),
+        let sides: Vec<Vec<NodeId>> = match fault.kind.sides() {
+            None => Vec::new(),
+            Some([]) => vec![nodes.clone()],
+            Some(sides) => sides.iter().map(|side| self.resolve(side, &mut stream)).collect(),
         };
         let sides = self.whole_sides(sides);
         // Where nothing was left to be drawn, the fault's place in the list does not matter.
@@ -89,9 +86,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             self.fault_draws = hash_words(&[self.fault_draws, stream.digest()]);
         }
         let named = if sides.is_empty() { nodes } else { sides.concat() };
-        if let FaultKind::Pause = fault.kind
-            && !named.iter().any(|node| self.world.nodes[node.index()].alive)
-        {
+        if !fault.kind.concerns(&named, self) {
             return self.tell_fault(index, FaultPhase::Skipped, &named);
         }
         if named.is_empty() || sides.iter().any(Vec::is_empty) {
@@ -100,14 +95,20 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         if fault.after_recovery && !self.is_bearable(&fault.kind, &named) {
             return self.tell_fault(index, FaultPhase::Skipped, &named);
         }
-        let met = if sides.is_empty() { vec![named.clone()] } else { sides.clone() };
-        self.begun.push(Begun { index: index as usize, at: self.now(), sides: met });
+        let told = if sides.is_empty() { vec![named.clone()] } else { sides.clone() };
+        self.begun.push(Begun { index: index as usize, at: self.now(), sides: told });
         self.tell_fault(index, FaultPhase::Begun, &named);
-        let (targets, undo) = self.inject(index, &fault.kind, &fault.target, named, sides);
-        if undo == Undo::Nothing {
-            return self.tell_fault(index, FaultPhase::Ended, &targets);
+        let links = fault.target.0.iter().filter_map(|pick| match pick {
+            Pick::Link(a, b) => Some((*a, *b)),
+            _ => None,
+        });
+        let links = links.collect();
+        let mut met = Met { index, nodes: named, links, sides, pairs: Vec::new() };
+        fault.kind.begin(&mut met, self);
+        if fault.kind.at_once().is_some() {
+            return self.tell_fault(index, FaultPhase::Ended, &met.nodes);
         }
-        self.active.push(Active { index, targets, undo });
+        self.active.push(met);
         if let Some(lasts) = fault.lasts {
             let end = self.now() + lasts;
             self.world.kernel.schedule(end, Event::FaultEnd { index });
@@ -126,91 +127,18 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         self.have_recovered(&others)
     }
 
-    fn inject(
-        &mut self,
-        index: u32,
-        kind: &FaultKind,
-        target: &Target,
-        nodes: Vec<NodeId>,
-        sides: Vec<Vec<NodeId>>,
-    ) -> (Vec<NodeId>, Undo) {
-        let undo = match kind {
-            FaultKind::Stop => {
-                self.inject_stop(index, &nodes);
-                Undo::Run
-            }
-            FaultKind::Crash => {
-                self.inject_crash(index, &nodes);
-                Undo::Run
-            }
-            FaultKind::PowerLoss => {
-                self.inject_power_loss(index, &nodes);
-                Undo::Power
-            }
-            FaultKind::Pause => return (self.inject_pause(index, &nodes), Undo::Resume),
-            FaultKind::Restart => {
-                self.inject_restart(&nodes);
-                Undo::Nothing
-            }
-            FaultKind::Partition(partition) => self.inject_partition(partition, sides),
-            FaultKind::Latency { change, direction } => {
-                let change = match change {
-                    LatencyChange::Add(latency) => Change::Add(latency.clone()),
-                    LatencyChange::Be(latency) => Change::Replace(latency.clone()),
-                };
-                self.inject_change(index, &target.0, &nodes, *direction, change);
-                Undo::Links
-            }
-            FaultKind::PacketLoss { chance, direction } => {
-                let change = Change::Lose(*chance);
-                self.inject_change(index, &target.0, &nodes, *direction, change);
-                Undo::Links
-            }
-            FaultKind::Bandwidth { rate, direction } => {
-                let change = Change::Narrow(*rate);
-                self.inject_change(index, &target.0, &nodes, *direction, change);
-                Undo::Links
-            }
-            FaultKind::SlowDisk { factor } => {
-                self.inject_slow_disk(*factor, &nodes);
-                Undo::SpeedUp(*factor)
-            }
-            FaultKind::DiskStall => {
-                self.inject_disk_stall(&nodes);
-                Undo::GoOn
-            }
-            FaultKind::DiskFull => {
-                self.inject_disk_full(&nodes);
-                Undo::Room
-            }
-            FaultKind::DiskError(failing) => {
-                self.inject_disk_error(*failing, &nodes);
-                Undo::Works(*failing)
-            }
-            FaultKind::WipeDisk => {
-                self.inject_wipe_disk(index, &nodes);
-                Undo::Run
-            }
-            FaultKind::ClockSkew { offset, drift } => {
-                self.inject_clock_skew(index, (*offset, *drift), &nodes);
-                Undo::SetRight
-            }
-        };
-        (nodes, undo)
-    }
-
     /// The `for` of a fault is over.
     pub(crate) fn end_fault(&mut self, index: u32) {
-        if let Some(place) = self.active.iter().position(|active| active.index == index) {
-            let active = self.active.remove(place);
-            self.take_back(active);
+        if let Some(place) = self.active.iter().position(|met| met.index == index) {
+            let met = self.active.remove(place);
+            self.take_back(&met);
         }
     }
 
     /// The run's duration is over: every fault in force ends, in the order in which they began.
     pub(crate) fn end_all_faults(&mut self) {
-        for active in std::mem::take(&mut self.active) {
-            self.take_back(active);
+        for met in std::mem::take(&mut self.active) {
+            self.take_back(&met);
         }
     }
 
@@ -226,22 +154,10 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         }
     }
 
-    fn take_back(&mut self, active: Active) {
-        let Active { index, targets, undo } = active;
-        self.tell_fault(index, FaultPhase::Ended, &targets);
-        match undo {
-            Undo::Nothing => {}
-            Undo::Run => self.take_back_down(index, &targets),
-            Undo::Power => self.take_back_power(index, &targets),
-            Undo::Resume => self.take_back_pause(index, &targets),
-            Undo::Heal { pairs, rejects } => self.world.net.cut(&pairs, rejects, false),
-            Undo::Links => self.world.remove_override(index),
-            Undo::SpeedUp(factor) => self.take_back_slow_disk(factor, &targets),
-            Undo::GoOn => self.take_back_disk_stall(&targets),
-            Undo::Room => self.take_back_disk_full(&targets),
-            Undo::Works(failing) => self.take_back_disk_error(failing, &targets),
-            Undo::SetRight => self.take_back_clock_skew(index, &targets),
-        }
+    fn take_back(&mut self, met: &Met) {
+        self.tell_fault(met.index, FaultPhase::Ended, &met.nodes);
+        let kind = self.faults[met.index as usize].kind.clone();
+        kind.end(met, self);
     }
 
     fn tell_fault(&mut self, index: u32, phase: FaultPhase, targets: &[NodeId]) {

@@ -9,37 +9,31 @@
 //!
 //! # Adding a kind
 //!
-//! Say `memory-pressure`:
-//!
-//! 1. A variant in [`FaultKind`], holding what its keys say.
-//! 2. In the file of its group (`process.rs`, `network.rs`, `disk.rs`, or a new one): a
-//!    `pub(super) const MEMORY_PRESSURE: Variant` with its name, one sentence on what it does, and its
-//!    keys (`TARGET` is shared); add it to [`KINDS`] below. It is then in `mqsim list`, in the
-//!    documentation, and the parser knows its keys.
-//! 3. An arm in `parse_kind` that makes the variant from the checked values.
-//! 4. Arms in `Simulation::inject` and `Simulation::take_back` (`inject.rs`); what it does to the
-//!    world is a function in its group's file, how it is taken back a variant of `Undo`.
-//! 5. A line in [`nemesis::KINDS`], so that it can be drawn at random, and an arm in
-//!    [`freeze`] that writes its keys.
-//! 6. A test in `tests/world/faults.rs`: what a machine sees of it, and that nothing is left of it
-//!    after its end.
+//! 1. A file in `kinds/`, say `memory_pressure.rs`: a type that holds what its keys say, and its
+//!    [`Fault`](kinds::Fault): name, meaning and keys, how they are read and written, what it does
+//!    and what takes it back.
+//! 2. In `kinds/mod.rs`: its `mod`, and its line in `kinds!`. Parser, schema, `mqsim list`, random
+//!    faults and frozen schedules follow from it; the compiler and the tests name what is missing.
 
-mod clock;
-mod disk;
+mod down;
 pub mod freeze;
 mod inject;
+mod kinds;
+mod links;
 pub mod nemesis;
-mod network;
 mod parse;
-mod process;
 
-use crate::engine::Chance;
-use crate::engine::{Distribution, Span, Time};
+use crate::engine::{Span, Time};
 use crate::observe::{FaultId, NodeId};
-use crate::scenario::{KeySpec, Kind, Preset, SectionSpec, Tagged};
+use crate::scenario::{KeySpec, Kind, Preset, SectionSpec};
 
 use super::selector::{Pick, Target};
 
+pub use kinds::{
+    Bandwidth, ClientSide, ClockSkew, Failing, FaultKind, KINDS, Latency, LatencyChange,
+    PacketLoss, Partition, SlowDisk,
+};
+pub use links::Direction;
 pub use nemesis::{NEMESIS, NEMESIS_FAULT, Nemesis};
 pub use parse::{Vocabulary, parse, parse_all};
 
@@ -68,29 +62,6 @@ pub(crate) const TARGET: KeySpec = KeySpec::new(
     Preset::Required,
     "What it is aimed at: a node, several (`n1,n2`), or a selector such as `leader(orders)`.",
 );
-
-/// The kinds of faults.
-pub const KINDS: Tagged = Tagged {
-    tag: "kind",
-    meaning: "What goes wrong.",
-    variants: &[
-        process::STOP,
-        process::CRASH,
-        process::POWER_LOSS,
-        process::PAUSE,
-        process::RESTART,
-        network::PARTITION,
-        network::LATENCY,
-        network::PACKET_LOSS,
-        network::BANDWIDTH,
-        disk::SLOW_DISK,
-        disk::DISK_STALL,
-        disk::DISK_FULL,
-        disk::DISK_ERROR,
-        disk::WIPE_DISK,
-        clock::CLOCK_SKEW,
-    ],
-};
 
 /// A fault of the schedule.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,10 +108,7 @@ pub struct Begun {
 impl PlannedFault {
     /// The nodes that it names by themselves.
     pub(crate) fn named(&self) -> Vec<NodeId> {
-        let sides = match &self.kind {
-            FaultKind::Partition(partition) => partition.between.as_slice(),
-            _ => &[],
-        };
+        let sides = self.kind.sides().unwrap_or_default();
         let picks = sides.iter().flat_map(|side| &side.0).chain(&self.target.0);
         picks
             .flat_map(|pick| match pick {
@@ -152,164 +120,17 @@ impl PlannedFault {
     }
 }
 
-/// What goes wrong.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FaultKind {
-    /// The process is asked to stop, and stays down.
-    Stop,
-    /// The process is killed, and stays down.
-    Crash,
-    /// The host loses power.
-    PowerLoss,
-    /// The process is frozen.
-    Pause,
-    /// The process is asked to stop and starts again at once; one that is down is started.
-    Restart,
-    /// Packets between sides do not get through.
-    Partition(Partition),
-    /// Packets take longer.
-    Latency {
-        /// How much longer, or how long instead.
-        change: LatencyChange,
-        /// Which way.
-        direction: Direction,
-    },
-    /// Packets are lost.
-    PacketLoss {
-        /// How likely each is, beside losses that are there already.
-        chance: Chance,
-        /// Which way.
-        direction: Direction,
-    },
-    /// Links are narrow.
-    Bandwidth {
-        /// Bytes a second.
-        rate: u64,
-        /// Which way.
-        direction: Direction,
-    },
-    /// The disk is slower.
-    SlowDisk {
-        /// This many times.
-        factor: u64,
-    },
-    /// The disk does nothing.
-    DiskStall,
-    /// The disk takes nothing more.
-    DiskFull,
-    /// What the disk is asked to do fails.
-    DiskError(Failing),
-    /// The process is killed and its disk replaced by an empty one.
-    WipeDisk,
-    /// The clock is wrong.
-    ClockSkew {
-        /// By how much it is ahead, in ns.
-        offset: i64,
-        /// How much too fast it runs, in parts of a billion.
-        drift: i64,
-    },
-}
-
-/// What fails on a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failing {
-    /// Writes into the page cache.
-    pub writes: bool,
-    /// Fsyncs, and the write-back of the page cache.
-    pub fsyncs: bool,
-    /// Reads.
-    pub reads: bool,
-}
-
-impl Failing {
-    /// Everything does.
-    pub const ALL: Failing = Failing { writes: true, fsyncs: true, reads: true };
-}
-
-impl FaultKind {
-    /// Whether it is a fault of links, which a link may be the target of.
-    #[must_use]
-    pub const fn is_of_links(&self) -> bool {
-        matches!(
-            self,
-            FaultKind::Latency { .. } | FaultKind::PacketLoss { .. } | FaultKind::Bandwidth { .. }
-        )
-    }
-}
-
-/// Which way a fault of the network works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Both ways.
-    Both,
-    /// From the first to the second only; of a node: what it sends.
-    Forth,
-}
-
-/// How a latency changes; distributions of ns.
-#[derive(Clone, Debug, PartialEq)]
-pub enum LatencyChange {
-    /// This comes on top.
-    Add(Distribution),
-    /// It is this instead.
-    Be(Distribution),
-}
-
-/// A cut of the network.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Partition {
-    /// The sides; if there is one (or none, then it is the fault's target), the other brokers are
-    /// the other side. Nodes in no side see all.
-    pub between: Vec<Target>,
-    /// Which way packets do not get through.
-    pub direction: Direction,
-    /// On which side clients are.
-    pub clients: ClientSide,
-    /// Whether packets are answered with an error, or vanish.
-    pub rejects: bool,
-}
-
-/// On which side of a partition the clients are that it does not name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientSide {
-    /// On that of the broker with which they have a connection; without one on the largest.
-    Follow,
-    /// They see all brokers.
-    Unaffected,
-}
-
-/// How what a fault did is taken back.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Undo {
-    /// There is nothing to take back.
-    Nothing,
-    /// The processes may run again.
-    Run,
-    /// The hosts have power again.
-    Power,
-    /// The processes go on.
-    Resume,
-    /// These pairs (from, to) see each other again.
-    Heal { pairs: Vec<(u32, u32)>, rejects: bool },
-    /// The links are as they were.
-    Links,
-    /// The disks are as fast as they were.
-    SpeedUp(u64),
-    /// The disks go on.
-    GoOn,
-    /// The disks have room again.
-    Room,
-    /// The disks do again what had failed.
-    Works(Failing),
-    /// The clocks are set right.
-    SetRight,
-}
-
-/// A fault in force.
+/// A fault in force, and what it has met.
 #[derive(Clone, Debug)]
-pub(crate) struct Active {
+pub(crate) struct Met {
     /// Its place in the schedule.
     index: u32,
-    targets: Vec<NodeId>,
-    undo: Undo,
+    /// The nodes of its target; those of all sides.
+    nodes: Vec<NodeId>,
+    /// The links that its target names.
+    links: Vec<(NodeId, NodeId)>,
+    /// Its sides, if it has sides.
+    sides: Vec<Vec<NodeId>>,
+    /// The pairs (from, to) of hosts between which it has cut the network.
+    pairs: Vec<(u32, u32)>,
 }

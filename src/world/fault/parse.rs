@@ -8,14 +8,15 @@ use super::super::network::Topology;
 use super::super::selector::{
     Argument, Pick, RoleQuery, SELECTORS, SelectorSpec, Target, names_of,
 };
-use super::{ClientSide, Direction, Failing, FaultKind, LatencyChange, Partition, PlannedFault};
+use super::{FaultKind, PlannedFault};
 
 /// The names that selectors may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Vocabulary<'a> {
     /// Hosts and zones. A producer or consumer is the host of its name and kind.
     pub topology: &'a Topology,
-    /// Names of the destinations; a destination's index is its id.
+    /// Names of what the family's selectors speak of, in most families the destinations; the index is
+    /// the id in [`RoleQuery::destination`].
     pub destinations: &'a [String],
     /// The family's selectors; the index is [`RoleQuery::selector`].
     pub roles: &'static [SelectorSpec],
@@ -51,8 +52,7 @@ pub fn parse(
     let mut wrong = values.diagnostics();
     let at = Time::ZERO + values.duration("at");
     let lasts = values.get_duration("for");
-    let kind =
-        parse_kind(values, &mut wrong, |values, wrong| parse_partition(values, words, wrong));
+    let kind = FaultKind::parse(values, Some(words), &mut wrong);
     let target = if values.has("target") {
         parse_target(values.selector("target"), words, &mut wrong)
     } else {
@@ -78,129 +78,9 @@ pub fn parse(
     }
 }
 
-/// What goes wrong; `partition` reads the sides of one.
-pub(super) fn parse_kind(
-    values: &Values,
-    wrong: &mut Diagnostics,
-    partition: impl FnOnce(&Values, &mut Diagnostics) -> Option<Partition>,
-) -> Option<FaultKind> {
-    let kind = match values.text("kind") {
-        "stop" => FaultKind::Stop,
-        "crash" => FaultKind::Crash,
-        "power-loss" => FaultKind::PowerLoss,
-        "pause" => FaultKind::Pause,
-        "restart" => FaultKind::Restart,
-        "partition" => FaultKind::Partition(partition(values, wrong)?),
-        "latency" => {
-            FaultKind::Latency { change: parse_latency(values, wrong)?, direction: way(values) }
-        }
-        "packet-loss" => {
-            FaultKind::PacketLoss { chance: values.chance("chance"), direction: way(values) }
-        }
-        "bandwidth" => {
-            let rate = values.bandwidth("rate");
-            if rate == 0 {
-                let help = "a link without limit needs no fault; write a rate, \"10MB/s\"";
-                wrong.push(values.span("rate"), "this limits nothing", help);
-            }
-            FaultKind::Bandwidth { rate, direction: way(values) }
-        }
-        "slow-disk" => FaultKind::SlowDisk { factor: values.integer("factor") },
-        "disk-stall" => FaultKind::DiskStall,
-        "disk-full" => FaultKind::DiskFull,
-        "disk-error" => FaultKind::DiskError(failing(values)),
-        "wipe-disk" => FaultKind::WipeDisk,
-        "clock-skew" => {
-            let (offset, drift) = (values.signed("offset"), values.signed("drift"));
-            if offset == 0 && drift == 0 {
-                let help = "write offset = \"-5s\" or drift = \"1%\", or both";
-                wrong.push(values.place(), "this leaves the clock as it is", help);
-            }
-            FaultKind::ClockSkew { offset, drift }
-        }
-        other => unreachable!("`{other}` is in KINDS and has no arm here"),
-    };
-    Some(kind)
-}
-
-/// What fails on the disk; all if nothing is named.
-fn failing(values: &Values) -> Failing {
-    let named = |what: &str| {
-        !values.has("operations")
-            || values.names("operations").iter().any(|name| name.value == what)
-    };
-    Failing { writes: named("write"), fsyncs: named("fsync"), reads: named("read") }
-}
-
-fn way(values: &Values) -> Direction {
-    match values.choice("direction") {
-        "forth" => Direction::Forth,
-        _ => Direction::Both,
-    }
-}
-
-fn parse_partition(
-    values: &Values,
-    words: &Vocabulary<'_>,
-    wrong: &mut Diagnostics,
-) -> Option<Partition> {
-    if values.has("target") == values.has("between") {
-        let message = if values.has("target") {
-            "`target` and `between` contradict each other"
-        } else {
-            "a partition needs `between` or `target`"
-        };
-        let help =
-            "write between = [\"n1\", \"n2,n3\"], or target = \"n1\" to cut n1 from all others";
-        wrong.push(values.span("between"), message, help);
-        return None;
-    }
-    let sides = values.selectors("between");
-    let between: Vec<Target> = sides.iter().map(|side| parse_target(side, words, wrong)).collect();
-    for (side, target) in sides.iter().zip(&between) {
-        refuse_links(side.place, &target.0, wrong);
-    }
-    Some(Partition::of(values, between))
-}
-
-impl Partition {
-    /// A partition between these sides, otherwise as its keys say.
-    pub(super) fn of(values: &Values, between: Vec<Target>) -> Partition {
-        Partition {
-            between,
-            direction: way(values),
-            clients: match values.choice("clients") {
-                "unaffected" => ClientSide::Unaffected,
-                _ => ClientSide::Follow,
-            },
-            rejects: values.choice("how") == "reject",
-        }
-    }
-}
-
-fn parse_latency(values: &Values, wrong: &mut Diagnostics) -> Option<LatencyChange> {
-    match (values.has("add"), values.has("latency")) {
-        (true, false) => Some(LatencyChange::Add(values.distribution("add"))),
-        (false, true) => Some(LatencyChange::Be(values.distribution("latency"))),
-        (both, _) => {
-            let message = if both {
-                "`add` and `latency` contradict each other"
-            } else {
-                "a latency fault needs `add` or `latency`"
-            };
-            let help = "write add = \"10ms\" for what comes on top, or latency = \"10ms\" for what \
-                        it is instead";
-            wrong.push(values.span("add"), message, help);
-            None
-        }
-    }
-}
-
 /// What can be said only of several keys together.
 fn check_together(values: &Values, kind: &FaultKind, target: &Target, wrong: &mut Diagnostics) {
-    if matches!(kind, FaultKind::Restart) {
-        refuse_lasting(values, "for", wrong);
-    }
+    refuse_lasting(values, kind, &["for"], wrong);
     if !kind.is_of_links() {
         refuse_links(values.span("target"), &target.0, wrong);
     }
@@ -215,12 +95,16 @@ pub(super) fn refuse_kind(values: &Values, words: &Vocabulary<'_>, wrong: &mut D
     }
 }
 
-/// A restart lasts as long as it does.
-pub(super) fn refuse_lasting(values: &Values, key: &str, wrong: &mut Diagnostics) {
-    if values.is_set(key) {
-        let message = format!("`{key}` does not go with kind = \"restart\"");
-        let help = "a restart takes as long as stop and boot take; for a stay in between write \
-                    kind = \"stop\" with `for`";
+/// What is over at once takes no time.
+pub(super) fn refuse_lasting(
+    values: &Values,
+    kind: &FaultKind,
+    keys: &[&str],
+    wrong: &mut Diagnostics,
+) {
+    let Some(help) = kind.at_once() else { return };
+    for key in keys.iter().filter(|key| values.is_set(key)) {
+        let message = format!("`{key}` does not go with kind = \"{}\"", kind.name());
         wrong.push(values.span(key), message, help);
     }
 }
@@ -238,7 +122,7 @@ pub(super) fn refuse_links<'p>(
     }
 }
 
-fn parse_target(
+pub(super) fn parse_target(
     selector: &Located<Selector>,
     words: &Vocabulary<'_>,
     wrong: &mut Diagnostics,

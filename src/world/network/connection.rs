@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use crate::engine::{Span, Time};
+use crate::observe::NodeId;
 
 use super::super::event::Event;
-use super::super::machine::{Closing, ConnId, ConnectError, Input, Lane, Port};
+use super::super::machine::{Closing, ConnId, ConnectError, Input, Lane, Port, Wait, Waiting};
 use super::super::simulation::World;
 use super::link::{REJECTS, RTO, time_out};
 
@@ -616,11 +617,13 @@ impl<M> World<M> {
         }
     }
 
-    /// Whether data of a connection waits for a retransmission to a process that would read it.
-    pub(crate) fn is_stalled(&self) -> bool {
-        self.net.sides.chunks_exact(2).any(|pair| {
-            (pair[0].alive || pair[1].alive)
-                && pair.iter().any(|s| s.flow.stalled && s.flow.is_waiting())
+    /// Whose data waits for a retransmission to a process that would read it.
+    pub(crate) fn stalled(&self) -> impl Iterator<Item = Waiting> + '_ {
+        let pairs = self.net.sides.chunks_exact(2).filter(|pair| pair[0].alive || pair[1].alive);
+        let waiting = pairs.flatten().filter(|side| side.flow.stalled && side.flow.is_waiting());
+        waiting.map(|side| Waiting {
+            node: NodeId(side.node),
+            what: Wait::Borrowed("the network, to send again what was not acknowledged"),
         })
     }
 }

@@ -72,6 +72,12 @@ pub struct Topology {
     /// How many bytes a connection holds per direction that were sent and not yet read: the two
     /// kernels' buffers together.
     pub socket_buffer: u64,
+    /// The hosts beside the brokers that were put into a zone of the brokers: they belong to it where
+    /// a zone is the target of a fault.
+    pub placed: Vec<NodeId>,
+    /// After how long a broker's process that is frozen or has ended by itself is started anew; never
+    /// if there is nobody who would.
+    pub restart_after: Option<Span>,
     graph: DiGraph<u32, LinkSpec>,
 }
 
@@ -110,7 +116,14 @@ impl Topology {
         for zone in 0..zones.len() as u32 {
             graph.add_node(zone);
         }
-        Topology { hosts: Vec::new(), zones, socket_buffer: DEFAULT_SOCKET_BUFFER, graph }
+        Topology {
+            hosts: Vec::new(),
+            zones,
+            socket_buffer: DEFAULT_SOCKET_BUFFER,
+            placed: Vec::new(),
+            restart_after: None,
+            graph,
+        }
     }
 
     /// One zone whose hosts are all alike linked.

@@ -10,7 +10,7 @@ use mqsim::brokers::coordination::raft::{
 use mqsim::engine::{Span, Time};
 use mqsim::observe::{InvariantId, NodeId, Observer, Violation};
 use mqsim::world::{
-    Cluster, Context, Death, DiskView, Input, Lane, Machine, RoleQuery, Signal, WorldView,
+    Cluster, Context, Death, DiskView, Input, Lane, Machine, RoleQuery, Signal, Wait, WorldView,
 };
 
 /// A number, 100 bytes.
@@ -250,8 +250,8 @@ impl Machine for Counter {
         (self.value, self.read, self.next) = (0, 0, 0);
     }
 
-    fn is_settled(&self) -> bool {
-        self.replica.is_settled()
+    fn waits_for(&self) -> Option<Wait> {
+        (!self.replica.is_settled()).then(|| "its quorum".into())
     }
 }
 

@@ -11,8 +11,8 @@ use mqsim::brokers::coordination::zookeeper::{
 use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{EventId, NodeId, NodeKind, Observer};
 use mqsim::world::{
-    Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, Lane, LinkSpec, Machine,
-    PlannedFault, RoleQuery, Setup, Topology, WorldView,
+    By, Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, Lane, LinkSpec, Machine,
+    PlannedFault, RoleQuery, Setup, Topology, Wait, WorldView,
 };
 
 type Zk = mqsim::brokers::coordination::zookeeper::Message<Value>;
@@ -73,6 +73,7 @@ pub(crate) struct Record {
 pub(crate) struct Client {
     pub(crate) session: Option<Session<Value>>,
     schedule: Vec<(Time, Action)>,
+    clock: By,
     /// Whether it opens a new session when one has expired.
     persists: bool,
     /// What waits for an answer; nothing is the end of the session.
@@ -86,6 +87,7 @@ impl Client {
         Client {
             session: None,
             schedule,
+            clock: By::Monotonic,
             persists,
             asked: BTreeMap::new(),
             records: Vec::new(),
@@ -96,7 +98,7 @@ impl Client {
     fn act(&mut self, index: u32, ctx: &mut Context<'_, Message>) {
         match self.schedule[index as usize].1.clone() {
             Action::Open(servers, timeout) => {
-                let mut session = Session::new(Arc::from(servers), timeout, 0);
+                let mut session = Session::new(Arc::from(servers), timeout, 0, self.clock);
                 session.open(ctx);
                 self.session = Some(session);
             }
@@ -240,13 +242,14 @@ impl Machine for Actor {
         }
     }
 
-    fn is_settled(&self) -> bool {
+    fn waits_for(&self) -> Option<Wait> {
         match self {
-            Actor::Server(server) => server.is_settled(),
+            Actor::Server(server) => server.waits_for(),
             Actor::Client(client) => {
                 let settled =
                     |session: &Session<Value>| session.is_connected() && session.is_idle();
-                client.session.as_ref().is_none_or(settled)
+                let waits = !client.session.as_ref().is_none_or(settled);
+                waits.then(|| "its session".into())
             }
         }
     }
@@ -279,6 +282,8 @@ pub(crate) const WORDS: [&str; 6] = [
 pub(crate) struct Plan {
     pub(crate) servers: u32,
     pub(crate) tick: Span,
+    /// By which clock sessions are reckoned, on both sides.
+    pub(crate) clock: By,
     pub(crate) force_sync: bool,
     pub(crate) fsync: Span,
     pub(crate) seed: u64,
@@ -302,6 +307,7 @@ impl Plan {
                 ..Settings::new(self.servers, self.tick)
             },
             servers: (0..self.servers).map(NodeId).collect(),
+            clock: self.clock,
             costs: Costs::nothing(),
             words: Words {
                 looking: word(0),

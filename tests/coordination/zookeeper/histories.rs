@@ -165,6 +165,7 @@ fn plan(case: &Case) -> Plan {
         }
     });
     Plan {
+        clock: mqsim::world::By::Monotonic,
         servers: case.servers,
         tick: Span::from_millis(case.tick),
         force_sync: true,

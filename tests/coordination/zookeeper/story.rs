@@ -54,6 +54,7 @@ struct Planner {
 impl Planner {
     fn read(script: &Script) -> Told<Plan> {
         let plan = Plan {
+            clock: mqsim::world::By::Monotonic,
             servers: 1,
             tick: Span::from_secs(2),
             force_sync: true,

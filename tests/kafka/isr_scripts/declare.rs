@@ -123,7 +123,7 @@ impl Declared {
         let mut spec = plan(&scenario).map_err(|wrong| wrong.to_string())?;
         let (elect, reload) = (spec.config.costs.elect, spec.config.costs.reload.clone());
         spec.config.costs = Costs { elect, reload, ..Costs::nothing() };
-        spec.topology = topology(&spec.topology);
+        spec.frame.cluster.topology = topology(spec.frame.topology());
         Ok(Plan { spec, seed: self.seed })
     }
 }

@@ -14,6 +14,7 @@
 
 use mqsim::brokers::kafka::PartitionId;
 use mqsim::brokers::kafka::isr::machine::{KafkaCluster, KafkaMachine};
+use mqsim::brokers::kit::Family;
 use mqsim::engine::Time;
 use mqsim::world::Simulation;
 use mqsim::world::fault::ClientSide;
@@ -50,7 +51,11 @@ impl golden::Story for Story {
     fn begin(script: &Script) -> Told<Story> {
         let plan = declare(script)?;
         let host = |name: &str| {
-            plan.spec.topology.find(name).ok_or_else(|| format!("there is no host `{name}`"))
+            plan.spec
+                .frame
+                .topology()
+                .find(name)
+                .ok_or_else(|| format!("there is no host `{name}`"))
         };
         let mut schedule = Schedule::new(ClientSide::Follow);
         read(script, |command| {
@@ -95,7 +100,7 @@ impl Story {
     }
 
     fn controllers(&self) -> Vec<String> {
-        let hosts = &self.plan.spec.topology.hosts;
+        let hosts = &self.plan.spec.frame.topology().hosts;
         let machines = self.simulation.machines().iter().zip(hosts);
         machines
             .filter_map(|(machine, host)| {

@@ -1,6 +1,6 @@
 //! The observer of a script: what it is told, as lines.
 
-use mqsim::brokers::kafka::isr::words::{CAUSES, CONDITIONS, EVENTS};
+use mqsim::brokers::kafka::isr::words::WORDS;
 use mqsim::engine::Time;
 use mqsim::observe::{
     Catalog, DestinationId, Event, MessageRange, NodeId, NodeKind, NodeState, Observer, Outcome,
@@ -93,10 +93,10 @@ fn line(fact: &Fact) -> String {
 }
 
 fn why(removal: Removal) -> String {
-    let cause = CAUSES[removal.cause.index()].name;
+    let cause = WORDS.causes[removal.cause.index()].name;
     match removal.because.index() {
         0 => cause.to_owned(),
-        because => format!("{cause}, {}", CONDITIONS[because]),
+        because => format!("{cause}, {}", WORDS.conditions[because]),
     }
 }
 
@@ -142,7 +142,7 @@ impl Observer for Trace {
     }
 
     fn event(&mut self, at: Time, event: Event) {
-        let word = &EVENTS[event.word.index()];
+        let word = &WORDS.events[event.word.index()];
         let mut text = format!("{}: {}", self.host(event.node), word.name);
         if let Some(subject) = event.subject {
             text = format!("{text} {}", self.host(subject));

@@ -8,11 +8,12 @@ use mqsim::brokers::kafka::legacy::machine::LegacyMachine;
 use mqsim::brokers::kafka::legacy::message::Message;
 use mqsim::brokers::kafka::legacy::plan;
 use mqsim::brokers::kafka::legacy::spec::Spec;
+use mqsim::brokers::kit::Family;
 use mqsim::engine::{Span, Time};
 use mqsim::observe::{NodeId, NodeKind, Observer};
 use mqsim::scenario::Document;
 use mqsim::world::{
-    self, Cluster, Context, Death, DiskView, Input, Machine, PlannedFault, RoleQuery, Setup,
+    self, Cluster, Context, Death, DiskView, Input, Machine, PlannedFault, RoleQuery, Setup, Wait,
     WorldView, fault,
 };
 
@@ -42,8 +43,8 @@ impl Machine for Actor {
         }
     }
 
-    fn is_settled(&self) -> bool {
-        false
+    fn waits_for(&self) -> Option<Wait> {
+        Some("the end of the script".into())
     }
 }
 

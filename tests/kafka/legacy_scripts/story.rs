@@ -14,6 +14,7 @@
 use mqsim::brokers::kafka::PartitionId;
 use mqsim::brokers::kafka::legacy::machine::LegacyMachine;
 use mqsim::brokers::kafka::legacy::message::{OffsetTime, Part, Znode};
+use mqsim::brokers::kit::Family;
 use mqsim::engine::Time;
 use mqsim::observe::{MessageRange, NodeId};
 use mqsim::world::Simulation;
@@ -66,7 +67,7 @@ fn action(plan: &Plan, command: &Command<'_>) -> Told<Action> {
 }
 
 fn host(plan: &Plan, name: &str) -> Told<NodeId> {
-    plan.spec.topology.find(name).ok_or_else(|| format!("there is no host `{name}`"))
+    plan.spec.frame.topology().find(name).ok_or_else(|| format!("there is no host `{name}`"))
 }
 
 fn partition(plan: &Plan, name: &str) -> Told<PartitionId> {

@@ -1,6 +1,6 @@
 //! The observer of a script: what it is told, as lines.
 
-use mqsim::brokers::kafka::legacy::words::{CAUSES, CONDITIONS, EVENTS, ROLES};
+use mqsim::brokers::kafka::legacy::words::WORDS;
 use mqsim::engine::Time;
 use mqsim::observe::{
     Catalog, ConsumerId, DestinationId, Event, EventId, MessageRange, NodeId, NodeState, Observer,
@@ -80,10 +80,10 @@ impl Trace {
     }
 
     fn why(removal: Removal) -> String {
-        let cause = CAUSES[removal.cause.index()].name;
+        let cause = WORDS.causes[removal.cause.index()].name;
         match removal.because.index() {
             0 => cause.to_owned(),
-            because => format!("{cause}, {}", CONDITIONS[because]),
+            because => format!("{cause}, {}", WORDS.conditions[because]),
         }
     }
 }
@@ -132,7 +132,7 @@ impl Observer for Trace {
         removal: Removal,
     ) {
         // What is in a socket counts as lost until it is read; that says nothing here.
-        if CAUSES[removal.cause.index()].name != "socket-buffer-lost" {
+        if WORDS.causes[removal.cause.index()].name != "socket-buffer-lost" {
             let before = format!("dropped: {}", self.stream(messages));
             self.add(at, before, Some(messages), format!(": {}", Trace::why(removal)));
         }
@@ -152,7 +152,7 @@ impl Observer for Trace {
     }
 
     fn role(&mut self, at: Time, node: NodeId, destination: DestinationId, role: Option<RoleId>) {
-        let role = role.map_or("nothing", |role| ROLES[role.index()].name);
+        let role = role.map_or("nothing", |role| WORDS.roles[role.index()].name);
         let of = self.catalog.destination(destination);
         let before = format!("{} is {role} of {of}", self.host(node));
         self.add(at, before, None, String::new());
@@ -173,11 +173,11 @@ impl Observer for Trace {
             let text = super::probe::WORDS[index as usize].replace("COUNT", &count.to_string());
             return self.add(at, format!("{host} {text}"), None, String::new());
         }
-        let mut text = format!("{host}: {}", EVENTS[word as usize].name);
+        let mut text = format!("{host}: {}", WORDS.events[word as usize].name);
         if let Some(subject) = subject {
             text = format!("{text} {}", self.host(subject));
         }
-        if EVENTS[word as usize].meaning.contains("COUNT") {
+        if WORDS.events[word as usize].meaning.contains("COUNT") {
             text = format!("{text}, {count}");
         }
         self.add(at, text, None, String::new());

@@ -12,7 +12,7 @@ use mqsim::engine::{Chance, Distribution, Limits, Span, Stream, Time};
 use mqsim::observe::{NodeId, NodeKind, Observer};
 use mqsim::world::{
     Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, LinkSpec, Machine,
-    PlannedFault, RoleQuery, Setup, Topology, WorldView,
+    PlannedFault, RoleQuery, Setup, Topology, Wait, WorldView,
 };
 
 use super::client::Client;
@@ -40,8 +40,8 @@ impl Machine for Actor {
         }
     }
 
-    fn is_settled(&self) -> bool {
-        false
+    fn waits_for(&self) -> Option<Wait> {
+        Some("the end of the script".into())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The observer of a script: what it is told, as lines.
 
-use mqsim::brokers::rabbitmq::words::{CAUSES, CONDITIONS, EVENTS, ROLES};
+use mqsim::brokers::rabbitmq::words::WORDS;
 use mqsim::engine::Time;
 use mqsim::observe::{
     DestinationId, Event, EventId, MessageRange, NodeId, NodeState, Observer, Removal, RoleId,
@@ -89,10 +89,10 @@ impl Trace {
 }
 
 fn why(removal: Removal) -> String {
-    let cause = CAUSES[removal.cause.index()].name;
+    let cause = WORDS.causes[removal.cause.index()].name;
     match removal.because.index() {
         0 => cause.to_owned(),
-        because => format!("{cause}, {}", CONDITIONS[because]),
+        because => format!("{cause}, {}", WORDS.conditions[because]),
     }
 }
 
@@ -143,7 +143,7 @@ impl Observer for Trace {
     }
 
     fn role(&mut self, at: Time, node: NodeId, queue: DestinationId, role: Option<RoleId>) {
-        let role = role.map_or("nothing", |role| ROLES[role.index()].name);
+        let role = role.map_or("nothing", |role| WORDS.roles[role.index()].name);
         let before = format!("{} is {role}{}", self.host(node), self.of(Some(queue)));
         self.add(at, before, None, String::new());
     }
@@ -167,11 +167,11 @@ impl Observer for Trace {
             let after = format!("{}{after}", self.of(destination));
             return self.add(at, format!("{host} {before}"), message, after);
         }
-        let mut text = format!("{host}: {}", EVENTS[word as usize].name);
+        let mut text = format!("{host}: {}", WORDS.events[word as usize].name);
         if let Some(subject) = subject {
             text = format!("{text} {}", self.host(subject));
         }
-        if EVENTS[word as usize].meaning.contains("COUNT") {
+        if WORDS.events[word as usize].meaning.contains("COUNT") {
             text = format!("{text}, {count} messages");
         }
         text.push_str(&self.of(destination));

@@ -15,8 +15,10 @@ pub enum Message<R> {
     Response(u32, Box<Response<R>>),
     /// To itself: the process has booted.
     Start,
-    /// To itself: something is due, or was asked for.
-    Tick,
+    /// To itself: something is due. Which of its timers it is.
+    Tick(u32),
+    /// To itself: something was asked for.
+    Wake,
     /// To itself: an fsync is through.
     Synced,
 }

@@ -127,6 +127,11 @@ struct Seen {
     epoch: Epoch,
     /// Up to where its committed records were compared.
     compared: Offset,
+    /// Which disk it had.
+    disk: u32,
+    /// Where its log ended on the disk that it has, and the greatest end on one that was taken from it.
+    end: Offset,
+    taken: Offset,
 }
 
 /// Remembers what must not be taken back, and compares. Look after each event that a replica
@@ -185,11 +190,12 @@ impl<R: Record> Oracle<R> {
         }
         self.seen.resize(replicas.len(), Seen::default());
         (self.seen[index].known, self.seen[index].changes) = (true, replica.changes());
+        self.note_disk(replica, index);
         let verdicts = [
             (Invariant::MonotonicEpoch, self.epoch(replica, index)),
             (Invariant::SingleLeader, self.single_leader(replica)),
             (Invariant::MonotonicHighWatermark, self.monotonic(replicas)),
-            (Invariant::MajorityReachedHighWatermark, majority(replicas)),
+            (Invariant::MajorityReachedHighWatermark, self.majority(replicas)),
             (Invariant::SnapshotAtLogStart, snapshot_at_start(replica)),
             (Invariant::LeaderNeverLoadSnapshot, never_loads(replica)),
             (Invariant::ConsistentCommittedData, self.consistent(replica, index)),
@@ -207,6 +213,18 @@ impl<R: Record> Oracle<R> {
                 _ => {}
             }
         }
+    }
+
+    /// A disk that is taken from a node takes with it what the node had written down: nobody can
+    /// ask for that any more (RES, canRecoverFromSingleNodeCommittedDataLoss, checks neither
+    /// MonotonicEpoch nor MajorityReachedHighWatermark).
+    fn note_disk(&mut self, replica: &Replica<R>, index: usize) {
+        let seen = &mut self.seen[index];
+        if replica.disk() != seen.disk {
+            (seen.disk, seen.epoch) = (replica.disk(), 0);
+            seen.taken = seen.taken.max(seen.end);
+        }
+        seen.end = replica.log().end();
     }
 
     fn epoch(&mut self, replica: &Replica<R>, index: usize) -> Option<String> {
@@ -251,6 +269,18 @@ impl<R: Record> Oracle<R> {
         }
     }
 
+    /// Logs of nodes that are down count: they will be back. So do those on a disk that was taken.
+    fn majority(&self, replicas: &[&Replica<R>]) -> Option<String> {
+        let leader = newest_leader(replicas)?;
+        let reached = leader.high_watermark()?;
+        let voters = || replicas.iter().zip(&self.seen).filter(|(replica, _)| replica.is_voter());
+        let have = voters()
+            .filter(|(replica, seen)| replica.log().end().max(seen.taken) >= reached)
+            .count();
+        (have <= voters().count() / 2)
+            .then(|| format!("the high watermark is {reached}, so far have {have} voters"))
+    }
+
     fn consistent(&mut self, replica: &Replica<R>, index: usize) -> Option<String> {
         if !replica.is_running() {
             self.seen[index].compared = 0;
@@ -285,16 +315,6 @@ fn newest_leader<'a, R: Record>(replicas: &[&'a Replica<R>]) -> Option<&'a Repli
         .iter()
         .filter(|replica| replica.is_running() && replica.role() == RoleName::Leader);
     leaders.max_by_key(|replica| replica.epoch()).copied()
-}
-
-/// Logs of nodes that are down count: they will be back.
-fn majority<R: Record>(replicas: &[&Replica<R>]) -> Option<String> {
-    let leader = newest_leader(replicas)?;
-    let reached = leader.high_watermark()?;
-    let voters = || replicas.iter().filter(|replica| replica.is_voter());
-    let have = voters().filter(|replica| replica.log().end() >= reached).count();
-    (have <= voters().count() / 2)
-        .then(|| format!("the high watermark is {reached}, so far have {have} voters"))
 }
 
 fn snapshot_at_start<R: Record>(replica: &Replica<R>) -> Option<String> {

@@ -148,16 +148,18 @@ impl<R: Record> Store<R> {
         OffsetAndEpoch { epoch: self.last_epoch(), offset: self.log.end() }
     }
 
-    /// Keeps what the disk kept.
-    pub(super) fn died(&mut self, death: Death, disk: &DiskView<'_>, config: &Config) {
+    /// Keeps what the disk kept; what is there since before the run, if that is not in the files
+    /// yet (`given`).
+    pub(super) fn died(&mut self, death: Death, disk: &DiskView<'_>, config: &Config, given: bool) {
         if death == Death::Wiped {
             *self = Store::empty();
             return;
         }
         self.log.keep_bytes(disk.kept(config.log_file()));
-        let elections = disk.kept(config.quorum_file()).min(self.elected);
+        let kept = |file| if given { u64::MAX } else { disk.kept(file) };
+        let elections = kept(config.quorum_file()).min(self.elected);
         self.elections.retain(|(end, _)| *end <= elections);
-        let snapshots = disk.kept(config.snapshot_file()).min(self.frozen);
+        let snapshots = kept(config.snapshot_file()).min(self.frozen);
         self.snapshots.retain(|(end, _)| *end <= snapshots);
         (self.elected, self.frozen) = (self.election_end(), self.snapshot_end());
     }

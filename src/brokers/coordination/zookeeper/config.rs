@@ -3,7 +3,7 @@
 use crate::engine::Span;
 use crate::observe::{EventId, NodeId};
 use crate::scenario::{KeySpec, Kind, Preset, Scenario, SectionSpec};
-use crate::world::Port;
+use crate::world::{By, Port};
 
 /// Clients connect here (`clientPort`).
 pub const CLIENT_PORT: Port = Port(2181);
@@ -11,6 +11,14 @@ pub const CLIENT_PORT: Port = Port(2181);
 pub const QUORUM_PORT: Port = Port(2888);
 /// Servers elect here.
 pub const ELECTION_PORT: Port = Port(3888);
+
+/// How long a session has been silent, its leader and its client read off the time of day up to
+/// ZooKeeper 3.4 (`System.currentTimeMillis()` in SessionTrackerImpl.java and ClientCnxn.java
+/// 3.4.14): a clock that is set ahead expires sessions, one that is set back keeps them.
+pub const SESSIONS: By = By::Wall;
+/// The same since 3.5 (`Time.currentElapsedTime()`, ZOOKEEPER-1366). What servers measure among
+/// themselves has always gone by the monotonic clock.
+pub const SESSIONS_3_5: By = By::Monotonic;
 
 /// The names of the keys of `[zookeeper]`.
 const KEYS: &[KeySpec] = &[
@@ -21,6 +29,13 @@ const KEYS: &[KeySpec] = &[
         "How many servers the ensemble has: hosts zk1, zk2, ...; one alone is not replicated.",
     )
     .source("zookeeper.apache.org/doc/r3.4.14/zookeeperAdmin.html#sc_zkMulitServerSetup"),
+    KeySpec::new(
+        "zone",
+        Kind::Names,
+        Preset::Absent,
+        "The zones of the servers' hosts, in turn (one zone is that of all). If not written they stand \
+         beside the first broker and no fault of a zone meets them.",
+    ),
     KeySpec::new(
         "tickTime",
         Kind::POSITIVE_DURATION,
@@ -204,6 +219,8 @@ pub struct Config {
     pub settings: Settings,
     /// The hosts of its servers: server 0 is the first.
     pub servers: Vec<NodeId>,
+    /// By which clock its leader reckons sessions: [`SESSIONS`] or [`SESSIONS_3_5`].
+    pub clock: By,
     /// What things cost.
     pub costs: Costs,
     /// How it is reported.

@@ -53,8 +53,6 @@ pub enum Message<D> {
     Wake {
         /// Which session of its machine.
         tag: u32,
-        /// Which of its alarms; only the last counts.
-        alarm: u32,
     },
 }
 

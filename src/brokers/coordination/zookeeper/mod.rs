@@ -36,7 +36,8 @@ mod watches;
 
 pub use check::{Oracle, check};
 pub use config::{
-    CLIENT_PORT, Config, Costs, ELECTION_PORT, QUORUM_PORT, Settings, Words, ZOOKEEPER,
+    CLIENT_PORT, Config, Costs, ELECTION_PORT, QUORUM_PORT, SESSIONS, SESSIONS_3_5, Settings,
+    Words, ZOOKEEPER,
 };
 pub use data::{
     Answer, Data, Error, Mode, Op, Outcome, Path, SessionId, Stat, WatchKind, Xid, Zxid, name,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::engine::{Span, Time};
 use crate::observe::NodeId;
-use crate::world::{ConnId, Context, Input, Lane, TimerId};
+use crate::world::{Alarm, By, ConnId, Context, Input, Lane};
 
 use super::super::Carry;
 use super::config::{CLIENT_PORT, Costs};
@@ -82,6 +82,7 @@ const PAUSE: u64 = 1_000;
 #[derive(Clone, Debug)]
 pub struct Session<D> {
     servers: Arc<[NodeId]>,
+    by: By,
     tag: u32,
     asked: Span,
     overhead: u32,
@@ -98,8 +99,7 @@ pub struct Session<D> {
     reached: bool,
     heard: Time,
     sent: Time,
-    timer: Option<(TimerId, Time)>,
-    alarms: u32,
+    alarm: Alarm,
     xid: u32,
     pending: VecDeque<(Xid, Watching)>,
     queued: VecDeque<(Xid, Op<D>)>,
@@ -111,10 +111,11 @@ pub struct Session<D> {
 
 impl<D: Data> Session<D> {
     /// A session with these servers that would like to be silent for `timeout` at most. `tag` tells
-    /// the sessions of one machine apart.
+    /// the sessions of one machine apart. How long it has been silent it reads off the clock `by`.
     #[must_use]
-    pub fn new(servers: Arc<[NodeId]>, timeout: Span, tag: u32) -> Session<D> {
+    pub fn new(servers: Arc<[NodeId]>, timeout: Span, tag: u32, by: By) -> Session<D> {
         Session {
+            by,
             order: servers.to_vec(),
             servers,
             tag,
@@ -129,8 +130,7 @@ impl<D: Data> Session<D> {
             reached: false,
             heard: Time::ZERO,
             sent: Time::ZERO,
-            timer: None,
-            alarms: 0,
+            alarm: Alarm::new(by),
             xid: 0,
             pending: VecDeque::new(),
             queued: VecDeque::new(),
@@ -143,12 +143,12 @@ impl<D: Data> Session<D> {
 
     /// Begins a session on the lane that handles this input. What was open before is forgotten.
     pub fn open<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
-        self.stop_timer(ctx);
+        self.alarm.cancel(ctx);
         if let Some(conn) = self.conn() {
             ctx.close(conn);
         }
-        let fresh = Session::new(self.servers.clone(), self.asked, self.tag);
-        *self = Session { lane: ctx.lane(), alarms: self.alarms, xid: self.xid, ..fresh };
+        let fresh = Session::new(self.servers.clone(), self.asked, self.tag, self.by);
+        *self = Session { lane: ctx.lane(), xid: self.xid, ..fresh };
         ctx.random().shuffle(&mut self.order);
         self.current = self.order.len() - 1;
         self.connect_next(ctx);
@@ -156,7 +156,7 @@ impl<D: Data> Session<D> {
 
     /// The machine's process has died: nothing is left of the session here.
     pub fn died(&mut self) {
-        *self = Session::new(self.servers.clone(), self.asked, self.tag);
+        *self = Session::new(self.servers.clone(), self.asked, self.tag, self.by);
     }
 
     /// Whether events of this connection are its.
@@ -168,7 +168,7 @@ impl<D: Data> Session<D> {
     /// Whether a message of the machine to itself is its.
     #[must_use]
     pub fn owns_timer(&self, message: &Message<D>) -> bool {
-        matches!(message, Message::Wake { tag, .. } if *tag == self.tag)
+        matches!(message, Message::Wake { tag } if *tag == self.tag)
     }
 
     /// Whether there is a connection, and the session was alive when last heard of.
@@ -244,7 +244,7 @@ impl<D: Data> Session<D> {
             if let Some(conn) = self.conn() {
                 ctx.close(conn);
             }
-            self.stop_timer(ctx);
+            self.alarm.cancel(ctx);
             self.state = State::Over;
             return None;
         };
@@ -279,7 +279,7 @@ impl<D: Data> Session<D> {
         ctx: &mut Context<'_, M>,
     ) {
         let bytes = message.bytes() + self.overhead;
-        self.sent = ctx.monotonic();
+        self.sent = self.alarm.now(ctx);
         ctx.send(conn, message.into(), bytes);
     }
 
@@ -304,22 +304,10 @@ impl<D: Data> Session<D> {
         self.heard + limit
     }
 
-    fn stop_timer<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
-        if let Some((timer, _)) = self.timer.take() {
-            ctx.cancel(timer);
-        }
-    }
-
     /// Has itself woken at `due`, or earlier if that is planned already.
     fn wake_at<M: Carry<Message<D>>>(&mut self, due: Time, ctx: &mut Context<'_, M>) {
-        if self.timer.is_some_and(|(_, planned)| planned <= due) {
-            return;
-        }
-        self.stop_timer(ctx);
-        self.alarms += 1;
-        let wake = Message::Wake { tag: self.tag, alarm: self.alarms };
-        let timer = ctx.after(due.since(ctx.monotonic()), self.lane, wake.into());
-        self.timer = Some((timer, due));
+        let wake = Message::Wake { tag: self.tag };
+        self.alarm.wake(due, self.lane, wake.into(), ctx);
     }
 
     fn watch_time<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
@@ -334,7 +322,7 @@ impl<D: Data> Session<D> {
     /// Goes on to the next server, after a pause if there has been a connection before, or if all
     /// have been tried (`StaticHostProvider.next`).
     fn connect_next<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
-        self.stop_timer(ctx);
+        self.alarm.cancel(ctx);
         let mut pause = Span::ZERO;
         if self.reached {
             pause = Span::from_millis(ctx.random().below(PAUSE));
@@ -348,13 +336,13 @@ impl<D: Data> Session<D> {
             return self.connect(ctx);
         }
         self.state = State::Pausing;
-        let due = ctx.monotonic() + pause;
+        let due = self.alarm.now(ctx) + pause;
         self.wake_at(due, ctx);
     }
 
     fn connect<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         self.state = State::Connecting(ctx.connect(self.server(), CLIENT_PORT));
-        self.heard = ctx.monotonic();
+        self.heard = self.alarm.now(ctx);
         self.watch_time(ctx);
     }
 
@@ -374,15 +362,15 @@ impl<D: Data> Session<D> {
             }
             Input::Message { conn, body } if self.owns(conn) => {
                 if let Ok(message) = body.open() {
-                    self.heard = ctx.monotonic();
+                    self.heard = self.alarm.now(ctx);
                     self.hear(conn, message, &mut events, ctx);
                 }
             }
             Input::Local { body } => {
-                if let Ok(Message::Wake { tag, alarm }) = body.open()
-                    && (tag, alarm) == (self.tag, self.alarms)
+                if let Ok(Message::Wake { tag }) = body.open()
+                    && tag == self.tag
+                    && self.alarm.rang(ctx)
                 {
-                    self.timer = None;
                     self.woken(&mut events, ctx);
                 }
             }
@@ -401,13 +389,13 @@ impl<D: Data> Session<D> {
             State::Over => {}
             State::Pausing => self.connect(ctx),
             // "Client session timed out, have not heard from server".
-            _ if ctx.monotonic() >= self.silent_until() => {
+            _ if self.alarm.now(ctx) >= self.silent_until() => {
                 if let Some(conn) = self.conn() {
                     ctx.close(conn);
                 }
                 self.lose(events, ctx);
             }
-            State::Connected(conn) if ctx.monotonic() >= self.ping_due() => {
+            State::Connected(conn) if self.alarm.now(ctx) >= self.ping_due() => {
                 self.send(conn, Message::Ping, ctx);
             }
             State::Connecting(_) | State::Greeting(_) | State::Connected(_) => {}
@@ -418,7 +406,7 @@ impl<D: Data> Session<D> {
     fn greet<M: Carry<Message<D>>>(&mut self, conn: ConnId, ctx: &mut Context<'_, M>) {
         self.state = State::Greeting(conn);
         self.reached = true;
-        self.heard = ctx.monotonic();
+        self.heard = self.alarm.now(ctx);
         let connect = Connect { session: self.session, timeout: self.asked, seen: self.seen };
         self.send(conn, Message::Connect(Box::new(connect)), ctx);
     }
@@ -440,7 +428,7 @@ impl<D: Data> Session<D> {
             events.push(Event::Disconnected);
         }
         if closing {
-            self.stop_timer(ctx);
+            self.alarm.cancel(ctx);
             self.state = State::Over;
         } else {
             self.connect_next(ctx);
@@ -465,7 +453,7 @@ impl<D: Data> Session<D> {
             }
             Message::Session(None) => {
                 ctx.close(conn);
-                self.stop_timer(ctx);
+                self.alarm.cancel(ctx);
                 self.state = State::Over;
                 self.forget_watches();
                 events.push(Event::Expired);
@@ -481,7 +469,7 @@ impl<D: Data> Session<D> {
                 events.push(Event::Response { xid, outcome: reply.outcome });
                 if matches!(watching, Watching::Close) {
                     ctx.close(conn);
-                    self.stop_timer(ctx);
+                    self.alarm.cancel(ctx);
                     self.state = State::Over;
                     self.forget_watches();
                 }

@@ -71,14 +71,16 @@ fn brokers(
     }
 }
 
-/// Topics may ask for more in-sync replicas than they have. Every write that waits for all fails
-/// then, before it is appended or after (Partition.scala 0.8.2, `checkEnoughReplicasReachOffset`;
-/// since 0.9 `appendRecordsToLeader`: it goes by the setting itself, not by `effectiveMinIsr`).
+/// Topics may ask for more in-sync replicas than they have. Up to 3.6 every write that waits for all
+/// fails then, before it is appended or after (Partition.scala 0.8.2,
+/// `checkEnoughReplicasReachOffset`; since 0.9 `appendRecordsToLeader`). From 3.7 on all replicas
+/// are enough (`effectiveMinIsr`).
 fn min_isr(config: &Config, producer: &ProducerSpec) -> Option<String> {
     let topic = config.topics.get(producer.topic as usize)?;
     let replicas = config.partitions.iter().find(|one| one.topic == producer.topic)?.replicas.len();
     let asks = producer.settings.acks == Acks::All && topic.min_isr as usize > replicas;
-    asks.then(|| {
+    let refused = asks && !config.has(Rule::CapMinIsr);
+    refused.then(|| {
         format!(
             "Kafka creates {} with min.insync.replicas = {} and {replicas} replicas; every write \
              with acks = all fails with NOT_ENOUGH_REPLICAS.",

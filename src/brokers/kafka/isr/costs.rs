@@ -1,7 +1,7 @@
 //! What operations cost: the one calibration of this family, and the section `[costs]` by which a
 //! scenario overrides any number of it.
 
-use crate::brokers::costs::costs;
+use crate::brokers::kit::costs::costs;
 
 costs! {
     request: time, "request" = "10us",

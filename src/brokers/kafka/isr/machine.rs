@@ -2,9 +2,10 @@
 
 use crate::brokers::coordination::zookeeper;
 use crate::brokers::kafka::PartitionId;
+use crate::brokers::kit::machines::{all, machines};
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer, Violation};
-use crate::world::{Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, WorldView};
+use crate::observe::{NodeId, Violation};
+use crate::world::{Cluster, Machine, RoleQuery, Waiting, WorldView};
 
 use super::broker::Broker;
 use super::client::{Consumer, Producer, ScalaProducer};
@@ -14,57 +15,21 @@ use super::message::Message;
 use super::state::Znode;
 use super::words::selector;
 
-/// A broker, a coordinator or a client.
-#[derive(Clone, Debug)]
-pub enum KafkaMachine {
-    /// A broker.
-    Broker(Box<Broker>),
-    /// A server of ZooKeeper.
-    ZooKeeper(Box<zookeeper::Server<Znode>>),
-    /// A controller of the quorum.
-    Controller(Box<Controller>),
-    /// The Java producer.
-    Producer(Box<Producer>),
-    /// The Scala producer.
-    Scala(Box<ScalaProducer>),
-    /// A consumer or an auditor.
-    Consumer(Box<Consumer>),
-}
-
-impl Machine for KafkaMachine {
-    type Message = Message;
-
-    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
-        match self {
-            KafkaMachine::Broker(broker) => broker.handle(input, ctx),
-            KafkaMachine::ZooKeeper(server) => server.handle(input, ctx),
-            KafkaMachine::Controller(controller) => controller.handle(input, ctx),
-            KafkaMachine::Producer(producer) => producer.handle(input, ctx),
-            KafkaMachine::Scala(producer) => producer.handle(input, ctx),
-            KafkaMachine::Consumer(consumer) => consumer.handle(input, ctx),
-        }
-    }
-
-    fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer) {
-        match self {
-            KafkaMachine::Broker(broker) => broker.died(death, disk, at, observer),
-            KafkaMachine::ZooKeeper(server) => server.died(death, disk, at, observer),
-            KafkaMachine::Controller(controller) => controller.died(death, disk),
-            KafkaMachine::Producer(producer) => producer.died(at, observer),
-            KafkaMachine::Scala(producer) => producer.died(at, observer),
-            KafkaMachine::Consumer(consumer) => consumer.died(at, observer),
-        }
-    }
-
-    fn is_settled(&self) -> bool {
-        match self {
-            KafkaMachine::Broker(broker) => broker.is_settled(),
-            KafkaMachine::ZooKeeper(server) => server.is_settled(),
-            KafkaMachine::Controller(controller) => controller.is_settled(),
-            KafkaMachine::Producer(producer) => producer.is_settled(),
-            KafkaMachine::Scala(producer) => producer.is_settled(),
-            KafkaMachine::Consumer(consumer) => consumer.is_settled(),
-        }
+machines! {
+    /// A broker, a coordinator or a client.
+    pub enum KafkaMachine: Message {
+        /// A broker.
+        Broker(Broker): disk,
+        /// A server of ZooKeeper.
+        ZooKeeper(zookeeper::Server<Znode>): disk,
+        /// A controller of the quorum.
+        Controller(Controller): silent,
+        /// The Java producer.
+        Producer(Producer): memory,
+        /// The Scala producer.
+        Scala(ScalaProducer): memory,
+        /// A consumer or an auditor.
+        Consumer(Consumer): memory,
     }
 }
 
@@ -76,10 +41,7 @@ pub struct KafkaCluster;
 pub(super) fn brokers(
     machines: &[KafkaMachine],
 ) -> impl Iterator<Item = (NodeId, &Broker)> + Clone {
-    machines.iter().enumerate().filter_map(|(index, machine)| match machine {
-        KafkaMachine::Broker(broker) => Some((NodeId(index as u32), &**broker)),
-        _ => None,
-    })
+    all(machines)
 }
 
 /// Who leads a partition, as the broker with the greatest epoch knows it.
@@ -119,7 +81,7 @@ impl Cluster for KafkaCluster {
         if query.selector == selector::CONTROLLER {
             return controller(machines).into_iter().collect();
         }
-        let partition = config.streams.partition_of(query.destination);
+        let partition = PartitionId(query.destination.0);
         let replicas = config.replicas(partition);
         let nth = query.nth.max(1) as usize - 1;
         match query.selector {
@@ -136,16 +98,21 @@ impl Cluster for KafkaCluster {
 
     /// A consumer alone does not know whether its leader is silent or has nothing new: it is
     /// compared with the leaders.
-    fn is_settled(machines: &[KafkaMachine]) -> bool {
+    fn waits(machines: &[KafkaMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
         let end = |partition| {
-            let leader = leader_of(machines, partition)?;
+            let leader = leader_of(machines, partition).filter(|leader| lives(*leader))?;
             let mut found = brokers(machines).filter(|(node, _)| *node == leader);
             found.next()?.1.readable_upto(partition)
         };
-        machines.iter().all(|machine| match machine {
-            KafkaMachine::Consumer(consumer) => consumer.has_read_all(end),
-            machine => machine.is_settled(),
-        })
+        let waits = |(node, machine): (NodeId, &KafkaMachine)| {
+            let what = match machine {
+                KafkaMachine::Consumer(consumer) => consumer.waits_for_upto(Some(&end)),
+                machine => machine.waits_for(),
+            };
+            Waiting::of(node, what)
+        };
+        let nodes = (0..).map(NodeId).zip(machines).filter(|(node, _)| lives(*node));
+        nodes.filter_map(waits).collect()
     }
 
     /// Every partition is led, and all of its replicas are in sync, as its leader knows it.
@@ -183,11 +150,9 @@ impl Cluster for KafkaCluster {
 
 /// The node that decides, if there is one.
 fn controller(machines: &[KafkaMachine]) -> Option<NodeId> {
-    let quorum = machines.iter().enumerate().filter_map(|(index, machine)| match machine {
-        KafkaMachine::Controller(controller) => Some((controller.leads()?, index as u32)),
-        _ => None,
-    });
-    let of_quorum = quorum.max().map(|(_, index)| NodeId(index));
+    let quorum = all::<_, Controller>(machines);
+    let leading = quorum.filter_map(|(node, controller)| Some((controller.leads()?, node)));
+    let of_quorum = leading.max().map(|(_, node)| node);
     of_quorum.or_else(|| {
         let elected = brokers(machines).filter_map(|(node, b)| Some((b.controller_term()?, node)));
         elected.max().map(|(_, node)| node)

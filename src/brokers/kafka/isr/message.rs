@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::brokers::coordination::{Carry, raft, zookeeper};
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::Span;
 use crate::observe::{MessageRange, NodeId};
 
@@ -428,9 +428,15 @@ pub enum Timer {
         turn: u32,
     },
     /// A controller looks for brokers that are silent.
-    Sessions,
+    Sessions {
+        /// In which of its terms it was set.
+        term: u32,
+    },
     /// A controller looks for partitions that are not led by their preferred replica.
-    PreferredLeaders,
+    PreferredLeaders {
+        /// In which of its terms it was set.
+        term: u32,
+    },
     /// A controller goes on with its work.
     Controller {
         /// In which of its terms it was set.
@@ -460,19 +466,13 @@ pub enum Timer {
     /// A client's sender looks at what is due.
     Sender,
     /// A client is to ask for metadata.
-    Metadata {
-        /// Which of its waits.
-        turn: u32,
-    },
+    Metadata,
     /// The next message of a client's load is due.
     Load,
     /// An application is done with a message.
     Processed,
     /// A consumer goes on.
-    Poll {
-        /// Which of its waits.
-        turn: u32,
-    },
+    Poll,
     /// A client starts or stops.
     Start,
     /// See [`Timer::Start`].

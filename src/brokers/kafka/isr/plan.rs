@@ -2,13 +2,11 @@
 //! contradicts itself is told.
 
 use crate::brokers::coordination::zookeeper;
-use crate::brokers::kafka::{PartitionId, Streams, TopicPlan};
-use crate::engine::Limits;
-use crate::observe::{NodeId, NodeKind};
+use crate::brokers::kafka::{Streams, TopicPlan};
+use crate::brokers::kit::{Frame, complete};
+use crate::observe::NodeId;
 use crate::scenario::{Diagnostics, Located, Place, Scenario, Values, Version, suggest};
-use crate::workload::{ConsumerLoad, Load, Volume, check_volume};
-use crate::world::ClusterPlan;
-use crate::world::fault::{self, Vocabulary};
+use crate::workload::{ConsumerLoad, Load};
 
 use super::client::{Client, ConsumerSettings, ProducerSettings, ScalaSettings};
 use super::config::{Assignment, Config, Metadata, Settings, Topic};
@@ -17,7 +15,6 @@ use super::costs::Costs;
 use super::message::Acks;
 use super::rules::Rule;
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
-use super::words::SELECTORS;
 
 /// The first and last releases that can run without ZooKeeper, and the last with it.
 const KRAFT: (&str, &str) = ("2.8", "3.9");
@@ -38,85 +35,43 @@ struct Planner<'a> {
 /// # Errors
 /// All that is wrong with it, each with its place and a remedy.
 pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
-    let mut cluster = ClusterPlan::new(scenario)?;
+    let frame = Frame::new(scenario)?;
     let mut planner = Planner {
         scenario,
-        nodes: cluster.topology.hosts.iter().map(|host| host.name.clone()).collect(),
+        nodes: frame.names(),
         topics: Vec::new(),
         assignments: Vec::new(),
         counts: Vec::new(),
         wrong: scenario.diagnostics(),
     };
     let metadata = planner.metadata();
-    let settings = Settings::read(scenario, cluster.boot_time.clone());
+    let settings = Settings::read(scenario, frame.cluster.boot_time.clone());
     planner.read_topics(&settings);
     let producers = planner.read_producers();
     let consumers = planner.read_consumers();
-    planner.check_names(&producers, &consumers);
     let (streams, groups) = planner.streams(&producers, &consumers);
-    let ensemble = zookeeper::Settings::read(scenario);
-    let mut coordinators = Vec::new();
     let brokers = planner.nodes.len() as u32;
-    if planner.wrong.is_empty() {
-        for name in planner.coordinators() {
-            coordinators.push(cluster.add_coordinator(&name));
-        }
-    }
-    let run = scenario.settings();
+    let coordinators = planner.coordinators();
     let mut spec = Spec {
-        topology: cluster.topology.clone(),
+        frame,
         config: Config {
             brokers,
-            coordinators,
+            coordinators: (brokers..).map(NodeId).take(coordinators.len()).collect(),
             metadata,
             settings,
             costs: Costs::read(scenario.one("costs")),
             topics: std::mem::take(&mut planner.topics),
             partitions: std::mem::take(&mut planner.assignments),
             streams,
-            names: cluster.topology.hosts.iter().map(|host| host.name.clone()).collect(),
+            names: planner.nodes.iter().cloned().chain(coordinators).collect(),
         },
-        ensemble,
+        ensemble: zookeeper::Settings::read(scenario),
         producers,
         consumers,
         groups,
-        faults: Vec::new(),
-        nemesis: None,
-        duration: run.duration,
-        drain: run.drain,
-        limits: run
-            .max_events
-            .map_or(Limits::default(), |max_events| Limits { max_events, ..Limits::default() }),
-        invariants: run.invariants,
         notes: Vec::new(),
     };
-    if planner.wrong.is_empty() {
-        let volumes: Vec<Volume<'_>> = scenario
-            .many("producer")
-            .iter()
-            .zip(&spec.producers)
-            .map(|(values, producer)| spec.volume(values, producer))
-            .collect();
-        planner.wrong.keep(check_volume(&volumes, spec.duration));
-    }
-    if planner.wrong.is_empty() {
-        for (name, kind) in spec.clients() {
-            cluster.add_client(&name, kind);
-        }
-        spec.topology = cluster.topology;
-    }
-    let destinations: Vec<String> =
-        spec.config.streams.destination_infos().into_iter().map(|info| info.name).collect();
-    let words = Vocabulary {
-        topology: &spec.topology,
-        destinations: &destinations,
-        roles: SELECTORS,
-        refused: &[],
-    };
-    let faults = fault::parse_all(scenario.many("fault"), &words);
-    let nemesis = fault::nemesis::parse(scenario, &words);
-    spec.faults = planner.wrong.keep(faults).unwrap_or_default();
-    spec.nemesis = planner.wrong.keep(nemesis).flatten();
+    complete(&mut spec, scenario, &mut planner.wrong);
     spec.notes =
         contradictions::tell(scenario, &spec.config, &mut spec.producers, &mut planner.wrong);
     planner.wrong.into_result(spec)
@@ -346,25 +301,6 @@ impl Planner<'_> {
         consumers
     }
 
-    /// Hosts are told apart by their names, so brokers and clients must not share one.
-    fn check_names(&mut self, producers: &[ProducerSpec], consumers: &[ConsumerSpec]) {
-        let mut taken = self.nodes.clone();
-        taken.extend(self.coordinators());
-        let named = producers.iter().map(|p| &p.load.name).chain(consumers.iter().map(|c| &c.name));
-        let sections = self.scenario.many("producer").iter().chain(self.scenario.many("consumer"));
-        for (name, values) in named.zip(sections) {
-            if taken.contains(name) || name.starts_with("auditor.") {
-                self.wrong.push(
-                    values.span("name"),
-                    format!("the name `{name}` is taken already"),
-                    "brokers, controllers, ZooKeeper's servers, producers and consumers need \
-                     different names; what begins with auditor. may be one of mqsim's own",
-                );
-            }
-            taken.push(name.clone());
-        }
-    }
-
     /// The hosts of ZooKeeper, or of the controllers.
     fn coordinators(&self) -> Vec<String> {
         let controller = self.scenario.one("controller");
@@ -406,49 +342,5 @@ impl Planner<'_> {
             return (Streams::default(), groups);
         }
         (Streams::new(&plans, &writers), groups)
-    }
-}
-
-impl Spec {
-    /// What a producer may come to, with the copies that replicas have.
-    fn volume<'a>(&'a self, values: &'a Values, producer: &'a ProducerSpec) -> Volume<'a> {
-        let first = self.config.streams.partition(producer.topic, 0);
-        let copies = self.config.replicas(first).len() as u64;
-        let lines = self.config.streams.destinations_of(first).len() as u64;
-        Volume { values, load: &producer.load, lines, copies: copies * lines }
-    }
-
-    /// The clients' hosts in order: producers, consumers, auditors.
-    fn clients(&self) -> Vec<(String, NodeKind)> {
-        let producers = self.producers.iter().map(|p| (p.load.name.clone(), NodeKind::Producer));
-        let consumers = self.consumers.iter().map(|c| (c.name.clone(), NodeKind::Consumer));
-        let auditors = self
-            .unread_partitions()
-            .into_iter()
-            .map(|(topic, _)| (self.auditor_name(topic), NodeKind::Auditor));
-        producers.chain(consumers).chain(auditors).collect()
-    }
-
-    fn auditor_name(&self, topic: u32) -> String {
-        format!("auditor.{}", self.config.topics[topic as usize].name)
-    }
-
-    /// By topic, the partitions that no consumer reads: an auditor does at the end.
-    #[must_use]
-    pub fn unread_partitions(&self) -> Vec<(u32, Vec<PartitionId>)> {
-        let mut found = Vec::new();
-        for topic in 0..self.config.topics.len() as u32 {
-            let reads = |index: u32| {
-                let mut consumers = self.consumers.iter();
-                consumers.any(|c| c.topic == topic && c.partitions.contains(&index))
-            };
-            let all = self.config.streams.of_topic(topic).enumerate();
-            let unread: Vec<PartitionId> =
-                all.filter(|(index, _)| !reads(*index as u32)).map(|(_, p)| p).collect();
-            if !unread.is_empty() {
-                found.push((topic, unread));
-            }
-        }
-        found
     }
 }

@@ -1,6 +1,6 @@
-//! What Kafka does, as named rules (see [`named_rules`](crate::brokers::rules)).
+//! What Kafka does, as named rules (see [`named_rules`](crate::brokers::kit::rules)).
 
-use crate::brokers::rules::named_rules;
+use crate::brokers::kit::rules::named_rules;
 
 named_rules! {
     first "0.8.0";
@@ -36,12 +36,20 @@ named_rules! {
         "A write with acks=all is refused while the ISR is smaller than min.insync.replicas.",
         "Partition.scala 0.8.2.2, appendMessagesToLeader; KAFKA-1555";
 
+    CapMinIsr = "cap-min-isr", since "3.7",
+        "A partition with fewer replicas than min.insync.replicas needs all of those it has; before, \
+         it refuses every write with acks=all.",
+        "Partition.scala 3.7 and 3.6, appendRecordsToLeader (`effectiveMinIsr`); KAFKA-15583";
+
     WaitForIsr = "wait-for-isr", always,
         "A write with acks=all is answered when all of the ISR have it.",
         "DelayedProduce.scala, tryComplete; Partition.scala, checkEnoughReplicasReachOffset";
     ShrinkIsr = "shrink-isr", always,
         "A leader takes followers that are late out of the ISR.",
         "Partition.scala, maybeShrinkIsr";
+    MuteChannel = "mute-channel", always,
+        "A broker begins a request only when those before it on its connection are answered.",
+        "SocketServer.scala 0.8.2.2 to 3.9, processNewResponses, processCompletedReceives (`mute`)";
     CloseWhenRefused = "close-when-refused", always,
         "A write with acks=0 that is refused ends its connection: there is no other answer.",
         "KafkaApis.scala, handleProduceRequest";
@@ -97,10 +105,19 @@ named_rules! {
     OneFetcherPerPartition = "one-fetcher-per-partition", always,
         "A replica that has a new leader stops fetching from the one before.",
         "ReplicaManager.scala 0.8.2.2, makeFollowers, makeLeaders";
-    HaltOnLongerLog = "halt-on-longer-log", from "0.8.2" until "1.0",
+    HaltOnLongerLog = "halt-on-longer-log", from "0.8.2" until "2.1",
         "A follower whose log is longer than the leader's stops its broker, unless unclean \
          election is allowed; else it cuts its log.",
-        "ReplicaFetcherThread.scala 0.8.2.2, handleOffsetOutOfRange";
+        "ReplicaFetcherThread.scala 0.8.2.2, handleOffsetOutOfRange; AbstractFetcherThread.scala 2.0, \
+         the same";
+    FollowLiveLeader = "follow-live-leader", always,
+        "With ZooKeeper, a replica that is told of a leader that is not alive stays what it was, and \
+         keeps its log.",
+        "ReplicaManager.scala 0.8.2.2 to 3.9, makeFollowers; KAFKA-1647";
+    NoFetchWhileStopping = "no-fetch-while-stopping", always,
+        "A broker that was asked to stop does not begin to fetch.",
+        "ReplicaManager.scala 0.8.2.2 to 3.9, makeFollowers (`isShuttingDown`); 3.3, \
+         applyLocalFollowersDelta (`isInControlledShutdown`)";
     CutOnSameLeader = "cut-on-same-leader", since "0.8.2",
         "A follower that is told of the same leader again, in a new epoch, cuts its log as well.",
         "ReplicaManager.scala 0.8.2.2, makeFollowers";
@@ -130,6 +147,18 @@ named_rules! {
     BumpEpochOnShrink = "bump-epoch-on-shrink", until "3.6",
         "With KRaft, every shrink of an ISR begins a new leader epoch.",
         "PartitionChangeBuilder.java 3.5; KAFKA-15021";
+    SessionOutlivesFence = "session-outlives-fence", since "4.0",
+        "A broker registers again only when its former self has been silent for \
+         broker.session.timeout.ms, also after an orderly stop; before, when that is fenced.",
+        "ClusterControlManager.java, BrokerHeartbeatTracker.java 4.0, hasValidSession; KAFKA-17793";
+    SampleSessions = "sample-sessions", since "4.0",
+        "The controller looks for silent brokers eight times in broker.session.timeout.ms; before, \
+         at the moment at which the session of one ends.",
+        "QuorumController.java 4.0, registerMaybeFenceStaleBroker; KAFKA-17793";
+    FixedHeartbeats = "fixed-heartbeats", since "4.0.1",
+        "A broker that is refused asks again after broker.heartbeat.interval.ms; before, after a time \
+         that doubles from 100 ms to half a session.",
+        "BrokerLifecycleManager.scala 4.0.1 (and 3.9.2); KAFKA-19294";
     BrokerEpochs = "broker-epochs", since "2.2",
         "The controller's requests bear the incarnation of the broker that they are for.",
         "KafkaApis.scala 2.2.0, isBrokerEpochStale; KIP-380";
@@ -227,6 +256,11 @@ named_rules! {
     TimeOutConnecting = "time-out-connecting", since "2.7",
         "A client gives a connection up that is not open after 10 s; before, as late as TCP.",
         "NetworkClient.java 2.7.0, handleTimedOutConnections; KIP-601";
+    ElapsedSessions = "elapsed-sessions", since "2.4",
+        "ZooKeeper reckons how long a session has been silent by a clock that never jumps; before \
+         3.5, by the time of day.",
+        "build.gradle 2.4.0 (ZooKeeper 3.5.6); SessionTrackerImpl.java, ClientCnxn.java; \
+         ZOOKEEPER-1366";
     ScalaConnectTimeout = "scala-connect-timeout", since "0.8.2",
         "The Scala producer gives a connection up that is not open after request.timeout.ms; \
          before, as late as TCP.",

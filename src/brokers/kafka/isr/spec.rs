@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use crate::brokers::coordination::zookeeper;
-use crate::engine::{Distribution, Limits, Span, Stream};
-use crate::observe::{Catalog, ConsumerId, ConsumerInfo, NodeId, NodeInfo};
+use crate::brokers::kafka::PartitionId;
+use crate::brokers::kit::application::{Hours, Sending};
+use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
+use crate::engine::{Distribution, Span};
+use crate::observe::{ConsumerId, DestinationId, InvariantWord, NodeId};
+use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
-use crate::world::fault::Nemesis;
-use crate::world::{PlannedFault, Setup, Topology};
 
 use super::broker::Broker;
 use super::client::{
@@ -17,9 +19,15 @@ use super::client::{
 use super::config::{Config, Metadata};
 use super::controller::Controller;
 use super::invariants;
-use super::machine::KafkaMachine;
+use super::keys::SECTIONS;
+use super::machine::{KafkaCluster, KafkaMachine};
 use super::message::Acks;
-use super::words;
+use super::plan::plan;
+use super::words::WORDS;
+
+/// What a log needs for a message, in bytes. Batches that follow each other are kept as one: measured,
+/// it was 3 for messages of equal size.
+const COPY: u64 = 32;
 
 /// A producer of the scenario.
 #[derive(Clone, Debug)]
@@ -64,9 +72,8 @@ pub struct ConsumerSpec {
 /// A scenario of this family, resolved.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    /// Hosts and network: the brokers, then ZooKeeper or the controllers, then producers,
-    /// consumers and auditors.
-    pub topology: Topology,
+    /// Hosts, network and faults.
+    pub frame: Frame,
     /// What all machines know.
     pub config: Config,
     /// `[zookeeper]`.
@@ -77,80 +84,143 @@ pub struct Spec {
     pub consumers: Vec<ConsumerSpec>,
     /// Of each consumer, its group's place among those of its topic.
     pub groups: Vec<usize>,
-    /// The faults that the scenario names.
-    pub faults: Vec<PlannedFault>,
-    /// Those that are drawn.
-    pub nemesis: Option<Nemesis>,
-    /// `duration`.
-    pub duration: Span,
-    /// `drain`.
-    pub drain: Span,
-    /// `max-events`.
-    pub limits: Limits,
-    /// `invariants`.
-    pub invariants: bool,
     /// What is done with settings that contradict each other: whole sentences.
     pub notes: Vec<String>,
 }
 
 impl Spec {
-    fn first_client(&self) -> u32 {
-        self.config.brokers + self.config.coordinators.len() as u32
+    /// By topic, the partitions that no consumer reads: an auditor does at the end.
+    #[must_use]
+    pub fn unread_partitions(&self) -> Vec<(u32, Vec<PartitionId>)> {
+        let mut found = Vec::new();
+        for topic in 0..self.config.topics.len() as u32 {
+            let reads = |index: u32| {
+                let mut consumers = self.consumers.iter();
+                consumers.any(|c| c.topic == topic && c.partitions.contains(&index))
+            };
+            let all = self.config.streams.of_topic(topic).enumerate();
+            let unread: Vec<PartitionId> =
+                all.filter(|(index, _)| !reads(*index as u32)).map(|(_, p)| p).collect();
+            if !unread.is_empty() {
+                found.push((topic, unread));
+            }
+        }
+        found
     }
 
-    /// The names of the run.
-    #[must_use]
-    pub fn catalog(&self) -> Catalog {
-        let (first, streams) = (self.first_client(), &self.config.streams);
-        let host = |index: usize| NodeId(first + index as u32);
-        let nodes = self.topology.hosts.iter();
-        let nodes = nodes.map(|host| NodeInfo { name: host.name.clone(), kind: host.kind });
-        let producers = streams.producer_infos(|writer| {
-            let producer = &self.producers[writer as usize];
-            let unanswered = producer.settings.acks == Acks::None;
-            (producer.load.name.clone(), host(writer as usize), unanswered)
-        });
-        let mut consumers = Vec::new();
-        for (consumer, group) in self.consumers.iter().zip(&self.groups) {
+    fn producer(
+        &self,
+        seed: u64,
+        config: &Arc<Config>,
+        writer: u32,
+        producer: &ProducerSpec,
+    ) -> KafkaMachine {
+        let topic = config.streams.topic_of(writer);
+        let partitions = config.streams.of_topic(topic).len();
+        let own = ProducerConfig {
+            config: config.clone(),
+            writer,
+            connect: producer.connect.clone(),
+            sending: Sending::new(&producer.load, self.frame.duration, seed, partitions),
+            settings: producer.settings.clone(),
+        };
+        match producer.client {
+            Client::Java => KafkaMachine::Producer(Box::new(Producer::new(own))),
+            Client::Scala => {
+                KafkaMachine::Scala(Box::new(ScalaProducer::new(own, producer.scala.clone())))
+            }
+        }
+    }
+}
+
+impl Family for Spec {
+    type Mode = ();
+    type Cluster = KafkaCluster;
+
+    const ABOUT: &'static About = &About {
+        product: "Kafka",
+        log: true,
+        sections: SECTIONS,
+        words: WORDS,
+        invariants: invariants::WORDS,
+    };
+    const MODES: &'static [((), Mode)] = &[(
+        (),
+        Mode {
+            name: "kafka-isr",
+            meaning: "Kafka with replication: a leader, in-sync replicas, and a high watermark.",
+            version: "4.1",
+            versions: ("0.8.0", "4.1"),
+            starter: include_str!("../starters/isr.toml"),
+        },
+    )];
+
+    fn plan(scenario: &Scenario, (): ()) -> Result<Spec, Diagnostics> {
+        plan(scenario)
+    }
+
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
+    }
+
+    fn cast(&self) -> Cast {
+        let unread = self.unread_partitions().into_iter();
+        let topics = &self.config.topics;
+        Cast {
+            coordinators: self.config.names[self.config.brokers as usize..].to_vec(),
+            coordinated_by: Some(match self.config.metadata {
+                Metadata::Kraft => "controller",
+                Metadata::ZooKeeper => "zookeeper",
+            }),
+            producers: self.producers.iter().map(|producer| producer.load.name.clone()).collect(),
+            consumers: self.consumers.iter().map(|consumer| consumer.name.clone()).collect(),
+            unread: unread.map(|(topic, _)| topics[topic as usize].name.clone()).collect(),
+        }
+    }
+
+    /// With the copies that replicas have.
+    fn reach(&self, producer: usize) -> Reach<'_> {
+        let producer = &self.producers[producer];
+        let first = self.config.streams.partition(producer.topic, 0);
+        let copies = self.config.replicas(first).len() as u64;
+        let lines = self.config.streams.destinations_of(first).len() as u64;
+        Reach { load: &producer.load, lines, copies: copies * lines, copy: COPY }
+    }
+
+    fn destinations(&self) -> Vec<String> {
+        self.config.streams.destination_names()
+    }
+
+    /// Brokers lead and follow partitions, whoever reads them.
+    fn targets(&self) -> Vec<String> {
+        let partitions = self.config.streams.partitions().iter();
+        partitions.map(|partition| partition.name.clone()).collect()
+    }
+
+    fn producers(&self) -> Vec<Sends> {
+        let producers = &self.producers;
+        let unanswered = |writer: u32| producers[writer as usize].settings.acks == Acks::None;
+        self.config.streams.senders(unanswered)
+    }
+
+    fn consumers(&self) -> Vec<Vec<DestinationId>> {
+        let streams = &self.config.streams;
+        let consumers = self.consumers.iter().zip(&self.groups).map(|(consumer, group)| {
             let partitions = consumer.partitions.iter();
-            let destinations = partitions
-                .map(|index| streams.seen_by(streams.partition(consumer.topic, *index), *group));
-            consumers.push(ConsumerInfo {
-                name: consumer.name.clone(),
-                node: host(self.producers.len() + consumers.len()),
-                destinations: destinations.collect(),
-                auditor: false,
-            });
-        }
-        for (topic, partitions) in self.unread_partitions() {
-            let destinations =
-                partitions.iter().flat_map(|p| streams.destinations_of(*p).to_vec()).collect();
-            consumers.push(ConsumerInfo {
-                name: format!("auditor.{}", self.config.topics[topic as usize].name),
-                node: host(self.producers.len() + consumers.len()),
-                destinations,
-                auditor: true,
-            });
-        }
-        Catalog {
-            nodes: nodes.collect(),
-            producers,
-            consumers,
-            destinations: streams.destination_infos(),
-            faults: self.faults.iter().map(|fault| fault.text.clone()).collect(),
-            causes: words::CAUSES,
-            conditions: words::CONDITIONS,
-            roles: words::ROLES,
-            events: words::EVENTS,
-            invariants: invariants::words(&self.config),
-            notes: self.notes.clone(),
-            situations: words::SITUATIONS,
-        }
+            let own = partitions.map(|index| streams.partition(consumer.topic, *index));
+            own.map(|partition| streams.seen_by(partition, *group)).collect()
+        });
+        let auditors = self.unread_partitions().into_iter().map(|(_, partitions)| {
+            partitions.iter().flat_map(|p| streams.destinations_of(*p)).copied().collect()
+        });
+        consumers.chain(auditors).collect()
     }
 
-    /// The set-up of the run with this seed.
-    #[must_use]
-    pub fn setup(&self, seed: u64) -> Setup<KafkaMachine> {
+    fn machines(&self, seed: u64) -> Vec<KafkaMachine> {
         let config = Arc::new(self.config.clone());
         let mut machines: Vec<KafkaMachine> = config
             .all_brokers()
@@ -159,6 +229,7 @@ impl Spec {
         let ensemble = Arc::new(zookeeper::Config {
             settings: self.ensemble.clone(),
             servers: config.coordinators.clone(),
+            clock: config.sessions_by(),
             costs: zookeeper::Costs::default(),
             words: zookeeper::Words::default(),
         });
@@ -194,8 +265,7 @@ impl Spec {
                 connect: consumer.connect.clone(),
                 settings: consumer.settings.clone(),
                 processing: consumer.processing.clone(),
-                start: Some(consumer.start),
-                stop: consumer.stop,
+                hours: Hours { start: Some(consumer.start), stop: consumer.stop },
             }))));
         }
         for (_, partitions) in self.unread_partitions() {
@@ -207,50 +277,17 @@ impl Spec {
                 connect: config.all_brokers().collect(),
                 settings: ConsumerSettings::auditor(),
                 processing: Distribution::Constant(0),
-                start: None,
-                stop: None,
+                hours: Hours { start: None, stop: None },
             }))));
         }
-        let drawn = self.nemesis.iter();
-        let drawn = drawn.flat_map(|one| one.draw(seed, &self.topology, self.faults.len()));
-        Setup {
-            seed,
-            topology: self.topology.clone(),
-            machines,
-            established: Vec::new(),
-            faults: self.faults.iter().cloned().chain(drawn).collect(),
-            duration: self.duration,
-            drain: self.drain,
-            limits: self.limits,
-            invariants: self.invariants,
-        }
+        machines
     }
 
-    fn producer(
-        &self,
-        seed: u64,
-        config: &Arc<Config>,
-        writer: u32,
-        producer: &ProducerSpec,
-    ) -> KafkaMachine {
-        let name = &producer.load.name;
-        let own = ProducerConfig {
-            config: config.clone(),
-            writer,
-            connect: producer.connect.clone(),
-            pacer: producer.load.pacer(self.duration),
-            streams: (
-                Stream::fixed(seed, &format!("pace of {name}")),
-                Stream::fixed(seed, &format!("sizes of {name}")),
-            ),
-            sizes: producer.load.sizes.clone(),
-            settings: producer.settings.clone(),
-        };
-        match producer.client {
-            Client::Java => KafkaMachine::Producer(Box::new(Producer::new(own))),
-            Client::Scala => {
-                KafkaMachine::Scala(Box::new(ScalaProducer::new(own, producer.scala.clone())))
-            }
-        }
+    fn invariants(&self) -> Vec<InvariantWord> {
+        invariants::words(&self.config)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 }

@@ -24,6 +24,9 @@ pub struct PartitionState {
     pub elr: NodeSet,
     /// The last member of the ISR before there was none (KIP-966).
     pub last_known_leader: Option<NodeId>,
+    /// In which leader epoch a leader was last elected from outside the ISR: Kafka's state has no
+    /// such thing, it explains what is lost.
+    pub unclean: Option<u32>,
 }
 
 impl PartitionState {
@@ -36,6 +39,7 @@ impl PartitionState {
         recovering: false,
         elr: NodeSet::EMPTY,
         last_known_leader: None,
+        unclean: None,
     };
 }
 

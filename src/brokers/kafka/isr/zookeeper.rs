@@ -165,8 +165,11 @@ pub struct Wire {
 impl Wire {
     /// Before its first session.
     #[must_use]
-    pub fn new(servers: Arc<[NodeId]>, timeout: Span) -> Wire {
-        Wire { session: Session::new(servers, timeout, 0), asked: VecDeque::new() }
+    pub fn new(config: &Config) -> Wire {
+        let servers = Arc::from(config.coordinators.clone());
+        let session =
+            Session::new(servers, config.settings.zookeeper_session, 0, config.sessions_by());
+        Wire { session, asked: VecDeque::new() }
     }
 
     /// Begins a session, on the lane that handles this input.

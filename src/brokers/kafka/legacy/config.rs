@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::brokers::log::Piece;
-use crate::engine::{Distribution, Span};
+use crate::brokers::kit::log::Piece;
+use crate::engine::Span;
 use crate::observe::{DestinationId, MessageRange, NodeId, Observer, Removal};
 use crate::world::Port;
 
 use super::super::{PartitionId, Streams};
 use super::costs::Costs;
-use super::rules::Rules;
+pub use super::settings::Settings;
 
 /// Where brokers listen (`port`).
 pub const KAFKA: Port = Port(9092);
@@ -27,39 +27,6 @@ pub struct Topic {
     pub retention: Span,
     /// The groups that read it.
     pub groups: Vec<String>,
-}
-
-/// `[broker]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// What the software does.
-    pub rules: Rules,
-    /// `log.flush.interval`, in messages.
-    pub flush_interval: u32,
-    /// `log.default.flush.scheduler.interval.ms`.
-    pub flush_scheduler: Span,
-    /// `log.file.size`.
-    pub file_size: u64,
-    /// `log.roll.hours`.
-    pub roll: Span,
-    /// `log.retention.size`; none if negative.
-    pub retention_size: Option<u64>,
-    /// `log.cleanup.interval.mins`.
-    pub cleanup_interval: Span,
-    /// `max.message.size`.
-    pub max_message_size: u32,
-    /// `num.threads`.
-    pub threads: u32,
-    /// `enable.zookeeper`.
-    pub zookeeper: bool,
-    /// `zk.sessiontimeout.ms`.
-    pub session_timeout: Span,
-    /// `zk.connectiontimeout.ms`.
-    pub connection_timeout: Span,
-    /// How long after a failed start, or a halt, a supervisor starts the process again.
-    pub restart_delay: Span,
-    /// From the start of a process to its logs.
-    pub boot_time: Distribution,
 }
 
 /// What every machine knows.

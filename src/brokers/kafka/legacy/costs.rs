@@ -6,7 +6,7 @@
 //! thousand in batches of 50, so a request takes about 18 us and a message 2.1 us; and Kafka 0.7's
 //! own page (07/performance.html): 50 MB/s in, 100 MB/s out of a broker.
 
-use crate::brokers::costs::costs;
+use crate::brokers::kit::costs::costs;
 
 costs! {
     request: time, "request" = "18us",

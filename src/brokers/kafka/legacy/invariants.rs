@@ -4,63 +4,28 @@
 //! true of a partition before. That every loss has its cause is the ledger's business
 //! (`unexplained`).
 
-use crate::brokers::log::Piece;
-use crate::observe::{InvariantId, InvariantWord, NodeId, Violation};
+use crate::brokers::kit::log::Piece;
+use crate::brokers::kit::words::invariants;
+use crate::observe::{InvariantId, NodeId, Violation};
 use crate::world::ConnId;
 
 use super::super::PartitionId;
 use super::broker::PartitionLog;
 use super::machine::LegacyMachine;
 
-/// Ids into [`INVARIANTS`].
-pub mod invariant {
-    use super::InvariantId;
-    /// See [`super::INVARIANTS`].
-    pub const FLUSHED_BYTES_ONLY: InvariantId = InvariantId(0);
-    /// See [`super::INVARIANTS`].
-    pub const COMMITTED_IS_FLUSHED: InvariantId = InvariantId(1);
-    /// See [`super::INVARIANTS`].
-    pub const VALID_PREFIX: InvariantId = InvariantId(2);
-    /// See [`super::INVARIANTS`].
-    pub const ONE_BROKER: InvariantId = InvariantId(3);
-    /// See [`super::INVARIANTS`].
-    pub const SEND_ORDER: InvariantId = InvariantId(4);
+invariants! {
+    FLUSHED_BYTES_ONLY = "flushed-bytes-only", [],
+        "no fetch gets bytes at or behind the flushed end";
+    COMMITTED_IS_FLUSHED = "committed-is-flushed", [],
+        "no offset is committed behind the flushed end that the partition has had";
+    VALID_PREFIX = "valid-prefix", [],
+        "after a recovery a log ends with the last message that is all on the disk";
+    ONE_BROKER = "one-broker", [],
+        "the messages of a partition are on one broker";
+    SEND_ORDER = "send-order", ["num.retries = 0"],
+        "in a log what came on one connection is in the order in which it was sent, and nothing is \
+         there twice";
 }
-
-/// All of them.
-pub const INVARIANTS: &[InvariantWord] = &[
-    InvariantWord {
-        name: "flushed-bytes-only",
-        meaning: "no fetch gets bytes at or behind the flushed end",
-        rests_on: &[],
-        lacks: Vec::new(),
-    },
-    InvariantWord {
-        name: "committed-is-flushed",
-        meaning: "no offset is committed behind the flushed end that the partition has had",
-        rests_on: &[],
-        lacks: Vec::new(),
-    },
-    InvariantWord {
-        name: "valid-prefix",
-        meaning: "after a recovery a log ends with the last message that is all on the disk",
-        rests_on: &[],
-        lacks: Vec::new(),
-    },
-    InvariantWord {
-        name: "one-broker",
-        meaning: "the messages of a partition are on one broker",
-        rests_on: &[],
-        lacks: Vec::new(),
-    },
-    InvariantWord {
-        name: "send-order",
-        meaning: "in a log what came on one connection is in the order in which it was sent, and \
-                  nothing is there twice",
-        rests_on: &["num.retries = 0"],
-        lacks: Vec::new(),
-    },
-];
 
 /// What a machine has just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! The family's machines: what runs on a host.
 
 use crate::brokers::coordination::zookeeper::Server;
+use crate::brokers::kit::machines::{Holds, all, machines};
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer, Violation};
-use crate::world::{Cluster, Context, Death, DiskView, Input, Machine, RoleQuery, WorldView};
+use crate::observe::{NodeId, Violation};
+use crate::world::{Cluster, Machine, RoleQuery, Wait, Waiting, WorldView};
 
 use super::super::PartitionId;
 use super::broker::Broker;
@@ -13,64 +14,25 @@ use super::message::{Message, Znode};
 use super::producer::Producer;
 use super::words::selector;
 
-/// A broker, a server of ZooKeeper, or a client.
-#[derive(Clone, Debug)]
-pub enum LegacyMachine {
-    /// A broker.
-    Broker(Box<Broker>),
-    /// A server of ZooKeeper.
-    Zookeeper(Box<Server<Znode>>),
-    /// A producer.
-    Producer(Box<Producer>),
-    /// A consumer or an auditor.
-    Consumer(Box<Consumer>),
+machines! {
+    /// A broker, a server of ZooKeeper, or a client.
+    pub enum LegacyMachine: Message {
+        /// A broker.
+        Broker(Broker): disk,
+        /// A server of ZooKeeper.
+        Zookeeper(Server<Znode>): disk ready,
+        /// A producer.
+        Producer(Producer): memory,
+        /// A consumer or an auditor.
+        Consumer(Consumer): memory,
+    }
 }
 
 impl LegacyMachine {
     /// The broker, if it is one.
     #[must_use]
     pub fn broker(&self) -> Option<&Broker> {
-        match self {
-            LegacyMachine::Broker(broker) => Some(broker),
-            _ => None,
-        }
-    }
-}
-
-impl Machine for LegacyMachine {
-    type Message = Message;
-
-    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
-        match self {
-            LegacyMachine::Broker(broker) => broker.handle(input, ctx),
-            LegacyMachine::Zookeeper(server) => {
-                let boots = matches!(input, Input::Boot(_));
-                server.handle(input, ctx);
-                if boots {
-                    ctx.ready();
-                }
-            }
-            LegacyMachine::Producer(producer) => producer.handle(input, ctx),
-            LegacyMachine::Consumer(consumer) => consumer.handle(input, ctx),
-        }
-    }
-
-    fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer) {
-        match self {
-            LegacyMachine::Broker(broker) => broker.died(death, disk, at, observer),
-            LegacyMachine::Zookeeper(server) => server.died(death, disk, at, observer),
-            LegacyMachine::Producer(producer) => producer.died(at, observer),
-            LegacyMachine::Consumer(consumer) => consumer.died(at, observer),
-        }
-    }
-
-    fn is_settled(&self) -> bool {
-        match self {
-            LegacyMachine::Broker(broker) => broker.is_settled(),
-            LegacyMachine::Zookeeper(server) => server.is_settled(),
-            LegacyMachine::Producer(producer) => producer.is_settled(),
-            LegacyMachine::Consumer(consumer) => consumer.is_settled(),
-        }
+        self.held()
     }
 }
 
@@ -99,9 +61,9 @@ impl Cluster for LegacyCluster {
             return Vec::new();
         }
         let partition = PartitionId(query.destination.0);
-        let has = |broker: &Broker| broker.log(partition).is_some();
-        let found = machines.iter().position(|machine| machine.broker().is_some_and(has));
-        found.map(|node| NodeId(node as u32)).into_iter().collect()
+        let mut brokers = all::<_, Broker>(machines);
+        let found = brokers.find(|(_, broker)| broker.log(partition).is_some());
+        found.map(|(node, _)| node).into_iter().collect()
     }
 
     /// Every broker serves and is registered, every server of ZooKeeper serves.
@@ -114,19 +76,22 @@ impl Cluster for LegacyCluster {
     }
 
     /// Nobody has anything in hand, and consumers have read all that there is of what they read.
-    fn is_settled(machines: &[LegacyMachine]) -> bool {
+    fn waits(machines: &[LegacyMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
+        let nodes = || (0..).map(NodeId).zip(machines).filter(|(node, _)| lives(*node));
         let end = |partition| {
-            let logs = machines.iter().filter_map(LegacyMachine::broker);
+            let logs = nodes().filter_map(|(_, machine)| machine.broker());
             logs.filter_map(|broker| broker.log(partition)).map(|log| log.flushed).next()
         };
-        machines.iter().all(|machine| {
+        let waits = |(node, machine): (NodeId, &LegacyMachine)| {
             let read = match machine {
                 LegacyMachine::Consumer(consumer) => consumer
                     .reads()
                     .all(|(partition, offset)| end(partition).is_none_or(|end| offset >= end)),
                 _ => true,
             };
-            read && machine.is_settled()
-        })
+            let unread = (!read).then_some(Wait::Borrowed("messages that are flushed and unread"));
+            Waiting::of(node, machine.waits_for().or(unread))
+        };
+        nodes().filter_map(waits).collect()
     }
 }

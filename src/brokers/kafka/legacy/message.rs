@@ -1,7 +1,7 @@
 //! Everything that machines of this family send to each other and to themselves.
 
 use crate::brokers::coordination::{Carry, zookeeper};
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::observe::MessageRange;
 
 use super::super::PartitionId;
@@ -155,7 +155,7 @@ pub enum Message {
     /// A producer to itself: `queue.enqueueTimeout.ms` is over.
     EnqueueTimeout(u32),
     /// A consumer to itself: the application is through with a message.
-    Processed(u32),
+    Processed,
     /// A fetcher's pause is over.
     FetchAgain {
         /// Which broker.

@@ -13,5 +13,6 @@ pub mod message;
 pub mod plan;
 pub mod producer;
 pub mod rules;
+pub mod settings;
 pub mod spec;
 pub mod words;

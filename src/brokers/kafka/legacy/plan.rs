@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use crate::brokers::coordination::zookeeper;
-use crate::engine::Limits;
-use crate::observe::{NodeId, NodeKind};
+use crate::brokers::kit::{Frame, complete};
+use crate::observe::NodeId;
 use crate::scenario::{Diagnostics, Located, Place, Scenario, Value, Values, suggest};
-use crate::workload::{ConsumerLoad, Load, Volume, check_volume};
-use crate::world::ClusterPlan;
-use crate::world::fault::{self, Vocabulary};
+use crate::workload::{ConsumerLoad, Load};
 
 use super::super::{PartitionId, Streams, TopicPlan};
 use super::config::{Config, Settings, Topic};
@@ -18,7 +16,7 @@ use super::message::MESSAGE_HEADER;
 use super::producer::{ChannelConfig, Keys, QueueConfig};
 use super::rules::Rules;
 use super::spec::{ConsumerSpec, ProducerSpec, SIMPLE, Spec};
-use super::words::{SELECTORS, event};
+use super::words::event;
 
 /// Keys of an asynchronous producer.
 const ASYNC_KEYS: [&str; 5] =
@@ -44,15 +42,15 @@ struct Planner<'a> {
 /// # Errors
 /// All that is wrong with it, each with its place and a remedy.
 pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
-    let mut cluster = ClusterPlan::new(scenario)?;
-    let cores = cluster.topology.hosts[0].cpu.cores;
+    let mut frame = Frame::new(scenario)?;
+    let cores = frame.topology().hosts[0].cpu.cores;
     let mut planner = Planner {
         scenario,
-        nodes: cluster.topology.hosts.iter().map(|host| host.name.clone()).collect(),
+        nodes: frame.names(),
         topics: Vec::new(),
         wrong: scenario.diagnostics(),
     };
-    let settings = planner.settings(cluster.boot_time.clone(), cores);
+    let settings = planner.settings(frame.cluster.boot_time.clone(), cores);
     if scenario.many("topic").is_empty() {
         let help = "add [[topic]] with name = \"orders\"";
         planner.wrong.push(Place::START, "the scenario has no topic", help);
@@ -77,17 +75,17 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     };
     let producers = planner.read_producers(loads);
     let consumers = planner.read_consumers(&config);
-    let run = scenario.settings();
     let buffer = scenario.one("broker").size("socket.receive.buffer");
     if !scenario.one("cluster.network").is_set("socket-buffer") {
-        cluster.topology.socket_buffer = buffer;
+        frame.cluster.topology.socket_buffer = buffer;
     }
     let mut spec = Spec {
-        topology: cluster.topology.clone(),
+        frame,
         config: Arc::new(config),
         ensemble: Arc::new(zookeeper::Config {
             settings: ensemble,
             servers,
+            clock: zookeeper::SESSIONS,
             costs: zookeeper::Costs::default(),
             words: zookeeper::Words {
                 looking: Some(event::ZK_LOOKING),
@@ -99,75 +97,20 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
         }),
         producers,
         consumers,
-        faults: Vec::new(),
-        nemesis: None,
-        duration: run.duration,
-        drain: run.drain,
-        limits: run
-            .max_events
-            .map_or(Limits::default(), |max_events| Limits { max_events, ..Limits::default() }),
     };
-    planner.check_names(&spec);
-    planner.check_volume(&spec);
-    if planner.wrong.is_empty() {
-        add_hosts(&mut cluster, &mut spec);
-    }
-    // Selectors name partitions, whoever reads them.
-    let partitions = spec.config.streams.partitions().iter();
-    let destinations: Vec<String> = partitions.map(|partition| partition.name.clone()).collect();
-    let words = Vocabulary {
-        topology: &spec.topology,
-        destinations: &destinations,
-        roles: SELECTORS,
-        refused: &[],
-    };
-    let faults = fault::parse_all(scenario.many("fault"), &words);
-    let nemesis = fault::nemesis::parse(scenario, &words);
-    spec.faults = planner.wrong.keep(faults).unwrap_or_default();
-    spec.nemesis = planner.wrong.keep(nemesis).flatten();
+    planner.check_fetches(&spec);
+    complete(&mut spec, scenario, &mut planner.wrong);
     planner.wrong.into_result(spec)
-}
-
-/// The hosts behind the brokers, in the order of their machines.
-fn add_hosts(cluster: &mut ClusterPlan, spec: &mut Spec) {
-    for server in 1..=spec.config.zookeeper.len() {
-        cluster.add_coordinator(&format!("zk{server}"));
-    }
-    for producer in &spec.producers {
-        cluster.add_client(&producer.load.name, NodeKind::Producer);
-    }
-    for consumer in &spec.consumers {
-        cluster.add_client(&consumer.name, NodeKind::Consumer);
-    }
-    for topic in spec.audited() {
-        let name = Spec::auditor_name(&spec.config.topics[topic as usize].name);
-        cluster.add_client(&name, NodeKind::Auditor);
-    }
-    spec.topology = cluster.topology.clone();
 }
 
 impl<'a> Planner<'a> {
     fn settings(&mut self, boot_time: crate::engine::Distribution, cores: u32) -> Settings {
         let broker = self.scenario.one("broker");
         let session_timeout = broker.duration("zk.sessiontimeout.ms");
-        Settings {
-            rules: Rules::read(self.scenario.one("rules")),
-            flush_interval: broker.integer("log.flush.interval") as u32,
-            flush_scheduler: broker.duration("log.default.flush.scheduler.interval.ms"),
-            file_size: broker.size("log.file.size"),
-            roll: broker.duration("log.roll.hours"),
-            retention_size: broker.get_size("log.retention.size"),
-            cleanup_interval: broker.duration("log.cleanup.interval.mins"),
-            max_message_size: broker.size("max.message.size") as u32,
-            threads: broker.get_integer("num.threads").map_or(cores, |count| count as u32),
-            zookeeper: broker.flag("enable.zookeeper"),
-            session_timeout,
-            connection_timeout: broker
-                .get_duration("zk.connectiontimeout.ms")
-                .unwrap_or(session_timeout),
-            restart_delay: broker.duration("restart-delay"),
-            boot_time,
-        }
+        let threads = broker.get_integer("num.threads").map_or(cores, |count| count as u32);
+        let connecting = broker.get_duration("zk.connectiontimeout.ms").unwrap_or(session_timeout);
+        let rules = Rules::read(self.scenario.one("rules"));
+        Settings::of(broker, rules, threads, connecting, boot_time)
     }
 
     fn read_topics(&mut self) {
@@ -430,44 +373,11 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Hosts are told apart by their names.
-    fn check_names(&mut self, spec: &Spec) {
-        let mut taken = self.nodes.clone();
-        taken.extend((1..=spec.config.zookeeper.len()).map(|server| format!("zk{server}")));
-        taken.extend(self.topics.iter().map(|topic| Spec::auditor_name(&topic.name)));
-        let sections = self.scenario.many("producer").iter().chain(self.scenario.many("consumer"));
-        for values in sections {
-            let name = values.text("name").to_owned();
-            if taken.contains(&name) {
-                self.wrong.push(
-                    values.span("name"),
-                    format!("the name `{name}` is taken already"),
-                    "nodes, producers and consumers need different names; zk1, zk2 and what begins \
-                     with auditor. may be mqsim's own",
-                );
-            }
-            taken.push(name);
-        }
-    }
-
-    fn check_volume(&mut self, spec: &Spec) {
+    /// A message that does not fit into a fetch is never read.
+    fn check_fetches(&mut self, spec: &Spec) {
         if !self.wrong.is_empty() {
             return;
         }
-        let lines = |writer: u32| {
-            let topic = spec.config.streams.topic_of(writer);
-            spec.config.topics[topic as usize].groups.len().max(1) as u64
-        };
-        let sections = self.scenario.many("producer").iter().zip(&spec.producers).enumerate();
-        let volumes: Vec<Volume<'_>> = sections
-            .map(|(writer, (values, producer))| Volume {
-                values,
-                load: &producer.load,
-                lines: lines(writer as u32),
-                copies: 1,
-            })
-            .collect();
-        self.wrong.keep(check_volume(&volumes, spec.duration));
         let largest = |values: &Values| match values.value("message-size") {
             Some(Value::Distribution(sizes)) => sizes.mean(),
             _ => 0,

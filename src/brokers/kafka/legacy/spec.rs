@@ -3,21 +3,28 @@
 use std::sync::Arc;
 
 use crate::brokers::coordination::zookeeper::{self, Server, Tree};
-use crate::engine::{Distribution, Limits, Span, Stream};
-use crate::observe::{Catalog, ConsumerId, ConsumerInfo, InvariantWord, NodeId, NodeInfo};
+use crate::brokers::kit::application::{Hours, Sending};
+use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
+use crate::engine::{Distribution, Span};
+use crate::observe::{ConsumerId, DestinationId, InvariantWord, NodeId};
+use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
-use crate::world::fault::Nemesis;
-use crate::world::{PlannedFault, Setup, Topology};
 
 use super::super::PartitionId;
 use super::broker::Broker;
 use super::config::Config;
 use super::consumer::{Consumer, ConsumerConfig, GroupConfig, Kind};
 use super::invariants::{INVARIANTS, invariant};
-use super::machine::LegacyMachine;
+use super::keys::SECTIONS;
+use super::machine::{LegacyCluster, LegacyMachine};
 use super::message::Znode;
+use super::plan::plan;
 use super::producer::{ChannelConfig, Keys, Producer, ProducerConfig, QueueConfig};
-use super::words;
+use super::words::WORDS;
+
+/// What a log needs for a message, in bytes. Batches that follow each other are kept as one: measured,
+/// it was 10 with the ledger's part, for messages of equal size.
+const COPY: u64 = 32;
 
 /// A producer of the scenario.
 #[derive(Clone, Debug)]
@@ -70,8 +77,8 @@ pub struct ConsumerSpec {
 /// A scenario of this family, resolved.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    /// Hosts and network: brokers, servers of ZooKeeper, producers, consumers, auditors.
-    pub topology: Topology,
+    /// Hosts, network and faults.
+    pub frame: Frame,
     /// What every machine knows.
     pub config: Arc<Config>,
     /// The ensemble.
@@ -80,16 +87,6 @@ pub struct Spec {
     pub producers: Vec<ProducerSpec>,
     /// The consumers.
     pub consumers: Vec<ConsumerSpec>,
-    /// The faults that the scenario names.
-    pub faults: Vec<PlannedFault>,
-    /// Those that are drawn.
-    pub nemesis: Option<Nemesis>,
-    /// `duration`.
-    pub duration: Span,
-    /// `drain`.
-    pub drain: Span,
-    /// `max-events`.
-    pub limits: Limits,
 }
 
 /// What simple consumers together count as, among the groups of a topic.
@@ -116,22 +113,11 @@ impl Spec {
         topics.filter(|topic| !self.unread(*topic).is_empty()).collect()
     }
 
-    /// The name of the auditor's host for a topic.
-    #[must_use]
-    pub fn auditor_name(topic: &str) -> String {
-        format!("auditor.{topic}")
-    }
-
     /// The place of a consumer's group among those of its topic.
     fn group_of(&self, consumer: &ConsumerSpec) -> usize {
         let groups = &self.config.topics[consumer.topic as usize].groups;
         let own = consumer.group.as_ref().map_or(SIMPLE, |group| &*group.group);
         groups.iter().position(|group| group == own).unwrap_or(0)
-    }
-
-    /// The first host of a client.
-    fn clients(&self) -> u32 {
-        self.config.brokers + self.config.zookeeper.len() as u32
     }
 
     /// The consumers and the auditors.
@@ -149,13 +135,12 @@ impl Spec {
             fetcher_backoff: spec.fetcher_backoff,
             from_largest: spec.from_largest,
             processing: spec.processing.clone(),
-            start: Some(spec.start),
-            stop: spec.stop,
+            hours: Hours { start: Some(spec.start), stop: spec.stop },
         });
         let auditors =
             self.audited().into_iter().enumerate().map(|(index, topic)| ConsumerConfig {
                 id: id(self.consumers.len() + index),
-                name: Spec::auditor_name(&self.config.topics[topic as usize].name),
+                name: format!("auditor.{}", self.config.topics[topic as usize].name),
                 kind: Kind::Simple,
                 topic,
                 group: 0,
@@ -165,58 +150,9 @@ impl Spec {
                 fetcher_backoff: AUDITOR_BACKOFF,
                 from_largest: false,
                 processing: Distribution::Constant(0),
-                start: None,
-                stop: None,
+                hours: Hours { start: None, stop: None },
             });
         consumers.chain(auditors).collect()
-    }
-
-    /// The names of the run.
-    #[must_use]
-    pub fn catalog(&self) -> Catalog {
-        let nodes = self.topology.hosts.iter();
-        let first = self.clients();
-        let consumers = self.consumer_configs().into_iter().map(|consumer| ConsumerInfo {
-            node: NodeId(first + self.producers.len() as u32 + consumer.id.0),
-            destinations: consumer
-                .partitions
-                .iter()
-                .map(|partition| self.config.streams.seen_by(*partition, consumer.group))
-                .collect(),
-            auditor: consumer.start.is_none(),
-            name: consumer.name,
-        });
-        Catalog {
-            nodes: nodes
-                .map(|host| NodeInfo { name: host.name.clone(), kind: host.kind })
-                .collect(),
-            producers: self.config.streams.producer_infos(|writer| {
-                let name = self.producers[writer as usize].load.name.clone();
-                (name, NodeId(first + writer), true)
-            }),
-            consumers: consumers.collect(),
-            destinations: self.config.streams.destination_infos(),
-            faults: self.faults.iter().map(|fault| fault.text.clone()).collect(),
-            causes: words::CAUSES,
-            conditions: words::CONDITIONS,
-            roles: words::ROLES,
-            events: words::EVENTS,
-            invariants: self.invariants(),
-            notes: Vec::new(),
-            situations: words::SITUATIONS,
-        }
-    }
-
-    /// A batch that is sent again may be in the log twice.
-    fn invariants(&self) -> Vec<InvariantWord> {
-        let retries =
-            |producer: &ProducerSpec| producer.queue.is_some_and(|queue| queue.retries > 0);
-        let mut words = INVARIANTS.to_vec();
-        if self.producers.iter().any(retries) {
-            let word = &mut words[invariant::SEND_ORDER.index()];
-            word.lacks = word.rests_on.to_vec();
-        }
-        words
     }
 
     /// ZooKeeper's tree before the run: what brokers and groups find there.
@@ -250,53 +186,12 @@ impl Spec {
         tree
     }
 
-    /// The set-up of the run with this seed.
-    #[must_use]
-    pub fn setup(&self, seed: u64) -> Setup<LegacyMachine> {
-        let config = &self.config;
-        let mut machines: Vec<LegacyMachine> = (0..config.brokers)
-            .map(|node| Broker::new(config.clone(), NodeId(node)))
-            .map(|broker| LegacyMachine::Broker(Box::new(broker)))
-            .collect();
-        let tree = self.tree();
-        for node in config.zookeeper.iter() {
-            let server = Server::new(self.ensemble.clone(), *node, &tree);
-            machines.push(LegacyMachine::Zookeeper(Box::new(server)));
-        }
-        for (writer, producer) in self.producers.iter().enumerate() {
-            let own = self.producer(seed, writer as u32, producer);
-            let producer = Producer::new(config.clone(), own);
-            machines.push(LegacyMachine::Producer(Box::new(producer)));
-        }
-        for own in self.consumer_configs() {
-            let consumer = Consumer::new(config.clone(), own);
-            machines.push(LegacyMachine::Consumer(Box::new(consumer)));
-        }
-        let drawn = self.nemesis.iter();
-        let drawn = drawn.flat_map(|one| one.draw(seed, &self.topology, self.faults.len()));
-        Setup {
-            seed,
-            topology: self.topology.clone(),
-            machines,
-            established: Vec::new(),
-            faults: self.faults.iter().cloned().chain(drawn).collect(),
-            duration: self.duration,
-            drain: self.drain,
-            limits: self.limits,
-            invariants: true,
-        }
-    }
-
     fn producer(&self, seed: u64, writer: u32, producer: &ProducerSpec) -> ProducerConfig {
-        let name = &producer.load.name;
+        let topic = self.config.streams.topic_of(writer);
+        let partitions = self.config.streams.of_topic(topic).len();
         ProducerConfig {
             writer,
-            pacer: producer.load.pacer(self.duration),
-            streams: (
-                Stream::fixed(seed, &format!("pace of {name}")),
-                Stream::fixed(seed, &format!("sizes of {name}")),
-            ),
-            sizes: producer.load.sizes.clone(),
+            sending: Sending::new(&producer.load, self.frame.duration, seed, partitions),
             brokers: producer.brokers.clone(),
             channel: producer.channel,
             queue: producer.queue,
@@ -305,5 +200,116 @@ impl Spec {
             session_timeout: producer.session_timeout,
             max_message_size: producer.max_message_size,
         }
+    }
+}
+
+impl Family for Spec {
+    type Mode = ();
+    type Cluster = LegacyCluster;
+
+    const ABOUT: &'static About = &About {
+        product: "Kafka",
+        log: true,
+        sections: SECTIONS,
+        words: WORDS,
+        invariants: INVARIANTS,
+    };
+    const MODES: &'static [((), Mode)] = &[(
+        (),
+        Mode {
+            name: "kafka-legacy",
+            meaning: "Kafka before replication: each partition on one broker, sends without an answer.",
+            version: "0.7",
+            versions: ("0.6", "0.7"),
+            starter: include_str!("../starters/legacy.toml"),
+        },
+    )];
+
+    fn plan(scenario: &Scenario, (): ()) -> Result<Spec, Diagnostics> {
+        plan(scenario)
+    }
+
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
+    }
+
+    fn cast(&self) -> Cast {
+        let servers = 1..=self.config.zookeeper.len();
+        let unread = self.audited().into_iter();
+        Cast {
+            coordinators: servers.map(|server| format!("zk{server}")).collect(),
+            coordinated_by: Some("zookeeper"),
+            producers: self.producers.iter().map(|producer| producer.load.name.clone()).collect(),
+            consumers: self.consumers.iter().map(|consumer| consumer.name.clone()).collect(),
+            unread: unread.map(|topic| self.config.topics[topic as usize].name.clone()).collect(),
+        }
+    }
+
+    fn reach(&self, producer: usize) -> Reach<'_> {
+        let topic = self.config.streams.topic_of(producer as u32);
+        let groups = self.config.topics[topic as usize].groups.len();
+        let load = &self.producers[producer].load;
+        Reach { load, lines: groups.max(1) as u64, copies: 1, copy: COPY }
+    }
+
+    fn destinations(&self) -> Vec<String> {
+        self.config.streams.destination_names()
+    }
+
+    /// Selectors name partitions, whoever reads them.
+    fn targets(&self) -> Vec<String> {
+        let partitions = self.config.streams.partitions().iter();
+        partitions.map(|partition| partition.name.clone()).collect()
+    }
+
+    fn producers(&self) -> Vec<Sends> {
+        self.config.streams.senders(|_| true)
+    }
+
+    fn consumers(&self) -> Vec<Vec<DestinationId>> {
+        let read = |consumer: ConsumerConfig| {
+            let seen = |partition| self.config.streams.seen_by(partition, consumer.group);
+            consumer.partitions.iter().copied().map(seen).collect()
+        };
+        self.consumer_configs().into_iter().map(read).collect()
+    }
+
+    /// A batch that is sent again may be in the log twice.
+    fn invariants(&self) -> Vec<InvariantWord> {
+        let retries =
+            |producer: &ProducerSpec| producer.queue.is_some_and(|queue| queue.retries > 0);
+        let mut words = INVARIANTS.to_vec();
+        if self.producers.iter().any(retries) {
+            let word = &mut words[invariant::SEND_ORDER.index()];
+            word.lacks = word.rests_on.to_vec();
+        }
+        words
+    }
+
+    fn machines(&self, seed: u64) -> Vec<LegacyMachine> {
+        let config = &self.config;
+        let mut machines: Vec<LegacyMachine> = (0..config.brokers)
+            .map(|node| Broker::new(config.clone(), NodeId(node)))
+            .map(LegacyMachine::from)
+            .collect();
+        let tree = self.tree();
+        for node in config.zookeeper.iter() {
+            let server = Server::new(self.ensemble.clone(), *node, &tree);
+            machines.push(server.into());
+        }
+        for (writer, producer) in self.producers.iter().enumerate() {
+            let own = self.producer(seed, writer as u32, producer);
+            let producer = Producer::new(config.clone(), own);
+            machines.push(producer.into());
+        }
+        for own in self.consumer_configs() {
+            let consumer = Consumer::new(config.clone(), own);
+            machines.push(consumer.into());
+        }
+        machines
     }
 }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use crate::engine::Time;
 use crate::observe::{NodeId, Observer};
-use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port};
+use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port, Wait};
 
 use self::channel::Channel;
 use self::cluster::mnesia::{Committing, Lock, Tables, Transaction};
@@ -394,30 +394,41 @@ impl Broker {
         self.node.forget_ram();
     }
 
-    /// Whether time alone will not change anything here.
+    /// What it waits for; `None` if time alone will not change anything here.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.is_settled_but_for(|_| false)
+    pub fn waits_for(&self) -> Option<Wait> {
+        self.waits_for_but(&|_| false)
     }
 
     /// The same, if nobody will ever answer for the queues that are `leaderless`.
-    pub fn is_settled_but_for(&self, leaderless: impl Fn(QueueId) -> bool) -> bool {
-        self.node.status == Status::Running
-            && self.node.mnesia.transactions.is_empty()
-            && self.node.mnesia.committing.is_empty()
-            && self.processes.iter().flatten().all(|process| match process {
-                Process::Channel(channel) => channel.is_settled_but_for(&leaderless),
-                Process::Replica(replica) => replica.is_settled(),
-                Process::Group(group) => group.is_settled(),
-                Process::Store(store) => store.is_settled(),
-            })
+    pub fn waits_for_but(&self, leaderless: &dyn Fn(QueueId) -> bool) -> Option<Wait> {
+        let name = |queue: QueueId| self.node.config.queues[queue.0 as usize].name.as_str();
+        let mnesia = &self.node.mnesia;
+        match self.node.status {
+            Status::Running => {}
+            Status::Paused => return Some("a majority of the cluster, to go on".into()),
+            Status::Off | Status::Starting => return Some("its start".into()),
+            Status::Booting => return Some("the tables of its peers".into()),
+            Status::Stopping => return Some("its queues to be closed".into()),
+        }
+        if !mnesia.transactions.is_empty() || !mnesia.committing.is_empty() {
+            return Some("a Mnesia transaction".into());
+        }
+        self.processes.iter().flatten().find_map(|process| match process {
+            Process::Channel(channel) => channel.waits_for(leaderless, &name),
+            Process::Replica(replica) => replica.waits_for(&name),
+            Process::Group(group) => {
+                (!group.is_settled()).then(|| "the ring of a queue's mirrors (gm)".into())
+            }
+            Process::Store(store) => (!store.is_settled()).then(|| "its message store".into()),
+        })
     }
 
     /// Whether a client waits here for what will not come.
     #[must_use]
     pub fn owes(&self) -> bool {
         self.processes.iter().flatten().any(|process| match process {
-            Process::Channel(channel) => !channel.is_settled_but_for(&|_| false),
+            Process::Channel(channel) => channel.waits_for(&|_| false, &|_| "").is_some(),
             _ => false,
         })
     }

@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::brokers::kit::application::{Hours, Reading};
 use crate::engine::{Chance, Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, MessageRange, NodeId, Observer};
-use crate::world::{Context, Input, Lane, Signal};
+use crate::world::{Context, Input, Lane, Signal, Wait};
 
 use super::super::letters::Letters;
 use super::super::message::amqp::{ChannelError, FromClient, FromServer, Terms};
@@ -38,10 +39,8 @@ pub struct ConsumerConfig {
     pub processing: Distribution,
     /// Pause before it subscribes again after a cancel or a 404.
     pub resubscribe_delay: Span,
-    /// When it starts; `None` for an auditor, which starts when the load ends.
-    pub start: Option<Span>,
-    /// When it cancels its consumer; never if `None`.
-    pub stop: Option<Span>,
+    /// From when to when it consumes: at the end it cancels its consumer.
+    pub hours: Hours,
     /// Which queues dead letters are from.
     pub letters: Arc<Letters>,
     /// CPU time of one message.
@@ -77,13 +76,11 @@ pub struct Consumer {
     subscribed: Vec<bool>,
     /// Received, not yet handed to the application.
     buffer: VecDeque<Delivery>,
-    working: Option<Delivery>,
+    application: Reading<Delivery>,
+    /// What it reads, as destinations.
+    destinations: Vec<DestinationId>,
     /// Counts channels: acknowledgements of an earlier one are pointless.
     session: u32,
-    started: bool,
-    /// It has cancelled its consumer, and wants nothing any more.
-    stopped: bool,
-    wants: bool,
     resubscribing: bool,
     /// The broker has closed its channel; it has no other yet.
     closed: bool,
@@ -98,13 +95,11 @@ impl Consumer {
         Consumer {
             link: Link::new(config.link.clone()),
             subscribed: vec![false; config.queues.len()],
+            application: Reading::new(config.id, config.hours, config.processing.clone()),
+            destinations: config.queues.iter().map(|queue| DestinationId(queue.0)).collect(),
             config,
             buffer: VecDeque::new(),
-            working: None,
             session: 0,
-            started: false,
-            stopped: false,
-            wants: false,
             resubscribing: false,
             closed: false,
             refused: false,
@@ -116,7 +111,7 @@ impl Consumer {
         match input {
             Input::Boot(_) => self.booted(ctx),
             Input::Signal(Signal::LoadEnded) => {
-                if self.config.start.is_none() && !self.started {
+                if self.application.is_auditor() {
                     self.start(ctx);
                 }
             }
@@ -187,8 +182,8 @@ impl Consumer {
             Input::Message { body: Message::FromServer(FromServer::ChannelOpenOk), .. } => {
                 self.opened(ctx)
             }
-            Input::Local { body: Message::Client(ClientTimer::Processed { session }) } => {
-                self.processed(ctx, session)
+            Input::Local { body: Message::Client(ClientTimer::Processed { .. }) } => {
+                self.processed(ctx)
             }
             Input::Local { body: Message::Client(ClientTimer::Resubscribe) } => {
                 self.resubscribing = false;
@@ -203,24 +198,17 @@ impl Consumer {
 
     fn booted(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.ready();
-        let now = ctx.now().since(Time::ZERO);
-        if let Some(stop) = self.config.stop {
-            ctx.after(stop.saturating_sub(now), Lane::MAIN, ClientTimer::ConsumerStop.into());
-        }
-        match self.config.start {
-            _ if self.started => self.start(ctx),
-            Some(start) if start > now => {
-                ctx.after(start.saturating_sub(now), Lane::MAIN, ClientTimer::Pace.into());
-            }
-            Some(_) => self.start(ctx),
-            None => {}
+        let (start, stop) = (ClientTimer::Pace.into(), ClientTimer::ConsumerStop.into());
+        if self.application.boot(start, stop, ctx) {
+            self.start(ctx);
         }
     }
 
     fn start(&mut self, ctx: &mut Context<'_, Message>) {
-        self.started = true;
-        self.link.connect(ctx);
-        self.report_wants(ctx);
+        if self.application.begin() {
+            self.link.connect(ctx);
+            self.report_wants(ctx);
+        }
     }
 
     /// The broker has closed the channel for an error of ours.
@@ -229,13 +217,13 @@ impl Consumer {
         self.forget_buffer();
         self.closed = true;
         self.refused = error == ChannelError::AccessRefused;
-        if self.config.start.is_none() && error == ChannelError::NotFound {
+        if self.application.is_auditor() && error == ChannelError::NotFound {
             // An auditor looks for a node that serves the queue.
             self.link.leave(ctx);
         } else if self.config.reopen {
             self.unsubscribed(ctx, None);
         } else {
-            self.stopped = true;
+            self.application.stop();
             self.report_wants(ctx);
         }
     }
@@ -249,7 +237,7 @@ impl Consumer {
 
     /// `basic.cancel`: what it has in hand it finishes and acknowledges.
     fn cancel(&mut self, ctx: &mut Context<'_, Message>) {
-        self.stopped = true;
+        self.application.stop();
         if let Some(conn) = self.link.open() {
             for &queue in &self.config.queues {
                 ctx.send(conn, FromClient::BasicCancel { queue }.into(), METHOD_BYTES);
@@ -259,7 +247,7 @@ impl Consumer {
     }
 
     fn subscribe(&mut self, ctx: &mut Context<'_, Message>) {
-        let Some(conn) = self.link.open().filter(|_| !self.stopped) else { return };
+        let Some(conn) = self.link.open().filter(|_| self.application.is_active()) else { return };
         let terms = self.config.terms;
         for (at, &queue) in self.config.queues.iter().enumerate() {
             if self.config.poll.is_some() {
@@ -294,7 +282,7 @@ impl Consumer {
 
     /// Hands the next message to the application, which works on one at a time.
     fn work(&mut self, ctx: &mut Context<'_, Message>) {
-        while self.working.is_none() {
+        while !self.application.is_busy() {
             let Some(delivery) = self.buffer.pop_front() else { break };
             let (now, id) = (ctx.now(), self.config.id);
             let destination = DestinationId(delivery.queue.0);
@@ -302,26 +290,22 @@ impl Consumer {
             if !delivery.dead_letter {
                 ctx.observer().delivered(now, id, destination, message, redelivered);
             }
-            self.working = Some(delivery);
-            let takes = self.config.processing.span(ctx.random());
-            if takes.is_zero() {
-                self.finish(ctx);
-            } else {
-                ctx.after(takes, Lane::MAIN, ClientTimer::Processed { session }.into());
+            let done = ClientTimer::Processed { session }.into();
+            if let Some(delivery) = self.application.work(delivery, done, ctx) {
+                self.finish(delivery, ctx);
             }
         }
         self.report_wants(ctx);
     }
 
-    fn processed(&mut self, ctx: &mut Context<'_, Message>, session: u32) {
-        if self.working.is_some_and(|delivery| delivery.session == session) {
-            self.finish(ctx);
+    fn processed(&mut self, ctx: &mut Context<'_, Message>) {
+        if let Some(delivery) = self.application.done() {
+            self.finish(delivery, ctx);
             self.work(ctx);
         }
     }
 
-    fn finish(&mut self, ctx: &mut Context<'_, Message>) {
-        let Some(delivery) = self.working.take() else { return };
+    fn finish(&mut self, delivery: Delivery, ctx: &mut Context<'_, Message>) {
         let (now, id) = (ctx.now(), self.config.id);
         let destination = DestinationId(delivery.queue.0);
         let reject = self.config.reject.filter(|reject| ctx.random().chance(reject.chance));
@@ -361,46 +345,35 @@ impl Consumer {
     }
 
     fn report_wants(&mut self, ctx: &mut Context<'_, Message>) {
-        let in_hand = self.buffer.len() as u32 + u32::from(self.working.is_some());
+        let in_hand = self.buffer.len() as u32 + u32::from(self.application.is_busy());
         let Terms { prefetch, no_ack, .. } = self.config.terms;
         let limited = !no_ack && prefetch > 0;
-        let wants = self.started && !self.stopped && (!limited || in_hand < prefetch);
-        if wants != self.wants {
-            self.wants = wants;
-            let now = ctx.now();
-            for &queue in &self.config.queues {
-                ctx.observer().wants(now, self.config.id, DestinationId(queue.0), wants);
-            }
-        }
+        let has_room = !limited || in_hand < prefetch;
+        self.application.tell_wants(has_room, &self.destinations, ctx);
     }
 
     /// The process has died, and its application with it.
     pub fn died(&mut self, at: Time, observer: &mut dyn Observer) {
         self.buffer.clear();
-        self.working = None;
         self.session += 1;
         self.subscribed.fill(false);
         self.resubscribing = false;
         (self.closed, self.refused) = (false, false);
         self.link.forget();
-        if std::mem::take(&mut self.wants) {
-            for &queue in &self.config.queues {
-                observer.wants(at, self.config.id, DestinationId(queue.0), false);
-            }
-        }
+        self.application.died(at, &self.destinations, observer);
     }
 
-    /// Whether it has nothing in hand and is subscribed to all it reads.
+    /// What it waits for; `None` if it has nothing in hand and is subscribed to all it reads.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.is_settled_but_for(|_, _| false)
+    pub fn waits_for(&self) -> Option<Wait> {
+        self.waits_for_but(&|_, _| false)
     }
 
     /// The same, if nodes know that there is nothing to read: `gone(node, queue)`. A consumer stays
     /// with its node, an auditor asks them all.
-    pub fn is_settled_but_for(&self, gone: impl Fn(NodeId, QueueId) -> bool) -> bool {
-        let in_hand = !self.buffer.is_empty() || self.working.is_some();
-        let auditor = self.config.start.is_none();
+    pub fn waits_for_but(&self, gone: &dyn Fn(NodeId, QueueId) -> bool) -> Option<Wait> {
+        let in_hand = !self.buffer.is_empty() || self.application.is_busy();
+        let auditor = self.application.is_auditor();
         let settled = |(queue, subscribed): (&QueueId, &bool)| {
             let connected = self.link.open().is_some();
             let nowhere = if auditor {
@@ -411,6 +384,10 @@ impl Consumer {
             connected && *subscribed || nowhere
         };
         let queues = self.config.queues.iter().zip(&self.subscribed);
-        !in_hand && (self.stopped || self.refused || queues.into_iter().all(settled))
+        if in_hand {
+            return Some("its application, to finish what it has in hand".into());
+        }
+        let over = self.application.is_stopped() || self.refused || queues.into_iter().all(settled);
+        (!over).then_some("an answer to its subscription".into())
     }
 }

@@ -3,10 +3,10 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::{Span, Stream, Time};
+use crate::brokers::kit::application::{Due, Sending};
+use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, NodeId, Observer, Outcome, ProducerId};
-use crate::workload::{Pacer, Sizes, Turn};
-use crate::world::{ConnId, Context, Input, Lane, Signal, TimerId};
+use crate::world::{Alarm, By, ConnId, Context, Input, Lane, Signal, Wait};
 
 use super::super::message::amqp::{FromClient, FromServer};
 use super::super::message::client::ClientTimer;
@@ -25,12 +25,8 @@ pub struct ProducerConfig {
     pub id: ProducerId,
     /// How it connects.
     pub link: LinkConfig,
-    /// When it means to send.
-    pub pacer: Pacer,
-    /// Streams for its pace and its sizes.
-    pub streams: (Stream, Stream),
-    /// How large its messages are.
-    pub sizes: Sizes,
+    /// When it means to send, and how much.
+    pub sending: Sending,
     /// Where it publishes to.
     pub exchange: ExchangeId,
     /// With which routing key.
@@ -65,8 +61,17 @@ enum State {
 #[derive(Clone, Copy, Debug)]
 struct Sent {
     message: MessageRange,
+    /// When, by the host's monotonic clock.
     at: Time,
     state: State,
+}
+
+/// A message that is to be published again.
+#[derive(Clone, Copy, Debug)]
+struct Again {
+    message: MessageRange,
+    /// Its last try was answered, and that was told.
+    told: bool,
 }
 
 /// A producer.
@@ -74,16 +79,17 @@ struct Sent {
 pub struct Producer {
     config: ProducerConfig,
     link: Link,
-    next: u32,
     /// Publishes of this channel from `first_tag` on.
     sent: VecDeque<Sent>,
     first_tag: PublishSeq,
     unsettled: u32,
-    again: VecDeque<MessageRange>,
+    again: VecDeque<Again>,
+    /// The pause before they are published again lasts until then, by the monotonic clock.
     nacked: VecDeque<(Time, MessageRange)>,
-    /// When the pace timer will fire.
-    wake: Option<(Time, TimerId)>,
-    load_ended: bool,
+    /// The first of those pauses is over.
+    pause_over: Alarm,
+    /// The oldest unanswered message counts as unanswered for good.
+    too_late: Alarm,
     /// The broker has closed its channel; it has no other yet.
     closed: bool,
 }
@@ -95,14 +101,13 @@ impl Producer {
         Producer {
             link: Link::new(config.link.clone()),
             config,
-            next: 0,
             sent: VecDeque::new(),
             first_tag: 1,
             unsettled: 0,
             again: VecDeque::new(),
             nacked: VecDeque::new(),
-            wake: None,
-            load_ended: false,
+            pause_over: Alarm::new(By::Monotonic),
+            too_late: Alarm::new(By::Monotonic),
             closed: false,
         }
     }
@@ -113,9 +118,6 @@ impl Producer {
             Input::Boot(_) => {
                 ctx.ready();
                 self.link.connect(ctx);
-                if let Some(timeout) = self.config.send_timeout {
-                    ctx.after(timeout / 2, Lane::MAIN, ClientTimer::SendTimeout.into());
-                }
             }
             Input::Signal(Signal::LoadEnded) => self.end_load(ctx),
             Input::Signal(Signal::Stop) => ctx.exit(),
@@ -150,7 +152,8 @@ impl Producer {
                 self.returned(ctx, message, seq);
             }
             Input::Local { body: Message::Client(ClientTimer::Pace) } => {
-                self.wake = None;
+                self.config.sending.woken(ctx);
+                self.pause_over.rang(ctx);
                 self.pump(ctx);
             }
             Input::Local { body: Message::Client(ClientTimer::SendTimeout) } => {
@@ -188,10 +191,18 @@ impl Producer {
             return;
         }
         let now = ctx.now();
-        for message in std::mem::take(&mut self.again) {
-            ctx.observer().outcome(now, message, Outcome::Unknown);
-            self.config.pacer.settled(now);
+        let given_up = self.give_up_again(now, ctx.observer());
+        self.config.sending.settled(given_up, ctx);
+    }
+
+    /// Nothing is published again. Returns how many messages that were to be.
+    fn give_up_again(&mut self, now: Time, observer: &mut dyn Observer) -> u32 {
+        let given_up = (self.again.len() + self.nacked.len()) as u32;
+        self.nacked.clear();
+        for again in self.again.drain(..).filter(|again| !again.told) {
+            observer.outcome(now, again.message, Outcome::Unknown);
         }
+        given_up
     }
 
     /// Sends what is due while there is room.
@@ -201,53 +212,32 @@ impl Producer {
             if full || ctx.room(conn) == 0 {
                 return;
             }
-            let now = ctx.now();
-            while self.nacked.front().is_some_and(|(due, _)| *due <= now) {
-                self.again.extend(self.nacked.pop_front().map(|(_, message)| message));
+            let now = self.pause_over.now(ctx);
+            while let Some((_, message)) = self.nacked.pop_front_if(|(due, _)| *due <= now) {
+                self.again.push_back(Again { message, told: true });
             }
-            if let Some(message) = self.again.pop_front() {
-                self.publish(ctx, conn, message);
+            if let Some(again) = self.again.pop_front() {
+                self.publish(ctx, conn, again.message);
                 continue;
             }
-            // The timer may have fired while the window was full.
+            // The alarm may have rung while the window was full.
             if let Some(&(due, _)) = self.nacked.front() {
-                self.wake_at(ctx, due);
+                self.pause_over.wake(due, Lane::MAIN, ClientTimer::Pace.into(), ctx);
             }
-            if self.load_ended {
-                return;
-            }
-            match self.config.pacer.turn(now, &mut self.config.streams.0) {
-                Turn::Send { intended } => {
+            match self.config.sending.due(ClientTimer::Pace.into(), ctx) {
+                Due::Send { intended } => {
                     let message = self.attempt(ctx, intended);
                     self.publish(ctx, conn, message);
                 }
-                Turn::Skip { intended } => self.skip(ctx, intended),
-                Turn::Wait { until } => {
-                    self.wake_at(ctx, until);
-                    return;
-                }
-                Turn::InFlight | Turn::Done => return,
+                Due::Skip { intended } => self.skip(ctx, intended),
+                Due::Nothing => return,
             }
         }
     }
 
-    fn wake_at(&mut self, ctx: &mut Context<'_, Message>, until: Time) {
-        match self.wake {
-            Some((wake, _)) if wake <= until => return,
-            Some((_, later)) => ctx.cancel(later),
-            None => {}
-        }
-        let timer = ctx.after(until.since(ctx.now()), Lane::MAIN, ClientTimer::Pace.into());
-        self.wake = Some((until, timer));
-    }
-
     fn attempt(&mut self, ctx: &mut Context<'_, Message>, intended: Time) -> MessageRange {
-        let bytes = self.config.sizes.next(&mut self.config.streams.1);
-        let message = MessageRange { producer: self.config.id, first: self.next, count: 1, bytes };
-        self.next += 1;
-        let now = ctx.now();
-        ctx.observer().attempted(now, intended, message);
-        message
+        let (now, bytes, own) = (ctx.now(), self.config.sending.size(), (0, self.config.id));
+        self.config.sending.attempt(now, intended, own, bytes, ctx.observer())
     }
 
     fn skip(&mut self, ctx: &mut Context<'_, Message>, intended: Time) {
@@ -264,11 +254,13 @@ impl Producer {
         let publish = FromClient::BasicPublish { exchange, key, message, properties };
         ctx.send(conn, publish.into(), PUBLISH_BYTES + message.bytes);
         if properties.confirm {
-            self.sent.push_back(Sent { message, at: now, state: State::Waiting });
+            let at = self.too_late.now(ctx);
+            self.sent.push_back(Sent { message, at, state: State::Waiting });
             self.unsettled += 1;
+            self.await_answers(ctx);
         } else {
             ctx.observer().outcome(now, message, Outcome::Accepted);
-            self.config.pacer.settled(now);
+            self.config.sending.settled(1, ctx);
         }
     }
 
@@ -301,13 +293,13 @@ impl Producer {
         if before == State::Waiting {
             ctx.observer().outcome(now, message, outcome);
             if outcome != Outcome::Acked && self.config.republish {
-                let due = now + self.config.republish_delay;
+                let due = self.pause_over.now(ctx) + self.config.republish_delay;
                 self.nacked.push_back((due, message));
-                self.wake_at(ctx, due);
+                self.pause_over.wake(due, Lane::MAIN, ClientTimer::Pace.into(), ctx);
                 return;
             }
         }
-        self.config.pacer.settled(now);
+        self.config.sending.settled(1, ctx);
     }
 
     fn forget_settled(&mut self) {
@@ -334,40 +326,56 @@ impl Producer {
     fn lost(&mut self, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         let mut again = VecDeque::new();
-        for sent in std::mem::take(&mut self.sent) {
-            match sent.state {
-                State::Waiting if self.config.republish => again.push_back(sent.message),
-                State::Waiting => {
-                    ctx.observer().outcome(now, sent.message, Outcome::Unknown);
-                    self.config.pacer.settled(now);
+        for Sent { message, state, .. } in std::mem::take(&mut self.sent) {
+            match state {
+                State::Waiting if self.config.republish => {
+                    again.push_back(Again { message, told: false });
                 }
-                State::Returned => self.config.pacer.settled(now),
+                State::Waiting => {
+                    ctx.observer().outcome(now, message, Outcome::Unknown);
+                    self.config.sending.settled(1, ctx);
+                }
+                State::Returned => self.config.sending.settled(1, ctx),
                 State::Settled => {}
             }
         }
         again.append(&mut self.again);
-        again.extend(self.nacked.drain(..).map(|(_, message)| message));
+        again.extend(self.nacked.drain(..).map(|(_, message)| Again { message, told: true }));
         self.again = again;
         self.unsettled = 0;
     }
 
+    /// Sees to it that it is woken when the oldest unanswered message has waited long enough.
+    fn await_answers(&mut self, ctx: &mut Context<'_, Message>) {
+        if let Some(timeout) = self.config.send_timeout
+            && let Some(oldest) = self.sent.front()
+        {
+            self.too_late.wake(
+                oldest.at + timeout,
+                Lane::MAIN,
+                ClientTimer::SendTimeout.into(),
+                ctx,
+            );
+        }
+    }
+
     fn check_timeouts(&mut self, ctx: &mut Context<'_, Message>) {
         let Some(timeout) = self.config.send_timeout else { return };
-        let now = ctx.now();
+        self.too_late.rang(ctx);
+        let now = self.too_late.now(ctx);
         let late = self.sent.iter().take_while(|sent| now.since(sent.at) >= timeout).count();
         for index in 0..late {
             self.settle(ctx, index, Outcome::Unknown);
         }
         self.forget_settled();
-        ctx.after(timeout / 2, Lane::MAIN, ClientTimer::SendTimeout.into());
+        self.await_answers(ctx);
         self.pump(ctx);
     }
 
     /// The measured time is over: what was meant to be sent by now and was not never is.
     fn end_load(&mut self, ctx: &mut Context<'_, Message>) {
-        let now = ctx.now();
-        self.load_ended = true;
-        while let Some(intended) = self.config.pacer.overdue(now, &mut self.config.streams.0) {
+        self.config.sending.end();
+        while let Some(intended) = self.config.sending.overdue(ctx.now()) {
             self.skip(ctx, intended);
         }
     }
@@ -379,24 +387,32 @@ impl Producer {
                 observer.outcome(at, sent.message, Outcome::Unknown);
             }
         }
-        self.again.clear();
-        self.nacked.clear();
+        self.give_up_again(at, observer);
+        self.config.sending.died(at);
         self.unsettled = 0;
-        self.wake = None;
+        self.pause_over.forget();
+        self.too_late.forget();
         self.closed = false;
         self.link.forget();
     }
 
     /// The node that it waits for, if all that it has left to do is to wait for answers.
     #[must_use]
-    pub fn waits_for(&self) -> Option<NodeId> {
-        let idle = self.load_ended && self.again.is_empty() && self.nacked.is_empty();
+    pub fn waits_at(&self) -> Option<NodeId> {
+        let idle =
+            self.config.sending.has_ended() && self.again.is_empty() && self.nacked.is_empty();
         self.link.open().filter(|_| idle).map(|_| self.link.node())
     }
 
-    /// Whether it has nothing left to do.
+    /// What it waits for; `None` if it has nothing left to do.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.load_ended && self.unsettled == 0 && self.again.is_empty() && self.nacked.is_empty()
+    pub fn waits_for(&self) -> Option<Wait> {
+        let unsent = self.again.len() + self.nacked.len();
+        match (self.config.sending.has_ended(), unsent, self.unsettled) {
+            (false, ..) => Some("the end of the load".into()),
+            (_, 0, 0) => None,
+            (_, 0, open) => Some(format!("answers to {open} messages").into()),
+            (_, unsent, _) => Some(format!("a connection to publish {unsent} again").into()),
+        }
     }
 }

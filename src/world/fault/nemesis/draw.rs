@@ -149,10 +149,9 @@ impl Entry {
     /// Draws at what an attack is aimed: one fault, or several that belong together.
     fn aim(&self, topology: &Topology, stream: &mut Stream) -> Vec<Aimed> {
         match &self.aims {
-            Aims::Shapes(shapes) => {
+            Aims::Shapes { shapes, hosts } => {
                 let shape = shapes[stream.below(shapes.len() as u64) as usize];
-                let brokers: Vec<NodeId> = topology.brokers().collect();
-                let cuts = shape.draw(&brokers, stream);
+                let cuts = shape.draw(hosts, stream);
                 cuts.into_iter().map(|cut| self.cut(cut, topology)).collect()
             }
             Aims::Targets(targets) => {

@@ -15,9 +15,7 @@
 //! (`Cluster::in_sync`). Those behind it are put off by as much, and what could not end before
 //! `until` any more is left out.
 //!
-//! A kind of fault that is new in [`super::KINDS`] gets its place here in [`KINDS`] by one line, if
-//! its first key is its target. Parser, defaults, schema and `mqsim list` follow; [`super::freeze`]
-//! has to be told how to write its keys.
+//! Every kind of fault can be drawn, by its keys without its target (`Fault::DRAWN`).
 
 mod draw;
 mod parse;
@@ -26,12 +24,12 @@ mod shape;
 mod tests;
 
 use crate::engine::{Distribution, Span};
-use crate::scenario::{
-    KeySpec, Kind, LONGEST, MOST_ITEMS, Preset, SectionSpec, Tagged, Unit, Variant,
-};
+use crate::observe::NodeId;
+use crate::scenario::{KeySpec, Kind, LONGEST, MOST_ITEMS, Preset, SectionSpec, Unit};
 
 use super::super::selector::Pick;
-use super::{FaultKind, clock, disk, network, process};
+use super::FaultKind;
+use super::kinds::DRAWN;
 use shape::Shape;
 
 pub use parse::parse;
@@ -90,7 +88,7 @@ pub const NEMESIS_FAULT: SectionSpec = SectionSpec::repeated(
     &[FAULT_KEYS],
     "A kind of fault that may be drawn. The keys of its kind are those of [[fault]].",
 )
-.tagged(&KINDS);
+.tagged(&DRAWN);
 
 const FAULT_KEYS: &[KeySpec] = &[
     KeySpec::new(
@@ -141,46 +139,25 @@ const FAULT_KEYS: &[KeySpec] = &[
     ),
 ];
 
-const SHAPES: KeySpec = KeySpec::new(
+/// The key of a partition that is drawn: its sides are.
+pub(super) const SHAPES: KeySpec = KeySpec::new(
     "shapes",
     Kind::Choices(Shape::NAMES),
     Preset::Absent,
-    "How the brokers are parted, each shape as likely: `one` from all others; `minority` from the \
+    "How the hosts are parted, each shape as likely: `one` from all others; `minority` from the \
      rest; `halves`; `one-way`, one that is not heard or hears nothing; `pair`, two that do not see \
-     each other while others see both; `bridge`, halves that only one broker connects; \
+     each other while others see both; `bridge`, halves that only one connects; \
      `majorities-ring`, each sees a majority, no two the same. `halves` if not written.",
 );
 
-/// The kinds of faults that can be drawn.
-pub const KINDS: Tagged = Tagged {
-    tag: "kind",
-    meaning: "What goes wrong.",
-    variants: &[
-        drawn(process::STOP),
-        drawn(process::CRASH),
-        drawn(process::POWER_LOSS),
-        drawn(process::PAUSE),
-        drawn(process::RESTART),
-        Variant {
-            keys: &[SHAPES, network::DIRECTION, network::CLIENTS, network::HOW],
-            ..network::PARTITION
-        },
-        drawn(network::LATENCY),
-        drawn(network::PACKET_LOSS),
-        drawn(network::BANDWIDTH),
-        drawn(disk::SLOW_DISK),
-        drawn(disk::DISK_STALL),
-        drawn(disk::DISK_FULL),
-        drawn(disk::DISK_ERROR),
-        drawn(disk::WIPE_DISK),
-        drawn(clock::CLOCK_SKEW),
-    ],
-};
-
-/// A kind of fault without its first key, the target: that is drawn.
-const fn drawn(kind: Variant) -> Variant {
-    Variant { keys: kind.keys.split_at(1).1, ..kind }
-}
+/// The key of a partition that is drawn: whom its shape parts.
+pub(super) const AMONG: KeySpec = KeySpec::new(
+    "among",
+    Kind::Choices(&["brokers", "coordinators", "clients"]),
+    Preset::Absent,
+    "Which hosts the shapes part: brokers, `coordinators` (the servers that keep what brokers agree \
+     on), clients. Brokers if not written; hosts that are left out are where `clients` says.",
+);
 
 /// A mix of random faults.
 #[derive(Clone, Debug, PartialEq)]
@@ -222,8 +199,12 @@ struct Lasts {
 enum Aims {
     /// One of these. Each part is a pick with its text.
     Targets(Vec<Vec<(Pick, String)>>),
-    /// Brokers, parted in one of these ways.
-    Shapes(Vec<Shape>),
+    /// Hosts, parted in one of these ways.
+    Shapes {
+        shapes: Vec<Shape>,
+        /// Which hosts; in the order of the topology.
+        hosts: Vec<NodeId>,
+    },
 }
 
 /// The greatest number of faults that are drawn for a run.

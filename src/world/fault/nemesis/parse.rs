@@ -1,12 +1,12 @@
 //! From `[nemesis]` to a [`Nemesis`].
 
 use crate::engine::{Distribution, Span};
+use crate::observe::{NodeId, NodeKind};
 use crate::scenario::{Diagnostics, MOST_ITEMS, Scenario, Values, suggest};
 
-use super::super::parse::{
-    Vocabulary, parse_kind, parse_picks, refuse_kind, refuse_lasting, refuse_links,
-};
-use super::super::{FaultKind, Partition};
+use super::super::super::network::Topology;
+use super::super::FaultKind;
+use super::super::parse::{Vocabulary, parse_picks, refuse_kind, refuse_lasting, refuse_links};
 use super::{Aims, Entry, Lasts, MOST_DRAWN, NEMESIS, NEMESIS_FAULT, Nemesis, Shape};
 
 /// The random faults of a scenario, if it has any.
@@ -73,9 +73,9 @@ fn check_number(
 
 fn entry(values: &Values, words: &Vocabulary<'_>) -> Result<Entry, Diagnostics> {
     let mut wrong = values.diagnostics();
-    let kind = parse_kind(values, &mut wrong, |values, _| Some(Partition::of(values, Vec::new())));
+    let kind = FaultKind::parse(values, None, &mut wrong);
     let aims = match &kind {
-        Some(FaultKind::Partition(_)) => partition_aims(values, words, &mut wrong),
+        Some(kind) if kind.sides().is_some() => partition_aims(values, words, &mut wrong),
         _ => Aims::Targets(targets(values, words, &mut wrong)),
     };
     if let Some(kind) = &kind {
@@ -107,29 +107,29 @@ fn targets(
 }
 
 fn partition_aims(values: &Values, words: &Vocabulary<'_>, wrong: &mut Diagnostics) -> Aims {
-    let brokers = words.topology.brokers().count();
     if values.has("targets") {
-        if values.has("shapes") {
-            let message = "`targets` and `shapes` contradict each other";
+        for key in ["shapes", "among"].into_iter().filter(|key| values.has(key)) {
+            let message = format!("`targets` and `{key}` contradict each other");
             let help = "write targets = [\"leader(orders)\"] to cut these nodes from all others, or \
                         shapes = [\"halves\"]";
-            wrong.push(values.span("shapes"), message, help);
+            wrong.push(values.span(key), message, help);
         }
         return Aims::Targets(targets(values, words, wrong));
     }
-    if brokers < 2 {
-        let message = "a single broker cannot be parted";
-        wrong.push(
-            values.place(),
-            message,
-            "write nodes = 3 in [cluster], or another kind of fault",
-        );
+    let (hosts, one) = among(values, words.topology);
+    if hosts.len() < 2 {
+        let message = format!("a single {one} cannot be parted");
+        let help = match one {
+            "broker" => "write nodes = 3 in [cluster], or another kind of fault",
+            _ => "name more in `among`: [\"brokers\", \"coordinators\", \"clients\"]",
+        };
+        wrong.push(values.place(), message, help);
     }
     let mut shapes = Vec::new();
     for name in values.names("shapes") {
         match Shape::named(&name.value) {
-            Some(shape) if brokers >= 2 && brokers < shape.least() => {
-                let message = format!("`{}` takes at least {} brokers", name.value, shape.least());
+            Some(shape) if hosts.len() >= 2 && hosts.len() < shape.least() => {
+                let message = format!("`{}` takes at least {} {one}s", name.value, shape.least());
                 wrong.push(name.place, message, "write nodes = 3 in [cluster], or another shape");
             }
             Some(shape) => shapes.push(shape),
@@ -144,7 +144,22 @@ fn partition_aims(values: &Values, words: &Vocabulary<'_>, wrong: &mut Diagnosti
     if !values.has("shapes") {
         shapes.push(Shape::Halves);
     }
-    Aims::Shapes(shapes)
+    Aims::Shapes { shapes, hosts }
+}
+
+/// The hosts that a shape parts, and what to call one of them.
+fn among(values: &Values, topology: &Topology) -> (Vec<NodeId>, &'static str) {
+    if !values.has("among") {
+        return (topology.brokers().collect(), "broker");
+    }
+    let named = |what: &str| values.names("among").iter().any(|name| name.value == what);
+    let wanted = |kind| match kind {
+        NodeKind::Broker => named("brokers"),
+        NodeKind::Coordinator => named("coordinators"),
+        NodeKind::Producer | NodeKind::Consumer | NodeKind::Auditor => named("clients"),
+    };
+    let hosts = (0..).map(NodeId).zip(&topology.hosts);
+    (hosts.filter(|(_, host)| wanted(host.kind)).map(|(node, _)| node).collect(), "host")
 }
 
 /// What can be said only of several keys together.
@@ -156,7 +171,7 @@ fn check_together(values: &Values, kind: &FaultKind, aims: &Aims, wrong: &mut Di
             refuse_links(at.place, target.iter().map(|(pick, _)| pick), wrong);
         }
     }
-    let of_network = kind.is_of_links() || matches!(kind, FaultKind::Partition(_));
+    let of_network = kind.is_of_links() || kind.sides().is_some();
     if of_network && values.is_set("spread") {
         let message = "`spread` goes with faults of nodes, not of the network";
         wrong.push(values.span("spread"), message, "remove it");
@@ -164,10 +179,10 @@ fn check_together(values: &Values, kind: &FaultKind, aims: &Aims, wrong: &mut Di
 }
 
 fn lasts(values: &Values, kind: Option<&FaultKind>, wrong: &mut Diagnostics) -> Option<Lasts> {
-    if let Some(FaultKind::Restart) = kind {
-        for key in ["for", "for-min", "for-max"] {
-            refuse_lasting(values, key, wrong);
-        }
+    if let Some(kind) = kind
+        && kind.at_once().is_some()
+    {
+        refuse_lasting(values, kind, &["for", "for-min", "for-max"], wrong);
         return None;
     }
     let min = values.get_duration("for-min").unwrap_or(Span::from_nanos(1));

@@ -5,7 +5,7 @@ use crate::observe::NodeId;
 
 use super::super::Direction;
 
-/// A way to part the brokers: those of Jepsen (`jepsen.nemesis`: bisect, split-one, bridge,
+/// A way to part hosts: those of Jepsen (`jepsen.nemesis`: bisect, split-one, bridge,
 /// majorities-ring), partial cuts and one-way cuts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -45,7 +45,7 @@ impl Shape {
         Some(Shape::ALL[index])
     }
 
-    /// The least number of brokers of which it can be made.
+    /// The least number of hosts of which it can be made.
     pub(super) const fn least(self) -> usize {
         match self {
             Shape::One | Shape::Halves | Shape::OneWay => 2,
@@ -53,9 +53,9 @@ impl Shape {
         }
     }
 
-    /// Draws the cuts that make it. There are at least [`Shape::least`] brokers.
-    pub(super) fn draw(self, brokers: &[NodeId], stream: &mut Stream) -> Vec<Cut> {
-        let mut order = brokers.to_vec();
+    /// Draws the cuts that make it. There are at least [`Shape::least`] hosts.
+    pub(super) fn draw(self, hosts: &[NodeId], stream: &mut Stream) -> Vec<Cut> {
+        let mut order = hosts.to_vec();
         stream.shuffle(&mut order);
         let count = order.len();
         let part = |at: usize| vec![Cut::between(&order[..at], &order[at..], None)];
@@ -90,7 +90,7 @@ impl Cut {
     }
 }
 
-/// Each broker hears those around it in the ring, a majority together with itself.
+/// Each host hears those around it in the ring, a majority together with itself.
 fn ring(order: &[NodeId]) -> Vec<Cut> {
     let count = order.len();
     let majority = count / 2 + 1;

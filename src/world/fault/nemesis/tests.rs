@@ -3,8 +3,8 @@
 use super::*;
 use crate::engine::Stream;
 use crate::engine::Time;
-use crate::observe::NodeId;
-use crate::scenario::{Diagnostics, Document};
+use crate::observe::{NodeId, NodeKind};
+use crate::scenario::{Diagnostics, Document, Tagged};
 use crate::world::fault::{Direction, FAULT, PlannedFault, Vocabulary};
 use crate::world::{Argument, ClusterPlan, SelectorSpec, Topology, plan};
 
@@ -18,7 +18,9 @@ fn read(body: &str) -> Result<(Topology, Option<Nemesis>), Diagnostics> {
     let mut sections = plan::SECTIONS.to_vec();
     sections.extend([&FAULT, &NEMESIS, &NEMESIS_FAULT]);
     let scenario = document.check(&sections, None)?;
-    let cluster = ClusterPlan::new(&scenario)?;
+    let mut cluster = ClusterPlan::new(&scenario)?;
+    cluster.add_coordinator("keeper");
+    cluster.add_client("p1", NodeKind::Producer);
     let destinations = ["orders".to_owned()];
     let words = Vocabulary {
         topology: &cluster.topology,
@@ -195,7 +197,7 @@ fn in_a_ring_everybody_sees_a_majority() {
 #[test]
 fn every_kind_of_fault_can_be_drawn() {
     let names = |kinds: &Tagged| kinds.variants.iter().map(|kind| kind.name).collect::<Vec<_>>();
-    assert_eq!(names(&KINDS), names(&super::super::KINDS));
+    assert_eq!(names(&DRAWN), names(&super::super::KINDS));
     for kind in super::super::KINDS.variants {
         assert_eq!(kind.keys.first().map(|key| key.name), Some("target"), "{}", kind.name);
     }
@@ -235,4 +237,32 @@ fn mistakes_are_told_with_what_would_be_right() {
         }
     }
     insta::assert_snapshot!(told);
+}
+
+/// The hosts of all sides of what is drawn, for a partition with these keys.
+fn parted(keys: &str) -> Vec<Vec<NodeId>> {
+    let body = format!("[nemesis]\n[[nemesis.fault]]\nkind = 'partition'\n{keys}");
+    let hosts = |fault: &PlannedFault| {
+        let mut named = fault.named();
+        named.sort_unstable();
+        named
+    };
+    (0..20).flat_map(|seed| draw(&body, seed)).map(|fault| hosts(&fault)).collect()
+}
+
+#[test]
+fn shapes_part_those_hosts_that_are_named() {
+    let all = |from, until| (from..until).map(NodeId).collect::<Vec<_>>();
+    for (keys, expected) in [
+        ("", all(0, 5)),
+        ("among = ['coordinators', 'clients']", all(5, 7)),
+        ("among = ['brokers', 'coordinators', 'clients']", all(0, 7)),
+    ] {
+        let parted = parted(keys);
+        assert!(parted.len() > 50, "{}", parted.len());
+        assert!(parted.iter().all(|hosts| *hosts == expected), "{keys}: {parted:?}");
+    }
+    let one = "[nemesis]\n[[nemesis.fault]]\nkind = 'partition'\namong = ['clients']\n";
+    let wrong = read(one).expect_err("one client cannot be parted").to_string();
+    assert!(wrong.contains("a single host cannot be parted"), "{wrong}");
 }

@@ -73,6 +73,8 @@ enum Step<R> {
     Release(FileId, u64),
     /// Nothing behind it happens before it is through.
     Sync(FileId),
+    /// What was there before the run is in the files.
+    Given,
     /// `quorum-state` is durable up to there.
     Elected(u64),
     /// The leader's log is durable up to there.
@@ -87,6 +89,8 @@ enum Step<R> {
 /// What time it is, and luck.
 struct Clock<'a> {
     now: Time,
+    /// What the wall clock shows, which may be less.
+    wall: Time,
     stream: &'a mut Stream,
 }
 
@@ -97,6 +101,7 @@ enum Received<R> {
     Connected(ConnId),
     Lost(ConnId),
     Start,
+    DiskFailed,
     Nothing,
 }
 
@@ -119,6 +124,10 @@ pub struct Replica<R> {
     peers: Peers,
     steps: VecDeque<Step<R>>,
     timer: Option<(Time, TimerId)>,
+    /// Which timer that is.
+    turn: u32,
+    /// The latest time that its timers have seen.
+    latest: Time,
     stopping: Option<Time>,
     halted: bool,
     /// Up to where a snapshot was asked for.
@@ -129,6 +138,10 @@ pub struct Replica<R> {
     changes: u32,
     /// It is part of a quorum that was up before the run, and has not started yet.
     founded: bool,
+    /// What it has on its disk since before the run is not in the world's files yet.
+    given: bool,
+    /// How many disks it has had.
+    disk: u32,
 }
 
 impl<R: Record> Replica<R> {
@@ -153,6 +166,8 @@ impl<R: Record> Replica<R> {
             peers,
             steps: VecDeque::new(),
             timer: None,
+            turn: 0,
+            latest: Time::ZERO,
             stopping: None,
             halted: false,
             asked: 0,
@@ -160,6 +175,8 @@ impl<R: Record> Replica<R> {
             loaded_while_leading: false,
             changes: 0,
             founded: false,
+            given: false,
+            disk: 0,
         }
     }
 
@@ -172,7 +189,7 @@ impl<R: Record> Replica<R> {
         let bytes = body + 3 * u64::from(super::log::BATCH_OVERHEAD);
         let mut replica = Replica::new(config, me);
         replica.store = Store::founded(Snapshot { id, bytes, records }, leader);
-        (replica.founded, replica.applied) = (true, id.offset);
+        (replica.founded, replica.given, replica.applied) = (true, true, id.offset);
         replica.high_watermark = Some(id.offset);
         replica
     }
@@ -217,13 +234,17 @@ impl<R: Record> Replica<R> {
             Input::Failed { conn, .. } | Input::Closed { conn, .. } => Received::Lost(conn),
             Input::Local { body } => match body.open() {
                 Ok(Message::Start) => Received::Start,
-                Ok(Message::Tick) => {
-                    // It may be early, by a clock that runs fast.
-                    self.timer = None;
+                // It may be early, by a clock that runs fast; another one is set then. One that has
+                // been replaced says nothing about the one that is set.
+                Ok(Message::Tick(turn)) => {
+                    if turn == self.turn {
+                        self.timer = None;
+                    }
                     Received::Nothing
                 }
                 _ => Received::Nothing,
             },
+            Input::DiskFailed { .. } => Received::DiskFailed,
             _ => Received::Nothing,
         };
         if let Received::Start = received {
@@ -234,13 +255,13 @@ impl<R: Record> Replica<R> {
         if !self.running && !matches!(received, Received::Start) {
             return events;
         }
-        let mut clock = Clock { now: ctx.monotonic(), stream: ctx.random() };
+        let mut clock = self.clock(ctx);
         self.react(received, &mut clock);
         while self.carry_out(ctx, &mut events) {
             if self.halted {
                 break;
             }
-            let mut clock = Clock { now: ctx.monotonic(), stream: ctx.random() };
+            let mut clock = self.clock(ctx);
             self.poll(&mut clock);
             if self.steps.is_empty() {
                 self.arm(ctx);
@@ -250,18 +271,40 @@ impl<R: Record> Replica<R> {
         events
     }
 
+    /// What its timers take for the time. They go by the time of day, but none goes back
+    /// (KafkaRaftClient.java, `time.milliseconds()`; Timer.java, `update`): where the clock is set
+    /// back they stand still until it has caught up.
+    fn now<M>(&mut self, ctx: &Context<'_, M>) -> Time {
+        self.latest = self.latest.max(ctx.clock());
+        self.latest
+    }
+
+    fn clock<'a, M>(&mut self, ctx: &'a mut Context<'_, M>) -> Clock<'a> {
+        Clock { now: self.now(ctx), wall: ctx.clock(), stream: ctx.random() }
+    }
+
+    /// Whoever takes another role has new timers, which read the clock anew.
+    fn renew_timers(&mut self, clock: &mut Clock<'_>) {
+        self.latest = clock.wall;
+        clock.now = clock.wall;
+    }
+
     /// The files are as long as what is known of them.
     fn trim_files<M>(&mut self, ctx: &mut Context<'_, M>) {
         let store = &self.store;
-        if self.founded {
+        if self.given {
             // A disk is empty when the run starts: what was there before it is put there.
-            let quorum = ctx.write(self.config.quorum_file(), store.election_end());
-            let snapshot = ctx.write(self.config.snapshot_file(), store.snapshot_end());
-            if quorum.and(snapshot).is_err() {
-                self.halt("the disk is full");
+            for (file, end) in [
+                (self.config.quorum_file(), store.election_end()),
+                (self.config.snapshot_file(), store.snapshot_end()),
+            ] {
+                ctx.truncate(file, 0);
+                if ctx.write(file, end).is_err() {
+                    return self.halt("the disk is full");
+                }
+                self.steps.push_back(Step::Sync(file));
             }
-            self.steps.push_back(Step::Sync(self.config.quorum_file()));
-            self.steps.push_back(Step::Sync(self.config.snapshot_file()));
+            self.steps.push_back(Step::Given);
             return;
         }
         ctx.truncate(self.config.log_file(), store.log.end_byte());
@@ -283,6 +326,8 @@ impl<R: Record> Replica<R> {
             Received::Connected(conn) => self.peers.connected(conn),
             Received::Lost(conn) => self.peers.broke(conn, clock.now),
             Received::Start => self.start(clock),
+            // UnifiedLog.flush, FileQuorumStateStore: an IOException, which nobody catches.
+            Received::DiskFailed => self.halt("the disk has failed"),
             Received::Nothing => {}
         }
     }
@@ -307,6 +352,7 @@ impl<R: Record> Replica<R> {
                         self.halt("the disk is full");
                     }
                 }
+                Step::Given => self.given = false,
                 Step::Truncate(file, length) => ctx.truncate(file, length),
                 Step::Release(file, bytes) => ctx.release(file, bytes),
                 Step::Sync(file) => {
@@ -318,7 +364,10 @@ impl<R: Record> Replica<R> {
                     self.changes = self.changes.wrapping_add(1);
                     ctx.release(self.config.quorum_file(), bytes);
                 }
-                Step::Count(epoch, end) => self.count(epoch, end, ctx.monotonic()),
+                Step::Count(epoch, end) => {
+                    let now = self.now(ctx);
+                    self.count(epoch, end, now);
+                }
                 Step::Install(id, end) => {
                     self.store.freeze(end);
                     self.install(id);
@@ -356,7 +405,7 @@ impl<R: Record> Replica<R> {
     /// Sees to it that it is woken when something is due. A timer that comes too early does no
     /// harm, so one is only set anew if it would come too late.
     fn arm<M: Carry<Message<R>>>(&mut self, ctx: &mut Context<'_, M>) {
-        let now = ctx.monotonic();
+        let now = self.now(ctx);
         let due = self.deadline(now);
         if due == Time::MAX {
             return;
@@ -368,7 +417,9 @@ impl<R: Record> Replica<R> {
             ctx.cancel(timer);
         }
         let delay = due.max(now).since(now);
-        self.timer = Some((due, ctx.after(delay, self.lane, M::from(Message::Tick))));
+        self.turn = self.turn.wrapping_add(1);
+        let tick = M::from(Message::Tick(self.turn));
+        self.timer = Some((due, ctx.after(delay, self.lane, tick)));
     }
 
     /// Appends records, all of which will be committed, or none. They wait for others for
@@ -382,7 +433,7 @@ impl<R: Record> Replica<R> {
         records: Vec<R>,
         ctx: &mut Context<'_, M>,
     ) -> Result<Offset, NotLeader> {
-        let now = ctx.monotonic();
+        let now = self.now(ctx);
         let (linger, most) = (self.config.append_linger, self.config.max_batch_bytes);
         let Role::Leader(leading) = &mut self.role else { return Err(NotLeader) };
         if self.halted || records.is_empty() {
@@ -419,15 +470,15 @@ impl<R: Record> Replica<R> {
             && epoch == self.epoch
         {
             leading.resigns = true;
-            ctx.tell(self.lane, M::from(Message::Tick));
+            ctx.tell(self.lane, M::from(Message::Wake));
         }
     }
 
     /// Stops gracefully: a leader resigns and waits until another leads, 5 s at most
     /// (`KafkaRaftManager.shutdown`, 3.9). [`Event::Stopped`] follows.
     pub fn shutdown<M: Carry<Message<R>>>(&mut self, ctx: &mut Context<'_, M>) {
-        self.stopping = Some(ctx.monotonic() + crate::engine::Span::from_secs(5));
-        ctx.tell(self.lane, M::from(Message::Tick));
+        self.stopping = Some(self.now(ctx) + crate::engine::Span::from_secs(5));
+        ctx.tell(self.lane, M::from(Message::Wake));
     }
 
     /// A snapshot of the state behind all records before `end`, which is committed; ignored if
@@ -444,15 +495,18 @@ impl<R: Record> Replica<R> {
         // Its header, the records, and its footer are batches.
         let bytes = body + 3 * u64::from(super::log::BATCH_OVERHEAD);
         self.offered = Some(Snapshot { id, bytes, records });
-        ctx.tell(self.lane, M::from(Message::Tick));
+        ctx.tell(self.lane, M::from(Message::Wake));
     }
 
     /// The process has ended, or the disk under a dead one was lost.
     pub fn died(&mut self, death: Death, disk: &DiskView<'_>) {
-        self.store.died(death, disk, &self.config);
+        self.store.died(death, disk, &self.config, self.given);
         let mut fresh = Replica::new(self.config.clone(), self.me);
         std::mem::swap(&mut fresh.store, &mut self.store);
         fresh.changes = self.changes.wrapping_add(1);
+        let wiped = death == Death::Wiped;
+        fresh.given = self.given && !wiped;
+        fresh.disk = self.disk + u32::from(wiped);
         *self = fresh;
     }
 
@@ -505,10 +559,10 @@ impl<R: Record> Replica<R> {
         self.applied
     }
 
-    /// Its epoch; that on disk while it does not run.
+    /// Its epoch; that on disk while it does not run, or does so no more.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
-        if self.running { self.epoch } else { self.store.durable_election().epoch }
+        if self.is_running() { self.epoch } else { self.store.durable_election().epoch }
     }
 
     /// Who leads in its epoch, if it knows; itself if it has resigned.
@@ -572,6 +626,12 @@ impl<R: Record> Replica<R> {
     #[must_use]
     pub fn is_writing(&self) -> bool {
         !self.steps.is_empty()
+    }
+
+    /// How many disks were taken from it.
+    #[must_use]
+    pub fn disk(&self) -> u32 {
+        self.disk
     }
 
     /// Its node.

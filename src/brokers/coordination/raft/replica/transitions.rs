@@ -43,7 +43,7 @@ impl<R: Record> Replica<R> {
         self.changes = self.changes.wrapping_add(1);
         let until = now + self.election_timeout(clock);
         let until = if self.voter { until } else { Time::MAX };
-        if std::mem::take(&mut self.founded) && leader == Some(self.me) {
+        if self.founded && leader == Some(self.me) {
             return self.become_leader(clock);
         }
         self.role = if epoch < last_epoch {
@@ -105,6 +105,7 @@ impl<R: Record> Replica<R> {
 
     /// `QuorumState.transitionToUnattached` (3.9): an election under way keeps its time.
     pub(super) fn become_unattached(&mut self, epoch: Epoch, clock: &mut Clock<'_>) {
+        self.renew_timers(clock);
         let until = match self.role {
             _ if !self.voter => Time::MAX,
             Role::Candidate { until, .. }
@@ -121,6 +122,7 @@ impl<R: Record> Replica<R> {
 
     /// Votes for another in its epoch.
     pub(super) fn become_voted(&mut self, candidate: NodeId, clock: &mut Clock<'_>) {
+        self.renew_timers(clock);
         let until = clock.now + self.election_timeout(clock);
         self.role = Role::Unattached { voted: Some(candidate), until };
         self.persist(Election { epoch: self.epoch, leader: None, voted: Some(candidate) });
@@ -155,6 +157,7 @@ impl<R: Record> Replica<R> {
     }
 
     pub(super) fn become_candidate(&mut self, clock: &mut Clock<'_>) {
+        self.renew_timers(clock);
         let retries = match self.role {
             Role::Candidate { retries, .. } => retries + 1,
             _ => 1,
@@ -173,6 +176,7 @@ impl<R: Record> Replica<R> {
     }
 
     pub(super) fn become_leader(&mut self, clock: &mut Clock<'_>) {
+        self.renew_timers(clock);
         let others = self.others();
         let alone = others.is_empty();
         let check = clock.now + self.config.check_quorum_timeout();
@@ -192,6 +196,7 @@ impl<R: Record> Replica<R> {
     }
 
     pub(super) fn become_follower(&mut self, epoch: Epoch, leader: NodeId, clock: &mut Clock<'_>) {
+        self.renew_timers(clock);
         if leader == self.me {
             return self.halt("told to follow itself");
         }
@@ -204,6 +209,7 @@ impl<R: Record> Replica<R> {
     }
 
     pub(super) fn become_resigned(&mut self, clock: &mut Clock<'_>) {
+        self.renew_timers(clock);
         let Role::Leader(leading) = &self.role else { return };
         let successors = leading.successors();
         let until = clock.now + self.election_timeout(clock);

@@ -140,7 +140,7 @@ impl<D: Data> Server<D> {
         match &mut self.role {
             Role::Following(following) => following.touch(session, timeout),
             Role::Leading(leading) => {
-                leading.tracker.touch(session, timeout, ctx.monotonic());
+                leading.tracker.touch(session, timeout, self.config.clock.now(ctx));
             }
             Role::Down | Role::Looking(_) => {}
         }
@@ -176,7 +176,7 @@ impl<D: Data> Server<D> {
         // `reopenSession`, `revalidateSession`: only the leader knows whether it lives.
         match &mut self.role {
             Role::Leading(leading) => {
-                let valid = leading.tracker.touch(session, timeout, ctx.monotonic());
+                let valid = leading.tracker.touch(session, timeout, self.config.clock.now(ctx));
                 leading.tracker.set_owner(session, self.me);
                 self.revalidated(session, valid, ctx);
             }

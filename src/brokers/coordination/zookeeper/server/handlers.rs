@@ -133,7 +133,7 @@ impl<D: Data> Server<D> {
             }
             ToLeader::Request(session, xid, ask) => self.request(server, session, xid, *ask, ctx),
             ToLeader::Revalidate(session, timeout) => {
-                let valid = leading.tracker.touch(session, timeout, ctx.monotonic());
+                let valid = leading.tracker.touch(session, timeout, self.config.clock.now(ctx));
                 if valid {
                     leading.tracker.set_owner(session, server);
                 }
@@ -141,7 +141,7 @@ impl<D: Data> Server<D> {
             }
             ToLeader::Pong(touched) => {
                 for (session, timeout) in *touched {
-                    leading.tracker.touch(session, timeout, ctx.monotonic());
+                    leading.tracker.touch(session, timeout, self.config.clock.now(ctx));
                 }
             }
         }

@@ -168,7 +168,7 @@ impl<D: Data> Server<D> {
         // A server alone goes on to count in its old epoch.
         leading.last = last.max(Zxid::new(epoch, 0));
         for (session, timeout) in self.tree.sessions() {
-            leading.tracker.add(session, timeout, ctx.monotonic());
+            leading.tracker.add(session, timeout, self.config.clock.now(ctx));
         }
         let synced = |handler: &&Handler| handler.stage == Stage::Synced;
         let synced: Vec<ConnId> =
@@ -186,7 +186,8 @@ impl<D: Data> Server<D> {
 
     fn wait_for_bucket<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let Role::Leading(leading) = &self.role else { return };
-        let wait = leading.tracker.bucket(ctx.monotonic()).since(ctx.monotonic());
+        let now = self.config.clock.now(ctx);
+        let wait = leading.tracker.bucket(now).since(now);
         self.after(wait, Timer::Sessions, ctx);
     }
 
@@ -194,7 +195,7 @@ impl<D: Data> Server<D> {
     /// `run`).
     pub(super) fn expire_sessions<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         let Role::Leading(leading) = &mut self.role else { return };
-        let expired = leading.tracker.expire(ctx.monotonic());
+        let expired = leading.tracker.expire(self.config.clock.now(ctx));
         if !expired.is_empty() {
             self.tell(self.config.words.expired, None, expired.len() as u64, ctx);
         }
@@ -239,7 +240,7 @@ impl<D: Data> Server<D> {
                 return self.close_session(session, xid, ctx);
             }
             Ask::Open(timeout) => {
-                leading.tracker.add(session, timeout, ctx.monotonic());
+                leading.tracker.add(session, timeout, self.config.clock.now(ctx));
                 leading.tracker.set_owner(session, server);
                 let txn = Txn::Open { timeout };
                 leading.pending.apply(zxid, session, &txn, &mut Vec::new()).ok();

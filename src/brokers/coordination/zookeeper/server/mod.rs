@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use crate::engine::{Span, Time};
 use crate::observe::{Event, EventId, NodeId, Observer};
-use crate::world::{Boot, Context, Death, DiskView, Input, Port, TimerId};
+use crate::world::{Boot, Context, Death, DiskView, Input, Port, TimerId, Wait};
 
 use super::super::Carry;
 use super::config::{CLIENT_PORT, Config, ELECTION_PORT, QUORUM_PORT};
@@ -258,7 +258,17 @@ impl<D: Data> Server<D> {
     /// Serving, and nothing proposed that is not committed.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.is_serving() && self.applied == self.disk.log.last()
+        self.waits_for().is_none()
+    }
+
+    /// What it waits for; `None` if it serves and has done all that is in its log.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<Wait> {
+        if !self.is_serving() {
+            return Some("a leader and a majority of the ensemble".into());
+        }
+        let behind = self.applied != self.disk.log.last();
+        behind.then(|| "a proposal to be committed".into())
     }
 
     /// What it is doing; `None` while its process is down.

@@ -6,6 +6,7 @@ use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Input, Lane, TimerId};
 
 use super::super::message::{Fetch, Message, Request, Response, Timer};
+use super::super::rules::Rule;
 use super::{Broker, Status};
 
 /// A connection that somebody has made.
@@ -70,8 +71,12 @@ impl Broker {
     ) {
         match input {
             Input::Message { body: Message::Request { id, body }, .. } => {
+                let mutes = self.config.has(Rule::MuteChannel);
                 let Some(connection) = self.connection(place) else { return };
-                if connection.busy.is_some() {
+                // What came before is still in the socket while the channel is muted, and is read
+                // first when it no longer is.
+                let waits = connection.busy.is_some() || !connection.queue.is_empty() && mutes;
+                if waits {
                     connection.queue.push_back((id, body));
                 } else {
                     self.work(place, id, *body, ctx);

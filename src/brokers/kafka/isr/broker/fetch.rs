@@ -316,10 +316,6 @@ impl Broker {
             Err(error) => return (partition, error, None),
         };
         let end = replica.log.end();
-        // The leader's own epoch ends at its end, also before its first record.
-        if epoch == replica.leader_epoch() {
-            return (partition, Error::None, Some(EpochEnd { epoch, end }));
-        }
         let found = if self.config.has(Rule::EpochEndNamesEpoch) {
             replica.epochs.end_for(epoch, end)
         } else {

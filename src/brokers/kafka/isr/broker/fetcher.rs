@@ -2,19 +2,20 @@
 //! (AbstractFetcherThread, ReplicaFetcherThread).
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::Time;
 use crate::observe::{BecauseId, NodeId};
 use crate::world::{Context, Input, Lane};
 
-use super::super::config::BROKER;
+use super::super::config::{BROKER, Metadata};
 use super::super::link::Link;
 use super::super::message::{
     EpochEnd, Error, Fetch, FetchPart, FetchedPart, Message, Request, Response, Timer, Which,
 };
+use super::super::nodes::NodeSet;
 use super::super::rules::Rule;
 use super::super::words::{cause, event};
-use super::{Broker, Role};
+use super::{Broker, Role, Status};
 
 /// The fetcher for the partitions that one broker leads.
 #[derive(Clone, Debug)]
@@ -119,6 +120,9 @@ impl Broker {
         if self.config.has(Rule::OneFetcherPerPartition) {
             self.stop_following(partition, ctx);
         }
+        if self.status == Status::Stopping && self.begins_no_fetch(partition) {
+            return;
+        }
         let by_epoch = self.config.has(Rule::TruncateByEpoch);
         let on_fetch = self.config.has(Rule::TruncateOnFetch);
         let Some(replica) = self.replica(partition) else { return };
@@ -151,6 +155,19 @@ impl Broker {
         if fetcher.asked == Asked::Nothing {
             fetcher.kick(ctx, now);
         }
+    }
+
+    /// Whether a broker that was asked to stop leaves a partition alone: with KRaft, one of which it
+    /// is in the ISR it still fetches, and before 3.3 it fetches all.
+    fn begins_no_fetch(&self, partition: PartitionId) -> bool {
+        let leaves = match self.config.metadata {
+            Metadata::ZooKeeper => true,
+            Metadata::Kraft => {
+                let member = self.replica(partition).is_some_and(|r| r.isr().has(self.me));
+                self.config.has(Rule::JoinIfEligible) && !member
+            }
+        };
+        leaves && self.config.has(Rule::NoFetchWhileStopping)
     }
 
     /// Follows nobody.
@@ -231,7 +248,8 @@ impl Broker {
             return;
         }
         if !fetcher.link.is_open() {
-            return fetcher.link.open(ctx);
+            let timeout = self.config.settings.socket_timeout;
+            return fetcher.link.open_in_time(&self.config, Some(timeout), ctx);
         }
         let ready = |part: &&mut Following| part.not_before <= now;
         let Some(first) = fetcher.parts.iter().map(|part| part.not_before).min() else { return };
@@ -381,15 +399,19 @@ impl Broker {
                 return self.back_off(from, partition, ctx);
             }
         }
-        let bounded = self.config.has(Rule::BoundHwByLogEnd);
+        let (bounded, me) = (self.config.has(Rule::BoundHwByLogEnd), self.me);
         let Some(replica) = self.replica_mut(partition) else { return };
+        // With the leader it is all of the ISR.
+        if replica.isr().without(from) == NodeSet::only(me) {
+            replica.replicated = replica.log.end();
+        }
         // Its own may go down with a new leader's (VT966 6.4; Partition.scala, processPartitionData).
         let known = match bounded {
             true => fetched.high_watermark.min(replica.log.end()),
             false => fetched.high_watermark,
         };
         if known != replica.high_watermark {
-            replica.high_watermark = known;
+            replica.move_high_watermark(known);
             self.touch(partition);
         }
     }

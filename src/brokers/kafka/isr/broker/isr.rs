@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
 use crate::observe::NodeId;
-use crate::world::{Context, Lane};
+use crate::world::{Context, Lane, Wait};
 
 use super::super::config::Config;
 use super::super::message::{Error, Message, Timer};
@@ -145,10 +145,11 @@ impl Broker {
         ctx: &mut Context<'_, Message>,
     ) {
         let (now, me) = (ctx.now(), self.me);
+        let others = self.config.replicas(partition).len() > 1;
         let Some(replica) = self.replica_mut(partition) else { return };
         let before = replica.isr();
         replica.state = Some(state);
-        if state.isr == NodeSet::only(me) {
+        if state.isr == NodeSet::only(me) && others {
             replica.alone_since.get_or_insert(replica.high_watermark);
         } else {
             replica.alone_since = None;
@@ -227,19 +228,29 @@ impl Broker {
 
     /// Whether nothing is outstanding here.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        let waits = |replica: &Replica| match &replica.role {
-            Role::Leader(leading) => {
-                leading.pending.is_some()
-                    || !leading.waiting.is_empty()
-                    || replica.high_watermark < replica.log.end() && self.may_advance(replica)
-            }
-            _ => false,
-        };
-        let replicas = self.replicas.iter().flatten();
-        self.status == Status::Running
-            && self.is_member_settled()
-            && !replicas.into_iter().any(|replica| waits(replica))
+    pub fn waits_for(&self) -> Option<Wait> {
+        match self.status {
+            Status::Running => {}
+            Status::Off | Status::Loading => return Some("its logs to be loaded".into()),
+            Status::Stopping => return Some("the end of its controlled shutdown".into()),
+        }
+        if !self.is_member_settled() {
+            return Some("ZooKeeper or the controller, to answer it".into());
+        }
+        self.replicas.iter().flatten().find_map(|replica| {
+            let Role::Leader(leading) = &replica.role else { return None };
+            let what = if leading.pending.is_some() {
+                "its new ISR to be accepted"
+            } else if !leading.waiting.is_empty() {
+                "its in-sync replicas, to answer producers"
+            } else if replica.high_watermark < replica.log.end() && self.may_advance(replica) {
+                "its in-sync replicas, to move its high watermark"
+            } else {
+                return None;
+            };
+            let name = &self.config.streams.get(replica.partition).name;
+            Some(format!("partition {name}, which waits for {what}").into())
+        })
     }
 
     /// Whether the high watermark of a leader may still move by itself.

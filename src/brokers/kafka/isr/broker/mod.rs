@@ -30,7 +30,7 @@ mod storage;
 use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::Time;
 use crate::observe::{BecauseId, CauseId, NodeId, Observer, Removal};
 use crate::world::{Context, Input, Lane};

@@ -1,7 +1,7 @@
 //! Writes: the append, and the wait for replicas (ReplicaManager.appendRecords, DelayedProduce).
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::Span;
 use crate::observe::{BecauseId, Removal};
 use crate::world::{Context, Lane};
@@ -198,7 +198,7 @@ impl Broker {
         if to <= from {
             return;
         }
-        replica.high_watermark = to;
+        replica.move_high_watermark(to);
         for piece in replica.log.read(from, to) {
             for destination in config.streams.destinations(piece.messages.producer) {
                 ctx.observer().readable(now, *destination, piece.messages);

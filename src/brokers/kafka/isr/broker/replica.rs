@@ -1,7 +1,7 @@
 //! A replica of a partition, and what a leader knows of the others (Partition, Replica).
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Log;
+use crate::brokers::kit::log::{Log, Piece};
 use crate::engine::{Span, Time};
 use crate::observe::NodeId;
 use crate::world::FileId;
@@ -32,6 +32,11 @@ pub struct Replica {
     pub alone_since: Option<u64>,
     /// The leader epochs in which it led, for the explanation of what is lost.
     pub led: Vec<u32>,
+    /// Whom it followed in which leader epoch, for the same.
+    pub followed: Vec<(u32, NodeId)>,
+    /// Up to where every member of the ISR had its log at some time, as far as it was ever told; its
+    /// high watermark is behind that after a start. For the explanation of what is lost.
+    pub replicated: u64,
     /// What of it is on the disk, and when it was last brought there.
     pub storage: Storage,
     /// Offline: its disk has failed (KIP-112).
@@ -139,6 +144,8 @@ impl Replica {
             role: Role::None,
             alone_since: None,
             led: Vec::new(),
+            followed: Vec::new(),
+            replicated: 0,
             storage: Storage {
                 segment: 0,
                 flushed: 0,
@@ -153,6 +160,60 @@ impl Replica {
             offline: false,
             notes: Notes::default(),
         }
+    }
+
+    /// Its high watermark moves.
+    pub fn move_high_watermark(&mut self, to: u64) {
+        self.high_watermark = to;
+        self.replicated = self.replicated.max(to.min(self.log.end()));
+    }
+
+    /// Its log was cut; what was known of it goes up to its end at most.
+    pub fn forget_behind_end(&mut self) {
+        let end = self.log.end();
+        self.notes.cut = self.notes.cut.min(end);
+        self.high_watermark = self.high_watermark.min(end);
+        self.replicated = self.replicated.min(end);
+        let storage = &mut self.storage;
+        storage.life = storage.life.wrapping_add(1);
+        storage.flushed = storage.flushed.min(end);
+        storage.flushing = storage.flushing.min(end);
+        storage.recovery_point = storage.recovery_point.min(end);
+        storage.segment = storage.segment.min(self.log.length());
+    }
+
+    /// A part of its log in parts of which the same is known, the last first.
+    #[must_use]
+    pub fn told_apart(&self, piece: &Piece) -> Vec<Piece> {
+        let mut bounds = [self.replicated, self.alone_since.unwrap_or(0)];
+        bounds.sort_unstable();
+        let mut parts = Vec::new();
+        let mut rest = *piece;
+        for bound in bounds.into_iter().rev() {
+            if !rest.whole && rest.base < bound && bound < rest.end() {
+                let keep = rest.count_before(bound);
+                if keep > 0 && keep < rest.messages.count {
+                    parts.push(rest.part(keep, rest.messages.count - keep));
+                    rest = rest.part(0, keep);
+                }
+            }
+        }
+        parts.push(rest);
+        parts
+    }
+
+    /// Whether its leader led already when it had this from it.
+    #[must_use]
+    pub fn had_from_leader(&self, piece: &Piece) -> bool {
+        let leader = self.state.and_then(|state| state.leader);
+        leader.is_some_and(|leader| self.followed.contains(&(piece.epoch, leader)))
+    }
+
+    /// Whether it was the only member of the ISR when it had this.
+    #[must_use]
+    pub fn had_alone(&self, piece: &Piece) -> bool {
+        let led = self.led.last().is_some_and(|led| piece.epoch <= *led);
+        led && self.alone_since.is_some_and(|since| piece.base >= since)
     }
 
     /// Whether it leads.

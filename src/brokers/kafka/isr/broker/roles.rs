@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::Time;
 use crate::observe::{BecauseId, CauseId, Event, EventId, NodeId};
 use crate::world::Context;
@@ -13,7 +13,7 @@ use super::super::message::{Error, Message, Response};
 use super::super::rules::Rule;
 use super::super::state::{PartitionState, View};
 use super::super::words::{because, cause, event, role};
-use super::{Broker, Leading, Role, report_removed};
+use super::{Broker, Leading, Replica, Role, report_removed};
 
 impl Broker {
     /// `LeaderAndIsr` of a ZooKeeper controller.
@@ -36,6 +36,13 @@ impl Broker {
             // "since its associated leader epoch is not higher": another ISR alone is not told
             // this way (ReplicaManager.scala 2.8, becomeLeaderOrFollower).
             let known = self.replica(*partition).and_then(|replica| replica.state);
+            // "Only change partition state when the leader is available": before a new one is
+            // elected, what the log has behind its high watermark may be committed.
+            let available = |leader| leader == self.me || self.view.alive.has(leader);
+            let follows_nobody = !state.leader.is_some_and(available);
+            if follows_nobody && self.config.has(Rule::FollowLiveLeader) {
+                continue;
+            }
             if known.is_none_or(|known| state.leader_epoch > known.leader_epoch) {
                 self.take_state(*partition, *state, ctx);
             }
@@ -118,7 +125,8 @@ impl Broker {
         let leading = Leading::new(config.replicas(partition), me, state.isr, end, ctx.clock());
         replica.role = Role::Leader(Box::new(leading));
         replica.led.push(state.leader_epoch);
-        replica.alone_since = (state.isr.len() == 1).then_some(replica.high_watermark);
+        let alone = state.isr.len() == 1 && config.replicas(partition).len() > 1;
+        replica.alone_since = alone.then_some(replica.high_watermark);
         self.report_role(partition, Some(role::LEADER), ctx);
         for node in state.isr.without(me).iter() {
             for destination in config.streams.destinations_of(partition) {
@@ -150,6 +158,7 @@ impl Broker {
         let high_watermark = replica.high_watermark;
         replica.state = Some(state);
         replica.role = Role::Follower;
+        replica.followed.extend(state.leader.map(|leader| (state.leader_epoch, leader)));
         let in_sync = state.isr.has(self.me);
         let word = if in_sync { role::IN_SYNC } else { role::OUT_OF_SYNC };
         self.report_role(partition, Some(word), ctx);
@@ -183,25 +192,6 @@ impl Broker {
         }
     }
 
-    /// Why what a follower cuts off to be as its leader had not reached that one, or was given up
-    /// by it. The answer lies in what this replica was: alone in the ISR, uncommitted, or a member
-    /// that the leader was elected without; or a follower that cuts what it does not know to be
-    /// committed, whoever else has it.
-    fn why_cut(&self, partition: PartitionId, piece: &Piece, cause: CauseId) -> BecauseId {
-        let offset = piece.base;
-        let Some(replica) = self.replica(partition) else { return BecauseId::NONE };
-        if replica.alone_since.is_some_and(|since| offset >= since) {
-            return because::ISR_SHRUNK_TO_LEADER;
-        }
-        if cause == cause::TRUNCATED_TO_HIGH_WATERMARK && !replica.led.contains(&piece.epoch) {
-            return because::HIGH_WATERMARK_BEHIND;
-        }
-        if offset >= replica.high_watermark {
-            return because::ACKED_BEFORE_REPLICATED;
-        }
-        because::LEADER_LACKED_IT
-    }
-
     /// Cuts a log: to `to`, if it is longer.
     pub(super) fn truncate(
         &mut self,
@@ -211,15 +201,6 @@ impl Broker {
         ctx: &mut Context<'_, Message>,
     ) {
         let (config, me, now) = (self.config.clone(), self.me, ctx.now());
-        let reasons = self.replica(partition).map(|replica| {
-            let pieces = replica.log.read(to, replica.log.end());
-            let why = |piece: &Piece| match because {
-                BecauseId::NONE => self.why_cut(partition, piece, cause),
-                given => given,
-            };
-            pieces.map(|piece| why(&piece)).collect::<Vec<_>>()
-        });
-        let Some(mut reasons) = reasons else { return };
         let Some(replica) = self.replica_mut(partition) else { return };
         if replica.log.end() <= to {
             // "Always truncate epoch cache since we may have a conflicting epoch entry at the end
@@ -230,31 +211,29 @@ impl Broker {
             }
             return;
         }
-        let (mut cut, mut gone) = (0, Vec::<(Piece, BecauseId)>::new());
-        replica.log.truncate(to, |piece| {
-            let because = reasons.pop().unwrap_or(BecauseId::NONE);
-            cut += u64::from(piece.messages.count);
+        let mut pieces = Vec::new();
+        replica.log.truncate(to, |piece| pieces.push(piece));
+        let cut: u64 = pieces.iter().map(|piece| u64::from(piece.messages.count)).sum();
+        let mut gone = Vec::<(Piece, BecauseId)>::new();
+        for piece in pieces.iter().flat_map(|piece| replica.told_apart(piece)) {
+            let because = match because {
+                BecauseId::NONE => why_cut(replica, &piece, cause),
+                given => given,
+            };
             let joined = gone.last().filter(|(_, why)| *why == because);
             match joined.and_then(|(behind, _)| piece.with(behind)) {
                 Some(both) => *gone.last_mut().expect("one is there") = (both, because),
                 None => gone.push((piece, because)),
             }
-        });
+        }
         for (piece, because) in &gone {
             report_removed(&config, (now, me), piece, (cause, *because), ctx.observer());
         }
-        let end = replica.log.end();
-        replica.notes.cut = replica.notes.cut.min(end);
         if config.has(Rule::CutEpochsWithLog) {
-            replica.epochs.truncate(end);
+            replica.epochs.truncate(replica.log.end());
         }
-        replica.high_watermark = replica.high_watermark.min(end);
-        replica.storage.life = replica.storage.life.wrapping_add(1);
         replica.storage.held = None;
-        replica.storage.flushed = replica.storage.flushed.min(end);
-        replica.storage.flushing = replica.storage.flushing.min(end);
-        replica.storage.recovery_point = replica.storage.recovery_point.min(end);
-        replica.storage.segment = replica.storage.segment.min(replica.log.length());
+        replica.forget_behind_end();
         ctx.truncate(replica.log.file(), replica.log.length());
         self.report_event(ctx, now, event::TRUNCATED, Some(partition), None, cut);
         self.touch(partition);
@@ -285,5 +264,27 @@ impl Broker {
             partition.and_then(|p| self.config.streams.destinations_of(p).first().copied());
         let event = Event { word, node: self.me, destination, subject, count };
         ctx.observer().event(at, event);
+    }
+}
+
+/// Why what a follower cuts off to be as its leader is not in that one's log. The answer lies in
+/// what this replica was and was told: the only member of the ISR; a leader that had not
+/// replicated it to all of the ISR; a follower that cuts what it does not know to be committed,
+/// whoever else has it; or a member like others, and the leader was elected from outside the
+/// ISR, or came back with less than it had.
+fn why_cut(replica: &Replica, piece: &Piece, cause: CauseId) -> BecauseId {
+    let replicated = piece.base < replica.replicated;
+    let led = replica.led.contains(&piece.epoch);
+    let unclean = replica.state.and_then(|state| state.unclean);
+    if replica.had_alone(piece) {
+        because::ISR_SHRUNK_TO_LEADER
+    } else if (replicated || !led) && unclean.is_some_and(|epoch| epoch > piece.epoch) {
+        because::UNCLEAN_ELECTION
+    } else if cause == cause::TRUNCATED_TO_HIGH_WATERMARK && (replicated || !led) {
+        because::HIGH_WATERMARK_BEHIND
+    } else if !replicated && !replica.had_from_leader(piece) {
+        because::ACKED_BEFORE_REPLICATED
+    } else {
+        because::LEADER_LACKED_IT
     }
 }

@@ -4,7 +4,7 @@
 //! it is on the disk is the operating system's affair, unless a flush is configured.
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::Time;
 use crate::observe::{BecauseId, Observer};
 use crate::world::{Context, Death, DiskView, FileId, Lane};
@@ -203,11 +203,17 @@ impl Broker {
                 Death::PowerLoss => Some((cause::PAGE_CACHE_LOST, because::NOT_FSYNCED)),
                 Death::Wiped => Some((cause::DISK_WIPED, BecauseId::NONE)),
             };
-            if let Some(why) = why {
+            if let Some((cause, because)) = why {
                 let kept = disk.kept(replica.log.file());
-                lose(replica, kept, |piece| {
-                    report_removed(&config, (at, me), &piece, why, observer);
-                });
+                let gone = lose(replica, kept);
+                for piece in gone.iter().flat_map(|piece| replica.told_apart(piece)) {
+                    // Of what it had alone no other copy was asked for.
+                    let because = match replica.had_alone(&piece) {
+                        true => because::ISR_SHRUNK_TO_LEADER,
+                        false => because,
+                    };
+                    report_removed(&config, (at, me), &piece, (cause, because), observer);
+                }
             }
             self.touch(PartitionId(index as u32));
         }
@@ -221,19 +227,14 @@ impl Broker {
     }
 }
 
-/// Cuts a log to what the disk kept of its file.
-fn lose(replica: &mut Replica, kept: u64, removed: impl FnMut(Piece)) {
+/// Cuts a log to what the disk kept of its file; returns what is gone.
+fn lose(replica: &mut Replica, kept: u64) -> Vec<Piece> {
     let to = replica.log.offset_within(kept);
-    replica.log.truncate(to, removed);
+    let mut gone = Vec::new();
+    replica.log.truncate(to, |piece| gone.push(piece));
     let end = replica.log.end();
-    replica.notes.cut = replica.notes.cut.min(end);
     replica.epochs.truncate(end);
-    replica.high_watermark = replica.high_watermark.min(end);
-    let storage = &mut replica.storage;
-    storage.life = storage.life.wrapping_add(1);
-    storage.checkpointed = storage.checkpointed.min(end);
-    storage.flushed = storage.flushed.min(end);
-    storage.flushing = storage.flushing.min(end);
-    storage.recovery_point = storage.recovery_point.min(end);
-    storage.segment = storage.segment.min(replica.log.length());
+    replica.storage.checkpointed = replica.storage.checkpointed.min(end);
+    replica.forget_behind_end();
+    gone
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, ProducerId};
 
-use super::network::doubled;
+use super::super::link::doubled;
 use super::settings::RecordFormat;
 
 /// When a batch that could not be sent is given up.

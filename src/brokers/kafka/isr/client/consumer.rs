@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::application::{Hours, Reading};
+use crate::brokers::kit::log::Piece;
 use crate::engine::{Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, Event, EventId, MessageRange, NodeId, Observer};
-use crate::world::{Context, Input, Lane, Signal, TimerId};
+use crate::world::{Alarm, By, Context, Input, Lane, Signal, Wait};
 
 use super::super::config::Config;
 use super::super::message::{Message, Response, Timer};
@@ -36,10 +37,24 @@ pub struct ConsumerConfig {
     pub settings: ConsumerSettings,
     /// How long its application works on a message.
     pub processing: Distribution,
-    /// When it starts; `None` for an auditor, which starts when the load ends.
-    pub start: Option<Span>,
-    /// When it closes; never if `None`.
-    pub stop: Option<Span>,
+    /// From when to when it reads; then it closes.
+    pub hours: Hours,
+}
+
+impl ConsumerConfig {
+    /// A partition as its group sees it.
+    fn lines_of(&self, partition: PartitionId) -> &[DestinationId] {
+        let all = self.config.streams.destinations_of(partition);
+        match self.group {
+            Some(group) => std::slice::from_ref(&all[group.min(all.len() - 1)]),
+            None => all,
+        }
+    }
+
+    /// Where messages were meant for, wherever they were found.
+    fn lines(&self, messages: MessageRange) -> &[DestinationId] {
+        self.lines_of(self.config.streams.meant_for(messages.producer))
+    }
 }
 
 /// A consumer.
@@ -54,14 +69,11 @@ pub struct Consumer {
     pub(super) fetched: VecDeque<(u32, VecDeque<Piece>)>,
     /// What the last poll handed to the application.
     hand: VecDeque<Piece>,
-    /// The application works on the first message in its hand.
-    working: bool,
-    /// When it looks again.
-    look: Option<(Time, TimerId)>,
-    turn: u32,
-    started: bool,
-    stopped: bool,
-    wants: bool,
+    application: Reading<Piece>,
+    /// The destinations of its partitions.
+    lines: Vec<DestinationId>,
+    /// It looks again (ConsumerNetworkClient.java goes by `time.milliseconds()`).
+    look: Alarm,
 }
 
 impl Consumer {
@@ -82,12 +94,9 @@ impl Consumer {
             asked: Vec::new(),
             fetched: VecDeque::new(),
             hand: VecDeque::new(),
-            working: false,
-            look: None,
-            turn: 0,
-            started: false,
-            stopped: false,
-            wants: false,
+            application: Reading::new(config.id, config.hours, config.processing.clone()),
+            lines: config.partitions.iter().flat_map(|of| config.lines_of(*of)).copied().collect(),
+            look: Alarm::new(By::Wall),
             config,
         }
     }
@@ -96,7 +105,7 @@ impl Consumer {
     pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(_) => self.booted(ctx),
-            Input::Signal(Signal::LoadEnded) if self.is_auditor() && !self.started => {
+            Input::Signal(Signal::LoadEnded) if self.application.is_auditor() => {
                 self.start(ctx, false);
             }
             Input::Signal(Signal::Stop) => ctx.exit(),
@@ -104,15 +113,18 @@ impl Consumer {
             Input::Local { body: Message::Timer(Timer::Start) } => self.start(ctx, false),
             Input::Local { body: Message::Timer(Timer::Stop) } => self.stop(ctx),
             Input::Local { body: Message::Timer(Timer::Processed) } => {
-                self.finish(ctx);
+                if let Some(piece) = self.application.done() {
+                    self.finish(piece, ctx);
+                }
                 self.work(ctx);
                 self.poll(ctx);
             }
-            Input::Local { body: Message::Timer(Timer::Poll { turn }) } if turn == self.turn => {
-                self.look = None;
-                self.poll(ctx);
+            Input::Local { body: Message::Timer(Timer::Poll) } => {
+                if self.look.rang(ctx) {
+                    self.poll(ctx);
+                }
             }
-            input if !self.stopped => self.hear(input, ctx),
+            input if !self.application.is_stopped() => self.hear(input, ctx),
             _ => {}
         }
     }
@@ -130,25 +142,19 @@ impl Consumer {
 
     fn booted(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.ready();
-        let now = ctx.now().since(Time::ZERO);
-        let after = |at: Span| at.saturating_sub(now);
-        if let Some(stop) = self.config.stop {
-            ctx.after(after(stop), Lane::MAIN, Message::Timer(Timer::Stop));
-        }
-        match self.config.start {
-            _ if self.started => self.start(ctx, false),
-            Some(start) if start > now => {
-                ctx.after(after(start), Lane::MAIN, Message::Timer(Timer::Start));
-            }
-            Some(start) => self.start(ctx, start.is_zero() && ctx.incarnation() == 0),
-            None => {}
+        let (begin, stop) = (Message::Timer(Timer::Start), Message::Timer(Timer::Stop));
+        if self.application.boot(begin, stop, ctx) {
+            let from_the_start = self.config.hours.start.is_some_and(Span::is_zero);
+            self.start(ctx, from_the_start && ctx.incarnation() == 0);
         }
     }
 
     /// Starts; `first` if it is there before the first message, and so at the start of every log,
     /// as a consumer is that runs for long already.
     fn start(&mut self, ctx: &mut Context<'_, Message>, first: bool) {
-        self.started = true;
+        if !self.application.begin() {
+            return;
+        }
         let reset = self.config.settings.reset;
         for part in &mut self.parts {
             part.begin(first, reset);
@@ -158,64 +164,44 @@ impl Consumer {
 
     /// `close()`: what the application has in hand it finishes.
     fn stop(&mut self, ctx: &mut Context<'_, Message>) {
-        self.stopped = true;
+        self.application.stop();
         self.fetched.clear();
         self.network.shut(ctx);
         self.asked.clear();
-        self.report_wants(ctx);
-    }
-
-    /// Whether it starts when the load ends.
-    const fn is_auditor(&self) -> bool {
-        self.config.start.is_none()
-    }
-
-    /// Whether it takes part in anything.
-    const fn is_active(&self) -> bool {
-        self.started && !self.stopped
+        self.tell_wants(ctx);
     }
 
     /// `poll()`: when the application is through with what it has in hand it gets what was fetched,
     /// and fetches go out before it works on that (KafkaConsumer.java, poll).
     fn poll(&mut self, ctx: &mut Context<'_, Message>) {
-        if !self.is_active() {
+        if !self.application.is_active() {
             return;
         }
         self.work(ctx);
-        if !self.working && self.hand.is_empty() && !self.fetched.is_empty() {
+        if self.is_free() && !self.fetched.is_empty() {
             self.take();
             self.ask(ctx);
             self.work(ctx);
             if !self.fetched.is_empty() {
-                let now = ctx.now();
+                let now = ctx.clock();
                 self.look_at(ctx, now);
             }
         }
-        if !self.working {
+        if !self.application.is_busy() {
             self.ask(ctx);
         }
-        self.report_wants(ctx);
+        self.tell_wants(ctx);
     }
 
     /// Sends what is to be asked, and sees to it that it is woken in time.
     fn ask(&mut self, ctx: &mut Context<'_, Message>) {
         self.network.poll(ctx);
         let again = self.send_requests(ctx);
-        if again != Time::MAX {
-            self.look_at(ctx, again);
-        }
+        self.look_at(ctx, again);
     }
 
     fn look_at(&mut self, ctx: &mut Context<'_, Message>, at: Time) {
-        match self.look {
-            Some((look, _)) if look <= at => return,
-            Some((_, later)) => ctx.cancel(later),
-            None => {}
-        }
-        self.turn = self.turn.wrapping_add(1);
-        let body = Message::Timer(Timer::Poll { turn: self.turn });
-        let timer = ctx.after(at.since(ctx.now()), Lane::MAIN, body);
-        self.look = Some((at, timer));
+        self.look.wake(at, Lane::MAIN, Message::Timer(Timer::Poll), ctx);
     }
 
     /// Hands out at most `max.poll.records` of what was fetched, and moves the positions.
@@ -251,75 +237,48 @@ impl Consumer {
     /// The application works on what it has in hand: on one message after the other, or, if that
     /// takes no time, on all that go together.
     fn work(&mut self, ctx: &mut Context<'_, Message>) {
-        while !self.working
-            && let Some(piece) = self.hand.front().copied()
+        while !self.application.is_busy()
+            && let Some(piece) = self.hand.pop_front()
         {
-            let run = self.config.processing == Distribution::Constant(0);
-            let handed = if run { piece } else { piece.part(0, 1) };
-            let count = u64::from(handed.messages.count);
-            ctx.spend(self.config.config.costs.receive * count);
+            let whole = self.application.is_instant();
+            let handed = if whole { piece } else { piece.part(0, 1) };
+            let (count, rest) = (handed.messages.count, piece.messages.count);
+            if count < rest {
+                self.hand.push_front(piece.part(count, rest - count));
+            }
+            ctx.spend(self.config.config.costs.receive * u64::from(count));
             let (now, id) = (ctx.now(), self.config.id);
-            for line in self.lines(handed.messages) {
+            for line in self.config.lines(handed.messages) {
                 ctx.observer().delivered(now, id, *line, handed.messages, false);
             }
-            if run {
-                self.hand.pop_front();
-                for line in self.lines(handed.messages) {
-                    ctx.observer().processed(now, id, *line, handed.messages);
-                }
+            if whole {
+                self.finish(handed, ctx);
                 continue;
             }
-            self.working = true;
-            let takes = self.config.processing.span(ctx.random());
-            if takes.is_zero() {
-                self.finish(ctx);
-            } else {
-                ctx.after(takes, Lane::MAIN, Message::Timer(Timer::Processed));
+            let done = Message::Timer(Timer::Processed);
+            if let Some(piece) = self.application.work(handed, done, ctx) {
+                self.finish(piece, ctx);
             }
         }
     }
 
-    /// The application is done with the first message in its hand.
-    fn finish(&mut self, ctx: &mut Context<'_, Message>) {
-        self.working = false;
-        let Some(piece) = self.hand.pop_front() else { return };
-        if piece.messages.count > 1 {
-            self.hand.push_front(piece.part(1, piece.messages.count - 1));
-        }
+    /// The application is done with what it worked on.
+    fn finish(&mut self, piece: Piece, ctx: &mut Context<'_, Message>) {
         let (now, id) = (ctx.now(), self.config.id);
-        let messages = piece.part(0, 1).messages;
-        for line in self.lines(messages) {
-            ctx.observer().processed(now, id, *line, messages);
+        for line in self.config.lines(piece.messages) {
+            ctx.observer().processed(now, id, *line, piece.messages);
         }
+    }
+
+    /// Whether the application has nothing to work on.
+    fn is_free(&self) -> bool {
+        !self.application.is_busy() && self.hand.is_empty()
     }
 
     /// An application asks for messages while it has none to work on.
-    fn report_wants(&mut self, ctx: &mut Context<'_, Message>) {
-        let wants = self.is_active() && !self.working && self.hand.is_empty();
-        if wants == self.wants {
-            return;
-        }
-        self.wants = wants;
-        let now = ctx.now();
-        for at in 0..self.config.partitions.len() {
-            for line in self.lines_of(self.config.partitions[at]) {
-                ctx.observer().wants(now, self.config.id, *line, wants);
-            }
-        }
-    }
-
-    /// A partition as its group sees it.
-    fn lines_of(&self, partition: PartitionId) -> &[DestinationId] {
-        let all = self.config.config.streams.destinations_of(partition);
-        match self.config.group {
-            Some(group) => std::slice::from_ref(&all[group.min(all.len() - 1)]),
-            None => all,
-        }
-    }
-
-    /// Where messages were meant for, wherever they were found.
-    fn lines(&self, messages: MessageRange) -> &[DestinationId] {
-        self.lines_of(self.config.config.streams.meant_for(messages.producer))
+    fn tell_wants(&mut self, ctx: &mut Context<'_, Message>) {
+        let free = self.is_free();
+        self.application.tell_wants(free, &self.lines, ctx);
     }
 
     /// Something happened to a consumer's position.
@@ -331,9 +290,17 @@ impl Consumer {
         offset: u64,
     ) {
         let (now, node) = (ctx.now(), ctx.node());
-        let destination = self.lines_of(partition).first().copied();
+        let destination = self.config.lines_of(partition).first().copied();
         let event = Event { word, node, destination, subject: None, count: offset };
         ctx.observer().event(now, event);
+    }
+
+    /// It has started without a position, and begins at the end of a partition.
+    pub(super) fn tell_skipped(&self, ctx: &mut Context<'_, Message>, partition: PartitionId) {
+        let now = ctx.now();
+        for line in self.config.lines_of(partition) {
+            ctx.observer().skipped(now, self.config.id, *line);
+        }
     }
 
     /// An offset is out of range, or the log was cut below it and nothing is known of where.
@@ -359,39 +326,51 @@ impl Consumer {
         self.asked.clear();
         self.fetched.clear();
         self.hand.clear();
-        self.working = false;
-        self.look = None;
+        self.look.forget();
         for part in &mut self.parts {
             *part = Part::new(part.partition);
         }
         self.network.forget();
-        if std::mem::take(&mut self.wants) {
-            for partition in &self.config.partitions {
-                for line in self.lines_of(*partition) {
-                    observer.wants(at, self.config.id, *line, false);
-                }
-            }
-        }
+        self.application.died(at, &self.lines, observer);
     }
 
     /// Whether it has nothing in hand and, as far as it knows, has read all that may be read.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.is_idle() && (self.stopped || self.started && self.parts.iter().all(Part::is_at_end))
+        self.waits_for().is_none()
     }
 
-    /// Whether it has nothing in hand and has read all that may be read: `end` is where that ends,
-    /// `None` if nobody leads the partition.
-    pub fn has_read_all(&self, end: impl Fn(PartitionId) -> Option<u64>) -> bool {
-        let read = |part: &Part| {
-            let short = |end| part.position.is_none_or(|position| position < end);
-            part.step == Step::Stopped || !end(part.partition).is_some_and(short)
+    /// What it waits for; `None` if it has nothing in hand and has read all that it knows of.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<Wait> {
+        self.waits_for_upto(None)
+    }
+
+    /// The same of all that may be read: `end` is where that ends in a partition, `None` if nobody
+    /// leads it.
+    pub fn waits_for_upto(&self, end: Option<&dyn Fn(PartitionId) -> Option<u64>>) -> Option<Wait> {
+        if !self.is_idle() {
+            return Some("its application, to finish what it has in hand".into());
+        }
+        if self.application.is_stopped() {
+            return None;
+        }
+        if !self.application.is_active() {
+            return Some("its start".into());
+        }
+        let read = |part: &Part| match end {
+            None => part.is_at_end(),
+            Some(end) => {
+                let short = |end| part.position.is_none_or(|position| position < end);
+                part.step == Step::Stopped || !end(part.partition).is_some_and(short)
+            }
         };
-        self.is_idle() && (self.stopped || self.started && self.parts.iter().all(read))
+        let unread = self.parts.iter().filter(|part| !read(part)).count();
+        (unread > 0).then(|| format!("records of {unread} partitions").into())
     }
 
     fn is_idle(&self) -> bool {
-        !self.working && self.hand.is_empty() && self.fetched.is_empty()
+        self.is_free() && self.fetched.is_empty()
     }
 }
 
@@ -429,7 +408,7 @@ impl Consumer {
     /// A connection is lost: what was asked on it is asked again. For positions there is a
     /// back-off; fetches go out as soon as there is a connection again.
     fn lost(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, ids: &[u32]) {
-        let again = ctx.now() + self.config.settings.backoff;
+        let again = ctx.clock() + self.config.settings.backoff;
         let (gone, kept) = std::mem::take(&mut self.asked)
             .into_iter()
             .partition(|(to, id, _)| *to == node && ids.contains(id));

@@ -2,7 +2,7 @@
 //! position still exists, and messages.
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::Time;
 use crate::observe::NodeId;
 use crate::world::Context;
@@ -48,7 +48,7 @@ pub(super) struct Part {
     pub(super) asked: bool,
     /// Something of it was fetched and not yet handed out.
     pub(super) buffered: bool,
-    /// Nothing is asked about it before.
+    /// Nothing is asked about it before, by the wall clock.
     pub(super) not_before: Time,
     /// The last answer had nothing beyond the position.
     pub(super) at_end: bool,
@@ -155,7 +155,7 @@ impl Consumer {
     /// Asks what is to be asked: positions first, then messages, one fetch a leader. When to look
     /// again, if no input tells.
     pub(super) fn send_requests(&mut self, ctx: &mut Context<'_, Message>) -> Time {
-        let now = ctx.now();
+        let now = ctx.clock();
         let mut again = Time::MAX;
         let mut unknown = false;
         let mut leaders: Vec<(NodeId, u32)> = Vec::new();
@@ -286,7 +286,7 @@ impl Consumer {
     /// Something about a partition failed and is tried again when there is newer metadata, or
     /// after the back-off.
     fn retry(&mut self, ctx: &mut Context<'_, Message>, index: usize, stale: bool) {
-        self.parts[index].not_before = ctx.now() + self.config.settings.backoff;
+        self.parts[index].not_before = ctx.clock() + self.config.settings.backoff;
         self.parts[index].at_end = false;
         if stale {
             self.network.want_metadata(ctx);
@@ -361,6 +361,8 @@ impl Consumer {
         let (partition, tell) = (part.partition, part.was_reset);
         if tell {
             self.tell(ctx, partition, event::OFFSET_RESET, offset);
+        } else if reset == Reset::Latest {
+            self.tell_skipped(ctx, partition);
         }
     }
 

@@ -105,6 +105,7 @@ pub(super) struct Handler {
     /// By broker: for metadata, each time anew.
     asks: Vec<Link>,
     view: Option<Arc<View>>,
+    /// By the wall clock (`SystemTime.milliseconds`).
     refreshed: Option<Time>,
     refresh_failed: bool,
     /// The partition of messages without a key (sendPartitionPerTopicCache).
@@ -124,7 +125,6 @@ pub(super) struct Handler {
     request: Option<u32>,
     failed: Vec<Item>,
     done: VecDeque<(Item, Verdict)>,
-    turn: u32,
 }
 
 impl Handler {
@@ -164,7 +164,6 @@ impl Handler {
             request: None,
             failed: Vec::new(),
             done: VecDeque::new(),
-            turn: 0,
             config: config.clone(),
         }
     }
@@ -175,7 +174,7 @@ impl Handler {
 
     /// Whether metadata is there and not to be refreshed before the next message.
     pub(super) fn is_fresh(&self, ctx: &Context<'_, Message>) -> bool {
-        let age = self.refreshed.map(|at| ctx.now().since(at));
+        let age = self.refreshed.map(|at| ctx.clock().since(at));
         self.view.is_some() && age.is_some_and(|age| age <= self.refresh_every)
     }
 
@@ -253,7 +252,7 @@ impl Handler {
         self.doing = Doing::Nothing;
         self.refresh_failed = failed;
         self.sticky = None;
-        self.refreshed = Some(ctx.now());
+        self.refreshed = Some(ctx.clock());
         if !self.handling {
             return;
         }
@@ -372,9 +371,7 @@ impl Handler {
         }
         self.doing = Doing::BackOff;
         self.tries += 1;
-        self.turn = self.turn.wrapping_add(1);
-        let body = Message::Timer(Timer::Poll { turn: self.turn });
-        ctx.after(self.backoff, Lane::MAIN, body);
+        ctx.after(self.backoff, Lane::MAIN, Message::Timer(Timer::Poll));
     }
 
     /// FailedToSendMessageException.
@@ -428,9 +425,7 @@ impl Handler {
             {
                 self.lost(ctx, link as usize);
             }
-            Input::Local { body: Message::Timer(Timer::Poll { turn }) }
-                if turn == self.turn && self.doing == Doing::BackOff =>
-            {
+            Input::Local { body: Message::Timer(Timer::Poll) } if self.doing == Doing::BackOff => {
                 self.refresh(ctx);
             }
             _ => {}

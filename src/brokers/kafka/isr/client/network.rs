@@ -1,12 +1,15 @@
 //! A client's connections (NetworkClient.java): a link to each broker it talks to, back-off
-//! between tries to connect, and the question for metadata.
+//! between tries to connect, and the question for metadata. All of it goes by the host's wall clock
+//! (SystemTime.java: `milliseconds()` is `System.currentTimeMillis()`).
+
+use std::sync::Arc;
 
 use crate::engine::{Span, Time};
 use crate::observe::NodeId;
-use crate::world::{ConnId, Context, Input, Lane, TimerId};
+use crate::world::{Alarm, By, ConnId, Context, Input, Lane};
 
 use super::super::config::{BROKER, Config};
-use super::super::link::Link;
+use super::super::link::{Link, doubled, jittered};
 use super::super::message::{Message, Request, Response, Timer};
 use super::super::nodes::NodeSet;
 use super::super::rules::Rule;
@@ -16,17 +19,14 @@ use super::metadata::Metadata;
 const RECONNECT: Span = Span::from_millis(50);
 /// `reconnect.backoff.max.ms` (KIP-144).
 const RECONNECT_MAX: Span = Span::from_secs(1);
-/// `socket.connection.setup.timeout.ms` and `...max.ms` (KIP-601).
-const SETUP: Span = Span::from_secs(10);
-const SETUP_MAX: Span = Span::from_secs(30);
 
 /// How a client talks to brokers.
 #[derive(Clone, Debug)]
 pub struct NetworkConfig {
     /// `bootstrap.servers`: whom it asks first.
     pub connect: Vec<NodeId>,
-    /// How many brokers there are.
-    pub brokers: u32,
+    /// What all know.
+    pub run: Arc<Config>,
     /// `max.in.flight.requests.per.connection`.
     pub max_in_flight: usize,
     /// After so long without an answer a connection is ended.
@@ -35,10 +35,6 @@ pub struct NetworkConfig {
     pub backoff: Span,
     /// `metadata.max.age.ms`.
     pub max_age: Span,
-    /// Whether waits between tries to connect become longer.
-    pub back_off_reconnects: bool,
-    /// Whether a connection that does not come about is given up.
-    pub time_out_connecting: bool,
     /// Whether `connect` is asked again when nobody else answers.
     pub rebootstrap: bool,
     /// Whether metadata of an older leader epoch is ignored.
@@ -49,7 +45,7 @@ impl NetworkConfig {
     /// What the rules of a version say, with these numbers.
     #[must_use]
     pub fn new(
-        config: &Config,
+        config: &Arc<Config>,
         connect: Vec<NodeId>,
         max_in_flight: usize,
         request_timeout: Span,
@@ -57,13 +53,11 @@ impl NetworkConfig {
     ) -> NetworkConfig {
         NetworkConfig {
             connect,
-            brokers: config.brokers,
+            run: config.clone(),
             max_in_flight,
             request_timeout,
             backoff,
             max_age,
-            back_off_reconnects: config.has(Rule::BackOffReconnects),
-            time_out_connecting: config.has(Rule::TimeOutConnecting),
             rebootstrap: config.has(Rule::Rebootstrap),
             keep_newer: config.has(Rule::KeepNewerMetadata),
         }
@@ -102,8 +96,8 @@ pub enum NetworkEvent {
 #[derive(Clone, Debug)]
 struct Peer {
     link: Link,
-    /// When it was last tried to connect.
-    tried: Option<Time>,
+    /// From when on it may be tried to connect.
+    not_before: Time,
     /// How often that has failed, or the connection ended, since it last came about.
     failures: u32,
     /// The question for metadata that is under way on it.
@@ -117,8 +111,7 @@ pub struct Network {
     peers: Vec<Peer>,
     metadata: Metadata,
     /// When metadata is looked at again.
-    timer: Option<(Time, TimerId)>,
-    turn: u32,
+    timer: Alarm,
 }
 
 impl Network {
@@ -127,16 +120,15 @@ impl Network {
     pub fn new(config: NetworkConfig) -> Network {
         let peer = |node: u32| Peer {
             link: Link::new(node, NodeId(node), BROKER),
-            tried: None,
+            not_before: Time::ZERO,
             failures: 0,
             metadata: None,
         };
         Network {
-            peers: (0..config.brokers).map(peer).collect(),
+            peers: (0..config.run.brokers).map(peer).collect(),
             metadata: Metadata::new(config.backoff, config.max_age, config.keep_newer),
             config,
-            timer: None,
-            turn: 0,
+            timer: Alarm::new(By::Wall),
         }
     }
 
@@ -168,31 +160,17 @@ impl Network {
 
     /// Makes a connection if there is none and the back-off is over.
     fn connect(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) -> Result<(), Time> {
-        let now = ctx.now();
-        let may = self.may_connect(node);
+        let now = ctx.clock();
         let peer = &mut self.peers[node.index()];
         if !peer.link.is_closed() {
             return Err(Time::MAX);
         }
-        if may > now {
-            return Err(may);
+        if peer.not_before > now {
+            return Err(peer.not_before);
         }
-        peer.tried = Some(now);
-        if self.config.time_out_connecting {
-            let limit = doubled(SETUP, peer.failures, SETUP_MAX);
-            peer.link.open_within(ctx, limit);
-        } else {
-            peer.link.open(ctx);
-        }
+        peer.not_before = now + RECONNECT;
+        peer.link.open_in_time(&self.config.run, None, ctx);
         Err(Time::MAX)
-    }
-
-    /// From when on a connection to a broker may be tried.
-    fn may_connect(&self, node: NodeId) -> Time {
-        let peer = &self.peers[node.index()];
-        let Some(tried) = peer.tried else { return Time::ZERO };
-        let longest = if self.config.back_off_reconnects { RECONNECT_MAX } else { RECONNECT };
-        tried + doubled(RECONNECT, peer.failures.saturating_sub(1), longest)
     }
 
     /// Sends a request; [`Network::ready`] must have said that it may. Returns its number.
@@ -211,9 +189,7 @@ impl Network {
         for peer in &mut self.peers {
             peer.link.close(ctx);
         }
-        if let Some((_, timer)) = self.timer.take() {
-            ctx.cancel(timer);
-        }
+        self.timer.cancel(ctx);
     }
 
     fn owner(&self, conn: ConnId) -> Option<NodeId> {
@@ -254,9 +230,8 @@ impl Network {
                     None => NetworkEvent::Nothing,
                 }
             }
-            Input::Local { body: Message::Timer(Timer::Metadata { turn }) } => {
-                if turn == self.turn {
-                    self.timer = None;
+            Input::Local { body: Message::Timer(Timer::Metadata) } => {
+                if self.timer.rang(ctx) {
                     self.poll(ctx);
                 }
                 NetworkEvent::Nothing
@@ -281,7 +256,7 @@ impl Network {
             return NetworkEvent::Answer { node, id, body };
         }
         peer.metadata = None;
-        let now = ctx.now();
+        let now = ctx.clock();
         match *body {
             Response::Metadata(view) => self.metadata.answered(now, view),
             _ => self.metadata.failed(now),
@@ -297,11 +272,17 @@ impl Network {
         node: NodeId,
         mut ids: Vec<u32>,
     ) -> NetworkEvent {
+        let now = ctx.now();
         let peer = &mut self.peers[node.index()];
+        if self.config.run.has(Rule::BackOffReconnects) {
+            // ClusterConnectionStates.java 0.11, updateReconnectBackoff.
+            let wait = doubled(RECONNECT, peer.failures, RECONNECT_MAX);
+            peer.not_before = now + jittered(wait, ctx.random());
+        }
         peer.failures += 1;
         if let Some(asked) = peer.metadata.take() {
             ids.retain(|id| *id != asked);
-            self.metadata.failed(ctx.now());
+            self.metadata.failed(ctx.clock());
         }
         self.want_metadata(ctx);
         NetworkEvent::Lost { node, ids }
@@ -311,7 +292,7 @@ impl Network {
     /// with the fewest requests under way; else it waits for a connection that is being made; else
     /// it makes one.
     pub fn poll(&mut self, ctx: &mut Context<'_, Message>) {
-        let now = ctx.now();
+        let now = ctx.clock();
         let due = self.metadata.due();
         if due > now {
             return self.wake_at(ctx, due);
@@ -341,7 +322,7 @@ impl Network {
             return;
         }
         let closed = order.filter(|node| self.peers[node.index()].link.is_closed());
-        if let Some(node) = closed.min_by_key(|node| self.may_connect(*node).max(now))
+        if let Some(node) = closed.min_by_key(|node| self.peers[node.index()].not_before.max(now))
             && let Err(again) = self.connect(ctx, node)
             && again != Time::MAX
         {
@@ -364,29 +345,16 @@ impl Network {
     }
 
     fn wake_at(&mut self, ctx: &mut Context<'_, Message>, at: Time) {
-        match self.timer {
-            Some((set, _)) if set <= at && set > ctx.now() => return,
-            Some((_, timer)) => ctx.cancel(timer),
-            None => {}
-        }
-        self.turn = self.turn.wrapping_add(1);
-        let body = Message::Timer(Timer::Metadata { turn: self.turn });
-        self.timer = Some((at, ctx.after(at.since(ctx.now()), Lane::MAIN, body)));
+        self.timer.wake(at, Lane::MAIN, Message::Timer(Timer::Metadata), ctx);
     }
 
     /// The process has died.
     pub fn forget(&mut self) {
         for peer in &mut self.peers {
             peer.link.forget();
-            (peer.tried, peer.failures, peer.metadata) = (None, 0, None);
+            (peer.not_before, peer.failures, peer.metadata) = (Time::ZERO, 0, None);
         }
         self.metadata.forget();
-        self.timer = None;
+        self.timer.forget();
     }
-}
-
-/// `first`, doubled `times` times, at most `longest`.
-pub(super) fn doubled(first: Span, times: u32, longest: Span) -> Span {
-    let factor = 1u64.checked_shl(times.min(40)).unwrap_or(u64::MAX);
-    Span::from_nanos(first.as_nanos().saturating_mul(factor)).min(longest.max(first))
 }

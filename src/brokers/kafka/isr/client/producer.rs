@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
-use crate::engine::{Span, Stream, Time};
+use crate::brokers::kit::application::{Due, Sending};
+use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, NodeId, Observer, Outcome};
-use crate::workload::{Pacer, Sizes, Turn};
-use crate::world::{Context, Input, Lane, Signal, TimerId};
+use crate::world::{Alarm, By, Context, Input, Lane, Signal, Wait};
 
 use super::super::config::Config;
 use super::super::message::{Message, Timer};
@@ -35,12 +35,8 @@ pub struct ProducerConfig {
     pub writer: u32,
     /// `bootstrap.servers`.
     pub connect: Vec<NodeId>,
-    /// When it means to send.
-    pub pacer: Pacer,
-    /// Streams for its pace and its sizes.
-    pub streams: (Stream, Stream),
-    /// How large its messages are.
-    pub sizes: Sizes,
+    /// When it means to send, and how much.
+    pub sending: Sending,
     /// Its configuration.
     pub settings: ProducerSettings,
 }
@@ -48,10 +44,24 @@ pub struct ProducerConfig {
 /// A call of `send()` that has not come back.
 #[derive(Clone, Copy, Debug)]
 struct Blocked {
-    since: Time,
     intended: Time,
-    /// Its partition and itself, once metadata is there; it then waits for memory.
-    message: Option<(u32, MessageRange)>,
+    waits: Waits,
+}
+
+/// What a call of `send()` waits for, until `max.block.ms` are over. How long it has waited for
+/// metadata it reads off the wall clock (ProducerMetadata.java, `awaitUpdate`), for memory off the
+/// monotonic one (BufferPool.java, `allocate`).
+#[derive(Clone, Copy, Debug)]
+enum Waits {
+    Metadata {
+        until: Time,
+    },
+    /// Of its partition.
+    Memory {
+        until: Time,
+        index: u32,
+        message: MessageRange,
+    },
 }
 
 /// The Java producer.
@@ -63,21 +73,17 @@ pub struct Producer {
     partitioner: Partitioner,
     /// The partitions of its topic follow this one.
     pub(super) first: PartitionId,
-    /// The next sequence number of each stream.
-    next: Vec<u32>,
     pub(super) under_way: Vec<VecDeque<super::sender::UnderWay>>,
     /// Where in the partitions of a broker the next request begins.
     pub(super) drain_from: Vec<u32>,
     blocked: Option<Blocked>,
     /// What the application sends again.
     again: VecDeque<(u32, MessageRange)>,
-    /// When the application goes on.
-    wake: Option<(Time, TimerId)>,
-    /// When it did last.
-    woken: Time,
-    /// When the sender looks again.
-    pub(super) look: Option<(Time, TimerId)>,
-    load_ended: bool,
+    /// `max.block.ms` are over, for who waits for metadata and for memory.
+    no_metadata: Alarm,
+    no_memory: Alarm,
+    /// The sender looks again (Sender.java goes by `time.milliseconds()`).
+    pub(super) look: Alarm,
     /// `close()` was called.
     pub(super) closing: bool,
 }
@@ -125,17 +131,15 @@ impl Producer {
             accumulator: Accumulator::new(limits, count),
             partitioner: Partitioner::new(run, count as u32, settings.keys, settings.batch_size),
             first,
-            next: vec![0; count],
             under_way: vec![VecDeque::new(); run.brokers as usize],
             drain_from: vec![0; run.brokers as usize],
             blocked: None,
             again: VecDeque::new(),
-            wake: None,
-            woken: Time::ZERO,
-            look: None,
-            load_ended: false,
+            no_metadata: Alarm::new(By::Wall),
+            no_memory: Alarm::new(By::Monotonic),
+            look: Alarm::new(By::Wall),
             closing: false,
-            config,
+            config: ProducerConfig { sending: config.sending.napping(NAP), ..config },
         }
     }
 
@@ -154,12 +158,13 @@ impl Producer {
                 self.run_sender(ctx);
             }
             Input::Local { body: Message::Timer(Timer::Load) } => {
-                self.wake = None;
-                self.woken = ctx.now();
+                self.config.sending.woken(ctx);
+                self.no_metadata.rang(ctx);
+                self.no_memory.rang(ctx);
                 self.pump(ctx);
             }
             Input::Local { body: Message::Timer(Timer::Sender) } => {
-                self.look = None;
+                self.look.rang(ctx);
                 self.pump(ctx);
             }
             input => self.hear(input, ctx),
@@ -191,7 +196,7 @@ impl Producer {
         let enough = u64::from(self.config.settings.batch_size).max(1);
         while bytes < enough && self.unblock(ctx) {
             if let Some((index, range)) = self.again.front().copied() {
-                if !self.accumulator.append(ctx.now(), index, range) {
+                if !self.accumulator.append(ctx.clock(), index, range) {
                     break;
                 }
                 self.again.pop_front();
@@ -199,22 +204,18 @@ impl Producer {
                 bytes += u64::from(range.bytes) * u64::from(range.count);
                 continue;
             }
-            if self.load_ended || self.closing {
+            if self.closing {
                 break;
             }
-            let now = ctx.now();
-            match self.config.pacer.turn(now, &mut self.config.streams.0) {
-                Turn::Send { intended } => {
-                    self.blocked = Some(Blocked { since: now, intended, message: None });
+            match self.config.sending.due(Message::Timer(Timer::Load), ctx) {
+                Due::Send { intended } => {
+                    let until = ctx.clock() + self.config.settings.max_block;
+                    self.blocked = Some(Blocked { intended, waits: Waits::Metadata { until } });
                     sent += 1;
-                    bytes += self.config.sizes.mean().max(1);
+                    bytes += self.config.sending.mean_size().max(1);
                 }
-                Turn::Skip { intended } => self.skip(ctx, intended),
-                Turn::Wait { until } => {
-                    self.wake_at(ctx, until.max(self.woken + NAP));
-                    break;
-                }
-                Turn::InFlight | Turn::Done => break,
+                Due::Skip { intended } => self.skip(ctx, intended),
+                Due::Nothing => break,
             }
         }
         // The last one of a batch's worth is still to be put into its batch.
@@ -222,31 +223,35 @@ impl Producer {
         ctx.spend(self.config.config.costs.send * sent);
         self.run_sender(ctx);
         if free && bytes >= enough {
-            let now = ctx.now();
-            self.wake_at(ctx, now);
+            self.config.sending.go_on(Message::Timer(Timer::Load), ctx);
         }
     }
 
     /// Goes on with the call of `send()` that has not come back. Whether there is none any more.
     fn unblock(&mut self, ctx: &mut Context<'_, Message>) -> bool {
-        let Some(mut call) = self.blocked else { return true };
-        if self.network.metadata().view().is_some() || call.message.is_some() {
-            let message = call.message.unwrap_or_else(|| self.attempt(ctx, call.intended));
-            call.message = Some(message);
-            if self.put(ctx, message) {
-                self.blocked = None;
-                return true;
-            }
+        let Some(Blocked { intended, mut waits }) = self.blocked.take() else { return true };
+        if let Waits::Metadata { until } = waits
+            && self.network.metadata().view().is_some()
+        {
+            let until = ctx.monotonic() + until.since(ctx.clock());
+            let (index, message) = self.attempt(ctx, intended);
+            waits = Waits::Memory { until, index, message };
         }
-        let until = call.since + self.config.settings.max_block;
-        if until > ctx.now() {
-            self.blocked = Some(call);
-            self.wake_at(ctx, until);
+        let (until, alarm) = match waits {
+            Waits::Memory { index, message, .. } if self.put(ctx, (index, message)) => return true,
+            Waits::Memory { until, .. } => (until, &mut self.no_memory),
+            Waits::Metadata { until } => (until, &mut self.no_metadata),
+        };
+        if until > alarm.now(ctx) {
+            alarm.wake(until, Lane::MAIN, Message::Timer(Timer::Load), ctx);
+            self.blocked = Some(Blocked { intended, waits });
             return false;
         }
         // TimeoutException or BufferExhaustedException: it never left.
-        self.blocked = None;
-        let (index, message) = call.message.unwrap_or_else(|| self.attempt(ctx, call.intended));
+        let (index, message) = match waits {
+            Waits::Memory { index, message, .. } => (index, message),
+            Waits::Metadata { .. } => self.attempt(ctx, intended),
+        };
         self.failed(ctx, index, message, Outcome::Unsent);
         true
     }
@@ -261,10 +266,10 @@ impl Producer {
             // RecordTooLargeException; it would be as large another time.
             let now = ctx.now();
             ctx.observer().outcome(now, message, Outcome::Rejected);
-            self.config.pacer.settled(now);
+            self.settled(ctx, 1);
             return true;
         }
-        if !self.accumulator.append(ctx.now(), index, message) {
+        if !self.accumulator.append(ctx.clock(), index, message) {
             return false;
         }
         let (accumulator, size) = (&self.accumulator, self.accumulator.size(message.bytes));
@@ -275,21 +280,30 @@ impl Producer {
 
     /// A message is to be sent: its partition and its place there.
     fn attempt(&mut self, ctx: &mut Context<'_, Message>, intended: Time) -> (u32, MessageRange) {
-        let bytes = self.config.sizes.next(&mut self.config.streams.1);
+        let bytes = self.config.sending.size();
         let mut index = self.partitioner.pick(ctx.random());
         if self.partitioner.moves_on_new_batch()
-            && self.accumulator.begins_batch(index, self.next[index as usize], bytes)
+            && let next = self.config.sending.next_number(index as usize)
+            && self.accumulator.begins_batch(index, next, bytes)
         {
             index = self.partitioner.next(index, ctx.random());
         }
-        let first = self.next[index as usize];
-        self.next[index as usize] += 1;
-        let (run, writer) = (&self.config.config, self.config.writer);
-        let producer = run.streams.stream(writer, PartitionId(self.first.0 + index));
-        let message = MessageRange { producer, first, count: 1, bytes };
         let now = ctx.now();
-        ctx.observer().attempted(now, intended, message);
-        (index, message)
+        (index, self.number(now, intended, index, bytes, ctx.observer()))
+    }
+
+    /// A message for a partition, of which the observer is told.
+    fn number(
+        &mut self,
+        at: Time,
+        intended: Time,
+        index: u32,
+        bytes: u32,
+        observer: &mut dyn Observer,
+    ) -> MessageRange {
+        let partition = PartitionId(self.first.0 + index);
+        let stream = self.config.config.streams.stream(self.config.writer, partition);
+        self.config.sending.attempt(at, intended, (index as usize, stream), bytes, observer)
     }
 
     fn skip(&mut self, ctx: &mut Context<'_, Message>, intended: Time) {
@@ -316,36 +330,22 @@ impl Producer {
             return;
         }
         ctx.observer().outcome(now, messages, outcome);
-        self.settled(now, messages.count);
+        self.settled(ctx, messages.count);
     }
 
-    pub(super) fn settled(&mut self, now: Time, count: u32) {
-        for _ in 0..count {
-            self.config.pacer.settled(now);
-        }
+    pub(super) fn settled(&mut self, ctx: &Context<'_, Message>, count: u32) {
+        self.config.sending.settled(count, ctx);
     }
 
     /// Whether somebody waits for memory.
     pub(super) fn is_exhausted(&self) -> bool {
-        self.blocked.is_some_and(|call| call.message.is_some())
-    }
-
-    fn wake_at(&mut self, ctx: &mut Context<'_, Message>, until: Time) {
-        match self.wake {
-            Some((wake, _)) if wake <= until => return,
-            Some((_, later)) => ctx.cancel(later),
-            None => {}
-        }
-        let delay = until.since(ctx.now());
-        let timer = ctx.after(delay, Lane::MAIN, Message::Timer(Timer::Load));
-        self.wake = Some((until, timer));
+        self.blocked.is_some_and(|call| matches!(call.waits, Waits::Memory { .. }))
     }
 
     /// The measured time is over: what was meant to be sent by now and was not never is.
     fn end_load(&mut self, ctx: &mut Context<'_, Message>) {
-        let now = ctx.now();
-        self.load_ended = true;
-        while let Some(intended) = self.config.pacer.overdue(now, &mut self.config.streams.0) {
+        self.config.sending.end();
+        while let Some(intended) = self.config.sending.overdue(ctx.now()) {
             self.skip(ctx, intended);
         }
         self.pump(ctx);
@@ -361,16 +361,23 @@ impl Producer {
         for batch in held {
             let outcome = if batch.sent { Outcome::Unknown } else { Outcome::Unsent };
             observer.outcome(at, batch.messages(), outcome);
-            self.settled(at, batch.count());
         }
-        let blocked = self.blocked.take();
-        if let Some((_, message)) = blocked.and_then(|call| call.message) {
+        if let Some(Blocked { intended, waits }) = self.blocked.take() {
+            let message = match waits {
+                Waits::Memory { message, .. } => message,
+                Waits::Metadata { .. } => {
+                    let bytes = self.config.sending.size();
+                    self.number(at, intended, 0, bytes, observer)
+                }
+            };
             observer.outcome(at, message, Outcome::Unsent);
         }
         // Of what was to be sent again it was told already.
-        let again: u32 = self.again.drain(..).map(|(_, messages)| messages.count).sum();
-        self.settled(at, again + u32::from(blocked.is_some()));
-        (self.wake, self.look) = (None, None);
+        self.again.clear();
+        self.config.sending.died(at);
+        for alarm in [&mut self.no_metadata, &mut self.no_memory, &mut self.look] {
+            alarm.forget();
+        }
         self.closing = false;
         self.network.forget();
     }
@@ -382,10 +389,19 @@ impl Producer {
             && self.under_way.iter().all(VecDeque::is_empty)
     }
 
+    /// What it waits for; `None` if it has nothing left to do.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<Wait> {
+        if !self.config.sending.has_ended() {
+            return Some("the end of the load".into());
+        }
+        (!self.is_done()).then(|| "answers to what it has sent or is to send".into())
+    }
+
     /// Whether it has nothing left to do.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.load_ended && self.is_done()
+        self.waits_for().is_none()
     }
 
     /// The same, if nothing will ever come of some partitions.
@@ -393,6 +409,6 @@ impl Producer {
         let waits = self.accumulator.active().map(|index| PartitionId(self.first.0 + index));
         let idle = self.blocked.is_none() && self.again.is_empty();
         let quiet = self.under_way.iter().all(VecDeque::is_empty);
-        self.load_ended && idle && quiet && waits.into_iter().all(gone)
+        self.config.sending.has_ended() && idle && quiet && waits.into_iter().all(gone)
     }
 }

@@ -6,10 +6,10 @@
 use std::collections::VecDeque;
 
 use crate::brokers::kafka::PartitionId;
+use crate::brokers::kit::application::Due;
 use crate::engine::Time;
-use crate::observe::{BecauseId, CauseId, MessageRange, NodeId, Observer, Outcome, Removal};
-use crate::workload::Turn;
-use crate::world::{Context, Input, Lane, Signal, TimerId};
+use crate::observe::{BecauseId, CauseId, NodeId, Observer, Outcome, Removal};
+use crate::world::{Alarm, By, Context, Input, Lane, Signal, Wait};
 
 use super::super::message::{Acks, Message, Timer};
 use super::super::words::cause;
@@ -30,21 +30,21 @@ pub struct ScalaProducer {
     node: NodeId,
     first: PartitionId,
     partitions: u32,
-    next: Vec<u32>,
     /// Messages so far: each takes the next key.
     number: u64,
     /// The messages of the asynchronous queue.
     queue: VecDeque<Item>,
     queued: usize,
-    /// When a batch was last handled, or the queue last looked at in vain.
+    /// When a batch was last handled, or the queue last looked at in vain, by the wall clock
+    /// (ProducerSendThread.scala, `SystemTime.milliseconds`).
     last_send: Time,
-    /// A message that waits for room in the queue, and since when.
+    /// A message that waits for room in the queue, and until when, by the monotonic clock
+    /// (`LinkedBlockingQueue.offer`).
     blocked: Option<(Time, Item)>,
     /// What a synchronous application sends again.
     again: VecDeque<Item>,
-    wake: Option<(Time, TimerId)>,
-    look: Option<TimerId>,
-    load_ended: bool,
+    queue_full: Alarm,
+    look: Alarm,
     closing: bool,
 }
 
@@ -67,16 +67,14 @@ impl ScalaProducer {
             node: NodeId(u32::MAX),
             first,
             partitions,
-            next: vec![0; partitions as usize],
             number: 0,
             queue: VecDeque::new(),
             queued: 0,
             last_send: Time::ZERO,
             blocked: None,
             again: VecDeque::new(),
-            wake: None,
-            look: None,
-            load_ended: false,
+            queue_full: Alarm::new(By::Monotonic),
+            look: Alarm::new(By::Wall),
             closing: false,
             config,
             scala,
@@ -89,7 +87,7 @@ impl ScalaProducer {
             Input::Boot(_) => {
                 ctx.ready();
                 self.node = ctx.node();
-                self.last_send = ctx.now();
+                self.last_send = ctx.clock();
                 self.pump(ctx);
             }
             Input::Signal(Signal::LoadEnded) => self.end_load(ctx),
@@ -99,11 +97,12 @@ impl ScalaProducer {
             }
             Input::Signal(Signal::NodeResumed) => {}
             Input::Local { body: Message::Timer(Timer::Load) } => {
-                self.wake = None;
+                self.config.sending.woken(ctx);
+                self.queue_full.rang(ctx);
                 self.pump(ctx);
             }
             Input::Local { body: Message::Timer(Timer::Sender) } => {
-                self.look = None;
+                self.look.rang(ctx);
                 self.pump(ctx);
             }
             input => {
@@ -131,8 +130,7 @@ impl ScalaProducer {
                 return;
             }
         }
-        let now = ctx.now();
-        self.wake_at(ctx, now);
+        self.config.sending.go_on(Message::Timer(Timer::Load), ctx);
     }
 
     /// Takes what the handler is through with.
@@ -161,7 +159,7 @@ impl ScalaProducer {
                 continue;
             }
             ctx.observer().outcome(now, item.messages, outcome);
-            self.config.pacer.settled(now);
+            self.config.sending.settled(1, ctx);
         }
     }
 
@@ -175,8 +173,11 @@ impl ScalaProducer {
             return true;
         }
         // With a refresh that is due the partition is known only after it.
-        if self.load_ended || self.closing || !self.handler.is_fresh(ctx) {
-            return !self.load_ended && !self.closing && self.wait_or_refresh(ctx);
+        if self.closing {
+            return false;
+        }
+        if !self.handler.is_fresh(ctx) {
+            return self.wait_or_refresh(ctx);
         }
         let Some(item) = self.turn(ctx) else { return false };
         ctx.spend(self.config.config.costs.send);
@@ -186,51 +187,38 @@ impl ScalaProducer {
 
     /// Nothing is known yet: that is found out when a message is due.
     fn wait_or_refresh(&mut self, ctx: &mut Context<'_, Message>) -> bool {
-        let now = ctx.now();
-        let mut pacer = self.config.pacer.clone();
-        let mut stream = self.config.streams.0.clone();
-        match pacer.turn(now, &mut stream) {
-            Turn::Send { .. } | Turn::Skip { .. } => {
-                if self.handler.gave_up_refresh() {
-                    let Some(item) = self.turn(ctx) else { return true };
-                    self.handler.begin(ctx, vec![item]);
-                } else {
-                    self.handler.refresh(ctx);
-                }
-                true
-            }
-            Turn::Wait { until } => {
-                self.wake_at(ctx, until);
-                false
-            }
-            Turn::InFlight | Turn::Done => false,
+        if !self.config.sending.is_due(Message::Timer(Timer::Load), ctx) {
+            return false;
         }
+        if !self.handler.gave_up_refresh() {
+            self.handler.refresh(ctx);
+        } else if let Some(item) = self.turn(ctx) {
+            self.handler.begin(ctx, vec![item]);
+        }
+        true
     }
 
     /// The next message of the load, if one is due.
     fn turn(&mut self, ctx: &mut Context<'_, Message>) -> Option<Item> {
         loop {
-            let now = ctx.now();
-            match self.config.pacer.turn(now, &mut self.config.streams.0) {
-                Turn::Send { intended } => return Some(self.attempt(ctx, intended)),
-                Turn::Skip { intended } => self.skip(ctx, intended),
-                Turn::Wait { until } => {
-                    self.wake_at(ctx, until);
-                    return None;
-                }
-                Turn::InFlight | Turn::Done => return None,
+            match self.config.sending.due(Message::Timer(Timer::Load), ctx) {
+                Due::Send { intended } => return Some(self.attempt(ctx, intended)),
+                Due::Skip { intended } => self.skip(ctx, intended),
+                Due::Nothing => return None,
             }
         }
     }
 
     /// The application puts a message into the queue. Whether it did.
     fn enqueue(&mut self, ctx: &mut Context<'_, Message>) -> bool {
-        let now = ctx.now();
-        let (since, item) = match self.blocked.take() {
+        let (until, item) = match self.blocked.take() {
             Some(blocked) => blocked,
-            None if self.load_ended || self.closing => return false,
+            None if self.closing => return false,
             None => match self.turn(ctx) {
-                Some(item) => (now, item),
+                Some(item) => {
+                    let timeout = self.scala.enqueue_timeout;
+                    (timeout.map_or(Time::MAX, |limit| ctx.monotonic() + limit), item)
+                }
                 None => return false,
             },
         };
@@ -240,7 +228,7 @@ impl ScalaProducer {
             ctx.spend(self.config.config.costs.send);
             let now = ctx.now();
             ctx.observer().outcome(now, item.messages, Outcome::Accepted);
-            self.config.pacer.settled(now);
+            self.config.sending.settled(1, ctx);
             self.queued += 1;
             match self.queue.back_mut() {
                 Some(last) if last.joins(&item) => last.messages.count += 1,
@@ -248,17 +236,15 @@ impl ScalaProducer {
             }
             return true;
         }
-        let until = self.scala.enqueue_timeout.map_or(Time::MAX, |limit| since + limit);
-        if until <= now {
+        if until <= ctx.monotonic() {
             // QueueFullException.
+            let now = ctx.now();
             ctx.observer().outcome(now, item.messages, Outcome::Unsent);
-            self.config.pacer.settled(now);
+            self.config.sending.settled(1, ctx);
             return true;
         }
-        self.blocked = Some((since, item));
-        if until != Time::MAX {
-            self.wake_at(ctx, until);
-        }
+        self.blocked = Some((until, item));
+        self.queue_full.wake(until, Lane::MAIN, Message::Timer(Timer::Load), ctx);
         false
     }
 
@@ -267,13 +253,12 @@ impl ScalaProducer {
         if self.handler.is_busy() {
             return false;
         }
-        let now = ctx.now();
+        let now = ctx.clock();
         let due = self.last_send + self.scala.buffering;
         let most = self.scala.batch_messages;
         if self.queued < most && due > now && !self.closing {
-            if self.look.is_none() && (self.queued > 0 || self.blocked.is_some()) {
-                let body = Message::Timer(Timer::Sender);
-                self.look = Some(ctx.after(due.since(now), Lane::MAIN, body));
+            if self.queued > 0 || self.blocked.is_some() {
+                self.look.wake(due, Lane::MAIN, Message::Timer(Timer::Sender), ctx);
             }
             return false;
         }
@@ -300,7 +285,7 @@ impl ScalaProducer {
 
     /// A message is to be sent: its partition, as it would be chosen now, and its place there.
     fn attempt(&mut self, ctx: &mut Context<'_, Message>, intended: Time) -> Item {
-        let bytes = self.config.sizes.next(&mut self.config.streams.1);
+        let bytes = self.config.sending.size();
         let number = self.number;
         self.number += 1;
         let key = self.config.settings.keys.map(|keys| {
@@ -311,13 +296,10 @@ impl ScalaProducer {
             Some(index) => index,
             None => self.handler.pick(ctx),
         };
-        let first = self.next[index as usize];
-        self.next[index as usize] += 1;
         let partition = PartitionId(self.first.0 + index);
         let producer = self.config.config.streams.stream(self.config.writer, partition);
-        let messages = MessageRange { producer, first, count: 1, bytes };
-        let now = ctx.now();
-        ctx.observer().attempted(now, intended, messages);
+        let (now, stream) = (ctx.now(), (index as usize, producer));
+        let messages = self.config.sending.attempt(now, intended, stream, bytes, ctx.observer());
         Item { messages, key, sent: false, doubt: false }
     }
 
@@ -327,21 +309,9 @@ impl ScalaProducer {
         ctx.observer().outcome(now, item.messages, Outcome::Unsent);
     }
 
-    fn wake_at(&mut self, ctx: &mut Context<'_, Message>, until: Time) {
-        match self.wake {
-            Some((wake, _)) if wake <= until => return,
-            Some((_, later)) => ctx.cancel(later),
-            None => {}
-        }
-        let delay = until.since(ctx.now());
-        let timer = ctx.after(delay, Lane::MAIN, Message::Timer(Timer::Load));
-        self.wake = Some((until, timer));
-    }
-
     fn end_load(&mut self, ctx: &mut Context<'_, Message>) {
-        let now = ctx.now();
-        self.load_ended = true;
-        while let Some(intended) = self.config.pacer.overdue(now, &mut self.config.streams.0) {
+        self.config.sending.end();
+        while let Some(intended) = self.config.sending.overdue(ctx.now()) {
             self.skip(ctx, intended);
         }
         self.pump(ctx);
@@ -359,18 +329,17 @@ impl ScalaProducer {
             for item in held {
                 let outcome = if item.sent { Outcome::Unknown } else { Outcome::Unsent };
                 observer.outcome(at, item.messages, outcome);
-                self.config.pacer.settled(at);
             }
         }
-        for _ in self.again.drain(..) {
-            self.config.pacer.settled(at);
-        }
+        // Of what was to be sent again it was told already.
+        self.again.clear();
         if let Some((_, item)) = self.blocked.take() {
             observer.outcome(at, item.messages, Outcome::Unsent);
-            self.config.pacer.settled(at);
         }
+        self.config.sending.died(at);
         self.queued = 0;
-        (self.wake, self.look) = (None, None);
+        self.queue_full.forget();
+        self.look.forget();
         self.closing = false;
     }
 
@@ -381,10 +350,19 @@ impl ScalaProducer {
             && self.blocked.is_none()
     }
 
+    /// What it waits for; `None` if it has nothing left to do.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<Wait> {
+        if !self.config.sending.has_ended() {
+            return Some("the end of the load".into());
+        }
+        (!self.is_done()).then(|| "answers to what it has sent or is to send".into())
+    }
+
     /// Whether it has nothing left to do.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.load_ended && self.is_done()
+        self.waits_for().is_none()
     }
 }
 

@@ -30,25 +30,13 @@ impl Producer {
                 break;
             }
         }
-        if again != Time::MAX {
-            self.look_at(ctx, again);
-        }
-    }
-
-    fn look_at(&mut self, ctx: &mut Context<'_, Message>, at: Time) {
-        match self.look {
-            Some((look, _)) if look <= at => return,
-            Some((_, later)) => ctx.cancel(later),
-            None => {}
-        }
-        let timer = ctx.after(at.since(ctx.now()), Lane::MAIN, Message::Timer(Timer::Sender));
-        self.look = Some((at, timer));
+        self.look.wake(again, Lane::MAIN, Message::Timer(Timer::Sender), ctx);
     }
 
     /// Sends one request to each broker that something is due for. Whether it did, and when
     /// something is due next.
     fn send_due(&mut self, ctx: &mut Context<'_, Message>) -> (bool, Time) {
-        let now = ctx.now();
+        let now = ctx.clock();
         let urgent = self.is_exhausted() || self.closing;
         let mut again = Time::MAX;
         let mut unknown = false;
@@ -91,7 +79,7 @@ impl Producer {
         node: NodeId,
         led: &[(NodeId, u32)],
     ) -> bool {
-        let now = ctx.now();
+        let now = ctx.clock();
         let most = self.config.settings.max_request;
         let of_node: Vec<u32> =
             led.iter().filter(|(leader, _)| *leader == node).map(|(_, index)| *index).collect();
@@ -144,6 +132,7 @@ impl Producer {
             for (index, batch) in batches {
                 self.succeeded(ctx, index, &batch, Outcome::Accepted);
             }
+            self.config.sending.look_again(Message::Timer(Timer::Load), ctx);
             return;
         }
         let id = self.network.send(ctx, node, request);
@@ -160,7 +149,7 @@ impl Producer {
         let now = ctx.now();
         ctx.observer().outcome(now, batch.messages(), outcome);
         self.accumulator.release(index, batch);
-        self.settled(now, batch.count());
+        self.settled(ctx, batch.count());
     }
 
     /// A produce request was answered.
@@ -221,7 +210,7 @@ impl Producer {
         if batch.done {
             return self.accumulator.release(index, &batch);
         }
-        let now = ctx.now();
+        let now = ctx.clock();
         let settings = &self.config.settings;
         let late = settings.delivery_timeout.is_some_and(|limit| batch.created + limit <= now);
         if retriable && batch.attempts < settings.retries && !late {
@@ -250,19 +239,22 @@ impl Producer {
         // Nobody sends again what can never succeed.
         let now = ctx.now();
         ctx.observer().outcome(now, batch.messages(), outcome);
-        self.settled(now, batch.count());
+        self.settled(ctx, batch.count());
     }
 
     /// Gives up batches that have waited too long, and, from 2.1 on, those under way as well. When
     /// the next one is.
     fn expire(&mut self, ctx: &mut Context<'_, Message>) -> Time {
-        let now = ctx.now();
+        let now = ctx.clock();
         let mut next = Time::MAX;
         let indexes: Vec<u32> = self.accumulator.active().collect();
         for index in indexes {
             loop {
                 match self.accumulator.expire(now, index) {
-                    Ok(batch) => self.give_up(ctx, index, &batch, true),
+                    Ok(batch) => {
+                        self.give_up(ctx, index, &batch, true);
+                        self.config.sending.look_again(Message::Timer(Timer::Load), ctx);
+                    }
                     Err(at) => {
                         next = next.min(at);
                         break;
@@ -286,6 +278,7 @@ impl Producer {
         }
         for (index, batch) in late {
             self.give_up(ctx, index, &batch, true);
+            self.config.sending.look_again(Message::Timer(Timer::Load), ctx);
         }
         next
     }

@@ -155,6 +155,9 @@ pub fn next_state(
     if (elected && config.has(Rule::BumpEpochOnElection)) || bumps {
         next.leader_epoch += 1;
     }
+    if unclean {
+        next.unclean = Some(next.leader_epoch);
+    }
     next.partition_epoch += 1;
     Some((next, unclean))
 }

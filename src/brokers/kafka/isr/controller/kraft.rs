@@ -10,7 +10,7 @@ use crate::brokers::coordination::raft::{self, Event, Replica};
 use crate::brokers::kafka::PartitionId;
 use crate::engine::{Span, Time};
 use crate::observe::{Event as Told, EventId, NodeId};
-use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Signal};
+use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Signal, Wait};
 
 use super::super::config::{CONTROLLER, Config};
 use super::super::message::{Error, Message, Request, Response, Standing as Word, Timer};
@@ -43,8 +43,11 @@ pub struct Controller {
 struct Leading {
     epoch: u32,
     image: Image,
-    /// When each broker was last heard of.
-    heard: Vec<Time>,
+    /// When each broker was last heard of, while that session lasts: of one that was fenced already
+    /// when it became leader it does not know.
+    heard: Vec<Option<Time>>,
+    /// When it last looked for silent brokers.
+    looked: Time,
     /// Who has shown that it has lost what was not on its disk.
     unclean: NodeSet,
     /// Up to where each broker has followed the metadata log.
@@ -57,8 +60,8 @@ struct Leading {
     deferred: Vec<(u64, ConnId, u32, Box<Response>)>,
 }
 
-/// How often the leader looks for brokers that are silent (BrokerHeartbeatManager: it looks when
-/// the oldest contact may be too old).
+/// How often the leader looks at what is due. Up to 3.9 it looks for silent brokers when the oldest
+/// contact may be too old (BrokerHeartbeatManager.java 3.9, `nextCheckTimeNs`).
 const LOOK: Span = Span::from_millis(100);
 
 /// `metadata.max.idle.interval.ms` (KIP-835): with something new in the log at least so often,
@@ -116,9 +119,15 @@ impl Controller {
                 ctx.spend(self.config.costs.internal);
                 self.request(conn, id, *body, ctx);
             }
-            Input::Local { body: Message::Timer(Timer::Sessions) } => self.look(ctx),
-            Input::Local { body: Message::Timer(Timer::PreferredLeaders) } => {
-                self.prefer(ctx);
+            Input::Local { body: Message::Timer(Timer::Sessions { term }) }
+                if self.leads() == Some(term) =>
+            {
+                self.look(term, ctx);
+            }
+            Input::Local { body: Message::Timer(Timer::PreferredLeaders { term }) }
+                if self.leads() == Some(term) =>
+            {
+                self.prefer(term, ctx);
             }
             _ => {}
         }
@@ -185,14 +194,20 @@ impl Controller {
     }
 
     /// It leads: all that was committed before is known. Brokers get a session's time to be heard
-    /// (BrokerHeartbeatManager: contacts begin anew).
+    /// (BrokerHeartbeatManager: contacts begin anew, of those that are not fenced; KAFKA-18138,
+    /// KAFKA-19130).
     fn lead(&mut self, epoch: u32, ctx: &mut Context<'_, Message>) {
         self.follow_log();
-        let now = ctx.monotonic();
+        let (now, unfenced) = (ctx.monotonic(), self.committed.unfenced());
         self.leading = Some(Box::new(Leading {
             epoch,
             image: self.committed.clone(),
-            heard: vec![now; self.config.brokers as usize],
+            heard: self
+                .config
+                .all_brokers()
+                .map(|node| unfenced.has(node).then_some(now))
+                .collect(),
+            looked: now,
             unclean: NodeSet::EMPTY,
             followed: vec![0; self.config.brokers as usize],
             shut_down_at: vec![0; self.config.brokers as usize],
@@ -200,10 +215,11 @@ impl Controller {
             deferred: Vec::new(),
         }));
         self.told(ctx, event::CONTROLLER, None, None, u64::from(epoch));
-        ctx.after(LOOK, Lane::MAIN, Message::Timer(Timer::Sessions));
+        let term = epoch;
+        ctx.after(LOOK, Lane::MAIN, Message::Timer(Timer::Sessions { term }));
         if self.config.settings.rebalance_leaders {
             let wait = self.config.settings.imbalance_check;
-            ctx.after(wait, Lane::MAIN, Message::Timer(Timer::PreferredLeaders));
+            ctx.after(wait, Lane::MAIN, Message::Timer(Timer::PreferredLeaders { term }));
         }
     }
 
@@ -288,7 +304,7 @@ impl Controller {
     }
 
     /// A broker registers (ClusterControlManager.java 3.9, `registerBroker`): it is fenced, and
-    /// one whose former self is not fenced yet has to wait (VT966 8.1).
+    /// one whose former self has a session still has to wait (VT966 8.1).
     fn registers(
         &mut self,
         at: (ConnId, u32),
@@ -298,24 +314,36 @@ impl Controller {
         ctx: &mut Context<'_, Message>,
     ) {
         let config = self.config.clone();
-        let next = self.raft.next_offset().unwrap_or(0);
         let Some(leading) = &mut self.leading else {
             return self.answer(at, Response::Registered(Error::NotController, 0), None, ctx);
         };
         let known = leading.image.brokers[broker.index()];
         if let Some(known) = known.filter(|known| known.incarnation == incarnation) {
-            leading.heard[broker.index()] = ctx.monotonic();
+            leading.heard[broker.index()] = Some(ctx.monotonic());
             // What is known may not be committed yet: the answer waits for that
             // (QuorumController.java 3.9, ControllerWriteEvent: `highestPendingOffset`).
             let pending = leading.deferred.iter().map(|(offset, ..)| *offset).max();
             let answer = Response::Registered(Error::None, known.epoch);
             return self.answer(at, answer, pending, ctx);
         }
-        if known.is_some_and(|known| !known.fenced) {
+        // Up to 3.9 the session ends with the fence (BrokerHeartbeatManager.java 3.9 and
+        // BrokerHeartbeatTracker.java 4.0, `hasValidSession`).
+        let lasts = config.has(Rule::SessionOutlivesFence);
+        let silent = leading.heard[broker.index()]
+            .is_none_or(|heard| ctx.monotonic().since(heard) > config.settings.broker_session);
+        if known.is_some_and(|known| (lasts || !known.fenced) && !silent) {
             let refused = Response::Registered(Error::DuplicateBrokerRegistration, 0);
             return self.answer(at, refused, None, ctx);
         }
-        leading.heard[broker.index()] = ctx.monotonic();
+        leading.heard[broker.index()] = Some(ctx.monotonic());
+        // Its session is over and nobody has looked yet: it is fenced first, which takes it out of the
+        // ISRs (ReplicationControlManager.java 4.0, `handleBrokerFenced`).
+        if known.is_some_and(|known| !known.fenced) {
+            self.told(ctx, event::FENCED, None, Some(broker), 0);
+            self.change_standing(broker, true, false, ctx);
+        }
+        let next = self.raft.next_offset().unwrap_or(0);
+        let Some(leading) = &mut self.leading else { return };
         let was = known.map(|known| known.epoch);
         let clean = clean_epoch.is_some() && clean_epoch == was;
         let mut records = Vec::new();
@@ -378,7 +406,7 @@ impl Controller {
         let Some(known) = known else {
             return self.answer(at, refuse(Error::StaleBrokerEpoch), None, ctx);
         };
-        leading.heard[broker.index()] = ctx.monotonic();
+        leading.heard[broker.index()] = Some(ctx.monotonic());
         leading.followed[broker.index()] = metadata_offset;
         let caught_up = metadata_offset > known.epoch;
         let mut offset = None;
@@ -534,29 +562,37 @@ impl Controller {
         self.answer_written(at, answer(Error::None, Some(next)), offset, ctx);
     }
 
-    /// Fences brokers that are silent: one at a time (`maybeFenceStaleBroker`).
-    fn look(&mut self, ctx: &mut Context<'_, Message>) {
+    /// Looks at what is due: silent brokers are fenced, one after the other
+    /// (QuorumController.java 3.9 and 4.0, `maybeFenceStaleBroker`).
+    fn look(&mut self, term: u32, ctx: &mut Context<'_, Message>) {
         let (session, now) = (self.config.settings.broker_session, ctx.monotonic());
-        let Some(leading) = &self.leading else { return };
-        let unfenced = leading.image.unfenced();
-        let silent = unfenced.iter().find(|node| now.since(leading.heard[node.index()]) > session);
-        ctx.after(LOOK, Lane::MAIN, Message::Timer(Timer::Sessions));
-        let idle = now.since(leading.written) >= MOST_IDLE;
-        if idle {
+        ctx.after(LOOK, Lane::MAIN, Message::Timer(Timer::Sessions { term }));
+        let samples = self.config.has(Rule::SampleSessions);
+        let Some(leading) = &mut self.leading else { return };
+        if now.since(leading.written) >= MOST_IDLE {
             self.write(vec![Record::NoOp], ctx);
         }
-        if let Some(node) = silent {
+        let Some(leading) = &mut self.leading else { return };
+        if samples && now.since(leading.looked) < session / 8 {
+            return;
+        }
+        leading.looked = now;
+        let unfenced = leading.image.unfenced();
+        let is_silent = |node: &NodeId| {
+            leading.heard[node.index()].is_none_or(|heard| now.since(heard) > session)
+        };
+        for node in unfenced.iter().filter(is_silent).collect::<Vec<_>>() {
             self.told(ctx, event::FENCED, None, Some(node), 0);
             self.change_standing(node, true, false, ctx);
         }
     }
 
     /// Gives leadership back to preferred replicas (`maybeBalancePartitionLeaders`).
-    fn prefer(&mut self, ctx: &mut Context<'_, Message>) {
+    fn prefer(&mut self, term: u32, ctx: &mut Context<'_, Message>) {
         let config = self.config.clone();
         let Some(leading) = &self.leading else { return };
         let wait = config.settings.imbalance_check;
-        ctx.after(wait, Lane::MAIN, Message::Timer(Timer::PreferredLeaders));
+        ctx.after(wait, Lane::MAIN, Message::Timer(Timer::PreferredLeaders { term }));
         let active = leading.image.active();
         let standing = Standing { active, gone: NodeSet::EMPTY, unclean: leading.unclean };
         let mut records = Vec::new();
@@ -582,8 +618,11 @@ impl Controller {
     /// Whether nothing is outstanding here, but for records that say nothing: there is always one
     /// that a follower does not know to be committed.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
+    pub fn waits_for(&self) -> Option<Wait> {
         let decided = self.leading.as_ref().is_none_or(|leading| leading.deferred.is_empty());
-        self.raft.is_settled_but_for(|record| matches!(record, Record::NoOp)) && decided
+        if !self.raft.is_settled_but_for(|record| matches!(record, Record::NoOp)) {
+            return Some("the quorum of controllers: a leader, or a record to be committed".into());
+        }
+        (!decided).then(|| "its decisions to be committed".into())
     }
 }

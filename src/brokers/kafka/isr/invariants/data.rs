@@ -1,7 +1,7 @@
 //! The logs of a partition: what was committed, and what each replica has of it.
 
 use crate::brokers::kafka::PartitionId;
-use crate::brokers::log::Log;
+use crate::brokers::kit::log::Log;
 use crate::observe::NodeId;
 use crate::world::FileId;
 

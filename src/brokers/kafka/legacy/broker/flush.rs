@@ -52,7 +52,7 @@ impl Broker {
     pub(super) fn mark_flushed(&mut self, index: usize, upto: u64, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         self.touched.note(Touch::Flushed(self.logs[index].partition, upto));
-        for piece in self.logs[index].mark_flushed(upto, now) {
+        for piece in self.logs[index].mark_flushed(upto, ctx.clock()) {
             self.config.each_line(piece.messages, |line| {
                 ctx.observer().readable(now, line, piece.messages);
             });
@@ -82,7 +82,7 @@ impl Broker {
     pub(super) fn flush_next(&mut self, ctx: &mut Context<'_, Message>) {
         while let Some(index) = self.to_flush.front().copied() {
             let index = index as usize;
-            if self.is_due(index, ctx.now()) {
+            if self.is_due(index, ctx.clock()) {
                 if !self.lock_is_free(index, ctx) {
                     return;
                 }
@@ -113,7 +113,7 @@ impl Broker {
 
     pub(super) fn plan_tick(&mut self, ctx: &mut Context<'_, Message>) {
         self.next_tick += self.config.settings.flush_scheduler;
-        let delay = self.next_tick.since(ctx.now());
+        let delay = self.next_tick.since(ctx.monotonic());
         let lane: Lane = self.flusher;
         ctx.after(delay, lane, Message::FlusherTick);
     }

@@ -1,6 +1,6 @@
 //! Start, recovery, stop, halt and death (`server/KafkaServer.scala` 0.7).
 
-use crate::brokers::log::Piece;
+use crate::brokers::kit::log::Piece;
 use crate::engine::{Span, Time};
 use crate::observe::{CauseId, Observer};
 use crate::world::{Context, Death, DiskView, Lane};
@@ -106,7 +106,7 @@ impl Broker {
         } else {
             let log = &mut self.logs[index];
             log.unflushed = u32::from(log.log.end() > log.flushed);
-            log.last_flush = ctx.now();
+            log.last_flush = ctx.clock();
         }
     }
 
@@ -140,7 +140,7 @@ impl Broker {
     pub(super) fn serve(&mut self, ctx: &mut Context<'_, Message>) {
         self.phase = Phase::Serving;
         self.flusher = ctx.spawn();
-        self.next_tick = ctx.now();
+        self.next_tick = ctx.monotonic();
         self.plan_tick(ctx);
         for lane in std::mem::take(&mut self.awaiting) {
             ctx.resume(lane);
@@ -202,7 +202,8 @@ impl Broker {
     /// SIGTERM: the sockets first, then the logs, then the session (`shutdown`).
     pub(super) fn stop(&mut self, ctx: &mut Context<'_, Message>) {
         match self.phase {
-            Phase::Down | Phase::Ended => return ctx.exit(),
+            // What is not loaded is not closed either: nothing says that it is whole.
+            Phase::Down | Phase::Ended | Phase::Loading(_) => return ctx.exit(),
             Phase::Stopping | Phase::Leaving => return,
             _ => {}
         }

@@ -16,9 +16,9 @@ mod serve;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::brokers::coordination::zookeeper::Session;
+use crate::brokers::coordination::zookeeper::{SESSIONS, Session};
 use crate::observe::{NodeId, Observer, RoleId};
-use crate::world::{ConnId, Context, FileId, Input, Lane, Signal};
+use crate::world::{ConnId, Context, FileId, Input, Lane, Signal, Wait};
 
 pub use partition::{PartitionLog, Segment};
 
@@ -109,7 +109,7 @@ impl Broker {
             flusher: Lane::MAIN,
             to_flush: VecDeque::new(),
             next_tick: crate::engine::Time::ZERO,
-            session: Session::new(config.zookeeper.clone(), timeout, 0),
+            session: Session::new(config.zookeeper.clone(), timeout, 0, SESSIONS),
             registration: Registration::default(),
             told: None,
             touched: Touched::default(),
@@ -208,16 +208,23 @@ impl Broker {
         self.phase
     }
 
-    /// Serving, everything flushed, no request in hand. It need not be registered: one whose
+    /// What it waits for; `None` if it serves, everything is flushed, no request in hand. It need not be registered: one whose
     /// registration has failed in zkclient's event thread never tries again.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
+    pub fn waits_for(&self) -> Option<Wait> {
         let idle = self.processors.iter().all(|processor| processor.jobs.is_empty());
         let flushed = self.logs.iter().all(|log| log.unflushed == 0 && log.locked.is_none());
         let serves = self.phase == Phase::Serving;
         let known = !self.config.settings.zookeeper
             || (self.registration.rests() && self.session.is_connected());
-        serves && known && idle && flushed
+        let what = match (serves, known, idle, flushed) {
+            (false, ..) => "its logs to be loaded, or ZooKeeper",
+            (_, false, ..) => "ZooKeeper, to register it",
+            (_, _, false, _) => "its disk, to answer requests",
+            (.., false) => "its logs to be flushed",
+            _ => return None,
+        };
+        Some(what.into())
     }
 
     /// Serving, and registered if it should be.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::brokers::log::{Log, Piece};
+use crate::brokers::kit::log::{Log, Piece};
 use crate::engine::{Span, Time};
 use crate::observe::MessageRange;
 use crate::world::{FileId, Lane};

@@ -188,7 +188,7 @@ impl Consumer {
     /// The members, or the brokers of the topic, are others.
     fn changed(&mut self, path: &str, ctx: &mut Context<'_, Message>) {
         let ours = *path == *self.ids_path() || *path == *topic_path(self.topic_name());
-        if !ours || self.stopped {
+        if !ours || self.application.is_stopped() {
             return;
         }
         match self.group.step {
@@ -443,7 +443,7 @@ impl Consumer {
 
     fn rebalanced(&mut self, ctx: &mut Context<'_, Message>) {
         self.group.step = Step::Idle;
-        if self.group.again && !self.stopped {
+        if self.group.again && !self.application.is_stopped() {
             self.rebalance(ctx);
         }
     }
@@ -477,7 +477,7 @@ impl Consumer {
     pub(super) fn commit_tick(&mut self, ctx: &mut Context<'_, Message>) {
         let Kind::HighLevel(group) = &self.own.kind else { return };
         let interval = group.autocommit;
-        if let Some(interval) = interval.filter(|_| !self.stopped) {
+        if let Some(interval) = interval.filter(|_| !self.application.is_stopped()) {
             self.commit_all(ctx);
             ctx.after(interval, Lane::MAIN, Message::CommitTick);
         }

@@ -8,11 +8,12 @@ mod group;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::brokers::coordination::zookeeper::Session;
-use crate::brokers::log::Piece;
+use crate::brokers::coordination::zookeeper::{SESSIONS, Session};
+use crate::brokers::kit::application::{Hours, Reading};
+use crate::brokers::kit::log::Piece;
 use crate::engine::{Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, MessageRange, Observer};
-use crate::world::{Context, Input, Lane, Signal};
+use crate::world::{Context, Input, Signal, Wait};
 
 use super::super::PartitionId;
 use super::config::Config;
@@ -71,10 +72,8 @@ pub struct ConsumerConfig {
     pub from_largest: bool,
     /// How long its application works on a message.
     pub processing: Distribution,
-    /// When it begins; an auditor when the load ends.
-    pub start: Option<Span>,
-    /// When it stops.
-    pub stop: Option<Span>,
+    /// From when to when it reads.
+    pub hours: Hours,
 }
 
 /// `PartitionTopicInfo`.
@@ -98,6 +97,15 @@ struct Chunk {
     registry: u32,
 }
 
+/// What the application works on.
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    partition: PartitionId,
+    messages: MessageRange,
+    /// Behind them.
+    end: u64,
+}
+
 /// A consumer.
 #[derive(Clone, Debug)]
 pub struct Consumer {
@@ -113,15 +121,12 @@ pub struct Consumer {
     chunks: VecDeque<Chunk>,
     /// What the application iterates over, and the message that it works on.
     current: Option<Chunk>,
-    working: Option<(PartitionId, MessageRange, u64)>,
-    /// Which piece of work counts.
-    work_number: u32,
+    application: Reading<Work>,
+    /// The destinations of its partitions.
+    lines: Vec<DestinationId>,
     /// Offsets that a simple consumer keeps with its results.
     kept: Vec<(PartitionId, u64)>,
-    started: bool,
-    stopped: bool,
     leaving: bool,
-    wants: bool,
     /// What the invariants have to look at.
     pub(super) touched: Touched,
 }
@@ -135,7 +140,7 @@ impl Consumer {
             Kind::HighLevel(group) => group.session_timeout,
         };
         Consumer {
-            session: Session::new(config.zookeeper.clone(), timeout, 0),
+            session: Session::new(config.zookeeper.clone(), timeout, 0, SESSIONS),
             group: Group::default(),
             infos: Vec::new(),
             registry: 0,
@@ -143,13 +148,10 @@ impl Consumer {
             fetcher_life: 0,
             chunks: VecDeque::new(),
             current: None,
-            working: None,
-            work_number: 0,
+            application: Reading::new(own.id, own.hours, own.processing.clone()),
+            lines: own.partitions.iter().map(|of| config.streams.seen_by(*of, own.group)).collect(),
             kept: Vec::new(),
-            started: false,
-            stopped: false,
             leaving: false,
-            wants: false,
             touched: Touched::default(),
             config,
             own,
@@ -160,7 +162,7 @@ impl Consumer {
     pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(_) => self.boot(ctx),
-            Input::Signal(Signal::LoadEnded) if self.own.start.is_none() => self.begin(ctx),
+            Input::Signal(Signal::LoadEnded) if self.application.is_auditor() => self.begin(ctx),
             Input::Signal(Signal::Stop) => {
                 self.leaving = true;
                 self.shut_down(ctx);
@@ -196,8 +198,10 @@ impl Consumer {
         match body {
             Message::Begin(true) => self.begin(ctx),
             Message::Begin(false) => self.shut_down(ctx),
-            Message::Processed(number) if number == self.work_number => {
-                self.finish(ctx);
+            Message::Processed => {
+                if let Some(work) = self.application.done() {
+                    self.finish(work, ctx);
+                }
                 self.work(ctx);
             }
             Message::FetchAgain { broker, life } => self.fetch_again(broker, life, ctx),
@@ -209,24 +213,15 @@ impl Consumer {
 
     fn boot(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.ready();
-        let now = ctx.now();
-        let wait = |at: Span| (Time::ZERO + at).since(now);
-        if let Some(start) = self.own.start {
-            match wait(start) {
-                delay if delay.is_zero() => self.begin(ctx),
-                delay => drop(ctx.after(delay, Lane::MAIN, Message::Begin(true))),
-            }
-        }
-        if let Some(stop) = self.own.stop {
-            ctx.after(wait(stop), Lane::MAIN, Message::Begin(false));
+        if self.application.boot(Message::Begin(true), Message::Begin(false), ctx) {
+            self.begin(ctx);
         }
     }
 
     fn begin(&mut self, ctx: &mut Context<'_, Message>) {
-        if self.started || self.stopped {
+        if !self.application.begin() {
             return;
         }
-        self.started = true;
         match &self.own.kind {
             Kind::Simple => {
                 let kept = |partition: &PartitionId| {
@@ -273,7 +268,7 @@ impl Consumer {
 
     /// The application takes one message after the other (`ConsumerIterator.next`).
     fn work(&mut self, ctx: &mut Context<'_, Message>) {
-        while self.working.is_none() {
+        while !self.application.is_busy() {
             if self.current.as_ref().is_none_or(|chunk| chunk.pieces.is_empty()) {
                 self.current = self.chunks.pop_front();
                 let Some(chunk) = &self.current else { return };
@@ -289,7 +284,7 @@ impl Consumer {
 
     /// Hands the next message to the application; all of a piece if it does nothing with it.
     fn next(&mut self, ctx: &mut Context<'_, Message>) {
-        let at_once = self.own.processing == Distribution::Constant(0);
+        let at_once = self.application.is_instant();
         let Some(chunk) = &mut self.current else { return };
         let Some(piece) = chunk.pieces.pop_front() else { return };
         let count = if at_once { piece.messages.count } else { 1 };
@@ -308,13 +303,13 @@ impl Consumer {
         let (now, id) = (ctx.now(), self.own.id);
         let line = self.line(head.messages);
         ctx.observer().delivered(now, id, line, head.messages, false);
-        self.working = Some((partition, head.messages, head.end()));
-        self.work_number += 1;
-        let takes = if at_once { Span::ZERO } else { self.own.processing.span(ctx.random()) };
-        if takes.is_zero() {
-            return self.finish(ctx);
+        let work = Work { partition, messages: head.messages, end: head.end() };
+        if at_once {
+            return self.finish(work, ctx);
         }
-        ctx.after(takes, Lane::MAIN, Message::Processed(self.work_number));
+        if let Some(work) = self.application.work(work, Message::Processed, ctx) {
+            self.finish(work, ctx);
+        }
     }
 
     fn line(&self, messages: MessageRange) -> DestinationId {
@@ -322,8 +317,8 @@ impl Consumer {
     }
 
     /// The application is through with a message.
-    fn finish(&mut self, ctx: &mut Context<'_, Message>) {
-        let Some((partition, messages, end)) = self.working.take() else { return };
+    fn finish(&mut self, work: Work, ctx: &mut Context<'_, Message>) {
+        let Work { partition, messages, end } = work;
         let (now, id) = (ctx.now(), self.own.id);
         let line = self.line(messages);
         ctx.observer().processed(now, id, line, messages);
@@ -350,21 +345,13 @@ impl Consumer {
 
     fn report_wants(&mut self, ctx: &mut Context<'_, Message>) {
         let room = self.chunks.len() < self.own.queued_chunks as usize;
-        let wants = self.started && !self.stopped && room;
-        if wants != self.wants {
-            self.wants = wants;
-            let (now, id) = (ctx.now(), self.own.id);
-            for partition in &self.own.partitions {
-                let line = self.config.streams.seen_by(*partition, self.own.group);
-                ctx.observer().wants(now, id, line, wants);
-            }
-        }
+        self.application.tell_wants(room, &self.lines, ctx);
     }
 
     /// Stops to ask for more; what the application has in hand it finishes.
     fn shut_down(&mut self, ctx: &mut Context<'_, Message>) {
-        let was = self.started && !self.stopped;
-        self.stopped = true;
+        let was = self.application.is_active();
+        self.application.stop();
         self.stop_fetchers(ctx);
         self.report_wants(ctx);
         let waits = was && matches!(self.own.kind, Kind::HighLevel(_)) && self.leave(ctx);
@@ -380,18 +367,11 @@ impl Consumer {
         self.chunks.clear();
         self.infos.clear();
         self.registry += 1;
-        (self.current, self.working) = (None, None);
-        self.work_number += 1;
+        self.current = None;
         self.session.died();
         self.group.forget();
-        let stop = self.own.stop.is_some_and(|stop| at >= Time::ZERO + stop);
-        (self.started, self.stopped, self.leaving) = (false, stop, false);
-        if std::mem::take(&mut self.wants) {
-            for partition in &self.own.partitions {
-                let line = self.config.streams.seen_by(*partition, self.own.group);
-                observer.wants(at, self.own.id, line, false);
-            }
-        }
+        self.leaving = false;
+        self.application.died(at, &self.lines, observer);
     }
 
     /// What it reads now, and up to where it has.
@@ -406,19 +386,30 @@ impl Consumer {
         self.infos.iter().filter_map(|info| Some((info.partition, info.consumed?)))
     }
 
-    /// Whether it has nothing in hand and waits for nothing but messages.
+    /// What it waits for beside messages; `None` if it has nothing in hand.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
+    pub fn waits_for(&self) -> Option<Wait> {
         let in_hand = !self.chunks.is_empty()
-            || self.working.is_some()
+            || self.application.is_busy()
             || self.current.as_ref().is_some_and(|chunk| !chunk.pieces.is_empty());
         let fetchers = self.fetchers.iter().all(Fetcher::is_idle);
         let ready = match self.own.kind {
-            Kind::Simple => self.started,
+            Kind::Simple => self.application.is_active(),
             Kind::HighLevel(_) => {
-                self.started && self.group.is_idle() && self.session.is_connected()
+                self.application.is_active() && self.group.is_idle() && self.session.is_connected()
             }
         };
-        !in_hand && (self.stopped || (ready && fetchers))
+        let what = if in_hand {
+            "its application, to finish what it has in hand"
+        } else if self.application.is_stopped() {
+            return None;
+        } else if !ready {
+            "its group, to share out the partitions"
+        } else if !fetchers {
+            "answers to what it fetches"
+        } else {
+            return None;
+        };
+        Some(what.into())
     }
 }

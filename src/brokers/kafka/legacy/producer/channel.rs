@@ -73,11 +73,12 @@ pub struct Channel {
     config: ChannelConfig,
     broker: u32,
     link: Link,
-    /// When the present `connect` began, and its next pause.
+    /// When the present `connect` began, by the wall clock (`SystemTime.milliseconds`), and its next
+    /// pause.
     began: Time,
     backoff: Span,
     attempt: u32,
-    /// Requests on this connection, and since when.
+    /// Requests on this connection, and since when, by the wall clock.
     sent: u32,
     opened: Time,
     /// Whether a write waits for room.
@@ -120,7 +121,7 @@ impl Channel {
     pub fn prepare(&mut self, ctx: &mut Context<'_, Message>) -> Prepared {
         match self.link {
             Link::Closed => {
-                self.began = ctx.now();
+                self.began = ctx.clock();
                 self.backoff = FIRST_BACKOFF;
                 self.connect(ctx);
                 Prepared::Wait
@@ -151,7 +152,7 @@ impl Channel {
     pub fn written(&mut self, ctx: &mut Context<'_, Message>) {
         self.sent += 1;
         let old = self.config.reconnect_time;
-        let old = old.is_some_and(|most| ctx.now().since(self.opened) >= most);
+        let old = old.is_some_and(|most| ctx.clock().since(self.opened) >= most);
         if (self.sent >= self.config.reconnect_interval || old)
             && let Link::Open(conn) = self.link
         {
@@ -171,14 +172,14 @@ impl Channel {
         let Link::Connecting(conn) = self.link else { return Turn::Nothing };
         self.link = Link::Open(conn);
         self.refused = false;
-        (self.sent, self.opened) = (0, ctx.now());
+        (self.sent, self.opened) = (0, ctx.clock());
         ctx.buffer(conn, self.config.buffer);
         Turn::Ready
     }
 
     /// An attempt has failed: another one after a pause, if there is time for that.
     pub fn failed(&mut self, ctx: &mut Context<'_, Message>) -> Turn {
-        let elapsed = ctx.now().since(self.began);
+        let elapsed = ctx.clock().since(self.began);
         if elapsed + self.backoff > self.config.connect_timeout {
             self.link = Link::Closed;
             self.refused = true;

@@ -13,11 +13,11 @@ mod view;
 
 use std::sync::Arc;
 
-use crate::brokers::coordination::zookeeper::Session;
-use crate::engine::{Span, Stream, Time};
-use crate::observe::{MessageRange, Observer, Outcome};
-use crate::workload::{Pacer, Sizes, Turn as Pace};
-use crate::world::{ConnId, Context, Input, Lane, Signal, TimerId};
+use crate::brokers::coordination::zookeeper::{SESSIONS, Session};
+use crate::brokers::kit::application::{Due, Sending};
+use crate::engine::{Span, Time};
+use crate::observe::{Observer, Outcome};
+use crate::world::{ConnId, Context, Input, Lane, Signal, Wait};
 
 pub use channel::{Channel, ChannelConfig, Prepared, Turn};
 pub use choose::{Keys, java_hash};
@@ -39,12 +39,8 @@ const CLUSTER_START: Span = Span::from_secs(5);
 pub struct ProducerConfig {
     /// Which of the scenario's producers it is.
     pub writer: u32,
-    /// When it means to send.
-    pub pacer: Pacer,
-    /// Streams for its pace and its sizes.
-    pub streams: (Stream, Stream),
-    /// How large its messages are.
-    pub sizes: Sizes,
+    /// When it means to send, and how much.
+    pub sending: Sending,
     /// `broker.list`, by host; none with `zk.connect`.
     pub brokers: Option<Vec<u32>>,
     /// How it connects.
@@ -87,18 +83,14 @@ pub struct Producer {
     channels: Vec<Channel>,
     queues: Vec<SendQueue>,
     doing: Doing,
-    /// The next sequence of each stream, by partition of the topic.
-    next: Vec<u32>,
     /// Which key is next, and which part of a broker gets what is sent to any.
     next_key: u32,
     any_part: Vec<(u32, u32)>,
-    wake: Option<(Time, TimerId)>,
     enqueue_waits: u32,
     /// Whether its constructor is through.
     ready: bool,
     booted: Time,
     first_boot: bool,
-    load_ended: bool,
     leaving: bool,
 }
 
@@ -109,20 +101,17 @@ impl Producer {
         let topic = config.streams.topic_of(own.writer);
         let brokers = 0..config.brokers;
         Producer {
-            session: Session::new(config.zookeeper.clone(), own.session_timeout, 0),
+            session: Session::new(config.zookeeper.clone(), own.session_timeout, 0, SESSIONS),
             view: BrokerView::new(topic),
             channels: brokers.clone().map(|broker| Channel::new(own.channel, broker)).collect(),
             queues: brokers.clone().map(|_| SendQueue::default()).collect(),
             doing: Doing::Nothing,
-            next: vec![0; config.streams.of_topic(topic).len()],
             next_key: 0,
             any_part: brokers.map(|_| (0, 0)).collect(),
-            wake: None,
             enqueue_waits: 0,
             ready: false,
             booted: Time::ZERO,
             first_boot: true,
-            load_ended: false,
             leaving: false,
             config,
             own,
@@ -155,6 +144,8 @@ impl Producer {
     fn boot(&mut self, first: bool, ctx: &mut Context<'_, Message>) {
         ctx.ready();
         (self.booted, self.first_boot) = (ctx.now(), first);
+        let began = ctx.clock();
+        self.queues.iter_mut().for_each(|queue| queue.last_send = began);
         if self.own.brokers.is_none() {
             if first {
                 ctx.after(CLUSTER_START, Lane::MAIN, Message::Begin(true));
@@ -168,7 +159,7 @@ impl Producer {
     fn local(&mut self, body: Message, ctx: &mut Context<'_, Message>) {
         match body {
             Message::Pace => {
-                self.wake = None;
+                self.own.sending.woken(ctx);
                 self.pump(ctx);
             }
             Message::Reconnect { broker, attempt } => {
@@ -231,28 +222,16 @@ impl Producer {
 
     /// Sends what is due while the application's thread is free.
     fn pump(&mut self, ctx: &mut Context<'_, Message>) {
-        while self.ready && !self.load_ended && !self.leaving && self.doing == Doing::Nothing {
-            let now = ctx.now();
-            match self.own.pacer.turn(now, &mut self.own.streams.0) {
-                Pace::Send { intended } => {
+        while self.ready && !self.leaving && self.doing == Doing::Nothing {
+            match self.own.sending.due(Message::Pace, ctx) {
+                Due::Send { intended } => {
                     let key = self.next_key(ctx);
                     self.send(intended, key, 0, ctx);
                 }
-                Pace::Skip { intended } => self.skip(intended, ctx),
-                Pace::Wait { until } => return self.wake_at(until, ctx),
-                Pace::InFlight | Pace::Done => return,
+                Due::Skip { intended } => self.skip(intended, ctx),
+                Due::Nothing => return,
             }
         }
-    }
-
-    fn wake_at(&mut self, until: Time, ctx: &mut Context<'_, Message>) {
-        match self.wake {
-            Some((wake, _)) if wake <= until => return,
-            Some((_, later)) => ctx.cancel(later),
-            None => {}
-        }
-        let timer = ctx.after(until.since(ctx.now()), Lane::MAIN, Message::Pace);
-        self.wake = Some((until, timer));
     }
 
     /// A message that the application means for a partition.
@@ -263,13 +242,10 @@ impl Producer {
         partition: PartitionId,
         observer: &mut dyn Observer,
     ) -> Part {
-        let bytes = self.own.sizes.next(&mut self.own.streams.1);
-        let next = &mut self.next[self.config.streams.get(partition).index as usize];
-        let first = *next;
-        *next += 1;
-        let producer = self.config.streams.stream(self.own.writer, partition);
-        let messages = MessageRange { producer, first, count: 1, bytes };
-        observer.attempted(at, intended, messages);
+        let bytes = self.own.sending.size();
+        let index = self.config.streams.get(partition).index as usize;
+        let stream = (index, self.config.streams.stream(self.own.writer, partition));
+        let messages = self.own.sending.attempt(at, intended, stream, bytes, observer);
         Part { partition, messages }
     }
 
@@ -286,13 +262,12 @@ impl Producer {
     fn throw(&mut self, part: Part, outcome: Outcome, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         ctx.observer().outcome(now, part.messages, outcome);
-        self.own.pacer.settled(now);
+        self.own.sending.settled(part.messages.count, ctx);
     }
 
     fn end_load(&mut self, ctx: &mut Context<'_, Message>) {
-        let now = ctx.now();
-        self.load_ended = true;
-        while let Some(intended) = self.own.pacer.overdue(now, &mut self.own.streams.0) {
+        self.own.sending.end();
+        while let Some(intended) = self.own.sending.overdue(ctx.now()) {
             self.skip(intended, ctx);
         }
         self.close(ctx);
@@ -310,7 +285,7 @@ impl Producer {
     }
 
     fn is_closing(&self) -> bool {
-        self.load_ended || self.leaving
+        self.own.sending.has_ended() || self.leaving
     }
 
     fn maybe_exit(&mut self, ctx: &mut Context<'_, Message>) {
@@ -328,22 +303,25 @@ impl Producer {
 
     /// The process has died: what it had queued is gone.
     pub fn died(&mut self, at: Time, observer: &mut dyn Observer) {
-        match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Nothing => {}
+        let under_way = match std::mem::replace(&mut self.doing, Doing::Nothing) {
+            Doing::Nothing => None,
             Doing::Looking { intended, .. } => {
                 let topic = self.config.streams.topic_of(self.own.writer);
                 let first = self.config.streams.partition(topic, 0);
-                self.attempt(at, intended, first, observer);
-                self.own.pacer.settled(at);
+                Some(self.attempt(at, intended, first, observer))
             }
-            Doing::Writing(_) | Doing::Enqueuing(..) => self.own.pacer.settled(at),
+            Doing::Writing(part) | Doing::Enqueuing(part, _) => Some(part),
+        };
+        if let Some(part) = under_way {
+            observer.outcome(at, part.messages, Outcome::Unsent);
         }
+        self.own.sending.died(at);
         let node = host_of(&self.config, self.own.writer);
         self.lose_queues(at, observer, node);
         self.channels.iter_mut().for_each(Channel::forget);
         self.session.died();
         self.view.forget();
-        (self.wake, self.ready, self.leaving) = (None, false, false);
+        (self.ready, self.leaving) = (false, false);
     }
 
     fn lose_queues(&mut self, at: Time, observer: &mut dyn Observer, node: crate::observe::NodeId) {
@@ -355,10 +333,13 @@ impl Producer {
         }
     }
 
-    /// Whether it has nothing left to do.
+    /// What it waits for; `None` if it has nothing left to do.
     #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.load_ended && self.is_idle()
+    pub fn waits_for(&self) -> Option<Wait> {
+        if !self.own.sending.has_ended() {
+            return Some("the end of the load".into());
+        }
+        (!self.is_idle()).then(|| "its queues and connections to be empty".into())
     }
 }
 

@@ -36,7 +36,8 @@ pub struct SendQueue {
     pub sending: Option<Vec<Part>>,
     /// Attempts that are left for it.
     pub attempts: u32,
-    /// When a batch last went, or `queue.time` was over.
+    /// When a batch last went, or `queue.time` was over, or the thread began; by the wall clock
+    /// (`SystemTime.milliseconds`).
     pub last_send: Time,
     /// Which wait for `queue.time` counts.
     pub wait: u32,

@@ -76,7 +76,7 @@ impl Producer {
     fn accepted(&mut self, messages: MessageRange, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         ctx.observer().outcome(now, messages, Outcome::Accepted);
-        self.own.pacer.settled(now);
+        self.own.sending.settled(messages.count, ctx);
     }
 
     fn lose(
@@ -181,7 +181,7 @@ impl Producer {
             queue.dispatch(&config);
             self.send_batch(broker, ctx);
         }
-        let now = ctx.now();
+        let now = ctx.clock();
         let queue = &mut self.queues[broker as usize];
         if queue.sending.is_none() && queue.has_events() && !queue.waiting {
             queue.waiting = true;
@@ -196,7 +196,7 @@ impl Producer {
     /// `queue.time` is over.
     pub(super) fn queue_time(&mut self, broker: u32, wait: u32, ctx: &mut Context<'_, Message>) {
         let Some(config) = self.own.queue else { return };
-        let now = ctx.now();
+        let now = ctx.clock();
         let queue = &mut self.queues[broker as usize];
         if queue.wait != wait || !std::mem::take(&mut queue.waiting) || queue.sending.is_some() {
             return;
@@ -251,7 +251,7 @@ impl Producer {
     }
 
     fn batch_done(&mut self, broker: u32, ctx: &mut Context<'_, Message>) {
-        let now = ctx.now();
+        let now = ctx.clock();
         let queue = &mut self.queues[broker as usize];
         queue.sending = None;
         queue.last_send = now;
@@ -275,6 +275,9 @@ impl Producer {
     fn batch_dropped(&mut self, broker: u32, ctx: &mut Context<'_, Message>) {
         for part in self.queues[broker as usize].sending.take().unwrap_or_default() {
             self.lose(part.messages, cause::BATCH_DROPPED, ctx);
+            if !self.accepts_early() {
+                self.throw(part, Outcome::Rejected, ctx);
+            }
         }
         self.batch_done(broker, ctx);
     }

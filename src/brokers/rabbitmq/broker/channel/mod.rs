@@ -11,7 +11,7 @@ mod throttle;
 use std::collections::VecDeque;
 
 use crate::engine::Span;
-use crate::world::{Closing, ConnId, Context};
+use crate::world::{Closing, ConnId, Context, Wait};
 
 use super::super::message::amqp::{FromClient, FromServer};
 use super::super::message::channel::{ChannelMail, ChannelMessage};
@@ -334,20 +334,32 @@ impl Channel {
         ctx.after(self.heartbeat / 2, ctx.lane(), ChannelMessage::Tick.into());
     }
 
-    /// Whether the channel owes its client nothing that time alone would bring: what it waits for
-    /// from `leaderless` queues never comes.
-    pub fn is_settled_but_for(&self, leaderless: &dyn Fn(QueueId) -> bool) -> bool {
+    /// What the channel owes its client and waits for; what it waits for from `leaderless` queues
+    /// never comes. `name` names a queue.
+    pub fn waits_for<'a>(
+        &self,
+        leaderless: &dyn Fn(QueueId) -> bool,
+        name: &dyn Fn(QueueId) -> &'a str,
+    ) -> Option<Wait> {
         let pending = |unconfirmed: &Unconfirmed| {
             let mut pending = unconfirmed.answers.iter();
-            pending.any(|(target, answer)| {
+            pending.find_map(|(target, answer)| {
                 let queue = self.targets[usize::from(*target)].queue;
-                *answer == Answer::Pending && !leaderless(queue)
+                (*answer == Answer::Pending && !leaderless(queue)).then_some(queue)
             })
         };
-        let confirmed = self.confirmed.is_empty() && self.rejected.is_empty();
-        let unconfirmed = self.unconfirmed.iter().any(|one| !one.settled && pending(one));
-        let read = self.throttle.is_settled();
-        !unconfirmed && confirmed && read && self.call.is_none_or(|call| leaderless(call.queue))
+        let mut unconfirmed = self.unconfirmed.iter().filter(|one| !one.settled);
+        if let Some(queue) = unconfirmed.find_map(pending) {
+            return Some(format!("confirms of queue {}", name(queue)).into());
+        }
+        if !self.confirmed.is_empty() || !self.rejected.is_empty() {
+            return Some("a channel, to tell its client what is confirmed".into());
+        }
+        if !self.throttle.is_settled() {
+            return Some("a channel, to read what its client has sent".into());
+        }
+        let call = self.call.filter(|call| !leaderless(call.queue));
+        call.map(|call| format!("queue {}, to answer a client's call", name(call.queue)).into())
     }
 }
 

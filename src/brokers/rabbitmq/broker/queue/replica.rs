@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use crate::engine::Time;
 use crate::observe::{BecauseId, Removal, RoleId};
-use crate::world::{Context, TimerId};
+use crate::world::{Context, TimerId, Wait};
 
 use super::super::super::arguments::Arguments;
 use super::super::super::message::queue::{LeaderMessage, MirrorMessage, QueueMail, QueueMessage};
@@ -365,18 +365,23 @@ impl Replica {
         self.base.report(node, ctx, role);
     }
 
-    /// Whether time alone will not change anything here.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
+    /// What it waits for; `None` if time alone will not change anything here. `name` names a queue.
+    pub fn waits_for<'a>(&self, name: &dyn Fn(QueueId) -> &'a str) -> Option<Wait> {
         let bq = &self.base.bq;
-        bq.unconfirmed() == 0
-            && match &self.part {
-                Part::Leader(leading) => {
-                    let unread = leading.consumers.is_empty() && !self.passes_on;
-                    leading.sync.is_none() && (bq.depth() == 0 || unread)
-                }
-                Part::Mirror(following) => following.sync.is_none(),
+        let (syncs, unread) = match &self.part {
+            Part::Leader(leading) => {
+                let reads = !leading.consumers.is_empty() || self.passes_on;
+                (leading.sync.is_some(), bq.depth() > 0 && reads)
             }
+            Part::Mirror(following) => (following.sync.is_some(), false),
+        };
+        let what = match (syncs, bq.unconfirmed() > 0, unread) {
+            (true, ..) => "mirrors to be synchronised",
+            (_, true, _) => "its store, to confirm what is written",
+            (.., true) => "consumers to take and acknowledge what is in it",
+            _ => return None,
+        };
+        Some(format!("queue {}, which waits for {what}", name(self.queue())).into())
     }
 }
 

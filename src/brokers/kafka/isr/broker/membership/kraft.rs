@@ -13,7 +13,7 @@ use crate::world::{Context, Death, DiskView, Input, Lane};
 
 use super::super::super::config::{CONTROLLER, Config};
 use super::super::super::controller::Image;
-use super::super::super::link::Link;
+use super::super::super::link::{Link, doubled};
 use super::super::super::message::{Error, Message, Request, Response, Standing, Timer};
 use super::super::super::rules::Rule;
 use super::super::super::state::{PartitionChange, Record};
@@ -44,8 +44,8 @@ pub struct KraftMember {
     changes: Vec<(u32, PartitionId)>,
     waiting: Vec<(PartitionId, PartitionChange)>,
     stopping: bool,
-    /// It was told that it may not register yet.
-    refused: bool,
+    /// How often it was told that it may not register yet.
+    refused: u32,
     /// Replicas are told what the metadata log says.
     published: bool,
 }
@@ -74,7 +74,7 @@ impl KraftMember {
             changes: Vec::new(),
             waiting: Vec::new(),
             stopping: false,
-            refused: false,
+            refused: 0,
             published: false,
         }
     }
@@ -95,7 +95,7 @@ impl KraftMember {
         self.standing = Standing::default();
         self.changes.clear();
         self.waiting.clear();
-        (self.stopping, self.refused) = (false, false);
+        (self.stopping, self.refused) = (false, 0);
         self.published = false;
         self.image.clear();
     }
@@ -185,7 +185,7 @@ impl Broker {
                 let member = self.kraft();
                 if let Some(leader) = leader.filter(|leader| *leader != member.link.to()) {
                     member.link.close(ctx);
-                    member.link = Link::new(LINK, leader, CONTROLLER);
+                    member.link.aim(leader);
                     self.controller_lost(ctx);
                     self.heartbeat_soon(Span::ZERO, ctx);
                 }
@@ -195,6 +195,10 @@ impl Broker {
                 let records = member.image.records();
                 member.raft.take_snapshot(offset, records, ctx);
             }
+            // Whatever the quorum's thread did not expect is fatal to the process
+            // (SharedServer.scala 3.9, `raftManagerFaultHandler`), and so is a metadata directory
+            // that takes no write (LogManager.scala 3.7, `handleLogDirFailure`).
+            Event::Halted(_) => self.disk_failed(ctx),
             _ => {}
         }
     }
@@ -260,7 +264,7 @@ impl Broker {
             return self.heartbeat_soon(settings.heartbeat, ctx);
         }
         if !member.link.is_open() {
-            return member.link.open(ctx);
+            return member.link.open_in_time(&config, None, ctx);
         }
         let request = if member.broker_epoch == 0 {
             Request::Register { broker: me, incarnation, clean_epoch }
@@ -294,7 +298,7 @@ impl Broker {
                     all[(now + 1) % all.len()]
                 }
             };
-            member.link = Link::new(LINK, to, CONTROLLER);
+            member.link.aim(to);
         }
         for partition in lost {
             self.isr_decided(partition, Error::Unknown, None, ctx);
@@ -316,12 +320,19 @@ impl Broker {
                         self.heartbeat_soon(Span::ZERO, ctx);
                     }
                     Error::DuplicateBrokerRegistration => {
-                        let told = std::mem::replace(&mut member.refused, true);
-                        if !told {
+                        let before = member.refused;
+                        member.refused += 1;
+                        if before == 0 {
                             let word = event::REGISTRATION_REFUSED;
                             self.report_event(ctx, now, word, None, None, 0);
                         }
-                        self.heartbeat_soon(REGISTRATION_RETRY, ctx);
+                        let settings = &self.config.settings;
+                        // BrokerLifecycleManager.scala, scheduleNextCommunicationAfterFailure.
+                        let wait = match self.config.has(Rule::FixedHeartbeats) {
+                            true => settings.heartbeat,
+                            false => doubled(REFUSED, before, settings.broker_session / 2),
+                        };
+                        self.heartbeat_soon(wait, ctx);
                     }
                     _ => {
                         member.link.close(ctx);
@@ -382,7 +393,7 @@ impl Broker {
         let (me, config) = (self.me, self.config.clone());
         let member = self.kraft();
         if !member.link.is_open() {
-            return member.link.open(ctx);
+            return member.link.open_in_time(&config, None, ctx);
         }
         for (partition, change) in std::mem::take(&mut member.waiting) {
             let request = Request::AlterPartition {
@@ -420,6 +431,6 @@ impl Broker {
 const RETRY: Span = Span::from_millis(50);
 /// A fenced broker's next heartbeat.
 const SOON: Span = Span::from_millis(100);
-/// A broker whose former self still counts tries again after this (BrokerLifecycleManager:
-/// resendExponentialBackoff, 100 ms and more).
-const REGISTRATION_RETRY: Span = Span::from_millis(500);
+/// A broker whose former self still counts tries again after this, and then after twice as long
+/// (BrokerLifecycleManager.scala 3.9, `resendExponentialBackoff`).
+const REFUSED: Span = Span::from_millis(100);

@@ -170,7 +170,8 @@ impl Channel {
         if self.link.is_open() {
             *id = Some(self.link.send(ctx, request.clone(), config.settings.controller_timeout));
         } else {
-            self.link.open(ctx);
+            let timeout = config.settings.controller_timeout;
+            self.link.open_in_time(config, Some(timeout), ctx);
         }
     }
 

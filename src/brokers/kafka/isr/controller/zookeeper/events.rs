@@ -78,8 +78,13 @@ impl ZooKeeperController {
     }
 
     /// Preferred replicas are to be looked at.
-    pub fn look_at_preferred(&mut self, wire: &mut Wire, ctx: &mut Context<'_, Message>) {
-        if self.phase == Phase::Active {
+    pub fn look_at_preferred(
+        &mut self,
+        term: u32,
+        wire: &mut Wire,
+        ctx: &mut Context<'_, Message>,
+    ) {
+        if self.phase == Phase::Active && term == self.term {
             self.events.push_back(Event::Preferred);
             self.plan_rebalance(self.config.settings.imbalance_check, ctx);
             self.proceed(wire, ctx);

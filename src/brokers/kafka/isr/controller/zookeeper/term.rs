@@ -198,7 +198,7 @@ impl ZooKeeperController {
 
     pub(super) fn plan_rebalance(&mut self, wait: Span, ctx: &mut Context<'_, Message>) {
         let lane = ctx.lane();
-        let timer = Message::Timer(Timer::PreferredLeaders);
+        let timer = Message::Timer(Timer::PreferredLeaders { term: self.term });
         self.rebalance = Some(ctx.after(wait, lane, timer));
     }
 

@@ -7,8 +7,6 @@ use crate::brokers::kafka::PartitionId;
 use crate::engine::Span;
 use crate::world::Context;
 
-use super::super::super::super::config::BROKER;
-use super::super::super::super::link::Link;
 use super::super::super::super::message::{Error, Message, Request, Response, Timer};
 use super::super::super::super::rules::Rule;
 use super::super::super::super::state::{PartitionChange, PartitionState, Znode};
@@ -17,7 +15,6 @@ use super::super::super::super::zookeeper::{
     NOTE, Purpose, Result, partition_of, partition_path, read, write_partition,
 };
 use super::super::super::Broker;
-use super::ALTER;
 
 /// Notes for the controller are thought of this often (ReplicaManager.scala 0.9.0.1,
 /// `isr-change-propagation`).
@@ -158,7 +155,8 @@ impl Broker {
     /// Sends what waits to the controller that the broker has been told of.
     pub(super) fn send_isr_changes(&mut self, ctx: &mut Context<'_, Message>) {
         let (me, controller) = (self.me, self.view.controller);
-        let timeout = self.config.settings.controller_timeout;
+        let config = self.config.clone();
+        let timeout = config.settings.controller_timeout;
         let member = self.zk();
         if member.waiting.is_empty() {
             return;
@@ -167,8 +165,8 @@ impl Broker {
             if member.alter.is_closed() {
                 match controller {
                     Some(controller) => {
-                        member.alter = Link::new(ALTER, controller, BROKER);
-                        member.alter.open(ctx);
+                        member.alter.aim(controller);
+                        member.alter.open_in_time(&config, Some(timeout), ctx);
                     }
                     None => {
                         let lane = ctx.lane();

@@ -79,9 +79,8 @@ enum Next {
 
 impl ZooKeeperMember {
     pub(super) fn new(config: &Arc<Config>, me: NodeId) -> ZooKeeperMember {
-        let servers = Arc::from(config.coordinators.clone());
         ZooKeeperMember {
-            wire: Wire::new(servers, config.settings.zookeeper_session),
+            wire: Wire::new(config),
             lane: None,
             broker_epoch: 0,
             registered: false,
@@ -203,8 +202,8 @@ impl Broker {
         match timer {
             Timer::Membership { turn } if turn == member.turn => self.zk_due(ctx),
             Timer::Controller { term } => member.controller.timer(term, &mut member.wire, ctx),
-            Timer::PreferredLeaders => {
-                member.controller.look_at_preferred(&mut member.wire, ctx);
+            Timer::PreferredLeaders { term } => {
+                member.controller.look_at_preferred(term, &mut member.wire, ctx);
             }
             Timer::Channel { to, turn } => {
                 member.controller.channels().retry(&config, (to, turn), ctx);

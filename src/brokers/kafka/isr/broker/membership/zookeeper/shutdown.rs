@@ -4,15 +4,12 @@
 use crate::brokers::coordination::zookeeper::Answer;
 use crate::world::{Context, Lane};
 
-use super::super::super::super::config::BROKER;
-use super::super::super::super::link::Link;
 use super::super::super::super::message::{Error, Message, Request, Response, Timer};
 use super::super::super::super::rules::Rule;
 use super::super::super::super::state::Znode;
 use super::super::super::super::words::event;
 use super::super::super::super::zookeeper::{CONTROLLER, Purpose, Result, read};
 use super::super::super::{Broker, Status};
-use super::SHUTDOWN;
 
 impl Broker {
     pub(in super::super) fn zk_stop(&mut self, ctx: &mut Context<'_, Message>) {
@@ -63,6 +60,7 @@ impl Broker {
         result: &Result,
         ctx: &mut Context<'_, Message>,
     ) {
+        let config = self.config.clone();
         let member = self.zk();
         if member.attempt != Some(attempt) {
             return;
@@ -70,8 +68,8 @@ impl Broker {
         let Ok(Answer::Data(Some(Znode::Controller(controller)), _)) = result else {
             return self.shutdown_failed(ctx);
         };
-        member.shutdown = Link::new(SHUTDOWN, *controller, BROKER);
-        member.shutdown.open(ctx);
+        member.shutdown.aim(*controller);
+        member.shutdown.open_in_time(&config, Some(config.settings.controller_timeout), ctx);
     }
 
     pub(super) fn send_shutdown(&mut self, ctx: &mut Context<'_, Message>) {

@@ -1,25 +1,27 @@
 //! `mqsim check`.
 
-use std::fs;
-use std::path::Path;
+mod tell;
+
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::ProgressBar;
 
+use self::tell::{End, Outputs, tell};
 use super::args::Check;
-use super::console;
+use super::console::{self, Deadline};
 use super::exit::Exit;
 use super::find;
 use super::interrupt::Interrupt;
 use super::lock::Locks;
-use super::new_file;
-use super::run::{Task, clashes, processors, write};
+use super::new_file::{self, Output};
+use super::run::{Task, clashes, processors};
 use super::simulator::{Asked, Simulator};
 use crate::report::folder::Reports;
 use crate::report::lock::Finding;
-use crate::report::tally::{SeedResult, Standing, Tally};
-use crate::report::{json, junit, terminal};
+use crate::report::tally::{Cut, SeedResult, Standing, Tally};
+use crate::report::{markdown, terminal};
 use crate::run::{Entry, Journal, JournalError, Key};
+use crate::scenario::{shown, shown_path, suggest};
 
 /// Loads everything, then simulates every seed of every scenario, and prints what holds.
 pub(super) fn execute<S: Simulator>(simulator: &S, wanted: &Check) -> Exit {
@@ -40,6 +42,9 @@ pub(super) fn execute<S: Simulator>(simulator: &S, wanted: &Check) -> Exit {
     }
 }
 
+/// `--markdown`.
+const SUMMARY: new_file::Kind = new_file::Kind { begins: markdown::CHECK, called: "check" };
+
 /// A message for people, and the exit code that goes with it.
 type Wrong = (String, Exit);
 
@@ -51,168 +56,39 @@ fn checked<S: Simulator>(
 ) -> Result<Exit, Wrong> {
     let paths: Vec<&str> = tasks.iter().map(|task| task.path.as_str()).collect();
     let locks = wanted.locked.then(|| Locks::of_locked(&paths)).transpose()?;
-    if let Some(junit) = &wanted.junit {
-        new_file::can_stand(junit)?;
-        no_other_file(junit)?;
-    }
+    let junit = wanted.junit.as_ref().map(|path| Output::at(path, &new_file::XML)).transpose()?;
+    let page = wanted.markdown.as_ref().map(|path| match tell::is_step_summary(path) {
+        true => Output::added_to(path),
+        false => Output::at(path, &SUMMARY),
+    });
+    let outputs = Outputs { junit, page: page.transpose()? };
     if let Some(journal) = &wanted.resume {
         new_file::can_stand(journal)?;
     }
+    let deadline = Deadline::after(wanted.time_budget);
     let mut plan = Plan::new(simulator, wanted, tasks);
     let journal = journal(simulator, wanted, tasks, &mut plan)?;
     let folders = open(wanted, interrupt).map_err(|message| (message, Exit::Failure))?;
-    let tallies = simulate(simulator, wanted, tasks, plan, journal.as_ref())?;
+    // First, so that no scenario is ticked that does something else than what is locked.
     let findings = match &locks {
         None => tasks.iter().map(|_| None).collect(),
         Some(locks) => locks.compare(simulator, tasks, wanted.common.jobs)?,
     };
+    let tallies = simulate(simulator, wanted, tasks, plan, &findings, journal.as_ref(), &deadline)?;
+    let unfinished = tallies.iter().any(|tally| tally.cut() == Some(Cut::TimeBudget));
     let gone = locks.map(|locks| locks.gone()).unwrap_or_default();
-    let ends: Vec<End<'_>> = tallies
+    let ends: Vec<End<'_, S::Prepared>> = tasks
         .iter()
+        .zip(&tallies)
         .zip(findings)
-        .map(|(tally, finding)| End { tally, finding, folder: None })
+        .map(|((task, tally), finding)| End { task, tally, finding, folder: None })
         .collect();
-    let exit = tell(simulator, wanted, tasks, ends, (folders.as_ref(), interrupt), &gone)?;
-    if let Some(journal) = journal {
+    let exit = tell(simulator, wanted, ends, (folders.as_ref(), interrupt, outputs), &gone)?;
+    // What the time did not suffice for is for the next call, which goes on from here.
+    if let Some(journal) = journal.filter(|_| !unfinished) {
         journal.remove().map_err(|error| (error.to_string(), Exit::Failure))?;
     }
     Ok(exit)
-}
-
-/// A mistaken `--junit` must cost nothing: only XML is written over.
-fn no_other_file(path: &Path) -> Result<(), Wrong> {
-    let begun = fs::read(path).unwrap_or_default();
-    if begun.is_empty() || begun.starts_with(b"<?xml") {
-        return Ok(());
-    }
-    let help = "name another file, or move it away";
-    let message = format!("{} is there already, and no XML\n  = help: {help}", path.display());
-    Err((message, Exit::Input))
-}
-
-/// What one scenario came to.
-struct End<'a> {
-    tally: &'a Tally,
-    /// What the lock says of it, if it was asked.
-    finding: Option<Finding>,
-    folder: Option<String>,
-}
-
-impl End<'_> {
-    fn exit(&self) -> Exit {
-        let locked = match self.finding {
-            Some(Finding::Drifted(_)) => Exit::Broken,
-            _ => Exit::Holds,
-        };
-        locked.max(match self.tally.standing() {
-            Standing::Holds => Exit::Holds,
-            Standing::Undecided => Exit::Undecided,
-            Standing::Broken => Exit::Broken,
-            Standing::Failed => Exit::Failure,
-        })
-    }
-}
-
-/// Prints and writes what everything came to.
-fn tell<S: Simulator>(
-    simulator: &S,
-    wanted: &Check,
-    tasks: &[Task<S::Prepared>],
-    mut ends: Vec<End<'_>>,
-    (folders, interrupt): (Option<&Reports>, &Interrupt),
-    gone: &[String],
-) -> Result<Exit, Wrong> {
-    let mut exit = ends.iter().map(End::exit).max().unwrap_or(Exit::Holds);
-    if !gone.is_empty() {
-        exit = exit.max(Exit::Broken);
-    }
-    for (task, end) in tasks.iter().zip(&mut ends) {
-        let Some(folders) = folders else { break };
-        match report(simulator, wanted, task, end.tally, folders, interrupt) {
-            Ok(folder) => end.folder = folder,
-            Err(message) => {
-                console::error(&message);
-                exit = Exit::Failure;
-            }
-        }
-    }
-    if let Some(folders) = folders {
-        folders.abandon();
-    }
-    if let Some(path) = &wanted.junit {
-        let text = junit_document(wanted, tasks, &ends).map_err(|text| (text, Exit::Failure))?;
-        interrupt.whole(|| new_file::replace(path, &text))?;
-    }
-    if wanted.common.json {
-        let checked = tasks.iter().zip(&ends).map(|(task, end)| {
-            let replay = |seed| wanted.common.replay(&task.path, seed);
-            let folder = end.folder.as_deref();
-            let locked = end.finding.as_ref().map(Finding::word);
-            json::Checked::new(&task.name, &task.path, end.tally, &replay, folder, locked)
-        });
-        console::print(&json::checks(exit.code(), checked.collect()));
-    } else {
-        for (task, end) in tasks.iter().zip(&ends) {
-            let replay = |seed| wanted.common.replay(&task.path, seed);
-            let folder = end.folder.as_deref();
-            let color = console::colors();
-            console::print(&terminal::failure(&task.name, end.tally, color, &replay, folder));
-            // Other events are worth a word, and no error.
-            let hidden =
-                wanted.common.quiet && matches!(end.finding, Some(Finding::OtherEvents(_)));
-            let text = end.finding.as_ref().filter(|_| !hidden).and_then(Finding::text);
-            console::print(&text.map_or(String::new(), |text| format!("\n{text}\n")));
-        }
-    }
-    gone.iter().for_each(|text| console::error(text));
-    if !wanted.common.json && !wanted.common.quiet {
-        let tallies: Vec<&Tally> = ends.iter().map(|end| end.tally).collect();
-        console::print(&terminal::sum(&tallies, console::colors()));
-    }
-    annotate(wanted, tasks, &ends);
-    Ok(exit)
-}
-
-fn junit_document<P>(
-    wanted: &Check,
-    tasks: &[Task<P>],
-    ends: &[End<'_>],
-) -> Result<String, String> {
-    let suites: Vec<junit::Suite<'_>> = tasks
-        .iter()
-        .zip(ends)
-        .map(|(task, end)| junit::Suite {
-            name: &task.name,
-            file: &task.path,
-            tally: end.tally,
-            locked: end.finding.as_ref().map(|finding| match finding {
-                Finding::Drifted(text) => Err(text.clone()),
-                _ => Ok(()),
-            }),
-        })
-        .collect();
-    junit::document(&suites, &|file, seed| wanted.common.replay(file, seed))
-}
-
-/// Under GitHub Actions, what does not hold is marked in the file of the scenario: a workflow
-/// command a scenario.
-fn annotate<P>(wanted: &Check, tasks: &[Task<P>], ends: &[End<'_>]) {
-    if std::env::var_os("GITHUB_ACTIONS").is_none_or(|value| value != "true") {
-        return;
-    }
-    for (task, end) in tasks.iter().zip(ends) {
-        let replay = |seed| wanted.common.replay(&task.path, seed);
-        let mut text = terminal::failure(&task.name, end.tally, false, &replay, None);
-        if let Some(Finding::Drifted(drift)) = &end.finding {
-            text += &format!("\n{drift}");
-        }
-        if text.is_empty() {
-            continue;
-        }
-        let command = console::github_error(&task.path, &format!("mqsim: {}", task.name), &text);
-        // The document has stdout to itself.
-        if wanted.common.json { console::raw_error(&command) } else { console::print(&command) }
-    }
 }
 
 /// Every scenario of the call, or `None` after saying everything that is wrong with any.
@@ -224,23 +100,45 @@ fn load<S: Simulator>(simulator: &S, wanted: &Check) -> Option<Vec<Task<S::Prepa
             return None;
         }
     };
+    let memory = wanted.common.memory(wanted.common.wanted_seeds().map(|s| s.len() * paths.len()));
     let mut tasks = Vec::new();
     let mut wrong = Vec::new();
     for path in paths {
-        match simulator.load(&path, &wanted.common.set) {
+        match simulator.load(&path, &wanted.common.set, memory) {
             Ok(prepared)
                 if simulator.expectations(&prepared).is_empty()
                     && simulator.over_seeds(&prepared).is_empty() =>
             {
-                wrong.push(expects_nothing(&path.display().to_string()));
+                wrong.push(expects_nothing(&shown_path(&path)));
             }
             Ok(prepared) => tasks.push(Task::new(simulator, &path, prepared)),
             Err(message) => wrong.push(message),
         }
     }
     wrong.extend(clashes(&tasks));
+    wrong.extend(no_match(wanted, &tasks));
     wrong.iter().for_each(|message| console::error(message));
-    wrong.is_empty().then_some(tasks)
+    if !wrong.is_empty() {
+        return None;
+    }
+    let meant = |name: &str| wanted.filter.iter().any(|word| name.contains(word.as_str()));
+    tasks.retain(|task| wanted.filter.is_empty() || meant(&task.name));
+    // In turn, so that each part has some of every directory.
+    let Some(shard) = wanted.shard else { return Some(tasks) };
+    let own = |at: &usize| at % shard.count as usize == shard.index as usize - 1;
+    Some(tasks.into_iter().enumerate().filter(|(at, _)| own(at)).map(|(_, task)| task).collect())
+}
+
+/// What to say of words of `--filter` that no scenario has in its name: a misspelt one must not
+/// let a gate pass.
+fn no_match<P>(wanted: &Check, tasks: &[Task<P>]) -> Vec<String> {
+    let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+    let none = |word: &&String| !names.iter().any(|name| name.contains(word.as_str()));
+    let told = |word: &String| {
+        let help = suggest(word, &names, "the scenarios");
+        format!("no scenario has `{}` in its name (--filter)\n  = help: {help}", shown(word))
+    };
+    wanted.filter.iter().filter(none).map(told).collect()
 }
 
 fn expects_nothing(path: &str) -> String {
@@ -274,7 +172,10 @@ impl Plan {
             let own = || simulator.seeds(&task.prepared).collect();
             let seeds: Vec<u64> = wanted.common.wanted_seeds().unwrap_or_else(own);
             let over = simulator.over_seeds(&task.prepared);
-            tallies.push(Tally::new(simulator.expectations(&task.prepared), &over, seeds.clone()));
+            let expected = simulator.expectations(&task.prepared);
+            let tally = Tally::new(expected, &over, seeds.clone());
+            let ending = wanted.fail_fast;
+            tallies.push(if ending { tally.ending_at_first_failure() } else { tally });
             all.push(seeds);
         }
         Plan { seeds: all, tallies }
@@ -319,6 +220,8 @@ fn journal<S: Simulator>(
 struct Progress<'a, P> {
     tasks: &'a [Task<P>],
     tallies: Vec<Tally>,
+    /// Of each scenario whether it does what is locked, if that was asked.
+    same: Vec<Option<bool>>,
     /// How many scenarios are complete and printed.
     printed: usize,
     /// The width of names and expectations.
@@ -330,13 +233,33 @@ struct Progress<'a, P> {
 }
 
 impl<P> Progress<'_, P> {
+    /// The last scenario that counts: with `--fail-fast` the first that does not hold. Those before
+    /// it go on, so that it is the same for any number of jobs.
+    fn last(&self) -> usize {
+        let fails = |at: &usize| self.tallies[*at].fails() || self.same[*at] == Some(false);
+        let failing = (0..self.tallies.len()).filter(|_| self.wanted.fail_fast).find(fails);
+        failing.unwrap_or(usize::MAX)
+    }
+
+    /// Nothing more is begun: what is not done counts no more.
+    fn end(&mut self) {
+        let last = self.last();
+        for (at, tally) in self.tallies.iter_mut().enumerate() {
+            if at > last { tally.skip() } else { tally.cut_short() }
+        }
+        self.print();
+    }
+
     /// Prints what is complete, in the order of the scenarios.
     fn print(&mut self) {
+        let last = self.last();
         while let Some(tally) = self.tallies.get(self.printed).filter(|t| t.is_complete()) {
-            let hidden = self.wanted.common.quiet && tally.standing() == Standing::Holds;
+            let same = self.same[self.printed];
+            let holds = tally.standing() == Standing::Holds && same != Some(false);
+            let hidden = self.printed > last || (self.wanted.common.quiet && holds);
             if !hidden && !self.wanted.common.json {
                 let name = &self.tasks[self.printed].name;
-                let text = terminal::checked(name, tally, self.wide, console::colors());
+                let text = terminal::checked(name, tally, same, self.wide, console::colors());
                 self.bar.suspend(|| console::print(&text));
             }
             self.printed += 1;
@@ -350,7 +273,9 @@ fn simulate<S: Simulator>(
     wanted: &Check,
     tasks: &[Task<S::Prepared>],
     plan: Plan,
+    findings: &[Option<Finding>],
     journal: Option<&Journal>,
+    deadline: &Deadline,
 ) -> Result<Vec<Tally>, Wrong> {
     let Plan { seeds, tallies } = plan;
     let mut work = Vec::new();
@@ -370,8 +295,13 @@ fn simulate<S: Simulator>(
     let bar = console::progress(&what, work.len() as u64, shown);
     let named = tasks.iter().zip(&tallies);
     let wide = named.map(|(task, tally)| terminal::width(&task.name, tally)).max().unwrap_or(0);
+    let same = |finding: &Option<Finding>| {
+        finding.as_ref().map(|finding| !matches!(finding, Finding::Drifted(_)))
+    };
+    let same = findings.iter().map(same).collect();
+    let bar_of = bar.clone();
     let mut progress =
-        Progress { tasks, tallies, printed: 0, wide, wanted, bar: bar.clone(), unkept: None };
+        Progress { tasks, tallies, same, printed: 0, wide, wanted, bar: bar_of, unkept: None };
     // What a journal has may be a whole scenario.
     progress.print();
     let progress = Mutex::new(progress);
@@ -380,7 +310,10 @@ fn simulate<S: Simulator>(
     let open = |at: usize| {
         let (task, index) = places[at];
         let progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = progress.tallies[task].is_wanted(index) && progress.unkept.is_none();
+        let open = progress.tallies[task].is_wanted(index)
+            && progress.unkept.is_none()
+            && task <= progress.last()
+            && !deadline.is_over();
         if !open {
             bar.inc(1);
         }
@@ -400,29 +333,10 @@ fn simulate<S: Simulator>(
         bar.inc(1);
     });
     bar.finish_and_clear();
-    let progress = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut progress = progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+    progress.end();
     match progress.unkept {
         Some(message) => Err((message, Exit::Failure)),
         None => Ok(progress.tallies),
-    }
-}
-
-/// Writes the report folder of the seed that tells most: it is simulated once more, which costs
-/// less than keeping what every seed leaves behind.
-fn report<S: Simulator>(
-    simulator: &S,
-    wanted: &Check,
-    task: &Task<S::Prepared>,
-    tally: &Tally,
-    folders: &Reports,
-    interrupt: &Interrupt,
-) -> Result<Option<String>, String> {
-    let Some(seed) = tally.telling() else { return Ok(None) };
-    let asked = Asked { jobs: 1, max_events: wanted.common.max_events };
-    let mut results = simulator.simulate(&task.prepared, &[seed], asked, &|| ());
-    match results.pop() {
-        Some(Ok(report)) => interrupt.whole(|| write(folders, &task.name, &[report])).map(Some),
-        // What ended it was told already.
-        _ => Ok(None),
     }
 }

@@ -16,6 +16,7 @@
 ///     Name = "name-in-the-file", always | since "3.8" | until "3.11", "What it does.", "its source";
 /// }
 /// ```
+#[macro_export]
 macro_rules! named_rules {
     (@holds $first:literal always) => {
         $crate::scenario::Preset::Is("true")
@@ -50,7 +51,7 @@ macro_rules! named_rules {
             $crate::scenario::KeySpec::new(
                 $name,
                 $crate::scenario::Kind::Flag,
-                $crate::brokers::rules::named_rules!(@holds $first $($when $($version)?)+),
+                $crate::brokers::kit::rules::named_rules!(@holds $first $($when $($version)?)+),
                 $meaning,
             )
             .source($source),
@@ -123,4 +124,4 @@ macro_rules! named_rules {
     };
 }
 
-pub(crate) use named_rules;
+pub use named_rules;

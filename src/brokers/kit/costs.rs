@@ -19,17 +19,18 @@ impl Pace {
 }
 
 /// Makes `Costs` and the section `[costs]` of a family's table, of which a line is: field, kind, key, default, what it is, where the number is from.
+#[macro_export]
 macro_rules! costs {
     ($($field:ident: $kind:ident, $key:literal = $default:literal, $meaning:literal, $source:literal;)*) => {
         /// CPU time per operation, for a node of nominal speed, and times that are no computing.
         #[derive(Clone, Debug, PartialEq)]
         pub struct Costs {
-            $(#[doc = $meaning] pub $field: $crate::brokers::costs::costs!(@type $kind),)*
+            $(#[doc = $meaning] pub $field: $crate::brokers::kit::costs::costs!(@type $kind),)*
         }
 
         /// The keys of `[costs]`.
         const KEYS: &[$crate::scenario::KeySpec] = &[
-            $($crate::scenario::KeySpec::new($key, $crate::brokers::costs::costs!(@kind $kind), $crate::scenario::Preset::Is($default), $meaning)
+            $($crate::scenario::KeySpec::new($key, $crate::brokers::kit::costs::costs!(@kind $kind), $crate::scenario::Preset::Is($default), $meaning)
                 .source($source),)*
         ];
 
@@ -44,28 +45,28 @@ macro_rules! costs {
             /// The costs of a scenario that was checked with [`COSTS`].
             #[must_use]
             pub fn read(values: &$crate::scenario::Values) -> Costs {
-                Costs { $($field: $crate::brokers::costs::costs!(@read values, $kind, $key),)* }
+                Costs { $($field: $crate::brokers::kit::costs::costs!(@read values, $kind, $key),)* }
             }
 
             /// Everything takes no time: for machines that are looked at by themselves.
             #[must_use]
             pub fn nothing() -> Costs {
-                Costs { $($field: $crate::brokers::costs::costs!(@nothing $kind),)* }
+                Costs { $($field: $crate::brokers::kit::costs::costs!(@nothing $kind),)* }
             }
         }
     };
     (@type time) => { $crate::engine::Span };
     (@type times) => { $crate::engine::Distribution };
-    (@type per_byte) => { $crate::brokers::costs::Pace };
+    (@type per_byte) => { $crate::brokers::kit::costs::Pace };
     (@kind time) => { $crate::scenario::Kind::ANY_DURATION };
     (@kind times) => { $crate::scenario::Kind::DURATIONS };
     (@kind per_byte) => { $crate::scenario::Kind::Bandwidth };
     (@read $values:ident, time, $key:literal) => { $values.duration($key) };
     (@read $values:ident, times, $key:literal) => { $values.distribution($key) };
-    (@read $values:ident, per_byte, $key:literal) => { $crate::brokers::costs::Pace($values.bandwidth($key)) };
+    (@read $values:ident, per_byte, $key:literal) => { $crate::brokers::kit::costs::Pace($values.bandwidth($key)) };
     (@nothing time) => { $crate::engine::Span::ZERO };
     (@nothing times) => { $crate::engine::Distribution::Constant(0) };
-    (@nothing per_byte) => { $crate::brokers::costs::Pace(0) };
+    (@nothing per_byte) => { $crate::brokers::kit::costs::Pace(0) };
 }
 
-pub(crate) use costs;
+pub use costs;

@@ -45,7 +45,7 @@ impl Piece {
     }
 
     /// How many of its messages end at or before an offset.
-    const fn count_before(&self, offset: u64) -> u32 {
+    pub const fn count_before(&self, offset: u64) -> u32 {
         let fits = offset.saturating_sub(self.base) / self.width as u64;
         if fits < self.messages.count as u64 { fits as u32 } else { self.messages.count }
     }

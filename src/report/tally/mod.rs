@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{is_defective, number, verdict};
+use super::{Unfinished, is_defective, number, verdict};
 use crate::observe::BecauseId;
 use crate::verdict::{Judged, Loss, OverSeeds, Report, Told, Trial, Unit, Verdict};
 
@@ -14,6 +14,20 @@ pub struct Expected {
     pub text: String,
     /// What its bounds and measurements are counted in.
     pub unit: Unit,
+    /// The line of the scenario's file on which it begins; what the mode claims stands on none.
+    pub line: Option<usize>,
+}
+
+impl Expected {
+    /// What is told first of what does not hold alike: broken promises of the mode, then losses,
+    /// then all else.
+    const fn rank(&self) -> u8 {
+        match self.unit {
+            Unit::Violations => 0,
+            Unit::Lines => 1,
+            _ => 2,
+        }
+    }
 }
 
 /// How a seed or a scenario stands, by what matters more.
@@ -23,6 +37,8 @@ pub enum Standing {
     Holds,
     /// It cannot be said of every one.
     Undecided,
+    /// It does something else than what is locked. No seed stands so, only a scenario.
+    Drifted,
     /// One is broken.
     Broken,
     /// mqsim itself failed, or lost a message without a cause.
@@ -46,8 +62,29 @@ impl Standing {
         match self {
             Standing::Holds => "holds",
             Standing::Undecided => "undecided",
+            Standing::Drifted => "drifted",
             Standing::Broken => "broken",
             Standing::Failed => "failed",
+        }
+    }
+}
+
+/// Why seeds that might count were not simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// One that came before does not hold, and the call ends there.
+    FirstFailure,
+    /// The time that the call may take was over.
+    TimeBudget,
+}
+
+impl Cut {
+    /// One word for programs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Cut::FirstFailure => "first-failure",
+            Cut::TimeBudget => "time-budget",
         }
     }
 }
@@ -66,7 +103,7 @@ pub struct SeedResult {
     over: Vec<Option<f64>>,
     /// The expectations that do not hold, with their places.
     failing: Vec<(usize, Judged)>,
-    /// What failed, if it is mqsim itself.
+    /// Why there is no report, or what failed if it is mqsim itself.
     trouble: Option<String>,
     /// What was lost and why, in words; of a seed that lost nothing after success and holds, none.
     lost: Vec<String>,
@@ -78,29 +115,25 @@ const LOSSES: usize = 5;
 impl SeedResult {
     /// What is kept of a run, or of why there is none.
     #[must_use]
-    pub fn of(result: Result<Report, String>) -> SeedResult {
+    pub fn of(result: Result<Report, Unfinished>) -> SeedResult {
         let report = match result {
             Ok(report) => report,
-            Err(message) => {
+            Err(Unfinished { message, limit }) => {
+                let standing = if limit { Standing::Undecided } else { Standing::Failed };
                 let (judged, over, failing) = (Vec::new(), Vec::new(), Vec::new());
                 let (trouble, lost) = (Some(message), Vec::new());
-                return SeedResult {
-                    standing: Standing::Failed,
-                    judged,
-                    over,
-                    failing,
-                    trouble,
-                    lost,
-                };
+                return SeedResult { standing, judged, over, failing, trouble, lost };
             }
         };
         let trouble = is_defective(&report).then(|| defect(&report));
         let standing = match verdict(&report) {
             _ if trouble.is_some() => Standing::Failed,
-            verdict => verdict.into(),
+            // Nothing that was expected is not so.
+            None => Standing::Holds,
+            Some(verdict) => verdict.into(),
         };
-        let telling = standing != Standing::Holds || report.summary.success_lost > 0;
-        let lost = if telling { losses(&report) } else { Vec::new() };
+        let telling = standing != Standing::Holds || report.summary.success_gone > 0;
+        let lost = if telling { losses(&report, LOSSES) } else { Vec::new() };
         let judged = report.expectations.iter().map(|j| (j.verdict, j.value)).collect();
         let failing = report.expectations.into_iter().enumerate();
         let failing = failing.filter(|(_, judged)| judged.verdict != Verdict::Holds).collect();
@@ -108,9 +141,10 @@ impl SeedResult {
     }
 }
 
-/// The greatest kinds of loss of a run: `9,791 lines acked_lost: unroutable-confirmed, for
-/// home-node-down, first on n2 at 5.018 s`.
-fn losses(report: &Report) -> Vec<String> {
+/// At most so many kinds of loss of a run, what nobody was told to be safe last, else the greatest
+/// first: `9,791 lines acked_lost: unroutable-confirmed, for home-node-down, first on n2 at 5.018
+/// s`.
+pub(super) fn losses(report: &Report, most: usize) -> Vec<String> {
     let catalog = &report.catalog;
     let mut kinds: Vec<(u64, &Loss)> = Vec::new();
     for loss in &report.losses {
@@ -121,7 +155,8 @@ fn losses(report: &Report) -> Vec<String> {
         }
     }
     // Stable: equal counts stay in the order of `loss.csv`.
-    kinds.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    let allowed = |loss: &Loss| loss.class == "unknown_lost";
+    kinds.sort_by_key(|(count, loss)| (allowed(loss), std::cmp::Reverse(*count)));
     let told = |(count, loss): &(u64, &Loss)| {
         let cause = loss.cause.map_or("lost on its way", |id| catalog.causes[id.index()].name);
         let because = match loss.because {
@@ -132,19 +167,19 @@ fn losses(report: &Report) -> Vec<String> {
         let (lines, at) = (number::counted(*count, "line"), number::instant(loss.at));
         format!("{lines} {}: {cause}{because}, first{node} at {at}", loss.class)
     };
-    kinds.iter().take(LOSSES).map(told).collect()
+    kinds.iter().take(most).map(told).collect()
 }
 
-/// The first seed that does not hold, with all that there is to say of it.
+/// Of the worst seeds the first, with all that there is to say of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct First {
     /// The seed.
     pub seed: u64,
     /// How it stands.
     pub standing: Standing,
-    /// The expectations that do not hold.
-    pub judged: Vec<Judged>,
-    /// What failed, if it is mqsim itself.
+    /// The expectations that do not hold, the gravest first, each with the line on which it stands.
+    pub judged: Vec<(Judged, Option<usize>)>,
+    /// Why there is no report, or what failed if it is mqsim itself.
     pub trouble: Option<String>,
     /// What was lost and why, in words.
     pub lost: Vec<String>,
@@ -200,6 +235,9 @@ pub struct Tally {
     /// Of each seed that counts: how it stands, and the verdicts.
     rows: Vec<(Standing, Vec<Found>)>,
     stopped: bool,
+    /// Whether the first seed that does not hold is the last that counts.
+    first_failure_ends: bool,
+    cut: Option<Cut>,
     first: Option<First>,
     examples: Vec<Option<Example>>,
     over_examples: Vec<Option<Example>>,
@@ -216,6 +254,8 @@ impl Tally {
             trials: over.iter().map(Trial::new).collect(),
             rows: Vec::new(),
             stopped: false,
+            first_failure_ends: false,
+            cut: None,
             first: None,
             examples: vec![None; expected.len()],
             over_examples: vec![None; over.len()],
@@ -223,6 +263,56 @@ impl Tally {
             expected,
             seeds,
         }
+    }
+
+    /// The same, but of which the first seed that does not hold is the last that counts.
+    #[must_use]
+    pub fn ending_at_first_failure(mut self) -> Tally {
+        self.first_failure_ends = true;
+        self
+    }
+
+    /// Seeds that are not counted in yet never will be: the time is over.
+    pub fn cut_short(&mut self) {
+        if !self.is_complete() {
+            self.cut = Some(Cut::TimeBudget);
+            self.end();
+        }
+    }
+
+    /// As if none of its seeds had been simulated: a scenario before it does not hold, and the
+    /// first of those is the last that counts.
+    pub fn skip(&mut self) {
+        let over: Vec<OverSeeds> = self.trials.iter().map(|trial| trial.over().clone()).collect();
+        let (expected, seeds) =
+            (std::mem::take(&mut self.expected), std::mem::take(&mut self.seeds));
+        *self = Tally::new(expected, &over, seeds);
+        self.cut = Some(Cut::FirstFailure);
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stopped = true;
+        self.waiting.fill(None);
+        self.told = self.trials.iter().map(Trial::told).collect();
+    }
+
+    /// Why not all seeds that might count were simulated, if they were not.
+    #[must_use]
+    pub fn cut(&self) -> Option<Cut> {
+        self.cut
+    }
+
+    /// Whether none of its seeds was simulated, since the call ended before.
+    #[must_use]
+    pub fn is_skipped(&self) -> bool {
+        self.cut.is_some() && self.rows.is_empty()
+    }
+
+    /// Whether what counts already shows that it will not hold.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        self.first.is_some() || (self.is_complete() && self.standing() != Standing::Holds)
     }
 
     /// The seed at `index` is done.
@@ -264,16 +354,24 @@ impl Tally {
         }
         let worst = self.first.as_ref().map_or(Standing::Holds, |first| first.standing);
         if result.standing > worst {
-            let judged = result.failing.into_iter().map(|(_, judged)| judged).collect();
+            let line = |at: usize| self.expected.get(at).and_then(|expected| expected.line);
+            let rank = |at: usize| self.expected.get(at).map(Expected::rank);
+            let mut failing = result.failing;
+            failing.sort_by_key(|(at, judged)| (std::cmp::Reverse(judged.verdict), rank(*at)));
+            let judged = failing.into_iter().map(|(at, judged)| (judged, line(at))).collect();
             let (standing, trouble) = (result.standing, result.trouble);
             self.first = Some(First { seed, standing, judged, trouble, lost: result.lost });
         }
         self.rows.push((result.standing, result.judged));
+        if self.first_failure_ends && self.first.is_some() && !self.is_complete() {
+            self.cut = Some(Cut::FirstFailure);
+            self.end();
+            return;
+        }
         let statistical = self.trials.iter().any(|trial| trial.over().is_statistical());
         self.stopped = statistical && self.trials.iter().all(|trial| trial.settled().is_some());
         if self.is_complete() {
-            self.waiting.fill(None);
-            self.told = self.trials.iter().map(Trial::told).collect();
+            self.end();
         }
     }
 
@@ -306,7 +404,8 @@ impl Tally {
     pub fn standing(&self) -> Standing {
         let seeds = self.rows.iter().map(|(standing, _)| *standing);
         let over = self.trials.iter().map(|trial| trial.verdict().into());
-        seeds.chain(over).max().unwrap_or(Standing::Undecided)
+        let cut = self.cut.map(|_| Standing::Undecided);
+        seeds.chain(over).chain(cut).max().unwrap_or(Standing::Undecided)
     }
 
     /// In how many seeds it stands like this.
@@ -367,6 +466,26 @@ impl Tally {
         self.trials.iter().map(|trial| trial.over().text())
     }
 
+    /// The line of the file on which each expectation over seeds begins.
+    pub fn over_lines(&self) -> impl Iterator<Item = Option<usize>> {
+        self.trials.iter().map(|trial| trial.over().line())
+    }
+
+    /// The line of the file that most deserves a look: of what does not hold the gravest.
+    #[must_use]
+    pub fn line(&self) -> Option<usize> {
+        let first = self.first.iter().flat_map(|first| &first.judged);
+        let each = first.map(|(judged, line)| (judged.verdict, *line));
+        let over = self.told.iter().zip(self.over_lines()).map(|(told, line)| (told.verdict, line));
+        let mut worst = (Verdict::Holds, None);
+        for (verdict, line) in each.chain(over) {
+            if verdict > worst.0 {
+                worst = (verdict, line);
+            }
+        }
+        worst.1
+    }
+
     /// Every expectation over seeds as it says it, with the verdict, and a seed that is on the
     /// wrong side; nothing before all seeds that count are done.
     pub fn over(&self) -> impl Iterator<Item = (String, &Told, Option<&Example>)> {
@@ -386,123 +505,4 @@ fn defect(report: &Report) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::observe::Catalog;
-    use crate::report::fixture;
-    use crate::scenario::Document;
-    use crate::verdict::{EXPECT, Expectations};
-
-    fn tally() -> Tally {
-        let expected = Expected { text: "success_lost <= 0".to_owned(), unit: Unit::Lines };
-        Tally::new(vec![expected], &[], (10..16).collect())
-    }
-
-    fn results() -> Vec<SeedResult> {
-        let mut undecided = fixture::quiet_run();
-        undecided.expectations[0].verdict = Verdict::Undecided;
-        let runs = vec![
-            fixture::quiet_run(),
-            undecided,
-            fixture::quiet_run(),
-            fixture::crash_run(),
-            fixture::crash_run(),
-            fixture::quiet_run(),
-        ];
-        runs.into_iter().map(|run| SeedResult::of(Ok(run))).collect()
-    }
-
-    #[test]
-    fn the_order_in_which_seeds_are_done_does_not_matter() {
-        let (mut up, mut down) = (tally(), tally());
-        for (index, result) in results().into_iter().enumerate() {
-            assert!(!up.is_complete());
-            up.add(index, result);
-        }
-        for (index, result) in results().into_iter().enumerate().rev() {
-            down.add(index, result);
-        }
-        assert!(up.is_complete() && down.is_complete());
-        for tally in [&up, &down] {
-            assert_eq!(tally.standing(), Standing::Broken);
-            assert_eq!((tally.count(Standing::Holds), tally.count(Standing::Undecided)), (3, 1));
-            assert_eq!(tally.seeds(Standing::Broken).collect::<Vec<_>>(), [13, 14]);
-            let first = tally.first().unwrap();
-            assert_eq!((first.seed, first.judged[0].measured.as_str()), (13, "40 lines"));
-            assert!(first.lost[0].contains("acked_lost: "), "{:?}", first.lost);
-            let example = tally.examples()[0].as_ref().unwrap();
-            assert_eq!((example.seed, &example.lost), (13, &first.lost));
-            let (_, count) = tally.counts().next().unwrap();
-            let wanted = Count { holds: 3, undecided: 1, broken: 2, range: Some((0.0, 40.0)) };
-            assert_eq!(count, wanted);
-        }
-    }
-
-    #[test]
-    fn what_mqsim_itself_fails_at_comes_first() {
-        let mut unexplained = fixture::quiet_run();
-        unexplained.summary.unexplained = 2;
-        let mut runs = results();
-        runs[5] = SeedResult::of(Ok(unexplained));
-        let told = |runs: &[SeedResult]| {
-            let mut tally = tally();
-            for (index, result) in runs.iter().enumerate() {
-                tally.add(index, result.clone());
-            }
-            assert_eq!(tally.standing(), Standing::Failed);
-            let first = tally.first().unwrap().clone();
-            (first.seed, first.trouble.unwrap())
-        };
-        assert_eq!(told(&runs), (15, "2 lines were lost without a cause".to_owned()));
-        runs[2] = SeedResult::of(Err("it ran away".to_owned()));
-        assert_eq!(told(&runs), (12, "it ran away".to_owned()));
-    }
-
-    fn lossy(max: f64) -> OverSeeds {
-        let text = format!(
-            "format = 1\nmode = 'm'\nduration = '1s'\n[[expect]]\nmetric = 'lossy_seeds'\nmax = {max}"
-        );
-        let document = Document::parse("test.toml", text).unwrap();
-        let scenario = document.check(&[&EXPECT], None).unwrap();
-        let all = Expectations::parse(scenario.many("expect"), &Catalog::default(), false).unwrap();
-        all.over_seeds()[0].clone()
-    }
-
-    /// Whatever comes first, the seeds that count are the first so many in their order.
-    #[test]
-    fn a_verdict_over_seeds_is_that_of_the_first_seeds_in_their_order() {
-        let result = |index: usize| {
-            let mut run = fixture::quiet_run();
-            run.over_seeds = vec![Some(f64::from(u8::from(index == 40)))];
-            SeedResult::of(Ok(run))
-        };
-        let mut ends = Vec::new();
-        for step in [1, 7, 99, 37] {
-            let mut tally = Tally::new(Vec::new(), &[lossy(0.1)], (1..=100).collect());
-            let mut simulated = 0;
-            for index in (0..100).map(|at| at * step % 100) {
-                if tally.is_wanted(index) {
-                    simulated += 1;
-                    tally.add(index, result(index));
-                }
-            }
-            assert!(tally.is_complete() && !tally.is_wanted(99));
-            let over: Vec<_> = tally.over().map(|(_, told, _)| told.clone()).collect();
-            ends.push((tally.len(), tally.standing(), over));
-            assert!(step > 1 || simulated == tally.len());
-        }
-        assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
-        assert_eq!((ends[0].0, ends[0].1), (29, Standing::Holds));
-    }
-
-    #[test]
-    fn a_seed_comes_back_from_disk_as_it_was() {
-        for mut run in [fixture::crash_run(), fixture::quiet_run()] {
-            run.over_seeds = vec![None, Some(1.0 / 3.0), Some(1e-17)];
-            run.expectations[0].value = Some(0.1 + 0.2);
-            let result = SeedResult::of(Ok(run));
-            let text = serde_json::to_string(&result).unwrap();
-            assert_eq!(serde_json::from_str::<SeedResult>(&text).unwrap(), result);
-        }
-    }
-}
+mod tests;

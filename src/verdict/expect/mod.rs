@@ -1,10 +1,21 @@
 //! Expectations: what a scenario says of its own outcome, and the verdict on it.
 
+mod questions;
+mod rest;
+mod scope;
+
+pub(super) use self::questions::LineSeen;
+pub use self::questions::Question;
+use self::questions::{OF_EVENTS, OF_LOSSES, narrowing};
+use self::rest::{RESTS, WAITING, judge_rest};
+pub(super) use self::scope::NARROWING;
+use self::scope::Scope;
 use super::bounds::bound;
+use super::history::NODE_STATES;
 use super::metrics::{METRICS, Metric, Unit, metric};
-use super::seeds::{OVER_SEEDS, OverSeeds};
-use super::{InvariantTally, Judged, Report, Verdict};
-use crate::observe::{Catalog, CauseId, InvariantId};
+use super::seeds::{OVER_SEEDS, OverSeeds, shows, signs, situations};
+use super::{Fate, FinalOutcome, InvariantTally, Judged, Report, Verdict};
+use crate::observe::{Catalog, CauseId, InvariantId, Sign};
 use crate::scenario::{Diagnostics, KeySpec, Kind, Preset, SectionSpec, Values, suggest};
 
 const BOUND: Kind = Kind::Either(&[Kind::ANY_INTEGER, Kind::Text, Kind::Chance]);
@@ -35,6 +46,42 @@ pub const EXPECT: SectionSpec = SectionSpec::repeated(
              names them. `min`, `max` or `equals` bound how often it breaks, where that is what is \
              expected, also of one that the mode claims.",
         ),
+        KeySpec::new(
+            "event",
+            Kind::Text,
+            Preset::Absent,
+            "The event that is counted and bounded, instead of a metric: an event of the mode \
+             (`mqsim list` with the mode names them), a role that a node gets, or a state that it \
+             comes into (killed, stopped, paused); `max = 0` demands that it never happens.",
+        ),
+        KeySpec::new(
+            "never",
+            Kind::Text,
+            Preset::Absent,
+            "The situation that no run may come into, instead of a metric: the opposite of \
+             `sometimes`, judged of each run.",
+        ),
+        KeySpec::new("producer", Kind::Text, Preset::Absent, "Counts lines of that producer only."),
+        KeySpec::new(
+            "destination",
+            Kind::Text,
+            Preset::Absent,
+            "Counts lines, windows and events of that queue, partition (orders/0) or topic only.",
+        ),
+        KeySpec::new(
+            "node",
+            Kind::Text,
+            Preset::Absent,
+            "Counts losses and events on that node only.",
+        ),
+        KeySpec::new(
+            "from",
+            Kind::ANY_DURATION,
+            Preset::Absent,
+            "Counts losses, events and windows from then on only; of a window the part that lies \
+             there.",
+        ),
+        KeySpec::new("to", Kind::ANY_DURATION, Preset::Absent, "Counts what comes before only."),
         KeySpec::new(
             "sometimes",
             Kind::Text,
@@ -71,25 +118,36 @@ pub const EXPECT: SectionSpec = SectionSpec::repeated(
         ),
     ]],
     "Something that must hold at the end of a run: a metric, or the number of lines lost for a \
-     cause, with `min`, `max` or `equals`; or an invariant; or, of many seeds together, a share, a \
+     cause, or of events, with `min`, `max` or `equals`, of all or of a producer, destination, node \
+     or span of time; or an invariant; or what must never happen; or, of many seeds together, a share, a \
      quantile, a mean, or a situation. Invariants that the mode claims for this \
-     version and configuration are always expected.",
+     version and configuration are always expected, and that the cluster comes to rest, unless \
+     waiting_at_end is expected to be something.",
 );
 
 /// What is bounded.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Subject {
     Metric(&'static Metric),
     Cause(CauseId, &'static str),
     Invariant(InvariantId, &'static str),
+    /// Rows of `events.csv` of that kind.
+    Event(&'static str, &'static str),
+    /// A situation with its signs.
+    Never(String, Vec<Sign>),
 }
 
 /// One `[[expect]]`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Expectation {
     subject: Subject,
+    scope: Scope,
+    /// Which of the ledger's answers it is about, if it needs one.
+    question: Option<usize>,
     min: Option<f64>,
     max: Option<f64>,
+    /// The line of the scenario's file on which it begins.
+    line: Option<usize>,
 }
 
 /// The expectations of a scenario, ready to judge any number of runs.
@@ -98,6 +156,10 @@ pub struct Expectations {
     list: Vec<Expectation>,
     /// Invariants that the family claims and of which the scenario says nothing.
     claimed: Vec<InvariantId>,
+    /// What the ledger is to count for them.
+    questions: Vec<Question>,
+    /// Whether it is expected that a run comes to rest: the scenario says nothing of that.
+    rests: bool,
     /// What is said of many seeds together.
     seeds: Vec<OverSeeds>,
 }
@@ -120,11 +182,14 @@ impl Expectations {
     ) -> Result<Expectations, Diagnostics> {
         let mut wrong = sections.first().map_or_else(Diagnostics::new, Values::diagnostics);
         let mut list: Vec<Expectation> = Vec::new();
-        let mut seeds = Vec::new();
+        let (mut questions, mut seeds) = (Vec::new(), Vec::new());
         for section in sections {
             match wrong.keep(OverSeeds::parse(section, catalog)) {
                 Some(Some(over)) => seeds.push(over),
-                Some(None) => list.extend(wrong.keep(Expectation::parse(section, catalog))),
+                Some(None) => {
+                    let one = wrong.keep(Expectation::parse(section, catalog));
+                    list.extend(one.map(|one| one.asking(&mut questions)));
+                }
                 None => {}
             }
         }
@@ -134,13 +199,24 @@ impl Expectations {
         let claims = catalog.invariants.iter().enumerate().filter(|(_, word)| word.claimed());
         let claims = claims.map(|(index, _)| InvariantId(index as u32));
         let claimed = claims.filter(|id| checked && !said(*id)).collect();
-        wrong.into_result(Expectations { list, claimed, seeds })
+        let of_rest = |one: &Expectation| matches!(one.subject, Subject::Metric(metric) if metric.name == WAITING);
+        let rests = !list.iter().any(of_rest);
+        wrong.into_result(Expectations { list, claimed, questions, rests, seeds })
     }
 
     /// What is said of many seeds together, in the order of the file.
     #[must_use]
     pub fn over_seeds(&self) -> &[OverSeeds] {
         &self.seeds
+    }
+
+    /// What the ledger is to count for them: belongs into [`RunFacts::questions`], and the answers
+    /// come in [`Report::answers`].
+    ///
+    /// [`RunFacts::questions`]: super::RunFacts::questions
+    #[must_use]
+    pub fn questions(&self) -> &[Question] {
+        &self.questions
     }
 
     /// What a run contributes to each of [`Expectations::over_seeds`]. It belongs into
@@ -159,10 +235,10 @@ impl Expectations {
             .then(|| format!("not judged here, for it takes many seeds (mqsim check): {what}"))
     }
 
-    /// How many are about each run by itself, the one about claimed invariants included.
+    /// How many are about each run by itself, those included that are expected of every run.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.list.len() + usize::from(!self.claimed.is_empty())
+        self.list.len() + usize::from(!self.claimed.is_empty()) + usize::from(self.rests)
     }
 
     /// Whether there are none about each run by itself.
@@ -172,12 +248,15 @@ impl Expectations {
     }
 
     /// Each that is about a run by itself, as the scenario says it (`success_lost <= 0`), with the
-    /// unit of what it bounds.
+    /// unit of what it bounds, and the line of the file on which it begins; what the family claims
+    /// stands on none.
     #[must_use]
-    pub fn texts(&self) -> Vec<(String, Unit)> {
-        let said = self.list.iter().map(|one| (one.text(), one.subject.unit()));
-        let claimed = (!self.claimed.is_empty()).then(|| (CLAIMED.to_owned(), Unit::Violations));
-        said.chain(claimed).collect()
+    pub fn texts(&self) -> Vec<(String, Unit, Option<usize>)> {
+        let said = self.list.iter().map(|one| (one.text(), one.subject.unit(), one.line));
+        let claimed =
+            (!self.claimed.is_empty()).then(|| (CLAIMED.to_owned(), Unit::Violations, None));
+        let rests = self.rests.then(|| (RESTS.to_owned(), Unit::Waiting, None));
+        said.chain(claimed).chain(rests).collect()
     }
 
     /// Judges a run, in the order of the file; what the family claims comes last. The result
@@ -186,7 +265,8 @@ impl Expectations {
     pub fn judge(&self, report: &Report) -> Vec<Judged> {
         let said = self.list.iter().map(|expectation| expectation.judge(report));
         let claimed = (!self.claimed.is_empty()).then(|| self.judge_claims(report));
-        said.chain(claimed).collect()
+        let rests = self.rests.then(|| judge_rest(report));
+        said.chain(claimed).chain(rests).collect()
     }
 
     fn judge_claims(&self, report: &Report) -> Judged {
@@ -207,6 +287,7 @@ impl Expectations {
             verdict: if violations == 0 { Verdict::Holds } else { Verdict::Broken },
             note: (violations > 0).then(|| format!("{}; see invariants.csv", notes.join("; "))),
             claimed: true,
+            loss: false,
         }
     }
 }
@@ -220,22 +301,34 @@ fn first_breach(report: &Report, tally: &InvariantTally) -> String {
 }
 
 impl Subject {
-    const fn unit(self) -> Unit {
+    fn unit(&self) -> Unit {
         match self {
             Subject::Metric(metric) => metric.unit,
             Subject::Cause(..) => Unit::Lines,
             Subject::Invariant(..) => Unit::Violations,
+            Subject::Event(..) | Subject::Never(..) => Unit::Count,
+        }
+    }
+
+    /// The keys that can narrow it.
+    fn narrowing(&self) -> &'static [&'static str] {
+        match self {
+            Subject::Metric(metric) => narrowing(metric),
+            Subject::Cause(..) => OF_LOSSES,
+            Subject::Event(..) => OF_EVENTS,
+            Subject::Invariant(..) | Subject::Never(..) => &[],
         }
     }
 
     fn parse(section: &Values, catalog: &Catalog) -> Result<Subject, Diagnostics> {
         let of = |key: &'static str| section.get_text(key).map(|name| (key, name));
-        let mut said = ["metric", "cause", "invariant"].into_iter().filter_map(of);
+        let keys = ["metric", "cause", "invariant", "event", "never"];
+        let mut said = keys.into_iter().filter_map(of);
         let Some((key, name)) = said.next() else {
             return Err(Diagnostics::at(
                 section.place(),
                 "this expectation says nothing of what it expects",
-                "write metric = \"success_lost\", or cause, invariant or sometimes = \"...\"",
+                "write metric = \"success_lost\", or cause, event, invariant, never or sometimes = \"...\"",
             ));
         };
         if let Some((other, _)) = said.next() {
@@ -254,6 +347,16 @@ impl Subject {
                 catalog.causes.iter().map(|cause| cause.name).collect(),
                 "the causes",
             ),
+            "event" => (
+                event(catalog, name).map(|(kind, what)| Subject::Event(kind, what)),
+                events(catalog).map(|(_, what)| what).collect(),
+                "the events, roles and states",
+            ),
+            "never" => {
+                let signs = signs(catalog, name);
+                let found = (!signs.is_empty()).then(|| Subject::Never(name.to_owned(), signs));
+                (found, situations(catalog), "the situations")
+            }
             _ => (
                 place(invariants, |word| word.name == name)
                     .map(|(id, word)| Subject::Invariant(InvariantId(id), word.name)),
@@ -263,14 +366,41 @@ impl Subject {
         };
         found.ok_or_else(|| {
             let here = if key == "metric" { "" } else { " in this mode" };
-            let message = format!("there is no {key} `{name}`{here}");
+            let what = if key == "never" { "situation" } else { key };
+            let message = format!("there is no {what} `{name}`{here}");
             let help = match known.is_empty() {
-                true => format!("this mode has no {key}s: expect a metric"),
+                true => format!("this mode has no {what}s: expect a metric"),
                 false => suggest(name, &known, which),
             };
             Diagnostics::at(section.span(key), message, help)
         })
     }
+}
+
+/// Lines that a metric of loss does not count, though nobody could read them at the end: they are in
+/// some copy, which is not the same as safe.
+pub(super) fn unread(metric: &Metric, report: &Report) -> u64 {
+    let of = |outcome: FinalOutcome| {
+        report.summary.matrix.cells[outcome as usize][Fate::Unreachable as usize]
+    };
+    match metric.name {
+        "success_lost" | "success_gone" => of(FinalOutcome::Acked) + of(FinalOutcome::Accepted),
+        "acked_lost" => of(FinalOutcome::Acked),
+        "accepted_lost" => of(FinalOutcome::Accepted),
+        _ => 0,
+    }
+}
+
+/// Everything that `event` can name, with the kind of its rows in `events.csv`.
+fn events(catalog: &Catalog) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+    let events = catalog.events.iter().map(|word| ("event", word.name));
+    let roles = catalog.roles.iter().map(|word| ("role", word.name));
+    events.chain(roles).chain(NODE_STATES.iter().map(|state| ("node", *state)))
+}
+
+/// The first of them of that name.
+fn event(catalog: &Catalog, name: &str) -> Option<(&'static str, &'static str)> {
+    events(catalog).find(|(_, what)| *what == name)
 }
 
 /// What can be expected as a metric.
@@ -284,7 +414,7 @@ fn known_metrics() -> Vec<&'static str> {
 pub(super) fn bounded(name: &str, min: Option<f64>, max: Option<f64>, unit: Unit) -> String {
     // Counts speak for themselves; other numbers do not.
     let print = |value| match unit {
-        Unit::Lines | Unit::Messages | Unit::Violations | Unit::PerMillion => {
+        Unit::Lines | Unit::Messages | Unit::Violations | Unit::Waiting | Unit::PerMillion => {
             Unit::Count.print(value)
         }
         unit => unit.print(value),
@@ -306,6 +436,29 @@ fn place<T>(entries: &[T], is: impl Fn(&T) -> bool) -> Option<(u32, &T)> {
 impl Expectation {
     fn parse(section: &Values, catalog: &Catalog) -> Result<Expectation, Diagnostics> {
         let subject = Subject::parse(section, catalog)?;
+        let scope = Scope::parse(section, catalog)?;
+        if let Some(key) = scope.beyond(subject.narrowing()) {
+            let can = match subject.narrowing() {
+                [] => "remove it: nothing narrows this".to_owned(),
+                keys => format!("remove it; what narrows this: {}", keys.join(", ")),
+            };
+            let message = format!("`{key}` does not narrow what is expected here");
+            return Err(Diagnostics::at(section.span(key), message, can));
+        }
+        if let Subject::Never(..) = subject {
+            let bounds = ["min", "max", "equals"].into_iter().find(|key| section.has(key));
+            return match bounds {
+                None => {
+                    let (max, line) = (Some(0.0), section.line());
+                    Ok(Expectation { subject, scope, question: None, min: None, max, line })
+                }
+                Some(key) => Err(Diagnostics::at(
+                    section.span(key),
+                    format!("`never` says that no run gets there; it has no `{key}`"),
+                    "remove it, or count an event: event = \"...\"",
+                )),
+            };
+        }
         let read = |key| bound(section, key, subject.unit());
         let (mut min, mut max, equals) = (read("min")?, read("max")?, read("equals")?);
         if equals.is_some() {
@@ -320,7 +473,8 @@ impl Expectation {
         }
         match (min, max) {
             (None, None) if matches!(subject, Subject::Invariant(..)) => {
-                Ok(Expectation { subject, min: None, max: Some(0.0) })
+                let line = section.line();
+                Ok(Expectation { subject, scope, question: None, min: None, max: Some(0.0), line })
             }
             (None, None) => Err(Diagnostics::at(
                 section.place(),
@@ -332,12 +486,34 @@ impl Expectation {
                 "nothing is at least `min` and at most `max`: `max` is less",
                 "swap them",
             )),
-            _ => Ok(Expectation { subject, min, max }),
+            _ => {
+                let line = section.line();
+                Ok(Expectation { subject, scope, question: None, min, max, line })
+            }
         }
     }
 
+    /// With the place of its question among all, which is added if it has one.
+    fn asking(mut self, questions: &mut Vec<Question>) -> Expectation {
+        if self.scope.is_whole() {
+            return self;
+        }
+        let question = match &self.subject {
+            Subject::Metric(metric) => Question::of_metric(metric, &self.scope),
+            Subject::Cause(cause, _) => Some(Question::of_cause(*cause, &self.scope)),
+            Subject::Invariant(..) | Subject::Event(..) | Subject::Never(..) => None,
+        };
+        if let Some(question) = question {
+            self.question = Some(questions.len());
+            questions.push(question);
+        }
+        self
+    }
+
     fn text(&self) -> String {
-        let name = match self.subject {
+        let name = match &self.subject {
+            Subject::Event(_, name) => format!("events {name}"),
+            Subject::Never(name, _) => return format!("never {name}"),
             Subject::Metric(metric) => metric.name.to_owned(),
             Subject::Cause(_, name) => format!("lost by {name}"),
             Subject::Invariant(_, name) if self.max == Some(0.0) => {
@@ -345,18 +521,47 @@ impl Expectation {
             }
             Subject::Invariant(_, name) => format!("violations of {name}"),
         };
-        bounded(&name, self.min, self.max, self.subject.unit())
+        bounded(&name, self.min, self.max, self.subject.unit()) + &self.scope.text()
+    }
+
+    /// Whether it says that lines may be lost.
+    fn is_about_loss(&self) -> bool {
+        let losses = ["success_lost", "success_gone", "acked_lost", "accepted_lost", "read_lost"];
+        let about = match &self.subject {
+            Subject::Metric(metric) => losses.contains(&metric.name),
+            Subject::Cause(..) => true,
+            Subject::Invariant(..) | Subject::Event(..) | Subject::Never(..) => false,
+        };
+        about && self.max.is_none_or(|most| most > 0.0)
     }
 
     fn judge(&self, report: &Report) -> Judged {
-        let (measured, needs_quiet, particulars) = match self.subject {
+        let answer = |index: usize| report.answers.get(index).map(|lines| *lines as f64);
+        let (measured, needs_quiet, particulars) = match &self.subject {
             Subject::Metric(metric) => {
-                let number = (metric.get)(report).map(|number| number.as_f64());
+                let whole = || (metric.get)(report).map(|number| number.as_f64());
+                let number = match self.question {
+                    Some(index) => answer(index),
+                    None if self.scope.is_whole() => whole(),
+                    None => questions::of_windows(metric, &self.scope, report),
+                };
                 (number, metric.needs_quiet, metric.particulars.to_owned())
             }
+            Subject::Event(kind, what) => {
+                let (count, first) = questions::of_events((kind, what), &self.scope, report);
+                let particulars = first.map_or(String::new(), |at| format!("events.csv; {at}"));
+                (Some(count as f64), false, particulars)
+            }
+            Subject::Never(_, signs) => {
+                let shown = signs.iter().any(|sign| shows(*sign, report));
+                (Some(f64::from(u8::from(shown))), false, "events.csv and loss.csv".to_owned())
+            }
             Subject::Cause(cause, name) => {
-                let lines = report.causes[cause.index()] as f64;
-                (Some(lines), true, format!("loss.csv, cause {name}"))
+                let lines = match self.question {
+                    Some(index) => answer(index),
+                    None => Some(report.causes[cause.index()] as f64),
+                };
+                (lines, true, format!("loss.csv, cause {name}"))
             }
             Subject::Invariant(id, _) => match report.invariants.get(id.index()) {
                 Some(tally) if tally.violations > 0 => {
@@ -370,6 +575,15 @@ impl Expectation {
         let holds = |value: f64| {
             self.min.is_none_or(|least| value >= least) && self.max.is_none_or(|most| value <= most)
         };
+        let unread = match &self.subject {
+            Subject::Metric(metric) => unread(metric, report) as f64,
+            _ => 0.0,
+        };
+        // Whether some of the values holds that it would have if what could not be read were lost.
+        let may_hold = |value: f64| {
+            self.min.is_none_or(|least| value + unread >= least)
+                && self.max.is_none_or(|most| value <= most)
+        };
         let (verdict, note) = match measured {
             None if matches!(self.subject, Subject::Invariant(..)) => {
                 (Verdict::Undecided, Some("invariants were not checked".to_owned()))
@@ -378,226 +592,25 @@ impl Expectation {
             Some(_) if needs_quiet && !report.quiet => {
                 (Verdict::Undecided, Some("the run was not quiet at its end".to_owned()))
             }
-            Some(value) if holds(value) => (Verdict::Holds, None),
+            Some(value) if holds(value) && holds(value + unread) => (Verdict::Holds, None),
+            Some(value) if may_hold(value) => {
+                let note = format!("{unread} more could not be read at the end: they may be lost");
+                (Verdict::Undecided, Some(note))
+            }
             Some(_) if particulars.is_empty() => (Verdict::Broken, None),
             Some(_) => (Verdict::Broken, Some(format!("see {particulars}"))),
         };
-        let print = |value| self.subject.unit().print(value);
+        let print = |value| match &self.subject {
+            Subject::Never(..) if value > 0.0 => "reached".to_owned(),
+            Subject::Never(..) => "not reached".to_owned(),
+            subject => subject.unit().print(value),
+        };
         let printed = measured.map_or_else(|| "nothing".to_owned(), print);
         let text = self.text();
-        Judged { text, measured: printed, value: measured, verdict, note, claimed: false }
+        let loss = self.is_about_loss();
+        Judged { text, measured: printed, value: measured, verdict, note, claimed: false, loss }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::super::stories::{self, *};
-    use super::super::{BREACHES_KEPT, Ledger, LedgerOptions};
-    use super::*;
-    use crate::engine::Span;
-    use crate::observe::Observer;
-    use crate::scenario::Document;
-
-    fn parse(text: &str) -> Result<Expectations, Diagnostics> {
-        let text = format!("format = 1\nmode = 'm'\nduration = '1s'\n{text}");
-        let document = Document::parse("test.toml", text).expect("it is TOML");
-        let scenario = document.check(&[&EXPECT], None)?;
-        Expectations::parse(scenario.many("expect"), &stories::catalog(), true)
-    }
-
-    /// A run that lost two of ten acknowledged lines, and took 2 ms for an answer.
-    fn report(is_quiet: bool) -> Report {
-        let mut ledger = stories::ledger();
-        ledger.whole_life(2_000, range(P1, 0, 8));
-        let lost = range(P1, 8, 2);
-        ledger.send(3_000, lost);
-        ledger.stored(ms(3_001), N1, ORDERS, lost);
-        ledger.ack(3_002, lost);
-        ledger.removed(ms(3_003), N1, ORDERS, lost, PAGE_CACHE);
-        ledger.finish(facts(ms(12_000), is_quiet))
-    }
-
-    fn judge(text: &str, is_quiet: bool) -> Vec<Judged> {
-        parse(text).expect("the expectations are right").judge(&report(is_quiet))
-    }
-
-    #[test]
-    fn bounds_hold_or_break() {
-        let text = "
-            [[expect]]
-            metric = 'success_lost'
-            max = 0
-            [[expect]]
-            metric = 'acked_lost'
-            min = 1
-            max = 2
-            [[expect]]
-            metric = 'ack_p50_us'
-            equals = '2ms'
-            [[expect]]
-            metric = 'write_availability'
-            min = '99.9%'
-            [[expect]]
-            metric = 'write_longest_ms'
-            max = '300ms'
-            [[expect]]
-            cause = 'page-cache-lost'
-            max = 1
-            [[expect]]
-            metric = 'e2e_p99_us'
-            min = '1s'
-        ";
-        insta::assert_snapshot!(told(&judge(text, true)), @r"
-        Broken: success_lost <= 0 is 2 lines (see loss.csv, class acked_lost or accepted_lost)
-        Holds: 1 <= acked_lost <= 2 is 2 lines
-        Holds: ack_p50_us = 2000 us is 2000 us
-        Holds: write_availability >= 99.9 % is 100 %
-        Holds: write_longest_ms <= 300 ms is 0 ms
-        Broken: lost by page-cache-lost <= 1 is 2 lines (see loss.csv, cause page-cache-lost)
-        Broken: e2e_p99_us >= 1000000 us is 3000 us (see latency.csv, end_to_end_latency)
-        Holds: claimed invariants hold is 0 violations
-        ");
-    }
-
-    #[test]
-    fn fates_are_undecided_in_a_run_that_is_not_quiet() {
-        let text = "
-            [[expect]]
-            metric = 'success_lost'
-            max = 0
-            [[expect]]
-            cause = 'page-cache-lost'
-            max = 9
-            [[expect]]
-            metric = 'acked'
-            equals = 10
-        ";
-        let verdicts: Vec<Verdict> = judge(text, false).iter().map(|one| one.verdict).collect();
-        let [undecided, holds] = [Verdict::Undecided, Verdict::Holds];
-        assert_eq!(verdicts, [undecided, undecided, holds, holds], "the last is what is claimed");
-    }
-
-    #[test]
-    fn what_was_not_measured_is_undecided() {
-        let judged = judge("[[expect]]\nmetric = 'read_availability'\nmin = 1", true);
-        assert_eq!(judged[0].verdict, Verdict::Undecided, "nobody reported room");
-    }
-
-    /// A run in which two invariants break, one of them claimed.
-    fn broken(options: LedgerOptions) -> Report {
-        let mut ledger = Ledger::new(Arc::new(stories::catalog()), options);
-        ledger.whole_life(2_000, range(P1, 0, 8));
-        ledger.violate(3_000, ONE_LEADER);
-        for at in 0..20 {
-            ledger.violate(4_000 + at, NO_GAPS);
-        }
-        ledger.finish(facts(ms(12_000), true))
-    }
-
-    fn told(judged: &[Judged]) -> String {
-        let line = |one: &Judged| {
-            let note = one.note.as_ref().map_or(String::new(), |note| format!(" ({note})"));
-            format!("{:?}: {} is {}{note}", one.verdict, one.text, one.measured)
-        };
-        judged.iter().map(line).collect::<Vec<_>>().join("\n")
-    }
-
-    #[test]
-    fn what_is_claimed_is_expected_and_what_is_not_is_counted() {
-        let report = broken(LedgerOptions::new(Span::from_secs(10)));
-        assert_eq!(report.summary.violations, Some(21));
-        assert_eq!(report.invariants[2].first.len(), BREACHES_KEPT);
-        assert_eq!(report.invariants[2].first[9].at, ms(4_009));
-        let none = parse("").expect("nothing is expected");
-        assert_eq!(none.texts(), [(CLAIMED.to_owned(), Unit::Violations)]);
-        insta::assert_snapshot!(told(&none.judge(&report)), @"Broken: claimed invariants hold is 1 violation (one-leader: 1 violation, first at 3000 ms on n2: n1 leads, and n2 too at 3000 ms; see invariants.csv)");
-        let calm = self::report(true);
-        assert_eq!(none.judge(&calm)[0].verdict, Verdict::Holds);
-    }
-
-    #[test]
-    fn an_invariant_is_expected_to_hold_or_to_break() {
-        let text = "
-            [[expect]]
-            invariant = 'logs-match'
-            [[expect]]
-            invariant = 'one-leader'
-            min = 1
-            [[expect]]
-            invariant = 'no-gaps'
-            [[expect]]
-            invariant = 'no-gaps'
-            max = 19
-            [[expect]]
-            metric = 'violations'
-            max = 30
-        ";
-        let expected = parse(text).expect("they are right");
-        let report = broken(LedgerOptions::new(Span::from_secs(10)));
-        let judged = expected.judge(&report);
-        // Of both that are claimed the scenario says itself what is expected.
-        assert!(judged.iter().all(|one| !one.claimed));
-        insta::assert_snapshot!(told(&judged), @"
-        Holds: invariant logs-match holds is 0 violations
-        Holds: violations of one-leader >= 1 is 1 violation
-        Broken: invariant no-gaps holds is 20 violations (see invariants.csv; first at 4000 ms on n2: n1 leads, and n2 too at 4000 ms)
-        Broken: violations of no-gaps <= 19 is 20 violations (see invariants.csv; first at 4000 ms on n2: n1 leads, and n2 too at 4000 ms)
-        Holds: violations <= 30 is 21 violations
-        ");
-        let calm = expected.judge(&self::report(true));
-        assert_eq!(calm[1].verdict, Verdict::Broken, "it had to break");
-    }
-
-    #[test]
-    fn what_is_not_checked_is_undecided() {
-        let options =
-            LedgerOptions { invariants: false, ..LedgerOptions::new(Span::from_secs(10)) };
-        let report = broken(options);
-        assert_eq!((report.summary.violations, report.invariants.len()), (None, 0));
-        let judged = judge("[[expect]]\ninvariant = 'one-leader'", true);
-        assert_eq!(judged[0].verdict, Verdict::Holds);
-        let expected = Expectations {
-            claimed: Vec::new(),
-            ..parse("[[expect]]\ninvariant = 'one-leader'").expect("it is right")
-        };
-        insta::assert_snapshot!(told(&expected.judge(&report)), @"Undecided: invariant one-leader holds is nothing (invariants were not checked)");
-        let unchecked = Expectations::parse(&[], &stories::catalog(), false).expect("none");
-        assert!(unchecked.is_empty());
-    }
-
-    #[test]
-    fn checking_leaves_the_fingerprint_as_it_is() {
-        let on = LedgerOptions::new(Span::from_secs(10));
-        let off = LedgerOptions { invariants: false, ..on };
-        assert_eq!(broken(on).fingerprint, broken(off).fingerprint);
-    }
-
-    #[test]
-    fn mistakes_are_told_with_what_would_be_right() {
-        let mut told = String::new();
-        for (text, remedy) in [
-            ("metric = 'sucess_lost'\nmax = 0", "success_lost"),
-            ("cause = 'page-cash-lost'\nmax = 0", "page-cache-lost"),
-            ("metric = 'success_lost'", "equals"),
-            ("max = 1", "metric"),
-            ("metric = 'lines'\ncause = 'ttl'\nmax = 1", "two expectations"),
-            ("invariant = 'one-leader'\ncause = 'ttl'\nmax = 1", "two expectations"),
-            ("invariant = 'one-leeder'", "one-leader"),
-            ("invariant = 'one-leader'\nmin = 2\nmax = 1", "swap"),
-            ("invariant = 'one-leader'\nmax = '1ms'", "whole number"),
-            ("metric = 'lines'\nmin = 2\nmax = 1", "swap"),
-            ("metric = 'lines'\nmin = 2\nequals = 1", "either"),
-            ("metric = 'lines'\nmax = '300ms'", "whole number"),
-            ("metric = 'write_longest_ms'\nmax = '300'", "300ms"),
-            ("metric = 'write_availability'\nmin = 99", "99.9%"),
-        ] {
-            let wrong = parse(&format!("[[expect]]\n{text}")).expect_err(text);
-            let wrong = wrong.to_string();
-            assert!(wrong.contains(remedy), "{text}: {wrong}");
-            told.push_str(&wrong);
-        }
-        assert!(!told.is_empty());
-    }
-}
+mod tests;

@@ -1,0 +1,138 @@
+//! What `[broker]` and `[controller]` come to: the configuration, spelt as Kafka spells it. Where a
+//! version does not have a key, what stands for it comes to the same as its absence.
+
+use crate::brokers::kit::keys::keys;
+use crate::engine::{Distribution, Span};
+use crate::scenario::{Kind, Scenario};
+
+use super::keys::{ANY_COUNT, BYTES};
+use super::rules::Rules;
+
+/// No fetch and no answer has more.
+const MOST_FETCHED: u32 = 1 << 30;
+
+keys! {
+    /// The brokers' configuration, with the rules and the quorum.
+    pub struct Settings from BROKER_KEYS {
+        lag_time: Span = "replica.lag.time.max.ms", Kind::POSITIVE_MILLIS, ["0.8.0" = "10s", "2.5" = "30s"],
+            "A follower that has not caught up for so long leaves the ISR.", "KafkaConfig; KIP-537";
+        lag_messages: u64 | (u64::MAX) = "replica.lag.max.messages", ANY_COUNT, "4000" until "0.9",
+            "A follower that lacks more messages leaves the ISR.",
+            "KafkaConfig.scala 0.8.2.2; KAFKA-1546";
+        fetch_wait: Span = "replica.fetch.wait.max.ms", Kind::POSITIVE_MILLIS, "500ms",
+            "How long a leader holds a follower's fetch back if there is nothing new.",
+            "KafkaConfig";
+        fetch_bytes: u32 = "replica.fetch.max.bytes", BYTES, "1MiB",
+            "How much a follower fetches of a partition at once.", "KafkaConfig";
+        response_bytes: u32 | MOST_FETCHED = "replica.fetch.response.max.bytes", BYTES, "10MiB" since "0.10.1",
+            "How much one answer to a follower may have.", "KafkaConfig 0.10.1; KIP-74";
+        fetch_backoff: Span = "replica.fetch.backoff.ms", Kind::POSITIVE_MILLIS, "1s",
+            "A follower waits so long after a fetch that failed.", "KafkaConfig 0.9";
+        socket_timeout: Span = "replica.socket.timeout.ms", Kind::POSITIVE_MILLIS, "30s",
+            "A follower gives up on a leader that does not answer for so long.", "KafkaConfig";
+        checkpoint: Span = "replica.high.watermark.checkpoint.interval.ms", Kind::POSITIVE_MILLIS, "5s",
+            "How often a broker writes its high watermarks down.", "KafkaConfig";
+        "min.insync.replicas", Kind::Integer { min: 1, max: 64 }, "1" since "0.8.2",
+            "A write with acks=all needs so many in-sync replicas; a topic may have its own.",
+            "KafkaConfig 0.8.2; KAFKA-1555";
+        "unclean.leader.election.enable", Kind::Flag, ["0.8.2" = "true", "0.11" = "false"] since "0.8.2",
+            "Whether a replica outside the ISR may lead if no member lives; a topic may have its \
+             own.",
+            "KafkaConfig 0.8.2, 0.11; upgrade notes";
+        rebalance_leaders: bool = "auto.leader.rebalance.enable", Kind::Flag, ["0.8.0" = "false", "0.8.2" = "true"],
+            "Whether leadership goes back to the first replica in the list.",
+            "KafkaConfig 0.8.1, 0.8.2";
+        imbalance_check: Span = "leader.imbalance.check.interval.seconds", Kind::Integer { min: 1, max: 1_000_000 }, "300",
+            "How often the controller looks for partitions that others lead.", "KafkaConfig";
+        imbalance: u64 = "leader.imbalance.per.broker.percentage", Kind::Integer { min: 0, max: 100 }, "10",
+            "From which share on of a broker's partitions that others lead.", "KafkaConfig";
+        zookeeper_session: Span | (Span::from_secs(18)) = "zookeeper.session.timeout.ms", Kind::POSITIVE_MILLIS, ["0.8.0" = "6s", "2.5" = "18s"] until "4.0",
+            "ZooKeeper takes a broker that is silent for so long for dead.", "KafkaConfig; KIP-537";
+        heartbeat: Span | (Span::from_secs(2)) = "broker.heartbeat.interval.ms", Kind::POSITIVE_MILLIS, "2s" since "2.8",
+            "How often a broker tells the controller that it lives.", "KafkaConfig 2.8; KIP-631";
+        broker_session: Span | (Span::from_secs(9)) = "broker.session.timeout.ms", Kind::POSITIVE_MILLIS, "9s" since "2.8",
+            "The controller fences a broker that is silent for so long.",
+            "KafkaConfig 2.8; KIP-631";
+        controlled_shutdown: bool | true = "controlled.shutdown.enable", Kind::Flag, ["0.8.0" = "false", "0.8.2" = "true"] until "4.0",
+            "Whether a broker that stops in order hands its leaderships over first.",
+            "KafkaConfig 0.8.2";
+        shutdown_retries: u32 | 3 = "controlled.shutdown.max.retries", Kind::Integer { min: 1, max: 1_000 }, "3" until "4.0",
+            "How often it tries.", "KafkaConfig";
+        shutdown_backoff: Span | (Span::from_secs(5)) = "controlled.shutdown.retry.backoff.ms", Kind::POSITIVE_MILLIS, "5s" until "4.0",
+            "How long it waits between two tries.", "KafkaConfig";
+        controller_timeout: Span = "controller.socket.timeout.ms", Kind::POSITIVE_MILLIS, "30s",
+            "A request between controller and broker is given up after so long.", "KafkaConfig";
+        flush_messages: u64 = "log.flush.interval.messages", Kind::Integer { min: 1, max: u64::MAX >> 1 }, ["0.8.0" = "10000", "0.8.1" = "4611686018427387903"],
+            "A log is fsynced after so many messages. Kafka leaves that to the operating system.",
+            "KafkaConfig.scala 0.8.0, 0.8.1";
+        flush_age: Span = "log.flush.interval.ms", Kind::POSITIVE_MILLIS, ["0.8.0" = "3s", "0.8.1" = "1000h"],
+            "A log is fsynced when its last flush is so long ago.",
+            "KafkaConfig.scala 0.8.0, 0.8.1";
+        flush_check: Span = "log.flush.scheduler.interval.ms", Kind::POSITIVE_MILLIS, ["0.8.0" = "3s", "0.8.1" = "1000h"],
+            "How often a broker looks whether it is.", "KafkaConfig.scala 0.8.0, 0.8.1";
+        recovery_checkpoint: Span = "log.flush.offset.checkpoint.interval.ms", Kind::POSITIVE_MILLIS, "60s",
+            "How often it is written down up to where logs are on the disk.", "KafkaConfig";
+        segment_bytes: u64 = "log.segment.bytes", Kind::Size { min: 14, max: 1 << 31 }, "1GiB",
+            "A log's file is closed, and fsynced, when it is so long.", "KafkaConfig";
+        message_max_bytes: u32 = "message.max.bytes", Kind::Size { min: 1, max: 1 << 31 }, "1000012B",
+            "The largest batch that a broker takes.", "KafkaConfig";
+    }
+    beside {
+        /// The rules that hold.
+        rules: Rules,
+        /// From the start of a broker's process until it loads its logs.
+        boot_time: Distribution,
+        /// Timers of the controller quorum.
+        quorum: Quorum,
+    }
+}
+
+keys! {
+    /// `controller.quorum.*`.
+    pub struct Quorum from CONTROLLER_KEYS {
+        "metadata", Kind::Choice(&["zookeeper", "kraft"]), ["0.8.0" = "zookeeper", "3.3" = "kraft"],
+            "Where the state of the cluster is kept: in ZooKeeper, one of the brokers being the \
+             controller, or in a quorum of controllers (2.8 to 4.1).",
+            "KIP-500, KIP-833";
+        "controllers", Kind::Integer { min: 1, max: 9 }, "3",
+            "With KRaft: how many controllers there are, controller1, controller2, ..., each on \
+             a host of its own.";
+        "zone", Kind::Names, none,
+            "With KRaft: the zones of the controllers' hosts, in turn (one zone is that of all). If not \
+             written they stand beside the first broker and no fault of a zone meets them.";
+        fetch_timeout: Span | (Span::from_secs(2)) = "controller.quorum.fetch.timeout.ms", Kind::POSITIVE_MILLIS, "2s" since "2.8",
+            "A controller that cannot fetch for so long starts an election.",
+            "RaftConfig 2.8; KIP-595";
+        election_timeout: Span | (Span::from_secs(1)) = "controller.quorum.election.timeout.ms", Kind::POSITIVE_MILLIS, "1s" since "2.8",
+            "A candidate that has not won after this to twice as long starts another.",
+            "RaftConfig 2.8; KIP-595";
+        election_backoff: Span | (Span::from_secs(1)) = "controller.quorum.election.backoff.max.ms", Kind::POSITIVE_MILLIS, "1s" since "2.8",
+            "The longest wait of a candidate that has lost.", "RaftConfig 2.8; KIP-595";
+        append_linger: Span | (Span::from_millis(25)) = "controller.quorum.append.linger.ms", Kind::POSITIVE_MILLIS, "25ms" since "2.8",
+            "How long the leader gathers records before it writes them.", "RaftConfig 2.8; KIP-595";
+        snapshot_after: u64 | (20 << 20) = "metadata.log.max.record.bytes.between.snapshots", BYTES, "20MiB" since "2.8",
+            "A snapshot of the metadata is written after so much of its log.",
+            "KafkaConfig.scala 3.0; KIP-630";
+        retention: u64 | (100 << 20) = "metadata.max.retention.bytes", BYTES, "100MiB" since "2.8",
+            "What is more of the metadata log and its snapshots is deleted, if a snapshot has it.",
+            "KafkaConfig.scala 3.0; KIP-630";
+        request_timeout: Span | (Span::from_secs(2)) = "controller.quorum.request.timeout.ms", Kind::POSITIVE_MILLIS, "2s" since "2.8",
+            "A request in the quorum is given up after so long.", "RaftConfig 2.8; KIP-595";
+        retry_backoff: Span | (Span::from_millis(20)) = "controller.quorum.retry.backoff.ms", Kind::POSITIVE_MILLIS, "20ms" since "2.8",
+            "How long it waits before it asks again.", "RaftConfig 2.8; KIP-595";
+    }
+}
+
+impl Settings {
+    /// Reads them from a scenario that was checked with this family's sections.
+    #[must_use]
+    pub fn read(scenario: &Scenario, boot_time: Distribution) -> Settings {
+        let rules = Rules::read(scenario.one("rules"));
+        let quorum = Quorum::of(scenario.one("controller"));
+        let mut settings = Settings::of(scenario.one("broker"), rules, boot_time, quorum);
+        for bytes in [&mut settings.fetch_bytes, &mut settings.response_bytes] {
+            *bytes = MOST_FETCHED.min(*bytes);
+        }
+        settings
+    }
+}

@@ -1,0 +1,26 @@
+//! What every family needs and none should write again: the paperwork around its physics.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `family.rs` | [`Family`]: what the rest of mqsim asks of a family |
+//! | `frame.rs` | [`Frame`]: what every scenario comes to; the end of every plan |
+//! | `words.rs` | `words!`: causes, conditions, roles, events, situations, selectors, a line each |
+//! | `keys.rs` | `keys!`: the keys of a section, a line each, and the struct that they fill |
+//! | `costs.rs` | `costs!`: CPU times, a line each, and `[costs]` |
+//! | `rules.rs` | `named_rules!`: what the broker does, a line each, and `[rules]` |
+//! | `machines.rs` | `machines!`: the enum of a family's machines |
+//! | `application/` | the applications behind clients: what sends, and what reads |
+//! | `log/` | a log of messages, for families that keep one |
+
+pub mod application;
+pub mod costs;
+mod family;
+mod frame;
+pub mod keys;
+pub mod log;
+pub mod machines;
+pub mod rules;
+pub mod words;
+
+pub use family::{About, Family, MachineOf, Mode, Sends, Words};
+pub use frame::{Cast, Frame, Reach, complete};

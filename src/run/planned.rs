@@ -1,0 +1,144 @@
+//! A scenario as its family has planned it: the one place at which a family's own type is forgotten.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::brokers::kit::Family;
+use crate::engine::{Fingerprint, Span, Time};
+use crate::observe::{Blind, Catalog, NodeId, Observer};
+use crate::verdict::{Busy, Ledger, LedgerOptions, Waits};
+use crate::world::{Cluster, Ending, PlannedFault, Setup, Simulation, Statistics, Topology, fault};
+
+use super::RunError;
+
+/// A run that is over: what the ledger saw, and what the world knows.
+pub(super) struct Done {
+    pub(super) ledger: Ledger,
+    pub(super) ending: Ending,
+    /// If it did not become quiet, who waits for what.
+    pub(super) waits: Vec<Waits>,
+    pub(super) statistics: Statistics,
+    pub(super) busy: Vec<Busy>,
+    pub(super) fingerprint: Fingerprint,
+    /// The ingredients of the fingerprint at the instants that were asked for.
+    pub(super) checkpoints: Vec<(Time, [u64; 5])>,
+}
+
+/// A scenario of any family, of which every seed can be simulated.
+pub(super) trait Planned: Debug + Send + Sync {
+    /// The names of its runs.
+    fn catalog(&self) -> Catalog;
+
+    /// Simulates one seed, with checkpoints at these instants, which ascend.
+    fn run(
+        &self,
+        seed: u64,
+        catalog: &Arc<Catalog>,
+        options: LedgerOptions,
+        max_events: Option<u64>,
+        instants: &[Time],
+    ) -> Result<Done, RunError>;
+
+    /// The random faults of a seed as they came to be, each as a `[[fault]]`.
+    fn freeze(&self, seed: u64, max_events: Option<u64>) -> Result<Vec<String>, RunError>;
+
+    /// Simulates one seed under another observer than the ledger.
+    fn observe(&self, seed: u64, observer: &mut dyn Observer) -> Result<Ending, RunError>;
+}
+
+impl<F: Family> Planned for F {
+    fn catalog(&self) -> Catalog {
+        Family::catalog(self)
+    }
+
+    fn run(
+        &self,
+        seed: u64,
+        catalog: &Arc<Catalog>,
+        options: LedgerOptions,
+        max_events: Option<u64>,
+        instants: &[Time],
+    ) -> Result<Done, RunError> {
+        let setup = Setup { invariants: options.invariants, ..limited(self, seed, max_events) };
+        let ledger = Ledger::new(with_drawn(catalog, &setup.faults), options);
+        let mut simulation = Simulation::<F::Cluster, _>::new(setup, ledger)?;
+        let mut checkpoints = Vec::new();
+        for &instant in instants {
+            simulation.run_until(instant)?;
+            let world = simulation.fingerprint();
+            let ingredients = simulation.observer().ingredients(&world);
+            checkpoints.push((instant, ingredients.map(|(_, hash)| hash)));
+        }
+        let ending = simulation.run()?;
+        let waits = if ending.quiet { Vec::new() } else { simulation.waits() };
+        let waits = waits.into_iter().map(|w| Waits { node: w.node, what: w.what.into_owned() });
+        let statistics = simulation.statistics();
+        Ok(Done {
+            ending,
+            waits: waits.collect(),
+            busy: busy(simulation.topology(), &statistics.busy_in_load),
+            statistics,
+            fingerprint: simulation.fingerprint(),
+            checkpoints,
+            ledger: simulation.into_observer(),
+        })
+    }
+
+    fn freeze(&self, seed: u64, max_events: Option<u64>) -> Result<Vec<String>, RunError> {
+        let setup = Setup { invariants: false, ..limited(self, seed, max_events) };
+        let named = self.frame().faults.len();
+        let faults = setup.faults.clone();
+        let mut nobody = Blind;
+        let mut simulation = watched::<F::Cluster>(setup, &mut nobody)?;
+        simulation.run()?;
+        let drawn = simulation.begun().iter().filter(|begun| begun.index >= named);
+        let topology = simulation.topology();
+        let frozen =
+            drawn.map(|begun| fault::freeze::to_toml(&faults[begun.index], begun, topology));
+        Ok(frozen.collect())
+    }
+
+    fn observe(&self, seed: u64, observer: &mut dyn Observer) -> Result<Ending, RunError> {
+        Ok(watched::<F::Cluster>(self.setup(seed), observer)?.run()?)
+    }
+}
+
+/// A run under any observer, of which there is one machine code for all.
+fn watched<C: Cluster>(
+    setup: Setup<C::Machine>,
+    observer: &mut dyn Observer,
+) -> Result<Simulation<C, &mut dyn Observer>, RunError> {
+    Ok(Simulation::new(setup, observer)?)
+}
+
+/// The set-up of a seed, with another limit on its events if one is wanted.
+fn limited<F: Family>(
+    family: &F,
+    seed: u64,
+    max_events: Option<u64>,
+) -> Setup<<F::Cluster as Cluster>::Machine> {
+    let mut setup = family.setup(seed);
+    setup.limits.max_events = max_events.unwrap_or(setup.limits.max_events);
+    setup
+}
+
+/// How busy the brokers were, each having spent what stands at its place.
+fn busy(topology: &Topology, spent: &[Span]) -> Vec<Busy> {
+    let of = |node: NodeId| Busy {
+        node,
+        spent: spent[node.index()],
+        cores: topology.hosts[node.index()].cpu.cores.max(1),
+    };
+    topology.brokers().map(of).collect()
+}
+
+/// The catalogue with the names of the faults that are not of the scenario but of the seed.
+fn with_drawn(catalog: &Arc<Catalog>, faults: &[PlannedFault]) -> Arc<Catalog> {
+    let drawn = &faults[catalog.faults.len().min(faults.len())..];
+    if drawn.is_empty() {
+        return Arc::clone(catalog);
+    }
+    let mut own = Catalog::clone(catalog);
+    own.faults.extend(drawn.iter().map(|fault| fault.text.clone()));
+    Arc::new(own)
+}

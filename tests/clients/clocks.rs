@@ -1,0 +1,77 @@
+//! Clients keep their deadlines by the clock of their host, which may run at another pace than the
+//! world, and those that go by the time of day follow a clock that is set.
+
+use super::{KRAFT, Setting, ZOOKEEPER, run};
+
+/// A producer that is cut off from 10 s to 35 s, on a host whose clock is wrong; how many of its
+/// messages are given up.
+fn given_up(cluster: &'static str, producer: &'static str, clock: &str) -> u64 {
+    let setting = Setting { name: "", cluster, producer, consumer: "" };
+    let faults = format!(
+        "[[fault]]\nat = '10s'\nfor = '25s'\nkind = 'partition'\n\
+         between = ['producer(p1)', 'all']\n{clock}"
+    );
+    let report = run(&setting.scenario(60, "rate = '50/s'", &faults), 1);
+    report.summary.unsent + report.summary.unknown
+}
+
+fn skew(at: &str, what: &str) -> String {
+    format!("[[fault]]\nat = '{at}'\nkind = 'clock-skew'\ntarget = 'producer(p1)'\n{what}\n")
+}
+
+const DELIVERY: &str = "acks = 'all'\n'delivery.timeout.ms' = '20s'\n'request.timeout.ms' = '5s'";
+
+#[test]
+fn a_delivery_time_out_goes_by_the_clock_of_the_producers_host() {
+    // What is sent until 15 s is 20 s old when the cut ends at 35 s; until 21.7 s where a clock
+    // counts 20 s in 13.3 s; never where it counts 10 s in 20 s.
+    let right = given_up(KRAFT, DELIVERY, "");
+    let fast = given_up(KRAFT, DELIVERY, &skew("1s", "drift = '50%'"));
+    let slow = given_up(KRAFT, DELIVERY, &skew("1s", "drift = '-50%'"));
+    assert!((240..=265).contains(&right), "{right}");
+    assert!((570..=600).contains(&fast), "{fast}");
+    assert!(slow < 5, "{slow}");
+}
+
+#[test]
+fn a_clock_that_is_set_ahead_ends_what_waits() {
+    // At 20 s all that waits becomes 15 s older: what was sent from 10 s to 20 s is given up.
+    let ahead = given_up(KRAFT, DELIVERY, &skew("20s", "offset = '15s'"));
+    assert!((480..=1_100).contains(&ahead), "{ahead}");
+    let behind = given_up(KRAFT, DELIVERY, &skew("20s", "offset = '-60s'"));
+    assert!(behind < 5, "{behind}");
+}
+
+#[test]
+fn the_scala_producers_queue_fills_by_the_monotonic_clock() {
+    const ASYNC: &str = "client = 'scala'\nacks = '1'\n'producer.type' = 'async'\n\
+                         'queue.buffering.max.ms' = '2s'";
+    // The queue is looked at by the time of day, which reaches 2 s earlier on a fast host.
+    let setting = Setting { name: "", cluster: ZOOKEEPER, producer: ASYNC, consumer: "" };
+    let latency = |clock: &str| {
+        let report = run(&setting.scenario(20, "rate = '20/s'", clock), 1);
+        report.summary.e2e_max_us.unwrap_or(0)
+    };
+    let (right, fast) = (latency(""), latency(&skew("0s", "drift = '100%'")));
+    assert!((1_900_000..2_300_000).contains(&right), "{right}");
+    assert!((900_000..1_300_000).contains(&fast), "{fast}");
+}
+
+/// Two consumers of one group: whether the clock of the ZooKeeper server, set ahead, ends sessions.
+fn sessions_ended(version: &str) -> usize {
+    let scenario = format!(
+        "format = 1\nname = 'sessions'\nmode = 'kafka-isr'\nbroker-version = '{version}'\n\
+         duration = '40s'\ndrain = '120s'\n[cluster]\nnodes = 3\n[controller]\n\
+         metadata = 'zookeeper'\n[[topic]]\nname = 'orders'\n[[producer]]\nname = 'p1'\n\
+         to = 'orders'\nrate = '50/s'\n[[consumer]]\nname = 'c1'\nfrom = 'orders'\n\
+         [[fault]]\nat = '10s'\nkind = 'clock-skew'\ntarget = 'zk1'\noffset = '5min'\n"
+    );
+    let report = run(&scenario, 1);
+    report.events.iter().filter(|event| event.what == "session-expired").count()
+}
+
+#[test]
+fn a_zookeeper_before_3_5_ends_sessions_when_its_clock_is_set_ahead() {
+    assert!(sessions_ended("2.3") > 0, "ZooKeeper 3.4 goes by the time of day");
+    assert_eq!(sessions_ended("2.4"), 0, "ZooKeeper 3.5 does not");
+}
