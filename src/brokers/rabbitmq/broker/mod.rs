@@ -99,31 +99,28 @@ impl Process {
         }
     }
 
-    /// Takes a message out of its mailbox. A pid is that of one process for ever, so nothing comes
-    /// here that is not for a process of this kind.
+    /// Takes a message out of its mailbox. Here alone it is seen whether it has come to a process of
+    /// the kind that it is for; what the process takes is a type.
     fn take(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
-        match (self, message) {
-            (Process::Channel(channel), message) => {
-                if let Some(mail) = ChannelMail::of(message) {
-                    channel.handle(node, ctx, mail);
-                }
+        let taken = match self {
+            Process::Channel(channel) => {
+                ChannelMail::try_from(message).map(|mail| channel.handle(node, ctx, mail))
             }
-            (Process::Replica(replica), message) => {
-                if let Some(mail) = QueueMail::of(message) {
-                    replica.handle(node, ctx, mail);
-                }
+            Process::Replica(replica) => {
+                QueueMail::try_from(message).map(|mail| replica.handle(node, ctx, mail))
             }
-            (Process::Group(group), message) => {
-                if let Some(mail) = RingMail::of(message) {
-                    group.handle(node, ctx, mail);
-                }
+            Process::Group(group) => {
+                RingMail::try_from(message).map(|mail| group.handle(node, ctx, mail))
             }
-            (Process::Store(store), message) => {
-                if let Message::Store(message) = message {
+            Process::Store(store) => match message {
+                Message::Store(message) => {
                     store.handle(node, ctx, message);
+                    Ok(())
                 }
-            }
-        }
+                other => Err(other),
+            },
+        };
+        debug_assert!(taken.is_ok(), "sent to a process of another kind: {taken:?}");
     }
 }
 

@@ -64,15 +64,16 @@ pub enum ChannelMail {
     Down(Pid, DownReason),
 }
 
-impl ChannelMail {
-    /// The message as mail; `None` of what is sent to processes of another kind.
-    #[must_use]
-    pub(in super::super) fn of(message: Message) -> Option<ChannelMail> {
+impl TryFrom<Message> for ChannelMail {
+    type Error = Message;
+
+    /// Gives back what is for processes of another kind.
+    fn try_from(message: Message) -> Result<ChannelMail, Message> {
         match message {
-            Message::FromClient(method) => Some(ChannelMail::Client(method)),
-            Message::Channel(message) => Some(ChannelMail::Message(message)),
-            Message::Down { pid, reason } => Some(ChannelMail::Down(pid, reason)),
-            _ => None,
+            Message::FromClient(method) => Ok(ChannelMail::Client(method)),
+            Message::Channel(message) => Ok(ChannelMail::Message(message)),
+            Message::Down { pid, reason } => Ok(ChannelMail::Down(pid, reason)),
+            other => Err(other),
         }
     }
 }

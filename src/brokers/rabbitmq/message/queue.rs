@@ -172,15 +172,16 @@ pub enum QueueMail {
     Down(Pid, DownReason),
 }
 
-impl QueueMail {
-    /// The message as mail; `None` of what is sent to processes of another kind.
-    #[must_use]
-    pub(in super::super) fn of(message: Message) -> Option<QueueMail> {
+impl TryFrom<Message> for QueueMail {
+    type Error = Message;
+
+    /// Gives back what is for processes of another kind.
+    fn try_from(message: Message) -> Result<QueueMail, Message> {
         match message {
-            Message::Queue(message) => Some(QueueMail::Message(message)),
-            Message::Instruction(instruction) => Some(QueueMail::Instruction(instruction)),
-            Message::Down { pid, reason } => Some(QueueMail::Down(pid, reason)),
-            _ => None,
+            Message::Queue(message) => Ok(QueueMail::Message(message)),
+            Message::Instruction(instruction) => Ok(QueueMail::Instruction(instruction)),
+            Message::Down { pid, reason } => Ok(QueueMail::Down(pid, reason)),
+            other => Err(other),
         }
     }
 }

@@ -153,15 +153,16 @@ pub enum RingMail {
     Down(Pid, DownReason),
 }
 
-impl RingMail {
-    /// The message as mail; `None` of what is sent to processes of another kind.
-    #[must_use]
-    pub(in super::super) fn of(message: Message) -> Option<RingMail> {
+impl TryFrom<Message> for RingMail {
+    type Error = Message;
+
+    /// Gives back what is for processes of another kind.
+    fn try_from(message: Message) -> Result<RingMail, Message> {
         match message {
-            Message::Ring(message) => Some(RingMail::Message(message)),
-            Message::Instruction(instruction) => Some(RingMail::Broadcast(instruction)),
-            Message::Down { pid, reason } => Some(RingMail::Down(pid, reason)),
-            _ => None,
+            Message::Ring(message) => Ok(RingMail::Message(message)),
+            Message::Instruction(instruction) => Ok(RingMail::Broadcast(instruction)),
+            Message::Down { pid, reason } => Ok(RingMail::Down(pid, reason)),
+            other => Err(other),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A queue's process: leader (rabbit_amqqueue_process) or mirror (rabbit_mirror_queue_slave).
 //!
-//! What both have is a [`Base`]; what only one of them has is in the [`Part`] that it plays, so that
+//! What both have is a `Base`; what only one of them has is in the `Part` that it plays, so that
 //! a mirror has nothing of a leader's. Here mail is handed to who it is for; `leader.rs` and
 //! `mirror.rs` say what they do with it, `sync.rs` how they synchronise, `flush.rs` when the index is
 //! flushed.
