@@ -272,7 +272,7 @@ impl Network {
         node: NodeId,
         mut ids: Vec<u32>,
     ) -> NetworkEvent {
-        let now = ctx.now();
+        let now = ctx.clock();
         let peer = &mut self.peers[node.index()];
         if self.config.run.has(Rule::BackOffReconnects) {
             // ClusterConnectionStates.java 0.11, updateReconnectBackoff.
