@@ -18,7 +18,7 @@ use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{Blind, NodeId, NodeKind, Observer};
 use mqsim::world::{
     Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, LinkSpec, Machine,
-    RoleQuery, Setup, Simulation, Topology, WorldView,
+    RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
 };
 
 const NODES: u32 = 3;
@@ -63,8 +63,8 @@ impl Machine for Ring {
 
     fn died(&mut self, _: Death, _: &DiskView<'_>, _: Time, _: &mut dyn Observer) {}
 
-    fn is_settled(&self) -> bool {
-        false
+    fn waits_for(&self) -> Option<Wait> {
+        Some("the next round".into())
     }
 }
 

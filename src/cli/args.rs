@@ -3,54 +3,80 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::console::shell_word;
+use super::run::processors;
+use super::{help, machine};
 use crate::report::sweep::Shard;
+use crate::scenario::units;
 
 /// Simulates message queues under faults, deterministically: which messages are lost, duplicated
 /// or delayed when brokers crash, and why.
 #[derive(Debug, Parser)]
-#[command(name = "mqsim", version, after_help = super::exit::HELP, max_term_width = 100)]
+#[command(name = "mqsim", version, long_version = help::VERSION, after_help = help::MQSIM)]
+#[command(max_term_width = 100)]
 pub(super) struct Cli {
+    /// Colours: on a terminal only, always, never
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub(super) color: Color,
     /// What to do.
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+/// When there are colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[repr(u8)]
+pub(super) enum Color {
+    // On a terminal, unless `NO_COLOR` is set. (A doc comment would be a second page of help.)
+    Auto,
+    Always,
+    Never,
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Simulate scenarios, print the verdict, write the report folder
-    #[command(after_help = super::exit::HELP)]
+    #[command(after_help = help::RUN)]
     Run(Run),
     /// Hold scenarios to every expectation over many seeds, in parallel
-    #[command(after_help = super::exit::HELP)]
+    #[command(after_help = help::CHECK)]
     Check(Check),
     /// Keep what scenarios do in mqsim.lock, so that `check --locked` tells when it changes
-    #[command(after_help = super::exit::HELP)]
+    #[command(after_help = help::LOCK)]
     Lock(Lock),
     /// Compare two reports, or two scenarios under the same seeds: what changed, and for which lines
-    #[command(after_help = super::exit::COMPARE)]
+    #[command(after_help = help::COMPARE)]
     Compare(Compare),
     /// Vary keys and seeds: one tidy table, one plot, and which cells no other beats
-    #[command(after_help = super::exit::HELP)]
+    #[command(after_help = help::SWEEP)]
     Sweep(Sweep),
     /// Put the shards of a sweep together
-    #[command(after_help = super::exit::HELP)]
+    #[command(after_help = help::MERGE)]
     Merge(Merge),
     /// Print a scenario of a mode to begin with, with comments
+    #[command(after_help = help::NEW)]
     New(New),
     /// Print the JSON Schema of scenario files, for editors
+    #[command(after_help = help::SCHEMA)]
     Schema(Schema),
     /// List modes, faults, metrics and selectors, or all keys of a mode
+    #[command(after_help = help::LIST)]
     List(List),
+    /// Print what makes a shell complete the words of mqsim
+    #[command(after_help = help::COMPLETIONS)]
+    Completions(Completions),
+    /// Print the manual page of mqsim or of one of its commands
+    #[command(after_help = help::MAN)]
+    Man(Man),
 }
 
 /// `mqsim run`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Run {
-    /// Scenario files
+    /// Scenario files; - is stdin
     #[arg(required = true, value_name = "SCENARIO")]
     pub(super) scenarios: Vec<PathBuf>,
     /// Where report folders go; each gets the name of its scenario
@@ -67,7 +93,7 @@ pub(super) struct Run {
 /// `mqsim check`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Check {
-    /// Scenario files, and directories that are searched for them
+    /// Scenario files, and directories that are searched for them; - is stdin
     #[arg(required = true, value_name = "SCENARIO|DIR")]
     pub(super) scenarios: Vec<PathBuf>,
     /// Write the report folder of the first failing seed of each scenario that fails
@@ -108,7 +134,7 @@ pub(super) struct Check {
 /// their histories are the same, and line by line it is told what became of it in A and in B.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Compare {
-    /// A report folder, a summary.csv, or a scenario file
+    /// A report folder, a summary.csv, or a scenario file; - is a scenario from stdin
     #[arg(value_name = "A")]
     pub(super) first: PathBuf,
     /// The same kind of thing; not needed with --set-a, --set-b or --seed-b [default: A]
@@ -149,7 +175,7 @@ pub(super) struct Compare {
 /// sweep that was interrupted goes on where it was when the same command is given again.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Sweep {
-    /// The scenario file
+    /// The scenario file; - is stdin
     #[arg(value_name = "SCENARIO")]
     pub(super) scenario: PathBuf,
     /// Where the folder of the sweep goes, NAME-sweep
@@ -220,6 +246,10 @@ pub(super) struct Common {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     #[arg(allow_negative_numbers = true)]
     pub(super) max_events: Option<u64>,
+    /// Refuse what could need more memory, as in 8GiB [default: as much as the machine has, divided
+    /// among the runs that go on at once]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(super) max_memory: Option<u64>,
     /// Print errors only, and what does not hold under `check`
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -240,6 +270,13 @@ impl Common {
     pub(super) fn wanted_seeds(&self) -> Option<Vec<u64>> {
         let range = self.seeds.as_ref().map(|range| range.clone().collect());
         range.or(self.seed.map(|seed| vec![seed]))
+    }
+
+    /// The bytes that each run may need, if there are so many runs.
+    pub(super) fn memory(&self, runs: Option<usize>) -> u64 {
+        let jobs = self.jobs.map_or_else(processors, |jobs| jobs as usize);
+        let at_once = jobs.min(runs.unwrap_or(jobs)).max(1) as u64;
+        self.max_memory.unwrap_or_else(machine::memory) / at_once
     }
 
     /// The same without the changes to a section.
@@ -303,6 +340,20 @@ pub(super) struct Schema {
     pub(super) mode: Option<String>,
 }
 
+/// `mqsim completions`.
+#[derive(Debug, Args)]
+pub(super) struct Completions {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// `mqsim man`.
+#[derive(Debug, Args)]
+pub(super) struct Man {
+    /// The command [default: mqsim itself]
+    pub(super) command: Option<String>,
+}
+
 /// At most this many seeds in one call: a report of more helps nobody and would not fit memory.
 const MOST_SEEDS: u64 = 100_000;
 
@@ -330,6 +381,14 @@ fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
         return Err(format!("one call simulates at most {MOST_SEEDS} seeds; split the range"));
     }
     Ok(first..=last)
+}
+
+/// `8GiB`.
+fn memory(text: &str) -> Result<u64, String> {
+    match units::size(text.trim()) {
+        Ok(bytes) if bytes >= 1 << 20 => Ok(bytes),
+        _ => Err("expected a size of at least 1MiB, as in 8GiB".to_owned()),
+    }
 }
 
 /// `10min`, `90s`: as in scenarios.

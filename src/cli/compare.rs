@@ -9,14 +9,20 @@ use std::sync::{Mutex, PoisonError};
 use super::args::Compare;
 use super::console;
 use super::exit::Exit;
+use super::find::is_stdin;
 use super::interrupt::Interrupt;
+use super::new_file::{self, Output};
 use super::run::processors;
 use super::simulator::{Asked, Simulator};
 use crate::report::compare::{
     Comparison, MARK, MARKDOWN, Parted, SeedTables, Side, Standing, Tolerance, markdown, tolerances,
 };
 use crate::report::folder::Reports;
-use crate::report::{self, TABLES, json, terminal};
+use crate::report::{self, TABLES, Unfinished, json, terminal};
+use crate::scenario::{shown, shown_path};
+
+/// `--markdown`.
+const PAGE: new_file::Kind = new_file::Kind { begins: MARKDOWN, called: "comparison" };
 
 /// What is wrong, and whose fault it is.
 type Failed = (String, Exit);
@@ -61,9 +67,7 @@ fn compare<S: Simulator>(
     let tolerances = tolerances(&wanted.tolerance)
         .map_err(|message| input(format!("--tolerance {}: {message}", wanted.tolerance)))?;
     let sides = sides(simulator, wanted)?;
-    if let Some(file) = &wanted.markdown {
-        may_write(file)?;
-    }
+    let file = wanted.markdown.as_ref().map(|file| Output::at(file, &PAGE)).transpose()?;
     let names = match &sides {
         Sides::Read(sides) => sides.each_ref().map(|side| side.scenario.clone()),
         Sides::Simulate(scenarios, _) => scenarios.each_ref().map(|one| one.name.clone()),
@@ -96,12 +100,13 @@ fn compare<S: Simulator>(
     };
     let files = comparison.files().map_err(|error| failure(error.to_string()))?;
     let folder = interrupt.whole(|| folders.write(&name, &files));
-    let folder = folder.map_err(|error| failure(error.to_string()))?.display().to_string();
-    if let Some(file) = &wanted.markdown {
-        interrupt.whole(|| write(file, &markdown(&comparison)))?;
+    let folder = folder.map_err(|error| failure(error.to_string()))?;
+    let folder = shown_path(&folder);
+    if let Some(mut file) = file {
+        interrupt.whole(|| file.write(&markdown(&comparison)))?;
     }
     if wanted.common.json {
-        console::print(&json::compare(exit.code(), &comparison, &folder));
+        console::document(&json::compare(exit.code(), &comparison, &folder));
     } else if !wanted.common.quiet {
         let text = terminal::compare(&comparison, console::colors());
         console::print(&format!("{text}\nreport: {folder}\n"));
@@ -147,10 +152,10 @@ fn sides<S: Simulator>(simulator: &S, wanted: &Compare) -> Result<Sides<S::Prepa
         None => &wanted.first,
     };
     let paths = [&wanted.first, second];
-    if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+    if let Some(missing) = paths.iter().find(|path| !path.exists() && !is_stdin(path)) {
         return Err(input(format!(
             "{}: there is no such file\n  = help: name a report folder, a summary.csv or a scenario",
-            missing.display()
+            shown_path(missing)
         )));
     }
     let kinds = paths.map(|path| Kind::of(path));
@@ -160,8 +165,8 @@ fn sides<S: Simulator>(simulator: &S, wanted: &Compare) -> Result<Sides<S::Prepa
         return Err(input(format!(
             "{} is a report and {} a scenario\n  = help: compare two reports or two scenarios; \
              `mqsim run` makes a report",
-            one.display(),
-            other.display()
+            shown_path(one),
+            shown_path(other)
         )));
     }
     if is_scenario[0] {
@@ -179,9 +184,9 @@ fn sides<S: Simulator>(simulator: &S, wanted: &Compare) -> Result<Sides<S::Prepa
         return Err(input(format!(
             "{} is a report of {} and {} one of {}\n  = help: compare reports of one scenario, or \
              the two scenarios themselves: they are simulated then",
-            paths[0].display(),
+            shown_path(paths[0]),
             a.scenario,
-            paths[1].display(),
+            shown_path(paths[1]),
             b.scenario
         )));
     }
@@ -223,7 +228,7 @@ fn restrict(side: &mut Side, path: &Path, seeds: &[u64]) -> Result<(), Failed> {
         return Err(input(format!(
             "{} has no seed {missing}: it has {}\n  = help: name seeds that both reports have, or \
              run them",
-            path.display(),
+            shown_path(path),
             range(side)
         )));
     }
@@ -233,7 +238,7 @@ fn restrict(side: &mut Side, path: &Path, seeds: &[u64]) -> Result<(), Failed> {
 
 /// Reads a report.
 fn read(path: &Path, kind: Kind) -> Result<Side, Failed> {
-    let shown = path.display();
+    let shown = shown_path(path);
     let folder = match kind {
         Kind::Folder => path.to_owned(),
         _ => PathBuf::new(),
@@ -246,7 +251,7 @@ fn read(path: &Path, kind: Kind) -> Result<Side, Failed> {
             Ok(bytes) => {
                 let text = String::from_utf8(bytes).map_err(|_| {
                     let help = "write the report again with `mqsim run`";
-                    input(format!("{}: it is no text\n  = help: {help}", file.display()))
+                    input(format!("{}: it is no text\n  = help: {help}", shown_path(&file)))
                 })?;
                 texts.push((name.to_owned(), text));
             }
@@ -263,7 +268,7 @@ fn read(path: &Path, kind: Kind) -> Result<Side, Failed> {
                     _ => error.to_string(),
                 };
                 let help = "name a report folder, a summary.csv or a scenario";
-                return Err(input(format!("{}: {why}\n  = help: {help}", file.display())));
+                return Err(input(format!("{}: {why}\n  = help: {help}", shown_path(&file))));
             }
         }
         if kind == Kind::Table {
@@ -279,15 +284,20 @@ fn scenarios<S: Simulator>(
     wanted: &Compare,
     paths: [&PathBuf; 2],
 ) -> Result<Sides<S::Prepared>, Failed> {
+    let runs = match wanted.pair() {
+        Some(_) => Some(2),
+        None => wanted.common.wanted_seeds().map(|seeds| 2 * seeds.len()),
+    };
+    let memory = wanted.common.memory(runs);
     let load = |at: usize, own: &[String]| {
         let path = paths[at];
         let sets: Vec<String> = wanted.common.set.iter().chain(own).cloned().collect();
-        let prepared = simulator.load(path, &sets).map_err(input)?;
+        let prepared = simulator.load(path, &sets, memory).map_err(input)?;
         let name = simulator.name(&prepared).to_owned();
         let (mode, version) = simulator.mode(&prepared);
         let mut label = format!("{name}, {mode} {version}");
         if !sets.is_empty() {
-            label += &format!(", with {}", sets.join(", "));
+            label += &format!(", with {}", shown(&sets.join(", ")));
         }
         if let Some(pair) = wanted.pair() {
             label += &format!(", seed {}", pair[at]);
@@ -330,16 +340,17 @@ fn simulate<S: Simulator>(
                 found.0.insert(place, tables);
                 found.2 |= defective;
             }
-            Err(message) => drop(found.1.insert(place, message)),
+            Err(unfinished) => drop(found.1.insert(place, unfinished)),
         }
         bar.inc(1);
     });
     bar.finish_and_clear();
     let (tables, failures, defective) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if let Some((place, message)) = failures.first_key_value() {
+    if let Some((place, Unfinished { message, limit })) = failures.first_key_value() {
         let side = if place % 2 == 0 { "A" } else { "B" };
         let seed = work[*place].1;
-        return Err((format!("{side}, seed {seed}: {message}"), Exit::Failure));
+        let exit = if *limit { Exit::Undecided } else { Exit::Failure };
+        return Err((format!("{side}, seed {seed}: {message}"), exit));
     }
     let mut sides = scenarios.each_ref().map(|scenario| Side {
         label: scenario.label.clone(),
@@ -372,44 +383,4 @@ fn parted<S: Simulator>(
         }
         None => Ok(None),
     }
-}
-
-/// Whether the Markdown may go to this file: one that is there must be a comparison, too.
-fn may_write(path: &Path) -> Result<(), Failed> {
-    let shown = path.display();
-    match fs::read(path) {
-        Ok(bytes) if bytes.is_empty() || bytes.starts_with(MARKDOWN.as_bytes()) => Ok(()),
-        Ok(_) => Err(input(format!(
-            "{shown} is there already, and is no comparison\n  = help: name another file, or remove \
-             it first"
-        ))),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            match parent.is_none_or(Path::is_dir) {
-                true => Ok(()),
-                false => Err(input(format!(
-                    "{shown}: there is no such directory\n  = help: make the directory first, or \
-                     name another file"
-                ))),
-            }
-        }
-        Err(error) => Err(input(format!(
-            "{shown}: cannot be read: {error}\n  = help: name another file with --markdown"
-        ))),
-    }
-}
-
-/// Writes a file whole, in place of what was there.
-fn write(path: &Path, text: &str) -> Result<(), Failed> {
-    let failed = |error: std::io::Error| {
-        (format!("cannot write {}: {error}", path.display()), Exit::Failure)
-    };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = path.with_file_name(name);
-    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&beside);
-        failed(error)
-    })
 }

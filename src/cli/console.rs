@@ -1,41 +1,94 @@
-//! Terminal, colours, progress.
+//! Terminal, colours, progress. Whatever is printed goes through [`harmless`] here: no text of a
+//! scenario, name or argument is obeyed by a terminal or by the log of a CI system.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Prints to stdout. A reader that has gone away (`| head`) is no error.
+use super::args::Color;
+use crate::report::folder::plain_words;
+use crate::scenario::{harmless, has_hidden, shown};
+
+/// Prints to stdout. A reader that has gone away (`| head`) is no error; what else goes wrong,
+/// [`unwritten`] tells at the end.
 pub(super) fn print(text: &str) {
+    raw(&harmless(text, colors()));
+}
+
+/// Prints a JSON document, in which `\u` stands for what a terminal might obey.
+pub(super) fn document(text: &str) {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+        for character in line.replace("##", "\\u0023#").chars() {
+            if has_hidden(character.encode_utf8(&mut [0; 4])) {
+                let mut units = [0; 2];
+                for unit in character.encode_utf16(&mut units) {
+                    out += &format!("\\u{unit:04x}");
+                }
+            } else {
+                out.push(character);
+            }
+        }
+        out += end;
+    }
+    raw(&out);
+}
+
+/// What could not be written to stdout: a sentence for people. Whoever waited for it got less than
+/// all.
+pub(super) fn unwritten() -> Option<String> {
+    let error = UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    let (why, _) = plain_words(&error);
+    let help = "make room, or send it elsewhere; report folders were written all the same";
+    Some(format!("cannot write to stdout: {why}\n  = help: {help}"))
+}
+
+static UNWRITTEN: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Prints to stdout as it is.
+fn raw(text: &str) {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
 }
 
 /// Prints an error: one clear message. Whoever wrote it may have called it an error already.
 pub(super) fn error(text: &str) {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let mut out = io::stderr().lock();
-    let _ = writeln!(out, "mqsim: error: {}", text.trim_end());
+    let _ = writeln!(out, "mqsim: error: {}", harmless(text.trim_end(), false));
 }
 
 /// Says something on stderr that is no error.
 pub(super) fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "mqsim: {text}");
+    let _ = writeln!(io::stderr().lock(), "mqsim: {}", harmless(text, false));
 }
 
-/// Prints to stderr as it is.
-pub(super) fn raw_error(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+/// Prints a workflow command of [`github_error`]: to stderr if a document has stdout to itself.
+pub(super) fn command(text: &str, to_stderr: bool) {
+    if to_stderr {
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    } else {
+        raw(text);
+    }
 }
 
 /// The workflow command by which GitHub Actions marks an error in a file, as
 /// <https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions> has it.
 pub(super) fn github_error(file: &str, line: Option<usize>, title: &str, text: &str) -> String {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let property = |text: &str| data(&shown(text)).replace(':', "%3A").replace(',', "%2C");
     let line = line.map_or(String::new(), |line| format!(",line={line}"));
-    let (file, title, text) = (property(file), property(title), data(text.trim()));
+    let text = harmless(text.trim(), false);
+    let (file, title, text) = (property(file), property(title), data(&text));
     format!("::error file={file}{line},title={title}::{text}\n")
 }
 
@@ -55,8 +108,21 @@ pub(super) fn github_file(file: &str) -> String {
     names.join("/").replace("//", "/")
 }
 
-/// Whether stdout may have colours: a terminal, and no `NO_COLOR` (<https://no-color.org>).
+/// What `--color` says, as a number: it is asked for wherever something is printed.
+static COLOR: AtomicU8 = AtomicU8::new(Color::Auto as u8);
+
+/// What `--color` says counts from now on.
+pub(super) fn choose(color: Color) {
+    COLOR.store(color as u8, Ordering::Relaxed);
+}
+
+/// Whether stdout may have colours: as `--color` says, otherwise on a terminal without `NO_COLOR`
+/// (<https://no-color.org>).
 pub(super) fn colors() -> bool {
+    let chosen = COLOR.load(Ordering::Relaxed);
+    if chosen != Color::Auto as u8 {
+        return chosen == Color::Always as u8;
+    }
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
     io::stdout().is_terminal() && !refused && !dumb
@@ -106,13 +172,30 @@ pub(super) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     (result, start.elapsed())
 }
 
-/// A word as a POSIX shell takes it.
+/// A word as a POSIX shell takes it. What is hidden in it is written as octal numbers, in the quotes
+/// that POSIX has for them since 2024 (`$'..'`), and that bash, zsh and ksh always had.
 pub(super) fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "@%_-+=:,./".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    if !has_hidden(word) {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    let mut quoted = String::from("$'");
+    for character in word.chars() {
+        let mut bytes = [0; 4];
+        let text = character.encode_utf8(&mut bytes);
+        if has_hidden(text) {
+            text.bytes().for_each(|byte| quoted += &format!("\\{byte:03o}"));
+        } else {
+            if matches!(character, '\'' | '\\') {
+                quoted.push('\\');
+            }
+            quoted.push(character);
+        }
+    }
+    quoted + "'"
 }
 
 #[cfg(test)]
@@ -124,6 +207,9 @@ mod tests {
         let text =
             github_error("a,b.toml", Some(7), "mqsim: 50% x", "lost 5 %:\nagain, and again\n");
         let wanted = "::error file=a%2Cb.toml,line=7,title=mqsim%3A 50%25 x::lost 5 %25:%0Aagain, and again\n";
+        assert_eq!(text, wanted);
+        let text = github_error("a\n::b", None, "x\r::c", "found\n::stop-commands::d\u{1b}[2J");
+        let wanted = "::error file=a\\n%3A%3Ab,title=x\\r%3A%3Ac::found%0A\\u{3a}:stop-commands::d\\u{1b}[2J\n";
         assert_eq!(text, wanted);
     }
 
@@ -140,5 +226,6 @@ mod tests {
         assert_eq!(shell_word("it's"), r"'it'\''s'");
         assert_eq!(shell_word(""), "''");
         assert_eq!(shell_word("a=\"x\""), "'a=\"x\"'");
+        assert_eq!(shell_word("it's\n\u{1b}[2J\u{9b}\\"), r"$'it\'s\012\033[2J\302\233\\'");
     }
 }

@@ -3,7 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::scenario::{MOST_BYTES, is_scenario};
+use crate::scenario::{MOST_BYTES, is_scenario, shown_path};
+
+/// Whether a scenario comes from stdin, by either of its names.
+pub(super) fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-") || path == Path::new("/dev/stdin")
+}
 
 /// The scenario files of `named`, those of a directory sorted, at any depth. Names with a leading
 /// dot are left out there, as are TOML files that are something else.
@@ -22,7 +27,7 @@ pub(super) fn scenarios(named: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<String>> 
             Ok(()) if below.is_empty() => wrong.push(format!(
                 "{}: there is no scenario in this directory\n  = help: name a directory with \
                  scenarios (*.toml), such as scenarios/",
-                path.display()
+                shown_path(path)
             )),
             Ok(()) => found.append(&mut below),
             Err(message) => wrong.push(message),
@@ -34,7 +39,10 @@ pub(super) fn scenarios(named: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<String>> 
 /// The scenarios below a directory, in the order of their names.
 fn search(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
     let unreadable = |path: &Path, error: &std::io::Error| {
-        format!("{}: cannot be read: {error}\n  = help: chmod u+rx, or name files", path.display())
+        format!(
+            "{}: cannot be read: {error}\n  = help: chmod u+rx, or name files",
+            shown_path(path)
+        )
     };
     let entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let mut entries = entries.map_err(|error| unreadable(directory, &error))?;

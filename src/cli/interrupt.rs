@@ -40,25 +40,58 @@ impl Interrupt {
         let theirs = interrupt.clone();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             if signals.forever().next().is_some() {
-                let made = theirs.made.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(made) = made.as_ref() {
-                    // Fails if a report is in it, which is what is wanted.
-                    let _ = std::fs::remove_dir(made);
-                }
-                super::console::note("interrupted");
-                std::process::exit(super::exit::INTERRUPTED);
+                theirs.end();
             }
         })?;
         Ok(interrupt)
     }
 
-    /// Where there are no such signals, nothing is handled.
+    /// Handles Ctrl-C and Ctrl-Break from now on, and the end of the console.
+    ///
+    /// # Errors
+    /// If the system refuses; then they do what they do by default.
+    #[cfg(windows)]
+    pub(super) fn install() -> io::Result<Interrupt> {
+        use std::sync::atomic::{AtomicBool, Ordering};
+
+        let interrupt = Interrupt::default();
+        let theirs = interrupt.clone();
+        let (again, (told, waiting)) = (AtomicBool::new(false), std::sync::mpsc::channel());
+        // Handlers are called one after the other: what waits has a thread of its own, so that a
+        // second Ctrl-C need not.
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            if waiting.recv().is_ok() {
+                theirs.end();
+            }
+        })?;
+        ctrlc::set_handler(move || {
+            if again.swap(true, Ordering::Relaxed) {
+                std::process::exit(super::exit::INTERRUPTED);
+            }
+            let _ = told.send(());
+        })
+        .map_err(io::Error::other)?;
+        Ok(interrupt)
+    }
+
+    /// Where nothing is known of signals, nothing is handled.
     ///
     /// # Errors
     /// None.
-    #[cfg(not(unix))]
+    #[cfg(not(any(unix, windows)))]
     pub(super) fn install() -> io::Result<Interrupt> {
         Ok(Interrupt::default())
+    }
+
+    /// Ends the call, once nothing is torn apart by it.
+    fn end(&self) -> ! {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = made.as_ref() {
+            // Fails if a report is in it, which is what is wanted.
+            let _ = std::fs::remove_dir(made);
+        }
+        super::console::note("interrupted");
+        std::process::exit(super::exit::INTERRUPTED);
     }
 
     /// Names the directory that was made for this call.

@@ -1,14 +1,37 @@
 //! The library behind the command line.
 
+use std::io::{self, Read};
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::OnceLock;
 
+use super::find::is_stdin;
 use super::{Asked, Entry, Simulator, Topic};
+use crate::report::Unfinished;
 use crate::report::compare::Parted;
 use crate::report::lock::{self, Trace};
 use crate::report::tally::Expected;
 use crate::run::{self, Families};
+use crate::scenario::MOST_BYTES;
 use crate::verdict::{METRICS, OVER_SEEDS, OverSeeds, Report};
+
+fn unfinished(error: run::RunError) -> Unfinished {
+    Unfinished { limit: error.is_limit(), message: error.to_string() }
+}
+
+/// What was read from stdin: a sweep loads its scenario for every cell, and it comes only once.
+fn stdin() -> Result<&'static [u8], String> {
+    static READ: OnceLock<Result<Vec<u8>, String>> = OnceLock::new();
+    let read = || {
+        let mut bytes = Vec::new();
+        // Of one that is too long only so much that this shows.
+        let stdin = io::stdin().lock().take(MOST_BYTES as u64 + 1);
+        { stdin }.read_to_end(&mut bytes).map(|_| bytes).map_err(|error| {
+            format!("stdin: cannot be read: {error}\n  = help: name a file, or send one: < FILE")
+        })
+    };
+    READ.get_or_init(read).as_deref().map_err(Clone::clone)
+}
 
 /// mqsim itself, with the families that it knows: its own by default.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +43,13 @@ pub struct Library {
 impl Simulator for Library {
     type Prepared = run::Prepared;
 
-    fn load(&self, path: &Path, sets: &[String]) -> Result<run::Prepared, String> {
-        self.families.load(path, sets).map_err(|error| error.to_string())
+    fn load(&self, path: &Path, sets: &[String], memory: u64) -> Result<run::Prepared, String> {
+        let loaded = if is_stdin(path) {
+            self.families.parse("stdin", stdin()?, sets, memory)
+        } else {
+            self.families.load(path, sets, memory)
+        };
+        loaded.map_err(|error| error.to_string())
     }
 
     fn name<'p>(&self, prepared: &'p run::Prepared) -> &'p str {
@@ -77,10 +105,10 @@ impl Simulator for Library {
         work: &[(&run::Prepared, u64)],
         asked: Asked,
         wanted: &(dyn Fn(usize) -> bool + Sync),
-        each: &(dyn Fn(usize, Result<Report, String>) + Sync),
+        each: &(dyn Fn(usize, Result<Report, Unfinished>) + Sync),
     ) {
         run::simulate_wanted(work, asked.jobs, asked.max_events, wanted, &|at, result| {
-            each(at, result.map_err(|error| error.to_string()));
+            each(at, result.map_err(unfinished));
         });
     }
 
@@ -88,12 +116,12 @@ impl Simulator for Library {
         &self,
         work: &[&run::Prepared],
         jobs: usize,
-        each: &(dyn Fn(usize, Result<Trace, String>) + Sync),
+        each: &(dyn Fn(usize, Result<Trace, Unfinished>) + Sync),
     ) {
         run::side_by_side(work.len(), jobs, &|at| {
             let traced = run::trace(work[at], lock::checkpoints);
             let trace = traced.map(|(report, checkpoints)| Trace { report, checkpoints });
-            each(at, trace.map_err(|error| error.to_string()));
+            each(at, trace.map_err(unfinished));
         });
     }
 
@@ -103,9 +131,9 @@ impl Simulator for Library {
         seeds: &[u64],
         asked: Asked,
         done: &(dyn Fn() + Sync),
-    ) -> Vec<Result<Report, String>> {
+    ) -> Vec<Result<Report, Unfinished>> {
         let results = run::simulate_many(prepared, seeds, asked.jobs, asked.max_events, done);
-        results.into_iter().map(|result| result.map_err(|error| error.to_string())).collect()
+        results.into_iter().map(|result| result.map_err(unfinished)).collect()
     }
 
     fn freeze(

@@ -2,7 +2,7 @@
 
 use super::console;
 use super::{Entry, Exit, Simulator, Topic};
-use crate::scenario::suggest;
+use crate::scenario::{shown, suggest};
 
 const TOPICS: [(&str, Topic); 4] = [
     ("modes", Topic::Modes),
@@ -37,7 +37,7 @@ pub(super) fn text(simulator: &impl Simulator, what: &str) -> Result<String, Str
     known.extend(simulator.list(Topic::Modes).into_iter().map(|entry| entry.name));
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let help = suggest(what, &known, "the lists");
-    Err(format!("there is no list of `{what}`\n  = help: {help}"))
+    Err(format!("there is no list of `{}`\n  = help: {help}", shown(what)))
 }
 
 /// Names in one column, meanings in the next, wrapped.

@@ -13,9 +13,10 @@ use super::exit::Exit;
 use super::find;
 use super::run::{Task, processors};
 use super::simulator::Simulator;
-use super::{console, new_file};
+use super::{console, machine, new_file};
+use crate::report::Unfinished;
 use crate::report::lock::{FILE, Finding, Lock, Locked, Trace};
-use crate::scenario::MOST_BYTES;
+use crate::scenario::{MOST_BYTES, shown_path};
 
 /// A message for people, and the exit code that goes with it.
 type Wrong = (String, Exit);
@@ -34,7 +35,10 @@ impl Locks {
         let locks = Locks::of(paths, &|path| {
             let help = format!("lock it: mqsim lock {}", console::shell_word(path));
             Err((
-                format!("{path}: there is no {FILE} that locks it\n  = help: {help}"),
+                format!(
+                    "{}: there is no {FILE} that locks it\n  = help: {help}",
+                    crate::scenario::shown(path)
+                ),
                 Exit::Input,
             ))
         })?;
@@ -42,6 +46,7 @@ impl Locks {
             if locks.locks[directory].get(file).is_none() {
                 let lock = directory.join(FILE);
                 let help = format!("lock it: mqsim lock {}", console::shell_word(path));
+                let path = crate::scenario::shown(path);
                 let message = format!("{path}: it is not in {}\n  = help: {help}", shown(&lock));
                 return Err((message, Exit::Input));
             }
@@ -86,7 +91,7 @@ impl Locks {
             let text = simulator.text(&tasks[at].prepared);
             let path = &tasks[at].path;
             let accept = format!("mqsim lock {} --accept", console::shell_word(path));
-            Some(locked.compare(text, trace, path, &accept))
+            Some(locked.compare(text, trace, &crate::scenario::shown(path), &accept))
         })?;
         Ok(found)
     }
@@ -102,7 +107,7 @@ impl Locks {
                     "{} has {}, which is there no more\n  = help: if that is meant: mqsim lock {} \
                      --accept",
                     shown(&directory.join(FILE)),
-                    locked.file,
+                    crate::scenario::shown(&locked.file),
                     console::shell_word(&shown(directory))
                 ));
             }
@@ -129,15 +134,16 @@ fn traced<S: Simulator, T: Send>(
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
             Ok(result) => found.0.push((at, result)),
-            Err(message) => found.1.push((at, message)),
+            Err(unfinished) => found.1.push((at, unfinished)),
         }
         bar.inc(1);
     });
     bar.finish_and_clear();
     let (mut found, mut failed) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    failed.sort();
-    if let Some((at, message)) = failed.into_iter().next() {
-        return Err((format!("{}: {message}", tasks[at].name), Exit::Failure));
+    failed.sort_by_key(|(at, _)| *at);
+    if let Some((at, Unfinished { message, limit })) = failed.into_iter().next() {
+        let exit = if limit { Exit::Undecided } else { Exit::Failure };
+        return Err((format!("{}: {message}", tasks[at].name), exit));
     }
     found.sort_by_key(|(at, _)| *at);
     Ok(found.into_iter().map(|(_, result)| result).collect())
@@ -164,7 +170,8 @@ fn locked<S: Simulator>(simulator: &S, wanted: &args::Lock) -> Result<Exit, Wron
         let path = &tasks[at].path;
         let accept = format!("mqsim lock {} --accept", console::shell_word(path));
         let found = locks.locks[directory].get(file);
-        let finding = found.map(|locked| locked.compare(text, trace, path, &accept));
+        let finding =
+            found.map(|locked| locked.compare(text, trace, &crate::scenario::shown(path), &accept));
         (finding, Locked::new(file, text, trace))
     })?;
     let gone = locks.gone();
@@ -219,9 +226,11 @@ fn beside(path: &str, named: &[PathBuf]) -> PathBuf {
 fn load<S: Simulator>(simulator: &S, wanted: &args::Lock) -> Result<Vec<Task<S::Prepared>>, Wrong> {
     let paths = find::scenarios(&wanted.scenarios)
         .map_err(|messages| (messages.join("\nmqsim: error: "), Exit::Input))?;
+    let at_once = wanted.jobs.map_or_else(processors, |jobs| jobs as usize).min(paths.len());
+    let memory = machine::memory() / at_once.max(1) as u64;
     let (mut tasks, mut wrong): (Vec<Task<S::Prepared>>, Vec<String>) = (Vec::new(), Vec::new());
     for path in paths {
-        match simulator.load(&path, &[]) {
+        match simulator.load(&path, &[], memory) {
             Ok(prepared) => tasks.push(Task::new(simulator, &path, prepared)),
             Err(message) => wrong.push(message),
         }
@@ -248,7 +257,7 @@ fn load<S: Simulator>(simulator: &S, wanted: &args::Lock) -> Result<Vec<Task<S::
 /// A path from the root on, without links in it.
 fn absolute(path: &Path) -> Result<PathBuf, Wrong> {
     fs::canonicalize(path)
-        .map_err(|error| (format!("{}: cannot be read: {error}", path.display()), Exit::Input))
+        .map_err(|error| (format!("{}: cannot be read: {error}", shown_path(path)), Exit::Input))
 }
 
 /// The lock that is there, or an empty one.
@@ -258,6 +267,9 @@ fn read(path: &Path) -> Result<Lock, Wrong> {
     }
     let help = "restore it from version control, or remove it and lock anew: mqsim lock";
     let wrong = |why: String| (format!("{}: {why}\n  = help: {help}", shown(path)), Exit::Input);
+    if !path.is_file() {
+        return Err(wrong("it is no file".to_owned()));
+    }
     let long = fs::metadata(path).is_ok_and(|file| file.len() > 16 * MOST_BYTES as u64);
     if long {
         return Err(wrong("it is too long for a lock".to_owned()));
@@ -271,5 +283,5 @@ fn read(path: &Path) -> Result<Lock, Wrong> {
 fn shown(path: &Path) -> String {
     let here = std::env::current_dir().and_then(fs::canonicalize).unwrap_or_default();
     let short = path.strip_prefix(&here).unwrap_or(path);
-    if short.as_os_str().is_empty() { ".".to_owned() } else { short.display().to_string() }
+    if short.as_os_str().is_empty() { ".".to_owned() } else { shown_path(short) }
 }

@@ -11,6 +11,7 @@ use super::interrupt::Interrupt;
 use super::sweep::{folder_name, printed, shown, weather_of, write};
 use crate::report::folder::Reports;
 use crate::report::sweep::{MANIFEST, MARK, Part, Shard, Sweep, merge};
+use crate::scenario::shown_path;
 
 /// Reads all shards, then writes the folder that one call would have written.
 pub(super) fn execute(wanted: &Merge) -> Exit {
@@ -72,7 +73,7 @@ fn read(named: &[PathBuf]) -> Result<Vec<(String, Part)>, String> {
             return Err(format!(
                 "{}: there is no shard of a sweep in it\n  = help: name folders that `mqsim sweep \
                  --shard` wrote, or the directory that they are in",
-                path.display()
+                shown_path(path)
             ));
         }
         for folder in below {
@@ -86,7 +87,7 @@ fn read(named: &[PathBuf]) -> Result<Vec<(String, Part)>, String> {
 /// before is none of them.
 fn below(directory: &Path) -> Result<Vec<PathBuf>, String> {
     let unreadable = |error: std::io::Error| {
-        let shown = directory.display();
+        let shown = shown_path(directory);
         match error.kind() {
             ErrorKind::NotFound => format!(
                 "{shown}: there is no such directory\n  = help: name the folders of the shards"
@@ -119,10 +120,10 @@ fn part(folder: &Path) -> Result<(String, Part), String> {
                 ErrorKind::InvalidData => "it is no text".to_owned(),
                 _ => error.to_string(),
             };
-            format!("{}: {why}\n  = help: run that shard again", path.display())
+            format!("{}: {why}\n  = help: run that shard again", shown_path(&path))
         })
     };
     let part = Part::read(&text(MANIFEST)?, &text(MARK)?);
-    let shown = folder.display().to_string();
-    part.map(|part| (shown, part)).map_err(|error| format!("{}: {error}", folder.display()))
+    let shown = shown_path(folder);
+    part.map(|part| (shown, part)).map_err(|error| format!("{}: {error}", shown_path(folder)))
 }

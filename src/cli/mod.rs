@@ -8,10 +8,12 @@ mod console;
 mod defect;
 mod exit;
 mod find;
+mod help;
 mod interrupt;
 mod library;
 mod list;
 mod lock;
+mod machine;
 mod merge;
 mod new_file;
 mod run;
@@ -25,7 +27,9 @@ mod tests;
 use std::ffi::OsString;
 
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::scenario::shown;
 
 pub use exit::Exit;
 pub use library::Library;
@@ -36,20 +40,55 @@ pub fn main(
     simulator: &impl Simulator,
     arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Exit {
-    let cli = match args::Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are printed to stdout and are no error; clap knows which is which.
-            let exit = if error.use_stderr() { Exit::Input } else { Exit::Holds };
-            let help = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-            if exit == Exit::Holds || error.kind() == help {
-                let _ = error.print();
-            } else {
-                console::error(&error.render().to_string());
-            }
-            return exit;
-        }
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let exit = match args::Cli::try_parse_from(&arguments) {
+        Ok(cli) => obey(simulator, cli),
+        Err(error) => not_understood(error, &arguments),
     };
+    match console::unwritten() {
+        None => exit,
+        Some(why) => {
+            console::error(&why);
+            Exit::Failure
+        }
+    }
+}
+
+/// Says what the command line lacks, or what it asked for: clap makes a page of help an error, too.
+fn not_understood(mut error: clap::Error, arguments: &[OsString]) -> Exit {
+    // A line that is no whole command may say of its colours all the same.
+    let never = arguments.windows(2).any(|two| two[0] == "--color" && two[1] == "never");
+    if never || arguments.iter().any(|one| one == "--color=never") {
+        console::choose(args::Color::Never);
+    }
+    let foreign: Vec<(ContextKind, String)> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, shown(text).into_owned())),
+            _ => None,
+        })
+        .collect();
+    for (kind, text) in foreign {
+        error.insert(kind, ContextValue::String(text));
+    }
+    // Help and version are printed to stdout and are no error; clap knows which is which.
+    if !error.use_stderr() {
+        let page = error.render();
+        let colors = console::colors();
+        console::print(&if colors { page.ansi().to_string() } else { page.to_string() });
+        return Exit::Holds;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+    } else {
+        console::error(&error.render().to_string());
+    }
+    Exit::Input
+}
+
+/// Does what a command line says.
+fn obey(simulator: &impl Simulator, cli: args::Cli) -> Exit {
+    console::choose(cli.color);
     let done = defect::caught(|| match cli.command {
         args::Command::Run(wanted) => run::execute(simulator, &wanted),
         args::Command::Check(wanted) => check::execute(simulator, &wanted),
@@ -60,6 +99,8 @@ pub fn main(
         args::Command::New(wanted) => texts::starter(simulator, &wanted),
         args::Command::Schema(wanted) => texts::schema(simulator, wanted.mode.as_deref()),
         args::Command::List(wanted) => list::execute(simulator, wanted.what.as_deref()),
+        args::Command::Completions(wanted) => texts::completions(wanted.shell),
+        args::Command::Man(wanted) => texts::manual(wanted.command.as_deref()),
     });
     done.unwrap_or(Exit::Failure)
 }

@@ -10,7 +10,8 @@ use super::interrupt::Interrupt;
 use super::simulator::{Asked, Simulator};
 use crate::report::folder::Reports;
 use crate::report::json::{Document, Failure, Scenario};
-use crate::report::{self, terminal};
+use crate::report::{self, TABLES, Unfinished, terminal};
+use crate::scenario::{shown, shown_path};
 use crate::verdict::{Report, Verdict};
 
 /// One scenario of the call: where it stands and what it was prepared to.
@@ -34,6 +35,8 @@ struct Outcome {
     folder: Option<String>,
     reports: Vec<Report>,
     failures: Vec<Failure>,
+    /// What the worst of the failures means.
+    failed: Exit,
 }
 
 /// Loads everything, then simulates, prints and writes scenario by scenario.
@@ -60,6 +63,13 @@ pub(super) fn execute(simulator: &impl Simulator, wanted: &Run) -> Exit {
             return Exit::Failure;
         }
     };
+    for task in &tasks {
+        if let Err(error) = folders.may_write(&task.name, TABLES[0].file_name()) {
+            console::error(&error.to_string());
+            folders.abandon();
+            return Exit::Failure;
+        }
+    }
     let mut exit = Exit::Holds;
     let mut outcomes = Vec::new();
     for task in &tasks {
@@ -73,7 +83,7 @@ pub(super) fn execute(simulator: &impl Simulator, wanted: &Run) -> Exit {
             let (folder, failures) = (outcome.folder.clone(), outcome.failures.clone());
             Scenario::new(&outcome.name, folder, &outcome.reports, failures)
         });
-        console::print(&Document::new(exit.code(), scenarios.collect()).render());
+        console::document(&Document::new(exit.code(), scenarios.collect()).render());
     }
     folders.abandon();
     exit
@@ -108,8 +118,11 @@ fn freeze<S: Simulator>(
 /// All scenarios of the call, or `None` after saying everything that is wrong with them.
 fn load<S: Simulator>(simulator: &S, wanted: &Run) -> Option<Vec<Task<S::Prepared>>> {
     let (mut tasks, mut wrong) = (Vec::new(), Vec::new());
+    // One scenario after the other, its seeds side by side.
+    let memory =
+        wanted.common.memory(Some(wanted.common.wanted_seeds().map_or(1, |all| all.len())));
     for path in &wanted.scenarios {
-        match simulator.load(path, &wanted.common.set) {
+        match simulator.load(path, &wanted.common.set, memory) {
             Ok(prepared) => tasks.push(Task::new(simulator, path, prepared)),
             Err(message) => wrong.push(message),
         }
@@ -135,7 +148,9 @@ pub(super) fn clashes<P>(tasks: &[Task<P>]) -> Vec<String> {
 /// What to say of two scenarios that have the same name.
 fn clash(first: &str, second: &str, name: &str) -> String {
     let place = |path| std::fs::canonicalize(path).ok();
-    if place(first).is_some_and(|first| place(second) == Some(first)) {
+    let same = place(first).is_some_and(|first| place(second) == Some(first));
+    let (first, second) = (shown(first), shown(second));
+    if same {
         return format!("{second} is named twice\n  = help: name it once; --seeds runs more seeds");
     }
     format!(
@@ -194,16 +209,20 @@ pub(super) fn processors() -> usize {
 impl Outcome {
     /// Nothing yet.
     fn of(name: &str) -> Outcome {
-        let (reports, failures) = (Vec::new(), Vec::new());
-        Outcome { name: name.to_owned(), folder: None, reports, failures }
+        let (reports, failures, failed) = (Vec::new(), Vec::new(), Exit::Holds);
+        Outcome { name: name.to_owned(), folder: None, reports, failures, failed }
     }
 
     /// Adds results, by whether they came to a report.
-    fn add(&mut self, seeds: &[u64], results: Vec<Result<Report, String>>) {
+    fn add(&mut self, seeds: &[u64], results: Vec<Result<Report, Unfinished>>) {
         for (&seed, result) in seeds.iter().zip(results) {
             match result {
                 Ok(report) => self.reports.push(report),
-                Err(message) => self.failures.push(Failure { seed, message }),
+                Err(Unfinished { message, limit }) => {
+                    let exit = if limit { Exit::Undecided } else { Exit::Failure };
+                    self.failed = self.failed.max(exit);
+                    self.failures.push(Failure { seed, message });
+                }
             }
         }
         report::forget_details(&mut self.reports);
@@ -218,15 +237,14 @@ fn judge(outcome: &Outcome) -> Exit {
         Some(Verdict::Undecided) => Exit::Undecided,
         Some(Verdict::Broken) => Exit::Broken,
     };
-    let failed = if outcome.failures.is_empty() { Exit::Holds } else { Exit::Failure };
-    outcome.reports.iter().map(of).fold(failed, Exit::max)
+    outcome.reports.iter().map(of).fold(outcome.failed, Exit::max)
 }
 
 /// Writes the report folder; returns where it is.
 pub(super) fn write(folders: &Reports, name: &str, reports: &[Report]) -> Result<String, String> {
     let files = report::files(reports).map_err(|error| error.to_string())?;
     let folder = folders.write(name, &files).map_err(|error| error.to_string())?;
-    Ok(folder.display().to_string())
+    Ok(shown_path(&folder))
 }
 
 /// What to print for one scenario: a page a seed, or an overview and the first broken seed's page.

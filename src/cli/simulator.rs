@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use crate::report::Unfinished;
 use crate::report::compare::Parted;
 use crate::report::lock::Trace;
 use crate::report::tally::Expected;
@@ -44,12 +45,13 @@ pub trait Simulator: Sync {
     /// A scenario that was read, checked and planned.
     type Prepared: Sync;
 
-    /// Reads, checks and plans a scenario. The error is ready for people, with the place in the
+    /// Reads, checks and plans a scenario whose messages may need so many bytes of memory; `-` is
+    /// stdin. The error is ready for people, with the place in the
     /// file.
     ///
     /// # Errors
     /// If the file cannot be read or says something that is not understood.
-    fn load(&self, path: &Path, sets: &[String]) -> Result<Self::Prepared, String>;
+    fn load(&self, path: &Path, sets: &[String], memory: u64) -> Result<Self::Prepared, String>;
 
     /// The scenario's name: that of its report folder.
     fn name<'p>(&self, prepared: &'p Self::Prepared) -> &'p str;
@@ -92,7 +94,7 @@ pub trait Simulator: Sync {
         &self,
         work: &[(&Self::Prepared, u64)],
         asked: Asked,
-        each: &(dyn Fn(usize, Result<Report, String>) + Sync),
+        each: &(dyn Fn(usize, Result<Report, Unfinished>) + Sync),
     ) {
         self.simulate_wanted(work, asked, &|_| true, each);
     }
@@ -103,7 +105,7 @@ pub trait Simulator: Sync {
         work: &[(&Self::Prepared, u64)],
         asked: Asked,
         wanted: &(dyn Fn(usize) -> bool + Sync),
-        each: &(dyn Fn(usize, Result<Report, String>) + Sync),
+        each: &(dyn Fn(usize, Result<Report, Unfinished>) + Sync),
     );
 
     /// Simulates the own seed of each scenario, `jobs` at a time, with the checkpoints that a lock
@@ -112,18 +114,18 @@ pub trait Simulator: Sync {
         &self,
         work: &[&Self::Prepared],
         jobs: usize,
-        each: &(dyn Fn(usize, Result<Trace, String>) + Sync),
+        each: &(dyn Fn(usize, Result<Trace, Unfinished>) + Sync),
     );
 
     /// Simulates the seeds, results in their order. `done` is called after each, from any thread.
-    /// An error is one sentence for people: the run ran away, or the cluster contradicted itself.
+    /// An error is for people: the run ran away, or a limit ended it.
     fn simulate(
         &self,
         prepared: &Self::Prepared,
         seeds: &[u64],
         asked: Asked,
         done: &(dyn Fn() + Sync),
-    ) -> Vec<Result<Report, String>>;
+    ) -> Vec<Result<Report, Unfinished>>;
 
     /// The text of the scenario with its random faults as they came to be for a seed; `note` is a
     /// comment in it. The error is one sentence for people, and whether the scenario is to blame.

@@ -13,9 +13,9 @@ use super::run::processors;
 use super::simulator::{Asked, Simulator};
 use crate::report::folder::Reports;
 use crate::report::sweep::{MARK, Run, Shard, Sweep, front, row, weather};
-use crate::report::{self, json, terminal};
+use crate::report::{self, Unfinished, json, terminal};
 use crate::run::{Entry, Journal, JournalError, Key};
-use crate::scenario::{Grid, suggest};
+use crate::scenario::{self, Grid, shown_path, suggest};
 use crate::verdict::{METRICS, Metric};
 
 /// At most this many runs in one call: their rows are in memory at once.
@@ -65,12 +65,13 @@ pub(super) fn execute<S: Simulator>(simulator: &S, wanted: &Wanted) -> Exit {
 /// Reads the call: every cell is checked and planned before anything runs.
 fn plan<S: Simulator>(simulator: &S, wanted: &Wanted) -> Result<Plan<S::Prepared>, String> {
     let grid = Grid::parse(&wanted.common.set, wanted.paired)?;
+    let memory = wanted.common.memory(None);
     let weather = weather_of(&wanted.view, &grid)?;
     shown(&wanted.view.show)?;
     let mut cells = Vec::new();
     let mut wrong: Vec<String> = Vec::new();
     for cell in 0..grid.cells() {
-        match simulator.load(&wanted.scenario, &grid.sets(cell)) {
+        match simulator.load(&wanted.scenario, &grid.sets(cell), memory) {
             Ok(prepared) => cells.push(prepared),
             // The same mistake in many cells is one mistake.
             Err(message) if !wrong.contains(&message) => wrong.push(message),
@@ -117,7 +118,10 @@ pub(super) fn weather_of(view: &View, grid: &Grid) -> Result<Vec<usize>, String>
         let found = keys.iter().position(|known| known == key);
         found.ok_or_else(|| {
             let help = suggest(key, &keys, "the keys that vary");
-            format!("--group-by {key}: no such key varies\n  = help: {help}, or none")
+            format!(
+                "--group-by {}: no such key varies\n  = help: {help}, or none",
+                scenario::shown(key)
+            )
         })
     };
     match view.group_by.as_slice() {
@@ -134,7 +138,7 @@ pub(super) fn shown(names: &[String]) -> Result<Vec<&'static Metric>, String> {
         columns().find(|metric| metric.name == name).ok_or_else(|| {
             let known: Vec<&str> = columns().map(|metric| metric.name).collect();
             let help = suggest(name, &known, "metrics");
-            format!("--show {name}: there is no such metric\n  = help: {help}")
+            format!("--show {}: there is no such metric\n  = help: {help}", scenario::shown(name))
         })
     };
     names.iter().map(one).collect()
@@ -170,14 +174,16 @@ fn carry_out<S: Simulator>(
         let input = matches!(error, JournalError::InUse(_) | JournalError::Foreign(_));
         (error.to_string(), if input { Exit::Input } else { Exit::Failure })
     })?;
-    let Shared { runs, failures, .. } = simulate(simulator, wanted, &plan, &journal, found);
+    let Shared { runs, failures, limits_only, .. } =
+        simulate(simulator, wanted, &plan, &journal, found);
     if !failures.is_empty() {
         if runs.is_empty() {
             // What is done is kept for the next call, but here is nothing to be kept.
             journal.remove().map_err(|error| failure(error.to_string()))?;
             folders.abandon();
         }
-        return Err(failure(failed(failures, plan.shard, &plan.sweep)));
+        let exit = if limits_only { Exit::Undecided } else { Exit::Failure };
+        return Err((failed(failures, plan.shard, &plan.sweep), exit));
     }
     let defective = runs.iter().find(|(_, record)| record.defective).map(|(run, _)| *run);
     let seeds = numbers(&plan.sweep);
@@ -189,12 +195,14 @@ fn carry_out<S: Simulator>(
     let exit = if defective.is_some() { Exit::Failure } else { Exit::Holds };
     say(wanted, &sweep, plan.shard, &folder, exit);
     if let Some((cell, at)) = defective {
-        let sets = sweep.grid.sets(cell).join(" --set ");
+        let sets: Vec<String> =
+            sweep.grid.sets(cell).iter().map(|set| console::shell_word(set)).collect();
         return Err(failure(format!(
             "mqsim failed in a run: it lost a message without a cause or contradicted itself\n  = \
-             help: please report it: mqsim run {} --seed {} --set {sets}",
-            wanted.scenario.display(),
-            seeds[at]
+             help: please report it: mqsim run {} --seed {} --set {}",
+            console::shell_word(&wanted.scenario.to_string_lossy()),
+            seeds[at],
+            sets.join(" --set ")
         )));
     }
     Ok(exit)
@@ -212,6 +220,8 @@ type Runs = BTreeMap<(usize, usize), Record>;
 struct Shared {
     runs: Runs,
     failures: Vec<String>,
+    /// Whether each of them is one that a limit of the user's ended.
+    limits_only: bool,
     /// What was wrong when a run could not be noted.
     unnoted: Option<JournalError>,
 }
@@ -248,7 +258,8 @@ fn simulate<S: Simulator>(
     let bar = console::progress(&plan.sweep.scenario, work.len() as u64, !quiet);
     let jobs = wanted.common.jobs.map_or_else(processors, |jobs| jobs as usize);
     let asked = Asked { jobs, max_events: wanted.common.max_events };
-    let shared = Mutex::new(Shared { runs, failures: Vec::new(), unnoted: None });
+    let shared =
+        Mutex::new(Shared { runs, failures: Vec::new(), limits_only: true, unnoted: None });
     simulator.simulate_each(&work, asked, &|place, result| {
         let (cell, at) = todo[place];
         // Rows are made before the lock is taken: that is most of what is to be done here.
@@ -265,8 +276,10 @@ fn simulate<S: Simulator>(
                 }
                 shared.runs.insert((cell, at), entry.record);
             }
-            Err(message) => {
+            Err(Unfinished { message, limit }) => {
+                shared.limits_only &= limit;
                 let sets = plan.sweep.grid.sets(cell).join(" ");
+                let sets = scenario::shown(&sets);
                 shared.failures.push(format!("{sets}, seed {}: {message}", seeds[at]));
             }
         }
@@ -286,7 +299,7 @@ fn failed(mut failures: Vec<String>, shard: Shard, sweep: &Sweep) -> String {
     let count = failures.len();
     let of = (0..sweep.whole()).filter(|&number| shard.has(number)).count();
     failures.truncate(MOST_TOLD);
-    format!("{count} of {of} runs failed:\n{}", failures.join("\n"))
+    format!("{count} of {of} runs came to no end:\n{}", failures.join("\n"))
 }
 
 /// Writes the folder; returns where it is.
@@ -300,13 +313,13 @@ pub(super) fn write(
     let files = sweep.files(shard).map_err(|error| error.to_string())?;
     debug_assert_eq!(files[0].name, MARK, "by its first file a folder is known");
     let folder = interrupt.whole(|| folders.write(name, &files));
-    folder.map(|folder| folder.display().to_string()).map_err(|error| error.to_string())
+    folder.map(|folder| shown_path(&folder)).map_err(|error| error.to_string())
 }
 
 /// Prints what came of it.
 fn say(wanted: &Wanted, sweep: &Sweep, shard: Shard, folder: &str, exit: Exit) {
     if wanted.common.json {
-        console::print(&json::sweep(exit.code(), sweep, shard, folder));
+        console::document(&json::sweep(exit.code(), sweep, shard, folder));
         return;
     }
     if wanted.common.quiet {
@@ -324,7 +337,7 @@ fn say(wanted: &Wanted, sweep: &Sweep, shard: Shard, folder: &str, exit: Exit) {
         sweep.scenario,
         sweep.runs.len(),
         sweep.whole(),
-        console::shell_word(&wanted.out.display().to_string())
+        console::shell_word(&wanted.out.to_string_lossy())
     ));
 }
 

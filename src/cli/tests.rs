@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::{Asked, Entry, Exit, Simulator, Topic};
+use crate::report::Unfinished;
 use crate::report::compare::Parted;
 use crate::report::fixture;
 use crate::report::lock::Trace;
@@ -18,7 +19,7 @@ struct Double;
 impl Simulator for Double {
     type Prepared = String;
 
-    fn load(&self, path: &Path, sets: &[String]) -> Result<String, String> {
+    fn load(&self, path: &Path, sets: &[String], _: u64) -> Result<String, String> {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         match (name.as_str(), sets) {
             ("bad", _) => Err("bad.toml:1:1: unknown key".to_owned()),
@@ -72,7 +73,7 @@ impl Simulator for Double {
         work: &[(&String, u64)],
         asked: Asked,
         wanted: &(dyn Fn(usize) -> bool + Sync),
-        each: &(dyn Fn(usize, Result<Report, String>) + Sync),
+        each: &(dyn Fn(usize, Result<Report, Unfinished>) + Sync),
     ) {
         // Backwards, for no order may be relied upon.
         for (at, (prepared, seed)) in work.iter().enumerate().rev() {
@@ -87,7 +88,7 @@ impl Simulator for Double {
         &self,
         work: &[&String],
         _: usize,
-        each: &(dyn Fn(usize, Result<Trace, String>) + Sync),
+        each: &(dyn Fn(usize, Result<Trace, Unfinished>) + Sync),
     ) {
         for (at, prepared) in work.iter().enumerate() {
             let asked = Asked { jobs: 1, max_events: None };
@@ -102,11 +103,14 @@ impl Simulator for Double {
         seeds: &[u64],
         _: Asked,
         done: &(dyn Fn() + Sync),
-    ) -> Vec<Result<Report, String>> {
+    ) -> Vec<Result<Report, Unfinished>> {
         let one = |&seed: &u64| {
             let mut report = match prepared.as_str() {
                 "panics" => panic!("this cannot be"),
-                "runaway" => return Err("10,000,000 events at 6.000 s".to_owned()),
+                "runaway" | "limited" => {
+                    let message = "10,000,000 events at 6.000 s".to_owned();
+                    return Err(Unfinished { message, limit: prepared == "limited" });
+                }
                 "slow" => {
                     std::thread::sleep(Duration::from_secs(60));
                     fixture::quiet_run()
@@ -221,6 +225,8 @@ fn exit_codes() {
     assert_eq!(code("run calm.toml --seed 1 --seeds 1..=2"), 2);
     assert_eq!(code("run undecided.toml"), 3);
     assert_eq!(code("run runaway.toml"), 4);
+    assert_eq!(code("run limited.toml"), 3);
+    assert_eq!(code("run limited.toml mirror.toml"), 1);
     assert_eq!(code("run unexplained.toml"), 4);
     assert_eq!(code("run calm.toml undecided.toml"), 3);
     assert_eq!(code("run undecided.toml mirror.toml calm.toml"), 1);
@@ -242,6 +248,7 @@ fn exit_codes_of_check() {
     assert_eq!(code("check"), 2);
     assert_eq!(code("check undecided.toml"), 3);
     assert_eq!(code("check runaway.toml"), 4);
+    assert_eq!(code("check limited.toml"), 3);
     assert_eq!(code("check unexplained.toml"), 4);
     assert_eq!(code("check undecided.toml mirror.toml calm.toml"), 1);
     assert_eq!(code("check runaway.toml mirror.toml"), 4);
@@ -300,7 +307,7 @@ fn a_run_prints_its_summary_and_writes_its_folder() {
     assert!(!done.stdout.contains('\u{1b}'), "no colours into a pipe: {}", done.stdout);
     assert_eq!(done.stderr, "");
     assert_eq!(names(directory.path().join("out")), ["mirror"]);
-    assert_eq!(names(directory.path().join("out/mirror")).len(), 9);
+    assert_eq!(names(directory.path().join("out/mirror")).len(), 10);
 }
 
 #[test]

@@ -9,7 +9,7 @@
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::lock::DRIFTED;
-use super::tally::{Count, Cut, Example, Expected, Tally};
+use super::tally::{Count, Cut, Example, Expected, Standing, Tally};
 use super::{number, terminal, verdict_word};
 use crate::verdict::Verdict;
 
@@ -80,9 +80,14 @@ fn of(suite: &Suite<'_>, replay: &dyn Fn(u64) -> String) -> TestSuite {
     {
         let message = trouble.lines().next().unwrap_or_default();
         let lines = [trouble.clone(), format!("again: {}", replay(first.seed))];
-        let mut error = TestCaseStatus::non_success(NonSuccessKind::Error);
-        error.set_type("failed").set_message(message).set_description(lines.join("\n"));
-        add("mqsim itself", error);
+        // What a limit of the user's ended is undecided, and nothing that mqsim failed at.
+        let (kind, word, name) = match first.standing {
+            Standing::Undecided => (NonSuccessKind::Failure, "undecided", "ends by itself"),
+            _ => (NonSuccessKind::Error, "failed", "mqsim itself"),
+        };
+        let mut error = TestCaseStatus::non_success(kind);
+        error.set_type(word).set_message(message).set_description(lines.join("\n"));
+        add(name, error);
     }
     if let Some(locked) = &suite.locked {
         let locked = match locked {
@@ -175,8 +180,8 @@ fn shown(example: &Example, replay: &dyn Fn(u64) -> String) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture;
     use crate::report::tally::SeedResult;
+    use crate::report::{Unfinished, fixture};
     use crate::verdict::Unit;
 
     fn tally(results: Vec<SeedResult>) -> Tally {
@@ -199,7 +204,8 @@ mod tests {
         undecided.expectations[0].verdict = Verdict::Undecided;
         let open = tally(vec![SeedResult::of(Ok(undecided))]);
         let control = "10 events <too> \"many\" & \u{1b}[31mred\u{1b}[0m\u{8}".to_owned();
-        let failed = tally(vec![SeedResult::of(Err(control))]);
+        let failed =
+            tally(vec![SeedResult::of(Err(Unfinished { message: control, limit: false }))]);
         let suite = |name, tally, locked| Suite { name, file: "a b/x.toml", tally, locked };
         let drift = Err("outcomes have drifted\nat 6.000 s".to_owned());
         let suites = [

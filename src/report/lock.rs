@@ -39,7 +39,7 @@ pub struct Trace {
 pub struct Locked {
     /// The scenario's file, from the lock's directory on, with `/` between names.
     pub file: String,
-    /// The version of mqsim that locked it.
+    /// The version and the build of mqsim that locked it.
     pub mqsim: String,
     /// The hash of the scenario's text.
     pub text: String,
@@ -119,7 +119,7 @@ impl Locked {
         });
         Locked {
             file: file.to_owned(),
-            mqsim: env!("CARGO_PKG_VERSION").to_owned(),
+            mqsim: crate::BUILD.to_owned(),
             text: format!("{:016x}", hash_name(text)),
             seed: report.seed.to_string(),
             outcomes: hash("outcomes"),
@@ -153,7 +153,10 @@ impl Locked {
         if drifted.is_empty() && !differs(&"events") {
             return Finding::Same;
         }
-        let by = format!("mqsim {}, seed {}", self.mqsim, self.seed);
+        let mut by = format!("mqsim {}, seed {}", self.mqsim, self.seed);
+        if self.mqsim != now.mqsim {
+            by += &format!("; this is {}", now.mqsim);
+        }
         if drifted.is_empty() {
             return Finding::OtherEvents(format!(
                 "{shown}: does what {FILE} says ({by}), by other events of the simulation\n  \
@@ -401,6 +404,20 @@ mod tests {
         }
     }
 
+    /// The same version may be another build.
+    #[test]
+    fn the_build_that_locked_is_named() {
+        let mut locked = Locked::new("mirror.toml", "text", &trace());
+        locked.mqsim = "0.1.0+0".to_owned();
+        let mut now = trace();
+        now.report.ingredients[0].1 ^= 1;
+        let Finding::Drifted(told) = locked.compare("text", &now, "mirror.toml", "") else {
+            panic!("it has drifted");
+        };
+        let both = format!("(mqsim 0.1.0+0, seed {}; this is {})", locked.seed, crate::BUILD);
+        assert!(told.contains(&both), "{told}");
+    }
+
     #[test]
     fn what_differs_is_named_from_its_first_event_on() {
         assert_eq!(compare(|_| ()), Finding::Same);
@@ -432,7 +449,7 @@ mod tests {
             now.report.events.push(last);
         }));
         all.push(drift(|now| now.report.ingredients[0].1 ^= 1));
-        insta::assert_snapshot!(all.join("\n\n"));
+        insta::assert_snapshot!(all.join("\n\n").replace(crate::BUILD, "0.1.0+BUILD"));
     }
 
     #[test]

@@ -75,6 +75,17 @@ pub(crate) fn met(report: &Report, span: &FaultSpan) -> Option<String> {
     news.then(|| nodes.join(", "))
 }
 
+/// Why a run came to no report.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unfinished {
+    /// One sentence for people, and a remedy.
+    pub message: String,
+    /// Whether a limit ended it that the user had set (`max-events`): then nothing is decided, and
+    /// nothing is wrong with mqsim.
+    pub limit: bool,
+}
+
 /// Whether the run shows a defect of mqsim itself: exit code 4, whatever the expectations say.
 #[must_use]
 pub const fn is_defective(report: &Report) -> bool {

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{hash_name, hash_words};
 use crate::report::folder::plain_words;
+use crate::scenario::shown_path;
 
 /// With what the first line begins: the kind of file and the version of its format.
 const MAGIC: &str = "mqsim-journal 1";
@@ -36,12 +37,13 @@ pub struct Key(u64);
 
 impl Key {
     /// The key of a call: the command, and whatever else its results depend on (the texts of the
-    /// scenarios, their `--set`, seeds, limits), each as one text. The version of mqsim is added.
+    /// scenarios, their `--set`, seeds, limits), each as one text. The build of mqsim is added:
+    /// another one may come to other results.
     #[must_use]
     pub fn new(parts: &[&str]) -> Key {
-        let version = hash_name(env!("CARGO_PKG_VERSION"));
+        let build = hash_name(crate::BUILD);
         let parts = parts.iter().map(|part| hash_name(part));
-        Key(hash_words(&std::iter::once(version).chain(parts).collect::<Vec<_>>()))
+        Key(hash_words(&std::iter::once(build).chain(parts).collect::<Vec<_>>()))
     }
 
     /// 16 hexadecimal digits.
@@ -68,7 +70,7 @@ pub struct Entry<R> {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// The file could not be made, read, written, cut or removed.
-    #[error("cannot {step} {}: {}\n  = help: {}", .path.display(), plain_words(.source).0, plain_words(.source).1)]
+    #[error("cannot {step} {}: {}\n  = help: {}", shown_path(.path), plain_words(.source).0, plain_words(.source).1)]
     Io {
         /// `create`, `read`, `write to`, ...
         step: &'static str,
@@ -81,11 +83,11 @@ pub enum JournalError {
     #[error(
         "{} is in use: another call does the same work\n  = help: let it finish, or name another \
          folder with --out",
-        .0.display()
+        shown_path(.0)
     )]
     InUse(PathBuf),
     /// What stands there was not written by mqsim, and it will not write over it.
-    #[error("{} is no journal of mqsim\n  = help: move it away", .0.display())]
+    #[error("{} is no journal of mqsim\n  = help: move it away", shown_path(.0))]
     Foreign(PathBuf),
 }
 
@@ -110,6 +112,11 @@ impl Journal {
         let at = |step: &'static str| {
             move |source| JournalError::Io { step, path: path.to_owned(), source }
         };
+        // A pipe would be waited for, a device is no place to keep anything, and neither is to be
+        // removed at the end.
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(JournalError::Foreign(path.to_owned()));
+        }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(path).map_err(at("create"))?;
@@ -139,7 +146,9 @@ impl Journal {
         if kept == 0 {
             file.write_all(first.as_bytes()).map_err(at("write to"))?;
         }
-        Ok((Journal { path: path.to_owned(), file: Mutex::new(file) }, entries))
+        // A link that led here stays when the journal goes.
+        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        Ok((Journal { path, file: Mutex::new(file) }, entries))
     }
 
     /// Adds a finished run.
@@ -261,6 +270,9 @@ mod tests {
         let other = Key::new(&["sweep", "text", "1..=21"]);
         assert_eq!(Journal::open::<Record>(&path, other).unwrap().1, []);
         assert_eq!(found(&path), [], "the other one took its place");
+        // Another build of the same version may come to other results.
+        let version = [env!("CARGO_PKG_VERSION"), "sweep", "text", "1..=20"].map(hash_name);
+        assert_ne!(key(), Key(hash_words(&version)));
         // Texts are told apart, not just what they are put together.
         assert_ne!(Key::new(&["ab", "c"]), Key::new(&["a", "bc"]));
         assert_ne!(Key::new(&["a"]), Key::new(&["a", ""]));

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::observe::Catalog;
-use crate::scenario::{Diagnostics, Document, MOST_BYTES, Place, Scenario};
+use crate::scenario::{
+    Diagnostics, Document, MOST_BYTES, MOST_MEMORY, Place, Scenario, shown_path,
+};
 use crate::verdict::{Expectations, LedgerOptions};
 
 use super::families::{Families, ModeInfo};
@@ -109,7 +111,7 @@ impl Prepared {
 /// # Errors
 /// If the file cannot be read, or everything that is wrong with what it says.
 pub fn load(path: &Path, sets: &[String]) -> Result<Prepared, InputError> {
-    Families::default().load(path, sets)
+    Families::default().load(path, sets, MOST_MEMORY)
 }
 
 /// Checks and plans a scenario's text: [`Families::parse`] of mqsim's own families.
@@ -117,7 +119,7 @@ pub fn load(path: &Path, sets: &[String]) -> Result<Prepared, InputError> {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn parse(file: &str, bytes: &[u8], sets: &[String]) -> Result<Prepared, InputError> {
-    Families::default().parse(file, bytes, sets)
+    Families::default().parse(file, bytes, sets, MOST_MEMORY)
 }
 
 /// The bytes of a file, or of a pipe; of one that is too long only so many that this shows.
@@ -129,14 +131,14 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 impl Families {
     /// Reads, checks and plans the scenario at `path`, with `sets` (`producer.p1.rate=5k/s`)
-    /// changed.
+    /// changed. Its messages may need so many bytes of memory.
     ///
     /// # Errors
     /// If the file cannot be read, or everything that is wrong with what it says.
-    pub fn load(&self, path: &Path, sets: &[String]) -> Result<Prepared, InputError> {
+    pub fn load(&self, path: &Path, sets: &[String], memory: u64) -> Result<Prepared, InputError> {
         let shown = path.display().to_string();
         let error = match read(path) {
-            Ok(bytes) => return self.parse(&shown, &bytes, sets),
+            Ok(bytes) => return self.parse(&shown, &bytes, sets, memory),
             Err(error) => error,
         };
         let (why, help) = match error.kind() {
@@ -151,14 +153,22 @@ impl Families {
             }
             _ => (&*error.to_string(), "check the path and the disk that it is on"),
         };
-        Err(InputError::Unreadable { path: shown, why: why.to_owned(), help: help.to_owned() })
+        let path = shown_path(path);
+        Err(InputError::Unreadable { path, why: why.to_owned(), help: help.to_owned() })
     }
 
-    /// Checks and plans a scenario's text; `file` is the name to use in messages.
+    /// Checks and plans a scenario's text; `file` is the name to use in messages. Its messages may
+    /// need so many bytes of memory.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn parse(&self, file: &str, bytes: &[u8], sets: &[String]) -> Result<Prepared, InputError> {
+    pub fn parse(
+        &self,
+        file: &str,
+        bytes: &[u8],
+        sets: &[String],
+        memory: u64,
+    ) -> Result<Prepared, InputError> {
         let mut document = Document::from_bytes(file, bytes)?;
         for set in sets {
             document.set(set)?;
@@ -167,7 +177,7 @@ impl Families {
         let mode = self.modes()[document.mode_among(&names)?];
         let written = document.broker_version()?;
         let version = written.unwrap_or_else(|| mode.default_version());
-        let scenario = document.check(&mode.sections(), Some(version))?;
+        let scenario = document.check(&mode.sections(), Some(version))?.within(memory);
         if !mode.covers(version) {
             let (first, last) = mode.mode.versions;
             let product = mode.about.product;

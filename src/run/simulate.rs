@@ -31,6 +31,14 @@ pub enum RunError {
 pub const REPORT: &str =
     "please report it with the scenario and what it says with RUST_BACKTRACE=1";
 
+impl RunError {
+    /// Whether a limit ended the run that the user had set.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        matches!(self, RunError::Runaway(runaway) if runaway.limit.kind == RunawayKind::MaxEvents)
+    }
+}
+
 fn remedy(runaway: &Runaway) -> &'static str {
     match runaway.limit.kind {
         RunawayKind::SameInstant => {

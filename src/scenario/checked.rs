@@ -29,6 +29,13 @@ impl Scenario {
         &self.settings
     }
 
+    /// The same scenario, whose messages may need so many bytes.
+    #[must_use]
+    pub fn within(mut self, memory: u64) -> Scenario {
+        self.settings.memory = memory;
+        self
+    }
+
     /// The top-level keys, as values.
     #[must_use]
     pub fn top(&self) -> &Values {

@@ -2,6 +2,8 @@
 
 use strsim::damerau_levenshtein;
 
+use super::shown::shown;
+
 /// How much of a text from the file is repeated in a message, in characters.
 const LONGEST: usize = 60;
 
@@ -9,11 +11,11 @@ const LONGEST: usize = 60;
 const MOST: usize = 24;
 const WIDEST: usize = 190;
 
-/// The text, cut to a length that fits into a message.
+/// The text in one line, cut to a length that fits into a message.
 pub(crate) fn clip(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
-        None => text.to_owned(),
-        Some((at, _)) => format!("{}...", &text[..at]),
+        None => shown(text).into_owned(),
+        Some((at, _)) => format!("{}...", shown(&text[..at])),
     }
 }
 

@@ -7,6 +7,7 @@ use codespan_reporting::files::{Error, Files};
 use codespan_reporting::term::{self, Config};
 
 use super::diagnostics::{Diagnostic, Diagnostics};
+use super::shown::shown;
 use super::source::{Place, Sources};
 
 impl Diagnostics {
@@ -37,11 +38,11 @@ impl Diagnostics {
 
 fn render_one(one: &Diagnostic, sources: &Sources, colour: bool) -> String {
     let Some(excerpt) = Excerpt::of(one.place, sources) else {
-        let message = format!("{}: {}", printable(sources.file()), printable(&one.message));
+        let message = format!("{}: {}", shown(sources.file()), shown(&one.message));
         return emit(&Report::error().with_message(message), &one.help, &Excerpt::empty(), colour);
     };
     let label = Label::primary((), excerpt.marked.clone());
-    let report = Report::error().with_message(printable(&one.message)).with_label(label);
+    let report = Report::error().with_message(shown(&one.message)).with_label(label);
     let text = emit(&report, &one.help, &excerpt, colour);
     if one.place.is_argument() {
         // A command-line argument has no lines.
@@ -54,7 +55,7 @@ fn render_one(one: &Diagnostic, sources: &Sources, colour: bool) -> String {
 fn emit(report: &Report<()>, help: &str, excerpt: &Excerpt, colour: bool) -> String {
     let mut report = report.clone();
     if !help.is_empty() {
-        report = report.with_note(format!("help: {}", printable(help)));
+        report = report.with_note(format!("help: {}", shown(help)));
     }
     let config = Config::default();
     let written = if colour {
@@ -70,20 +71,9 @@ fn emit(report: &Report<()>, help: &str, excerpt: &Excerpt, colour: bool) -> Str
     lines.join("\n") + "\n"
 }
 
-/// The same text without control characters, which could confuse a terminal. The length in
-/// bytes stays the same.
-fn printable(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\t' | '\n' => clean.push(character),
-            _ if character.is_control() => {
-                clean.extend(std::iter::repeat_n('?', character.len_utf8()));
-            }
-            _ => clean.push(character),
-        }
-    }
-    clean
+/// A part of a line as it is shown; tabulators are blanks.
+fn excerpt(part: &str) -> String {
+    shown(&part.replace('\t', "    ")).into_owned()
 }
 
 /// How many characters of a long line are shown before and after the start of what is marked.
@@ -115,18 +105,17 @@ impl Excerpt {
         let first = first.map_or(start, back);
         let last = whole[start..line_end].char_indices().nth(AROUND);
         let last = last.map_or(line_end, |(at, _)| start + at);
-        let mut text = printable(&whole[first..last]);
-        let mut shift = 0;
-        if first > line_start {
-            text.insert_str(0, "...");
-            shift = 3;
-        }
+        let end = (place.end as usize).clamp(start, last);
+        let mut text = if first > line_start { "..." } else { "" }.to_owned();
+        text.push_str(&excerpt(&whole[first..start]));
+        let from = text.len();
+        text.push_str(&excerpt(&whole[start..end]));
+        let marked = from..text.len();
+        text.push_str(&excerpt(&whole[end..last]));
         if last < line_end {
             text.push_str("...");
         }
-        let end = (place.end as usize).clamp(start, last);
-        let marked = start - first + shift..end - first + shift;
-        Some(Excerpt { name: printable(name), text, line, column, marked })
+        Some(Excerpt { name: shown(name).into_owned(), text, line, column, marked })
     }
 }
 

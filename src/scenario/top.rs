@@ -1,5 +1,6 @@
 //! The top-level keys, which every scenario has.
 
+use super::shown::shown;
 use super::source::Place;
 use super::spec::{KeySpec, Kind, LONGEST, Preset, SectionSpec};
 use super::units::{Seeds, Version};
@@ -119,7 +120,12 @@ pub struct Settings {
     pub invariants: bool,
     /// The greatest number of events; `None` for no limit.
     pub max_events: Option<u64>,
+    /// The most bytes that its messages may need. No key: what there is, a machine knows.
+    pub memory: u64,
 }
+
+/// The most bytes that the messages of a run may need unless the caller says otherwise: 64 GiB.
+pub const MOST_MEMORY: u64 = 64 << 30;
 
 impl Settings {
     /// Reads the checked top level of the scenario file `file`.
@@ -143,8 +149,21 @@ impl Settings {
         if !is_name(&name) {
             wrong.push(
                 Place::NOWHERE,
-                format!("the file's name gives the scenario the name `{name}`, which is none"),
+                format!(
+                    "the file's name gives the scenario the name `{}`, which is none",
+                    shown(&name)
+                ),
                 "write name = \"..\" with 1 to 64 of A-Z a-z 0-9 . _ - and no leading dot",
+            );
+        } else if let Some(why) = no_folder(&name) {
+            let place = match values.get_text("name") {
+                Some(_) => values.span("name"),
+                None => Place::NOWHERE,
+            };
+            wrong.push(
+                place,
+                format!("a report folder cannot have the name `{name}`: {why}"),
+                "write another name = \"..\", such as \"outage\"",
             );
         }
         let seed = values.integer("seed");
@@ -162,8 +181,32 @@ impl Settings {
             operation_timeout: values.duration("operation-timeout"),
             invariants: values.flag("invariants"),
             max_events: values.get_integer("max-events"),
+            memory: MOST_MEMORY,
         };
         wrong.into_result(settings)
+    }
+}
+
+/// Why a name of letters is none for a folder, if it is none: shells and Windows read some names as
+/// something else (<https://learn.microsoft.com/windows/win32/fileio/naming-a-file>).
+#[must_use]
+pub fn no_folder(name: &str) -> Option<&'static str> {
+    let device = name.split('.').next().unwrap_or(name).to_ascii_uppercase();
+    let numbered = |of: &str| {
+        let number = device.strip_prefix(of).unwrap_or("");
+        number.len() == 1 && number.bytes().all(|digit| digit.is_ascii_digit())
+    };
+    if name.starts_with('-') {
+        Some("commands would take it for an option")
+    } else if name.ends_with('.') {
+        Some("Windows drops the dot at its end")
+    } else if matches!(&*device, "CON" | "PRN" | "AUX" | "NUL")
+        || numbered("COM")
+        || numbered("LPT")
+    {
+        Some("to Windows it is a device")
+    } else {
+        None
     }
 }
 
@@ -181,4 +224,19 @@ fn stem(file: &str) -> &str {
 pub fn is_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     (1..=64).contains(&text.len()) && !text.starts_with('.') && text.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_something_misreads() {
+        for name in ["-rf", "--", "con", "CON", "nul.txt", "Aux.a.b", "com1", "LPT9.x", "a."] {
+            assert!(is_name(name) && no_folder(name).is_some(), "{name}");
+        }
+        for name in ["a", "console", "com", "com10", "a.con", "lpt", "nul-1", "a-b", "0"] {
+            assert!(is_name(name) && no_folder(name).is_none(), "{name}");
+        }
+    }
 }

@@ -15,4 +15,4 @@ pub use arrivals::{Arrivals, Profile, Step};
 pub use load::{CONSUMER_KEYS, ConsumerLoad, Load, PRODUCER_KEYS, Pace};
 pub use pacing::{Pacer, Turn};
 pub use sizes::{MOST_BYTES, Sizes};
-pub use volume::{MOST_MEMORY, MOST_MESSAGES, Volume, check_volume};
+pub use volume::{MOST_MESSAGES, Volume, check_volume};

@@ -2,8 +2,8 @@
 //!
 //! Two limits are written down here. A producer numbers its messages with 32 bits, so it has at
 //! most [`MOST_MESSAGES`]. And all messages of a run together, if none of them were ever consumed,
-//! must fit into [`MOST_MEMORY`]: measured, a stored message takes 10 bytes of the ledger and 32
-//! bytes in each broker that has a copy ([`LINE`] and [`COPY`] leave some room). Consumed messages
+//! must fit into the memory that the caller has for it: [`LINE`] is what the ledger needs for one,
+//! and what a broker needs for a copy is measured of each family ([`Volume::copy`]). Consumed messages
 //! take nothing, so a long run needs far less than is reckoned here. Messages that wait in a closed
 //! loop for one another are not known beforehand: of a closed loop only what is in flight at once
 //! counts.
@@ -17,14 +17,8 @@ use super::{Load, Pace, Profile, Step};
 /// The most messages of one producer: their numbers have 32 bits.
 pub const MOST_MESSAGES: u64 = u32::MAX as u64;
 
-/// The most bytes that the messages of a run may need if none is ever consumed: 64 GiB.
-pub const MOST_MEMORY: u64 = 64 << 30;
-
 /// What the ledger needs for a line, in bytes.
 const LINE: u64 = 16;
-
-/// What a broker needs for a copy, in bytes.
-const COPY: u64 = 32;
 
 /// What one producer may come to.
 #[derive(Clone, Copy, Debug)]
@@ -37,12 +31,14 @@ pub struct Volume<'a> {
     pub lines: u64,
     /// How many copies the brokers have of a message, all destinations together.
     pub copies: u64,
+    /// Bytes that a broker needs for a copy, as measured: at the peak, when lists have just grown.
+    pub copy: u64,
 }
 
 impl Volume<'_> {
     /// Bytes that its messages need if none is ever consumed.
     fn bytes(&self, duration: Span) -> u64 {
-        let one = self.lines.max(1).saturating_mul(LINE) + self.copies.saturating_mul(COPY);
+        let one = self.lines.max(1).saturating_mul(LINE) + self.copies.saturating_mul(self.copy);
         self.load.most_messages(duration).saturating_mul(one)
     }
 
@@ -55,11 +51,16 @@ impl Volume<'_> {
     }
 }
 
-/// Refuses producers that would send more than can be numbered, or more than memory can hold.
+/// Refuses producers that would send more than can be numbered, or more than so many bytes of
+/// memory can hold.
 ///
 /// # Errors
 /// One diagnostic, at the pace of the first producer that is too much, or of the greatest.
-pub fn check_volume(volumes: &[Volume<'_>], duration: Span) -> Result<(), Diagnostics> {
+pub fn check_volume(
+    volumes: &[Volume<'_>],
+    duration: Span,
+    memory: u64,
+) -> Result<(), Diagnostics> {
     let messages = |volume: &&Volume<'_>| volume.load.most_messages(duration) > MOST_MESSAGES;
     let many = volumes.iter().filter(messages).count();
     if let Some(first) = volumes.iter().find(messages) {
@@ -82,7 +83,7 @@ pub fn check_volume(volumes: &[Volume<'_>], duration: Span) -> Result<(), Diagno
     let bytes = |volume: &Volume<'_>| volume.bytes(duration);
     let total = volumes.iter().map(bytes).fold(0, u64::saturating_add);
     match volumes.iter().max_by_key(|volume| bytes(volume)) {
-        Some(greatest) if total > MOST_MEMORY => {
+        Some(greatest) if total > memory => {
             let sent = volumes.iter().map(|volume| volume.load.most_messages(duration));
             let most = match volumes.len() {
                 1 => String::new(),
@@ -94,9 +95,9 @@ pub fn check_volume(volumes: &[Volume<'_>], duration: Span) -> Result<(), Diagno
                 about_bytes(total),
             );
             let help = format!(
-                "a run may need {}: lower the rate, shorten `duration`, write `count`, or have \
-                 fewer producers",
-                about_bytes(MOST_MEMORY)
+                "a run may need {} here (--max-memory): lower the rate, shorten `duration`, write \
+                 `count`, have fewer producers, or run fewer at once (--jobs)",
+                about_bytes(memory)
             );
             Err(Diagnostics::at(greatest.values.span(greatest.key()), message, help))
         }
@@ -114,8 +115,8 @@ fn about(messages: u64) -> String {
 
 /// Rounded down to the unit in which it has at most four digits.
 fn about_bytes(bytes: u64) -> String {
-    let units = ["GiB", "TiB", "PiB", "EiB"];
-    let (mut number, mut unit) = (bytes >> 30, 0);
+    let units = ["MiB", "GiB", "TiB", "PiB", "EiB"];
+    let (mut number, mut unit) = (bytes >> 20, 0);
     while number >= 10_000 && unit + 1 < units.len() {
         (number, unit) = (number >> 10, unit + 1);
     }
@@ -241,6 +242,7 @@ mod tests {
 
     #[test]
     fn bytes_are_rounded_to_few_digits() {
+        assert_eq!(about_bytes(700 << 20), "700 MiB");
         assert_eq!(about_bytes(70 << 30), "70 GiB");
         assert_eq!(about_bytes(9_999 << 30), "9,999 GiB");
         assert_eq!(about_bytes(20_000 << 30), "19 TiB");

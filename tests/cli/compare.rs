@@ -207,6 +207,7 @@ fn folders_say_what_scenarios_say() {
     assert_eq!(sandbox.tree().differences(&before), [""; 0]);
     let names = sandbox::tree(&sandbox.path().join("live/cluster-compare"));
     let wanted = [
+        ".mqsim",
         "compare-latency.csv",
         "compare-lines.csv",
         "compare-windows.csv",

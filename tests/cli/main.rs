@@ -8,5 +8,6 @@ mod compare;
 mod deploy;
 mod determinism;
 mod gate;
+mod safety;
 mod sandbox;
 mod sweep;

@@ -34,7 +34,7 @@ fn any_jobs_any_shards_the_same_bytes() {
     sandbox.mqsim(&format!("{SWEEP} --out b --jobs 3 --quiet")).exits(0);
     let whole = swept(&sandbox, "a");
     assert_eq!(whole.differences(&swept(&sandbox, "b")), [""; 0]);
-    let files = ["aggregates.csv", "pareto.csv", "sweep.csv", "sweep.json", "sweep.svg"];
+    let files = [".mqsim", "aggregates.csv", "pareto.csv", "sweep.csv", "sweep.json", "sweep.svg"];
     let mut wanted = vec!["cluster-sweep/".to_owned()];
     wanted.extend(files.map(|name| format!("cluster-sweep/{name}")));
     assert_eq!(whole.names(), wanted);
@@ -267,6 +267,6 @@ fn what_is_no_sweep_is_left_alone() {
     let sweep = "sweep cluster.toml --set duration=2s,3s --seed 1";
     let done = Done::of(sandbox.command(MQSIM).args(sweep.split_whitespace()));
     done.exits(4);
-    assert!(done.stderr.contains("it has no sweep.csv"), "{}", done.stderr);
+    assert!(done.stderr.contains("it has no sweep.csv that is on its list"), "{}", done.stderr);
     assert_eq!(sandbox.tree().differences(&before), [""; 0], "it is said before anything runs");
 }

@@ -129,7 +129,8 @@ fn a_request_that_is_not_answered_ends_its_connection() {
     assert_eq!(seen.broker(1).log(0), "0:0 0:1 0:0");
     let acked = seen.told(&["acked"]);
     assert_eq!(acked[0], "6.000 acked 0:1");
-    assert_eq!(acked[1], "1106.000 acked 0:0");
+    // reconnect.backoff.ms is 50, give or take a fifth.
+    assert_eq!(acked[1], "1108.000 acked 0:0");
 }
 
 #[test]
@@ -193,7 +194,7 @@ fn without_acks_what_the_socket_took_counts_as_sent() {
     // The broker closes the connection at the first that it refuses: what was under way is lost,
     // and what is sent before the new leader is known.
     assert!((195..=200).contains(&first), "{first}");
-    assert!((180..=198).contains(&second), "{second}");
+    assert!((180..=199).contains(&second), "{second}");
 }
 
 #[test]
@@ -216,19 +217,26 @@ fn messages_without_a_key_avoid_partitions_without_a_leader() {
     for version in ["2.3", "2.4", "3.3"] {
         let load = producer("rate = \"1k/s\"\ncount = 100\nacks = \"1\"\n\"enable\" = 0\n");
         let load = load.replace("\"enable\" = 0\n", "");
-        let seen = Lab::new(version, &view(&[1, 0, 2], 0), &load).run(1);
-        // Known by then; in 2.3 the round goes over the two that are led.
-        let to = |stream| {
-            let of =
-                |message: &&(u64, mqsim::observe::MessageRange)| message.1.producer.0 == stream;
-            seen.diary().attempted.iter().filter(of).count()
-        };
-        assert_eq!(to(1), 0, "{version}");
-        assert_eq!(to(0) + to(2), 100, "{version}");
-        match version {
-            "2.3" => assert_eq!(to(0), 50),
-            _ => assert!(to(0) > 0),
+        // Which one a sticky producer begins with is drawn.
+        let mut reached = [0; 3];
+        for seed in 1..=8 {
+            let mut lab = Lab::new(version, &view(&[1, 0, 2], 0), &load);
+            lab.seed = seed;
+            let seen = lab.run(1);
+            // Known by then; in 2.3 the round goes over the two that are led.
+            let to = |stream| {
+                let of =
+                    |message: &&(u64, mqsim::observe::MessageRange)| message.1.producer.0 == stream;
+                seen.diary().attempted.iter().filter(of).count()
+            };
+            assert_eq!(to(1), 0, "{version}");
+            assert_eq!(to(0) + to(2), 100, "{version}");
+            if version == "2.3" {
+                assert_eq!(to(0), 50);
+            }
+            (0..3).for_each(|stream| reached[stream as usize] += to(stream));
         }
+        assert!(reached[0] > 0 && reached[2] > 0, "{version}: {reached:?}");
     }
 }
 
@@ -379,8 +387,9 @@ fn a_log_that_was_cut_and_has_grown_again_is_noticed_since_2_3() {
             .run(1);
         seen.told(&["delivered", "truncation"])[2..].join(", ").replace(" of 0", "")
     };
-    assert_eq!(read("2.2"), "155.000 delivered 0:106-107", "six messages are skipped in silence");
-    assert_eq!(read("2.8"), "157.000 truncation-detected 4, 159.000 delivered 0:100-107");
+    // The connection that broke is made again after reconnect.backoff.ms.
+    assert_eq!(read("2.2"), "212.893 delivered 0:106-107", "six messages are skipped in silence");
+    assert_eq!(read("2.8"), "202.317 truncation-detected 4, 204.317 delivered 0:100-107");
 }
 
 #[test]

@@ -35,10 +35,12 @@ fn nothing_is_said_of_what_fits() {
 }
 
 #[test]
-fn more_in_sync_replicas_than_there_are_make_every_write_fail() {
-    let (notes, acked) = notes(&["broker.min.insync.replicas=4"]);
+fn more_in_sync_replicas_than_there_are_make_every_write_fail_up_to_3_6() {
+    let asks = "broker.min.insync.replicas=4";
+    let (told, acked) = notes(&[asks, "broker-version=3.6"]);
     assert_eq!(acked, 0);
-    assert!(notes[0].contains("min.insync.replicas = 4 and 3 replicas"), "{notes:?}");
+    assert!(told[0].contains("min.insync.replicas = 4 and 3 replicas"), "{told:?}");
+    assert_eq!(notes(&[asks, "broker-version=3.7"]), (vec![], 100), "all of them are enough");
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub struct Reach<'a> {
     pub lines: u64,
     /// How many copies the brokers have of a message, all destinations together.
     pub copies: u64,
+    /// Bytes that a broker needs for a copy, as measured: at the peak, when lists have just grown.
+    pub copy: u64,
 }
 
 /// With this the name of every auditor's host begins, and no other.
@@ -142,11 +144,11 @@ pub fn complete<F: Family>(family: &mut F, scenario: &Scenario, wrong: &mut Diag
     if wrong.is_empty() {
         let sections = sections("producer").iter().enumerate();
         let volumes = sections.map(|(producer, values)| {
-            let Reach { load, lines, copies } = family.reach(producer);
-            Volume { values, load, lines, copies }
+            let Reach { load, lines, copies, copy } = family.reach(producer);
+            Volume { values, load, lines, copies, copy }
         });
         let volumes: Vec<Volume<'_>> = volumes.collect();
-        wrong.keep(check_volume(&volumes, family.frame().duration));
+        wrong.keep(check_volume(&volumes, family.frame().duration, scenario.settings().memory));
     }
     if wrong.is_empty() {
         family.frame_mut().add(&cast, scenario, &clients, wrong);

@@ -2,20 +2,18 @@
 
 mod tell;
 
-use std::fs;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::ProgressBar;
 
-use self::tell::{End, tell};
+use self::tell::{End, Outputs, tell};
 use super::args::Check;
 use super::console::{self, Deadline};
 use super::exit::Exit;
 use super::find;
 use super::interrupt::Interrupt;
 use super::lock::Locks;
-use super::new_file;
+use super::new_file::{self, Output};
 use super::run::{Task, clashes, processors};
 use super::simulator::{Asked, Simulator};
 use crate::report::folder::Reports;
@@ -23,7 +21,7 @@ use crate::report::lock::Finding;
 use crate::report::tally::{Cut, SeedResult, Standing, Tally};
 use crate::report::{markdown, terminal};
 use crate::run::{Entry, Journal, JournalError, Key};
-use crate::scenario::suggest;
+use crate::scenario::{shown, shown_path, suggest};
 
 /// Loads everything, then simulates every seed of every scenario, and prints what holds.
 pub(super) fn execute<S: Simulator>(simulator: &S, wanted: &Check) -> Exit {
@@ -44,6 +42,9 @@ pub(super) fn execute<S: Simulator>(simulator: &S, wanted: &Check) -> Exit {
     }
 }
 
+/// `--markdown`.
+const SUMMARY: new_file::Kind = new_file::Kind { begins: markdown::CHECK, called: "check" };
+
 /// A message for people, and the exit code that goes with it.
 type Wrong = (String, Exit);
 
@@ -55,14 +56,12 @@ fn checked<S: Simulator>(
 ) -> Result<Exit, Wrong> {
     let paths: Vec<&str> = tasks.iter().map(|task| task.path.as_str()).collect();
     let locks = wanted.locked.then(|| Locks::of_locked(&paths)).transpose()?;
-    for (path, what, head) in
-        [(&wanted.junit, "no XML", "<?xml"), (&wanted.markdown, "no check", markdown::CHECK)]
-    {
-        if let Some(path) = path {
-            new_file::can_stand(path)?;
-            no_other_file(path, what, head)?;
-        }
-    }
+    let junit = wanted.junit.as_ref().map(|path| Output::at(path, &new_file::XML)).transpose()?;
+    let page = wanted.markdown.as_ref().map(|path| match tell::is_step_summary(path) {
+        true => Output::added_to(path),
+        false => Output::at(path, &SUMMARY),
+    });
+    let outputs = Outputs { junit, page: page.transpose()? };
     if let Some(journal) = &wanted.resume {
         new_file::can_stand(journal)?;
     }
@@ -84,24 +83,12 @@ fn checked<S: Simulator>(
         .zip(findings)
         .map(|((task, tally), finding)| End { task, tally, finding, folder: None })
         .collect();
-    let exit = tell(simulator, wanted, ends, (folders.as_ref(), interrupt), &gone)?;
+    let exit = tell(simulator, wanted, ends, (folders.as_ref(), interrupt, outputs), &gone)?;
     // What the time did not suffice for is for the next call, which goes on from here.
     if let Some(journal) = journal.filter(|_| !unfinished) {
         journal.remove().map_err(|error| (error.to_string(), Exit::Failure))?;
     }
     Ok(exit)
-}
-
-/// A mistaken `--junit` or `--markdown` must cost nothing: only what begins like one is written
-/// over.
-fn no_other_file(path: &Path, what: &str, head: &str) -> Result<(), Wrong> {
-    let begun = fs::read(path).unwrap_or_default();
-    if begun.is_empty() || begun.starts_with(head.as_bytes()) || tell::is_step_summary(path) {
-        return Ok(());
-    }
-    let help = "name another file, or move it away";
-    let message = format!("{} is there already, and {what}\n  = help: {help}", path.display());
-    Err((message, Exit::Input))
 }
 
 /// Every scenario of the call, or `None` after saying everything that is wrong with any.
@@ -113,15 +100,16 @@ fn load<S: Simulator>(simulator: &S, wanted: &Check) -> Option<Vec<Task<S::Prepa
             return None;
         }
     };
+    let memory = wanted.common.memory(wanted.common.wanted_seeds().map(|s| s.len() * paths.len()));
     let mut tasks = Vec::new();
     let mut wrong = Vec::new();
     for path in paths {
-        match simulator.load(&path, &wanted.common.set) {
+        match simulator.load(&path, &wanted.common.set, memory) {
             Ok(prepared)
                 if simulator.expectations(&prepared).is_empty()
                     && simulator.over_seeds(&prepared).is_empty() =>
             {
-                wrong.push(expects_nothing(&path.display().to_string()));
+                wrong.push(expects_nothing(&shown_path(&path)));
             }
             Ok(prepared) => tasks.push(Task::new(simulator, &path, prepared)),
             Err(message) => wrong.push(message),
@@ -148,7 +136,7 @@ fn no_match<P>(wanted: &Check, tasks: &[Task<P>]) -> Vec<String> {
     let none = |word: &&String| !names.iter().any(|name| name.contains(word.as_str()));
     let told = |word: &String| {
         let help = suggest(word, &names, "the scenarios");
-        format!("no scenario has `{word}` in its name (--filter)\n  = help: {help}")
+        format!("no scenario has `{}` in its name (--filter)\n  = help: {help}", shown(word))
     };
     wanted.filter.iter().filter(none).map(told).collect()
 }

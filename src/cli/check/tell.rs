@@ -2,21 +2,26 @@
 //! programs. The gravest comes first, for a page shows its top: of annotations GitHub shows ten.
 
 use std::cmp::Reverse;
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::Path;
 
 use super::Wrong;
 use crate::cli::args::Check;
+use crate::cli::console;
 use crate::cli::exit::Exit;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::new_file::Output;
 use crate::cli::run::{Task, write};
 use crate::cli::simulator::{Asked, Simulator};
-use crate::cli::{console, new_file};
 use crate::report::folder::Reports;
 use crate::report::lock::Finding;
 use crate::report::tally::{Standing, Tally};
 use crate::report::{json, junit, markdown, terminal};
+
+/// Where else it is told, if that is asked for.
+pub(super) struct Outputs {
+    pub(super) junit: Option<Output>,
+    pub(super) page: Option<Output>,
+}
 
 /// What one scenario came to.
 pub(super) struct End<'a, P> {
@@ -57,7 +62,7 @@ pub(super) fn tell<S: Simulator>(
     simulator: &S,
     wanted: &Check,
     mut ends: Vec<End<'_, S::Prepared>>,
-    (folders, interrupt): (Option<&Reports>, &Interrupt),
+    (folders, interrupt, outputs): (Option<&Reports>, &Interrupt, Outputs),
     gone: &[String],
 ) -> Result<Exit, Wrong> {
     let mut exit = ends.iter().map(End::exit).max().unwrap_or(Exit::Holds);
@@ -79,19 +84,17 @@ pub(super) fn tell<S: Simulator>(
     }
     if wanted.common.json {
         // Programs find scenarios in the order of the call.
-        console::print(&json::checks(exit.code(), checked(wanted, &ends)));
+        console::document(&json::checks(exit.code(), checked(wanted, &ends)));
     }
     // Stable: what is as grave stays in its order.
     ends.sort_by_key(|end| (end.tally.is_skipped(), Reverse(end.standing())));
-    if let Some(path) = &wanted.junit {
+    if let Some(mut junit) = outputs.junit {
         let text = junit_document(wanted, &ends).map_err(|text| (text, Exit::Failure))?;
-        interrupt.whole(|| new_file::replace(path, &text))?;
+        interrupt.whole(|| junit.write(&text))?;
     }
-    if let Some(path) = &wanted.markdown {
+    if let Some(mut page) = outputs.page {
         let text = summary(wanted, &ends);
-        interrupt.whole(|| {
-            if is_step_summary(path) { append(path, &text) } else { new_file::replace(path, &text) }
-        })?;
+        interrupt.whole(|| page.write(&text))?;
     }
     if !wanted.common.json {
         ends.iter().for_each(|end| failure(wanted, end));
@@ -160,12 +163,6 @@ pub(super) fn is_step_summary(path: &Path) -> bool {
     std::env::var_os("GITHUB_STEP_SUMMARY").is_some_and(|summary| Path::new(&summary) == path)
 }
 
-fn append(path: &Path, text: &str) -> Result<(), Wrong> {
-    let file = OpenOptions::new().append(true).create(true).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| (format!("cannot write {}: {error}", path.display()), Exit::Failure))
-}
-
 /// So many errors of a step GitHub shows as annotations.
 const SHOWN: usize = 10;
 
@@ -202,7 +199,7 @@ fn annotate<P>(wanted: &Check, ends: &[End<'_, P>]) {
         commands += &console::github_error(&file, end.tally.line(), &title, &text);
     }
     // The document has stdout to itself.
-    if wanted.common.json { console::raw_error(&commands) } else { console::print(&commands) }
+    console::command(&commands, wanted.common.json);
 }
 
 /// Writes the report folder of the seed that tells most: it is simulated once more, which costs

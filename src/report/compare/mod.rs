@@ -81,8 +81,11 @@ impl Changed {
         interval || (self.is_loss() && (change.first == 0.0) != (change.second == 0.0))
     }
 
+    /// Whether it counts what somebody was told is safe, or had read: of what is unknown to the
+    /// producer nothing was promised.
     fn is_loss(&self) -> bool {
-        self.metric.better == Better::Less && self.metric.name.ends_with("_lost")
+        let name = self.metric.name;
+        self.metric.better == Better::Less && name.ends_with("_lost") && name != "unknown_lost"
     }
 
     /// Losses before outages before latency before disorder before costs.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::tables::{Cell, Exporter, MEASURES, Rows, TABLES};
 use super::lines::Ends;
 use super::place;
+use crate::scenario::{is_name, no_folder, shown};
 use crate::verdict::Report;
 
 /// The rows of a table without scenario and seed; `None` if it is not there.
@@ -173,6 +174,7 @@ fn records(table: &dyn Exporter, file: &str, text: &str) -> Result<Vec<Record>, 
         let other = reader.records().filter_map(Result::ok);
         let other = other.filter_map(|row| row.get(at).map(str::to_owned));
         if let Some(by) = other.into_iter().find(|by| by != version) {
+            let by = shown(&by);
             let what = format!("{file} was made by mqsim {by}, and this is mqsim {version}");
             return wrong(what, "compare reports of one version: run both again with this one");
         }
@@ -192,7 +194,9 @@ fn records(table: &dyn Exporter, file: &str, text: &str) -> Result<Vec<Record>, 
             help: AGAIN.to_owned(),
         };
         let record = record.map_err(|_| damaged())?;
-        let cells: Vec<String> = record.iter().skip(2).map(str::to_owned).collect();
+        // Whoever wrote it: what it says is shown to people.
+        let cells: Vec<String> =
+            record.iter().skip(2).map(|cell| shown(cell).into_owned()).collect();
         let is_number = |(column, cell): (&&str, &String)| {
             let metric = crate::verdict::metric(column);
             metric.is_none() || cell.is_empty() || cell.parse::<f64>().is_ok_and(f64::is_finite)
@@ -200,6 +204,10 @@ fn records(table: &dyn Exporter, file: &str, text: &str) -> Result<Vec<Record>, 
         let seed = record[1].parse::<u64>().map_err(|_| damaged())?;
         let summary = table.every_seed();
         if summary && !columns[2..].iter().zip(&cells).all(is_number) {
+            return Err(damaged());
+        }
+        // It is going to be the name of a folder.
+        if !is_name(&record[0]) || no_folder(&record[0]).is_some() {
             return Err(damaged());
         }
         records.push((record[0].to_owned(), seed, cells));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{MANIFEST, MARK, Run, Shard, Sweep, cells, line, row_columns, sum};
-use crate::scenario::Grid;
+use crate::scenario::{Grid, is_name, no_folder, shown};
 
 /// The version of the format of `sweep.json`.
 const FORMAT: u32 = 1;
@@ -74,7 +74,7 @@ impl Part {
         let by = by.as_ref().and_then(|value| value.get("mqsim_version")?.as_str());
         if let Some(by) = by.filter(|by| *by != version) {
             return wrong(
-                format!("it was made by mqsim {by}, and this is mqsim {version}"),
+                format!("it was made by mqsim {}, and this is mqsim {version}", shown(by)),
                 "make all shards and merge them with one version",
             );
         }
@@ -89,7 +89,8 @@ impl Part {
             return wrong(format!("{MANIFEST} has no seeds"), AGAIN);
         };
         let Shard { index, count } = manifest.shard;
-        if first > last || index == 0 || index > count || manifest.grid.axes.is_empty() {
+        let named = is_name(&manifest.scenario) && no_folder(&manifest.scenario).is_none();
+        if !named || first > last || index == 0 || index > count || manifest.grid.axes.is_empty() {
             return wrong(format!("{MANIFEST} contradicts itself"), AGAIN);
         }
         if sum(table) != manifest.sum {

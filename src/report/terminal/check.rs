@@ -161,7 +161,12 @@ pub fn failure(
 fn seed(out: &mut Page, first: &First) {
     if let Some(trouble) = &first.trouble {
         for line in trouble.lines() {
-            out.wrapped(if line.starts_with(' ') { "      " } else { "  ! " }, line);
+            let lead = match first.standing {
+                _ if line.starts_with(' ') => "      ",
+                Standing::Undecided => "  ? ",
+                _ => "  ! ",
+            };
+            out.wrapped(lead, line);
         }
     }
     for (judged, _) in &first.judged {
@@ -212,11 +217,12 @@ pub fn standings(scenarios: &[(&Tally, Standing)]) -> Vec<(Option<Standing>, Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Unfinished;
     use crate::report::fixture;
     use crate::report::tally::SeedResult;
     use crate::verdict::{Report, Unit};
 
-    fn tally(results: Vec<Result<Report, String>>) -> Tally {
+    fn tally(results: Vec<Result<Report, Unfinished>>) -> Tally {
         let expected = |text: &str, unit| Expected { text: text.to_owned(), unit, line: Some(7) };
         let expected = vec![
             expected("success_lost <= 0", Unit::Lines),
@@ -241,7 +247,10 @@ mod tests {
             ("mirror", tally(vec![Ok(quick), Ok(undecided), Ok(fixture::crash_run())])),
             (
                 "a-name-that-is-as-long-as-a-name-can-be-which-is-64-characters-x",
-                tally(vec![Err("10 events too many\n  = help: raise max-events".to_owned())]),
+                tally(vec![Err(Unfinished {
+                    message: "10 events at one instant\n  = help: report it".to_owned(),
+                    limit: false,
+                })]),
             ),
         ];
         let wide = runs.iter().map(|(name, tally)| width(name, tally)).max().unwrap();

@@ -20,6 +20,7 @@ pub use sweep::sweep;
 use super::glance::{Badge, badge};
 use super::number;
 use crate::engine::Span;
+use crate::scenario::shown;
 use crate::verdict::{Busy, Judged, Report, Verdict};
 
 /// Width that everything fits into.
@@ -174,10 +175,11 @@ impl Page {
     }
 }
 
-/// Text cut to so many columns, with an ellipsis.
+/// Text in one line, cut to so many columns, with an ellipsis.
 fn cut(text: &str, columns: usize) -> String {
+    let text = shown(text);
     if text.chars().count() <= columns {
-        return text.to_owned();
+        return text.into_owned();
     }
     let kept: String = text.chars().take(columns.saturating_sub(1)).collect();
     format!("{}…", kept.trim_end())
@@ -198,7 +200,9 @@ fn heading(out: &mut Page, report: &Report) {
         out.line(&format!("{mode} · {word}"));
     }
     if !report.description.is_empty() {
-        out.wrapped("", &report.description);
+        // Lines of the text are none of the page; what else is hidden in it is shown.
+        let words: Vec<&str> = report.description.split_whitespace().collect();
+        out.wrapped("", &shown(&words.join(" ")));
     }
     for note in &report.catalog.notes {
         out.wrapped("", &format!("Note: {note}"));

@@ -266,7 +266,7 @@ impl Family for Spec {
     }
 
     fn reach(&self, producer: usize) -> Reach<'_> {
-        Reach { load: &self.loads[producer], lines: 1, copies: 1 }
+        Reach { load: &self.loads[producer], lines: 1, copies: 1, copy: 32 }
     }
 
     fn destinations(&self) -> Vec<String> {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use mqsim::cli::{Exit, Library, main};
 use mqsim::run::Families;
+use mqsim::scenario::MOST_MEMORY;
 use tempfile::TempDir;
 
 fn library() -> Library {
@@ -49,7 +50,8 @@ fn it_runs_and_is_reported() {
 fn its_cause_and_its_invariant_show() {
     let families = library().families;
     let text = include_str!("starter.toml").replace("durable = true", "durable = false");
-    let prepared = families.parse("toy.toml", text.as_bytes(), &[]).expect("it is a scenario");
+    let prepared =
+        families.parse("toy.toml", text.as_bytes(), &[], MOST_MEMORY).expect("it is a scenario");
     let report = mqsim::run::simulate(&prepared, 1, None).expect("it ends");
     let lost = report.causes.iter().sum::<u64>();
     assert!(lost > 350, "{lost} lost");

@@ -22,6 +22,10 @@ use super::plan::plan;
 use super::producer::{ChannelConfig, Keys, Producer, ProducerConfig, QueueConfig};
 use super::words::WORDS;
 
+/// What a log needs for a message, in bytes. Batches that follow each other are kept as one: measured,
+/// it was 10 with the ledger's part, for messages of equal size.
+const COPY: u64 = 32;
+
 /// A producer of the scenario.
 #[derive(Clone, Debug)]
 pub struct ProducerSpec {
@@ -248,7 +252,8 @@ impl Family for Spec {
     fn reach(&self, producer: usize) -> Reach<'_> {
         let topic = self.config.streams.topic_of(producer as u32);
         let groups = self.config.topics[topic as usize].groups.len();
-        Reach { load: &self.producers[producer].load, lines: groups.max(1) as u64, copies: 1 }
+        let load = &self.producers[producer].load;
+        Reach { load, lines: groups.max(1) as u64, copies: 1, copy: COPY }
     }
 
     fn destinations(&self) -> Vec<String> {

@@ -314,7 +314,6 @@ impl Controller {
         ctx: &mut Context<'_, Message>,
     ) {
         let config = self.config.clone();
-        let next = self.raft.next_offset().unwrap_or(0);
         let Some(leading) = &mut self.leading else {
             return self.answer(at, Response::Registered(Error::NotController, 0), None, ctx);
         };
@@ -337,6 +336,14 @@ impl Controller {
             return self.answer(at, refused, None, ctx);
         }
         leading.heard[broker.index()] = Some(ctx.monotonic());
+        // Its session is over and nobody has looked yet: it is fenced first, which takes it out of the
+        // ISRs (ReplicationControlManager.java 4.0, `handleBrokerFenced`).
+        if known.is_some_and(|known| !known.fenced) {
+            self.told(ctx, event::FENCED, None, Some(broker), 0);
+            self.change_standing(broker, true, false, ctx);
+        }
+        let next = self.raft.next_offset().unwrap_or(0);
+        let Some(leading) = &mut self.leading else { return };
         let was = known.map(|known| known.epoch);
         let clean = clean_epoch.is_some() && clean_epoch == was;
         let mut records = Vec::new();

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{is_defective, number, verdict};
+use super::{Unfinished, is_defective, number, verdict};
 use crate::observe::BecauseId;
 use crate::verdict::{Judged, Loss, OverSeeds, Report, Told, Trial, Unit, Verdict};
 
@@ -103,7 +103,7 @@ pub struct SeedResult {
     over: Vec<Option<f64>>,
     /// The expectations that do not hold, with their places.
     failing: Vec<(usize, Judged)>,
-    /// What failed, if it is mqsim itself.
+    /// Why there is no report, or what failed if it is mqsim itself.
     trouble: Option<String>,
     /// What was lost and why, in words; of a seed that lost nothing after success and holds, none.
     lost: Vec<String>,
@@ -115,20 +115,14 @@ const LOSSES: usize = 5;
 impl SeedResult {
     /// What is kept of a run, or of why there is none.
     #[must_use]
-    pub fn of(result: Result<Report, String>) -> SeedResult {
+    pub fn of(result: Result<Report, Unfinished>) -> SeedResult {
         let report = match result {
             Ok(report) => report,
-            Err(message) => {
+            Err(Unfinished { message, limit }) => {
+                let standing = if limit { Standing::Undecided } else { Standing::Failed };
                 let (judged, over, failing) = (Vec::new(), Vec::new(), Vec::new());
                 let (trouble, lost) = (Some(message), Vec::new());
-                return SeedResult {
-                    standing: Standing::Failed,
-                    judged,
-                    over,
-                    failing,
-                    trouble,
-                    lost,
-                };
+                return SeedResult { standing, judged, over, failing, trouble, lost };
             }
         };
         let trouble = is_defective(&report).then(|| defect(&report));
@@ -185,7 +179,7 @@ pub struct First {
     pub standing: Standing,
     /// The expectations that do not hold, the gravest first, each with the line on which it stands.
     pub judged: Vec<(Judged, Option<usize>)>,
-    /// What failed, if it is mqsim itself.
+    /// Why there is no report, or what failed if it is mqsim itself.
     pub trouble: Option<String>,
     /// What was lost and why, in words.
     pub lost: Vec<String>,
@@ -511,124 +505,4 @@ fn defect(report: &Report) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::observe::Catalog;
-    use crate::report::fixture;
-    use crate::scenario::Document;
-    use crate::verdict::{EXPECT, Expectations};
-
-    fn tally() -> Tally {
-        let expected =
-            Expected { text: "success_lost <= 0".to_owned(), unit: Unit::Lines, line: None };
-        Tally::new(vec![expected], &[], (10..16).collect())
-    }
-
-    fn results() -> Vec<SeedResult> {
-        let mut undecided = fixture::quiet_run();
-        undecided.expectations[0].verdict = Verdict::Undecided;
-        let runs = vec![
-            fixture::quiet_run(),
-            undecided,
-            fixture::quiet_run(),
-            fixture::crash_run(),
-            fixture::crash_run(),
-            fixture::quiet_run(),
-        ];
-        runs.into_iter().map(|run| SeedResult::of(Ok(run))).collect()
-    }
-
-    #[test]
-    fn the_order_in_which_seeds_are_done_does_not_matter() {
-        let (mut up, mut down) = (tally(), tally());
-        for (index, result) in results().into_iter().enumerate() {
-            assert!(!up.is_complete());
-            up.add(index, result);
-        }
-        for (index, result) in results().into_iter().enumerate().rev() {
-            down.add(index, result);
-        }
-        assert!(up.is_complete() && down.is_complete());
-        for tally in [&up, &down] {
-            assert_eq!(tally.standing(), Standing::Broken);
-            assert_eq!((tally.count(Standing::Holds), tally.count(Standing::Undecided)), (3, 1));
-            assert_eq!(tally.seeds(Standing::Broken).collect::<Vec<_>>(), [13, 14]);
-            let first = tally.first().unwrap();
-            assert_eq!((first.seed, first.judged[0].0.measured.as_str()), (13, "40 lines"));
-            assert!(first.lost[0].contains("acked_lost: "), "{:?}", first.lost);
-            let example = tally.examples()[0].as_ref().unwrap();
-            assert_eq!((example.seed, &example.lost), (13, &first.lost));
-            let (_, count) = tally.counts().next().unwrap();
-            let wanted = Count { holds: 3, undecided: 1, broken: 2, range: Some((0.0, 40.0)) };
-            assert_eq!(count, wanted);
-        }
-    }
-
-    #[test]
-    fn what_mqsim_itself_fails_at_comes_first() {
-        let mut unexplained = fixture::quiet_run();
-        unexplained.summary.unexplained = 2;
-        let mut runs = results();
-        runs[5] = SeedResult::of(Ok(unexplained));
-        let told = |runs: &[SeedResult]| {
-            let mut tally = tally();
-            for (index, result) in runs.iter().enumerate() {
-                tally.add(index, result.clone());
-            }
-            assert_eq!(tally.standing(), Standing::Failed);
-            let first = tally.first().unwrap().clone();
-            (first.seed, first.trouble.unwrap())
-        };
-        assert_eq!(told(&runs), (15, "2 lines were lost without a cause".to_owned()));
-        runs[2] = SeedResult::of(Err("it ran away".to_owned()));
-        assert_eq!(told(&runs), (12, "it ran away".to_owned()));
-    }
-
-    fn lossy(max: f64) -> OverSeeds {
-        let text = format!(
-            "format = 1\nmode = 'm'\nduration = '1s'\n[[expect]]\nmetric = 'lossy_seeds'\nmax = {max}"
-        );
-        let document = Document::parse("test.toml", text).unwrap();
-        let scenario = document.check(&[&EXPECT], None).unwrap();
-        let all = Expectations::parse(scenario.many("expect"), &Catalog::default(), false).unwrap();
-        all.over_seeds()[0].clone()
-    }
-
-    /// Whatever comes first, the seeds that count are the first so many in their order.
-    #[test]
-    fn a_verdict_over_seeds_is_that_of_the_first_seeds_in_their_order() {
-        let result = |index: usize| {
-            let mut run = fixture::quiet_run();
-            run.over_seeds = vec![Some(f64::from(u8::from(index == 40)))];
-            SeedResult::of(Ok(run))
-        };
-        let mut ends = Vec::new();
-        for step in [1, 7, 99, 37] {
-            let mut tally = Tally::new(Vec::new(), &[lossy(0.1)], (1..=100).collect());
-            let mut simulated = 0;
-            for index in (0..100).map(|at| at * step % 100) {
-                if tally.is_wanted(index) {
-                    simulated += 1;
-                    tally.add(index, result(index));
-                }
-            }
-            assert!(tally.is_complete() && !tally.is_wanted(99));
-            let over: Vec<_> = tally.over().map(|(_, told, _)| told.clone()).collect();
-            ends.push((tally.len(), tally.standing(), over));
-            assert!(step > 1 || simulated == tally.len());
-        }
-        assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
-        assert_eq!((ends[0].0, ends[0].1), (29, Standing::Holds));
-    }
-
-    #[test]
-    fn a_seed_comes_back_from_disk_as_it_was() {
-        for mut run in [fixture::crash_run(), fixture::quiet_run()] {
-            run.over_seeds = vec![None, Some(1.0 / 3.0), Some(1e-17)];
-            run.expectations[0].value = Some(0.1 + 0.2);
-            let result = SeedResult::of(Ok(run));
-            let text = serde_json::to_string(&result).unwrap();
-            assert_eq!(serde_json::from_str::<SeedResult>(&text).unwrap(), result);
-        }
-    }
-}
+mod tests;
