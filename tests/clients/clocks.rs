@@ -23,38 +23,41 @@ const DELIVERY: &str = "acks = 'all'\n'delivery.timeout.ms' = '20s'\n'request.ti
 
 #[test]
 fn a_delivery_time_out_goes_by_the_clock_of_the_producers_host() {
-    // What is sent until 15 s is 20 s old when the cut ends at 35 s; until 21.7 s where a clock
-    // counts 20 s in 13.3 s; never where it counts 10 s in 20 s.
+    // What is sent until 15 s is 20 s old when the cut ends at 35 s, and some more before the
+    // producer has a connection again, 4 s later at most; until 21.7 s where a clock counts 20 s in
+    // 13.3 s; nothing where it takes 40 s for that.
     let right = given_up(KRAFT, DELIVERY, "");
     let fast = given_up(KRAFT, DELIVERY, &skew("1s", "drift = '50%'"));
     let slow = given_up(KRAFT, DELIVERY, &skew("1s", "drift = '-50%'"));
-    assert!((240..=265).contains(&right), "{right}");
-    assert!((570..=600).contains(&fast), "{fast}");
-    assert!(slow < 5, "{slow}");
+    assert!((250..=450).contains(&right), "{right}");
+    assert!((585..=790).contains(&fast), "{fast}");
+    assert_eq!(slow, 0);
 }
 
 #[test]
-fn a_clock_that_is_set_ahead_ends_what_waits() {
-    // At 20 s all that waits becomes 15 s older: what was sent from 10 s to 20 s is given up.
+fn a_clock_that_is_set_ahead_ages_what_waits() {
+    // What was sent from 10 s to 20 s is given up; what comes after that has 20 s as ever.
     let ahead = given_up(KRAFT, DELIVERY, &skew("20s", "offset = '15s'"));
-    assert!((480..=1_100).contains(&ahead), "{ahead}");
+    assert!((495..=505).contains(&ahead), "{ahead}");
+    // A batch that was tried at 10 s waits for its next try until the clock says so again, and all
+    // behind it with it, until the clock is set right and everything is too old.
     let behind = given_up(KRAFT, DELIVERY, &skew("20s", "offset = '-60s'"));
-    assert!(behind < 5, "{behind}");
+    assert!((2_490..=2_500).contains(&behind), "{behind}");
 }
 
 #[test]
-fn the_scala_producers_queue_fills_by_the_monotonic_clock() {
+fn the_scala_producers_thread_looks_at_the_clock_of_its_host() {
     const ASYNC: &str = "client = 'scala'\nacks = '1'\n'producer.type' = 'async'\n\
                          'queue.buffering.max.ms' = '2s'";
-    // The queue is looked at by the time of day, which reaches 2 s earlier on a fast host.
     let setting = Setting { name: "", cluster: ZOOKEEPER, producer: ASYNC, consumer: "" };
     let latency = |clock: &str| {
         let report = run(&setting.scenario(20, "rate = '20/s'", clock), 1);
-        report.summary.e2e_max_us.unwrap_or(0)
+        report.summary.e2e_p50_us.unwrap_or(0)
     };
-    let (right, fast) = (latency(""), latency(&skew("0s", "drift = '100%'")));
-    assert!((1_900_000..2_300_000).contains(&right), "{right}");
-    assert!((900_000..1_300_000).contains(&fast), "{fast}");
+    let (right, fast) = (latency(""), latency(&skew("1s", "drift = '50%'")));
+    assert!((900_000..1_100_000).contains(&right), "{right}");
+    // Half of two seconds, and of two thirds of them.
+    assert!((600_000..740_000).contains(&fast), "{fast}");
 }
 
 /// Two consumers of one group: whether the clock of the ZooKeeper server, set ahead, ends sessions.

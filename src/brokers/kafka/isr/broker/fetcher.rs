@@ -99,7 +99,7 @@ impl Fetcher {
         let Some(lane) = self.lane else { return };
         self.turn = self.turn.wrapping_add(1);
         let timer = Timer::Fetcher { from: self.from, turn: self.turn };
-        ctx.after(at.since(ctx.now()), lane, Message::Timer(timer));
+        ctx.after(at.since(ctx.monotonic()), lane, Message::Timer(timer));
     }
 }
 
@@ -138,7 +138,7 @@ impl Broker {
             let why = (cause::TRUNCATED_TO_HIGH_WATERMARK, BecauseId::NONE);
             self.truncate(partition, to, why, ctx);
         }
-        let now = ctx.now();
+        let now = ctx.monotonic();
         let fetcher = &mut self.fetchers[leader.index()];
         if fetcher.lane.is_none() {
             fetcher.lane = Some(ctx.spawn());
@@ -183,7 +183,7 @@ impl Broker {
 
     /// The append of what a follower has fetched has ended: its fetcher goes on.
     pub(super) fn fetch_on(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
-        let now = ctx.now();
+        let now = ctx.monotonic();
         for fetcher in &mut self.fetchers {
             if fetcher.fetches(partition) && fetcher.asked == Asked::Nothing {
                 fetcher.kick(ctx, now);
@@ -230,7 +230,7 @@ impl Broker {
 
     /// The leader cannot be reached, or does not answer.
     fn round_failed(&mut self, from: NodeId, ctx: &mut Context<'_, Message>) {
-        let again = ctx.now() + self.config.settings.fetch_backoff;
+        let again = ctx.monotonic() + self.config.settings.fetch_backoff;
         let fetcher = &mut self.fetchers[from.index()];
         fetcher.asked = Asked::Nothing;
         for part in &mut fetcher.parts {
@@ -242,7 +242,7 @@ impl Broker {
 
     /// Asks the leader what is to be asked next.
     fn fetch_round(&mut self, from: NodeId, ctx: &mut Context<'_, Message>) {
-        let now = ctx.now();
+        let now = ctx.monotonic();
         let fetcher = &mut self.fetchers[from.index()];
         if fetcher.asked != Asked::Nothing || fetcher.parts.is_empty() {
             return;
@@ -357,7 +357,7 @@ impl Broker {
 
     /// Something went wrong with a partition: it is left alone for a while.
     fn back_off(&mut self, from: NodeId, partition: PartitionId, ctx: &mut Context<'_, Message>) {
-        let again = ctx.now() + self.config.settings.fetch_backoff;
+        let again = ctx.monotonic() + self.config.settings.fetch_backoff;
         if let Some(part) = self.following(from, partition) {
             part.not_before = again;
         }
