@@ -140,17 +140,17 @@ fn write_gaps(ledger: &Ledger, quiet: bool, usual: Span) -> WriteGaps {
     };
     each(&mut |destination, stretch, good| {
         let Some(times) = stretch.times else { return };
-        let state = stretch.state;
+        let (state, count) = (stretch.state, u64::from(stretch.count));
         let open = state.is(Flags::WAITING) || state.answer == Answer::Open;
         let until = times.mark.filter(|_| !open).unwrap_or(Time::MAX);
         if !state.answer.is_success() {
-            gaps.seen[destination].pend(times.intended, until, None, usual);
+            gaps.seen[destination].pend((times.intended, until), count, None, usual);
         }
         if !good {
             let told = fates::outcome(state);
             let told = matches!(told, FinalOutcome::Acked | FinalOutcome::Accepted);
             let lost = stretch.lost_at.filter(|_| told);
-            gaps.effective[destination].pend(times.intended, until, lost, usual);
+            gaps.effective[destination].pend((times.intended, until), count, lost, usual);
         }
     });
     gaps

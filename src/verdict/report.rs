@@ -362,7 +362,7 @@ pub struct Window {
     /// The last fault that had begun when the first operation in it came to grief: half of
     /// `availability-gap` after its beginning (an operation may be under way when a fault strikes;
     /// those that take longer by nature have no windows); of effective writes, when its message was
-    /// lost. `None` if no fault had begun by then.
+    /// lost, if most were. `None` if no fault had begun by then.
     pub fault: Option<FaultId>,
     /// Window end minus the start of that fault; `None` if it is not recovered from, or if the
     /// fault began when the window was over and only undid what had been written in it.

@@ -26,7 +26,7 @@ const COLUMNS: &[Column] = &[
         "words",
         "The fault that it answers to: the last that had begun when the first operation in it came \
          to grief, which is half of `availability-gap` after its beginning, and of \
-         `effective_write` when its message was lost; empty if no fault had begun by then.",
+         `effective_write` when its message was lost, if most were; empty if no fault had begun by then.",
     ),
     column(
         "recovery_ms",

@@ -263,7 +263,10 @@ impl Expectations {
     /// belongs into [`Report::expectations`].
     #[must_use]
     pub fn judge(&self, report: &Report) -> Vec<Judged> {
-        let said = self.list.iter().map(|expectation| expectation.judge(report));
+        // Who says how many cannot be read says of them that they are not lost.
+        let of_unread = |one: &Expectation| matches!(one.subject, Subject::Metric(metric) if metric.name == UNREAD);
+        let known = self.list.iter().any(of_unread);
+        let said = self.list.iter().map(|expectation| expectation.judge(report, known));
         let claimed = (!self.claimed.is_empty()).then(|| self.judge_claims(report));
         let rests = self.rests.then(|| judge_rest(report));
         said.chain(claimed).chain(rests).collect()
@@ -376,6 +379,9 @@ impl Subject {
         })
     }
 }
+
+/// The metric by which a scenario says how many lines cannot be read at the end.
+const UNREAD: &str = "unreachable_at_end";
 
 /// Lines that a metric of loss does not count, though nobody could read them at the end: they are in
 /// some copy, which is not the same as safe.
@@ -535,7 +541,8 @@ impl Expectation {
         about && self.max.is_none_or(|most| most > 0.0)
     }
 
-    fn judge(&self, report: &Report) -> Judged {
+    /// The verdict; `known` if the scenario says itself how much cannot be read at the end.
+    fn judge(&self, report: &Report, known: bool) -> Judged {
         let answer = |index: usize| report.answers.get(index).map(|lines| *lines as f64);
         let (measured, needs_quiet, particulars) = match &self.subject {
             Subject::Metric(metric) => {
@@ -576,7 +583,7 @@ impl Expectation {
             self.min.is_none_or(|least| value >= least) && self.max.is_none_or(|most| value <= most)
         };
         let unread = match &self.subject {
-            Subject::Metric(metric) => unread(metric, report) as f64,
+            Subject::Metric(metric) if !known => unread(metric, report) as f64,
             _ => 0.0,
         };
         // Whether some of the values holds that it would have if what could not be read were lost.

@@ -363,6 +363,9 @@ fn what_could_not_be_read_is_not_known_to_be_safe() {
         metric = 'success_lost'
         min = 7
     ";
+    let said = format!("{text}\n[[expect]]\nmetric = 'unreachable_at_end'\nequals = 3");
+    let known = parse(&said).expect("they are right").judge(&report);
+    assert_eq!(known[0].verdict, Verdict::Holds, "the scenario says of them what they are");
     insta::assert_snapshot!(told(&parse(text).expect("they are right").judge(&report)), @r"
     Undecided: success_lost <= 3 is 3 lines (3 more could not be read at the end: they may be lost)
     Holds: acked_lost <= 6 is 3 lines
