@@ -11,7 +11,3 @@ pub mod statistics;
 pub mod verdict;
 pub mod workload;
 pub mod world;
-
-/// The version and the build: `0.1.0+6f1d0c9a52b3`. Results of two builds may differ, so whatever goes
-/// on from results that are there already compares this, not the version alone.
-pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("MQSIM_BUILD"));

@@ -186,7 +186,8 @@ pub(super) fn shell_word(word: &str) -> String {
     for character in word.chars() {
         let mut bytes = [0; 4];
         let text = character.encode_utf8(&mut bytes);
-        if has_hidden(text) {
+        // So that nothing in the word is a workflow command (`##[error]`) to whoever reads a log.
+        if has_hidden(text) || character == '#' {
             text.bytes().for_each(|byte| quoted += &format!("\\{byte:03o}"));
         } else {
             if matches!(character, '\'' | '\\') {

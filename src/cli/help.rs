@@ -1,6 +1,6 @@
 //! What stands at the end of `--help`: examples, and the exit codes of this very command.
 
-/// `mqsim --version`: with the build, by which results are told apart (see [`crate::BUILD`]).
+/// `mqsim --version`: with the build, by which results are told apart (see [`crate::report::BUILD`]).
 pub(super) const VERSION: &str =
     concat!(env!("CARGO_PKG_VERSION"), " (build ", env!("MQSIM_BUILD"), ")");
 

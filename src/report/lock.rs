@@ -119,7 +119,7 @@ impl Locked {
         });
         Locked {
             file: file.to_owned(),
-            mqsim: crate::BUILD.to_owned(),
+            mqsim: crate::report::BUILD.to_owned(),
             text: format!("{:016x}", hash_name(text)),
             seed: report.seed.to_string(),
             outcomes: hash("outcomes"),
@@ -414,7 +414,8 @@ mod tests {
         let Finding::Drifted(told) = locked.compare("text", &now, "mirror.toml", "") else {
             panic!("it has drifted");
         };
-        let both = format!("(mqsim 0.1.0+0, seed {}; this is {})", locked.seed, crate::BUILD);
+        let both =
+            format!("(mqsim 0.1.0+0, seed {}; this is {})", locked.seed, crate::report::BUILD);
         assert!(told.contains(&both), "{told}");
     }
 
@@ -449,7 +450,7 @@ mod tests {
             now.report.events.push(last);
         }));
         all.push(drift(|now| now.report.ingredients[0].1 ^= 1));
-        insta::assert_snapshot!(all.join("\n\n").replace(crate::BUILD, "0.1.0+BUILD"));
+        insta::assert_snapshot!(all.join("\n\n").replace(crate::report::BUILD, "0.1.0+BUILD"));
     }
 
     #[test]

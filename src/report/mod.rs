@@ -53,6 +53,10 @@ pub fn verdict(report: &Report) -> Option<Verdict> {
     worst.filter(|verdict| !silent || *verdict != Verdict::Holds)
 }
 
+/// The version and the build: `0.1.0+6f1d0c9a52b3`. Results of two builds may differ, so whatever goes
+/// on from results that are there already compares this, not the version alone.
+pub const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("MQSIM_BUILD"));
+
 /// The word for a verdict in files: `holds`, `undecided`, `broken`, or `unjudged` if nothing is
 /// expected.
 #[must_use]

@@ -41,7 +41,7 @@ impl Key {
     /// another one may come to other results.
     #[must_use]
     pub fn new(parts: &[&str]) -> Key {
-        let build = hash_name(crate::BUILD);
+        let build = hash_name(crate::report::BUILD);
         let parts = parts.iter().map(|part| hash_name(part));
         Key(hash_words(&std::iter::once(build).chain(parts).collect::<Vec<_>>()))
     }

@@ -113,11 +113,12 @@ fn about(messages: u64) -> String {
     }
 }
 
-/// Rounded down to the unit in which it has at most four digits.
+/// Rounded down to the unit in which it has at most four digits; a greater one if it is whole there.
 fn about_bytes(bytes: u64) -> String {
     let units = ["MiB", "GiB", "TiB", "PiB", "EiB"];
     let (mut number, mut unit) = (bytes >> 20, 0);
-    while number >= 10_000 && unit + 1 < units.len() {
+    let whole = |number: u64| number >= 1_024 && number.is_multiple_of(1_024);
+    while (number >= 10_000 || whole(number)) && unit + 1 < units.len() {
         (number, unit) = (number >> 10, unit + 1);
     }
     format!("{} {}", grouped(number), units[unit])

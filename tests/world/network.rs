@@ -302,7 +302,9 @@ fn loss_is_delay_and_nothing_is_missing_or_reordered() {
     let first = got[0].0.as_millis();
     let last = got[199].0.as_millis();
     assert_eq!(first, 1, "the first was not lost with this seed");
-    assert!((201..700).contains(&last), "a probe or a time-out delayed the end, not {last} ms");
+    // Measured at 5 % and 2 ms: a connection carries 0.62 to 0.99 MB/s. The first ten packets of the
+    // 200 kB go at once, and a time-out may hold up the end.
+    assert!((187..700).contains(&last), "{last} ms");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::run::{Task, clashes, processors};
 use super::simulator::{Asked, Simulator};
 use crate::report::folder::Reports;
 use crate::report::lock::Finding;
-use crate::report::tally::{Cut, SeedResult, Standing, Tally};
+use crate::report::tally::{Cut, Expected, SeedResult, Standing, Tally};
 use crate::report::{markdown, terminal};
 use crate::run::{Entry, Journal, JournalError, Key};
 use crate::scenario::{shown, shown_path, suggest};
@@ -106,7 +106,7 @@ fn load<S: Simulator>(simulator: &S, wanted: &Check) -> Option<Vec<Task<S::Prepa
     for path in paths {
         match simulator.load(&path, &wanted.common.set, memory) {
             Ok(prepared)
-                if simulator.expectations(&prepared).is_empty()
+                if simulator.expectations(&prepared).iter().all(Expected::of_every_run)
                     && simulator.over_seeds(&prepared).is_empty() =>
             {
                 wrong.push(expects_nothing(&shown_path(&path)));

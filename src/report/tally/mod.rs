@@ -19,6 +19,13 @@ pub struct Expected {
 }
 
 impl Expected {
+    /// Whether it is expected of every run, whatever its scenario is about: that the cluster comes
+    /// to rest. A scenario that says no more asks for nothing.
+    #[must_use]
+    pub fn of_every_run(&self) -> bool {
+        self.line.is_none() && self.unit == Unit::Waiting
+    }
+
     /// What is told first of what does not hold alike: broken promises of the mode, then losses,
     /// then all else.
     const fn rank(&self) -> u8 {

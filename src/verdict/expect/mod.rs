@@ -66,7 +66,8 @@ pub const EXPECT: SectionSpec = SectionSpec::repeated(
             "destination",
             Kind::Text,
             Preset::Absent,
-            "Counts lines, windows and events of that queue, partition (orders/0) or topic only.",
+            "Counts lines, windows and events of that destination only, as it is called in the scenario \
+             or, if that has parts, as one of them (orders/0).",
         ),
         KeySpec::new(
             "node",

@@ -13,7 +13,7 @@ pub(in crate::verdict) const NARROWING: [&str; 5] =
 pub(in crate::verdict) struct Scope {
     /// Those of that name; a producer of a log has one for each partition. `None`: any.
     producers: Option<Vec<ProducerId>>,
-    /// Those of that name; a topic has one for each partition. `None`: any.
+    /// Those of that name; one that has parts is all of them. `None`: any.
     destinations: Option<Vec<DestinationId>>,
     node: Option<NodeId>,
     from: Option<Time>,

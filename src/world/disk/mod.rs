@@ -4,7 +4,7 @@
 //! write-back, which is worked out when it matters and so costs no events. Write-back is a
 //! saw-tooth: the host's flusher looks around every 5 s (`vm.dirty_writeback_centisecs`), and a file
 //! that has had something dirty for the write-back age (`vm.dirty_expire_centisecs`) is written
-//! *whole*, up to its newest byte. The new size of the file is durable with the journal's next commit,
+//! *whole*, up to its newest byte. The new size of the file is durable with the file system's next commit,
 //! 5 s later (ext4, `commit=5`) or at the next fsync of any file. So of a busy file that nobody
 //! fsyncs a loss of power takes what was written in the last 0 to 35 s, and more: measured.
 //! The disk itself is a FIFO server: its `free_at`.
@@ -76,7 +76,7 @@ struct File {
     bad: u64,
     /// Whether the write-back failed and no fsync has told it yet.
     error: bool,
-    /// What write-back has written and the journal has not committed: when it will, and the length.
+    /// What write-back has written and the file system has not committed: when it will, and the length.
     uncommitted: Option<(Time, u64)>,
     /// What was written when, as (time, length after it), oldest first.
     dirty: VecDeque<(Time, u64)>,
@@ -113,7 +113,7 @@ impl File {
         self.durable = self.durable.max(length.min(self.bad).min(self.length));
     }
 
-    /// The journal has committed what it would until now.
+    /// The file system has committed what it would until now.
     fn commit_due(&mut self, now: Time) {
         if let Some((_, length)) = self.uncommitted.take_if(|(at, _)| *at <= now) {
             self.commit(length);
@@ -124,7 +124,7 @@ impl File {
 /// How often the flusher looks for what is old enough (Linux `vm.dirty_writeback_centisecs`).
 const FLUSHER_ROUND: Span = Span::from_secs(5);
 
-/// How long after a change the journal commits it (ext4, mount option `commit`).
+/// How long after a change the file system commits it (ext4, mount option `commit`).
 const COMMIT: Span = Span::from_secs(5);
 
 /// Writes within this part of the write-back age count as one.
@@ -179,7 +179,7 @@ pub(crate) struct Disk {
     stalled_at: Time,
     /// When the flusher's rounds are, as an offset.
     phase: Span,
-    /// Files of which the journal has something to commit.
+    /// Files of which there is something to commit.
     committing: Vec<FileId>,
     written: u64,
     syncs: u64,
@@ -274,7 +274,10 @@ impl Disk {
             let file = self.file(id);
             file.commit_due(round);
             let mut length = file.clean;
-            while let Some((_, end)) = file.dirty.pop_front_if(|(written, _)| *written <= round) {
+            while let Some(&(written, end)) = file.dirty.front()
+                && written <= round
+            {
+                file.dirty.pop_front();
                 length = length.max(end);
             }
             if length <= file.clean {
@@ -292,7 +295,7 @@ impl Disk {
         }
     }
 
-    /// The journal commits everything that has reached the disk: an fsync of any file does that.
+    /// The file system commits everything that has reached the disk: an fsync of any file does that.
     fn commit_all(&mut self) {
         for id in std::mem::take(&mut self.committing) {
             let file = self.file(id);
@@ -563,41 +566,36 @@ mod tests {
         assert_eq!(sync.done, at(30_006));
     }
 
-    /// Writes 10 bytes a second from `from` to `to`, in s.
-    fn trickle(disk: &mut Disk, file: FileId, from: u64, to: u64) {
-        (from..to).for_each(|second| disk.write(file, 10, at(second * 1_000)).unwrap());
+    /// 10 bytes were written each second from 0 to `until`, in ms.
+    fn trickled(until: u64) -> Disk {
+        let mut disk = disk();
+        (0..=until / 1_000).for_each(|second| disk.write(FILE, 10, at(second * 1_000)).unwrap());
+        disk
     }
 
-    /// What a loss of power at a time leaves of a file.
-    fn left(disk: &Disk, file: FileId, millis: u64) -> u64 {
-        let mut copy = disk.clone();
-        copy.lose_power(at(millis));
-        copy.length(file)
+    /// What a loss of power at a time leaves of the file.
+    fn left(mut disk: Disk, millis: u64) -> u64 {
+        disk.lose_power(at(millis));
+        disk.length(FILE)
     }
 
     #[test]
     fn write_back_is_a_saw_tooth_and_counts_with_the_next_commit() {
         // Measured: nothing until 30.7 s, then all of 30.8 s at 35.1 s, the next at 66.7 s.
-        let mut disk = disk();
-        trickle(&mut disk, FILE, 0, 80);
-        let left: Vec<u64> =
-            [29_000, 34_900, 35_000, 60_000, 69_900, 70_000].map(|t| left(&disk, FILE, t)).into();
-        assert_eq!(left, [0, 0, 310, 310, 310, 660]);
+        let times = [29_000, 34_900, 35_000, 60_000, 69_900, 70_000];
+        assert_eq!(times.map(|t| left(trickled(t), t)), [0, 0, 310, 310, 310, 660]);
     }
 
     #[test]
     fn an_fsync_of_another_file_commits_what_was_written_back_and_nothing_else() {
-        let other = FileId(0);
-        let mut disk = disk();
-        trickle(&mut disk, FILE, 0, 31);
-        let before = disk.fsync(other, at(29_000), at(29_000));
-        disk.complete(before);
-        assert_eq!(left(&disk, FILE, 29_500), 0);
-        disk.write(other, 1, at(31_000)).unwrap();
-        disk.write_back(FILE, at(31_000));
-        let after = disk.fsync(other, at(31_000), at(31_000));
-        disk.complete(after);
-        assert_eq!(left(&disk, FILE, 31_100), 310);
+        let fsynced = |millis: u64| {
+            let mut disk = trickled(millis);
+            let sync = disk.fsync(FileId(0), at(millis), at(millis));
+            disk.complete(sync);
+            disk
+        };
+        assert_eq!(left(fsynced(29_000), 29_500), 0);
+        assert_eq!(left(fsynced(31_000), 31_100), 310);
     }
 
     #[test]

@@ -213,7 +213,10 @@ impl Producer {
                 return;
             }
             let now = self.pause_over.now(ctx);
-            while let Some((_, message)) = self.nacked.pop_front_if(|(due, _)| *due <= now) {
+            while let Some(&(due, message)) = self.nacked.front()
+                && due <= now
+            {
+                self.nacked.pop_front();
                 self.again.push_back(Again { message, told: true });
             }
             if let Some(again) = self.again.pop_front() {

@@ -119,13 +119,16 @@ impl Consumer {
                 self.work(ctx);
                 self.poll(ctx);
             }
-            Input::Local { body: Message::Timer(Timer::Poll) } => {
-                if self.look.rang(ctx) {
-                    self.poll(ctx);
-                }
-            }
+            Input::Local { body: Message::Timer(Timer::Poll) } => self.look_again(ctx),
             input if !self.application.is_stopped() => self.hear(input, ctx),
             _ => {}
+        }
+    }
+
+    /// An alarm that was set again since is not the one that counts.
+    fn look_again(&mut self, ctx: &mut Context<'_, Message>) {
+        if self.look.rang(ctx) {
+            self.poll(ctx);
         }
     }
 
