@@ -85,7 +85,8 @@ pub(super) fn command(text: &str, to_stderr: bool) {
 /// <https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions> has it.
 pub(super) fn github_error(file: &str, line: Option<usize>, title: &str, text: &str) -> String {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| data(&shown(text)).replace(':', "%3A").replace(',', "%2C");
+    let property =
+        |text: &str| data(&harmless(&shown(text), false)).replace(':', "%3A").replace(',', "%2C");
     let line = line.map_or(String::new(), |line| format!(",line={line}"));
     let text = harmless(text.trim(), false);
     let (file, title, text) = (property(file), property(title), data(&text));

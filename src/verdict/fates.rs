@@ -43,8 +43,8 @@ pub(super) fn outcome(state: State) -> FinalOutcome {
 ///    lost only if none does. (A message dead-lettered or expired after a delivery that was never
 ///    finished was not given up, hence the order.)
 /// 6. with a copy left: stored, if the destination has consumers none of which would have taken
-///    it, or one began behind it when it could be read; else unreachable, since somebody, a consumer or the auditor, wanted it and did not get
-///    it;
+///    it, or one began behind it when it could be read; else unreachable, since somebody, a
+///    consumer or the auditor, wanted it and did not get it;
 /// 7. gone.
 pub(super) fn fate(state: State, ending: Ending) -> Fate {
     if outcome(state) == FinalOutcome::Unsent {

@@ -169,7 +169,7 @@ fn too_little_memory_is_said_beforehand() {
     assert!(done.exits(2).stderr.contains("a run may need 512 MiB"), "{}", done.stderr);
     if cfg!(target_os = "linux") {
         let done = script(&sandbox, &format!("ulimit -v 3000000; exec $0 run single.toml {much}"));
-        assert!(done.exits(2).stderr.contains("a run may need 2 GiB here"), "{}", done.stderr);
+        assert!(done.exits(2).stderr.contains("a run may need 2,929 MiB here"), "{}", done.stderr);
     }
 }
 

@@ -19,7 +19,7 @@ pub fn all<'m, M: Holds<P>, P: 'm>(
 /// Makes an enum of boxes, a machine for the world of which each hands everything to what is in it,
 /// and [`Holds`] of every kind. What a kind's `died` is told: of the `disk` and the observer, of the
 /// observer alone because it has only `memory`, or of the disk alone, of which nobody else hears
-/// (`silent`). A `ready` one counts as up from the start of its process.
+/// (`silent`), or `nothing`, as nothing is in it that could be lost. A `ready` one counts as up from the start of its process.
 ///
 /// ```text
 /// machines! {
@@ -105,6 +105,9 @@ macro_rules! machines {
     (@memory $part:ident, $death:ident, $disk:ident, $at:ident, $observer:ident) => {
         $part.died($at, $observer)
     };
+    (@nothing $part:ident, $death:ident, $disk:ident, $at:ident, $observer:ident) => {{
+        let _ = ($part, $death, $disk, $at, $observer);
+    }};
     (@silent $part:ident, $death:ident, $disk:ident, $at:ident, $observer:ident) => {
         $part.died($death, $disk)
     };

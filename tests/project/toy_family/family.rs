@@ -1,17 +1,18 @@
 //! A broker family, whole: one broker that keeps what a producer sends it, in memory or, if it is
 //! told to, on its disk. Two keys, one cause, one invariant.
 
+use mqsim::brokers::kit::application::{Due, Sending};
 use mqsim::brokers::kit::keys::keys;
 use mqsim::brokers::kit::machines::{all, machines};
 use mqsim::brokers::kit::words::{invariants, words};
 use mqsim::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, complete};
-use mqsim::engine::{Span, Stream, Time};
+use mqsim::engine::{Span, Time};
 use mqsim::observe::{
-    DestinationId, InvariantWord, MessageRange, NodeId, Observer, Outcome, ProducerId, Removal,
-    Violation,
+    ConsumerId, DestinationId, InvariantWord, MessageRange, NodeId, Observer, Outcome, ProducerId,
+    Removal, Violation,
 };
 use mqsim::scenario::{Diagnostics, Kind, Scenario, SectionSpec};
-use mqsim::workload::{Load, PRODUCER_KEYS, Pacer, Turn};
+use mqsim::workload::{Load, PRODUCER_KEYS};
 use mqsim::world::{
     Cluster, ConnId, Context, Death, DiskView, FileId, Input, Lane, Port, RoleQuery, Signal, Wait,
     WorldView,
@@ -42,6 +43,8 @@ pub enum Message {
     Synced(ConnId, MessageRange),
     Answer(MessageRange),
     Due,
+    Read,
+    All(Vec<MessageRange>),
 }
 
 const PORT: Port = Port(1);
@@ -58,10 +61,7 @@ pub struct Broker {
 impl Broker {
     fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
-            Input::Boot(_) => {
-                ctx.listen(PORT);
-                ctx.ready();
-            }
+            Input::Boot(_) => ctx.listen(PORT),
             Input::Signal(Signal::Stop) => ctx.exit(),
             Input::Message { conn, body: Message::Publish(messages) } => {
                 ctx.spend(self.settings.work);
@@ -71,6 +71,9 @@ impl Broker {
                     true => ctx.abort(conn),
                     false => self.keep(conn, messages, ctx),
                 }
+            }
+            Input::Message { conn, body: Message::Read } => {
+                ctx.send(conn, Message::All(self.held.clone()), 100 * self.held.len() as u32);
             }
             Input::Local { body: Message::Synced(conn, sent) } => self.keep(conn, sent, ctx),
             _ => {}
@@ -88,9 +91,8 @@ impl Broker {
     fn died(&mut self, death: Death, _: &DiskView<'_>, at: Time, observer: &mut dyn Observer) {
         let kept = if self.settings.durable && death != Death::Wiped { self.held.len() } else { 0 };
         let removal = Removal { cause: cause::FORGOTTEN, because: because::NONE };
-        for messages in self.held.drain(kept..) {
-            observer.removed(at, NodeId(0), NOTES, messages, removal);
-        }
+        let forgotten = self.held.drain(kept..);
+        forgotten.for_each(|one| observer.removed(at, NodeId(0), NOTES, one, removal));
     }
 
     fn waits_for(&self) -> Option<Wait> {
@@ -101,10 +103,7 @@ impl Broker {
 #[derive(Clone, Debug)]
 pub struct Producer {
     id: ProducerId,
-    load: Load,
-    pacer: Pacer,
-    streams: (Stream, Stream),
-    next: u32,
+    sending: Sending,
     conn: Option<ConnId>,
     open: Vec<MessageRange>,
 }
@@ -112,51 +111,34 @@ pub struct Producer {
 impl Producer {
     fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
-            Input::Boot(_) => {
-                ctx.ready();
-                self.pump(ctx);
-            }
-            Input::Signal(Signal::Stop) => ctx.exit(),
-            Input::Connected { conn } => {
-                self.conn = Some(conn);
-                self.pump(ctx);
-            }
+            Input::Signal(Signal::Stop) => return ctx.exit(),
+            Input::Connected { conn } => self.conn = Some(conn),
             Input::Failed { .. } | Input::Closed { .. } => {
-                let now = ctx.now();
-                self.died(now, ctx.observer());
+                self.died(ctx.now(), ctx.observer());
                 ctx.after(Span::from_millis(100), Lane::MAIN, Message::Due);
+                return;
             }
             Input::Message { body: Message::Answer(messages), .. } => {
                 let now = ctx.now();
                 self.open.retain(|open| *open != messages);
-                self.pacer.settled(now);
+                self.sending.settled(1, ctx);
                 ctx.observer().outcome(now, messages, Outcome::Acked);
             }
-            Input::Local { body: Message::Due } => self.pump(ctx),
+            Input::Local { body: Message::Due } => self.sending.woken(ctx),
             _ => {}
         }
+        self.pump(ctx);
     }
 
     fn pump(&mut self, ctx: &mut Context<'_, Message>) {
-        let now = ctx.now();
         let Some(conn) = self.conn else {
             ctx.connect(NodeId(0), PORT);
             return;
         };
-        loop {
-            let intended = match self.pacer.turn(now, &mut self.streams.0) {
-                Turn::Send { intended } | Turn::Skip { intended } => intended,
-                Turn::Wait { until } => {
-                    ctx.after(until.since(now), Lane::MAIN, Message::Due);
-                    return;
-                }
-                Turn::InFlight | Turn::Done => return,
-            };
-            let bytes = self.load.sizes.next(&mut self.streams.1);
-            let messages = MessageRange { producer: self.id, first: self.next, count: 1, bytes };
-            self.next += 1;
+        while let Due::Send { intended } = self.sending.due(Message::Due, ctx) {
+            let (now, bytes) = (ctx.now(), self.sending.size());
+            let messages = self.sending.attempt(now, intended, (0, self.id), bytes, ctx.observer());
             self.open.push(messages);
-            ctx.observer().attempted(now, intended, messages);
             ctx.observer().sent(now, messages);
             ctx.send(conn, Message::Publish(messages), bytes);
         }
@@ -164,10 +146,8 @@ impl Producer {
 
     fn died(&mut self, at: Time, observer: &mut dyn Observer) {
         self.conn = None;
-        for messages in self.open.drain(..) {
-            observer.outcome(at, messages, Outcome::Unknown);
-            self.pacer.settled(at);
-        }
+        self.sending.died(at);
+        self.open.drain(..).for_each(|one| observer.outcome(at, one, Outcome::Unknown));
     }
 
     fn waits_for(&self) -> Option<Wait> {
@@ -175,10 +155,36 @@ impl Producer {
     }
 }
 
+/// Reads at the end of the load what is there: nobody else does.
+#[derive(Clone, Debug)]
+pub struct Auditor;
+
+impl Auditor {
+    fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
+        let now = ctx.now();
+        match input {
+            Input::Signal(Signal::LoadEnded) | Input::Failed { .. } | Input::Closed { .. } => {
+                ctx.connect(NodeId(0), PORT);
+            }
+            Input::Connected { conn } => ctx.send(conn, Message::Read, 20),
+            Input::Message { body: Message::All(held), .. } => {
+                let (reader, tell) = (ConsumerId(0), ctx.observer());
+                held.iter().for_each(|one| tell.delivered(now, reader, NOTES, *one, false));
+            }
+            _ => {}
+        }
+    }
+
+    fn waits_for(&self) -> Option<Wait> {
+        None
+    }
+}
+
 machines! {
     pub enum Toy: Message {
-        Broker(Broker): disk,
-        Producer(Producer): memory,
+        Broker(Broker): disk ready,
+        Producer(Producer): memory ready,
+        Auditor(Auditor): nothing ready,
     }
 }
 
@@ -262,7 +268,7 @@ impl Family for Spec {
 
     fn cast(&self) -> Cast {
         let producers = self.loads.iter().map(|load| load.name.clone()).collect();
-        Cast { producers, ..Cast::default() }
+        Cast { producers, unread: self.destinations(), ..Cast::default() }
     }
 
     fn reach(&self, producer: usize) -> Reach<'_> {
@@ -273,21 +279,17 @@ impl Family for Spec {
         vec!["notes".to_owned()]
     }
 
+    fn consumers(&self) -> Vec<Vec<DestinationId>> {
+        vec![vec![NOTES]]
+    }
+
     fn machines(&self, seed: u64) -> Vec<Toy> {
         let broker = Broker { settings: self.settings.clone(), held: Vec::new(), answered: 0 };
         let producers = self.loads.iter().enumerate().map(|(id, load)| {
-            let stream = |what: &str| Stream::fixed(seed, &format!("{what} of {}", load.name));
-            Toy::from(Producer {
-                id: ProducerId(id as u32),
-                load: load.clone(),
-                pacer: load.pacer(self.frame.duration),
-                streams: (stream("pace"), stream("sizes")),
-                next: 0,
-                conn: None,
-                open: Vec::new(),
-            })
+            let sending = Sending::new(load, self.frame.duration, seed, 1);
+            Toy::from(Producer { id: ProducerId(id as u32), sending, conn: None, open: Vec::new() })
         });
-        std::iter::once(Toy::from(broker)).chain(producers).collect()
+        std::iter::once(Toy::from(broker)).chain(producers).chain([Toy::from(Auditor)]).collect()
     }
 
     fn invariants(&self) -> Vec<InvariantWord> {
