@@ -10,7 +10,7 @@
 //! # Adding a kind
 //!
 //! 1. A file in `kinds/`, say `memory_pressure.rs`: a type that holds what its keys say, and its
-//!    [`Fault`](kinds::Fault): name, meaning and keys, how they are read and written, what it does
+//!    `kinds::Fault`: name, meaning and keys, how they are read and written, what it does
 //!    and what takes it back.
 //! 2. In `kinds/mod.rs`: its `mod`, and its line in `kinds!`. Parser, schema, `mqsim list`, random
 //!    faults and frozen schedules follow from it; the compiler and the tests name what is missing.
