@@ -15,6 +15,7 @@ mod legacy;
 mod legacy_chaos;
 mod legacy_scripts;
 mod mutants;
+mod phases;
 mod reasons;
 mod selectors;
 mod zones;

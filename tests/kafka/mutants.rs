@@ -97,13 +97,13 @@ const MUTANTS: &[Mutant] = &[
         &["detect-unclean-shutdown"],
         "4.1",
         Life::Chaos,
-        (15, 15),
+        (1, 1),
     ),
     given(
         mutant("leader-completeness", &["truncate-by-epoch"], "3.6", Life::Chaos, (3, 3)),
         &[ASKS_FIRST],
     ),
-    mutant("leader-completeness", &["detect-unclean-shutdown"], "4.1", Life::Chaos, (15, 15)),
+    mutant("leader-completeness", &["detect-unclean-shutdown"], "4.1", Life::Chaos, (20, 20)),
     zookeeper(scripted("log-matching", &["epoch-end-names-epoch"], "2.1", "fast-failover")),
     scripted("replication-quorum-superset", &["maximal-isr"], "3.6", "unheard-isr"),
     given(
@@ -125,7 +125,7 @@ const MUTANTS: &[Mutant] = &[
         &["rules.bump-epoch-on-shrink=false"],
     ),
     mutant("valid-controller-isr-and-elr", &["clear-elr"], "4.1", Life::Quick, (1, 1)),
-    mutant("unclean-exclusion", &["detect-unclean-shutdown"], "4.1", Life::Chaos, (15, 15)),
+    mutant("unclean-exclusion", &["detect-unclean-shutdown"], "4.1", Life::Chaos, (1, 1)),
     given(
         scripted("unclean-exclusion", &["join-if-eligible"], "3.4", "fenced-follower"),
         &["rules.bump-epoch-on-shrink=false"],
@@ -146,7 +146,7 @@ const MUTANTS: &[Mutant] = &[
         Life::Power,
         (1, 1),
     ),
-    mutant("single-leader", &["quorum-keeps-votes"], "3.9", Life::Quorum, (16, 16)),
+    mutant("single-leader", &["quorum-keeps-votes"], "3.9", Life::Quorum, (98, 98)),
     mutant("snapshot-at-log-start", &["quorum-drops-behind-snapshot"], "4.1", Life::Quorum, (1, 1)),
     mutant(
         "leader-never-load-snapshot",

@@ -46,8 +46,8 @@ struct Leading {
     /// When each broker was last heard of, while that session lasts: of one that was fenced already
     /// when it became leader it does not know.
     heard: Vec<Option<Time>>,
-    /// When it last looked for silent brokers.
-    looked: Time,
+    /// When it looks for silent brokers the next time.
+    looks: Time,
     /// Who has shown that it has lost what was not on its disk.
     unclean: NodeSet,
     /// Up to where each broker has followed the metadata log.
@@ -199,6 +199,7 @@ impl Controller {
     fn lead(&mut self, epoch: u32, ctx: &mut Context<'_, Message>) {
         self.follow_log();
         let (now, unfenced) = (ctx.monotonic(), self.committed.unfenced());
+        let first = ctx.first_round(self.config.settings.broker_session / 8);
         self.leading = Some(Box::new(Leading {
             epoch,
             image: self.committed.clone(),
@@ -207,7 +208,7 @@ impl Controller {
                 .all_brokers()
                 .map(|node| unfenced.has(node).then_some(now))
                 .collect(),
-            looked: now,
+            looks: now + first,
             unclean: NodeSet::EMPTY,
             followed: vec![0; self.config.brokers as usize],
             shut_down_at: vec![0; self.config.brokers as usize],
@@ -573,10 +574,10 @@ impl Controller {
             self.write(vec![Record::NoOp], ctx);
         }
         let Some(leading) = &mut self.leading else { return };
-        if samples && now.since(leading.looked) < session / 8 {
+        if samples && now < leading.looks {
             return;
         }
-        leading.looked = now;
+        leading.looks = (leading.looks + session / 8).max(now);
         let unfenced = leading.image.unfenced();
         let is_silent = |node: &NodeId| {
             leading.heard[node.index()].is_none_or(|heard| now.since(heard) > session)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::brokers::coordination::raft::{Event, Replica};
 use crate::brokers::kafka::PartitionId;
-use crate::engine::Span;
+use crate::engine::{Span, Time};
 use crate::observe::NodeId;
 use crate::world::{Context, Death, DiskView, Input, Lane};
 
@@ -40,8 +40,8 @@ pub struct KraftMember {
     /// The number of the heartbeat or registration that is not answered yet.
     asked: Option<u32>,
     turn: u32,
-    /// Whether its heartbeats come one a period already.
-    rhythm: bool,
+    /// When the first of its heartbeats is due that come one a period.
+    rhythm: Option<Time>,
     /// Requests for other ISRs: (number, partition), and those that wait for a connection.
     changes: Vec<(u32, PartitionId)>,
     waiting: Vec<(PartitionId, PartitionChange)>,
@@ -73,7 +73,7 @@ impl KraftMember {
             standing: Standing::default(),
             asked: None,
             turn: 0,
-            rhythm: false,
+            rhythm: None,
             changes: Vec::new(),
             waiting: Vec::new(),
             stopping: false,
@@ -96,7 +96,6 @@ impl KraftMember {
         self.link = Link::new(LINK, self.link.to(), CONTROLLER);
         (self.broker_epoch, self.applied, self.asked) = (0, 0, None);
         self.standing = Standing::default();
-        self.rhythm = false;
         self.changes.clear();
         self.waiting.clear();
         (self.stopping, self.refused) = (false, 0);
@@ -126,9 +125,11 @@ impl Broker {
     pub(super) fn kraft_register(&mut self, ctx: &mut Context<'_, Message>) {
         let raft_lane = ctx.spawn();
         let lane = ctx.spawn();
+        let heartbeat = self.config.settings.heartbeat;
         let member = self.kraft();
         (member.raft_lane, member.lane) = (Some(raft_lane), Some(lane));
         member.raft.boot(raft_lane, ctx);
+        member.rhythm = Some(ctx.now() + ctx.first_round(heartbeat));
         self.heartbeat_soon(Span::ZERO, ctx);
     }
 
@@ -284,9 +285,8 @@ impl Broker {
         // BrokerLifecycleManager.scala 3.9: half of the session time-out.
         let timeout = settings.broker_session / 2;
         member.asked = Some(member.link.send(ctx, request, timeout));
-        // Until it may serve it asks again as soon as it is answered; from then on it has a rhythm.
-        let begins = may_serve(member.standing) && !std::mem::replace(&mut member.rhythm, true);
-        let wait = if begins { ctx.first_round(settings.heartbeat) } else { settings.heartbeat };
+        let begins = member.rhythm.filter(|first| *first > ctx.now());
+        let wait = begins.map_or(settings.heartbeat, |first| first.since(ctx.now()));
         self.heartbeat_soon(wait, ctx);
     }
 
