@@ -176,6 +176,10 @@ named_rules! {
     AutohealRestartsLosers = "autoheal-restarts-losers", always,
         "With `autoheal`, the nodes of all sides but one restart when the sides meet again.",
         "rabbit_autoheal.erl v3.10, restart_loser";
+    CleanUpBeforeMajority = "clean-up-before-majority", always,
+        "A node looks whether it is with the majority only when it has cleaned up after the member \
+         that it lost: what counts is whom it sees then; without this rule it looks at once.",
+        "rabbit_node_monitor.erl v3.10, handle_info DOWN: handle_dead_rabbit, then nodedown; measured";
     DisconnectPartialPartitions = "disconnect-partial-partitions", since "3.4",
         "A node that has lost another which a third still sees acts on it: it disconnects from the \
          third, or pauses.",

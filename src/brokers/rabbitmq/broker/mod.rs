@@ -323,6 +323,9 @@ impl Broker {
         while let Some((lane, reason)) = self.node.ended.pop() {
             self.bury(ctx, lane, reason);
         }
+        if !self.node.monitor.mailbox.is_empty() {
+            self.run_node_monitor(ctx);
+        }
         if self.node.status == Status::Stopping && !self.has_replicas() {
             // The message store stops after its clients (rabbit_vhost_sup_sup.erl).
             if let Some(store) = self.node.store {

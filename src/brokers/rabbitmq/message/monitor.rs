@@ -53,6 +53,15 @@ pub enum MonitorMessage {
     PartialPartitionDisconnect { from: NodeId },
     /// RabbitMQ and Mnesia have stopped on `from`, whose VM goes on.
     RabbitDown { from: NodeId },
+    /// `'DOWN'` of RabbitMQ on a member: it has stopped, or is lost with its VM.
+    RabbitGone { node: NodeId, stopped: bool },
+    /// `nodedown`: the connection to a member is lost. `ran` is that start of it with which this
+    /// node's Mnesia was one.
+    NodeGone { node: NodeId, ran: Option<u32> },
+    /// `node_up`: RabbitMQ runs on a member, on tables that are one with these.
+    NodeUp { node: NodeId },
+    /// `inconsistent_database`, `running_partitioned_network`: Mnesia is at odds with a member.
+    Inconsistent { node: NodeId },
     /// To heal a partition.
     Autoheal { from: NodeId, word: Box<Word> },
     /// A loser has waited long enough for the winner's word, since this start of it.
@@ -63,6 +72,8 @@ pub enum MonitorMessage {
     PingDownNodes,
     /// The clean-up after a member's failure has come to the tables.
     NodeDownCleanUp { node: NodeId },
+    /// The tables are clean: the node monitor goes on with what has come meanwhile.
+    CleanedUp { node: NodeId },
     /// A paused node looks whether it sees enough of the others.
     LookForRecovery,
 }

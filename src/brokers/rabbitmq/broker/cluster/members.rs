@@ -144,21 +144,19 @@ impl Node {
         if here && peer.rabbit && !peer.running {
             // Each has gone on alone, and now they meet: Mnesia refuses to merge
             // (mnesia_monitor.erl: inconsistent_database, running_partitioned_network).
-            self.partitioned_from(ctx, from);
+            let (now, event) = (ctx.now(), self.own_event(event::PARTITIONED, Some(from)));
+            ctx.observer().event(now, event);
+            self.monitor.mailbox.push_back(MonitorMessage::Inconsistent { node: from });
         }
     }
 
     /// RabbitMQ runs on a peer, on tables that are one with these.
-    pub(crate) fn member_running(&mut self, ctx: &mut Context<'_, Message>, from: NodeId) {
+    pub(crate) fn member_running(&mut self, from: NodeId) {
         if let Some(peer) = self.peer(from) {
             peer.running = true;
             peer.rabbit = true;
         }
-        self.tell_alarms(ctx, from);
-        let now = ctx.now();
-        let event = self.own_event(event::NODE_UP, Some(from));
-        ctx.observer().event(now, event);
-        self.maybe_autoheal(ctx);
+        self.monitor.mailbox.push_back(MonitorMessage::NodeUp { node: from });
     }
 
     /// Whether members ran when this node stopped, so that they know more than it does.
@@ -167,48 +165,46 @@ impl Node {
         waits && !self.disk.saw_running.is_empty()
     }
 
-    /// A member's VM is lost.
+    /// A member's VM is lost. Mnesia knows at once; the node monitor is told that RabbitMQ is gone,
+    /// and then that the node is.
     pub(crate) fn member_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let Some(peer) = self.peer(node) else { return };
-        let (ran, incarnation) = (peer.running, peer.incarnation.take());
-        self.rabbit_down(ctx, node);
+        let (incarnation, known) = (peer.incarnation.take(), peer.rabbit);
+        let ran = self.mnesia_down(ctx, node);
         self.start_pinging(ctx);
         if self.status == Status::Running {
-            if let Some(incarnation) = incarnation.filter(|_| ran) {
-                self.ask_about(ctx, node, incarnation);
+            if known {
+                self.monitor.mailbox.push_back(MonitorMessage::RabbitGone { node, stopped: false });
             }
-            self.handle_dead_node(ctx, node);
+            let ran = incarnation.filter(|_| ran);
+            if self.config.settings.rules.has(Rule::CleanUpBeforeMajority) {
+                self.monitor.mailbox.push_back(MonitorMessage::NodeGone { node, ran });
+            } else {
+                self.node_gone(ctx, node, ran);
+            }
         }
     }
 
-    /// RabbitMQ and Mnesia are down on a member, with its VM or without it
-    /// (rabbit_node_monitor.erl: `handle_dead_rabbit`; mnesia_monitor.erl: `mnesia_down`).
-    fn rabbit_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
-        let Some(peer) = self.peer(node) else { return };
+    /// RabbitMQ has stopped on a member whose VM goes on.
+    pub(crate) fn member_stopped(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+        self.mnesia_down(ctx, node);
+        if self.status == Status::Running {
+            self.monitor.mailbox.push_back(MonitorMessage::RabbitGone { node, stopped: true });
+        }
+    }
+
+    /// mnesia_monitor.erl `mnesia_down`: Mnesia is down on a member, with its VM or without it.
+    /// Returns whether it was one with this node's.
+    fn mnesia_down(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) -> bool {
+        let Some(peer) = self.peer(node) else { return false };
         let ran = std::mem::take(&mut peer.running);
         peer.rabbit = false;
         peer.answer = None;
         if self.mnesia.asked == Some(node) {
             self.mnesia.asked = None;
         }
-        self.forget_alarms(ctx, node);
         self.abandon_votes(ctx, node);
         self.release_all(ctx, node);
-        self.forget_partitions();
-        if ran && self.status == Status::Running {
-            let config = self.config.clone();
-            let delay = config.costs.node_down_clean_up.span(ctx.random());
-            ctx.after(delay, Lane::MAIN, MonitorMessage::NodeDownCleanUp { node }.into());
-        }
-    }
-
-    /// RabbitMQ has stopped on a member whose VM goes on.
-    pub(crate) fn member_stopped(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
-        self.rabbit_down(ctx, node);
-        if self.status == Status::Running {
-            let (now, event) = (ctx.now(), self.own_event(event::NODE_DOWN, Some(node)));
-            ctx.observer().event(now, event);
-            self.autoheal_rabbit_down(ctx, node);
-        }
+        ran
     }
 }

@@ -5,6 +5,8 @@
 //! member whose RabbitMQ is stopped is alive. `autoheal` acts when nodes meet again that have gone
 //! on without each other.
 
+use std::collections::VecDeque;
+
 use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::{Context, Lane};
@@ -49,9 +51,15 @@ pub(crate) enum Outside {
     },
 }
 
-/// The node monitor.
+/// The node monitor. It is one process, which does one thing after the other: while it cleans up
+/// after a member whose RabbitMQ is gone, everything else waits in its mailbox, the loss of that
+/// member's node included.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Monitor {
+    /// What has come and was not taken yet.
+    pub(crate) mailbox: VecDeque<MonitorMessage>,
+    /// After whom it cleans up.
+    pub(crate) cleans_up_after: Option<NodeId>,
     /// Members with which Mnesia is at odds.
     pub(crate) partitions: Vec<NodeId>,
     /// See [`Outside`].
@@ -107,8 +115,53 @@ impl Node {
         }
     }
 
+    /// rabbit_node_monitor.erl `handle_dead_rabbit`: RabbitMQ is gone from a member. Until the tables
+    /// are clean (rabbit_amqqueue.erl: `on_node_down`) the node monitor takes nothing else.
+    fn handle_dead_rabbit(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, stopped: bool) {
+        if stopped {
+            let (now, event) = (ctx.now(), self.own_event(event::NODE_DOWN, Some(node)));
+            ctx.observer().event(now, event);
+        }
+        self.monitor.cleans_up_after = Some(node);
+        let config = self.config.clone();
+        let delay = config.costs.node_down_clean_up.span(ctx.random());
+        ctx.after(delay, Lane::MAIN, MonitorMessage::NodeDownCleanUp { node }.into());
+    }
+
+    /// The rest of `handle_dead_rabbit`, after what takes time. Recorded partitions are forgotten
+    /// together, when each of their nodes is down or one with this one.
+    fn cleaned_up(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+        self.monitor.cleans_up_after = None;
+        self.forget_alarms(ctx, node);
+        let over = |node: &NodeId| {
+            let peer = self.peers.iter().find(|peer| peer.node == *node);
+            peer.is_none_or(|peer| peer.running || !peer.rabbit)
+        };
+        if self.monitor.partitions.iter().all(over) {
+            self.monitor.partitions.clear();
+        }
+        self.autoheal_rabbit_down(ctx, node);
+    }
+
+    /// `nodedown`: does anybody still see that start of it, and is this node with enough of the
+    /// others? What counts is whom it sees by now: who was lost a moment ago may be back.
+    pub(crate) fn node_gone(
+        &mut self,
+        ctx: &mut Context<'_, Message>,
+        node: NodeId,
+        ran: Option<u32>,
+    ) {
+        if self.status != Status::Running {
+            return;
+        }
+        if let Some(incarnation) = ran {
+            self.ask_about(ctx, node, incarnation);
+        }
+        self.handle_dead_node(ctx, node);
+    }
+
     /// rabbit_node_monitor.erl `handle_dead_node`: a member's VM is lost.
-    pub(crate) fn handle_dead_node(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+    fn handle_dead_node(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         let config = self.config.clone();
         let handling = &config.settings.partition_handling;
         match handling {
@@ -177,9 +230,7 @@ impl Node {
 
     /// Mnesia has found that this node and another have gone on without each other
     /// (`running_partitioned_network`).
-    pub(crate) fn partitioned_from(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
-        let (now, event) = (ctx.now(), self.own_event(event::PARTITIONED, Some(node)));
-        ctx.observer().event(now, event);
+    fn partitioned_from(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
         if !self.monitor.partitions.contains(&node) {
             self.monitor.partitions.push(node);
             self.monitor.partitions.sort_unstable();
@@ -187,21 +238,17 @@ impl Node {
         self.maybe_autoheal(ctx);
     }
 
-    /// rabbit_node_monitor.erl `handle_dead_rabbit`: recorded partitions are forgotten together,
-    /// when each of their nodes is down or one with this one.
-    pub(crate) fn forget_partitions(&mut self) {
-        let over = |node: &NodeId| {
-            let peer = self.peers.iter().find(|peer| peer.node == *node);
-            peer.is_none_or(|peer| peer.running || !peer.rabbit)
-        };
-        if self.monitor.partitions.iter().all(over) {
-            self.monitor.partitions.clear();
-        }
+    /// RabbitMQ runs on a member again.
+    fn node_up(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+        self.tell_alarms(ctx, node);
+        let (now, event) = (ctx.now(), self.own_event(event::NODE_UP, Some(node)));
+        ctx.observer().event(now, event);
+        self.maybe_autoheal(ctx);
     }
 }
 
 impl Broker {
-    /// What comes to this node's monitor.
+    /// What comes to this node's monitor, and to the processes that it starts so as not to wait.
     pub(crate) fn monitor_message(
         &mut self,
         ctx: &mut Context<'_, Message>,
@@ -210,23 +257,11 @@ impl Broker {
         let node = &mut self.node;
         match message {
             MonitorMessage::PingDownNodes => self.ping_down_nodes(ctx),
-            MonitorMessage::RabbitDown { from } => {
-                node.member_stopped(ctx, from);
-                self.winner_gone(ctx, from);
-            }
-            MonitorMessage::Autoheal { from, word } => self.autoheal(ctx, from, *word),
+            MonitorMessage::LookForRecovery => self.look_for_recovery(ctx),
             MonitorMessage::AutohealTimeout { start } => {
                 if node.start == start {
                     self.safe_to_start(ctx, false);
                 }
-            }
-            MonitorMessage::AutohealRenotify => node.autoheal_renotify(ctx),
-            MonitorMessage::LookForRecovery => self.look_for_recovery(ctx),
-            MonitorMessage::NodeDownCleanUp { node: gone } => {
-                node.transaction(ctx, Purpose::NodeDown { node: gone });
-            }
-            MonitorMessage::CheckPartialPartition { reporter, lost, incarnation } => {
-                node.check_partial_partition(ctx, reporter, lost, incarnation);
             }
             MonitorMessage::AskRunning { proxy, reporter } => {
                 node.answer_running(ctx, proxy, reporter);
@@ -234,8 +269,58 @@ impl Broker {
             MonitorMessage::StillRunning { reporter } => {
                 node.report_partial_partition(ctx, reporter);
             }
+            MonitorMessage::RabbitDown { from } => {
+                node.member_stopped(ctx, from);
+                self.winner_gone(ctx, from);
+            }
+            MonitorMessage::NodeDownCleanUp { node: gone } => {
+                if node.monitor.cleans_up_after == Some(gone) {
+                    node.transaction(ctx, Purpose::NodeDown { node: gone });
+                }
+            }
+            MonitorMessage::CleanedUp { node: gone } => {
+                if node.monitor.cleans_up_after == Some(gone) {
+                    node.cleaned_up(ctx, gone);
+                }
+            }
+            message => node.monitor.mailbox.push_back(message),
+        }
+    }
+
+    /// The node monitor takes what is in its mailbox until something keeps it busy.
+    pub(crate) fn run_node_monitor(&mut self, ctx: &mut Context<'_, Message>) {
+        while self.node.monitor.cleans_up_after.is_none()
+            && let Some(message) = self.node.monitor.mailbox.pop_front()
+        {
+            self.node_monitor_takes(ctx, message);
+        }
+    }
+
+    fn node_monitor_takes(&mut self, ctx: &mut Context<'_, Message>, message: MonitorMessage) {
+        let node = &mut self.node;
+        match message {
+            MonitorMessage::RabbitGone { node: gone, stopped } => {
+                node.handle_dead_rabbit(ctx, gone, stopped);
+            }
+            MonitorMessage::NodeGone { node: gone, ran } => node.node_gone(ctx, gone, ran),
+            MonitorMessage::NodeUp { node: up } => node.node_up(ctx, up),
+            MonitorMessage::Inconsistent { node: other } => node.partitioned_from(ctx, other),
+            MonitorMessage::Autoheal { from, word } => self.autoheal(ctx, from, *word),
+            MonitorMessage::AutohealRenotify => node.autoheal_renotify(ctx),
+            MonitorMessage::CheckPartialPartition { reporter, lost, incarnation } => {
+                node.check_partial_partition(ctx, reporter, lost, incarnation);
+            }
             MonitorMessage::PartialPartition { proxy } => node.partial_partition(ctx, proxy),
             MonitorMessage::PartialPartitionDisconnect { from } => node.disconnect(ctx, from),
+            // What `monitor_message` does at once.
+            MonitorMessage::PingDownNodes
+            | MonitorMessage::LookForRecovery
+            | MonitorMessage::AutohealTimeout { .. }
+            | MonitorMessage::AskRunning { .. }
+            | MonitorMessage::StillRunning { .. }
+            | MonitorMessage::RabbitDown { .. }
+            | MonitorMessage::NodeDownCleanUp { .. }
+            | MonitorMessage::CleanedUp { .. } => {}
         }
     }
 

@@ -7,6 +7,7 @@ use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
 use super::super::super::message::mnesia::{MnesiaMessage, TableOp};
+use super::super::super::message::monitor::MonitorMessage;
 use super::super::super::message::queue::{LeaderMessage, QueueMessage};
 use super::super::super::message::ring::RingMessage;
 use super::super::super::message::{Message, Pid, QueueId};
@@ -68,7 +69,16 @@ impl Node {
     /// Asks every running peer that was not asked yet. Nodes that have joined since the
     /// transaction began have changes that this node must have seen, and get its own.
     fn ask_for_votes(&mut self, ctx: &mut Context<'_, Message>, id: u32) {
-        let (from, peers) = (self.me, self.running_peers());
+        let (from, mut peers) = (self.me, self.running_peers());
+        let Some(transaction) = self.mnesia.transactions.iter().find(|t| t.id == id) else {
+            return;
+        };
+        // One that finds nothing to change reads this node's tables only.
+        if let Purpose::NodeDown { node } = transaction.purpose
+            && self.queues_lost_with(node).is_empty()
+        {
+            peers.clear();
+        }
         let Some(transaction) = self.mnesia.transactions.iter_mut().find(|t| t.id == id) else {
             return;
         };
@@ -230,6 +240,21 @@ impl Node {
             self.send_node(ctx, node, MnesiaMessage::Tables { tables, running });
         }
     }
+
+    /// rabbit_amqqueue.erl v3.10 `on_node_down`: queues without mirrors whose process was there
+    /// leave `rabbit_queue`; bindings of durable ones stay, those of others go with them. Since
+    /// 3.11 durable ones stay (`filter_transient_queues_to_delete`). Each with whether it is durable.
+    fn queues_lost_with(&self, node: NodeId) -> Vec<(QueueId, bool)> {
+        let config = &self.config;
+        let lost = (0..config.queues.len() as u32).map(QueueId).filter(|&queue| {
+            let record = self.mnesia.tables.queue(queue);
+            let lived_there = record.is_some_and(|record| record.leader.node == node);
+            let stays = config.queue(queue).durable
+                && config.settings.rules.has(Rule::KeepRecordsOfDurableQueues);
+            lived_there && !stays && config.queue(queue).mirroring.is_none()
+        });
+        lost.map(|queue| (queue, config.queue(queue).durable)).collect()
+    }
 }
 
 impl Broker {
@@ -253,7 +278,7 @@ impl Broker {
             }
             MnesiaMessage::Unseen { nodes } => node.unseen(ctx, &nodes),
             MnesiaMessage::Tables { tables, running } => self.join(ctx, *tables, &running),
-            MnesiaMessage::NodeRunning { from } => node.member_running(ctx, from),
+            MnesiaMessage::NodeRunning { from } => node.member_running(from),
             MnesiaMessage::TablesTimeout { start } => self.tables_timeout(ctx, start),
             MnesiaMessage::Prepare { from, transaction, locks, joins } => {
                 node.prepare(ctx, from, transaction, locks, joins);
@@ -350,7 +375,10 @@ impl Broker {
                 self.commit(ctx, TableOp::Drop { queues: vec![(queue, false)] });
                 self.node.then_here(by, LeaderMessage::Deleted);
             }
-            Purpose::NodeDown { node } => self.queues_gone(ctx, node),
+            Purpose::NodeDown { node } => {
+                self.queues_gone(ctx, node);
+                self.node.then_here(Lane::MAIN, MonitorMessage::CleanedUp { node });
+            }
             Purpose::Join { node, incarnation, anyway } => {
                 let running = self.node.running_peers();
                 let unseen = |peer: &NodeId| *peer != node && !agreed.contains(peer);
@@ -419,27 +447,14 @@ impl Broker {
         }
     }
 
-    /// rabbit_amqqueue.erl v3.10 `on_node_down`: queues without mirrors whose process was there
-    /// leave `rabbit_queue`; bindings of durable ones stay, those of others go with them. Since
-    /// 3.11 durable ones stay (`filter_transient_queues_to_delete`).
+    /// A member is down: what lived on it alone leaves the tables, unless it is back by now.
     fn queues_gone(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
-        let config = self.node.config.clone();
-        let gone: Vec<(QueueId, bool)> = (0..config.queues.len() as u32)
-            .map(QueueId)
-            .filter(|&queue| {
-                let record = self.node.mnesia.tables.queue(queue);
-                let lived_there = record.is_some_and(|record| record.leader.node == node);
-                let stays = config.queue(queue).durable
-                    && config.settings.rules.has(Rule::KeepRecordsOfDurableQueues);
-                lived_there && !stays && config.queue(queue).mirroring.is_none()
-            })
-            .map(|queue| (queue, config.queue(queue).durable))
-            .collect();
+        let gone = self.node.queues_lost_with(node);
         let back = self.node.peer(node).is_some_and(|peer| peer.running);
         if gone.is_empty() || back {
             return;
         }
-        let now = ctx.now();
+        let (now, config) = (ctx.now(), self.node.config.clone());
         for &(queue, _) in &gone {
             let mut event = self.node.own_event(event::QUEUE_UNAVAILABLE, Some(node));
             event.destination = Some(config.destination(queue));

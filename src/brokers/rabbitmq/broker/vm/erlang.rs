@@ -518,6 +518,8 @@ impl Node {
         self.recovering = 0;
         self.waits_left = None;
         self.monitor.partitions.clear();
+        self.monitor.mailbox.clear();
+        self.monitor.cleans_up_after = None;
         self.store = None;
         self.store_ends = false;
         for peer in &mut self.peers {
