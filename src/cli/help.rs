@@ -145,7 +145,8 @@ pub(super) const NEW: &str = concat!(
     "\
 Examples:
   mqsim new rabbitmq-mirrored --out outage.toml
-  mqsim new kafka-isr | mqsim run -",
+  mqsim new --from zone-lost-4.1 --out zones.toml
+  mqsim new kafka | mqsim run -",
     printed!()
 );
 
@@ -161,6 +162,9 @@ pub(super) const LIST: &str = concat!(
 Examples:
   mqsim list
   mqsim list rabbitmq-mirrored
+  mqsim list kafka-isr topic producer               these sections only
+  mqsim list failures rabbitmq power-loss           which known failures there are, by any words
+  mqsim list failures 3.12                          by version
   mqsim list metrics",
     printed!()
 );

@@ -257,7 +257,7 @@ fn unknown_things_suggest_the_nearest() {
     for line in [
         "list metric",
         "list rabbitmq-mirorred",
-        "list kafka",
+        "list kafk",
         "rnu",
         "run mirror.toml --set mode=rabbitmq-mirored",
         "",
