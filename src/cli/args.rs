@@ -343,7 +343,7 @@ pub(super) struct New {
 /// `mqsim schema`.
 #[derive(Debug, Args)]
 pub(super) struct Schema {
-    /// Only for scenarios of this mode [default: of any]
+    /// Only for scenarios of this mode: editors then mark what is wrong alone [default: of any]
     pub(super) mode: Option<String>,
 }
 

@@ -153,7 +153,8 @@ Examples:
 pub(super) const SCHEMA: &str = concat!(
     "\
 Examples:
-  mqsim schema kafka-isr > scenario.schema.json    then `#:schema scenario.schema.json` in line 1",
+  mqsim schema kafka-isr > mqsim.schema.json       then `#:schema ./mqsim.schema.json` in line 1
+  mqsim schema                                     of all modes: an editor can then say less",
     printed!()
 );
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use crate::brokers::kafka::{isr, legacy};
 use crate::brokers::kit::{About, Family, Mode};
 use crate::brokers::rabbitmq;
-use crate::scenario::schema::Shape;
-use crate::scenario::{self, Diagnostics, Scenario, SectionSpec, Variant, Version};
+use crate::scenario::{Diagnostics, Scenario, SectionSpec, Variant, Version};
 use crate::verdict;
 use crate::world::{self, fault};
 
@@ -111,23 +110,6 @@ impl Families {
     pub fn meant(&self, word: &str) -> Option<&ModeInfo> {
         let product = |info: &&ModeInfo| info.about.product.eq_ignore_ascii_case(word);
         self.mode(word).or_else(|| self.modes.iter().rfind(product))
-    }
-
-    /// The JSON Schema of the scenarios of a mode, or of all; `None` if there is no such mode.
-    #[must_use]
-    pub fn schema(&self, mode: Option<&str>) -> Option<String> {
-        let wanted =
-            self.modes.iter().filter(|info| mode.is_none_or(|mode| mode == info.mode.name));
-        let mut shapes: Vec<Shape> = Vec::new();
-        for info in wanted {
-            let sections = info.sections();
-            let alike = |shape: &&mut Shape| shape.sections == sections;
-            match shapes.iter_mut().find(alike) {
-                Some(shape) => shape.modes.push(info.mode.name),
-                None => shapes.push(Shape { modes: vec![info.mode.name], sections }),
-            }
-        }
-        (!shapes.is_empty()).then(|| scenario::schema::schema(&shapes))
     }
 
     /// The selectors of the world and of every family.

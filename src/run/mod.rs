@@ -9,6 +9,7 @@ pub mod journal;
 mod load;
 mod part;
 mod planned;
+mod schema;
 mod simulate;
 
 pub use absent::Absent;
