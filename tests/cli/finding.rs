@@ -74,6 +74,27 @@ fn failures_are_found_by_what_they_are_about() {
     assert!(none.exits(2).stderr.contains("fewer or other words"), "{}", none.stderr);
 }
 
+/// A window that nothing closed because nothing was sent there any more says so, and is as long as
+/// ever. (A sticky partitioner goes to another partition for good, as every producer of this one does.)
+#[test]
+fn a_destination_that_is_left_alone_is_not_called_down() {
+    let sandbox = Sandbox::new();
+    sandbox.mqsim("new --from jepsen-2013-min-isr-0.8.2 --out s.toml").exits(0);
+    let done = sandbox.mqsim("run s.toml --seed 3");
+    let told = done.exits(0).stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("writes: 88.0 s from 12.000 s on: not tried again after "), "{told}");
+    let tree = sandbox.tree();
+    let folder = "reports/jepsen-2013-min-isr-0.8.2/windows.csv";
+    let windows = std::str::from_utf8(tree.file(folder).unwrap()).unwrap();
+    let row = windows.lines().find(|row| row.contains(",orders/0,write,")).expect("it has one");
+    let cells: Vec<&str> = row.split(',').rev().collect();
+    let tried: u64 = cells[0].parse().expect("a time");
+    assert!(cells[1] == "no" && (12_000..99_000).contains(&tried), "{row}");
+    assert!(row.contains(",12000,100000,88000,"), "{row}");
+    // What is closed, or tried until the end, says nothing of the kind.
+    assert!(windows.lines().filter(|row| row.contains(",yes,")).all(|row| row.ends_with(",yes,")));
+}
+
 /// What is printed runs as it is, and promises nothing about files that are not there.
 #[test]
 fn a_failure_scenario_is_a_scenario_to_begin_with() {
