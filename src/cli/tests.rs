@@ -433,5 +433,5 @@ fn lists() {
     assert_eq!(help, "did you mean `faults`?");
     let (message, help) = of("rocketmq").unwrap_err();
     assert_eq!(message, "RocketMQ is not simulated");
-    assert!(help.contains("docs/fidelity.md"), "{help}");
+    assert!(help.contains("docs/fidelity/README.md"), "{help}");
 }

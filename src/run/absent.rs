@@ -8,24 +8,24 @@ pub struct Absent {
     pub what: &'static str,
     /// What is nearest to it: the rest of a sentence, or nothing.
     pub instead: &'static str,
-    /// The heading in `docs/fidelity.md` under which that is said.
-    pub heading: &'static str,
+    /// The file in `docs/fidelity/`, and the heading in it, under which that is said.
+    pub said: (&'static str, &'static str),
     /// How it is asked for, in small letters, with hyphens for blanks. The name of a mode may have
     /// it between hyphens.
     words: &'static [&'static str],
 }
 
-const RABBITMQ: &str = "Known gaps";
-const KAFKA: &str = "With replication: what is missing";
-const OTHERS: &str = "Other brokers";
+const RABBITMQ: (&str, &str) = ("rabbitmq.md", "Known gaps");
+const KAFKA: (&str, &str) = ("kafka-isr.md", "What is missing");
+const OTHERS: (&str, &str) = ("README.md", "Other brokers");
 
 const fn absent(
     words: &'static [&'static str],
     what: &'static str,
-    heading: &'static str,
+    said: (&'static str, &'static str),
     instead: &'static str,
 ) -> Absent {
-    Absent { what, instead, heading, words }
+    Absent { what, instead, said, words }
 }
 
 /// All of it. Whoever adds a broker or a part of one removes its line; a test notices.
@@ -118,23 +118,27 @@ impl Absent {
     pub fn help(&self) -> String {
         let instead =
             if self.instead.is_empty() { "`mqsim list` has what is" } else { self.instead };
-        format!("{instead}; docs/fidelity.md, \"{}\", says what is missing", self.heading)
+        let (file, heading) = self.said;
+        format!("{instead}; docs/fidelity/{file}, \"{heading}\", says what is missing")
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::run::Families;
 
     #[test]
     fn what_is_missing_is_said_where_it_is_said() {
-        let docs = include_str!("../../docs/fidelity.md");
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fidelity");
         let modes = Families::default();
         for absent in ABSENT {
-            let heading =
-                docs.lines().find(|line| line.trim_start_matches('#').trim() == absent.heading);
-            assert!(heading.is_some_and(|line| line.starts_with('#')), "{}", absent.heading);
+            let (file, heading) = absent.said;
+            let text = std::fs::read_to_string(docs.join(file)).expect("the file is there");
+            let found = text.lines().any(|line| line.strip_prefix("## ") == Some(heading));
+            assert!(found, "{file}: {heading}");
             for word in absent.words {
                 assert_eq!(Absent::of(word), Some(absent), "{word}");
                 assert!(modes.meant(word).is_none(), "{word} is simulated: remove its line");
