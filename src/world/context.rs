@@ -113,6 +113,17 @@ impl<'a, M> Context<'a, M> {
         self.world.nodes[self.node as usize].incarnation
     }
 
+    /// How long it takes until something that is done every `period` is done for the first time.
+    ///
+    /// Hosts do not start together. What begins with the run is taken as if it had gone on for long:
+    /// its first time is anywhere in the period. What begins later waits for a whole one.
+    pub fn first_round(&mut self, period: Span) -> Span {
+        if self.incarnation() > 0 || self.now >= Time::ZERO + period {
+            return period;
+        }
+        Span::from_nanos(self.random().below(period.as_nanos()))
+    }
+
     /// Spends CPU time, stated for a speed of 100 %: waits for a free core, then occupies it. The
     /// lane is busy until [`now`](Self::now).
     #[inline]

@@ -99,6 +99,8 @@ pub struct Session<D> {
     reached: bool,
     heard: Time,
     sent: Time,
+    /// How much sooner than it would be due the first ping is sent.
+    early: Span,
     alarm: Alarm,
     xid: u32,
     pending: VecDeque<(Xid, Watching)>,
@@ -130,6 +132,7 @@ impl<D: Data> Session<D> {
             reached: false,
             heard: Time::ZERO,
             sent: Time::ZERO,
+            early: Span::ZERO,
             alarm: Alarm::new(by),
             xid: 0,
             pending: VecDeque::new(),
@@ -296,7 +299,11 @@ impl<D: Data> Session<D> {
     /// When a ping is due: after a third of the session's timeout without anything sent. The real
     /// client may ping up to a second earlier when something else has woken it.
     fn ping_due(&self) -> Time {
-        self.sent + Span::from_nanos(self.read_timeout().as_nanos() / 2).min(MOST_IDLE)
+        self.sent + self.ping_interval().saturating_sub(self.early)
+    }
+
+    fn ping_interval(&self) -> Span {
+        Span::from_nanos(self.read_timeout().as_nanos() / 2).min(MOST_IDLE)
     }
 
     fn silent_until(&self) -> Time {
@@ -396,6 +403,7 @@ impl<D: Data> Session<D> {
                 self.lose(events, ctx);
             }
             State::Connected(conn) if self.alarm.now(ctx) >= self.ping_due() => {
+                self.early = Span::ZERO;
                 self.send(conn, Message::Ping, ctx);
             }
             State::Connecting(_) | State::Greeting(_) | State::Connected(_) => {}
@@ -446,6 +454,8 @@ impl<D: Data> Session<D> {
             Message::Session(Some((session, timeout))) => {
                 let new = self.session.is_none();
                 (self.session, self.timeout) = (Some(session), timeout);
+                let interval = self.ping_interval();
+                self.early = interval.saturating_sub(ctx.first_round(interval));
                 self.state = State::Connected(conn);
                 self.round = Some(self.current);
                 events.push(Event::Connected { session, new });

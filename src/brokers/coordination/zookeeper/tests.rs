@@ -149,7 +149,7 @@ fn what_was_missed_is_told_at_once() {
 
 #[test]
 fn sessions_expire_at_the_end_of_their_tick() {
-    let mut tracker = Tracker::new(Span::from_secs(2));
+    let mut tracker = Tracker::new(Span::from_secs(2), Span::ZERO);
     tracker.add(ONE, Span::from_secs(6), secs(1));
     assert_eq!(tracker.bucket(secs(7)), secs(8));
     assert_eq!(tracker.bucket(secs(8)), secs(10), "a grace of one tick");
@@ -166,7 +166,7 @@ fn sessions_expire_at_the_end_of_their_tick() {
 
 #[test]
 fn a_session_that_has_moved_is_served_elsewhere_only() {
-    let mut tracker = Tracker::new(Span::from_secs(2));
+    let mut tracker = Tracker::new(Span::from_secs(2), Span::ZERO);
     tracker.add(ONE, Span::from_secs(6), secs(0));
     assert_eq!(tracker.check(ONE, 1), Ok(()));
     tracker.set_owner(ONE, 2);

@@ -20,23 +20,27 @@ struct Tracked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tracker {
     interval: Span,
+    /// When a bucket ends: buckets are counted from when the host was started, which nobody knows.
+    phase: Span,
     sessions: BTreeMap<SessionId, Tracked>,
     buckets: BTreeMap<Time, BTreeSet<SessionId>>,
 }
 
 impl Tracker {
-    /// A tracker without sessions, with buckets of this length.
+    /// A tracker without sessions, with buckets of this length, of which one ends at `phase`, less
+    /// than one after zero.
     #[must_use]
-    pub fn new(interval: Span) -> Tracker {
-        Tracker { interval, sessions: BTreeMap::new(), buckets: BTreeMap::new() }
+    pub fn new(interval: Span, phase: Span) -> Tracker {
+        Tracker { interval, phase, sessions: BTreeMap::new(), buckets: BTreeMap::new() }
     }
 
     /// `roundToInterval`: the next end of a bucket after `at`; "we give a one interval grace
     /// period".
     #[must_use]
     pub fn bucket(&self, at: Time) -> Time {
-        let interval = self.interval.as_nanos().max(1);
-        Time::from_nanos((at.as_nanos() / interval + 1) * interval)
+        let (interval, phase) = (self.interval.as_nanos().max(1), self.phase.as_nanos());
+        let before = (at.as_nanos() + interval - phase) / interval;
+        Time::from_nanos(before * interval + phase)
     }
 
     /// A session begins, or is known from before this leader: it has a whole timeout.

@@ -175,7 +175,8 @@ impl Link {
                 if !self.heartbeat.is_zero() {
                     let attempt = self.attempt;
                     let tick = ClientTimer::Heartbeat { attempt };
-                    ctx.after(self.heartbeat / 2, Lane::MAIN, tick.into());
+                    let first = ctx.first_round(self.heartbeat / 2);
+                    ctx.after(first, Lane::MAIN, tick.into());
                 }
                 LinkEvent::Opened
             }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::engine::Span;
 use crate::world::{ConnId, Context};
 
 use super::super::super::Carry;
@@ -71,7 +72,9 @@ impl<D: Data> Server<D> {
         servers > self.config.servers.len() / 2
     }
 
-    fn new_leading(&self, epoch: u32, step: Step) -> Leading<D> {
+    fn new_leading<M>(&self, epoch: u32, step: Step, ctx: &mut Context<'_, M>) -> Leading<D> {
+        let tick = self.config.settings.tick;
+        let phase = Span::from_nanos(ctx.random().below(tick.as_nanos().max(1)));
         Leading {
             epoch,
             step,
@@ -80,7 +83,7 @@ impl<D: Data> Server<D> {
             answers: BTreeSet::from([self.me]),
             pending: Tree::new(),
             last: Zxid::ZERO,
-            tracker: Tracker::new(self.config.settings.tick),
+            tracker: Tracker::new(tick, phase),
             ticks: 0,
             half: false,
             syncs: VecDeque::new(),
@@ -89,7 +92,7 @@ impl<D: Data> Server<D> {
 
     /// It was elected.
     pub(super) fn lead<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
-        let leading = self.new_leading(self.disk.accepted + 1, Step::Epoch);
+        let leading = self.new_leading(self.disk.accepted + 1, Step::Epoch, ctx);
         self.role = Role::Leading(Box::new(leading));
         ctx.listen(QUORUM_PORT);
         self.limit_step(ctx);
@@ -100,7 +103,7 @@ impl<D: Data> Server<D> {
     /// does not fsync, so that a kill and then a loss of power could take back what was read.
     pub(super) fn lead_alone<M: Carry<Message<D>>>(&mut self, ctx: &mut Context<'_, M>) {
         self.era += 1;
-        let mut leading = self.new_leading(self.disk.current, Step::History);
+        let mut leading = self.new_leading(self.disk.current, Step::History, ctx);
         leading.answers.clear();
         self.role = Role::Leading(Box::new(leading));
         self.flush(ctx);

@@ -48,12 +48,15 @@ impl Broker {
         self.status = Status::Running;
         let config = self.config.clone();
         let settings = &config.settings;
-        let timer = |timer| Message::Timer(timer);
-        ctx.after(isr_check_interval(&config), Lane::MAIN, timer(Timer::IsrExpiration));
-        ctx.after(settings.checkpoint, Lane::MAIN, timer(Timer::HighWatermarkCheckpoint));
-        let wait = settings.recovery_checkpoint;
-        ctx.after(wait, Lane::MAIN, timer(Timer::RecoveryPointCheckpoint));
-        ctx.after(settings.flush_check, Lane::MAIN, timer(Timer::LogFlusher));
+        for (period, what) in [
+            (isr_check_interval(&config), Timer::IsrExpiration),
+            (settings.checkpoint, Timer::HighWatermarkCheckpoint),
+            (settings.recovery_checkpoint, Timer::RecoveryPointCheckpoint),
+            (settings.flush_check, Timer::LogFlusher),
+        ] {
+            let first = ctx.first_round(period);
+            ctx.after(first, Lane::MAIN, Message::Timer(what));
+        }
         ctx.listen(BROKER);
     }
 

@@ -242,7 +242,8 @@ impl Channel {
                 self.heartbeat = client;
             }
             if !self.heartbeat.is_zero() {
-                ctx.after(self.heartbeat / 2, ctx.lane(), ChannelMessage::Tick.into());
+                let first = ctx.first_round(self.heartbeat / 2);
+                ctx.after(first, ctx.lane(), ChannelMessage::Tick.into());
             }
         }
     }

@@ -40,6 +40,8 @@ pub struct KraftMember {
     /// The number of the heartbeat or registration that is not answered yet.
     asked: Option<u32>,
     turn: u32,
+    /// Whether its heartbeats come one a period already.
+    rhythm: bool,
     /// Requests for other ISRs: (number, partition), and those that wait for a connection.
     changes: Vec<(u32, PartitionId)>,
     waiting: Vec<(PartitionId, PartitionChange)>,
@@ -71,6 +73,7 @@ impl KraftMember {
             standing: Standing::default(),
             asked: None,
             turn: 0,
+            rhythm: false,
             changes: Vec::new(),
             waiting: Vec::new(),
             stopping: false,
@@ -93,6 +96,7 @@ impl KraftMember {
         self.link = Link::new(LINK, self.link.to(), CONTROLLER);
         (self.broker_epoch, self.applied, self.asked) = (0, 0, None);
         self.standing = Standing::default();
+        self.rhythm = false;
         self.changes.clear();
         self.waiting.clear();
         (self.stopping, self.refused) = (false, 0);
@@ -280,7 +284,10 @@ impl Broker {
         // BrokerLifecycleManager.scala 3.9: half of the session time-out.
         let timeout = settings.broker_session / 2;
         member.asked = Some(member.link.send(ctx, request, timeout));
-        self.heartbeat_soon(settings.heartbeat, ctx);
+        // Until it may serve it asks again as soon as it is answered; from then on it has a rhythm.
+        let begins = may_serve(member.standing) && !std::mem::replace(&mut member.rhythm, true);
+        let wait = if begins { ctx.first_round(settings.heartbeat) } else { settings.heartbeat };
+        self.heartbeat_soon(wait, ctx);
     }
 
     /// The controller cannot be reached: the broker tries again, also the others of the quorum.
