@@ -1,7 +1,11 @@
 //! Names the build: a hash of the sources, by which results of two builds of one version are told
 //! apart. It needs no version control, so a packaged crate has the same as the tree it was made
 //! from, on any machine.
+//!
+//! And lists the failure scenarios, whose texts are in the binary. They change no result, so the
+//! name of the build does not depend on them.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +25,25 @@ fn main() {
     }
     // 48 bits are enough to tell builds apart, and can be read out.
     println!("cargo::rustc-env=MQSIM_BUILD={:012x}", hash.0 >> 16);
+    list_failures();
+}
+
+/// Writes `failures.rs`: name, family and text of every scenario in `scenarios/failures/FAMILY/`.
+fn list_failures() {
+    println!("cargo::rerun-if-changed=scenarios/failures");
+    let mut files = Vec::new();
+    search(Path::new("scenarios/failures"), &mut files);
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "toml"));
+    files.sort();
+    let root = fs::canonicalize(".").expect("cargo starts this in the package's directory");
+    let row = |file: &PathBuf| {
+        let family = file.parent().and_then(Path::file_name).expect("it is in a folder");
+        let name = file.file_stem().expect("it has a name");
+        format!("({name:?}, {family:?}, include_str!({:?})),\n", root.join(file))
+    };
+    let rows: String = files.iter().map(row).collect();
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    fs::write(out.join("failures.rs"), format!("&[\n{rows}]\n")).expect("it can be written");
 }
 
 /// Every file below a directory but snapshots of tests, which no build has in it.

@@ -56,13 +56,13 @@ pub(super) enum Command {
     /// Put the shards of a sweep together
     #[command(after_help = help::MERGE)]
     Merge(Merge),
-    /// Print a scenario of a mode to begin with, with comments
+    /// Print a scenario to begin with: one of a mode, or of a failure that is known
     #[command(after_help = help::NEW)]
     New(New),
     /// Print the JSON Schema of scenario files, for editors
     #[command(after_help = help::SCHEMA)]
     Schema(Schema),
-    /// List modes, faults, metrics and selectors, or all keys of a mode
+    /// List modes, faults, metrics, selectors, failure scenarios, or all keys of a mode
     #[command(after_help = help::LIST)]
     List(List),
     /// Print what makes a shell complete the words of mqsim
@@ -319,15 +319,22 @@ pub(super) struct Lock {
 /// `mqsim list`.
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// modes, faults, metrics, selectors, or the name of a mode [default: modes]
+    /// modes, faults, metrics, selectors, failures, or the name of a mode [default: modes]
     pub(super) what: Option<String>,
+    /// Of failures those that all these words describe; of a mode these sections only
+    #[arg(value_name = "WORD|SECTION")]
+    pub(super) only: Vec<String>,
 }
 
 /// `mqsim new`.
 #[derive(Debug, Args)]
 pub(super) struct New {
-    /// The name of a mode; `mqsim list` has them
-    pub(super) mode: String,
+    /// The name of a mode; `mqsim list` has them. That of a broker means its mode that replicates
+    #[arg(required_unless_present = "from")]
+    pub(super) mode: Option<String>,
+    /// A shipped failure scenario instead; `mqsim list failures` has them
+    #[arg(long, value_name = "NAME", conflicts_with = "mode")]
+    pub(super) from: Option<String>,
     /// Write it to this file, which must not exist yet
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
@@ -336,7 +343,7 @@ pub(super) struct New {
 /// `mqsim schema`.
 #[derive(Debug, Args)]
 pub(super) struct Schema {
-    /// Only for scenarios of this mode [default: of any]
+    /// Only for scenarios of this mode: editors then mark what is wrong alone [default: of any]
     pub(super) mode: Option<String>,
 }
 

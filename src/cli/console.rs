@@ -129,6 +129,42 @@ pub(super) fn colors() -> bool {
     io::stdout().is_terminal() && !refused && !dumb
 }
 
+/// How wide a text that is wrapped may be: as wide as the terminal, or as `COLUMNS` says, but no
+/// wider than one reads with ease, nor so narrow that every word would be a line.
+pub(super) fn columns() -> usize {
+    let told = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());
+    let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(wide, _)| wide.0.into());
+    told.or_else(terminal).unwrap_or(READABLE).clamp(40, READABLE)
+}
+
+/// The width of a text that is read with ease.
+const READABLE: usize = 100;
+
+/// A heading: bold where colours are wanted.
+pub(super) fn heading(text: &str) -> String {
+    if colors() { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+/// Words in so many columns: what leads them, then as many as fit; further lines begin with `then`
+/// blanks. A word that is too long has a line of its own.
+pub(super) fn wrapped(lead: &str, then: usize, words: &str, columns: usize) -> String {
+    let (mut out, mut line, mut empty) = (String::new(), lead.to_owned(), true);
+    for word in words.split_whitespace() {
+        if !empty && line.chars().count() + 1 + word.chars().count() > columns {
+            out += line.trim_end();
+            out.push('\n');
+            line = " ".repeat(then);
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line += word;
+        empty = false;
+    }
+    out + line.trim_end() + "\n"
+}
+
 /// Progress on stderr, if that is a terminal; otherwise nothing at all.
 pub(super) fn progress(name: &str, seeds: u64, wanted: bool) -> ProgressBar {
     if !wanted || !io::stderr().is_terminal() {

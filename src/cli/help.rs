@@ -145,14 +145,16 @@ pub(super) const NEW: &str = concat!(
     "\
 Examples:
   mqsim new rabbitmq-mirrored --out outage.toml
-  mqsim new kafka-isr | mqsim run -",
+  mqsim new --from zone-lost-4.1 --out zones.toml
+  mqsim new kafka | mqsim run -",
     printed!()
 );
 
 pub(super) const SCHEMA: &str = concat!(
     "\
 Examples:
-  mqsim schema kafka-isr > scenario.schema.json    then `#:schema scenario.schema.json` in line 1",
+  mqsim schema kafka-isr > mqsim.schema.json       then `#:schema ./mqsim.schema.json` in line 1
+  mqsim schema                                     of all modes: an editor can then say less",
     printed!()
 );
 
@@ -161,6 +163,9 @@ pub(super) const LIST: &str = concat!(
 Examples:
   mqsim list
   mqsim list rabbitmq-mirrored
+  mqsim list kafka-isr topic producer               these sections only
+  mqsim list failures rabbitmq power-loss           which known failures there are, by any words
+  mqsim list failures 3.12                          by version
   mqsim list metrics",
     printed!()
 );

@@ -177,15 +177,24 @@ impl Simulator for Library {
         }
     }
 
+    fn failures(&self, words: &[String]) -> Vec<run::Failure> {
+        self.families.find_failures(words)
+    }
+
+    fn absent(&self, word: &str) -> Option<&'static run::Absent> {
+        run::Absent::of(word)
+    }
+
     fn starter(&self, mode: &str) -> Option<String> {
-        Some(self.families.mode(mode)?.mode.starter.to_owned())
+        Some(self.families.meant(mode)?.mode.starter.to_owned())
     }
 
     fn schema(&self, mode: Option<&str>) -> Option<String> {
-        self.families.schema(mode)
+        let meant = mode.map(|mode| self.families.meant(mode).map_or(mode, |info| info.mode.name));
+        self.families.schema(meant)
     }
 
-    fn describe_mode(&self, name: &str) -> Option<String> {
+    fn describe_mode(&self, name: &str) -> Option<Vec<run::Chapter>> {
         self.families.describe_mode(name)
     }
 }

@@ -98,7 +98,7 @@ fn obey(simulator: &impl Simulator, cli: args::Cli) -> Exit {
         args::Command::Merge(wanted) => merge::execute(&wanted),
         args::Command::New(wanted) => texts::starter(simulator, &wanted),
         args::Command::Schema(wanted) => texts::schema(simulator, wanted.mode.as_deref()),
-        args::Command::List(wanted) => list::execute(simulator, wanted.what.as_deref()),
+        args::Command::List(wanted) => list::execute(simulator, &wanted),
         args::Command::Completions(wanted) => texts::completions(wanted.shell),
         args::Command::Man(wanted) => texts::manual(wanted.command.as_deref()),
     });

@@ -7,6 +7,7 @@ use crate::report::Unfinished;
 use crate::report::compare::Parted;
 use crate::report::lock::Trace;
 use crate::report::tally::Expected;
+use crate::run::{Absent, Chapter, Failure};
 use crate::verdict::{OverSeeds, Report};
 
 /// What the command line adds to a prepared scenario.
@@ -140,13 +141,18 @@ pub trait Simulator: Sync {
     /// What can be written for a topic.
     fn list(&self, topic: Topic) -> Vec<Entry>;
 
+    /// The shipped failure scenarios that all of these words describe, the best described first.
+    fn failures(&self, words: &[String]) -> Vec<Failure>;
+
+    /// What a word asks for, if it is known to be missing.
+    fn absent(&self, word: &str) -> Option<&'static Absent>;
+
     /// A scenario of this mode to begin with; `None` if there is no such mode.
     fn starter(&self, mode: &str) -> Option<String>;
 
     /// The JSON Schema of the scenarios of a mode, or of all; `None` if there is no such mode.
     fn schema(&self, mode: Option<&str>) -> Option<String>;
 
-    /// Everything that can be written in a scenario of this mode, as text; `None` if there is no
-    /// such mode.
-    fn describe_mode(&self, name: &str) -> Option<String>;
+    /// Everything that can be written in a scenario of this mode; `None` if there is no such mode.
+    fn describe_mode(&self, name: &str) -> Option<Vec<Chapter>>;
 }

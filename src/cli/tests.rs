@@ -11,6 +11,7 @@ use crate::report::compare::Parted;
 use crate::report::fixture;
 use crate::report::lock::Trace;
 use crate::report::tally::Expected;
+use crate::run;
 use crate::verdict::{OverSeeds, Report, Unit, Verdict};
 
 /// Answers by the name of the file.
@@ -153,6 +154,14 @@ impl Simulator for Double {
         vec![Entry { name, meaning: "what it means ".repeat(12) }]
     }
 
+    fn failures(&self, _: &[String]) -> Vec<run::Failure> {
+        Vec::new()
+    }
+
+    fn absent(&self, word: &str) -> Option<&'static run::Absent> {
+        run::Absent::of(word)
+    }
+
     fn starter(&self, mode: &str) -> Option<String> {
         (mode == "modes").then(|| "format = 1\n".to_owned())
     }
@@ -161,8 +170,9 @@ impl Simulator for Double {
         mode.is_none_or(|mode| mode == "modes").then(|| "{}\n".to_owned())
     }
 
-    fn describe_mode(&self, name: &str) -> Option<String> {
-        (name == "rabbitmq-mirrored").then(|| "ha-mode  all\n".to_owned())
+    fn describe_mode(&self, name: &str) -> Option<Vec<run::Chapter>> {
+        let chapter = || run::Chapter { title: "ha-mode".to_owned(), paragraphs: Vec::new() };
+        (name == "rabbitmq-mirrored").then(|| vec![chapter()])
     }
 }
 
@@ -414,11 +424,14 @@ fn help_names_the_exit_codes() {
 
 #[test]
 fn lists() {
-    let of = |what| super::list::text(&Double, what);
+    let of = |what| super::list::text(&Double, what, &[], 100);
     let text = of("faults").unwrap();
     assert!(text.starts_with("faults  what it means"), "{text}");
     assert!(text.lines().count() == 2 && text.lines().all(|line| line.len() <= 100), "{text}");
-    assert_eq!(of("rabbitmq-mirrored").unwrap(), "ha-mode  all\n");
-    let error = of("fault").unwrap_err();
-    assert!(error.contains("did you mean `faults`?"), "{error}");
+    assert_eq!(of("rabbitmq-mirrored").unwrap(), "ha-mode\n");
+    let (_, help) = of("fault").unwrap_err();
+    assert_eq!(help, "did you mean `faults`?");
+    let (message, help) = of("rocketmq").unwrap_err();
+    assert_eq!(message, "RocketMQ is not simulated");
+    assert!(help.contains("docs/fidelity/README.md"), "{help}");
 }

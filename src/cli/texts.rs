@@ -5,12 +5,23 @@ use clap::CommandFactory;
 
 use super::args::{Cli, New};
 use super::{Exit, Simulator, Topic, console, new_file};
-use crate::scenario::{shown, suggest};
+use crate::scenario::{nearest, shown, suggest};
 
 /// Prints or writes a scenario to begin with.
 pub(super) fn starter(simulator: &impl Simulator, wanted: &New) -> Exit {
-    let Some(text) = simulator.starter(&wanted.mode) else {
-        return no_mode(simulator, &wanted.mode);
+    let text = match (&wanted.from, &wanted.mode) {
+        (Some(name), _) => match shipped(simulator, name) {
+            Ok(text) => text,
+            Err(message) => {
+                console::error(&message);
+                return Exit::Input;
+            }
+        },
+        (None, mode) => {
+            let mode = mode.as_deref().unwrap_or_default();
+            let Some(text) = simulator.starter(mode) else { return no_mode(simulator, mode) };
+            text
+        }
     };
     let Some(out) = &wanted.out else {
         console::print(&text);
@@ -23,6 +34,22 @@ pub(super) fn starter(simulator: &impl Simulator, wanted: &New) -> Exit {
             exit
         }
     }
+}
+
+/// The text of a shipped failure scenario, or why there is none.
+fn shipped(simulator: &impl Simulator, name: &str) -> Result<String, String> {
+    let all = simulator.failures(&[]);
+    // As the file is called, too.
+    let wanted = name.strip_suffix(".toml").unwrap_or(name);
+    if let Some(found) = all.iter().find(|failure| failure.name == wanted) {
+        return Ok(found.text());
+    }
+    let known: Vec<&str> = all.iter().map(|failure| failure.name).collect();
+    let help = match nearest(wanted, &known) {
+        Some(best) => format!("did you mean `{best}`?"),
+        None => "`mqsim list failures WORD` finds one".to_owned(),
+    };
+    Err(format!("there is no failure scenario `{}`\n  = help: {help}", shown(name)))
 }
 
 /// Prints the JSON Schema of scenarios.
@@ -68,6 +95,10 @@ pub(super) fn manual(name: Option<&str>) -> Exit {
 }
 
 fn no_mode(simulator: &impl Simulator, mode: &str) -> Exit {
+    if let Some(absent) = simulator.absent(mode) {
+        console::error(&format!("{}\n  = help: {}", absent.message(), absent.help()));
+        return Exit::Input;
+    }
     let modes = simulator.list(Topic::Modes);
     let known: Vec<&str> = modes.iter().map(|entry| entry.name.as_str()).collect();
     let help = suggest(mode, &known, "the modes");

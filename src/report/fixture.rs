@@ -206,6 +206,7 @@ fn events() -> Vec<EventRow> {
 fn window(kind: WindowKind, start: u64, end: u64) -> Window {
     Window {
         open: false,
+        tried: None,
         destination: DestinationId(0),
         kind,
         start: ms(start),

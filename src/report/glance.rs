@@ -207,9 +207,12 @@ fn outage(report: &Report, kind: WindowKind, share: Option<f64>) -> String {
     };
     text += &number::span(length(longest));
     let from = number::instant(longest.start);
-    text += &match longest.open {
-        true => format!(" from {from} on: not recovered"),
-        false => format!(" from {from} to {}", number::instant(longest.end)),
+    text += &match (longest.open, longest.tried) {
+        (true, Some(tried)) => {
+            format!(" from {from} on: not tried again after {}", number::instant(tried))
+        }
+        (true, None) => format!(" from {from} on: not recovered"),
+        (false, _) => format!(" from {from} to {}", number::instant(longest.end)),
     };
     text += &match longest.fault.map(|id| report.catalog.faults[id.index()].as_str()) {
         None => ", without a fault".to_owned(),
@@ -284,5 +287,11 @@ mod tests {
             (window.open, window.recovery, window.fault) = (true, None, None);
         }
         assert!(told(&run).contains("on: not recovered, without a fault"), "{}", told(&run));
+        for window in &mut run.windows {
+            window.tried =
+                Some(crate::engine::Time::ZERO + crate::engine::Span::from_millis(59_020));
+        }
+        let told = told(&run);
+        assert!(told.contains("on: not tried again after 59.020 s, without"), "{told}");
     }
 }

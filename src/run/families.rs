@@ -5,12 +5,7 @@ use std::sync::Arc;
 use crate::brokers::kafka::{isr, legacy};
 use crate::brokers::kit::{About, Family, Mode};
 use crate::brokers::rabbitmq;
-use crate::observe::{InvariantWord, Situation};
-use crate::scenario::schema::Shape;
-use crate::scenario::{
-    self, Diagnostics, KeyRow, Scenario, SectionSpec, TOP, Unit, Variant, Version, describe,
-    distributions,
-};
+use crate::scenario::{Diagnostics, Scenario, SectionSpec, Variant, Version};
 use crate::verdict;
 use crate::world::{self, fault};
 
@@ -109,21 +104,12 @@ impl Families {
         self.modes.iter().find(|info| info.mode.name == name)
     }
 
-    /// The JSON Schema of the scenarios of a mode, or of all; `None` if there is no such mode.
+    /// The mode that a word means: one by its name; by the name of a product alone the last of its
+    /// modes, which keeps messages best.
     #[must_use]
-    pub fn schema(&self, mode: Option<&str>) -> Option<String> {
-        let wanted =
-            self.modes.iter().filter(|info| mode.is_none_or(|mode| mode == info.mode.name));
-        let mut shapes: Vec<Shape> = Vec::new();
-        for info in wanted {
-            let sections = info.sections();
-            let alike = |shape: &&mut Shape| shape.sections == sections;
-            match shapes.iter_mut().find(alike) {
-                Some(shape) => shape.modes.push(info.mode.name),
-                None => shapes.push(Shape { modes: vec![info.mode.name], sections }),
-            }
-        }
-        (!shapes.is_empty()).then(|| scenario::schema::schema(&shapes))
+    pub fn meant(&self, word: &str) -> Option<&ModeInfo> {
+        let product = |info: &&ModeInfo| info.about.product.eq_ignore_ascii_case(word);
+        self.mode(word).or_else(|| self.modes.iter().rfind(product))
     }
 
     /// The selectors of the world and of every family.
@@ -138,31 +124,6 @@ impl Families {
             }
         }
         rows
-    }
-
-    /// Everything that can be written in a scenario of a mode, as text; `None` if there is no such
-    /// mode.
-    #[must_use]
-    pub fn describe_mode(&self, name: &str) -> Option<String> {
-        let info = self.mode(name)?;
-        let ModeInfo { mode, about, .. } = info;
-        let mut text = format!("{}: {}\n", mode.name, mode.meaning);
-        let (first, last) = mode.versions;
-        let (product, default) = (about.product, mode.version);
-        let versions = format!("broker-version: {product} {first} to {last}; default {default}\n");
-        text.push_str(&versions);
-        let mut sections = vec![&TOP];
-        sections.extend(info.sections());
-        for section in sections {
-            describe_section(&mut text, section.meaning, &describe(section));
-        }
-        let meaning = "A table that may stand where a duration or distribution is asked for.";
-        describe_section(&mut text, meaning, &distributions(Unit::Duration));
-        let meaning = "A table that may stand where a size or distribution is asked for.";
-        describe_section(&mut text, meaning, &distributions(Unit::Size));
-        describe_invariants(&mut text, about.invariants);
-        describe_situations(&mut text, about.words.situations);
-        Some(text)
     }
 }
 
@@ -183,109 +144,4 @@ pub fn faults() -> Vec<Selectable> {
         meaning: kind.meaning.to_owned(),
     };
     fault::KINDS.variants.iter().map(row).collect()
-}
-
-/// What `[[expect]]` can name as `sometimes`.
-fn describe_situations(text: &mut String, situations: &[Situation]) {
-    text.push_str("\nsituations\n");
-    let meaning = "What `sometimes` can name: a suite in which no seed comes there is too weak. \
-                   Events, roles, causes and conditions, as events.csv and loss.csv have them, are \
-                   situations by their own names.";
-    wrapped(text, (2, 2), meaning);
-    text.push('\n');
-    for situation in situations {
-        wrapped(text, (2, 6), &format!("{}: {}", situation.name, situation.meaning));
-    }
-}
-
-/// What `[[expect]]` can name as `invariant`; nothing if the mode checks none.
-fn describe_invariants(text: &mut String, invariants: &[InvariantWord]) {
-    if invariants.is_empty() {
-        return;
-    }
-    text.push_str("\ninvariants\n");
-    let meaning = "What is checked after every step of a run. One that the mode claims for the \
-                   version and configuration fails the run if it breaks; others are told.";
-    wrapped(text, (2, 2), meaning);
-    text.push('\n');
-    for word in invariants {
-        let claimed = if word.claimed() { "claimed by default" } else { "not claimed by default" };
-        wrapped(text, (2, 6), &format!("{}: {claimed}", word.name));
-        wrapped(text, (6, 6), word.meaning);
-        if !word.rests_on.is_empty() {
-            wrapped(text, (6, 8), &format!("rests on {}", word.rests_on.join(", ")));
-        }
-    }
-}
-
-fn describe_section(text: &mut String, meaning: &str, rows: &[KeyRow]) {
-    let title = rows.first().map_or("", |row| row.section.as_str());
-    text.push_str(&format!("\n{title}\n"));
-    wrapped(text, (2, 2), meaning);
-    text.push('\n');
-    for row in &together(rows) {
-        describe_key(text, row);
-    }
-}
-
-/// Rows that say the same of several variants as one.
-fn together(rows: &[KeyRow]) -> Vec<KeyRow> {
-    let mut merged: Vec<KeyRow> = Vec::new();
-    for row in rows {
-        let same = |other: &&mut KeyRow| {
-            let with = row.only_with.clone();
-            *row == KeyRow { only_with: with, ..(**other).clone() }
-        };
-        let tag_and_value = row.only_with.split_once(" = ");
-        match (merged.iter_mut().find(same), tag_and_value) {
-            (Some(other), Some((tag, value))) if other.only_with.starts_with(tag) => {
-                other.only_with.push_str(&format!(", {value}"));
-            }
-            _ => merged.push(row.clone()),
-        }
-    }
-    merged
-}
-
-fn describe_key(text: &mut String, row: &KeyRow) {
-    let only = match row.only_with.as_str() {
-        "" => String::new(),
-        with => format!(", with {with}"),
-    };
-    let default = match row.default.as_str() {
-        "required" => "required".to_owned(),
-        "none" => "optional".to_owned(),
-        value => format!("default {value}"),
-    };
-    let kind = match (row.kind.as_str(), row.range.as_str()) {
-        (kind, "") => kind.to_owned(),
-        ("a word", words) => format!("one of {words}"),
-        (kind, range) => format!("{kind}, {range}"),
-    };
-    wrapped(text, (2, 6), &format!("{}{only}: {kind}; {default}", row.key));
-    wrapped(text, (6, 6), row.meaning);
-    if !row.source.is_empty() {
-        wrapped(text, (6, 6), &format!("[{}]", row.source));
-    }
-}
-
-/// Text in at most 100 columns, behind so many blanks in its first line and in those after it.
-fn wrapped(text: &mut String, (first, then): (usize, usize), words: &str) {
-    let mut line = " ".repeat(first);
-    let mut used = 0;
-    for word in words.split_whitespace() {
-        if used > 0 && line.chars().count() + 1 + word.chars().count() > 100 {
-            text.push_str(&line);
-            text.push('\n');
-            line = " ".repeat(then);
-            used = 0;
-        }
-        if used > 0 {
-            line.push(' ');
-        }
-        line.push_str(word);
-        used += 1;
-    }
-    text.push_str(&line);
-    text.push('\n');
 }

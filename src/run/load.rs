@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use crate::observe::Catalog;
 use crate::scenario::{
-    Diagnostics, Document, MOST_BYTES, MOST_MEMORY, Place, Scenario, shown_path,
+    Diagnostics, Document, MOST_BYTES, MOST_MEMORY, Place, Scenario, shown, shown_path,
 };
 use crate::verdict::{Expectations, LedgerOptions};
 
+use super::absent::Absent;
 use super::families::{Families, ModeInfo};
 use super::planned::Planned;
 
@@ -158,6 +159,27 @@ impl Families {
         Err(InputError::Unreadable { path, why: why.to_owned(), help: help.to_owned() })
     }
 
+    /// The mode of a scenario.
+    fn mode_of(&self, document: &Document) -> Result<ModeInfo, Diagnostics> {
+        let written = document.mode()?;
+        let told = |message: String, help: String| {
+            Diagnostics::at(written.place, message, help).with_sources(document.sources())
+        };
+        if self.mode(written.value).is_none() {
+            let shown = shown(written.value);
+            if let Some(meant) = self.meant(written.value) {
+                let help =
+                    format!("write mode = \"{}\"; `mqsim list` has the modes", meant.mode.name);
+                return Err(told(format!("`{shown}` is no mode, but a broker"), help));
+            }
+            if let Some(absent) = Absent::of(written.value) {
+                return Err(told(absent.message(), absent.help()));
+            }
+        }
+        let names: Vec<&str> = self.modes().iter().map(|info| info.mode.name).collect();
+        Ok(self.modes()[document.mode_among(&names)?])
+    }
+
     /// Checks and plans a scenario's text; `file` is the name to use in messages. Its messages may
     /// need so many bytes of memory.
     ///
@@ -174,8 +196,7 @@ impl Families {
         for set in sets {
             document.set(set)?;
         }
-        let names: Vec<&str> = self.modes().iter().map(|info| info.mode.name).collect();
-        let mode = self.modes()[document.mode_among(&names)?];
+        let mode = self.mode_of(&document)?;
         let written = document.broker_version()?;
         let version = written.unwrap_or_else(|| mode.default_version());
         let scenario = document.check(&mode.sections(), Some(version))?.within(memory);

@@ -1,13 +1,20 @@
 //! Puts a scenario, a broker family, the world and the ledger together.
 
+mod absent;
+mod describe;
+mod failures;
 mod families;
 mod freeze;
 pub mod journal;
 mod load;
 mod part;
 mod planned;
+mod schema;
 mod simulate;
 
+pub use absent::Absent;
+pub use describe::{Chapter, Paragraph};
+pub use failures::Failure;
 pub use families::{Families, ModeInfo, Selectable, faults};
 pub use freeze::{FreezeError, freeze};
 pub use journal::{Entry, Journal, JournalError, Key};

@@ -132,6 +132,12 @@ impl Document {
         }
     }
 
+    /// The text at a key of the top level, if there is one.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.root.get(key)?.node.text()
+    }
+
     /// The number of the `mode` among `known`.
     ///
     /// # Errors

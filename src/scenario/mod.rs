@@ -40,7 +40,7 @@ pub use describe::{KeyRow, describe, distributions, flaws};
 pub use diagnostics::{Diagnostic, Diagnostics, MOST};
 pub use document::{Document, MOST_BYTES, is_scenario};
 pub use grid::{Axis, Grid, MOST_CELLS};
-pub(crate) use near::suggest;
+pub(crate) use near::{nearest, suggest};
 pub use selector::{Call, Selector, SelectorError};
 pub use shown::{harmless, has_hidden, shown, shown_path};
 pub use source::{Located, Place, Sources};

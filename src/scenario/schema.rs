@@ -4,8 +4,12 @@
 //! exists in which release of a broker, is for the checker; a file that the checker takes always
 //! conforms to the schema.
 //!
-//! Only what draft 4 has is used, under the name of draft 7, since the usual tool for TOML (taplo,
-//! in editors "Even Better TOML") knows these two.
+//! It is made for the usual tool for TOML (taplo, in editors "Even Better TOML"), which knows draft 7,
+//! completes from `properties` and `enum`, and underlines the table in which something is wrong with
+//! all that is in it. So a key that does not belong somewhere is not what its table must not have,
+//! but something that no value can be: only that line is marked. And where one key decides which
+//! others there are, all of them are properties, and `if` and `then` say which belong together: of a
+//! `oneOf` nothing would be told but that no alternative fits.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -16,13 +20,55 @@ use super::top::TOP;
 use super::tree::Data;
 use super::words;
 
-/// Modes whose scenarios have the same sections.
+/// Modes whose scenarios have the same sections, in which the same words are known.
 #[derive(Clone, Debug)]
 pub struct Shape {
     /// The values of `mode`.
     pub modes: Vec<&'static str>,
     /// What a scenario of them may have beside the top level.
     pub sections: Vec<&'static SectionSpec>,
+    /// The words that keys can have whose kind does not say so.
+    pub known: Vec<Known>,
+    /// What faults can be aimed at, beside names.
+    pub selectors: Vec<Word>,
+}
+
+/// A word and what it means.
+pub type Word = (String, String);
+
+/// The words that a text can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The section of the key; empty for the top level.
+    pub section: &'static str,
+    /// The key.
+    pub key: &'static str,
+    /// The words.
+    pub words: Vec<Word>,
+    /// A pattern of what else it can be.
+    pub also: Option<&'static str>,
+}
+
+impl Known {
+    fn schema(&self) -> Json {
+        match self.also {
+            None => words_with_meaning(&self.words),
+            Some(pattern) => any_of([words_with_meaning(&self.words), matching(pattern)]),
+        }
+    }
+}
+
+/// One of these words, with what editors show beside it.
+fn words_with_meaning(words: &[Word]) -> Json {
+    let of =
+        |one: fn(&Word) -> &String| Json::List(words.iter().map(|word| text(one(word))).collect());
+    let docs = object([("enumValues", of(|(_, meaning)| meaning))]);
+    object([("enum", of(|(word, _)| word))]).with("x-taplo", object([("docs", docs)]))
+}
+
+/// What no value can be; an editor shows why.
+fn never(why: &str) -> Json {
+    object([("not", object([("title", text(why))]))])
 }
 
 /// A JSON document whose objects keep their order.
@@ -120,7 +166,7 @@ pub fn schema(shapes: &[Shape]) -> String {
     whole.extend(body);
     let named = |tagged: &'static Tagged| {
         let meaning = "A distribution of which one key says what it is.";
-        variants(tagged, &Tables::default()).with("description", text(meaning))
+        variants(tagged, Tables::default()).with("description", text(meaning))
     };
     let definitions = object([
         ("duration", matching(&format!("^({NUMBER}(ns|us|ms|s|min|h)|0+(\\.0+)?)$"))),
@@ -131,11 +177,22 @@ pub fn schema(shapes: &[Shape]) -> String {
         ),
         ("sizes", any_of([reference("size"), named(&SIZES)])),
         ("name", matching("^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")),
-        ("selector", of_type("string")),
+        ("selector", selector(shapes)),
     ]);
     whole.push(("definitions".to_owned(), definitions));
     let text = serde_json::to_string_pretty(&Json::Object(whole));
     text.expect("plain data") + "\n"
+}
+
+/// What a fault can be aimed at: these, or names, or several of both.
+fn selector(shapes: &[Shape]) -> Json {
+    let mut all: Vec<Word> = Vec::new();
+    for word in shapes.iter().flat_map(|shape| &shape.selectors) {
+        if !all.contains(word) {
+            all.push(word.clone());
+        }
+    }
+    any_of([words_with_meaning(&all), of_type("string")])
 }
 
 /// The properties of a table as far as they are known, and which of them must be there.
@@ -175,6 +232,41 @@ impl Tables {
         }
     }
 
+    /// Says which words the keys of a section can have.
+    fn known(&mut self, all: &[Known], section: &str) {
+        for known in all.iter().filter(|known| known.section == section) {
+            let found = self.properties.iter_mut().find(|(name, _)| name == known.key);
+            let Some((_, Json::Object(entries))) = found else { continue };
+            let Json::Object(schema) = known.schema() else { continue };
+            // What is said of the key stays; what it may look like is said anew.
+            entries.retain(|(key, _)| key == "description" || key == "default");
+            entries.splice(0..0, schema);
+        }
+    }
+
+    /// Adds what the variants of a table have beside its common keys: a key that several have in
+    /// different ways may be any of these.
+    fn variant_keys(&mut self, tagged: &'static Tagged) {
+        for spec in tagged.variants.iter().flat_map(|variant| variant.keys) {
+            debug_assert!(!spec.name.contains('.'), "no key of a variant has a dot");
+            let schema = key(spec);
+            match self.properties.iter_mut().find(|(name, _)| name == spec.name) {
+                None => self.properties.push((spec.name.to_owned(), schema)),
+                Some((_, found)) if *found == schema => {}
+                Some((_, found)) => match found {
+                    Json::Object(entries) if entries[0].0 == "anyOf" && entries.len() == 1 => {
+                        if let Json::List(ways) = &mut entries[0].1
+                            && !ways.contains(&schema)
+                        {
+                            ways.push(schema);
+                        }
+                    }
+                    _ => *found = any_of([found.clone(), schema]),
+                },
+            }
+        }
+    }
+
     /// The table that has these keys and no others.
     fn object(mut self) -> Json {
         for (name, below) in std::mem::take(&mut self.nested) {
@@ -188,7 +280,7 @@ impl Tables {
         let mut object = object([
             ("type", text("object")),
             ("properties", Json::Object(self.properties)),
-            ("additionalProperties", Json::Flag(false)),
+            ("additionalProperties", never("there is no such key here")),
         ]);
         if !self.required.is_empty() {
             let required = self.required.into_iter().map(Json::Text).collect();
@@ -208,13 +300,14 @@ fn file(shape: &Shape) -> Json {
             *schema = object([("enum", texts(&shape.modes)), ("description", text(meaning))]);
         }
     }
-    sections("", &shape.sections, &mut top);
+    top.known(&shape.known, "");
+    sections("", shape, &mut top);
     top.object()
 }
 
 /// Adds the sections right below `path`, with theirs.
-fn sections(path: &str, all: &[&'static SectionSpec], table: &mut Tables) {
-    for spec in all {
+fn sections(path: &str, shape: &Shape, table: &mut Tables) {
+    for spec in &shape.sections {
         let below = match path {
             "" => Some(spec.path),
             _ => spec.path.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')),
@@ -224,12 +317,13 @@ fn sections(path: &str, all: &[&'static SectionSpec], table: &mut Tables) {
         };
         let mut own = Tables::default();
         own.keys(spec.common_keys());
-        sections(spec.path, all, &mut own);
+        own.known(&shape.known, spec.path);
+        sections(spec.path, shape, &mut own);
         if !own.required.is_empty() && !spec.repeated && !spec.optional {
             table.required.push(name.to_owned());
         }
         let schema = match spec.tagged {
-            Some(tagged) => variants(tagged, &own),
+            Some(tagged) => variants(tagged, own),
             None => own.object(),
         };
         let schema = if spec.repeated { list_of(schema) } else { schema };
@@ -238,22 +332,42 @@ fn sections(path: &str, all: &[&'static SectionSpec], table: &mut Tables) {
 }
 
 /// A table of which one key says which others there are, beside those that it has always.
-fn variants(tagged: &'static Tagged, common: &Tables) -> Json {
+fn variants(tagged: &'static Tagged, mut common: Tables) -> Json {
+    let word = |variant: &super::Variant| (variant.name.to_owned(), variant.meaning.to_owned());
+    let words: Vec<Word> = tagged.variants.iter().map(word).collect();
+    let tag = words_with_meaning(&words).with("description", text(tagged.meaning));
+    common.properties.insert(0, (tagged.tag.to_owned(), tag));
+    common.required.insert(0, tagged.tag.to_owned());
+    let always: Vec<String> = common.properties.iter().map(|(name, _)| name.clone()).collect();
+    common.variant_keys(tagged);
     let one = |variant: &'static super::Variant| {
-        let mut table = Tables::default();
-        let tag = object([
-            ("enum", texts(&[variant.name])),
-            ("description", text(format!("{} {}", tagged.meaning, variant.meaning))),
+        let mut own = Tables::default();
+        own.keys(variant.keys);
+        let mut properties = Vec::new();
+        for (name, schema) in common.properties.iter().filter(|(name, _)| !always.contains(name)) {
+            match own.properties.iter().find(|(of, _)| of == name) {
+                Some((_, same)) if same == schema => {}
+                Some((_, narrower)) => properties.push((name.clone(), narrower.clone())),
+                None => {
+                    let why = format!("not with {} = {}", tagged.tag, variant.name);
+                    properties.push((name.clone(), never(&why)));
+                }
+            }
+        }
+        let is = object([("enum", texts(&[variant.name]))]);
+        let condition = object([
+            ("properties", object([(tagged.tag, is)])),
+            ("required", texts(&[tagged.tag])),
         ]);
-        table.properties.push((tagged.tag.to_owned(), tag));
-        table.required.push(tagged.tag.to_owned());
-        table.properties.extend(common.properties.iter().cloned());
-        table.required.extend(common.required.iter().cloned());
-        table.nested.extend(common.nested.iter().cloned());
-        table.keys(variant.keys);
-        table.object().with("title", text(variant.name))
+        let mut then = object([("properties", Json::Object(properties))]);
+        if !own.required.is_empty() {
+            then = then
+                .with("required", Json::List(own.required.into_iter().map(Json::Text).collect()));
+        }
+        object([("if", condition), ("then", then)])
     };
-    object([("oneOf", Json::List(tagged.variants.iter().map(one).collect()))])
+    let rules = tagged.variants.iter().map(one).collect();
+    common.object().with("allOf", Json::List(rules))
 }
 
 /// A key with all that is known of it.
@@ -359,7 +473,7 @@ fn kind(kind_: &Kind) -> Json {
             table.object()
         }
         Kind::Tables(keys) => list_of(kind(&Kind::Table(keys))),
-        Kind::Tagged(tagged) => variants(tagged, &Tables::default()),
+        Kind::Tagged(tagged) => variants(tagged, Tables::default()),
         Kind::Either(kinds) => any_of(kinds.iter().map(kind)),
     }
 }

@@ -247,8 +247,8 @@ pub const fn node_state_name(state: NodeState) -> &'static str {
     }
 }
 
-/// All of them.
-pub(super) const NODE_STATES: [&str; 6] = [
+/// The names of all states of a node.
+pub const NODE_STATES: [&str; 6] = [
     node_state_name(NodeState::Booting),
     node_state_name(NodeState::Up),
     node_state_name(NodeState::Killed),

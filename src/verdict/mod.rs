@@ -31,7 +31,7 @@ mod timeline;
 mod windows;
 
 pub use expect::{EXPECT, Expectations, Question};
-pub use history::node_state_name;
+pub use history::{NODE_STATES, node_state_name};
 pub use latency::PERCENTILES;
 pub use ledger::Ledger;
 pub use metrics::{Better, METRICS, Metric, Number, Unit, metric};

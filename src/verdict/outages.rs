@@ -191,12 +191,13 @@ fn average(
 }
 
 fn window(ledger: &Ledger, destination: DestinationId, kind: WindowKind, outage: Outage) -> Window {
-    let Outage { start, end, open, made } = outage;
+    let Outage { start, end, open, tried, made } = outage;
     let fault = ledger.history.last_fault(made);
     // What was undone by a fault that began later had been well in its time: nothing recovered.
     let recovered = fault.filter(|(begun, _)| !open && *begun < end);
     let recovery = recovered.map(|(begun, _)| end.since(begun));
-    Window { destination, kind, start, end, open, fault: fault.map(|(_, id)| id), recovery }
+    let fault = fault.map(|(_, id)| id);
+    Window { destination, kind, start, end, open, tried, fault, recovery }
 }
 
 /// The stretches in which a consumer had room and nothing to read, as far as it is an outage that

@@ -370,6 +370,9 @@ pub struct Window {
     pub end: Time,
     /// Whether nothing had succeeded when measured time was over: it is not recovered from.
     pub open: bool,
+    /// Until when an operation was pending in it, if it is open and nothing was pending any more
+    /// when measured time was over, for longer than the gap: nobody tried whether it was over.
+    pub tried: Option<Time>,
     /// The last fault that had begun when the first operation in it came to grief: half of
     /// `availability-gap` after its beginning (an operation may be under way when a fault strikes;
     /// those that take longer by nature have no windows); of effective writes, when its message was

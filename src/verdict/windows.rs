@@ -28,6 +28,9 @@ pub(super) struct Outage {
     pub(super) end: Time,
     /// Whether no success had ended it when measured time was over.
     pub(super) open: bool,
+    /// Of an open one, until when anything was pending, if nothing was for longer than the gap when
+    /// measured time was over.
+    pub(super) tried: Option<Time>,
     /// When what made it had happened: what came later did not. Of a window of effective writes,
     /// when the first of the messages in it was lost; else when its first operation should have
     /// been through.
@@ -112,6 +115,8 @@ struct Gap {
     to: Time,
     /// The first instant in it at which a write is pending; not before `to` if there is none.
     start: Time,
+    /// The last one.
+    until: Time,
     /// The same of writes that succeeded in the end.
     succeeded: Time,
     /// How many of the others were lost, and when the first was; how many were not, and by when the
@@ -123,7 +128,9 @@ struct Gap {
 impl Gap {
     fn new(from: Time, to: Time, start: Time) -> Gap {
         let none = (0, Time::MAX);
-        Gap { from, to, start, succeeded: start, lost: none, failed: none }
+        // The write whose success ends it is pending until then.
+        let until = if to == Time::MAX { Time::ZERO } else { to };
+        Gap { from, to, start, until, succeeded: start, lost: none, failed: none }
     }
 
     /// By when what made it had happened: the loss of its writes, if more were lost than failed
@@ -149,7 +156,7 @@ pub(super) struct Gaps {
 }
 
 impl Gaps {
-    /// Adds `count` writes that were no success, pending until `until`. Their messages were lost at
+    /// Adds `count` writes that were no success, pending until then. Their messages were lost at
     /// `lost`; if they were not, they should have been through after `usual`.
     pub(super) fn pend(
         &mut self,
@@ -165,6 +172,7 @@ impl Gaps {
             }
             let start = intended.max(gap.from);
             gap.start = gap.start.min(start);
+            gap.until = gap.until.max(until.min(gap.to));
             let (of, at) = match lost {
                 Some(at) => (&mut gap.lost, at),
                 None => (&mut gap.failed, start + usual),
@@ -184,7 +192,7 @@ impl Gaps {
         let windows = self.gaps.iter().filter(|gap| gap.start < gap.to);
         let outage = |gap: &Gap| {
             let (start, end, made) = (gap.start, gap.to, gap.made(usual));
-            Outage { start, end, open: false, made }
+            Outage { start, end, open: false, tried: Some(gap.until), made }
         };
         clip(windows.map(outage), measured, longer_than)
     }
@@ -195,11 +203,15 @@ fn clip(
     (from, to): (Time, Time),
     longer_than: Span,
 ) -> Vec<Outage> {
-    let clipped = |window: Outage| Outage {
-        start: window.start.max(from),
-        end: window.end.min(to),
-        open: window.open || window.end > to,
-        ..window
+    let clipped = |window: Outage| {
+        let open = window.open || window.end > to;
+        Outage {
+            start: window.start.max(from),
+            end: window.end.min(to),
+            open,
+            tried: window.tried.filter(|tried| open && to.since(*tried) > longer_than),
+            ..window
+        }
     };
     windows.map(clipped).filter(|window| window.end.since(window.start) > longer_than).collect()
 }
@@ -341,6 +353,8 @@ impl Reads {
             start,
             end,
             open: index >= closed && self.idle.is_none(),
+            // What is pending in the end is.
+            tried: None,
             made: start + usual,
         };
         clip(last.windows.into_iter().enumerate().map(outage), measured, self.gap)
@@ -449,6 +463,28 @@ mod tests {
         let windows = gaps.windows(measured(), GAP, USUAL);
         assert_eq!(times(windows.clone()), [(ms(9_000), ms(10_000))]);
         assert!(windows[0].open);
+        assert_eq!(windows[0].tried, None);
+    }
+
+    /// The window is as long as ever; it is told when it was last tried.
+    #[test]
+    fn a_window_that_nobody_tries_to_end() {
+        let mut successes = Successes::new(GAP);
+        successes.add(ms(1_990), ms(2_000));
+        let mut gaps = successes.gaps();
+        gaps.pend((ms(2_100), ms(5_000)), 1, None, USUAL);
+        gaps.pend((ms(2_200), ms(4_000)), 1, None, USUAL);
+        let windows = gaps.windows(measured(), GAP, USUAL);
+        assert_eq!(times(windows.clone()), [(ms(2_100), ms(10_000))]);
+        assert_eq!((windows[0].open, windows[0].tried), (true, Some(ms(5_000))));
+        // Whoever tried a moment ago goes on.
+        gaps.pend((ms(9_700), ms(9_800)), 1, None, USUAL);
+        assert_eq!(gaps.windows(measured(), GAP, USUAL)[0].tried, None);
+        // A success that comes later was pending when measured time was over.
+        successes.add(ms(9_990), ms(10_100));
+        let late = successes.gaps().windows(measured(), Span::ZERO, USUAL);
+        let late = late.last().expect("one is open");
+        assert_eq!((late.open, late.tried), (true, None));
     }
 
     /// Whatever else is pending in it, a window is made by what most of its failures met.

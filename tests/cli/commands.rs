@@ -257,7 +257,7 @@ fn unknown_things_suggest_the_nearest() {
     for line in [
         "list metric",
         "list rabbitmq-mirorred",
-        "list kafka",
+        "list kafk",
         "rnu",
         "run mirror.toml --set mode=rabbitmq-mirored",
         "",
@@ -356,6 +356,14 @@ fn the_schema_is_printed() {
     let one = sandbox.mqsim("schema rabbitmq-mirrored");
     let value: Value = serde_json::from_str(&one.exits(0).stdout).expect("it is JSON");
     assert_eq!(value["properties"]["mode"]["enum"], serde_json::json!(["rabbitmq-mirrored"]));
+    // What a new scenario says of it is what it takes.
+    let starter = sandbox.mqsim("new kafka").stdout;
+    assert!(starter.contains("(mqsim schema kafka-isr > mqsim.schema.json)"), "{starter}");
+    let metrics = &value["properties"]["expect"]["items"]["properties"]["metric"]["anyOf"][0];
+    let listed = sandbox.mqsim("list metrics").stdout;
+    for metric in metrics["enum"].as_array().expect("metrics are enumerated") {
+        assert!(listed.contains(metric.as_str().unwrap()), "{metric}");
+    }
     sandbox.mqsim("schema mirrored").exits(2);
 }
 

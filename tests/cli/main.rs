@@ -7,6 +7,7 @@ mod commands;
 mod compare;
 mod deploy;
 mod determinism;
+mod finding;
 mod gate;
 mod safety;
 mod sandbox;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jsonschema::Validator;
 use mqsim::run::{Families, parse};
+use mqsim::scenario::Version;
 use serde_json::Value;
 
 const COMMITTED: &str = "docs/scenario.schema.json";
@@ -154,5 +155,75 @@ fn schema_and_checker_agree() {
     ] {
         assert!(!wrong(&validator, &bad).is_empty(), "the schema takes:\n{bad}");
         assert!(parse("bad.toml", bad.as_bytes(), &[]).is_err(), "the checker takes:\n{bad}");
+    }
+}
+
+/// Where a validator finds something wrong, by the schema of one mode.
+fn places(mode: &str, text: &str) -> Vec<String> {
+    let schema = Families::default().schema(Some(mode)).expect("every mode has one");
+    let validator = jsonschema::draft7::new(&serde_json::from_str(&schema).unwrap()).unwrap();
+    validator.iter_errors(&json(text)).map(|error| error.instance_path().to_string()).collect()
+}
+
+/// What is wrong is marked by itself: no alternative of many is, and not the table around it.
+#[test]
+fn a_misspelt_key_is_marked_alone() {
+    let whole = Families::default().mode("kafka-isr").unwrap().mode.starter;
+    let with = |old: &str, new: &str| {
+        assert!(whole.contains(old), "{old}");
+        whole.replacen(old, new, 1)
+    };
+    for (wrong, place) in [
+        (with("partitions =", "partitons ="), "/topic/0/partitons"),
+        (with("warmup =", "warm-up ="), "/warm-up"),
+        (with("[controller]", "[controler]"), "/controler"),
+        (with("\"min.insync.replicas\"", "\"min.insync.replica\""), "/broker/min.insync.replica"),
+        (with("acks = \"all\"", "acks = \"al\""), "/producer/0/acks"),
+        (with("for = \"10s\"", "fro = \"10s\""), "/fault/0/fro"),
+        // A key of another kind of fault, and a kind that there is not.
+        (with("kind = \"crash\"", "kind = \"crash\"\nfactor = 2"), "/fault/0/factor"),
+        (with("kind = \"crash\"", "kind = \"crahs\""), "/fault/0/kind"),
+        (with("\"success_lost\"", "\"sucess_lost\""), "/expect/0/metric"),
+        (with("metric = \"success_lost\"", "cause = \"no-such\""), "/expect/0/cause"),
+    ] {
+        assert_eq!(places("kafka-isr", &wrong), [place], "{wrong}");
+    }
+}
+
+/// The words that a mode knows are enumerated, so that editors complete them.
+#[test]
+fn words_are_enumerated() {
+    let families = Families::default();
+    for info in families.modes() {
+        let schema = families.schema(Some(info.mode.name)).expect("every mode has one");
+        let schema: Value = serde_json::from_str(&schema).unwrap();
+        let of = |key: &str| {
+            let key = &schema["properties"]["expect"]["items"]["properties"][key];
+            let list = if key["enum"].is_array() { &key["enum"] } else { &key["anyOf"][0]["enum"] };
+            list.as_array().cloned().unwrap_or_default()
+        };
+        let words = info.about.words;
+        for cause in words.causes {
+            assert!(of("cause").contains(&cause.name.into()), "{}", cause.name);
+            assert!(of("sometimes").contains(&cause.name.into()), "{}", cause.name);
+        }
+        for invariant in info.about.invariants {
+            assert!(of("invariant").contains(&invariant.name.into()), "{}", invariant.name);
+        }
+        for event in words.events {
+            assert!(of("event").contains(&event.name.into()), "{}", event.name);
+        }
+        assert!(of("metric").contains(&"success_lost".into()));
+        assert!(of("metric").contains(&"lossy_seeds".into()));
+        let versions = &schema["properties"]["broker-version"]["anyOf"][0]["enum"];
+        let versions = versions.as_array().expect("they are enumerated");
+        for version in [info.mode.versions.0, info.mode.versions.1, info.mode.version] {
+            let version = version.parse::<Version>().expect("it is one").to_string();
+            assert!(versions.contains(&version.as_str().into()), "{version} in {versions:?}");
+        }
+        let selectors = schema["definitions"]["selector"]["anyOf"][0]["enum"].as_array().unwrap();
+        for selector in words.selectors {
+            assert!(selectors.contains(&selector.to_string().into()), "{selector}");
+        }
     }
 }

@@ -39,7 +39,7 @@ fn read(body: &str) -> Result<(ClusterPlan, Vec<PlannedFault>), Diagnostics> {
         roles: ROLES,
         refused: &[],
     };
-    let faults = parse_all(scenario.many("fault"), &words)?;
+    let faults = parse_all(scenario.many("fault"), Some(scenario.settings().duration), &words)?;
     Ok((cluster, faults))
 }
 

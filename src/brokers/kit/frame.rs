@@ -160,7 +160,10 @@ pub fn complete<F: Family>(family: &mut F, scenario: &Scenario, wrong: &mut Diag
         roles: F::ABOUT.words.selectors,
         refused: F::ABOUT.words.refused,
     };
-    let faults = fault::parse_all(scenario.many("fault"), &words);
+    // Who cuts a run short with `--set duration` knows that not all of it happens, and is told.
+    let is_cut = scenario.top().span("duration").is_argument();
+    let duration = (!is_cut).then(|| scenario.settings().duration);
+    let faults = fault::parse_all(scenario.many("fault"), duration, &words);
     let nemesis = fault::nemesis::parse(scenario, &words);
     let frame = family.frame_mut();
     frame.faults = wrong.keep(faults).unwrap_or_default();

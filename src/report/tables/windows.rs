@@ -39,6 +39,13 @@ const COLUMNS: &[Column] = &[
         "word",
         "`no` if nothing had succeeded yet when measured time was over, else `yes`.",
     ),
+    column(
+        "tried_until_ms",
+        "milliseconds",
+        "Of a window that is not recovered from: the last time at which an operation was pending, if \
+         that is longer than `availability-gap` before the end of measured time. Nothing was tried \
+         any more, so nobody knows whether it would have succeeded. Empty otherwise.",
+    ),
 ];
 
 /// The word for a kind of window, here and in every other output.
@@ -75,6 +82,7 @@ impl Exporter for Windows {
                 Cell::name(window.fault.map(|id| catalog.faults[id.index()].as_str())),
                 Cell::span_millis(window.recovery),
                 Cell::text(if window.open { "no" } else { "yes" }),
+                window.tried.map_or(Cell::Empty, Cell::millis),
             ]);
         }
     }

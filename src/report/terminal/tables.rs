@@ -156,9 +156,10 @@ pub(super) fn windows(out: &mut Page, report: &Report) {
             number::instant(window.end),
             number::span(window.end.since(window.start)),
             cut(fault.unwrap_or("-"), 28),
-            match window.open {
-                true => "not recovered".to_owned(),
-                false => window.recovery.map_or("-".to_owned(), number::span),
+            match (window.open, window.tried) {
+                (true, Some(tried)) => format!("not tried after {}", number::instant(tried)),
+                (true, None) => "not recovered".to_owned(),
+                (false, _) => window.recovery.map_or("-".to_owned(), number::span),
             },
         ]);
     }

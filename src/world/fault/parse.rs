@@ -1,6 +1,6 @@
 //! From `[[fault]]` sections to the schedule.
 
-use crate::engine::Time;
+use crate::engine::{Span, Time};
 use crate::observe::{DestinationId, FaultId, NodeId, NodeKind};
 use crate::scenario::{Call, Diagnostics, Located, Place, Selector, Values};
 
@@ -24,20 +24,78 @@ pub struct Vocabulary<'a> {
     pub refused: &'static [(&'static str, &'static str)],
 }
 
-/// All faults of a scenario, in the order of the file.
+/// All faults of a scenario, in the order of the file, whose load is over after `duration`: if that
+/// is not said, a fault may come too late for it.
 ///
 /// # Errors
-/// Everything that is wrong with them.
+/// Everything that is wrong with them; also that one could never begin, for its time or for its
+/// target, where that is known before the run.
 pub fn parse_all(
     faults: &[Values],
+    duration: Option<Span>,
     words: &Vocabulary<'_>,
 ) -> Result<Vec<PlannedFault>, Diagnostics> {
     let mut wrong = Diagnostics::new();
     let mut planned = Vec::new();
     for (index, values) in faults.iter().enumerate() {
-        planned.extend(wrong.keep(parse(values, FaultId(index as u32), words)));
+        if let Some(fault) = wrong.keep(parse(values, FaultId(index as u32), words)) {
+            check_begins(values, &fault, duration, words, &mut wrong);
+            planned.push(fault);
+        }
     }
     wrong.into_result(planned)
+}
+
+/// A fault that could never begin is a slip: the run would look as if it had been borne.
+fn check_begins(
+    values: &Values,
+    fault: &PlannedFault,
+    duration: Option<Span>,
+    words: &Vocabulary<'_>,
+    wrong: &mut Diagnostics,
+) {
+    if let Some(duration) = duration.filter(|duration| fault.at >= Time::ZERO + *duration) {
+        let at = fault.at.since(Time::ZERO);
+        let message = format!(
+            "this fault would never begin: at {at} the load (`duration` = {duration}) is over"
+        );
+        let help = format!("make `at` earlier than {duration}, or `duration` longer than {at}");
+        wrong.push(values.span("at"), message, help);
+    }
+    let mut refuse = |target: &Target, selector: &Located<Selector>| {
+        let Some(why) = nobody(&target.0, words.topology) else { return };
+        let message = format!("this fault would never begin: `{}` is nobody", selector.value);
+        wrong.push(selector.place, message, why);
+    };
+    if values.has("target") {
+        refuse(&fault.target, values.selector("target"));
+    } else if let Some(sides) = fault.kind.sides() {
+        for (target, selector) in sides.iter().zip(values.selectors("between")) {
+            refuse(target, selector);
+        }
+    }
+}
+
+/// Why a target means no host at all, if that is known before the run.
+pub(super) fn nobody(picks: &[Pick], topology: &Topology) -> Option<String> {
+    let alone = |pick: &Pick| match *pick {
+        // A minority is drawn, but of a given size.
+        Pick::Minority if topology.brokers().count() < 3 => {
+            Some("a minority of fewer than three brokers is nobody: name a node".to_owned())
+        }
+        Pick::Zone(zone) => {
+            let there = |node: NodeId| topology.hosts[node.index()].zone == zone;
+            let anybody =
+                topology.brokers().any(there) || topology.placed.iter().any(|node| there(*node));
+            (!anybody).then(|| {
+                let name = &topology.zones[zone as usize];
+                format!("no broker is in zone `{name}`, and no section puts anybody there: write zone = \"{name}\" somewhere")
+            })
+        }
+        _ => None,
+    };
+    let whys: Option<Vec<String>> = picks.iter().map(alone).collect();
+    whys?.into_iter().next()
 }
 
 /// One fault.

@@ -102,6 +102,13 @@ pub(super) fn references() -> Vec<Case> {
         edit("selector not closed", "leader(orders)", "leader(orders"),
         edit("link as a target of a crash", "leader(orders)", "link(n1, n2)"),
         edit("no zone", "leader(orders)", "zone(b)"),
+        edit("zone with nobody in it", "leader(orders)", "zone(b)")
+            .replacing("nodes = 3", "nodes = 3\nzones = [\"b\"]"),
+        edit("minority of two", "leader(orders)", "minority")
+            .replacing("nodes = 3", "nodes = 2")
+            .replacing("[\"n2\", \"n3\"]", "\"n2\""),
+        edit("fault when the load is over", "at = \"6s\"", "at = \"40s\""),
+        edit("fault long after the load", "at = \"6s\"", "at = \"2h\""),
         edit("unknown kind of fault", "kind = \"crash\"", "kind = \"krash\""),
         edit("key of another fault", "kind = \"crash\"", "kind = \"crash\"\nfactor = 2"),
         edit("unknown metric", "success_lost", "sucess_lost"),

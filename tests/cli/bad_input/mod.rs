@@ -443,6 +443,29 @@ fn a_run_that_is_given_up() {
     assert_eq!(before.differences(&sandbox.tree()), [""; 0]);
 }
 
+/// What a selector of the family means is known in the run only: a fault that met nobody is told,
+/// above the fold and in events.csv, and so is none that began.
+#[test]
+fn a_fault_that_met_nobody_is_a_remark() {
+    let sandbox = Sandbox::new();
+    sandbox.write("s.toml", SCENARIO);
+    let set =
+        ["run", "s.toml", "--set", "duration=8s", "--set", "fault.0.target=mirror(orders, 9)"];
+    let done = sandbox.call(&set);
+    let told = done.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let remark = "a fault of the schedule never began: crash mirror(orders, 9) (at 6000 ms it had nobody to act on)";
+    assert!(told.contains(remark), "{}", done.stdout);
+    let tree = sandbox.tree();
+    let events = std::str::from_utf8(tree.file("reports/s/events.csv").unwrap()).unwrap();
+    assert!(events.contains("skipped: crash mirror(orders, 9)"), "{events}");
+    let done = sandbox.call(&["run", "s.toml", "--set", "duration=8s"]);
+    assert!(!done.stdout.contains("never began"), "{}", done.stdout);
+    // Nor is a run refused that was cut short on the command line.
+    let done = sandbox.call(&["run", "s.toml", "--set", "duration=5s"]);
+    let told = done.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("(its time had not come when the load ended)"), "{}", done.stdout);
+}
+
 /// What seemed absurd before it was tried, and is none: it ends, and without a panic.
 #[test]
 fn extreme_and_right() {

@@ -6,7 +6,9 @@ use crate::scenario::{Diagnostics, MOST_ITEMS, Scenario, Values, suggest};
 
 use super::super::super::network::Topology;
 use super::super::FaultKind;
-use super::super::parse::{Vocabulary, parse_picks, refuse_kind, refuse_lasting, refuse_links};
+use super::super::parse::{
+    Vocabulary, nobody, parse_picks, refuse_kind, refuse_lasting, refuse_links,
+};
 use super::{Aims, Entry, Lasts, MOST_DRAWN, NEMESIS, NEMESIS_FAULT, Nemesis, Shape};
 
 /// The random faults of a scenario, if it has any.
@@ -103,7 +105,18 @@ fn targets(
     if !values.has("targets") {
         return vec![vec![(super::Pick::Random, "random".to_owned())]];
     }
-    values.selectors("targets").iter().map(|one| parse_picks(one, words, wrong)).collect()
+    let parsed = values.selectors("targets").iter().map(|one| {
+        let named = parse_picks(one, words, wrong);
+        let picks: Vec<_> = named.iter().map(|(pick, _)| *pick).collect();
+        if !picks.is_empty()
+            && let Some(why) = nobody(&picks, words.topology)
+        {
+            let message = format!("this fault would never begin: `{}` is nobody", one.value);
+            wrong.push(one.place, message, why);
+        }
+        named
+    });
+    parsed.collect()
 }
 
 fn partition_aims(values: &Values, words: &Vocabulary<'_>, wrong: &mut Diagnostics) -> Aims {
