@@ -40,7 +40,8 @@ pub struct KraftMember {
     /// The number of the heartbeat or registration that is not answered yet.
     asked: Option<u32>,
     turn: u32,
-    /// When the first of its heartbeats is due that come one a period.
+    /// When the first of its heartbeats is due that come one a period, if it is there from the
+    /// beginning of the run; else that is a matter of when it has started.
     rhythm: Option<Time>,
     /// Requests for other ISRs: (number, partition), and those that wait for a connection.
     changes: Vec<(u32, PartitionId)>,
@@ -129,7 +130,8 @@ impl Broker {
         let member = self.kraft();
         (member.raft_lane, member.lane) = (Some(raft_lane), Some(lane));
         member.raft.boot(raft_lane, ctx);
-        member.rhythm = Some(ctx.now() + ctx.first_round(heartbeat));
+        let first = ctx.first_round(heartbeat);
+        member.rhythm = (first < heartbeat).then_some(ctx.now() + first);
         self.heartbeat_soon(Span::ZERO, ctx);
     }
 
