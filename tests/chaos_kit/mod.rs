@@ -471,6 +471,8 @@ impl Maker {
         match self.draw.below(3) {
             0 => {
                 let target = self.pick(&["minority", "random", "n1"]);
+                // Of two nodes nobody is a minority.
+                let target = if self.nodes < 3 && target == "minority" { "n2" } else { target };
                 let _ = writeln!(text, "target = \"{target}\"");
             }
             1 => {
