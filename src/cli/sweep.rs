@@ -247,21 +247,21 @@ fn simulate<S: Simulator>(
     let number = |&(cell, at): &(usize, usize)| cell * seeds.len() + at;
     let all = (0..plan.cells.len()).flat_map(|cell| (0..seeds.len()).map(move |at| (cell, at)));
     let mine: Vec<_> = all.filter(|run| plan.shard.has(number(run))).collect();
-    let todo: Vec<_> = mine.iter().filter(|run| !runs.contains_key(run)).copied().collect();
+    let left: Vec<_> = mine.iter().filter(|run| !runs.contains_key(run)).copied().collect();
     let quiet = wanted.common.quiet || wanted.common.json;
     if !runs.is_empty() && !quiet {
-        let done = mine.len() - todo.len();
+        let done = mine.len() - left.len();
         console::note(&format!("{done} of {} runs were done already: going on", mine.len()));
     }
     let work: Vec<(&S::Prepared, u64)> =
-        todo.iter().map(|&(cell, at)| (&plan.cells[cell], seeds[at])).collect();
+        left.iter().map(|&(cell, at)| (&plan.cells[cell], seeds[at])).collect();
     let bar = console::progress(&plan.sweep.scenario, work.len() as u64, !quiet);
     let jobs = wanted.common.jobs.map_or_else(processors, |jobs| jobs as usize);
     let asked = Asked { jobs, max_events: wanted.common.max_events };
     let shared =
         Mutex::new(Shared { runs, failures: Vec::new(), limits_only: true, unnoted: None });
     simulator.simulate_each(&work, asked, &|place, result| {
-        let (cell, at) = todo[place];
+        let (cell, at) = left[place];
         // Rows are made before the lock is taken: that is most of what is to be done here.
         let result = result.map(|report| Entry {
             task: cell as u32,

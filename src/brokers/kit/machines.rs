@@ -19,7 +19,8 @@ pub fn all<'m, M: Holds<P>, P: 'm>(
 /// Makes an enum of boxes, a machine for the world of which each hands everything to what is in it,
 /// and [`Holds`] of every kind. What a kind's `died` is told: of the `disk` and the observer, of the
 /// observer alone because it has only `memory`, or of the disk alone, of which nobody else hears
-/// (`silent`), or `nothing`, as nothing is in it that could be lost. A `ready` one counts as up from the start of its process.
+/// (`silent`); one in which there is `nothing` to lose has no `died`. A `ready` one counts as up from
+/// the start of its process.
 ///
 /// ```text
 /// machines! {

@@ -478,8 +478,7 @@ impl Node {
         self.config.settings.net_ticktime / 4
     }
 
-    /// The first tick comes at a random point of an interval: nodes do not start together, nor are
-    /// they asked to by those that are there.
+    /// The first tick comes at a random point of an interval: nodes do not start together.
     pub(crate) fn start_ticking(&mut self, ctx: &mut Context<'_, Message>) {
         let interval = self.tick_interval();
         let phase = Span::from_nanos(ctx.random().below(interval.as_nanos().max(1)));

@@ -50,7 +50,7 @@ pub(super) enum Aim {
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     aim: Aim,
-    todo: VecDeque<PartitionId>,
+    left: VecDeque<PartitionId>,
     /// How many are being read or written.
     busy: usize,
     /// Those of which brokers have to be told.
@@ -64,7 +64,7 @@ impl Job {
     pub(super) fn new(aim: Aim, partitions: Vec<PartitionId>) -> Job {
         Job {
             aim,
-            todo: partitions.into(),
+            left: partitions.into(),
             busy: 0,
             batch: Vec::new(),
             asked: Time::ZERO,
@@ -76,7 +76,7 @@ impl Job {
     pub(super) fn asker(&self) -> Option<(Asker, Response)> {
         match self.aim {
             Aim::Alter(asker, _) => {
-                let partition = self.todo.front().or(self.batch.first());
+                let partition = self.left.front().or(self.batch.first());
                 let partition = partition.copied().unwrap_or(PartitionId(0));
                 Some((asker, Response::AlterPartition(partition, Error::None, None)))
             }
@@ -119,7 +119,7 @@ impl ZooKeeperController {
             let now = ctx.now();
             let Some(job) = self.jobs.front_mut() else { return false };
             if matches!(job.aim, Aim::Stop(_)) {
-                job.batch = job.todo.drain(..).collect();
+                job.batch = job.left.drain(..).collect();
             }
             if job.busy >= most {
                 return false;
@@ -132,7 +132,7 @@ impl ZooKeeperController {
                 return false;
             }
             let Some(job) = self.jobs.front_mut() else { return false };
-            let Some(partition) = job.todo.pop_front() else {
+            let Some(partition) = job.left.pop_front() else {
                 if job.busy > 0 {
                     return false;
                 }
