@@ -2,6 +2,7 @@
 //! contradicts itself is told.
 
 mod policies;
+mod quorum;
 
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub enum Mode {
     Cluster,
     /// `rabbitmq-mirrored`.
     Mirrored,
+    /// `rabbitmq-quorum`.
+    Quorum,
 }
 
 /// An exchange of the scenario.
@@ -115,7 +118,7 @@ impl<'a> Planner<'a> {
                 format!("`rabbitmq-single` is one node, and this cluster has {nodes}"),
                 "write nodes = 1 in [cluster], or mode = \"rabbitmq-cluster\"",
             ),
-            Mode::Cluster | Mode::Mirrored if nodes < 2 => self.wrong.push(
+            Mode::Cluster | Mode::Mirrored | Mode::Quorum if nodes < 2 => self.wrong.push(
                 place,
                 "a cluster needs at least two nodes",
                 "write nodes = 3 in [cluster], or mode = \"rabbitmq-single\"",
@@ -185,7 +188,19 @@ impl<'a> Planner<'a> {
             // The queue's own argument comes before the broker's configuration.
             let locator = values.get_text("x-queue-master-locator").unwrap_or(default_locator);
             let locator = Locator::named(locator);
-            self.queues.push(Queue { name, durable, home, locator, mirroring, version, arguments });
+            let (members, delivery_limit) = self.quorum(values, home);
+            let locator = if members.is_empty() { locator } else { Locator::ClientLocal };
+            self.queues.push(Queue {
+                name,
+                durable,
+                home,
+                locator,
+                mirroring,
+                version,
+                arguments,
+                members,
+                delivery_limit,
+            });
         }
     }
 
@@ -467,6 +482,7 @@ impl<'a> Planner<'a> {
             let reject = values.table("reject").map(|table| Reject {
                 chance: table.chance("chance"),
                 requeue: table.flag("requeue"),
+                nack: table.choice("method") == "nack",
             });
             if no_ack && values.is_set("reject") {
                 self.wrong.push(

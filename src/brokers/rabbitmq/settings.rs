@@ -49,6 +49,9 @@ impl PartitionHandling {
 /// breakdowns of nodes of this order.
 const BASE_MEMORY: u64 = 100_000_000;
 
+/// Before 4.3 nothing is kept (rabbit_fifo.erl v4.2.9).
+const DISCONNECTED_TIMEOUT: Span = Span::ZERO;
+
 /// What `slave_wait_timeout` was before it was a key (rabbit_mirror_queue_misc.erl v3.6.1).
 const SLAVE_WAIT_TIMEOUT: Span = Span::from_secs(15);
 
@@ -117,6 +120,21 @@ keys! {
         store_credit: CreditSpec = "msg_store_credit_disc_bound", Kind::Table(CREDIT_KEYS), ["3.3" = "{ initial = 2000, more-after = 500 }", "3.6" = "{ initial = 4000, more-after = 800 }"],
             "The same between a queue and the message store.",
             "rabbit_msg_store.erl; rabbit.app v3.5.7, v3.6.16; deps/rabbit/Makefile v3.10";
+        aten_poll: Span = "raft.adaptive_failure_detector.poll_interval", Kind::POSITIVE_DURATION, "5s" since "3.8",
+            "Quorum queues: how often a node looks which others are silent, and how long it then \
+             waits before it begins an election.",
+            "rabbit_prelaunch_conf.erl v3.10.8, v4.3.5; ra_server_proc.erl, election_timeout_duration";
+        aten_heartbeat: Span = "raft.adaptive_failure_detector.heartbeat_interval", Kind::POSITIVE_DURATION, "100ms" since "3.8",
+            "Quorum queues: how often nodes let each other know that they live.",
+            "aten.app.src v0.6.0";
+        commands_soft_limit: u32 = "quorum_queue.commands_soft_limit", Kind::Integer { min: 1, max: 1_000_000 }, "32" since "3.8",
+            "Publishes of a channel that a quorum queue has not applied; with so many the channel's \
+             connection is not read.",
+            "rabbit_fifo_client.erl, quorum_commands_soft_limit";
+        consumer_disconnected_timeout: Span | DISCONNECTED_TIMEOUT = "consumer_disconnected_timeout", Kind::ANY_DURATION, "60s" since "4.3",
+            "How long a quorum queue keeps for a consumer what it holds while its node cannot be \
+             reached.",
+            "rabbit_fifo.erl v4.3.5; PROJECT_ENV v4.3.5";
         mirroring_flow_control: bool = "mirroring_flow_control", Kind::Flag, "true",
             "Whether channels need credit to send publishes to queues and their mirrors.",
             "rabbit_channel.erl v3.10, init; rabbitmq-server#114";

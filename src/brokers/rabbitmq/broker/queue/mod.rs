@@ -14,8 +14,8 @@
 //! | `flush.rs` | rabbit_amqqueue_process: `next_state`, hibernation, recovery |
 
 pub(super) mod base;
-mod consumers;
-mod dead_letter;
+pub(in super) mod consumers;
+pub(in super) mod dead_letter;
 mod flush;
 mod leader;
 mod limits;

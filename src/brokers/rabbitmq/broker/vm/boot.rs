@@ -50,6 +50,7 @@ impl Broker {
         for queue in 0..self.node.config.queues.len() as u32 {
             self.node.start_first_replica(ctx, QueueId(queue));
         }
+        self.start_first_members(ctx);
         self.serve(ctx);
     }
 
@@ -166,6 +167,7 @@ impl Broker {
             self.node.recover(ctx, QueueId(index as u32));
         }
         self.node.delete_unclaimed(ctx);
+        self.recover_members(ctx);
         let me = self.node.me;
         for peer in self.node.running_peers() {
             self.node.send_node(ctx, peer, MnesiaMessage::NodeRunning { from: me });
