@@ -78,8 +78,8 @@ pub struct Entry {
 pub enum Reply {
     /// Nobody.
     None,
-    /// `notify`: the channel, along with what else was applied; such a command has low priority.
-    Notify(Pid),
+    /// `notify`: the channel, along with what else was applied, by its own number for the command.
+    Notify(Pid, u64),
     /// `await_consensus`: the channel waits for the answer to its call of that number.
     Call(Pid, u32),
 }
@@ -242,7 +242,7 @@ pub enum WalMessage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "fields are the arguments of the event that is named")]
 pub enum QuorumMessage {
-    /// `applied`: `count` of its enqueues from `first` on, at the leader `from`.
+    /// `applied`: `count` of its commands from `first` on, at the leader `from`.
     Applied { queue: QueueId, from: NodeId, first: u64, count: u32 },
     /// `applied` with `not_enqueued`: one before it is missing; it stays pending.
     NotEnqueued { queue: QueueId, from: NodeId },

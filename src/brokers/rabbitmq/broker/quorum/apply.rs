@@ -8,7 +8,7 @@ use crate::world::Context;
 use super::super::super::letters::{LetterId, Reason};
 use super::super::super::message::channel::ChannelMessage;
 use super::super::super::message::ra::{
-    CallAnswer, Command, Index, MessageId, QuorumMessage, RaMessage, Reply,
+    CallAnswer, Index, MessageId, QuorumMessage, RaMessage, Reply,
 };
 use super::super::super::message::{Message, Pid};
 use super::super::super::words::event;
@@ -75,6 +75,7 @@ impl Member {
         for &channel in &effects.disconnected {
             self.await_disconnected(node, ctx, channel);
         }
+        self.tell_leader_change(node, ctx, &effects.leader_changes);
         let queue = self.queue;
         for &(channel, full) in &effects.told {
             node.send(ctx, channel, QuorumMessage::Status { queue, full }, 60);
@@ -111,23 +112,18 @@ impl Member {
                 let answer = effects.answer.unwrap_or(CallAnswer::Done);
                 node.send(ctx, channel, QuorumMessage::Answered { call, answer }, 60);
             }
-            Reply::Notify(channel) => {
-                let (queue, from) = (self.queue, self.me.node);
+            Reply::Notify(channel, number) => {
                 if effects.not_enqueued {
+                    let (queue, from) = (self.queue, self.me.node);
                     node.send(ctx, channel, QuorumMessage::NotEnqueued { queue, from }, 60);
                     return;
                 }
-                let entry = self.server.log.get(index).map(|entry| entry.command);
-                let Some(Command::Enqueue { seq, .. }) = entry
-                else {
-                    return;
-                };
                 let follows = |of: &&mut Applied| {
-                    of.channel == channel && of.first + u64::from(of.count) == seq
+                    of.channel == channel && of.first + u64::from(of.count) == number
                 };
                 match notices.iter_mut().rev().find(follows) {
                     Some(of) => of.count += 1,
-                    None => notices.push(Applied { channel, first: seq, count: 1 }),
+                    None => notices.push(Applied { channel, first: number, count: 1 }),
                 }
             }
         }

@@ -11,7 +11,6 @@ use crate::world::{Context, FileId, Lane};
 use super::super::super::message::ra::{CallAnswer, QuorumMessage, RaMessage, Reply, Request};
 use super::super::super::message::{Message, Pid, QueueId};
 use super::super::ra::wal::Wal;
-use super::super::vm::erlang::Link;
 use super::super::{Broker, FILES, Node, Process};
 use super::fifo::Fifo;
 use super::member::Member;
@@ -91,7 +90,7 @@ impl Node {
     }
 
     /// Sends to the member of a queue on a node; nothing happens if that is not connected (`ra`
-    /// sends with `noconnect` and `nosuspend`: ra_server_proc.erl, `send_rpc`).
+    /// sends with `noconnect` and `nosuspend`: ra_server_proc.erl, `send_rpc`). Returns whether it is.
     pub(crate) fn send_member(
         &mut self,
         ctx: &mut Context<'_, Message>,
@@ -99,7 +98,7 @@ impl Node {
         to: NodeId,
         message: RaMessage,
         bytes: u32,
-    ) {
+    ) -> bool {
         let known = match to == self.me {
             true => self.members[queue.0 as usize],
             false => self.peer(to).and_then(|peer| peer.members[queue.0 as usize]),
@@ -107,10 +106,13 @@ impl Node {
         let message = Message::Ra(queue, message);
         match known {
             Some(lane) if to == self.me => ctx.tell(lane, message),
-            Some(lane) => self.send_connected(ctx, Pid { node: to, lane }, message, bytes),
             None if to == self.me => self.without_member(ctx, message),
-            None => self.send_connected(ctx, Pid { node: to, lane: Lane::MAIN }, message, bytes),
+            lane => {
+                let lane = lane.unwrap_or(Lane::MAIN);
+                return self.send_connected(ctx, Pid { node: to, lane }, message, bytes);
+            }
         }
+        true
     }
 
     /// A message that came for a member by its name.
@@ -158,17 +160,19 @@ impl Node {
         node == self.me || self.sees(node)
     }
 
-    /// Sends over a connection that stands, or not at all.
+    /// Sends over a connection that stands, or not at all. Returns whether it does.
     pub(crate) fn send_connected(
         &mut self,
         ctx: &mut Context<'_, Message>,
         to: Pid,
         message: impl Into<Message>,
         bytes: u32,
-    ) {
-        if self.peers.iter().any(|peer| peer.node == to.node && matches!(peer.link, Link::Up(_))) {
+    ) -> bool {
+        let connected = self.sees(to.node);
+        if connected {
             self.send(ctx, to, message, bytes);
         }
+        connected
     }
 
     /// Forgets what lived in memory.

@@ -123,6 +123,8 @@ pub struct Effects {
     pub not_enqueued: bool,
     /// Another consumer is the single active one.
     pub active: Option<Pid>,
+    /// The leader tells these that it leads: their node is connected again.
+    pub leader_changes: Vec<Pid>,
     /// When the message at the head expires, if it has come there now.
     pub expires: Option<Time>,
 }
@@ -570,6 +572,9 @@ impl Fifo {
     fn node_up(&mut self, node: NodeId, effects: &mut Effects) {
         let of_node = self.channels().into_iter().filter(|pid| pid.node == node);
         effects.monitors.extend(of_node);
+        if self.policy.rules.has(Rule::LeaderChangeOnNodeUp) {
+            effects.leader_changes.clone_from(&effects.monitors);
+        }
         let mut back = Vec::new();
         for of in self.assigned.iter_mut().filter(|of| of.channel.node == node && of.suspected) {
             of.suspected = false;

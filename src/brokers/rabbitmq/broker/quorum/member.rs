@@ -12,7 +12,6 @@ use super::super::super::message::ra::{
     CallAnswer, Command, Entry, Index, QuorumMessage, RaMail, RaMessage, Reply, Request, WalMessage,
 };
 use super::super::super::message::{DownReason, Message, Pid, QueueId};
-use super::super::super::rules::Rule;
 use super::super::super::words::{CONSUMED, because, cause, event, role};
 use super::super::Node;
 use super::super::ra::log::{Log, Snapshot};
@@ -270,13 +269,13 @@ impl Member {
     fn command(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, request: Request) {
         if self.server.leads() {
             let remote = match request.reply {
-                Reply::Notify(pid) | Reply::Call(pid, _) => pid.node != self.me.node,
+                Reply::Notify(pid, _) | Reply::Call(pid, _) => pid.node != self.me.node,
                 Reply::None => false,
             };
             if remote {
                 ctx.spend(node.config.costs.quorum_remote);
             }
-            if matches!(request.reply, Reply::Notify(_)) && is_enqueue(&request.command) {
+            if is_enqueue(&request.command) {
                 self.low.push_back(request);
                 if self.low.len() >= FLUSH_COMMANDS {
                     self.flush(node, ctx);
@@ -290,7 +289,7 @@ impl Member {
         }
         let queue = self.queue;
         match (request.reply, self.server.leader()) {
-            (Reply::Notify(channel), leader) => {
+            (Reply::Notify(channel, _), leader) => {
                 node.send(ctx, channel, QuorumMessage::NotLeader { queue, leader }, 60);
             }
             (Reply::Call(channel, call), Some(leader)) => {
@@ -348,10 +347,6 @@ impl Member {
         self.server.node_up(peer);
         if self.server.leads() {
             self.append(node, ctx, Command::NodeUp { node: peer }, Reply::None);
-            if node.config.settings.rules.has(Rule::LeaderChangeOnNodeUp) {
-                let channels = self.fifo.channels().into_iter().filter(|pid| pid.node == peer);
-                self.tell_leader_change(node, ctx, channels.collect());
-            }
         }
     }
 
@@ -403,7 +398,9 @@ impl Member {
         match out {
             Out::Send(to, message) => {
                 let bytes = message_bytes(&message);
-                node.send_member(ctx, self.queue, to, message, bytes);
+                if !node.send_member(ctx, self.queue, to, message, bytes) {
+                    self.server.member_down(to);
+                }
             }
             Out::Persist => {
                 let file = Node::meta_file(self.queue);
@@ -525,7 +522,7 @@ impl Member {
         self.watched = None;
         self.watch_channels(node, ctx);
         let channels = self.fifo.channels();
-        self.tell_leader_change(node, ctx, channels);
+        self.tell_leader_change(node, ctx, &channels);
         for channel in self.fifo.suspected() {
             self.await_disconnected(node, ctx, channel);
         }
@@ -547,14 +544,14 @@ impl Member {
         }
     }
 
-    fn tell_leader_change(
+    pub(super) fn tell_leader_change(
         &self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
-        channels: Vec<Pid>,
+        channels: &[Pid],
     ) {
         let (queue, leader) = (self.queue, self.me.node);
-        for channel in channels {
+        for &channel in channels {
             if node.is_connected(channel.node) {
                 node.send(ctx, channel, QuorumMessage::LeaderChange { queue, leader }, 60);
             }

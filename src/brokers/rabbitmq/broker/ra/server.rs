@@ -530,7 +530,10 @@ impl Server {
             let Role::Leader(peers) = &mut self.role else { return };
             let mut peers = std::mem::take(peers);
             for peer in &mut peers {
-                peer.connected |= peer.node == from.node;
+                if peer.node == from.node {
+                    // It has lost what it was being sent.
+                    (peer.connected, peer.snapshot) = (true, None);
+                }
                 self.probe(peer);
             }
             self.role = Role::Leader(peers);
@@ -706,7 +709,7 @@ impl Server {
         }
     }
 
-    /// A member's process, or its node, is down: what it was sent may be lost.
+    /// A member's process, or its node, is down, or cannot be sent to: what it was sent may be lost.
     pub fn member_down(&mut self, node: NodeId) {
         self.with_peer(node, |_, peer| {
             peer.connected = false;
@@ -718,7 +721,7 @@ impl Server {
     /// A node is connected again.
     pub fn node_up(&mut self, node: NodeId) {
         self.with_peer(node, |server, peer| {
-            peer.connected = true;
+            (peer.connected, peer.snapshot) = (true, None);
             server.probe(peer);
         });
     }

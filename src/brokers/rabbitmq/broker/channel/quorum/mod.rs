@@ -10,7 +10,6 @@ use crate::engine::Span;
 use crate::observe::{MessageRange, NodeId, Removal};
 use crate::world::Context;
 
-use super::super::super::letters::LetterId;
 use super::super::super::message::ra::{
     Command, MessageId, QuorumMessage, RaMessage, Reply, Request,
 };
@@ -40,14 +39,14 @@ enum Status {
     Full,
 }
 
-/// A publish that the queue has not applied, as far as the channel has heard.
+/// A command that the queue has not applied, as far as the channel has heard.
 #[derive(Clone, Copy, Debug)]
 struct Pending {
-    seq: u64,
-    publish: PublishSeq,
-    message: MessageRange,
-    letter: LetterId,
-    expiration: u8,
+    /// Its number among the channel's commands to this queue.
+    number: u64,
+    command: Command,
+    /// The publish that it is; none if it is what a consumer has said.
+    publish: Option<PublishSeq>,
 }
 
 /// A channel's knowledge of one quorum queue.
@@ -56,6 +55,8 @@ pub(super) struct FifoClient {
     pub(super) queue: QueueId,
     leader: NodeId,
     status: Status,
+    next_number: u64,
+    /// The number of the next publish (`next_enqueue_seq`).
     next_seq: u64,
     pending: VecDeque<Pending>,
     /// It has so much pending that the connection is not read.
@@ -74,6 +75,7 @@ impl FifoClient {
             queue,
             leader: node.known_leader(queue),
             status: Status::Unknown,
+            next_number: 1,
             next_seq: 1,
             pending: VecDeque::new(),
             slow: false,
@@ -118,7 +120,6 @@ impl Channel {
         queue: QueueId,
         (publish, message, properties): (PublishSeq, MessageRange, Properties),
     ) -> bool {
-        let limit = node.config.settings.commands_soft_limit as usize;
         let channel = self.me;
         let client = self.client(node, queue);
         match client.status {
@@ -138,7 +139,26 @@ impl Channel {
         let seq = client.next_seq;
         client.next_seq += 1;
         let Properties { letter, expiration, .. } = properties;
-        let pending = Pending { seq, publish, message, letter, expiration };
+        let command = Command::Enqueue { channel, seq, message, letter, expiration };
+        self.pipeline(node, ctx, queue, command, Some(publish));
+        true
+    }
+
+    /// Sends a command, and remembers it until it is applied (rabbit_fifo_client.erl:
+    /// `send_command`).
+    fn pipeline(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        queue: QueueId,
+        command: Command,
+        publish: Option<PublishSeq>,
+    ) {
+        let limit = node.config.settings.commands_soft_limit as usize;
+        let channel = self.me;
+        let client = self.client(node, queue);
+        let pending = Pending { number: client.next_number, command, publish };
+        client.next_number += 1;
         client.pending.push_back(pending);
         let leader = client.leader;
         let slow = !client.slow && client.pending.len() >= limit;
@@ -150,7 +170,6 @@ impl Channel {
                 self.set_resend_timer(ctx, queue);
             }
         }
-        true
     }
 
     fn set_resend_timer(&self, ctx: &mut Context<'_, Message>, queue: QueueId) {
@@ -188,15 +207,17 @@ impl Channel {
             QuorumMessage::Answered { call, answer } => self.answered(node, ctx, call, answer),
             QuorumMessage::CallTimeout { call } => self.call_timeout(node, ctx, call),
             QuorumMessage::ResendTimer { queue } => {
-                let known = node.known_leader(queue);
+                // `find_leader`: once there is one, all goes to it, and the timer is not set again;
+                // in a minority the old leader is still taken for one.
+                let known = node.leaderboard[queue.0 as usize];
                 let client = self.client(node, queue);
-                if client.slow {
-                    let news = client.leader != known;
-                    client.leader = known;
-                    if news {
+                match known.filter(|_| client.slow) {
+                    Some(leader) => {
+                        client.leader = leader;
                         self.resend(node, ctx, queue);
                     }
-                    self.set_resend_timer(ctx, queue);
+                    None if client.slow => self.set_resend_timer(ctx, queue),
+                    None => {}
                 }
             }
         }
@@ -212,8 +233,8 @@ impl Channel {
         from: NodeId,
     ) {
         let client = self.client(node, queue);
-        if client.leader != from && node.config.settings.rules.has(Rule::ResendOnNewLeader) {
-            client.leader = from;
+        let news = std::mem::replace(&mut client.leader, from) != from;
+        if news && node.config.settings.rules.has(Rule::ResendOnNewLeader) {
             self.resend(node, ctx, queue);
         }
     }
@@ -230,8 +251,8 @@ impl Channel {
         let target = self.quorum_target(queue);
         let client = self.client(node, queue);
         let end = first + u64::from(count);
-        let start = client.pending.partition_point(|pending| pending.seq < first);
-        let behind = client.pending.partition_point(|pending| pending.seq < end);
+        let start = client.pending.partition_point(|pending| pending.number < first);
+        let behind = client.pending.partition_point(|pending| pending.number < end);
         let done: Vec<Pending> = client.pending.drain(start..behind).collect();
         let goes_on = client.slow && client.pending.len() < limit;
         let mut unsent = Vec::new();
@@ -239,18 +260,17 @@ impl Channel {
             client.slow = false;
             unsent = std::mem::take(&mut client.unsent);
         }
-        let leader = client.leader;
         let base = self.first_unconfirmed();
-        for pending in done {
-            if let Some(at) = pending.publish.checked_sub(base) {
+        for publish in done.iter().filter_map(|pending| pending.publish) {
+            if let Some(at) = publish.checked_sub(base) {
                 self.answer(node, ctx, at as usize, target, Answer::Confirmed);
             }
         }
         if goes_on {
-            for command in unsent {
-                send_command(node, ctx, queue, leader, Request { command, reply: Reply::None });
-            }
             self.unblock();
+            for command in unsent {
+                self.pipeline(node, ctx, queue, command, None);
+            }
         }
     }
 
@@ -265,7 +285,7 @@ impl Channel {
         }
     }
 
-    /// A command that nobody waits for; held back while too much is pending.
+    /// What a consumer has said; held back while too much is pending.
     fn settle_later(
         &mut self,
         node: &mut Node,
@@ -278,8 +298,7 @@ impl Channel {
             client.unsent.push(command);
             return;
         }
-        let leader = client.leader;
-        send_command(node, ctx, queue, leader, Request { command, reply: Reply::None });
+        self.pipeline(node, ctx, queue, command, None);
     }
 }
 
@@ -304,9 +323,9 @@ fn send_pending(
     leader: NodeId,
     pending: &Pending,
 ) {
-    let Pending { seq, message, letter, expiration, .. } = *pending;
-    let command = Command::Enqueue { channel, seq, message, letter, expiration };
-    send_command(node, ctx, queue, leader, Request { command, reply: Reply::Notify(channel) });
+    let Pending { number, command, .. } = *pending;
+    let reply = Reply::Notify(channel, number);
+    send_command(node, ctx, queue, leader, Request { command, reply });
 }
 
 fn send_command(
