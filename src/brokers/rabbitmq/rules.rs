@@ -211,6 +211,14 @@ named_rules! {
          third, or pauses.",
         "rabbit_node_monitor.erl v3.10, check_partial_partition";
 
+    // ---- Khepri
+    Khepri = "khepri", since "4.2",
+        "Metadata is in Khepri, a log that a majority of the nodes has: nodes that meet again after a \
+         partition agree, what they are configured to do about partitions does not matter, a change \
+         needs a majority, and so does a start. Without this rule it is in Mnesia. 4.0 and 4.1 have it \
+         by choice, 4.3 has no other.",
+        "rabbit_khepri.erl v4.3.5; rabbit_node_monitor.erl v4.2.9; rabbitmq.com/docs/metadata-store";
+
     // ---- restarts
     WaitForTablesOfPeers = "wait-for-tables-of-peers", always,
         "A node that boots waits for members that ran when it stopped: they know more than it does.",

@@ -108,7 +108,7 @@ keys! {
             "Messages smaller than this, with their properties, are kept with their queue; \
              larger ones in the message store that the queues of a node share.",
             "rabbitmq.com/docs/persistence-conf#index-embedding; deps/rabbit/Makefile v3.10";
-        "classic_queue.default_version", Kind::Integer { min: 1, max: 2 }, "1" since "3.10",
+        "classic_queue.default_version", Kind::Integer { min: 1, max: 2 }, ["3.10" = "1", "4.0" = "2"] since "3.10",
             "Index and store of queues without `x-queue-version`: 1 fsyncs before it confirms, 2 \
              only writes.",
             "rabbitmq.com/docs/persistence-conf#queue-version; rabbit_variable_queue.erl v3.10";
@@ -138,7 +138,7 @@ keys! {
         mirroring_flow_control: bool = "mirroring_flow_control", Kind::Flag, "true",
             "Whether channels need credit to send publishes to queues and their mirrors.",
             "rabbit_channel.erl v3.10, init; rabbitmq-server#114";
-        vm_memory_high_watermark: Share = "vm_memory_high_watermark", Kind::Chance, "40%",
+        vm_memory_high_watermark: Share = "vm_memory_high_watermark", Kind::Chance, ["3.3" = "40%", "4.0" = "60%"],
             "A node that uses more than this of its memory raises an alarm.",
             "rabbitmq.com/docs/memory; deps/rabbit/Makefile v3.10";
         paging_ratio: Share = "vm_memory_high_watermark_paging_ratio", Kind::Chance, "50%",
@@ -155,7 +155,7 @@ keys! {
             "A channel whose oldest delivery is not acknowledged for this long is closed (406); \
              it looks once a minute.",
             "rabbitmq.com/docs/consumers#acknowledgement-timeout; PROJECT_ENV v3.8.15, v3.8.17";
-        max_message_size: Option<u32> = "max_message_size", Kind::Size { min: 1, max: 536_870_912 }, "134217728B" since "3.8",
+        max_message_size: Option<u32> = "max_message_size", Kind::Size { min: 1, max: 536_870_912 }, ["3.8" = "134217728B", "4.0" = "16777216B"] since "3.8",
             "A larger message closes its channel (406).",
             "rabbit_channel.erl v3.10, check_msg_size; PROJECT_ENV v3.8";
         "mirroring_sync_batch_size", Kind::Integer { min: 1, max: 1_000_000 }, "4096" since "3.6",

@@ -292,12 +292,15 @@ impl Spec {
 }
 
 /// The versions whose rules are known.
-const VERSIONS: (&str, &str) = ("3.3", "3.13");
+const VERSIONS: (&str, &str) = ("3.3", "4.3");
+/// Those that have mirrored queues.
+const MIRRORED_VERSIONS: (&str, &str) = ("3.3", "3.13");
 /// Those that have quorum queues.
 const QUORUM_VERSIONS: (&str, &str) = ("3.8", "4.3");
 
 const fn mode(name: &'static str, meaning: &'static str, starter: &'static str) -> kit::Mode {
-    kit::Mode { name, meaning, version: "3.10", versions: VERSIONS, starter }
+    let (version, versions, otherwise) = ("3.10", VERSIONS, None);
+    kit::Mode { name, meaning, version, versions, otherwise, starter }
 }
 
 impl Family for Spec {
@@ -330,11 +333,18 @@ impl Family for Spec {
         ),
         (
             Mode::Mirrored,
-            mode(
-                "rabbitmq-mirrored",
-                "Mirrored classic queues: a leader, and mirrors that follow it around a ring.",
-                include_str!("starters/mirrored.toml"),
-            ),
+            kit::Mode {
+                versions: MIRRORED_VERSIONS,
+                otherwise: Some(
+                    "mirrored queues are gone since 4.0; quorum queues have taken their place: write \
+                     mode = \"rabbitmq-quorum\", without [[policy]]",
+                ),
+                ..mode(
+                    "rabbitmq-mirrored",
+                    "Mirrored classic queues: a leader, and mirrors that follow it around a ring.",
+                    include_str!("starters/mirrored.toml"),
+                )
+            },
         ),
         (
             Mode::Quorum,
@@ -343,6 +353,7 @@ impl Family for Spec {
                 meaning: "Quorum queues: what is confirmed is on the disks of a majority of the members.",
                 version: "4.3",
                 versions: QUORUM_VERSIONS,
+                otherwise: None,
                 starter: include_str!("starters/quorum.toml"),
             },
         ),

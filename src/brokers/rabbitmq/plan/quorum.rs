@@ -28,9 +28,7 @@ impl Planner<'_> {
             }
             return (Vec::new(), None);
         }
-        let version = self.scenario.settings().broker_version;
-        let earlier = |than: &str| version.is_some_and(|version| version.cmp_spec(than).is_lt());
-        if earlier("3.8") {
+        if self.earlier("3.8") {
             self.wrong.push(
                 values.span("x-queue-type"),
                 "quorum queues do not exist before version 3.8",
@@ -66,7 +64,7 @@ impl Planner<'_> {
         let size = values.get_integer("x-quorum-initial-group-size").unwrap_or(GROUP_SIZE);
         let limit = match values.get_signed("x-delivery-limit") {
             Some(limit) => u32::try_from(limit).ok(),
-            None if earlier("4.0") => None,
+            None if self.earlier("4.0") => None,
             None => Some(DELIVERY_LIMIT),
         };
         (self.members(home, size), limit)
