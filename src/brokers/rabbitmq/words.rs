@@ -164,8 +164,7 @@ words! {
 }
 
 /// A quorum queue does not take what it is sent a second time, or out of order.
-pub const NOT_ENQUEUED: Removal =
-    Removal { cause: cause::NOT_ENQUEUED, because: because::NONE };
+pub const NOT_ENQUEUED: Removal = Removal { cause: cause::NOT_ENQUEUED, because: because::NONE };
 
 /// The normal end of a copy.
 pub const CONSUMED: Removal = Removal { cause: cause::CONSUMED, because: because::NONE };

@@ -48,9 +48,9 @@ use super::config::Config;
 use super::message::channel::ChannelMail;
 use super::message::mnesia::TableOp;
 use super::message::queue::QueueMail;
+use super::message::ra::Position;
 use super::message::ra::RaMail;
 use super::message::ring::RingMail;
-use super::message::ra::Position;
 use super::message::store::StoreMessage;
 use super::message::{DownReason, Message, Pid, QueueId};
 use super::words::{because, cause};
@@ -410,9 +410,8 @@ impl Broker {
     }
 
     fn has_replicas(&self) -> bool {
-        let is_queue = |process: &Process| {
-            matches!(process, Process::Replica(_) | Process::Member(_))
-        };
+        let is_queue =
+            |process: &Process| matches!(process, Process::Replica(_) | Process::Member(_));
         self.processes.iter().flatten().any(is_queue)
     }
 

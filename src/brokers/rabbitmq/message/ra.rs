@@ -155,27 +155,59 @@ pub struct InstallSnapshot {
 pub enum RaMessage {
     // ---- from other members
     AppendEntries(Box<AppendEntries>),
-    AppendReply { from: Pid, reply: Box<AppendReply> },
-    PreVote { from: Pid, candidate: Box<Candidate> },
-    PreVoteResult { from: Pid, term: Term, token: u32, granted: bool },
-    RequestVote { from: Pid, candidate: Box<Candidate> },
-    VoteResult { from: Pid, term: Term, granted: bool },
+    AppendReply {
+        from: Pid,
+        reply: Box<AppendReply>,
+    },
+    PreVote {
+        from: Pid,
+        candidate: Box<Candidate>,
+    },
+    PreVoteResult {
+        from: Pid,
+        term: Term,
+        token: u32,
+        granted: bool,
+    },
+    RequestVote {
+        from: Pid,
+        candidate: Box<Candidate>,
+    },
+    VoteResult {
+        from: Pid,
+        term: Term,
+        granted: bool,
+    },
     InstallSnapshot(Box<InstallSnapshot>),
-    SnapshotReply { from: Pid, term: Term, chunk: u32 },
+    SnapshotReply {
+        from: Pid,
+        term: Term,
+        chunk: u32,
+    },
 
     // ---- from channels
     /// See [`Request`].
     Command(Box<Request>),
     /// A channel lacks deliveries of its consumer, from `first` on.
-    Missing { channel: Pid, first: MessageId },
+    Missing {
+        channel: Pid,
+        first: MessageId,
+    },
 
     // ---- from its node
     /// aten: that node is silent, or is heard again.
-    Suspected { node: NodeId, down: bool },
+    Suspected {
+        node: NodeId,
+        down: bool,
+    },
     /// A node is connected again (net_kernel: `nodeup`).
-    NodeUp { node: NodeId },
+    NodeUp {
+        node: NodeId,
+    },
     /// The connection to a node is gone (`nodedown`).
-    NodeDown { node: NodeId },
+    NodeDown {
+        node: NodeId,
+    },
     /// The node stops.
     Shutdown,
 
@@ -193,13 +225,17 @@ pub enum RaMessage {
     /// Term and vote are durable.
     MetaSynced,
     /// The election timer.
-    ElectionTimeout { turn: u32 },
+    ElectionTimeout {
+        turn: u32,
+    },
     /// `tick`.
     Tick,
     /// The mailbox is empty: commands of low priority are taken.
     Flush,
     /// A channel has been out of reach for long.
-    DisconnectedTimeout { channel: Pid },
+    DisconnectedTimeout {
+        channel: Pid,
+    },
     /// The message at the head may have expired.
     ExpireTimer,
 }

@@ -73,9 +73,8 @@ impl Planner<'_> {
     /// The node that declares it, then those with the fewest members (rabbit_queue_location.erl
     /// v4.3: `select_members`), of equals the first.
     fn members(&self, home: NodeId, size: u64) -> Vec<NodeId> {
-        let has = |node: NodeId| {
-            self.queues.iter().filter(|queue| queue.members.contains(&node)).count()
-        };
+        let has =
+            |node: NodeId| self.queues.iter().filter(|queue| queue.members.contains(&node)).count();
         let mut others: Vec<NodeId> = (0..self.nodes.len() as u32).map(NodeId).collect();
         others.retain(|node| *node != home);
         others.sort_by_key(|node| has(*node));

@@ -189,12 +189,9 @@ impl Channel {
         let mut rest = taken;
         while let Some(&Unacked { queue, from, id: first, .. }) = rest.first() {
             let mut count = 1;
-            while rest
-                .get(count)
-                .is_some_and(|next| {
-                    (next.queue, next.from) == (queue, from) && next.id == first + count as u64
-                })
-            {
+            while rest.get(count).is_some_and(|next| {
+                (next.queue, next.from) == (queue, from) && next.id == first + count as u64
+            }) {
                 count += 1;
             }
             rest = &rest[count..];

@@ -195,7 +195,8 @@ impl Channel {
 
     /// A queue's process grants credit.
     pub(super) fn bump_credit(&mut self, from: Pid, more: u32) {
-        let target = self.targets.iter_mut().find(|target| target.pid == Some(from) && target.alive);
+        let target =
+            self.targets.iter_mut().find(|target| target.pid == Some(from) && target.alive);
         if target.is_some_and(|target| target.credit.bump(more)) {
             self.throttle.blockers -= 1;
             self.throttle.grant_deferred();

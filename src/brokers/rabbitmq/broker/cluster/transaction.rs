@@ -362,7 +362,10 @@ impl Broker {
         // A change needs a majority; a node that stops does not wait for it.
         let khepri = self.node.config.settings.rules.has(Rule::Khepri);
         let free = |of: &Purpose| {
-            matches!(of, Purpose::QueueStopped { .. } | Purpose::Join { .. } | Purpose::NodeDown { .. })
+            matches!(
+                of,
+                Purpose::QueueStopped { .. } | Purpose::Join { .. } | Purpose::NodeDown { .. }
+            )
         };
         let lacks = khepri && !self.node.has_quorum();
         if lacks && self.node.mnesia.transactions.iter().any(|t| t.id == id && !free(&t.purpose)) {

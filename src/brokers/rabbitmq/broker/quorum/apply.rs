@@ -129,12 +129,7 @@ impl Member {
         }
     }
 
-    fn notify(
-        &self,
-        node: &mut Node,
-        ctx: &mut Context<'_, Message>,
-        notices: Vec<Applied>,
-    ) {
+    fn notify(&self, node: &mut Node, ctx: &mut Context<'_, Message>, notices: Vec<Applied>) {
         let (queue, from) = (self.queue, self.me.node);
         for Applied { channel, first, count } in notices {
             let applied = QuorumMessage::Applied { queue, from, first, count };

@@ -344,8 +344,7 @@ impl Fifo {
     }
 
     fn refuses(&self) -> bool {
-        self.policy.arguments.limited()
-            && self.policy.arguments.overflow != Overflow::DropHead
+        self.policy.arguments.limited() && self.policy.arguments.overflow != Overflow::DropHead
     }
 
     fn is_full(&self) -> bool {

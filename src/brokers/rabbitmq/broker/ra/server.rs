@@ -677,7 +677,9 @@ impl Server {
         }
         self.with_peer(from.node, |server, peer| {
             peer.connected = true;
-            let Some((last, sent)) = peer.snapshot.filter(|(_, sent)| *sent == chunk) else { return };
+            let Some((last, sent)) = peer.snapshot.filter(|(_, sent)| *sent == chunk) else {
+                return;
+            };
             let whole = server.log.snapshot().filter(|known| known.last == last);
             let complete = whole.is_some_and(|of| u64::from(sent) * CHUNK >= of.state.bytes());
             if complete {
@@ -698,8 +700,7 @@ impl Server {
         let Role::Leader(peers) = &self.role else { return };
         let own =
             if self.faulty.counts_unsynced { self.log.last().index } else { self.log.written() };
-        let mut matched: Vec<Index> =
-            peers.iter().map(|peer| peer.matched).chain([own]).collect();
+        let mut matched: Vec<Index> = peers.iter().map(|peer| peer.matched).chain([own]).collect();
         matched.sort_unstable_by(|a, b| b.cmp(a));
         let majority = matched[matched.len() / 2];
         let of_term = self.log.term_at(majority) == Some(self.meta.term);

@@ -5,9 +5,7 @@ use crate::observe::NodeId;
 use crate::world::{Context, TimerId};
 
 use super::super::super::super::message::amqp::{ChannelError, FromServer, Terms};
-use super::super::super::super::message::ra::{
-    CallAnswer, Command, QuorumMessage, Reply, Request,
-};
+use super::super::super::super::message::ra::{CallAnswer, Command, QuorumMessage, Reply, Request};
 use super::super::super::super::message::{Message, Pid, QueueId};
 use super::super::super::Node;
 use super::super::{Channel, METHOD_BYTES};
