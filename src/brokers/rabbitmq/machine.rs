@@ -1,13 +1,15 @@
 //! The family's machines: what runs on a host.
 
 use crate::brokers::kit::machines::{Holds, all, machines};
-use crate::observe::NodeId;
+use crate::engine::Time;
+use crate::observe::{NodeId, Violation};
 use crate::world::{Cluster, RoleQuery, Wait, Waiting, WorldView};
 
 use super::broker::Broker;
 use super::broker::cluster::mnesia::QueueRecord;
 use super::client::{Consumer, Producer};
 use super::message::{Message, Pid, QueueId};
+use super::oracle::Oracle;
 use super::words::selector;
 
 machines! {
@@ -28,7 +30,18 @@ pub struct RabbitCluster;
 
 impl Cluster for RabbitCluster {
     type Machine = RabbitMachine;
-    type Oracle = ();
+    type Oracle = Oracle;
+    const CHECKED: bool = true;
+
+    fn check(
+        oracle: &mut Oracle,
+        machines: &mut [RabbitMachine],
+        node: NodeId,
+        _: Time,
+        report: &mut dyn FnMut(Violation),
+    ) {
+        oracle.check(machines, node, report);
+    }
 
     fn resolve(
         machines: &[RabbitMachine],

@@ -42,6 +42,7 @@ pub mod letters;
 pub mod machine;
 pub mod message;
 pub mod mirroring;
+pub mod oracle;
 pub mod plan;
 pub mod rules;
 pub mod settings;

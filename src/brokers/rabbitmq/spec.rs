@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::brokers::kit::application::{Hours, Sending};
 use crate::brokers::kit::{self, About, Cast, Family, Frame, Reach, Sends};
 use crate::engine::{Distribution, Span, Stream};
-use crate::observe::{ConsumerId, DestinationId, NodeId, ProducerId};
+use crate::observe::{ConsumerId, DestinationId, InvariantWord, NodeId, ProducerId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 use crate::world::Lane;
@@ -23,6 +23,7 @@ use super::machine::{RabbitCluster, RabbitMachine};
 use super::message::amqp::Terms;
 use super::message::mnesia::Member;
 use super::message::{ExchangeId, Pid, Properties, QueueId, RoutingKey};
+use super::oracle::{INVARIANTS, words};
 use super::plan::{Mode, plan};
 use super::settings::Settings;
 use super::words::WORDS;
@@ -312,7 +313,7 @@ impl Family for Spec {
         log: false,
         sections: SECTIONS,
         words: WORDS,
-        invariants: &[],
+        invariants: INVARIANTS,
     };
     const MODES: &'static [(Mode, kit::Mode)] = &[
         (
@@ -428,6 +429,14 @@ impl Family for Spec {
 
     fn machines(&self, seed: u64) -> Vec<RabbitMachine> {
         self.located(seed).located_machines(seed)
+    }
+
+    /// Of quorum queues, where there are any.
+    fn invariants(&self) -> Vec<InvariantWord> {
+        match self.queues.iter().any(Queue::is_quorum) {
+            true => words(self.settings.rules),
+            false => Vec::new(),
+        }
     }
 
     /// All brokers are connected with each other.

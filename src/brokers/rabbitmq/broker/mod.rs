@@ -37,6 +37,7 @@ use self::cluster::monitor::Monitor;
 use self::queue::replica::{Replica, Role};
 use self::quorum::disk::{MemberDisk, Place};
 use self::quorum::member::Member;
+use self::ra::log::Log;
 use self::ra::wal::{Marks, Wal};
 use self::ring::gm::Group;
 use self::store::bodies::Bodies;
@@ -243,6 +244,9 @@ pub struct Node {
     /// The log of the members, and what it has written and not fsynced.
     wal: Option<Lane>,
     marks: Marks,
+    /// Members that have done something, with what they had applied before; for who looks whether
+    /// all is as it must be.
+    touched: Vec<(QueueId, u64)>,
     disk: Disk,
 }
 
@@ -307,6 +311,7 @@ impl Broker {
                 leaderboard: vec![None; queues],
                 wal: None,
                 marks: Marks::new(queues),
+                touched: Vec::new(),
                 disk,
             },
             first_lane: 0,
@@ -552,6 +557,19 @@ impl Broker {
     #[must_use]
     pub fn follows(&self, queue: QueueId) -> bool {
         self.member_of(queue).is_some_and(|member| !member.server().leads())
+    }
+
+    /// The members that have done something since this was last asked.
+    #[inline]
+    pub fn take_touched(&mut self) -> Vec<(QueueId, u64)> {
+        std::mem::take(&mut self.node.touched)
+    }
+
+    /// What this node's disk and memory have of a quorum queue's log.
+    #[must_use]
+    pub fn log_of(&self, queue: QueueId) -> Option<&Log> {
+        let on_disk = || self.node.disk.members[queue.0 as usize].as_ref().map(|disk| &disk.log);
+        self.member_of(queue).map(|member| &member.server().log).or_else(on_disk)
     }
 
     /// The nodes that have a member of a quorum queue; none of a classic one.

@@ -168,11 +168,16 @@ impl Member {
     /// Handles what is in the mailbox.
     pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, mail: RaMail) {
         self.server.set_now(ctx.clock());
+        let before = self.applied;
+        let was = (self.server.commit(), self.server.leads());
         match mail {
             RaMail::Down(pid, reason) => self.down(node, ctx, pid, reason),
             RaMail::Message(message) => self.receive(node, ctx, message),
         }
         self.act(node, ctx);
+        if (self.server.commit(), self.server.leads()) != was || self.applied != before {
+            node.touched.push((self.queue, before));
+        }
     }
 
     fn receive(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: RaMessage) {
