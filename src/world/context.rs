@@ -254,10 +254,8 @@ impl<'a, M> Context<'a, M> {
         }
         let Some(slot) = node.lanes.find(lane) else { return };
         let mailbox = &mut node.lanes.slot(self.slot).mailbox;
-        let (moved, kept) =
-            std::mem::take(mailbox).into_iter().partition(|input| input.conn() == Some(conn));
-        *mailbox = kept;
-        node.lanes.slot(slot).mailbox.append(&mut { moved });
+        let moved = mailbox.take(conn);
+        node.lanes.slot(slot).mailbox.append(moved);
         self.world.wake_later(self.node, slot);
     }
 
