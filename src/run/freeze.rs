@@ -8,6 +8,7 @@ use super::{Prepared, RunError};
 
 /// Why faults cannot be frozen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FreezeError {
     /// The scenario draws none.
     #[error(

@@ -68,6 +68,7 @@ pub struct Entry<R> {
 
 /// Why a journal cannot be kept. Each but [`JournalError::Foreign`] is the environment's fault.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum JournalError {
     /// The file could not be made, read, written, cut or removed.
     #[error("cannot {step} {}: {}\n  = help: {}", shown_path(.path), plain_words(.source).0, plain_words(.source).1)]

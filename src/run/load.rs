@@ -17,6 +17,7 @@ use super::planned::Planned;
 
 /// Why a scenario cannot be simulated. Renders itself for people.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum InputError {
     /// The file cannot be read.
     #[error("{path}: cannot be read: {why}\n  = help: {help}")]

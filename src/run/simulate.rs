@@ -15,6 +15,7 @@ use super::planned::Done;
 
 /// Why a run came to no report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RunError {
     /// Machines chase each other, or the run has more events than allowed.
     #[error("{0}\n  = help: {remedy}", remedy = remedy(.0))]

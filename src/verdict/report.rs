@@ -9,6 +9,7 @@ use crate::observe::{BecauseId, Catalog, CauseId, DestinationId, FaultId, NodeId
 
 /// Everything known about one run of one seed.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Report {
     /// The scenario's `name`.
     pub scenario: String,
@@ -88,6 +89,7 @@ pub const WAITS_IN_NOTE: usize = 3;
 
 /// A host that waits for something when the run ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Waits {
     /// Which.
     pub node: NodeId,
@@ -159,6 +161,7 @@ pub const FATES: [&str; 8] = [
 
 /// How consecutive lines of one producer and destination ended, all alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LineRun {
     /// Whose.
     pub producer: ProducerId,
@@ -174,6 +177,7 @@ pub struct LineRun {
 
 /// How a line ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LineEnd {
     /// What its producer was told.
     pub outcome: FinalOutcome,
@@ -194,6 +198,7 @@ pub struct LineEnd {
 /// `None` where there is nothing to measure, an empty cell in the CSV.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs, reason = "each is a column of summary.csv, defined in docs/reports.md")]
+#[non_exhaustive]
 pub struct Summary {
     pub lines: u64,
     pub attempted: u64,
@@ -253,6 +258,7 @@ pub struct Summary {
 
 /// How busy the processors of a node were while load was offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Busy {
     /// Which node.
     pub node: NodeId,
@@ -277,6 +283,7 @@ pub const BREACHES_KEPT: usize = 10;
 
 /// What was seen of one invariant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InvariantTally {
     /// How often it was broken.
     pub violations: u64,
@@ -286,6 +293,7 @@ pub struct InvariantTally {
 
 /// A violation of an invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Breach {
     /// When.
     pub at: Time,
@@ -299,6 +307,7 @@ pub struct Breach {
 
 /// One latency series.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LatencySeries {
     /// `ack_latency`, `ack_service_latency`, `end_to_end_latency`, `accepted_latency`.
     pub name: &'static str,
@@ -310,6 +319,7 @@ pub struct LatencySeries {
 
 /// Consecutive lines of one producer and destination, lost for one reason at one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Loss {
     /// `acked_lost`, `accepted_lost`, `unknown_lost`, `consumer_lost`, `read_lost`.
     pub class: &'static str,
@@ -348,6 +358,7 @@ pub enum WindowKind {
 
 /// An interval without a success while an operation was pending.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Window {
     /// Of which destination.
     pub destination: DestinationId,
@@ -372,6 +383,7 @@ pub struct Window {
 /// A stretch of measured time in which consumers had room and there was nothing to read, for writes
 /// did not last or nobody led the destination: whether it could have been read cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unmeasured {
     /// Which destination.
     pub destination: DestinationId,
@@ -383,6 +395,7 @@ pub struct Unmeasured {
 
 /// A row of `events.csv`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EventRow {
     /// When.
     pub at: Time,
@@ -402,6 +415,7 @@ pub struct EventRow {
 
 /// Counts per bucket of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timeline {
     /// Length of a bucket.
     pub bucket: Span,
@@ -412,6 +426,7 @@ pub struct Timeline {
 /// What happened within one bucket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is a column of timeline.csv, defined in docs/reports.md")]
+#[non_exhaustive]
 pub struct Bucket {
     pub attempted: u64,
     pub acked: u64,
@@ -434,6 +449,7 @@ pub struct Bucket {
 
 /// A fault as it was injected.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FaultSpan {
     /// Which one.
     pub fault: FaultId,
@@ -447,6 +463,7 @@ pub struct FaultSpan {
 
 /// One horizontal lane of the timeline plot: a node, or a node's role for a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Lane {
     /// Which node.
     pub node: NodeId,
@@ -467,6 +484,7 @@ pub enum LaneState {
 
 /// The verdict on one expectation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Judged {
     /// As the scenario says it: `success_lost <= 0`.
     pub text: String,

@@ -422,8 +422,8 @@ impl<'a, M> Context<'a, M> {
         self.world.read_disk(self.node, incarnation, lane, bytes, done, self.now);
     }
 
-    /// Gives back the space of so many bytes more at the front of a file, as if they had been in
-    /// files of their own, and these were deleted. Offsets stay as they are.
+    /// Gives back the space of the next `bytes` at the front of a file, as if they had been in files
+    /// of their own and those files were deleted. Offsets stay as they are.
     pub fn release(&mut self, file: FileId, bytes: u64) {
         self.world.disks[self.node as usize].release(file, bytes);
     }

@@ -32,7 +32,7 @@ pub(crate) enum Event {
     /// The retransmission timer of the flow that side `end` sends.
     Retransmit { end: u32, epoch: u32 },
     /// A reset reaches side `end`.
-    Reset { end: u32, by_the_way: bool },
+    Reset { end: u32, on_path: bool },
     /// Side `end` learns that there is room in the buffer again.
     Writable { end: u32 },
     /// A fault of the schedule begins.
@@ -63,7 +63,7 @@ impl engine::Event for Event {
             Event::SynAck { conn } => [10, u64::from(conn)],
             Event::Refused { conn, unreachable } => [11, two(conn, u32::from(unreachable))],
             Event::Retransmit { end, epoch } => [12, two(end, epoch)],
-            Event::Reset { end, by_the_way } => [13, two(end, u32::from(by_the_way))],
+            Event::Reset { end, on_path } => [13, two(end, u32::from(on_path))],
             Event::Writable { end } => [14, u64::from(end)],
             Event::FaultBegin { index } => [15, u64::from(index)],
             Event::FaultEnd { index } => [16, u64::from(index)],

@@ -370,7 +370,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             Event::SynAck { conn } => world.syn_ack(conn),
             Event::Refused { conn, unreachable } => world.refused(conn, unreachable),
             Event::Retransmit { end, epoch } => world.retransmit(end, epoch),
-            Event::Reset { end, by_the_way } => world.reset(end, by_the_way),
+            Event::Reset { end, on_path } => world.reset(end, on_path),
             Event::Writable { end } => world.writable(end),
             Event::Arrive { .. }
             | Event::Wake { .. }

@@ -1,6 +1,6 @@
 //! Each invariant of Kafka breaks when a rule that it rests on is switched off, and is named.
 //!
-//! The table is shown in `docs/fidelity.md`. `MQSIM_MUTANT=strong-isr` looks at the rows with that
+//! The table is shown in `docs/fidelity/kafka-isr.md`. `MQSIM_MUTANT=strong-isr` looks at the rows with that
 //! in them; `MQSIM_BLESS=1` writes the table anew.
 
 use std::path::Path;
@@ -240,7 +240,7 @@ const BEGINS: &str =
 
 #[test]
 fn the_document_shows_the_table() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fidelity.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fidelity/kafka-isr.md");
     let document = std::fs::read_to_string(&path).expect("the document is there");
     let (before, rest) = document.split_once(BEGINS).expect("the document has the table");
     let end = rest.find("\n\n").map_or(rest.len(), |end| end + 1);

@@ -1,4 +1,4 @@
-//! `docs/fidelity.md` is true: every rule that can be switched has its row, every row names code
+//! `docs/fidelity/` is true: every rule that can be switched has its row, every row names code
 //! that is there and a test that is there.
 //!
 //! Rows: `| Rule | Source | Code | Tests |`. A rule that can be switched off begins with its name,
@@ -13,7 +13,8 @@ use mqsim::brokers::kafka::{isr, legacy};
 use mqsim::brokers::rabbitmq;
 
 struct Row {
-    line: usize,
+    /// `rabbitmq.md, line 40`.
+    place: String,
     /// The family's folder.
     folder: String,
     cells: Vec<String>,
@@ -44,7 +45,15 @@ fn families() -> Vec<Family> {
 
 /// The rows of all tables of rules.
 fn rows() -> Vec<Row> {
-    let text = read(&root().join("docs/fidelity.md")).expect("docs/fidelity.md is there");
+    let mut files = Vec::new();
+    files_below(&root().join("docs/fidelity"), &mut files);
+    files.sort();
+    files.iter().flat_map(|file| rows_of(file)).collect()
+}
+
+fn rows_of(file: &Path) -> Vec<Row> {
+    let text = read(file).expect("it can be read");
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
     let (mut rows, mut inside, mut folder) = (Vec::new(), false, String::new());
     for (index, line) in text.lines().enumerate() {
         if let Some(named) = line.strip_prefix("Paths are relative to `") {
@@ -56,8 +65,8 @@ fn rows() -> Vec<Row> {
             inside = false;
         } else if inside && !line.starts_with("| ---") {
             let cells = line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned());
-            let (line, folder) = (index + 1, folder.clone());
-            rows.push(Row { line, folder, cells: cells.collect() });
+            let (place, folder) = (format!("{name}, line {}", index + 1), folder.clone());
+            rows.push(Row { place, folder, cells: cells.collect() });
         }
     }
     rows
@@ -114,15 +123,15 @@ fn has_item(text: &str, name: &str) -> bool {
 fn every_row_names_code_and_tests_that_are_there() {
     let tests = tests();
     let mut wrong = Vec::new();
-    for Row { line, folder, cells } in rows() {
+    for Row { place, folder, cells } in rows() {
         let family = root().join(folder);
         let [rule, source, code, cited] = &cells[..] else {
-            wrong.push(format!("line {line}: a row has four cells"));
+            wrong.push(format!("{place}: a row has four cells"));
             continue;
         };
         for (what, cell) in [("rule", rule), ("source", source), ("code", code), ("test", cited)] {
             if cell.is_empty() {
-                wrong.push(format!("line {line}: no {what}: {rule}"));
+                wrong.push(format!("{place}: no {what}: {rule}"));
             }
         }
         let mut text = String::new();
@@ -130,15 +139,15 @@ fn every_row_names_code_and_tests_that_are_there() {
             if name.contains('.') {
                 match read(&family.join(name)) {
                     Some(found) => text = found,
-                    None => wrong.push(format!("line {line}: there is no file `{name}`")),
+                    None => wrong.push(format!("{place}: there is no file `{name}`")),
                 }
             } else if !has_item(&text, name) {
-                wrong.push(format!("line {line}: `{name}` is not in the file before it"));
+                wrong.push(format!("{place}: `{name}` is not in the file before it"));
             }
         }
         for name in quoted(cited) {
             if !tests.iter().any(|test| test == name) {
-                wrong.push(format!("line {line}: there is no test, script or scenario `{name}`"));
+                wrong.push(format!("{place}: there is no test, script or scenario `{name}`"));
             }
         }
     }
@@ -165,7 +174,7 @@ fn every_rule_that_can_be_switched_off_has_one_row_and_acts_where_that_says() {
                     read(&root().join(folder).join(name)).is_some_and(|text| text.contains(&acts))
                 };
                 if !files.into_iter().any(there) {
-                    wrong.push(format!("line {}: `{acts}` is in none of its files", row.line));
+                    wrong.push(format!("{}: `{acts}` is in none of its files", row.place));
                 }
             }
         }
@@ -174,11 +183,11 @@ fn every_rule_that_can_be_switched_off_has_one_row_and_acts_where_that_says() {
             if let Some(name) = name.strip_prefix('`')
                 && !rules.iter().any(|(rule, _)| *rule == name)
             {
-                wrong.push(format!("line {}: there is no rule `{name}`", row.line));
+                wrong.push(format!("{}: there is no rule `{name}`", row.place));
             }
         }
     }
     let known = |row: &&Row| families().iter().all(|(folder, ..)| row.folder != *folder);
-    wrong.extend(all.iter().filter(known).map(|row| format!("line {}: whose rule?", row.line)));
+    wrong.extend(all.iter().filter(known).map(|row| format!("{}: whose rule?", row.place)));
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }

@@ -1,6 +1,7 @@
 //! Rules of the project itself: what its files import, what its tables, documents and scenarios
 //! promise.
 
+mod architecture;
 mod failures;
 mod fidelity;
 mod layers;

@@ -318,7 +318,7 @@ fn faults_of_links_stack_and_are_taken_back() {
         fault
     };
     let add = |millis: u64| LatencyChange::Add(Distribution::Constant(millis * 1_000_000));
-    let be = |millis: u64| LatencyChange::Be(Distribution::Constant(millis * 1_000_000));
+    let be = |millis: u64| LatencyChange::Replace(Distribution::Constant(millis * 1_000_000));
     setup.faults = vec![slower(1_000, 1_500, add(10)), slower(2_000, 1_000, be(100))];
     for (index, fault) in setup.faults.iter_mut().enumerate() {
         fault.id = mqsim::observe::FaultId(index as u32);

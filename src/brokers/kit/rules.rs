@@ -5,7 +5,7 @@
 //! shows what it is good for, and that a scenario which rests on it notices.
 //!
 //! To add one: a line in the family's table (`rules.rs`), with the broker's source; an `if
-//! rules.has(Rule::..)` where it acts; a row in `docs/fidelity.md`, which a test compares with the
+//! rules.has(Rule::..)` where it acts; a row in `docs/fidelity/`, which a test compares with the
 //! tables.
 
 /// Makes `Rule`, `Rules`, `ALL` and `RULES` (the section `[rules]`) of a family's table:

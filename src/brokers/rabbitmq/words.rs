@@ -65,7 +65,8 @@ words! {
         QUEUE_GONE = "queue-gone", "The queue is not durable and had gone with its node.";
         NO_BINDING = "no-binding", "No binding matches the routing key.";
         TRANSIENT_MESSAGE = "transient-message", "The message was published as transient.";
-        NOT_FLUSHED = "not-flushed", "No flush had happened yet.";
+        NOT_WRITTEN = "not-written",
+            "It was in a buffer of the process, and not yet with the operating system.";
         UNSYNCED_MIRROR_PROMOTED = "unsynced-mirror-promoted",
             "A mirror that lacked it had been promoted.";
         ANOTHER_LEADER = "another-leader",
@@ -77,7 +78,7 @@ words! {
         QUEUE_TOO_LONG = "queue-too-long", "The queue was too long.";
         LAST_CONSUMER_GONE = "last-consumer-gone", "The last consumer had gone.";
         NOT_FSYNCED = "not-fsynced",
-            "It had been written to the operating system, which was all that its confirm waited for.";
+            "It had been written to the operating system, and no fsync had covered it.";
     }
     roles {
         LEADER = "leader", Leader, "The process through which all client work goes.";

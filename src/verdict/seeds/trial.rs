@@ -3,7 +3,7 @@
 use super::claim::{Claim, Finding, interval};
 use super::{OverSeeds, Subject};
 use crate::scenario::units::grouped;
-use crate::statistics::{self, quantile, share};
+use crate::statistics::{Side as Bet, quantile, share};
 use crate::verdict::{Unit, Verdict};
 
 /// The seeds seen so far, in their order.
@@ -218,10 +218,12 @@ impl Trial {
         let unit = self.over.unit();
         let print = |value: f64| unit.print(value);
         let measured = quantile::of(&sorted, p).map_or("nothing".to_owned(), print);
-        // By the same bets as the claim: on what is hoped for, and on its opposite.
-        let (low, high) = match self.over.max {
-            Some(_) => (statistics::Side::Above, statistics::Side::Below),
-            None => (statistics::Side::Below, statistics::Side::Above),
+        // By the same bets as the claims: on what is hoped for, and on its opposite.
+        let (low, high) = match (self.over.min, self.over.max) {
+            (Some(_), Some(_)) if verdict == Verdict::Broken => (Bet::Above, Bet::Above),
+            (Some(_), Some(_)) => (Bet::Below, Bet::Below),
+            (_, Some(_)) => (Bet::Above, Bet::Below),
+            (_, None) => (Bet::Below, Bet::Above),
         };
         let low = quantile::at_least(&sorted, self.seeds(), p, self.over.error, low);
         let high = quantile::at_most(&sorted, self.seeds(), p, self.over.error, high);

@@ -499,16 +499,16 @@ impl<M> World<M> {
         side.flow.clear();
         if side.alive && !under_way {
             let latency = self.net.links[side.flow.back as usize].latency(now);
-            let event = Event::Reset { end: side.end.0, by_the_way: false };
+            let event = Event::Reset { end: side.end.0, on_path: false };
             self.kernel.schedule(now + latency, event);
         }
     }
 
-    /// A reset reaches side `end`, from the other host or (`by_the_way`) from something between.
-    pub(crate) fn reset(&mut self, end: u32, by_the_way: bool) -> Option<Arrival<M>> {
+    /// A reset reaches side `end`, from the other host or (`on_path`) from something between.
+    pub(crate) fn reset(&mut self, end: u32, on_path: bool) -> Option<Arrival<M>> {
         let index = self.net.side(ConnId(end))?;
         let back = self.net.sides[index].flow.back as usize;
-        if !by_the_way && self.net.links[back].blocked != 0 {
+        if !on_path && self.net.links[back].blocked != 0 {
             return None;
         }
         self.end_side(index, Closing::Reset)

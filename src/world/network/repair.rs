@@ -256,7 +256,7 @@ impl<M> World<M> {
         side.flow.void_wire();
         side.flow.stalled = true;
         let latency = self.net.links[side.flow.back as usize].latency(now);
-        let event = Event::Reset { end: side.end.0, by_the_way: true };
+        let event = Event::Reset { end: side.end.0, on_path: true };
         self.kernel.schedule(now + latency, event);
     }
 

@@ -228,7 +228,7 @@ fn pause_minority_stops_the_leader_and_loses_nothing() {
         open.filter(|at| *at > CUT.1).fold(f64::MAX, f64::min) - CUT.1
     });
     // Measured: 1.4 to 2.0 s in three runs, and not within 15 s in the fourth. Simulated: 3.3 to
-    // 5.2 s, inside that range but not what the three runs took (docs/fidelity.md, Known gaps).
+    // 5.2 s, inside that range but not what the three runs took (docs/fidelity/rabbitmq.md, Known gaps).
     ranges_overlap("n1 is back, s after the heal", back.collect(), 1.4..=15.0);
 }
 

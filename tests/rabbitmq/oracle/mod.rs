@@ -104,7 +104,7 @@ fn cell(row: &Row, faults: Faults) -> Found {
                 // recovered it, and confirms what it cannot route: that was never stored. A node
                 // recovers its own queues only, and routes to no other before its own node has
                 // (rabbit_amqqueue.erl, `recover`, `find_local_durable_queues`, `start`). So 5 or
-                // 6 of 200 seeds lose some; docs/fidelity.md has it.
+                // 6 of 200 seeds lose some; docs/fidelity/rabbitmq.md has it.
                 let boots = faults == Faults::PowerOfAll;
                 let counted = losses.iter().filter(|(cause, ..)| {
                     let unstored = boots && cause == "unroutable-confirmed";

@@ -29,7 +29,7 @@ words! {
         HALTED = "halted", Lost, 4, "the broker could not write it to its disk and halted";
     }
     conditions {
-        NOT_FLUSHED = "not-flushed", "No flush had covered it.";
+        NOT_FSYNCED = "not-fsynced", "It was written, and no flush had covered it.";
         NO_REPLICATION = "no-replication", "There is no other copy.";
         NO_RESPONSE = "no-response", "A produce request is not answered.";
         NO_RETRY = "no-retry", "There is no retry.";

@@ -8,7 +8,7 @@ pub(crate) struct DiskStall;
 impl Fault for DiskStall {
     const SPEC: Variant = Variant {
         name: "disk-stall",
-        meaning: "Nothing that the disk is asked to do comes to an end while it lasts: fsyncs and \
+        meaning: "Nothing that the disk is asked to do completes while it lasts: fsyncs and \
                   reads hang, writes into the page cache do not.",
         keys: &[TARGET],
     };

@@ -23,7 +23,7 @@ pub enum LatencyChange {
     /// This comes on top.
     Add(Distribution),
     /// It is this instead.
-    Be(Distribution),
+    Replace(Distribution),
 }
 
 impl Fault for Latency {
@@ -52,7 +52,7 @@ impl Fault for Latency {
     ) -> Option<Latency> {
         let change = match (values.has("add"), values.has("latency")) {
             (true, false) => LatencyChange::Add(values.distribution("add")),
-            (false, true) => LatencyChange::Be(values.distribution("latency")),
+            (false, true) => LatencyChange::Replace(values.distribution("latency")),
             (both, _) => {
                 let message = if both {
                     "`add` and `latency` contradict each other"
@@ -71,7 +71,7 @@ impl Fault for Latency {
     fn begin<C: Cluster, O: Observer>(&self, met: &mut Met, simulation: &mut Simulation<C, O>) {
         let change = match &self.change {
             LatencyChange::Add(latency) => Change::Add(latency.clone()),
-            LatencyChange::Be(latency) => Change::Replace(latency.clone()),
+            LatencyChange::Replace(latency) => Change::Replace(latency.clone()),
         };
         simulation.change_links(met, self.direction, change);
     }
@@ -83,7 +83,7 @@ impl Fault for Latency {
     fn write(&self, keys: &mut Keys) {
         match &self.change {
             LatencyChange::Add(latency) => keys.put("add", durations(latency)),
-            LatencyChange::Be(latency) => keys.put("latency", durations(latency)),
+            LatencyChange::Replace(latency) => keys.put("latency", durations(latency)),
         }
         self.direction.write(keys);
     }

@@ -47,7 +47,7 @@ impl Fault for Reset {
                 continue;
             }
             for side in ends.iter().filter(|side| side.alive) {
-                let event = Event::Reset { end: side.end.0, by_the_way: true };
+                let event = Event::Reset { end: side.end.0, on_path: true };
                 world.kernel.schedule(now, event);
             }
         }

@@ -126,8 +126,8 @@ const FAULT_KEYS: &[KeySpec] = &[
         "spread",
         Kind::ANY_DURATION,
         Preset::Is("0s"),
-        "If it is aimed at several nodes, each is met at a time of its own within this, and for a \
-         time of its own.",
+        "If it is aimed at several nodes, each is hit at its own time within this span, and stays \
+         hit for its own length of time.",
     ),
     KeySpec::new(
         "when",

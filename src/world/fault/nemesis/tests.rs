@@ -156,7 +156,7 @@ fn all_within_a_second() {
         let (first, last) = (attack[0].at, attack[4].at);
         assert!(last.since(first) <= Span::from_secs(1) && last > first);
         let ends: std::collections::BTreeSet<Time> = attack.iter().map(end).collect();
-        assert!(ends.len() > 1, "each returns at a time of its own");
+        assert!(ends.len() > 1, "each returns at its own time");
     }
 }
 

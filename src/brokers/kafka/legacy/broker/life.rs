@@ -83,7 +83,7 @@ impl Broker {
         let config = self.config.clone();
         let log = &mut self.logs[index];
         let cut = log.recover(|piece| {
-            let removal = removal(cause::TORN_TAIL_TRUNCATED, because::NOT_FLUSHED);
+            let removal = removal(cause::TORN_TAIL_TRUNCATED, because::NOT_FSYNCED);
             config.removed((now, node), piece, removal, ctx.observer());
         });
         let (file, length) = (log.log.file(), log.log.length());
@@ -250,7 +250,7 @@ impl Broker {
         let mut gone = |why: CauseId, piece: Piece| {
             let because = match why {
                 cause::DISK_WIPED => because::NO_REPLICATION,
-                _ => because::NOT_FLUSHED,
+                _ => because::NOT_FSYNCED,
             };
             config.removed((at, node), piece, removal(why, because), observer);
         };

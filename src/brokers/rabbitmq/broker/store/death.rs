@@ -148,14 +148,11 @@ impl BackingQueue {
             return Removal { cause: cause::DISK_WIPED, because: BecauseId::NONE };
         }
         let written = matches!(entry.record, Record::Written | Record::Segment);
-        let because = match self.layout.fsyncs() {
-            false if written => because::NOT_FSYNCED,
-            _ => because::NOT_FLUSHED,
-        };
+        let because = if written { because::NOT_FSYNCED } else { because::NOT_WRITTEN };
         let cause = if kept.record {
             let because = match death {
                 Death::PowerLoss => because::NOT_FSYNCED,
-                _ => because::NOT_FLUSHED,
+                _ => because::NOT_WRITTEN,
             };
             return Removal { cause: cause::BODY_MISSING, because };
         } else if death == Death::PowerLoss && written {
