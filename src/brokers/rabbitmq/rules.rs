@@ -22,6 +22,12 @@ named_rules! {
         "Publishes need credit at each step from the connection to the queue's processes: a slow \
          queue or mirror stops those who publish to it.",
         "credit_flow.erl v3.10";
+    MailboxPriorities = "mailbox-priorities", always,
+        "A queue's process takes acknowledgements, and what was sent to consumers, before publishes; \
+         a mirror its ring's instructions before what channels send it; a channel confirms before \
+         anything else.",
+        "gen_server2.erl; prioritise_cast, prioritise_info of rabbit_amqqueue_process.erl, \
+         rabbit_mirror_queue_slave.erl, rabbit_channel.erl v3.10";
     OneCopyPerNode = "one-copy-per-node", always,
         "A message for several queues goes once to each node for the leaders there, and once for \
          the mirrors there.",

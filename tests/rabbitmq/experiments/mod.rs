@@ -15,4 +15,5 @@ mod e6_unsynchronised;
 mod e7_partition;
 mod e9_throughput;
 mod lab;
+mod saturation;
 mod steady;
