@@ -190,6 +190,11 @@ named_rules! {
         "A node that has lost another which a third still sees acts on it: it disconnects from the \
          third, or pauses.",
         "rabbit_node_monitor.erl v3.10, check_partial_partition";
+    AnnouncedStartsOnly = "announced-starts-only", until "3.8.24" from "3.9" until "3.9.9",
+        "A new start of a member is told from the former one only once its RabbitMQ has announced \
+         itself: until then any answer of its VM counts as one of the start that was lost, and the \
+         members that lost it act on a partial partition.",
+        "rabbit_node_monitor.erl v3.7, handle_cast check_partial_partition; rabbitmq-server#3631, #2230";
 
     // ---- restarts
     WaitForTablesOfPeers = "wait-for-tables-of-peers", always,

@@ -45,6 +45,8 @@ pub(super) struct Leading {
     pub(super) sync_rounds: u64,
     /// The synchronisation under way.
     pub(super) sync: Option<LeaderSync>,
+    /// A synchronisation that is over for it, and not for its syncer: the round, and the mirrors that wait.
+    pub(super) syncer: Option<(u64, Vec<Pid>)>,
     /// Its mirrors stop before it.
     pub(super) stopping: Option<Stopping>,
     /// It opens what its disk kept; nobody is served before that.
@@ -58,6 +60,8 @@ pub(super) struct Following {
     pub(super) missing: Option<u64>,
     /// The synchronisation under way.
     pub(super) sync: Option<MirrorSync>,
+    /// Calls by which it hears of deaths and that are not over.
+    removals: u32,
 }
 
 impl Following {
@@ -255,7 +259,17 @@ impl Replica {
             QueueMessage::Recover { read } => self.recover(node, ctx, read),
             QueueMessage::BumpCredit { more } => self.base.store_bump(node, ctx, more),
             QueueMessage::ReduceMemory { keep } => self.base.reduce_memory(node, ctx, keep),
-            QueueMessage::GmDeath { .. } => self.base.on_ring_death(node, ctx),
+            QueueMessage::GmDeath { .. } => {
+                if let Part::Mirror(following) = &mut self.part {
+                    following.removals += 1;
+                }
+                self.base.on_ring_death(node, ctx);
+            }
+            QueueMessage::DeathsRemoved => {
+                if let Part::Mirror(following) = &mut self.part {
+                    following.removals = following.removals.saturating_sub(1);
+                }
+            }
             QueueMessage::Promote => self.promote(node, ctx),
             QueueMessage::NotSynced => self.not_synced(node, ctx),
             QueueMessage::DropReplica => {
@@ -321,13 +335,14 @@ impl Replica {
                             | LeaderMessage::SyncDeny { .. }
                             | LeaderMessage::SyncCredit { .. }
                             | LeaderMessage::SyncStep { .. }
+                            | LeaderMessage::SyncDone { .. }
                     ),
                     QueueMail::Down(pid, _) => !sync.waits_for(*pid),
                     _ => true,
                 }
             }
             Part::Mirror(following) => {
-                if self.is_about_to_lead(node, mail) {
+                if self.is_about_to_lead(node, mail) || following.removals > 0 && !ends_call(mail) {
                     return true;
                 }
                 let Some(sync) = following.sync else { return false };
@@ -371,7 +386,7 @@ impl Replica {
         let (syncs, unread) = match &self.part {
             Part::Leader(leading) => {
                 let reads = !leading.consumers.is_empty() || self.passes_on;
-                (leading.sync.is_some(), bq.depth() > 0 && reads)
+                (leading.sync.is_some() || leading.syncer.is_some(), bq.depth() > 0 && reads)
             }
             Part::Mirror(following) => (following.sync.is_some(), false),
         };
@@ -409,6 +424,24 @@ fn is_last_work(mail: &QueueMail) -> bool {
                 | QueueMessage::Leader(LeaderMessage::StopTimeout { .. } | LeaderMessage::Deleted)
         )
     )
+}
+
+/// A mirror hears of deaths by a call of its ring member, in which it takes the dead out of the
+/// queue's record (rabbit_mirror_queue_slave.erl v3.10: `handle_call({gm_deaths, ...})`). Until that is
+/// over it does nothing else: it confirms nothing while channels would still send to the dead.
+fn ends_call(mail: &QueueMail) -> bool {
+    let over = matches!(
+        mail,
+        QueueMail::Message(
+            QueueMessage::DeathsRemoved
+                | QueueMessage::GmDeath { .. }
+                | QueueMessage::Promote
+                | QueueMessage::NotSynced
+                | QueueMessage::DropReplica
+                | QueueMessage::JournalSynced
+        )
+    );
+    over || interrupts(mail)
 }
 
 /// What a process heeds though it synchronises.

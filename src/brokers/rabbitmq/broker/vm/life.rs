@@ -36,9 +36,9 @@ impl Broker {
             // The other side of the distribution introduces itself first.
             Input::Accepted { .. } => {}
             Input::Connected { conn } => {
-                if self.node.peer_of(conn).is_some() {
-                    self.node.introduce(ctx, conn);
-                }
+                let config = self.node.config.clone();
+                let takes = config.costs.distribution_handshake.span(ctx.random());
+                ctx.after(takes, Lane::MAIN, NodeMessage::Handshaken { conn }.into());
             }
             Input::Failed { conn, .. } => self.node.unreachable(ctx, conn),
             Input::Closed { conn, .. } => {
@@ -117,6 +117,11 @@ impl Broker {
                 {
                     ctx.abort(conn);
                     node.unreachable(ctx, conn);
+                }
+            }
+            NodeMessage::Handshaken { conn } => {
+                if node.peer_of(conn).is_some() {
+                    node.introduce(ctx, conn);
                 }
             }
             NodeMessage::PortKnown { node: peer } => node.port_known(ctx, peer),
