@@ -5,10 +5,13 @@ use crate::world::{Context, Input};
 use super::super::message::Message;
 use super::super::message::channel::{ChannelMail, ChannelMessage};
 use super::super::message::queue::{LeaderMessage, QueueCall, QueueMail, QueueMessage};
+use super::super::message::ra::RaMail;
 use super::super::message::ring::RingMail;
 use super::Node;
 use super::channel::Channel;
 use super::queue::replica::Replica;
+use super::quorum::member::Member;
+use super::ra::wal::Wal;
 use super::ring::gm::Group;
 use super::store::shared::SharedStore;
 
@@ -23,6 +26,10 @@ pub enum Process {
     Group(Box<Group>),
     /// The message store.
     Store(Box<SharedStore>),
+    /// A quorum queue's member.
+    Member(Box<Member>),
+    /// The log of such members.
+    Wal(Box<Wal>),
 }
 
 impl Process {
@@ -104,6 +111,16 @@ impl Process {
             Process::Store(store) => match message {
                 Message::Store(message) => {
                     store.handle(node, ctx, message);
+                    Ok(())
+                }
+                other => Err(other),
+            },
+            Process::Member(member) => {
+                RaMail::try_from(message).map(|mail| member.handle(node, ctx, mail))
+            }
+            Process::Wal(wal) => match message {
+                Message::Wal(message) => {
+                    wal.handle(node, ctx, message);
                     Ok(())
                 }
                 other => Err(other),
