@@ -399,10 +399,7 @@ impl Broker {
                 self.commit(ctx, TableOp::RingWithout { queue, gm: dead });
                 self.node.then_here(by, RingMessage::DeathRecorded { dead });
             }
-            Purpose::RemoveFromQueue { queue, by } => {
-                self.remove_from_queue(ctx, queue, by);
-                self.node.then_here(by, QueueMessage::DeathsRemoved);
-            }
+            Purpose::RemoveFromQueue { queue, by } => self.remove_from_queue(ctx, queue, by),
             Purpose::JoinRing { queue, member } => self.join_ring(ctx, queue, member),
             Purpose::AddMirror { queue, mirror } => self.mirror_added(ctx, queue, mirror),
             Purpose::Synchronised { queue, mirror } => self.synchronised(ctx, queue, mirror),
