@@ -185,5 +185,5 @@ impl Node {
 
 impl Wal {
     /// Bytes of an entry in the log beside the body of a message: index, term, checksum, command.
-    pub(crate) const ENTRY_BYTES: u32 = 100;
+    pub(crate) const ENTRY_BYTES: u32 = 45;
 }

@@ -29,7 +29,7 @@ const TICK: Span = Span::from_secs(5);
 /// ra_server_proc.erl: `?DEFAULT_BROADCAST_TIME`.
 const BROADCAST: Span = Span::from_millis(100);
 /// Bytes of a request or an answer between members, beside its entries.
-const RPC_BYTES: u32 = 90;
+const RPC_BYTES: u32 = 80;
 /// Bytes of term and vote on the disk.
 const META_BYTES: u64 = 64;
 /// Entries behind a snapshot before another one is taken (rabbit_fifo.hrl v4.0:
@@ -279,9 +279,7 @@ impl Member {
             }
             if is_enqueue(&request.command) {
                 self.low.push_back(request);
-                if self.low.len() >= FLUSH_COMMANDS {
-                    self.flush(node, ctx);
-                } else if !std::mem::replace(&mut self.flush_asked, true) {
+                if !std::mem::replace(&mut self.flush_asked, true) {
                     ctx.when_idle(Message::Ra(self.queue, RaMessage::Flush));
                 }
             } else {
@@ -399,6 +397,9 @@ impl Member {
     fn do_one(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, out: Out) {
         match out {
             Out::Send(to, message) => {
+                if let RaMessage::AppendEntries(rpc) = &message {
+                    ctx.spend(node.config.costs.quorum_send * rpc.entries.len() as u64);
+                }
                 let bytes = message_bytes(&message);
                 if !node.send_member(ctx, self.queue, to, message, bytes) {
                     self.server.member_down(to);
