@@ -218,7 +218,9 @@ impl Node {
         let (views, bad) = (std::mem::take(views), *bad);
         self.monitor.healing = Healing::Not;
         let members = self.config.members.clone();
-        if bad || views.iter().any(|view| members.iter().any(|node| !view.nodes.contains(node))) {
+        // `check_other_nodes`: whom the others see. Whom this one saw when it began to ask does not count.
+        let blind = |view: &View| members.iter().any(|node| !view.nodes.contains(node));
+        if bad || views.iter().any(|view| view.node != self.me && blind(view)) {
             let (now, event) = (ctx.now(), self.own_event(event::AUTOHEAL_DENIED, None));
             ctx.observer().event(now, event);
             return;
