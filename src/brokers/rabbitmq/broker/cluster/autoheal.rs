@@ -78,40 +78,14 @@ impl Node {
         }
     }
 
-    /// rabbit_node_monitor.erl `status`: a call to all others, which connects to those that are not
-    /// connected yet. So what they see is what they see at the first moment of a heal, and need not
-    /// be all that there is to see.
-    fn poll(&mut self, ctx: &mut Context<'_, Message>, own: View) {
+    fn poll(&mut self, ctx: &mut Context<'_, Message>) {
         let others: Vec<NodeId> = self.peers.iter().map(|peer| peer.node).collect();
-        for &node in &others {
-            if self.sees(node) {
-                self.say(ctx, node, Word::Status);
-            } else {
-                self.set_up(ctx, node);
-            }
-        }
-        let down = self.down_peers();
-        let waiting = others.into_iter().filter(|node| !down.contains(node)).collect();
-        let (views, bad) = (vec![own], !down.is_empty());
-        self.monitor.healing = Healing::Polling { waiting, views, bad };
-    }
-
-    fn polls(&self, node: NodeId) -> bool {
-        matches!(&self.monitor.healing, Healing::Polling { waiting, .. } if waiting.contains(&node))
-    }
-
-    /// A node is connected: it is asked if it was to be.
-    pub(crate) fn autoheal_connected(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
-        if self.polls(node) {
+        let (bad, reachable) = (others.iter().any(|node| !self.sees(*node)), others);
+        let waiting: Vec<NodeId> = reachable.into_iter().filter(|node| self.sees(*node)).collect();
+        for &node in &waiting {
             self.say(ctx, node, Word::Status);
         }
-    }
-
-    /// A node cannot be connected.
-    pub(crate) fn autoheal_unreachable(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
-        if self.polls(node) {
-            self.autoheal_node_down(ctx, node);
-        }
+        self.monitor.healing = Healing::Polling { waiting, views: Vec::new(), bad };
     }
 
     /// A node is lost (rabbit_autoheal.erl `node_down`), or RabbitMQ has stopped there.
@@ -218,9 +192,7 @@ impl Node {
         let (views, bad) = (std::mem::take(views), *bad);
         self.monitor.healing = Healing::Not;
         let members = self.config.members.clone();
-        // `check_other_nodes`: whom the others see. Whom this one saw when it began to ask does not count.
-        let blind = |view: &View| members.iter().any(|node| !view.nodes.contains(node));
-        if bad || views.iter().any(|view| view.node != self.me && blind(view)) {
+        if bad || views.iter().any(|view| members.iter().any(|node| !view.nodes.contains(node))) {
             let (now, event) = (ctx.now(), self.own_event(event::AUTOHEAL_DENIED, None));
             ctx.observer().event(now, event);
             return;
@@ -291,17 +263,17 @@ impl Broker {
                 let view = self.node.view(self.connections());
                 self.node.say(ctx, from, Word::Seen(Some(view)));
             }
-            (Word::RequestStart, Healing::Not) if self.node.monitor.partitions.is_empty() => {}
             (Word::RequestStart, Healing::Not) => {
                 let (now, event) = (ctx.now(), self.node.own_event(event::AUTOHEAL, Some(from)));
                 ctx.observer().event(now, event);
                 let own = self.node.view(self.connections());
-                self.node.poll(ctx, own);
+                self.node.poll(ctx);
+                if let Healing::Polling { views, .. } = &mut self.node.monitor.healing {
+                    views.push(own);
+                }
                 self.node.decide(ctx);
             }
-            (Word::Seen(view), Healing::Polling { mut waiting, mut views, bad })
-                if waiting.contains(&from) =>
-            {
+            (Word::Seen(view), Healing::Polling { mut waiting, mut views, bad }) => {
                 waiting.retain(|waits| *waits != from);
                 let bad = bad || view.is_none();
                 views.extend(view);

@@ -83,7 +83,6 @@ impl Node {
     pub(crate) fn unreachable(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId) {
         if let Some(peer) = self.peer_of(conn) {
             self.link_down(ctx, peer);
-            self.autoheal_unreachable(ctx, peer);
         }
         if self.status == Status::Booting {
             ctx.tell(

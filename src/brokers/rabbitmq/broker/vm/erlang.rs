@@ -445,7 +445,6 @@ impl Node {
         for (lane, message, bytes) in std::mem::take(&mut peer.waiting) {
             ctx.send_to(conn, lane, message, bytes);
         }
-        self.autoheal_connected(ctx, node);
         self.tell_members(ctx, &RaMessage::NodeUp { node });
     }
 
