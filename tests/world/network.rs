@@ -295,7 +295,16 @@ fn what_is_sent_late_in_an_input_has_its_room_already() {
     setup.topology.socket_buffer = 10_000;
     setup.established = vec![(NodeId(0), NodeId(1))];
     let simulation = simulate(setup);
-    assert_snapshot!(story(&simulation), @"");
+    assert_snapshot!(story(&simulation), @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.020000 n1 room 0
+    0.100000 n2 read 0 B, wrote 0 B
+    0.101000 n1 may write
+    0.101000 n1 room 10000
+    ");
     assert_eq!(simulation.machines()[1].received, 10);
 }
 
