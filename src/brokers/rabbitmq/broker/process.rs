@@ -85,12 +85,14 @@ impl Process {
                 _ => 0,
             },
             (Process::Replica(_), Message::Instruction(_)) => 5,
-            (Process::Channel(_), Message::Channel(message)) => match message {
-                ChannelMessage::Confirm { .. }
-                | ChannelMessage::Refuse { .. }
-                | ChannelMessage::MandatoryReceived { .. } => 5,
-                _ => 0,
-            },
+            (
+                Process::Channel(_),
+                Message::Channel(
+                    ChannelMessage::Confirm { .. }
+                    | ChannelMessage::Refuse { .. }
+                    | ChannelMessage::MandatoryReceived { .. },
+                ),
+            ) => 5,
             _ => 0,
         }
     }
