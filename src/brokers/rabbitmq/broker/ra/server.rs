@@ -664,7 +664,10 @@ impl Server {
                 peer.matched = peer.matched.max(reply.written.min(last));
                 peer.next = peer.next.max(reply.next.min(last + 1));
             } else {
-                peer.next = reply.next.clamp(peer.matched + 1, last + 1);
+                // "leader saw peer with last_index lower than recorded match index": its disk was
+                // replaced.
+                peer.matched = peer.matched.min(reply.next - 1);
+                peer.next = reply.next.min(last + 1);
                 peer.snapshot = None;
             }
             server.replicate_to(peer);
