@@ -233,7 +233,12 @@ fn loss(cause: u32, because: u32, node: u32, at: u64, range: (u32, u32), count: 
 
 fn series(name: &'static str, percentiles: [u64; 5]) -> LatencySeries {
     let at = [50_000, 90_000, 99_000, 99_900, 100_000];
-    LatencySeries { name, samples: 19_412, percentiles: at.into_iter().zip(percentiles).collect() }
+    LatencySeries {
+        name,
+        samples: 19_412,
+        mean: None,
+        percentiles: at.into_iter().zip(percentiles).collect(),
+    }
 }
 
 fn summary() -> Summary {
@@ -332,7 +337,7 @@ pub(crate) fn crash_run() -> Report {
             series("ack_latency", [1_043, 1_911, 902_143, 1_703_935, 1_812_479]),
             series("ack_service_latency", [1_011, 1_733, 4_127, 31_231, 1_790_975]),
             series("end_to_end_latency", [1_502, 2_611, 1_103_871, 1_850_000, 1_901_567]),
-            LatencySeries { name: "accepted_latency", samples: 0, percentiles: Vec::new() },
+            LatencySeries { name: "accepted_latency", samples: 0, mean: None, percentiles: Vec::new() },
         ],
         losses: vec![
             loss(0, 1, 1, 7_750, (2_961, 2_991), 31),

@@ -8,23 +8,25 @@ use crate::verdict::LatencySeries;
 /// The percentiles of every series, in thousandths of a percent: 50, 90, 99, 99.9, 100 %.
 pub const PERCENTILES: [u32; 5] = [50_000, 90_000, 99_000, 99_900, 100_000];
 
-/// One series: a histogram of nanoseconds with 3 significant digits, and the exact maximum.
+/// One series: a histogram of nanoseconds with 3 significant digits, the exact maximum and sum.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
     name: &'static str,
     histogram: Histogram<u64>,
     max: u64,
+    sum: u128,
 }
 
 impl Series {
     pub(super) fn new(name: &'static str) -> Series {
         let histogram = Histogram::new(3).expect("three significant digits are supported");
-        Series { name, histogram, max: 0 }
+        Series { name, histogram, max: 0, sum: 0 }
     }
 
     pub(super) fn record(&mut self, span: Span) {
         self.histogram.record(span.as_nanos()).expect("the histogram grows as needed");
         self.max = self.max.max(span.as_nanos());
+        self.sum += u128::from(span.as_nanos());
     }
 
     pub(super) fn samples(&self) -> u64 {
@@ -57,12 +59,19 @@ impl Series {
         self.quantile(percentile).map(micros)
     }
 
+    /// The mean in whole microseconds, rounded down.
+    fn mean(&self) -> Option<u64> {
+        let mean = self.sum.checked_div(u128::from(self.samples()) * 1_000)?;
+        Some(u64::try_from(mean).expect("a mean of spans is a span"))
+    }
+
     /// What the report says of the series.
     pub(super) fn report(&self) -> LatencySeries {
         let percentiles = PERCENTILES.iter().filter_map(|&p| Some((p, self.micros(p)?)));
         LatencySeries {
             name: self.name,
             samples: self.samples(),
+            mean: self.mean(),
             percentiles: percentiles.collect(),
         }
     }

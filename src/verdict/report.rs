@@ -313,6 +313,8 @@ pub struct LatencySeries {
     pub name: &'static str,
     /// How many samples.
     pub samples: u64,
+    /// Their mean in microseconds; `None` without samples.
+    pub mean: Option<u64>,
     /// (percentile in thousandths of a percent, latency in microseconds): 50_000 is the median.
     pub percentiles: Vec<(u32, u64)>,
 }

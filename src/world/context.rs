@@ -264,11 +264,17 @@ impl<'a, M> Context<'a, M> {
             }
         }
         let Some(slot) = node.lanes.find(lane) else { return };
-        let mailbox = &mut node.lanes.slot(self.slot).mailbox;
-        let (moved, kept) =
-            std::mem::take(mailbox).into_iter().partition(|input| input.conn() == Some(conn));
-        *mailbox = kept;
-        node.lanes.slot(slot).mailbox.append(&mut { moved });
+        let old = node.lanes.slot(self.slot);
+        let moved = old.mailbox.take(conn);
+        if let Some(index) = self.world.net.living(self.node, conn) {
+            // Whether it is read does not depend on this lane any more.
+            let far = self.world.net.sides[index ^ 1].end;
+            if let Some(at) = old.unread.iter().position(|end| *end == far) {
+                old.unread.remove(at);
+                self.world.kernel.schedule(self.now, Event::Read { end: far.0 });
+            }
+        }
+        node.lanes.slot(slot).mailbox.append(moved);
         self.world.wake_later(self.node, slot);
     }
 
@@ -284,6 +290,7 @@ impl<'a, M> Context<'a, M> {
     pub fn send_to(&mut self, conn: ConnId, lane: Lane, body: M, bytes: u32) {
         let Some(index) = self.world.net.living(self.node, conn) else { return };
         if self.is_late() {
+            self.world.promise(index, bytes);
             return self.defer(Effect::Send { conn, lane, body, bytes });
         }
         self.world.push(index, Cargo::Data(body), lane, bytes, self.now);
@@ -509,6 +516,7 @@ impl<M> World<M> {
             }
             Effect::Send { conn, lane, body, bytes } => {
                 if let Some(index) = living(self, conn) {
+                    self.keep_promise(index, bytes);
                     self.push(index, Cargo::Data(body), lane, bytes, now);
                 }
             }

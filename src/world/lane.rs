@@ -9,14 +9,73 @@ use super::machine::{ConnId, Input, Lane};
 /// No slot.
 const NONE: u32 = u32::MAX;
 
+/// What waits for a lane: the more urgent first, of equals first come first served.
+#[derive(Clone, Debug)]
+pub(crate) struct Mailbox<M> {
+    waiting: VecDeque<(u8, Input<M>)>,
+}
+
+impl<M> Mailbox<M> {
+    fn new() -> Mailbox<M> {
+        Mailbox { waiting: VecDeque::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Something that has to wait. What is urgent is rare, and looks for its place from the front.
+    #[inline]
+    pub(crate) fn push(&mut self, urgency: u8, input: Input<M>) {
+        if urgency == 0 {
+            self.waiting.push_back((0, input));
+            return;
+        }
+        let at = self.waiting.iter().position(|(other, _)| *other < urgency);
+        self.waiting.insert(at.unwrap_or(self.waiting.len()), (urgency, input));
+    }
+
+    /// What comes before all that waits.
+    pub(crate) fn push_front(&mut self, input: Input<M>) {
+        self.waiting.push_front((u8::MAX, input));
+    }
+
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<Input<M>> {
+        self.waiting.pop_front().map(|(_, input)| input)
+    }
+
+    /// What is about a connection moves to the mailbox of another lane.
+    pub(crate) fn take(&mut self, conn: ConnId) -> Mailbox<M> {
+        let all = std::mem::take(&mut self.waiting).into_iter();
+        let (moved, kept) = all.partition(|(_, input)| input.conn() == Some(conn));
+        self.waiting = kept;
+        Mailbox { waiting: moved }
+    }
+
+    pub(crate) fn append(&mut self, moved: Mailbox<M>) {
+        for (urgency, input) in moved.waiting {
+            self.push(urgency, input);
+        }
+    }
+
+    fn clear(&mut self) {
+        self.waiting.clear();
+    }
+}
+
 /// One lane.
 #[derive(Clone, Debug)]
 pub(crate) struct LaneState<M> {
     pub(crate) number: u32,
     /// The end of the input that it handles, or handled last.
     pub(crate) busy_until: Time,
-    /// What waits, first come first served.
-    pub(crate) mailbox: VecDeque<Input<M>>,
+    /// What waits.
+    pub(crate) mailbox: Mailbox<M>,
     /// Connections that it does not read because its mailbox is full enough: the far sides.
     pub(crate) unread: Vec<ConnId>,
     /// What it is given once its mailbox is empty.
@@ -36,7 +95,7 @@ impl<M> LaneState<M> {
         LaneState {
             number,
             busy_until: Time::ZERO,
-            mailbox: VecDeque::new(),
+            mailbox: Mailbox::new(),
             unread: Vec::new(),
             idle: None,
             blocked: false,
@@ -168,6 +227,20 @@ impl<M> Lanes<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_more_urgent_goes_first_and_of_equals_the_first() {
+        let mut mailbox = Mailbox::new();
+        for (urgency, body) in [(0, 'a'), (2, 'b'), (0, 'c'), (4, 'd'), (2, 'e')] {
+            mailbox.push(urgency, Input::Local { body });
+        }
+        mailbox.push_front(Input::Local { body: 'f' });
+        let bodies = std::iter::from_fn(|| mailbox.pop()).map(|input| match input {
+            Input::Local { body } => body,
+            _ => '?',
+        });
+        assert_eq!(bodies.collect::<String>(), "fdbeac");
+    }
 
     #[test]
     fn numbers_go_upwards_over_incarnations_and_slots_are_reused() {

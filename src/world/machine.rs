@@ -22,6 +22,13 @@ pub trait Machine: Clone {
     /// [`Context::now`], the start of the input plus the CPU time spent so far.
     fn handle(&mut self, input: Input<Self::Message>, ctx: &mut Context<'_, Self::Message>);
 
+    /// How urgent an input is that has to wait for its lane: it goes before those that are less
+    /// urgent, and behind those that are as urgent. By default inputs are taken as they come.
+    fn urgency(&self, lane: Lane, input: &Input<Self::Message>) -> u8 {
+        let _ = (lane, input);
+        0
+    }
+
     /// The process has just died or ended, or the disk under a dead one was lost: forget what was
     /// in memory, trim the image of the disk to what `disk` kept, and tell the observer which
     /// copies are gone.

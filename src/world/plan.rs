@@ -114,9 +114,10 @@ pub const NETWORK: SectionSpec = SectionSpec::single(
         KeySpec::new(
             "socket-buffer",
             Kind::Size { min: 1 << 10, max: 1 << 30 },
-            Preset::Is("360KiB"),
-            "Bytes that a connection holds per direction, sent and not yet read. Bulk transfers, or \
-             several brokers on one host, have more: up to 4 to 7 MiB.",
+            Preset::Absent,
+            "Bytes that a connection holds per direction, sent and not yet read: 360KiB, or what the \
+             `hardware` has that the cluster names. Bulk transfers, or several brokers on one host, \
+             have more: up to 4 to 7 MiB.",
         )
         .source("measured on Linux 6.18: 0.36 MB on a wire, 2.7 to 4.3 MB within one host"),
         KeySpec::new(
@@ -240,7 +241,10 @@ impl ClusterPlan {
         zones.push("clients".to_owned());
         let network = scenario.one("cluster.network");
         let mut topology = Topology::new(zones);
-        topology.socket_buffer = network.size("socket-buffer");
+        let named_one = cluster.is_set("hardware").then_some(hardware.socket_buffer);
+        if let Some(bytes) = network.get_size("socket-buffer").or(named_one) {
+            topology.socket_buffer = bytes;
+        }
         topology.restart_after = supervisor::restart_after(scenario);
         topology.congestion_control = match network.choice("congestion-control") {
             "bbr" => CongestionControl::Bbr,

@@ -400,7 +400,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         if state.is_free(now) {
             return self.handle(node, slot, input);
         }
-        state.mailbox.push_back(input);
+        state.mailbox.push(self.machines[node as usize].urgency(lane, &input), input);
         self.world.wake_later(node, slot);
     }
 
@@ -450,7 +450,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         if state.busy_until > now {
             return self.world.wake_later(node, slot);
         }
-        let input = match state.mailbox.pop_front() {
+        let input = match state.mailbox.pop() {
             Some(input) => input,
             None => match state.idle.take() {
                 Some(body) => Input::Local { body },

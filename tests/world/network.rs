@@ -280,6 +280,34 @@ fn back_pressure_reaches_the_sender_and_ends() {
     assert_eq!(simulation.machines()[1].received, 11);
 }
 
+/// What is sent after a long computation takes its place on the wire when its instant comes, but its room at once: else
+/// a process that makes up for lost time would find room for ever.
+#[test]
+fn what_is_sent_late_in_an_input_has_its_room_already() {
+    let sender = Toy::new()
+        .on(On::Boot, [Do::Ready, Do::Spend(ms(20)), Do::Fill("load", 1_000), Do::Room])
+        .on(On::Writable, [Do::Room]);
+    let receiver = Toy::new()
+        .quietly()
+        .on(On::Boot, [Do::Ready, Do::Hold(true), Do::After(ms(100), "read")])
+        .on(On::Word("read"), [Do::Counters, Do::Hold(false)]);
+    let mut setup = setup(vec![sender, receiver], 1);
+    setup.topology.socket_buffer = 10_000;
+    setup.established = vec![(NodeId(0), NodeId(1))];
+    let simulation = simulate(setup);
+    assert_snapshot!(story(&simulation), @r"
+    0.000000 n1 is connected with n2
+    0.000000 n1 boots (0)
+    0.000000 n2 is connected with n1
+    0.000000 n2 boots (0)
+    0.020000 n1 room 0
+    0.100000 n2 read 0 B, wrote 0 B
+    0.101000 n1 may write
+    0.101000 n1 room 10000
+    ");
+    assert_eq!(simulation.machines()[1].received, 10);
+}
+
 #[test]
 fn loss_is_delay_and_nothing_is_missing_or_reordered() {
     let words: Vec<&'static str> =

@@ -21,6 +21,7 @@ pub fn all<'m, M: Holds<P>, P: 'm>(
 /// observer alone because it has only `memory`, or of the disk alone, of which nobody else hears
 /// (`silent`); one in which there is `nothing` to lose has no `died`. A `ready` one counts as up from
 /// the start of its process.
+/// One that ends in `"urgency"` says itself what goes before what in the mailboxes of its lanes.
 ///
 /// ```text
 /// machines! {
@@ -36,7 +37,7 @@ pub fn all<'m, M: Holds<P>, P: 'm>(
 #[macro_export]
 macro_rules! machines {
     ($(#[$doc:meta])* pub enum $name:ident: $message:ty {
-        $($(#[$kind_doc:meta])* $kind:ident($part:ty): $died:ident $($ready:ident)?,)*
+        $($(#[$kind_doc:meta])* $kind:ident($part:ty): $died:ident $($ready:ident)? $($orders:literal)?,)*
     }) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
@@ -54,6 +55,16 @@ macro_rules! machines {
             ) {
                 match self {
                     $($name::$kind(part) => $crate::brokers::kit::machines::machines!(@handle part, input, ctx $(, $ready)?),)*
+                }
+            }
+
+            fn urgency(
+                &self,
+                lane: $crate::world::Lane,
+                input: &$crate::world::Input<$message>,
+            ) -> u8 {
+                match self {
+                    $($name::$kind(part) => $crate::brokers::kit::machines::machines!(@urgency part, lane, input $(, $orders)?),)*
                 }
             }
 
@@ -91,6 +102,13 @@ macro_rules! machines {
                 $name::$kind(Box::new(part))
             }
         })*
+    };
+    (@urgency $part:ident, $lane:ident, $input:ident) => {{
+        let _ = ($part, $lane, $input);
+        0
+    }};
+    (@urgency $part:ident, $lane:ident, $input:ident, $orders:literal) => {
+        $part.urgency($lane, $input)
     };
     (@handle $part:ident, $input:ident, $ctx:ident) => { $part.handle($input, $ctx) };
     (@handle $part:ident, $input:ident, $ctx:ident, ready) => {{

@@ -30,6 +30,14 @@ macro_rules! named_rules {
     (@holds $first:literal until $version:literal) => {
         $crate::scenario::Preset::ByVersion(&[($first, "true"), ($version, "false")])
     };
+    (@holds $first:literal until $version:literal from $again:literal until $last:literal) => {
+        $crate::scenario::Preset::ByVersion(&[
+            ($first, "true"),
+            ($version, "false"),
+            ($again, "true"),
+            ($last, "false"),
+        ])
+    };
     (@holds $first:literal from $since:literal until $version:literal) => {
         $crate::scenario::Preset::ByVersion(&[
             ($first, "false"),

@@ -16,7 +16,7 @@ machines! {
     /// A broker node or a client.
     pub enum RabbitMachine: Message {
         /// A broker node.
-        Broker(Broker): disk,
+        Broker(Broker): disk "urgency",
         /// A producer.
         Producer(Producer): memory,
         /// A consumer or an auditor.

@@ -22,6 +22,12 @@ named_rules! {
         "Publishes need credit at each step from the connection to the queue's processes: a slow \
          queue or mirror stops those who publish to it.",
         "credit_flow.erl v3.10";
+    MailboxPriorities = "mailbox-priorities", always,
+        "A queue's process takes acknowledgements, and what was sent to consumers, before publishes; \
+         a mirror its ring's instructions before what channels send it; a channel confirms before \
+         anything else.",
+        "gen_server2.erl; prioritise_cast, prioritise_info of rabbit_amqqueue_process.erl, \
+         rabbit_mirror_queue_slave.erl, rabbit_channel.erl v3.10";
     OneCopyPerNode = "one-copy-per-node", always,
         "A message for several queues goes once to each node for the leaders there, and once for \
          the mirrors there.",
@@ -222,6 +228,11 @@ named_rules! {
         "A node that has lost another which a third still sees acts on it: it disconnects from the \
          third, or pauses.",
         "rabbit_node_monitor.erl v3.10, check_partial_partition";
+    AnnouncedStartsOnly = "announced-starts-only", until "3.8.24" from "3.9" until "3.9.9",
+        "A new start of a member is told from the former one only once its RabbitMQ has announced \
+         itself: until then any answer of its VM counts as one of the start that was lost, and the \
+         members that lost it act on a partial partition.",
+        "rabbit_node_monitor.erl v3.7, handle_cast check_partial_partition; rabbitmq-server#3631, #2230";
 
     // ---- Khepri
     Khepri = "khepri", since "4.2",

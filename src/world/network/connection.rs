@@ -65,6 +65,8 @@ pub(crate) struct Flow<M> {
     pub(super) carried_at: Time,
     /// Bytes in the queue.
     buffered: u64,
+    /// Bytes that the process hands over later in what it computes (see the context).
+    promised: u64,
     pub(crate) sent: u64,
     pub(crate) read: u64,
     /// Whether nothing is put on the wire until the timer says so.
@@ -103,6 +105,7 @@ impl<M> Flow<M> {
             last_leaves: Time::ZERO,
             carried_at: Time::ZERO,
             buffered: 0,
+            promised: 0,
             sent: 0,
             read: 0,
             stalled: false,
@@ -121,6 +124,7 @@ impl<M> Flow<M> {
     /// Forgets everything; what is on its way is void.
     pub(crate) fn clear(&mut self) {
         self.queue.clear();
+        self.promised = 0;
         self.arrived = 0;
         self.on_wire = 0;
         self.buffered = 0;
@@ -268,6 +272,18 @@ impl<M> World<M> {
         } else {
             self.transmit(index, at);
         }
+    }
+
+    /// A segment of so many bytes is put into a flow at a later instant, and has its room already.
+    pub(crate) fn promise(&mut self, index: usize, bytes: u32) {
+        self.net.sides[index].flow.promised += u64::from(bytes);
+        self.net.sides[index].flow.blocked |= self.room(index) == 0;
+    }
+
+    /// That instant has come.
+    pub(crate) fn keep_promise(&mut self, index: usize, bytes: u32) {
+        let flow = &mut self.net.sides[index].flow;
+        flow.promised = flow.promised.saturating_sub(u64::from(bytes));
     }
 
     /// Puts the first waiting segment of a flow onto the wire.
@@ -434,7 +450,7 @@ impl<M> World<M> {
         let segment = self.net.sides[index].flow.pop()?;
         let side = &self.net.sides[index];
         let enough = self.socket_buffer / 3 * 2 + side.own_buffer;
-        if side.flow.blocked && side.flow.buffered <= enough {
+        if side.flow.blocked && side.flow.buffered + side.flow.promised <= enough {
             self.tell_of_room(index);
         }
         let peer = self.net.sides[index].node;
@@ -624,7 +640,8 @@ impl<M> World<M> {
     /// Bytes that still fit between a side and the process at the other.
     pub(crate) fn room(&self, index: usize) -> u64 {
         let side = &self.net.sides[index];
-        let room = (self.socket_buffer + side.own_buffer).saturating_sub(side.flow.buffered);
+        let taken = side.flow.buffered + side.flow.promised;
+        let room = (self.socket_buffer + side.own_buffer).saturating_sub(taken);
         if side.flow.is_cut_off() { room.min(self.room_for_unacknowledged(side)) } else { room }
     }
 
@@ -634,12 +651,12 @@ impl<M> World<M> {
         let arrived = side.flow.queue.range(..side.flow.arrived as usize);
         let arrived: u64 = arrived.map(|segment| u64::from(segment.bytes)).sum();
         let fits = self.socket_buffer.min(SEND_BUFFER) + side.own_buffer;
-        fits.saturating_sub(side.flow.buffered - arrived)
+        fits.saturating_sub(side.flow.buffered + side.flow.promised - arrived)
     }
 
     /// Bytes between a side and the process at the other.
     pub(crate) fn buffered(&self, index: usize) -> u64 {
-        self.net.sides[index].flow.buffered
+        self.net.sides[index].flow.buffered + self.net.sides[index].flow.promised
     }
 
     /// Stops or resumes reading at side `index`.

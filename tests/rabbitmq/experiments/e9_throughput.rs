@@ -8,12 +8,14 @@ use super::steady::{Figures, Load, Steady, median, ratio_is};
 
 fn full_speed(set_up: Steady, window: u32) -> Figures {
     let figures = Steady { load: Load::Window(window), ..set_up }.run();
-    // Little's law: what is in flight is the window.
-    let (rate, latency) = (median(&figures.rate), median(&figures.confirm_p50));
+    // Little's law: what is in flight is the window, of which a part is in the producer's own hands. It holds for the
+    // mean. With 1,000 in flight the median is anywhere between the batches in which credit is granted
+    // and confirms are sent: measured 0.94 to 1.0 of that, simulated 0.95 to 1.1.
+    let (rate, latency) = (median(&figures.rate), median(&figures.confirm_mean));
     let in_flight = rate * latency / 1e3;
     println!("{}: {rate} /s x {latency} ms = {in_flight}", figures.what);
     assert!(
-        (in_flight / f64::from(window) - 1.0).abs() < 0.1,
+        (in_flight / f64::from(window) - 1.0).abs() < 0.02,
         "{}: latency is window by rate, {in_flight}",
         figures.what
     );

@@ -16,4 +16,5 @@ mod e7_partition;
 mod e9_throughput;
 mod lab;
 mod q9_quorum;
+mod saturation;
 mod steady;

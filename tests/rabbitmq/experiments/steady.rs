@@ -47,6 +47,8 @@ pub(crate) struct Figures {
     pub rate: Vec<f64>,
     /// From the actual send to the confirm, ms.
     pub confirm_p50: Vec<f64>,
+    /// From when the message was meant to be sent to the confirm, ms.
+    pub confirm_mean: Vec<f64>,
     /// From publish to delivery, ms.
     pub delivery_p50: Vec<f64>,
     /// Between brokers, of each message.
@@ -131,6 +133,10 @@ impl Steady {
             what: format!("{self:?}"),
             rate: of(&|r| r.summary.acked_per_s.expect("there are confirms")),
             confirm_p50: of(&|r| ms(r.summary.ack_service_p50_us)),
+            confirm_mean: of(&|r| {
+                let series = r.latency.iter().find(|series| series.name == "ack_latency");
+                ms(series.and_then(|series| series.mean))
+            }),
             delivery_p50: of(&|r| ms(r.summary.e2e_p50_us)),
             bytes: of(&|r| r.summary.broker_bytes_per_payload_byte.unwrap_or(0.0) * 1024.0),
         }

@@ -18,6 +18,7 @@
 
 pub mod channel;
 pub mod cluster;
+mod process;
 pub mod queue;
 pub mod quorum;
 pub mod ra;
@@ -31,29 +32,25 @@ use crate::engine::Time;
 use crate::observe::{NodeId, Observer, Removal};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port, Wait};
 
-use self::channel::Channel;
 use self::cluster::mnesia::{Committing, Lock, Tables, Transaction};
 use self::cluster::monitor::Monitor;
+pub use self::process::Process;
 use self::queue::replica::{Replica, Role};
 use self::quorum::disk::{MemberDisk, Place};
 use self::quorum::member::Member;
 use self::ra::log::Log;
-use self::ra::wal::{Marks, Wal};
+use self::ra::wal::Marks;
 use self::ring::gm::Group;
 use self::store::bodies::Bodies;
-use self::store::shared::SharedStore;
 use self::store::{BackingQueue, Layout};
 use self::vm::alarm::Alarms;
 use self::vm::erlang::{Link, Peer};
 use super::config::Config;
-use super::message::channel::ChannelMail;
 use super::message::mnesia::TableOp;
-use super::message::queue::QueueMail;
 use super::message::ra::Position;
-use super::message::ra::RaMail;
-use super::message::ring::RingMail;
 use super::message::store::StoreMessage;
 use super::message::{DownReason, Message, Pid, QueueId};
+use super::rules::Rule;
 use super::words::{because, cause};
 
 /// The port for clients.
@@ -64,90 +61,6 @@ pub const DISTRIBUTION: Port = Port(25672);
 /// Files of each queue on a node's disk: index, segments, and what is paged out. Those of the
 /// message store follow.
 const FILES: u32 = 3;
-
-/// A process of a broker node.
-#[derive(Clone, Debug)]
-pub enum Process {
-    /// A client's connection and channel.
-    Channel(Box<Channel>),
-    /// A queue's leader or mirror.
-    Replica(Box<Replica>),
-    /// A ring member.
-    Group(Box<Group>),
-    /// The message store.
-    Store(Box<SharedStore>),
-    /// A quorum queue's member.
-    Member(Box<Member>),
-    /// The log of such members.
-    Wal(Box<Wal>),
-}
-
-impl Process {
-    /// Hands on an input of its lane.
-    fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, input: Input<Message>) {
-        match (self, input) {
-            (
-                Process::Channel(channel),
-                Input::Message { body: Message::FromClient(method), .. },
-            ) => {
-                channel.read_socket(node, ctx, method);
-            }
-            (Process::Channel(channel), Input::Closed { how, .. }) => {
-                channel.connection_closed(node, ctx, how);
-            }
-            (Process::Channel(channel), Input::Writable { .. }) => channel.writable(node, ctx),
-            (process, Input::Message { body, .. } | Input::Local { body }) => {
-                process.take(node, ctx, body);
-            }
-            // The node's own, on its main lane.
-            (
-                _,
-                Input::Boot(_)
-                | Input::Signal(_)
-                | Input::Accepted { .. }
-                | Input::Connected { .. }
-                | Input::Failed { .. }
-                | Input::Closed { .. }
-                | Input::Writable { .. }
-                | Input::DiskFailed { .. },
-            ) => {}
-        }
-    }
-
-    /// Takes a message out of its mailbox. Here alone it is seen whether it has come to a process of
-    /// the kind that it is for; what the process takes is a type.
-    fn take(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: Message) {
-        let taken = match self {
-            Process::Channel(channel) => {
-                ChannelMail::try_from(message).map(|mail| channel.handle(node, ctx, mail))
-            }
-            Process::Replica(replica) => {
-                QueueMail::try_from(message).map(|mail| replica.handle(node, ctx, mail))
-            }
-            Process::Group(group) => {
-                RingMail::try_from(message).map(|mail| group.handle(node, ctx, mail))
-            }
-            Process::Store(store) => match message {
-                Message::Store(message) => {
-                    store.handle(node, ctx, message);
-                    Ok(())
-                }
-                other => Err(other),
-            },
-            Process::Member(member) => {
-                RaMail::try_from(message).map(|mail| member.handle(node, ctx, mail))
-            }
-            Process::Wal(wal) => match message {
-                Message::Wal(message) => {
-                    wal.handle(node, ctx, message);
-                    Ok(())
-                }
-                other => Err(other),
-            },
-        };
-        debug_assert!(taken.is_ok(), "sent to a process of another kind: {taken:?}");
-    }
-}
 
 /// How far the node's own life has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,6 +251,20 @@ impl Broker {
             self.processes[index] = Some(process);
         }
         self.after_input(ctx);
+    }
+
+    /// What goes before what in a process's mailbox.
+    #[must_use]
+    pub fn urgency(&self, lane: Lane, input: &Input<Message>) -> u8 {
+        let process = self.index(lane).and_then(|index| self.processes[index].as_ref());
+        match (process, input) {
+            (Some(process), Input::Message { body, .. } | Input::Local { body })
+                if self.node.config.settings.rules.has(Rule::MailboxPriorities) =>
+            {
+                process.urgency(body)
+            }
+            _ => 0,
+        }
     }
 
     /// What comes from another node is decoded by the process that it is for.

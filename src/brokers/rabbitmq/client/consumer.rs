@@ -18,6 +18,12 @@ use super::link::{Link, LinkConfig, LinkEvent};
 /// Bytes of `basic.ack`, `basic.consume` and the like on the wire.
 const METHOD_BYTES: u32 = 30;
 
+/// What a client takes from its socket before its application wants it: the read buffer of a client
+/// library.
+const READ_BUFFER: u64 = 64 * 1024;
+/// How many deliveries are read from the socket at a time.
+const READ_AT_ONCE: u32 = 16;
+
 /// What a consumer does.
 #[derive(Clone, Debug)]
 pub struct ConsumerConfig {
@@ -69,6 +75,12 @@ struct Delivery {
     dead_letter: bool,
 }
 
+impl Delivery {
+    fn bytes(&self) -> u64 {
+        u64::from(self.message.bytes) * u64::from(self.message.count)
+    }
+}
+
 /// A consumer.
 #[derive(Clone, Debug)]
 pub struct Consumer {
@@ -78,6 +90,8 @@ pub struct Consumer {
     subscribed: Vec<bool>,
     /// Received, not yet handed to the application.
     buffer: VecDeque<Delivery>,
+    /// Bytes in the buffer.
+    buffered: u64,
     application: Reading<Delivery>,
     /// What it reads, as destinations.
     destinations: Vec<DestinationId>,
@@ -101,6 +115,7 @@ impl Consumer {
             destinations: config.queues.iter().map(|queue| DestinationId(queue.0)).collect(),
             config,
             buffer: VecDeque::new(),
+            buffered: 0,
             session: 0,
             resubscribing: false,
             closed: false,
@@ -149,6 +164,7 @@ impl Consumer {
                 // the messages.
                 let dead_letter = self.config.letters.origin(letter, queue) != queue;
                 let delivery = Delivery { queue, tag, message, redelivered, session, dead_letter };
+                self.buffered += delivery.bytes();
                 self.buffer.push_back(delivery);
                 self.work(ctx);
             }
@@ -234,6 +250,9 @@ impl Consumer {
         self.closed = false;
         self.session += 1;
         self.subscribed.fill(false);
+        if let Some(conn) = self.link.open().filter(|_| self.is_unlimited()) {
+            ctx.read_ahead(conn, READ_AT_ONCE);
+        }
         self.subscribe(ctx);
     }
 
@@ -286,6 +305,7 @@ impl Consumer {
     fn work(&mut self, ctx: &mut Context<'_, Message>) {
         while !self.application.is_busy() {
             let Some(delivery) = self.buffer.pop_front() else { break };
+            self.buffered -= delivery.bytes();
             let (now, id) = (ctx.now(), self.config.id);
             let destination = DestinationId(delivery.queue.0);
             let Delivery { message, redelivered, session, .. } = delivery;
@@ -297,7 +317,22 @@ impl Consumer {
                 self.finish(delivery, ctx);
             }
         }
+        self.read_as_it_works(ctx);
         self.report_wants(ctx);
+    }
+
+    /// Whether the broker sends it all that it has.
+    fn is_unlimited(&self) -> bool {
+        let Terms { prefetch, no_ack, .. } = self.config.terms;
+        no_ack || prefetch == 0
+    }
+
+    /// What is sent without a limit is read no faster than the application works: when the read
+    /// buffer is full it waits in the sockets, and back-pressure reaches the queue.
+    fn read_as_it_works(&mut self, ctx: &mut Context<'_, Message>) {
+        if self.is_unlimited() {
+            self.link.hold(ctx, self.buffered >= READ_BUFFER);
+        }
     }
 
     fn processed(&mut self, ctx: &mut Context<'_, Message>) {
@@ -345,20 +380,20 @@ impl Consumer {
     fn forget_buffer(&mut self) {
         if !self.config.terms.no_ack {
             self.buffer.clear();
+            self.buffered = 0;
         }
     }
 
     fn report_wants(&mut self, ctx: &mut Context<'_, Message>) {
         let in_hand = self.buffer.len() as u32 + u32::from(self.application.is_busy());
-        let Terms { prefetch, no_ack, .. } = self.config.terms;
-        let limited = !no_ack && prefetch > 0;
-        let has_room = !limited || in_hand < prefetch;
+        let has_room = self.is_unlimited() || in_hand < self.config.terms.prefetch;
         self.application.tell_wants(has_room, &self.destinations, ctx);
     }
 
     /// The process has died, and its application with it.
     pub fn died(&mut self, at: Time, observer: &mut dyn Observer) {
         self.buffer.clear();
+        self.buffered = 0;
         self.session += 1;
         self.subscribed.fill(false);
         self.resubscribing = false;

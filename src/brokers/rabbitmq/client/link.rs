@@ -83,6 +83,8 @@ pub(super) struct Link {
     silent_checks: u32,
     check_now: bool,
     attempt: u32,
+    /// The socket is not read.
+    held: bool,
 }
 
 impl Link {
@@ -98,6 +100,7 @@ impl Link {
             silent_checks: 0,
             check_now: false,
             attempt: 0,
+            held: false,
             config,
         }
     }
@@ -113,6 +116,15 @@ impl Link {
     /// The node that it is connected to, or tries last.
     pub(super) fn node(&self) -> NodeId {
         self.node
+    }
+
+    /// Reads the socket no more, or reads it again.
+    pub(super) fn hold(&mut self, ctx: &mut Context<'_, Message>, hold: bool) {
+        if let Some(conn) = self.open()
+            && std::mem::replace(&mut self.held, hold) != hold
+        {
+            ctx.hold(conn, hold);
+        }
     }
 
     /// Starts to connect to the next node.
@@ -166,7 +178,7 @@ impl Link {
                 }
                 self.state = State::Open(conn);
                 self.received = ctx.bytes_received(conn);
-                self.silent_checks = 0;
+                (self.silent_checks, self.held) = (0, false);
                 // The smaller of both unless one is 0, as the server reckons.
                 let (client, server) =
                     (self.config.heartbeat, Span::from_millis(heartbeat_ms.into()));
@@ -245,7 +257,9 @@ impl Link {
         self.check_now = !self.check_now;
         if self.check_now {
             let received = ctx.bytes_received(conn);
-            self.silent_checks = if received == self.received { self.silent_checks + 1 } else { 0 };
+            // Who does not read hears nothing, and does not blame the other for it.
+            let silent = received == self.received && !self.held;
+            self.silent_checks = if silent { self.silent_checks + 1 } else { 0 };
             self.received = received;
             if self.silent_checks >= 2 {
                 ctx.abort(conn);

@@ -33,6 +33,8 @@ pub enum NodeMessage {
     Tick,
     /// The port mapper of another member has answered.
     PortKnown { node: NodeId },
+    /// What a connection to a member takes beside round trips is done.
+    Handshaken { conn: ConnId },
     /// An attempt to reach a member took too long.
     SetupTimeout { conn: ConnId },
 

@@ -22,7 +22,7 @@ pub struct Pushed {
     pub letter: LetterId,
 }
 
-/// A batch of the leader's queue, in queue order.
+/// A piece of a batch of the leader's queue, in queue order: as much as arrives together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncBatch {
     /// Who sends it.
@@ -31,6 +31,8 @@ pub struct SyncBatch {
     pub round: u64,
     /// The messages.
     pub entries: Vec<BatchEntry>,
+    /// The batch is complete with it.
+    pub ends: bool,
 }
 
 /// What a channel asks of a queue; only a leader serves clients.
@@ -67,6 +69,8 @@ pub enum LeaderMessage {
     SyncCredit { mirror: Pid, round: u64 },
     /// The next batch of a synchronisation is due.
     SyncStep { round: u64 },
+    /// A syncer that has handed over everything looks whether a memory alarm is over.
+    SyncDone { round: u64 },
     /// The queue's head may have expired.
     DropExpired,
     /// It stops its mirrors, and has waited for one of them long enough.

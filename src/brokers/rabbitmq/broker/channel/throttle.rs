@@ -2,7 +2,8 @@
 //! (rabbit_reader.erl v3.10: `control_throttle`, `publish_received`, `maybe_block`).
 //!
 //! Reader and channel are one process here, so the reader's credit towards its channel is counted
-//! without messages.
+//! without messages. What waits for this process has been handed to the channel, so no more than that
+//! credit is read ahead of it ([`Context::read_ahead`]).
 
 use std::collections::VecDeque;
 
@@ -108,9 +109,6 @@ impl Channel {
         }
         if flow && self.throttle.reader.is_blocked() {
             self.stop_reading(ctx);
-        } else if flow && ctx.waiting() as u32 >= self.throttle.spec.initial {
-            // What waits for this process has been handed to the channel: the reader is faster.
-            self.hold(ctx);
         }
     }
 
@@ -161,10 +159,8 @@ impl Channel {
         {
             self.read_one(node, ctx, method);
         }
-        let throttle = &mut self.throttle;
-        let few = throttle.spec.initial.saturating_sub(throttle.spec.more_after);
-        if !throttle.stopped && ctx.waiting() as u32 <= few {
-            throttle.held = false;
+        if !self.throttle.stopped {
+            self.throttle.held = false;
             ctx.hold(self.conn, false);
         }
     }

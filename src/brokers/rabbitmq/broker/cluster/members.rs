@@ -193,6 +193,7 @@ impl Node {
         if let Some(peer) = self.peer(from) {
             peer.running = true;
             peer.rabbit = true;
+            peer.announced = peer.incarnation;
         }
         self.monitor.mailbox.push_back(MonitorMessage::NodeUp { node: from });
     }

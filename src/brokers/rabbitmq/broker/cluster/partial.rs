@@ -42,7 +42,9 @@ impl Node {
         }
     }
 
-    /// Somebody has lost a member: if this node has not, it asks the lost one.
+    /// Somebody has lost a member: if this node has not, it asks the lost one. Before 3.9.9 it knows
+    /// starts of a member by what their RabbitMQ has announced: one that has only just come up passes
+    /// for the one that was lost.
     pub(crate) fn check_partial_partition(
         &mut self,
         ctx: &mut Context<'_, Message>,
@@ -50,9 +52,16 @@ impl Node {
         lost: NodeId,
         incarnation: u32,
     ) {
+        let now = ctx.now();
+        let by_announcement = self.config.settings.rules.has(Rule::AnnouncedStartsOnly);
         let seen = self.peer(lost).is_some_and(|peer| {
             let connected = matches!(peer.link, Link::Up(_));
-            connected && peer.running && peer.incarnation == Some(incarnation)
+            let same = peer.running && peer.incarnation == Some(incarnation);
+            let passes = by_announcement
+                && peer.announced == Some(incarnation)
+                && peer.incarnation != Some(incarnation)
+                && now >= peer.mnesia_at;
+            connected && (same || passes)
         });
         if seen {
             let proxy = self.me;
@@ -60,14 +69,16 @@ impl Node {
         }
     }
 
-    /// `rabbit:is_running()`, asked by another node on behalf of one that has lost this one.
+    /// `rabbit:is_running()`, asked by another node on behalf of one that has lost this one. Before 3.9.9
+    /// "no" is an answer as well: all that counted was that there was one.
     pub(crate) fn answer_running(
         &mut self,
         ctx: &mut Context<'_, Message>,
         proxy: NodeId,
         reporter: NodeId,
     ) {
-        if self.status == Status::Running {
+        let any = self.config.settings.rules.has(Rule::AnnouncedStartsOnly);
+        if self.status == Status::Running || any {
             self.send_node(ctx, proxy, MonitorMessage::StillRunning { reporter });
         }
     }

@@ -69,6 +69,7 @@ impl Leader<'_> {
             LeaderMessage::SyncDeny { mirror, round } => self.sync_denied(node, ctx, mirror, round),
             LeaderMessage::SyncCredit { mirror, round } => self.sync_credit(ctx, mirror, round),
             LeaderMessage::SyncStep { round } => self.sync_step(node, ctx, round),
+            LeaderMessage::SyncDone { round } => self.syncer_done(node, ctx, round),
             LeaderMessage::DropExpired => {
                 self.leading.ttl_timer = None;
                 self.begin_to_lead(node, ctx);

@@ -45,6 +45,8 @@ pub(super) struct Leading {
     pub(super) sync_rounds: u64,
     /// The synchronisation under way.
     pub(super) sync: Option<LeaderSync>,
+    /// A synchronisation that is over for it, and not for its syncer: the round, and the mirrors that wait.
+    pub(super) syncer: Option<(u64, Vec<Pid>)>,
     /// Its mirrors stop before it.
     pub(super) stopping: Option<Stopping>,
     /// It opens what its disk kept; nobody is served before that.
@@ -321,6 +323,7 @@ impl Replica {
                             | LeaderMessage::SyncDeny { .. }
                             | LeaderMessage::SyncCredit { .. }
                             | LeaderMessage::SyncStep { .. }
+                            | LeaderMessage::SyncDone { .. }
                     ),
                     QueueMail::Down(pid, _) => !sync.waits_for(*pid),
                     _ => true,
@@ -371,7 +374,7 @@ impl Replica {
         let (syncs, unread) = match &self.part {
             Part::Leader(leading) => {
                 let reads = !leading.consumers.is_empty() || self.passes_on;
-                (leading.sync.is_some(), bq.depth() > 0 && reads)
+                (leading.sync.is_some() || leading.syncer.is_some(), bq.depth() > 0 && reads)
             }
             Part::Mirror(following) => (following.sync.is_some(), false),
         };

@@ -25,6 +25,9 @@ const SYNC_ENTRY_BYTES: u32 = 200;
 /// Batches that a syncer sends to a mirror ahead of it, and by how many the mirror lets it go on
 /// (credit_flow.erl: `credit_flow_default_credit` {400, 200}; a batch is one message).
 const SYNC_CREDIT: (u32, u32) = (400, 200);
+/// So much of a batch arrives together (erts sends what is large in fragments): what has arrived of it
+/// takes memory at the mirror, the rest does not yet.
+const PIECE: u64 = 1 << 20;
 /// How often a leader looks whether it reads too fast
 /// (rabbit_mirror_queue_sync.erl: `?SYNC_THROUGHPUT_EVAL_INTERVAL_MILLIS`).
 const THROUGHPUT_INTERVAL: Span = Span::from_millis(50);
@@ -85,6 +88,19 @@ fn cut_batch(entries: &mut Vec<BatchEntry>, room: u64) -> u64 {
     }
     entries.truncate(count);
     bytes
+}
+
+/// Takes the next piece off what is left of a batch; says how many bytes it has on the wire.
+fn cut_piece<'a>(rest: &mut &'a [BatchEntry]) -> (&'a [BatchEntry], u32) {
+    let (mut bytes, mut count) = (0, 0);
+    while count < rest.len() && bytes < PIECE {
+        bytes += u64::from(SYNC_ENTRY_BYTES + rest[count].message.bytes);
+        count += 1;
+    }
+    let (piece, left) = rest.split_at(count);
+    *rest = left;
+    // What a message of the world may have at most: 4 GiB.
+    (piece, u32::try_from(bytes).unwrap_or(u32::MAX))
 }
 
 /// A synchronisation under way at a mirror.
@@ -223,36 +239,38 @@ impl Leader<'_> {
             return;
         };
         sync.stepping = false;
-        if node.memory_alarm() {
-            // `syncer_check_resources`, `wait_for_resources`: the alarm's end wakes the syncer.
-            sync.stepping = true;
-            ctx.after(ALARM_LOOK, ctx.lane(), LeaderMessage::SyncStep { round }.into());
-            return;
-        }
         let policy = node.config.queue(self.base.queue).mirroring.as_ref();
         let mut size = policy.map_or(0, |policy| policy.sync_batch_size as usize);
         if sync.mirrors.is_empty() {
             size = 0;
         }
         let mut entries = self.base.bq.batch(sync.next, size);
-        let limit = node.config.settings.sync_max_throughput;
-        if limit > 0 {
-            sync.bytes += cut_batch(&mut entries, limit.saturating_sub(sync.bytes));
-        }
         if entries.is_empty() {
             self.finish_sync(node, ctx);
             return;
         }
+        if node.memory_alarm() {
+            // `syncer_check_resources`, `wait_for_resources`: the alarm's end wakes the syncer.
+            sync.stepping = true;
+            ctx.after(ALARM_LOOK, ctx.lane(), LeaderMessage::SyncStep { round }.into());
+            return;
+        }
+        let limit = node.config.settings.sync_max_throughput;
+        if limit > 0 {
+            sync.bytes += cut_batch(&mut entries, limit.saturating_sub(sync.bytes));
+        }
         ctx.spend(node.config.costs.sync_message * entries.len() as u64);
         sync.next = entries[entries.len() - 1].id + 1;
-        let sizes = entries.iter().map(|entry| u64::from(SYNC_ENTRY_BYTES + entry.message.bytes));
-        // What a message of the world may have at most: 4 GiB.
-        let bytes = u32::try_from(sizes.sum::<u64>()).unwrap_or(u32::MAX);
         let (leader, round) = (self.base.me, sync.round);
         for (mirror, credit) in &mut sync.mirrors {
             *credit -= 1;
-            let batch = Box::new(SyncBatch { leader, round, entries: entries.clone() });
-            node.send(ctx, *mirror, MirrorMessage::SyncMessages(batch), bytes);
+            let mut rest = entries.as_slice();
+            while !rest.is_empty() {
+                let (piece, bytes) = cut_piece(&mut rest);
+                let (entries, ends) = (piece.to_vec(), rest.is_empty());
+                let batch = Box::new(SyncBatch { leader, round, entries, ends });
+                node.send(ctx, *mirror, MirrorMessage::SyncMessages(batch), bytes);
+            }
         }
         let pause = sync.throttle(ctx.now(), limit);
         if pause.is_zero() {
@@ -263,13 +281,35 @@ impl Leader<'_> {
         }
     }
 
+    /// The leader has handed over everything and goes on with its work (`master_done`).
     fn finish_sync(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let Some(sync) = self.leading.sync.take() else { return };
-        let (leader, round) = (self.base.me, sync.round);
-        for (mirror, _) in sync.mirrors {
+        let mirrors = sync.mirrors.into_iter().map(|(mirror, _)| mirror).collect();
+        self.leading.syncer = Some((sync.round, mirrors));
+        self.base.event(node, ctx, event::SYNC_FINISHED, self.base.bq.depth());
+        self.syncer_done(node, ctx, sync.round);
+    }
+
+    /// The syncer tells the mirrors that this was all, unless there is a memory alarm: it sees that
+    /// first, and waits (`syncer_loop`, `wait_for_resources`). If the alarm is that of a mirror it waits
+    /// for ever, for a mirror puts nothing out of its memory before it has been told.
+    pub(super) fn syncer_done(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        round: u64,
+    ) {
+        let this = |syncer: &mut (u64, Vec<Pid>)| syncer.0 == round;
+        let Some((_, mirrors)) = self.leading.syncer.take_if(this) else { return };
+        if node.memory_alarm() {
+            self.leading.syncer = Some((round, mirrors));
+            ctx.after(ALARM_LOOK, ctx.lane(), LeaderMessage::SyncDone { round }.into());
+            return;
+        }
+        let leader = self.base.me;
+        for mirror in mirrors {
             node.send(ctx, mirror, MirrorMessage::SyncComplete { leader, round }, 60);
         }
-        self.base.event(node, ctx, event::SYNC_FINISHED, self.base.bq.depth());
     }
 }
 
@@ -316,8 +356,8 @@ impl Mirror<'_> {
         let (leader, round) = (batch.leader, batch.round);
         let this = |sync: &&mut MirrorSync| sync.leader == leader && sync.round == round;
         let Some(sync) = self.following.sync.as_mut().filter(this) else { return };
-        sync.batches += 1;
-        if sync.batches.is_multiple_of(SYNC_CREDIT.1) {
+        sync.batches += u32::from(batch.ends);
+        if batch.ends && sync.batches.is_multiple_of(SYNC_CREDIT.1) {
             let mirror = self.base.me;
             node.send(ctx, leader, LeaderMessage::SyncCredit { mirror, round }, 60);
         }

@@ -43,6 +43,7 @@ impl Broker {
                 peer.running = true;
                 peer.rabbit = true;
                 peer.incarnation = Some(0);
+                peer.announced = Some(0);
                 peer.link = Link::Up(established.conn);
                 ctx.buffer(established.conn, buffer);
             }
@@ -152,6 +153,7 @@ impl Broker {
         }
         for peer in &mut node.peers {
             peer.running |= running.contains(&peer.node) && matches!(peer.link, Link::Up(_));
+            peer.announced = peer.incarnation.filter(|_| peer.running);
         }
         self.start_rabbit(ctx);
     }

@@ -1,6 +1,6 @@
 //! Erlang's distribution: sending to processes of other nodes, monitors, ticks, nodes that go down.
 
-use crate::engine::Span;
+use crate::engine::{Span, Time};
 use crate::observe::{Event, NodeId};
 use crate::world::{ConnId, Context, Lane};
 
@@ -42,6 +42,10 @@ pub struct Peer {
     watches: Vec<(Lane, Pid)>,
     /// Which start of that node was last heard of.
     pub(crate) incarnation: Option<u32>,
+    /// Which start of its RabbitMQ was last announced (`node_guids`); a loss does not change that.
+    pub(crate) announced: Option<u32>,
+    /// When its Mnesia is one with this node's, after a new start that is connected.
+    pub(crate) mnesia_at: Time,
     /// It has refused this node's attempt in favour of its own.
     pub(crate) refused: bool,
     /// Whether its Mnesia and this one's are one.
@@ -69,6 +73,8 @@ impl Peer {
             waiting: Vec::new(),
             watches: Vec::new(),
             incarnation: None,
+            announced: None,
+            mnesia_at: Time::ZERO,
             refused: false,
             running: false,
             rabbit: false,
@@ -425,9 +431,13 @@ impl Node {
     /// A connection stands: what waited for it goes out.
     fn stand(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, conn: ConnId) {
         self.monitor.nodes_version += 1;
-        let buffer = self.config.settings.distribution_buffer_size;
+        let config = self.config.clone();
+        let buffer = config.settings.distribution_buffer_size;
         let Some(peer) = self.peer(node) else { return };
         peer.link = Link::Up(conn);
+        if config.settings.rules.has(Rule::AnnouncedStartsOnly) {
+            peer.mnesia_at = ctx.now() + config.costs.mnesia_start.span(ctx.random());
+        }
         ctx.buffer(conn, buffer);
         peer.received = ctx.bytes_received(conn);
         peer.sent = ctx.bytes_sent(conn);
@@ -531,7 +541,7 @@ impl Node {
         self.spawned.clear();
         self.ended.clear();
         self.pinging = false;
-        self.connects_again_at = crate::engine::Time::ZERO;
+        self.connects_again_at = Time::ZERO;
         self.monitor = super::super::cluster::monitor::Monitor::default();
         for peer in &mut self.peers {
             *peer = Peer::new(peer.node, peer.members.len());
@@ -562,6 +572,7 @@ impl Node {
         for peer in &mut self.peers {
             peer.running = false;
             peer.answer = None;
+            peer.announced = None;
         }
     }
 }

@@ -7,6 +7,7 @@ use super::super::super::message::node::NodeMessage;
 use super::super::super::message::queue::QueueMessage;
 use super::super::super::message::ring::RingMessage;
 use super::super::super::message::{DownReason, Message, QueueId};
+use super::super::super::rules::Rule;
 use super::super::channel::Channel;
 use super::super::queue::replica::{Replica, Role};
 use super::super::ring::gm::Group;
@@ -23,6 +24,11 @@ impl Broker {
             Input::Accepted { conn, port: AMQP, .. } => {
                 let lane = self.node.start(ctx);
                 ctx.bind(conn, lane);
+                let settings = &self.node.config.settings;
+                if settings.rules.has(Rule::CreditFlow) {
+                    // What the reader may hand to its channel before that takes it.
+                    ctx.read_ahead(conn, settings.credit.initial);
+                }
                 self.node.alarms.register(lane);
                 let channel = Channel::new(&self.node, conn, self.node.pid(lane));
                 self.node.spawned.push((lane, Process::Channel(Box::new(channel))));
@@ -30,9 +36,9 @@ impl Broker {
             // The other side of the distribution introduces itself first.
             Input::Accepted { .. } => {}
             Input::Connected { conn } => {
-                if self.node.peer_of(conn).is_some() {
-                    self.node.introduce(ctx, conn);
-                }
+                let config = self.node.config.clone();
+                let takes = config.costs.distribution_handshake.span(ctx.random());
+                ctx.after(takes, Lane::MAIN, NodeMessage::Handshaken { conn }.into());
             }
             Input::Failed { conn, .. } => self.node.unreachable(ctx, conn),
             Input::Closed { conn, .. } => {
@@ -125,6 +131,11 @@ impl Broker {
                 {
                     ctx.abort(conn);
                     node.unreachable(ctx, conn);
+                }
+            }
+            NodeMessage::Handshaken { conn } => {
+                if node.peer_of(conn).is_some() {
+                    node.introduce(ctx, conn);
                 }
             }
             NodeMessage::PortKnown { node: peer } => node.port_known(ctx, peer),
