@@ -224,6 +224,15 @@ fn outage(report: &Report, kind: WindowKind, share: Option<f64>) -> String {
     if report.catalog.destinations.len() > 1 {
         text += &format!(" (at {})", report.catalog.destination(worst));
     }
+    if let Some(late) = &longest.late {
+        let (free, back) = (number::instant(late.free), number::instant(late.back));
+        text += &match late.led {
+            true => format!("; a leader was there from {free} on"),
+            false => format!("; the fault was over at {free}"),
+        };
+        let client = report.catalog.node(late.client);
+        text += &format!(", {client} came back at {back} ({})", late.why);
+    }
     text
 }
 

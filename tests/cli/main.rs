@@ -3,6 +3,7 @@
 mod bad_input;
 #[path = "../chaos_kit/mod.rs"]
 mod chaos_kit;
+mod clients;
 mod commands;
 mod compare;
 mod deploy;
