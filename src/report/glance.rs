@@ -71,11 +71,20 @@ pub fn badge(report: &Report) -> Badge {
     Badge { text, mood }
 }
 
-/// What lines are called: a message of a run without fanout is one line.
+/// What a line is called: a message, in a run in which none is several lines.
+#[must_use]
+pub fn line_word(report: &Report) -> &'static str {
+    if report.catalog.fans_out() { "line" } else { "message" }
+}
+
+/// `20,000 messages`, or lines.
+pub(crate) fn lines(report: &Report, count: u64) -> String {
+    number::counted(count, line_word(report))
+}
+
+/// `20,000 acknowledged messages`, or lines.
 fn things(report: &Report, count: u64, told: &str) -> String {
-    let word = if report.summary.lines == report.summary.attempted { "message" } else { "line" };
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{} {told} {word}{ending}", number::grouped(count))
+    number::counted(count, &format!("{told} {}", line_word(report)))
 }
 
 /// Lines with that fate whose producer believes that they are safe.
@@ -88,6 +97,14 @@ fn believed(report: &Report, fate: Fate) -> u64 {
 /// Is it safe? With a sentence that says how much of what is.
 #[must_use]
 pub fn safe(report: &Report) -> (Safe, String) {
+    let (safe, mut sentence) = safety(report);
+    if report.catalog.fans_out() && sentence.contains(" line") {
+        sentence += " (a message at one of its destinations is a line)";
+    }
+    (safe, sentence)
+}
+
+fn safety(report: &Report) -> (Safe, String) {
     let s = &report.summary;
     let told = match (s.acked, s.accepted) {
         (0, 0) => return (Safe::Nothing, "no message was acknowledged".to_owned()),

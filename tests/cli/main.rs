@@ -9,6 +9,7 @@ mod compare;
 mod deploy;
 mod determinism;
 mod finding;
+mod first_screen;
 mod gate;
 mod safety;
 mod sandbox;

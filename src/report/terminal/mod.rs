@@ -17,7 +17,7 @@ pub use compare::compare;
 pub use seeds::overview;
 pub use sweep::sweep;
 
-use super::glance::{Badge, badge};
+use super::glance::{Badge, badge, lines};
 use super::number;
 use crate::engine::Span;
 use crate::scenario::shown;
@@ -257,14 +257,14 @@ fn counts(out: &mut Page, report: &Report) {
     let said = parts.iter().filter(|(n, _)| *n > 0);
     let said: Vec<String> =
         said.map(|(n, what)| format!("{} {what}", number::grouped(*n))).collect();
-    out.wrapped("  ", &format!("{}: {}", number::counted(s.lines, "line"), said.join(", ")));
+    out.wrapped("  ", &format!("{}: {}", lines(report, s.lines), said.join(", ")));
     if let (Some(acked), Some(processed)) = (s.acked_per_s, s.processed_per_s) {
         let acked = number::rate(acked, "messages");
         let processed = number::rate(processed, "messages");
         out.line(&format!("  {acked} acked, {processed} processed (after the warm-up)"));
     }
     if s.success_lost > 0 {
-        let lost = number::counted(s.success_lost, "line");
+        let lost = lines(report, s.success_lost);
         let text = format!(
             "{lost} lost after success ({} acked, {} accepted)",
             number::grouped(s.acked_lost),
@@ -273,17 +273,17 @@ fn counts(out: &mut Page, report: &Report) {
         let text = out.toned(Tone::Bad, &text);
         out.line(&format!("  {text}"));
     } else {
-        out.line("  0 lines lost after success");
+        out.line(&format!("  {} lost after success", lines(report, 0)));
     }
     if s.success_gone > s.success_lost {
-        let gone = number::counted(s.success_gone, "line");
+        let gone = lines(report, s.success_gone);
         let text = format!("{gone} gone from every log after success, read before or not");
         let text = out.toned(Tone::Bad, &text);
         out.line(&format!("  {text}"));
     }
     if s.unexplained > 0 {
         let text = format!("{} lost without a cause: a defect of mqsim, please report it", {
-            number::counted(s.unexplained, "line")
+            lines(report, s.unexplained)
         });
         let text = out.toned(Tone::Bad, &text);
         out.line(&format!("  {text}"));

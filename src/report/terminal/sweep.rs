@@ -89,6 +89,8 @@ fn row(
     let mut row = vec![if front.is_marked(at) { "*" } else { "" }.to_owned()];
     let values = sweep.grid.values(cell.cell);
     row.extend(order.iter().map(|&axis| cut(values[axis], 30)));
+    let fans_out = cell.mean("lines") != cell.mean("attempted");
+    let number = |mean, unit: Unit| number(mean, unit.told(fans_out));
     if !shown.is_empty() {
         row.extend(shown.iter().map(|metric| number(cell.mean(metric.name), metric.unit)));
         return row;

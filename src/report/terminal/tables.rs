@@ -5,6 +5,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Wi
 use super::{COLUMNS, Page, Tone, cut};
 use crate::engine::Time;
 use crate::observe::{BecauseId, CauseId, NodeId};
+use crate::report::glance::line_word;
 use crate::report::number;
 use crate::verdict::{FATES, OUTCOMES, Report, Window, WindowKind};
 
@@ -59,7 +60,8 @@ pub(super) fn losses(out: &mut Page, report: &Report) {
         return;
     }
     out.section("Lost");
-    let header = ["lines", "outcome", "cause", "because", "where", "when", "sequence"];
+    let what = format!("{}s", line_word(report));
+    let header = [what.as_str(), "outcome", "cause", "because", "where", "when", "sequence"];
     let mut table = table(&header, &[0]);
     let catalog = &report.catalog;
     for group in groups.iter().take(ROWS) {
@@ -223,7 +225,10 @@ pub(super) fn matrix(out: &mut Page, report: &Report) {
     if rows.len() * columns.len() < 2 {
         return;
     }
-    out.section("What producers were told, and what became of it (lines)");
+    out.section(&format!(
+        "What producers were told, and what became of it ({}s)",
+        line_word(report)
+    ));
     let header: Vec<&str> =
         std::iter::once("").chain(columns.iter().map(|&column| FATES[column])).collect();
     let numbers: Vec<usize> = (1..=columns.len()).collect();
