@@ -252,6 +252,7 @@ fn printed<P>(wanted: &Run, task: &Task<P>, outcome: &Outcome, took: Duration) -
     let color = console::colors();
     let options = |report: &Report| terminal::Options {
         color,
+        columns: Some(console::columns()),
         replay: replay(wanted, &task.path, report.seed),
         took: (outcome.reports.len() == 1).then_some(took),
         folder: outcome.folder.clone(),

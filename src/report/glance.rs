@@ -182,12 +182,18 @@ pub fn lost(report: &Report) -> Vec<String> {
 #[must_use]
 pub fn away(report: &Report) -> Vec<(&'static str, String)> {
     let s = &report.summary;
-    let mut told = vec![("writes", outage(report, WindowKind::Write, s.write_availability))];
-    let lasting = outage(report, WindowKind::EffectiveWrite, s.effective_write_availability);
-    if lasting != told[0].1 {
-        told.push(("writes that lasted", lasting));
+    let (writes, late) = outage(report, WindowKind::Write, s.write_availability);
+    let (lasting, lasting_late) =
+        outage(report, WindowKind::EffectiveWrite, s.effective_write_availability);
+    let differs = lasting != writes;
+    let mut told = vec![("writes", writes + &late)];
+    if differs {
+        // Why the same client came back late is told once.
+        let late = if lasting_late == late { "" } else { &lasting_late };
+        told.push(("writes that lasted", lasting + late));
     }
-    let mut reads = outage(report, WindowKind::Read, s.read_availability);
+    let (mut reads, late) = outage(report, WindowKind::Read, s.read_availability);
+    reads += &late;
     if let Some(one) = report.unmeasured.iter().max_by_key(|one| one.to.since(one.from)) {
         let (from, to) = (number::instant(one.from), number::instant(one.to));
         reads += &format!("; not measurable from {from} to {to}, with nothing there to read");
@@ -197,9 +203,12 @@ pub fn away(report: &Report) -> Vec<(&'static str, String)> {
 }
 
 /// The outages of one kind of operation, at the destination where they are longest.
-fn outage(report: &Report, kind: WindowKind, share: Option<f64>) -> String {
+///
+/// Returns them, and why the longest went on if that was because of a client.
+fn outage(report: &Report, kind: WindowKind, share: Option<f64>) -> (String, String) {
+    let short = |text: &str| (text.to_owned(), String::new());
     if share.is_none() {
-        return "not measured".to_owned();
+        return short("not measured");
     }
     let length = |window: &Window| window.end.since(window.start);
     let of_kind: Vec<&Window> = report.windows.iter().filter(|w| w.kind == kind).collect();
@@ -209,7 +218,7 @@ fn outage(report: &Report, kind: WindowKind, share: Option<f64>) -> String {
     };
     let worst = of_kind.iter().map(|window| window.destination);
     let Some(worst) = worst.max_by_key(|id| (total(*id), std::cmp::Reverse(*id))) else {
-        return "never away".to_owned();
+        return short("never away");
     };
     let windows: Vec<&Window> =
         of_kind.iter().copied().filter(|window| window.destination == worst).collect();
@@ -241,16 +250,21 @@ fn outage(report: &Report, kind: WindowKind, share: Option<f64>) -> String {
     if report.catalog.destinations.len() > 1 {
         text += &format!(" (at {})", report.catalog.destination(worst));
     }
+    let mut why = String::new();
     if let Some(late) = &longest.late {
         let (free, back) = (number::instant(late.free), number::instant(late.back));
-        text += &match late.led {
-            true => format!("; a leader was there from {free} on"),
-            false => format!("; the fault was over at {free}"),
+        why += match late.led {
+            true => "; a leader was there from ",
+            false => "; the fault was over at ",
         };
         let client = report.catalog.node(late.client);
-        text += &format!(", {client} came back at {back} ({})", late.why);
+        why += &format!(
+            "{free}{}, {client} came back at {back} ({})",
+            if late.led { " on" } else { "" },
+            late.why
+        );
     }
-    text
+    (text, why)
 }
 
 #[cfg(test)]

@@ -19,6 +19,37 @@ struct Change {
     state: Option<ContactState>,
     why: &'static str,
     lasted: Span,
+    /// Of a connection that came about, or did not: when the attempt began, and how long the client
+    /// had waited before, for what.
+    tried: Option<Tried>,
+}
+
+/// The beginning of an attempt to connect.
+#[derive(Clone, Copy, Debug)]
+struct Tried {
+    at: Time,
+    why: &'static str,
+    waited: Span,
+}
+
+/// A client and a broker.
+#[derive(Clone, Debug, Default)]
+struct Pair {
+    changes: Vec<Change>,
+    /// The attempt that is under way, or was the last.
+    tried: Option<Tried>,
+}
+
+/// Why, and for how long.
+fn reason(why: &str, lasted: Span) -> String {
+    if lasted.is_zero() {
+        return why.to_owned();
+    }
+    // Apart from its unit, as people write it.
+    let lasted = lasted.to_string();
+    let digits = lasted.find(|c: char| !c.is_ascii_digit()).unwrap_or(lasted.len());
+    let (number, unit) = lasted.split_at(digits);
+    format!("{why} {number} {unit}")
 }
 
 impl Change {
@@ -26,21 +57,9 @@ impl Change {
         self.state == Some(contact.state) && self.why == contact.why
     }
 
-    /// Why, and for how long.
-    fn reason(&self) -> String {
-        if self.lasted.is_zero() {
-            return self.why.to_owned();
-        }
-        // Apart from its unit, as people write it.
-        let lasted = self.lasted.to_string();
-        let digits = lasted.find(|c: char| !c.is_ascii_digit()).unwrap_or(lasted.len());
-        let (number, unit) = lasted.split_at(digits);
-        format!("{} {number} {unit}", self.why)
-    }
-
     fn words(&self) -> String {
         let state = self.state.map_or("gone", contact_state_name);
-        match self.reason().as_str() {
+        match reason(self.why, self.lasted).as_str() {
             "" => state.to_owned(),
             why => format!("{state}: {why}"),
         }
@@ -62,7 +81,7 @@ pub const fn contact_state_name(state: ContactState) -> &'static str {
 /// What came of the connections of all clients, by client and broker.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Clients {
-    pairs: BTreeMap<(NodeId, NodeId), Vec<Change>>,
+    pairs: BTreeMap<(NodeId, NodeId), Pair>,
     kept: usize,
 }
 
@@ -70,17 +89,22 @@ impl Clients {
     /// A client tells something. What it has told since the connection last came about or was lost
     /// is not kept again: it tries until it succeeds.
     pub(super) fn told(&mut self, at: Time, contact: Contact) {
-        let pair = self.pairs.entry((contact.client, contact.broker)).or_default();
+        let Contact { client, broker, state, why, lasted } = contact;
+        let Pair { changes, tried } = self.pairs.entry((client, broker)).or_default();
+        let mut change = Change { at, state: Some(state), why, lasted, tried: None };
+        match state {
+            ContactState::Reconnecting => *tried = Some(Tried { at, why, waited: lasted }),
+            _ => change.tried = tried.take(),
+        }
         let turning = |change: &Change| {
             matches!(change.state, None | Some(ContactState::Connected | ContactState::Lost))
         };
-        let spell = pair.iter().rposition(turning).unwrap_or(0);
-        let known = pair[spell..].iter().any(|change| change.tells(&contact));
-        let unblocks = contact.state == ContactState::Connected
-            && pair.last().is_some_and(|last| last.state == Some(ContactState::Blocked));
+        let spell = changes.iter().rposition(turning).unwrap_or(0);
+        let known = changes[spell..].iter().any(|change| change.tells(&contact));
+        let unblocks = state == ContactState::Connected
+            && changes.last().is_some_and(|last| last.state == Some(ContactState::Blocked));
         if (!known || unblocks) && self.kept < MOST_CHANGES {
-            let Contact { state, why, lasted, .. } = contact;
-            pair.push(Change { at, state: Some(state), why, lasted });
+            changes.push(change);
             self.kept += 1;
         }
     }
@@ -88,8 +112,10 @@ impl Clients {
     /// A host's process is gone, and its connections with it.
     pub(super) fn gone(&mut self, at: Time, client: NodeId) {
         for (_, pair) in self.pairs.range_mut((client, NodeId(0))..=(client, NodeId(u32::MAX))) {
-            if pair.last().is_some_and(|last| last.state.is_some()) {
-                pair.push(Change { at, state: None, why: "", lasted: Span::ZERO });
+            pair.tried = None;
+            if pair.changes.last().is_some_and(|last| last.state.is_some()) {
+                let (why, lasted) = ("", Span::ZERO);
+                pair.changes.push(Change { at, state: None, why, lasted, tried: None });
             }
         }
     }
@@ -104,7 +130,7 @@ impl Clients {
             |change: &&Change| !matches!(change.state, None | Some(ContactState::Connected));
         let mut first: BTreeMap<NodeId, Time> = BTreeMap::new();
         for ((client, _), pair) in &self.pairs {
-            if let Some(change) = pair.iter().find(trouble) {
+            if let Some(change) = pair.changes.iter().find(trouble) {
                 let known = first.entry(*client).or_insert(change.at);
                 *known = (*known).min(change.at);
             }
@@ -117,8 +143,8 @@ impl Clients {
             let connects = |change: &Change| {
                 change.state == Some(ContactState::Connected) && change.at >= since
             };
-            let worth = pair.iter().any(|change| trouble(&change) || connects(change));
-            worth.then_some((client, broker, pair.as_slice()))
+            let worth = pair.changes.iter().any(|change| trouble(&change) || connects(change));
+            worth.then_some((client, broker, pair.changes.as_slice()))
         })
     }
 
@@ -161,50 +187,56 @@ impl Clients {
         clients: impl Iterator<Item = NodeId>,
         (free, end): (Time, Time),
         gap: Span,
+        catalog: &Catalog,
     ) -> Option<Late> {
         let late = clients.filter_map(|client| {
             let pairs = self.pairs.range((client, NodeId(0))..=(client, NodeId(u32::MAX)));
-            let mut changes: Vec<&Change> =
-                pairs.flat_map(|(_, pair)| pair).filter(|change| change.at <= end).collect();
-            changes.sort_by_key(|change| change.at);
+            let of = |(&(_, broker), pair): (&(NodeId, NodeId), &'_ Pair)| {
+                pair.changes.iter().map(|change| (broker, *change)).collect::<Vec<_>>()
+            };
+            let mut changes: Vec<(NodeId, Change)> = pairs.flat_map(of).collect();
+            changes.retain(|(_, change)| change.at <= end);
+            changes.sort_by_key(|(_, change)| change.at);
             // It came back: it was connected, or turned away from what it had waited for.
-            let back = changes.iter().rposition(|change| {
-                !matches!(
-                    change.state,
-                    None | Some(ContactState::Blocked | ContactState::Reconnecting)
-                )
+            let (broker, back) = *changes.iter().rev().find(|(_, change)| {
+                use ContactState::{Blocked, Reconnecting};
+                !matches!(change.state, None | Some(Blocked | Reconnecting))
             })?;
-            let at = changes[back].at;
-            if at.since(free) <= gap || end.since(at) > gap {
+            if back.at.since(free) <= gap || end.since(back.at) > gap {
                 return None;
             }
-            let long = |change: &&&Change| change.lasted > gap;
-            let meanwhile = changes[..=back].iter().filter(|change| change.at > free);
-            // An attempt that was told of before is not told again, but goes on as it did.
-            let before = || {
-                changes[..back]
-                    .iter()
-                    .rev()
-                    .take_while(|change| change.state != Some(ContactState::Connected))
-            };
-            let waits = |change: &&&Change| change.state == Some(ContactState::Reconnecting);
-            let why = meanwhile
-                .filter(long)
-                .max_by_key(|change| (change.lasted, change.at))
-                .or_else(|| before().filter(waits).find(long))?;
-            Some(Late { client, led: false, free, back: at, why: why.reason() })
+            let told = |why| Some(Late { client, led: false, free, back: back.at, why });
+            let began = back.tried.map(|tried| tried.at);
+            let under_way = |began: &Time| *began <= free + gap && back.at.since(*began) > gap;
+            if let Some(began) = began.filter(under_way).filter(|_| back.lasted <= gap) {
+                let (broker, millis) = (catalog.node(broker), began.as_millis());
+                let since = format!("{}.{:03} s", millis / 1_000, millis % 1_000);
+                return told(format!(
+                    "its attempt to connect to {broker} was under way since {since}"
+                ));
+            }
+            // What took longest since it could have come back.
+            let waited = back.tried.map(|tried| (tried.waited, tried.at, tried.why));
+            let meanwhile =
+                changes.iter().map(|(_, change)| (change.lasted, change.at, change.why));
+            let meanwhile = meanwhile.filter(|(_, at, _)| (free..=back.at).contains(at));
+            let longest = meanwhile.chain(waited).max();
+            let (lasted, _, why) = longest.filter(|(lasted, ..)| *lasted > gap)?;
+            told(reason(why, lasted))
         });
         late.max_by_key(|late| late.back)
     }
 
     pub(super) fn heap(&self) -> usize {
-        self.pairs.values().map(|pair| 32 + pair.capacity() * size_of::<Change>()).sum()
+        let heap = |pair: &Pair| 80 + pair.changes.capacity() * size_of::<Change>();
+        self.pairs.values().map(heap).sum()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::NodeInfo;
     use ContactState::{Blocked, Connected, GivenUp, Lost, Reconnecting};
 
     const P1: NodeId = NodeId(7);
@@ -226,7 +258,8 @@ mod tests {
 
     fn kept(clients: &Clients, broker: u32) -> Vec<String> {
         let pair = &clients.pairs[&(P1, NodeId(broker))];
-        pair.iter().map(|change| format!("{} {}", change.at.as_millis(), change.words())).collect()
+        let told = pair.changes.iter();
+        told.map(|change| format!("{} {}", change.at.as_millis(), change.words())).collect()
     }
 
     #[test]
@@ -272,8 +305,11 @@ mod tests {
     #[test]
     fn who_comes_back_late_is_told_with_what_took_longest_since_it_could_have() {
         let gap = Span::from_millis(250);
+        let node = |name: &str| NodeInfo { name: name.to_owned(), kind: NodeKind::Broker };
+        let nodes = ["n0", "n1", "n2"].map(node).to_vec();
+        let catalog = Catalog { nodes, ..Catalog::default() };
         let late = |clients: &Clients, free, end| {
-            let late = clients.late([P1].into_iter(), (at(free), at(end)), gap);
+            let late = clients.late([P1].into_iter(), (at(free), at(end)), gap, &catalog);
             late.map(|late| format!("{} {}", late.back.as_millis(), late.why))
         };
         let mut clients = Clients::default();
@@ -293,6 +329,10 @@ mod tests {
         // It had waited as long before, and that was told then.
         assert_eq!(late(&clients, 16_000, 18_020).as_deref(), Some("18010 waited 3 s"));
         assert_eq!(late(&clients, 17_900, 18_020), None, "at once, but for the gap");
+        told(&mut clients, 2, &[(20_000, Lost, "reset", 0), (23_000, Reconnecting, "waited", 3)]);
+        told(&mut clients, 2, &[(54_000, Connected, "", 0)]);
+        let said = "54000 its attempt to connect to n2 was under way since 23.000 s";
+        assert_eq!(late(&clients, 40_000, 54_000).as_deref(), Some(said));
         assert_eq!(late(&clients, 3_000, 19_000), None, "it was back long before the end");
     }
 }

@@ -234,7 +234,7 @@ fn late(ledger: &Ledger, window: &Window, ended: Time) -> Option<Late> {
         let writes = |of: &&ProducerInfo| of.destinations.contains(&destination);
         catalog.producers.iter().filter(writes).map(|of| of.node).collect()
     };
-    let late = ledger.history.clients.late(clients.into_iter(), (free, end), gap)?;
+    let late = ledger.history.clients.late(clients.into_iter(), (free, end), gap, catalog)?;
     Some(Late { led: again.is_some(), ..late })
 }
 

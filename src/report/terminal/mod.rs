@@ -34,6 +34,9 @@ pub const PAGE: usize = 80;
 pub struct Options {
     /// Whether to use colours (a terminal, and no `NO_COLOR`).
     pub color: bool,
+    /// How many columns the terminal has, if that is known: a narrower one than [`PAGE`] has a
+    /// narrower page.
+    pub columns: Option<usize>,
     /// The command that runs this seed again.
     pub replay: String,
     /// Wall-clock time that the simulation of this seed took, if it was measured.
@@ -84,7 +87,9 @@ const fn sign_of(verdict: Option<Verdict>) -> (&'static str, Tone) {
 /// The summary of one run.
 #[must_use]
 pub fn summary(report: &Report, options: &Options) -> String {
-    let mut out = Page { columns: PAGE, ..Page::new(options.color) };
+    let mut out = Page::new(options.color);
+    out.columns = options.columns.map_or(PAGE, |columns| columns.clamp(40, PAGE));
+    out.tables = options.columns.map_or(COLUMNS, |columns| columns.clamp(PAGE, COLUMNS));
     heading(&mut out, report);
     glance::print(&mut out, report);
     expectations(&mut out, report);
@@ -107,13 +112,15 @@ struct Page {
     color: bool,
     /// Width that it fits into.
     columns: usize,
+    /// Width that its tables fit into.
+    tables: usize,
     text: String,
 }
 
 impl Page {
     /// An empty one of [`COLUMNS`].
     fn new(color: bool) -> Page {
-        Page { color, columns: COLUMNS, text: String::new() }
+        Page { color, columns: COLUMNS, tables: COLUMNS, text: String::new() }
     }
 
     /// A line.
@@ -215,7 +222,7 @@ fn expectations(out: &mut Page, report: &Report) {
     }
     out.line("");
     let texts = report.expectations.iter().map(|judged| judged.text.chars().count());
-    let wide = texts.max().unwrap_or(0).min(46);
+    let wide = texts.max().unwrap_or(0).min(46).min(out.columns * 6 / 10);
     for judged in &report.expectations {
         expectation(out, judged, wide);
     }
@@ -370,6 +377,7 @@ mod tests {
 
     fn options() -> Options {
         Options {
+            columns: None,
             color: false,
             replay: "mqsim run scenarios/mirror.toml --seed 1".to_owned(),
             took: Some(std::time::Duration::from_millis(250)),
