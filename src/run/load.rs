@@ -203,10 +203,14 @@ impl Families {
         if !mode.covers(version) {
             let (first, last) = mode.mode.versions;
             let product = mode.about.product;
+            let mut help = format!("`{}` simulates {product} {first} to {last}", mode.mode.name);
+            if let Some(otherwise) = mode.mode.otherwise {
+                help = format!("{help}; {otherwise}");
+            }
             return Err(Diagnostics::at(
                 scenario.top().span("broker-version"),
                 format!("{product} {version} cannot be simulated"),
-                format!("`{}` simulates {product} {first} to {last}", mode.mode.name),
+                help,
             )
             .with_sources(scenario.sources())
             .into());

@@ -250,7 +250,7 @@ pub enum Signal {
 pub enum ConnectError {
     /// The host is there but nothing listens on the port.
     Refused,
-    /// No answer, however often it was tried (127 s).
+    /// No answer, however often it was tried (131 s).
     TimedOut,
     /// Something on the way answered that there is no way.
     Unreachable,

@@ -60,6 +60,8 @@ pub struct Mode {
     pub version: &'static str,
     /// The first and the last release whose rules are known; all patches of the last one are.
     pub versions: (&'static str, &'static str),
+    /// What to write for another release, if there is more to say than which are known.
+    pub otherwise: Option<&'static str>,
     /// A scenario to begin with, with comments, that runs as it is.
     pub starter: &'static str,
 }

@@ -7,6 +7,7 @@ use crate::observe::{DestinationId, NodeId};
 
 use super::arguments::Arguments;
 use super::broker::cluster::mnesia::Tables;
+use super::broker::quorum::fifo::Policy;
 pub use super::broker::store::QueueVersion;
 pub use super::costs::Costs;
 use super::letters::Letters;
@@ -31,6 +32,18 @@ pub struct Queue {
     pub version: QueueVersion,
     /// Its arguments.
     pub arguments: Arguments,
+    /// The members of a quorum queue; none if it is a classic one.
+    pub members: Vec<NodeId>,
+    /// `x-delivery-limit` of a quorum queue, if it has one.
+    pub delivery_limit: Option<u32>,
+}
+
+impl Queue {
+    /// Whether it is a quorum queue.
+    #[must_use]
+    pub fn is_quorum(&self) -> bool {
+        !self.members.is_empty()
+    }
 }
 
 /// What picks the home of a queue as it is declared (rabbit_queue_master_location_misc.erl v3.10).
@@ -83,6 +96,21 @@ impl Config {
     #[must_use]
     pub fn destination(&self, queue: QueueId) -> DestinationId {
         DestinationId(queue.0)
+    }
+
+    /// Whether there is a quorum queue.
+    #[must_use]
+    pub fn has_quorum_queues(&self) -> bool {
+        self.queues.iter().any(Queue::is_quorum)
+    }
+
+    /// What a quorum queue's state machine has to know.
+    #[must_use]
+    pub fn quorum_policy(&self, queue: QueueId) -> Arc<Policy> {
+        let Queue { arguments, delivery_limit, .. } = self.queue(queue);
+        let (arguments, delivery_limit) = (*arguments, *delivery_limit);
+        let rules = self.settings.rules;
+        Arc::new(Policy { arguments, delivery_limit, rules })
     }
 
     /// A queue's settings.

@@ -76,6 +76,18 @@ keys! {
             "The node on which it is declared: its home, and its leader if it is mirrored; the \
              first node if not written.",
             "rabbitmq.com/docs/clustering; queue_master_locator=client-local";
+        "x-queue-type", Kind::Choice(&["classic", "quorum"]), none,
+            "A classic queue, or a quorum queue: a log that a majority of its members has on \
+             their disks. In mode `rabbitmq-quorum` quorum if not written, else classic. Streams \
+             are not simulated.",
+            "rabbitmq.com/docs/quorum-queues; rabbitmq.com/docs/queues#optional-arguments";
+        "x-quorum-initial-group-size", Kind::Integer { min: 1, max: 10_000 }, none since "3.8",
+            "How many members a quorum queue has; 3 if not written, or as many as there are nodes.",
+            "rabbitmq.com/docs/quorum-queues#replication-factor";
+        "x-delivery-limit", Kind::Signed { min: -1, max: 1_000_000_000 }, none since "3.8",
+            "How often a message may come back to a quorum queue before it is dropped or \
+             dead-lettered; 20 if not written, but no limit before 4.0; -1 is no limit.",
+            "rabbitmq.com/docs/quorum-queues#poison-message-handling";
         "x-queue-version", Kind::Integer { min: 1, max: 2 }, none since "3.10",
             "Index and store of this queue; `classic_queue.default_version` if not written.",
             "rabbitmq.com/docs/classic-queues#versions";
@@ -91,7 +103,7 @@ keys! {
 pub const QUEUE: SectionSpec = SectionSpec::repeated(
     "queue",
     &[QUEUE_KEYS, ARGUMENT_KEYS],
-    "A classic queue, declared before the run begins.",
+    "A queue, declared before the run begins.",
 );
 
 keys! {
@@ -265,5 +277,9 @@ keys! {
         "chance", Kind::Chance, required, "How probable that is.";
         "requeue", Kind::Flag, "false",
             "Back into the queue, rather than dead-lettered or dropped.";
+        "method", Kind::Choice(&["reject", "nack"]), "reject",
+            "How it says so. They differ in a quorum queue of 4.3: what comes back by `nack` does \
+             not count as a failure, and has no delivery limit.",
+            "rabbit_fifo_client.erl v4.3.5, modify; rabbitmq.com/docs/quorum-queues#poison-message-handling";
     }
 }

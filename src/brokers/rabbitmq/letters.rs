@@ -27,6 +27,8 @@ pub enum Reason {
     Expired,
     /// The queue was too long.
     MaxLength,
+    /// It came back to a quorum queue too often.
+    DeliveryLimit,
 }
 
 /// A routing key, of all that producers and dead-letter arguments use.

@@ -51,6 +51,13 @@ impl Cluster for RabbitCluster {
                 let mirrors = leader.map_or(Vec::new(), |(_, broker)| broker.mirrors_of(queue));
                 mirrors.get(query.nth as usize - 1).copied().into_iter().collect()
             }
+            selector::FOLLOWER => {
+                let follows = |(id, broker): &(NodeId, &Broker)| {
+                    world.is_running(*id) && broker.follows(queue)
+                };
+                let nth = query.nth as usize - 1;
+                brokers().filter(follows).map(|(id, _)| id).nth(nth).into_iter().collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -77,8 +84,17 @@ impl Cluster for RabbitCluster {
                 && record.mirrors.len() >= first.full_mirrors(QueueId(queue as u32))
                 && record.mirrors.iter().all(|mirror| record.synchronised.contains(mirror))
         };
+        let led = |queue: QueueId| {
+            let mut members = first.members_of(queue).iter();
+            let member = |node: &NodeId| {
+                brokers.iter().find(|(id, _)| id == node).and_then(|(_, b)| b.member_of(queue))
+            };
+            members.clone().next().is_none()
+                || members.any(|node| member(node).is_some_and(|m| m.server().all_caught_up()))
+        };
+        let quorum = (0..tables.queues.len() as u32).map(QueueId).all(led);
         let records = tables.queues.iter().enumerate();
-        one_cluster && records.filter_map(|(i, r)| Some((i, r.as_ref()?))).all(whole)
+        one_cluster && quorum && records.filter_map(|(i, r)| Some((i, r.as_ref()?))).all(whole)
     }
 
     /// All brokers know of each other as they are now, and nobody waits for anything that comes by
@@ -99,10 +115,20 @@ impl Cluster for RabbitCluster {
                 .then_some(Wait::Borrowed("a connection to every other node"));
             Waiting::of(me, strange)
         };
+        let members = |queue: QueueId| -> &[NodeId] {
+            let mut all = all::<_, Broker>(machines);
+            all.next().map_or(&[], |(_, broker)| broker.members_of(queue))
+        };
         let gone = |node: NodeId, queue: QueueId| {
-            broker(node).is_none_or(|broker| broker.tables().queue(queue).is_none())
+            members(queue).is_empty()
+                && broker(node).is_none_or(|broker| broker.tables().queue(queue).is_none())
         };
         let leaderless = |node: NodeId, queue: QueueId| {
+            let members = members(queue);
+            if !members.is_empty() {
+                let alive = members.iter().filter(|member| broker(**member).is_some()).count();
+                return alive <= members.len() / 2;
+            }
             let record = broker(node).and_then(|broker| broker.tables().queue(queue));
             let leader = record.map(|record| record.leader);
             leader.is_some_and(|pid| broker(pid.node).is_none_or(|broker| !broker.has(pid.lane)))

@@ -2,6 +2,7 @@
 //! contradicts itself is told.
 
 mod policies;
+mod quorum;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use super::config::{Costs, Locator, Queue, QueueVersion};
 use super::letters::{DeadLetterTo, LetterId, Letters};
 use super::message::amqp::Terms;
 use super::message::{ExchangeId, Properties, QueueId, RoutingKey};
+use super::rules::Rule;
 use super::settings::{PartitionHandling, Settings};
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
 
@@ -32,6 +34,8 @@ pub enum Mode {
     Cluster,
     /// `rabbitmq-mirrored`.
     Mirrored,
+    /// `rabbitmq-quorum`.
+    Quorum,
 }
 
 /// An exchange of the scenario.
@@ -115,7 +119,7 @@ impl<'a> Planner<'a> {
                 format!("`rabbitmq-single` is one node, and this cluster has {nodes}"),
                 "write nodes = 1 in [cluster], or mode = \"rabbitmq-cluster\"",
             ),
-            Mode::Cluster | Mode::Mirrored if nodes < 2 => self.wrong.push(
+            Mode::Cluster | Mode::Mirrored | Mode::Quorum if nodes < 2 => self.wrong.push(
                 place,
                 "a cluster needs at least two nodes",
                 "write nodes = 3 in [cluster], or mode = \"rabbitmq-single\"",
@@ -129,6 +133,7 @@ impl<'a> Planner<'a> {
         const RECOVER: &str = "cluster_partition_handling.pause_if_all_down.recover";
         let broker = self.scenario.one("broker");
         let handling = broker.choice("cluster_partition_handling");
+        let khepri = self.scenario.one("rules").flag(Rule::Khepri.name());
         if handling != "pause_if_all_down" {
             for key in [NODES, RECOVER] {
                 if broker.is_set(key) {
@@ -143,6 +148,8 @@ impl<'a> Planner<'a> {
             }
         }
         match handling {
+            // "partition handling strategy unapplicable with Khepri" (rabbit_node_monitor.erl v4.2.9).
+            _ if khepri => PartitionHandling::Ignore,
             "pause_minority" => PartitionHandling::PauseMinority,
             "autoheal" => PartitionHandling::Autoheal,
             "pause_if_all_down" => {
@@ -179,14 +186,39 @@ impl<'a> Planner<'a> {
             };
             let (name, durable) = (values.text("name").to_owned(), values.flag("durable"));
             let version = values.get_integer("x-queue-version").unwrap_or(default_version);
+            if values.get_integer("x-queue-version") == Some(1) && !self.earlier("4.0") {
+                self.wrong.push(
+                    values.span("x-queue-version"),
+                    "from 4.0 on there is no version 1 of classic queues any more",
+                    "remove it, or write broker-version = \"3.13\"",
+                );
+            }
             let version = if version == 2 { QueueVersion::V2 } else { QueueVersion::V1 };
             let arguments = self.arguments(values);
             let mirroring = None;
             // The queue's own argument comes before the broker's configuration.
             let locator = values.get_text("x-queue-master-locator").unwrap_or(default_locator);
             let locator = Locator::named(locator);
-            self.queues.push(Queue { name, durable, home, locator, mirroring, version, arguments });
+            let (members, delivery_limit) = self.quorum(values, home);
+            let locator = if members.is_empty() { locator } else { Locator::ClientLocal };
+            self.queues.push(Queue {
+                name,
+                durable,
+                home,
+                locator,
+                mirroring,
+                version,
+                arguments,
+                members,
+                delivery_limit,
+            });
         }
+    }
+
+    /// Whether the broker's version is an earlier one.
+    fn earlier(&self, than: &str) -> bool {
+        let version = self.scenario.settings().broker_version;
+        version.is_some_and(|version| version.cmp_spec(than).is_lt())
     }
 
     /// What a queue's arguments come to, but for where dead letters go.
@@ -212,8 +244,7 @@ impl<'a> Planner<'a> {
                 "add x-max-length or x-max-length-bytes, or remove x-overflow",
             );
         }
-        let version = self.scenario.settings().broker_version;
-        let earlier = |than: &str| version.is_some_and(|version| version.cmp_spec(than).is_lt());
+        let (before_3_7, before_3_8) = (self.earlier("3.7"), self.earlier("3.8"));
         let mut too_early = |key: &str, what: &str, since: &str| {
             self.wrong.push(
                 values.span(key),
@@ -222,15 +253,15 @@ impl<'a> Planner<'a> {
             );
         };
         match overflow {
-            Overflow::RejectPublish if earlier("3.7") => {
+            Overflow::RejectPublish if before_3_7 => {
                 too_early("x-overflow", "`reject-publish`", "3.7");
             }
-            Overflow::RejectPublishDlx if earlier("3.8") => {
+            Overflow::RejectPublishDlx if before_3_8 => {
                 too_early("x-overflow", "`reject-publish-dlx`", "3.8");
             }
             _ => {}
         }
-        if arguments.single_active_consumer && earlier("3.8") {
+        if arguments.single_active_consumer && before_3_8 {
             let what = "`x-single-active-consumer`";
             too_early("x-single-active-consumer", what, "3.8");
         }
@@ -467,6 +498,7 @@ impl<'a> Planner<'a> {
             let reject = values.table("reject").map(|table| Reject {
                 chance: table.chance("chance"),
                 requeue: table.flag("requeue"),
+                nack: table.choice("method") == "nack",
             });
             if no_ack && values.is_set("reject") {
                 self.wrong.push(

@@ -163,6 +163,32 @@ named_rules! {
         "A synchronisation sends batches of messages; without this rule one message at a time.",
         "rabbit_mirror_queue_sync.erl v3.6.16, master_batch_go; v3.5.8, master_send";
 
+    // ---- quorum queues
+    DeduplicateEnqueues = "deduplicate-enqueues", always,
+        "A quorum queue takes what a channel sends again only once, and nothing behind a gap.",
+        "rabbit_fifo.erl v4.3.5, maybe_enqueue";
+    ReturnsFirst = "returns-first", always,
+        "A quorum queue hands out what was given back before all else, in the order of return.",
+        "rabbit_fifo.erl v4.3.5, take_next_msg";
+    LimitCountsFailures = "limit-counts-failures", since "4.3",
+        "The delivery limit counts rejects and crashes only; without this rule every return.",
+        "rabbit_fifo.erl v4.3.5 and v4.0.5, return_one";
+    KeepForDisconnected = "keep-for-disconnected", since "4.3",
+        "What a consumer holds whose node cannot be reached stays with it for a while; without this \
+         rule it is given back at once.",
+        "rabbit_fifo.erl v4.3.5, apply down noconnection, consumer_disconnected_timeout";
+    ResendOnNewLeader = "resend-on-new-leader", since "4.0.6",
+        "A channel that hears from another member than it took for the leader sends all that is \
+         pending again.",
+        "rabbit_fifo_client.erl v4.0.6, handle_ra_event applied; commit d31b9aa8a3";
+    LeaderChangeOnNodeUp = "leader-change-on-node-up", since "4.1.5",
+        "A leader tells the channels of a node that is connected again that it leads, and they send \
+         all that is pending again.",
+        "rabbit_fifo.erl v4.1.5, apply nodeup; commit b66dc4017e";
+    ResendWhenBlocked = "resend-when-blocked", until "4.1.5",
+        "A channel with too many pending publishes looks for another leader every 10 s.",
+        "rabbit_fifo_client.erl v3.12.14, v4.0.5, TIMER_TIME";
+
     // ---- queues whose node is down
     KeepRecordsOfDurableQueues = "keep-records-of-durable-queues", since "3.11",
         "The record of a durable queue stays in the routing tables when its home node is down; \
@@ -184,6 +210,14 @@ named_rules! {
         "A node that has lost another which a third still sees acts on it: it disconnects from the \
          third, or pauses.",
         "rabbit_node_monitor.erl v3.10, check_partial_partition";
+
+    // ---- Khepri
+    Khepri = "khepri", since "4.2",
+        "Metadata is in Khepri, a log that a majority of the nodes has: nodes that meet again after a \
+         partition agree, what they are configured to do about partitions does not matter, a change \
+         needs a majority, and so does a start. Without this rule it is in Mnesia. 4.0 and 4.1 have it \
+         by choice, 4.3 has no other.",
+        "rabbit_khepri.erl v4.3.5; rabbit_node_monitor.erl v4.2.9; rabbitmq.com/docs/metadata-store";
 
     // ---- restarts
     WaitForTablesOfPeers = "wait-for-tables-of-peers", always,

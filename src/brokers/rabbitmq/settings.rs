@@ -49,6 +49,9 @@ impl PartitionHandling {
 /// breakdowns of nodes of this order.
 const BASE_MEMORY: u64 = 100_000_000;
 
+/// Before 4.3 nothing is kept (rabbit_fifo.erl v4.2.9).
+const DISCONNECTED_TIMEOUT: Span = Span::ZERO;
+
 /// What `slave_wait_timeout` was before it was a key (rabbit_mirror_queue_misc.erl v3.6.1).
 const SLAVE_WAIT_TIMEOUT: Span = Span::from_secs(15);
 
@@ -105,7 +108,7 @@ keys! {
             "Messages smaller than this, with their properties, are kept with their queue; \
              larger ones in the message store that the queues of a node share.",
             "rabbitmq.com/docs/persistence-conf#index-embedding; deps/rabbit/Makefile v3.10";
-        "classic_queue.default_version", Kind::Integer { min: 1, max: 2 }, "1" since "3.10",
+        "classic_queue.default_version", Kind::Integer { min: 1, max: 2 }, ["3.10" = "1", "4.0" = "2"] since "3.10",
             "Index and store of queues without `x-queue-version`: 1 fsyncs before it confirms, 2 \
              only writes.",
             "rabbitmq.com/docs/persistence-conf#queue-version; rabbit_variable_queue.erl v3.10";
@@ -117,10 +120,25 @@ keys! {
         store_credit: CreditSpec = "msg_store_credit_disc_bound", Kind::Table(CREDIT_KEYS), ["3.3" = "{ initial = 2000, more-after = 500 }", "3.6" = "{ initial = 4000, more-after = 800 }"],
             "The same between a queue and the message store.",
             "rabbit_msg_store.erl; rabbit.app v3.5.7, v3.6.16; deps/rabbit/Makefile v3.10";
+        aten_poll: Span = "raft.adaptive_failure_detector.poll_interval", Kind::POSITIVE_DURATION, "5s" since "3.8",
+            "Quorum queues: how often a node looks which others are silent, and how long it then \
+             waits before it begins an election.",
+            "rabbit_prelaunch_conf.erl v3.10.8, v4.3.5; ra_server_proc.erl, election_timeout_duration";
+        aten_heartbeat: Span = "raft.adaptive_failure_detector.heartbeat_interval", Kind::POSITIVE_DURATION, "100ms" since "3.8",
+            "Quorum queues: how often nodes let each other know that they live.",
+            "aten.app.src v0.6.0";
+        commands_soft_limit: u32 = "quorum_queue.commands_soft_limit", Kind::Integer { min: 1, max: 1_000_000 }, "32" since "3.8",
+            "Publishes of a channel that a quorum queue has not applied; with so many the channel's \
+             connection is not read.",
+            "rabbit_fifo_client.erl, quorum_commands_soft_limit";
+        consumer_disconnected_timeout: Span | DISCONNECTED_TIMEOUT = "consumer_disconnected_timeout", Kind::ANY_DURATION, "60s" since "4.3",
+            "How long a quorum queue keeps for a consumer what it holds while its node cannot be \
+             reached.",
+            "rabbit_fifo.erl v4.3.5; PROJECT_ENV v4.3.5";
         mirroring_flow_control: bool = "mirroring_flow_control", Kind::Flag, "true",
             "Whether channels need credit to send publishes to queues and their mirrors.",
             "rabbit_channel.erl v3.10, init; rabbitmq-server#114";
-        vm_memory_high_watermark: Share = "vm_memory_high_watermark", Kind::Chance, "40%",
+        vm_memory_high_watermark: Share = "vm_memory_high_watermark", Kind::Chance, ["3.3" = "40%", "4.0" = "60%"],
             "A node that uses more than this of its memory raises an alarm.",
             "rabbitmq.com/docs/memory; deps/rabbit/Makefile v3.10";
         paging_ratio: Share = "vm_memory_high_watermark_paging_ratio", Kind::Chance, "50%",
@@ -137,7 +155,7 @@ keys! {
             "A channel whose oldest delivery is not acknowledged for this long is closed (406); \
              it looks once a minute.",
             "rabbitmq.com/docs/consumers#acknowledgement-timeout; PROJECT_ENV v3.8.15, v3.8.17";
-        max_message_size: Option<u32> = "max_message_size", Kind::Size { min: 1, max: 536_870_912 }, "134217728B" since "3.8",
+        max_message_size: Option<u32> = "max_message_size", Kind::Size { min: 1, max: 536_870_912 }, ["3.8" = "134217728B", "4.0" = "16777216B"] since "3.8",
             "A larger message closes its channel (406).",
             "rabbit_channel.erl v3.10, check_msg_size; PROJECT_ENV v3.8";
         "mirroring_sync_batch_size", Kind::Integer { min: 1, max: 1_000_000 }, "4096" since "3.6",

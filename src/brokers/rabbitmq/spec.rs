@@ -154,6 +154,10 @@ impl Spec {
         };
         let running: Vec<NodeId> = (0..self.brokers).map(NodeId).collect();
         for (index, queue) in self.queues.iter().enumerate() {
+            if queue.is_quorum() {
+                // It has members, which know who they are by themselves.
+                continue;
+            }
             let declared = queue.mirroring.as_ref();
             let declared = declared.map(|p| p.at_declaration(queue.home, &running, stream));
             let (home, mirrors) = declared.unwrap_or((queue.home, Vec::new()));
@@ -288,10 +292,15 @@ impl Spec {
 }
 
 /// The versions whose rules are known.
-const VERSIONS: (&str, &str) = ("3.3", "3.13");
+const VERSIONS: (&str, &str) = ("3.3", "4.3");
+/// Those that have mirrored queues.
+const MIRRORED_VERSIONS: (&str, &str) = ("3.3", "3.13");
+/// Those that have quorum queues.
+const QUORUM_VERSIONS: (&str, &str) = ("3.8", "4.3");
 
 const fn mode(name: &'static str, meaning: &'static str, starter: &'static str) -> kit::Mode {
-    kit::Mode { name, meaning, version: "3.10", versions: VERSIONS, starter }
+    let (version, versions, otherwise) = ("3.10", VERSIONS, None);
+    kit::Mode { name, meaning, version, versions, otherwise, starter }
 }
 
 impl Family for Spec {
@@ -324,11 +333,29 @@ impl Family for Spec {
         ),
         (
             Mode::Mirrored,
-            mode(
-                "rabbitmq-mirrored",
-                "Mirrored classic queues: a leader, and mirrors that follow it around a ring.",
-                include_str!("starters/mirrored.toml"),
-            ),
+            kit::Mode {
+                versions: MIRRORED_VERSIONS,
+                otherwise: Some(
+                    "mirrored queues are gone since 4.0; quorum queues have taken their place: write \
+                     mode = \"rabbitmq-quorum\", without [[policy]]",
+                ),
+                ..mode(
+                    "rabbitmq-mirrored",
+                    "Mirrored classic queues: a leader, and mirrors that follow it around a ring.",
+                    include_str!("starters/mirrored.toml"),
+                )
+            },
+        ),
+        (
+            Mode::Quorum,
+            kit::Mode {
+                name: "rabbitmq-quorum",
+                meaning: "Quorum queues: what is confirmed is on the disks of a majority of the members.",
+                version: "4.3",
+                versions: QUORUM_VERSIONS,
+                otherwise: None,
+                starter: include_str!("starters/quorum.toml"),
+            },
         ),
     ];
 
@@ -363,9 +390,12 @@ impl Family for Spec {
             ExchangeId::DEFAULT => &direct,
             ExchangeId(exchange) => &self.routes[exchange as usize - 1][producer.key.0 as usize],
         };
-        let copies = |queue: &QueueId| match &self.queues[queue.0 as usize].mirroring {
-            Some(policy) => u64::from(policy.replicas(self.brokers)),
-            None => 1,
+        let copies = |queue: &QueueId| {
+            let queue = &self.queues[queue.0 as usize];
+            match &queue.mirroring {
+                Some(policy) => u64::from(policy.replicas(self.brokers)),
+                None => queue.members.len().max(1) as u64,
+            }
         };
         Reach {
             load: &producer.load,

@@ -55,6 +55,14 @@ words! {
             "a replica on a node that the policy does not list is deleted";
         BODY_MISSING = "body-missing", Lost, 5,
             "recovery dropped its index entry, for the message itself was in no store";
+        LOG_OVERWRITTEN = "log-overwritten", Lost, 4,
+            "its leader had not got it onto a majority of the members, and another leader's log took its place";
+        QUEUE_UNREACHABLE = "queue-unreachable", Lost, 9,
+            "no member of the quorum queue answered, and the channel refused it";
+        NOT_ENQUEUED = "not-enqueued", Lost, 9,
+            "the channel had sent it before, or one before it is missing: the queue does not take it";
+        DELIVERY_LIMIT_EXCEEDED = "delivery-limit-exceeded", Lost, 1,
+            "it came back more often than the delivery limit allows, and its queue has no dead-letter exchange";
         QUEUE_DIED_CONFIRMED = "queue-died-confirmed", Lost, 2,
             "the last process that it was sent to went down and none had confirmed it; the broker \
              confirmed it (before 3.8)";
@@ -76,6 +84,7 @@ words! {
         CONSUMER_REJECTED = "consumer-rejected", "A consumer rejected it.";
         TIME_TO_LIVE_OVER = "time-to-live-over", "Its time to live was over.";
         QUEUE_TOO_LONG = "queue-too-long", "The queue was too long.";
+        RETURNED_TOO_OFTEN = "returned-too-often", "It came back more often than its delivery limit allows.";
         LAST_CONSUMER_GONE = "last-consumer-gone", "The last consumer had gone.";
         NOT_FSYNCED = "not-fsynced",
             "It had been written to the operating system, and no fsync had covered it.";
@@ -83,6 +92,7 @@ words! {
     roles {
         LEADER = "leader", Leader, "The process through which all client work goes.";
         MIRROR = "mirror", InSync, "A mirror with all that the leader has.";
+        FOLLOWER = "follower", InSync, "A member of a quorum queue that follows the leader.";
         UNSYNCHRONISED_MIRROR = "unsynchronised-mirror", Lagging, "A mirror that lacks older messages.";
         DOWN = "down", Lagging,
             "The queue's process is stopped; its contents wait on this node's disk.";
@@ -126,6 +136,7 @@ words! {
             "Autoheal: I am the winner, waiting for the losers to stop";
         AUTOHEAL_LOSER = "autoheal-loser", "Autoheal: we were selected to restart; winner is SUBJECT";
         AUTOHEAL_ABORTED = "autoheal-aborted", "Autoheal: aborting - SUBJECT went down";
+        ELECTED = "elected", "leader of the quorum queue in term COUNT";
         BOOT_FAILED = "boot-failed", "BOOT FAILED: timeout_waiting_for_tables";
     }
     situations {
@@ -141,6 +152,8 @@ words! {
         HOME = "home", [Destination], "The home node of the queue: the same as its leader.";
         MIRROR = "mirror", [Destination, Number],
             "The node of the queue's mirror, counted from the oldest, which is 1.";
+        FOLLOWER = "follower", [Destination, Number],
+            "The node of a quorum queue's member that does not lead, counted in the cluster's order from 1.";
     }
     refused {
         "disk-error",
@@ -149,6 +162,9 @@ words! {
              \"disk-full\", \"disk-stall\" or \"crash\"";
     }
 }
+
+/// A quorum queue does not take what it is sent a second time, or out of order.
+pub const NOT_ENQUEUED: Removal = Removal { cause: cause::NOT_ENQUEUED, because: because::NONE };
 
 /// The normal end of a copy.
 pub const CONSUMED: Removal = Removal { cause: cause::CONSUMED, because: because::NONE };

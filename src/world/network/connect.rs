@@ -8,9 +8,11 @@ use super::super::simulation::World;
 use super::connection::{Arrival, BOUND, Cargo, Segment, SideState};
 use super::link::REJECTS;
 
-/// A request is repeated after 1, 2, 4, … s this often (Linux `tcp_syn_retries`), and given up
-/// after 127 s.
-const SYN_RETRIES: u32 = 6;
+/// The first requests are repeated after a second each (`tcp_syn_linear_timeouts` 4, Linux 6.5 and
+/// later: five of them were measured), the others after 2, 4, 8, … s.
+const LINEAR: u32 = 5;
+/// So often it is repeated (`tcp_syn_retries` 6, beside the linear ones), and given up after 131 s.
+const SYN_RETRIES: u32 = 10;
 
 impl<M> World<M> {
     /// Asks for a connection. The request leaves now.
@@ -35,7 +37,7 @@ impl<M> World<M> {
             let at = now + link.latency(now);
             self.kernel.schedule(at, Event::Syn { conn });
         }
-        let wait = Span::from_secs(1 << attempt);
+        let wait = Span::from_secs(1 << (attempt + 1).saturating_sub(LINEAR));
         self.kernel.schedule(now + wait, Event::SynRetry { conn, attempt: attempt + 1 });
     }
 

@@ -244,6 +244,7 @@ impl Family for Spec {
             meaning: "One broker that keeps what it is sent.",
             version: "1.0",
             versions: ("1.0", "1.0"),
+            otherwise: None,
             starter: include_str!("starter.toml"),
         },
     )];

@@ -151,6 +151,7 @@ impl Family for Spec {
             meaning: "Kafka with replication: a leader, in-sync replicas, and a high watermark.",
             version: "4.1",
             versions: ("0.8.0", "4.1"),
+            otherwise: None,
             starter: include_str!("../starters/isr.toml"),
         },
     )];

@@ -221,6 +221,7 @@ impl Family for Spec {
             meaning: "Kafka before replication: each partition on one broker, sends without an answer.",
             version: "0.7",
             versions: ("0.6", "0.7"),
+            otherwise: None,
             starter: include_str!("../starters/legacy.toml"),
         },
     )];

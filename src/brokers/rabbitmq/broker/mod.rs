@@ -7,6 +7,8 @@
 //! | `channel/` | a client's connection and its channel |
 //! | `queue/` | a queue's process, leader or mirror |
 //! | `ring/` | a mirrored queue's ring |
+//! | `quorum/` | a quorum queue's member |
+//! | `ra/` | the Raft of quorum queues, its log, its failure detector |
 //! | `store/` | where messages are kept |
 //!
 //! The family's own page says which of RabbitMQ's modules is where.
@@ -17,6 +19,8 @@
 pub mod channel;
 pub mod cluster;
 pub mod queue;
+pub mod quorum;
+pub mod ra;
 pub mod ring;
 pub mod store;
 pub mod vm;
@@ -24,13 +28,16 @@ pub mod vm;
 use std::sync::Arc;
 
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer};
+use crate::observe::{NodeId, Observer, Removal};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port, Wait};
 
 use self::channel::Channel;
 use self::cluster::mnesia::{Committing, Lock, Tables, Transaction};
 use self::cluster::monitor::Monitor;
 use self::queue::replica::{Replica, Role};
+use self::quorum::disk::{MemberDisk, Place};
+use self::quorum::member::Member;
+use self::ra::wal::{Marks, Wal};
 use self::ring::gm::Group;
 use self::store::bodies::Bodies;
 use self::store::shared::SharedStore;
@@ -41,9 +48,12 @@ use super::config::Config;
 use super::message::channel::ChannelMail;
 use super::message::mnesia::TableOp;
 use super::message::queue::QueueMail;
+use super::message::ra::Position;
+use super::message::ra::RaMail;
 use super::message::ring::RingMail;
 use super::message::store::StoreMessage;
 use super::message::{DownReason, Message, Pid, QueueId};
+use super::words::{because, cause};
 
 /// The port for clients.
 pub const AMQP: Port = Port(5672);
@@ -65,6 +75,10 @@ pub enum Process {
     Group(Box<Group>),
     /// The message store.
     Store(Box<SharedStore>),
+    /// A quorum queue's member.
+    Member(Box<Member>),
+    /// The log of such members.
+    Wal(Box<Wal>),
 }
 
 impl Process {
@@ -119,6 +133,16 @@ impl Process {
                 }
                 other => Err(other),
             },
+            Process::Member(member) => {
+                RaMail::try_from(message).map(|mail| member.handle(node, ctx, mail))
+            }
+            Process::Wal(wal) => match message {
+                Message::Wal(message) => {
+                    wal.handle(node, ctx, message);
+                    Ok(())
+                }
+                other => Err(other),
+            },
         };
         debug_assert!(taken.is_ok(), "sent to a process of another kind: {taken:?}");
     }
@@ -166,6 +190,8 @@ pub struct Mnesia {
 struct Disk {
     /// The queues' journals, by queue.
     queues: Vec<Option<BackingQueue>>,
+    /// Members of quorum queues, by queue.
+    members: Vec<Option<MemberDisk>>,
     /// `rabbit_durable_queue`.
     durable: Vec<Option<Pid>>,
     /// The members that ran when this node went down.
@@ -210,6 +236,13 @@ pub struct Node {
     store: Option<Lane>,
     /// The message store was told to end.
     store_ends: bool,
+    /// Members of quorum queues that live here, by queue.
+    members: Vec<Option<Lane>>,
+    /// Who leads a quorum queue, as a member here has last heard.
+    leaderboard: Vec<Option<NodeId>>,
+    /// The log of the members, and what it has written and not fsynced.
+    wal: Option<Lane>,
+    marks: Marks,
     disk: Disk,
 }
 
@@ -227,10 +260,13 @@ impl Broker {
     pub fn new(config: Arc<Config>, me: NodeId) -> Broker {
         let queues = config.queues.len();
         let peers = config.members.iter().filter(|other| **other != me);
-        let peers = peers.map(|&other| Peer::new(other)).collect();
+        let peers = peers.map(|&other| Peer::new(other, queues)).collect();
         let tables = config.tables.clone();
+        // Where there are quorum queues, their log comes first.
+        let first_store_file = FILES * queues as u32 + u32::from(config.has_quorum_queues());
         let disk = Disk {
             queues: vec![None; queues],
+            members: vec![None; queues],
             durable: tables.durable.clone(),
             saw_running: Vec::new(),
         };
@@ -264,9 +300,13 @@ impl Broker {
                 alarms: Alarms::default(),
                 memory_checks: 0,
                 recovering: 0,
-                bodies: Bodies::new(FILES * queues as u32),
+                bodies: Bodies::new(first_store_file),
                 store: None,
                 store_ends: false,
+                members: vec![None; queues],
+                leaderboard: vec![None; queues],
+                wal: None,
+                marks: Marks::new(queues),
                 disk,
             },
             first_lane: 0,
@@ -348,6 +388,10 @@ impl Broker {
         if self.node.store == Some(lane) {
             self.node.store = None;
         }
+        let process = match process {
+            Process::Member(member) => return self.bury_member(ctx, *member),
+            other => other,
+        };
         if let Process::Replica(mut replica) = process {
             self.node.keep_bodies(ctx, &mut replica.base.bq, None);
             let queue = replica.queue();
@@ -366,7 +410,20 @@ impl Broker {
     }
 
     fn has_replicas(&self) -> bool {
-        self.processes.iter().flatten().any(|process| matches!(process, Process::Replica(_)))
+        let is_queue =
+            |process: &Process| matches!(process, Process::Replica(_) | Process::Member(_));
+        self.processes.iter().flatten().any(is_queue)
+    }
+
+    /// The process of a quorum queue's member has ended, and the node goes on.
+    fn bury_member(&mut self, ctx: &mut Context<'_, Message>, member: Member) {
+        let queue = member.queue();
+        let (now, here) = (ctx.now(), ctx.node());
+        let destination = self.node.config.destination(queue);
+        ctx.observer().role(now, here, destination, None);
+        let kept = ctx.file_length(Node::meta_file(queue));
+        self.node.members[queue.0 as usize] = None;
+        self.node.disk.members[queue.0 as usize] = Some(member.into_disk(kept));
     }
 
     /// The process is gone: keeps what the disk kept.
@@ -379,12 +436,23 @@ impl Broker {
     ) {
         let me = self.node.me;
         for process in std::mem::take(&mut self.processes).into_iter().flatten() {
-            if let Process::Replica(replica) = process {
-                let queue = replica.queue();
-                observer.role(at, me, self.node.config.destination(queue), None);
-                self.node.disk.queues[queue.0 as usize] = Some(replica.base.bq);
-            }
+            let queue = match process {
+                Process::Replica(replica) => {
+                    let queue = replica.queue();
+                    self.node.disk.queues[queue.0 as usize] = Some(replica.base.bq);
+                    queue
+                }
+                Process::Member(member) => {
+                    let queue = member.queue();
+                    let kept = disk.kept(Node::meta_file(queue));
+                    self.node.disk.members[queue.0 as usize] = Some(member.into_disk(kept));
+                    queue
+                }
+                _ => continue,
+            };
+            observer.role(at, me, self.node.config.destination(queue), None);
         }
+        self.node.lose_members(death, disk, at, observer);
         // A node that went down while it booted knows no more than it did before, and had not
         // opened its queues.
         let loaded = self.node.mnesia.loaded;
@@ -424,6 +492,8 @@ impl Broker {
                 (!group.is_settled()).then(|| "the ring of a queue's mirrors (gm)".into())
             }
             Process::Store(store) => (!store.is_settled()).then(|| "its message store".into()),
+            Process::Member(member) => member.waits_for(),
+            Process::Wal(wal) => (!wal.is_settled()).then(|| "its write-ahead log".into()),
         })
     }
 
@@ -462,6 +532,9 @@ impl Broker {
         if self.node.status != Status::Running {
             return None;
         }
+        if self.node.config.queue(queue).is_quorum() {
+            return Some(self.node.known_leader(queue));
+        }
         self.node.mnesia.tables.queue(queue).map(|record| record.leader.node)
     }
 
@@ -470,7 +543,29 @@ impl Broker {
     pub fn leads(&self, queue: QueueId) -> bool {
         self.processes.iter().flatten().any(|process| match process {
             Process::Replica(replica) => replica.queue() == queue && replica.role() == Role::Leader,
+            Process::Member(member) => member.queue() == queue && member.server().leads(),
             _ => false,
+        })
+    }
+
+    /// Whether this node runs a member of a quorum queue that does not lead.
+    #[must_use]
+    pub fn follows(&self, queue: QueueId) -> bool {
+        self.member_of(queue).is_some_and(|member| !member.server().leads())
+    }
+
+    /// The nodes that have a member of a quorum queue; none of a classic one.
+    #[must_use]
+    pub fn members_of(&self, queue: QueueId) -> &[NodeId] {
+        &self.node.config.queue(queue).members
+    }
+
+    /// This node's member of a quorum queue, if its process lives.
+    #[must_use]
+    pub fn member_of(&self, queue: QueueId) -> Option<&Member> {
+        self.processes.iter().flatten().find_map(|process| match process {
+            Process::Member(member) if member.queue() == queue => Some(&**member),
+            _ => None,
         })
     }
 
@@ -576,6 +671,44 @@ impl Node {
             queue.died(death, disk, &mut self.bodies, at, self.me, observer);
         }
         self.store = None;
+    }
+
+    /// What the disk has of the members of quorum queues after a death. Of a log that is on the
+    /// disk nothing goes but with the disk; what was written and not fsynced, as far as the disk
+    /// has it, is there as well.
+    fn lose_members(
+        &mut self,
+        death: Death,
+        disk: &DiskView<'_>,
+        at: Time,
+        observer: &mut dyn Observer,
+    ) {
+        let kept = disk.kept(self.wal_file());
+        let config = self.config.clone();
+        for (queue, member) in (0..).map(QueueId).zip(&mut self.disk.members) {
+            let Some(member) = member else { continue };
+            let destination = config.destination(queue);
+            let place = Place { queue, destination, node: self.me };
+            let letters = &*config.letters;
+            if death == Death::Wiped {
+                let fresh = member.fifo.fresh();
+                let removal = Removal { cause: cause::DISK_WIPED, because: because::NONE };
+                member.wiped(fresh, removal, at, place, letters, observer);
+                continue;
+            }
+            let log = &member.log;
+            let there = |of: Position| log.term_at(of.index) == Some(of.term);
+            let survived = self.marks.survived(queue, kept, there);
+            let kept = survived.unwrap_or(0).max(log.written());
+            let because = because::NOT_FSYNCED;
+            let cause = match death {
+                Death::PowerLoss => cause::PAGE_CACHE_LOST,
+                _ => cause::PROCESS_BUFFER_LOST,
+            };
+            let removal = Removal { cause, because };
+            let words = (letters, &config.expirations[..]);
+            member.died(kept, removal, at, place, words, observer);
+        }
     }
 
     /// No client of the message store is left: it ends once it has written what it has.

@@ -54,6 +54,8 @@ pub struct Reject {
     pub chance: Chance,
     /// Whether they go back into the queue.
     pub requeue: bool,
+    /// Whether it says so by `basic.nack`, rather than `basic.reject`.
+    pub nack: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -319,7 +321,9 @@ impl Consumer {
             let (tag, multiple) = (delivery.tag, false);
             let answer = match reject {
                 None => FromClient::BasicAck { tag, multiple },
-                Some(Reject { requeue: true, .. }) => FromClient::BasicRequeue { tag, multiple },
+                Some(Reject { requeue: true, nack, .. }) => {
+                    FromClient::BasicRequeue { tag, multiple, nack }
+                }
                 Some(_) => FromClient::BasicReject { tag, multiple },
             };
             ctx.send(conn, answer.into(), METHOD_BYTES);

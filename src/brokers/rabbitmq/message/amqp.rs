@@ -56,8 +56,8 @@ pub enum FromClient {
     BasicCancel { queue: QueueId },
     /// `basic.ack`.
     BasicAck { tag: DeliveryTag, multiple: bool },
-    /// `basic.nack` with `requeue = true`.
-    BasicRequeue { tag: DeliveryTag, multiple: bool },
+    /// `basic.nack`, or `basic.reject`, with `requeue = true`.
+    BasicRequeue { tag: DeliveryTag, multiple: bool, nack: bool },
     /// `basic.reject` or `basic.nack` with `requeue = false`.
     BasicReject { tag: DeliveryTag, multiple: bool },
     /// `channel.open`, after the broker has closed the one before.

@@ -5,6 +5,7 @@ use crate::observe::MessageRange;
 use super::super::letters::LetterId;
 use super::amqp::FromClient;
 use super::queue::Pushed;
+use super::ra::QuorumMessage;
 use super::{DownReason, Message, Pid, PublishSeq, QueueId, QueueSeq};
 
 /// What is sent to a channel inside the cluster, and its own timers.
@@ -35,6 +36,9 @@ pub enum ChannelMessage {
     },
     /// `bump_credit`: a queue's process lets the channel send so many publishes more.
     BumpCredit { from: Pid, more: u32 },
+
+    /// From the members of quorum queues, and about calls to them.
+    Quorum(QuorumMessage),
 
     // ---- from its node
     /// An alarm is in force somewhere in the cluster, or no longer.

@@ -1,7 +1,7 @@
 //! Everything that travels between RabbitMQ's processes and its clients, and their timers.
 //!
 //! By protocol: [`amqp`] between client and channel, [`channel`] and [`queue`] between the processes
-//! of channels and queues, [`ring`] around the ring of a mirrored queue, [`store`] to the message
+//! of channels and queues, [`ra`] between the members of a quorum queue, [`ring`] around the ring of a mirrored queue, [`store`] to the message
 //! store, [`mnesia`], [`monitor`] and [`node`] between nodes, [`client`] for a client's own timers.
 //! What one process takes is an enum of its own (`ChannelMail`, `QueueMail`, `RingMail`, ...), so
 //! that the compiler knows of every message that comes to it, and of none that does not.
@@ -13,6 +13,7 @@ pub mod mnesia;
 pub mod monitor;
 pub mod node;
 pub mod queue;
+pub mod ra;
 pub mod ring;
 pub mod store;
 
@@ -26,6 +27,7 @@ use self::mnesia::MnesiaMessage;
 use self::monitor::MonitorMessage;
 use self::node::NodeMessage;
 use self::queue::QueueMessage;
+use self::ra::{QuorumMessage, RaMessage, WalMessage};
 use self::ring::{Instruction, RingMessage};
 use self::store::StoreMessage;
 use super::letters::LetterId;
@@ -112,6 +114,10 @@ pub enum Message {
     Ring(RingMessage),
     /// To a message store.
     Store(StoreMessage),
+    /// To the member of a quorum queue's Raft group.
+    Ra(QueueId, RaMessage),
+    /// To a node's write-ahead log.
+    Wal(WalMessage),
     /// To a node's Mnesia.
     Mnesia(MnesiaMessage),
     /// To a node's monitor.
@@ -151,8 +157,15 @@ protocols! {
     Instruction: Instruction,
     Ring: RingMessage,
     Store: StoreMessage,
+    Wal: WalMessage,
     Mnesia: MnesiaMessage,
     Monitor: MonitorMessage,
     Node: NodeMessage,
     Client: ClientTimer,
+}
+
+impl From<QuorumMessage> for Message {
+    fn from(message: QuorumMessage) -> Message {
+        Message::Channel(ChannelMessage::Quorum(message))
+    }
 }

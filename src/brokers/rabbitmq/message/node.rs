@@ -36,6 +36,14 @@ pub enum NodeMessage {
     /// An attempt to reach a member took too long.
     SetupTimeout { conn: ConnId },
 
+    // ---- aten
+    /// A heartbeat for the failure detector.
+    Beat { from: NodeId },
+    /// Heartbeats are due.
+    BeatTimer,
+    /// The detector looks who is silent.
+    AtenPoll,
+
     // ---- alarms
     /// An alarm is set or cleared on `from`.
     Alarm { from: NodeId, resource: Resource, set: bool },

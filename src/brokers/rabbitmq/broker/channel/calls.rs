@@ -9,6 +9,7 @@ use super::super::super::message::queue::{Pushed, QueueCall};
 use super::super::super::message::{Message, Pid, QueueId};
 use super::super::super::words::event;
 use super::super::Node;
+use super::consuming::Subscription;
 use super::{Channel, METHOD_BYTES};
 
 /// A blocked operation on a queue whose process is gone is tried again after this long
@@ -173,9 +174,10 @@ impl Channel {
     }
 
     pub(super) fn resume(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        while self.call.is_none() && !self.closed {
+        while !self.is_waiting() && !self.closed {
             // Other consumers of a queue that went down at the same time are next.
-            let waiting = self.subscriptions.iter().find(|s| s.leader.is_none()).map(|s| s.queue);
+            let waits = |s: &&Subscription| s.leader.is_none() && !s.quorum;
+            let waiting = self.subscriptions.iter().find(waits).map(|s| s.queue);
             if let Some(queue) = waiting {
                 self.call_subscribe(node, ctx, queue, RETRIES, false);
                 continue;

@@ -24,11 +24,14 @@ pub(super) struct Subscription {
     pub(super) unreported: u32,
     /// The client has cancelled it; what was on its way still comes.
     pub(super) cancelled: bool,
+    /// It is of a quorum queue: no one process serves it.
+    pub(super) quorum: bool,
 }
 
 impl Subscription {
     pub(super) fn new(queue: QueueId, terms: Terms) -> Subscription {
-        Subscription { queue, terms, leader: None, unreported: 0, cancelled: false }
+        let (leader, unreported, cancelled, quorum) = (None, 0, false, false);
+        Subscription { queue, terms, leader, unreported, cancelled, quorum }
     }
 }
 
@@ -37,8 +40,9 @@ impl Subscription {
 pub(super) enum Settling {
     /// `basic.ack`.
     Ack,
-    /// `basic.nack` or `basic.reject`, with requeue.
-    Requeue,
+    /// `basic.nack` or `basic.reject`, with requeue; whether that means that it could not be
+    /// processed.
+    Requeue { failed: bool },
     /// The same without.
     Reject,
 }
@@ -48,6 +52,7 @@ pub(super) enum Settling {
 pub(super) struct Unacked {
     pub(super) at: Time,
     pub(super) tag: DeliveryTag,
+    pub(super) queue: QueueId,
     pub(super) from: Pid,
     pub(super) id: QueueSeq,
 }
@@ -62,6 +67,10 @@ impl Channel {
         if let Some(subscription) = self.subscriptions.iter_mut().find(|s| s.queue == queue) {
             subscription.cancelled = true;
             let subscription = *subscription;
+            if subscription.quorum {
+                self.subscriptions.retain(|s| s.queue != queue);
+                return self.cancel_quorum(node, ctx, queue);
+            }
             self.unsubscribe(node, ctx, subscription);
         }
     }
@@ -115,7 +124,7 @@ impl Channel {
         self.next_tag += 1;
         let Pushed { id, message, redelivered, letter } = pushed;
         if !no_ack {
-            self.unacked.push_back(Unacked { at: ctx.clock(), tag, from, id });
+            self.unacked.push_back(Unacked { at: ctx.clock(), tag, queue, from, id });
         }
         let bytes = CONTENT_BYTES + message.bytes * message.count;
         let deliver = FromServer::BasicDeliver { queue, tag, message, redelivered, letter };
@@ -171,26 +180,29 @@ impl Channel {
     }
 
     pub(super) fn settle(
-        &self,
+        &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
         taken: &[Unacked],
         settling: Settling,
     ) {
         let mut rest = taken;
-        while let Some(&Unacked { from, id: first, .. }) = rest.first() {
+        while let Some(&Unacked { queue, from, id: first, .. }) = rest.first() {
             let mut count = 1;
-            while rest
-                .get(count)
-                .is_some_and(|next| next.from == from && next.id == first + count as u64)
-            {
+            while rest.get(count).is_some_and(|next| {
+                (next.queue, next.from) == (queue, from) && next.id == first + count as u64
+            }) {
                 count += 1;
             }
             rest = &rest[count..];
             let (channel, count) = (self.me, count as u32);
+            if node.config.queue(queue).is_quorum() {
+                self.settle_quorum(node, ctx, queue, (first, count), settling);
+                continue;
+            }
             let message = match settling {
                 Settling::Ack => QueueCall::Settle { channel, first, count },
-                Settling::Requeue => QueueCall::GiveBack { channel, first, count },
+                Settling::Requeue { .. } => QueueCall::GiveBack { channel, first, count },
                 Settling::Reject => QueueCall::Reject { channel, first, count },
             };
             node.send(ctx, from, message, 70);

@@ -78,6 +78,7 @@ impl Channel {
         self.closed = true;
         self.deferred.clear();
         self.call = None;
+        self.quorum_call = None;
         node.end_process(ctx.lane(), DownReason::Normal);
     }
 

@@ -6,6 +6,7 @@ mod calls;
 mod consuming;
 mod errors;
 mod publishing;
+mod quorum;
 mod throttle;
 
 use std::collections::VecDeque;
@@ -16,6 +17,7 @@ use crate::world::{Closing, ConnId, Context, Wait};
 use super::super::message::amqp::{FromClient, FromServer};
 use super::super::message::channel::{ChannelMail, ChannelMessage};
 use super::super::message::queue::Pushed;
+use super::super::message::ra::QuorumMessage;
 use super::super::message::{DeliveryTag, DownReason, Message, Pid, PublishSeq, QueueId};
 use super::super::rules::Rule;
 use super::Node;
@@ -25,6 +27,7 @@ use self::calls::{Call, RETRIES, RETRY_WAIT};
 use self::consuming::{Settling, Subscription, Unacked};
 use self::errors::heard_when_closed;
 use self::publishing::{Answer, Mandatory, Target, Unconfirmed};
+use self::quorum::{FifoClient, QuorumCall};
 use self::throttle::Throttle;
 
 /// Bytes of an AMQP method frame without content.
@@ -50,6 +53,10 @@ pub struct Channel {
     next_tag: DeliveryTag,
     unacked: VecDeque<Unacked>,
     call: Option<Call>,
+    /// What it knows of quorum queues, and its call to one of them.
+    quorum: Vec<FifoClient>,
+    quorum_call: Option<QuorumCall>,
+    next_call: u32,
     deferred: VecDeque<ChannelMail>,
     heartbeat: Span,
     /// Bytes read and written at the last check, unchanged checks in a row, whether this tick is
@@ -83,6 +90,9 @@ impl Channel {
             next_tag: 1,
             unacked: VecDeque::new(),
             call: None,
+            quorum: Vec::new(),
+            quorum_call: None,
+            next_call: 0,
             deferred: VecDeque::new(),
             heartbeat: Span::ZERO,
             received: 0,
@@ -148,7 +158,7 @@ impl Channel {
         if self.closed && !heard_when_closed(&mail) {
             return;
         }
-        if self.call.is_some() && blocked_by_call(&mail) {
+        if self.is_waiting() && self.blocked_by_call(&mail) {
             self.deferred.push_back(mail);
             return;
         }
@@ -170,18 +180,25 @@ impl Channel {
             }
             FromClient::BasicConsume { queue, terms } => {
                 self.subscriptions.retain(|subscription| subscription.queue != queue);
+                if node.config.queue(queue).is_quorum() {
+                    return self.consume_quorum(node, ctx, queue, terms);
+                }
                 self.subscriptions.push(Subscription::new(queue, terms));
                 self.call_subscribe(node, ctx, queue, RETRIES, true);
             }
             FromClient::BasicCancel { queue } => self.cancel(node, ctx, queue),
+            FromClient::BasicGet { queue, no_ack } if node.config.queue(queue).is_quorum() => {
+                self.get_quorum(node, ctx, queue, no_ack);
+            }
             FromClient::BasicGet { queue, no_ack } => {
                 self.call_get(node, ctx, queue, no_ack, RETRIES);
             }
             FromClient::BasicAck { tag, multiple } => {
                 self.ack(node, ctx, tag, multiple, Settling::Ack);
             }
-            FromClient::BasicRequeue { tag, multiple } => {
-                self.ack(node, ctx, tag, multiple, Settling::Requeue);
+            FromClient::BasicRequeue { tag, multiple, nack } => {
+                let failed = !nack;
+                self.ack(node, ctx, tag, multiple, Settling::Requeue { failed });
             }
             FromClient::BasicReject { tag, multiple } => {
                 self.ack(node, ctx, tag, multiple, Settling::Reject);
@@ -210,11 +227,17 @@ impl Channel {
             ChannelMessage::ConserveResources { alarm } => self.conserve_resources(alarm),
             ChannelMessage::Refuse { seq } => self.on_refuse(ctx, seq),
             ChannelMessage::Push { queue, from, id, message, redelivered, letter } => {
-                self.push(node, ctx, queue, from, Pushed { id, message, redelivered, letter });
+                let pushed = Pushed { id, message, redelivered, letter };
+                if node.config.queue(queue).is_quorum() {
+                    self.push_quorum(node, ctx, queue, from, pushed);
+                } else {
+                    self.push(node, ctx, queue, from, pushed);
+                }
             }
             ChannelMessage::Got { queue, from, got } => self.got(node, ctx, queue, from, got),
             ChannelMessage::Subscribed { queue, from } => self.subscribed(node, ctx, queue, from),
             ChannelMessage::InUse { queue } => self.in_use(node, ctx, queue),
+            ChannelMessage::Quorum(message) => self.on_quorum(node, ctx, message),
             ChannelMessage::ChannelTick => self.check_deliveries(node, ctx),
             ChannelMessage::RetryCall => self.retry_call(node, ctx),
             ChannelMessage::Tick => self.tick(node, ctx),
@@ -256,7 +279,7 @@ impl Channel {
         pid: Pid,
         reason: DownReason,
     ) {
-        if let Some(at) = self.targets.iter().position(|target| target.pid == pid) {
+        if let Some(at) = self.targets.iter().position(|target| target.pid == Some(pid)) {
             self.targets[at].alive = false;
             self.return_mandatory(ctx, at as u16);
             self.forget_credit(at);
@@ -273,6 +296,7 @@ impl Channel {
                 index = (index + 1).saturating_sub(forgotten);
             }
         }
+        self.called_node_down(node, ctx, pid);
         if let Some(call) = &mut self.call
             && call.asked == Some(pid)
         {
@@ -305,7 +329,7 @@ impl Channel {
                 lost = Some(subscription.queue);
             }
         }
-        if (lost.is_some() || !self.deferred.is_empty()) && self.call.is_none() {
+        if (lost.is_some() || !self.deferred.is_empty()) && !self.is_waiting() {
             self.resume(node, ctx);
         }
     }
@@ -359,14 +383,37 @@ impl Channel {
         if !self.throttle.is_settled() {
             return Some("a channel, to read what its client has sent".into());
         }
+        let clients = || self.quorum.iter().filter(|client| !leaderless(client.queue));
+        if let Some(client) = clients().find(|client| !client.is_settled()) {
+            return Some(format!("quorum queue {}", name(client.queue)).into());
+        }
+        let calls = self.quorum_call.iter().map(|call| call.queue);
+        if let Some(queue) = calls.into_iter().find(|queue| !leaderless(*queue)) {
+            return Some(format!("queue {}, to answer a client's call", name(queue)).into());
+        }
         let call = self.call.filter(|call| !leaderless(call.queue));
         call.map(|call| format!("queue {}, to answer a client's call", name(call.queue)).into())
     }
 }
 
-/// While the channel waits for a queue's answer everything else waits in its mailbox, but the
-/// answer itself and what may end the wait.
-fn blocked_by_call(mail: &ChannelMail) -> bool {
+impl Channel {
+    /// Whether it waits for the answer to a call.
+    fn is_waiting(&self) -> bool {
+        self.call.is_some() || self.quorum_call.is_some()
+    }
+
+    /// While the channel waits for a queue's answer everything else waits in its mailbox, but the
+    /// answer itself and what may end the wait.
+    fn blocked_by_call(&self, mail: &ChannelMail) -> bool {
+        match mail {
+            ChannelMail::Message(ChannelMessage::Push { queue, .. }) => !self.gets(*queue),
+            mail => blocked_by_any_call(mail),
+        }
+    }
+}
+
+/// The same, whatever the call is.
+fn blocked_by_any_call(mail: &ChannelMail) -> bool {
     match mail {
         ChannelMail::Client(method) => !matches!(method, FromClient::Heartbeat),
         ChannelMail::Message(message) => !matches!(
@@ -375,6 +422,9 @@ fn blocked_by_call(mail: &ChannelMail) -> bool {
                 | ChannelMessage::InUse { .. }
                 | ChannelMessage::Got { .. }
                 | ChannelMessage::RetryCall
+                | ChannelMessage::Quorum(
+                    QuorumMessage::Answered { .. } | QuorumMessage::CallTimeout { .. }
+                )
                 | ChannelMessage::BumpCredit { .. }
                 | ChannelMessage::ConserveResources { .. }
                 | ChannelMessage::Tick

@@ -3,8 +3,8 @@
 use crate::observe::{MessageRange, NodeId, Removal};
 use crate::world::Context;
 
-use super::super::super::message::amqp::FromServer;
-use super::super::super::message::channel::ChannelMessage;
+use super::super::super::message::amqp::{FromClient, FromServer};
+use super::super::super::message::channel::{ChannelMail, ChannelMessage};
 use super::super::super::message::queue::QueueMessage;
 use super::super::super::message::{
     ExchangeId, Message, Pid, Properties, PublishSeq, QueueId, RoutingKey,
@@ -13,10 +13,11 @@ use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause};
 use super::super::Node;
 use super::super::vm::credit::Credit;
+use super::quorum::Purpose;
 use super::{CONTENT_BYTES, Channel, METHOD_BYTES};
 
 /// Bytes of a message between processes beside the payload: basic message, properties, delivery.
-const DELIVER_BYTES: u32 = 290;
+pub(super) const DELIVER_BYTES: u32 = 290;
 
 /// Bytes of one more receiver of a message that goes to its node already.
 const REFERENCE_BYTES: u32 = 30;
@@ -52,7 +53,8 @@ pub(super) struct Mandatory {
 /// A queue process that publishes went to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target {
-    pub(super) pid: Pid,
+    /// None for a quorum queue, for which its client speaks.
+    pub(super) pid: Option<Pid>,
     pub(super) queue: QueueId,
     pub(super) alive: bool,
     pub(super) credit: Credit,
@@ -98,6 +100,16 @@ impl Channel {
         message: MessageRange,
         properties: Properties,
     ) {
+        let mut found = std::mem::take(&mut self.found);
+        node.config.route(exchange, key, &mut found);
+        let unregistered = self.unregistered(node, &found);
+        self.found = found;
+        if let Some(queue) = unregistered {
+            // It is published once the channel is registered there.
+            let again = FromClient::BasicPublish { exchange, key, message, properties };
+            self.deferred.push_front(ChannelMail::Client(again));
+            return self.call_quorum(node, ctx, queue, Purpose::Register);
+        }
         ctx.spend(node.config.costs.channel_publish);
         self.take_from_reader(node);
         if node.config.settings.max_message_size.is_some_and(|most| message.bytes > most) {
@@ -106,15 +118,22 @@ impl Channel {
         }
         let seq = self.next_seq;
         self.next_seq += 1;
-        let mut found = std::mem::take(&mut self.found);
-        node.config.route(exchange, key, &mut found);
+        let found = std::mem::take(&mut self.found);
         if found.is_empty() {
             self.report_dropped(node, ctx, None, message, properties);
         }
         let waits_for_mirrors = node.config.settings.rules.has(Rule::WaitForMirrors);
-        let mut answers = Vec::new();
+        let (mut answers, mut refused) = (Vec::new(), Vec::new());
         let mut copies = Copies::of(node, found.len());
         for &queue in &found {
+            if node.config.queue(queue).is_quorum() {
+                let target = self.quorum_target(queue);
+                answers.push((target, Answer::Pending));
+                if !self.enqueue(node, ctx, queue, (seq, message, properties)) {
+                    refused.push(target);
+                }
+                continue;
+            }
             // One routing table a node, its own: a queue whose record is not there does not exist.
             let Some(record) = node.mnesia.tables.queue(queue) else {
                 self.report_dropped(node, ctx, Some(queue), message, properties);
@@ -149,6 +168,9 @@ impl Channel {
         }
         if properties.confirm {
             self.unconfirmed.push_back(Unconfirmed { answers, settled: unroutable, message });
+            for target in refused {
+                self.answer(node, ctx, self.unconfirmed.len() - 1, target, Answer::Down);
+            }
             if unroutable && !rules.has(Rule::ConfirmUnroutable) {
                 self.rejected.push(seq);
                 self.ask_idle(ctx);
@@ -213,10 +235,11 @@ impl Channel {
         pid: Pid,
         queue: QueueId,
     ) -> u16 {
-        let known = self.targets.iter().position(|target| target.pid == pid);
+        let known = self.targets.iter().position(|target| target.pid == Some(pid));
         let at = known.unwrap_or_else(|| {
             let credit = self.initial_credit();
-            self.targets.push(Target { pid, queue, alive: false, leads: false, credit });
+            let (pid, alive, leads) = (Some(pid), false, false);
+            self.targets.push(Target { pid, queue, alive, leads, credit });
             self.targets.len() - 1
         });
         if !self.targets[at].alive {
@@ -225,6 +248,18 @@ impl Channel {
             self.targets[at].alive = true;
             node.monitor(ctx, ctx.lane(), pid);
         }
+        at as u16
+    }
+
+    /// The target that stands for a quorum queue.
+    pub(super) fn quorum_target(&mut self, queue: QueueId) -> u16 {
+        let stands = |target: &Target| target.pid.is_none() && target.queue == queue;
+        let known = self.targets.iter().position(stands);
+        let at = known.unwrap_or_else(|| {
+            let credit = self.initial_credit();
+            self.targets.push(Target { pid: None, queue, alive: true, leads: true, credit });
+            self.targets.len() - 1
+        });
         at as u16
     }
 
@@ -248,7 +283,7 @@ impl Channel {
         count: u32,
     ) {
         ctx.spend(node.config.costs.channel_confirm);
-        let Some(target) = self.targets.iter().position(|target| target.pid == from) else {
+        let Some(target) = self.targets.iter().position(|target| target.pid == Some(from)) else {
             return;
         };
         let base = self.first_unconfirmed();

@@ -195,11 +195,23 @@ impl Channel {
 
     /// A queue's process grants credit.
     pub(super) fn bump_credit(&mut self, from: Pid, more: u32) {
-        let target = self.targets.iter_mut().find(|target| target.pid == from && target.alive);
+        let target =
+            self.targets.iter_mut().find(|target| target.pid == Some(from) && target.alive);
         if target.is_some_and(|target| target.credit.bump(more)) {
             self.throttle.blockers -= 1;
             self.throttle.grant_deferred();
         }
+    }
+
+    /// A quorum queue has too much of this channel's (`credit_flow:block`).
+    pub(super) fn block(&mut self) {
+        self.throttle.blockers += 1;
+    }
+
+    /// It has less again.
+    pub(super) fn unblock(&mut self) {
+        self.throttle.blockers -= 1;
+        self.throttle.grant_deferred();
     }
 
     /// A queue's process is down: what it owed is forgotten (`credit_flow:peer_down`).
@@ -226,7 +238,7 @@ impl Channel {
     /// What the channel may still send to each process, for those who look on.
     pub(in super::super) fn credits(&self) -> impl Iterator<Item = (Pid, i64)> + '_ {
         let alive = self.targets.iter().filter(|target| target.alive);
-        alive.map(|target| (target.pid, target.credit.left()))
+        alive.filter_map(|target| Some((target.pid?, target.credit.left())))
     }
 
     /// A new target has the initial credit.

@@ -71,13 +71,15 @@ pub struct Tables {
     pub queues: Vec<Option<QueueRecord>>,
     /// `rabbit_durable_queue`: the recorded leader, by queue; `None` if there is no such record.
     pub durable: Vec<Option<Pid>>,
+    /// How often they have changed.
+    pub version: u64,
 }
 
 impl Tables {
     /// Empty tables for so many queues.
     #[must_use]
     pub fn new(queues: usize) -> Tables {
-        Tables { queues: vec![None; queues], durable: vec![None; queues] }
+        Tables { queues: vec![None; queues], durable: vec![None; queues], version: 0 }
     }
 
     /// The record of a queue that can be routed to.
@@ -88,6 +90,7 @@ impl Tables {
 
     /// Makes a change.
     pub fn apply(&mut self, op: &TableOp) {
+        self.version += 1;
         match op {
             TableOp::Insert { queue, leader, ring, durable } => {
                 let record = QueueRecord { ring: ring.clone(), ..QueueRecord::of(*leader) };
@@ -201,6 +204,8 @@ pub enum Purpose {
     Delete { queue: QueueId, by: Lane },
     /// A member is down: queues that lived on it alone leave the tables.
     NodeDown { node: crate::observe::NodeId },
+    /// A node that boots deletes the queues of its own that are not durable (Khepri).
+    TransientGone,
     /// A node that boots, in this start of it, gets the tables and every later change; unless
     /// `anyway` is set only if all that run see it.
     Join { node: crate::observe::NodeId, incarnation: u32, anyway: bool },
@@ -220,7 +225,7 @@ impl Purpose {
             | Purpose::StopMirrors { queue, .. }
             | Purpose::Recovered { queue, .. }
             | Purpose::Delete { queue, .. } => Some(*queue),
-            Purpose::NodeDown { .. } | Purpose::Join { .. } => None,
+            Purpose::NodeDown { .. } | Purpose::TransientGone | Purpose::Join { .. } => None,
         }
     }
 

@@ -249,11 +249,28 @@ impl Node {
         let lost = (0..config.queues.len() as u32).map(QueueId).filter(|&queue| {
             let record = self.mnesia.tables.queue(queue);
             let lived_there = record.is_some_and(|record| record.leader.node == node);
-            let stays = config.queue(queue).durable
-                && config.settings.rules.has(Rule::KeepRecordsOfDurableQueues);
+            let rules = config.settings.rules;
+            let stays = match config.queue(queue).durable {
+                true => rules.has(Rule::KeepRecordsOfDurableQueues),
+                // It goes when its node is back (rabbit_amqqueue.erl v4.2, `on_node_up`).
+                false => rules.has(Rule::Khepri),
+            };
             lived_there && !stays && config.queue(queue).mirroring.is_none()
         });
         lost.map(|queue| (queue, config.queue(queue).durable)).collect()
+    }
+}
+
+impl Node {
+    /// Queues that are not durable, and of which the tables say that they live here.
+    pub(crate) fn own_transient_queues(&self) -> Vec<(QueueId, bool)> {
+        let config = &self.config;
+        let transient = (0..config.queues.len() as u32).map(QueueId).filter(|&queue| {
+            let record = self.mnesia.tables.queue(queue);
+            let here = record.is_some_and(|record| record.leader.node == self.me);
+            here && !config.queue(queue).durable
+        });
+        transient.map(|queue| (queue, false)).collect()
     }
 }
 
@@ -278,7 +295,10 @@ impl Broker {
             }
             MnesiaMessage::Unseen { nodes } => node.unseen(ctx, &nodes),
             MnesiaMessage::Tables { tables, running } => self.join(ctx, *tables, &running),
-            MnesiaMessage::NodeRunning { from } => node.member_running(from),
+            MnesiaMessage::NodeRunning { from } => {
+                node.member_running(from);
+                self.retry_transactions(ctx);
+            }
             MnesiaMessage::TablesTimeout { start } => self.tables_timeout(ctx, start),
             MnesiaMessage::Prepare { from, transaction, locks, joins } => {
                 node.prepare(ctx, from, transaction, locks, joins);
@@ -330,7 +350,27 @@ impl Broker {
         }
     }
 
+    /// Khepri: a majority may be there now.
+    pub(crate) fn retry_transactions(&mut self, ctx: &mut Context<'_, Message>) {
+        let ids: Vec<u32> = self.node.mnesia.transactions.iter().map(|t| t.id).collect();
+        for id in ids {
+            self.commit_if_due(ctx, id);
+        }
+    }
+
     fn commit_if_due(&mut self, ctx: &mut Context<'_, Message>, id: u32) {
+        // A change needs a majority; a node that stops does not wait for it.
+        let khepri = self.node.config.settings.rules.has(Rule::Khepri);
+        let free = |of: &Purpose| {
+            matches!(
+                of,
+                Purpose::QueueStopped { .. } | Purpose::Join { .. } | Purpose::NodeDown { .. }
+            )
+        };
+        let lacks = khepri && !self.node.has_quorum();
+        if lacks && self.node.mnesia.transactions.iter().any(|t| t.id == id && !free(&t.purpose)) {
+            return;
+        }
         let due = |transaction: &Transaction| {
             transaction.id == id
                 && !transaction.working
@@ -378,6 +418,10 @@ impl Broker {
             Purpose::NodeDown { node } => {
                 self.queues_gone(ctx, node);
                 self.node.then_here(Lane::MAIN, MonitorMessage::CleanedUp { node });
+            }
+            Purpose::TransientGone => {
+                let queues = self.node.own_transient_queues();
+                self.commit(ctx, TableOp::Drop { queues });
             }
             Purpose::Join { node, incarnation, anyway } => {
                 let running = self.node.running_peers();

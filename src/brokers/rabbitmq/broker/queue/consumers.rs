@@ -23,19 +23,22 @@ pub(crate) struct Consumer {
     pub(crate) consuming: bool,
     /// It had no room when its turn came, and waits aside until it has.
     blocked: bool,
+    /// Its node cannot be reached: it is assigned nothing (a quorum queue's `suspected_down`).
+    suspected: bool,
 }
 
 impl Consumer {
     fn new(channel: Pid) -> Consumer {
         let (terms, unacked) = (Terms::default(), VecDeque::new());
-        Consumer { channel, terms, unacked, unsent: 0, consuming: false, blocked: false }
+        let (consuming, blocked, suspected) = (false, false, false);
+        Consumer { channel, terms, unacked, unsent: 0, consuming, blocked, suspected }
     }
 
     /// rabbit_limiter.erl `can_send` with the credit that `basic.qos` gives, and `is_ch_blocked`.
     fn has_room(&self, unsent_limit: bool) -> bool {
         let Terms { prefetch, no_ack, .. } = self.terms;
         let credit = prefetch == 0 || no_ack || (self.unacked.len() as u32) < prefetch;
-        credit && (self.unsent < UNSENT_MESSAGE_LIMIT || !unsent_limit)
+        credit && !self.suspected && (self.unsent < UNSENT_MESSAGE_LIMIT || !unsent_limit)
     }
 }
 
@@ -161,6 +164,27 @@ impl Consumers {
         }
         self.without(channel, single_active);
         self.forget_idle();
+    }
+
+    /// A channel's node cannot be reached, or can be again.
+    pub(crate) fn suspect(&mut self, channel: Pid, suspected: bool) {
+        if let Some(record) = self.of(channel) {
+            record.suspected = suspected;
+        }
+    }
+
+    /// The single active consumer lets the next in line go before it.
+    pub(crate) fn step_aside(&mut self, channel: Pid, single_active: bool) {
+        if single_active && self.holder == Some(channel) {
+            self.without(channel, single_active);
+            if let Some(record) = self.of(channel).filter(|record| record.consuming) {
+                record.blocked = false;
+                let priority = record.terms.priority;
+                self.enqueue(channel, priority);
+                // Nobody else is there.
+                self.holder = self.holder.or(Some(channel));
+            }
+        }
     }
 
     /// A channel is down: what it had not acknowledged.

@@ -160,24 +160,8 @@ impl Leader<'_> {
         id: super::super::super::message::QueueSeq,
         reason: Reason,
     ) {
-        let dead_letters =
-            node.config.queue(self.base.queue).arguments.dead_letter_exchange.is_some()
-                && node.config.settings.rules.has(Rule::DeadLetter);
-        let removal = if dead_letters {
-            let because = match reason {
-                Reason::Rejected => because::CONSUMER_REJECTED,
-                Reason::Expired => because::TIME_TO_LIVE_OVER,
-                Reason::MaxLength => because::QUEUE_TOO_LONG,
-            };
-            Removal { cause: cause::DEAD_LETTER_DROPPED, because }
-        } else {
-            let cause = match reason {
-                Reason::Rejected => cause::REJECTED_BY_CONSUMER,
-                Reason::Expired => cause::MESSAGE_EXPIRED,
-                Reason::MaxLength => cause::HEAD_DROPPED,
-            };
-            Removal { cause, because: because::NONE }
-        };
+        let dead_letters = node.dead_letters(self.base.queue);
+        let removal = reason.removal(dead_letters);
         let Some(given_up) = self.base.bq.give_up(ctx, id, removal) else { return };
         self.base.due.extend(given_up.due);
         self.base.broadcast(ctx, Instruction::Drop { first: id, count: 1, removal });

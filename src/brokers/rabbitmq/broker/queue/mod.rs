@@ -14,8 +14,8 @@
 //! | `flush.rs` | rabbit_amqqueue_process: `next_state`, hibernation, recovery |
 
 pub(super) mod base;
-mod consumers;
-mod dead_letter;
+pub(super) mod consumers;
+pub(super) mod dead_letter;
 mod flush;
 mod leader;
 mod limits;

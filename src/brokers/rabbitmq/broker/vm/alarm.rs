@@ -105,7 +105,8 @@ impl Node {
         }
     }
 
-    fn connected(&self) -> Vec<NodeId> {
+    /// The members that are connected.
+    pub(in super::super) fn connected(&self) -> Vec<NodeId> {
         let up = |peer: &&super::erlang::Peer| matches!(peer.link, Link::Up(_));
         self.peers.iter().filter(up).map(|peer| peer.node).collect()
     }
@@ -161,8 +162,10 @@ impl Broker {
         let limited = settings.rules.has(Rule::FewMessagesInMemory);
         let mut in_queues = 0;
         for process in self.processes.iter().flatten() {
-            if let Process::Replica(replica) = process {
-                in_queues += replica.base.memory(limited);
+            match process {
+                Process::Replica(replica) => in_queues += replica.base.memory(limited),
+                Process::Member(member) => in_queues += member.state().0.memory(),
+                _ => {}
             }
         }
         let used = settings.base_memory + in_queues + self.node.buffered(ctx);

@@ -6,9 +6,11 @@ use crate::world::{ConnId, Context, Lane};
 
 use super::super::super::message::mnesia::Progress;
 use super::super::super::message::node::NodeMessage;
+use super::super::super::message::ra::RaMessage;
 use super::super::super::message::{DownReason, Message, Pid};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
+use super::super::ra::detector::Heard;
 use super::super::{DISTRIBUTION, Node};
 
 /// Bytes of the distribution header and the control message around a signal
@@ -53,10 +55,14 @@ pub struct Peer {
     silent_ticks: u32,
     /// Own processes that have sent more than its buffer takes.
     suspended: Vec<Lane>,
+    /// What aten knows of it.
+    pub(crate) heard: Heard,
+    /// The processes of its members of quorum queues, by queue, as far as they were heard of.
+    pub(crate) members: Vec<Option<Lane>>,
 }
 
 impl Peer {
-    pub(crate) fn new(node: NodeId) -> Peer {
+    pub(crate) fn new(node: NodeId, queues: usize) -> Peer {
         Peer {
             node,
             link: Link::Down,
@@ -71,6 +77,8 @@ impl Peer {
             sent: 0,
             silent_ticks: 0,
             suspended: Vec::new(),
+            heard: Heard::default(),
+            members: vec![None; queues],
         }
     }
 }
@@ -193,7 +201,18 @@ impl Node {
         to: NodeId,
         message: impl Into<Message>,
     ) {
-        self.send(ctx, Pid { node: to, lane: Lane::MAIN }, message, 100);
+        self.send_to_main(ctx, to, message, 100);
+    }
+
+    /// The same, with its size.
+    pub(crate) fn send_to_main(
+        &mut self,
+        ctx: &mut Context<'_, Message>,
+        to: NodeId,
+        message: impl Into<Message>,
+        bytes: u32,
+    ) {
+        self.send(ctx, Pid { node: to, lane: Lane::MAIN }, message, bytes);
     }
 
     /// `erlang:monitor(process, Pid)`: the watcher gets one `Down`, at once if the process is not
@@ -251,6 +270,20 @@ impl Node {
             if connected {
                 self.send(ctx, watcher, down, 40);
             }
+        }
+    }
+
+    /// What stands for a whole node where a process is watched.
+    pub(crate) fn whole(node: NodeId) -> Pid {
+        Pid { node, lane: Lane::MAIN }
+    }
+
+    /// `erlang:monitor` of a process whose node alone counts: the watcher gets one `Down` when the
+    /// connection to that node is gone.
+    pub(crate) fn watch(&mut self, watcher: Lane, node: NodeId) {
+        let entry = (watcher, Node::whole(node));
+        if let Some(peer) = self.peer(node).filter(|peer| !peer.watches.contains(&entry)) {
+            peer.watches.push(entry);
         }
     }
 
@@ -402,6 +435,7 @@ impl Node {
         for (lane, message, bytes) in std::mem::take(&mut peer.waiting) {
             ctx.send_to(conn, lane, message, bytes);
         }
+        self.tell_members(ctx, &RaMessage::NodeUp { node });
     }
 
     /// The peer has closed a connection. If that did not stand yet, the peer is at an attempt of
@@ -423,6 +457,8 @@ impl Node {
         let was_up = matches!(peer.link, Link::Up(_));
         peer.link = Link::Down;
         peer.waiting.clear();
+        peer.heard.forget();
+        peer.members.fill(None);
         let watches = std::mem::take(&mut peer.watches);
         for (watcher, pid) in watches {
             ctx.tell(watcher, Message::Down { pid, reason: DownReason::NoConnection });
@@ -430,6 +466,7 @@ impl Node {
         self.resume_senders(ctx, node);
         if was_up {
             self.monitor.nodes_version += 1;
+            self.tell_members(ctx, &RaMessage::NodeDown { node });
             self.node_down(ctx, node);
         }
     }
@@ -497,7 +534,7 @@ impl Node {
         self.connects_again_at = crate::engine::Time::ZERO;
         self.monitor = super::super::cluster::monitor::Monitor::default();
         for peer in &mut self.peers {
-            *peer = Peer::new(peer.node);
+            *peer = Peer::new(peer.node, peer.members.len());
         }
     }
 
@@ -521,6 +558,7 @@ impl Node {
         self.monitor.cleans_up_after = None;
         self.store = None;
         self.store_ends = false;
+        self.forget_members();
         for peer in &mut self.peers {
             peer.running = false;
             peer.answer = None;

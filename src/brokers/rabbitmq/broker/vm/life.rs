@@ -68,6 +68,15 @@ impl Broker {
             // A connection that is no member's is a client's, and has gone meanwhile; or a member's
             // that was given up, and nobody listens to it any more.
             Input::Message { conn, .. } if self.node.peer_of(conn).is_none() => {}
+            // The emulator finds a process by its name, and aten is one of its own.
+            Input::Message { body: body @ Message::Ra(..), .. } => self.node.to_member(ctx, body),
+            Input::Message { body: Message::Node(NodeMessage::Beat { from }), .. } => {
+                self.node.heard(ctx, from);
+            }
+            Input::Local { body: Message::Node(NodeMessage::BeatTimer) } => self.node.beat(ctx),
+            Input::Local { body: Message::Node(NodeMessage::AtenPoll) } => {
+                self.node.poll_detector(ctx);
+            }
             Input::Message { body, .. } | Input::Local { body } => self.message(ctx, body),
             Input::DiskFailed { .. } => unreachable!("the plan refuses such faults"),
         }
@@ -88,6 +97,8 @@ impl Broker {
             | Message::Instruction(_)
             | Message::Ring(_)
             | Message::Store(_)
+            | Message::Ra(..)
+            | Message::Wal(_)
             | Message::Client(_)
             | Message::Down { .. } => {}
         }
@@ -101,7 +112,10 @@ impl Broker {
             NodeMessage::Hello { .. }
             | NodeMessage::AliveQuestion { .. }
             | NodeMessage::AliveAnswer { .. }
-            | NodeMessage::Heartbeat => {}
+            | NodeMessage::Heartbeat
+            | NodeMessage::Beat { .. }
+            | NodeMessage::BeatTimer
+            | NodeMessage::AtenPoll => {}
             NodeMessage::Tick => node.tick(ctx),
             NodeMessage::Monitor { watcher, watched } => node.remote_monitor(ctx, watcher, watched),
             NodeMessage::SetupTimeout { conn } => {

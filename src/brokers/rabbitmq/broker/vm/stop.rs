@@ -5,6 +5,7 @@ use crate::world::{Context, Death, DiskView, Lane};
 use super::super::super::message::monitor::MonitorMessage;
 use super::super::super::message::node::NodeMessage;
 use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::ra::RaMessage;
 use super::super::super::message::{DownReason, Message, Pid, QueueId};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
@@ -57,6 +58,9 @@ impl Broker {
                     let ends = config.costs.queue_shutdown.span(ctx.random()).max(serves_on);
                     ctx.after(serves_on, Lane::MAIN, NodeMessage::Quiesce { queue }.into());
                     ctx.after(ends, Lane::MAIN, NodeMessage::EndReplica { queue }.into());
+                }
+                Some(Process::Member(member)) => {
+                    ctx.tell(lane, Message::Ra(member.queue(), RaMessage::Shutdown));
                 }
                 _ => {}
             }

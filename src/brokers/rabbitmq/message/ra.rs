@@ -1,0 +1,315 @@
+//! What comes to a member of a quorum queue's Raft group (ra_server_proc), and to the log that all
+//! members of a node write to (ra_log_wal).
+
+use std::sync::Arc;
+
+use crate::engine::Time;
+use crate::observe::{MessageRange, NodeId};
+
+use super::super::broker::quorum::fifo::Fifo;
+use super::super::letters::LetterId;
+use super::amqp::Terms;
+use super::{DownReason, Message, Pid, QueueId};
+
+/// The number of a leader's term; 0 is before the first.
+pub type Term = u32;
+
+/// A place in the log, from 1; 0 is before the first.
+pub type Index = u64;
+
+/// A delivery's number among those of its consumer, from 0 (rabbit_fifo.erl: `msg_id`).
+pub type MessageId = u64;
+
+/// The place of an entry, and its term.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Its term: what is later in the log of a later term is newer.
+    pub term: Term,
+    /// Its place.
+    pub index: Index,
+}
+
+/// What a command asks of the state machine (rabbit_fifo.erl: `apply`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "fields are the arguments of the command that is named")]
+pub enum Command {
+    /// The first entry of a term (ra_server.erl: `noop`).
+    Noop,
+    /// `register_enqueuer`: a channel publishes here for the first time.
+    Register { channel: Pid },
+    /// `enqueue`: the `seq`-th of its channel, from 1.
+    Enqueue { channel: Pid, seq: u64, message: MessageRange, letter: LetterId, expiration: u8 },
+    /// `checkout`: a channel consumes.
+    Checkout { channel: Pid, terms: Terms },
+    /// `checkout` with `{once, _}`: `basic.get`.
+    Get { channel: Pid, no_ack: bool },
+    /// `checkout` with `cancel`.
+    Cancel { channel: Pid },
+    /// `settle`: `count` deliveries of the channel, from `first` on, are done.
+    Settle { channel: Pid, first: MessageId, count: u32 },
+    /// `return`: they are given back; `failed` counts as a failure to process them.
+    Return { channel: Pid, first: MessageId, count: u32, failed: bool },
+    /// `discard`: they are rejected for good.
+    Discard { channel: Pid, first: MessageId, count: u32 },
+    /// `down`: a channel is gone, or its node cannot be reached.
+    Down { channel: Pid, reason: DownReason },
+    /// `nodeup`.
+    NodeUp { node: NodeId },
+    /// `timeout` with `{consumer_disconnected_timeout, _}`: a channel could not be reached for so
+    /// long that what it holds is given back.
+    Disconnected { channel: Pid },
+    /// `timeout` with `expire_msgs`: what is at the head may have expired.
+    Expire,
+}
+
+/// An entry of the log.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entry {
+    /// The term of the leader that appended it.
+    pub term: Term,
+    /// The leader's clock when it did (`ts` of the command's meta data).
+    pub at: Time,
+    /// What is to be done.
+    pub command: Command,
+}
+
+/// Who is told when a command is applied (ra_server.erl: `reply_mode`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Nobody.
+    None,
+    /// `notify`: the channel, along with what else was applied, by its own number for the command.
+    Notify(Pid, u64),
+    /// `await_consensus`: the channel waits for the answer to its call of that number.
+    Call(Pid, u32),
+}
+
+/// A command on its way to a leader.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Request {
+    /// What is to be done.
+    pub command: Command,
+    /// Who is told.
+    pub reply: Reply,
+}
+
+/// `#append_entries_rpc{}`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AppendEntries {
+    /// The leader's term.
+    pub term: Term,
+    /// The leader.
+    pub leader: Pid,
+    /// The entry before the first.
+    pub previous: Position,
+    /// Up to where the leader has committed.
+    pub commit: Index,
+    /// What follows; nothing where only the commit index is told.
+    pub entries: Vec<Entry>,
+}
+
+/// `#append_entries_reply{}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppendReply {
+    /// The follower's term.
+    pub term: Term,
+    /// Whether its log goes on where the leader's entries began.
+    pub success: bool,
+    /// The entry that it wants next.
+    pub next: Index,
+    /// Up to where its log is written and fsynced.
+    pub written: Index,
+}
+
+/// A candidate and the end of its log (`#request_vote_rpc{}`, `#pre_vote_rpc{}`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its term.
+    pub term: Term,
+    /// The last entry of its log.
+    pub last: Position,
+    /// Which of its pre-votes this is; 0 in an election.
+    pub token: u32,
+}
+
+/// A snapshot of the state machine, of which this is one chunk (`#install_snapshot_rpc{}`).
+#[derive(Clone, Debug)]
+pub struct InstallSnapshot {
+    /// The leader's term.
+    pub term: Term,
+    /// The leader.
+    pub leader: Pid,
+    /// The last entry that it covers.
+    pub last: Position,
+    /// Which chunk, from 1.
+    pub chunk: u32,
+    /// Its size.
+    pub bytes: u32,
+    /// With the last one: the state.
+    pub state: Option<Arc<Fifo>>,
+}
+
+/// What is sent to a member, and its own timers.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "fields are the arguments of the call that is named")]
+pub enum RaMessage {
+    // ---- from other members
+    AppendEntries(Box<AppendEntries>),
+    AppendReply {
+        from: Pid,
+        reply: Box<AppendReply>,
+    },
+    PreVote {
+        from: Pid,
+        candidate: Box<Candidate>,
+    },
+    PreVoteResult {
+        from: Pid,
+        term: Term,
+        token: u32,
+        granted: bool,
+    },
+    RequestVote {
+        from: Pid,
+        candidate: Box<Candidate>,
+    },
+    VoteResult {
+        from: Pid,
+        term: Term,
+        granted: bool,
+    },
+    InstallSnapshot(Box<InstallSnapshot>),
+    SnapshotReply {
+        from: Pid,
+        term: Term,
+        chunk: u32,
+    },
+
+    // ---- from channels
+    /// See [`Request`].
+    Command(Box<Request>),
+    /// A channel lacks deliveries of its consumer, from `first` on.
+    Missing {
+        channel: Pid,
+        first: MessageId,
+    },
+
+    // ---- from its node
+    /// aten: that node is silent, or is heard again.
+    Suspected {
+        node: NodeId,
+        down: bool,
+    },
+    /// A node is connected again (net_kernel: `nodeup`).
+    NodeUp {
+        node: NodeId,
+    },
+    /// The connection to a node is gone (`nodedown`).
+    NodeDown {
+        node: NodeId,
+    },
+    /// The node stops.
+    Shutdown,
+
+    // ---- from its node's log
+    /// The log is fsynced up to here.
+    Written(Position),
+
+    // ---- its own
+    /// It starts: what the disk has is to be read.
+    Recover,
+    /// It is read, and is to be made durable.
+    HasRead,
+    /// It is.
+    Recovered,
+    /// Term and vote are durable.
+    MetaSynced,
+    /// The election timer.
+    ElectionTimeout {
+        turn: u32,
+    },
+    /// `tick`.
+    Tick,
+    /// The mailbox is empty: commands of low priority are taken.
+    Flush,
+    /// A channel has been out of reach for long.
+    DisconnectedTimeout {
+        channel: Pid,
+    },
+    /// The message at the head may have expired.
+    ExpireTimer,
+}
+
+/// All that a member takes.
+#[derive(Clone, Debug)]
+pub enum RaMail {
+    /// Members, channels, the node, and its own timers.
+    Message(RaMessage),
+    /// A process that it monitors is down.
+    Down(Pid, DownReason),
+}
+
+impl TryFrom<Message> for RaMail {
+    type Error = Message;
+
+    /// Gives back what is for processes of another kind.
+    fn try_from(message: Message) -> Result<RaMail, Message> {
+        match message {
+            Message::Ra(_, message) => Ok(RaMail::Message(message)),
+            Message::Down { pid, reason } => Ok(RaMail::Down(pid, reason)),
+            other => Err(other),
+        }
+    }
+}
+
+/// What comes to the process of a node's write-ahead log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "fields are the arguments of the call that is named")]
+pub enum WalMessage {
+    /// Entries of a member, up to this one.
+    Write { queue: QueueId, last: Position, entries: u32, bytes: u32 },
+    /// The mailbox is empty: what was written is fsynced.
+    Idle,
+    /// The batch is durable.
+    Synced,
+}
+
+/// What a channel hears of a quorum queue (rabbit_fifo_client.erl: `handle_ra_event`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "fields are the arguments of the event that is named")]
+pub enum QuorumMessage {
+    /// `applied`: `count` of its commands from `first` on, at the leader `from`.
+    Applied { queue: QueueId, from: NodeId, first: u64, count: u32 },
+    /// `applied` with `not_enqueued`: one before it is missing; it stays pending.
+    NotEnqueued { queue: QueueId, from: NodeId },
+    /// `leader_change`: the member `leader` leads now.
+    LeaderChange { queue: QueueId, leader: NodeId },
+    /// `rejected` with `not_leader`.
+    NotLeader { queue: QueueId, leader: Option<NodeId> },
+    /// `queue_status`: the queue is full, or has room again.
+    Status { queue: QueueId, full: bool },
+    /// The answer to a call.
+    Answered { call: u32, answer: CallAnswer },
+    /// A call took too long.
+    CallTimeout { call: u32 },
+    /// A channel that has been blocked for long looks for another leader.
+    ResendTimer { queue: QueueId },
+}
+
+/// The answer to a channel's call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "fields are the arguments of the event that is named")]
+pub enum CallAnswer {
+    /// The command is applied.
+    Done,
+    /// It is applied, and the queue is full.
+    Full,
+    /// The consumer is attached; that is the number of the delivery that it gets next.
+    Attached { next: MessageId },
+    /// `basic.get` finds nothing.
+    Empty,
+    /// This member follows another.
+    Redirect { leader: NodeId },
+    /// The node cannot be reached, or has no such process.
+    NoMember,
+}

@@ -1,0 +1,86 @@
+//! Which queues are quorum queues, and where their members are.
+
+use crate::observe::NodeId;
+use crate::scenario::Values;
+
+use super::{Mode, Planner};
+
+/// `x-quorum-initial-group-size` if it is not written (rabbit.quorum_cluster_size).
+const GROUP_SIZE: u64 = 3;
+/// `delivery-limit` from 4.0 on, if it is not written (rabbit_quorum_queue.erl:
+/// `?DEFAULT_DELIVERY_LIMIT`).
+const DELIVERY_LIMIT: u32 = 20;
+
+impl Planner<'_> {
+    /// The members of a queue, none if it is a classic one, and its delivery limit.
+    pub(super) fn quorum(&mut self, values: &Values, home: NodeId) -> (Vec<NodeId>, Option<u32>) {
+        let default = if self.mode == Mode::Quorum { "quorum" } else { "classic" };
+        let written = values.get_text("x-queue-type");
+        if written.unwrap_or(default) == "classic" {
+            for key in ["x-quorum-initial-group-size", "x-delivery-limit"] {
+                if values.is_set(key) {
+                    self.wrong.push(
+                        values.span(key),
+                        format!("`{key}` is for quorum queues, and this is a classic one"),
+                        "remove it, or write x-queue-type = \"quorum\"",
+                    );
+                }
+            }
+            return (Vec::new(), None);
+        }
+        if self.earlier("3.8") {
+            self.wrong.push(
+                values.span("x-queue-type"),
+                "quorum queues do not exist before version 3.8",
+                "write broker-version = \"3.8\" or later, or x-queue-type = \"classic\"",
+            );
+        }
+        for (key, help) in [
+            ("x-queue-version", "remove it: a quorum queue has its log"),
+            ("x-queue-master-locator", "write leader = \"n1\", or nothing for the first node"),
+        ] {
+            if values.is_set(key) {
+                let message = format!("`{key}` is for classic queues, and this is a quorum queue");
+                self.wrong.push(values.span(key), message, help);
+            }
+        }
+        for (key, wrong) in [
+            ("durable", values.get_flag("durable") == Some(false)),
+            ("auto-delete", values.flag("auto-delete")),
+        ] {
+            if wrong {
+                let message = "a quorum queue is always durable, and never goes by itself";
+                let help = format!("remove `{key}`, or write x-queue-type = \"classic\"");
+                self.wrong.push(values.span(key), message, help);
+            }
+        }
+        if values.choice("x-overflow") == "reject-publish-dlx" {
+            self.wrong.push(
+                values.span("x-overflow"),
+                "quorum queues do not know `reject-publish-dlx`",
+                "write x-overflow = \"reject-publish\"",
+            );
+        }
+        let size = values.get_integer("x-quorum-initial-group-size").unwrap_or(GROUP_SIZE);
+        let limit = match values.get_signed("x-delivery-limit") {
+            Some(limit) => u32::try_from(limit).ok(),
+            None if self.earlier("4.0") => None,
+            None => Some(DELIVERY_LIMIT),
+        };
+        (self.members(home, size), limit)
+    }
+
+    /// The node that declares it, then those with the fewest members (rabbit_queue_location.erl
+    /// v4.3: `select_members`), of equals the first.
+    fn members(&self, home: NodeId, size: u64) -> Vec<NodeId> {
+        let has =
+            |node: NodeId| self.queues.iter().filter(|queue| queue.members.contains(&node)).count();
+        let mut others: Vec<NodeId> = (0..self.nodes.len() as u32).map(NodeId).collect();
+        others.retain(|node| *node != home);
+        others.sort_by_key(|node| has(*node));
+        let mut members = vec![home];
+        members.extend(others.into_iter().take(size.saturating_sub(1) as usize));
+        members.sort_unstable();
+        members
+    }
+}
