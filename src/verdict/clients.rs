@@ -40,6 +40,45 @@ struct Pair {
     tried: Option<Tried>,
 }
 
+/// What took longest between `free` and the time at which a client came `back`, of all that its
+/// connections had come to by then: it had not noticed, it paused, or it tried. Nothing if all of that
+/// was short.
+fn why_late(
+    changes: &[Change],
+    back: &Change,
+    (free, broker): (Time, &str),
+    gap: Span,
+) -> Option<String> {
+    let lost = |change: &&Change| change.state == Some(ContactState::Lost) && change.at > free;
+    let lost = changes.iter().rfind(lost);
+    let noticed = lost.map_or(Span::ZERO, |lost| lost.at.since(free));
+    let noticed_only = lost.map(|lost| match lost.lasted.is_zero() {
+        true => format!("it had noticed nothing before {}: {}", seconds(lost.at), lost.why),
+        false => reason(lost.why, lost.lasted),
+    });
+    let begun = lost.map_or(free, |lost| lost.at.max(free));
+    let tried = back.tried.filter(|tried| tried.at <= back.at);
+    let (paused, under_way) = tried.map_or((Span::ZERO, Span::ZERO), |tried| {
+        (tried.at.since(begun.min(tried.at)), back.at.since(tried.at.max(free)))
+    });
+    let pause = tried.map(|tried| match paused > tried.waited * 2 {
+        true => "its attempts to connect had failed before".to_owned(),
+        false => reason(tried.why, tried.waited),
+    });
+    let attempt = tried.map(|tried| {
+        format!("its attempt to connect to {broker} was under way since {}", seconds(tried.at))
+    });
+    let told = [(noticed, noticed_only), (paused, pause), (under_way, attempt)];
+    let (longest, why) = told.into_iter().max_by_key(|(length, _)| *length)?;
+    why.filter(|why| longest > gap && !why.is_empty())
+}
+
+/// `59.134 s`.
+fn seconds(at: Time) -> String {
+    let millis = at.as_millis();
+    format!("{}.{:03} s", millis / 1_000, millis % 1_000)
+}
+
 /// Why, and for how long.
 fn reason(why: &str, lasted: Span) -> String {
     if lasted.is_zero() {
@@ -205,24 +244,9 @@ impl Clients {
             if back.at.since(free) <= gap || end.since(back.at) > gap {
                 return None;
             }
-            let told = |why| Some(Late { client, led: false, free, back: back.at, why });
-            let began = back.tried.map(|tried| tried.at);
-            let under_way = |began: &Time| *began <= free + gap && back.at.since(*began) > gap;
-            if let Some(began) = began.filter(under_way).filter(|_| back.lasted <= gap) {
-                let (broker, millis) = (catalog.node(broker), began.as_millis());
-                let since = format!("{}.{:03} s", millis / 1_000, millis % 1_000);
-                return told(format!(
-                    "its attempt to connect to {broker} was under way since {since}"
-                ));
-            }
-            // What took longest since it could have come back.
-            let waited = back.tried.map(|tried| (tried.waited, tried.at, tried.why));
-            let meanwhile =
-                changes.iter().map(|(_, change)| (change.lasted, change.at, change.why));
-            let meanwhile = meanwhile.filter(|(_, at, _)| (free..=back.at).contains(at));
-            let longest = meanwhile.chain(waited).max();
-            let (lasted, _, why) = longest.filter(|(lasted, ..)| *lasted > gap)?;
-            told(reason(why, lasted))
+            let changes: Vec<Change> = changes.into_iter().map(|(_, change)| change).collect();
+            let why = why_late(&changes, &back, (free, catalog.node(broker)), gap)?;
+            Some(Late { client, led: false, free, back: back.at, why })
         });
         late.max_by_key(|late| late.back)
     }
@@ -325,8 +349,9 @@ mod tests {
             ],
         );
         assert_eq!(late(&clients, 3_000, 18_020).as_deref(), Some("18010 silent for 10 s"));
-        assert_eq!(late(&clients, 13_000, 18_020).as_deref(), Some("18010 waited 3 s"));
-        // It had waited as long before, and that was told then.
+        assert_eq!(late(&clients, 12_500, 18_020).as_deref(), Some("18010 waited 3 s"));
+        let failed = "18010 its attempts to connect had failed before";
+        assert_eq!(late(&clients, 11_000, 18_020).as_deref(), Some(failed), "two of them");
         assert_eq!(late(&clients, 16_000, 18_020).as_deref(), Some("18010 waited 3 s"));
         assert_eq!(late(&clients, 17_900, 18_020), None, "at once, but for the gap");
         told(&mut clients, 2, &[(20_000, Lost, "reset", 0), (23_000, Reconnecting, "waited", 3)]);

@@ -131,3 +131,45 @@ fn an_interrupted_run_leaves_nothing() {
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert_eq!(sandbox.tree().differences(&before), [""; 0]);
 }
+
+/// With `--watch` a change of the file is a run, a wrong file an error and no end.
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_watched_is_run_again() {
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+    let sandbox = Sandbox::new();
+    sandbox.ship("single");
+    let out = std::fs::File::create(sandbox.path().join("out")).unwrap();
+    let mut child = Command::new(crate::sandbox::MQSIM)
+        .args(["run", "single.toml", "--watch"])
+        .current_dir(sandbox.path())
+        .stderr(out.try_clone().unwrap())
+        .stdout(Stdio::from(out))
+        .spawn()
+        .expect("it starts");
+    let said = |what: &str, times: usize| {
+        for _ in 0..600 {
+            let text = std::fs::read_to_string(sandbox.path().join("out")).unwrap();
+            if text.matches(what).count() == times {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("not said {times} times: {what}");
+    };
+    said("waiting for a change", 1);
+    said("single · seed 1", 1);
+    sandbox.write("single.toml", shipped("single").replace("rate =", "rte ="));
+    said("waiting for a change", 2);
+    said("did you mean `rate`?", 1);
+    sandbox.write("single.toml", shipped("single"));
+    said("waiting for a change", 3);
+    said("single · seed 1", 2);
+    assert!(
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
+    );
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    sandbox.mqsim("run - --watch").exits(2);
+    sandbox.mqsim("run single.toml --watch --json").exits(2);
+}
