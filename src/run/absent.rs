@@ -42,12 +42,6 @@ const ABSENT: &[Absent] = &[
     ),
     absent(&["redis"], "Redis is", OTHERS, ""),
     absent(&["sqs", "kinesis", "pubsub", "servicebus"], "Services of clouds are", OTHERS, ""),
-    absent(
-        &["quorum", "quorum-queue", "quorum-queues", "qq"],
-        "Quorum queues are",
-        RABBITMQ,
-        "rabbitmq-mirrored simulates what was replicated before them",
-    ),
     absent(&["kafka-streams"], "Kafka Streams is", KAFKA, ""),
     absent(&["stream", "streams"], "Streams of RabbitMQ are", RABBITMQ, ""),
     absent(
@@ -147,7 +141,6 @@ mod tests {
         for info in modes.modes() {
             assert_eq!(Absent::of(info.mode.name), None, "{} is simulated", info.mode.name);
         }
-        assert_eq!(Absent::of("rabbitmq-quorum").unwrap().what, "Quorum queues are");
         assert_eq!(Absent::of("RocketMQ DLedger").unwrap().what, "RocketMQ is");
     }
 }

@@ -11,6 +11,7 @@ mod flow;
 #[path = "../golden/mod.rs"]
 mod golden;
 mod oracle;
+mod ra;
 mod scripts;
 mod store;
 mod store_log;

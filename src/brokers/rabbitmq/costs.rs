@@ -73,7 +73,7 @@ costs! {
     quorum_enqueue: time, "quorum-enqueue" = "18us",
         "Quorum queue's leader: append a publish.",
         "measured: a quorum queue of one member at 0.93 of the rate of a classic queue";
-    quorum_send: time, "quorum-send" = "5us",
+    quorum_send: time, "quorum-send" = "4us",
         "Quorum queue's leader: send an entry to a follower.",
         "measured: a quorum queue of three at 0.57 of the rate of a classic queue in the same cluster";
     quorum_command: time, "quorum-command" = "9us",

@@ -76,7 +76,7 @@ keys! {
             "The node on which it is declared: its home, and its leader if it is mirrored; the \
              first node if not written.",
             "rabbitmq.com/docs/clustering; queue_master_locator=client-local";
-        "x-queue-type", Kind::Choice(&["classic", "quorum"]), none,
+        "x-queue-type", Kind::Choice(&["classic", "quorum", "stream"]), none,
             "A classic queue, or a quorum queue: a log that a majority of its members has on \
              their disks. In mode `rabbitmq-quorum` quorum if not written, else classic. Streams \
              are not simulated.",

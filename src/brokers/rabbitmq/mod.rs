@@ -1,4 +1,4 @@
-//! RabbitMQ 3.3 to 3.13 with classic queues: single node, classic cluster, mirrored queues.
+//! RabbitMQ 3.3 to 4.3: single node, classic cluster, mirrored queues, quorum queues.
 //!
 //! Where RabbitMQ's processes and modules are:
 //!
@@ -12,12 +12,15 @@
 //! | rabbit_mirror_queue_sync | `broker/queue/sync.rs` | the same |
 //! | rabbit_mirror_queue_misc, rabbit_amqqueue | `broker/queue/members.rs`, `mirroring.rs` | |
 //! | rabbit_queue_consumers, rabbit_limiter | `broker/queue/consumers.rs` | |
+//! | rabbit_fifo_client | `broker/channel/quorum/` | [`message::ra`] |
+//! | rabbit_quorum_queue, ra_server_proc, rabbit_fifo | `broker/quorum/` | the same |
+//! | ra_server, ra_log, ra_log_wal, aten | `broker/ra/` | the same |
 //! | rabbit_dead_letter | `broker/queue/dead_letter.rs`, `letters.rs` | |
 //! | gm | `broker/ring/gm.rs` | [`message::ring`] |
 //! | rabbit_msg_store | `broker/store/shared.rs`, `bodies.rs` | [`message::store`] |
 //! | rabbit_variable_queue | `broker/store/queue.rs`, `paging.rs` | |
 //! | rabbit_queue_index, rabbit_classic_queue_index_v2, rabbit_classic_queue_store_v2 | `broker/store/index.rs` | |
-//! | mnesia, rabbit_mnesia, rabbit_table | `broker/cluster/mnesia.rs`, `transaction.rs` | [`message::mnesia`] |
+//! | mnesia, rabbit_mnesia, rabbit_table, rabbit_khepri | `broker/cluster/mnesia.rs`, `transaction.rs` | [`message::mnesia`] |
 //! | rabbit_node_monitor | `broker/cluster/monitor.rs`, `members.rs`, `partial.rs` | [`message::monitor`] |
 //! | rabbit_autoheal | `broker/cluster/autoheal.rs` | the same |
 //! | rabbit, its boot and its stop | `broker/vm/boot.rs`, `stop.rs` | [`message::node`] |

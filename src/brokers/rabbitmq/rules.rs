@@ -164,6 +164,18 @@ named_rules! {
         "rabbit_mirror_queue_sync.erl v3.6.16, master_batch_go; v3.5.8, master_send";
 
     // ---- quorum queues
+    CommitByMajority = "commit-by-majority", always,
+        "An entry of a quorum queue's log is committed when a majority of the members has it; without \
+         this rule when all have.",
+        "ra_server.erl v3.1.10, increment_commit_index";
+    QuorumQueuesFsync = "quorum-queues-fsync", always,
+        "A member of a quorum queue answers for an entry when it is fsynced; without this rule as soon \
+         as it has it in memory.",
+        "ra_server.erl v3.1.10, handle_follower written event; ra_log_wal.erl, sync_method datasync";
+    SuspectSilentNodes = "suspect-silent-nodes", always,
+        "The members of a quorum queue look for another leader when the node of theirs is silent; \
+         without this rule when the connection to it is given up.",
+        "aten_detector.erl v0.6.0; ra_server_proc.erl v3.1.10, node_event down";
     DeduplicateEnqueues = "deduplicate-enqueues", always,
         "A quorum queue takes what a channel sends again only once, and nothing behind a gap.",
         "rabbit_fifo.erl v4.3.5, maybe_enqueue";

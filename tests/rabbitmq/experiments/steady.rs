@@ -19,6 +19,10 @@ pub(crate) enum Load {
 pub(crate) struct Steady {
     /// `mode`.
     pub mode: &'static str,
+    /// `broker-version`.
+    pub version: &'static str,
+    /// `x-queue-type`, if it is not what the mode has.
+    pub queue: Option<&'static str>,
     /// How many nodes there are.
     pub nodes: u32,
     /// The nodes of producer and consumer; the queue is on n1.
@@ -59,6 +63,8 @@ impl Steady {
     pub(crate) fn cluster() -> Steady {
         Steady {
             mode: "rabbitmq-cluster",
+            version: "3.10",
+            queue: None,
             nodes: 3,
             clients: ("n1", "n1"),
             load: Load::Rate(500),
@@ -75,7 +81,9 @@ impl Steady {
     }
 
     fn text(&self) -> String {
-        let Steady { mode, nodes, clients, persistent, seconds, .. } = self;
+        let Steady { mode, version, nodes, clients, persistent, seconds, .. } = self;
+        let queue =
+            self.queue.map_or(String::new(), |queue| format!("x-queue-type = \"{queue}\"\n"));
         let (load, window) = match self.load {
             Load::Rate(rate) => (format!("rate = \"{rate}/s\"\ncatch-up = \"1s\""), 100),
             Load::Window(window) => (format!("closed-loop = {{ in-flight = {window} }}"), window),
@@ -89,11 +97,11 @@ impl Steady {
             ""
         };
         format!(
-            "format = 1\nname = \"steady\"\nmode = \"{mode}\"\nbroker-version = \"3.10\"\n\
+            "format = 1\nname = \"steady\"\nmode = \"{mode}\"\nbroker-version = \"{version}\"\n\
              duration = \"{seconds}s\"\nwarmup = \"1s\"\ndrain = \"60s\"\n\
              [cluster]\nnodes = {nodes}\nhardware = \"lab-vm\"\n{network}\
              [broker]\nnet_ticktime = \"30s\"\n{policy}\
-             [[queue]]\nname = \"orders\"\nleader = \"n1\"\n\
+             [[queue]]\nname = \"orders\"\nleader = \"n1\"\n{queue}\
              [[producer]]\nname = \"p1\"\nto = \"orders\"\nconnect = [\"{}\"]\n{load}\n\
              message-size = \"1KiB\"\npersistent = {persistent}\nconfirms = {{ window = {window} }}\n\
              [[consumer]]\nname = \"c1\"\nfrom = \"orders\"\nconnect = [\"{}\"]\nprefetch = 500\n",

@@ -72,7 +72,7 @@ pub(crate) enum Action {
     Get { queue: QueueId, no_ack: bool },
     Cancel { queue: QueueId },
     Ack { number: u32, multiple: bool },
-    Requeue { number: u32 },
+    Requeue { number: u32, nack: bool },
     Reject { number: u32 },
     Close,
 }
@@ -179,8 +179,8 @@ impl Client {
             Action::Ack { number, multiple } => {
                 FromClient::BasicAck { tag: self.tag(number), multiple }
             }
-            Action::Requeue { number } => {
-                FromClient::BasicRequeue { tag: self.tag(number), multiple: false }
+            Action::Requeue { number, nack } => {
+                FromClient::BasicRequeue { tag: self.tag(number), multiple: false, nack }
             }
             Action::Reject { number } => {
                 FromClient::BasicReject { tag: self.tag(number), multiple: false }

@@ -1,15 +1,48 @@
 //! What the machines hold, in words.
 
 use mqsim::brokers::rabbitmq::broker::queue::replica::Role;
+use mqsim::brokers::rabbitmq::broker::quorum::member::Member;
+use mqsim::brokers::rabbitmq::broker::ra::server::Standing;
 use mqsim::brokers::rabbitmq::broker::store::{Held, Record, State};
 use mqsim::brokers::rabbitmq::message::{Pid, QueueId};
 use mqsim::observe::NodeId;
 
 use super::cluster::{Actor, Plan};
 
+/// The log and the messages of a quorum queue's member.
+fn quorum(member: Option<&Member>) -> Vec<String> {
+    let Some(member) = member else { return vec!["no process".to_owned()] };
+    let (server, (fifo, applied)) = (member.server(), member.state());
+    let standing = match server.standing() {
+        Standing::Leader => "leader",
+        Standing::Follower => "follower",
+        Standing::PreVote => "asks for pre-votes",
+        Standing::Candidate => "candidate",
+    };
+    let mut lines = vec![format!(
+        "{standing} in term {}; log up to {}, fsynced {}, committed {}, applied {applied}",
+        server.meta().term,
+        server.log.last().index,
+        server.log.written(),
+        server.commit()
+    )];
+    let mut waiting: Vec<u32> = fifo.waiting_in_order().map(|held| held.message.first).collect();
+    let mut assigned: Vec<u32> = fifo.checked_out().map(|(_, held)| held.message.first).collect();
+    for (what, numbers) in [("ready", &mut waiting), ("assigned", &mut assigned)] {
+        if !numbers.is_empty() {
+            let numbers: Vec<String> = numbers.iter().map(u32::to_string).collect();
+            lines.push(format!("  {} {what}", numbers.join(" ")));
+        }
+    }
+    lines
+}
+
 /// Messages of one replica: numbers that are alike and consecutive share a line.
 pub(crate) fn queue(actor: &Actor, queue: QueueId) -> Vec<String> {
     let Actor::Broker(broker) = actor else { return vec!["no broker".to_owned()] };
+    if !broker.members_of(queue).is_empty() {
+        return quorum(broker.member_of(queue));
+    }
     let role = match broker.role_of(queue) {
         Some(Role::Leader) => "leader",
         Some(Role::Mirror) => "mirror",

@@ -13,7 +13,7 @@
 //! | `get c1 orders [auto-ack]` | `basic.get` |
 //! | `cancel c1 orders` | `basic.cancel` by the client |
 //! | `ack c1 1 [multiple]`, `ack c1 1..3` | `basic.ack` of the last delivery of each message |
-//! | `requeue c1 1..3` | `basic.nack` with requeue |
+//! | `requeue c1 1..3 [as-reject]` | `basic.nack`, or `basic.reject`, with requeue |
 //! | `reject c1 1..3` | `basic.reject` without requeue |
 //! | `close p1` | closes the connection |
 //! | `queue n2 [orders]` | the messages of this node's replica |
@@ -102,8 +102,10 @@ impl Planner {
             "ack" => numbers(command.word(1)?)?.try_for_each(|number| {
                 self.act(command, Action::Ack { number, multiple: command.has("multiple") })
             }),
-            "requeue" => numbers(command.word(1)?)?
-                .try_for_each(|number| self.act(command, Action::Requeue { number })),
+            "requeue" => numbers(command.word(1)?)?.try_for_each(|number| {
+                let nack = !command.has("as-reject");
+                self.act(command, Action::Requeue { number, nack })
+            }),
             "reject" => numbers(command.word(1)?)?
                 .try_for_each(|number| self.act(command, Action::Reject { number })),
             "close" => self.act(command, Action::Close),

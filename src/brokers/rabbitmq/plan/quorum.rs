@@ -16,6 +16,14 @@ impl Planner<'_> {
     pub(super) fn quorum(&mut self, values: &Values, home: NodeId) -> (Vec<NodeId>, Option<u32>) {
         let default = if self.mode == Mode::Quorum { "quorum" } else { "classic" };
         let written = values.get_text("x-queue-type");
+        if written == Some("stream") {
+            self.wrong.push(
+                values.span("x-queue-type"),
+                "streams are not simulated",
+                "write \"quorum\" or \"classic\"; docs/fidelity/rabbitmq-quorum.md says what is missing",
+            );
+            return (Vec::new(), None);
+        }
         if written.unwrap_or(default) == "classic" {
             for key in ["x-quorum-initial-group-size", "x-delivery-limit"] {
                 if values.is_set(key) {

@@ -116,7 +116,7 @@ impl Node {
     }
 
     /// A message that came for a member by its name.
-    pub(crate) fn to_member(&mut self, ctx: &mut Context<'_, Message>, message: Message) {
+    pub(crate) fn by_name(&mut self, ctx: &mut Context<'_, Message>, message: Message) {
         let Message::Ra(queue, _) = &message else { return };
         match self.members[queue.0 as usize] {
             Some(lane) => ctx.tell(lane, message),

@@ -200,6 +200,11 @@ impl Fifo {
         self.ready.len() + self.returns.len()
     }
 
+    /// They, in the order in which they are served.
+    pub fn waiting_in_order(&self) -> impl Iterator<Item = &Held> + '_ {
+        self.returns.iter().chain(&self.ready)
+    }
+
     /// What it takes in memory: an index and a header a message; bodies stay in the log.
     #[must_use]
     pub fn memory(&self) -> u64 {

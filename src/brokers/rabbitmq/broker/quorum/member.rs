@@ -12,6 +12,7 @@ use super::super::super::message::ra::{
     CallAnswer, Command, Entry, Index, QuorumMessage, RaMail, RaMessage, Reply, Request, WalMessage,
 };
 use super::super::super::message::{DownReason, Message, Pid, QueueId};
+use super::super::super::rules::Rule;
 use super::super::super::words::{CONSUMED, because, cause, event, role};
 use super::super::Node;
 use super::super::ra::log::{Log, Snapshot};
@@ -52,6 +53,8 @@ pub struct Member {
     flush_asked: bool,
     /// Calls that wait for somebody to lead (ra_server_proc.erl: `pending_commands`).
     calls: Vec<Request>,
+    /// The last entry that was handed to the node's log.
+    handed: Index,
     /// What is to be done once term and vote are durable.
     after_sync: VecDeque<Out>,
     syncing: bool,
@@ -86,8 +89,15 @@ impl Member {
             applied: 0,
         });
         let MemberDisk { meta, log, fifo, applied } = disk;
-        let mut server = Server::new(me, members, meta, log, Faulty::default());
+        let rules = node.config.settings.rules;
+        let faulty = Faulty {
+            waits_for_all: !rules.has(Rule::CommitByMajority),
+            counts_unsynced: !rules.has(Rule::QuorumQueuesFsync),
+            ..Faulty::default()
+        };
+        let mut server = Server::new(me, members, meta, log, faulty);
         server.applied_before(applied);
+        let handed = server.log.last().index;
         if let Some(leader) = leader {
             server.found(leader);
         }
@@ -101,6 +111,7 @@ impl Member {
             low: VecDeque::new(),
             flush_asked: false,
             calls: Vec::new(),
+            handed,
             after_sync: VecDeque::new(),
             syncing: false,
             durable: meta,
@@ -415,7 +426,10 @@ impl Member {
                 ctx.fsync_blocking(file, synced);
             }
             Out::Appended(first) => self.write(node, ctx, first),
-            Out::Truncated(cut) => self.truncated(node, ctx, &cut),
+            Out::Truncated(cut) => {
+                self.handed = self.server.log.base().index.max(self.handed - cut.len() as u64);
+                self.truncated(node, ctx, &cut);
+            }
             Out::Installed(gone) => self.installed(node, ctx, &gone),
             Out::Follows(leader) => {
                 if self.watched != Some(leader) {
@@ -437,8 +451,14 @@ impl Member {
         }
     }
 
-    /// Entries go to the log of the node, and count as copies from now on.
-    fn write(&self, node: &Node, ctx: &mut Context<'_, Message>, first: Index) {
+    /// Entries go to the log of the node, and count as copies from now on. Those that were appended
+    /// together go together.
+    fn write(&mut self, node: &Node, ctx: &mut Context<'_, Message>, first: Index) {
+        let first = first.max(self.handed + 1);
+        if first > self.server.log.last().index {
+            return;
+        }
+        self.handed = self.server.log.last().index;
         let (place, now) = (self.place(node), ctx.now());
         let log = &self.server.log;
         let last = log.last();
@@ -479,6 +499,7 @@ impl Member {
         let behind = copies(&self.server.log, &self.fifo.fresh(), last);
         before.extend(&behind);
         self.fifo = (*snapshot.state).clone();
+        self.handed = self.handed.max(last);
         self.applied = last;
         let after = copies(&self.server.log, &self.fifo, last);
         let (place, now) = (self.place(node), ctx.now());

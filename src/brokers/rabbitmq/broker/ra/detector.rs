@@ -13,6 +13,7 @@ use crate::world::{Context, Lane};
 use super::super::super::message::Message;
 use super::super::super::message::node::NodeMessage;
 use super::super::super::message::ra::RaMessage;
+use super::super::super::rules::Rule;
 use super::super::{Broker, Node};
 
 /// Pauses that are remembered (aten_detect.erl: `?MAX_SAMPLES`).
@@ -95,6 +96,9 @@ impl Node {
             if std::mem::replace(&mut peer.heard.down, down) != down {
                 changed.push((peer.node, down));
             }
+        }
+        if !self.config.settings.rules.has(Rule::SuspectSilentNodes) {
+            return;
         }
         for (node, down) in changed {
             self.tell_members(ctx, &RaMessage::Suspected { node, down });

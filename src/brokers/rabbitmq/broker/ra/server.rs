@@ -105,9 +105,12 @@ enum Role {
     Leader(Vec<Progress>),
 }
 
-/// Rules that a test breaks, to see an invariant fail. No broker has these.
+/// Rules that are broken: two by a scenario, to see what they are good for, the others by tests of
+/// the invariants. No broker has these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faulty {
+    /// An entry is committed when all members have it.
+    pub waits_for_all: bool,
     /// Leaders and followers count what they have not fsynced.
     pub counts_unsynced: bool,
     /// A vote is given to whoever asks, whatever its log.
@@ -661,7 +664,10 @@ impl Server {
                 peer.matched = peer.matched.max(reply.written.min(last));
                 peer.next = peer.next.max(reply.next.min(last + 1));
             } else {
-                peer.next = reply.next.clamp(peer.matched + 1, last + 1);
+                // "leader saw peer with last_index lower than recorded match index": its disk was
+                // replaced.
+                peer.matched = peer.matched.min(reply.next - 1);
+                peer.next = reply.next.min(last + 1);
                 peer.snapshot = None;
             }
             server.replicate_to(peer);
@@ -702,7 +708,8 @@ impl Server {
             if self.faulty.counts_unsynced { self.log.last().index } else { self.log.written() };
         let mut matched: Vec<Index> = peers.iter().map(|peer| peer.matched).chain([own]).collect();
         matched.sort_unstable_by(|a, b| b.cmp(a));
-        let majority = matched[matched.len() / 2];
+        let needed = if self.faulty.waits_for_all { matched.len() - 1 } else { matched.len() / 2 };
+        let majority = matched[needed];
         let of_term = self.log.term_at(majority) == Some(self.meta.term);
         if majority > self.commit && (of_term || self.faulty.commits_old_terms) {
             self.commit = majority;

@@ -69,7 +69,7 @@ impl Broker {
             // that was given up, and nobody listens to it any more.
             Input::Message { conn, .. } if self.node.peer_of(conn).is_none() => {}
             // The emulator finds a process by its name, and aten is one of its own.
-            Input::Message { body: body @ Message::Ra(..), .. } => self.node.to_member(ctx, body),
+            Input::Message { body: body @ Message::Ra(..), .. } => self.node.by_name(ctx, body),
             Input::Message { body: Message::Node(NodeMessage::Beat { from }), .. } => {
                 self.node.heard(ctx, from);
             }

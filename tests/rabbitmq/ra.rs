@@ -1,0 +1,325 @@
+//! The Raft of quorum queues by itself: members without clocks or disks, messages that are late,
+//! lost and doubled, members that die and come back with what was fsynced. Whatever happens, its
+//! invariants hold; and each of them fails when a rule of the protocol is broken.
+
+use std::collections::BTreeMap;
+
+use mqsim::brokers::rabbitmq::broker::ra::log::Log;
+use mqsim::brokers::rabbitmq::broker::ra::server::{Faulty, Meta, Out, Server};
+use mqsim::brokers::rabbitmq::message::Pid;
+use mqsim::brokers::rabbitmq::message::ra::{
+    AppendReply, Command, Entry, Index, Position, RaMessage, Term,
+};
+use mqsim::engine::Stream;
+use mqsim::observe::NodeId;
+use mqsim::world::Lane;
+
+const MEMBERS: u32 = 5;
+
+fn pid(node: u32) -> Pid {
+    Pid { node: NodeId(node), lane: Lane(1) }
+}
+
+/// A member: its server while it lives, and what its disk has.
+struct Member {
+    server: Option<Server>,
+    /// Term and vote as they are durable; entries up to which index are.
+    meta: Meta,
+    log: Log,
+    /// What it has said that rests on a term or vote that is not durable yet.
+    waits: Vec<Out>,
+    timer: bool,
+}
+
+/// A group, and what is on its way.
+struct Group {
+    draw: Stream,
+    members: Vec<Member>,
+    mail: Vec<(u32, RaMessage)>,
+    faulty: Faulty,
+    /// Who has led in which term.
+    leaders: BTreeMap<Term, u32>,
+    /// The command that was committed at each place, and in which term it was appended.
+    committed: BTreeMap<Index, Entry>,
+    commands: u32,
+}
+
+impl Group {
+    fn new(seed: u64, faulty: Faulty) -> Group {
+        let member = |node| Member {
+            server: Some(start(node, Meta::default(), Log::new(), faulty)),
+            meta: Meta::default(),
+            log: Log::new(),
+            waits: Vec::new(),
+            timer: false,
+        };
+        let mut group = Group {
+            draw: Stream::fixed(seed, "ra"),
+            members: (0..MEMBERS).map(member).collect(),
+            mail: Vec::new(),
+            faulty,
+            leaders: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            commands: 0,
+        };
+        for node in 0..MEMBERS {
+            group.members[node as usize].server.as_mut().expect("it lives").start();
+            group.act(node);
+        }
+        group
+    }
+
+    /// Carries out what a member wants done, and looks whether anything is broken.
+    fn act(&mut self, node: u32) {
+        let member = &mut self.members[node as usize];
+        let Some(server) = &mut member.server else { return };
+        for out in server.take() {
+            if !member.waits.is_empty() || matches!(out, Out::Persist) {
+                member.waits.push(out);
+                continue;
+            }
+            match out {
+                Out::Send(to, message) => self.mail.push((to.0, message)),
+                Out::Timer(_) => member.timer = true,
+                Out::NoTimer => member.timer = false,
+                _ => {}
+            }
+        }
+        self.look(node);
+    }
+
+    /// Term and vote are durable: what waited for that is done.
+    fn persist(&mut self, node: u32) {
+        let member = &mut self.members[node as usize];
+        let Some(server) = &member.server else { return };
+        if !member.waits.is_empty() {
+            member.meta = server.meta();
+        }
+        for out in std::mem::take(&mut member.waits) {
+            match out {
+                Out::Send(to, message) => self.mail.push((to.0, message)),
+                Out::Timer(_) => member.timer = true,
+                Out::NoTimer => member.timer = false,
+                _ => {}
+            }
+        }
+        self.act(node);
+    }
+
+    fn fsync(&mut self, node: u32) {
+        let member = &mut self.members[node as usize];
+        if !member.waits.is_empty() {
+            return;
+        }
+        let Some(server) = &mut member.server else { return };
+        let last = server.log.last();
+        server.fsynced(last);
+        member.log = server.log.clone();
+        self.act(node);
+    }
+
+    /// The power goes: what was not fsynced is gone.
+    fn die(&mut self, node: u32) {
+        let member = &mut self.members[node as usize];
+        (member.server, member.timer) = (None, false);
+        member.waits.clear();
+        for other in 0..MEMBERS {
+            let Some(server) = &mut self.members[other as usize].server else { continue };
+            server.member_down(NodeId(node));
+            server.leader_down(
+                NodeId(node),
+                mqsim::brokers::rabbitmq::broker::ra::server::Delay::Short,
+            );
+            self.act(other);
+        }
+    }
+
+    fn boot(&mut self, node: u32) {
+        let faulty = self.faulty;
+        let member = &mut self.members[node as usize];
+        if member.server.is_none() {
+            let mut log = member.log.clone();
+            let written = log.written();
+            log.truncate(written);
+            let mut server = start(node, member.meta, log, faulty);
+            server.start();
+            member.server = Some(server);
+            self.act(node);
+            for other in (0..MEMBERS).filter(|other| *other != node) {
+                if let Some(server) = &mut self.members[other as usize].server {
+                    server.node_up(NodeId(node));
+                }
+                self.act(other);
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        let node = self.draw.below(u64::from(MEMBERS)) as u32;
+        match self.draw.below(100) {
+            0..=49 => self.deliver(),
+            50..=64 => self.fsync(node),
+            65..=79 => self.persist(node),
+            80..=87 => {
+                // Now and then more than goes into one request.
+                let burst = if self.draw.below(4) == 0 { 40 } else { 1 };
+                self.commands += burst;
+                let channel = pid(self.commands);
+                if let Some(server) = &mut self.members[node as usize].server
+                    && server.leads()
+                {
+                    for _ in 0..burst {
+                        server.append(Command::Disconnected { channel });
+                    }
+                    server.replicate();
+                    self.act(node);
+                }
+            }
+            88..=93 => {
+                let member = &mut self.members[node as usize];
+                if let Some(server) = member.server.as_mut().filter(|_| member.timer) {
+                    member.timer = false;
+                    server.election_timeout();
+                    self.act(node);
+                }
+            }
+            94 => self.die(node),
+            95..=97 => self.boot(node),
+            _ => {
+                if let Some(server) = &mut self.members[node as usize].server {
+                    server.tick();
+                    self.act(node);
+                }
+            }
+        }
+    }
+
+    /// One of the messages that are on their way arrives, or is lost; order is not kept.
+    fn deliver(&mut self) {
+        if self.mail.is_empty() {
+            return;
+        }
+        let at = self.draw.below(self.mail.len().min(8) as u64) as usize;
+        let (to, message) = self.mail.remove(at);
+        if self.draw.below(12) == 0 {
+            return;
+        }
+        if let Some(server) = &mut self.members[to as usize].server {
+            server.receive(message);
+            self.act(to);
+        }
+    }
+
+    /// Invariants: one leader a term; what is committed stays, at every member the same.
+    fn look(&mut self, node: u32) {
+        let Some(server) = &self.members[node as usize].server else { return };
+        if server.leads() {
+            let first = *self.leaders.entry(server.meta().term).or_insert(node);
+            assert_eq!(first, node, "two leaders in term {}", server.meta().term);
+            let last = server.log.last().index;
+            for (index, entry) in &self.committed {
+                assert!(*index <= last, "a leader lacks entry {index}, which was committed");
+                assert_eq!(server.log.get(*index), Some(entry), "a leader has another {index}");
+            }
+        }
+        for index in 1..=server.commit().min(server.log.last().index) {
+            let Some(entry) = server.log.get(index).copied() else { continue };
+            let known = *self.committed.entry(index).or_insert(entry);
+            assert_eq!(known, entry, "two commands are committed at {index}");
+        }
+        let last = server.log.last();
+        assert!(server.log.written() <= last.index, "{last:?}");
+    }
+}
+
+fn start(node: u32, meta: Meta, log: Log, faulty: Faulty) -> Server {
+    Server::new(pid(node), (0..MEMBERS).map(NodeId).collect(), meta, log, faulty)
+}
+
+/// Runs so many histories; how many commands were committed in all.
+fn histories(seeds: std::ops::Range<u64>, faulty: Faulty) -> usize {
+    let run = |seed| {
+        let mut group = Group::new(seed, faulty);
+        (0..1_500).for_each(|_| group.step());
+        group.committed.len()
+    };
+    seeds.map(run).sum()
+}
+
+#[test]
+fn whatever_happens_what_is_committed_stays() {
+    let committed = histories(0..400, Faulty::default());
+    assert!(committed > 10_000, "{committed} entries: the group does too little");
+}
+
+/// Without a rule of the protocol one of so many histories breaks an invariant.
+fn is_noticed(faulty: Faulty) {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let broken = (0..3_000)
+        .any(|seed| std::panic::catch_unwind(|| histories(seed..seed + 1, faulty)).is_err());
+    std::panic::set_hook(hook);
+    assert!(broken, "{faulty:?} goes unnoticed");
+}
+
+#[test]
+fn each_broken_rule_is_noticed() {
+    let none = Faulty::default();
+    is_noticed(Faulty { counts_unsynced: true, ..none });
+    is_noticed(Faulty { votes_for_any_log: true, ..none });
+    is_noticed(Faulty { ignores_gaps: true, ..none });
+}
+
+/// An entry of an earlier term that a majority has may still be overwritten (the Raft paper's
+/// figure 8): it is committed only along with one of the leader's own term.
+#[test]
+fn entries_of_earlier_terms_are_committed_with_one_of_the_own() {
+    let commit_with = |faulty| {
+        let mut log = Log::new();
+        for term in [1, 2] {
+            let (at, command) = (mqsim::engine::Time::ZERO, Command::Noop);
+            log.append(Entry { term, at, command });
+        }
+        log.recovered();
+        let meta = Meta { term: 3, voted_for: None };
+        let members = (0..3).map(NodeId).collect();
+        let mut leader = Server::new(pid(0), members, meta, log, faulty);
+        leader.election_timeout();
+        let token = 1;
+        leader.receive(RaMessage::PreVoteResult { from: pid(1), term: 3, token, granted: true });
+        leader.receive(RaMessage::VoteResult { from: pid(1), term: 4, granted: true });
+        assert!(leader.leads(), "one other vote is a majority");
+        leader.fsynced(leader.log.last());
+        let has = |written| AppendReply { term: 4, success: true, next: written + 1, written };
+        let reply =
+            |written| RaMessage::AppendReply { from: pid(1), reply: Box::new(has(written)) };
+        leader.receive(reply(2));
+        let before = leader.commit();
+        leader.receive(reply(3));
+        (before, leader.commit())
+    };
+    assert_eq!(commit_with(Faulty::default()), (0, 3));
+    assert_eq!(commit_with(Faulty { commits_old_terms: true, ..Faulty::default() }), (2, 3));
+}
+
+#[test]
+fn a_follower_answers_for_what_it_has_fsynced() {
+    let mut follower = start(1, Meta::default(), Log::new(), Faulty::default());
+    let entries = vec![Entry { term: 1, at: mqsim::engine::Time::ZERO, command: Command::Noop }];
+    let previous = Position::default();
+    let rpc = mqsim::brokers::rabbitmq::message::ra::AppendEntries {
+        term: 1,
+        leader: pid(0),
+        previous,
+        commit: 0,
+        entries,
+    };
+    follower.receive(RaMessage::AppendEntries(Box::new(rpc)));
+    let answers = |server: &mut Server| {
+        let said = server.take().into_iter();
+        said.filter(|out| matches!(out, Out::Send(_, RaMessage::AppendReply { .. }))).count()
+    };
+    assert_eq!(answers(&mut follower), 0, "it is not on the disk yet");
+    follower.fsynced(Position { term: 1, index: 1 });
+    assert_eq!(answers(&mut follower), 1);
+}
