@@ -57,13 +57,14 @@ pub(super) fn execute(simulator: &impl Simulator, wanted: &Run) -> Exit {
         }
     };
     let mut known = contents(&wanted.scenarios);
-    let mut exit = once(simulator, wanted, &interrupt);
-    while wanted.watch {
+    loop {
+        let exit = once(simulator, wanted, &interrupt);
+        if !wanted.watch {
+            return exit;
+        }
         console::note("waiting for a change; Ctrl-C ends");
         known = changed(&wanted.scenarios, &known);
-        exit = once(simulator, wanted, &interrupt);
     }
-    exit
 }
 
 /// What stands in the files; nothing of one that cannot be read, as an editor leaves it for a moment.

@@ -147,7 +147,8 @@ fn row(
     // Its unit stands above it.
     let lost = front.weighed[at][0].mean.map_or("-".to_owned(), |mean| {
         let tenths = (mean * 10.0).round() as u64;
-        let tenth = if tenths % 10 == 0 { String::new() } else { format!(".{}", tenths % 10) };
+        let tenth =
+            if tenths.is_multiple_of(10) { String::new() } else { format!(".{}", tenths % 10) };
         number::grouped(tenths / 10) + &tenth
     });
     row.push(lost);
