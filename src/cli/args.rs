@@ -82,6 +82,9 @@ pub(super) struct Run {
     /// Where report folders go; each gets the name of its scenario
     #[arg(long, value_name = "DIR", default_value = "reports")]
     pub(super) out: PathBuf,
+    /// Run again whenever a scenario's file changes, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["json", "freeze_faults"])]
+    pub(super) watch: bool,
     /// Write the scenario with the faults that [nemesis] drew as [[fault]], for one seed
     #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
     pub(super) freeze_faults: Option<PathBuf>,

@@ -1,11 +1,12 @@
 //! `mqsim run`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::Run;
 use super::console;
 use super::exit::Exit;
+use super::find::is_stdin;
 use super::interrupt::Interrupt;
 use super::simulator::{Asked, Simulator};
 use crate::report::folder::Reports;
@@ -39,8 +40,15 @@ struct Outcome {
     failed: Exit,
 }
 
-/// Loads everything, then simulates, prints and writes scenario by scenario.
+/// Runs what is wanted, once or whenever a file changes.
 pub(super) fn execute(simulator: &impl Simulator, wanted: &Run) -> Exit {
+    if let Some(path) = wanted.scenarios.iter().find(|path| wanted.watch && is_stdin(path)) {
+        let path = path.display();
+        console::error(&format!(
+            "--watch looks at files, and {path} is none\n  = help: name a file"
+        ));
+        return Exit::Input;
+    }
     let interrupt = match Interrupt::install() {
         Ok(interrupt) => interrupt,
         Err(error) => {
@@ -48,6 +56,37 @@ pub(super) fn execute(simulator: &impl Simulator, wanted: &Run) -> Exit {
             return Exit::Failure;
         }
     };
+    let mut known = contents(&wanted.scenarios);
+    loop {
+        let exit = once(simulator, wanted, &interrupt);
+        if !wanted.watch {
+            return exit;
+        }
+        console::note("waiting for a change; Ctrl-C ends");
+        known = changed(&wanted.scenarios, &known);
+    }
+}
+
+/// What stands in the files; nothing of one that cannot be read, as an editor leaves it for a moment.
+fn contents(paths: &[PathBuf]) -> Vec<Option<Vec<u8>>> {
+    paths.iter().map(|path| std::fs::read(path).ok()).collect()
+}
+
+/// Waits until something else stands in them, and stands still.
+fn changed(paths: &[PathBuf], known: &[Option<Vec<u8>>]) -> Vec<Option<Vec<u8>>> {
+    let mut last = known.to_vec();
+    loop {
+        std::thread::sleep(Duration::from_millis(150));
+        let now = contents(paths);
+        if now == last && now != known && now.iter().all(Option::is_some) {
+            return now;
+        }
+        last = now;
+    }
+}
+
+/// Loads everything, then simulates, prints and writes scenario by scenario.
+fn once(simulator: &impl Simulator, wanted: &Run, interrupt: &Interrupt) -> Exit {
     let Some(tasks) = load(simulator, wanted) else { return Exit::Input };
     if let Err((message, exit)) = freeze(simulator, wanted, &tasks) {
         console::error(&message);
@@ -73,7 +112,7 @@ pub(super) fn execute(simulator: &impl Simulator, wanted: &Run) -> Exit {
     let mut exit = Exit::Holds;
     let mut outcomes = Vec::new();
     for task in &tasks {
-        let (code, outcome) = one(simulator, wanted, task, &folders, &interrupt);
+        let (code, outcome) = one(simulator, wanted, task, &folders, interrupt);
         exit = exit.max(code);
         // Only the document needs them all at once.
         outcomes.extend(wanted.common.json.then_some(outcome));
@@ -252,6 +291,7 @@ fn printed<P>(wanted: &Run, task: &Task<P>, outcome: &Outcome, took: Duration) -
     let color = console::colors();
     let options = |report: &Report| terminal::Options {
         color,
+        columns: Some(console::columns()),
         replay: replay(wanted, &task.path, report.seed),
         took: (outcome.reports.len() == 1).then_some(took),
         folder: outcome.folder.clone(),

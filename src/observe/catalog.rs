@@ -224,6 +224,13 @@ impl Catalog {
         &self.destinations[id.index()].name
     }
 
+    /// Whether some message is meant for several destinations, and so is several lines. If none is,
+    /// a line is a message, and is called that.
+    #[must_use]
+    pub fn fans_out(&self) -> bool {
+        self.producers.iter().any(|producer| producer.destinations.len() > 1)
+    }
+
     /// The broker hosts, in order.
     pub fn brokers(&self) -> impl Iterator<Item = NodeId> + '_ {
         (0..self.nodes.len() as u32)

@@ -12,7 +12,7 @@ pub use catalog::{
     NodeKind, ProducerInfo, RoleRank, RoleWord, Sign, Situation,
 };
 
-use crate::engine::Time;
+use crate::engine::{Span, Time};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -166,6 +166,37 @@ pub struct Event {
     pub count: u64,
 }
 
+/// What a client's connection to a broker has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ContactState {
+    /// It can be used.
+    Connected,
+    /// It has ended, as the client sees it or its kernel.
+    Lost,
+    /// Another attempt to connect begins.
+    Reconnecting,
+    /// An attempt has failed, or the client goes on without it.
+    GivenUp,
+    /// The broker takes nothing from it for the time being, and has said so.
+    Blocked,
+}
+
+/// A client tells what its connection to a broker has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// The client's host.
+    pub client: NodeId,
+    /// The broker's.
+    pub broker: NodeId,
+    /// What it has come to.
+    pub state: ContactState,
+    /// Why, in the words of the client or its protocol; empty if there is nothing to say. Where it
+    /// is followed by a length of time it leads up to it: `no heartbeat for`.
+    pub why: &'static str,
+    /// How long that took; zero if it has no length.
+    pub lasted: Span,
+}
+
 /// An invariant is seen to be broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -284,6 +315,9 @@ pub trait Observer {
     fn fault(&mut self, _at: Time, _fault: FaultId, _phase: FaultPhase, _targets: &[NodeId]) {}
     /// An event in the family's own words.
     fn event(&mut self, _at: Time, _event: Event) {}
+    /// A client's connection to a broker has come to something. What is told again and again while
+    /// nothing else comes of it need not be kept.
+    fn contact(&mut self, _at: Time, _contact: Contact) {}
     /// An invariant of the family is broken: by what happened at `at`, and not reported before for
     /// the same states.
     fn violated(&mut self, _at: Time, _violation: Violation) {}
@@ -381,6 +415,9 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     }
     fn event(&mut self, at: Time, event: Event) {
         (**self).event(at, event);
+    }
+    fn contact(&mut self, at: Time, contact: Contact) {
+        (**self).contact(at, contact);
     }
     fn violated(&mut self, at: Time, violation: Violation) {
         (**self).violated(at, violation);

@@ -148,11 +148,13 @@ fn lanes(ended: u64) -> Vec<Lane> {
     let node = |n, parts: &[(u64, u64, NodeState)]| Lane {
         node: NodeId(n),
         destination: None,
+        broker: None,
         stretches: parts.iter().map(|p| (ms(p.0), ms(p.1), LaneState::Node(p.2))).collect(),
     };
     let role = |n, parts: &[(u64, u64, u32)]| Lane {
         node: NodeId(n),
         destination: orders,
+        broker: None,
         stretches: parts.iter().map(|p| (ms(p.0), ms(p.1), LaneState::Role(RoleId(p.2)))).collect(),
     };
     vec![
@@ -207,6 +209,7 @@ fn window(kind: WindowKind, start: u64, end: u64) -> Window {
     Window {
         open: false,
         tried: None,
+        late: None,
         destination: DestinationId(0),
         kind,
         start: ms(start),

@@ -71,11 +71,20 @@ pub fn badge(report: &Report) -> Badge {
     Badge { text, mood }
 }
 
-/// What lines are called: a message of a run without fanout is one line.
+/// What a line is called: a message, in a run in which none is several lines.
+#[must_use]
+pub fn line_word(report: &Report) -> &'static str {
+    if report.catalog.fans_out() { "line" } else { "message" }
+}
+
+/// `20,000 messages`, or lines.
+pub(crate) fn lines(report: &Report, count: u64) -> String {
+    number::counted(count, line_word(report))
+}
+
+/// `20,000 acknowledged messages`, or lines.
 fn things(report: &Report, count: u64, told: &str) -> String {
-    let word = if report.summary.lines == report.summary.attempted { "message" } else { "line" };
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{} {told} {word}{ending}", number::grouped(count))
+    number::counted(count, &format!("{told} {}", line_word(report)))
 }
 
 /// Lines with that fate whose producer believes that they are safe.
@@ -88,6 +97,14 @@ fn believed(report: &Report, fate: Fate) -> u64 {
 /// Is it safe? With a sentence that says how much of what is.
 #[must_use]
 pub fn safe(report: &Report) -> (Safe, String) {
+    let (safe, mut sentence) = safety(report);
+    if report.catalog.fans_out() && sentence.contains(" line") {
+        sentence += " (a message at one of its destinations is a line)";
+    }
+    (safe, sentence)
+}
+
+fn safety(report: &Report) -> (Safe, String) {
     let s = &report.summary;
     let told = match (s.acked, s.accepted) {
         (0, 0) => return (Safe::Nothing, "no message was acknowledged".to_owned()),
@@ -165,12 +182,18 @@ pub fn lost(report: &Report) -> Vec<String> {
 #[must_use]
 pub fn away(report: &Report) -> Vec<(&'static str, String)> {
     let s = &report.summary;
-    let mut told = vec![("writes", outage(report, WindowKind::Write, s.write_availability))];
-    let lasting = outage(report, WindowKind::EffectiveWrite, s.effective_write_availability);
-    if lasting != told[0].1 {
-        told.push(("writes that lasted", lasting));
+    let (writes, late) = outage(report, WindowKind::Write, s.write_availability);
+    let (lasting, lasting_late) =
+        outage(report, WindowKind::EffectiveWrite, s.effective_write_availability);
+    let differs = lasting != writes;
+    let mut told = vec![("writes", writes + &late)];
+    if differs {
+        // Why the same client came back late is told once.
+        let late = if lasting_late == late { "" } else { &lasting_late };
+        told.push(("writes that lasted", lasting + late));
     }
-    let mut reads = outage(report, WindowKind::Read, s.read_availability);
+    let (mut reads, late) = outage(report, WindowKind::Read, s.read_availability);
+    reads += &late;
     if let Some(one) = report.unmeasured.iter().max_by_key(|one| one.to.since(one.from)) {
         let (from, to) = (number::instant(one.from), number::instant(one.to));
         reads += &format!("; not measurable from {from} to {to}, with nothing there to read");
@@ -180,9 +203,12 @@ pub fn away(report: &Report) -> Vec<(&'static str, String)> {
 }
 
 /// The outages of one kind of operation, at the destination where they are longest.
-fn outage(report: &Report, kind: WindowKind, share: Option<f64>) -> String {
+///
+/// Returns them, and why the longest went on if that was because of a client.
+fn outage(report: &Report, kind: WindowKind, share: Option<f64>) -> (String, String) {
+    let short = |text: &str| (text.to_owned(), String::new());
     if share.is_none() {
-        return "not measured".to_owned();
+        return short("not measured");
     }
     let length = |window: &Window| window.end.since(window.start);
     let of_kind: Vec<&Window> = report.windows.iter().filter(|w| w.kind == kind).collect();
@@ -192,7 +218,7 @@ fn outage(report: &Report, kind: WindowKind, share: Option<f64>) -> String {
     };
     let worst = of_kind.iter().map(|window| window.destination);
     let Some(worst) = worst.max_by_key(|id| (total(*id), std::cmp::Reverse(*id))) else {
-        return "never away".to_owned();
+        return short("never away");
     };
     let windows: Vec<&Window> =
         of_kind.iter().copied().filter(|window| window.destination == worst).collect();
@@ -224,7 +250,21 @@ fn outage(report: &Report, kind: WindowKind, share: Option<f64>) -> String {
     if report.catalog.destinations.len() > 1 {
         text += &format!(" (at {})", report.catalog.destination(worst));
     }
-    text
+    let mut why = String::new();
+    if let Some(late) = &longest.late {
+        let (free, back) = (number::instant(late.free), number::instant(late.back));
+        why += match late.led {
+            true => "; a leader was there from ",
+            false => "; the fault was over at ",
+        };
+        let client = report.catalog.node(late.client);
+        why += &format!(
+            "{free}{}, {client} came back at {back} ({})",
+            if late.led { " on" } else { "" },
+            late.why
+        );
+    }
+    (text, why)
 }
 
 #[cfg(test)]

@@ -236,7 +236,7 @@ mod tests {
         // This reader drops quotes, which stand as `&apos;` in the text.
         assert!(failure.text.contains("again: mqsim run"), "{failure:?}");
         assert!(failure.text.contains("--seed 2"), "{failure:?}");
-        assert!(failure.text.contains("lost: 40 lines acked_lost: "), "{failure:?}");
+        assert!(failure.text.contains("lost: 40 messages acked_lost: "), "{failure:?}");
         // What mqsim itself failed at comes first.
         let error = read.suites[2].cases.first().unwrap();
         let junit_parser::TestStatus::Error(error) = &error.status else { panic!("{error:?}") };

@@ -112,7 +112,7 @@ impl Locked {
             let own = report.ingredients.iter().find(|(other, _)| *other == name);
             format!("{:016x}", own.expect("an ingredient of that name").1)
         };
-        let history = report.events.iter().take(ROWS).map(|row| row_word(row, &report.catalog));
+        let history = rows(report).take(ROWS).map(|row| row_word(row, &report.catalog));
         let checkpoints = trace.checkpoints.iter().map(|(at, ingredients)| {
             let short = |index: usize| ingredients[index] & 0xffff;
             format!("{}:{:04x}:{:04x}", at.as_nanos() / 1_000, short(0), short(3))
@@ -127,7 +127,7 @@ impl Locked {
             faults: hash("faults"),
             draws: hash("draws"),
             events: hash("events"),
-            rows: report.events.len(),
+            rows: rows(report).count(),
             history: lines(history.collect()),
             checkpoints: lines(checkpoints.collect()),
         }
@@ -179,7 +179,7 @@ impl Locked {
     fn first_event(&self, now: &Locked, trace: &Trace) -> String {
         let (mut old, mut new) = (self.history.split_whitespace(), now.history.split_whitespace());
         let catalog = &trace.report.catalog;
-        for row in &trace.report.events {
+        for row in rows(&trace.report) {
             let (was, is) = (old.next(), new.next());
             match (was, is) {
                 (Some(was), Some(is)) if was != is => {
@@ -242,6 +242,11 @@ pub fn checkpoints(duration: Span) -> impl Iterator<Item = Time> {
         // Divided first: a thousand hours times twenty still fit, but need not.
         Time::from_nanos(duration.as_nanos() / CHECKPOINTS * step)
     })
+}
+
+/// What is locked of a run's history: what happened to the cluster, not what clients saw of it.
+fn rows(report: &Report) -> impl Iterator<Item = &EventRow> {
+    report.events.iter().filter(|row| row.kind != EventRow::CLIENT)
 }
 
 /// `6103250:3fa9c1`: when, and a hash of what.
@@ -422,6 +427,12 @@ mod tests {
     #[test]
     fn what_differs_is_named_from_its_first_event_on() {
         assert_eq!(compare(|_| ()), Finding::Same);
+        let seen = compare(|now| {
+            let mut row = now.report.events[0].clone();
+            row.kind = EventRow::CLIENT;
+            now.report.events.insert(1, row);
+        });
+        assert_eq!(seen, Finding::Same, "what clients see is no ingredient");
         let events = compare(|now| now.report.ingredients[4].1 ^= 1);
         assert_eq!(events.word(), "other-events");
         let mut all = Vec::new();

@@ -7,7 +7,7 @@ use super::lines::Stretch;
 use super::losses::{Rows, count_cause};
 use super::outages::{self, Outages};
 use super::{
-    Fate, FinalOutcome, LineEnd, LineRun, Loss, Matrix, Question, Report, RunFacts, Summary,
+    Fate, FinalOutcome, LineEnd, LineRun, Loss, Matrix, Question, Report, RunFacts, Summary, Unit,
     WAITS_IN_NOTE, Waits,
 };
 use crate::engine::{Fingerprint, Ingredient, Span, Time, hash_words};
@@ -303,8 +303,8 @@ fn remarks(ledger: &Ledger, facts: &RunFacts, tally: &Tally) -> Vec<String> {
     remarks.extend(never_begun(ledger));
     if tally.nowhere > 0 {
         remarks.push(format!(
-            "{} lines were meant for no destination: no binding matches",
-            tally.nowhere
+            "{} were meant for no destination: no binding matches",
+            Unit::Lines.told(ledger.catalog.fans_out()).print(tally.nowhere as f64)
         ));
     }
     if ledger.history.left_out > 0 {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::clients::Clients;
 use crate::engine::Time;
 use crate::observe::{
     Catalog, DestinationId, Event, FaultId, FaultPhase, NodeId, NodeKind, NodeState, RoleId,
@@ -47,6 +48,8 @@ pub(super) struct History {
     nodes: BTreeMap<NodeId, Vec<(Time, NodeState)>>,
     /// Changes of role by destination and node.
     roles: BTreeMap<(DestinationId, NodeId), RoleChanges>,
+    /// What became of clients' connections.
+    pub(super) clients: Clients,
 }
 
 impl History {
@@ -84,6 +87,9 @@ impl History {
 
     pub(super) fn node(&mut self, at: Time, node: NodeId, state: NodeState) {
         self.nodes.entry(node).or_default().push((at, state));
+        if matches!(state, NodeState::Killed | NodeState::PowerLost | NodeState::Stopped) {
+            self.clients.gone(at, node);
+        }
         self.push(Row { at, node: Some(node), destination: None, what: What::Node(state) });
     }
 
@@ -155,42 +161,49 @@ impl History {
     /// The rows of `events.csv`, by time.
     pub(super) fn rows(&self, catalog: &Catalog) -> Vec<EventRow> {
         let mut rows: Vec<EventRow> = self.rows.iter().map(|row| row.report(catalog)).collect();
+        rows.extend(self.clients.rows(catalog));
         rows.sort_by_key(|row| row.at);
         rows
     }
 
-    /// The lanes of the plot: the brokers' states, other hosts' if they ever changed, then roles.
+    /// The lanes of the plot: the brokers' states, other hosts' if they ever changed, then roles, then
+    /// clients' connections where there was trouble.
     pub(super) fn lanes(&self, catalog: &Catalog, ended: Time) -> Vec<Lane> {
         let mut lanes = Vec::new();
         for index in 0..catalog.nodes.len() as u32 {
             let node = NodeId(index);
             let changes = self.nodes.get(&node).map_or(&[][..], Vec::as_slice);
-            let is_broker = catalog.nodes[node.index()].kind == NodeKind::Broker;
-            if !is_broker && changes.iter().all(|(_, state)| *state == NodeState::Up) {
-                continue;
-            }
             let start = (Time::ZERO, Some(LaneState::Node(NodeState::Up)));
             let changes = changes.iter().map(|(at, state)| (*at, Some(LaneState::Node(*state))));
             let stretches = stretches(std::iter::once(start).chain(changes), ended);
-            lanes.push(Lane { node, destination: None, stretches });
+            let up = |stretch: &(_, _, _)| stretch.2 == LaneState::Node(NodeState::Up);
+            if catalog.nodes[node.index()].kind != NodeKind::Broker && stretches.iter().all(up) {
+                continue;
+            }
+            lanes.push(Lane { node, destination: None, broker: None, stretches });
         }
         for (&(destination, node), changes) in &self.roles {
             let changes = changes.iter().map(|(at, role)| (*at, role.map(LaneState::Role)));
             let stretches = stretches(changes, ended);
-            lanes.push(Lane { node, destination: Some(destination), stretches });
+            lanes.push(Lane { node, destination: Some(destination), broker: None, stretches });
         }
+        lanes.extend(self.clients.lanes(catalog, ended));
         lanes
     }
 
     pub(super) fn heap(&self) -> usize {
         let nodes = self.nodes.values().map(|changes| changes.capacity() * 24).sum::<usize>();
         let roles = self.roles.values().map(|changes| changes.capacity() * 24).sum::<usize>();
-        self.rows.capacity() * size_of::<Row>() + self.faults.capacity() * 16 + nodes + roles
+        self.rows.capacity() * size_of::<Row>()
+            + self.faults.capacity() * 16
+            + nodes
+            + roles
+            + self.clients.heap()
     }
 }
 
 /// Turns changes into stretches; equal neighbours are joined, empty stretches left out.
-fn stretches(
+pub(super) fn stretches(
     changes: impl Iterator<Item = (Time, Option<LaneState>)>,
     ended: Time,
 ) -> Vec<(Time, Time, LaneState)> {

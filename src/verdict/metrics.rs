@@ -48,6 +48,16 @@ impl Unit {
         }
     }
 
+    /// The unit as people call it in a run in which a message `fans_out` or none does: then a line
+    /// is a message.
+    #[must_use]
+    pub const fn told(self, fans_out: bool) -> Unit {
+        match self {
+            Unit::Lines if !fans_out => Unit::Messages,
+            unit => unit,
+        }
+    }
+
     /// What a column of this unit holds.
     #[must_use]
     pub const fn word(self) -> &'static str {

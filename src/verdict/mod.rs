@@ -1,6 +1,7 @@
 //! The ledger: what became of every message; availability windows, metrics, expectations.
 
 mod bounds;
+mod clients;
 mod effects;
 mod expect;
 mod fates;
@@ -30,6 +31,7 @@ mod stories;
 mod timeline;
 mod windows;
 
+pub use clients::contact_state_name;
 pub use expect::{EXPECT, Expectations, Question};
 pub use history::{NODE_STATES, node_state_name};
 pub use latency::PERCENTILES;

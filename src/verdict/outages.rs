@@ -6,9 +6,9 @@ use super::latency::Usual;
 use super::ledger::Ledger;
 use super::lines::{Answer, Flags, Stretch};
 use super::windows::{Gaps, Outage};
-use super::{FinalOutcome, Unmeasured, Window, WindowKind};
+use super::{FaultSpan, FinalOutcome, Late, Unmeasured, Window, WindowKind};
 use crate::engine::{Span, Time};
-use crate::observe::DestinationId;
+use crate::observe::{ConsumerInfo, DestinationId, NodeId, ProducerInfo};
 
 /// Availability of one kind of operation.
 #[derive(Default)]
@@ -180,7 +180,8 @@ fn average(
         worst = worst.max(Some((total, longest)));
         let destination = DestinationId(index as u32);
         counted.push((kind, destination));
-        all.extend(windows.into_iter().map(|outage| window(ledger, destination, kind, outage)));
+        let told = |outage| window(ledger, (destination, kind), outage, ended);
+        all.extend(windows.into_iter().map(told));
     }
     let whole = measured.as_nanos() as f64 * destinations as f64;
     Availability {
@@ -190,14 +191,51 @@ fn average(
     }
 }
 
-fn window(ledger: &Ledger, destination: DestinationId, kind: WindowKind, outage: Outage) -> Window {
+fn window(
+    ledger: &Ledger,
+    (destination, kind): (DestinationId, WindowKind),
+    outage: Outage,
+    ended: Time,
+) -> Window {
     let Outage { start, end, open, tried, made } = outage;
     let fault = ledger.history.last_fault(made);
     // What was undone by a fault that began later had been well in its time: nothing recovered.
     let recovered = fault.filter(|(begun, _)| !open && *begun < end);
     let recovery = recovered.map(|(begun, _)| end.since(begun));
     let fault = fault.map(|(_, id)| id);
-    Window { destination, kind, start, end, open, tried, fault, recovery }
+    let mut window =
+        Window { destination, kind, start, end, open, tried, fault, recovery, late: None };
+    window.late = late(ledger, &window, ended);
+    window
+}
+
+/// Whether a client came back later than it could have: than there was a leader again, or if there
+/// was one all the time, than the fault was over.
+fn late(ledger: &Ledger, window: &Window, ended: Time) -> Option<Late> {
+    if window.open || window.recovery.is_none() {
+        return None;
+    }
+    let Window { destination, start, end, .. } = *window;
+    let leaderless = ledger.history.leaderless(destination, &ledger.catalog, ended);
+    let without = leaderless.iter().filter(|(from, to)| *from < end && *to > start);
+    let again = without.map(|(_, to)| *to).max();
+    let free = match again {
+        Some(again) => again,
+        None => {
+            let of = |span: &&FaultSpan| Some(span.fault) == window.fault && span.begun < end;
+            ledger.history.spans.iter().rev().find(of)?.ended?
+        }
+    };
+    let (catalog, gap) = (&ledger.catalog, ledger.options.availability_gap);
+    let clients: Vec<NodeId> = if window.kind == WindowKind::Read {
+        let reads = |of: &&ConsumerInfo| !of.auditor && of.destinations.contains(&destination);
+        catalog.consumers.iter().filter(reads).map(|of| of.node).collect()
+    } else {
+        let writes = |of: &&ProducerInfo| of.destinations.contains(&destination);
+        catalog.producers.iter().filter(writes).map(|of| of.node).collect()
+    };
+    let late = ledger.history.clients.late(clients.into_iter(), (free, end), gap, catalog)?;
+    Some(Late { led: again.is_some(), ..late })
 }
 
 /// The stretches in which a consumer had room and nothing to read, as far as it is an outage that

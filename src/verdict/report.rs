@@ -383,6 +383,25 @@ pub struct Window {
     /// Window end minus the start of that fault; `None` if it is not recovered from, or if the
     /// fault began when the window was over and only undid what had been written in it.
     pub recovery: Option<Span>,
+    /// If it went on because a client came back late.
+    pub late: Option<Late>,
+}
+
+/// A client that came back later than it could have, so that an outage went on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Late {
+    /// Its host.
+    pub client: NodeId,
+    /// Whether there had been no leader for a time; if not, it could have come back when the fault
+    /// was over.
+    pub led: bool,
+    /// Since when there was a leader again, or the fault was over.
+    pub free: Time,
+    /// When it came back.
+    pub back: Time,
+    /// What it had waited for: `after its reconnect-delay of 30 s`.
+    pub why: String,
 }
 
 /// A stretch of measured time in which consumers had room and there was nothing to read, for writes
@@ -404,7 +423,7 @@ pub struct Unmeasured {
 pub struct EventRow {
     /// When.
     pub at: Time,
-    /// `fault`, `node`, `role` or `event`.
+    /// `fault`, `node`, `role`, `event` or `client`.
     pub kind: &'static str,
     /// What: the fault, the node's state, the role, the family's word.
     pub what: String,
@@ -416,6 +435,11 @@ pub struct EventRow {
     pub subject: Option<NodeId>,
     /// A count that goes with it, or 0.
     pub count: u64,
+}
+
+impl EventRow {
+    /// The kind of a row about a client's connection: `node` is the client, `subject` the broker.
+    pub const CLIENT: &'static str = "client";
 }
 
 /// Counts per bucket of time.
@@ -466,14 +490,17 @@ pub struct FaultSpan {
     pub targets: Vec<NodeId>,
 }
 
-/// One horizontal lane of the timeline plot: a node, or a node's role for a destination.
+/// One horizontal lane of the timeline plot: a node, a node's role for a destination, or a client's
+/// connection to a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lane {
     /// Which node.
     pub node: NodeId,
-    /// Which destination; `None` for the node's own state.
+    /// Which destination; `None` for the node's own state and for connections.
     pub destination: Option<DestinationId>,
+    /// Of a client's connection, the broker's node; the node is the client's.
+    pub broker: Option<NodeId>,
     /// (from, until, what): state or role names; gaps are "nothing to say".
     pub stretches: Vec<(Time, Time, LaneState)>,
 }
@@ -485,6 +512,8 @@ pub enum LaneState {
     Node(crate::observe::NodeState),
     /// The node's role for the destination.
     Role(crate::observe::RoleId),
+    /// What the client's connection to the broker has come to.
+    Contact(crate::observe::ContactState),
 }
 
 /// The verdict on one expectation.

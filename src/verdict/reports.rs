@@ -7,8 +7,8 @@ use super::naming::Naming;
 use super::{BREACHES_KEPT, Breach};
 use crate::engine::{Ingredient, Time};
 use crate::observe::{
-    ConsumerId, DestinationId, Event, FaultId, FaultPhase, MessageRange, NodeId, NodeState,
-    Observer, Outcome, Removal, RoleId, Violation,
+    ConsumerId, Contact, DestinationId, Event, FaultId, FaultPhase, MessageRange, NodeId,
+    NodeState, Observer, Outcome, Removal, RoleId, Violation,
 };
 
 /// Tags of the fingerprint.
@@ -363,6 +363,11 @@ impl Observer for Ledger {
 
     fn event(&mut self, at: Time, event: Event) {
         self.history.event(at, event);
+    }
+
+    // Not folded into the fingerprint either: a client does what it does whether it is told or not.
+    fn contact(&mut self, at: Time, contact: Contact) {
+        self.history.clients.told(at, contact);
     }
 
     // Not folded into the fingerprint: a run is the same whether it is checked or not.

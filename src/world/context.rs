@@ -1,7 +1,7 @@
 //! What a machine can do: its effects.
 
 use crate::engine::{Span, Stream, Time, TimerKey};
-use crate::observe::{NodeId, NodeState, Observer};
+use crate::observe::{Contact, ContactState, NodeId, NodeState, Observer};
 
 use super::disk::DiskError;
 use super::event::Event;
@@ -485,6 +485,19 @@ impl<'a, M> Context<'a, M> {
     /// and [`Machine::died`](super::Machine::died) is called.
     pub fn exit(&mut self) {
         self.exits = true;
+    }
+
+    /// A client tells what its connection to a broker has come to, why, and how long that took. This
+    /// does not put the quiet end of a run off: whoever tries for ever to reach a broker that is
+    /// gone for good tells so for ever.
+    pub fn contact(
+        &mut self,
+        broker: NodeId,
+        state: ContactState,
+        (why, lasted): (&'static str, Span),
+    ) {
+        let client = NodeId(self.node);
+        self.observer.contact(self.now, Contact { client, broker, state, why, lasted });
     }
 
     /// Who is told what happens. A run does not become quiet within 2 s of its use, so it should

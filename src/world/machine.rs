@@ -263,6 +263,18 @@ pub enum ConnectError {
     Unreachable,
 }
 
+impl ConnectError {
+    /// In words for people.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            ConnectError::Refused => "connection refused",
+            ConnectError::TimedOut => "no answer to the attempt to connect",
+            ConnectError::Unreachable => "host unreachable",
+        }
+    }
+}
+
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closing {
@@ -272,6 +284,18 @@ pub enum Closing {
     Reset,
     /// What was sent was never acknowledged (some 924 s).
     TimedOut,
+}
+
+impl Closing {
+    /// In words for people.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Closing::Finished => "closed by the other side",
+            Closing::Reset => "connection reset",
+            Closing::TimedOut => "no TCP acknowledgement of what was sent",
+        }
+    }
 }
 
 /// A serial execution context within a node: an actor, a request thread. It handles one

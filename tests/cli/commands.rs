@@ -44,7 +44,7 @@ fn the_shipped_scenarios_hold() {
             "{}",
             done.stdout
         );
-        assert!(done.stdout.contains("0 lines lost after success") || name == "cluster");
+        assert!(done.stdout.contains("0 messages lost after success") || name == "cluster");
         let again = format!("again:  mqsim run {name}.toml --seed 1");
         assert!(done.stdout.contains(&again), "{}", done.stdout);
         assert!(done.stdout.lines().all(|line| line.chars().count() <= 120), "{}", done.stdout);

@@ -196,7 +196,7 @@ fn folders_say_what_scenarios_say() {
     // Any number of threads, the same bytes; and the Markdown takes the place of its elder.
     let markdown = file("pull.md");
     assert!(markdown.starts_with("<!-- mqsim compare -->\n## mqsim compare: ✅ B is "));
-    assert!(markdown.contains("| success\\_lost, lines |"), "{markdown}");
+    assert!(markdown.contains("| success\\_lost, messages |"), "{markdown}");
     let before = sandbox.tree();
     sandbox
         .mqsim(&format!(

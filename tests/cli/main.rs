@@ -3,12 +3,16 @@
 mod bad_input;
 #[path = "../chaos_kit/mod.rs"]
 mod chaos_kit;
+mod clients;
 mod commands;
 mod compare;
 mod deploy;
 mod determinism;
+mod docs;
 mod finding;
+mod first_screen;
 mod gate;
+mod glance;
 mod safety;
 mod sandbox;
 mod sweep;

@@ -142,3 +142,8 @@ pub(crate) fn tree(directory: &Path) -> Tree {
     }
     Tree(found)
 }
+
+/// What a terminal was shown as it was before lines were broken: one blank between words.
+pub(crate) fn unwrapped(page: &str) -> String {
+    page.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -100,7 +100,7 @@ fn weather_apart_columns_to_choose_and_keys_without_effect() {
     let shown = sandbox
         .mqsim(&format!("{line} --seeds 1..=2 --show acked_per_s,read_lost --group-by none"));
     let text = &shown.exits(0).stdout;
-    assert!(text.contains("acked_per_s  read_lost"), "{text}");
+    assert!(text.contains("acked_per_s   read_lost"), "{text}");
     assert!(text.contains("fewer than 6 seeds tell nothing from noise"), "{text}");
     assert!(!text.contains('*'), "{text}");
     for (wrong, words) in [

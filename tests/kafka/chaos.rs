@@ -139,7 +139,7 @@ fn ails(report: &Report) -> Vec<String> {
         let last = lane.stretches.last().filter(|(_, until, _)| *until >= report.ended);
         let rank = last.and_then(|(_, _, state)| match state {
             LaneState::Role(role) => Some(report.catalog.roles[role.index()].rank),
-            LaneState::Node(_) => None,
+            LaneState::Node(_) | LaneState::Contact(_) => None,
         });
         let (node, of) = (report.catalog.node(lane.node), report.catalog.destination(destination));
         // A controller may tell a follower of an ISR that its leader has changed since, in the

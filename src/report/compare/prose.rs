@@ -88,7 +88,8 @@ fn headline(comparison: &Comparison) -> String {
     };
     let told = |changes: &[&Changed]| {
         let more = changes.len().saturating_sub(TOLD);
-        let mut words: Vec<String> = changes.iter().take(TOLD).map(|one| from_to(one)).collect();
+        let mut words: Vec<String> =
+            changes.iter().take(TOLD).map(|one| from_to(one, fans_out(comparison))).collect();
         if more > 0 {
             words.push(format!("{more} more"));
         }
@@ -146,12 +147,21 @@ fn is_telling(metric: &Metric) -> bool {
     }
 }
 
-/// `success_lost 6,106 -> 0 lines`.
-fn from_to(changed: &Changed) -> String {
-    let (metric, unit) = (changed.metric, changed.metric.unit);
+/// Whether a message is several lines on one of the sides; if not, lines are called messages.
+fn fans_out(comparison: &Comparison) -> bool {
+    let of = |name: &str| {
+        let found = comparison.metrics.iter().find(|one| one.metric.name == name);
+        found.and_then(|one| one.change.as_ref()).map(|change| (change.first, change.second))
+    };
+    of("lines") != of("attempted")
+}
+
+/// `success_lost 6,106 -> 0 messages`.
+fn from_to(changed: &Changed, fans_out: bool) -> String {
+    let (metric, unit) = (changed.metric, changed.metric.unit.told(fans_out));
     let Some(change) = &changed.change else { return metric.name.to_owned() };
     let word = match unit {
-        Unit::Lines | Unit::Violations => format!(" {}", unit.name()),
+        Unit::Lines | Unit::Messages | Unit::Violations => format!(" {}", unit.name()),
         _ => String::new(),
     };
     let (first, second) = (shown(change.first, unit), shown(change.second, unit));
@@ -182,10 +192,10 @@ fn shown(value: f64, unit: Unit) -> String {
 }
 
 /// The name of a metric, with the unit of its numbers if these have none.
-fn named(metric: &Metric) -> String {
-    match metric.unit {
-        Unit::Lines | Unit::Messages if metric.name != metric.unit.name() => {
-            format!("{}, {}", metric.name, metric.unit.name())
+fn named(metric: &Metric, fans_out: bool) -> String {
+    match metric.unit.told(fans_out) {
+        unit @ (Unit::Lines | Unit::Messages) if metric.unit.name() != metric.name => {
+            format!("{}, {}", metric.name, unit.name())
         }
         _ => metric.name.to_owned(),
     }
@@ -213,10 +223,15 @@ fn interval(interval: Option<Interval>, unit: Unit) -> String {
 }
 
 fn metrics(blocks: &mut Vec<Block>, comparison: &Comparison) {
-    let differs = |one: &&Changed| one.standing != Standing::Same;
+    // Where lines are messages, both have one name.
+    let twice = |one: &Changed| {
+        one.metric.name == "lines" && one.tolerance.is_none() && !fans_out(comparison)
+    };
+    let differs = |one: &&Changed| one.standing != Standing::Same && !twice(one);
     let mut changes: Vec<&Changed> = comparison.metrics.iter().filter(differs).collect();
     changes.sort_by_key(|one| one.weight());
-    let rows: Vec<Vec<String>> = changes.into_iter().map(metric).collect();
+    let rows: Vec<Vec<String>> =
+        changes.into_iter().map(|one| metric(one, fans_out(comparison))).collect();
     if rows.is_empty() {
         blocks.push(Block::Text("Every metric is the same in every seed.".to_owned()));
         return;
@@ -241,9 +256,9 @@ fn metrics(blocks: &mut Vec<Block>, comparison: &Comparison) {
     }
 }
 
-fn metric(changed: &Changed) -> Vec<String> {
+fn metric(changed: &Changed, fans_out: bool) -> Vec<String> {
     let Changed { metric, change: found, standing, .. } = changed;
-    let mut row = vec![named(metric)];
+    let mut row = vec![named(metric, fans_out)];
     match found {
         None => row.extend(["-", "-", "-", "-", "-"].map(str::to_owned)),
         Some(found) => row.extend([
@@ -296,8 +311,12 @@ fn lines(blocks: &mut Vec<Block>, comparison: &Comparison) {
     if lines.seeds == 0 {
         return;
     }
-    blocks.push(Block::Title("Lines".to_owned()));
-    let count = |kind: Kind| number::counted(lines.of(kind), "line");
+    let (title, word) = match fans_out(comparison) {
+        true => ("Lines (a message at one of its destinations is a line)", "line"),
+        false => ("Messages", "message"),
+    };
+    blocks.push(Block::Title(title.to_owned()));
+    let count = |kind: Kind| number::counted(lines.of(kind), word);
     let mut said = format!(
         "Lost only in A: {}; only in B: {}; in both: {}.",
         count(Kind::LostOnlyInA),
@@ -309,7 +328,7 @@ fn lines(blocks: &mut Vec<Block>, comparison: &Comparison) {
             " Lost in neither, but with another fate: {}; with another outcome: {}. Alike: {}.",
             count(Kind::OtherFate),
             count(Kind::OtherOutcome),
-            number::counted(lines.alike, "line")
+            number::counted(lines.alike, word)
         );
     }
     if !lines.exact {
@@ -337,7 +356,8 @@ fn lines(blocks: &mut Vec<Block>, comparison: &Comparison) {
         ]
     };
     let rows: Vec<Vec<String>> = lines.differences.iter().take(ROWS).map(row).collect();
-    let header = ["lines", "", "in A", "in B", "such as"].map(str::to_owned).to_vec();
+    let counted = format!("{word}s");
+    let header = [&counted, "", "in A", "in B", "such as"].map(str::to_owned).to_vec();
     blocks.push(Block::Table(header, vec![0], rows));
     and_more(blocks, lines.differences.len(), "way", "compare-lines.csv");
 }

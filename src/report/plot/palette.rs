@@ -3,7 +3,7 @@
 
 use plotters::style::RGBColor;
 
-use crate::observe::{NodeState, RoleRank};
+use crate::observe::{ContactState, NodeState, RoleRank};
 use crate::report::glance::Mood;
 
 pub(super) const INK: RGBColor = RGBColor(0x22, 0x28, 0x2e);
@@ -78,6 +78,16 @@ pub(super) const fn node_state(state: NodeState) -> Fill {
         NodeState::Killed | NodeState::PowerLost => (DEAD, PAPER),
         NodeState::Stopped => (STOPPED, PAPER),
         NodeState::Paused => (PAUSED, INK),
+    }
+}
+
+/// Colours of a client's connection, as those of a node's state: calm where it works.
+pub(super) const fn contact(state: ContactState) -> Fill {
+    match state {
+        ContactState::Connected => (UP, INK),
+        ContactState::Lost | ContactState::GivenUp => (STOPPED, PAPER),
+        ContactState::Reconnecting => (BOOTING, INK),
+        ContactState::Blocked => (PAUSED, INK),
     }
 }
 

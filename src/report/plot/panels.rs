@@ -8,6 +8,7 @@ use super::palette::{
 };
 use super::scale::{Linear, Log, round_step};
 use crate::engine::Span;
+use crate::report::glance::line_word;
 use crate::report::number;
 use crate::verdict::{Bucket, Report};
 
@@ -51,6 +52,8 @@ pub(super) struct Bins {
     bins: Vec<(i32, i32, Bucket)>,
     /// Nanoseconds of a bin.
     span: u64,
+    /// What a line is called.
+    line: &'static str,
 }
 
 /// At most this many bins: two pixels each.
@@ -68,7 +71,7 @@ impl Bins {
             (time.at(start), time.at(start + span), merged(buckets))
         };
         let bins = report.timeline.buckets[..shown].chunks(group).enumerate().map(of).collect();
-        Bins { bins, span }
+        Bins { bins, span, line: line_word(report) }
     }
 
     /// A count of a bin per second.
@@ -293,7 +296,8 @@ fn segments(
 }
 
 fn backlog(canvas: &mut Canvas<'_>, place: &Place<'_>, bins: &Bins) -> Result<()> {
-    title(canvas, place, "Backlog", "lines in a broker, not yet delivered", &[])?;
+    let unit = format!("{}s in a broker, not yet delivered", bins.line);
+    title(canvas, place, "Backlog", &unit, &[])?;
     let scale = counts(canvas, place, bins.greatest(|b| b.backlog), 3)?;
     let points = curve(bins, |b| scale.at(b.backlog));
     canvas.polygon(&beneath(points.clone(), place.bottom), LOAD, 45)?;
@@ -303,7 +307,8 @@ fn backlog(canvas: &mut Canvas<'_>, place: &Place<'_>, bins: &Bins) -> Result<()
 fn lost(canvas: &mut Canvas<'_>, place: &Place<'_>, bins: &Bins) -> Result<()> {
     let total: u64 = bins.bins.iter().map(|(_, _, b)| b.lost).sum();
     let span = number::span(Span::from_nanos(bins.span));
-    let unit = format!("lines per {span}, by the time at which they were meant to be sent");
+    let unit =
+        format!("{}s per {span}, by the time at which they were meant to be sent", bins.line);
     if total == 0 {
         title(canvas, place, "Lost", &unit, &[])?;
         return nothing(canvas, place, "nothing was lost");

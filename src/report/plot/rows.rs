@@ -8,7 +8,7 @@ use super::scale::Linear;
 use crate::engine::Time;
 use crate::observe::DestinationId;
 use crate::report::{met, number};
-use crate::verdict::{Lane, LaneState, Report, WindowKind, node_state_name};
+use crate::verdict::{Lane, LaneState, Report, WindowKind, contact_state_name, node_state_name};
 
 /// Height of a row, and of what is drawn in it.
 const PITCH: i32 = 20;
@@ -17,6 +17,9 @@ const BAR: i32 = 16;
 const HEADING: i32 = 26;
 /// At most this many rows of roles; the destinations whose roles changed most come first.
 const ROLE_ROWS: usize = 12;
+
+/// At most this many rows of clients' connections.
+const CLIENT_ROWS: usize = 8;
 
 /// One row: a label at the left and coloured stretches.
 struct Row {
@@ -90,6 +93,7 @@ pub(super) fn groups(report: &Report) -> Vec<Group> {
     let mut groups = outages(report);
     groups.push(nodes(report));
     groups.extend(roles(report));
+    groups.push(clients(report));
     groups.retain(|group| !group.rows.is_empty());
     groups
 }
@@ -139,7 +143,8 @@ fn windows(report: &Report, kind: WindowKind, heading: &str) -> Group {
 
 /// A row for each node.
 fn nodes(report: &Report) -> Group {
-    let lanes: Vec<&Lane> = report.lanes.iter().filter(|l| l.destination.is_none()).collect();
+    let lanes: Vec<&Lane> =
+        report.lanes.iter().filter(|l| (l.destination, l.broker) == (None, None)).collect();
     group(report, "Nodes".to_owned(), &lanes)
 }
 
@@ -169,6 +174,17 @@ fn roles(report: &Report) -> Vec<Group> {
     groups
 }
 
+/// A row for each connection of a client that was in trouble.
+fn clients(report: &Report) -> Group {
+    let lanes: Vec<&Lane> = report.lanes.iter().filter(|lane| lane.broker.is_some()).collect();
+    let mut heading = "Connections of clients".to_owned();
+    if lanes.len() > CLIENT_ROWS {
+        let more = number::counted((lanes.len() - CLIENT_ROWS) as u64, "more connection");
+        heading += &format!(" (and {more}: see events.csv)");
+    }
+    group(report, heading, &lanes[..lanes.len().min(CLIENT_ROWS)])
+}
+
 /// Lanes as rows, with a legend of what occurs in them.
 fn group(report: &Report, heading: String, lanes: &[&Lane]) -> Group {
     let mut legend: Vec<(RGBColor, String)> = Vec::new();
@@ -182,7 +198,12 @@ fn group(report: &Report, heading: String, lanes: &[&Lane]) -> Group {
             }
             stretches.push(Stretch { from, until, fill, word });
         }
-        rows.push(Row { label: report.catalog.node(lane.node).to_owned(), stretches });
+        let node = report.catalog.node(lane.node);
+        let label = match lane.broker {
+            Some(broker) => format!("{node} → {}", report.catalog.node(broker)),
+            None => node.to_owned(),
+        };
+        rows.push(Row { label, stretches });
     }
     Group { heading, legend, rows }
 }
@@ -194,6 +215,9 @@ fn look(report: &Report, state: LaneState) -> (Fill, String) {
         LaneState::Role(id) => {
             let role = &report.catalog.roles[id.index()];
             (palette::role(role.rank), role.name.to_owned())
+        }
+        LaneState::Contact(state) => {
+            (palette::contact(state), contact_state_name(state).to_owned())
         }
     }
 }

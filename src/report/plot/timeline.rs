@@ -6,7 +6,7 @@ use super::panels::{self, Bins, Panel, Place};
 use super::rows;
 use super::scale::{Linear, time_step};
 use crate::engine::Time;
-use crate::report::glance::{Badge, badge};
+use crate::report::glance::{Badge, badge, lines};
 use crate::report::number;
 use crate::verdict::Report;
 
@@ -119,7 +119,7 @@ fn headline(report: &Report) -> String {
     let mut parts = vec![format!(
         "{} of {} lost after success",
         number::grouped(s.success_lost),
-        number::counted(s.lines, "line")
+        lines(report, s.lines)
     )];
     if s.success_gone > s.success_lost {
         parts.push(format!("{} gone from every log", number::grouped(s.success_gone)));

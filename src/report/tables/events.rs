@@ -16,17 +16,23 @@ const COLUMNS: &[Column] = &[
         "kind",
         "word",
         "`fault`: a fault begins, ends or finds no target. `node`: a node changes state. `role`: a \
-         node's role for a destination changes. `event`: anything else, in the family's words.",
+         node's role for a destination changes. `event`: anything else, in the family's words. \
+         `client`: a client's connection to a broker, of clients that ever lost one, had none or were \
+         blocked.",
     ),
     column(
         "what",
         "words",
         "`begun: `, `ended: ` or `skipped: ` and the fault; the new state; the new role or `none`; \
-         or the family's word.",
+         or the family's word; or `connected`, `lost`, `reconnecting`, `given up`, `blocked` and why.",
     ),
-    column("node", "name", "Where; empty if on no node in particular."),
+    column("node", "name", "Where, of `client` its host; empty if on no node in particular."),
     column("destination", "name", "The destination that it concerns; empty if none."),
-    column("subject", "name", "The other node that it concerns; empty if none."),
+    column(
+        "subject",
+        "name",
+        "The other node that it concerns, of `client` the broker; empty if none.",
+    ),
     column("count", "number", "A number that goes with it (messages requeued, say), or 0."),
 ];
 

@@ -46,6 +46,18 @@ const COLUMNS: &[Column] = &[
          that is longer than `availability-gap` before the end of measured time. Nothing was tried \
          any more, so nobody knows whether it would have succeeded. Empty otherwise.",
     ),
+    column(
+        "free_ms",
+        "milliseconds",
+        "Of a window that went on because a client came back late: since when there was a leader, or, \
+         if there was one all the time, the fault was over. Empty otherwise.",
+    ),
+    column(
+        "late",
+        "words",
+        "Which client that was, and what it had waited for: the last to come back before the window's \
+         end, if that was more than `availability-gap` after `free_ms`. Empty otherwise.",
+    ),
 ];
 
 /// The word for a kind of window, here and in every other output.
@@ -83,6 +95,10 @@ impl Exporter for Windows {
                 Cell::span_millis(window.recovery),
                 Cell::text(if window.open { "no" } else { "yes" }),
                 window.tried.map_or(Cell::Empty, Cell::millis),
+                window.late.as_ref().map_or(Cell::Empty, |late| Cell::millis(late.free)),
+                window.late.as_ref().map_or(Cell::Empty, |late| {
+                    Cell::text(&format!("{} {}", catalog.node(late.client), late.why))
+                }),
             ]);
         }
     }

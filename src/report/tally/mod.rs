@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Unfinished, is_defective, number, verdict};
+use super::{Unfinished, glance, is_defective, number, verdict};
 use crate::observe::BecauseId;
 use crate::verdict::{Judged, Loss, OverSeeds, Report, Told, Trial, Unit, Verdict};
 
@@ -171,7 +171,7 @@ pub(super) fn losses(report: &Report, most: usize) -> Vec<String> {
             id => format!(", for {}", catalog.conditions[id.index()]),
         };
         let node = loss.node.map_or(String::new(), |id| format!(" on {}", catalog.node(id)));
-        let (lines, at) = (number::counted(*count, "line"), number::instant(loss.at));
+        let (lines, at) = (glance::lines(report, *count), number::instant(loss.at));
         format!("{lines} {}: {cause}{because}, first{node} at {at}", loss.class)
     };
     kinds.iter().take(most).map(told).collect()
@@ -506,8 +506,10 @@ fn defect(report: &Report) -> String {
     let (lost, contradictions) = (report.summary.unexplained, report.inconsistencies);
     match (lost, contradictions) {
         (0, _) => format!("the cluster contradicted itself: {contradictions} times"),
-        (1, _) => "1 line was lost without a cause".to_owned(),
-        (lost, _) => format!("{lost} lines were lost without a cause"),
+        (lost, _) => {
+            let were = if lost == 1 { "was" } else { "were" };
+            format!("{} {were} lost without a cause", glance::lines(report, lost))
+        }
     }
 }
 

@@ -64,7 +64,7 @@ fn what_mqsim_itself_fails_at_comes_first() {
         let first = tally.first().unwrap().clone();
         (first.seed, first.trouble.unwrap())
     };
-    assert_eq!(told(&runs), (15, "2 lines were lost without a cause".to_owned()));
+    assert_eq!(told(&runs), (15, "2 messages were lost without a cause".to_owned()));
     runs[2] = SeedResult::of(Err(Unfinished { message: "it ran away".to_owned(), limit: false }));
     assert_eq!(told(&runs), (12, "it ran away".to_owned()));
 }

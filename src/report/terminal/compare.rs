@@ -46,7 +46,7 @@ pub fn compare(comparison: &Comparison, color: bool) -> String {
                         found.set_constraint(ColumnConstraint::LowerBoundary(wide));
                     }
                 }
-                print(&mut out, &printed);
+                print(&mut out, printed);
             }
         }
     }

@@ -17,7 +17,7 @@ pub use compare::compare;
 pub use seeds::overview;
 pub use sweep::sweep;
 
-use super::glance::{Badge, badge};
+use super::glance::{Badge, badge, lines};
 use super::number;
 use crate::engine::Span;
 use crate::scenario::shown;
@@ -34,6 +34,9 @@ pub const PAGE: usize = 80;
 pub struct Options {
     /// Whether to use colours (a terminal, and no `NO_COLOR`).
     pub color: bool,
+    /// How many columns the terminal has, if that is known: a narrower one than [`PAGE`] has a
+    /// narrower page.
+    pub columns: Option<usize>,
     /// The command that runs this seed again.
     pub replay: String,
     /// Wall-clock time that the simulation of this seed took, if it was measured.
@@ -84,7 +87,9 @@ const fn sign_of(verdict: Option<Verdict>) -> (&'static str, Tone) {
 /// The summary of one run.
 #[must_use]
 pub fn summary(report: &Report, options: &Options) -> String {
-    let mut out = Page { columns: PAGE, ..Page::new(options.color) };
+    let mut out = Page::new(options.color);
+    out.columns = options.columns.map_or(PAGE, |columns| columns.clamp(40, PAGE));
+    out.tables = options.columns.map_or(COLUMNS, |columns| columns.clamp(PAGE, COLUMNS));
     heading(&mut out, report);
     glance::print(&mut out, report);
     expectations(&mut out, report);
@@ -107,13 +112,15 @@ struct Page {
     color: bool,
     /// Width that it fits into.
     columns: usize,
+    /// Width that its tables fit into.
+    tables: usize,
     text: String,
 }
 
 impl Page {
     /// An empty one of [`COLUMNS`].
     fn new(color: bool) -> Page {
-        Page { color, columns: COLUMNS, text: String::new() }
+        Page { color, columns: COLUMNS, tables: COLUMNS, text: String::new() }
     }
 
     /// A line.
@@ -215,7 +222,7 @@ fn expectations(out: &mut Page, report: &Report) {
     }
     out.line("");
     let texts = report.expectations.iter().map(|judged| judged.text.chars().count());
-    let wide = texts.max().unwrap_or(0).min(46);
+    let wide = texts.max().unwrap_or(0).min(46).min(out.columns * 6 / 10);
     for judged in &report.expectations {
         expectation(out, judged, wide);
     }
@@ -257,14 +264,14 @@ fn counts(out: &mut Page, report: &Report) {
     let said = parts.iter().filter(|(n, _)| *n > 0);
     let said: Vec<String> =
         said.map(|(n, what)| format!("{} {what}", number::grouped(*n))).collect();
-    out.wrapped("  ", &format!("{}: {}", number::counted(s.lines, "line"), said.join(", ")));
+    out.wrapped("  ", &format!("{}: {}", lines(report, s.lines), said.join(", ")));
     if let (Some(acked), Some(processed)) = (s.acked_per_s, s.processed_per_s) {
         let acked = number::rate(acked, "messages");
         let processed = number::rate(processed, "messages");
         out.line(&format!("  {acked} acked, {processed} processed (after the warm-up)"));
     }
     if s.success_lost > 0 {
-        let lost = number::counted(s.success_lost, "line");
+        let lost = lines(report, s.success_lost);
         let text = format!(
             "{lost} lost after success ({} acked, {} accepted)",
             number::grouped(s.acked_lost),
@@ -273,17 +280,17 @@ fn counts(out: &mut Page, report: &Report) {
         let text = out.toned(Tone::Bad, &text);
         out.line(&format!("  {text}"));
     } else {
-        out.line("  0 lines lost after success");
+        out.line(&format!("  {} lost after success", lines(report, 0)));
     }
     if s.success_gone > s.success_lost {
-        let gone = number::counted(s.success_gone, "line");
+        let gone = lines(report, s.success_gone);
         let text = format!("{gone} gone from every log after success, read before or not");
         let text = out.toned(Tone::Bad, &text);
         out.line(&format!("  {text}"));
     }
     if s.unexplained > 0 {
         let text = format!("{} lost without a cause: a defect of mqsim, please report it", {
-            number::counted(s.unexplained, "line")
+            lines(report, s.unexplained)
         });
         let text = out.toned(Tone::Bad, &text);
         out.line(&format!("  {text}"));
@@ -370,6 +377,7 @@ mod tests {
 
     fn options() -> Options {
         Options {
+            columns: None,
             color: false,
             replay: "mqsim run scenarios/mirror.toml --seed 1".to_owned(),
             took: Some(std::time::Duration::from_millis(250)),

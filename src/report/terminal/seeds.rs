@@ -1,6 +1,7 @@
 //! Several seeds of one scenario on one page.
 
 use super::{COLUMNS, Page, Tone, cut, sign, sign_of, toned};
+use crate::report::glance::lines;
 use crate::report::{number, verdict, verdict_word};
 use crate::verdict::{Report, Verdict};
 
@@ -63,7 +64,7 @@ fn line(out: &mut Page, report: &Report) {
     let s = &report.summary;
     let (mark, tone) = sign_of(verdict(report));
     let mark = toned(out.color, tone, mark);
-    let lost = format!("{} lost", number::counted(s.success_gone, "line"));
+    let lost = format!("{} lost", lines(report, s.success_gone));
     let available = s.write_availability.map_or("-".to_owned(), number::percent);
     let gap = s.write_longest_ms.map_or("-".to_owned(), |ms| match ms {
         0 => "none".to_owned(),

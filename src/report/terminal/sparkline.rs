@@ -73,8 +73,8 @@ fn faults(out: &mut Page, report: &Report, width: usize) {
     }
     for (fault, letter) in shown().take(8) {
         let name = &report.catalog.faults[fault.fault.index()];
-        let until =
-            fault.ended.map_or(String::new(), |end| format!(" to {}", number::instant(end)));
+        let until = fault.ended.filter(|end| *end > fault.begun);
+        let until = until.map_or(String::new(), |end| format!(" to {}", number::instant(end)));
         let when = format!("{}{until}", number::instant(fault.begun));
         let on = met(report, fault).map_or(String::new(), |nodes| format!(" (on {nodes})"));
         out.wrapped(&format!("{INDENT}{letter}  "), &format!("{when}: {name}{on}"));

@@ -1,7 +1,7 @@
 //! What `mqsim sweep` and `mqsim merge` print: a line a cell, the best ones marked.
 
 use super::tables::{print, table};
-use super::{Page, Tone, cut};
+use super::{COLUMNS, Page, Tone, cut};
 use crate::report::number;
 use crate::report::sweep::{Aggregate, Front, Objective, Sweep, idle_keys};
 use crate::verdict::{Metric, Unit};
@@ -31,10 +31,11 @@ pub fn sweep(
     out.line("");
     let all = aggregates.len() <= ROWS;
     let order = axes(sweep);
-    let keys = order.iter().map(|&axis| cut(&sweep.grid.axes[axis].key, 30));
+    let keys = keys(sweep, &order, shown.len());
     let mut header: Vec<String> = std::iter::once(String::new()).chain(keys).collect();
     let first_number = header.len();
-    header.extend(columns(front, shown));
+    let fans_out = aggregates.iter().any(fans_out);
+    header.extend(columns(front, shown, fans_out));
     let names: Vec<&str> = header.iter().map(String::as_str).collect();
     let numbers: Vec<usize> = (first_number..header.len()).collect();
     let mut rows = table(&names, &numbers);
@@ -51,7 +52,7 @@ pub fn sweep(
             rows.add_row(row(sweep, &aggregates[cell], (front, cell), &order, shown));
         }
     }
-    print(&mut out, &rows);
+    print(&mut out, rows);
     let left = aggregates.len() - printed;
     if left > 0 {
         let more = number::counted(left as u64, "cell");
@@ -70,13 +71,58 @@ fn axes(sweep: &Sweep) -> Vec<usize> {
     sweep.weather.iter().copied().chain(others).collect()
 }
 
-fn columns(front: &Front, shown: &[&'static Metric]) -> Vec<String> {
+/// Whether a message is several lines; if not, lines are called messages.
+fn fans_out(cell: &Aggregate) -> bool {
+    cell.mean("lines") != cell.mean("attempted")
+}
+
+/// What the columns of the keys are called: by the keys, or where these are long, without the
+/// sections that they are of, if that tells them apart.
+fn keys(sweep: &Sweep, order: &[usize], shown: usize) -> Vec<String> {
+    let whole = order.iter().map(|&axis| sweep.grid.axes[axis].key.as_str());
+    let whole: Vec<&str> = whole.collect();
+    // The other columns take some 60, or 15 each.
+    let room = COLUMNS.saturating_sub(if shown == 0 { 62 } else { 15 * shown });
+    let wide: usize = whole.iter().map(|key| key.chars().count() + 2).sum();
+    let short: Vec<&str> = whole.iter().map(|key| without_section(key)).collect();
+    let apart = short.iter().all(|one| short.iter().filter(|other| *other == one).count() == 1);
+    let names = if wide > room && apart { short } else { whole };
+    let names = names.into_iter().map(|key| cut(key, 30));
+    names.map(|key| if wide > room { in_parts(&key) } else { key }).collect()
+}
+
+/// A long name on several lines, broken where it has parts.
+fn in_parts(key: &str) -> String {
+    const MOST: usize = 16;
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for part in key.split_inclusive(['.', '-', '_']) {
+        if !line.is_empty() && line.chars().count() + part.chars().count() > MOST {
+            lines.push(std::mem::take(&mut line));
+        }
+        line += part;
+    }
+    lines.push(line);
+    lines.join("\n")
+}
+
+/// `ha-mode` of `policy.0.ha-mode`, `min.insync.replicas` of `broker.min.insync.replicas`.
+fn without_section(key: &str) -> &str {
+    let once = ["broker", "rules", "costs", "cluster"];
+    match key.split_once('.') {
+        Some((section, rest)) if once.contains(&section) => rest,
+        Some((_, rest)) => rest.split_once('.').map_or(rest, |(_, rest)| rest),
+        None => key,
+    }
+}
+
+fn columns(front: &Front, shown: &[&'static Metric], fans_out: bool) -> Vec<String> {
     if !shown.is_empty() {
         return shown.iter().map(|metric| metric.name.to_owned()).collect();
     }
     let [_, _, latency] = front.objectives;
     let latency = latency.metric.trim_end_matches("_us").replace('_', " ");
-    vec!["lost".to_owned(), "lossy seeds".to_owned(), "effective writes".to_owned(), latency]
+    let lost = if fans_out { "lost lines" } else { "lost messages" };
+    vec![lost.to_owned(), "lossy seeds".to_owned(), "effective writes".to_owned(), latency]
 }
 
 fn row(
@@ -89,6 +135,7 @@ fn row(
     let mut row = vec![if front.is_marked(at) { "*" } else { "" }.to_owned()];
     let values = sweep.grid.values(cell.cell);
     row.extend(order.iter().map(|&axis| cut(values[axis], 30)));
+    let number = |mean, unit: Unit| number(mean, unit.told(fans_out(cell)));
     if !shown.is_empty() {
         row.extend(shown.iter().map(|metric| number(cell.mean(metric.name), metric.unit)));
         return row;
@@ -97,7 +144,14 @@ fn row(
         let objective: Objective = front.objectives[which];
         number(front.weighed[at][which].mean, objective.unit)
     };
-    row.push(of(0));
+    // Its unit stands above it.
+    let lost = front.weighed[at][0].mean.map_or("-".to_owned(), |mean| {
+        let tenths = (mean * 10.0).round() as u64;
+        let tenth =
+            if tenths.is_multiple_of(10) { String::new() } else { format!(".{}", tenths % 10) };
+        number::grouped(tenths / 10) + &tenth
+    });
+    row.push(lost);
     let lossy = cell.measured(front.objectives[0].metric);
     row.push(lossy.map_or(String::new(), |m| format!("{} of {}", m.nonzero, m.values.count)));
     row.extend([of(1), of(2)]);
@@ -149,4 +203,23 @@ fn remarks(sweep: &Sweep, front: &Front, shown: &[&'static Metric]) -> Vec<Strin
     }
     told.extend(idle_keys(sweep, front));
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_keys_lose_their_section_and_break_at_their_parts() {
+        for (key, short) in [
+            ("broker.min.insync.replicas", "min.insync.replicas"),
+            ("policy.0.ha-mode", "ha-mode"),
+            ("producer.p1.request.timeout.ms", "request.timeout.ms"),
+            ("duration", "duration"),
+        ] {
+            assert_eq!(without_section(key), short);
+        }
+        assert_eq!(in_parts("cluster_partition_handling"), "cluster_\npartition_\nhandling");
+        assert_eq!(in_parts("acks"), "acks");
+    }
 }

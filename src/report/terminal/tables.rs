@@ -2,9 +2,10 @@
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-use super::{COLUMNS, Page, Tone, cut};
+use super::{Page, Tone, cut};
 use crate::engine::Time;
 use crate::observe::{BecauseId, CauseId, NodeId};
+use crate::report::glance::line_word;
 use crate::report::number;
 use crate::verdict::{FATES, OUTCOMES, Report, Window, WindowKind};
 
@@ -16,7 +17,6 @@ pub(super) fn table(header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(COLUMNS as u16 - 2);
     table.set_header(header);
     for &column in numbers {
         if let Some(column) = table.column_mut(column) {
@@ -26,7 +26,8 @@ pub(super) fn table(header: &[&str], numbers: &[usize]) -> Table {
     table
 }
 
-pub(super) fn print(out: &mut Page, table: &Table) {
+pub(super) fn print(out: &mut Page, mut table: Table) {
+    table.set_width(out.tables as u16 - 2);
     for line in table.lines() {
         out.line(&format!(" {line}"));
     }
@@ -59,7 +60,8 @@ pub(super) fn losses(out: &mut Page, report: &Report) {
         return;
     }
     out.section("Lost");
-    let header = ["lines", "outcome", "cause", "because", "where", "when", "sequence"];
+    let what = format!("{}s", line_word(report));
+    let header = [what.as_str(), "outcome", "cause", "because", "where", "when", "sequence"];
     let mut table = table(&header, &[0]);
     let catalog = &report.catalog;
     for group in groups.iter().take(ROWS) {
@@ -89,7 +91,7 @@ pub(super) fn losses(out: &mut Page, report: &Report) {
             column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(wide)));
         }
     }
-    print(out, &table);
+    print(out, table);
     and_more(out, groups.len(), "group", "loss.csv");
 }
 
@@ -163,7 +165,7 @@ pub(super) fn windows(out: &mut Page, report: &Report) {
             },
         ]);
     }
-    print(out, &table);
+    print(out, table);
     and_more(out, windows.len(), "window", "windows.csv");
 }
 
@@ -184,7 +186,7 @@ pub(super) fn latency(out: &mut Page, report: &Report) {
         }
         table.add_row(row);
     }
-    print(out, &table);
+    print(out, table);
 }
 
 /// The invariants that were broken, with the first violation of each.
@@ -223,7 +225,10 @@ pub(super) fn matrix(out: &mut Page, report: &Report) {
     if rows.len() * columns.len() < 2 {
         return;
     }
-    out.section("What producers were told, and what became of it (lines)");
+    out.section(&format!(
+        "What producers were told, and what became of it ({}s)",
+        line_word(report)
+    ));
     let header: Vec<&str> =
         std::iter::once("").chain(columns.iter().map(|&column| FATES[column])).collect();
     let numbers: Vec<usize> = (1..=columns.len()).collect();
@@ -236,5 +241,5 @@ pub(super) fn matrix(out: &mut Page, report: &Report) {
         let line: Vec<String> = std::iter::once(OUTCOMES[row].to_owned()).chain(counts).collect();
         table.add_row(line);
     }
-    print(out, &table);
+    print(out, table);
 }

@@ -163,6 +163,8 @@ pub struct Expectations {
     rests: bool,
     /// What is said of many seeds together.
     seeds: Vec<OverSeeds>,
+    /// Whether a message may be several lines.
+    fans_out: bool,
 }
 
 /// What is said of the invariants that a family claims.
@@ -202,7 +204,8 @@ impl Expectations {
         let claimed = claims.filter(|id| checked && !said(*id)).collect();
         let of_rest = |one: &Expectation| matches!(one.subject, Subject::Metric(metric) if metric.name == WAITING);
         let rests = !list.iter().any(of_rest);
-        wrong.into_result(Expectations { list, claimed, questions, rests, seeds })
+        let fans_out = catalog.fans_out();
+        wrong.into_result(Expectations { list, claimed, questions, rests, seeds, fans_out })
     }
 
     /// What is said of many seeds together, in the order of the file.
@@ -253,7 +256,8 @@ impl Expectations {
     /// stands on none.
     #[must_use]
     pub fn texts(&self) -> Vec<(String, Unit, Option<usize>)> {
-        let said = self.list.iter().map(|one| (one.text(), one.subject.unit(), one.line));
+        let unit = |one: &Expectation| one.subject.unit().told(self.fans_out);
+        let said = self.list.iter().map(|one| (one.text(), unit(one), one.line));
         let claimed =
             (!self.claimed.is_empty()).then(|| (CLAIMED.to_owned(), Unit::Violations, None));
         let rests = self.rests.then(|| (RESTS.to_owned(), Unit::Waiting, None));
@@ -611,7 +615,7 @@ impl Expectation {
         let print = |value| match &self.subject {
             Subject::Never(..) if value > 0.0 => "reached".to_owned(),
             Subject::Never(..) => "not reached".to_owned(),
-            subject => subject.unit().print(value),
+            subject => subject.unit().told(report.catalog.fans_out()).print(value),
         };
         let printed = measured.map_or_else(|| "nothing".to_owned(), print);
         let text = self.text();

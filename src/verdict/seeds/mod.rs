@@ -47,6 +47,8 @@ pub struct OverSeeds {
     assumed: bool,
     /// The line of the scenario's file on which it begins.
     line: Option<usize>,
+    /// Whether a message may be several lines.
+    fans_out: bool,
 }
 
 /// The names of what is judged over seeds and is no function of a metric, with their meanings.
@@ -96,7 +98,9 @@ impl OverSeeds {
         match &self.subject {
             Subject::Lossy => Unit::Share,
             Subject::LostPerMillion => Unit::PerMillion,
-            Subject::Mean(metric) | Subject::Quantile(_, _, metric) => metric.unit,
+            Subject::Mean(metric) | Subject::Quantile(_, _, metric) => {
+                metric.unit.told(self.fans_out)
+            }
             Subject::Sometimes(..) => Unit::Count,
         }
     }

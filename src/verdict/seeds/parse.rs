@@ -32,7 +32,8 @@ impl OverSeeds {
                 None => return alone(section).map(|()| None),
             },
         };
-        bounded(section, subject).map(Some)
+        let over = bounded(section, subject)?;
+        Ok(Some(OverSeeds { fans_out: catalog.fans_out(), ..over }))
     }
 }
 
@@ -90,7 +91,7 @@ fn sometimes(section: &Values, catalog: &Catalog, name: &str) -> Result<OverSeed
     let subject = Subject::Sometimes(name.to_owned(), signs);
     let (min, max, most) = (None, None, 1.0);
     let line = section.line();
-    Ok(OverSeeds { subject, min, max, error: ERROR, most, assumed: false, line })
+    Ok(OverSeeds { subject, min, max, error: ERROR, most, assumed: false, line, fans_out: false })
 }
 
 /// `p99(write_longest_ms)`, `mean(write_availability)`; `None` if it is no function of a metric.
@@ -156,7 +157,8 @@ fn bounded(section: &Values, subject: Subject) -> Result<OverSeeds, Diagnostics>
     let (most, assumed) = most(section, &subject)?;
     let error = error(section)?;
     let line = section.line();
-    let mut over = OverSeeds { subject, min: None, max: None, error, most, assumed, line };
+    let mut over =
+        OverSeeds { subject, min: None, max: None, error, most, assumed, line, fans_out: false };
     over.min = bound(section, "min", over.unit())?;
     over.max = bound(section, "max", over.unit())?;
     if over.min.is_none() && over.max.is_none() {

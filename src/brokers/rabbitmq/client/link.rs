@@ -1,7 +1,7 @@
 //! A client's connection: it tries the listed nodes in turn, opens a channel, keeps heartbeats.
 
 use crate::engine::Span;
-use crate::observe::NodeId;
+use crate::observe::{ContactState, NodeId};
 use crate::world::{ConnId, Context, Input, Lane};
 
 use super::super::broker::AMQP;
@@ -85,6 +85,18 @@ pub(super) struct Link {
     attempt: u32,
     /// The socket is not read.
     held: bool,
+    /// The node of the connection that it has lost and not got back.
+    missed: Option<NodeId>,
+    /// How long it has waited before the attempt that is next.
+    waited: Span,
+}
+
+/// Why a connection has ended or did not come about, and after how long.
+type Why = (&'static str, Span);
+
+/// No length of time belongs to it.
+const fn plain(why: &'static str) -> Why {
+    (why, Span::ZERO)
 }
 
 impl Link {
@@ -101,6 +113,8 @@ impl Link {
             check_now: false,
             attempt: 0,
             held: false,
+            missed: None,
+            waited: Span::ZERO,
             config,
         }
     }
@@ -147,6 +161,11 @@ impl Link {
             }
         };
         self.node = node;
+        if self.attempt > 0 {
+            let waited = std::mem::take(&mut self.waited);
+            let why = if waited.is_zero() { "" } else { "after its reconnect-delay of" };
+            ctx.contact(node, ContactState::Reconnecting, (why, waited));
+        }
         self.attempt += 1;
         self.state = State::Opening(ctx.connect(node, AMQP));
         let attempt = self.attempt;
@@ -177,6 +196,7 @@ impl Link {
                     return LinkEvent::Nothing;
                 }
                 self.state = State::Open(conn);
+                self.tell_open(ctx);
                 self.received = ctx.bytes_received(conn);
                 (self.silent_checks, self.held) = (0, false);
                 // The smaller of both unless one is 0, as the server reckons.
@@ -196,14 +216,27 @@ impl Link {
             Input::Message { body: Message::FromServer(FromServer::Heartbeat), .. } => {
                 LinkEvent::Nothing
             }
-            Input::Failed { conn, .. } | Input::Closed { conn, .. } if self.is_current(conn) => {
-                self.lost(ctx)
+            Input::Message { body: Message::FromServer(FromServer::ConnectionBlocked), .. } => {
+                ctx.contact(self.node, ContactState::Blocked, plain("a resource alarm"));
+                LinkEvent::Nothing
+            }
+            Input::Message {
+                body: Message::FromServer(FromServer::ConnectionUnblocked), ..
+            } => {
+                ctx.contact(self.node, ContactState::Connected, plain(""));
+                LinkEvent::Nothing
+            }
+            Input::Failed { conn, why } if self.is_current(conn) => {
+                self.lost(ctx, plain(why.words()))
+            }
+            Input::Closed { conn, how } if self.is_current(conn) => {
+                self.lost(ctx, plain(how.words()))
             }
             Input::Local { body: Message::Client(ClientTimer::ConnectTimeout { attempt }) } => {
                 match self.state {
                     State::Opening(conn) if attempt == self.attempt => {
                         ctx.abort(conn);
-                        self.lost(ctx)
+                        self.lost(ctx, ("no connection within", self.config.connect_timeout))
                     }
                     _ => LinkEvent::Nothing,
                 }
@@ -231,7 +264,17 @@ impl Link {
         ctx.send(conn, FromClient::Handshake { step, last, heartbeat_ms }.into(), 150);
     }
 
-    fn lost(&mut self, ctx: &mut Context<'_, Message>) -> LinkEvent {
+    /// It goes on here, and so not where it was before.
+    fn tell_open(&mut self, ctx: &mut Context<'_, Message>) {
+        if let Some(missed) = self.missed.take()
+            && missed != self.node
+        {
+            ctx.contact(missed, ContactState::GivenUp, plain("it goes on at another node"));
+        }
+        ctx.contact(self.node, ContactState::Connected, plain(""));
+    }
+
+    fn lost(&mut self, ctx: &mut Context<'_, Message>, why: Why) -> LinkEvent {
         let was_open = matches!(self.state, State::Open(_));
         self.state = State::Waiting;
         // A round goes on at once; an established connection that breaks begins another one.
@@ -242,6 +285,12 @@ impl Link {
             true => self.config.reconnect_delay,
             false => Span::ZERO,
         };
+        let state = if was_open { ContactState::Lost } else { ContactState::GivenUp };
+        ctx.contact(self.node, state, why);
+        if was_open {
+            self.missed = Some(self.node);
+        }
+        self.waited = delay;
         ctx.after(delay, Lane::MAIN, ClientTimer::Reconnect.into());
         if was_open { LinkEvent::Lost } else { LinkEvent::Nothing }
     }
@@ -263,7 +312,8 @@ impl Link {
             self.received = received;
             if self.silent_checks >= 2 {
                 ctx.abort(conn);
-                return self.lost(ctx);
+                let silent = self.heartbeat * u64::from(self.silent_checks);
+                return self.lost(ctx, ("no heartbeat for", silent));
             }
         }
         let attempt = self.attempt;
@@ -276,7 +326,7 @@ impl Link {
     pub(super) fn leave(&mut self, ctx: &mut Context<'_, Message>) {
         if let Some(conn) = self.open() {
             ctx.abort(conn);
-            self.lost(ctx);
+            self.lost(ctx, plain("left for another node"));
         }
     }
 
@@ -284,5 +334,6 @@ impl Link {
     pub(super) fn forget(&mut self) {
         self.round.clear();
         self.state = State::Waiting;
+        self.missed = None;
     }
 }

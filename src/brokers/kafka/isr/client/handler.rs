@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
 use crate::engine::{Span, Time};
-use crate::observe::{MessageRange, NodeId};
+use crate::observe::{ContactState, MessageRange, NodeId};
 use crate::world::{Closing, Context, Input, Lane};
 
 use super::super::config::{BROKER, Config};
@@ -14,6 +14,7 @@ use super::super::link::Link;
 use super::super::message::{Acks, Batch, Error, Message, Request, Response, Timer};
 use super::super::rules::Rule;
 use super::super::state::View;
+use super::network::overdue;
 use super::sender::proves_nothing_stored;
 use super::settings::{ProducerSettings, RecordFormat};
 
@@ -391,20 +392,25 @@ impl Handler {
     pub(super) fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Connected { conn } => {
-                for link in self.links.iter_mut().chain(&mut self.asks) {
-                    link.connected(conn);
+                if let Some(number) = self.owner(conn) {
+                    self.link(number).connected(conn);
+                    ctx.contact(self.broker(number), ContactState::Connected, ("", Span::ZERO));
                 }
                 self.go_on(ctx);
             }
             Input::Writable { .. } => self.go_on(ctx),
-            Input::Failed { conn, .. } => {
+            Input::Failed { conn, why } => {
                 if let Some(number) = self.owner(conn) {
+                    let why = (why.words(), Span::ZERO);
+                    ctx.contact(self.broker(number), ContactState::GivenUp, why);
                     self.link(number).lost(ctx);
                     self.lost(ctx, number);
                 }
             }
             Input::Closed { conn, how } => {
                 if let Some(number) = self.owner(conn) {
+                    let why = (how.words(), Span::ZERO);
+                    ctx.contact(self.broker(number), ContactState::Lost, why);
                     self.link(number).lost(ctx);
                     if let Some(ended) = self.ended.get_mut(number) {
                         let finished = how == Closing::Finished;
@@ -420,10 +426,13 @@ impl Handler {
                     self.answered(ctx, number, *body);
                 }
             }
-            Input::Local { body: Message::Timer(Timer::Link { link, turn }) }
-                if self.link(link as usize).timer(ctx, turn).is_some() =>
-            {
-                self.lost(ctx, link as usize);
+            Input::Local { body: Message::Timer(Timer::Link { link, turn }) } => {
+                let number = link as usize;
+                let was_open = self.link(number).is_open();
+                if self.link(number).timer(ctx, turn).is_some() {
+                    overdue(ctx, self.broker(number), was_open, self.timeout);
+                    self.lost(ctx, number);
+                }
             }
             Input::Local { body: Message::Timer(Timer::Poll) } if self.doing == Doing::BackOff => {
                 self.refresh(ctx);
@@ -434,6 +443,11 @@ impl Handler {
 
     fn owner(&self, conn: crate::world::ConnId) -> Option<usize> {
         self.links.iter().chain(&self.asks).position(|link| link.owns(conn))
+    }
+
+    /// Where the link of this number goes.
+    fn broker(&self, number: usize) -> NodeId {
+        NodeId((number % self.links.len()) as u32)
     }
 
     fn link(&mut self, number: usize) -> &mut Link {

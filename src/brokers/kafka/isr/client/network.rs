@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::engine::{Span, Time};
-use crate::observe::NodeId;
+use crate::observe::{ContactState, NodeId};
 use crate::world::{Alarm, By, ConnId, Context, Input, Lane};
 
 use super::super::config::{BROKER, Config};
@@ -104,6 +104,21 @@ struct Peer {
     metadata: Option<u32>,
 }
 
+/// Tells that a client has waited for a broker as long as it does: for an answer on a connection
+/// that is open, else for the connection.
+pub(super) fn overdue(
+    ctx: &mut Context<'_, Message>,
+    node: NodeId,
+    was_open: bool,
+    request_timeout: Span,
+) {
+    let (state, why) = match was_open {
+        true => (ContactState::Lost, ("no answer to a request for", request_timeout)),
+        false => (ContactState::GivenUp, ("no connection in time", Span::ZERO)),
+    };
+    ctx.contact(node, state, why);
+}
+
 /// A client's connections.
 #[derive(Clone, Debug)]
 pub struct Network {
@@ -169,6 +184,9 @@ impl Network {
             return Err(peer.not_before);
         }
         peer.not_before = now + RECONNECT;
+        if peer.failures > 0 {
+            ctx.contact(node, ContactState::Reconnecting, ("", Span::ZERO));
+        }
         peer.link.open_in_time(&self.config.run, None, ctx);
         Err(Time::MAX)
     }
@@ -209,11 +227,19 @@ impl Network {
                 let peer = &mut self.peers[node.index()];
                 peer.link.connected(conn);
                 peer.failures = 0;
+                ctx.contact(node, ContactState::Connected, ("", Span::ZERO));
                 self.poll(ctx);
                 NetworkEvent::Ready
             }
-            Input::Failed { conn, .. } | Input::Closed { conn, .. } => {
+            Input::Failed { conn, why } => {
                 let Some(node) = self.owner(conn) else { return NetworkEvent::Nothing };
+                ctx.contact(node, ContactState::GivenUp, (why.words(), Span::ZERO));
+                let ids = self.peers[node.index()].link.lost(ctx);
+                self.lost(ctx, node, ids)
+            }
+            Input::Closed { conn, how } => {
+                let Some(node) = self.owner(conn) else { return NetworkEvent::Nothing };
+                ctx.contact(node, ContactState::Lost, (how.words(), Span::ZERO));
                 let ids = self.peers[node.index()].link.lost(ctx);
                 self.lost(ctx, node, ids)
             }
@@ -225,10 +251,12 @@ impl Network {
                 self.answered(ctx, conn, id, body)
             }
             Input::Local { body: Message::Timer(Timer::Link { link, turn }) } => {
-                match self.peers[link as usize].link.timer(ctx, turn) {
-                    Some(ids) => self.lost(ctx, NodeId(link), ids),
-                    None => NetworkEvent::Nothing,
-                }
+                let was_open = self.peers[link as usize].link.is_open();
+                let Some(ids) = self.peers[link as usize].link.timer(ctx, turn) else {
+                    return NetworkEvent::Nothing;
+                };
+                overdue(ctx, NodeId(link), was_open, self.config.request_timeout);
+                self.lost(ctx, NodeId(link), ids)
             }
             Input::Local { body: Message::Timer(Timer::Metadata) } => {
                 if self.timer.rang(ctx) {

@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 
-use crate::observe::{Event, NodeId};
+use crate::engine::Span;
+use crate::observe::{ContactState, Event, NodeId};
 use crate::world::{ConnId, Context, Lane};
 
 use super::super::super::PartitionId;
@@ -89,8 +90,20 @@ impl Fetcher {
 impl Consumer {
     pub(super) fn fetcher_connected(&mut self, at: usize, ctx: &mut Context<'_, Message>) {
         if let State::Connecting(conn) = self.fetchers[at].state {
+            self.fetcher_tells(at, ContactState::Connected, "", ctx);
             self.fetch(at, conn, ctx);
         }
+    }
+
+    /// What its connection has come to.
+    pub(super) fn fetcher_tells(
+        &self,
+        at: usize,
+        state: ContactState,
+        why: &'static str,
+        ctx: &mut Context<'_, Message>,
+    ) {
+        ctx.contact(NodeId(self.fetchers[at].broker), state, (why, Span::ZERO));
     }
 
     /// Begins, or goes on.

@@ -12,7 +12,7 @@ use crate::brokers::coordination::zookeeper::{SESSIONS, Session};
 use crate::brokers::kit::application::{Hours, Reading};
 use crate::brokers::kit::log::Piece;
 use crate::engine::{Distribution, Span, Time};
-use crate::observe::{ConsumerId, DestinationId, MessageRange, Observer};
+use crate::observe::{ConsumerId, ContactState, DestinationId, MessageRange, Observer};
 use crate::world::{Context, Input, Signal, Wait};
 
 use super::super::PartitionId;
@@ -189,7 +189,14 @@ impl Consumer {
         match input {
             Input::Connected { .. } => self.fetcher_connected(at, ctx),
             Input::Message { body, .. } => self.broker_input(at, body, ctx),
-            Input::Failed { .. } | Input::Closed { .. } => self.fetcher_lost(at, ctx),
+            Input::Failed { why, .. } => {
+                self.fetcher_tells(at, ContactState::GivenUp, why.words(), ctx);
+                self.fetcher_lost(at, ctx);
+            }
+            Input::Closed { how, .. } => {
+                self.fetcher_tells(at, ContactState::Lost, how.words(), ctx);
+                self.fetcher_lost(at, ctx);
+            }
             _ => {}
         }
     }

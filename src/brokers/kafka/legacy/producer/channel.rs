@@ -2,8 +2,8 @@
 //! (`producer/SyncProducer.scala` 0.7).
 
 use crate::engine::{Span, Time};
-use crate::observe::NodeId;
-use crate::world::{Closing, ConnId, Context, Lane};
+use crate::observe::{ContactState, NodeId};
+use crate::world::{Closing, ConnId, ConnectError, Context, Lane};
 
 use super::super::config::KAFKA;
 use super::super::message::Message;
@@ -171,6 +171,7 @@ impl Channel {
     pub fn connected(&mut self, ctx: &mut Context<'_, Message>) -> Turn {
         let Link::Connecting(conn) = self.link else { return Turn::Nothing };
         self.link = Link::Open(conn);
+        ctx.contact(self.node(), ContactState::Connected, ("", Span::ZERO));
         self.refused = false;
         (self.sent, self.opened) = (0, ctx.clock());
         ctx.buffer(conn, self.config.buffer);
@@ -178,7 +179,8 @@ impl Channel {
     }
 
     /// An attempt has failed: another one after a pause, if there is time for that.
-    pub fn failed(&mut self, ctx: &mut Context<'_, Message>) -> Turn {
+    pub fn failed(&mut self, why: ConnectError, ctx: &mut Context<'_, Message>) -> Turn {
+        ctx.contact(self.node(), ContactState::GivenUp, (why.words(), Span::ZERO));
         let elapsed = ctx.clock().since(self.began);
         if elapsed + self.backoff > self.config.connect_timeout {
             self.link = Link::Closed;
@@ -196,12 +198,14 @@ impl Channel {
     /// The pause is over.
     pub fn again(&mut self, attempt: u32, ctx: &mut Context<'_, Message>) {
         if self.link == Link::Pausing && attempt == self.attempt {
+            ctx.contact(self.node(), ContactState::Reconnecting, ("", Span::ZERO));
             self.connect(ctx);
         }
     }
 
     /// Its connection has ended.
-    pub fn closed(&mut self, how: Closing) -> Turn {
+    pub fn closed(&mut self, how: Closing, ctx: &mut Context<'_, Message>) -> Turn {
+        ctx.contact(self.node(), ContactState::Lost, (how.words(), Span::ZERO));
         if std::mem::take(&mut self.waits) {
             self.link = Link::Closed;
             return Turn::Broke;

@@ -212,8 +212,8 @@ impl Producer {
         let channel = &mut self.channels[broker];
         let turn = match input {
             Input::Connected { .. } => channel.connected(ctx),
-            Input::Failed { .. } => channel.failed(ctx),
-            Input::Closed { how, .. } => channel.closed(*how),
+            Input::Failed { why, .. } => channel.failed(*why, ctx),
+            Input::Closed { how, .. } => channel.closed(*how, ctx),
             Input::Writable { .. } => channel.writable(),
             _ => Turn::Nothing,
         };
