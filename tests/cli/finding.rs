@@ -118,7 +118,7 @@ fn a_failure_scenario_is_a_scenario_to_begin_with() {
 #[test]
 fn a_broker_means_its_mode_that_replicates() {
     let sandbox = Sandbox::new();
-    for (broker, mode) in [("kafka", "kafka-isr"), ("RabbitMQ", "rabbitmq-mirrored")] {
+    for (broker, mode) in [("kafka", "kafka-isr"), ("RabbitMQ", "rabbitmq-quorum")] {
         for command in ["new", "list", "schema"] {
             let short = sandbox.mqsim(&format!("{command} {broker}"));
             assert_eq!(short.exits(0).stdout, sandbox.mqsim(&format!("{command} {mode}")).stdout);

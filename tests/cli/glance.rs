@@ -60,7 +60,7 @@ fn what_is_in_no_log_any_more_is_told() {
 #[test]
 fn outages_say_what_made_them_and_whether_they_are_over() {
     let alarm = failure("09-memory-alarm-3.10");
-    assert!(alarm.contains("to 4.004 s, without a fault (at orders)"), "{alarm}");
+    assert!(alarm.contains("to 4.003 s, without a fault (at orders)"), "{alarm}");
     assert!(alarm.contains("with nothing there to read"), "{alarm}");
     let halted = failure("longer-log-halts-1.0");
     assert!(halted.contains("from 37.000 s on: not recovered, after crash n2,n3"), "{halted}");

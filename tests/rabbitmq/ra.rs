@@ -80,7 +80,7 @@ impl Group {
             }
             match out {
                 Out::Send(to, message) => self.mail.push((to.0, message)),
-                Out::Timer(_) => member.timer = true,
+                Out::Timer(_) | Out::TimerUnlessSet(_) => member.timer = true,
                 Out::NoTimer => member.timer = false,
                 _ => {}
             }
@@ -98,7 +98,7 @@ impl Group {
         for out in std::mem::take(&mut member.waits) {
             match out {
                 Out::Send(to, message) => self.mail.push((to.0, message)),
-                Out::Timer(_) => member.timer = true,
+                Out::Timer(_) | Out::TimerUnlessSet(_) => member.timer = true,
                 Out::NoTimer => member.timer = false,
                 _ => {}
             }

@@ -446,6 +446,11 @@ impl Member {
                 self.report_role(node, ctx);
             }
             Out::Timer(delay) => self.set_election(node, ctx, delay),
+            Out::TimerUnlessSet(delay) => {
+                if self.election.is_none() {
+                    self.set_election(node, ctx, delay);
+                }
+            }
             Out::NoTimer => self.no_election(ctx),
             Out::Leads => self.begin_to_lead(node, ctx),
             Out::StepsDown => {

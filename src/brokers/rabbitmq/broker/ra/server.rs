@@ -61,6 +61,9 @@ pub enum Out {
     Follows(Pid),
     /// Set the election timer anew.
     Timer(Delay),
+    /// Set it if it is not set (ra_server_proc.erl: `maybe_set_election_timeout`, "already set, don't
+    /// update").
+    TimerUnlessSet(Delay),
     /// Forget the election timer.
     NoTimer,
     /// It leads from now on.
@@ -477,7 +480,7 @@ impl Server {
     pub fn leader_down(&mut self, leader: NodeId, delay: Delay) {
         if self.leader == Some(leader) && !self.leads() {
             self.leader = None;
-            self.out.push(Out::Timer(delay));
+            self.out.push(Out::TimerUnlessSet(delay));
         }
     }
 
@@ -487,7 +490,7 @@ impl Server {
         if self.leads() || !matches!(self.role, Role::Follower) || self.leader != Some(node) {
             return;
         }
-        self.out.push(if down { Out::Timer(Delay::Long) } else { Out::NoTimer });
+        self.out.push(if down { Out::TimerUnlessSet(Delay::Long) } else { Out::NoTimer });
     }
 
     // ---- elections
@@ -546,7 +549,7 @@ impl Server {
         let granted = candidate.term == self.meta.term && newer;
         if !granted && !newer && matches!(self.role, Role::Follower) {
             // It would be the better candidate.
-            self.out.push(Out::Timer(Delay::Long));
+            self.out.push(Out::TimerUnlessSet(Delay::Long));
         }
         let (me, term, token) = (self.me, self.meta.term, candidate.token);
         let result = RaMessage::PreVoteResult { from: me, term, token, granted };
@@ -596,7 +599,7 @@ impl Server {
             self.set_meta(Meta { term: candidate.term, voted_for: Some(from.node) });
         }
         if granted || (self.leader.is_none() && matches!(self.role, Role::Follower)) {
-            self.out.push(Out::Timer(Delay::Long));
+            self.out.push(Out::TimerUnlessSet(Delay::Long));
         }
         let result = RaMessage::VoteResult { from: self.me, term: self.meta.term, granted };
         self.out.push(Out::Send(from.node, result));
