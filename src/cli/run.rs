@@ -42,7 +42,11 @@ struct Outcome {
 
 /// Runs what is wanted, once or whenever a file changes.
 pub(super) fn execute(simulator: &impl Simulator, wanted: &Run) -> Exit {
-    if let Some(path) = wanted.scenarios.iter().find(|path| wanted.watch && is_stdin(path)) {
+    // A pipe or a device can be read once, and may have no end.
+    let is_none = |path: &&PathBuf| {
+        is_stdin(path) || std::fs::metadata(path).is_ok_and(|known| !known.is_file())
+    };
+    if let Some(path) = wanted.scenarios.iter().find(is_none).filter(|_| wanted.watch) {
         let path = path.display();
         console::error(&format!(
             "--watch looks at files, and {path} is none\n  = help: name a file"
@@ -56,7 +60,7 @@ pub(super) fn execute(simulator: &impl Simulator, wanted: &Run) -> Exit {
             return Exit::Failure;
         }
     };
-    let mut known = contents(&wanted.scenarios);
+    let mut known = if wanted.watch { contents(&wanted.scenarios) } else { Vec::new() };
     loop {
         let exit = once(simulator, wanted, &interrupt);
         if !wanted.watch {

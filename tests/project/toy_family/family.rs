@@ -32,7 +32,6 @@ words! {
     causes { FORGOTTEN = "forgotten", Lost, 1, "the broker died, and it was not on its disk"; }
     selectors { KEEPER = "keeper", [Destination], "The broker that keeps what is sent there."; }
 }
-
 invariants! {
     ANSWERED_IS_KEPT = "answered-is-kept", ["durable = true"], "The broker has all it has answered.";
 }

@@ -272,6 +272,8 @@ pub enum WalMessage {
     Idle,
     /// The batch is durable.
     Synced,
+    /// What a full disk had no room for is tried again.
+    Retry,
 }
 
 /// What a channel hears of a quorum queue (rabbit_fifo_client.erl: `handle_ra_event`).
@@ -288,8 +290,8 @@ pub enum QuorumMessage {
     NotLeader { queue: QueueId, leader: Option<NodeId> },
     /// `queue_status`: the queue is full, or has room again.
     Status { queue: QueueId, full: bool },
-    /// The answer to a call.
-    Answered { call: u32, answer: CallAnswer },
+    /// The answer of the member on that node to a call.
+    Answered { from: NodeId, call: u32, answer: CallAnswer },
     /// A call took too long.
     CallTimeout { call: u32 },
     /// A channel that has been blocked for long looks for another leader.

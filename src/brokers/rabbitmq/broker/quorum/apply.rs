@@ -109,8 +109,9 @@ impl Member {
         match reply {
             Reply::None => {}
             Reply::Call(channel, call) => {
+                let from = self.me.node;
                 let answer = effects.answer.unwrap_or(CallAnswer::Done);
-                node.send(ctx, channel, QuorumMessage::Answered { call, answer }, 60);
+                node.send(ctx, channel, QuorumMessage::Answered { from, call, answer }, 60);
             }
             Reply::Notify(channel, number) => {
                 if effects.not_enqueued {

@@ -129,7 +129,8 @@ impl Node {
         if let Message::Ra(_, RaMessage::Command(request)) = message
             && let Request { reply: Reply::Call(channel, call), .. } = *request
         {
-            let answer = QuorumMessage::Answered { call, answer: CallAnswer::NoMember };
+            let (from, answer) = (self.me, CallAnswer::NoMember);
+            let answer = QuorumMessage::Answered { from, call, answer };
             self.send(ctx, channel, answer, 60);
         }
     }

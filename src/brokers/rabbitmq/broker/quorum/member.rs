@@ -309,8 +309,9 @@ impl Member {
                 node.send(ctx, channel, QuorumMessage::NotLeader { queue, leader }, 60);
             }
             (Reply::Call(channel, call), Some(leader)) => {
+                let from = self.me.node;
                 let answer = CallAnswer::Redirect { leader };
-                node.send(ctx, channel, QuorumMessage::Answered { call, answer }, 60);
+                node.send(ctx, channel, QuorumMessage::Answered { from, call, answer }, 60);
             }
             (Reply::Call(..), None) => self.calls.push(request),
             (Reply::None, _) => {}
@@ -591,8 +592,9 @@ impl Member {
         let Some(leader) = self.server.leader() else { return };
         for request in std::mem::take(&mut self.calls) {
             if let Reply::Call(channel, call) = request.reply {
+                let from = self.me.node;
                 let answer = CallAnswer::Redirect { leader };
-                node.send(ctx, channel, QuorumMessage::Answered { call, answer }, 60);
+                node.send(ctx, channel, QuorumMessage::Answered { from, call, answer }, 60);
             }
         }
     }

@@ -77,6 +77,8 @@ pub struct Wal {
     batch: Vec<(QueueId, Position)>,
     entries: u32,
     idle_asked: bool,
+    /// What a full disk had no room for, in its order.
+    waiting: VecDeque<WalMessage>,
 }
 
 impl Wal {
@@ -87,10 +89,12 @@ impl Wal {
                 let costs = &node.config.costs;
                 ctx.spend(costs.wal_entry * u64::from(entries));
                 let file = node.wal_file();
-                if ctx.write(file, u64::from(bytes)).is_err() {
-                    // A full disk: its members wait for it (ra_server.erl: `await_condition`,
-                    // `wal_down`).
-                    ctx.after(RETRY, ctx.lane(), message.into());
+                if !self.waiting.is_empty() || ctx.write(file, u64::from(bytes)).is_err() {
+                    // Its members wait for it (ra_server.erl: `await_condition`, `wal_down`).
+                    if self.waiting.is_empty() {
+                        ctx.after(RETRY, ctx.lane(), WalMessage::Retry.into());
+                    }
+                    self.waiting.push_back(message);
                     return;
                 }
                 let end = ctx.file_length(file);
@@ -104,6 +108,11 @@ impl Wal {
                     self.fsync(node, ctx, file);
                 } else if !std::mem::replace(&mut self.idle_asked, true) {
                     ctx.when_idle(WalMessage::Idle.into());
+                }
+            }
+            WalMessage::Retry => {
+                for message in std::mem::take(&mut self.waiting) {
+                    self.handle(node, ctx, message);
                 }
             }
             WalMessage::Idle => {
@@ -134,6 +143,6 @@ impl Wal {
     /// Whether nothing waits to become durable.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.batch.is_empty()
+        self.batch.is_empty() && self.waiting.is_empty()
     }
 }

@@ -90,6 +90,7 @@ impl Channel {
         &mut self,
         node: &mut Node,
         ctx: &mut Context<'_, Message>,
+        from: NodeId,
         number: u32,
         answer: CallAnswer,
     ) {
@@ -98,6 +99,8 @@ impl Channel {
         };
         let (queue, asked) = (call.queue, call.asked);
         match answer {
+            // One that was asked before has answered late.
+            CallAnswer::Redirect { .. } | CallAnswer::NoMember if from != asked => return,
             CallAnswer::Redirect { leader } if leader != asked => {
                 // Who is asked next comes from the end.
                 call.next.push(leader);
@@ -105,7 +108,7 @@ impl Channel {
             }
             CallAnswer::Redirect { .. } | CallAnswer::NoMember => return self.ask_next(node, ctx),
             CallAnswer::Done | CallAnswer::Full | CallAnswer::Attached { .. } => {
-                self.client(node, queue).leader = asked;
+                self.client(node, queue).leader = from;
             }
             CallAnswer::Empty => {}
         }

@@ -204,7 +204,9 @@ impl Channel {
                 let client = self.client(node, queue);
                 client.status = if full { Status::Full } else { Status::Go };
             }
-            QuorumMessage::Answered { call, answer } => self.answered(node, ctx, call, answer),
+            QuorumMessage::Answered { from, call, answer } => {
+                self.answered(node, ctx, from, call, answer);
+            }
             QuorumMessage::CallTimeout { call } => self.call_timeout(node, ctx, call),
             QuorumMessage::ResendTimer { queue } => {
                 // `find_leader`: once there is one, all goes to it, and the timer is not set again;
