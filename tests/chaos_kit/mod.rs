@@ -597,21 +597,46 @@ pub(crate) fn broken(report: &Report, text: &str) -> Option<String> {
     // (rabbit_amqqueue.erl v3.10: `queues_to_delete_when_node_down`).
     let some = text.contains("ha-mode = \"exactly\"") || text.contains("ha-mode = \"nodes\"");
     let nobody = told("mirrors-stopped") || told("promotion-refused") || some;
-    // Before 4.1.5 a channel whose commands were lost with a connection is not told to send them
-    // again (commit b66dc4017e).
-    let forgets = ["3.12", "4.0", "4.1"].iter().any(|of| {
-        text.contains("rabbitmq-quorum") && text.contains(&format!("broker-version = \"{of}\""))
-    });
-    let stuck = forgets && told("node-down");
-    // A queue whose only member has lost its disk has forgotten its publishers: what they send comes
-    // after a gap.
-    let emptied = text.contains("wipe-disk") && text.contains("group-size = 1\n");
-    let excused =
-        told("partitioned") || stuck || emptied || (nobody && text.contains("durable = false"));
+    let excused = told("partitioned") || (nobody && text.contains("durable = false"));
+    let excused = excused || forgotten(report, text);
     if !report.quiet && !excused {
         wrong.push("never became quiet".to_owned());
     }
     (!wrong.is_empty()).then(|| wrong.join("; "))
+}
+
+/// Whether all that waits are channels, for a quorum queue that is known not to answer them, and
+/// producers that publish to it again and again.
+fn forgotten(report: &Report, text: &str) -> bool {
+    // Before 4.1.5 a channel whose commands were lost with a connection is not told to send them
+    // again (commit b66dc4017e).
+    let early = ["3.12", "4.0", "4.1"].iter().any(|of| {
+        text.contains("rabbitmq-quorum") && text.contains(&format!("broker-version = \"{of}\""))
+    });
+    let lost = early && report.events.iter().any(|event| event.what == "node-down");
+    // A queue whose only member has lost its disk has forgotten its publishers: what they send comes
+    // after a gap.
+    let wiped = text.contains("wipe-disk");
+    let queues = text.split("[[queue]]\n").skip(1);
+    let known: Vec<&str> = queues
+        .filter(|queue| lost || (wiped && queue.contains("group-size = 1\n")))
+        .filter(|queue| queue.contains("group-size"))
+        .filter_map(|queue| queue.split('"').nth(1))
+        .collect();
+    !report.waits.is_empty()
+        && report.waits.iter().all(|waits| {
+            let of = ["confirms of queue ", "quorum queue "];
+            let queue = of.iter().find_map(|of| waits.what.strip_prefix(of));
+            let name = report.catalog.node(waits.node);
+            let again = waits.what.starts_with("its turn to publish");
+            queue.is_some_and(|queue| known.contains(&queue))
+                || (again && known.iter().any(|to| text.contains(&publishes(name, to))))
+        })
+}
+
+/// How the section of a producer that publishes to a queue begins.
+fn publishes(name: &str, to: &str) -> String {
+    format!("name = \"{name}\"\nto = \"{to}\"\n")
 }
 
 fn promise_broken(promise: Promise, report: &Report) -> Option<String> {

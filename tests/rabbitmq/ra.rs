@@ -8,7 +8,7 @@ use mqsim::brokers::rabbitmq::broker::ra::log::Log;
 use mqsim::brokers::rabbitmq::broker::ra::server::{Faulty, Meta, Out, Server};
 use mqsim::brokers::rabbitmq::message::Pid;
 use mqsim::brokers::rabbitmq::message::ra::{
-    AppendReply, Command, Entry, Index, Position, RaMessage, Term,
+    AppendReply, Command, Entry, Index, Position, Rpc, Term,
 };
 use mqsim::engine::Stream;
 use mqsim::observe::NodeId;
@@ -35,7 +35,7 @@ struct Member {
 struct Group {
     draw: Stream,
     members: Vec<Member>,
-    mail: Vec<(u32, RaMessage)>,
+    mail: Vec<(u32, Rpc)>,
     faulty: Faulty,
     /// Who has led in which term.
     leaders: BTreeMap<Term, u32>,
@@ -286,13 +286,12 @@ fn entries_of_earlier_terms_are_committed_with_one_of_the_own() {
         let mut leader = Server::new(pid(0), members, meta, log, faulty);
         leader.election_timeout();
         let token = 1;
-        leader.receive(RaMessage::PreVoteResult { from: pid(1), term: 3, token, granted: true });
-        leader.receive(RaMessage::VoteResult { from: pid(1), term: 4, granted: true });
+        leader.receive(Rpc::PreVoteResult { from: pid(1), term: 3, token, granted: true });
+        leader.receive(Rpc::VoteResult { from: pid(1), term: 4, granted: true });
         assert!(leader.leads(), "one other vote is a majority");
         leader.fsynced(leader.log.last());
         let has = |written| AppendReply { term: 4, success: true, next: written + 1, written };
-        let reply =
-            |written| RaMessage::AppendReply { from: pid(1), reply: Box::new(has(written)) };
+        let reply = |written| Rpc::AppendReply { from: pid(1), reply: Box::new(has(written)) };
         leader.receive(reply(2));
         let before = leader.commit();
         leader.receive(reply(3));
@@ -314,10 +313,10 @@ fn a_follower_answers_for_what_it_has_fsynced() {
         commit: 0,
         entries,
     };
-    follower.receive(RaMessage::AppendEntries(Box::new(rpc)));
+    follower.receive(Rpc::AppendEntries(Box::new(rpc)));
     let answers = |server: &mut Server| {
         let said = server.take().into_iter();
-        said.filter(|out| matches!(out, Out::Send(_, RaMessage::AppendReply { .. }))).count()
+        said.filter(|out| matches!(out, Out::Send(_, Rpc::AppendReply { .. }))).count()
     };
     assert_eq!(answers(&mut follower), 0, "it is not on the disk yet");
     follower.fsynced(Position { term: 1, index: 1 });

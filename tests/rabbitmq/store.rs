@@ -65,7 +65,7 @@ enum Came {
 /// A process that does it all as it boots.
 #[derive(Clone, Debug)]
 struct Desk {
-    todo: Vec<Do>,
+    steps: Vec<Do>,
     bq: BackingQueue,
     came: Vec<Came>,
     length: u64,
@@ -118,7 +118,7 @@ impl Machine for Desk {
 
     fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         if let Input::Boot(_) = input {
-            for step in self.todo.clone() {
+            for step in self.steps.clone() {
                 self.one(ctx, step);
             }
         }
@@ -148,7 +148,7 @@ fn message(id: u64) -> MessageRange {
 }
 
 /// Does it all to an empty queue.
-fn after(durable: bool, todo: &[Do]) -> Desk {
+fn after(durable: bool, steps: &[Do]) -> Desk {
     let link = LinkSpec { latency: Distribution::Constant(0), bandwidth: 0, loss: Chance::NEVER };
     let mut topology = Topology::flat(link);
     topology.add(Host {
@@ -169,7 +169,7 @@ fn after(durable: bool, todo: &[Do]) -> Desk {
     let setup = Setup {
         seed: 1,
         topology,
-        machines: vec![Desk { todo: todo.to_vec(), bq, came: Vec::new(), length: 0 }],
+        machines: vec![Desk { steps: steps.to_vec(), bq, came: Vec::new(), length: 0 }],
         established: Vec::new(),
         faults: Vec::new(),
         duration: Span::from_secs(1),
@@ -245,9 +245,9 @@ fn a_confirm_is_due_at_once_unless_a_record_is_to_be_written() {
 /// rabbit_queue_index.erl v3.10 `needs_sync`: `confirms`, `other` or `false`.
 #[test]
 fn the_journal_hurries_only_where_a_confirm_waits() {
-    let needs = |todo: &[Do]| {
-        let todo: Vec<Do> = todo.iter().copied().chain([Do::Look]).collect();
-        match after(true, &todo).came.last() {
+    let needs = |steps: &[Do]| {
+        let steps: Vec<Do> = steps.iter().copied().chain([Do::Look]).collect();
+        match after(true, &steps).came.last() {
             Some(Came::Needs(needs)) => *needs,
             other => panic!("{other:?}"),
         }
@@ -291,9 +291,17 @@ fn what_was_published_after_the_write_waits_for_the_next_one() {
 /// rabbitmq.com/docs/confirms: a requeued message takes its original position if it can.
 #[test]
 fn a_message_that_is_given_back_is_in_its_old_place_and_flagged() {
-    let mut todo = vec![TRANSIENT; 4];
-    todo.extend([Do::Fetch, Do::Fetch, Do::Fetch, Do::Requeue(2), Do::Fetch, Do::Fetch, Do::Fetch]);
-    let desk = after(true, &todo);
+    let mut steps = vec![TRANSIENT; 4];
+    steps.extend([
+        Do::Fetch,
+        Do::Fetch,
+        Do::Fetch,
+        Do::Requeue(2),
+        Do::Fetch,
+        Do::Fetch,
+        Do::Fetch,
+    ]);
+    let desk = after(true, &steps);
     let fetched = |id, redelivered| Came::Fetched(Some((id, redelivered)));
     assert_eq!(desk.came[4..7], [fetched(1, false), fetched(2, false), fetched(3, false)]);
     assert_eq!(desk.came[7], Came::Known(true));
@@ -301,17 +309,17 @@ fn a_message_that_is_given_back_is_in_its_old_place_and_flagged() {
     // Not what nobody has, nor what is settled.
     let desk = after(true, &[TRANSIENT, Do::Requeue(1), Do::Fetch, Do::Settle(1), Do::Requeue(1)]);
     assert_eq!((&desk.came[1], &desk.came[4]), (&Came::Known(false), &Came::Known(false)));
-    let mut todo = vec![TRANSIENT; 3];
-    todo.extend([Do::Fetch, Do::Fetch, Do::RequeueAll]);
-    assert_eq!(ready(&after(true, &todo).bq), [(1, true), (2, true), (3, false)]);
+    let mut steps = vec![TRANSIENT; 3];
+    steps.extend([Do::Fetch, Do::Fetch, Do::RequeueAll]);
+    assert_eq!(ready(&after(true, &steps).bq), [(1, true), (2, true), (3, false)]);
 }
 
 /// 1 is on disk; 2 too, and its settlement is not written; 3 is in the page cache, 4 in the
 /// process's buffer, 5 is transient.
 fn one_of_each() -> Desk {
-    let mut todo = vec![PERSISTENT, UNHURRIED, Do::Write, Do::Synced];
-    todo.extend([UNHURRIED, Do::Write, UNHURRIED, TRANSIENT, Do::Fetch, Do::Fetch, Do::Settle(2)]);
-    after(true, &todo)
+    let mut steps = vec![PERSISTENT, UNHURRIED, Do::Write, Do::Synced];
+    steps.extend([UNHURRIED, Do::Write, UNHURRIED, TRANSIENT, Do::Fetch, Do::Fetch, Do::Settle(2)]);
+    after(true, &steps)
 }
 
 #[test]
@@ -355,9 +363,9 @@ fn a_loss_of_power_takes_the_page_cache_too() {
 /// An orderly end writes what is buffered, and knows afterwards what had been delivered.
 #[test]
 fn a_clean_stop_takes_what_is_transient_and_nothing_else() {
-    let mut todo = vec![PERSISTENT, UNHURRIED, UNHURRIED, Do::Write, Do::Synced, TRANSIENT];
-    todo.extend([Do::Fetch, Do::Fetch, Do::Settle(2), Do::Write, Do::Synced]);
-    let mut desk = after(true, &todo);
+    let mut steps = vec![PERSISTENT, UNHURRIED, UNHURRIED, Do::Write, Do::Synced, TRANSIENT];
+    steps.extend([Do::Fetch, Do::Fetch, Do::Settle(2), Do::Write, Do::Synced]);
+    let mut desk = after(true, &steps);
     assert_eq!(desk.length, 3 * PUBLISHED + SETTLED);
     let losses = die(&mut desk.bq, Death::Exited, desk.length);
     assert_eq!(losses, Losses { back: vec![], lost: vec![(4, "transient-dropped")] });

@@ -415,7 +415,14 @@ impl Producer {
             (false, ..) => Some("the end of the load".into()),
             (_, 0, 0) => None,
             (_, 0, open) => Some(format!("answers to {open} messages").into()),
-            (_, unsent, _) => Some(format!("a connection to publish {unsent} again").into()),
+            (_, unsent, _) => {
+                let what = match self.link.open() {
+                    Some(_) if self.closed => "a channel",
+                    Some(_) => "its turn",
+                    None => "a connection",
+                };
+                Some(format!("{what} to publish {unsent} again").into())
+            }
         }
     }
 }

@@ -149,65 +149,74 @@ pub struct InstallSnapshot {
     pub state: Option<Arc<Fifo>>,
 }
 
+/// What members say to each other.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "fields are those of the record that is named")]
+pub enum Rpc {
+    /// See [`AppendEntries`].
+    AppendEntries(Box<AppendEntries>),
+    /// See [`AppendReply`].
+    AppendReply { from: Pid, reply: Box<AppendReply> },
+    /// `#pre_vote_rpc{}`.
+    PreVote { from: Pid, candidate: Box<Candidate> },
+    /// `#pre_vote_result{}`.
+    PreVoteResult { from: Pid, term: Term, token: u32, granted: bool },
+    /// `#request_vote_rpc{}`.
+    RequestVote { from: Pid, candidate: Box<Candidate> },
+    /// `#request_vote_result{}`.
+    VoteResult { from: Pid, term: Term, granted: bool },
+    /// See [`InstallSnapshot`].
+    InstallSnapshot(Box<InstallSnapshot>),
+    /// `#install_snapshot_result{}`.
+    SnapshotReply { from: Pid, term: Term, chunk: u32 },
+}
+
+impl Rpc {
+    /// Who has sent it.
+    #[must_use]
+    pub fn sender(&self) -> Pid {
+        match self {
+            Rpc::AppendEntries(rpc) => rpc.leader,
+            Rpc::InstallSnapshot(rpc) => rpc.leader,
+            Rpc::AppendReply { from, .. }
+            | Rpc::PreVote { from, .. }
+            | Rpc::PreVoteResult { from, .. }
+            | Rpc::RequestVote { from, .. }
+            | Rpc::VoteResult { from, .. }
+            | Rpc::SnapshotReply { from, .. } => *from,
+        }
+    }
+
+    /// The entries that it carries.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        match self {
+            Rpc::AppendEntries(rpc) => &rpc.entries,
+            _ => &[],
+        }
+    }
+}
+
 /// What is sent to a member, and its own timers.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "fields are the arguments of the call that is named")]
 pub enum RaMessage {
-    // ---- from other members
-    AppendEntries(Box<AppendEntries>),
-    AppendReply {
-        from: Pid,
-        reply: Box<AppendReply>,
-    },
-    PreVote {
-        from: Pid,
-        candidate: Box<Candidate>,
-    },
-    PreVoteResult {
-        from: Pid,
-        term: Term,
-        token: u32,
-        granted: bool,
-    },
-    RequestVote {
-        from: Pid,
-        candidate: Box<Candidate>,
-    },
-    VoteResult {
-        from: Pid,
-        term: Term,
-        granted: bool,
-    },
-    InstallSnapshot(Box<InstallSnapshot>),
-    SnapshotReply {
-        from: Pid,
-        term: Term,
-        chunk: u32,
-    },
+    /// From another member.
+    Rpc(Rpc),
 
     // ---- from channels
     /// See [`Request`].
     Command(Box<Request>),
     /// A channel lacks deliveries of its consumer, from `first` on.
-    Missing {
-        channel: Pid,
-        first: MessageId,
-    },
+    Missing { channel: Pid, first: MessageId },
 
     // ---- from its node
     /// aten: that node is silent, or is heard again.
-    Suspected {
-        node: NodeId,
-        down: bool,
-    },
+    Suspected { node: NodeId, down: bool },
     /// A node is connected again (net_kernel: `nodeup`).
-    NodeUp {
-        node: NodeId,
-    },
+    NodeUp { node: NodeId },
     /// The connection to a node is gone (`nodedown`).
-    NodeDown {
-        node: NodeId,
-    },
+    NodeDown { node: NodeId },
     /// The node stops.
     Shutdown,
 
@@ -225,17 +234,13 @@ pub enum RaMessage {
     /// Term and vote are durable.
     MetaSynced,
     /// The election timer.
-    ElectionTimeout {
-        turn: u32,
-    },
+    ElectionTimeout { turn: u32 },
     /// `tick`.
     Tick,
     /// The mailbox is empty: commands of low priority are taken.
     Flush,
     /// A channel has been out of reach for long.
-    DisconnectedTimeout {
-        channel: Pid,
-    },
+    DisconnectedTimeout { channel: Pid },
     /// The message at the head may have expired.
     ExpireTimer,
 }

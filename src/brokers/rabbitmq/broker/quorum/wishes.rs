@@ -1,0 +1,254 @@
+//! What a member's server wants done: said to others, put on the disk, timed, and told to channels
+//! (ra_server_proc.erl: `handle_effects`).
+
+use crate::engine::Span;
+use crate::observe::{Event, Removal};
+use crate::world::Context;
+
+use super::super::super::message::ra::{
+    CallAnswer, Entry, Index, QuorumMessage, RaMessage, Reply, Rpc, WalMessage,
+};
+use super::super::super::message::{Message, Pid};
+use super::super::super::words::{CONSUMED, because, cause, event, role};
+use super::super::Node;
+use super::super::ra::log::Log;
+use super::super::ra::server::{Delay, Out};
+use super::disk::{copies, enqueued, report_change, report_removed, report_stored};
+use super::member::{Member, entry_bytes};
+
+/// ra_server_proc.erl: `?DEFAULT_BROADCAST_TIME`.
+const BROADCAST: Span = Span::from_millis(100);
+/// Bytes of a request or an answer between members, beside its entries.
+const RPC_BYTES: u32 = 80;
+/// Bytes of term and vote on the disk.
+const META_BYTES: u64 = 64;
+
+impl Member {
+    pub(super) fn act(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+        loop {
+            let outs = self.server.take();
+            if outs.is_empty() {
+                if self.syncing || !self.apply(node, ctx) {
+                    break;
+                }
+                continue;
+            }
+            for out in outs {
+                self.do_or_wait(node, ctx, out);
+            }
+        }
+    }
+
+    pub(super) fn do_or_wait(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, out: Out) {
+        if self.syncing {
+            self.after_sync.push_back(out);
+        } else {
+            self.do_one(node, ctx, out);
+        }
+    }
+
+    fn do_one(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, out: Out) {
+        match out {
+            Out::Send(to, rpc) => {
+                ctx.spend(node.config.costs.quorum_send * rpc.entries().len() as u64);
+                let bytes = rpc_bytes(&rpc);
+                if !node.send_member(ctx, self.queue, to, RaMessage::Rpc(rpc), bytes) {
+                    self.server.member_down(to);
+                }
+            }
+            Out::Persist => {
+                let file = Node::meta_file(self.queue);
+                if ctx.write(file, META_BYTES).is_ok() {
+                    self.writing = Some((ctx.file_length(file), self.server.meta()));
+                }
+                self.syncing = true;
+                let synced = Message::Ra(self.queue, RaMessage::MetaSynced);
+                ctx.fsync_blocking(file, synced);
+            }
+            Out::Appended(first) => self.write(node, ctx, first),
+            Out::Truncated(cut) => {
+                self.handed = self.server.log.base().index.max(self.handed - cut.len() as u64);
+                self.truncated(node, ctx, &cut);
+            }
+            Out::Installed(gone) => self.installed(node, ctx, &gone),
+            Out::Follows(leader) => {
+                if self.watched != Some(leader) {
+                    self.watched = Some(leader);
+                    node.monitor(ctx, ctx.lane(), leader);
+                }
+                node.leaderboard[self.queue.0 as usize] = Some(leader.node);
+                self.answer_calls(node, ctx);
+                self.report_role(node, ctx);
+            }
+            Out::Timer(delay) => self.set_election(node, ctx, delay),
+            Out::TimerUnlessSet(delay) => {
+                if self.election.is_none() {
+                    self.set_election(node, ctx, delay);
+                }
+            }
+            Out::NoTimer => self.no_election(ctx),
+            Out::Leads => self.begin_to_lead(node, ctx),
+            Out::StepsDown => {
+                self.replies.clear();
+                self.low.clear();
+                self.report_role(node, ctx);
+            }
+        }
+    }
+
+    /// Entries go to the log of the node, and count as copies from now on. Those that were appended
+    /// together go together.
+    fn write(&mut self, node: &Node, ctx: &mut Context<'_, Message>, first: Index) {
+        let first = first.max(self.handed + 1);
+        if first > self.server.log.last().index {
+            return;
+        }
+        self.handed = self.server.log.last().index;
+        let (place, now) = (self.place(node), ctx.now());
+        let log = &self.server.log;
+        let last = log.last();
+        let mut bytes = 0;
+        for index in first..=last.index {
+            let Some(entry) = log.get(index) else { continue };
+            bytes += entry_bytes(entry);
+            if let Some(held) = enqueued(index, &entry.command) {
+                report_stored(now, place, &node.config.letters, &held, ctx.observer());
+            }
+        }
+        let entries = (last.index + 1 - first) as u32;
+        if let Some(wal) = node.wal {
+            let write = WalMessage::Write { queue: self.queue, last, entries, bytes };
+            ctx.tell(wal, write.into());
+        }
+    }
+
+    /// What a former leader had not got committed is overwritten.
+    fn truncated(&self, node: &Node, ctx: &mut Context<'_, Message>, cut: &[Entry]) {
+        let (place, now) = (self.place(node), ctx.now());
+        let because = because::ANOTHER_LEADER;
+        let removal = Removal { cause: cause::LOG_OVERWRITTEN, because };
+        for entry in cut {
+            if let Some(held) = enqueued(0, &entry.command) {
+                report_removed(now, place, &node.config.letters, &held, removal, ctx.observer());
+            }
+        }
+    }
+
+    /// A snapshot has come from the leader: this is the queue now.
+    fn installed(&mut self, node: &Node, ctx: &mut Context<'_, Message>, gone: &[(Index, Entry)]) {
+        let Some(snapshot) = self.server.log.snapshot() else { return };
+        let last = snapshot.last.index;
+        let mut before = copies(&Log::new(), &self.fifo, self.applied);
+        let unapplied = gone.iter().filter(|(index, _)| *index > self.applied);
+        before.extend(unapplied.filter_map(|(index, entry)| enqueued(*index, &entry.command)));
+        let behind = copies(&self.server.log, &self.fifo.fresh(), last);
+        before.extend(&behind);
+        self.fifo = (*snapshot.state).clone();
+        self.handed = self.handed.max(last);
+        self.applied = last;
+        let after = copies(&self.server.log, &self.fifo, last);
+        let (place, now) = (self.place(node), ctx.now());
+        let settled = CONSUMED;
+        let letters = &node.config.letters;
+        let change = (&before[..], &after[..]);
+        report_change(now, place, letters, change, |_| settled, ctx.observer());
+    }
+
+    fn set_election(&mut self, node: &Node, ctx: &mut Context<'_, Message>, delay: Delay) {
+        self.no_election(ctx);
+        let poll = node.config.settings.aten_poll;
+        let upto = |most: Span, ctx: &mut Context<'_, Message>| {
+            let millis = most.as_millis().max(1);
+            Span::from_millis(1 + ctx.random().below(millis))
+        };
+        // ra_server_proc.erl: `election_timeout_duration`.
+        let after = match delay {
+            Delay::ReallyShort => upto(BROADCAST, ctx),
+            Delay::Short => BROADCAST + upto(BROADCAST * 5, ctx),
+            Delay::Medium => BROADCAST + upto(poll, ctx),
+            Delay::Long => poll + upto(Span::from_secs(1), ctx),
+        };
+        let timeout = RaMessage::ElectionTimeout { turn: self.turn };
+        self.election = Some(ctx.after(after, ctx.lane(), Message::Ra(self.queue, timeout)));
+    }
+
+    fn no_election(&mut self, ctx: &mut Context<'_, Message>) {
+        self.turn += 1;
+        if let Some(timer) = self.election.take() {
+            ctx.cancel(timer);
+        }
+    }
+
+    /// rabbit_fifo.erl `state_enter(leader, ..)`: everybody that the queue knows is watched, and
+    /// told who leads.
+    fn begin_to_lead(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+        node.leaderboard[self.queue.0 as usize] = Some(self.me.node);
+        self.watched = None;
+        self.watch_channels(node, ctx);
+        let channels = self.fifo.channels();
+        self.tell_leader_change(node, ctx, &channels);
+        for channel in self.fifo.suspected() {
+            self.await_disconnected(node, ctx, channel);
+        }
+        for request in std::mem::take(&mut self.calls) {
+            self.append_one(node, ctx, request.command, request.reply);
+        }
+        let (now, here) = (ctx.now(), self.me.node);
+        let destination = Some(node.config.destination(self.queue));
+        let (word, count) = (event::ELECTED, u64::from(self.server.meta().term));
+        ctx.observer().event(now, Event { word, node: here, destination, subject: None, count });
+        self.report_role(node, ctx);
+    }
+
+    fn watch_channels(&self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+        if self.server.leads() {
+            for channel in self.fifo.channels() {
+                node.monitor(ctx, ctx.lane(), channel);
+            }
+        }
+    }
+
+    pub(super) fn tell_leader_change(
+        &self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        channels: &[Pid],
+    ) {
+        let (queue, leader) = (self.queue, self.me.node);
+        for &channel in channels {
+            if node.is_connected(channel.node) {
+                node.send(ctx, channel, QuorumMessage::LeaderChange { queue, leader }, 60);
+            }
+        }
+    }
+
+    pub(super) fn answer_calls(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+        let Some(leader) = self.server.leader() else { return };
+        for request in std::mem::take(&mut self.calls) {
+            if let Reply::Call(channel, call) = request.reply {
+                let from = self.me.node;
+                let answer = CallAnswer::Redirect { leader };
+                node.send(ctx, channel, QuorumMessage::Answered { from, call, answer }, 60);
+            }
+        }
+    }
+
+    pub(super) fn report_role(&mut self, node: &Node, ctx: &mut Context<'_, Message>) {
+        let leads = self.server.leads();
+        if self.reported.replace(leads) != Some(leads) {
+            let (now, here) = (ctx.now(), self.me.node);
+            let destination = node.config.destination(self.queue);
+            let role = if leads { role::LEADER } else { role::FOLLOWER };
+            ctx.observer().role(now, here, destination, Some(role));
+        }
+    }
+}
+
+/// Its size between members.
+fn rpc_bytes(rpc: &Rpc) -> u32 {
+    let snapshot = match rpc {
+        Rpc::InstallSnapshot(rpc) => rpc.bytes,
+        _ => 0,
+    };
+    RPC_BYTES + rpc.entries().iter().map(entry_bytes).sum::<u32>() + snapshot
+}

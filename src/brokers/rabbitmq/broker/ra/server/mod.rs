@@ -1,0 +1,295 @@
+//! One member of a Raft group, without clocks, disks or mailboxes (ra_server.erl v3.1).
+//!
+//! It is told what happens, and says in [`Out`]s what is to be done about it. What it says after
+//! [`Out::Persist`] may be done only when term and vote are durable.
+
+mod electing;
+mod following;
+mod leading;
+
+use crate::engine::Time;
+use crate::observe::NodeId;
+
+use super::super::super::message::Pid;
+use super::super::super::message::ra::{Command, Entry, Index, Rpc, Term};
+use super::log::Log;
+
+use self::leading::Progress;
+
+/// What must be durable before anything is said that rests on it (ra_log_meta.erl).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// The latest term that was heard of.
+    pub term: Term,
+    /// Who has this member's vote in it.
+    pub voted_for: Option<NodeId>,
+}
+
+/// How long until the next election (ra_server_proc.erl: `election_timeout_strategy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delay {
+    /// The leader's process has ended, and its node lives.
+    ReallyShort,
+    /// The connection to the leader's node is gone; or this member has just started.
+    Short,
+    /// An election that came to nothing.
+    Medium,
+    /// The leader's node is silent; a pre-vote came to nothing; it has given its vote away.
+    Long,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Out {
+    /// Say this to the member on that node, if it is connected.
+    Send(NodeId, Rpc),
+    /// Make term and vote durable, and only then go on.
+    Persist,
+    /// The log has entries from here on that are to be written.
+    Appended(Index),
+    /// The log has lost these entries, the last ones before that.
+    Truncated(Vec<Entry>),
+    /// The log begins with a leader's snapshot now, which has taken the place of these entries.
+    Installed(Vec<(Index, Entry)>),
+    /// It follows this leader: watch it.
+    Follows(Pid),
+    /// Set the election timer anew.
+    Timer(Delay),
+    /// Set it if it is not set (ra_server_proc.erl: `maybe_set_election_timeout`, "already set, don't
+    /// update").
+    TimerUnlessSet(Delay),
+    /// Forget the election timer.
+    NoTimer,
+    /// It leads from now on.
+    Leads,
+    /// It does not lead any more.
+    StepsDown,
+}
+
+/// What a member is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Follows, or would.
+    Follower,
+    /// Asks whether it would be elected.
+    PreVote,
+    /// Wants to lead.
+    Candidate,
+    /// Leads.
+    Leader,
+}
+
+#[derive(Clone, Debug)]
+enum Role {
+    Follower,
+    PreVote { votes: usize },
+    Candidate { votes: usize },
+    Leader(Vec<Progress>),
+}
+
+/// Rules that are broken: two by a scenario, to see what they are good for, the others by tests of
+/// the invariants. No broker has these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faulty {
+    /// An entry is committed when all members have it.
+    pub waits_for_all: bool,
+    /// Leaders and followers count what they have not fsynced.
+    pub counts_unsynced: bool,
+    /// A vote is given to whoever asks, whatever its log.
+    pub votes_for_any_log: bool,
+    /// A leader commits entries of earlier terms by counting alone.
+    pub commits_old_terms: bool,
+    /// A follower takes entries without looking whether its log goes on there.
+    pub ignores_gaps: bool,
+}
+
+/// A member's state.
+#[derive(Clone, Debug)]
+pub struct Server {
+    me: Pid,
+    members: Vec<NodeId>,
+    meta: Meta,
+    /// Its log.
+    pub log: Log,
+    role: Role,
+    leader: Option<NodeId>,
+    commit: Index,
+    /// Up to where its log is known to be the present leader's.
+    agreed: Index,
+    /// It has asked for entries that it lacks (`await_condition`).
+    asked: bool,
+    token: u32,
+    now: Time,
+    faulty: Faulty,
+    out: Vec<Out>,
+}
+
+impl Server {
+    /// The member `me` of a group, with what its disk has. It has yet to [`start`](Self::start).
+    #[must_use]
+    pub fn new(me: Pid, members: Vec<NodeId>, meta: Meta, log: Log, faulty: Faulty) -> Server {
+        let commit = log.base().index;
+        Server {
+            me,
+            members,
+            meta,
+            log,
+            role: Role::Follower,
+            leader: None,
+            commit,
+            agreed: 0,
+            asked: false,
+            token: 0,
+            now: Time::ZERO,
+            faulty,
+            out: Vec::new(),
+        }
+    }
+
+    /// What is to be done since this was last asked.
+    pub fn take(&mut self) -> Vec<Out> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// What the clock shows while the next input is handled.
+    pub fn set_now(&mut self, now: Time) {
+        self.now = now;
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        match self.role {
+            Role::Follower => Standing::Follower,
+            Role::PreVote { .. } => Standing::PreVote,
+            Role::Candidate { .. } => Standing::Candidate,
+            Role::Leader(_) => Standing::Leader,
+        }
+    }
+
+    /// Whether it leads.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        matches!(self.role, Role::Leader(_))
+    }
+
+    /// Who leads, as far as it knows.
+    #[must_use]
+    pub fn leader(&self) -> Option<NodeId> {
+        self.leader
+    }
+
+    /// Its term and vote.
+    #[must_use]
+    pub fn meta(&self) -> Meta {
+        self.meta
+    }
+
+    /// Up to where entries are known to be on a majority of the members' disks.
+    #[must_use]
+    pub fn commit(&self) -> Index {
+        self.commit
+    }
+
+    /// The members.
+    #[must_use]
+    pub fn members(&self) -> &[NodeId] {
+        &self.members
+    }
+
+    /// As a leader: whether every follower has all that it has itself.
+    #[must_use]
+    pub fn all_caught_up(&self) -> bool {
+        let last = self.log.last().index;
+        match &self.role {
+            Role::Leader(peers) => {
+                peers.iter().all(|peer| peer.matched == last && peer.commit_sent == self.commit)
+            }
+            _ => false,
+        }
+    }
+
+    /// Entries up to here are known to be committed, for they were applied.
+    pub fn applied_before(&mut self, applied: Index) {
+        self.commit = self.commit.max(applied);
+    }
+
+    /// At time zero: `leader` has been elected, in the term that the disk has.
+    pub fn found(&mut self, leader: NodeId) {
+        if leader == self.me.node {
+            self.lead();
+        } else {
+            self.leader = Some(leader);
+        }
+    }
+
+    /// It begins as a follower that knows no leader (ra_server_proc.erl: `recovered`).
+    pub fn start(&mut self) {
+        if self.members.len() == 1 {
+            self.stand();
+        } else {
+            self.out.push(Out::Timer(Delay::Short));
+        }
+    }
+
+    /// As a leader: appends a command.
+    pub fn append(&mut self, command: Command) -> Index {
+        let entry = Entry { term: self.meta.term, at: self.now, command };
+        let index = self.log.append(entry);
+        self.out.push(Out::Appended(index));
+        if self.faulty.counts_unsynced {
+            self.count();
+        }
+        index
+    }
+
+    /// A message from another member.
+    pub fn receive(&mut self, message: Rpc) {
+        match message {
+            Rpc::AppendEntries(rpc) => self.append_entries(*rpc),
+            Rpc::AppendReply { from, reply } => self.append_reply(from, &reply),
+            Rpc::PreVote { from, candidate } => self.pre_vote(from, *candidate),
+            Rpc::PreVoteResult { term, token, granted, .. } => {
+                self.pre_vote_result(term, token, granted);
+            }
+            Rpc::RequestVote { from, candidate } => self.request_vote(from, *candidate),
+            Rpc::VoteResult { term, granted, .. } => self.vote_result(term, granted),
+            Rpc::InstallSnapshot(rpc) => self.install_snapshot(*rpc),
+            Rpc::SnapshotReply { from, term, chunk } => self.snapshot_reply(from, term, chunk),
+        }
+    }
+
+    /// A later term: whatever it was, it is a follower in it (ra_server.erl: `update_term`).
+    fn later_term(&mut self, term: Term) {
+        self.set_meta(Meta { term, voted_for: None });
+        self.step_down();
+        self.leader = None;
+    }
+
+    fn set_meta(&mut self, meta: Meta) {
+        if meta.term > self.meta.term {
+            self.agreed = 0;
+        }
+        if meta != self.meta {
+            self.meta = meta;
+            self.out.push(Out::Persist);
+        }
+    }
+
+    fn step_down(&mut self) {
+        if self.leads() {
+            self.out.push(Out::StepsDown);
+        }
+        self.role = Role::Follower;
+    }
+
+    fn follow(&mut self, leader: Pid) {
+        self.step_down();
+        self.out.push(Out::NoTimer);
+        if self.leader != Some(leader.node) {
+            self.leader = Some(leader.node);
+            self.asked = false;
+        }
+        self.out.push(Out::Follows(leader));
+    }
+}
