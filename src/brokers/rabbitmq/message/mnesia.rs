@@ -1,8 +1,11 @@
 //! What the Mnesias of a cluster tell each other.
 
+use std::sync::Arc;
+
 use crate::observe::NodeId;
 
 use super::super::broker::cluster::mnesia::Tables;
+use super::super::policy::Force;
 use super::{Pid, QueueId};
 
 /// How far a node has come, as it tells another.
@@ -48,6 +51,10 @@ pub enum TableOp {
     AddMirror { queue: QueueId, mirror: Pid },
     /// A mirror is synchronised.
     Synchronised { queue: QueueId, mirror: Pid },
+    /// Other policies are in force.
+    Policies { force: Arc<Force> },
+    /// A leader that gets mirrors has a ring, with itself in it.
+    RingMade { queue: QueueId, member: Member },
     /// All mirrors have been stopped; the ring is forgotten.
     MirrorsStopped { queue: QueueId },
 }

@@ -122,6 +122,7 @@ impl Broker {
         }
         if goes_first {
             node.mnesia.tables.durable = node.disk.durable.clone();
+            node.mnesia.tables.force = node.disk.force.clone();
             self.start_rabbit(ctx);
         } else {
             if node.waits_left.is_none() {
