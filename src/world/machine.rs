@@ -39,12 +39,13 @@ pub trait Machine: Clone {
     fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer);
 
     /// An operator gives a command for this node while it has no process: what a tool does that works
-    /// on the files of a node that is down. By default there is no such tool.
+    /// on the files of a node that is down, and can reach those that are up. By default there is no
+    /// such tool.
     ///
     /// # Errors
     /// Why nothing was done, in the words of the tool.
-    fn command_offline(&mut self, action: ActionId) -> Answer {
-        let _ = action;
+    fn command_offline(&mut self, action: ActionId, up: &dyn Fn(NodeId) -> bool) -> Answer {
+        let _ = (action, up);
         Err(NODE_DOWN)
     }
 

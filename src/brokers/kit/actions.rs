@@ -1,6 +1,6 @@
 //! What an operator can do to the brokers of a family: the kinds of `[[action]]`, one file each.
 
-use crate::observe::ActionId;
+use crate::observe::{ActionId, NodeId};
 use crate::scenario::{Values, Variant};
 use crate::world::Context;
 use crate::world::action::{Answer, NODE_DOWN};
@@ -24,12 +24,13 @@ pub trait Command<P: ?Sized, B, M>: Sized {
     /// ([`Context::answer`]).
     fn give(&self, id: ActionId, broker: &mut B, ctx: &mut Context<'_, M>) -> Option<Answer>;
 
-    /// The command is given for a broker that is down: a tool that works on its files.
+    /// The command is given for a broker that is down: a tool that works on its files, and sees which
+    /// of the others are up.
     ///
     /// # Errors
     /// Why it does nothing.
-    fn give_offline(&self, broker: &mut B) -> Answer {
-        let _ = broker;
+    fn give_offline(&self, broker: &mut B, up: &dyn Fn(NodeId) -> bool) -> Answer {
+        let _ = (broker, up);
         Err(NODE_DOWN)
     }
 }
@@ -103,10 +104,14 @@ macro_rules! actions {
             }
 
             /// See [`Command::give_offline`]($crate::brokers::kit::Command::give_offline).
-            pub(super) fn give_offline(&self, broker: &mut $broker) -> $crate::world::action::Answer {
+            pub(super) fn give_offline(
+                &self,
+                broker: &mut $broker,
+                up: &dyn Fn($crate::observe::NodeId) -> bool,
+            ) -> $crate::world::action::Answer {
                 match self {
                     $(Action::$kind(said) => {
-                        $crate::brokers::kit::Command::<$plan, $broker, $message>::give_offline(said, broker)
+                        $crate::brokers::kit::Command::<$plan, $broker, $message>::give_offline(said, broker, up)
                     })*
                 }
             }

@@ -84,9 +84,10 @@ macro_rules! machines {
             fn command_offline(
                 &mut self,
                 action: $crate::observe::ActionId,
+                up: &dyn Fn($crate::observe::NodeId) -> bool,
             ) -> $crate::world::action::Answer {
                 match self {
-                    $($name::$kind(part) => $crate::brokers::kit::machines::machines!(@command part, action $(, $orders)?),)*
+                    $($name::$kind(part) => $crate::brokers::kit::machines::machines!(@command part, action, up $(, $orders)?),)*
                 }
             }
 
@@ -120,11 +121,13 @@ macro_rules! machines {
     (@urgency $part:ident, $lane:ident, $input:ident, $orders:literal) => {
         $part.urgency($lane, $input)
     };
-    (@command $part:ident, $action:ident) => {{
-        let _ = ($part, $action);
+    (@command $part:ident, $action:ident, $up:ident) => {{
+        let _ = ($part, $action, $up);
         Err($crate::world::action::NODE_DOWN)
     }};
-    (@command $part:ident, $action:ident, $orders:literal) => { $part.command_offline($action) };
+    (@command $part:ident, $action:ident, $up:ident, $orders:literal) => {
+        $part.command_offline($action, $up)
+    };
     (@handle $part:ident, $input:ident, $ctx:ident) => { $part.handle($input, $ctx) };
     (@handle $part:ident, $input:ident, $ctx:ident, ready) => {{
         let boots = matches!($input, $crate::world::Input::Boot(_));

@@ -189,6 +189,7 @@ impl Spec {
                 }
             }
             tables.durable[index] = queue.durable.then_some(leader);
+            tables.recoverable[index] = record.mirrors.iter().map(|mirror| mirror.node).collect();
             tables.queues[index] = Some(record);
         }
         tables

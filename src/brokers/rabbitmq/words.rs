@@ -139,6 +139,9 @@ words! {
         AUTOHEAL_ABORTED = "autoheal-aborted", "Autoheal: aborting - SUBJECT went down";
         ELECTED = "elected", "leader of the quorum queue in term COUNT";
         BOOT_FAILED = "boot-failed", "BOOT FAILED: timeout_waiting_for_tables";
+        INCONSISTENT_CLUSTER = "inconsistent-cluster",
+            "BOOT FAILED: inconsistent_cluster, for the others have forgotten this node";
+        NODE_FORGOTTEN = "node-forgotten", "Removing node SUBJECT from cluster";
         SYNC_CANCELLED = "sync-cancelled", "Synchronising: synchronisation cancelled";
     }
     situations {

@@ -73,7 +73,9 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let answer = if n.alive {
             Err(NODE_DOWN)
         } else {
-            self.machines[node.index()].command_offline(ActionId(index))
+            let nodes = &self.world.nodes;
+            let up = |node: NodeId| nodes[node.index()].state == NodeState::Up;
+            self.machines[node.index()].command_offline(ActionId(index), &up)
         };
         self.tell_action(id, over(answer), &[node]);
     }

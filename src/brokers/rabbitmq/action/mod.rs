@@ -4,11 +4,14 @@
 mod cancel_sync_queue;
 mod clear_policy;
 mod delete_queue;
+mod force_boot;
+mod forget_cluster_node;
 mod set_policy;
+mod set_vm_memory_high_watermark;
 mod sync_queue;
 
 use crate::brokers::kit::{Command, actions};
-use crate::observe::ActionId;
+use crate::observe::{ActionId, NodeId};
 use crate::scenario::{KeySpec, Kind, Preset, SectionSpec, Values, Variant};
 use crate::world::Context;
 use crate::world::action::{Answer, section};
@@ -33,6 +36,12 @@ actions! {
     clear_policy::ClearPolicy,
     /// A queue is deleted.
     delete_queue::DeleteQueue,
+    /// A member that is down is forgotten.
+    forget_cluster_node::ForgetClusterNode,
+    /// A node that is down does not wait for the others when it starts.
+    force_boot::ForceBoot,
+    /// A node may use more memory, or less.
+    set_vm_memory_high_watermark::SetVmMemoryHighWatermark,
 }
 
 /// `[[action]]`.

@@ -1,6 +1,6 @@
 //! Commands of an operator, at the node that is given them: what rabbitmqctl calls there by rpc.
 
-use crate::observe::ActionId;
+use crate::observe::{ActionId, NodeId};
 use crate::world::action::Answer;
 use crate::world::{Context, Lane};
 
@@ -48,10 +48,10 @@ impl Broker {
     ///
     /// # Errors
     /// Why nothing is done.
-    pub fn command_offline(&mut self, action: ActionId) -> Answer {
+    pub fn command_offline(&mut self, action: ActionId, up: &dyn Fn(NodeId) -> bool) -> Answer {
         let config = self.node.config.clone();
         match config.settings.rules.has(Rule::OperatorCommands) {
-            true => config.actions[action.index()].give_offline(self),
+            true => config.actions[action.index()].give_offline(self, up),
             false => Ok(()),
         }
     }

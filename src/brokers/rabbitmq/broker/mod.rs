@@ -114,6 +114,11 @@ struct Disk {
     durable: Vec<Option<Pid>>,
     /// `rabbit_runtime_parameters`: the policies.
     force: Arc<Force>,
+    /// See [`Tables::recoverable`] and [`Tables::forgotten`].
+    recoverable: Vec<Vec<NodeId>>,
+    forgotten: Vec<NodeId>,
+    /// `force_load`: the next start waits for nobody.
+    force_load: bool,
     /// The members that ran when this node went down.
     saw_running: Vec<NodeId>,
 }
@@ -194,6 +199,9 @@ impl Broker {
             members: vec![None; queues],
             durable: tables.durable.clone(),
             force: tables.force.clone(),
+            recoverable: tables.recoverable.clone(),
+            forgotten: Vec::new(),
+            force_load: false,
             saw_running: Vec::new(),
         };
         Broker {
@@ -689,6 +697,8 @@ impl Node {
         self.disk.saw_running = self.running_peers();
         self.disk.durable = self.mnesia.tables.durable.clone();
         self.disk.force = self.mnesia.tables.force.clone();
+        self.disk.recoverable.clone_from(&self.mnesia.tables.recoverable);
+        self.disk.forgotten.clone_from(&self.mnesia.tables.forgotten);
     }
 
     /// Ends a process of this node once the present input is handled.

@@ -19,6 +19,8 @@ pub enum Progress {
     StoppedLast,
     /// RabbitMQ runs.
     Runs,
+    /// It knows the node that asks, but not as a member.
+    Disagrees,
 }
 
 /// A member of a mirrored queue's ring: the group process and the replica it serves.
@@ -51,6 +53,8 @@ pub enum TableOp {
     AddMirror { queue: QueueId, mirror: Pid },
     /// A mirror is synchronised.
     Synchronised { queue: QueueId, mirror: Pid },
+    /// A node is no member any more; the queues that it led go to other nodes, or for good.
+    Forget { node: NodeId, queues: Vec<(QueueId, Option<NodeId>)> },
     /// Other policies are in force.
     Policies { force: Arc<Force> },
     /// A leader that gets mirrors has a ring, with itself in it.

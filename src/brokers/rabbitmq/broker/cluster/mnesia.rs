@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use crate::observe::NodeId;
 use crate::world::Lane;
 
 use super::super::super::message::mnesia::{Member, TableOp};
@@ -76,6 +77,11 @@ pub struct Tables {
     pub durable: Vec<Option<Pid>>,
     /// The policies in force.
     pub force: Arc<Force>,
+    /// By queue, the nodes whose mirrors could take over if all went down (`recoverable_slaves`),
+    /// as each node reckons for itself.
+    pub recoverable: Vec<Vec<NodeId>>,
+    /// The nodes that are no members any more.
+    pub forgotten: Vec<NodeId>,
     /// How often they have changed.
     pub version: u64,
 }
@@ -92,7 +98,15 @@ impl Tables {
     #[must_use]
     pub fn new(queues: usize) -> Tables {
         let (records, durable) = (vec![None; queues], vec![None; queues]);
-        Tables { queues: records, durable, force: Arc::default(), version: 0 }
+        let (recoverable, forgotten) = (vec![Vec::new(); queues], Vec::new());
+        Tables {
+            queues: records,
+            durable,
+            force: Arc::default(),
+            recoverable,
+            forgotten,
+            version: 0,
+        }
     }
 
     /// The record of a queue that can be routed to.
@@ -151,6 +165,21 @@ impl Tables {
                     && !record.synchronised.contains(mirror)
                 {
                     record.synchronised.push(*mirror);
+                }
+            }
+            TableOp::Forget { node, queues } => {
+                if !self.forgotten.contains(node) {
+                    self.forgotten.push(*node);
+                }
+                for (queue, next) in queues {
+                    // A process that never was: who leads next is known by its node alone.
+                    let next = next.map(|node| Pid { node, lane: Lane::MAIN });
+                    self.durable[queue.0 as usize] = next;
+                    let record = &mut self.queues[queue.0 as usize];
+                    match (record.as_mut(), next) {
+                        (Some(record), Some(next)) => record.leader = next,
+                        _ => *record = None,
+                    }
                 }
             }
             TableOp::Policies { force } => self.force = force.clone(),
@@ -238,6 +267,8 @@ pub enum Purpose {
     Policy { change: PolicyChange, action: crate::observe::ActionId },
     /// A leader is to have mirrors: its ring begins.
     RingMade { queue: QueueId, member: Member },
+    /// A member that is down is forgotten, by the command of an operator.
+    Forget { node: NodeId, action: crate::observe::ActionId },
     /// A queue is deleted whose process cannot be asked, by the command of an operator.
     ForceDelete { queue: QueueId, action: crate::observe::ActionId },
     /// A member is down: queues that lived on it alone leave the tables.
@@ -268,6 +299,7 @@ impl Purpose {
             Purpose::NodeDown { .. }
             | Purpose::TransientGone
             | Purpose::Policy { .. }
+            | Purpose::Forget { .. }
             | Purpose::Join { .. } => None,
         }
     }

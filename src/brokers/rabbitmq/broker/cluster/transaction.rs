@@ -417,6 +417,7 @@ impl Broker {
                 self.node.then_here(by, LeaderMessage::Deleted);
             }
             Purpose::Policy { change, action } => self.change_policies(ctx, &change, action),
+            Purpose::Forget { node, action } => self.forget(ctx, node, action),
             Purpose::RingMade { queue, member } => {
                 self.commit(ctx, TableOp::RingMade { queue, member });
                 self.node.then_here(member.replica.lane, LeaderMessage::RingMade);
@@ -473,6 +474,7 @@ impl Broker {
     /// The tables change; processes that the change concerns are told.
     pub(crate) fn committed(&mut self, ctx: &mut Context<'_, Message>, op: &TableOp) {
         self.node.mnesia.tables.apply(op);
+        self.node.update_recoverable(op);
         let queue = match op {
             TableOp::Insert { queue, .. }
             | TableOp::RingWithout { queue, .. }
