@@ -160,6 +160,9 @@ impl Simulator for Library {
                 modes.map(|info| entry((info.mode.name, info.mode.meaning))).collect()
             }
             Topic::Faults => run::faults().iter().map(|f| entry((&f.name, &f.meaning))).collect(),
+            Topic::Actions => {
+                self.families.actions().iter().map(|a| entry((&a.name, &a.meaning))).collect()
+            }
             Topic::Selectors => {
                 self.families.selectors().iter().map(|s| entry((&s.name, &s.meaning))).collect()
             }

@@ -35,6 +35,8 @@ pub enum Topic {
     Modes,
     /// Kinds of fault.
     Faults,
+    /// What an operator can do.
+    Actions,
     /// What `[[expect]]` can judge.
     Metrics,
     /// How targets are named.

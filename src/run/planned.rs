@@ -149,7 +149,8 @@ fn busy(topology: &Topology, spent: &[Span]) -> Vec<Busy> {
 
 /// The catalogue with the names of the faults that are not of the scenario but of the seed.
 fn with_drawn(catalog: &Arc<Catalog>, faults: &[PlannedFault]) -> Arc<Catalog> {
-    let drawn = &faults[catalog.faults.len().min(faults.len())..];
+    let named = catalog.faults.len() - catalog.actions.len();
+    let drawn = &faults[named.min(faults.len())..];
     if drawn.is_empty() {
         return Arc::clone(catalog);
     }

@@ -619,6 +619,7 @@ impl Lab {
             machines,
             established: Vec::new(),
             faults: self.faults,
+            actions: Vec::new(),
             duration,
             drain: Span::from_secs(600),
             limits: Limits::default(),
