@@ -84,8 +84,8 @@ keys! {
         "send", Kind::Choice(&["sync", "async", "oneway"]), "sync",
             "Whether a thread waits for each answer, answers come to a callback, or there are none.",
             "docs/en/Example_Simple.md";
-        "threads", Kind::Integer { min: 1, max: 10_000 }, "16",
-            "Sync: how many threads of the application send.";
+        "threads", Kind::Integer { min: 1, max: 10_000 }, "1",
+            "Sync: how many threads of the application send, each one message at a time.";
         "sendMsgTimeout", Kind::POSITIVE_MILLIS, "3000ms",
             "How long a send may take, all its attempts together.", PRODUCER_CONFIG;
         "sendMsgMaxTimeoutPerRequest", Kind::POSITIVE_MILLIS, none since "5.3.3",

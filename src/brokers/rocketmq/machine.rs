@@ -101,7 +101,7 @@ impl Cluster for RocketCluster {
                 members.flat_map(|(_, member)| member.reads()).collect();
             let read_all = |queue: QueueId| {
                 let mut of_queue = taken.iter().filter(|(of, _)| *of == queue);
-                end(queue).is_none_or(|end| of_queue.any(|(_, next)| *next >= end))
+                end(queue).is_none_or(|end| of_queue.any(|(_, next)| *next == end))
             };
             consumer.queues().all(read_all)
         };

@@ -18,6 +18,14 @@ named_rules! {
         "With SYNC_FLUSH a send is answered when an fsync has covered it; one fsync covers all that \
          was appended before it. Without this rule it is answered at once.",
         "store/CommitLog.java GroupCommitService";
+    FlushInRounds = "flush-in-rounds", always,
+        "With ASYNC_FLUSH the flusher sleeps for flushIntervalCommitLog, and flushes if enough is \
+         dirty; without this rule it flushes as soon as something is appended.",
+        "store/CommitLog.java FlushRealTimeService";
+    WriteBuffer = "write-buffer", always,
+        "With transientStorePoolEnable appends go to a buffer of the process first; without this rule \
+         to the file.",
+        "store/TransientStorePool.java; store/logfile/DefaultMappedFile.java getReadPosition";
     ForgetFlushErrors = "forget-flush-errors", until "5.3.4",
         "An fsync that fails is logged, and counts as if it had not failed.",
         "store/MappedFile.java 4.9.4, store/logfile/DefaultMappedFile.java 5.3.3 flush";
@@ -78,11 +86,17 @@ named_rules! {
         "A broker that has had no heartbeat of a group since its start answers its pulls with \
          SUBSCRIPTION_NOT_EXIST.",
         "broker/processor/PullMessageProcessor.java";
+    ExpireSilentClients = "expire-silent-clients", always,
+        "A broker forgets a client that has been silent for channelExpiredTimeout.",
+        "broker/client/ConsumerManager.java scanNotActiveChannel";
     NotifyConsumers = "notify-consumers", always,
         "A broker tells the members of a group when one comes or goes; without this rule they notice \
          at their next round, within 20 s.",
         "broker/client/DefaultConsumerIdsChangeListener.java; client/impl/ClientRemotingProcessor.java";
     // ---- clients
+    KeepRoute = "keep-route", always,
+        "A client whose NameServers do not answer, or know no broker, goes on with the route that it has.",
+        "client/impl/factory/MQClientInstance.java updateTopicRouteInfoFromNameServer";
     CloseOnTimeout = "close-on-timeout", always,
         "A synchronous request that is not answered in time ends its connection, and all that is under way on it.",
         "remoting/netty/NettyRemotingClient.java invokeSync; NettySystemConfig.java";
@@ -99,6 +113,10 @@ named_rules! {
     RetrySystemBusy = "retry-system-busy", since "5.3.0",
         "SYSTEM_BUSY is a reason for another attempt.",
         "client/producer/DefaultMQProducer.java 5.3.0 retryResponseCodes";
+    ShortAvoidance = "short-avoidance", since "5.1.4",
+        "With sendLatencyEnable a group that has failed is avoided for 10 s; without this rule for \
+         10 min.",
+        "client/latency/MQFaultStrategy.java 5.1.1, 5.1.4";
     CommitLowestUnfinished = "commit-lowest-unfinished", always,
         "The offset of a queue that is committed is that of the lowest message that is not finished; \
          without this rule the one behind the highest that is.",

@@ -101,6 +101,9 @@ impl Broker {
     /// `scanNotActiveChannel`: a client that is silent is gone, and its connection is closed.
     pub(super) fn client_scan(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.after(SCAN, Lane::MAIN, Timer::ClientScan.into());
+        if !self.config.has(Rule::ExpireSilentClients) {
+            return;
+        }
         let (now, limit) = (ctx.clock(), self.config.settings.client_expiry);
         for group in 0..self.clients.groups.len() as u32 {
             let silent = |member: &Member| now.since(member.last) > limit;

@@ -21,7 +21,7 @@ pub(super) struct Flusher {
     alarm: Alarm,
     /// Whether an fsync is under way.
     syncing: bool,
-    /// `lastFlushTimestamp`, by the wall clock; none before the first round.
+    /// `lastFlushTimestamp`, by the wall clock.
     thorough: Option<Time>,
     /// How many pages must be dirty in this round.
     pages: u64,
@@ -40,15 +40,22 @@ impl Flusher {
 impl Broker {
     /// The threads begin.
     pub(super) fn start_flusher(&mut self, ctx: &mut Context<'_, Message>) {
-        if !self.config.settings.sync_flush {
-            self.next_round(ctx);
+        if self.in_rounds() {
+            let first = self.first(self.config.settings.flush_interval, ctx);
+            self.flusher.thorough = Some(ctx.clock());
+            ctx.after(first, self.lanes.flush, Timer::Flush.into());
         }
         if self.has_pool() {
             ctx.after(self.config.settings.commit_interval, self.lanes.flush, Timer::Commit.into());
         }
     }
 
-    /// The top of the loop of `FlushRealTimeService`.
+    /// `FlushRealTimeService`.
+    fn in_rounds(&self) -> bool {
+        !self.config.settings.sync_flush && self.config.has(Rule::FlushInRounds)
+    }
+
+    /// The top of its loop.
     fn next_round(&mut self, ctx: &mut Context<'_, Message>) {
         let settings = &self.config.settings;
         let now = ctx.clock();
@@ -64,10 +71,11 @@ impl Broker {
 
     /// With SYNC_FLUSH: there is something to flush, at once if a send waits for it.
     pub(super) fn plan_flush(&mut self, ctx: &mut Context<'_, Message>) {
-        if !self.config.settings.sync_flush || self.flusher.syncing {
+        if self.in_rounds() || self.flusher.syncing {
             return;
         }
-        let waits = self.is_master() && self.config.has(Rule::GroupCommit);
+        let group = self.config.settings.sync_flush && self.config.has(Rule::GroupCommit);
+        let waits = self.is_master() && group || !self.config.has(Rule::FlushInRounds);
         let delay = if waits { Span::ZERO } else { ROUND };
         let at = ctx.monotonic() + delay;
         self.flusher.alarm.wake(at, self.lanes.flush, Timer::Flush.into(), ctx);
@@ -93,7 +101,7 @@ impl Broker {
             self.flusher.syncing = true;
             let upto = self.store.committed;
             ctx.fsync(COMMIT_LOG, Timer::Flushed(upto).into());
-        } else if !self.config.settings.sync_flush {
+        } else if self.in_rounds() {
             self.next_round(ctx);
         }
     }
@@ -108,7 +116,7 @@ impl Broker {
         self.look_at_puts(ctx);
         self.plan_dispatch(ctx);
         self.report_flushed(ctx);
-        if !self.config.settings.sync_flush {
+        if self.in_rounds() {
             self.next_round(ctx);
         } else if self.store.committed > self.store.flushed {
             self.plan_flush(ctx);
@@ -121,11 +129,11 @@ impl Broker {
             return self.flushed(upto, ctx);
         }
         self.flusher.syncing = false;
-        if self.config.settings.sync_flush {
+        if self.in_rounds() {
+            self.next_round(ctx);
+        } else {
             let at = ctx.monotonic() + AGAIN;
             self.flusher.alarm.wake(at, self.lanes.flush, Timer::Flush.into(), ctx);
-        } else {
-            self.next_round(ctx);
         }
     }
 

@@ -65,6 +65,11 @@ impl Links {
         1 + self.links.iter().filter(|link| link.position >= end).count() as u32
     }
 
+    /// Whether any slave has ever reported a position (`push2SlaveMaxOffset`, which never goes back).
+    pub(super) fn was_reported(&self, end: u64) -> bool {
+        self.greatest >= end
+    }
+
     /// The position that a slave has reported on its connection.
     pub(super) fn position_of(&self, slave: NodeId) -> Option<u64> {
         let of = self.links.iter().find(|link| link.slave == slave && link.next.is_some());

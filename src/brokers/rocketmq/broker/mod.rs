@@ -23,6 +23,7 @@ use crate::world::{ConnId, Context, FileId, Input, Lane, Signal, Wait};
 use super::config::{BROKER, Config, HA, NAMESERVER, Place};
 use super::message::{HEADER, Message, NO_OFFSET, Offsets, Timer};
 use super::remoting::Remoting;
+use super::rules::Rule;
 use super::store::{OffsetFile, Store};
 
 use clients::Clients;
@@ -238,7 +239,8 @@ impl Broker {
     /// `isTransientStorePoolEnable`: of masters with ASYNC_FLUSH only.
     fn has_pool(&self) -> bool {
         let settings = &self.config.settings;
-        settings.pool && !settings.sync_flush && self.is_master()
+        let wanted = settings.pool && self.config.has(Rule::WriteBuffer);
+        wanted && !settings.sync_flush && self.is_master()
     }
 
     fn tell_role(&mut self, at: Time, role: Option<RoleId>, observer: &mut dyn Observer) {

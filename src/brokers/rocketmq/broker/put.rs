@@ -62,7 +62,6 @@ impl Puts {
         self.stored.is_empty() && self.queued == 0
     }
 
-
     pub(super) fn forget(&mut self) {
         self.queued = 0;
         self.stored.clear();
@@ -145,6 +144,8 @@ impl Broker {
             None => {
                 self.puts.stored.push_back(put);
                 self.arm_puts(ctx);
+                // A slave may have said long ago that it is further.
+                self.look_at_puts(ctx);
             }
         }
     }
@@ -201,8 +202,11 @@ impl Broker {
             if matches!(put.flush, Waiting::Until(_)) && put.end <= flushed {
                 put.flush = Waiting::Done(Code::Ok);
             }
-            let copies = if counts { needed } else { 2 };
-            if matches!(put.replicas, Waiting::Until(_)) && links.copies(put.end) >= copies {
+            let enough = match counts {
+                true => links.copies(put.end) >= needed,
+                false => links.was_reported(put.end),
+            };
+            if matches!(put.replicas, Waiting::Until(_)) && enough {
                 put.replicas = Waiting::Done(Code::Ok);
             }
         }

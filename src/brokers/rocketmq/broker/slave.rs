@@ -134,21 +134,20 @@ impl Broker {
         if ctx.write(COMMIT_LOG, u64::from(transfer.bytes)).is_err() {
             return self.close_upstream(ctx);
         }
-        self.store.log.push(transfer.from, transfer.bytes, &transfer.records);
+        let (now, node, config) = (ctx.now(), self.node, self.config.clone());
+        self.store.log.push(transfer.from, transfer.bytes, &transfer.records, |record| {
+            if !record.is_padding() {
+                config.each_line(record.message(), |line| {
+                    ctx.observer().stored(now, node, line, record.message());
+                });
+            }
+        });
         if before == 0 {
             self.store.dispatched = transfer.from;
             self.store.flushed = transfer.from;
         }
         let end = self.store.log.end();
         self.store.committed = end;
-        let (now, node, config) = (ctx.now(), self.node, self.config.clone());
-        for record in self.store.log.ending_after(before.max(transfer.from)) {
-            if record.end() <= end && !record.is_padding() {
-                config.each_line(record.message(), |line| {
-                    ctx.observer().stored(now, node, line, record.message());
-                });
-            }
-        }
         self.plan_dispatch(ctx);
         self.plan_flush(ctx);
         if self.config.has(Rule::SlaveAcksFromMemory) {

@@ -100,6 +100,9 @@ impl<W: Copy + PartialEq> Instance<W> {
         self.asking = false;
         let servers = self.config.nameservers.len();
         if failure == Failure::TimedOut || tried + 1 >= servers {
+            if !self.config.has(Rule::KeepRoute) {
+                self.route = None;
+            }
             return false;
         }
         self.chosen = (self.chosen + 1) % servers;

@@ -63,6 +63,8 @@ pub struct CommitLog {
     records: VecDeque<Record>,
     start: u64,
     end: u64,
+    /// Up to where the records follow one another; the last of them may be incomplete.
+    sound: u64,
     segment: u64,
 }
 
@@ -70,7 +72,7 @@ impl CommitLog {
     /// An empty one with segments of this size.
     #[must_use]
     pub const fn new(segment: u64) -> CommitLog {
-        CommitLog { records: VecDeque::new(), start: 0, end: 0, segment }
+        CommitLog { records: VecDeque::new(), start: 0, end: 0, sound: 0, segment }
     }
 
     /// Where it begins (`minOffset`).
@@ -125,19 +127,40 @@ impl CommitLog {
             bytes,
         };
         self.records.push_back(record);
-        self.end = record.end();
+        (self.end, self.sound) = (record.end(), record.end());
         record
     }
 
-    /// Takes bytes as they are pushed: from a position, so many, and the records that begin in them.
-    /// An empty log begins there.
-    pub fn push(&mut self, from: u64, bytes: u32, records: &[Record]) {
+    /// Takes bytes as they are pushed: from a position, so many, and the records that begin in them;
+    /// tells `complete` of those that are complete now and can be found. An empty log begins there.
+    pub fn push(
+        &mut self,
+        from: u64,
+        bytes: u32,
+        records: &[Record],
+        mut complete: impl FnMut(Record),
+    ) {
         if self.end == 0 {
-            (self.start, self.end) = (from, from);
+            (self.start, self.end, self.sound) = (from, from, from);
         }
         debug_assert_eq!(from, self.end, "bytes follow one another");
-        self.records.extend(records);
+        let before = self.end;
         self.end += u64::from(bytes);
+        if let Some(last) = self.records.back().filter(|last| last.end() == self.sound)
+            && last.end() > before
+            && last.end() <= self.end
+        {
+            complete(*last);
+        }
+        for record in records {
+            if record.at == self.sound {
+                self.sound = record.end();
+                if self.sound <= self.end {
+                    complete(*record);
+                }
+            }
+            self.records.push_back(*record);
+        }
     }
 
     /// The first record that begins at or after a position.
@@ -162,15 +185,6 @@ impl CommitLog {
         records.take_while(|record| record.at < to).copied().collect()
     }
 
-    /// The records that end after a position, the incomplete last one included.
-    pub fn ending_after(&self, position: u64) -> impl Iterator<Item = Record> + '_ {
-        let mut first = self.index_from(position);
-        if first > 0 && self.records[first - 1].end() > position {
-            first -= 1;
-        }
-        self.records.range(first..).copied()
-    }
-
     /// Where the first thing is that is no whole record, looked at from the record at `from` on.
     #[must_use]
     pub fn valid_end(&self, from: u64) -> u64 {
@@ -184,16 +198,20 @@ impl CommitLog {
         position
     }
 
-    /// Bytes behind a position are gone, with no regard to records. Of a record that is cut through
-    /// bytes are left, which are none.
+    /// Bytes behind a position are gone, with no regard to records; tells `removed` of those that
+    /// could be found. Of a record that is cut through bytes are left, which are none.
     pub(super) fn cut(&mut self, to: u64, mut removed: impl FnMut(Record)) {
         while let Some(last) = self.records.back()
             && last.end() > to
         {
-            removed(*last);
+            if last.end() <= self.sound && last.end() <= self.end {
+                removed(*last);
+            }
             self.records.pop_back();
         }
+        let last = self.records.back().map_or(self.start, Record::end);
         self.end = self.end.min(to);
+        self.sound = self.sound.min(last).min(self.end);
     }
 
     /// The beginning of the last segment at or before a position that begins with a record: where a
@@ -209,7 +227,8 @@ impl CommitLog {
 
     /// Everything is gone.
     pub(super) fn clear(&mut self, removed: impl FnMut(Record)) {
-        self.records.drain(..).for_each(removed);
+        let known = self.sound.min(self.end);
+        self.records.drain(..).filter(|record| record.end() <= known).for_each(removed);
         *self = CommitLog::new(self.segment);
     }
 }

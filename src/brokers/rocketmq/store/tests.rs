@@ -75,7 +75,7 @@ fn bytes_that_are_pushed_from_the_middle_of_a_record_are_garbage() {
     for number in 10..13 {
         other.append(Q, 0, message(number), 300);
     }
-    store.log.push(500, 400, &other.beginning_in(500, 900));
+    store.log.push(500, 400, &other.beginning_in(500, 900), |_| panic!("none can be found"));
     assert_eq!(store.log.end(), 900);
     while let Dispatch::Message(_) = store.dispatch(900) {}
     assert_eq!(store.dispatch(900), Dispatch::Stuck(500));
@@ -90,8 +90,23 @@ fn an_empty_log_begins_where_it_is_pushed_to() {
     }
     let mut slave = Store::new(1, 1_000);
     let from = log.last_segment();
-    slave.log.push(from, (log.end() - from) as u32, &log.beginning_in(from, log.end()));
+    slave.log.push(from, (log.end() - from) as u32, &log.beginning_in(from, log.end()), |_| {});
     slave.dispatched = slave.log.start();
     slave.recover();
     assert_eq!((slave.queues[0].min(), slave.queues[0].max()), (3, 4));
+}
+
+#[test]
+fn a_record_that_comes_in_two_parts_is_there_with_the_second() {
+    let mut log = CommitLog::new(1 << 20);
+    for number in 0..2 {
+        log.append(Q, u64::from(number), message(number), 250);
+    }
+    let (mut slave, mut there) = (CommitLog::new(1 << 20), Vec::new());
+    for (from, to) in [(0, 100), (100, 300), (300, 500)] {
+        let records = log.beginning_in(from, to);
+        let bytes = (to - from) as u32;
+        slave.push(from, bytes, &records, |record| there.push((to, record.message().first)));
+    }
+    assert_eq!(there, [(300, 0), (500, 1)]);
 }

@@ -92,8 +92,8 @@ impl Producer {
         if !self.own.latency {
             return;
         }
-        let since_5_1_4 = self.config.has(Rule::RandomRestart);
-        let (table, error) = if since_5_1_4 { (AVOID, 10_000) } else { (AVOID_BEFORE, 30_000) };
+        let briefly = self.config.has(Rule::ShortAvoidance);
+        let (table, error) = if briefly { (AVOID, 10_000) } else { (AVOID_BEFORE, 30_000) };
         let millis = if failed { error } else { took.as_millis() };
         let found = table.iter().find(|(least, _)| millis >= *least);
         let Some((_, avoid)) = found else { return };

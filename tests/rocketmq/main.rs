@@ -1,0 +1,7 @@
+//! RocketMQ: scripts and whole runs.
+
+#[path = "../golden/mod.rs"]
+mod golden;
+mod matrix;
+mod scripts;
+mod timings;
