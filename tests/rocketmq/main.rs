@@ -3,5 +3,6 @@
 #[path = "../golden/mod.rs"]
 mod golden;
 mod matrix;
+mod rules;
 mod scripts;
 mod timings;
