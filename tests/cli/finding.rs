@@ -137,10 +137,10 @@ fn what_is_missing_is_an_answer_of_its_own() {
     sandbox.write("a.toml", "format = 1\nmode = \"rocketmq-dledger\"\nduration = \"5s\"\n");
     let mut text = String::new();
     for line in [
-        "new rocketmq",
+        "new dledger",
         "list activemq",
         "schema artemis",
-        "list failures rocketmq",
+        "list failures dledger",
         "list tiered-storage",
         "run a.toml",
         "new rabbit-hole",
