@@ -315,7 +315,13 @@ pub trait Observer {
     fn subscribes(&mut self, _at: Time, _consumer: ConsumerId, _subscribes: bool) {}
     /// A member of a group reads `destination` from now on (`true`), or gives it up. While nobody does
     /// and there are members, a message of it that can be read waits for them.
-    fn holds(&mut self, _at: Time, _consumer: ConsumerId, _destination: DestinationId, _holds: bool) {
+    fn holds(
+        &mut self,
+        _at: Time,
+        _consumer: ConsumerId,
+        _destination: DestinationId,
+        _holds: bool,
+    ) {
     }
     /// A member of a group had these in hand and will not finish them, and has committed a position
     /// behind them: if the group goes on there, they are lost to it.

@@ -362,7 +362,8 @@ impl Observer for Ledger {
         let catalog = self.catalog.clone();
         for destination in &catalog.consumers[consumer.index()].destinations {
             self.group_changed(at, *destination, |group| {
-                group.members = group.members.saturating_add_signed(if subscribes { 1 } else { -1 });
+                group.members =
+                    group.members.saturating_add_signed(if subscribes { 1 } else { -1 });
             });
         }
     }

@@ -89,7 +89,9 @@ impl Cluster for KafkaCluster {
         let replicas = config.replicas(partition);
         let nth = query.nth.max(1) as usize - 1;
         match query.selector {
-            selector::LEADER | selector::COORDINATOR => leader_of(machines, partition).into_iter().collect(),
+            selector::LEADER | selector::COORDINATOR => {
+                leader_of(machines, partition).into_iter().collect()
+            }
             selector::FOLLOWER => {
                 let leader = leader_of(machines, partition);
                 let others = replicas.iter().filter(|node| Some(**node) != leader);

@@ -13,8 +13,8 @@ use super::config::{Assignment, Config, Metadata, Settings, Topic};
 use super::contradictions;
 use super::costs::Costs;
 use super::groups::{
-    Assignor, FirstMember, Group, GroupId, Groups, MemberId, OFFSETS_TOPIC, Protocol,
-    Subscriber, partition_for, share_out,
+    Assignor, FirstMember, Group, GroupId, Groups, MemberId, OFFSETS_TOPIC, Protocol, Subscriber,
+    partition_for, share_out,
 };
 use super::message::Acks;
 use super::rules::Rule;
@@ -390,8 +390,7 @@ impl Planner<'_> {
         let unclean = broker.get_flag("unclean.leader.election.enable").unwrap_or(true);
         self.topics.push(Topic { name: OFFSETS_TOPIC.to_owned(), min_isr, unclean });
         let replicas = |p: u32| (0..factor).map(|r| NodeId((p + r) % brokers as u32)).collect();
-        self.assignments
-            .extend((0..count).map(|p| Assignment { topic, replicas: replicas(p) }));
+        self.assignments.extend((0..count).map(|p| Assignment { topic, replicas: replicas(p) }));
         streams.add_internal(OFFSETS_TOPIC, count);
         let group = |id: GroupId| {
             let (_, (first, place)) = of(id).next()?;

@@ -13,8 +13,8 @@ use crate::workload::Load;
 
 use super::broker::Broker;
 use super::client::{
-    Client, Consumer, ConsumerConfig, ConsumerSettings, MemberSettings, Producer, ProducerConfig, ProducerSettings,
-    ScalaProducer, ScalaSettings,
+    Client, Consumer, ConsumerConfig, ConsumerSettings, MemberSettings, Producer, ProducerConfig,
+    ProducerSettings, ScalaProducer, ScalaSettings,
 };
 use super::config::{Config, Metadata};
 use super::controller::Controller;

@@ -18,8 +18,8 @@ use super::super::message::{Message, Response, Timer};
 use super::super::rules::Rule;
 use super::super::words::{cause, event};
 use super::fetcher::{Asked, Part, Step};
-use super::network::{Network, NetworkConfig, NetworkEvent};
 use super::group::{Closing, Member};
+use super::network::{Network, NetworkConfig, NetworkEvent};
 use super::settings::{ConsumerSettings, MemberSettings, Reset};
 
 /// What a consumer does.

@@ -5,9 +5,9 @@ use crate::engine::Span;
 use crate::observe::NodeId;
 
 use super::super::message::Error;
+use super::MemberId;
 use super::assign::Assignor;
 use super::record::Position;
-use super::MemberId;
 
 /// `group.protocol`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

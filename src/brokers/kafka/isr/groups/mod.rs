@@ -115,8 +115,7 @@ impl Groups {
 #[must_use]
 pub fn partition_for(group: &str, count: u32) -> u32 {
     let hash = group.encode_utf16();
-    let hash =
-        hash.fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    let hash = hash.fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
     (hash & i32::MAX) as u32 % count
 }
 

@@ -234,7 +234,8 @@ impl Classic {
                         assignor: Assignor::Range,
                         members: None,
                     };
-                    let response = GroupResponse::Joined(Error::MemberIdRequired, Some(Box::new(only)));
+                    let response =
+                        GroupResponse::Joined(Error::MemberIdRequired, Some(Box::new(only)));
                     return effects.push(Effect::Answer(asker, response));
                 }
                 self.add(id, asker, &join, now);
@@ -346,7 +347,8 @@ impl Classic {
         }
         if stays {
             let joined = self.joined(new, false);
-            return effects.push(Effect::Write(self.record(&[]), Then::Answer(Some(asker), joined)));
+            return effects
+                .push(Effect::Write(self.record(&[]), Then::Answer(Some(asker), joined)));
         }
         if !matches!(self.phase, Phase::PreparingRebalance { .. }) {
             self.prepare(now, effects);
@@ -437,7 +439,10 @@ impl Classic {
                 *votes.entry(*first).or_default() += 1;
             }
         }
-        votes.into_iter().max_by_key(|(assignor, count)| (*count, std::cmp::Reverse(*assignor))).map(|(assignor, _)| assignor)
+        votes
+            .into_iter()
+            .max_by_key(|(assignor, count)| (*count, std::cmp::Reverse(*assignor)))
+            .map(|(assignor, _)| assignor)
     }
 
     /// Whether a member may say something, as of this generation.

@@ -233,6 +233,7 @@ pub(super) fn first_records(config: &Config, id: GroupId) -> Vec<OffsetsRecord> 
         return vec![offsets];
     }
     let protocol = group.protocol;
-    let group = OffsetsRecord::Group { group: id, protocol, generation: 1, leader, assignor, members };
+    let group =
+        OffsetsRecord::Group { group: id, protocol, generation: 1, leader, assignor, members };
     vec![offsets, group]
 }

@@ -124,7 +124,8 @@ impl Broker {
         if !self.config.streams.is_internal(partition) {
             return;
         }
-        let shard = Shard { epoch, loaded: false, seats: BTreeMap::new(), writes: Writes::default() };
+        let shard =
+            Shard { epoch, loaded: false, seats: BTreeMap::new(), writes: Writes::default() };
         self.coordinator.shards.insert(partition, shard);
         let records = self.replica(partition).map_or(0, |replica| replica.log.end());
         let takes = self.config.costs.load_offsets * records;

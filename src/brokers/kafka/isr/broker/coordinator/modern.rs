@@ -142,13 +142,7 @@ impl Modern {
     }
 
     /// `ConsumerGroupHeartbeat`, handled as one step.
-    pub(super) fn beat(
-        &mut self,
-        asker: Asker,
-        beat: Beat,
-        now: Time,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn beat(&mut self, asker: Asker, beat: Beat, now: Time, effects: &mut Vec<Effect>) {
         let refuse = |error| Effect::Answer(asker, GroupResponse::Beat(error, 0, None));
         if beat.epoch < 0 {
             return self.leave(asker, &beat, now, effects);
@@ -162,7 +156,10 @@ impl Modern {
             return effects.push(refuse(error));
         }
         let session = self.session;
-        let before = self.members.get(&beat.member).map(|m| (m.epoch, m.assigned.clone(), m.revoking.clone()));
+        let before = self
+            .members
+            .get(&beat.member)
+            .map(|m| (m.epoch, m.assigned.clone(), m.revoking.clone()));
         self.reconcile(beat.member, beat.owned.as_deref(), now);
         let Some(member) = self.members.get_mut(&beat.member) else { return };
         member.deadline = now + session;
@@ -182,7 +179,9 @@ impl Modern {
     }
 
     fn is_stable(&self) -> bool {
-        self.members.values().all(|member| member.epoch == self.epoch && member.assigned == member.target)
+        self.members
+            .values()
+            .all(|member| member.epoch == self.epoch && member.assigned == member.target)
     }
 
     /// A member joins.
@@ -346,7 +345,12 @@ impl Modern {
                 [] => String::new(),
                 some => format!(" gives up [{}]", list(some)),
             };
-            format!("{}: epoch {} [{}]{revoking}", id.client.0, member.epoch, list(&member.assigned))
+            format!(
+                "{}: epoch {} [{}]{revoking}",
+                id.client.0,
+                member.epoch,
+                list(&member.assigned)
+            )
         });
         let members: Vec<String> = members.collect();
         format!("group epoch {}, {}", self.epoch, members.join(", "))

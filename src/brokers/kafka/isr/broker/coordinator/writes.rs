@@ -108,7 +108,8 @@ impl Broker {
             return self.written(partition, (group, None, then), Error::NotCoordinator, ctx);
         };
         let epoch = replica.leader_epoch();
-        let few = config.has(Rule::MinInsyncReplicas) && replica.isr().len() < config.min_isr(partition);
+        let few =
+            config.has(Rule::MinInsyncReplicas) && replica.isr().len() < config.min_isr(partition);
         let record = Arc::new(record);
         // NOT_ENOUGH_REPLICAS becomes COORDINATOR_NOT_AVAILABLE (GroupMetadataManager.scala,
         // storeOffsets, `responseError`).

@@ -169,11 +169,7 @@ impl Consumer {
 
     /// What the leader assigns. What members say they have counts if it is of the latest generation
     /// that any of them knows.
-    fn assign(
-        &self,
-        assignor: Assignor,
-        all: &[Offered],
-    ) -> Vec<(MemberId, Vec<PartitionId>)> {
+    fn assign(&self, assignor: Assignor, all: &[Offered]) -> Vec<(MemberId, Vec<PartitionId>)> {
         let latest = all.iter().filter_map(|member| member.owned.generation).max();
         let subscriber = |member: &Offered| {
             let counts = assignor.is_sticky() && member.owned.generation == latest;

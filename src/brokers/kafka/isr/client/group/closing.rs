@@ -138,7 +138,8 @@ impl Consumer {
                 self.network.shut(ctx);
                 self.network.forget();
                 self.application.pause();
-                let wait = self.member.as_ref().map_or(Span::ZERO, |own| own.settings.restart_after);
+                let wait =
+                    self.member.as_ref().map_or(Span::ZERO, |own| own.settings.restart_after);
                 self.forget_member();
                 ctx.after(wait, Lane::MAIN, Message::Timer(Timer::Start));
             }

@@ -106,9 +106,10 @@ impl Consumer {
             }
             _ => count,
         };
-        let throws = member.settings.fails_at.map_or(u32::MAX, |at| {
-            if at > member.begun + 1 { at - member.begun - 1 } else { 1 }
-        });
+        let throws = member
+            .settings
+            .fails_at
+            .map_or(u32::MAX, |at| if at > member.begun + 1 { at - member.begun - 1 } else { 1 });
         count.min(upto).min(throws).max(1)
     }
 
@@ -210,8 +211,8 @@ impl Consumer {
         let Some(place) = found else { return };
         let (kind, until) = (member.commits[place].kind, member.commits[place].until);
         let repeats = matches!(kind, Kind::Sync | Kind::Prepare | Kind::Close) && now < until;
-        let retried = error.is_retriable()
-            || kind == Kind::Prepare && error == Error::StaleMemberEpoch;
+        let retried =
+            error.is_retriable() || kind == Kind::Prepare && error == Error::StaleMemberEpoch;
         if retried && error != Error::None && repeats {
             (member.commits[place].from, member.commits[place].asked) = (now + backoff, false);
             return;
@@ -237,8 +238,7 @@ impl Consumer {
         let (now, node) = (ctx.now(), ctx.node());
         let destination = self.lines.first().copied();
         let word = event::COMMIT_FAILED;
-        let event =
-            crate::observe::Event { word, node, destination, subject: None, count: 0 };
+        let event = crate::observe::Event { word, node, destination, subject: None, count: 0 };
         ctx.observer().event(now, event);
         self.commit_done(ctx, number, kind);
     }

@@ -28,7 +28,7 @@ use crate::engine::{Span, Time};
 use crate::observe::NodeId;
 use crate::world::{Alarm, By, Context, Lane, Wait};
 
-use super::super::groups::{GroupRequest, Identity, MemberId, Protocol};
+use super::super::groups::{GroupId, GroupRequest, Identity, MemberId, Protocol};
 use super::super::message::{Message, Request, Timer};
 use super::super::rules::Rule;
 use super::super::words::event;
@@ -366,12 +366,7 @@ impl Consumer {
     }
 
     /// Asks the coordinator what is to be asked of it; when to look again.
-    fn ask_coordinator(
-        &mut self,
-        peer: NodeId,
-        now: Time,
-        ctx: &mut Context<'_, Message>,
-    ) -> Time {
+    fn ask_coordinator(&mut self, peer: NodeId, now: Time, ctx: &mut Context<'_, Message>) -> Time {
         let mut again = self.send_commits(peer, now, ctx);
         self.ask_committed(peer, now, ctx);
         let Some(member) = &self.member else { return again };
@@ -424,6 +419,17 @@ impl Consumer {
         let request = Request::Group { group: member.settings.group, client, body };
         let id = self.network.send_within(ctx, peer, request, timeout);
         member.asked.push((peer, id, about));
+    }
+
+    /// Its group, if it is in one.
+    #[must_use]
+    pub fn group(&self) -> Option<GroupId> {
+        self.member.as_ref().map(|member| member.settings.group)
+    }
+
+    /// What it reads, and the offset of the next message of that, if it knows it.
+    pub fn positions(&self) -> impl Iterator<Item = (PartitionId, Option<u64>)> + '_ {
+        self.parts.iter().map(|part| (part.partition, part.position))
     }
 
     /// Whether its application waits for a commit.

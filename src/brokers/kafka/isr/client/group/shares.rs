@@ -44,11 +44,7 @@ impl Consumer {
     }
 
     /// These are not its own any more (`onPartitionsRevoked`).
-    pub(super) fn give_up(
-        &mut self,
-        ctx: &mut Context<'_, Message>,
-        partitions: &[PartitionId],
-    ) {
+    pub(super) fn give_up(&mut self, ctx: &mut Context<'_, Message>, partitions: &[PartitionId]) {
         if partitions.is_empty() {
             return;
         }
