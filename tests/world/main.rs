@@ -5,6 +5,7 @@ mod disks;
 mod faults;
 mod fork;
 mod invariants;
+mod limits;
 mod loss;
 mod nemesis;
 mod network;
