@@ -3,8 +3,8 @@
 //! What a host sends waits in one queue for its card, whatever link it is for. What reaches a host
 //! from several others at once waits at the port of the switch before it, in the order in which it
 //! arrives. A packet is passed on while the next is still coming in, so that a message that meets
-//! nobody is not held up by the card that it comes in by, as long as that is no slower than what it
-//! came by.
+//! nobody is held up by the card that it comes in by only as far as that is slower than the card
+//! that it was sent by.
 
 use crate::engine::{Span, Time};
 
@@ -52,10 +52,17 @@ impl Card {
         (begins, self.sends_until)
     }
 
-    /// When it has received a message that has come by `now`.
-    pub(crate) fn receives(&mut self, bytes: u32, now: Time) -> Time {
+    /// How long it takes to send so much.
+    pub(crate) fn takes(&self, bytes: u32) -> Span {
+        time(bytes.into(), self.spec.outwards)
+    }
+
+    /// When it has received a message of which the last byte has come by `now`, so long after the
+    /// first.
+    pub(crate) fn receives(&mut self, bytes: u32, now: Time, came: Span) -> Time {
         let takes = time(bytes.into(), self.spec.inwards);
-        self.receives_until = now.max(self.receives_until + takes);
+        let first = Time::from_nanos(now.as_nanos().saturating_sub(came.as_nanos()));
+        self.receives_until = now.max(self.receives_until.max(first) + takes);
         self.receiving += takes;
         self.receives_until
     }
@@ -113,9 +120,11 @@ mod tests {
 
     #[test]
     fn who_comes_alone_is_not_held_up_and_who_comes_second_waits() {
-        let mut card = card();
-        assert_eq!(card.receives(20_000, at(30)), at(30));
-        assert_eq!(card.receives(20_000, at(31)), at(50));
-        assert_eq!(card.receives(20_000, at(90)), at(90));
+        let (mut card, takes) = (card(), Span::from_millis(20));
+        assert_eq!(card.receives(20_000, at(30), takes), at(30));
+        assert_eq!(card.receives(20_000, at(31), takes), at(50));
+        assert_eq!(card.receives(20_000, at(90), takes), at(90));
+        // The sender's card is twice as fast.
+        assert_eq!(card.receives(20_000, at(150), takes / 2), at(160));
     }
 }

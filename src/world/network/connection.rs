@@ -385,7 +385,8 @@ impl<M> World<M> {
         let side = &mut self.net.sides[index];
         let flow = &mut side.flow;
         let bytes = flow.queue[(flow.arrived + flow.in_card) as usize].bytes;
-        let done = self.net.cards[to].receives(bytes, now);
+        let came = self.net.cards[side.node as usize].takes(bytes);
+        let done = self.net.cards[to].receives(bytes, now, came);
         if done <= now && flow.in_card == 0 {
             return false;
         }
