@@ -11,7 +11,7 @@ use crate::report::Unfinished;
 use crate::report::compare::Parted;
 use crate::report::lock::{self, Trace};
 use crate::report::tally::Expected;
-use crate::run::{self, Families};
+use crate::run::{self, Families, Progress};
 use crate::scenario::MOST_BYTES;
 use crate::verdict::{METRICS, OVER_SEEDS, OverSeeds, Report};
 
@@ -130,9 +130,9 @@ impl Simulator for Library {
         prepared: &run::Prepared,
         seeds: &[u64],
         asked: Asked,
-        done: &(dyn Fn() + Sync),
+        told: &(dyn Fn(Progress) + Sync),
     ) -> Vec<Result<Report, Unfinished>> {
-        let results = run::simulate_many(prepared, seeds, asked.jobs, asked.max_events, done);
+        let results = run::simulate_many(prepared, seeds, asked.jobs, asked.max_events, told);
         results.into_iter().map(|result| result.map_err(unfinished)).collect()
     }
 

@@ -317,9 +317,43 @@ pub trait Observer {
         _wants: bool,
     ) {
     }
-    /// A consumer that has no position in a log begins at its end: what can be read of
-    /// `destination` now and nobody has had, it does not ask for.
-    fn skipped(&mut self, _at: Time, _consumer: ConsumerId, _destination: DestinationId) {}
+    /// A consumer that has no position in a log, or one that the log does not have, goes on at its end:
+    /// what can be read of `destination` now and nobody has processed, it does not ask for.
+    /// `removal` says why, for the case that its group had read there before: what it skips is lost
+    /// to that then.
+    fn skipped(
+        &mut self,
+        _at: Time,
+        _consumer: ConsumerId,
+        _destination: DestinationId,
+        _node: NodeId,
+        _removal: Removal,
+    ) {
+    }
+    /// A consumer is there, as a member of the group whose destinations the catalogue names for it
+    /// (`true`), or is not any more. Reported on change only, and by members of groups only.
+    fn subscribes(&mut self, _at: Time, _consumer: ConsumerId, _subscribes: bool) {}
+    /// A member of a group reads `destination` from now on (`true`), or gives it up. While nobody does
+    /// and there are members, a message of it that can be read waits for them.
+    fn holds(
+        &mut self,
+        _at: Time,
+        _consumer: ConsumerId,
+        _destination: DestinationId,
+        _holds: bool,
+    ) {
+    }
+    /// A member of a group had these in hand and will not finish them, and has committed a position
+    /// behind them: if the group goes on there, they are lost to it.
+    fn abandoned(
+        &mut self,
+        _at: Time,
+        _node: NodeId,
+        _destination: DestinationId,
+        _messages: MessageRange,
+        _removal: Removal,
+    ) {
+    }
     /// `node` now has this role for `destination`; `None` when it has none.
     fn role(
         &mut self,
@@ -424,6 +458,32 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     }
     fn wants(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId, wants: bool) {
         (**self).wants(at, consumer, destination, wants);
+    }
+    fn skipped(
+        &mut self,
+        at: Time,
+        consumer: ConsumerId,
+        destination: DestinationId,
+        node: NodeId,
+        removal: Removal,
+    ) {
+        (**self).skipped(at, consumer, destination, node, removal);
+    }
+    fn subscribes(&mut self, at: Time, consumer: ConsumerId, subscribes: bool) {
+        (**self).subscribes(at, consumer, subscribes);
+    }
+    fn holds(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId, holds: bool) {
+        (**self).holds(at, consumer, destination, holds);
+    }
+    fn abandoned(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        destination: DestinationId,
+        messages: MessageRange,
+        removal: Removal,
+    ) {
+        (**self).abandoned(at, node, destination, messages, removal);
     }
     fn role(&mut self, at: Time, node: NodeId, destination: DestinationId, role: Option<RoleId>) {
         (**self).role(at, node, destination, role);
