@@ -84,6 +84,10 @@ keys! {
             "How long a batch waits for more messages.", "ProducerConfig; KIP-1030";
         "max.in.flight.requests.per.connection", Kind::Integer { min: 1, max: 1_000 }, "5" since "0.8.2",
             "How many requests may be unanswered.", "ProducerConfig";
+        "enable.idempotence", Kind::Flag, ["0.11" = "false", "3.0.1" = "true", "3.1" = "false", "3.1.1" = "true"] since "0.11",
+            "Whether batches bear the producer's id and sequences, so that brokers write each once and \
+             in order. It takes acks=all, retries and at most 5 requests in flight.",
+            "ProducerConfig 0.11; KIP-98, KIP-679, KAFKA-13598";
         "max.request.size", BYTES, "1MiB" since "0.8.2",
             "How much one request may have; a message that is larger is refused.", "ProducerConfig";
         "buffer.memory", BYTES, "32MiB" since "0.8.2",

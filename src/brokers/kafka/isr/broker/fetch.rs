@@ -230,6 +230,9 @@ impl Broker {
                 break;
             }
         }
+        if follower {
+            answer.sequenced = replica.producers.of(&mut answer.records);
+        }
         answer
     }
 

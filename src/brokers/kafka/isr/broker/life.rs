@@ -8,6 +8,7 @@ use crate::world::{Boot, Context, Lane, Signal};
 use super::super::config::BROKER;
 use super::super::controller::Image;
 use super::super::message::{Message, Synced, Timer};
+use super::super::rules::Rule;
 use super::super::words::event;
 use super::replica::isr_check_interval;
 use super::storage::CHECKPOINTS;
@@ -56,6 +57,10 @@ impl Broker {
         ] {
             let first = ctx.first_round(period);
             ctx.after(first, Lane::MAIN, Message::Timer(what));
+        }
+        if config.has(Rule::RecordBatches) {
+            let wait = settings.expiration_check;
+            ctx.after(wait, Lane::MAIN, Message::Timer(Timer::ProducerExpiration));
         }
         ctx.listen(BROKER);
     }

@@ -11,6 +11,7 @@ use super::super::nodes::NodeSet;
 use super::super::rules::Rule;
 use super::super::state::PartitionState;
 use super::epochs::EpochCache;
+use super::producers::ProducerStates;
 
 /// A replica on this broker.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Replica {
     pub log: Log,
     /// Where epochs begin in it.
     pub epochs: EpochCache,
+    /// The idempotent producers that have written to it.
+    pub producers: ProducerStates,
     /// Its high watermark: what is before it is committed, as far as it knows.
     pub high_watermark: u64,
     /// What the controller said last; `None` before it said anything.
@@ -139,6 +142,7 @@ impl Replica {
             partition,
             log: Log::new(FileId(partition.0 + FIRST_LOG)),
             epochs: EpochCache::default(),
+            producers: ProducerStates::default(),
             high_watermark: 0,
             state: None,
             role: Role::None,

@@ -7,6 +7,7 @@ use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, ProducerId};
 
 use super::super::link::doubled;
+use super::super::sequence::Sequenced;
 use super::settings::RecordFormat;
 
 /// When a batch that could not be sent is given up.
@@ -68,6 +69,10 @@ pub struct ProducerBatch {
     pub doubt: bool,
     /// It has failed while it was under way.
     pub done: bool,
+    /// What it bears since it was first sent, if its producer is idempotent.
+    pub sequenced: Option<Sequenced>,
+    /// It was given another sequence and is to be sent again (`reopened`).
+    pub reset: bool,
 }
 
 impl ProducerBatch {
@@ -86,6 +91,12 @@ impl ProducerBatch {
     #[must_use]
     pub const fn count(&self) -> u32 {
         self.count
+    }
+
+    /// When it got its last message.
+    #[must_use]
+    pub const fn stamp(&self) -> Time {
+        self.appended
     }
 
     const fn is_full(&self) -> bool {
@@ -181,6 +192,8 @@ impl Accumulator {
             sent: false,
             doubt: false,
             done: false,
+            sequenced: None,
+            reset: false,
         });
         self.active.insert(index);
         true
@@ -255,11 +268,27 @@ impl Accumulator {
         Some(batch)
     }
 
-    /// Puts a batch back that is to be sent again, before all others of its partition.
-    pub fn put_back(&mut self, now: Time, index: u32, mut batch: ProducerBatch) {
+    /// The first batch of a partition that waits.
+    #[must_use]
+    pub fn front(&self, index: u32) -> Option<&ProducerBatch> {
+        self.queues[index as usize].front()
+    }
+
+    /// The batches of a partition that wait to be sent again, with what they bear.
+    pub fn sequenced(&mut self, index: u32) -> impl Iterator<Item = &mut ProducerBatch> {
+        self.queues[index as usize].iter_mut().filter(|batch| batch.sequenced.is_some())
+    }
+
+    /// Puts a batch back that is to be sent again, before all others of its partition; `in_order`,
+    /// behind those whose sequences come before it (RecordAccumulator.java, `insertInSequenceOrder`).
+    pub fn put_back(&mut self, now: Time, index: u32, mut batch: ProducerBatch, in_order: bool) {
         batch.attempts += 1;
         batch.tried = now;
-        self.queues[index as usize].push_front(batch);
+        let queue = &mut self.queues[index as usize];
+        let before =
+            |other: &ProducerBatch| other.sequenced.is_some_and(|own| Some(own) < batch.sequenced);
+        let place = if in_order { queue.partition_point(before) } else { 0 };
+        queue.insert(place, batch);
         self.active.insert(index);
         self.muted[index as usize] = false;
     }

@@ -13,19 +13,20 @@
 //! consecutive messages of one stream (see
 //! [`Streams`](crate::brokers::kafka::Streams)). What ends without success is `rejected` if
 //! every try was answered by an error that proves that nothing was written, `unsent` if it never
-//! left, else `unknown`.
+//! left, else `unknown`. An idempotent one numbers its batches, and sends them again in their order
+//! ([`Idempotence`]).
 //!
 //! **Consumer.** One fetch a leader is under way; what was fetched is handed to the application in
 //! polls, which works on one message at a time.
 //!
 //! What has its place here and is not there: consumer groups (a consumer's partitions are given,
-//! its positions live as long as its process), idempotence (a producer's id and the numbers of its
-//! batches would travel with [`Batch`](super::message::Batch)), transactions.
+//! its positions live as long as its process), transactions.
 
 mod accumulator;
 mod consumer;
 mod fetcher;
 mod handler;
+mod idempotence;
 mod metadata;
 mod network;
 mod partitioner;
@@ -36,6 +37,7 @@ mod settings;
 
 pub use accumulator::{Accumulator, Limits, ProducerBatch};
 pub use consumer::{Consumer, ConsumerConfig};
+pub use idempotence::Idempotence;
 pub use metadata::Metadata;
 pub use network::{Network, NetworkConfig, NetworkEvent};
 pub use partitioner::Partitioner;

@@ -11,9 +11,10 @@ use crate::observe::{MessageRange, NodeId, Observer, Outcome};
 use crate::world::{Alarm, By, Context, Input, Lane, Signal, Wait};
 
 use super::super::config::Config;
-use super::super::message::{Message, Timer};
+use super::super::message::{Message, Response, Timer};
 use super::super::rules::Rule;
 use super::accumulator::{Accumulator, Expiry, Limits, ProducerBatch};
+use super::idempotence::Idempotence;
 use super::network::{Network, NetworkConfig, NetworkEvent};
 use super::partitioner::Partitioner;
 use super::settings::{ProducerSettings, RecordFormat};
@@ -70,6 +71,8 @@ pub struct Producer {
     pub(super) config: ProducerConfig,
     pub(super) network: Network,
     pub(super) accumulator: Accumulator,
+    /// What it keeps if it is idempotent.
+    pub(super) idempotence: Option<Idempotence>,
     partitioner: Partitioner,
     /// The partitions of its topic follow this one.
     pub(super) first: PartitionId,
@@ -126,7 +129,10 @@ impl Producer {
             request_timeout,
             (settings.backoff, settings.metadata_max_age),
         );
+        let bumps = run.has(Rule::BumpProducerEpoch);
+        let idempotence = settings.idempotence.then(|| Idempotence::new(count, bumps));
         Producer {
+            idempotence,
             network: Network::new(network),
             accumulator: Accumulator::new(limits, count),
             partitioner: Partitioner::new(run, count as u32, settings.keys, settings.batch_size),
@@ -183,8 +189,14 @@ impl Producer {
                 self.partitioner
                     .learn(|index| metadata.leader(PartitionId(first.0 + index)).is_some());
             }
-            NetworkEvent::Answer { node, id, body } => self.answered(ctx, node, id, *body),
-            NetworkEvent::Lost { node, ids } => self.lost(ctx, node, &ids),
+            NetworkEvent::Answer { node, id, body } => match *body {
+                Response::InitProducerId(error, own) => self.named(ctx, (node, id), error, own),
+                body => self.answered(ctx, node, id, body),
+            },
+            NetworkEvent::Lost { node, ids } => {
+                self.name_lost(ctx, node, &ids);
+                self.lost(ctx, node, &ids);
+            }
         }
         self.pump(ctx);
     }
@@ -379,6 +391,9 @@ impl Producer {
             alarm.forget();
         }
         self.closing = false;
+        if let Some(idempotence) = &mut self.idempotence {
+            idempotence.forget();
+        }
         self.network.forget();
     }
 

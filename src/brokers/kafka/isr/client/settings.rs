@@ -51,6 +51,8 @@ pub struct ProducerSettings {
     pub keys: Option<u32>,
     /// Whether the application sends again what has failed.
     pub resend: bool,
+    /// `enable.idempotence`.
+    pub idempotence: bool,
 }
 
 fn bytes(values: &Values, key: &str, absent: u64) -> u64 {
@@ -103,6 +105,7 @@ impl ProducerSettings {
             compression: values.flag("compression"),
             keys: values.get_integer("keys").map(|keys| keys as u32),
             resend: values.flag("resend"),
+            idempotence: values.get_flag("enable.idempotence").unwrap_or(false),
         }
     }
 }
