@@ -320,7 +320,24 @@ impl Observer for Ledger {
         }
     }
 
-    fn skipped(&mut self, at: Time, _consumer: ConsumerId, destination: DestinationId) {
+    // What clients see of offsets is not folded: a run is the same whether it is told or not.
+    fn placed(&mut self, _at: Time, messages: MessageRange, offset: u64) {
+        self.visible.placed(&self.catalog, messages, offset);
+    }
+
+    fn polled(
+        &mut self,
+        _at: Time,
+        consumer: ConsumerId,
+        destination: DestinationId,
+        messages: MessageRange,
+        offset: u64,
+    ) {
+        self.visible.polled(consumer, destination, messages, offset);
+    }
+
+    fn skipped(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId) {
+        self.visible.moved(consumer, destination);
         let mut backlog = 0;
         let here = |track: &&mut TrackOf| track.destination == Some(destination);
         for track in self.tracks.iter_mut().filter(here) {
@@ -355,6 +372,9 @@ impl Observer for Ledger {
         self.fingerprint.fold(Ingredient::Roles, at.as_nanos() ^ (state as u64) << 56);
         self.fingerprint.fold(Ingredient::Roles, word);
         self.history.node(at, node, state);
+        if !matches!(state, NodeState::Up | NodeState::Paused) {
+            self.visible.restarted(&self.catalog, node);
+        }
     }
 
     fn fault(&mut self, at: Time, fault: FaultId, phase: FaultPhase, targets: &[NodeId]) {

@@ -586,7 +586,11 @@ fn what_was_given_up_after_another_try_holds_new_batches_back() {
 
 #[test]
 fn an_idempotent_producer_has_one_request_under_way_before_1_0() {
-    let seen = numbered("0.11", "retries = 9\n\"max.in.flight.requests.per.connection\" = 1\n", &[React::Break]);
+    let seen = numbered(
+        "0.11",
+        "retries = 9\n\"max.in.flight.requests.per.connection\" = 1\n",
+        &[React::Break],
+    );
     assert_eq!(sequences(&seen), "0/0 0/0 0/1 0/2 0/3");
     assert_eq!(seen.broker(1).log(0), "0:0 0:1 0:2 0:3");
 }

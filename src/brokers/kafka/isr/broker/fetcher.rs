@@ -385,6 +385,7 @@ impl Broker {
         if let Some(diverging) = fetched.diverging {
             return self.cut_to_epoch(from, partition, Some(diverging), ctx);
         }
+        let bears = !fetched.sequenced.is_empty();
         let mut borne = fetched.sequenced.into_iter();
         for piece in fetched.records {
             let borne = borne.next().flatten();
@@ -400,6 +401,9 @@ impl Broker {
             if !self.store(partition, (piece, borne), ctx) {
                 return self.back_off(from, partition, ctx);
             }
+        }
+        if bears {
+            self.watch_producers(ctx);
         }
         let (bounded, me) = (self.config.has(Rule::BoundHwByLogEnd), self.me);
         let Some(replica) = self.replica_mut(partition) else { return };

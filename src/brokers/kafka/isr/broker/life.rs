@@ -8,7 +8,6 @@ use crate::world::{Boot, Context, Lane, Signal};
 use super::super::config::BROKER;
 use super::super::controller::Image;
 use super::super::message::{Message, Synced, Timer};
-use super::super::rules::Rule;
 use super::super::words::event;
 use super::replica::isr_check_interval;
 use super::storage::CHECKPOINTS;
@@ -58,10 +57,7 @@ impl Broker {
             let first = ctx.first_round(period);
             ctx.after(first, Lane::MAIN, Message::Timer(what));
         }
-        if config.has(Rule::RecordBatches) {
-            let wait = settings.expiration_check;
-            ctx.after(wait, Lane::MAIN, Message::Timer(Timer::ProducerExpiration));
-        }
+        self.watch_producers(ctx);
         ctx.listen(BROKER);
     }
 
@@ -117,6 +113,7 @@ impl Broker {
         self.view = Arc::default();
         self.controller_epoch = 0;
         self.served = false;
+        self.watches_producers = false;
         self.membership.forget();
     }
 }

@@ -98,6 +98,8 @@ pub struct Broker {
     served: bool,
     /// How many producer ids it has given away.
     ids: u32,
+    /// It looks regularly for producers to forget.
+    watches_producers: bool,
 }
 
 impl Broker {
@@ -125,6 +127,7 @@ impl Broker {
             membership: Membership::new(&config, me),
             served: false,
             ids: 0,
+            watches_producers: false,
             config,
         }
     }

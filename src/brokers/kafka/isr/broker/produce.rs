@@ -183,6 +183,9 @@ impl Broker {
         if !self.store(partition, (piece, borne), ctx) {
             return refused(Error::StorageError);
         }
+        if batch.sequenced.is_some() {
+            self.watch_producers(ctx);
+        }
         let waits = match acks {
             Acks::None => false,
             Acks::Leader => self.replica(partition).is_some_and(|r| r.storage.held.is_some()),

@@ -16,7 +16,7 @@ use super::super::message::{Batch, Error, Message, Response, Timer};
 use super::super::rules::Rule;
 use super::super::sequence::{Identity, LAST_SEQUENCE, Sequenced, plus};
 use super::super::words::{cause, event};
-use super::Broker;
+use super::{Broker, Replica};
 
 /// Timestamps of batches are kept to the second: they only decide when a producer is forgotten.
 const STAMP: Span = Span::from_secs(1);
@@ -287,16 +287,24 @@ impl Broker {
         self.report_event(ctx, now, event::SEQUENCE_REFUSED, partition, None, sequence);
     }
 
+    /// Looks for producers to forget from now on, if it knows any.
+    pub(super) fn watch_producers(&mut self, ctx: &mut Context<'_, Message>) {
+        let known = |replica: &Replica| !replica.producers.entries.is_empty();
+        let replicas = self.replicas.iter().flatten();
+        if !self.watches_producers && replicas.into_iter().any(|replica| known(replica)) {
+            self.watches_producers = true;
+            let wait = self.config.settings.expiration_check;
+            ctx.after(wait, Lane::MAIN, Message::Timer(Timer::ProducerExpiration));
+        }
+    }
+
     /// `PeriodicProducerExpirationCheck`.
     pub(super) fn expire_producers(&mut self, ctx: &mut Context<'_, Message>) {
-        let (wait, limit) = {
-            let settings = &self.config.settings;
-            (settings.expiration_check, settings.producer_expiration())
-        };
-        ctx.after(wait, Lane::MAIN, Message::Timer(Timer::ProducerExpiration));
-        let clock = ctx.clock();
+        let (clock, limit) = (ctx.clock(), self.config.settings.producer_expiration());
         for replica in self.replicas.iter_mut().flatten() {
             replica.producers.expire(clock, limit);
         }
+        self.watches_producers = false;
+        self.watch_producers(ctx);
     }
 }

@@ -190,7 +190,11 @@ impl Producer {
             }
             match error {
                 Error::None if batch.done => self.accumulator.release(index, &batch),
-                Error::None => self.succeeded(ctx, index, &batch, Outcome::Acked),
+                Error::None => {
+                    let (now, offset) = (ctx.now(), part.map_or(0, |part| part.2));
+                    ctx.observer().placed(now, batch.messages(), offset);
+                    self.succeeded(ctx, index, &batch, Outcome::Acked);
+                }
                 error => {
                     if error.is_stale_metadata() {
                         self.network.want_metadata(ctx);
