@@ -468,6 +468,7 @@ impl Observer for History<'_> {
         let what = match phase {
             FaultPhase::Begun => "fault-begins",
             FaultPhase::Ended => "fault-ends",
+            FaultPhase::Failed(_) => "fault-fails",
             FaultPhase::Skipped => return,
         };
         let name = self.catalog.faults.get(fault.index()).cloned().unwrap_or_default();

@@ -257,6 +257,7 @@ impl Fake {
                 log_start: log.start(),
                 records: log.read(part.offset, log.end()).collect(),
                 sequenced: Vec::new(),
+                values: Vec::new(),
                 diverging: None,
             }
         };
@@ -517,6 +518,7 @@ impl Lab {
             topics: vec![Topic { name: "t".to_owned(), min_isr: 1, unclean: false }],
             partitions: vec![Assignment { topic: 0, replicas }; partitions],
             streams: Streams::new(&[plan], &writers),
+            groups: mqsim::brokers::kafka::isr::groups::Groups::default(),
         };
         let fake = Fake::new(view);
         let mut fakes = vec![fake.clone(), fake];
@@ -568,6 +570,7 @@ impl Lab {
                 settings: ConsumerSettings::read(values),
                 processing: load.processing,
                 hours: Hours { start: Some(load.start), stop: load.stop },
+                member: None,
             };
             nodes.push((NodeKind::Consumer, Node::Consumer(Box::new(Consumer::new(config)))));
         }
@@ -585,6 +588,7 @@ impl Lab {
             settings: ConsumerSettings::auditor(),
             processing: Distribution::Constant(0),
             hours: Hours { start: None, stop: None },
+            member: None,
         })))
     }
 
@@ -623,6 +627,7 @@ impl Lab {
             machines,
             established: Vec::new(),
             faults: self.faults,
+            actions: Vec::new(),
             duration,
             drain: Span::from_secs(600),
             limits: Limits::default(),

@@ -10,8 +10,9 @@ use crate::brokers::coordination::{Carry, raft, zookeeper};
 use crate::brokers::kafka::PartitionId;
 use crate::brokers::kit::log::Piece;
 use crate::engine::{Span, Time};
-use crate::observe::{MessageRange, NodeId};
+use crate::observe::{ConsumerId, MessageRange, NodeId};
 
+use super::groups::{GroupId, GroupRequest, GroupResponse, OffsetsRecord};
 use super::sequence::Sequenced;
 use super::state::{PartitionChange, PartitionState, Record, View, Znode};
 
@@ -169,6 +170,15 @@ pub enum Request {
         /// It wants to stop in order.
         want_shutdown: bool,
     },
+    /// Consumer to the coordinator of its group.
+    Group {
+        /// Which group.
+        group: GroupId,
+        /// `client.id`.
+        client: ConsumerId,
+        /// What is asked.
+        body: GroupRequest,
+    },
 }
 
 /// A batch of one partition.
@@ -270,6 +280,8 @@ pub enum Response {
     Registered(Error, u64),
     /// Of `BrokerHeartbeat`.
     Heartbeat(Error, Standing),
+    /// Of a group's coordinator.
+    Group(GroupResponse),
 }
 
 /// What a KRaft controller thinks of a broker.
@@ -308,6 +320,8 @@ pub struct FetchedPart {
     pub records: Vec<Piece>,
     /// For a follower, what each of them bears and when it was made; empty where none bears anything.
     pub sequenced: Vec<Option<(Sequenced, Time)>>,
+    /// What is in the batches of an internal topic, by their first offsets.
+    pub values: Vec<(u64, Arc<OffsetsRecord>)>,
     /// Where the logs part (truncate-on-fetch); no records then.
     pub diverging: Option<EpochEnd>,
 }
@@ -361,6 +375,30 @@ pub enum Error {
     IneligibleReplica,
     /// DUPLICATE_BROKER_REGISTRATION.
     DuplicateBrokerRegistration,
+    /// COORDINATOR_NOT_AVAILABLE.
+    CoordinatorNotAvailable,
+    /// NOT_COORDINATOR.
+    NotCoordinator,
+    /// COORDINATOR_LOAD_IN_PROGRESS.
+    CoordinatorLoadInProgress,
+    /// UNKNOWN_MEMBER_ID.
+    UnknownMemberId,
+    /// ILLEGAL_GENERATION.
+    IllegalGeneration,
+    /// REBALANCE_IN_PROGRESS.
+    RebalanceInProgress,
+    /// MEMBER_ID_REQUIRED (KIP-394).
+    MemberIdRequired,
+    /// INCONSISTENT_GROUP_PROTOCOL.
+    InconsistentGroupProtocol,
+    /// FENCED_INSTANCE_ID (KIP-345).
+    FencedInstanceId,
+    /// FENCED_MEMBER_EPOCH (KIP-848).
+    FencedMemberEpoch,
+    /// STALE_MEMBER_EPOCH (KIP-848).
+    StaleMemberEpoch,
+    /// UNRELEASED_INSTANCE_ID (KIP-848).
+    UnreleasedInstanceId,
     /// UNKNOWN_SERVER_ERROR.
     Unknown,
 }
@@ -377,8 +415,23 @@ impl Error {
                 | Error::UnknownProducerId
                 | Error::InvalidProducerEpoch
                 | Error::InvalidRequest
+                | Error::UnknownMemberId
+                | Error::IllegalGeneration
+                | Error::RebalanceInProgress
+                | Error::MemberIdRequired
+                | Error::InconsistentGroupProtocol
+                | Error::FencedInstanceId
+                | Error::FencedMemberEpoch
+                | Error::StaleMemberEpoch
+                | Error::UnreleasedInstanceId
                 | Error::Unknown
         )
+    }
+
+    /// Whether another coordinator is to be looked for.
+    #[must_use]
+    pub const fn is_coordinators(self) -> bool {
+        matches!(self, Error::CoordinatorNotAvailable | Error::NotCoordinator)
     }
 
     /// Whether the client's metadata is to blame (InvalidMetadataException).
@@ -489,6 +542,27 @@ pub enum Timer {
         /// Which try.
         attempt: u32,
     },
+    /// The coordinator of a group looks at what is due.
+    Group {
+        /// Which.
+        group: GroupId,
+    },
+    /// A coordinator has read its partition.
+    OffsetsLoaded {
+        /// Which.
+        partition: PartitionId,
+        /// In which leader epoch it began.
+        epoch: u32,
+    },
+    /// A coordinator has waited long enough for what it has written.
+    OffsetsExpired {
+        /// To which partition.
+        partition: PartitionId,
+        /// Which write.
+        number: u32,
+    },
+    /// A member of a group looks at what is due.
+    Member,
     /// A client's sender looks at what is due.
     Sender,
     /// A client is to ask for metadata.
@@ -541,6 +615,7 @@ impl Request {
                 Request::UpdateMetadata { view, .. } => view.bytes(),
                 Request::StopReplica { partitions, .. } => partitions.len() as u32 * 12,
                 Request::AlterPartition { .. } => 80,
+                Request::Group { body, .. } => body.bytes(),
                 Request::ListOffsets { .. }
                 | Request::InitProducerId
                 | Request::Metadata
@@ -561,6 +636,7 @@ impl Response {
                 Response::Fetch(parts) => parts.iter().map(FetchedPart::bytes).sum(),
                 Response::EpochEnds(ends) => ends.len() as u32 * 20,
                 Response::Metadata(view) => view.bytes(),
+                Response::Group(answer) => answer.bytes(),
                 _ => 24,
             }
     }
@@ -581,6 +657,7 @@ impl Response {
             Response::Produce(parts) => parts.iter_mut().for_each(|part| part.1 = error),
             Response::EpochEnds(parts) => parts.iter_mut().for_each(|part| part.1 = error),
             Response::Fetch(parts) => parts.iter_mut().for_each(|part| part.error = error),
+            Response::Group(answer) => answer.refuse(error),
             Response::Metadata(_) => {}
         }
     }
@@ -603,6 +680,7 @@ impl FetchedPart {
             log_start: 0,
             records: Vec::new(),
             sequenced: Vec::new(),
+            values: Vec::new(),
             diverging: None,
         }
     }

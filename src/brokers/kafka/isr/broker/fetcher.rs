@@ -401,6 +401,11 @@ impl Broker {
             if !self.store(partition, (piece, borne), ctx) {
                 return self.back_off(from, partition, ctx);
             }
+            if let Some((base, value)) = fetched.values.iter().find(|(at, _)| *at == piece.base)
+                && let Some(replica) = self.replica_mut(partition)
+            {
+                replica.values.push(*base, value.clone());
+            }
         }
         if bears {
             self.watch_producers(ctx);

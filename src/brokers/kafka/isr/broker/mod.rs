@@ -11,12 +11,15 @@
 //! | `roles.rs` | ReplicaManager.becomeLeaderOrFollower, Partition.makeLeader, makeFollower |
 //! | `fetcher.rs` | ReplicaFetcherThread, AbstractFetcherThread |
 //! | `storage.rs` | LogManager, checkpoints, recovery |
+//! | `coordinator/` | GroupCoordinator, GroupMetadataManager |
+//! | `values.rs` | what is in the batches of `__consumer_offsets` |
 //! | `life.rs` | KafkaServer, BrokerServer: start and stop |
 //!
 //! Lanes: the main lane has timers and what comes from the controller; every connection has one
 //! (its requests are worked on one after the other), and so has the fetcher of each other broker.
 
 mod connections;
+mod coordinator;
 mod epochs;
 mod fetch;
 mod fetcher;
@@ -28,6 +31,7 @@ mod producers;
 mod replica;
 mod roles;
 mod storage;
+mod values;
 
 use std::sync::Arc;
 
@@ -42,6 +46,7 @@ use super::message::{Message, Timer};
 use super::state::View;
 
 pub use connections::Connection;
+pub use coordinator::Coordinator;
 pub use epochs::EpochCache;
 pub use fetcher::Fetcher;
 pub use membership::{KraftMember, Membership, ZooKeeperMember};
@@ -49,6 +54,7 @@ pub use produce::Parked;
 pub use producers::ProducerStates;
 pub use replica::{FIRST_LOG, Leading, Notes, Remote, Replica, Role, Storage};
 pub use storage::{CHECKPOINTS, Marks};
+pub use values::Values;
 
 /// How far a broker's process has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +106,8 @@ pub struct Broker {
     ids: u32,
     /// It looks regularly for producers to forget.
     watches_producers: bool,
+    /// The groups that it coordinates.
+    coordinator: Coordinator,
 }
 
 impl Broker {
@@ -128,6 +136,7 @@ impl Broker {
             served: false,
             ids: 0,
             watches_producers: false,
+            coordinator: Coordinator::default(),
             config,
         }
     }
@@ -180,6 +189,13 @@ impl Broker {
             Timer::FetchExpired { slot, generation } => self.fetch_expired(slot, generation, ctx),
             Timer::ProducerExpiration => self.expire_producers(ctx),
             Timer::AlterPartition { partition } => self.ask_for_isr(partition, ctx),
+            Timer::Group { group } => self.group_due(group, ctx),
+            Timer::OffsetsLoaded { partition, epoch } => {
+                self.offsets_loaded(partition, epoch, ctx);
+            }
+            Timer::OffsetsExpired { partition, number } => {
+                self.offsets_expired(partition, number, ctx);
+            }
             other => {
                 self.handle_member(Input::Local { body: Message::Timer(other) }, ctx);
             }

@@ -12,6 +12,7 @@ use super::super::rules::Rule;
 use super::super::state::PartitionState;
 use super::epochs::EpochCache;
 use super::producers::ProducerStates;
+use super::values::Values;
 
 /// A replica on this broker.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Replica {
     pub epochs: EpochCache,
     /// The idempotent producers that have written to it.
     pub producers: ProducerStates,
+    /// What is in its batches, if it is of an internal topic.
+    pub values: Values,
     /// Its high watermark: what is before it is committed, as far as it knows.
     pub high_watermark: u64,
     /// What the controller said last; `None` before it said anything.
@@ -143,6 +146,7 @@ impl Replica {
             log: Log::new(FileId(partition.0 + FIRST_LOG)),
             epochs: EpochCache::default(),
             producers: ProducerStates::default(),
+            values: Values::default(),
             high_watermark: 0,
             state: None,
             role: Role::None,
@@ -175,6 +179,7 @@ impl Replica {
     /// Its log was cut; what was known of it goes up to its end at most.
     pub fn forget_behind_end(&mut self) {
         let end = self.log.end();
+        self.values.truncate(end);
         self.notes.cut = self.notes.cut.min(end);
         self.high_watermark = self.high_watermark.min(end);
         self.replicated = self.replicated.min(end);
