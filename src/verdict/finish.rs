@@ -302,6 +302,7 @@ fn remarks(ledger: &Ledger, facts: &RunFacts, tally: &Tally) -> Vec<String> {
         ));
     }
     remarks.extend(never_begun(ledger));
+    remarks.extend(limits(ledger, facts));
     if tally.nowhere > 0 {
         remarks.push(format!(
             "{} were meant for no destination: no binding matches",
@@ -321,6 +322,26 @@ fn remarks(ledger: &Ledger, facts: &RunFacts, tally: &Tally) -> Vec<String> {
         ));
     }
     remarks
+}
+
+/// From this share of the time on a device is told to be a limit.
+const AT_ITS_LIMIT: f64 = 0.9;
+
+/// Which devices of which brokers worked nearly all the time while load was offered: what is offered
+/// beyond that does not go through.
+fn limits<'a>(ledger: &'a Ledger, facts: &'a RunFacts) -> impl Iterator<Item = String> + 'a {
+    let duration = ledger.options.duration;
+    facts.busy.iter().flat_map(move |busy| {
+        let shares = busy.shares(duration).into_iter();
+        shares.filter(|(_, share)| *share >= AT_ITS_LIMIT).map(|(device, share)| {
+            format!(
+                "{} was at its limit: {} for {} of the load",
+                ledger.catalog.node(busy.node),
+                device.words(),
+                Unit::Share.print(share)
+            )
+        })
+    })
 }
 
 /// What to say of faults of the schedule that never began.

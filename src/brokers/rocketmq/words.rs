@@ -20,6 +20,8 @@ words! {
             "recovery stopped at the first record that is not whole, and cut what was behind it";
         DISK_WIPED = "disk-wiped", Lost, 8, "the disk that held it was replaced by an empty one";
         RETENTION = "retention", Expired, 0, "its segment of the CommitLog was deleted";
+        BEFORE_THE_GROUP = "before-the-group", Settled, 8,
+            "its group had no committed offset and began at the end of the queue (CONSUME_FROM_LAST_OFFSET)";
     }
     conditions {
         NOT_FLUSHED = "not-flushed", "It was acknowledged from the page cache, and no flush had covered it.";
