@@ -594,3 +594,29 @@ fn an_idempotent_producer_has_one_request_under_way_before_1_0() {
     assert_eq!(sequences(&seen), "0/0 0/0 0/1 0/2 0/3");
     assert_eq!(seen.broker(1).log(0), "0:0 0:1 0:2 0:3");
 }
+
+#[test]
+fn who_does_not_look_takes_for_sent_what_its_client_has_taken() {
+    let load = producer(
+        "rate = \"1k/s\"\ncount = 1\nclient = \"librdkafka\"\n\"delivery-reports\" = \"ignored\"\n\
+         \"delivery.timeout.ms\" = 1000\n",
+    );
+    // Nobody leads the partition.
+    let seen = Lab::new("3.9", &view(&[0], 0), &load).run(2);
+    assert_eq!(seen.told(&["0:0"]), ["4.000 accepted 0:0", "1004.000 dropped 0:0 report-ignored"]);
+    // One that looks learns of it.
+    let looks = load.replace("ignored", "handled");
+    let seen = Lab::new("3.9", &view(&[0], 0), &looks).run(2);
+    assert_eq!(seen.told(&["0:0"]), ["1004.000 unsent 0:0"]);
+}
+
+#[test]
+fn librdkafka_refuses_at_once_what_its_queue_has_no_room_for() {
+    let load = producer(
+        "rate = \"1k/s\"\ncount = 4\nclient = \"librdkafka\"\n\"batch.size\" = 0\n\
+         \"buffer.memory\" = \"400B\"\n",
+    );
+    let seen = Lab::new("3.9", &view(&[0], 0), &load).run(1);
+    let unsent = seen.told(&["unsent"]);
+    assert_eq!(unsent[0], "4.000 unsent 0:2", "169 B each");
+}

@@ -75,7 +75,11 @@ fn idempotence_gives_way_unless_it_is_asked_for() {
         (vec!["producer.p1.acks=1", asked, "broker-version=3.9"], "acks = \"all\""),
         (vec!["producer.p1.retries=0", asked, "broker-version=2.8"], "retries above 0"),
         (
-            vec!["producer.p1.max.in.flight.requests.per.connection=2", asked, "broker-version=0.11"],
+            vec![
+                "producer.p1.max.in.flight.requests.per.connection=2",
+                asked,
+                "broker-version=0.11",
+            ],
             "of at most 1",
         ),
     ] {

@@ -3,6 +3,7 @@
 
 use crate::scenario::{Diagnostics, Place, Scenario, Values};
 
+use super::client::Client;
 use super::config::{Config, Settings};
 use super::message::Acks;
 use super::rules::Rule;
@@ -103,6 +104,17 @@ fn idempotence(
     wrong: &mut Diagnostics,
 ) -> Option<String> {
     let settings = &mut producer.settings;
+    if settings.client == Client::Librdkafka
+        && values.get_flag(IDEMPOTENCE) == Some(true)
+        && values.is_set(IDEMPOTENCE)
+    {
+        wrong.push(
+            values.span(IDEMPOTENCE),
+            "librdkafka's idempotent producer is not simulated: it ends at the first gap"
+                .to_owned(),
+            "write client = \"java\", or leave idempotence out",
+        );
+    }
     if !settings.idempotence {
         return None;
     }

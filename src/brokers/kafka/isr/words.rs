@@ -19,6 +19,8 @@ words! {
         STORAGE_ERROR = "storage-error", Lost, 9, "the disk of the leader failed";
         OUT_OF_ORDER_SEQUENCE = "out-of-order-sequence", Lost, 9,
             "the leader missed an earlier batch of its producer";
+        REPORT_IGNORED = "report-ignored", Lost, 9,
+            "its client gave it up, and its application did not look";
         PRODUCER_BUFFER_LOST = "producer-buffer-lost", Lost, 9,
             "it waited in the producer when that died";
         BATCH_DROPPED = "batch-dropped", Lost, 9,

@@ -40,6 +40,8 @@ pub struct Limits {
     pub format: RecordFormat,
     /// One batch of a partition at a time (`max.in.flight.requests.per.connection` 1).
     pub one_at_a_time: bool,
+    /// How many messages it holds at most.
+    pub queue: u64,
 }
 
 /// A batch of one partition.
@@ -114,6 +116,8 @@ pub struct Accumulator {
     /// The partitions one batch of which is under way, where only one may be.
     muted: Vec<bool>,
     free: u64,
+    /// How many messages it holds, those under way included.
+    held: u64,
 }
 
 impl Accumulator {
@@ -126,6 +130,7 @@ impl Accumulator {
             active: BTreeSet::new(),
             muted: vec![false; partitions],
             free: limits.memory,
+            held: 0,
         }
     }
 
@@ -158,6 +163,9 @@ impl Accumulator {
     /// no memory for the batch that they need.
     pub fn append(&mut self, now: Time, index: u32, messages: MessageRange) -> bool {
         let size = self.size(messages.bytes);
+        if self.held + u64::from(messages.count) > self.limits.queue {
+            return false;
+        }
         if messages.count == 1
             && let Some(last) = self.open_batch(index, messages.first, messages.bytes)
         {
@@ -165,6 +173,7 @@ impl Accumulator {
             last.payload += u64::from(messages.bytes);
             last.bytes += size;
             last.appended = now;
+            self.held += 1;
             return true;
         }
         let bytes = self.limits.format.batch.saturating_add(size.saturating_mul(messages.count));
@@ -173,6 +182,7 @@ impl Accumulator {
             return false;
         }
         self.free -= u64::from(capacity);
+        self.held += u64::from(messages.count);
         let queue = &mut self.queues[index as usize];
         if let Some(last) = queue.back_mut() {
             last.closed = true;
@@ -296,6 +306,7 @@ impl Accumulator {
     /// A batch is done with: its memory is free again.
     pub fn release(&mut self, index: u32, batch: &ProducerBatch) {
         self.free += u64::from(batch.capacity);
+        self.held -= u64::from(batch.count);
         self.muted[index as usize] = false;
     }
 
@@ -331,6 +342,7 @@ impl Accumulator {
             self.active.remove(&index);
         }
         self.free += u64::from(batch.capacity);
+        self.held -= u64::from(batch.count);
         Ok(batch)
     }
 
@@ -340,6 +352,7 @@ impl Accumulator {
         self.active.clear();
         self.muted.fill(false);
         self.free = self.limits.memory;
+        self.held = 0;
         held
     }
 }

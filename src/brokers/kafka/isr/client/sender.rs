@@ -162,9 +162,12 @@ impl Producer {
         batch: &ProducerBatch,
         outcome: Outcome,
     ) {
+        self.accumulator.release(index, batch);
+        if !self.config.settings.reports {
+            return;
+        }
         let now = ctx.now();
         ctx.observer().outcome(now, batch.messages(), outcome);
-        self.accumulator.release(index, batch);
         self.settled(ctx, batch.count());
     }
 
@@ -270,7 +273,7 @@ impl Producer {
             (true, true) => Outcome::Unknown,
             (true, false) => Outcome::Rejected,
         };
-        if retriable {
+        if retriable || !self.config.settings.reports {
             return self.failed(ctx, index, batch.messages(), outcome);
         }
         // Nobody sends again what can never succeed.
