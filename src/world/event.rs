@@ -47,6 +47,8 @@ pub(crate) enum Event {
     GoOn { slot: u32 },
     /// A process that was frozen or had ended by itself is looked at by whoever starts it anew.
     Supervise { node: u32, incarnation: u32 },
+    /// An action of the schedule is due.
+    Act { index: u32 },
 }
 
 impl engine::Event for Event {
@@ -75,6 +77,7 @@ impl engine::Event for Event {
             Event::Supervise { node, incarnation } => [18, two(node, incarnation)],
             Event::Received { end, epoch } => [19, two(end, epoch)],
             Event::GoOn { slot } => [20, u64::from(slot)],
+            Event::Act { index } => [21, u64::from(index)],
         }
     }
 }

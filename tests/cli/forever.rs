@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::sandbox::{self, MQSIM, Sandbox};
+use crate::sandbox::{self, Sandbox, mqsim};
 
 /// A scenario of 6 s with random crashes, which expects this.
 fn random(expect: &str) -> Sandbox {
@@ -54,7 +54,7 @@ fn where_all_holds_nothing_is_left() {
 #[test]
 fn an_interrupt_ends_it_in_order() {
     let sandbox = random("metric = 'acked'\nmax = 3");
-    let mut command = std::process::Command::new(MQSIM);
+    let mut command = std::process::Command::new(mqsim());
     command.args(["check", "a.toml", "--forever", "--seed", "1"]).current_dir(sandbox.path());
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let child = command.spawn().expect("it runs");

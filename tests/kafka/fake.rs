@@ -254,6 +254,7 @@ impl Fake {
                 high_watermark: log.end(),
                 log_start: log.start(),
                 records: log.read(part.offset, log.end()).collect(),
+                values: Vec::new(),
                 diverging: None,
             }
         };
@@ -514,6 +515,7 @@ impl Lab {
             topics: vec![Topic { name: "t".to_owned(), min_isr: 1, unclean: false }],
             partitions: vec![Assignment { topic: 0, replicas }; partitions],
             streams: Streams::new(&[plan], &writers),
+            groups: mqsim::brokers::kafka::isr::groups::Groups::default(),
         };
         let fake = Fake::new(view);
         let mut fakes = vec![fake.clone(), fake];
@@ -565,6 +567,7 @@ impl Lab {
                 settings: ConsumerSettings::read(values),
                 processing: load.processing,
                 hours: Hours { start: Some(load.start), stop: load.stop },
+                member: None,
             };
             nodes.push((NodeKind::Consumer, Node::Consumer(Box::new(Consumer::new(config)))));
         }
@@ -582,6 +585,7 @@ impl Lab {
             settings: ConsumerSettings::auditor(),
             processing: Distribution::Constant(0),
             hours: Hours { start: None, stop: None },
+            member: None,
         })))
     }
 
@@ -627,6 +631,7 @@ impl Lab {
             machines,
             established: Vec::new(),
             faults: self.faults,
+            actions: Vec::new(),
             duration,
             drain: Span::from_secs(600),
             limits: Limits::default(),

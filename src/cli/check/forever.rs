@@ -182,7 +182,7 @@ impl<S: Simulator> Soak<'_, S> {
         let name = format!("{}-seed-{seed}", task.name);
         let mut files = Vec::new();
         if let Some(Ok(report)) =
-            self.simulator.simulate(&task.prepared, &[seed], asked, &|| ()).pop()
+            self.simulator.simulate(&task.prepared, &[seed], asked, &|_| ()).pop()
         {
             files = report::files(&[report]).map_err(|error| error.to_string())?;
         }
