@@ -62,7 +62,7 @@ pub(super) enum Command {
     /// Print the JSON Schema of scenario files, for editors
     #[command(after_help = help::SCHEMA)]
     Schema(Schema),
-    /// List modes, faults, metrics, selectors, failure scenarios, or all keys of a mode
+    /// List modes, faults, actions, metrics, selectors, failure scenarios, or all keys of a mode
     #[command(after_help = help::LIST)]
     List(List),
     /// Print what makes a shell complete the words of mqsim
@@ -322,7 +322,7 @@ pub(super) struct Lock {
 /// `mqsim list`.
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// modes, faults, metrics, selectors, failures, or the name of a mode [default: modes]
+    /// modes, faults, actions, metrics, selectors, failures, or the name of a mode [default: modes]
     pub(super) what: Option<String>,
     /// Of failures those that all these words describe; of a mode these sections only
     #[arg(value_name = "WORD|SECTION")]

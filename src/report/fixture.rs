@@ -82,6 +82,7 @@ fn catalog() -> Catalog {
         consumers: vec![consumer],
         destinations: vec![DestinationInfo { name: "orders".to_owned() }],
         faults: vec!["crash leader(orders)".to_owned(), "latency link(n2, n3) +20ms".to_owned()],
+        actions: 2..2,
         causes: CAUSES,
         conditions: &["none", "acked-before-replicated"],
         roles: ROLES,

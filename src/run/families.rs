@@ -126,6 +126,23 @@ impl Families {
         }
         rows
     }
+
+    /// What an operator can do, in the modes that have it.
+    #[must_use]
+    pub fn actions(&self) -> Vec<Selectable> {
+        let mut rows: Vec<Selectable> = Vec::new();
+        for info in &self.modes {
+            let sections = info.about.sections.iter().filter(|section| section.path == "action");
+            for kind in sections.filter_map(|section| section.tagged).flat_map(|t| t.variants) {
+                let meaning = format!("{} (an action of {})", kind.meaning, info.about.product);
+                let row = Selectable { name: kind.name.to_owned(), meaning };
+                if !rows.contains(&row) {
+                    rows.push(row);
+                }
+            }
+        }
+        rows
+    }
 }
 
 /// Something that can be written in a scenario.

@@ -20,8 +20,22 @@ pub(super) struct Done {
     pub(super) statistics: Statistics,
     pub(super) busy: Vec<Busy>,
     pub(super) fingerprint: Fingerprint,
-    /// The ingredients of the fingerprint at the instants that were asked for.
+    /// The ingredients of the fingerprint at the stops.
     pub(super) checkpoints: Vec<(Time, [u64; 5])>,
+}
+
+/// Where a run stops for a moment, which does not change what happens.
+#[derive(Clone, Copy)]
+pub(super) struct Stops<'a> {
+    /// The instants, which ascend.
+    pub(super) instants: &'a [Time],
+    /// What is told of each as it is passed.
+    pub(super) passed: &'a dyn Fn(Time),
+}
+
+impl Stops<'_> {
+    /// It goes through to its end.
+    pub(super) const NONE: Stops<'static> = Stops { instants: &[], passed: &|_| () };
 }
 
 /// A scenario of any family, of which every seed can be simulated.
@@ -29,14 +43,14 @@ pub(super) trait Planned: Debug + Send + Sync {
     /// The names of its runs.
     fn catalog(&self) -> Catalog;
 
-    /// Simulates one seed, with checkpoints at these instants, which ascend.
+    /// Simulates one seed, with a checkpoint at each of the stops.
     fn run(
         &self,
         seed: u64,
         catalog: &Arc<Catalog>,
         options: LedgerOptions,
         max_events: Option<u64>,
-        instants: &[Time],
+        stops: Stops<'_>,
     ) -> Result<Done, RunError>;
 
     /// The random faults of a seed as they came to be, each as a `[[fault]]`.
@@ -57,14 +71,15 @@ impl<F: Family> Planned for F {
         catalog: &Arc<Catalog>,
         options: LedgerOptions,
         max_events: Option<u64>,
-        instants: &[Time],
+        stops: Stops<'_>,
     ) -> Result<Done, RunError> {
         let setup = Setup { invariants: options.invariants, ..limited(self, seed, max_events) };
         let ledger = Ledger::new(with_drawn(catalog, &setup.faults), options);
         let mut simulation = Simulation::<F::Cluster, _>::new(setup, ledger)?;
         let mut checkpoints = Vec::new();
-        for &instant in instants {
+        for &instant in stops.instants {
             simulation.run_until(instant)?;
+            (stops.passed)(instant);
             let world = simulation.fingerprint();
             let ingredients = simulation.observer().ingredients(&world);
             checkpoints.push((instant, ingredients.map(|(_, hash)| hash)));
@@ -134,7 +149,8 @@ fn busy(topology: &Topology, spent: &[Span]) -> Vec<Busy> {
 
 /// The catalogue with the names of the faults that are not of the scenario but of the seed.
 fn with_drawn(catalog: &Arc<Catalog>, faults: &[PlannedFault]) -> Arc<Catalog> {
-    let drawn = &faults[catalog.faults.len().min(faults.len())..];
+    let named = catalog.faults.len() - catalog.actions.len();
+    let drawn = &faults[named.min(faults.len())..];
     if drawn.is_empty() {
         return Arc::clone(catalog);
     }

@@ -336,12 +336,16 @@ fn never_begun(ledger: &Ledger) -> Option<String> {
     let told = told.collect::<Vec<_>>().join("; ");
     let more = never.len().saturating_sub(NEVER_BEGUN);
     let more = if more > 0 { format!("; and {more} more, see events.csv") } else { String::new() };
-    let count = match never.len() {
-        0 => return None,
-        1 => "a fault".to_owned(),
-        many => format!("{many} faults"),
+    let actions = never.iter().filter(|(_, id)| ledger.catalog.is_action(*id)).count();
+    let count = |one: &str, many: &str, count: usize| match count {
+        0 => None,
+        1 => Some(one.to_owned()),
+        count => Some(format!("{count} {many}")),
     };
-    Some(format!("{count} of the schedule never began: {told}{more}"))
+    let faults = count("a fault", "faults", never.len() - actions);
+    let both = faults.into_iter().chain(count("an action", "actions", actions));
+    let both = both.collect::<Vec<_>>().join(" and ");
+    (!never.is_empty()).then(|| format!("{both} of the schedule never began: {told}{more}"))
 }
 
 /// How many hosts wait.

@@ -423,7 +423,7 @@ pub struct Unmeasured {
 pub struct EventRow {
     /// When.
     pub at: Time,
-    /// `fault`, `node`, `role`, `event` or `client`.
+    /// `fault`, `action`, `node`, `role`, `event` or `client`.
     pub kind: &'static str,
     /// What: the fault, the node's state, the role, the family's word.
     pub what: String,

@@ -1,8 +1,9 @@
 //! What a machine can do: its effects.
 
 use crate::engine::{Span, Stream, Time, TimerKey};
-use crate::observe::{Contact, ContactState, NodeId, NodeState, Observer};
+use crate::observe::{ActionId, Contact, ContactState, NodeId, NodeState, Observer};
 
+use super::action::Answer;
 use super::disk::DiskError;
 use super::event::Event;
 use super::machine::{ConnId, FileId, Lane, Port, TimerId};
@@ -498,6 +499,14 @@ impl<'a, M> Context<'a, M> {
     ) {
         let client = NodeId(self.node);
         self.observer.contact(self.now, Contact { client, broker, state, why, lasted });
+    }
+
+    /// A command that this node was given has ended ([`Signal::Command`](super::Signal::Command)).
+    pub fn answer(&mut self, action: ActionId, answer: Answer) {
+        let (now, node) = (self.now, self.node());
+        if let Some((id, phase)) = self.world.answered(now, node, action, answer) {
+            self.observer().fault(now, id, phase, &[node]);
+        }
     }
 
     /// Who is told what happens. A run does not become quiet within 2 s of its use, so it should

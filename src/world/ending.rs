@@ -79,6 +79,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         }
         self.end_all_faults();
         self.skip_late_faults();
+        self.skip_late_actions();
         for node in 0..self.world.nodes.len() as u32 {
             let n = &mut self.world.nodes[node as usize];
             if n.alive && n.stopping {

@@ -43,6 +43,8 @@ pub(crate) enum Event {
     FaultTurn { index: u32 },
     /// A process that was frozen or had ended by itself is looked at by whoever starts it anew.
     Supervise { node: u32, incarnation: u32 },
+    /// An action of the schedule is due.
+    Act { index: u32 },
 }
 
 impl engine::Event for Event {
@@ -69,6 +71,7 @@ impl engine::Event for Event {
             Event::FaultEnd { index } => [16, u64::from(index)],
             Event::FaultTurn { index } => [17, u64::from(index)],
             Event::Supervise { node, incarnation } => [18, two(node, incarnation)],
+            Event::Act { index } => [19, u64::from(index)],
         }
     }
 }

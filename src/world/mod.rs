@@ -25,6 +25,7 @@
 //! a retransmission follows it without slow start; a process that is killed in the middle of an
 //! input has already done what the input does at once (see [`Context`]).
 
+pub mod action;
 mod alarm;
 mod clock;
 mod context;
@@ -43,6 +44,7 @@ mod selector;
 mod simulation;
 mod supervisor;
 
+pub use action::PlannedAction;
 pub use alarm::{Alarm, By};
 pub use context::Context;
 pub use disk::{DiskError, DiskView};

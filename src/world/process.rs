@@ -73,6 +73,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let kept = self.world.disks[node as usize].lengths();
         let disk = DiskView::new(&kept);
         self.machines[node as usize].died(death, &disk, now, &mut self.observer);
+        self.fail_commands(node);
         self.check(node);
     }
 }

@@ -7,6 +7,7 @@ use crate::engine::{
 };
 use crate::observe::{NodeId, NodeKind, NodeState, Observer};
 
+use super::action::{Pending, PlannedAction};
 use super::context::{Context, Effect};
 use super::disk::{Disk, Sync};
 use super::ending::Phase;
@@ -29,6 +30,8 @@ pub struct Setup<M: Machine> {
     pub established: Vec<(NodeId, NodeId)>,
     /// The schedule of faults.
     pub faults: Vec<PlannedFault>,
+    /// What an operator does, and when.
+    pub actions: Vec<PlannedAction>,
     /// Measured time: after it producers stop and faults end.
     pub duration: Span,
     /// How long the run may take after that to become quiet.
@@ -128,6 +131,8 @@ pub(crate) struct World<M> {
     pub(crate) syncs: Slab<Syncing<M>>,
     pub(crate) deferred: Slab<Deferred<M>>,
     pub(crate) socket_buffer: u64,
+    /// Commands of an operator that are not answered yet.
+    pub(crate) pending: Vec<Pending>,
     /// When a machine last told the observer something.
     pub(crate) told_at: Time,
     recent: [u32; RECENT],
@@ -147,6 +152,7 @@ pub struct Simulation<C: Cluster, O: Observer> {
     invariants: bool,
     pub(crate) seed: u64,
     pub(crate) faults: Vec<PlannedFault>,
+    pub(crate) actions: Vec<PlannedAction>,
     pub(crate) active: Vec<Met>,
     /// The faults that have begun.
     pub(crate) begun: Vec<Begun>,
@@ -185,6 +191,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             invariants: setup.invariants,
             seed: setup.seed,
             faults: setup.faults,
+            actions: setup.actions,
             active: Vec::new(),
             begun: Vec::new(),
             waiting: 0,
@@ -200,6 +207,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             simulation.start(node);
         }
         simulation.schedule_faults();
+        simulation.schedule_actions();
         Ok(simulation)
     }
 
@@ -242,6 +250,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             invariants: self.invariants,
             seed: self.seed,
             faults: self.faults,
+            actions: self.actions,
             active: self.active,
             begun: self.begun,
             waiting: self.waiting,
@@ -361,6 +370,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             Event::FaultBegin { index } => return self.begin_fault(index),
             Event::FaultEnd { index } => return self.end_fault(index),
             Event::FaultTurn { index } => return self.take_turn(index),
+            Event::Act { index } => return self.act(index),
             Event::Supervise { node, incarnation } => return self.supervise(node, incarnation),
             Event::Syn { conn } => {
                 world.syn(conn);
@@ -613,6 +623,7 @@ impl<M> World<M> {
             syncs: Slab::new(),
             deferred: Slab::new(),
             socket_buffer: topology.socket_buffer,
+            pending: Vec::new(),
             told_at: Time::ZERO,
             recent: [u32::MAX; RECENT],
             recent_next: 0,

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::sandbox::{Done, MQSIM, Sandbox};
+use crate::sandbox::{Done, Sandbox, mqsim};
 
 /// The shipped failure scenarios: their names, and the files.
 fn shipped() -> BTreeSet<String> {
@@ -185,7 +185,7 @@ fn lists_fit_and_have_headings() {
         for line in
             ["list", "list metrics", "list failures", "list failures kafka", "list kafka-isr"]
         {
-            let mut command = sandbox.command(MQSIM);
+            let mut command = sandbox.command(mqsim());
             let done = Done::of(command.args(line.split(' ')).env("COLUMNS", columns.to_string()));
             let wide = done.exits(0).stdout.lines().filter(|line| line.trim().contains(' '));
             let widest = wide.map(|line| line.chars().count()).max().unwrap_or(0);

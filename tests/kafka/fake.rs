@@ -253,6 +253,7 @@ impl Fake {
                 high_watermark: log.end(),
                 log_start: log.start(),
                 records: log.read(part.offset, log.end()).collect(),
+                values: Vec::new(),
                 diverging: None,
             }
         };
@@ -513,6 +514,7 @@ impl Lab {
             topics: vec![Topic { name: "t".to_owned(), min_isr: 1, unclean: false }],
             partitions: vec![Assignment { topic: 0, replicas }; partitions],
             streams: Streams::new(&[plan], &writers),
+            groups: mqsim::brokers::kafka::isr::groups::Groups::default(),
         };
         let fake = Fake::new(view);
         let mut fakes = vec![fake.clone(), fake];
@@ -564,6 +566,7 @@ impl Lab {
                 settings: ConsumerSettings::read(values),
                 processing: load.processing,
                 hours: Hours { start: Some(load.start), stop: load.stop },
+                member: None,
             };
             nodes.push((NodeKind::Consumer, Node::Consumer(Box::new(Consumer::new(config)))));
         }
@@ -581,6 +584,7 @@ impl Lab {
             settings: ConsumerSettings::auditor(),
             processing: Distribution::Constant(0),
             hours: Hours { start: None, stop: None },
+            member: None,
         })))
     }
 
@@ -619,6 +623,7 @@ impl Lab {
             machines,
             established: Vec::new(),
             faults: self.faults,
+            actions: Vec::new(),
             duration,
             drain: Span::from_secs(600),
             limits: Limits::default(),

@@ -172,6 +172,7 @@ fn after(durable: bool, steps: &[Do]) -> Desk {
         machines: vec![Desk { steps: steps.to_vec(), bq, came: Vec::new(), length: 0 }],
         established: Vec::new(),
         faults: Vec::new(),
+        actions: Vec::new(),
         duration: Span::from_secs(1),
         drain: Span::ZERO,
         limits: Limits::default(),

@@ -285,6 +285,7 @@ fn run(version: QueueVersion, todo: &[Do]) -> Desk {
         machines: vec![desk],
         established: Vec::new(),
         faults: Vec::new(),
+        actions: Vec::new(),
         duration: Span::from_secs(1),
         drain: Span::ZERO,
         limits: Limits::default(),

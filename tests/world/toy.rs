@@ -3,7 +3,8 @@
 
 use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{
-    Blind, FaultId, FaultPhase, InvariantId, NodeId, NodeKind, NodeState, Observer, Violation,
+    ActionId, Blind, FaultId, FaultPhase, InvariantId, NodeId, NodeKind, NodeState, Observer,
+    Violation,
 };
 use mqsim::world::fault::{FaultKind, PlannedFault};
 use mqsim::world::{
@@ -61,6 +62,8 @@ pub(crate) enum Do {
     Crown(bool),
     /// Tells the observer something.
     Observe,
+    /// Answers the first action.
+    Answer(Result<(), &'static str>),
     Ready,
     Exit,
 }
@@ -76,6 +79,7 @@ pub(crate) enum On {
     Closed,
     Writable,
     Stop,
+    Command,
     LoadEnded,
     Resumed,
     DiskFailed(&'static str),
@@ -197,6 +201,7 @@ impl Toy {
             }
             Do::Crown(crowned) => self.crown(crowned),
             Do::Observe => ctx.observer().node(Time::ZERO, NodeId(0), NodeState::Up),
+            Do::Answer(answer) => ctx.answer(ActionId(0), answer),
             Do::Ready => ctx.ready(),
             Do::Exit => ctx.exit(),
         }
@@ -234,6 +239,10 @@ impl Machine for Toy {
             Input::Signal(Signal::Stop) => {
                 self.note(now, "is asked to stop".to_owned());
                 On::Stop
+            }
+            Input::Signal(Signal::Command(action)) => {
+                self.note(now, format!("is given command {}", action.0));
+                On::Command
             }
             Input::Signal(Signal::LoadEnded) => On::LoadEnded,
             Input::Signal(Signal::NodeResumed) => {
@@ -400,6 +409,7 @@ pub(crate) fn setup(toys: Vec<Toy>, seconds: u64) -> Setup<Toy> {
         machines: toys,
         established: Vec::new(),
         faults: Vec::new(),
+        actions: Vec::new(),
         duration: Span::from_secs(seconds),
         drain: Span::ZERO,
         limits: Limits::default(),

@@ -123,6 +123,12 @@ impl Page {
         Page { color, columns: COLUMNS, tables: COLUMNS, text: String::new() }
     }
 
+    /// An empty one that fits into so many columns, if it can: a table has no less than 60.
+    fn within(columns: usize, color: bool) -> Page {
+        let columns = columns.clamp(40, COLUMNS);
+        Page { color, columns, tables: columns.max(60), text: String::new() }
+    }
+
     /// A line.
     fn line(&mut self, line: &str) {
         self.text.push_str(line.trim_end());

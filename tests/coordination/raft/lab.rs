@@ -91,6 +91,7 @@ impl Plan {
             machines,
             established: Vec::new(),
             faults: self.faults.clone(),
+            actions: Vec::new(),
             duration: Span::from_secs(1_000_000),
             drain: Span::ZERO,
             limits: Limits::default(),

@@ -360,6 +360,7 @@ impl Plan {
             machines: servers.chain(clients).collect(),
             established: Vec::new(),
             faults: self.faults.clone(),
+            actions: Vec::new(),
             duration,
             drain,
             limits: Limits::default(),

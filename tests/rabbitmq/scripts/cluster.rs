@@ -164,6 +164,7 @@ impl Plan {
             machines: brokers.chain(clients).collect(),
             established: pairs.map(|(from, to)| (from, NodeId(to))).collect(),
             faults: self.faults.clone(),
+            actions: Vec::new(),
             duration: Span::from_secs(1_000_000),
             drain: Span::ZERO,
             limits: Limits::default(),

@@ -230,6 +230,9 @@ impl Broker {
                 break;
             }
         }
+        if let (Some(first), Some(last)) = (answer.records.first(), answer.records.last()) {
+            answer.values = replica.values.between(first.base, last.end()).to_vec();
+        }
         answer
     }
 
