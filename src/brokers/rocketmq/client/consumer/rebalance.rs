@@ -9,7 +9,7 @@ use super::super::super::config::QueueId;
 use super::super::super::message::{HEADER, Message, Timer};
 use super::super::super::remoting::Waits;
 use super::super::super::rules::Rule;
-use super::super::super::words::{event, told};
+use super::super::super::words::{because, cause, event, removal, told};
 use super::super::Asked;
 use super::{Consumer, Question};
 
@@ -147,9 +147,10 @@ impl Consumer {
                 None => self.ask_offset(queue, true, ctx),
             },
             (Question::End(queue), Some(Message::OffsetIs(_, offset))) => {
-                let (now, id) = (ctx.now(), self.own.id);
+                let (now, id, node) = (ctx.now(), self.own.id, ctx.node());
                 let line = self.config.streams.seen_by(queue, self.own.group_of_topic);
-                ctx.observer().skipped(now, id, line);
+                let why = removal(cause::SKIPPED_AT_START, because::NO_OFFSET);
+                ctx.observer().skipped(now, id, line, node, why);
                 self.offset_known(queue, offset, ctx);
             }
             (Question::Offset(queue) | Question::End(queue), _) => {
