@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::brokers::kit::application::{Hours, Sending};
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
 use crate::engine::{Distribution, Span};
-use crate::observe::{ConsumerId, DestinationId, NodeId};
+use crate::observe::{ConsumerId, DestinationId, InvariantId, InvariantWord, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 
@@ -13,6 +13,7 @@ use super::broker::Broker;
 use super::client::consumer::{Consumer, ConsumerConfig};
 use super::client::producer::{self, Producer, ProducerConfig};
 use super::config::Config;
+use super::invariants::{INVARIANTS, lacks};
 use super::keys::SECTIONS;
 use super::machine::{RocketCluster, RocketMachine};
 use super::nameserver::NameServer;
@@ -103,7 +104,7 @@ impl Family for Spec {
         log: true,
         sections: SECTIONS,
         words: WORDS,
-        invariants: &[],
+        invariants: INVARIANTS,
     };
     const MODES: &'static [((), Mode)] = &[(
         (),
@@ -173,6 +174,14 @@ impl Family for Spec {
             queues.map(seen).collect()
         };
         self.consumers.iter().map(read).collect()
+    }
+
+    fn invariants(&self) -> Vec<InvariantWord> {
+        let mut words = INVARIANTS.to_vec();
+        for (word, id) in words.iter_mut().zip((0..).map(InvariantId)) {
+            word.lacks = lacks(&self.config, id);
+        }
+        words
     }
 
     fn notes(&self) -> Vec<String> {
