@@ -88,6 +88,9 @@ pub(super) struct Run {
     /// Write the scenario with the faults that [nemesis] drew as [[fault]], for one seed
     #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
     pub(super) freeze_faults: Option<PathBuf>,
+    /// Write what every client did, for one seed, as a history in Jepsen's form: .edn or .jsonl
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "watch"])]
+    pub(super) history: Option<PathBuf>,
     /// What `check` takes too
     #[command(flatten)]
     pub(super) common: Common,
@@ -120,6 +123,10 @@ pub(super) struct Check {
     /// Begin no more runs after this time, as in 10min; what is not done by then is undecided
     #[arg(long, value_name = "DURATION", value_parser = duration, allow_hyphen_values = true)]
     pub(super) time_budget: Option<std::time::Duration>,
+    /// Go on with new seeds, from --seed on, until Ctrl-C or the time budget is over; keep what fails
+    /// in --out [default: failing]
+    #[arg(long, conflicts_with_all = ["seeds", "junit", "markdown", "resume", "locked", "json"])]
+    pub(super) forever: bool,
     /// Keep finished seeds in this file until all are done: after a kill the same call goes on
     #[arg(long, value_name = "FILE")]
     pub(super) resume: Option<PathBuf>,

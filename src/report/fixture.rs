@@ -335,6 +335,8 @@ pub(crate) fn crash_run() -> Report {
                 node: NodeId(node),
                 spent: Span::from_micros(spent),
                 cores: 2,
+                disk: Span::from_micros(spent / 10),
+                card: None,
             })
             .collect(),
         latency: vec![

@@ -43,7 +43,12 @@ const ABSENT: &[Absent] = &[
         ROCKETMQ,
         "rocketmq-master-slave simulates groups whose slaves are never promoted",
     ),
-    absent(&["rocketmq-proxy", "rocketmq-pop"], "RocketMQ's proxy and pop consumers are", ROCKETMQ, ""),
+    absent(
+        &["rocketmq-proxy", "rocketmq-pop"],
+        "RocketMQ's proxy and pop consumers are",
+        ROCKETMQ,
+        "",
+    ),
     absent(&["activemq", "artemis", "amq"], "ActiveMQ and Artemis are", OTHERS, ""),
     absent(&["pulsar", "bookkeeper"], "Pulsar is", OTHERS, ""),
     absent(&["nats", "jetstream"], "NATS is", OTHERS, ""),
@@ -154,9 +159,6 @@ mod tests {
         for info in modes.modes() {
             assert_eq!(Absent::of(info.mode.name), None, "{} is simulated", info.mode.name);
         }
-        assert_eq!(
-            Absent::of("RocketMQ DLedger").unwrap().what,
-            "DLedger groups of RocketMQ are"
-        );
+        assert_eq!(Absent::of("RocketMQ DLedger").unwrap().what, "DLedger groups of RocketMQ are");
     }
 }

@@ -4,10 +4,12 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::brokers::kit::Family;
-use crate::engine::{Fingerprint, Span, Time};
+use crate::engine::{Fingerprint, Time};
 use crate::observe::{Blind, Catalog, NodeId, Observer};
 use crate::verdict::{Busy, Ledger, LedgerOptions, Waits};
-use crate::world::{Cluster, Ending, PlannedFault, Setup, Simulation, Statistics, Topology, fault};
+use crate::world::{
+    CardSpec, Cluster, Ending, PlannedFault, Setup, Simulation, Statistics, Topology, fault,
+};
 
 use super::RunError;
 
@@ -91,7 +93,7 @@ impl<F: Family> Planned for F {
         Ok(Done {
             ending,
             waits: waits.collect(),
-            busy: busy(simulation.topology(), &statistics.busy_in_load),
+            busy: busy(simulation.topology(), &statistics),
             statistics,
             fingerprint: simulation.fingerprint(),
             checkpoints,
@@ -137,12 +139,19 @@ fn limited<F: Family>(
     setup
 }
 
-/// How busy the brokers were, each having spent what stands at its place.
-fn busy(topology: &Topology, spent: &[Span]) -> Vec<Busy> {
-    let of = |node: NodeId| Busy {
-        node,
-        spent: spent[node.index()],
-        cores: topology.hosts[node.index()].cpu.cores.max(1),
+/// How busy the brokers were while load was offered.
+fn busy(topology: &Topology, statistics: &Statistics) -> Vec<Busy> {
+    let of = |node: NodeId| {
+        let (host, devices) =
+            (&topology.hosts[node.index()], statistics.devices_in_load[node.index()]);
+        Busy {
+            node,
+            spent: statistics.busy_in_load[node.index()],
+            cores: host.cpu.cores.max(1),
+            disk: devices.disk,
+            card: (host.card != CardSpec::UNLIMITED)
+                .then_some((devices.sending, devices.receiving)),
+        }
     };
     topology.brokers().map(of).collect()
 }

@@ -6,6 +6,7 @@ use super::ledger::Ledger;
 use super::lines::Stretch;
 use super::losses::{Rows, count_cause};
 use super::outages::{self, Outages};
+use super::visible::Sights;
 use super::{
     Fate, FinalOutcome, LineEnd, LineRun, Loss, Matrix, Question, Report, RunFacts, Summary, Unit,
     WAITS_IN_NOTE, Waits,
@@ -301,6 +302,7 @@ fn remarks(ledger: &Ledger, facts: &RunFacts, tally: &Tally) -> Vec<String> {
         ));
     }
     remarks.extend(never_begun(ledger));
+    remarks.extend(limits(ledger, facts));
     if tally.nowhere > 0 {
         remarks.push(format!(
             "{} were meant for no destination: no binding matches",
@@ -320,6 +322,26 @@ fn remarks(ledger: &Ledger, facts: &RunFacts, tally: &Tally) -> Vec<String> {
         ));
     }
     remarks
+}
+
+/// From this share of the time on a device is told to be a limit.
+const AT_ITS_LIMIT: f64 = 0.9;
+
+/// Which devices of which brokers worked nearly all the time while load was offered: what is offered
+/// beyond that does not go through.
+fn limits<'a>(ledger: &'a Ledger, facts: &'a RunFacts) -> impl Iterator<Item = String> + 'a {
+    let duration = ledger.options.duration;
+    facts.busy.iter().flat_map(move |busy| {
+        let shares = busy.shares(duration).into_iter();
+        shares.filter(|(_, share)| *share >= AT_ITS_LIMIT).map(|(device, share)| {
+            format!(
+                "{} was at its limit: {} for {} of the load",
+                ledger.catalog.node(busy.node),
+                device.words(),
+                Unit::Share.print(share)
+            )
+        })
+    })
 }
 
 /// What to say of faults of the schedule that never began.
@@ -370,6 +392,8 @@ fn summary(ledger: &Ledger, facts: &RunFacts, tally: &Tally, outages: &Outages) 
     let payload = counts.success_bytes as f64;
     let [ack, ack_service, end_to_end, _] = ledger.latencies.reported();
     let millis = |span: Option<Span>| span.map(Span::as_millis);
+    let seen_by_clients = ledger.visible.finish();
+    let sighted = |count: fn(&Sights) -> u64| seen_by_clients.as_ref().map(count);
     Summary {
         lines,
         attempted: counts.attempted,
@@ -422,6 +446,13 @@ fn summary(ledger: &Ledger, facts: &RunFacts, tally: &Tally, outages: &Outages) 
         events: facts.events,
         violations: (!ledger.invariants.is_empty())
             .then(|| ledger.invariants.iter().map(|tally| tally.violations).sum()),
+        lost_writes: sighted(|seen| seen.lost_writes),
+        unseen: sighted(|seen| seen.unseen),
+        duplicate_values: sighted(|seen| seen.duplicate_values),
+        inconsistent_offsets: sighted(|seen| seen.inconsistent_offsets),
+        nonmonotonic_polls: sighted(|seen| seen.nonmonotonic_polls),
+        poll_skips: sighted(|seen| seen.poll_skips),
+        nonmonotonic_sends: sighted(|seen| seen.nonmonotonic_sends),
         operations_in_time: ratio(counts.in_time as f64, counts.operations as f64),
         matrix,
     }

@@ -30,10 +30,12 @@ mod alarm;
 mod clock;
 mod context;
 mod disk;
+mod effect;
 mod ending;
 mod event;
 pub mod fault;
 pub mod hardware;
+mod hold;
 mod lane;
 mod machine;
 mod network;
@@ -56,9 +58,9 @@ pub use machine::{
     MessageOf, Port, Signal, TimerId, Wait, Waiting,
 };
 pub use network::{
-    CongestionControl, CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology,
-    TopologyError,
+    CardSpec, CongestionControl, CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec,
+    PageCacheSpec, Topology, TopologyError,
 };
 pub use plan::{ClusterPlan, SECTIONS};
 pub use selector::{Argument, Pick, RoleQuery, SELECTORS, SelectorSpec, Target, WorldView};
-pub use simulation::{Runaway, Setup, SetupError, Simulation, Statistics};
+pub use simulation::{Devices, Runaway, Setup, SetupError, Simulation, Statistics};

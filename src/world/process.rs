@@ -67,6 +67,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let n = &mut self.world.nodes[node as usize];
         let changed = n.state != state;
         n.end(state);
+        self.world.drop_holds(node);
         if changed {
             self.observer.node(now, NodeId(node), state);
         }

@@ -2,6 +2,7 @@
 //! they keep time by their host's clocks.
 
 mod clocks;
+mod history;
 mod lives;
 
 use mqsim::run::{parse, simulate};

@@ -29,8 +29,9 @@ use mqsim::observe::{
 use mqsim::scenario::{Document, Scenario, Version};
 use mqsim::workload::{ConsumerLoad, Load};
 use mqsim::world::{
-    Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane,
-    LinkSpec, Machine, PlannedFault, RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
+    CardSpec, Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input,
+    Lane, LinkSpec, Machine, PageCacheSpec, PlannedFault, RoleQuery, Setup, Simulation, Topology,
+    Wait, WorldView,
 };
 
 /// What a broker does with a produce request.
@@ -153,6 +154,9 @@ impl Fake {
                 let view = Arc::new(self.view.clone());
                 self.answer(ctx, conn, id, Response::Metadata(view));
             }
+            Request::InitProducerId => {
+                self.answer(ctx, conn, id, Response::InitProducerId(Error::None, 7));
+            }
             Request::Produce { acks, batches, .. } => self.produce(ctx, conn, id, acks, batches),
             Request::Fetch(fetch) => {
                 self.fetches.push((now, fetch.clone()));
@@ -253,6 +257,7 @@ impl Fake {
                 high_watermark: log.end(),
                 log_start: log.start(),
                 records: log.read(part.offset, log.end()).collect(),
+                sequenced: Vec::new(),
                 values: Vec::new(),
                 diverging: None,
             }
@@ -605,7 +610,14 @@ impl Lab {
         let mut machines = Vec::new();
         let mut add = |name: String, kind: NodeKind, machine: Node| {
             let cpu = CpuSpec { cores: 2, percent: 100 };
-            topology.add(Host { name, kind, zone: 0, disk: disk(), cpu });
+            topology.add(Host {
+                name,
+                kind,
+                zone: 0,
+                disk: disk(),
+                cpu,
+                card: CardSpec::UNLIMITED,
+            });
             machines.push(machine);
         };
         for (index, fake) in self.fakes.iter().enumerate() {
@@ -644,6 +656,8 @@ fn disk() -> DiskSpec {
         capacity: 1_000_000_000,
         write_back_age: Span::from_secs(30),
         torn_tail: false,
+        seek: Span::ZERO,
+        cache: PageCacheSpec::UNLIMITED,
     }
 }
 

@@ -126,7 +126,9 @@ fn run(prepared: &Prepared, seed: u64) -> Report {
 fn wrong(version: &str, report: &Report) -> Vec<String> {
     let mut wrong = Vec::new();
     let tallies = report.catalog.invariants.iter().zip(&report.invariants);
-    for (word, tally) in tallies.filter(|(word, tally)| word.lacks.is_empty() && tally.violations > 0) {
+    for (word, tally) in
+        tallies.filter(|(word, tally)| word.lacks.is_empty() && tally.violations > 0)
+    {
         let first = tally.first.first().map_or("", |breach| &breach.detail);
         wrong.push(format!("{} broke {} times: {first}", word.name, tally.violations));
     }

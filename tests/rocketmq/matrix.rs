@@ -143,14 +143,16 @@ fn every_cell_keeps_or_loses_what_it_says() {
                 let report = run(row, keys, seed);
                 worst = worst.max(lost(&report));
                 let named = report.losses.iter().filter(|loss| {
-                    loss.cause.is_some_and(|id| {
-                        Some(report.catalog.causes[id.index()].name) == cause
-                    })
+                    loss.cause
+                        .is_some_and(|id| Some(report.catalog.causes[id.index()].name) == cause)
                 });
                 explained += named.map(|loss| loss.count).sum::<u64>();
                 let unexplained = report.summary.unexplained;
                 if unexplained > 0 {
-                    wrong.push(format!("{}, {fault}, seed {seed}: {unexplained} unexplained", row.name));
+                    wrong.push(format!(
+                        "{}, {fault}, seed {seed}: {unexplained} unexplained",
+                        row.name
+                    ));
                 }
             }
             if worst > most || (worst == 0 && most > 0) {

@@ -18,7 +18,8 @@ fn run(version: &str, clients: &str, fault: &str, seed: u64) -> Report {
 }
 
 const CONSUMER: &str = "[[consumer]]\nname = 'c1'\nfrom = 'orders'";
-const TWO: &str = "[[consumer]]\nname = 'c1'\nfrom = 'orders'\n[[consumer]]\nname = 'c2'\nfrom = 'orders'";
+const TWO: &str =
+    "[[consumer]]\nname = 'c1'\nfrom = 'orders'\n[[consumer]]\nname = 'c2'\nfrom = 'orders'";
 
 /// How many ms after the fault (at 10 s) something happens for the first time, at a host if it is named.
 fn first(report: &Report, what: &str, host: Option<&str>) -> u64 {
@@ -57,7 +58,9 @@ fn a_name_server_sees_a_killed_broker_at_once_and_a_silent_one_after_two_minutes
 #[test]
 fn clients_hear_of_a_killed_master_with_their_next_poll() {
     within(0..=30_010, |seed| first(&run("5.3", "", KILL, seed), "route-changed", Some("p1")));
-    within(0..=30_010, |seed| first(&run("5.3", CONSUMER, KILL, seed), "route-changed", Some("c1")));
+    within(0..=30_010, |seed| {
+        first(&run("5.3", CONSUMER, KILL, seed), "route-changed", Some("c1"))
+    });
     within(90_000..=158_000, |seed| {
         first(&run("5.3", "", POWER, seed), "route-changed", Some("p1"))
     });

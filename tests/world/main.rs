@@ -6,6 +6,7 @@ mod disks;
 mod faults;
 mod fork;
 mod invariants;
+mod limits;
 mod loss;
 mod nemesis;
 mod network;

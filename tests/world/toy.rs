@@ -8,9 +8,9 @@ use mqsim::observe::{
 };
 use mqsim::world::fault::{FaultKind, PlannedFault};
 use mqsim::world::{
-    Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane,
-    LinkSpec, Machine, Port, RoleQuery, Setup, Signal, Simulation, Target, Topology, Wait,
-    WorldView,
+    CardSpec, Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input,
+    Lane, LinkSpec, Machine, PageCacheSpec, Port, RoleQuery, Setup, Signal, Simulation, Target,
+    Topology, Wait, WorldView,
 };
 
 pub(crate) const PORT: Port = Port(5672);
@@ -43,6 +43,10 @@ pub(crate) enum Do {
     After(Span, &'static str),
     WhenIdle(&'static str),
     Write(u64),
+    /// The same to another file.
+    WriteTo(u32, u64),
+    /// Reads a stretch of the file, and writes down when the next thing is done.
+    Load(u64, u64),
     Truncate(u64),
     Fsync(&'static str),
     FsyncBlocking(&'static str),
@@ -175,6 +179,12 @@ impl Toy {
                 Ok(()) => self.file += bytes,
                 Err(error) => self.note(ctx.now(), format!("write: {error}")),
             },
+            Do::WriteTo(file, bytes) => ctx.write(FileId(file), bytes).expect("room"),
+            Do::Load(from, to) => {
+                if let Err(error) = ctx.load(FILE, from, to) {
+                    self.note(ctx.now(), format!("load: {error}"));
+                }
+            }
             Do::Truncate(length) => ctx.truncate(FILE, length),
             Do::Fsync(word) => ctx.fsync(FILE, word),
             Do::FsyncBlocking(word) => ctx.fsync_blocking(FILE, word),
@@ -389,12 +399,21 @@ pub(crate) fn plain_disk() -> DiskSpec {
         capacity: 1_000_000_000,
         write_back_age: Span::from_secs(30),
         torn_tail: false,
+        seek: Span::ZERO,
+        cache: PageCacheSpec::UNLIMITED,
     }
 }
 
 pub(crate) fn host(name: &str, kind: NodeKind) -> Host {
     let cpu = CpuSpec { cores: 2, percent: 100 };
-    Host { name: name.to_owned(), kind, zone: 0, disk: plain_disk(), cpu }
+    Host {
+        name: name.to_owned(),
+        kind,
+        zone: 0,
+        disk: plain_disk(),
+        cpu,
+        card: CardSpec::UNLIMITED,
+    }
 }
 
 /// Brokers n1, n2, ... on one flat network, running until `seconds`.

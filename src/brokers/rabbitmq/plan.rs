@@ -400,6 +400,11 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Whether there is a quorum queue.
+    pub(super) fn has_quorum_queue(&self) -> bool {
+        self.queues.iter().any(Queue::is_quorum)
+    }
+
     /// Whether a queue is a quorum queue.
     pub(super) fn is_quorum(&self, queue: QueueId) -> bool {
         self.queues[queue.0 as usize].is_quorum()

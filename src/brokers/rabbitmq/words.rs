@@ -141,6 +141,7 @@ words! {
         BOOT_FAILED = "boot-failed", "BOOT FAILED: timeout_waiting_for_tables";
         INCONSISTENT_CLUSTER = "inconsistent-cluster",
             "BOOT FAILED: inconsistent_cluster, for the others have forgotten this node";
+        MAINTENANCE = "maintenance", "This node is being put into maintenance (drain) mode";
         NODE_FORGOTTEN = "node-forgotten", "Removing node SUBJECT from cluster";
         SYNC_CANCELLED = "sync-cancelled", "Synchronising: synchronisation cancelled";
     }

@@ -198,7 +198,8 @@ fn broken(
             let there = own.store().message(record.queue, record.offset);
             if there != Some(record) {
                 let at = there.map_or("nothing".to_owned(), |other| other.at.to_string());
-                let detail = format!("offset {} is at {}, and leads to {at}", record.offset, record.at);
+                let detail =
+                    format!("offset {} is at {}, and leads to {at}", record.offset, record.at);
                 return Some((invariant::OFFSET_IS_PLACE, detail));
             }
         }

@@ -16,7 +16,8 @@ pub(super) const MESSAGES: Kind = Kind::Integer { min: 1, max: 1_000_000_000 };
 pub(super) const BUFFER: Kind = Kind::Size { min: 1 << 10, max: 1 << 30 };
 
 pub(super) const STORE_CONFIG: &str = "store/config/MessageStoreConfig.java";
-const NAMESERVER_CONFIG: &str = "namesrv/NamesrvController.java 4.9.4; common/namesrv/NamesrvConfig.java 5.0.0";
+const NAMESERVER_CONFIG: &str =
+    "namesrv/NamesrvController.java 4.9.4; common/namesrv/NamesrvConfig.java 5.0.0";
 const CLIENT_CONFIG: &str = "client/ClientConfig.java";
 const PRODUCER_CONFIG: &str = "client/producer/DefaultMQProducer.java";
 const CONSUMER_CONFIG: &str = "client/consumer/DefaultMQPushConsumer.java";

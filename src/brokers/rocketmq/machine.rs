@@ -70,9 +70,8 @@ impl Cluster for RocketCluster {
     fn in_sync(machines: &[RocketMachine], _: &WorldView<'_>) -> bool {
         let brokers = || all::<_, Broker>(machines);
         let mut names = all::<_, NameServer>(machines);
-        let known = names.all(|(_, name)| {
-            name.is_up() && brokers().all(|(node, _)| name.knows(node))
-        });
+        let known =
+            names.all(|(_, name)| name.is_up() && brokers().all(|(node, _)| name.knows(node)));
         known
             && brokers().all(|(node, broker)| {
                 let place = broker.place();
@@ -99,7 +98,9 @@ impl Cluster for RocketCluster {
         };
         let shared = |consumer: &Consumer| {
             let members = all::<_, Consumer>(machines).filter(|(node, other)| {
-                lives(*node) && other.is_active() && other.group() == consumer.group()
+                lives(*node)
+                    && other.is_active()
+                    && other.group() == consumer.group()
                     && other.topic() == consumer.topic()
             });
             let taken: Vec<(QueueId, u64)> =

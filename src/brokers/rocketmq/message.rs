@@ -52,10 +52,7 @@ impl Code {
     pub const fn is_result(self) -> bool {
         matches!(
             self,
-            Code::Ok
-                | Code::FlushDiskTimeout
-                | Code::FlushSlaveTimeout
-                | Code::SlaveNotAvailable
+            Code::Ok | Code::FlushDiskTimeout | Code::FlushSlaveTimeout | Code::SlaveNotAvailable
         )
     }
 }

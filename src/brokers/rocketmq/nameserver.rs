@@ -96,8 +96,7 @@ impl NameServer {
 
     /// Where topics are: every group has all of them. None if no broker is there (`TOPIC_NOT_EXIST`).
     fn route(&self) -> Option<Route> {
-        let groups: Vec<u16> =
-            (0..self.config.groups()).map(|group| self.members(group)).collect();
+        let groups: Vec<u16> = (0..self.config.groups()).map(|group| self.members(group)).collect();
         groups.iter().any(|members| *members != 0).then(|| groups.into())
     }
 

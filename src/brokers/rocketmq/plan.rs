@@ -34,12 +34,8 @@ struct Planner<'a> {
 pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     let mut frame = Frame::new(scenario)?;
     let brokers = frame.names().len() as u32;
-    let mut planner = Planner {
-        scenario,
-        topics: Vec::new(),
-        groups: Vec::new(),
-        wrong: scenario.diagnostics(),
-    };
+    let mut planner =
+        Planner { scenario, topics: Vec::new(), groups: Vec::new(), wrong: scenario.diagnostics() };
     if scenario.many("topic").is_empty() {
         let help = "add [[topic]] with name = \"orders\"";
         planner.wrong.push(Place::START, "the scenario has no topic", help);
@@ -76,9 +72,7 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
 
 fn producer(values: &Values, load: Load) -> ProducerSpec {
     let (mode, retries) = match values.choice("send") {
-        "sync" => {
-            (Mode::Sync(values.integer("threads") as u32), "retryTimesWhenSendFailed")
-        }
+        "sync" => (Mode::Sync(values.integer("threads") as u32), "retryTimesWhenSendFailed"),
         "async" => (Mode::Async, "retryTimesWhenSendAsyncFailed"),
         _ => (Mode::Oneway, "retryTimesWhenSendFailed"),
     };
@@ -104,7 +98,8 @@ impl<'a> Planner<'a> {
             return slaves;
         }
         let (members, place) = (slaves + 1, broker.span("slaves"));
-        let place = if broker.is_set("slaves") { place } else { self.scenario.one("cluster").place() };
+        let place =
+            if broker.is_set("slaves") { place } else { self.scenario.one("cluster").place() };
         let more = brokers.div_ceil(members) * members;
         self.wrong.push(
             place,
@@ -123,7 +118,11 @@ impl<'a> Planner<'a> {
         if settings.in_sync_replicas > slaves + 1 {
             self.wrong.push(
                 broker.span("inSyncReplicas"),
-                format!("there are never {} copies of a message: a group has {}", settings.in_sync_replicas, slaves + 1),
+                format!(
+                    "there are never {} copies of a message: a group has {}",
+                    settings.in_sync_replicas,
+                    slaves + 1
+                ),
                 "lower `inSyncReplicas`, or raise `slaves`",
             );
         }
@@ -187,7 +186,12 @@ impl<'a> Planner<'a> {
             self.refuse_connect(&load.connect, "the masters in the topic's route");
             let others: &[&str] = match values.choice("send") {
                 "sync" => &["retryTimesWhenSendAsyncFailed"],
-                "async" => &["threads", "retryTimesWhenSendFailed", "retryAnotherBrokerWhenNotStoreOK", "sendMsgMaxTimeoutPerRequest"],
+                "async" => &[
+                    "threads",
+                    "retryTimesWhenSendFailed",
+                    "retryAnotherBrokerWhenNotStoreOK",
+                    "sendMsgMaxTimeoutPerRequest",
+                ],
                 _ => &[
                     "threads",
                     "retryTimesWhenSendFailed",

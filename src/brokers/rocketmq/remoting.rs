@@ -100,8 +100,7 @@ impl<W> Remoting<W> {
     /// Connections that are not made yet, to these servers; they are called by their places here.
     #[must_use]
     pub fn new(servers: impl IntoIterator<Item = (NodeId, Port)>, closes: bool) -> Remoting<W> {
-        let channel =
-            |(to, port)| Channel { to, port, state: State::Closed, pending: Vec::new() };
+        let channel = |(to, port)| Channel { to, port, state: State::Closed, pending: Vec::new() };
         Remoting {
             channels: servers.into_iter().map(channel).collect(),
             next: 0,
@@ -113,9 +112,7 @@ impl<W> Remoting<W> {
     /// Whose connection it is, by the server's place.
     #[must_use]
     pub fn owner(&self, conn: ConnId) -> Option<usize> {
-        let owns = |channel: &Channel<W>| {
-            matches!(channel.state, State::Opening(own, _) | State::Open(own) if own == conn)
-        };
+        let owns = |channel: &Channel<W>| matches!(channel.state, State::Opening(own, _) | State::Open(own) if own == conn);
         self.channels.iter().position(owns)
     }
 
@@ -313,4 +310,3 @@ impl<W> Remoting<W> {
         self.channels.iter_mut().flat_map(forget).collect()
     }
 }
-

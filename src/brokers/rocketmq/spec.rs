@@ -169,8 +169,7 @@ impl Family for Spec {
     fn consumers(&self) -> Vec<Vec<DestinationId>> {
         let read = |consumer: &ConsumerSpec| {
             let queues = self.config.streams.of_topic(consumer.own.topic);
-            let seen =
-                |queue| self.config.streams.seen_by(queue, consumer.own.group_of_topic);
+            let seen = |queue| self.config.streams.seen_by(queue, consumer.own.group_of_topic);
             queues.map(seen).collect()
         };
         self.consumers.iter().map(read).collect()
@@ -188,7 +187,11 @@ impl Family for Spec {
         let settings = &self.config.settings;
         let mut notes = Vec::new();
         let counts = self.config.has(super::rules::Rule::CountInSyncReplicas);
-        if settings.sync_master && counts && settings.in_sync_replicas <= 1 && self.config.slaves > 0 {
+        if settings.sync_master
+            && counts
+            && settings.in_sync_replicas <= 1
+            && self.config.slaves > 0
+        {
             notes.push(
                 "SYNC_MASTER with inSyncReplicas = 1 waits for nobody: the master's own copy is the one \
                  that is counted. Write inSyncReplicas = 2 for a slave to be waited for."

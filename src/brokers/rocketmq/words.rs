@@ -19,16 +19,15 @@ words! {
         BEYOND_BAD_RECORD = "beyond-bad-record", Lost, 5,
             "recovery stopped at the first record that is not whole, and cut what was behind it";
         DISK_WIPED = "disk-wiped", Lost, 8, "the disk that held it was replaced by an empty one";
-        SKIPPED_AT_START = "skipped-at-start", Settled, 8,
-            "a consumer of its group found no offset, and began behind it (CONSUME_FROM_LAST_OFFSET)";
         RETENTION = "retention", Expired, 0, "its segment of the CommitLog was deleted";
+        BEFORE_THE_GROUP = "before-the-group", Settled, 8,
+            "its group had no committed offset and began at the end of the queue (CONSUME_FROM_LAST_OFFSET)";
     }
     conditions {
         NOT_FLUSHED = "not-flushed", "It was acknowledged from the page cache, and no flush had covered it.";
         NOT_REPLICATED = "not-replicated", "No slave had it.";
         SLAVE_HAD_IT = "slave-had-it",
             "A slave had it, and slaves are never promoted in this mode.";
-        NO_OFFSET = "no-offset", "The broker that was asked knew no offset of the group.";
         NO_RETRY = "no-retry", "The producer did not send it again.";
     }
     roles {

@@ -12,7 +12,7 @@ mod sparkline;
 mod sweep;
 mod tables;
 
-pub use check::{checked, cut_words, failure, span, standings, sum, width};
+pub use check::{checked, cut_words, failure, forever, span, standings, sum, width};
 pub use compare::compare;
 pub use seeds::overview;
 pub use sweep::sweep;

@@ -1,6 +1,8 @@
 //! The tables of the terminal summary.
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use comfy_table::{
+    Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets,
+};
 
 use super::{Page, Tone, cut};
 use crate::engine::Time;

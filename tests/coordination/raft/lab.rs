@@ -11,7 +11,8 @@ use mqsim::engine::{Chance, Distribution, Limits, Span, Stream, Time};
 use mqsim::observe::{FaultId, NodeId, NodeKind, Observer, Violation};
 use mqsim::world::fault::{ClientSide, Direction, FaultKind, Partition};
 use mqsim::world::{
-    CpuSpec, DiskSpec, Host, LinkSpec, PlannedFault, Setup, Simulation, Target, Topology,
+    CardSpec, CpuSpec, DiskSpec, Host, LinkSpec, PageCacheSpec, PlannedFault, Setup, Simulation,
+    Target, Topology,
 };
 
 use super::counter::{Counter, Counters, name};
@@ -77,8 +78,11 @@ impl Plan {
                     capacity: u64::MAX,
                     write_back_age: Span::from_secs(30),
                     torn_tail: false,
+                    seek: Span::ZERO,
+                    cache: PageCacheSpec::UNLIMITED,
                 },
                 cpu: CpuSpec { cores: 8, percent: 100 },
+                card: CardSpec::UNLIMITED,
             });
         }
         topology

@@ -3,8 +3,8 @@
 use mqsim::brokers::rocketmq::words::WORDS;
 use mqsim::engine::Time;
 use mqsim::observe::{
-    Catalog, ConsumerId, DestinationId, Event, MessageRange, NodeId, NodeState, Observer,
-    Outcome, Removal, RoleId,
+    Catalog, ConsumerId, DestinationId, Event, MessageRange, NodeId, NodeState, Observer, Outcome,
+    Removal, RoleId,
 };
 
 use crate::golden::{became, clock};

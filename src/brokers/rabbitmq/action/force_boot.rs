@@ -23,12 +23,7 @@ impl Command<Planner<'_>, Broker, Message> for ForceBoot {
     ));
 
     fn parse(values: &Values, plan: &mut Planner<'_>) -> Option<ForceBoot> {
-        if values.has("on") {
-            return Some(ForceBoot);
-        }
-        let help = "write on = \"n1\": it is for a node that is down";
-        plan.wrong.push(values.place(), "`force_boot` needs the node that is to start", help);
-        None
+        plan.names_its_node(values).then_some(ForceBoot)
     }
 
     fn give(&self, _: ActionId, _: &mut Broker, _: &mut Context<'_, Message>) -> Option<Answer> {

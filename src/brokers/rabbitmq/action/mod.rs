@@ -4,8 +4,11 @@
 mod cancel_sync_queue;
 mod clear_policy;
 mod delete_queue;
+mod drain;
 mod force_boot;
 mod forget_cluster_node;
+mod rebalance;
+mod revive;
 mod set_policy;
 mod set_vm_memory_high_watermark;
 mod sync_queue;
@@ -40,6 +43,12 @@ actions! {
     forget_cluster_node::ForgetClusterNode,
     /// A node that is down does not wait for the others when it starts.
     force_boot::ForceBoot,
+    /// Leaders are spread over the nodes.
+    rebalance::Rebalance,
+    /// A node goes into maintenance.
+    drain::Drain,
+    /// A node comes back from maintenance.
+    revive::Revive,
     /// A node may use more memory, or less.
     set_vm_memory_high_watermark::SetVmMemoryHighWatermark,
 }
@@ -76,6 +85,15 @@ impl Planner<'_> {
     /// The queue that an action is about.
     fn queue_of(&mut self, values: &Values) -> Option<QueueId> {
         self.queue(values.text("queue"), values.span("queue"))
+    }
+
+    /// Whether the action names the node that it is for; else that is said.
+    fn names_its_node(&mut self, values: &Values) -> bool {
+        if !values.has("on") {
+            let message = format!("`{}` needs the node that it is for", values.text("kind"));
+            self.wrong.push(values.place(), message, "write on = \"n1\"");
+        }
+        values.has("on")
     }
 
     /// The same, if it is a classic one.

@@ -207,7 +207,11 @@ impl Broker {
     }
 
     /// They replace the own ones, newer or not (`offsetTable.putAll`).
-    pub(super) fn offsets_copied(&mut self, offsets: &Arc<Offsets>, ctx: &mut Context<'_, Message>) {
+    pub(super) fn offsets_copied(
+        &mut self,
+        offsets: &Arc<Offsets>,
+        ctx: &mut Context<'_, Message>,
+    ) {
         let mut back = 0;
         for (own, new) in self.offsets.iter_mut().flatten().zip(offsets.iter().flatten()) {
             if *new == NO_OFFSET || *own == *new {

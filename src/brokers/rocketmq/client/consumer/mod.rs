@@ -199,7 +199,10 @@ impl Consumer {
                         self.route_known(false, ctx);
                     }
                 }
-                Event::Answered(Asked::Own(Question::Pull(queue, life)), Message::Pulled(found)) => {
+                Event::Answered(
+                    Asked::Own(Question::Pull(queue, life)),
+                    Message::Pulled(found),
+                ) => {
                     self.pulled(queue, life, *found, ctx);
                 }
                 Event::Failed(Asked::Own(Question::Pull(queue, life)), _) => {

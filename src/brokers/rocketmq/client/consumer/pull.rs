@@ -10,8 +10,8 @@ use super::super::super::remoting::Waits;
 use super::super::super::rules::Rule;
 use super::super::super::words::{event, told};
 use super::super::Asked;
-use super::{Consumer, Question, Work};
 use super::queue::ProcessQueue;
+use super::{Consumer, Question, Work};
 
 /// `pullTimeDelayMillsWhenException` (ClientConfig).
 pub(super) const AFTER_ERROR: Span = Span::from_secs(1);

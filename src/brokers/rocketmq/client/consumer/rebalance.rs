@@ -2,14 +2,14 @@
 //! its own, from the route and from who is in the group, as a broker tells it.
 
 use crate::engine::{Span, Time};
-use crate::observe::NodeId;
+use crate::observe::{BecauseId, NodeId};
 use crate::world::{Alarm, By, Context, Lane};
 
 use super::super::super::config::QueueId;
 use super::super::super::message::{HEADER, Message, Timer};
 use super::super::super::remoting::Waits;
 use super::super::super::rules::Rule;
-use super::super::super::words::{because, cause, event, removal, told};
+use super::super::super::words::{cause, event, removal, told};
 use super::super::Asked;
 use super::{Consumer, Question};
 
@@ -149,8 +149,8 @@ impl Consumer {
             (Question::End(queue), Some(Message::OffsetIs(_, offset))) => {
                 let (now, id, node) = (ctx.now(), self.own.id, ctx.node());
                 let line = self.config.streams.seen_by(queue, self.own.group_of_topic);
-                let why = removal(cause::SKIPPED_AT_START, because::NO_OFFSET);
-                ctx.observer().skipped(now, id, line, node, why);
+                let removal = removal(cause::BEFORE_THE_GROUP, BecauseId::NONE);
+                ctx.observer().skipped(now, id, line, node, removal);
                 self.offset_known(queue, offset, ctx);
             }
             (Question::Offset(queue) | Question::End(queue), _) => {

@@ -161,12 +161,7 @@ impl Producer {
     }
 
     /// There is none.
-    pub(super) fn failed(
-        &mut self,
-        number: u32,
-        failure: Failure,
-        ctx: &mut Context<'_, Message>,
-    ) {
+    pub(super) fn failed(&mut self, number: u32, failure: Failure, ctx: &mut Context<'_, Message>) {
         let Some(call) = self.calls[number as usize] else { return };
         let took = ctx.clock().since(call.attempt_began);
         self.note_latency(call.group, took, true, ctx);
