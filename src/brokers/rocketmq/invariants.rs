@@ -25,7 +25,8 @@ invariants! {
     SLAVE_IS_PREFIX = "slave-is-prefix",
         ["a comparison of logs when a slave connects (apache/rocketmq#1155, #3015)"],
         "what a slave has of a position of the CommitLog, the master has there too";
-    OFFSET_IS_PLACE = "offset-is-place", ["recovery-truncates"],
+    OFFSET_IS_PLACE = "offset-is-place",
+        ["a comparison of logs when a slave connects (apache/rocketmq#1155, #3015)"],
         "the message at an offset of a queue is the one that was given that offset";
     VALID_PREFIX = "valid-prefix", ["recovery-truncates"],
         "after a recovery the CommitLog ends with the last record that is whole";
@@ -118,10 +119,10 @@ pub fn lacks(config: &Config, invariant: InvariantId) -> Vec<&'static str> {
             want(needed(config) > 1, words[0]);
             want(false, words[1]);
         }
-        invariant::SLAVE_IS_PREFIX => want(config.slaves == 0, words[0]),
-        invariant::OFFSET_IS_PLACE | invariant::VALID_PREFIX => {
-            want(config.has(Rule::RecoveryTruncates), words[0]);
+        invariant::SLAVE_IS_PREFIX | invariant::OFFSET_IS_PLACE => {
+            want(config.slaves == 0, words[0]);
         }
+        invariant::VALID_PREFIX => want(config.has(Rule::RecoveryTruncates), words[0]),
         _ => want(config.has(Rule::CommitLowestUnfinished), words[0]),
     }
     lacks

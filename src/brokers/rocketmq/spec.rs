@@ -43,6 +43,8 @@ pub struct ProducerSpec {
     pub latency: bool,
     /// See [`ProducerConfig::strict`].
     pub strict: bool,
+    /// See [`ProducerConfig::resend`].
+    pub resend: Option<Span>,
     /// See [`ProducerConfig::poll_interval`].
     pub poll_interval: Span,
 }
@@ -226,6 +228,7 @@ impl Family for Spec {
                 retry_not_ok: spec.retry_not_ok,
                 latency: spec.latency,
                 strict: spec.strict,
+                resend: spec.resend,
                 poll_interval: spec.poll_interval,
             };
             machines.push(Producer::new(config.clone(), own).into());
