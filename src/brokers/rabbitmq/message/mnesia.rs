@@ -2,7 +2,7 @@
 
 use crate::observe::NodeId;
 
-use super::super::broker::cluster::mnesia::Tables;
+use super::super::broker::cluster::mnesia::{QueueRecord, Tables};
 use super::{Pid, QueueId};
 
 /// How far a node has come, as it tells another.
@@ -50,6 +50,28 @@ pub enum TableOp {
     Synchronised { queue: QueueId, mirror: Pid },
     /// All mirrors have been stopped; the ring is forgotten.
     MirrorsStopped { queue: QueueId },
+    /// A queue's record and its recorded leader as the writer has them. Mnesia always writes whole
+    /// records; where all tables are the same, the change alone says as much.
+    Write { queue: QueueId, record: Option<Box<QueueRecord>>, durable: Option<Pid> },
+}
+
+impl TableOp {
+    /// The queue of which it changes the record; `None` if it changes several.
+    #[must_use]
+    pub fn queue(&self) -> Option<QueueId> {
+        match self {
+            TableOp::Insert { queue, .. }
+            | TableOp::Stopped { queue }
+            | TableOp::RingWithout { queue, .. }
+            | TableOp::ReplicasWithout { queue, .. }
+            | TableOp::JoinRing { queue, .. }
+            | TableOp::AddMirror { queue, .. }
+            | TableOp::Synchronised { queue, .. }
+            | TableOp::MirrorsStopped { queue }
+            | TableOp::Write { queue, .. } => Some(*queue),
+            TableOp::Drop { .. } => None,
+        }
+    }
 }
 
 /// What comes to a node's Mnesia.
