@@ -64,7 +64,7 @@ impl Node {
 
     /// The first member by name.
     fn healing_leader(&self) -> NodeId {
-        self.config.members.iter().copied().min().unwrap_or(self.me)
+        self.members().min().unwrap_or(self.me)
     }
 
     /// rabbit_node_monitor.erl `maybe_autoheal`: it begins once all members are connected.
@@ -217,7 +217,7 @@ impl Node {
         }
         let (views, bad) = (std::mem::take(views), *bad);
         self.monitor.healing = Healing::Not;
-        let members = self.config.members.clone();
+        let members: Vec<NodeId> = self.members().collect();
         // The leader's own view is what it was before it asked: whom it sees by now is not looked at.
         let others = views.iter().filter(|view| view.node != self.me);
         let mut others = others.map(|view| &view.nodes);
