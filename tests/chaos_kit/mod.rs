@@ -585,6 +585,11 @@ pub(crate) fn broken(report: &Report, text: &str) -> Option<String> {
     if summary.unexplained > 0 {
         wrong.push(format!("{} lost without a cause", summary.unexplained));
     }
+    let tallies = report.catalog.invariants.iter().zip(&report.invariants);
+    for (word, tally) in tallies.filter(|(word, of)| of.violations > 0 && word.lacks.is_empty()) {
+        let first = tally.first.first().map_or("", |breach| &breach.detail);
+        wrong.push(format!("{} is broken: {first}", word.name));
+    }
     if report.inconsistencies > 0 {
         wrong.push(format!("{} reports contradict earlier ones", report.inconsistencies));
     }

@@ -10,6 +10,7 @@ mod experiments;
 mod flow;
 #[path = "../golden/mod.rs"]
 mod golden;
+mod mutants;
 mod oracle;
 mod ra;
 mod scripts;

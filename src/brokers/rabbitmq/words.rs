@@ -120,6 +120,8 @@ words! {
         PARTIAL_PARTITION = "partial-partition",
             "Partial partition detected: SUBJECT still sees a node that NODE has lost; acting on it";
         CHANNEL_CLOSED = "channel-closed", "channel.close sent to a client for an error of its own";
+        CONNECTION_CLOSED = "connection-closed",
+            "connection.close sent to a client: what it wanted has failed inside the cluster (COUNT)";
         CONSUMER_ACTIVE = "consumer-active",
             "another consumer of the queue is the single active one now, on SUBJECT's channel";
         QUEUE_DELETED = "queue-deleted", "the queue is deleted with COUNT messages";

@@ -6,9 +6,10 @@ use crate::observe::{Event, Removal};
 use crate::world::Context;
 
 use super::super::super::message::ra::{
-    CallAnswer, Entry, Index, QuorumMessage, RaMessage, Reply, Rpc, WalMessage,
+    CallAnswer, Command, Entry, Index, QuorumMessage, RaMessage, Reply, Rpc, WalMessage,
 };
 use super::super::super::message::{Message, Pid};
+use super::super::super::rules::Rule;
 use super::super::super::words::{CONSUMED, because, cause, event, role};
 use super::super::Node;
 use super::super::ra::log::Log;
@@ -56,8 +57,10 @@ impl Member {
                     self.server.member_down(to);
                 }
             }
+            // Without the rule it is in memory only.
+            Out::Persist if !node.config.settings.rules.has(Rule::PersistVotes) => {}
             Out::Persist => {
-                let file = Node::meta_file(self.queue);
+                let file = node.meta_file(self.queue);
                 if ctx.write(file, META_BYTES).is_ok() {
                     self.writing = Some((ctx.file_length(file), self.server.meta()));
                 }
@@ -72,12 +75,16 @@ impl Member {
             }
             Out::Installed(gone) => self.installed(node, ctx, &gone),
             Out::Follows(leader) => {
-                if self.watched != Some(leader) {
+                let news = self.watched != Some(leader);
+                if news {
                     self.watched = Some(leader);
                     node.monitor(ctx, ctx.lane(), leader);
                 }
                 node.leaderboard[self.queue.0 as usize] = Some(leader.node);
                 self.answer_calls(node, ctx);
+                if news && self.khepri {
+                    node.propose_again(ctx);
+                }
                 self.report_role(node, ctx);
             }
             Out::Timer(delay) => self.set_election(node, ctx, delay),
@@ -116,7 +123,7 @@ impl Member {
             }
         }
         let entries = (last.index + 1 - first) as u32;
-        if let Some(wal) = node.wal {
+        if let Some(wal) = node.wal(self.queue) {
             let write = WalMessage::Write { queue: self.queue, last, entries, bytes };
             ctx.tell(wal, write.into());
         }
@@ -193,8 +200,11 @@ impl Member {
         for request in std::mem::take(&mut self.calls) {
             self.append_one(node, ctx, request.command, request.reply);
         }
+        if self.khepri {
+            node.propose_again(ctx);
+        }
         let (now, here) = (ctx.now(), self.me.node);
-        let destination = Some(node.config.destination(self.queue));
+        let destination = node.config.reported(self.queue);
         let (word, count) = (event::ELECTED, u64::from(self.server.meta().term));
         ctx.observer().event(now, Event { word, node: here, destination, subject: None, count });
         self.report_role(node, ctx);
@@ -225,7 +235,9 @@ impl Member {
     pub(super) fn answer_calls(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let Some(leader) = self.server.leader() else { return };
         for request in std::mem::take(&mut self.calls) {
-            if let Reply::Call(channel, call) = request.reply {
+            if matches!(request.command, Command::Metadata { .. }) {
+                self.forward(node, ctx, request);
+            } else if let Reply::Call(channel, call) = request.reply {
                 let from = self.me.node;
                 let answer = CallAnswer::Redirect { leader };
                 node.send(ctx, channel, QuorumMessage::Answered { from, call, answer }, 60);
@@ -235,9 +247,9 @@ impl Member {
 
     pub(super) fn report_role(&mut self, node: &Node, ctx: &mut Context<'_, Message>) {
         let leads = self.server.leads();
+        let Some(destination) = node.config.reported(self.queue) else { return };
         if self.reported.replace(leads) != Some(leads) {
             let (now, here) = (ctx.now(), self.me.node);
-            let destination = node.config.destination(self.queue);
             let role = if leads { role::LEADER } else { role::FOLLOWER };
             ctx.observer().role(now, here, destination, Some(role));
         }

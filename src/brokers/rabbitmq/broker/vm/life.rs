@@ -94,6 +94,7 @@ impl Broker {
         match message {
             Message::Node(message) => self.node_message(ctx, message),
             Message::Mnesia(message) => self.mnesia_message(ctx, message),
+            Message::Khepri(message) => self.khepri_message(ctx, message),
             Message::Monitor(message) => self.monitor_message(ctx, message),
             // For its processes, and for clients: they have lanes and hosts of their own.
             Message::FromClient(_)

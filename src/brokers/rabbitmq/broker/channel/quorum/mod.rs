@@ -138,8 +138,8 @@ impl Channel {
         }
         let seq = client.next_seq;
         client.next_seq += 1;
-        let Properties { letter, expiration, .. } = properties;
-        let command = Command::Enqueue { channel, seq, message, letter, expiration };
+        let Properties { letter, given, .. } = properties;
+        let command = Command::Enqueue { channel, seq, message, letter, given };
         self.pipeline(node, ctx, queue, command, Some(publish));
         true
     }
@@ -203,6 +203,12 @@ impl Channel {
             QuorumMessage::Status { queue, full } => {
                 let client = self.client(node, queue);
                 client.status = if full { Status::Full } else { Status::Go };
+            }
+            // rabbit_channel.erl v4.3.5: the consumer is cancelled; its client may subscribe again.
+            QuorumMessage::TimedOut { queue } => {
+                if self.subscriptions.iter().any(|of| of.queue == queue) {
+                    self.not_found(node, ctx, queue, false);
+                }
             }
             QuorumMessage::Answered { from, call, answer } => {
                 self.answered(node, ctx, from, call, answer);

@@ -4,7 +4,7 @@
 //! The lab's brokers shared two cores; here every node has its own. So rates are compared as ratios,
 //! each against the classic queue of the same set-up.
 
-use super::steady::{Figures, Load, Steady, median, ratio_is};
+use super::super::steady::{Figures, Load, Steady, median, ratio_is};
 
 /// A quorum queue led by n1, clients there.
 fn quorum(version: &'static str) -> Steady {
