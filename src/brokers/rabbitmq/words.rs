@@ -138,6 +138,7 @@ words! {
             "Autoheal: I am the winner, waiting for the losers to stop";
         AUTOHEAL_LOSER = "autoheal-loser", "Autoheal: we were selected to restart; winner is SUBJECT";
         AUTOHEAL_ABORTED = "autoheal-aborted", "Autoheal: aborting - SUBJECT went down";
+        METADATA_LEADER = "metadata-leader", "leader of the metadata store in term COUNT";
         ELECTED = "elected", "leader of the quorum queue in term COUNT";
         BOOT_FAILED = "boot-failed", "BOOT FAILED: timeout_waiting_for_tables";
     }

@@ -301,6 +301,8 @@ pub enum QuorumMessage {
     LeaderChange { queue: QueueId, leader: NodeId },
     /// `rejected` with `not_leader`.
     NotLeader { queue: QueueId, leader: Option<NodeId> },
+    /// Of what its consumer lacks, nothing below this is with it any more: it was given back.
+    Missed { queue: QueueId, next: MessageId },
     /// `released`: what its consumer held was taken back, for it took too long.
     TimedOut { queue: QueueId },
     /// `queue_status`: the queue is full, or has room again.

@@ -44,7 +44,7 @@ fn clients_notice_nothing() {
             assert!(report.quiet, "everything comes to rest");
             let of = &report.summary;
             assert_eq!((of.acked_lost, of.duplicated, of.unknown, of.nacked), (0, 0, 0, 0));
-            assert_eq!(of.write_longest_ms, Some(0), "no stall of 250 ms");
+            assert_eq!(of.write_longest_ms, Some(0), "{version}: no stall of 250 ms");
             let (before, frozen) = (rate(&report, 1, 5), rate(&report, 12, 20));
             let after = rate(&report, 26, 32);
             println!("{version}: {before} /s before, {frozen} frozen, {after} after");

@@ -222,7 +222,12 @@ impl Member {
         channel: Pid,
         first: MessageId,
     ) {
-        for Delivery { channel, id, held } in self.fifo.assigned_from(channel, first) {
+        let queue = self.queue;
+        let missing = self.fifo.assigned_from(channel, first);
+        if let Some(next) = missing.first().map(|of| of.id).filter(|id| *id > first) {
+            node.send(ctx, channel, QuorumMessage::Missed { queue, next }, 60);
+        }
+        for Delivery { channel, id, held } in missing {
             self.push(node, ctx, channel, id, delivery_of(held));
         }
     }

@@ -151,7 +151,8 @@ impl Member {
         let behind = copies(&self.server.log, &self.fifo.fresh(), last);
         before.extend(&behind);
         self.fifo = (*snapshot.state).clone();
-        self.handed = self.handed.max(last);
+        // What is behind it was handed over before, if it is still there.
+        self.handed = self.handed.min(self.server.log.last().index).max(last);
         self.applied = last;
         let after = copies(&self.server.log, &self.fifo, last);
         let (place, now) = (self.place(node), ctx.now());
@@ -205,7 +206,8 @@ impl Member {
         }
         let (now, here) = (ctx.now(), self.me.node);
         let destination = node.config.reported(self.queue);
-        let (word, count) = (event::ELECTED, u64::from(self.server.meta().term));
+        let word = if self.khepri { event::METADATA_LEADER } else { event::ELECTED };
+        let count = u64::from(self.server.meta().term);
         ctx.observer().event(now, Event { word, node: here, destination, subject: None, count });
         self.report_role(node, ctx);
     }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::engine::Span;
 use crate::observe::{MessageRange, NodeId, Removal};
-use crate::world::Context;
+use crate::world::{Context, TimerId};
 
 use super::super::super::message::ra::{
     Command, MessageId, QuorumMessage, RaMessage, Reply, Request,
@@ -61,6 +61,8 @@ pub(super) struct FifoClient {
     pending: VecDeque<Pending>,
     /// It has so much pending that the connection is not read.
     slow: bool,
+    /// When it looks for another leader, if it stays so.
+    timer: Option<TimerId>,
     /// What consumers have settled meanwhile.
     unsent: Vec<Command>,
     /// The delivery that its consumer gets next.
@@ -79,6 +81,7 @@ impl FifoClient {
             next_seq: 1,
             pending: VecDeque::new(),
             slow: false,
+            timer: None,
             unsent: Vec::new(),
             next_id: 0,
             asked: false,
@@ -167,13 +170,14 @@ impl Channel {
         if slow {
             self.block();
             if node.config.settings.rules.has(Rule::ResendWhenBlocked) {
-                self.set_resend_timer(ctx, queue);
+                self.set_resend_timer(node, ctx, queue);
             }
         }
     }
 
-    fn set_resend_timer(&self, ctx: &mut Context<'_, Message>, queue: QueueId) {
-        ctx.after(RESEND_TIMER, ctx.lane(), QuorumMessage::ResendTimer { queue }.into());
+    fn set_resend_timer(&mut self, node: &Node, ctx: &mut Context<'_, Message>, queue: QueueId) {
+        let timer = ctx.after(RESEND_TIMER, ctx.lane(), QuorumMessage::ResendTimer { queue }.into());
+        self.client(node, queue).timer = Some(timer);
     }
 
     /// rabbit_fifo_client.erl `handle_ra_event`.
@@ -204,6 +208,11 @@ impl Channel {
                 let client = self.client(node, queue);
                 client.status = if full { Status::Full } else { Status::Go };
             }
+            // rabbit_fifo_client.erl `handle_delivery`: it goes on behind what it cannot have.
+            QuorumMessage::Missed { queue, next } => {
+                let client = self.client(node, queue);
+                client.next_id = client.next_id.max(next);
+            }
             // rabbit_channel.erl v4.3.5: the consumer is cancelled; its client may subscribe again.
             QuorumMessage::TimedOut { queue } => {
                 if self.subscriptions.iter().any(|of| of.queue == queue) {
@@ -219,12 +228,13 @@ impl Channel {
                 // in a minority the old leader is still taken for one.
                 let known = node.leaderboard[queue.0 as usize];
                 let client = self.client(node, queue);
+                client.timer = None;
                 match known.filter(|_| client.slow) {
                     Some(leader) => {
                         client.leader = leader;
                         self.resend(node, ctx, queue);
                     }
-                    None if client.slow => self.set_resend_timer(ctx, queue),
+                    None if client.slow => self.set_resend_timer(node, ctx, queue),
                     None => {}
                 }
             }
@@ -265,6 +275,9 @@ impl Channel {
         let goes_on = client.slow && client.pending.len() < limit;
         let mut unsent = Vec::new();
         if goes_on {
+            if let Some(timer) = client.timer.take() {
+                ctx.cancel(timer);
+            }
             client.slow = false;
             unsent = std::mem::take(&mut client.unsent);
         }
@@ -303,10 +316,28 @@ impl Channel {
     ) {
         let client = self.client(node, queue);
         if client.slow {
-            client.unsent.push(command);
+            if !client.unsent.last_mut().is_some_and(|last| last.takes_in(command)) {
+                client.unsent.push(command);
+            }
             return;
         }
         self.pipeline(node, ctx, queue, command, None);
+    }
+}
+
+impl Command {
+    /// Acknowledgements that are held back go out as one (rabbit_fifo_client.erl: `settle`,
+    /// `unsent_commands`).
+    fn takes_in(&mut self, next: Command) -> bool {
+        match (self, next) {
+            (Command::Settle { first, count, .. }, Command::Settle { first: at, count: more, .. })
+                if *first + u64::from(*count) == at =>
+            {
+                *count += more;
+                true
+            }
+            _ => false,
+        }
     }
 }
 
