@@ -139,8 +139,16 @@ impl Oracle {
             let (committed, confirmed) = (server.commit(), member.confirmed());
             let news = |of: &mut Index, now: Index| now > std::mem::replace(of, (*of).max(now));
             let of_majority = [
-                (invariant::COMMITTED_IS_ON_A_MAJORITY, news(&mut known.committed, committed), committed),
-                (invariant::CONFIRMED_IS_ON_A_MAJORITY, news(&mut known.confirmed, confirmed), confirmed),
+                (
+                    invariant::COMMITTED_IS_ON_A_MAJORITY,
+                    news(&mut known.committed, committed),
+                    committed,
+                ),
+                (
+                    invariant::CONFIRMED_IS_ON_A_MAJORITY,
+                    news(&mut known.confirmed, confirmed),
+                    confirmed,
+                ),
             ];
             for (invariant, _, at) in of_majority.into_iter().filter(|(_, news, _)| *news) {
                 let (have, members) = holders(machines, member, queue, at);
@@ -169,11 +177,7 @@ impl Known {
     }
 
     /// The messages themselves: after commands that give some back, but no more often than pays.
-    fn look_at_messages(
-        &mut self,
-        member: &Member,
-        tell: &mut impl FnMut(InvariantId, String),
-    ) {
+    fn look_at_messages(&mut self, member: &Member, tell: &mut impl FnMut(InvariantId, String)) {
         let (fifo, applied) = member.state();
         let returns = member.returns();
         if returns == self.returns || applied < self.looked + fifo.len() as u64 / 4 {

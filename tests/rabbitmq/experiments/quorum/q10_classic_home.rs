@@ -31,7 +31,11 @@ fn a_durable_queues_publishes_are_nacked_whichever_way_the_home_went() {
                 let runs = run(version, kind, "", producer);
                 for (seen, report) in &runs {
                     assert!(report.quiet, "everything comes to rest");
-                    assert_eq!(seen.lost(0), 0, "{version} {kind}: nothing is confirmed and dropped");
+                    assert_eq!(
+                        seen.lost(0),
+                        0,
+                        "{version} {kind}: nothing is confirmed and dropped"
+                    );
                     assert_eq!(confirmed_meanwhile(seen), 0, "{version} {kind}");
                     assert_eq!(seen.count(0, |line| line.returned), 0, "nothing comes back");
                     let cancelled = seen.events.iter().find(|of| of.1 == "consumer-cancelled");

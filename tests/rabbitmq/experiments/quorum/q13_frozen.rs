@@ -49,7 +49,10 @@ fn clients_notice_nothing() {
             let after = rate(&report, 26, 32);
             println!("{version}: {before} /s before, {frozen} frozen, {after} after");
             // Measured: 5,180, 5,550, 4,970 (4.3); 7,160, 7,830 (4.0).
-            assert!((frozen / before / (5550.0 / 5180.0) - 1.0).abs() <= 0.25, "{before}, {frozen}");
+            assert!(
+                (frozen / before / (5550.0 / 5180.0) - 1.0).abs() <= 0.25,
+                "{before}, {frozen}"
+            );
             assert!((after / before / (4970.0 / 5180.0) - 1.0).abs() <= 0.25, "{before}, {after}");
         }
     }
@@ -79,7 +82,11 @@ fn bytes_between_brokers_are_half_and_catching_up_costs_next_to_nothing() {
     let (before, frozen) = (of(5), of(19));
     let whole = of(32);
     let first: Vec<f64> = before.iter().map(|(bytes, acked)| bytes / acked).collect();
-    println!("{first:?} before, {:?} frozen, {:?} after", between(&before, &frozen), between(&frozen, &whole));
+    println!(
+        "{first:?} before, {:?} frozen, {:?} after",
+        between(&before, &frozen),
+        between(&frozen, &whole)
+    );
     for bytes in first {
         assert!((bytes / 2450.0 - 1.0).abs() <= 0.15, "before: {bytes}");
     }

@@ -53,7 +53,11 @@ fn a_loss_of_power_takes_all_from_a_classic_queue_and_nothing_from_a_quorum_queu
         for size in ["1KiB", "8KiB"] {
             for (seen, _) in lose_power(version, "classic", size) {
                 let confirmed = seen.count(0, |line| line.confirmed.is_some());
-                assert_eq!(seen.lost(0), confirmed, "{version} {size}: younger than the write-back");
+                assert_eq!(
+                    seen.lost(0),
+                    confirmed,
+                    "{version} {size}: younger than the write-back"
+                );
             }
         }
         for (seen, _) in lose_power(version, "quorum", "1KiB") {

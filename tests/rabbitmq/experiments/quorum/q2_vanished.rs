@@ -19,7 +19,10 @@ fn run(version: &str, broker: &str) -> Vec<(Seen, Report)> {
     let runs = scene.run_many(20);
     for (seen, report) in &runs {
         assert!(report.quiet, "everything comes to rest");
-        assert_eq!((seen.lost(0), seen.nacked(), seen.duplicates(), seen.out_of_order()), (0, 0, 0, 0));
+        assert_eq!(
+            (seen.lost(0), seen.nacked(), seen.duplicates(), seen.out_of_order()),
+            (0, 0, 0, 0)
+        );
     }
     runs
 }

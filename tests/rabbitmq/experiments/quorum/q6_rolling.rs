@@ -10,8 +10,8 @@ const STOPS: [(f64, &str); 3] = [(10.0021, "n3"), (20.0021, "n2"), (30.0021, "n1
 const LOAD: f64 = 45.0;
 
 fn run(version: &str) -> Vec<(Seen, Report)> {
-    let backlog =
-        "rate = \"2500/s\"\nconfirms = { window = 1000 }\nmax-messages = 5000\n".replace("max-messages = 5000\n", "stop = \"2s\"\n");
+    let backlog = "rate = \"2500/s\"\nconfirms = { window = 1000 }\nmax-messages = 5000\n"
+        .replace("max-messages = 5000\n", "stop = \"2s\"\n");
     let load = format!(
         "rate = \"100/s\"\nstart = \"5s\"\nconfirms = {{ window = 100 }}\nrepublish = true\n\
          catch-up = \"1s\"\n{CLIENT}"
@@ -20,9 +20,8 @@ fn run(version: &str) -> Vec<(Seen, Report)> {
         .producer("p0", "orders", "\"n1\"", &backlog)
         .producer("p1", "orders", "\"n1\", \"n2\"", &load);
     for (at, node) in STOPS {
-        scene = scene.with(&format!(
-            "[[fault]]\nat = \"{at}s\"\nkind = \"restart\"\ntarget = \"{node}\""
-        ));
+        scene = scene
+            .with(&format!("[[fault]]\nat = \"{at}s\"\nkind = \"restart\"\ntarget = \"{node}\""));
     }
     let runs = scene.run();
     for (seen, report) in &runs {

@@ -16,7 +16,11 @@ fn scene(mode: &str, version: &str, second: &str, lasts: f64) -> Scene {
         .queue("orders", "")
         .producer("p1", "orders", "\"n1\"", &load)
         .consumer("a", "\"n3\"", &format!("{work}start = \"3s\"\nreconnect-delay = \"200s\"\n"))
-        .consumer("b", "\"n2\"", &format!("{work}start = \"{second}\"\nreconnect-delay = \"100ms\"\n"))
+        .consumer(
+            "b",
+            "\"n2\"",
+            &format!("{work}start = \"{second}\"\nreconnect-delay = \"100ms\"\n"),
+        )
 }
 
 /// What the second consumer got that was flagged.
@@ -79,7 +83,8 @@ fn one_that_was_there_gets_it_behind_what_it_holds_itself() {
 }
 
 fn with_its_node(version: &str, restart: f64) -> Vec<(Seen, Report)> {
-    let scene = scene("rabbitmq-quorum", version, "6.3s", 120.0).fault(KILL, restart, "crash", "n3");
+    let scene =
+        scene("rabbitmq-quorum", version, "6.3s", 120.0).fault(KILL, restart, "crash", "n3");
     scene.run()
 }
 
@@ -111,15 +116,18 @@ fn with_its_node_it_goes_back_at_once_before_4_3_and_after_a_minute_from_then_on
 #[test]
 fn a_single_active_consumer_is_replaced_after_a_minute_from_4_3_on() {
     for (version, least, most) in [("4.0.5", 0.0, 2.0), ("4.3", 59.0, 61.0)] {
-        let load = format!(
-            "rate = \"100/s\"\nconfirms = {{ window = 100 }}\nrepublish = true\n{CLIENT}"
-        );
+        let load =
+            format!("rate = \"100/s\"\nconfirms = {{ window = 100 }}\nrepublish = true\n{CLIENT}");
         let keys = "prefetch = 50\nheartbeat = \"5s\"\n";
         let runs = Scene::new("rabbitmq-quorum", 3, version, 80.0, "net_ticktime = \"8s\"")
             .queue("orders", "x-single-active-consumer = true\n")
             .producer("p1", "orders", "\"n1\"", &load)
             .consumer("a", "\"n3\"", &format!("{keys}reconnect-delay = \"200s\"\n"))
-            .consumer("b", "\"n2\"", &format!("{keys}start = \"1s\"\nreconnect-delay = \"100ms\"\n"))
+            .consumer(
+                "b",
+                "\"n2\"",
+                &format!("{keys}start = \"1s\"\nreconnect-delay = \"100ms\"\n"),
+            )
             .fault(KILL, 73.0, "crash", "n3")
             .run();
         for (seen, _) in &runs {

@@ -4,7 +4,8 @@ use super::bench::{CLIENT, Scene, Seen};
 use mqsim::verdict::Report;
 
 fn run(version: &str, queue: &str, consumer: &str) -> Vec<(Seen, Report)> {
-    let load = format!("rate = \"100/s\"\nstop = \"45ms\"\nconfirms = {{ window = 100 }}\n{CLIENT}");
+    let load =
+        format!("rate = \"100/s\"\nstop = \"45ms\"\nconfirms = {{ window = 100 }}\n{CLIENT}");
     Scene::new("rabbitmq-quorum", 3, version, 20.0, "net_ticktime = \"8s\"")
         .queue("orders", queue)
         .queue("dead", "")
@@ -75,10 +76,14 @@ fn what_is_rejected_is_delivered_once_more_than_the_limit_in_all_versions() {
 #[test]
 fn so_is_what_was_held_by_connections_that_were_closed() {
     for version in ["4.0.5", "4.3"] {
-        let load = format!("rate = \"100/s\"\nstop = \"45ms\"\nconfirms = {{ window = 100 }}\n{CLIENT}");
-        let mut scene = Scene::quorum(version, 40.0)
-            .producer("p1", "orders", "\"n1\"", &load)
-            .consumer("c1", "\"n2\"", &format!("prefetch = 100\nprocessing-time = \"60s\"\n{CLIENT}"));
+        let load =
+            format!("rate = \"100/s\"\nstop = \"45ms\"\nconfirms = {{ window = 100 }}\n{CLIENT}");
+        let mut scene =
+            Scene::quorum(version, 40.0).producer("p1", "orders", "\"n1\"", &load).consumer(
+                "c1",
+                "\"n2\"",
+                &format!("prefetch = 100\nprocessing-time = \"60s\"\n{CLIENT}"),
+            );
         for kill in 0..25 {
             scene = scene.fault(f64::from(10 + kill * 12) / 10.0, 0.3, "crash", "consumer(c1)");
         }

@@ -8,11 +8,11 @@
 use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
+use super::super::super::message::Message;
 use super::super::super::message::khepri::{Change, KhepriMessage};
 use super::super::super::message::monitor::MonitorMessage;
 use super::super::super::message::queue::{LeaderMessage, QueueMessage};
 use super::super::super::message::ra::{Command, RaMessage, Reply, Request};
-use super::super::super::message::Message;
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::{Broker, Node, Status};
@@ -88,18 +88,19 @@ impl Node {
                 let gone = lost.map(|(queue, _)| Change::Deleted { queue }).collect();
                 (gone, Then::Tell(Lane::MAIN, MonitorMessage::CleanedUp { node }.into()))
             }
-            // Mirrored queues, and who joins Mnesia.
-            other => unreachable!("no such thing with Khepri: {other:?}"),
+            // There are no mirrored queues, and nobody joins Mnesia.
+            Purpose::RecordRingDeath { .. }
+            | Purpose::RemoveFromQueue { .. }
+            | Purpose::JoinRing { .. }
+            | Purpose::AddMirror { .. }
+            | Purpose::Synchronised { .. }
+            | Purpose::StopMirrors { .. }
+            | Purpose::Join { .. } => return,
         };
         self.write_changes(ctx, changes, then);
     }
 
-    fn write_changes(
-        &mut self,
-        ctx: &mut Context<'_, Message>,
-        changes: Vec<Change>,
-        then: Then,
-    ) {
+    fn write_changes(&mut self, ctx: &mut Context<'_, Message>, changes: Vec<Change>, then: Then) {
         self.writes.last += 1;
         let number = self.writes.last;
         let write = Write { number, changes, then };

@@ -130,10 +130,28 @@ impl Node {
         message: RaMessage,
         bytes: u32,
     ) -> bool {
-        let known = match to == self.me {
+        let known = self.member_at(queue, to);
+        self.send_member_at(ctx, queue, (to, known), message, bytes)
+    }
+
+    /// The process of a member, as far as it was heard of.
+    pub(crate) fn member_at(&mut self, queue: QueueId, of: NodeId) -> Option<Lane> {
+        match of == self.me {
             true => self.members[queue.0 as usize],
-            false => self.peer(to).and_then(|peer| peer.members[queue.0 as usize]),
-        };
+            false => self.peer(of).and_then(|peer| peer.members[queue.0 as usize]),
+        }
+    }
+
+    /// The same by way of that process, or by its name: two ways, on which what is sent may overtake
+    /// each other.
+    pub(crate) fn send_member_at(
+        &mut self,
+        ctx: &mut Context<'_, Message>,
+        queue: QueueId,
+        (to, known): (NodeId, Option<Lane>),
+        message: RaMessage,
+        bytes: u32,
+    ) -> bool {
         let message = Message::Ra(queue, message);
         match known {
             Some(lane) if to == self.me => ctx.tell(lane, message),
@@ -144,6 +162,11 @@ impl Node {
             }
         }
         true
+    }
+
+    /// How often the set of connected nodes has changed.
+    pub(crate) fn connections(&self) -> u32 {
+        self.monitor.nodes_version
     }
 
     /// A message that came for a member by its name.

@@ -4,8 +4,8 @@ use crate::engine::Time;
 use crate::observe::{DestinationId, NodeId, Observer, Removal};
 
 use super::super::super::letters::{LetterId, Letters};
-use super::super::super::message::{Given, QueueId};
 use super::super::super::message::ra::{Command, Index};
+use super::super::super::message::{Given, QueueId};
 use super::super::ra::log::Log;
 use super::super::ra::server::Meta;
 use super::fifo::{Fifo, Held};

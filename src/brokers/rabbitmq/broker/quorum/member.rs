@@ -200,7 +200,9 @@ impl Member {
             RaMail::Message(message) => self.receive(node, ctx, message),
         }
         self.act(node, ctx);
-        if (self.server.commit(), self.server.leads(), self.confirmed) != was || self.applied != before {
+        if (self.server.commit(), self.server.leads(), self.confirmed) != was
+            || self.applied != before
+        {
             node.touched.push((self.queue, before));
         }
     }
@@ -481,7 +483,10 @@ impl Member {
             Some(Wait::Borrowed(if self.khepri { metadata } else { queue }))
         };
         if self.server.leads() && !self.server.all_caught_up() {
-            return of_queue("the followers of a quorum queue", "the followers of the metadata store");
+            return of_queue(
+                "the followers of a quorum queue",
+                "the followers of the metadata store",
+            );
         }
         if !self.server.leads() && self.server.leader().is_none() {
             return of_queue("a leader of a quorum queue", "a leader of the metadata store");

@@ -87,7 +87,8 @@ impl Channel {
         };
         node.watch(ctx.lane(), to);
         let reply = Reply::Call(channel, number);
-        send_command(node, ctx, queue, to, Request { command, reply });
+        let way = (to, node.member_at(queue, to));
+        send_command(node, ctx, queue, way, Request { command, reply });
     }
 
     pub(super) fn answered(

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::engine::Span;
 use crate::observe::{MessageRange, NodeId, Removal};
-use crate::world::{Context, TimerId};
+use crate::world::{Context, Lane, TimerId};
 
 use super::super::super::message::ra::{
     Command, MessageId, QuorumMessage, RaMessage, Reply, Request,
@@ -54,6 +54,9 @@ struct Pending {
 pub(super) struct FifoClient {
     pub(super) queue: QueueId,
     leader: NodeId,
+    /// By which way it sends there: what one process sends to another arrives in its order, so that
+    /// the way stays the same. It is of one leader, and of connections as they were.
+    way: Option<(NodeId, u32, Option<Lane>)>,
     status: Status,
     next_number: u64,
     /// The number of the next publish (`next_enqueue_seq`).
@@ -76,6 +79,7 @@ impl FifoClient {
         FifoClient {
             queue,
             leader: node.known_leader(queue),
+            way: None,
             status: Status::Unknown,
             next_number: 1,
             next_seq: 1,
@@ -85,6 +89,19 @@ impl FifoClient {
             unsent: Vec::new(),
             next_id: 0,
             asked: false,
+        }
+    }
+
+    /// The leader, and the way there.
+    fn way(&mut self, node: &mut Node) -> (NodeId, Option<Lane>) {
+        let (leader, connections) = (self.leader, node.connections());
+        match self.way {
+            Some((of, then, lane)) if (of, then) == (leader, connections) => (leader, lane),
+            _ => {
+                let lane = node.member_at(self.queue, leader);
+                self.way = Some((leader, connections, lane));
+                (leader, lane)
+            }
         }
     }
 
@@ -163,10 +180,10 @@ impl Channel {
         let pending = Pending { number: client.next_number, command, publish };
         client.next_number += 1;
         client.pending.push_back(pending);
-        let leader = client.leader;
+        let way = client.way(node);
         let slow = !client.slow && client.pending.len() >= limit;
         client.slow |= slow;
-        send_pending(node, ctx, channel, queue, leader, &pending);
+        send_pending(node, ctx, channel, queue, way, &pending);
         if slow {
             self.block();
             if node.config.settings.rules.has(Rule::ResendWhenBlocked) {
@@ -176,7 +193,8 @@ impl Channel {
     }
 
     fn set_resend_timer(&mut self, node: &Node, ctx: &mut Context<'_, Message>, queue: QueueId) {
-        let timer = ctx.after(RESEND_TIMER, ctx.lane(), QuorumMessage::ResendTimer { queue }.into());
+        let timer =
+            ctx.after(RESEND_TIMER, ctx.lane(), QuorumMessage::ResendTimer { queue }.into());
         self.client(node, queue).timer = Some(timer);
     }
 
@@ -299,10 +317,12 @@ impl Channel {
     fn resend(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, queue: QueueId) {
         let channel = self.me;
         let client = self.client(node, queue);
-        let leader = client.leader;
+        // All of it goes out again, so that the way may be another one.
+        client.way = None;
+        let way = client.way(node);
         let pending: Vec<Pending> = client.pending.iter().copied().collect();
         for pending in &pending {
-            send_pending(node, ctx, channel, queue, leader, pending);
+            send_pending(node, ctx, channel, queue, way, pending);
         }
     }
 
@@ -330,9 +350,10 @@ impl Command {
     /// `unsent_commands`).
     fn takes_in(&mut self, next: Command) -> bool {
         match (self, next) {
-            (Command::Settle { first, count, .. }, Command::Settle { first: at, count: more, .. })
-                if *first + u64::from(*count) == at =>
-            {
+            (
+                Command::Settle { first, count, .. },
+                Command::Settle { first: at, count: more, .. },
+            ) if *first + u64::from(*count) == at => {
                 *count += more;
                 true
             }
@@ -359,24 +380,24 @@ fn send_pending(
     ctx: &mut Context<'_, Message>,
     channel: Pid,
     queue: QueueId,
-    leader: NodeId,
+    way: (NodeId, Option<Lane>),
     pending: &Pending,
 ) {
     let Pending { number, command, .. } = *pending;
     let reply = Reply::Notify(channel, number);
-    send_command(node, ctx, queue, leader, Request { command, reply });
+    send_command(node, ctx, queue, way, Request { command, reply });
 }
 
 fn send_command(
     node: &mut Node,
     ctx: &mut Context<'_, Message>,
     queue: QueueId,
-    to: NodeId,
+    way: (NodeId, Option<Lane>),
     request: Request,
 ) {
     let bytes = match request.command {
         Command::Enqueue { message, .. } => DELIVER_BYTES + message.bytes * message.count,
         _ => 90,
     };
-    node.send_member(ctx, queue, to, RaMessage::Command(Box::new(request)), bytes);
+    node.send_member_at(ctx, queue, way, RaMessage::Command(Box::new(request)), bytes);
 }

@@ -57,11 +57,11 @@ impl Fifo {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::super::super::super::arguments::Arguments;
+    use super::super::super::super::super::letters::LetterId;
     use super::super::super::super::super::message::amqp::Terms;
     use super::super::super::super::super::message::ra::{Command, MessageId};
     use super::super::super::super::super::message::{DownReason, Given, Pid};
-    use super::super::super::super::super::arguments::Arguments;
-    use super::super::super::super::super::letters::LetterId;
     use super::super::super::super::super::rules::Rules;
     use super::super::Policy;
     use super::*;
@@ -83,8 +83,12 @@ mod tests {
             0..=7 => {
                 next[who as usize] += 1;
                 let seq = next[who as usize];
-                let message =
-                    MessageRange { producer: ProducerId(who as u32), first: seq as u32, count: 1, bytes: 9 };
+                let message = MessageRange {
+                    producer: ProducerId(who as u32),
+                    first: seq as u32,
+                    count: 1,
+                    bytes: 9,
+                };
                 let (letter, channel) = (LetterId::NONE, channel(who));
                 Command::Enqueue { channel, seq, message, letter, given: 0 }
             }
@@ -109,13 +113,17 @@ mod tests {
         (0..200).find_map(|seed| {
             let arguments = Arguments::default();
             let (delivery_limit, rules) = (Some(20), Rules::every());
-            let mut fifo =
-                Fifo::new(Arc::new(Policy { arguments, delivery_limit, rules, faulty }));
+            let mut fifo = Fifo::new(Arc::new(Policy { arguments, delivery_limit, rules, faulty }));
             let (mut draw, mut next) = (Stream::fixed(seed, "fifo"), [0; 3]);
             (1..=300).find_map(|index| {
                 let before = fifo.counts();
                 let command = command(&mut draw, &mut next);
-                let _ = fifo.apply(index, Time::ZERO + Span::from_millis(index), &command, &[Given::NOTHING]);
+                let _ = fifo.apply(
+                    index,
+                    Time::ZERO + Span::from_millis(index),
+                    &command,
+                    &[Given::NOTHING],
+                );
                 if fifo.doubled().is_some() {
                     Some("doubled")
                 } else if fifo.fewer(&before).is_some() {

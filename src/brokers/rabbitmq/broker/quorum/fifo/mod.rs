@@ -15,15 +15,15 @@ use std::sync::Arc;
 use crate::engine::Time;
 use crate::observe::{MessageRange, Removal};
 
+use self::check::Faulty;
+use self::ready::Ready;
 use super::super::super::arguments::Arguments;
 use super::super::super::letters::{LetterId, Reason};
-use super::super::super::message::{Given, Pid};
 use super::super::super::message::ra::{CallAnswer, Command, Index, MessageId};
+use super::super::super::message::{Given, Pid};
 use super::super::super::rules::Rules;
 use super::super::super::words::CONSUMED;
 use super::super::queue::consumers::Consumers;
-use self::check::Faulty;
-use self::ready::Ready;
 
 /// Bytes of the machine's state in a snapshot: its own, and of each message (rabbit_fifo.erl,
 /// `approximate snapshot size`).
@@ -287,13 +287,7 @@ impl Fifo {
     }
 
     /// Applies the command of the entry at `index`, whose leader's clock was `at`.
-    pub fn apply(
-        &mut self,
-        index: Index,
-        at: Time,
-        command: &Command,
-        given: &[Given],
-    ) -> Effects {
+    pub fn apply(&mut self, index: Index, at: Time, command: &Command, given: &[Given]) -> Effects {
         let mut effects = Effects::default();
         self.now = self.now.max(at);
         let holder = self.consumers.holder;

@@ -168,10 +168,8 @@ mod tests {
             let message =
                 MessageRange { producer: ProducerId(0), first: index as u32, count: 1, bytes: 1 };
             let (letter, expires) = (LetterId::NONE, Time::MAX);
-            ready.push(
-                *priority,
-                Held { index, message, letter, expires, failures: 0, returns: 0 },
-            );
+            ready
+                .push(*priority, Held { index, message, letter, expires, failures: 0, returns: 0 });
         }
         std::iter::from_fn(|| ready.pop()).map(|held| held.index).collect()
     }
