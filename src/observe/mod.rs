@@ -65,8 +65,13 @@ id!(
     EventId
 );
 id!(
-    /// A fault of the run's schedule. Index into [`Catalog::faults`].
+    /// A fault of the run's schedule, or an action. Index into [`Catalog::faults`].
     FaultId
+);
+id!(
+    /// What an operator does at a given time. Index into the family's list of them;
+    /// [`Catalog::actions`] says where they are among the faults.
+    ActionId
 );
 
 id!(
@@ -140,15 +145,30 @@ pub enum NodeState {
     Paused,
 }
 
-/// Whether a fault begins or ends.
+/// Whether a fault begins or ends. Of an action: whether its command is given, done or refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultPhase {
-    /// It was injected.
+    /// It was injected; the command was given.
     Begun,
-    /// It was healed: its `for` is over, or the run's duration is.
+    /// It was healed: its `for` is over, or the run's duration is. The command is done.
     Ended,
     /// Its selector matched nothing when it was due, so nothing was injected.
     Skipped,
+    /// The command failed, in the broker's words.
+    Failed(&'static str),
+}
+
+impl FaultPhase {
+    /// A number for it, for fingerprints.
+    #[must_use]
+    pub const fn code(self) -> u64 {
+        match self {
+            FaultPhase::Begun => 0,
+            FaultPhase::Ended => 1,
+            FaultPhase::Skipped => 2,
+            FaultPhase::Failed(_) => 3,
+        }
+    }
 }
 
 /// Something that a reader of `events.csv` wants to see: an election, a change of membership.
@@ -297,9 +317,43 @@ pub trait Observer {
         _wants: bool,
     ) {
     }
-    /// A consumer that has no position in a log begins at its end: what can be read of
-    /// `destination` now and nobody has had, it does not ask for.
-    fn skipped(&mut self, _at: Time, _consumer: ConsumerId, _destination: DestinationId) {}
+    /// A consumer that has no position in a log, or one that the log does not have, goes on at its end:
+    /// what can be read of `destination` now and nobody has processed, it does not ask for.
+    /// `removal` says why, for the case that its group had read there before: what it skips is lost
+    /// to that then.
+    fn skipped(
+        &mut self,
+        _at: Time,
+        _consumer: ConsumerId,
+        _destination: DestinationId,
+        _node: NodeId,
+        _removal: Removal,
+    ) {
+    }
+    /// A consumer is there, as a member of the group whose destinations the catalogue names for it
+    /// (`true`), or is not any more. Reported on change only, and by members of groups only.
+    fn subscribes(&mut self, _at: Time, _consumer: ConsumerId, _subscribes: bool) {}
+    /// A member of a group reads `destination` from now on (`true`), or gives it up. While nobody does
+    /// and there are members, a message of it that can be read waits for them.
+    fn holds(
+        &mut self,
+        _at: Time,
+        _consumer: ConsumerId,
+        _destination: DestinationId,
+        _holds: bool,
+    ) {
+    }
+    /// A member of a group had these in hand and will not finish them, and has committed a position
+    /// behind them: if the group goes on there, they are lost to it.
+    fn abandoned(
+        &mut self,
+        _at: Time,
+        _node: NodeId,
+        _destination: DestinationId,
+        _messages: MessageRange,
+        _removal: Removal,
+    ) {
+    }
     /// `node` now has this role for `destination`; `None` when it has none.
     fn role(
         &mut self,
@@ -311,7 +365,8 @@ pub trait Observer {
     }
     /// A node changed state.
     fn node(&mut self, _at: Time, _node: NodeId, _state: NodeState) {}
-    /// A fault of the schedule begins or ends; `targets` are the nodes it acts on.
+    /// A fault of the schedule begins or ends; `targets` are the nodes it acts on. Of an action: the
+    /// node on which the command is given.
     fn fault(&mut self, _at: Time, _fault: FaultId, _phase: FaultPhase, _targets: &[NodeId]) {}
     /// An event in the family's own words.
     fn event(&mut self, _at: Time, _event: Event) {}
@@ -403,6 +458,32 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     }
     fn wants(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId, wants: bool) {
         (**self).wants(at, consumer, destination, wants);
+    }
+    fn skipped(
+        &mut self,
+        at: Time,
+        consumer: ConsumerId,
+        destination: DestinationId,
+        node: NodeId,
+        removal: Removal,
+    ) {
+        (**self).skipped(at, consumer, destination, node, removal);
+    }
+    fn subscribes(&mut self, at: Time, consumer: ConsumerId, subscribes: bool) {
+        (**self).subscribes(at, consumer, subscribes);
+    }
+    fn holds(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId, holds: bool) {
+        (**self).holds(at, consumer, destination, holds);
+    }
+    fn abandoned(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        destination: DestinationId,
+        messages: MessageRange,
+        removal: Removal,
+    ) {
+        (**self).abandoned(at, node, destination, messages, removal);
     }
     fn role(&mut self, at: Time, node: NodeId, destination: DestinationId, role: Option<RoleId>) {
         (**self).role(at, node, destination, role);

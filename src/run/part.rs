@@ -312,12 +312,56 @@ impl Observer for Teller {
         });
     }
 
-    fn skipped(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId) {
+    fn skipped(
+        &mut self,
+        at: Time,
+        consumer: ConsumerId,
+        destination: DestinationId,
+        _node: NodeId,
+        removal: Removal,
+    ) {
         let (who, d) = (self.consumers[consumer.index()], self.place(Some(destination)));
-        self.told(at, &[17, who, d], |names| {
+        let w = why_hash(&self.catalog, removal);
+        self.told(at, &[17, who, d, w], |names| {
             let (who, place) =
                 (&names.consumers[consumer.index()].name, names.destination(destination));
-            format!("{who} begins at the end of {place}")
+            format!("{who} begins at the end of {place}: {}", why(names, removal))
+        });
+    }
+
+    fn subscribes(&mut self, at: Time, consumer: ConsumerId, subscribes: bool) {
+        let who = self.consumers[consumer.index()];
+        self.told(at, &[18, who, u64::from(subscribes)], |names| {
+            let what = if subscribes { "is there" } else { "is gone" };
+            format!("{} {what}, as a member of its group", names.consumers[consumer.index()].name)
+        });
+    }
+
+    fn holds(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId, holds: bool) {
+        let (who, d) = (self.consumers[consumer.index()], self.place(Some(destination)));
+        self.told(at, &[19, who, d, u64::from(holds)], |names| {
+            let (who, place) =
+                (&names.consumers[consumer.index()].name, names.destination(destination));
+            let what = if holds { "reads" } else { "gives up" };
+            format!("{who} {what} {place}")
+        });
+    }
+
+    fn abandoned(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        destination: DestinationId,
+        range: MessageRange,
+        removal: Removal,
+    ) {
+        let [a, b, c] = self.range(range);
+        let (n, d) = (self.node_hash(node), self.place(Some(destination)));
+        let w = why_hash(&self.catalog, removal);
+        self.told(at, &[20, a, b, c, n, d, w], |names| {
+            let (node, place) = (names.node(node), names.destination(destination));
+            let why = why(names, removal);
+            format!("{} of {place} given up by {node}: {why}", messages(names, range))
         });
     }
 
@@ -339,13 +383,14 @@ impl Observer for Teller {
     }
 
     fn fault(&mut self, at: Time, fault: FaultId, phase: FaultPhase, targets: &[NodeId]) {
-        let mut words = vec![14, self.faults[fault.index()], phase as u64];
+        let mut words = vec![14, self.faults[fault.index()], phase.code()];
         words.extend(targets.iter().map(|&node| self.node_hash(node)));
         self.told(at, &words, |names| {
             let phase = match phase {
                 FaultPhase::Begun => "begins",
                 FaultPhase::Ended => "ends",
                 FaultPhase::Skipped => "finds no target",
+                FaultPhase::Failed(why) => why,
             };
             let targets: Vec<&str> = targets.iter().map(|&node| names.node(node)).collect();
             let on = if targets.is_empty() { "" } else { " on " };

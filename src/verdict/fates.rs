@@ -40,7 +40,7 @@ pub(super) fn outcome(state: State) -> FinalOutcome {
 /// 3. expired;
 /// 4. unreachable, if the run did not become quiet: nothing below can be known then;
 /// 5. received only, if an application had it, whether a broker still holds a copy or not: it is
-///    lost only if none does. (A message dead-lettered or expired after a delivery that was never
+///    lost only if none does, or if its group has gone on behind it in a log. (A message dead-lettered or expired after a delivery that was never
 ///    finished was not given up, hence the order.)
 /// 6. with a copy left: stored, if the destination has consumers none of which would have taken
 ///    it, or one began behind it when it could be read; else unreachable, since somebody, a
@@ -59,7 +59,7 @@ pub(super) fn fate(state: State, ending: Ending) -> Fate {
         Fate::Expired
     } else if !ending.quiet {
         Fate::Unreachable
-    } else if state.is(Flags::DELIVERED) {
+    } else if state.is(Flags::DELIVERED.with(Flags::ABANDONED)) {
         Fate::ReceivedOnly
     } else if state.copies == 0 {
         Fate::Gone
@@ -107,20 +107,32 @@ pub(super) fn lost(
 ) -> Lost {
     let outcome = outcome(state);
     let given_up = fate == Fate::Gone || (fate == Fate::ReceivedOnly && state.copies == 0);
+    let passed = is_passed(state, fate, ending);
     let told = match outcome {
-        FinalOutcome::Acked if given_up => Some(Class::Acked),
-        FinalOutcome::Accepted if given_up => Some(Class::Accepted),
+        FinalOutcome::Acked if given_up || passed => Some(Class::Acked),
+        FinalOutcome::Accepted if given_up || passed => Some(Class::Accepted),
         FinalOutcome::Unknown if fate == Fate::Gone => Some(Class::Unknown),
         _ => None,
     };
     let may_be_lost = !matches!(outcome, FinalOutcome::Returned | FinalOutcome::Rejected);
-    let consumer = may_be_lost && given_up && state.is(Flags::SETTLED);
+    let consumer = may_be_lost && (given_up || passed) && state.is(Flags::SETTLED);
     let seen = state.is(Flags::DELIVERED.with(Flags::PROCESSED));
     let none_left = state.copies == 0 && removed_as == Some(CauseKind::Lost);
     let kept = state.is(Flags::DEAD_LETTERED.with(Flags::EXPIRED).with(Flags::LETTER));
     let read = ending.retained && ending.quiet && seen && none_left && !kept;
     let success = matches!(outcome, FinalOutcome::Acked | FinalOutcome::Accepted);
     Lost { told, consumer, read, gone: success && (given_up || read) }
+}
+
+/// Whether the group that the line is for has gone on behind it: the log has the message, and nobody of
+/// the group will ever process it. It had it in hand, committed a position behind it, and reads on
+/// there; or it had read there before, and was reset to behind it.
+fn is_passed(state: State, fate: Fate, ending: Ending) -> bool {
+    let in_hand = state.is(Flags::ABANDONED) && fate == Fate::ReceivedOnly && ending.is_wanted;
+    let skipped = state.is(Flags::SKIPPED)
+        && state.is(Flags::SETTLED)
+        && matches!(fate, Fate::Stored | Fate::ReceivedOnly);
+    ending.retained && ending.quiet && state.copies > 0 && (in_hand || skipped)
 }
 
 /// Whether a lost line lacks an explanation that it should have. A message of which no broker ever
@@ -132,8 +144,10 @@ pub(super) fn is_unexplained(state: State, lost: Lost) -> bool {
 }
 
 /// Whether an effective write ended well.
-pub(super) fn ended_well(fate: Fate) -> bool {
-    matches!(fate, Fate::Processed | Fate::DeadLettered | Fate::Stored)
+pub(super) fn ended_well(state: State, ending: Ending) -> bool {
+    let fate = fate(state, ending);
+    let well = matches!(fate, Fate::Processed | Fate::DeadLettered | Fate::Stored);
+    well && !is_passed(state, fate, ending)
 }
 
 impl Matrix {
@@ -217,6 +231,24 @@ mod tests {
         let unknown = state(Answer::Unknown, 0, &[Flags::DELIVERED, Flags::SETTLED]);
         let expected = Lost { told: None, consumer: true, read: false, gone: false };
         assert_eq!(lost(unknown, Fate::ReceivedOnly, None, QUIET), expected);
+    }
+
+    #[test]
+    fn what_a_group_has_committed_past_is_lost_to_it() {
+        let log = Ending { retained: true, ..QUIET };
+        let flags = [Flags::READABLE, Flags::ABANDONED, Flags::SETTLED];
+        let in_hand = state(Answer::Acked, 3, &flags);
+        assert_eq!(fate(in_hand, log), Fate::ReceivedOnly);
+        let expected = Lost { told: Some(Class::Acked), consumer: true, read: false, gone: false };
+        assert_eq!(lost(in_hand, Fate::ReceivedOnly, None, log), expected);
+        let nobody = Ending { is_wanted: false, ..log };
+        assert!(!lost(in_hand, Fate::ReceivedOnly, None, nobody).any(), "nobody has gone on");
+        let again = state(Answer::Acked, 3, &[Flags::ABANDONED, Flags::SETTLED, Flags::PROCESSED]);
+        assert!(!lost(again, fate(again, log), None, log).any(), "another one has processed it");
+        let reset = state(Answer::Acked, 3, &[Flags::READABLE, Flags::SKIPPED, Flags::SETTLED]);
+        assert_eq!(lost(reset, fate(reset, log), None, log), expected);
+        let new = state(Answer::Acked, 3, &[Flags::READABLE, Flags::SKIPPED]);
+        assert!(!lost(new, fate(new, log), None, log).any(), "a group that begins there");
     }
 
     #[test]

@@ -34,6 +34,25 @@ pub(super) struct Watch {
     pub(super) operations: u64,
     /// Whether a consumer that is no auditor reads it.
     pub(super) has_consumer: bool,
+    pub(super) group: GroupWatch,
+}
+
+/// What is known of the members of a group at one of its destinations.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct GroupWatch {
+    /// Members that are there.
+    pub(super) members: u32,
+    /// Those of them that read it.
+    pub(super) holders: u32,
+    /// Somebody who read it has given it up.
+    pub(super) left: bool,
+}
+
+impl GroupWatch {
+    /// Whether there are members, and none reads it: what can be read waits for them.
+    pub(super) const fn is_orphaned(self) -> bool {
+        self.members > 0 && self.holders == 0
+    }
 }
 
 /// What is counted as it happens.
@@ -82,7 +101,9 @@ pub(super) struct Counts {
 /// | `dropped` | names the loss if the line has no copy |
 /// | `delivered` | first delivery or duplicate; an auditor's marks it as readable at the end |
 /// | `processed` | finished: what happens to its copies matters in logs only |
-/// | `skipped` | what could be read and was not is no backlog any more, and stored at the end |
+/// | `skipped` | what could be read and was not is no backlog any more, and stored at the end; lost to a group that had read there before |
+/// | `subscribes`, `holds` | a read is pending as well while a group has members and none of them reads the destination |
+/// | `abandoned` | lost to the group, unless somebody processes it or nobody reads on |
 /// | `violated` | nothing: it is counted by invariant, and the first of each are kept |
 ///
 /// **Precedence of answers**: acked, accepted, returned, rejected, unknown (nacked alike), unsent.
@@ -112,6 +133,8 @@ pub struct Ledger {
     pub(super) watches: Vec<Watch>,
     /// (destination, wants) of each consumer.
     pub(super) wants: Vec<Vec<(DestinationId, bool)>>,
+    /// What each consumer reads as a member of a group, ascending.
+    pub(super) holds: Vec<Vec<DestinationId>>,
     pub(super) reasons: Reasons,
     pub(super) counts: Counts,
     pub(super) latencies: Latencies,
@@ -151,6 +174,7 @@ impl Ledger {
             effective: Successes::new(gap),
             reads: Reads::new(gap),
             operations: 0,
+            group: GroupWatch::default(),
             has_consumer: catalog.consumers.iter().any(|consumer| {
                 !consumer.auditor
                     && consumer.destinations.contains(&DestinationId(destination as u32))
@@ -163,6 +187,7 @@ impl Ledger {
             first_track,
             watches: watches.collect(),
             wants: vec![Vec::new(); catalog.consumers.len()],
+            holds: vec![Vec::new(); catalog.consumers.len()],
             reasons: Reasons::default(),
             counts: Counts::default(),
             latencies: Latencies::new(gap),
@@ -232,6 +257,22 @@ impl Ledger {
         let word = whose ^ what.wrapping_mul(0xd6e8_feb8_6659_fd93);
         self.fingerprint.fold(Ingredient::Outcomes, at.as_nanos() ^ tag << 56);
         self.fingerprint.fold(Ingredient::Outcomes, word);
+    }
+
+    /// The members of a group at a destination change.
+    pub(super) fn group_changed(
+        &mut self,
+        at: Time,
+        destination: DestinationId,
+        change: impl FnOnce(&mut GroupWatch),
+    ) {
+        let watch = &mut self.watches[destination.index()];
+        let before = watch.group.is_orphaned();
+        change(&mut watch.group);
+        let by = i32::from(watch.group.is_orphaned()) - i32::from(before);
+        if by != 0 {
+            watch.reads.wanting_changed(at, by);
+        }
     }
 
     pub(super) fn backlog_changed(&mut self, at: Time, destination: DestinationId, by: i64) {

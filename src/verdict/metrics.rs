@@ -249,7 +249,8 @@ metrics! {
          gone from every one. Whoever reads it again, or for the first time, does not find it."
     acked_lost Lines Less fate "loss.csv, class acked_lost"
         "Acknowledged lines that are gone, or were received by an application that never finished, \
-         after the broker gave its last copy up."
+         after the broker gave its last copy up, or that a consumer group has gone on behind without \
+         ever processing them."
     accepted_lost Lines Less fate "loss.csv, class accepted_lost"
         "The same of accepted lines."
     read_lost Lines Less fate "loss.csv, class read_lost"
@@ -257,7 +258,8 @@ metrics! {
     unknown_lost Lines Less fate "loss.csv, class unknown_lost"
         "Lines of unknown outcome that are gone: allowed, the producer knows that it does not know."
     consumer_lost Lines Less fate "loss.csv, class consumer_lost"
-        "Lines lost because a consumer acknowledged or committed before it finished."
+        "Lines lost because a consumer acknowledged or committed before it finished, or was reset to \
+         behind them."
     phantom Lines Less known ""
         "Lines of unknown or rejected outcome that were delivered all the same."
     dead_lettered Lines Neither fate "" "Lines that ended dead-lettered."

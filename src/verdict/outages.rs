@@ -120,7 +120,7 @@ fn write_gaps(ledger: &Ledger, quiet: bool, usual: Span) -> WriteGaps {
             let Some(destination) = track.destination else { continue };
             let ending = ending(ledger, track.destination, quiet);
             track.lines.scan(|stretch| {
-                let well = fates::ended_well(fates::fate(stretch.state, ending));
+                let well = fates::ended_well(stretch.state, ending);
                 let good = stretch.state.answer.is_success() && well;
                 see(destination.index(), &stretch, good);
             });

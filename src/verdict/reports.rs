@@ -320,25 +320,92 @@ impl Observer for Ledger {
         }
     }
 
-    fn skipped(&mut self, at: Time, _consumer: ConsumerId, destination: DestinationId) {
+    fn skipped(
+        &mut self,
+        at: Time,
+        _consumer: ConsumerId,
+        destination: DestinationId,
+        node: NodeId,
+        removal: Removal,
+    ) {
+        let had_read = self.watches[destination.index()].group.left;
+        let naming = naming!(self, at, node, removal);
         let mut backlog = 0;
         let here = |track: &&mut TrackOf| track.destination == Some(destination);
         for track in self.tracks.iter_mut().filter(here) {
             let mut passed = Vec::new();
             track.lines.scan(|stretch| {
-                if stretch.state.is_backlog() {
+                let state = stretch.state;
+                let unread = state.copies > 0 && state.is(Flags::READABLE);
+                let lost = had_read && unread && !state.is(Flags::PROCESSED);
+                if state.is_backlog() || lost {
                     passed.push((stretch.first, stretch.count));
                 }
             });
             for (first, count) in passed {
                 track.lines.visit(first, count, |line| {
                     let mut state = line.state();
+                    backlog -= i64::from(state.is_backlog());
                     state.set(Flags::SKIPPED);
+                    if had_read {
+                        naming.apply(line, &mut state);
+                        line.bury(at);
+                    }
                     line.put(state);
                 });
-                backlog -= i64::from(count);
             }
         }
+        self.backlog_changed(at, destination, backlog);
+    }
+
+    fn subscribes(&mut self, at: Time, consumer: ConsumerId, subscribes: bool) {
+        let catalog = self.catalog.clone();
+        for destination in &catalog.consumers[consumer.index()].destinations {
+            self.group_changed(at, *destination, |group| {
+                group.members =
+                    group.members.saturating_add_signed(if subscribes { 1 } else { -1 });
+            });
+        }
+    }
+
+    fn holds(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId, holds: bool) {
+        let held = &mut self.holds[consumer.index()];
+        match (held.binary_search(&destination), holds) {
+            (Err(place), true) => held.insert(place, destination),
+            (Ok(place), false) => {
+                held.remove(place);
+            }
+            (Ok(_), true) | (Err(_), false) => return,
+        }
+        self.group_changed(at, destination, |group| {
+            group.holders = group.holders.saturating_add_signed(if holds { 1 } else { -1 });
+            group.left |= !holds;
+        });
+    }
+
+    fn abandoned(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        destination: DestinationId,
+        messages: MessageRange,
+        removal: Removal,
+    ) {
+        let Some(index) = self.track(messages.producer, destination) else { return };
+        let naming = naming!(self, at, node, removal);
+        let mut backlog = 0;
+        self.tracks[index].lines.visit(messages.first, messages.count, |line| {
+            let mut state = line.state();
+            if state.is(Flags::PROCESSED) {
+                return;
+            }
+            let before = state.is_backlog();
+            state.set(Flags::ABANDONED);
+            naming.apply(line, &mut state);
+            line.bury(at);
+            line.put(state);
+            backlog += i64::from(state.is_backlog()) - i64::from(before);
+        });
         self.backlog_changed(at, destination, backlog);
     }
 

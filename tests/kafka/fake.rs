@@ -29,8 +29,9 @@ use mqsim::observe::{
 use mqsim::scenario::{Document, Scenario, Version};
 use mqsim::workload::{ConsumerLoad, Load};
 use mqsim::world::{
-    Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane,
-    LinkSpec, Machine, PlannedFault, RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
+    CardSpec, Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input,
+    Lane, LinkSpec, Machine, PageCacheSpec, PlannedFault, RoleQuery, Setup, Simulation, Topology,
+    Wait, WorldView,
 };
 
 /// What a broker does with a produce request.
@@ -253,6 +254,7 @@ impl Fake {
                 high_watermark: log.end(),
                 log_start: log.start(),
                 records: log.read(part.offset, log.end()).collect(),
+                values: Vec::new(),
                 diverging: None,
             }
         };
@@ -513,6 +515,7 @@ impl Lab {
             topics: vec![Topic { name: "t".to_owned(), min_isr: 1, unclean: false }],
             partitions: vec![Assignment { topic: 0, replicas }; partitions],
             streams: Streams::new(&[plan], &writers),
+            groups: mqsim::brokers::kafka::isr::groups::Groups::default(),
         };
         let fake = Fake::new(view);
         let mut fakes = vec![fake.clone(), fake];
@@ -564,6 +567,7 @@ impl Lab {
                 settings: ConsumerSettings::read(values),
                 processing: load.processing,
                 hours: Hours { start: Some(load.start), stop: load.stop },
+                member: None,
             };
             nodes.push((NodeKind::Consumer, Node::Consumer(Box::new(Consumer::new(config)))));
         }
@@ -581,6 +585,7 @@ impl Lab {
             settings: ConsumerSettings::auditor(),
             processing: Distribution::Constant(0),
             hours: Hours { start: None, stop: None },
+            member: None,
         })))
     }
 
@@ -601,7 +606,14 @@ impl Lab {
         let mut machines = Vec::new();
         let mut add = |name: String, kind: NodeKind, machine: Node| {
             let cpu = CpuSpec { cores: 2, percent: 100 };
-            topology.add(Host { name, kind, zone: 0, disk: disk(), cpu });
+            topology.add(Host {
+                name,
+                kind,
+                zone: 0,
+                disk: disk(),
+                cpu,
+                card: CardSpec::UNLIMITED,
+            });
             machines.push(machine);
         };
         for (index, fake) in self.fakes.iter().enumerate() {
@@ -619,6 +631,7 @@ impl Lab {
             machines,
             established: Vec::new(),
             faults: self.faults,
+            actions: Vec::new(),
             duration,
             drain: Span::from_secs(600),
             limits: Limits::default(),
@@ -639,6 +652,8 @@ fn disk() -> DiskSpec {
         capacity: 1_000_000_000,
         write_back_age: Span::from_secs(30),
         torn_tail: false,
+        seek: Span::ZERO,
+        cache: PageCacheSpec::UNLIMITED,
     }
 }
 

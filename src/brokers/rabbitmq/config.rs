@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::observe::{DestinationId, NodeId};
 
+use super::action::Action;
 use super::arguments::Arguments;
 use super::broker::cluster::mnesia::Tables;
 use super::broker::quorum::fifo::Policy;
@@ -13,6 +14,7 @@ pub use super::costs::Costs;
 use super::letters::Letters;
 use super::message::{ExchangeId, Given, QueueId, RoutingKey};
 use super::mirroring::Mirroring;
+use super::policy::Policies;
 use super::rules::Rule;
 use super::settings::Settings;
 
@@ -27,8 +29,6 @@ pub struct Queue {
     pub home: NodeId,
     /// What picks its home.
     pub locator: Locator,
-    /// How it is mirrored, if it is.
-    pub mirroring: Option<Mirroring>,
     /// `x-queue-version`: which index and store it has.
     pub version: QueueVersion,
     /// Its arguments.
@@ -90,6 +90,10 @@ pub struct Config {
     pub settings: Settings,
     /// CPU costs.
     pub costs: Costs,
+    /// What an operator orders.
+    pub actions: Arc<[Action]>,
+    /// The policies that are ever in force.
+    pub policies: Arc<Policies>,
 }
 
 impl Config {
@@ -97,6 +101,25 @@ impl Config {
     #[must_use]
     pub fn destination(&self, queue: QueueId) -> DestinationId {
         DestinationId(queue.0)
+    }
+
+    /// How a queue is mirrored by the policy that these tables have for it, if it is.
+    #[must_use]
+    pub fn mirroring(&self, tables: &Tables, queue: QueueId) -> Option<&Mirroring> {
+        match self.queue(queue).is_quorum() {
+            true => None,
+            false => self.policies.mirroring(tables.force.over(queue)),
+        }
+    }
+
+    /// What a queue's arguments and the policy that these tables have for it come to.
+    #[must_use]
+    #[inline]
+    pub fn arguments(&self, tables: &Tables, queue: QueueId) -> &Arguments {
+        match tables.force.over(queue) {
+            None => &self.queue(queue).arguments,
+            Some(policy) => self.policies.arguments(policy, queue),
+        }
     }
 
     /// Whether there is a quorum queue.
@@ -137,9 +160,10 @@ impl Config {
     /// What a quorum queue's state machine has to know. Khepri's group has an empty queue.
     #[must_use]
     pub fn quorum_policy(&self, queue: QueueId) -> Arc<Policy> {
-        let of = self.queues.get(queue.0 as usize);
-        let of = of.map(|queue| (queue.arguments, queue.delivery_limit));
-        let (arguments, delivery_limit) = of.unwrap_or_default();
+        let (arguments, delivery_limit) = match self.queues.get(queue.0 as usize) {
+            Some(of) => (*self.arguments(&self.tables, queue), of.delivery_limit),
+            None => (Arguments::default(), None),
+        };
         let rules = self.settings.rules;
         let faulty = Faulty::default();
         Arc::new(Policy { arguments, delivery_limit, rules, faulty })

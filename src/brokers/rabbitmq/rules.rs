@@ -278,6 +278,11 @@ named_rules! {
         "The record of a queue that is not durable is deleted when its node is lost; without this rule \
          Khepri keeps it until the node is back. In Mnesia it is always deleted.",
         "rabbit_amqqueue.erl v4.1.8, on_node_down; v4.2.9, on_node_up; measured";
+    // ---- operators
+    OperatorCommands = "operator-commands", always,
+        "What an operator orders (`[[action]]`) is done; without this rule every command is answered, \
+         and nothing done.",
+        "rabbitmqctl(8)";
 
     // ---- restarts
     WaitForTablesOfPeers = "wait-for-tables-of-peers", always,

@@ -76,6 +76,8 @@ impl Flags {
     pub(in crate::verdict) const READABLE: Flags = Flags(1 << 11);
     /// It could be read, and a consumer began behind it.
     pub(in crate::verdict) const SKIPPED: Flags = Flags(1 << 12);
+    /// A member of a group had it in hand, will not finish it, and has committed behind it.
+    pub(in crate::verdict) const ABANDONED: Flags = Flags(1 << 13);
 
     pub(in crate::verdict) const fn with(self, more: Flags) -> Flags {
         Flags(self.0 | more.0)

@@ -2,6 +2,7 @@
 
 use mqsim::brokers::kafka::PartitionId;
 use mqsim::brokers::kafka::isr::broker::Broker;
+use mqsim::brokers::kafka::isr::groups::GroupId;
 use mqsim::brokers::kafka::isr::machine::KafkaMachine;
 use mqsim::brokers::kafka::isr::state::PartitionState;
 
@@ -39,13 +40,31 @@ pub(crate) fn partition(machines: &[KafkaMachine], partition: PartitionId) -> Ve
 pub(crate) fn partitions(machines: &[KafkaMachine]) -> Vec<String> {
     let Some((_, first)) = brokers(machines).next() else { return Vec::new() };
     let config = first.config().clone();
+    let own = |partition: &PartitionId| !config.streams.is_internal(*partition);
     let line = |partition: PartitionId| {
         let states = brokers(machines).filter_map(|(_, broker)| broker.state(partition));
         let newest = states.max_by_key(|state| (state.leader_epoch, state.partition_epoch));
         let known = newest.map_or("nobody knows it".to_owned(), |newest| state(&newest));
         format!("{}: {known}", config.streams.get(partition).name)
     };
-    config.all_partitions().map(line).collect()
+    config.all_partitions().filter(own).map(line).collect()
+}
+
+/// A group as each broker has it that coordinates it.
+pub(crate) fn group(machines: &[KafkaMachine], group: GroupId) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (index, broker) in brokers(machines) {
+        let Some(what) = broker.group(group) else { continue };
+        lines.push(format!("n{}: {what}", index + 1));
+        let config = broker.config().clone();
+        let committed = config.all_partitions().filter_map(|partition| {
+            let offset = broker.committed(group, partition)?;
+            Some(format!("{} {offset}", config.streams.get(partition).name))
+        });
+        let committed: Vec<String> = committed.collect();
+        lines.push(format!("    committed: {}", committed.join(", ")));
+    }
+    if lines.is_empty() { vec!["nobody coordinates it".to_owned()] } else { lines }
 }
 
 /// What ZooKeeper holds.

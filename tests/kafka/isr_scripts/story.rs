@@ -11,8 +11,11 @@
 //! | `isr orders/0` | a partition as each of its replicas has it |
 //! | `znodes [/brokers]` | what ZooKeeper holds |
 //! | `controller?` | who decides |
+//! | `group app [orders/0 ...]` | a consumer group as its coordinator has it, and what it has committed |
+//! | `shares app` | what each of its members reads, from its next offset on |
 
 use mqsim::brokers::kafka::PartitionId;
+use mqsim::brokers::kafka::isr::groups::GroupId;
 use mqsim::brokers::kafka::isr::machine::{KafkaCluster, KafkaMachine};
 use mqsim::brokers::kit::Family;
 use mqsim::engine::Time;
@@ -24,7 +27,7 @@ use super::show;
 use super::trace::Trace;
 use crate::golden::{self, Command, Schedule, Script, Told, read, span};
 /// What `declare` reads, and what is asked of the run.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 13] = [
     "cluster",
     "broker",
     "controller",
@@ -36,6 +39,8 @@ const OTHERS: [&str; 11] = [
     "isr",
     "znodes",
     "controller?",
+    "group",
+    "shares",
 ];
 
 /// The second reading: the run.
@@ -86,6 +91,8 @@ impl golden::Story for Story {
             "isr" => show::partition(machines, self.partition(command.word(0)?)?),
             "znodes" => show::znodes(machines, command.word(0).unwrap_or("/")),
             "controller?" => self.controllers(),
+            "group" => show::group(machines, self.group(command.word(0)?)?),
+            "shares" => self.shares(self.group(command.word(0)?)?),
             _ => Vec::new(),
         })
     }
@@ -97,6 +104,33 @@ impl Story {
         let index = all.iter().position(|partition| partition.name == name);
         let id = index.map(|index| PartitionId(index as u32));
         id.ok_or_else(|| format!("there is no partition `{name}`"))
+    }
+
+    fn group(&self, name: &str) -> Told<GroupId> {
+        let all = &self.plan.spec.config.groups.all;
+        let index = all.iter().position(|group| group.name == name);
+        let id = index.map(|index| GroupId(index as u32));
+        id.ok_or_else(|| format!("there is no group `{name}`"))
+    }
+
+    fn shares(&self, group: GroupId) -> Vec<String> {
+        let hosts = &self.plan.spec.frame.topology().hosts;
+        let streams = &self.plan.spec.config.streams;
+        let machines = self.simulation.machines().iter().zip(hosts);
+        machines
+            .filter_map(|(machine, host)| {
+                let KafkaMachine::Consumer(consumer) = machine else { return None };
+                (consumer.group() == Some(group)).then(|| {
+                    let part = |(partition, position): (PartitionId, Option<u64>)| {
+                        let at = position.map_or("?".to_owned(), |offset| offset.to_string());
+                        format!("{} at {at}", streams.get(partition).name)
+                    };
+                    let all: Vec<String> = consumer.positions().map(part).collect();
+                    let all = if all.is_empty() { "nothing".to_owned() } else { all.join(", ") };
+                    format!("{}: {all}", host.name)
+                })
+            })
+            .collect()
     }
 
     fn controllers(&self) -> Vec<String> {

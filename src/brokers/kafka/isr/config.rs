@@ -7,6 +7,7 @@ use crate::observe::NodeId;
 use crate::world::{By, FileId, Port};
 
 use super::costs::Costs;
+use super::groups::Groups;
 use super::nodes::NodeSet;
 use super::rules::Rule;
 pub use super::settings::{Quorum, Settings};
@@ -49,6 +50,8 @@ pub struct Config {
     pub partitions: Vec<Assignment>,
     /// What the ledger calls them.
     pub streams: Streams,
+    /// The consumer groups.
+    pub groups: Groups,
     /// The names of the hosts: brokers, then coordinators.
     pub names: Vec<String>,
 }

@@ -40,6 +40,9 @@ costs! {
     receive: time, "receive" = "1us",
         "Consumer: take a message from what was fetched.",
         "Benchmarking Apache Kafka (2014): 940 thousand messages a second of one consumer";
+    load_offsets: time, "load-offsets" = "5us",
+        "Broker: read one record of __consumer_offsets when it becomes a coordinator.",
+        "an estimate: as append";
     internal: time, "internal" = "2us",
         "Any other step.",
         "an estimate that no measurement depends on";

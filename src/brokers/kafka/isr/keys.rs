@@ -7,6 +7,7 @@ use crate::scenario::{Kind, SectionSpec};
 use crate::workload::{CONSUMER_KEYS, PRODUCER_KEYS};
 
 use super::costs::COSTS;
+use super::groups::GROUP_KEYS;
 use super::rules::RULES;
 use super::settings::{BROKER_KEYS, CONTROLLER_KEYS};
 
@@ -21,7 +22,7 @@ pub(super) const BYTES: Kind = Kind::Size { min: 1, max: 1 << 40 };
 /// `[broker]`: the brokers' configuration.
 pub const BROKER: SectionSpec = SectionSpec::single(
     "broker",
-    &[BROKER_KEYS],
+    &[BROKER_KEYS, GROUP_KEYS],
     "The brokers' configuration, as in server.properties.",
 );
 
@@ -150,9 +151,53 @@ keys! {
     }
 }
 
+keys! {
+    /// Keys of a consumer in a group.
+    const MEMBER {
+        "group.id", Kind::Name, none since "0.9",
+            "Its consumer group: the members of a group share the topic's partitions, and go on where              one of them has committed. With `partitions` it reads those, and only commits.",
+            "ConsumerConfig 0.9";
+        "enable.auto.commit", Kind::Flag, "true" since "0.9",
+            "Whether poll() commits, every auto.commit.interval.ms, what earlier polls have returned; and              close(), and a rebalance.",
+            "ConsumerConfig 0.9";
+        "auto.commit.interval.ms", Kind::POSITIVE_MILLIS, "5s" since "0.9",
+            "How often it does.", "ConsumerConfig 0.9";
+        "session.timeout.ms", Kind::POSITIVE_MILLIS, ["0.9" = "30s", "0.10.1" = "10s", "3.0" = "45s"] since "0.9",
+            "A member that is silent for so long is out (group.protocol = \"classic\").",
+            "ConsumerConfig 0.9, 0.10.1, 3.0; KIP-62, KIP-735";
+        "heartbeat.interval.ms", Kind::POSITIVE_MILLIS, "3s" since "0.9",
+            "How often it tells that it lives (group.protocol = \"classic\").", "ConsumerConfig 0.9";
+        "max.poll.interval.ms", Kind::POSITIVE_MILLIS, "300s" since "0.10.1",
+            "A member whose application does not poll for so long leaves; and as long does a rebalance              wait for it.",
+            "ConsumerConfig 0.10.1; KIP-62";
+        "partition.assignment.strategy",
+            Kind::Choice(&["range", "roundrobin", "sticky", "cooperative-sticky", "range,cooperative-sticky"]),
+            ["0.9" = "range", "3.0" = "range,cooperative-sticky"] since "0.9",
+            "How the group's leader shares partitions out, the preferred way first. With              cooperative-sticky alone members keep what stays theirs while they agree (2.4).",
+            "ConsumerConfig 0.9, 3.0; KIP-429, KIP-726";
+        "group.instance.id", Kind::Name, none since "2.3",
+            "Makes it a static member: back within session.timeout.ms it has its place again.",
+            "ConsumerConfig 2.3; KIP-345";
+        "group.protocol", Kind::Choice(&["classic", "consumer"]), "classic" since "4.0",
+            "Whether members agree among themselves, or the coordinator assigns (KIP-848).",
+            "ConsumerConfig 4.0; KIP-848";
+        "commit", Kind::Choice(&["after", "before", "middle", "each", "never"]), "after" since "0.9",
+            "Without enable.auto.commit, when its application commits: what poll() has returned, when it              is through with that, before it begins, or when it has done half of it; each message when it              is through with that one; or never.";
+        "commit-call", Kind::Choice(&["sync", "async"]), "sync" since "0.9",
+            "Whether it calls commitSync(), which waits and tries again, or commitAsync().";
+        "hand-over", Kind::Choice(&["in-turn", "workers"]), "in-turn" since "0.9",
+            "Whether its application polls when it is through with what it has, or hands that to workers              and polls on.";
+        "fails-at", ANY_COUNT, none since "0.9",
+            "Its application throws at its so-many-th message, closes the consumer in `finally`, and              begins anew `restart-after` later.";
+        "restart-after", Kind::POSITIVE_DURATION, "1s" since "0.9",
+            "How long that takes.";
+    }
+}
+
 /// `[[consumer]]`.
 pub const CONSUMER: SectionSpec = SectionSpec::repeated(
     "consumer",
-    &[CONSUMER_KEYS, READING],
-    "Something that reads the partitions that are assigned to it.",
+    &[CONSUMER_KEYS, READING, MEMBER],
+    "Something that reads: as a member of a consumer group (`group.id`), or the partitions that are \
+     assigned to it, from a position of its own.",
 );

@@ -81,11 +81,17 @@ impl Cluster for KafkaCluster {
         if query.selector == selector::CONTROLLER {
             return controller(machines).into_iter().collect();
         }
-        let partition = PartitionId(query.destination.0);
+        // What is no partition is a group, behind them.
+        let place = query.destination.index();
+        let group = place.checked_sub(config.partitions.len());
+        let group = group.and_then(|group| config.groups.all.get(group));
+        let partition = group.map_or(PartitionId(query.destination.0), |group| group.partition);
         let replicas = config.replicas(partition);
         let nth = query.nth.max(1) as usize - 1;
         match query.selector {
-            selector::LEADER => leader_of(machines, partition).into_iter().collect(),
+            selector::LEADER | selector::COORDINATOR => {
+                leader_of(machines, partition).into_iter().collect()
+            }
             selector::FOLLOWER => {
                 let leader = leader_of(machines, partition);
                 let others = replicas.iter().filter(|node| Some(**node) != leader);

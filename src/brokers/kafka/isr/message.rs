@@ -10,8 +10,9 @@ use crate::brokers::coordination::{Carry, raft, zookeeper};
 use crate::brokers::kafka::PartitionId;
 use crate::brokers::kit::log::Piece;
 use crate::engine::Span;
-use crate::observe::{MessageRange, NodeId};
+use crate::observe::{ConsumerId, MessageRange, NodeId};
 
+use super::groups::{GroupId, GroupRequest, GroupResponse, OffsetsRecord};
 use super::state::{PartitionChange, PartitionState, Record, View, Znode};
 
 /// Everything that is sent, and every timer. Small: what is large is boxed.
@@ -166,6 +167,15 @@ pub enum Request {
         /// It wants to stop in order.
         want_shutdown: bool,
     },
+    /// Consumer to the coordinator of its group.
+    Group {
+        /// Which group.
+        group: GroupId,
+        /// `client.id`.
+        client: ConsumerId,
+        /// What is asked.
+        body: GroupRequest,
+    },
 }
 
 /// A batch of one partition.
@@ -260,6 +270,8 @@ pub enum Response {
     Registered(Error, u64),
     /// Of `BrokerHeartbeat`.
     Heartbeat(Error, Standing),
+    /// Of a group's coordinator.
+    Group(GroupResponse),
 }
 
 /// What a KRaft controller thinks of a broker.
@@ -296,6 +308,8 @@ pub struct FetchedPart {
     pub log_start: u64,
     /// The records.
     pub records: Vec<Piece>,
+    /// What is in the batches of an internal topic, by their first offsets.
+    pub values: Vec<(u64, Arc<OffsetsRecord>)>,
     /// Where the logs part (truncate-on-fetch); no records then.
     pub diverging: Option<EpochEnd>,
 }
@@ -343,6 +357,30 @@ pub enum Error {
     IneligibleReplica,
     /// DUPLICATE_BROKER_REGISTRATION.
     DuplicateBrokerRegistration,
+    /// COORDINATOR_NOT_AVAILABLE.
+    CoordinatorNotAvailable,
+    /// NOT_COORDINATOR.
+    NotCoordinator,
+    /// COORDINATOR_LOAD_IN_PROGRESS.
+    CoordinatorLoadInProgress,
+    /// UNKNOWN_MEMBER_ID.
+    UnknownMemberId,
+    /// ILLEGAL_GENERATION.
+    IllegalGeneration,
+    /// REBALANCE_IN_PROGRESS.
+    RebalanceInProgress,
+    /// MEMBER_ID_REQUIRED (KIP-394).
+    MemberIdRequired,
+    /// INCONSISTENT_GROUP_PROTOCOL.
+    InconsistentGroupProtocol,
+    /// FENCED_INSTANCE_ID (KIP-345).
+    FencedInstanceId,
+    /// FENCED_MEMBER_EPOCH (KIP-848).
+    FencedMemberEpoch,
+    /// STALE_MEMBER_EPOCH (KIP-848).
+    StaleMemberEpoch,
+    /// UNRELEASED_INSTANCE_ID (KIP-848).
+    UnreleasedInstanceId,
     /// UNKNOWN_SERVER_ERROR.
     Unknown,
 }
@@ -353,8 +391,26 @@ impl Error {
     pub const fn is_retriable(self) -> bool {
         !matches!(
             self,
-            Error::None | Error::MessageTooLarge | Error::InvalidRequest | Error::Unknown
+            Error::None
+                | Error::MessageTooLarge
+                | Error::InvalidRequest
+                | Error::UnknownMemberId
+                | Error::IllegalGeneration
+                | Error::RebalanceInProgress
+                | Error::MemberIdRequired
+                | Error::InconsistentGroupProtocol
+                | Error::FencedInstanceId
+                | Error::FencedMemberEpoch
+                | Error::StaleMemberEpoch
+                | Error::UnreleasedInstanceId
+                | Error::Unknown
         )
+    }
+
+    /// Whether another coordinator is to be looked for.
+    #[must_use]
+    pub const fn is_coordinators(self) -> bool {
+        matches!(self, Error::CoordinatorNotAvailable | Error::NotCoordinator)
     }
 
     /// Whether the client's metadata is to blame (InvalidMetadataException).
@@ -463,6 +519,27 @@ pub enum Timer {
         /// Which try.
         attempt: u32,
     },
+    /// The coordinator of a group looks at what is due.
+    Group {
+        /// Which.
+        group: GroupId,
+    },
+    /// A coordinator has read its partition.
+    OffsetsLoaded {
+        /// Which.
+        partition: PartitionId,
+        /// In which leader epoch it began.
+        epoch: u32,
+    },
+    /// A coordinator has waited long enough for what it has written.
+    OffsetsExpired {
+        /// To which partition.
+        partition: PartitionId,
+        /// Which write.
+        number: u32,
+    },
+    /// A member of a group looks at what is due.
+    Member,
     /// A client's sender looks at what is due.
     Sender,
     /// A client is to ask for metadata.
@@ -515,6 +592,7 @@ impl Request {
                 Request::UpdateMetadata { view, .. } => view.bytes(),
                 Request::StopReplica { partitions, .. } => partitions.len() as u32 * 12,
                 Request::AlterPartition { .. } => 80,
+                Request::Group { body, .. } => body.bytes(),
                 Request::ListOffsets { .. }
                 | Request::Metadata
                 | Request::ControlledShutdown { .. }
@@ -534,6 +612,7 @@ impl Response {
                 Response::Fetch(parts) => parts.iter().map(FetchedPart::bytes).sum(),
                 Response::EpochEnds(ends) => ends.len() as u32 * 20,
                 Response::Metadata(view) => view.bytes(),
+                Response::Group(answer) => answer.bytes(),
                 _ => 24,
             }
     }
@@ -553,6 +632,7 @@ impl Response {
             Response::Produce(parts) => parts.iter_mut().for_each(|part| part.1 = error),
             Response::EpochEnds(parts) => parts.iter_mut().for_each(|part| part.1 = error),
             Response::Fetch(parts) => parts.iter_mut().for_each(|part| part.error = error),
+            Response::Group(answer) => answer.refuse(error),
             Response::Metadata(_) => {}
         }
     }
@@ -574,6 +654,7 @@ impl FetchedPart {
             high_watermark: 0,
             log_start: 0,
             records: Vec::new(),
+            values: Vec::new(),
             diverging: None,
         }
     }

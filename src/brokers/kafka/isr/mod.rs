@@ -6,6 +6,7 @@ pub mod config;
 mod contradictions;
 pub mod controller;
 pub mod costs;
+pub mod groups;
 pub mod invariants;
 pub mod keys;
 pub mod link;

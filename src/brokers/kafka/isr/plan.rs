@@ -4,14 +4,18 @@
 use crate::brokers::coordination::zookeeper;
 use crate::brokers::kafka::{Streams, TopicPlan};
 use crate::brokers::kit::{Frame, complete};
-use crate::observe::NodeId;
+use crate::observe::{ConsumerId, NodeId};
 use crate::scenario::{Diagnostics, Located, Place, Scenario, Values, Version, suggest};
 use crate::workload::{ConsumerLoad, Load};
 
-use super::client::{Client, ConsumerSettings, ProducerSettings, ScalaSettings};
+use super::client::{Client, ConsumerSettings, MemberSettings, ProducerSettings, ScalaSettings};
 use super::config::{Assignment, Config, Metadata, Settings, Topic};
 use super::contradictions;
 use super::costs::Costs;
+use super::groups::{
+    Assignor, FirstMember, Group, GroupId, Groups, MemberId, OFFSETS_TOPIC, Protocol, Subscriber,
+    partition_for, share_out,
+};
 use super::message::Acks;
 use super::rules::Rule;
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
@@ -48,8 +52,9 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     let settings = Settings::read(scenario, frame.cluster.boot_time.clone());
     planner.read_topics(&settings);
     let producers = planner.read_producers();
-    let consumers = planner.read_consumers();
-    let (streams, groups) = planner.streams(&producers, &consumers);
+    let consumers = planner.read_consumers(&settings);
+    let (mut streams, groups) = planner.streams(&producers, &consumers);
+    let members = planner.groups(&mut streams, (&consumers, &groups), &settings);
     let brokers = planner.nodes.len() as u32;
     let coordinators = planner.coordinators();
     let mut spec = Spec {
@@ -63,6 +68,7 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
             topics: std::mem::take(&mut planner.topics),
             partitions: std::mem::take(&mut planner.assignments),
             streams,
+            groups: members,
             names: planner.nodes.iter().cloned().chain(coordinators).collect(),
         },
         ensemble: zookeeper::Settings::read(scenario),
@@ -262,8 +268,9 @@ impl Planner<'_> {
         }
     }
 
-    fn read_consumers(&mut self) -> Vec<ConsumerSpec> {
+    fn read_consumers(&mut self, settings: &Settings) -> Vec<ConsumerSpec> {
         let mut consumers = Vec::new();
+        let mut names: Vec<String> = Vec::new();
         for values in self.scenario.many("consumer") {
             let load = ConsumerLoad::from_values(values);
             let topic = self.topic(&load.from);
@@ -286,8 +293,20 @@ impl Planner<'_> {
             if partitions.is_empty() {
                 partitions.extend(0..count);
             }
+            let member = values.get_text("group.id").map(|name| {
+                let known = names.iter().position(|known| known == name).unwrap_or_else(|| {
+                    names.push(name.to_owned());
+                    names.len() - 1
+                });
+                MemberSettings::read(values, GroupId(known as u32), &settings.groups)
+            });
+            if let Some(member) = &member {
+                self.check_member(values, member, &consumers);
+            }
+            let group = values.get_text("group.id").or_else(|| values.get_text("group"));
             consumers.push(ConsumerSpec {
-                group: values.get_text("group").unwrap_or(&load.name).to_owned(),
+                group: group.unwrap_or(&load.name).to_owned(),
+                member,
                 connect: self.connect(&load.connect),
                 settings: ConsumerSettings::read(values),
                 topic,
@@ -299,6 +318,98 @@ impl Planner<'_> {
             });
         }
         consumers
+    }
+
+    /// What a member of a group says that cannot be.
+    fn check_member(&mut self, values: &Values, own: &MemberSettings, others: &[ConsumerSpec]) {
+        if values.is_set("group") {
+            self.wrong.push(
+                values.span("group"),
+                "a consumer with a `group.id` is in that group",
+                "remove `group`",
+            );
+        }
+        let cooperative = own.assignors.iter().any(|assignor| assignor.is_cooperative());
+        if values.is_set("partition.assignment.strategy")
+            && cooperative
+            && self.version().cmp_spec("2.4").is_lt()
+        {
+            self.wrong.push(
+                values.span("partition.assignment.strategy"),
+                format!("Kafka {} has no cooperative-sticky, which came with 2.4", self.version()),
+                "write \"sticky\", or broker-version = \"2.4\" or later",
+            );
+        }
+        let mates = others.iter().filter_map(|other| other.member.as_ref());
+        let mut mates = mates.filter(|mate| mate.group == own.group);
+        if mates.clone().any(|mate| mate.protocol != own.protocol) {
+            self.wrong.push(
+                values.span("group.protocol"),
+                "the members of a group speak one protocol",
+                "write the same group.protocol for all: a group that changes over is not simulated",
+            );
+        }
+        let same = |mate: &MemberSettings| {
+            own.assignors.iter().any(|assignor| mate.assignors.contains(assignor))
+        };
+        if !mates.all(same) {
+            self.wrong.push(
+                values.span("partition.assignment.strategy"),
+                "the members of a group have no assignor in common",
+                "write the same for all of them: such a member is refused \
+                 (InconsistentGroupProtocolException)",
+            );
+        }
+    }
+
+    /// The consumer groups, with the topic that has their records: it is there as soon as somebody
+    /// has a `group.id`.
+    fn groups(
+        &mut self,
+        streams: &mut Streams,
+        (consumers, places): (&[ConsumerSpec], &[usize]),
+        settings: &Settings,
+    ) -> Groups {
+        let of = |id: GroupId| {
+            let all = (0u32..).zip(consumers.iter().zip(places));
+            all.filter(move |(_, (own, _))| own.member.as_ref().is_some_and(|m| m.group == id))
+        };
+        let members = consumers.iter().filter_map(|consumer| consumer.member.as_ref());
+        let Some(last) = members.map(|member| member.group.0).max() else {
+            return Groups::default();
+        };
+        if !self.wrong.is_empty() {
+            return Groups::default();
+        }
+        let (topic, count) = (self.topics.len() as u32, settings.groups.partitions);
+        let broker = self.scenario.one("broker");
+        let brokers = self.nodes.len() as u64;
+        let factor = broker.get_integer("offsets.topic.replication.factor");
+        let factor = factor.unwrap_or(3).min(brokers) as u32;
+        let min_isr = broker.get_integer("min.insync.replicas").unwrap_or(1) as u32;
+        let unclean = broker.get_flag("unclean.leader.election.enable").unwrap_or(true);
+        self.topics.push(Topic { name: OFFSETS_TOPIC.to_owned(), min_isr, unclean });
+        let replicas = |p: u32| (0..factor).map(|r| NodeId((p + r) % brokers as u32)).collect();
+        self.assignments.extend((0..count).map(|p| Assignment { topic, replicas: replicas(p) }));
+        streams.add_internal(OFFSETS_TOPIC, count);
+        let group = |id: GroupId| {
+            let (_, (first, place)) = of(id).next()?;
+            let member = first.member.as_ref()?;
+            let told_of = streams.seen_by(streams.partition(first.topic, 0), *place);
+            Some(Group {
+                name: first.group.clone(),
+                partition: streams.partition(topic, partition_for(&first.group, count)),
+                protocol: member.protocol,
+                told_of: Some(told_of),
+                first: first_members(
+                    of(id).map(|(index, (own, _))| (index, own)),
+                    member.protocol,
+                    streams,
+                    settings,
+                ),
+            })
+        };
+        Groups { all: (0..=last).filter_map(|id| group(GroupId(id))).collect(), topic: Some(topic) }
     }
 
     /// The hosts of ZooKeeper, or of the controllers.
@@ -343,4 +454,52 @@ impl Planner<'_> {
         }
         (Streams::new(&plans, &writers), groups)
     }
+}
+
+/// The members of a group that are there when the run starts, with what their leader or coordinator
+/// has assigned to them.
+fn first_members<'a>(
+    members: impl Iterator<Item = (u32, &'a ConsumerSpec)>,
+    protocol: Protocol,
+    streams: &Streams,
+    settings: &Settings,
+) -> Vec<FirstMember> {
+    let mut first = Vec::new();
+    for (index, consumer) in members.filter(|(_, consumer)| consumer.start.is_zero()) {
+        let Some(own) = &consumer.member else { continue };
+        let id = MemberId { client: ConsumerId(index), unique: 0 };
+        let of = |number: &u32| streams.partition(consumer.topic, *number);
+        first.push(FirstMember {
+            id,
+            instance: own.instance,
+            topic: consumer.topic,
+            session: own.session,
+            rebalance: own.max_poll,
+            assignors: own.assignors.clone(),
+            alone: !own.subscribes,
+            assignment: match own.subscribes {
+                true => Vec::new(),
+                false => consumer.partitions.iter().map(of).collect(),
+            },
+        });
+    }
+    let subscribers = first.iter().filter(|member| !member.alone).map(|member| Subscriber {
+        member: member.id,
+        topic: member.topic,
+        owned: Vec::new(),
+    });
+    let subscribers: Vec<Subscriber> = subscribers.collect();
+    let assignor = match first.first().and_then(|member| member.assignors.first()) {
+        Some(preferred) if protocol == Protocol::Classic => *preferred,
+        _ if settings.groups.consumer_range => Assignor::Range,
+        _ => Assignor::Sticky,
+    };
+    let shares = share_out(assignor, &subscribers, |topic| streams.of_topic(topic).collect());
+    for member in first.iter_mut().filter(|member| !member.alone) {
+        if let Some(share) = shares.get(&member.id) {
+            member.assignment = share.iter().copied().collect();
+            member.assignment.sort_unstable();
+        }
+    }
+    first
 }

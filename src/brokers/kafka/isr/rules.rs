@@ -239,6 +239,38 @@ named_rules! {
         "An error of a log's directory takes its replicas offline; before, it ends the broker.",
         "ReplicaManager.scala 1.0.0, handleLogDirFailure; KIP-112";
 
+    // ---- groups
+    MemberIdRequired = "member-id-required", since "2.2",
+        "Who joins without a member id is given one first, and counts when it comes back with that.",
+        "GroupCoordinator.scala 2.2, doUnknownJoinGroup; KIP-394";
+    StaticMembers = "static-members", since "2.3",
+        "A member with a group.instance.id that is back takes the place of its former self.",
+        "GroupCoordinator.scala 2.3; KIP-345";
+    LateCommitsHold = "late-commits-hold", since "4.0",
+        "A commit that was not replicated in time, and was answered so, holds as soon as it is; before,          as soon as another broker coordinates the group.",
+        "CoordinatorRuntime.java 4.0; GroupMetadata.scala 3.9, failPendingOffsetWrite";
+    FencedMayRejoin = "fenced-may-rejoin", since "4.2",
+        "A member of KIP-848 that was fenced may join again with the id that it has.",
+        "GroupMetadataManager.java 4.2; KAFKA-19233";
+    LoadOffsets = "load-offsets", always,
+        "Who becomes the coordinator of a group reads what was written of it.",
+        "GroupMetadataManager.scala 0.9 to 3.9, doLoadGroupsAndOffsets; CoordinatorLoaderImpl.scala 4.0";
+    FenceGenerations = "fence-generations", always,
+        "A commit counts only if it comes from a member, in the present generation.",
+        "GroupCoordinator.scala 2.8, doCommitOffsets; ConsumerGroup.java 4.0, validateOffsetCommit";
+    CommitReturned = "commit-returned", always,
+        "An automatic commit is of the positions behind what earlier polls returned; without, of what          was fetched.",
+        "ConsumerCoordinator.java 0.9 to 4.1, maybeAutoCommitOffsetsAsync (`allConsumed`); KAFKA-18641";
+    CommitBeforeRebalance = "commit-before-rebalance", always,
+        "A member with automatic commits commits before it gives partitions up.",
+        "ConsumerCoordinator.java, onJoinPrepare";
+    CommitAtClose = "commit-at-close", always,
+        "A member with automatic commits commits when it is closed.",
+        "ConsumerCoordinator.java, close";
+    BackgroundHeartbeats = "background-heartbeats", since "0.10.1",
+        "Heartbeats are sent by a thread of their own; before, only in poll().",
+        "AbstractCoordinator.java 0.10.1.0, HeartbeatThread; KIP-62";
+
     // ---- clients
     DetectTruncation = "detect-truncation", since "2.3",
         "A consumer notices that the log was cut below its position, and goes back to where.",

@@ -5,6 +5,7 @@ use crate::brokers::kit::keys::keys;
 use crate::engine::{Distribution, Span};
 use crate::scenario::{Kind, Scenario};
 
+use super::groups::GroupSettings;
 use super::keys::{ANY_COUNT, BYTES};
 use super::rules::Rules;
 
@@ -84,6 +85,8 @@ keys! {
         boot_time: Distribution,
         /// Timers of the controller quorum.
         quorum: Quorum,
+        /// What is said of groups.
+        groups: GroupSettings,
     }
 }
 
@@ -129,7 +132,10 @@ impl Settings {
     pub fn read(scenario: &Scenario, boot_time: Distribution) -> Settings {
         let rules = Rules::read(scenario.one("rules"));
         let quorum = Quorum::of(scenario.one("controller"));
-        let mut settings = Settings::of(scenario.one("broker"), rules, boot_time, quorum);
+        let broker = scenario.one("broker");
+        let range = broker.get_text("group.consumer.assignors") == Some("range");
+        let groups = GroupSettings::of(broker, range);
+        let mut settings = Settings::of(broker, rules, boot_time, quorum, groups);
         for bytes in [&mut settings.fetch_bytes, &mut settings.response_bytes] {
             *bytes = MOST_FETCHED.min(*bytes);
         }

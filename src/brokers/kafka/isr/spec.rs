@@ -13,8 +13,8 @@ use crate::workload::Load;
 
 use super::broker::Broker;
 use super::client::{
-    Client, Consumer, ConsumerConfig, ConsumerSettings, Producer, ProducerConfig, ProducerSettings,
-    ScalaProducer, ScalaSettings,
+    Client, Consumer, ConsumerConfig, ConsumerSettings, MemberSettings, Producer, ProducerConfig,
+    ProducerSettings, ScalaProducer, ScalaSettings,
 };
 use super::config::{Config, Metadata};
 use super::controller::Controller;
@@ -61,6 +61,8 @@ pub struct ConsumerSpec {
     pub partitions: Vec<u32>,
     /// Its configuration.
     pub settings: ConsumerSettings,
+    /// What it does as a member of a group, if it has a `group.id`.
+    pub member: Option<MemberSettings>,
     /// How long its application works on a message.
     pub processing: Distribution,
     /// When it starts.
@@ -93,7 +95,8 @@ impl Spec {
     #[must_use]
     pub fn unread_partitions(&self) -> Vec<(u32, Vec<PartitionId>)> {
         let mut found = Vec::new();
-        for topic in 0..self.config.topics.len() as u32 {
+        let own = |topic: &u32| Some(*topic) != self.config.groups.topic;
+        for topic in (0..self.config.topics.len() as u32).filter(own) {
             let reads = |index: u32| {
                 let mut consumers = self.consumers.iter();
                 consumers.any(|c| c.topic == topic && c.partitions.contains(&index))
@@ -196,10 +199,12 @@ impl Family for Spec {
         self.config.streams.destination_names()
     }
 
-    /// Brokers lead and follow partitions, whoever reads them.
+    /// Brokers lead and follow partitions, whoever reads them; a group stands for the partition that
+    /// has its records.
     fn targets(&self) -> Vec<String> {
         let partitions = self.config.streams.partitions().iter();
-        partitions.map(|partition| partition.name.clone()).collect()
+        let groups = self.config.groups.all.iter().map(|group| group.name.clone());
+        partitions.map(|partition| partition.name.clone()).chain(groups).collect()
     }
 
     fn producers(&self) -> Vec<Sends> {
@@ -265,6 +270,7 @@ impl Family for Spec {
                 partitions: partitions.collect(),
                 connect: consumer.connect.clone(),
                 settings: consumer.settings.clone(),
+                member: consumer.member.clone(),
                 processing: consumer.processing.clone(),
                 hours: Hours { start: Some(consumer.start), stop: consumer.stop },
             }))));
@@ -277,6 +283,7 @@ impl Family for Spec {
                 partitions,
                 connect: config.all_brokers().collect(),
                 settings: ConsumerSettings::auditor(),
+                member: None,
                 processing: Distribution::Constant(0),
                 hours: Hours { start: None, stop: None },
             }))));

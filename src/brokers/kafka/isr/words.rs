@@ -21,6 +21,10 @@ words! {
             "it waited in the producer when that died";
         BATCH_DROPPED = "batch-dropped", Lost, 9,
             "the asynchronous Scala producer had tried often enough, and logged it";
+        COMMITTED_UNPROCESSED = "committed-unprocessed", Settled, 9,
+            "a consumer had committed a position behind it and ended before it was through with it";
+        SKIPPED_BY_RESET = "skipped-by-reset", Settled, 8,
+            "its group went on behind it by auto.offset.reset";
     }
     conditions {
         ACKED_BEFORE_REPLICATED = "acked-before-replicated",
@@ -31,6 +35,11 @@ words! {
         NOT_FSYNCED = "not-fsynced", "It was written, and no fsync had covered it.";
         HIGH_WATERMARK_BEHIND = "high-watermark-behind",
             "The replica did not know yet that it was committed.";
+        AUTO_COMMIT = "auto-commit", "enable.auto.commit commits what poll() has returned.";
+        CLOSED = "closed-unfinished", "close() commits what poll() has returned, finished or not.";
+        COMMITTED_FIRST = "committed-first", "The application commits before it is through.";
+        NO_OFFSET = "no-committed-offset", "There was no committed offset to go on at.";
+        OUT_OF_RANGE = "offset-out-of-range", "The log does not have the offset to go on at.";
     }
     roles {
         LEADER = "leader", Leader, "It leads the partition.";
@@ -66,6 +75,21 @@ words! {
             "the broker may not register yet: its former self still counts";
         CONSUMER_STOPPED = "consumer-stopped",
             "a consumer without auto.offset.reset has no offset to go on at";
+        COORDINATOR = "group-coordinator",
+            "the broker coordinates the group from now on; the count is the leader epoch of its partition";
+        REBALANCING = "rebalancing", "the members of the group have to agree anew; the count is the generation that ends";
+        REBALANCED = "rebalanced", "every member of the group knows its share; the count is the generation";
+        MEMBER_EXPIRED = "member-expired",
+            "a member of the group was silent for too long, and is out; the count is the number of the consumer";
+        MEMBER_LEFT = "member-left", "a member has left the group; the count is the number of the consumer";
+        COMMIT_FAILED = "commit-failed",
+            "a commit of offsets was refused: others have the partitions (CommitFailedException)";
+        PARTITIONS_LOST = "partitions-lost",
+            "a consumer learns that it is no member any more (onPartitionsLost); the count is how many partitions";
+        CONSUMER_FENCED = "consumer-fenced",
+            "a static consumer may not go on: another one has its group.instance.id, or its former self still has";
+        POLL_TOO_LATE = "poll-too-late",
+            "a consumer leaves its group: it has not polled for max.poll.interval.ms";
         OFFSETS_BACKWARDS = "offsets-backwards",
             "a follower appended a batch that begins before the end of its log; the count is that end";
     }
@@ -83,6 +107,8 @@ words! {
             "The n-th of the partition's replicas that do not lead it, as assigned.";
         REPLICA = "replica", [Destination, Number],
             "The n-th of the partition's replicas, as assigned; the first is the preferred leader.";
+        COORDINATOR = "coordinator", [Destination],
+            "The broker that coordinates a consumer group, by its group.id.";
         CONTROLLER = "controller", [],
             "The broker that is the controller, or the leader of the controller quorum.";
     }

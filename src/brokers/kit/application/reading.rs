@@ -104,6 +104,13 @@ impl<W> Reading<W> {
         self.state = State::Stopped;
     }
 
+    /// It has ended by itself, and waits for [`begin`](Self::begin): whatever it worked on, it will
+    /// not finish.
+    pub fn pause(&mut self) {
+        self.state = State::Waiting;
+        self.work = None;
+    }
+
     /// Whether its work takes no time at all, ever.
     #[must_use]
     pub fn is_instant(&self) -> bool {

@@ -131,6 +131,9 @@ impl Broker {
                 let answer = self.stop_replicas(controller_epoch, &partitions, ctx);
                 self.respond(place, answer, ctx);
             }
+            Request::Group { group, client, body } => {
+                self.group_request(place, (group, client), body, ctx);
+            }
             other => self.ask_controller(place, other, ctx),
         }
     }

@@ -398,6 +398,11 @@ impl Broker {
             if !self.store(partition, piece, ctx) {
                 return self.back_off(from, partition, ctx);
             }
+            if let Some((base, value)) = fetched.values.iter().find(|(at, _)| *at == piece.base)
+                && let Some(replica) = self.replica_mut(partition)
+            {
+                replica.values.push(*base, value.clone());
+            }
         }
         let (bounded, me) = (self.config.has(Rule::BoundHwByLogEnd), self.me);
         let Some(replica) = self.replica_mut(partition) else { return };

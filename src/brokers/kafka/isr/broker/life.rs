@@ -21,6 +21,7 @@ impl Broker {
             // The run starts with a cluster that has been up for a while.
             self.marks.clean = Some(0);
             self.load_logs(ctx);
+            self.write_first_offsets(ctx);
             let config = self.config.clone();
             self.view = Arc::new(Image::first(&config).view(config.first_controller()));
             for partition in config.all_partitions() {
@@ -112,6 +113,7 @@ impl Broker {
         self.view = Arc::default();
         self.controller_epoch = 0;
         self.served = false;
+        self.coordinator.forget();
         self.membership.forget();
     }
 }

@@ -10,12 +10,15 @@
 //! | `roles.rs` | ReplicaManager.becomeLeaderOrFollower, Partition.makeLeader, makeFollower |
 //! | `fetcher.rs` | ReplicaFetcherThread, AbstractFetcherThread |
 //! | `storage.rs` | LogManager, checkpoints, recovery |
+//! | `coordinator/` | GroupCoordinator, GroupMetadataManager |
+//! | `values.rs` | what is in the batches of `__consumer_offsets` |
 //! | `life.rs` | KafkaServer, BrokerServer: start and stop |
 //!
 //! Lanes: the main lane has timers and what comes from the controller; every connection has one
 //! (its requests are worked on one after the other), and so has the fetcher of each other broker.
 
 mod connections;
+mod coordinator;
 mod epochs;
 mod fetch;
 mod fetcher;
@@ -26,6 +29,7 @@ mod produce;
 mod replica;
 mod roles;
 mod storage;
+mod values;
 
 use std::sync::Arc;
 
@@ -40,12 +44,14 @@ use super::message::{Message, Timer};
 use super::state::View;
 
 pub use connections::Connection;
+pub use coordinator::Coordinator;
 pub use epochs::EpochCache;
 pub use fetcher::Fetcher;
 pub use membership::{KraftMember, Membership, ZooKeeperMember};
 pub use produce::Parked;
 pub use replica::{FIRST_LOG, Leading, Notes, Remote, Replica, Role, Storage};
 pub use storage::{CHECKPOINTS, Marks};
+pub use values::Values;
 
 /// How far a broker's process has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +99,8 @@ pub struct Broker {
     pub(super) membership: Membership,
     /// It has been told that it may serve.
     served: bool,
+    /// The groups that it coordinates.
+    coordinator: Coordinator,
 }
 
 impl Broker {
@@ -119,6 +127,7 @@ impl Broker {
             incarnation: 0,
             membership: Membership::new(&config, me),
             served: false,
+            coordinator: Coordinator::default(),
             config,
         }
     }
@@ -170,6 +179,13 @@ impl Broker {
             }
             Timer::FetchExpired { slot, generation } => self.fetch_expired(slot, generation, ctx),
             Timer::AlterPartition { partition } => self.ask_for_isr(partition, ctx),
+            Timer::Group { group } => self.group_due(group, ctx),
+            Timer::OffsetsLoaded { partition, epoch } => {
+                self.offsets_loaded(partition, epoch, ctx);
+            }
+            Timer::OffsetsExpired { partition, number } => {
+                self.offsets_expired(partition, number, ctx);
+            }
             other => {
                 self.handle_member(Input::Local { body: Message::Timer(other) }, ctx);
             }

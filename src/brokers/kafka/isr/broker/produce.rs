@@ -205,6 +205,9 @@ impl Broker {
             }
         }
         self.touch(partition);
+        if config.streams.is_internal(partition) {
+            self.offsets_replicated(partition, ctx);
+        }
     }
 
     /// Answers writes whose replicas have it (DelayedProduce.tryComplete, Partition.scala,

@@ -11,6 +11,7 @@ use super::super::nodes::NodeSet;
 use super::super::rules::Rule;
 use super::super::state::PartitionState;
 use super::epochs::EpochCache;
+use super::values::Values;
 
 /// A replica on this broker.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Replica {
     pub log: Log,
     /// Where epochs begin in it.
     pub epochs: EpochCache,
+    /// What is in its batches, if it is of an internal topic.
+    pub values: Values,
     /// Its high watermark: what is before it is committed, as far as it knows.
     pub high_watermark: u64,
     /// What the controller said last; `None` before it said anything.
@@ -139,6 +142,7 @@ impl Replica {
             partition,
             log: Log::new(FileId(partition.0 + FIRST_LOG)),
             epochs: EpochCache::default(),
+            values: Values::default(),
             high_watermark: 0,
             state: None,
             role: Role::None,
@@ -171,6 +175,7 @@ impl Replica {
     /// Its log was cut; what was known of it goes up to its end at most.
     pub fn forget_behind_end(&mut self) {
         let end = self.log.end();
+        self.values.truncate(end);
         self.notes.cut = self.notes.cut.min(end);
         self.high_watermark = self.high_watermark.min(end);
         self.replicated = self.replicated.min(end);

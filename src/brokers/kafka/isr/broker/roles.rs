@@ -141,6 +141,7 @@ impl Broker {
             None,
             u64::from(state.leader_epoch),
         );
+        self.coordinate(partition, state.leader_epoch, ctx);
         self.ends_moved(partition, ctx);
     }
 
@@ -182,6 +183,7 @@ impl Broker {
             return;
         }
         self.fail_writes(partition, ctx);
+        self.stop_coordinating(partition, ctx);
         // Fetches are answered by what the replica is afterwards.
         let Some(replica) = self.replica_mut(partition) else { return };
         let Role::Leader(leading) = std::mem::replace(&mut replica.role, Role::Follower) else {
@@ -260,6 +262,10 @@ impl Broker {
         subject: Option<NodeId>,
         count: u64,
     ) {
+        // Of internal topics it is told who coordinates a group.
+        if partition.is_some_and(|partition| self.config.streams.is_internal(partition)) {
+            return;
+        }
         let destination =
             partition.and_then(|p| self.config.streams.destinations_of(p).first().copied());
         let event = Event { word, node: self.me, destination, subject, count };

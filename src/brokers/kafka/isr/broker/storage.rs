@@ -67,7 +67,7 @@ impl Broker {
         true
     }
 
-    fn flush(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
+    pub(super) fn flush(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
         let Some(replica) = self.replica_mut(partition) else { return };
         replica.storage.unflushed = 0;

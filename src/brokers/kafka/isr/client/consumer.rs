@@ -8,16 +8,19 @@ use crate::brokers::kafka::PartitionId;
 use crate::brokers::kit::application::{Hours, Reading};
 use crate::brokers::kit::log::Piece;
 use crate::engine::{Distribution, Span, Time};
-use crate::observe::{ConsumerId, DestinationId, Event, EventId, MessageRange, NodeId, Observer};
+use crate::observe::{
+    BecauseId, ConsumerId, DestinationId, Event, EventId, MessageRange, NodeId, Observer, Removal,
+};
 use crate::world::{Alarm, By, Context, Input, Lane, Signal, Wait};
 
 use super::super::config::Config;
 use super::super::message::{Message, Response, Timer};
 use super::super::rules::Rule;
-use super::super::words::event;
+use super::super::words::{cause, event};
 use super::fetcher::{Asked, Part, Step};
+use super::group::{Closing, Member};
 use super::network::{Network, NetworkConfig, NetworkEvent};
-use super::settings::{ConsumerSettings, Reset};
+use super::settings::{ConsumerSettings, MemberSettings, Reset};
 
 /// What a consumer does.
 #[derive(Clone, Debug)]
@@ -39,11 +42,13 @@ pub struct ConsumerConfig {
     pub processing: Distribution,
     /// From when to when it reads; then it closes.
     pub hours: Hours,
+    /// What it does as a member of a group, if it is in one.
+    pub member: Option<MemberSettings>,
 }
 
 impl ConsumerConfig {
     /// A partition as its group sees it.
-    fn lines_of(&self, partition: PartitionId) -> &[DestinationId] {
+    pub(super) fn lines_of(&self, partition: PartitionId) -> &[DestinationId] {
         let all = self.config.streams.destinations_of(partition);
         match self.group {
             Some(group) => std::slice::from_ref(&all[group.min(all.len() - 1)]),
@@ -52,7 +57,7 @@ impl ConsumerConfig {
     }
 
     /// Where messages were meant for, wherever they were found.
-    fn lines(&self, messages: MessageRange) -> &[DestinationId] {
+    pub(super) fn lines(&self, messages: MessageRange) -> &[DestinationId] {
         self.lines_of(self.config.streams.meant_for(messages.producer))
     }
 }
@@ -66,14 +71,16 @@ pub struct Consumer {
     /// Requests that are not answered: to whom, their numbers, what was asked.
     pub(super) asked: Vec<(NodeId, u32, Asked)>,
     /// What was fetched and not yet handed out, by partition in the order of its arrival.
-    pub(super) fetched: VecDeque<(u32, VecDeque<Piece>)>,
+    pub(super) fetched: VecDeque<(PartitionId, VecDeque<Piece>)>,
     /// What the last poll handed to the application.
-    hand: VecDeque<Piece>,
-    application: Reading<Piece>,
-    /// The destinations of its partitions.
-    lines: Vec<DestinationId>,
+    pub(super) hand: VecDeque<Piece>,
+    pub(super) application: Reading<Piece>,
+    /// The destinations of its partitions, as far as it reads them.
+    pub(super) lines: Vec<DestinationId>,
     /// It looks again (ConsumerNetworkClient.java goes by `time.milliseconds()`).
     look: Alarm,
+    /// What it is in its group, if it is in one.
+    pub(super) member: Option<Box<Member>>,
 }
 
 impl Consumer {
@@ -81,22 +88,30 @@ impl Consumer {
     #[must_use]
     pub fn new(config: ConsumerConfig) -> Consumer {
         let settings = &config.settings;
-        let network = NetworkConfig::new(
+        let mut network = NetworkConfig::new(
             &config.config,
             config.connect.clone(),
             100,
             settings.request_timeout,
             (settings.backoff, settings.metadata_max_age),
         );
+        network.coordinators = config.member.is_some();
+        let mut partitions = config.partitions.clone();
+        partitions.sort_unstable();
+        let member = config.member.clone().map(|own| Box::new(Member::new(own)));
+        if member.as_ref().is_some_and(|member| member.settings.subscribes) {
+            partitions.clear();
+        }
         Consumer {
             network: Network::new(network),
-            parts: config.partitions.iter().map(|partition| Part::new(*partition)).collect(),
+            parts: partitions.iter().map(|partition| Part::new(*partition)).collect(),
             asked: Vec::new(),
             fetched: VecDeque::new(),
             hand: VecDeque::new(),
             application: Reading::new(config.id, config.hours, config.processing.clone()),
-            lines: config.partitions.iter().flat_map(|of| config.lines_of(*of)).copied().collect(),
+            lines: partitions.iter().flat_map(|of| config.lines_of(*of)).copied().collect(),
             look: Alarm::new(By::Wall),
+            member,
             config,
         }
     }
@@ -108,9 +123,13 @@ impl Consumer {
             Input::Signal(Signal::LoadEnded) if self.application.is_auditor() => {
                 self.start(ctx, false);
             }
+            Input::Signal(Signal::Stop) if self.member.is_some() => self.close(ctx, Closing::Exit),
             Input::Signal(Signal::Stop) => ctx.exit(),
             Input::Signal(Signal::NodeResumed) => {}
             Input::Local { body: Message::Timer(Timer::Start) } => self.start(ctx, false),
+            Input::Local { body: Message::Timer(Timer::Stop) } if self.member.is_some() => {
+                self.close(ctx, Closing::Hours);
+            }
             Input::Local { body: Message::Timer(Timer::Stop) } => self.stop(ctx),
             Input::Local { body: Message::Timer(Timer::Processed) } => {
                 if let Some(piece) = self.application.done() {
@@ -120,9 +139,24 @@ impl Consumer {
                 self.poll(ctx);
             }
             Input::Local { body: Message::Timer(Timer::Poll) } => self.look_again(ctx),
+            Input::Local { body: Message::Timer(Timer::Member) } => self.member_rang(ctx),
             input if !self.application.is_stopped() => self.hear(input, ctx),
             _ => {}
         }
+        if self.member.is_some() {
+            self.drive(ctx);
+        }
+    }
+
+    /// The place of a partition among those that it reads.
+    pub(super) fn place_of(&self, partition: PartitionId) -> Option<usize> {
+        self.parts.binary_search_by_key(&partition, |part| part.partition).ok()
+    }
+
+    /// A partition that it reads.
+    pub(super) fn part(&mut self, partition: PartitionId) -> Option<&mut Part> {
+        let place = self.place_of(partition)?;
+        Some(&mut self.parts[place])
     }
 
     /// An alarm that was set again since is not the one that counts.
@@ -137,8 +171,14 @@ impl Consumer {
             NetworkEvent::Nothing | NetworkEvent::Other(_) => return,
             NetworkEvent::Ready => {}
             NetworkEvent::Metadata => self.learned(),
-            NetworkEvent::Answer { node, id, body } => self.answered(ctx, node, id, *body),
-            NetworkEvent::Lost { node, ids } => self.lost(ctx, node, &ids),
+            NetworkEvent::Answer { node, id, body } => match *body {
+                Response::Group(answer) => self.group_answered(ctx, (node, id), answer),
+                body => self.answered(ctx, node, id, body),
+            },
+            NetworkEvent::Lost { node, ids } => {
+                self.lost(ctx, node, &ids);
+                self.group_lost(ctx, node, &ids);
+            }
         }
         self.poll(ctx);
     }
@@ -158,6 +198,10 @@ impl Consumer {
         if !self.application.begin() {
             return;
         }
+        if self.member.is_some() {
+            self.enter(ctx, first);
+            return self.poll(ctx);
+        }
         let reset = self.config.settings.reset;
         for part in &mut self.parts {
             part.begin(first, reset);
@@ -166,7 +210,7 @@ impl Consumer {
     }
 
     /// `close()`: what the application has in hand it finishes.
-    fn stop(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(super) fn stop(&mut self, ctx: &mut Context<'_, Message>) {
         self.application.stop();
         self.fetched.clear();
         self.network.shut(ctx);
@@ -176,21 +220,25 @@ impl Consumer {
 
     /// `poll()`: when the application is through with what it has in hand it gets what was fetched,
     /// and fetches go out before it works on that (KafkaConsumer.java, poll).
-    fn poll(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(super) fn poll(&mut self, ctx: &mut Context<'_, Message>) {
         if !self.application.is_active() {
             return;
         }
         self.work(ctx);
-        if self.is_free() && !self.fetched.is_empty() {
+        if self.is_in_poll() {
+            self.poll_group(ctx);
+        }
+        if self.is_in_poll() && !self.fetched.is_empty() && self.may_hand_out() {
             self.take();
+            self.took(ctx);
             self.ask(ctx);
             self.work(ctx);
-            if !self.fetched.is_empty() {
+            if !self.fetched.is_empty() && self.may_hand_out() {
                 let now = ctx.clock();
                 self.look_at(ctx, now);
             }
         }
-        if !self.application.is_busy() {
+        if !self.application.is_busy() || self.polls_on() {
             self.ask(ctx);
         }
         self.tell_wants(ctx);
@@ -211,8 +259,14 @@ impl Consumer {
     fn take(&mut self) {
         let mut room = self.config.settings.poll_records.max(1);
         while room > 0 {
-            let Some((index, pieces)) = self.fetched.front_mut() else { return };
-            let part = &mut self.parts[*index as usize];
+            let Some((partition, pieces)) = self.fetched.front_mut() else { return };
+            let place = self.parts.binary_search_by_key(partition, |part| part.partition);
+            let Ok(place) = place else {
+                // It is not this consumer's any more.
+                self.fetched.pop_front();
+                continue;
+            };
+            let part = &mut self.parts[place];
             // Fetcher.java, fetchRecords: what is not at the position (any more) is thrown away.
             let fits = pieces.front().map(|piece| piece.base) == part.position;
             if part.step != Step::Fetch || !fits {
@@ -241,10 +295,12 @@ impl Consumer {
     /// takes no time, on all that go together.
     fn work(&mut self, ctx: &mut Context<'_, Message>) {
         while !self.application.is_busy()
+            && !self.is_held()
             && let Some(piece) = self.hand.pop_front()
         {
             let whole = self.application.is_instant();
-            let handed = if whole { piece } else { piece.part(0, 1) };
+            let most = if whole { self.at_once(piece.messages.count) } else { 1 };
+            let handed = piece.part(0, most);
             let (count, rest) = (handed.messages.count, piece.messages.count);
             if count < rest {
                 self.hand.push_front(piece.part(count, rest - count));
@@ -253,6 +309,9 @@ impl Consumer {
             let (now, id) = (ctx.now(), self.config.id);
             for line in self.config.lines(handed.messages) {
                 ctx.observer().delivered(now, id, *line, handed.messages, false);
+            }
+            if self.throws(count) {
+                return self.fail(handed, ctx);
             }
             if whole {
                 self.finish(handed, ctx);
@@ -271,16 +330,24 @@ impl Consumer {
         for line in self.config.lines(piece.messages) {
             ctx.observer().processed(now, id, *line, piece.messages);
         }
+        if self.member.is_some() {
+            self.finished(&piece, ctx);
+        }
     }
 
-    /// Whether the application has nothing to work on.
-    fn is_free(&self) -> bool {
-        !self.application.is_busy() && self.hand.is_empty()
+    /// Whether the application has nothing to work on, and waits for nothing.
+    pub(super) fn is_free(&self) -> bool {
+        !self.application.is_busy() && self.hand.is_empty() && !self.is_held()
+    }
+
+    /// Whether the application is in poll(), or about to call it.
+    pub(super) fn is_in_poll(&self) -> bool {
+        self.application.is_active() && (self.is_free() || self.polls_on() && !self.is_held())
     }
 
     /// An application asks for messages while it has none to work on.
-    fn tell_wants(&mut self, ctx: &mut Context<'_, Message>) {
-        let free = self.is_free();
+    pub(super) fn tell_wants(&mut self, ctx: &mut Context<'_, Message>) {
+        let free = self.is_free() || self.polls_on();
         self.application.tell_wants(free, &self.lines, ctx);
     }
 
@@ -298,11 +365,17 @@ impl Consumer {
         ctx.observer().event(now, event);
     }
 
-    /// It has started without a position, and begins at the end of a partition.
-    pub(super) fn tell_skipped(&self, ctx: &mut Context<'_, Message>, partition: PartitionId) {
-        let now = ctx.now();
+    /// It has no position, or none that the log has, and goes on at the end of a partition.
+    pub(super) fn tell_skipped(
+        &self,
+        ctx: &mut Context<'_, Message>,
+        partition: PartitionId,
+        because: BecauseId,
+    ) {
+        let (now, node) = (ctx.now(), ctx.node());
+        let removal = Removal { cause: cause::SKIPPED_BY_RESET, because };
         for line in self.config.lines_of(partition) {
-            ctx.observer().skipped(now, self.config.id, *line);
+            ctx.observer().skipped(now, self.config.id, *line, node, removal);
         }
     }
 
@@ -326,6 +399,7 @@ impl Consumer {
     /// The process has died, and its application with it; positions that nobody committed are
     /// gone.
     pub fn died(&mut self, at: Time, observer: &mut dyn Observer) {
+        self.member_died(at, observer);
         self.asked.clear();
         self.fetched.clear();
         self.hand.clear();
@@ -360,6 +434,9 @@ impl Consumer {
         }
         if !self.application.is_active() {
             return Some("its start".into());
+        }
+        if let Some(wait) = self.waits_for_group() {
+            return Some(wait);
         }
         let read = |part: &Part| match end {
             None => part.is_at_end(),
@@ -400,8 +477,8 @@ impl Consumer {
             (Asked::Fetch(parts), Response::Fetch(answers)) => {
                 self.fetched_some(ctx, &parts, answers);
             }
-            (Asked::Offset { index, reset }, Response::ListOffsets(error, offset, epoch)) => {
-                self.looked_up(ctx, index as usize, reset, (error, offset, epoch));
+            (Asked::Offset { partition, reset }, Response::ListOffsets(error, offset, epoch)) => {
+                self.looked_up(ctx, partition, reset, (error, offset, epoch));
             }
             (Asked::Ends(parts), Response::EpochEnds(ends)) => self.validated(ctx, &parts, &ends),
             _ => {}
@@ -418,8 +495,8 @@ impl Consumer {
         self.asked = kept;
         let gone: Vec<(NodeId, u32, Asked)> = gone;
         for (_, _, asked) in gone {
-            for index in asked.indexes() {
-                let part = &mut self.parts[index as usize];
+            for partition in asked.partitions() {
+                let Some(part) = self.part(partition) else { continue };
                 part.asked = false;
                 part.at_end = false;
                 if part.step != Step::Fetch {

@@ -11,7 +11,7 @@ use super::super::message::{
     EpochEnd, Error, Fetch, FetchPart, FetchedPart, Message, Request, Which,
 };
 use super::super::state::Led;
-use super::super::words::event;
+use super::super::words::{because, event};
 use super::consumer::Consumer;
 use super::settings::Reset;
 
@@ -23,6 +23,8 @@ const MAX_BYTES: u32 = 50 << 20;
 pub(super) enum Step {
     /// Nothing yet.
     Idle,
+    /// It asks its coordinator what is committed.
+    Committed,
     /// It asks where to begin.
     LookUp(Reset),
     /// It asks whether its position still exists (KIP-320).
@@ -41,7 +43,7 @@ pub(super) struct Part {
     /// The offset of the next message for the application.
     pub(super) position: Option<u64>,
     /// The leader epoch of the message before it, if that is known.
-    epoch: Option<u32>,
+    pub(super) epoch: Option<u32>,
     /// Leader and epoch against which the position is known to be good.
     leader: Option<(Option<NodeId>, u32)>,
     /// Something about it is asked and not answered.
@@ -59,25 +61,25 @@ pub(super) struct Part {
 /// What was asked.
 #[derive(Clone, Debug)]
 pub(super) enum Asked {
-    /// For messages: the partitions, by place, and from which offset.
-    Fetch(Vec<(u32, u64)>),
+    /// For messages: the partitions, ascending, and from which offset.
+    Fetch(Vec<(PartitionId, u64)>),
     /// For an offset.
     Offset {
-        /// The partition, by place.
-        index: u32,
+        /// The partition.
+        partition: PartitionId,
         /// Which.
         reset: Reset,
     },
-    /// For the ends of epochs: the partitions, by place.
-    Ends(Vec<u32>),
+    /// For the ends of epochs: the partitions.
+    Ends(Vec<PartitionId>),
 }
 
 impl Asked {
-    /// The partitions that it is about, by place.
-    pub(super) fn indexes(&self) -> Vec<u32> {
+    /// The partitions that it is about.
+    pub(super) fn partitions(&self) -> Vec<PartitionId> {
         match self {
-            Asked::Fetch(parts) => parts.iter().map(|(index, _)| *index).collect(),
-            Asked::Offset { index, .. } => vec![*index],
+            Asked::Fetch(parts) => parts.iter().map(|(partition, _)| *partition).collect(),
+            Asked::Offset { partition, .. } => vec![*partition],
             Asked::Ends(parts) => parts.clone(),
         }
     }
@@ -146,7 +148,7 @@ impl Part {
         match self.step {
             Step::Stopped => true,
             Step::Fetch => self.at_end && !self.buffered,
-            Step::Idle | Step::LookUp(_) | Step::Validate => false,
+            Step::Idle | Step::Committed | Step::LookUp(_) | Step::Validate => false,
         }
     }
 }
@@ -160,7 +162,8 @@ impl Consumer {
         let mut unknown = false;
         let mut leaders: Vec<(NodeId, u32)> = Vec::new();
         for (index, part) in self.parts.iter().enumerate() {
-            let idle = part.asked || matches!(part.step, Step::Idle | Step::Stopped);
+            let idle =
+                part.asked || matches!(part.step, Step::Idle | Step::Committed | Step::Stopped);
             if idle || (part.step == Step::Fetch && part.buffered) {
                 continue;
             }
@@ -203,7 +206,7 @@ impl Consumer {
                 Step::LookUp(reset) => self.ask_offset(ctx, node, *index, reset),
                 Step::Validate => ends.push(*index),
                 Step::Fetch if !busy => fetch.push(*index),
-                Step::Fetch | Step::Idle | Step::Stopped => {}
+                Step::Fetch | Step::Idle | Step::Committed | Step::Stopped => {}
             }
         }
         if !ends.is_empty() {
@@ -221,8 +224,10 @@ impl Consumer {
         request: Request,
         asked: Asked,
     ) {
-        for index in asked.indexes() {
-            self.parts[index as usize].asked = true;
+        for partition in asked.partitions() {
+            if let Some(part) = self.part(partition) {
+                part.asked = true;
+            }
         }
         let id = self.network.send(ctx, node, request);
         self.asked.push((node, id, asked));
@@ -245,7 +250,7 @@ impl Consumer {
         let which = if reset == Reset::Latest { Which::Latest } else { Which::Earliest };
         let epoch = self.known_epoch(partition);
         let request = Request::ListOffsets { partition, which, epoch };
-        self.post(ctx, node, request, Asked::Offset { index, reset });
+        self.post(ctx, node, request, Asked::Offset { partition, reset });
     }
 
     fn ask_ends(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, ends: Vec<u32>) {
@@ -253,7 +258,8 @@ impl Consumer {
             let part = &self.parts[*index as usize];
             (part.partition, self.known_epoch(part.partition), part.epoch.unwrap_or(0))
         };
-        let asked = ends.iter().map(about).collect();
+        let asked: Vec<(PartitionId, Option<u32>, u32)> = ends.iter().map(about).collect();
+        let ends = asked.iter().map(|(partition, ..)| *partition).collect();
         self.post(ctx, node, Request::EpochEnds { replica: None, asked }, Asked::Ends(ends));
     }
 
@@ -270,8 +276,7 @@ impl Consumer {
             }
         };
         let parts: Vec<FetchPart> = indexes.iter().map(part).collect();
-        let offsets = indexes.iter().zip(&parts).map(|(index, part)| (*index, part.offset));
-        let asked = Asked::Fetch(offsets.collect());
+        let asked = Asked::Fetch(parts.iter().map(|part| (part.partition, part.offset)).collect());
         let request = Request::Fetch(Fetch {
             replica: None,
             broker_epoch: 0,
@@ -297,18 +302,20 @@ impl Consumer {
     pub(super) fn fetched_some(
         &mut self,
         ctx: &mut Context<'_, Message>,
-        asked: &[(u32, u64)],
+        asked: &[(PartitionId, u64)],
         answers: Vec<FetchedPart>,
     ) {
-        for (index, _) in asked {
-            self.parts[*index as usize].asked = false;
+        for (partition, _) in asked {
+            if let Some(part) = self.part(*partition) {
+                part.asked = false;
+            }
         }
         for answer in answers {
-            let known = |(index, _): &&(u32, u64)| {
-                self.parts[*index as usize].partition == answer.partition
-            };
-            let Some(&(index, offset)) = asked.iter().find(known) else { continue };
-            let part = &mut self.parts[index as usize];
+            let known = asked.binary_search_by_key(&answer.partition, |(partition, _)| *partition);
+            let Ok(known) = known else { continue };
+            let offset = asked[known].1;
+            let Some(index) = self.place_of(answer.partition) else { continue };
+            let part = &mut self.parts[index];
             // Fetcher.java: an answer for another offset than the position is stale.
             if part.step != Step::Fetch || part.position != Some(offset) {
                 continue;
@@ -319,15 +326,15 @@ impl Consumer {
                     part.at_end = end.max(offset) >= answer.high_watermark;
                     self.buffer(index, offset, answer.records);
                 }
-                Error::OffsetOutOfRange => self.reset(ctx, index as usize),
-                Error::UnknownLeaderEpoch => self.retry(ctx, index as usize, false),
-                _ => self.retry(ctx, index as usize, true),
+                Error::OffsetOutOfRange => self.reset(ctx, index),
+                Error::UnknownLeaderEpoch => self.retry(ctx, index, false),
+                _ => self.retry(ctx, index, true),
             }
         }
     }
 
     /// Keeps what was fetched from an offset on. A batch that is read as a whole may begin before.
-    fn buffer(&mut self, index: u32, offset: u64, records: Vec<Piece>) {
+    fn buffer(&mut self, index: usize, offset: u64, records: Vec<Piece>) {
         let from = |piece: Piece| {
             let skip =
                 offset.saturating_sub(piece.base).min(u64::from(piece.messages.count)) as u32;
@@ -336,8 +343,8 @@ impl Consumer {
         let pieces: std::collections::VecDeque<Piece> =
             records.into_iter().filter_map(from).collect();
         if !pieces.is_empty() {
-            self.parts[index as usize].buffered = true;
-            self.fetched.push_back((index, pieces));
+            self.parts[index].buffered = true;
+            self.fetched.push_back((self.parts[index].partition, pieces));
         }
     }
 
@@ -345,10 +352,11 @@ impl Consumer {
     pub(super) fn looked_up(
         &mut self,
         ctx: &mut Context<'_, Message>,
-        index: usize,
+        partition: PartitionId,
         reset: Reset,
         (error, offset, epoch): (Error, u64, Option<u32>),
     ) {
+        let Some(index) = self.place_of(partition) else { return };
         let part = &mut self.parts[index];
         part.asked = false;
         if part.step != Step::LookUp(reset) {
@@ -358,11 +366,13 @@ impl Consumer {
             return self.retry(ctx, index, true);
         }
         (part.position, part.epoch, part.step) = (Some(offset), epoch, Step::Fetch);
-        let (partition, tell) = (part.partition, part.was_reset);
+        let tell = part.was_reset;
         if tell {
             self.tell(ctx, partition, event::OFFSET_RESET, offset);
-        } else if reset == Reset::Latest {
-            self.tell_skipped(ctx, partition);
+        }
+        if reset == Reset::Latest && (!tell || self.member.is_some()) {
+            let because = if tell { because::OUT_OF_RANGE } else { because::NO_OFFSET };
+            self.tell_skipped(ctx, partition, because);
         }
     }
 
@@ -371,11 +381,11 @@ impl Consumer {
     pub(super) fn validated(
         &mut self,
         ctx: &mut Context<'_, Message>,
-        asked: &[u32],
+        asked: &[PartitionId],
         ends: &[(PartitionId, Error, Option<EpochEnd>)],
     ) {
-        for index in asked {
-            let index = *index as usize;
+        for partition in asked {
+            let Some(index) = self.place_of(*partition) else { continue };
             let part = &mut self.parts[index];
             part.asked = false;
             if part.step != Step::Validate {

@@ -18,13 +18,17 @@
 //! **Consumer.** One fetch a leader is under way; what was fetched is handed to the application in
 //! polls, which works on one message at a time.
 //!
-//! What has its place here and is not there: consumer groups (a consumer's partitions are given,
-//! its positions live as long as its process), idempotence (a producer's id and the numbers of its
+//! **Member of a group.** `group/`: it finds the group's coordinator, joins, beats, commits, gives up
+//! and closes; what it reads is what is assigned to it. A consumer without a group has the partitions
+//! that the scenario gives it, and its positions live as long as its process.
+//!
+//! What has its place here and is not there: idempotence (a producer's id and the numbers of its
 //! batches would travel with [`Batch`](super::message::Batch)), transactions.
 
 mod accumulator;
 mod consumer;
 mod fetcher;
+mod group;
 mod handler;
 mod metadata;
 mod network;
@@ -42,5 +46,6 @@ pub use partitioner::Partitioner;
 pub use producer::{Producer, ProducerConfig};
 pub use scala::ScalaProducer;
 pub use settings::{
-    Client, ConsumerSettings, ProducerSettings, RecordFormat, Reset, ScalaSettings,
+    Client, Commits, ConsumerSettings, MemberSettings, ProducerSettings, RecordFormat, Reset,
+    ScalaSettings,
 };

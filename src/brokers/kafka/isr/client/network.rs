@@ -39,6 +39,10 @@ pub struct NetworkConfig {
     pub rebootstrap: bool,
     /// Whether metadata of an older leader epoch is ignored.
     pub keep_newer: bool,
+    /// Whether it has connections of their own to coordinators, so that a request that is parked
+    /// there holds nothing up (AbstractCoordinator.java: the id of that node is `Integer.MAX_VALUE`
+    /// less the broker's).
+    pub coordinators: bool,
 }
 
 impl NetworkConfig {
@@ -60,6 +64,7 @@ impl NetworkConfig {
             max_age,
             rebootstrap: config.has(Rule::Rebootstrap),
             keep_newer: config.has(Rule::KeepNewerMetadata),
+            coordinators: false,
         }
     }
 }
@@ -133,18 +138,58 @@ impl Network {
     /// Nothing is connected.
     #[must_use]
     pub fn new(config: NetworkConfig) -> Network {
+        let brokers = config.run.brokers;
         let peer = |node: u32| Peer {
-            link: Link::new(node, NodeId(node), BROKER),
+            link: Link::new(node, NodeId(node % brokers), BROKER),
             not_before: Time::ZERO,
             failures: 0,
             metadata: None,
         };
+        let peers = if config.coordinators { 2 * brokers } else { brokers };
         Network {
-            peers: (0..config.run.brokers).map(peer).collect(),
+            peers: (0..peers).map(peer).collect(),
             metadata: Metadata::new(config.backoff, config.max_age, config.keep_newer),
             config,
             timer: Alarm::new(By::Wall),
         }
+    }
+
+    /// A broker as a coordinator, to which there is a connection of its own.
+    #[must_use]
+    pub fn coordinator(&self, broker: NodeId) -> NodeId {
+        NodeId(broker.0 + self.config.run.brokers)
+    }
+
+    /// The broker behind a peer.
+    fn host(&self, peer: NodeId) -> NodeId {
+        NodeId(peer.0 % self.config.run.brokers)
+    }
+
+    /// Any broker that may be asked now: of those that are connected that with the fewest requests
+    /// under way (`leastLoadedNode`). If there is none, one is connected to, and an input tells.
+    pub fn any_ready(&mut self, ctx: &mut Context<'_, Message>) -> Option<NodeId> {
+        let nodes = self.candidates();
+        let least = nodes.iter().copied().filter(|node| {
+            let link = &self.peers[node.index()].link;
+            let room = link.conn().is_some_and(|conn| ctx.room(conn) > 0);
+            room && link.in_flight() < self.config.max_in_flight
+        });
+        let least = least.min_by_key(|node| self.peers[node.index()].link.in_flight());
+        if least.is_none() {
+            let now = ctx.clock();
+            let closed = nodes.iter().filter(|node| self.peers[node.index()].link.is_closed());
+            let first = closed.min_by_key(|n| self.peers[n.index()].not_before.max(now)).copied();
+            if let Some(node) = first {
+                // Where the back-off is not over the question for metadata wakes it.
+                let _ = self.connect(ctx, node);
+            }
+        }
+        least
+    }
+
+    /// Ends the connection to a peer; what was asked on it will not be answered.
+    pub fn close(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) -> Vec<u32> {
+        self.peers[node.index()].link.close(ctx)
     }
 
     /// What is known of the cluster.
@@ -185,7 +230,8 @@ impl Network {
         }
         peer.not_before = now + RECONNECT;
         if peer.failures > 0 {
-            ctx.contact(node, ContactState::Reconnecting, ("", Span::ZERO));
+            let host = NodeId(node.0 % self.config.run.brokers);
+            ctx.contact(host, ContactState::Reconnecting, ("", Span::ZERO));
         }
         peer.link.open_in_time(&self.config.run, None, ctx);
         Err(Time::MAX)
@@ -194,6 +240,17 @@ impl Network {
     /// Sends a request; [`Network::ready`] must have said that it may. Returns its number.
     pub fn send(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, request: Request) -> u32 {
         let timeout = self.config.request_timeout;
+        self.send_within(ctx, node, request, timeout)
+    }
+
+    /// The same, for a request that may take longer.
+    pub fn send_within(
+        &mut self,
+        ctx: &mut Context<'_, Message>,
+        node: NodeId,
+        request: Request,
+        timeout: Span,
+    ) -> u32 {
         self.peers[node.index()].link.send(ctx, request, timeout)
     }
 
@@ -227,19 +284,19 @@ impl Network {
                 let peer = &mut self.peers[node.index()];
                 peer.link.connected(conn);
                 peer.failures = 0;
-                ctx.contact(node, ContactState::Connected, ("", Span::ZERO));
+                ctx.contact(self.host(node), ContactState::Connected, ("", Span::ZERO));
                 self.poll(ctx);
                 NetworkEvent::Ready
             }
             Input::Failed { conn, why } => {
                 let Some(node) = self.owner(conn) else { return NetworkEvent::Nothing };
-                ctx.contact(node, ContactState::GivenUp, (why.words(), Span::ZERO));
+                ctx.contact(self.host(node), ContactState::GivenUp, (why.words(), Span::ZERO));
                 let ids = self.peers[node.index()].link.lost(ctx);
                 self.lost(ctx, node, ids)
             }
             Input::Closed { conn, how } => {
                 let Some(node) = self.owner(conn) else { return NetworkEvent::Nothing };
-                ctx.contact(node, ContactState::Lost, (how.words(), Span::ZERO));
+                ctx.contact(self.host(node), ContactState::Lost, (how.words(), Span::ZERO));
                 let ids = self.peers[node.index()].link.lost(ctx);
                 self.lost(ctx, node, ids)
             }
@@ -255,7 +312,7 @@ impl Network {
                 let Some(ids) = self.peers[link as usize].link.timer(ctx, turn) else {
                     return NetworkEvent::Nothing;
                 };
-                overdue(ctx, NodeId(link), was_open, self.config.request_timeout);
+                overdue(ctx, self.host(NodeId(link)), was_open, self.config.request_timeout);
                 self.lost(ctx, NodeId(link), ids)
             }
             Input::Local { body: Message::Timer(Timer::Metadata) } => {

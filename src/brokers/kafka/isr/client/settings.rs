@@ -4,6 +4,7 @@ use crate::engine::Span;
 use crate::scenario::Values;
 
 use super::super::config::Config;
+use super::super::groups::{Assignor, GroupId, GroupSettings, Protocol};
 use super::super::message::Acks;
 use super::super::rules::Rule;
 
@@ -208,6 +209,101 @@ impl ConsumerSettings {
             request_timeout: Span::from_secs(30),
             backoff: Span::from_millis(100),
             metadata_max_age: Span::from_secs(300),
+        }
+    }
+}
+
+/// When an application commits, if the consumer does not by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commits {
+    /// `enable.auto.commit`: in poll(), every so often.
+    Auto(Span),
+    /// When it is through with what poll() has returned.
+    After,
+    /// Before it begins with that.
+    Before,
+    /// When it is through with half of that; all that was returned.
+    Middle,
+    /// When it is through with a message, up to that one.
+    Each,
+    /// Never.
+    Never,
+}
+
+/// What a consumer with a `group.id` has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberSettings {
+    /// Which group.
+    pub group: GroupId,
+    /// Whether it shares the topic with others, or reads what is assigned to it and only commits.
+    pub subscribes: bool,
+    /// When it commits.
+    pub commits: Commits,
+    /// Whether its application waits for a commit.
+    pub waits: bool,
+    /// Whether its application polls on before it is through.
+    pub workers: bool,
+    /// `session.timeout.ms`.
+    pub session: Span,
+    /// `heartbeat.interval.ms`; with KIP-848 the broker's.
+    pub heartbeat: Span,
+    /// `max.poll.interval.ms`.
+    pub max_poll: Span,
+    /// `partition.assignment.strategy`.
+    pub assignors: Vec<Assignor>,
+    /// Whether it has a `group.instance.id`.
+    pub instance: bool,
+    /// `group.protocol`.
+    pub protocol: Protocol,
+    /// At which of its messages its application throws.
+    pub fails_at: Option<u32>,
+    /// After how long it is started again then.
+    pub restart_after: Span,
+}
+
+impl MemberSettings {
+    /// Reads a `[[consumer]]` with a `group.id`, of a group with this place.
+    #[must_use]
+    pub fn read(values: &Values, group: GroupId, settings: &GroupSettings) -> MemberSettings {
+        let span = |key: &str| values.get_duration(key);
+        let session = span("session.timeout.ms").unwrap_or(Span::from_secs(30));
+        let commits = match values.get_text("commit") {
+            _ if values.get_flag("enable.auto.commit").unwrap_or(true) => {
+                let interval = span("auto.commit.interval.ms");
+                Commits::Auto(interval.unwrap_or(Span::from_secs(5)))
+            }
+            Some("before") => Commits::Before,
+            Some("middle") => Commits::Middle,
+            Some("each") => Commits::Each,
+            Some("never") => Commits::Never,
+            _ => Commits::After,
+        };
+        let strategy = values.get_text("partition.assignment.strategy").unwrap_or("range");
+        let assignors = strategy.split(',').map(|name| match name {
+            "roundrobin" => Assignor::RoundRobin,
+            "sticky" => Assignor::Sticky,
+            "cooperative-sticky" => Assignor::CooperativeSticky,
+            _ => Assignor::Range,
+        });
+        let consumer = values.get_text("group.protocol") == Some("consumer");
+        MemberSettings {
+            group,
+            subscribes: values.names("partitions").is_empty(),
+            commits,
+            waits: values.get_text("commit-call") != Some("async"),
+            workers: values.get_text("hand-over") == Some("workers"),
+            session: if consumer { settings.consumer_session } else { session },
+            heartbeat: match consumer {
+                true => settings.consumer_heartbeat,
+                false => span("heartbeat.interval.ms").unwrap_or(Span::from_secs(3)),
+            },
+            // Before 0.10.1 a rebalance waited for a session (JoinGroup version 0).
+            max_poll: span("max.poll.interval.ms").unwrap_or(session),
+            assignors: assignors.collect(),
+            instance: values.get_text("group.instance.id").is_some(),
+            protocol: if consumer { Protocol::Consumer } else { Protocol::Classic },
+            fails_at: values.get_integer("fails-at").map(|at| at as u32),
+            restart_after: span("restart-after").unwrap_or(Span::from_secs(1)),
         }
     }
 }

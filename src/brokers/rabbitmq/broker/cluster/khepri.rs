@@ -5,18 +5,20 @@
 //! from which everything is read. What is written goes to the leader by way of the member here; who
 //! writes goes on when the change is applied on its own node (`reply_from => local`).
 
-use crate::observe::NodeId;
+use crate::observe::{ActionId, NodeId};
 use crate::world::{Context, Lane};
 
-use super::super::super::message::Message;
 use super::super::super::message::khepri::{Change, KhepriMessage};
 use super::super::super::message::monitor::MonitorMessage;
+use super::super::super::message::node::NodeMessage;
 use super::super::super::message::queue::{LeaderMessage, QueueMessage};
 use super::super::super::message::ra::{Command, RaMessage, Reply, Request};
+use super::super::super::message::{Message, QueueId};
+use super::super::super::policy::{Force, PolicyId};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::{Broker, Node, Status};
-use super::mnesia::Purpose;
+use super::mnesia::{PolicyChange, Purpose};
 
 /// A write that is not applied here yet.
 #[derive(Clone, Debug)]
@@ -35,6 +37,8 @@ enum Then {
     Recovered,
     /// The same for a process that waits for as long as it takes.
     Insist(Option<(Lane, Message)>),
+    /// An operator is answered: that it is done, or that it has taken too long.
+    Answer(ActionId),
     /// The metadata is up to date: RabbitMQ starts.
     Start,
 }
@@ -88,6 +92,34 @@ impl Node {
                 let gone = lost.map(|(queue, _)| Change::Deleted { queue }).collect();
                 (gone, Then::Tell(Lane::MAIN, MonitorMessage::CleanedUp { node }.into()))
             }
+            Purpose::ForceDelete { queue, action } => {
+                (vec![Change::Deleted { queue }], Then::Answer(action))
+            }
+            Purpose::Policy { change: PolicyChange::Set(policy), action } => {
+                (vec![Change::PolicySet { policy }], Then::Answer(action))
+            }
+            Purpose::Policy { change: PolicyChange::Clear(name), action } => {
+                let in_force = self.mnesia.tables.force.policies.iter().copied();
+                let named = |policy: &PolicyId| self.config.policies.get(*policy).name == name;
+                let Some(policy) = in_force.into_iter().find(named) else {
+                    let answer = Err("no such policy");
+                    let answered = NodeMessage::Answered { action, answer };
+                    return ctx.tell(Lane::MAIN, answered.into());
+                };
+                (vec![Change::PolicyCleared { policy }], Then::Answer(action))
+            }
+            Purpose::Forget { node, action } => match self.may_forget(node) {
+                Ok(()) => {
+                    let event = self.own_event(event::NODE_FORGOTTEN, Some(node));
+                    let now = ctx.now();
+                    ctx.observer().event(now, event);
+                    (vec![Change::Forgotten { node }], Then::Answer(action))
+                }
+                answer => {
+                    let answered = NodeMessage::Answered { action, answer };
+                    return ctx.tell(Lane::MAIN, answered.into());
+                }
+            },
             // There are no mirrored queues, and nobody joins Mnesia.
             Purpose::RecordRingDeath { .. }
             | Purpose::RemoveFromQueue { .. }
@@ -95,6 +127,7 @@ impl Node {
             | Purpose::AddMirror { .. }
             | Purpose::Synchronised { .. }
             | Purpose::StopMirrors { .. }
+            | Purpose::RingMade { .. }
             | Purpose::Join { .. } => return,
         };
         self.write_changes(ctx, changes, then);
@@ -142,7 +175,12 @@ impl Node {
         number: u32,
         change: Change,
     ) {
-        change.apply(&mut self.mnesia.tables);
+        let config = self.config.clone();
+        let old = self.mnesia.tables.force.clone();
+        change.apply(&config, &mut self.mnesia.tables);
+        if matches!(change, Change::PolicySet { .. } | Change::PolicyCleared { .. }) {
+            self.tell_of_policies(ctx, &old);
+        }
         if from == self.me && number > 0 {
             ctx.tell(Lane::MAIN, KhepriMessage::Applied { number }.into());
         }
@@ -181,6 +219,7 @@ impl Broker {
                         ctx.tell(lane, message);
                     }
                     Then::Insist(None) => {}
+                    Then::Answer(action) => self.answered(ctx, action, Ok(())),
                     Then::Recovered => {
                         self.node.recovering = self.node.recovering.saturating_sub(1);
                         self.serve_if_recovered(ctx);
@@ -192,6 +231,10 @@ impl Broker {
                 let Some(write) = take(self, number) else { return };
                 match write.then {
                     Then::Tell(lane, message) => ctx.tell(lane, message),
+                    Then::Answer(action) => {
+                        let answer = Err("the metadata store operation timed out");
+                        self.answered(ctx, action, answer);
+                    }
                     then => self.node.write_changes(ctx, write.changes, then),
                 }
             }
@@ -209,6 +252,19 @@ impl Broker {
 }
 
 impl Node {
+    /// Other policies are in force: the queues of this node to which another one applies than before
+    /// look what it says.
+    fn tell_of_policies(&self, ctx: &mut Context<'_, Message>, old: &Force) {
+        let tables = &self.mnesia.tables;
+        for queue in (0..self.config.queues.len() as u32).map(QueueId) {
+            let leader = tables.queue(queue).map(|record| record.leader);
+            let other = tables.force.over(queue) != old.over(queue);
+            if let Some(leader) = leader.filter(|pid| other && pid.node == self.me) {
+                ctx.tell(leader.lane, LeaderMessage::PolicyChanged.into());
+            }
+        }
+    }
+
     /// A member's RabbitMQ runs, and it is connected: there is nothing to be agreed on.
     pub(crate) fn meets(&mut self, node: NodeId) {
         let Some(peer) = self.peer(node) else { return };

@@ -103,7 +103,12 @@ impl Node {
     ) {
         self.introduced(ctx, from, conn);
         let me = self.me;
+        let forgotten = match self.status {
+            Status::Running => self.mnesia.tables.forgotten.contains(&from),
+            _ => self.disk.forgotten.contains(&from),
+        };
         let progress = match self.status {
+            _ if forgotten => Progress::Disagrees,
             Status::Running => Progress::Runs,
             Status::Booting if self.waits_for_peers() => Progress::Waits,
             Status::Booting => Progress::StoppedLast,
@@ -153,6 +158,12 @@ impl Node {
             ctx.observer().event(now, event);
             self.monitor.mailbox.push_back(MonitorMessage::Inconsistent { node: from });
         }
+    }
+
+    /// The members of the cluster, as this node's tables have it.
+    pub(crate) fn members(&self) -> impl Iterator<Item = NodeId> {
+        let members = self.config.members.iter().copied();
+        members.filter(|node| !self.mnesia.tables.forgotten.contains(node))
     }
 
     /// RabbitMQ runs on a peer, on tables that are one with these.

@@ -2,6 +2,7 @@
 //! what it does about partitions.
 
 pub mod autoheal;
+mod forget;
 pub(super) mod khepri;
 mod members;
 pub mod mnesia;

@@ -64,7 +64,7 @@ impl Broker {
         lane
     }
 
-    fn start_member(
+    pub(super) fn start_member(
         &mut self,
         ctx: &mut Context<'_, Message>,
         queue: QueueId,

@@ -224,6 +224,9 @@ impl Member {
                 self.server.leader_down(peer, Delay::Short);
                 self.server.member_down(peer);
             }
+            RaMessage::Transfer { to } => self.transfer(node, ctx, to),
+            RaMessage::TransferOver => self.transfer_over(node, ctx),
+            RaMessage::Stand => self.server.election_timeout(),
             RaMessage::Shutdown => node.end_process(ctx.lane(), DownReason::Shutdown),
             RaMessage::Written(upto) => self.server.fsynced(upto),
             RaMessage::Recover => {
@@ -303,12 +306,13 @@ impl Member {
 
     /// Khepri: the tables are what all changes that were applied have made of those at time zero.
     fn replay_changes(&self, node: &mut Node) {
-        let mut tables = node.config.tables.clone();
+        let config = node.config.clone();
+        let mut tables = config.tables.clone();
         for index in 1..=self.applied {
             if let Some(entry) = self.server.log.get(index)
                 && let Command::Metadata { change, .. } = entry.command
             {
-                change.apply(&mut tables);
+                change.apply(&config, &mut tables);
             }
         }
         node.mnesia.tables = tables;
@@ -329,6 +333,13 @@ impl Member {
     fn command(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, request: Request) {
         if matches!(request.command, Command::Metadata { .. }) && !self.server.leads() {
             return self.forward(node, ctx, request);
+        }
+        if self.server.yields() {
+            // `await_condition`: what comes waits until it is known who leads.
+            return match request.reply {
+                Reply::Call(..) => self.calls.push(request),
+                _ => self.low.push_back(request),
+            };
         }
         if self.server.leads() {
             let remote = match request.reply {
@@ -380,7 +391,10 @@ impl Member {
     }
 
     /// Commands of low priority, some at a time: what else has come goes first.
-    fn flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(super) fn flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+        if self.server.yields() {
+            return;
+        }
         for _ in 0..FLUSH_COMMANDS {
             let Some(request) = self.low.pop_front() else { break };
             self.append_one(node, ctx, request.command, request.reply);

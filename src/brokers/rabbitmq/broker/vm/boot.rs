@@ -86,6 +86,14 @@ impl Broker {
         if !node.peers.iter().all(asked) {
             return;
         }
+        if node.peers.iter().any(|peer| peer.answer == Some(Progress::Disagrees)) {
+            // rabbit_mnesia.erl `check_cluster_consistency`: "Node ... thinks it's clustered with node
+            // ..., but ... disagrees".
+            let (now, event) = (ctx.now(), node.own_event(event::INCONSISTENT_CLUSTER, None));
+            ctx.observer().event(now, event);
+            node.status = Status::Off;
+            return ctx.exit();
+        }
         let running = node.peers.iter().find(|peer| peer.answer == Some(Progress::Runs));
         if let Some(from) = running.map(|peer| peer.node) {
             if node.mnesia.asked.is_none() {
@@ -110,9 +118,13 @@ impl Broker {
             up && peer.answer == Some(Progress::StoppedLast) && peer.node < me
         };
         let last = !node.waits_for_peers() && !node.peers.iter().any(goes_before);
-        let goes_first = last || node.peers.iter().all(waits);
+        let goes_first = last || node.disk.force_load || node.peers.iter().all(waits);
         if goes_first {
             node.mnesia.tables.durable = node.disk.durable.clone();
+            node.mnesia.tables.force = node.disk.force.clone();
+            node.mnesia.tables.recoverable.clone_from(&node.disk.recoverable);
+            node.mnesia.tables.forgotten.clone_from(&node.disk.forgotten);
+            node.disk.force_load = false;
             self.start_rabbit(ctx);
         } else {
             if node.waits_left.is_none() {

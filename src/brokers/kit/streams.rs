@@ -1,8 +1,8 @@
 //! Partitions as destinations, and streams: what one producer sends to one partition.
 //!
 //! A destination of the ledger is a partition, once for each consumer group if there are several:
-//! `orders/0`, `orders/0@billing`. Kafka promises order and numbers offsets within a partition
-//! only, so every pair of a scenario's producer (a *writer* here) and a partition of its topic has
+//! `orders/0`, `orders/0@billing`. Brokers with logs promise order and number offsets within a
+//! partition (a queue of RocketMQ's) only, so every pair of a scenario's producer (a *writer* here) and a partition of its topic has
 //! a [`ProducerId`] of its own, the stream. Sequence numbers of a stream are dense: a message's
 //! place among those that its writer meant for this partition. A batch is then one
 //! [`MessageRange`](crate::observe::MessageRange).
@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use crate::brokers::kit::Sends;
+use super::Sends;
 use crate::observe::{DestinationId, ProducerId};
 
 /// A partition among all of a scenario, in the order of topics and within them. The index of its
@@ -71,6 +71,8 @@ pub struct Streams {
     destinations: Vec<String>,
     /// Of each destination its partition.
     of_destination: Vec<PartitionId>,
+    /// Where the partitions of internal topics begin, if there are any.
+    internal: Option<u32>,
 }
 
 impl Streams {
@@ -92,6 +94,34 @@ impl Streams {
             table.streams.extend(partitions.map(|partition| (writer as u32, partition)));
         }
         table
+    }
+
+    /// Adds a topic of the brokers' own (`__consumer_offsets`), behind those of the scenario. Its partitions
+    /// are no destinations: nobody's messages go there.
+    pub fn add_internal(&mut self, name: &str, partitions: u32) {
+        let (topic, first) = (self.topics.len() as u32, self.partitions.len() as u32);
+        self.internal.get_or_insert(first);
+        self.partitions.extend((0..partitions).map(|index| Partition {
+            topic,
+            index,
+            name: format!("{name}/{index}"),
+            destinations: Vec::new(),
+        }));
+        self.topics.push(first..first + partitions);
+    }
+
+    /// Whether a partition is of an internal topic.
+    #[must_use]
+    pub fn is_internal(&self, partition: PartitionId) -> bool {
+        self.internal.is_some_and(|first| partition.0 >= first)
+    }
+
+    /// What brokers themselves write to a partition of an internal topic, as a stream. No observer
+    /// hears of it, and the catalogue does not know it.
+    #[must_use]
+    pub fn internal_stream(&self, partition: PartitionId) -> ProducerId {
+        let first = self.internal.unwrap_or(partition.0);
+        ProducerId(self.streams.len() as u32 + partition.0 - first)
     }
 
     fn add_partition(&mut self, topic: u32, index: u32, plan: &TopicPlan, part: &str) {
@@ -158,7 +188,11 @@ impl Streams {
     /// The partition that the messages of a stream were meant for, wherever they are.
     #[must_use]
     pub fn meant_for(&self, stream: ProducerId) -> PartitionId {
-        self.streams[stream.index()].1
+        let own = || {
+            let behind = stream.0 - self.streams.len() as u32;
+            PartitionId(self.internal.unwrap_or(0) + behind)
+        };
+        self.streams.get(stream.index()).map_or_else(own, |(_, partition)| *partition)
     }
 
     /// The lines of each message of a stream: its partition, once for each group.
@@ -240,6 +274,19 @@ mod tests {
         assert_eq!(table.seen_by(last, 1), DestinationId(5));
         assert_eq!(table.partition_of(DestinationId(4)), last);
         assert_eq!(table.seen_by(table.partition(0, 1), 3), DestinationId(1), "one for all");
+    }
+
+    #[test]
+    fn an_internal_topic_has_partitions_and_streams_but_no_destinations() {
+        let mut table = table();
+        let before = (table.destination_names(), table.count());
+        table.add_internal("__consumer_offsets", 3);
+        assert_eq!((table.destination_names(), table.count()), before);
+        let last = table.partition(2, 2);
+        assert_eq!(table.get(last).name, "__consumer_offsets/2");
+        assert!(table.is_internal(last) && !table.is_internal(table.partition(1, 1)));
+        assert_eq!(table.meant_for(table.internal_stream(last)), last);
+        assert!(table.destinations(table.internal_stream(last)).is_empty());
     }
 
     #[test]

@@ -1,0 +1,239 @@
+//! A group: the offsets that it has committed, and its members by the protocol that they speak.
+
+use std::collections::BTreeMap;
+
+use crate::brokers::kafka::PartitionId;
+use crate::engine::Time;
+use crate::observe::ConsumerId;
+
+use super::super::super::config::Config;
+use super::super::super::groups::{
+    GroupId, GroupRequest, GroupResponse, Identity, MemberId, MemberRecord, OffsetsRecord, Owned,
+    Position, Protocol,
+};
+use super::super::super::message::Error;
+use super::super::super::rules::Rule;
+use super::classic::Classic;
+use super::modern::Modern;
+use super::{Asker, Effect, Then, protocol_of};
+
+/// A group, as its coordinator has it.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    id: GroupId,
+    /// What is committed, and replicated as far as is known.
+    offsets: BTreeMap<PartitionId, Position>,
+    members: Members,
+    /// Whether commits of others than its members are refused.
+    fences: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Members {
+    Classic(Classic),
+    Modern(Modern),
+}
+
+impl Group {
+    /// Nothing is known of it.
+    pub(super) fn new(id: GroupId, config: &Config) -> Group {
+        let members = match protocol_of(config, id) {
+            Protocol::Classic => Members::Classic(Classic::new(id, config)),
+            Protocol::Consumer => Members::Modern(Modern::new(id, config)),
+        };
+        let fences = config.has(Rule::FenceGenerations);
+        Group { id, offsets: BTreeMap::new(), members, fences }
+    }
+
+    /// A batch of its partition says this.
+    pub(super) fn replay(&mut self, record: &OffsetsRecord) {
+        match record {
+            OffsetsRecord::Offsets { group, offsets } if *group == self.id => {
+                self.offsets.extend(offsets.iter().copied());
+            }
+            OffsetsRecord::Group { group, generation, leader, assignor, members, .. }
+                if *group == self.id =>
+            {
+                match &mut self.members {
+                    Members::Classic(classic) => {
+                        classic.replay(*generation, (*leader, *assignor), members);
+                    }
+                    Members::Modern(modern) => modern.replay(*generation, members),
+                }
+            }
+            OffsetsRecord::Offsets { .. } | OffsetsRecord::Group { .. } => {}
+        }
+    }
+
+    /// All is read: sessions begin anew.
+    pub(super) fn loaded(&mut self, now: Time) {
+        match &mut self.members {
+            Members::Classic(classic) => classic.loaded(now),
+            Members::Modern(modern) => modern.loaded(now),
+        }
+    }
+
+    /// Another broker coordinates it: who waits is told.
+    pub(super) fn unload(&mut self, effects: &mut Vec<Effect>) {
+        match &mut self.members {
+            Members::Classic(classic) => classic.unload(effects),
+            Members::Modern(_) => {}
+        }
+    }
+
+    /// When it has to look at its clocks.
+    pub(super) fn due(&self) -> Time {
+        match &self.members {
+            Members::Classic(classic) => classic.due(),
+            Members::Modern(modern) => modern.due(),
+        }
+    }
+
+    /// Something may be due.
+    pub(super) fn tick(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        match &mut self.members {
+            Members::Classic(classic) => classic.tick(now, effects),
+            Members::Modern(modern) => modern.tick(now, effects),
+        }
+    }
+
+    /// A request.
+    pub(super) fn asked(
+        &mut self,
+        (asker, client, fresh): (Asker, ConsumerId, u32),
+        request: GroupRequest,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) {
+        match (request, &mut self.members) {
+            (GroupRequest::OffsetCommit { who, offsets }, _) => {
+                self.commit(asker, who, offsets, now, effects);
+            }
+            (GroupRequest::OffsetFetch { partitions }, _) => {
+                let of = |partition: PartitionId| (partition, self.committed(partition));
+                let offsets = partitions.into_iter().map(of).collect();
+                effects.push(Effect::Answer(asker, GroupResponse::Offsets(Error::None, offsets)));
+            }
+            (GroupRequest::Join(join), Members::Classic(classic)) => {
+                classic.join((asker, client, fresh), *join, now, effects);
+            }
+            (GroupRequest::Sync { who, assignments }, Members::Classic(classic)) => {
+                classic.sync(asker, who, assignments, now, effects);
+            }
+            (GroupRequest::Heartbeat(who), Members::Classic(classic)) => {
+                let error = classic.heartbeat(who, now);
+                effects.push(Effect::Answer(asker, GroupResponse::Done(error)));
+            }
+            (GroupRequest::Leave(member), Members::Classic(classic)) => {
+                let error = classic.leave(member, now, effects);
+                effects.push(Effect::Answer(asker, GroupResponse::Done(error)));
+            }
+            (GroupRequest::Beat(beat), Members::Modern(modern)) => {
+                modern.beat(asker, *beat, now, effects);
+            }
+            (other, _) => {
+                let refused = other.refused(Error::InconsistentGroupProtocol);
+                effects.push(Effect::Answer(asker, refused));
+            }
+        }
+    }
+
+    /// What is committed of a partition.
+    pub(super) fn committed(&self, partition: PartitionId) -> Option<Position> {
+        self.offsets.get(&partition).copied()
+    }
+
+    fn commit(
+        &mut self,
+        asker: Asker,
+        who: Option<Identity>,
+        offsets: Vec<(PartitionId, Position)>,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) {
+        let error = match &mut self.members {
+            _ if !self.fences => Error::None,
+            Members::Classic(classic) => classic.may_commit(who, now),
+            Members::Modern(modern) => modern.may_commit(who),
+        };
+        if error != Error::None {
+            return effects.push(Effect::Answer(asker, GroupResponse::Done(error)));
+        }
+        let record = OffsetsRecord::Offsets { group: self.id, offsets };
+        effects.push(Effect::Write(record, Then::Committed(Some(asker))));
+    }
+
+    /// What became of something that it wrote: the record, if it is replicated.
+    pub(super) fn written(
+        &mut self,
+        record: Option<&OffsetsRecord>,
+        then: Then,
+        error: Error,
+        now: Time,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(OffsetsRecord::Offsets { offsets, .. }) = record {
+            self.offsets.extend(offsets.iter().copied());
+        }
+        match then {
+            Then::Committed(Some(asker)) => {
+                effects.push(Effect::Answer(asker, GroupResponse::Done(error)));
+            }
+            Then::Answer(Some(asker), mut response) => {
+                if error != Error::None {
+                    response.refuse(error);
+                }
+                effects.push(Effect::Answer(asker, response));
+            }
+            Then::Committed(None) | Then::Answer(None, _) => {}
+            Then::Assigned(generation) => {
+                if let Members::Classic(classic) = &mut self.members {
+                    classic.assigned(record, generation, error, now, effects);
+                }
+            }
+        }
+    }
+
+    /// What it is at, for people.
+    pub(super) fn describe(&self) -> String {
+        match &self.members {
+            Members::Classic(classic) => classic.describe(),
+            Members::Modern(modern) => modern.describe(),
+        }
+    }
+}
+
+/// What a group has written before the run starts: its members, with what is assigned to them, and
+/// the start of every log as its position.
+pub(super) fn first_records(config: &Config, id: GroupId) -> Vec<OffsetsRecord> {
+    let group = config.groups.get(id);
+    let assigned = group.first.iter().flat_map(|member| member.assignment.iter());
+    let begin = Position { offset: 0, epoch: None };
+    let mut offsets: Vec<(PartitionId, Position)> = assigned.map(|of| (*of, begin)).collect();
+    offsets.sort_unstable_by_key(|(partition, _)| *partition);
+    offsets.dedup();
+    let member = |member: &super::super::super::groups::FirstMember| MemberRecord {
+        id: member.id,
+        instance: member.instance,
+        session: member.session,
+        rebalance: member.rebalance,
+        assignors: member.assignors.clone(),
+        topic: member.topic,
+        owned: Owned::default(),
+        assignment: member.assignment.clone(),
+        epoch: 1,
+        revoking: Vec::new(),
+    };
+    let members: Vec<MemberRecord> =
+        group.first.iter().filter(|member| !member.alone).map(member).collect();
+    let leader: Option<MemberId> = members.first().map(|member| member.id);
+    let assignor = members.first().and_then(|member| member.assignors.first().copied());
+    let offsets = OffsetsRecord::Offsets { group: id, offsets };
+    if members.is_empty() {
+        return vec![offsets];
+    }
+    let protocol = group.protocol;
+    let group =
+        OffsetsRecord::Group { group: id, protocol, generation: 1, leader, assignor, members };
+    vec![offsets, group]
+}
