@@ -139,9 +139,9 @@ costs! {
     plugins_stop: times, "plugins-stop" = "{ distribution = \"uniform\", min = \"20ms\", max = \"150ms\" }",
         "From a node's decision to pause, or to restart after it has lost, to the end of its clients' connections: the plugins stop first (rabbit.erl: stop, app_utils).",
         "measured: what was given back when the others were lost was still delivered";
-    rabbit_start: times, "rabbit-start" = "{ distribution = \"uniform\", min = \"700ms\", max = \"1300ms\" }",
+    rabbit_start: times, "rabbit-start" = ["3.3" = "{ distribution = \"uniform\", min = \"700ms\", max = \"1300ms\" }", "4.0" = "{ distribution = \"uniform\", min = \"1700ms\", max = \"3000ms\" }"],
         "From RabbitMQ's start in a VM that has gone on, after a pause, to its Mnesia (rabbit.erl: start).",
-        "measured: a minority that has paused serves again 1.4 to 2.0 s after the heal";
+        "measured: a minority that has paused serves again 1.4 to 2.0 s after the heal (3.10), 2.4 to 4 s (4.0.5)";
     leader_serves_on: times, "leader-serves-on" = "{ distribution = \"uniform\", min = \"2ms\", max = \"30ms\" }",
         "At such a stop: how long a leader goes on to serve after its ring member has stopped.",
         "measured: it makes 1 to 15 duplicates at 500 messages a second";

@@ -27,9 +27,9 @@ const FLUSH_COMMANDS: usize = 16;
 const TICK: Span = Span::from_secs(5);
 /// Bytes of a change of the metadata: an estimate.
 const METADATA_BYTES: u32 = 400;
-/// Entries behind a snapshot before another one is taken (rabbit_fifo.hrl v4.0:
-/// `?CHECK_MIN_INDEXES`).
-const SNAPSHOT_AFTER: usize = 4_096;
+/// Entries behind a snapshot before another one is taken (rabbit_quorum_queue.erl v4.0.5:
+/// `?MIN_CHECKPOINT_INTERVAL`; rabbit_fifo.hrl: `?CHECK_MIN_INDEXES` is less).
+const SNAPSHOT_AFTER: usize = 8_192;
 
 /// A queue's member on one node.
 #[derive(Clone, Debug)]

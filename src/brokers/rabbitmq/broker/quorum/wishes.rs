@@ -142,7 +142,12 @@ impl Member {
     }
 
     /// A snapshot has come from the leader: this is the queue now.
-    fn installed(&mut self, node: &Node, ctx: &mut Context<'_, Message>, gone: &[(Index, Entry)]) {
+    fn installed(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        gone: &[(Index, Entry)],
+    ) {
         let Some(snapshot) = self.server.log.snapshot() else { return };
         let last = snapshot.last.index;
         let mut before = copies(&Log::new(), &self.fifo, self.applied);
@@ -160,6 +165,11 @@ impl Member {
         let letters = &node.config.letters;
         let change = (&before[..], &after[..]);
         report_change(now, place, letters, change, |_| settled, ctx.observer());
+        // rabbit_fifo.erl `snapshot_installed`: what consumers of this node hold is sent to them again.
+        let here = self.me.node;
+        for channel in self.fifo.channels().into_iter().filter(|channel| channel.node == here) {
+            self.send_missing(node, ctx, channel, 0);
+        }
     }
 
     fn set_election(&mut self, node: &Node, ctx: &mut Context<'_, Message>, delay: Delay) {
