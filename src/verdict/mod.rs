@@ -29,6 +29,7 @@ mod seeds;
 #[cfg(test)]
 mod stories;
 mod timeline;
+mod visible;
 mod windows;
 
 pub use clients::contact_state_name;
