@@ -6,10 +6,10 @@ mod quorum;
 
 use std::sync::Arc;
 
-use crate::brokers::kit::{Frame, complete};
+use crate::brokers::kit::{Family, Frame, complete};
 use crate::engine::Span;
 use crate::observe::NodeId;
-use crate::scenario::{Diagnostics, Located, Place, Scenario, Values, suggest};
+use crate::scenario::{Diagnostics, Located, Place, Scenario, Values, Version, suggest};
 use crate::workload::{ConsumerLoad, Load};
 
 use super::arguments::{Arguments, Overflow};
@@ -227,7 +227,9 @@ impl<'a> Planner<'a> {
 
     /// Whether the broker's version is an earlier one.
     pub(super) fn earlier(&self, than: &str) -> bool {
-        let version = self.scenario.settings().broker_version;
+        let of_mode = Spec::MODES.iter().find(|(mode, _)| *mode == self.mode);
+        let default = || of_mode.and_then(|(_, mode)| mode.version.parse::<Version>().ok());
+        let version = self.scenario.settings().broker_version.or_else(default);
         version.is_some_and(|version| version.cmp_spec(than).is_lt())
     }
 
