@@ -337,7 +337,9 @@ impl Observer for Ledger {
             track.lines.scan(|stretch| {
                 let state = stretch.state;
                 let unread = state.copies > 0 && state.is(Flags::READABLE);
-                let lost = had_read && unread && !state.is(Flags::PROCESSED);
+                // What a group skipped when it began was never its.
+                let done = state.is(Flags::PROCESSED.with(Flags::SKIPPED));
+                let lost = had_read && unread && !done;
                 if state.is_backlog() || lost {
                     passed.push((stretch.first, stretch.count));
                 }
