@@ -307,10 +307,10 @@ impl Observer for Ledger {
             return;
         }
         let known = &mut self.wants[consumer.index()];
-        let before = match known.iter_mut().find(|(id, _)| *id == destination) {
-            Some((_, before)) => std::mem::replace(before, wants),
-            None => {
-                known.push((destination, wants));
+        let before = match known.binary_search_by_key(&destination, |(id, _)| *id) {
+            Ok(place) => std::mem::replace(&mut known[place].1, wants),
+            Err(place) => {
+                known.insert(place, (destination, wants));
                 false
             }
         };
