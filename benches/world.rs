@@ -17,8 +17,8 @@ use std::time::Instant;
 use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{Blind, NodeId, NodeKind, Observer};
 use mqsim::world::{
-    Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, LinkSpec, Machine,
-    RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
+    CardSpec, Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, LinkSpec,
+    Machine, PageCacheSpec, RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
 };
 
 const NODES: u32 = 3;
@@ -92,9 +92,18 @@ fn ring(hops: u64, latency: &Distribution, bandwidth: u64, cost: Span) -> (u64, 
             capacity: 0,
             write_back_age: Span::from_secs(30),
             torn_tail: false,
+            seek: Span::ZERO,
+            cache: PageCacheSpec::UNLIMITED,
         };
         let cpu = CpuSpec { cores: 2, percent: 100 };
-        topology.add(Host { name: format!("n{n}"), kind: NodeKind::Broker, zone: 0, disk, cpu });
+        topology.add(Host {
+            name: format!("n{n}"),
+            kind: NodeKind::Broker,
+            zone: 0,
+            disk,
+            cpu,
+            card: CardSpec::UNLIMITED,
+        });
     }
     let pairs = [(0, 1), (1, 2), (2, 0)];
     let setup = Setup {
@@ -103,6 +112,7 @@ fn ring(hops: u64, latency: &Distribution, bandwidth: u64, cost: Span) -> (u64, 
         machines: vec![Ring { cost, others: Vec::new(), hops: 0 }; NODES as usize],
         established: pairs.map(|(a, b)| (NodeId(a), NodeId(b))).to_vec(),
         faults: Vec::new(),
+        actions: Vec::new(),
         duration: Span::MAX,
         drain: Span::ZERO,
         limits: Limits::default(),

@@ -4,3 +4,4 @@ pub mod coordination;
 pub mod kafka;
 pub mod kit;
 pub mod rabbitmq;
+pub mod rocketmq;

@@ -62,7 +62,7 @@ pub(super) enum Command {
     /// Print the JSON Schema of scenario files, for editors
     #[command(after_help = help::SCHEMA)]
     Schema(Schema),
-    /// List modes, faults, metrics, selectors, failure scenarios, or all keys of a mode
+    /// List modes, faults, actions, metrics, selectors, failure scenarios, or all keys of a mode
     #[command(after_help = help::LIST)]
     List(List),
     /// Print what makes a shell complete the words of mqsim
@@ -120,6 +120,10 @@ pub(super) struct Check {
     /// Begin no more runs after this time, as in 10min; what is not done by then is undecided
     #[arg(long, value_name = "DURATION", value_parser = duration, allow_hyphen_values = true)]
     pub(super) time_budget: Option<std::time::Duration>,
+    /// Go on with new seeds, from --seed on, until Ctrl-C or the time budget is over; keep what fails
+    /// in --out [default: failing]
+    #[arg(long, conflicts_with_all = ["seeds", "junit", "markdown", "resume", "locked", "json"])]
+    pub(super) forever: bool,
     /// Keep finished seeds in this file until all are done: after a kill the same call goes on
     #[arg(long, value_name = "FILE")]
     pub(super) resume: Option<PathBuf>,
@@ -322,7 +326,7 @@ pub(super) struct Lock {
 /// `mqsim list`.
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// modes, faults, metrics, selectors, failures, or the name of a mode [default: modes]
+    /// modes, faults, actions, metrics, selectors, failures, or the name of a mode [default: modes]
     pub(super) what: Option<String>,
     /// Of failures those that all these words describe; of a mode these sections only
     #[arg(value_name = "WORD|SECTION")]

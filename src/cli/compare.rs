@@ -108,7 +108,7 @@ fn compare<S: Simulator>(
     if wanted.common.json {
         console::document(&json::compare(exit.code(), &comparison, &folder));
     } else if !wanted.common.quiet {
-        let text = terminal::compare(&comparison, console::colors());
+        let text = terminal::compare(&comparison, console::colors(), console::columns());
         console::print(&format!("{text}\nreport: {folder}\n"));
     }
     if defective {

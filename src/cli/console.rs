@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::Color;
 use crate::report::folder::plain_words;
+use crate::run::Progress;
 use crate::scenario::{harmless, has_hidden, shown};
 
 /// Prints to stdout. A reader that has gone away (`| head`) is no error; what else goes wrong,
@@ -184,6 +185,24 @@ pub(super) fn progress(name: &str, seeds: u64, wanted: bool) -> ProgressBar {
     bar
 }
 
+/// Shows how far a simulation has come: seeds, or the virtual time of the only one.
+pub(super) fn advance(bar: &ProgressBar, told: Progress) {
+    let Progress::Reached { at, load } = told else { return bar.inc(1) };
+    let (reached, whole) = (at.as_nanos() / 1_000_000, load.as_nanos() / 1_000_000);
+    if bar.length() == Some(1)
+        && let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {prefix}")
+    {
+        bar.set_style(style);
+        bar.set_length(whole.max(2));
+    }
+    bar.set_position(reached);
+    bar.set_prefix(if reached >= whole {
+        format!("{load} of load are over, until all is quiet")
+    } else {
+        format!("{}.{} s of {load}", reached / 1_000, reached % 1_000 / 100)
+    });
+}
+
 /// The instant after which a call begins nothing more.
 pub(super) struct Deadline(Option<Instant>);
 
@@ -239,6 +258,7 @@ pub(super) fn shell_word(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Span, Time};
 
     #[test]
     fn workflow_commands_are_one_line() {
@@ -255,6 +275,22 @@ mod tests {
     fn files_as_github_knows_them() {
         assert_eq!(github_file("./a/b.toml"), "a/b.toml");
         assert_eq!(github_file("/a/./b.toml"), "/a/b.toml");
+    }
+
+    #[test]
+    fn progress_of_a_single_seed_is_in_virtual_time() {
+        let bar = ProgressBar::hidden();
+        bar.set_length(1);
+        let load = Span::from_secs(60);
+        advance(&bar, Progress::Reached { at: Time::from_nanos(12_300_000_000), load });
+        assert_eq!((bar.position(), bar.length()), (12_300, Some(60_000)));
+        assert_eq!(bar.prefix(), "12.3 s of 60s");
+        advance(&bar, Progress::Reached { at: Time::from_nanos(60_000_000_000), load });
+        assert_eq!(bar.prefix(), "60s of load are over, until all is quiet");
+        let bar = ProgressBar::hidden();
+        bar.set_length(7);
+        advance(&bar, Progress::Seed);
+        assert_eq!((bar.position(), bar.length()), (1, Some(7)));
     }
 
     #[test]

@@ -59,6 +59,7 @@ Examples:
   mqsim check scenarios --seeds 1..=200
   mqsim check scenarios --locked --junit report.xml
   mqsim check outage.toml --seeds 1..=10000 --resume outage.journal
+  mqsim check scenarios/gate.toml --forever --time-budget 8h
 
 Exit codes:
   0    all expectations hold

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What may not be torn apart: held while a folder is written. It holds the directory that goes if
@@ -11,6 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Interrupt {
     made: Arc<Mutex<Option<PathBuf>>>,
+    /// Whether the call ends by itself when it is asked to, and whether it was.
+    gentle: Arc<AtomicBool>,
+    asked: Arc<AtomicBool>,
 }
 
 impl Interrupt {
@@ -22,7 +26,6 @@ impl Interrupt {
     pub(super) fn install() -> io::Result<Interrupt> {
         use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
         use signal_hook::flag;
-        use std::sync::atomic::AtomicBool;
 
         let interrupt = Interrupt::default();
         let again = Arc::new(AtomicBool::new(false));
@@ -52,8 +55,6 @@ impl Interrupt {
     /// If the system refuses; then they do what they do by default.
     #[cfg(windows)]
     pub(super) fn install() -> io::Result<Interrupt> {
-        use std::sync::atomic::{AtomicBool, Ordering};
-
         let interrupt = Interrupt::default();
         let theirs = interrupt.clone();
         let (again, (told, waiting)) = (AtomicBool::new(false), std::sync::mpsc::channel());
@@ -83,8 +84,24 @@ impl Interrupt {
         Ok(Interrupt::default())
     }
 
-    /// Ends the call, once nothing is torn apart by it.
-    fn end(&self) -> ! {
+    /// From now on the first signal only asks the call to end; the second one does not wait.
+    pub(super) fn gently(&self) {
+        self.gentle.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the call was asked to end.
+    pub(super) fn is_asked_to_end(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Ends the call, once nothing is torn apart by it, or asks it to end.
+    fn end(&self) {
+        if self.gentle.load(Ordering::Relaxed) {
+            self.asked.store(true, Ordering::Relaxed);
+            return super::console::note(
+                "ending when what is under way is done; Ctrl-C again does not wait for it",
+            );
+        }
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = made.as_ref() {
             // Fails if a report is in it, which is what is wanted.

@@ -11,7 +11,7 @@ use crate::report::Unfinished;
 use crate::report::compare::Parted;
 use crate::report::lock::{self, Trace};
 use crate::report::tally::Expected;
-use crate::run::{self, Families};
+use crate::run::{self, Families, Progress};
 use crate::scenario::MOST_BYTES;
 use crate::verdict::{METRICS, OVER_SEEDS, OverSeeds, Report};
 
@@ -130,9 +130,9 @@ impl Simulator for Library {
         prepared: &run::Prepared,
         seeds: &[u64],
         asked: Asked,
-        done: &(dyn Fn() + Sync),
+        told: &(dyn Fn(Progress) + Sync),
     ) -> Vec<Result<Report, Unfinished>> {
-        let results = run::simulate_many(prepared, seeds, asked.jobs, asked.max_events, done);
+        let results = run::simulate_many(prepared, seeds, asked.jobs, asked.max_events, told);
         results.into_iter().map(|result| result.map_err(unfinished)).collect()
     }
 
@@ -160,6 +160,9 @@ impl Simulator for Library {
                 modes.map(|info| entry((info.mode.name, info.mode.meaning))).collect()
             }
             Topic::Faults => run::faults().iter().map(|f| entry((&f.name, &f.meaning))).collect(),
+            Topic::Actions => {
+                self.families.actions().iter().map(|a| entry((&a.name, &a.meaning))).collect()
+            }
             Topic::Selectors => {
                 self.families.selectors().iter().map(|s| entry((&s.name, &s.meaning))).collect()
             }

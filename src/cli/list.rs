@@ -6,9 +6,10 @@ use super::{Entry, Exit, Simulator, Topic};
 use crate::run::{Chapter, Failure};
 use crate::scenario::{shown, suggest};
 
-const TOPICS: [(&str, Topic); 4] = [
+const TOPICS: [(&str, Topic); 5] = [
     ("modes", Topic::Modes),
     ("faults", Topic::Faults),
+    ("actions", Topic::Actions),
     ("metrics", Topic::Metrics),
     ("selectors", Topic::Selectors),
 ];

@@ -220,7 +220,8 @@ fn one<S: Simulator>(
     let ((), took) = console::timed(|| {
         // In portions, so that not all details of thousands of seeds are in memory at once.
         for seeds in seeds.chunks(jobs.saturating_mul(16)) {
-            let results = simulator.simulate(&task.prepared, seeds, asked, &|| bar.inc(1));
+            let results = simulator
+                .simulate(&task.prepared, seeds, asked, &|told| console::advance(&bar, told));
             outcome.add(seeds, results);
         }
     });

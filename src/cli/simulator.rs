@@ -7,7 +7,7 @@ use crate::report::Unfinished;
 use crate::report::compare::Parted;
 use crate::report::lock::Trace;
 use crate::report::tally::Expected;
-use crate::run::{Absent, Chapter, Failure};
+use crate::run::{Absent, Chapter, Failure, Progress};
 use crate::verdict::{OverSeeds, Report};
 
 /// What the command line adds to a prepared scenario.
@@ -35,6 +35,8 @@ pub enum Topic {
     Modes,
     /// Kinds of fault.
     Faults,
+    /// What an operator can do.
+    Actions,
     /// What `[[expect]]` can judge.
     Metrics,
     /// How targets are named.
@@ -118,14 +120,14 @@ pub trait Simulator: Sync {
         each: &(dyn Fn(usize, Result<Trace, Unfinished>) + Sync),
     );
 
-    /// Simulates the seeds, results in their order. `done` is called after each, from any thread.
+    /// Simulates the seeds, results in their order. `told` hears how far it has come, from any thread.
     /// An error is for people: the run ran away, or a limit ended it.
     fn simulate(
         &self,
         prepared: &Self::Prepared,
         seeds: &[u64],
         asked: Asked,
-        done: &(dyn Fn() + Sync),
+        told: &(dyn Fn(Progress) + Sync),
     ) -> Vec<Result<Report, Unfinished>>;
 
     /// The text of the scenario with its random faults as they came to be for a seed; `note` is a

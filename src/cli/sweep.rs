@@ -345,6 +345,7 @@ fn say(wanted: &Wanted, sweep: &Sweep, shard: Shard, folder: &str, exit: Exit) {
 pub(super) fn printed(sweep: &Sweep, shown: &[&'static Metric], folder: &str) -> String {
     let aggregates = sweep.aggregates();
     let front = front(sweep, &aggregates);
-    let text = terminal::sweep(sweep, &aggregates, &front, shown, console::colors());
+    let text =
+        terminal::sweep(sweep, &aggregates, &front, shown, console::colors(), console::columns());
     format!("{text}report: {folder}\n")
 }

@@ -11,7 +11,7 @@ use crate::report::compare::Parted;
 use crate::report::fixture;
 use crate::report::lock::Trace;
 use crate::report::tally::Expected;
-use crate::run;
+use crate::run::{self, Progress};
 use crate::verdict::{OverSeeds, Report, Unit, Verdict};
 
 /// Answers by the name of the file.
@@ -79,7 +79,7 @@ impl Simulator for Double {
         // Backwards, for no order may be relied upon.
         for (at, (prepared, seed)) in work.iter().enumerate().rev() {
             if wanted(at) {
-                let mut results = self.simulate(prepared, &[*seed], asked, &|| ());
+                let mut results = self.simulate(prepared, &[*seed], asked, &|_| ());
                 each(at, results.pop().unwrap());
             }
         }
@@ -93,7 +93,7 @@ impl Simulator for Double {
     ) {
         for (at, prepared) in work.iter().enumerate() {
             let asked = Asked { jobs: 1, max_events: None };
-            let report = self.simulate(prepared, &[1], asked, &|| ()).pop().unwrap();
+            let report = self.simulate(prepared, &[1], asked, &|_| ()).pop().unwrap();
             each(at, report.map(|report| Trace { report, checkpoints: Vec::new() }));
         }
     }
@@ -103,7 +103,7 @@ impl Simulator for Double {
         prepared: &String,
         seeds: &[u64],
         _: Asked,
-        done: &(dyn Fn() + Sync),
+        told: &(dyn Fn(Progress) + Sync),
     ) -> Vec<Result<Report, Unfinished>> {
         let one = |&seed: &u64| {
             let mut report = match prepared.as_str() {
@@ -130,7 +130,7 @@ impl Simulator for Double {
             if prepared == "unexplained" {
                 report.summary.unexplained = 1;
             }
-            done();
+            told(Progress::Seed);
             Ok(report)
         };
         seeds.iter().map(one).collect()
@@ -431,7 +431,7 @@ fn lists() {
     assert_eq!(of("rabbitmq-mirrored").unwrap(), "ha-mode\n");
     let (_, help) = of("fault").unwrap_err();
     assert_eq!(help, "did you mean `faults`?");
-    let (message, help) = of("rocketmq").unwrap_err();
-    assert_eq!(message, "RocketMQ is not simulated");
+    let (message, help) = of("artemis").unwrap_err();
+    assert_eq!(message, "ActiveMQ and Artemis are not simulated");
     assert!(help.contains("docs/fidelity/README.md"), "{help}");
 }

@@ -1,6 +1,8 @@
 //! The names behind the ids of one run.
 
-use super::{BecauseId, CauseId, ConsumerId, DestinationId, EventId, NodeId, ProducerId, RoleId};
+use super::{
+    BecauseId, CauseId, ConsumerId, DestinationId, EventId, FaultId, NodeId, ProducerId, RoleId,
+};
 
 /// What a node is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -180,8 +182,11 @@ pub struct Catalog {
     pub consumers: Vec<ConsumerInfo>,
     /// Destinations, in the order of the scenario.
     pub destinations: Vec<DestinationInfo>,
-    /// Faults of the schedule as people write them: `crash leader(orders)`.
+    /// Faults of the schedule as people write them: `crash leader(orders)`; those of the scenario,
+    /// then what an operator does, `sync_queue orders`, then faults that are drawn.
     pub faults: Vec<String>,
+    /// Which of them are actions of an operator.
+    pub actions: std::ops::Range<u32>,
     /// The family's causes.
     pub causes: &'static [Cause],
     /// The family's conditions, kebab-case; the first is `none`.
@@ -222,6 +227,12 @@ impl Catalog {
     #[must_use]
     pub fn destination(&self, id: DestinationId) -> &str {
         &self.destinations[id.index()].name
+    }
+
+    /// Whether it is an action of an operator, and no fault.
+    #[must_use]
+    pub fn is_action(&self, id: FaultId) -> bool {
+        self.actions.contains(&id.0)
     }
 
     /// Whether some message is meant for several destinations, and so is several lines. If none is,

@@ -65,8 +65,13 @@ id!(
     EventId
 );
 id!(
-    /// A fault of the run's schedule. Index into [`Catalog::faults`].
+    /// A fault of the run's schedule, or an action. Index into [`Catalog::faults`].
     FaultId
+);
+id!(
+    /// What an operator does at a given time. Index into the family's list of them;
+    /// [`Catalog::actions`] says where they are among the faults.
+    ActionId
 );
 
 id!(
@@ -140,15 +145,30 @@ pub enum NodeState {
     Paused,
 }
 
-/// Whether a fault begins or ends.
+/// Whether a fault begins or ends. Of an action: whether its command is given, done or refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultPhase {
-    /// It was injected.
+    /// It was injected; the command was given.
     Begun,
-    /// It was healed: its `for` is over, or the run's duration is.
+    /// It was healed: its `for` is over, or the run's duration is. The command is done.
     Ended,
     /// Its selector matched nothing when it was due, so nothing was injected.
     Skipped,
+    /// The command failed, in the broker's words.
+    Failed(&'static str),
+}
+
+impl FaultPhase {
+    /// A number for it, for fingerprints.
+    #[must_use]
+    pub const fn code(self) -> u64 {
+        match self {
+            FaultPhase::Begun => 0,
+            FaultPhase::Ended => 1,
+            FaultPhase::Skipped => 2,
+            FaultPhase::Failed(_) => 3,
+        }
+    }
 }
 
 /// Something that a reader of `events.csv` wants to see: an election, a change of membership.
@@ -345,7 +365,8 @@ pub trait Observer {
     }
     /// A node changed state.
     fn node(&mut self, _at: Time, _node: NodeId, _state: NodeState) {}
-    /// A fault of the schedule begins or ends; `targets` are the nodes it acts on.
+    /// A fault of the schedule begins or ends; `targets` are the nodes it acts on. Of an action: the
+    /// node on which the command is given.
     fn fault(&mut self, _at: Time, _fault: FaultId, _phase: FaultPhase, _targets: &[NodeId]) {}
     /// An event in the family's own words.
     fn event(&mut self, _at: Time, _event: Event) {}

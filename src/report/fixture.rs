@@ -82,6 +82,7 @@ fn catalog() -> Catalog {
         consumers: vec![consumer],
         destinations: vec![DestinationInfo { name: "orders".to_owned() }],
         faults: vec!["crash leader(orders)".to_owned(), "latency link(n2, n3) +20ms".to_owned()],
+        actions: 2..2,
         causes: CAUSES,
         conditions: &["none", "acked-before-replicated"],
         roles: ROLES,
@@ -334,6 +335,8 @@ pub(crate) fn crash_run() -> Report {
                 node: NodeId(node),
                 spent: Span::from_micros(spent),
                 cores: 2,
+                disk: Span::from_micros(spent / 10),
+                card: None,
             })
             .collect(),
         latency: vec![

@@ -16,7 +16,7 @@ use super::tables::{Cell, Column, Exporter, Rows, TABLES};
 use super::tally::{Cut, Standing, Tally};
 use super::{verdict, verdict_word};
 use crate::observe::InvariantWord;
-use crate::verdict::{InvariantTally, Judged, Report, Unit};
+use crate::verdict::{Device, InvariantTally, Judged, Report, Unit};
 
 /// What `mqsim run --json` prints.
 #[derive(Serialize)]
@@ -63,6 +63,8 @@ struct Run<'a> {
     summary: Table<'a>,
     /// Share of each broker's processors that was busy, 0 to 1.
     busy: Busy<'a>,
+    /// Share of the time for which each broker's disk and network card worked, 0 to 1.
+    devices: Devices<'a>,
     latency: Table<'a>,
     loss: Table<'a>,
     windows: Table<'a>,
@@ -102,6 +104,8 @@ struct Expectation<'a> {
 
 struct Busy<'a>(&'a Report);
 
+struct Devices<'a>(&'a Report);
+
 struct Ingredients<'a>(&'a [(&'static str, u64)]);
 
 /// The rows of a table as objects; a table with one row a seed is that one object.
@@ -124,9 +128,24 @@ impl Serialize for Busy<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Busy(report) = self;
         serializer.collect_map(report.busy.iter().map(|busy| {
-            // Six decimals, as shares have everywhere.
-            let share = (busy.share(report.duration) * 1e6).round() / 1e6;
-            (report.catalog.node(busy.node), share)
+            (report.catalog.node(busy.node), six_decimals(busy.share(report.duration)))
+        }))
+    }
+}
+
+/// As shares have everywhere.
+fn six_decimals(share: f64) -> f64 {
+    (share * 1e6).round() / 1e6
+}
+
+impl Serialize for Devices<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Devices(report) = self;
+        serializer.collect_map(report.busy.iter().map(|busy| {
+            let shares = busy.shares(report.duration).into_iter();
+            let devices = shares.filter(|(device, _)| *device != Device::Processors);
+            let devices = devices.map(|(device, share)| (device.name(), six_decimals(share)));
+            (report.catalog.node(busy.node), devices.collect::<BTreeMap<_, _>>())
         }))
     }
 }
@@ -214,6 +233,7 @@ fn run(report: &Report) -> Run<'_> {
         remarks: &report.remarks,
         summary: table("summary.csv", report),
         busy: Busy(report),
+        devices: Devices(report),
         latency: table("latency.csv", report),
         loss: table("loss.csv", report),
         windows: table("windows.csv", report),

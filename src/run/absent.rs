@@ -17,6 +17,7 @@ pub struct Absent {
 
 const RABBITMQ: (&str, &str) = ("rabbitmq.md", "Known gaps");
 const KAFKA: (&str, &str) = ("kafka-isr.md", "What is missing");
+const ROCKETMQ: (&str, &str) = ("rocketmq.md", "What is missing");
 const OTHERS: (&str, &str) = ("README.md", "Other brokers");
 
 const fn absent(
@@ -30,7 +31,24 @@ const fn absent(
 
 /// All of it. Whoever adds a broker or a part of one removes its line; a test notices.
 const ABSENT: &[Absent] = &[
-    absent(&["rocketmq", "namesrv", "dledger"], "RocketMQ is", OTHERS, ""),
+    absent(
+        &["dledger"],
+        "DLedger groups of RocketMQ are",
+        ROCKETMQ,
+        "rocketmq-master-slave simulates groups whose slaves are never promoted",
+    ),
+    absent(
+        &["rocketmq-controller", "controller-mode", "acting-master"],
+        "RocketMQ's controller mode and acting masters are",
+        ROCKETMQ,
+        "rocketmq-master-slave simulates groups whose slaves are never promoted",
+    ),
+    absent(
+        &["rocketmq-proxy", "rocketmq-pop"],
+        "RocketMQ's proxy and pop consumers are",
+        ROCKETMQ,
+        "",
+    ),
     absent(&["activemq", "artemis", "amq"], "ActiveMQ and Artemis are", OTHERS, ""),
     absent(&["pulsar", "bookkeeper"], "Pulsar is", OTHERS, ""),
     absent(&["nats", "jetstream"], "NATS is", OTHERS, ""),
@@ -141,6 +159,6 @@ mod tests {
         for info in modes.modes() {
             assert_eq!(Absent::of(info.mode.name), None, "{} is simulated", info.mode.name);
         }
-        assert_eq!(Absent::of("RocketMQ DLedger").unwrap().what, "RocketMQ is");
+        assert_eq!(Absent::of("RocketMQ DLedger").unwrap().what, "DLedger groups of RocketMQ are");
     }
 }

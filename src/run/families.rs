@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::brokers::kafka::{isr, legacy};
 use crate::brokers::kit::{About, Family, Mode};
-use crate::brokers::rabbitmq;
+use crate::brokers::{rabbitmq, rocketmq};
 use crate::scenario::{Diagnostics, Scenario, SectionSpec, Variant, Version};
 use crate::verdict;
 use crate::world::{self, fault};
@@ -67,6 +67,7 @@ impl Default for Families {
             .with::<rabbitmq::spec::Spec>()
             .with::<legacy::spec::Spec>()
             .with::<isr::spec::Spec>()
+            .with::<rocketmq::spec::Spec>()
     }
 }
 
@@ -121,6 +122,23 @@ impl Families {
             let row = Selectable { name: spec.to_string(), meaning: spec.meaning.to_owned() };
             if !rows.contains(&row) {
                 rows.push(row);
+            }
+        }
+        rows
+    }
+
+    /// What an operator can do, in the modes that have it.
+    #[must_use]
+    pub fn actions(&self) -> Vec<Selectable> {
+        let mut rows: Vec<Selectable> = Vec::new();
+        for info in &self.modes {
+            let sections = info.about.sections.iter().filter(|section| section.path == "action");
+            for kind in sections.filter_map(|section| section.tagged).flat_map(|t| t.variants) {
+                let meaning = format!("{} (an action of {})", kind.meaning, info.about.product);
+                let row = Selectable { name: kind.name.to_owned(), meaning };
+                if !rows.contains(&row) {
+                    rows.push(row);
+                }
             }
         }
         rows

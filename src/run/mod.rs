@@ -21,6 +21,6 @@ pub use journal::{Entry, Journal, JournalError, Key};
 pub use load::{InputError, Prepared, load, parse};
 pub use part::{Parting, part};
 pub use simulate::{
-    REPORT, RunError, Traced, observe, panic_text, side_by_side, simulate, simulate_each,
+    Progress, REPORT, RunError, Traced, observe, panic_text, side_by_side, simulate, simulate_each,
     simulate_many, simulate_wanted, trace,
 };

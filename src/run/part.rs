@@ -383,13 +383,14 @@ impl Observer for Teller {
     }
 
     fn fault(&mut self, at: Time, fault: FaultId, phase: FaultPhase, targets: &[NodeId]) {
-        let mut words = vec![14, self.faults[fault.index()], phase as u64];
+        let mut words = vec![14, self.faults[fault.index()], phase.code()];
         words.extend(targets.iter().map(|&node| self.node_hash(node)));
         self.told(at, &words, |names| {
             let phase = match phase {
                 FaultPhase::Begun => "begins",
                 FaultPhase::Ended => "ends",
                 FaultPhase::Skipped => "finds no target",
+                FaultPhase::Failed(why) => why,
             };
             let targets: Vec<&str> = targets.iter().map(|&node| names.node(node)).collect();
             let on = if targets.is_empty() { "" } else { " on " };

@@ -4,10 +4,12 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::brokers::kit::Family;
-use crate::engine::{Fingerprint, Span, Time};
+use crate::engine::{Fingerprint, Time};
 use crate::observe::{Blind, Catalog, NodeId, Observer};
 use crate::verdict::{Busy, Ledger, LedgerOptions, Waits};
-use crate::world::{Cluster, Ending, PlannedFault, Setup, Simulation, Statistics, Topology, fault};
+use crate::world::{
+    CardSpec, Cluster, Ending, PlannedFault, Setup, Simulation, Statistics, Topology, fault,
+};
 
 use super::RunError;
 
@@ -20,8 +22,22 @@ pub(super) struct Done {
     pub(super) statistics: Statistics,
     pub(super) busy: Vec<Busy>,
     pub(super) fingerprint: Fingerprint,
-    /// The ingredients of the fingerprint at the instants that were asked for.
+    /// The ingredients of the fingerprint at the stops.
     pub(super) checkpoints: Vec<(Time, [u64; 5])>,
+}
+
+/// Where a run stops for a moment, which does not change what happens.
+#[derive(Clone, Copy)]
+pub(super) struct Stops<'a> {
+    /// The instants, which ascend.
+    pub(super) instants: &'a [Time],
+    /// What is told of each as it is passed.
+    pub(super) passed: &'a dyn Fn(Time),
+}
+
+impl Stops<'_> {
+    /// It goes through to its end.
+    pub(super) const NONE: Stops<'static> = Stops { instants: &[], passed: &|_| () };
 }
 
 /// A scenario of any family, of which every seed can be simulated.
@@ -29,14 +45,14 @@ pub(super) trait Planned: Debug + Send + Sync {
     /// The names of its runs.
     fn catalog(&self) -> Catalog;
 
-    /// Simulates one seed, with checkpoints at these instants, which ascend.
+    /// Simulates one seed, with a checkpoint at each of the stops.
     fn run(
         &self,
         seed: u64,
         catalog: &Arc<Catalog>,
         options: LedgerOptions,
         max_events: Option<u64>,
-        instants: &[Time],
+        stops: Stops<'_>,
     ) -> Result<Done, RunError>;
 
     /// The random faults of a seed as they came to be, each as a `[[fault]]`.
@@ -57,14 +73,15 @@ impl<F: Family> Planned for F {
         catalog: &Arc<Catalog>,
         options: LedgerOptions,
         max_events: Option<u64>,
-        instants: &[Time],
+        stops: Stops<'_>,
     ) -> Result<Done, RunError> {
         let setup = Setup { invariants: options.invariants, ..limited(self, seed, max_events) };
         let ledger = Ledger::new(with_drawn(catalog, &setup.faults), options);
         let mut simulation = Simulation::<F::Cluster, _>::new(setup, ledger)?;
         let mut checkpoints = Vec::new();
-        for &instant in instants {
+        for &instant in stops.instants {
             simulation.run_until(instant)?;
+            (stops.passed)(instant);
             let world = simulation.fingerprint();
             let ingredients = simulation.observer().ingredients(&world);
             checkpoints.push((instant, ingredients.map(|(_, hash)| hash)));
@@ -76,7 +93,7 @@ impl<F: Family> Planned for F {
         Ok(Done {
             ending,
             waits: waits.collect(),
-            busy: busy(simulation.topology(), &statistics.busy_in_load),
+            busy: busy(simulation.topology(), &statistics),
             statistics,
             fingerprint: simulation.fingerprint(),
             checkpoints,
@@ -122,19 +139,27 @@ fn limited<F: Family>(
     setup
 }
 
-/// How busy the brokers were, each having spent what stands at its place.
-fn busy(topology: &Topology, spent: &[Span]) -> Vec<Busy> {
-    let of = |node: NodeId| Busy {
-        node,
-        spent: spent[node.index()],
-        cores: topology.hosts[node.index()].cpu.cores.max(1),
+/// How busy the brokers were while load was offered.
+fn busy(topology: &Topology, statistics: &Statistics) -> Vec<Busy> {
+    let of = |node: NodeId| {
+        let (host, devices) =
+            (&topology.hosts[node.index()], statistics.devices_in_load[node.index()]);
+        Busy {
+            node,
+            spent: statistics.busy_in_load[node.index()],
+            cores: host.cpu.cores.max(1),
+            disk: devices.disk,
+            card: (host.card != CardSpec::UNLIMITED)
+                .then_some((devices.sending, devices.receiving)),
+        }
     };
     topology.brokers().map(of).collect()
 }
 
 /// The catalogue with the names of the faults that are not of the scenario but of the seed.
 fn with_drawn(catalog: &Arc<Catalog>, faults: &[PlannedFault]) -> Arc<Catalog> {
-    let drawn = &faults[catalog.faults.len().min(faults.len())..];
+    let named = catalog.faults.len() - catalog.actions.len();
+    let drawn = &faults[named.min(faults.len())..];
     if drawn.is_empty() {
         return Arc::clone(catalog);
     }

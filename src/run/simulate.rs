@@ -11,7 +11,7 @@ use crate::verdict::{Report, RunFacts};
 use crate::world::{Ending, Runaway, SetupError};
 
 use super::Prepared;
-use super::planned::Done;
+use super::planned::{Done, Stops};
 
 /// Why a run came to no report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,8 +65,17 @@ pub fn simulate(
     seed: u64,
     max_events: Option<u64>,
 ) -> Result<Report, RunError> {
+    with_stops(prepared, seed, max_events, Stops::NONE)
+}
+
+fn with_stops(
+    prepared: &Prepared,
+    seed: u64,
+    max_events: Option<u64>,
+    stops: Stops<'_>,
+) -> Result<Report, RunError> {
     let Prepared { plan, catalog, options, expectations, .. } = prepared;
-    let done = plan.run(seed, catalog, *options, max_events, &[])?;
+    let done = plan.run(seed, catalog, *options, max_events, stops)?;
     let mut report = report(prepared, seed, done);
     report.over_seeds = expectations.observe(&report);
     report.remarks.extend(expectations.aside(&report));
@@ -117,20 +126,48 @@ fn whole(run: impl FnOnce() -> Result<Report, RunError>) -> Result<Report, RunEr
         .unwrap_or_else(|panic| Err(RunError::Defect(panic_text(&*panic))))
 }
 
+/// How far [`simulate_many`] has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// One more seed is done.
+    Seed,
+    /// The only seed has come to this instant of virtual time, of so long a load.
+    Reached {
+        /// The instant.
+        at: Time,
+        /// How long the scenario lasts, without its drain.
+        load: Span,
+    },
+}
+
+/// How often a single seed tells how far it has come.
+const TOLD: u64 = 200;
+
 /// Simulates seeds, `jobs` at a time; results come in the order of the seeds, whatever `jobs` is.
-/// `done` is called after each, from any thread.
+/// `told` is called after each, from any thread; a single seed tells of its virtual time too.
 pub fn simulate_many(
     prepared: &Prepared,
     seeds: &[u64],
     jobs: usize,
     max_events: Option<u64>,
-    done: &(dyn Fn() + Sync),
+    told: &(dyn Fn(Progress) + Sync),
 ) -> Vec<Result<Report, RunError>> {
+    if let [seed] = *seeds {
+        let load = prepared.options.duration;
+        let part =
+            |number| load.as_nanos() / TOLD * number + load.as_nanos() % TOLD * number / TOLD;
+        let instants: Vec<Time> = (1..=TOLD).map(|number| Time::from_nanos(part(number))).collect();
+        let stops =
+            Stops { instants: &instants, passed: &|at| told(Progress::Reached { at, load }) };
+        let result = whole(|| with_stops(prepared, seed, max_events, stops));
+        told(Progress::Seed);
+        return vec![result];
+    }
     let work: Vec<(&Prepared, u64)> = seeds.iter().map(|seed| (prepared, *seed)).collect();
     let results = Mutex::new(Vec::with_capacity(seeds.len()));
     simulate_each(&work, jobs, max_events, &|at, result| {
         results.lock().expect("no thread panics while it holds this").push((at, result));
-        done();
+        told(Progress::Seed);
     });
     let mut results = results.into_inner().expect("all threads have ended");
     results.sort_unstable_by_key(|(at, _)| *at);
@@ -202,10 +239,32 @@ pub fn trace<I: IntoIterator<Item = Time>>(
     let Prepared { plan, catalog, options, .. } = prepared;
     let instants: Vec<Time> = instants(options.duration).into_iter().collect();
     let run = || {
-        let mut done = plan.run(prepared.seed(), catalog, *options, None, &instants)?;
+        let stops = Stops { instants: &instants, ..Stops::NONE };
+        let mut done = plan.run(prepared.seed(), catalog, *options, None, stops)?;
         let checkpoints = std::mem::take(&mut done.checkpoints);
         Ok((report(prepared, prepared.seed(), done), checkpoints))
     };
     catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|panic| Err(RunError::Defect(panic_text(&*panic))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_single_seed_tells_how_far_it_has_come_and_comes_to_the_same() {
+        let text = include_bytes!("../../scenarios/single.toml");
+        let prepared = crate::run::parse("single.toml", text, &[]).unwrap();
+        let told = Mutex::new(Vec::new());
+        let results =
+            simulate_many(&prepared, &[1], 1, None, &|step| told.lock().unwrap().push(step));
+        let told = told.into_inner().unwrap();
+        let load = prepared.options.duration;
+        assert_eq!(told.len() as u64, TOLD + 1);
+        assert_eq!(told[TOLD as usize - 1], Progress::Reached { at: Time::ZERO + load, load });
+        assert_eq!(told[TOLD as usize], Progress::Seed);
+        let alone = simulate(&prepared, 1, None).unwrap();
+        assert_eq!(results[0].as_ref().unwrap().fingerprint, alone.fingerprint);
+    }
 }

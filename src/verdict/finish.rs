@@ -301,6 +301,7 @@ fn remarks(ledger: &Ledger, facts: &RunFacts, tally: &Tally) -> Vec<String> {
         ));
     }
     remarks.extend(never_begun(ledger));
+    remarks.extend(limits(ledger, facts));
     if tally.nowhere > 0 {
         remarks.push(format!(
             "{} were meant for no destination: no binding matches",
@@ -322,6 +323,26 @@ fn remarks(ledger: &Ledger, facts: &RunFacts, tally: &Tally) -> Vec<String> {
     remarks
 }
 
+/// From this share of the time on a device is told to be a limit.
+const AT_ITS_LIMIT: f64 = 0.9;
+
+/// Which devices of which brokers worked nearly all the time while load was offered: what is offered
+/// beyond that does not go through.
+fn limits<'a>(ledger: &'a Ledger, facts: &'a RunFacts) -> impl Iterator<Item = String> + 'a {
+    let duration = ledger.options.duration;
+    facts.busy.iter().flat_map(move |busy| {
+        let shares = busy.shares(duration).into_iter();
+        shares.filter(|(_, share)| *share >= AT_ITS_LIMIT).map(|(device, share)| {
+            format!(
+                "{} was at its limit: {} for {} of the load",
+                ledger.catalog.node(busy.node),
+                device.words(),
+                Unit::Share.print(share)
+            )
+        })
+    })
+}
+
 /// What to say of faults of the schedule that never began.
 fn never_begun(ledger: &Ledger) -> Option<String> {
     let never = &ledger.history.never_begun;
@@ -336,12 +357,16 @@ fn never_begun(ledger: &Ledger) -> Option<String> {
     let told = told.collect::<Vec<_>>().join("; ");
     let more = never.len().saturating_sub(NEVER_BEGUN);
     let more = if more > 0 { format!("; and {more} more, see events.csv") } else { String::new() };
-    let count = match never.len() {
-        0 => return None,
-        1 => "a fault".to_owned(),
-        many => format!("{many} faults"),
+    let actions = never.iter().filter(|(_, id)| ledger.catalog.is_action(*id)).count();
+    let count = |one: &str, many: &str, count: usize| match count {
+        0 => None,
+        1 => Some(one.to_owned()),
+        count => Some(format!("{count} {many}")),
     };
-    Some(format!("{count} of the schedule never began: {told}{more}"))
+    let faults = count("a fault", "faults", never.len() - actions);
+    let both = faults.into_iter().chain(count("an action", "actions", actions));
+    let both = both.collect::<Vec<_>>().join(" and ");
+    (!never.is_empty()).then(|| format!("{both} of the schedule never began: {told}{more}"))
 }
 
 /// How many hosts wait.

@@ -68,7 +68,7 @@ impl History {
                 let targets = targets.to_vec();
                 self.spans.push(FaultSpan { fault: id, begun: at, ended: None, targets });
             }
-            FaultPhase::Ended => {
+            FaultPhase::Ended | FaultPhase::Failed(_) => {
                 let open = |span: &&mut FaultSpan| span.fault == id && span.ended.is_none();
                 if let Some(span) = self.spans.iter_mut().rev().find(open) {
                     span.ended = Some(at);
@@ -224,12 +224,18 @@ impl Row {
     fn report(&self, catalog: &Catalog) -> EventRow {
         let (kind, what) = match self.what {
             What::Fault(id, phase) => {
-                let phase = match phase {
-                    FaultPhase::Begun => "begun",
-                    FaultPhase::Ended => "ended",
-                    FaultPhase::Skipped => "skipped",
+                let acts = catalog.is_action(id);
+                let name = &catalog.faults[id.index()];
+                let (word, why) = match phase {
+                    FaultPhase::Begun if acts => ("given", None),
+                    FaultPhase::Begun => ("begun", None),
+                    FaultPhase::Ended if acts => ("done", None),
+                    FaultPhase::Ended => ("ended", None),
+                    FaultPhase::Skipped => ("skipped", None),
+                    FaultPhase::Failed(why) => ("failed", Some(why)),
                 };
-                ("fault", format!("{phase}: {}", catalog.faults[id.index()]))
+                let why = why.map_or(String::new(), |why| format!(" ({why})"));
+                (if acts { ACTION } else { "fault" }, format!("{word}: {name}{why}"))
             }
             What::Node(state) => ("node", node_state_name(state).to_owned()),
             What::Role(role) => {
@@ -246,6 +252,17 @@ impl Row {
         EventRow { at: self.at, kind, what, node, destination, subject, count }
     }
 }
+
+/// The kind of rows that tell of an operator's actions.
+pub(super) const ACTION: &str = "action";
+
+/// What `[[expect]]` can count of actions, each with how the rows begin that tell of it.
+pub(super) const ACTIONS: [(&str, &str); 4] = [
+    ("action-given", "given: "),
+    ("action-done", "done: "),
+    ("action-failed", "failed: "),
+    ("action-skipped", "skipped: "),
+];
 
 /// A node's state as `events.csv` spells it.
 #[must_use]

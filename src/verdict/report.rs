@@ -256,7 +256,7 @@ pub struct Summary {
     pub matrix: Matrix,
 }
 
-/// How busy the processors of a node were while load was offered.
+/// How busy a node was while load was offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Busy {
@@ -266,6 +266,10 @@ pub struct Busy {
     pub spent: Span,
     /// How many cores it has.
     pub cores: u32,
+    /// How long its disk worked: fsyncs, write-back and reads.
+    pub disk: Span,
+    /// How long its network card sent and received, if that has a limit.
+    pub card: Option<(Span, Span)>,
 }
 
 impl Busy {
@@ -275,6 +279,58 @@ impl Busy {
     pub fn share(&self, duration: Span) -> f64 {
         let whole = duration.as_nanos() as f64 * f64::from(self.cores);
         (self.spent.as_nanos() as f64 / whole).min(1.0)
+    }
+
+    /// What may be a limit, and its share of so long a time: its processors, its disk, and its
+    /// network card each way.
+    #[must_use]
+    pub fn shares(&self, duration: Span) -> Vec<(Device, f64)> {
+        let of = |worked: Span| (worked.as_nanos() as f64 / duration.as_nanos() as f64).min(1.0);
+        let mut shares =
+            vec![(Device::Processors, self.share(duration)), (Device::Disk, of(self.disk))];
+        if let Some((sending, receiving)) = self.card {
+            shares.push((Device::CardSending, of(sending)));
+            shares.push((Device::CardReceiving, of(receiving)));
+        }
+        shares
+    }
+}
+
+/// What of a node may be the limit of what it can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Device {
+    /// Its processors, all cores together.
+    Processors,
+    /// Its disk.
+    Disk,
+    /// Its network card, which sends.
+    CardSending,
+    /// Its network card, which receives.
+    CardReceiving,
+}
+
+impl Device {
+    /// In a word, as JSON has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Device::Processors => "processors",
+            Device::Disk => "disk",
+            Device::CardSending => "card-sending",
+            Device::CardReceiving => "card-receiving",
+        }
+    }
+
+    /// In words for people, with a verb: `its disk worked`.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Device::Processors => "its processors were busy",
+            Device::Disk => "its disk worked",
+            Device::CardSending => "its network card sent",
+            Device::CardReceiving => "its network card received",
+        }
     }
 }
 
@@ -423,7 +479,7 @@ pub struct Unmeasured {
 pub struct EventRow {
     /// When.
     pub at: Time,
-    /// `fault`, `node`, `role`, `event` or `client`.
+    /// `fault`, `action`, `node`, `role`, `event` or `client`.
     pub kind: &'static str,
     /// What: the fault, the node's state, the role, the family's word.
     pub what: String,

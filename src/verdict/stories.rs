@@ -92,6 +92,7 @@ pub(super) fn catalog() -> Catalog {
             DestinationInfo { name: "audit".to_owned() },
         ],
         faults: vec!["crash leader(orders)".to_owned(), "partition n1 | n2".to_owned()],
+        actions: 2..2,
         causes: CAUSES,
         conditions: &["none", "acked-before-replicated"],
         roles: &[

@@ -1,30 +1,22 @@
 //! What a machine can do: its effects.
 
 use crate::engine::{Span, Stream, Time, TimerKey};
-use crate::observe::{Contact, ContactState, NodeId, NodeState, Observer};
+use crate::observe::{ActionId, Contact, ContactState, NodeId, NodeState, Observer};
 
+use super::action::Answer;
 use super::disk::DiskError;
+use super::effect::{Deferred, Effect, Then};
 use super::event::Event;
+use super::hold::Hold;
 use super::machine::{ConnId, FileId, Lane, Port, TimerId};
 use super::network::{BOUND, Cargo};
 use super::node::Owed;
-use super::simulation::{Deferred, Note, Syncing, World};
+use super::simulation::{Note, World};
 
 /// Effects that lie no further than this in the future are done at once: they take their place in
 /// the queues of links and disks a little early. What a longer computation does late in its course
 /// waits for its instant, so that it cannot hold up others that come before.
 const AT_ONCE: Span = Span::from_millis(1);
-
-/// An effect that waits for its instant.
-#[derive(Clone, Debug)]
-pub(crate) enum Effect<M> {
-    Connect(ConnId),
-    Send { conn: ConnId, lane: Lane, body: M, bytes: u32 },
-    Close(ConnId),
-    Abort(ConnId),
-    Fsync { lane: Lane, file: FileId, done: M, blocking: bool },
-    Read { lane: Lane, bytes: u64, done: M },
-}
 
 /// The effects of one input, and what a machine may know of its node.
 ///
@@ -42,6 +34,8 @@ pub struct Context<'a, M> {
     core: Option<u32>,
     ended: bool,
     exits: bool,
+    /// What holds this input up in the kernel: the rest of its effects waits for that.
+    hold: Option<u32>,
 }
 
 impl<'a, M> Context<'a, M> {
@@ -54,7 +48,18 @@ impl<'a, M> Context<'a, M> {
     ) -> Context<'a, M> {
         let now = world.kernel.now();
         let lane = Lane(world.nodes[node as usize].lanes.slot(slot).number);
-        Context { world, observer, node, slot, lane, now, core: None, ended: false, exits: false }
+        Context {
+            world,
+            observer,
+            node,
+            slot,
+            lane,
+            now,
+            core: None,
+            ended: false,
+            exits: false,
+            hold: None,
+        }
     }
 
     /// The input is handled. Returns when the process ends, if it asked for that.
@@ -157,6 +162,9 @@ impl<'a, M> Context<'a, M> {
 
     /// Gives a lane of this node an input, at [`now`](Self::now).
     pub fn tell(&mut self, to: Lane, body: M) {
+        if self.hold.is_some() {
+            return self.defer(Effect::Tell { lane: to, body });
+        }
         self.after(Span::ZERO, to, body);
     }
 
@@ -223,21 +231,36 @@ impl<'a, M> Context<'a, M> {
     }
 
     fn is_late(&self) -> bool {
-        self.now > self.world.kernel.now() + AT_ONCE
+        self.now > self.world.kernel.now() + AT_ONCE || self.hold.is_some()
     }
 
     #[cold]
     fn defer(&mut self, effect: Effect<M>) {
         let (node, incarnation) = (self.node, self.incarnation());
         let slot = self.world.deferred.insert(Deferred { node, incarnation, effect });
-        self.world.kernel.schedule(self.now, Event::Deferred { slot });
+        match self.hold.and_then(|hold| self.world.holds.get_mut(hold)) {
+            Some(hold) => hold.effects.push(slot),
+            None => self.world.kernel.schedule(self.now, Event::Deferred { slot }),
+        }
+    }
+
+    /// What holds this input up from now on, if nothing does yet.
+    #[cold]
+    fn hold_up(&mut self) -> u32 {
+        if let Some(hold) = self.hold {
+            return hold;
+        }
+        let hold = Hold::new(self.node, self.incarnation(), self.lane);
+        let hold = self.world.holds.insert(hold);
+        self.world.nodes[self.node as usize].lanes.slot(self.slot).held = true;
+        *self.hold.insert(hold)
     }
 
     /// Asks for a connection, bound to this lane. `Connected` or `Failed` follows; what is sent
     /// before that waits.
     pub fn connect(&mut self, to: NodeId, port: Port) -> ConnId {
         let conn = self.world.connect(self.node, self.lane, to.0, port);
-        if self.now > self.world.kernel.now() {
+        if self.now > self.world.kernel.now() || self.hold.is_some() {
             self.defer(Effect::Connect(conn));
         } else {
             self.world.send_syn(conn, 0);
@@ -396,12 +419,35 @@ impl<'a, M> Context<'a, M> {
         Some(NodeId(self.world.net.sides[index ^ 1].node))
     }
 
-    /// Appends to a file, into the page cache.
+    /// Appends to a file, into the page cache. If more of that is dirty than may be, this lane waits
+    /// for the disk: the effects behind this one happen when it has caught up, and nothing is handled
+    /// until then.
     ///
     /// # Errors
     /// [`DiskError::Full`] or [`DiskError::Io`]; nothing was written then.
     pub fn write(&mut self, file: FileId, bytes: u64) -> Result<(), DiskError> {
-        self.world.disks[self.node as usize].write(file, bytes, self.now)
+        let disk = &mut self.world.disks[self.node as usize];
+        if let Some(target) = disk.write(file, bytes, self.now)? {
+            let hold = self.hold_up();
+            self.world.wait_for_write_back(hold, target, self.now);
+        }
+        Ok(())
+    }
+
+    /// Reads a stretch of a file, of which what is not in the page cache comes from the disk: then
+    /// this lane waits for it as it waits in [`write`](Self::write).
+    ///
+    /// # Errors
+    /// [`DiskError::Io`] if it must come from a disk that cannot be read.
+    pub fn load(&mut self, file: FileId, from: u64, to: u64) -> Result<(), DiskError> {
+        let disk = &mut self.world.disks[self.node as usize];
+        let Some(sync) = disk.load(file, from, to, self.now) else { return Ok(()) };
+        if disk.fails_reads() {
+            return Err(DiskError::Io);
+        }
+        let hold = self.hold_up();
+        self.world.wait_for_read(hold, sync);
+        Ok(())
     }
 
     /// Makes all that was written to a file durable; this lane gets `done` when it is, or
@@ -427,7 +473,8 @@ impl<'a, M> Context<'a, M> {
             return self.defer(Effect::Fsync { lane, file, done, blocking });
         }
         let incarnation = self.incarnation();
-        self.world.fsync(self.node, incarnation, lane, file, done, blocking, self.now);
+        let then = if blocking { Then::Unblock(done) } else { Then::Tell(done) };
+        self.world.fsync((self.node, incarnation, lane), file, then, self.now);
     }
 
     /// Reads so many bytes from the disk; this lane gets `done` when they are here, or
@@ -439,7 +486,7 @@ impl<'a, M> Context<'a, M> {
             return self.defer(Effect::Read { lane, bytes, done });
         }
         let incarnation = self.incarnation();
-        self.world.read_disk(self.node, incarnation, lane, bytes, done, self.now);
+        self.world.read_disk((self.node, incarnation, lane), bytes, done, self.now);
     }
 
     /// Gives back the space of the next `bytes` at the front of a file, as if they had been in files
@@ -500,87 +547,19 @@ impl<'a, M> Context<'a, M> {
         self.observer.contact(self.now, Contact { client, broker, state, why, lasted });
     }
 
+    /// A command that this node was given has ended ([`Signal::Command`](super::Signal::Command)).
+    pub fn answer(&mut self, action: ActionId, answer: Answer) {
+        let (now, node) = (self.now, self.node());
+        if let Some((id, phase)) = self.world.answered(now, node, action, answer) {
+            self.observer().fault(now, id, phase, &[node]);
+        }
+    }
+
     /// Who is told what happens. A run does not become quiet within 2 s of its use, so it should
     /// be used to tell something.
     #[inline]
     pub fn observer(&mut self) -> &mut dyn Observer {
         self.world.told_at = self.world.kernel.now();
         self.observer
-    }
-}
-
-impl<M> World<M> {
-    /// Does an effect whose instant has come, if its process still lives.
-    pub(crate) fn do_deferred(&mut self, slot: u32) {
-        let Some(Deferred { node, incarnation, effect }) = self.deferred.remove(slot) else {
-            return;
-        };
-        let n = &self.nodes[node as usize];
-        if !n.alive || n.incarnation != incarnation {
-            return;
-        }
-        let now = self.kernel.now();
-        let living = |world: &World<M>, conn| world.net.living(node, conn);
-        match effect {
-            Effect::Connect(conn) => {
-                if living(self, conn).is_some() {
-                    self.send_syn(conn, 0);
-                }
-            }
-            Effect::Send { conn, lane, body, bytes } => {
-                if let Some(index) = living(self, conn) {
-                    self.keep_promise(index, bytes);
-                    self.push(index, Cargo::Data(body), lane, bytes, now);
-                }
-            }
-            Effect::Close(conn) => {
-                if let Some(index) = living(self, conn) {
-                    self.close(index, now);
-                }
-            }
-            Effect::Abort(conn) => {
-                if let Some(index) = living(self, conn) {
-                    self.abort(index, now);
-                }
-            }
-            Effect::Fsync { lane, file, done, blocking } => {
-                self.fsync(node, incarnation, lane, file, done, blocking, now);
-            }
-            Effect::Read { lane, bytes, done } => {
-                self.read_disk(node, incarnation, lane, bytes, done, now);
-            }
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one Syncing, made here")]
-    fn fsync(
-        &mut self,
-        node: u32,
-        incarnation: u32,
-        lane: Lane,
-        file: FileId,
-        done: M,
-        blocking: bool,
-        at: Time,
-    ) {
-        let sync = self.disks[node as usize].fsync(file, at, self.kernel.now());
-        let syncing = Syncing { node, incarnation, lane, blocking, done, sync };
-        let slot = self.syncs.insert(syncing);
-        self.kernel.schedule(sync.done, Event::Synced { slot });
-    }
-
-    fn read_disk(
-        &mut self,
-        node: u32,
-        incarnation: u32,
-        lane: Lane,
-        bytes: u64,
-        done: M,
-        at: Time,
-    ) {
-        let sync = self.disks[node as usize].read(bytes, at);
-        let slot =
-            self.syncs.insert(Syncing { node, incarnation, lane, blocking: false, done, sync });
-        self.kernel.schedule(sync.done, Event::Synced { slot });
     }
 }

@@ -71,6 +71,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
     fn end_load(&mut self) {
         self.phase = Phase::Drain(self.now());
         self.busy_in_load = self.busy();
+        self.devices_in_load = self.devices();
         // Those that boot from now on are told after their boot.
         for node in 0..self.world.nodes.len() as u32 {
             if self.world.nodes[node as usize].booted {
@@ -79,6 +80,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         }
         self.end_all_faults();
         self.skip_late_faults();
+        self.skip_late_actions();
         for node in 0..self.world.nodes.len() as u32 {
             let n = &mut self.world.nodes[node as usize];
             if n.alive && n.stopping {

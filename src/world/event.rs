@@ -7,6 +7,8 @@ use crate::engine;
 pub(crate) enum Event {
     /// The next segment of the flow that side `end` sends reaches the other host.
     Arrive { end: u32, epoch: u32 },
+    /// The network card of the other host has received the next segment that reached it.
+    Received { end: u32, epoch: u32 },
     /// A busy lane becomes free while something waits for it.
     Wake { node: u32, lane: u32, epoch: u32 },
     /// A tell or a timer.
@@ -41,8 +43,12 @@ pub(crate) enum Event {
     FaultEnd { index: u32 },
     /// It is looked whether the faults of a turn, of which this is the first, can begin.
     FaultTurn { index: u32 },
+    /// What held up an input in the kernel may be over.
+    GoOn { slot: u32 },
     /// A process that was frozen or had ended by itself is looked at by whoever starts it anew.
     Supervise { node: u32, incarnation: u32 },
+    /// An action of the schedule is due.
+    Act { index: u32 },
 }
 
 impl engine::Event for Event {
@@ -69,6 +75,9 @@ impl engine::Event for Event {
             Event::FaultEnd { index } => [16, u64::from(index)],
             Event::FaultTurn { index } => [17, u64::from(index)],
             Event::Supervise { node, incarnation } => [18, two(node, incarnation)],
+            Event::Received { end, epoch } => [19, two(end, epoch)],
+            Event::GoOn { slot } => [20, u64::from(slot)],
+            Event::Act { index } => [21, u64::from(index)],
         }
     }
 }

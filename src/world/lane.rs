@@ -82,6 +82,8 @@ pub(crate) struct LaneState<M> {
     pub(crate) idle: Option<M>,
     /// Whether it waits for an fsync and handles nothing.
     pub(crate) blocked: bool,
+    /// Whether the kernel holds up what it handles, and it handles nothing else.
+    pub(crate) held: bool,
     /// Whether it waits to be resumed and handles nothing.
     pub(crate) suspended: bool,
     /// Whether a wake of the current epoch is scheduled.
@@ -99,6 +101,7 @@ impl<M> LaneState<M> {
             unread: Vec::new(),
             idle: None,
             blocked: false,
+            held: false,
             suspended: false,
             waking: false,
             epoch: 0,
@@ -107,13 +110,14 @@ impl<M> LaneState<M> {
 
     /// Whether an input that comes now is handled at once.
     pub(crate) fn is_free(&self, now: Time) -> bool {
-        self.busy_until <= now && self.mailbox.is_empty() && !self.blocked && !self.suspended
+        let waits = self.blocked || self.suspended || self.held;
+        self.busy_until <= now && self.mailbox.is_empty() && !waits
     }
 
     /// Whether a wake must be scheduled so that what waits is handled.
     pub(crate) fn wants_wake(&self) -> bool {
-        let held = self.waking || self.blocked || self.suspended;
-        !held && (!self.mailbox.is_empty() || self.idle.is_some())
+        let waits = self.waking || self.blocked || self.suspended || self.held;
+        !waits && (!self.mailbox.is_empty() || self.idle.is_some())
     }
 
     fn clear(&mut self) {
@@ -122,6 +126,7 @@ impl<M> LaneState<M> {
         self.unread.clear();
         self.idle = None;
         self.blocked = false;
+        self.held = false;
         self.suspended = false;
         self.waking = false;
         self.epoch = self.epoch.wrapping_add(1);

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer, Violation};
+use crate::observe::{ActionId, NodeId, Observer, Violation};
 
+use super::action::{Answer, NODE_DOWN};
 use super::context::Context;
 use super::disk::DiskView;
 use super::selector::{RoleQuery, WorldView};
@@ -36,6 +37,17 @@ pub trait Machine: Clone {
     /// Called again when a process that is dead already loses more: power after a kill
     /// ([`Death::PowerLoss`]), or the whole disk ([`Death::Wiped`]).
     fn died(&mut self, death: Death, disk: &DiskView<'_>, at: Time, observer: &mut dyn Observer);
+
+    /// An operator gives a command for this node while it has no process: what a tool does that works
+    /// on the files of a node that is down, and can reach those that are up. By default there is no
+    /// such tool.
+    ///
+    /// # Errors
+    /// Why nothing was done, in the words of the tool.
+    fn command_offline(&mut self, action: ActionId, up: &dyn Fn(NodeId) -> bool) -> Answer {
+        let _ = (action, up);
+        Err(NODE_DOWN)
+    }
 
     /// What it waits for; `None` if nothing is outstanding here: booted, nothing unanswered, nothing
     /// left to deliver. Decides the quiet end of a run, and is told if there is none; called rarely.
@@ -250,6 +262,9 @@ pub enum Signal {
     LoadEnded,
     /// The process was frozen and goes on. Comes before anything that had waited.
     NodeResumed,
+    /// An operator gives this node a command: the action at this place of the family's list. To be
+    /// answered by [`Context::answer`], now or when it is done.
+    Command(ActionId),
 }
 
 /// Why a connection did not come about.

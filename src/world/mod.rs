@@ -25,14 +25,17 @@
 //! a retransmission follows it without slow start; a process that is killed in the middle of an
 //! input has already done what the input does at once (see [`Context`]).
 
+pub mod action;
 mod alarm;
 mod clock;
 mod context;
 mod disk;
+mod effect;
 mod ending;
 mod event;
 pub mod fault;
 pub mod hardware;
+mod hold;
 mod lane;
 mod machine;
 mod network;
@@ -43,6 +46,7 @@ mod selector;
 mod simulation;
 mod supervisor;
 
+pub use action::PlannedAction;
 pub use alarm::{Alarm, By};
 pub use context::Context;
 pub use disk::{DiskError, DiskView};
@@ -54,9 +58,9 @@ pub use machine::{
     MessageOf, Port, Signal, TimerId, Wait, Waiting,
 };
 pub use network::{
-    CongestionControl, CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology,
-    TopologyError,
+    CardSpec, CongestionControl, CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec,
+    PageCacheSpec, Topology, TopologyError,
 };
 pub use plan::{ClusterPlan, SECTIONS};
 pub use selector::{Argument, Pick, RoleQuery, SELECTORS, SelectorSpec, Target, WorldView};
-pub use simulation::{Runaway, Setup, SetupError, Simulation, Statistics};
+pub use simulation::{Devices, Runaway, Setup, SetupError, Simulation, Statistics};

@@ -19,6 +19,8 @@ pub(crate) enum Owed<M> {
     Read { end: u32 },
     /// The completion of an fsync for which the lane is blocked.
     Unblock { lane: Lane, input: Input<M> },
+    /// An input that was held up in the kernel may go on.
+    GoOn { slot: u32 },
 }
 
 /// The faults (by their place in the schedule) that keep a node's process from running. Lists, not

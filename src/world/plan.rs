@@ -9,8 +9,10 @@ use crate::scenario::{
     Diagnostics, KeySpec, Kind, Place, Preset, Scenario, SectionSpec, Values, suggest,
 };
 
-use super::hardware::{Hardware, NAMES};
-use super::network::{CongestionControl, CpuSpec, DiskSpec, Host, LinkSpec, Topology};
+use super::hardware::{self, Hardware, NAMES};
+use super::network::{
+    CardSpec, CongestionControl, CpuSpec, DiskSpec, Host, LinkSpec, PageCacheSpec, Topology,
+};
 use super::supervisor::{self, SUPERVISOR};
 
 /// The most broker nodes of a cluster.
@@ -71,7 +73,7 @@ pub const NODE: SectionSpec = SectionSpec::repeated(
             "hardware",
             HARDWARE,
             Preset::Absent,
-            "Its disk and CPU; the cluster's if not written.",
+            "Its disk, CPU and network card; the cluster's if not written.",
         ),
     ]],
     "One broker node, instead of `nodes`.",
@@ -103,7 +105,8 @@ pub const NETWORK: SectionSpec = SectionSpec::single(
             "bandwidth",
             Kind::Bandwidth,
             Preset::Absent,
-            "Of each pair of hosts and direction.",
+            "Of each host's network card, for what it sends and as much for what it receives: all its \
+             connections share it.",
         ),
         KeySpec::new(
             "loss",
@@ -149,7 +152,36 @@ pub const DISK: SectionSpec = SectionSpec::single(
             "By how many percent, at most, fsyncs of all brokers are slower or faster in one run \
              than in another; the hardware's if not written, 0 if `fsync` is.",
         ),
-        KeySpec::new("bandwidth", Kind::Bandwidth, Preset::Absent, "Of writing."),
+        KeySpec::new("bandwidth", Kind::Bandwidth, Preset::Absent, "Of writing and reading."),
+        KeySpec::new(
+            "seek",
+            Kind::ANY_DURATION,
+            Preset::Absent,
+            "What it costs that write-back or a read turns to another file than the one before.",
+        ),
+        KeySpec::new(
+            "page-cache",
+            Kind::Size { min: 1 << 10, max: 1 << 50 },
+            Preset::Absent,
+            "Memory for what is in files: what is older than that is read from the disk, and what is \
+             dirty is limited as a part of it. Three quarters of the node's memory if not written.",
+        ),
+        KeySpec::new(
+            "dirty-background-ratio",
+            Kind::Integer { min: 0, max: 100 },
+            Preset::Is("10"),
+            "From how many percent of the page cache being dirty on it is written to the disk, whatever \
+             its age.",
+        )
+        .source("Linux vm.dirty_background_ratio"),
+        KeySpec::new(
+            "dirty-ratio",
+            Kind::Integer { min: 1, max: 100 },
+            Preset::Is("20"),
+            "The most percent of the page cache that may be dirty: from half-way between the two on, \
+             writers wait for the disk.",
+        )
+        .source("Linux vm.dirty_ratio"),
         KeySpec::new(
             "capacity",
             Kind::Size { min: 1 << 20, max: 1 << 50 },
@@ -208,6 +240,8 @@ pub struct ClusterPlan {
     /// Memory of each broker, in bytes.
     pub memory: Vec<u64>,
     clients: u32,
+    /// The network card of every client's host.
+    card: CardSpec,
 }
 
 impl ClusterPlan {
@@ -256,19 +290,22 @@ impl ClusterPlan {
         let of_all = cluster.get_size("memory");
         if nodes.is_empty() {
             for n in 1..=count {
-                memory.push(of_all.unwrap_or(hardware.memory));
-                topology.add(broker(scenario, &hardware, format!("n{n}"), 0));
+                let bytes = of_all.unwrap_or(hardware.memory);
+                memory.push(bytes);
+                topology.add(broker(scenario, &hardware, format!("n{n}"), 0, bytes));
             }
         }
         for node in nodes {
             let own = node.get_text("hardware").map_or_else(|| hardware.clone(), named);
             let zone = topology.zones.iter().position(|zone| zone == node.text("zone"));
             let zone = zone.unwrap_or(0) as u32;
-            memory.push(node.get_size("memory").or(of_all).unwrap_or(own.memory));
-            topology.add(broker(scenario, &own, node.text("name").to_owned(), zone));
+            let bytes = node.get_size("memory").or(of_all).unwrap_or(own.memory);
+            memory.push(bytes);
+            topology.add(broker(scenario, &own, node.text("name").to_owned(), zone, bytes));
         }
+        let card = card(scenario, &hardware);
         let boot_time = cluster.get_distribution("boot-time").unwrap_or(hardware.boot_time);
-        wrong.into_result(ClusterPlan { topology, boot_time, memory, clients })
+        wrong.into_result(ClusterPlan { topology, boot_time, memory, clients, card })
     }
 
     /// Adds the host of a server that keeps what the brokers agree on: it is like the first broker,
@@ -290,12 +327,15 @@ impl ClusterPlan {
                 fsync: Distribution::Constant(0),
                 spread: 0,
                 bandwidth: 0,
+                seek: Span::ZERO,
                 capacity: u64::MAX,
                 write_back_age: Span::from_secs(30),
                 torn_tail: false,
+                cache: PageCacheSpec::UNLIMITED,
             },
             // A client's costs are its workload's to state; its processor is never the limit.
             cpu: CpuSpec { cores: 64, percent: 100 },
+            card: self.card,
         })
     }
 
@@ -381,7 +421,8 @@ fn add_links(topology: &mut Topology, network: &Values, hardware: &Hardware, cli
     let client = client.unwrap_or_else(|| hardware.clients.latency.clone());
     let link = |latency: &Distribution, like: &LinkSpec| LinkSpec {
         latency: latency.clone(),
-        bandwidth: network.get_bandwidth("bandwidth").unwrap_or(like.bandwidth),
+        // What is written is the cards', and nothing between them is slower.
+        bandwidth: if network.has("bandwidth") { 0 } else { like.bandwidth },
         loss: network.get_chance("loss").unwrap_or(like.loss),
     };
     for from in 0..=clients {
@@ -396,7 +437,13 @@ fn add_links(topology: &mut Topology, network: &Values, hardware: &Hardware, cli
     }
 }
 
-fn broker(scenario: &Scenario, hardware: &Hardware, name: String, zone: u32) -> Host {
+/// The network card of hosts of this hardware.
+fn card(scenario: &Scenario, hardware: &Hardware) -> CardSpec {
+    let written = scenario.one("cluster.network").get_bandwidth("bandwidth");
+    written.map_or(hardware.card, CardSpec::of)
+}
+
+fn broker(scenario: &Scenario, hardware: &Hardware, name: String, zone: u32, memory: u64) -> Host {
     let (disk, cpu) = (scenario.one("cluster.disk"), scenario.one("cluster.cpu"));
     let base = &hardware.disk;
     let cores = cpu.get_integer("cores").map_or(hardware.cpu.cores, |cores| cores as u32);
@@ -415,8 +462,15 @@ fn broker(scenario: &Scenario, hardware: &Hardware, name: String, zone: u32) -> 
             bandwidth: disk.get_bandwidth("bandwidth").unwrap_or(base.bandwidth),
             capacity: disk.get_size("capacity").unwrap_or(base.capacity),
             write_back_age: disk.get_duration("write-back-age").unwrap_or(base.write_back_age),
+            seek: disk.get_duration("seek").unwrap_or(base.seek),
             torn_tail: disk.flag("torn-tail"),
+            cache: PageCacheSpec {
+                bytes: disk.get_size("page-cache").unwrap_or(hardware::page_cache(memory).bytes),
+                background: disk.integer("dirty-background-ratio") as u32,
+                limit: disk.integer("dirty-ratio") as u32,
+            },
         },
+        card: card(scenario, hardware),
         cpu: CpuSpec { cores, percent: cpu.integer("speed") as u32 * hardware.cpu.percent / 100 },
     }
 }

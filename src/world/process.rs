@@ -67,12 +67,14 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let n = &mut self.world.nodes[node as usize];
         let changed = n.state != state;
         n.end(state);
+        self.world.drop_holds(node);
         if changed {
             self.observer.node(now, NodeId(node), state);
         }
         let kept = self.world.disks[node as usize].lengths();
         let disk = DiskView::new(&kept);
         self.machines[node as usize].died(death, &disk, now, &mut self.observer);
+        self.fail_commands(node);
         self.check(node);
     }
 }

@@ -7,13 +7,16 @@ use crate::engine::{
 };
 use crate::observe::{NodeId, NodeKind, NodeState, Observer};
 
-use super::context::{Context, Effect};
-use super::disk::{Disk, Sync};
+use super::action::{Pending, PlannedAction};
+use super::context::Context;
+use super::disk::Disk;
+use super::effect::{Deferred, Syncing, Then};
 use super::ending::Phase;
 use super::event::Event;
 use super::fault::{Begun, Met, PlannedFault};
+use super::hold::Hold;
 use super::machine::{Boot, Cluster, ConnId, Established, Input, Lane, Machine, MessageOf, Signal};
-use super::network::{Arrival, Network, SideState, Topology, TopologyError};
+use super::network::{Arrival, Card, Network, SideState, Topology, TopologyError};
 use super::node::{Node, Owed};
 
 /// All that a run is made of.
@@ -29,6 +32,8 @@ pub struct Setup<M: Machine> {
     pub established: Vec<(NodeId, NodeId)>,
     /// The schedule of faults.
     pub faults: Vec<PlannedFault>,
+    /// What an operator does, and when.
+    pub actions: Vec<PlannedAction>,
     /// Measured time: after it producers stop and faults end.
     pub duration: Span,
     /// How long the run may take after that to become quiet.
@@ -74,6 +79,19 @@ pub struct Statistics {
     pub busy: Vec<Span>,
     /// The same until the end of the load; empty before it.
     pub busy_in_load: Vec<Span>,
+    /// How long the disk and the card of each host worked until the end of the load; empty before it.
+    pub devices_in_load: Vec<Devices>,
+}
+
+/// How long the devices of a host have worked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Devices {
+    /// Its disk: fsyncs, write-back and reads.
+    pub disk: Span,
+    /// Its network card, each way; nothing if that is never the limit.
+    pub sending: Span,
+    /// What comes in.
+    pub receiving: Span,
 }
 
 /// Machines chase each other, or the run has more events than allowed.
@@ -95,25 +113,6 @@ pub(crate) struct Note<M> {
     pub(crate) body: M,
 }
 
-/// An fsync under way.
-#[derive(Clone, Debug)]
-pub(crate) struct Syncing<M> {
-    pub(crate) node: u32,
-    pub(crate) incarnation: u32,
-    pub(crate) lane: Lane,
-    pub(crate) blocking: bool,
-    pub(crate) done: M,
-    pub(crate) sync: Sync,
-}
-
-/// An effect that waits for its instant.
-#[derive(Clone, Debug)]
-pub(crate) struct Deferred<M> {
-    pub(crate) node: u32,
-    pub(crate) incarnation: u32,
-    pub(crate) effect: Effect<M>,
-}
-
 /// How many of the last dispatches are remembered to name those who chase each other.
 const RECENT: usize = 64;
 
@@ -127,7 +126,10 @@ pub(crate) struct World<M> {
     pub(crate) notes: TimerSlab<Note<M>>,
     pub(crate) syncs: Slab<Syncing<M>>,
     pub(crate) deferred: Slab<Deferred<M>>,
+    pub(crate) holds: Slab<Hold>,
     pub(crate) socket_buffer: u64,
+    /// Commands of an operator that are not answered yet.
+    pub(crate) pending: Vec<Pending>,
     /// When a machine last told the observer something.
     pub(crate) told_at: Time,
     recent: [u32; RECENT],
@@ -147,6 +149,7 @@ pub struct Simulation<C: Cluster, O: Observer> {
     invariants: bool,
     pub(crate) seed: u64,
     pub(crate) faults: Vec<PlannedFault>,
+    pub(crate) actions: Vec<PlannedAction>,
     pub(crate) active: Vec<Met>,
     /// The faults that have begun.
     pub(crate) begun: Vec<Begun>,
@@ -158,6 +161,7 @@ pub struct Simulation<C: Cluster, O: Observer> {
     pub(crate) duration: Span,
     pub(crate) drain: Span,
     pub(crate) busy_in_load: Vec<Span>,
+    pub(crate) devices_in_load: Vec<Devices>,
     established: Vec<Vec<Established>>,
 }
 
@@ -185,6 +189,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             invariants: setup.invariants,
             seed: setup.seed,
             faults: setup.faults,
+            actions: setup.actions,
             active: Vec::new(),
             begun: Vec::new(),
             waiting: 0,
@@ -193,6 +198,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             duration: setup.duration,
             drain: setup.drain,
             busy_in_load: Vec::new(),
+            devices_in_load: Vec::new(),
             established: vec![Vec::new(); hosts],
         };
         simulation.establish(&setup.established);
@@ -200,6 +206,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             simulation.start(node);
         }
         simulation.schedule_faults();
+        simulation.schedule_actions();
         Ok(simulation)
     }
 
@@ -242,6 +249,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             invariants: self.invariants,
             seed: self.seed,
             faults: self.faults,
+            actions: self.actions,
             active: self.active,
             begun: self.begun,
             waiting: self.waiting,
@@ -250,6 +258,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             duration: self.duration,
             drain: self.drain,
             busy_in_load: self.busy_in_load,
+            devices_in_load: self.devices_in_load,
             established: self.established,
         }
     }
@@ -297,12 +306,24 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             events: world.kernel.events(),
             busy: self.busy(),
             busy_in_load: self.busy_in_load.clone(),
+            devices_in_load: self.devices_in_load.clone(),
         }
     }
 
     /// CPU time that each node has spent so far.
     pub(crate) fn busy(&self) -> Vec<Span> {
         self.world.nodes.iter().map(|node| node.busy).collect()
+    }
+
+    /// How long the devices of each host have worked so far.
+    pub(crate) fn devices(&self) -> Vec<Devices> {
+        let now = self.now();
+        let both = self.world.disks.iter().zip(&self.world.net.cards);
+        let of = |(disk, card): (&Disk, &Card)| {
+            let (sending, receiving) = card.worked(now);
+            Devices { disk: disk.worked(now), sending, receiving }
+        };
+        both.map(of).collect()
     }
 
     /// Events, faults and draws so far; outcomes and roles are the observer's to fold.
@@ -361,7 +382,10 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             Event::FaultBegin { index } => return self.begin_fault(index),
             Event::FaultEnd { index } => return self.end_fault(index),
             Event::FaultTurn { index } => return self.take_turn(index),
+            Event::Act { index } => return self.act(index),
             Event::Supervise { node, incarnation } => return self.supervise(node, incarnation),
+            Event::Received { end, epoch } => world.received(end, epoch),
+            Event::GoOn { slot } => return world.go_on(slot),
             Event::Syn { conn } => {
                 world.syn(conn);
                 None
@@ -444,7 +468,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             return;
         }
         state.waking = false;
-        if state.blocked || state.suspended {
+        if state.blocked || state.suspended || state.held {
             return;
         }
         if state.busy_until > now {
@@ -480,18 +504,24 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             return;
         }
         let Some(syncing) = self.world.syncs.remove(slot) else { return };
-        let Syncing { node, incarnation, lane, blocking, done, sync } = syncing;
-        let input = match self.world.disks[node as usize].complete(sync) {
-            true => Input::DiskFailed { body: done },
-            false => Input::Local { body: done },
-        };
+        let Syncing { node, incarnation, lane, then, sync } = syncing;
+        let failed = self.world.disks[node as usize].complete(sync);
+        self.world.look_at_holds(node);
         let n = &mut self.world.nodes[node as usize];
         if !n.alive || n.incarnation != incarnation {
             return;
         }
-        if !blocking {
-            return self.deliver(Arrival { node, lane, input });
-        }
+        let input = |body| match failed {
+            true => Input::DiskFailed { body },
+            false => Input::Local { body },
+        };
+        let input = match then {
+            Then::GoOn(hold) => return self.world.has_read(hold),
+            Then::Tell(done) => {
+                return self.deliver(Arrival { node, lane, input: input(done) });
+            }
+            Then::Unblock(done) => input(done),
+        };
         if n.paused {
             n.owed.push_back(Owed::Unblock { lane, input });
             return;
@@ -506,7 +536,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let Some(slot) = n.lanes.find(lane) else { return };
         let state = n.lanes.slot(slot);
         state.blocked = false;
-        if state.busy_until <= now && !state.suspended {
+        if state.busy_until <= now && !state.suspended && !state.held {
             return self.handle(node, slot, input);
         }
         state.mailbox.push_front(input);
@@ -568,7 +598,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         self.observer.node(now, NodeId(node), state);
         let main = self.world.nodes[node as usize].lanes.slot(0);
         let resumed = Input::Signal(Signal::NodeResumed);
-        if main.busy_until <= now && !main.blocked {
+        if main.busy_until <= now && !main.blocked && !main.held {
             self.handle(node, 0, resumed);
         } else {
             main.mailbox.push_front(resumed);
@@ -585,6 +615,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             match owed {
                 Owed::Input { lane, input } => self.deliver(Arrival { node, lane, input }),
                 Owed::Unblock { lane, input } => self.unblock(node, lane, input),
+                Owed::GoOn { slot } => self.world.go_on(slot),
                 Owed::Read { end } => {
                     if let Some(arrival) = self.world.read(end) {
                         self.deliver(arrival);
@@ -612,7 +643,9 @@ impl<M> World<M> {
             notes: TimerSlab::new(),
             syncs: Slab::new(),
             deferred: Slab::new(),
+            holds: Slab::new(),
             socket_buffer: topology.socket_buffer,
+            pending: Vec::new(),
             told_at: Time::ZERO,
             recent: [u32::MAX; RECENT],
             recent_next: 0,

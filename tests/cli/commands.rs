@@ -1,6 +1,6 @@
 //! The command line of the real binary on what is shipped: what it prints, writes and returns.
 
-use crate::sandbox::{self, Done, MQSIM, Sandbox};
+use crate::sandbox::{self, Done, Sandbox, mqsim};
 use serde_json::Value;
 
 const SHIPPED: [&str; 3] = ["single", "cluster", "mirror"];
@@ -68,7 +68,7 @@ fn the_command_to_run_again_does() {
     ]);
     let again = first.stdout.lines().find_map(|line| line.strip_prefix("again:  mqsim "));
     let script = format!("exec $0 {}", again.expect("the command is printed"));
-    let second = Done::of(sandbox.command("sh").args(["-c", &script, MQSIM]));
+    let second = Done::of(sandbox.command("sh").args(["-c", &script, mqsim()]));
     let fingerprint = |done: &Done| {
         let line =
             done.stdout.lines().find(|line| line.starts_with("fingerprint ")).map(str::to_owned);
@@ -154,9 +154,9 @@ fn json_is_one_document() {
 fn no_colour_where_none_is_wanted() {
     let sandbox = with_shipped();
     let plain = sandbox.mqsim("run single.toml").stdout;
-    let mut command = sandbox.command(MQSIM);
+    let mut command = sandbox.command(mqsim());
     let refused = Done::of(command.args(["run", "single.toml"]).env("NO_COLOR", "1"));
-    let mut command = sandbox.command(MQSIM);
+    let mut command = sandbox.command(mqsim());
     let wrong = Done::of(command.args(["run", "single.toml", "--sed", "1"]).env("NO_COLOR", "1"));
     for text in [&plain, &refused.stdout, &wrong.stderr, &sandbox.mqsim("--help").stdout] {
         assert!(!text.contains('\u{1b}'), "{text}");
@@ -177,7 +177,7 @@ fn no_colour_where_none_is_wanted() {
 fn a_pipe_that_closes() {
     let sandbox = with_shipped();
     let script = "$0 list rabbitmq-mirrored | head -n 1; $0 run single.toml | head -n 1";
-    let done = Done::of(sandbox.command("sh").args(["-c", script, MQSIM]));
+    let done = Done::of(sandbox.command("sh").args(["-c", script, mqsim()]));
     done.exits(0);
     assert_eq!(done.stdout.lines().count(), 2, "{}", done.stdout);
     assert_eq!(done.stderr, "");
@@ -296,7 +296,7 @@ fn the_command_for_a_failing_seed_does_fail() {
     assert_eq!(names(&sandbox, "out/mirror"), FILES);
     let again = done.stdout.lines().find_map(|line| line.strip_prefix("  again:  mqsim "));
     let script = format!("exec $0 {}", again.expect("the command is printed"));
-    let again = Done::of(sandbox.command("sh").args(["-c", &script, MQSIM]));
+    let again = Done::of(sandbox.command("sh").args(["-c", &script, mqsim()]));
     again.exits(1);
     assert!(again.stdout.contains("mirror · seed 7 · "), "{}", again.stdout);
 }

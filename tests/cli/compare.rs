@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::chaos_kit;
-use crate::sandbox::{self, Done, MQSIM, Sandbox};
+use crate::sandbox::{self, Done, Sandbox, mqsim};
 use mqsim::engine::Time;
 use mqsim::run::{Prepared, parse, part};
 
@@ -252,7 +252,7 @@ fn tolerances_decide_the_exit_code() {
 #[track_caller]
 fn refused(sandbox: &Sandbox, line: &str, words: &str) {
     let before = sandbox.tree();
-    let done = Done::of(sandbox.command(MQSIM).args(line.split_whitespace()));
+    let done = Done::of(sandbox.command(mqsim()).args(line.split_whitespace()));
     done.exits(2);
     assert_eq!(done.stdout, "", "{line}");
     assert!(done.stderr.contains(words), "{line}: {}", done.stderr);

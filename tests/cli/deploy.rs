@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::sandbox::{self, Done, MQSIM, Sandbox};
+use crate::sandbox::{self, Done, Sandbox, mqsim};
 
 fn deploy(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
@@ -16,7 +16,7 @@ fn deploy(name: &str) -> String {
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     std::fs::create_dir(sandbox.path().join("bin")).unwrap();
-    std::os::unix::fs::symlink(MQSIM, sandbox.path().join("bin/mqsim")).unwrap();
+    std::os::unix::fs::symlink(mqsim(), sandbox.path().join("bin/mqsim")).unwrap();
     // Short enough to be run 64 times.
     let text = sandbox::shipped("kafka-isr").replace("duration = \"40s\"", "duration = \"3s\"");
     sandbox.write("scenario.toml", text.replace("at = \"6s\"", "at = \"2s\""));

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::sandbox::{self, Done, MQSIM, Sandbox, Tree};
+use crate::sandbox::{self, BUILT, Done, Sandbox, Tree};
 
 const SHIPPED: [&str; 3] = ["single", "cluster", "mirror"];
 
@@ -37,10 +37,10 @@ fn assert_same(one: &Tree, other: &Tree) {
 #[test]
 fn twice_and_anywhere() {
     let first =
-        report(&with_shipped(), MQSIM.as_ref(), &["single.toml", "cluster.toml", "mirror.toml"]);
+        report(&with_shipped(), BUILT.as_ref(), &["single.toml", "cluster.toml", "mirror.toml"]);
     // Another directory, another language, another zone, other arguments' spelling and order.
     let sandbox = with_shipped();
-    let mut command = sandbox.command(MQSIM);
+    let mut command = sandbox.command(BUILT);
     command.env("LC_ALL", "de_DE.UTF-8").env("LANG", "de_DE.UTF-8").env("TZ", "Asia/Kathmandu");
     let place = sandbox.path().join("elsewhere/reports");
     let absolute = sandbox.path().join("mirror.toml");
@@ -55,7 +55,7 @@ fn with_any_number_of_jobs() {
     let sandbox = with_shipped();
     let of = |jobs: &str| {
         let seeds = ["--seeds", "1..=5", "--jobs", jobs, "--set", "duration=8s"];
-        report(&sandbox, MQSIM.as_ref(), &[&["single.toml", "mirror.toml"], &seeds[..]].concat())
+        report(&sandbox, BUILT.as_ref(), &[&["single.toml", "mirror.toml"], &seeds[..]].concat())
     };
     let one = of("1");
     assert_same(&one, &of("2"));
@@ -69,7 +69,7 @@ fn with_any_number_of_jobs() {
 #[test]
 fn another_seed_is_another_run() {
     let sandbox = with_shipped();
-    let of = |seed: &str| report(&sandbox, MQSIM.as_ref(), &["mirror.toml", "--seed", seed]);
+    let of = |seed: &str| report(&sandbox, BUILT.as_ref(), &["mirror.toml", "--seed", seed]);
     let differences = of("1").differences(&of("2"));
     assert!(differences.contains(&"mirror/latency.csv".to_owned()), "{differences:?}");
 }
@@ -94,9 +94,9 @@ fn changed() -> SystemTime {
 
 /// The binary of the other profile, if it is there and up to date.
 fn other_build() -> Result<PathBuf, String> {
-    let folder = Path::new(MQSIM).parent().expect("the binary is in a folder");
+    let folder = Path::new(BUILT).parent().expect("the binary is in a folder");
     let other = if folder.ends_with("release") { "debug" } else { "release" };
-    let file = Path::new(MQSIM).file_name().expect("the binary has a name");
+    let file = Path::new(BUILT).file_name().expect("the binary has a name");
     let path = folder.with_file_name(other).join(file);
     let facts = std::fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     match facts.modified() {
@@ -120,7 +120,7 @@ fn debug_and_release() {
     let sandbox = with_shipped();
     let arguments = ["single.toml", "cluster.toml", "mirror.toml", "--seeds", "1..=2"];
     let of = |program: &Path| report(&sandbox, program, &arguments);
-    assert_same(&of(MQSIM.as_ref()), &of(&other));
+    assert_same(&of(BUILT.as_ref()), &of(&other));
 }
 
 /// A producer and a consumer on one node, another queue on another node.
@@ -183,7 +183,7 @@ fn an_unrelated_client_changes_nobodys_draws() {
     });
     let of = |text: &str| {
         sandbox.write("s.toml", text);
-        report(&sandbox, MQSIM.as_ref(), &["s.toml"])
+        report(&sandbox, BUILT.as_ref(), &["s.toml"])
     };
     let (alone, crowded) = (of(&alone), of(&crowded));
     // Of p1 and c1 alone: p0's one message is answered by nobody and never read in time.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::sandbox::{Done, MQSIM, Sandbox};
+use crate::sandbox::{Done, Sandbox, mqsim};
 
 /// A fenced block: its language, and its lines.
 struct Block {
@@ -162,7 +162,7 @@ fn the_job_that_is_shown_gates_another_repository() {
     let gate = |sandbox: &Sandbox| {
         let mut codes = Vec::new();
         for step in &steps {
-            let script = format!("exec {MQSIM} {step}");
+            let script = format!("exec {} {step}", mqsim());
             let mut command = sandbox.command("sh");
             command.args(["-c", &script]).env("GITHUB_STEP_SUMMARY", "summary.md");
             codes.push(Done::of(command.env("GITHUB_ACTIONS", "true")));

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::sandbox::{Done, MQSIM, Sandbox};
+use crate::sandbox::{Done, Sandbox, mqsim};
 
 /// The shipped failure scenarios: their names, and the files.
 fn shipped() -> BTreeSet<String> {
@@ -137,10 +137,10 @@ fn what_is_missing_is_an_answer_of_its_own() {
     sandbox.write("a.toml", "format = 1\nmode = \"rocketmq-dledger\"\nduration = \"5s\"\n");
     let mut text = String::new();
     for line in [
-        "new rocketmq",
+        "new dledger",
         "list activemq",
         "schema artemis",
-        "list failures rocketmq",
+        "list failures dledger",
         "list tiered-storage",
         "run a.toml",
         "new rabbit-hole",
@@ -185,7 +185,7 @@ fn lists_fit_and_have_headings() {
         for line in
             ["list", "list metrics", "list failures", "list failures kafka", "list kafka-isr"]
         {
-            let mut command = sandbox.command(MQSIM);
+            let mut command = sandbox.command(mqsim());
             let done = Done::of(command.args(line.split(' ')).env("COLUMNS", columns.to_string()));
             let wide = done.exits(0).stdout.lines().filter(|line| line.trim().contains(' '));
             let widest = wide.map(|line| line.chars().count()).max().unwrap_or(0);

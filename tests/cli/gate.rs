@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::sandbox::{self, Done, MQSIM, Sandbox};
+use crate::sandbox::{self, Done, Sandbox, mqsim};
 use serde_json::Value;
 
 /// A sandbox with the shipped scenarios of these names, of which all but the gate are cut short.
@@ -82,7 +82,7 @@ fn verdicts_over_seeds_reach_the_exit_code() {
 fn github_is_told_what_does_not_hold_and_where() {
     let sandbox = with(&["single", "cluster"]);
     let annotated = |line: &str| {
-        let mut command = sandbox.command(MQSIM);
+        let mut command = sandbox.command(mqsim());
         Done::of(command.args(line.split_whitespace()).env("GITHUB_ACTIONS", "true"))
     };
     let done = annotated("check . --seeds 1..=2 --set duration=6s");
@@ -102,7 +102,7 @@ fn github_is_told_what_does_not_hold_and_where() {
     assert!(json.stderr.starts_with("::error file=cluster.toml,line="), "{}", json.stderr);
     // Called from elsewhere in the repository.
     std::fs::create_dir(sandbox.path().join("below")).expect("it can be made");
-    let mut command = sandbox.command(MQSIM);
+    let mut command = sandbox.command(mqsim());
     command.current_dir(sandbox.path().join("below"));
     command.env("GITHUB_ACTIONS", "true").env("GITHUB_WORKSPACE", sandbox.path());
     let line = "check ../cluster.toml --seeds 1..=2 --set duration=6s";
@@ -122,7 +122,7 @@ fn a_killed_check_goes_on_and_comes_to_the_same() {
     let line = format!("{line} --resume journal --junit resumed.xml");
     let path = sandbox.path().join("journal");
     for finished in [1, 12, 40] {
-        let mut command = std::process::Command::new(MQSIM);
+        let mut command = std::process::Command::new(mqsim());
         command.args(line.split_whitespace()).current_dir(sandbox.path());
         let mut child = command.stdout(std::process::Stdio::null()).spawn().expect("it starts");
         let kept = || std::fs::read(&path).map_or(0, |text| text.split(|b| *b == b'\n').count());
@@ -225,7 +225,7 @@ fn the_gravest_comes_first_everywhere() {
     let two = format!("{OPEN}\n[[expect]]\n{BROKEN}\n[[expect]]\nmetric = 'duplicated'\nmin = 1");
     let names = [("a-open", OPEN), ("b-sound", SOUND), ("c-broken", &two)];
     let sandbox = suite(&names);
-    let mut command = sandbox.command(MQSIM);
+    let mut command = sandbox.command(mqsim());
     let line = "check . --seeds 1..=2 --junit j.xml --markdown m.md";
     let done = Done::of(command.args(line.split_whitespace()).env("GITHUB_ACTIONS", "true"));
     done.exits(1);
@@ -268,7 +268,7 @@ fn no_more_annotations_than_are_shown() {
     let names: Vec<String> = (10..22).map(|at| format!("s{at}")).collect();
     let names: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), BROKEN)).collect();
     let sandbox = suite(&names);
-    let mut command = sandbox.command(MQSIM);
+    let mut command = sandbox.command(mqsim());
     let line = "check . --seed 1 --quiet";
     let done = Done::of(command.args(line.split_whitespace()).env("GITHUB_ACTIONS", "true"));
     let commands: Vec<&str> =
@@ -348,7 +348,7 @@ fn a_summary_is_written_over_only_by_another() {
     let done = sandbox.mqsim(line);
     assert!(done.exits(2).stderr.contains("m.md is there already"), "{}", done.stderr);
     // To what GitHub has for a step, every command of the step adds.
-    let mut command = sandbox.command(MQSIM);
+    let mut command = sandbox.command(mqsim());
     let done = Done::of(command.args(line.split_whitespace()).env("GITHUB_STEP_SUMMARY", "m.md"));
     done.exits(0);
     assert_eq!(read(&sandbox, "m.md"), format!("# My notes\n{first}"));

@@ -95,7 +95,7 @@ fn a_narrow_terminal_has_a_narrow_page() {
     let sandbox = Sandbox::new();
     sandbox.ship("cluster");
     let page = |columns: &str| {
-        let mut command = sandbox.command(crate::sandbox::MQSIM);
+        let mut command = sandbox.command(crate::sandbox::mqsim());
         command.args(["run", "cluster.toml"]).env("COLUMNS", columns);
         crate::sandbox::Done::of(&mut command).exits(0).stdout.clone()
     };
@@ -119,7 +119,7 @@ fn an_interrupted_run_leaves_nothing() {
     let sandbox = Sandbox::new();
     sandbox.ship("mirror");
     let before = sandbox.tree();
-    let mut child = Command::new(crate::sandbox::MQSIM)
+    let mut child = Command::new(crate::sandbox::mqsim())
         .args(["run", "mirror.toml", "--quiet", "--seeds", "1..=5000"])
         .current_dir(sandbox.path())
         .stderr(Stdio::piped())
@@ -141,7 +141,7 @@ fn a_file_that_is_watched_is_run_again() {
     let sandbox = Sandbox::new();
     sandbox.ship("single");
     let out = std::fs::File::create(sandbox.path().join("out")).unwrap();
-    let mut child = Command::new(crate::sandbox::MQSIM)
+    let mut child = Command::new(crate::sandbox::mqsim())
         .args(["run", "single.toml", "--watch"])
         .current_dir(sandbox.path())
         .stderr(out.try_clone().unwrap())

@@ -11,6 +11,7 @@ mod determinism;
 mod docs;
 mod finding;
 mod first_screen;
+mod forever;
 mod gate;
 mod glance;
 mod safety;

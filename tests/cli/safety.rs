@@ -1,7 +1,7 @@
 //! A tool that runs as root in a container removes nothing that it did not make, hangs at nothing,
 //! prints nothing that a terminal or a log would obey, and says when it cannot write.
 
-use crate::sandbox::{self, Done, MQSIM, Sandbox};
+use crate::sandbox::{self, Done, Sandbox, mqsim};
 
 /// A sandbox with `single.toml`, cut short.
 fn with_single() -> Sandbox {
@@ -13,7 +13,7 @@ fn with_single() -> Sandbox {
 
 /// Runs a script in which `$0` is mqsim.
 fn script(sandbox: &Sandbox, script: &str) -> Done {
-    Done::of(sandbox.command("sh").args(["-c", script, MQSIM]))
+    Done::of(sandbox.command("sh").args(["-c", script, mqsim()]))
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn nothing_that_is_printed_is_obeyed() {
     let broken = "expect.0.max=-1";
     for actions in ["false", "true"] {
         let call = |arguments: &[&str]| {
-            let mut command = sandbox.command(MQSIM);
+            let mut command = sandbox.command(mqsim());
             let done = Done::of(command.args(arguments).env("GITHUB_ACTIONS", actions));
             harmless(&done);
             done
@@ -220,7 +220,7 @@ fn nothing_that_is_printed_is_obeyed() {
         let repeated = Done::of(sandbox.command("bash").args([
             "-c",
             &format!("exec $0 {}", line.unwrap()),
-            MQSIM,
+            mqsim(),
         ]));
         let print =
             |done: &Done| done.stdout.lines().find(|l| l.starts_with("fing")).map(str::to_owned);

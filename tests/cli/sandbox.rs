@@ -4,12 +4,20 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use assert_cmd::Command;
 use tempfile::TempDir;
 
-/// The binary under test.
-pub(crate) const MQSIM: &str = env!("CARGO_BIN_EXE_mqsim");
+/// The binary of the profile that the tests are built with.
+pub(crate) const BUILT: &str = env!("CARGO_BIN_EXE_mqsim");
+
+/// The binary under test. `MQSIM_BINARY` names another one: with that of a release build these tests
+/// take a fraction of the time, and see what users see.
+pub(crate) fn mqsim() -> &'static str {
+    static NAMED: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("MQSIM_BINARY").ok());
+    NAMED.as_deref().unwrap_or(BUILT)
+}
 
 /// A temporary directory that is the working directory of every call.
 pub(crate) struct Sandbox(TempDir);
@@ -85,12 +93,12 @@ impl Sandbox {
 
     /// Runs mqsim; the line is split at blanks.
     pub(crate) fn mqsim(&self, line: &str) -> Done {
-        Done::of(self.command(MQSIM).args(line.split_whitespace()))
+        Done::of(self.command(mqsim()).args(line.split_whitespace()))
     }
 
     /// Runs mqsim with arguments that may have blanks in them.
     pub(crate) fn call(&self, arguments: &[&str]) -> Done {
-        Done::of(self.command(MQSIM).args(arguments))
+        Done::of(self.command(mqsim()).args(arguments))
     }
 
     pub(crate) fn tree(&self) -> Tree {

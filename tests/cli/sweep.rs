@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::sandbox::{self, Done, MQSIM, Sandbox, Tree};
+use crate::sandbox::{self, Done, Sandbox, Tree, mqsim};
 
 /// 2 × 3 cells of 4 seeds, each run short.
 const SWEEP: &str = "sweep cluster.toml --set duration=9s --set producer.p1.rate=100/s,500/s \
@@ -121,7 +121,7 @@ fn killed_at_any_point_and_run_again() {
     sandbox.mqsim(&format!("{SWEEP} --out whole --quiet")).exits(0);
     let (mut kills, mut resumed) = (0, false);
     for millis in (20..).step_by(35) {
-        let mut child = std::process::Command::new(MQSIM)
+        let mut child = std::process::Command::new(mqsim())
             .current_dir(sandbox.path())
             .args(SWEEP.split_whitespace().chain(["--out", "killed", "--jobs", "2"]))
             .stdout(std::process::Stdio::null())
@@ -265,7 +265,7 @@ fn what_is_no_sweep_is_left_alone() {
     sandbox.mqsim(run);
     let before = sandbox.tree();
     let sweep = "sweep cluster.toml --set duration=2s,3s --seed 1";
-    let done = Done::of(sandbox.command(MQSIM).args(sweep.split_whitespace()));
+    let done = Done::of(sandbox.command(mqsim()).args(sweep.split_whitespace()));
     done.exits(4);
     assert!(done.stderr.contains("it has no sweep.csv that is on its list"), "{}", done.stderr);
     assert_eq!(sandbox.tree().differences(&before), [""; 0], "it is said before anything runs");

@@ -29,8 +29,9 @@ use mqsim::observe::{
 use mqsim::scenario::{Document, Scenario, Version};
 use mqsim::workload::{ConsumerLoad, Load};
 use mqsim::world::{
-    Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane,
-    LinkSpec, Machine, PlannedFault, RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
+    CardSpec, Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input,
+    Lane, LinkSpec, Machine, PageCacheSpec, PlannedFault, RoleQuery, Setup, Simulation, Topology,
+    Wait, WorldView,
 };
 
 /// What a broker does with a produce request.
@@ -605,7 +606,14 @@ impl Lab {
         let mut machines = Vec::new();
         let mut add = |name: String, kind: NodeKind, machine: Node| {
             let cpu = CpuSpec { cores: 2, percent: 100 };
-            topology.add(Host { name, kind, zone: 0, disk: disk(), cpu });
+            topology.add(Host {
+                name,
+                kind,
+                zone: 0,
+                disk: disk(),
+                cpu,
+                card: CardSpec::UNLIMITED,
+            });
             machines.push(machine);
         };
         for (index, fake) in self.fakes.iter().enumerate() {
@@ -623,6 +631,7 @@ impl Lab {
             machines,
             established: Vec::new(),
             faults: self.faults,
+            actions: Vec::new(),
             duration,
             drain: Span::from_secs(600),
             limits: Limits::default(),
@@ -643,6 +652,8 @@ fn disk() -> DiskSpec {
         capacity: 1_000_000_000,
         write_back_age: Span::from_secs(30),
         torn_tail: false,
+        seek: Span::ZERO,
+        cache: PageCacheSpec::UNLIMITED,
     }
 }
 

@@ -2,6 +2,9 @@
 //! promise.
 
 mod architecture;
+#[path = "../chaos_kit/cells.rs"]
+mod cells;
+mod coverage;
 mod failures;
 mod fidelity;
 mod layers;

@@ -15,8 +15,8 @@ use mqsim::observe::{
     Blind, DestinationId, MessageRange, NodeId, NodeKind, Observer, ProducerId, Removal,
 };
 use mqsim::world::{
-    Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane, LinkSpec,
-    Machine, RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
+    CardSpec, Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane,
+    LinkSpec, Machine, PageCacheSpec, RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
 };
 
 const JOURNAL: FileId = FileId(0);
@@ -162,8 +162,11 @@ fn after(durable: bool, steps: &[Do]) -> Desk {
             capacity: u64::MAX,
             write_back_age: Span::from_secs(30),
             torn_tail: false,
+            seek: Span::ZERO,
+            cache: PageCacheSpec::UNLIMITED,
         },
         cpu: CpuSpec { cores: 1, percent: 100 },
+        card: CardSpec::UNLIMITED,
     });
     let bq = BackingQueue::new(DestinationId(0), durable, LAYOUT);
     let setup = Setup {
@@ -172,6 +175,7 @@ fn after(durable: bool, steps: &[Do]) -> Desk {
         machines: vec![Desk { steps: steps.to_vec(), bq, came: Vec::new(), length: 0 }],
         established: Vec::new(),
         faults: Vec::new(),
+        actions: Vec::new(),
         duration: Span::from_secs(1),
         drain: Span::ZERO,
         limits: Limits::default(),

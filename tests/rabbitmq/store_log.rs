@@ -12,8 +12,8 @@ use mqsim::brokers::rabbitmq::rules::Rules;
 use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{Blind, DestinationId, MessageRange, NodeId, NodeKind, ProducerId};
 use mqsim::world::{
-    Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane, LinkSpec,
-    Machine, RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
+    CardSpec, Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane,
+    LinkSpec, Machine, PageCacheSpec, RoleQuery, Setup, Simulation, Topology, Wait, WorldView,
 };
 use proptest::prelude::*;
 
@@ -260,8 +260,11 @@ fn run(version: QueueVersion, todo: &[Do]) -> Desk {
             write_back_age: Span::from_secs(30),
             spread: 0,
             torn_tail: false,
+            seek: Span::ZERO,
+            cache: PageCacheSpec::UNLIMITED,
         },
         cpu: CpuSpec { cores: 1, percent: 100 },
+        card: CardSpec::UNLIMITED,
     });
     let layout = Layout {
         version,
@@ -285,6 +288,7 @@ fn run(version: QueueVersion, todo: &[Do]) -> Desk {
         machines: vec![desk],
         established: Vec::new(),
         faults: Vec::new(),
+        actions: Vec::new(),
         duration: Span::from_secs(1),
         drain: Span::ZERO,
         limits: Limits::default(),

@@ -517,11 +517,11 @@ fn a_disk_that_fails_says_so_and_what_an_fsync_gave_up_is_never_durable() {
     0.000000 n2 boots (0)
     0.011000 n1 safe
     0.150000 n1 write
+    0.151000 n1 read
     0.160500 n1 safe has failed
-    0.161500 n1 read
     0.560500 n1 again
+    0.561500 n1 read
     0.571000 n1 safe
-    0.572000 n1 read
     1.000000 n1 dies: PowerLoss, keeps 1000 of 2000 B
     ");
     assert_snapshot!(told, @r"

@@ -9,7 +9,8 @@ use mqsim::world::fault::{
     LatencyChange, PacketLoss, SlowDisk, Vocabulary, parse_all,
 };
 use mqsim::world::{
-    Argument, ClusterPlan, Pick, PlannedFault, RoleQuery, SelectorSpec, Target, plan,
+    Argument, CardSpec, ClusterPlan, Host, PageCacheSpec, Pick, PlannedFault, RoleQuery,
+    SelectorSpec, Target, plan,
 };
 
 const ROLES: &[SelectorSpec] = &[
@@ -111,13 +112,50 @@ fn what_is_written_overrides_the_hardware() {
     assert_eq!(latency(0, 0), Distribution::Constant(100_000));
     assert_eq!(latency(0, 1), Distribution::Constant(1_000_000));
     assert_eq!(latency(2, 1), Distribution::Constant(100_000));
-    assert_eq!(topology.between(0, 1).unwrap().bandwidth, 1_000_000);
+    assert_eq!(topology.between(0, 1).unwrap().bandwidth, 0);
     assert_eq!(topology.between(0, 1).unwrap().loss, Chance::from_billionths(1_000_000));
     let host = &topology.hosts[1];
     assert_eq!((host.name.as_str(), host.zone, host.kind), ("west", 1, NodeKind::Broker));
     assert_eq!(host.disk.fsync, Distribution::Uniform { low: 1_000_000, high: 2_000_000 });
     assert_eq!(host.disk.bandwidth, 500_000_000);
     assert_eq!((host.cpu.cores, host.cpu.percent), (8, 50));
+    assert_eq!(host.card, CardSpec::of(1_000_000));
+    // Three quarters of the memory hold what is in files.
+    let bytes = cluster.memory[1] / 4 * 3;
+    assert_eq!(host.disk.cache, PageCacheSpec { bytes, background: 10, limit: 20 });
+}
+
+#[test]
+fn hardware_names_disks_and_cards() {
+    let (cluster, _) = read(
+        r#"
+        [cluster]
+        hardware = "hdd-1gbe"
+        memory = "8GiB"
+        [cluster.disk]
+        dirty-ratio = 40
+        [[cluster.node]]
+        name = "slow"
+        [[cluster.node]]
+        name = "fast"
+        hardware = "nvme-10gbe"
+        [[cluster.node]]
+        name = "small"
+        memory = "1GiB"
+        "#,
+    )
+    .unwrap();
+    let [slow, fast, small, client, _] = &cluster.topology.hosts[..] else { panic!("five hosts") };
+    // 1,448 of 1,538 bytes of a packet are payload.
+    assert_eq!((slow.card.inwards, slow.card.outwards), (117_684_752, 117_684_752));
+    assert_eq!((fast.card.inwards, client.card), (1_176_851_864, slow.card));
+    let figures = |host: &Host| (host.disk.bandwidth / 1_000_000, host.disk.seek.as_micros());
+    assert_eq!((figures(slow), figures(fast)), ((175, 12_660), (2_000, 20)));
+    let cache = |host: &Host| (host.disk.cache.bytes >> 20, host.disk.cache.limit);
+    assert_eq!((cache(slow), cache(fast), cache(small)), ((6 << 10, 40), (6 << 10, 40), (768, 40)));
+    let (own, _) = read("[cluster.disk]\npage-cache = '1GiB'\nseek = '1ms'").unwrap();
+    assert_eq!(figures(&own.topology.hosts[0]), (500, 1_000));
+    assert_eq!(cache(&own.topology.hosts[0]), (1 << 10, 20));
 }
 
 #[test]
@@ -130,7 +168,7 @@ fn a_cluster_that_contradicts_itself_is_refused() {
     "
     );
     assert_snapshot!(wrong("[cluster]\nnodes = 65"), @"`nodes` = 65 is out of range: write a whole number: 1 to 64");
-    assert_snapshot!(wrong("[cluster]\nhardware = \"lab-wm\""), @r#"`hardware` = "lab-wm" is not known: write hardware = "lab-vm"; there is nothing else"#);
+    assert_snapshot!(wrong("[cluster]\nhardware = \"lab-wm\""), @r#"`hardware` = "lab-wm" is not known: did you mean `lab-vm`?"#);
 }
 
 #[test]

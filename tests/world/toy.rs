@@ -3,13 +3,14 @@
 
 use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{
-    Blind, FaultId, FaultPhase, InvariantId, NodeId, NodeKind, NodeState, Observer, Violation,
+    ActionId, Blind, FaultId, FaultPhase, InvariantId, NodeId, NodeKind, NodeState, Observer,
+    Violation,
 };
 use mqsim::world::fault::{FaultKind, PlannedFault};
 use mqsim::world::{
-    Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input, Lane,
-    LinkSpec, Machine, Port, RoleQuery, Setup, Signal, Simulation, Target, Topology, Wait,
-    WorldView,
+    CardSpec, Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input,
+    Lane, LinkSpec, Machine, PageCacheSpec, Port, RoleQuery, Setup, Signal, Simulation, Target,
+    Topology, Wait, WorldView,
 };
 
 pub(crate) const PORT: Port = Port(5672);
@@ -42,6 +43,10 @@ pub(crate) enum Do {
     After(Span, &'static str),
     WhenIdle(&'static str),
     Write(u64),
+    /// The same to another file.
+    WriteTo(u32, u64),
+    /// Reads a stretch of the file, and writes down when the next thing is done.
+    Load(u64, u64),
     Truncate(u64),
     Fsync(&'static str),
     FsyncBlocking(&'static str),
@@ -61,6 +66,8 @@ pub(crate) enum Do {
     Crown(bool),
     /// Tells the observer something.
     Observe,
+    /// Answers the first action.
+    Answer(Result<(), &'static str>),
     Ready,
     Exit,
 }
@@ -76,6 +83,7 @@ pub(crate) enum On {
     Closed,
     Writable,
     Stop,
+    Command,
     LoadEnded,
     Resumed,
     DiskFailed(&'static str),
@@ -171,6 +179,12 @@ impl Toy {
                 Ok(()) => self.file += bytes,
                 Err(error) => self.note(ctx.now(), format!("write: {error}")),
             },
+            Do::WriteTo(file, bytes) => ctx.write(FileId(file), bytes).expect("room"),
+            Do::Load(from, to) => {
+                if let Err(error) = ctx.load(FILE, from, to) {
+                    self.note(ctx.now(), format!("load: {error}"));
+                }
+            }
             Do::Truncate(length) => ctx.truncate(FILE, length),
             Do::Fsync(word) => ctx.fsync(FILE, word),
             Do::FsyncBlocking(word) => ctx.fsync_blocking(FILE, word),
@@ -197,6 +211,7 @@ impl Toy {
             }
             Do::Crown(crowned) => self.crown(crowned),
             Do::Observe => ctx.observer().node(Time::ZERO, NodeId(0), NodeState::Up),
+            Do::Answer(answer) => ctx.answer(ActionId(0), answer),
             Do::Ready => ctx.ready(),
             Do::Exit => ctx.exit(),
         }
@@ -234,6 +249,10 @@ impl Machine for Toy {
             Input::Signal(Signal::Stop) => {
                 self.note(now, "is asked to stop".to_owned());
                 On::Stop
+            }
+            Input::Signal(Signal::Command(action)) => {
+                self.note(now, format!("is given command {}", action.0));
+                On::Command
             }
             Input::Signal(Signal::LoadEnded) => On::LoadEnded,
             Input::Signal(Signal::NodeResumed) => {
@@ -380,12 +399,21 @@ pub(crate) fn plain_disk() -> DiskSpec {
         capacity: 1_000_000_000,
         write_back_age: Span::from_secs(30),
         torn_tail: false,
+        seek: Span::ZERO,
+        cache: PageCacheSpec::UNLIMITED,
     }
 }
 
 pub(crate) fn host(name: &str, kind: NodeKind) -> Host {
     let cpu = CpuSpec { cores: 2, percent: 100 };
-    Host { name: name.to_owned(), kind, zone: 0, disk: plain_disk(), cpu }
+    Host {
+        name: name.to_owned(),
+        kind,
+        zone: 0,
+        disk: plain_disk(),
+        cpu,
+        card: CardSpec::UNLIMITED,
+    }
 }
 
 /// Brokers n1, n2, ... on one flat network, running until `seconds`.
@@ -400,6 +428,7 @@ pub(crate) fn setup(toys: Vec<Toy>, seconds: u64) -> Setup<Toy> {
         machines: toys,
         established: Vec::new(),
         faults: Vec::new(),
+        actions: Vec::new(),
         duration: Span::from_secs(seconds),
         drain: Span::ZERO,
         limits: Limits::default(),

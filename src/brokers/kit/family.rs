@@ -172,7 +172,11 @@ pub trait Family: Clone + Debug + Send + Sync + 'static {
             producers: producers.collect(),
             consumers: consumers.collect(),
             destinations: destinations.map(|name| DestinationInfo { name }).collect(),
-            faults: frame.faults.iter().map(|fault| fault.text.clone()).collect(),
+            faults: {
+                let faults = frame.faults.iter().map(|fault| fault.text.clone());
+                faults.chain(frame.actions.iter().map(|action| action.text.clone())).collect()
+            },
+            actions: frame.action_ids(),
             causes: words.causes,
             conditions: words.conditions,
             roles: words.roles,
@@ -192,6 +196,7 @@ pub trait Family: Clone + Debug + Send + Sync + 'static {
             machines: self.machines(seed),
             established: self.established(),
             faults: frame.schedule(seed),
+            actions: frame.actions.clone(),
             duration: frame.duration,
             drain: frame.drain,
             limits: frame.limits,

@@ -1,11 +1,11 @@
 //! What every scenario comes to, whatever its family: hosts, network, faults, and how long.
 
 use crate::engine::{Limits, Span};
-use crate::observe::{NodeId, NodeKind};
+use crate::observe::{FaultId, NodeId, NodeKind};
 use crate::scenario::{Diagnostics, Scenario, Values};
 use crate::workload::{Load, Volume, check_volume};
 use crate::world::fault::{self, Nemesis, Vocabulary};
-use crate::world::{ClusterPlan, PlannedFault, Topology};
+use crate::world::{ClusterPlan, PlannedAction, PlannedFault, Topology, action};
 
 use super::family::Family;
 
@@ -16,7 +16,9 @@ pub struct Frame {
     pub cluster: ClusterPlan,
     /// The faults that the scenario names.
     pub faults: Vec<PlannedFault>,
-    /// Those that are drawn.
+    /// What an operator does, in the order of the family's own list.
+    pub actions: Vec<PlannedAction>,
+    /// Faults that are drawn.
     pub nemesis: Option<Nemesis>,
     /// `duration`.
     pub duration: Span,
@@ -70,6 +72,7 @@ impl Frame {
         Ok(Frame {
             cluster: ClusterPlan::new(scenario)?,
             faults: Vec::new(),
+            actions: Vec::new(),
             nemesis: None,
             duration: run.duration,
             drain: run.drain,
@@ -100,9 +103,17 @@ impl Frame {
     /// The faults of a seed: those of the scenario, then those that are drawn.
     #[must_use]
     pub fn schedule(&self, seed: u64) -> Vec<PlannedFault> {
+        let named = self.faults.len() + self.actions.len();
         let drawn = self.nemesis.iter();
-        let drawn = drawn.flat_map(|one| one.draw(seed, self.topology(), self.faults.len()));
+        let drawn = drawn.flat_map(|one| one.draw(seed, self.topology(), named));
         self.faults.iter().cloned().chain(drawn).collect()
+    }
+
+    /// Where the actions are in the catalogue: behind the faults.
+    #[must_use]
+    pub fn action_ids(&self) -> std::ops::Range<u32> {
+        let first = self.faults.len() as u32;
+        first..first + self.actions.len() as u32
     }
 
     /// Adds the hosts beside the brokers; `clients` are the sections of those that have one.
@@ -165,8 +176,14 @@ pub fn complete<F: Family>(family: &mut F, scenario: &Scenario, wrong: &mut Diag
     let duration = (!is_cut).then(|| scenario.settings().duration);
     let faults = fault::parse_all(scenario.many("fault"), duration, &words);
     let nemesis = fault::nemesis::parse(scenario, &words);
+    let actions = if has("action") { scenario.many("action") } else { &[] };
+    let actions = action::parse_all(actions, duration, &words);
     let frame = family.frame_mut();
     frame.faults = wrong.keep(faults).unwrap_or_default();
+    frame.actions = wrong.keep(actions).unwrap_or_default();
+    for (id, action) in frame.action_ids().zip(&mut frame.actions) {
+        action.id = FaultId(id);
+    }
     frame.nemesis = wrong.keep(nemesis).flatten();
 }
 

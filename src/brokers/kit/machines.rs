@@ -21,7 +21,8 @@ pub fn all<'m, M: Holds<P>, P: 'm>(
 /// observer alone because it has only `memory`, or of the disk alone, of which nobody else hears
 /// (`silent`); one in which there is `nothing` to lose has no `died`. A `ready` one counts as up from
 /// the start of its process.
-/// One that ends in `"urgency"` says itself what goes before what in the mailboxes of its lanes.
+/// One that ends in `"broker"` says itself what goes before what in the mailboxes of its lanes, and what
+/// tools do to it while it is down.
 ///
 /// ```text
 /// machines! {
@@ -80,6 +81,16 @@ macro_rules! machines {
                 }
             }
 
+            fn command_offline(
+                &mut self,
+                action: $crate::observe::ActionId,
+                up: &dyn Fn($crate::observe::NodeId) -> bool,
+            ) -> $crate::world::action::Answer {
+                match self {
+                    $($name::$kind(part) => $crate::brokers::kit::machines::machines!(@command part, action, up $(, $orders)?),)*
+                }
+            }
+
             fn waits_for(&self) -> Option<$crate::world::Wait> {
                 match self {
                     $($name::$kind(part) => part.waits_for(),)*
@@ -109,6 +120,13 @@ macro_rules! machines {
     }};
     (@urgency $part:ident, $lane:ident, $input:ident, $orders:literal) => {
         $part.urgency($lane, $input)
+    };
+    (@command $part:ident, $action:ident, $up:ident) => {{
+        let _ = ($part, $action, $up);
+        Err($crate::world::action::NODE_DOWN)
+    }};
+    (@command $part:ident, $action:ident, $up:ident, $orders:literal) => {
+        $part.command_offline($action, $up)
     };
     (@handle $part:ident, $input:ident, $ctx:ident) => { $part.handle($input, $ctx) };
     (@handle $part:ident, $input:ident, $ctx:ident, ready) => {{

@@ -8,10 +8,13 @@
 //! | `keys.rs` | `keys!`: the keys of a section, a line each, and the struct that they fill |
 //! | `costs.rs` | `costs!`: CPU times, a line each, and `[costs]` |
 //! | `rules.rs` | `named_rules!`: what the broker does, a line each, and `[rules]` |
+//! | `actions.rs` | [`Command`], `actions!`: what an operator can order, a file a kind |
 //! | `machines.rs` | `machines!`: the enum of a family's machines |
 //! | `application/` | the applications behind clients: what sends, and what reads |
 //! | `log/` | a log of messages, for families that keep one |
+//! | `streams.rs` | [`Streams`](streams::Streams): partitions as destinations, and what one producer sends to one |
 
+pub mod actions;
 pub mod application;
 pub mod costs;
 mod family;
@@ -20,7 +23,9 @@ pub mod keys;
 pub mod log;
 pub mod machines;
 pub mod rules;
+pub mod streams;
 pub mod words;
 
+pub use actions::{Command, actions};
 pub use family::{About, Family, MachineOf, Mode, Sends, Words};
 pub use frame::{Cast, Frame, Reach, complete};

@@ -16,6 +16,18 @@ pub enum Overflow {
     RejectPublishDlx,
 }
 
+impl Overflow {
+    /// As it is written.
+    #[must_use]
+    pub fn named(name: &str) -> Overflow {
+        match name {
+            "reject-publish" => Overflow::RejectPublish,
+            "reject-publish-dlx" => Overflow::RejectPublishDlx,
+            _ => Overflow::DropHead,
+        }
+    }
+}
+
 /// A queue's arguments; none of them by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Arguments {

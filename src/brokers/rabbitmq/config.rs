@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::engine::Span;
 use crate::observe::{DestinationId, NodeId};
 
+use super::action::Action;
 use super::arguments::Arguments;
 use super::broker::cluster::mnesia::Tables;
 use super::broker::quorum::fifo::Policy;
@@ -13,6 +14,7 @@ pub use super::costs::Costs;
 use super::letters::Letters;
 use super::message::{ExchangeId, QueueId, RoutingKey};
 use super::mirroring::Mirroring;
+use super::policy::Policies;
 use super::settings::Settings;
 
 /// A queue.
@@ -26,8 +28,6 @@ pub struct Queue {
     pub home: NodeId,
     /// What picks its home.
     pub locator: Locator,
-    /// How it is mirrored, if it is.
-    pub mirroring: Option<Mirroring>,
     /// `x-queue-version`: which index and store it has.
     pub version: QueueVersion,
     /// Its arguments.
@@ -89,6 +89,10 @@ pub struct Config {
     pub settings: Settings,
     /// CPU costs.
     pub costs: Costs,
+    /// What an operator orders.
+    pub actions: Arc<[Action]>,
+    /// The policies that are ever in force.
+    pub policies: Arc<Policies>,
 }
 
 impl Config {
@@ -96,6 +100,25 @@ impl Config {
     #[must_use]
     pub fn destination(&self, queue: QueueId) -> DestinationId {
         DestinationId(queue.0)
+    }
+
+    /// How a queue is mirrored by the policy that these tables have for it, if it is.
+    #[must_use]
+    pub fn mirroring(&self, tables: &Tables, queue: QueueId) -> Option<&Mirroring> {
+        match self.queue(queue).is_quorum() {
+            true => None,
+            false => self.policies.mirroring(tables.force.over(queue)),
+        }
+    }
+
+    /// What a queue's arguments and the policy that these tables have for it come to.
+    #[must_use]
+    #[inline]
+    pub fn arguments(&self, tables: &Tables, queue: QueueId) -> &Arguments {
+        match tables.force.over(queue) {
+            None => &self.queue(queue).arguments,
+            Some(policy) => self.policies.arguments(policy, queue),
+        }
     }
 
     /// Whether there is a quorum queue.
@@ -107,8 +130,8 @@ impl Config {
     /// What a quorum queue's state machine has to know.
     #[must_use]
     pub fn quorum_policy(&self, queue: QueueId) -> Arc<Policy> {
-        let Queue { arguments, delivery_limit, .. } = self.queue(queue);
-        let (arguments, delivery_limit) = (*arguments, *delivery_limit);
+        let arguments = *self.arguments(&self.tables, queue);
+        let delivery_limit = self.queue(queue).delivery_limit;
         let rules = self.settings.rules;
         Arc::new(Policy { arguments, delivery_limit, rules })
     }

@@ -5,13 +5,14 @@ use crate::engine::Span;
 use crate::scenario::{Kind, LONGEST, SectionSpec};
 use crate::workload::{CONSUMER_KEYS, PRODUCER_KEYS};
 
+use super::action::ACTION;
 use super::costs::COSTS;
 use super::rules::RULES;
 use super::settings::BROKER_KEYS;
 
 /// The family's sections.
 pub const SECTIONS: &[&SectionSpec] =
-    &[&BROKER, &RULES, &POLICY, &QUEUE, &EXCHANGE, &BINDING, &PRODUCER, &CONSUMER, &COSTS];
+    &[&BROKER, &RULES, &ACTION, &POLICY, &QUEUE, &EXCHANGE, &BINDING, &PRODUCER, &CONSUMER, &COSTS];
 
 pub(super) const LOCATORS: &[&str] = &["client-local", "min-masters", "random"];
 
@@ -25,14 +26,20 @@ pub const BROKER: SectionSpec = SectionSpec::single(
 );
 
 keys! {
-    const POLICY_KEYS {
+    const NAME_KEYS {
+        "name", Kind::Name, none, "What it is called, for actions that replace or clear it.";
+    }
+}
+
+keys! {
+    pub(super) const POLICY_KEYS {
         "pattern", Kind::Text, required,
             "Regular expression for the names of the queues that the policy applies to.",
             "rabbitmq.com/docs/parameters#policies";
         "priority", Kind::Signed { min: i32::MIN as i64, max: i32::MAX as i64 }, "0",
             "Of several policies that match a queue the one with the greatest priority applies.",
             "rabbitmq.com/docs/parameters#policy-priorities";
-        "ha-mode", Kind::Choice(&["all", "exactly", "nodes"]), required,
+        "ha-mode", Kind::Choice(&["all", "exactly", "nodes"]), none,
             "`all`: a replica on every node; `exactly`: so many replicas as ha-params says, on \
              nodes chosen at random, and another one when one is lost; `nodes`: on the nodes in \
              ha-params.",
@@ -55,14 +62,27 @@ keys! {
         "ha-promote-on-failure", Kind::Choice(&["always", "when-synced"]), "always" since "3.7.5",
             "Whether an unsynchronised mirror may take over when the leader fails.",
             "rabbitmq.com/docs/ha#promoting-unsynchronised-mirrors";
+        "max-length", Kind::Integer { min: 0, max: MOST_MESSAGES }, none,
+            "Most ready messages; of it and the queue's `x-max-length` the lesser one counts.",
+            "rabbitmq.com/docs/maxlength; rabbit_queue_type_util.erl v3.10, args_policy_lookup";
+        "max-length-bytes", Kind::ANY_SIZE, none since "3.5",
+            "Most bytes of the payloads of ready messages; the lesser one counts here too.",
+            "rabbitmq.com/docs/maxlength";
+        "overflow", Kind::Choice(&["drop-head", "reject-publish", "reject-publish-dlx"]), none since "3.7",
+            "What goes when there are too many; the queue's `x-overflow` comes before it.",
+            "rabbitmq.com/docs/maxlength#overflow-behaviour";
+        "message-ttl", Kind::ANY_DURATION, none,
+            "A message that comes from then on goes when it has been here for this long; of it and the \
+             queue's `x-message-ttl` the lesser one counts.",
+            "rabbitmq.com/docs/ttl#message-ttl-using-policy";
     }
 }
 
-/// `[[policy]]`: mirroring.
+/// `[[policy]]`: mirroring and limits.
 pub const POLICY: SectionSpec = SectionSpec::repeated(
     "policy",
-    &[POLICY_KEYS],
-    "A policy: how the queues that it matches are mirrored.",
+    &[NAME_KEYS, POLICY_KEYS],
+    "A policy: how the queues that it matches are mirrored, and what limits they have.",
 );
 
 keys! {

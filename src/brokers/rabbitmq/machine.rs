@@ -16,7 +16,7 @@ machines! {
     /// A broker node or a client.
     pub enum RabbitMachine: Message {
         /// A broker node.
-        Broker(Broker): disk "urgency",
+        Broker(Broker): disk "broker",
         /// A producer.
         Producer(Producer): memory,
         /// A consumer or an auditor.

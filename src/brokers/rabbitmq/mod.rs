@@ -27,11 +27,13 @@
 //! | rabbit_alarm, vm_memory_monitor, rabbit_memory_monitor, rabbit_disk_monitor | `broker/vm/alarm.rs` | the same |
 //! | credit_flow | `broker/vm/credit.rs` | |
 //! | net_kernel, erts' distribution, monitors | `broker/vm/erlang.rs` | [`message::node`] |
+//! | rabbitmqctl and the like | `action/`, `broker/command.rs` | |
 //! | a producer or consumer, and its library | `client/` | [`message::amqp`], [`message::client`] |
 //!
 //! What all processes of a node share is [`broker::Node`]; which process an input is for,
 //! [`broker::Broker`] knows. `keys.rs` to `words.rs` are what a scenario says and a report names.
 
+pub mod action;
 pub mod arguments;
 pub mod broker;
 pub mod client;
@@ -44,6 +46,7 @@ pub mod message;
 pub mod mirroring;
 pub mod oracle;
 pub mod plan;
+pub mod policy;
 pub mod rules;
 pub mod settings;
 pub mod spec;

@@ -18,6 +18,7 @@ use super::config::{Costs, Locator, Queue, QueueVersion};
 use super::letters::{DeadLetterTo, LetterId, Letters};
 use super::message::amqp::Terms;
 use super::message::{ExchangeId, Properties, QueueId, RoutingKey};
+use super::policy::{Force, Policy, PolicyId};
 use super::rules::Rule;
 use super::settings::{PartitionHandling, Settings};
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
@@ -52,8 +53,8 @@ struct Binding<'a> {
 }
 
 /// Everything that is being resolved.
-struct Planner<'a> {
-    scenario: &'a Scenario,
+pub(super) struct Planner<'a> {
+    pub(super) scenario: &'a Scenario,
     mode: Mode,
     nodes: Vec<String>,
     queues: Vec<Queue>,
@@ -61,9 +62,12 @@ struct Planner<'a> {
     bindings: Vec<Binding<'a>>,
     /// Routing keys used with each exchange.
     keys: Vec<Vec<String>>,
+    /// Policies that are ever in force, and which are at time zero.
+    policies: Vec<Policy>,
+    in_force: Vec<PolicyId>,
     /// Times to live of producers' messages; the first is never used.
     expirations: Vec<Span>,
-    wrong: Diagnostics,
+    pub(super) wrong: Diagnostics,
 }
 
 /// Resolves a scenario that was checked with this family's sections.
@@ -80,6 +84,8 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         exchanges: Vec::new(),
         bindings: Vec::new(),
         keys: Vec::new(),
+        policies: Vec::new(),
+        in_force: Vec::new(),
         expirations: vec![Span::ZERO],
         wrong: scenario.diagnostics(),
     };
@@ -92,6 +98,9 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
     let producers = planner.read_producers();
     let consumers = planner.read_consumers();
     let partition_handling = planner.read_partition_handling();
+    let actions = planner.read_actions();
+    let policies = planner.finish_policies();
+    let force = Force::new(&policies, planner.in_force.clone(), planner.queues.len());
     let (boot_time, memory) = (frame.cluster.boot_time.clone(), frame.cluster.memory.clone());
     let mut spec = Spec {
         frame,
@@ -104,6 +113,9 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         expirations: std::mem::take(&mut planner.expirations),
         settings: Settings::read(scenario, boot_time, memory, partition_handling),
         costs: Costs::read(scenario.one("costs")),
+        actions: actions.into(),
+        policies: Arc::new(policies),
+        force,
     };
     complete(&mut spec, scenario, &mut planner.wrong);
     planner.wrong.into_result(spec)
@@ -195,7 +207,6 @@ impl<'a> Planner<'a> {
             }
             let version = if version == 2 { QueueVersion::V2 } else { QueueVersion::V1 };
             let arguments = self.arguments(values);
-            let mirroring = None;
             // The queue's own argument comes before the broker's configuration.
             let locator = values.get_text("x-queue-master-locator").unwrap_or(default_locator);
             let locator = Locator::named(locator);
@@ -206,7 +217,6 @@ impl<'a> Planner<'a> {
                 durable,
                 home,
                 locator,
-                mirroring,
                 version,
                 arguments,
                 members,
@@ -216,18 +226,14 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether the broker's version is an earlier one.
-    fn earlier(&self, than: &str) -> bool {
+    pub(super) fn earlier(&self, than: &str) -> bool {
         let version = self.scenario.settings().broker_version;
         version.is_some_and(|version| version.cmp_spec(than).is_lt())
     }
 
     /// What a queue's arguments come to, but for where dead letters go.
     fn arguments(&mut self, values: &Values) -> Arguments {
-        let overflow = match values.choice("x-overflow") {
-            "reject-publish" => Overflow::RejectPublish,
-            "reject-publish-dlx" => Overflow::RejectPublishDlx,
-            _ => Overflow::DropHead,
-        };
+        let overflow = Overflow::named(values.choice("x-overflow"));
         let arguments = Arguments {
             max_length: values.get_integer("x-max-length"),
             max_length_bytes: values.get_size("x-max-length-bytes"),
@@ -351,7 +357,7 @@ impl<'a> Planner<'a> {
         })
     }
 
-    fn node(&mut self, name: &str, place: Place) -> NodeId {
+    pub(super) fn node(&mut self, name: &str, place: Place) -> NodeId {
         if let Some(index) = self.nodes.iter().position(|node| node == name) {
             return NodeId(index as u32);
         }
@@ -394,7 +400,17 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn queue(&mut self, name: &str, place: Place) -> Option<QueueId> {
+    /// Whether there is a quorum queue.
+    pub(super) fn has_quorum_queue(&self) -> bool {
+        self.queues.iter().any(Queue::is_quorum)
+    }
+
+    /// Whether a queue is a quorum queue.
+    pub(super) fn is_quorum(&self, queue: QueueId) -> bool {
+        self.queues[queue.0 as usize].is_quorum()
+    }
+
+    pub(super) fn queue(&mut self, name: &str, place: Place) -> Option<QueueId> {
         let found = self.queues.iter().position(|queue| queue.name == name);
         if found.is_none() {
             let names: Vec<&str> = self.queues.iter().map(|queue| queue.name.as_str()).collect();

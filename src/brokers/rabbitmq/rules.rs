@@ -242,6 +242,12 @@ named_rules! {
          by choice, 4.3 has no other.",
         "rabbit_khepri.erl v4.3.5; rabbit_node_monitor.erl v4.2.9; rabbitmq.com/docs/metadata-store";
 
+    // ---- operators
+    OperatorCommands = "operator-commands", always,
+        "What an operator orders (`[[action]]`) is done; without this rule every command is answered, \
+         and nothing done.",
+        "rabbitmqctl(8)";
+
     // ---- restarts
     WaitForTablesOfPeers = "wait-for-tables-of-peers", always,
         "A node that boots waits for members that ran when it stopped: they know more than it does.",

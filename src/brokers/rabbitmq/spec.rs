@@ -10,6 +10,7 @@ use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 use crate::world::Lane;
 
+use super::action::Action;
 use super::broker::Broker;
 use super::broker::cluster::mnesia::{QueueRecord, Tables};
 use super::client::{
@@ -25,6 +26,7 @@ use super::message::mnesia::Member;
 use super::message::{ExchangeId, Pid, Properties, QueueId, RoutingKey};
 use super::oracle::{INVARIANTS, words};
 use super::plan::{Mode, plan};
+use super::policy::{Force, Policies};
 use super::settings::Settings;
 use super::words::WORDS;
 
@@ -107,6 +109,12 @@ pub struct Spec {
     pub settings: Settings,
     /// CPU costs.
     pub costs: Costs,
+    /// What an operator orders.
+    pub actions: Arc<[Action]>,
+    /// The policies that are ever in force, and those that are at time zero.
+    pub policies: Arc<Policies>,
+    /// See `policies`.
+    pub force: Arc<Force>,
 }
 
 /// A producer opens another channel this long after its own was closed.
@@ -138,6 +146,8 @@ impl Spec {
             tables,
             settings: self.settings.clone(),
             costs: self.costs.clone(),
+            actions: self.actions.clone(),
+            policies: self.policies.clone(),
         }
     }
 
@@ -147,6 +157,7 @@ impl Spec {
     #[must_use]
     pub fn tables(&self, stream: &mut Stream) -> Tables {
         let mut tables = Tables::new(self.queues.len());
+        tables.force.clone_from(&self.force);
         let mut next_lane = vec![Lane::MAIN.0 + 1; self.brokers as usize];
         let mut start = |node: NodeId| {
             let lane = &mut next_lane[node.index()];
@@ -159,12 +170,13 @@ impl Spec {
                 // It has members, which know who they are by themselves.
                 continue;
             }
-            let declared = queue.mirroring.as_ref();
-            let declared = declared.map(|p| p.at_declaration(queue.home, &running, stream));
+            let policy = self.force.over(QueueId(index as u32));
+            let mirroring = self.policies.mirroring(policy);
+            let declared = mirroring.map(|p| p.at_declaration(queue.home, &running, stream));
             let (home, mirrors) = declared.unwrap_or((queue.home, Vec::new()));
             let leader = start(home);
             let mut record = QueueRecord::of(leader);
-            if queue.mirroring.is_some() {
+            if mirroring.is_some() {
                 record.ring.push(Member { gm: start(home), replica: leader });
                 for node in mirrors {
                     let replica = start(node);
@@ -177,6 +189,7 @@ impl Spec {
                 }
             }
             tables.durable[index] = queue.durable.then_some(leader);
+            tables.recoverable[index] = record.mirrors.iter().map(|mirror| mirror.node).collect();
             tables.queues[index] = Some(record);
         }
         tables
@@ -392,11 +405,8 @@ impl Family for Spec {
             ExchangeId(exchange) => &self.routes[exchange as usize - 1][producer.key.0 as usize],
         };
         let copies = |queue: &QueueId| {
-            let queue = &self.queues[queue.0 as usize];
-            match &queue.mirroring {
-                Some(policy) => u64::from(policy.replicas(self.brokers)),
-                None => queue.members.len().max(1) as u64,
-            }
+            let replicas = self.policies.most_replicas(*queue, self.brokers) as usize;
+            self.queues[queue.0 as usize].members.len().max(replicas) as u64
         };
         Reach {
             load: &producer.load,

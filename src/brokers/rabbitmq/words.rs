@@ -88,6 +88,7 @@ words! {
         LAST_CONSUMER_GONE = "last-consumer-gone", "The last consumer had gone.";
         NOT_FSYNCED = "not-fsynced",
             "It had been written to the operating system, and no fsync had covered it.";
+        DELETED_BY_OPERATOR = "deleted-by-operator", "An operator had deleted the queue.";
     }
     roles {
         LEADER = "leader", Leader, "The process through which all client work goes.";
@@ -138,6 +139,11 @@ words! {
         AUTOHEAL_ABORTED = "autoheal-aborted", "Autoheal: aborting - SUBJECT went down";
         ELECTED = "elected", "leader of the quorum queue in term COUNT";
         BOOT_FAILED = "boot-failed", "BOOT FAILED: timeout_waiting_for_tables";
+        INCONSISTENT_CLUSTER = "inconsistent-cluster",
+            "BOOT FAILED: inconsistent_cluster, for the others have forgotten this node";
+        MAINTENANCE = "maintenance", "This node is being put into maintenance (drain) mode";
+        NODE_FORGOTTEN = "node-forgotten", "Removing node SUBJECT from cluster";
+        SYNC_CANCELLED = "sync-cancelled", "Synchronising: synchronisation cancelled";
     }
     situations {
         "synchronised-mirror-promoted", RoleAfter(role::MIRROR, role::LEADER),

@@ -1,5 +1,6 @@
 //! `mqsim check`.
 
+mod forever;
 mod tell;
 
 use std::sync::{Mutex, PoisonError};
@@ -33,7 +34,11 @@ pub(super) fn execute<S: Simulator>(simulator: &S, wanted: &Check) -> Exit {
         }
     };
     let Some(tasks) = load(simulator, wanted) else { return Exit::Input };
-    match checked(simulator, wanted, &tasks, &interrupt) {
+    let done = match wanted.forever {
+        true => forever::go_on(simulator, wanted, &tasks, &interrupt),
+        false => checked(simulator, wanted, &tasks, &interrupt),
+    };
+    match done {
         Ok(exit) => exit,
         Err((message, exit)) => {
             console::error(&message);

@@ -213,7 +213,7 @@ fn report<S: Simulator>(
 ) -> Result<Option<String>, String> {
     let Some(seed) = end.tally.telling() else { return Ok(None) };
     let asked = Asked { jobs: 1, max_events: wanted.common.max_events };
-    let mut results = simulator.simulate(&end.task.prepared, &[seed], asked, &|| ());
+    let mut results = simulator.simulate(&end.task.prepared, &[seed], asked, &|_| ());
     match results.pop() {
         Some(Ok(report)) => interrupt.whole(|| write(folders, &end.task.name, &[report])).map(Some),
         // What ended it was told already.

@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn as_people_read_it() {
         let comparison = comparison();
-        let text = terminal::compare(&comparison, false);
+        let text = terminal::compare(&comparison, false, COLUMNS);
         assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
         insta::assert_snapshot!(text);
         insta::assert_snapshot!(markdown(&comparison));

@@ -230,7 +230,7 @@ fn metrics(blocks: &mut Vec<Block>, comparison: &Comparison) {
     let differs = |one: &&Changed| one.standing != Standing::Same && !twice(one);
     let mut changes: Vec<&Changed> = comparison.metrics.iter().filter(differs).collect();
     changes.sort_by_key(|one| one.weight());
-    let rows: Vec<Vec<String>> =
+    let mut rows: Vec<Vec<String>> =
         changes.into_iter().map(|one| metric(one, fans_out(comparison))).collect();
     if rows.is_empty() {
         blocks.push(Block::Text("Every metric is the same in every seed.".to_owned()));
@@ -238,8 +238,15 @@ fn metrics(blocks: &mut Vec<Block>, comparison: &Comparison) {
     }
     blocks.push(Block::Title("Metrics that changed".to_owned()));
     let header = ["metric", "A", "B", "B - A", "95 % interval", "+/-", ""];
-    let header = header.map(str::to_owned).to_vec();
-    blocks.push(Block::Table(header, vec![1, 2, 3, 4, 5], rows));
+    let mut header = header.map(str::to_owned).to_vec();
+    let mut numbers = vec![1, 2, 3, 4, 5];
+    const INTERVAL: usize = 4;
+    if rows.iter().all(|row| row[INTERVAL] == "-") {
+        header.remove(INTERVAL);
+        rows.iter_mut().for_each(|row| drop(row.remove(INTERVAL)));
+        numbers.pop();
+    }
+    blocks.push(Block::Table(header, numbers, rows));
     let few = comparison.seeds.len() < 6;
     let few =
         if few { " Fewer than 6 seeds prove nothing with 95 %: there is no interval." } else { "" };

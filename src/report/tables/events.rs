@@ -15,7 +15,8 @@ const COLUMNS: &[Column] = &[
     column(
         "kind",
         "word",
-        "`fault`: a fault begins, ends or finds no target. `node`: a node changes state. `role`: a \
+        "`fault`: a fault begins, ends or finds no target. `action`: a command of an operator is given, \
+         done or refused. `node`: a node changes state. `role`: a \
          node's role for a destination changes. `event`: anything else, in the family's words. \
          `client`: a client's connection to a broker, of clients that ever lost one, had none or were \
          blocked.",
@@ -23,7 +24,8 @@ const COLUMNS: &[Column] = &[
     column(
         "what",
         "words",
-        "`begun: `, `ended: ` or `skipped: ` and the fault; the new state; the new role or `none`; \
+        "`begun: `, `ended: ` or `skipped: ` and the fault; `given: `, `done: `, `failed: ` or \
+         `skipped: ` and the action, and why it failed; the new state; the new role or `none`; \
          or the family's word; or `connected`, `lost`, `reconnecting`, `given up`, `blocked` and why.",
     ),
     column("node", "name", "Where, of `client` its host; empty if on no node in particular."),

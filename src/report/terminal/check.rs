@@ -2,6 +2,7 @@
 //! the sum.
 
 use super::{COLUMNS, Page, Tone, cut, sign, toned};
+use crate::engine::Span;
 use crate::report::number;
 use crate::report::tally::{Count, Cut, Expected, First, Standing, Tally};
 use crate::verdict::Verdict;
@@ -106,6 +107,27 @@ pub fn span(expected: &Expected, count: Count) -> String {
     let (low, high) = (expected.unit.number(least), expected.unit.number(most));
     let printed = expected.unit.print(most);
     if low == high { printed } else { format!("{low} to {printed}") }
+}
+
+/// What new seeds came to, how many of them, how many failed and how many were undecided, which they
+/// were and where those that failed are kept.
+#[must_use]
+pub fn forever(
+    [runs, failing, undecided]: [u64; 3],
+    took: std::time::Duration,
+    seeds: std::ops::Range<u64>,
+    folder: &str,
+) -> String {
+    let took = Span::from_nanos(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    let (runs, took) = (number::counted(runs, "run"), number::span(took));
+    let mut text = format!("{runs} in {took}: {failing} failed");
+    if undecided > 0 {
+        text += &format!(", {undecided} undecided");
+    }
+    if failing > 0 {
+        text += &format!("; kept in {folder}");
+    }
+    format!("{text}\nfrom seed {} on; --seed {} goes on from here\n", seeds.start, seeds.end)
 }
 
 /// Why a scenario does not hold, and how to see it; nothing if it holds.

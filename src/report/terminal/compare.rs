@@ -6,10 +6,10 @@ use super::tables::{print, table};
 use super::{Page, Tone};
 use crate::report::compare::{Block, Comparison, Standing, blocks};
 
-/// A comparison as text.
+/// A comparison as text, in so many columns.
 #[must_use]
-pub fn compare(comparison: &Comparison, color: bool) -> String {
-    let mut out = Page::new(color);
+pub fn compare(comparison: &Comparison, color: bool, columns: usize) -> String {
+    let mut out = Page::within(columns, color);
     for block in blocks(comparison) {
         match block {
             Block::Verdict(said, standing) => {
@@ -18,7 +18,7 @@ pub fn compare(comparison: &Comparison, color: bool) -> String {
                     Standing::Undecided => Tone::Doubtful,
                     _ => Tone::Good,
                 };
-                let mut headline = Page::new(false);
+                let mut headline = Page::within(columns, false);
                 headline.wrapped("", &said);
                 for line in headline.text.lines() {
                     let line = out.toned(tone, line);

@@ -12,7 +12,7 @@ mod sparkline;
 mod sweep;
 mod tables;
 
-pub use check::{checked, cut_words, failure, span, standings, sum, width};
+pub use check::{checked, cut_words, failure, forever, span, standings, sum, width};
 pub use compare::compare;
 pub use seeds::overview;
 pub use sweep::sweep;
@@ -121,6 +121,12 @@ impl Page {
     /// An empty one of [`COLUMNS`].
     fn new(color: bool) -> Page {
         Page { color, columns: COLUMNS, tables: COLUMNS, text: String::new() }
+    }
+
+    /// An empty one that fits into so many columns, if it can: a table has no less than 60.
+    fn within(columns: usize, color: bool) -> Page {
+        let columns = columns.clamp(40, COLUMNS);
+        Page { color, columns, tables: columns.max(60), text: String::new() }
     }
 
     /// A line.

@@ -1,7 +1,7 @@
 //! What `mqsim sweep` and `mqsim merge` print: a line a cell, the best ones marked.
 
 use super::tables::{print, table};
-use super::{COLUMNS, Page, Tone, cut};
+use super::{Page, Tone, cut};
 use crate::report::number;
 use crate::report::sweep::{Aggregate, Front, Objective, Sweep, idle_keys};
 use crate::verdict::{Metric, Unit};
@@ -10,7 +10,7 @@ use crate::verdict::{Metric, Unit};
 const ROWS: usize = 40;
 
 /// The cells of a sweep, or of a large one those that no other beats; `shown` are the metrics that
-/// are wanted instead of those by which cells are weighed.
+/// are wanted instead of those by which cells are weighed. In so many columns.
 #[must_use]
 pub fn sweep(
     sweep: &Sweep,
@@ -18,8 +18,9 @@ pub fn sweep(
     front: &Front,
     shown: &[&'static Metric],
     color: bool,
+    columns: usize,
 ) -> String {
-    let mut out = Page::new(color);
+    let mut out = Page::within(columns, color);
     let (first, last) = sweep.seeds;
     let name = out.toned(Tone::Strong, &sweep.scenario);
     let (cells, runs) = (aggregates.len() as u64, sweep.runs.len() as u64);
@@ -31,11 +32,11 @@ pub fn sweep(
     out.line("");
     let all = aggregates.len() <= ROWS;
     let order = axes(sweep);
-    let keys = keys(sweep, &order, shown.len());
+    let keys = keys(sweep, &order, shown.len(), out.tables);
     let mut header: Vec<String> = std::iter::once(String::new()).chain(keys).collect();
     let first_number = header.len();
     let fans_out = aggregates.iter().any(fans_out);
-    header.extend(columns(front, shown, fans_out));
+    header.extend(measured(front, shown, fans_out));
     let names: Vec<&str> = header.iter().map(String::as_str).collect();
     let numbers: Vec<usize> = (first_number..header.len()).collect();
     let mut rows = table(&names, &numbers);
@@ -78,11 +79,11 @@ fn fans_out(cell: &Aggregate) -> bool {
 
 /// What the columns of the keys are called: by the keys, or where these are long, without the
 /// sections that they are of, if that tells them apart.
-fn keys(sweep: &Sweep, order: &[usize], shown: usize) -> Vec<String> {
+fn keys(sweep: &Sweep, order: &[usize], shown: usize, columns: usize) -> Vec<String> {
     let whole = order.iter().map(|&axis| sweep.grid.axes[axis].key.as_str());
     let whole: Vec<&str> = whole.collect();
     // The other columns take some 60, or 15 each.
-    let room = COLUMNS.saturating_sub(if shown == 0 { 62 } else { 15 * shown });
+    let room = columns.saturating_sub(if shown == 0 { 62 } else { 15 * shown });
     let wide: usize = whole.iter().map(|key| key.chars().count() + 2).sum();
     let short: Vec<&str> = whole.iter().map(|key| without_section(key)).collect();
     let apart = short.iter().all(|one| short.iter().filter(|other| *other == one).count() == 1);
@@ -115,7 +116,7 @@ fn without_section(key: &str) -> &str {
     }
 }
 
-fn columns(front: &Front, shown: &[&'static Metric], fans_out: bool) -> Vec<String> {
+fn measured(front: &Front, shown: &[&'static Metric], fans_out: bool) -> Vec<String> {
     if !shown.is_empty() {
         return shown.iter().map(|metric| metric.name.to_owned()).collect();
     }

@@ -1,6 +1,8 @@
 //! The tables of the terminal summary.
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use comfy_table::{
+    Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets,
+};
 
 use super::{Page, Tone, cut};
 use crate::engine::Time;
@@ -26,8 +28,25 @@ pub(super) fn table(header: &[&str], numbers: &[usize]) -> Table {
     table
 }
 
+/// Prints a table, in the width of the page. No word is broken: if there is no room for the longest
+/// of each column, the table is wider.
 pub(super) fn print(out: &mut Page, mut table: Table) {
     table.set_width(out.tables as u16 - 2);
+    let longest = |cell: Option<&Cell>| {
+        let words = cell.map(Cell::content).unwrap_or_default();
+        words.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(0)
+    };
+    for column in 0..table.column_count() {
+        let header = table.header().and_then(|row| row.cell_iter().nth(column));
+        let cells = table.row_iter().map(|row| row.cell_iter().nth(column));
+        let longest = cells.chain([header]).map(longest).max().unwrap_or(0) as u16;
+        if let Some(column) = table.column_mut(column)
+            && column.constraint().is_none()
+        {
+            let wide = Width::Fixed(longest + 2);
+            column.set_constraint(ColumnConstraint::LowerBoundary(wide));
+        }
+    }
     for line in table.lines() {
         out.line(&format!(" {line}"));
     }

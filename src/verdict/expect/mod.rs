@@ -11,7 +11,7 @@ use self::rest::{RESTS, WAITING, judge_rest};
 pub(super) use self::scope::NARROWING;
 use self::scope::Scope;
 use super::bounds::bound;
-use super::history::NODE_STATES;
+use super::history::{ACTION, ACTIONS, NODE_STATES};
 use super::metrics::{METRICS, Metric, Unit, metric};
 use super::seeds::{OVER_SEEDS, OverSeeds, shows, signs, situations};
 use super::{Fate, FinalOutcome, InvariantTally, Judged, Report, Verdict};
@@ -51,8 +51,9 @@ pub const EXPECT: SectionSpec = SectionSpec::repeated(
             Kind::Text,
             Preset::Absent,
             "The event that is counted and bounded, instead of a metric: an event of the mode \
-             (`mqsim list` with the mode names them), a role that a node gets, or a state that it \
-             comes into (killed, stopped, paused); `max = 0` demands that it never happens.",
+             (`mqsim list` with the mode names them), a role that a node gets, a state that it comes \
+             into (killed, stopped, paused), or action-given, action-done, action-failed of \
+             `[[action]]`; `max = 0` demands that it never happens.",
         ),
         KeySpec::new(
             "never",
@@ -406,7 +407,8 @@ pub(super) fn unread(metric: &Metric, report: &Report) -> u64 {
 fn events(catalog: &Catalog) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
     let events = catalog.events.iter().map(|word| ("event", word.name));
     let roles = catalog.roles.iter().map(|word| ("role", word.name));
-    events.chain(roles).chain(NODE_STATES.iter().map(|state| ("node", *state)))
+    let actions = ACTIONS.iter().map(|(name, _)| (ACTION, *name));
+    events.chain(roles).chain(NODE_STATES.iter().map(|state| ("node", *state))).chain(actions)
 }
 
 /// The first of them of that name.

@@ -4,6 +4,7 @@
 use super::scope::Scope;
 use crate::engine::{Span, Time};
 use crate::observe::{CauseId, DestinationId, NodeId, ProducerId};
+use crate::verdict::history::{ACTION, ACTIONS};
 use crate::verdict::metrics::{Metric, Unit};
 use crate::verdict::{Fate, FinalOutcome, Report, WindowKind};
 
@@ -163,9 +164,11 @@ pub(super) fn of_events(
     scope: &Scope,
     report: &Report,
 ) -> (u64, Option<String>) {
+    let begins = ACTIONS.iter().find(|(name, _)| kind == ACTION && *name == what);
+    let says = |row: &str| begins.map_or(row == what, |(_, begin)| row.starts_with(begin));
     let rows = report.events.iter().filter(|row| {
         row.kind == kind
-            && row.what == what
+            && says(&row.what)
             && scope.has_destination(row.destination)
             && (scope.has_node(row.node) || (row.subject.is_some() && scope.has_node(row.subject)))
             && scope.has_time(row.at)

@@ -165,7 +165,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
         let fingerprint = self.world.kernel.fingerprint_mut();
         let mut fold = |word| fingerprint.fold(Ingredient::Faults, word);
         fold(now.as_nanos());
-        fold(u64::from(index) << 2 | phase as u64);
+        fold(u64::from(index) << 2 | phase.code());
         targets.iter().for_each(|node| fold(u64::from(node.0)));
         let id = self.faults[index as usize].id;
         self.observer.fault(now, id, phase, targets);

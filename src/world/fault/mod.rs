@@ -21,7 +21,7 @@ mod inject;
 mod kinds;
 mod links;
 pub mod nemesis;
-mod parse;
+pub(super) mod parse;
 
 use crate::engine::{Span, Time};
 use crate::observe::{FaultId, NodeId};

@@ -77,7 +77,7 @@ fn check_begins(
 }
 
 /// Why a target means no host at all, if that is known before the run.
-pub(super) fn nobody(picks: &[Pick], topology: &Topology) -> Option<String> {
+pub(in crate::world) fn nobody(picks: &[Pick], topology: &Topology) -> Option<String> {
     let alone = |pick: &Pick| match *pick {
         // A minority is drawn, but of a given size.
         Pick::Minority if topology.brokers().count() < 3 => {
@@ -167,7 +167,7 @@ pub(super) fn refuse_lasting(
     }
 }
 
-pub(super) fn refuse_links<'p>(
+pub(in crate::world) fn refuse_links<'p>(
     place: Place,
     picks: impl IntoIterator<Item = &'p Pick>,
     wrong: &mut Diagnostics,
@@ -180,7 +180,7 @@ pub(super) fn refuse_links<'p>(
     }
 }
 
-pub(super) fn parse_target(
+pub(in crate::world) fn parse_target(
     selector: &Located<Selector>,
     words: &Vocabulary<'_>,
     wrong: &mut Diagnostics,

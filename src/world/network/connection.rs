@@ -51,6 +51,8 @@ pub(crate) struct Flow<M> {
     pub(crate) queue: VecDeque<Segment<M>>,
     pub(crate) arrived: u32,
     pub(crate) on_wire: u32,
+    /// Of those on the wire, what has come to the other host and waits for its network card.
+    in_card: u32,
     pub(super) behind: u32,
     /// Segments sent since the flow began or last began anew, and the holes among those behind.
     pub(super) put: u64,
@@ -95,6 +97,7 @@ impl<M> Flow<M> {
             queue: VecDeque::new(),
             arrived: 0,
             on_wire: 0,
+            in_card: 0,
             behind: 0,
             put: 0,
             holes: Vec::new(),
@@ -145,6 +148,7 @@ impl<M> Flow<M> {
     pub(super) fn void_wire(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
         self.on_wire = 0;
+        self.in_card = 0;
         self.behind = 0;
         self.put = 0;
         self.holes.clear();
@@ -294,7 +298,9 @@ impl<M> World<M> {
         let flow = &mut side.flow;
         let next = flow.sent_segments();
         let link = &mut self.net.links[flow.link as usize];
-        let left = link.leaves(flow.queue[next].bytes, at);
+        let bytes = flow.queue[next].bytes;
+        let (begins, through) = self.net.cards[side.node as usize].sends(bytes, at);
+        let left = link.leaves(bytes, begins).max(through);
         if flow.behind > 0 || link.loss() != Chance::NEVER {
             return self.transmit_lossy(index, left);
         }
@@ -339,6 +345,7 @@ impl<M> World<M> {
                 let link = &mut self.net.links[link];
                 if segment.leaves > now + ALMOST_NOW {
                     link.take_back(segment.bytes.into(), now);
+                    self.net.cards[side.node as usize].take_back(segment.bytes.into(), now);
                     unsent.push((segment.leaves, index));
                     continue;
                 }
@@ -356,7 +363,7 @@ impl<M> World<M> {
         }
     }
 
-    /// A segment that side `end` sent reaches the other host.
+    /// A segment that side `end` sent reaches the network card of the other host.
     #[inline]
     pub(crate) fn arrive(&mut self, end: u32, epoch: u32) -> Option<Arrival<M>> {
         let index = self.net.side(ConnId(end))?;
@@ -364,7 +371,47 @@ impl<M> World<M> {
         if flow.epoch != epoch || flow.on_wire == 0 {
             return None;
         }
-        let (link, back) = (flow.link as usize, flow.back as usize);
+        let to = self.net.sides[index ^ 1].node as usize;
+        if self.net.cards[to].limits_what_comes() && self.waits_for_card(index, to) {
+            return None;
+        }
+        self.come_in(index)
+    }
+
+    /// The card of the host that a segment has come to may be busy with others.
+    #[cold]
+    fn waits_for_card(&mut self, index: usize, to: usize) -> bool {
+        let now = self.kernel.now();
+        let side = &mut self.net.sides[index];
+        let flow = &mut side.flow;
+        let bytes = flow.queue[(flow.arrived + flow.in_card) as usize].bytes;
+        let came = self.net.cards[side.node as usize].takes(bytes);
+        let done = self.net.cards[to].receives(bytes, now, came);
+        if done <= now && flow.in_card == 0 {
+            return false;
+        }
+        flow.in_card += 1;
+        self.kernel.schedule(done, Event::Received { end: side.end.0, epoch: flow.epoch });
+        true
+    }
+
+    /// A network card has received a segment that side `end` sent.
+    pub(crate) fn received(&mut self, end: u32, epoch: u32) -> Option<Arrival<M>> {
+        let index = self.net.side(ConnId(end))?;
+        let flow = &mut self.net.sides[index].flow;
+        if flow.epoch != epoch || flow.in_card == 0 {
+            return None;
+        }
+        flow.in_card -= 1;
+        self.come_in(index)
+    }
+
+    /// A segment of this side's flow has come to the other host.
+    #[inline]
+    fn come_in(&mut self, index: usize) -> Option<Arrival<M>> {
+        let flow = &self.net.sides[index].flow;
+        let (end, link, back) =
+            (self.net.sides[index].end.0, flow.link as usize, flow.back as usize);
         if self.net.links[link].blocked != 0 {
             self.lost_on_wire(index);
             return None;
@@ -581,6 +628,8 @@ impl<M> World<M> {
         if turns > 0 {
             // It waited for its turn in this host, and others need not wait for it.
             self.net.links[link].take_back(took, now);
+            let node = self.net.sides[index].node as usize;
+            self.net.cards[node].take_back(took, now);
             self.retime(link);
         }
         self.leave(index, Cargo::Rst, at);

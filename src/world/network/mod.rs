@@ -7,6 +7,7 @@
 //! then on its retransmission timer alone decides when it moves on. A packet that is lost by chance
 //! leaves a *hole*: what was sent behind it waits, and what repairs it is in `repair`.
 
+mod card;
 mod connect;
 mod connection;
 mod link;
@@ -14,12 +15,14 @@ mod repair;
 mod tcp;
 mod topology;
 
+pub(crate) use card::Card;
 pub(crate) use connection::{Arrival, BOUND, Cargo, Side, SideState};
 use link::{CUT, DARK, LOSES_ALL, REJECTS};
 pub(crate) use link::{Change, Link};
 pub use tcp::CongestionControl;
 pub use topology::{
-    CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, Topology, TopologyError,
+    CardSpec, CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec, PageCacheSpec, Topology,
+    TopologyError,
 };
 
 use std::sync::Arc;
@@ -49,6 +52,8 @@ pub(crate) struct Network<M> {
     pub(crate) topology: Arc<Topology>,
     seed: u64,
     pub(crate) links: Vec<Link>,
+    /// The network card of each host.
+    pub(crate) cards: Vec<Card>,
     /// Link of each pair (from × hosts + to), made on first use.
     link_of: Vec<u32>,
     /// Partitions in force for each pair: those that drop, and those that reject.
@@ -68,6 +73,7 @@ impl<M> Network<M> {
     pub(crate) fn new(topology: Arc<Topology>, seed: u64) -> Network<M> {
         let hosts = topology.hosts.len();
         Network {
+            cards: topology.hosts.iter().map(|host| Card::new(host.card)).collect(),
             topology,
             seed,
             links: Vec::new(),

@@ -21,6 +21,28 @@ pub struct Host {
     pub disk: DiskSpec,
     /// Its processors.
     pub cpu: CpuSpec,
+    /// Its network card.
+    pub card: CardSpec,
+}
+
+/// A host's network card: what all its links share, in bytes a second; 0 is unlimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CardSpec {
+    /// What it receives.
+    pub inwards: u64,
+    /// What it sends.
+    pub outwards: u64,
+}
+
+impl CardSpec {
+    /// A card that is never the limit.
+    pub const UNLIMITED: CardSpec = CardSpec::of(0);
+
+    /// A card that sends and receives at one rate, at once (full duplex).
+    #[must_use]
+    pub const fn of(rate: u64) -> CardSpec {
+        CardSpec { inwards: rate, outwards: rate }
+    }
 }
 
 /// A host's disk.
@@ -32,12 +54,33 @@ pub struct DiskSpec {
     pub spread: u32,
     /// Bytes a second; 0 is unlimited.
     pub bandwidth: u64,
+    /// What it costs that write-back or a read turns to another file than the one before.
+    pub seek: Span,
     /// Bytes.
     pub capacity: u64,
     /// After this long in the page cache a byte is durable without an fsync.
     pub write_back_age: Span,
     /// Whether a loss of power may leave a part of what was in the page cache.
     pub torn_tail: bool,
+    /// The memory of its host that holds what is in files.
+    pub cache: PageCacheSpec,
+}
+
+/// The memory of a host that holds what is in files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageCacheSpec {
+    /// Bytes; 0 is unlimited.
+    pub bytes: u64,
+    /// From how many percent of it being dirty on write-back begins, whatever their age
+    /// (`vm.dirty_background_ratio`).
+    pub background: u32,
+    /// The most percent of it that may be dirty (`vm.dirty_ratio`).
+    pub limit: u32,
+}
+
+impl PageCacheSpec {
+    /// Memory that is never the limit.
+    pub const UNLIMITED: PageCacheSpec = PageCacheSpec { bytes: 0, background: 10, limit: 20 };
 }
 
 /// A host's processors.
@@ -54,7 +97,8 @@ pub struct CpuSpec {
 pub struct LinkSpec {
     /// One-way latency in ns.
     pub latency: Distribution,
-    /// Bytes a second of each pair of hosts and direction; 0 is unlimited.
+    /// Bytes a second of each pair of hosts and direction, beside what the hosts' cards allow; 0 is
+    /// unlimited.
     pub bandwidth: u64,
     /// Of each packet of 1,448 bytes.
     pub loss: Chance,

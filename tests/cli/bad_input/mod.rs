@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use cases::*;
 
-use crate::sandbox::{Done, MQSIM, Sandbox, Tree};
+use crate::sandbox::{Done, Sandbox, Tree, mqsim};
 
 /// A whole scenario, small, in which the cases change something.
 const SCENARIO: &str = r#"format = 1
@@ -355,7 +355,7 @@ fn pipes_and_devices() {
     assert_eq!(flaws(&endless, 2), [""; 0], "{}", endless.stderr);
     assert!(endless.stderr.contains("more than 1 MiB"), "{}", endless.stderr);
     let script = "cat s.toml | $0 run /dev/stdin --quiet --set duration=1s";
-    let piped = Done::of(sandbox.command("sh").args(["-c", script, MQSIM]));
+    let piped = Done::of(sandbox.command("sh").args(["-c", script, mqsim()]));
     piped.exits(0);
     assert_eq!(before.differences(&sandbox.tree()), [""; 0]);
 }
@@ -426,7 +426,7 @@ fn a_full_disk() {
     for out in ["reports", "new"] {
         // In blocks of 512 bytes or 1 KiB: some files of the report fit, the timeline does not.
         let script = "ulimit -f 4; exec $0 run s.toml --quiet --out $1";
-        let done = Done::of(sandbox.command("sh").args(["-c", script, MQSIM, out]));
+        let done = Done::of(sandbox.command("sh").args(["-c", script, mqsim(), out]));
         assert_eq!(flaws(&done, 4), [""; 0], "{out}: {}", done.stderr);
         assert!(done.stderr.contains("file-size limit"), "{}", done.stderr);
         assert_eq!(before.differences(&sandbox.tree()), [""; 0], "{out}");

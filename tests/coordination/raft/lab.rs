@@ -11,7 +11,8 @@ use mqsim::engine::{Chance, Distribution, Limits, Span, Stream, Time};
 use mqsim::observe::{FaultId, NodeId, NodeKind, Observer, Violation};
 use mqsim::world::fault::{ClientSide, Direction, FaultKind, Partition};
 use mqsim::world::{
-    CpuSpec, DiskSpec, Host, LinkSpec, PlannedFault, Setup, Simulation, Target, Topology,
+    CardSpec, CpuSpec, DiskSpec, Host, LinkSpec, PageCacheSpec, PlannedFault, Setup, Simulation,
+    Target, Topology,
 };
 
 use super::counter::{Counter, Counters, name};
@@ -77,8 +78,11 @@ impl Plan {
                     capacity: u64::MAX,
                     write_back_age: Span::from_secs(30),
                     torn_tail: false,
+                    seek: Span::ZERO,
+                    cache: PageCacheSpec::UNLIMITED,
                 },
                 cpu: CpuSpec { cores: 8, percent: 100 },
+                card: CardSpec::UNLIMITED,
             });
         }
         topology
@@ -91,6 +95,7 @@ impl Plan {
             machines,
             established: Vec::new(),
             faults: self.faults.clone(),
+            actions: Vec::new(),
             duration: Span::from_secs(1_000_000),
             drain: Span::ZERO,
             limits: Limits::default(),

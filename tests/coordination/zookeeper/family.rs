@@ -11,8 +11,8 @@ use mqsim::brokers::coordination::zookeeper::{
 use mqsim::engine::{Chance, Distribution, Limits, Span, Time};
 use mqsim::observe::{EventId, NodeId, NodeKind, Observer};
 use mqsim::world::{
-    By, Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, Lane, LinkSpec, Machine,
-    PlannedFault, RoleQuery, Setup, Topology, Wait, WorldView,
+    By, CardSpec, Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, Lane,
+    LinkSpec, Machine, PageCacheSpec, PlannedFault, RoleQuery, Setup, Topology, Wait, WorldView,
 };
 
 type Zk = mqsim::brokers::coordination::zookeeper::Message<Value>;
@@ -338,8 +338,11 @@ impl Plan {
                     capacity: u64::MAX,
                     write_back_age: Span::from_secs(30),
                     torn_tail: true,
+                    seek: Span::ZERO,
+                    cache: PageCacheSpec::UNLIMITED,
                 },
                 cpu: CpuSpec { cores: 64, percent: 100 },
+                card: CardSpec::UNLIMITED,
             });
         }
         topology
@@ -360,6 +363,7 @@ impl Plan {
             machines: servers.chain(clients).collect(),
             established: Vec::new(),
             faults: self.faults.clone(),
+            actions: Vec::new(),
             duration,
             drain,
             limits: Limits::default(),

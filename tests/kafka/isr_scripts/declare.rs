@@ -9,7 +9,7 @@ use mqsim::brokers::kafka::isr::plan::plan;
 use mqsim::brokers::kafka::isr::spec::Spec;
 use mqsim::engine::{Chance, Distribution, Span, Time};
 use mqsim::scenario::{Document, SectionSpec};
-use mqsim::world::{self, CpuSpec, DiskSpec, Host, LinkSpec, Topology};
+use mqsim::world::{self, CardSpec, CpuSpec, DiskSpec, Host, LinkSpec, PageCacheSpec, Topology};
 
 use crate::golden::{Command, Script, read, span};
 
@@ -144,8 +144,11 @@ fn topology(planned: &Topology) -> Topology {
                 capacity: u64::MAX,
                 write_back_age: Span::from_secs(30),
                 torn_tail: false,
+                seek: Span::ZERO,
+                cache: PageCacheSpec::UNLIMITED,
             },
             cpu: CpuSpec { cores: 64, percent: 100 },
+            card: CardSpec::UNLIMITED,
         });
     }
     topology

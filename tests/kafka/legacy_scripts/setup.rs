@@ -163,6 +163,7 @@ impl Plan {
             machines: machines.chain([probe]).collect(),
             established: Vec::new(),
             faults: self.faults.clone(),
+            actions: Vec::new(),
             duration: Span::from_secs(100_000),
             drain: Span::ZERO,
             limits: setup.limits,

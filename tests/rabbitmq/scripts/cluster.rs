@@ -11,8 +11,8 @@ use mqsim::brokers::rabbitmq::spec::Spec;
 use mqsim::engine::{Chance, Distribution, Limits, Span, Stream, Time};
 use mqsim::observe::{NodeId, NodeKind, Observer};
 use mqsim::world::{
-    Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, LinkSpec, Machine,
-    PlannedFault, RoleQuery, Setup, Topology, Wait, WorldView,
+    CardSpec, Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, LinkSpec, Machine,
+    PageCacheSpec, PlannedFault, RoleQuery, Setup, Topology, Wait, WorldView,
 };
 
 use super::client::Client;
@@ -138,8 +138,11 @@ impl Plan {
                     capacity: u64::MAX,
                     write_back_age: Span::from_secs(30),
                     torn_tail: false,
+                    seek: Span::ZERO,
+                    cache: PageCacheSpec::UNLIMITED,
                 },
                 cpu: CpuSpec { cores: 64, percent: 100 },
+                card: CardSpec::UNLIMITED,
             });
         }
         topology
@@ -164,6 +167,7 @@ impl Plan {
             machines: brokers.chain(clients).collect(),
             established: pairs.map(|(from, to)| (from, NodeId(to))).collect(),
             faults: self.faults.clone(),
+            actions: Vec::new(),
             duration: Span::from_secs(1_000_000),
             drain: Span::ZERO,
             limits: Limits::default(),

@@ -103,7 +103,8 @@ pub(crate) fn tables(actor: &Actor, plan: &Plan) -> Vec<String> {
         let durable = broker.tables().durable[index];
         let durable = durable.map_or("none".to_owned(), |leader| name(leader.node));
         let record = broker.tables().queue(queue).map_or("no record".to_owned(), |record| {
-            if declared.mirroring.is_none() {
+            let policy = broker.tables().force.over(queue);
+            if plan.spec.policies.mirroring(policy).is_none() {
                 return format!("leader {}", name(record.leader.node));
             }
             let ring: Vec<Pid> = record.ring.iter().map(|member| member.replica).collect();

@@ -196,6 +196,16 @@ impl Log {
         (found.base <= offset).then_some(found)
     }
 
+    /// Where in the file the message at an offset begins, or the first one after it.
+    #[must_use]
+    pub fn position(&self, offset: u64) -> u64 {
+        let Some(Placed { piece, position }) = self.pieces.get(self.index_of(offset)) else {
+            return self.length;
+        };
+        let before = if piece.whole { 0 } else { piece.count_before(offset) };
+        position + piece.bytes_of(before)
+    }
+
     /// The leader epoch of its last message.
     #[must_use]
     pub fn last_epoch(&self) -> Option<u32> {

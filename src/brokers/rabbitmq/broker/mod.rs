@@ -8,6 +8,7 @@
 //! | `queue/` | a queue's process, leader or mirror |
 //! | `ring/` | a mirrored queue's ring |
 //! | `quorum/` | a quorum queue's member |
+//! | `command.rs` | commands of an operator |
 //! | `ra/` | the Raft of quorum queues, its log, its failure detector |
 //! | `store/` | where messages are kept |
 //!
@@ -18,6 +19,7 @@
 
 pub mod channel;
 pub mod cluster;
+mod command;
 mod process;
 pub mod queue;
 pub mod quorum;
@@ -34,6 +36,7 @@ use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port, 
 
 use self::cluster::mnesia::{Committing, Lock, Tables, Transaction};
 use self::cluster::monitor::Monitor;
+use self::command::Asked;
 pub use self::process::Process;
 use self::queue::replica::{Replica, Role};
 use self::quorum::disk::{MemberDisk, Place};
@@ -50,6 +53,7 @@ use super::message::mnesia::TableOp;
 use super::message::ra::Position;
 use super::message::store::StoreMessage;
 use super::message::{DownReason, Message, Pid, QueueId};
+use super::policy::Force;
 use super::rules::Rule;
 use super::words::{because, cause};
 
@@ -108,6 +112,13 @@ struct Disk {
     members: Vec<Option<MemberDisk>>,
     /// `rabbit_durable_queue`.
     durable: Vec<Option<Pid>>,
+    /// `rabbit_runtime_parameters`: the policies.
+    force: Arc<Force>,
+    /// See [`Tables::recoverable`] and [`Tables::forgotten`].
+    recoverable: Vec<Vec<NodeId>>,
+    forgotten: Vec<NodeId>,
+    /// `force_load`: the next start waits for nobody.
+    force_load: bool,
     /// The members that ran when this node went down.
     saw_running: Vec<NodeId>,
 }
@@ -160,6 +171,8 @@ pub struct Node {
     /// Members that have done something, with what they had applied before; for who looks whether
     /// all is as it must be.
     touched: Vec<(QueueId, u64)>,
+    /// Commands of an operator that a queue's leader is to carry out.
+    asked: Vec<Asked>,
     disk: Disk,
 }
 
@@ -185,6 +198,10 @@ impl Broker {
             queues: vec![None; queues],
             members: vec![None; queues],
             durable: tables.durable.clone(),
+            force: tables.force.clone(),
+            recoverable: tables.recoverable.clone(),
+            forgotten: Vec::new(),
+            force_load: false,
             saw_running: Vec::new(),
         };
         Broker {
@@ -225,6 +242,7 @@ impl Broker {
                 wal: None,
                 marks: Marks::new(queues),
                 touched: Vec::new(),
+                asked: Vec::new(),
                 disk,
             },
             first_lane: 0,
@@ -544,10 +562,16 @@ impl Broker {
             && self.node.mnesia.committing.is_empty()
     }
 
-    /// How many mirrors a queue has when nothing is wrong: as many as at time zero.
+    /// How many mirrors a queue has when nothing is wrong: as many as at time zero, while it has the
+    /// policy that it had then.
     #[must_use]
     pub fn full_mirrors(&self, queue: QueueId) -> usize {
-        self.node.config.tables.queue(queue).map_or(0, |record| record.mirrors.len())
+        let Node { config, mnesia, .. } = &self.node;
+        if mnesia.tables.force.over(queue) == config.tables.force.over(queue) {
+            return config.tables.queue(queue).map_or(0, |record| record.mirrors.len());
+        }
+        let replicas = self.node.mirroring(queue).map(|m| m.replicas(config.members.len() as u32));
+        replicas.map_or(0, |replicas| replicas as usize - 1)
     }
 
     /// What this node's process of a queue is; `None` if it has none.
@@ -672,6 +696,9 @@ impl Node {
     fn keep_tables(&mut self) {
         self.disk.saw_running = self.running_peers();
         self.disk.durable = self.mnesia.tables.durable.clone();
+        self.disk.force = self.mnesia.tables.force.clone();
+        self.disk.recoverable.clone_from(&self.mnesia.tables.recoverable);
+        self.disk.forgotten.clone_from(&self.mnesia.tables.forgotten);
     }
 
     /// Ends a process of this node once the present input is handled.

@@ -1,8 +1,11 @@
 //! What the Mnesias of a cluster tell each other.
 
+use std::sync::Arc;
+
 use crate::observe::NodeId;
 
 use super::super::broker::cluster::mnesia::Tables;
+use super::super::policy::Force;
 use super::{Pid, QueueId};
 
 /// How far a node has come, as it tells another.
@@ -16,6 +19,8 @@ pub enum Progress {
     StoppedLast,
     /// RabbitMQ runs.
     Runs,
+    /// It knows the node that asks, but not as a member.
+    Disagrees,
 }
 
 /// A member of a mirrored queue's ring: the group process and the replica it serves.
@@ -48,6 +53,12 @@ pub enum TableOp {
     AddMirror { queue: QueueId, mirror: Pid },
     /// A mirror is synchronised.
     Synchronised { queue: QueueId, mirror: Pid },
+    /// A node is no member any more; the queues that it led go to other nodes, or for good.
+    Forget { node: NodeId, queues: Vec<(QueueId, Option<NodeId>)> },
+    /// Other policies are in force.
+    Policies { force: Arc<Force> },
+    /// A leader that gets mirrors has a ring, with itself in it.
+    RingMade { queue: QueueId, member: Member },
     /// All mirrors have been stopped; the ring is forgotten.
     MirrorsStopped { queue: QueueId },
 }

@@ -1,7 +1,8 @@
 //! What comes to a node itself: its Erlang VM, RabbitMQ as an application in it, and its alarms.
 
-use crate::observe::NodeId;
+use crate::observe::{ActionId, NodeId};
 use crate::world::ConnId;
+use crate::world::action::Answer;
 
 use super::{Pid, QueueId};
 
@@ -71,4 +72,10 @@ pub enum NodeMessage {
     Quiesce { queue: QueueId },
     /// The node stops, and it is this queue's turn.
     EndReplica { queue: QueueId },
+
+    // ---- commands of an operator
+    /// The leader that is to carry a command out is asked again.
+    AskAgain { action: ActionId },
+    /// A command is carried out, or refused.
+    Answered { action: ActionId, answer: Answer },
 }

@@ -1,7 +1,7 @@
 //! What comes to the process of a queue, leader or mirror (rabbit_amqqueue_process,
 //! rabbit_mirror_queue_slave, with rabbit_mirror_queue_coordinator and rabbit_mirror_queue_sync).
 
-use crate::observe::MessageRange;
+use crate::observe::{ActionId, MessageRange, NodeId, Removal};
 
 use super::super::broker::store::BatchEntry;
 use super::super::letters::LetterId;
@@ -55,6 +55,21 @@ pub enum QueueCall {
     NotifySent { channel: Pid, count: u32 },
 }
 
+/// What an operator's command asks of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "fields are the options of the command")]
+pub enum QueueCommand {
+    /// `sync_queue`.
+    Sync,
+    /// `cancel_sync_queue`.
+    CancelSync,
+    /// `delete_queue`.
+    Delete { if_empty: bool, if_unused: bool },
+}
+
+/// Who has given a command: the node to answer, and which it is.
+pub type Commander = (NodeId, ActionId);
+
 /// What only a leader has a use for.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "fields are the arguments of the call that is named")]
@@ -77,6 +92,12 @@ pub enum LeaderMessage {
     StopTimeout { turn: u32 },
     /// The queue's record is deleted.
     Deleted,
+    /// Another policy applies to the queue.
+    PolicyChanged,
+    /// The queue, which is to have mirrors, has a ring.
+    RingMade,
+    /// An operator's command, for which `asker` waits.
+    Command { asker: NodeId, action: ActionId, command: QueueCommand },
 }
 
 /// What only a mirror has a use for.
@@ -91,10 +112,12 @@ pub enum MirrorMessage {
     SyncMessages(Box<SyncBatch>),
     /// The synchronisation is complete.
     SyncComplete { leader: Pid, round: u64 },
+    /// Its syncer has ended before that.
+    SyncerDown { leader: Pid, round: u64 },
     /// A channel died a while ago: does the leader know?
     SenderTimeout { channel: Pid },
     /// The queue is deleted: stop.
-    DeleteMirror,
+    DeleteMirror { removal: Removal },
 }
 
 /// What is sent to a queue's process, and its own timers.

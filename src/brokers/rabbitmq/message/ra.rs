@@ -219,6 +219,12 @@ pub enum RaMessage {
     NodeDown { node: NodeId },
     /// The node stops.
     Shutdown,
+    /// An operator wants the member on that node to lead.
+    Transfer { to: NodeId },
+    /// The member that was to lead instead has had its time (`await_condition_timeout`).
+    TransferOver,
+    /// The leader wants this member to stand for election at once.
+    Stand,
 
     // ---- from its node's log
     /// The log is fsynced up to here.

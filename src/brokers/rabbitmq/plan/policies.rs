@@ -2,45 +2,97 @@
 
 use regex_lite::Regex;
 
-use crate::scenario::{Place, Value, Values};
+use crate::scenario::{Place, Value, Values, suggest};
 
+use super::super::arguments::{Arguments, Overflow};
 use super::super::mirroring::{HaMode, Mirroring};
+use super::super::policy::{Definition, Policies, Policy, PolicyId};
 use super::super::rules::{Rule, Rules};
 use super::{Mode, Planner};
 
+/// What goes with `ha-mode` only.
+const WITH_HA_MODE: [&str; 5] = [
+    "ha-params",
+    "ha-sync-mode",
+    "ha-sync-batch-size",
+    "ha-promote-on-shutdown",
+    "ha-promote-on-failure",
+];
+/// What else a policy can say.
+const LIMITS: [&str; 4] = ["max-length", "max-length-bytes", "overflow", "message-ttl"];
+
 impl Planner<'_> {
-    /// Each queue takes the matching policy of the greatest priority, the first of equals.
+    /// The policies that are in force at time zero.
     pub(super) fn read_policies(&mut self) {
-        let sections = self.scenario.many("policy");
-        if self.mode != Mode::Mirrored {
-            if let Some(policy) = sections.first() {
-                self.wrong.push(
-                    policy.place(),
-                    "queues are mirrored in the mode `rabbitmq-mirrored` only",
-                    "remove the policy, or write mode = \"rabbitmq-mirrored\"",
-                );
-            }
-            return;
+        for (index, values) in self.scenario.many("policy").iter().enumerate() {
+            // One without a name has none that an action could write.
+            let unnamed = || format!("policy {index}");
+            let name = values.get_text("name").map_or_else(unnamed, str::to_owned);
+            self.policy(values, name);
         }
-        let mut policies = Vec::new();
-        for values in sections {
-            let Some(mirroring) = self.mirroring(values) else { continue };
-            match Regex::new(values.text("pattern")) {
-                Ok(pattern) => policies.push((pattern, values.signed("priority"), mirroring)),
-                Err(error) => self.wrong.push(
+        self.in_force = (0..self.policies.len() as u32).map(PolicyId).collect();
+    }
+
+    /// A policy, by the keys that `[[policy]]` and `set_policy` have in common.
+    pub(in super::super) fn policy(&mut self, values: &Values, name: String) -> Option<PolicyId> {
+        let definition = self.definition(values);
+        let pattern = match Regex::new(values.text("pattern")) {
+            Ok(pattern) => pattern,
+            Err(error) => {
+                self.wrong.push(
                     values.span("pattern"),
                     format!("this is no regular expression: {error}"),
                     "write the queue's name, or a pattern such as \"^orders\"",
-                ),
+                );
+                return None;
             }
+        };
+        let matches = self.queues.iter().map(|queue| pattern.is_match(&queue.name)).collect();
+        let priority = values.signed("priority");
+        self.policies.push(Policy { name, priority, matches, definition: definition? });
+        Some(PolicyId(self.policies.len() as u32 - 1))
+    }
+
+    /// The name of a policy that is in force at some time.
+    pub(in super::super) fn policy_named(&mut self, name: &str, place: Place) -> Option<String> {
+        // Those that are set later in the file, by an action, may be set earlier in the run.
+        let set = self.scenario.many("action").iter();
+        let set = set.filter(|values| values.text("kind") == "set_policy");
+        let set: Vec<String> = set.map(|values| values.text("policy").to_owned()).collect();
+        let known = self.policies.iter().map(|policy| policy.name.as_str());
+        let known: Vec<&str> = known.chain(set.iter().map(String::as_str)).collect();
+        let named: Vec<&str> = known.into_iter().filter(|name| !name.contains(' ')).collect();
+        if named.contains(&name) {
+            return Some(name.to_owned());
         }
-        policies.sort_by_key(|(_, priority, _)| std::cmp::Reverse(*priority));
-        for queue in &mut self.queues {
-            let policy = policies.iter().find(|(pattern, ..)| pattern.is_match(&queue.name));
-            queue.mirroring = policy.map(|(_, _, mirroring)| mirroring.clone());
-        }
-        let mirrored = self.queues.iter().any(|queue| queue.mirroring.is_some());
-        if !mirrored && !self.queues.is_empty() && self.wrong.is_empty() {
+        let help = match named.is_empty() {
+            true => format!("write name = \"{name}\" into the [[policy]]"),
+            false => suggest(name, &named, "the policies"),
+        };
+        self.wrong.push(place, format!("there is no policy `{name}`"), help);
+        None
+    }
+
+    /// The first quorum queue whose limits a policy would change.
+    pub(in super::super) fn quorum_queue_under(&self, policy: PolicyId) -> Option<String> {
+        let policy = &self.policies[policy.0 as usize];
+        let limits = policy.definition.limits != Arguments::default();
+        let changes = limits || policy.definition.overflow.is_some();
+        let matched = self.queues.iter().zip(&policy.matches);
+        let mut quorum = matched.filter(|(queue, matched)| **matched && queue.is_quorum());
+        quorum.next().filter(|_| changes).map(|(queue, _)| queue.name.clone())
+    }
+
+    /// What all policies make of all queues, once everything else is read; in this mode there is
+    /// one that mirrors.
+    pub(super) fn finish_policies(&mut self) -> Policies {
+        let mirrors = |policy: &Policy| {
+            policy.definition.mirroring.is_some() && policy.matches.contains(&true)
+        };
+        let mirrored = self.policies.iter().any(mirrors);
+        let wanted = self.mode == Mode::Mirrored && !self.queues.is_empty();
+        if wanted && !mirrored && self.wrong.is_empty() {
+            let sections = self.scenario.many("policy");
             let place = sections.first().map_or(Place::START, |policy| policy.span("pattern"));
             self.wrong.push(
                 place,
@@ -49,6 +101,43 @@ impl Planner<'_> {
                  mode = \"rabbitmq-cluster\"",
             );
         }
+        let sections = self.scenario.many("queue");
+        let overflows = sections.iter().map(|values| values.is_set("x-overflow"));
+        let declared = self.queues.iter().zip(overflows);
+        let declared: Vec<_> = declared.map(|(queue, own)| (queue.arguments, own)).collect();
+        Policies::new(std::mem::take(&mut self.policies), &declared)
+    }
+
+    fn definition(&mut self, values: &Values) -> Option<Definition> {
+        let mirrors = values.is_set("ha-mode");
+        if let Some(key) = WITH_HA_MODE.iter().find(|key| !mirrors && values.is_set(key)) {
+            let message =
+                format!("`{key}` says how a queue is mirrored, and this policy mirrors none");
+            self.wrong.push(values.span(key), message, "add ha-mode = \"all\", or remove it");
+            return None;
+        }
+        if !mirrors && !LIMITS.iter().any(|key| values.is_set(key)) {
+            let help = "add ha-mode = \"all\", or max-length = 10000";
+            self.wrong.push(values.place(), "this policy says nothing", help);
+            return None;
+        }
+        if mirrors && self.mode != Mode::Mirrored {
+            self.wrong.push(
+                values.span("ha-mode"),
+                "queues are mirrored in the mode `rabbitmq-mirrored` only",
+                "remove the policy, or write mode = \"rabbitmq-mirrored\"",
+            );
+            return None;
+        }
+        let mirroring = if mirrors { Some(self.mirroring(values)?) } else { None };
+        let overflow = values.get_text("overflow").map(Overflow::named);
+        let limits = Arguments {
+            max_length: values.get_integer("max-length"),
+            max_length_bytes: values.get_size("max-length-bytes"),
+            message_ttl: values.get_duration("message-ttl"),
+            ..Arguments::default()
+        };
+        Some(Definition { mirroring, limits, overflow })
     }
 
     fn mirroring(&mut self, values: &Values) -> Option<Mirroring> {

@@ -36,11 +36,14 @@ impl Broker {
         let cost = costs.read;
         for part in &fetch.parts {
             let left = u64::from(fetch.max_bytes).saturating_sub(bytes);
-            let read = self.read(fetch.replica.is_some(), part, left, bytes == 0);
-            let size: u64 = read.records.iter().map(|piece| piece.bytes).sum();
-            if size > 0 {
+            let mut read = self.read(fetch.replica.is_some(), part, left, bytes == 0);
+            if !read.records.is_empty() {
                 ctx.spend(cost);
+                if !self.load(part.partition, &read, ctx) {
+                    read = FetchedPart::failed(part.partition, Error::Unknown);
+                }
             }
+            let size: u64 = read.records.iter().map(|piece| piece.bytes).sum();
             bytes += size;
             telling |= read.error != Error::None || read.diverging.is_some();
             parts.push(read);
@@ -51,6 +54,28 @@ impl Broker {
             return self.park_fetch(place, fetch, ctx);
         }
         self.respond(place, Response::Fetch(parts), ctx);
+    }
+
+    /// What is read comes from the page cache, or the request waits for the disk; `false` if that
+    /// cannot be read. The error goes to who asked (ReplicaManager.scala, `readFromLocalLog`), and
+    /// from 1.0 on the log directory is offline then (KIP-112; Log.scala 1.0, `maybeHandleIOException`).
+    fn load(
+        &mut self,
+        partition: PartitionId,
+        read: &FetchedPart,
+        ctx: &mut Context<'_, Message>,
+    ) -> bool {
+        let Some(replica) = self.replica(partition) else { return true };
+        let Some(first) = read.records.first() else { return true };
+        let from = replica.log.position(first.base);
+        let bytes: u64 = read.records.iter().map(|piece| piece.bytes).sum();
+        if ctx.load(replica.log.file(), from, from + bytes).is_ok() {
+            return true;
+        }
+        if self.config.has(Rule::SpareOtherLogs) {
+            self.disk_failed(ctx);
+        }
+        false
     }
 
     fn park_fetch(&mut self, place: u32, fetch: Box<Fetch>, ctx: &mut Context<'_, Message>) {

@@ -14,9 +14,9 @@ use super::{Channel, METHOD_BYTES};
 
 /// A blocked operation on a queue whose process is gone is tried again after this long
 /// (rabbit_amqqueue.erl: `retry_wait`, 30 ms).
-pub(super) const RETRY_WAIT: Span = Span::from_millis(30);
+pub(in super::super) const RETRY_WAIT: Span = Span::from_millis(30);
 /// and so often (rabbit_amqqueue.erl: `with`, 2000 retries).
-pub(super) const RETRIES: u32 = 2_000;
+pub(in super::super) const RETRIES: u32 = 2_000;
 
 /// The channel waits for an answer and does nothing else.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,7 @@
 //!
 //! One connection carries one channel here, so reader, channel and writer are one process.
 
-mod calls;
+pub(super) mod calls;
 mod consuming;
 mod errors;
 mod publishing;
@@ -303,7 +303,7 @@ impl Channel {
             call.asked = None;
             let (queue, by_client) = (call.queue, call.by_client);
             let record = node.mnesia.tables.queue(queue);
-            let mirrored = node.config.queue(queue).mirroring.is_some();
+            let mirrored = node.mirroring(queue).is_some();
             if record.is_some_and(|record| record.stopped) && !mirrored {
                 // It was stopped in order, and nobody could take over: "process is stopped by
                 // supervisor" (rabbit_amqqueue.erl v3.12.14: `retry_wait`).

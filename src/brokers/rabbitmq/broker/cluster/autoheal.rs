@@ -64,7 +64,7 @@ impl Node {
 
     /// The first member by name.
     fn healing_leader(&self) -> NodeId {
-        self.config.members.iter().copied().min().unwrap_or(self.me)
+        self.members().min().unwrap_or(self.me)
     }
 
     /// rabbit_node_monitor.erl `maybe_autoheal`: it begins once all members are connected.
@@ -191,7 +191,7 @@ impl Node {
         }
         let (views, bad) = (std::mem::take(views), *bad);
         self.monitor.healing = Healing::Not;
-        let members = self.config.members.clone();
+        let members: Vec<NodeId> = self.members().collect();
         if bad || views.iter().any(|view| members.iter().any(|node| !view.nodes.contains(node))) {
             let (now, event) = (ctx.now(), self.own_event(event::AUTOHEAL_DENIED, None));
             ctx.observer().event(now, event);

@@ -104,7 +104,12 @@ impl Node {
     ) {
         self.introduced(ctx, from, conn);
         let me = self.me;
+        let forgotten = match self.status {
+            Status::Running => self.mnesia.tables.forgotten.contains(&from),
+            _ => self.disk.forgotten.contains(&from),
+        };
         let progress = match self.status {
+            _ if forgotten => Progress::Disagrees,
             Status::Running => Progress::Runs,
             Status::Booting if self.waits_for_peers() => Progress::Waits,
             Status::Booting => Progress::StoppedLast,
@@ -155,9 +160,15 @@ impl Node {
         }
     }
 
+    /// The members of the cluster, as this node's tables have it.
+    pub(crate) fn members(&self) -> impl Iterator<Item = NodeId> {
+        let members = self.config.members.iter().copied();
+        members.filter(|node| !self.mnesia.tables.forgotten.contains(node))
+    }
+
     /// Whether this node and those that share its metadata are a majority of the cluster.
     pub(crate) fn has_quorum(&self) -> bool {
-        2 * (self.running_peers().len() + 1) > self.config.members.len()
+        2 * (self.running_peers().len() + 1) > self.members().count()
     }
 
     /// Khepri: of two nodes that meet again the one without a majority takes what the other has.

@@ -5,10 +5,14 @@
 //! disk, from which a home node recovers its queues). A queue's ring of group members
 //! (`gm_group`) is kept in its record.
 
+use std::sync::Arc;
+
+use crate::observe::NodeId;
 use crate::world::Lane;
 
 use super::super::super::message::mnesia::{Member, TableOp};
 use super::super::super::message::{Pid, QueueId};
+use super::super::super::policy::{Force, PolicyId};
 
 /// A record of the table `rabbit_queue`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +75,13 @@ pub struct Tables {
     pub queues: Vec<Option<QueueRecord>>,
     /// `rabbit_durable_queue`: the recorded leader, by queue; `None` if there is no such record.
     pub durable: Vec<Option<Pid>>,
+    /// The policies in force.
+    pub force: Arc<Force>,
+    /// By queue, the nodes whose mirrors could take over if all went down (`recoverable_slaves`),
+    /// as each node reckons for itself.
+    pub recoverable: Vec<Vec<NodeId>>,
+    /// The nodes that are no members any more.
+    pub forgotten: Vec<NodeId>,
     /// How often they have changed.
     pub version: u64,
 }
@@ -78,7 +89,7 @@ pub struct Tables {
 /// By what is in them, however it came there.
 impl PartialEq for Tables {
     fn eq(&self, other: &Tables) -> bool {
-        (&self.queues, &self.durable) == (&other.queues, &other.durable)
+        (&self.queues, &self.durable, &self.force) == (&other.queues, &other.durable, &other.force)
     }
 }
 
@@ -86,7 +97,16 @@ impl Tables {
     /// Empty tables for so many queues.
     #[must_use]
     pub fn new(queues: usize) -> Tables {
-        Tables { queues: vec![None; queues], durable: vec![None; queues], version: 0 }
+        let (records, durable) = (vec![None; queues], vec![None; queues]);
+        let (recoverable, forgotten) = (vec![Vec::new(); queues], Vec::new());
+        Tables {
+            queues: records,
+            durable,
+            force: Arc::default(),
+            recoverable,
+            forgotten,
+            version: 0,
+        }
     }
 
     /// The record of a queue that can be routed to.
@@ -147,6 +167,31 @@ impl Tables {
                     record.synchronised.push(*mirror);
                 }
             }
+            TableOp::Forget { node, queues } => {
+                if !self.forgotten.contains(node) {
+                    self.forgotten.push(*node);
+                }
+                for (queue, next) in queues {
+                    // A process that never was: who leads next is known by its node alone.
+                    let next = next.map(|node| Pid { node, lane: Lane::MAIN });
+                    self.durable[queue.0 as usize] = next;
+                    let record = &mut self.queues[queue.0 as usize];
+                    match (record.as_mut(), next) {
+                        (Some(record), Some(next)) => record.leader = next,
+                        _ => *record = None,
+                    }
+                }
+            }
+            TableOp::Policies { force } => self.force = force.clone(),
+            TableOp::RingMade { queue, member } => {
+                if let Some(record) = &mut self.queues[queue.0 as usize]
+                    && record.leader == member.replica
+                    && record.ring.is_empty()
+                {
+                    record.ring.push(*member);
+                    record.ring_version += 1;
+                }
+            }
             TableOp::MirrorsStopped { queue } => {
                 if let Some(record) = &mut self.queues[queue.0 as usize] {
                     record.mirrors.clear();
@@ -187,6 +232,15 @@ impl Tables {
     }
 }
 
+/// What an operator does to the policies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PolicyChange {
+    /// This one is set.
+    Set(PolicyId),
+    /// The one of this name is cleared.
+    Clear(String),
+}
+
 /// What a transaction is for, and so what is decided when it commits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each variant's sentence names its fields")]
@@ -209,6 +263,14 @@ pub enum Purpose {
     Recovered { queue: QueueId, leader: Pid, ring: Vec<Member> },
     /// A queue is deleted by its own process.
     Delete { queue: QueueId, by: Lane },
+    /// An operator sets a policy or clears the one of a name; queues that it changes are told.
+    Policy { change: PolicyChange, action: crate::observe::ActionId },
+    /// A leader is to have mirrors: its ring begins.
+    RingMade { queue: QueueId, member: Member },
+    /// A member that is down is forgotten, by the command of an operator.
+    Forget { node: NodeId, action: crate::observe::ActionId },
+    /// A queue is deleted whose process cannot be asked, by the command of an operator.
+    ForceDelete { queue: QueueId, action: crate::observe::ActionId },
     /// A member is down: queues that lived on it alone leave the tables.
     NodeDown { node: crate::observe::NodeId },
     /// A node that boots deletes the queues of its own that are not durable (Khepri).
@@ -231,8 +293,14 @@ impl Purpose {
             | Purpose::QueueStopped { queue, .. }
             | Purpose::StopMirrors { queue, .. }
             | Purpose::Recovered { queue, .. }
-            | Purpose::Delete { queue, .. } => Some(*queue),
-            Purpose::NodeDown { .. } | Purpose::TransientGone | Purpose::Join { .. } => None,
+            | Purpose::Delete { queue, .. }
+            | Purpose::RingMade { queue, .. }
+            | Purpose::ForceDelete { queue, .. } => Some(*queue),
+            Purpose::NodeDown { .. }
+            | Purpose::TransientGone
+            | Purpose::Policy { .. }
+            | Purpose::Forget { .. }
+            | Purpose::Join { .. } => None,
         }
     }
 

@@ -2,6 +2,7 @@
 //! what it does about partitions.
 
 pub mod autoheal;
+mod forget;
 mod members;
 pub mod mnesia;
 pub(super) mod monitor;

@@ -88,9 +88,8 @@ impl Node {
 
     /// rabbit_node_monitor.erl `majority`: strictly more than half of all members.
     fn majority(&self, without: Option<NodeId>) -> bool {
-        let members = &self.config.members;
-        let alive = members.iter().filter(|node| self.is_alive(**node) && Some(**node) != without);
-        alive.count() * 2 > members.len()
+        let alive = self.members().filter(|node| self.is_alive(*node) && Some(*node) != without);
+        alive.count() * 2 > self.members().count()
     }
 
     /// rabbit_node_monitor.erl `in_preferred_partition`: without preferred nodes every side is
@@ -102,7 +101,7 @@ impl Node {
 
     /// rabbit_node_monitor.erl `all_nodes_up`.
     pub(crate) fn all_nodes_up(&self) -> bool {
-        self.config.members.iter().all(|node| self.is_alive(*node))
+        self.members().all(|node| self.is_alive(node))
     }
 
     fn recovered_from(&self, recovery: Recovery) -> bool {

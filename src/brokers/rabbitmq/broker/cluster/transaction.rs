@@ -8,6 +8,7 @@ use crate::world::{Context, Lane};
 
 use super::super::super::message::mnesia::{MnesiaMessage, TableOp};
 use super::super::super::message::monitor::MonitorMessage;
+use super::super::super::message::node::NodeMessage;
 use super::super::super::message::queue::{LeaderMessage, QueueMessage};
 use super::super::super::message::ring::RingMessage;
 use super::super::super::message::{Message, Pid, QueueId};
@@ -255,7 +256,7 @@ impl Node {
                 // It goes when its node is back (rabbit_amqqueue.erl v4.2, `on_node_up`).
                 false => rules.has(Rule::Khepri),
             };
-            lived_there && !stays && config.queue(queue).mirroring.is_none()
+            lived_there && !stays && self.mirroring(queue).is_none()
         });
         lost.map(|queue| (queue, config.queue(queue).durable)).collect()
     }
@@ -415,6 +416,17 @@ impl Broker {
                 self.commit(ctx, TableOp::Drop { queues: vec![(queue, false)] });
                 self.node.then_here(by, LeaderMessage::Deleted);
             }
+            Purpose::Policy { change, action } => self.change_policies(ctx, &change, action),
+            Purpose::Forget { node, action } => self.forget(ctx, node, action),
+            Purpose::RingMade { queue, member } => {
+                self.commit(ctx, TableOp::RingMade { queue, member });
+                self.node.then_here(member.replica.lane, LeaderMessage::RingMade);
+            }
+            Purpose::ForceDelete { queue, action } => {
+                self.commit(ctx, TableOp::Drop { queues: vec![(queue, false)] });
+                let answer = Ok(());
+                self.node.then_here(Lane::MAIN, NodeMessage::Answered { action, answer });
+            }
             Purpose::NodeDown { node } => {
                 self.queues_gone(ctx, node);
                 self.node.then_here(Lane::MAIN, MonitorMessage::CleanedUp { node });
@@ -462,10 +474,12 @@ impl Broker {
     /// The tables change; processes that the change concerns are told.
     pub(crate) fn committed(&mut self, ctx: &mut Context<'_, Message>, op: &TableOp) {
         self.node.mnesia.tables.apply(op);
+        self.node.update_recoverable(op);
         let queue = match op {
             TableOp::Insert { queue, .. }
             | TableOp::RingWithout { queue, .. }
             | TableOp::JoinRing { queue, .. }
+            | TableOp::RingMade { queue, .. }
             | TableOp::MirrorsStopped { queue } => *queue,
             _ => return,
         };

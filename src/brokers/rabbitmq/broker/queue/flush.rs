@@ -256,7 +256,7 @@ impl Replica {
         let queue = leader.base.queue;
         ctx.tell(Lane::MAIN, NodeMessage::QueueRecovered { queue }.into());
         // What has expired while the node was down goes, and what is too many.
-        if leader.base.bq.has_extras() || node.config.queue(queue).arguments.limited() {
+        if leader.base.bq.has_extras() || node.arguments(queue).limited() {
             ctx.tell(ctx.lane(), LeaderMessage::DropExpired.into());
         }
     }

@@ -64,7 +64,7 @@ impl Leader<'_> {
         message: LeaderMessage,
     ) {
         match message {
-            LeaderMessage::SyncMirrors => self.start_sync(node, ctx),
+            LeaderMessage::SyncMirrors => self.start_sync(node, ctx, None),
             LeaderMessage::SyncReady { mirror, round } => self.sync_ready(node, ctx, mirror, round),
             LeaderMessage::SyncDeny { mirror, round } => self.sync_denied(node, ctx, mirror, round),
             LeaderMessage::SyncCredit { mirror, round } => self.sync_credit(ctx, mirror, round),
@@ -75,7 +75,16 @@ impl Leader<'_> {
                 self.begin_to_lead(node, ctx);
             }
             LeaderMessage::StopTimeout { turn } => self.mirror_stopped(node, ctx, None, Some(turn)),
-            LeaderMessage::Deleted => node.end_process(ctx.lane(), DownReason::Normal),
+            LeaderMessage::Deleted => {
+                let deleter = self.leading.deleter.take();
+                self.base.answer(node, ctx, deleter, Ok(()));
+                node.end_process(ctx.lane(), DownReason::Normal);
+            }
+            LeaderMessage::PolicyChanged => self.policy_changed(node, ctx),
+            LeaderMessage::RingMade => self.ring_made(node, ctx),
+            LeaderMessage::Command { asker, action, command } => {
+                self.command(node, ctx, (asker, action), command);
+            }
         }
     }
 

@@ -2,19 +2,18 @@
 //! v3.10), and its end when nobody uses it any more.
 
 use crate::engine::{Span, Time};
-use crate::observe::{Event, MessageRange, Removal};
+use crate::observe::{MessageRange, Removal};
 use crate::world::Context;
 
 use super::super::super::arguments::Overflow;
 use super::super::super::letters::{LetterId, Reason};
 use super::super::super::message::channel::ChannelMessage;
-use super::super::super::message::queue::{LeaderMessage, MirrorMessage};
+use super::super::super::message::queue::LeaderMessage;
 use super::super::super::message::ring::Instruction;
 use super::super::super::message::{Message, Pid, Properties, PublishSeq};
 use super::super::super::rules::Rule;
-use super::super::super::words::{because, cause, event};
+use super::super::super::words::{because, cause};
 use super::super::Node;
-use super::super::cluster::mnesia::Purpose;
 use super::super::store::Extra;
 use super::base::Base;
 use super::replica::Leader;
@@ -33,7 +32,7 @@ impl Base {
     /// its own clock; only the timer of the queue goes by the monotonic one.
     #[inline]
     pub(crate) fn extra(&self, node: &Node, now: Time, properties: Properties) -> Extra {
-        let arguments = &node.config.queue(self.queue).arguments;
+        let arguments = node.arguments(self.queue);
         let Properties { expiration, letter, .. } = properties;
         if arguments.message_ttl.is_none() && expiration == 0 && letter == LetterId::NONE {
             return Extra::default();
@@ -50,7 +49,7 @@ impl Base {
     /// only ready ones count.
     #[inline]
     pub(crate) fn refuses(&self, node: &Node, message: MessageRange) -> bool {
-        let arguments = &node.config.queue(self.queue).arguments;
+        let arguments = node.arguments(self.queue);
         if arguments.overflow == Overflow::DropHead || !arguments.limited() {
             return false;
         }
@@ -81,7 +80,7 @@ impl Leader<'_> {
         };
         let removal = Removal { cause, because: because::QUEUE_TOO_LONG };
         ctx.observer().dropped(now, here, Some(destination), message, removal);
-        if node.config.queue(queue).arguments.overflow == Overflow::RejectPublishDlx {
+        if node.arguments(queue).overflow == Overflow::RejectPublishDlx {
             self.dead_letter(node, ctx, message, properties, Reason::MaxLength);
         }
         if properties.confirm {
@@ -97,7 +96,7 @@ impl Leader<'_> {
     /// After a publish that was queued: what is too many goes, then what is too old
     /// (`deliver_or_enqueue`).
     pub(crate) fn after_enqueue(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        if node.config.queue(self.base.queue).arguments.limited() {
+        if node.arguments(self.base.queue).limited() {
             self.drop_head(node, ctx);
         }
         if self.base.bq.has_extras() {
@@ -107,7 +106,7 @@ impl Leader<'_> {
 
     /// `maybe_drop_head`: the oldest ready messages make room.
     pub(crate) fn drop_head(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        let arguments = node.config.queue(self.base.queue).arguments;
+        let arguments = *node.arguments(self.base.queue);
         let limits = node.config.settings.rules.has(Rule::LimitLength);
         if arguments.overflow != Overflow::DropHead || !limits {
             return;
@@ -180,7 +179,7 @@ impl Leader<'_> {
 
     /// A queue that is to go with its last consumer goes (`should_auto_delete`).
     pub(crate) fn delete_if_unused(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        let auto_delete = node.config.queue(self.base.queue).arguments.auto_delete;
+        let auto_delete = node.arguments(self.base.queue).auto_delete;
         if !auto_delete
             || !self.leading.consumers.had
             || self.leading.consumers.count() > 0
@@ -188,17 +187,6 @@ impl Leader<'_> {
         {
             return;
         }
-        let (now, here, queue) = (ctx.now(), ctx.node(), self.base.queue);
-        let destination = Some(node.config.destination(queue));
-        let (word, count) = (event::QUEUE_DELETED, self.base.bq.depth());
-        ctx.observer().event(now, Event { word, node: here, destination, subject: None, count });
-        self.base.bq.wipe(now, here, ctx.observer(), DELETED);
-        let record = node.mnesia.tables.queue(queue);
-        let mirrors = record.map_or(Vec::new(), |record| record.mirrors.clone());
-        for mirror in mirrors {
-            node.send(ctx, mirror, MirrorMessage::DeleteMirror, 60);
-        }
-        self.base.ending = true;
-        node.transaction(ctx, Purpose::Delete { queue, by: ctx.lane() });
+        self.delete(node, ctx, DELETED);
     }
 }

@@ -4,12 +4,13 @@
 use crate::observe::{NodeId, Removal};
 use crate::world::{Context, Lane};
 
+use super::super::super::arguments::Arguments;
 use super::super::super::message::mnesia::{Member, TableOp};
 use super::super::super::message::node::NodeMessage;
 use super::super::super::message::queue::{LeaderMessage, MirrorMessage, QueueMessage};
 use super::super::super::message::ring::Instruction;
 use super::super::super::message::{DownReason, Message, Pid, QueueId};
-use super::super::super::mirroring::without;
+use super::super::super::mirroring::{Mirroring, without};
 use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause, event};
 use super::super::cluster::mnesia::{Purpose, QueueRecord};
@@ -26,6 +27,8 @@ pub(crate) struct Stopping {
     waiting: Vec<Pid>,
     /// How many it has waited for.
     turn: u32,
+    /// It goes on without them, for no policy wants them any more.
+    pub(super) goes_on: bool,
 }
 
 fn nodes(pids: &[Pid]) -> Vec<NodeId> {
@@ -50,7 +53,7 @@ impl Broker {
         let mut dead: Vec<Pid> = record.replicas().filter(|pid| !lives(pid)).collect();
         // `DoNotPromote` looks at the record as it is, whether those in it live or not.
         let nobody = record.synchronised.is_empty();
-        let policy = self.node.config.queue(queue).mirroring.as_ref();
+        let policy = self.node.mirroring(queue);
         let when_synced = policy.is_some_and(|policy| !policy.promote_on_failure_always);
         let becomes_leader = first == me && leader != me && rules.has(Rule::PromoteOldestMirror);
         if becomes_leader && nobody && when_synced {
@@ -86,7 +89,7 @@ impl Broker {
     /// with a leader that is dead.
     fn replace(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId, dead: &[Pid]) {
         let config = self.node.config.clone();
-        let Some(policy) = &config.queue(queue).mirroring else { return };
+        let Some(policy) = config.mirroring(&self.node.mnesia.tables, queue) else { return };
         let Some(record) = self.node.mnesia.tables.queue(queue) else { return };
         let (leader, mirrors) = (record.leader, nodes(&record.mirrors));
         let synchronised = nodes(&record.synchronised);
@@ -164,7 +167,7 @@ impl Broker {
             return;
         }
         self.node.then_here(mirror.lane, MirrorMessage::MirrorAdded);
-        let policy = self.node.config.queue(queue).mirroring.as_ref();
+        let policy = self.node.mirroring(queue);
         if policy.is_some_and(|policy| policy.automatic_sync) {
             self.node.then(leader, LeaderMessage::SyncMirrors);
         }
@@ -198,7 +201,7 @@ impl Broker {
     /// does not list has stayed only for want of a synchronised mirror.
     fn drop_unlisted_leader(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
         let config = self.node.config.clone();
-        let Some(policy) = &config.queue(queue).mirroring else { return };
+        let Some(policy) = config.mirroring(&self.node.mnesia.tables, queue) else { return };
         let Some(record) = self.node.mnesia.tables.queue(queue) else { return };
         let leader = record.leader;
         let (mirrors, synchronised) = (nodes(&record.mirrors), nodes(&record.synchronised));
@@ -222,7 +225,7 @@ impl Broker {
         let config = self.node.config.clone();
         let durable = config.queue(queue).durable;
         self.commit(ctx, TableOp::Insert { queue, leader, ring, durable });
-        if let Some(policy) = &config.queue(queue).mirroring {
+        if let Some(policy) = config.mirroring(&self.node.mnesia.tables, queue) {
             let running = self.node.running_nodes();
             let (_, wanted) = policy.suggested(leader.node, &[], &[], &running, ctx.random());
             for node in wanted {
@@ -270,8 +273,19 @@ impl Broker {
 }
 
 impl Node {
+    /// How this node's tables have a queue mirrored, if they do.
+    pub(crate) fn mirroring(&self, queue: QueueId) -> Option<&Mirroring> {
+        self.config.mirroring(&self.mnesia.tables, queue)
+    }
+
+    /// What a queue's arguments and its policy come to, by this node's tables.
+    #[inline]
+    pub(crate) fn arguments(&self, queue: QueueId) -> &Arguments {
+        self.config.arguments(&self.mnesia.tables, queue)
+    }
+
     /// The members whose Mnesia is one with this node's, and itself (`rabbit_nodes:all_running`).
-    fn running_nodes(&self) -> Vec<NodeId> {
+    pub(super) fn running_nodes(&self) -> Vec<NodeId> {
         let mut running = self.running_peers();
         running.push(self.me);
         running.sort_unstable();
@@ -287,7 +301,7 @@ impl Node {
     /// want to pass in the whole cluster - we don't want a situation where starting one node causes
     /// us to decide to start a mirror on another."
     pub(crate) fn wants_mirror(&self, ctx: &mut Context<'_, Message>, queue: QueueId) -> bool {
-        let Some(policy) = &self.config.queue(queue).mirroring else { return false };
+        let Some(policy) = self.mirroring(queue) else { return false };
         let Some(record) = self.mnesia.tables.queue(queue) else { return false };
         let (leader, mirrors) = (record.leader.node, nodes(&record.mirrors));
         let mut possible = vec![leader];
@@ -315,8 +329,8 @@ impl Node {
         let bq = self.without_contents(ctx, queue, bq);
         let (lane, gm_lane) = (self.start(ctx), self.start(ctx));
         let (replica, gm) = (self.pid(lane), self.pid(gm_lane));
-        let process = Replica::new(queue, replica, Some(gm), Role::Mirror, bq)
-            .with(&self.config.queue(queue).arguments);
+        let process =
+            Replica::new(queue, replica, Some(gm), Role::Mirror, bq).with(self.arguments(queue));
         process.report_role(self, ctx);
         self.spawned.push((lane, Process::Replica(Box::new(process))));
         let group = Group::new(queue, gm, lane, false);
@@ -362,7 +376,7 @@ impl Replica {
     /// rabbit_mirror_queue_master.erl `terminate`: without a synchronised mirror, and with
     /// `ha-promote-on-shutdown = when-synced`, nobody may take over.
     pub(crate) fn takes_mirrors_along(&self, node: &Node) -> bool {
-        let Some(policy) = &node.config.queue(self.base.queue).mirroring else { return false };
+        let Some(policy) = node.mirroring(self.base.queue) else { return false };
         let Some(record) = node.mnesia.tables.queue(self.base.queue) else { return false };
         self.role() == Role::Leader
             && record.leader == self.base.me
@@ -375,8 +389,15 @@ impl Replica {
 
 impl Leader<'_> {
     /// `stop_all_slaves`: tells them over the ring, then waits for each.
-    pub(crate) fn stop_all_mirrors(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        self.base.event(node, ctx, event::MIRRORS_STOPPED, self.base.bq.depth());
+    pub(crate) fn stop_all_mirrors(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        goes_on: bool,
+    ) {
+        if !goes_on {
+            self.base.event(node, ctx, event::MIRRORS_STOPPED, self.base.bq.depth());
+        }
         let record = node.mnesia.tables.queue(self.base.queue);
         let mirrors = record.map_or(Vec::new(), |record| record.mirrors.clone());
         let running = node.running_nodes();
@@ -386,7 +407,7 @@ impl Leader<'_> {
             node.monitor(ctx, ctx.lane(), mirror);
         }
         self.base.broadcast(ctx, Instruction::DeleteAndTerminate);
-        self.leading.stopping = Some(Stopping { waiting, turn: 0 });
+        self.leading.stopping = Some(Stopping { waiting, turn: 0, goes_on });
         self.await_next_mirror(node, ctx);
     }
 

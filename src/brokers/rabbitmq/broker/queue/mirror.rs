@@ -15,7 +15,6 @@ use super::super::super::words::{because, cause, event};
 use super::super::Node;
 use super::super::cluster::mnesia::Purpose;
 use super::base::{Base, DownFrom};
-use super::limits::DELETED;
 use super::replica::{Mirror, Part, Replica};
 
 /// A mirror that has seen a channel die asks after this long whether the leader has as well
@@ -41,9 +40,12 @@ impl Mirror<'_> {
             MirrorMessage::SyncComplete { leader, round } => {
                 self.mirror_sync_complete(node, ctx, leader, round);
             }
-            MirrorMessage::DeleteMirror => {
+            MirrorMessage::SyncerDown { leader, round } => {
+                self.syncer_down(node, ctx, leader, round);
+            }
+            MirrorMessage::DeleteMirror { removal } => {
                 let (now, here) = (ctx.now(), ctx.node());
-                self.base.bq.wipe(now, here, ctx.observer(), DELETED);
+                self.base.bq.wipe(now, here, ctx.observer(), removal);
                 node.end_process(ctx.lane(), DownReason::Normal);
             }
         }

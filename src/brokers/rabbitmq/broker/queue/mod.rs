@@ -8,12 +8,15 @@
 //! | `mirror.rs` | rabbit_mirror_queue_slave, and its promotion |
 //! | `sync.rs` | rabbit_mirror_queue_sync |
 //! | `members.rs` | rabbit_mirror_queue_misc: who belongs to the queue, and who leads |
+//! | `commands.rs` | what operators ask of a queue; its end |
+//! | `policy.rs` | rabbit_amqqueue_process: `update_mirroring`, `process_args_policy` |
 //! | `consumers.rs` | rabbit_queue_consumers |
 //! | `limits.rs` | rabbit_amqqueue_process: lengths, times to live, the queue's end |
 //! | `dead_letter.rs` | rabbit_dead_letter |
 //! | `flush.rs` | rabbit_amqqueue_process: `next_state`, hibernation, recovery |
 
 pub(super) mod base;
+mod commands;
 pub(super) mod consumers;
 pub(super) mod dead_letter;
 mod flush;
@@ -21,5 +24,6 @@ mod leader;
 mod limits;
 mod members;
 mod mirror;
+mod policy;
 pub mod replica;
 pub mod sync;

@@ -12,7 +12,9 @@ use crate::observe::{BecauseId, Removal, RoleId};
 use crate::world::{Context, TimerId, Wait};
 
 use super::super::super::arguments::Arguments;
-use super::super::super::message::queue::{LeaderMessage, MirrorMessage, QueueMail, QueueMessage};
+use super::super::super::message::queue::{
+    Commander, LeaderMessage, MirrorMessage, QueueCommand, QueueMail, QueueMessage,
+};
 use super::super::super::message::ring::Instruction;
 use super::super::super::message::{DownReason, Message, Pid, QueueId};
 use super::super::super::rules::Rule;
@@ -47,10 +49,14 @@ pub(super) struct Leading {
     pub(super) sync: Option<LeaderSync>,
     /// A synchronisation that is over for it, and not for its syncer: the round, and the mirrors that wait.
     pub(super) syncer: Option<(u64, Vec<Pid>)>,
-    /// Its mirrors stop before it.
+    /// Its ring is being made, for a policy wants mirrors.
+    pub(super) makes_ring: bool,
+    /// Its mirrors stop before it, or while it goes on.
     pub(super) stopping: Option<Stopping>,
     /// It opens what its disk kept; nobody is served before that.
     pub(super) recovering: bool,
+    /// Who has ordered that the queue be deleted, and waits for it.
+    pub(super) deleter: Option<Commander>,
 }
 
 /// What only a mirror has.
@@ -267,7 +273,12 @@ impl Replica {
             QueueMessage::Terminate if !self.member_stopped && self.takes_mirrors_along(node) => {
                 self.base.ending = true;
                 if let Some(mut leader) = self.leader() {
-                    leader.stop_all_mirrors(node, ctx);
+                    leader.stop_all_mirrors(node, ctx, false);
+                }
+            }
+            QueueMessage::MirrorsStopped if self.goes_on_alone() => {
+                if let Some(mut leader) = self.leader() {
+                    leader.is_alone(node, ctx);
                 }
             }
             QueueMessage::Terminate | QueueMessage::MirrorsStopped => self.end_in_order(node, ctx),
@@ -310,6 +321,9 @@ impl Replica {
     fn stands_still(&self, node: &Node, mail: &QueueMail) -> bool {
         match &self.part {
             Part::Leader(leading) => {
+                if leading.changes_mirroring() {
+                    return !is_own_work(mail) && !interrupts(mail) && !changes_mirroring(mail);
+                }
                 let Some(sync) = &leading.sync else { return false };
                 if is_own_work(mail) || interrupts(mail) {
                     return false;
@@ -317,14 +331,16 @@ impl Replica {
                 match mail {
                     _ if !node.config.settings.rules.has(Rule::StopTheWorldSync) => false,
                     QueueMail::Message(QueueMessage::GmDeath { .. }) => false,
-                    QueueMail::Message(QueueMessage::Leader(message)) => !matches!(
-                        message,
-                        LeaderMessage::SyncReady { .. }
-                            | LeaderMessage::SyncDeny { .. }
-                            | LeaderMessage::SyncCredit { .. }
-                            | LeaderMessage::SyncStep { .. }
-                            | LeaderMessage::SyncDone { .. }
-                    ),
+                    QueueMail::Message(QueueMessage::Leader(message)) => {
+                        !matches!(
+                            message,
+                            LeaderMessage::SyncReady { .. }
+                                | LeaderMessage::SyncDeny { .. }
+                                | LeaderMessage::SyncCredit { .. }
+                                | LeaderMessage::SyncStep { .. }
+                                | LeaderMessage::SyncDone { .. }
+                        ) && !is_cancellation(message, sync)
+                    }
                     QueueMail::Down(pid, _) => !sync.waits_for(*pid),
                     _ => true,
                 }
@@ -340,7 +356,9 @@ impl Replica {
                 match mail {
                     QueueMail::Message(QueueMessage::Mirror(message)) => !matches!(
                         message,
-                        MirrorMessage::SyncMessages(_) | MirrorMessage::SyncComplete { .. }
+                        MirrorMessage::SyncMessages(_)
+                            | MirrorMessage::SyncComplete { .. }
+                            | MirrorMessage::SyncerDown { .. }
                     ),
                     QueueMail::Instruction(Instruction::DeleteAndTerminate) => false,
                     QueueMail::Down(pid, _) => *pid != sync.leader,
@@ -386,6 +404,21 @@ impl Replica {
         };
         Some(format!("queue {}, which waits for {what}", name(self.queue())).into())
     }
+}
+
+/// An operator's order to stop, which a leader heeds once mirrors take part in the synchronisation.
+fn is_cancellation(message: &LeaderMessage, sync: &LeaderSync) -> bool {
+    let cancels =
+        matches!(message, LeaderMessage::Command { command: QueueCommand::CancelSync, .. });
+    cancels && sync.is_under_way()
+}
+
+/// What a leader waits for that gets mirrors, or loses them.
+fn changes_mirroring(mail: &QueueMail) -> bool {
+    matches!(
+        mail,
+        QueueMail::Down(..) | QueueMail::Message(QueueMessage::Leader(LeaderMessage::RingMade))
+    )
 }
 
 /// What concerns the process's own disk, and does not count as work.

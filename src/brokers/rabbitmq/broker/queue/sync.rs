@@ -9,7 +9,7 @@ use crate::engine::{Span, Time};
 use crate::observe::{BecauseId, Event, Removal};
 use crate::world::Context;
 
-use super::super::super::message::queue::{LeaderMessage, MirrorMessage, SyncBatch};
+use super::super::super::message::queue::{Commander, LeaderMessage, MirrorMessage, SyncBatch};
 use super::super::super::message::ring::Instruction;
 use super::super::super::message::{Message, Pid, QueueSeq};
 use super::super::super::rules::Rule;
@@ -50,9 +50,16 @@ pub struct LeaderSync {
     /// What was read since the throughput was looked at, and when that was.
     bytes: u64,
     looked_at: Time,
+    /// Whose command waits for its end.
+    commander: Option<Commander>,
 }
 
 impl LeaderSync {
+    /// Whether it is past the questions to the mirrors, so that it can be cancelled.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.awaited.is_empty()
+    }
+
     /// Whether the queue waits for that mirror.
     pub(crate) fn waits_for(&self, mirror: Pid) -> bool {
         self.awaited.contains(&mirror) || self.mirrors.iter().any(|(other, _)| *other == mirror)
@@ -115,16 +122,21 @@ pub struct MirrorSync {
 impl Leader<'_> {
     /// rabbit_mirror_queue_master.erl `sync_mirrors`: every mirror is asked over the ring, and the
     /// queue stands still until each has answered.
-    pub(super) fn start_sync(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
-        let Some(record) = node.mnesia.tables.queue(self.base.queue) else { return };
-        if record.leader != self.base.me || self.leading.sync.is_some() {
-            return;
-        }
+    ///
+    /// `commander` is told when it is over, or that there is nothing to do.
+    pub(super) fn start_sync(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        commander: Option<Commander>,
+    ) {
+        let record = node.mnesia.tables.queue(self.base.queue);
+        let own = record.filter(|record| record.leader == self.base.me);
         // `await_slaves`: those on nodes that do not run count as dead.
-        let mut mirrors = record.mirrors.clone();
+        let mut mirrors = own.map_or(Vec::new(), |record| record.mirrors.clone());
         mirrors.retain(|mirror| node.runs(mirror.node));
-        if mirrors.is_empty() {
-            return;
+        if mirrors.is_empty() || self.leading.sync.is_some() {
+            return self.base.answer(node, ctx, commander, Ok(()));
         }
         self.leading.sync_rounds += 1;
         let (leader, round) = (self.base.me, self.leading.sync_rounds);
@@ -140,7 +152,28 @@ impl Leader<'_> {
             stepping: false,
             bytes: 0,
             looked_at: ctx.now(),
+            commander,
         });
+    }
+
+    /// An operator gives the synchronisation up (`master_send_receive`, `stop_syncer`): mirrors take
+    /// the end of the syncer for a failure, and throw away what they have.
+    pub(super) fn cancel_sync(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        canceller: Commander,
+    ) {
+        let Some(sync) = self.leading.sync.take() else {
+            return self.base.answer(node, ctx, Some(canceller), Err("not_syncing"));
+        };
+        let (leader, round) = (self.base.me, sync.round);
+        for (mirror, _) in sync.mirrors {
+            node.send(ctx, mirror, MirrorMessage::SyncerDown { leader, round }, 60);
+        }
+        self.base.event(node, ctx, event::SYNC_CANCELLED, self.base.bq.depth());
+        self.base.answer(node, ctx, Some(canceller), Ok(()));
+        self.base.answer(node, ctx, sync.commander, Ok(()));
     }
 
     /// A mirror has emptied itself and takes part.
@@ -191,14 +224,16 @@ impl Leader<'_> {
         }
     }
 
-    fn sync_answered(&mut self, node: &Node, ctx: &mut Context<'_, Message>) {
+    fn sync_answered(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let Some(sync) = &self.leading.sync else { return };
         if !sync.awaited.is_empty() {
             return;
         }
         if sync.mirrors.is_empty() {
             // "all mirrors already synced"
+            let commander = sync.commander;
             self.leading.sync = None;
+            self.base.answer(node, ctx, commander, Ok(()));
             return;
         }
         self.base.event(node, ctx, event::SYNC_STARTED, self.base.bq.depth());
@@ -239,7 +274,7 @@ impl Leader<'_> {
             return;
         };
         sync.stepping = false;
-        let policy = node.config.queue(self.base.queue).mirroring.as_ref();
+        let policy = node.mirroring(self.base.queue);
         let mut size = policy.map_or(0, |policy| policy.sync_batch_size as usize);
         if sync.mirrors.is_empty() {
             size = 0;
@@ -287,6 +322,7 @@ impl Leader<'_> {
         let mirrors = sync.mirrors.into_iter().map(|(mirror, _)| mirror).collect();
         self.leading.syncer = Some((sync.round, mirrors));
         self.base.event(node, ctx, event::SYNC_FINISHED, self.base.bq.depth());
+        self.base.answer(node, ctx, sync.commander, Ok(()));
         self.syncer_done(node, ctx, sync.round);
     }
 
@@ -384,6 +420,19 @@ impl Mirror<'_> {
             ctx,
             Purpose::Synchronised { queue: self.base.queue, mirror: self.base.me },
         );
+    }
+
+    /// The syncer has ended before it was through.
+    pub(super) fn syncer_down(
+        &mut self,
+        node: &Node,
+        ctx: &mut Context<'_, Message>,
+        leader: Pid,
+        round: u64,
+    ) {
+        if self.following.sync.is_some_and(|sync| sync.leader == leader && sync.round == round) {
+            self.mirror_sync_abandoned(node, ctx, leader);
+        }
     }
 
     /// The leader died midway: what came so far is thrown away, the mirror stays unsynchronised

@@ -48,7 +48,7 @@ impl Broker {
         self.node.spawned.push((lane, Process::Wal(Box::default())));
     }
 
-    fn start_member(
+    pub(super) fn start_member(
         &mut self,
         ctx: &mut Context<'_, Message>,
         queue: QueueId,

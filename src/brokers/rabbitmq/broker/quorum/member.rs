@@ -189,6 +189,9 @@ impl Member {
                 self.server.leader_down(peer, Delay::Short);
                 self.server.member_down(peer);
             }
+            RaMessage::Transfer { to } => self.transfer(node, ctx, to),
+            RaMessage::TransferOver => self.transfer_over(node, ctx),
+            RaMessage::Stand => self.server.election_timeout(),
             RaMessage::Shutdown => node.end_process(ctx.lane(), DownReason::Shutdown),
             RaMessage::Written(upto) => self.server.fsynced(upto),
             RaMessage::Recover => {
@@ -263,6 +266,13 @@ impl Member {
     /// ra_server_proc.erl `{command, ..}`: a leader appends it; somebody else says who leads, or
     /// keeps a call until that is known.
     fn command(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, request: Request) {
+        if self.server.yields() {
+            // `await_condition`: what comes waits until it is known who leads.
+            return match request.reply {
+                Reply::Call(..) => self.calls.push(request),
+                _ => self.low.push_back(request),
+            };
+        }
         if self.server.leads() {
             let remote = match request.reply {
                 Reply::Notify(pid, _) | Reply::Call(pid, _) => pid.node != self.me.node,
@@ -297,7 +307,10 @@ impl Member {
     }
 
     /// Commands of low priority, some at a time: what else has come goes first.
-    fn flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+    pub(super) fn flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+        if self.server.yields() {
+            return;
+        }
         for _ in 0..FLUSH_COMMANDS {
             let Some(request) = self.low.pop_front() else { break };
             self.append_one(node, ctx, request.command, request.reply);

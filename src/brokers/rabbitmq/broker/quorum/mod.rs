@@ -13,4 +13,5 @@ pub mod directory;
 pub mod disk;
 pub mod fifo;
 pub mod member;
-pub mod wishes;
+pub mod operate;
+mod wishes;

@@ -35,6 +35,8 @@ pub(in super::super) struct Alarms {
     alarmed: Vec<(NodeId, Resource)>,
     /// The connections of this node, which are told (`alertees`).
     readers: Vec<Lane>,
+    /// `set_vm_memory_high_watermark`, until RabbitMQ starts anew.
+    watermark: Option<Share>,
 }
 
 impl Alarms {
@@ -151,12 +153,29 @@ impl Broker {
     /// does about it before 3.12.
     pub(in super::super) fn check_memory(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.after(MEMORY_CHECK, Lane::MAIN, NodeMessage::MemoryCheck.into());
+        self.look_at_memory(ctx);
+    }
+
+    /// vm_memory_monitor.erl `set_mem_limits`: another watermark counts at once.
+    pub(in super::super::super) fn set_watermark(
+        &mut self,
+        ctx: &mut Context<'_, Message>,
+        watermark: Share,
+    ) {
+        self.node.alarms.watermark = Some(watermark);
+        if self.node.config.settings.rules.has(Rule::ResourceAlarms) {
+            self.look_at_memory(ctx);
+        }
+    }
+
+    fn look_at_memory(&mut self, ctx: &mut Context<'_, Message>) {
         if self.node.status != Status::Running {
             return;
         }
         let settings = &self.node.config.settings;
         let memory = settings.memory[self.node.me.index()];
-        let limit = settings.vm_memory_high_watermark.of(memory);
+        let watermark = self.node.alarms.watermark.unwrap_or(settings.vm_memory_high_watermark);
+        let limit = watermark.of(memory);
         let page_from = settings.paging_ratio.of(limit);
         let pages = settings.rules.has(Rule::QueuesPageOut);
         let limited = settings.rules.has(Rule::FewMessagesInMemory);

@@ -84,6 +84,14 @@ impl Broker {
         if !node.peers.iter().all(asked) {
             return;
         }
+        if node.peers.iter().any(|peer| peer.answer == Some(Progress::Disagrees)) {
+            // rabbit_mnesia.erl `check_cluster_consistency`: "Node ... thinks it's clustered with node
+            // ..., but ... disagrees".
+            let (now, event) = (ctx.now(), node.own_event(event::INCONSISTENT_CLUSTER, None));
+            ctx.observer().event(now, event);
+            node.status = Status::Off;
+            return ctx.exit();
+        }
         let running = node.peers.iter().find(|peer| peer.answer == Some(Progress::Runs));
         if let Some(from) = running.map(|peer| peer.node) {
             if node.mnesia.asked.is_none() {
@@ -108,7 +116,7 @@ impl Broker {
             up && peer.answer == Some(Progress::StoppedLast) && peer.node < me
         };
         let last = !node.waits_for_peers() && !node.peers.iter().any(goes_before);
-        let mut goes_first = last || node.peers.iter().all(waits);
+        let mut goes_first = last || node.disk.force_load || node.peers.iter().all(waits);
         if node.config.settings.rules.has(Rule::Khepri) {
             // The store elects a leader once a majority is there (rabbit_khepri.erl v4.3:
             // `wait_for_leader`); which of them does not matter.
@@ -122,6 +130,10 @@ impl Broker {
         }
         if goes_first {
             node.mnesia.tables.durable = node.disk.durable.clone();
+            node.mnesia.tables.force = node.disk.force.clone();
+            node.mnesia.tables.recoverable.clone_from(&node.disk.recoverable);
+            node.mnesia.tables.forgotten.clone_from(&node.disk.forgotten);
+            node.disk.force_load = false;
             self.start_rabbit(ctx);
         } else {
             if node.waits_left.is_none() {

@@ -537,6 +537,7 @@ impl Node {
         self.status = super::super::Status::Off;
         self.forget_rabbit();
         self.watchers.clear();
+        self.asked.clear();
         self.alive.clear();
         self.spawned.clear();
         self.ended.clear();

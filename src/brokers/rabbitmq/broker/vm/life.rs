@@ -21,6 +21,7 @@ impl Broker {
             Input::Boot(boot) => self.boot(ctx, &boot),
             Input::Signal(Signal::Stop) => self.stop(ctx),
             Input::Signal(Signal::LoadEnded | Signal::NodeResumed) => {}
+            Input::Signal(Signal::Command(action)) => self.command(ctx, action),
             Input::Accepted { conn, port: AMQP, .. } => {
                 let lane = self.node.start(ctx);
                 ctx.bind(conn, lane);
@@ -95,6 +96,7 @@ impl Broker {
             Message::Node(message) => self.node_message(ctx, message),
             Message::Mnesia(message) => self.mnesia_message(ctx, message),
             Message::Monitor(message) => self.monitor_message(ctx, message),
+            Message::Down { pid, .. } => self.asked_is_down(ctx, pid),
             // For its processes, and for clients: they have lanes and hosts of their own.
             Message::FromClient(_)
             | Message::FromServer(_)
@@ -105,8 +107,7 @@ impl Broker {
             | Message::Store(_)
             | Message::Ra(..)
             | Message::Wal(_)
-            | Message::Client(_)
-            | Message::Down { .. } => {}
+            | Message::Client(_) => {}
         }
     }
 
@@ -150,6 +151,8 @@ impl Broker {
             NodeMessage::StopRabbit => self.stop_rabbit(ctx),
             NodeMessage::Quiesce { queue } => self.quiesce(queue),
             NodeMessage::EndReplica { queue } => self.end_replica(ctx, queue),
+            NodeMessage::AskAgain { action } => self.ask_again(ctx, action),
+            NodeMessage::Answered { action, answer } => self.answered(ctx, action, answer),
         }
     }
 
@@ -186,8 +189,7 @@ impl Node {
         let role = if leads { Role::Leader } else { Role::Mirror };
         let bq = self.open_queue(queue);
         let group = member.map(|member| member.gm);
-        let mut replica =
-            Replica::new(queue, pid, group, role, bq).with(&self.config.queue(queue).arguments);
+        let mut replica = Replica::new(queue, pid, group, role, bq).with(self.arguments(queue));
         if !leads {
             replica.holds_all();
         }
@@ -215,13 +217,13 @@ impl Node {
         let lane = self.start(ctx);
         let pid = self.pid(lane);
         let bq = self.open_queue(queue);
-        let mirrored = self.config.queue(queue).mirroring.is_some();
+        let mirrored = self.mirroring(queue).is_some();
         let group = mirrored.then(|| {
             let lane = self.start(ctx);
             self.pid(lane)
         });
         let replica = Replica::new(queue, pid, group, Role::Leader, bq)
-            .with(&self.config.queue(queue).arguments)
+            .with(self.arguments(queue))
             .that_recovers();
         ctx.tell(lane, QueueMessage::Recover { read: false }.into());
         self.spawned.push((lane, Process::Replica(Box::new(replica))));

@@ -97,7 +97,7 @@ impl Broker {
                 let config = &self.node.config;
                 let marks = config.settings.rules.has(Rule::KeepRecordsOfDurableQueues)
                     && config.queue(queue).durable
-                    && config.queue(queue).mirroring.is_none();
+                    && self.node.mirroring(queue).is_none();
                 if marks {
                     self.node.transaction(ctx, Purpose::QueueStopped { queue, by });
                 } else {

@@ -46,7 +46,7 @@ impl Server {
     pub(super) fn pre_vote(&mut self, from: Pid, candidate: Candidate) {
         if candidate.term > self.meta.term {
             self.later_term(candidate.term);
-        } else if self.leads() {
+        } else if self.leads() && !self.yields {
             let Role::Leader(peers) = &mut self.role else { return };
             let mut peers = std::mem::take(peers);
             for peer in &mut peers {
@@ -135,7 +135,27 @@ impl Server {
         }
     }
 
+    /// As a leader: another member is to lead (ra_server.erl: `handle_leader({transfer_leadership,
+    /// ..})`). Whether it can be asked to: it is a member, and not this one.
+    pub fn transfer(&mut self, to: NodeId) -> bool {
+        let possible = self.leads() && to != self.me.node && self.members.contains(&to);
+        self.yields |= possible;
+        possible
+    }
+
+    /// Whether it has asked another member to lead.
+    #[must_use]
+    pub fn yields(&self) -> bool {
+        self.yields
+    }
+
+    /// It has waited for that long enough.
+    pub fn leads_on(&mut self) {
+        self.yields = false;
+    }
+
     pub(super) fn lead(&mut self) {
+        self.yields = false;
         let next = self.log.last().index + 1;
         let progress = |node| Progress {
             node,

@@ -119,6 +119,8 @@ pub struct Server {
     /// It has asked for entries that it lacks (`await_condition`).
     asked: bool,
     token: u32,
+    /// As a leader: it has asked another member to lead, and does not resist.
+    yields: bool,
     now: Time,
     faulty: Faulty,
     out: Vec<Out>,
@@ -140,6 +142,7 @@ impl Server {
             agreed: 0,
             asked: false,
             token: 0,
+            yields: false,
             now: Time::ZERO,
             faulty,
             out: Vec::new(),
@@ -280,6 +283,7 @@ impl Server {
         if self.leads() {
             self.out.push(Out::StepsDown);
         }
+        self.yields = false;
         self.role = Role::Follower;
     }
 

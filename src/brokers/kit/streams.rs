@@ -1,8 +1,8 @@
 //! Partitions as destinations, and streams: what one producer sends to one partition.
 //!
 //! A destination of the ledger is a partition, once for each consumer group if there are several:
-//! `orders/0`, `orders/0@billing`. Kafka promises order and numbers offsets within a partition
-//! only, so every pair of a scenario's producer (a *writer* here) and a partition of its topic has
+//! `orders/0`, `orders/0@billing`. Brokers with logs promise order and number offsets within a
+//! partition (a queue of RocketMQ's) only, so every pair of a scenario's producer (a *writer* here) and a partition of its topic has
 //! a [`ProducerId`] of its own, the stream. Sequence numbers of a stream are dense: a message's
 //! place among those that its writer meant for this partition. A batch is then one
 //! [`MessageRange`](crate::observe::MessageRange).
@@ -11,7 +11,7 @@
 
 use std::ops::Range;
 
-use crate::brokers::kit::Sends;
+use super::Sends;
 use crate::observe::{DestinationId, ProducerId};
 
 /// A partition among all of a scenario, in the order of topics and within them. The index of its

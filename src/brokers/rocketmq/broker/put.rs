@@ -1,0 +1,247 @@
+//! Sends (`SendMessageProcessor`, `CommitLog.asyncPutMessage`): a message is appended under one lock,
+//! then waits for a flush and for slaves if it is to; both at the same time.
+
+use std::collections::VecDeque;
+
+use crate::engine::Time;
+use crate::world::{Alarm, By, ConnId, Context, DiskError, Lane};
+
+use super::super::message::{Code, HEADER, Message, Send, Timer};
+use super::super::rules::Rule;
+use super::super::words::{because, cause, removal};
+use super::{Broker, COMMIT_LOG, Phase};
+
+/// What a send waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    /// Nothing any more: what came of it.
+    Done(Code),
+    /// Until this time, by the monotonic clock.
+    Until(Time),
+}
+
+/// A message that is stored and not answered yet.
+#[derive(Clone, Copy, Debug)]
+struct Put {
+    conn: ConnId,
+    id: Option<u32>,
+    /// Where its record ends.
+    end: u64,
+    flush: Waiting,
+    replicas: Waiting,
+}
+
+impl Put {
+    /// What it is answered with: what came of the slaves if that is no success
+    /// (`handleDiskFlushAndHA`).
+    fn answer(&self) -> Option<Code> {
+        match (self.flush, self.replicas) {
+            (Waiting::Done(flush), Waiting::Done(Code::Ok)) => Some(flush),
+            (Waiting::Done(_), Waiting::Done(replicas)) => Some(replicas),
+            _ => None,
+        }
+    }
+}
+
+/// The sends that wait.
+#[derive(Clone, Debug)]
+pub(super) struct Puts {
+    /// How many wait for their turn (`sendThreadPoolQueue`).
+    queued: u32,
+    /// Those that are stored, by where their records end.
+    stored: VecDeque<Put>,
+    alarm: Alarm,
+}
+
+impl Puts {
+    pub(super) const fn new() -> Puts {
+        Puts { queued: 0, stored: VecDeque::new(), alarm: Alarm::new(By::Monotonic) }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.stored.is_empty() && self.queued == 0
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.queued = 0;
+        self.stored.clear();
+        self.alarm.forget();
+    }
+}
+
+impl Broker {
+    /// It waits for its turn to be put.
+    pub(super) fn arrived(&mut self, conn: ConnId, send: Send, ctx: &mut Context<'_, Message>) {
+        if self.puts.queued >= self.config.settings.queue_capacity {
+            return self.refuse(conn, send, Code::SystemBusy, ctx);
+        }
+        self.puts.queued += 1;
+        let now = ctx.now().as_nanos();
+        ctx.tell(self.lanes.put, Timer::Put(conn, send, now).into());
+    }
+
+    /// It is not stored.
+    fn refuse(&self, conn: ConnId, send: Send, code: Code, ctx: &mut Context<'_, Message>) {
+        let (now, node) = (ctx.now(), self.node);
+        let why = removal(cause::REFUSED, because::NO_RETRY);
+        ctx.observer().dropped(now, node, None, send.message, why);
+        if let Some(id) = send.id {
+            ctx.send(conn, Message::Sent(id, code), HEADER);
+        }
+    }
+
+    pub(super) fn put(
+        &mut self,
+        conn: ConnId,
+        send: Send,
+        arrived: Time,
+        ctx: &mut Context<'_, Message>,
+    ) {
+        self.puts.queued = self.puts.queued.saturating_sub(1);
+        let settings = &self.config.settings;
+        let waited = ctx.now().since(arrived);
+        if self.config.has(Rule::FastFailure) && waited >= settings.send_wait {
+            return self.refuse(conn, send, Code::SystemBusy, ctx);
+        }
+        ctx.spend(self.config.costs.append);
+        if !self.is_master() || self.phase != Phase::Serving {
+            return self.refuse(conn, send, Code::ServiceNotAvailable, ctx);
+        }
+        if send.message.bytes > settings.max_message_size {
+            return self.refuse(conn, send, Code::MessageIllegal, ctx);
+        }
+        let bytes = self.config.record_bytes(send.queue, send.message.bytes);
+        let pool = self.has_pool();
+        if !pool {
+            let padding = self.store.log.padding_before(bytes);
+            match ctx.write(COMMIT_LOG, u64::from(bytes) + padding) {
+                Ok(()) => {}
+                Err(DiskError::Full) => {
+                    return self.refuse(conn, send, Code::ServiceNotAvailable, ctx);
+                }
+                Err(DiskError::Io) => return self.refuse(conn, send, Code::SystemError, ctx),
+            }
+        }
+        let record = self.store.append(send.queue, send.message, bytes);
+        let (now, node, config) = (ctx.now(), self.node, self.config.clone());
+        config.each_line(send.message, |line| {
+            ctx.observer().stored(now, node, line, send.message);
+        });
+        if !pool {
+            self.store.committed = self.store.log.end();
+            self.plan_dispatch(ctx);
+        }
+        let put = Put {
+            conn,
+            id: send.id,
+            end: record.end(),
+            flush: self.wait_for_flush(ctx),
+            replicas: self.wait_for_replicas(record.end(), ctx),
+        };
+        self.appended(matches!(put.replicas, Waiting::Until(_)), ctx);
+        match put.answer() {
+            Some(code) => reply(&put, code, ctx),
+            None => {
+                self.puts.stored.push_back(put);
+                self.arm_puts(ctx);
+                // A slave may have said long ago that it is further.
+                self.look_at_puts(ctx);
+            }
+        }
+    }
+
+    /// What was appended is to be flushed, and pushed to slaves, `soon` if somebody waits for that.
+    fn appended(&mut self, soon: bool, ctx: &mut Context<'_, Message>) {
+        self.plan_flush(ctx);
+        self.plan_push(soon, ctx);
+    }
+
+    fn wait_for_flush(&self, ctx: &Context<'_, Message>) -> Waiting {
+        let settings = &self.config.settings;
+        match settings.sync_flush && self.config.has(Rule::GroupCommit) {
+            true => Waiting::Until(ctx.monotonic() + settings.sync_flush_timeout),
+            false => Waiting::Done(Code::Ok),
+        }
+    }
+
+    /// `handleHA`, and before 5.0 `submitReplicaRequest` with `isSlaveOK`.
+    fn wait_for_replicas(&self, end: u64, ctx: &Context<'_, Message>) -> Waiting {
+        let settings = &self.config.settings;
+        let waits = Waiting::Until(ctx.monotonic() + settings.slave_timeout);
+        if !settings.sync_master {
+            return Waiting::Done(Code::Ok);
+        }
+        if self.config.has(Rule::CountInSyncReplicas) {
+            let alone = settings.in_sync_replicas <= 1;
+            return if alone { Waiting::Done(Code::Ok) } else { waits };
+        }
+        match self.links.best_position() {
+            Some(position) if end.saturating_sub(position) < settings.ha_fall_behind => waits,
+            _ => Waiting::Done(Code::SlaveNotAvailable),
+        }
+    }
+
+    fn arm_puts(&mut self, ctx: &mut Context<'_, Message>) {
+        let due = self.puts.stored.iter().flat_map(|put| [put.flush, put.replicas]);
+        let due = due.filter_map(|waiting| match waiting {
+            Waiting::Until(due) => Some(due),
+            Waiting::Done(_) => None,
+        });
+        // Times follow the order in which they were put, so the first ones are the earliest.
+        if let Some(first) = due.take(2).min() {
+            self.puts.alarm.wake(first, Lane::MAIN, Timer::PutTimeout.into(), ctx);
+        }
+    }
+
+    /// More is flushed, or on slaves: answers what waited for that.
+    pub(super) fn look_at_puts(&mut self, ctx: &mut Context<'_, Message>) {
+        let (flushed, needed) = (self.store.flushed, self.config.settings.in_sync_replicas);
+        let counts = self.config.has(Rule::CountInSyncReplicas);
+        let links = &self.links;
+        for put in &mut self.puts.stored {
+            if matches!(put.flush, Waiting::Until(_)) && put.end <= flushed {
+                put.flush = Waiting::Done(Code::Ok);
+            }
+            let enough = match counts {
+                true => links.copies(put.end) >= needed,
+                false => links.was_reported(put.end),
+            };
+            if matches!(put.replicas, Waiting::Until(_)) && enough {
+                put.replicas = Waiting::Done(Code::Ok);
+            }
+        }
+        self.answer_puts(ctx);
+    }
+
+    pub(super) fn put_timeout(&mut self, ctx: &mut Context<'_, Message>) {
+        self.puts.alarm.rang(ctx);
+        let now = ctx.monotonic();
+        let late = |waiting: &mut Waiting, code: Code| {
+            if matches!(waiting, Waiting::Until(due) if *due <= now) {
+                *waiting = Waiting::Done(code);
+            }
+        };
+        for put in &mut self.puts.stored {
+            late(&mut put.flush, Code::FlushDiskTimeout);
+            late(&mut put.replicas, Code::FlushSlaveTimeout);
+        }
+        self.answer_puts(ctx);
+        self.arm_puts(ctx);
+    }
+
+    fn answer_puts(&mut self, ctx: &mut Context<'_, Message>) {
+        self.puts.stored.retain(|put| match put.answer() {
+            Some(code) => {
+                reply(put, code, ctx);
+                false
+            }
+            None => true,
+        });
+    }
+}
+
+fn reply(put: &Put, code: Code, ctx: &mut Context<'_, Message>) {
+    if let Some(id) = put.id {
+        ctx.send(put.conn, Message::Sent(id, code), HEADER);
+    }
+}

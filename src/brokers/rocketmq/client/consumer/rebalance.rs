@@ -1,0 +1,276 @@
+//! Rebalancing (`RebalanceImpl`, `RebalanceService`): each member works out by itself which queues are
+//! its own, from the route and from who is in the group, as a broker tells it.
+
+use crate::engine::{Span, Time};
+use crate::observe::{BecauseId, NodeId};
+use crate::world::{Alarm, By, Context, Lane};
+
+use super::super::super::config::QueueId;
+use super::super::super::message::{HEADER, Message, Timer};
+use super::super::super::remoting::Waits;
+use super::super::super::rules::Rule;
+use super::super::super::words::{cause, event, removal, told};
+use super::super::Asked;
+use super::{Consumer, Question};
+
+/// `rocketmq.client.rebalance.waitInterval`.
+const WAIT: Span = Span::from_secs(20);
+/// `rocketmq.client.rebalance.minInterval`, since 5.2.
+const SOON: Span = Span::from_secs(1);
+/// How long a question to a broker may take.
+const TIMEOUT: Span = Span::from_secs(3);
+
+/// How far a rebalance has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Idle,
+    /// It needs a route first.
+    Route,
+    /// It asks who is in the group.
+    Consumers,
+    /// It asks where the group is in so many queues.
+    Offsets(u32),
+}
+
+/// A rebalance.
+#[derive(Clone, Debug)]
+pub(super) struct Rebalancing {
+    step: Step,
+    alarm: Alarm,
+    /// Whether there was reason for another one meanwhile.
+    again: bool,
+    /// Whether a queue could not be taken.
+    failed: bool,
+    changed: bool,
+    last: Option<Time>,
+}
+
+impl Rebalancing {
+    pub(super) const fn new() -> Rebalancing {
+        Rebalancing {
+            step: Step::Idle,
+            alarm: Alarm::new(By::Monotonic),
+            again: false,
+            failed: false,
+            changed: false,
+            last: None,
+        }
+    }
+
+    pub(super) fn waits_for_route(&self) -> bool {
+        self.step == Step::Route
+    }
+}
+
+/// `AllocateMessageQueueAveragely`: the part of so many queues that the member at a place gets.
+fn share(queues: usize, members: usize, place: usize) -> std::ops::Range<usize> {
+    let (each, more) = (queues / members, queues % members);
+    let first = place * each + place.min(more);
+    first..first + each + usize::from(place < more)
+}
+
+impl Consumer {
+    /// `rebalanceImmediately`. Since 5.2 not within a second of the last one.
+    pub(super) fn rebalance_now(&mut self, ctx: &mut Context<'_, Message>) {
+        if self.rebalancing.step != Step::Idle {
+            self.rebalancing.again = true;
+            return;
+        }
+        let now = ctx.monotonic();
+        let at = match self.rebalancing.last {
+            Some(last) if self.config.has(Rule::RebalanceSoon) => now.max(last + SOON),
+            _ => now,
+        };
+        self.rebalancing.alarm.wake(at, Lane::MAIN, Timer::Rebalance.into(), ctx);
+    }
+
+    pub(super) fn rebalance_round(&mut self, ctx: &mut Context<'_, Message>) {
+        self.rebalancing.alarm.rang(ctx);
+        if self.rebalancing.step != Step::Idle || self.application.is_auditor() {
+            return;
+        }
+        self.rebalancing.again = false;
+        self.rebalancing.failed = false;
+        self.rebalancing.changed = false;
+        self.ask_consumers(ctx);
+    }
+
+    /// `findConsumerIdList`: of any broker in the route.
+    fn ask_consumers(&mut self, ctx: &mut Context<'_, Message>) {
+        let groups: Vec<u32> = self.instance.readable().collect();
+        if groups.is_empty() {
+            self.rebalancing.step = Step::Route;
+            return self.instance.ask_route(ctx);
+        }
+        let pick = ctx.random().below(groups.len() as u64) as usize;
+        let broker = self.instance.any_of(groups[pick]).unwrap_or(NodeId(0));
+        self.rebalancing.step = Step::Consumers;
+        let group = self.own.group;
+        let request = (|id| Message::GetConsumers(id, group), HEADER);
+        let (waits, asked) = (Waits::Sync(TIMEOUT), Asked::Own(Question::Consumers));
+        self.instance.remoting.request(broker.index(), waits, asked, request, ctx);
+    }
+
+    pub(super) fn rebalance_has_route(&mut self, ctx: &mut Context<'_, Message>) {
+        if self.rebalancing.step != Step::Route {
+            return;
+        }
+        if self.instance.readable().next().is_some() {
+            self.ask_consumers(ctx);
+        } else {
+            self.rebalancing.failed = true;
+            self.rebalanced(ctx);
+        }
+    }
+
+    /// A question that belongs to a rebalance is answered, or is not.
+    pub(super) fn rebalance_answer(
+        &mut self,
+        question: Question,
+        answer: Option<Message>,
+        ctx: &mut Context<'_, Message>,
+    ) {
+        if !self.application.is_active() {
+            return;
+        }
+        match (question, answer) {
+            (Question::Consumers, Some(Message::ConsumersAre(_, Some(members)))) => {
+                self.allocate(&members, ctx);
+            }
+            (Question::Consumers, _) => {
+                self.rebalancing.failed = true;
+                self.rebalanced(ctx);
+            }
+            (Question::Offset(queue), Some(Message::OffsetIs(_, offset))) => match offset {
+                Some(offset) => self.offset_known(queue, Some(offset), ctx),
+                None if self.own.from_first => self.offset_known(queue, Some(0), ctx),
+                None => self.ask_offset(queue, true, ctx),
+            },
+            (Question::End(queue), Some(Message::OffsetIs(_, offset))) => {
+                let (now, id, node) = (ctx.now(), self.own.id, ctx.node());
+                let line = self.config.streams.seen_by(queue, self.own.group_of_topic);
+                let removal = removal(cause::BEFORE_THE_GROUP, BecauseId::NONE);
+                ctx.observer().skipped(now, id, line, node, removal);
+                self.offset_known(queue, offset, ctx);
+            }
+            (Question::Offset(queue) | Question::End(queue), _) => {
+                self.offset_known(queue, None, ctx);
+            }
+            (Question::Pull(..), _) => {}
+        }
+    }
+
+    /// Gives up queues that are not its own any more, and asks where to begin in those that are now.
+    fn allocate(&mut self, members: &[u32], ctx: &mut Context<'_, Message>) {
+        let queues = self.config.topics[self.own.topic as usize].queues;
+        let groups = self.instance.readable();
+        let all = groups.flat_map(|group| (0..queues).map(move |queue| group * queues + queue));
+        let all: Vec<QueueId> =
+            all.map(|index| self.config.streams.partition(self.own.topic, index)).collect();
+        let Some(place) = members.iter().position(|member| *member == self.own.id.0) else {
+            // The broker has not heard of it yet.
+            self.rebalancing.failed = true;
+            return self.rebalanced(ctx);
+        };
+        let own = &all[share(all.len(), members.len(), place)];
+        for at in (0..self.queues.len()).rev() {
+            if !own.contains(&self.queues[at].id) {
+                self.persist(at, ctx);
+                self.queues.remove(at);
+                self.rebalancing.changed = true;
+            }
+        }
+        let new: Vec<QueueId> = own
+            .iter()
+            .filter(|queue| !self.queues.iter().any(|taken| taken.id == **queue))
+            .copied()
+            .collect();
+        self.rebalancing.step = Step::Offsets(new.len() as u32);
+        if new.is_empty() {
+            return self.rebalanced(ctx);
+        }
+        for queue in new {
+            self.ask_offset(queue, false, ctx);
+        }
+    }
+
+    /// Where the group is in a queue, or where that ends.
+    fn ask_offset(&mut self, queue: QueueId, end: bool, ctx: &mut Context<'_, Message>) {
+        let Some(broker) = self.instance.any_of(self.config.group_of(queue)) else {
+            return self.offset_known(queue, None, ctx);
+        };
+        let group = self.own.group;
+        let make = |id| match end {
+            true => Message::GetMaxOffset(id, queue),
+            false => Message::QueryOffset(id, group, queue),
+        };
+        let question = if end { Question::End(queue) } else { Question::Offset(queue) };
+        let (waits, asked) = (Waits::Sync(TIMEOUT), Asked::Own(question));
+        self.instance.remoting.request(broker.index(), waits, asked, (make, HEADER), ctx);
+    }
+
+    /// One queue less to ask about: it is taken, unless nobody could say where to begin.
+    fn offset_known(
+        &mut self,
+        queue: QueueId,
+        offset: Option<u64>,
+        ctx: &mut Context<'_, Message>,
+    ) {
+        let Step::Offsets(left) = self.rebalancing.step else { return };
+        match offset {
+            Some(offset) => {
+                self.rebalancing.changed = true;
+                self.take(queue, offset, ctx);
+            }
+            None => self.rebalancing.failed = true,
+        }
+        let left = left.saturating_sub(1);
+        self.rebalancing.step = Step::Offsets(left);
+        if left == 0 {
+            self.rebalanced(ctx);
+        }
+    }
+
+    /// It is through; the next one comes after a while, or soon if there is reason.
+    fn rebalanced(&mut self, ctx: &mut Context<'_, Message>) {
+        self.rebalancing.step = Step::Idle;
+        if self.rebalancing.changed {
+            let (now, node, count) = (ctx.now(), ctx.node(), self.queues.len() as u64);
+            ctx.observer().event(now, told(event::REBALANCED, node, None, count));
+        }
+        let now = ctx.monotonic();
+        self.rebalancing.last = Some(now);
+        let soon = self.rebalancing.failed && self.config.has(Rule::RebalanceSoon);
+        let wait = if soon { SOON } else { WAIT };
+        self.rebalancing.alarm.wake(now + wait, Lane::MAIN, Timer::Rebalance.into(), ctx);
+        if std::mem::take(&mut self.rebalancing.again) {
+            self.rebalance_now(ctx);
+        }
+    }
+
+    /// Whether it works on a rebalance.
+    #[must_use]
+    pub fn is_rebalancing(&self) -> bool {
+        self.rebalancing.step != Step::Idle
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn queues_are_shared_out_without_gaps() {
+        for members in 1..=9 {
+            for queues in 0..=20 {
+                let parts: Vec<_> =
+                    (0..members).map(|place| share(queues, members, place)).collect();
+                assert_eq!(parts.first().map(|part| part.start), Some(0));
+                assert_eq!(parts.last().map(|part| part.end), Some(queues));
+                assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start));
+                let sizes = parts.iter().map(std::ops::Range::len);
+                assert!(sizes.clone().max() <= sizes.min().map(|least| least + 1));
+            }
+        }
+    }
+}

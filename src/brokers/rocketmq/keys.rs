@@ -1,0 +1,142 @@
+//! The keys of a scenario of RocketMQ: one definition each, spelt as in its configuration.
+
+use crate::brokers::kit::keys::keys;
+use crate::scenario::{Kind, SectionSpec};
+use crate::workload::{CONSUMER_KEYS, PRODUCER_KEYS};
+
+use super::costs::COSTS;
+use super::rules::RULES;
+use super::settings::BROKER_KEYS;
+
+/// The family's sections.
+pub const SECTIONS: &[&SectionSpec] =
+    &[&BROKER, &RULES, &NAMESERVER, &TOPIC, &PRODUCER, &CONSUMER, &COSTS];
+
+pub(super) const MESSAGES: Kind = Kind::Integer { min: 1, max: 1_000_000_000 };
+pub(super) const BUFFER: Kind = Kind::Size { min: 1 << 10, max: 1 << 30 };
+
+pub(super) const STORE_CONFIG: &str = "store/config/MessageStoreConfig.java";
+const NAMESERVER_CONFIG: &str =
+    "namesrv/NamesrvController.java 4.9.4; common/namesrv/NamesrvConfig.java 5.0.0";
+const CLIENT_CONFIG: &str = "client/ClientConfig.java";
+const PRODUCER_CONFIG: &str = "client/producer/DefaultMQProducer.java";
+const CONSUMER_CONFIG: &str = "client/consumer/DefaultMQPushConsumer.java";
+
+/// `[broker]`: the brokers' configuration.
+pub const BROKER: SectionSpec = SectionSpec::single(
+    "broker",
+    &[BROKER_KEYS],
+    "The brokers' configuration, spelt as in broker.conf.",
+);
+
+keys! {
+    const NAMESERVER_KEYS {
+        "servers", Kind::Integer { min: 1, max: 9 }, "2",
+            "How many NameServers there are: hosts ns1, ns2, ... They know nothing of each other.",
+            "docs/en/architecture.md";
+        "zone", Kind::Names, none,
+            "The zones of their hosts, in turn (one zone is that of all). If not written they stand \
+             beside the first broker and no fault of a zone meets them.";
+        "scanNotActiveBrokerInterval", Kind::POSITIVE_MILLIS, ["4.9.0" = "10000ms", "5.0.0" = "5000ms"],
+            "How often a NameServer looks for brokers that have been silent for 120 s.", NAMESERVER_CONFIG;
+    }
+}
+
+/// `[nameserver]`.
+pub const NAMESERVER: SectionSpec = SectionSpec::single(
+    "nameserver",
+    &[NAMESERVER_KEYS],
+    "The NameServers, which tell clients where queues are.",
+);
+
+keys! {
+    const TOPIC_KEYS {
+        "name", Kind::Name, required, "What the topic is called.";
+        "queues", Kind::Integer { min: 1, max: 1_000 }, "4",
+            "Its queues in each group, to write and to read: orders/broker-a-0 is the first of \
+             broker-a.",
+            "common/TopicConfig.java; client/producer/DefaultMQProducer.java defaultTopicQueueNums";
+    }
+}
+
+/// `[[topic]]`.
+pub const TOPIC: SectionSpec = SectionSpec::repeated(
+    "topic",
+    &[TOPIC_KEYS],
+    "A topic, which every group has had before the run.",
+);
+
+keys! {
+    const CLIENT_KEYS {
+        "pollNameServerInterval", Kind::POSITIVE_MILLIS, "30000ms",
+            "How often it asks its NameServer for the topic's route.", CLIENT_CONFIG;
+    }
+}
+
+/// `[[producer]]`.
+pub const PRODUCER: SectionSpec = SectionSpec::repeated(
+    "producer",
+    &[PRODUCER_KEYS, SEND_KEYS, CLIENT_KEYS],
+    "A client that sends (DefaultMQProducer), on a host of its own.",
+);
+
+keys! {
+    const SEND_KEYS {
+        "send", Kind::Choice(&["sync", "async", "oneway"]), "sync",
+            "Whether a thread waits for each answer, answers come to a callback, or there are none.",
+            "docs/en/Example_Simple.md";
+        "threads", Kind::Integer { min: 1, max: 10_000 }, "1",
+            "Sync: how many threads of the application send, each one message at a time.";
+        "sendMsgTimeout", Kind::POSITIVE_MILLIS, "3000ms",
+            "How long a send may take, all its attempts together.", PRODUCER_CONFIG;
+        "sendMsgMaxTimeoutPerRequest", Kind::POSITIVE_MILLIS, none since "5.3.3",
+            "Sync: how long one attempt may take if there may be another. If not written all of \
+             sendMsgTimeout: a broker that hangs is never given up for another.",
+            "apache/rocketmq#9137";
+        "retryTimesWhenSendFailed", Kind::Integer { min: 0, max: 1_000 }, "2",
+            "Sync: how many more attempts there are.", PRODUCER_CONFIG;
+        "retryTimesWhenSendAsyncFailed", Kind::Integer { min: 0, max: 1_000 }, "2",
+            "Async: how many more attempts there are.", PRODUCER_CONFIG;
+        "retryAnotherBrokerWhenNotStoreOK", Kind::Flag, "false",
+            "Sync: whether an answer other than SEND_OK is a reason for another attempt, which stores \
+             the message once more.",
+            PRODUCER_CONFIG;
+        "sendLatencyEnable", Kind::Flag, "false",
+            "Whether groups that were slow or failed are avoided for a while.", "client/latency/MQFaultStrategy.java";
+        "check-send-status", Kind::Flag, "false",
+            "Whether the application takes FLUSH_DISK_TIMEOUT, FLUSH_SLAVE_TIMEOUT and SLAVE_NOT_AVAILABLE, \
+             which come without an exception, for failures (unknown). If not they are successes \
+             (acked), as RocketMQ's documents have it.",
+            "docs/en/best_practice.md";
+    }
+}
+
+/// `[[consumer]]`.
+pub const CONSUMER: SectionSpec = SectionSpec::repeated(
+    "consumer",
+    &[CONSUMER_KEYS, READ_KEYS, CLIENT_KEYS],
+    "A client that consumes (DefaultMQPushConsumer), on a host of its own.",
+);
+
+keys! {
+    const READ_KEYS {
+        "consumerGroup", Kind::Name, "consumers",
+            "The group whose members share the topic's queues.", CONSUMER_CONFIG;
+        "consumeFromWhere", Kind::Choice(&["CONSUME_FROM_LAST_OFFSET", "CONSUME_FROM_FIRST_OFFSET"]), "CONSUME_FROM_LAST_OFFSET",
+            "Where a group without an offset begins. Of a queue that still has its first message in \
+             memory it is that, whatever is written here.",
+            "broker/processor/ConsumerManageProcessor.java queryConsumerOffset";
+        "pullBatchSize", Kind::Integer { min: 1, max: 1_024 }, "32",
+            "Messages of a pull, at most.", CONSUMER_CONFIG;
+        "pullThresholdForQueue", MESSAGES, "1000",
+            "A queue is not pulled from while more messages of it are in hand.", CONSUMER_CONFIG;
+        "consumeConcurrentlyMaxSpan", MESSAGES, "2000",
+            "Nor while the offsets of those are further apart than this.", CONSUMER_CONFIG;
+        "consumeThreadMin", Kind::Integer { min: 1, max: 10_000 }, "20",
+            "How many threads of the application work on messages.", CONSUMER_CONFIG;
+        "persistConsumerOffsetInterval", Kind::POSITIVE_MILLIS, "5000ms",
+            "How often it tells brokers its offsets.", CLIENT_CONFIG;
+        "heartbeatBrokerInterval", Kind::POSITIVE_MILLIS, "30000ms",
+            "How often it tells all brokers that it is there.", CLIENT_CONFIG;
+    }
+}

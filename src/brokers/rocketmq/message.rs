@@ -1,0 +1,281 @@
+//! Everything that machines of this family send to each other and to themselves.
+
+use std::sync::Arc;
+
+use crate::observe::MessageRange;
+
+use super::config::QueueId;
+use super::store::Record;
+
+/// Bytes of a request or answer beside what it carries (the header of the remoting protocol, JSON).
+pub const HEADER: u32 = 200;
+
+/// What a broker answers to a send (`ResponseCode`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// SUCCESS: SEND_OK.
+    Ok,
+    /// It is stored here, and was not flushed in time.
+    FlushDiskTimeout,
+    /// It is stored here, and slaves did not have it in time.
+    FlushSlaveTimeout,
+    /// It is stored here, and there is no slave.
+    SlaveNotAvailable,
+    /// It is not stored.
+    SystemError,
+    /// It is not stored: no master, no room on the disk.
+    ServiceNotAvailable,
+    /// It is not stored: it has waited for too long, or too many wait.
+    SystemBusy,
+    /// It is not stored: too large.
+    MessageIllegal,
+}
+
+impl Code {
+    /// As RocketMQ calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Code::Ok => "SEND_OK",
+            Code::FlushDiskTimeout => "FLUSH_DISK_TIMEOUT",
+            Code::FlushSlaveTimeout => "FLUSH_SLAVE_TIMEOUT",
+            Code::SlaveNotAvailable => "SLAVE_NOT_AVAILABLE",
+            Code::SystemError => "SYSTEM_ERROR",
+            Code::ServiceNotAvailable => "SERVICE_NOT_AVAILABLE",
+            Code::SystemBusy => "SYSTEM_BUSY",
+            Code::MessageIllegal => "MESSAGE_ILLEGAL",
+        }
+    }
+
+    /// Whether the client gets a `SendResult` of it, not an exception.
+    #[must_use]
+    pub const fn is_result(self) -> bool {
+        matches!(
+            self,
+            Code::Ok | Code::FlushDiskTimeout | Code::FlushSlaveTimeout | Code::SlaveNotAvailable
+        )
+    }
+}
+
+/// A message to be stored in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Send {
+    /// Under which number it is to be answered; none if it is not (oneway).
+    pub id: Option<u32>,
+    /// The queue.
+    pub queue: QueueId,
+    /// The message.
+    pub message: MessageRange,
+}
+
+/// A request for messages (`PullMessageRequestHeader`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pull {
+    /// Its number.
+    pub id: u32,
+    /// Which consumer group asks.
+    pub group: u32,
+    /// The queue.
+    pub queue: QueueId,
+    /// From this offset on.
+    pub offset: u64,
+    /// So many at most.
+    pub most: u32,
+    /// The offset that the group commits by the way.
+    pub commit: Option<u64>,
+    /// Whether it brings its own subscription, as a pull consumer does.
+    pub subscribed: bool,
+}
+
+/// What comes of a pull.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PullStatus {
+    /// PULL_FOUND.
+    Found,
+    /// PULL_NOT_FOUND: nothing yet.
+    NotFound,
+    /// PULL_OFFSET_MOVED: there is no such offset.
+    OffsetMoved,
+    /// PULL_RETRY_IMMEDIATELY.
+    RetryImmediately,
+    /// SUBSCRIPTION_NOT_EXIST.
+    NoSubscription,
+    /// SYSTEM_BUSY: a slave that is not to be read.
+    Refused,
+}
+
+/// The answer to a pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// Of which.
+    pub id: u32,
+    /// What came of it.
+    pub status: PullStatus,
+    /// Where to go on.
+    pub next: u64,
+    /// What was found, from the offset that was asked for on.
+    pub messages: Vec<MessageRange>,
+}
+
+/// Bytes of a master's CommitLog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// From this position on.
+    pub from: u64,
+    /// So many.
+    pub bytes: u32,
+    /// The records that begin in them.
+    pub records: Vec<Record>,
+}
+
+/// The offsets of all consumer groups on a broker, by group and then queue; [`NO_OFFSET`] if there is none.
+pub type Offsets = Vec<Vec<u64>>;
+
+/// A queue that a consumer group has no offset of.
+pub const NO_OFFSET: u64 = u64::MAX;
+
+/// Which brokers a NameServer knows: of each group the set of `brokerId`s.
+pub type Route = Arc<[u16]>;
+
+/// A message, a timer, or a completion.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// Broker to NameServer: REGISTER_BROKER.
+    Register(u32),
+    /// NameServer to broker: whether the group has a master.
+    Registered(u32, bool),
+    /// Broker to NameServer: UNREGISTER_BROKER.
+    Unregister,
+    /// Client to NameServer: GET_ROUTEINFO_BY_TOPIC.
+    GetRoute(u32),
+    /// NameServer to client; none if it knows no broker that has the topic.
+    RouteIs(u32, Option<Route>),
+
+    /// Client to broker: SEND_MESSAGE.
+    Send(Send),
+    /// Broker to client.
+    Sent(u32, Code),
+    /// Client to broker: PULL_MESSAGE.
+    Pull(Box<Pull>),
+    /// Broker to client.
+    Pulled(Box<Pulled>),
+    /// Client to broker: HEART_BEAT of a consumer in a group.
+    Heartbeat {
+        /// Which group.
+        group: u32,
+        /// Which consumer.
+        client: u32,
+    },
+    /// Client to broker: UNREGISTER_CLIENT.
+    Leave {
+        /// Which group.
+        group: u32,
+        /// Which consumer.
+        client: u32,
+    },
+    /// Broker to client: NOTIFY_CONSUMER_IDS_CHANGED.
+    ConsumersChanged,
+    /// Client to broker: GET_CONSUMER_LIST_BY_GROUP.
+    GetConsumers(u32, u32),
+    /// Broker to client: none if it has not heard of the group.
+    ConsumersAre(u32, Option<Arc<[u32]>>),
+    /// Client to broker: QUERY_CONSUMER_OFFSET of a group and queue.
+    QueryOffset(u32, u32, QueueId),
+    /// Client to broker: GET_MAX_OFFSET.
+    GetMaxOffset(u32, QueueId),
+    /// Broker to client: the offset; none if there is none.
+    OffsetIs(u32, Option<u64>),
+    /// Client to broker: UPDATE_CONSUMER_OFFSET, which is not answered.
+    UpdateOffset(u32, QueueId, u64),
+    /// Slave to master: GET_ALL_CONSUMER_OFFSET.
+    GetAllOffsets(u32),
+    /// Master to slave.
+    AllOffsets(u32, Arc<Offsets>),
+
+    /// Slave to master: the position up to which it has the CommitLog.
+    Position(u64),
+    /// Master to slave; without bytes it only says that it is there.
+    Transfer(Box<Transfer>),
+
+    /// To itself.
+    Timer(Timer),
+}
+
+impl From<Timer> for Message {
+    fn from(timer: Timer) -> Message {
+        Message::Timer(timer)
+    }
+}
+
+/// What a machine tells itself. A life counts what has ended since, so that a stale one is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// Requests may be overdue, or a connection that is not open yet.
+    Requests,
+    /// NameServer: look for silent brokers.
+    Scan,
+
+    /// Broker: its process is there.
+    Load,
+    /// Broker: the CommitLog was read.
+    Scanned,
+    /// Broker: register.
+    Register,
+    /// Broker: a send has its turn; it arrived at this time, in ns.
+    Put(crate::world::ConnId, Send, u64),
+    /// Broker: the flusher wakes.
+    Flush,
+    /// Broker: the fsync up to this position is through.
+    Flushed(u64),
+    /// Broker: the write buffer is copied to the file.
+    Commit,
+    /// Broker: sends that wait may be overdue.
+    PutTimeout,
+    /// Broker: dispatch.
+    Dispatch,
+    /// Broker: the file of offsets is written.
+    PersistOffsets,
+    /// Broker: that file is durable.
+    OffsetsDurable,
+    /// Broker: pulls that are held are looked at.
+    HeldPulls,
+    /// Broker: clients that are silent are looked for.
+    ClientScan,
+    /// Broker: slaves may be pushed to.
+    Push,
+    /// Broker: connections between master and slaves are looked at.
+    HaTick,
+    /// Slave: connect to the master.
+    HaConnect,
+    /// Slave: copy what the master has beside the CommitLog.
+    SlaveSync,
+
+    /// Client: ask for the route.
+    PollRoute,
+    /// Producer: the next send may be due.
+    Pace,
+    /// Consumer: begin, or stop to ask for more.
+    Begin(bool),
+    /// Consumer: a thread of the application is through.
+    Processed(u32),
+    /// Consumer: pull from this queue again, in this life of its.
+    PullAgain(QueueId, u32),
+    /// Consumer: give a queue up whose offset was illegal, in this life of its.
+    GiveUp(QueueId, u32),
+    /// Consumer: rebalance.
+    Rebalance,
+    /// Consumer: tell the brokers that it is there.
+    Heartbeats,
+    /// Consumer: tell the brokers its offsets.
+    Persist,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Message;
+
+    #[test]
+    fn a_message_is_small() {
+        assert!(std::mem::size_of::<Message>() <= 48);
+    }
+}

@@ -1,0 +1,297 @@
+//! From a checked scenario to a [`Spec`]: names become ids, and what contradicts itself is told.
+
+use std::sync::Arc;
+
+use crate::brokers::kit::application::Hours;
+use crate::brokers::kit::streams::{Streams, TopicPlan};
+use crate::brokers::kit::{Frame, complete};
+use crate::observe::{ConsumerId, NodeId};
+use crate::scenario::{Diagnostics, Place, Scenario, Values, suggest};
+use crate::workload::{ConsumerLoad, Load};
+
+use super::client::consumer::ConsumerConfig;
+use super::client::producer::Mode;
+use super::config::{Config, Settings, Topic, group_name};
+use super::costs::Costs;
+use super::rules::Rules;
+use super::spec::{ConsumerSpec, ProducerSpec, Spec};
+
+/// Bytes of a record beside its body, at most: names of topics have 64.
+const LARGEST_OVERHEAD: u64 = 512;
+
+struct Planner<'a> {
+    scenario: &'a Scenario,
+    topics: Vec<Topic>,
+    /// The consumer groups.
+    groups: Vec<String>,
+    wrong: Diagnostics,
+}
+
+/// Resolves a scenario that was checked with this family's sections.
+///
+/// # Errors
+/// All that is wrong with it, each with its place and a remedy.
+pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
+    let mut frame = Frame::new(scenario)?;
+    let brokers = frame.names().len() as u32;
+    let mut planner =
+        Planner { scenario, topics: Vec::new(), groups: Vec::new(), wrong: scenario.diagnostics() };
+    if scenario.many("topic").is_empty() {
+        let help = "add [[topic]] with name = \"orders\"";
+        planner.wrong.push(Place::START, "the scenario has no topic", help);
+        return Err(planner.wrong);
+    }
+    let slaves = planner.slaves(brokers);
+    let settings = planner.settings(frame.cluster.boot_time.clone(), slaves);
+    planner.read_groups();
+    planner.read_topics();
+    let loads = planner.read_loads();
+    let streams = planner.streams(&loads, brokers / (slaves + 1));
+    let consumers = planner.read_consumers();
+    let names = scenario.one("nameserver");
+    let servers = 0..names.integer("servers") as u32;
+    let config = Config {
+        brokers,
+        slaves,
+        nameservers: servers.map(|server| NodeId(brokers + server)).collect(),
+        scan_interval: names.duration("scanNotActiveBrokerInterval"),
+        topics: planner.topics.clone(),
+        consumer_groups: planner.groups.clone(),
+        streams,
+        settings,
+        costs: Costs::read(scenario.one("costs")),
+    };
+    if let Some(buffer) = scenario.one("broker").get_size("socket-buffer") {
+        frame.cluster.topology.socket_buffer = buffer;
+    }
+    let producers = loads.into_iter().map(|(values, load, _)| producer(values, load)).collect();
+    let mut spec = Spec { frame, config: Arc::new(config), producers, consumers };
+    complete(&mut spec, scenario, &mut planner.wrong);
+    planner.wrong.into_result(spec)
+}
+
+fn producer(values: &Values, load: Load) -> ProducerSpec {
+    let (mode, retries) = match values.choice("send") {
+        "sync" => (Mode::Sync(values.integer("threads") as u32), "retryTimesWhenSendFailed"),
+        "async" => (Mode::Async, "retryTimesWhenSendAsyncFailed"),
+        _ => (Mode::Oneway, "retryTimesWhenSendFailed"),
+    };
+    ProducerSpec {
+        mode,
+        timeout: values.duration("sendMsgTimeout"),
+        attempt_timeout: values.get_duration("sendMsgMaxTimeoutPerRequest"),
+        retries: values.integer(retries) as u32,
+        retry_not_ok: values.flag("retryAnotherBrokerWhenNotStoreOK"),
+        latency: values.flag("sendLatencyEnable"),
+        strict: values.flag("check-send-status"),
+        poll_interval: values.duration("pollNameServerInterval"),
+        load,
+    }
+}
+
+impl<'a> Planner<'a> {
+    /// Slaves of each master; the nodes must come out even.
+    fn slaves(&mut self, brokers: u32) -> u32 {
+        let broker = self.scenario.one("broker");
+        let slaves = broker.integer("slaves") as u32;
+        if brokers.is_multiple_of(slaves + 1) {
+            return slaves;
+        }
+        let (members, place) = (slaves + 1, broker.span("slaves"));
+        let place =
+            if broker.is_set("slaves") { place } else { self.scenario.one("cluster").place() };
+        let more = brokers.div_ceil(members) * members;
+        self.wrong.push(
+            place,
+            format!("{brokers} nodes do not make groups of a master and {slaves} {}", plural(slaves)),
+            format!("make it {more} nodes, or write `slaves` in [broker] so that groups of 1 + slaves come out even"),
+        );
+        0
+    }
+
+    fn settings(&mut self, boot_time: crate::engine::Distribution, slaves: u32) -> Settings {
+        let broker = self.scenario.one("broker");
+        let rules = Rules::read(self.scenario.one("rules"));
+        let sync_master = broker.choice("brokerRole") == "SYNC_MASTER";
+        let sync_flush = broker.choice("flushDiskType") == "SYNC_FLUSH";
+        let settings = Settings::of(broker, rules, sync_master, sync_flush, boot_time);
+        if settings.in_sync_replicas > slaves + 1 {
+            self.wrong.push(
+                broker.span("inSyncReplicas"),
+                format!(
+                    "there are never {} copies of a message: a group has {}",
+                    settings.in_sync_replicas,
+                    slaves + 1
+                ),
+                "lower `inSyncReplicas`, or raise `slaves`",
+            );
+        }
+        let largest = u64::from(settings.max_message_size) + LARGEST_OVERHEAD;
+        if largest > settings.segment {
+            self.wrong.push(
+                broker.span("mappedFileSizeCommitLog"),
+                "a segment of the CommitLog has no room for the largest message",
+                "make it greater than `maxMessageSize` by 512 bytes or more",
+            );
+        }
+        settings
+    }
+
+    fn read_groups(&mut self) {
+        for values in self.scenario.many("consumer") {
+            let name = values.text("consumerGroup");
+            if !self.groups.iter().any(|group| group == name) {
+                self.groups.push(name.to_owned());
+            }
+        }
+    }
+
+    fn read_topics(&mut self) {
+        for values in self.scenario.many("topic") {
+            let name = values.text("name").to_owned();
+            let consumers = self.scenario.many("consumer").iter();
+            let reads = consumers.filter(|consumer| consumer.text("from") == name);
+            let mut groups: Vec<u32> = Vec::new();
+            for consumer in reads {
+                let group = self.group(consumer);
+                if !groups.contains(&group) {
+                    groups.push(group);
+                }
+            }
+            self.topics.push(Topic { queues: values.integer("queues") as u32, groups, name });
+        }
+    }
+
+    fn group(&self, consumer: &Values) -> u32 {
+        let name = consumer.text("consumerGroup");
+        self.groups.iter().position(|group| group == name).unwrap_or(0) as u32
+    }
+
+    fn topic(&mut self, name: &str, place: Place) -> u32 {
+        let found = self.topics.iter().position(|topic| topic.name == name);
+        if found.is_none() {
+            let names: Vec<&str> = self.topics.iter().map(|topic| topic.name.as_str()).collect();
+            let help = suggest(name, &names, "the topics");
+            self.wrong.push(place, format!("there is no topic `{name}`"), help);
+        }
+        found.unwrap_or(0) as u32
+    }
+
+    /// The loads of the producers, each with its topic.
+    fn read_loads(&mut self) -> Vec<(&'a Values, Load, u32)> {
+        let mut loads = Vec::new();
+        for values in self.scenario.many("producer") {
+            let Some(load) = self.wrong.keep(Load::from_values(values)) else { continue };
+            let topic = self.topic(&load.to.value, load.to.place);
+            self.refuse_connect(&load.connect, "the masters in the topic's route");
+            let others: &[&str] = match values.choice("send") {
+                "sync" => &["retryTimesWhenSendAsyncFailed"],
+                "async" => &[
+                    "threads",
+                    "retryTimesWhenSendFailed",
+                    "retryAnotherBrokerWhenNotStoreOK",
+                    "sendMsgMaxTimeoutPerRequest",
+                ],
+                _ => &[
+                    "threads",
+                    "retryTimesWhenSendFailed",
+                    "retryTimesWhenSendAsyncFailed",
+                    "retryAnotherBrokerWhenNotStoreOK",
+                    "sendMsgMaxTimeoutPerRequest",
+                    "check-send-status",
+                ],
+            };
+            for key in others.iter().filter(|key| values.is_set(key)) {
+                let mode = values.choice("send");
+                let message = format!("`{key}` has no meaning with send = \"{mode}\"");
+                self.wrong.push(values.span(key), message, "remove it, or send otherwise");
+            }
+            loads.push((values, load, topic));
+        }
+        loads
+    }
+
+    fn refuse_connect(&mut self, connect: &[crate::scenario::Located<String>], instead: &str) {
+        if let Some(first) = connect.first() {
+            let message = format!("clients of RocketMQ connect to {instead}");
+            self.wrong.push(first.place, message, "remove `connect`");
+        }
+    }
+
+    fn streams(&self, loads: &[(&Values, Load, u32)], groups: u32) -> Streams {
+        let plan = |topic: &Topic| TopicPlan {
+            name: topic.name.clone(),
+            partitions: (0..groups)
+                .flat_map(|group| {
+                    (0..topic.queues).map(move |queue| format!("{}-{queue}", group_name(group)))
+                })
+                .collect(),
+            groups: topic.groups.iter().map(|group| self.groups[*group as usize].clone()).collect(),
+        };
+        let topics: Vec<TopicPlan> = self.topics.iter().map(plan).collect();
+        let writers: Vec<u32> = loads.iter().map(|(_, _, topic)| *topic).collect();
+        Streams::new(&topics, &writers)
+    }
+
+    /// The consumers, and an auditor for each topic that nobody reads.
+    fn read_consumers(&mut self) -> Vec<ConsumerSpec> {
+        let mut consumers: Vec<ConsumerSpec> = Vec::new();
+        for values in self.scenario.many("consumer") {
+            let load = ConsumerLoad::from_values(values);
+            self.refuse_connect(&load.connect, "the brokers in the topic's route");
+            if load.stop.is_some_and(|stop| stop <= load.start) {
+                let message = "the consumer would stop before it starts";
+                self.wrong.push(values.span("stop"), message, "make `stop` later than `start`");
+            }
+            let topic = self.topic(&load.from.value, load.from.place);
+            let group = self.group(values);
+            let of_topic = self.topics[topic as usize].groups.iter();
+            let own = ConsumerConfig {
+                id: ConsumerId(consumers.len() as u32),
+                topic,
+                group,
+                group_of_topic: of_topic.into_iter().position(|of| *of == group).unwrap_or(0),
+                from_first: values.choice("consumeFromWhere") == "CONSUME_FROM_FIRST_OFFSET",
+                batch: values.integer("pullBatchSize") as u32,
+                threshold: values.integer("pullThresholdForQueue") as u32,
+                span: values.integer("consumeConcurrentlyMaxSpan") as u32,
+                threads: values.integer("consumeThreadMin") as u32,
+                persist_interval: values.duration("persistConsumerOffsetInterval"),
+                heartbeat_interval: values.duration("heartbeatBrokerInterval"),
+                poll_interval: values.duration("pollNameServerInterval"),
+                processing: load.processing,
+                hours: Hours { start: Some(load.start), stop: load.stop },
+            };
+            self.check_one_topic(values, &consumers, &own);
+            consumers.push(ConsumerSpec { name: load.name, own });
+        }
+        for topic in 0..self.topics.len() {
+            if self.topics[topic].groups.is_empty() {
+                let (id, group) = (consumers.len() as u32, self.groups.len() as u32);
+                let name = format!("auditor.{}", self.topics[topic].name);
+                self.groups.push(name.clone());
+                let own = Spec::auditor(id, topic as u32, group);
+                consumers.push(ConsumerSpec { name, own });
+            }
+        }
+        consumers
+    }
+
+    /// Members of a group must subscribe to the same topics, or each filters by the other's
+    /// subscription and messages are lost for the group.
+    fn check_one_topic(&mut self, values: &Values, others: &[ConsumerSpec], own: &ConsumerConfig) {
+        let other = others.iter().find(|other| other.own.group == own.group);
+        if let Some(other) = other.filter(|other| other.own.topic != own.topic) {
+            let group = &self.groups[own.group as usize];
+            self.wrong.push(
+                values.span("from"),
+                format!("`{}` of the group `{group}` reads another topic", other.name),
+                "all members of a group must read the same: write another `consumerGroup`",
+            );
+        }
+    }
+}
+
+const fn plural(slaves: u32) -> &'static str {
+    if slaves == 1 { "slave" } else { "slaves" }
+}

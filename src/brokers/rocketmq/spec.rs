@@ -1,0 +1,229 @@
+//! What a scenario asks for, resolved but for the seed; from it and a seed comes a run's set-up.
+
+use std::sync::Arc;
+
+use crate::brokers::kit::application::{Hours, Sending};
+use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
+use crate::engine::{Distribution, Span};
+use crate::observe::{ConsumerId, DestinationId, NodeId};
+use crate::scenario::{Diagnostics, Scenario};
+use crate::workload::Load;
+
+use super::broker::Broker;
+use super::client::consumer::{Consumer, ConsumerConfig};
+use super::client::producer::{self, Producer, ProducerConfig};
+use super::config::Config;
+use super::keys::SECTIONS;
+use super::machine::{RocketCluster, RocketMachine};
+use super::nameserver::NameServer;
+use super::plan::plan;
+use super::words::WORDS;
+
+/// What a broker needs for a copy of a message, in bytes: its record, the entry in its queue, and
+/// room for lists that grow.
+const COPY: u64 = 128;
+
+/// A producer of the scenario; but for what it is to send as [`ProducerConfig`].
+#[derive(Clone, Debug)]
+pub struct ProducerSpec {
+    /// What it is asked to do.
+    pub load: Load,
+    /// See [`ProducerConfig::mode`].
+    pub mode: producer::Mode,
+    /// See [`ProducerConfig::timeout`].
+    pub timeout: Span,
+    /// See [`ProducerConfig::attempt_timeout`].
+    pub attempt_timeout: Option<Span>,
+    /// See [`ProducerConfig::retries`].
+    pub retries: u32,
+    /// See [`ProducerConfig::retry_not_ok`].
+    pub retry_not_ok: bool,
+    /// See [`ProducerConfig::latency`].
+    pub latency: bool,
+    /// See [`ProducerConfig::strict`].
+    pub strict: bool,
+    /// See [`ProducerConfig::poll_interval`].
+    pub poll_interval: Span,
+}
+
+/// A consumer of the scenario.
+#[derive(Clone, Debug)]
+pub struct ConsumerSpec {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub own: ConsumerConfig,
+}
+
+/// A scenario of this family, resolved.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Hosts, network and faults.
+    pub frame: Frame,
+    /// What every machine knows.
+    pub config: Arc<Config>,
+    /// The producers.
+    pub producers: Vec<ProducerSpec>,
+    /// The consumers, the auditors behind them.
+    pub consumers: Vec<ConsumerSpec>,
+}
+
+impl Spec {
+    /// An auditor of a topic.
+    pub(super) fn auditor(id: u32, topic: u32, group: u32) -> ConsumerConfig {
+        ConsumerConfig {
+            id: ConsumerId(id),
+            topic,
+            group,
+            group_of_topic: 0,
+            from_first: true,
+            batch: 32,
+            threshold: 1_000_000,
+            span: 1_000_000,
+            threads: 1,
+            persist_interval: Span::from_secs(5),
+            heartbeat_interval: Span::from_secs(30),
+            poll_interval: Span::from_secs(30),
+            processing: Distribution::Constant(0),
+            hours: Hours { start: None, stop: None },
+        }
+    }
+
+    fn is_auditor(consumer: &ConsumerSpec) -> bool {
+        consumer.own.hours.start.is_none()
+    }
+}
+
+impl Family for Spec {
+    type Mode = ();
+    type Cluster = RocketCluster;
+
+    const ABOUT: &'static About = &About {
+        product: "RocketMQ",
+        log: true,
+        sections: SECTIONS,
+        words: WORDS,
+        invariants: &[],
+    };
+    const MODES: &'static [((), Mode)] = &[(
+        (),
+        Mode {
+            name: "rocketmq-master-slave",
+            meaning: "Groups of a master and slaves, which are never promoted; NameServers say where they are.",
+            version: "5.3",
+            versions: ("4.9", "5.5"),
+            otherwise: None,
+            starter: include_str!("starters/master_slave.toml"),
+        },
+    )];
+
+    fn plan(scenario: &Scenario, (): ()) -> Result<Spec, Diagnostics> {
+        plan(scenario)
+    }
+
+    fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
+    }
+
+    fn cast(&self) -> Cast {
+        let servers = 1..=self.config.nameservers.len();
+        let (auditors, consumers): (Vec<_>, Vec<_>) =
+            self.consumers.iter().partition(|consumer| Spec::is_auditor(consumer));
+        let topic = |of: &ConsumerSpec| self.config.topics[of.own.topic as usize].name.clone();
+        Cast {
+            coordinators: servers.map(|server| format!("ns{server}")).collect(),
+            coordinated_by: Some("nameserver"),
+            producers: self.producers.iter().map(|producer| producer.load.name.clone()).collect(),
+            consumers: consumers.iter().map(|consumer| consumer.name.clone()).collect(),
+            unread: auditors.into_iter().map(topic).collect(),
+        }
+    }
+
+    fn reach(&self, producer: usize) -> Reach<'_> {
+        let topic = self.config.streams.topic_of(producer as u32);
+        let groups = self.config.topics[topic as usize].groups.len();
+        let load = &self.producers[producer].load;
+        let copies = u64::from(self.config.slaves) + 1;
+        Reach { load, lines: groups.max(1) as u64, copies, copy: COPY }
+    }
+
+    fn destinations(&self) -> Vec<String> {
+        self.config.streams.destination_names()
+    }
+
+    /// Selectors name queues, whoever reads them.
+    fn targets(&self) -> Vec<String> {
+        self.config.streams.partitions().iter().map(|queue| queue.name.clone()).collect()
+    }
+
+    fn producers(&self) -> Vec<Sends> {
+        let oneway = |writer| self.producers[writer as usize].mode == producer::Mode::Oneway;
+        self.config.streams.senders(oneway)
+    }
+
+    fn consumers(&self) -> Vec<Vec<DestinationId>> {
+        let read = |consumer: &ConsumerSpec| {
+            let queues = self.config.streams.of_topic(consumer.own.topic);
+            let seen = |queue| self.config.streams.seen_by(queue, consumer.own.group_of_topic);
+            queues.map(seen).collect()
+        };
+        self.consumers.iter().map(read).collect()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let settings = &self.config.settings;
+        let mut notes = Vec::new();
+        let counts = self.config.has(super::rules::Rule::CountInSyncReplicas);
+        if settings.sync_master
+            && counts
+            && settings.in_sync_replicas <= 1
+            && self.config.slaves > 0
+        {
+            notes.push(
+                "SYNC_MASTER with inSyncReplicas = 1 waits for nobody: the master's own copy is the one \
+                 that is counted. Write inSyncReplicas = 2 for a slave to be waited for."
+                    .to_owned(),
+            );
+        }
+        if settings.pool && settings.sync_flush {
+            notes.push(
+                "transientStorePoolEnable has no effect with SYNC_FLUSH: there is no write buffer."
+                    .to_owned(),
+            );
+        }
+        notes
+    }
+
+    fn machines(&self, seed: u64) -> Vec<RocketMachine> {
+        let config = &self.config;
+        let brokers = (0..config.brokers).map(|node| Broker::new(config.clone(), NodeId(node)));
+        let mut machines: Vec<RocketMachine> = brokers.map(RocketMachine::from).collect();
+        for node in &config.nameservers {
+            machines.push(NameServer::new(config.clone(), *node).into());
+        }
+        for (writer, spec) in (0..).zip(&self.producers) {
+            let queues = config.streams.of_topic(config.streams.topic_of(writer)).len();
+            let own = ProducerConfig {
+                writer,
+                sending: Sending::new(&spec.load, self.frame.duration, seed, queues),
+                mode: spec.mode,
+                timeout: spec.timeout,
+                attempt_timeout: spec.attempt_timeout,
+                retries: spec.retries,
+                retry_not_ok: spec.retry_not_ok,
+                latency: spec.latency,
+                strict: spec.strict,
+                poll_interval: spec.poll_interval,
+            };
+            machines.push(Producer::new(config.clone(), own).into());
+        }
+        for spec in &self.consumers {
+            machines.push(Consumer::new(config.clone(), spec.own.clone()).into());
+        }
+        machines
+    }
+}

@@ -1,0 +1,98 @@
+//! Words for the catalogue: causes, conditions, roles, events and selectors.
+
+use crate::brokers::kit::words::words;
+use crate::observe::{BecauseId, CauseId, Event, EventId, NodeId, Removal};
+
+// Of several causes at one instant the one with the greatest precedence names the loss: the disk
+// before the cache, the cache before the heap; what no broker ever had comes last.
+words! {
+    causes {
+        REFUSED = "refused", Lost, 1,
+            "the broker answered that it has not stored it (SYSTEM_BUSY, SERVICE_NOT_AVAILABLE, MESSAGE_ILLEGAL, ...)";
+        ON_ITS_WAY = "on-its-way", Lost, 1,
+            "a oneway send: the kernel had taken it, and no broker read it from the connection";
+        PRODUCER_DIED = "producer-died", Lost, 2, "its producer's process ended before it was sent";
+        WRITE_BUFFER_LOST = "write-buffer-lost", Lost, 5,
+            "it was in the off-heap write buffer (transientStorePoolEnable) when the broker's process ended";
+        PAGE_CACHE_LOST = "page-cache-lost", Lost, 6,
+            "it was not yet flushed when the host lost power";
+        BEYOND_BAD_RECORD = "beyond-bad-record", Lost, 5,
+            "recovery stopped at the first record that is not whole, and cut what was behind it";
+        DISK_WIPED = "disk-wiped", Lost, 8, "the disk that held it was replaced by an empty one";
+        RETENTION = "retention", Expired, 0, "its segment of the CommitLog was deleted";
+        BEFORE_THE_GROUP = "before-the-group", Settled, 8,
+            "its group had no committed offset and began at the end of the queue (CONSUME_FROM_LAST_OFFSET)";
+    }
+    conditions {
+        NOT_FLUSHED = "not-flushed", "It was acknowledged from the page cache, and no flush had covered it.";
+        NOT_REPLICATED = "not-replicated", "No slave had it.";
+        SLAVE_HAD_IT = "slave-had-it",
+            "A slave had it, and slaves are never promoted in this mode.";
+        NO_RETRY = "no-retry", "The producer did not send it again.";
+    }
+    roles {
+        MASTER = "master", Leader, "The master of the queue's group.";
+        SLAVE = "slave", InSync, "A slave that its master is connected to.";
+        DISCONNECTED = "slave-disconnected", Lagging, "A slave without a connection to its master.";
+    }
+    events {
+        REGISTERED = "broker-registered", "register broker to name server SUBJECT OK";
+        UNREGISTERED = "broker-unregistered",
+            "a NameServer: the broker's channel destroyed, clean it from the route of SUBJECT";
+        EXPIRED = "broker-expired", "a NameServer: The broker channel expired, SUBJECT COUNT ms";
+        RECOVERED = "commitlog-recovered", "recover the commit log: COUNT bytes truncated";
+        SLAVE_JOINED = "slave-joined", "HAServer receive new connection, SUBJECT; it asks for position COUNT";
+        SLAVE_LEFT = "slave-left", "HAConnection of SUBJECT shutdown";
+        MASTER_LINKED = "master-linked", "HAClient connect to master SUBJECT at position COUNT";
+        MASTER_LOST = "master-lost", "HAClient has closed the connection to master SUBJECT";
+        OFFSETS_DIFFER = "master-offset-differs",
+            "master pushed offset not equal the max phy offset in slave";
+        SLAVE_AHEAD = "slave-ahead", "slave SUBJECT request offset greater than local commitLog offset";
+        DISPATCH_STUCK = "dispatch-stuck",
+            "dispatch message to consume queue error: no valid record at COMMITLOG OFFSET COUNT";
+        ROUTE_CHANGED = "route-changed", "a client: topic route info changed, COUNT groups take messages";
+        REBALANCED = "rebalanced", "client rebalanced result changed: it has COUNT queues";
+        OFFSET_ILLEGAL = "offset-illegal", "the pull request offset illegal: it goes on at COUNT";
+        OFFSETS_ROLLED_BACK = "offsets-rolled-back",
+            "offsets of SUBJECT replaced newer ones here: COUNT queues go back";
+        SOFT_SUCCESS = "soft-success",
+            "a send returned with FLUSH_DISK_TIMEOUT, FLUSH_SLAVE_TIMEOUT or SLAVE_NOT_AVAILABLE; the ones before had returned SEND_OK";
+        SEND_OK_AGAIN = "send-ok-again", "a send returned SEND_OK after COUNT that had returned another status";
+        AVOIDED = "broker-avoided", "the producer's latency fault tolerance avoids SUBJECT for COUNT ms";
+    }
+    situations {
+        "consumer-without-queues", EventWithCount(event::REBALANCED, 0),
+            "After a rebalance a consumer has no queue.";
+    }
+    selectors {
+        MASTER = "master", [Destination], "The master of the queue's group.";
+        SLAVE = "slave", [Destination, Number], "The so manieth slave of the queue's group.";
+        NAMESERVER = "nameserver", [Number], "The so manieth NameServer.";
+    }
+}
+
+/// A removal.
+#[must_use]
+pub const fn removal(cause: CauseId, because: BecauseId) -> Removal {
+    Removal { cause, because }
+}
+
+/// An event.
+#[must_use]
+pub const fn told(word: EventId, node: NodeId, subject: Option<NodeId>, count: u64) -> Event {
+    Event { word, node, destination: None, subject, count }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_places() {
+        assert_eq!(WORDS.causes[cause::DISK_WIPED.index()].name, "disk-wiped");
+        assert_eq!(WORDS.conditions[because::NO_RETRY.index()], "no-retry");
+        assert_eq!(WORDS.events[event::AVOIDED.index()].name, "broker-avoided");
+        assert_eq!(WORDS.roles[role::DISCONNECTED.index()].name, "slave-disconnected");
+        assert_eq!(WORDS.selectors[selector::SLAVE as usize].name, "slave");
+    }
+}

@@ -1,0 +1,172 @@
+//! Rules that show best in small runs of their own.
+
+use mqsim::run::{parse, simulate};
+use mqsim::verdict::Report;
+
+/// A run of so many seconds on so many brokers.
+fn run(version: &str, seconds: u32, nodes: u32, rest: &str) -> Report {
+    let text = format!(
+        "format = 1\nname = 'rules'\nmode = 'rocketmq-master-slave'\nbroker-version = '{version}'\n\
+         duration = '{seconds}s'\ndrain = '200s'\n[cluster]\nnodes = {nodes}\nboot-time = '1s'\n\
+         [[topic]]\nname = 'orders'\nqueues = 2\n{rest}"
+    );
+    let prepared = parse("rules.toml", text.as_bytes(), &[]).unwrap_or_else(|e| panic!("{e}"));
+    simulate(&prepared, 1, None).unwrap_or_else(|e| panic!("{e}"))
+}
+
+const ALONE: &str = "[broker]\nslaves = 0\n";
+const CONSUMER: &str = "[[consumer]]\nname = 'c1'\nfrom = 'orders'\n";
+
+fn producer(keys: &str) -> String {
+    format!("[[producer]]\nname = 'p1'\nto = 'orders'\n{keys}\n")
+}
+
+/// When, in ms, an event happened for the first time from an instant on.
+fn first(report: &Report, what: &str, from: u64) -> Option<u64> {
+    let mut events = report.events.iter().filter(|event| event.what == what);
+    events.find(|event| event.at.as_millis() >= from).map(|event| event.at.as_millis())
+}
+
+#[test]
+fn sends_that_wait_for_too_long_are_refused() {
+    // Appends of 10 ms: a hundred a second, and three hundred come.
+    let busy = |rules: &str, version: &str| {
+        let load = producer("rate = '300/s'\nsend = 'async'");
+        let rest = format!("{ALONE}[costs]\nappend = '10ms'\n{rules}{load}{CONSUMER}");
+        run(version, 10, 1, &rest).summary
+    };
+    let refused = busy("", "5.3");
+    assert!(refused.rejected > 1_000, "{} refused", refused.rejected);
+    let waits = busy("[rules]\nfast-failure = false\n", "5.3");
+    assert!(waits.rejected < 10, "{} refused", waits.rejected);
+    // What a broker that was frozen finds in its sockets is too much at once. A synchronous send is
+    // tried elsewhere from 5.3 on, and not before.
+    let rejected = |version: &str| {
+        let load = producer("rate = '150/s'\nthreads = 300");
+        let rest = format!(
+            "{ALONE}[costs]\nappend = '10ms'\n{load}{CONSUMER}\
+             [[fault]]\nkind = 'pause'\ntarget = 'n1'\nat = '5s'\nfor = '1s'\n"
+        );
+        run(version, 10, 2, &rest).summary.rejected
+    };
+    let (before, since) = (rejected("5.2"), rejected("5.3"));
+    assert!(before > 20 && since < before / 2, "{before} rejected before 5.3, {since} since");
+}
+
+#[test]
+fn an_older_file_of_offsets_is_left_unless_it_is_fsynced() {
+    // What is consumed, and committed, comes once more if the file that says so was not durable.
+    let duplicated = |version: &str| {
+        let load = producer("rate = '100/s'\nstop = '20s'");
+        let rest = format!(
+            "[broker]\nslaves = 0\nflushDiskType = 'SYNC_FLUSH'\n{load}{CONSUMER}\
+             [[fault]]\nkind = 'power-loss'\ntarget = 'n1, consumer(c1)'\nat = '30s'\nfor = '5s'\n"
+        );
+        run(version, 60, 1, &rest).summary.duplicated
+    };
+    assert_eq!(duplicated("5.3.4"), 0, "the file was fsynced");
+    assert!(duplicated("5.3.3") > 500, "{} delivered again", duplicated("5.3.3"));
+}
+
+#[test]
+fn a_slave_acknowledges_what_it_has_not_flushed() {
+    // Both lose power at once: SYNC_MASTER promises copies in memory, not on disks.
+    let gone = |rule: &str| {
+        let load = producer("rate = '200/s'\nthreads = 20\nstop = '9.9s'");
+        let rest = format!(
+            "[broker]\nslaves = 1\nbrokerRole = 'SYNC_MASTER'\ninSyncReplicas = 2\n{rule}{load}\
+             [[fault]]\nkind = 'power-loss'\ntarget = 'all'\nat = '10s'\nfor = '2s'\n"
+        );
+        run("5.3", 20, 2, &rest).summary.success_gone
+    };
+    let memory = gone("");
+    let disk = gone("[rules]\nslave-acks-from-memory = false\n");
+    assert!(memory > 0 && disk == 0, "{memory} and {disk} gone");
+}
+
+#[test]
+fn a_slave_has_the_offsets_of_its_master() {
+    // The master is gone for good, and a new consumer asks the slave where its group is.
+    let again = |rule: &str| {
+        let load = producer("rate = '100/s'\nstop = '10s'");
+        let rest = format!(
+            "{rule}{load}{CONSUMER}[[fault]]\nkind = 'crash'\ntarget = 'n1'\nat = '40s'\n\
+             [[fault]]\nkind = 'crash'\ntarget = 'consumer(c1)'\nat = '39s'\nfor = '2s'\n"
+        );
+        run("4.9.4", 90, 2, &rest).summary.duplicated
+    };
+    let copied = again("");
+    let not = again("[rules]\nslave-copies-offsets = false\n");
+    assert!(copied == 0 && not > 900, "{copied} and {not} delivered again");
+}
+
+#[test]
+fn a_slave_of_4_9_looks_at_held_pulls_every_five_seconds() {
+    // The master is away for the consumer alone: it reads from the slave.
+    let latency = |version: &str| {
+        let rest = format!(
+            "[broker]\nslaveReadEnable = true\n{}{CONSUMER}\
+             [[fault]]\nkind = 'crash'\ntarget = 'n1'\nat = '5s'\nfor = '1s'\n",
+            producer("rate = '5/s'")
+        );
+        run(version, 100, 2, &rest).summary
+    };
+    // With the master gone nothing new comes; what counts is that a slave's held pull is answered at all.
+    for version in ["4.9.4", "5.3"] {
+        assert_eq!(latency(version).unreachable_at_end, 0, "{version}");
+    }
+}
+
+#[test]
+fn a_consumer_waits_for_its_next_heartbeat_after_a_restart() {
+    // A restarted broker knows no consumer. Before 5.2 it hears of them with their next heartbeats.
+    let away = |version: &str, rule: &str| {
+        let rest = format!(
+            "{ALONE}{rule}{}{CONSUMER}[[fault]]\nkind = 'crash'\ntarget = 'n1'\nat = '35s'\nfor = '1s'\n",
+            producer("rate = '100/s'")
+        );
+        run(version, 90, 1, &rest).summary.read_longest_ms.unwrap_or(0)
+    };
+    let (before, since) = (away("5.1.4", ""), away("5.3", ""));
+    assert!(before > since + 1_000, "{before} ms before 5.2, {since} ms since");
+    let known = away("5.1.4", "[rules]\nneed-subscription = false\n");
+    assert!(known < before, "{known} ms if it needs none");
+}
+
+#[test]
+fn other_sends_on_a_connection_that_times_out_are_tried_elsewhere() {
+    let unknown = |rule: &str| {
+        let rest = format!(
+            "{rule}{}{CONSUMER}[[fault]]\nkind = 'pause'\ntarget = 'n1'\nat = '10s'\nfor = '2.9s'\n\
+             [[fault]]\nkind = 'pause'\ntarget = 'n1'\nat = '20s'\nfor = '10s'\n",
+            producer("rate = '100/s'\nthreads = 200")
+        );
+        run("5.3", 40, 4, &rest).summary.unknown
+    };
+    let (closes, keeps) = (unknown(""), unknown("[rules]\nclose-on-timeout = false\n"));
+    assert!((1..=6).contains(&closes), "{closes} unknown: one each three seconds");
+    assert!(keeps > 100, "{keeps} unknown if the connection is kept");
+}
+
+#[test]
+fn a_slow_group_is_avoided_if_that_is_wanted() {
+    let sent = |version: &str, keys: &str| {
+        let rest = format!(
+            "{}{CONSUMER}[[fault]]\nkind = 'pause'\ntarget = 'n1'\nat = '10s'\nfor = '5s'\n",
+            producer(&format!("rate = '20/s'\nthreads = 1\n{keys}"))
+        );
+        run(version, 60, 4, &rest)
+    };
+    let plain = sent("5.3", "");
+    let avoiding = sent("5.3", "sendLatencyEnable = true");
+    let failed = |report: &Report| report.summary.unknown + report.summary.rejected;
+    assert!(failed(&avoiding) < failed(&plain) || failed(&avoiding) == 1);
+    assert!(first(&avoiding, "broker-avoided", 0).is_some());
+    assert_eq!(first(&plain, "broker-avoided", 0), None);
+    let long = sent("4.9.4", "sendLatencyEnable = true");
+    let avoided = |report: &Report| {
+        let events = report.events.iter().filter(|event| event.what == "broker-avoided");
+        events.map(|event| event.count).max()
+    };
+    assert_eq!((avoided(&avoiding), avoided(&long)), (Some(10_000), Some(600_000)));
+}

@@ -1,0 +1,197 @@
+//! Tells a script of RocketMQ. Its commands, beside those of every family:
+//!
+//! | command | what it does |
+//! | --- | --- |
+//! | `version 4.9.4`, `cluster nodes=2`, `broker KEY=VALUE ...`, `rules NAME=false ...`, `nameserver KEY=VALUE` | the version, and keys of these sections of a scenario |
+//! | `topic orders KEY=VALUE ...`, `producer p1 ...`, `consumer c1 ...` | sections of a scenario |
+//! | `log n1` | the CommitLog: how far it is written, flushed and dispatched, and its records |
+//! | `queues n1` | the consume queues, and what groups have committed |
+
+use mqsim::brokers::kit::Family;
+use mqsim::brokers::kit::machines::Holds;
+use mqsim::brokers::rocketmq::broker::Broker;
+use mqsim::brokers::rocketmq::keys::SECTIONS;
+use mqsim::brokers::rocketmq::machine::RocketCluster;
+use mqsim::brokers::rocketmq::plan;
+use mqsim::brokers::rocketmq::spec::Spec;
+use mqsim::engine::{Span, Time};
+use mqsim::observe::NodeId;
+use mqsim::scenario::Document;
+use mqsim::world::fault::{self, ClientSide};
+use mqsim::world::{self, Setup, Simulation};
+
+use super::trace::Trace;
+use crate::golden::{self, Command, Schedule, Script, Told, read, span};
+
+const FIXED: &str = r#"
+format = 1
+mode = "rocketmq-master-slave"
+duration = "100000s"
+[cluster]
+boot-time = "1s"
+network = { latency = "1ms", bandwidth = "unlimited", loss = 0.0 }
+disk = { fsync = "5ms", bandwidth = "unlimited" }
+[costs]
+request = "0s"
+append = "0s"
+pull = "0s"
+pull-message = "0s"
+dispatch = "0s"
+replicate = "0s"
+scan = "unlimited"
+send = "0s"
+consume = "0s"
+"#;
+
+/// A value as TOML has it.
+fn value(text: &str) -> String {
+    let plain = text.parse::<i64>().is_ok() || text == "true" || text == "false";
+    if plain || text.starts_with(['[', '{', '"']) { text.to_owned() } else { format!("\"{text}\"") }
+}
+
+fn pairs(command: &Command<'_>) -> String {
+    command.pairs().map(|(key, text)| format!("{key} = {}\n", value(text))).collect()
+}
+
+/// What a script says before it begins, as a scenario.
+fn plan(script: &Script) -> Told<Spec> {
+    let mut text = FIXED.to_owned();
+    let (mut broker, mut rules, mut names) = (String::new(), String::new(), String::new());
+    let mut sections = String::new();
+    let mut version = "5.3".to_owned();
+    for line in script.blocks.iter().flat_map(|block| &block.commands) {
+        let command = Command::parse(&line.text);
+        let at = |error: String| format!("{}: {error}", line.number);
+        match command.name {
+            "version" => version = command.word(0).map_err(at)?.to_owned(),
+            "cluster" => {
+                text = text.replace("[cluster]\n", &format!("[cluster]\n{}", pairs(&command)));
+            }
+            "broker" => broker.push_str(&pairs(&command)),
+            "rules" => rules.push_str(&pairs(&command)),
+            "nameserver" => names.push_str(&pairs(&command)),
+            "topic" | "producer" | "consumer" => {
+                let name = command.word(0).map_err(at)?;
+                let own = pairs(&command);
+                sections.push_str(&format!("[[{}]]\nname = \"{name}\"\n{own}", command.name));
+            }
+            _ => {}
+        }
+    }
+    text.push_str(&format!("[broker]\n{broker}[rules]\n{rules}[nameserver]\n{names}{sections}"));
+    let document = Document::from_bytes("script", text.as_bytes());
+    let known: Vec<_> = world::SECTIONS
+        .iter()
+        .chain([&&fault::FAULT, &&fault::NEMESIS, &&fault::NEMESIS_FAULT])
+        .chain(SECTIONS)
+        .copied()
+        .collect();
+    let scenario = document.and_then(|document| document.check(&known, version.parse().ok()));
+    let spec = scenario.and_then(|scenario| plan::plan(&scenario));
+    spec.map_err(|wrong| format!("0: {}", wrong.render(false)))
+}
+
+fn host(spec: &Spec, name: &str) -> Told<NodeId> {
+    spec.frame.topology().find(name).ok_or_else(|| format!("there is no host `{name}`"))
+}
+
+/// The run of a script.
+pub(crate) struct Story {
+    spec: Spec,
+    simulation: Simulation<RocketCluster, Trace>,
+    now: Time,
+    /// How many facts have been printed.
+    told: usize,
+}
+
+impl golden::Story for Story {
+    fn begin(script: &Script) -> Told<Story> {
+        let spec = plan(script)?;
+        let mut schedule = Schedule::new(ClientSide::Follow);
+        read(script, |command| match schedule.note(command, |name| host(&spec, name))? {
+            true => Ok(()),
+            false => match command.name {
+                "version" | "cluster" | "broker" | "rules" | "nameserver" | "topic"
+                | "producer" | "consumer" | "log" | "queues" => Ok(()),
+                other => Err(format!("there is no command `{other}`")),
+            },
+        })?;
+        let setup = spec.setup(1);
+        let setup = Setup {
+            faults: schedule.faults,
+            duration: Span::from_secs(100_000),
+            drain: Span::ZERO,
+            invariants: false,
+            ..setup
+        };
+        let trace = Trace::new(spec.catalog());
+        let simulation = Simulation::<RocketCluster, Trace>::new(setup, trace);
+        let simulation = simulation.map_err(|error| format!("0: {error}"))?;
+        Ok(Story { spec, simulation, now: Time::ZERO, told: 0 })
+    }
+
+    fn step(&mut self, command: &Command<'_>) -> Told<Vec<String>> {
+        match command.name {
+            "run" | "skip" => {
+                self.now += span(command.word(0)?)?;
+                self.simulation.run_until(self.now).map_err(|error| error.to_string())?;
+                let trace = self.simulation.observer();
+                let from = std::mem::replace(&mut self.told, trace.len());
+                let lines = trace.lines(from);
+                Ok(if command.name == "run" { lines } else { Vec::new() })
+            }
+            "log" => self.log(command.word(0)?),
+            "queues" => self.queues(command.word(0)?),
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+impl Story {
+    fn broker(&self, name: &str) -> Told<&Broker> {
+        let machine = &self.simulation.machines()[host(&self.spec, name)?.index()];
+        machine.held().ok_or_else(|| format!("`{name}` is no broker"))
+    }
+
+    fn log(&self, name: &str) -> Told<Vec<String>> {
+        let store = self.broker(name)?.store();
+        let log = &store.log;
+        let (end, flushed, dispatched) = (log.end(), store.flushed, store.dispatched);
+        let mut lines = vec![format!(
+            "from {} to {end}, flushed {flushed}, dispatched {dispatched}, whole to {}",
+            log.start(),
+            log.valid_end(log.start())
+        )];
+        let catalog = self.spec.catalog();
+        for record in log.beginning_in(0, end) {
+            let (at, end) = (record.at, record.end());
+            if record.is_padding() {
+                lines.push(format!("  {at}..{end}: padding"));
+                continue;
+            }
+            let producer = catalog.producer(record.message().producer);
+            let queue = &self.spec.config.streams.get(record.queue).name;
+            let (number, offset) = (record.message().first, record.offset);
+            lines.push(format!("  {at}..{end}: {producer} {number}, {queue} offset {offset}"));
+        }
+        Ok(lines)
+    }
+
+    fn queues(&self, name: &str) -> Told<Vec<String>> {
+        let broker = self.broker(name)?;
+        let config = &self.spec.config;
+        let mut lines = Vec::new();
+        for queue in config.queues_of(broker.place().group) {
+            let index = &broker.store().queues[queue.index()];
+            let mut line =
+                format!("{}: {}..{}", config.streams.get(queue).name, index.min(), index.max());
+            for (group, name) in (0..).zip(&config.consumer_groups) {
+                if let Some(offset) = broker.committed(group, queue) {
+                    line.push_str(&format!(", {name} at {offset}"));
+                }
+            }
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+}

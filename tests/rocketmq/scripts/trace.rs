@@ -1,0 +1,183 @@
+//! The observer of a script: what it is told, as lines.
+
+use mqsim::brokers::rocketmq::words::WORDS;
+use mqsim::engine::Time;
+use mqsim::observe::{
+    Catalog, ConsumerId, DestinationId, Event, MessageRange, NodeId, NodeState, Observer, Outcome,
+    Removal, RoleId,
+};
+
+use crate::golden::{became, clock};
+
+/// Something that happened. What differs in the message only becomes one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fact {
+    at: Time,
+    before: String,
+    after: String,
+    /// First message and how many.
+    messages: Option<(u32, u32)>,
+}
+
+/// Remembers everything.
+#[derive(Clone, Debug)]
+pub(crate) struct Trace {
+    catalog: Catalog,
+    facts: Vec<Fact>,
+}
+
+impl Trace {
+    pub(crate) fn new(catalog: Catalog) -> Trace {
+        Trace { catalog, facts: Vec::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// The facts from the `from`th on as lines.
+    pub(crate) fn lines(&self, from: usize) -> Vec<String> {
+        let mut merged: Vec<Fact> = Vec::new();
+        for fact in &self.facts[from..] {
+            if let Some(last) = merged.last_mut()
+                && (last.at, &last.before, &last.after) == (fact.at, &fact.before, &fact.after)
+                && let (Some((first, count)), Some((next, more))) = (last.messages, fact.messages)
+                && first + count == next
+            {
+                last.messages = Some((first, count + more));
+                continue;
+            }
+            merged.push(fact.clone());
+        }
+        let line = |fact: &Fact| {
+            let numbers = match fact.messages {
+                None => String::new(),
+                Some((first, 1)) => first.to_string(),
+                Some((first, count)) => format!("{first}..{}", first + count - 1),
+            };
+            format!("{:>11}  {}{numbers}{}", clock(fact.at), fact.before, fact.after)
+        };
+        merged.iter().map(line).collect()
+    }
+
+    fn add(&mut self, at: Time, before: String, messages: Option<MessageRange>, after: String) {
+        let messages = messages.map(|messages| (messages.first, messages.count));
+        self.facts.push(Fact { at, before, after, messages });
+    }
+
+    fn host(&self, node: NodeId) -> &str {
+        &self.catalog.nodes[node.index()].name
+    }
+
+    /// `p1 to orders/1-0: `.
+    fn stream(&self, messages: MessageRange) -> String {
+        let info = &self.catalog.producers[messages.producer.index()];
+        let to = self.catalog.destination(info.destinations[0]);
+        format!("{} to {to} ", info.name)
+    }
+
+    fn why(removal: Removal) -> String {
+        let cause = WORDS.causes[removal.cause.index()].name;
+        match removal.because.index() {
+            0 => cause.to_owned(),
+            because => format!("{cause}, {}", WORDS.conditions[because]),
+        }
+    }
+}
+
+impl Observer for Trace {
+    fn outcome(&mut self, at: Time, messages: MessageRange, outcome: Outcome) {
+        let word = match outcome {
+            Outcome::Acked => "acked",
+            Outcome::Nacked => "not SEND_OK",
+            Outcome::Accepted => "accepted",
+            Outcome::Rejected => "rejected",
+            Outcome::Unknown => "unknown",
+            Outcome::Unsent => "unsent",
+            Outcome::Returned => "returned",
+        };
+        let stream = self.stream(messages);
+        self.add(at, format!("{word}: {stream}"), Some(messages), String::new());
+    }
+
+    fn stored(&mut self, at: Time, node: NodeId, _: DestinationId, messages: MessageRange) {
+        let before = format!("{} appends {}", self.host(node), self.stream(messages));
+        self.add(at, before, Some(messages), String::new());
+    }
+
+    fn readable(&mut self, at: Time, _: DestinationId, messages: MessageRange) {
+        let before = format!("readable: {}", self.stream(messages));
+        self.add(at, before, Some(messages), String::new());
+    }
+
+    fn removed(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        _: DestinationId,
+        messages: MessageRange,
+        removal: Removal,
+    ) {
+        let before = format!("{} loses {}", self.host(node), self.stream(messages));
+        self.add(at, before, Some(messages), format!(": {}", Trace::why(removal)));
+    }
+
+    fn dropped(
+        &mut self,
+        at: Time,
+        _: NodeId,
+        _: Option<DestinationId>,
+        messages: MessageRange,
+        removal: Removal,
+    ) {
+        // What is on its way counts as lost until it is read; that says nothing here.
+        if WORDS.causes[removal.cause.index()].name != "on-its-way" {
+            let before = format!("dropped: {}", self.stream(messages));
+            self.add(at, before, Some(messages), format!(": {}", Trace::why(removal)));
+        }
+    }
+
+    fn delivered(
+        &mut self,
+        at: Time,
+        consumer: ConsumerId,
+        _: DestinationId,
+        messages: MessageRange,
+        _: bool,
+    ) {
+        let name = self.catalog.consumer(consumer).to_owned();
+        let before = format!("{name} gets {}", self.stream(messages));
+        self.add(at, before, Some(messages), String::new());
+    }
+
+    fn role(&mut self, at: Time, node: NodeId, destination: DestinationId, role: Option<RoleId>) {
+        if at == Time::ZERO {
+            return;
+        }
+        let role = role.map_or("nothing", |role| WORDS.roles[role.index()].name);
+        let of = self.catalog.destination(destination);
+        let before = format!("{} is {role} of {of}", self.host(node));
+        self.add(at, before, None, String::new());
+    }
+
+    fn node(&mut self, at: Time, node: NodeId, state: NodeState) {
+        if at == Time::ZERO {
+            return;
+        }
+        let before = format!("{} {}", self.host(node), became(state));
+        self.add(at, before, None, String::new());
+    }
+
+    fn event(&mut self, at: Time, event: Event) {
+        let Event { word, node, subject, count, .. } = event;
+        let (host, word) = (self.host(node), &WORDS.events[word.index()]);
+        let mut text = format!("{host}: {}", word.name);
+        if let Some(subject) = subject {
+            text = format!("{text} {}", self.host(subject));
+        }
+        if word.meaning.contains("COUNT") {
+            text = format!("{text}, {count}");
+        }
+        self.add(at, text, None, String::new());
+    }
+}
