@@ -93,7 +93,8 @@ impl Broker {
     /// It is tried again later.
     pub(super) fn shutdown_failed(&mut self, ctx: &mut Context<'_, Message>) {
         let (wait, lane) = (self.config.settings.shutdown_backoff, ctx.lane());
-        if let Some(attempt) = self.zk().attempt {
+        // Not after the last one, whose answer was lost.
+        if let Some(attempt) = self.zk().attempt.filter(|attempt| *attempt < u32::MAX) {
             let next = Message::Timer(Timer::Shutdown { attempt: attempt + 1 });
             ctx.after(wait, lane, next);
         }
