@@ -320,14 +320,31 @@ impl Observer for Ledger {
         }
     }
 
+    // What clients see of offsets is not folded: a run is the same whether it is told or not.
+    fn placed(&mut self, _at: Time, messages: MessageRange, offset: u64) {
+        self.visible.placed(&self.catalog, messages, offset);
+    }
+
+    fn polled(
+        &mut self,
+        _at: Time,
+        consumer: ConsumerId,
+        destination: DestinationId,
+        messages: MessageRange,
+        offset: u64,
+    ) {
+        self.visible.polled(consumer, destination, messages, offset);
+    }
+
     fn skipped(
         &mut self,
         at: Time,
-        _consumer: ConsumerId,
+        consumer: ConsumerId,
         destination: DestinationId,
         node: NodeId,
         removal: Removal,
     ) {
+        self.visible.moved(consumer, destination);
         let had_read = self.watches[destination.index()].group.left;
         let naming = naming!(self, at, node, removal);
         let mut backlog = 0;
@@ -424,6 +441,9 @@ impl Observer for Ledger {
         self.fingerprint.fold(Ingredient::Roles, at.as_nanos() ^ (state as u64) << 56);
         self.fingerprint.fold(Ingredient::Roles, word);
         self.history.node(at, node, state);
+        if !matches!(state, NodeState::Up | NodeState::Paused) {
+            self.visible.restarted(&self.catalog, node);
+        }
     }
 
     fn fault(&mut self, at: Time, fault: FaultId, phase: FaultPhase, targets: &[NodeId]) {

@@ -9,6 +9,7 @@ mod fake;
 #[path = "../golden/mod.rs"]
 mod golden;
 mod groups;
+mod idempotence;
 mod idle;
 mod isr_scripts;
 mod kit;

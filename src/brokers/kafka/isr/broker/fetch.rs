@@ -266,6 +266,9 @@ impl Broker {
                 break;
             }
         }
+        if follower {
+            answer.sequenced = replica.producers.of(&mut answer.records);
+        }
         if let (Some(first), Some(last)) = (answer.records.first(), answer.records.last()) {
             answer.values = replica.values.between(first.base, last.end()).to_vec();
         }

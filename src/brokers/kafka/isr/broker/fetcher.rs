@@ -387,7 +387,10 @@ impl Broker {
         if let Some(diverging) = fetched.diverging {
             return self.cut_to_epoch(from, partition, Some(diverging), ctx);
         }
+        let bears = !fetched.sequenced.is_empty();
+        let mut borne = fetched.sequenced.into_iter();
         for piece in fetched.records {
+            let borne = borne.next().flatten();
             let end = self.replica(partition).map_or(0, |replica| replica.log.end());
             let Some(piece) = self.fitting(partition, piece, end, ctx) else {
                 // Log.scala 0.11, `append`: "Out of order offsets found". The fetcher fails again
@@ -397,7 +400,7 @@ impl Broker {
             };
             let costs = &self.config.costs;
             ctx.spend(costs.append + costs.append_bytes.time(piece.bytes as u32));
-            if !self.store(partition, piece, ctx) {
+            if !self.store(partition, (piece, borne), ctx) {
                 return self.back_off(from, partition, ctx);
             }
             if let Some((base, value)) = fetched.values.iter().find(|(at, _)| *at == piece.base)
@@ -405,6 +408,9 @@ impl Broker {
             {
                 replica.values.push(*base, value.clone());
             }
+        }
+        if bears {
+            self.watch_producers(ctx);
         }
         let (bounded, me) = (self.config.has(Rule::BoundHwByLogEnd), self.me);
         let Some(replica) = self.replica_mut(partition) else { return };
