@@ -136,9 +136,9 @@ fn a_static_member_of_kip_848_that_was_killed_is_refused_until_its_session_is_ov
 
 #[test]
 fn a_slow_member_stops_an_eager_group_and_not_one_of_kip_848() {
-    // The third member joins at 20 s; the second one takes 5 s for what a poll returns.
-    let unread = |version: &str, keys: &str| {
-        let slow = format!("processing-time = \"25ms\"\nmax.poll.records = 200\n{keys}");
+    // The third member joins at 20 s; the second one takes 10 s for what a poll returns.
+    let readable = |version: &str, keys: &str| {
+        let slow = format!("processing-time = \"100ms\"\nmax.poll.records = 100\n{keys}");
         let members = [
             consumer("c1", keys),
             consumer("c2", &slow),
@@ -150,13 +150,13 @@ fn a_slow_member_stops_an_eager_group_and_not_one_of_kip_848() {
         // What is read of a partition between the commit that a join begins with and its move comes
         // again, where members cooperate.
         assert!(report.summary.duplicated == 0 || keys.contains("cooperative"));
-        report.summary.read_longest_ms.unwrap_or(0)
+        report.summary.read_availability.expect("it can be told")
     };
-    let eager = unread("3.9", "");
-    let cooperative = unread("3.9", "partition.assignment.strategy = \"cooperative-sticky\"");
-    let modern = unread("4.1", "group.protocol = \"consumer\"");
-    assert!(eager > 1_000, "{eager}");
-    assert!(cooperative < eager && modern < eager, "{cooperative}, {modern}, {eager}");
+    let eager = readable("3.9", "");
+    let cooperative = readable("3.9", "partition.assignment.strategy = \"cooperative-sticky\"");
+    let modern = readable("4.1", "group.protocol = \"consumer\"");
+    // A partition that moves waits the longer where all have to join twice; but nothing else stops.
+    assert!(cooperative > eager && modern > eager, "{cooperative}, {modern}, {eager}");
 }
 
 #[test]
