@@ -94,6 +94,10 @@ pub struct Mnesia {
     asked: Option<NodeId>,
     /// How often it was told that it is not seen by all.
     refusals: u32,
+    /// It is one with nodes that are at odds with each other.
+    between_sides: bool,
+    /// The peer that was the first to say, in this boot, that it runs.
+    first_running: Option<NodeId>,
     early: Vec<TableOp>,
     transactions: Vec<Transaction>,
     /// Those that are decided; the last is the one that is being decided.
@@ -214,6 +218,8 @@ impl Broker {
                     loaded: false,
                     asked: None,
                     refusals: 0,
+                    between_sides: false,
+                    first_running: None,
                     early: Vec::new(),
                     transactions: Vec::new(),
                     committing: Vec::new(),
@@ -418,11 +424,16 @@ impl Broker {
     /// What it waits for; `None` if time alone will not change anything here.
     #[must_use]
     pub fn waits_for(&self) -> Option<Wait> {
-        self.waits_for_but(&|_| false)
+        self.waits_for_but(&|_| false, &|_| false)
     }
 
-    /// The same, if nobody will ever answer for the queues that are `leaderless`.
-    pub fn waits_for_but(&self, leaderless: &dyn Fn(QueueId) -> bool) -> Option<Wait> {
+    /// The same, if nobody will ever answer for the queues that are `leaderless`, nor go on with the
+    /// rings of those of which this node's replica is `struck_off`.
+    pub fn waits_for_but(
+        &self,
+        leaderless: &dyn Fn(QueueId) -> bool,
+        struck_off: &dyn Fn(QueueId) -> bool,
+    ) -> Option<Wait> {
         let name = |queue: QueueId| self.node.config.queues[queue.0 as usize].name.as_str();
         let mnesia = &self.node.mnesia;
         match self.node.status {
@@ -439,7 +450,8 @@ impl Broker {
             Process::Channel(channel) => channel.waits_for(leaderless, &name),
             Process::Replica(replica) => replica.waits_for(&name),
             Process::Group(group) => {
-                (!group.is_settled()).then(|| "the ring of a queue's mirrors (gm)".into())
+                let waits = !group.is_settled() && !struck_off(group.queue());
+                waits.then(|| "the ring of a queue's mirrors (gm)".into())
             }
             Process::Store(store) => (!store.is_settled()).then(|| "its message store".into()),
             Process::Member(member) => member.waits_for(),

@@ -43,7 +43,8 @@ impl Server {
                 continue;
             }
             if first_new.is_none() && index <= self.log.last().index {
-                debug_assert!(index > self.commit, "what is committed is never overwritten");
+                // Above what is committed, unless a majority has lost its disks and elected one that
+                // lacks it.
                 let cut = self.log.truncate(index - 1);
                 self.out.push(Out::Truncated(cut));
             }
