@@ -563,6 +563,7 @@ impl Node {
         self.mnesia.transactions.clear();
         self.mnesia.committing.clear();
         self.mnesia.locks.clear();
+        self.writes.forget();
         self.start_again.clear();
         self.alarms = super::alarm::Alarms::default();
         self.recovering = 0;
