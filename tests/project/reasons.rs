@@ -15,11 +15,14 @@ fn told() -> BTreeMap<String, Reasons> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fidelity");
     let mut told: BTreeMap<String, Reasons> = BTreeMap::new();
     for entry in std::fs::read_dir(folder).expect("the documents are there") {
-        let text = std::fs::read_to_string(entry.expect("it can be read").path()).expect("it is text");
+        let text =
+            std::fs::read_to_string(entry.expect("it can be read").path()).expect("it is text");
         let Some((_, chapter)) = text.split_once("## Why a message is lost\n") else { continue };
         let chapter = chapter.split("\n## ").next().unwrap_or("");
         let rows = chapter.lines().filter(|line| line.starts_with('|'));
-        for row in rows.filter(|row| !row.starts_with("| Configuration") && !row.starts_with("| ---")) {
+        for row in
+            rows.filter(|row| !row.starts_with("| Configuration") && !row.starts_with("| ---"))
+        {
             let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
             // A table without scenarios is checked where its scenarios are.
             let [_, _, cause, because, scenario] = cells[..] else { continue };
@@ -39,7 +42,8 @@ fn found(name: &str) -> Reasons {
     let path = ["rabbitmq", "kafka"].map(|family| folder.join(family).join(format!("{name}.toml")));
     let path = path.iter().find(|path| path.exists()).unwrap_or_else(|| panic!("no {name}"));
     let prepared = load(path, &[]).unwrap_or_else(|error| panic!("{error}"));
-    let report = simulate(&prepared, prepared.seed(), None).unwrap_or_else(|error| panic!("{error}"));
+    let report =
+        simulate(&prepared, prepared.seed(), None).unwrap_or_else(|error| panic!("{error}"));
     let lost = report.losses.iter().filter(|loss| {
         matches!(loss.class, "acked_lost" | "accepted_lost") && loss.cause.is_some()
     });

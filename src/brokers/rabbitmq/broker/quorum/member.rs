@@ -204,6 +204,7 @@ impl Member {
                 ctx.fsync_blocking(node.wal_file(), recovered);
             }
             RaMessage::Recovered => self.recovered(node, ctx),
+            RaMessage::PersistAgain => self.persist(ctx),
             RaMessage::MetaSynced => {
                 self.syncing = false;
                 if let Some((_, meta)) = self.writing.take() {

@@ -13,6 +13,7 @@ use super::super::super::words::{CONSUMED, because, cause, event, role};
 use super::super::Node;
 use super::super::ra::log::Log;
 use super::super::ra::server::{Delay, Out};
+use super::super::ra::wal::RETRY;
 use super::disk::{copies, enqueued, report_change, report_removed, report_stored};
 use super::member::{Member, entry_bytes};
 
@@ -39,6 +40,20 @@ impl Member {
         }
     }
 
+    /// Term and vote go to the disk, and what comes behind waits until they are there: for as long as
+    /// a full disk has no room for them, since who answers before that may vote twice.
+    pub(super) fn persist(&mut self, ctx: &mut Context<'_, Message>) {
+        let file = Node::meta_file(self.queue);
+        self.syncing = true;
+        if ctx.write(file, META_BYTES).is_err() {
+            let again = Message::Ra(self.queue, RaMessage::PersistAgain);
+            ctx.after(RETRY, ctx.lane(), again);
+            return;
+        }
+        self.writing = Some((ctx.file_length(file), self.server.meta()));
+        ctx.fsync_blocking(file, Message::Ra(self.queue, RaMessage::MetaSynced));
+    }
+
     pub(super) fn do_or_wait(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, out: Out) {
         if self.syncing {
             self.after_sync.push_back(out);
@@ -56,15 +71,7 @@ impl Member {
                     self.server.member_down(to);
                 }
             }
-            Out::Persist => {
-                let file = Node::meta_file(self.queue);
-                if ctx.write(file, META_BYTES).is_ok() {
-                    self.writing = Some((ctx.file_length(file), self.server.meta()));
-                }
-                self.syncing = true;
-                let synced = Message::Ra(self.queue, RaMessage::MetaSynced);
-                ctx.fsync_blocking(file, synced);
-            }
+            Out::Persist => self.persist(ctx),
             Out::Appended(first) => self.write(node, ctx, first),
             Out::Truncated(cut) => {
                 self.handed = self.server.log.base().index.max(self.handed - cut.len() as u64);
