@@ -78,8 +78,8 @@ const BEFORE: &[&str] = &["stop", "stop", "crash", "power-loss", "pause"];
 const SEEDS: u64 = 1_000;
 
 impl Mode {
-    /// The scenario with the faults of a seed.
-    fn scenario(&self, seed: u64) -> Prepared {
+    /// The scenario with the faults of a seed; kinds that are `wanted` are drawn more often.
+    fn scenario(&self, seed: u64, wanted: &[&str]) -> Prepared {
         let Mode { name, version, rest, .. } = self;
         let nodes = if *name == "rabbitmq-single" { 1 } else { 3 };
         let load = if rest.starts_with("[[policy]]") { QUEUE } else { "" };
@@ -105,8 +105,11 @@ impl Mode {
                 let most = 16 << draw.between(0, 16);
                 at += draw.between(1, most);
             }
-            let kind = kinds[draw.below(kinds.len() as u64) as usize];
-            fault(&mut text, *kind, node, at, draw.between(100, 3_000));
+            let most = kinds.iter().filter(|(kind, _)| wanted.contains(kind)).collect::<Vec<_>>();
+            let from =
+                if most.is_empty() || draw.below(2) == 0 { kinds.iter().collect() } else { most };
+            let kind = from[draw.below(from.len() as u64) as usize];
+            fault(&mut text, **kind, node, at, draw.between(100, 3_000));
             at += draw.between(100_000, 1_500_000);
         }
         match parse("coverage.toml", text.as_bytes(), &[]) {
@@ -139,13 +142,13 @@ fn can_be(kind: &str, phase: &str) -> bool {
     kind != "pause" || !["killed", "dark", "stopped"].contains(&phase)
 }
 
-/// What no schedule has tried yet.
-fn missing(mode: &Mode, cells: &Cells) -> Vec<String> {
+/// The cells that no schedule has tried yet: kinds and phases.
+fn missing(mode: &Mode, cells: &Cells) -> Vec<(&'static str, &'static str)> {
     let mut missing = Vec::new();
     for (kind, _) in KINDS.iter().filter(|(kind, _)| !mode.refused.contains(kind)) {
         for (place, phase) in PHASES.iter().enumerate().filter(|(_, phase)| can_be(kind, phase)) {
             if cells.count(mode.name, kind, place) == 0 {
-                missing.push(format!("{}: {kind} of a broker that is {phase}", mode.name));
+                missing.push((*kind, *phase));
             }
         }
     }
@@ -173,7 +176,8 @@ fn every_fault_meets_brokers_in_every_phase_of_their_lives() {
 fn look(mode: &Mode, least: u64) -> (Cells, Vec<String>) {
     let (mut cells, mut wrong) = (Cells::default(), Vec::new());
     for seed in 1..=SEEDS.max(least) {
-        let scenario = mode.scenario(seed);
+        let wanted: Vec<&str> = missing(mode, &cells).iter().map(|(kind, _)| *kind).collect();
+        let scenario = mode.scenario(seed, &wanted);
         let report = match simulate(&scenario, seed, Some(30_000_000)) {
             Ok(report) => report,
             Err(error) => {
@@ -194,7 +198,9 @@ fn look(mode: &Mode, least: u64) -> (Cells, Vec<String>) {
             return (cells, wrong);
         }
     }
-    wrong.extend(missing(mode, &cells).into_iter().map(|cell| format!("never tried: {cell}")));
+    wrong.extend(missing(mode, &cells).into_iter().map(|(kind, phase)| {
+        format!("{}: never tried: {kind} of a broker that is {phase}", mode.name)
+    }));
     (cells, wrong)
 }
 

@@ -17,7 +17,6 @@ impl Server {
         if rpc.term > self.meta.term {
             self.later_term(rpc.term);
         }
-        debug_assert!(!self.leads(), "two leaders in one term");
         self.follow(rpc.leader);
         let AppendEntries { leader, previous, commit, entries, .. } = rpc;
         let (base, last) = (self.log.base().index, self.log.last().index);
