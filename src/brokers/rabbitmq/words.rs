@@ -121,6 +121,8 @@ words! {
         PARTIAL_PARTITION = "partial-partition",
             "Partial partition detected: SUBJECT still sees a node that NODE has lost; acting on it";
         CHANNEL_CLOSED = "channel-closed", "channel.close sent to a client for an error of its own";
+        CONNECTION_CLOSED = "connection-closed",
+            "connection.close sent to a client: what it wanted has failed inside the cluster (COUNT)";
         CONSUMER_ACTIVE = "consumer-active",
             "another consumer of the queue is the single active one now, on SUBJECT's channel";
         QUEUE_DELETED = "queue-deleted", "the queue is deleted with COUNT messages";
@@ -137,6 +139,7 @@ words! {
             "Autoheal: I am the winner, waiting for the losers to stop";
         AUTOHEAL_LOSER = "autoheal-loser", "Autoheal: we were selected to restart; winner is SUBJECT";
         AUTOHEAL_ABORTED = "autoheal-aborted", "Autoheal: aborting - SUBJECT went down";
+        METADATA_LEADER = "metadata-leader", "leader of the metadata store in term COUNT";
         ELECTED = "elected", "leader of the quorum queue in term COUNT";
         BOOT_FAILED = "boot-failed", "BOOT FAILED: timeout_waiting_for_tables";
         INCONSISTENT_CLUSTER = "inconsistent-cluster",

@@ -153,6 +153,10 @@ impl Node {
         if self.status != Status::Running {
             return;
         }
+        if self.has_khepri() {
+            // rabbit_node_monitor.erl v4.3: nothing is done about it.
+            return;
+        }
         if let Some(incarnation) = ran {
             self.ask_about(ctx, node, incarnation);
         }

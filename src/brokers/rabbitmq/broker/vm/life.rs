@@ -95,6 +95,7 @@ impl Broker {
         match message {
             Message::Node(message) => self.node_message(ctx, message),
             Message::Mnesia(message) => self.mnesia_message(ctx, message),
+            Message::Khepri(message) => self.khepri_message(ctx, message),
             Message::Monitor(message) => self.monitor_message(ctx, message),
             Message::Down { pid, .. } => self.asked_is_down(ctx, pid),
             // For its processes, and for clients: they have lanes and hosts of their own.

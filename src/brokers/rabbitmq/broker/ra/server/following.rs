@@ -92,7 +92,9 @@ impl Server {
             self.later_term(rpc.term);
         }
         self.follow(rpc.leader);
-        if let Some(state) = rpc.state.filter(|_| rpc.last.index > self.commit) {
+        if let Some(state) =
+            rpc.state.filter(|_| rpc.last.index > self.commit.max(self.log.base().index))
+        {
             let gone = self.log.shorten(Snapshot { last: rpc.last, state });
             self.commit = rpc.last.index;
             self.agreed = self.agreed.max(rpc.last.index);
