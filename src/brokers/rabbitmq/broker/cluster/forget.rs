@@ -38,15 +38,10 @@ impl Broker {
         action: ActionId,
     ) {
         let node = &self.node;
-        let answer = if node.members().all(|member| member != forgotten) {
-            Err("not_a_cluster_node")
-        } else if node.runs(forgotten) {
-            Err("RabbitMQ on the node must be stopped before it can be removed")
-        } else {
-            Ok(())
-        };
+        let answer = node.may_forget(forgotten);
         if answer.is_ok() {
-            let down = |member: NodeId| !node.runs(member);
+            let is_member = |member: NodeId| node.members().any(|other| other == member);
+            let down = |member: NodeId| is_member(member) && !node.runs(member);
             let queues = heirs(&node.mnesia.tables, forgotten, &down);
             let event = node.own_event(event::NODE_FORGOTTEN, Some(forgotten));
             let now = ctx.now();
@@ -76,7 +71,8 @@ impl Broker {
         let mut tables = Tables::new(config.queues.len());
         tables.durable.clone_from(&disk.durable);
         tables.recoverable.clone_from(&disk.recoverable);
-        let queues = heirs(&tables, forgotten, &|_| true);
+        let may = |member: NodeId| !disk.forgotten.contains(&member);
+        let queues = heirs(&tables, forgotten, &may);
         tables.apply(&TableOp::Forget { node: forgotten, queues });
         disk.durable = tables.durable;
         disk.forgotten.push(forgotten);
@@ -92,6 +88,17 @@ impl Broker {
 }
 
 impl Node {
+    /// Whether a member can be forgotten.
+    pub(crate) fn may_forget(&self, forgotten: NodeId) -> Answer {
+        if self.members().all(|member| member != forgotten) {
+            return Err("not_a_cluster_node");
+        }
+        match self.runs(forgotten) {
+            true => Err("RabbitMQ on the node must be stopped before it can be removed"),
+            false => Ok(()),
+        }
+    }
+
     /// rabbit_mirror_queue_misc.erl `update_recoverable`: nodes with mirrors are added, those that
     /// run without one are removed, and those that are down stay.
     pub(crate) fn update_recoverable(&mut self, op: &TableOp) {

@@ -7,7 +7,6 @@ use crate::world::{Boot, Context, Lane};
 use super::super::super::message::mnesia::{Member, MnesiaMessage, Progress};
 use super::super::super::message::node::NodeMessage;
 use super::super::super::message::{Message, QueueId};
-use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::cluster::mnesia::{Purpose, Tables};
 use super::super::{AMQP, Broker, DISTRIBUTION, Node, Status};
@@ -63,6 +62,9 @@ impl Broker {
         }
         ctx.listen(AMQP);
         ctx.ready();
+        if let Some(action) = self.node.starter.take() {
+            ctx.answer(action, Ok(()));
+        }
         if self.node.peers.iter().any(|peer| peer.link == Link::Down) {
             self.node.start_pinging(ctx);
         }
@@ -74,6 +76,9 @@ impl Broker {
         let node = &mut self.node;
         if node.status != Status::Booting {
             return;
+        }
+        if node.has_khepri() {
+            return node.start_pinging(ctx);
         }
         let asked = |peer: &super::erlang::Peer| match peer.link {
             Link::Up(_) => peer.answer.is_some(),
@@ -92,7 +97,13 @@ impl Broker {
             node.status = Status::Off;
             return ctx.exit();
         }
-        let running = node.peers.iter().find(|peer| peer.answer == Some(Progress::Runs));
+        // Tables come from who is the first to have said that it has them (mnesia_controller.erl:
+        // `active_replicas`); it makes a difference only between nodes that are at odds.
+        let runs = |peer: &&super::erlang::Peer| peer.answer == Some(Progress::Runs);
+        let mut running = node.peers.iter().filter(runs);
+        let first = node.mnesia.first_running;
+        let running =
+            running.clone().find(|peer| Some(peer.node) == first).or_else(|| running.next());
         if let Some(from) = running.map(|peer| peer.node) {
             if node.mnesia.asked.is_none() {
                 node.mnesia.asked = Some(from);
@@ -116,18 +127,7 @@ impl Broker {
             up && peer.answer == Some(Progress::StoppedLast) && peer.node < me
         };
         let last = !node.waits_for_peers() && !node.peers.iter().any(goes_before);
-        let mut goes_first = last || node.disk.force_load || node.peers.iter().all(waits);
-        if node.config.settings.rules.has(Rule::Khepri) {
-            // The store elects a leader once a majority is there (rabbit_khepri.erl v4.3:
-            // `wait_for_leader`); which of them does not matter.
-            let boots = |peer: &&super::erlang::Peer| {
-                matches!(peer.link, Link::Up(_))
-                    && matches!(peer.answer, Some(Progress::Waits | Progress::StoppedLast))
-            };
-            let there = node.peers.iter().filter(boots);
-            let quorum = 2 * (there.clone().count() + 1) > node.config.members.len();
-            goes_first = quorum && there.clone().all(|peer| me < peer.node);
-        }
+        let goes_first = last || node.disk.force_load || node.peers.iter().all(waits);
         if goes_first {
             node.mnesia.tables.durable = node.disk.durable.clone();
             node.mnesia.tables.force = node.disk.force.clone();
@@ -144,7 +144,10 @@ impl Broker {
     }
 
     /// The tables of a running peer are here: this node's Mnesia is one with its, and with those of
-    /// the nodes that were told of this one, but not with others that it may see as well.
+    /// the nodes that were told of this one. If there are others that run, which are at odds with those,
+    /// it becomes one with them as well, and keeps the tables that it has (mnesia_schema.erl:
+    /// `merge_schema` merges with all that are connected; measured: a loser that starts between the
+    /// two sides reports `starting_partitioned_network`, and is up for both).
     pub(crate) fn join(
         &mut self,
         ctx: &mut Context<'_, Message>,
@@ -152,9 +155,8 @@ impl Broker {
         running: &[NodeId],
     ) {
         let node = &mut self.node;
-        if node.status == Status::Running && node.config.settings.rules.has(Rule::Khepri) {
-            node.caught_up(ctx, tables, running);
-            return self.retry_transactions(ctx);
+        if node.status == Status::Running && node.mnesia.between_sides {
+            return node.join_other_side(ctx, running);
         }
         if node.status != Status::Booting {
             return;
@@ -167,6 +169,7 @@ impl Broker {
             peer.running |= running.contains(&peer.node) && matches!(peer.link, Link::Up(_));
             peer.announced = peer.incarnation.filter(|_| peer.running);
         }
+        node.ask_other_side(ctx);
         self.start_rabbit(ctx);
     }
 
@@ -198,11 +201,12 @@ impl Broker {
         }
         self.node.delete_unclaimed(ctx);
         self.recover_members(ctx);
-        if !self.node.own_transient_queues().is_empty() {
+        let khepri = self.node.has_khepri();
+        if khepri && !self.node.own_transient_queues().is_empty() {
             self.node.transaction(ctx, Purpose::TransientGone);
         }
         let me = self.node.me;
-        for peer in self.node.running_peers() {
+        for peer in if khepri { self.node.connected() } else { self.node.running_peers() } {
             self.node.send_node(ctx, peer, MnesiaMessage::NodeRunning { from: me });
         }
         for index in 0..self.node.config.queues.len() {
@@ -288,16 +292,50 @@ impl Broker {
         for peer in &mut node.peers {
             peer.answer = None;
         }
+        node.mnesia.first_running = None;
         for peer in node.peers.clone() {
             if let Link::Up(conn) = peer.link {
                 node.introduce(ctx, conn);
             }
+        }
+        if self.node.has_khepri() {
+            self.boot_khepri(ctx);
         }
         self.continue_boot(ctx);
     }
 }
 
 impl Node {
+    /// Who runs and is not one with those that this node has joined.
+    fn ask_other_side(&mut self, ctx: &mut Context<'_, Message>) {
+        let runs = |peer: &&super::erlang::Peer| {
+            matches!(peer.link, Link::Up(_)) && peer.answer == Some(Progress::Runs)
+        };
+        let others = self.peers.iter().filter(runs).filter(|peer| !peer.running);
+        let others: Vec<NodeId> = others.map(|peer| peer.node).collect();
+        self.mnesia.between_sides = !others.is_empty();
+        let from = self.me;
+        for other in others {
+            self.send_node(ctx, other, MnesiaMessage::Fetch { from, anyway: true });
+        }
+    }
+
+    fn join_other_side(&mut self, ctx: &mut Context<'_, Message>, running: &[NodeId]) {
+        let me = self.me;
+        let joined = |peer: &&mut super::erlang::Peer| {
+            !peer.running && running.contains(&peer.node) && matches!(peer.link, Link::Up(_))
+        };
+        let mut new = Vec::new();
+        for peer in self.peers.iter_mut().filter(joined) {
+            peer.running = true;
+            peer.announced = peer.incarnation;
+            new.push(peer.node);
+        }
+        for peer in new {
+            self.send_node(ctx, peer, MnesiaMessage::NodeRunning { from: me });
+        }
+    }
+
     fn wait_for_tables(&mut self, ctx: &mut Context<'_, Message>, left: u32) {
         let (now, event) = (ctx.now(), self.own_event(event::WAITING_FOR_TABLES, None));
         ctx.observer().event(now, event);
