@@ -88,6 +88,9 @@ pub(super) struct Run {
     /// Write the scenario with the faults that [nemesis] drew as [[fault]], for one seed
     #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
     pub(super) freeze_faults: Option<PathBuf>,
+    /// Write what every client did, for one seed, as a history in Jepsen's form: .edn or .jsonl
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "watch"])]
+    pub(super) history: Option<PathBuf>,
     /// What `check` takes too
     #[command(flatten)]
     pub(super) common: Common,

@@ -149,6 +149,16 @@ impl Simulator for Library {
         })
     }
 
+    fn history(
+        &self,
+        prepared: &run::Prepared,
+        seed: u64,
+        format: run::HistoryFormat,
+        out: &mut dyn std::io::Write,
+    ) -> Result<(), String> {
+        run::history(prepared, seed, format, out).map(|_| ()).map_err(|error| error.to_string())
+    }
+
     fn list(&self, topic: Topic) -> Vec<Entry> {
         let entry = |(name, meaning): (&str, &str)| Entry {
             name: name.to_owned(),

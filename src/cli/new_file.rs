@@ -29,18 +29,23 @@ const MAKE_DIRECTORY: &str = "make the directory first, or name another file";
 
 /// Writes a file that must not exist yet.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), Wrong> {
+    let mut file = make(path)?;
+    file.write_all(text.as_bytes()).map_err(|error| {
+        // Half a file is worse than none.
+        let _ = fs::remove_file(path);
+        failed(path, &error)
+    })
+}
+
+/// Makes a file that must not exist yet.
+pub(super) fn make(path: &Path) -> Result<File, Wrong> {
     let made = OpenOptions::new().write(true).create_new(true).open(path);
-    let mut file = made.map_err(|error| match error.kind() {
+    made.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {
             refused(path, " is there already", "name another file, or remove it first")
         }
         ErrorKind::NotFound => refused(path, NO_DIRECTORY, MAKE_DIRECTORY),
         _ => failed(path, &error),
-    })?;
-    file.write_all(text.as_bytes()).map_err(|error| {
-        // Half a file is worse than none.
-        let _ = fs::remove_file(path);
-        failed(path, &error)
     })
 }
 

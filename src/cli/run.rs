@@ -1,5 +1,7 @@
 //! `mqsim run`.
 
+use std::ffi::OsStr;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use super::simulator::{Asked, Simulator};
 use crate::report::folder::Reports;
 use crate::report::json::{Document, Failure, Scenario};
 use crate::report::{self, TABLES, Unfinished, terminal};
+use crate::run::HistoryFormat;
 use crate::scenario::{shown, shown_path};
 use crate::verdict::{Report, Verdict};
 
@@ -92,7 +95,8 @@ fn changed(paths: &[PathBuf], known: &[Option<Vec<u8>>]) -> Vec<Option<Vec<u8>>>
 /// Loads everything, then simulates, prints and writes scenario by scenario.
 fn once(simulator: &impl Simulator, wanted: &Run, interrupt: &Interrupt) -> Exit {
     let Some(tasks) = load(simulator, wanted) else { return Exit::Input };
-    if let Err((message, exit)) = freeze(simulator, wanted, &tasks) {
+    let written = freeze(simulator, wanted, &tasks);
+    if let Err((message, exit)) = written.and_then(|()| history(simulator, wanted, &tasks)) {
         console::error(&message);
         return exit;
     }
@@ -156,6 +160,41 @@ fn freeze<S: Simulator>(
         (message, if is_input { Exit::Input } else { Exit::Failure })
     })?;
     super::new_file::write(out, &text)
+}
+
+/// Writes what the clients of the scenario did, if that is wanted.
+fn history<S: Simulator>(
+    simulator: &S,
+    wanted: &Run,
+    tasks: &[Task<S::Prepared>],
+) -> Result<(), (String, Exit)> {
+    let Some(out) = &wanted.history else { return Ok(()) };
+    let [task] = tasks else {
+        let message = "--history writes one file, and there are several scenarios\n  = help: write \
+                       the history of one at a time";
+        return Err((message.to_owned(), Exit::Input));
+    };
+    let format = match out.extension().and_then(OsStr::to_str) {
+        Some("edn") => HistoryFormat::Edn,
+        Some("jsonl") => HistoryFormat::JsonLines,
+        _ => {
+            let file = shown_path(out);
+            let message = format!(
+                "a history is EDN or JSON lines, and {file} is called neither\n  = help: name \
+                 it FILE.edn or FILE.jsonl"
+            );
+            return Err((message, Exit::Input));
+        }
+    };
+    let seed = wanted.common.seed.unwrap_or_else(|| simulator.seed(&task.prepared));
+    let mut file = BufWriter::new(super::new_file::make(out)?);
+    let told = simulator.history(&task.prepared, seed, format, &mut file);
+    let told = told.and_then(|()| file.flush().map_err(|error| error.to_string()));
+    told.map_err(|message| {
+        // Half a history looks like a whole one.
+        let _ = std::fs::remove_file(out);
+        (message, Exit::Failure)
+    })
 }
 
 /// All scenarios of the call, or `None` after saying everything that is wrong with them.

@@ -1,5 +1,6 @@
 //! What the command line needs of the library. `run` provides it; tests have a double.
 
+use std::io::Write;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use crate::report::Unfinished;
 use crate::report::compare::Parted;
 use crate::report::lock::Trace;
 use crate::report::tally::Expected;
-use crate::run::{Absent, Chapter, Failure, Progress};
+use crate::run::{Absent, Chapter, Failure, HistoryFormat, Progress};
 use crate::verdict::{OverSeeds, Report};
 
 /// What the command line adds to a prepared scenario.
@@ -139,6 +140,18 @@ pub trait Simulator: Sync {
         max_events: Option<u64>,
         note: &str,
     ) -> Result<String, (String, bool)>;
+
+    /// Writes what the clients of a seed's run did. The error is one sentence for people.
+    ///
+    /// # Errors
+    /// If the run does not end by itself, or the history cannot be written.
+    fn history(
+        &self,
+        prepared: &Self::Prepared,
+        seed: u64,
+        format: HistoryFormat,
+        out: &mut dyn Write,
+    ) -> Result<(), String>;
 
     /// What can be written for a topic.
     fn list(&self, topic: Topic) -> Vec<Entry>;

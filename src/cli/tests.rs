@@ -149,6 +149,16 @@ impl Simulator for Double {
         }
     }
 
+    fn history(
+        &self,
+        prepared: &String,
+        seed: u64,
+        _: run::HistoryFormat,
+        out: &mut dyn std::io::Write,
+    ) -> Result<(), String> {
+        writeln!(out, "{prepared} {seed}").map_err(|error| error.to_string())
+    }
+
     fn list(&self, topic: Topic) -> Vec<Entry> {
         let name = format!("{topic:?}").to_lowercase();
         vec![Entry { name, meaning: "what it means ".repeat(12) }]

@@ -298,6 +298,20 @@ pub trait Observer {
         _redelivered: bool,
     ) {
     }
+    /// A producer was told at which offset of its destination's log the first of these messages is;
+    /// the others follow it. Comes before their `outcome`, of families whose offsets count messages.
+    fn placed(&mut self, _at: Time, _messages: MessageRange, _offset: u64) {}
+    /// A consumer's application is handed messages that are in the log from this offset on. Comes
+    /// before `delivered`, of the same families.
+    fn polled(
+        &mut self,
+        _at: Time,
+        _consumer: ConsumerId,
+        _destination: DestinationId,
+        _messages: MessageRange,
+        _offset: u64,
+    ) {
+    }
     /// A consumer's application finished with these messages.
     fn processed(
         &mut self,
@@ -446,6 +460,19 @@ impl<O: Observer + ?Sized> Observer for &mut O {
         redelivered: bool,
     ) {
         (**self).delivered(at, consumer, destination, messages, redelivered);
+    }
+    fn placed(&mut self, at: Time, messages: MessageRange, offset: u64) {
+        (**self).placed(at, messages, offset);
+    }
+    fn polled(
+        &mut self,
+        at: Time,
+        consumer: ConsumerId,
+        destination: DestinationId,
+        messages: MessageRange,
+        offset: u64,
+    ) {
+        (**self).polled(at, consumer, destination, messages, offset);
     }
     fn processed(
         &mut self,

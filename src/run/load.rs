@@ -105,6 +105,11 @@ impl Prepared {
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
     }
+
+    /// Whether its brokers keep logs, of which consumers poll.
+    pub(super) const fn is_log(&self) -> bool {
+        self.mode.about.log
+    }
 }
 
 /// Reads, checks and plans the scenario at `path`, with `sets` (`producer.p1.rate=5k/s`) changed:

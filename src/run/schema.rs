@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::scenario::schema::{Known, Shape, Word, schema};
 use crate::scenario::{Preset, TOP, Version};
-use crate::verdict::{METRICS, NODE_STATES, OVER_SEEDS};
+use crate::verdict::{ACTIONS, METRICS, NODE_STATES, OVER_SEEDS};
 use crate::world;
 
 use super::families::{Families, ModeInfo};
@@ -54,6 +54,7 @@ fn known(info: &ModeInfo) -> Vec<Known> {
     let roles = words.roles.iter().map(|role| word(role.name, "A role that a broker gets."));
     let happens: Vec<Word> = own.chain(roles).collect();
     let states = NODE_STATES.iter().map(|state| word(state, "A state that a node comes into."));
+    let actions = ACTIONS.iter().map(|(name, _)| word(name, "How a command of an operator ends."));
     let conditions =
         words.conditions.iter().map(|name| word(name, "What makes a copy the last one."));
     let named = words.situations.iter().map(|one| word(one.name, one.meaning));
@@ -68,7 +69,7 @@ fn known(info: &ModeInfo) -> Vec<Known> {
         },
         expected("metric", metrics(), Some(r"^.+\(.+\)$")),
         expected("cause", causes, None),
-        expected("event", distinct(happens.into_iter().chain(states)), None),
+        expected("event", distinct(happens.into_iter().chain(states).chain(actions)), None),
         expected("never", situations.clone(), None),
         expected("sometimes", situations, None),
     ];

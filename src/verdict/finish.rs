@@ -6,6 +6,7 @@ use super::ledger::Ledger;
 use super::lines::Stretch;
 use super::losses::{Rows, count_cause};
 use super::outages::{self, Outages};
+use super::visible::Sights;
 use super::{
     Fate, FinalOutcome, LineEnd, LineRun, Loss, Matrix, Question, Report, RunFacts, Summary, Unit,
     WAITS_IN_NOTE, Waits,
@@ -391,6 +392,8 @@ fn summary(ledger: &Ledger, facts: &RunFacts, tally: &Tally, outages: &Outages) 
     let payload = counts.success_bytes as f64;
     let [ack, ack_service, end_to_end, _] = ledger.latencies.reported();
     let millis = |span: Option<Span>| span.map(Span::as_millis);
+    let seen_by_clients = ledger.visible.finish();
+    let sighted = |count: fn(&Sights) -> u64| seen_by_clients.as_ref().map(count);
     Summary {
         lines,
         attempted: counts.attempted,
@@ -443,6 +446,13 @@ fn summary(ledger: &Ledger, facts: &RunFacts, tally: &Tally, outages: &Outages) 
         events: facts.events,
         violations: (!ledger.invariants.is_empty())
             .then(|| ledger.invariants.iter().map(|tally| tally.violations).sum()),
+        lost_writes: sighted(|seen| seen.lost_writes),
+        unseen: sighted(|seen| seen.unseen),
+        duplicate_values: sighted(|seen| seen.duplicate_values),
+        inconsistent_offsets: sighted(|seen| seen.inconsistent_offsets),
+        nonmonotonic_polls: sighted(|seen| seen.nonmonotonic_polls),
+        poll_skips: sighted(|seen| seen.poll_skips),
+        nonmonotonic_sends: sighted(|seen| seen.nonmonotonic_sends),
         operations_in_time: ratio(counts.in_time as f64, counts.operations as f64),
         matrix,
     }

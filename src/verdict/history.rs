@@ -257,7 +257,7 @@ impl Row {
 pub(super) const ACTION: &str = "action";
 
 /// What `[[expect]]` can count of actions, each with how the rows begin that tell of it.
-pub(super) const ACTIONS: [(&str, &str); 4] = [
+pub const ACTIONS: [(&str, &str); 4] = [
     ("action-given", "given: "),
     ("action-done", "done: "),
     ("action-failed", "failed: "),

@@ -7,6 +7,7 @@ use super::latency::Latencies;
 use super::lines::Track;
 use super::losses::Reasons;
 use super::timeline::{Recorder, bucket_length};
+use super::visible::Visible;
 use super::windows::{Reads, Successes};
 use super::{Breach, InvariantTally, LedgerOptions, Report, RunFacts};
 use crate::engine::{Fingerprint, Ingredient, Time};
@@ -100,6 +101,7 @@ pub(super) struct Counts {
 /// | `removed` | one copy less; the removal names the loss of the line (below) |
 /// | `dropped` | names the loss if the line has no copy |
 /// | `delivered` | first delivery or duplicate; an auditor's marks it as readable at the end |
+/// | `placed`, `polled` | what clients see is compared with what they saw before |
 /// | `processed` | finished: what happens to its copies matters in logs only |
 /// | `skipped` | what could be read and was not is no backlog any more, and stored at the end; lost to a group that had read there before |
 /// | `subscribes`, `holds` | a read is pending as well while a group has members and none of them reads the destination |
@@ -131,7 +133,7 @@ pub struct Ledger {
     /// The first track of each producer, and one more entry at the end.
     first_track: Vec<u32>,
     pub(super) watches: Vec<Watch>,
-    /// (destination, wants) of each consumer.
+    /// (destination, wants) of each consumer, by destination.
     pub(super) wants: Vec<Vec<(DestinationId, bool)>>,
     /// What each consumer reads as a member of a group, ascending.
     pub(super) holds: Vec<Vec<DestinationId>>,
@@ -142,6 +144,8 @@ pub struct Ledger {
     /// When a message last got on: acknowledged, handed over or finished for the first time.
     pub(super) progressed: Time,
     pub(super) history: History,
+    /// What clients see of logs with offsets.
+    pub(super) visible: Visible,
     /// By invariant; none if they are not checked.
     pub(super) invariants: Vec<InvariantTally>,
     pub(super) fingerprint: Fingerprint,
@@ -194,6 +198,7 @@ impl Ledger {
             timeline: Recorder::new(bucket),
             progressed: Time::ZERO,
             history: History::default(),
+            visible: Visible::new(&catalog),
             invariants: vec![InvariantTally::default(); checked],
             fingerprint: Fingerprint::new(),
             catalog,
@@ -226,7 +231,7 @@ impl Ledger {
         let breaches = self.invariants.iter().flat_map(|tally| &tally.first);
         let breaches = breaches.map(|one| size_of::<Breach>() + one.detail.capacity());
         let told = self.latencies.heap() + self.timeline.heap() + self.history.heap();
-        let told = told + breaches.sum::<usize>();
+        let told = told + breaches.sum::<usize>() + self.visible.heap();
         lines + watches.sum::<usize>() + tables + told
     }
 

@@ -215,7 +215,9 @@ macro_rules! metrics {
     (@quiet known) => { false };
     (@quiet fate) => { true };
     (@quiet extra) => { false };
+    (@quiet late) => { true };
     (@column extra) => { false };
+    (@column late) => { false };
     (@column $any:ident) => { true };
 }
 
@@ -322,6 +324,25 @@ metrics! {
     operations_in_time Share More extra ""
         "Share of the messages due in measured time that were acknowledged or accepted within \
          operation-timeout."
+    lost_writes Messages Less late ""
+        "Of a log with offsets, as its clients see it: messages whose producer was told an offset \
+         before that of one that was read, and that nobody read (Jepsen: lost-write)."
+    unseen Messages Less late ""
+        "The same, wherever their offset is (Jepsen: unseen)."
+    duplicate_values Messages Less extra ""
+        "Messages that clients saw at more than one offset (Jepsen: duplicate)."
+    inconsistent_offsets Count Less extra ""
+        "Sights of another message at an offset than was seen there before (Jepsen: \
+         inconsistent-offsets)."
+    nonmonotonic_polls Count Less extra ""
+        "How often a consumer, while its process lived, was handed an offset that it had passed \
+         (Jepsen: nonmonotonic-poll)."
+    poll_skips Messages Less late ""
+        "Messages at offsets that a consumer passed over between one poll and the next (Jepsen: \
+         poll-skip)."
+    nonmonotonic_sends Messages Less extra ""
+        "Messages whose producer was told an offset on the wrong side of that of its latest one \
+         (Jepsen: nonmonotonic-send)."
 }
 
 #[cfg(test)]

@@ -29,11 +29,12 @@ mod seeds;
 #[cfg(test)]
 mod stories;
 mod timeline;
+mod visible;
 mod windows;
 
 pub use clients::contact_state_name;
 pub use expect::{EXPECT, Expectations, Question};
-pub use history::{NODE_STATES, node_state_name};
+pub use history::{ACTIONS, NODE_STATES, node_state_name};
 pub use latency::PERCENTILES;
 pub use ledger::Ledger;
 pub use metrics::{Better, METRICS, Metric, Number, Unit, metric};

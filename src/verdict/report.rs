@@ -253,6 +253,14 @@ pub struct Summary {
     /// Share of the operations of measured time that succeeded within `operation-timeout`. No
     /// column.
     pub operations_in_time: Option<f64>,
+    /// What clients alone can see to be wrong, where there are offsets. No columns.
+    pub lost_writes: Option<u64>,
+    pub unseen: Option<u64>,
+    pub duplicate_values: Option<u64>,
+    pub inconsistent_offsets: Option<u64>,
+    pub nonmonotonic_polls: Option<u64>,
+    pub poll_skips: Option<u64>,
+    pub nonmonotonic_sends: Option<u64>,
     pub matrix: Matrix,
 }
 

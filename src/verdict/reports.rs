@@ -307,10 +307,10 @@ impl Observer for Ledger {
             return;
         }
         let known = &mut self.wants[consumer.index()];
-        let before = match known.iter_mut().find(|(id, _)| *id == destination) {
-            Some((_, before)) => std::mem::replace(before, wants),
-            None => {
-                known.push((destination, wants));
+        let before = match known.binary_search_by_key(&destination, |(id, _)| *id) {
+            Ok(place) => std::mem::replace(&mut known[place].1, wants),
+            Err(place) => {
+                known.insert(place, (destination, wants));
                 false
             }
         };
@@ -320,14 +320,31 @@ impl Observer for Ledger {
         }
     }
 
+    // What clients see of offsets is not folded: a run is the same whether it is told or not.
+    fn placed(&mut self, _at: Time, messages: MessageRange, offset: u64) {
+        self.visible.placed(&self.catalog, messages, offset);
+    }
+
+    fn polled(
+        &mut self,
+        _at: Time,
+        consumer: ConsumerId,
+        destination: DestinationId,
+        messages: MessageRange,
+        offset: u64,
+    ) {
+        self.visible.polled(consumer, destination, messages, offset);
+    }
+
     fn skipped(
         &mut self,
         at: Time,
-        _consumer: ConsumerId,
+        consumer: ConsumerId,
         destination: DestinationId,
         node: NodeId,
         removal: Removal,
     ) {
+        self.visible.moved(consumer, destination);
         let had_read = self.watches[destination.index()].group.left;
         let naming = naming!(self, at, node, removal);
         let mut backlog = 0;
@@ -337,7 +354,9 @@ impl Observer for Ledger {
             track.lines.scan(|stretch| {
                 let state = stretch.state;
                 let unread = state.copies > 0 && state.is(Flags::READABLE);
-                let lost = had_read && unread && !state.is(Flags::PROCESSED);
+                // What a group skipped when it began was never its.
+                let done = state.is(Flags::PROCESSED.with(Flags::SKIPPED));
+                let lost = had_read && unread && !done;
                 if state.is_backlog() || lost {
                     passed.push((stretch.first, stretch.count));
                 }
@@ -422,6 +441,9 @@ impl Observer for Ledger {
         self.fingerprint.fold(Ingredient::Roles, at.as_nanos() ^ (state as u64) << 56);
         self.fingerprint.fold(Ingredient::Roles, word);
         self.history.node(at, node, state);
+        if !matches!(state, NodeState::Up | NodeState::Paused) {
+            self.visible.restarted(&self.catalog, node);
+        }
     }
 
     fn fault(&mut self, at: Time, fault: FaultId, phase: FaultPhase, targets: &[NodeId]) {

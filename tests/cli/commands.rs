@@ -208,6 +208,7 @@ fn lists() {
         ("", "rabbitmq-mirrored"),
         ("modes", "rabbitmq-single"),
         ("faults", "power-loss"),
+        ("actions", "sync_queue"),
         ("metrics", "success_lost"),
         ("selectors", "leader(destination)"),
     ] {
@@ -219,7 +220,7 @@ fn lists() {
             assert!(line.chars().count() <= 100 && line.trim_end() == line, "{topic}: {line}");
         }
     }
-    for topic in ["modes", "faults", "selectors"] {
+    for topic in ["modes", "faults", "actions", "selectors"] {
         insta::assert_snapshot!(
             format!("list_{topic}"),
             sandbox.mqsim(&format!("list {topic}")).stdout

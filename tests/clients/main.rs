@@ -2,6 +2,7 @@
 //! they keep time by their host's clocks.
 
 mod clocks;
+mod history;
 mod lives;
 
 use mqsim::run::{parse, simulate};
@@ -35,6 +36,9 @@ const ZOOKEEPER: &str = "mode = 'kafka-isr'\nbroker-version = '0.8.2'\n[cluster]
                          [[topic]]\nname = 'orders'\nreplication-factor = 3\n";
 const LEGACY: &str = "mode = 'kafka-legacy'\n[cluster]\nnodes = 2\n[broker]\n\
                       'log.flush.interval' = 1\n[[topic]]\nname = 'orders'\n";
+
+const ROCKET: &str = "mode = 'rocketmq-master-slave'\n[cluster]\nnodes = 2\n\
+                      [[topic]]\nname = 'orders'\n";
 
 const SETTINGS: &[Setting] = &[
     Setting {
@@ -92,6 +96,13 @@ const SETTINGS: &[Setting] = &[
         producer: "'producer.type' = 'async'",
         consumer: "",
     },
+    Setting {
+        name: "rocketmq, sync",
+        cluster: ROCKET,
+        producer: "threads = 10",
+        consumer: "processing-time = '1ms'",
+    },
+    Setting { name: "rocketmq, async", cluster: ROCKET, producer: "send = 'async'", consumer: "" },
 ];
 
 impl Setting {

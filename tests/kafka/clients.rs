@@ -514,3 +514,109 @@ fn who_only_writes_learns_late_that_a_connection_has_ended() {
     assert_eq!(seen.broker(1).log(0), "0:2 0:3 0:4");
     assert!(seen.broker(1).produced[1].0.as_millis() > 500, "after the back-off");
 }
+
+/// Four messages of one batch each from an idempotent producer; `reacts` is what the broker does.
+fn numbered(version: &str, keys: &str, reacts: &[React]) -> Seen {
+    let load = producer(&format!(
+        "rate = \"1k/s\"\ncount = 4\nacks = \"all\"\n\"batch.size\" = 0\n\
+         \"enable.idempotence\" = true\n{keys}"
+    ));
+    let lab = Lab::new(version, &view(&[1], 0), &load);
+    lab.broker(1, |fake| fake.reacts(reacts.iter().copied())).run(5)
+}
+
+/// The sequences that a broker got, with the epoch: `0/3` for sequence 3 of epoch 0.
+fn sequences(seen: &Seen) -> String {
+    let batches = seen.broker(1).produced.iter().flat_map(|(_, batches)| batches);
+    let borne = batches.filter_map(|batch| batch.sequenced);
+    let all: Vec<String> = borne.map(|own| format!("{}/{}", own.by.epoch, own.first)).collect();
+    all.join(" ")
+}
+
+#[test]
+fn an_idempotent_producer_sends_again_in_order_with_the_same_sequences() {
+    let refuse = React::Say(Error::NotEnoughReplicas);
+    let gap = React::Say(Error::OutOfOrderSequence);
+    // The first is refused, and so the others are.
+    let seen = numbered("3.9", "", &[refuse, gap, gap, gap]);
+    assert_eq!(sequences(&seen), "0/0 0/1 0/2 0/3 0/0 0/1 0/2 0/3");
+    assert_eq!(seen.broker(1).log(0), "0:0 0:1 0:2 0:3");
+    assert_eq!(seen.told(&["acked"]).len(), 4);
+    // One at a time until the gap is closed.
+    let times: Vec<u64> =
+        seen.broker(1).produced[4..].iter().map(|(at, _)| at.as_millis()).collect();
+    assert!(times.windows(2).all(|pair| pair[1] >= pair[0] + 2), "{times:?}");
+    // A lost connection changes nothing in the order.
+    let seen = numbered("3.9", "", &[React::Break]);
+    assert_eq!(sequences(&seen), "0/0 0/0 0/1 0/2 0/3");
+    assert_eq!(seen.broker(1).log(0), "0:0 0:1 0:2 0:3");
+}
+
+#[test]
+fn a_gap_behind_what_was_acknowledged_begins_the_next_epoch() {
+    let gap = React::Say(Error::OutOfOrderSequence);
+    let seen = numbered("3.9", "", &[React::Take, gap, gap, gap]);
+    assert_eq!(sequences(&seen), "0/0 0/1 0/2 0/3 1/0 1/1 1/2");
+    assert_eq!(seen.broker(1).log(0), "0:0 0:1 0:2 0:3");
+    assert_eq!(seen.told(&["producer-epoch-bumped"]).len(), 1);
+    assert_eq!(seen.told(&["acked"]).len(), 4, "the application is told of no error");
+    // Before 2.5 it is, and the others go on under another id.
+    let seen = numbered("2.4", "", &[React::Take, gap, gap, gap]);
+    assert_eq!(seen.told(&["producer-id-reset"]).len(), 1);
+    assert_eq!(seen.told(&["rejected"]).len(), 3);
+}
+
+#[test]
+fn a_batch_that_has_failed_for_good_begins_the_next_epoch() {
+    let seen = numbered("3.9", "", &[React::Say(Error::MessageTooLarge), React::Take]);
+    assert_eq!(seen.told(&["rejected"]).len(), 1);
+    assert_eq!(seen.told(&["producer-epoch-bumped"]).len(), 1);
+    assert_eq!(seen.told(&["acked"]).len(), 3);
+}
+
+#[test]
+fn what_was_given_up_after_another_try_holds_new_batches_back() {
+    // Sent twice, and never answered: it may be in the log or not.
+    let keys = "\"delivery.timeout.ms\" = 1000\n\"request.timeout.ms\" = 400\n";
+    let hush = [React::Ignore; 8];
+    let seen = numbered("3.9", keys, &hush);
+    assert_eq!(seen.told(&["unknown"]).len(), 4);
+    assert_eq!(seen.told(&["producer-epoch-bumped"]).len(), 1, "once nothing is under way");
+}
+
+#[test]
+fn an_idempotent_producer_has_one_request_under_way_before_1_0() {
+    let seen = numbered(
+        "0.11",
+        "retries = 9\n\"max.in.flight.requests.per.connection\" = 1\n",
+        &[React::Break],
+    );
+    assert_eq!(sequences(&seen), "0/0 0/0 0/1 0/2 0/3");
+    assert_eq!(seen.broker(1).log(0), "0:0 0:1 0:2 0:3");
+}
+
+#[test]
+fn who_does_not_look_takes_for_sent_what_its_client_has_taken() {
+    let load = producer(
+        "rate = \"1k/s\"\ncount = 1\nclient = \"librdkafka\"\n\"delivery-reports\" = \"ignored\"\n\
+         \"delivery.timeout.ms\" = 1000\n",
+    );
+    // Nobody leads the partition.
+    let seen = Lab::new("3.9", &view(&[0], 0), &load).run(2);
+    assert_eq!(seen.told(&["0:0"]), ["4.000 accepted 0:0", "1004.000 dropped 0:0 report-ignored"]);
+    // One that looks learns of it.
+    let looks = load.replace("ignored", "handled");
+    let seen = Lab::new("3.9", &view(&[0], 0), &looks).run(2);
+    assert_eq!(seen.told(&["0:0"]), ["1004.000 unsent 0:0"]);
+}
+
+#[test]
+fn librdkafka_refuses_at_once_what_its_queue_has_no_room_for() {
+    let load = producer(
+        "rate = \"1k/s\"\ncount = 4\nclient = \"librdkafka\"\n\"batch.size\" = 0\n\
+         \"buffer.memory\" = \"400B\"\n",
+    );
+    let seen = Lab::new("3.9", &view(&[0], 0), &load).run(1);
+    let unsent = seen.told(&["unsent"]);
+    assert_eq!(unsent[0], "4.000 unsent 0:2", "169 B each");
+}

@@ -55,3 +55,35 @@ fn heartbeats_may_be_rare() {
     let (notes, acked) = notes(&["broker.broker.heartbeat.interval.ms=5s"]);
     assert_eq!((notes.len(), acked), (1, 100));
 }
+
+#[test]
+fn idempotence_gives_way_unless_it_is_asked_for() {
+    let many = "producer.p1.max.in.flight.requests.per.connection=6";
+    let (told, acked) = notes(&[many, "broker-version=3.9"]);
+    assert!(told[0].contains("p1 is not idempotent"), "{told:?}");
+    assert_eq!(acked, 100);
+    assert_eq!(notes(&["producer.p1.retries=0", "broker-version=3.9"]), (vec![], 100));
+    let refused = |sets: &[&str]| {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        let error = mqsim::run::parse("small.toml", SMALL.as_bytes(), &sets).err();
+        error.map_or(String::new(), |error| error.to_string())
+    };
+    let asked = "producer.p1.enable.idempotence=true";
+    for (sets, needs) in [
+        (vec![many, "broker-version=4.0"], "of at most 5"),
+        (vec![many, asked, "broker-version=3.9"], "of at most 5"),
+        (vec!["producer.p1.acks=1", asked, "broker-version=3.9"], "acks = \"all\""),
+        (vec!["producer.p1.retries=0", asked, "broker-version=2.8"], "retries above 0"),
+        (
+            vec![
+                "producer.p1.max.in.flight.requests.per.connection=2",
+                asked,
+                "broker-version=0.11",
+            ],
+            "of at most 1",
+        ),
+    ] {
+        let said = refused(&sets);
+        assert!(said.contains("does not start") && said.contains(needs), "{sets:?}: {said}");
+    }
+}

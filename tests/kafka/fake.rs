@@ -154,6 +154,9 @@ impl Fake {
                 let view = Arc::new(self.view.clone());
                 self.answer(ctx, conn, id, Response::Metadata(view));
             }
+            Request::InitProducerId => {
+                self.answer(ctx, conn, id, Response::InitProducerId(Error::None, 7));
+            }
             Request::Produce { acks, batches, .. } => self.produce(ctx, conn, id, acks, batches),
             Request::Fetch(fetch) => {
                 self.fetches.push((now, fetch.clone()));
@@ -254,6 +257,7 @@ impl Fake {
                 high_watermark: log.end(),
                 log_start: log.start(),
                 records: log.read(part.offset, log.end()).collect(),
+                sequenced: Vec::new(),
                 values: Vec::new(),
                 diverging: None,
             }

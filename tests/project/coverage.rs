@@ -27,7 +27,13 @@ const OLD_TOPIC: &str = "[[topic]]\nname = 'q'\n[[producer]]\nname = 'p'\nto = '
                          rate = '10/s'\n[[consumer]]\nname = 'c'\nfrom = 'q'\ngroupid = 'g'\n";
 
 const MODES: &[Mode] = &[
-    Mode { name: "rabbitmq-single", version: "3.10", rest: QUEUE, refused: &["disk-error"] },
+    Mode {
+        name: "rabbitmq-single",
+        version: "3.10",
+        rest: QUEUE,
+        // A single broker cannot be parted.
+        refused: &["disk-error", "partition"],
+    },
     Mode { name: "rabbitmq-cluster", version: "3.10", rest: QUEUE, refused: &["disk-error"] },
     Mode {
         name: "rabbitmq-mirrored",

@@ -8,6 +8,7 @@ mod coverage;
 mod failures;
 mod fidelity;
 mod layers;
+mod reasons;
 mod schema;
 mod specs;
 mod toy_family;

@@ -1,6 +1,7 @@
 //! RabbitMQ: its parts, scripts, whole runs, experiments that were made with a real cluster, and what
 //! each configuration loses.
 
+mod actions;
 mod chaos;
 #[path = "../chaos_kit/mod.rs"]
 mod chaos_kit;

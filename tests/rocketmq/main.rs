@@ -1,8 +1,10 @@
 //! RocketMQ: scripts and whole runs.
 
+mod chaos;
 #[path = "../golden/mod.rs"]
 mod golden;
 mod matrix;
+mod mutants;
 mod rules;
 mod scripts;
 mod timings;

@@ -88,7 +88,7 @@ const ROWS: [Row; 7] = [
         name: "a write buffer, ASYNC_MASTER",
         version: "5.3",
         broker: "transientStorePoolEnable = true",
-        costs: [Buffer, Tail, Lag, Tail, Nothing, Nothing],
+        costs: [Buffer, Tail, Buffer, Tail, Nothing, Nothing],
     },
 ];
 

@@ -127,9 +127,9 @@ costs! {
     mnesia_start: times, "mnesia-start" = "{ distribution = \"uniform\", min = \"20ms\", max = \"400ms\" }",
         "Before 3.9.9: from a new VM's first contact until its Mnesia is one with that of the member that it met.",
         "an estimate that decides how often the start of a member is taken for a partial partition";
-    mnesia_transaction: times, "mnesia-transaction" = "{ distribution = \"uniform\", min = \"5ms\", max = \"11ms\" }",
+    mnesia_transaction: times, "mnesia-transaction" = "{ distribution = \"uniform\", min = \"4ms\", max = \"7ms\" }",
         "A Mnesia transaction's own work at its coordinator: locks, log, table write.",
-        "measured: a promotion takes 16 to 21 ms beside the ring's 100 ms of grace, and two transactions";
+        "measured: a promotion takes 16 to 21 ms beside the ring's 100 ms of grace, and three transactions";
     node_down_clean_up: times, "node-down-clean-up" = "{ distribution = \"uniform\", min = \"6ms\", max = \"22ms\" }",
         "From a node's loss to the removal of its queues' records (rabbit_node_monitor.erl: handle_dead_rabbit).",
         "measured: a home node's death leaves 6 to 17 publishes at 500 a second that are still routed to its processes";

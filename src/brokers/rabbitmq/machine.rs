@@ -115,7 +115,8 @@ impl Cluster for RabbitCluster {
     /// with its node, or if a table that a partition has split off lacks it. Nor does anybody
     /// answer for a queue whose leader is dead and that nobody may take over: a mirrored queue that
     /// is not durable is not recovered, and with `ha-promote-on-failure = when-synced` its mirrors
-    /// wait (rabbitmq-server#2045).
+    /// wait (rabbitmq-server#2045). Nor does a ring go on for a member that another member of it has
+    /// struck off: each side of a split has a ring of its own.
     fn waits(machines: &[RabbitMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
         let broker = |node: NodeId| -> Option<&Broker> {
             machines[node.index()].held().filter(|_| lives(node))
@@ -146,11 +147,21 @@ impl Cluster for RabbitCluster {
             let leader = record.map(|record| record.leader);
             leader.is_some_and(|pid| broker(pid.node).is_none_or(|broker| !broker.has(pid.lane)))
         };
+        let struck_off = |me: NodeId, own: &Broker, queue: QueueId| {
+            let ring = |of: &Broker| of.tables().queue(queue).map(|record| record.ring.clone());
+            let ring_here = ring(own).unwrap_or_default();
+            let mine = ring_here.iter().find(|member| member.gm.node == me);
+            let knows = |other: &Broker| {
+                ring(other).is_some_and(|ring| ring.iter().any(|member| Some(member) == mine))
+            };
+            ring_here.iter().any(|member| broker(member.gm.node).is_none_or(|other| !knows(other)))
+        };
         let waits = |(me, machine): (NodeId, &RabbitMachine)| {
             let what = match machine {
-                RabbitMachine::Broker(broker) => {
-                    broker.waits_for_but(&|queue| leaderless(me, queue))
-                }
+                RabbitMachine::Broker(broker) => broker
+                    .waits_for_but(&|queue| leaderless(me, queue), &|queue| {
+                        struck_off(me, broker, queue)
+                    }),
                 RabbitMachine::Producer(producer) => {
                     let owed = |node: NodeId| broker(node).is_some_and(Broker::owes);
                     producer.waits_for().filter(|_| !producer.waits_at().is_some_and(owed))

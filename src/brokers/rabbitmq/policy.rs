@@ -150,3 +150,48 @@ impl Force {
         self.of.get(queue.0 as usize).copied().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(name: &str, priority: i64, max_length: u64) -> Policy {
+        let limits = Arguments { max_length: Some(max_length), ..Arguments::default() };
+        let definition = Definition { limits, ..Definition::default() };
+        Policy { name: name.to_owned(), priority, matches: vec![true, false], definition }
+    }
+
+    /// rabbit_policy.erl v3.10 `sort_pred`: "A#policy.priority >= B#policy.priority".
+    #[test]
+    fn the_greatest_priority_applies_and_a_policy_takes_the_place_of_its_namesake() {
+        let all = vec![policy("a", 0, 10), policy("b", 1, 20), policy("a", 2, 30)];
+        let policies = Policies::new(all, &[(Arguments::default(), false); 2]);
+        let (a, b, other_a) = (PolicyId(0), PolicyId(1), PolicyId(2));
+        assert_eq!(policies.applied(&[a, b], 2), [Some(b), None]);
+        let changed = policies.with(&[a, b], other_a);
+        assert_eq!(
+            (changed.clone(), policies.applied(&changed, 1)),
+            (vec![other_a, b], vec![Some(other_a)])
+        );
+        assert_eq!(policies.without(&changed, "a"), Some(vec![b]));
+        assert_eq!(policies.without(&[b], "a"), None);
+    }
+
+    #[test]
+    fn the_lesser_limit_counts_and_the_way_to_overflow_is_the_queues_own() {
+        let own = Arguments {
+            max_length: Some(5),
+            max_length_bytes: None,
+            overflow: Overflow::RejectPublish,
+            ..Arguments::default()
+        };
+        let mut one = policy("a", 0, 10);
+        one.definition.limits.max_length_bytes = Some(7);
+        one.definition.overflow = Some(Overflow::DropHead);
+        let policies = Policies::new(vec![one], &[(own, true), (own, false)]);
+        let under = |queue| *policies.arguments(PolicyId(0), QueueId(queue));
+        assert_eq!((under(0).max_length, under(0).max_length_bytes), (Some(5), Some(7)));
+        assert_eq!(under(0).overflow, Overflow::RejectPublish);
+        assert_eq!(under(1).overflow, Overflow::DropHead);
+    }
+}

@@ -103,6 +103,9 @@ keys! {
             PRODUCER_CONFIG;
         "sendLatencyEnable", Kind::Flag, "false",
             "Whether groups that were slow or failed are avoided for a while.", "client/latency/MQFaultStrategy.java";
+        "resend", Kind::POSITIVE_DURATION, none,
+            "The application calls send again so long after a failure, until it is a success; the \
+             message is then stored once more if a failed attempt had stored it. Never if not written.";
         "check-send-status", Kind::Flag, "false",
             "Whether the application takes FLUSH_DISK_TIMEOUT, FLUSH_SLAVE_TIMEOUT and SLAVE_NOT_AVAILABLE, \
              which come without an exception, for failures (unknown). If not they are successes \

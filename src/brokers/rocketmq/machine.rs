@@ -1,6 +1,7 @@
 //! The family's machines: what runs on a host.
 
 use crate::brokers::kit::machines::{all, machines};
+use crate::engine::Time;
 use crate::observe::{NodeId, Violation};
 use crate::world::{Cluster, Machine, RoleQuery, Wait, Waiting, WorldView};
 
@@ -8,6 +9,7 @@ use super::broker::Broker;
 use super::client::consumer::Consumer;
 use super::client::producer::Producer;
 use super::config::QueueId;
+use super::invariants::{self, Oracle};
 use super::message::Message;
 use super::nameserver::NameServer;
 use super::words::selector;
@@ -35,15 +37,18 @@ pub struct RocketCluster;
 
 impl Cluster for RocketCluster {
     type Machine = RocketMachine;
-    type Oracle = ();
+    type Oracle = Oracle;
+
+    const CHECKED: bool = true;
 
     fn check(
-        (): &mut (),
-        _: &mut [RocketMachine],
-        _: NodeId,
-        _: crate::engine::Time,
-        _: &mut dyn FnMut(Violation),
+        oracle: &mut Oracle,
+        machines: &mut [RocketMachine],
+        node: NodeId,
+        _: Time,
+        report: &mut dyn FnMut(Violation),
     ) {
+        invariants::check(oracle, machines, node, report);
     }
 
     fn resolve(machines: &[RocketMachine], query: &RoleQuery, _: &WorldView<'_>) -> Vec<NodeId> {

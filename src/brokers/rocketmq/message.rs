@@ -254,6 +254,8 @@ pub enum Timer {
     PollRoute,
     /// Producer: the next send may be due.
     Pace,
+    /// Producer: the application calls send again, for what this call was about.
+    Resend(u32),
     /// Consumer: begin, or stop to ask for more.
     Begin(bool),
     /// Consumer: a thread of the application is through.

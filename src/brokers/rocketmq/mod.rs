@@ -14,6 +14,7 @@ pub mod broker;
 pub mod client;
 pub mod config;
 pub mod costs;
+pub mod invariants;
 pub mod keys;
 pub mod machine;
 pub mod message;

@@ -84,6 +84,7 @@ fn producer(values: &Values, load: Load) -> ProducerSpec {
         retry_not_ok: values.flag("retryAnotherBrokerWhenNotStoreOK"),
         latency: values.flag("sendLatencyEnable"),
         strict: values.flag("check-send-status"),
+        resend: values.get_duration("resend"),
         poll_interval: values.duration("pollNameServerInterval"),
         load,
     }
@@ -199,6 +200,7 @@ impl<'a> Planner<'a> {
                     "retryAnotherBrokerWhenNotStoreOK",
                     "sendMsgMaxTimeoutPerRequest",
                     "check-send-status",
+                    "resend",
                 ],
             };
             for key in others.iter().filter(|key| values.is_set(key)) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::brokers::kit::application::{Hours, Sending};
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
 use crate::engine::{Distribution, Span};
-use crate::observe::{ConsumerId, DestinationId, NodeId};
+use crate::observe::{ConsumerId, DestinationId, InvariantId, InvariantWord, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 
@@ -13,6 +13,7 @@ use super::broker::Broker;
 use super::client::consumer::{Consumer, ConsumerConfig};
 use super::client::producer::{self, Producer, ProducerConfig};
 use super::config::Config;
+use super::invariants::{INVARIANTS, lacks};
 use super::keys::SECTIONS;
 use super::machine::{RocketCluster, RocketMachine};
 use super::nameserver::NameServer;
@@ -42,6 +43,8 @@ pub struct ProducerSpec {
     pub latency: bool,
     /// See [`ProducerConfig::strict`].
     pub strict: bool,
+    /// See [`ProducerConfig::resend`].
+    pub resend: Option<Span>,
     /// See [`ProducerConfig::poll_interval`].
     pub poll_interval: Span,
 }
@@ -103,7 +106,7 @@ impl Family for Spec {
         log: true,
         sections: SECTIONS,
         words: WORDS,
-        invariants: &[],
+        invariants: INVARIANTS,
     };
     const MODES: &'static [((), Mode)] = &[(
         (),
@@ -174,6 +177,14 @@ impl Family for Spec {
         self.consumers.iter().map(read).collect()
     }
 
+    fn invariants(&self) -> Vec<InvariantWord> {
+        let mut words = INVARIANTS.to_vec();
+        for (word, id) in words.iter_mut().zip((0..).map(InvariantId)) {
+            word.lacks = lacks(&self.config, id);
+        }
+        words
+    }
+
     fn notes(&self) -> Vec<String> {
         let settings = &self.config.settings;
         let mut notes = Vec::new();
@@ -217,6 +228,7 @@ impl Family for Spec {
                 retry_not_ok: spec.retry_not_ok,
                 latency: spec.latency,
                 strict: spec.strict,
+                resend: spec.resend,
                 poll_interval: spec.poll_interval,
             };
             machines.push(Producer::new(config.clone(), own).into());

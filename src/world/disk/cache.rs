@@ -30,8 +30,13 @@ impl Disk {
             self.in_memory.push_back((id, bytes));
         }
         while self.cached > memory
-            && let Some((id, bytes)) = self.in_memory.pop_front()
+            && let Some((id, left)) = self.in_memory.front_mut()
         {
+            let (id, bytes) = (*id, (*left).min(self.cached - memory));
+            *left -= bytes;
+            if *left == 0 {
+                self.in_memory.pop_front();
+            }
             self.update(id, |file| {
                 file.cached_from = (file.cached_from + bytes).min(file.length);
             });

@@ -181,7 +181,8 @@ fn what_is_written_of_many_files_costs_a_seek_each() {
         }
         disk.free_at.as_millis()
     };
-    assert_eq!((written(1), written(100)), (1_010, 1_900));
+    // Of a hundred files ten may stay dirty.
+    assert_eq!((written(1), written(100)), (1_010, 90 * 20));
 }
 
 #[test]

@@ -110,6 +110,36 @@ pub(super) fn references() -> Vec<Case> {
         edit("fault when the load is over", "at = \"6s\"", "at = \"40s\""),
         edit("fault long after the load", "at = \"6s\"", "at = \"2h\""),
         edit("unknown kind of fault", "kind = \"crash\"", "kind = \"krash\""),
+        add(
+            "unknown kind of action",
+            "[[action]]\nat = \"5s\"\nkind = \"sync_queu\"\nqueue = \"orders\"",
+        ),
+        add(
+            "action about a queue that is not there",
+            "[[action]]\nat = \"5s\"\nkind = \"sync_queue\"\nqueue = \"order\"",
+        ),
+        add(
+            "key of another action",
+            "[[action]]\nat = \"5s\"\nkind = \"sync_queue\"\nqueue = \"orders\"\nif-empty = true",
+        ),
+        add(
+            "action when the load is over",
+            "[[action]]\nat = \"50s\"\nkind = \"sync_queue\"\nqueue = \"orders\"",
+        ),
+        add(
+            "action on nobody",
+            "[[action]]\nat = \"5s\"\nkind = \"sync_queue\"\nqueue = \"orders\"\non = \"n9\"",
+        ),
+        add(
+            "policy that is never set",
+            "[[action]]\nat = \"5s\"\nkind = \"clear_policy\"\npolicy = \"ha\"",
+        ),
+        add(
+            "policy that says nothing",
+            "[[action]]\nat = \"5s\"\nkind = \"set_policy\"\npolicy = \"ha\"\npattern = \"orders\"",
+        ),
+        add("a boot that nobody is to make", "[[action]]\nat = \"5s\"\nkind = \"force_boot\""),
+        add("a command of later releases", "[[action]]\nat = \"5s\"\nkind = \"rebalance\""),
         edit("key of another fault", "kind = \"crash\"", "kind = \"crash\"\nfactor = 2"),
         edit("unknown metric", "success_lost", "sucess_lost"),
         edit("unknown cause", "metric = \"success_lost\"", "cause = \"cosmic-rays\""),

@@ -36,6 +36,25 @@ pub(crate) fn partition(machines: &[KafkaMachine], partition: PartitionId) -> Ve
     lines
 }
 
+/// The idempotent producers that each replica of a partition knows, with the sequences of the batches
+/// that it remembers.
+pub(crate) fn producers(machines: &[KafkaMachine], partition: PartitionId) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (index, broker) in brokers(machines) {
+        for (by, batches) in broker.producers(partition) {
+            let batch = |(first, last): &(u32, u32)| format!("{first}..{last}");
+            let batches: Vec<String> = batches.iter().map(batch).collect();
+            let (id, epoch) = (by.id, by.epoch);
+            lines.push(format!(
+                "n{}: producer {id} epoch {epoch}: {}",
+                index + 1,
+                batches.join(" ")
+            ));
+        }
+    }
+    lines
+}
+
 /// All partitions, as the broker with the newest state knows them.
 pub(crate) fn partitions(machines: &[KafkaMachine]) -> Vec<String> {
     let Some((_, first)) = brokers(machines).next() else { return Vec::new() };

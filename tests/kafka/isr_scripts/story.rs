@@ -9,6 +9,7 @@
 //! | `consume c1 from=orders [KEY=VALUE ...]` | a consumer that begins now |
 //! | `partitions` | of each partition its newest state that a broker knows; in brackets its version |
 //! | `isr orders/0` | a partition as each of its replicas has it |
+//! | `producers orders/0` | the idempotent producers that each replica knows, and the sequences of their last batches |
 //! | `znodes [/brokers]` | what ZooKeeper holds |
 //! | `controller?` | who decides |
 //! | `group app [orders/0 ...]` | a consumer group as its coordinator has it, and what it has committed |
@@ -27,7 +28,7 @@ use super::show;
 use super::trace::Trace;
 use crate::golden::{self, Command, Schedule, Script, Told, read, span};
 /// What `declare` reads, and what is asked of the run.
-const OTHERS: [&str; 13] = [
+const OTHERS: [&str; 14] = [
     "cluster",
     "broker",
     "controller",
@@ -37,6 +38,7 @@ const OTHERS: [&str; 13] = [
     "consume",
     "partitions",
     "isr",
+    "producers",
     "znodes",
     "controller?",
     "group",
@@ -89,6 +91,7 @@ impl golden::Story for Story {
             }
             "partitions" => show::partitions(machines),
             "isr" => show::partition(machines, self.partition(command.word(0)?)?),
+            "producers" => show::producers(machines, self.partition(command.word(0)?)?),
             "znodes" => show::znodes(machines, command.word(0).unwrap_or("/")),
             "controller?" => self.controllers(),
             "group" => show::group(machines, self.group(command.word(0)?)?),

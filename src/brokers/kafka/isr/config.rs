@@ -204,6 +204,13 @@ impl Config {
         }
     }
 
+    /// How many batches of a producer a partition remembers (ProducerStateManager.scala 1.0,
+    /// `NumBatchesToRetain`; KAFKA-5494).
+    #[must_use]
+    pub fn batches_kept(&self) -> usize {
+        if self.has(Rule::KeepFiveBatches) { 5 } else { 1 }
+    }
+
     /// All partitions, by id.
     pub fn all_partitions(&self) -> impl Iterator<Item = PartitionId> + use<> {
         (0..self.partitions.len() as u32).map(PartitionId)

@@ -1,8 +1,9 @@
 //! Settings that contradict each other. What a broker or client refuses to start with is refused
 //! here, in its words; what it puts up with is done, and told.
 
-use crate::scenario::{Diagnostics, Place, Scenario};
+use crate::scenario::{Diagnostics, Place, Scenario, Values};
 
+use super::client::Client;
 use super::config::{Config, Settings};
 use super::message::Acks;
 use super::rules::Rule;
@@ -19,6 +20,7 @@ pub(super) fn tell(
     let mut notes = Vec::new();
     brokers(scenario, &config.settings, wrong, &mut notes);
     for (values, producer) in scenario.many("producer").iter().zip(producers) {
+        notes.extend(idempotence(config, values, producer, wrong));
         notes.extend(min_isr(config, producer));
         let (place, is_set) = (values.span("delivery.timeout.ms"), values.is_set(DELIVERY));
         if config.has(Rule::DeliveryTimeout) {
@@ -88,6 +90,70 @@ fn min_isr(config: &Config, producer: &ProducerSpec) -> Option<String> {
         )
     })
 }
+
+/// An idempotent producer waits for all in-sync replicas, tries again, and has at most 5 requests
+/// under way (1 before 1.0). Where that contradicts what is written, whoever asks for idempotence is
+/// refused; who has it by default does without it, but for the requests since 4.0
+/// (ProducerConfig.java 3.2 and 4.0, `postProcessAndValidateIdempotenceConfigs`; before 3.0
+/// KafkaProducer.java 0.11 to 2.8, `configureAcks`, `configureRetries`, `configureInflightRequests`,
+/// where what is not written is set to what is needed).
+fn idempotence(
+    config: &Config,
+    values: &Values,
+    producer: &mut ProducerSpec,
+    wrong: &mut Diagnostics,
+) -> Option<String> {
+    let settings = &mut producer.settings;
+    if settings.client == Client::Librdkafka
+        && values.get_flag(IDEMPOTENCE) == Some(true)
+        && values.is_set(IDEMPOTENCE)
+    {
+        wrong.push(
+            values.span(IDEMPOTENCE),
+            "librdkafka's idempotent producer is not simulated: it ends at the first gap"
+                .to_owned(),
+            "write client = \"java\", or leave idempotence out",
+        );
+    }
+    if !settings.idempotence {
+        return None;
+    }
+    let most = if config.has(Rule::KeepFiveBatches) { 5 } else { 1 };
+    if !values.is_set(ACKS) {
+        settings.acks = Acks::All;
+    }
+    if !values.is_set(RETRIES) && settings.retries == 0 {
+        settings.retries = i32::MAX as u32;
+    }
+    if !values.is_set(IN_FLIGHT) {
+        settings.max_in_flight = settings.max_in_flight.min(most);
+    }
+    let conflicts = [
+        (settings.retries == 0, RETRIES, "retries above 0".to_owned()),
+        (settings.acks != Acks::All, ACKS, "acks = \"all\"".to_owned()),
+        (settings.max_in_flight > most, IN_FLIGHT, format!("{IN_FLIGHT} of at most {most}")),
+    ];
+    let (_, key, needs) = conflicts.into_iter().find(|(conflicts, ..)| *conflicts)?;
+    let refuses = key == IN_FLIGHT && config.has(Rule::RefuseManyInFlight);
+    if values.is_set(IDEMPOTENCE) || refuses {
+        wrong.push(
+            values.span(key),
+            format!("the producer does not start: an idempotent producer needs {needs}"),
+            format!("change {key}, or write \"{IDEMPOTENCE}\" = false"),
+        );
+        return None;
+    }
+    settings.idempotence = false;
+    let name = &producer.load.name;
+    (key == IN_FLIGHT).then(|| {
+        format!("The producer {name} is not idempotent, since it has more than {most} requests under way.")
+    })
+}
+
+const IDEMPOTENCE: &str = "enable.idempotence";
+const ACKS: &str = "acks";
+const RETRIES: &str = "retries";
+const IN_FLIGHT: &str = "max.in.flight.requests.per.connection";
 
 /// A message must have the time for one attempt (KafkaProducer.java 2.1,
 /// `configureDeliveryTimeout`).

@@ -57,8 +57,13 @@ pub const PRODUCER: SectionSpec =
 
 keys! {
     const PRODUCING {
-        "client", Kind::Choice(&["java", "scala"]), ["0.8.0" = "scala", "0.8.2" = "java"],
-            "Which client: the Java producer, or the Scala one that came before it (up to 0.10).";
+        "client", Kind::Choice(&["java", "scala", "librdkafka"]), ["0.8.0" = "scala", "0.8.2" = "java"],
+            "Which client: the Java producer, the Scala one that came before it (up to 0.10), or \
+             librdkafka, which Python, Go, .NET and others use, with its own defaults: acks=all, \
+             message.timeout.ms (delivery.timeout.ms here) 300 s, linger.ms 5, batches of 1 MB, 1 GB \
+             or 100,000 messages in its queue, which fails at once when it is full, and no \
+             idempotence.",
+            "librdkafka 2.x, CONFIGURATION.md";
         "acks", Kind::Choice(&["0", "1", "2", "3", "all", "-1"]), ["0.8.0" = "0", "0.8.2" = "1", "3.0" = "all"],
             "Who must have a batch before it counts as sent: nobody is asked, the leader, so \
              many replicas (up to 0.8.2), or the in-sync replicas. The Scala client's default is \
@@ -85,6 +90,10 @@ keys! {
             "How long a batch waits for more messages.", "ProducerConfig; KIP-1030";
         "max.in.flight.requests.per.connection", Kind::Integer { min: 1, max: 1_000 }, "5" since "0.8.2",
             "How many requests may be unanswered.", "ProducerConfig";
+        "enable.idempotence", Kind::Flag, ["0.11" = "false", "3.0.1" = "true", "3.1" = "false", "3.1.1" = "true"] since "0.11",
+            "Whether batches bear the producer's id and sequences, so that brokers write each once and \
+             in order. It takes acks=all, retries and at most 5 requests in flight.",
+            "ProducerConfig 0.11; KIP-98, KIP-679, KAFKA-13598";
         "max.request.size", BYTES, "1MiB" since "0.8.2",
             "How much one request may have; a message that is larger is refused.", "ProducerConfig";
         "buffer.memory", BYTES, "32MiB" since "0.8.2",
@@ -99,6 +108,12 @@ keys! {
         "keys", Kind::Integer { min: 1, max: 1_000_000_000 }, none,
             "Messages have so many different keys, one after the other, which decide the \
              partition; no keys if not written.";
+        "delivery-reports", Kind::Choice(&["handled", "ignored"]), "handled",
+            "Whether the application looks at what becomes of its messages (delivery reports, callbacks, \
+             futures). One that does not takes every message for sent that the client has accepted.";
+        "flush", Kind::Flag, "true",
+            "Whether an application that stops in order waits until its client has sent what it holds \
+             (flush, close).";
         "resend", Kind::Flag, "false",
             "Whether the application sends a message again whose send has failed.";
     }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use crate::brokers::coordination::{Carry, raft, zookeeper};
 use crate::brokers::kafka::PartitionId;
 use crate::brokers::kit::log::Piece;
-use crate::engine::Span;
+use crate::engine::{Span, Time};
 use crate::observe::{ConsumerId, MessageRange, NodeId};
 
 use super::groups::{GroupId, GroupRequest, GroupResponse, OffsetsRecord};
+use super::sequence::Sequenced;
 use super::state::{PartitionChange, PartitionState, Record, View, Znode};
 
 /// Everything that is sent, and every timer. Small: what is large is boxed.
@@ -84,6 +85,8 @@ pub enum Request {
         /// By partition.
         batches: Vec<Batch>,
     },
+    /// `InitProducerId`, of a producer without a transactional id.
+    InitProducerId,
     /// `Fetch`.
     Fetch(Fetch),
     /// `ListOffsets`.
@@ -189,6 +192,11 @@ pub struct Batch {
     pub bytes: u32,
     /// Whether it is compressed, and so is kept as a whole.
     pub whole: bool,
+    /// What a batch of an idempotent producer bears: its messages have a sequence each, from this
+    /// one on.
+    pub sequenced: Option<Sequenced>,
+    /// When its last message was handed to the client, by that one's clock.
+    pub stamp: Time,
 }
 
 /// `acks`, `request.required.acks`.
@@ -250,6 +258,8 @@ pub enum Which {
 pub enum Response {
     /// By partition: what became of the batch, and its first offset.
     Produce(Vec<(PartitionId, Error, u64)>),
+    /// Of `InitProducerId`: the id, its epoch being 0.
+    InitProducerId(Error, u32),
     /// By partition.
     Fetch(Vec<FetchedPart>),
     /// The offset, with the leader epoch of the record there if it is known.
@@ -308,6 +318,8 @@ pub struct FetchedPart {
     pub log_start: u64,
     /// The records.
     pub records: Vec<Piece>,
+    /// For a follower, what each of them bears and when it was made; empty where none bears anything.
+    pub sequenced: Vec<Option<(Sequenced, Time)>>,
     /// What is in the batches of an internal topic, by their first offsets.
     pub values: Vec<(u64, Arc<OffsetsRecord>)>,
     /// Where the logs part (truncate-on-fetch); no records then.
@@ -351,6 +363,12 @@ pub enum Error {
     StaleBrokerEpoch,
     /// INVALID_UPDATE_VERSION.
     InvalidUpdateVersion,
+    /// OUT_OF_ORDER_SEQUENCE_NUMBER: something is missing before this batch.
+    OutOfOrderSequence,
+    /// UNKNOWN_PRODUCER_ID: nothing of this producer is known, and it does not begin at 0.
+    UnknownProducerId,
+    /// INVALID_PRODUCER_EPOCH: the producer has begun another epoch.
+    InvalidProducerEpoch,
     /// INVALID_REQUEST.
     InvalidRequest,
     /// INELIGIBLE_REPLICA.
@@ -393,6 +411,9 @@ impl Error {
             self,
             Error::None
                 | Error::MessageTooLarge
+                | Error::OutOfOrderSequence
+                | Error::UnknownProducerId
+                | Error::InvalidProducerEpoch
                 | Error::InvalidRequest
                 | Error::UnknownMemberId
                 | Error::IllegalGeneration
@@ -445,6 +466,8 @@ pub enum Timer {
     LogFlusher,
     /// Old segments are deleted (`kafka-log-retention`).
     LogRetention,
+    /// Producers that have long been silent are forgotten (`PeriodicProducerExpirationCheck`).
+    ProducerExpiration,
     /// A parked produce request has waited long enough.
     ProduceExpired {
         /// Its place among the parked.
@@ -594,6 +617,7 @@ impl Request {
                 Request::AlterPartition { .. } => 80,
                 Request::Group { body, .. } => body.bytes(),
                 Request::ListOffsets { .. }
+                | Request::InitProducerId
                 | Request::Metadata
                 | Request::ControlledShutdown { .. }
                 | Request::Register { .. }
@@ -623,6 +647,7 @@ impl Response {
     pub fn refuse(&mut self, error: Error) {
         match self {
             Response::ListOffsets(old, ..)
+            | Response::InitProducerId(old, _)
             | Response::LeaderAndIsr(old)
             | Response::Done(old)
             | Response::ControlledShutdown(old, _)
@@ -654,6 +679,7 @@ impl FetchedPart {
             high_watermark: 0,
             log_start: 0,
             records: Vec::new(),
+            sequenced: Vec::new(),
             values: Vec::new(),
             diverging: None,
         }

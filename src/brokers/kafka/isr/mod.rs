@@ -15,6 +15,7 @@ pub mod message;
 pub mod nodes;
 pub mod plan;
 pub mod rules;
+pub mod sequence;
 pub mod settings;
 pub mod spec;
 pub mod state;

@@ -239,6 +239,41 @@ named_rules! {
         "An error of a log's directory takes its replicas offline; before, it ends the broker.",
         "ReplicaManager.scala 1.0.0, handleLogDirFailure; KIP-112";
 
+    // ---- idempotent producers
+    FindDuplicates = "find-duplicates", since "0.11",
+        "A leader that has a batch of the same producer, epoch and sequence answers with the offset \
+         that it has there, and writes nothing.",
+        "ProducerStateEntry.java 3.9, findDuplicateBatch; UnifiedLog.scala, \
+         analyzeAndValidateProducerState; KIP-98";
+    FindGaps = "find-gaps", since "0.11",
+        "A leader refuses a batch whose sequence does not follow the last one of its producer.",
+        "ProducerAppendInfo.java 3.9, checkSequence; KIP-98";
+    KeepFiveBatches = "keep-five-batches", since "1.0",
+        "A partition remembers the last five batches of a producer, which may have as many requests \
+         under way; before, one.",
+        "ProducerStateManager.scala 1.0.0, NumBatchesToRetain; KAFKA-5494";
+    AcceptUnknownProducers = "accept-unknown-producers", since "2.5",
+        "A partition that knows nothing of a producer takes its batch with any sequence; before, it \
+         refuses all but 0.",
+        "ProducerStateManager.scala 2.5.0, checkSequence; KIP-360";
+    ExpireProducerIds = "expire-producer-ids", since "3.4",
+        "Partitions forget silent producers after producer.id.expiration.ms; before, after \
+         transactional.id.expiration.ms.",
+        "ProducerStateManager.scala 3.4, isProducerExpired; KIP-854";
+    RetryInSequence = "retry-in-sequence", since "0.11",
+        "An idempotent producer sends the batches of a partition again in the order of their \
+         sequences, one at a time.",
+        "RecordAccumulator.java 3.9, insertInSequenceOrder, shouldStopDrainBatchesForPartition; \
+         KAFKA-5494";
+    RefuseManyInFlight = "refuse-many-in-flight", since "4.0",
+        "A producer with more than 5 requests under way does not start unless it does without \
+         idempotence; before, it does without.",
+        "ProducerConfig.java 4.0.0, postProcessAndValidateIdempotenceConfigs";
+    BumpProducerEpoch = "bump-producer-epoch", since "2.5",
+        "An idempotent producer that finds a gap begins a new epoch and sends what is under way \
+         again, without a word; before, the batch fails, and it takes another id.",
+        "TransactionManager.java 2.5.0, bumpIdempotentProducerEpoch; KIP-360, KAFKA-8805";
+
     // ---- groups
     MemberIdRequired = "member-id-required", since "2.2",
         "Who joins without a member id is given one first, and counts when it comes back with that.",
@@ -258,6 +293,9 @@ named_rules! {
     FenceGenerations = "fence-generations", always,
         "A commit counts only if it comes from a member, in the present generation.",
         "GroupCoordinator.scala 2.8, doCommitOffsets; ConsumerGroup.java 4.0, validateOffsetCommit";
+    CommitInPoll = "commit-in-poll", always,
+        "With enable.auto.commit, poll() commits every auto.commit.interval.ms.",
+        "ConsumerCoordinator.java 0.9 to 4.1, maybeAutoCommitOffsetsAsync";
     CommitReturned = "commit-returned", always,
         "An automatic commit is of the positions behind what earlier polls returned; without, of what          was fetched.",
         "ConsumerCoordinator.java 0.9 to 4.1, maybeAutoCommitOffsetsAsync (`allConsumed`); KAFKA-18641";

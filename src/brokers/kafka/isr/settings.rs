@@ -7,7 +7,7 @@ use crate::scenario::{Kind, Scenario};
 
 use super::groups::GroupSettings;
 use super::keys::{ANY_COUNT, BYTES};
-use super::rules::Rules;
+use super::rules::{Rule, Rules};
 
 /// No fetch and no answer has more.
 const MOST_FETCHED: u32 = 1 << 30;
@@ -75,6 +75,14 @@ keys! {
             "How often it is written down up to where logs are on the disk.", "KafkaConfig";
         segment_bytes: u64 = "log.segment.bytes", Kind::Size { min: 14, max: 1 << 31 }, "1GiB",
             "A log's file is closed, and fsynced, when it is so long.", "KafkaConfig";
+        producer_id_expiration: Span | (Span::from_secs(86_400)) = "producer.id.expiration.ms", Kind::POSITIVE_MILLIS, "24h" since "3.4",
+            "A partition forgets an idempotent producer whose last batch is so old.",
+            "TransactionLogConfigs 3.4; KIP-854";
+        transactional_id_expiration: Span | (Span::from_secs(604_800)) = "transactional.id.expiration.ms", Kind::POSITIVE_MILLIS, "168h" since "0.11" until "3.4",
+            "A partition forgets an idempotent producer whose last batch is so old.",
+            "KafkaConfig 0.11; KIP-98, KIP-854";
+        expiration_check: Span | (Span::from_secs(600)) = "producer.id.expiration.check.interval.ms", Kind::POSITIVE_MILLIS, "600s" since "3.4",
+            "How often partitions look for producers to forget.", "TransactionLogConfigs 3.4; KIP-854";
         message_max_bytes: u32 = "message.max.bytes", Kind::Size { min: 1, max: 1 << 31 }, "1000012B",
             "The largest batch that a broker takes.", "KafkaConfig";
     }
@@ -127,6 +135,15 @@ keys! {
 }
 
 impl Settings {
+    /// After how long a partition forgets a producer that is silent.
+    #[must_use]
+    pub fn producer_expiration(&self) -> Span {
+        match self.rules.has(Rule::ExpireProducerIds) {
+            true => self.producer_id_expiration,
+            false => self.transactional_id_expiration,
+        }
+    }
+
     /// Reads them from a scenario that was checked with this family's sections.
     #[must_use]
     pub fn read(scenario: &Scenario, boot_time: Distribution) -> Settings {

@@ -128,7 +128,9 @@ impl Spec {
             settings: producer.settings.clone(),
         };
         match producer.client {
-            Client::Java => KafkaMachine::Producer(Box::new(Producer::new(own))),
+            Client::Java | Client::Librdkafka => {
+                KafkaMachine::Producer(Box::new(Producer::new(own)))
+            }
             Client::Scala => {
                 KafkaMachine::Scala(Box::new(ScalaProducer::new(own, producer.scala.clone())))
             }
@@ -209,7 +211,10 @@ impl Family for Spec {
 
     fn producers(&self) -> Vec<Sends> {
         let producers = &self.producers;
-        let unanswered = |writer: u32| producers[writer as usize].settings.acks == Acks::None;
+        let unanswered = |writer: u32| {
+            let settings = &producers[writer as usize].settings;
+            settings.acks == Acks::None || !settings.reports
+        };
         self.config.streams.senders(unanswered)
     }
 

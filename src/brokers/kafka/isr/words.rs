@@ -17,6 +17,10 @@ words! {
             "it was written but not yet on the disk when the host lost power";
         DISK_WIPED = "disk-wiped", Lost, 8, "the disk that held it was wiped";
         STORAGE_ERROR = "storage-error", Lost, 9, "the disk of the leader failed";
+        OUT_OF_ORDER_SEQUENCE = "out-of-order-sequence", Lost, 9,
+            "the leader missed an earlier batch of its producer";
+        REPORT_IGNORED = "report-ignored", Lost, 9,
+            "its client gave it up, and its application did not look";
         PRODUCER_BUFFER_LOST = "producer-buffer-lost", Lost, 9,
             "it waited in the producer when that died";
         BATCH_DROPPED = "batch-dropped", Lost, 9,
@@ -70,6 +74,13 @@ words! {
         FETCHER_STUCK = "fetcher-stuck", "a follower cannot append what it fetched: offsets do not fit";
         ISR_CHANGE_REFUSED = "isr-change-refused",
             "the change of an ISR that the leader wanted is refused";
+        DUPLICATE_FOUND = "duplicate-found",
+            "the leader has a batch already, and answers with its offset there; the count is that";
+        SEQUENCE_REFUSED = "sequence-refused",
+            "the leader refuses a batch whose sequence does not follow; the count is the sequence";
+        EPOCH_BUMPED = "producer-epoch-bumped",
+            "an idempotent producer begins a new epoch; the count is that";
+        PRODUCER_ID_RESET = "producer-id-reset", "an idempotent producer asks for another id";
         LOG_DIR_OFFLINE = "log-dir-offline", "the broker's log directory has failed";
         REGISTRATION_REFUSED = "registration-refused",
             "the broker may not register yet: its former self still counts";

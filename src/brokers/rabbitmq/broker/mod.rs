@@ -31,12 +31,12 @@ pub mod vm;
 use std::sync::Arc;
 
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer, Removal};
+use crate::observe::{ActionId, NodeId, Observer, Removal};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port, Wait};
 
 use self::cluster::khepri::Writes;
 use self::cluster::mnesia::{Committing, Lock, Tables, Transaction};
-use self::cluster::monitor::Monitor;
+use self::cluster::monitor::{Monitor, Outside};
 use self::command::Asked;
 pub use self::process::Process;
 use self::queue::replica::{Replica, Role};
@@ -95,6 +95,10 @@ pub struct Mnesia {
     asked: Option<NodeId>,
     /// How often it was told that it is not seen by all.
     refusals: u32,
+    /// It is one with nodes that are at odds with each other.
+    between_sides: bool,
+    /// The peer that was the first to say, in this boot, that it runs.
+    first_running: Option<NodeId>,
     early: Vec<TableOp>,
     transactions: Vec<Transaction>,
     /// Those that are decided; the last is the one that is being decided.
@@ -178,6 +182,8 @@ pub struct Node {
     wiped: bool,
     /// Commands of an operator that a queue's leader is to carry out.
     asked: Vec<Asked>,
+    /// The command that has RabbitMQ started again.
+    starter: Option<ActionId>,
     disk: Disk,
 }
 
@@ -223,6 +229,8 @@ impl Broker {
                     loaded: false,
                     asked: None,
                     refusals: 0,
+                    between_sides: false,
+                    first_running: None,
                     early: Vec::new(),
                     transactions: Vec::new(),
                     committing: Vec::new(),
@@ -254,6 +262,7 @@ impl Broker {
                 wiped: false,
                 touched: Vec::new(),
                 asked: Vec::new(),
+                starter: None,
                 disk,
             },
             first_lane: 0,
@@ -435,15 +444,26 @@ impl Broker {
     /// What it waits for; `None` if time alone will not change anything here.
     #[must_use]
     pub fn waits_for(&self) -> Option<Wait> {
-        self.waits_for_but(&|_| false)
+        self.waits_for_but(&|_| false, &|_| false)
     }
 
-    /// The same, if nobody will ever answer for the queues that are `leaderless`.
-    pub fn waits_for_but(&self, leaderless: &dyn Fn(QueueId) -> bool) -> Option<Wait> {
+    /// The same, if nobody will ever answer for the queues that are `leaderless`, nor go on with the
+    /// rings of those of which this node's replica is `struck_off`.
+    pub fn waits_for_but(
+        &self,
+        leaderless: &dyn Fn(QueueId) -> bool,
+        struck_off: &dyn Fn(QueueId) -> bool,
+    ) -> Option<Wait> {
         let name = |queue: QueueId| self.node.config.queues[queue.0 as usize].name.as_str();
         let mnesia = &self.node.mnesia;
         match self.node.status {
             Status::Running => {}
+            // An operator has stopped it: who knows when it is started again.
+            Status::Paused
+                if matches!(self.node.monitor.outside, Some(Outside::Stopped { .. })) =>
+            {
+                return None;
+            }
             Status::Paused => return Some("a majority of the cluster, to go on".into()),
             Status::Off | Status::Starting => return Some("its start".into()),
             Status::Booting => return Some("the tables of its peers".into()),
@@ -459,7 +479,8 @@ impl Broker {
             Process::Channel(channel) => channel.waits_for(leaderless, &name),
             Process::Replica(replica) => replica.waits_for(&name),
             Process::Group(group) => {
-                (!group.is_settled()).then(|| "the ring of a queue's mirrors (gm)".into())
+                let waits = !group.is_settled() && !struck_off(group.queue());
+                waits.then(|| "the ring of a queue's mirrors (gm)".into())
             }
             Process::Store(store) => (!store.is_settled()).then(|| "its message store".into()),
             Process::Member(member) => member.waits_for(),

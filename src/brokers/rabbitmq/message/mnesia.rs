@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::observe::NodeId;
 
-use super::super::broker::cluster::mnesia::Tables;
+use super::super::broker::cluster::mnesia::{QueueRecord, Tables};
 use super::super::policy::Force;
 use super::{Pid, QueueId};
 
@@ -61,6 +61,29 @@ pub enum TableOp {
     RingMade { queue: QueueId, member: Member },
     /// All mirrors have been stopped; the ring is forgotten.
     MirrorsStopped { queue: QueueId },
+    /// A queue's record and its recorded leader as the writer has them. Mnesia always writes whole
+    /// records; where all tables are the same, the change alone says as much.
+    Write { queue: QueueId, record: Option<Box<QueueRecord>>, durable: Option<Pid> },
+}
+
+impl TableOp {
+    /// The queue of which it changes the record; `None` if it changes several.
+    #[must_use]
+    pub fn queue(&self) -> Option<QueueId> {
+        match self {
+            TableOp::Insert { queue, .. }
+            | TableOp::Stopped { queue }
+            | TableOp::RingWithout { queue, .. }
+            | TableOp::ReplicasWithout { queue, .. }
+            | TableOp::JoinRing { queue, .. }
+            | TableOp::AddMirror { queue, .. }
+            | TableOp::Synchronised { queue, .. }
+            | TableOp::RingMade { queue, .. }
+            | TableOp::MirrorsStopped { queue }
+            | TableOp::Write { queue, .. } => Some(*queue),
+            TableOp::Drop { .. } | TableOp::Forget { .. } | TableOp::Policies { .. } => None,
+        }
+    }
 }
 
 /// What comes to a node's Mnesia.

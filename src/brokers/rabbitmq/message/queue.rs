@@ -63,6 +63,8 @@ pub enum QueueCommand {
     Sync,
     /// `cancel_sync_queue`.
     CancelSync,
+    /// `purge_queue`.
+    Purge,
     /// `delete_queue`.
     Delete { if_empty: bool, if_unused: bool },
 }
@@ -144,6 +146,8 @@ pub enum QueueMessage {
     Recover { read: bool },
     /// A ring member's death, in ring order.
     GmDeath { dead: Pid },
+    /// The queue's record is without the dead of whom a mirror has heard.
+    DeathsRemoved,
     /// The queue's record does not name this process any more: stop.
     StopMirror,
     /// The policy wants no replica here: delete it (`exit(Pid, {shutdown, dropped})`).

@@ -140,6 +140,8 @@ pub enum RingMessage {
     GraceOver { dead: Pid },
     /// A neighbour's death is recorded.
     DeathRecorded { dead: Pid },
+    /// The dead are erased from the ring.
+    Erased,
 }
 
 /// All that a ring member takes.

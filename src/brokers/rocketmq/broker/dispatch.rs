@@ -4,6 +4,7 @@
 use crate::engine::Span;
 use crate::world::{Context, Lane};
 
+use super::super::invariants::Touch;
 use super::super::message::{Message, Timer};
 use super::super::rules::Rule;
 use super::super::store::{Dispatch, Record};
@@ -63,6 +64,7 @@ impl Broker {
 
     fn dispatched(&mut self, record: Record, ctx: &mut Context<'_, Message>) {
         ctx.spend(self.config.costs.dispatch);
+        self.touched.note(Touch::Dispatched(record));
         // Entries that cannot be written are in memory all the same, and made again by a recovery.
         let _ = ctx.write(QUEUES, ENTRY);
         if self.is_master() {

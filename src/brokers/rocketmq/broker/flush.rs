@@ -4,6 +4,7 @@
 use crate::engine::{Span, Time};
 use crate::world::{Alarm, By, Context};
 
+use super::super::invariants::Touch;
 use super::super::message::{Message, Timer};
 use super::super::rules::Rule;
 use super::{Broker, COMMIT_LOG};
@@ -106,8 +107,14 @@ impl Broker {
         }
     }
 
-    /// An fsync is through.
-    pub(super) fn flushed(&mut self, upto: u64, ctx: &mut Context<'_, Message>) {
+    /// An fsync has succeeded.
+    pub(super) fn synced(&mut self, upto: u64, ctx: &mut Context<'_, Message>) {
+        self.touched.note(Touch::Flushed(upto));
+        self.flushed(upto, ctx);
+    }
+
+    /// An fsync is through, as the broker believes.
+    fn flushed(&mut self, upto: u64, ctx: &mut Context<'_, Message>) {
         self.flusher.syncing = false;
         self.store.flushed = self.store.flushed.max(upto.min(self.store.log.end()));
         if self.is_stopping() {

@@ -6,6 +6,7 @@ use crate::observe::{CauseId, Observer};
 use crate::world::{Context, Death, DiskView, Lane};
 
 use super::super::config::{BROKER, HA};
+use super::super::invariants::Touch;
 use super::super::message::{Message, NO_OFFSET, Timer};
 use super::super::rules::Rule;
 use super::super::store::Record;
@@ -47,12 +48,14 @@ impl Broker {
                 config.removed((now, node), record.message(), why, ctx.observer());
             });
             ctx.truncate(COMMIT_LOG, valid - self.store.log.start());
+            self.touched.note(Touch::Cut(valid));
         }
         if ctx.incarnation() > 0 {
             let now = ctx.now();
             let cut = end - self.store.log.end();
             ctx.observer().event(now, told(event::RECOVERED, self.node, None, cut));
         }
+        self.touched.note(Touch::Recovered);
         self.store.recover();
         if let Some(offsets) = self.offset_file.content() {
             self.offsets.clone_from(offsets);
@@ -143,6 +146,9 @@ impl Broker {
                 self.offset_file.lose_page_cache(disk.kept(OFFSETS));
             }
             Death::Killed | Death::Exited => {}
+        }
+        if matches!(death, Death::PowerLoss | Death::Wiped) {
+            self.touched.note(Touch::Cut(self.store.log.end()));
         }
         self.forget();
         self.tell_role(at, None, observer);

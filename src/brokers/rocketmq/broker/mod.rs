@@ -21,6 +21,7 @@ use crate::observe::{NodeId, Observer, RoleId};
 use crate::world::{ConnId, Context, FileId, Input, Lane, Signal, Wait};
 
 use super::config::{BROKER, Config, HA, NAMESERVER, Place};
+use super::invariants::Touched;
 use super::message::{HEADER, Message, NO_OFFSET, Offsets, Timer};
 use super::remoting::Remoting;
 use super::rules::Rule;
@@ -91,6 +92,8 @@ pub struct Broker {
     /// The NameServers with which it has registered since its start, as a set.
     registered: u32,
     role: Option<RoleId>,
+    /// What the invariants have to look at.
+    pub(super) touched: Touched,
 }
 
 impl Broker {
@@ -123,6 +126,7 @@ impl Broker {
             stuck: None,
             registered: 0,
             role: None,
+            touched: Touched::default(),
             config,
             node,
         }
@@ -206,7 +210,7 @@ impl Broker {
             Timer::Put(conn, send, at) => self.put(conn, send, Time::from_nanos(at), ctx),
             Timer::PutTimeout => self.put_timeout(ctx),
             Timer::Flush => self.flush_turn(ctx),
-            Timer::Flushed(upto) => self.flushed(upto, ctx),
+            Timer::Flushed(upto) => self.synced(upto, ctx),
             Timer::Commit => self.commit_buffer(ctx),
             Timer::Dispatch => self.dispatch(ctx),
             Timer::PersistOffsets => self.persist_turn(ctx),
@@ -264,6 +268,12 @@ impl Broker {
     #[must_use]
     pub fn has(&self, queue: super::config::QueueId) -> bool {
         self.config.group_of(queue) == self.place.group
+    }
+
+    /// What every machine knows.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Its place.

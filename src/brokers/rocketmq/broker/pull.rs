@@ -6,6 +6,7 @@ use crate::observe::MessageRange;
 use crate::world::{ConnId, Context, Lane};
 
 use super::super::config::QueueId;
+use super::super::invariants::Touch;
 use super::super::message::{HEADER, Message, Pull, PullStatus, Pulled, Timer};
 use super::super::rules::Rule;
 use super::Broker;
@@ -72,8 +73,8 @@ impl Broker {
         let Pull { id, offset, .. } = pull;
         let answer = |status, next| Pulled { id, status, next, messages: Vec::new() };
         let slave = !self.is_master();
-        let settings = &self.config.settings;
-        if slave && !settings.slave_read && self.config.has(Rule::SlaveRefusesPulls) {
+        let slave_read = self.config.settings.slave_read;
+        if slave && !slave_read && self.config.has(Rule::SlaveRefusesPulls) {
             return self.answer_pull(conn, answer(PullStatus::Refused, offset), ctx);
         }
         let known = pull.subscribed || self.clients.knows(pull.group);
@@ -94,7 +95,7 @@ impl Broker {
                 return self.commit_by_pull(&pull, may_hold);
             }
             Found::Nothing => answer(PullStatus::NotFound, offset),
-            Found::Outside(_) if slave && !settings.slave_offset_check => {
+            Found::Outside(_) if slave && !self.config.settings.slave_offset_check => {
                 answer(PullStatus::RetryImmediately, offset)
             }
             Found::Outside(next) => answer(PullStatus::OffsetMoved, next),
@@ -119,7 +120,7 @@ impl Broker {
     }
 
     /// `getMessage`.
-    fn find(&self, pull: &Pull) -> (Found, Vec<MessageRange>) {
+    fn find(&mut self, pull: &Pull) -> (Found, Vec<MessageRange>) {
         let queue = &self.store.queues[pull.queue.index()];
         let (min, max) = (queue.min(), queue.max());
         // `nextOffsetCorrection` of NO_MESSAGE_IN_QUEUE: only a queue that is empty from the start
@@ -137,7 +138,7 @@ impl Broker {
         if let Some(next) = outside {
             return (Found::Outside(next), Vec::new());
         }
-        let (mut messages, mut bytes) = (Vec::new(), 0);
+        let (mut messages, mut bytes, mut last) = (Vec::new(), 0, None);
         for offset in pull.offset..max.min(pull.offset + u64::from(pull.most)) {
             let Some(record) = self.store.message(pull.queue, offset) else { break };
             bytes += u64::from(record.bytes());
@@ -145,6 +146,10 @@ impl Broker {
                 break;
             }
             messages.push(record.message());
+            last = Some(record);
+        }
+        if let Some(record) = last.filter(|_| self.is_master()) {
+            self.touched.note(Touch::Served(record));
         }
         let found = if messages.is_empty() { Found::Nothing } else { Found::Messages };
         (found, messages)

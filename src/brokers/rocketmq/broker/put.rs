@@ -6,8 +6,10 @@ use std::collections::VecDeque;
 use crate::engine::Time;
 use crate::world::{Alarm, By, ConnId, Context, DiskError, Lane};
 
+use super::super::invariants::Touch;
 use super::super::message::{Code, HEADER, Message, Send, Timer};
 use super::super::rules::Rule;
+use super::super::store::Record;
 use super::super::words::{because, cause, removal};
 use super::{Broker, COMMIT_LOG, Phase};
 
@@ -25,8 +27,7 @@ enum Waiting {
 struct Put {
     conn: ConnId,
     id: Option<u32>,
-    /// Where its record ends.
-    end: u64,
+    record: Record,
     flush: Waiting,
     replicas: Waiting,
 }
@@ -134,13 +135,13 @@ impl Broker {
         let put = Put {
             conn,
             id: send.id,
-            end: record.end(),
+            record,
             flush: self.wait_for_flush(ctx),
             replicas: self.wait_for_replicas(record.end(), ctx),
         };
         self.appended(matches!(put.replicas, Waiting::Until(_)), ctx);
         match put.answer() {
-            Some(code) => reply(&put, code, ctx),
+            Some(code) => self.reply(&put, code, ctx),
             None => {
                 self.puts.stored.push_back(put);
                 self.arm_puts(ctx);
@@ -199,12 +200,12 @@ impl Broker {
         let counts = self.config.has(Rule::CountInSyncReplicas);
         let links = &self.links;
         for put in &mut self.puts.stored {
-            if matches!(put.flush, Waiting::Until(_)) && put.end <= flushed {
+            if matches!(put.flush, Waiting::Until(_)) && put.record.end() <= flushed {
                 put.flush = Waiting::Done(Code::Ok);
             }
             let enough = match counts {
-                true => links.copies(put.end) >= needed,
-                false => links.was_reported(put.end),
+                true => links.copies(put.record.end()) >= needed,
+                false => links.was_reported(put.record.end()),
             };
             if matches!(put.replicas, Waiting::Until(_)) && enough {
                 put.replicas = Waiting::Done(Code::Ok);
@@ -230,18 +231,23 @@ impl Broker {
     }
 
     fn answer_puts(&mut self, ctx: &mut Context<'_, Message>) {
-        self.puts.stored.retain(|put| match put.answer() {
+        let mut stored = std::mem::take(&mut self.puts.stored);
+        stored.retain(|put| match put.answer() {
             Some(code) => {
-                reply(put, code, ctx);
+                self.reply(put, code, ctx);
                 false
             }
             None => true,
         });
+        self.puts.stored = stored;
     }
-}
 
-fn reply(put: &Put, code: Code, ctx: &mut Context<'_, Message>) {
-    if let Some(id) = put.id {
-        ctx.send(put.conn, Message::Sent(id, code), HEADER);
+    fn reply(&mut self, put: &Put, code: Code, ctx: &mut Context<'_, Message>) {
+        if code == Code::Ok {
+            self.touched.note(Touch::Acked(put.record));
+        }
+        if let Some(id) = put.id {
+            ctx.send(put.conn, Message::Sent(id, code), HEADER);
+        }
     }
 }

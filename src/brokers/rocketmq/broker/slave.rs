@@ -8,6 +8,7 @@ use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Input, Lane};
 
 use super::super::config::HA;
+use super::super::invariants::Touch;
 use super::super::message::{HEADER, Message, NO_OFFSET, Offsets, Timer, Transfer};
 use super::super::remoting::Waits;
 use super::super::rules::Rule;
@@ -148,6 +149,7 @@ impl Broker {
         }
         let end = self.store.log.end();
         self.store.committed = end;
+        self.touched.note(Touch::Pushed(transfer.from));
         self.plan_dispatch(ctx);
         self.plan_flush(ctx);
         if self.config.has(Rule::SlaveAcksFromMemory) {

@@ -6,7 +6,7 @@ pub mod producer;
 
 use std::sync::Arc;
 
-use crate::engine::Span;
+use crate::engine::{Span, Time};
 use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
@@ -57,7 +57,7 @@ impl<W: Copy + PartialEq> Instance<W> {
     /// It starts. One from before the run knows the whole cluster.
     pub fn start(&mut self, ctx: &mut Context<'_, Message>) {
         self.chosen = ctx.random().below(self.config.nameservers.len() as u64) as usize;
-        if ctx.incarnation() == 0 {
+        if ctx.incarnation() == 0 && ctx.now() == Time::ZERO {
             let all = (1 << (self.config.slaves + 1)) - 1;
             self.route = Some(vec![all; self.config.groups() as usize].into());
             let first = ctx.first_round(self.poll_interval);

@@ -178,6 +178,20 @@ impl CommitLog {
         (record.at == position).then_some(*record)
     }
 
+    /// Whether it has this record, and whole.
+    #[must_use]
+    pub fn has(&self, record: &Record) -> bool {
+        self.at(record.at) == Some(*record) && record.end() <= self.sound.min(self.end)
+    }
+
+    /// The last record that is whole and ends at or before a position.
+    #[must_use]
+    pub fn before(&self, position: u64) -> Option<Record> {
+        let upto = position.min(self.sound).min(self.end);
+        let behind = self.records.partition_point(|record| record.end() <= upto);
+        self.records.get(behind.checked_sub(1)?).copied()
+    }
+
     /// The records that begin in a part of it.
     #[must_use]
     pub fn beginning_in(&self, from: u64, to: u64) -> Vec<Record> {

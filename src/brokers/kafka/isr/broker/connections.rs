@@ -115,6 +115,10 @@ impl Broker {
                 let answer = Response::EpochEnds(ends.collect());
                 self.respond(place, answer, ctx);
             }
+            Request::InitProducerId => {
+                let answer = self.init_producer_id();
+                self.respond(place, answer, ctx);
+            }
             Request::Metadata => {
                 let view = self.view.clone();
                 self.respond(place, Response::Metadata(view), ctx);

@@ -87,7 +87,12 @@ impl Fetcher {
     /// Whether it fetches a partition.
     #[must_use]
     pub fn fetches(&self, partition: PartitionId) -> bool {
-        self.parts.iter().any(|part| part.partition == partition)
+        self.parts.get(self.place_of(partition)).is_some_and(|part| part.partition == partition)
+    }
+
+    /// Where a partition is among those that it fetches, or would be.
+    fn place_of(&self, partition: PartitionId) -> usize {
+        self.parts.partition_point(|part| part.partition < partition)
     }
 
     /// The process is gone.
@@ -143,15 +148,11 @@ impl Broker {
         if fetcher.lane.is_none() {
             fetcher.lane = Some(ctx.spawn());
         }
-        fetcher.parts.push(Following {
-            partition,
-            step,
-            not_before: now,
-            asked: None,
-            epoch,
-            stuck: false,
-        });
-        fetcher.parts.sort_by_key(|part| part.partition);
+        // Behind what is there of the same, if that was not taken out.
+        let place = fetcher.parts.partition_point(|part| part.partition <= partition);
+        let following =
+            Following { partition, step, not_before: now, asked: None, epoch, stuck: false };
+        fetcher.parts.insert(place, following);
         if fetcher.asked == Asked::Nothing {
             fetcher.kick(ctx, now);
         }
@@ -351,8 +352,9 @@ impl Broker {
     }
 
     fn following(&mut self, from: NodeId, partition: PartitionId) -> Option<&mut Following> {
-        let parts = &mut self.fetchers[from.index()].parts;
-        parts.iter_mut().find(|part| part.partition == partition)
+        let fetcher = &mut self.fetchers[from.index()];
+        let place = fetcher.place_of(partition);
+        fetcher.parts.get_mut(place).filter(|part| part.partition == partition)
     }
 
     /// Something went wrong with a partition: it is left alone for a while.
@@ -385,7 +387,10 @@ impl Broker {
         if let Some(diverging) = fetched.diverging {
             return self.cut_to_epoch(from, partition, Some(diverging), ctx);
         }
+        let bears = !fetched.sequenced.is_empty();
+        let mut borne = fetched.sequenced.into_iter();
         for piece in fetched.records {
+            let borne = borne.next().flatten();
             let end = self.replica(partition).map_or(0, |replica| replica.log.end());
             let Some(piece) = self.fitting(partition, piece, end, ctx) else {
                 // Log.scala 0.11, `append`: "Out of order offsets found". The fetcher fails again
@@ -395,7 +400,7 @@ impl Broker {
             };
             let costs = &self.config.costs;
             ctx.spend(costs.append + costs.append_bytes.time(piece.bytes as u32));
-            if !self.store(partition, piece, ctx) {
+            if !self.store(partition, (piece, borne), ctx) {
                 return self.back_off(from, partition, ctx);
             }
             if let Some((base, value)) = fetched.values.iter().find(|(at, _)| *at == piece.base)
@@ -403,6 +408,9 @@ impl Broker {
             {
                 replica.values.push(*base, value.clone());
             }
+        }
+        if bears {
+            self.watch_producers(ctx);
         }
         let (bounded, me) = (self.config.has(Rule::BoundHwByLogEnd), self.me);
         let Some(replica) = self.replica_mut(partition) else { return };

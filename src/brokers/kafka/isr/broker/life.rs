@@ -58,6 +58,7 @@ impl Broker {
             let first = ctx.first_round(period);
             ctx.after(first, Lane::MAIN, Message::Timer(what));
         }
+        self.watch_producers(ctx);
         ctx.listen(BROKER);
     }
 
@@ -113,6 +114,7 @@ impl Broker {
         self.view = Arc::default();
         self.controller_epoch = 0;
         self.served = false;
+        self.watches_producers = false;
         self.coordinator.forget();
         self.membership.forget();
     }

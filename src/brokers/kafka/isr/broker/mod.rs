@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `connections.rs` | SocketServer, KafkaApis |
 //! | `produce.rs` | ReplicaManager.appendRecords, DelayedProduce |
+//! | `producers.rs` | ProducerStateManager, ProducerAppendInfo |
 //! | `fetch.rs` | ReplicaManager.fetchMessages, DelayedFetch |
 //! | `replica.rs`, `epochs.rs` | Partition, Replica, LeaderEpochFileCache |
 //! | `isr.rs` | Partition.maybeShrinkIsr, maybeExpandIsr, AlterPartitionManager |
@@ -26,6 +27,7 @@ mod isr;
 mod life;
 mod membership;
 mod produce;
+mod producers;
 mod replica;
 mod roles;
 mod storage;
@@ -49,6 +51,7 @@ pub use epochs::EpochCache;
 pub use fetcher::Fetcher;
 pub use membership::{KraftMember, Membership, ZooKeeperMember};
 pub use produce::Parked;
+pub use producers::ProducerStates;
 pub use replica::{FIRST_LOG, Leading, Notes, Remote, Replica, Role, Storage};
 pub use storage::{CHECKPOINTS, Marks};
 pub use values::Values;
@@ -99,6 +102,10 @@ pub struct Broker {
     pub(super) membership: Membership,
     /// It has been told that it may serve.
     served: bool,
+    /// How many producer ids it has given away.
+    ids: u32,
+    /// It looks regularly for producers to forget.
+    watches_producers: bool,
     /// The groups that it coordinates.
     coordinator: Coordinator,
 }
@@ -127,6 +134,8 @@ impl Broker {
             incarnation: 0,
             membership: Membership::new(&config, me),
             served: false,
+            ids: 0,
+            watches_producers: false,
             coordinator: Coordinator::default(),
             config,
         }
@@ -178,6 +187,7 @@ impl Broker {
                 self.produce_expired(slot, generation, ctx);
             }
             Timer::FetchExpired { slot, generation } => self.fetch_expired(slot, generation, ctx),
+            Timer::ProducerExpiration => self.expire_producers(ctx),
             Timer::AlterPartition { partition } => self.ask_for_isr(partition, ctx),
             Timer::Group { group } => self.group_due(group, ctx),
             Timer::OffsetsLoaded { partition, epoch } => {

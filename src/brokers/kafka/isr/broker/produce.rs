@@ -8,7 +8,8 @@ use crate::world::{Context, Lane};
 
 use super::super::message::{Acks, Batch, Error, Message, Response, Timer};
 use super::super::rules::Rule;
-use super::super::words::cause;
+use super::super::words::{cause, event};
+use super::producers::Verdict;
 use super::{Broker, Replica, Role};
 
 /// Writes that wait for replicas.
@@ -111,7 +112,9 @@ impl Broker {
             if let Some(Role::Leader(leading)) =
                 self.replica_mut(part.partition).map(|replica| &mut replica.role)
             {
-                leading.waiting.push_back((part.required, slot, generation));
+                // What is in the log already may be before what others wait for.
+                let after = leading.waiting.partition_point(|(at, ..)| *at <= part.required);
+                leading.waiting.insert(after, (part.required, slot, generation));
             }
         }
         let partitions: Vec<PartitionId> = parts.iter().map(|part| part.partition).collect();
@@ -153,6 +156,20 @@ impl Broker {
             }
             return refused(error);
         }
+        match batch.sequenced.map_or(Verdict::Next, |own| self.judge(batch, own)) {
+            Verdict::Next => {}
+            // The producer waits for all of the ISR to have it, whenever it was written.
+            Verdict::Duplicate(base, required) => {
+                let now = ctx.now();
+                self.report_event(ctx, now, event::DUPLICATE_FOUND, Some(partition), None, base);
+                let error = (!config.has(Rule::WaitForIsr)).then_some(Error::None);
+                return Part { partition, base, required, error };
+            }
+            Verdict::Refused(why) => {
+                self.sequence_refused(batch, ctx);
+                return refused(why);
+            }
+        }
         let Some(replica) = self.replica_mut(partition) else { return refused(Error::Unknown) };
         let piece = Piece {
             base: replica.log.end(),
@@ -162,8 +179,12 @@ impl Broker {
             bytes: u64::from(batch.bytes),
             whole: batch.whole,
         };
-        if !self.store(partition, piece, ctx) {
+        let borne = batch.sequenced.map(|own| (own, batch.stamp));
+        if !self.store(partition, (piece, borne), ctx) {
             return refused(Error::StorageError);
+        }
+        if batch.sequenced.is_some() {
+            self.watch_producers(ctx);
         }
         let waits = match acks {
             Acks::None => false,

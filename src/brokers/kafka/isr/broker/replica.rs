@@ -11,6 +11,7 @@ use super::super::nodes::NodeSet;
 use super::super::rules::Rule;
 use super::super::state::PartitionState;
 use super::epochs::EpochCache;
+use super::producers::ProducerStates;
 use super::values::Values;
 
 /// A replica on this broker.
@@ -22,6 +23,8 @@ pub struct Replica {
     pub log: Log,
     /// Where epochs begin in it.
     pub epochs: EpochCache,
+    /// The idempotent producers that have written to it.
+    pub producers: ProducerStates,
     /// What is in its batches, if it is of an internal topic.
     pub values: Values,
     /// Its high watermark: what is before it is committed, as far as it knows.
@@ -142,6 +145,7 @@ impl Replica {
             partition,
             log: Log::new(FileId(partition.0 + FIRST_LOG)),
             epochs: EpochCache::default(),
+            producers: ProducerStates::default(),
             values: Values::default(),
             high_watermark: 0,
             state: None,

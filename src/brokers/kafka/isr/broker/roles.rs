@@ -234,6 +234,7 @@ impl Broker {
         if config.has(Rule::CutEpochsWithLog) {
             replica.epochs.truncate(replica.log.end());
         }
+        replica.producers.cut(&replica.log, config.batches_kept());
         replica.storage.held = None;
         replica.forget_behind_end();
         ctx.truncate(replica.log.file(), replica.log.length());

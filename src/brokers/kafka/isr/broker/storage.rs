@@ -10,6 +10,7 @@ use crate::observe::{BecauseId, Observer};
 use crate::world::{Context, Death, DiskView, FileId, Lane};
 
 use super::super::message::{Message, Synced, Timer};
+use super::super::sequence::Sequenced;
 use super::super::words::{because, cause, event};
 use super::{Broker, Replica, Role, Status, report_removed};
 
@@ -31,7 +32,7 @@ impl Broker {
     pub(super) fn store(
         &mut self,
         partition: PartitionId,
-        piece: Piece,
+        (piece, borne): (Piece, Option<(Sequenced, Time)>),
         ctx: &mut Context<'_, Message>,
     ) -> bool {
         let (config, now) = (self.config.clone(), ctx.now());
@@ -48,6 +49,9 @@ impl Broker {
             replica.epochs.assign(piece.epoch, piece.base, cuts);
         }
         replica.log.append(piece);
+        if let Some((sequenced, stamp)) = borne {
+            replica.producers.appended(&piece, sequenced, stamp, config.batches_kept());
+        }
         let storage = &mut replica.storage;
         storage.unflushed += u64::from(piece.messages.count);
         let rolls = replica.log.length() - storage.segment > config.settings.segment_bytes;
@@ -62,7 +66,10 @@ impl Broker {
         if flush {
             self.flush(partition, ctx);
         }
-        self.report_stored(now, &piece, ctx.observer());
+        // Nobody is told of what brokers write for themselves: it does not put the end of a run off.
+        if !config.streams.is_internal(partition) {
+            self.report_stored(now, &piece, ctx.observer());
+        }
         self.touch(partition);
         true
     }
@@ -154,6 +161,7 @@ impl Broker {
         for replica in self.replicas.iter_mut().flatten() {
             // Partition.scala 0.8.2, getOrCreateReplica: 0 if the checkpoint has no such partition.
             replica.high_watermark = replica.storage.checkpointed.min(replica.log.end());
+            replica.producers.expire(ctx.clock(), self.config.settings.producer_expiration());
         }
         if bytes == 0 {
             return self.logs_loaded(ctx);
@@ -205,7 +213,7 @@ impl Broker {
             };
             if let Some((cause, because)) = why {
                 let kept = disk.kept(replica.log.file());
-                let gone = lose(replica, kept);
+                let gone = lose(replica, kept, config.batches_kept());
                 for piece in gone.iter().flat_map(|piece| replica.told_apart(piece)) {
                     // Of what it had alone no other copy was asked for.
                     let because = match replica.had_alone(&piece) {
@@ -228,12 +236,13 @@ impl Broker {
 }
 
 /// Cuts a log to what the disk kept of its file; returns what is gone.
-fn lose(replica: &mut Replica, kept: u64) -> Vec<Piece> {
+fn lose(replica: &mut Replica, kept: u64, batches_kept: usize) -> Vec<Piece> {
     let to = replica.log.offset_within(kept);
     let mut gone = Vec::new();
     replica.log.truncate(to, |piece| gone.push(piece));
     let end = replica.log.end();
     replica.epochs.truncate(end);
+    replica.producers.cut(&replica.log, batches_kept);
     replica.storage.checkpointed = replica.storage.checkpointed.min(end);
     replica.forget_behind_end();
     gone

@@ -7,6 +7,7 @@ use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, ProducerId};
 
 use super::super::link::doubled;
+use super::super::sequence::Sequenced;
 use super::settings::RecordFormat;
 
 /// When a batch that could not be sent is given up.
@@ -39,6 +40,8 @@ pub struct Limits {
     pub format: RecordFormat,
     /// One batch of a partition at a time (`max.in.flight.requests.per.connection` 1).
     pub one_at_a_time: bool,
+    /// How many messages it holds at most.
+    pub queue: u64,
 }
 
 /// A batch of one partition.
@@ -68,6 +71,10 @@ pub struct ProducerBatch {
     pub doubt: bool,
     /// It has failed while it was under way.
     pub done: bool,
+    /// What it bears since it was first sent, if its producer is idempotent.
+    pub sequenced: Option<Sequenced>,
+    /// It was given another sequence and is to be sent again (`reopened`).
+    pub reset: bool,
 }
 
 impl ProducerBatch {
@@ -88,6 +95,12 @@ impl ProducerBatch {
         self.count
     }
 
+    /// When it got its last message.
+    #[must_use]
+    pub const fn stamp(&self) -> Time {
+        self.appended
+    }
+
     const fn is_full(&self) -> bool {
         self.closed || self.bytes >= self.capacity
     }
@@ -103,6 +116,8 @@ pub struct Accumulator {
     /// The partitions one batch of which is under way, where only one may be.
     muted: Vec<bool>,
     free: u64,
+    /// How many messages it holds, those under way included.
+    held: u64,
 }
 
 impl Accumulator {
@@ -115,6 +130,7 @@ impl Accumulator {
             active: BTreeSet::new(),
             muted: vec![false; partitions],
             free: limits.memory,
+            held: 0,
         }
     }
 
@@ -147,6 +163,9 @@ impl Accumulator {
     /// no memory for the batch that they need.
     pub fn append(&mut self, now: Time, index: u32, messages: MessageRange) -> bool {
         let size = self.size(messages.bytes);
+        if self.held + u64::from(messages.count) > self.limits.queue {
+            return false;
+        }
         if messages.count == 1
             && let Some(last) = self.open_batch(index, messages.first, messages.bytes)
         {
@@ -154,6 +173,7 @@ impl Accumulator {
             last.payload += u64::from(messages.bytes);
             last.bytes += size;
             last.appended = now;
+            self.held += 1;
             return true;
         }
         let bytes = self.limits.format.batch.saturating_add(size.saturating_mul(messages.count));
@@ -162,6 +182,7 @@ impl Accumulator {
             return false;
         }
         self.free -= u64::from(capacity);
+        self.held += u64::from(messages.count);
         let queue = &mut self.queues[index as usize];
         if let Some(last) = queue.back_mut() {
             last.closed = true;
@@ -181,6 +202,8 @@ impl Accumulator {
             sent: false,
             doubt: false,
             done: false,
+            sequenced: None,
+            reset: false,
         });
         self.active.insert(index);
         true
@@ -255,11 +278,27 @@ impl Accumulator {
         Some(batch)
     }
 
-    /// Puts a batch back that is to be sent again, before all others of its partition.
-    pub fn put_back(&mut self, now: Time, index: u32, mut batch: ProducerBatch) {
+    /// The first batch of a partition that waits.
+    #[must_use]
+    pub fn front(&self, index: u32) -> Option<&ProducerBatch> {
+        self.queues[index as usize].front()
+    }
+
+    /// The batches of a partition that wait to be sent again, with what they bear.
+    pub fn sequenced(&mut self, index: u32) -> impl Iterator<Item = &mut ProducerBatch> {
+        self.queues[index as usize].iter_mut().filter(|batch| batch.sequenced.is_some())
+    }
+
+    /// Puts a batch back that is to be sent again, before all others of its partition; `in_order`,
+    /// behind those whose sequences come before it (RecordAccumulator.java, `insertInSequenceOrder`).
+    pub fn put_back(&mut self, now: Time, index: u32, mut batch: ProducerBatch, in_order: bool) {
         batch.attempts += 1;
         batch.tried = now;
-        self.queues[index as usize].push_front(batch);
+        let queue = &mut self.queues[index as usize];
+        let before =
+            |other: &ProducerBatch| other.sequenced.is_some_and(|own| Some(own) < batch.sequenced);
+        let place = if in_order { queue.partition_point(before) } else { 0 };
+        queue.insert(place, batch);
         self.active.insert(index);
         self.muted[index as usize] = false;
     }
@@ -267,6 +306,7 @@ impl Accumulator {
     /// A batch is done with: its memory is free again.
     pub fn release(&mut self, index: u32, batch: &ProducerBatch) {
         self.free += u64::from(batch.capacity);
+        self.held -= u64::from(batch.count);
         self.muted[index as usize] = false;
     }
 
@@ -302,6 +342,7 @@ impl Accumulator {
             self.active.remove(&index);
         }
         self.free += u64::from(batch.capacity);
+        self.held -= u64::from(batch.count);
         Ok(batch)
     }
 
@@ -311,6 +352,7 @@ impl Accumulator {
         self.active.clear();
         self.muted.fill(false);
         self.free = self.limits.memory;
+        self.held = 0;
         held
     }
 }

@@ -308,6 +308,7 @@ impl Consumer {
             ctx.spend(self.config.config.costs.receive * u64::from(count));
             let (now, id) = (ctx.now(), self.config.id);
             for line in self.config.lines(handed.messages) {
+                ctx.observer().polled(now, id, *line, handed.messages, handed.base);
                 ctx.observer().delivered(now, id, *line, handed.messages, false);
             }
             if self.throws(count) {

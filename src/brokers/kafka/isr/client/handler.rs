@@ -325,6 +325,8 @@ impl Handler {
             bytes: self.format.batch
                 + (self.format.message + item.messages.bytes) * item.messages.count,
             whole: false,
+            sequenced: None,
+            stamp: Time::ZERO,
         };
         let batches = self.current.iter().map(batch).collect();
         let request = Request::Produce { acks: self.acks, timeout: self.timeout, batches };

@@ -13,7 +13,8 @@
 //! consecutive messages of one stream (see
 //! [`Streams`](crate::brokers::kafka::Streams)). What ends without success is `rejected` if
 //! every try was answered by an error that proves that nothing was written, `unsent` if it never
-//! left, else `unknown`.
+//! left, else `unknown`. An idempotent one numbers its batches, and sends them again in their order
+//! ([`Idempotence`]).
 //!
 //! **Consumer.** One fetch a leader is under way; what was fetched is handed to the application in
 //! polls, which works on one message at a time.
@@ -22,14 +23,14 @@
 //! and closes; what it reads is what is assigned to it. A consumer without a group has the partitions
 //! that the scenario gives it, and its positions live as long as its process.
 //!
-//! What has its place here and is not there: idempotence (a producer's id and the numbers of its
-//! batches would travel with [`Batch`](super::message::Batch)), transactions.
+//! What has its place here and is not there: transactions.
 
 mod accumulator;
 mod consumer;
 mod fetcher;
 mod group;
 mod handler;
+mod idempotence;
 mod metadata;
 mod network;
 mod partitioner;
@@ -40,6 +41,7 @@ mod settings;
 
 pub use accumulator::{Accumulator, Limits, ProducerBatch};
 pub use consumer::{Consumer, ConsumerConfig};
+pub use idempotence::Idempotence;
 pub use metadata::Metadata;
 pub use network::{Network, NetworkConfig, NetworkEvent};
 pub use partitioner::Partitioner;

@@ -382,9 +382,27 @@ impl Network {
         if due > now {
             return self.wake_at(ctx, due);
         }
+        match self.least_loaded(ctx) {
+            Ok(node) => {
+                let id = self.send(ctx, node, Request::Metadata);
+                self.peers[node.index()].metadata = Some(id);
+                self.metadata.asked();
+            }
+            Err(Time::MAX) => {}
+            Err(again) => self.wake_at(ctx, again),
+        }
+    }
+
+    /// A connected broker with the fewest requests under way. If there is none it makes a
+    /// connection, if none is being made.
+    ///
+    /// # Errors
+    /// When to look again; [`Time::MAX`] if an input will tell.
+    pub fn least_loaded(&mut self, ctx: &mut Context<'_, Message>) -> Result<NodeId, Time> {
+        let now = ctx.clock();
         let nodes = self.candidates();
         if nodes.is_empty() {
-            return;
+            return Err(Time::MAX);
         }
         // NetworkClient.java, leastLoadedNode: from a place drawn at random on.
         let start = ctx.random().below(nodes.len() as u64) as usize;
@@ -398,21 +416,15 @@ impl Network {
             })
             .min_by_key(|node| self.peers[node.index()].link.in_flight());
         if let Some(node) = least {
-            let id = self.send(ctx, node, Request::Metadata);
-            self.peers[node.index()].metadata = Some(id);
-            self.metadata.asked();
-            return;
+            return Ok(node);
         }
         if self.peers.iter().any(|peer| !peer.link.is_closed() && !peer.link.is_open()) {
-            return;
+            return Err(Time::MAX);
         }
         let closed = order.filter(|node| self.peers[node.index()].link.is_closed());
-        if let Some(node) = closed.min_by_key(|node| self.peers[node.index()].not_before.max(now))
-            && let Err(again) = self.connect(ctx, node)
-            && again != Time::MAX
-        {
-            self.wake_at(ctx, again);
-        }
+        let next = closed.min_by_key(|node| self.peers[node.index()].not_before.max(now));
+        let Some(node) = next else { return Err(Time::MAX) };
+        self.connect(ctx, node).map(|()| node)
     }
 
     /// Whom it may ask for metadata.

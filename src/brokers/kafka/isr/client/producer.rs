@@ -7,16 +7,18 @@ use std::sync::Arc;
 use crate::brokers::kafka::PartitionId;
 use crate::brokers::kit::application::{Due, Sending};
 use crate::engine::{Span, Time};
-use crate::observe::{MessageRange, NodeId, Observer, Outcome};
+use crate::observe::{BecauseId, CauseId, MessageRange, NodeId, Observer, Outcome, Removal};
 use crate::world::{Alarm, By, Context, Input, Lane, Signal, Wait};
 
 use super::super::config::Config;
-use super::super::message::{Message, Timer};
+use super::super::message::{Message, Response, Timer};
 use super::super::rules::Rule;
+use super::super::words::cause;
 use super::accumulator::{Accumulator, Expiry, Limits, ProducerBatch};
+use super::idempotence::Idempotence;
 use super::network::{Network, NetworkConfig, NetworkEvent};
 use super::partitioner::Partitioner;
-use super::settings::{ProducerSettings, RecordFormat};
+use super::settings::{Client, ProducerSettings, RecordFormat};
 
 /// An application does not wake more often than this: what is due meanwhile it sends at once. Loads
 /// below 10,000 messages a second are not touched by it. (ThroughputThrottler.java of Kafka's own
@@ -70,6 +72,8 @@ pub struct Producer {
     pub(super) config: ProducerConfig,
     pub(super) network: Network,
     pub(super) accumulator: Accumulator,
+    /// What it keeps if it is idempotent.
+    pub(super) idempotence: Option<Idempotence>,
     partitioner: Partitioner,
     /// The partitions of its topic follow this one.
     pub(super) first: PartitionId,
@@ -86,13 +90,15 @@ pub struct Producer {
     pub(super) look: Alarm,
     /// `close()` was called.
     pub(super) closing: bool,
+    /// Its host.
+    pub(super) node: NodeId,
 }
 
 impl Producer {
     /// A producer that has not started.
     #[must_use]
     pub fn new(mut config: ProducerConfig) -> Producer {
-        if !config.config.has(Rule::DeliveryTimeout) {
+        if config.settings.client == Client::Java && !config.config.has(Rule::DeliveryTimeout) {
             config.settings.delivery_timeout = None;
         }
         let (run, settings) = (&config.config, &config.settings);
@@ -118,6 +124,7 @@ impl Producer {
             },
             format: RecordFormat::of(run),
             one_at_a_time: settings.max_in_flight == 1,
+            queue: settings.queue,
         };
         let network = NetworkConfig::new(
             run,
@@ -126,7 +133,10 @@ impl Producer {
             request_timeout,
             (settings.backoff, settings.metadata_max_age),
         );
+        let bumps = run.has(Rule::BumpProducerEpoch);
+        let idempotence = settings.idempotence.then(|| Idempotence::new(count, bumps));
         Producer {
+            idempotence,
             network: Network::new(network),
             accumulator: Accumulator::new(limits, count),
             partitioner: Partitioner::new(run, count as u32, settings.keys, settings.batch_size),
@@ -139,6 +149,7 @@ impl Producer {
             no_memory: Alarm::new(By::Monotonic),
             look: Alarm::new(By::Wall),
             closing: false,
+            node: NodeId(0),
             config: ProducerConfig { sending: config.sending.napping(NAP), ..config },
         }
     }
@@ -147,12 +158,15 @@ impl Producer {
     pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(_) => {
+                self.node = ctx.node();
                 ctx.ready();
                 self.partitioner.restart(ctx.random());
                 self.network.poll(ctx);
                 self.pump(ctx);
             }
             Input::Signal(Signal::LoadEnded) => self.end_load(ctx),
+            // What the client holds dies with the process.
+            Input::Signal(Signal::Stop) if !self.config.settings.flush => return ctx.exit(),
             Input::Signal(Signal::Stop) => {
                 self.closing = true;
                 self.run_sender(ctx);
@@ -183,8 +197,14 @@ impl Producer {
                 self.partitioner
                     .learn(|index| metadata.leader(PartitionId(first.0 + index)).is_some());
             }
-            NetworkEvent::Answer { node, id, body } => self.answered(ctx, node, id, *body),
-            NetworkEvent::Lost { node, ids } => self.lost(ctx, node, &ids),
+            NetworkEvent::Answer { node, id, body } => match *body {
+                Response::InitProducerId(error, own) => self.named(ctx, (node, id), error, own),
+                body => self.answered(ctx, node, id, body),
+            },
+            NetworkEvent::Lost { node, ids } => {
+                self.name_lost(ctx, node, &ids);
+                self.lost(ctx, node, &ids);
+            }
         }
         self.pump(ctx);
     }
@@ -209,7 +229,11 @@ impl Producer {
             }
             match self.config.sending.due(Message::Timer(Timer::Load), ctx) {
                 Due::Send { intended } => {
-                    let until = ctx.clock() + self.config.settings.max_block;
+                    // librdkafka's produce() puts messages into its queue before it knows a broker.
+                    let until = match self.config.settings.client {
+                        Client::Librdkafka => Time::MAX,
+                        _ => ctx.clock() + self.config.settings.max_block,
+                    };
                     self.blocked = Some(Blocked { intended, waits: Waits::Metadata { until } });
                     sent += 1;
                     bytes += self.config.sending.mean_size().max(1);
@@ -233,7 +257,10 @@ impl Producer {
         if let Waits::Metadata { until } = waits
             && self.network.metadata().view().is_some()
         {
-            let until = ctx.monotonic() + until.since(ctx.clock());
+            let until = match self.config.settings.client {
+                Client::Librdkafka => ctx.monotonic(),
+                _ => ctx.monotonic() + until.since(ctx.clock()),
+            };
             let (index, message) = self.attempt(ctx, intended);
             waits = Waits::Memory { until, index, message };
         }
@@ -275,6 +302,12 @@ impl Producer {
         let (accumulator, size) = (&self.accumulator, self.accumulator.size(message.bytes));
         let waiting = |index| accumulator.waiting(index);
         self.partitioner.appended(size, accumulator.is_full(index), waiting, ctx.random());
+        if !self.config.settings.reports {
+            // The application goes on as if it were sent.
+            let now = ctx.now();
+            ctx.observer().outcome(now, message, Outcome::Accepted);
+            self.settled(ctx, 1);
+        }
         true
     }
 
@@ -322,6 +355,9 @@ impl Producer {
         outcome: Outcome,
     ) {
         let now = ctx.now();
+        if !self.config.settings.reports {
+            return self.unreported(messages, cause::REPORT_IGNORED, now, ctx.observer());
+        }
         if self.config.settings.resend {
             // What was refused this time may be stored the next: no proof remains.
             let outcome = if outcome == Outcome::Rejected { Outcome::Nacked } else { outcome };
@@ -331,6 +367,18 @@ impl Producer {
         }
         ctx.observer().outcome(now, messages, outcome);
         self.settled(ctx, messages.count);
+    }
+
+    /// A batch is lost whose application took it for sent.
+    pub(super) fn unreported(
+        &self,
+        messages: MessageRange,
+        cause: CauseId,
+        at: Time,
+        observer: &mut dyn Observer,
+    ) {
+        let removal = Removal { cause, because: BecauseId::NONE };
+        observer.dropped(at, self.node, None, messages, removal);
     }
 
     pub(super) fn settled(&mut self, ctx: &Context<'_, Message>, count: u32) {
@@ -359,6 +407,10 @@ impl Producer {
         held.retain(|batch| !batch.done);
         held.extend(self.accumulator.clear());
         for batch in held {
+            if !self.config.settings.reports {
+                self.unreported(batch.messages(), cause::PRODUCER_BUFFER_LOST, at, observer);
+                continue;
+            }
             let outcome = if batch.sent { Outcome::Unknown } else { Outcome::Unsent };
             observer.outcome(at, batch.messages(), outcome);
         }
@@ -379,6 +431,9 @@ impl Producer {
             alarm.forget();
         }
         self.closing = false;
+        if let Some(idempotence) = &mut self.idempotence {
+            idempotence.forget();
+        }
         self.network.forget();
     }
 

@@ -19,10 +19,18 @@ pub(super) struct UnderWay {
     pub(super) batches: Vec<(u32, ProducerBatch)>,
 }
 
+/// Why a try has failed.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    error: Error,
+    /// It is certain that this try stored nothing.
+    proof: bool,
+}
+
 impl Producer {
     /// Gives up what is too old, sends what is due, and sees to it that it is woken in time.
     pub(super) fn run_sender(&mut self, ctx: &mut Context<'_, Message>) {
-        let mut again = self.expire(ctx);
+        let mut again = self.expire(ctx).min(self.identify(ctx));
         loop {
             let (sent, next) = self.send_due(ctx);
             if !sent {
@@ -89,8 +97,15 @@ impl Producer {
         let mut bytes = 0;
         for at in 0..of_node.len() {
             let index = of_node[(start + at) % of_node.len()];
+            if self.holds_back(index) {
+                continue;
+            }
             let room = most.saturating_sub(bytes);
-            if let Some(batch) = self.accumulator.drain(now, index, room, batches.is_empty()) {
+            let drained = self.accumulator.drain(now, index, room, batches.is_empty());
+            if let Some(mut batch) = drained {
+                if let Some(idempotence) = &mut self.idempotence {
+                    idempotence.number(index, &mut batch);
+                }
                 bytes += batch.bytes;
                 batches.push((index, batch));
                 self.drain_from[node.index()] = index + 1;
@@ -122,7 +137,8 @@ impl Producer {
             ctx.observer().sent(now, messages);
             let partition = PartitionId(self.first.0 + *index);
             let whole = whole && messages.count > 1;
-            body.push(Batch { partition, messages, bytes: batch.bytes, whole });
+            let (sequenced, stamp) = (batch.sequenced, batch.stamp());
+            body.push(Batch { partition, messages, bytes: batch.bytes, whole, sequenced, stamp });
         }
         let (acks, timeout) = (self.config.settings.acks, self.config.settings.request_timeout);
         let request = Request::Produce { acks, timeout, batches: body };
@@ -146,9 +162,12 @@ impl Producer {
         batch: &ProducerBatch,
         outcome: Outcome,
     ) {
+        self.accumulator.release(index, batch);
+        if !self.config.settings.reports {
+            return;
+        }
         let now = ctx.now();
         ctx.observer().outcome(now, batch.messages(), outcome);
-        self.accumulator.release(index, batch);
         self.settled(ctx, batch.count());
     }
 
@@ -168,15 +187,23 @@ impl Producer {
         for (index, batch) in request.batches {
             let partition = PartitionId(self.first.0 + index);
             let part = parts.iter().find(|part| part.0 == partition);
-            match part.map_or(Error::Unknown, |part| part.1) {
+            let error = part.map_or(Error::Unknown, |part| part.1);
+            if let (Error::None, Some(idempotence)) = (error, &mut self.idempotence) {
+                idempotence.completed(index, &batch);
+            }
+            match error {
                 Error::None if batch.done => self.accumulator.release(index, &batch),
-                Error::None => self.succeeded(ctx, index, &batch, Outcome::Acked),
+                Error::None => {
+                    let (now, offset) = (ctx.now(), part.map_or(0, |part| part.2));
+                    ctx.observer().placed(now, batch.messages(), offset);
+                    self.succeeded(ctx, index, &batch, Outcome::Acked);
+                }
                 error => {
                     if error.is_stale_metadata() {
                         self.network.want_metadata(ctx);
                     }
                     let proof = proves_nothing_stored(error, self.config.settings.acks);
-                    self.try_again(ctx, index, batch, error.is_retriable(), proof);
+                    self.try_again(ctx, index, batch, Failure { error, proof });
                 }
             }
         }
@@ -192,7 +219,8 @@ impl Producer {
         }
         for request in requests {
             for (index, batch) in request.batches {
-                self.try_again(ctx, index, batch, true, false);
+                let failure = Failure { error: Error::RequestTimedOut, proof: false };
+                self.try_again(ctx, index, batch, failure);
             }
         }
     }
@@ -203,8 +231,7 @@ impl Producer {
         ctx: &mut Context<'_, Message>,
         index: u32,
         mut batch: ProducerBatch,
-        retriable: bool,
-        proof: bool,
+        Failure { error, proof }: Failure,
     ) {
         batch.doubt |= !proof;
         if batch.done {
@@ -213,11 +240,24 @@ impl Producer {
         let now = ctx.clock();
         let settings = &self.config.settings;
         let late = settings.delivery_timeout.is_some_and(|limit| batch.created + limit <= now);
-        if retriable && batch.attempts < settings.retries && !late {
-            return self.accumulator.put_back(now, index, batch);
+        let more = batch.attempts < settings.retries;
+        let again = match &mut self.idempotence {
+            _ if !more || late => false,
+            None => error.is_retriable(),
+            Some(own) => own.can_retry(index, error, &batch),
+        };
+        let current = self.idempotence.as_ref().is_none_or(|own| own.is_current(&batch));
+        if again && current {
+            let in_order =
+                batch.sequenced.is_some() && self.config.config.has(Rule::RetryInSequence);
+            return self.accumulator.put_back(now, index, batch, in_order);
         }
+        self.sequence_failed(ctx, index, (&batch, error), more && current);
         self.accumulator.release(index, &batch);
-        self.give_up(ctx, index, &batch, retriable);
+        // Nobody sends again what can never succeed.
+        let hopeless =
+            matches!(error, Error::MessageTooLarge | Error::InvalidRequest | Error::Unknown);
+        self.give_up(ctx, index, &batch, !hopeless);
     }
 
     /// A batch has failed.
@@ -233,7 +273,7 @@ impl Producer {
             (true, true) => Outcome::Unknown,
             (true, false) => Outcome::Rejected,
         };
-        if retriable {
+        if retriable || !self.config.settings.reports {
             return self.failed(ctx, index, batch.messages(), outcome);
         }
         // Nobody sends again what can never succeed.
@@ -252,6 +292,9 @@ impl Producer {
             loop {
                 match self.accumulator.expire(now, index) {
                     Ok(batch) => {
+                        if let Some(idempotence) = &mut self.idempotence {
+                            idempotence.expired(index, &batch);
+                        }
                         self.give_up(ctx, index, &batch, true);
                         self.config.sending.look_again(Message::Timer(Timer::Load), ctx);
                     }
@@ -277,6 +320,9 @@ impl Producer {
             }
         }
         for (index, batch) in late {
+            if let Some(idempotence) = &mut self.idempotence {
+                idempotence.expired(index, &batch);
+            }
             self.give_up(ctx, index, &batch, true);
             self.config.sending.look_again(Message::Timer(Timer::Load), ctx);
         }
@@ -291,6 +337,9 @@ pub(super) fn proves_nothing_stored(error: Error, acks: Acks) -> bool {
         Error::NotEnoughReplicas
         | Error::MessageTooLarge
         | Error::InvalidRequest
+        | Error::OutOfOrderSequence
+        | Error::UnknownProducerId
+        | Error::InvalidProducerEpoch
         | Error::UnknownTopicOrPartition => true,
         Error::NotLeaderOrFollower | Error::LeaderNotAvailable => acks == Acks::Leader,
         _ => false,

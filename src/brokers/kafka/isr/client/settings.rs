@@ -15,11 +15,15 @@ pub enum Client {
     Java,
     /// kafka.producer.Producer.
     Scala,
+    /// librdkafka. It sends as the Java client does; what differs in what is lost are its defaults.
+    Librdkafka,
 }
 
 /// What both producers have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProducerSettings {
+    /// `client`.
+    pub client: Client,
     /// `acks`.
     pub acks: Acks,
     /// `retries`.
@@ -52,6 +56,14 @@ pub struct ProducerSettings {
     pub keys: Option<u32>,
     /// Whether the application sends again what has failed.
     pub resend: bool,
+    /// `enable.idempotence`.
+    pub idempotence: bool,
+    /// Whether the application looks at what becomes of its messages.
+    pub reports: bool,
+    /// Whether it waits for that when it stops in order.
+    pub flush: bool,
+    /// How many messages may wait (`queue.buffering.max.messages` of librdkafka).
+    pub queue: u64,
 }
 
 fn bytes(values: &Values, key: &str, absent: u64) -> u64 {
@@ -64,6 +76,7 @@ impl ProducerSettings {
     pub fn client(values: &Values) -> Client {
         match values.choice("client") {
             "scala" => Client::Scala,
+            "librdkafka" => Client::Librdkafka,
             _ => Client::Java,
         }
     }
@@ -72,10 +85,14 @@ impl ProducerSettings {
     /// producer did not change (ProducerConfig.scala 0.8.2.2: no acks, 3 retries, 10 s).
     #[must_use]
     pub fn read(values: &Values) -> ProducerSettings {
-        let own =
-            |key: &str| ProducerSettings::client(values) == Client::Scala && !values.is_set(key);
+        let client = ProducerSettings::client(values);
+        let own = |key: &str| client == Client::Scala && !values.is_set(key);
+        // librdkafka 2.x, CONFIGURATION.md: message.timeout.ms, queue.buffering.max.ms, batch.size,
+        // queue.buffering.max.kbytes, queue.buffering.max.messages, retries, acks.
+        let librd = |key: &str| client == Client::Librdkafka && !values.is_set(key);
         let acks = match values.choice("acks") {
             _ if own("acks") => Acks::None,
+            _ if librd("acks") => Acks::All,
             "0" => Acks::None,
             "1" => Acks::Leader,
             "all" | "-1" => Acks::All,
@@ -84,26 +101,51 @@ impl ProducerSettings {
         let backoff = values.duration("retry.backoff.ms");
         let most = |bytes: u64| bytes.min(1 << 30) as u32;
         ProducerSettings {
+            client,
             acks,
-            retries: if own("retries") { 3 } else { values.integer("retries") as u32 },
+            retries: match values.integer("retries") as u32 {
+                _ if own("retries") => 3,
+                _ if librd("retries") => i32::MAX as u32,
+                retries => retries,
+            },
             backoff,
             backoff_max: values.get_duration("retry.backoff.max.ms").unwrap_or(backoff),
             request_timeout: match own("request.timeout.ms") {
                 true => Span::from_secs(10),
                 false => values.duration("request.timeout.ms"),
             },
-            delivery_timeout: values.get_duration("delivery.timeout.ms"),
-            batch_size: most(bytes(values, "batch.size", 16_384)),
-            linger: values.get_duration("linger.ms").unwrap_or(Span::ZERO),
+            delivery_timeout: match librd("delivery.timeout.ms") {
+                true => Some(Span::from_secs(300)),
+                false => values.get_duration("delivery.timeout.ms"),
+            },
+            batch_size: match librd("batch.size") {
+                true => 1_000_000,
+                false => most(bytes(values, "batch.size", 16_384)),
+            },
+            linger: match librd("linger.ms") {
+                true => Span::from_millis(5),
+                false => values.get_duration("linger.ms").unwrap_or(Span::ZERO),
+            },
             max_in_flight: values.get_integer("max.in.flight.requests.per.connection").unwrap_or(5)
                 as usize,
             max_request: most(bytes(values, "max.request.size", 1 << 20)),
-            buffer_memory: bytes(values, "buffer.memory", 32 << 20),
-            max_block: values.get_duration("max.block.ms").unwrap_or(Span::MAX),
+            buffer_memory: match librd("buffer.memory") {
+                true => 1 << 30,
+                false => bytes(values, "buffer.memory", 32 << 20),
+            },
+            max_block: match client {
+                Client::Librdkafka => Span::ZERO,
+                _ => values.get_duration("max.block.ms").unwrap_or(Span::MAX),
+            },
             metadata_max_age: values.duration("metadata.max.age.ms"),
             compression: values.flag("compression"),
             keys: values.get_integer("keys").map(|keys| keys as u32),
             resend: values.flag("resend"),
+            idempotence: values.get_flag("enable.idempotence").unwrap_or(false)
+                && client == Client::Java,
+            reports: values.choice("delivery-reports") == "handled",
+            flush: values.flag("flush"),
+            queue: if client == Client::Librdkafka { 100_000 } else { u64::MAX },
         }
     }
 }

@@ -208,9 +208,22 @@ impl Broker {
         let mut answers = Vec::with_capacity(fetch.parts.len());
         for &(partition, offset) in &fetch.parts {
             ctx.spend(self.config.costs.fetch_part);
-            let pieces = self.log_of(partition).map_or(Ok(Vec::new()), |index| {
+            let index = self.log_of(partition);
+            let pieces = index.map_or(Ok(Vec::new()), |index| {
                 self.logs[index].read(offset, fetch.size, self.visible(index))
             });
+            // What is not in the page cache any more comes from the disk; a processor that cannot
+            // read it closes the connection (network/SocketServer.scala 0.7.2, Processor.run).
+            if let (Some(index), Ok(pieces)) = (index, &pieces)
+                && let Some(first) = pieces.first()
+            {
+                let log = &self.logs[index].log;
+                let from = log.position(first.base);
+                let bytes: u64 = pieces.iter().map(|piece| piece.bytes).sum();
+                if ctx.load(log.file(), from, from + bytes).is_err() {
+                    return ctx.close(conn);
+                }
+            }
             if let Some(last) = pieces.as_ref().ok().and_then(|pieces| pieces.last()) {
                 self.touched.note(Touch::Served(partition, last.end()));
             }

@@ -78,14 +78,40 @@ impl Node {
         }
     }
 
-    fn poll(&mut self, ctx: &mut Context<'_, Message>) {
+    /// rabbit_node_monitor.erl `status`: a call to all others, which connects to those that are not
+    /// connected yet. What these see is what they see at the first moment of their heal: not yet
+    /// that Mnesia has gone on there without the leader's.
+    fn poll(&mut self, ctx: &mut Context<'_, Message>, own: View) {
         let others: Vec<NodeId> = self.peers.iter().map(|peer| peer.node).collect();
-        let (bad, reachable) = (others.iter().any(|node| !self.sees(*node)), others);
-        let waiting: Vec<NodeId> = reachable.into_iter().filter(|node| self.sees(*node)).collect();
-        for &node in &waiting {
+        for &node in &others {
+            if self.sees(node) {
+                self.say(ctx, node, Word::Status);
+            } else {
+                self.set_up(ctx, node);
+            }
+        }
+        let down = self.down_peers();
+        let waiting = others.into_iter().filter(|node| !down.contains(node)).collect();
+        let (views, bad) = (vec![own], !down.is_empty());
+        self.monitor.healing = Healing::Polling { waiting, views, bad };
+    }
+
+    fn polls(&self, node: NodeId) -> bool {
+        matches!(&self.monitor.healing, Healing::Polling { waiting, .. } if waiting.contains(&node))
+    }
+
+    /// A node is connected: it is asked if it was to be.
+    pub(crate) fn autoheal_connected(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+        if self.polls(node) {
             self.say(ctx, node, Word::Status);
         }
-        self.monitor.healing = Healing::Polling { waiting, views: Vec::new(), bad };
+    }
+
+    /// A node cannot be connected.
+    pub(crate) fn autoheal_unreachable(&mut self, ctx: &mut Context<'_, Message>, node: NodeId) {
+        if self.polls(node) {
+            self.autoheal_node_down(ctx, node);
+        }
     }
 
     /// A node is lost (rabbit_autoheal.erl `node_down`), or RabbitMQ has stopped there.
@@ -192,7 +218,10 @@ impl Node {
         let (views, bad) = (std::mem::take(views), *bad);
         self.monitor.healing = Healing::Not;
         let members: Vec<NodeId> = self.members().collect();
-        if bad || views.iter().any(|view| members.iter().any(|node| !view.nodes.contains(node))) {
+        // The leader's own view is what it was before it asked: whom it sees by now is not looked at.
+        let others = views.iter().filter(|view| view.node != self.me);
+        let mut others = others.map(|view| &view.nodes);
+        if bad || others.any(|nodes| members.iter().any(|node| !nodes.contains(node))) {
             let (now, event) = (ctx.now(), self.own_event(event::AUTOHEAL_DENIED, None));
             ctx.observer().event(now, event);
             return;
@@ -267,13 +296,12 @@ impl Broker {
                 let (now, event) = (ctx.now(), self.node.own_event(event::AUTOHEAL, Some(from)));
                 ctx.observer().event(now, event);
                 let own = self.node.view(self.connections());
-                self.node.poll(ctx);
-                if let Healing::Polling { views, .. } = &mut self.node.monitor.healing {
-                    views.push(own);
-                }
+                self.node.poll(ctx, own);
                 self.node.decide(ctx);
             }
-            (Word::Seen(view), Healing::Polling { mut waiting, mut views, bad }) => {
+            (Word::Seen(view), Healing::Polling { mut waiting, mut views, bad })
+                if waiting.contains(&from) =>
+            {
                 waiting.retain(|waits| *waits != from);
                 let bad = bad || view.is_none();
                 views.extend(view);

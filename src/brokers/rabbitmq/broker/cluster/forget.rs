@@ -40,7 +40,8 @@ impl Broker {
         let node = &self.node;
         let answer = node.may_forget(forgotten);
         if answer.is_ok() {
-            let down = |member: NodeId| !node.runs(member);
+            let is_member = |member: NodeId| node.members().any(|other| other == member);
+            let down = |member: NodeId| is_member(member) && !node.runs(member);
             let queues = heirs(&node.mnesia.tables, forgotten, &down);
             let event = node.own_event(event::NODE_FORGOTTEN, Some(forgotten));
             let now = ctx.now();
@@ -70,7 +71,8 @@ impl Broker {
         let mut tables = Tables::new(config.queues.len());
         tables.durable.clone_from(&disk.durable);
         tables.recoverable.clone_from(&disk.recoverable);
-        let queues = heirs(&tables, forgotten, &|_| true);
+        let may = |member: NodeId| !disk.forgotten.contains(&member);
+        let queues = heirs(&tables, forgotten, &may);
         tables.apply(&TableOp::Forget { node: forgotten, queues });
         disk.durable = tables.durable;
         disk.forgotten.push(forgotten);

@@ -122,6 +122,7 @@ impl Node {
             },
             // There are no mirrored queues, and nobody joins Mnesia.
             Purpose::RecordRingDeath { .. }
+            | Purpose::EraseFromRing { .. }
             | Purpose::RemoveFromQueue { .. }
             | Purpose::JoinRing { .. }
             | Purpose::AddMirror { .. }

@@ -82,6 +82,7 @@ impl Node {
     pub(crate) fn unreachable(&mut self, ctx: &mut Context<'_, Message>, conn: ConnId) {
         if let Some(peer) = self.peer_of(conn) {
             self.link_down(ctx, peer);
+            self.autoheal_unreachable(ctx, peer);
         }
         if self.status == Status::Booting {
             ctx.tell(
@@ -143,6 +144,9 @@ impl Node {
         let Some(peer) = self.peer(from) else { return };
         peer.answer = Some(progress);
         peer.rabbit = progress == Progress::Runs;
+        if progress == Progress::Runs {
+            self.mnesia.first_running.get_or_insert(from);
+        }
         if here && progress == Progress::Runs {
             self.tell_alarms(ctx, from);
         }

@@ -129,6 +129,10 @@ impl Tables {
                     record.stopped = true;
                 }
             }
+            TableOp::Write { queue, record, durable } => {
+                self.queues[queue.0 as usize] = record.as_deref().cloned();
+                self.durable[queue.0 as usize] = *durable;
+            }
             TableOp::Drop { queues } => {
                 for &(queue, durable) in queues {
                     self.queues[queue.0 as usize] = None;
@@ -203,6 +207,14 @@ impl Tables {
         }
     }
 
+    /// The same change as a write of the whole record.
+    #[must_use]
+    pub fn written(&self, op: TableOp) -> TableOp {
+        let Some(queue) = op.queue() else { return op };
+        let record = self.queue(queue).cloned().map(Box::new);
+        TableOp::Write { queue, record, durable: self.durable[queue.0 as usize] }
+    }
+
     fn replicas_without(&mut self, queue: QueueId, dead: &[Pid], leader: Option<Pid>) {
         let Some(record) = &mut self.queues[queue.0 as usize] else { return };
         record.mirrors.retain(|mirror| !dead.contains(mirror));
@@ -247,6 +259,8 @@ pub enum PolicyChange {
 pub enum Purpose {
     /// A ring member records a neighbour's death.
     RecordRingDeath { queue: QueueId, dead: Pid, by: Lane },
+    /// The right neighbour of dead members erases them from the ring.
+    EraseFromRing { queue: QueueId, by: Lane },
     /// A replica removes the dead from its queue and learns who leads.
     RemoveFromQueue { queue: QueueId, by: Lane },
     /// A new mirror's member joins the ring.
@@ -286,6 +300,7 @@ impl Purpose {
     pub fn locks(&self) -> Option<QueueId> {
         match self {
             Purpose::RecordRingDeath { queue, .. }
+            | Purpose::EraseFromRing { queue, .. }
             | Purpose::RemoveFromQueue { queue, .. }
             | Purpose::JoinRing { queue, .. }
             | Purpose::AddMirror { queue, .. }

@@ -378,7 +378,12 @@ impl Broker {
                 self.commit(ctx, TableOp::RingWithout { queue, gm: dead });
                 self.node.then_here(by, RingMessage::DeathRecorded { dead });
             }
-            Purpose::RemoveFromQueue { queue, by } => self.remove_from_queue(ctx, queue, by),
+            // The ring in the tables is that of the living already.
+            Purpose::EraseFromRing { by, .. } => self.node.then_here(by, RingMessage::Erased),
+            Purpose::RemoveFromQueue { queue, by } => {
+                self.remove_from_queue(ctx, queue, by);
+                self.node.then_here(by, QueueMessage::DeathsRemoved);
+            }
             Purpose::JoinRing { queue, member } => self.join_ring(ctx, queue, member),
             Purpose::AddMirror { queue, mirror } => self.mirror_added(ctx, queue, mirror),
             Purpose::Synchronised { queue, mirror } => self.synchronised(ctx, queue, mirror),
@@ -432,8 +437,20 @@ impl Broker {
         }
     }
 
-    /// Changes the tables here and at every member that runs.
+    /// Changes the tables here and at every member that runs. Those of nodes that are at odds differ,
+    /// and a node that has joined both sides writes what it has over either of them.
     pub(crate) fn commit(&mut self, ctx: &mut Context<'_, Message>, op: TableOp) {
+        if self.node.mnesia.between_sides || !self.node.monitor.partitions.is_empty() {
+            self.committed(ctx, &op);
+            let op = self.node.mnesia.tables.written(op);
+            self.send_commit(ctx, &op);
+        } else {
+            self.send_commit(ctx, &op);
+            self.committed(ctx, &op);
+        }
+    }
+
+    fn send_commit(&mut self, ctx: &mut Context<'_, Message>, op: &TableOp) {
         let (from, peers) = (self.node.me, self.node.running_peers());
         if let Some(committing) = self.node.mnesia.committing.last_mut() {
             let transaction = committing.id;
@@ -444,7 +461,6 @@ impl Broker {
                 self.node.send_node(ctx, peer, commit);
             }
         }
-        self.committed(ctx, &op);
     }
 
     /// The tables change; processes that the change concerns are told.
@@ -456,7 +472,8 @@ impl Broker {
             | TableOp::RingWithout { queue, .. }
             | TableOp::JoinRing { queue, .. }
             | TableOp::RingMade { queue, .. }
-            | TableOp::MirrorsStopped { queue } => *queue,
+            | TableOp::MirrorsStopped { queue }
+            | TableOp::Write { queue, .. } => *queue,
             _ => return,
         };
         let Some(record) = self.node.mnesia.tables.queue(queue) else { return };

@@ -66,6 +66,8 @@ pub(super) struct Following {
     pub(super) missing: Option<u64>,
     /// The synchronisation under way.
     pub(super) sync: Option<MirrorSync>,
+    /// Calls by which it hears of deaths and that are not over.
+    removals: u32,
 }
 
 impl Following {
@@ -263,7 +265,17 @@ impl Replica {
             QueueMessage::Recover { read } => self.recover(node, ctx, read),
             QueueMessage::BumpCredit { more } => self.base.store_bump(node, ctx, more),
             QueueMessage::ReduceMemory { keep } => self.base.reduce_memory(node, ctx, keep),
-            QueueMessage::GmDeath { .. } => self.base.on_ring_death(node, ctx),
+            QueueMessage::GmDeath { .. } => {
+                if let Part::Mirror(following) = &mut self.part {
+                    following.removals += 1;
+                }
+                self.base.on_ring_death(node, ctx);
+            }
+            QueueMessage::DeathsRemoved => {
+                if let Part::Mirror(following) = &mut self.part {
+                    following.removals = following.removals.saturating_sub(1);
+                }
+            }
             QueueMessage::Promote => self.promote(node, ctx),
             QueueMessage::NotSynced => self.not_synced(node, ctx),
             QueueMessage::DropReplica => {
@@ -346,7 +358,7 @@ impl Replica {
                 }
             }
             Part::Mirror(following) => {
-                if self.is_about_to_lead(node, mail) {
+                if self.is_about_to_lead(node, mail) || following.removals > 0 && !ends_call(mail) {
                     return true;
                 }
                 let Some(sync) = following.sync else { return false };
@@ -445,6 +457,24 @@ fn is_last_work(mail: &QueueMail) -> bool {
                 | QueueMessage::Leader(LeaderMessage::StopTimeout { .. } | LeaderMessage::Deleted)
         )
     )
+}
+
+/// A mirror hears of deaths by a call of its ring member, in which it takes the dead out of the
+/// queue's record (rabbit_mirror_queue_slave.erl v3.10: `handle_call({gm_deaths, ...})`). Until that is
+/// over it does nothing else: what comes after the death it confirms when channels no longer send to
+/// the dead.
+fn ends_call(mail: &QueueMail) -> bool {
+    let over = matches!(
+        mail,
+        QueueMail::Message(
+            QueueMessage::DeathsRemoved
+                | QueueMessage::GmDeath { .. }
+                | QueueMessage::Promote
+                | QueueMessage::NotSynced
+                | QueueMessage::DropReplica
+        )
+    );
+    over || is_own_work(mail) || interrupts(mail)
 }
 
 /// What a process heeds though it synchronises.

@@ -3,8 +3,9 @@
 //! Each replica has a group process. A broadcast travels from its origin to the right, all around
 //! the ring and back; then an acknowledgement travels around, so that members may forget it. When a
 //! neighbour dies, a member waits 100 ms, records the death in Mnesia, and the left neighbour of
-//! the dead sends what is not acknowledged to its new right neighbour; the death is delivered after
-//! it, in stream order.
+//! the dead sends what is not acknowledged to its new right neighbour. That erases the dead from the
+//! ring, in a transaction of its own, before it delivers anything; the death is delivered after it,
+//! in stream order.
 
 use std::collections::VecDeque;
 
@@ -19,6 +20,7 @@ use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::Node;
 use super::super::cluster::mnesia::Purpose;
+use super::origin::{Origin, wire_bytes};
 
 /// How long a member sleeps before it records a neighbour's death
 /// (gm.erl: `handle_info({'DOWN', ...})`, `timer:sleep(100)`, in case it is a partial partition
@@ -28,53 +30,14 @@ const GRACE: Span = Span::from_millis(100);
 const BROADCAST_TIMER: Span = Span::from_millis(25);
 /// nor are more bytes buffered (gm.erl: `?MAX_BUFFER_SIZE` 100 MB).
 const MAX_BUFFER_SIZE: u64 = 100_000_000;
-/// Bytes of ring traffic beside the payloads: view, origin, numbers.
-const ACTIVITY_BYTES: u64 = 120;
-/// Bytes of an instruction beside its payload.
-const INSTRUCTION_BYTES: u64 = 60;
-/// Bytes of the serialised message around a payload.
-const ENVELOPE_BYTES: u64 = 160;
-
-impl Instruction {
-    fn bytes(&self) -> u64 {
-        match self {
-            Instruction::Publish { message, .. } => {
-                let body = u64::from(message.bytes) * u64::from(message.count);
-                INSTRUCTION_BYTES + ENVELOPE_BYTES + body
-            }
-            _ => INSTRUCTION_BYTES,
-        }
-    }
-}
-
-/// What so many instructions and a head come to on the wire; a message of the world has 4 GiB at
-/// most.
-fn wire_bytes<'a>(instructions: impl Iterator<Item = &'a Instruction>) -> u32 {
-    let bytes = ACTIVITY_BYTES + instructions.map(Instruction::bytes).sum::<u64>();
-    u32::try_from(bytes).unwrap_or(u32::MAX)
-}
-
-/// What a member keeps of one origin's broadcasts.
+/// What a member goes on with when it has erased the dead to its left (gm.erl:
+/// `maybe_erase_aliases`, `erase_members_in_group`).
 #[derive(Clone, Debug)]
-struct Origin {
-    origin: Pid,
-    /// Number of the first entry of `log`; all below are acknowledged.
-    log_first: u64,
-    log: VecDeque<Instruction>,
-    /// Arrived ahead of their turn, over another connection.
-    early: Vec<Activity>,
-}
-
-impl Origin {
-    fn next(&self) -> u64 {
-        self.log_first + self.log.len() as u64
-    }
-
-    fn forget_below(&mut self, acknowledged: u64) {
-        while self.log_first < acknowledged && self.log.pop_front().is_some() {
-            self.log_first += 1;
-        }
-    }
+enum Erasing {
+    /// What its new left neighbour sent it.
+    CatchUp(CatchUp),
+    /// It is the only one that lives.
+    Alone,
 }
 
 /// A ring member.
@@ -106,6 +69,8 @@ pub struct Group {
     /// A neighbour whose death is being recorded: meanwhile the process does nothing else, so the
     /// ring stands still here.
     recording: Option<Pid>,
+    /// The dead are being erased, which is no less of a stop.
+    erasing: Option<Erasing>,
     /// What arrived meanwhile.
     deferred: VecDeque<RingMail>,
     /// A joiner takes its state from its left neighbour before it delivers anything.
@@ -136,6 +101,7 @@ impl Group {
             stopped: false,
             ahead: Vec::new(),
             recording: None,
+            erasing: None,
             deferred: VecDeque::new(),
             joined,
             shutting_down: false,
@@ -167,9 +133,13 @@ impl Group {
         }
         let awaited = matches!(
             mail,
-            RingMail::Message(RingMessage::GraceOver { .. } | RingMessage::DeathRecorded { .. })
+            RingMail::Message(
+                RingMessage::GraceOver { .. }
+                    | RingMessage::DeathRecorded { .. }
+                    | RingMessage::Erased
+            )
         );
-        if self.recording.is_some() && !awaited {
+        if self.is_blocked() && !awaited {
             self.deferred.push_back(mail);
             return;
         }
@@ -200,8 +170,26 @@ impl Group {
                 let purpose = Purpose::RecordRingDeath { queue: self.queue, dead, by: ctx.lane() };
                 node.transaction(ctx, purpose);
             }
-            RingMessage::DeathRecorded { dead } => self.wake(node, ctx, dead),
+            RingMessage::DeathRecorded { dead } => {
+                debug_assert_eq!(self.recording, Some(dead), "one death is recorded at a time");
+                self.recording = None;
+                self.check_neighbours(node, ctx);
+                self.wake(node, ctx);
+            }
+            RingMessage::Erased => {
+                match self.erasing.take() {
+                    Some(Erasing::CatchUp(catch_up)) => self.catch_up(node, ctx, catch_up),
+                    Some(Erasing::Alone) => self.bury_all_gone(node, ctx),
+                    None => {}
+                }
+                self.wake(node, ctx);
+            }
         }
+    }
+
+    /// Whether the process waits for a transaction of its own, or for the time before it.
+    fn is_blocked(&self) -> bool {
+        self.recording.is_some() || self.erasing.is_some()
     }
 
     /// gm.erl `internal_broadcast`: buffered at the originator, sent when its mailbox is empty,
@@ -405,8 +393,41 @@ impl Group {
             self.take_state(node, ctx, catch_up);
             return;
         }
+        if catch_up.deaths.iter().any(|dead| !self.buried.contains(dead)) {
+            self.erase(node, ctx, Erasing::CatchUp(catch_up));
+        } else {
+            self.catch_up(node, ctx, catch_up);
+        }
+    }
+
+    /// The right neighbour of the dead takes them out of the ring for good. Until then it delivers
+    /// nothing of what it has been sent: `handle_msg({activity, ...})` comes to its callback after
+    /// `maybe_erase_aliases`. A node that still believes in the node of the dead waits for its vote.
+    fn erase(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, then: Erasing) {
+        self.erasing = Some(then);
+        let purpose = Purpose::EraseFromRing { queue: self.queue, by: ctx.lane() };
+        node.transaction(ctx, purpose);
+    }
+
+    fn catch_up(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, catch_up: CatchUp) {
+        let CatchUp { activities, deaths, .. } = catch_up;
+        // What the dead had broadcast comes before their death, and that before what others have: it
+        // is erased before anything is delivered, unless something of it is not acknowledged.
+        let (of_the_dead, others): (Vec<_>, Vec<_>) =
+            activities.into_iter().partition(|activity| deaths.contains(&activity.origin));
+        self.take_missed(node, ctx, of_the_dead);
+        self.begin_notice(node, ctx, deaths);
+        self.take_missed(node, ctx, others);
+    }
+
+    fn take_missed(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        activities: Vec<Activity>,
+    ) {
         let catches_up = node.config.settings.rules.has(Rule::GmCatchUp);
-        for activity in catch_up.activities.into_iter().filter(|_| catches_up) {
+        for activity in activities.into_iter().filter(|_| catches_up) {
             if activity.origin == self.me {
                 self.came_around(ctx, &activity);
             } else if !self.buried.contains(&activity.origin) {
@@ -419,7 +440,6 @@ impl Group {
                 self.take_over(node, ctx, activity);
             }
         }
-        self.begin_notice(node, ctx, catch_up.deaths);
     }
 
     /// gm.erl `handle_msg({catchup, ...})` of a joiner: it takes over the state of its left
@@ -494,6 +514,12 @@ impl Group {
         ctx.tell(self.replica, QueueMessage::GmDeath { dead }.into());
     }
 
+    fn bury_all_gone(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+        for dead in self.gone.clone() {
+            self.bury(node, ctx, dead);
+        }
+    }
+
     /// Only the present neighbours of the dead act on a death.
     fn on_down(&mut self, node: &Node, ctx: &mut Context<'_, Message>, dead: Pid) {
         let neighbour = self.left == Some(dead) || self.right == Some(dead);
@@ -505,12 +531,9 @@ impl Group {
         }
     }
 
-    /// The death is in the tables: the process looks at its ring, and goes on with what has waited.
-    fn wake(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, dead: Pid) {
-        debug_assert_eq!(self.recording, Some(dead), "one death is recorded at a time");
-        self.recording = None;
-        self.check_neighbours(node, ctx);
-        while self.recording.is_none()
+    /// The process goes on with what has waited.
+    fn wake(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+        while !self.is_blocked()
             && let Some(mail) = self.deferred.pop_front()
         {
             self.handle(node, ctx, mail);
@@ -550,8 +573,8 @@ impl Group {
         if right == self.me {
             self.becomes_member(ctx);
             self.ask_idle(ctx);
-            for dead in self.gone.clone() {
-                self.bury(node, ctx, dead);
+            if !self.gone.is_empty() && self.erasing.is_none() {
+                self.erase(node, ctx, Erasing::Alone);
             }
         } else if old_right != Some(right) && self.joined {
             self.send_catch_up(node, ctx);
@@ -582,7 +605,7 @@ impl Group {
     /// Whether nothing goes on here that time alone would bring to its end.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.joined && self.recording.is_none() && self.gone.is_empty()
+        self.joined && !self.is_blocked() && self.gone.is_empty()
     }
 
     /// Why a group process ends.

@@ -62,6 +62,9 @@ impl Broker {
         }
         ctx.listen(AMQP);
         ctx.ready();
+        if let Some(action) = self.node.starter.take() {
+            ctx.answer(action, Ok(()));
+        }
         if self.node.peers.iter().any(|peer| peer.link == Link::Down) {
             self.node.start_pinging(ctx);
         }
@@ -94,7 +97,13 @@ impl Broker {
             node.status = Status::Off;
             return ctx.exit();
         }
-        let running = node.peers.iter().find(|peer| peer.answer == Some(Progress::Runs));
+        // Tables come from who is the first to have said that it has them (mnesia_controller.erl:
+        // `active_replicas`); it makes a difference only between nodes that are at odds.
+        let runs = |peer: &&super::erlang::Peer| peer.answer == Some(Progress::Runs);
+        let mut running = node.peers.iter().filter(runs);
+        let first = node.mnesia.first_running;
+        let running =
+            running.clone().find(|peer| Some(peer.node) == first).or_else(|| running.next());
         if let Some(from) = running.map(|peer| peer.node) {
             if node.mnesia.asked.is_none() {
                 node.mnesia.asked = Some(from);
@@ -135,7 +144,10 @@ impl Broker {
     }
 
     /// The tables of a running peer are here: this node's Mnesia is one with its, and with those of
-    /// the nodes that were told of this one, but not with others that it may see as well.
+    /// the nodes that were told of this one. If there are others that run, which are at odds with those,
+    /// it becomes one with them as well, and keeps the tables that it has (mnesia_schema.erl:
+    /// `merge_schema` merges with all that are connected; measured: a loser that starts between the
+    /// two sides reports `starting_partitioned_network`, and is up for both).
     pub(crate) fn join(
         &mut self,
         ctx: &mut Context<'_, Message>,
@@ -143,6 +155,9 @@ impl Broker {
         running: &[NodeId],
     ) {
         let node = &mut self.node;
+        if node.status == Status::Running && node.mnesia.between_sides {
+            return node.join_other_side(ctx, running);
+        }
         if node.status != Status::Booting {
             return;
         }
@@ -154,6 +169,7 @@ impl Broker {
             peer.running |= running.contains(&peer.node) && matches!(peer.link, Link::Up(_));
             peer.announced = peer.incarnation.filter(|_| peer.running);
         }
+        node.ask_other_side(ctx);
         self.start_rabbit(ctx);
     }
 
@@ -276,6 +292,7 @@ impl Broker {
         for peer in &mut node.peers {
             peer.answer = None;
         }
+        node.mnesia.first_running = None;
         for peer in node.peers.clone() {
             if let Link::Up(conn) = peer.link {
                 node.introduce(ctx, conn);
@@ -289,6 +306,36 @@ impl Broker {
 }
 
 impl Node {
+    /// Who runs and is not one with those that this node has joined.
+    fn ask_other_side(&mut self, ctx: &mut Context<'_, Message>) {
+        let runs = |peer: &&super::erlang::Peer| {
+            matches!(peer.link, Link::Up(_)) && peer.answer == Some(Progress::Runs)
+        };
+        let others = self.peers.iter().filter(runs).filter(|peer| !peer.running);
+        let others: Vec<NodeId> = others.map(|peer| peer.node).collect();
+        self.mnesia.between_sides = !others.is_empty();
+        let from = self.me;
+        for other in others {
+            self.send_node(ctx, other, MnesiaMessage::Fetch { from, anyway: true });
+        }
+    }
+
+    fn join_other_side(&mut self, ctx: &mut Context<'_, Message>, running: &[NodeId]) {
+        let me = self.me;
+        let joined = |peer: &&mut super::erlang::Peer| {
+            !peer.running && running.contains(&peer.node) && matches!(peer.link, Link::Up(_))
+        };
+        let mut new = Vec::new();
+        for peer in self.peers.iter_mut().filter(joined) {
+            peer.running = true;
+            peer.announced = peer.incarnation;
+            new.push(peer.node);
+        }
+        for peer in new {
+            self.send_node(ctx, peer, MnesiaMessage::NodeRunning { from: me });
+        }
+    }
+
     fn wait_for_tables(&mut self, ctx: &mut Context<'_, Message>, left: u32) {
         let (now, event) = (ctx.now(), self.own_event(event::WAITING_FOR_TABLES, None));
         ctx.observer().event(now, event);

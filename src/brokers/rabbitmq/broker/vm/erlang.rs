@@ -445,6 +445,7 @@ impl Node {
         for (lane, message, bytes) in std::mem::take(&mut peer.waiting) {
             ctx.send_to(conn, lane, message, bytes);
         }
+        self.autoheal_connected(ctx, node);
         self.tell_members(ctx, &RaMessage::NodeUp { node });
     }
 
@@ -538,6 +539,7 @@ impl Node {
         self.forget_rabbit();
         self.watchers.clear();
         self.asked.clear();
+        self.starter = None;
         self.alive.clear();
         self.spawned.clear();
         self.ended.clear();
@@ -556,6 +558,8 @@ impl Node {
         self.mnesia.loaded = false;
         self.mnesia.asked = None;
         self.mnesia.refusals = 0;
+        self.mnesia.between_sides = false;
+        self.mnesia.first_running = None;
         self.mnesia.early.clear();
         self.mnesia.transactions.clear();
         self.mnesia.committing.clear();

@@ -15,6 +15,7 @@ use crate::observe::{ConsumerId, DestinationId, MessageRange, Observer};
 use crate::world::{Context, Input, Lane, Signal, Wait};
 
 use super::super::config::{Config, QueueId};
+use super::super::invariants::{Touch, Touched};
 use super::super::message::{HEADER, Message, Timer};
 use super::super::remoting::Event;
 use super::super::rules::Rule;
@@ -98,6 +99,8 @@ pub struct Consumer {
     application: Reading<()>,
     lines: Vec<DestinationId>,
     leaving: bool,
+    /// What the invariants have to look at.
+    pub(in super::super) touched: Touched,
 }
 
 impl Consumer {
@@ -116,6 +119,7 @@ impl Consumer {
             application: Reading::new(own.id, own.hours, own.processing.clone()),
             lines: queues.map(seen).collect(),
             leaving: false,
+            touched: Touched::default(),
             config,
             own,
         }
@@ -303,6 +307,9 @@ impl Consumer {
         let lowest = self.config.has(Rule::CommitLowestUnfinished);
         if let Some(queue) = self.queue_mut(work.queue, work.life) {
             queue.finished(work.offset, lowest);
+            if let Some((committed, unfinished)) = queue.committed.zip(queue.lowest()) {
+                self.touched.note(Touch::Committed(work.queue, committed, unfinished));
+            }
         }
     }
 

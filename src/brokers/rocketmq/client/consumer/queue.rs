@@ -59,6 +59,11 @@ impl ProcessQueue {
         (self.unfinished, self.bytes, span)
     }
 
+    /// The lowest offset in hand that is not finished.
+    pub(super) fn lowest(&self) -> Option<u64> {
+        self.items.iter().find(|item| !item.done).map(|item| item.offset)
+    }
+
     /// A message is finished (`removeMessage`): the offset is that of the lowest that is not, or behind
     /// the last one.
     pub(super) fn finished(&mut self, offset: u64, lowest: bool) {

@@ -50,6 +50,8 @@ pub struct ProducerConfig {
     pub latency: bool,
     /// Whether the application takes anything but SEND_OK for a failure.
     pub strict: bool,
+    /// How long after a failure the application sends the message again.
+    pub resend: Option<Span>,
     /// `pollNameServerInterval`.
     pub poll_interval: Span,
 }
@@ -109,6 +111,7 @@ impl Producer {
                     self.pump(ctx);
                 }
                 Timer::PollRoute => self.instance.poll(ctx),
+                Timer::Resend(call) => self.send_again(call, ctx),
                 Timer::Requests => {
                     let events = self.instance.remoting.overdue(ctx);
                     self.events(events, ctx);

@@ -2,10 +2,10 @@
 
 use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, Outcome};
-use crate::world::Context;
+use crate::world::{Context, Lane};
 
 use super::super::super::config::{Place, QueueId};
-use super::super::super::message::{Code, HEADER, Message, Send};
+use super::super::super::message::{Code, HEADER, Message, Send, Timer};
 use super::super::super::remoting::{Failure, Waits};
 use super::super::super::rules::Rule;
 use super::super::super::words::{because, cause, event, removal, told};
@@ -52,9 +52,11 @@ impl Producer {
         let now = ctx.now();
         let meant = queue.unwrap_or_else(|| self.first_queue());
         let message = self.attempt(now, intended, meant, ctx.observer());
-        let Some(queue) = queue else { return self.no_route(message, ctx) };
         if self.own.mode == Mode::Oneway {
-            return self.send_oneway(queue, message, ctx);
+            return match queue {
+                Some(queue) => self.send_oneway(queue, message, ctx),
+                None => self.no_route(message, ctx),
+            };
         }
         let began = ctx.clock();
         let call = Call {
@@ -62,7 +64,7 @@ impl Producer {
             began,
             attempt_began: began,
             attempts: 0,
-            group: self.config.group_of(queue),
+            group: self.config.group_of(meant),
             doubt: false,
             soft: false,
         };
@@ -71,7 +73,13 @@ impl Producer {
             self.calls.push(None);
         }
         self.calls[number as usize] = Some(call);
-        self.try_once(number, queue, ctx);
+        match queue {
+            Some(queue) => self.try_once(number, queue, ctx),
+            None => {
+                self.instance.ask_route(ctx);
+                self.settle(number, Outcome::Rejected, ctx);
+            }
+        }
     }
 
     /// "No route info of this topic": it is not sent at all.
@@ -217,7 +225,30 @@ impl Producer {
         self.settle(number, outcome, ctx);
     }
 
+    /// The application calls send again: for RocketMQ it is another message.
+    pub(super) fn send_again(&mut self, number: u32, ctx: &mut Context<'_, Message>) {
+        let Some(call) = self.calls[number as usize] else { return };
+        let round = (number as usize).min(self.rounds.len() - 1);
+        let Some(queue) = self.select(round, None, ctx) else {
+            self.instance.ask_route(ctx);
+            return self.settle(number, Outcome::Rejected, ctx);
+        };
+        let began = ctx.clock();
+        let (attempt_began, attempts) = (began, 0);
+        let call = Call { began, attempt_began, attempts, doubt: false, soft: false, ..call };
+        self.calls[number as usize] = Some(call);
+        self.try_once(number, queue, ctx);
+    }
+
     fn settle(&mut self, number: u32, outcome: Outcome, ctx: &mut Context<'_, Message>) {
+        if let (Some(pause), Some(call), true) =
+            (self.own.resend, self.calls[number as usize], outcome != Outcome::Acked)
+        {
+            let now = ctx.now();
+            ctx.observer().outcome(now, call.message, outcome);
+            ctx.after(pause, Lane::MAIN, Timer::Resend(number).into());
+            return;
+        }
         if let Some(call) = self.calls[number as usize].take() {
             let now = ctx.now();
             ctx.observer().outcome(now, call.message, outcome);

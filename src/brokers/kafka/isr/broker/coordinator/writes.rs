@@ -87,7 +87,7 @@ impl Broker {
             bytes: 0,
         };
         let piece = Piece { base, messages, epoch, width: 1, bytes, whole: true };
-        if !self.store(partition, piece, ctx) {
+        if !self.store(partition, (piece, None), ctx) {
             return false;
         }
         if let Some(replica) = self.replica_mut(partition) {

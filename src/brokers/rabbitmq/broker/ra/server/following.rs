@@ -42,6 +42,8 @@ impl Server {
                 continue;
             }
             if first_new.is_none() && index <= self.log.last().index {
+                // Above what is committed, unless a majority has lost its disks and elected one that
+                // lacks it.
                 let cut = self.log.truncate(index - 1);
                 self.out.push(Out::Truncated(cut));
             }

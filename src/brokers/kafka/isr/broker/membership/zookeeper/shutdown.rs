@@ -11,6 +11,9 @@ use super::super::super::super::words::event;
 use super::super::super::super::zookeeper::{CONTROLLER, Purpose, Result, read};
 use super::super::super::{Broker, Status};
 
+/// The attempt that stands for the end of all of them.
+const OVER: u32 = u32::MAX;
+
 impl Broker {
     pub(in super::super) fn zk_stop(&mut self, ctx: &mut Context<'_, Message>) {
         let now = ctx.now();
@@ -93,14 +96,15 @@ impl Broker {
     /// It is tried again later.
     pub(super) fn shutdown_failed(&mut self, ctx: &mut Context<'_, Message>) {
         let (wait, lane) = (self.config.settings.shutdown_backoff, ctx.lane());
-        if let Some(attempt) = self.zk().attempt {
+        // When it is over there is nothing left to fail, whatever becomes of its connection.
+        if let Some(attempt) = self.zk().attempt.filter(|attempt| *attempt != OVER) {
             let next = Message::Timer(Timer::Shutdown { attempt: attempt + 1 });
             ctx.after(wait, lane, next);
         }
     }
 
     fn shutdown_over(&mut self, ctx: &mut Context<'_, Message>) {
-        self.zk().attempt = Some(u32::MAX);
+        self.zk().attempt = Some(OVER);
         ctx.tell(Lane::MAIN, Message::Timer(Timer::ShutdownOver));
     }
 }
