@@ -316,7 +316,18 @@ impl Reader {
     ) {
         for entry in &table.entries {
             let name = format!("{prefix}{}", entry.key);
-            if every.contains(&name.as_str()) {
+            let below = format!("{name}.");
+            // A key may be the beginning of others: `group`, and `group.id`.
+            let spread = |inner: &Table| {
+                let known = |entry: &TableEntry| {
+                    let inner = format!("{below}{}", entry.key);
+                    let deeper = format!("{inner}.");
+                    every.iter().any(|key| *key == inner || key.starts_with(&deeper))
+                };
+                inner.entries.iter().any(known)
+            };
+            let is_spread = matches!(&entry.node.data, Data::Table(inner) if spread(inner));
+            if every.contains(&name.as_str()) && !is_spread {
                 if found.iter().any(|found| found.name == name) {
                     let message = format!("`{name}` is written twice");
                     self.wrong.push(entry.key_place, message, "remove one of the two");
@@ -324,7 +335,6 @@ impl Reader {
                 found.push(Found { name, entry });
                 continue;
             }
-            let below = format!("{name}.");
             match &entry.node.data {
                 Data::Table(inner) if every.iter().any(|key| key.starts_with(&below)) => {
                     self.flatten(&below, inner, every, keys, found);

@@ -133,7 +133,7 @@ pub struct Ledger {
     /// The first track of each producer, and one more entry at the end.
     first_track: Vec<u32>,
     pub(super) watches: Vec<Watch>,
-    /// (destination, wants) of each consumer.
+    /// (destination, wants) of each consumer, by destination.
     pub(super) wants: Vec<Vec<(DestinationId, bool)>>,
     /// What each consumer reads as a member of a group, ascending.
     pub(super) holds: Vec<Vec<DestinationId>>,

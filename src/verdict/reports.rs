@@ -307,10 +307,10 @@ impl Observer for Ledger {
             return;
         }
         let known = &mut self.wants[consumer.index()];
-        let before = match known.iter_mut().find(|(id, _)| *id == destination) {
-            Some((_, before)) => std::mem::replace(before, wants),
-            None => {
-                known.push((destination, wants));
+        let before = match known.binary_search_by_key(&destination, |(id, _)| *id) {
+            Ok(place) => std::mem::replace(&mut known[place].1, wants),
+            Err(place) => {
+                known.insert(place, (destination, wants));
                 false
             }
         };
@@ -354,7 +354,9 @@ impl Observer for Ledger {
             track.lines.scan(|stretch| {
                 let state = stretch.state;
                 let unread = state.copies > 0 && state.is(Flags::READABLE);
-                let lost = had_read && unread && !state.is(Flags::PROCESSED);
+                // What a group skipped when it began was never its.
+                let done = state.is(Flags::PROCESSED.with(Flags::SKIPPED));
+                let lost = had_read && unread && !done;
                 if state.is_backlog() || lost {
                     passed.push((stretch.first, stretch.count));
                 }
@@ -386,6 +388,9 @@ impl Observer for Ledger {
     }
 
     fn holds(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId, holds: bool) {
+        if !holds {
+            self.visible.moved(consumer, destination);
+        }
         let held = &mut self.holds[consumer.index()];
         match (held.binary_search(&destination), holds) {
             (Err(place), true) => held.insert(place, destination),

@@ -8,6 +8,7 @@ mod disks;
 mod fake;
 #[path = "../golden/mod.rs"]
 mod golden;
+mod groups;
 mod idempotence;
 mod idle;
 mod isr_scripts;

@@ -10,6 +10,7 @@ use crate::world::{Cluster, Machine, RoleQuery, Waiting, WorldView};
 use super::broker::Broker;
 use super::client::{Consumer, Producer, ScalaProducer};
 use super::controller::Controller;
+use super::groups::GroupId;
 use super::invariants::Oracle;
 use super::message::Message;
 use super::state::Znode;
@@ -118,7 +119,7 @@ impl Cluster for KafkaCluster {
             Waiting::of(node, what)
         };
         let nodes = (0..).map(NodeId).zip(machines).filter(|(node, _)| lives(*node));
-        nodes.filter_map(waits).collect()
+        nodes.filter_map(waits).chain(unshared(machines, lives)).collect()
     }
 
     /// Every partition is led, and all of its replicas are in sync, as its leader knows it.
@@ -152,6 +153,29 @@ impl Cluster for KafkaCluster {
             })
         })
     }
+}
+
+/// Of each group whose members do not read all that they subscribe to: the first of them, which waits
+/// for its share. A coordinator may wait for one that is gone, and the others do not know.
+fn unshared(machines: &[KafkaMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
+    let Some((_, first)) = brokers(machines).next() else { return Vec::new() };
+    let config = first.config();
+    let consumers = all::<_, Consumer>(machines);
+    let members = consumers.filter(|(node, consumer)| lives(*node) && consumer.is_member());
+    let members: Vec<(NodeId, &Consumer)> = members.collect();
+    let waits = |id: u32| {
+        let own = members.iter().filter(|(_, member)| member.group() == Some(GroupId(id)));
+        let mut held: Vec<PartitionId> =
+            own.clone().flat_map(|(_, member)| member.positions().map(|(p, _)| p)).collect();
+        held.sort_unstable();
+        let lacks = |member: &Consumer| {
+            let mut topic = config.streams.of_topic(member.topic());
+            topic.any(|partition| held.binary_search(&partition).is_err())
+        };
+        let (node, _) = own.clone().find(|(_, member)| lacks(member))?;
+        Waiting::of(*node, Some("its group, to share out the partitions".into()))
+    };
+    (0..config.groups.all.len() as u32).filter_map(waits).collect()
 }
 
 /// The node that decides, if there is one.

@@ -293,6 +293,9 @@ named_rules! {
     FenceGenerations = "fence-generations", always,
         "A commit counts only if it comes from a member, in the present generation.",
         "GroupCoordinator.scala 2.8, doCommitOffsets; ConsumerGroup.java 4.0, validateOffsetCommit";
+    CommitInPoll = "commit-in-poll", always,
+        "With enable.auto.commit, poll() commits every auto.commit.interval.ms.",
+        "ConsumerCoordinator.java 0.9 to 4.1, maybeAutoCommitOffsetsAsync";
     CommitReturned = "commit-returned", always,
         "An automatic commit is of the positions behind what earlier polls returned; without, of what          was fetched.",
         "ConsumerCoordinator.java 0.9 to 4.1, maybeAutoCommitOffsetsAsync (`allConsumed`); KAFKA-18641";

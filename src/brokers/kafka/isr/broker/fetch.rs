@@ -118,7 +118,7 @@ impl Broker {
         for place in std::mem::take(&mut leading.fetches) {
             let Some(connection) = self.connection(place) else { continue };
             let Some(fetch) = connection.fetch.take() else { continue };
-            if self.has_news(&fetch) {
+            if self.has_news_of(&fetch, partition) {
                 let Some(connection) = self.connection(place) else { continue };
                 if let Some(timer) = connection.expires.take() {
                     ctx.cancel(timer);
@@ -137,10 +137,21 @@ impl Broker {
         }
     }
 
-    /// Whether a parked fetch would be answered now (DelayedFetch.tryComplete).
-    fn has_news(&self, fetch: &Fetch) -> bool {
+    /// Whether a parked fetch would be answered now that something has changed in one partition: if
+    /// one byte is enough, nothing else can be a reason, since there was none before.
+    fn has_news_of(&self, fetch: &Fetch, partition: PartitionId) -> bool {
+        if fetch.min_bytes > 1 {
+            return self.has_news(fetch, &fetch.parts);
+        }
+        let place = fetch.parts.binary_search_by_key(&partition, |part| part.partition);
+        place.is_ok_and(|place| self.has_news(fetch, &fetch.parts[place..=place]))
+    }
+
+    /// Whether a parked fetch would be answered now for what is in some of its partitions
+    /// (DelayedFetch.tryComplete).
+    fn has_news(&self, fetch: &Fetch, parts: &[FetchPart]) -> bool {
         let mut bytes = 0;
-        for part in &fetch.parts {
+        for part in parts {
             let Some(replica) = self.replica(part.partition).filter(|replica| replica.leads())
             else {
                 return true;

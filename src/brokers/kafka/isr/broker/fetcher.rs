@@ -87,7 +87,12 @@ impl Fetcher {
     /// Whether it fetches a partition.
     #[must_use]
     pub fn fetches(&self, partition: PartitionId) -> bool {
-        self.parts.iter().any(|part| part.partition == partition)
+        self.parts.get(self.place_of(partition)).is_some_and(|part| part.partition == partition)
+    }
+
+    /// Where a partition is among those that it fetches, or would be.
+    fn place_of(&self, partition: PartitionId) -> usize {
+        self.parts.partition_point(|part| part.partition < partition)
     }
 
     /// The process is gone.
@@ -143,15 +148,11 @@ impl Broker {
         if fetcher.lane.is_none() {
             fetcher.lane = Some(ctx.spawn());
         }
-        fetcher.parts.push(Following {
-            partition,
-            step,
-            not_before: now,
-            asked: None,
-            epoch,
-            stuck: false,
-        });
-        fetcher.parts.sort_by_key(|part| part.partition);
+        // Behind what is there of the same, if that was not taken out.
+        let place = fetcher.parts.partition_point(|part| part.partition <= partition);
+        let following =
+            Following { partition, step, not_before: now, asked: None, epoch, stuck: false };
+        fetcher.parts.insert(place, following);
         if fetcher.asked == Asked::Nothing {
             fetcher.kick(ctx, now);
         }
@@ -351,8 +352,9 @@ impl Broker {
     }
 
     fn following(&mut self, from: NodeId, partition: PartitionId) -> Option<&mut Following> {
-        let parts = &mut self.fetchers[from.index()].parts;
-        parts.iter_mut().find(|part| part.partition == partition)
+        let fetcher = &mut self.fetchers[from.index()];
+        let place = fetcher.place_of(partition);
+        fetcher.parts.get_mut(place).filter(|part| part.partition == partition)
     }
 
     /// Something went wrong with a partition: it is left alone for a while.

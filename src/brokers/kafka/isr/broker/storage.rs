@@ -66,7 +66,10 @@ impl Broker {
         if flush {
             self.flush(partition, ctx);
         }
-        self.report_stored(now, &piece, ctx.observer());
+        // Nobody is told of what brokers write for themselves: it does not put the end of a run off.
+        if !config.streams.is_internal(partition) {
+            self.report_stored(now, &piece, ctx.observer());
+        }
         self.touch(partition);
         true
     }

@@ -82,9 +82,7 @@ impl Consumer {
 
     pub(super) fn send_join(&mut self, peer: NodeId, ctx: &mut Context<'_, Message>) {
         let owned: Vec<PartitionId> = self.parts.iter().map(|part| part.partition).collect();
-        let config = self.config.config.clone();
-        let topic = self.config.partitions.first();
-        let topic = topic.map_or(0, |partition| config.streams.get(*partition).topic);
+        let topic = self.topic();
         let Some(member) = &mut self.member else { return };
         let settings = &member.settings;
         let sticky = settings.assignors.iter().any(|assignor| assignor.is_sticky());

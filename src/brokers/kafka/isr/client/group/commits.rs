@@ -72,11 +72,11 @@ impl Consumer {
     /// In poll(), before anything is returned: what earlier polls have returned is committed, if it
     /// is time.
     pub(super) fn commit_if_due(&mut self, ctx: &mut Context<'_, Message>) {
-        let now = ctx.clock();
+        let (now, rule) = (ctx.clock(), self.config.config.has(Rule::CommitInPoll));
         let Some(member) = &mut self.member else { return };
         let Commits::Auto(interval) = member.settings.commits else { return };
         let joined = !member.settings.subscribes || member.state == State::Stable;
-        if !joined || member.commit_at > now {
+        if !joined || !rule || member.commit_at > now {
             return;
         }
         member.commit_at = now + interval;

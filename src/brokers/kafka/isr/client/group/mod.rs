@@ -288,7 +288,8 @@ impl Consumer {
         } else if member.generation.is_some() && !self.is_in_poll() && self.has_poll_limit() {
             due = due.min(member.polled + member.settings.max_poll);
         }
-        if self.is_in_poll() && matches!(member.settings.commits, super::Commits::Auto(_)) {
+        let auto = matches!(member.settings.commits, super::Commits::Auto(_));
+        if self.is_in_poll() && auto && self.config.config.has(Rule::CommitInPoll) {
             due = due.min(member.commit_at.max(now));
         }
         for commit in &member.commits {
@@ -425,6 +426,20 @@ impl Consumer {
     #[must_use]
     pub fn group(&self) -> Option<GroupId> {
         self.member.as_ref().map(|member| member.settings.group)
+    }
+
+    /// Whether it is there, as a member of a group that shares a topic.
+    #[must_use]
+    pub fn is_member(&self) -> bool {
+        let subscribes = |member: &Member| member.settings.subscribes;
+        self.application.is_active() && self.member.as_deref().is_some_and(subscribes)
+    }
+
+    /// The topic that it reads, by place.
+    #[must_use]
+    pub fn topic(&self) -> u32 {
+        let first = self.config.partitions.first();
+        first.map_or(0, |partition| self.config.config.streams.get(*partition).topic)
     }
 
     /// What it reads, and the offset of the next message of that, if it knows it.

@@ -25,9 +25,7 @@ impl Consumer {
         ctx: &mut Context<'_, Message>,
     ) -> Time {
         let client = self.config.id;
-        let config = self.config.config.clone();
-        let topic = self.config.partitions.first();
-        let topic = topic.map_or(0, |partition| config.streams.get(*partition).topic);
+        let topic = self.topic();
         let in_poll = self.is_in_poll();
         let Some(member) = &mut self.member else { return Time::MAX };
         if member.has_asked(&About::Beat) {
