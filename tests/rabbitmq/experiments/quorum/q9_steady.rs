@@ -29,8 +29,6 @@ fn a_quorum_queue_costs_almost_half_of_the_rate_and_a_copy_a_follower() {
     assert!(median(&led.rate) > median(&followed.rate));
     led.bytes_are(2_465.0);
     followed.bytes_are(3_920.0);
-    // It is delivered after the commit, so no sooner than it is confirmed.
-    assert!(median(&led.delivery_p50) >= median(&led.confirm_p50));
 }
 
 /// Beside a local one, from where clients are on another node; in 3.10 it was 0.9.
@@ -51,7 +49,7 @@ fn a_classic_queue_on_another_node_is_at_two_thirds_of_the_rate() {
 /// What an fsync of the lab's disk took while 4.0.5 was looked at, and 4.3.6. The confirms of a lone
 /// member, 0.63 to 2.98 ms, say how much that changed.
 const THEN: &str = "{ distribution = \"lognormal\", median = \"0.77ms\", p99 = \"3.9ms\" }";
-const LATER: &str = "{ distribution = \"lognormal\", median = \"0.95ms\", p99 = \"4.7ms\" }";
+const LATER: &str = "{ distribution = \"lognormal\", median = \"0.92ms\", p99 = \"4.6ms\" }";
 
 #[test]
 fn a_confirm_at_five_hundred_a_second_takes_two_milliseconds() {
@@ -76,6 +74,8 @@ fn at_five_hundred_a_second_the_protocol_weighs_more_than_the_body() {
     let (led, followed) = (quorum("4.3").run(), follower("4.0").run());
     led.bytes_are(4_550.0);
     followed.bytes_are(6_490.0);
+    // It is delivered after the commit, so no sooner than it is confirmed.
+    assert!(median(&led.delivery_p50) >= median(&led.confirm_p50));
 }
 
 #[test]
