@@ -171,3 +171,18 @@ fn a_slow_group_is_avoided_if_that_is_wanted() {
     };
     assert_eq!((avoided(&avoiding), avoided(&long)), (Some(10_000), Some(600_000)));
 }
+
+#[test]
+fn an_application_that_sends_again_has_what_a_hung_master_had_stored_twice() {
+    let summary = |keys: &str| {
+        let load = producer(&format!("rate = '100/s'\n{keys}"));
+        let rest = format!(
+            "{load}{CONSUMER}[[fault]]\nkind = 'pause'\ntarget = 'n1'\nat = '10s'\nfor = '20s'\n"
+        );
+        run("5.3", 50, 4, &rest).summary
+    };
+    let (once, again) = (summary(""), summary("resend = '10ms'"));
+    assert!((5..=8).contains(&once.unknown) && once.duplicated == 0, "{} unknown", once.unknown);
+    assert_eq!((again.unknown, again.acked), (0, again.attempted), "each is a success in the end");
+    assert!((5..=8).contains(&again.duplicated), "{} twice", again.duplicated);
+}
