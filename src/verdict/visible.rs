@@ -1,5 +1,5 @@
-//! What clients alone can see to be wrong of a log with offsets, in the words of Jepsen's workload for
-//! Kafka (jepsen-io/redpanda, `workload/queue.clj`): where producers are told that their messages are,
+//! What clients alone can see to be wrong of a log with offsets, in the words of Jepsen for logs
+//! (jepsen-io/redpanda, `workload/queue.clj`): where producers are told that their messages are,
 //! and where consumers find messages. Nothing that a broker knows is asked.
 
 use std::collections::BTreeMap;
