@@ -11,6 +11,7 @@ mod experiments;
 mod flow;
 #[path = "../golden/mod.rs"]
 mod golden;
+mod mutants;
 mod oracle;
 mod ra;
 mod scripts;

@@ -18,10 +18,10 @@ impl Pace {
     }
 }
 
-/// Makes `Costs` and the section `[costs]` of a family's table, of which a line is: field, kind, key, default, what it is, where the number is from.
+/// Makes `Costs` and the section `[costs]` of a family's table, of which a line is: field, kind, key, default (or defaults by version), what it is, where the number is from.
 #[macro_export]
 macro_rules! costs {
-    ($($field:ident: $kind:ident, $key:literal = $default:literal, $meaning:literal, $source:literal;)*) => {
+    ($($field:ident: $kind:ident, $key:literal = $default:tt, $meaning:literal, $source:literal;)*) => {
         /// CPU time per operation, for a node of nominal speed, and times that are no computing.
         #[derive(Clone, Debug, PartialEq)]
         pub struct Costs {
@@ -30,7 +30,7 @@ macro_rules! costs {
 
         /// The keys of `[costs]`.
         const KEYS: &[$crate::scenario::KeySpec] = &[
-            $($crate::scenario::KeySpec::new($key, $crate::brokers::kit::costs::costs!(@kind $kind), $crate::scenario::Preset::Is($default), $meaning)
+            $($crate::scenario::KeySpec::new($key, $crate::brokers::kit::costs::costs!(@kind $kind), $crate::brokers::kit::costs::costs!(@preset $default), $meaning)
                 .source($source),)*
         ];
 
@@ -54,6 +54,10 @@ macro_rules! costs {
                 Costs { $($field: $crate::brokers::kit::costs::costs!(@nothing $kind),)* }
             }
         }
+    };
+    (@preset $default:literal) => { $crate::scenario::Preset::Is($default) };
+    (@preset [$($version:literal = $default:literal),+]) => {
+        $crate::scenario::Preset::ByVersion(&[$(($version, $default)),+])
     };
     (@type time) => { $crate::engine::Span };
     (@type times) => { $crate::engine::Distribution };

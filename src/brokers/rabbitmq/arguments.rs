@@ -16,6 +16,28 @@ pub enum Overflow {
     RejectPublishDlx,
 }
 
+/// `x-delayed-retry-type`: what is delivered again only after a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retried {
+    /// Whatever is given back.
+    All,
+    /// What could not be processed.
+    Failed,
+    /// What was given back without having failed.
+    Returned,
+}
+
+/// `x-delayed-retry-*`, of a quorum queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DelayedRetry {
+    /// What is delayed.
+    pub of: Retried,
+    /// For how long after its first failure, and so much longer after each further one.
+    pub min: Span,
+    /// For how long at most.
+    pub max: Span,
+}
+
 impl Overflow {
     /// As it is written.
     #[must_use]
@@ -45,6 +67,8 @@ pub struct Arguments {
     pub single_active_consumer: bool,
     /// Deleted when its last consumer goes.
     pub auto_delete: bool,
+    /// `x-delayed-retry-type` and what belongs to it.
+    pub delayed_retry: Option<DelayedRetry>,
 }
 
 impl Arguments {

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::engine::Span;
 use crate::observe::{DestinationId, NodeId};
 
 use super::action::Action;
 use super::arguments::Arguments;
 use super::broker::cluster::mnesia::Tables;
 use super::broker::quorum::fifo::Policy;
+use super::broker::quorum::fifo::check::Faulty;
 pub use super::broker::store::QueueVersion;
 pub use super::costs::Costs;
 use super::letters::Letters;
-use super::message::{ExchangeId, QueueId, RoutingKey};
+use super::message::{ExchangeId, Given, QueueId, RoutingKey};
 use super::mirroring::Mirroring;
 use super::policy::Policies;
+use super::rules::Rule;
 use super::settings::Settings;
 
 /// A queue.
@@ -81,8 +82,8 @@ pub struct Config {
     pub routes: Vec<Vec<Vec<QueueId>>>,
     /// Where dead letters go.
     pub letters: Arc<Letters>,
-    /// The times to live that producers give their messages; the first is never used.
-    pub expirations: Vec<Span>,
+    /// What producers give their messages; the first is nothing.
+    pub given: Vec<Given>,
     /// The tables at time zero.
     pub tables: Tables,
     /// The broker's configuration.
@@ -127,13 +128,45 @@ impl Config {
         self.queues.iter().any(Queue::is_quorum)
     }
 
-    /// What a quorum queue's state machine has to know.
+    /// The Raft group of Khepri, which comes after those of the queues; none if metadata is in
+    /// Mnesia, or there is one node only, which needs nobody's consent.
+    #[must_use]
+    pub fn khepri(&self) -> Option<QueueId> {
+        let there = self.settings.rules.has(Rule::Khepri) && self.members.len() > 1;
+        there.then_some(QueueId(self.queues.len() as u32))
+    }
+
+    /// Raft groups: one a queue, and Khepri's.
+    #[must_use]
+    pub fn groups(&self) -> usize {
+        self.queues.len() + 1
+    }
+
+    /// The members of a Raft group.
+    #[must_use]
+    pub fn group(&self, group: QueueId) -> &[NodeId] {
+        match self.queues.get(group.0 as usize) {
+            Some(queue) => &queue.members,
+            None => &self.members,
+        }
+    }
+
+    /// What a Raft group is in reports; Khepri's is nothing.
+    #[must_use]
+    pub fn reported(&self, group: QueueId) -> Option<DestinationId> {
+        ((group.0 as usize) < self.queues.len()).then(|| self.destination(group))
+    }
+
+    /// What a quorum queue's state machine has to know. Khepri's group has an empty queue.
     #[must_use]
     pub fn quorum_policy(&self, queue: QueueId) -> Arc<Policy> {
-        let arguments = *self.arguments(&self.tables, queue);
-        let delivery_limit = self.queue(queue).delivery_limit;
+        let (arguments, delivery_limit) = match self.queues.get(queue.0 as usize) {
+            Some(of) => (*self.arguments(&self.tables, queue), of.delivery_limit),
+            None => (Arguments::default(), None),
+        };
         let rules = self.settings.rules;
-        Arc::new(Policy { arguments, delivery_limit, rules })
+        let faulty = Faulty::default();
+        Arc::new(Policy { arguments, delivery_limit, rules, faulty })
     }
 
     /// A queue's settings.

@@ -70,24 +70,24 @@ costs! {
     group_activity: time, "group-activity" = "110us",
         "Ring member: send, or receive, what is passed around the ring, however much it is.",
         "measured: the confirm of a lone message in a queue with one mirror after 1.08 to 1.18 ms";
-    quorum_enqueue: time, "quorum-enqueue" = "18us",
+    quorum_enqueue: time, "quorum-enqueue" = "29us",
         "Quorum queue's leader: append a publish.",
         "measured: a quorum queue of one member at 0.93 of the rate of a classic queue";
-    quorum_send: time, "quorum-send" = "4us",
+    quorum_send: time, "quorum-send" = "1us",
         "Quorum queue's leader: send an entry to a follower.",
         "measured: a quorum queue of three at 0.57 of the rate of a classic queue in the same cluster";
-    quorum_command: time, "quorum-command" = "9us",
+    quorum_command: time, "quorum-command" = "17us",
         "Quorum queue's leader: append any other command.",
         "measured: as quorum-enqueue";
-    quorum_remote: time, "quorum-remote" = "12us",
+    quorum_remote: time, "quorum-remote" = "8us",
         "Quorum queue's leader: what a command costs beside that if it comes from another node.",
         "measured: by way of a follower at 0.40 to 0.45 of the rate of a classic queue";
     quorum_follow: time, "quorum-follow" = "8us",
         "Quorum queue's follower: append an entry.",
         "measured: as quorum-enqueue";
-    quorum_rpc: time, "quorum-rpc" = "12us",
-        "Quorum queue's member: a request or an answer of another member, beside its entries.",
-        "measured: as quorum-enqueue";
+    quorum_rpc: time, "quorum-rpc" = "1us",
+        "Quorum queue's member: a request or an answer of another member, beside its entries and what the distribution costs.",
+        "measured: a leader with one of two followers frozen is no more than 1.07 times as fast";
     quorum_apply: time, "quorum-apply" = "5us",
         "Quorum queue's member: apply an entry.",
         "measured: as quorum-enqueue";
@@ -100,9 +100,9 @@ costs! {
     page_message: time, "page-message" = "8us",
         "Queue: put a message out of memory onto the disk, or read it back.",
         "an estimate: half of what a persistent message costs";
-    distribution: time, "distribution" = "1us",
+    distribution: time, "distribution" = ["3.3" = "1us", "4.0" = "6us"],
         "Distribution: encode a message for another node, or decode one.",
-        "measured: a hop between brokers adds 0.05 to 0.07 ms to a delivery";
+        "measured: a hop between brokers adds 0.05 to 0.07 ms to a delivery; 4.x: a classic queue on another node at 0.63 of the rate of a local one, 3.10: 0.9";
     distribution_bytes: per_byte, "distribution-bytes" = "1GB/s",
         "Distribution: what the size of a message adds to that.",
         "measured: a queue on another node at 0.9 of the rate of a local one";
@@ -139,9 +139,9 @@ costs! {
     plugins_stop: times, "plugins-stop" = "{ distribution = \"uniform\", min = \"20ms\", max = \"150ms\" }",
         "From a node's decision to pause, or to restart after it has lost, to the end of its clients' connections: the plugins stop first (rabbit.erl: stop, app_utils).",
         "measured: what was given back when the others were lost was still delivered";
-    rabbit_start: times, "rabbit-start" = "{ distribution = \"uniform\", min = \"700ms\", max = \"1300ms\" }",
+    rabbit_start: times, "rabbit-start" = ["3.3" = "{ distribution = \"uniform\", min = \"700ms\", max = \"1300ms\" }", "4.0" = "{ distribution = \"uniform\", min = \"1700ms\", max = \"3000ms\" }"],
         "From RabbitMQ's start in a VM that has gone on, after a pause, to its Mnesia (rabbit.erl: start).",
-        "measured: a minority that has paused serves again 1.4 to 2.0 s after the heal";
+        "measured: a minority that has paused serves again 1.4 to 2.0 s after the heal (3.10), 2.4 to 4 s (4.0.5)";
     leader_serves_on: times, "leader-serves-on" = "{ distribution = \"uniform\", min = \"2ms\", max = \"30ms\" }",
         "At such a stop: how long a leader goes on to serve after its ring member has stopped.",
         "measured: it makes 1 to 15 duplicates at 500 messages a second";

@@ -108,6 +108,16 @@ keys! {
             "How often a message may come back to a quorum queue before it is dropped or \
              dead-lettered; 20 if not written, but no limit before 4.0; -1 is no limit.",
             "rabbitmq.com/docs/quorum-queues#poison-message-handling";
+        "x-delayed-retry-type", Kind::Choice(&["disabled", "all", "failed", "returned"]), none since "4.3",
+            "What a quorum queue delivers again only after a while: all that is given back, what could \
+             not be processed, or what was given back without that.",
+            "rabbitmq.com/docs/quorum-queues; rabbit_fifo.erl v4.3.5, should_delay";
+        "x-delayed-retry-min", Kind::POSITIVE_DURATION, none since "4.3",
+            "How long that is: so much for each failure of the message, and at least once.",
+            "rabbit_fifo.erl v4.3.5, calculate_ready_at";
+        "x-delayed-retry-max", Kind::POSITIVE_DURATION, none since "4.3",
+            "How long that is at most; `x-delayed-retry-min` if not written.",
+            "rabbit_quorum_queue.erl v4.3.5, get_delayed_retry_config";
         "x-queue-version", Kind::Integer { min: 1, max: 2 }, none since "3.10",
             "Index and store of this queue; `classic_queue.default_version` if not written.",
             "rabbitmq.com/docs/classic-queues#versions";
@@ -232,6 +242,10 @@ keys! {
         "expiration", Kind::ANY_DURATION, none,
             "The time to live of each message; the smaller one of it and the queue's counts.",
             "rabbitmq.com/docs/ttl#per-message-ttl-in-publishers";
+        "priority", Kind::Integer { min: 0, max: 255 }, none since "4.0",
+            "The priority of each message: quorum queues have two classes of them, above 4 and others, \
+             and from 4.3 on 32; 4 if not written.",
+            "rabbitmq.com/docs/quorum-queues#priorities; rabbit_fifo_q.erl v4.0.5, rabbit_fifo_pq.erl v4.3.5";
         "republish", Kind::Flag, "false",
             "Publish again, under the same number, what was nacked or left unconfirmed by a lost \
              connection.",

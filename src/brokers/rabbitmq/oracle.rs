@@ -2,30 +2,49 @@
 
 use crate::brokers::kit::machines::all;
 use crate::brokers::kit::words::invariants;
-use crate::observe::{DestinationId, InvariantId, InvariantWord, NodeId, Violation};
+use crate::observe::{InvariantId, InvariantWord, NodeId, Violation};
 
 use super::broker::Broker;
+use super::broker::quorum::fifo::check::Counts;
 use super::broker::quorum::member::Member;
 use super::broker::ra::log::Log;
 use super::machine::RabbitMachine;
-use super::message::QueueId;
-use super::message::ra::{Index, Position, Term};
+use super::message::ra::{Command, Index, Position, Term};
+use super::message::{Pid, QueueId};
 use super::rules::{Rule, Rules};
 
 invariants! {
-    ONE_LEADER_A_TERM = "one-leader-a-term", [],
+    ONE_LEADER_A_TERM = "one-leader-a-term", ["rules.persist-votes"],
         "No two members of a quorum queue lead in one term.";
-    COMMITTED_IS_ON_A_MAJORITY = "committed-is-on-a-majority",
-        ["rules.quorum-queues-fsync", "rules.commit-by-majority"],
+    LEADER_COMPLETENESS = "leader-completeness",
+        ["rules.quorum-queues-fsync", "rules.vote-for-newest-log", "rules.persist-votes"],
+        "Who leads a quorum queue has all that was committed in earlier terms.";
+    COMMITTED_IS_ON_A_MAJORITY = "committed-is-on-a-majority", ["rules.quorum-queues-fsync"],
         "What a leader has just committed is in the logs of a majority of the members, fsynced.";
-    SAME_ENTRIES_APPLIED = "same-entries-applied", ["rules.quorum-queues-fsync"],
+    CONFIRMED_IS_ON_A_MAJORITY = "confirmed-is-on-a-majority",
+        ["rules.quorum-queues-fsync", "rules.confirm-when-applied"],
+        "What a publisher is told to be confirmed is in the logs of a majority of the members, fsynced.";
+    SAME_ENTRIES_APPLIED = "same-entries-applied",
+        ["rules.quorum-queues-fsync", "rules.vote-for-newest-log", "rules.persist-votes"],
         "All members of a quorum queue apply the same entry at each place of the log.";
+    ONE_PLACE_A_MESSAGE = "one-place-a-message", [],
+        "No message of a quorum queue is with two consumers, or waits while it is with one.";
+    COUNTS_NEVER_FALL = "counts-never-fall", [],
+        "How often a message of a quorum queue has come back never becomes less.";
+    ORDER_OF_A_CHANNEL = "order-of-a-channel", ["rules.deduplicate-enqueues"],
+        "What one channel has published waits in a quorum queue in the order of publishing, each once.";
 }
 
 /// The invariants, with what this configuration lacks of what they rest on.
 #[must_use]
 pub fn words(rules: Rules) -> Vec<InvariantWord> {
-    let needed = [Rule::QuorumQueuesFsync, Rule::CommitByMajority];
+    let needed = [
+        Rule::QuorumQueuesFsync,
+        Rule::VoteForNewestLog,
+        Rule::PersistVotes,
+        Rule::ConfirmWhenApplied,
+        Rule::DeduplicateEnqueues,
+    ];
     let off = needed.into_iter().filter(|rule| !rules.has(*rule)).map(Rule::name);
     let off: Vec<&str> = off.collect();
     let lacks = |rests: &&'static str| off.iter().any(|name| rests.ends_with(name));
@@ -49,6 +68,14 @@ struct Known {
     applied: Index,
     /// The last that a leader has committed.
     committed: Index,
+    /// The last of which a publisher was told.
+    confirmed: Index,
+    /// The last that was applied when the messages themselves were looked at, and how many commands
+    /// had given any back by then.
+    looked: Index,
+    returns: u64,
+    /// How often messages had come back then.
+    counts: Vec<Counts>,
 }
 
 /// What is known of all queues.
@@ -87,10 +114,12 @@ impl Oracle {
         }
         let known = &mut self.queues[queue.0 as usize];
         let mut tell = |invariant: InvariantId, detail: String| {
-            let destination = Some(DestinationId(queue.0));
+            let destination = member.destination();
             report(Violation { invariant, node, destination, detail });
         };
         let server = member.server();
+        // Who has lost its disk may vote as if it had never had anything: no Raft survives that.
+        let whole = !all::<_, Broker>(machines).any(|(_, broker)| broker.was_wiped());
         if server.leads() {
             let term = server.meta().term;
             match known.leaders.iter().find(|(known, _)| *known == term) {
@@ -99,23 +128,93 @@ impl Oracle {
                     tell(invariant::ONE_LEADER_A_TERM, detail);
                 }
                 Some(_) => {}
-                None => known.leaders.push((term, node)),
-            }
-            if server.commit() > known.committed {
-                known.committed = server.commit();
-                let (have, members) = holders(machines, member, queue, server.commit());
-                if 2 * have <= members {
-                    let at = server.commit();
-                    let detail = format!("entry {at} is on the disks of {have} of {members}");
-                    tell(invariant::COMMITTED_IS_ON_A_MAJORITY, detail);
+                None => {
+                    known.leaders.push((term, node));
+                    if let Some(index) = known.lacks(member).filter(|_| whole) {
+                        let detail = format!("in term {term} it lacks entry {index}");
+                        tell(invariant::LEADER_COMPLETENESS, detail);
+                    }
                 }
             }
+            let (committed, confirmed) = (server.commit(), member.confirmed());
+            let news = |of: &mut Index, now: Index| now > std::mem::replace(of, (*of).max(now));
+            let of_majority = [
+                (
+                    invariant::COMMITTED_IS_ON_A_MAJORITY,
+                    news(&mut known.committed, committed),
+                    committed,
+                ),
+                (
+                    invariant::CONFIRMED_IS_ON_A_MAJORITY,
+                    news(&mut known.confirmed, confirmed),
+                    confirmed,
+                ),
+            ];
+            for (invariant, _, at) in of_majority.into_iter().filter(|(_, news, _)| *news) {
+                let (have, members) = holders(machines, member, queue, at);
+                if 2 * have <= members {
+                    let detail = format!("entry {at} is on the disks of {have} of {members}");
+                    tell(invariant, detail);
+                }
+            }
+            known.look_at_messages(member, &mut tell);
         }
-        known.apply(member, applied_before, &mut tell);
+        if whole {
+            known.apply(member, applied_before, &mut tell);
+        }
     }
 }
 
 impl Known {
+    /// As it begins to lead: an entry that somebody has applied and this member does not have.
+    fn lacks(&self, leader: &Member) -> Option<Index> {
+        let log = &leader.server().log;
+        let at = self.applied;
+        let base = log.base().index;
+        let known = self.terms.last().map(|run| run.term);
+        let has = at <= base || log.term_at(at) == known;
+        (!has).then_some(at)
+    }
+
+    /// The messages themselves: after commands that give some back, but no more often than pays.
+    fn look_at_messages(&mut self, member: &Member, tell: &mut impl FnMut(InvariantId, String)) {
+        let (fifo, applied) = member.state();
+        let returns = member.returns();
+        if returns == self.returns || applied < self.looked + fifo.len() as u64 / 4 {
+            return;
+        }
+        (self.looked, self.returns) = (applied, returns);
+        if let Some(index) = fifo.doubled() {
+            tell(invariant::ONE_PLACE_A_MESSAGE, format!("entry {index} is in two places"));
+        }
+        if let Some(index) = fifo.fewer(&self.counts) {
+            let detail = format!("entry {index} has come back less often than before");
+            tell(invariant::COUNTS_NEVER_FALL, detail);
+        }
+        self.counts = fifo.counts();
+        let log = &member.server().log;
+        let mut last: Vec<(Pid, u64)> = Vec::new();
+        for held in fifo.ready() {
+            let Some(Command::Enqueue { channel, seq, .. }) =
+                log.get(held.index).map(|entry| entry.command)
+            else {
+                continue;
+            };
+            // A dead letter has no number.
+            if seq == 0 {
+                continue;
+            }
+            match last.iter_mut().find(|(of, _)| *of == channel) {
+                Some((_, before)) if *before >= seq => {
+                    let detail = format!("number {seq} of a channel waits behind its {before}");
+                    return tell(invariant::ORDER_OF_A_CHANNEL, detail);
+                }
+                Some((_, before)) => *before = seq,
+                None => last.push((channel, seq)),
+            }
+        }
+    }
+
     fn apply(
         &mut self,
         member: &Member,

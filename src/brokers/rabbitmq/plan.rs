@@ -17,7 +17,7 @@ use super::client::{CONSUMER_STEPS, ConnectOrder, LinkConfig, PRODUCER_STEPS, Re
 use super::config::{Costs, Locator, Queue, QueueVersion};
 use super::letters::{DeadLetterTo, LetterId, Letters};
 use super::message::amqp::Terms;
-use super::message::{ExchangeId, Properties, QueueId, RoutingKey};
+use super::message::{ExchangeId, Given, Properties, QueueId, RoutingKey};
 use super::policy::{Force, Policy, PolicyId};
 use super::rules::Rule;
 use super::settings::{PartitionHandling, Settings};
@@ -66,7 +66,7 @@ pub(super) struct Planner<'a> {
     policies: Vec<Policy>,
     in_force: Vec<PolicyId>,
     /// Times to live of producers' messages; the first is never used.
-    expirations: Vec<Span>,
+    given: Vec<Given>,
     pub(super) wrong: Diagnostics,
 }
 
@@ -86,7 +86,7 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         keys: Vec::new(),
         policies: Vec::new(),
         in_force: Vec::new(),
-        expirations: vec![Span::ZERO],
+        given: vec![Given::NOTHING],
         wrong: scenario.diagnostics(),
     };
     planner.check_mode();
@@ -110,7 +110,7 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         producers,
         consumers,
         letters: Arc::new(letters),
-        expirations: std::mem::take(&mut planner.expirations),
+        given: std::mem::take(&mut planner.given),
         settings: Settings::read(scenario, boot_time, memory, partition_handling),
         costs: Costs::read(scenario.one("costs")),
         actions: actions.into(),
@@ -242,6 +242,7 @@ impl<'a> Planner<'a> {
             dead_letter_exchange: None,
             single_active_consumer: values.flag("x-single-active-consumer"),
             auto_delete: values.flag("auto-delete"),
+            delayed_retry: self.delayed_retry(values),
         };
         if values.is_set("x-overflow") && !arguments.limited() {
             self.wrong.push(
@@ -342,17 +343,20 @@ impl<'a> Planner<'a> {
         queues
     }
 
-    /// The place of a message's time to live among all.
-    fn expiration(&mut self, values: &Values) -> u8 {
-        let Some(expiration) = values.get_duration("expiration") else { return 0 };
-        let known = self.expirations.iter().skip(1).position(|other| *other == expiration);
-        let at = known.map_or(self.expirations.len(), |at| at + 1);
-        if at == self.expirations.len() {
-            self.expirations.push(expiration);
+    /// The place of a message's time to live and priority among all.
+    fn given(&mut self, values: &Values) -> u8 {
+        let expiration = values.get_duration("expiration");
+        let priority = values.get_integer("priority").map_or(Given::NO_PRIORITY, |of| of as u8);
+        let given = Given { expiration, priority };
+        let known = self.given.iter().position(|other| *other == given);
+        let at = known.unwrap_or(self.given.len());
+        if at == self.given.len() {
+            self.given.push(given);
         }
         u8::try_from(at).unwrap_or_else(|_| {
-            let message = "more than 255 different times to live";
-            self.wrong.push(values.span("expiration"), message, "use fewer different ones");
+            let key = if expiration.is_some() { "expiration" } else { "priority" };
+            let message = "more than 255 different times to live and priorities";
+            self.wrong.push(values.span(key), message, "use fewer different ones");
             0
         })
     }
@@ -445,7 +449,7 @@ impl<'a> Planner<'a> {
                     persistent: values.flag("persistent"),
                     mandatory: values.flag("mandatory"),
                     confirm,
-                    expiration: self.expiration(values),
+                    given: self.given(values),
                     letter: LetterId::NONE,
                 },
                 window: confirms

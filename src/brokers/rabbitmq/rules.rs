@@ -81,6 +81,11 @@ named_rules! {
         "rabbit_amqqueue_process.erl v3.10, drop_expired_msgs; rabbitmq.com/docs/ttl";
 
     // ---- consumers
+    ResubscribeConsumers = "resubscribe-consumers", until "4.0",
+        "A channel subscribes its consumer again when the queue's process has gone; without this rule \
+         the consumer is cancelled.",
+        "rabbit_channel.erl v3.13.7, queue_down_consumer_action; v4.0.5, \
+         handle_consuming_queue_down_or_eol";
     ForgetAutoAcked = "forget-auto-acked", always,
         "What is sent to a consumer with automatic acknowledgement is gone from the queue; without \
          this rule it comes back when the consumer's channel dies.",
@@ -103,7 +108,7 @@ named_rules! {
     CheckDeliveryTags = "check-delivery-tags", always,
         "The acknowledgement of an unknown delivery tag closes the channel (406).",
         "rabbit_channel.erl v3.10, collect_acks";
-    TimeOutDeliveries = "time-out-deliveries", since "3.8.15",
+    TimeOutDeliveries = "time-out-deliveries", from "3.8.15" until "4.3",
         "A channel is closed (406) when a delivery was not acknowledged within `consumer_timeout`.",
         "rabbit_channel.erl v3.8.15, evaluate_consumer_timeout";
     NormalEndOfMirrorConfirms = "normal-end-of-mirror-confirms", until "3.9",
@@ -178,6 +183,18 @@ named_rules! {
         "A member of a quorum queue answers for an entry when it is fsynced; without this rule as soon \
          as it has it in memory.",
         "ra_server.erl v3.1.10, handle_follower written event; ra_log_wal.erl, sync_method datasync";
+    PersistVotes = "persist-votes", always,
+        "Term and vote of a member are on its disk before it says anything that rests on them; without \
+         this rule it has forgotten them when it starts again.",
+        "ra_log_meta.erl v3.1.10, store_sync";
+    VoteForNewestLog = "vote-for-newest-log", always,
+        "A member votes for nobody whose log is behind its own; without this rule for whoever asks \
+         first.",
+        "ra_server.erl v3.1.10, is_candidate_log_up_to_date";
+    ConfirmWhenApplied = "confirm-when-applied", always,
+        "A publish to a quorum queue is confirmed when the leader has applied it; without this rule as \
+         soon as the leader has it in its log.",
+        "rabbit_fifo.erl v4.3.5, apply; ra_server.erl, notify";
     SuspectSilentNodes = "suspect-silent-nodes", always,
         "The members of a quorum queue look for another leader when the node of theirs is silent; \
          without this rule when the connection to it is given up.",
@@ -188,6 +205,21 @@ named_rules! {
     ReturnsFirst = "returns-first", always,
         "A quorum queue hands out what was given back before all else, in the order of return.",
         "rabbit_fifo.erl v4.3.5, take_next_msg";
+    MessagePriorities = "message-priorities", since "4.0",
+        "A quorum queue hands out messages of priority 5 and more before others; without this rule all \
+         in the order of enqueueing.",
+        "rabbit_fifo_q.erl v4.0.5; rabbit_fifo.hrl";
+    StrictPriorities = "strict-priorities", since "4.3",
+        "A message of higher priority, of 32, always comes before one of lower; without this rule there \
+         are two classes, and of three messages two are of the higher.",
+        "rabbit_fifo_pq.erl v4.3.5; rabbit_fifo_q.erl v4.0.5, next";
+    DelayRetries = "delay-retries", since "4.3",
+        "A quorum queue with `x-delayed-retry-type` hands out what was given back only after a while.",
+        "rabbit_fifo.erl v4.3.5, should_delay";
+    TimeOutInQueue = "time-out-in-queue", since "4.3",
+        "A quorum queue takes back what a consumer has not acknowledged within `consumer_timeout`, and \
+         its channel cancels that.",
+        "rabbit_fifo.erl v4.3.5, evaluate_consumer_timeout";
     LimitCountsFailures = "limit-counts-failures", since "4.3",
         "The delivery limit counts rejects and crashes only; without this rule every return.",
         "rabbit_fifo.erl v4.3.5 and v4.0.5, return_one";
@@ -236,12 +268,16 @@ named_rules! {
 
     // ---- Khepri
     Khepri = "khepri", since "4.2",
-        "Metadata is in Khepri, a log that a majority of the nodes has: nodes that meet again after a \
-         partition agree, what they are configured to do about partitions does not matter, a change \
-         needs a majority, and so does a start. Without this rule it is in Mnesia. 4.0 and 4.1 have it \
+        "Metadata is in Khepri, a Raft group of all nodes: nodes that meet again after a partition agree, \
+         what they are configured to do about partitions does not matter, a change needs a majority, \
+         and so does a start. Without this rule it is in Mnesia. 4.0 and 4.1 have it \
          by choice, 4.3 has no other.",
         "rabbit_khepri.erl v4.3.5; rabbit_node_monitor.erl v4.2.9; rabbitmq.com/docs/metadata-store";
 
+    DropTransientQueues = "drop-transient-queues", until "4.2",
+        "The record of a queue that is not durable is deleted when its node is lost; without this rule \
+         Khepri keeps it until the node is back. In Mnesia it is always deleted.",
+        "rabbit_amqqueue.erl v4.1.8, on_node_down; v4.2.9, on_node_up; measured";
     // ---- operators
     OperatorCommands = "operator-commands", always,
         "What an operator orders (`[[action]]`) is done; without this rule every command is answered, \

@@ -52,6 +52,10 @@ const BASE_MEMORY: u64 = 100_000_000;
 /// Before 4.3 nothing is kept (rabbit_fifo.erl v4.2.9).
 const DISCONNECTED_TIMEOUT: Span = Span::ZERO;
 
+/// Without Khepri nobody waits for it.
+const KHEPRI_TIMEOUT: Span = Span::from_secs(30);
+const KHEPRI_LEADER_WAIT: Span = Span::from_secs(300);
+
 /// What `slave_wait_timeout` was before it was a key (rabbit_mirror_queue_misc.erl v3.6.1).
 const SLAVE_WAIT_TIMEOUT: Span = Span::from_secs(15);
 
@@ -135,6 +139,13 @@ keys! {
             "How long a quorum queue keeps for a consumer what it holds while its node cannot be \
              reached.",
             "rabbit_fifo.erl v4.3.5; PROJECT_ENV v4.3.5";
+        khepri_timeout: Span | KHEPRI_TIMEOUT = "khepri_default_timeout", Kind::POSITIVE_DURATION, "30s" since "4.0",
+            "How long a change of the metadata may take before it has failed.",
+            "rabbit_khepri.erl v4.3.5; PROJECT_ENV v4.0.5";
+        khepri_leader_wait: Span | KHEPRI_LEADER_WAIT = "khepri_leader_wait_retry_timeout", Kind::POSITIVE_DURATION, "300s" since "4.0",
+            "How long a node that boots waits for a leader of the metadata's log, and so for a majority; \
+             then its boot has failed.",
+            "rabbit_khepri.erl v4.3.5, wait_for_leader; PROJECT_ENV v4.0.5";
         mirroring_flow_control: bool = "mirroring_flow_control", Kind::Flag, "true",
             "Whether channels need credit to send publishes to queues and their mirrors.",
             "rabbit_channel.erl v3.10, init; rabbitmq-server#114";

@@ -23,7 +23,7 @@ use super::letters::Letters;
 use super::machine::{RabbitCluster, RabbitMachine};
 use super::message::amqp::Terms;
 use super::message::mnesia::Member;
-use super::message::{ExchangeId, Pid, Properties, QueueId, RoutingKey};
+use super::message::{ExchangeId, Given, Pid, Properties, QueueId, RoutingKey};
 use super::oracle::{INVARIANTS, words};
 use super::plan::{Mode, plan};
 use super::policy::{Force, Policies};
@@ -103,8 +103,8 @@ pub struct Spec {
     pub consumers: Vec<ConsumerSpec>,
     /// See [`Config::letters`].
     pub letters: Arc<Letters>,
-    /// See [`Config::expirations`].
-    pub expirations: Vec<Span>,
+    /// See [`Config::given`].
+    pub given: Vec<Given>,
     /// The broker's configuration.
     pub settings: Settings,
     /// CPU costs.
@@ -142,7 +142,7 @@ impl Spec {
             queues: self.queues.clone(),
             routes: self.routes.clone(),
             letters: self.letters.clone(),
-            expirations: self.expirations.clone(),
+            given: self.given.clone(),
             tables,
             settings: self.settings.clone(),
             costs: self.costs.clone(),

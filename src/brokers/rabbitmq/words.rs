@@ -66,6 +66,7 @@ words! {
         QUEUE_DIED_CONFIRMED = "queue-died-confirmed", Lost, 2,
             "the last process that it was sent to went down and none had confirmed it; the broker \
              confirmed it (before 3.8)";
+        QUEUE_PURGED = "queue-purged", Lost, 8, "an operator purged its queue";
     }
     conditions {
         HOME_NODE_DOWN = "home-node-down",
@@ -121,6 +122,8 @@ words! {
         PARTIAL_PARTITION = "partial-partition",
             "Partial partition detected: SUBJECT still sees a node that NODE has lost; acting on it";
         CHANNEL_CLOSED = "channel-closed", "channel.close sent to a client for an error of its own";
+        CONNECTION_CLOSED = "connection-closed",
+            "connection.close sent to a client: what it wanted has failed inside the cluster (COUNT)";
         CONSUMER_ACTIVE = "consumer-active",
             "another consumer of the queue is the single active one now, on SUBJECT's channel";
         QUEUE_DELETED = "queue-deleted", "the queue is deleted with COUNT messages";
@@ -137,10 +140,12 @@ words! {
             "Autoheal: I am the winner, waiting for the losers to stop";
         AUTOHEAL_LOSER = "autoheal-loser", "Autoheal: we were selected to restart; winner is SUBJECT";
         AUTOHEAL_ABORTED = "autoheal-aborted", "Autoheal: aborting - SUBJECT went down";
+        METADATA_LEADER = "metadata-leader", "leader of the metadata store in term COUNT";
         ELECTED = "elected", "leader of the quorum queue in term COUNT";
         BOOT_FAILED = "boot-failed", "BOOT FAILED: timeout_waiting_for_tables";
         INCONSISTENT_CLUSTER = "inconsistent-cluster",
             "BOOT FAILED: inconsistent_cluster, for the others have forgotten this node";
+        QUEUE_PURGED = "queue-purged", "the queue is purged of COUNT messages";
         MAINTENANCE = "maintenance", "This node is being put into maintenance (drain) mode";
         NODE_FORGOTTEN = "node-forgotten", "Removing node SUBJECT from cluster";
         SYNC_CANCELLED = "sync-cancelled", "Synchronising: synchronisation cancelled";

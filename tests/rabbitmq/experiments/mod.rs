@@ -1,6 +1,6 @@
 //! Experiments with real brokers, simulated with the same set-up.
 //!
-//! RabbitMQ 3.10.8 clusters of three nodes (`q...`: 4.0.5 and 4.3.6) were run under injected faults, and
+//! RabbitMQ 3.10.8 clusters of three nodes (`quorum`: 4.0.5 and 4.3.6) were run under injected faults, and
 //! what clients saw was measured. Each test here repeats one of these experiments over many seeds: what must hold, holds
 //! on every seed, and each measured range overlaps the range from the 5th to the 95th percentile of
 //! the seeds. `MQSIM_SEEDS` is the number of seeds: 5 unless set; the full run is 100.
@@ -15,6 +15,6 @@ mod e6_unsynchronised;
 mod e7_partition;
 mod e9_throughput;
 mod lab;
-mod q9_quorum;
+mod quorum;
 mod saturation;
 mod steady;

@@ -33,6 +33,8 @@ pub(crate) struct Steady {
     pub persistent: bool,
     /// One-way delay between brokers in ms, if it is not the lab's.
     pub delay_ms: Option<u32>,
+    /// What an fsync takes, if it is not the lab's.
+    pub fsync: Option<&'static str>,
     /// How long it lasts, seconds, of which the first does not count.
     pub seconds: u32,
     /// Seeds at least.
@@ -72,6 +74,7 @@ impl Steady {
             load: Load::Rate(500),
             persistent: true,
             delay_ms: None,
+            fsync: None,
             seconds: 4,
             seeds: 0,
         }
@@ -93,6 +96,7 @@ impl Steady {
         let network = self.delay_ms.map_or(String::new(), |delay| {
             format!("[cluster.network]\nlatency = \"{delay}ms\"\nclient-latency = \"50us\"\n")
         });
+        let disk = self.fsync.map_or(String::new(), |of| format!("[cluster.disk]\nfsync = {of}\n"));
         let policy = if *mode == "rabbitmq-mirrored" {
             "[[policy]]\npattern = \"orders\"\nha-mode = \"all\"\nha-sync-mode = \"automatic\"\n"
         } else {
@@ -101,7 +105,7 @@ impl Steady {
         format!(
             "format = 1\nname = \"steady\"\nmode = \"{mode}\"\nbroker-version = \"{version}\"\n\
              duration = \"{seconds}s\"\nwarmup = \"1s\"\ndrain = \"60s\"\n\
-             [cluster]\nnodes = {nodes}\nhardware = \"lab-vm\"\n{network}\
+             [cluster]\nnodes = {nodes}\nhardware = \"lab-vm\"\n{network}{disk}\
              [broker]\nnet_ticktime = \"30s\"\n{policy}\
              [[queue]]\nname = \"orders\"\nleader = \"n1\"\n{queue}\
              [[producer]]\nname = \"p1\"\nto = \"orders\"\nconnect = [\"{}\"]\n{load}\n\

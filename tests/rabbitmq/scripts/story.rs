@@ -8,7 +8,7 @@
 //! | `policy KEY=VALUE ...` | keys of a `[[policy]]`; for all queues if no pattern is given |
 //! | `exchange fan to=orders,audit` | a fanout exchange |
 //! | `connect p1 n2` | the client p1 opens a connection and a channel |
-//! | `publish p1 1..3 [to=orders] [persistent] [confirm] [mandatory] [expiration=1s] [every=1ms]` | publishes messages of 100 B |
+//! | `publish p1 1..3 [to=orders] [persistent] [confirm] [mandatory] [expiration=1s] [priority=9] [every=1ms]` | publishes messages of 100 B |
 //! | `consume c1 orders [prefetch=2] [priority=1] [exclusive] [auto-ack]` | `basic.consume` |
 //! | `get c1 orders [auto-ack]` | `basic.get` |
 //! | `cancel c1 orders` | `basic.cancel` by the client |
@@ -23,7 +23,7 @@
 
 use mqsim::brokers::rabbitmq::letters::LetterId;
 use mqsim::brokers::rabbitmq::message::amqp::Terms;
-use mqsim::brokers::rabbitmq::message::{ExchangeId, Properties, QueueId, RoutingKey};
+use mqsim::brokers::rabbitmq::message::{ExchangeId, Given, Properties, QueueId, RoutingKey};
 use mqsim::engine::{Span, Time};
 use mqsim::observe::NodeId;
 use mqsim::world::Simulation;
@@ -132,15 +132,15 @@ impl Planner {
             None => (ExchangeId::DEFAULT, RoutingKey(queue(&self.plan, &to)?.0)),
         };
         let expiration = command.span("expiration", Span::ZERO)?;
-        if !expiration.is_zero() {
-            self.plan.spec.expirations.push(expiration);
-        }
-        let last = self.plan.spec.expirations.len() as u8 - 1;
+        let priority = command.number("priority", u32::from(Given::NO_PRIORITY))? as u8;
+        let expiration = Some(expiration).filter(|of| !of.is_zero());
+        self.plan.spec.given.push(Given { expiration, priority });
+        let given = self.plan.spec.given.len() as u8 - 1;
         let properties = Properties {
             persistent: command.has("persistent"),
             mandatory: command.has("mandatory"),
             confirm: command.has("confirm"),
-            expiration: if expiration.is_zero() { 0 } else { last },
+            given,
             letter: LetterId::NONE,
         };
         let (every, began) = (command.span("every", Span::ZERO)?, self.schedule.now);

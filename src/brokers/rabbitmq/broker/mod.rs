@@ -31,11 +31,12 @@ pub mod vm;
 use std::sync::Arc;
 
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer, Removal};
+use crate::observe::{ActionId, NodeId, Observer, Removal};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port, Wait};
 
+use self::cluster::khepri::Writes;
 use self::cluster::mnesia::{Committing, Lock, Tables, Transaction};
-use self::cluster::monitor::Monitor;
+use self::cluster::monitor::{Monitor, Outside};
 use self::command::Asked;
 pub use self::process::Process;
 use self::queue::replica::{Replica, Role};
@@ -169,14 +170,20 @@ pub struct Node {
     members: Vec<Option<Lane>>,
     /// Who leads a quorum queue, as a member here has last heard.
     leaderboard: Vec<Option<NodeId>>,
-    /// The log of the members, and what it has written and not fsynced.
-    wal: Option<Lane>,
+    /// The logs of the members, of quorum queues and of Khepri, and what it has written and not fsynced.
+    wals: [Option<Lane>; 2],
     marks: Marks,
     /// Members that have done something, with what they had applied before; for who looks whether
     /// all is as it must be.
     touched: Vec<(QueueId, u64)>,
+    /// What it has written to Khepri.
+    writes: Writes,
+    /// Its disk was emptied in the course of the run.
+    wiped: bool,
     /// Commands of an operator that a queue's leader is to carry out.
     asked: Vec<Asked>,
+    /// The command that has RabbitMQ started again.
+    starter: Option<ActionId>,
     disk: Disk,
 }
 
@@ -192,15 +199,19 @@ impl Broker {
     /// The node `me` of a cluster. It does nothing before it boots.
     #[must_use]
     pub fn new(config: Arc<Config>, me: NodeId) -> Broker {
-        let queues = config.queues.len();
+        let (queues, groups) = (config.queues.len(), config.groups());
         let peers = config.members.iter().filter(|other| **other != me);
-        let peers = peers.map(|&other| Peer::new(other, queues)).collect();
+        let peers = peers.map(|&other| Peer::new(other, groups)).collect();
         let tables = config.tables.clone();
-        // Where there are quorum queues, their log comes first.
-        let first_store_file = FILES * queues as u32 + u32::from(config.has_quorum_queues());
+        // Where there are Raft groups, their logs come first, and what Khepri's has beside.
+        let of_ra = match config.khepri() {
+            Some(_) => 3,
+            None => u32::from(config.has_quorum_queues()),
+        };
+        let first_store_file = FILES * queues as u32 + of_ra;
         let disk = Disk {
             queues: vec![None; queues],
-            members: vec![None; queues],
+            members: vec![None; groups],
             durable: tables.durable.clone(),
             force: tables.force.clone(),
             recoverable: tables.recoverable.clone(),
@@ -243,12 +254,15 @@ impl Broker {
                 bodies: Bodies::new(first_store_file),
                 store: None,
                 store_ends: false,
-                members: vec![None; queues],
-                leaderboard: vec![None; queues],
-                wal: None,
-                marks: Marks::new(queues),
+                members: vec![None; groups],
+                leaderboard: vec![None; groups],
+                wals: [None; 2],
+                marks: Marks::new(groups),
+                writes: Writes::default(),
+                wiped: false,
                 touched: Vec::new(),
                 asked: Vec::new(),
+                starter: None,
                 disk,
             },
             first_lane: 0,
@@ -366,18 +380,22 @@ impl Broker {
     }
 
     fn has_replicas(&self) -> bool {
-        let is_queue =
-            |process: &Process| matches!(process, Process::Replica(_) | Process::Member(_));
-        self.processes.iter().flatten().any(is_queue)
+        let khepri = self.node.config.khepri();
+        self.processes.iter().flatten().any(|process| match process {
+            Process::Replica(_) => true,
+            Process::Member(member) => Some(member.queue()) != khepri,
+            _ => false,
+        })
     }
 
     /// The process of a quorum queue's member has ended, and the node goes on.
     fn bury_member(&mut self, ctx: &mut Context<'_, Message>, member: Member) {
         let queue = member.queue();
         let (now, here) = (ctx.now(), ctx.node());
-        let destination = self.node.config.destination(queue);
-        ctx.observer().role(now, here, destination, None);
-        let kept = ctx.file_length(Node::meta_file(queue));
+        if let Some(destination) = self.node.config.reported(queue) {
+            ctx.observer().role(now, here, destination, None);
+        }
+        let kept = ctx.file_length(self.node.meta_file(queue));
         self.node.members[queue.0 as usize] = None;
         self.node.disk.members[queue.0 as usize] = Some(member.into_disk(kept));
     }
@@ -400,13 +418,15 @@ impl Broker {
                 }
                 Process::Member(member) => {
                     let queue = member.queue();
-                    let kept = disk.kept(Node::meta_file(queue));
+                    let kept = disk.kept(self.node.meta_file(queue));
                     self.node.disk.members[queue.0 as usize] = Some(member.into_disk(kept));
                     queue
                 }
                 _ => continue,
             };
-            observer.role(at, me, self.node.config.destination(queue), None);
+            if let Some(destination) = self.node.config.reported(queue) {
+                observer.role(at, me, destination, None);
+            }
         }
         self.node.lose_members(death, disk, at, observer);
         // A node that went down while it booted knows no more than it did before, and had not
@@ -438,6 +458,12 @@ impl Broker {
         let mnesia = &self.node.mnesia;
         match self.node.status {
             Status::Running => {}
+            // An operator has stopped it: who knows when it is started again.
+            Status::Paused
+                if matches!(self.node.monitor.outside, Some(Outside::Stopped { .. })) =>
+            {
+                return None;
+            }
             Status::Paused => return Some("a majority of the cluster, to go on".into()),
             Status::Off | Status::Starting => return Some("its start".into()),
             Status::Booting => return Some("the tables of its peers".into()),
@@ -445,6 +471,9 @@ impl Broker {
         }
         if !mnesia.transactions.is_empty() || !mnesia.committing.is_empty() {
             return Some("a Mnesia transaction".into());
+        }
+        if !self.node.writes.is_settled() {
+            return Some("a change of its metadata to be committed".into());
         }
         self.processes.iter().flatten().find_map(|process| match process {
             Process::Channel(channel) => channel.waits_for(leaderless, &name),
@@ -522,6 +551,12 @@ impl Broker {
         std::mem::take(&mut self.node.touched)
     }
 
+    /// Whether its disk was emptied in the course of the run.
+    #[must_use]
+    pub fn was_wiped(&self) -> bool {
+        self.node.wiped
+    }
+
     /// What this node's disk and memory have of a quorum queue's log.
     #[must_use]
     pub fn log_of(&self, queue: QueueId) -> Option<&Log> {
@@ -538,10 +573,11 @@ impl Broker {
     /// This node's member of a quorum queue, if its process lives.
     #[must_use]
     pub fn member_of(&self, queue: QueueId) -> Option<&Member> {
-        self.processes.iter().flatten().find_map(|process| match process {
-            Process::Member(member) if member.queue() == queue => Some(&**member),
+        let index = self.index(self.node.members[queue.0 as usize]?)?;
+        match &self.processes[index] {
+            Some(Process::Member(member)) => Some(member),
             _ => None,
-        })
+        }
     }
 
     /// What each channel of this node may still send to each queue's process.
@@ -572,6 +608,7 @@ impl Broker {
         self.node.status == Status::Running
             && self.node.mnesia.transactions.is_empty()
             && self.node.mnesia.committing.is_empty()
+            && self.node.writes.is_settled()
     }
 
     /// How many mirrors a queue has when nothing is wrong: as many as at time zero, while it has the
@@ -664,7 +701,8 @@ impl Node {
         at: Time,
         observer: &mut dyn Observer,
     ) {
-        let kept = disk.kept(self.wal_file());
+        let kept = |group| disk.kept(self.wal_file(group));
+        let kept: Vec<u64> = (0..self.config.groups() as u32).map(QueueId).map(kept).collect();
         let config = self.config.clone();
         for (queue, member) in (0..).map(QueueId).zip(&mut self.disk.members) {
             let Some(member) = member else { continue };
@@ -672,6 +710,7 @@ impl Node {
             let place = Place { queue, destination, node: self.me };
             let letters = &*config.letters;
             if death == Death::Wiped {
+                self.wiped = true;
                 let fresh = member.fifo.fresh();
                 let removal = Removal { cause: cause::DISK_WIPED, because: because::NONE };
                 member.wiped(fresh, removal, at, place, letters, observer);
@@ -679,7 +718,7 @@ impl Node {
             }
             let log = &member.log;
             let there = |of: Position| log.term_at(of.index) == Some(of.term);
-            let survived = self.marks.survived(queue, kept, there);
+            let survived = self.marks.survived(queue, kept[queue.0 as usize], there);
             let kept = survived.unwrap_or(0).max(log.written());
             let because = because::NOT_FSYNCED;
             let cause = match death {
@@ -687,7 +726,7 @@ impl Node {
                 _ => cause::PROCESS_BUFFER_LOST,
             };
             let removal = Removal { cause, because };
-            let words = (letters, &config.expirations[..]);
+            let words = (letters, &config.given[..]);
             member.died(kept, removal, at, place, words, observer);
         }
     }

@@ -2,13 +2,14 @@
 //!
 //! By protocol: [`amqp`] between client and channel, [`channel`] and [`queue`] between the processes
 //! of channels and queues, [`ra`] between the members of a quorum queue, [`ring`] around the ring of a mirrored queue, [`store`] to the message
-//! store, [`mnesia`], [`monitor`] and [`node`] between nodes, [`client`] for a client's own timers.
+//! store, [`mnesia`], [`khepri`], [`monitor`] and [`node`] between nodes, [`client`] for a client's own timers.
 //! What one process takes is an enum of its own (`ChannelMail`, `QueueMail`, `RingMail`, ...), so
 //! that the compiler knows of every message that comes to it, and of none that does not.
 
 pub mod amqp;
 pub mod channel;
 pub mod client;
+pub mod khepri;
 pub mod mnesia;
 pub mod monitor;
 pub mod node;
@@ -17,12 +18,14 @@ pub mod ra;
 pub mod ring;
 pub mod store;
 
+use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::Lane;
 
 use self::amqp::{FromClient, FromServer};
 use self::channel::ChannelMessage;
 use self::client::ClientTimer;
+use self::khepri::KhepriMessage;
 use self::mnesia::MnesiaMessage;
 use self::monitor::MonitorMessage;
 use self::node::NodeMessage;
@@ -68,10 +71,27 @@ pub struct Properties {
     pub mandatory: bool,
     /// The channel is in confirm mode.
     pub confirm: bool,
-    /// `expiration`, by its place in [`Config::expirations`](super::config::Config); 0 is none.
-    pub expiration: u8,
+    /// `expiration` and `priority`, by their place in [`Config::given`](super::config::Config); 0
+    /// is neither.
+    pub given: u8,
     /// What it remembers of being dead-lettered.
     pub letter: LetterId,
+}
+
+/// `expiration` and `priority`, as a producer gives them to its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// The time to live.
+    pub expiration: Option<Span>,
+    /// The priority.
+    pub priority: u8,
+}
+
+impl Given {
+    /// What counts for a message without a priority (rabbit_fifo.hrl v4.3.5: `?DEFAULT_PRIORITY`).
+    pub const NO_PRIORITY: u8 = 4;
+    /// Neither.
+    pub const NOTHING: Given = Given { expiration: None, priority: Given::NO_PRIORITY };
 }
 
 /// Why a monitored process is reported down.
@@ -120,6 +140,8 @@ pub enum Message {
     Wal(WalMessage),
     /// To a node's Mnesia.
     Mnesia(MnesiaMessage),
+    /// To a node, of what it has written to Khepri.
+    Khepri(KhepriMessage),
     /// To a node's monitor.
     Monitor(MonitorMessage),
     /// To a node itself.
@@ -159,6 +181,7 @@ protocols! {
     Store: StoreMessage,
     Wal: WalMessage,
     Mnesia: MnesiaMessage,
+    Khepri: KhepriMessage,
     Monitor: MonitorMessage,
     Node: NodeMessage,
     Client: ClientTimer,

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use crate::engine::Time;
+use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, NodeId};
 
 use super::super::broker::quorum::fifo::Fifo;
 use super::super::letters::LetterId;
 use super::amqp::Terms;
+use super::khepri::Change;
 use super::{DownReason, Message, Pid, QueueId};
 
 /// The number of a leader's term; 0 is before the first.
@@ -38,7 +39,7 @@ pub enum Command {
     /// `register_enqueuer`: a channel publishes here for the first time.
     Register { channel: Pid },
     /// `enqueue`: the `seq`-th of its channel, from 1.
-    Enqueue { channel: Pid, seq: u64, message: MessageRange, letter: LetterId, expiration: u8 },
+    Enqueue { channel: Pid, seq: u64, message: MessageRange, letter: LetterId, given: u8 },
     /// `checkout`: a channel consumes.
     Checkout { channel: Pid, terms: Terms },
     /// `checkout` with `{once, _}`: `basic.get`.
@@ -60,6 +61,11 @@ pub enum Command {
     Disconnected { channel: Pid },
     /// `timeout` with `expire_msgs`: what is at the head may have expired.
     Expire,
+    /// `timeout` with `evaluate_consumer_timeout`: consumers may have had deliveries for so long.
+    TimeOut { timeout: Span },
+    /// Of Khepri's group: a change of the metadata. The node that has written it waits for the last
+    /// change of a write, which has the write's number; 0 is none.
+    Metadata { from: NodeId, number: u32, change: Change },
 }
 
 /// An entry of the log.
@@ -247,8 +253,10 @@ pub enum RaMessage {
     Flush,
     /// A channel has been out of reach for long.
     DisconnectedTimeout { channel: Pid },
-    /// The message at the head may have expired.
+    /// The message at the head may have expired, or a delay be over.
     ExpireTimer,
+    /// A delivery may have taken too long.
+    ConsumerTimer,
 }
 
 /// All that a member takes.
@@ -299,6 +307,10 @@ pub enum QuorumMessage {
     LeaderChange { queue: QueueId, leader: NodeId },
     /// `rejected` with `not_leader`.
     NotLeader { queue: QueueId, leader: Option<NodeId> },
+    /// Of what its consumer lacks, nothing below this is with it any more: it was given back.
+    Missed { queue: QueueId, next: MessageId },
+    /// `released`: what its consumer held was taken back, for it took too long.
+    TimedOut { queue: QueueId },
     /// `queue_status`: the queue is full, or has room again.
     Status { queue: QueueId, full: bool },
     /// The answer of the member on that node to a call.

@@ -3,6 +3,7 @@
 use crate::observe::NodeId;
 use crate::scenario::Values;
 
+use super::super::arguments::{DelayedRetry, Retried};
 use super::{Mode, Planner};
 
 /// `x-quorum-initial-group-size` if it is not written (rabbit.quorum_cluster_size).
@@ -10,6 +11,10 @@ const GROUP_SIZE: u64 = 3;
 /// `delivery-limit` from 4.0 on, if it is not written (rabbit_quorum_queue.erl:
 /// `?DEFAULT_DELIVERY_LIMIT`).
 const DELIVERY_LIMIT: u32 = 20;
+
+const RETRY_TYPE: &str = "x-delayed-retry-type";
+const RETRY_MIN: &str = "x-delayed-retry-min";
+const RETRY_MAX: &str = "x-delayed-retry-max";
 
 impl Planner<'_> {
     /// The members of a queue, none if it is a classic one, and its delivery limit.
@@ -25,7 +30,8 @@ impl Planner<'_> {
             return (Vec::new(), None);
         }
         if written.unwrap_or(default) == "classic" {
-            for key in ["x-quorum-initial-group-size", "x-delivery-limit"] {
+            let keys = ["x-quorum-initial-group-size", "x-delivery-limit"];
+            for key in keys.into_iter().chain([RETRY_TYPE, RETRY_MIN, RETRY_MAX]) {
                 if values.is_set(key) {
                     self.wrong.push(
                         values.span(key),
@@ -76,6 +82,37 @@ impl Planner<'_> {
             None => Some(DELIVERY_LIMIT),
         };
         (self.members(home, size), limit)
+    }
+
+    /// `x-delayed-retry-type` and what belongs to it (rabbit_quorum_queue.erl v4.3.5:
+    /// `get_delayed_retry_config`, `validate_delayed_retry_constraints`).
+    pub(super) fn delayed_retry(&mut self, values: &Values) -> Option<DelayedRetry> {
+        let min = values.get_duration(RETRY_MIN);
+        let max = values.get_duration(RETRY_MAX).or(min);
+        let of = match values.get_text(RETRY_TYPE) {
+            Some("all") => Retried::All,
+            Some("failed") => Retried::Failed,
+            Some("returned") => Retried::Returned,
+            _ => {
+                for key in [RETRY_MIN, RETRY_MAX].into_iter().filter(|key| values.is_set(key)) {
+                    let message = format!("without `{RETRY_TYPE}` nothing is delayed");
+                    let help = format!("write {RETRY_TYPE} = \"all\", or remove `{key}`");
+                    self.wrong.push(values.span(key), message, help);
+                }
+                return None;
+            }
+        };
+        let Some(min) = min else {
+            let message = format!("`{RETRY_MIN}` is required when messages are delayed");
+            self.wrong.push(values.span(RETRY_TYPE), message, format!("add {RETRY_MIN} = \"10s\""));
+            return None;
+        };
+        let max = max.unwrap_or(min);
+        if max < min {
+            let message = format!("`{RETRY_MAX}` must not be smaller than `{RETRY_MIN}`");
+            self.wrong.push(values.span(RETRY_MAX), message, "make it longer, or remove it");
+        }
+        Some(DelayedRetry { of, min, max })
     }
 
     /// The node that declares it, then those with the fewest members (rabbit_queue_location.erl

@@ -95,10 +95,10 @@ impl ProducerStates {
             return if fits { Verdict::Next } else { Verdict::Refused(Error::UnknownProducerId) };
         };
         let sequences = (first, plus(first, count - 1));
-        let same = known.batches.iter().filter(|kept| kept.sequences == sequences);
+        let mut same = known.batches.iter().filter(|kept| kept.sequences == sequences);
         if by.epoch == known.epoch
             && checks.finds_duplicates
-            && let Some(kept) = same.last()
+            && let Some(kept) = same.next_back()
         {
             return Verdict::Duplicate(kept.offsets.0, kept.offsets.1);
         }

@@ -18,6 +18,9 @@ use super::{Channel, METHOD_BYTES};
 /// (`channel_tick_interval`, PROJECT_ENV v3.10).
 const TICK_INTERVAL: Span = Span::from_secs(60);
 
+/// AMQP 0-9-1: INTERNAL_ERROR.
+const INTERNAL_ERROR: u64 = 541;
+
 impl ChannelError {
     /// The reply code of `channel.close`.
     #[must_use]
@@ -79,6 +82,19 @@ impl Channel {
         self.deferred.clear();
         self.call = None;
         self.quorum_call = None;
+        node.end_process(ctx.lane(), DownReason::Normal);
+    }
+
+    /// `connection.close` with 541 INTERNAL_ERROR: what the client wanted has failed inside the
+    /// cluster.
+    pub(super) fn close_connection(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
+        let (now, here) = (ctx.now(), ctx.node());
+        let (word, destination, subject) = (event::CONNECTION_CLOSED, None, None);
+        let event = Event { word, node: here, destination, subject, count: INTERNAL_ERROR };
+        ctx.observer().event(now, event);
+        self.closed = true;
+        self.deferred.clear();
+        ctx.close(self.conn);
         node.end_process(ctx.lane(), DownReason::Normal);
     }
 

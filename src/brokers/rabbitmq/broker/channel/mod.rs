@@ -315,8 +315,10 @@ impl Channel {
         }
         self.subscriptions.retain(|s| !s.cancelled || s.leader != Some(pid));
         // rabbit_channel.erl v3.10 `queue_down_consumer_action`: a consumer that asked for it is
-        // cancelled, the others are subscribed again.
-        let asked = |s: &Subscription| s.leader == Some(pid) && s.terms.cancel_on_ha_failover;
+        // cancelled, the others are subscribed again; from 4.0 on all are cancelled.
+        let again = node.config.settings.rules.has(Rule::ResubscribeConsumers);
+        let asked =
+            |s: &Subscription| s.leader == Some(pid) && (s.terms.cancel_on_ha_failover || !again);
         let asked: Vec<QueueId> =
             self.subscriptions.iter().filter(|s| asked(s)).map(|s| s.queue).collect();
         for queue in asked {

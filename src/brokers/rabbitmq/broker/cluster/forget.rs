@@ -38,13 +38,7 @@ impl Broker {
         action: ActionId,
     ) {
         let node = &self.node;
-        let answer = if node.members().all(|member| member != forgotten) {
-            Err("not_a_cluster_node")
-        } else if node.runs(forgotten) {
-            Err("RabbitMQ on the node must be stopped before it can be removed")
-        } else {
-            Ok(())
-        };
+        let answer = node.may_forget(forgotten);
         if answer.is_ok() {
             let is_member = |member: NodeId| node.members().any(|other| other == member);
             let down = |member: NodeId| is_member(member) && !node.runs(member);
@@ -94,6 +88,17 @@ impl Broker {
 }
 
 impl Node {
+    /// Whether a member can be forgotten.
+    pub(crate) fn may_forget(&self, forgotten: NodeId) -> Answer {
+        if self.members().all(|member| member != forgotten) {
+            return Err("not_a_cluster_node");
+        }
+        match self.runs(forgotten) {
+            true => Err("RabbitMQ on the node must be stopped before it can be removed"),
+            false => Ok(()),
+        }
+    }
+
     /// rabbit_mirror_queue_misc.erl `update_recoverable`: nodes with mirrors are added, those that
     /// run without one are removed, and those that are down stay.
     pub(crate) fn update_recoverable(&mut self, op: &TableOp) {

@@ -11,7 +11,6 @@ use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::vm::erlang::Link;
 use super::super::{Broker, Node, Status};
-use super::mnesia::Tables;
 
 /// While a member is down every node looks for it this often
 /// (rabbit_node_monitor.erl: `?RABBIT_DOWN_PING_INTERVAL`).
@@ -141,7 +140,7 @@ impl Node {
         progress: Progress,
     ) {
         let here = self.status == Status::Running;
-        let khepri = self.config.settings.rules.has(Rule::Khepri);
+        let khepri = self.has_khepri();
         let Some(peer) = self.peer(from) else { return };
         peer.answer = Some(progress);
         peer.rabbit = progress == Progress::Runs;
@@ -152,9 +151,10 @@ impl Node {
             self.tell_alarms(ctx, from);
         }
         let Some(peer) = self.peer(from) else { return };
-        if here && peer.rabbit && !peer.running && khepri {
-            // There is one log for all: who was without the majority learns what it has missed.
-            self.catch_up_with(ctx, from);
+        if khepri {
+            if peer.rabbit {
+                self.meets(from);
+            }
         } else if here && peer.rabbit && !peer.running {
             // Each has gone on alone, and now they meet: Mnesia refuses to merge
             // (mnesia_monitor.erl: inconsistent_database, running_partitioned_network).
@@ -168,39 +168,6 @@ impl Node {
     pub(crate) fn members(&self) -> impl Iterator<Item = NodeId> {
         let members = self.config.members.iter().copied();
         members.filter(|node| !self.mnesia.tables.forgotten.contains(node))
-    }
-
-    /// Whether this node and those that share its metadata are a majority of the cluster.
-    pub(crate) fn has_quorum(&self) -> bool {
-        2 * (self.running_peers().len() + 1) > self.members().count()
-    }
-
-    /// Khepri: of two nodes that meet again the one without a majority takes what the other has.
-    fn catch_up_with(&mut self, ctx: &mut Context<'_, Message>, other: NodeId) {
-        if !self.has_quorum() {
-            let from = self.me;
-            self.send_node(ctx, other, MnesiaMessage::Fetch { from, anyway: true });
-        }
-    }
-
-    /// Khepri: the metadata of a node with which this one has met again. Its own may be as new.
-    pub(crate) fn caught_up(
-        &mut self,
-        ctx: &mut Context<'_, Message>,
-        tables: Tables,
-        running: &[NodeId],
-    ) {
-        if tables.version >= self.mnesia.tables.version {
-            self.mnesia.tables = tables;
-        }
-        let connected = self.connected();
-        for peer in self.peers.iter_mut().filter(|peer| connected.contains(&peer.node)) {
-            peer.running |= running.contains(&peer.node);
-        }
-        let me = self.me;
-        for peer in self.running_peers() {
-            self.send_node(ctx, peer, MnesiaMessage::NodeRunning { from: me });
-        }
     }
 
     /// RabbitMQ runs on a peer, on tables that are one with these.

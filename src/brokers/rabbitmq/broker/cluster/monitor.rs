@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::Span;
-use crate::observe::NodeId;
+use crate::observe::{ActionId, NodeId};
 use crate::world::{Context, Lane};
 
 use super::super::super::message::Message;
@@ -42,6 +42,11 @@ pub(crate) enum Recovery {
 pub(crate) enum Outside {
     /// It stops RabbitMQ until the cluster has recovered.
     Await(Recovery),
+    /// An operator has stopped it, and starts it again.
+    Stopped {
+        /// By this command.
+        by: ActionId,
+    },
     /// This node has lost to another, which says when it is safe to start.
     Restart {
         /// Who won.
@@ -151,6 +156,10 @@ impl Node {
         ran: Option<u32>,
     ) {
         if self.status != Status::Running {
+            return;
+        }
+        if self.has_khepri() {
+            // rabbit_node_monitor.erl v4.3: nothing is done about it.
             return;
         }
         if let Some(incarnation) = ran {
@@ -334,6 +343,7 @@ impl Broker {
                     self.safe_to_start(ctx, false);
                 }
             }
+            Some(Outside::Stopped { by }) => ctx.answer(by, Ok(())),
             None => {}
         }
     }

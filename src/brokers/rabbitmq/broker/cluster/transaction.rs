@@ -27,6 +27,9 @@ impl Node {
     /// their names, so that no two wait for each other (mnesia_locker.erl: `get_wlocks_on_nodes`).
     /// What the one that had a lock before has changed is then in this node's tables.
     pub fn transaction(&mut self, ctx: &mut Context<'_, Message>, purpose: Purpose) {
+        if self.has_khepri() {
+            return self.write(ctx, purpose);
+        }
         let id = self.mnesia.next_transaction;
         self.mnesia.next_transaction += 1;
         let mut to_lock = Vec::new();
@@ -245,16 +248,14 @@ impl Node {
     /// rabbit_amqqueue.erl v3.10 `on_node_down`: queues without mirrors whose process was there
     /// leave `rabbit_queue`; bindings of durable ones stay, those of others go with them. Since
     /// 3.11 durable ones stay (`filter_transient_queues_to_delete`). Each with whether it is durable.
-    fn queues_lost_with(&self, node: NodeId) -> Vec<(QueueId, bool)> {
+    pub(crate) fn queues_lost_with(&self, node: NodeId) -> Vec<(QueueId, bool)> {
         let config = &self.config;
         let lost = (0..config.queues.len() as u32).map(QueueId).filter(|&queue| {
             let record = self.mnesia.tables.queue(queue);
             let lived_there = record.is_some_and(|record| record.leader.node == node);
-            let rules = config.settings.rules;
             let stays = match config.queue(queue).durable {
-                true => rules.has(Rule::KeepRecordsOfDurableQueues),
-                // It goes when its node is back (rabbit_amqqueue.erl v4.2, `on_node_up`).
-                false => rules.has(Rule::Khepri),
+                true => config.settings.rules.has(Rule::KeepRecordsOfDurableQueues),
+                false => self.keeps_transient_records(),
             };
             lived_there && !stays && self.mirroring(queue).is_none()
         });
@@ -296,10 +297,7 @@ impl Broker {
             }
             MnesiaMessage::Unseen { nodes } => node.unseen(ctx, &nodes),
             MnesiaMessage::Tables { tables, running } => self.join(ctx, *tables, &running),
-            MnesiaMessage::NodeRunning { from } => {
-                node.member_running(from);
-                self.retry_transactions(ctx);
-            }
+            MnesiaMessage::NodeRunning { from } => node.member_running(from),
             MnesiaMessage::TablesTimeout { start } => self.tables_timeout(ctx, start),
             MnesiaMessage::Prepare { from, transaction, locks, joins } => {
                 node.prepare(ctx, from, transaction, locks, joins);
@@ -351,27 +349,7 @@ impl Broker {
         }
     }
 
-    /// Khepri: a majority may be there now.
-    pub(crate) fn retry_transactions(&mut self, ctx: &mut Context<'_, Message>) {
-        let ids: Vec<u32> = self.node.mnesia.transactions.iter().map(|t| t.id).collect();
-        for id in ids {
-            self.commit_if_due(ctx, id);
-        }
-    }
-
     fn commit_if_due(&mut self, ctx: &mut Context<'_, Message>, id: u32) {
-        // A change needs a majority; a node that stops does not wait for it.
-        let khepri = self.node.config.settings.rules.has(Rule::Khepri);
-        let free = |of: &Purpose| {
-            matches!(
-                of,
-                Purpose::QueueStopped { .. } | Purpose::Join { .. } | Purpose::NodeDown { .. }
-            )
-        };
-        let lacks = khepri && !self.node.has_quorum();
-        if lacks && self.node.mnesia.transactions.iter().any(|t| t.id == id && !free(&t.purpose)) {
-            return;
-        }
         let due = |transaction: &Transaction| {
             transaction.id == id
                 && !transaction.working
@@ -436,10 +414,8 @@ impl Broker {
                 self.queues_gone(ctx, node);
                 self.node.then_here(Lane::MAIN, MonitorMessage::CleanedUp { node });
             }
-            Purpose::TransientGone => {
-                let queues = self.node.own_transient_queues();
-                self.commit(ctx, TableOp::Drop { queues });
-            }
+            // Khepri's alone.
+            Purpose::TransientGone => {}
             Purpose::Join { node, incarnation, anyway } => {
                 let running = self.node.running_peers();
                 let unseen = |peer: &NodeId| *peer != node && !agreed.contains(peer);

@@ -123,7 +123,7 @@ impl Node {
         bytes: u32,
     ) {
         let channel = self.pid(ctx.lane());
-        let enqueue = Command::Enqueue { channel, seq: 0, message, letter, expiration: 0 };
+        let enqueue = Command::Enqueue { channel, seq: 0, message, letter, given: 0 };
         let request = Request { command: enqueue, reply: Reply::None };
         let leader = self.known_leader(queue);
         self.send_member(ctx, queue, leader, RaMessage::Command(Box::new(request)), bytes);

@@ -33,11 +33,11 @@ impl Base {
     #[inline]
     pub(crate) fn extra(&self, node: &Node, now: Time, properties: Properties) -> Extra {
         let arguments = node.arguments(self.queue);
-        let Properties { expiration, letter, .. } = properties;
-        if arguments.message_ttl.is_none() && expiration == 0 && letter == LetterId::NONE {
+        let Properties { given, letter, .. } = properties;
+        if arguments.message_ttl.is_none() && given == 0 && letter == LetterId::NONE {
             return Extra::default();
         }
-        let own = (expiration > 0).then(|| node.config.expirations[usize::from(expiration)]);
+        let own = node.config.given[usize::from(given)].expiration;
         let ttl = own.into_iter().chain(arguments.message_ttl).min();
         let origin = node.config.letters.origin(letter, self.queue);
         let origin = (origin != self.queue).then(|| node.config.destination(origin));

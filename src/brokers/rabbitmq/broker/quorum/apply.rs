@@ -1,16 +1,17 @@
 //! What a member does as entries are applied: tells channels, hands messages to consumers, watches
 //! channels (rabbit_fifo.erl's effects, as ra_server_proc.erl carries them out).
 
-use crate::engine::Time;
+use crate::engine::{Span, Time};
 use crate::observe::{Event, MessageRange};
 use crate::world::Context;
 
 use super::super::super::letters::{LetterId, Reason};
 use super::super::super::message::channel::ChannelMessage;
 use super::super::super::message::ra::{
-    CallAnswer, Index, MessageId, QuorumMessage, RaMessage, Reply,
+    CallAnswer, Command, Index, MessageId, QuorumMessage, RaMessage, Reply,
 };
 use super::super::super::message::{Message, Pid};
+use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::Node;
 use super::super::queue::dead_letter::DeadLetter;
@@ -42,12 +43,20 @@ impl Member {
             let index = self.applied + 1;
             let Some(entry) = self.server.log.get(index).copied() else { break };
             ctx.spend(node.config.costs.quorum_apply);
+            if let Command::Metadata { from, number, change } = entry.command {
+                self.applied = index;
+                node.change_applied(ctx, from, number, change);
+                continue;
+            }
+            let usual = matches!(entry.command, Command::Enqueue { .. } | Command::Settle { .. });
+            self.returns += u64::from(!usual);
             let config = node.config.clone();
-            let effects = self.fifo.apply(index, entry.at, &entry.command, &config.expirations);
+            let effects = self.fifo.apply(index, entry.at, &entry.command, &config.given);
             self.applied = index;
             self.carry_out(node, ctx, index, &effects, &mut notices);
         }
         self.notify(node, ctx, notices);
+        self.await_consumers(node, ctx);
         self.maybe_snapshot(node, ctx);
         true
     }
@@ -89,6 +98,9 @@ impl Member {
         if let Some(at) = effects.expires {
             self.await_expiry(ctx, at);
         }
+        for &channel in &effects.timed_out {
+            node.send(ctx, channel, QuorumMessage::TimedOut { queue }, 60);
+        }
         self.reply(node, ctx, index, effects, notices);
     }
 
@@ -106,6 +118,7 @@ impl Member {
         }
         let Some(&(_, reply)) = self.replies.front().filter(|(of, _)| *of == index) else { return };
         self.replies.pop_front();
+        self.confirmed = index;
         match reply {
             Reply::None => {}
             Reply::Call(channel, call) => {
@@ -209,7 +222,12 @@ impl Member {
         channel: Pid,
         first: MessageId,
     ) {
-        for Delivery { channel, id, held } in self.fifo.assigned_from(channel, first) {
+        let queue = self.queue;
+        let missing = self.fifo.assigned_from(channel, first);
+        if let Some(next) = missing.first().map(|of| of.id).filter(|id| *id > first) {
+            node.send(ctx, channel, QuorumMessage::Missed { queue, next }, 60);
+        }
+        for Delivery { channel, id, held } in missing {
             self.push(node, ctx, channel, id, delivery_of(held));
         }
     }
@@ -226,6 +244,26 @@ impl Member {
         ctx.after(after, ctx.lane(), Message::Ra(self.queue, timeout));
     }
 
+    /// `consumer_timeout`, where it is the queue's affair.
+    pub(super) fn consumer_timeout(&self, node: &Node) -> Option<Span> {
+        let settings = &node.config.settings;
+        settings.consumer_timeout.filter(|_| settings.rules.has(Rule::TimeOutInQueue))
+    }
+
+    /// A timer for the oldest delivery, unless there is one.
+    pub(super) fn await_consumers(&mut self, node: &Node, ctx: &mut Context<'_, Message>) {
+        if self.consumer_timer || !self.server.leads() {
+            return;
+        }
+        let Some(timeout) = self.consumer_timeout(node) else { return };
+        let Some(oldest) = self.fifo.oldest_delivery() else { return };
+        self.consumer_timer = true;
+        let now = ctx.clock();
+        let after = (oldest + timeout).since(now.min(oldest + timeout));
+        let timer = Message::Ra(self.queue, RaMessage::ConsumerTimer);
+        ctx.after(after, ctx.lane(), timer);
+    }
+
     fn await_expiry(&mut self, ctx: &mut Context<'_, Message>, at: Time) {
         if let Some(timer) = self.expiry.take() {
             ctx.cancel(timer);
@@ -237,7 +275,7 @@ impl Member {
 
     /// The disk has room again where entries were.
     pub(super) fn freed(&self, node: &Node, ctx: &mut Context<'_, Message>, bytes: u64) {
-        ctx.release(node.wal_file(), bytes);
+        ctx.release(node.wal_file(self.queue), bytes);
     }
 }
 

@@ -19,15 +19,28 @@ impl Broker {
     /// At time zero: the members that the plan has put on this node, of queues that have been there
     /// for a while.
     pub(crate) fn start_first_members(&mut self, ctx: &mut Context<'_, Message>) {
+        let first = self.node.config.members[0];
+        self.start_khepri(ctx, Some(first));
         if !self.node.config.has_quorum_queues() {
             return;
         }
-        self.start_wal(ctx);
+        self.node.wals[0] = Some(self.start_wal(ctx, 0));
         for queue in self.node.quorum_queues_here() {
             let leader = self.node.config.queue(queue).home;
             self.start_member(ctx, queue, Some(leader));
         }
-        self.start_detector(ctx);
+        if !self.node.has_khepri() {
+            self.start_detector(ctx);
+        }
+    }
+
+    /// The member of Khepri's group, its log, and with them aten; at time zero `leader` leads.
+    pub(crate) fn start_khepri(&mut self, ctx: &mut Context<'_, Message>, leader: Option<NodeId>) {
+        if let Some(group) = self.node.config.khepri() {
+            self.node.wals[1] = Some(self.start_wal(ctx, 1));
+            self.start_member(ctx, group, leader);
+            self.start_detector(ctx);
+        }
     }
 
     /// The node has booted: its members start again with what its disk has of them.
@@ -35,17 +48,20 @@ impl Broker {
         if !self.node.config.has_quorum_queues() {
             return;
         }
-        self.start_wal(ctx);
+        self.node.wals[0] = Some(self.start_wal(ctx, 0));
         for queue in self.node.quorum_queues_here() {
             self.start_member(ctx, queue, None);
         }
-        self.start_detector(ctx);
+        if !self.node.has_khepri() {
+            self.start_detector(ctx);
+        }
     }
 
-    fn start_wal(&mut self, ctx: &mut Context<'_, Message>) {
+    fn start_wal(&mut self, ctx: &mut Context<'_, Message>, system: u32) -> Lane {
         let lane = self.node.start(ctx);
-        self.node.wal = Some(lane);
-        self.node.spawned.push((lane, Process::Wal(Box::default())));
+        let wal = Wal::new(self.node.wal_file_of(system));
+        self.node.spawned.push((lane, Process::Wal(Box::new(wal))));
+        lane
     }
 
     pub(super) fn start_member(
@@ -68,14 +84,29 @@ impl Broker {
 }
 
 impl Node {
-    /// The file of the node's write-ahead log.
-    pub(crate) fn wal_file(&self) -> FileId {
-        FileId(FILES * self.config.queues.len() as u32)
+    /// The file of the write-ahead log of a Raft group: the quorum queues share one, Khepri's has
+    /// its own (rabbit_ra_systems.erl v4.3.5).
+    pub(crate) fn wal_file(&self, group: QueueId) -> FileId {
+        self.wal_file_of(self.ra_system(group))
+    }
+
+    fn wal_file_of(&self, system: u32) -> FileId {
+        FileId(FILES * self.config.queues.len() as u32 + system)
+    }
+
+    fn ra_system(&self, group: QueueId) -> u32 {
+        u32::from(self.config.khepri() == Some(group))
+    }
+
+    /// The log to which a Raft group writes.
+    pub(crate) fn wal(&self, group: QueueId) -> Option<Lane> {
+        self.wals[self.ra_system(group) as usize]
     }
 
     /// The file of a member's term and vote.
-    pub(crate) fn meta_file(queue: QueueId) -> FileId {
-        FileId(FILES * queue.0)
+    pub(crate) fn meta_file(&self, group: QueueId) -> FileId {
+        let khepri = 2 * self.ra_system(group);
+        FileId(FILES * group.0 + khepri)
     }
 
     /// The quorum queues of which this node has a member.
@@ -99,10 +130,28 @@ impl Node {
         message: RaMessage,
         bytes: u32,
     ) -> bool {
-        let known = match to == self.me {
+        let known = self.member_at(queue, to);
+        self.send_member_at(ctx, queue, (to, known), message, bytes)
+    }
+
+    /// The process of a member, as far as it was heard of.
+    pub(crate) fn member_at(&mut self, queue: QueueId, of: NodeId) -> Option<Lane> {
+        match of == self.me {
             true => self.members[queue.0 as usize],
-            false => self.peer(to).and_then(|peer| peer.members[queue.0 as usize]),
-        };
+            false => self.peer(of).and_then(|peer| peer.members[queue.0 as usize]),
+        }
+    }
+
+    /// The same by way of that process, or by its name: two ways, on which what is sent may overtake
+    /// each other.
+    pub(crate) fn send_member_at(
+        &mut self,
+        ctx: &mut Context<'_, Message>,
+        queue: QueueId,
+        (to, known): (NodeId, Option<Lane>),
+        message: RaMessage,
+        bytes: u32,
+    ) -> bool {
         let message = Message::Ra(queue, message);
         match known {
             Some(lane) if to == self.me => ctx.tell(lane, message),
@@ -113,6 +162,11 @@ impl Node {
             }
         }
         true
+    }
+
+    /// How often the set of connected nodes has changed.
+    pub(crate) fn connections(&self) -> u32 {
+        self.monitor.nodes_version
     }
 
     /// A message that came for a member by its name.
@@ -180,7 +234,7 @@ impl Node {
     pub(crate) fn forget_members(&mut self) {
         self.members.fill(None);
         self.leaderboard.fill(None);
-        self.wal = None;
+        self.wals = [None; 2];
     }
 }
 

@@ -1,11 +1,11 @@
 //! What a member leaves on its node's disk, and what an end of its process takes away.
 
-use crate::engine::{Span, Time};
+use crate::engine::Time;
 use crate::observe::{DestinationId, NodeId, Observer, Removal};
 
 use super::super::super::letters::{LetterId, Letters};
-use super::super::super::message::QueueId;
 use super::super::super::message::ra::{Command, Index};
+use super::super::super::message::{Given, QueueId};
 use super::super::ra::log::Log;
 use super::super::ra::server::Meta;
 use super::fifo::{Fifo, Held};
@@ -109,7 +109,7 @@ impl MemberDisk {
         removal: Removal,
         at: Time,
         place: Place,
-        (letters, expirations): (&Letters, &[Span]),
+        (letters, given): (&Letters, &[Given]),
         observer: &mut dyn Observer,
     ) {
         let kept = kept.max(self.log.base().index);
@@ -119,7 +119,7 @@ impl MemberDisk {
         let before = copies(&self.log, &self.fifo, self.applied);
         self.log.truncate(kept);
         if kept < self.applied {
-            self.replay(kept, expirations);
+            self.replay(kept, given);
         }
         let after = copies(&self.log, &self.fifo, self.applied);
         report_change(at, place, letters, (&before, &after), |_| removal, observer);
@@ -143,7 +143,7 @@ impl MemberDisk {
 
     /// What was applied and is not on the disk is applied no more: the state is what the snapshot
     /// and the entries up to `last` make.
-    fn replay(&mut self, last: Index, expirations: &[Span]) {
+    fn replay(&mut self, last: Index, given: &[Given]) {
         let base = self.log.base().index;
         self.fifo = match self.log.snapshot() {
             Some(snapshot) => (*snapshot.state).clone(),
@@ -151,7 +151,7 @@ impl MemberDisk {
         };
         for index in base + 1..=last {
             let Some(entry) = self.log.get(index).copied() else { break };
-            let _ = self.fifo.apply(index, entry.at, &entry.command, expirations);
+            let _ = self.fifo.apply(index, entry.at, &entry.command, given);
         }
         self.applied = last.max(base);
     }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::engine::Span;
-use crate::observe::NodeId;
+use crate::observe::{DestinationId, NodeId};
 use crate::world::{Context, TimerId, Wait};
 
 use super::super::super::message::ra::{
@@ -25,14 +25,18 @@ use super::fifo::Fifo;
 const FLUSH_COMMANDS: usize = 16;
 /// rabbit_quorum_queue.erl: `?TICK_INTERVAL`.
 const TICK: Span = Span::from_secs(5);
-/// Entries behind a snapshot before another one is taken (rabbit_fifo.hrl v4.0:
-/// `?CHECK_MIN_INDEXES`).
-const SNAPSHOT_AFTER: usize = 4_096;
+/// Bytes of a change of the metadata: an estimate.
+const METADATA_BYTES: u32 = 400;
+/// Entries behind a snapshot before another one is taken (rabbit_quorum_queue.erl v4.0.5:
+/// `?MIN_CHECKPOINT_INTERVAL`; rabbit_fifo.hrl: `?CHECK_MIN_INDEXES` is less).
+const SNAPSHOT_AFTER: usize = 8_192;
 
 /// A queue's member on one node.
 #[derive(Clone, Debug)]
 pub struct Member {
     pub(super) queue: QueueId,
+    /// Whether it is one of Khepri's group, which has no queue.
+    pub(super) khepri: bool,
     pub(super) me: Pid,
     pub(super) server: Server,
     pub(super) fifo: Fifo,
@@ -59,8 +63,14 @@ pub struct Member {
     pub(super) watched: Option<Pid>,
     /// The timer for the head of the queue.
     pub(super) expiry: Option<TimerId>,
+    /// The timer for deliveries that take too long is set.
+    pub(super) consumer_timer: bool,
     /// What it reported to be.
     pub(super) reported: Option<bool>,
+    /// The last entry of which it has told a channel that it is applied.
+    pub(super) confirmed: Index,
+    /// Commands that were no publishes and no acknowledgements.
+    pub(super) returns: u64,
 }
 
 impl Member {
@@ -73,7 +83,7 @@ impl Member {
         disk: Option<MemberDisk>,
         leader: Option<NodeId>,
     ) -> Member {
-        let members = node.config.queue(queue).members.clone();
+        let members = node.config.group(queue).to_vec();
         let disk = disk.unwrap_or_else(|| MemberDisk {
             meta: Meta { term: u32::from(leader.is_some()), voted_for: leader },
             log: Log::new(),
@@ -85,6 +95,7 @@ impl Member {
         let faulty = Faulty {
             waits_for_all: !rules.has(Rule::CommitByMajority),
             counts_unsynced: !rules.has(Rule::QuorumQueuesFsync),
+            votes_for_any_log: !rules.has(Rule::VoteForNewestLog),
             ..Faulty::default()
         };
         let mut server = Server::new(me, members, meta, log, faulty);
@@ -95,6 +106,7 @@ impl Member {
         }
         Member {
             queue,
+            khepri: node.config.khepri() == Some(queue),
             me,
             server,
             fifo,
@@ -112,7 +124,10 @@ impl Member {
             turn: 0,
             watched: None,
             expiry: None,
+            consumer_timer: false,
             reported: None,
+            confirmed: 0,
+            returns: 0,
         }
     }
 
@@ -120,6 +135,12 @@ impl Member {
     #[must_use]
     pub fn queue(&self) -> QueueId {
         self.queue
+    }
+
+    /// What it is of in reports; nothing if it is of Khepri's group.
+    #[must_use]
+    pub fn destination(&self) -> Option<DestinationId> {
+        (!self.khepri).then_some(DestinationId(self.queue.0))
     }
 
     /// Its process.
@@ -138,6 +159,18 @@ impl Member {
     #[must_use]
     pub fn state(&self) -> (&Fifo, Index) {
         (&self.fifo, self.applied)
+    }
+
+    /// The last entry of which it has told a channel that it is applied.
+    #[must_use]
+    pub fn confirmed(&self) -> Index {
+        self.confirmed
+    }
+
+    /// How many commands have given messages back, or might have.
+    #[must_use]
+    pub fn returns(&self) -> u64 {
+        self.returns
     }
 
     /// What remains of it without its process. `kept` is how much of the file of term and vote the
@@ -161,13 +194,15 @@ impl Member {
     pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, mail: RaMail) {
         self.server.set_now(ctx.clock());
         let before = self.applied;
-        let was = (self.server.commit(), self.server.leads());
+        let was = (self.server.commit(), self.server.leads(), self.confirmed);
         match mail {
             RaMail::Down(pid, reason) => self.down(node, ctx, pid, reason),
             RaMail::Message(message) => self.receive(node, ctx, message),
         }
         self.act(node, ctx);
-        if (self.server.commit(), self.server.leads()) != was || self.applied != before {
+        if (self.server.commit(), self.server.leads(), self.confirmed) != was
+            || self.applied != before
+        {
             node.touched.push((self.queue, before));
         }
     }
@@ -201,7 +236,7 @@ impl Member {
             // Ra writes what its WAL has into segment files as it starts.
             RaMessage::HasRead => {
                 let recovered = Message::Ra(self.queue, RaMessage::Recovered);
-                ctx.fsync_blocking(node.wal_file(), recovered);
+                ctx.fsync_blocking(node.wal_file(self.queue), recovered);
             }
             RaMessage::Recovered => self.recovered(node, ctx),
             RaMessage::MetaSynced => {
@@ -232,6 +267,19 @@ impl Member {
                     self.append(node, ctx, Command::Disconnected { channel }, Reply::None);
                 }
             }
+            RaMessage::ConsumerTimer => {
+                self.consumer_timer = false;
+                if let Some(timeout) = self.consumer_timeout(node)
+                    && self.server.leads()
+                    && let Some(oldest) = self.fifo.oldest_delivery()
+                {
+                    if oldest + timeout <= ctx.clock() {
+                        self.append(node, ctx, Command::TimeOut { timeout }, Reply::None);
+                    } else {
+                        self.await_consumers(node, ctx);
+                    }
+                }
+            }
             RaMessage::ExpireTimer => {
                 self.expiry = None;
                 if self.server.leads() {
@@ -245,12 +293,29 @@ impl Member {
     fn recovered(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         self.server.log.recovered();
         node.marks.recovered(self.queue);
+        if self.khepri {
+            self.replay_changes(node);
+        }
         let first = ctx.first_round(TICK);
         ctx.after(first, ctx.lane(), Message::Ra(self.queue, RaMessage::Tick));
         if !self.server.leads() && self.server.leader().is_none() {
             self.server.start();
         }
         self.report_role(node, ctx);
+    }
+
+    /// Khepri: the tables are what all changes that were applied have made of those at time zero.
+    fn replay_changes(&self, node: &mut Node) {
+        let config = node.config.clone();
+        let mut tables = config.tables.clone();
+        for index in 1..=self.applied {
+            if let Some(entry) = self.server.log.get(index)
+                && let Command::Metadata { change, .. } = entry.command
+            {
+                change.apply(&config, &mut tables);
+            }
+        }
+        node.mnesia.tables = tables;
     }
 
     fn log_bytes(&self) -> u64 {
@@ -266,6 +331,9 @@ impl Member {
     /// ra_server_proc.erl `{command, ..}`: a leader appends it; somebody else says who leads, or
     /// keeps a call until that is known.
     fn command(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, request: Request) {
+        if matches!(request.command, Command::Metadata { .. }) && !self.server.leads() {
+            return self.forward(node, ctx, request);
+        }
         if self.server.yields() {
             // `await_condition`: what comes waits until it is known who leads.
             return match request.reply {
@@ -306,6 +374,22 @@ impl Member {
         }
     }
 
+    /// What a node writes to Khepri goes to the leader, as soon as there is one.
+    pub(super) fn forward(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        request: Request,
+    ) {
+        match self.server.leader() {
+            Some(leader) => {
+                let command = RaMessage::Command(Box::new(request));
+                node.send_member(ctx, self.queue, leader, command, METADATA_BYTES);
+            }
+            None => self.calls.push(request),
+        }
+    }
+
     /// Commands of low priority, some at a time: what else has come goes first.
     pub(super) fn flush(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         if self.server.yields() {
@@ -335,7 +419,7 @@ impl Member {
 
     pub(super) fn append_one(
         &mut self,
-        node: &Node,
+        node: &mut Node,
         ctx: &mut Context<'_, Message>,
         command: Command,
         reply: Reply,
@@ -346,14 +430,19 @@ impl Member {
             false => costs.quorum_command,
         });
         let index = self.server.append(command);
-        if reply != Reply::None {
+        let early = !node.config.settings.rules.has(Rule::ConfirmWhenApplied);
+        if let (Reply::Notify(channel, first), true) = (reply, early) {
+            self.confirmed = index;
+            let (queue, from) = (self.queue, self.me.node);
+            node.send(ctx, channel, QuorumMessage::Applied { queue, from, first, count: 1 }, 60);
+        } else if reply != Reply::None {
             self.replies.push_back((index, reply));
         }
     }
 
     fn node_up(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, peer: NodeId) {
         self.server.node_up(peer);
-        if self.server.leads() {
+        if self.server.leads() && !self.khepri {
             self.append(node, ctx, Command::NodeUp { node: peer }, Reply::None);
         }
     }
@@ -381,6 +470,10 @@ impl Member {
     /// (rabbit_fifo.erl v4.0: `checkpoint`).
     pub(super) fn maybe_snapshot(&mut self, node: &Node, ctx: &mut Context<'_, Message>) {
         let log = &self.server.log;
+        if self.khepri {
+            // `khepri_snapshot_interval` is 50,000 changes.
+            return;
+        }
         let behind = (self.applied - log.base().index) as usize;
         if behind < SNAPSHOT_AFTER.max(2 * self.fifo.len()) || self.applied > log.written() {
             return;
@@ -400,14 +493,21 @@ impl Member {
         if self.syncing || self.server.log.written() < self.server.log.last().index {
             return Some("its log to be on the disk".into());
         }
+        let of_queue = |queue: &'static str, metadata: &'static str| {
+            Some(Wait::Borrowed(if self.khepri { metadata } else { queue }))
+        };
         if self.server.leads() && !self.server.all_caught_up() {
-            return Some("the followers of a quorum queue".into());
+            return of_queue(
+                "the followers of a quorum queue",
+                "the followers of the metadata store",
+            );
         }
         if !self.server.leads() && self.server.leader().is_none() {
-            return Some("a leader of a quorum queue".into());
+            return of_queue("a leader of a quorum queue", "a leader of the metadata store");
         }
         let applies = self.applied < self.server.commit();
-        applies.then(|| "a quorum queue's entries to be applied".into())
+        applies.then_some(())?;
+        of_queue("a quorum queue's entries to be applied", "changes of the metadata to be applied")
     }
 }
 
@@ -420,6 +520,7 @@ pub(super) fn entry_bytes(entry: &Entry) -> u32 {
     Wal::ENTRY_BYTES
         + match entry.command {
             Command::Enqueue { message, .. } => message.bytes * message.count,
+            Command::Metadata { .. } => METADATA_BYTES,
             _ => 0,
         }
 }

@@ -6,9 +6,10 @@ use crate::observe::{Event, Removal};
 use crate::world::Context;
 
 use super::super::super::message::ra::{
-    CallAnswer, Entry, Index, QuorumMessage, RaMessage, Reply, Rpc, WalMessage,
+    CallAnswer, Command, Entry, Index, QuorumMessage, RaMessage, Reply, Rpc, WalMessage,
 };
 use super::super::super::message::{Message, Pid};
+use super::super::super::rules::Rule;
 use super::super::super::words::{CONSUMED, because, cause, event, role};
 use super::super::Node;
 use super::super::ra::log::Log;
@@ -56,8 +57,10 @@ impl Member {
                     self.server.member_down(to);
                 }
             }
+            // Without the rule it is in memory only.
+            Out::Persist if !node.config.settings.rules.has(Rule::PersistVotes) => {}
             Out::Persist => {
-                let file = Node::meta_file(self.queue);
+                let file = node.meta_file(self.queue);
                 if ctx.write(file, META_BYTES).is_ok() {
                     self.writing = Some((ctx.file_length(file), self.server.meta()));
                 }
@@ -72,12 +75,16 @@ impl Member {
             }
             Out::Installed(gone) => self.installed(node, ctx, &gone),
             Out::Follows(leader) => {
-                if self.watched != Some(leader) {
+                let news = self.watched != Some(leader);
+                if news {
                     self.watched = Some(leader);
                     node.monitor(ctx, ctx.lane(), leader);
                 }
                 node.leaderboard[self.queue.0 as usize] = Some(leader.node);
                 self.answer_calls(node, ctx);
+                if news && self.khepri {
+                    node.propose_again(ctx);
+                }
                 self.report_role(node, ctx);
             }
             Out::Timer(delay) => self.set_election(node, ctx, delay),
@@ -116,7 +123,7 @@ impl Member {
             }
         }
         let entries = (last.index + 1 - first) as u32;
-        if let Some(wal) = node.wal {
+        if let Some(wal) = node.wal(self.queue) {
             let write = WalMessage::Write { queue: self.queue, last, entries, bytes };
             ctx.tell(wal, write.into());
         }
@@ -135,7 +142,12 @@ impl Member {
     }
 
     /// A snapshot has come from the leader: this is the queue now.
-    fn installed(&mut self, node: &Node, ctx: &mut Context<'_, Message>, gone: &[(Index, Entry)]) {
+    fn installed(
+        &mut self,
+        node: &mut Node,
+        ctx: &mut Context<'_, Message>,
+        gone: &[(Index, Entry)],
+    ) {
         let Some(snapshot) = self.server.log.snapshot() else { return };
         let last = snapshot.last.index;
         let mut before = copies(&Log::new(), &self.fifo, self.applied);
@@ -144,7 +156,8 @@ impl Member {
         let behind = copies(&self.server.log, &self.fifo.fresh(), last);
         before.extend(&behind);
         self.fifo = (*snapshot.state).clone();
-        self.handed = self.handed.max(last);
+        // What is behind it was handed over before, if it is still there.
+        self.handed = self.handed.min(self.server.log.last().index).max(last);
         self.applied = last;
         let after = copies(&self.server.log, &self.fifo, last);
         let (place, now) = (self.place(node), ctx.now());
@@ -152,6 +165,11 @@ impl Member {
         let letters = &node.config.letters;
         let change = (&before[..], &after[..]);
         report_change(now, place, letters, change, |_| settled, ctx.observer());
+        // rabbit_fifo.erl `snapshot_installed`: what consumers of this node hold is sent to them again.
+        let here = self.me.node;
+        for channel in self.fifo.channels().into_iter().filter(|channel| channel.node == here) {
+            self.send_missing(node, ctx, channel, 0);
+        }
     }
 
     fn set_election(&mut self, node: &Node, ctx: &mut Context<'_, Message>, delay: Delay) {
@@ -193,9 +211,13 @@ impl Member {
         for request in std::mem::take(&mut self.calls) {
             self.append_one(node, ctx, request.command, request.reply);
         }
+        if self.khepri {
+            node.propose_again(ctx);
+        }
         let (now, here) = (ctx.now(), self.me.node);
-        let destination = Some(node.config.destination(self.queue));
-        let (word, count) = (event::ELECTED, u64::from(self.server.meta().term));
+        let destination = node.config.reported(self.queue);
+        let word = if self.khepri { event::METADATA_LEADER } else { event::ELECTED };
+        let count = u64::from(self.server.meta().term);
         ctx.observer().event(now, Event { word, node: here, destination, subject: None, count });
         self.report_role(node, ctx);
     }
@@ -225,7 +247,9 @@ impl Member {
     pub(super) fn answer_calls(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let Some(leader) = self.server.leader() else { return };
         for request in std::mem::take(&mut self.calls) {
-            if let Reply::Call(channel, call) = request.reply {
+            if matches!(request.command, Command::Metadata { .. }) {
+                self.forward(node, ctx, request);
+            } else if let Reply::Call(channel, call) = request.reply {
                 let from = self.me.node;
                 let answer = CallAnswer::Redirect { leader };
                 node.send(ctx, channel, QuorumMessage::Answered { from, call, answer }, 60);
@@ -235,9 +259,9 @@ impl Member {
 
     pub(super) fn report_role(&mut self, node: &Node, ctx: &mut Context<'_, Message>) {
         let leads = self.server.leads();
+        let Some(destination) = node.config.reported(self.queue) else { return };
         if self.reported.replace(leads) != Some(leads) {
             let (now, here) = (ctx.now(), self.me.node);
-            let destination = node.config.destination(self.queue);
             let role = if leads { role::LEADER } else { role::FOLLOWER };
             ctx.observer().role(now, here, destination, Some(role));
         }

@@ -137,7 +137,7 @@ impl Log {
     /// their indices.
     pub fn shorten(&mut self, snapshot: Snapshot) -> Vec<(Index, Entry)> {
         let (base, last) = (self.base(), snapshot.last);
-        debug_assert!(last >= base, "snapshots go forward");
+        debug_assert!(last.index >= base.index, "snapshots go forward");
         let covered = (last.index - base.index) as usize;
         let agrees = self.term_at(last.index) == Some(last.term);
         let gone = if agrees { covered } else { self.entries.len() };

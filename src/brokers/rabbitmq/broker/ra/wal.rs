@@ -1,7 +1,7 @@
 //! The log that all Raft members of a node write to (ra_log_wal.erl v3.1): what has come while one
 //! batch was being fsynced is the next batch.
 //!
-//! It is one file here: entries leave it at the front as snapshots take their place. Ra writes what
+//! It is one file here, of the quorum queues, and another one of Khepri's: entries leave it at the front as snapshots take their place. Ra writes what
 //! is alive into segment files when its WAL is full, at 512 MiB, and deletes it then.
 
 use std::collections::VecDeque;
@@ -71,24 +71,40 @@ impl Marks {
 }
 
 /// The log's process.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Wal {
+    file: FileId,
     /// What was written since the last fsync: by member, up to where.
     batch: Vec<(QueueId, Position)>,
     entries: u32,
     idle_asked: bool,
+    /// The batch is being fsynced.
+    syncing: bool,
     /// What a full disk had no room for, in its order.
     waiting: VecDeque<WalMessage>,
 }
 
 impl Wal {
+    /// One that writes to this file.
+    #[must_use]
+    pub fn new(file: FileId) -> Wal {
+        Wal {
+            file,
+            batch: Vec::new(),
+            entries: 0,
+            idle_asked: false,
+            syncing: false,
+            waiting: VecDeque::new(),
+        }
+    }
+
     /// Handles one message.
     pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, message: WalMessage) {
         match message {
             WalMessage::Write { queue, last, entries, bytes } => {
                 let costs = &node.config.costs;
                 ctx.spend(costs.wal_entry * u64::from(entries));
-                let file = node.wal_file();
+                let file = self.file;
                 if !self.waiting.is_empty() || ctx.write(file, u64::from(bytes)).is_err() {
                     // Its members wait for it (ra_server.erl: `await_condition`, `wal_down`).
                     if self.waiting.is_empty() {
@@ -105,25 +121,33 @@ impl Wal {
                 }
                 self.entries += entries;
                 if self.entries >= MOST_IN_BATCH {
-                    self.fsync(node, ctx, file);
+                    self.fsync(node, ctx);
                 } else if !std::mem::replace(&mut self.idle_asked, true) {
                     ctx.when_idle(WalMessage::Idle.into());
                 }
             }
             WalMessage::Retry => {
-                for message in std::mem::take(&mut self.waiting) {
+                let mut waiting = std::mem::take(&mut self.waiting);
+                while self.waiting.is_empty()
+                    && !self.syncing
+                    && let Some(message) = waiting.pop_front()
+                {
                     self.handle(node, ctx, message);
                 }
+                // A batch is full: the rest is the next one.
+                if self.waiting.is_empty() && !waiting.is_empty() {
+                    ctx.tell(ctx.lane(), WalMessage::Retry.into());
+                }
+                self.waiting.append(&mut waiting);
             }
             WalMessage::Idle => {
                 self.idle_asked = false;
                 if !self.batch.is_empty() {
-                    let file = node.wal_file();
-                    self.fsync(node, ctx, file);
+                    self.fsync(node, ctx);
                 }
             }
             WalMessage::Synced => {
-                let end = ctx.file_length(node.wal_file());
+                let end = ctx.file_length(self.file);
                 for (queue, last) in self.batch.drain(..) {
                     node.marks.fsynced(queue, end);
                     if let Some(lane) = node.members[queue.0 as usize] {
@@ -131,13 +155,15 @@ impl Wal {
                     }
                 }
                 self.entries = 0;
+                self.syncing = false;
             }
         }
     }
 
-    fn fsync(&self, node: &Node, ctx: &mut Context<'_, Message>, file: FileId) {
+    fn fsync(&mut self, node: &Node, ctx: &mut Context<'_, Message>) {
+        self.syncing = true;
         ctx.spend(node.config.costs.wal_batch);
-        ctx.fsync_blocking(file, WalMessage::Synced.into());
+        ctx.fsync_blocking(self.file, WalMessage::Synced.into());
     }
 
     /// Whether nothing waits to become durable.

@@ -7,7 +7,6 @@ use crate::world::{Boot, Context, Lane};
 use super::super::super::message::mnesia::{Member, MnesiaMessage, Progress};
 use super::super::super::message::node::NodeMessage;
 use super::super::super::message::{Message, QueueId};
-use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::cluster::mnesia::{Purpose, Tables};
 use super::super::{AMQP, Broker, DISTRIBUTION, Node, Status};
@@ -63,6 +62,9 @@ impl Broker {
         }
         ctx.listen(AMQP);
         ctx.ready();
+        if let Some(action) = self.node.starter.take() {
+            ctx.answer(action, Ok(()));
+        }
         if self.node.peers.iter().any(|peer| peer.link == Link::Down) {
             self.node.start_pinging(ctx);
         }
@@ -74,6 +76,9 @@ impl Broker {
         let node = &mut self.node;
         if node.status != Status::Booting {
             return;
+        }
+        if node.has_khepri() {
+            return node.start_pinging(ctx);
         }
         let asked = |peer: &super::erlang::Peer| match peer.link {
             Link::Up(_) => peer.answer.is_some(),
@@ -122,18 +127,7 @@ impl Broker {
             up && peer.answer == Some(Progress::StoppedLast) && peer.node < me
         };
         let last = !node.waits_for_peers() && !node.peers.iter().any(goes_before);
-        let mut goes_first = last || node.disk.force_load || node.peers.iter().all(waits);
-        if node.config.settings.rules.has(Rule::Khepri) {
-            // The store elects a leader once a majority is there (rabbit_khepri.erl v4.3:
-            // `wait_for_leader`); which of them does not matter.
-            let boots = |peer: &&super::erlang::Peer| {
-                matches!(peer.link, Link::Up(_))
-                    && matches!(peer.answer, Some(Progress::Waits | Progress::StoppedLast))
-            };
-            let there = node.peers.iter().filter(boots);
-            let quorum = 2 * (there.clone().count() + 1) > node.config.members.len();
-            goes_first = quorum && there.clone().all(|peer| me < peer.node);
-        }
+        let goes_first = last || node.disk.force_load || node.peers.iter().all(waits);
         if goes_first {
             node.mnesia.tables.durable = node.disk.durable.clone();
             node.mnesia.tables.force = node.disk.force.clone();
@@ -161,10 +155,6 @@ impl Broker {
         running: &[NodeId],
     ) {
         let node = &mut self.node;
-        if node.status == Status::Running && node.config.settings.rules.has(Rule::Khepri) {
-            node.caught_up(ctx, tables, running);
-            return self.retry_transactions(ctx);
-        }
         if node.status == Status::Running && node.mnesia.between_sides {
             return node.join_other_side(ctx, running);
         }
@@ -211,11 +201,12 @@ impl Broker {
         }
         self.node.delete_unclaimed(ctx);
         self.recover_members(ctx);
-        if !self.node.own_transient_queues().is_empty() {
+        let khepri = self.node.has_khepri();
+        if khepri && !self.node.own_transient_queues().is_empty() {
             self.node.transaction(ctx, Purpose::TransientGone);
         }
         let me = self.node.me;
-        for peer in self.node.running_peers() {
+        for peer in if khepri { self.node.connected() } else { self.node.running_peers() } {
             self.node.send_node(ctx, peer, MnesiaMessage::NodeRunning { from: me });
         }
         for index in 0..self.node.config.queues.len() {
@@ -306,6 +297,9 @@ impl Broker {
             if let Link::Up(conn) = peer.link {
                 node.introduce(ctx, conn);
             }
+        }
+        if self.node.has_khepri() {
+            self.boot_khepri(ctx);
         }
         self.continue_boot(ctx);
     }

@@ -539,6 +539,7 @@ impl Node {
         self.forget_rabbit();
         self.watchers.clear();
         self.asked.clear();
+        self.starter = None;
         self.alive.clear();
         self.spawned.clear();
         self.ended.clear();
@@ -563,6 +564,7 @@ impl Node {
         self.mnesia.transactions.clear();
         self.mnesia.committing.clear();
         self.mnesia.locks.clear();
+        self.writes.forget();
         self.start_again.clear();
         self.alarms = super::alarm::Alarms::default();
         self.recovering = 0;

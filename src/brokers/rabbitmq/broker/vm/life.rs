@@ -95,6 +95,7 @@ impl Broker {
         match message {
             Message::Node(message) => self.node_message(ctx, message),
             Message::Mnesia(message) => self.mnesia_message(ctx, message),
+            Message::Khepri(message) => self.khepri_message(ctx, message),
             Message::Monitor(message) => self.monitor_message(ctx, message),
             Message::Down { pid, .. } => self.asked_is_down(ctx, pid),
             // For its processes, and for clients: they have lanes and hosts of their own.
@@ -151,6 +152,7 @@ impl Broker {
             NodeMessage::StopRabbit => self.stop_rabbit(ctx),
             NodeMessage::Quiesce { queue } => self.quiesce(queue),
             NodeMessage::EndReplica { queue } => self.end_replica(ctx, queue),
+            NodeMessage::CloseConnections => self.close_connections(ctx),
             NodeMessage::AskAgain { action } => self.ask_again(ctx, action),
             NodeMessage::Answered { action, answer } => self.answered(ctx, action, answer),
         }

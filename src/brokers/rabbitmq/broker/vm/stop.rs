@@ -59,7 +59,8 @@ impl Broker {
                     ctx.after(serves_on, Lane::MAIN, NodeMessage::Quiesce { queue }.into());
                     ctx.after(ends, Lane::MAIN, NodeMessage::EndReplica { queue }.into());
                 }
-                Some(Process::Member(member)) => {
+                // Khepri's is there until the queues have written that they are stopped.
+                Some(Process::Member(member)) if config.reported(member.queue()).is_some() => {
                     ctx.tell(lane, Message::Ra(member.queue(), RaMessage::Shutdown));
                 }
                 _ => {}
@@ -110,6 +111,11 @@ impl Broker {
 
     /// All queues are closed: the VM ends, or waits for the cluster.
     pub(crate) fn rabbit_has_stopped(&mut self, ctx: &mut Context<'_, Message>) {
+        if let Some(group) = self.node.config.khepri()
+            && let Some(lane) = self.node.members[group.0 as usize]
+        {
+            self.bury(ctx, lane, DownReason::Shutdown);
+        }
         if self.node.monitor.exits || self.node.monitor.outside.is_none() {
             self.node.status = Status::Off;
             ctx.exit();

@@ -4,7 +4,7 @@ use crate::engine::Span;
 use crate::observe::NodeId;
 use crate::world::{Context, TimerId};
 
-use super::super::super::super::message::amqp::{ChannelError, FromServer, Terms};
+use super::super::super::super::message::amqp::{FromServer, Terms};
 use super::super::super::super::message::ra::{CallAnswer, Command, QuorumMessage, Reply, Request};
 use super::super::super::super::message::{Message, Pid, QueueId};
 use super::super::super::Node;
@@ -50,6 +50,10 @@ impl Channel {
         let leader = self.client(node, queue).leader;
         let members = &node.config.queue(queue).members;
         let mut next: Vec<NodeId> = members.iter().copied().filter(|of| *of != leader).collect();
+        if matches!(purpose, Purpose::Get { .. }) {
+            // rabbit_fifo_client.erl `dequeue`: the leader alone, as far as it is known.
+            next.clear();
+        }
         next.insert(0, leader);
         next.reverse();
         self.next_call += 1;
@@ -83,7 +87,8 @@ impl Channel {
         };
         node.watch(ctx.lane(), to);
         let reply = Reply::Call(channel, number);
-        send_command(node, ctx, queue, to, Request { command, reply });
+        let way = (to, node.member_at(queue, to));
+        send_command(node, ctx, queue, way, Request { command, reply });
     }
 
     pub(super) fn answered(
@@ -170,9 +175,7 @@ impl Channel {
         match call.purpose {
             Purpose::Register => self.client(node, call.queue).status = Status::Failed,
             Purpose::Subscribe(_) | Purpose::Get { .. } => {
-                self.subscriptions.retain(|subscription| subscription.queue != call.queue);
-                self.close(node, ctx, ChannelError::NotFound);
-                return;
+                return self.close_connection(node, ctx);
             }
         }
         self.resume(node, ctx);

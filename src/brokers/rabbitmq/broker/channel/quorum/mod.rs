@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::engine::Span;
 use crate::observe::{MessageRange, NodeId, Removal};
-use crate::world::Context;
+use crate::world::{Context, Lane, TimerId};
 
 use super::super::super::message::ra::{
     Command, MessageId, QuorumMessage, RaMessage, Reply, Request,
@@ -54,6 +54,9 @@ struct Pending {
 pub(super) struct FifoClient {
     pub(super) queue: QueueId,
     leader: NodeId,
+    /// By which way it sends there: what one process sends to another arrives in its order, so that
+    /// the way stays the same. It is of one leader, and of connections as they were.
+    way: Option<(NodeId, u32, Option<Lane>)>,
     status: Status,
     next_number: u64,
     /// The number of the next publish (`next_enqueue_seq`).
@@ -61,6 +64,8 @@ pub(super) struct FifoClient {
     pending: VecDeque<Pending>,
     /// It has so much pending that the connection is not read.
     slow: bool,
+    /// When it looks for another leader, if it stays so.
+    timer: Option<TimerId>,
     /// What consumers have settled meanwhile.
     unsent: Vec<Command>,
     /// The delivery that its consumer gets next.
@@ -74,14 +79,29 @@ impl FifoClient {
         FifoClient {
             queue,
             leader: node.known_leader(queue),
+            way: None,
             status: Status::Unknown,
             next_number: 1,
             next_seq: 1,
             pending: VecDeque::new(),
             slow: false,
+            timer: None,
             unsent: Vec::new(),
             next_id: 0,
             asked: false,
+        }
+    }
+
+    /// The leader, and the way there.
+    fn way(&mut self, node: &mut Node) -> (NodeId, Option<Lane>) {
+        let (leader, connections) = (self.leader, node.connections());
+        match self.way {
+            Some((of, then, lane)) if (of, then) == (leader, connections) => (leader, lane),
+            _ => {
+                let lane = node.member_at(self.queue, leader);
+                self.way = Some((leader, connections, lane));
+                (leader, lane)
+            }
         }
     }
 
@@ -138,8 +158,8 @@ impl Channel {
         }
         let seq = client.next_seq;
         client.next_seq += 1;
-        let Properties { letter, expiration, .. } = properties;
-        let command = Command::Enqueue { channel, seq, message, letter, expiration };
+        let Properties { letter, given, .. } = properties;
+        let command = Command::Enqueue { channel, seq, message, letter, given };
         self.pipeline(node, ctx, queue, command, Some(publish));
         true
     }
@@ -160,20 +180,22 @@ impl Channel {
         let pending = Pending { number: client.next_number, command, publish };
         client.next_number += 1;
         client.pending.push_back(pending);
-        let leader = client.leader;
+        let way = client.way(node);
         let slow = !client.slow && client.pending.len() >= limit;
         client.slow |= slow;
-        send_pending(node, ctx, channel, queue, leader, &pending);
+        send_pending(node, ctx, channel, queue, way, &pending);
         if slow {
             self.block();
             if node.config.settings.rules.has(Rule::ResendWhenBlocked) {
-                self.set_resend_timer(ctx, queue);
+                self.set_resend_timer(node, ctx, queue);
             }
         }
     }
 
-    fn set_resend_timer(&self, ctx: &mut Context<'_, Message>, queue: QueueId) {
-        ctx.after(RESEND_TIMER, ctx.lane(), QuorumMessage::ResendTimer { queue }.into());
+    fn set_resend_timer(&mut self, node: &Node, ctx: &mut Context<'_, Message>, queue: QueueId) {
+        let timer =
+            ctx.after(RESEND_TIMER, ctx.lane(), QuorumMessage::ResendTimer { queue }.into());
+        self.client(node, queue).timer = Some(timer);
     }
 
     /// rabbit_fifo_client.erl `handle_ra_event`.
@@ -204,6 +226,17 @@ impl Channel {
                 let client = self.client(node, queue);
                 client.status = if full { Status::Full } else { Status::Go };
             }
+            // rabbit_fifo_client.erl `handle_delivery`: it goes on behind what it cannot have.
+            QuorumMessage::Missed { queue, next } => {
+                let client = self.client(node, queue);
+                client.next_id = client.next_id.max(next);
+            }
+            // rabbit_channel.erl v4.3.5: the consumer is cancelled; its client may subscribe again.
+            QuorumMessage::TimedOut { queue } => {
+                if self.subscriptions.iter().any(|of| of.queue == queue) {
+                    self.not_found(node, ctx, queue, false);
+                }
+            }
             QuorumMessage::Answered { from, call, answer } => {
                 self.answered(node, ctx, from, call, answer);
             }
@@ -213,12 +246,13 @@ impl Channel {
                 // in a minority the old leader is still taken for one.
                 let known = node.leaderboard[queue.0 as usize];
                 let client = self.client(node, queue);
+                client.timer = None;
                 match known.filter(|_| client.slow) {
                     Some(leader) => {
                         client.leader = leader;
                         self.resend(node, ctx, queue);
                     }
-                    None if client.slow => self.set_resend_timer(ctx, queue),
+                    None if client.slow => self.set_resend_timer(node, ctx, queue),
                     None => {}
                 }
             }
@@ -259,6 +293,9 @@ impl Channel {
         let goes_on = client.slow && client.pending.len() < limit;
         let mut unsent = Vec::new();
         if goes_on {
+            if let Some(timer) = client.timer.take() {
+                ctx.cancel(timer);
+            }
             client.slow = false;
             unsent = std::mem::take(&mut client.unsent);
         }
@@ -280,10 +317,12 @@ impl Channel {
     fn resend(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, queue: QueueId) {
         let channel = self.me;
         let client = self.client(node, queue);
-        let leader = client.leader;
+        // All of it goes out again, so that the way may be another one.
+        client.way = None;
+        let way = client.way(node);
         let pending: Vec<Pending> = client.pending.iter().copied().collect();
         for pending in &pending {
-            send_pending(node, ctx, channel, queue, leader, pending);
+            send_pending(node, ctx, channel, queue, way, pending);
         }
     }
 
@@ -297,10 +336,29 @@ impl Channel {
     ) {
         let client = self.client(node, queue);
         if client.slow {
-            client.unsent.push(command);
+            if !client.unsent.last_mut().is_some_and(|last| last.takes_in(command)) {
+                client.unsent.push(command);
+            }
             return;
         }
         self.pipeline(node, ctx, queue, command, None);
+    }
+}
+
+impl Command {
+    /// Acknowledgements that are held back go out as one (rabbit_fifo_client.erl: `settle`,
+    /// `unsent_commands`).
+    fn takes_in(&mut self, next: Command) -> bool {
+        match (self, next) {
+            (
+                Command::Settle { first, count, .. },
+                Command::Settle { first: at, count: more, .. },
+            ) if *first + u64::from(*count) == at => {
+                *count += more;
+                true
+            }
+            _ => false,
+        }
     }
 }
 
@@ -322,24 +380,24 @@ fn send_pending(
     ctx: &mut Context<'_, Message>,
     channel: Pid,
     queue: QueueId,
-    leader: NodeId,
+    way: (NodeId, Option<Lane>),
     pending: &Pending,
 ) {
     let Pending { number, command, .. } = *pending;
     let reply = Reply::Notify(channel, number);
-    send_command(node, ctx, queue, leader, Request { command, reply });
+    send_command(node, ctx, queue, way, Request { command, reply });
 }
 
 fn send_command(
     node: &mut Node,
     ctx: &mut Context<'_, Message>,
     queue: QueueId,
-    to: NodeId,
+    way: (NodeId, Option<Lane>),
     request: Request,
 ) {
     let bytes = match request.command {
         Command::Enqueue { message, .. } => DELIVER_BYTES + message.bytes * message.count,
         _ => 90,
     };
-    node.send_member(ctx, queue, to, RaMessage::Command(Box::new(request)), bytes);
+    node.send_member_at(ctx, queue, way, RaMessage::Command(Box::new(request)), bytes);
 }

@@ -2,16 +2,17 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::Time;
+use crate::engine::{Span, Time};
 use crate::observe::NodeId;
 
+use super::super::super::super::arguments::{DelayedRetry, Retried};
 use super::super::super::super::letters::Reason;
 use super::super::super::super::message::amqp::Terms;
 use super::super::super::super::message::ra::{CallAnswer, MessageId};
 use super::super::super::super::message::{DownReason, Pid};
 use super::super::super::super::rules::Rule;
 use super::super::super::super::words::CONSUMED;
-use super::{Assigned, Delivery, Effects, Fifo, Gone, Held, Leaving, payload};
+use super::{Assigned, CheckedOut, Delivery, Effects, Fifo, Gone, Held, Leaving, payload};
 
 /// A consumer without a limit has this one (rabbit_fifo_client.erl: `?UNLIMITED_PREFETCH_COUNT`).
 const UNLIMITED: u32 = 2_000;
@@ -70,17 +71,12 @@ impl Fifo {
 
     /// The oldest of what was given back, else of what was enqueued (`take_next_msg`).
     pub(super) fn pop(&mut self) -> Option<Held> {
-        let first = match self.returned_is_next() {
-            true => &mut self.returns,
-            false => &mut self.ready,
-        };
-        let held = first.pop_front()?;
+        let held = match self.returned_is_next() {
+            true => self.returns.pop_front(),
+            false => self.ready.pop(),
+        }?;
         self.ready_bytes -= payload(&held);
         Some(held)
-    }
-
-    pub(super) fn peek(&self) -> Option<&Held> {
-        if self.returned_is_next() { self.returns.front() } else { self.ready.front() }
     }
 
     fn returned_is_next(&self) -> bool {
@@ -89,6 +85,7 @@ impl Fifo {
     }
 
     pub(super) fn assign(&mut self, channel: Pid, held: Held, no_ack: bool, effects: &mut Effects) {
+        let now = self.now;
         let of = self.assignments(channel, effects);
         let id = of.next_id;
         of.next_id += 1;
@@ -96,7 +93,7 @@ impl Fifo {
         if no_ack {
             effects.gone.push(Gone { held, why: Leaving::Settled(CONSUMED) });
         } else {
-            of.checked_out.push_back((id, held));
+            of.checked_out.push_back(CheckedOut { id, at: now, held });
             if let Some(record) = self.consumers.of(channel) {
                 record.unacked.push_back(id);
             }
@@ -108,7 +105,7 @@ impl Fifo {
     pub(super) fn check_out(&mut self, at: Time, effects: &mut Effects) {
         loop {
             self.expire(at, effects);
-            if self.waiting() == 0 {
+            if self.ready.is_empty() && self.returns.is_empty() {
                 break;
             }
             let Some(taker) = self.consumers.next(self.single_active(), false) else { break };
@@ -119,17 +116,57 @@ impl Fifo {
             let Some(held) = self.pop() else { break };
             self.assign(channel, held, no_ack, effects);
         }
-        let head = self.peek().map_or(Time::MAX, |held| held.expires);
-        if head != self.expiry_told {
-            self.expiry_told = head;
-            effects.expires = Some(head).filter(|at| *at < Time::MAX);
+        let heads = self.returns.front().into_iter().chain(self.ready.heads());
+        let head = heads.map(|held| held.expires).min().unwrap_or(Time::MAX);
+        let delay = self.delayed.keys().next().map_or(Time::MAX, |(at, _)| *at);
+        let next = head.min(delay);
+        if next != self.expiry_told {
+            self.expiry_told = next;
+            effects.expires = Some(next).filter(|at| *at < Time::MAX);
         }
     }
 
     pub(super) fn expire(&mut self, at: Time, effects: &mut Effects) {
-        while self.peek().is_some_and(|held| held.expires <= at) {
-            let Some(held) = self.pop() else { return };
+        let over = |held: &Held| held.expires <= at;
+        loop {
+            let returned = self.returned_is_next() && self.returns.front().is_some_and(over);
+            let gone = match returned {
+                true => self.returns.pop_front(),
+                false if self.returned_is_next() && !self.expires_all() => None,
+                false => self.ready.pop_if(over),
+            };
+            let Some(held) = gone else { return };
+            self.ready_bytes -= payload(&held);
             effects.gone.push(Gone { held, why: Leaving::Dead(Reason::Expired) });
+        }
+    }
+
+    /// From 4.3 on what was given back does not hide what is behind it.
+    fn expires_all(&self) -> bool {
+        self.policy.rules.has(Rule::StrictPriorities)
+    }
+
+    /// rabbit_fifo.erl v4.3.5 `expire_shallow`: what was given back and has waited long enough.
+    pub(super) fn end_delays(&mut self) {
+        let now = self.now;
+        while let Some(first) = self.delayed.first_entry().filter(|of| of.key().0 <= now) {
+            self.returns.push_back(first.remove());
+        }
+    }
+
+    /// rabbit_fifo.erl v4.3.5 `evaluate_consumer_timeout`: a consumer that has had a delivery for so
+    /// long loses all that it holds, and its channel cancels it.
+    pub(super) fn time_out(&mut self, at: Time, timeout: Span, effects: &mut Effects) {
+        let late = self.assigned.iter().filter(|of| {
+            of.checked_out.front().is_some_and(|oldest| at.since(oldest.at.min(at)) >= timeout)
+        });
+        let late: Vec<Pid> = late.map(|of| of.channel).collect();
+        let single_active = self.single_active();
+        for channel in late {
+            self.give_back_all(channel, false, effects);
+            self.consumers.cancel(channel, single_active);
+            self.forget_idle(channel);
+            effects.timed_out.push(channel);
         }
     }
 
@@ -140,9 +177,12 @@ impl Fifo {
             return taken;
         };
         let end = first + u64::from(count);
-        let start = of.checked_out.partition_point(|(id, _)| *id < first);
-        let behind = of.checked_out.partition_point(|(id, _)| *id < end);
-        taken.extend(of.checked_out.drain(start..behind).map(|(_, held)| held));
+        let start = of.checked_out.partition_point(|of| of.id < first);
+        let behind = of.checked_out.partition_point(|of| of.id < end);
+        taken.extend(of.checked_out.range(start..behind).map(|of| of.held));
+        if !self.policy.faulty.keeps_what_is_returned {
+            of.checked_out.drain(start..behind);
+        }
         if let Some(record) = self.consumers.of(channel) {
             let start = record.unacked.partition_point(|id| *id < first);
             let behind = record.unacked.partition_point(|id| *id < end);
@@ -162,6 +202,9 @@ impl Fifo {
     pub(super) fn give_back(&mut self, mut held: Held, failed: bool, effects: &mut Effects) {
         held.returns += 1;
         held.failures += u32::from(failed);
+        if self.policy.faulty.forgets_counts {
+            (held.returns, held.failures) = (0, 0);
+        }
         let counted = match self.policy.rules.has(Rule::LimitCountsFailures) {
             true => held.failures,
             false => held.returns,
@@ -171,7 +214,25 @@ impl Fifo {
             return;
         }
         self.ready_bytes += payload(&held);
-        self.returns.push_back(held);
+        if let Some(at) = self.delayed_until(&held, failed) {
+            self.delayed.insert((at, held.index), held);
+        } else if self.policy.faulty.returns_to_the_front {
+            self.ready.push_front(held);
+        } else {
+            self.returns.push_back(held);
+        }
+    }
+
+    /// rabbit_fifo.erl v4.3.5 `should_delay`, `calculate_ready_at`.
+    fn delayed_until(&self, held: &Held, failed: bool) -> Option<Time> {
+        let DelayedRetry { of, min, max } = self.policy.arguments.delayed_retry?;
+        let so = match of {
+            Retried::All => true,
+            Retried::Failed => failed,
+            Retried::Returned => !failed,
+        };
+        let after = (min * u64::from(held.failures.max(1))).min(max);
+        (so && self.policy.rules.has(Rule::DelayRetries)).then(|| self.now + after)
     }
 
     pub(super) fn give_back_all(&mut self, channel: Pid, failed: bool, effects: &mut Effects) {
@@ -179,7 +240,7 @@ impl Fifo {
             record.unacked.clear();
         }
         let Some(of) = self.assigned.iter_mut().find(|of| of.channel == channel) else { return };
-        for (_, held) in std::mem::take(&mut of.checked_out) {
+        for CheckedOut { held, .. } in std::mem::take(&mut of.checked_out) {
             self.give_back(held, failed, effects);
         }
     }

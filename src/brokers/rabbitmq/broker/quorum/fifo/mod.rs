@@ -4,19 +4,23 @@
 //! What is to be done besides, by the leader or by the member on a consumer's node, it says in an
 //! [`Effects`].
 
+pub mod check;
 mod consuming;
 mod publishing;
+pub mod ready;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::engine::{Span, Time};
+use crate::engine::Time;
 use crate::observe::{MessageRange, Removal};
 
+use self::check::Faulty;
+use self::ready::Ready;
 use super::super::super::arguments::Arguments;
 use super::super::super::letters::{LetterId, Reason};
-use super::super::super::message::Pid;
 use super::super::super::message::ra::{CallAnswer, Command, Index, MessageId};
+use super::super::super::message::{Given, Pid};
 use super::super::super::rules::Rules;
 use super::super::super::words::CONSUMED;
 use super::super::queue::consumers::Consumers;
@@ -35,6 +39,8 @@ pub struct Policy {
     pub delivery_limit: Option<u32>,
     /// What its version does.
     pub rules: Rules,
+    /// What it does wrong.
+    pub faulty: Faulty,
 }
 
 /// A message in the queue.
@@ -69,9 +75,18 @@ struct Assigned {
     channel: Pid,
     next_id: MessageId,
     /// Not yet settled, in the order of their ids.
-    checked_out: VecDeque<(MessageId, Held)>,
+    checked_out: VecDeque<CheckedOut>,
     /// Its node cannot be reached (`suspected_down`).
     suspected: bool,
+}
+
+/// A delivery that is not settled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct CheckedOut {
+    id: MessageId,
+    /// When it was assigned.
+    at: Time,
+    held: Held,
 }
 
 /// A message on its way to a consumer.
@@ -125,8 +140,10 @@ pub struct Effects {
     pub active: Option<Pid>,
     /// The leader tells these that it leads: their node is connected again.
     pub leader_changes: Vec<Pid>,
-    /// When the message at the head expires, if it has come there now.
+    /// When the message at the head expires, or a delay is over, if that is news.
     pub expires: Option<Time>,
+    /// The leader tells these that what they held was taken back: it took too long.
+    pub timed_out: Vec<Pid>,
 }
 
 /// The state.
@@ -134,10 +151,14 @@ pub struct Effects {
 pub struct Fifo {
     policy: Arc<Policy>,
     enqueuers: Vec<Enqueuer>,
-    /// In the order of enqueueing.
-    ready: VecDeque<Held>,
+    /// Never delivered.
+    ready: Ready,
     /// Given back, in the order of return; served first.
     returns: VecDeque<Held>,
+    /// Given back, and not to be delivered again before their time.
+    delayed: BTreeMap<(Time, Index), Held>,
+    /// The latest time of a command: leaders' clocks may go back.
+    now: Time,
     ready_bytes: u64,
     consumers: Consumers,
     assigned: Vec<Assigned>,
@@ -149,7 +170,8 @@ pub struct Fifo {
 impl Default for Fifo {
     fn default() -> Fifo {
         let (arguments, delivery_limit, rules) = (Arguments::default(), None, Rules::every());
-        Fifo::new(Arc::new(Policy { arguments, delivery_limit, rules }))
+        let faulty = Faulty::default();
+        Fifo::new(Arc::new(Policy { arguments, delivery_limit, rules, faulty }))
     }
 }
 
@@ -158,9 +180,11 @@ impl Fifo {
     #[must_use]
     pub fn new(policy: Arc<Policy>) -> Fifo {
         Fifo {
-            policy,
             enqueuers: Vec::new(),
-            ready: VecDeque::new(),
+            ready: Ready::new(policy.rules),
+            policy,
+            delayed: BTreeMap::new(),
+            now: Time::ZERO,
             returns: VecDeque::new(),
             ready_bytes: 0,
             consumers: Consumers::default(),
@@ -185,7 +209,7 @@ impl Fifo {
     #[must_use]
     pub fn len(&self) -> usize {
         let assigned = self.assigned.iter().map(|of| of.checked_out.len()).sum::<usize>();
-        self.ready.len() + self.returns.len() + assigned
+        self.waiting() + assigned
     }
 
     /// Whether there are none.
@@ -194,15 +218,20 @@ impl Fifo {
         self.len() == 0
     }
 
-    /// Messages that wait for a consumer.
+    /// Messages that wait for a consumer, delayed ones included.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.ready.len() + self.returns.len()
+        self.ready.len() + self.returns.len() + self.delayed.len()
     }
 
-    /// They, in the order in which they are served.
+    /// Messages that were never delivered, in the order of enqueueing.
+    pub fn ready(&self) -> impl Iterator<Item = &Held> + '_ {
+        self.ready.iter()
+    }
+
+    /// Messages that wait, in the order in which they are served.
     pub fn waiting_in_order(&self) -> impl Iterator<Item = &Held> + '_ {
-        self.returns.iter().chain(&self.ready)
+        self.returns.iter().chain(self.ready.iter()).chain(self.delayed.values())
     }
 
     /// What it takes in memory: an index and a header a message; bodies stay in the log.
@@ -214,14 +243,14 @@ impl Fifo {
     /// All messages, in no particular order.
     pub fn held(&self) -> impl Iterator<Item = &Held> + '_ {
         let assigned = self.assigned.iter().flat_map(|of| &of.checked_out);
-        self.ready.iter().chain(&self.returns).chain(assigned.map(|(_, held)| held))
+        self.waiting_in_order().chain(assigned.map(|of| &of.held))
     }
 
     /// Deliveries that are not settled, with whose they are.
     pub fn checked_out(&self) -> impl Iterator<Item = (Pid, &Held)> + '_ {
         self.assigned.iter().flat_map(|of| {
             let channel = of.channel;
-            of.checked_out.iter().map(move |(_, held)| (channel, held))
+            of.checked_out.iter().map(move |delivery| (channel, &delivery.held))
         })
     }
 
@@ -232,6 +261,13 @@ impl Fifo {
         let mut all: Vec<Pid> = self.enqueuers.iter().map(|of| of.channel).collect();
         all.extend(consumers.filter(|pid| !self.enqueuers.iter().any(|of| of.channel == *pid)));
         all
+    }
+
+    /// When the oldest delivery was assigned that is not settled.
+    #[must_use]
+    pub fn oldest_delivery(&self) -> Option<Time> {
+        let oldest = self.assigned.iter().filter_map(|of| of.checked_out.front());
+        oldest.map(|of| of.at).min()
     }
 
     /// The consumers whose nodes cannot be reached.
@@ -246,34 +282,24 @@ impl Fifo {
         let Some(of) = self.assigned.iter().find(|of| of.channel == channel) else {
             return Vec::new();
         };
-        let later = of.checked_out.iter().filter(|(id, _)| *id >= first);
-        later.map(|&(id, held)| Delivery { channel, id, held }).collect()
+        let later = of.checked_out.iter().filter(|of| of.id >= first);
+        later.map(|of| Delivery { channel, id: of.id, held: of.held }).collect()
     }
 
     /// Applies the command of the entry at `index`, whose leader's clock was `at`.
-    pub fn apply(
-        &mut self,
-        index: Index,
-        at: Time,
-        command: &Command,
-        expirations: &[Span],
-    ) -> Effects {
+    pub fn apply(&mut self, index: Index, at: Time, command: &Command, given: &[Given]) -> Effects {
         let mut effects = Effects::default();
+        self.now = self.now.max(at);
         let holder = self.consumers.holder;
         match *command {
-            Command::Noop => {}
+            Command::Noop | Command::Metadata { .. } => {}
             Command::Register { channel } => self.register(channel, &mut effects),
-            Command::Enqueue { channel, seq, message, letter, expiration } => {
-                let ttl = match expiration {
-                    0 => self.policy.arguments.message_ttl,
-                    place => {
-                        let own = expirations[usize::from(place)];
-                        Some(self.policy.arguments.message_ttl.map_or(own, |all| all.min(own)))
-                    }
-                };
+            Command::Enqueue { channel, seq, message, letter, given: place } => {
+                let Given { expiration, priority } = given[usize::from(place)];
+                let ttl = self.policy.arguments.message_ttl.into_iter().chain(expiration).min();
                 let expires = ttl.map_or(Time::MAX, |ttl| at + ttl);
                 let held = Held { index, message, letter, expires, failures: 0, returns: 0 };
-                self.enqueue(channel, seq, held, &mut effects);
+                self.enqueue(channel, seq, (priority, held), &mut effects);
             }
             Command::Checkout { channel, terms } => self.attach(channel, terms, &mut effects),
             Command::Get { channel, no_ack } => self.get(channel, no_ack, &mut effects),
@@ -299,7 +325,8 @@ impl Fifo {
             Command::Down { channel, reason } => self.down(channel, reason, &mut effects),
             Command::NodeUp { node } => self.node_up(node, &mut effects),
             Command::Disconnected { channel } => self.disconnected(channel, &mut effects),
-            Command::Expire => {}
+            Command::Expire => self.end_delays(),
+            Command::TimeOut { timeout } => self.time_out(at, timeout, &mut effects),
         }
         self.check_out(at, &mut effects);
         self.limit(&mut effects);

@@ -27,7 +27,13 @@ impl Fifo {
 
     /// rabbit_fifo.erl `maybe_enqueue`: by their numbers, what is sent again is not enqueued again,
     /// and what comes after a gap is not enqueued at all. A dead letter has no number (0).
-    pub(super) fn enqueue(&mut self, channel: Pid, seq: u64, held: Held, effects: &mut Effects) {
+    pub(super) fn enqueue(
+        &mut self,
+        channel: Pid,
+        seq: u64,
+        (priority, held): (u8, Held),
+        effects: &mut Effects,
+    ) {
         let numbered = seq > 0 && self.policy.rules.has(Rule::DeduplicateEnqueues);
         let next_seq = match numbered {
             true => self.enqueuer(channel, effects).next_seq,
@@ -40,7 +46,7 @@ impl Fifo {
                 self.enqueuer(channel, effects).next_seq += 1;
             }
             self.ready_bytes += payload(&held);
-            self.ready.push_back(held);
+            self.ready.push(priority, held);
             return;
         }
         effects.gone.push(Gone { held, why: Leaving::Settled(NOT_ENQUEUED) });

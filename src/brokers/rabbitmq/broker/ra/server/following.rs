@@ -17,7 +17,6 @@ impl Server {
         if rpc.term > self.meta.term {
             self.later_term(rpc.term);
         }
-        debug_assert!(!self.leads(), "two leaders in one term");
         self.follow(rpc.leader);
         let AppendEntries { leader, previous, commit, entries, .. } = rpc;
         let (base, last) = (self.log.base().index, self.log.last().index);
@@ -93,7 +92,9 @@ impl Server {
             self.later_term(rpc.term);
         }
         self.follow(rpc.leader);
-        if let Some(state) = rpc.state.filter(|_| rpc.last.index > self.commit) {
+        if let Some(state) =
+            rpc.state.filter(|_| rpc.last.index > self.commit.max(self.log.base().index))
+        {
             let gone = self.log.shorten(Snapshot { last: rpc.last, state });
             self.commit = rpc.last.index;
             self.agreed = self.agreed.max(rpc.last.index);

@@ -4,7 +4,7 @@
 //! The lab's brokers shared two cores; here every node has its own. So rates are compared as ratios,
 //! each against the classic queue of the same set-up.
 
-use super::steady::{Figures, Load, Steady, median, ratio_is};
+use super::super::steady::{Figures, Load, Steady, median, ratio_is};
 
 /// A quorum queue led by n1, clients there.
 fn quorum(version: &'static str) -> Steady {
@@ -31,6 +31,35 @@ fn a_quorum_queue_costs_almost_half_of_the_rate_and_a_copy_a_follower() {
     followed.bytes_are(3_920.0);
     // It is delivered after the commit, so no sooner than it is confirmed.
     assert!(median(&led.delivery_p50) >= median(&led.confirm_p50));
+}
+
+/// Beside a local one, from where clients are on another node; in 3.10 it was 0.9.
+#[test]
+fn a_classic_queue_on_another_node_is_at_two_thirds_of_the_rate() {
+    for (version, measured) in [("4.0.5", 0.65), ("4.3", 0.63)] {
+        let local = full_speed(Steady { version, ..Steady::cluster() });
+        let remote = full_speed(Steady { version, clients: ("n2", "n2"), ..Steady::cluster() });
+        ratio_is("remote to local", &remote, &local, measured);
+        remote.bytes_are(2_880.0);
+        let slow = Steady { version, clients: ("n2", "n2"), ..Steady::cluster() }.run();
+        slow.bytes_are(3_080.0);
+        // Unlike in a quorum queue it is delivered before it is confirmed.
+        assert!(median(&slow.delivery_p50) < median(&slow.confirm_p50));
+    }
+}
+
+/// Of the lab's disk in those days the confirms of a lone member say what an fsync took.
+const FSYNC: &str = "{ distribution = \"lognormal\", median = \"0.9ms\", p99 = \"4.5ms\" }";
+
+#[test]
+fn a_confirm_at_five_hundred_a_second_takes_two_milliseconds() {
+    let of = |set_up: Steady| Steady { fsync: Some(FSYNC), ..set_up }.run();
+    of(quorum("4.3")).confirms_overlap(1.99..=2.54);
+    of(quorum("4.0.5")).confirms_overlap(1.61..=2.09);
+    of(follower("4.3")).confirms_overlap(1.90..=2.29);
+    of(follower("4.0.5")).confirms_overlap(1.75..=2.00);
+    let alone = Steady { queue: Some("quorum"), version: "4.3", ..Steady::single() };
+    of(alone).confirms_overlap(0.63..=2.98);
 }
 
 #[test]
