@@ -497,7 +497,7 @@ fn first_members<'a>(
     let shares = share_out(assignor, &subscribers, |topic| streams.of_topic(topic).collect());
     for member in first.iter_mut().filter(|member| !member.alone) {
         if let Some(share) = shares.get(&member.id) {
-            member.assignment = share.iter().copied().collect();
+            member.assignment = share.clone();
             member.assignment.sort_unstable();
         }
     }
