@@ -388,6 +388,9 @@ impl Observer for Ledger {
     }
 
     fn holds(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId, holds: bool) {
+        if !holds {
+            self.visible.moved(consumer, destination);
+        }
         let held = &mut self.holds[consumer.index()];
         match (held.binary_search(&destination), holds) {
             (Err(place), true) => held.insert(place, destination),

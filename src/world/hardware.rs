@@ -120,7 +120,7 @@ fn server(name: &'static str, meaning: &'static str, card: CardSpec, disk: DiskS
 /// A SATA disk of 7,200 turns a minute.
 fn hard_disk() -> DiskSpec {
     DiskSpec {
-        // The file's blocks and the journal's lie apart: two turns, of which the first may be short.
+        // What is in a file and what the file system keeps of it lie apart: two turns.
         fsync: Distribution::lognormal(16_800_000, 50_000_000),
         spread: 0,
         bandwidth: 175_000_000,

@@ -74,14 +74,6 @@ fn idempotence_gives_way_unless_it_is_asked_for() {
         (vec![many, asked, "broker-version=3.9"], "of at most 5"),
         (vec!["producer.p1.acks=1", asked, "broker-version=3.9"], "acks = \"all\""),
         (vec!["producer.p1.retries=0", asked, "broker-version=2.8"], "retries above 0"),
-        (
-            vec![
-                "producer.p1.max.in.flight.requests.per.connection=2",
-                asked,
-                "broker-version=0.11",
-            ],
-            "of at most 1",
-        ),
     ] {
         let said = refused(&sets);
         assert!(said.contains("does not start") && said.contains(needs), "{sets:?}: {said}");

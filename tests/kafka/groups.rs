@@ -135,31 +135,6 @@ fn a_static_member_of_kip_848_that_was_killed_is_refused_until_its_session_is_ov
 }
 
 #[test]
-fn a_slow_member_stops_an_eager_group_and_not_one_of_kip_848() {
-    // The third member joins at 20 s; the second one takes 5 s for what a poll returns.
-    let unread = |version: &str, keys: &str| {
-        let slow = format!("processing-time = \"25ms\"\nmax.poll.records = 200\n{keys}");
-        let members = [
-            consumer("c1", keys),
-            consumer("c2", &slow),
-            consumer("c3", &format!("start = \"20s\"\n{keys}")),
-        ];
-        let report = run(version, 6, &members.concat(), 1);
-        sound(&report);
-        assert_eq!(report.summary.consumer_lost, 0);
-        // What is read of a partition between the commit that a join begins with and its move comes
-        // again, where members cooperate.
-        assert!(report.summary.duplicated == 0 || keys.contains("cooperative"));
-        report.summary.read_longest_ms.unwrap_or(0)
-    };
-    let eager = unread("3.9", "");
-    let cooperative = unread("3.9", "partition.assignment.strategy = \"cooperative-sticky\"");
-    let modern = unread("4.1", "group.protocol = \"consumer\"");
-    assert!(eager > 1_000, "{eager}");
-    assert!(cooperative < eager && modern < eager, "{cooperative}, {modern}, {eager}");
-}
-
-#[test]
 fn an_offset_that_is_lost_makes_the_group_begin_at_the_end() {
     // No commit within the two seconds that the group is there.
     let keys = "auto.commit.interval.ms = \"100s\"\nstart = \"3s\"\nprocessing-time = \"1ms\"\n\

@@ -58,7 +58,12 @@ fn found(name: &str) -> Reasons {
 fn the_documents_say_why_their_scenarios_lose_messages() {
     let told = told();
     assert!(told.len() > 20, "the tables were found: {told:?}");
+    let mut wrong = Vec::new();
     for (scenario, told) in told {
-        assert_eq!(found(&scenario), told, "{scenario}");
+        let found = found(&scenario);
+        if found != told {
+            wrong.push(format!("{scenario}: found {found:?}, told {told:?}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

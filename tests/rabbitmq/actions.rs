@@ -130,7 +130,34 @@ node = "n2"
 offline = true
 on = "n3"
 "#;
-    assert_snapshot!(answers(&mirrored("3.10", more)), @r"");
+    assert_snapshot!(answers(&mirrored("3.10", more)), @r"
+    2000 ms n1 given: sync_queue plain
+    2000 ms n1 failed: sync_queue plain (not_mirrored)
+    3000 ms n1 given: cancel_sync_queue orders
+    3000 ms n1 failed: cancel_sync_queue orders (not_syncing)
+    4000 ms n1 given: delete_queue plain
+    4000 ms n1 failed: delete_queue plain (not_empty)
+    5000 ms n1 given: delete_queue orders
+    5000 ms n1 failed: delete_queue orders (in_use)
+    6000 ms n1 given: forget_cluster_node n3
+    6008 ms n1 failed: forget_cluster_node n3 (RabbitMQ on the node must be stopped before it can be removed)
+    7000 ms n2 given: forget_cluster_node n3
+    7000 ms n2 failed: forget_cluster_node n3 (online_node_offline_flag)
+    8000 ms n2 given: force_boot
+    8000 ms n2 failed: force_boot (the rabbit application must be stopped first)
+    9000 ms n1 given: clear_policy ha
+    9005 ms n1 done: clear_policy ha
+    10000 ms n1 given: clear_policy ha
+    10008 ms n1 failed: clear_policy ha (no such policy)
+    11000 ms n1 given: delete_queue plain
+    11008 ms n1 done: delete_queue plain
+    12000 ms n1 given: delete_queue plain
+    12000 ms n1 failed: delete_queue plain (not_found)
+    14000 ms n3 given: set_vm_memory_high_watermark
+    14000 ms n3 failed: set_vm_memory_high_watermark (nodedown)
+    14500 ms n3 given: forget_cluster_node n2
+    14500 ms n3 failed: forget_cluster_node n2 (removing_node_from_offline_node)
+    ");
 }
 
 /// A queue whose node is down: its record alone can be deleted from 3.11 on, before there is none.
@@ -159,7 +186,18 @@ on = "n1"
         answers(&mirrored("3.10", more)),
         answers(&mirrored("3.12", more))
     );
-    assert_snapshot!(both, @r"");
+    assert_snapshot!(both, @r"
+    3.10
+    5000 ms n1 given: delete_queue plain
+    5000 ms n1 failed: delete_queue plain (not_found)
+    6000 ms n1 given: delete_queue plain
+    6000 ms n1 failed: delete_queue plain (not_found)
+    3.12
+    5000 ms n1 given: delete_queue plain
+    5000 ms n1 failed: delete_queue plain (not_empty)
+    6000 ms n1 given: delete_queue plain
+    6008 ms n1 done: delete_queue plain
+    ");
 }
 
 /// A leader that dies with the command in its mailbox is asked no more; the one that takes over is.
@@ -176,7 +214,10 @@ kind = "sync_queue"
 queue = "orders"
 on = "n2"
 "#;
-    assert_snapshot!(answers(&mirrored("3.10", more)), @r"");
+    assert_snapshot!(answers(&mirrored("3.10", more)), @r"
+    5050 ms n2 given: sync_queue orders
+    5129 ms n2 done: sync_queue orders
+    ");
 }
 
 /// A member that is down is forgotten by those that run: its mirrors are no loss, and it is not let
@@ -202,9 +243,78 @@ event = "inconsistent-cluster"
 min = 1
 "#;
     let text = mirrored("3.10", more);
-    assert_snapshot!(answers(&text), @r"");
+    assert_snapshot!(answers(&text), @r"
+    5000 ms n1 given: forget_cluster_node n3
+    5009 ms n1 done: forget_cluster_node n3
+    6000 ms n1 given: forget_cluster_node n3
+    6008 ms n1 failed: forget_cluster_node n3 (not_a_cluster_node)
+    ");
     let prepared = parse("actions.toml", text.as_bytes(), &[]).expect("a scenario");
     let report = simulate(&prepared, 1, None).expect("a run that ends");
     assert!(report.events.iter().any(|row| row.what == "inconsistent-cluster"));
     assert_eq!(report.summary.success_lost, 0);
+}
+
+/// RabbitMQ is stopped in a VM that goes on, as an operator must before the node can be forgotten;
+/// then it does not get in again.
+#[test]
+fn an_application_is_stopped_and_started() {
+    let more = r#"
+[[action]]
+at = "3s"
+kind = "stop_app"
+on = "n3"
+[[action]]
+at = "5s"
+kind = "sync_queue"
+queue = "orders"
+on = "n3"
+[[action]]
+at = "6s"
+kind = "start_app"
+on = "n3"
+[[action]]
+at = "10s"
+kind = "start_app"
+on = "n3"
+[[action]]
+at = "11s"
+kind = "stop_app"
+on = "n3"
+[[action]]
+at = "14s"
+kind = "forget_cluster_node"
+node = "n3"
+[[action]]
+at = "15s"
+kind = "start_app"
+on = "n3"
+"#;
+    assert_snapshot!(answers(&mirrored("3.10", more)), @r"");
+}
+
+/// What is ready in the queue is gone, at the mirrors too; clients that are sent away come back.
+#[test]
+fn a_queue_is_purged_and_clients_are_sent_away() {
+    let more = r#"
+processing-time = "1h"
+prefetch = 10
+[[action]]
+at = "10s"
+kind = "purge_queue"
+queue = "orders"
+[[action]]
+at = "12s"
+kind = "close_all_connections"
+"#;
+    let text = mirrored("3.10", more);
+    assert_snapshot!(answers(&text), @r"");
+    let prepared = parse("actions.toml", text.as_bytes(), &[]).expect("a scenario");
+    let report = simulate(&prepared, 1, None).expect("a run that ends");
+    let purged = report.catalog.causes.iter().position(|cause| cause.name == "queue-purged");
+    let lost = report.causes[purged.expect("it is a cause")];
+    assert!((480..=500).contains(&lost), "all but what the consumer has: {lost}");
+    let lost =
+        |row: &&mqsim::verdict::EventRow| row.kind == "client" && row.what.starts_with("lost");
+    assert_eq!(report.events.iter().filter(lost).count(), 3, "all clients are sent away");
 }

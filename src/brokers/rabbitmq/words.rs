@@ -66,6 +66,7 @@ words! {
         QUEUE_DIED_CONFIRMED = "queue-died-confirmed", Lost, 2,
             "the last process that it was sent to went down and none had confirmed it; the broker \
              confirmed it (before 3.8)";
+        QUEUE_PURGED = "queue-purged", Lost, 8, "an operator purged its queue";
     }
     conditions {
         HOME_NODE_DOWN = "home-node-down",
@@ -144,6 +145,7 @@ words! {
         BOOT_FAILED = "boot-failed", "BOOT FAILED: timeout_waiting_for_tables";
         INCONSISTENT_CLUSTER = "inconsistent-cluster",
             "BOOT FAILED: inconsistent_cluster, for the others have forgotten this node";
+        QUEUE_PURGED = "queue-purged", "the queue is purged of COUNT messages";
         MAINTENANCE = "maintenance", "This node is being put into maintenance (drain) mode";
         NODE_FORGOTTEN = "node-forgotten", "Removing node SUBJECT from cluster";
         SYNC_CANCELLED = "sync-cancelled", "Synchronising: synchronisation cancelled";

@@ -26,8 +26,17 @@ impl Command<Planner<'_>, Broker, Message> for ForceBoot {
         plan.names_its_node(values).then_some(ForceBoot)
     }
 
-    fn give(&self, _: ActionId, _: &mut Broker, _: &mut Context<'_, Message>) -> Option<Answer> {
-        Some(Err("the rabbit application must be stopped first"))
+    fn give(
+        &self,
+        _: ActionId,
+        broker: &mut Broker,
+        _: &mut Context<'_, Message>,
+    ) -> Option<Answer> {
+        if broker.is_running() {
+            return Some(Err("the rabbit application must be stopped first"));
+        }
+        broker.force_next_boot();
+        Some(Ok(()))
     }
 
     fn give_offline(&self, broker: &mut Broker, _: &dyn Fn(NodeId) -> bool) -> Answer {

@@ -3,14 +3,18 @@
 
 mod cancel_sync_queue;
 mod clear_policy;
+mod close_all_connections;
 mod delete_queue;
 mod drain;
 mod force_boot;
 mod forget_cluster_node;
+mod purge_queue;
 mod rebalance;
 mod revive;
 mod set_policy;
 mod set_vm_memory_high_watermark;
+mod start_app;
+mod stop_app;
 mod sync_queue;
 
 use crate::brokers::kit::{Command, actions};
@@ -39,6 +43,14 @@ actions! {
     clear_policy::ClearPolicy,
     /// A queue is deleted.
     delete_queue::DeleteQueue,
+    /// A queue is emptied.
+    purge_queue::PurgeQueue,
+    /// Clients are sent away.
+    close_all_connections::CloseAllConnections,
+    /// RabbitMQ stops, and its VM goes on.
+    stop_app::StopApp,
+    /// RabbitMQ starts again in a VM that has gone on.
+    start_app::StartApp,
     /// A member that is down is forgotten.
     forget_cluster_node::ForgetClusterNode,
     /// A node that is down does not wait for the others when it starts.
@@ -51,6 +63,13 @@ actions! {
     revive::Revive,
     /// A node may use more memory, or less.
     set_vm_memory_high_watermark::SetVmMemoryHighWatermark,
+}
+
+impl Action {
+    /// Whether it can be given to a node whose VM runs and RabbitMQ does not.
+    pub(super) fn is_for_a_stopped_app(&self) -> bool {
+        matches!(self, Action::StartApp(_) | Action::ForceBoot(_))
+    }
 }
 
 /// `[[action]]`.

@@ -34,9 +34,11 @@ impl Broker {
     /// An operator gives this node a command.
     pub(crate) fn command(&mut self, ctx: &mut Context<'_, Message>, action: ActionId) {
         let config = self.node.config.clone();
+        let command = &config.actions[action.index()];
         let answer = match self.node.status {
             _ if !config.settings.rules.has(Rule::OperatorCommands) => Some(Ok(())),
-            Status::Running => config.actions[action.index()].give(action, self, ctx),
+            Status::Running => command.give(action, self, ctx),
+            Status::Paused if command.is_for_a_stopped_app() => command.give(action, self, ctx),
             _ => Some(Err(APP_NOT_RUNNING)),
         };
         if let Some(answer) = answer {
@@ -122,7 +124,6 @@ impl Broker {
     }
 
     /// Begins a transaction that ends with an answer.
-    #[expect(clippy::unnecessary_wraps, reason = "what a command that answers later gives back")]
     pub(crate) fn order(
         &mut self,
         ctx: &mut Context<'_, Message>,

@@ -31,12 +31,12 @@ pub mod vm;
 use std::sync::Arc;
 
 use crate::engine::Time;
-use crate::observe::{NodeId, Observer, Removal};
+use crate::observe::{ActionId, NodeId, Observer, Removal};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port, Wait};
 
 use self::cluster::khepri::Writes;
 use self::cluster::mnesia::{Committing, Lock, Tables, Transaction};
-use self::cluster::monitor::Monitor;
+use self::cluster::monitor::{Monitor, Outside};
 use self::command::Asked;
 pub use self::process::Process;
 use self::queue::replica::{Replica, Role};
@@ -182,6 +182,8 @@ pub struct Node {
     wiped: bool,
     /// Commands of an operator that a queue's leader is to carry out.
     asked: Vec<Asked>,
+    /// The command that has RabbitMQ started again.
+    starter: Option<ActionId>,
     disk: Disk,
 }
 
@@ -260,6 +262,7 @@ impl Broker {
                 wiped: false,
                 touched: Vec::new(),
                 asked: Vec::new(),
+                starter: None,
                 disk,
             },
             first_lane: 0,
@@ -455,6 +458,12 @@ impl Broker {
         let mnesia = &self.node.mnesia;
         match self.node.status {
             Status::Running => {}
+            // An operator has stopped it: who knows when it is started again.
+            Status::Paused
+                if matches!(self.node.monitor.outside, Some(Outside::Stopped { .. })) =>
+            {
+                return None;
+            }
             Status::Paused => return Some("a majority of the cluster, to go on".into()),
             Status::Off | Status::Starting => return Some("its start".into()),
             Status::Booting => return Some("the tables of its peers".into()),

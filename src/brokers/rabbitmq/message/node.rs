@@ -74,6 +74,8 @@ pub enum NodeMessage {
     EndReplica { queue: QueueId },
 
     // ---- commands of an operator
+    /// Clients are to go.
+    CloseConnections,
     /// The leader that is to carry a command out is asked again.
     AskAgain { action: ActionId },
     /// A command is carried out, or refused.

@@ -63,6 +63,8 @@ pub enum QueueCommand {
     Sync,
     /// `cancel_sync_queue`.
     CancelSync,
+    /// `purge_queue`.
+    Purge,
     /// `delete_queue`.
     Delete { if_empty: bool, if_unused: bool },
 }

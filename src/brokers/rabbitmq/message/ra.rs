@@ -243,6 +243,8 @@ pub enum RaMessage {
     HasRead,
     /// It is.
     Recovered,
+    /// There was no room for term and vote on the disk; there may be now.
+    PersistAgain,
     /// Term and vote are durable.
     MetaSynced,
     /// The election timer.

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::Span;
-use crate::observe::NodeId;
+use crate::observe::{ActionId, NodeId};
 use crate::world::{Context, Lane};
 
 use super::super::super::message::Message;
@@ -42,6 +42,11 @@ pub(crate) enum Recovery {
 pub(crate) enum Outside {
     /// It stops RabbitMQ until the cluster has recovered.
     Await(Recovery),
+    /// An operator has stopped it, and starts it again.
+    Stopped {
+        /// By this command.
+        by: ActionId,
+    },
     /// This node has lost to another, which says when it is safe to start.
     Restart {
         /// Who won.
@@ -338,6 +343,7 @@ impl Broker {
                     self.safe_to_start(ctx, false);
                 }
             }
+            Some(Outside::Stopped { by }) => ctx.answer(by, Ok(())),
             None => {}
         }
     }

@@ -6,16 +6,21 @@ use crate::world::{Context, Lane};
 
 use super::super::super::message::node::NodeMessage;
 use super::super::super::message::queue::{Commander, MirrorMessage, QueueCommand};
+use super::super::super::message::ring::Instruction;
 use super::super::super::message::{Message, Pid};
 use super::super::super::words::{because, cause, event};
 use super::super::Node;
 use super::super::cluster::mnesia::Purpose;
 use super::base::Base;
+use super::leader::runs;
 use super::replica::Leader;
 
 /// The end of every copy when an operator has the queue deleted.
 const DELETED: Removal =
     Removal { cause: cause::QUEUE_DELETED, because: because::DELETED_BY_OPERATOR };
+
+/// The end of every copy of what is purged.
+const PURGED: Removal = Removal { cause: cause::QUEUE_PURGED, because: because::NONE };
 
 impl Leader<'_> {
     /// What an operator wants of the queue.
@@ -43,11 +48,31 @@ impl Leader<'_> {
         match command {
             QueueCommand::Sync => self.start_sync(node, ctx, Some(commander)),
             QueueCommand::CancelSync => self.cancel_sync(node, ctx, commander),
+            QueueCommand::Purge => {
+                self.purge(node, ctx);
+                self.base.answer(node, ctx, Some(commander), Ok(()));
+            }
             QueueCommand::Delete { .. } => {
                 self.leading.deleter = Some(commander);
                 self.delete(node, ctx, DELETED);
             }
         }
+    }
+
+    /// rabbit_amqqueue_process.erl `handle_call(purge, ...)`: what is ready goes; what is in nobody's
+    /// hands any more has been confirmed by that.
+    fn purge(&mut self, node: &Node, ctx: &mut Context<'_, Message>) {
+        let mut gone = Vec::new();
+        while let Some(head) = self.base.bq.head() {
+            if let Some(given_up) = self.base.bq.give_up(ctx, head.id, PURGED) {
+                self.base.due.extend(given_up.due);
+            }
+            gone.push(head.id);
+        }
+        for (first, count) in runs(&gone) {
+            self.base.broadcast(ctx, Instruction::Drop { first, count, removal: PURGED });
+        }
+        self.base.event(node, ctx, event::QUEUE_PURGED, gone.len() as u64);
     }
 
     /// The queue goes with all that is in it, here and at its mirrors (rabbit_amqqueue_process.erl:

@@ -239,6 +239,7 @@ impl Member {
                 ctx.fsync_blocking(node.wal_file(self.queue), recovered);
             }
             RaMessage::Recovered => self.recovered(node, ctx),
+            RaMessage::PersistAgain => self.persist(node, ctx),
             RaMessage::MetaSynced => {
                 self.syncing = false;
                 if let Some((_, meta)) = self.writing.take() {

@@ -7,7 +7,7 @@ use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
 use super::super::super::message::ra::RaMessage;
-use super::super::super::message::{DownReason, Message, QueueId};
+use super::super::super::message::{Message, QueueId};
 use super::super::super::words::event;
 use super::super::{AMQP, Broker, Node, Process};
 use super::member::Member;
@@ -23,18 +23,12 @@ impl Broker {
         ctx.unlisten(AMQP);
         let (now, event) = (ctx.now(), self.node.own_event(event::MAINTENANCE, None));
         ctx.observer().event(now, event);
-        for index in 0..self.processes.len() {
-            let lane = Lane(self.first_lane + index as u32);
-            match &self.processes[index] {
-                Some(Process::Channel(channel)) => {
-                    // "Node was put into maintenance mode": 320 CONNECTION_FORCED.
-                    ctx.close(channel.connection());
-                    self.node.end_process(lane, DownReason::Shutdown);
-                }
-                Some(Process::Member(member)) => {
-                    ctx.tell(lane, Message::Ra(member.queue(), RaMessage::Shutdown));
-                }
-                _ => {}
+        // "Node was put into maintenance mode".
+        self.close_connections(ctx);
+        for (index, process) in self.processes.iter().enumerate() {
+            if let Some(Process::Member(member)) = process {
+                let lane = Lane(self.first_lane + index as u32);
+                ctx.tell(lane, Message::Ra(member.queue(), RaMessage::Shutdown));
             }
         }
     }

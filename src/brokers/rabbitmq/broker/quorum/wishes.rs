@@ -14,6 +14,7 @@ use super::super::super::words::{CONSUMED, because, cause, event, role};
 use super::super::Node;
 use super::super::ra::log::Log;
 use super::super::ra::server::{Delay, Out};
+use super::super::ra::wal::RETRY;
 use super::disk::{copies, enqueued, report_change, report_removed, report_stored};
 use super::member::{Member, entry_bytes};
 
@@ -40,6 +41,20 @@ impl Member {
         }
     }
 
+    /// Term and vote go to the disk, and what comes behind waits until they are there: for as long as
+    /// a full disk has no room for them, since who answers before that may vote twice.
+    pub(super) fn persist(&mut self, node: &Node, ctx: &mut Context<'_, Message>) {
+        let file = node.meta_file(self.queue);
+        self.syncing = true;
+        if ctx.write(file, META_BYTES).is_err() {
+            let again = Message::Ra(self.queue, RaMessage::PersistAgain);
+            ctx.after(RETRY, ctx.lane(), again);
+            return;
+        }
+        self.writing = Some((ctx.file_length(file), self.server.meta()));
+        ctx.fsync_blocking(file, Message::Ra(self.queue, RaMessage::MetaSynced));
+    }
+
     pub(super) fn do_or_wait(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, out: Out) {
         if self.syncing {
             self.after_sync.push_back(out);
@@ -59,15 +74,7 @@ impl Member {
             }
             // Without the rule it is in memory only.
             Out::Persist if !node.config.settings.rules.has(Rule::PersistVotes) => {}
-            Out::Persist => {
-                let file = node.meta_file(self.queue);
-                if ctx.write(file, META_BYTES).is_ok() {
-                    self.writing = Some((ctx.file_length(file), self.server.meta()));
-                }
-                self.syncing = true;
-                let synced = Message::Ra(self.queue, RaMessage::MetaSynced);
-                ctx.fsync_blocking(file, synced);
-            }
+            Out::Persist => self.persist(node, ctx),
             Out::Appended(first) => self.write(node, ctx, first),
             Out::Truncated(cut) => {
                 self.handed = self.server.log.base().index.max(self.handed - cut.len() as u64);

@@ -16,7 +16,7 @@ use super::super::Node;
 /// Entries of one batch (rabbit_prelaunch_conf.erl: `wal_max_batch_size`).
 const MOST_IN_BATCH: u32 = 4_096;
 /// What cannot be written is tried again after this long.
-const RETRY: Span = Span::from_secs(1);
+pub const RETRY: Span = Span::from_secs(1);
 
 /// Entries of a member that are in the file, up to `last`.
 #[derive(Clone, Copy, Debug)]

@@ -20,6 +20,7 @@ use super::super::super::rules::Rule;
 use super::super::super::words::event;
 use super::super::Node;
 use super::super::cluster::mnesia::Purpose;
+use super::origin::{Origin, wire_bytes};
 
 /// How long a member sleeps before it records a neighbour's death
 /// (gm.erl: `handle_info({'DOWN', ...})`, `timer:sleep(100)`, in case it is a partial partition
@@ -29,55 +30,6 @@ const GRACE: Span = Span::from_millis(100);
 const BROADCAST_TIMER: Span = Span::from_millis(25);
 /// nor are more bytes buffered (gm.erl: `?MAX_BUFFER_SIZE` 100 MB).
 const MAX_BUFFER_SIZE: u64 = 100_000_000;
-/// Bytes of ring traffic beside the payloads: view, origin, numbers.
-const ACTIVITY_BYTES: u64 = 120;
-/// Bytes of an instruction beside its payload.
-const INSTRUCTION_BYTES: u64 = 60;
-/// Bytes of the serialised message around a payload.
-const ENVELOPE_BYTES: u64 = 160;
-
-impl Instruction {
-    fn bytes(&self) -> u64 {
-        match self {
-            Instruction::Publish { message, .. } => {
-                let body = u64::from(message.bytes) * u64::from(message.count);
-                INSTRUCTION_BYTES + ENVELOPE_BYTES + body
-            }
-            _ => INSTRUCTION_BYTES,
-        }
-    }
-}
-
-/// What so many instructions and a head come to on the wire; a message of the world has 4 GiB at
-/// most.
-fn wire_bytes<'a>(instructions: impl Iterator<Item = &'a Instruction>) -> u32 {
-    let bytes = ACTIVITY_BYTES + instructions.map(Instruction::bytes).sum::<u64>();
-    u32::try_from(bytes).unwrap_or(u32::MAX)
-}
-
-/// What a member keeps of one origin's broadcasts.
-#[derive(Clone, Debug)]
-struct Origin {
-    origin: Pid,
-    /// Number of the first entry of `log`; all below are acknowledged.
-    log_first: u64,
-    log: VecDeque<Instruction>,
-    /// Arrived ahead of their turn, over another connection.
-    early: Vec<Activity>,
-}
-
-impl Origin {
-    fn next(&self) -> u64 {
-        self.log_first + self.log.len() as u64
-    }
-
-    fn forget_below(&mut self, acknowledged: u64) {
-        while self.log_first < acknowledged && self.log.pop_front().is_some() {
-            self.log_first += 1;
-        }
-    }
-}
-
 /// What a member goes on with when it has erased the dead to its left (gm.erl:
 /// `maybe_erase_aliases`, `erase_members_in_group`).
 #[derive(Clone, Debug)]

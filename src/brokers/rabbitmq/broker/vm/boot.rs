@@ -62,6 +62,9 @@ impl Broker {
         }
         ctx.listen(AMQP);
         ctx.ready();
+        if let Some(action) = self.node.starter.take() {
+            ctx.answer(action, Ok(()));
+        }
         if self.node.peers.iter().any(|peer| peer.link == Link::Down) {
             self.node.start_pinging(ctx);
         }

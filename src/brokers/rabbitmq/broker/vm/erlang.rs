@@ -539,6 +539,7 @@ impl Node {
         self.forget_rabbit();
         self.watchers.clear();
         self.asked.clear();
+        self.starter = None;
         self.alive.clear();
         self.spawned.clear();
         self.ended.clear();

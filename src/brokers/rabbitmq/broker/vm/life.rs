@@ -152,6 +152,7 @@ impl Broker {
             NodeMessage::StopRabbit => self.stop_rabbit(ctx),
             NodeMessage::Quiesce { queue } => self.quiesce(queue),
             NodeMessage::EndReplica { queue } => self.end_replica(ctx, queue),
+            NodeMessage::CloseConnections => self.close_connections(ctx),
             NodeMessage::AskAgain { action } => self.ask_again(ctx, action),
             NodeMessage::Answered { action, answer } => self.answered(ctx, action, answer),
         }

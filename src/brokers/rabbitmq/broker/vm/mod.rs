@@ -2,6 +2,7 @@
 //! it, and what every process there shares: credit flow and resource alarms.
 
 pub mod alarm;
+mod app;
 mod boot;
 pub mod credit;
 pub mod erlang;
