@@ -62,7 +62,7 @@ pub(super) enum Command {
     /// Print the JSON Schema of scenario files, for editors
     #[command(after_help = help::SCHEMA)]
     Schema(Schema),
-    /// List modes, faults, actions, metrics, selectors, failure scenarios, or all keys of a mode
+    /// List modes, faults, actions, metrics, selectors, known failures, or the keys of a mode
     #[command(after_help = help::LIST)]
     List(List),
     /// Print what makes a shell complete the words of mqsim

@@ -21,7 +21,7 @@ pub enum Mood {
 /// A run in a few words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Badge {
-    /// `holds`, `as expected: 9,791 lost`, `nothing expected, 12 lost`.
+    /// `holds`, `as expected: 9,789 lost`, `nothing expected, 12 lost`.
     pub text: String,
     /// How good that is.
     pub mood: Mood,
@@ -115,6 +115,13 @@ fn safety(report: &Report) -> (Safe, String) {
     let all = things(report, s.acked + s.accepted, told);
     let unread = believed(report, Fate::Unreachable);
     let gone = s.success_gone;
+    // They are in the log still, but their group reads on behind them.
+    let skipped = s.success_lost.saturating_sub(believed(report, Fate::Gone));
+    if gone == 0 && skipped > 0 {
+        let count = number::grouped(skipped);
+        let are = if skipped == 1 { "was" } else { "were" };
+        return (Safe::No, format!("{count} of {all} {are} passed over by their consumers"));
+    }
     if gone == 0 && unread == 0 && !report.quiet {
         return (Safe::NotKnown, format!("the run ended before {all} had come to rest"));
     }
@@ -124,6 +131,13 @@ fn safety(report: &Report) -> (Safe, String) {
     let unread_too = match unread {
         0 => String::new(),
         many => format!(", and {} could not be read at the end", number::grouped(many)),
+    };
+    let unread_too = match skipped {
+        0 => unread_too,
+        many => {
+            let many = number::grouped(many);
+            format!(", and {many} were passed over by their consumers{unread_too}")
+        }
     };
     let (are, count) = (if gone == 1 { "is" } else { "are" }, number::grouped(gone));
     let read = gone.saturating_sub(believed(report, Fate::Gone));

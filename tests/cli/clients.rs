@@ -65,13 +65,13 @@ fn an_outage_that_goes_on_because_of_a_client_says_so() {
     let (sandbox, done, told) = run(LATE, "");
     insta::assert_snapshot!(told);
     let page = unwrapped(&done.stdout);
-    let said = "a leader was there from 10.114 s on, p1 came back at 26.030 s (after its \
+    let said = "a leader was there from 10.116 s on, p1 came back at 26.030 s (after its \
                 reconnect-delay of 16 s)";
     assert!(page.contains(said), "{}", done.stdout);
     let tree = sandbox.tree();
     let file = |name: &str| String::from_utf8(tree.file(name).unwrap().to_vec()).unwrap();
     let windows = file("reports/s/windows.csv");
-    assert!(windows.contains(",10114,p1 after its reconnect-delay of 16 s\n"), "{windows}");
+    assert!(windows.contains(",10116,p1 after its reconnect-delay of 16 s\n"), "{windows}");
     let plot = file("reports/s/timeline.svg");
     for label in ["Connections of clients", "p1 → n1", "p1 → n2"] {
         assert!(plot.contains(label), "{label}");

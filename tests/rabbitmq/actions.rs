@@ -140,17 +140,17 @@ on = "n3"
     5000 ms n1 given: delete_queue orders
     5000 ms n1 failed: delete_queue orders (in_use)
     6000 ms n1 given: forget_cluster_node n3
-    6008 ms n1 failed: forget_cluster_node n3 (RabbitMQ on the node must be stopped before it can be removed)
+    6005 ms n1 failed: forget_cluster_node n3 (RabbitMQ on the node must be stopped before it can be removed)
     7000 ms n2 given: forget_cluster_node n3
     7000 ms n2 failed: forget_cluster_node n3 (online_node_offline_flag)
     8000 ms n2 given: force_boot
     8000 ms n2 failed: force_boot (the rabbit application must be stopped first)
     9000 ms n1 given: clear_policy ha
-    9005 ms n1 done: clear_policy ha
+    9004 ms n1 done: clear_policy ha
     10000 ms n1 given: clear_policy ha
-    10008 ms n1 failed: clear_policy ha (no such policy)
+    10005 ms n1 failed: clear_policy ha (no such policy)
     11000 ms n1 given: delete_queue plain
-    11008 ms n1 done: delete_queue plain
+    11005 ms n1 done: delete_queue plain
     12000 ms n1 given: delete_queue plain
     12000 ms n1 failed: delete_queue plain (not_found)
     14000 ms n3 given: set_vm_memory_high_watermark
@@ -196,7 +196,7 @@ on = "n1"
     5000 ms n1 given: delete_queue plain
     5000 ms n1 failed: delete_queue plain (not_empty)
     6000 ms n1 given: delete_queue plain
-    6008 ms n1 done: delete_queue plain
+    6006 ms n1 done: delete_queue plain
     ");
 }
 
@@ -245,9 +245,9 @@ min = 1
     let text = mirrored("3.10", more);
     assert_snapshot!(answers(&text), @r"
     5000 ms n1 given: forget_cluster_node n3
-    5009 ms n1 done: forget_cluster_node n3
+    5006 ms n1 done: forget_cluster_node n3
     6000 ms n1 given: forget_cluster_node n3
-    6008 ms n1 failed: forget_cluster_node n3 (not_a_cluster_node)
+    6005 ms n1 failed: forget_cluster_node n3 (not_a_cluster_node)
     ");
     let prepared = parse("actions.toml", text.as_bytes(), &[]).expect("a scenario");
     let report = simulate(&prepared, 1, None).expect("a run that ends");
@@ -290,7 +290,22 @@ at = "15s"
 kind = "start_app"
 on = "n3"
 "#;
-    assert_snapshot!(answers(&mirrored("3.10", more)), @r"");
+    assert_snapshot!(answers(&mirrored("3.10", more)), @r"
+    3000 ms n3 given: stop_app
+    3108 ms n3 done: stop_app
+    5000 ms n3 given: sync_queue orders
+    5000 ms n3 failed: sync_queue orders (the rabbit application is not running)
+    6000 ms n3 given: start_app
+    7055 ms n3 done: start_app
+    10000 ms n3 given: start_app
+    10000 ms n3 done: start_app
+    11000 ms n3 given: stop_app
+    11123 ms n3 done: stop_app
+    14000 ms n1 given: forget_cluster_node n3
+    14006 ms n1 done: forget_cluster_node n3
+    15000 ms n3 given: start_app
+    15850 ms n3 failed: start_app (nodedown)
+    ");
 }
 
 /// What is ready in the queue is gone, at the mirrors too; clients that are sent away come back.
@@ -308,7 +323,12 @@ at = "12s"
 kind = "close_all_connections"
 "#;
     let text = mirrored("3.10", more);
-    assert_snapshot!(answers(&text), @r"");
+    assert_snapshot!(answers(&text), @r"
+    10000 ms n1 given: purge_queue orders
+    10000 ms n1 done: purge_queue orders
+    12000 ms n1 given: close_all_connections
+    12000 ms n1 done: close_all_connections
+    ");
     let prepared = parse("actions.toml", text.as_bytes(), &[]).expect("a scenario");
     let report = simulate(&prepared, 1, None).expect("a run that ends");
     let purged = report.catalog.causes.iter().position(|cause| cause.name == "queue-purged");

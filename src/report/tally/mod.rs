@@ -149,7 +149,7 @@ impl SeedResult {
 }
 
 /// At most so many kinds of loss of a run, what nobody was told to be safe last, else the greatest
-/// first: `9,791 lines acked_lost: unroutable-confirmed, for home-node-down, first on n2 at 5.018
+/// first: `9,789 lines acked_lost: unroutable-confirmed, for home-node-down, first on n2 at 5.018
 /// s`.
 pub(super) fn losses(report: &Report, most: usize) -> Vec<String> {
     let catalog = &report.catalog;

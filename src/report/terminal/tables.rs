@@ -36,7 +36,10 @@ pub(super) fn print(out: &mut Page, mut table: Table) {
         let words = cell.map(Cell::content).unwrap_or_default();
         words.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(0)
     };
-    for column in 0..table.column_count() {
+    let whole = table.column_max_content_widths().iter().map(|wide| wide + 2).sum::<u16>();
+    // A table that fits as it is needs no help.
+    let columns = if whole <= out.tables as u16 - 2 { 0 } else { table.column_count() };
+    for column in 0..columns {
         let header = table.header().and_then(|row| row.cell_iter().nth(column));
         let cells = table.row_iter().map(|row| row.cell_iter().nth(column));
         let longest = cells.chain([header]).map(longest).max().unwrap_or(0) as u16;

@@ -186,7 +186,9 @@ mod tests {
         let new = shares(Assignor::Sticky, &had);
         assert_eq!(new, [vec![0, 1, 2], vec![4, 5], vec![3, 6]]);
         let gone = shares(Assignor::Sticky, &[&[0, 1, 2], &[3, 4]]);
-        assert_eq!(gone, [vec![0, 1, 2, 5], vec![3, 4, 6]]);
+        // Who has less than all others comes first, then who had as many before (AbstractStickyAssignor.java,
+        // `ConstrainedAssignmentBuilder.build`).
+        assert_eq!(gone, [vec![0, 1, 2, 6], vec![3, 4, 5]]);
     }
 
     #[test]

@@ -202,7 +202,7 @@ impl Fifo {
     pub(super) fn give_back(&mut self, mut held: Held, failed: bool, effects: &mut Effects) {
         held.returns += 1;
         held.failures += u32::from(failed);
-        if self.policy.faulty.forgets_counts {
+        if self.policy.faulty.forgets_counts && held.returns > 1 {
             (held.returns, held.failures) = (0, 0);
         }
         let counted = match self.policy.rules.has(Rule::LimitCountsFailures) {
