@@ -472,6 +472,9 @@ impl Broker {
         if !mnesia.transactions.is_empty() || !mnesia.committing.is_empty() {
             return Some("a Mnesia transaction".into());
         }
+        if self.node.tells_losers_again() {
+            return Some("the losers of a partition to stop (autoheal)".into());
+        }
         if !self.node.writes.is_settled() {
             return Some("a change of its metadata to be committed".into());
         }

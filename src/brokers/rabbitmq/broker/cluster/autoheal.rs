@@ -190,6 +190,11 @@ impl Node {
         self.finish_if_all_stopped(ctx);
     }
 
+    /// Whether this node has won and some losers have not stopped, so that it will tell them again.
+    pub(crate) fn tells_losers_again(&self) -> bool {
+        matches!(&self.monitor.healing, Healing::WinnerWaiting { waits, .. } if !waits.is_empty())
+    }
+
     /// A minute later some losers have not stopped: they are told again.
     pub(crate) fn autoheal_renotify(&mut self, ctx: &mut Context<'_, Message>) {
         let Healing::WinnerWaiting { waits, .. } = &self.monitor.healing else { return };
