@@ -4,7 +4,7 @@ use comfy_table::{
     Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets,
 };
 
-use super::{Page, Tone, cut};
+use super::{COLUMNS, Page, Tone, cut};
 use crate::engine::Time;
 use crate::observe::{BecauseId, CauseId, NodeId};
 use crate::report::glance::line_word;
@@ -28,8 +28,8 @@ pub(super) fn table(header: &[&str], numbers: &[usize]) -> Table {
     table
 }
 
-/// Prints a table, in the width of the page. No word is broken: if there is no room for the longest
-/// of each column, the table is wider.
+/// Prints a table, in the width of the page. On a narrow one no word is broken: if there is no room
+/// for the longest of each column, the table is wider.
 pub(super) fn print(out: &mut Page, mut table: Table) {
     table.set_width(out.tables as u16 - 2);
     let longest = |cell: Option<&Cell>| {
@@ -37,8 +37,9 @@ pub(super) fn print(out: &mut Page, mut table: Table) {
         words.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(0)
     };
     let whole = table.column_max_content_widths().iter().map(|wide| wide + 2).sum::<u16>();
-    // A table that fits as it is needs no help.
-    let columns = if whole <= out.tables as u16 - 2 { 0 } else { table.column_count() };
+    // A table that fits as it is needs no help, nor has one on a page of full width ever needed it.
+    let fits = whole <= out.tables as u16 - 2 || out.tables == COLUMNS;
+    let columns = if fits { 0 } else { table.column_count() };
     for column in 0..columns {
         let header = table.header().and_then(|row| row.cell_iter().nth(column));
         let cells = table.row_iter().map(|row| row.cell_iter().nth(column));
