@@ -1,7 +1,7 @@
 //! From the `[cluster]` sections to a topology: what the hosts, disks and links are.
 //!
 //! A section that is not written changes nothing: hardware is a named set of figures
-//! ([`hardware`](super::hardware)), and every key that is written overrides one of them.
+//! ([`hardware`]), and every key that is written overrides one of them.
 
 use crate::engine::{Distribution, Span};
 use crate::observe::{NodeId, NodeKind};

@@ -3,7 +3,7 @@
 //! | in RabbitMQ | here |
 //! | --- | --- |
 //! | rabbit_fifo | [`fifo`]: the state machine that every member applies |
-//! | ra_server_proc | [`member`], [`wishes`], [`apply`]: the process of a member |
+//! | ra_server_proc | [`member`], `wishes`, [`apply`]: the process of a member |
 //! | ra_directory, ra_leaderboard, rabbit_quorum_queue | [`directory`]: which members a node has, who leads |
 //! | what a disk keeps of a member | [`disk`] |
 //! | rabbit_fifo_client | `channel/quorum/`: it lives in the channel |
