@@ -58,7 +58,7 @@ struct Story {
 
 #[derive(Clone, Debug)]
 struct Desk {
-    todo: Vec<Do>,
+    steps: Vec<Do>,
     layout: Layout,
     bq: BackingQueue,
     stories: Vec<Story>,
@@ -221,7 +221,7 @@ impl Machine for Desk {
 
     fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         if let Input::Boot(_) = input {
-            for step in self.todo.clone() {
+            for step in self.steps.clone() {
                 self.one(ctx, step);
             }
         }
@@ -246,7 +246,7 @@ impl Cluster for Desks {
     }
 }
 
-fn run(version: QueueVersion, todo: &[Do]) -> Desk {
+fn run(version: QueueVersion, steps: &[Do]) -> Desk {
     let link = LinkSpec { latency: Distribution::Constant(0), bandwidth: 0, loss: Chance::NEVER };
     let mut topology = Topology::flat(link);
     topology.add(Host {
@@ -275,7 +275,7 @@ fn run(version: QueueVersion, todo: &[Do]) -> Desk {
         rules: Rules::every(),
     };
     let desk = Desk {
-        todo: todo.to_vec(),
+        steps: steps.to_vec(),
         layout,
         bq: BackingQueue::new(DestinationId(0), true, layout),
         stories: Vec::new(),
@@ -326,17 +326,17 @@ proptest! {
     /// stops, in any order; a recovered message is flagged unless the stop was orderly; after an
     /// orderly stop no acknowledgement is undone.
     #[test]
-    fn version_1_keeps_what_it_has_confirmed(todo in prop::collection::vec(step(), 1..80)) {
-        let desk = run(QueueVersion::V1, &todo);
+    fn version_1_keeps_what_it_has_confirmed(steps in prop::collection::vec(step(), 1..80)) {
+        let desk = run(QueueVersion::V1, &steps);
         prop_assert_eq!(desk.wrong, None);
     }
 
     /// Version 2 does so through kills and orderly stops, and not through a loss of power.
     #[test]
     fn version_2_keeps_what_it_has_confirmed_but_for_losses_of_power(
-        todo in prop::collection::vec(step(), 1..80)
+        steps in prop::collection::vec(step(), 1..80)
     ) {
-        let desk = run(QueueVersion::V2, &todo);
+        let desk = run(QueueVersion::V2, &steps);
         prop_assert_eq!(desk.wrong, None);
     }
 }
@@ -344,15 +344,15 @@ proptest! {
 /// A loss of power with nothing written back takes what version 2 has confirmed.
 #[test]
 fn version_2_loses_what_it_has_confirmed_with_the_power() {
-    let todo = [Do::Publish, Do::Publish, Do::Flush, Do::Cut(Cut::Power(0, 0))];
-    assert_eq!(run(QueueVersion::V2, &todo).bq.depth(), 0);
-    assert_eq!(run(QueueVersion::V1, &todo).bq.depth(), 2);
+    let steps = [Do::Publish, Do::Publish, Do::Flush, Do::Cut(Cut::Power(0, 0))];
+    assert_eq!(run(QueueVersion::V2, &steps).bq.depth(), 0);
+    assert_eq!(run(QueueVersion::V1, &steps).bq.depth(), 2);
     // An entry without its message is dropped, a message without its entry is garbage.
     for power in [Cut::Power(100, 0), Cut::Power(0, 100)] {
-        let todo = [Do::Publish, Do::Publish, Do::Flush, Do::Cut(power)];
-        assert_eq!(run(QueueVersion::V2, &todo).bq.depth(), 0);
+        let steps = [Do::Publish, Do::Publish, Do::Flush, Do::Cut(power)];
+        assert_eq!(run(QueueVersion::V2, &steps).bq.depth(), 0);
     }
     // Each file keeps a prefix of its own.
-    let todo = [Do::Publish, Do::Publish, Do::Flush, Do::Cut(Cut::Power(60, 100))];
-    assert_eq!(run(QueueVersion::V2, &todo).bq.depth(), 1);
+    let steps = [Do::Publish, Do::Publish, Do::Flush, Do::Cut(Cut::Power(60, 100))];
+    assert_eq!(run(QueueVersion::V2, &steps).bq.depth(), 1);
 }
