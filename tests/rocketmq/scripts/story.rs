@@ -20,8 +20,7 @@ use mqsim::scenario::Document;
 use mqsim::world::fault::{self, ClientSide};
 use mqsim::world::{self, Setup, Simulation};
 
-use super::trace::Trace;
-use crate::golden::{self, Command, Schedule, Script, Told, read, span};
+use crate::golden::{self, Command, Schedule, Script, Told, Trace, read, span};
 
 const FIXED: &str = r#"
 format = 1
@@ -124,7 +123,7 @@ impl golden::Story for Story {
             invariants: false,
             ..setup
         };
-        let trace = Trace::new(spec.catalog());
+        let trace = Trace::new(spec.catalog(), "not SEND_OK");
         let simulation = Simulation::<RocketCluster, Trace>::new(setup, trace);
         let simulation = simulation.map_err(|error| format!("0: {error}"))?;
         Ok(Story { spec, simulation, now: Time::ZERO, told: 0 })

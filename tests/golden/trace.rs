@@ -1,13 +1,12 @@
-//! The observer of a script: what it is told, as lines.
+//! The observer of a script: what it is told, as lines, in the words of the run's catalogue.
 
-use mqsim::brokers::rocketmq::words::WORDS;
 use mqsim::engine::Time;
 use mqsim::observe::{
     Catalog, ConsumerId, DestinationId, Event, MessageRange, NodeId, NodeState, Observer, Outcome,
     Removal, RoleId,
 };
 
-use crate::golden::{became, clock};
+use super::{became, clock};
 
 /// Something that happened. What differs in the message only becomes one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,12 +22,14 @@ struct Fact {
 #[derive(Clone, Debug)]
 pub(crate) struct Trace {
     catalog: Catalog,
+    /// What the family calls an answer that leaves it open whether a message is stored.
+    nacked: &'static str,
     facts: Vec<Fact>,
 }
 
 impl Trace {
-    pub(crate) fn new(catalog: Catalog) -> Trace {
-        Trace { catalog, facts: Vec::new() }
+    pub(crate) fn new(catalog: Catalog, nacked: &'static str) -> Trace {
+        Trace { catalog, nacked, facts: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -76,11 +77,11 @@ impl Trace {
         format!("{} to {to} ", info.name)
     }
 
-    fn why(removal: Removal) -> String {
-        let cause = WORDS.causes[removal.cause.index()].name;
+    fn why(&self, removal: Removal) -> String {
+        let cause = self.catalog.causes[removal.cause.index()].name;
         match removal.because.index() {
             0 => cause.to_owned(),
-            because => format!("{cause}, {}", WORDS.conditions[because]),
+            because => format!("{cause}, {}", self.catalog.conditions[because]),
         }
     }
 }
@@ -89,7 +90,7 @@ impl Observer for Trace {
     fn outcome(&mut self, at: Time, messages: MessageRange, outcome: Outcome) {
         let word = match outcome {
             Outcome::Acked => "acked",
-            Outcome::Nacked => "not SEND_OK",
+            Outcome::Nacked => self.nacked,
             Outcome::Accepted => "accepted",
             Outcome::Rejected => "rejected",
             Outcome::Unknown => "unknown",
@@ -119,7 +120,7 @@ impl Observer for Trace {
         removal: Removal,
     ) {
         let before = format!("{} loses {}", self.host(node), self.stream(messages));
-        self.add(at, before, Some(messages), format!(": {}", Trace::why(removal)));
+        self.add(at, before, Some(messages), format!(": {}", self.why(removal)));
     }
 
     fn dropped(
@@ -131,9 +132,9 @@ impl Observer for Trace {
         removal: Removal,
     ) {
         // What is on its way counts as lost until it is read; that says nothing here.
-        if WORDS.causes[removal.cause.index()].name != "on-its-way" {
+        if self.catalog.causes[removal.cause.index()].name != "on-its-way" {
             let before = format!("dropped: {}", self.stream(messages));
-            self.add(at, before, Some(messages), format!(": {}", Trace::why(removal)));
+            self.add(at, before, Some(messages), format!(": {}", self.why(removal)));
         }
     }
 
@@ -143,18 +144,32 @@ impl Observer for Trace {
         consumer: ConsumerId,
         _: DestinationId,
         messages: MessageRange,
-        _: bool,
+        again: bool,
     ) {
         let name = self.catalog.consumer(consumer).to_owned();
         let before = format!("{name} gets {}", self.stream(messages));
-        self.add(at, before, Some(messages), String::new());
+        let after = if again { ", redelivered" } else { "" };
+        self.add(at, before, Some(messages), after.to_owned());
+    }
+
+    fn dead_lettered(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        _: DestinationId,
+        target: DestinationId,
+        messages: MessageRange,
+    ) {
+        let before = format!("{} dead-letters {}", self.host(node), self.stream(messages));
+        let after = format!(" to {}", self.catalog.destination(target));
+        self.add(at, before, Some(messages), after);
     }
 
     fn role(&mut self, at: Time, node: NodeId, destination: DestinationId, role: Option<RoleId>) {
         if at == Time::ZERO {
             return;
         }
-        let role = role.map_or("nothing", |role| WORDS.roles[role.index()].name);
+        let role = role.map_or("nothing", |role| self.catalog.roles[role.index()].name);
         let of = self.catalog.destination(destination);
         let before = format!("{} is {role} of {of}", self.host(node));
         self.add(at, before, None, String::new());
@@ -170,7 +185,7 @@ impl Observer for Trace {
 
     fn event(&mut self, at: Time, event: Event) {
         let Event { word, node, subject, count, .. } = event;
-        let (host, word) = (self.host(node), &WORDS.events[word.index()]);
+        let (host, word) = (self.host(node), &self.catalog.events[word.index()]);
         let mut text = format!("{host}: {}", word.name);
         if let Some(subject) = subject {
             text = format!("{text} {}", self.host(subject));
