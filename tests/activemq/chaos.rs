@@ -23,6 +23,10 @@ disk.torn-tail = true
 journalMaxFileLength = "256KiB"
 cleanupInterval = "7000ms"
 
+# With it a transaction that spans two files of the journal is not safe from a loss of power.
+[rules]
+leave-files-unsynced = false
+
 [[queue]]
 name = "orders"
 

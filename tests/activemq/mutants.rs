@@ -20,8 +20,14 @@ const RESETS: &str = "[nemesis]\nfrom = '1s'\nuntil = '19s'\nevery = '100ms'\nat
 const CONSUMER_RESETS: &str = "[nemesis]\nfrom = '1s'\nuntil = '19s'\nevery = '500ms'\nat-most = 1\n\
                                [[nemesis.fault]]\nkind = 'reset'\ntargets = ['consumer(c1)']\n";
 
-const MUTANTS: [Mutant; 4] = [
+const MUTANTS: [Mutant; 5] = [
     Mutant { invariant: "replied-is-durable", rest: "", sets: &["rules.sync-replied=false"] },
+    Mutant {
+        invariant: "committed-is-durable",
+        rest: "[broker]\njournalMaxFileLength = '64KiB'\n[rules]\nleave-files-unsynced = false\n\
+               [[producer]]\nname = 'p2'\nto = 'orders'\nrate = '200/s'\ntransacted = 10\n",
+        sets: &["rules.leave-files-unsynced=true"],
+    },
     Mutant {
         invariant: "held-by-one",
         // Nobody acknowledges, so what is replayed is still held.

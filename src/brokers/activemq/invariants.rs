@@ -20,6 +20,9 @@ use super::store::Place;
 invariants! {
     REPLIED_IS_DURABLE = "replied-is-durable", ["journalDiskSyncStrategy = always", "sync-replied"],
         "a persistent send that is answered is on the broker's disk, or consumed already";
+    COMMITTED_IS_DURABLE = "committed-is-durable",
+        ["journalDiskSyncStrategy = always", "sync-replied", "no leave-files-unsynced"],
+        "what a transaction has sent is on the broker's disk when its commit is answered";
     HELD_BY_ONE = "held-by-one", ["filter-replays", "reject-held"],
         "no message of a queue is with two consumers at the same time";
     STORED_ONCE = "stored-once", ["filter-replays"],
@@ -31,8 +34,10 @@ invariants! {
 /// What a machine has just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touch {
-    /// A broker has answered that a message is stored.
+    /// A broker answers that a message is stored.
     Replied(QueueId, Jms),
+    /// A broker answers that a transaction is committed, with this message.
+    Committed(QueueId, Jms),
     /// A broker has given a message to the consumer on this host.
     Dispatched(NodeId, QueueId, Jms),
     /// A consumer has it no more.
@@ -99,6 +104,11 @@ pub fn lacks(config: &Config, audited: bool, invariant: InvariantId) -> Vec<&'st
         invariant::REPLIED_IS_DURABLE => {
             &[config.settings.strategy == SyncStrategy::Always, config.has(Rule::SyncReplied)]
         }
+        invariant::COMMITTED_IS_DURABLE => &[
+            config.settings.strategy == SyncStrategy::Always,
+            config.has(Rule::SyncReplied),
+            !config.has(Rule::LeaveFilesUnsynced),
+        ],
         invariant::HELD_BY_ONE => &[config.has(Rule::FilterReplays), config.has(Rule::RejectHeld)],
         invariant::STORED_ONCE => &[config.has(Rule::FilterReplays)],
         _ => &[audited],
@@ -139,7 +149,8 @@ fn broken(
     broker: Option<&Broker>,
     touch: Touch,
 ) -> Option<(InvariantId, DestinationId, String)> {
-    let said = |message: MessageId| format!("message {} of producer {}", message.number, message.producer);
+    let said =
+        |message: MessageId| format!("send {} of producer {}", message.sequence, message.producer);
     match touch {
         Touch::Synced(file, length) => {
             let synced = known.synced.entry(file).or_default();
@@ -148,7 +159,7 @@ fn broken(
         Touch::Lost => known.synced.clear(),
         Touch::Died => known.held.clear(),
         Touch::Restarted => known.seen.clear(),
-        Touch::Replied(queue, message) => {
+        Touch::Replied(queue, message) | Touch::Committed(queue, message) => {
             // What is not in the index any more is consumed.
             let (file, end) = broker?.journal().location((queue, message.id()))?;
             let synced = known.synced.get(&file).copied().unwrap_or(0);
@@ -157,7 +168,11 @@ fn broken(
                     "{} ends at {end} of db-{file}.log, of which {synced} bytes are on the disk",
                     said(message.id())
                 );
-                return Some((invariant::REPLIED_IS_DURABLE, queue, detail));
+                let broken = match touch {
+                    Touch::Replied(..) => invariant::REPLIED_IS_DURABLE,
+                    _ => invariant::COMMITTED_IS_DURABLE,
+                };
+                return Some((broken, queue, detail));
             }
         }
         Touch::Dispatched(consumer, queue, message) => {

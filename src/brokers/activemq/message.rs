@@ -11,16 +11,14 @@ pub const COMMAND: u32 = 80;
 /// Bytes of a message beside its body.
 pub const HEADERS: u32 = 220;
 
-/// What tells a message from all others (`MessageId`): who sent it, and when in its sequence. What an
-/// application sends once more is another message.
+/// What tells a message from all others (`MessageId`): who sent it, and its place in the sequence of that
+/// producer's sends. What an application sends once more is another message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MessageId {
     /// The producer.
     pub producer: u32,
-    /// How many times the application had sent the same before.
-    pub attempt: u8,
-    /// Its number.
-    pub number: u32,
+    /// `producerSequenceId`.
+    pub sequence: u32,
 }
 
 /// A message (`ActiveMQMessage`).
@@ -30,8 +28,8 @@ pub struct Jms {
     pub range: MessageRange,
     /// The queue that it was sent to (`originalDestination`).
     pub origin: QueueId,
-    /// How many times the application had sent the same before.
-    pub attempt: u8,
+    /// Its place among the sends of its producer.
+    pub sequence: u32,
     /// `DeliveryMode.PERSISTENT`.
     pub persistent: bool,
 }
@@ -40,11 +38,7 @@ impl Jms {
     /// Its id.
     #[must_use]
     pub const fn id(&self) -> MessageId {
-        MessageId {
-            producer: self.range.producer.0,
-            attempt: self.attempt,
-            number: self.range.first,
-        }
+        MessageId { producer: self.range.producer.0, sequence: self.sequence }
     }
 
     /// Bytes on the wire, in memory and in the journal.

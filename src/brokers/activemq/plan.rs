@@ -65,7 +65,8 @@ impl<'a> Planner<'a> {
     fn check_one_broker(&mut self) {
         if self.brokers.len() > 1 {
             let cluster = self.scenario.one("cluster");
-            let place = if cluster.is_set("nodes") { cluster.span("nodes") } else { cluster.place() };
+            let place =
+                if cluster.is_set("nodes") { cluster.span("nodes") } else { cluster.place() };
             let message = format!("activemq-single has one broker, not {}", self.brokers.len());
             self.wrong.push(place, message, "write `nodes = 1`");
         }
@@ -159,7 +160,15 @@ impl<'a> Planner<'a> {
                 self.refuse(values, &["maxCacheSize"], "trackMessages = false");
             }
             let resend = values.flag("resend");
-            producers.push(ProducerSpec { load, queue, transport, mode, persistent, track, resend });
+            producers.push(ProducerSpec {
+                load,
+                queue,
+                transport,
+                mode,
+                persistent,
+                track,
+                resend,
+            });
         }
         producers
     }
@@ -201,7 +210,8 @@ impl<'a> Planner<'a> {
                 self.refuse(values, &["optimizeAcknowledge", "optimizeAcknowledgeTimeOut"], &with);
             }
             Acknowledge::Individual => {
-                let others = ["optimizeAcknowledge", "optimizeAcknowledgeTimeOut", "acknowledge-every"];
+                let others =
+                    ["optimizeAcknowledge", "optimizeAcknowledgeTimeOut", "acknowledge-every"];
                 self.refuse(values, &others, &with);
             }
             Acknowledge::Auto => {

@@ -15,6 +15,11 @@ named_rules! {
         "The writer of the journal takes all that waits at once, and one fsync covers it; without this \
          rule one record after the other.",
         "disk/journal/DataFileAppender.java enqueue, processQueue";
+    LeaveFilesUnsynced = "leave-files-unsynced", always,
+        "With journalDiskSyncStrategy = always a file of the journal that is left for the next one is \
+         not fsynced: what nobody had waited for at its end, such as messages of a transaction, is not \
+         durable when the commit in the next file is. Without this rule it is.",
+        "disk/journal/DataFileAppender.java processQueue, periodicSync";
     CancelStores = "cancel-stores", always,
         "With concurrentStoreAndDispatchQueues a message that is acknowledged before the store has \
          begun with it is never stored.",

@@ -37,6 +37,8 @@ words! {
     conditions {
         NOT_AWAITED = "not-awaited", "Its send had returned without an answer of the broker.";
         NOT_SYNCED = "not-synced", "Its send was answered before an fsync (journalDiskSyncStrategy).";
+        FILE_LEFT_UNSYNCED = "file-left-unsynced",
+            "Its transaction went on in the next file of the journal, and its own was left without an fsync.";
         NOT_REPLAYED = "not-replayed", "The producer did not send it again.";
         ACKNOWLEDGED_FIRST = "acknowledged-first",
             "Its consumer had acknowledged it before its application was through with it (receive()).";
@@ -51,7 +53,6 @@ words! {
         REQUEUED = "requeued", "the subscription of SUBJECT is removed: COUNT messages go back to the queue";
         INACTIVE = "inactive", "Channel was inactive for too long: SUBJECT";
         BLOCKED = "producer-blocked", "Usage Manager Memory Limit or Store Limit reached: a producer of SUBJECT has to wait";
-        UNBLOCKED = "producer-unblocked", "there is space again: a producer of SUBJECT goes on";
         NO_SPACE = "no-space", "Ignoring no space left exception";
         IO_ERROR = "io-exception", "Stopping the broker due to exception: I/O error";
         REPLAY_FILTERED = "replay-filtered", "suppressing duplicate message send of SUBJECT";

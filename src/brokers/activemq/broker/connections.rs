@@ -55,7 +55,7 @@ pub(super) struct Connection {
     sent: u64,
     /// Whether its thread is blocked.
     pub(super) blocked: bool,
-    /// It was made again after it was lost: messages before this number have been stored, by producer.
+    /// It was made again after it was lost: sends of its producer before this one have been stored.
     pub(super) filter: Option<u32>,
     pub(super) subscription: Option<Subscription>,
     pub(super) transaction: Option<Transaction>,

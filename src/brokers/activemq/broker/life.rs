@@ -232,6 +232,7 @@ impl Broker {
             // What is fsynced before it is answered is lost only if nobody waited for it.
             let because = match death {
                 Death::Wiped => because::NONE,
+                _ if self.awaits_syncs() && record.of > 0 => because::FILE_LEFT_UNSYNCED,
                 _ if self.awaits_syncs() => because::NOT_AWAITED,
                 _ => because::NOT_SYNCED,
             };
@@ -253,6 +254,7 @@ impl Broker {
         self.writer.forget();
         self.commits = crate::engine::Slab::new();
         self.parked.clear();
+        self.warned = None;
         self.dirty = true;
         self.touched.note(Touch::Died);
     }

@@ -108,6 +108,8 @@ pub struct Broker {
     next_transaction: u32,
     /// Sends that wait for space, in the order in which they came.
     parked: VecDeque<Parked>,
+    /// When it last said that producers wait, by the monotonic clock.
+    warned: Option<Time>,
     /// Whether there is something that a checkpoint would write.
     dirty: bool,
     /// Bytes of the journal behind the last checkpoint.
@@ -138,6 +140,7 @@ impl Broker {
             commits: Slab::new(),
             next_transaction: 1,
             parked: VecDeque::new(),
+            warned: None,
             dirty: false,
             since_checkpoint: 0,
             on_disk: BTreeSet::new(),
@@ -227,8 +230,8 @@ impl Broker {
     /// their producers and the consumers' hosts.
     pub fn contents(&self, queue: QueueId) -> (Vec<(u32, u32)>, Vec<(NodeId, u32, u32)>) {
         let of = |entry: u32| {
-            let id = self.entries.get(entry).map(|entry| entry.message.id());
-            id.map(|id| (id.producer, id.number))
+            let message = self.entries.get(entry).map(|entry| entry.message.range);
+            message.map(|message| (message.producer.0, message.first))
         };
         let waiting = self.queues[queue.index()].waiting().filter_map(of).collect();
         let held = self.connections.values().filter_map(|connection| {

@@ -1,6 +1,7 @@
 //! Sends (`Queue.send`, `Queue.doMessageSend`): whether there is space, whether the message was had
 //! before, and then the store and the queue, in either order.
 
+use crate::engine::Span;
 use crate::world::{ConnId, Context};
 
 use super::super::invariants::Touch;
@@ -10,6 +11,9 @@ use super::super::store::{Op, Record};
 use super::super::words::{because, cause, event, removal};
 use super::store::{Then, Write};
 use super::{Broker, Entry, Stage};
+
+/// Nobody is told more often that producers wait (`blockedProducerWarningInterval`).
+const WARNING_INTERVAL: Span = Span::from_secs(30);
 
 /// Whether a message can be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +58,9 @@ impl Broker {
             return self.accept(conn, send, ctx);
         }
         let peer = self.connections.get(&conn).map(|connection| connection.peer);
-        // A store that takes one message after the other makes senders wait all the time.
-        if self.executor.waiting() < self.config.settings.max_jobs as usize {
+        let now = ctx.monotonic();
+        if self.warned.is_none_or(|warned| now.since(warned) >= WARNING_INTERVAL) {
+            self.warned = Some(now);
             self.tell(event::BLOCKED, Some(send.message.origin), (peer, 0), ctx);
         }
         self.parked.push_back(Parked { conn, send });
@@ -82,10 +87,12 @@ impl Broker {
     }
 
     pub(super) fn forget_parked(&mut self, conn: ConnId, ctx: &mut Context<'_, Message>) {
-        let gone: Vec<Parked> = self.parked.iter().filter(|one| one.conn == conn).copied().collect();
+        let gone: Vec<Parked> =
+            self.parked.iter().filter(|one| one.conn == conn).copied().collect();
         self.parked.retain(|one| one.conn != conn);
         for Parked { send, .. } in gone {
-            let because = if send.id.is_some() { because::NOT_REPLAYED } else { because::NOT_AWAITED };
+            let because =
+                if send.id.is_some() { because::NOT_REPLAYED } else { because::NOT_AWAITED };
             self.tell_dropped(send.message, removal(cause::ON_ITS_WAY, because), ctx);
         }
     }
@@ -103,7 +110,7 @@ impl Broker {
     fn accept(&mut self, conn: ConnId, send: Send, ctx: &mut Context<'_, Message>) {
         let message = send.message;
         let filter = self.connections.get(&conn).and_then(|connection| connection.filter);
-        let replayed = filter.is_some_and(|stored| message.id().number < stored);
+        let replayed = filter.is_some_and(|stored| message.sequence < stored);
         if replayed && message.persistent && self.config.has(Rule::FilterReplays) {
             let peer = self.connections.get(&conn).map(|connection| connection.peer);
             self.tell(event::REPLAY_FILTERED, Some(message.origin), (peer, 1), ctx);
@@ -184,7 +191,12 @@ impl Broker {
 
     /// Gives a message to the writer of the journal. What nobody waits for is taken for stored at once:
     /// so is everything unless it is fsynced before it is answered.
-    pub(super) fn store_entry(&mut self, entry: u32, then: Then, ctx: &mut Context<'_, Message>) -> bool {
+    pub(super) fn store_entry(
+        &mut self,
+        entry: u32,
+        then: Then,
+        ctx: &mut Context<'_, Message>,
+    ) -> bool {
         let Entry { message, queue, awaited, .. } = self.entries[entry];
         let waits = awaited && self.awaits_syncs();
         self.entries[entry].stage = Stage::Storing;

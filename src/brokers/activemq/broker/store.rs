@@ -149,7 +149,8 @@ impl Broker {
     /// `DataFileAppender.processQueue`: writes what waits as one batch, and fsyncs if any of it asks
     /// for that. On the writer's lane.
     pub(super) fn write(&mut self, ctx: &mut Context<'_, Message>) {
-        let most = if self.config.has(Rule::BatchWrites) { self.config.settings.batch_length } else { 1 };
+        let most =
+            if self.config.has(Rule::BatchWrites) { self.config.settings.batch_length } else { 1 };
         let mut bytes = 0;
         while let Some(next) = self.writer.queue.front()
             && (bytes == 0 || bytes + u64::from(next.bytes) <= most)
@@ -164,14 +165,21 @@ impl Broker {
         ctx.spend(self.config.costs.batch);
         let before = self.journal.tail();
         let file = self.journal.file_for(bytes);
-        if file != before.0 && self.config.settings.strategy == SyncStrategy::Periodic {
+        let syncs_left = match self.config.settings.strategy {
+            SyncStrategy::Always => !self.config.has(Rule::LeaveFilesUnsynced),
+            SyncStrategy::Periodic => true,
+            SyncStrategy::Never => false,
+        };
+        if file != before.0 && syncs_left {
             // `periodicSync`: a file that is left is fsynced.
             let (file, length) = before;
             ctx.fsync(journal_file(file), Timer::PeriodicSynced(file, length).into());
         }
         match ctx.write(journal_file(file), bytes) {
             Ok(()) => {}
-            Err(DiskError::Full) if self.config.has(Rule::IgnoreNoSpace) => return self.no_space(ctx),
+            Err(DiskError::Full) if self.config.has(Rule::IgnoreNoSpace) => {
+                return self.no_space(ctx);
+            }
             Err(_) => return self.io_error(ctx),
         }
         for Write { record, .. } in &self.writer.batch {

@@ -36,7 +36,8 @@ impl Broker {
     fn transaction(&mut self, conn: ConnId) -> u32 {
         let next = self.next_transaction;
         let Some(connection) = self.connections.get_mut(&conn) else { return next };
-        let own = connection.transaction.get_or_insert(Transaction { number: next, sends: Vec::new() });
+        let own =
+            connection.transaction.get_or_insert(Transaction { number: next, sends: Vec::new() });
         if own.number == next {
             self.next_transaction += 1;
         }
@@ -50,7 +51,8 @@ impl Broker {
         ctx: &mut Context<'_, Message>,
     ) {
         let number = self.transaction(conn);
-        if let Some(own) = self.connections.get_mut(&conn).and_then(|own| own.transaction.as_mut()) {
+        if let Some(own) = self.connections.get_mut(&conn).and_then(|own| own.transaction.as_mut())
+        {
             own.sends.push(message);
         }
         if message.persistent {
@@ -109,7 +111,7 @@ impl Broker {
             self.entries[entry].awaited = true;
             if message.persistent {
                 self.entries[entry].stage = Stage::Stored;
-                self.touched.note(Touch::Replied(message.origin, message));
+                self.touched.note(Touch::Committed(message.origin, message));
             }
             self.offer(entry, ctx);
         }

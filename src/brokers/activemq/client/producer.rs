@@ -73,6 +73,8 @@ pub struct Producer {
     cached: u64,
     /// What the application sends once more.
     again: VecDeque<Jms>,
+    /// The sequence id of the next send.
+    next_sequence: u32,
     leaving: bool,
 }
 
@@ -88,6 +90,7 @@ impl Producer {
             cache: VecDeque::new(),
             cached: 0,
             again: VecDeque::new(),
+            next_sequence: 0,
             leaving: false,
             config,
             own,
@@ -134,7 +137,7 @@ impl Producer {
             && self.is_free(conn, ctx)
         {
             if let Some(message) = self.again.pop_front() {
-                self.send(conn, message, ctx);
+                self.send(conn, message, false, ctx);
                 continue;
             }
             if self.leaving {
@@ -143,7 +146,7 @@ impl Producer {
             match self.own.sending.due(Timer::Pace.into(), ctx) {
                 Due::Send { intended } => {
                     let message = self.attempt(intended, ctx);
-                    self.send(conn, message, ctx);
+                    self.send(conn, message, true, ctx);
                 }
                 Due::Skip { intended } => self.skip(intended, ctx),
                 Due::Nothing if self.own.sending.has_ended() => return self.commit(conn, ctx),
@@ -160,7 +163,7 @@ impl Producer {
     fn attempt(&mut self, intended: Time, ctx: &mut Context<'_, Message>) -> Jms {
         let now = ctx.now();
         let range = self.range(now, intended, ctx.observer());
-        Jms { range, origin: self.own.queue, attempt: 0, persistent: self.own.persistent }
+        Jms { range, origin: self.own.queue, sequence: 0, persistent: self.own.persistent }
     }
 
     fn skip(&mut self, intended: Time, ctx: &mut Context<'_, Message>) {
@@ -176,8 +179,11 @@ impl Producer {
         id
     }
 
-    fn send(&mut self, conn: ConnId, message: Jms, ctx: &mut Context<'_, Message>) {
+    /// Sends a message, for the `first` time or once more: then as another one.
+    fn send(&mut self, conn: ConnId, message: Jms, first: bool, ctx: &mut Context<'_, Message>) {
         ctx.spend(self.config.costs.send);
+        let message = Jms { sequence: self.next_sequence, ..message };
+        self.next_sequence += 1;
         let transacted = matches!(self.own.mode, Mode::Transacted(_));
         let mut send = Send { id: None, message, transacted };
         if matches!(self.own.mode, Mode::Sync | Mode::Callback(_)) {
@@ -197,7 +203,7 @@ impl Producer {
             Mode::Transacted(most) => {
                 self.transaction.push(message);
                 // send() has returned: a closed loop goes on, unless it waits for the commit.
-                if message.attempt == 0 {
+                if first {
                     self.own.sending.settled(1, ctx);
                 }
                 if self.transaction.len() >= most as usize {
@@ -259,7 +265,7 @@ impl Producer {
             ctx.observer().outcome(now, message.range, outcome);
         }
         if outcome != Outcome::Acked && self.own.resend {
-            self.again.extend(messages.into_iter().map(once_more));
+            self.again.extend(messages);
         }
     }
 
@@ -281,7 +287,8 @@ impl Producer {
         }
         let (now, node, count) = (ctx.now(), ctx.node(), all.len() as u64);
         let subject = Some(self.transport.broker());
-        ctx.observer().event(now, told(event::REPLAYED, node, Some(self.own.queue), subject, count));
+        ctx.observer()
+            .event(now, told(event::REPLAYED, node, Some(self.own.queue), subject, count));
         for send in all {
             self.transmit(conn, send, ctx);
         }
@@ -307,7 +314,7 @@ impl Producer {
             let now = ctx.now();
             ctx.observer().outcome(now, send.message.range, Outcome::Unknown);
             if self.own.resend {
-                self.again.push_back(once_more(send.message));
+                self.again.push_back(send.message);
             } else {
                 self.own.sending.settled(1, ctx);
             }
@@ -349,9 +356,4 @@ impl Producer {
         }
         (!self.is_idle()).then(|| "answers to what it has sent".into())
     }
-}
-
-/// What the application sends again is another message.
-const fn once_more(message: Jms) -> Jms {
-    Jms { attempt: message.attempt.wrapping_add(1), ..message }
 }

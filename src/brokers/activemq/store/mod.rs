@@ -78,7 +78,7 @@ pub struct Journal {
     sequence: u64,
     /// Records of transactions that are neither committed nor rolled back, with their files.
     open: BTreeMap<u32, Vec<(u32, Record)>>,
-    /// The number behind the last message that was stored, by producer
+    /// The sequence id behind the last message that was stored, by producer
     /// (`ActiveMQMessageAuditNoSync.getLastSeqId`).
     stored: BTreeMap<u32, u32>,
     images: BTreeMap<u32, Arc<BTreeMap<u32, u32>>>,
@@ -191,7 +191,7 @@ impl Journal {
             Op::Add => {
                 let id = record.message.id();
                 let known = self.stored.entry(id.producer).or_default();
-                *known = (*known).max(id.number + 1);
+                *known = (*known).max(id.sequence + 1);
                 let (message, sequence, end) = (record.message, self.sequence, record.end);
                 self.sequence += 1;
                 let indexed = Indexed { message, sequence, file, end };
@@ -234,7 +234,7 @@ impl Journal {
         all.into_iter().map(|((queue, _), indexed)| (*queue, indexed.message)).collect()
     }
 
-    /// The number behind the last message of a producer that was stored.
+    /// The sequence id behind the last message of a producer that was stored.
     #[must_use]
     pub fn stored(&self, producer: u32) -> u32 {
         self.stored.get(&producer).copied().unwrap_or(0)

@@ -5,7 +5,7 @@ const ORDERS: QueueId = DestinationId(0);
 
 fn message(number: u32) -> Jms {
     let range = MessageRange { producer: ProducerId(0), first: number, count: 1, bytes: 100 };
-    Jms { range, origin: ORDERS, attempt: 0, persistent: true }
+    Jms { range, origin: ORDERS, sequence: number, persistent: true }
 }
 
 fn record(op: Op, number: u32, of: u32) -> Record {
@@ -31,7 +31,8 @@ fn a_file_is_kept_for_a_message_and_for_acknowledgements_of_messages_in_files_th
     // File 1 holds 0, 1, 2; file 2 acknowledges 1 and 2 and holds 3; file 3 acknowledges 3.
     let adds = |number| record(Op::Add, number, 0);
     let acks = |number| record(Op::Remove, number, 0);
-    let mut kept = journal(&[adds(0), adds(1), adds(2), acks(1), acks(2), adds(3), acks(3), adds(4)]);
+    let mut kept =
+        journal(&[adds(0), adds(1), adds(2), acks(1), acks(2), adds(3), acks(3), adds(4)]);
     assert_eq!(kept.collect(), [], "0 pins file 1, which pins 2");
     assert_eq!(kept.files().count(), 3);
     kept.append([acks(0)], 100);

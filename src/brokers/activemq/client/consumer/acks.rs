@@ -239,7 +239,8 @@ impl Consumer {
             let own = self.ledger.delivered.iter_mut().find(|delivery| delivery.id() == id);
             if let Some(delivery) = own {
                 delivery.session = session;
-            } else if let Some((_, of)) = self.ledger.in_hand.as_mut().filter(|(own, _)| *own == id) {
+            } else if let Some((_, of)) = self.ledger.in_hand.as_mut().filter(|(own, _)| *own == id)
+            {
                 *of = session;
             }
             return;

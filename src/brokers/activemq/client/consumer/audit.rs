@@ -16,10 +16,10 @@ impl Audit {
     /// Notes a message; whether it is new.
     pub(super) fn note(&mut self, id: MessageId) -> bool {
         let is_new = self.0.insert(id);
-        if let Some(number) = id.number.checked_sub(DEPTH) {
-            let first = MessageId { number: 0, ..id };
+        if let Some(sequence) = id.sequence.checked_sub(DEPTH) {
+            let first = MessageId { sequence: 0, ..id };
             let old: Vec<MessageId> =
-                self.0.range(first..=MessageId { number, ..id }).copied().collect();
+                self.0.range(first..=MessageId { sequence, ..id }).copied().collect();
             for gone in old {
                 self.0.remove(&gone);
             }
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn the_last_two_thousand_of_a_producer_are_known() {
         let mut audit = Audit::default();
-        let id = |producer, number| MessageId { producer, attempt: 0, number };
+        let id = |producer, sequence| MessageId { producer, sequence };
         assert!((0..3_000).all(|number| audit.note(id(1, number))));
         assert!(!audit.note(id(1, 2_000)), "it is known");
         assert!(audit.note(id(2, 2_000)), "another producer's");
