@@ -156,7 +156,12 @@ fn broken(
             let synced = known.synced.entry(file).or_default();
             *synced = (*synced).max(length);
         }
-        Touch::Lost => known.synced.clear(),
+        Touch::Lost => {
+            // What is stored no more may be stored again.
+            let journal = broker?.journal();
+            known.synced.clear();
+            known.seen.retain(|(_, id)| id.sequence < journal.stored(id.producer));
+        }
         Touch::Died => known.held.clear(),
         Touch::Restarted => known.seen.clear(),
         Touch::Replied(queue, message) | Touch::Committed(queue, message) => {

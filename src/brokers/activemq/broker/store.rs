@@ -56,6 +56,8 @@ pub(super) struct Writer {
     queue: VecDeque<Write>,
     /// What it has taken.
     batch: Vec<Write>,
+    /// A file that is left and fsynced before the next one is.
+    left: Option<(u32, u64)>,
     running: bool,
 }
 
@@ -174,6 +176,7 @@ impl Broker {
             // `periodicSync`: a file that is left is fsynced.
             let (file, length) = before;
             ctx.fsync(journal_file(file), Timer::PeriodicSynced(file, length).into());
+            self.writer.left = Some((file, length));
         }
         match ctx.write(journal_file(file), bytes) {
             Ok(()) => {}
@@ -200,6 +203,10 @@ impl Broker {
 
     /// The fsync of a batch is through.
     pub(super) fn written(&mut self, ctx: &mut Context<'_, Message>) {
+        // A disk does one fsync after the other.
+        if let Some((file, length)) = self.writer.left.take() {
+            self.note_synced(file, length);
+        }
         let (file, length) = self.journal.tail();
         self.note_synced(file, length);
         self.batch_done(true, ctx);
