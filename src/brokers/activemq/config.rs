@@ -11,6 +11,9 @@ pub use super::settings::{Settings, SyncStrategy};
 /// Where brokers listen for clients (`openwire`).
 pub const OPENWIRE: Port = Port(61616);
 
+/// Where the storage listens (`nfs`).
+pub const STORAGE: Port = Port(2049);
+
 /// What dead letters' queue is called (`SharedDeadLetterStrategy`).
 pub const DLQ: &str = "ActiveMQ.DLQ";
 
@@ -19,6 +22,8 @@ pub const DLQ: &str = "ActiveMQ.DLQ";
 pub struct Config {
     /// How many brokers there are: hosts 0, 1, ...
     pub brokers: u32,
+    /// The host of the storage that they share; none if one broker has its own.
+    pub storage: Option<NodeId>,
     /// The queues, `ActiveMQ.DLQ` last.
     pub queues: Vec<String>,
     /// The hosts of the producers, by producer.

@@ -127,7 +127,7 @@ pub fn check(
     let touched = match &mut machines[node.index()] {
         ActiveMachine::Broker(broker) => broker.touched.take(),
         ActiveMachine::Consumer(consumer) => consumer.touched.take(),
-        ActiveMachine::Producer(_) => return,
+        ActiveMachine::Producer(_) | ActiveMachine::Storage(_) => return,
     };
     if touched.is_empty() {
         return;

@@ -9,7 +9,8 @@ use super::rules::RULES;
 use super::settings::BROKER_KEYS;
 
 /// The family's sections.
-pub const SECTIONS: &[&SectionSpec] = &[&BROKER, &RULES, &QUEUE, &PRODUCER, &CONSUMER, &COSTS];
+pub const SECTIONS: &[&SectionSpec] =
+    &[&BROKER, &RULES, &STORAGE, &QUEUE, &PRODUCER, &CONSUMER, &COSTS];
 
 pub(super) const COUNT: Kind = Kind::Integer { min: 1, max: 1_000_000_000 };
 
@@ -22,6 +23,25 @@ pub const BROKER: SectionSpec = SectionSpec::single(
     "broker",
     &[BROKER_KEYS],
     "The broker's configuration, spelt as in activemq.xml.",
+);
+
+keys! {
+    const STORAGE_KEYS {
+        "lease", Kind::ANY_DURATION, "30s",
+            "How long a host keeps the lock that is silent: the lease of NFSv4. 0 for ever, as of a file \
+             that is locked on one host.",
+            "page shared-file-system-master-slave";
+        "zone", Kind::Names, none,
+            "The zone of its host. If not written it stands beside the first broker and no fault of a \
+             zone meets it.";
+    }
+}
+
+/// `[storage]`.
+pub const STORAGE: SectionSpec = SectionSpec::single(
+    "storage",
+    &[STORAGE_KEYS],
+    "activemq-shared-storage: the host with the store and its lock, called storage.",
 );
 
 keys! {

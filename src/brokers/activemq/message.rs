@@ -1,7 +1,11 @@
 //! What is sent (commands of OpenWire), and every timer.
 
+use std::sync::Arc;
+
 use crate::observe::{DestinationId, MessageRange};
 use crate::world::ConnId;
+
+use super::store::{Image, Journal, Record};
 
 /// A queue of the scenario, or behind them `ActiveMQ.DLQ`; they are the destinations.
 pub type QueueId = DestinationId;
@@ -83,6 +87,23 @@ pub struct Ack {
     pub count: u32,
 }
 
+/// A batch of records, written at its place in a file of the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Append {
+    /// The file.
+    pub file: u32,
+    /// Where in it.
+    pub at: u64,
+    /// So many bytes.
+    pub bytes: u64,
+    /// Whether they are fsynced before it is answered.
+    pub sync: bool,
+    /// The records.
+    pub records: Vec<Record>,
+    /// What audits among them say.
+    pub images: Vec<(u32, Image)>,
+}
+
 /// Everything that machines send each other and themselves.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
@@ -108,6 +129,25 @@ pub enum Message {
     Dispatch(QueueId, Jms, u32),
     /// Both ways: `KeepAliveInfo`.
     KeepAlive,
+
+    /// Broker to storage: it wants the lock.
+    Lock,
+    /// Broker to storage: whether it has the lock.
+    CheckLock,
+    /// Storage to broker: whether it has.
+    LockIs(bool),
+    /// The host of a broker to storage: it is there.
+    RenewLease,
+    /// Broker to storage: it opens the store.
+    OpenStore,
+    /// Storage to broker: what is in it.
+    Image(Arc<Journal>),
+    /// Broker to storage: a batch of the journal.
+    Append(Box<Append>),
+    /// Storage to broker: it is written, and as durable as was asked for, or it is not.
+    Appended(bool),
+    /// Broker to storage: a file of the journal is deleted.
+    Delete(u32),
 
     /// To itself.
     Timer(Timer),
@@ -142,6 +182,18 @@ pub enum Timer {
     IndexWritten(u64),
     /// Broker: journal files that nothing needs are deleted.
     Cleanup,
+    /// Broker: connect to the storage.
+    Mount,
+    /// Broker: ask for the lock.
+    TryLock,
+    /// Broker: see whether it still has the lock.
+    CheckLock,
+    /// Broker: its host renews its lease.
+    RenewLease,
+    /// Storage: whether a lease is over.
+    LeaseCheck,
+    /// Storage: what came on this connection is durable.
+    StorageSynced(ConnId),
     /// Broker: whether a connection is silent.
     ReadCheck(ConnId),
     /// Broker: whether nothing was said on a connection.

@@ -16,7 +16,7 @@ use super::config::{Config, DLQ, Settings, SyncStrategy};
 use super::costs::Costs;
 use super::message::QueueId;
 use super::rules::{Rule, Rules};
-use super::spec::{ConsumerSpec, ProducerSpec, Spec};
+use super::spec::{ConsumerSpec, Kind, ProducerSpec, Spec};
 
 struct Planner<'a> {
     scenario: &'a Scenario,
@@ -30,13 +30,13 @@ struct Planner<'a> {
 ///
 /// # Errors
 /// All that is wrong with it, each with its place and a remedy.
-pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
+pub fn plan(scenario: &Scenario, mode: Kind) -> Result<Spec, Diagnostics> {
     let frame = Frame::new(scenario)?;
     let brokers = frame.names();
     let rules = Rules::read(scenario.one("rules"));
     let wrong = scenario.diagnostics();
     let mut planner = Planner { scenario, brokers, queues: Vec::new(), rules, wrong };
-    planner.check_one_broker();
+    planner.check_mode(mode);
     planner.read_queues()?;
     let producers = planner.read_producers();
     let consumers = planner.read_consumers();
@@ -49,11 +49,15 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     let vm_cursor = broker.choice("pendingQueuePolicy") == "vmQueueCursor";
     let boot_time = frame.cluster.boot_time.clone();
     let count = planner.brokers.len() as u32;
+    let storage = (mode == Kind::SharedStorage).then_some(NodeId(count));
+    let first = count + u32::from(storage.is_some());
+    let lease = scenario.one("storage").duration("lease");
     let config = Config {
         brokers: count,
-        producers: (count..count + producers.len() as u32).map(NodeId).collect(),
+        storage,
+        producers: (first..first + producers.len() as u32).map(NodeId).collect(),
         queues: std::mem::take(&mut planner.queues),
-        settings: Settings::of(broker, rules, strategy, vm_cursor, boot_time),
+        settings: Settings::of(broker, rules, strategy, vm_cursor, lease, boot_time),
         costs: Costs::read(scenario.one("costs")),
     };
     let mut spec = Spec { frame, config: Arc::new(config), producers, consumers };
@@ -62,7 +66,23 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
 }
 
 impl<'a> Planner<'a> {
-    fn check_one_broker(&mut self) {
+    fn check_mode(&mut self, mode: Kind) {
+        let broker = self.scenario.one("broker");
+        if mode == Kind::SharedStorage {
+            if broker.choice("journalDiskSyncStrategy") == "periodic" {
+                let place = broker.span("journalDiskSyncStrategy");
+                let message = "activemq-shared-storage does not simulate periodic fsyncs";
+                self.wrong.push(place, message, "write \"always\" or \"never\"");
+            }
+            return;
+        }
+        self.refuse(
+            broker,
+            &["lockAcquireSleepInterval", "lockKeepAlivePeriod"],
+            "activemq-single",
+        );
+        let storage = self.scenario.one("storage");
+        self.refuse(storage, &["lease", "zone"], "activemq-single");
         if self.brokers.len() > 1 {
             let cluster = self.scenario.one("cluster");
             let place =

@@ -56,6 +56,11 @@ keys! {
         store_usage: u64 = "storeUsage", Kind::Size { min: 64 << 10, max: 1 << 50 }, "100GiB",
             "So many bytes the journal may have before producers of persistent messages wait.",
             "assembly/src/release/conf/activemq.xml";
+        lock_poll: Span = "lockAcquireSleepInterval", Kind::POSITIVE_MILLIS, "10000ms",
+            "activemq-shared-storage: how often a broker tries to get the lock.", "broker/AbstractLocker.java";
+        lock_keep_alive: Span = "lockKeepAlivePeriod", Kind::ANY_MILLIS, "0ms",
+            "activemq-shared-storage: how often the master sees whether it still has the lock; 0 for never.",
+            "broker/LockableServiceSupport.java";
         inactivity: Span = "maxInactivityDuration", Kind::ANY_MILLIS, "30000ms",
             "How often both ends of a connection look whether the other is silent; the shorter of what \
              broker and client say, 0 for never.",
@@ -68,6 +73,8 @@ keys! {
         strategy: SyncStrategy,
         /// `pendingQueuePolicy = "vmQueueCursor"`.
         vm_cursor: bool,
+        /// `[storage] lease`.
+        lease: Span,
         /// From the start of a process to its store.
         boot_time: Distribution,
     }

@@ -18,11 +18,21 @@ use super::keys::SECTIONS;
 use super::machine::{ActiveCluster, ActiveMachine};
 use super::message::QueueId;
 use super::plan::plan;
+use super::storage::Storage;
 use super::words::WORDS;
 
 /// What a broker needs for a message, in bytes: its entry, its place in the queue, its id, its records
 /// and its place in the index.
 const COPY: u64 = 384;
+
+/// How modes differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One broker with a store of its own.
+    Single,
+    /// Brokers that share a store on a file system, and a lock.
+    SharedStorage,
+}
 
 /// A producer of the scenario; but for what it is to send as [`ProducerConfig`].
 #[derive(Clone, Debug)]
@@ -72,7 +82,7 @@ pub struct Spec {
 }
 
 impl Family for Spec {
-    type Mode = ();
+    type Mode = Kind;
     type Cluster = ActiveCluster;
 
     const ABOUT: &'static About = &About {
@@ -82,20 +92,33 @@ impl Family for Spec {
         words: WORDS,
         invariants: INVARIANTS,
     };
-    const MODES: &'static [((), ModeSpec)] = &[(
-        (),
-        ModeSpec {
-            name: "activemq-single",
-            meaning: "One broker of ActiveMQ Classic with queues in a KahaDB.",
-            version: "5.18",
-            versions: ("5.9", "6.3"),
-            otherwise: None,
-            starter: include_str!("starters/single.toml"),
-        },
-    )];
+    const MODES: &'static [(Kind, ModeSpec)] = &[
+        (
+            Kind::Single,
+            ModeSpec {
+                name: "activemq-single",
+                meaning: "One broker of ActiveMQ Classic with queues in a KahaDB.",
+                version: "5.18",
+                versions: ("5.9", "6.3"),
+                otherwise: None,
+                starter: include_str!("starters/single.toml"),
+            },
+        ),
+        (
+            Kind::SharedStorage,
+            ModeSpec {
+                name: "activemq-shared-storage",
+                meaning: "Brokers of ActiveMQ Classic that share a KahaDB on a file server, of which the one with the lock serves.",
+                version: "5.18",
+                versions: ("5.9", "6.3"),
+                otherwise: None,
+                starter: include_str!("starters/shared_storage.toml"),
+            },
+        ),
+    ];
 
-    fn plan(scenario: &Scenario, (): ()) -> Result<Spec, Diagnostics> {
-        plan(scenario)
+    fn plan(scenario: &Scenario, mode: Kind) -> Result<Spec, Diagnostics> {
+        plan(scenario, mode)
     }
 
     fn frame(&self) -> &Frame {
@@ -110,16 +133,19 @@ impl Family for Spec {
         let (auditors, consumers): (Vec<_>, Vec<_>) =
             self.consumers.iter().partition(|consumer| consumer.is_auditor());
         let name = |consumer: &ConsumerSpec| consumer.name.clone();
+        let storage = self.config.storage.map(|_| "storage".to_owned());
         Cast {
+            coordinated_by: storage.is_some().then_some("storage"),
+            coordinators: storage.into_iter().collect(),
             producers: self.producers.iter().map(|producer| producer.load.name.clone()).collect(),
             consumers: consumers.into_iter().map(name).collect(),
             unread: auditors.into_iter().map(name).collect(),
-            ..Cast::default()
         }
     }
 
     fn reach(&self, producer: usize) -> Reach<'_> {
-        Reach { load: &self.producers[producer].load, lines: 1, copies: 1, copy: COPY }
+        let copies = 1 + u64::from(self.config.storage.is_some());
+        Reach { load: &self.producers[producer].load, lines: 1, copies, copy: COPY }
     }
 
     fn destinations(&self) -> Vec<String> {
@@ -152,6 +178,9 @@ impl Family for Spec {
         let config = &self.config;
         let brokers = (0..config.brokers).map(|node| Broker::new(config.clone(), NodeId(node)));
         let mut machines: Vec<ActiveMachine> = brokers.map(ActiveMachine::from).collect();
+        if let Some(node) = config.storage {
+            machines.push(Storage::new(config.clone(), node).into());
+        }
         for (id, spec) in (0..).map(ProducerId).zip(&self.producers) {
             let own = ProducerConfig {
                 id,

@@ -32,6 +32,8 @@ words! {
             "it was in the journal, and no fsync had covered it when the host lost power";
         BEHIND_DAMAGED_BATCH = "behind-damaged-batch", Lost, 6,
             "recovery stopped at a batch of the journal that is not whole, and cut what was behind it";
+        OVERWRITTEN = "overwritten", Lost, 7,
+            "another broker that believed to have the lock has written over its record in the journal";
         DISK_WIPED = "disk-wiped", Lost, 8, "the disk that held it was replaced by an empty one";
     }
     conditions {
@@ -60,6 +62,10 @@ words! {
             "a consumer: suppressing duplicate delivery on connection, poison acking";
         POISONED = "poison-acked", "a consumer: delivered for the COUNT th time and given up";
         REPLAYED = "replayed", "a client: failover transport replays COUNT requests to SUBJECT";
+        LOCK_RELEASED = "lock-released", "the storage: the lock of SUBJECT is free";
+        LOCK_LOST = "lock-lost", "the lock is no longer held by this broker: it stops";
+        OVERWRITTEN = "journal-overwritten",
+            "the storage: records of the journal are overwritten, COUNT messages are gone";
         COMMIT_IN_DOUBT = "commit-in-doubt",
             "a client: TransactionRolledBackException, the commit was not answered: COUNT messages";
     }

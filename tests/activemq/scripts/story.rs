@@ -11,7 +11,7 @@ use mqsim::brokers::activemq::broker::Broker;
 use mqsim::brokers::activemq::keys::SECTIONS;
 use mqsim::brokers::activemq::machine::ActiveCluster;
 use mqsim::brokers::activemq::plan;
-use mqsim::brokers::activemq::spec::Spec;
+use mqsim::brokers::activemq::spec::{Kind, Spec};
 use mqsim::brokers::kit::Family;
 use mqsim::brokers::kit::machines::Holds;
 use mqsim::engine::{Span, Time};
@@ -79,7 +79,7 @@ fn plan(script: &Script) -> Told<Spec> {
         .copied()
         .collect();
     let scenario = document.and_then(|document| document.check(&known, version.parse().ok()));
-    let spec = scenario.and_then(|scenario| plan::plan(&scenario));
+    let spec = scenario.and_then(|scenario| plan::plan(&scenario, Kind::Single));
     spec.map_err(|wrong| format!("0: {}", wrong.render(false)))
 }
 

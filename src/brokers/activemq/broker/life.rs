@@ -19,6 +19,12 @@ impl Broker {
     pub(super) fn boot(&mut self, incarnation: u32, ctx: &mut Context<'_, Message>) {
         self.phase = Phase::Loading;
         if incarnation == 0 {
+            // The first broker has the lock, the others have tried before.
+            if self.remote.is_some() && self.node.0 > 0 {
+                let phase = ctx.first_round(self.config.settings.lock_poll);
+                ctx.after(phase.max(Span::from_secs(1)), Lane::MAIN, Timer::Mount.into());
+                return ctx.ready();
+            }
             return self.load(ctx);
         }
         let takes = self.config.settings.boot_time.span(ctx.random());
@@ -27,6 +33,10 @@ impl Broker {
 
     /// `MessageDatabase.recover`: reads the journal behind the last location that is indexed.
     pub(super) fn load(&mut self, ctx: &mut Context<'_, Message>) {
+        if self.remote.is_some() {
+            ctx.ready();
+            return self.mount(ctx);
+        }
         let bytes = std::mem::take(&mut self.since_checkpoint);
         if std::mem::take(&mut self.clean) || bytes == 0 {
             return self.scanned(ctx);
@@ -37,7 +47,8 @@ impl Broker {
 
     pub(super) fn scanned(&mut self, ctx: &mut Context<'_, Message>) {
         let rolled_back = self.journal.recover();
-        for (file, length) in self.journal.files().collect::<Vec<_>>() {
+        let own = self.journal.files().filter(|_| self.remote.is_none());
+        for (file, length) in own.collect::<Vec<_>>() {
             ctx.truncate(journal_file(file), length);
         }
         let now = ctx.now();
@@ -64,7 +75,7 @@ impl Broker {
             });
             self.offer(entry, ctx);
         }
-        if ctx.incarnation() > 0 {
+        if ctx.incarnation() > 0 || ctx.now() > Time::ZERO {
             self.tell(event::RECOVERED, None, (None, messages.len() as u64), ctx);
             if rolled_back > 0 {
                 self.tell(event::ROLLED_BACK, None, (None, rolled_back), ctx);
@@ -87,6 +98,7 @@ impl Broker {
         if settings.strategy == SyncStrategy::Periodic {
             every(settings.sync_interval, Timer::PeriodicSync);
         }
+        self.start_lock_timers(ctx);
         self.tell_role(ctx.now(), true, ctx);
         ctx.ready();
     }
@@ -139,6 +151,14 @@ impl Broker {
         observer: &mut dyn Observer,
     ) {
         self.give_up_entries(death == Death::Wiped, at, observer);
+        if let Some(remote) = &mut self.remote {
+            remote.forget();
+            self.journal.clear();
+            if self.phase == Phase::Serving || self.phase == Phase::Stopping {
+                self.role_is(at, false, observer);
+            }
+            return self.forget();
+        }
         let truncates = !self.config.has(Rule::SkipDamagedBatches);
         let before = self.journal.clone();
         match death {
@@ -175,7 +195,7 @@ impl Broker {
             if acked {
                 continue;
             }
-            if message.persistent && self.journal.has(place) {
+            if message.persistent && self.remote.is_none() && self.journal.has(place) {
                 self.on_disk.insert(place);
                 continue;
             }

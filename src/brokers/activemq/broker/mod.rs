@@ -9,6 +9,7 @@ mod connections;
 pub(super) use connections::{FIRST_CHECK, ReadCheck};
 mod life;
 mod queue;
+mod remote;
 mod sends;
 mod store;
 mod transactions;
@@ -28,6 +29,7 @@ use super::words::told;
 
 use connections::Connection;
 use queue::Queue;
+use remote::Remote;
 use sends::Parked;
 use store::{Executor, Writer};
 use transactions::Commit;
@@ -96,6 +98,8 @@ pub struct Broker {
     phase: Phase,
     lanes: Lanes,
     journal: Journal,
+    /// Where the store is, if it is elsewhere.
+    remote: Option<Remote>,
     /// Whether the last process ended in order.
     clean: bool,
     entries: Slab<Entry>,
@@ -130,6 +134,7 @@ impl Broker {
             phase: Phase::Down,
             lanes: Lanes { store: Lane::MAIN, writer: Lane::MAIN },
             journal: Journal::new(config.settings.file_length),
+            remote: config.storage.map(Remote::new),
             clean: true,
             entries: Slab::new(),
             serial: 0,
@@ -152,6 +157,9 @@ impl Broker {
     /// Handles one input.
     pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
+            input if input.conn().is_some_and(|conn| self.is_remote(conn)) => {
+                self.remote_input(input, ctx);
+            }
             Input::Boot(boot) => self.boot(boot.incarnation, ctx),
             Input::Signal(Signal::Stop) => self.stop(ctx),
             Input::Signal(_) => {}
@@ -176,6 +184,10 @@ impl Broker {
             Timer::Checkpoint => self.checkpoint(ctx),
             Timer::IndexWritten(bytes) => ctx.release(INDEX, bytes),
             Timer::Cleanup => self.cleanup(ctx),
+            Timer::Mount => self.mount(ctx),
+            Timer::TryLock => self.try_lock(ctx),
+            Timer::CheckLock => self.check_lock(ctx),
+            Timer::RenewLease => self.renew_lease(ctx),
             Timer::ReadCheck(conn) => self.read_check(conn, ctx),
             Timer::WriteCheck(conn) => self.write_check(conn, ctx),
             _ => {}
@@ -247,6 +259,7 @@ impl Broker {
     #[must_use]
     pub fn waits_for(&self) -> Option<Wait> {
         match self.phase {
+            Phase::Loading if self.remote.is_some() => None,
             Phase::Down | Phase::Loading | Phase::Stopping => Some("its start".into()),
             Phase::Serving if self.writer.is_busy() || self.executor.is_busy() => {
                 Some("its store".into())

@@ -7,7 +7,7 @@ use crate::world::{Context, DiskError, Lane};
 
 use super::super::config::SyncStrategy;
 use super::super::invariants::Touch;
-use super::super::message::{Jms, Message, Timer};
+use super::super::message::{Append, Jms, Message, Timer};
 use super::super::rules::Rule;
 use super::super::store::{Op, Record};
 use super::super::words::event;
@@ -172,6 +172,14 @@ impl Broker {
             SyncStrategy::Periodic => true,
             SyncStrategy::Never => false,
         };
+        let waits = self.writer.batch.iter().any(|write| write.waits);
+        if self.remote.is_some() {
+            let records: Vec<Record> = self.writer.batch.iter().map(|write| write.record).collect();
+            let images = self.journal.images_of(&records);
+            let at = if file == before.0 { before.1 } else { 0 };
+            let sync = waits && self.config.has(Rule::SyncReplied);
+            return self.write_remote(Append { file, at, bytes, sync, records, images }, ctx);
+        }
         if file != before.0 && syncs_left {
             // `periodicSync`: a file that is left is fsynced.
             let (file, length) = before;
@@ -185,6 +193,16 @@ impl Broker {
             }
             Err(_) => return self.io_error(ctx),
         }
+        self.apply_batch(bytes);
+        if waits && self.config.has(Rule::SyncReplied) {
+            ctx.fsync_blocking(journal_file(file), Timer::Written.into());
+        } else {
+            self.batch_done(true, ctx);
+        }
+    }
+
+    /// The batch is in the journal.
+    pub(super) fn apply_batch(&mut self, bytes: u64) {
         for Write { record, .. } in &self.writer.batch {
             if record.op == Op::Add && record.of == 0 && record.queue == record.message.origin {
                 self.touched.note(Touch::Added(record.queue, record.message));
@@ -193,12 +211,6 @@ impl Broker {
         let records = self.writer.batch.iter().map(|write| write.record);
         self.journal.append(records, bytes);
         self.since_checkpoint += bytes;
-        let syncs = self.writer.batch.iter().any(|write| write.waits);
-        if syncs && self.config.has(Rule::SyncReplied) {
-            ctx.fsync_blocking(journal_file(file), Timer::Written.into());
-        } else {
-            self.batch_done(true, ctx);
-        }
     }
 
     /// The fsync of a batch is through.
@@ -216,7 +228,7 @@ impl Broker {
         self.touched.note(Touch::Synced(file, length));
     }
 
-    fn batch_done(&mut self, success: bool, ctx: &mut Context<'_, Message>) {
+    pub(super) fn batch_done(&mut self, success: bool, ctx: &mut Context<'_, Message>) {
         for write in std::mem::take(&mut self.writer.batch) {
             self.then(write.then, success, ctx);
         }
@@ -249,7 +261,7 @@ impl Broker {
     }
 
     /// The disk is full: whoever waits gets an exception, and the broker goes on.
-    fn no_space(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(super) fn no_space(&mut self, ctx: &mut Context<'_, Message>) {
         self.tell(event::NO_SPACE, None, (None, 0), ctx);
         self.batch_done(false, ctx);
     }
@@ -288,6 +300,9 @@ impl Broker {
     fn flush_index(&mut self, ctx: &mut Context<'_, Message>) {
         let pages = 1 + self.since_checkpoint / (1 << 20);
         self.since_checkpoint = 0;
+        if self.remote.is_some() {
+            return;
+        }
         for _ in 0..2 {
             if ctx.write(INDEX, pages * PAGE).is_ok() {
                 ctx.fsync(INDEX, Timer::IndexWritten(pages * PAGE).into());
@@ -300,7 +315,11 @@ impl Broker {
         ctx.after(interval, Lane::MAIN, Timer::Cleanup.into());
         let gone = self.journal.collect();
         for (file, length) in &gone {
-            ctx.release(journal_file(*file), *length);
+            if self.remote.is_some() {
+                self.delete_remote(*file, ctx);
+            } else {
+                ctx.release(journal_file(*file), *length);
+            }
         }
         if !gone.is_empty() {
             self.tell(event::FILES_DELETED, None, (None, gone.len() as u64), ctx);

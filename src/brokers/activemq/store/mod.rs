@@ -4,10 +4,10 @@
 //! deleted when nothing refers to them. What a death leaves of the files says which records there are,
 //! and these alone say which messages there are: the index on disk only spares reading all of them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::message::{Jms, MessageId, QueueId};
+use super::message::{Append, Jms, MessageId, QueueId};
 
 /// What a record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,20 @@ pub struct Record {
     pub of: u32,
     /// Where its batch ends in its file; known once it is appended.
     pub end: u64,
+}
+
+/// What an audit says: the sequence id behind the last message of each producer.
+pub type Image = Arc<BTreeMap<u32, u32>>;
+
+/// What a record does to the messages that are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Whether one is added or removed; none if it is lost.
+    pub added: Option<bool>,
+    /// The queue.
+    pub queue: QueueId,
+    /// The message.
+    pub message: Jms,
 }
 
 /// A message of a queue.
@@ -81,7 +95,7 @@ pub struct Journal {
     /// The sequence id behind the last message that was stored, by producer
     /// (`ActiveMQMessageAuditNoSync.getLastSeqId`).
     stored: BTreeMap<u32, u32>,
-    images: BTreeMap<u32, Arc<BTreeMap<u32, u32>>>,
+    images: BTreeMap<u32, Image>,
     next_image: u32,
 }
 
@@ -312,6 +326,98 @@ impl Journal {
         let adds = self.open.values().flatten().filter(|(_, record)| record.op == Op::Add).count();
         open.into_iter().for_each(|transaction| self.roll_back(transaction));
         adds as u64
+    }
+
+    /// The images of the audits among some records.
+    #[must_use]
+    pub fn images_of(&self, records: &[Record]) -> Vec<(u32, Image)> {
+        let audits = records.iter().filter(|record| record.op == Op::Audit);
+        let image = |record: &Record| Some((record.of, self.images.get(&record.of)?.clone()));
+        audits.filter_map(image).collect()
+    }
+
+    /// Bytes of a file.
+    #[must_use]
+    pub fn length_of(&self, number: u32) -> u64 {
+        self.files.iter().find(|file| file.number == number).map_or(0, |file| file.length)
+    }
+
+    /// Deletes a file; its length. There is always one.
+    pub fn delete(&mut self, number: u32) -> u64 {
+        let length = self.length_of(number);
+        if self.files.len() > 1 {
+            self.files.retain(|file| file.number != number);
+        }
+        length
+    }
+
+    /// What a record that is appended will do.
+    fn changes_of(&self, record: &Record, changes: &mut Vec<Change>) {
+        let Record { op, queue, message, of, .. } = *record;
+        let has = self.has((queue, message.id()));
+        match op {
+            Op::Commit => {
+                for (_, record) in self.open.get(&of).into_iter().flatten() {
+                    self.changes_of(&Record { of: 0, ..*record }, changes);
+                }
+            }
+            Op::Add if of == 0 && !has => {
+                changes.push(Change { added: Some(true), queue, message })
+            }
+            Op::Remove if of == 0 && has => {
+                changes.push(Change { added: Some(false), queue, message });
+            }
+            Op::Add | Op::Remove | Op::Audit => {}
+        }
+    }
+
+    /// Writes a batch at its place, whatever is there, and tells what that does to messages; how many
+    /// are lost by it, because their records were overwritten.
+    pub fn place(&mut self, append: &Append, changes: &mut Vec<Change>) -> u64 {
+        self.images.extend(append.images.iter().cloned());
+        let (last, length) = self.tail();
+        let follows = append.file == last && append.at == length;
+        if follows || append.file > last && append.at == 0 {
+            if !follows {
+                self.files.push_back(DataFile::new(append.file));
+            }
+            for record in &append.records {
+                self.changes_of(record, changes);
+            }
+            self.append(append.records.iter().copied(), append.bytes);
+            return 0;
+        }
+        let before = self.messages();
+        let end = append.at + append.bytes;
+        let at = self.files.partition_point(|file| file.number < append.file);
+        if self.files.get(at).is_none_or(|file| file.number != append.file) {
+            self.files.insert(at, DataFile::new(append.file));
+        }
+        let file = &mut self.files[at];
+        let mut start = 0;
+        let mut batch = 0;
+        file.records.retain(|record| {
+            if record.end != batch {
+                (start, batch) = (batch, record.end);
+            }
+            record.end <= append.at || start >= end
+        });
+        let own = append.records.iter().map(|record| Record { end, ..*record });
+        let place = file.records.partition_point(|record| record.end <= append.at);
+        file.records.splice(place..place, own);
+        self.recover();
+        let had: BTreeSet<Place> = before.iter().map(|(queue, m)| (*queue, m.id())).collect();
+        let gone = before.into_iter().filter(|(queue, m)| !self.has((*queue, m.id())));
+        let gone = gone.map(|(queue, message)| Change { added: None, queue, message });
+        let gone: Vec<Change> = gone.collect();
+        let count = gone.len() as u64;
+        changes.extend(gone);
+        for (queue, message) in self.messages() {
+            if !had.contains(&(queue, message.id())) {
+                changes.push(Change { added: Some(true), queue, message });
+            }
+        }
+        count
     }
 
     /// The disk is empty.
