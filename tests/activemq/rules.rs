@@ -144,3 +144,21 @@ fn a_message_reaches_its_consumer_before_it_is_stored() {
     let (before, after) = (latency(""), latency("[rules]\ndispatch-before-store = false\n"));
     assert!(before < 2_000 && after > 10_000, "{before} and {after} us");
 }
+
+#[test]
+fn a_master_that_looks_after_its_lock_stops() {
+    // It is frozen for longer than its lease, and then finds that another one has its lock.
+    let masters = |keys: &str| {
+        let text = format!(
+            "format = 1\nname = 'locks'\nmode = 'activemq-shared-storage'\nduration = '100s'\n\
+             drain = '300s'\n[cluster]\nnodes = 2\nboot-time = '1s'\n[broker]\n{keys}\n\
+             [[queue]]\nname = 'orders'\n{}[[fault]]\nkind = 'pause'\ntarget = 'n1'\nat = '10s'\nfor = '60s'\n",
+            producer("rate = '10/s'")
+        );
+        let prepared = parse("locks.toml", text.as_bytes(), &[]).unwrap_or_else(|e| panic!("{e}"));
+        let report = simulate(&prepared, 1, None).unwrap_or_else(|e| panic!("{e}"));
+        (count(&report, "lock-lost"), report.summary.unexplained)
+    };
+    assert_eq!(masters(""), (0, 0));
+    assert_eq!(masters("lockKeepAlivePeriod = '5000ms'"), (1, 0));
+}

@@ -211,6 +211,12 @@ impl Storage {
         self.tell(gone, lost, (at, observer));
     }
 
+    /// What is in it.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     /// What it waits for.
     #[must_use]
     pub const fn waits_for(&self) -> Option<Wait> {

@@ -3,6 +3,7 @@
 //! | command | what it does |
 //! | --- | --- |
 //! | `version 5.18`, `broker KEY=VALUE ...`, `rules NAME=false ...` | the version, and keys of these sections of a scenario |
+//! | `storage brokers=2 KEY=VALUE ...` | so many brokers share a store; keys of `[storage]` |
 //! | `queue orders`, `producer p1 KEY=VALUE ...`, `consumer c1 ...` | sections of a scenario |
 //! | `journal n1` | the files of the journal and its records |
 //! | `queues n1` | what waits in each queue, and who has what |
@@ -12,6 +13,7 @@ use mqsim::brokers::activemq::keys::SECTIONS;
 use mqsim::brokers::activemq::machine::ActiveCluster;
 use mqsim::brokers::activemq::plan;
 use mqsim::brokers::activemq::spec::{Kind, Spec};
+use mqsim::brokers::activemq::storage::Storage;
 use mqsim::brokers::kit::Family;
 use mqsim::brokers::kit::machines::Holds;
 use mqsim::engine::{Span, Time};
@@ -55,11 +57,20 @@ fn pairs(command: &Command<'_>) -> String {
 fn plan(script: &Script) -> Told<Spec> {
     let (mut broker, mut rules, mut sections) = (String::new(), String::new(), String::new());
     let mut version = "5.18".to_owned();
+    let (mut fixed, mut kind) = (FIXED.to_owned(), Kind::Single);
     for line in script.blocks.iter().flat_map(|block| &block.commands) {
         let command = Command::parse(&line.text);
         let at = |error: String| format!("{}: {error}", line.number);
         match command.name {
             "version" => version = command.word(0).map_err(at)?.to_owned(),
+            "storage" => {
+                kind = Kind::SharedStorage;
+                let own = pairs(&command);
+                let (brokers, rest) = own.split_once('\n').unwrap_or((&own, ""));
+                fixed = fixed.replace("nodes = 1", &brokers.replace("brokers", "nodes"));
+                fixed = fixed.replace("activemq-single", "activemq-shared-storage");
+                sections.push_str(&format!("[storage]\n{rest}"));
+            }
             "broker" => broker.push_str(&pairs(&command)),
             "rules" => rules.push_str(&pairs(&command)),
             "queue" | "producer" | "consumer" => {
@@ -70,7 +81,7 @@ fn plan(script: &Script) -> Told<Spec> {
             _ => {}
         }
     }
-    let text = format!("{FIXED}[broker]\n{broker}[rules]\n{rules}{sections}");
+    let text = format!("{fixed}[broker]\n{broker}[rules]\n{rules}{sections}");
     let document = Document::from_bytes("script", text.as_bytes());
     let known: Vec<_> = world::SECTIONS
         .iter()
@@ -79,7 +90,7 @@ fn plan(script: &Script) -> Told<Spec> {
         .copied()
         .collect();
     let scenario = document.and_then(|document| document.check(&known, version.parse().ok()));
-    let spec = scenario.and_then(|scenario| plan::plan(&scenario, Kind::Single));
+    let spec = scenario.and_then(|scenario| plan::plan(&scenario, kind));
     spec.map_err(|wrong| format!("0: {}", wrong.render(false)))
 }
 
@@ -103,8 +114,8 @@ impl golden::Story for Story {
         read(script, |command| match schedule.note(command, |name| host(&spec, name))? {
             true => Ok(()),
             false => match command.name {
-                "version" | "broker" | "rules" | "queue" | "producer" | "consumer" | "journal"
-                | "queues" => Ok(()),
+                "version" | "storage" | "broker" | "rules" | "queue" | "producer" | "consumer"
+                | "journal" | "queues" => Ok(()),
                 other => Err(format!("there is no command `{other}`")),
             },
         })?;
@@ -146,7 +157,12 @@ impl Story {
     }
 
     fn journal(&self, name: &str) -> Told<Vec<String>> {
-        let journal = self.broker(name)?.journal();
+        let machine = &self.simulation.machines()[host(&self.spec, name)?.index()];
+        let storage: Option<&Storage> = machine.held();
+        let journal = match storage {
+            Some(storage) => storage.journal(),
+            None => self.broker(name)?.journal(),
+        };
         let catalog = self.spec.catalog();
         let mut lines = Vec::new();
         for (file, length) in journal.files() {
