@@ -45,22 +45,50 @@ const FULL: &str = "closed-loop = { in-flight = 1 }";
 /// P1: kill -9 of the broker, restart 2 s later.
 #[test]
 fn a_killed_broker_loses_nothing_and_repeats_nothing_to_a_consumer_that_lives() {
+    // Producers at full speed: the kill meets one while its message is stored.
+    let mut diverted_in_all = 0;
     for (clients, letters) in [
-        (producers(1, "rate = '60/s'") + &consumer("c1", ""), 0..=4),
-        (producers(4, "rate = '60/s'") + &consumer("c1", ""), 0..=9),
-        (producers(4, "rate = '60/s'") + &consumer("c1", "acknowledge = 'INDIVIDUAL'"), 0..=9),
-        (producers(1, "rate = '60/s'"), 0..=0),
+        (producers(1, FULL) + &consumer("c1", ""), 0..=4),
+        (producers(4, FULL) + &consumer("c1", ""), 0..=9),
+        (producers(4, FULL) + &consumer("c1", "acknowledge = 'INDIVIDUAL'"), 0..=9),
+        (producers(1, FULL), 0..=0),
     ] {
-        for report in runs(20, "", &format!("{clients}{}", fault("crash", "n1", 7_003, 2_000))) {
+        for report in runs(10, "", &format!("{clients}{}", fault("crash", "n1", 4_003, 2_000))) {
             let summary = &report.summary;
             assert_eq!((summary.acked_lost, summary.duplicated), (0, 0));
             assert_eq!(summary.unknown, 0, "the send that was blocked returned");
             let diverted = count(&report, "duplicate-suppressed");
             assert!(letters.contains(&diverted), "{diverted} dead letters");
+            diverted_in_all += diverted;
             let away = summary.write_longest_ms.unwrap_or(0);
             assert!((2_000..=8_000).contains(&away), "writes were away for {away} ms");
         }
     }
+    assert!(diverted_in_all > 0, "some were");
+}
+
+/// P11: fsyncs of the broker.
+#[test]
+fn what_is_waited_for_is_fsynced_and_nothing_else() {
+    let per_message = |broker: &str, clients: &str| -> f64 {
+        let runs = runs(5, broker, clients);
+        let all = runs.iter().map(|report| {
+            let summary = &report.summary;
+            summary.fsyncs as f64 / (summary.acked + summary.accepted) as f64
+        });
+        all.sum::<f64>() / runs.len() as f64
+    };
+    let within = |range: std::ops::RangeInclusive<f64>, broker: &str, clients: &str| {
+        let found = per_message(broker, clients);
+        assert!(range.contains(&found), "{found} fsyncs a message: {broker} {clients}");
+    };
+    within(0.99..=1.02, "", &producers(1, FULL));
+    within(0.99..=1.02, "", &producers(10, FULL));
+    within(0.1..=0.6, "concurrentStoreAndDispatchQueues = false", &producers(10, FULL));
+    within(0.99..=1.02, "", &(producers(1, "rate = '100/s'") + &consumer("c1", "")));
+    within(0.0..=0.01, "", &producers(1, "rate = '500/s'\nuseAsyncSend = true"));
+    within(0.009..=0.013, "", &producers(1, &format!("{FULL}\ntransacted = 100")));
+    within(0.0..=0.01, "journalDiskSyncStrategy = 'periodic'", &producers(1, FULL));
 }
 
 /// P3: what a loss of power takes, by journalDiskSyncStrategy.

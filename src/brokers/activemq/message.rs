@@ -146,6 +146,8 @@ pub enum Message {
     Append(Box<Append>),
     /// Storage to broker: it is written, and as durable as was asked for, or it is not.
     Appended(bool),
+    /// Storage to broker: the file that it writes to is not there (ESTALE).
+    Stale,
     /// Broker to storage: a file of the journal is deleted.
     Delete(u32),
 
@@ -182,6 +184,8 @@ pub enum Timer {
     IndexWritten(u64),
     /// Broker: journal files that nothing needs are deleted.
     Cleanup,
+    /// Broker: the thread that has waited for this request answers it.
+    Reply(ConnId, u32),
     /// Broker: connect to the storage.
     Mount,
     /// Broker: ask for the lock.

@@ -115,6 +115,10 @@ impl Storage {
     }
 
     fn append(&mut self, conn: ConnId, append: &Append, ctx: &mut Context<'_, Message>) {
+        // A file that was replaced is not the one that was opened.
+        if append.at > self.journal.length_of(append.file) {
+            return ctx.send(conn, Message::Stale, REQUEST);
+        }
         // What is overwritten takes no more room.
         let more = (append.at + append.bytes).saturating_sub(self.journal.length_of(append.file));
         if ctx.write(FileId(append.file), more).is_err() {

@@ -184,6 +184,7 @@ impl Broker {
             Timer::Checkpoint => self.checkpoint(ctx),
             Timer::IndexWritten(bytes) => ctx.release(INDEX, bytes),
             Timer::Cleanup => self.cleanup(ctx),
+            Timer::Reply(conn, id) => self.reply((conn, id), true, ctx),
             Timer::Mount => self.mount(ctx),
             Timer::TryLock => self.try_lock(ctx),
             Timer::CheckLock => self.check_lock(ctx),

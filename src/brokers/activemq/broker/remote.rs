@@ -78,6 +78,7 @@ impl Broker {
                     self.scanned(ctx);
                 }
             }
+            Input::Message { body: Message::Stale, .. } => self.io_error(ctx),
             Input::Message { body: Message::Appended(success), .. } => self.appended(success, ctx),
             _ => {}
         }

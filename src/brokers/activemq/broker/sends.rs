@@ -2,10 +2,10 @@
 //! before, and then the store and the queue, in either order.
 
 use crate::engine::Span;
-use crate::world::{ConnId, Context};
+use crate::world::{ConnId, Context, Lane};
 
 use super::super::invariants::Touch;
-use super::super::message::{Jms, Message, QueueId, Send};
+use super::super::message::{Jms, Message, QueueId, Send, Timer};
 use super::super::rules::Rule;
 use super::super::store::{Op, Record};
 use super::super::words::{because, cause, event, removal};
@@ -211,11 +211,16 @@ impl Broker {
         own.stage = if success { Stage::Stored } else { Stage::Memory };
         let Entry { reply, message, queue, acked, .. } = *own;
         own.reply = None;
-        if let Some(reply) = reply {
+        if let Some((conn, id)) = reply {
             if success {
                 self.touched.note(Touch::Replied(queue, message));
             }
-            self.reply(reply, success, ctx);
+            let wake = self.config.costs.wake;
+            if success && self.awaits_syncs() && !wake.is_zero() {
+                ctx.after(wake, Lane::MAIN, Timer::Reply(conn, id).into());
+            } else {
+                self.reply((conn, id), success, ctx);
+            }
         }
         if acked {
             self.forget_entry(entry, ctx);

@@ -165,6 +165,7 @@ impl Broker {
             return self.stop_if_done(ctx);
         }
         ctx.spend(self.config.costs.batch);
+        ctx.spend(self.config.costs.record * self.writer.batch.len() as u64);
         let before = self.journal.tail();
         let file = self.journal.file_for(bytes);
         let syncs_left = match self.config.settings.strategy {

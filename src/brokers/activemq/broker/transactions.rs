@@ -23,6 +23,8 @@ pub(super) struct Commit {
     reply: (ConnId, u32),
     sends: Vec<Jms>,
     acked: Vec<u32>,
+    /// Which of them it has not removed from the store, because they were not there yet.
+    unstored: Vec<u32>,
 }
 
 impl Commit {
@@ -74,12 +76,13 @@ impl Broker {
         let transaction = self.connections.get_mut(&conn).and_then(|own| own.transaction.take());
         let sends = transaction.map_or_else(Vec::new, |own| own.sends);
         let acked = ack.map_or_else(Vec::new, |ack| self.take_acked(conn, &ack));
-        let mut of = None;
+        let (mut of, mut unstored) = (None, Vec::new());
         for entry in &acked {
             let (queue, message) = (self.entries[*entry].queue, self.entries[*entry].message);
             of = Some((queue, message));
-            // What is not in the journal yet is never put there.
-            if matches!(self.entries[*entry].stage, Stage::Stored | Stage::Storing) {
+            if self.entries[*entry].stage == Stage::Queued {
+                unstored.push(*entry);
+            } else if self.entries[*entry].stage != Stage::Memory {
                 let record = Record { op: Op::Remove, queue, message, of: number, end: 0 };
                 self.enqueue(Write::new(record, false, Then::Nothing), ctx);
             }
@@ -88,7 +91,7 @@ impl Broker {
         let Some((queue, message)) = last else {
             return self.reply((conn, id), true, ctx);
         };
-        let commit = self.commits.insert(Commit { reply: (conn, id), sends, acked });
+        let commit = self.commits.insert(Commit { reply: (conn, id), sends, acked, unstored });
         let record = Record { op: Op::Commit, queue, message, of: number, end: 0 };
         let waits = self.awaits_syncs();
         if waits {
@@ -99,7 +102,8 @@ impl Broker {
 
     /// The commit is stored: now it is done.
     pub(super) fn committed(&mut self, commit: u32, success: bool, ctx: &mut Context<'_, Message>) {
-        let Some(Commit { reply, sends, acked }) = self.commits.remove(commit) else { return };
+        let Some(commit) = self.commits.remove(commit) else { return };
+        let Commit { reply, sends, acked, unstored } = commit;
         for message in sends {
             if !success {
                 let (now, node) = (ctx.now(), self.node);
@@ -115,10 +119,14 @@ impl Broker {
             }
             self.offer(entry, ctx);
         }
+        if !success {
+            self.put_back(reply.0, acked, ctx);
+            return self.reply(reply, false, ctx);
+        }
         for entry in acked {
             let queue = self.entries[entry].queue;
             // Its record of the transaction has removed it from the store.
-            if self.entries[entry].stage == Stage::Stored {
+            if self.entries[entry].stage == Stage::Stored && !unstored.contains(&entry) {
                 self.entries[entry].stage = Stage::Memory;
             }
             self.consumed(entry, ctx);
@@ -126,6 +134,20 @@ impl Broker {
         }
         self.reply(reply, success, ctx);
         self.space(ctx);
+    }
+
+    /// What was to be acknowledged is with its consumer as before, or in the queue if that is gone.
+    fn put_back(&mut self, conn: ConnId, acked: Vec<u32>, ctx: &mut Context<'_, Message>) {
+        let own = self.connections.get_mut(&conn).and_then(|own| own.subscription.as_mut());
+        if let Some(own) = own {
+            acked.into_iter().rev().for_each(|entry| own.dispatched.push_front(entry));
+            return;
+        }
+        for entry in acked {
+            self.touched
+                .note(Touch::Returned(self.entries[entry].queue, self.entries[entry].message));
+            self.offer(entry, ctx);
+        }
     }
 
     /// A connection has ended: its transaction is rolled back.
