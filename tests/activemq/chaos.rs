@@ -112,10 +112,6 @@ factor = 50
 for = { distribution = "uniform", min = "1s", max = "10s" }
 
 [[nemesis.fault]]
-kind = "disk-full"
-for = { distribution = "uniform", min = "1s", max = "4s" }
-
-[[nemesis.fault]]
 kind = "stop"
 for = { distribution = "uniform", min = "1s", max = "5s" }
 targets = ["n1", "consumer(c1)"]

@@ -33,7 +33,8 @@ fn a_consumer_gets_again_first_what_another_has_left() {
             "{rule}{}{}{}[[fault]]\nkind = 'crash'\ntarget = 'consumer(c1)'\nat = '3005ms'\n",
             producer("rate = '100/s'"),
             consumer("prefetch = 100\nprocessing-time = '20ms'"),
-            consumer("start = '3s'\nprefetch = 10\nprocessing-time = '1ms'").replace("c1", "c2"),
+            consumer("start = '3100ms'\nprefetch = 10\nprocessing-time = '1ms'")
+                .replace("c1", "c2"),
         );
         run("5.18", 10, &rest).summary.reordered
     };

@@ -28,7 +28,7 @@ invariants! {
     STORED_ONCE = "stored-once", ["filter-replays"],
         "no message is stored twice, however often it is sent";
     DELIVERED_ONCE = "delivered-once", ["checkForDuplicates"],
-        "no consumer is given a message twice by its broker, unless it gave it back or never processed it";
+        "no consumer is given a message twice by its broker, unless it gave it back, never processed it, or has had 2048 others of its producer since";
 }
 
 /// What a machine has just done.
@@ -80,6 +80,9 @@ impl Touched {
     }
 }
 
+/// So many sends of a producer its consumer's connection knows (`auditDepth`).
+const AUDIT_DEPTH: u32 = 2_048;
+
 /// What is known of a host beside its machine.
 #[derive(Clone, Debug, Default)]
 struct Known {
@@ -89,6 +92,8 @@ struct Known {
     held: BTreeMap<Place, NodeId>,
     /// What was ever stored, or delivered.
     seen: BTreeSet<Place>,
+    /// Of each producer the latest that was delivered.
+    latest: BTreeMap<u32, u32>,
 }
 
 /// What the checks know beside the machines.
@@ -201,7 +206,10 @@ fn broken(
             }
         }
         Touch::Delivered(queue, message) => {
-            if !known.seen.insert((queue, message)) {
+            let latest = known.latest.entry(message.producer).or_default();
+            *latest = (*latest).max(message.sequence);
+            let recent = *latest - message.sequence < AUDIT_DEPTH;
+            if !known.seen.insert((queue, message)) && recent {
                 let detail = format!("{} is delivered once more", said(message));
                 return Some((invariant::DELIVERED_ONCE, queue, detail));
             }

@@ -109,8 +109,8 @@ keys! {
         "maxCacheSize", Kind::Size { min: 1 << 10, max: 1 << 40 }, "128KiB",
             "trackMessages: of so many bytes.", "state/ConnectionStateTracker.java";
         "resend", Kind::Flag, "true",
-            "Whether the application sends a message again whose send has thrown an exception, or whose \
-             commit was rolled back: as another message, which may then be there twice.";
+            "Whether the application sends a message again whose connection ended before the answer (tcp), \
+             or whose commit was in doubt: as another message, which may then be there twice.";
     }
 }
 

@@ -264,7 +264,7 @@ impl Producer {
         for message in &messages {
             ctx.observer().outcome(now, message.range, outcome);
         }
-        if outcome != Outcome::Acked && self.own.resend {
+        if outcome == Outcome::Unknown && self.own.resend {
             self.again.extend(messages);
         }
     }

@@ -316,6 +316,9 @@ impl Consumer {
         if !self.application.is_active() {
             return Some("its time to begin".into());
         }
+        if self.transport.open().is_none() {
+            return Some("a broker to connect to".into());
+        }
         (!self.buffer.is_empty() || self.is_committing())
             .then(|| "its application, to finish what it has in hand".into())
     }
