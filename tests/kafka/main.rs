@@ -1,5 +1,7 @@
 //! Kafka, with and without replication: its parts, scripts and whole runs.
 
+#[path = "../chaos_kit/cells.rs"]
+mod cells;
 mod chaos;
 mod clients;
 mod clock;
@@ -20,4 +22,6 @@ mod mutants;
 mod phases;
 mod reasons;
 mod selectors;
+#[path = "../chaos_kit/tally.rs"]
+mod tally;
 mod zones;

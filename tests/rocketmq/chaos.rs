@@ -1,10 +1,12 @@
 //! Random faults on clusters with strict, durable settings: no claimed invariant breaks, nothing is lost
 //! without a cause, what was SEND_OK is on the master's disk, and a run repeats itself.
 //!
-//! `MQSIM_SEEDS=10000 cargo test --release --test rocketmq chaos` looks at more of them.
+//! `MQSIM_CHAOS=10000 cargo test --release --test rocketmq chaos -- --nocapture` looks at more of them.
 
 use mqsim::run::{Prepared, parse, simulate};
 use mqsim::verdict::Report;
+
+use crate::tally::Tally;
 
 /// Two groups, SYNC_FLUSH and SYNC_MASTER, an application that looks at every status.
 const CHAOS: &str = r#"
@@ -140,18 +142,20 @@ fn wrong(report: &Report) -> Vec<String> {
 
 #[test]
 fn strict_and_durable_settings_keep_what_they_promise() {
-    let (seeds, from) = (number("MQSIM_SEEDS", 60), number("MQSIM_SEED_FROM", 1));
-    let mut complaints = Vec::new();
+    let (seeds, from) = (number("MQSIM_CHAOS", 60), number("MQSIM_CHAOS_FROM", 1));
+    let (mut complaints, mut tally) = (Vec::new(), Tally::default());
     for (place, (version, sets)) in (0..).zip(VERSIONS) {
         let scenario = prepared(version, sets);
         for seed in (from..from + seeds).filter(|seed| seed % 3 == place) {
             let report = run(&scenario, seed);
+            tally.record(&report, seed, None);
             let told = wrong(&report);
             if !told.is_empty() {
                 complaints.push(format!("{version}, seed {seed}: {}", told.join("; ")));
             }
         }
     }
+    println!("{}", tally.text());
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 

@@ -1,5 +1,7 @@
 //! RocketMQ: scripts and whole runs.
 
+#[path = "../chaos_kit/cells.rs"]
+mod cells;
 mod chaos;
 #[path = "../golden/mod.rs"]
 mod golden;
@@ -7,4 +9,6 @@ mod matrix;
 mod mutants;
 mod rules;
 mod scripts;
+#[path = "../chaos_kit/tally.rs"]
+mod tally;
 mod timings;

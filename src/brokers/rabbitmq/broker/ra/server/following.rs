@@ -6,7 +6,7 @@ use super::super::super::super::message::ra::{
     AppendEntries, AppendReply, Index, InstallSnapshot, Position, Rpc,
 };
 use super::super::log::Snapshot;
-use super::{Delay, Out, Role, Server};
+use super::{Breach, Delay, Out, Role, Server};
 
 impl Server {
     /// ra_server.erl `handle_follower(#append_entries_rpc{})`.
@@ -42,10 +42,13 @@ impl Server {
                 continue;
             }
             if first_new.is_none() && index <= self.log.last().index {
-                // Above what is committed, unless a majority has lost its disks and elected one that
-                // lacks it.
+                // Above what is committed, unless the leader has votes of members that had lost their
+                // disks.
+                if index <= self.commit {
+                    self.breach = Some(Breach::Overwritten(index));
+                }
                 let cut = self.log.truncate(index - 1);
-                self.out.push(Out::Truncated(cut));
+                self.out.push(Out::Truncated(index, cut));
             }
             let at = self.log.append(entry);
             first_new.get_or_insert(at);

@@ -47,8 +47,8 @@ pub enum Out {
     Persist,
     /// The log has entries from here on that are to be written.
     Appended(Index),
-    /// The log has lost these entries, the last ones before that.
-    Truncated(Vec<Entry>),
+    /// The log has lost these entries, the last ones before that, of which the first was at this index.
+    Truncated(Index, Vec<Entry>),
     /// The log begins with a leader's snapshot now, which has taken the place of these entries.
     Installed(Vec<(Index, Entry)>),
     /// It follows this leader: watch it.
@@ -103,6 +103,15 @@ pub struct Faulty {
     pub ignores_gaps: bool,
 }
 
+/// What Raft promises never to happen to a member whose group has kept its disks, and has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breach {
+    /// A leader has overwritten this entry, which the member knew to be committed.
+    Overwritten(Index),
+    /// Another member leads in the term in which this one did.
+    Ousted(Term, NodeId),
+}
+
 /// A member's state.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -123,6 +132,7 @@ pub struct Server {
     yields: bool,
     now: Time,
     faulty: Faulty,
+    breach: Option<Breach>,
     out: Vec<Out>,
 }
 
@@ -145,6 +155,7 @@ impl Server {
             yields: false,
             now: Time::ZERO,
             faulty,
+            breach: None,
             out: Vec::new(),
         }
     }
@@ -180,6 +191,12 @@ impl Server {
     #[must_use]
     pub fn leader(&self) -> Option<NodeId> {
         self.leader
+    }
+
+    /// The last thing that must not have happened to it since it began.
+    #[must_use]
+    pub fn breach(&self) -> Option<Breach> {
+        self.breach
     }
 
     /// Its term and vote.
@@ -288,6 +305,9 @@ impl Server {
     }
 
     fn follow(&mut self, leader: Pid) {
+        if self.leads() {
+            self.breach = Some(Breach::Ousted(self.meta.term, leader.node));
+        }
         self.step_down();
         self.out.push(Out::NoTimer);
         if self.leader != Some(leader.node) {
