@@ -7,6 +7,7 @@ use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, NodeId};
 
 use super::super::broker::quorum::fifo::Fifo;
+use super::super::broker::ra::cluster::Cluster;
 use super::super::letters::LetterId;
 use super::amqp::Terms;
 use super::khepri::Change;
@@ -63,6 +64,11 @@ pub enum Command {
     Expire,
     /// `timeout` with `evaluate_consumer_timeout`: consumers may have had deliveries for so long.
     TimeOut { timeout: Span },
+    /// `$ra_join`: a node has a member from this entry on, with a vote or, until it has this entry,
+    /// without.
+    Join { node: NodeId, votes: bool },
+    /// `$ra_leave`: it has none any more.
+    Leave { node: NodeId },
     /// Of Khepri's group: a change of the metadata. The node that has written it waits for the last
     /// change of a write, which has the write's number; 0 is none.
     Metadata { from: NodeId, number: u32, change: Change },
@@ -153,6 +159,8 @@ pub struct InstallSnapshot {
     pub bytes: u32,
     /// With the last one: the state.
     pub state: Option<Arc<Fifo>>,
+    /// Who belongs to the group then.
+    pub cluster: Arc<Cluster>,
 }
 
 /// What members say to each other.
@@ -339,4 +347,11 @@ pub enum CallAnswer {
     Redirect { leader: NodeId },
     /// The node cannot be reached, or has no such process.
     NoMember,
+    /// `cluster_change_not_permitted`: the last change of the members is not committed, or nothing
+    /// of the leader's term is.
+    NotPermitted,
+    /// `already_member`.
+    AlreadyMember,
+    /// `not_member`.
+    NotMember,
 }

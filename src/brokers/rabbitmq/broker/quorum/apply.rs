@@ -46,7 +46,11 @@ impl Member {
             if let Command::Metadata { from, number, change } = entry.command {
                 self.applied = index;
                 node.change_applied(ctx, from, number, change);
+                self.expel(node);
                 continue;
+            }
+            if self.server.leads() && !self.khepri {
+                self.members_changed(node, ctx, index, &entry.command);
             }
             let usual = matches!(entry.command, Command::Enqueue { .. } | Command::Settle { .. });
             self.returns += u64::from(!usual);
@@ -192,8 +196,12 @@ impl Member {
     fn deliver(&self, node: &mut Node, ctx: &mut Context<'_, Message>, delivery: &Delivery) {
         let Delivery { channel, id, held } = *delivery;
         let local = channel.node == self.me.node;
-        let served_there = self.server.members().contains(&channel.node);
-        if local || (self.server.leads() && !served_there) {
+        let served_there = self.server.cluster().has_vote(channel.node);
+        let sends = match self.server.leads() {
+            true => local || !served_there,
+            false => local && served_there,
+        };
+        if sends {
             self.push(node, ctx, channel, id, delivery_of(held));
         }
     }

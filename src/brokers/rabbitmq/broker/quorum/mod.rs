@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | rabbit_fifo | [`fifo`]: the state machine that every member applies |
 //! | ra_server_proc | [`member`], `wishes`, [`apply`]: the process of a member |
+//! | rabbit_quorum_queue: `add_member`, `delete_member`, `grow`, `shrink_all` | [`resize`] |
 //! | ra_directory, ra_leaderboard, rabbit_quorum_queue | [`directory`]: which members a node has, who leads |
 //! | what a disk keeps of a member | [`disk`] |
 //! | rabbit_fifo_client | `channel/quorum/`: it lives in the channel |
@@ -14,4 +15,5 @@ pub mod disk;
 pub mod fifo;
 pub mod member;
 pub mod operate;
+pub mod resize;
 mod wishes;

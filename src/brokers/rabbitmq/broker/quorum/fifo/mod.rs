@@ -292,7 +292,10 @@ impl Fifo {
         self.now = self.now.max(at);
         let holder = self.consumers.holder;
         match *command {
-            Command::Noop | Command::Metadata { .. } => {}
+            Command::Noop
+            | Command::Join { .. }
+            | Command::Leave { .. }
+            | Command::Metadata { .. } => {}
             Command::Register { channel } => self.register(channel, &mut effects),
             Command::Enqueue { channel, seq, message, letter, given: place } => {
                 let Given { expiration, priority } = given[usize::from(place)];
