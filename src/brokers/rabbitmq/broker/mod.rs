@@ -405,6 +405,9 @@ impl Broker {
         if let Some(destination) = self.node.config.reported(queue) {
             ctx.observer().role(now, here, destination, None);
         }
+        if let Some(worker) = member.worker() {
+            self.node.end_process(worker, DownReason::Shutdown);
+        }
         let kept = ctx.file_length(self.node.meta_file(queue));
         self.node.members[queue.0 as usize] = None;
         self.node.disk.members[queue.0 as usize] = Some(member.into_disk(kept));
@@ -501,6 +504,7 @@ impl Broker {
             }
             Process::Store(store) => (!store.is_settled()).then(|| "its message store".into()),
             Process::Member(member) => member.waits_for(),
+            Process::Letters(worker) => worker.waits_for(),
             Process::Wal(wal) => (!wal.is_settled()).then(|| "its write-ahead log".into()),
         })
     }

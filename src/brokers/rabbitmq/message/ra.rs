@@ -8,7 +8,7 @@ use crate::observe::{MessageRange, NodeId};
 
 use super::super::broker::quorum::fifo::Fifo;
 use super::super::broker::ra::cluster::Cluster;
-use super::super::letters::LetterId;
+use super::super::letters::{LetterId, Reason};
 use super::amqp::Terms;
 use super::khepri::Change;
 use super::{DownReason, Message, Pid, QueueId};
@@ -69,6 +69,10 @@ pub enum Command {
     Join { node: NodeId, votes: bool },
     /// `$ra_leave`: it has none any more.
     Leave { node: NodeId },
+    /// `dlx` with `checkout`: the worker of a new leader gets what has died.
+    TakeLetters { worker: Pid },
+    /// `dlx` with `settle`: one of those has arrived.
+    SettleLetter { id: MessageId },
     /// Of Khepri's group: a change of the metadata. The node that has written it waits for the last
     /// change of a write, which has the write's number; 0 is none.
     Metadata { from: NodeId, number: u32, change: Change },
@@ -289,6 +293,16 @@ impl TryFrom<Message> for RaMail {
             other => Err(other),
         }
     }
+}
+
+/// What comes to the worker of a quorum queue that dead-letters at least once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "fields are the arguments of the call that is named")]
+pub enum LetterMessage {
+    /// A message has died.
+    Died { id: MessageId, message: MessageRange, letter: LetterId, reason: Reason },
+    /// It may not have arrived everywhere, and is published again.
+    Again { id: MessageId },
 }
 
 /// What comes to the process of a node's write-ahead log.

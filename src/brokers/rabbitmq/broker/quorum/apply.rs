@@ -8,7 +8,7 @@ use crate::world::Context;
 use super::super::super::letters::{LetterId, Reason};
 use super::super::super::message::channel::ChannelMessage;
 use super::super::super::message::ra::{
-    CallAnswer, Command, Index, MessageId, QuorumMessage, RaMessage, Reply,
+    CallAnswer, Command, Index, LetterMessage, MessageId, QuorumMessage, RaMessage, Reply,
 };
 use super::super::super::message::{Message, Pid};
 use super::super::super::rules::Rule;
@@ -102,6 +102,13 @@ impl Member {
         if let Some(at) = effects.expires {
             self.await_expiry(ctx, at);
         }
+        for &(worker, id, held, reason) in &effects.letters {
+            if self.worker == Some(worker.lane) {
+                let Held { message, letter, .. } = held;
+                let died = LetterMessage::Died { id, message, letter, reason };
+                ctx.tell(worker.lane, died.into());
+            }
+        }
         for &channel in &effects.timed_out {
             node.send(ctx, channel, QuorumMessage::TimedOut { queue }, 60);
         }
@@ -164,6 +171,7 @@ impl Member {
                 let dead_letters = node.dead_letters(self.queue);
                 (reason.removal(dead_letters), dead_letters.then_some(reason))
             }
+            Leaving::Lettered(reason) => (reason.removal(true), None),
         };
         let letters = node.config.letters.clone();
         report_removed(now, place, &letters, &gone.held, removal, ctx.observer());

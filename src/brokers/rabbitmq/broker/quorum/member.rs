@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::engine::Span;
 use crate::observe::{DestinationId, NodeId};
-use crate::world::{Context, TimerId, Wait};
+use crate::world::{Context, Lane, TimerId, Wait};
 
 use super::super::super::message::ra::{
     CallAnswer, Command, Entry, Index, QuorumMessage, RaMail, RaMessage, Reply, Request,
@@ -71,6 +71,9 @@ pub struct Member {
     pub(super) confirmed: Index,
     /// Commands that were no publishes and no acknowledgements.
     pub(super) returns: u64,
+    /// As a leader: the process that publishes dead letters, if they leave only when they have
+    /// arrived.
+    pub(super) worker: Option<Lane>,
 }
 
 impl Member {
@@ -129,7 +132,14 @@ impl Member {
             reported: None,
             confirmed: 0,
             returns: 0,
+            worker: None,
         }
+    }
+
+    /// The process that publishes dead letters.
+    #[must_use]
+    pub fn worker(&self) -> Option<Lane> {
+        self.worker
     }
 
     /// The queue.

@@ -117,6 +117,7 @@ impl Broker {
             | Message::Ring(_)
             | Message::Store(_)
             | Message::Ra(..)
+            | Message::Letter(_)
             | Message::Wal(_)
             | Message::Client(_) => {}
         }
