@@ -294,7 +294,9 @@ fn holders(
         let there = log.base().index >= index || log.term_at(index) == term;
         there && log.written() >= index
     };
-    let brokers = all::<_, Broker>(machines);
+    // As the members are now: a change of them counts for the entries before it, too.
+    let cluster = leader.server().cluster();
+    let brokers = all::<_, Broker>(machines).filter(|(node, _)| cluster.has_vote(*node));
     let have = brokers.filter(|(_, broker)| broker.log_of(queue).is_some_and(has)).count();
-    (have, leader.server().members().len())
+    (have, cluster.votes())
 }
