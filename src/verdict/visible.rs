@@ -121,13 +121,17 @@ fn value(messages: MessageRange) -> u64 {
 
 impl Visible {
     /// Nothing yet. Destinations that a producer's messages are all meant for, once for each group
-    /// that reads them, are one log.
+    /// that reads them (`orders/0@a`, `orders/0@b`), are one log.
     pub(super) fn new(catalog: &Catalog) -> Visible {
+        let log = |destination: &DestinationId| {
+            let name = catalog.destinations[destination.index()].name.as_str();
+            name.split_once('@').map_or(name, |(log, _)| log)
+        };
         let mut same: Vec<u32> = (0..catalog.destinations.len() as u32).collect();
         for producer in &catalog.producers {
-            let first = producer.destinations.iter().map(|one| one.0).min();
             for destination in &producer.destinations {
-                same[destination.index()] = first.unwrap_or(destination.0);
+                let own = producer.destinations.iter().filter(|one| log(one) == log(destination));
+                same[destination.index()] = own.map(|one| one.0).min().unwrap_or(destination.0);
             }
         }
         Visible {

@@ -106,10 +106,10 @@ impl Cluster for KafkaCluster {
     /// A consumer alone does not know whether its leader is silent or has nothing new: it is
     /// compared with the leaders.
     fn waits(machines: &[KafkaMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
-        let end = |partition| {
+        let end = |partition, committed| {
             let leader = leader_of(machines, partition).filter(|leader| lives(*leader))?;
-            let mut found = brokers(machines).filter(|(node, _)| *node == leader);
-            found.next()?.1.readable_upto(partition)
+            let (_, leader) = brokers(machines).find(|(node, _)| *node == leader)?;
+            if committed { leader.stable_upto(partition) } else { leader.readable_upto(partition) }
         };
         let waits = |(node, machine): (NodeId, &KafkaMachine)| {
             let what = match machine {
