@@ -206,12 +206,13 @@ impl Family for Spec {
         self.config.streams.destination_names()
     }
 
-    /// Brokers lead and follow partitions, whoever reads them; a group stands for the partition that
-    /// has its records.
+    /// Brokers lead and follow partitions, whoever reads them; a group and a transactional id stand for
+    /// the partition that has their records.
     fn targets(&self) -> Vec<String> {
         let partitions = self.config.streams.partitions().iter();
         let groups = self.config.groups.all.iter().map(|group| group.name.clone());
-        partitions.map(|partition| partition.name.clone()).chain(groups).collect()
+        let ids = self.config.transactions.all.iter().map(|id| id.name.clone());
+        partitions.map(|partition| partition.name.clone()).chain(groups).chain(ids).collect()
     }
 
     fn producers(&self) -> Vec<Sends> {

@@ -128,7 +128,7 @@ words! {
         REPLICA = "replica", [Destination, Number],
             "The n-th of the partition's replicas, as assigned; the first is the preferred leader.";
         COORDINATOR = "coordinator", [Destination],
-            "The broker that coordinates a consumer group, by its group.id.";
+            "The broker that coordinates a consumer group or a transactional id, by its name.";
         CONTROLLER = "controller", [],
             "The broker that is the controller, or the leader of the controller quorum.";
     }

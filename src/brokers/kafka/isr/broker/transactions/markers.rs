@@ -97,6 +97,22 @@ impl Broker {
         self.park_write(waiter, Acks::All, Span::from_secs(30), parts, ctx);
     }
 
+    /// Tells what of a partition nobody is to read: what the transaction of a producer has written.
+    fn tell_aborted(&self, partition: PartitionId, id: u32, ctx: &mut Context<'_, Message>) {
+        let Some(replica) = self.replica(partition) else { return };
+        let Some(first) = replica.transactions.first_of(id) else { return };
+        let mut pieces: Vec<_> = replica.log.read(first, replica.log.end()).collect();
+        let borne = replica.producers.of(&mut pieces);
+        for (piece, borne) in pieces.iter().zip(borne) {
+            if borne.is_some_and(|(own, _)| own.by.id == id) {
+                let (now, count) = (ctx.now(), u64::from(piece.messages.count));
+                for line in self.config.streams.destinations(piece.messages.producer) {
+                    ctx.observer().aborted(now, *line, piece.base, count);
+                }
+            }
+        }
+    }
+
     fn write_marker(
         &mut self,
         partition: PartitionId,
@@ -126,6 +142,9 @@ impl Broker {
             return refused(Error::NotEnoughReplicas);
         }
         let (base, epoch) = (replica.log.end(), replica.leader_epoch());
+        if !marker.commit {
+            self.tell_aborted(partition, id, ctx);
+        }
         if !self.append_own(partition, Arc::new(Content::Marker(marker)), epoch, ctx) {
             return refused(Error::StorageError);
         }

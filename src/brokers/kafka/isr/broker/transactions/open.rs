@@ -52,6 +52,12 @@ impl OpenTransactions {
         self.open.contains_key(&id)
     }
 
+    /// Where the transaction of a producer begins that is open.
+    #[must_use]
+    pub fn first_of(&self, id: u32) -> Option<u64> {
+        self.open.get(&id).copied()
+    }
+
     /// The last marker of a producer.
     #[must_use]
     pub fn last_marker(&self, id: u32) -> Option<Marker> {
