@@ -127,8 +127,10 @@ impl Consumer {
         let read = self.pipeline.iter().flat_map(|own| own.read.iter());
         let offsets = read.map(|(partition, position)| (*partition, *position)).collect();
         let Some((group, who, coordinator)) = self.standing() else { return Time::MAX };
-        // Up to 2.4 nobody looks at who commits.
-        if who.is_none() && self.config.config.has(Rule::FenceTransactionalCommits) {
+        // Up to 2.4 nobody looks at who commits; who has assigned its partitions to itself is nobody.
+        let subscribes = self.member.as_ref().is_some_and(|own| own.settings.subscribes);
+        let fences = self.config.config.has(Rule::FenceTransactionalCommits);
+        if who.is_none() && subscribes && fences {
             self.transaction_answered(ctx, &Asked::Offsets, Error::UnknownMemberId, None);
             return now;
         }
