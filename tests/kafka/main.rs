@@ -20,4 +20,5 @@ mod mutants;
 mod phases;
 mod reasons;
 mod selectors;
+mod transactions;
 mod zones;
