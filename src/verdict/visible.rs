@@ -229,7 +229,8 @@ impl Visible {
         }
         for log in &self.logs {
             // Of the messages of a transaction no producer is told where they are: who knows has read.
-            let aborted = log.aborted.all().map(|(from, count, _)| log.at.within(from, from + count));
+            let aborted =
+                log.aborted.all().map(|(from, count, _)| log.at.within(from, from + count));
             counts.aborted_reads += aborted.sum::<u64>();
             for (from, count, offset) in log.of.all() {
                 // Those before the last one that was read, which were acknowledged and not read.

@@ -368,7 +368,10 @@ mod tests {
         let infos = table.senders(|_| false);
         assert_eq!(infos[0].to, [DestinationId(2), DestinationId(3), DestinationId(0)]);
         assert_eq!(infos[2].to, [DestinationId(0)], "what goes there anyway");
-        assert_eq!(table.forwarded(table.stream(2, last), 0).map(|d| table.meant_for(d).0), Some(1));
+        assert_eq!(
+            table.forwarded(table.stream(2, last), 0).map(|d| table.meant_for(d).0),
+            Some(1)
+        );
         assert!(table.destinations(CONTROL).is_empty());
     }
 

@@ -9,7 +9,7 @@ use super::config::{Settings, Topic};
 use super::groups::partition_for;
 use super::plan::Planner;
 use super::spec::ConsumerSpec;
-use super::transactions::{STATE_TOPIC, Transactions, TransactionalId, TxnId};
+use super::transactions::{STATE_TOPIC, TransactionalId, Transactions, TxnId};
 
 /// What is passed on from where to where.
 pub(super) fn forward(streams: &mut Streams, consumers: &[ConsumerSpec]) {
@@ -50,7 +50,8 @@ impl Planner<'_> {
             self.wrong.push(place, message, "write group.id = \"NAME\"");
         }
         if values.get_text("hand-over") == Some("workers") {
-            let message = "an application that passes on what it reads is through before it polls again";
+            let message =
+                "an application that passes on what it reads is through before it polls again";
             self.wrong.push(values.span("hand-over"), message, "write hand-over = \"in-turn\"");
         }
         if transactional.is_some()
@@ -102,9 +103,9 @@ impl Planner<'_> {
             return Transactions::default();
         }
         let own = &settings.transactions;
-        let factor = self.scenario.one("broker").get_integer("transaction.state.log.replication.factor");
-        let internal =
-            Topic { name: STATE_TOPIC.to_owned(), min_isr: own.min_isr, unclean: false };
+        let factor =
+            self.scenario.one("broker").get_integer("transaction.state.log.replication.factor");
+        let internal = Topic { name: STATE_TOPIC.to_owned(), min_isr: own.min_isr, unclean: false };
         let count = own.partitions;
         let topic = self.add_internal(streams, internal, (count, factor));
         let all = names.into_iter().map(|(name, at)| {

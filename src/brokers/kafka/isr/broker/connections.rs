@@ -146,7 +146,11 @@ impl Broker {
             Request::WriteMarkers { marker, partitions } => {
                 self.write_markers(Waiter::Connection(place), marker, &partitions, ctx);
             }
-            Request::Group { group, client, body: GroupRequest::TxnOffsetCommit { id, by, who, offsets } } => {
+            Request::Group {
+                group,
+                client,
+                body: GroupRequest::TxnOffsetCommit { id, by, who, offsets },
+            } => {
                 let request = GroupRequest::TxnOffsetCommit { id, by, who, offsets };
                 self.work_in_transaction(place, id, Work::Offsets { group, client, request }, ctx);
             }

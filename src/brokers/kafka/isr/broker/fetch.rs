@@ -245,7 +245,8 @@ impl Broker {
             Err(error) => return FetchedPart::failed(part.partition, error),
         };
         let (log, end) = (&replica.log, replica.log.end());
-        let stable = if self.config.has(Rule::StopAtLastStable) { reader } else { Reader::Consumer };
+        let stable =
+            if self.config.has(Rule::StopAtLastStable) { reader } else { Reader::Consumer };
         let mut answer = FetchedPart {
             high_watermark: match reader {
                 Reader::Committed => stable.upto(replica),
@@ -272,7 +273,8 @@ impl Broker {
             answer.error = Error::OffsetOutOfRange;
             return answer;
         }
-        let upto = if reader == Reader::Committed { stable.upto(replica) } else { reader.upto(replica) };
+        let upto =
+            if reader == Reader::Committed { stable.upto(replica) } else { reader.upto(replica) };
         let limit = left.min(u64::from(part.max_bytes));
         let mut bytes = 0;
         for piece in log.read(part.offset, upto) {

@@ -110,7 +110,9 @@ impl Broker {
         ctx.spend(costs.append + costs.append_message * u64::from(count));
         let producer = match *value {
             Content::Marker(_) => CONTROL,
-            Content::Offsets(_) | Content::Transaction(_) => config.streams.internal_stream(partition),
+            Content::Offsets(_) | Content::Transaction(_) => {
+                config.streams.internal_stream(partition)
+            }
         };
         let messages = MessageRange { producer, first: base as u32, count, bytes: 0 };
         let piece = Piece { base, messages, epoch, width: 1, bytes, whole: true };
@@ -156,7 +158,8 @@ impl Broker {
     ) {
         if self.config.groups.topic == Some(self.config.streams.get(partition).topic) {
             self.offsets_replicated(partition, ctx);
-            let values = self.replica(partition).map(|replica| replica.values.between(from, to).to_vec());
+            let values =
+                self.replica(partition).map(|replica| replica.values.between(from, to).to_vec());
             for (_, value) in values.into_iter().flatten() {
                 if let Content::Marker(marker) = *value {
                     self.offsets_marked(partition, marker);

@@ -434,7 +434,8 @@ fn shown(
     }
     for (piece, borne) in records.iter_mut().zip(borne) {
         let Some((own, _)) = borne.filter(|(own, _)| own.by.transactional) else { continue };
-        let within = |one: &Aborted| one.id == own.by.id && (one.first..one.last).contains(&piece.base);
+        let within =
+            |one: &Aborted| one.id == own.by.id && (one.first..one.last).contains(&piece.base);
         if aborted.iter().any(within) {
             piece.messages.producer = CONTROL;
         }

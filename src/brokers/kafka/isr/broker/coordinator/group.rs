@@ -144,7 +144,10 @@ impl Group {
             }
             // KIP-447: what an open transaction commits is not known yet.
             (GroupRequest::OffsetFetch { partitions, stable: true }, _)
-                if self.open.values().any(|own| partitions.iter().any(|of| own.contains_key(of))) =>
+                if self
+                    .open
+                    .values()
+                    .any(|own| partitions.iter().any(|of| own.contains_key(of))) =>
             {
                 let unstable = GroupResponse::Offsets(Error::UnstableOffsetCommit, Vec::new());
                 effects.push(Effect::Answer(asker, unstable));

@@ -92,11 +92,8 @@ impl OpenTransactions {
         let begin = self.ended.partition_point(|ended| ended.at < from);
         let aborted = self.ended[begin..].iter().filter(|ended| !ended.marker.commit);
         let within = aborted.filter(|ended| ended.first < to);
-        let of = |ended: &Ended| Aborted {
-            id: ended.marker.by.id,
-            first: ended.first,
-            last: ended.at,
-        };
+        let of =
+            |ended: &Ended| Aborted { id: ended.marker.by.id, first: ended.first, last: ended.at };
         within.map(of).collect()
     }
 

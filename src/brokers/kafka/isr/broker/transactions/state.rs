@@ -88,7 +88,8 @@ impl Transaction {
                     let timeout = (*timeout).min(dialect.max_timeout);
                     let partitions = Vec::new();
                     let by = fresh;
-                    let fresh = TransactionRecord { id, by, state, partitions, started: now, timeout };
+                    let fresh =
+                        TransactionRecord { id, by, state, partitions, started: now, timeout };
                     Step::Write(fresh, TxnResponse::Identity(Error::None, Some(by)))
                 }
                 _ => refuse(Error::InvalidProducerIdMapping),
@@ -129,8 +130,13 @@ impl Transaction {
                     return Step::Write(aborted, later);
                 }
                 let state = TxnState::Empty;
-                let begun =
-                    TransactionRecord { by: fenced, state, partitions: Vec::new(), timeout, ..record.clone() };
+                let begun = TransactionRecord {
+                    by: fenced,
+                    state,
+                    partitions: Vec::new(),
+                    timeout,
+                    ..record.clone()
+                };
                 Step::Write(begun, TxnResponse::Identity(Error::None, Some(fenced)))
             }
             TxnRequest::Add { partitions, verify, .. } => {
@@ -186,7 +192,12 @@ impl Transaction {
         if dialect.v2 { record.by.next() } else { record.by }
     }
 
-    fn prepared(&self, record: &TransactionRecord, commit: bool, dialect: Dialect) -> TransactionRecord {
+    fn prepared(
+        &self,
+        record: &TransactionRecord,
+        commit: bool,
+        dialect: Dialect,
+    ) -> TransactionRecord {
         let (by, state) = (self.ended_as(record, dialect), TxnState::Prepare { commit });
         TransactionRecord { by, state, ..record.clone() }
     }
@@ -219,7 +230,10 @@ impl Transaction {
     }
 
     /// The markers that are to be sent, which are on their way from now on.
-    pub(super) fn markers_to_send(&mut self, coordinator: u32) -> Option<(Marker, Vec<PartitionId>)> {
+    pub(super) fn markers_to_send(
+        &mut self,
+        coordinator: u32,
+    ) -> Option<(Marker, Vec<PartitionId>)> {
         let record = self.record.as_ref()?;
         let TxnState::Prepare { commit } = record.state else { return None };
         let marker = Marker { by: record.by, commit, coordinator };
@@ -380,8 +394,7 @@ mod tests {
     fn a_leader_that_only_asks_adds_nothing() {
         let mut own = Transaction::default();
         ask(&mut own, &init(), V1);
-        let verify =
-            TxnRequest::Add { by: who(0), partitions: vec![PartitionId(3)], verify: true };
+        let verify = TxnRequest::Add { by: who(0), partitions: vec![PartitionId(3)], verify: true };
         assert_eq!(ask(&mut own, &verify, V1).0.error(), Error::TransactionAbortable);
         ask(&mut own, &add(0), V1);
         assert_eq!(ask(&mut own, &verify, V1).0.error(), Error::None);

@@ -130,7 +130,10 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     /// Nothing is sent yet.
-    pub(super) fn new(settings: PipelineSettings, partitions: impl Iterator<Item = PartitionId>) -> Pipeline {
+    pub(super) fn new(
+        settings: PipelineSettings,
+        partitions: impl Iterator<Item = PartitionId>,
+    ) -> Pipeline {
         let out = |partition| Out {
             partition,
             next: 0,
@@ -283,7 +286,12 @@ impl Consumer {
     }
 
     /// A connection is lost, and with it what was asked on it.
-    pub(super) fn pipeline_lost(&mut self, ctx: &mut Context<'_, Message>, node: NodeId, ids: &[u32]) {
+    pub(super) fn pipeline_lost(
+        &mut self,
+        ctx: &mut Context<'_, Message>,
+        node: NodeId,
+        ids: &[u32],
+    ) {
         let again = ctx.clock() + self.config.settings.backoff;
         let Some(pipeline) = &mut self.pipeline else { return };
         let (gone, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut pipeline.asked)

@@ -246,8 +246,5 @@ impl Consumer {
 
 /// Whether a producer can only be closed after this (TransactionManager.java, `handleFailedBatch`).
 const fn is_fatal(error: Error) -> bool {
-    matches!(
-        error,
-        Error::ProducerFenced | Error::InvalidProducerIdMapping
-    )
+    matches!(error, Error::ProducerFenced | Error::InvalidProducerIdMapping)
 }
