@@ -24,4 +24,5 @@ mod reasons;
 mod selectors;
 #[path = "../chaos_kit/tally.rs"]
 mod tally;
+mod transactions;
 mod zones;

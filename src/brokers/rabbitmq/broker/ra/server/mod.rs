@@ -315,7 +315,7 @@ impl Server {
     fn cut(&mut self, last: Index) {
         let cut = self.log.truncate(last);
         self.membership.truncate(last);
-        self.out.push(Out::Truncated(cut));
+        self.out.push(Out::Truncated(last + 1, cut));
     }
 
     /// Takes a snapshot of all up to an entry.
