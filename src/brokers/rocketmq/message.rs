@@ -57,6 +57,18 @@ impl Code {
     }
 }
 
+/// What a message carries that a consumer has sent back (`PROPERTY_RECONSUME_TIME`,
+/// `PROPERTY_REAL_TOPIC`): it is the message of one consumer group only from then on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Back {
+    /// Which group.
+    pub group: u16,
+    /// How often its application has failed (`reconsumeTimes`).
+    pub times: u8,
+    /// Whether it waits for flush and slaves as others do (`isWaitStoreMsgOK`).
+    pub waits: bool,
+}
+
 /// A message to be stored in a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Send {
@@ -66,6 +78,37 @@ pub struct Send {
     pub queue: QueueId,
     /// The message.
     pub message: MessageRange,
+    /// Whether a consumer sends it, and for which group.
+    pub back: Option<Back>,
+}
+
+/// A message that the application of a consumer has failed on (`ConsumerSendMsgBackRequestHeader`). The
+/// broker looks it up where it was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendBack {
+    /// Its number.
+    pub id: u32,
+    /// Where it was read.
+    pub from: QueueId,
+    /// At which offset.
+    pub offset: u64,
+    /// Where it goes: to a delay level, or to the dead letters.
+    pub to: QueueId,
+    /// The message.
+    pub message: MessageRange,
+    /// For which group, and how often it has failed.
+    pub back: Back,
+}
+
+/// A member of a group asks for locks of queues, or gives them back (`LockBatchRequestBody`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// The group.
+    pub group: u32,
+    /// The member.
+    pub client: u32,
+    /// The queues.
+    pub queues: Vec<QueueId>,
 }
 
 /// A request for messages (`PullMessageRequestHeader`).
@@ -115,6 +158,8 @@ pub struct Pulled {
     pub next: u64,
     /// What was found, from the offset that was asked for on.
     pub messages: Vec<MessageRange>,
+    /// How often the application has failed on each of them; empty where nobody could have.
+    pub times: Vec<u8>,
 }
 
 /// Bytes of a master's CommitLog.
@@ -155,6 +200,14 @@ pub enum Message {
     Send(Send),
     /// Broker to client.
     Sent(u32, Code),
+    /// Client to broker: CONSUMER_SEND_MSG_BACK; answered as a send is.
+    SendBack(Box<SendBack>),
+    /// Client to broker: LOCK_BATCH_MQ.
+    Lock(u32, Box<Lock>),
+    /// Broker to client: the queues whose locks it has.
+    Locked(u32, Arc<[QueueId]>),
+    /// Client to broker: UNLOCK_BATCH_MQ, which is not answered.
+    Unlock(Box<Lock>),
     /// Client to broker: PULL_MESSAGE.
     Pull(Box<Pull>),
     /// Broker to client.
@@ -233,6 +286,10 @@ pub enum Timer {
     PutTimeout,
     /// Broker: dispatch.
     Dispatch,
+    /// Broker: messages whose delay may be over are looked for.
+    Deliver,
+    /// Broker: the file that says which were delivered is written.
+    PersistDelays,
     /// Broker: the file of offsets is written.
     PersistOffsets,
     /// Broker: that file is durable.
@@ -270,6 +327,14 @@ pub enum Timer {
     Heartbeats,
     /// Consumer: tell the brokers its offsets.
     Persist,
+    /// Consumer: what could not be sent back is consumed again: which.
+    Reconsume(u32),
+    /// Consumer: a queue that was suspended goes on, in this life of its.
+    Resume(QueueId, u32),
+    /// Consumer: look for messages that take too long.
+    Expire,
+    /// Consumer: ask for the locks of its queues again.
+    Locks,
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use crate::observe::{ConsumerId, NodeId};
 use crate::scenario::{Diagnostics, Place, Scenario, Values, suggest};
 use crate::workload::{ConsumerLoad, Load};
 
-use super::client::consumer::ConsumerConfig;
+use super::client::consumer::{ConsumerConfig, Listener};
 use super::client::producer::Mode;
-use super::config::{Config, Settings, Topic, group_name};
+use super::config::{Config, DELAYS, Returns, Settings, Topic, group_name};
 use super::costs::Costs;
 use super::rules::Rules;
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
@@ -46,8 +46,9 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     planner.read_groups();
     planner.read_topics();
     let loads = planner.read_loads();
-    let streams = planner.streams(&loads, brokers / (slaves + 1));
-    let consumers = planner.read_consumers();
+    let mut streams = planner.streams(&loads, brokers / (slaves + 1));
+    let returns = planner.add_returns(&mut streams, brokers / (slaves + 1));
+    let consumers = planner.read_consumers(&returns.0);
     let names = scenario.one("nameserver");
     let servers = 0..names.integer("servers") as u32;
     let config = Config {
@@ -56,6 +57,8 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
         nameservers: servers.map(|server| NodeId(brokers + server)).collect(),
         scan_interval: names.duration("scanNotActiveBrokerInterval"),
         topics: planner.topics.clone(),
+        returns: returns.0,
+        schedule: returns.1,
         consumer_groups: planner.groups.clone(),
         streams,
         settings,
@@ -140,9 +143,15 @@ impl<'a> Planner<'a> {
 
     fn read_groups(&mut self) {
         for values in self.scenario.many("consumer") {
-            let name = values.text("consumerGroup");
+            let name = Planner::group_name(values);
             if !self.groups.iter().any(|group| group == name) {
                 self.groups.push(name.to_owned());
+            } else if Planner::broadcasts(values) {
+                self.wrong.push(
+                    values.span("name"),
+                    format!("`{name}` is a consumer with BROADCASTING and a consumerGroup"),
+                    "call one of them otherwise",
+                );
             }
         }
     }
@@ -163,8 +172,50 @@ impl<'a> Planner<'a> {
         }
     }
 
+    fn broadcasts(consumer: &Values) -> bool {
+        consumer.choice("messageModel") == "BROADCASTING"
+    }
+
+    /// A consumer that gets everything is a group of its own.
+    fn group_name(consumer: &'a Values) -> &'a str {
+        consumer.text(if Planner::broadcasts(consumer) { "name" } else { "consumerGroup" })
+    }
+
+    /// The topics for what is sent back, of each group whose application may fail or be too slow.
+    fn add_returns(
+        &mut self,
+        streams: &mut Streams,
+        groups: u32,
+    ) -> (Vec<Option<Returns>>, Option<u32>) {
+        let mut all = vec![None; self.groups.len()];
+        for values in self.scenario.many("consumer") {
+            let returns = ["fails", "stuck", "maxReconsumeTimes", "consumeTimeout"];
+            let returns = returns.iter().any(|key| values.is_set(key));
+            if !returns || Planner::broadcasts(values) {
+                continue;
+            }
+            let group = self.group(values) as usize;
+            if all[group].is_none() {
+                let mut add = |prefix: &str| {
+                    let name = format!("{prefix}{}", self.groups[group]);
+                    streams.add_internal(&name, groups);
+                    self.topics.push(Topic { name, queues: 1, groups: Vec::new() });
+                    self.topics.len() as u32 - 1
+                };
+                all[group] = Some(Returns { retry: add("%RETRY%"), dead: add("%DLQ%") });
+            }
+        }
+        let schedule = all.iter().any(Option::is_some).then(|| {
+            let (name, queues) = ("SCHEDULE_TOPIC_XXXX".to_owned(), DELAYS.len() as u32);
+            streams.add_internal(&name, queues * groups);
+            self.topics.push(Topic { name, queues, groups: Vec::new() });
+            self.topics.len() as u32 - 1
+        });
+        (all, schedule)
+    }
+
     fn group(&self, consumer: &Values) -> u32 {
-        let name = consumer.text("consumerGroup");
+        let name = Planner::group_name(consumer);
         self.groups.iter().position(|group| group == name).unwrap_or(0) as u32
     }
 
@@ -236,7 +287,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The consumers, and an auditor for each topic that nobody reads.
-    fn read_consumers(&mut self) -> Vec<ConsumerSpec> {
+    fn read_consumers(&mut self, returns: &[Option<Returns>]) -> Vec<ConsumerSpec> {
         let mut consumers: Vec<ConsumerSpec> = Vec::new();
         for values in self.scenario.many("consumer") {
             let load = ConsumerLoad::from_values(values);
@@ -261,13 +312,24 @@ impl<'a> Planner<'a> {
                 persist_interval: values.duration("persistConsumerOffsetInterval"),
                 heartbeat_interval: values.duration("heartbeatBrokerInterval"),
                 poll_interval: values.duration("pollNameServerInterval"),
+                listener: self.listener(values),
+                returns: returns[group as usize].filter(|_| !Planner::broadcasts(values)),
+                fails: values.chance("fails"),
+                most_times: values.get_integer("maxReconsumeTimes").map(|most| most as u8).or_else(|| {
+                    (values.choice("listener") == "concurrently").then_some(16)
+                }),
+                timeout: values.duration("consumeTimeout"),
+                suspend: values.duration("suspendCurrentQueueTimeMillis"),
+                stuck: values
+                    .table("stuck")
+                    .map(|stuck| (stuck.integer("number"), stuck.duration("for"))),
                 processing: load.processing,
                 hours: Hours { start: Some(load.start), stop: load.stop },
             };
             self.check_one_topic(values, &consumers, &own);
             consumers.push(ConsumerSpec { name: load.name, own });
         }
-        for topic in 0..self.topics.len() {
+        for topic in 0..self.scenario.many("topic").len() {
             if self.topics[topic].groups.is_empty() {
                 let (id, group) = (consumers.len() as u32, self.groups.len() as u32);
                 let name = format!("auditor.{}", self.topics[topic].name);
@@ -277,6 +339,29 @@ impl<'a> Planner<'a> {
             }
         }
         consumers
+    }
+
+    fn listener(&mut self, values: &Values) -> Listener {
+        let orderly = values.choice("listener") == "orderly";
+        let others: &[(&str, &str)] = match (Planner::broadcasts(values), orderly) {
+            (true, true) => &[("messageModel", "an orderly listener")],
+            (true, false) => &[
+                ("maxReconsumeTimes", "BROADCASTING"),
+                ("consumeTimeout", "BROADCASTING"),
+                ("suspendCurrentQueueTimeMillis", "BROADCASTING"),
+            ],
+            (false, true) => &[("consumeTimeout", "an orderly listener")],
+            (false, false) => &[("suspendCurrentQueueTimeMillis", "a concurrent listener")],
+        };
+        for (key, with) in others.iter().filter(|(key, _)| values.is_set(key)) {
+            let message = format!("`{key}` has no meaning with {with}");
+            self.wrong.push(values.span(key), message, "remove it, or consume otherwise");
+        }
+        match (Planner::broadcasts(values), orderly) {
+            (true, _) => Listener::Broadcast,
+            (false, true) => Listener::Orderly,
+            (false, false) => Listener::Concurrently,
+        }
     }
 
     /// Members of a group must subscribe to the same topics, or each filters by the other's

@@ -90,6 +90,7 @@ fn answered(message: &Message) -> Option<u32> {
         | Message::Sent(id, _)
         | Message::ConsumersAre(id, _)
         | Message::OffsetIs(id, _)
+        | Message::Locked(id, _)
         | Message::AllOffsets(id, _) => *id,
         Message::Pulled(pulled) => pulled.id,
         _ => return None,

@@ -93,6 +93,14 @@ named_rules! {
         "A broker tells the members of a group when one comes or goes; without this rule they notice \
          at their next round, within 20 s.",
         "broker/client/DefaultConsumerIdsChangeListener.java; client/impl/ClientRemotingProcessor.java";
+    ReturnsWaitForNobody = "returns-wait-for-nobody", always,
+        "What a consumer sends back is answered, and what has had its delay delivered, without a flush or \
+         a slave; without this rule as any other send.",
+        "broker/processor/AbstractSendMessageProcessor.java consumerSendMsgBack setWaitStoreMsgOK(false)";
+    LockQueues = "lock-queues", always,
+        "A queue that is consumed in order is locked by one member of its group, and by another 60 s after \
+         that has last asked for it at the earliest; without this rule whoever asks gets it.",
+        "broker/client/rebalance/RebalanceLockManager.java tryLockBatch";
     // ---- clients
     KeepRoute = "keep-route", always,
         "A client whose NameServers do not answer, or know no broker, goes on with the route that it has.",
@@ -121,6 +129,15 @@ named_rules! {
         "The offset of a queue that is committed is that of the lowest message that is not finished; \
          without this rule the one behind the highest that is.",
         "client/impl/consumer/ProcessQueue.java removeMessage";
+    SendBack = "send-back", always,
+        "A message on which the application fails is sent back to the broker, delivered again after a \
+         delay that grows, and a dead letter after maxReconsumeTimes; without this rule its offset is \
+         committed and that is all.",
+        "client/impl/consumer/ConsumeMessageConcurrentlyService.java processConsumeResult";
+    ExpireSlowMessages = "expire-slow-messages", always,
+        "A message on which the application works for longer than consumeTimeout is sent back, and its \
+         offset committed; without this rule nothing behind it is.",
+        "client/impl/consumer/ProcessQueue.java cleanExpiredMsg";
     HeartbeatOnConnect = "heartbeat-on-connect", since "5.2.0",
         "A consumer sends a heartbeat on every new connection to a broker; without this rule only \
          every 30 s.",

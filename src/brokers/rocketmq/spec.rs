@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use crate::brokers::kit::streams::PartitionId;
 use crate::brokers::kit::application::{Hours, Sending};
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
-use crate::engine::{Distribution, Span};
+use crate::engine::{Chance, Distribution, Span};
 use crate::observe::{ConsumerId, DestinationId, InvariantId, InvariantWord, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 
 use super::broker::Broker;
-use super::client::consumer::{Consumer, ConsumerConfig};
+use super::client::consumer::{Consumer, ConsumerConfig, Listener};
 use super::client::producer::{self, Producer, ProducerConfig};
 use super::config::Config;
 use super::invariants::{INVARIANTS, lacks};
@@ -87,6 +88,13 @@ impl Spec {
             persist_interval: Span::from_secs(5),
             heartbeat_interval: Span::from_secs(30),
             poll_interval: Span::from_secs(30),
+            listener: Listener::Concurrently,
+            returns: None,
+            fails: Chance::NEVER,
+            most_times: None,
+            timeout: Span::from_secs(900),
+            suspend: Span::from_secs(1),
+            stuck: None,
             processing: Distribution::Constant(0),
             hours: Hours { start: None, stop: None },
         }
@@ -160,7 +168,10 @@ impl Family for Spec {
 
     /// Selectors name queues, whoever reads them.
     fn targets(&self) -> Vec<String> {
-        self.config.streams.partitions().iter().map(|queue| queue.name.clone()).collect()
+        let streams = &self.config.streams;
+        let own = (0..).map(PartitionId).zip(streams.partitions());
+        let own = own.take_while(|(id, _)| !streams.is_internal(*id));
+        own.map(|(_, queue)| queue.name.clone()).collect()
     }
 
     fn producers(&self) -> Vec<Sends> {

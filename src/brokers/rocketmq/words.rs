@@ -19,6 +19,10 @@ words! {
         BEYOND_BAD_RECORD = "beyond-bad-record", Lost, 5,
             "recovery stopped at the first record that is not whole, and cut what was behind it";
         DISK_WIPED = "disk-wiped", Lost, 8, "the disk that held it was replaced by an empty one";
+        BROADCAST_FAILED = "broadcast-failed", Settled, 8,
+            "its application failed on it; with BROADCASTING nothing is sent back and its offset is committed";
+        NOT_SENT_BACK = "not-sent-back", Settled, 8,
+            "its application failed on it, and its offset was committed all the same (no rule send-back)";
         RETENTION = "retention", Expired, 0, "its segment of the CommitLog was deleted";
         BEFORE_THE_GROUP = "before-the-group", Settled, 8,
             "its group had no committed offset and began at the end of the queue (CONSUME_FROM_LAST_OFFSET)";
@@ -55,6 +59,15 @@ words! {
         OFFSET_ILLEGAL = "offset-illegal", "the pull request offset illegal: it goes on at COUNT";
         OFFSETS_ROLLED_BACK = "offsets-rolled-back",
             "offsets of SUBJECT replaced newer ones here: COUNT queues go back";
+        SENT_BACK = "sent-back", "a message is sent back, for the COUNTth time";
+        SEND_BACK_FAILED = "send-back-failed",
+            "sendMessageBack exception: SUBJECT does not take it, it goes to the retry topic of another group";
+        DEAD_LETTERED = "dead-lettered", "a message has failed COUNT times and goes to the dead letters";
+        CONSUME_TIMEOUT = "consume-timeout",
+            "send expire msg back: the application has worked on a message for COUNT ms";
+        QUEUE_LOCKED = "queues-locked", "locked at broker SUBJECT: COUNT queues that it had no lock of";
+        QUEUE_NOT_LOCKED = "queue-not-locked",
+            "doRebalance, add a new mq failed because lock failed: COUNT queues are another member's";
         SOFT_SUCCESS = "soft-success",
             "a send returned with FLUSH_DISK_TIMEOUT, FLUSH_SLAVE_TIMEOUT or SLAVE_NOT_AVAILABLE; the ones before had returned SEND_OK";
         SEND_OK_AGAIN = "send-ok-again", "a send returned SEND_OK after COUNT that had returned another status";

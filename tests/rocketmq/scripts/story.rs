@@ -183,6 +183,9 @@ impl Story {
         let mut lines = Vec::new();
         for queue in config.queues_of(broker.place().group) {
             let index = &broker.store().queues[queue.index()];
+            if config.streams.is_internal(queue) && index.max() == 0 {
+                continue;
+            }
             let mut line =
                 format!("{}: {}..{}", config.streams.get(queue).name, index.min(), index.max());
             for (group, name) in (0..).zip(&config.consumer_groups) {

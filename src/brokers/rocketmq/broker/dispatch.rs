@@ -67,14 +67,15 @@ impl Broker {
         self.touched.note(Touch::Dispatched(record));
         // Entries that cannot be written are in memory all the same, and made again by a recovery.
         let _ = ctx.write(QUEUES, ENTRY);
-        if self.is_master() {
+        if self.is_master() && record.group().is_none() {
             let (now, config) = (ctx.now(), self.config.clone());
-            config.each_line(record.message(), |line| {
+            config.each_line(&record, |line| {
                 ctx.observer().readable(now, line, record.message());
             });
         }
         if self.is_master() || self.config.has(Rule::WakeSlavePulls) {
             self.wake_held(record.queue, ctx);
         }
+        self.delayed(&record, ctx);
     }
 }

@@ -11,7 +11,7 @@ use super::super::message::{Message, NO_OFFSET, Timer};
 use super::super::rules::Rule;
 use super::super::store::Record;
 use super::super::words::{because, cause, event, removal, role, told};
-use super::{Broker, COMMIT_LOG, Lanes, NO_LANES, OFFSETS, Phase};
+use super::{Broker, COMMIT_LOG, DELAYS, Lanes, NO_LANES, OFFSETS, Phase};
 
 impl Broker {
     /// At time zero it has run for a while.
@@ -45,7 +45,7 @@ impl Broker {
             let (now, config, node) = (ctx.now(), self.config.clone(), self.node);
             self.store.cut(valid, |record| {
                 let why = removal(cause::BEYOND_BAD_RECORD, because::NOT_FLUSHED);
-                config.removed((now, node), record.message(), why, ctx.observer());
+                config.removed((now, node), &record, why, ctx.observer());
             });
             ctx.truncate(COMMIT_LOG, valid - self.store.log.start());
             self.touched.note(Touch::Cut(valid));
@@ -60,6 +60,7 @@ impl Broker {
         if let Some(offsets) = self.offset_file.content() {
             self.offsets.clone_from(offsets);
         }
+        self.load_delays();
         self.serve(ctx);
     }
 
@@ -75,6 +76,7 @@ impl Broker {
         self.start_ha(ctx);
         self.start_registering(ctx);
         self.start_serving_clients(ctx);
+        self.start_schedule(ctx);
         let now = ctx.now();
         let own = if self.is_master() { role::MASTER } else { role::DISCONNECTED };
         self.tell_role(now, Some(own), ctx.observer());
@@ -97,6 +99,7 @@ impl Broker {
         ctx.unlisten(BROKER);
         ctx.unlisten(HA);
         self.persist_offsets(ctx);
+        self.persist_delays(ctx);
         self.phase = Phase::Stopping;
         let bytes = self.store.log.end() - self.store.committed;
         if bytes == 0 || ctx.write(COMMIT_LOG, bytes).is_ok() {
@@ -129,7 +132,7 @@ impl Broker {
                 cause::DISK_WIPED => because::NOT_REPLICATED,
                 _ => because::NOT_FLUSHED,
             };
-            config.removed((at, node), record.message(), removal(why, because), observer);
+            config.removed((at, node), &record, removal(why, because), observer);
         };
         let buffered = self.store.committed;
         self.store.cut(buffered, |record| gone(cause::WRITE_BUFFER_LOST, record));
@@ -137,6 +140,7 @@ impl Broker {
             Death::Wiped => {
                 self.store.clear(|record| gone(cause::DISK_WIPED, record));
                 self.offset_file.clear();
+                self.schedule.file.clear();
                 self.clean = false;
             }
             Death::PowerLoss => {
@@ -144,6 +148,7 @@ impl Broker {
                 self.clean &= kept >= self.store.log.end();
                 self.store.cut(kept, |record| gone(cause::PAGE_CACHE_LOST, record));
                 self.offset_file.lose_page_cache(disk.kept(OFFSETS));
+                self.schedule.file.lose_page_cache(disk.kept(DELAYS));
             }
             Death::Killed | Death::Exited => {}
         }
@@ -167,6 +172,8 @@ impl Broker {
         self.links.forget();
         self.upstream.forget();
         self.clients.forget();
+        self.locks.clear();
+        self.schedule.forget();
         self.held.forget();
         self.remoting.died();
         self.dispatch_planned = false;

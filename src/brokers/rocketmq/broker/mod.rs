@@ -8,10 +8,12 @@ mod clients;
 mod dispatch;
 mod flush;
 mod life;
+mod locks;
 mod master;
 mod pull;
 mod put;
 mod register;
+mod schedule;
 mod slave;
 
 use std::sync::Arc;
@@ -32,7 +34,9 @@ use flush::Flusher;
 use master::Links;
 use pull::Held;
 use put::Puts;
+use locks::Locks;
 use register::Asked;
+use schedule::Schedule;
 use slave::Upstream;
 
 /// The CommitLog.
@@ -41,6 +45,9 @@ const COMMIT_LOG: FileId = FileId(0);
 const QUEUES: FileId = FileId(1);
 /// `config/consumerOffset.json`.
 const OFFSETS: FileId = FileId(2);
+
+/// `config/delayOffset.json`.
+const DELAYS: FileId = FileId(3);
 
 /// How far a broker's process has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +90,10 @@ pub struct Broker {
     upstream: Upstream,
     clients: Clients,
     held: Held,
+    /// The locks of queues (`RebalanceLockManager`).
+    locks: Locks,
+    /// Messages that wait for their delay.
+    schedule: Schedule,
     /// Connections to the NameServers, and of a slave to its master.
     remoting: Remoting<Asked>,
     /// When it last dispatched, and whether it is about to.
@@ -120,6 +131,8 @@ impl Broker {
             upstream: Upstream::new(master),
             clients: Clients::new(config.consumer_groups.len()),
             held: Held::new(queues),
+            locks: Locks::default(),
+            schedule: Schedule::new(&config, place.group),
             remoting,
             dispatched_at: Time::ZERO,
             dispatch_planned: false,
@@ -172,6 +185,9 @@ impl Broker {
         ctx.spend(self.config.costs.request);
         match body {
             Message::Send(send) => self.arrived(conn, send, ctx),
+            Message::SendBack(back) => self.sent_back(conn, &back, ctx),
+            Message::Lock(id, lock) => self.lock(conn, id, &lock, ctx),
+            Message::Unlock(lock) => self.unlock(&lock),
             Message::Pull(pull) => self.pull(conn, *pull, true, ctx),
             Message::Heartbeat { group, client } => self.heartbeat(conn, group, client, ctx),
             Message::Leave { group, client } => self.leave(group, client, ctx),
@@ -213,6 +229,8 @@ impl Broker {
             Timer::Flushed(upto) => self.synced(upto, ctx),
             Timer::Commit => self.commit_buffer(ctx),
             Timer::Dispatch => self.dispatch(ctx),
+            Timer::Deliver => self.deliver(ctx),
+            Timer::PersistDelays => self.persist_delays_turn(ctx),
             Timer::PersistOffsets => self.persist_turn(ctx),
             Timer::HeldPulls => self.look_at_held(ctx),
             Timer::ClientScan => self.client_scan(ctx),
@@ -295,6 +313,9 @@ impl Broker {
             Phase::Down | Phase::Loading | Phase::Stopping => Some("its start".into()),
             Phase::Serving if !self.puts.is_empty() => {
                 Some("flushes or slaves, to answer sends".into())
+            }
+            Phase::Serving if self.is_master() && self.has_delayed() => {
+                Some("the delay of messages that were sent back".into())
             }
             Phase::Serving => None,
         }

@@ -3,15 +3,20 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::Time;
+use crate::engine::{Span, Time};
+use crate::observe::{NodeId, Observer};
 use crate::world::{Alarm, By, ConnId, Context, DiskError, Lane};
 
+use super::super::config::Config;
 use super::super::invariants::Touch;
 use super::super::message::{Code, HEADER, Message, Send, Timer};
 use super::super::rules::Rule;
-use super::super::store::Record;
+use super::super::store::{Entry, Record};
 use super::super::words::{because, cause, removal};
 use super::{Broker, COMMIT_LOG, Phase};
+
+/// A delayed message that could not be stored is tried again so much later.
+const PERIOD: Span = Span::from_secs(10);
 
 /// What a send waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +64,11 @@ impl Puts {
         Puts { queued: 0, stored: VecDeque::new(), alarm: Alarm::new(By::Monotonic) }
     }
 
+    /// One more waits for its turn.
+    pub(super) const fn queue(&mut self) {
+        self.queued += 1;
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.stored.is_empty() && self.queued == 0
     }
@@ -68,6 +78,20 @@ impl Puts {
         self.stored.clear();
         self.alarm.forget();
     }
+}
+
+/// Tells that a broker has a copy of a message; of one that has come to the dead letters, that too.
+pub(super) fn tell_stored(
+    config: &Config,
+    (now, node): (Time, NodeId),
+    record: &Record,
+    observer: &mut dyn Observer,
+) {
+    let (message, dead) = (record.message(), record.group().is_some() && config.is_dead(record.queue));
+    config.each_line(record, |line| match dead {
+        true => observer.dead_lettered(now, node, line, line, message),
+        false => observer.stored(now, node, line, message),
+    });
 }
 
 impl Broker {
@@ -85,7 +109,14 @@ impl Broker {
     fn refuse(&self, conn: ConnId, send: Send, code: Code, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), self.node);
         let why = removal(cause::REFUSED, because::NO_RETRY);
-        ctx.observer().dropped(now, node, None, send.message, why);
+        if send.back.is_none() {
+            ctx.observer().dropped(now, node, None, send.message, why);
+        } else if send.id.is_none() {
+            // What the broker delivers of itself it tries again (`DELAY_FOR_A_PERIOD`).
+            let again = Timer::Put(conn, send, (ctx.now() + PERIOD).as_nanos());
+            ctx.after(PERIOD, self.lanes.put, again.into());
+            return;
+        }
         if let Some(id) = send.id {
             ctx.send(conn, Message::Sent(id, code), HEADER);
         }
@@ -101,7 +132,7 @@ impl Broker {
         self.puts.queued = self.puts.queued.saturating_sub(1);
         let settings = &self.config.settings;
         let waited = ctx.now().since(arrived);
-        if self.config.has(Rule::FastFailure) && waited >= settings.send_wait {
+        if self.config.has(Rule::FastFailure) && waited >= settings.send_wait && send.id.is_some() {
             return self.refuse(conn, send, Code::SystemBusy, ctx);
         }
         ctx.spend(self.config.costs.append);
@@ -123,21 +154,25 @@ impl Broker {
                 Err(DiskError::Io) => return self.refuse(conn, send, Code::SystemError, ctx),
             }
         }
-        let record = self.store.append(send.queue, send.message, bytes);
-        let (now, node, config) = (ctx.now(), self.node, self.config.clone());
-        config.each_line(send.message, |line| {
-            ctx.observer().stored(now, node, line, send.message);
-        });
+        let Send { queue, message, back, .. } = send;
+        let record = self.store.append(&Entry { queue, message, back, stored: ctx.clock() }, bytes);
+        let (now, node) = (ctx.now(), self.node);
+        tell_stored(&self.config, (now, node), &record, ctx.observer());
         if !pool {
             self.store.committed = self.store.log.end();
             self.plan_dispatch(ctx);
         }
+        // `isWaitStoreMsgOK`: what a broker stores of itself waits for nobody.
+        let waits = send.back.is_none_or(|back| back.waits);
         let put = Put {
             conn,
             id: send.id,
             record,
-            flush: self.wait_for_flush(ctx),
-            replicas: self.wait_for_replicas(record.end(), ctx),
+            flush: if waits { self.wait_for_flush(ctx) } else { Waiting::Done(Code::Ok) },
+            replicas: match waits {
+                true => self.wait_for_replicas(record.end(), ctx),
+                false => Waiting::Done(Code::Ok),
+            },
         };
         self.appended(matches!(put.replicas, Waiting::Until(_)), ctx);
         match put.answer() {

@@ -14,6 +14,7 @@ use super::super::remoting::Waits;
 use super::super::rules::Rule;
 use super::super::words::{event, role, told};
 use super::register::Asked;
+use super::put::tell_stored;
 use super::{Broker, COMMIT_LOG};
 
 /// After a failure it waits so long before it connects again.
@@ -138,9 +139,7 @@ impl Broker {
         let (now, node, config) = (ctx.now(), self.node, self.config.clone());
         self.store.log.push(transfer.from, transfer.bytes, &transfer.records, |record| {
             if !record.is_padding() {
-                config.each_line(record.message(), |line| {
-                    ctx.observer().stored(now, node, line, record.message());
-                });
+                tell_stored(&config, (now, node), &record, ctx.observer());
             }
         });
         if before == 0 {

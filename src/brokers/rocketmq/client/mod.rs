@@ -161,6 +161,12 @@ impl<W: Copy + PartialEq> Instance<W> {
         Some(self.config.broker(Place { group, id }))
     }
 
+    /// The master of a group, if it is in the route.
+    #[must_use]
+    pub fn master_of(&self, group: u32) -> Option<NodeId> {
+        self.has(group, 0).then(|| self.config.broker(Place { group, id: 0 }))
+    }
+
     /// Whether it waits for a route.
     #[must_use]
     pub const fn is_asking(&self) -> bool {

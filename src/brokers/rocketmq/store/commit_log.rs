@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 
 use super::super::config::QueueId;
+use super::super::message::Back;
+use crate::engine::Time;
 use crate::observe::{MessageRange, ProducerId};
 
 /// What is left of a segment at its end takes at least so many bytes (`END_FILE_MIN_BLANK_LENGTH`).
@@ -10,6 +12,22 @@ const LEAST_PADDING: u64 = 8;
 
 /// The queue of a record that only fills a segment up (`BLANK_MAGIC_CODE`).
 const PADDING: QueueId = crate::brokers::kit::streams::PartitionId(u32::MAX);
+
+/// The group of a message that is every group's.
+const EVERY_GROUP: u16 = u16::MAX;
+
+/// What is to be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The queue.
+    pub queue: QueueId,
+    /// The message.
+    pub message: MessageRange,
+    /// Whether a consumer has sent it back, and for which group.
+    pub back: Option<Back>,
+    /// When, by the wall clock of the broker (`storeTimestamp`).
+    pub stored: Time,
+}
 
 /// A message in the CommitLog, or what fills up the end of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +44,22 @@ pub struct Record {
     payload: u32,
     /// Bytes of the record.
     bytes: u32,
+    /// When it was stored, by the wall clock of the master (`storeTimestamp`).
+    pub stored: Time,
+    /// The group that it was sent back for.
+    group: u16,
+    /// How often its application has failed (`reconsumeTimes`).
+    pub times: u8,
 }
 
 impl Record {
+    /// The consumer group whose message it is, after that has sent it back; none if it is that of
+    /// all.
+    #[must_use]
+    pub fn group(&self) -> Option<u32> {
+        (self.group != EVERY_GROUP).then_some(u32::from(self.group))
+    }
+
     /// Where the next one begins.
     #[must_use]
     pub const fn end(&self) -> u64 {
@@ -101,23 +132,21 @@ impl CommitLog {
     }
 
     /// Appends a message.
-    pub(super) fn append(
-        &mut self,
-        queue: QueueId,
-        offset: u64,
-        message: MessageRange,
-        bytes: u32,
-    ) -> Record {
-        debug_assert_eq!(message.count, 1, "messages are sent one by one");
+    pub(super) fn append(&mut self, entry: &Entry, offset: u64, bytes: u32) -> Record {
+        debug_assert_eq!(entry.message.count, 1, "messages are sent one by one");
         let padding = self.padding_before(bytes);
         if padding > 0 {
-            self.put(PADDING, 0, message, padding as u32);
+            self.put(&Entry { queue: PADDING, back: None, ..*entry }, 0, padding as u32);
         }
-        self.put(queue, offset, message, bytes)
+        self.put(entry, offset, bytes)
     }
 
-    fn put(&mut self, queue: QueueId, offset: u64, message: MessageRange, bytes: u32) -> Record {
+    fn put(&mut self, entry: &Entry, offset: u64, bytes: u32) -> Record {
+        let Entry { queue, message, back, stored } = *entry;
         let record = Record {
+            stored,
+            group: back.map_or(EVERY_GROUP, |back| back.group),
+            times: back.map_or(0, |back| back.times),
             at: self.end,
             offset,
             queue,

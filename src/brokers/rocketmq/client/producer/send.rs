@@ -97,7 +97,7 @@ impl Producer {
         ctx: &mut Context<'_, Message>,
     ) {
         let broker = self.config.broker(Place { group: self.config.group_of(queue), id: 0 });
-        let send = Message::Send(Send { id: None, queue, message });
+        let send = Message::Send(Send { id: None, queue, message, back: None });
         self.instance.remoting.post(broker.index(), send, HEADER + message.bytes, ctx);
         let (now, node) = (ctx.now(), ctx.node());
         // So that a loss on the way has its name.
@@ -138,7 +138,7 @@ impl Producer {
             Mode::Sync(_) | Mode::Oneway => Waits::Sync(left),
             Mode::Async => Waits::Async(left),
         };
-        let make = |id| Message::Send(Send { id: Some(id), queue, message });
+        let make = |id| Message::Send(Send { id: Some(id), queue, message, back: None });
         let request = (make, HEADER + message.bytes);
         self.instance.remoting.request(broker.index(), waits, Asked::Own(number), request, ctx);
         let at = ctx.now();
