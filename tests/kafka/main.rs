@@ -19,5 +19,7 @@ mod legacy_scripts;
 mod mutants;
 mod phases;
 mod reasons;
+#[path = "../runs/mod.rs"]
+mod runs;
 mod selectors;
 mod zones;

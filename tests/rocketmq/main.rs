@@ -6,5 +6,7 @@ mod golden;
 mod matrix;
 mod mutants;
 mod rules;
+#[path = "../runs/mod.rs"]
+mod runs;
 mod scripts;
 mod timings;

@@ -4,8 +4,9 @@
 //!
 //! `MQSIM_SEEDS=200` looks at so many moments of each cell.
 
-use mqsim::run::{parse, simulate};
 use mqsim::verdict::Report;
+
+use crate::runs;
 
 /// Messages a second.
 const RATE: u64 = 200;
@@ -93,7 +94,7 @@ const ROWS: [Row; 7] = [
 ];
 
 fn seeds() -> u64 {
-    std::env::var("MQSIM_SEEDS").map_or(10, |text| text.parse().expect("MQSIM_SEEDS is a number"))
+    runs::number("MQSIM_SEEDS", 10)
 }
 
 /// The run of a cell: the fault at some moment, and everything read in the end. If the master's disk is
@@ -112,8 +113,7 @@ fn run(row: &Row, fault: &str, seed: u64) -> Report {
          [[fault]]\nat = '{at}ms'\n{fault}\n",
         at + 20,
     );
-    let prepared = parse("matrix.toml", text.as_bytes(), &[]).unwrap_or_else(|e| panic!("{e}"));
-    simulate(&prepared, seed, None).unwrap_or_else(|e| panic!("{e}"))
+    runs::run(&runs::prepared(&text, &[]), seed)
 }
 
 /// How many of what was acknowledged are gone, or in a copy that nobody can read.

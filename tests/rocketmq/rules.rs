@@ -1,17 +1,17 @@
 //! Rules that show best in small runs of their own.
 
-use mqsim::run::{parse, simulate};
 use mqsim::verdict::Report;
+
+use crate::runs;
 
 /// A run of so many seconds on so many brokers.
 fn run(version: &str, seconds: u32, nodes: u32, rest: &str) -> Report {
     let text = format!(
         "format = 1\nname = 'rules'\nmode = 'rocketmq-master-slave'\nbroker-version = '{version}'\n\
-         duration = '{seconds}s'\ndrain = '200s'\n[cluster]\nnodes = {nodes}\nboot-time = '1s'\n\
+         duration = '{seconds}s'\ndrain = '5000s'\n[cluster]\nnodes = {nodes}\nboot-time = '1s'\n\
          [[topic]]\nname = 'orders'\nqueues = 2\n{rest}"
     );
-    let prepared = parse("rules.toml", text.as_bytes(), &[]).unwrap_or_else(|e| panic!("{e}"));
-    simulate(&prepared, 1, None).unwrap_or_else(|e| panic!("{e}"))
+    runs::run(&runs::prepared(&text, &[]), 1)
 }
 
 const ALONE: &str = "[broker]\nslaves = 0\n";
@@ -182,12 +182,13 @@ fn what_was_delivered_after_its_delay_is_delivered_again_after_a_death() {
     // How far it has come with the delays a broker writes down every ten seconds.
     let again = |fault: &str| {
         let rest = format!(
-            "{ALONE}{}[[consumer]]\nname = 'c1'\nfrom = 'orders'\nfails = '50%'\n{fault}",
+            "{ALONE}{}[[consumer]]\nname = 'c1'\nfrom = 'orders'\nfails = '30%'\n{fault}",
             producer("rate = '40/s'\nstop = '20s'")
         );
         run("5.3", 40, 1, &rest).summary
     };
-    let (calm, killed) = (again(""), again("[[fault]]\nkind = 'crash'\ntarget = 'n1'\nat = '27s'\nfor = '1s'\n"));
+    let (calm, killed) =
+        (again(""), again("[[fault]]\nkind = 'crash'\ntarget = 'n1'\nat = '27s'\nfor = '1s'\n"));
     assert_eq!((calm.processed, killed.processed), (calm.acked, killed.acked), "all is processed");
     let more = killed.duplicated - calm.duplicated.min(killed.duplicated);
     assert!(more > 20, "{} and {} deliveries beyond the first", calm.duplicated, killed.duplicated);
@@ -196,7 +197,7 @@ fn what_was_delivered_after_its_delay_is_delivered_again_after_a_death() {
 #[test]
 fn what_a_dead_master_does_not_take_back_goes_to_another_group() {
     let rest = format!(
-        "{}[[consumer]]\nname = 'c1'\nfrom = 'orders'\nfails = '50%'\nprocessing-time = '500ms'\n\
+        "{}[[consumer]]\nname = 'c1'\nfrom = 'orders'\nfails = '30%'\nprocessing-time = '500ms'\n\
          [[fault]]\nkind = 'crash'\ntarget = 'n1'\nat = '10s'\nfor = '30s'\n",
         producer("rate = '30/s'\nstop = '20s'")
     );
@@ -210,7 +211,7 @@ fn what_a_dead_master_does_not_take_back_goes_to_another_group() {
 fn a_broadcast_consumer_does_not_send_back() {
     let summary = |model: &str| {
         let rest = format!(
-            "{ALONE}{}[[consumer]]\nname = 'c1'\nfrom = 'orders'\nfails = '50%'\n\
+            "{ALONE}{}[[consumer]]\nname = 'c1'\nfrom = 'orders'\nfails = '30%'\n\
              messageModel = '{model}'\n",
             producer("rate = '20/s'\nstop = '10s'")
         );
@@ -218,7 +219,7 @@ fn a_broadcast_consumer_does_not_send_back() {
     };
     let (shares, has_all) = (summary("CLUSTERING"), summary("BROADCASTING"));
     assert_eq!((shares.processed, shares.acked_lost), (shares.acked, 0));
-    assert!(has_all.acked_lost > 50 && has_all.unexplained == 0, "{} lost", has_all.acked_lost);
+    assert!(has_all.acked_lost > 30 && has_all.unexplained == 0, "{} lost", has_all.acked_lost);
 }
 
 #[test]

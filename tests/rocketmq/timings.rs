@@ -1,8 +1,9 @@
 //! How long it takes until a death is noticed, by NameServers, producers and consumers, with default
 //! settings: row by row.
 
-use mqsim::run::{parse, simulate};
 use mqsim::verdict::Report;
+
+use crate::runs;
 
 /// Two groups of a master and a slave.
 fn run(version: &str, clients: &str, fault: &str, seed: u64) -> Report {
@@ -13,8 +14,7 @@ fn run(version: &str, clients: &str, fault: &str, seed: u64) -> Report {
          [[producer]]\nname = 'p1'\nto = 'orders'\nrate = '10/s'\n{clients}\n\
          [[fault]]\nat = '10s'\n{fault}\n"
     );
-    let prepared = parse("timings.toml", text.as_bytes(), &[]).unwrap_or_else(|e| panic!("{e}"));
-    simulate(&prepared, seed, None).unwrap_or_else(|e| panic!("{e}"))
+    runs::run(&runs::prepared(&text, &[]), seed)
 }
 
 const CONSUMER: &str = "[[consumer]]\nname = 'c1'\nfrom = 'orders'";

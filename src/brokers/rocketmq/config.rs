@@ -1,5 +1,8 @@
 //! What every machine of a run knows.
 
+use std::sync::Arc;
+
+use crate::brokers::coordination::raft;
 use crate::brokers::kit::streams::{PartitionId, Streams};
 use crate::engine::{Span, Time};
 use crate::observe::{DestinationId, NodeId, Observer, ProducerId, Removal};
@@ -7,8 +10,8 @@ use crate::world::Port;
 
 use super::costs::Costs;
 use super::rules::Rule;
-use super::store::Record;
 pub use super::settings::Settings;
+use super::store::Record;
 
 /// A queue of a topic: (topic, brokerName, queueId).
 pub type QueueId = PartitionId;
@@ -19,26 +22,20 @@ pub const BROKER: Port = Port(10911);
 pub const HA: Port = Port(10912);
 /// Where NameServers listen.
 pub const NAMESERVER: Port = Port(9876);
+/// Where controllers listen for brokers.
+pub const CONTROLLER: Port = Port(9877);
 
 /// Bytes of a record beside body and topic, with IPv4 addresses (`CommitLog.calMsgLength`): 91, and
 /// the properties that a client adds (UNIQ_KEY and WAIT).
 const RECORD: u32 = 91 + 52;
 
-/// The place of a broker: its group (`brokerName`) and its number there (`brokerId`).
+/// The place of a broker: its group (`brokerName`) and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Which group.
     pub group: u32,
-    /// 0 is its master.
+    /// Which member; without controllers 0 is the master.
     pub id: u32,
-}
-
-impl Place {
-    /// Whether it is the master of its group.
-    #[must_use]
-    pub const fn is_master(self) -> bool {
-        self.id == 0
-    }
 }
 
 /// A topic.
@@ -54,9 +51,8 @@ pub struct Topic {
 
 /// Delays of messages (`messageDelayLevel`, store/config/MessageStoreConfig.java), in seconds: level 1
 /// is the first.
-pub const DELAYS: [u64; 18] = [
-    1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1_200, 1_800, 3_600, 7_200,
-];
+pub const DELAYS: [u64; 18] =
+    [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1_200, 1_800, 3_600, 7_200];
 
 /// The topics of a consumer group for what it sends back, by their places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +63,44 @@ pub struct Returns {
     pub dead: u32,
 }
 
+/// The epoch in which masters are before the run.
+pub const FIRST_EPOCH: u32 = 1;
+
+/// Who makes a broker a master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Its configuration, for good.
+    MasterSlave,
+    /// Controllers.
+    Controller,
+}
+
+/// The controllers' configuration (`common/ControllerConfig.java`).
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// Their hosts.
+    pub hosts: Vec<NodeId>,
+    /// Their quorum.
+    pub quorum: Arc<raft::Config>,
+    /// `controllerHeartBeatTimeoutMills`.
+    pub timeout: Span,
+    /// `scanNotActiveBrokerInterval`.
+    pub scan: Span,
+    /// `scanInactiveMasterInterval`.
+    pub masters: Span,
+    /// `enableElectUncleanMaster`.
+    pub unclean: bool,
+}
+
 /// What every machine knows.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How many brokers there are: hosts 0, 1, ...
     pub brokers: u32,
+    /// Who makes a broker a master.
+    pub mode: Mode,
+    /// The controllers' configuration, in the mode that has them.
+    pub control: Option<Control>,
     /// Slaves of each master.
     pub slaves: u32,
     /// The hosts of the NameServers.
@@ -164,13 +193,13 @@ impl Config {
     /// it has gone on behind the first one.
     pub fn removed(
         &self,
-        (at, node): (Time, NodeId),
+        (at, node, is_master): (Time, NodeId, bool),
         record: &Record,
         removal: Removal,
         observer: &mut dyn Observer,
     ) {
         let message = record.message();
-        let back = record.group().is_some() && self.place(node).is_master();
+        let back = record.group().is_some() && is_master;
         self.each_line(record, |line| {
             observer.removed(at, node, line, message, removal);
             if back {

@@ -11,7 +11,7 @@ use super::settings::BROKER_KEYS;
 
 /// The family's sections.
 pub const SECTIONS: &[&SectionSpec] =
-    &[&BROKER, &RULES, &NAMESERVER, &TOPIC, &PRODUCER, &CONSUMER, &COSTS];
+    &[&BROKER, &RULES, &NAMESERVER, &CONTROLLER, &TOPIC, &PRODUCER, &CONSUMER, &COSTS];
 
 pub(super) const MESSAGES: Kind = Kind::Integer { min: 1, max: 1_000_000_000 };
 pub(super) const BUFFER: Kind = Kind::Size { min: 1 << 10, max: 1 << 30 };
@@ -19,6 +19,7 @@ pub(super) const BUFFER: Kind = Kind::Size { min: 1 << 10, max: 1 << 30 };
 pub(super) const STORE_CONFIG: &str = "store/config/MessageStoreConfig.java";
 const NAMESERVER_CONFIG: &str =
     "namesrv/NamesrvController.java 4.9.4; common/namesrv/NamesrvConfig.java 5.0.0";
+const CONTROLLER_CONFIG: &str = "common/ControllerConfig.java";
 const CLIENT_CONFIG: &str = "client/ClientConfig.java";
 const PRODUCER_CONFIG: &str = "client/producer/DefaultMQProducer.java";
 const CONSUMER_CONFIG: &str = "client/consumer/DefaultMQPushConsumer.java";
@@ -48,6 +49,30 @@ pub const NAMESERVER: SectionSpec = SectionSpec::single(
     "nameserver",
     &[NAMESERVER_KEYS],
     "The NameServers, which tell clients where queues are.",
+);
+
+keys! {
+    const CONTROLLER_KEYS {
+        "servers", Kind::Integer { min: 1, max: 9 }, "3",
+            "How many controllers there are: hosts ctl1, ctl2, ... They are a Raft group.",
+            "docs/en/controller/deploy.md";
+        "controllerHeartBeatTimeoutMills", Kind::POSITIVE_MILLIS, "10000ms",
+            "A broker that a controller does not hear of for so long is inactive.", CONTROLLER_CONFIG;
+        "scanNotActiveBrokerInterval", Kind::POSITIVE_MILLIS, "5000ms",
+            "How often a controller looks for those.", CONTROLLER_CONFIG;
+        "scanInactiveMasterInterval", Kind::POSITIVE_MILLIS, "5000ms",
+            "How often the one that leads looks for groups whose master is inactive.", CONTROLLER_CONFIG;
+        "enableElectUncleanMaster", Kind::Flag, "false",
+            "Whether a broker that is not in the SyncStateSet may become master if no other is alive.",
+            CONTROLLER_CONFIG;
+    }
+}
+
+/// `[controller]`.
+pub const CONTROLLER: SectionSpec = SectionSpec::single(
+    "controller",
+    &[CONTROLLER_KEYS],
+    "The controllers, which make brokers masters.",
 );
 
 keys! {

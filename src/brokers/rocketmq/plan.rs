@@ -2,19 +2,24 @@
 
 use std::sync::Arc;
 
+use crate::brokers::coordination::raft;
 use crate::brokers::kit::application::Hours;
 use crate::brokers::kit::streams::{Streams, TopicPlan};
 use crate::brokers::kit::{Frame, complete};
+use crate::engine::Span;
 use crate::observe::{ConsumerId, NodeId};
 use crate::scenario::{Diagnostics, Place, Scenario, Values, suggest};
 use crate::workload::{ConsumerLoad, Load};
 
 use super::client::consumer::{ConsumerConfig, Listener};
-use super::client::producer::Mode;
-use super::config::{Config, DELAYS, Returns, Settings, Topic, group_name};
+use super::client::producer;
+use super::config::{Config, Control, DELAYS, Mode, Returns, Settings, Topic, group_name};
 use super::costs::Costs;
 use super::rules::Rules;
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
+
+/// With controllers a slave copies its master's offsets so often (`ReplicasManager.handleSlaveSynchronize`).
+const CONTROLLED_SYNC: Span = Span::from_secs(10);
 
 /// Bytes of a record beside its body, at most: names of topics have 64.
 const LARGEST_OVERHEAD: u64 = 512;
@@ -31,7 +36,7 @@ struct Planner<'a> {
 ///
 /// # Errors
 /// All that is wrong with it, each with its place and a remedy.
-pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
+pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
     let mut frame = Frame::new(scenario)?;
     let brokers = frame.names().len() as u32;
     let mut planner =
@@ -42,7 +47,7 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
         return Err(planner.wrong);
     }
     let slaves = planner.slaves(brokers);
-    let settings = planner.settings(frame.cluster.boot_time.clone(), slaves);
+    let settings = planner.settings(frame.cluster.boot_time.clone(), slaves, mode);
     planner.read_groups();
     planner.read_topics();
     let loads = planner.read_loads();
@@ -51,8 +56,11 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     let consumers = planner.read_consumers(&returns.0);
     let names = scenario.one("nameserver");
     let servers = 0..names.integer("servers") as u32;
+    let control = planner.control(mode, brokers + servers.end);
     let config = Config {
         brokers,
+        mode,
+        control,
         slaves,
         nameservers: servers.map(|server| NodeId(brokers + server)).collect(),
         scan_interval: names.duration("scanNotActiveBrokerInterval"),
@@ -75,9 +83,11 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
 
 fn producer(values: &Values, load: Load) -> ProducerSpec {
     let (mode, retries) = match values.choice("send") {
-        "sync" => (Mode::Sync(values.integer("threads") as u32), "retryTimesWhenSendFailed"),
-        "async" => (Mode::Async, "retryTimesWhenSendAsyncFailed"),
-        _ => (Mode::Oneway, "retryTimesWhenSendFailed"),
+        "sync" => {
+            (producer::Mode::Sync(values.integer("threads") as u32), "retryTimesWhenSendFailed")
+        }
+        "async" => (producer::Mode::Async, "retryTimesWhenSendAsyncFailed"),
+        _ => (producer::Mode::Oneway, "retryTimesWhenSendFailed"),
     };
     ProducerSpec {
         mode,
@@ -113,12 +123,45 @@ impl<'a> Planner<'a> {
         0
     }
 
-    fn settings(&mut self, boot_time: crate::engine::Distribution, slaves: u32) -> Settings {
+    fn settings(
+        &mut self,
+        boot_time: crate::engine::Distribution,
+        slaves: u32,
+        mode: Mode,
+    ) -> Settings {
         let broker = self.scenario.one("broker");
         let rules = Rules::read(self.scenario.one("rules"));
         let sync_master = broker.choice("brokerRole") == "SYNC_MASTER";
         let sync_flush = broker.choice("flushDiskType") == "SYNC_FLUSH";
-        let settings = Settings::of(broker, rules, sync_master, sync_flush, boot_time);
+        let mut settings = Settings::of(broker, rules, sync_master, sync_flush, boot_time);
+        let others: &[(&str, &str)] = match mode {
+            Mode::Controller => {
+                &[("brokerRole", "the controllers make a broker SYNC_MASTER or a slave")]
+            }
+            Mode::MasterSlave => &[
+                ("allAckInSyncStateSet", "only controllers have a SyncStateSet"),
+                ("minInSyncReplicas", "only controllers have a SyncStateSet"),
+                ("haMaxTimeSlaveNotCatchup", "only controllers have a SyncStateSet"),
+            ],
+        };
+        for (key, why) in others.iter().filter(|(key, _)| broker.is_set(key)) {
+            let message = format!("`{key}` has no meaning in this mode: {why}");
+            self.wrong.push(broker.span(key), message, "remove it, or write another `mode`");
+        }
+        if mode == Mode::Controller && !broker.is_set("slave-sync-interval") {
+            settings.slave_sync = CONTROLLED_SYNC;
+        }
+        if settings.min_in_sync > slaves + 1 {
+            self.wrong.push(
+                broker.span("minInSyncReplicas"),
+                format!(
+                    "a SyncStateSet never has {} members: a group has {}",
+                    settings.min_in_sync,
+                    slaves + 1
+                ),
+                "lower `minInSyncReplicas`, or raise `slaves`",
+            );
+        }
         if settings.in_sync_replicas > slaves + 1 {
             self.wrong.push(
                 broker.span("inSyncReplicas"),
@@ -139,6 +182,36 @@ impl<'a> Planner<'a> {
             );
         }
         settings
+    }
+
+    /// The controllers, whose first host is this one.
+    fn control(&mut self, mode: Mode, first: u32) -> Option<Control> {
+        let values = self.scenario.one("controller");
+        if mode == Mode::MasterSlave {
+            if values.is_present() {
+                let message = "there are no controllers in this mode";
+                let help = "remove [controller], or write mode = \"rocketmq-controller\"";
+                self.wrong.push(values.place(), message, help);
+            }
+            return None;
+        }
+        let servers = values.integer("servers") as u32;
+        let hosts: Vec<NodeId> = (first..first + servers).map(NodeId).collect();
+        // DLedgerConfig.java: a follower stands for election after three silent heartbeats of 2 s; an
+        // election takes up to 2 s and as much as 1 s of waiting; nothing is flushed before it counts,
+        // which the quorum here does.
+        let mut quorum = raft::Config::new(hosts.clone());
+        quorum.fetch_timeout = Span::from_secs(6);
+        quorum.append_linger = Span::ZERO;
+        quorum.pre_vote = false;
+        Some(Control {
+            hosts,
+            quorum: Arc::new(quorum),
+            timeout: values.duration("controllerHeartBeatTimeoutMills"),
+            scan: values.duration("scanNotActiveBrokerInterval"),
+            masters: values.duration("scanInactiveMasterInterval"),
+            unclean: values.flag("enableElectUncleanMaster"),
+        })
     }
 
     fn read_groups(&mut self) {
@@ -315,9 +388,10 @@ impl<'a> Planner<'a> {
                 listener: self.listener(values),
                 returns: returns[group as usize].filter(|_| !Planner::broadcasts(values)),
                 fails: values.chance("fails"),
-                most_times: values.get_integer("maxReconsumeTimes").map(|most| most as u8).or_else(|| {
-                    (values.choice("listener") == "concurrently").then_some(16)
-                }),
+                most_times: values
+                    .get_integer("maxReconsumeTimes")
+                    .map(|most| most as u8)
+                    .or_else(|| (values.choice("listener") == "concurrently").then_some(16)),
                 timeout: values.duration("consumeTimeout"),
                 suspend: values.duration("suspendCurrentQueueTimeMillis"),
                 stuck: values

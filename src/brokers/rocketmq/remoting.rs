@@ -86,6 +86,7 @@ pub struct Remoting<W> {
 fn answered(message: &Message) -> Option<u32> {
     Some(match message {
         Message::Registered(id, _)
+        | Message::Replicas(id, _)
         | Message::RouteIs(id, _)
         | Message::Sent(id, _)
         | Message::ConsumersAre(id, _)

@@ -65,6 +65,21 @@ named_rules! {
     SlaveCopiesOffsets = "slave-copies-offsets", always,
         "A slave replaces its consumer offsets by its master's every so often.",
         "broker/slave/SlaveSynchronize.java syncConsumerOffset";
+    // ---- controllers
+    TruncateByEpoch = "truncate-by-epoch", since "5.0.0",
+        "With controllers a slave compares its epochs with its master's when it connects, and cuts its \
+         CommitLog where they begin to differ; without this rule it goes on behind what it has.",
+        "store/ha/autoswitch/AutoSwitchHAClient.java doTruncate; EpochFileCache.java findConsistentPoint";
+    ElectionsCount = "elections-count", since "5.0.0",
+        "Each election gives the group a greater masterEpoch.",
+        "controller/impl/manager/ReplicasInfoManager.java electMaster";
+    ElectFromSet = "elect-from-set", since "5.0.0",
+        "Unless enableElectUncleanMaster only a member of the SyncStateSet is made master; without this rule \
+         any that is alive.",
+        "controller/elect/impl/DefaultElectPolicy.java";
+    UnionOfSets = "union-of-sets", since "5.0.0",
+        "While a change of the SyncStateSet is not decided a master waits for the members of both sets.",
+        "apache/rocketmq#5663; store/ha/autoswitch/AutoSwitchHAService.java getSyncStateSet";
     // ---- reads
     HoldPulls = "hold-pulls", always,
         "A pull that finds nothing is held until something comes or 15 s are over; without this rule \

@@ -26,6 +26,17 @@ keys! {
             "With SYNC_MASTER: how many copies there must be before a send is answered, the master's \
              included.",
             "store/config/MessageStoreConfig.java 5.0.0; docs/en/QuorumACK.md";
+        all_ack: bool | false = "allAckInSyncStateSet", Kind::Flag, "false" since "5.0.0",
+            "With controllers: whether a send waits for all members of the SyncStateSet, rather than for \
+             inSyncReplicas.",
+            "docs/en/controller/deploy.md";
+        min_in_sync: u32 | 1 = "minInSyncReplicas", Kind::Integer { min: 1, max: 8 }, "1" since "5.0.0",
+            "With controllers: a send is refused (IN_SYNC_REPLICAS_NOT_ENOUGH) while the SyncStateSet has fewer \
+             members.",
+            "docs/en/controller/deploy.md";
+        caught_up: Span | (Span::from_secs(15)) = "haMaxTimeSlaveNotCatchup", Kind::POSITIVE_MILLIS, "15000ms" since "5.0.0",
+            "With controllers: a slave that has not had everything for so long leaves the SyncStateSet.",
+            "store/config/MessageStoreConfig.java 5.0.0";
         slave_timeout: Span = "slaveTimeout", Kind::POSITIVE_MILLIS, "3000ms",
             "So long a send waits for slaves; then it is answered FLUSH_SLAVE_TIMEOUT.", STORE_CONFIG;
         sync_flush_timeout: Span = "syncFlushTimeout", Kind::POSITIVE_MILLIS, "5000ms",

@@ -16,6 +16,8 @@ words! {
             "it was in the off-heap write buffer (transientStorePoolEnable) when the broker's process ended";
         PAGE_CACHE_LOST = "page-cache-lost", Lost, 6,
             "it was not yet flushed when the host lost power";
+        TRUNCATED_ON_REJOIN = "truncated-on-rejoin", Lost, 7,
+            "its broker followed a new master, and cut its CommitLog where the two began to differ";
         BEYOND_BAD_RECORD = "beyond-bad-record", Lost, 5,
             "recovery stopped at the first record that is not whole, and cut what was behind it";
         DISK_WIPED = "disk-wiped", Lost, 8, "the disk that held it was replaced by an empty one";
@@ -59,6 +61,19 @@ words! {
         OFFSET_ILLEGAL = "offset-illegal", "the pull request offset illegal: it goes on at COUNT";
         OFFSETS_ROLLED_BACK = "offsets-rolled-back",
             "offsets of SUBJECT replaced newer ones here: COUNT queues go back";
+        CONTROLLER_LEADS = "controller-leads", "a controller leads the others, in epoch COUNT";
+        MASTER_ELECTED = "master-elected",
+            "the controllers: elect new master SUBJECT in epoch COUNT";
+        NO_MASTER_ELECTED = "no-master-elected",
+            "the controllers: no broker may become master in place of SUBJECT";
+        BROKER_INACTIVE = "broker-inactive", "a controller: broker SUBJECT is inactive, after COUNT ms";
+        SET_ALTERED = "sync-state-set-altered", "alter syncStateSet: it has COUNT members now";
+        BECAME_MASTER = "became-master", "change this broker to master in epoch COUNT";
+        BECAME_SLAVE = "became-slave", "change this broker to slave of SUBJECT in epoch COUNT";
+        TRUNCATED = "commitlog-truncated",
+            "a slave: truncate to the consistent point with SUBJECT, COUNT bytes";
+        NO_CONSISTENT_POINT = "no-consistent-point",
+            "failed to find a consistent point between the epochs of the master and its own";
         SENT_BACK = "sent-back", "a message is sent back, for the COUNTth time";
         SEND_BACK_FAILED = "send-back-failed",
             "sendMessageBack exception: SUBJECT does not take it, it goes to the retry topic of another group";
@@ -80,6 +95,7 @@ words! {
     selectors {
         MASTER = "master", [Destination], "The master of the queue's group.";
         SLAVE = "slave", [Destination, Number], "The so manieth slave of the queue's group.";
+        CONTROLLER = "controller", [], "The controller that leads the others.";
         NAMESERVER = "nameserver", [Number], "The so manieth NameServer.";
     }
 }

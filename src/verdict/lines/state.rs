@@ -79,6 +79,9 @@ impl Flags {
     /// A member of a group had it in hand, will not finish it, and has committed behind it.
     pub(in crate::verdict) const ABANDONED: Flags = Flags(1 << 13);
 
+    /// Its producer has a positive answer with a remark: it is not stored as durably as asked for.
+    pub(in crate::verdict) const REMARKED: Flags = Flags(1 << 14);
+
     pub(in crate::verdict) const fn with(self, more: Flags) -> Flags {
         Flags(self.0 | more.0)
     }

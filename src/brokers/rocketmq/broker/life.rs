@@ -43,11 +43,13 @@ impl Broker {
         let (end, valid) = (self.store.log.end(), self.store.log.valid_end(from));
         if self.config.has(Rule::RecoveryTruncates) && valid < end {
             let (now, config, node) = (ctx.now(), self.config.clone(), self.node);
+            let master = self.is_master();
             self.store.cut(valid, |record| {
                 let why = removal(cause::BEYOND_BAD_RECORD, because::NOT_FLUSHED);
-                config.removed((now, node), &record, why, ctx.observer());
+                config.removed((now, node, master), &record, why, ctx.observer());
             });
             ctx.truncate(COMMIT_LOG, valid - self.store.log.start());
+            self.replicas.cut(valid);
             self.touched.note(Touch::Cut(valid));
         }
         if ctx.incarnation() > 0 {
@@ -69,6 +71,7 @@ impl Broker {
         self.lanes = Lanes { put: ctx.spawn(), flush: ctx.spawn(), ha: ctx.spawn() };
         self.dispatched_at = ctx.now();
         ctx.listen(BROKER);
+        self.start_replicas(ctx);
         if self.is_master() {
             ctx.listen(HA);
         }
@@ -126,13 +129,13 @@ impl Broker {
         at: Time,
         observer: &mut dyn Observer,
     ) {
-        let (config, node) = (self.config.clone(), self.node);
+        let (config, node, master) = (self.config.clone(), self.node, self.is_master());
         let mut gone = |why: CauseId, record: Record| {
             let because = match why {
                 cause::DISK_WIPED => because::NOT_REPLICATED,
                 _ => because::NOT_FLUSHED,
             };
-            config.removed((at, node), &record, removal(why, because), observer);
+            config.removed((at, node, master), &record, removal(why, because), observer);
         };
         let buffered = self.store.committed;
         self.store.cut(buffered, |record| gone(cause::WRITE_BUFFER_LOST, record));
@@ -141,6 +144,7 @@ impl Broker {
                 self.store.clear(|record| gone(cause::DISK_WIPED, record));
                 self.offset_file.clear();
                 self.schedule.file.clear();
+                self.replicas.clear();
                 self.clean = false;
             }
             Death::PowerLoss => {
@@ -155,8 +159,8 @@ impl Broker {
         if matches!(death, Death::PowerLoss | Death::Wiped) {
             self.touched.note(Touch::Cut(self.store.log.end()));
         }
+        self.replicas_died(observer, at);
         self.forget();
-        self.tell_role(at, None, observer);
     }
 
     /// What is in memory is gone.

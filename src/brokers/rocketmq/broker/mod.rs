@@ -13,6 +13,7 @@ mod master;
 mod pull;
 mod put;
 mod register;
+mod replicas;
 mod schedule;
 mod slave;
 
@@ -22,7 +23,7 @@ use crate::engine::{Span, Time};
 use crate::observe::{NodeId, Observer, RoleId};
 use crate::world::{ConnId, Context, FileId, Input, Lane, Signal, Wait};
 
-use super::config::{BROKER, Config, HA, NAMESERVER, Place};
+use super::config::{BROKER, CONTROLLER, Config, HA, NAMESERVER, Place};
 use super::invariants::Touched;
 use super::message::{HEADER, Message, NO_OFFSET, Offsets, Timer};
 use super::remoting::Remoting;
@@ -31,11 +32,12 @@ use super::store::{OffsetFile, Store};
 
 use clients::Clients;
 use flush::Flusher;
+use locks::Locks;
 use master::Links;
 use pull::Held;
 use put::Puts;
-use locks::Locks;
 use register::Asked;
+use replicas::Replicas;
 use schedule::Schedule;
 use slave::Upstream;
 
@@ -87,6 +89,8 @@ pub struct Broker {
     puts: Puts,
     flusher: Flusher,
     links: Links,
+    /// What controllers make of it.
+    replicas: Replicas,
     upstream: Upstream,
     clients: Clients,
     held: Held,
@@ -94,7 +98,7 @@ pub struct Broker {
     locks: Locks,
     /// Messages that wait for their delay.
     schedule: Schedule,
-    /// Connections to the NameServers, and of a slave to its master.
+    /// Connections to the NameServers, then to the members of its group, then to the controllers.
     remoting: Remoting<Asked>,
     /// When it last dispatched, and whether it is about to.
     dispatched_at: Time,
@@ -114,7 +118,10 @@ impl Broker {
         let place = config.place(node);
         let master = config.broker(Place { id: 0, ..place });
         let names = config.nameservers.iter().map(|server| (*server, NAMESERVER));
-        let remoting = Remoting::new(names.chain([(master, BROKER)]), true);
+        let members = (0..=config.slaves).map(|id| (config.broker(Place { id, ..place }), BROKER));
+        let controllers = config.control.iter().flat_map(|control| &control.hosts);
+        let controllers = controllers.map(|controller| (*controller, CONTROLLER));
+        let remoting = Remoting::new(names.chain(members).chain(controllers), true);
         let queues = config.streams.partitions().len();
         Broker {
             place,
@@ -128,6 +135,7 @@ impl Broker {
             puts: Puts::new(),
             flusher: Flusher::new(),
             links: Links::new(),
+            replicas: Replicas::new(config.slaves + 1),
             upstream: Upstream::new(master),
             clients: Clients::new(config.consumer_groups.len()),
             held: Held::new(queues),
@@ -236,6 +244,9 @@ impl Broker {
             Timer::ClientScan => self.client_scan(ctx),
             Timer::Push => self.push_all(ctx),
             Timer::HaTick => self.ha_tick(ctx),
+            Timer::Beat => self.beat(ctx),
+            Timer::Metadata => self.ask_metadata(ctx),
+            Timer::CheckSet => self.check_set(ctx),
             Timer::HaConnect => self.connect_upstream(ctx),
             Timer::SlaveSync => self.slave_sync(ctx),
             _ => {}
@@ -251,11 +262,6 @@ impl Broker {
             }
             _ => {}
         }
-    }
-
-    /// Whether it takes messages.
-    const fn is_master(&self) -> bool {
-        self.place.is_master()
     }
 
     /// `isTransientStorePoolEnable`: of masters with ASYNC_FLUSH only.

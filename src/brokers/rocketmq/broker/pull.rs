@@ -71,7 +71,8 @@ impl Broker {
     ) {
         ctx.spend(self.config.costs.pull);
         let Pull { id, offset, .. } = pull;
-        let answer = |status, next| Pulled { id, status, next, messages: Vec::new(), times: Vec::new() };
+        let answer =
+            |status, next| Pulled { id, status, next, messages: Vec::new(), times: Vec::new() };
         let slave = !self.is_master();
         let slave_read = self.config.settings.slave_read;
         if slave && !slave_read && self.config.has(Rule::SlaveRefusesPulls) {

@@ -87,7 +87,8 @@ pub(super) fn tell_stored(
     record: &Record,
     observer: &mut dyn Observer,
 ) {
-    let (message, dead) = (record.message(), record.group().is_some() && config.is_dead(record.queue));
+    let (message, dead) =
+        (record.message(), record.group().is_some() && config.is_dead(record.queue));
     config.each_line(record, |line| match dead {
         true => observer.dead_lettered(now, node, line, line, message),
         false => observer.stored(now, node, line, message),
@@ -141,6 +142,11 @@ impl Broker {
         }
         if send.message.bytes > settings.max_message_size {
             return self.refuse(conn, send, Code::MessageIllegal, ctx);
+        }
+        let too_few = self.in_sync_members() < settings.min_in_sync;
+        if self.is_controlled() && too_few && send.back.is_none_or(|back| back.waits) {
+            // IN_SYNC_REPLICAS_NOT_ENOUGH.
+            return self.refuse(conn, send, Code::SystemError, ctx);
         }
         let bytes = self.config.record_bytes(send.queue, send.message.bytes);
         let pool = self.has_pool();
@@ -204,7 +210,11 @@ impl Broker {
     fn wait_for_replicas(&self, end: u64, ctx: &Context<'_, Message>) -> Waiting {
         let settings = &self.config.settings;
         let waits = Waiting::Until(ctx.monotonic() + settings.slave_timeout);
-        if !settings.sync_master {
+        if self.is_controlled() && settings.all_ack {
+            return if self.in_sync_members() > 1 { waits } else { Waiting::Done(Code::Ok) };
+        }
+        // A master by the controllers' word is SYNC_MASTER always.
+        if !settings.sync_master && !self.is_controlled() {
             return Waiting::Done(Code::Ok);
         }
         if self.config.has(Rule::CountInSyncReplicas) {
@@ -233,12 +243,15 @@ impl Broker {
     pub(super) fn look_at_puts(&mut self, ctx: &mut Context<'_, Message>) {
         let (flushed, needed) = (self.store.flushed, self.config.settings.in_sync_replicas);
         let counts = self.config.has(Rule::CountInSyncReplicas);
+        let all = self.is_controlled() && self.config.settings.all_ack;
+        let mut stored = std::mem::take(&mut self.puts.stored);
         let links = &self.links;
-        for put in &mut self.puts.stored {
+        for put in &mut stored {
             if matches!(put.flush, Waiting::Until(_)) && put.record.end() <= flushed {
                 put.flush = Waiting::Done(Code::Ok);
             }
             let enough = match counts {
+                _ if all => self.all_have(put.record.end()),
                 true => links.copies(put.record.end()) >= needed,
                 false => links.was_reported(put.record.end()),
             };
@@ -246,6 +259,7 @@ impl Broker {
                 put.replicas = Waiting::Done(Code::Ok);
             }
         }
+        self.puts.stored = stored;
         self.answer_puts(ctx);
     }
 

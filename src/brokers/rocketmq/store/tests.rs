@@ -24,8 +24,7 @@ fn append(store: &mut Store, number: u32) -> Record {
 #[test]
 fn a_record_never_spans_segments() {
     let mut log = CommitLog::new(1_000);
-    let records: Vec<u64> =
-        (0..5).map(|number| log.append(&entry(number), 0, 250).at).collect();
+    let records: Vec<u64> = (0..5).map(|number| log.append(&entry(number), 0, 250).at).collect();
     // Three of 250 fit with the 8 bytes that padding takes at least; the fourth would leave none.
     assert_eq!(records, [0, 250, 500, 1_000, 1_250]);
     assert_eq!(log.last_segment(), 1_000);

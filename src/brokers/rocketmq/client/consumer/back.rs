@@ -144,7 +144,8 @@ impl Consumer {
         }
         let group = groups[ctx.random().below(groups.len() as u64) as usize];
         let destined = self.destined(&returning, group);
-        let (Some((queue, times)), Some(master)) = (destined, self.instance.master_of(group)) else {
+        let (Some((queue, times)), Some(master)) = (destined, self.instance.master_of(group))
+        else {
             ctx.after(AGAIN, Lane::MAIN, Timer::Reconsume(back).into());
             return;
         };
@@ -170,8 +171,7 @@ impl Consumer {
         if returning.sent < ATTEMPTS {
             let (now, node) = (ctx.now(), ctx.node());
             let group = self.config.group_of(returning.work.queue);
-            let place = super::super::super::config::Place { group, id: 0 };
-            let broker = Some(self.config.broker(place));
+            let broker = self.instance.master_of(group);
             ctx.observer().event(now, told(event::SEND_BACK_FAILED, node, broker, 0));
             return self.send_as_own(back, ctx);
         }

@@ -70,7 +70,8 @@ impl Consumer {
         if count > threshold || bytes > MOST_BYTES || span > most {
             return self.pull_later(queue, life, FLOW_CONTROL, ctx);
         }
-        let (offset, commit) = (taken.next, taken.committed.filter(|offset| *offset > 0 && !broadcast));
+        let (offset, commit) =
+            (taken.next, taken.committed.filter(|offset| *offset > 0 && !broadcast));
         let Some(broker) = self.instance.any_of(self.config.group_of(queue)) else {
             // "The broker not exist": it is asked for.
             self.instance.ask_route(ctx);
@@ -101,7 +102,8 @@ impl Consumer {
                 let from = found.next - found.messages.len() as u64;
                 let times = found.times.into_iter().chain(std::iter::repeat(0));
                 let found_works = (from..).zip(found.messages).zip(times);
-                let work = |((offset, message), times)| Work { queue, life, offset, message, times };
+                let work =
+                    |((offset, message), times)| Work { queue, life, offset, message, times };
                 let works: Vec<Work> = found_works.map(work).collect();
                 for work in &works {
                     taken.put(work.offset, work.message, work.times);

@@ -92,7 +92,8 @@ impl ProcessQueue {
     /// them on which it does not (`cleanExpiredMsg` looks at the lowest only, again and again).
     pub(super) fn late(&self, (now, timeout): (Time, Span), most: usize) -> Vec<Work> {
         let open = self.items.iter().filter(|item| !item.done);
-        let late = open.take_while(|item| item.begun.is_some_and(|begun| now.since(begun) > timeout));
+        let late =
+            open.take_while(|item| item.begun.is_some_and(|begun| now.since(begun) > timeout));
         let work = |item: &Item| {
             let Item { offset, message, times, .. } = *item;
             Work { queue: self.id, life: self.life, offset, message, times }
