@@ -13,20 +13,18 @@
 
 use mqsim::brokers::kafka::PartitionId;
 use mqsim::brokers::kafka::legacy::machine::LegacyMachine;
-use mqsim::brokers::kafka::legacy::words::WORDS;
 use mqsim::brokers::kafka::legacy::message::{OffsetTime, Part, Znode};
+use mqsim::brokers::kafka::legacy::words::WORDS;
 use mqsim::brokers::kit::Family;
 use mqsim::engine::Time;
 use mqsim::observe::{MessageRange, NodeId, Outcome};
 use mqsim::world::Simulation;
 use mqsim::world::fault::ClientSide;
 
+use super::probe;
 use super::probe::Action;
 use super::setup::{Actor, Actors, Plan};
-use super::probe;
-use crate::golden::{
-    self, Command, Manner, Schedule, Script, Told, Trace, numbers, read, span,
-};
+use crate::golden::{self, Command, Manner, Schedule, Script, Told, Trace, numbers, read, span};
 
 /// What the first reading does with a command that is not every family's.
 fn own(plan: &mut Plan, now: Time, command: &Command<'_>) -> Told<()> {

@@ -73,6 +73,11 @@ impl Puts {
         self.stored.is_empty() && self.queued == 0
     }
 
+    /// Whether a send waits for a flush.
+    pub(super) fn wait_for_a_flush(&self) -> bool {
+        self.stored.iter().any(|put| matches!(put.flush, Waiting::Until(_)))
+    }
+
     pub(super) fn forget(&mut self) {
         self.queued = 0;
         self.stored.clear();
@@ -180,7 +185,9 @@ impl Broker {
                 false => Waiting::Done(Code::Ok),
             },
         };
-        self.appended(matches!(put.replicas, Waiting::Until(_)), ctx);
+        let until = |waiting| matches!(waiting, Waiting::Until(_));
+        self.plan_flush(until(put.flush), ctx);
+        self.plan_push(until(put.replicas), ctx);
         match put.answer() {
             Some(code) => self.reply(&put, code, ctx),
             None => {
@@ -190,12 +197,6 @@ impl Broker {
                 self.look_at_puts(ctx);
             }
         }
-    }
-
-    /// What was appended is to be flushed, and pushed to slaves, `soon` if somebody waits for that.
-    fn appended(&mut self, soon: bool, ctx: &mut Context<'_, Message>) {
-        self.plan_flush(ctx);
-        self.plan_push(soon, ctx);
     }
 
     fn wait_for_flush(&self, ctx: &Context<'_, Message>) -> Waiting {
@@ -292,7 +293,7 @@ impl Broker {
     }
 
     fn reply(&mut self, put: &Put, code: Code, ctx: &mut Context<'_, Message>) {
-        if code == Code::Ok {
+        if code == Code::Ok && put.record.group().is_none() {
             self.touched.note(Touch::Acked(put.record));
         }
         if let Some(id) = put.id {

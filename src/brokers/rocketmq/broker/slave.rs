@@ -170,7 +170,7 @@ impl Broker {
         self.store.committed = end;
         self.touched.note(Touch::Pushed(transfer.from));
         self.plan_dispatch(ctx);
-        self.plan_flush(ctx);
+        self.plan_flush(false, ctx);
         if self.config.has(Rule::SlaveAcksFromMemory) {
             self.report(end, ctx);
         }
