@@ -20,6 +20,8 @@ use super::top::TOP;
 use super::tree::Data;
 use super::words;
 
+mod shared;
+
 /// Modes whose scenarios have the same sections, in which the same words are known.
 #[derive(Clone, Debug)]
 pub struct Shape {
@@ -110,8 +112,12 @@ fn texts(words: &[&str]) -> Json {
     Json::List(words.iter().map(|word| text(*word)).collect())
 }
 
-fn object<const N: usize>(entries: [(&str, Json); N]) -> Json {
-    Json::Object(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+fn entries<const N: usize>(entries: [(&str, Json); N]) -> Vec<(String, Json)> {
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn object<const N: usize>(of: [(&str, Json); N]) -> Json {
+    Json::Object(entries(of))
 }
 
 fn of_type(name: &str) -> Json {
@@ -152,23 +158,20 @@ const NUMBER: &str = r"[0-9]+(\.[0-9]+)?";
 /// The JSON Schema of scenario files, as text.
 #[must_use]
 pub fn schema(shapes: &[Shape]) -> String {
-    let mut files: Vec<Json> = shapes.iter().map(file).collect();
-    let body = if files.len() == 1 {
-        files.remove(0)
-    } else {
-        object([("type", text("object")), ("oneOf", Json::List(files))])
+    let files = shapes.iter().map(file);
+    let (mut body, files) = match shapes {
+        [one] => (file(one), Vec::new()),
+        _ => (by_mode(shapes), names(shapes).zip(files).collect()),
     };
-    let Json::Object(body) = body else { unreachable!("a file is an object") };
     let mut whole = vec![
         ("$schema".to_owned(), text("http://json-schema.org/draft-07/schema#")),
         ("title".to_owned(), text("A scenario of mqsim")),
     ];
-    whole.extend(body);
     let named = |tagged: &'static Tagged| {
         let meaning = "A distribution of which one key says what it is.";
         variants(tagged, Tables::default()).with("description", text(meaning))
     };
-    let definitions = object([
+    let mut definitions = entries([
         ("duration", matching(&format!("^({NUMBER}(ns|us|ms|s|min|h)|0+(\\.0+)?)$"))),
         ("durations", any_of([reference("duration"), named(&DURATIONS)])),
         (
@@ -179,9 +182,42 @@ pub fn schema(shapes: &[Shape]) -> String {
         ("name", matching("^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")),
         ("selector", selector(shapes)),
     ]);
-    whole.push(("definitions".to_owned(), definitions));
+    definitions.extend(files);
+    shared::share(&mut body, &mut definitions);
+    let Json::Object(body) = body else { unreachable!("a file is an object") };
+    whole.extend(body);
+    whole.push(("definitions".to_owned(), Json::Object(definitions)));
     let text = serde_json::to_string_pretty(&Json::Object(whole));
     text.expect("plain data") + "\n"
+}
+
+/// The names of the definitions of whole files.
+fn names(shapes: &[Shape]) -> impl Iterator<Item = String> {
+    shapes.iter().map(|shape| format!("scenario-{}", shape.modes[0]))
+}
+
+/// A file that is one of those of its mode.
+///
+/// Only `if` and `then` are asked whether the file is right, so that what is wrong is marked where it
+/// stands. Editors do not look into them for what they could complete: that is what the `anyOf` is
+/// for, which everything conforms to.
+fn by_mode(shapes: &[Shape]) -> Json {
+    let file = |name: String| reference(&name);
+    let one = |shape: &Shape| {
+        let is = object([("mode", object([("enum", texts(&shape.modes))]))]);
+        object([("properties", is)])
+    };
+    let rules = shapes.iter().map(one).zip(names(shapes).map(file));
+    let rules = rules.map(|(condition, then)| object([("if", condition), ("then", then)]));
+    let modes: Vec<&str> = shapes.iter().flat_map(|shape| shape.modes.iter().copied()).collect();
+    let files = names(shapes).map(file);
+    object([
+        ("type", text("object")),
+        ("properties", object([("mode", object([("enum", texts(&modes))]))])),
+        ("required", texts(&["mode"])),
+        ("allOf", Json::List(rules.collect())),
+        ("anyOf", Json::List(std::iter::once(object([])).chain(files).collect())),
+    ])
 }
 
 /// What a fault can be aimed at: these, or names, or several of both.

@@ -158,9 +158,9 @@ fn schema_and_checker_agree() {
     }
 }
 
-/// Where a validator finds something wrong, by the schema of one mode.
-fn places(mode: &str, text: &str) -> Vec<String> {
-    let schema = Families::default().schema(Some(mode)).expect("every mode has one");
+/// Where a validator finds something wrong, by the schema of one mode or of all.
+fn places(mode: Option<&str>, text: &str) -> Vec<String> {
+    let schema = Families::default().schema(mode).expect("every mode has one");
     let validator = jsonschema::draft7::new(&serde_json::from_str(&schema).unwrap()).unwrap();
     validator.iter_errors(&json(text)).map(|error| error.instance_path().to_string()).collect()
 }
@@ -186,7 +186,8 @@ fn a_misspelt_key_is_marked_alone() {
         (with("\"success_lost\"", "\"sucess_lost\""), "/expect/0/metric"),
         (with("metric = \"success_lost\"", "cause = \"no-such\""), "/expect/0/cause"),
     ] {
-        assert_eq!(places("kafka-isr", &wrong), [place], "{wrong}");
+        assert_eq!(places(Some("kafka-isr"), &wrong), [place], "{wrong}");
+        assert_eq!(places(None, &wrong), [place], "{wrong}");
     }
 }
 
