@@ -345,8 +345,7 @@ metrics! {
          (Jepsen: nonmonotonic-send)."
     acked_with_remark Lines Less extra ""
         "Acknowledged lines whose answer says that they are stored, but not as durably as the brokers are \
-         asked for (RocketMQ: FLUSH_DISK_TIMEOUT, FLUSH_SLAVE_TIMEOUT, SLAVE_NOT_AVAILABLE). A lenient \
-         application takes them for successes; a strict one has acked less these."
+         asked for. A lenient application takes them for successes; a strict one has acked less these."
     acked_with_remark_lost Lines Less late ""
         "Those of acked_lost that were acknowledged with a remark: a strict application has lost acked_lost \
          less these of what it believes to be safe."

@@ -16,7 +16,7 @@ struct Mutant {
 const LOAD: &str = "[[producer]]\nname = 'p1'\nto = 'orders'\nrate = '200/s'\nthreads = 10\n\
                     [[consumer]]\nname = 'c1'\nfrom = 'orders'\nprocessing-time = { distribution = 'exponential', mean = '20ms' }\n";
 
-const MUTANTS: [Mutant; 11] = [
+const MUTANTS: [Mutant; 10] = [
     Mutant {
         invariant: "acked-is-flushed",
         version: "5.3.4",
@@ -64,13 +64,6 @@ const MUTANTS: [Mutant; 11] = [
         invariant: "slave-is-prefix",
         version: "5.3",
         broker: "slaves = 1\nallAckInSyncStateSet = false",
-        rest: "[[fault]]\nkind = 'crash'\ntarget = 'n1'\nat = '5s'\nfor = '2s'\n",
-        set: "rules.truncate-by-epoch=false",
-    },
-    Mutant {
-        invariant: "acked-is-replicated",
-        version: "5.3",
-        broker: "slaves = 1\nallAckInSyncStateSet = true\nminInSyncReplicas = 2",
         rest: "[[fault]]\nkind = 'crash'\ntarget = 'n1'\nat = '5s'\nfor = '2s'\n",
         set: "rules.truncate-by-epoch=false",
     },

@@ -103,6 +103,8 @@ pub struct Config {
     pub control: Option<Control>,
     /// Slaves of each master.
     pub slaves: u32,
+    /// Bytes of each broker's disk.
+    pub disks: Vec<u64>,
     /// The hosts of the NameServers.
     pub nameservers: Vec<NodeId>,
     /// `scanNotActiveBrokerInterval`.

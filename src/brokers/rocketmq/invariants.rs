@@ -22,7 +22,7 @@ invariants! {
     READ_IS_FLUSHED = "read-is-flushed", ["SYNC_FLUSH", "dispatch-flushed-only", "no forget-flush-errors"],
         "no pull of a master gets a message that is not on its disk";
     ACKED_IS_REPLICATED = "acked-is-replicated",
-        ["SYNC_MASTER that waits", "a comparison of logs when a slave connects (apache/rocketmq#1155, #3015)"],
+        ["SYNC_MASTER that waits", "a comparison of logs when a slave connects (apache/rocketmq#1155, #3015)", "no slave-acks-from-memory"],
         "a send that is answered SEND_OK is in as many CommitLogs as the master waits for";
     SLAVE_IS_PREFIX = "slave-is-prefix",
         ["a comparison of logs when a slave connects (apache/rocketmq#1155, #3015)"],
@@ -127,6 +127,7 @@ pub fn lacks(config: &Config, invariant: InvariantId) -> Vec<&'static str> {
         invariant::ACKED_IS_REPLICATED => {
             want(needed(config) > 1, words[0]);
             want(compares, words[1]);
+            want(!config.has(Rule::SlaveAcksFromMemory), words[2]);
         }
         invariant::SLAVE_IS_PREFIX | invariant::OFFSET_IS_PLACE => {
             want(config.slaves == 0 || compares, words[0]);
@@ -144,9 +145,8 @@ pub fn lacks(config: &Config, invariant: InvariantId) -> Vec<&'static str> {
 /// How many copies there are of what is answered SEND_OK.
 fn needed(config: &Config) -> u32 {
     if config.mode == Mode::Controller {
-        // Of all that may become master; how many that are is the controllers' affair.
-        let set = if config.settings.all_ack { config.settings.min_in_sync } else { 1 };
-        return set.max(config.settings.in_sync_replicas);
+        // Of all that may become master: how many that are is the controllers' affair.
+        return config.settings.in_sync_replicas.max(1 + u32::from(config.settings.all_ack));
     }
     match (config.settings.sync_master, config.has(Rule::CountInSyncReplicas)) {
         (false, _) => 1,
@@ -257,7 +257,10 @@ fn unreplicated(
     record: Record,
 ) -> Option<(InvariantId, String)> {
     let config = master.config();
-    let needed = needed(config);
+    let needed = match config.mode {
+        Mode::MasterSlave => needed(config),
+        Mode::Controller => master.waited_for(),
+    };
     let group = master.place().group;
     let members = (0..=config.slaves).map(|id| config.broker(Place { group, id }));
     let copies = members.filter_map(|member| broker(machines, member));

@@ -14,6 +14,7 @@ pub const SECTIONS: &[&SectionSpec] =
     &[&BROKER, &RULES, &NAMESERVER, &CONTROLLER, &TOPIC, &PRODUCER, &CONSUMER, &COSTS];
 
 pub(super) const MESSAGES: Kind = Kind::Integer { min: 1, max: 1_000_000_000 };
+pub(super) const PERCENT: Kind = Kind::Integer { min: 1, max: 100 };
 pub(super) const BUFFER: Kind = Kind::Size { min: 1 << 10, max: 1 << 30 };
 
 pub(super) const STORE_CONFIG: &str = "store/config/MessageStoreConfig.java";

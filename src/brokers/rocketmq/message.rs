@@ -362,6 +362,8 @@ pub enum Timer {
     PutTimeout,
     /// Broker: dispatch.
     Dispatch,
+    /// Broker: segments may be deleted.
+    Clean,
     /// Broker: messages whose delay may be over are looked for.
     Deliver,
     /// Broker: the file that says which were delivered is written.

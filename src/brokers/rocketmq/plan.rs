@@ -55,10 +55,13 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
     let returns = planner.add_returns(&mut streams, brokers / (slaves + 1));
     let consumers = planner.read_consumers(&returns.0);
     let names = scenario.one("nameserver");
+    let hosts = frame.cluster.topology.hosts.iter().take(brokers as usize);
+    let disks = hosts.map(|host| host.disk.capacity).collect();
     let servers = 0..names.integer("servers") as u32;
     let control = planner.control(mode, brokers + servers.end);
     let config = Config {
         brokers,
+        disks,
         mode,
         control,
         slaves,

@@ -40,6 +40,10 @@ named_rules! {
     FastFailure = "fast-failure", always,
         "A send that has waited for waitTimeMillsInSendQueue is answered SYSTEM_BUSY.",
         "broker/latency/BrokerFastFailure.java cleanExpiredRequest";
+    CleanForcibly = "clean-forcibly", always,
+        "With more than diskSpaceCleanForciblyRatio of the disk used the oldest segments are deleted, consumed or \
+         not; without this rule only those that are older than fileReservedTime.",
+        "store/DefaultMessageStore.java CleanCommitLogService.isSpaceToDelete, deleteExpiredFiles";
     FsyncMetadata = "fsync-metadata", since "5.3.4",
         "The file of consumer offsets is fsynced when it is written.",
         "apache/rocketmq#9705; common/ConfigManager.java, MixAll.java string2File";

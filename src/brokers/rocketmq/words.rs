@@ -25,7 +25,9 @@ words! {
             "its application failed on it; with BROADCASTING nothing is sent back and its offset is committed";
         NOT_SENT_BACK = "not-sent-back", Settled, 8,
             "its application failed on it, and its offset was committed all the same (no rule send-back)";
-        RETENTION = "retention", Expired, 0, "its segment of the CommitLog was deleted";
+        RETENTION = "retention", Expired, 0, "its segment of the CommitLog was older than fileReservedTime, and deleted";
+        CLEANED_FORCIBLY = "cleaned-forcibly", Expired, 0,
+            "too much of the disk was used, and its segment of the CommitLog was the oldest";
         BEFORE_THE_GROUP = "before-the-group", Settled, 8,
             "its group had no committed offset and began at the end of the queue (CONSUME_FROM_LAST_OFFSET)";
     }
@@ -74,6 +76,9 @@ words! {
             "a slave: truncate to the consistent point with SUBJECT, COUNT bytes";
         NO_CONSISTENT_POINT = "no-consistent-point",
             "failed to find a consistent point between the epochs of the master and its own";
+        SEGMENTS_DELETED = "segments-deleted", "delete mapped files of the CommitLog: COUNT bytes";
+        DISK_FULL = "disk-full", "physic disk maybe full soon, used COUNT %: nothing is taken";
+        DISK_OK = "disk-ok", "physic disk space OK, used COUNT %";
         SENT_BACK = "sent-back", "a message is sent back, for the COUNTth time";
         SEND_BACK_FAILED = "send-back-failed",
             "sendMessageBack exception: SUBJECT does not take it, it goes to the retry topic of another group";

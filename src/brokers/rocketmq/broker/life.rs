@@ -48,7 +48,7 @@ impl Broker {
                 let why = removal(cause::BEYOND_BAD_RECORD, because::NOT_FLUSHED);
                 config.removed((now, node, master), &record, why, ctx.observer());
             });
-            ctx.truncate(COMMIT_LOG, valid - self.store.log.start());
+            ctx.truncate(COMMIT_LOG, valid - self.store.log.base());
             self.replicas.cut(valid);
             self.touched.note(Touch::Cut(valid));
         }
@@ -80,6 +80,7 @@ impl Broker {
         self.start_registering(ctx);
         self.start_serving_clients(ctx);
         self.start_schedule(ctx);
+        self.start_cleaning(ctx);
         let now = ctx.now();
         let own = if self.is_master() { role::MASTER } else { role::DISCONNECTED };
         self.tell_role(now, Some(own), ctx.observer());
@@ -148,7 +149,7 @@ impl Broker {
                 self.clean = false;
             }
             Death::PowerLoss => {
-                let kept = self.store.log.start() + disk.kept(COMMIT_LOG);
+                let kept = self.store.log.base() + disk.kept(COMMIT_LOG);
                 self.clean &= kept >= self.store.log.end();
                 self.store.cut(kept, |record| gone(cause::PAGE_CACHE_LOST, record));
                 self.offset_file.lose_page_cache(disk.kept(OFFSETS));
@@ -180,6 +181,7 @@ impl Broker {
         self.schedule.forget();
         self.held.forget();
         self.remoting.died();
+        self.disk_full = false;
         self.dispatch_planned = false;
         self.stuck = None;
         self.registered = 0;

@@ -74,7 +74,7 @@ impl Links {
 
     /// The position that a slave has reported on its connection.
     pub(super) fn position_of(&self, slave: NodeId) -> Option<u64> {
-        let of = self.links.iter().find(|link| link.slave == slave && link.next.is_some());
+        let of = self.links.iter().rev().find(|link| link.slave == slave && link.next.is_some());
         of.map(|link| link.position)
     }
 }
@@ -157,7 +157,9 @@ impl Broker {
         let (now, node, clock) = (ctx.now(), self.node, ctx.clock());
         let link = &mut self.links.links[at];
         link.last_read = clock;
-        link.position = position;
+        // The first report says where to begin, flushed or not.
+        let counts = link.next.is_some() || self.config.has(Rule::SlaveAcksFromMemory);
+        link.position = if counts { position } else { 0 };
         let slave = Some(link.slave);
         if link.next.is_none() {
             link.next = Some(match position {
@@ -170,6 +172,9 @@ impl Broker {
             ctx.observer().event(now, told(event::SLAVE_AHEAD, node, slave, position));
             ctx.close(link.conn);
             return self.slave_left(at, ctx);
+        }
+        if !counts {
+            return self.push(at, ctx);
         }
         self.links.greatest = self.links.greatest.max(position);
         if self.is_controlled() {
@@ -213,6 +218,7 @@ impl Broker {
     fn push(&mut self, at: usize, ctx: &mut Context<'_, Message>) {
         let most = u64::from(self.config.settings.ha_batch);
         while let Some(next) = self.links.links[at].next
+            && next >= self.store.log.start()
             && next < self.store.readable_end()
             && ctx.room(self.links.links[at].conn) > 0
         {

@@ -4,6 +4,7 @@
 //! does what is periodic; one puts messages into the CommitLog, one at a time, as the put lock has
 //! it; one flushes; one replicates.
 
+mod clean;
 mod clients;
 mod dispatch;
 mod flush;
@@ -104,6 +105,8 @@ pub struct Broker {
     dispatched_at: Time,
     dispatch_planned: bool,
     stuck: Option<u64>,
+    /// Whether too much of its disk is used for it to take messages.
+    disk_full: bool,
     /// The NameServers with which it has registered since its start, as a set.
     registered: u32,
     role: Option<RoleId>,
@@ -145,6 +148,7 @@ impl Broker {
             dispatched_at: Time::ZERO,
             dispatch_planned: false,
             stuck: None,
+            disk_full: false,
             registered: 0,
             role: None,
             touched: Touched::default(),
@@ -244,6 +248,7 @@ impl Broker {
             Timer::ClientScan => self.client_scan(ctx),
             Timer::Push => self.push_all(ctx),
             Timer::HaTick => self.ha_tick(ctx),
+            Timer::Clean => self.clean(ctx),
             Timer::Beat => self.beat(ctx),
             Timer::Metadata => self.ask_metadata(ctx),
             Timer::CheckSet => self.check_set(ctx),

@@ -142,7 +142,7 @@ impl Broker {
             return self.refuse(conn, send, Code::SystemBusy, ctx);
         }
         ctx.spend(self.config.costs.append);
-        if !self.is_master() || self.phase != Phase::Serving {
+        if !self.is_master() || self.phase != Phase::Serving || self.disk_full {
             return self.refuse(conn, send, Code::ServiceNotAvailable, ctx);
         }
         if send.message.bytes > settings.max_message_size {

@@ -234,7 +234,8 @@ impl Broker {
             return;
         }
         self.replicas.decided = Some(*decided);
-        let is_new = before.is_none_or(|own| own.epoch < decided.epoch || own.master.is_none());
+        let is_new =
+            before.is_none_or(|own| own.epoch < decided.epoch || own.master != decided.master);
         match decided.master {
             Some(id) if is_new && u32::from(id) == self.place.id => self.become_master(ctx),
             Some(id) if is_new => self.become_slave(u32::from(id), ctx),
@@ -262,10 +263,11 @@ impl Broker {
         self.drop_upstream(ctx);
         let valid = self.store.log.valid_end(self.store.log.recovered_from(self.store.flushed));
         self.truncate_to(valid, ctx);
-        let begins = self.replicas.epochs.last().is_none_or(|last| last.epoch < epoch);
-        if begins {
-            self.replicas.epochs.push(Epoch { epoch, start: self.store.log.end() });
-        }
+        // The epoch begins here, even if it is the one in which it was master before its restart: no slave
+        // that has the old beginning agrees on it (AutoSwitchHAService.java changeToMaster,
+        // truncateSuffixByEpoch).
+        self.replicas.epochs.retain(|own| own.epoch < epoch);
+        self.replicas.epochs.push(Epoch { epoch, start: self.store.log.end() });
         self.replicas.caught_up.iter_mut().for_each(|at| *at = None);
         let end = self.store.log.end();
         while let Dispatch::Message(record) = self.store.dispatch(end) {
@@ -275,7 +277,9 @@ impl Broker {
             *next = queue.max();
         }
         self.replicas.confirmed = end;
-        if !was {
+        if was {
+            self.drop_links(ctx);
+        } else {
             ctx.listen(HA);
             self.load_delays();
             self.start_schedule(ctx);
@@ -320,7 +324,7 @@ impl Broker {
         self.store.cut(to, |record| {
             config.removed((now, node, master), &record, why, ctx.observer());
         });
-        ctx.truncate(COMMIT_LOG, to - self.store.log.start());
+        ctx.truncate(COMMIT_LOG, to - self.store.log.base());
         self.touched.note(Touch::Cut(to));
         self.replicas.cut(to);
         self.store.committed = self.store.committed.min(to);
@@ -378,7 +382,16 @@ impl Broker {
 
     /// How many members are in sync (`inSyncReplicasNums`).
     pub(super) fn in_sync_members(&self) -> u32 {
-        self.members_to_wait_for().count_ones()
+        let asked = self.replicas.asked.unwrap_or(0).count_ones();
+        self.replicas.set().count_ones().max(asked).max(1)
+    }
+
+    /// How many members a send that is answered now has waited for.
+    pub fn waited_for(&self) -> u32 {
+        match self.config.settings.all_ack {
+            true => self.members_to_wait_for().count_ones(),
+            false => self.config.settings.in_sync_replicas,
+        }
     }
 
     /// Whether all that may become master have the CommitLog up to a position.
@@ -443,7 +456,6 @@ impl Broker {
             return;
         }
         let member = self.config.place(slave).id;
-        self.replicas.caught_up[member as usize] = None;
         let set = self.replicas.set();
         if set & 1 << member != 0 {
             self.alter_set(set & !(1 << member), ctx);
@@ -461,7 +473,7 @@ impl Broker {
             (0..=self.config.slaves).filter(|id| *id != self.place.id && set & 1 << id != 0);
         let late = others.filter(|id| {
             let at = self.replicas.caught_up[*id as usize];
-            at.is_none_or(|at| now.since(at) > limit)
+            at.is_some_and(|at| now.since(at) > limit)
         });
         let late: u16 = late.fold(0, |late, id| late | 1 << id);
         if late != 0 {

@@ -92,6 +92,8 @@ impl Record {
 #[derive(Clone, Debug)]
 pub struct CommitLog {
     records: VecDeque<Record>,
+    /// The position of its first byte ever: where its file begins.
+    base: u64,
     start: u64,
     end: u64,
     /// Up to where the records follow one another; the last of them may be incomplete.
@@ -103,13 +105,19 @@ impl CommitLog {
     /// An empty one with segments of this size.
     #[must_use]
     pub const fn new(segment: u64) -> CommitLog {
-        CommitLog { records: VecDeque::new(), start: 0, end: 0, sound: 0, segment }
+        CommitLog { records: VecDeque::new(), base: 0, start: 0, end: 0, sound: 0, segment }
     }
 
     /// Where it begins (`minOffset`).
     #[must_use]
     pub const fn start(&self) -> u64 {
         self.start
+    }
+
+    /// The position of the first byte that it has ever had: what its file's first one is.
+    #[must_use]
+    pub const fn base(&self) -> u64 {
+        self.base
     }
 
     /// Where it ends (`maxOffset`).
@@ -170,7 +178,7 @@ impl CommitLog {
         mut complete: impl FnMut(Record),
     ) {
         if self.end == 0 {
-            (self.start, self.end, self.sound) = (from, from, from);
+            (self.base, self.start, self.end, self.sound) = (from, from, from, from);
         }
         debug_assert_eq!(from, self.end, "bytes follow one another");
         let before = self.end;
@@ -239,6 +247,27 @@ impl CommitLog {
             position = record.end();
         }
         position
+    }
+
+    /// The end of its first segment, and when something was last stored in that; none if it is the last
+    /// segment, too.
+    #[must_use]
+    pub fn first_segment(&self) -> Option<(u64, Time)> {
+        let end = self.start - self.start % self.segment + self.segment;
+        let behind = self.records.partition_point(|record| record.at < end);
+        let last = self.records.get(behind.checked_sub(1)?)?;
+        (end <= self.last_segment()).then_some((end, last.stored))
+    }
+
+    /// What is before a position is deleted; tells `removed` of those that could be found.
+    pub(super) fn delete_before(&mut self, to: u64, mut removed: impl FnMut(Record)) {
+        while let Some(first) = self.records.front().filter(|first| first.at < to) {
+            if first.end() <= self.sound {
+                removed(*first);
+            }
+            self.records.pop_front();
+        }
+        self.start = self.start.max(to);
     }
 
     /// Bytes behind a position are gone, with no regard to records; tells `removed` of those that

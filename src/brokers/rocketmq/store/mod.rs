@@ -118,6 +118,18 @@ impl Store {
         self.committed = self.committed.min(end);
     }
 
+    /// The CommitLog is deleted up to a position, and the entries of queues with it
+    /// (`deleteExpiredFile`); tells `removed` of each message, the first one first.
+    pub fn delete_before(&mut self, to: u64, mut removed: impl FnMut(Record)) {
+        self.log.delete_before(to, |record| {
+            if !record.is_padding() {
+                removed(record);
+            }
+        });
+        self.queues.iter_mut().for_each(|queue| queue.delete_before(to));
+        self.dispatched = self.dispatched.max(to);
+    }
+
     /// The disk was replaced by an empty one.
     pub fn clear(&mut self, mut removed: impl FnMut(Record)) {
         self.log.clear(|record| {

@@ -115,3 +115,22 @@ fn a_record_that_comes_in_two_parts_is_there_with_the_second() {
     }
     assert_eq!(there, [(300, 0), (500, 1)]);
 }
+
+#[test]
+fn a_segment_that_is_deleted_takes_its_messages_and_their_places_along() {
+    let mut store = Store::new(1, 1_000);
+    for number in 0..7 {
+        append(&mut store, number);
+    }
+    store.recover();
+    // Three records of 250 and padding make a segment.
+    assert_eq!(store.log.first_segment(), Some((1_000, Time::ZERO)));
+    let mut gone = Vec::new();
+    store.delete_before(1_000, |record| gone.push(record.message().first));
+    assert_eq!((gone, store.log.start(), store.log.base()), (vec![0, 1, 2], 1_000, 0));
+    assert_eq!((store.queues[0].min(), store.queues[0].max()), (3, 7));
+    assert_eq!(store.message(Q, 2), None);
+    assert_eq!(store.message(Q, 3).map(|record| record.at), Some(1_000));
+    store.delete_before(2_000, |_| {});
+    assert_eq!(store.log.first_segment(), None, "the last one stays");
+}
