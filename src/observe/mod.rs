@@ -242,6 +242,10 @@ pub trait Observer {
     /// A producer learned what became of these messages. May be reported more than once for a
     /// message that is sent again; see the ledger for which outcome stands.
     fn outcome(&mut self, _at: Time, _messages: MessageRange, _outcome: Outcome) {}
+    /// A producer's positive answer about these messages says that they are stored, but not as durably as
+    /// its brokers are asked for: an application that looks at it may take it for a failure. Comes
+    /// before their `outcome`.
+    fn remarked(&mut self, _at: Time, _messages: MessageRange) {}
     /// `node` now holds a copy of these messages for `destination`.
     fn stored(
         &mut self,
@@ -411,6 +415,9 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     }
     fn outcome(&mut self, at: Time, messages: MessageRange, outcome: Outcome) {
         (**self).outcome(at, messages, outcome);
+    }
+    fn remarked(&mut self, at: Time, messages: MessageRange) {
+        (**self).remarked(at, messages);
     }
     fn stored(
         &mut self,

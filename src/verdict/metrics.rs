@@ -347,6 +347,12 @@ metrics! {
     nonmonotonic_sends Messages Less extra ""
         "Messages whose producer was told an offset on the wrong side of that of its latest one \
          (Jepsen: nonmonotonic-send)."
+    acked_with_remark Lines Less extra ""
+        "Acknowledged lines whose answer says that they are stored, but not as durably as the brokers are \
+         asked for. A lenient application takes them for successes; a strict one has acked less these."
+    acked_with_remark_lost Lines Less late ""
+        "Those of acked_lost that were acknowledged with a remark: a strict application has lost acked_lost \
+         less these of what it believes to be safe."
 }
 
 #[cfg(test)]

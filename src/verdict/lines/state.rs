@@ -81,6 +81,9 @@ impl Flags {
     /// Handed to an application more than once.
     pub(in crate::verdict) const AGAIN: Flags = Flags(1 << 14);
 
+    /// Its producer has a positive answer with a remark: it is not stored as durably as asked for.
+    pub(in crate::verdict) const REMARKED: Flags = Flags(1 << 14);
+
     pub(in crate::verdict) const fn with(self, more: Flags) -> Flags {
         Flags(self.0 | more.0)
     }
