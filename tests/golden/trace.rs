@@ -1,5 +1,7 @@
-//! The observer of a script: what it is told, as lines, in the words of the run's catalogue.
+//! The observer of a script about a log: what it is told, as lines. What families say in their own way is in
+//! their [`Manner`].
 
+use mqsim::brokers::kit::Words;
 use mqsim::engine::Time;
 use mqsim::observe::{
     Catalog, ConsumerId, DestinationId, Event, MessageRange, NodeId, NodeState, Observer, Outcome,
@@ -18,18 +20,32 @@ struct Fact {
     messages: Option<(u32, u32)>,
 }
 
+/// How a family's scripts say what is its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// Its words.
+    pub(crate) words: &'static Words,
+    /// The cause of what is on its way, and counts as lost until it is read: that says nothing here.
+    pub(crate) on_its_way: &'static str,
+    /// What a producer is told.
+    pub(crate) outcome: fn(Outcome) -> &'static str,
+    /// An event that is not among its words: that of a client of the script's own.
+    pub(crate) event: fn(&Event) -> Option<String>,
+    /// Whether something at the very beginning is not worth a line: a role, or what becomes of a process.
+    pub(crate) at_first: fn(&Catalog, Option<NodeId>) -> bool,
+}
+
 /// Remembers everything.
 #[derive(Clone, Debug)]
 pub(crate) struct Trace {
+    manner: Manner,
     catalog: Catalog,
-    /// What the family calls an answer that leaves it open whether a message is stored.
-    nacked: &'static str,
     facts: Vec<Fact>,
 }
 
 impl Trace {
-    pub(crate) fn new(catalog: Catalog, nacked: &'static str) -> Trace {
-        Trace { catalog, nacked, facts: Vec::new() }
+    pub(crate) fn new(manner: Manner, catalog: Catalog) -> Trace {
+        Trace { manner, catalog, facts: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -67,7 +83,7 @@ impl Trace {
     }
 
     fn host(&self, node: NodeId) -> &str {
-        &self.catalog.nodes[node.index()].name
+        self.catalog.nodes.get(node.index()).map_or("probe", |node| &node.name)
     }
 
     /// `p1 to orders/1-0: `.
@@ -78,25 +94,18 @@ impl Trace {
     }
 
     fn why(&self, removal: Removal) -> String {
-        let cause = self.catalog.causes[removal.cause.index()].name;
+        let words = self.manner.words;
+        let cause = words.causes[removal.cause.index()].name;
         match removal.because.index() {
             0 => cause.to_owned(),
-            because => format!("{cause}, {}", self.catalog.conditions[because]),
+            because => format!("{cause}, {}", words.conditions[because]),
         }
     }
 }
 
 impl Observer for Trace {
     fn outcome(&mut self, at: Time, messages: MessageRange, outcome: Outcome) {
-        let word = match outcome {
-            Outcome::Acked => "acked",
-            Outcome::Nacked => self.nacked,
-            Outcome::Accepted => "accepted",
-            Outcome::Rejected => "rejected",
-            Outcome::Unknown => "unknown",
-            Outcome::Unsent => "unsent",
-            Outcome::Returned => "returned",
-        };
+        let word = (self.manner.outcome)(outcome);
         let stream = self.stream(messages);
         self.add(at, format!("{word}: {stream}"), Some(messages), String::new());
     }
@@ -108,6 +117,18 @@ impl Observer for Trace {
 
     fn readable(&mut self, at: Time, _: DestinationId, messages: MessageRange) {
         let before = format!("readable: {}", self.stream(messages));
+        self.add(at, before, Some(messages), String::new());
+    }
+
+    fn dead_lettered(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        _: DestinationId,
+        _: DestinationId,
+        messages: MessageRange,
+    ) {
+        let before = format!("{} has a dead letter: {}", self.host(node), self.stream(messages));
         self.add(at, before, Some(messages), String::new());
     }
 
@@ -131,8 +152,8 @@ impl Observer for Trace {
         messages: MessageRange,
         removal: Removal,
     ) {
-        // What is on its way counts as lost until it is read; that says nothing here.
-        if self.catalog.causes[removal.cause.index()].name != "on-its-way" {
+        let Manner { words, on_its_way, .. } = self.manner;
+        if words.causes[removal.cause.index()].name != on_its_way {
             let before = format!("dropped: {}", self.stream(messages));
             self.add(at, before, Some(messages), format!(": {}", self.why(removal)));
         }
@@ -144,39 +165,25 @@ impl Observer for Trace {
         consumer: ConsumerId,
         _: DestinationId,
         messages: MessageRange,
-        again: bool,
+        _: bool,
     ) {
         let name = self.catalog.consumer(consumer).to_owned();
         let before = format!("{name} gets {}", self.stream(messages));
-        let after = if again { ", redelivered" } else { "" };
-        self.add(at, before, Some(messages), after.to_owned());
-    }
-
-    fn dead_lettered(
-        &mut self,
-        at: Time,
-        node: NodeId,
-        _: DestinationId,
-        target: DestinationId,
-        messages: MessageRange,
-    ) {
-        let before = format!("{} dead-letters {}", self.host(node), self.stream(messages));
-        let after = format!(" to {}", self.catalog.destination(target));
-        self.add(at, before, Some(messages), after);
+        self.add(at, before, Some(messages), String::new());
     }
 
     fn role(&mut self, at: Time, node: NodeId, destination: DestinationId, role: Option<RoleId>) {
-        if at == Time::ZERO {
+        if at == Time::ZERO && (self.manner.at_first)(&self.catalog, None) {
             return;
         }
-        let role = role.map_or("nothing", |role| self.catalog.roles[role.index()].name);
+        let role = role.map_or("nothing", |role| self.manner.words.roles[role.index()].name);
         let of = self.catalog.destination(destination);
         let before = format!("{} is {role} of {of}", self.host(node));
         self.add(at, before, None, String::new());
     }
 
     fn node(&mut self, at: Time, node: NodeId, state: NodeState) {
-        if at == Time::ZERO {
+        if at == Time::ZERO && (self.manner.at_first)(&self.catalog, Some(node)) {
             return;
         }
         let before = format!("{} {}", self.host(node), became(state));
@@ -185,7 +192,11 @@ impl Observer for Trace {
 
     fn event(&mut self, at: Time, event: Event) {
         let Event { word, node, subject, count, .. } = event;
-        let (host, word) = (self.host(node), &self.catalog.events[word.index()]);
+        let host = self.host(node);
+        if let Some(text) = (self.manner.event)(&event) {
+            return self.add(at, format!("{host} {text}"), None, String::new());
+        }
+        let word = &self.manner.words.events[word.index()];
         let mut text = format!("{host}: {}", word.name);
         if let Some(subject) = subject {
             text = format!("{text} {}", self.host(subject));

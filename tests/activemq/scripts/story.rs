@@ -14,15 +14,16 @@ use mqsim::brokers::activemq::machine::ActiveCluster;
 use mqsim::brokers::activemq::plan;
 use mqsim::brokers::activemq::spec::{Kind, Spec};
 use mqsim::brokers::activemq::storage::Storage;
+use mqsim::brokers::activemq::words::WORDS;
 use mqsim::brokers::kit::Family;
 use mqsim::brokers::kit::machines::Holds;
 use mqsim::engine::{Span, Time};
-use mqsim::observe::{DestinationId, NodeId};
+use mqsim::observe::{DestinationId, NodeId, Outcome};
 use mqsim::scenario::Document;
 use mqsim::world::fault::{self, ClientSide};
 use mqsim::world::{self, Setup, Simulation};
 
-use crate::golden::{self, Command, Schedule, Script, Told, Trace, read, span};
+use crate::golden::{self, Command, Manner, Schedule, Script, Told, Trace, read, span};
 
 const FIXED: &str = r#"
 format = 1
@@ -44,6 +45,23 @@ scan = "unlimited"
 send = "0s"
 consume = "0s"
 "#;
+
+/// How a script speaks of ActiveMQ.
+const MANNER: Manner = Manner {
+    words: WORDS,
+    on_its_way: "on-its-way",
+    outcome: |outcome| match outcome {
+        Outcome::Acked => "answered",
+        Outcome::Nacked => "exception",
+        Outcome::Accepted => "returned at once",
+        Outcome::Rejected => "rejected",
+        Outcome::Unknown => "unknown",
+        Outcome::Unsent => "unsent",
+        Outcome::Returned => "returned",
+    },
+    event: |_| None,
+    at_first: |_, _| true,
+};
 
 /// A value as TOML has it.
 fn value(text: &str) -> String {
@@ -129,7 +147,7 @@ impl golden::Story for Story {
             invariants: false,
             ..setup
         };
-        let trace = Trace::new(spec.catalog(), "exception");
+        let trace = Trace::new(MANNER, spec.catalog());
         let simulation = Simulation::<ActiveCluster, Trace>::new(setup, trace);
         let simulation = simulation.map_err(|error| format!("0: {error}"))?;
         Ok(Story { spec, simulation, now: Time::ZERO, told: 0 })
