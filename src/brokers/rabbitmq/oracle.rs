@@ -126,7 +126,7 @@ impl Oracle {
         let server = member.server();
         // Who has lost its disk may vote as if it had never had anything: no Raft survives that.
         let whole = !all::<_, Broker>(machines)
-            .any(|(id, broker)| broker.was_wiped() && server.members().contains(&id));
+            .any(|(id, broker)| broker.was_wiped() && server.cluster().members().contains(&id));
         if whole && let Some(breach) = server.breach() {
             known.tell_of(node, breach, &mut tell);
         }

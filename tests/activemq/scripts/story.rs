@@ -14,16 +14,18 @@ use mqsim::brokers::activemq::machine::ActiveCluster;
 use mqsim::brokers::activemq::plan;
 use mqsim::brokers::activemq::spec::{Kind, Spec};
 use mqsim::brokers::activemq::storage::Storage;
-use mqsim::brokers::activemq::words::WORDS;
 use mqsim::brokers::kit::Family;
 use mqsim::brokers::kit::machines::Holds;
 use mqsim::engine::{Span, Time};
-use mqsim::observe::{DestinationId, NodeId, Outcome};
+use mqsim::observe::{DestinationId, NodeId};
 use mqsim::scenario::Document;
 use mqsim::world::fault::{self, ClientSide};
 use mqsim::world::{self, Setup, Simulation};
 
 use crate::golden::{self, Command, Manner, Schedule, Script, Told, Trace, read, span};
+
+/// How a script speaks of what is ActiveMQ's own.
+const MANNER: Manner = Manner::plain(|outcome| golden::told(outcome, "exception"));
 
 const FIXED: &str = r#"
 format = 1
@@ -45,23 +47,6 @@ scan = "unlimited"
 send = "0s"
 consume = "0s"
 "#;
-
-/// How a script speaks of ActiveMQ.
-const MANNER: Manner = Manner {
-    words: WORDS,
-    on_its_way: "on-its-way",
-    outcome: |outcome| match outcome {
-        Outcome::Acked => "answered",
-        Outcome::Nacked => "exception",
-        Outcome::Accepted => "returned at once",
-        Outcome::Rejected => "rejected",
-        Outcome::Unknown => "unknown",
-        Outcome::Unsent => "unsent",
-        Outcome::Returned => "returned",
-    },
-    event: |_| None,
-    at_first: |_, _| true,
-};
 
 /// A value as TOML has it.
 fn value(text: &str) -> String {
