@@ -34,6 +34,8 @@ words! {
             "recovery stopped at a batch of the journal that is not whole, and cut what was behind it";
         OVERWRITTEN = "overwritten", Lost, 7,
             "another broker that believed to have the lock has written over its record in the journal";
+        LOST_BY_STORAGE = "lost-by-storage", Lost, 5,
+            "it was stored, the storage had lost it (another master's writes, a new disk), and the broker that still held it in memory ended";
         DISK_WIPED = "disk-wiped", Lost, 8, "the disk that held it was replaced by an empty one";
     }
     conditions {

@@ -204,11 +204,19 @@ impl Broker {
                 (false, true) if entry.stage == Stage::Stored && committing.contains(&key) => {
                     cause::CONSUMED
                 }
+                // If the storage still has it nothing is lost, and this says nothing.
+                (_, true) if self.remote.is_some() && entry.stage == Stage::Stored => {
+                    cause::LOST_BY_STORAGE
+                }
                 (true, true) => cause::DISK_WIPED,
                 (_, true) => cause::NOT_WRITTEN,
                 (_, false) => cause::HEAP_LOST,
             };
-            let why = removal(cause, self.because(awaited));
+            let because = match cause {
+                cause::LOST_BY_STORAGE => because::NONE,
+                _ => self.because(awaited),
+            };
+            let why = removal(cause, because);
             observer.removed(at, self.node, message.origin, message.range, why);
         }
     }

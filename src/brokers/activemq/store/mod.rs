@@ -405,7 +405,13 @@ impl Journal {
         let own = append.records.iter().map(|record| Record { end, ..*record });
         let place = file.records.partition_point(|record| record.end <= append.at);
         file.records.splice(place..place, own);
+        file.length = file.length.max(end);
+        let lengths: Vec<u64> = self.files.iter().map(|file| file.length).collect();
         self.recover();
+        // What follows the last whole record is there all the same.
+        for (file, length) in self.files.iter_mut().zip(lengths) {
+            file.length = length;
+        }
         let had: BTreeSet<Place> = before.iter().map(|(queue, m)| (*queue, m.id())).collect();
         let gone = before.into_iter().filter(|(queue, m)| !self.has((*queue, m.id())));
         let gone = gone.map(|(queue, message)| Change { added: None, queue, message });
