@@ -3,6 +3,7 @@
 mod chaos;
 #[path = "../golden/mod.rs"]
 mod golden;
+mod journal;
 mod measured;
 mod mutants;
 mod rules;

@@ -1,6 +1,6 @@
 //! The family's machines: what runs on a host.
 
-use crate::brokers::kit::machines::{all, machines};
+use crate::brokers::kit::machines::{Holds, all, machines};
 use crate::engine::Time;
 use crate::observe::{NodeId, Violation};
 use crate::world::{Cluster, Machine, RoleQuery, Waiting, WorldView};
@@ -52,13 +52,24 @@ impl Cluster for ActiveCluster {
         brokers.filter(|(_, broker)| broker.is_serving()).map(|(node, _)| node).collect()
     }
 
-    /// Where nobody has the store, somebody will.
+    /// Where nobody has the store, somebody will. A consumer whose broker has forgotten it, as one does
+    /// that was without power, will notice.
     fn waits(machines: &[ActiveMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
         let nodes = (0..).map(NodeId).zip(machines).filter(|(node, _)| lives(*node));
         let own = nodes.filter_map(|(node, machine)| Waiting::of(node, machine.waits_for()));
         let living = all::<_, Broker>(machines).filter(|(node, _)| lives(*node));
         let serves = living.clone().any(|(_, broker)| broker.is_serving());
         let first = living.map(|(node, _)| node).next().filter(|_| !serves);
+        let forgotten = all::<_, Consumer>(machines).filter(|(node, consumer)| {
+            let source = consumer.source().filter(|source| lives(*source));
+            let broker: Option<&Broker> = source.and_then(|of| machines[of.index()].held());
+            let knows = |broker: &Broker| !broker.is_serving() || broker.has_consumer(*node);
+            lives(*node) && !broker.is_none_or(knows)
+        });
+        let notices = |(node, _): (NodeId, &Consumer)| {
+            Waiting::of(node, Some("the end of its connection, of which it does not know".into()))
+        };
+        let own = own.chain(forgotten.filter_map(notices));
         own.chain(first.and_then(|node| Waiting::of(node, Some("the lock".into())))).collect()
     }
 

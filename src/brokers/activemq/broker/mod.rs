@@ -256,6 +256,13 @@ impl Broker {
         (waiting, held.flatten().collect())
     }
 
+    /// Whether a consumer on this host is subscribed.
+    #[must_use]
+    pub fn has_consumer(&self, host: NodeId) -> bool {
+        let mut own = self.connections.values().filter(|connection| connection.peer == host);
+        own.any(|connection| connection.subscription.is_some())
+    }
+
     /// What it waits for.
     #[must_use]
     pub fn waits_for(&self) -> Option<Wait> {

@@ -431,6 +431,3 @@ impl Journal {
         *self = Journal::new(self.file_length);
     }
 }
-
-#[cfg(test)]
-mod tests;

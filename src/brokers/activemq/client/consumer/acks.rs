@@ -219,6 +219,10 @@ impl Consumer {
                 self.ledger.expected = delivered.chain(in_hand).collect();
             }
             Acknowledge::Client(_) => {
+                if let Some((id, _)) = self.ledger.in_hand {
+                    self.touched.note(Touch::GivenBack(self.own.queue, id));
+                    self.audit.roll_back(id);
+                }
                 for delivery in std::mem::take(&mut self.ledger.delivered) {
                     self.touched.note(Touch::GivenBack(self.own.queue, delivery.id()));
                     self.audit.roll_back(delivery.id());

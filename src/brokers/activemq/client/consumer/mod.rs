@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::brokers::kit::application::{Hours, Reading};
 use crate::engine::{Distribution, Span, Time};
-use crate::observe::{ConsumerId, DestinationId, Observer};
+use crate::observe::{ConsumerId, DestinationId, NodeId, Observer};
 use crate::world::{Alarm, By, ConnId, Context, Input, Signal, Wait};
 
 use super::super::config::Config;
@@ -302,6 +302,13 @@ impl Consumer {
         let queue: [DestinationId; 1] = [self.own.queue];
         self.application.died(at, &queue, observer);
         self.touched.note(Touch::Restarted);
+    }
+
+    /// The broker that it believes to get messages from.
+    #[must_use]
+    pub fn source(&self) -> Option<NodeId> {
+        let open = self.transport.open().is_some() && self.application.is_active();
+        open.then(|| self.transport.broker())
     }
 
     /// What it waits for beside messages; `None` if it has nothing in hand.

@@ -1,5 +1,8 @@
-use super::*;
-use crate::observe::{DestinationId, MessageRange, ProducerId};
+//! What a KahaDB is after deaths and deletions, by its journal alone.
+
+use mqsim::brokers::activemq::message::{Jms, QueueId};
+use mqsim::brokers::activemq::store::{Journal, Op, Record};
+use mqsim::observe::{DestinationId, MessageRange, ProducerId};
 
 const ORDERS: QueueId = DestinationId(0);
 
