@@ -54,6 +54,8 @@ impl Write {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Writer {
     queue: VecDeque<Write>,
+    /// Bytes of that.
+    queued: u64,
     /// What it has taken.
     batch: Vec<Write>,
     /// A file that is left and fsynced before the next one is.
@@ -78,6 +80,8 @@ pub(super) struct Executor {
     tasks: VecDeque<(u32, u64)>,
     cancelled: usize,
     running: bool,
+    /// It waits for room in the writer's next batch (`DataFileAppender.enqueue`).
+    stalled: bool,
 }
 
 impl Executor {
@@ -118,6 +122,10 @@ impl Broker {
 
     /// `StoreQueueTask.run`, on the executor's lane.
     pub(super) fn store_task(&mut self, ctx: &mut Context<'_, Message>) {
+        if self.writer.queued >= self.config.settings.batch_length {
+            self.executor.stalled = true;
+            return;
+        }
         while let Some((entry, serial)) = self.executor.tasks.pop_front() {
             let own = self.entries.get(entry).filter(|own| own.serial == serial);
             if own.is_none_or(|own| own.stage != Stage::Queued) {
@@ -139,6 +147,7 @@ impl Broker {
         self.dirty |= write.record.op != Op::Audit;
         let then = write.then;
         let queued = Write { then: if write.waits { then } else { Then::Nothing }, ..write };
+        self.writer.queued += u64::from(queued.bytes);
         self.writer.queue.push_back(queued);
         if !std::mem::replace(&mut self.writer.running, true) {
             ctx.tell(self.lanes.writer, Timer::Write.into());
@@ -160,6 +169,7 @@ impl Broker {
             bytes += u64::from(next.bytes);
             self.writer.batch.extend(self.writer.queue.pop_front());
         }
+        self.writer.queued = self.writer.queued.saturating_sub(bytes);
         if bytes == 0 {
             self.writer.running = false;
             return self.stop_if_done(ctx);
@@ -234,6 +244,9 @@ impl Broker {
             self.then(write.then, success, ctx);
         }
         ctx.tell(self.lanes.writer, Timer::Write.into());
+        if std::mem::take(&mut self.executor.stalled) {
+            ctx.tell(self.lanes.store, Timer::StoreTask.into());
+        }
     }
 
     fn then(&mut self, then: Then, success: bool, ctx: &mut Context<'_, Message>) {
