@@ -272,7 +272,17 @@ impl Broker {
             Phase::Serving if self.writer.is_busy() || self.executor.is_busy() => {
                 Some("its store".into())
             }
+            // A host has one consumer: of two connections it has left one, and what was sent there waits.
+            Phase::Serving if self.has_left_consumer() => {
+                Some("the end of a connection that its consumer has left".into())
+            }
             Phase::Serving => None,
         }
+    }
+
+    fn has_left_consumer(&self) -> bool {
+        let own = self.connections.values().filter(|own| own.subscription.is_some());
+        let peers: Vec<NodeId> = own.map(|own| own.peer).collect();
+        peers.iter().enumerate().any(|(at, peer)| peers[..at].contains(peer))
     }
 }
