@@ -316,6 +316,9 @@ pub trait Observer {
         _offset: u64,
     ) {
     }
+    /// What is in the log from this offset on, so many messages, was written in a transaction that is
+    /// aborted: nobody is to read it. May be told more than once.
+    fn aborted(&mut self, _at: Time, _destination: DestinationId, _offset: u64, _count: u64) {}
     /// A consumer's application finished with these messages.
     fn processed(
         &mut self,
@@ -480,6 +483,9 @@ impl<O: Observer + ?Sized> Observer for &mut O {
         offset: u64,
     ) {
         (**self).polled(at, consumer, destination, messages, offset);
+    }
+    fn aborted(&mut self, at: Time, destination: DestinationId, offset: u64, count: u64) {
+        (**self).aborted(at, destination, offset, count);
     }
     fn processed(
         &mut self,

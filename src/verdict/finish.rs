@@ -40,6 +40,7 @@ struct Tally {
     /// Acknowledged with a remark, and of those the lost ones.
     remarked: (u64, u64),
     phantom: u64,
+    delivered_again: u64,
     unexplained: u64,
     /// Lines that were meant for no destination.
     nowhere: u64,
@@ -130,6 +131,7 @@ fn walk(ledger: &Ledger, quiet: bool, questions: &[Question]) -> Tally {
         unknown_lost: 0,
         remarked: (0, 0),
         phantom: 0,
+        delivered_again: 0,
         unexplained: 0,
         nowhere: 0,
         fingerprint: ledger.fingerprint.clone(),
@@ -151,6 +153,8 @@ fn walk(ledger: &Ledger, quiet: bool, questions: &[Question]) -> Tally {
             if delivered && matches!(outcome, FinalOutcome::Unknown | FinalOutcome::Rejected) {
                 tally.phantom += u64::from(stretch.count);
             }
+            let again = stretch.state.is(super::lines::Flags::AGAIN);
+            tally.delivered_again += if again { u64::from(stretch.count) } else { 0 };
             let reason = ledger.reasons.get(stretch.state.reason);
             let kind = reason.map(|r| ledger.catalog.causes[r.removal.cause.index()].kind);
             let lost = fates::lost(stretch.state, fate, kind, ending);
@@ -169,6 +173,7 @@ fn walk(ledger: &Ledger, quiet: bool, questions: &[Question]) -> Tally {
                     outcome,
                     fate,
                     delivered,
+                    again,
                     gone: lost.gone,
                     lost: lost.any(),
                     told_lost: lost.told.is_some(),
@@ -455,6 +460,8 @@ fn summary(ledger: &Ledger, facts: &RunFacts, tally: &Tally, outages: &Outages) 
         violations: (!ledger.invariants.is_empty())
             .then(|| ledger.invariants.iter().map(|tally| tally.violations).sum()),
         lost_writes: sighted(|seen| seen.lost_writes),
+        aborted_reads: sighted(|seen| seen.aborted_reads),
+        delivered_again: tally.delivered_again,
         unseen: sighted(|seen| seen.unseen),
         duplicate_values: sighted(|seen| seen.duplicate_values),
         inconsistent_offsets: sighted(|seen| seen.inconsistent_offsets),

@@ -324,6 +324,10 @@ metrics! {
     operations_in_time Share More extra ""
         "Share of the messages due in measured time that were acknowledged or accepted within \
          operation-timeout."
+    delivered_again Lines Less extra "" "Lines that were handed to applications more than once."
+    aborted_reads Messages Less extra ""
+        "Messages that a consumer was handed and whose transaction was aborted, then or later (Jepsen: \
+         aborted read)."
     lost_writes Messages Less late ""
         "Of a log with offsets, as its clients see it: messages whose producer was told an offset \
          before that of one that was read, and that nobody read (Jepsen: lost-write)."

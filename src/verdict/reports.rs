@@ -346,6 +346,10 @@ impl Observer for Ledger {
         self.visible.polled(consumer, destination, messages, offset);
     }
 
+    fn aborted(&mut self, _at: Time, destination: DestinationId, offset: u64, count: u64) {
+        self.visible.aborted(destination, offset, count);
+    }
+
     fn skipped(
         &mut self,
         at: Time,

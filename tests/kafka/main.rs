@@ -1,5 +1,7 @@
 //! Kafka, with and without replication: its parts, scripts and whole runs.
 
+#[path = "../chaos_kit/cells.rs"]
+mod cells;
 mod chaos;
 mod clients;
 mod clock;
@@ -22,4 +24,7 @@ mod reasons;
 #[path = "../runs/mod.rs"]
 mod runs;
 mod selectors;
+#[path = "../chaos_kit/tally.rs"]
+mod tally;
+mod transactions;
 mod zones;

@@ -1,12 +1,13 @@
 //! Random faults on clusters with strict, durable settings: no claimed invariant breaks, nothing is lost
 //! without a cause, what was SEND_OK is on the master's disk, and a run repeats itself.
 //!
-//! `MQSIM_SEEDS=10000 cargo test --release --test rocketmq chaos` looks at more of them.
+//! `MQSIM_CHAOS=10000 cargo test --release --test rocketmq chaos -- --nocapture` looks at more of them.
 
 use mqsim::run::Prepared;
 use mqsim::verdict::Report;
 
 use crate::runs::{Broken, broken, each, number, prepared, run};
+use crate::tally::Tally;
 
 /// Two groups, SYNC_FLUSH and SYNC_MASTER, an application that looks at every status.
 const CHAOS: &str = r#"
@@ -142,19 +143,30 @@ fn wrong(report: &Report, keeps: bool) -> Vec<String> {
     wrong
 }
 
-/// Runs that are wrong, of so many seeds dealt out to the versions.
+/// Runs that are wrong, of so many seeds dealt out to the versions; what was seen is printed.
 fn complaints(text: &str, versions: &[(&str, &[&str])], default: u64) -> Vec<String> {
-    let (seeds, from) = (number("MQSIM_SEEDS", default), number("MQSIM_SEED_FROM", 1));
+    let (seeds, from) = (number("MQSIM_CHAOS", default), number("MQSIM_CHAOS_FROM", 1));
     let scenarios: Vec<Prepared> =
         versions.iter().map(|(version, sets)| scenario(text, version, sets)).collect();
     let told = each(seeds as usize, |index| {
         let (seed, place) = (from + index as u64, index % versions.len());
         let (version, sets) = versions[place];
         let keeps = !text.contains("rocketmq-controller") || sets.contains(&FROM_DISK);
-        let told = wrong(&run(&scenarios[place], seed), keeps);
-        (!told.is_empty()).then(|| format!("{version}, seed {seed}: {}", told.join("; ")))
+        let report = run(&scenarios[place], seed);
+        let mut tally = Tally::default();
+        tally.record(&report, seed, None);
+        let told = wrong(&report, keeps);
+        let told =
+            (!told.is_empty()).then(|| format!("{version}, seed {seed}: {}", told.join("; ")));
+        (tally, told)
     });
-    told.into_iter().flatten().collect()
+    let (mut tally, mut complaints) = (Tally::default(), Vec::new());
+    for (seen, told) in told {
+        tally.add(seen);
+        complaints.extend(told);
+    }
+    println!("{}", tally.text());
+    complaints
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! RocketMQ: scripts and whole runs.
 
+#[path = "../chaos_kit/cells.rs"]
+mod cells;
 mod chaos;
 #[path = "../golden/mod.rs"]
 mod golden;
@@ -9,4 +11,6 @@ mod rules;
 #[path = "../runs/mod.rs"]
 mod runs;
 mod scripts;
+#[path = "../chaos_kit/tally.rs"]
+mod tally;
 mod timings;

@@ -8,14 +8,15 @@ use crate::world::Context;
 use super::super::super::message::ra::{
     CallAnswer, Command, Entry, Index, QuorumMessage, RaMessage, Reply, Rpc, WalMessage,
 };
-use super::super::super::message::{Message, Pid};
+use super::super::super::message::{DownReason, Message, Pid};
 use super::super::super::rules::Rule;
 use super::super::super::words::{CONSUMED, because, cause, event, role};
-use super::super::Node;
 use super::super::ra::log::Log;
 use super::super::ra::server::{Delay, Out};
 use super::super::ra::wal::RETRY;
+use super::super::{Node, Process};
 use super::disk::{copies, enqueued, report_change, report_removed, report_stored};
+use super::letters::Worker;
 use super::member::{Member, entry_bytes};
 
 /// ra_server_proc.erl: `?DEFAULT_BROADCAST_TIME`.
@@ -76,9 +77,9 @@ impl Member {
             Out::Persist if !node.config.settings.rules.has(Rule::PersistVotes) => {}
             Out::Persist => self.persist(node, ctx),
             Out::Appended(first) => self.write(node, ctx, first),
-            Out::Truncated(cut) => {
+            Out::Truncated(first, cut) => {
                 self.handed = self.server.log.base().index.max(self.handed - cut.len() as u64);
-                self.truncated(node, ctx, &cut);
+                self.truncated(node, ctx, first, &cut);
             }
             Out::Installed(gone) => self.installed(node, ctx, &gone),
             Out::Follows(leader) => {
@@ -105,6 +106,9 @@ impl Member {
             Out::StepsDown => {
                 self.replies.clear();
                 self.low.clear();
+                if let Some(worker) = self.worker.take() {
+                    node.end_process(worker, DownReason::Normal);
+                }
                 self.report_role(node, ctx);
             }
         }
@@ -125,7 +129,8 @@ impl Member {
         for index in first..=last.index {
             let Some(entry) = log.get(index) else { continue };
             bytes += entry_bytes(entry);
-            if let Some(held) = enqueued(index, &entry.command) {
+            // What it has applied at that place stays applied.
+            if let Some(held) = enqueued(index, &entry.command).filter(|_| index > self.applied) {
                 report_stored(now, place, &node.config.letters, &held, ctx.observer());
             }
         }
@@ -136,13 +141,16 @@ impl Member {
         }
     }
 
-    /// What a former leader had not got committed is overwritten.
-    fn truncated(&self, node: &Node, ctx: &mut Context<'_, Message>, cut: &[Entry]) {
+    /// What a former leader had not got committed is overwritten. (And what was committed, and even
+    /// applied, if members that had lost their disks have elected one that lacks it: then the state
+    /// stays as it is.)
+    fn truncated(&self, node: &Node, ctx: &mut Context<'_, Message>, first: Index, cut: &[Entry]) {
         let (place, now) = (self.place(node), ctx.now());
         let because = because::ANOTHER_LEADER;
         let removal = Removal { cause: cause::LOG_OVERWRITTEN, because };
-        for entry in cut {
-            if let Some(held) = enqueued(0, &entry.command) {
+        let unapplied = (first..).zip(cut).filter(|(index, _)| *index > self.applied);
+        for (index, entry) in unapplied {
+            if let Some(held) = enqueued(index, &entry.command) {
                 report_removed(now, place, &node.config.letters, &held, removal, ctx.observer());
             }
         }
@@ -217,6 +225,14 @@ impl Member {
         }
         for request in std::mem::take(&mut self.calls) {
             self.append_one(node, ctx, request.command, request.reply);
+        }
+        if self.fifo.is_at_least_once() {
+            let lane = node.start(ctx);
+            let worker = Pid { node: self.me.node, lane };
+            let process = Worker::new(self.queue, worker, self.me.lane);
+            node.spawned.push((lane, Process::Letters(Box::new(process))));
+            self.worker = Some(lane);
+            self.append_one(node, ctx, Command::TakeLetters { worker }, Reply::None);
         }
         if self.khepri {
             node.propose_again(ctx);
