@@ -35,13 +35,13 @@ const ABSENT: &[Absent] = &[
         &["dledger"],
         "DLedger groups of RocketMQ are",
         ROCKETMQ,
-        "rocketmq-master-slave simulates groups whose slaves are never promoted",
+        "rocketmq-controller simulates groups whose masters are elected by controllers",
     ),
     absent(
-        &["rocketmq-controller", "controller-mode", "acting-master"],
-        "RocketMQ's controller mode and acting masters are",
+        &["acting-master"],
+        "Acting masters of RocketMQ are",
         ROCKETMQ,
-        "rocketmq-master-slave simulates groups whose slaves are never promoted",
+        "rocketmq-controller simulates groups whose masters are elected by controllers",
     ),
     absent(
         &["rocketmq-proxy", "rocketmq-pop"],

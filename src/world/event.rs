@@ -9,6 +9,10 @@ pub(crate) enum Event {
     Arrive { end: u32, epoch: u32 },
     /// The network card of the other host has received the next segment that reached it.
     Received { end: u32, epoch: u32 },
+    /// The network card of a host has sent what it was given, and more waits.
+    Turn { node: u32 },
+    /// What a turn carried of a message of which there is more reaches the other host.
+    Part { from: u32, to: u32, bytes: u32 },
     /// A busy lane becomes free while something waits for it.
     Wake { node: u32, lane: u32, epoch: u32 },
     /// A tell or a timer.
@@ -78,6 +82,8 @@ impl engine::Event for Event {
             Event::Received { end, epoch } => [19, two(end, epoch)],
             Event::GoOn { slot } => [20, u64::from(slot)],
             Event::Act { index } => [21, u64::from(index)],
+            Event::Turn { node } => [22, u64::from(node)],
+            Event::Part { from, to, bytes } => [two(23, from), two(to, bytes)],
         }
     }
 }

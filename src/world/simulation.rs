@@ -385,6 +385,8 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
             Event::Act { index } => return self.act(index),
             Event::Supervise { node, incarnation } => return self.supervise(node, incarnation),
             Event::Received { end, epoch } => world.received(end, epoch),
+            Event::Turn { node } => return world.turn(node),
+            Event::Part { from, to, bytes } => return world.part_comes_in(from, to, bytes),
             Event::GoOn { slot } => return world.go_on(slot),
             Event::Syn { conn } => {
                 world.syn(conn);

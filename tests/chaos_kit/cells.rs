@@ -1,4 +1,5 @@
 //! Which faults met nodes in which phases of their lives: what random schedules have tried, as a table.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -9,6 +9,8 @@ use mqsim::engine::Stream;
 use mqsim::run::{Prepared, parse, simulate};
 use mqsim::verdict::Report;
 
+use crate::tally::Tally;
+
 /// What is promised of a scenario beside what holds of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Promise {
@@ -637,6 +639,20 @@ pub(crate) fn broken(report: &Report, text: &str) -> Option<String> {
     if report.inconsistencies > 0 {
         wrong.push(format!("{} reports contradict earlier ones", report.inconsistencies));
     }
+    if !report.quiet && excuse(report, text).is_none() {
+        let waits = report.waits.iter();
+        let waits = waits.map(|w| format!("{} waits for {}", report.catalog.node(w.node), w.what));
+        let waits = waits.collect::<Vec<_>>().join(", ");
+        wrong.push(format!("never became quiet: {waits}"));
+    }
+    (!wrong.is_empty()).then(|| wrong.join("; "))
+}
+
+/// Why a run is known never to come to rest, if it is.
+pub(crate) fn excuse(report: &Report, text: &str) -> Option<&'static str> {
+    if report.quiet {
+        return None;
+    }
     // A mirrored queue that is not durable is lost for good when nobody may take over
     // (rabbitmq-server#2045), and a producer that publishes again what is nacked goes on for ever.
     let told = |what: &str| report.events.iter().any(|event| event.what == what);
@@ -644,16 +660,18 @@ pub(crate) fn broken(report: &Report, text: &str) -> Option<String> {
     // (rabbit_amqqueue.erl v3.10: `queues_to_delete_when_node_down`).
     let some = text.contains("ha-mode = \"exactly\"") || text.contains("ha-mode = \"nodes\"");
     let nobody = told("mirrors-stopped") || told("promotion-refused") || some;
-    let excused = nobody && text.contains("durable = false");
-    let excused = excused || forgotten(report, text) || lost_mirror(report);
-    let excused = excused || half_done(report);
-    if !report.quiet && !excused {
-        let waits = report.waits.iter();
-        let waits = waits.map(|w| format!("{} waits for {}", report.catalog.node(w.node), w.what));
-        let waits = waits.collect::<Vec<_>>().join(", ");
-        wrong.push(format!("never became quiet: {waits}"));
+    if nobody && text.contains("durable = false") {
+        return Some("a transient mirrored queue that nobody may take over (rabbitmq-server#2045)");
     }
-    (!wrong.is_empty()).then(|| wrong.join("; "))
+    if lost_mirror(report) {
+        return Some("a mirror that was given up, and came back while its peers connected");
+    }
+    if half_done(report) {
+        return Some(
+            "a change of a quorum queue's members that an operator's command has half done",
+        );
+    }
+    forgotten(report, text)
 }
 
 /// Whether all that waits are channels, for a mirror that was given up and is back: it is in no ring
@@ -679,29 +697,45 @@ fn half_done(report: &Report) -> bool {
         && report.waits.iter().all(|waits| members(&waits.what))
 }
 
-/// Whether all that waits are channels, for a quorum queue that is known not to answer them, and
-/// producers that publish to it again and again.
-fn forgotten(report: &Report, text: &str) -> bool {
+/// Why all that waits are channels, for a quorum queue that is known not to answer them, and
+/// producers that publish to it again and again; if that is so.
+fn forgotten(report: &Report, text: &str) -> Option<&'static str> {
     // Before 4.1.5 a channel whose commands were lost with a connection is not told to send them
     // again (commit b66dc4017e).
     let early = ["3.12", "4.0", "4.1"].iter().any(|of| {
         text.contains("rabbitmq-quorum") && text.contains(&format!("broker-version = \"{of}\""))
     });
-    let lost = early && report.events.iter().any(|event| event.what == "node-down");
+    let down = report.events.iter().any(|event| event.what == "node-down");
+    let early = early && down;
     // In all versions a channel takes a late word of a dead leader for one of the leader, and sends
     // what comes next to nobody (rabbit_fifo_client.erl v4.3.5, `handle_ra_event` applied: the leader
     // is taken over also where `ra:members` fails).
     let late = ["packet-loss", "latency", "bandwidth"].iter().any(|kind| text.contains(kind));
-    let lost = lost || (late && report.events.iter().any(|event| event.what == "node-down"));
+    let late = late && down;
     // A queue whose only member has lost its disk has forgotten its publishers: what they send comes
     // after a gap.
     let wiped = text.contains("wipe-disk");
-    let queues = text.split("[[queue]]\n").skip(1);
-    let known: Vec<&str> = queues
-        .filter(|queue| lost || (wiped && queue.contains("group-size = 1\n")))
-        .filter(|queue| queue.contains("group-size"))
-        .filter_map(|queue| queue.split('"').nth(1))
-        .collect();
+    let reasons = [
+        (early, false, "a channel that is not told to send again (before 4.1.5)"),
+        (wiped, true, "a queue whose only member has lost its disk"),
+        (late, false, "a channel that a late word of a dead leader has misled"),
+    ];
+    let mut known: Vec<&str> = Vec::new();
+    for (_, alone, why) in reasons.into_iter().filter(|(is_so, ..)| *is_so) {
+        let queues = text.split("[[queue]]\n").skip(1);
+        let queues = queues
+            .filter(|queue| !alone || queue.contains("group-size = 1\n"))
+            .filter(|queue| queue.contains("group-size"));
+        known.extend(queues.filter_map(|queue| queue.split('"').nth(1)));
+        if wait_for(&known, report, text) {
+            return Some(why);
+        }
+    }
+    None
+}
+
+/// Whether all that waits is for these queues.
+fn wait_for(known: &[&str], report: &Report, text: &str) -> bool {
     !report.waits.is_empty()
         && report.waits.iter().all(|waits| {
             let of = ["confirms of queue ", "quorum queue "];
@@ -764,9 +798,15 @@ fn promise_broken(promise: Promise, report: &Report) -> Option<String> {
 /// What is wrong with a scenario's run, if anything: a panic, a broken rule, a broken promise, a
 /// second run that differs.
 pub(crate) fn verdict(chaos: &Chaos, seed: u64) -> Option<String> {
+    recorded(chaos, seed, &mut Tally::default())
+}
+
+/// The same, and what the run has shown is added to what others have.
+pub(crate) fn recorded(chaos: &Chaos, seed: u64, tally: &mut Tally) -> Option<String> {
     let text = chaos.text();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let report = run(&text, seed);
+        tally.record(&report, seed, excuse(&report, &text));
         if let Some(wrong) =
             broken(&report, &text).or_else(|| promise_broken(chaos.promise, &report))
         {

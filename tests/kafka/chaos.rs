@@ -5,12 +5,13 @@
 //! second for 30 s under kills, losses of power (never of a second broker before the first has all
 //! again), pauses, partitions, clocks that are wrong and slow disks; then a minute in which a few
 //! messages must get through. `cargo test` looks at some seeds of each version;
-//! `MQSIM_SEEDS=10000 cargo test --release --test kafka chaos:: -- --nocapture` at so many in all,
-//! and `MQSIM_SEED_FROM=700` begins at that seed. What is seen of each version is printed.
+//! `MQSIM_CHAOS=10000 cargo test --release --test kafka chaos -- --nocapture` at so many in all,
+//! and `MQSIM_CHAOS_FROM=700` begins at that seed. What is seen of each version is printed.
 
 use std::collections::BTreeMap;
 
 use crate::kit::{Broken, broken, chaos, each, number, prepared, run};
+use crate::tally::Tally;
 use mqsim::engine::{Span, Time};
 use mqsim::observe::RoleRank;
 use mqsim::run::Prepared;
@@ -84,6 +85,7 @@ struct Seen {
     /// What did not heal as the version is known to.
     known: Option<&'static str>,
     wrong: Vec<String>,
+    tally: Tally,
 }
 
 fn look(setting: &Setting, seed: u64) -> Seen {
@@ -124,7 +126,9 @@ fn look(setting: &Setting, seed: u64) -> Seen {
         _ => setting.weak(&ails),
     };
     wrong.extend(ails.into_iter().filter(|_| known.is_none()));
-    Seen { broken, healed, known, wrong }
+    let mut tally = Tally::default();
+    tally.record(&report, seed, known);
+    Seen { broken, healed, known, wrong, tally }
 }
 
 /// What is not as it should be at the end: somebody waits for an answer or for messages, or a
@@ -188,7 +192,7 @@ fn row(setting: &Setting, seen: &[&Seen]) -> String {
 
 #[test]
 fn nothing_that_is_claimed_breaks_and_everything_heals() {
-    let (seeds, from) = (number("MQSIM_SEEDS", 280) as usize, number("MQSIM_SEED_FROM", 1));
+    let (seeds, from) = (number("MQSIM_CHAOS", 280) as usize, number("MQSIM_CHAOS_FROM", 1));
     let settings = settings();
     let seed_of = |index: usize| from + (index / settings.len()) as u64;
     let seen = each(seeds, |index| look(&settings[index % settings.len()], seed_of(index)));
@@ -202,6 +206,9 @@ fn nothing_that_is_claimed_breaks_and_everything_heals() {
             complaints.push(format!("{}, seed {seed}:\n  {wrong}", setting.name));
         }
     }
+    let mut tally = Tally::default();
+    seen.into_iter().for_each(|seen| tally.add(seen.tally));
+    println!("{}", tally.text());
     let bad = complaints.len();
     assert!(bad == 0, "{bad} of {seeds} seeds:\n{}", complaints.join("\n"));
 }

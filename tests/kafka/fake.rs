@@ -259,6 +259,7 @@ impl Fake {
                 records: log.read(part.offset, log.end()).collect(),
                 sequenced: Vec::new(),
                 values: Vec::new(),
+                aborted: Vec::new(),
                 diverging: None,
             }
         };

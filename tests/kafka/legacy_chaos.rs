@@ -1,9 +1,10 @@
 //! Random faults do not break what Kafka before 0.8 promises: its logs are whole prefixes, and what
 //! consumers read was flushed. That messages are lost is no breach of it; each has a cause.
 //!
-//! `MQSIM_SEEDS=10000 cargo test --release --test kafka legacy_chaos` looks at more of them.
+//! `MQSIM_CHAOS=10000 cargo test --release --test kafka legacy_chaos -- --nocapture` looks at more of them.
 
 use crate::kit::{broken, each, number, prepared, run};
+use crate::tally::Tally;
 
 const CHAOS: &str = r#"
 format = 1
@@ -91,9 +92,9 @@ for = { distribution = "uniform", min = "1s", max = "10s" }
 
 #[test]
 fn logs_are_whole_prefixes_under_random_faults() {
-    let (seeds, from) = (number("MQSIM_SEEDS", 200), number("MQSIM_SEED_FROM", 1));
+    let (seeds, from) = (number("MQSIM_CHAOS", 200), number("MQSIM_CHAOS_FROM", 1));
     let scenario = prepared(CHAOS, &[]);
-    let complaints = each(seeds as usize, |index| {
+    let looked = each(seeds as usize, |index| {
         let seed = from + index as u64;
         let report = run(&scenario, seed);
         let mut wrong: Vec<String> = broken(&report).iter().map(ToString::to_string).collect();
@@ -101,8 +102,16 @@ fn logs_are_whole_prefixes_under_random_faults() {
             let (lost, contradictions) = (report.summary.unexplained, report.inconsistencies);
             wrong.push(format!("{lost} lost without a cause, {contradictions} contradictions"));
         }
-        (!wrong.is_empty()).then(|| format!("seed {seed}: {}", wrong.join("; ")))
+        let mut tally = Tally::default();
+        tally.record(&report, seed, None);
+        let wrong = (!wrong.is_empty()).then(|| format!("seed {seed}: {}", wrong.join("; ")));
+        (wrong, tally)
     });
-    let complaints: Vec<String> = complaints.into_iter().flatten().collect();
+    let (mut all, mut complaints) = (Tally::default(), Vec::new());
+    for (wrong, tally) in looked {
+        all.add(tally);
+        complaints.extend(wrong);
+    }
+    println!("{}", all.text());
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

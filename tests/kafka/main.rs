@@ -1,5 +1,7 @@
 //! Kafka, with and without replication: its parts, scripts and whole runs.
 
+#[path = "../chaos_kit/cells.rs"]
+mod cells;
 mod chaos;
 mod clients;
 mod clock;
@@ -19,5 +21,10 @@ mod legacy_scripts;
 mod mutants;
 mod phases;
 mod reasons;
+#[path = "../runs/mod.rs"]
+mod runs;
 mod selectors;
+#[path = "../chaos_kit/tally.rs"]
+mod tally;
+mod transactions;
 mod zones;

@@ -117,13 +117,6 @@ impl Mode {
             Err(error) => panic!("{error}\n{text}"),
         }
     }
-
-    /// Whether a run shows what is promised. Raft rests on disks: what becomes of quorum queues whose
-    /// members have lost theirs again and again is not judged.
-    fn is_judged(&self, report: &Report) -> bool {
-        let wiped = report.catalog.faults.iter().any(|text| text.starts_with("wipe-disk"));
-        !(wiped && self.name == "rabbitmq-quorum")
-    }
 }
 
 fn fault(text: &mut String, (kind, keys): (&str, &str), node: u64, at: u64, lasts: u64) {
@@ -187,9 +180,7 @@ fn look(mode: &Mode, least: u64) -> (Cells, Vec<String>) {
         };
         cells.record(&report);
         let before = wrong.len();
-        if mode.is_judged(&report) {
-            judge(mode, &report, &mut wrong);
-        }
+        judge(mode, &report, &mut wrong);
         if wrong.len() > before {
             println!("{}, seed {seed}:\n{}\n", mode.name, scenario.text());
         }

@@ -1,11 +1,12 @@
 //! Whatever happens to a cluster, a run of it ends, accounts for every message and can be repeated.
 //!
 //! Scenarios are random: modes, nodes, queues, clients and faults are drawn from a number. `cargo
-//! test` looks at a few hundred; `MQSIM_CHAOS=10000 cargo test --release --test rabbitmq chaos` looks at so
-//! many, and `MQSIM_CHAOS_FROM=700` begins at that number. A scenario that breaks a rule is made as
-//! small as it can be and printed.
+//! test` looks at a few hundred; `MQSIM_CHAOS=10000 cargo test --release --test rabbitmq chaos -- --nocapture`
+//! looks at so many and prints what they have shown, and `MQSIM_CHAOS_FROM=700` begins at that number. A
+//! scenario that breaks a rule is made as small as it can be and printed.
 
-use crate::chaos_kit::{Chaos, minimise, operated_scenario, quorum_scenario, scenario, verdict};
+use crate::chaos_kit::{Chaos, minimise, operated_scenario, quorum_scenario, recorded, scenario};
+use crate::tally::Tally;
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
@@ -31,10 +32,11 @@ fn random_scenarios_with_operators_keep_the_rules() {
 
 fn keep_the_rules(scenario: fn(u64) -> Chaos, default: u64) {
     let (from, count) = (number("MQSIM_CHAOS_FROM", 0), number("MQSIM_CHAOS", default));
+    let mut tally = Tally::default();
     let failures: Vec<String> = (from..from + count)
         .filter_map(|number| {
             let chaos = scenario(number);
-            let wrong = verdict(&chaos, number)?;
+            let wrong = recorded(&chaos, number, &mut tally)?;
             let smallest = minimise(&chaos, number, &wrong);
             let text = smallest.text();
             let failure = format!("number {number} ({:?}): {wrong}\n{text}", chaos.promise);
@@ -42,5 +44,6 @@ fn keep_the_rules(scenario: fn(u64) -> Chaos, default: u64) {
             Some(failure)
         })
         .collect();
+    println!("{}", tally.text());
     assert!(failures.is_empty(), "{} of {count}:\n{}", failures.len(), failures.join("\n\n"));
 }

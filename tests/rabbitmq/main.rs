@@ -2,6 +2,8 @@
 //! each configuration loses.
 
 mod actions;
+#[path = "../chaos_kit/cells.rs"]
+mod cells;
 mod chaos;
 #[path = "../chaos_kit/mod.rs"]
 mod chaos_kit;
@@ -17,3 +19,5 @@ mod ra;
 mod scripts;
 mod store;
 mod store_log;
+#[path = "../chaos_kit/tally.rs"]
+mod tally;

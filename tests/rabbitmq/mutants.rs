@@ -26,6 +26,8 @@ const MUTANTS: &[Mutant] = &[
     mutant("one-leader-a-term", "persist-votes", 60),
     mutant("leader-completeness", "quorum-queues-fsync", 40),
     mutant("leader-completeness", "vote-for-newest-log", 40),
+    mutant("committed-is-never-overwritten", "quorum-queues-fsync", 40),
+    mutant("committed-is-never-overwritten", "vote-for-newest-log", 40),
     mutant("committed-is-on-a-majority", "quorum-queues-fsync", 5),
     mutant("confirmed-is-on-a-majority", "quorum-queues-fsync", 5),
     mutant("confirmed-is-on-a-majority", "confirm-when-applied", 5),

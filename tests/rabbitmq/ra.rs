@@ -268,6 +268,7 @@ impl Group {
             let known = *self.committed.entry(index).or_insert(entry);
             assert_eq!(known, entry, "two commands are committed at {index}");
         }
+        assert_eq!(server.breach(), None, "member {node}");
         let last = server.log.last();
         assert!(server.log.written() <= last.index, "{last:?}");
     }

@@ -39,10 +39,58 @@ fn what_one_sends_to_several_shares_its_card() {
     setup.established = vec![(NodeId(0), NodeId(1))];
     setup.topology.hosts[0].card = CardSpec { inwards: 0, outwards: 100_000 };
     let all = |at: u64| received(&setup, at).iter().sum::<u64>();
-    assert_eq!([501, 1_001, 2_003].map(all), [50, 100, 200]);
-    // One card is as good as one link, if there is but one.
+    // Of each a part of the next has been sent as well.
+    assert_eq!([501, 1_001, 2_003].map(all), [49, 99, 200]);
+}
+
+#[test]
+fn one_message_after_the_other_is_held_up_by_two_cards_as_by_one() {
+    let mut setup = setup(vec![sender(), Toy::server().quietly()], 10);
+    setup.established = vec![(NodeId(0), NodeId(1))];
+    setup.topology.hosts[0].card = CardSpec::of(100_000);
     setup.topology.hosts[1].card = CardSpec::of(100_000);
-    assert_eq!(received(&setup, 501)[1], 50);
+    assert_eq!([501, 1_001].map(|at| received(&setup, at)[1]), [50, 100]);
+}
+
+/// `n1` sends a megabyte to `n2`, and a tenth of a second later a small message to `n3`, by a card
+/// that does a megabyte a second.
+fn bulk_and_small() -> Setup<Toy> {
+    let server = || Toy::server().quietly();
+    let sender = Toy::new()
+        .on(On::Boot, [Do::Ready, Do::Burst(10, "bulk", 100_000), Do::Connect(2)])
+        .on(On::Boot, [Do::After(ms(100), "now")])
+        .on(On::Word("now"), [Do::Send("small", 1_000)]);
+    let mut setup = setup(vec![sender, server(), server()], 10);
+    setup.established = vec![(NodeId(0), NodeId(1))];
+    setup.topology.hosts[0].card = CardSpec { inwards: 0, outwards: 1_000_000 };
+    setup
+}
+
+#[test]
+fn a_small_message_does_not_wait_for_what_another_connection_has_to_send() {
+    let setup = bulk_and_small();
+    // The card was given a turn of two packets already; then comes the small message, and 1 ms of
+    // latency.
+    assert_eq!([101, 106].map(|at| received(&setup, at)[2]), [0, 1]);
+    // The bulk has the rest of the second.
+    assert_eq!([1_001, 1_003].map(|at| received(&setup, at)[1]), [9, 10]);
+}
+
+#[test]
+fn connections_that_always_have_something_to_send_share_the_card() {
+    let burst = || [Do::Burst(5, "bulk", 100_000)];
+    let mut setup = bulk_and_small();
+    setup.machines[0] = Toy::new()
+        .on(On::Boot, [Do::Ready, Do::Burst(5, "bulk", 100_000), Do::Connect(2)])
+        .on(On::Connected, burst());
+    let of_each = |at: u64| [received(&setup, at)[1], received(&setup, at)[2]];
+    assert_eq!([500, 1_003].map(of_each), [[2, 2], [5, 5]]);
+    // They are not held up by the card of a host that receives both.
+    setup.machines[0] = Toy::new()
+        .on(On::Boot, [Do::Ready, Do::Burst(5, "bulk", 100_000), Do::Connect(1)])
+        .on(On::Connected, burst());
+    setup.topology.hosts[1].card = CardSpec::of(1_000_000);
+    assert_eq!([500, 1_003].map(|at| received(&setup, at)[1]), [4, 10]);
 }
 
 /// Writes 50 kB whenever it may, and writes down when: its disk does 1 MB/s, and 150 kB may be dirty

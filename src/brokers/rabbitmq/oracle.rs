@@ -8,6 +8,7 @@ use super::broker::Broker;
 use super::broker::quorum::fifo::check::Counts;
 use super::broker::quorum::member::Member;
 use super::broker::ra::log::Log;
+use super::broker::ra::server::Breach;
 use super::machine::RabbitMachine;
 use super::message::ra::{Command, Index, Position, Term};
 use super::message::{Pid, QueueId};
@@ -19,6 +20,9 @@ invariants! {
     LEADER_COMPLETENESS = "leader-completeness",
         ["rules.quorum-queues-fsync", "rules.vote-for-newest-log", "rules.persist-votes"],
         "Who leads a quorum queue has all that was committed in earlier terms.";
+    COMMITTED_IS_NEVER_OVERWRITTEN = "committed-is-never-overwritten",
+        ["rules.quorum-queues-fsync", "rules.vote-for-newest-log", "rules.persist-votes"],
+        "No leader overwrites what a member of a quorum queue knows to be committed.";
     COMMITTED_IS_ON_A_MAJORITY = "committed-is-on-a-majority", ["rules.quorum-queues-fsync"],
         "What a leader has just committed is in the logs of a majority of the members, fsynced.";
     CONFIRMED_IS_ON_A_MAJORITY = "confirmed-is-on-a-majority",
@@ -76,6 +80,8 @@ struct Known {
     returns: u64,
     /// How often messages had come back then.
     counts: Vec<Counts>,
+    /// What of each member has been told.
+    told: Vec<(NodeId, Breach)>,
 }
 
 /// What is known of all queues.
@@ -119,11 +125,15 @@ impl Oracle {
         };
         let server = member.server();
         // Who has lost its disk may vote as if it had never had anything: no Raft survives that.
-        let whole = !all::<_, Broker>(machines).any(|(_, broker)| broker.was_wiped());
+        let whole = !all::<_, Broker>(machines)
+            .any(|(id, broker)| broker.was_wiped() && server.cluster().members().contains(&id));
+        if whole && let Some(breach) = server.breach() {
+            known.tell_of(node, breach, &mut tell);
+        }
         if server.leads() {
             let term = server.meta().term;
             match known.leaders.iter().find(|(known, _)| *known == term) {
-                Some((_, leader)) if *leader != node => {
+                Some((_, leader)) if *leader != node && whole => {
                     let detail = format!("in term {term} another node has led before");
                     tell(invariant::ONE_LEADER_A_TERM, detail);
                 }
@@ -150,14 +160,15 @@ impl Oracle {
                     confirmed,
                 ),
             ];
-            for (invariant, _, at) in of_majority.into_iter().filter(|(_, news, _)| *news) {
+            for (invariant, _, at) in of_majority.into_iter().filter(|(_, news, _)| *news && whole)
+            {
                 let (have, members) = holders(machines, member, queue, at);
                 if 2 * have <= members {
                     let detail = format!("entry {at} is on the disks of {have} of {members}");
                     tell(invariant, detail);
                 }
             }
-            known.look_at_messages(member, &mut tell);
+            known.look_at_messages(member, whole, &mut tell);
         }
         if whole {
             known.apply(member, applied_before, &mut tell);
@@ -166,6 +177,29 @@ impl Oracle {
 }
 
 impl Known {
+    /// What must not have happened to a member, once.
+    fn tell_of(
+        &mut self,
+        node: NodeId,
+        breach: Breach,
+        tell: &mut impl FnMut(InvariantId, String),
+    ) {
+        if self.told.contains(&(node, breach)) {
+            return;
+        }
+        self.told.push((node, breach));
+        match breach {
+            Breach::Overwritten(index) => {
+                let detail = format!("entry {index} was committed, and a leader has another");
+                tell(invariant::COMMITTED_IS_NEVER_OVERWRITTEN, detail);
+            }
+            Breach::Ousted(term, other) => {
+                let detail = format!("it leads in term {term}, and node {} too", other.0 + 1);
+                tell(invariant::ONE_LEADER_A_TERM, detail);
+            }
+        }
+    }
+
     /// As it begins to lead: an entry that somebody has applied and this member does not have.
     fn lacks(&self, leader: &Member) -> Option<Index> {
         let log = &leader.server().log;
@@ -177,7 +211,12 @@ impl Known {
     }
 
     /// The messages themselves: after commands that give some back, but no more often than pays.
-    fn look_at_messages(&mut self, member: &Member, tell: &mut impl FnMut(InvariantId, String)) {
+    fn look_at_messages(
+        &mut self,
+        member: &Member,
+        whole: bool,
+        tell: &mut impl FnMut(InvariantId, String),
+    ) {
         let (fifo, applied) = member.state();
         let returns = member.returns();
         if returns == self.returns || applied < self.looked + fifo.len() as u64 / 4 {
@@ -187,7 +226,7 @@ impl Known {
         if let Some(index) = fifo.doubled() {
             tell(invariant::ONE_PLACE_A_MESSAGE, format!("entry {index} is in two places"));
         }
-        if let Some(index) = fifo.fewer(&self.counts) {
+        if let Some(index) = fifo.fewer(&self.counts).filter(|_| whole) {
             let detail = format!("entry {index} has come back less often than before");
             tell(invariant::COUNTS_NEVER_FALL, detail);
         }

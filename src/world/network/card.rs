@@ -1,33 +1,57 @@
 //! A host's network card: what all its links share, each way.
 //!
-//! What a host sends waits in one queue for its card, whatever link it is for. What reaches a host
-//! from several others at once waits at the port of the switch before it, in the order in which it
-//! arrives. A packet is passed on while the next is still coming in, so that a message that meets
+//! What a host sends goes over its card, whatever link it is for. The card is given a little at a
+//! time; what is more waits in its connection, and [connections take turns](super::turns). What
+//! reaches a host from several others at once waits at the port of the switch before it, in the
+//! order in which it arrives: switches know no connections. A packet is passed on while the next is still coming in, so that a message that meets
 //! nobody is held up by the card that it comes in by only as far as that is slower than the card
 //! that it was sent by.
 
+use std::collections::VecDeque;
+
 use crate::engine::{Span, Time};
 
+use super::super::machine::ConnId;
+use super::tcp;
 use super::topology::CardSpec;
+
+/// The connections of a host that have something for its card and wait for their turn.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turns {
+    /// Those that had nothing to send for a while, and those that have had a turn since.
+    pub(super) fresh: VecDeque<ConnId>,
+    pub(super) others: VecDeque<ConnId>,
+    /// Whether the event is scheduled that gives somebody a turn.
+    pub(super) due: bool,
+}
+
+impl Turns {
+    pub(super) fn is_empty(&self) -> bool {
+        self.fresh.is_empty() && self.others.is_empty()
+    }
+}
 
 /// A card at work.
 #[derive(Clone, Debug)]
 pub(crate) struct Card {
     spec: CardSpec,
     /// Until when it sends what it was given, and receives what has arrived.
-    sends_until: Time,
+    pub(super) sends_until: Time,
     receives_until: Time,
+    /// Who waits to send.
+    pub(super) turns: Turns,
     /// How long it has worked each way, what waits included.
     sending: Span,
     receiving: Span,
 }
 
 impl Card {
-    pub(crate) const fn new(spec: CardSpec) -> Card {
+    pub(crate) fn new(spec: CardSpec) -> Card {
         Card {
             spec,
             sends_until: Time::ZERO,
             receives_until: Time::ZERO,
+            turns: Turns::default(),
             sending: Span::ZERO,
             receiving: Span::ZERO,
         }
@@ -37,6 +61,23 @@ impl Card {
     #[inline]
     pub(crate) const fn limits_what_comes(&self) -> bool {
         self.spec.inwards != 0
+    }
+
+    /// Whether it may hold up what is sent.
+    #[inline]
+    pub(crate) const fn limits_what_goes(&self) -> bool {
+        self.spec.outwards != 0
+    }
+
+    /// The most that a connection gives it in a turn.
+    pub(super) fn turn(&self) -> u32 {
+        tcp::burst(self.spec.outwards)
+    }
+
+    /// Whether nobody is before whoever sends at `at` but for what the card was given already, which
+    /// is little.
+    pub(super) fn is_free(&self, at: Time) -> bool {
+        self.turns.is_empty() && self.sends_until < at + self.takes(self.turn())
     }
 
     /// When the first and the last byte of a message that is handed over at `at` leave.

@@ -1,4 +1,4 @@
-//! Established connections: segments, stalls, retransmission, back-pressure, endings.
+//! Established connections: segments, what is sent and read of them, back-pressure.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use crate::engine::{Chance, Span, Time};
 use crate::observe::NodeId;
 
 use super::super::event::Event;
-use super::super::machine::{Closing, ConnId, ConnectError, Input, Lane, Port, Wait, Waiting};
+use super::super::machine::{Closing, ConnId, Input, Lane, Port, Wait, Waiting};
 use super::super::simulation::World;
 use super::repair::Hole;
 use super::tcp;
@@ -21,7 +21,7 @@ const SEND_BUFFER: u64 = 2 * 10 * 2_304;
 
 /// Effects may take their place on a link this much early (see the context); what leaves no later
 /// than that waits for nothing.
-const ALMOST_NOW: Span = Span::from_millis(1);
+pub(super) const ALMOST_NOW: Span = Span::from_millis(1);
 
 /// What a segment carries.
 #[derive(Clone, Debug)]
@@ -53,6 +53,13 @@ pub(crate) struct Flow<M> {
     pub(crate) on_wire: u32,
     /// Of those on the wire, what has come to the other host and waits for its network card.
     in_card: u32,
+    /// Whether it waits for its turn at the network card of its own host, and how much of the first
+    /// segment that waits the card has sent in earlier turns, since when.
+    pub(super) takes_turns: bool,
+    pub(super) begun: u32,
+    pub(super) begun_at: Time,
+    /// What the last turn carried of segments that were sent in several, by their number.
+    in_turns: VecDeque<(u64, u32)>,
     pub(super) behind: u32,
     /// Segments sent since the flow began or last began anew, and the holes among those behind.
     pub(super) put: u64,
@@ -66,7 +73,7 @@ pub(crate) struct Flow<M> {
     /// When what a lossy path carries of it has been carried.
     pub(super) carried_at: Time,
     /// Bytes in the queue.
-    buffered: u64,
+    pub(super) buffered: u64,
     /// Bytes that the process hands over later in what it computes (see the context).
     promised: u64,
     pub(crate) sent: u64,
@@ -85,6 +92,8 @@ pub(crate) struct Flow<M> {
     /// after a stall; 0 otherwise.
     pub(super) window: u32,
     pub(super) threshold: u32,
+    /// Bytes that the window still allows in this round trip.
+    pub(super) allowance: u64,
     /// Whether the sender found no room and waits to hear of some.
     blocked: bool,
     /// The sender's host has lost power: what is lost on its way is sent by nobody again.
@@ -98,6 +107,10 @@ impl<M> Flow<M> {
             arrived: 0,
             on_wire: 0,
             in_card: 0,
+            takes_turns: false,
+            begun: 0,
+            begun_at: Time::ZERO,
+            in_turns: VecDeque::new(),
             behind: 0,
             put: 0,
             holes: Vec::new(),
@@ -119,6 +132,7 @@ impl<M> Flow<M> {
             silent_since: Time::ZERO,
             window: 0,
             threshold: 0,
+            allowance: 0,
             blocked: false,
             deserted: false,
         }
@@ -149,6 +163,9 @@ impl<M> Flow<M> {
         self.epoch = self.epoch.wrapping_add(1);
         self.on_wire = 0;
         self.in_card = 0;
+        self.begun = 0;
+        self.in_turns.clear();
+        self.allowance = 0;
         self.behind = 0;
         self.put = 0;
         self.holes.clear();
@@ -166,7 +183,7 @@ impl<M> Flow<M> {
         self.window = 0;
     }
 
-    fn pop(&mut self) -> Option<Segment<M>> {
+    pub(super) fn pop(&mut self) -> Option<Segment<M>> {
         let segment = self.queue.pop_front()?;
         self.buffered -= u64::from(segment.bytes);
         self.read += u64::from(segment.bytes);
@@ -176,6 +193,12 @@ impl<M> Flow<M> {
     /// Whether nothing gets through to the other side, as far as the sender knows.
     fn is_cut_off(&self) -> bool {
         self.stalled && self.window == 0 && self.timer
+    }
+
+    /// Whether something waits that may be put on the wire.
+    pub(super) fn may_send(&self) -> bool {
+        let open = !self.stalled || self.window > 0 && self.allowance > 0;
+        open && self.queue.len() > self.sent_segments()
     }
 
     /// Whether there is something that the other side has not got.
@@ -273,6 +296,8 @@ impl<M> World<M> {
         if flow.stalled {
             self.net.sides[index].flow.blocked |= self.room(index) == 0;
             self.hasten_probe(index, at);
+        } else if self.net.cards[self.net.sides[index].node as usize].limits_what_goes() {
+            self.offer(index, at);
         } else {
             self.transmit(index, at);
         }
@@ -299,7 +324,15 @@ impl<M> World<M> {
         let next = flow.sent_segments();
         let link = &mut self.net.links[flow.link as usize];
         let bytes = flow.queue[next].bytes;
-        let (begins, through) = self.net.cards[side.node as usize].sends(bytes, at);
+        let begun = std::mem::take(&mut flow.begun);
+        let (mut begins, through) = self.net.cards[side.node as usize].sends(bytes - begun, at);
+        if begun > 0 {
+            begins = flow.begun_at;
+            flow.in_turns.push_back((flow.put, bytes - begun));
+        }
+        if flow.window > 0 {
+            flow.allowance = flow.allowance.saturating_sub(u64::from(bytes).max(1));
+        }
         let left = link.leaves(bytes, begins).max(through);
         if flow.behind > 0 || link.loss() != Chance::NEVER {
             return self.transmit_lossy(index, left);
@@ -314,9 +347,13 @@ impl<M> World<M> {
         self.kernel.schedule(arrival, Event::Arrive { end: side.end.0, epoch: flow.epoch });
     }
 
+    /// Puts all that may go onto the wire, as far as the host's card takes it.
     pub(crate) fn transmit_all(&mut self, index: usize, at: Time) {
-        let flow = &self.net.sides[index].flow;
-        for _ in flow.sent_segments()..flow.queue.len() {
+        let node = self.net.sides[index].node as usize;
+        if self.net.cards[node].limits_what_goes() {
+            return self.offer(index, at);
+        }
+        while self.net.sides[index].flow.may_send() {
             self.transmit(index, at);
         }
     }
@@ -359,7 +396,12 @@ impl<M> World<M> {
         }
         unsent.sort_by_key(|(leaves, _)| *leaves);
         for (_, index) in unsent {
-            self.transmit(index, now);
+            let node = self.net.sides[index].node as usize;
+            if self.net.cards[node].limits_what_goes() {
+                self.offer(index, now);
+            } else {
+                self.transmit(index, now);
+            }
         }
     }
 
@@ -384,7 +426,14 @@ impl<M> World<M> {
         let now = self.kernel.now();
         let side = &mut self.net.sides[index];
         let flow = &mut side.flow;
-        let bytes = flow.queue[(flow.arrived + flow.in_card) as usize].bytes;
+        let mut bytes = flow.queue[(flow.arrived + flow.in_card) as usize].bytes;
+        let number = flow.put - u64::from(flow.behind + flow.on_wire - flow.in_card);
+        while let Some(&(of, last)) = flow.in_turns.front().filter(|(of, _)| *of <= number) {
+            flow.in_turns.pop_front();
+            if of == number {
+                bytes = last;
+            }
+        }
         let came = self.net.cards[side.node as usize].takes(bytes);
         let done = self.net.cards[to].receives(bytes, now, came);
         if done <= now && flow.in_card == 0 {
@@ -544,146 +593,6 @@ impl<M> World<M> {
             lane: side.lane,
             input: Input::Writable { conn: side.end },
         })
-    }
-
-    /// Something arrived for a side that its process no longer has: the host answers with a reset,
-    /// unless an end of the connection is under way to the sender already.
-    #[cold]
-    fn answer_unknown(&mut self, index: usize) {
-        let now = self.kernel.now();
-        let under_way = self.net.sides[index ^ 1].flow.is_waiting();
-        let side = &mut self.net.sides[index];
-        if side.alive && self.net.links[side.flow.back as usize].blocked != 0 {
-            // The answer will not get through, so the sender asks again.
-            side.flow.void_wire();
-            side.flow.stalled = true;
-            return self.arm_for_silence(index);
-        }
-        side.flow.clear();
-        if side.alive && !under_way {
-            let latency = self.net.links[side.flow.back as usize].latency(now);
-            let event = Event::Reset { end: side.end.0, on_path: false };
-            self.kernel.schedule(now + latency, event);
-        }
-    }
-
-    /// A reset reaches side `end`, from the other host or (`on_path`) from something between.
-    pub(crate) fn reset(&mut self, end: u32, on_path: bool) -> Option<Arrival<M>> {
-        let index = self.net.side(ConnId(end))?;
-        let back = self.net.sides[index].flow.back as usize;
-        if !on_path && self.net.links[back].blocked != 0 {
-            return None;
-        }
-        self.end_side(index, Closing::Reset)
-    }
-
-    /// Side `index` is over for its process. What it had to send is void. Returns what the process
-    /// is told.
-    pub(super) fn end_side(&mut self, index: usize, how: Closing) -> Option<Arrival<M>> {
-        let side = &mut self.net.sides[index];
-        side.flow.drop_unarrived();
-        if !side.alive {
-            self.net.release(index);
-            return None;
-        }
-        side.alive = false;
-        let conn = side.end;
-        let (node, lane) = (side.node, side.lane);
-        let asked = conn.0 & 1 == 0;
-        let input = match side.state {
-            SideState::Open => Some(Input::Closed { conn, how }),
-            SideState::Opening if asked => Some(Input::Failed { conn, why: ConnectError::Refused }),
-            SideState::Opening => None,
-        };
-        self.net.release(index);
-        input.map(|input| Arrival { node, lane, input })
-    }
-
-    /// The process closes its side: what it sent still arrives, then the other side learns of it.
-    pub(crate) fn close(&mut self, index: usize, at: Time) {
-        self.leave(index, Cargo::Fin, at);
-    }
-
-    /// The process throws its side away: what is not on the wire is gone, and the other side is
-    /// told if the way is open.
-    pub(crate) fn abort(&mut self, index: usize, at: Time) {
-        let now = self.kernel.now();
-        let flow = &mut self.net.sides[index].flow;
-        let sent = (flow.arrived + flow.on_wire) as usize;
-        // What lies behind a hole goes with it.
-        let behind: u64 = flow.queue.range(sent..).map(|s| u64::from(s.bytes)).sum();
-        if flow.behind > 0 {
-            flow.queue.truncate(sent);
-            flow.buffered -= behind;
-            flow.unsend_behind();
-        }
-        let waiting = |segment: &&Segment<M>| segment.leaves > now + ALMOST_NOW;
-        let waiting = flow.queue.range(flow.arrived as usize..sent).rev().take_while(waiting);
-        let turns = waiting.count();
-        let took: u64 = flow.queue.range(sent - turns..sent).map(|s| u64::from(s.bytes)).sum();
-        let dropped: u64 = flow.queue.drain(sent - turns..).map(|s| u64::from(s.bytes)).sum();
-        flow.buffered -= dropped;
-        flow.on_wire -= turns as u32;
-        let link = flow.link as usize;
-        if turns > 0 {
-            // It waited for its turn in this host, and others need not wait for it.
-            self.net.links[link].take_back(took, now);
-            let node = self.net.sides[index].node as usize;
-            self.net.cards[node].take_back(took, now);
-            self.retime(link);
-        }
-        self.leave(index, Cargo::Rst, at);
-    }
-
-    /// The process no longer has its side; a last segment says so, in order.
-    pub(crate) fn leave(&mut self, index: usize, last: Cargo<M>, at: Time) {
-        let side = &mut self.net.sides[index];
-        if side.state == SideState::Opening && side.end.0 & 1 == 0 {
-            // Nothing is open yet: the host forgets that it asked, and an answer finds nobody. A
-            // host that has accepted meanwhile has not told its process.
-            side.alive = false;
-            self.net.sides[index ^ 1].alive = false;
-            self.net.release(index);
-            return;
-        }
-        side.alive = false;
-        let alone = side.flow.stalled && !side.flow.is_waiting();
-        let reset = matches!(last, Cargo::Rst);
-        if self.net.sides[index ^ 1].alive && !(alone && reset) {
-            self.push(index, last, BOUND, 0, at);
-        }
-        self.forget_unread(index);
-        self.net.release(index);
-    }
-
-    /// What had arrived for side `index` and was not read is gone with its process.
-    pub(crate) fn forget_unread(&mut self, index: usize) {
-        let flow = &mut self.net.sides[index ^ 1].flow;
-        for _ in 0..flow.arrived {
-            flow.pop();
-        }
-        flow.arrived = 0;
-    }
-
-    /// The host of side `index` has lost power: only what had left it still arrives.
-    pub(crate) fn power_lost(&mut self, index: usize, now: Time) {
-        let side = &mut self.net.sides[index];
-        side.alive = false;
-        if side.state == SideState::Opening && side.end.0 & 1 == 0 {
-            self.net.sides[index ^ 1].alive = false;
-        }
-        let flow = &mut self.net.sides[index].flow;
-        let sent = (flow.arrived + flow.on_wire) as usize;
-        let kept = flow.queue.iter().take(sent).filter(|s| s.leaves <= now).count();
-        let kept = kept.max(flow.arrived as usize);
-        flow.unsend_behind();
-        flow.queue.truncate(kept);
-        flow.on_wire = kept as u32 - flow.arrived;
-        flow.buffered = flow.queue.iter().map(|s| u64::from(s.bytes)).sum();
-        flow.stop_timer();
-        flow.deserted = true;
-        self.forget_unread(index);
-        self.net.release(index);
     }
 
     /// Bytes that still fit between a side and the process at the other.

@@ -8,12 +8,14 @@
 //! leaves a *hole*: what was sent behind it waits, and what repairs it is in `repair`.
 
 mod card;
+mod closing;
 mod connect;
 mod connection;
 mod link;
 mod repair;
 mod tcp;
 mod topology;
+mod turns;
 
 pub(crate) use card::Card;
 pub(crate) use connection::{Arrival, BOUND, Cargo, Side, SideState};

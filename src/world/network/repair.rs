@@ -346,32 +346,24 @@ impl<M> World<M> {
         let flow = &mut self.net.sides[index].flow;
         flow.retries = 0;
         flow.silent_since = now;
-        flow.window = match flow.window {
-            0 => 1,
-            window if window < flow.threshold => (window * 2).min(flow.threshold),
-            window => window + 1,
-        };
-        let mut room = u64::from(flow.window) * PACKET;
-        loop {
-            let flow = &mut self.net.sides[index].flow;
-            let Some(next) = flow.queue.get(flow.sent_segments()) else {
-                flow.stalled = false;
-                flow.stop_timer();
-                self.advance(index);
-                break;
+        // What the window allowed may wait for its turn at the host's card still.
+        if flow.window == 0 || !flow.may_send() {
+            flow.window = match flow.window {
+                0 => 1,
+                window if window < flow.threshold => (window * 2).min(flow.threshold),
+                window => window + 1,
             };
-            let bytes = u64::from(next.bytes).max(1);
-            if room == 0 {
-                let event = Event::Retransmit {
-                    end: self.net.sides[index].end.0,
-                    epoch: self.net.sides[index].flow.timer_epoch,
-                };
-                let tick = round_trip.max(Span::from_micros(1));
-                self.kernel.schedule(now + tick, event);
-                break;
-            }
-            room = room.saturating_sub(bytes);
-            self.transmit(index, now);
+            flow.allowance = u64::from(flow.window) * PACKET;
         }
+        self.transmit_all(index, now);
+        let flow = &mut self.net.sides[index].flow;
+        if flow.queue.len() == flow.sent_segments() {
+            flow.stalled = false;
+            flow.stop_timer();
+            return self.advance(index);
+        }
+        let epoch = flow.timer_epoch;
+        let event = Event::Retransmit { end: self.net.sides[index].end.0, epoch };
+        self.kernel.schedule(now + round_trip.max(Span::from_micros(1)), event);
     }
 }

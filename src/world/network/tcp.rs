@@ -46,6 +46,13 @@ pub enum CongestionControl {
     Bbr,
 }
 
+/// Bytes that a connection gives a network card of this rate at once: what leaves in a millisecond,
+/// two packets at the least and one packet of segmentation offload at the most (`tcp_tso_autosize`
+/// and `tcp_small_queue_check` in `tcp_output.c`; `GSO_LEGACY_MAX_SIZE`).
+pub(super) fn burst(rate: u64) -> u32 {
+    (rate / 1_000).clamp(2 * PACKET, 65_536) as u32
+}
+
 /// A later packet tells that one is lost if it was sent this much after it (RACK's reordering
 /// window, a quarter of the round trip).
 pub(crate) fn reordering_window(round_trip: Span) -> Span {

@@ -206,15 +206,17 @@ impl Member {
     pub fn handle(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>, mail: RaMail) {
         self.server.set_now(ctx.clock());
         let before = self.applied;
-        let was = (self.server.commit(), self.server.leads(), self.confirmed);
+        let state = |member: &Self| {
+            let server = &member.server;
+            (server.commit(), server.leads(), server.breach(), member.confirmed)
+        };
+        let was = state(self);
         match mail {
             RaMail::Down(pid, reason) => self.down(node, ctx, pid, reason),
             RaMail::Message(message) => self.receive(node, ctx, message),
         }
         self.act(node, ctx);
-        if (self.server.commit(), self.server.leads(), self.confirmed) != was
-            || self.applied != before
-        {
+        if state(self) != was || self.applied != before {
             node.touched.push((self.queue, before));
         }
     }

@@ -107,7 +107,7 @@ impl Broker {
         node: NodeId,
         even: bool,
     ) -> Option<Answer> {
-        let fits = |nodes: &[NodeId]| !even || nodes.len() % 2 == 0;
+        let fits = |nodes: &[NodeId]| !even || nodes.len().is_multiple_of(2);
         let lacks = |nodes: &[NodeId]| !nodes.is_empty() && !nodes.contains(&node) && fits(nodes);
         let runs = self.node.runs(node) || node == self.node.me;
         let todo = self.quorum_queues(|nodes| runs && lacks(nodes));

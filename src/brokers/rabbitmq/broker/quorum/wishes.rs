@@ -77,9 +77,9 @@ impl Member {
             Out::Persist if !node.config.settings.rules.has(Rule::PersistVotes) => {}
             Out::Persist => self.persist(node, ctx),
             Out::Appended(first) => self.write(node, ctx, first),
-            Out::Truncated(cut) => {
+            Out::Truncated(first, cut) => {
                 self.handed = self.server.log.base().index.max(self.handed - cut.len() as u64);
-                self.truncated(node, ctx, &cut);
+                self.truncated(node, ctx, first, &cut);
             }
             Out::Installed(gone) => self.installed(node, ctx, &gone),
             Out::Follows(leader) => {
@@ -129,7 +129,8 @@ impl Member {
         for index in first..=last.index {
             let Some(entry) = log.get(index) else { continue };
             bytes += entry_bytes(entry);
-            if let Some(held) = enqueued(index, &entry.command) {
+            // What it has applied at that place stays applied.
+            if let Some(held) = enqueued(index, &entry.command).filter(|_| index > self.applied) {
                 report_stored(now, place, &node.config.letters, &held, ctx.observer());
             }
         }
@@ -140,13 +141,16 @@ impl Member {
         }
     }
 
-    /// What a former leader had not got committed is overwritten.
-    fn truncated(&self, node: &Node, ctx: &mut Context<'_, Message>, cut: &[Entry]) {
+    /// What a former leader had not got committed is overwritten. (And what was committed, and even
+    /// applied, if members that had lost their disks have elected one that lacks it: then the state
+    /// stays as it is.)
+    fn truncated(&self, node: &Node, ctx: &mut Context<'_, Message>, first: Index, cut: &[Entry]) {
         let (place, now) = (self.place(node), ctx.now());
         let because = because::ANOTHER_LEADER;
         let removal = Removal { cause: cause::LOG_OVERWRITTEN, because };
-        for entry in cut {
-            if let Some(held) = enqueued(0, &entry.command) {
+        let unapplied = (first..).zip(cut).filter(|(index, _)| *index > self.applied);
+        for (index, entry) in unapplied {
+            if let Some(held) = enqueued(index, &entry.command) {
                 report_removed(now, place, &node.config.letters, &held, removal, ctx.observer());
             }
         }

@@ -6,7 +6,7 @@ use super::super::super::super::message::ra::{
     AppendEntries, AppendReply, Index, InstallSnapshot, Position, Rpc,
 };
 use super::super::log::Snapshot;
-use super::{Delay, Membership, Out, Role, Server};
+use super::{Breach, Delay, Membership, Out, Role, Server};
 
 impl Server {
     /// ra_server.erl `handle_follower(#append_entries_rpc{})`.
@@ -42,8 +42,11 @@ impl Server {
                 continue;
             }
             if first_new.is_none() && index <= self.log.last().index {
-                // Above what is committed, unless a majority has lost its disks and elected one that
-                // lacks it.
+                // Above what is committed, unless the leader has votes of members that had lost their
+                // disks.
+                if index <= self.commit {
+                    self.breach = Some(Breach::Overwritten(index));
+                }
                 self.cut(index - 1);
             }
             let at = self.log.append(entry);

@@ -52,8 +52,8 @@ pub enum Out {
     Persist,
     /// The log has entries from here on that are to be written.
     Appended(Index),
-    /// The log has lost these entries, the last ones before that.
-    Truncated(Vec<Entry>),
+    /// The log has lost these entries, the last ones before that, of which the first was at this index.
+    Truncated(Index, Vec<Entry>),
     /// The log begins with a leader's snapshot now, which has taken the place of these entries.
     Installed(Vec<(Index, Entry)>),
     /// It follows this leader: watch it.
@@ -110,6 +110,15 @@ pub struct Faulty {
     pub changes_at_once: bool,
 }
 
+/// What Raft promises never to happen to a member whose group has kept its disks, and has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breach {
+    /// A leader has overwritten this entry, which the member knew to be committed.
+    Overwritten(Index),
+    /// Another member leads in the term in which this one did.
+    Ousted(Term, NodeId),
+}
+
 /// A member's state.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -136,6 +145,7 @@ pub struct Server {
     noop: Index,
     now: Time,
     faulty: Faulty,
+    breach: Option<Breach>,
     out: Vec<Out>,
 }
 
@@ -173,6 +183,7 @@ impl Server {
             noop: 0,
             now: Time::ZERO,
             faulty,
+            breach: None,
             out: Vec::new(),
         }
     }
@@ -208,6 +219,12 @@ impl Server {
     #[must_use]
     pub fn leader(&self) -> Option<NodeId> {
         self.leader
+    }
+
+    /// The last thing that must not have happened to it since it began.
+    #[must_use]
+    pub fn breach(&self) -> Option<Breach> {
+        self.breach
     }
 
     /// Its term and vote.
@@ -306,7 +323,7 @@ impl Server {
     fn cut(&mut self, last: Index) {
         let cut = self.log.truncate(last);
         self.membership.truncate(last);
-        self.out.push(Out::Truncated(cut));
+        self.out.push(Out::Truncated(last + 1, cut));
     }
 
     /// Takes a snapshot of all up to an entry.
@@ -358,6 +375,9 @@ impl Server {
     }
 
     fn follow(&mut self, leader: Pid) {
+        if self.leads() {
+            self.breach = Some(Breach::Ousted(self.meta.term, leader.node));
+        }
         self.step_down();
         self.out.push(Out::NoTimer);
         if self.leader != Some(leader.node) {
