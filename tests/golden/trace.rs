@@ -1,7 +1,6 @@
 //! The observer of a script about a log: what it is told, as lines. What families say in their own way is in
 //! their [`Manner`].
 
-use mqsim::brokers::kit::Words;
 use mqsim::engine::Time;
 use mqsim::observe::{
     Catalog, ConsumerId, DestinationId, Event, MessageRange, NodeId, NodeState, Observer, Outcome,
@@ -23,16 +22,34 @@ struct Fact {
 /// How a family's scripts say what is its own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Manner {
-    /// Its words.
-    pub(crate) words: &'static Words,
     /// The cause of what is on its way, and counts as lost until it is read: that says nothing here.
     pub(crate) on_its_way: &'static str,
     /// What a producer is told.
     pub(crate) outcome: fn(Outcome) -> &'static str,
-    /// An event that is not among its words: that of a client of the script's own.
+    /// An event that is not in the catalogue: that of a client of the script's own.
     pub(crate) event: fn(&Event) -> Option<String>,
     /// Whether something at the very beginning is not worth a line: a role, or what becomes of a process.
     pub(crate) at_first: fn(&Catalog, Option<NodeId>) -> bool,
+}
+
+impl Manner {
+    /// That of a family of which nothing more is to be said than what its producers are told.
+    pub(crate) const fn plain(outcome: fn(Outcome) -> &'static str) -> Manner {
+        Manner { on_its_way: "on-its-way", outcome, event: |_| None, at_first: |_, _| true }
+    }
+}
+
+/// What a producer is told, in the words of the design; `nacked` is what the family calls it.
+pub(crate) fn told(outcome: Outcome, nacked: &'static str) -> &'static str {
+    match outcome {
+        Outcome::Acked => "acked",
+        Outcome::Nacked => nacked,
+        Outcome::Accepted => "accepted",
+        Outcome::Rejected => "rejected",
+        Outcome::Unknown => "unknown",
+        Outcome::Unsent => "unsent",
+        Outcome::Returned => "returned",
+    }
 }
 
 /// Remembers everything.
@@ -94,11 +111,10 @@ impl Trace {
     }
 
     fn why(&self, removal: Removal) -> String {
-        let words = self.manner.words;
-        let cause = words.causes[removal.cause.index()].name;
+        let cause = self.catalog.causes[removal.cause.index()].name;
         match removal.because.index() {
             0 => cause.to_owned(),
-            because => format!("{cause}, {}", words.conditions[because]),
+            because => format!("{cause}, {}", self.catalog.conditions[because]),
         }
     }
 }
@@ -152,8 +168,7 @@ impl Observer for Trace {
         messages: MessageRange,
         removal: Removal,
     ) {
-        let Manner { words, on_its_way, .. } = self.manner;
-        if words.causes[removal.cause.index()].name != on_its_way {
+        if self.catalog.causes[removal.cause.index()].name != self.manner.on_its_way {
             let before = format!("dropped: {}", self.stream(messages));
             self.add(at, before, Some(messages), format!(": {}", self.why(removal)));
         }
@@ -176,7 +191,7 @@ impl Observer for Trace {
         if at == Time::ZERO && (self.manner.at_first)(&self.catalog, None) {
             return;
         }
-        let role = role.map_or("nothing", |role| self.manner.words.roles[role.index()].name);
+        let role = role.map_or("nothing", |role| self.catalog.roles[role.index()].name);
         let of = self.catalog.destination(destination);
         let before = format!("{} is {role} of {of}", self.host(node));
         self.add(at, before, None, String::new());
@@ -196,7 +211,7 @@ impl Observer for Trace {
         if let Some(text) = (self.manner.event)(&event) {
             return self.add(at, format!("{host} {text}"), None, String::new());
         }
-        let word = &self.manner.words.events[word.index()];
+        let word = &self.catalog.events[word.index()];
         let mut text = format!("{host}: {}", word.name);
         if let Some(subject) = subject {
             text = format!("{text} {}", self.host(subject));

@@ -14,7 +14,6 @@
 use mqsim::brokers::kafka::PartitionId;
 use mqsim::brokers::kafka::legacy::machine::LegacyMachine;
 use mqsim::brokers::kafka::legacy::message::{OffsetTime, Part, Znode};
-use mqsim::brokers::kafka::legacy::words::WORDS;
 use mqsim::brokers::kit::Family;
 use mqsim::engine::Time;
 use mqsim::observe::{MessageRange, NodeId, Outcome};
@@ -79,7 +78,6 @@ fn partition(plan: &Plan, name: &str) -> Told<PartitionId> {
 
 /// How a script speaks of Kafka before 0.8, where nobody is answered but the probe.
 const MANNER: Manner = Manner {
-    words: WORDS,
     on_its_way: "socket-buffer-lost",
     outcome: |outcome| match outcome {
         Outcome::Accepted => "accepted",

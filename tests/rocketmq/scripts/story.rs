@@ -16,9 +16,8 @@ use mqsim::brokers::rocketmq::keys::SECTIONS;
 use mqsim::brokers::rocketmq::machine::RocketCluster;
 use mqsim::brokers::rocketmq::plan;
 use mqsim::brokers::rocketmq::spec::Spec;
-use mqsim::brokers::rocketmq::words::WORDS;
 use mqsim::engine::{Span, Time};
-use mqsim::observe::{NodeId, Outcome};
+use mqsim::observe::NodeId;
 use mqsim::scenario::Document;
 use mqsim::world::fault::{self, ClientSide};
 use mqsim::world::{self, Setup, Simulation};
@@ -109,21 +108,7 @@ fn host(spec: &Spec, name: &str) -> Told<NodeId> {
 }
 
 /// How a script speaks of RocketMQ.
-const MANNER: Manner = Manner {
-    words: WORDS,
-    on_its_way: "on-its-way",
-    outcome: |outcome| match outcome {
-        Outcome::Acked => "acked",
-        Outcome::Nacked => "not SEND_OK",
-        Outcome::Accepted => "accepted",
-        Outcome::Rejected => "rejected",
-        Outcome::Unknown => "unknown",
-        Outcome::Unsent => "unsent",
-        Outcome::Returned => "returned",
-    },
-    event: |_| None,
-    at_first: |_, _| true,
-};
+const MANNER: Manner = Manner::plain(|outcome| golden::told(outcome, "not SEND_OK"));
 
 /// The run of a script.
 pub(crate) struct Story {
