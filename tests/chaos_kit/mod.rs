@@ -100,6 +100,42 @@ pub(crate) fn quorum_scenario(number: u64) -> Chaos {
     make(number, draw, promise, Mode::Quorum, version)
 }
 
+/// The same with an operator who changes the members of its queues.
+pub(crate) fn operated_scenario(number: u64) -> Chaos {
+    let mut chaos = quorum_scenario(number);
+    let mut draw = Stream::fixed(number, "operators");
+    let said = |key: &str| {
+        let at = chaos.head.find(key).expect("it is said") + key.len();
+        let digits = chaos.head[at..].split(|of: char| !of.is_ascii_digit()).next();
+        digits.and_then(|digits| digits.parse::<u64>().ok()).expect("it is a number")
+    };
+    let (nodes, duration) = (said("[cluster]\nnodes = "), said("duration = \""));
+    let members = |text: &&String| text.contains("x-quorum-initial-group-size");
+    let queues = chaos.parts[QUEUE].iter().filter(members).map(|text| {
+        let at = text.find("name = \"").expect("it has a name") + 8;
+        text[at..].split('"').next().expect("it has a name").to_owned()
+    });
+    let queues: Vec<String> = queues.collect();
+    for _ in 0..draw.between(1, 8) {
+        let Some(queue) = queues.get(draw.below(queues.len().max(1) as u64) as usize) else {
+            break;
+        };
+        let (at, node) = (draw.below(duration), draw.between(1, nodes));
+        let what = match draw.below(8) {
+            0..=2 => format!("kind = \"add_member\"\nqueue = \"{queue}\"\n"),
+            3 | 4 => format!("kind = \"delete_member\"\nqueue = \"{queue}\"\n"),
+            5 => "kind = \"grow\"\n".to_owned(),
+            6 => "kind = \"grow\"\nstrategy = \"even\"\n".to_owned(),
+            _ => "kind = \"shrink\"\n".to_owned(),
+        };
+        let on = draw.between(1, nodes);
+        chaos.parts[FAULT].push(format!(
+            "[[action]]\nat = \"{at}ms\"\n{what}node = \"n{node}\"\non = \"n{on}\"\n"
+        ));
+    }
+    chaos
+}
+
 fn make(
     number: u64,
     mut draw: Stream,
@@ -630,6 +666,11 @@ pub(crate) fn excuse(report: &Report, text: &str) -> Option<&'static str> {
     if lost_mirror(report) {
         return Some("a mirror that was given up, and came back while its peers connected");
     }
+    if half_done(report) {
+        return Some(
+            "a change of a quorum queue's members that an operator's command has half done",
+        );
+    }
     forgotten(report, text)
 }
 
@@ -640,6 +681,20 @@ fn lost_mirror(report: &Report) -> bool {
     report.events.iter().any(|event| event.what == "partitioned")
         && !report.waits.is_empty()
         && report.waits.iter().all(|waits| waits.what.starts_with("confirms of queue "))
+}
+
+/// Whether all that waits are members of quorum queues of which an operator's command has done a half:
+/// one that has left by the log of the others does not know that before it is deleted, and one that
+/// has joined by it and was deleted is waited for.
+fn half_done(report: &Report) -> bool {
+    let actions = || report.events.iter().filter(|event| event.kind == "action");
+    let count = |what: &str| actions().filter(|event| event.what.starts_with(what)).count();
+    let members = |what: &str| {
+        what == "a leader of a quorum queue" || what == "the followers of a quorum queue"
+    };
+    count("done") < count("given")
+        && !report.waits.is_empty()
+        && report.waits.iter().all(|waits| members(&waits.what))
 }
 
 /// Why all that waits are channels, for a quorum queue that is known not to answer them, and

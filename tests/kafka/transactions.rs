@@ -131,7 +131,7 @@ fn every_input_comes_out_once_with_transactions() {
 fn and_at_least_once_without() {
     let mut again = 0;
     for seed in 1..=seeds() {
-        let report = run("4.1", "enable.auto.commit = false", seed);
+        let report = run("4.1", "auto.commit.interval.ms = \"5s\"", seed);
         assert!(report.quiet, "{seed}: {:?}", report.waits);
         let (twice, read) = found(&report);
         assert_eq!(read, 6_000, "{seed}");

@@ -5,7 +5,7 @@
 //! looks at so many and prints what they have shown, and `MQSIM_CHAOS_FROM=700` begins at that number. A
 //! scenario that breaks a rule is made as small as it can be and printed.
 
-use crate::chaos_kit::{Chaos, minimise, quorum_scenario, recorded, scenario};
+use crate::chaos_kit::{Chaos, minimise, operated_scenario, quorum_scenario, recorded, scenario};
 use crate::tally::Tally;
 
 fn number(variable: &str, default: u64) -> u64 {
@@ -22,6 +22,12 @@ fn random_scenarios_keep_the_rules() {
 #[test]
 fn random_scenarios_of_quorum_queues_keep_the_rules() {
     keep_the_rules(quorum_scenario, 200);
+}
+
+/// The same while an operator adds and deletes members.
+#[test]
+fn random_scenarios_with_operators_keep_the_rules() {
+    keep_the_rules(operated_scenario, 100);
 }
 
 fn keep_the_rules(scenario: fn(u64) -> Chaos, default: u64) {

@@ -142,15 +142,6 @@ impl Config {
         self.queues.len() + 1
     }
 
-    /// The members of a Raft group.
-    #[must_use]
-    pub fn group(&self, group: QueueId) -> &[NodeId] {
-        match self.queues.get(group.0 as usize) {
-            Some(queue) => &queue.members,
-            None => &self.members,
-        }
-    }
-
     /// What a Raft group is in reports; Khepri's is nothing.
     #[must_use]
     pub fn reported(&self, group: QueueId) -> Option<DestinationId> {

@@ -46,11 +46,8 @@ pub(crate) fn producers(machines: &[KafkaMachine], partition: PartitionId) -> Ve
             let batch = |(first, last): &(u32, u32)| format!("{first}..{last}");
             let batches: Vec<String> = batches.iter().map(batch).collect();
             let (id, epoch) = (by.id, by.epoch);
-            lines.push(format!(
-                "n{}: producer {id} epoch {epoch}: {}",
-                index + 1,
-                batches.join(" ")
-            ));
+            let batches = if batches.is_empty() { "none".to_owned() } else { batches.join(" ") };
+            lines.push(format!("n{}: producer {id} epoch {epoch}: {batches}", index + 1));
         }
     }
     lines

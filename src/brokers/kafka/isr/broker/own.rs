@@ -68,7 +68,8 @@ impl<W> Writes<W> {
         high_watermark: u64,
         ctx: &mut Context<'_, Message>,
     ) -> Option<Pending<W>> {
-        let write = self.waiting.pop_front_if(|write| write.required <= high_watermark)?;
+        self.waiting.front().filter(|write| write.required <= high_watermark)?;
+        let write = self.waiting.pop_front()?;
         ctx.cancel(write.timer);
         Some(Pending { what: write.what, expired: write.expired })
     }

@@ -121,6 +121,14 @@ impl Node {
         queues.filter(|(_, nodes)| nodes.contains(&self.me)).map(|(queue, _)| queue).collect()
     }
 
+    /// The members of a Raft group, as the metadata has them.
+    pub(crate) fn group(&self, group: QueueId) -> Vec<NodeId> {
+        match self.mnesia.tables.quorum.get(group.0 as usize) {
+            Some(nodes) => nodes.clone(),
+            None => self.config.members.clone(),
+        }
+    }
+
     /// An empty queue.
     pub(crate) fn fresh_fifo(&self, queue: QueueId) -> Fifo {
         Fifo::new(self.config.quorum_policy(queue))

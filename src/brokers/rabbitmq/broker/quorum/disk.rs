@@ -32,6 +32,9 @@ pub struct MemberDisk {
     pub fifo: Fifo,
     /// The last entry that was.
     pub applied: Index,
+    /// With whom it was started first (`initial_members` of its configuration); nobody if that is yet
+    /// to be.
+    pub founders: Vec<NodeId>,
     /// Whether it was started to join a queue that exists.
     pub newcomer: bool,
 }
@@ -109,9 +112,11 @@ impl MemberDisk {
         MemberDisk { newcomer: true, ..MemberDisk::empty(fresh) }
     }
 
-    fn empty(fifo: Fifo) -> MemberDisk {
-        let (meta, log) = (Meta::default(), Log::new());
-        MemberDisk { meta, log, fifo, applied: 0, newcomer: false }
+    /// Of one that has nothing.
+    #[must_use]
+    pub fn empty(fifo: Fifo) -> MemberDisk {
+        let (meta, log, founders) = (Meta::default(), Log::new(), Vec::new());
+        MemberDisk { meta, log, fifo, applied: 0, founders, newcomer: false }
     }
 
     /// The process has died, or the disk has lost more since: of the log, entries up to `kept` are
@@ -151,7 +156,7 @@ impl MemberDisk {
         for held in copies(&self.log, &self.fifo, self.applied) {
             report_removed(at, place, letters, &held, removal, observer);
         }
-        *self = MemberDisk { newcomer: self.newcomer, ..MemberDisk::empty(fresh) };
+        *self = MemberDisk::empty(fresh);
     }
 
     /// What was applied and is not on the disk is applied no more: the state is what the snapshot

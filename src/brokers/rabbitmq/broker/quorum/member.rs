@@ -86,15 +86,15 @@ impl Member {
         disk: Option<MemberDisk>,
         leader: Option<NodeId>,
     ) -> Member {
-        let founders = node.config.group(queue).to_vec();
         let disk = disk.unwrap_or_else(|| MemberDisk {
             meta: Meta { term: u32::from(leader.is_some()), voted_for: leader },
-            log: Log::new(),
-            fifo: node.fresh_fifo(queue),
-            applied: 0,
-            newcomer: false,
+            ..MemberDisk::empty(node.fresh_fifo(queue))
         });
-        let MemberDisk { meta, log, fifo, applied, newcomer } = disk;
+        let MemberDisk { meta, log, fifo, applied, mut founders, newcomer } = disk;
+        if founders.is_empty() {
+            // As the metadata has it now (rabbit_quorum_queue.erl: `make_ra_conf`).
+            founders = node.group(queue);
+        }
         let rules = node.config.settings.rules;
         let faulty = Faulty {
             waits_for_all: !rules.has(Rule::CommitByMajority),
@@ -193,7 +193,8 @@ impl Member {
             _ => self.durable,
         };
         let (fifo, applied, newcomer) = (self.fifo, self.applied, self.server.is_newcomer());
-        MemberDisk { meta, log: self.server.log, fifo, applied, newcomer }
+        let founders = self.server.founders().to_vec();
+        MemberDisk { meta, log: self.server.log, fifo, applied, founders, newcomer }
     }
 
     pub(super) fn place(&self, node: &Node) -> Place {
@@ -511,7 +512,9 @@ impl Member {
                 "the followers of the metadata store",
             );
         }
-        if !self.server.leads() && self.server.leader().is_none() {
+        // Who belongs to no group any more, and was not deleted, waits for nobody.
+        let belongs = self.server.cluster().members().contains(&self.me.node);
+        if !self.server.leads() && self.server.leader().is_none() && belongs {
             return of_queue("a leader of a quorum queue", "a leader of the metadata store");
         }
         let applies = self.applied < self.server.commit();

@@ -32,6 +32,8 @@ const TIMEOUT_BEFORE: Span = Span::from_secs(5);
 const RETRY: Span = Span::from_millis(500);
 /// Members that `shrink` deletes at a time (`quorum_queue_shrink_batch_size`).
 const AT_ONCE: usize = 64;
+/// What is said when no member has answered.
+const TIMED_OUT: &str = "timeout";
 /// Bytes of a command between nodes.
 const COMMAND_BYTES: u32 = 120;
 
@@ -105,7 +107,7 @@ impl Broker {
         node: NodeId,
         even: bool,
     ) -> Option<Answer> {
-        let fits = |nodes: &[NodeId]| !even || nodes.len() % 2 == 0;
+        let fits = |nodes: &[NodeId]| !even || nodes.len().is_multiple_of(2);
         let lacks = |nodes: &[NodeId]| !nodes.is_empty() && !nodes.contains(&node) && fits(nodes);
         let runs = self.node.runs(node) || node == self.node.me;
         let todo = self.quorum_queues(|nodes| runs && lacks(nodes));
@@ -268,7 +270,7 @@ impl Broker {
         if let Some(timer) = change.timer.take() {
             ctx.cancel(timer);
         }
-        let Some(to) = next else { return self.change_failed(ctx, number, "timeout") };
+        let Some(to) = next else { return self.change_failed(ctx, number, TIMED_OUT) };
         if !node.is_connected(to) {
             return self.ask_member(ctx, number);
         }
@@ -377,8 +379,16 @@ impl Broker {
         if let Some(timer) = change.timer.take() {
             ctx.cancel(timer);
         }
+        let asked = change.asked.is_some() || change.next.is_empty();
         if joins {
             self.send_delete(ctx, queue, node);
+        }
+        if joins && asked && why == TIMED_OUT {
+            // `ra:remove_member`: it may be in the log by now. Nobody waits for that.
+            let leave = Request { command: Command::Leave { node }, reply: Reply::None };
+            let leader = self.node.known_leader(queue);
+            let leave = RaMessage::Command(Box::new(leave));
+            self.node.send_member(ctx, queue, leader, leave, COMMAND_BYTES);
         }
         self.change_ended(ctx, number, Some(why));
     }

@@ -124,6 +124,8 @@ pub enum Breach {
 pub struct Server {
     me: Pid,
     membership: Membership,
+    /// Who has founded the group, as it was told when it was started.
+    founders: Vec<NodeId>,
     /// It was started to join a group that exists.
     newcomer: bool,
     meta: Meta,
@@ -153,22 +155,21 @@ impl Server {
     #[must_use]
     pub fn new(
         me: Pid,
-        (mut founders, newcomer): (Vec<NodeId>, bool),
+        (founders, newcomer): (Vec<NodeId>, bool),
         meta: Meta,
         log: Log,
         faulty: Faulty,
     ) -> Server {
         let commit = log.base().index;
-        if newcomer {
-            founders.retain(|node| *node != me.node);
-        }
+        let others = || founders.iter().copied().filter(|node| !newcomer || *node != me.node);
         let base = match log.snapshot() {
             Some(snapshot) => (*snapshot.cluster).clone(),
-            None => Cluster::of(founders),
+            None => Cluster::of(others().collect()),
         };
         Server {
             me,
             membership: Membership::of(base, &log),
+            founders,
             newcomer,
             meta,
             log,
@@ -250,6 +251,12 @@ impl Server {
         self.membership.at(index)
     }
 
+    /// Who has founded the group, as it was told when it was started.
+    #[must_use]
+    pub fn founders(&self) -> &[NodeId] {
+        &self.founders
+    }
+
     /// Whether it was started to join a group that exists.
     #[must_use]
     pub fn is_newcomer(&self) -> bool {
@@ -262,13 +269,14 @@ impl Server {
         self.cluster().has_vote(self.me.node)
     }
 
-    /// As a leader: whether every follower has all that it has itself.
+    /// As a leader: whether every follower that has a vote has all that it has itself.
     #[must_use]
     pub fn all_caught_up(&self) -> bool {
         let last = self.log.last().index;
         match &self.role {
             Role::Leader(peers) => {
-                peers.iter().all(|peer| peer.matched == last && peer.commit_sent == self.commit)
+                let mut voters = peers.iter().filter(|peer| self.cluster().has_vote(peer.node));
+                voters.all(|peer| peer.matched == last && peer.commit_sent == self.commit)
             }
             _ => false,
         }
