@@ -1,5 +1,6 @@
 //! Broker families, and what several of them share. No family imports another.
 
+pub mod activemq;
 pub mod coordination;
 pub mod kafka;
 pub mod kit;

@@ -242,6 +242,10 @@ pub trait Observer {
     /// A producer learned what became of these messages. May be reported more than once for a
     /// message that is sent again; see the ledger for which outcome stands.
     fn outcome(&mut self, _at: Time, _messages: MessageRange, _outcome: Outcome) {}
+    /// A producer's positive answer about these messages says that they are stored, but not as durably as
+    /// its brokers are asked for: an application that looks at it may take it for a failure. Comes
+    /// before their `outcome`.
+    fn remarked(&mut self, _at: Time, _messages: MessageRange) {}
     /// `node` now holds a copy of these messages for `destination`.
     fn stored(
         &mut self,
@@ -312,6 +316,9 @@ pub trait Observer {
         _offset: u64,
     ) {
     }
+    /// What is in the log from this offset on, so many messages, was written in a transaction that is
+    /// aborted: nobody is to read it. May be told more than once.
+    fn aborted(&mut self, _at: Time, _destination: DestinationId, _offset: u64, _count: u64) {}
     /// A consumer's application finished with these messages.
     fn processed(
         &mut self,
@@ -409,6 +416,9 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     fn outcome(&mut self, at: Time, messages: MessageRange, outcome: Outcome) {
         (**self).outcome(at, messages, outcome);
     }
+    fn remarked(&mut self, at: Time, messages: MessageRange) {
+        (**self).remarked(at, messages);
+    }
     fn stored(
         &mut self,
         at: Time,
@@ -473,6 +483,9 @@ impl<O: Observer + ?Sized> Observer for &mut O {
         offset: u64,
     ) {
         (**self).polled(at, consumer, destination, messages, offset);
+    }
+    fn aborted(&mut self, at: Time, destination: DestinationId, offset: u64, count: u64) {
+        (**self).aborted(at, destination, offset, count);
     }
     fn processed(
         &mut self,

@@ -18,6 +18,7 @@ pub struct Absent {
 const RABBITMQ: (&str, &str) = ("rabbitmq.md", "Known gaps");
 const KAFKA: (&str, &str) = ("kafka-isr.md", "What is missing");
 const ROCKETMQ: (&str, &str) = ("rocketmq.md", "What is missing");
+const ACTIVEMQ: (&str, &str) = ("activemq.md", "What is missing");
 const OTHERS: (&str, &str) = ("README.md", "Other brokers");
 
 const fn absent(
@@ -35,13 +36,13 @@ const ABSENT: &[Absent] = &[
         &["dledger"],
         "DLedger groups of RocketMQ are",
         ROCKETMQ,
-        "rocketmq-master-slave simulates groups whose slaves are never promoted",
+        "rocketmq-controller simulates groups whose masters are elected by controllers",
     ),
     absent(
-        &["rocketmq-controller", "controller-mode", "acting-master"],
-        "RocketMQ's controller mode and acting masters are",
+        &["acting-master"],
+        "Acting masters of RocketMQ are",
         ROCKETMQ,
-        "rocketmq-master-slave simulates groups whose slaves are never promoted",
+        "rocketmq-controller simulates groups whose masters are elected by controllers",
     ),
     absent(
         &["rocketmq-proxy", "rocketmq-pop"],
@@ -49,7 +50,18 @@ const ABSENT: &[Absent] = &[
         ROCKETMQ,
         "",
     ),
-    absent(&["activemq", "artemis", "amq"], "ActiveMQ and Artemis are", OTHERS, ""),
+    absent(
+        &["artemis"],
+        "Artemis is",
+        OTHERS,
+        "activemq-single and activemq-shared-storage simulate ActiveMQ Classic",
+    ),
+    absent(
+        &["network-of-brokers", "replicated-leveldb"],
+        "Networks of brokers and replicated stores of ActiveMQ are",
+        ACTIVEMQ,
+        "activemq-shared-storage simulates brokers that share a store",
+    ),
     absent(&["pulsar", "bookkeeper"], "Pulsar is", OTHERS, ""),
     absent(&["nats", "jetstream"], "NATS is", OTHERS, ""),
     absent(

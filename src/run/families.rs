@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::brokers::kafka::{isr, legacy};
 use crate::brokers::kit::{About, Family, Mode};
-use crate::brokers::{rabbitmq, rocketmq};
+use crate::brokers::{activemq, rabbitmq, rocketmq};
 use crate::scenario::{Diagnostics, Scenario, SectionSpec, Variant, Version};
 use crate::verdict;
 use crate::world::{self, fault};
@@ -68,6 +68,7 @@ impl Default for Families {
             .with::<legacy::spec::Spec>()
             .with::<isr::spec::Spec>()
             .with::<rocketmq::spec::Spec>()
+            .with::<activemq::spec::Spec>()
     }
 }
 

@@ -144,6 +144,10 @@ impl Ledger {
             }
             if state.is(Flags::DELIVERED) {
                 again += 1;
+                if !state.is(Flags::AGAIN) {
+                    state.set(Flags::AGAIN);
+                    line.put(state);
+                }
                 return;
             }
             first_deliveries += 1;

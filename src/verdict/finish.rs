@@ -37,7 +37,10 @@ struct Tally {
     acked_lost: u64,
     accepted_lost: u64,
     unknown_lost: u64,
+    /// Acknowledged with a remark, and of those the lost ones.
+    remarked: (u64, u64),
     phantom: u64,
+    delivered_again: u64,
     unexplained: u64,
     /// Lines that were meant for no destination.
     nowhere: u64,
@@ -126,7 +129,9 @@ fn walk(ledger: &Ledger, quiet: bool, questions: &[Question]) -> Tally {
         acked_lost: 0,
         accepted_lost: 0,
         unknown_lost: 0,
+        remarked: (0, 0),
         phantom: 0,
+        delivered_again: 0,
         unexplained: 0,
         nowhere: 0,
         fingerprint: ledger.fingerprint.clone(),
@@ -148,9 +153,16 @@ fn walk(ledger: &Ledger, quiet: bool, questions: &[Question]) -> Tally {
             if delivered && matches!(outcome, FinalOutcome::Unknown | FinalOutcome::Rejected) {
                 tally.phantom += u64::from(stretch.count);
             }
+            let again = stretch.state.is(super::lines::Flags::AGAIN);
+            tally.delivered_again += if again { u64::from(stretch.count) } else { 0 };
             let reason = ledger.reasons.get(stretch.state.reason);
             let kind = reason.map(|r| ledger.catalog.causes[r.removal.cause.index()].kind);
             let lost = fates::lost(stretch.state, fate, kind, ending);
+            if outcome == FinalOutcome::Acked && stretch.state.is(super::lines::Flags::REMARKED) {
+                let lines = u64::from(stretch.count);
+                tally.remarked.0 += lines;
+                tally.remarked.1 += if lost.told.is_some() { lines } else { 0 };
+            }
             if lost.any() {
                 tally.lose(ledger, &mut rows, &stretch, lost);
             }
@@ -161,6 +173,7 @@ fn walk(ledger: &Ledger, quiet: bool, questions: &[Question]) -> Tally {
                     outcome,
                     fate,
                     delivered,
+                    again,
                     gone: lost.gone,
                     lost: lost.any(),
                     told_lost: lost.told.is_some(),
@@ -447,9 +460,13 @@ fn summary(ledger: &Ledger, facts: &RunFacts, tally: &Tally, outages: &Outages) 
         violations: (!ledger.invariants.is_empty())
             .then(|| ledger.invariants.iter().map(|tally| tally.violations).sum()),
         lost_writes: sighted(|seen| seen.lost_writes),
+        aborted_reads: sighted(|seen| seen.aborted_reads),
+        delivered_again: tally.delivered_again,
         unseen: sighted(|seen| seen.unseen),
         duplicate_values: sighted(|seen| seen.duplicate_values),
         inconsistent_offsets: sighted(|seen| seen.inconsistent_offsets),
+        acked_with_remark: tally.remarked.0,
+        acked_with_remark_lost: tally.remarked.1,
         nonmonotonic_polls: sighted(|seen| seen.nonmonotonic_polls),
         poll_skips: sighted(|seen| seen.poll_skips),
         nonmonotonic_sends: sighted(|seen| seen.nonmonotonic_sends),

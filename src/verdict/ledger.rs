@@ -95,6 +95,7 @@ pub(super) struct Counts {
 /// | `attempted` | opens it; its message counts as attempted and its write as pending |
 /// | `sent` | pending again, unless its write succeeded already |
 /// | `outcome` | the answer of highest precedence stands (below); a success ends its write |
+/// | `remarked` | its acknowledgement counts as one with a remark |
 /// | `stored` | one more copy; the first after the last one went revives the line |
 /// | `readable` | it counts as backlog from now on, where the family holds messages back |
 /// | `dead_lettered` | one more copy, where the destination has dead-lettered it to |

@@ -324,6 +324,10 @@ metrics! {
     operations_in_time Share More extra ""
         "Share of the messages due in measured time that were acknowledged or accepted within \
          operation-timeout."
+    delivered_again Lines Less extra "" "Lines that were handed to applications more than once."
+    aborted_reads Messages Less extra ""
+        "Messages that a consumer was handed and whose transaction was aborted, then or later (Jepsen: \
+         aborted read)."
     lost_writes Messages Less late ""
         "Of a log with offsets, as its clients see it: messages whose producer was told an offset \
          before that of one that was read, and that nobody read (Jepsen: lost-write)."
@@ -343,6 +347,12 @@ metrics! {
     nonmonotonic_sends Messages Less extra ""
         "Messages whose producer was told an offset on the wrong side of that of its latest one \
          (Jepsen: nonmonotonic-send)."
+    acked_with_remark Lines Less extra ""
+        "Acknowledged lines whose answer says that they are stored, but not as durably as the brokers are \
+         asked for. A lenient application takes them for successes; a strict one has acked less these."
+    acked_with_remark_lost Lines Less late ""
+        "Those of acked_lost that were acknowledged with a remark: a strict application has lost acked_lost \
+         less these of what it believes to be safe."
 }
 
 #[cfg(test)]

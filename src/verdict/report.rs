@@ -253,8 +253,15 @@ pub struct Summary {
     /// Share of the operations of measured time that succeeded within `operation-timeout`. No
     /// column.
     pub operations_in_time: Option<f64>,
+    /// Of what is acknowledged, what was so with a remark, and what of that is lost. No columns.
+    pub acked_with_remark: u64,
+    pub acked_with_remark_lost: u64,
     /// What clients alone can see to be wrong, where there are offsets. No columns.
     pub lost_writes: Option<u64>,
+    /// Messages of aborted transactions that were read.
+    pub aborted_reads: Option<u64>,
+    /// Lines that were handed to applications more than once.
+    pub delivered_again: u64,
     pub unseen: Option<u64>,
     pub duplicate_values: Option<u64>,
     pub inconsistent_offsets: Option<u64>,

@@ -102,6 +102,16 @@ impl Observer for Ledger {
         }
     }
 
+    fn remarked(&mut self, _: Time, messages: MessageRange) {
+        for index in self.tracks_of(messages.producer) {
+            self.tracks[index].lines.visit(messages.first, messages.count, |line| {
+                let mut state = line.state();
+                state.set(Flags::REMARKED);
+                line.put(state);
+            });
+        }
+    }
+
     fn stored(
         &mut self,
         at: Time,
@@ -334,6 +344,10 @@ impl Observer for Ledger {
         offset: u64,
     ) {
         self.visible.polled(consumer, destination, messages, offset);
+    }
+
+    fn aborted(&mut self, _at: Time, destination: DestinationId, offset: u64, count: u64) {
+        self.visible.aborted(destination, offset, count);
     }
 
     fn skipped(

@@ -462,6 +462,19 @@ fn the_fingerprint_tells_runs_apart() {
 }
 
 #[test]
+fn what_is_acknowledged_with_a_remark_is_counted_apart() {
+    let mut ledger = ledger();
+    ledger.send(2_000, range(P1, 0, 20));
+    ledger.stored(ms(2_001), N1, ORDERS, range(P1, 0, 20));
+    ledger.remarked(ms(2_002), range(P1, 0, 10));
+    ledger.ack(2_002, range(P1, 0, 20));
+    ledger.removed(ms(2_003), N1, ORDERS, range(P1, 5, 10), PAGE_CACHE);
+    let summary = quiet(&ledger).summary;
+    assert_eq!((summary.acked, summary.acked_with_remark), (20, 10));
+    assert_eq!((summary.acked_lost, summary.acked_with_remark_lost), (10, 5));
+}
+
+#[test]
 fn what_was_dead_lettered_is_on_the_line_it_was_sent_to() {
     let mut ledger = ledger();
     let there = range(P1, 0, 10);

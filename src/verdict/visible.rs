@@ -73,6 +73,8 @@ struct Log {
     of: Pairs,
     /// The offset after the last message that anybody read.
     read_upto: u64,
+    /// What was written in transactions that were aborted.
+    aborted: Pairs,
 }
 
 /// Where a consumer is in a log.
@@ -112,6 +114,7 @@ pub(super) struct Sights {
     pub(super) nonmonotonic_sends: u64,
     pub(super) lost_writes: u64,
     pub(super) unseen: u64,
+    pub(super) aborted_reads: u64,
 }
 
 /// Messages as numbers that follow one another within a producer.
@@ -121,13 +124,17 @@ fn value(messages: MessageRange) -> u64 {
 
 impl Visible {
     /// Nothing yet. Destinations that a producer's messages are all meant for, once for each group
-    /// that reads them, are one log.
+    /// that reads them (`orders/0@a`, `orders/0@b`), are one log.
     pub(super) fn new(catalog: &Catalog) -> Visible {
+        let log = |destination: &DestinationId| {
+            let name = catalog.destinations[destination.index()].name.as_str();
+            name.split_once('@').map_or(name, |(log, _)| log)
+        };
         let mut same: Vec<u32> = (0..catalog.destinations.len() as u32).collect();
         for producer in &catalog.producers {
-            let first = producer.destinations.iter().map(|one| one.0).min();
             for destination in &producer.destinations {
-                same[destination.index()] = first.unwrap_or(destination.0);
+                let own = producer.destinations.iter().filter(|one| log(one) == log(destination));
+                same[destination.index()] = own.map(|one| one.0).min().unwrap_or(destination.0);
             }
         }
         Visible {
@@ -195,6 +202,12 @@ impl Visible {
         }
     }
 
+    /// What is at these offsets was written in a transaction that is aborted.
+    pub(super) fn aborted(&mut self, destination: DestinationId, offset: u64, count: u64) {
+        let log = &mut self.logs[self.same[destination.index()] as usize];
+        log.aborted.add(offset, count, offset);
+    }
+
     /// A consumer goes on elsewhere, and knows that it does.
     pub(super) fn moved(&mut self, consumer: ConsumerId, destination: DestinationId) {
         self.positions.retain(|one| (one.consumer, one.destination) != (consumer, destination));
@@ -215,6 +228,10 @@ impl Visible {
             counts.unseen += count - self.read.within(from, from + count);
         }
         for log in &self.logs {
+            // Of the messages of a transaction no producer is told where they are: who knows has read.
+            let aborted =
+                log.aborted.all().map(|(from, count, _)| log.at.within(from, from + count));
+            counts.aborted_reads += aborted.sum::<u64>();
             for (from, count, offset) in log.of.all() {
                 // Those before the last one that was read, which were acknowledged and not read.
                 let before = log.read_upto.saturating_sub(offset).min(count);
@@ -275,6 +292,15 @@ mod tests {
         seen.placed(&catalog, range(P1, 5, 1), 1);
         let counts = seen.finish().expect("there are offsets");
         assert_eq!((counts.duplicate_values, counts.inconsistent_offsets), (2, 1));
+    }
+
+    #[test]
+    fn what_was_aborted_and_read_is_an_aborted_read_once() {
+        let (mut seen, _) = seen();
+        seen.polled(C1, ORDERS, range(P1, 0, 5), 0);
+        seen.aborted(ORDERS, 3, 4);
+        seen.aborted(ORDERS, 3, 4);
+        assert_eq!(seen.finish().expect("there are offsets").aborted_reads, 2);
     }
 
     #[test]

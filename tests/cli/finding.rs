@@ -138,7 +138,7 @@ fn what_is_missing_is_an_answer_of_its_own() {
     let mut text = String::new();
     for line in [
         "new dledger",
-        "list activemq",
+        "list artemis",
         "schema artemis",
         "list failures dledger",
         "list tiered-storage",

@@ -1,6 +1,8 @@
 //! The command itself, each call in a directory of its own.
 
 mod bad_input;
+#[path = "../chaos_kit/cells.rs"]
+mod cells;
 #[path = "../chaos_kit/mod.rs"]
 mod chaos_kit;
 mod clients;
@@ -17,3 +19,5 @@ mod glance;
 mod safety;
 mod sandbox;
 mod sweep;
+#[path = "../chaos_kit/tally.rs"]
+mod tally;

@@ -40,6 +40,9 @@ const LEGACY: &str = "mode = 'kafka-legacy'\n[cluster]\nnodes = 2\n[broker]\n\
 const ROCKET: &str = "mode = 'rocketmq-master-slave'\n[cluster]\nnodes = 2\n\
                       [[topic]]\nname = 'orders'\n";
 
+const ACTIVEMQ: &str =
+    "mode = 'activemq-single'\n[cluster]\nnodes = 1\n[[queue]]\nname = 'orders'\n";
+
 const SETTINGS: &[Setting] = &[
     Setting {
         name: "rabbitmq, confirms",
@@ -103,6 +106,19 @@ const SETTINGS: &[Setting] = &[
         consumer: "processing-time = '1ms'",
     },
     Setting { name: "rocketmq, async", cluster: ROCKET, producer: "send = 'async'", consumer: "" },
+    Setting { name: "activemq", cluster: ACTIVEMQ, producer: "", consumer: "" },
+    Setting {
+        name: "activemq, async, client acknowledgements",
+        cluster: ACTIVEMQ,
+        producer: "useAsyncSend = true\ntransport = 'tcp'",
+        consumer: "acknowledge = 'CLIENT'\nacknowledge-every = 5\nprocessing-time = '1ms'",
+    },
+    Setting {
+        name: "activemq, transacted",
+        cluster: ACTIVEMQ,
+        producer: "transacted = 5",
+        consumer: "acknowledge = 'SESSION_TRANSACTED'\nacknowledge-every = 3",
+    },
 ];
 
 impl Setting {

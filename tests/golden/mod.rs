@@ -22,6 +22,7 @@
 mod command;
 mod schedule;
 mod script;
+mod trace;
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,7 @@ use mqsim::observe::NodeState;
 pub(crate) use command::{Command, numbers, span};
 pub(crate) use schedule::Schedule;
 pub(crate) use script::Script;
+pub(crate) use trace::{Manner, Trace, told};
 
 /// What something comes to, or what is wrong with the script.
 pub(crate) type Told<T> = Result<T, String>;

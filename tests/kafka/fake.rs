@@ -259,6 +259,7 @@ impl Fake {
                 records: log.read(part.offset, log.end()).collect(),
                 sequenced: Vec::new(),
                 values: Vec::new(),
+                aborted: Vec::new(),
                 diverging: None,
             }
         };
@@ -520,6 +521,7 @@ impl Lab {
             partitions: vec![Assignment { topic: 0, replicas }; partitions],
             streams: Streams::new(&[plan], &writers),
             groups: mqsim::brokers::kafka::isr::groups::Groups::default(),
+            transactions: mqsim::brokers::kafka::isr::transactions::Transactions::default(),
         };
         let fake = Fake::new(view);
         let mut fakes = vec![fake.clone(), fake];
@@ -572,6 +574,7 @@ impl Lab {
                 processing: load.processing,
                 hours: Hours { start: Some(load.start), stop: load.stop },
                 member: None,
+                pipeline: None,
             };
             nodes.push((NodeKind::Consumer, Node::Consumer(Box::new(Consumer::new(config)))));
         }
@@ -590,6 +593,7 @@ impl Lab {
             processing: Distribution::Constant(0),
             hours: Hours { start: None, stop: None },
             member: None,
+            pipeline: None,
         })))
     }
 

@@ -21,7 +21,10 @@ mod legacy_scripts;
 mod mutants;
 mod phases;
 mod reasons;
+#[path = "../runs/mod.rs"]
+mod runs;
 mod selectors;
 #[path = "../chaos_kit/tally.rs"]
 mod tally;
+mod transactions;
 mod zones;

@@ -10,7 +10,7 @@
 use std::path::{Path, PathBuf};
 
 use mqsim::brokers::kafka::{isr, legacy};
-use mqsim::brokers::{rabbitmq, rocketmq};
+use mqsim::brokers::{activemq, rabbitmq, rocketmq};
 
 struct Row {
     /// `rabbitmq.md, line 40`.
@@ -36,12 +36,14 @@ fn families() -> Vec<Family> {
     let rabbitmq = rabbitmq::rules::ALL.iter().map(|rule| (rule.name(), format!("{rule:?}")));
     let legacy = legacy::rules::ALL.iter().map(|rule| (rule.name(), format!("{rule:?}")));
     let rocketmq = rocketmq::rules::ALL.iter().map(|rule| (rule.name(), format!("{rule:?}")));
+    let activemq = activemq::rules::ALL.iter().map(|rule| (rule.name(), format!("{rule:?}")));
     let isr = isr::rules::ALL.iter().map(|rule| (rule.name(), format!("{rule:?}")));
     vec![
         ("src/brokers/rabbitmq", rabbitmq.collect(), true),
         ("src/brokers/kafka/legacy", legacy.collect(), true),
         ("src/brokers/kafka/isr", isr.collect(), false),
         ("src/brokers/rocketmq", rocketmq.collect(), true),
+        ("src/brokers/activemq", activemq.collect(), true),
     ]
 }
 

@@ -14,7 +14,10 @@ use mqsim::engine::Stream;
 use mqsim::observe::NodeId;
 use mqsim::world::Lane;
 
+/// Who founds the group.
 const MEMBERS: u32 = 5;
+/// With those who may join it.
+const NODES: u32 = 7;
 
 fn pid(node: u32) -> Pid {
     Pid { node: NodeId(node), lane: Lane(1) }
@@ -29,6 +32,15 @@ struct Member {
     /// What it has said that rests on a term or vote that is not durable yet.
     waits: Vec<Out>,
     timer: bool,
+    /// It was started to join the group.
+    newcomer: bool,
+}
+
+impl Member {
+    fn fresh(newcomer: bool) -> Member {
+        let (meta, log, waits) = (Meta::default(), Log::new(), Vec::new());
+        Member { server: None, meta, log, waits, timer: false, newcomer }
+    }
 }
 
 /// A group, and what is on its way.
@@ -42,30 +54,25 @@ struct Group {
     /// The command that was committed at each place, and in which term it was appended.
     committed: BTreeMap<Index, Entry>,
     commands: u32,
+    /// Whether members come and go, and how often one did.
+    members_change: bool,
+    changes: u32,
 }
 
 impl Group {
-    fn new(seed: u64, faulty: Faulty) -> Group {
-        let member = |node| Member {
-            server: Some(start(node, Meta::default(), Log::new(), faulty)),
-            meta: Meta::default(),
-            log: Log::new(),
-            waits: Vec::new(),
-            timer: false,
-        };
+    fn new(seed: u64, faulty: Faulty, members_change: bool) -> Group {
         let mut group = Group {
             draw: Stream::fixed(seed, "ra"),
-            members: (0..MEMBERS).map(member).collect(),
+            members: (0..NODES).map(|node| Member::fresh(node >= MEMBERS)).collect(),
             mail: Vec::new(),
             faulty,
             leaders: BTreeMap::new(),
             committed: BTreeMap::new(),
             commands: 0,
+            members_change,
+            changes: 0,
         };
-        for node in 0..MEMBERS {
-            group.members[node as usize].server.as_mut().expect("it lives").start();
-            group.act(node);
-        }
+        (0..MEMBERS).for_each(|node| group.boot(node));
         group
     }
 
@@ -123,7 +130,7 @@ impl Group {
         let member = &mut self.members[node as usize];
         (member.server, member.timer) = (None, false);
         member.waits.clear();
-        for other in 0..MEMBERS {
+        for other in 0..NODES {
             let Some(server) = &mut self.members[other as usize].server else { continue };
             server.member_down(NodeId(node));
             server.leader_down(
@@ -141,11 +148,11 @@ impl Group {
             let mut log = member.log.clone();
             let written = log.written();
             log.truncate(written);
-            let mut server = start(node, member.meta, log, faulty);
+            let mut server = start((node, member.newcomer), member.meta, log, faulty);
             server.start();
             member.server = Some(server);
             self.act(node);
-            for other in (0..MEMBERS).filter(|other| *other != node) {
+            for other in (0..NODES).filter(|other| *other != node) {
                 if let Some(server) = &mut self.members[other as usize].server {
                     server.node_up(NodeId(node));
                 }
@@ -154,8 +161,39 @@ impl Group {
         }
     }
 
+    /// An operator has somebody join or leave, by way of whoever leads. Who joins starts with nothing;
+    /// who leaves is deleted at once, or when it joins again.
+    fn change(&mut self) {
+        let node = self.draw.below(u64::from(NODES)) as u32;
+        let leads = |of: &Member| of.server.as_ref().is_some_and(Server::leads);
+        let leaders: Vec<u32> =
+            (0..NODES).filter(|node| leads(&self.members[*node as usize])).collect();
+        let Some(&leader) = leaders.first() else { return };
+        let of = &self.members[leader as usize].server;
+        let is_member =
+            of.as_ref().is_some_and(|of| of.cluster().members().contains(&NodeId(node)));
+        let command = match is_member {
+            true => Command::Leave { node: NodeId(node) },
+            false => Command::Join { node: NodeId(node), votes: false },
+        };
+        if !is_member && node != leader {
+            self.die(node);
+            self.members[node as usize] = Member::fresh(true);
+            self.boot(node);
+        }
+        let Some(server) = &mut self.members[leader as usize].server else { return };
+        let appended = server.change(command).is_ok();
+        server.replicate();
+        self.changes += u32::from(appended);
+        self.act(leader);
+        if appended && is_member && node != leader && self.draw.below(2) == 0 {
+            self.die(node);
+            self.members[node as usize] = Member::fresh(true);
+        }
+    }
+
     fn step(&mut self) {
-        let node = self.draw.below(u64::from(MEMBERS)) as u32;
+        let node = self.draw.below(u64::from(NODES)) as u32;
         match self.draw.below(100) {
             0..=49 => self.deliver(),
             50..=64 => self.fsync(node),
@@ -184,7 +222,10 @@ impl Group {
                 }
             }
             94 => self.die(node),
-            95..=97 => self.boot(node),
+            95 if self.members_change => self.change(),
+            95..=97 if node < MEMBERS || !self.members[node as usize].log.is_empty() => {
+                self.boot(node);
+            }
             _ => {
                 if let Some(server) = &mut self.members[node as usize].server {
                     server.tick();
@@ -233,32 +274,43 @@ impl Group {
     }
 }
 
-fn start(node: u32, meta: Meta, log: Log, faulty: Faulty) -> Server {
-    Server::new(pid(node), (0..MEMBERS).map(NodeId).collect(), meta, log, faulty)
+fn start((node, newcomer): (u32, bool), meta: Meta, log: Log, faulty: Faulty) -> Server {
+    let founders = ((0..MEMBERS).map(NodeId).collect(), newcomer);
+    Server::new(pid(node), founders, meta, log, faulty)
 }
 
-/// Runs so many histories; how many commands were committed in all.
-fn histories(seeds: std::ops::Range<u64>, faulty: Faulty) -> usize {
+/// Runs so many histories; how many commands were committed in all, and how often the members changed.
+fn histories(seeds: std::ops::Range<u64>, faulty: Faulty, members_change: bool) -> (usize, u32) {
     let run = |seed| {
-        let mut group = Group::new(seed, faulty);
+        let mut group = Group::new(seed, faulty, members_change);
         (0..1_500).for_each(|_| group.step());
-        group.committed.len()
+        (group.committed.len(), group.changes)
     };
-    seeds.map(run).sum()
+    seeds
+        .map(run)
+        .fold((0, 0), |(entries, changes), (more, times)| (entries + more, changes + times))
 }
 
 #[test]
 fn whatever_happens_what_is_committed_stays() {
-    let committed = histories(0..400, Faulty::default());
+    let (committed, _) = histories(0..400, Faulty::default(), false);
     assert!(committed > 10_000, "{committed} entries: the group does too little");
 }
 
+#[test]
+fn whoever_joins_and_leaves_what_is_committed_stays() {
+    let (committed, changes) = histories(0..400, Faulty::default(), true);
+    assert!(committed > 10_000, "{committed} entries: the group does too little");
+    assert!(changes > 400, "{changes} changes of the members");
+}
+
 /// Without a rule of the protocol one of so many histories breaks an invariant.
-fn is_noticed(faulty: Faulty) {
+fn is_noticed(faulty: Faulty, changes: bool) {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let broken = (0..3_000)
-        .any(|seed| std::panic::catch_unwind(|| histories(seed..seed + 1, faulty)).is_err());
+    let broken = (0..3_000).any(|seed| {
+        std::panic::catch_unwind(|| histories(seed..seed + 1, faulty, changes)).is_err()
+    });
     std::panic::set_hook(hook);
     assert!(broken, "{faulty:?} goes unnoticed");
 }
@@ -266,9 +318,10 @@ fn is_noticed(faulty: Faulty) {
 #[test]
 fn each_broken_rule_is_noticed() {
     let none = Faulty::default();
-    is_noticed(Faulty { counts_unsynced: true, ..none });
-    is_noticed(Faulty { votes_for_any_log: true, ..none });
-    is_noticed(Faulty { ignores_gaps: true, ..none });
+    is_noticed(Faulty { counts_unsynced: true, ..none }, false);
+    is_noticed(Faulty { votes_for_any_log: true, ..none }, false);
+    is_noticed(Faulty { ignores_gaps: true, ..none }, false);
+    is_noticed(Faulty { changes_at_once: true, ..none }, true);
 }
 
 /// An entry of an earlier term that a majority has may still be overwritten (the Raft paper's
@@ -283,8 +336,8 @@ fn entries_of_earlier_terms_are_committed_with_one_of_the_own() {
         }
         log.recovered();
         let meta = Meta { term: 3, voted_for: None };
-        let members = (0..3).map(NodeId).collect();
-        let mut leader = Server::new(pid(0), members, meta, log, faulty);
+        let founders = ((0..3).map(NodeId).collect(), false);
+        let mut leader = Server::new(pid(0), founders, meta, log, faulty);
         leader.election_timeout();
         let token = 1;
         leader.receive(Rpc::PreVoteResult { from: pid(1), term: 3, token, granted: true });
@@ -304,7 +357,7 @@ fn entries_of_earlier_terms_are_committed_with_one_of_the_own() {
 
 #[test]
 fn a_follower_answers_for_what_it_has_fsynced() {
-    let mut follower = start(1, Meta::default(), Log::new(), Faulty::default());
+    let mut follower = start((1, false), Meta::default(), Log::new(), Faulty::default());
     let entries = vec![Entry { term: 1, at: mqsim::engine::Time::ZERO, command: Command::Noop }];
     let previous = Position::default();
     let rpc = mqsim::brokers::rabbitmq::message::ra::AppendEntries {

@@ -8,6 +8,8 @@ mod golden;
 mod matrix;
 mod mutants;
 mod rules;
+#[path = "../runs/mod.rs"]
+mod runs;
 mod scripts;
 #[path = "../chaos_kit/tally.rs"]
 mod tally;

@@ -4,8 +4,9 @@
 //!
 //! `MQSIM_SEEDS=200` looks at so many moments of each cell.
 
-use mqsim::run::{parse, simulate};
 use mqsim::verdict::Report;
+
+use crate::runs;
 
 /// Messages a second.
 const RATE: u64 = 200;
@@ -16,7 +17,7 @@ struct Row {
     version: &'static str,
     broker: &'static str,
     /// What each of [`FAULTS`] costs.
-    costs: [Cost; 6],
+    costs: [Cost; 7],
 }
 
 /// What a fault costs of what was acknowledged.
@@ -30,12 +31,16 @@ enum Cost {
     Lag,
     /// What was in the write buffer.
     Buffer,
+    /// What the slave did not have when it was made master: the old one cuts it off.
+    Cut,
+    /// The same, and the old one has not flushed it.
+    CutTail,
 }
 
-use Cost::{Buffer, Lag, Nothing, Tail};
+use Cost::{Buffer, Cut, CutTail, Lag, Nothing, Tail};
 
 /// The faults, with when the consumer begins: after all of them.
-const FAULTS: [(&str, &str); 6] = [
+const FAULTS: [(&str, &str); 7] = [
     ("the master is killed", "kind = 'crash'\ntarget = 'n1'\nfor = '5s'"),
     ("the master loses power", "kind = 'power-loss'\ntarget = 'n1'\nfor = '5s'"),
     ("the master's disk is destroyed", "kind = 'wipe-disk'\ntarget = 'n1'"),
@@ -45,55 +50,69 @@ const FAULTS: [(&str, &str); 6] = [
         "the link between them is cut",
         "kind = 'partition'\nbetween = ['n1', 'n2']\nclients = 'unaffected'\nfor = '30s'",
     ),
+    ("the master loses power for longer", "kind = 'power-loss'\ntarget = 'n1'\nfor = '20s'"),
 ];
 
-const ROWS: [Row; 7] = [
+const ROWS: [Row; 9] = [
     Row {
         name: "ASYNC_FLUSH, ASYNC_MASTER",
         version: "4.9.4",
         broker: "",
-        costs: [Nothing, Tail, Lag, Tail, Nothing, Nothing],
+        costs: [Nothing, Tail, Lag, Tail, Nothing, Nothing, Tail],
     },
     Row {
         name: "ASYNC_FLUSH, SYNC_MASTER of 5.3 as it is shipped",
         version: "5.3",
         broker: "brokerRole = 'SYNC_MASTER'",
-        costs: [Nothing, Tail, Lag, Tail, Nothing, Nothing],
+        costs: [Nothing, Tail, Lag, Tail, Nothing, Nothing, Tail],
     },
     Row {
         name: "SYNC_FLUSH, ASYNC_MASTER",
         version: "5.3",
         broker: "flushDiskType = 'SYNC_FLUSH'",
-        costs: [Nothing, Nothing, Lag, Nothing, Nothing, Nothing],
+        costs: [Nothing, Nothing, Lag, Nothing, Nothing, Nothing, Nothing],
     },
     Row {
         name: "ASYNC_FLUSH, SYNC_MASTER",
         version: "4.9.4",
         broker: "brokerRole = 'SYNC_MASTER'",
-        costs: [Nothing, Tail, Nothing, Tail, Nothing, Nothing],
+        costs: [Nothing, Tail, Nothing, Tail, Nothing, Nothing, Tail],
     },
     Row {
         name: "ASYNC_FLUSH, SYNC_MASTER with inSyncReplicas = 2",
         version: "5.3",
         broker: "brokerRole = 'SYNC_MASTER'\ninSyncReplicas = 2",
-        costs: [Nothing, Tail, Nothing, Tail, Nothing, Nothing],
+        costs: [Nothing, Tail, Nothing, Tail, Nothing, Nothing, Tail],
     },
     Row {
         name: "SYNC_FLUSH, SYNC_MASTER",
         version: "4.9.4",
         broker: "flushDiskType = 'SYNC_FLUSH'\nbrokerRole = 'SYNC_MASTER'",
-        costs: [Nothing, Nothing, Nothing, Nothing, Nothing, Nothing],
+        costs: [Nothing, Nothing, Nothing, Nothing, Nothing, Nothing, Nothing],
     },
     Row {
         name: "a write buffer, ASYNC_MASTER",
         version: "5.3",
         broker: "transientStorePoolEnable = true",
-        costs: [Buffer, Tail, Buffer, Tail, Nothing, Nothing],
+        costs: [Buffer, Tail, Buffer, Tail, Nothing, Nothing, Tail],
+    },
+    Row {
+        name: "controllers, which wait for nobody",
+        version: "5.3",
+        broker: "allAckInSyncStateSet = false",
+        // Back within ten seconds it was never missed, and is the master still.
+        costs: [Cut, Tail, Lag, Tail, Nothing, Nothing, CutTail],
+    },
+    Row {
+        name: "controllers, allAckInSyncStateSet and minInSyncReplicas = 2",
+        version: "5.3",
+        broker: "allAckInSyncStateSet = true\nminInSyncReplicas = 2",
+        costs: [Nothing, Tail, Nothing, Tail, Nothing, Nothing, Nothing],
     },
 ];
 
 fn seeds() -> u64 {
-    std::env::var("MQSIM_SEEDS").map_or(10, |text| text.parse().expect("MQSIM_SEEDS is a number"))
+    runs::number("MQSIM_SEEDS", 10)
 }
 
 /// The run of a cell: the fault at some moment, and everything read in the end. If the master's disk is
@@ -101,9 +120,11 @@ fn seeds() -> u64 {
 fn run(row: &Row, fault: &str, seed: u64) -> Report {
     let at = 3_000 + seed * 617 % 1_900;
     let Row { version, broker, .. } = row;
+    let controlled = broker.contains("allAckInSyncStateSet");
+    let mode = if controlled { "rocketmq-controller" } else { "rocketmq-master-slave" };
     // The load ends with the master, so that nothing overwrites what its slave has.
     let text = format!(
-        "format = 1\nname = 'matrix'\nmode = 'rocketmq-master-slave'\nbroker-version = '{version}'\n\
+        "format = 1\nname = 'matrix'\nmode = '{mode}'\nbroker-version = '{version}'\n\
          duration = '60s'\ndrain = '200s'\n[cluster]\nnodes = 2\nboot-time = '1s'\n[broker]\n\
          slaves = 1\nslaveReadEnable = true\n{broker}\n[[topic]]\nname = 'orders'\nqueues = 2\n\
          [[producer]]\nname = 'p1'\nto = 'orders'\nrate = {{ profile = 'poisson', rate = '{RATE}/s' }}\n\
@@ -112,8 +133,7 @@ fn run(row: &Row, fault: &str, seed: u64) -> Report {
          [[fault]]\nat = '{at}ms'\n{fault}\n",
         at + 20,
     );
-    let prepared = parse("matrix.toml", text.as_bytes(), &[]).unwrap_or_else(|e| panic!("{e}"));
-    simulate(&prepared, seed, None).unwrap_or_else(|e| panic!("{e}"))
+    runs::run(&runs::prepared(&text, &[]), seed)
 }
 
 /// How many of what was acknowledged are gone, or in a copy that nobody can read.
@@ -129,6 +149,8 @@ fn bound(cost: Cost) -> (Option<&'static str>, u64) {
         Tail => (Some("page-cache-lost"), millis(600)),
         Lag => (Some("disk-wiped"), millis(110)),
         Buffer => (Some("write-buffer-lost"), millis(210)),
+        Cut => (Some("truncated-on-rejoin"), millis(110)),
+        CutTail => (Some("page-cache-lost"), millis(110)),
     }
 }
 

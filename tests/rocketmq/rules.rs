@@ -1,17 +1,17 @@
 //! Rules that show best in small runs of their own.
 
-use mqsim::run::{parse, simulate};
 use mqsim::verdict::Report;
+
+use crate::runs;
 
 /// A run of so many seconds on so many brokers.
 fn run(version: &str, seconds: u32, nodes: u32, rest: &str) -> Report {
     let text = format!(
         "format = 1\nname = 'rules'\nmode = 'rocketmq-master-slave'\nbroker-version = '{version}'\n\
-         duration = '{seconds}s'\ndrain = '200s'\n[cluster]\nnodes = {nodes}\nboot-time = '1s'\n\
+         duration = '{seconds}s'\ndrain = '5000s'\n[cluster]\nnodes = {nodes}\nboot-time = '1s'\n\
          [[topic]]\nname = 'orders'\nqueues = 2\n{rest}"
     );
-    let prepared = parse("rules.toml", text.as_bytes(), &[]).unwrap_or_else(|e| panic!("{e}"));
-    simulate(&prepared, 1, None).unwrap_or_else(|e| panic!("{e}"))
+    runs::run(&runs::prepared(&text, &[]), 1)
 }
 
 const ALONE: &str = "[broker]\nslaves = 0\n";
@@ -170,6 +170,72 @@ fn a_slow_group_is_avoided_if_that_is_wanted() {
         events.map(|event| event.count).max()
     };
     assert_eq!((avoided(&avoiding), avoided(&long)), (Some(10_000), Some(600_000)));
+}
+
+/// How often an event happened.
+fn count(report: &Report, what: &str) -> usize {
+    report.events.iter().filter(|event| event.what == what).count()
+}
+
+#[test]
+fn what_was_delivered_after_its_delay_is_delivered_again_after_a_death() {
+    // How far it has come with the delays a broker writes down every ten seconds.
+    let again = |fault: &str| {
+        let rest = format!(
+            "{ALONE}{}[[consumer]]\nname = 'c1'\nfrom = 'orders'\nfails = '30%'\n{fault}",
+            producer("rate = '40/s'\nstop = '20s'")
+        );
+        run("5.3", 40, 1, &rest).summary
+    };
+    let (calm, killed) =
+        (again(""), again("[[fault]]\nkind = 'crash'\ntarget = 'n1'\nat = '27s'\nfor = '1s'\n"));
+    assert_eq!((calm.processed, killed.processed), (calm.acked, killed.acked), "all is processed");
+    let more = killed.duplicated - calm.duplicated.min(killed.duplicated);
+    assert!(more > 20, "{} and {} deliveries beyond the first", calm.duplicated, killed.duplicated);
+}
+
+#[test]
+fn what_a_dead_master_does_not_take_back_goes_to_another_group() {
+    let rest = format!(
+        "{}[[consumer]]\nname = 'c1'\nfrom = 'orders'\nfails = '30%'\nprocessing-time = '500ms'\n\
+         [[fault]]\nkind = 'crash'\ntarget = 'n1'\nat = '10s'\nfor = '30s'\n",
+        producer("rate = '30/s'\nstop = '20s'")
+    );
+    let report = run("5.3", 60, 4, &rest);
+    assert!(count(&report, "send-back-failed") > 0, "the master is gone");
+    let summary = &report.summary;
+    assert_eq!((summary.processed, summary.acked_lost), (summary.attempted, 0));
+}
+
+#[test]
+fn a_broadcast_consumer_does_not_send_back() {
+    let summary = |model: &str| {
+        let rest = format!(
+            "{ALONE}{}[[consumer]]\nname = 'c1'\nfrom = 'orders'\nfails = '30%'\n\
+             messageModel = '{model}'\n",
+            producer("rate = '20/s'\nstop = '10s'")
+        );
+        run("5.3", 20, 1, &rest).summary
+    };
+    let (shares, has_all) = (summary("CLUSTERING"), summary("BROADCASTING"));
+    assert_eq!((shares.processed, shares.acked_lost), (shares.acked, 0));
+    assert!(has_all.acked_lost > 30 && has_all.unexplained == 0, "{} lost", has_all.acked_lost);
+}
+
+#[test]
+fn messages_of_a_queue_are_consumed_in_order() {
+    let reordered = |listener: &str| {
+        let rest = format!(
+            "{ALONE}{}[[consumer]]\nname = 'c1'\nfrom = 'orders'\nfails = '20%'\n\
+             listener = '{listener}'\nprocessing-time = '1ms'\n",
+            producer("rate = '20/s'\nstop = '10s'")
+        );
+        let summary = run("5.3", 20, 1, &rest).summary;
+        assert_eq!(summary.processed, summary.acked, "all is processed with `{listener}`");
+        summary.redelivered
+    };
+    // Both try again; in order it is within a second, in the queue.
+    assert!(reordered("orderly") > 0 && reordered("concurrently") > 0);
 }
 
 #[test]

@@ -1,20 +1,24 @@
 //! How long it takes until a death is noticed, by NameServers, producers and consumers, with default
 //! settings: row by row.
 
-use mqsim::run::{parse, simulate};
 use mqsim::verdict::Report;
+
+use crate::runs;
 
 /// Two groups of a master and a slave.
 fn run(version: &str, clients: &str, fault: &str, seed: u64) -> Report {
+    run_in("rocketmq-master-slave", version, clients, fault, seed)
+}
+
+fn run_in(mode: &str, version: &str, clients: &str, fault: &str, seed: u64) -> Report {
     let text = format!(
-        "format = 1\nname = 'timings'\nmode = 'rocketmq-master-slave'\nbroker-version = '{version}'\n\
+        "format = 1\nname = 'timings'\nmode = '{mode}'\nbroker-version = '{version}'\n\
          duration = '240s'\ndrain = '200s'\n[cluster]\nnodes = 4\nboot-time = '1s'\n\
          [[topic]]\nname = 'orders'\n\
          [[producer]]\nname = 'p1'\nto = 'orders'\nrate = '10/s'\n{clients}\n\
          [[fault]]\nat = '10s'\n{fault}\n"
     );
-    let prepared = parse("timings.toml", text.as_bytes(), &[]).unwrap_or_else(|e| panic!("{e}"));
-    simulate(&prepared, seed, None).unwrap_or_else(|e| panic!("{e}"))
+    runs::run(&runs::prepared(&text, &[]), seed)
 }
 
 const CONSUMER: &str = "[[consumer]]\nname = 'c1'\nfrom = 'orders'";
@@ -93,4 +97,14 @@ fn master_and_slave_give_a_silent_link_up_after_twenty_seconds_and_connect_again
     within(15_000..=26_000, |seed| first(&run("5.3", "", cut, seed), "master-lost", Some("n2")));
     let short = "kind = 'reset'\ntarget = 'n2'";
     within(4_900..=5_200, |seed| first(&run("5.3", "", short, seed), "master-linked", Some("n2")));
+}
+
+#[test]
+fn controllers_elect_at_once_after_a_kill_and_within_fifteen_seconds_of_silence() {
+    let controlled = |fault, seed| run_in("rocketmq-controller", "5.3", CONSUMER, fault, seed);
+    // The one that leads sees the connection end; a broker hears of its role at once.
+    within(0..=20, |seed| first(&controlled(KILL, seed), "became-master", Some("n2")));
+    // The last heartbeat is up to a second old; the looks are 5 s apart.
+    within(9_000..=15_200, |seed| first(&controlled(POWER, seed), "became-master", Some("n2")));
+    within(9_000..=45_300, |seed| first(&controlled(POWER, seed), "route-changed", Some("c1")));
 }

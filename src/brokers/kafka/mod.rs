@@ -7,4 +7,4 @@
 pub mod isr;
 pub mod legacy;
 
-pub use super::kit::streams::{Partition, PartitionId, Streams, TopicPlan};
+pub use super::kit::streams::{CONTROL, Partition, PartitionId, Streams, TopicPlan};

@@ -12,7 +12,11 @@
 use std::ops::Range;
 
 use super::Sends;
-use crate::observe::{DestinationId, ProducerId};
+use crate::observe::{DestinationId, MessageRange, ProducerId};
+
+/// What brokers write among the messages of a partition (control batches), as a stream. No observer hears
+/// of it.
+pub const CONTROL: ProducerId = ProducerId(u32::MAX);
 
 /// A partition among all of a scenario, in the order of topics and within them. The index of its
 /// first destination is another number if there are several groups.
@@ -73,6 +77,10 @@ pub struct Streams {
     of_destination: Vec<PartitionId>,
     /// Where the partitions of internal topics begin, if there are any.
     internal: Option<u32>,
+    /// How many streams writers have; behind them are those of what applications pass on.
+    own: u32,
+    /// Of each stream behind those, the writer's stream that it passes on.
+    origins: Vec<ProducerId>,
 }
 
 impl Streams {
@@ -93,7 +101,56 @@ impl Streams {
             let partitions = table.topics[*topic as usize].clone().map(PartitionId);
             table.streams.extend(partitions.map(|partition| (writer as u32, partition)));
         }
+        table.own = table.streams.len() as u32;
         table
+    }
+
+    /// An application passes on what is in one topic to another, each message to the partition with
+    /// the same place (modulo how many there are). What it writes are the same messages, with lines of
+    /// their own: whoever sent them means them to come out there as well.
+    pub fn forward(&mut self, from: u32, to: u32) {
+        if self.origins.iter().enumerate().any(|(at, origin)| {
+            let (_, partition) = self.streams[self.own as usize + at];
+            self.get(self.meant_for(*origin)).topic == from && self.get(partition).topic == to
+        }) {
+            return;
+        }
+        let count = self.topics[to as usize].len() as u32;
+        for stream in 0..self.own {
+            let (writer, partition) = self.streams[stream as usize];
+            let Partition { topic, index, .. } = *self.get(partition);
+            if topic == from {
+                self.streams.push((writer, self.partition(to, index % count)));
+                self.origins.push(ProducerId(stream));
+            }
+        }
+    }
+
+    /// The stream as which the messages of a writer's stream are passed on to a topic.
+    #[must_use]
+    pub fn forwarded(&self, stream: ProducerId, to: u32) -> Option<ProducerId> {
+        let all = (self.own..).zip(&self.origins);
+        let found = |(id, origin): &(u32, &ProducerId)| {
+            **origin == stream && self.get(self.streams[*id as usize].1).topic == to
+        };
+        all.into_iter().find(found).map(|(id, _)| ProducerId(id))
+    }
+
+    /// The lines of the messages of a stream where they are passed on to.
+    pub fn forwarded_lines(&self, stream: ProducerId) -> impl Iterator<Item = &DestinationId> {
+        let all = (self.own..).zip(&self.origins);
+        let own = all.filter(move |(_, origin)| **origin == stream);
+        own.flat_map(|(id, _)| self.destinations(ProducerId(id)))
+    }
+
+    /// What an observer is told of messages that are stored: as their writer numbered them, and their
+    /// lines there.
+    #[must_use]
+    pub fn told(&self, messages: MessageRange) -> (MessageRange, &[DestinationId]) {
+        let origin = messages.producer.0.checked_sub(self.own);
+        let origin = origin.and_then(|at| self.origins.get(at as usize));
+        let producer = origin.copied().unwrap_or(messages.producer);
+        (MessageRange { producer, ..messages }, self.destinations(messages.producer))
     }
 
     /// Adds a topic of the brokers' own (`__consumer_offsets`), behind those of the scenario. Its partitions
@@ -198,6 +255,9 @@ impl Streams {
     /// The lines of each message of a stream: its partition, once for each group.
     #[must_use]
     pub fn destinations(&self, stream: ProducerId) -> &[DestinationId] {
+        if stream == CONTROL {
+            return &[];
+        }
         self.destinations_of(self.meant_for(stream))
     }
 
@@ -226,10 +286,10 @@ impl Streams {
         self.of_destination[destination.index()]
     }
 
-    /// How many streams there are.
+    /// How many streams writers have.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.streams.len()
+    pub const fn count(&self) -> usize {
+        self.own as usize
     }
 
     /// The names of the destinations.
@@ -241,12 +301,15 @@ impl Streams {
     /// The streams for the catalogue, each by its writer; `unanswered` tells of each writer whether
     /// it asks for no answer.
     pub fn senders(&self, unanswered: impl Fn(u32) -> bool) -> Vec<Sends> {
-        let sends = |(writer, partition): &(u32, PartitionId)| Sends {
-            host: *writer as usize,
-            to: self.destinations_of(*partition).to_vec(),
-            unanswered: unanswered(*writer),
+        let sends = |(stream, (writer, partition)): (u32, &(u32, PartitionId))| {
+            let own = self.destinations_of(*partition).iter();
+            Sends {
+                host: *writer as usize,
+                to: own.chain(self.forwarded_lines(ProducerId(stream))).copied().collect(),
+                unanswered: unanswered(*writer),
+            }
         };
-        self.streams.iter().map(sends).collect()
+        (0..).zip(&self.streams[..self.own as usize]).map(sends).collect()
     }
 }
 
@@ -287,6 +350,29 @@ mod tests {
         assert!(table.is_internal(last) && !table.is_internal(table.partition(1, 1)));
         assert_eq!(table.meant_for(table.internal_stream(last)), last);
         assert!(table.destinations(table.internal_stream(last)).is_empty());
+    }
+
+    #[test]
+    fn what_is_passed_on_are_the_same_messages_with_lines_of_their_own() {
+        let mut table = table();
+        table.forward(1, 0);
+        table.forward(1, 0);
+        table.add_internal("__transaction_state", 2);
+        let (first, last) = (table.stream(0, table.partition(1, 0)), table.partition(1, 1));
+        let onward = table.forwarded(first, 0).expect("it is passed on");
+        assert_eq!(table.meant_for(onward), table.partition(0, 0));
+        let messages = MessageRange { producer: onward, first: 3, count: 2, bytes: 10 };
+        let (told, lines) = table.told(messages);
+        assert_eq!((told.producer, told.first, lines), (first, 3, &[DestinationId(0)][..]));
+        assert_eq!((table.count(), table.senders(|_| false).len()), (6, 6));
+        let infos = table.senders(|_| false);
+        assert_eq!(infos[0].to, [DestinationId(2), DestinationId(3), DestinationId(0)]);
+        assert_eq!(infos[2].to, [DestinationId(0)], "what goes there anyway");
+        assert_eq!(
+            table.forwarded(table.stream(2, last), 0).map(|d| table.meant_for(d).0),
+            Some(1)
+        );
+        assert!(table.destinations(CONTROL).is_empty());
     }
 
     #[test]

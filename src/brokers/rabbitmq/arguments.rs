@@ -63,6 +63,8 @@ pub struct Arguments {
     pub message_ttl: Option<Span>,
     /// `x-dead-letter-exchange`. Where it leads to is in [`super::letters::Letters`].
     pub dead_letter_exchange: Option<ExchangeId>,
+    /// `x-dead-letter-strategy = "at-least-once"`.
+    pub dead_letter_at_least_once: bool,
     /// `x-single-active-consumer`.
     pub single_active_consumer: bool,
     /// Deleted when its last consumer goes.
@@ -76,6 +78,16 @@ impl Arguments {
     #[must_use]
     pub fn limited(&self) -> bool {
         self.max_length.is_some() || self.max_length_bytes.is_some()
+    }
+
+    /// Whether dead letters stay in the queue until they have arrived: if that is asked for and the
+    /// queue refuses what is too much, else silently not (rabbit_quorum_queue.erl v4.3.5:
+    /// `dead_letter_handler`).
+    #[must_use]
+    pub fn keeps_dead_letters(&self) -> bool {
+        self.dead_letter_at_least_once
+            && self.dead_letter_exchange.is_some()
+            && self.overflow == Overflow::RejectPublish
     }
 
     /// Whether messages that nobody reads go on to another queue after a while.

@@ -165,8 +165,11 @@ impl Config {
             None => (Arguments::default(), None),
         };
         let rules = self.settings.rules;
+        let at_least_once = arguments.keeps_dead_letters()
+            && rules.has(Rule::DeadLetter)
+            && rules.has(Rule::KeepDeadLetters);
         let faulty = Faulty::default();
-        Arc::new(Policy { arguments, delivery_limit, rules, faulty })
+        Arc::new(Policy { arguments, delivery_limit, rules, at_least_once, faulty })
     }
 
     /// A queue's settings.

@@ -158,6 +158,10 @@ keys! {
         "x-dead-letter-routing-key", Kind::Text, none,
             "The key with which they go there; their own if not written.",
             "rabbitmq.com/docs/dlx#routing";
+        "x-dead-letter-strategy", Kind::Choice(&["at-most-once", "at-least-once"]), "at-most-once" since "3.10",
+            "Of a quorum queue: whether dead letters leave at once and may not arrive, or stay until they have; \
+             that needs `x-overflow = \"reject-publish\"`, and without it is silently not so.",
+            "rabbitmq.com/docs/quorum-queues#dead-lettering; rabbit_fifo_dlx.erl v3.10";
         "x-single-active-consumer", Kind::Flag, "false",
             "One consumer gets all messages, the others wait until it is gone.",
             "rabbitmq.com/docs/consumers#single-active-consumer; v3.8.0";

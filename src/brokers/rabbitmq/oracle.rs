@@ -126,7 +126,7 @@ impl Oracle {
         let server = member.server();
         // Who has lost its disk may vote as if it had never had anything: no Raft survives that.
         let whole = !all::<_, Broker>(machines)
-            .any(|(id, broker)| broker.was_wiped() && server.members().contains(&id));
+            .any(|(id, broker)| broker.was_wiped() && server.cluster().members().contains(&id));
         if whole && let Some(breach) = server.breach() {
             known.tell_of(node, breach, &mut tell);
         }
@@ -294,7 +294,9 @@ fn holders(
         let there = log.base().index >= index || log.term_at(index) == term;
         there && log.written() >= index
     };
-    let brokers = all::<_, Broker>(machines);
+    // As the members are now: a change of them counts for the entries before it, too.
+    let cluster = leader.server().cluster();
+    let brokers = all::<_, Broker>(machines).filter(|(node, _)| cluster.has_vote(*node));
     let have = brokers.filter(|(_, broker)| broker.log_of(queue).is_some_and(has)).count();
-    (have, leader.server().members().len())
+    (have, cluster.votes())
 }

@@ -242,11 +242,13 @@ impl<'a> Planner<'a> {
             overflow,
             message_ttl: values.get_duration("x-message-ttl"),
             dead_letter_exchange: None,
+            dead_letter_at_least_once: values.choice("x-dead-letter-strategy") == "at-least-once",
             single_active_consumer: values.flag("x-single-active-consumer"),
             auto_delete: values.flag("auto-delete"),
             delayed_retry: self.delayed_retry(values),
         };
-        if values.is_set("x-overflow") && !arguments.limited() {
+        let needs_overflow = arguments.dead_letter_at_least_once;
+        if values.is_set("x-overflow") && !arguments.limited() && !needs_overflow {
             self.wrong.push(
                 values.span("x-overflow"),
                 "without a limit the queue never has too many messages",

@@ -213,6 +213,17 @@ named_rules! {
         "A message of higher priority, of 32, always comes before one of lower; without this rule there \
          are two classes, and of three messages two are of the higher.",
         "rabbit_fifo_pq.erl v4.3.5; rabbit_fifo_q.erl v4.0.5, next";
+    KeepDeadLetters = "keep-dead-letters", since "3.10",
+        "A quorum queue with `x-dead-letter-strategy = \"at-least-once\"` keeps what has died until every queue \
+         that it is routed to has confirmed it.",
+        "rabbit_fifo_dlx.erl, rabbit_fifo_dlx_worker.erl v4.3.5; rabbitmq.com/docs/quorum-queues#dead-lettering";
+    PromoteNewMembers = "promote-new-members", since "3.13",
+        "A member that an operator adds to a quorum queue has no vote before it has caught up; without this \
+         rule it counts at once, with nothing on its disk.",
+        "rabbit_quorum_queue.erl v3.13.0, add_member; ra_server.erl, maybe_promote_peer";
+    AwaitMemberChanges = "await-member-changes", since "4.0",
+        "The command that adds a member waits until that is committed, so that the next change is permitted.",
+        "rabbit_quorum_queue.erl v4.0.5 and v3.13.0, do_add_member";
     DelayRetries = "delay-retries", since "4.3",
         "A quorum queue with `x-delayed-retry-type` hands out what was given back only after a while.",
         "rabbit_fifo.erl v4.3.5, should_delay";

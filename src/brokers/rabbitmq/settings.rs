@@ -135,6 +135,10 @@ keys! {
             "Publishes of a channel that a quorum queue has not applied; with so many the channel's \
              connection is not read.",
             "rabbit_fifo_client.erl, quorum_commands_soft_limit";
+        letter_confirm_timeout: Span = "dead_letter_worker_publisher_confirm_timeout", Kind::POSITIVE_DURATION, "180s" since "3.10",
+            "Quorum queues that dead-letter at least once: what is not confirmed within this time is published \
+             again.",
+            "rabbit_fifo_dlx_worker.erl v4.3.5; PROJECT_ENV v4.3.5";
         consumer_disconnected_timeout: Span | DISCONNECTED_TIMEOUT = "consumer_disconnected_timeout", Kind::ANY_DURATION, "60s" since "4.3",
             "How long a quorum queue keeps for a consumer what it holds while its node cannot be \
              reached.",

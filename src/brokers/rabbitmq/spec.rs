@@ -167,7 +167,8 @@ impl Spec {
         let running: Vec<NodeId> = (0..self.brokers).map(NodeId).collect();
         for (index, queue) in self.queues.iter().enumerate() {
             if queue.is_quorum() {
-                // It has members, which know who they are by themselves.
+                // Its members know who they are by themselves.
+                tables.quorum[index].clone_from(&queue.members);
                 continue;
             }
             let policy = self.force.over(QueueId(index as u32));

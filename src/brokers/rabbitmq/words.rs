@@ -67,6 +67,8 @@ words! {
             "the last process that it was sent to went down and none had confirmed it; the broker \
              confirmed it (before 3.8)";
         QUEUE_PURGED = "queue-purged", Lost, 8, "an operator purged its queue";
+        MEMBER_DELETED = "member-deleted", Lost, 8,
+            "an operator deleted the member of the quorum queue that held it";
     }
     conditions {
         HOME_NODE_DOWN = "home-node-down",
@@ -148,6 +150,10 @@ words! {
         QUEUE_PURGED = "queue-purged", "the queue is purged of COUNT messages";
         MAINTENANCE = "maintenance", "This node is being put into maintenance (drain) mode";
         NODE_FORGOTTEN = "node-forgotten", "Removing node SUBJECT from cluster";
+        MEMBER_ADDED = "member-added", "Added a replica of the quorum queue on node SUBJECT";
+        MEMBER_DELETED = "member-deleted", "Deleted a replica of the quorum queue on node SUBJECT";
+        MEMBER_PROMOTED = "member-promoted",
+            "the new replica on node SUBJECT has caught up and counts from now on";
         SYNC_CANCELLED = "sync-cancelled", "Synchronising: synchronisation cancelled";
     }
     situations {

@@ -1,13 +1,17 @@
 //! What every machine of a run knows.
 
+use std::sync::Arc;
+
+use crate::brokers::coordination::raft;
 use crate::brokers::kit::streams::{PartitionId, Streams};
 use crate::engine::{Span, Time};
-use crate::observe::{DestinationId, MessageRange, NodeId, Observer, Removal};
+use crate::observe::{DestinationId, NodeId, Observer, ProducerId, Removal};
 use crate::world::Port;
 
 use super::costs::Costs;
 use super::rules::Rule;
 pub use super::settings::Settings;
+use super::store::Record;
 
 /// A queue of a topic: (topic, brokerName, queueId).
 pub type QueueId = PartitionId;
@@ -18,26 +22,20 @@ pub const BROKER: Port = Port(10911);
 pub const HA: Port = Port(10912);
 /// Where NameServers listen.
 pub const NAMESERVER: Port = Port(9876);
+/// Where controllers listen for brokers.
+pub const CONTROLLER: Port = Port(9877);
 
 /// Bytes of a record beside body and topic, with IPv4 addresses (`CommitLog.calMsgLength`): 91, and
 /// the properties that a client adds (UNIQ_KEY and WAIT).
 const RECORD: u32 = 91 + 52;
 
-/// The place of a broker: its group (`brokerName`) and its number there (`brokerId`).
+/// The place of a broker: its group (`brokerName`) and its number there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Which group.
     pub group: u32,
-    /// 0 is its master.
+    /// Which member; without controllers 0 is the master.
     pub id: u32,
-}
-
-impl Place {
-    /// Whether it is the master of its group.
-    #[must_use]
-    pub const fn is_master(self) -> bool {
-        self.id == 0
-    }
 }
 
 /// A topic.
@@ -51,13 +49,62 @@ pub struct Topic {
     pub groups: Vec<u32>,
 }
 
+/// Delays of messages (`messageDelayLevel`, store/config/MessageStoreConfig.java), in seconds: level 1
+/// is the first.
+pub const DELAYS: [u64; 18] =
+    [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1_200, 1_800, 3_600, 7_200];
+
+/// The topics of a consumer group for what it sends back, by their places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Returns {
+    /// `%RETRY%group`: one queue in each group of brokers.
+    pub retry: u32,
+    /// `%DLQ%group`: the same.
+    pub dead: u32,
+}
+
+/// The epoch in which masters are before the run.
+pub const FIRST_EPOCH: u32 = 1;
+
+/// Who makes a broker a master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Its configuration, for good.
+    MasterSlave,
+    /// Controllers.
+    Controller,
+}
+
+/// The controllers' configuration (`common/ControllerConfig.java`).
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// Their hosts.
+    pub hosts: Vec<NodeId>,
+    /// Their quorum.
+    pub quorum: Arc<raft::Config>,
+    /// `controllerHeartBeatTimeoutMills`.
+    pub timeout: Span,
+    /// `scanNotActiveBrokerInterval`.
+    pub scan: Span,
+    /// `scanInactiveMasterInterval`.
+    pub masters: Span,
+    /// `enableElectUncleanMaster`.
+    pub unclean: bool,
+}
+
 /// What every machine knows.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How many brokers there are: hosts 0, 1, ...
     pub brokers: u32,
+    /// Who makes a broker a master.
+    pub mode: Mode,
+    /// The controllers' configuration, in the mode that has them.
+    pub control: Option<Control>,
     /// Slaves of each master.
     pub slaves: u32,
+    /// Bytes of each broker's disk.
+    pub disks: Vec<u64>,
     /// The hosts of the NameServers.
     pub nameservers: Vec<NodeId>,
     /// `scanNotActiveBrokerInterval`.
@@ -66,6 +113,10 @@ pub struct Config {
     pub topics: Vec<Topic>,
     /// The consumer groups, by name; auditors have each their own behind them.
     pub consumer_groups: Vec<String>,
+    /// Of each consumer group where it sends back to; none if its application never fails.
+    pub returns: Vec<Option<Returns>>,
+    /// `SCHEDULE_TOPIC_XXXX`, if a group sends anything back: a queue for each delay level.
+    pub schedule: Option<u32>,
     /// Queues, destinations and streams.
     pub streams: Streams,
     /// The brokers' configuration.
@@ -121,22 +172,64 @@ impl Config {
         RECORD + payload + self.topics[topic].name.len() as u32
     }
 
-    /// Does something for every line of some messages.
-    pub fn each_line(&self, messages: MessageRange, mut act: impl FnMut(DestinationId)) {
-        for destination in self.streams.destinations(messages.producer) {
-            act(*destination);
+    /// Does something for every line of which a record is a copy: those of all groups, or that of the
+    /// group that has sent it back.
+    pub fn each_line(&self, record: &Record, mut act: impl FnMut(DestinationId)) {
+        let stream = record.message().producer;
+        match record.group() {
+            Some(group) => act(self.line_of(stream, group)),
+            None => self.streams.destinations(stream).iter().for_each(|line| act(*line)),
         }
     }
 
-    /// Tells that a broker's copy is gone.
+    /// The line of a stream's messages as a consumer group sees it.
+    #[must_use]
+    pub fn line_of(&self, stream: ProducerId, group: u32) -> DestinationId {
+        let topic = self.streams.get(self.streams.meant_for(stream)).topic;
+        let groups = &self.topics[topic as usize].groups;
+        let place = groups.iter().position(|of| *of == group).unwrap_or(0);
+        self.streams.destination(stream, place)
+    }
+
+    /// Tells that a broker's copy is gone. With one that was sent back the group loses the message, since
+    /// it has gone on behind the first one.
     pub fn removed(
         &self,
-        (at, node): (Time, NodeId),
-        messages: MessageRange,
+        (at, node, is_master): (Time, NodeId, bool),
+        record: &Record,
         removal: Removal,
         observer: &mut dyn Observer,
     ) {
-        self.each_line(messages, |line| observer.removed(at, node, line, messages, removal));
+        let message = record.message();
+        let back = record.group().is_some() && is_master;
+        self.each_line(record, |line| {
+            observer.removed(at, node, line, message, removal);
+            if back {
+                observer.abandoned(at, node, line, message, removal);
+            }
+        });
+    }
+
+    /// The queue of a delay level, from 1 on, in a group of brokers.
+    #[must_use]
+    pub fn delay_queue(&self, group: u32, level: u32) -> Option<QueueId> {
+        let index = group * DELAYS.len() as u32 + level.min(DELAYS.len() as u32) - 1;
+        self.schedule.map(|topic| self.streams.partition(topic, index))
+    }
+
+    /// The delay level of a queue, from 1 on; none if it is no queue of delayed messages.
+    #[must_use]
+    pub fn delay_level(&self, queue: QueueId) -> Option<u32> {
+        let place = self.streams.get(queue);
+        let delayed = self.schedule == Some(place.topic);
+        delayed.then(|| place.index % DELAYS.len() as u32 + 1)
+    }
+
+    /// Whether a queue has dead letters.
+    #[must_use]
+    pub fn is_dead(&self, queue: QueueId) -> bool {
+        let topic = self.streams.get(queue).topic;
+        self.returns.iter().flatten().any(|returns| returns.dead == topic)
     }
 }
 

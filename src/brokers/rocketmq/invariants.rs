@@ -4,12 +4,14 @@
 //! does: up to where an fsync has really succeeded. That every loss has its cause is the ledger's
 //! business (`unexplained`).
 
+use std::collections::BTreeMap;
+
 use crate::brokers::kit::machines::Holds;
 use crate::brokers::kit::words::invariants;
 use crate::observe::{InvariantId, NodeId, Violation};
 
 use super::broker::Broker;
-use super::config::{Config, Place, QueueId};
+use super::config::{Config, Mode, Place, QueueId};
 use super::machine::RocketMachine;
 use super::rules::Rule;
 use super::store::Record;
@@ -20,7 +22,7 @@ invariants! {
     READ_IS_FLUSHED = "read-is-flushed", ["SYNC_FLUSH", "dispatch-flushed-only", "no forget-flush-errors"],
         "no pull of a master gets a message that is not on its disk";
     ACKED_IS_REPLICATED = "acked-is-replicated",
-        ["SYNC_MASTER that waits", "a comparison of logs when a slave connects (apache/rocketmq#1155, #3015)"],
+        ["SYNC_MASTER that waits", "a comparison of logs when a slave connects (apache/rocketmq#1155, #3015)", "no slave-acks-from-memory"],
         "a send that is answered SEND_OK is in as many CommitLogs as the master waits for";
     SLAVE_IS_PREFIX = "slave-is-prefix",
         ["a comparison of logs when a slave connects (apache/rocketmq#1155, #3015)"],
@@ -30,6 +32,8 @@ invariants! {
         "the message at an offset of a queue is the one that was given that offset";
     VALID_PREFIX = "valid-prefix", ["recovery-truncates"],
         "after a recovery the CommitLog ends with the last record that is whole";
+    ONE_MASTER_AN_EPOCH = "one-master-an-epoch", ["controllers", "elections-count"],
+        "no two brokers of a group are masters in the same epoch";
     COMMITTED_IS_FINISHED = "committed-is-finished", ["commit-lowest-unfinished"],
         "a consumer commits no offset behind a message in hand that is not finished";
 }
@@ -45,6 +49,8 @@ pub enum Touch {
     Flushed(u64),
     /// A broker has made the entry of this record.
     Dispatched(Record),
+    /// A broker has become master in this epoch.
+    Master(u32),
     /// A slave has taken bytes that begin here.
     Pushed(u64),
     /// A broker has recovered its CommitLog.
@@ -90,12 +96,15 @@ struct Known {
 #[derive(Clone, Debug, Default)]
 pub struct Oracle {
     brokers: Vec<Known>,
+    /// Who was the master of a group in an epoch.
+    masters: BTreeMap<(u32, u32), NodeId>,
 }
 
 /// What of an invariant a version and configuration lack, for each to be claimed.
 #[must_use]
 pub fn lacks(config: &Config, invariant: InvariantId) -> Vec<&'static str> {
     let settings = &config.settings;
+    let compares = config.mode == Mode::Controller && config.has(Rule::TruncateByEpoch);
     let forgets = config.has(Rule::ForgetFlushErrors);
     let mut lacks = Vec::new();
     let mut want = |holds: bool, what: &'static str| {
@@ -117,12 +126,17 @@ pub fn lacks(config: &Config, invariant: InvariantId) -> Vec<&'static str> {
         }
         invariant::ACKED_IS_REPLICATED => {
             want(needed(config) > 1, words[0]);
-            want(false, words[1]);
+            want(compares, words[1]);
+            want(!config.has(Rule::SlaveAcksFromMemory), words[2]);
         }
         invariant::SLAVE_IS_PREFIX | invariant::OFFSET_IS_PLACE => {
-            want(config.slaves == 0, words[0]);
+            want(config.slaves == 0 || compares, words[0]);
         }
         invariant::VALID_PREFIX => want(config.has(Rule::RecoveryTruncates), words[0]),
+        invariant::ONE_MASTER_AN_EPOCH => {
+            want(config.mode == Mode::Controller, words[0]);
+            want(config.has(Rule::ElectionsCount), words[1]);
+        }
         _ => want(config.has(Rule::CommitLowestUnfinished), words[0]),
     }
     lacks
@@ -130,6 +144,10 @@ pub fn lacks(config: &Config, invariant: InvariantId) -> Vec<&'static str> {
 
 /// How many copies there are of what is answered SEND_OK.
 fn needed(config: &Config) -> u32 {
+    if config.mode == Mode::Controller {
+        // Of all that may become master: how many that are is the controllers' affair.
+        return config.settings.in_sync_replicas.max(1 + u32::from(config.settings.all_ack));
+    }
     match (config.settings.sync_master, config.has(Rule::CountInSyncReplicas)) {
         (false, _) => 1,
         (true, true) => config.settings.in_sync_replicas,
@@ -151,7 +169,9 @@ pub fn check(
     let touched = match &mut machines[node.index()] {
         RocketMachine::Broker(broker) => broker.touched.take(),
         RocketMachine::Consumer(consumer) => consumer.touched.take(),
-        RocketMachine::NameServer(_) | RocketMachine::Producer(_) => return,
+        RocketMachine::NameServer(_)
+        | RocketMachine::Controller(_)
+        | RocketMachine::Producer(_) => return,
     };
     for touch in touched {
         if let Some((invariant, detail)) = broken(oracle, machines, node, touch) {
@@ -175,6 +195,13 @@ fn broken(
     let own = broker(machines, node)?;
     if oracle.brokers.len() <= node.index() {
         oracle.brokers.resize(node.index() + 1, Known::default());
+    }
+    if let Touch::Master(epoch) = touch {
+        let first = *oracle.masters.entry((own.place().group, epoch)).or_insert(node);
+        return (first != node).then(|| {
+            let detail = format!("host {} was the master in epoch {epoch}", first.0);
+            (invariant::ONE_MASTER_AN_EPOCH, detail)
+        });
     }
     let known = &mut oracle.brokers[node.index()];
     match touch {
@@ -218,7 +245,7 @@ fn broken(
                 return Some((invariant::VALID_PREFIX, detail));
             }
         }
-        Touch::Pushed(_) | Touch::Committed(..) => {}
+        Touch::Pushed(_) | Touch::Committed(..) | Touch::Master(_) => {}
     }
     None
 }
@@ -230,7 +257,10 @@ fn unreplicated(
     record: Record,
 ) -> Option<(InvariantId, String)> {
     let config = master.config();
-    let needed = needed(config);
+    let needed = match config.mode {
+        Mode::MasterSlave => needed(config),
+        Mode::Controller => master.waited_for(),
+    };
     let group = master.place().group;
     let members = (0..=config.slaves).map(|id| config.broker(Place { group, id }));
     let copies = members.filter_map(|member| broker(machines, member));
@@ -243,8 +273,7 @@ fn unreplicated(
 
 /// A record of a slave before a position that its master has otherwise, and the master.
 fn difference(machines: &[RocketMachine], slave: &Broker, from: u64) -> Option<(u64, NodeId)> {
-    let config = slave.config();
-    let master = config.broker(Place { id: 0, ..slave.place() });
+    let master = slave.follows()?;
     let theirs = &broker(machines, master)?.store().log;
     let last = slave.store().log.before(from)?;
     let comparable = last.end() <= theirs.end() && last.at >= theirs.start();

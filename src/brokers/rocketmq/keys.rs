@@ -1,6 +1,7 @@
 //! The keys of a scenario of RocketMQ: one definition each, spelt as in its configuration.
 
 use crate::brokers::kit::keys::keys;
+use crate::engine::Span;
 use crate::scenario::{Kind, SectionSpec};
 use crate::workload::{CONSUMER_KEYS, PRODUCER_KEYS};
 
@@ -10,14 +11,16 @@ use super::settings::BROKER_KEYS;
 
 /// The family's sections.
 pub const SECTIONS: &[&SectionSpec] =
-    &[&BROKER, &RULES, &NAMESERVER, &TOPIC, &PRODUCER, &CONSUMER, &COSTS];
+    &[&BROKER, &RULES, &NAMESERVER, &CONTROLLER, &TOPIC, &PRODUCER, &CONSUMER, &COSTS];
 
 pub(super) const MESSAGES: Kind = Kind::Integer { min: 1, max: 1_000_000_000 };
+pub(super) const PERCENT: Kind = Kind::Integer { min: 1, max: 100 };
 pub(super) const BUFFER: Kind = Kind::Size { min: 1 << 10, max: 1 << 30 };
 
 pub(super) const STORE_CONFIG: &str = "store/config/MessageStoreConfig.java";
 const NAMESERVER_CONFIG: &str =
     "namesrv/NamesrvController.java 4.9.4; common/namesrv/NamesrvConfig.java 5.0.0";
+const CONTROLLER_CONFIG: &str = "common/ControllerConfig.java";
 const CLIENT_CONFIG: &str = "client/ClientConfig.java";
 const PRODUCER_CONFIG: &str = "client/producer/DefaultMQProducer.java";
 const CONSUMER_CONFIG: &str = "client/consumer/DefaultMQPushConsumer.java";
@@ -47,6 +50,30 @@ pub const NAMESERVER: SectionSpec = SectionSpec::single(
     "nameserver",
     &[NAMESERVER_KEYS],
     "The NameServers, which tell clients where queues are.",
+);
+
+keys! {
+    const CONTROLLER_KEYS {
+        "servers", Kind::Integer { min: 1, max: 9 }, "3",
+            "How many controllers there are: hosts ctl1, ctl2, ... They are a Raft group.",
+            "docs/en/controller/deploy.md";
+        "controllerHeartBeatTimeoutMills", Kind::POSITIVE_MILLIS, "10000ms",
+            "A broker that a controller does not hear of for so long is inactive.", CONTROLLER_CONFIG;
+        "scanNotActiveBrokerInterval", Kind::POSITIVE_MILLIS, "5000ms",
+            "How often a controller looks for those.", CONTROLLER_CONFIG;
+        "scanInactiveMasterInterval", Kind::POSITIVE_MILLIS, "5000ms",
+            "How often the one that leads looks for groups whose master is inactive.", CONTROLLER_CONFIG;
+        "enableElectUncleanMaster", Kind::Flag, "false",
+            "Whether a broker that is not in the SyncStateSet may become master if no other is alive.",
+            CONTROLLER_CONFIG;
+    }
+}
+
+/// `[controller]`.
+pub const CONTROLLER: SectionSpec = SectionSpec::single(
+    "controller",
+    &[CONTROLLER_KEYS],
+    "The controllers, which make brokers masters.",
 );
 
 keys! {
@@ -141,5 +168,37 @@ keys! {
             "How often it tells brokers its offsets.", CLIENT_CONFIG;
         "heartbeatBrokerInterval", Kind::POSITIVE_MILLIS, "30000ms",
             "How often it tells all brokers that it is there.", CLIENT_CONFIG;
+        "messageModel", Kind::Choice(&["CLUSTERING", "BROADCASTING"]), "CLUSTERING",
+            "Whether the members of its group share the queues, or each gets everything: it is then a \
+             group of its own, called as the consumer, and keeps its offsets in a file on its own host.",
+            CONSUMER_CONFIG;
+        "listener", Kind::Choice(&["concurrently", "orderly"]), "concurrently",
+            "Whether its threads work on any messages, or on one of each queue at a time and only while \
+             it has the lock of the queue (MessageListenerConcurrently, MessageListenerOrderly).",
+            "docs/en/Example_OrderMessage.md";
+        "fails", Kind::Chance, "0%",
+            "How probable it is that the application fails on a message, each time that it is tried \
+             (RECONSUME_LATER, SUSPEND_CURRENT_QUEUE_A_MOMENT).";
+        "maxReconsumeTimes", Kind::Integer { min: 0, max: 255 }, none,
+            "After so many times it is a dead letter. If not written 16, and with an orderly listener \
+             never.",
+            CONSUMER_CONFIG;
+        "consumeTimeout", Kind::Duration { min: Span::from_nanos(1), max: Span::from_secs(360_000) }, "15min",
+            "A message on which the application works for longer is sent back; looked at as often as \
+             this. Of a concurrent listener.",
+            CONSUMER_CONFIG;
+        "suspendCurrentQueueTimeMillis", Kind::POSITIVE_MILLIS, "1000ms",
+            "How long an orderly listener leaves a queue alone on whose message it has failed.",
+            CONSUMER_CONFIG;
+        "stuck", Kind::Table(STUCK_KEYS), none,
+            "One message on which the application works for longer than on others.";
+    }
+}
+
+keys! {
+    const STUCK_KEYS {
+        "number", Kind::Integer { min: 1, max: 1_000_000_000 }, required,
+            "Which of those that its process works on, in the order in which it begins.";
+        "for", Kind::POSITIVE_DURATION, required, "How long.";
     }
 }

@@ -9,18 +9,21 @@ use super::broker::Broker;
 use super::client::consumer::Consumer;
 use super::client::producer::Producer;
 use super::config::QueueId;
+use super::controller::Controller;
 use super::invariants::{self, Oracle};
 use super::message::Message;
 use super::nameserver::NameServer;
 use super::words::selector;
 
 machines! {
-    /// A broker, a NameServer, or a client.
+    /// A broker, a NameServer, a controller, or a client.
     pub enum RocketMachine: Message {
         /// A broker.
         Broker(Broker): disk,
         /// A NameServer.
         NameServer(NameServer): memory ready,
+        /// A controller.
+        Controller(Controller): disk,
         /// A producer.
         Producer(Producer): memory,
         /// A consumer or an auditor.
@@ -52,17 +55,23 @@ impl Cluster for RocketCluster {
     }
 
     fn resolve(machines: &[RocketMachine], query: &RoleQuery, _: &WorldView<'_>) -> Vec<NodeId> {
+        if query.selector == selector::CONTROLLER {
+            let found = all::<_, Controller>(machines).find(|(_, one)| one.leads());
+            return found.map(|(node, _)| node).into_iter().collect();
+        }
         if query.selector == selector::NAMESERVER {
             let found = all::<_, NameServer>(machines).nth(query.nth as usize - 1);
             return found.map(|(node, _)| node).into_iter().collect();
         }
         let queue = crate::brokers::kit::streams::PartitionId(query.destination.0);
-        let id = match query.selector {
-            selector::MASTER => 0,
-            _ => query.nth,
+        // Without controllers a broker that is down is master or slave all the same.
+        let (nth, group) = (query.nth as usize, all::<_, Broker>(machines));
+        let mut members = group.filter(|(_, broker)| broker.has(queue));
+        let found = match query.selector {
+            selector::MASTER => members.find(|(_, broker)| broker.is_master()),
+            _ => members.filter(|(_, broker)| !broker.is_master()).nth(nth - 1),
         };
-        let has = |(_, broker): &(NodeId, &Broker)| broker.has(queue) && broker.place().id == id;
-        all::<_, Broker>(machines).find(has).map(|(node, _)| node).into_iter().collect()
+        found.map(|(node, _)| node).into_iter().collect()
     }
 
     /// Every broker serves and is known to every NameServer, every slave has a connection to its master
@@ -75,14 +84,14 @@ impl Cluster for RocketCluster {
         known
             && brokers().all(|(node, broker)| {
                 let place = broker.place();
-                let master = brokers().find(|(_, other)| {
-                    other.place().is_master() && other.place().group == place.group
-                });
+                let master = brokers()
+                    .find(|(_, other)| other.is_master() && other.place().group == place.group);
                 let follows = master.is_some_and(|(_, master)| {
                     let end = master.store().log.end();
                     master.slave_position(node).is_some_and(|at| at + IN_SYNC >= end && at <= end)
                 });
-                broker.is_serving() && (place.is_master() || broker.is_linked() && follows)
+                let there = broker.is_master() || broker.is_linked() && follows;
+                broker.is_serving() && there && broker.is_settled()
             })
     }
 
@@ -91,9 +100,8 @@ impl Cluster for RocketCluster {
     fn waits(machines: &[RocketMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
         let nodes = || (0..).map(NodeId).zip(machines).filter(|(node, _)| lives(*node));
         let end = |queue: QueueId| {
-            let mut masters = all::<_, Broker>(machines).filter(|(node, broker)| {
-                lives(*node) && broker.place().is_master() && broker.has(queue)
-            });
+            let mut masters = all::<_, Broker>(machines)
+                .filter(|(node, broker)| lives(*node) && broker.is_master() && broker.has(queue));
             masters.next().map(|(_, master)| master.store().queues[queue.index()].max())
         };
         let shared = |consumer: &Consumer| {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::brokers::coordination::{Carry, raft};
 use crate::observe::MessageRange;
 
 use super::config::QueueId;
@@ -57,6 +58,18 @@ impl Code {
     }
 }
 
+/// What a message carries that a consumer has sent back (`PROPERTY_RECONSUME_TIME`,
+/// `PROPERTY_REAL_TOPIC`): it is the message of one consumer group only from then on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Back {
+    /// Which group.
+    pub group: u16,
+    /// How often its application has failed (`reconsumeTimes`).
+    pub times: u8,
+    /// Whether it waits for flush and slaves as others do (`isWaitStoreMsgOK`).
+    pub waits: bool,
+}
+
 /// A message to be stored in a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Send {
@@ -66,6 +79,37 @@ pub struct Send {
     pub queue: QueueId,
     /// The message.
     pub message: MessageRange,
+    /// Whether a consumer sends it, and for which group.
+    pub back: Option<Back>,
+}
+
+/// A message that the application of a consumer has failed on (`ConsumerSendMsgBackRequestHeader`). The
+/// broker looks it up where it was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendBack {
+    /// Its number.
+    pub id: u32,
+    /// Where it was read.
+    pub from: QueueId,
+    /// At which offset.
+    pub offset: u64,
+    /// Where it goes: to a delay level, or to the dead letters.
+    pub to: QueueId,
+    /// The message.
+    pub message: MessageRange,
+    /// For which group, and how often it has failed.
+    pub back: Back,
+}
+
+/// A member of a group asks for locks of queues, or gives them back (`LockBatchRequestBody`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// The group.
+    pub group: u32,
+    /// The member.
+    pub client: u32,
+    /// The queues.
+    pub queues: Vec<QueueId>,
 }
 
 /// A request for messages (`PullMessageRequestHeader`).
@@ -115,6 +159,8 @@ pub struct Pulled {
     pub next: u64,
     /// What was found, from the offset that was asked for on.
     pub messages: Vec<MessageRange>,
+    /// How often the application has failed on each of them; empty where nobody could have.
+    pub times: Vec<u8>,
 }
 
 /// Bytes of a master's CommitLog.
@@ -126,6 +172,8 @@ pub struct Transfer {
     pub bytes: u32,
     /// The records that begin in them.
     pub records: Vec<Record>,
+    /// In the mode with controllers: the epoch that they are of.
+    pub epoch: Option<Epoch>,
 }
 
 /// The offsets of all consumer groups on a broker, by group and then queue; [`NO_OFFSET`] if there is none.
@@ -134,14 +182,49 @@ pub type Offsets = Vec<Vec<u64>>;
 /// A queue that a consumer group has no offset of.
 pub const NO_OFFSET: u64 = u64::MAX;
 
-/// Which brokers a NameServer knows: of each group the set of `brokerId`s.
-pub type Route = Arc<[u16]>;
+/// Which brokers of a group a NameServer knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The set of its members that are there.
+    pub members: u16,
+    /// Which of them is registered as its master (`brokerId` 0).
+    pub master: Option<u8>,
+}
+
+/// Which brokers a NameServer knows, of each group.
+pub type Route = Arc<[Known]>;
+
+/// What the controllers have decided of a group (`SyncStateInfo`, `BrokerReplicaInfo`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// Which group.
+    pub group: u32,
+    /// Which of its members is the master.
+    pub master: Option<u8>,
+    /// `masterEpoch`: counts its masters.
+    pub epoch: u32,
+    /// The members that may become master (`syncStateSet`).
+    pub set: u16,
+    /// `syncStateSetEpoch`: counts those sets.
+    pub set_epoch: u32,
+}
+
+/// Where an epoch begins in a CommitLog (`EpochEntry`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch {
+    /// Which.
+    pub epoch: u32,
+    /// From which position on.
+    pub start: u64,
+}
 
 /// A message, a timer, or a completion.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
-    /// Broker to NameServer: REGISTER_BROKER.
-    Register(u32),
+    /// Broker to NameServer: REGISTER_BROKER; as the master in this epoch, or as a slave.
+    Register(u32, Option<u32>),
+    /// Broker to NameServer: BROKER_HEARTBEAT.
+    Alive,
     /// NameServer to broker: whether the group has a master.
     Registered(u32, bool),
     /// Broker to NameServer: UNREGISTER_BROKER.
@@ -155,6 +238,14 @@ pub enum Message {
     Send(Send),
     /// Broker to client.
     Sent(u32, Code),
+    /// Client to broker: CONSUMER_SEND_MSG_BACK; answered as a send is.
+    SendBack(Box<SendBack>),
+    /// Client to broker: LOCK_BATCH_MQ.
+    Lock(u32, Box<Lock>),
+    /// Broker to client: the queues whose locks it has.
+    Locked(u32, Arc<[QueueId]>),
+    /// Client to broker: UNLOCK_BATCH_MQ, which is not answered.
+    Unlock(Box<Lock>),
     /// Client to broker: PULL_MESSAGE.
     Pull(Box<Pull>),
     /// Broker to client.
@@ -192,6 +283,23 @@ pub enum Message {
     /// Master to slave.
     AllOffsets(u32, Arc<Offsets>),
 
+    /// Broker to controller: BROKER_HEARTBEAT with its epoch and the end of its CommitLog.
+    Beat(u32, u64),
+    /// Broker to controller: CONTROLLER_GET_REPLICA_INFO of its group.
+    GetReplicas(u32),
+    /// Broker to controller: CONTROLLER_ALTER_SYNC_STATE_SET.
+    AlterSet(u32, Box<Decided>),
+    /// Controller to broker: what is decided; none if it does not lead.
+    Replicas(u32, Option<Box<Decided>>),
+    /// Controller to broker: NOTIFY_BROKER_ROLE_CHANGED.
+    RoleChanged(Box<Decided>),
+    /// Between controllers.
+    Raft(raft::Message<Decided>),
+
+    /// Slave to master, in the mode with controllers: it begins.
+    Handshake,
+    /// Master to slave: its epochs, and where its CommitLog ends.
+    Epochs(Arc<[Epoch]>, u64),
     /// Slave to master: the position up to which it has the CommitLog.
     Position(u64),
     /// Master to slave; without bytes it only says that it is there.
@@ -199,6 +307,27 @@ pub enum Message {
 
     /// To itself.
     Timer(Timer),
+}
+
+impl raft::Record for Decided {
+    fn bytes(&self) -> u32 {
+        160
+    }
+}
+
+impl From<raft::Message<Decided>> for Message {
+    fn from(message: raft::Message<Decided>) -> Message {
+        Message::Raft(message)
+    }
+}
+
+impl Carry<raft::Message<Decided>> for Message {
+    fn open(self) -> Result<raft::Message<Decided>, Message> {
+        match self {
+            Message::Raft(message) => Ok(message),
+            other => Err(other),
+        }
+    }
 }
 
 impl From<Timer> for Message {
@@ -233,6 +362,12 @@ pub enum Timer {
     PutTimeout,
     /// Broker: dispatch.
     Dispatch,
+    /// Broker: segments may be deleted.
+    Clean,
+    /// Broker: messages whose delay may be over are looked for.
+    Deliver,
+    /// Broker: the file that says which were delivered is written.
+    PersistDelays,
     /// Broker: the file of offsets is written.
     PersistOffsets,
     /// Broker: that file is durable.
@@ -247,6 +382,16 @@ pub enum Timer {
     HaTick,
     /// Slave: connect to the master.
     HaConnect,
+    /// Broker: tell controllers and NameServers that it is there.
+    Beat,
+    /// Broker: ask the controllers what is decided.
+    Metadata,
+    /// Master: look whether a slave is not in sync any more.
+    CheckSet,
+    /// Controller: look for brokers that are silent.
+    CheckBrokers,
+    /// Controller: look for groups without a master.
+    CheckMasters,
     /// Slave: copy what the master has beside the CommitLog.
     SlaveSync,
 
@@ -270,6 +415,14 @@ pub enum Timer {
     Heartbeats,
     /// Consumer: tell the brokers its offsets.
     Persist,
+    /// Consumer: what could not be sent back is consumed again: which.
+    Reconsume(u32),
+    /// Consumer: a queue that was suspended goes on, in this life of its.
+    Resume(QueueId, u32),
+    /// Consumer: look for messages that take too long.
+    Expire,
+    /// Consumer: ask for the locks of its queues again.
+    Locks,
 }
 
 #[cfg(test)]

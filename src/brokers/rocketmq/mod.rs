@@ -5,6 +5,7 @@
 //! | file | of RocketMQ |
 //! | --- | --- |
 //! | `nameserver.rs` | `RouteInfoManager` |
+//! | `controller.rs` | `DLedgerController`, `ReplicasInfoManager`, `DefaultBrokerHeartbeatManager` |
 //! | `remoting.rs` | `NettyRemotingClient` |
 //! | `store/` | `CommitLog`, `ConsumeQueue`, `ConsumerOffsetManager`'s file |
 //! | `broker/` | `BrokerController` and its processors, flushing, `ReputMessageService`, HA |
@@ -13,6 +14,7 @@
 pub mod broker;
 pub mod client;
 pub mod config;
+pub mod controller;
 pub mod costs;
 pub mod invariants;
 pub mod keys;

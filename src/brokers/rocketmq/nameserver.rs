@@ -8,13 +8,15 @@ use crate::engine::{Span, Time};
 use crate::observe::{NodeId, Observer};
 use crate::world::{ConnId, Context, Input, Lane, Signal, Wait};
 
-use super::config::{Config, NAMESERVER};
-use super::message::{HEADER, Message, Route, Timer};
+use super::config::{Config, FIRST_EPOCH, Mode, NAMESERVER, Place};
+use super::message::{HEADER, Known, Message, Route, Timer};
 use super::rules::Rule;
 use super::words::{event, told};
 
 /// `DEFAULT_BROKER_CHANNEL_EXPIRED_TIME`.
 const EXPIRY: Span = Span::from_secs(120);
+/// `brokerNotActiveTimeoutMillis`: the same for brokers that send heartbeats every second.
+const HEARTBEAT_EXPIRY: Span = Span::from_secs(10);
 /// The first look for silent brokers (`NamesrvController.initialize`).
 const FIRST_SCAN: Span = Span::from_secs(5);
 
@@ -25,6 +27,8 @@ struct Live {
     last: Time,
     /// Its connection; none for those that it knew before the run, until they register again.
     conn: Option<ConnId>,
+    /// In which epoch it is registered as a master; none of a slave.
+    master: Option<u32>,
 }
 
 /// A NameServer.
@@ -40,7 +44,10 @@ impl NameServer {
     /// One that has not started. At time zero it has known all brokers for a while.
     #[must_use]
     pub fn new(config: Arc<Config>, node: NodeId) -> NameServer {
-        let live = (0..config.brokers).map(|_| Some(Live { last: Time::ZERO, conn: None }));
+        let live = (0..config.brokers).map(|broker| {
+            let master = (config.place(NodeId(broker)).id == 0).then_some(FIRST_EPOCH);
+            Some(Live { last: Time::ZERO, conn: None, master })
+        });
         NameServer { live: live.collect(), config, node, up: false }
     }
 
@@ -65,12 +72,20 @@ impl NameServer {
     fn request(&mut self, conn: ConnId, body: Message, ctx: &mut Context<'_, Message>) {
         ctx.spend(self.config.costs.request);
         match body {
-            Message::Register(id) => {
+            Message::Alive => {
+                let now = ctx.clock();
+                if let Some(broker) = ctx.peer(conn)
+                    && let Some(live) = &mut self.live[broker.index()]
+                {
+                    live.last = now;
+                }
+            }
+            Message::Register(id, master) => {
                 let Some(broker) = ctx.peer(conn) else { return };
                 let last = ctx.clock();
-                self.live[broker.index()] = Some(Live { last, conn: Some(conn) });
+                self.live[broker.index()] = Some(Live { last, conn: Some(conn), master });
                 let group = self.config.place(broker).group;
-                let has_master = self.members(group) & 1 != 0;
+                let has_master = self.known(group).master.is_some();
                 ctx.send(conn, Message::Registered(id, has_master), HEADER);
             }
             Message::Unregister => {
@@ -87,17 +102,27 @@ impl NameServer {
         }
     }
 
-    /// The `brokerId`s of a group that are registered, as a set.
-    fn members(&self, group: u32) -> u16 {
-        let first = group * (self.config.slaves + 1);
-        let is_live = |id: &u32| self.live[(first + id) as usize].is_some();
-        (0..=self.config.slaves).filter(is_live).fold(0, |set, id| set | 1 << id)
+    /// The brokers of a group that are registered. Of two masters the one with the greater epoch counts
+    /// (`registerBroker`, "stateVersion").
+    fn known(&self, group: u32) -> Known {
+        let mut known = Known::default();
+        let mut greatest = None;
+        for id in 0..=self.config.slaves {
+            let broker = self.config.broker(Place { group, id });
+            let Some(live) = self.live[broker.index()] else { continue };
+            known.members |= 1 << id;
+            if live.master.is_some() && live.master > greatest {
+                greatest = live.master;
+                known.master = Some(id as u8);
+            }
+        }
+        known
     }
 
     /// Where topics are: every group has all of them. None if no broker is there (`TOPIC_NOT_EXIST`).
     fn route(&self) -> Option<Route> {
-        let groups: Vec<u16> = (0..self.config.groups()).map(|group| self.members(group)).collect();
-        groups.iter().any(|members| *members != 0).then(|| groups.into())
+        let groups: Vec<Known> = (0..self.config.groups()).map(|group| self.known(group)).collect();
+        groups.iter().any(|known| known.members != 0).then(|| groups.into())
     }
 
     /// Whether a broker is in the routes.
@@ -128,9 +153,13 @@ impl NameServer {
             return;
         }
         let now = ctx.clock();
+        let expiry = match self.config.mode {
+            Mode::MasterSlave => EXPIRY,
+            Mode::Controller => HEARTBEAT_EXPIRY,
+        };
         for broker in 0..self.live.len() {
             let Some(live) = self.live[broker] else { continue };
-            if live.last + EXPIRY < now {
+            if live.last + expiry < now {
                 if let Some(conn) = live.conn {
                     ctx.close(conn);
                 }

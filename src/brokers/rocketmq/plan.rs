@@ -2,19 +2,24 @@
 
 use std::sync::Arc;
 
+use crate::brokers::coordination::raft;
 use crate::brokers::kit::application::Hours;
 use crate::brokers::kit::streams::{Streams, TopicPlan};
 use crate::brokers::kit::{Frame, complete};
+use crate::engine::Span;
 use crate::observe::{ConsumerId, NodeId};
 use crate::scenario::{Diagnostics, Place, Scenario, Values, suggest};
 use crate::workload::{ConsumerLoad, Load};
 
-use super::client::consumer::ConsumerConfig;
-use super::client::producer::Mode;
-use super::config::{Config, Settings, Topic, group_name};
+use super::client::consumer::{ConsumerConfig, Listener};
+use super::client::producer;
+use super::config::{Config, Control, DELAYS, Mode, Returns, Settings, Topic, group_name};
 use super::costs::Costs;
 use super::rules::Rules;
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
+
+/// With controllers a slave copies its master's offsets so often (`ReplicasManager.handleSlaveSynchronize`).
+const CONTROLLED_SYNC: Span = Span::from_secs(10);
 
 /// Bytes of a record beside its body, at most: names of topics have 64.
 const LARGEST_OVERHEAD: u64 = 512;
@@ -31,7 +36,7 @@ struct Planner<'a> {
 ///
 /// # Errors
 /// All that is wrong with it, each with its place and a remedy.
-pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
+pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
     let mut frame = Frame::new(scenario)?;
     let brokers = frame.names().len() as u32;
     let mut planner =
@@ -42,20 +47,29 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
         return Err(planner.wrong);
     }
     let slaves = planner.slaves(brokers);
-    let settings = planner.settings(frame.cluster.boot_time.clone(), slaves);
+    let settings = planner.settings(frame.cluster.boot_time.clone(), slaves, mode);
     planner.read_groups();
     planner.read_topics();
     let loads = planner.read_loads();
-    let streams = planner.streams(&loads, brokers / (slaves + 1));
-    let consumers = planner.read_consumers();
+    let mut streams = planner.streams(&loads, brokers / (slaves + 1));
+    let returns = planner.add_returns(&mut streams, brokers / (slaves + 1));
+    let consumers = planner.read_consumers(&returns.0);
     let names = scenario.one("nameserver");
+    let hosts = frame.cluster.topology.hosts.iter().take(brokers as usize);
+    let disks = hosts.map(|host| host.disk.capacity).collect();
     let servers = 0..names.integer("servers") as u32;
+    let control = planner.control(mode, brokers + servers.end);
     let config = Config {
         brokers,
+        disks,
+        mode,
+        control,
         slaves,
         nameservers: servers.map(|server| NodeId(brokers + server)).collect(),
         scan_interval: names.duration("scanNotActiveBrokerInterval"),
         topics: planner.topics.clone(),
+        returns: returns.0,
+        schedule: returns.1,
         consumer_groups: planner.groups.clone(),
         streams,
         settings,
@@ -72,9 +86,11 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
 
 fn producer(values: &Values, load: Load) -> ProducerSpec {
     let (mode, retries) = match values.choice("send") {
-        "sync" => (Mode::Sync(values.integer("threads") as u32), "retryTimesWhenSendFailed"),
-        "async" => (Mode::Async, "retryTimesWhenSendAsyncFailed"),
-        _ => (Mode::Oneway, "retryTimesWhenSendFailed"),
+        "sync" => {
+            (producer::Mode::Sync(values.integer("threads") as u32), "retryTimesWhenSendFailed")
+        }
+        "async" => (producer::Mode::Async, "retryTimesWhenSendAsyncFailed"),
+        _ => (producer::Mode::Oneway, "retryTimesWhenSendFailed"),
     };
     ProducerSpec {
         mode,
@@ -110,12 +126,45 @@ impl<'a> Planner<'a> {
         0
     }
 
-    fn settings(&mut self, boot_time: crate::engine::Distribution, slaves: u32) -> Settings {
+    fn settings(
+        &mut self,
+        boot_time: crate::engine::Distribution,
+        slaves: u32,
+        mode: Mode,
+    ) -> Settings {
         let broker = self.scenario.one("broker");
         let rules = Rules::read(self.scenario.one("rules"));
         let sync_master = broker.choice("brokerRole") == "SYNC_MASTER";
         let sync_flush = broker.choice("flushDiskType") == "SYNC_FLUSH";
-        let settings = Settings::of(broker, rules, sync_master, sync_flush, boot_time);
+        let mut settings = Settings::of(broker, rules, sync_master, sync_flush, boot_time);
+        let others: &[(&str, &str)] = match mode {
+            Mode::Controller => {
+                &[("brokerRole", "the controllers make a broker SYNC_MASTER or a slave")]
+            }
+            Mode::MasterSlave => &[
+                ("allAckInSyncStateSet", "only controllers have a SyncStateSet"),
+                ("minInSyncReplicas", "only controllers have a SyncStateSet"),
+                ("haMaxTimeSlaveNotCatchup", "only controllers have a SyncStateSet"),
+            ],
+        };
+        for (key, why) in others.iter().filter(|(key, _)| broker.is_set(key)) {
+            let message = format!("`{key}` has no meaning in this mode: {why}");
+            self.wrong.push(broker.span(key), message, "remove it, or write another `mode`");
+        }
+        if mode == Mode::Controller && !broker.is_set("slave-sync-interval") {
+            settings.slave_sync = CONTROLLED_SYNC;
+        }
+        if settings.min_in_sync > slaves + 1 {
+            self.wrong.push(
+                broker.span("minInSyncReplicas"),
+                format!(
+                    "a SyncStateSet never has {} members: a group has {}",
+                    settings.min_in_sync,
+                    slaves + 1
+                ),
+                "lower `minInSyncReplicas`, or raise `slaves`",
+            );
+        }
         if settings.in_sync_replicas > slaves + 1 {
             self.wrong.push(
                 broker.span("inSyncReplicas"),
@@ -138,11 +187,47 @@ impl<'a> Planner<'a> {
         settings
     }
 
+    /// The controllers, whose first host is this one.
+    fn control(&mut self, mode: Mode, first: u32) -> Option<Control> {
+        let values = self.scenario.one("controller");
+        if mode == Mode::MasterSlave {
+            if values.is_present() {
+                let message = "there are no controllers in this mode";
+                let help = "remove [controller], or write mode = \"rocketmq-controller\"";
+                self.wrong.push(values.place(), message, help);
+            }
+            return None;
+        }
+        let servers = values.integer("servers") as u32;
+        let hosts: Vec<NodeId> = (first..first + servers).map(NodeId).collect();
+        // DLedgerConfig.java: a follower stands for election after three silent heartbeats of 2 s; an
+        // election takes up to 2 s and as much as 1 s of waiting; nothing is flushed before it counts,
+        // which the quorum here does.
+        let mut quorum = raft::Config::new(hosts.clone());
+        quorum.fetch_timeout = Span::from_secs(6);
+        quorum.append_linger = Span::ZERO;
+        quorum.pre_vote = false;
+        Some(Control {
+            hosts,
+            quorum: Arc::new(quorum),
+            timeout: values.duration("controllerHeartBeatTimeoutMills"),
+            scan: values.duration("scanNotActiveBrokerInterval"),
+            masters: values.duration("scanInactiveMasterInterval"),
+            unclean: values.flag("enableElectUncleanMaster"),
+        })
+    }
+
     fn read_groups(&mut self) {
         for values in self.scenario.many("consumer") {
-            let name = values.text("consumerGroup");
+            let name = Planner::group_name(values);
             if !self.groups.iter().any(|group| group == name) {
                 self.groups.push(name.to_owned());
+            } else if Planner::broadcasts(values) {
+                self.wrong.push(
+                    values.span("name"),
+                    format!("`{name}` is a consumer with BROADCASTING and a consumerGroup"),
+                    "call one of them otherwise",
+                );
             }
         }
     }
@@ -163,8 +248,50 @@ impl<'a> Planner<'a> {
         }
     }
 
+    fn broadcasts(consumer: &Values) -> bool {
+        consumer.choice("messageModel") == "BROADCASTING"
+    }
+
+    /// A consumer that gets everything is a group of its own.
+    fn group_name(consumer: &'a Values) -> &'a str {
+        consumer.text(if Planner::broadcasts(consumer) { "name" } else { "consumerGroup" })
+    }
+
+    /// The topics for what is sent back, of each group whose application may fail or be too slow.
+    fn add_returns(
+        &mut self,
+        streams: &mut Streams,
+        groups: u32,
+    ) -> (Vec<Option<Returns>>, Option<u32>) {
+        let mut all = vec![None; self.groups.len()];
+        for values in self.scenario.many("consumer") {
+            let returns = ["fails", "stuck", "maxReconsumeTimes", "consumeTimeout"];
+            let returns = returns.iter().any(|key| values.is_set(key));
+            if !returns || Planner::broadcasts(values) {
+                continue;
+            }
+            let group = self.group(values) as usize;
+            if all[group].is_none() {
+                let mut add = |prefix: &str| {
+                    let name = format!("{prefix}{}", self.groups[group]);
+                    streams.add_internal(&name, groups);
+                    self.topics.push(Topic { name, queues: 1, groups: Vec::new() });
+                    self.topics.len() as u32 - 1
+                };
+                all[group] = Some(Returns { retry: add("%RETRY%"), dead: add("%DLQ%") });
+            }
+        }
+        let schedule = all.iter().any(Option::is_some).then(|| {
+            let (name, queues) = ("SCHEDULE_TOPIC_XXXX".to_owned(), DELAYS.len() as u32);
+            streams.add_internal(&name, queues * groups);
+            self.topics.push(Topic { name, queues, groups: Vec::new() });
+            self.topics.len() as u32 - 1
+        });
+        (all, schedule)
+    }
+
     fn group(&self, consumer: &Values) -> u32 {
-        let name = consumer.text("consumerGroup");
+        let name = Planner::group_name(consumer);
         self.groups.iter().position(|group| group == name).unwrap_or(0) as u32
     }
 
@@ -236,7 +363,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The consumers, and an auditor for each topic that nobody reads.
-    fn read_consumers(&mut self) -> Vec<ConsumerSpec> {
+    fn read_consumers(&mut self, returns: &[Option<Returns>]) -> Vec<ConsumerSpec> {
         let mut consumers: Vec<ConsumerSpec> = Vec::new();
         for values in self.scenario.many("consumer") {
             let load = ConsumerLoad::from_values(values);
@@ -261,13 +388,25 @@ impl<'a> Planner<'a> {
                 persist_interval: values.duration("persistConsumerOffsetInterval"),
                 heartbeat_interval: values.duration("heartbeatBrokerInterval"),
                 poll_interval: values.duration("pollNameServerInterval"),
+                listener: self.listener(values),
+                returns: returns[group as usize].filter(|_| !Planner::broadcasts(values)),
+                fails: values.chance("fails"),
+                most_times: values
+                    .get_integer("maxReconsumeTimes")
+                    .map(|most| most as u8)
+                    .or_else(|| (values.choice("listener") == "concurrently").then_some(16)),
+                timeout: values.duration("consumeTimeout"),
+                suspend: values.duration("suspendCurrentQueueTimeMillis"),
+                stuck: values
+                    .table("stuck")
+                    .map(|stuck| (stuck.integer("number"), stuck.duration("for"))),
                 processing: load.processing,
                 hours: Hours { start: Some(load.start), stop: load.stop },
             };
             self.check_one_topic(values, &consumers, &own);
             consumers.push(ConsumerSpec { name: load.name, own });
         }
-        for topic in 0..self.topics.len() {
+        for topic in 0..self.scenario.many("topic").len() {
             if self.topics[topic].groups.is_empty() {
                 let (id, group) = (consumers.len() as u32, self.groups.len() as u32);
                 let name = format!("auditor.{}", self.topics[topic].name);
@@ -277,6 +416,29 @@ impl<'a> Planner<'a> {
             }
         }
         consumers
+    }
+
+    fn listener(&mut self, values: &Values) -> Listener {
+        let orderly = values.choice("listener") == "orderly";
+        let others: &[(&str, &str)] = match (Planner::broadcasts(values), orderly) {
+            (true, true) => &[("messageModel", "an orderly listener")],
+            (true, false) => &[
+                ("maxReconsumeTimes", "BROADCASTING"),
+                ("consumeTimeout", "BROADCASTING"),
+                ("suspendCurrentQueueTimeMillis", "BROADCASTING"),
+            ],
+            (false, true) => &[("consumeTimeout", "an orderly listener")],
+            (false, false) => &[("suspendCurrentQueueTimeMillis", "a concurrent listener")],
+        };
+        for (key, with) in others.iter().filter(|(key, _)| values.is_set(key)) {
+            let message = format!("`{key}` has no meaning with {with}");
+            self.wrong.push(values.span(key), message, "remove it, or consume otherwise");
+        }
+        match (Planner::broadcasts(values), orderly) {
+            (true, _) => Listener::Broadcast,
+            (false, true) => Listener::Orderly,
+            (false, false) => Listener::Concurrently,
+        }
     }
 
     /// Members of a group must subscribe to the same topics, or each filters by the other's

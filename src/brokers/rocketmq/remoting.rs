@@ -86,10 +86,12 @@ pub struct Remoting<W> {
 fn answered(message: &Message) -> Option<u32> {
     Some(match message {
         Message::Registered(id, _)
+        | Message::Replicas(id, _)
         | Message::RouteIs(id, _)
         | Message::Sent(id, _)
         | Message::ConsumersAre(id, _)
         | Message::OffsetIs(id, _)
+        | Message::Locked(id, _)
         | Message::AllOffsets(id, _) => *id,
         Message::Pulled(pulled) => pulled.id,
         _ => return None,

@@ -40,6 +40,10 @@ named_rules! {
     FastFailure = "fast-failure", always,
         "A send that has waited for waitTimeMillsInSendQueue is answered SYSTEM_BUSY.",
         "broker/latency/BrokerFastFailure.java cleanExpiredRequest";
+    CleanForcibly = "clean-forcibly", always,
+        "With more than diskSpaceCleanForciblyRatio of the disk used the oldest segments are deleted, consumed or \
+         not; without this rule only those that are older than fileReservedTime.",
+        "store/DefaultMessageStore.java CleanCommitLogService.isSpaceToDelete, deleteExpiredFiles";
     FsyncMetadata = "fsync-metadata", since "5.3.4",
         "The file of consumer offsets is fsynced when it is written.",
         "apache/rocketmq#9705; common/ConfigManager.java, MixAll.java string2File";
@@ -65,6 +69,21 @@ named_rules! {
     SlaveCopiesOffsets = "slave-copies-offsets", always,
         "A slave replaces its consumer offsets by its master's every so often.",
         "broker/slave/SlaveSynchronize.java syncConsumerOffset";
+    // ---- controllers
+    TruncateByEpoch = "truncate-by-epoch", since "5.0.0",
+        "With controllers a slave compares its epochs with its master's when it connects, and cuts its \
+         CommitLog where they begin to differ; without this rule it goes on behind what it has.",
+        "store/ha/autoswitch/AutoSwitchHAClient.java doTruncate; EpochFileCache.java findConsistentPoint";
+    ElectionsCount = "elections-count", since "5.0.0",
+        "Each election gives the group a greater masterEpoch.",
+        "controller/impl/manager/ReplicasInfoManager.java electMaster";
+    ElectFromSet = "elect-from-set", since "5.0.0",
+        "Unless enableElectUncleanMaster only a member of the SyncStateSet is made master; without this rule \
+         any that is alive.",
+        "controller/elect/impl/DefaultElectPolicy.java";
+    UnionOfSets = "union-of-sets", since "5.0.0",
+        "While a change of the SyncStateSet is not decided a master waits for the members of both sets.",
+        "apache/rocketmq#5663; store/ha/autoswitch/AutoSwitchHAService.java getSyncStateSet";
     // ---- reads
     HoldPulls = "hold-pulls", always,
         "A pull that finds nothing is held until something comes or 15 s are over; without this rule \
@@ -93,6 +112,14 @@ named_rules! {
         "A broker tells the members of a group when one comes or goes; without this rule they notice \
          at their next round, within 20 s.",
         "broker/client/DefaultConsumerIdsChangeListener.java; client/impl/ClientRemotingProcessor.java";
+    ReturnsWaitForNobody = "returns-wait-for-nobody", always,
+        "What a consumer sends back is answered, and what has had its delay delivered, without a flush or \
+         a slave; without this rule as any other send.",
+        "broker/processor/AbstractSendMessageProcessor.java consumerSendMsgBack setWaitStoreMsgOK(false)";
+    LockQueues = "lock-queues", always,
+        "A queue that is consumed in order is locked by one member of its group, and by another 60 s after \
+         that has last asked for it at the earliest; without this rule whoever asks gets it.",
+        "broker/client/rebalance/RebalanceLockManager.java tryLockBatch";
     // ---- clients
     KeepRoute = "keep-route", always,
         "A client whose NameServers do not answer, or know no broker, goes on with the route that it has.",
@@ -121,6 +148,15 @@ named_rules! {
         "The offset of a queue that is committed is that of the lowest message that is not finished; \
          without this rule the one behind the highest that is.",
         "client/impl/consumer/ProcessQueue.java removeMessage";
+    SendBack = "send-back", always,
+        "A message on which the application fails is sent back to the broker, delivered again after a \
+         delay that grows, and a dead letter after maxReconsumeTimes; without this rule its offset is \
+         committed and that is all.",
+        "client/impl/consumer/ConsumeMessageConcurrentlyService.java processConsumeResult";
+    ExpireSlowMessages = "expire-slow-messages", always,
+        "A message on which the application works for longer than consumeTimeout is sent back, and its \
+         offset committed; without this rule nothing behind it is.",
+        "client/impl/consumer/ProcessQueue.java cleanExpiredMsg";
     HeartbeatOnConnect = "heartbeat-on-connect", since "5.2.0",
         "A consumer sends a heartbeat on every new connection to a broker; without this rule only \
          every 30 s.",

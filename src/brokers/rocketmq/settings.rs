@@ -4,7 +4,7 @@ use crate::brokers::kit::keys::keys;
 use crate::engine::{Distribution, Span};
 use crate::scenario::Kind;
 
-use super::keys::{BUFFER, MESSAGES, STORE_CONFIG};
+use super::keys::{BUFFER, MESSAGES, PERCENT, STORE_CONFIG};
 use super::rules::Rules;
 
 const BROKER_CONFIG: &str = "common/BrokerConfig.java";
@@ -26,6 +26,17 @@ keys! {
             "With SYNC_MASTER: how many copies there must be before a send is answered, the master's \
              included.",
             "store/config/MessageStoreConfig.java 5.0.0; docs/en/QuorumACK.md";
+        all_ack: bool | false = "allAckInSyncStateSet", Kind::Flag, "false" since "5.0.0",
+            "With controllers: whether a send waits for all members of the SyncStateSet, rather than for \
+             inSyncReplicas.",
+            "docs/en/controller/deploy.md";
+        min_in_sync: u32 | 1 = "minInSyncReplicas", Kind::Integer { min: 1, max: 8 }, "1" since "5.0.0",
+            "With controllers: a send is refused (IN_SYNC_REPLICAS_NOT_ENOUGH) while the SyncStateSet has fewer \
+             members.",
+            "docs/en/controller/deploy.md";
+        caught_up: Span | (Span::from_secs(15)) = "haMaxTimeSlaveNotCatchup", Kind::POSITIVE_MILLIS, "15000ms" since "5.0.0",
+            "With controllers: a slave that has not had everything for so long leaves the SyncStateSet.",
+            "store/config/MessageStoreConfig.java 5.0.0";
         slave_timeout: Span = "slaveTimeout", Kind::POSITIVE_MILLIS, "3000ms",
             "So long a send waits for slaves; then it is answered FLUSH_SLAVE_TIMEOUT.", STORE_CONFIG;
         sync_flush_timeout: Span = "syncFlushTimeout", Kind::POSITIVE_MILLIS, "5000ms",
@@ -44,6 +55,17 @@ keys! {
             "How often that buffer is copied to the file.", STORE_CONFIG;
         segment: u64 = "mappedFileSizeCommitLog", Kind::Size { min: 64 << 10, max: (1 << 31) - 1 }, "1GiB",
             "The size of a segment of the CommitLog.", STORE_CONFIG;
+        reserved: u64 = "fileReservedTime", Kind::Integer { min: 1, max: 1_000_000 }, "72",
+            "Hours after which a segment may be deleted, whether its messages were consumed or not: at 4 in the \
+             morning (a run begins at midnight), or when too much of the disk is used.",
+            STORE_CONFIG;
+        most_used: u64 = "diskMaxUsedSpaceRatio", PERCENT, "75",
+            "With more than this of the disk used, in percent, segments are deleted that may be.", STORE_CONFIG;
+        clean_forcibly: u64 = "diskSpaceCleanForciblyRatio", PERCENT, "85",
+            "With more than this used the oldest segments are deleted, ten at a time, whether they may be or not.",
+            STORE_CONFIG;
+        warning_level: u64 = "diskSpaceWarningLevelRatio", PERCENT, "90",
+            "With more than this used nothing is taken: SERVICE_NOT_AVAILABLE.", STORE_CONFIG;
         max_message_size: u32 = "maxMessageSize", Kind::Size { min: 1, max: 1 << 30 }, "4MiB",
             "A larger message is answered MESSAGE_ILLEGAL.", STORE_CONFIG;
         ha_heartbeat: Span = "haSendHeartbeatInterval", Kind::POSITIVE_MILLIS, "5000ms",

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use crate::brokers::kit::application::{Hours, Sending};
+use crate::brokers::kit::streams::PartitionId;
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
-use crate::engine::{Distribution, Span};
+use crate::engine::{Chance, Distribution, Span};
 use crate::observe::{ConsumerId, DestinationId, InvariantId, InvariantWord, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 
 use super::broker::Broker;
-use super::client::consumer::{Consumer, ConsumerConfig};
+use super::client::consumer::{Consumer, ConsumerConfig, Listener};
 use super::client::producer::{self, Producer, ProducerConfig};
-use super::config::Config;
+use super::config::{self, Config};
+use super::controller::Controller;
 use super::invariants::{INVARIANTS, lacks};
 use super::keys::SECTIONS;
 use super::machine::{RocketCluster, RocketMachine};
@@ -87,6 +89,13 @@ impl Spec {
             persist_interval: Span::from_secs(5),
             heartbeat_interval: Span::from_secs(30),
             poll_interval: Span::from_secs(30),
+            listener: Listener::Concurrently,
+            returns: None,
+            fails: Chance::NEVER,
+            most_times: None,
+            timeout: Span::from_secs(900),
+            suspend: Span::from_secs(1),
+            stuck: None,
             processing: Distribution::Constant(0),
             hours: Hours { start: None, stop: None },
         }
@@ -98,7 +107,7 @@ impl Spec {
 }
 
 impl Family for Spec {
-    type Mode = ();
+    type Mode = config::Mode;
     type Cluster = RocketCluster;
 
     const ABOUT: &'static About = &About {
@@ -108,20 +117,33 @@ impl Family for Spec {
         words: WORDS,
         invariants: INVARIANTS,
     };
-    const MODES: &'static [((), Mode)] = &[(
-        (),
-        Mode {
-            name: "rocketmq-master-slave",
-            meaning: "Groups of a master and slaves, which are never promoted; NameServers say where they are.",
-            version: "5.3",
-            versions: ("4.9", "5.5"),
-            otherwise: None,
-            starter: include_str!("starters/master_slave.toml"),
-        },
-    )];
+    const MODES: &'static [(config::Mode, Mode)] = &[
+        (
+            config::Mode::MasterSlave,
+            Mode {
+                name: "rocketmq-master-slave",
+                meaning: "Groups of a master and slaves, which are never promoted; NameServers say where they are.",
+                version: "5.3",
+                versions: ("4.9", "5.5"),
+                otherwise: None,
+                starter: include_str!("starters/master_slave.toml"),
+            },
+        ),
+        (
+            config::Mode::Controller,
+            Mode {
+                name: "rocketmq-controller",
+                meaning: "Groups whose master is made by controllers, which are a Raft group; SyncStateSets, and masters that are elected.",
+                version: "5.3",
+                versions: ("5.0", "5.5"),
+                otherwise: None,
+                starter: include_str!("starters/controller.toml"),
+            },
+        ),
+    ];
 
-    fn plan(scenario: &Scenario, (): ()) -> Result<Spec, Diagnostics> {
-        plan(scenario)
+    fn plan(scenario: &Scenario, mode: config::Mode) -> Result<Spec, Diagnostics> {
+        plan(scenario, mode)
     }
 
     fn frame(&self) -> &Frame {
@@ -133,17 +155,15 @@ impl Family for Spec {
     }
 
     fn cast(&self) -> Cast {
-        let servers = 1..=self.config.nameservers.len();
+        let config = &self.config;
+        let controllers = config.control.as_ref().map_or(0, |control| control.hosts.len());
         let (auditors, consumers): (Vec<_>, Vec<_>) =
             self.consumers.iter().partition(|consumer| Spec::is_auditor(consumer));
-        let topic = |of: &ConsumerSpec| self.config.topics[of.own.topic as usize].name.clone();
-        Cast {
-            coordinators: servers.map(|server| format!("ns{server}")).collect(),
-            coordinated_by: Some("nameserver"),
-            producers: self.producers.iter().map(|producer| producer.load.name.clone()).collect(),
-            consumers: consumers.iter().map(|consumer| consumer.name.clone()).collect(),
-            unread: auditors.into_iter().map(topic).collect(),
-        }
+        let loads = self.producers.iter().map(|producer| &producer.load);
+        let consumers = consumers.into_iter().map(|consumer| &consumer.name);
+        let unread = auditors.into_iter().map(|of| &config.topics[of.own.topic as usize].name);
+        let servers = [("ns", config.nameservers.len()), ("ctl", controllers)];
+        Cast::with_servers(&servers, "nameserver", (loads, consumers), unread)
     }
 
     fn reach(&self, producer: usize) -> Reach<'_> {
@@ -160,7 +180,10 @@ impl Family for Spec {
 
     /// Selectors name queues, whoever reads them.
     fn targets(&self) -> Vec<String> {
-        self.config.streams.partitions().iter().map(|queue| queue.name.clone()).collect()
+        let streams = &self.config.streams;
+        let own = (0..).map(PartitionId).zip(streams.partitions());
+        let own = own.take_while(|(id, _)| !streams.is_internal(*id));
+        own.map(|(_, queue)| queue.name.clone()).collect()
     }
 
     fn producers(&self) -> Vec<Sends> {
@@ -190,6 +213,7 @@ impl Family for Spec {
         let mut notes = Vec::new();
         let counts = self.config.has(super::rules::Rule::CountInSyncReplicas);
         if settings.sync_master
+            && self.config.mode == config::Mode::MasterSlave
             && counts
             && settings.in_sync_replicas <= 1
             && self.config.slaves > 0
@@ -215,6 +239,13 @@ impl Family for Spec {
         let mut machines: Vec<RocketMachine> = brokers.map(RocketMachine::from).collect();
         for node in &config.nameservers {
             machines.push(NameServer::new(config.clone(), *node).into());
+        }
+        if let Some(control) = &config.control {
+            let leader = (seed % control.hosts.len() as u64) as usize;
+            for node in &control.hosts {
+                let leader = control.hosts[leader];
+                machines.push(Controller::new(config.clone(), control, *node, leader).into());
+            }
         }
         for (writer, spec) in (0..).zip(&self.producers) {
             let queues = config.streams.of_topic(config.streams.topic_of(writer)).len();

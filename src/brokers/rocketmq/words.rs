@@ -16,10 +16,18 @@ words! {
             "it was in the off-heap write buffer (transientStorePoolEnable) when the broker's process ended";
         PAGE_CACHE_LOST = "page-cache-lost", Lost, 6,
             "it was not yet flushed when the host lost power";
+        TRUNCATED_ON_REJOIN = "truncated-on-rejoin", Lost, 7,
+            "its broker followed a new master, and cut its CommitLog where the two began to differ";
         BEYOND_BAD_RECORD = "beyond-bad-record", Lost, 5,
             "recovery stopped at the first record that is not whole, and cut what was behind it";
         DISK_WIPED = "disk-wiped", Lost, 8, "the disk that held it was replaced by an empty one";
-        RETENTION = "retention", Expired, 0, "its segment of the CommitLog was deleted";
+        BROADCAST_FAILED = "broadcast-failed", Settled, 8,
+            "its application failed on it; with BROADCASTING nothing is sent back and its offset is committed";
+        NOT_SENT_BACK = "not-sent-back", Settled, 8,
+            "its application failed on it, and its offset was committed all the same (no rule send-back)";
+        RETENTION = "retention", Expired, 0, "its segment of the CommitLog was older than fileReservedTime, and deleted";
+        CLEANED_FORCIBLY = "cleaned-forcibly", Expired, 0,
+            "too much of the disk was used, and its segment of the CommitLog was the oldest";
         BEFORE_THE_GROUP = "before-the-group", Settled, 8,
             "its group had no committed offset and began at the end of the queue (CONSUME_FROM_LAST_OFFSET)";
     }
@@ -55,6 +63,31 @@ words! {
         OFFSET_ILLEGAL = "offset-illegal", "the pull request offset illegal: it goes on at COUNT";
         OFFSETS_ROLLED_BACK = "offsets-rolled-back",
             "offsets of SUBJECT replaced newer ones here: COUNT queues go back";
+        CONTROLLER_LEADS = "controller-leads", "a controller leads the others, in epoch COUNT";
+        MASTER_ELECTED = "master-elected",
+            "the controllers: elect new master SUBJECT in epoch COUNT";
+        NO_MASTER_ELECTED = "no-master-elected",
+            "the controllers: no broker may become master in place of SUBJECT";
+        BROKER_INACTIVE = "broker-inactive", "a controller: broker SUBJECT is inactive, after COUNT ms";
+        SET_ALTERED = "sync-state-set-altered", "alter syncStateSet: it has COUNT members now";
+        BECAME_MASTER = "became-master", "change this broker to master in epoch COUNT";
+        BECAME_SLAVE = "became-slave", "change this broker to slave of SUBJECT in epoch COUNT";
+        TRUNCATED = "commitlog-truncated",
+            "a slave: truncate to the consistent point with SUBJECT, COUNT bytes";
+        NO_CONSISTENT_POINT = "no-consistent-point",
+            "failed to find a consistent point between the epochs of the master and its own";
+        SEGMENTS_DELETED = "segments-deleted", "delete mapped files of the CommitLog: COUNT bytes";
+        DISK_FULL = "disk-full", "physic disk maybe full soon, used COUNT %: nothing is taken";
+        DISK_OK = "disk-ok", "physic disk space OK, used COUNT %";
+        SENT_BACK = "sent-back", "a message is sent back, for the COUNTth time";
+        SEND_BACK_FAILED = "send-back-failed",
+            "sendMessageBack exception: SUBJECT does not take it, it goes to the retry topic of another group";
+        DEAD_LETTERED = "dead-lettered", "a message has failed COUNT times and goes to the dead letters";
+        CONSUME_TIMEOUT = "consume-timeout",
+            "send expire msg back: the application has worked on a message for COUNT ms";
+        QUEUE_LOCKED = "queues-locked", "locked at broker SUBJECT: COUNT queues that it had no lock of";
+        QUEUE_NOT_LOCKED = "queue-not-locked",
+            "doRebalance, add a new mq failed because lock failed: COUNT queues are another member's";
         SOFT_SUCCESS = "soft-success",
             "a send returned with FLUSH_DISK_TIMEOUT, FLUSH_SLAVE_TIMEOUT or SLAVE_NOT_AVAILABLE; the ones before had returned SEND_OK";
         SEND_OK_AGAIN = "send-ok-again", "a send returned SEND_OK after COUNT that had returned another status";
@@ -67,6 +100,7 @@ words! {
     selectors {
         MASTER = "master", [Destination], "The master of the queue's group.";
         SLAVE = "slave", [Destination, Number], "The so manieth slave of the queue's group.";
+        CONTROLLER = "controller", [], "The controller that leads the others.";
         NAMESERVER = "nameserver", [Number], "The so manieth NameServer.";
     }
 }

@@ -5,7 +5,7 @@ use comfy_table::{
 };
 
 use super::{COLUMNS, Page, Tone, cut};
-use crate::engine::Time;
+use crate::engine::{Span, Time};
 use crate::observe::{BecauseId, CauseId, NodeId};
 use crate::report::glance::line_word;
 use crate::report::number;
@@ -28,13 +28,31 @@ pub(super) fn table(header: &[&str], numbers: &[usize]) -> Table {
     table
 }
 
+/// A blank at which no cell is wrapped.
+const NO_BREAK: &str = "\u{a0}";
+
+/// A quantity and its unit, kept on one line of a cell.
+fn unbroken(quantity: &str) -> String {
+    quantity.replace(' ', NO_BREAK)
+}
+
+/// An instant as a cell has it.
+fn instant(time: Time) -> String {
+    unbroken(&number::instant(time))
+}
+
+/// A span of time as a cell has it.
+fn span(of: Span) -> String {
+    unbroken(&number::span(of))
+}
+
 /// Prints a table, in the width of the page. On a narrow one no word is broken: if there is no room
 /// for the longest of each column, the table is wider.
 pub(super) fn print(out: &mut Page, mut table: Table) {
     table.set_width(out.tables as u16 - 2);
     let longest = |cell: Option<&Cell>| {
         let words = cell.map(Cell::content).unwrap_or_default();
-        words.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(0)
+        words.split(' ').map(|word| word.chars().count()).max().unwrap_or(0)
     };
     let whole = table.column_max_content_widths().iter().map(|wide| wide + 2).sum::<u16>();
     // A table that fits as it is needs no help, nor has one on a page of full width ever needed it.
@@ -52,7 +70,7 @@ pub(super) fn print(out: &mut Page, mut table: Table) {
         }
     }
     for line in table.lines() {
-        out.line(&format!(" {line}"));
+        out.line(&format!(" {}", line.replace(NO_BREAK, " ")));
     }
 }
 
@@ -93,9 +111,9 @@ pub(super) fn losses(out: &mut Page, report: &Report) {
             BecauseId::NONE => "-",
             id => catalog.conditions[id.index()],
         };
-        let when = match number::instant(group.from) {
+        let when = match instant(group.from) {
             from if group.from == group.until => from,
-            from => format!("{from} to {}", number::instant(group.until)),
+            from => format!("{from} to {}", instant(group.until)),
         };
         table.add_row([
             number::grouped(group.lines),
@@ -177,14 +195,14 @@ pub(super) fn windows(out: &mut Page, report: &Report) {
         table.add_row([
             what.to_owned(),
             cut(report.catalog.destination(window.destination), 20),
-            number::instant(window.start),
-            number::instant(window.end),
-            number::span(window.end.since(window.start)),
+            instant(window.start),
+            instant(window.end),
+            span(window.end.since(window.start)),
             cut(fault.unwrap_or("-"), 28),
             match (window.open, window.tried) {
-                (true, Some(tried)) => format!("not tried after {}", number::instant(tried)),
+                (true, Some(tried)) => format!("not tried after {}", instant(tried)),
                 (true, None) => "not recovered".to_owned(),
-                (false, _) => window.recovery.map_or("-".to_owned(), number::span),
+                (false, _) => window.recovery.map_or("-".to_owned(), span),
             },
         ]);
     }
@@ -205,7 +223,7 @@ pub(super) fn latency(out: &mut Page, report: &Report) {
         let mut row = vec![series.name.replace('_', " "), number::grouped(series.samples)];
         for wanted in [50_000, 90_000, 99_000, 99_900, 100_000] {
             let found = series.percentiles.iter().find(|(percentile, _)| *percentile == wanted);
-            row.push(found.map_or("-".to_owned(), |&(_, us)| number::latency(us)));
+            row.push(found.map_or("-".to_owned(), |&(_, us)| unbroken(&number::latency(us))));
         }
         table.add_row(row);
     }

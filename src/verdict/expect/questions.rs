@@ -32,6 +32,7 @@ pub(in crate::verdict) struct LineSeen {
     pub(in crate::verdict) outcome: FinalOutcome,
     pub(in crate::verdict) fate: Fate,
     pub(in crate::verdict) delivered: bool,
+    pub(in crate::verdict) again: bool,
     /// Whether its producer was told that it is safe and no copy is left.
     pub(in crate::verdict) gone: bool,
     /// Whether it counts as lost in some class, and in which.
@@ -75,6 +76,7 @@ fn like(name: &str) -> Option<fn(&LineSeen) -> bool> {
         "unknown" => |line| line.outcome == Unknown,
         "unsent" => |line| line.outcome == Unsent,
         "delivered" => |line| line.delivered,
+        "delivered_again" => |line| line.again,
         "processed" => |line| line.fate == Fate::Processed,
         "dead_lettered" => |line| line.fate == Fate::DeadLettered,
         "expired" => |line| line.fate == Fate::Expired,

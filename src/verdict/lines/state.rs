@@ -78,6 +78,11 @@ impl Flags {
     pub(in crate::verdict) const SKIPPED: Flags = Flags(1 << 12);
     /// A member of a group had it in hand, will not finish it, and has committed behind it.
     pub(in crate::verdict) const ABANDONED: Flags = Flags(1 << 13);
+    /// Handed to an application more than once.
+    pub(in crate::verdict) const AGAIN: Flags = Flags(1 << 14);
+
+    /// Its producer has a positive answer with a remark: it is not stored as durably as asked for.
+    pub(in crate::verdict) const REMARKED: Flags = Flags(1 << 14);
 
     pub(in crate::verdict) const fn with(self, more: Flags) -> Flags {
         Flags(self.0 | more.0)

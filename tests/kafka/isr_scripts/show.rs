@@ -5,6 +5,7 @@ use mqsim::brokers::kafka::isr::broker::Broker;
 use mqsim::brokers::kafka::isr::groups::GroupId;
 use mqsim::brokers::kafka::isr::machine::KafkaMachine;
 use mqsim::brokers::kafka::isr::state::PartitionState;
+use mqsim::brokers::kafka::isr::transactions::TxnId;
 
 fn brokers(machines: &[KafkaMachine]) -> impl Iterator<Item = (usize, &Broker)> {
     machines.iter().enumerate().filter_map(|(index, machine)| match machine {
@@ -110,4 +111,28 @@ pub(crate) fn znodes(machines: &[KafkaMachine], below: &str) -> Vec<String> {
         format!("{path}: {data}")
     })
     .collect()
+}
+
+/// A transactional id as each broker has it that coordinates it.
+pub(crate) fn transaction(machines: &[KafkaMachine], id: TxnId) -> Vec<String> {
+    let own = |(index, broker): (usize, &Broker)| {
+        Some(format!("n{}: {}", index + 1, broker.transaction(id)?))
+    };
+    let lines: Vec<String> = brokers(machines).filter_map(own).collect();
+    if lines.is_empty() { vec!["nobody coordinates it".to_owned()] } else { lines }
+}
+
+/// The transactions that are open in a partition, and its last stable offset.
+pub(crate) fn open(machines: &[KafkaMachine], partition: PartitionId) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (index, broker) in brokers(machines) {
+        let Some((_, high_watermark)) = broker.offsets(partition) else { continue };
+        let open = broker.open_transactions(partition).into_iter();
+        let open: Vec<String> = open.map(|(id, first)| format!("{id} from {first}")).collect();
+        let open = if open.is_empty() { "nothing".to_owned() } else { open.join(", ") };
+        let stable = broker.stable_upto(partition).map(|upto| format!(", stable up to {upto}"));
+        let stable = stable.unwrap_or_default();
+        lines.push(format!("n{}: open {open}, high watermark {high_watermark}{stable}", index + 1));
+    }
+    lines
 }

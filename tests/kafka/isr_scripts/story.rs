@@ -13,11 +13,14 @@
 //! | `znodes [/brokers]` | what ZooKeeper holds |
 //! | `controller?` | who decides |
 //! | `group app [orders/0 ...]` | a consumer group as its coordinator has it, and what it has committed |
+//! | `transaction t1` | a transactional id as its coordinator has it |
+//! | `open orders/0` | the open transactions of a partition: producer ids and first offsets |
 //! | `shares app` | what each of its members reads, from its next offset on |
 
 use mqsim::brokers::kafka::PartitionId;
 use mqsim::brokers::kafka::isr::groups::GroupId;
 use mqsim::brokers::kafka::isr::machine::{KafkaCluster, KafkaMachine};
+use mqsim::brokers::kafka::isr::transactions::TxnId;
 use mqsim::brokers::kit::Family;
 use mqsim::engine::Time;
 use mqsim::world::Simulation;
@@ -28,7 +31,7 @@ use super::show;
 use super::trace::Trace;
 use crate::golden::{self, Command, Schedule, Script, Told, read, span};
 /// What `declare` reads, and what is asked of the run.
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 16] = [
     "cluster",
     "broker",
     "controller",
@@ -43,6 +46,8 @@ const OTHERS: [&str; 14] = [
     "controller?",
     "group",
     "shares",
+    "transaction",
+    "open",
 ];
 
 /// The second reading: the run.
@@ -94,6 +99,8 @@ impl golden::Story for Story {
             "producers" => show::producers(machines, self.partition(command.word(0)?)?),
             "znodes" => show::znodes(machines, command.word(0).unwrap_or("/")),
             "controller?" => self.controllers(),
+            "transaction" => show::transaction(machines, self.transaction(command.word(0)?)?),
+            "open" => show::open(machines, self.partition(command.word(0)?)?),
             "group" => show::group(machines, self.group(command.word(0)?)?),
             "shares" => self.shares(self.group(command.word(0)?)?),
             _ => Vec::new(),
@@ -114,6 +121,13 @@ impl Story {
         let index = all.iter().position(|group| group.name == name);
         let id = index.map(|index| GroupId(index as u32));
         id.ok_or_else(|| format!("there is no group `{name}`"))
+    }
+
+    fn transaction(&self, name: &str) -> Told<TxnId> {
+        let all = &self.plan.spec.config.transactions.all;
+        let index = all.iter().position(|id| id.name == name);
+        let id = index.map(|index| TxnId(index as u32));
+        id.ok_or_else(|| format!("there is no transactional id `{name}`"))
     }
 
     fn shares(&self, group: GroupId) -> Vec<String> {

@@ -8,7 +8,6 @@
 mod probe;
 mod setup;
 mod story;
-mod trace;
 
 /// All of them.
 #[test]

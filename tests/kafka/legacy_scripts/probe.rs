@@ -11,7 +11,8 @@ use mqsim::engine::Time;
 use mqsim::observe::{Event, EventId, NodeId};
 use mqsim::world::{Closing, ConnId, Context, Input, Lane};
 
-use super::trace::PROBE_WORDS;
+/// Events from here on are its words.
+pub(crate) const FIRST_WORD: u32 = 1_000;
 
 /// What it says: the words and what the count is.
 pub(crate) const WORDS: &[&str] = &[
@@ -45,7 +46,7 @@ pub(crate) struct Probe {
 
 fn say(ctx: &mut Context<'_, Message>, word: u32, count: u64) {
     let (at, node) = (ctx.now(), ctx.node());
-    let word = EventId(PROBE_WORDS + word);
+    let word = EventId(FIRST_WORD + word);
     ctx.observer().event(at, Event { word, node, destination: None, subject: None, count });
 }
 

@@ -16,14 +16,14 @@ use mqsim::brokers::kafka::legacy::machine::LegacyMachine;
 use mqsim::brokers::kafka::legacy::message::{OffsetTime, Part, Znode};
 use mqsim::brokers::kit::Family;
 use mqsim::engine::Time;
-use mqsim::observe::{MessageRange, NodeId};
+use mqsim::observe::{MessageRange, NodeId, Outcome};
 use mqsim::world::Simulation;
 use mqsim::world::fault::ClientSide;
 
+use super::probe;
 use super::probe::Action;
 use super::setup::{Actor, Actors, Plan};
-use super::trace::Trace;
-use crate::golden::{self, Command, Schedule, Script, Told, numbers, read, span};
+use crate::golden::{self, Command, Manner, Schedule, Script, Told, Trace, numbers, read, span};
 
 /// What the first reading does with a command that is not every family's.
 fn own(plan: &mut Plan, now: Time, command: &Command<'_>) -> Told<()> {
@@ -76,6 +76,23 @@ fn partition(plan: &Plan, name: &str) -> Told<PartitionId> {
     found.map(|at| PartitionId(at as u32)).ok_or_else(|| format!("there is no partition `{name}`"))
 }
 
+/// How a script speaks of Kafka before 0.8, where nobody is answered but the probe.
+const MANNER: Manner = Manner {
+    on_its_way: "socket-buffer-lost",
+    outcome: |outcome| match outcome {
+        Outcome::Accepted => "accepted",
+        Outcome::Rejected => "rejected",
+        Outcome::Unknown => "unknown",
+        Outcome::Unsent => "unsent",
+        Outcome::Acked | Outcome::Returned | Outcome::Nacked => "answered",
+    },
+    event: |event| {
+        let own = event.word.0.checked_sub(probe::FIRST_WORD)?;
+        Some(probe::WORDS[own as usize].replace("COUNT", &event.count.to_string()))
+    },
+    at_first: |catalog, node| node.is_some_and(|node| node.index() >= catalog.brokers().count()),
+};
+
 /// The second reading: the run.
 pub(crate) struct Story {
     plan: Plan,
@@ -94,7 +111,7 @@ impl golden::Story for Story {
             false => own(&mut plan, schedule.now, command),
         })?;
         plan.faults = schedule.faults;
-        let trace = Trace::new(plan.spec.catalog());
+        let trace = Trace::new(MANNER, plan.spec.catalog());
         let simulation = Simulation::<Actors, Trace>::new(plan.setup(), trace);
         let simulation = simulation.map_err(|error| format!("0: {error}"))?;
         Ok(Story { plan, simulation, now: Time::ZERO, told: 0 })

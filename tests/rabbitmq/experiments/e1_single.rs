@@ -36,7 +36,7 @@ fn a_kill_loses_nothing_and_brings_the_backlog_back_as_redelivered() {
 
 #[test]
 fn with_a_consumer_acks_that_died_with_the_broker_make_duplicates() {
-    let runs = SetUp { consumer: true, ..SET_UP }.run_many();
+    let runs = SetUp { consumer: true, ..SET_UP }.run();
     for (seen, _) in &runs {
         assert_eq!(seen.lost, 0);
         assert!(seen.duplicates <= 300, "no more than the window and the prefetch");

@@ -12,7 +12,7 @@ use mqsim::engine::{Chance, Distribution, Limits, Span, Stream, Time};
 use mqsim::observe::{NodeId, NodeKind, Observer};
 use mqsim::world::{
     CardSpec, Cluster, Context, CpuSpec, Death, DiskSpec, DiskView, Host, Input, LinkSpec, Machine,
-    PageCacheSpec, PlannedFault, RoleQuery, Setup, Topology, Wait, WorldView,
+    PageCacheSpec, PlannedAction, PlannedFault, RoleQuery, Setup, Topology, Wait, WorldView,
 };
 
 use super::client::Client;
@@ -70,6 +70,8 @@ pub(crate) struct Plan {
     /// Fanout exchanges by name.
     pub(crate) exchanges: Vec<String>,
     pub(crate) clients: Vec<(String, Vec<(Time, super::client::Action)>)>,
+    /// When an operator gives which command, and on which node; in the order of the spec's actions.
+    pub(crate) orders: Vec<PlannedAction>,
     pub(crate) faults: Vec<PlannedFault>,
 }
 
@@ -167,7 +169,7 @@ impl Plan {
             machines: brokers.chain(clients).collect(),
             established: pairs.map(|(from, to)| (from, NodeId(to))).collect(),
             faults: self.faults.clone(),
-            actions: Vec::new(),
+            actions: self.orders.clone(),
             duration: Span::from_secs(1_000_000),
             drain: Span::ZERO,
             limits: Limits::default(),

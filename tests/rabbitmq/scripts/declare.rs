@@ -39,6 +39,7 @@ struct Declared {
 /// | `queue NAME on=n1 [transient] [mirrored sync=automatic ...] [ring=n1,n3,n2] [KEY=VALUE ...]` | a queue |
 /// | `policy KEY=VALUE ...` | a policy |
 /// | `exchange NAME to=queue,...` | a fanout exchange |
+/// | `order KIND [on=n2] KEY=VALUE ...` | an `[[action]]`, given at that moment |
 pub(crate) fn declare(script: &Script) -> Result<Plan, String> {
     let mut declared = Declared { seed: 1, version: "3.10".to_owned(), ..Declared::default() };
     let mut last = 0;
@@ -76,6 +77,11 @@ impl Declared {
                 if command.value("pattern").is_none() {
                     pair(&mut self.sections, "pattern", ".*");
                 }
+                pairs(&mut self.sections, command, &[]);
+            }
+            "order" => {
+                self.sections.push_str("[[action]]\nat = \"1s\"\n");
+                pair(&mut self.sections, "kind", command.word(0)?);
                 pairs(&mut self.sections, command, &[]);
             }
             "queue" if command.value("on").is_some() => self.queue(command)?,
@@ -180,6 +186,7 @@ impl Declared {
             rings,
             exchanges: self.exchanges.into_iter().map(|(name, _)| name).collect(),
             clients: Vec::new(),
+            orders: Vec::new(),
             faults: Vec::new(),
         })
     }

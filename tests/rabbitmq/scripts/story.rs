@@ -11,6 +11,7 @@
 //! | `publish p1 1..3 [to=orders] [persistent] [confirm] [mandatory] [expiration=1s] [priority=9] [every=1ms]` | publishes messages of 100 B |
 //! | `consume c1 orders [prefetch=2] [priority=1] [exclusive] [auto-ack]` | `basic.consume` |
 //! | `get c1 orders [auto-ack]` | `basic.get` |
+//! | `order add_member queue=orders node=n4 [on=n1]` | an operator gives a command; keys are those of `[[action]]` |
 //! | `cancel c1 orders` | `basic.cancel` by the client |
 //! | `ack c1 1 [multiple]`, `ack c1 1..3` | `basic.ack` of the last delivery of each message |
 //! | `requeue c1 1..3 [as-reject]` | `basic.nack`, or `basic.reject`, with requeue |
@@ -25,15 +26,15 @@ use mqsim::brokers::rabbitmq::letters::LetterId;
 use mqsim::brokers::rabbitmq::message::amqp::Terms;
 use mqsim::brokers::rabbitmq::message::{ExchangeId, Given, Properties, QueueId, RoutingKey};
 use mqsim::engine::{Span, Time};
-use mqsim::observe::NodeId;
-use mqsim::world::Simulation;
+use mqsim::observe::{FaultId, NodeId};
 use mqsim::world::fault::ClientSide;
+use mqsim::world::{PlannedAction, Simulation, Target};
 
 use super::client::Action;
 use super::cluster::{Actors, Plan};
 use super::declare::declare;
 use super::show;
-use super::trace::Trace;
+use super::trace::{FIRST_ORDER, Trace};
 use crate::golden::{self, Command, Schedule, Script, Told, numbers, read, span};
 
 /// The first reading.
@@ -71,6 +72,17 @@ impl Planner {
                 self.act(command, Action::Connect(node))?;
             }
             "tables" | "pending" | "agree" => {}
+            "order" => {
+                let on = broker(&self.plan, command.value("on").unwrap_or("n1"))?;
+                let (at, number) = (self.schedule.now, self.plan.orders.len() as u32);
+                let (on, text) = (Target::nodes(&[on]), command.rest().to_owned());
+                self.plan.orders.push(PlannedAction {
+                    id: FaultId(FIRST_ORDER + number),
+                    at,
+                    on,
+                    text,
+                });
+            }
             _ => self.client_command(command)?,
         }
         Ok(())
@@ -186,7 +198,8 @@ impl golden::Story for Story {
     fn begin(script: &Script) -> Told<Story> {
         let plan = Planner::read(script)?;
         let queues = plan.spec.queues.iter().map(|queue| queue.name.clone()).collect();
-        let trace = Trace::new(plan.hosts(), plan.brokers, queues);
+        let orders = plan.orders.iter().map(|order| order.text.clone()).collect();
+        let trace = Trace::new(plan.hosts(), plan.brokers, queues, orders);
         let simulation = Simulation::<Actors, Trace>::new(plan.setup(), trace);
         let simulation = simulation.map_err(|error| format!(" {error}"))?;
         Ok(Story { plan, simulation, now: Time::ZERO, told: 0 })

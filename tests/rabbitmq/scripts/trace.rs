@@ -3,13 +3,17 @@
 use mqsim::brokers::rabbitmq::words::WORDS;
 use mqsim::engine::Time;
 use mqsim::observe::{
-    DestinationId, Event, EventId, MessageRange, NodeId, NodeState, Observer, Removal, RoleId,
+    DestinationId, Event, EventId, FaultId, FaultPhase, MessageRange, NodeId, NodeState, Observer,
+    Removal, RoleId,
 };
 
 use crate::golden::{became, clock};
 
 /// Events from here on are a script client's words ([`super::client::say`]).
 pub(crate) const CLIENT_WORDS: u32 = 1_000;
+
+/// What an operator orders is told of as faults are, from here on.
+pub(crate) const FIRST_ORDER: u32 = 1_000_000;
 
 /// Something that happened; consecutive ones that differ in their message only become one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +30,18 @@ pub(crate) struct Trace {
     hosts: Vec<String>,
     brokers: u32,
     queues: Vec<String>,
+    orders: Vec<String>,
     facts: Vec<Fact>,
 }
 
 impl Trace {
-    pub(crate) fn new(hosts: Vec<String>, brokers: u32, queues: Vec<String>) -> Trace {
-        Trace { hosts, brokers, queues, facts: Vec::new() }
+    pub(crate) fn new(
+        hosts: Vec<String>,
+        brokers: u32,
+        queues: Vec<String>,
+        orders: Vec<String>,
+    ) -> Trace {
+        Trace { hosts, brokers, queues, orders, facts: Vec::new() }
     }
 
     /// How many facts there are.
@@ -156,6 +166,18 @@ impl Observer for Trace {
         };
         let before = format!("{} {state}", self.host(node));
         self.add(at, before, None, String::new());
+    }
+
+    fn fault(&mut self, at: Time, fault: FaultId, phase: FaultPhase, _: &[NodeId]) {
+        let order = fault.0.checked_sub(FIRST_ORDER).map(|index| &self.orders[index as usize]);
+        let Some(order) = order else { return };
+        let text = match phase {
+            FaultPhase::Begun => format!("ordered: {order}"),
+            FaultPhase::Ended => format!("done: {order}"),
+            FaultPhase::Skipped => format!("skipped: {order}"),
+            FaultPhase::Failed(why) => format!("failed: {order} ({why})"),
+        };
+        self.add(at, text, None, String::new());
     }
 
     fn event(&mut self, at: Time, event: Event) {

@@ -6,7 +6,6 @@
 //! so times can be worked out by hand.
 
 mod story;
-mod trace;
 
 /// All of them.
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! | command | what it does |
 //! | --- | --- |
-//! | `version 4.9.4`, `cluster nodes=2`, `broker KEY=VALUE ...`, `rules NAME=false ...`, `nameserver KEY=VALUE` | the version, and keys of these sections of a scenario |
+//! | `mode rocketmq-controller` | the mode, if it is not `rocketmq-master-slave` |
+//! | `version 4.9.4`, `cluster nodes=2`, `broker KEY=VALUE ...`, `rules NAME=false ...`, `nameserver KEY=VALUE`, `controller KEY=VALUE` | the version, and keys of these sections of a scenario |
 //! | `topic orders KEY=VALUE ...`, `producer p1 ...`, `consumer c1 ...` | sections of a scenario |
 //! | `log n1` | the CommitLog: how far it is written, flushed and dispatched, and its records |
 //! | `queues n1` | the consume queues, and what groups have committed |
@@ -10,6 +11,7 @@
 use mqsim::brokers::kit::Family;
 use mqsim::brokers::kit::machines::Holds;
 use mqsim::brokers::rocketmq::broker::Broker;
+use mqsim::brokers::rocketmq::config::Mode;
 use mqsim::brokers::rocketmq::keys::SECTIONS;
 use mqsim::brokers::rocketmq::machine::RocketCluster;
 use mqsim::brokers::rocketmq::plan;
@@ -20,12 +22,11 @@ use mqsim::scenario::Document;
 use mqsim::world::fault::{self, ClientSide};
 use mqsim::world::{self, Setup, Simulation};
 
-use super::trace::Trace;
-use crate::golden::{self, Command, Schedule, Script, Told, read, span};
+use crate::golden::{self, Command, Manner, Schedule, Script, Told, Trace, read, span};
 
 const FIXED: &str = r#"
 format = 1
-mode = "rocketmq-master-slave"
+mode = "MODE"
 duration = "100000s"
 [cluster]
 boot-time = "1s"
@@ -58,6 +59,8 @@ fn plan(script: &Script) -> Told<Spec> {
     let mut text = FIXED.to_owned();
     let (mut broker, mut rules, mut names) = (String::new(), String::new(), String::new());
     let mut sections = String::new();
+    let mut control = None;
+    let (mut name, mut mode) = ("rocketmq-master-slave".to_owned(), Mode::MasterSlave);
     let mut version = "5.3".to_owned();
     for line in script.blocks.iter().flat_map(|block| &block.commands) {
         let command = Command::parse(&line.text);
@@ -67,6 +70,11 @@ fn plan(script: &Script) -> Told<Spec> {
             "cluster" => {
                 text = text.replace("[cluster]\n", &format!("[cluster]\n{}", pairs(&command)));
             }
+            "mode" => {
+                name = command.word(0).map_err(at)?.to_owned();
+                mode = Mode::Controller;
+            }
+            "controller" => control = Some(pairs(&command)),
             "broker" => broker.push_str(&pairs(&command)),
             "rules" => rules.push_str(&pairs(&command)),
             "nameserver" => names.push_str(&pairs(&command)),
@@ -78,6 +86,10 @@ fn plan(script: &Script) -> Told<Spec> {
             _ => {}
         }
     }
+    text = text.replace("MODE", &name);
+    if let Some(own) = control {
+        text.push_str(&format!("[controller]\n{own}"));
+    }
     text.push_str(&format!("[broker]\n{broker}[rules]\n{rules}[nameserver]\n{names}{sections}"));
     let document = Document::from_bytes("script", text.as_bytes());
     let known: Vec<_> = world::SECTIONS
@@ -87,13 +99,16 @@ fn plan(script: &Script) -> Told<Spec> {
         .copied()
         .collect();
     let scenario = document.and_then(|document| document.check(&known, version.parse().ok()));
-    let spec = scenario.and_then(|scenario| plan::plan(&scenario));
+    let spec = scenario.and_then(|scenario| plan::plan(&scenario, mode));
     spec.map_err(|wrong| format!("0: {}", wrong.render(false)))
 }
 
 fn host(spec: &Spec, name: &str) -> Told<NodeId> {
     spec.frame.topology().find(name).ok_or_else(|| format!("there is no host `{name}`"))
 }
+
+/// How a script speaks of RocketMQ.
+const MANNER: Manner = Manner::plain(|outcome| golden::told(outcome, "not SEND_OK"));
 
 /// The run of a script.
 pub(crate) struct Story {
@@ -111,8 +126,8 @@ impl golden::Story for Story {
         read(script, |command| match schedule.note(command, |name| host(&spec, name))? {
             true => Ok(()),
             false => match command.name {
-                "version" | "cluster" | "broker" | "rules" | "nameserver" | "topic"
-                | "producer" | "consumer" | "log" | "queues" => Ok(()),
+                "mode" | "controller" | "version" | "cluster" | "broker" | "rules"
+                | "nameserver" | "topic" | "producer" | "consumer" | "log" | "queues" => Ok(()),
                 other => Err(format!("there is no command `{other}`")),
             },
         })?;
@@ -124,7 +139,7 @@ impl golden::Story for Story {
             invariants: false,
             ..setup
         };
-        let trace = Trace::new(spec.catalog());
+        let trace = Trace::new(MANNER, spec.catalog());
         let simulation = Simulation::<RocketCluster, Trace>::new(setup, trace);
         let simulation = simulation.map_err(|error| format!("0: {error}"))?;
         Ok(Story { spec, simulation, now: Time::ZERO, told: 0 })
@@ -183,6 +198,9 @@ impl Story {
         let mut lines = Vec::new();
         for queue in config.queues_of(broker.place().group) {
             let index = &broker.store().queues[queue.index()];
+            if config.streams.is_internal(queue) && index.max() == 0 {
+                continue;
+            }
             let mut line =
                 format!("{}: {}..{}", config.streams.get(queue).name, index.min(), index.max());
             for (group, name) in (0..).zip(&config.consumer_groups) {

@@ -12,6 +12,7 @@ use super::nodes::NodeSet;
 use super::rules::Rule;
 pub use super::settings::{Quorum, Settings};
 use super::state::{PartitionState, Znode};
+use super::transactions::Transactions;
 
 /// Where brokers listen for clients and for each other.
 pub const BROKER: Port = Port(9092);
@@ -52,6 +53,8 @@ pub struct Config {
     pub streams: Streams,
     /// The consumer groups.
     pub groups: Groups,
+    /// The transactional ids.
+    pub transactions: Transactions,
     /// The names of the hosts: brokers, then coordinators.
     pub names: Vec<String>,
 }

@@ -10,6 +10,7 @@ use super::costs::COSTS;
 use super::groups::GROUP_KEYS;
 use super::rules::RULES;
 use super::settings::{BROKER_KEYS, CONTROLLER_KEYS};
+use super::transactions::TRANSACTION_KEYS;
 
 /// The family's sections.
 pub const SECTIONS: &[&SectionSpec] =
@@ -22,7 +23,7 @@ pub(super) const BYTES: Kind = Kind::Size { min: 1, max: 1 << 40 };
 /// `[broker]`: the brokers' configuration.
 pub const BROKER: SectionSpec = SectionSpec::single(
     "broker",
-    &[BROKER_KEYS, GROUP_KEYS],
+    &[BROKER_KEYS, GROUP_KEYS, TRANSACTION_KEYS],
     "The brokers' configuration, as in server.properties.",
 );
 
@@ -209,10 +210,34 @@ keys! {
     }
 }
 
+keys! {
+    /// Keys of a consumer that reads transactions, or makes some.
+    const PIPELINE {
+        "isolation.level", Kind::Choice(&["read_uncommitted", "read_committed"]), "read_uncommitted" since "0.11",
+            "Whether it reads what transactions have written before they are committed, or only what is \
+             committed, up to the first transaction that is open.",
+            "ConsumerConfig 0.11; KIP-98";
+        "produce-to", Kind::Name, none since "0.11",
+            "Its application makes a message of each that it reads, and sends it to this topic, to the \
+             partition with the same number (modulo how many there are). It takes a group.id.";
+        "enable.idempotence", Kind::Flag, ["0.11" = "false", "3.0.1" = "true", "3.1" = "false", "3.1.1" = "true"] since "0.11",
+            "As of a producer, for what it sends.", "ProducerConfig 0.11; KIP-679";
+        "transactional.id", Kind::Name, none since "0.11",
+            "It sends what it makes of one poll() in a transaction, which commits its offsets as well. It \
+             commits in no other way then. Two consumers with the same one fence each other.",
+            "ProducerConfig 0.11; KIP-98";
+        "transaction.timeout.ms", Kind::POSITIVE_MILLIS, "60s" since "0.11",
+            "A transaction that takes longer is aborted by its coordinator.", "ProducerConfig 0.11; KIP-98";
+        "delivery.timeout.ms", Kind::POSITIVE_MILLIS, "120s" since "2.1",
+            "As of a producer, for what it sends: what is not acknowledged after so long has failed.",
+            "ProducerConfig 2.1; KIP-91";
+    }
+}
+
 /// `[[consumer]]`.
 pub const CONSUMER: SectionSpec = SectionSpec::repeated(
     "consumer",
-    &[CONSUMER_KEYS, READING, MEMBER],
+    &[CONSUMER_KEYS, READING, MEMBER, PIPELINE],
     "Something that reads: as a member of a consumer group (`group.id`), or the partitions that are \
      assigned to it, from a position of its own.",
 );

@@ -82,11 +82,13 @@ impl Cluster for KafkaCluster {
         if query.selector == selector::CONTROLLER {
             return controller(machines).into_iter().collect();
         }
-        // What is no partition is a group, behind them.
+        // What is no partition is a group, behind them, or a transactional id, behind those.
         let place = query.destination.index();
-        let group = place.checked_sub(config.partitions.len());
-        let group = group.and_then(|group| config.groups.all.get(group));
-        let partition = group.map_or(PartitionId(query.destination.0), |group| group.partition);
+        let groups = config.groups.all.iter().map(|group| group.partition);
+        let ids = config.transactions.all.iter().map(|id| id.partition);
+        let behind = place.checked_sub(config.partitions.len());
+        let own = behind.and_then(|behind| groups.chain(ids).nth(behind));
+        let partition = own.unwrap_or(PartitionId(query.destination.0));
         let replicas = config.replicas(partition);
         let nth = query.nth.max(1) as usize - 1;
         match query.selector {
@@ -106,10 +108,10 @@ impl Cluster for KafkaCluster {
     /// A consumer alone does not know whether its leader is silent or has nothing new: it is
     /// compared with the leaders.
     fn waits(machines: &[KafkaMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
-        let end = |partition| {
+        let end = |partition, committed| {
             let leader = leader_of(machines, partition).filter(|leader| lives(*leader))?;
-            let mut found = brokers(machines).filter(|(node, _)| *node == leader);
-            found.next()?.1.readable_upto(partition)
+            let (_, leader) = brokers(machines).find(|(node, _)| *node == leader)?;
+            if committed { leader.stable_upto(partition) } else { leader.readable_upto(partition) }
         };
         let waits = |(node, machine): (NodeId, &KafkaMachine)| {
             let what = match machine {

@@ -12,9 +12,12 @@ use crate::brokers::kit::log::Piece;
 use crate::engine::{Span, Time};
 use crate::observe::{ConsumerId, MessageRange, NodeId};
 
-use super::groups::{GroupId, GroupRequest, GroupResponse, OffsetsRecord};
+use super::content::Content;
+pub use super::error::Error;
+use super::groups::{GroupId, GroupRequest, GroupResponse};
 use super::sequence::Sequenced;
 use super::state::{PartitionChange, PartitionState, Record, View, Znode};
+use super::transactions::{Aborted, Marker, TxnId, TxnRequest, TxnResponse};
 
 /// Everything that is sent, and every timer. Small: what is large is boxed.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +87,8 @@ pub enum Request {
         timeout: Span,
         /// By partition.
         batches: Vec<Batch>,
+        /// The transactional id of the producer, if it has one.
+        transaction: Option<TxnId>,
     },
     /// `InitProducerId`, of a producer without a transactional id.
     InitProducerId,
@@ -97,6 +102,8 @@ pub enum Request {
         which: Which,
         /// The leader epoch that the client knows; none before 2.1.
         epoch: Option<u32>,
+        /// `isolation.level` is `read_committed`.
+        committed: bool,
     },
     /// `OffsetForLeaderEpoch`: by partition, the epoch whose end is asked for.
     EpochEnds {
@@ -179,6 +186,20 @@ pub enum Request {
         /// What is asked.
         body: GroupRequest,
     },
+    /// To the coordinator of a transactional id, of a producer or of a leader.
+    Transaction {
+        /// Which transactional id.
+        id: TxnId,
+        /// What is asked.
+        body: TxnRequest,
+    },
+    /// Coordinator to leader: `WriteTxnMarkers`.
+    WriteMarkers {
+        /// What is written.
+        marker: Marker,
+        /// Where.
+        partitions: Vec<PartitionId>,
+    },
 }
 
 /// A batch of one partition.
@@ -225,6 +246,8 @@ pub struct Fetch {
     pub min_bytes: u32,
     /// How much data an answer may have.
     pub max_bytes: u32,
+    /// `isolation.level` is `read_committed`.
+    pub committed: bool,
     /// By partition.
     pub parts: Vec<FetchPart>,
 }
@@ -256,7 +279,7 @@ pub enum Which {
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Response {
-    /// By partition: what became of the batch, and its first offset.
+    /// By partition: what became of the batch or marker, and its first offset.
     Produce(Vec<(PartitionId, Error, u64)>),
     /// Of `InitProducerId`: the id, its epoch being 0.
     InitProducerId(Error, u32),
@@ -282,6 +305,8 @@ pub enum Response {
     Heartbeat(Error, Standing),
     /// Of a group's coordinator.
     Group(GroupResponse),
+    /// Of the coordinator of a transactional id.
+    Transaction(TxnResponse),
 }
 
 /// What a KRaft controller thinks of a broker.
@@ -312,141 +337,21 @@ pub struct FetchedPart {
     pub partition: PartitionId,
     /// Whether it went well.
     pub error: Error,
-    /// The leader's high watermark.
+    /// The leader's high watermark; for `read_committed`, its last stable offset.
     pub high_watermark: u64,
     /// The leader's log start.
     pub log_start: u64,
     /// The records.
     pub records: Vec<Piece>,
-    /// For a follower, what each of them bears and when it was made; empty where none bears anything.
+    /// For a follower and for `read_committed`, what each of them bears and when it was made; empty where
+    /// none bears anything.
     pub sequenced: Vec<Option<(Sequenced, Time)>>,
-    /// What is in the batches of an internal topic, by their first offsets.
-    pub values: Vec<(u64, Arc<OffsetsRecord>)>,
+    /// What is in the batches whose contents matter, by their first offsets.
+    pub values: Vec<(u64, Arc<Content>)>,
+    /// For `read_committed`, the aborted transactions among the records.
+    pub aborted: Vec<Aborted>,
     /// Where the logs part (truncate-on-fetch); no records then.
     pub diverging: Option<EpochEnd>,
-}
-
-/// Error codes of the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Error {
-    /// No error.
-    None,
-    /// NOT_LEADER_OR_FOLLOWER (NotLeaderForPartition before 2.6).
-    NotLeaderOrFollower,
-    /// LEADER_NOT_AVAILABLE.
-    LeaderNotAvailable,
-    /// UNKNOWN_TOPIC_OR_PARTITION.
-    UnknownTopicOrPartition,
-    /// FENCED_LEADER_EPOCH: the asker's epoch is older.
-    FencedLeaderEpoch,
-    /// UNKNOWN_LEADER_EPOCH: the asker's epoch is newer.
-    UnknownLeaderEpoch,
-    /// OFFSET_OUT_OF_RANGE.
-    OffsetOutOfRange,
-    /// OFFSET_NOT_AVAILABLE: a new leader does not know its high watermark yet.
-    OffsetNotAvailable,
-    /// NOT_ENOUGH_REPLICAS: nothing was written.
-    NotEnoughReplicas,
-    /// NOT_ENOUGH_REPLICAS_AFTER_APPEND.
-    NotEnoughReplicasAfterAppend,
-    /// REQUEST_TIMED_OUT.
-    RequestTimedOut,
-    /// MESSAGE_TOO_LARGE.
-    MessageTooLarge,
-    /// KAFKA_STORAGE_ERROR.
-    StorageError,
-    /// NOT_CONTROLLER.
-    NotController,
-    /// STALE_CONTROLLER_EPOCH.
-    StaleControllerEpoch,
-    /// STALE_BROKER_EPOCH.
-    StaleBrokerEpoch,
-    /// INVALID_UPDATE_VERSION.
-    InvalidUpdateVersion,
-    /// OUT_OF_ORDER_SEQUENCE_NUMBER: something is missing before this batch.
-    OutOfOrderSequence,
-    /// UNKNOWN_PRODUCER_ID: nothing of this producer is known, and it does not begin at 0.
-    UnknownProducerId,
-    /// INVALID_PRODUCER_EPOCH: the producer has begun another epoch.
-    InvalidProducerEpoch,
-    /// INVALID_REQUEST.
-    InvalidRequest,
-    /// INELIGIBLE_REPLICA.
-    IneligibleReplica,
-    /// DUPLICATE_BROKER_REGISTRATION.
-    DuplicateBrokerRegistration,
-    /// COORDINATOR_NOT_AVAILABLE.
-    CoordinatorNotAvailable,
-    /// NOT_COORDINATOR.
-    NotCoordinator,
-    /// COORDINATOR_LOAD_IN_PROGRESS.
-    CoordinatorLoadInProgress,
-    /// UNKNOWN_MEMBER_ID.
-    UnknownMemberId,
-    /// ILLEGAL_GENERATION.
-    IllegalGeneration,
-    /// REBALANCE_IN_PROGRESS.
-    RebalanceInProgress,
-    /// MEMBER_ID_REQUIRED (KIP-394).
-    MemberIdRequired,
-    /// INCONSISTENT_GROUP_PROTOCOL.
-    InconsistentGroupProtocol,
-    /// FENCED_INSTANCE_ID (KIP-345).
-    FencedInstanceId,
-    /// FENCED_MEMBER_EPOCH (KIP-848).
-    FencedMemberEpoch,
-    /// STALE_MEMBER_EPOCH (KIP-848).
-    StaleMemberEpoch,
-    /// UNRELEASED_INSTANCE_ID (KIP-848).
-    UnreleasedInstanceId,
-    /// UNKNOWN_SERVER_ERROR.
-    Unknown,
-}
-
-impl Error {
-    /// Whether a client may try again (RetriableException).
-    #[must_use]
-    pub const fn is_retriable(self) -> bool {
-        !matches!(
-            self,
-            Error::None
-                | Error::MessageTooLarge
-                | Error::OutOfOrderSequence
-                | Error::UnknownProducerId
-                | Error::InvalidProducerEpoch
-                | Error::InvalidRequest
-                | Error::UnknownMemberId
-                | Error::IllegalGeneration
-                | Error::RebalanceInProgress
-                | Error::MemberIdRequired
-                | Error::InconsistentGroupProtocol
-                | Error::FencedInstanceId
-                | Error::FencedMemberEpoch
-                | Error::StaleMemberEpoch
-                | Error::UnreleasedInstanceId
-                | Error::Unknown
-        )
-    }
-
-    /// Whether another coordinator is to be looked for.
-    #[must_use]
-    pub const fn is_coordinators(self) -> bool {
-        matches!(self, Error::CoordinatorNotAvailable | Error::NotCoordinator)
-    }
-
-    /// Whether the client's metadata is to blame (InvalidMetadataException).
-    #[must_use]
-    pub const fn is_stale_metadata(self) -> bool {
-        matches!(
-            self,
-            Error::NotLeaderOrFollower
-                | Error::LeaderNotAvailable
-                | Error::UnknownTopicOrPartition
-                | Error::FencedLeaderEpoch
-                | Error::UnknownLeaderEpoch
-                | Error::StorageError
-        )
-    }
 }
 
 /// What a machine says to itself later. Numbers that go with it tell stale ones from others.
@@ -548,19 +453,27 @@ pub enum Timer {
         group: GroupId,
     },
     /// A coordinator has read its partition.
-    OffsetsLoaded {
+    OwnLoaded {
         /// Which.
         partition: PartitionId,
         /// In which leader epoch it began.
         epoch: u32,
     },
-    /// A coordinator has waited long enough for what it has written.
-    OffsetsExpired {
+    /// A broker has waited long enough for what it has written for itself.
+    OwnWriteExpired {
         /// To which partition.
         partition: PartitionId,
         /// Which write.
         number: u32,
     },
+    /// The coordinator of a transactional id sends markers again.
+    Markers {
+        /// Whose.
+        id: TxnId,
+    },
+    /// A coordinator looks for transactions that take too long
+    /// (`transaction-abort`).
+    TransactionTimeouts,
     /// A member of a group looks at what is due.
     Member,
     /// A client's sender looks at what is due.
@@ -616,6 +529,8 @@ impl Request {
                 Request::StopReplica { partitions, .. } => partitions.len() as u32 * 12,
                 Request::AlterPartition { .. } => 80,
                 Request::Group { body, .. } => body.bytes(),
+                Request::Transaction { body, .. } => body.bytes(),
+                Request::WriteMarkers { partitions, .. } => 30 + partitions.len() as u32 * 8,
                 Request::ListOffsets { .. }
                 | Request::InitProducerId
                 | Request::Metadata
@@ -658,6 +573,7 @@ impl Response {
             Response::EpochEnds(parts) => parts.iter_mut().for_each(|part| part.1 = error),
             Response::Fetch(parts) => parts.iter_mut().for_each(|part| part.error = error),
             Response::Group(answer) => answer.refuse(error),
+            Response::Transaction(answer) => answer.refuse(error),
             Response::Metadata(_) => {}
         }
     }
@@ -681,6 +597,7 @@ impl FetchedPart {
             records: Vec::new(),
             sequenced: Vec::new(),
             values: Vec::new(),
+            aborted: Vec::new(),
             diverging: None,
         }
     }

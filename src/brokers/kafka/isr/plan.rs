@@ -17,6 +17,7 @@ use super::groups::{
     partition_for, share_out,
 };
 use super::message::Acks;
+use super::pipelines;
 use super::rules::Rule;
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
 
@@ -24,14 +25,14 @@ use super::spec::{ConsumerSpec, ProducerSpec, Spec};
 const KRAFT: (&str, &str) = ("2.8", "3.9");
 
 /// Everything that is being resolved.
-struct Planner<'a> {
-    scenario: &'a Scenario,
+pub(super) struct Planner<'a> {
+    pub(super) scenario: &'a Scenario,
     nodes: Vec<String>,
-    topics: Vec<Topic>,
+    pub(super) topics: Vec<Topic>,
     assignments: Vec<Assignment>,
     /// Of each topic, how many partitions it has.
     counts: Vec<u32>,
-    wrong: Diagnostics,
+    pub(super) wrong: Diagnostics,
 }
 
 /// Resolves a scenario that was checked with this family's sections.
@@ -54,7 +55,9 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     let producers = planner.read_producers();
     let consumers = planner.read_consumers(&settings);
     let (mut streams, groups) = planner.streams(&producers, &consumers);
+    pipelines::forward(&mut streams, &consumers);
     let members = planner.groups(&mut streams, (&consumers, &groups), &settings);
+    let transactions = planner.transactions(&mut streams, (&consumers, &groups), &settings);
     let brokers = planner.nodes.len() as u32;
     let coordinators = planner.coordinators();
     let mut spec = Spec {
@@ -69,6 +72,7 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
             partitions: std::mem::take(&mut planner.assignments),
             streams,
             groups: members,
+            transactions,
             names: planner.nodes.iter().cloned().chain(coordinators).collect(),
         },
         ensemble: zookeeper::Settings::read(scenario),
@@ -197,7 +201,7 @@ impl Planner<'_> {
         None
     }
 
-    fn topic(&mut self, name: &Located<String>) -> u32 {
+    pub(super) fn topic(&mut self, name: &Located<String>) -> u32 {
         if let Some(index) = self.topics.iter().position(|topic| topic.name == name.value) {
             return index as u32;
         }
@@ -271,6 +275,7 @@ impl Planner<'_> {
     fn read_consumers(&mut self, settings: &Settings) -> Vec<ConsumerSpec> {
         let mut consumers = Vec::new();
         let mut names: Vec<String> = Vec::new();
+        let mut transactional: Vec<String> = Vec::new();
         for values in self.scenario.many("consumer") {
             let load = ConsumerLoad::from_values(values);
             let topic = self.topic(&load.from);
@@ -303,10 +308,12 @@ impl Planner<'_> {
             if let Some(member) = &member {
                 self.check_member(values, member, &consumers);
             }
+            let pipeline = self.pipeline(values, topic, &mut transactional);
             let group = values.get_text("group.id").or_else(|| values.get_text("group"));
             consumers.push(ConsumerSpec {
                 group: group.unwrap_or(&load.name).to_owned(),
                 member,
+                pipeline,
                 connect: self.connect(&load.connect),
                 settings: ConsumerSettings::read(values),
                 topic,
@@ -410,6 +417,22 @@ impl Planner<'_> {
             })
         };
         Groups { all: (0..=last).filter_map(|id| group(GroupId(id))).collect(), topic: Some(topic) }
+    }
+
+    /// Adds a topic of the brokers' own, of so many partitions with so many replicas.
+    pub(super) fn add_internal(
+        &mut self,
+        streams: &mut Streams,
+        own: Topic,
+        (count, factor): (u32, Option<u64>),
+    ) -> u32 {
+        let (topic, brokers) = (self.topics.len() as u32, self.nodes.len() as u64);
+        let factor = factor.unwrap_or(3.min(brokers)).min(brokers) as u32;
+        streams.add_internal(&own.name, count);
+        self.topics.push(own);
+        let replicas = |p: u32| (0..factor).map(|r| NodeId((p + r) % brokers as u32)).collect();
+        self.assignments.extend((0..count).map(|p| Assignment { topic, replicas: replicas(p) }));
+        topic
     }
 
     /// The hosts of ZooKeeper, or of the controllers.

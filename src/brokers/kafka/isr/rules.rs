@@ -274,6 +274,43 @@ named_rules! {
          again, without a word; before, the batch fails, and it takes another id.",
         "TransactionManager.java 2.5.0, bumpIdempotentProducerEpoch; KIP-360, KAFKA-8805";
 
+    // ---- transactions
+    FenceProducers = "fence-producers", always,
+        "Who takes a transactional id over begins its next epoch, and so fences who had it.",
+        "TransactionCoordinator.scala 0.11 to 3.9, prepareInitProducerIdTransit; KIP-98";
+    FinishTransactions = "finish-transactions", always,
+        "Who becomes the coordinator of a transaction that is decided writes its markers.",
+        "TransactionStateManager.scala 0.11 to 3.9, loadTransactionsForTxnTopicPartition; KIP-98";
+    StopAtLastStable = "stop-at-last-stable", always,
+        "read_committed reads up to the first transaction that is open.",
+        "UnifiedLog.scala 3.9, fetchLastStableOffset; KIP-98";
+    HideAborted = "hide-aborted", always,
+        "read_committed does not hand out what was aborted.",
+        "CompletedFetch.java 3.9, isBatchAborted; KIP-98";
+    FenceTransactionalCommits = "fence-transactional-commits", since "2.5",
+        "Offsets that a transaction commits count only if they come from a member, in the present \
+         generation; before, whoever had the transactional id could commit them.",
+        "GroupCoordinator.scala 2.5, doTxnCommitOffsets; KIP-447";
+    WaitForStableOffsets = "wait-for-stable-offsets", since "2.5",
+        "A read_committed consumer that asks where its group is waits until the transactions that commit \
+         that have ended.",
+        "GroupMetadataManager.scala 2.5, getOffsets (requireStable); KIP-447";
+    BumpAfterAbort = "bump-after-abort", since "2.5",
+        "A transactional producer that does not know what became of a batch aborts, and goes on in its next \
+         epoch; before, it fails.",
+        "TransactionManager.java 2.5, canBumpEpoch; KIP-360";
+    VerifyTransactions = "verify-transactions", since "3.6",
+        "A leader asks the coordinator before the first batch of a transaction, so that one that comes late \
+         opens none that nobody ends.",
+        "ReplicaManager.scala 3.6, AddPartitionsToTxnManager.scala; KIP-890";
+    VerifyOffsetCommits = "verify-offset-commits", since "3.7",
+        "The coordinator of a group does so before a transaction commits offsets.",
+        "GroupCoordinator.scala 3.7, KAFKA-15449; KIP-890";
+    TransactionsV2 = "transactions-v2", since "4.0",
+        "Every transaction has an epoch of its own, and leaders add their partitions to it: nothing that \
+         comes late meets the next one.",
+        "TransactionVersion.java 4.0 (transaction.version 2); KIP-890";
+
     // ---- groups
     MemberIdRequired = "member-id-required", since "2.2",
         "Who joins without a member id is given one first, and counts when it comes back with that.",

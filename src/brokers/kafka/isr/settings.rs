@@ -8,6 +8,7 @@ use crate::scenario::{Kind, Scenario};
 use super::groups::GroupSettings;
 use super::keys::{ANY_COUNT, BYTES};
 use super::rules::{Rule, Rules};
+use super::transactions::TransactionSettings;
 
 /// No fetch and no answer has more.
 const MOST_FETCHED: u32 = 1 << 30;
@@ -95,6 +96,8 @@ keys! {
         quorum: Quorum,
         /// What is said of groups.
         groups: GroupSettings,
+        /// What is said of transactions.
+        transactions: TransactionSettings,
     }
 }
 
@@ -152,7 +155,8 @@ impl Settings {
         let broker = scenario.one("broker");
         let range = broker.get_text("group.consumer.assignors") == Some("range");
         let groups = GroupSettings::of(broker, range);
-        let mut settings = Settings::of(broker, rules, boot_time, quorum, groups);
+        let transactions = TransactionSettings::of(broker);
+        let mut settings = Settings::of(broker, rules, boot_time, quorum, groups, transactions);
         for bytes in [&mut settings.fetch_bytes, &mut settings.response_bytes] {
             *bytes = MOST_FETCHED.min(*bytes);
         }

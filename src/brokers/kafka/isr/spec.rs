@@ -7,14 +7,14 @@ use crate::brokers::kafka::PartitionId;
 use crate::brokers::kit::application::{Hours, Sending};
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
 use crate::engine::{Distribution, Span};
-use crate::observe::{ConsumerId, DestinationId, InvariantWord, NodeId};
+use crate::observe::{ConsumerId, DestinationId, InvariantWord, NodeId, ProducerId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 
 use super::broker::Broker;
 use super::client::{
-    Client, Consumer, ConsumerConfig, ConsumerSettings, MemberSettings, Producer, ProducerConfig,
-    ProducerSettings, ScalaProducer, ScalaSettings,
+    Client, Consumer, ConsumerConfig, ConsumerSettings, MemberSettings, PipelineSettings, Producer,
+    ProducerConfig, ProducerSettings, ScalaProducer, ScalaSettings,
 };
 use super::config::{Config, Metadata};
 use super::controller::Controller;
@@ -63,6 +63,8 @@ pub struct ConsumerSpec {
     pub settings: ConsumerSettings,
     /// What it does as a member of a group, if it has a `group.id`.
     pub member: Option<MemberSettings>,
+    /// What it makes of what it reads, if it does.
+    pub pipeline: Option<PipelineSettings>,
     /// How long its application works on a message.
     pub processing: Distribution,
     /// When it starts.
@@ -95,8 +97,9 @@ impl Spec {
     #[must_use]
     pub fn unread_partitions(&self) -> Vec<(u32, Vec<PartitionId>)> {
         let mut found = Vec::new();
-        let own = |topic: &u32| Some(*topic) != self.config.groups.topic;
-        for topic in (0..self.config.topics.len() as u32).filter(own) {
+        let config = &self.config;
+        let own = |topic: &u32| !config.streams.is_internal(config.streams.partition(*topic, 0));
+        for topic in (0..config.topics.len() as u32).filter(own) {
             let reads = |index: u32| {
                 let mut consumers = self.consumers.iter();
                 consumers.any(|c| c.topic == topic && c.partitions.contains(&index))
@@ -193,7 +196,9 @@ impl Family for Spec {
         let producer = &self.producers[producer];
         let first = self.config.streams.partition(producer.topic, 0);
         let copies = self.config.replicas(first).len() as u64;
-        let lines = self.config.streams.destinations_of(first).len() as u64;
+        let streams = &self.config.streams;
+        let onward = streams.forwarded_lines(ProducerId(0)).count();
+        let lines = (streams.destinations_of(first).len() + onward) as u64;
         Reach { load: &producer.load, lines, copies: copies * lines, copy: COPY }
     }
 
@@ -201,12 +206,13 @@ impl Family for Spec {
         self.config.streams.destination_names()
     }
 
-    /// Brokers lead and follow partitions, whoever reads them; a group stands for the partition that
-    /// has its records.
+    /// Brokers lead and follow partitions, whoever reads them; a group and a transactional id stand for
+    /// the partition that has their records.
     fn targets(&self) -> Vec<String> {
         let partitions = self.config.streams.partitions().iter();
         let groups = self.config.groups.all.iter().map(|group| group.name.clone());
-        partitions.map(|partition| partition.name.clone()).chain(groups).collect()
+        let ids = self.config.transactions.all.iter().map(|id| id.name.clone());
+        partitions.map(|partition| partition.name.clone()).chain(groups).chain(ids).collect()
     }
 
     fn producers(&self) -> Vec<Sends> {
@@ -276,6 +282,7 @@ impl Family for Spec {
                 connect: consumer.connect.clone(),
                 settings: consumer.settings.clone(),
                 member: consumer.member.clone(),
+                pipeline: consumer.pipeline.clone(),
                 processing: consumer.processing.clone(),
                 hours: Hours { start: Some(consumer.start), stop: consumer.stop },
             }))));
@@ -289,6 +296,7 @@ impl Family for Spec {
                 connect: config.all_brokers().collect(),
                 settings: ConsumerSettings::auditor(),
                 member: None,
+                pipeline: None,
                 processing: Distribution::Constant(0),
                 hours: Hours { start: None, stop: None },
             }))));

@@ -27,6 +27,8 @@ words! {
             "the asynchronous Scala producer had tried often enough, and logged it";
         COMMITTED_UNPROCESSED = "committed-unprocessed", Settled, 9,
             "a consumer had committed a position behind it and ended before it was through with it";
+        OUTPUT_LOST = "output-lost", Lost, 9,
+            "the application that was to pass it on had committed that it did, and died before";
         SKIPPED_BY_RESET = "skipped-by-reset", Settled, 8,
             "its group went on behind it by auto.offset.reset";
     }
@@ -101,6 +103,13 @@ words! {
             "a static consumer may not go on: another one has its group.instance.id, or its former self still has";
         POLL_TOO_LATE = "poll-too-late",
             "a consumer leaves its group: it has not polled for max.poll.interval.ms";
+        TRANSACTION_ABORTED = "transaction-aborted", "every partition of the transaction has the marker that it is aborted";
+        TRANSACTION_TIMED_OUT = "transaction-timed-out",
+            "a transaction has taken longer than transaction.timeout.ms: the coordinator aborts it";
+        TRANSACTION_FENCED = "transaction-fenced",
+            "another producer takes the transactional id over: the open transaction is aborted";
+        PRODUCER_FENCED = "producer-fenced",
+            "a producer learns that another one has its transactional id (ProducerFencedException)";
         OFFSETS_BACKWARDS = "offsets-backwards",
             "a follower appended a batch that begins before the end of its log; the count is that end";
     }
@@ -119,7 +128,7 @@ words! {
         REPLICA = "replica", [Destination, Number],
             "The n-th of the partition's replicas, as assigned; the first is the preferred leader.";
         COORDINATOR = "coordinator", [Destination],
-            "The broker that coordinates a consumer group, by its group.id.";
+            "The broker that coordinates a consumer group or a transactional id, by its name.";
         CONTROLLER = "controller", [],
             "The broker that is the controller, or the leader of the controller quorum.";
     }

@@ -239,15 +239,12 @@ impl Family for Spec {
     }
 
     fn cast(&self) -> Cast {
-        let servers = 1..=self.config.zookeeper.len();
+        let loads = self.producers.iter().map(|producer| &producer.load);
+        let consumers = self.consumers.iter().map(|consumer| &consumer.name);
         let unread = self.audited().into_iter();
-        Cast {
-            coordinators: servers.map(|server| format!("zk{server}")).collect(),
-            coordinated_by: Some("zookeeper"),
-            producers: self.producers.iter().map(|producer| producer.load.name.clone()).collect(),
-            consumers: self.consumers.iter().map(|consumer| consumer.name.clone()).collect(),
-            unread: unread.map(|topic| self.config.topics[topic as usize].name.clone()).collect(),
-        }
+        let unread = unread.map(|topic| &self.config.topics[topic as usize].name);
+        let servers = [("zk", self.config.zookeeper.len())];
+        Cast::with_servers(&servers, "zookeeper", (loads, consumers), unread)
     }
 
     fn reach(&self, producer: usize) -> Reach<'_> {

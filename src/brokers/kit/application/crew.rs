@@ -1,6 +1,6 @@
 //! The threads of an application that work at the same time, each on one thing.
 
-use crate::engine::Distribution;
+use crate::engine::{Distribution, Span};
 use crate::world::{Context, Lane};
 
 /// Threads that take work from the same list. `W` is a piece of work: a message, and what is to be
@@ -40,6 +40,17 @@ impl<W> Crew<W> {
         ctx: &mut Context<'_, M>,
     ) -> Option<W> {
         let takes = self.processing.span(ctx.random());
+        self.work_for(takes, work, done, ctx)
+    }
+
+    /// The same with something that takes so long.
+    pub fn work_for<M>(
+        &mut self,
+        takes: Span,
+        work: W,
+        done: impl FnOnce(u32) -> M,
+        ctx: &mut Context<'_, M>,
+    ) -> Option<W> {
         if takes.is_zero() {
             return Some(work);
         }

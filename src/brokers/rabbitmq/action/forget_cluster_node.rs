@@ -14,7 +14,8 @@ impl Command<Planner<'_>, Broker, Message> for ForgetClusterNode {
         name: "forget_cluster_node",
         meaning: "The cluster goes on without a member that is down. A queue that it led goes to the oldest \
                   mirror on a node that is down as well, which leads it with what its disk has once it \
-                  starts; one without such a mirror is deleted. With `offline` it is given for a node that \
+                  starts; one without such a mirror is deleted. Quorum queues lose their members there, as by \
+                  shrink, and from 4.2 on the metadata store does. With `offline` it is given for a node that \
                   is down itself (`on`), while none runs, and makes that one start first. \
                   [rabbitmqctl(8), forget_cluster_node; rabbit_mnesia.erl, forget_cluster_node; \
                   rabbit_amqqueue.erl, forget_node_for_queue]",
@@ -29,17 +30,18 @@ impl Command<Planner<'_>, Broker, Message> for ForgetClusterNode {
         ],
     };
 
-    const UNTIL: Option<(&'static str, &'static str)> = Some((
-        "4.2",
-        "members of a Khepri cluster do not change here: write broker-version = \"4.1\"",
-    ));
-
     fn parse(values: &Values, plan: &mut Planner<'_>) -> Option<ForgetClusterNode> {
         let node = plan.node(values.text("node"), values.span("node"));
         let offline = values.flag("offline");
         if offline && !values.has("on") {
             let message = "with `offline` it needs the node that is to start without the other";
             plan.wrong.push(values.span("offline"), message, "write on = \"n2\"");
+        }
+        if offline && !plan.earlier("4.2") {
+            // rabbit_db_cluster.erl v4.2.9 `forget_member_using_khepri`.
+            let message = "with Khepri, from RabbitMQ 4.2 on, no node is removed offline";
+            let help = "give the command to a node that runs, or write broker-version = \"4.1\"";
+            plan.wrong.push(values.span("offline"), message, help);
         }
         Some(ForgetClusterNode { node, offline })
     }
@@ -53,7 +55,7 @@ impl Command<Planner<'_>, Broker, Message> for ForgetClusterNode {
         if self.offline {
             return Some(Err("online_node_offline_flag"));
         }
-        broker.order(ctx, Purpose::Forget { node: self.node, action: id })
+        broker.forget_cluster_node(ctx, id, self.node)
     }
 
     fn give_offline(&self, broker: &mut Broker, up: &dyn Fn(NodeId) -> bool) -> Answer {

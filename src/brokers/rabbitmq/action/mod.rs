@@ -1,18 +1,22 @@
 //! What an operator can do to a RabbitMQ cluster: commands of rabbitmqctl, rabbitmq-queues and
 //! rabbitmq-upgrade, one file each. `broker/command.rs` is the node that is given them.
 
+mod add_member;
 mod cancel_sync_queue;
 mod clear_policy;
 mod close_all_connections;
+mod delete_member;
 mod delete_queue;
 mod drain;
 mod force_boot;
 mod forget_cluster_node;
+mod grow;
 mod purge_queue;
 mod rebalance;
 mod revive;
 mod set_policy;
 mod set_vm_memory_high_watermark;
+mod shrink;
 mod start_app;
 mod stop_app;
 mod sync_queue;
@@ -25,6 +29,7 @@ use crate::world::action::{Answer, section};
 
 use super::broker::Broker;
 use super::broker::cluster::mnesia::{PolicyChange, Purpose};
+use super::broker::quorum::resize::Job;
 use super::keys::POLICY_KEYS;
 use super::message::queue::QueueCommand;
 use super::message::{Message, QueueId};
@@ -57,6 +62,14 @@ actions! {
     force_boot::ForceBoot,
     /// Leaders are spread over the nodes.
     rebalance::Rebalance,
+    /// A quorum queue gets a member.
+    add_member::AddMember,
+    /// A quorum queue loses a member.
+    delete_member::DeleteMember,
+    /// Quorum queues get a member on a node.
+    grow::Grow,
+    /// Quorum queues lose their members on a node.
+    shrink::Shrink,
     /// A node goes into maintenance.
     drain::Drain,
     /// A node comes back from maintenance.
@@ -74,6 +87,9 @@ impl Action {
 
 /// `[[action]]`.
 pub const ACTION: SectionSpec = section(&KINDS);
+
+/// The key `node` of what is done to a member of a quorum queue.
+const NODE: KeySpec = KeySpec::new("node", Kind::Name, Preset::Required, "The node of the member.");
 
 /// The key `queue`.
 const QUEUE: KeySpec = KeySpec::new("queue", Kind::Name, Preset::Required, "The queue.");
@@ -113,6 +129,33 @@ impl Planner<'_> {
             self.wrong.push(values.place(), message, "write on = \"n1\"");
         }
         values.has("on")
+    }
+
+    /// The same, if it is a quorum queue.
+    fn quorum_queue_of(&mut self, values: &Values) -> Option<QueueId> {
+        let queue = self.queue_of(values)?;
+        if self.is_quorum(queue) {
+            return Some(queue);
+        }
+        let message =
+            format!("`{}` is a classic queue, which has no members", values.text("queue"));
+        let help = "name a quorum queue, or write x-queue-type = \"quorum\" in its section";
+        self.wrong.push(values.span("queue"), message, help);
+        None
+    }
+
+    /// Whether there is a quorum queue; else that is said.
+    fn has_members(&mut self, values: &Values) -> bool {
+        let there = self.has_quorum_queue();
+        if !there {
+            let message = "there is no quorum queue, and so there are no members";
+            self.wrong.push(
+                values.span("kind"),
+                message,
+                "add a quorum queue, or remove the action",
+            );
+        }
+        there
     }
 
     /// The same, if it is a classic one.

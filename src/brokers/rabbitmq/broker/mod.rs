@@ -42,6 +42,7 @@ pub use self::process::Process;
 use self::queue::replica::{Replica, Role};
 use self::quorum::disk::{MemberDisk, Place};
 use self::quorum::member::Member;
+use self::quorum::resize::Orders;
 use self::ra::log::Log;
 use self::ra::wal::Marks;
 use self::ring::gm::Group;
@@ -122,6 +123,8 @@ struct Disk {
     /// See [`Tables::recoverable`] and [`Tables::forgotten`].
     recoverable: Vec<Vec<NodeId>>,
     forgotten: Vec<NodeId>,
+    /// See [`Tables::quorum`].
+    quorum: Vec<Vec<NodeId>>,
     /// `force_load`: the next start waits for nobody.
     force_load: bool,
     /// The members that ran when this node went down.
@@ -182,6 +185,10 @@ pub struct Node {
     wiped: bool,
     /// Commands of an operator that a queue's leader is to carry out.
     asked: Vec<Asked>,
+    /// Orders to change the members of quorum queues.
+    orders: Orders,
+    /// Members that are deleted as soon as their process has ended.
+    erased: Vec<QueueId>,
     /// The command that has RabbitMQ started again.
     starter: Option<ActionId>,
     disk: Disk,
@@ -216,6 +223,7 @@ impl Broker {
             force: tables.force.clone(),
             recoverable: tables.recoverable.clone(),
             forgotten: Vec::new(),
+            quorum: tables.quorum.clone(),
             force_load: false,
             saw_running: Vec::new(),
         };
@@ -262,6 +270,8 @@ impl Broker {
                 wiped: false,
                 touched: Vec::new(),
                 asked: Vec::new(),
+                orders: Orders::default(),
+                erased: Vec::new(),
                 starter: None,
                 disk,
             },
@@ -395,9 +405,16 @@ impl Broker {
         if let Some(destination) = self.node.config.reported(queue) {
             ctx.observer().role(now, here, destination, None);
         }
+        if let Some(worker) = member.worker() {
+            self.node.end_process(worker, DownReason::Shutdown);
+        }
         let kept = ctx.file_length(self.node.meta_file(queue));
         self.node.members[queue.0 as usize] = None;
         self.node.disk.members[queue.0 as usize] = Some(member.into_disk(kept));
+        if let Some(at) = self.node.erased.iter().position(|of| *of == queue) {
+            self.node.erased.swap_remove(at);
+            self.node.erase_member(ctx, queue);
+        }
     }
 
     /// The process is gone: keeps what the disk kept.
@@ -487,6 +504,7 @@ impl Broker {
             }
             Process::Store(store) => (!store.is_settled()).then(|| "its message store".into()),
             Process::Member(member) => member.waits_for(),
+            Process::Letters(worker) => worker.waits_for(),
             Process::Wal(wal) => (!wal.is_settled()).then(|| "its write-ahead log".into()),
         })
     }
@@ -567,10 +585,13 @@ impl Broker {
         self.member_of(queue).map(|member| &member.server().log).or_else(on_disk)
     }
 
-    /// The nodes that have a member of a quorum queue; none of a classic one.
+    /// The nodes that have a member of a quorum queue, as this node knows; none of a classic one.
     #[must_use]
     pub fn members_of(&self, queue: QueueId) -> &[NodeId] {
-        &self.node.config.queue(queue).members
+        match self.node.status {
+            Status::Running => &self.node.mnesia.tables.quorum[queue.0 as usize],
+            _ => &self.node.config.queue(queue).members,
+        }
     }
 
     /// This node's member of a quorum queue, if its process lives.
@@ -753,6 +774,7 @@ impl Node {
         self.disk.force = self.mnesia.tables.force.clone();
         self.disk.recoverable.clone_from(&self.mnesia.tables.recoverable);
         self.disk.forgotten.clone_from(&self.mnesia.tables.forgotten);
+        self.disk.quorum.clone_from(&self.mnesia.tables.quorum);
     }
 
     /// Ends a process of this node once the present input is handled.

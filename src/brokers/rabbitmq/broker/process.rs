@@ -10,6 +10,7 @@ use super::super::message::ring::RingMail;
 use super::Node;
 use super::channel::Channel;
 use super::queue::replica::Replica;
+use super::quorum::letters::Worker;
 use super::quorum::member::Member;
 use super::ra::wal::Wal;
 use super::ring::gm::Group;
@@ -30,6 +31,8 @@ pub enum Process {
     Member(Box<Member>),
     /// The log of such members.
     Wal(Box<Wal>),
+    /// The worker for a quorum queue's dead letters.
+    Letters(Box<Worker>),
 }
 
 impl Process {
@@ -120,6 +123,17 @@ impl Process {
             Process::Member(member) => {
                 RaMail::try_from(message).map(|mail| member.handle(node, ctx, mail))
             }
+            Process::Letters(worker) => match message {
+                Message::Letter(message) => {
+                    worker.letter(node, ctx, message);
+                    Ok(())
+                }
+                Message::Channel(message) => {
+                    worker.confirmed(node, ctx, message);
+                    Ok(())
+                }
+                other => Err(other),
+            },
             Process::Wal(wal) => match message {
                 Message::Wal(message) => {
                     wal.handle(node, ctx, message);

@@ -18,6 +18,8 @@ pub enum Change {
     Stopped { queue: QueueId },
     /// A queue is deleted.
     Deleted { queue: QueueId },
+    /// A quorum queue has a member on a node, or has it no more.
+    Members { queue: QueueId, node: NodeId, joins: bool },
     /// A policy is in force, or no more.
     PolicySet { policy: PolicyId },
     /// See [`Change::PolicySet`].
@@ -57,6 +59,7 @@ impl Change {
                 let queues = led.map(|(queue, _)| (queue, None)).collect();
                 TableOp::Forget { node, queues }
             }
+            Change::Members { queue, node, joins } => TableOp::Members { queue, node, joins },
             Change::Fence => return,
         };
         tables.apply(&op);

@@ -55,6 +55,8 @@ pub enum TableOp {
     Synchronised { queue: QueueId, mirror: Pid },
     /// A node is no member any more; the queues that it led go to other nodes, or for good.
     Forget { node: NodeId, queues: Vec<(QueueId, Option<NodeId>)> },
+    /// A quorum queue has a member on a node, or has it no more.
+    Members { queue: QueueId, node: NodeId, joins: bool },
     /// Other policies are in force.
     Policies { force: Arc<Force> },
     /// A leader that gets mirrors has a ring, with itself in it.
@@ -81,7 +83,10 @@ impl TableOp {
             | TableOp::RingMade { queue, .. }
             | TableOp::MirrorsStopped { queue }
             | TableOp::Write { queue, .. } => Some(*queue),
-            TableOp::Drop { .. } | TableOp::Forget { .. } | TableOp::Policies { .. } => None,
+            TableOp::Drop { .. }
+            | TableOp::Forget { .. }
+            | TableOp::Members { .. }
+            | TableOp::Policies { .. } => None,
         }
     }
 }

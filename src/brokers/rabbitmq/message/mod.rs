@@ -30,7 +30,7 @@ use self::mnesia::MnesiaMessage;
 use self::monitor::MonitorMessage;
 use self::node::NodeMessage;
 use self::queue::QueueMessage;
-use self::ra::{QuorumMessage, RaMessage, WalMessage};
+use self::ra::{LetterMessage, QuorumMessage, RaMessage, WalMessage};
 use self::ring::{Instruction, RingMessage};
 use self::store::StoreMessage;
 use super::letters::LetterId;
@@ -136,6 +136,8 @@ pub enum Message {
     Store(StoreMessage),
     /// To the member of a quorum queue's Raft group.
     Ra(QueueId, RaMessage),
+    /// To the worker for a quorum queue's dead letters.
+    Letter(LetterMessage),
     /// To a node's write-ahead log.
     Wal(WalMessage),
     /// To a node's Mnesia.
@@ -179,6 +181,7 @@ protocols! {
     Instruction: Instruction,
     Ring: RingMessage,
     Store: StoreMessage,
+    Letter: LetterMessage,
     Wal: WalMessage,
     Mnesia: MnesiaMessage,
     Khepri: KhepriMessage,

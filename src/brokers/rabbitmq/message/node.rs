@@ -78,6 +78,20 @@ pub enum NodeMessage {
     CloseConnections,
     /// The leader that is to carry a command out is asked again.
     AskAgain { action: ActionId },
+    /// A member of a quorum queue is to start here, which the order of that number will have join.
+    AddMember { queue: QueueId, by: NodeId, number: u32 },
+    /// It has started.
+    MemberStarted { number: u32 },
+    /// The member here does not belong to its queue any more, and is to go with all that it has.
+    DeleteMember { queue: QueueId },
+    /// The metadata says who the members are now.
+    MembersRecorded { number: u32 },
+    /// A change of the members has taken too long.
+    MemberTimeout { number: u32 },
+    /// A change that was not permitted is asked for again.
+    AskMemberAgain { number: u32 },
+    /// Mnesia has forgotten a node by the command of an operator, or refuses to.
+    Forgotten { node: NodeId, action: ActionId, answer: Answer },
     /// A command is carried out, or refused.
     Answered { action: ActionId, answer: Answer },
 }

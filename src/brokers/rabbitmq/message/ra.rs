@@ -7,7 +7,8 @@ use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, NodeId};
 
 use super::super::broker::quorum::fifo::Fifo;
-use super::super::letters::LetterId;
+use super::super::broker::ra::cluster::Cluster;
+use super::super::letters::{LetterId, Reason};
 use super::amqp::Terms;
 use super::khepri::Change;
 use super::{DownReason, Message, Pid, QueueId};
@@ -63,6 +64,15 @@ pub enum Command {
     Expire,
     /// `timeout` with `evaluate_consumer_timeout`: consumers may have had deliveries for so long.
     TimeOut { timeout: Span },
+    /// `$ra_join`: a node has a member from this entry on, with a vote or, until it has this entry,
+    /// without.
+    Join { node: NodeId, votes: bool },
+    /// `$ra_leave`: it has none any more.
+    Leave { node: NodeId },
+    /// `dlx` with `checkout`: the worker of a new leader gets what has died.
+    TakeLetters { worker: Pid },
+    /// `dlx` with `settle`: one of those has arrived.
+    SettleLetter { id: MessageId },
     /// Of Khepri's group: a change of the metadata. The node that has written it waits for the last
     /// change of a write, which has the write's number; 0 is none.
     Metadata { from: NodeId, number: u32, change: Change },
@@ -153,6 +163,8 @@ pub struct InstallSnapshot {
     pub bytes: u32,
     /// With the last one: the state.
     pub state: Option<Arc<Fifo>>,
+    /// Who belongs to the group then.
+    pub cluster: Arc<Cluster>,
 }
 
 /// What members say to each other.
@@ -283,6 +295,16 @@ impl TryFrom<Message> for RaMail {
     }
 }
 
+/// What comes to the worker of a quorum queue that dead-letters at least once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "fields are the arguments of the call that is named")]
+pub enum LetterMessage {
+    /// A message has died.
+    Died { id: MessageId, message: MessageRange, letter: LetterId, reason: Reason },
+    /// It may not have arrived everywhere, and is published again.
+    Again { id: MessageId },
+}
+
 /// What comes to the process of a node's write-ahead log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "fields are the arguments of the call that is named")]
@@ -339,4 +361,11 @@ pub enum CallAnswer {
     Redirect { leader: NodeId },
     /// The node cannot be reached, or has no such process.
     NoMember,
+    /// `cluster_change_not_permitted`: the last change of the members is not committed, or nothing
+    /// of the leader's term is.
+    NotPermitted,
+    /// `already_member`.
+    AlreadyMember,
+    /// `not_member`.
+    NotMember,
 }

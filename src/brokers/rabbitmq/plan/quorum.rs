@@ -31,7 +31,8 @@ impl Planner<'_> {
         }
         if written.unwrap_or(default) == "classic" {
             let keys = ["x-quorum-initial-group-size", "x-delivery-limit"];
-            for key in keys.into_iter().chain([RETRY_TYPE, RETRY_MIN, RETRY_MAX]) {
+            let more = [RETRY_TYPE, RETRY_MIN, RETRY_MAX, "x-dead-letter-strategy"];
+            for key in keys.into_iter().chain(more) {
                 if values.is_set(key) {
                     self.wrong.push(
                         values.span(key),

@@ -33,9 +33,13 @@ impl Broker {
         let flushed_only = settings.sync_flush
             && self.config.has(Rule::DispatchFlushedOnly)
             && !settings.read_uncommitted;
-        match flushed_only {
+        let limit = match flushed_only {
             true => self.store.flushed.min(self.store.committed),
             false => self.store.committed,
+        };
+        match self.is_controlled() && self.is_master() {
+            true => limit.min(self.confirm_offset()),
+            false => limit,
         }
     }
 
@@ -62,19 +66,20 @@ impl Broker {
         self.dispatched_at = ctx.now();
     }
 
-    fn dispatched(&mut self, record: Record, ctx: &mut Context<'_, Message>) {
+    pub(super) fn dispatched(&mut self, record: Record, ctx: &mut Context<'_, Message>) {
         ctx.spend(self.config.costs.dispatch);
         self.touched.note(Touch::Dispatched(record));
         // Entries that cannot be written are in memory all the same, and made again by a recovery.
         let _ = ctx.write(QUEUES, ENTRY);
-        if self.is_master() {
+        if self.is_master() && record.group().is_none() {
             let (now, config) = (ctx.now(), self.config.clone());
-            config.each_line(record.message(), |line| {
+            config.each_line(&record, |line| {
                 ctx.observer().readable(now, line, record.message());
             });
         }
         if self.is_master() || self.config.has(Rule::WakeSlavePulls) {
             self.wake_held(record.queue, ctx);
         }
+        self.delayed(&record, ctx);
     }
 }

@@ -70,14 +70,13 @@ impl Broker {
         ctx.after(interval, self.lanes.flush, Timer::Flush.into());
     }
 
-    /// With SYNC_FLUSH: there is something to flush, at once if a send waits for it.
-    pub(super) fn plan_flush(&mut self, ctx: &mut Context<'_, Message>) {
+    /// With SYNC_FLUSH: there is something to flush, at once if a send waits for it, else in the next round.
+    pub(super) fn plan_flush(&mut self, waited_for: bool, ctx: &mut Context<'_, Message>) {
         if self.in_rounds() || self.flusher.syncing {
             return;
         }
-        let group = self.config.settings.sync_flush && self.config.has(Rule::GroupCommit);
-        let waits = self.is_master() && group || !self.config.has(Rule::FlushInRounds);
-        let delay = if waits { Span::ZERO } else { ROUND };
+        let soon = waited_for || !self.config.has(Rule::FlushInRounds);
+        let delay = if soon { Span::ZERO } else { ROUND };
         let at = ctx.monotonic() + delay;
         self.flusher.alarm.wake(at, self.lanes.flush, Timer::Flush.into(), ctx);
     }
@@ -126,7 +125,7 @@ impl Broker {
         if self.in_rounds() {
             self.next_round(ctx);
         } else if self.store.committed > self.store.flushed {
-            self.plan_flush(ctx);
+            self.plan_flush(self.puts.wait_for_a_flush(), ctx);
         }
     }
 

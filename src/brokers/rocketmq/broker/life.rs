@@ -11,7 +11,7 @@ use super::super::message::{Message, NO_OFFSET, Timer};
 use super::super::rules::Rule;
 use super::super::store::Record;
 use super::super::words::{because, cause, event, removal, role, told};
-use super::{Broker, COMMIT_LOG, Lanes, NO_LANES, OFFSETS, Phase};
+use super::{Broker, COMMIT_LOG, DELAYS, Lanes, NO_LANES, OFFSETS, Phase};
 
 impl Broker {
     /// At time zero it has run for a while.
@@ -43,11 +43,13 @@ impl Broker {
         let (end, valid) = (self.store.log.end(), self.store.log.valid_end(from));
         if self.config.has(Rule::RecoveryTruncates) && valid < end {
             let (now, config, node) = (ctx.now(), self.config.clone(), self.node);
+            let master = self.is_master();
             self.store.cut(valid, |record| {
                 let why = removal(cause::BEYOND_BAD_RECORD, because::NOT_FLUSHED);
-                config.removed((now, node), record.message(), why, ctx.observer());
+                config.removed((now, node, master), &record, why, ctx.observer());
             });
-            ctx.truncate(COMMIT_LOG, valid - self.store.log.start());
+            ctx.truncate(COMMIT_LOG, valid - self.store.log.base());
+            self.replicas.cut(valid);
             self.touched.note(Touch::Cut(valid));
         }
         if ctx.incarnation() > 0 {
@@ -60,6 +62,7 @@ impl Broker {
         if let Some(offsets) = self.offset_file.content() {
             self.offsets.clone_from(offsets);
         }
+        self.load_delays();
         self.serve(ctx);
     }
 
@@ -68,6 +71,7 @@ impl Broker {
         self.lanes = Lanes { put: ctx.spawn(), flush: ctx.spawn(), ha: ctx.spawn() };
         self.dispatched_at = ctx.now();
         ctx.listen(BROKER);
+        self.start_replicas(ctx);
         if self.is_master() {
             ctx.listen(HA);
         }
@@ -75,6 +79,8 @@ impl Broker {
         self.start_ha(ctx);
         self.start_registering(ctx);
         self.start_serving_clients(ctx);
+        self.start_schedule(ctx);
+        self.start_cleaning(ctx);
         let now = ctx.now();
         let own = if self.is_master() { role::MASTER } else { role::DISCONNECTED };
         self.tell_role(now, Some(own), ctx.observer());
@@ -97,6 +103,7 @@ impl Broker {
         ctx.unlisten(BROKER);
         ctx.unlisten(HA);
         self.persist_offsets(ctx);
+        self.persist_delays(ctx);
         self.phase = Phase::Stopping;
         let bytes = self.store.log.end() - self.store.committed;
         if bytes == 0 || ctx.write(COMMIT_LOG, bytes).is_ok() {
@@ -123,13 +130,13 @@ impl Broker {
         at: Time,
         observer: &mut dyn Observer,
     ) {
-        let (config, node) = (self.config.clone(), self.node);
+        let (config, node, master) = (self.config.clone(), self.node, self.is_master());
         let mut gone = |why: CauseId, record: Record| {
             let because = match why {
                 cause::DISK_WIPED => because::NOT_REPLICATED,
                 _ => because::NOT_FLUSHED,
             };
-            config.removed((at, node), record.message(), removal(why, because), observer);
+            config.removed((at, node, master), &record, removal(why, because), observer);
         };
         let buffered = self.store.committed;
         self.store.cut(buffered, |record| gone(cause::WRITE_BUFFER_LOST, record));
@@ -137,21 +144,24 @@ impl Broker {
             Death::Wiped => {
                 self.store.clear(|record| gone(cause::DISK_WIPED, record));
                 self.offset_file.clear();
+                self.schedule.file.clear();
+                self.replicas.clear();
                 self.clean = false;
             }
             Death::PowerLoss => {
-                let kept = self.store.log.start() + disk.kept(COMMIT_LOG);
+                let kept = self.store.log.base() + disk.kept(COMMIT_LOG);
                 self.clean &= kept >= self.store.log.end();
                 self.store.cut(kept, |record| gone(cause::PAGE_CACHE_LOST, record));
                 self.offset_file.lose_page_cache(disk.kept(OFFSETS));
+                self.schedule.file.lose_page_cache(disk.kept(DELAYS));
             }
             Death::Killed | Death::Exited => {}
         }
         if matches!(death, Death::PowerLoss | Death::Wiped) {
             self.touched.note(Touch::Cut(self.store.log.end()));
         }
+        self.replicas_died(observer, at);
         self.forget();
-        self.tell_role(at, None, observer);
     }
 
     /// What is in memory is gone.
@@ -167,8 +177,11 @@ impl Broker {
         self.links.forget();
         self.upstream.forget();
         self.clients.forget();
+        self.locks.clear();
+        self.schedule.forget();
         self.held.forget();
         self.remoting.died();
+        self.disk_full = false;
         self.dispatch_planned = false;
         self.stuck = None;
         self.registered = 0;

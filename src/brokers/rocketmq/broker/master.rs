@@ -26,6 +26,8 @@ struct Link {
     next: Option<u64>,
     /// Up to where it has the CommitLog, as it says (`slaveAckOffset`).
     position: u64,
+    /// Where the CommitLog ended when it was last pushed to, and when that was.
+    seen: (u64, Time),
     last_read: Time,
     last_write: Time,
 }
@@ -72,7 +74,7 @@ impl Links {
 
     /// The position that a slave has reported on its connection.
     pub(super) fn position_of(&self, slave: NodeId) -> Option<u64> {
-        let of = self.links.iter().find(|link| link.slave == slave && link.next.is_some());
+        let of = self.links.iter().rev().find(|link| link.slave == slave && link.next.is_some());
         of.map(|link| link.position)
     }
 }
@@ -90,9 +92,9 @@ impl Broker {
         }
         self.links.looked = ctx.monotonic();
         ctx.after(TICK, self.lanes.ha, Timer::HaTick.into());
-        if !self.is_master() {
+        if !self.is_master() || self.is_controlled() {
             // Before the run it has known its master for long.
-            self.upstream.known = ctx.incarnation() == 0;
+            self.upstream.known = ctx.incarnation() == 0 && !self.is_master();
             self.connect_upstream(ctx);
             self.start_slave_sync(ctx);
         }
@@ -107,7 +109,15 @@ impl Broker {
         let now = ctx.clock();
         ctx.bind(conn, self.lanes.ha);
         let (last_read, last_write) = (now, now);
-        self.links.links.push(Link { conn, slave, next: None, position: 0, last_read, last_write });
+        self.links.links.push(Link {
+            conn,
+            slave,
+            next: None,
+            position: 0,
+            seen: (0, now),
+            last_read,
+            last_write,
+        });
     }
 
     pub(super) fn link_input(
@@ -121,23 +131,35 @@ impl Broker {
             Input::Message { body: Message::Position(position), .. } => {
                 self.position_reported(at, position, ctx);
             }
+            Input::Message { body: Message::Handshake, .. } => self.answer_handshake(conn, ctx),
             Input::Writable { .. } => self.push(at, ctx),
             Input::Closed { .. } => self.slave_left(at, ctx),
             _ => {}
         }
     }
 
+    /// It is no master any more.
+    pub(super) fn drop_links(&mut self, ctx: &mut Context<'_, Message>) {
+        for link in &self.links.links {
+            ctx.close(link.conn);
+        }
+        self.links.forget();
+    }
+
     fn slave_left(&mut self, at: usize, ctx: &mut Context<'_, Message>) {
         let link = self.links.links.remove(at);
         let (now, node) = (ctx.now(), self.node);
         ctx.observer().event(now, told(event::SLAVE_LEFT, node, Some(link.slave), 0));
+        self.slave_gone(link.slave, ctx);
     }
 
     fn position_reported(&mut self, at: usize, position: u64, ctx: &mut Context<'_, Message>) {
         let (now, node, clock) = (ctx.now(), self.node, ctx.clock());
         let link = &mut self.links.links[at];
         link.last_read = clock;
-        link.position = position;
+        // The first report says where to begin, flushed or not.
+        let counts = link.next.is_some() || self.config.has(Rule::SlaveAcksFromMemory);
+        link.position = if counts { position } else { 0 };
         let slave = Some(link.slave);
         if link.next.is_none() {
             link.next = Some(match position {
@@ -151,7 +173,20 @@ impl Broker {
             ctx.close(link.conn);
             return self.slave_left(at, ctx);
         }
+        if !counts {
+            return self.push(at, ctx);
+        }
         self.links.greatest = self.links.greatest.max(position);
+        if self.is_controlled() {
+            let link = self.links.links[at];
+            let (seen, then) = link.seen;
+            if position >= seen {
+                let all = position >= self.store.log.end();
+                let since = if all { clock } else { then };
+                self.slave_caught_up(link.slave, position, since, ctx);
+            }
+            self.advance_confirmed(ctx);
+        }
         self.look_at_puts(ctx);
         self.push(at, ctx);
     }
@@ -183,14 +218,18 @@ impl Broker {
     fn push(&mut self, at: usize, ctx: &mut Context<'_, Message>) {
         let most = u64::from(self.config.settings.ha_batch);
         while let Some(next) = self.links.links[at].next
+            && next >= self.store.log.start()
             && next < self.store.readable_end()
             && ctx.room(self.links.links[at].conn) > 0
         {
-            let bytes = (self.store.readable_end() - next).min(most) as u32;
+            let upto = self.replicas.end_of_epoch(next).unwrap_or(u64::MAX);
+            let bytes = (self.store.readable_end().min(upto) - next).min(most) as u32;
+            let epoch = self.replicas.epoch_at(next).filter(|_| self.is_controlled());
+            self.links.links[at].seen = (self.store.log.end(), ctx.clock());
             let records = self.store.log.beginning_in(next, next + u64::from(bytes));
             ctx.spend(self.config.costs.replicate);
             self.links.links[at].next = Some(next + u64::from(bytes));
-            self.transfer(at, Transfer { from: next, bytes, records }, ctx);
+            self.transfer(at, Transfer { from: next, bytes, records, epoch }, ctx);
         }
     }
 
@@ -218,7 +257,8 @@ impl Broker {
             } else if let Some(from) = link.next
                 && now.since(link.last_write) > beats
             {
-                self.transfer(at, Transfer { from, bytes: 0, records: Vec::new() }, ctx);
+                let records = Vec::new();
+                self.transfer(at, Transfer { from, bytes: 0, records, epoch: None }, ctx);
             }
         }
     }

@@ -4,14 +4,18 @@
 //! does what is periodic; one puts messages into the CommitLog, one at a time, as the put lock has
 //! it; one flushes; one replicates.
 
+mod clean;
 mod clients;
 mod dispatch;
 mod flush;
 mod life;
+mod locks;
 mod master;
 mod pull;
 mod put;
 mod register;
+mod replicas;
+mod schedule;
 mod slave;
 
 use std::sync::Arc;
@@ -20,7 +24,7 @@ use crate::engine::{Span, Time};
 use crate::observe::{NodeId, Observer, RoleId};
 use crate::world::{ConnId, Context, FileId, Input, Lane, Signal, Wait};
 
-use super::config::{BROKER, Config, HA, NAMESERVER, Place};
+use super::config::{BROKER, CONTROLLER, Config, HA, NAMESERVER, Place};
 use super::invariants::Touched;
 use super::message::{HEADER, Message, NO_OFFSET, Offsets, Timer};
 use super::remoting::Remoting;
@@ -29,10 +33,13 @@ use super::store::{OffsetFile, Store};
 
 use clients::Clients;
 use flush::Flusher;
+use locks::Locks;
 use master::Links;
 use pull::Held;
 use put::Puts;
 use register::Asked;
+use replicas::Replicas;
+use schedule::Schedule;
 use slave::Upstream;
 
 /// The CommitLog.
@@ -41,6 +48,9 @@ const COMMIT_LOG: FileId = FileId(0);
 const QUEUES: FileId = FileId(1);
 /// `config/consumerOffset.json`.
 const OFFSETS: FileId = FileId(2);
+
+/// `config/delayOffset.json`.
+const DELAYS: FileId = FileId(3);
 
 /// How far a broker's process has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,15 +90,23 @@ pub struct Broker {
     puts: Puts,
     flusher: Flusher,
     links: Links,
+    /// What controllers make of it.
+    replicas: Replicas,
     upstream: Upstream,
     clients: Clients,
     held: Held,
-    /// Connections to the NameServers, and of a slave to its master.
+    /// The locks of queues (`RebalanceLockManager`).
+    locks: Locks,
+    /// Messages that wait for their delay.
+    schedule: Schedule,
+    /// Connections to the NameServers, then to the members of its group, then to the controllers.
     remoting: Remoting<Asked>,
     /// When it last dispatched, and whether it is about to.
     dispatched_at: Time,
     dispatch_planned: bool,
     stuck: Option<u64>,
+    /// Whether too much of its disk is used for it to take messages.
+    disk_full: bool,
     /// The NameServers with which it has registered since its start, as a set.
     registered: u32,
     role: Option<RoleId>,
@@ -103,7 +121,10 @@ impl Broker {
         let place = config.place(node);
         let master = config.broker(Place { id: 0, ..place });
         let names = config.nameservers.iter().map(|server| (*server, NAMESERVER));
-        let remoting = Remoting::new(names.chain([(master, BROKER)]), true);
+        let members = (0..=config.slaves).map(|id| (config.broker(Place { id, ..place }), BROKER));
+        let controllers = config.control.iter().flat_map(|control| &control.hosts);
+        let controllers = controllers.map(|controller| (*controller, CONTROLLER));
+        let remoting = Remoting::new(names.chain(members).chain(controllers), true);
         let queues = config.streams.partitions().len();
         Broker {
             place,
@@ -117,13 +138,17 @@ impl Broker {
             puts: Puts::new(),
             flusher: Flusher::new(),
             links: Links::new(),
+            replicas: Replicas::new(config.slaves + 1),
             upstream: Upstream::new(master),
             clients: Clients::new(config.consumer_groups.len()),
             held: Held::new(queues),
+            locks: Locks::default(),
+            schedule: Schedule::new(&config, place.group),
             remoting,
             dispatched_at: Time::ZERO,
             dispatch_planned: false,
             stuck: None,
+            disk_full: false,
             registered: 0,
             role: None,
             touched: Touched::default(),
@@ -172,6 +197,9 @@ impl Broker {
         ctx.spend(self.config.costs.request);
         match body {
             Message::Send(send) => self.arrived(conn, send, ctx),
+            Message::SendBack(back) => self.sent_back(conn, &back, ctx),
+            Message::Lock(id, lock) => self.lock(conn, id, &lock, ctx),
+            Message::Unlock(lock) => self.unlock(&lock),
             Message::Pull(pull) => self.pull(conn, *pull, true, ctx),
             Message::Heartbeat { group, client } => self.heartbeat(conn, group, client, ctx),
             Message::Leave { group, client } => self.leave(group, client, ctx),
@@ -213,11 +241,17 @@ impl Broker {
             Timer::Flushed(upto) => self.synced(upto, ctx),
             Timer::Commit => self.commit_buffer(ctx),
             Timer::Dispatch => self.dispatch(ctx),
+            Timer::Deliver => self.deliver(ctx),
+            Timer::PersistDelays => self.persist_delays_turn(ctx),
             Timer::PersistOffsets => self.persist_turn(ctx),
             Timer::HeldPulls => self.look_at_held(ctx),
             Timer::ClientScan => self.client_scan(ctx),
             Timer::Push => self.push_all(ctx),
             Timer::HaTick => self.ha_tick(ctx),
+            Timer::Clean => self.clean(ctx),
+            Timer::Beat => self.beat(ctx),
+            Timer::Metadata => self.ask_metadata(ctx),
+            Timer::CheckSet => self.check_set(ctx),
             Timer::HaConnect => self.connect_upstream(ctx),
             Timer::SlaveSync => self.slave_sync(ctx),
             _ => {}
@@ -233,11 +267,6 @@ impl Broker {
             }
             _ => {}
         }
-    }
-
-    /// Whether it takes messages.
-    const fn is_master(&self) -> bool {
-        self.place.is_master()
     }
 
     /// `isTransientStorePoolEnable`: of masters with ASYNC_FLUSH only.
@@ -295,6 +324,9 @@ impl Broker {
             Phase::Down | Phase::Loading | Phase::Stopping => Some("its start".into()),
             Phase::Serving if !self.puts.is_empty() => {
                 Some("flushes or slaves, to answer sends".into())
+            }
+            Phase::Serving if self.is_master() && self.has_delayed() => {
+                Some("the delay of messages that were sent back".into())
             }
             Phase::Serving => None,
         }

@@ -71,7 +71,8 @@ impl Broker {
     ) {
         ctx.spend(self.config.costs.pull);
         let Pull { id, offset, .. } = pull;
-        let answer = |status, next| Pulled { id, status, next, messages: Vec::new() };
+        let answer =
+            |status, next| Pulled { id, status, next, messages: Vec::new(), times: Vec::new() };
         let slave = !self.is_master();
         let slave_read = self.config.settings.slave_read;
         if slave && !slave_read && self.config.has(Rule::SlaveRefusesPulls) {
@@ -86,7 +87,8 @@ impl Broker {
         let answer = match found {
             Found::Messages => {
                 let next = offset + messages.len() as u64;
-                Pulled { id, status: PullStatus::Found, next, messages }
+                let times = self.times_of(&pull, messages.len());
+                Pulled { id, status: PullStatus::Found, next, messages, times }
             }
             Found::Nothing if may_hold && self.config.has(Rule::HoldPulls) => {
                 let since = ctx.clock();
@@ -117,6 +119,16 @@ impl Broker {
         let bytes = u64::from(HEADER) + bytes.sum::<u64>();
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         ctx.send(conn, Message::Pulled(Box::new(answer)), bytes);
+    }
+
+    /// How often the application has failed on what is found in a retry topic; nothing elsewhere.
+    fn times_of(&self, pull: &Pull, found: usize) -> Vec<u8> {
+        if !self.config.streams.is_internal(pull.queue) {
+            return Vec::new();
+        }
+        let offsets = pull.offset..pull.offset + found as u64;
+        let times = |offset| self.store.message(pull.queue, offset).map_or(0, |found| found.times);
+        offsets.map(times).collect()
     }
 
     /// `getMessage`.

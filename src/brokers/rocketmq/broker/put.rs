@@ -3,15 +3,20 @@
 
 use std::collections::VecDeque;
 
-use crate::engine::Time;
+use crate::engine::{Span, Time};
+use crate::observe::{NodeId, Observer};
 use crate::world::{Alarm, By, ConnId, Context, DiskError, Lane};
 
+use super::super::config::Config;
 use super::super::invariants::Touch;
 use super::super::message::{Code, HEADER, Message, Send, Timer};
 use super::super::rules::Rule;
-use super::super::store::Record;
+use super::super::store::{Entry, Record};
 use super::super::words::{because, cause, removal};
 use super::{Broker, COMMIT_LOG, Phase};
+
+/// A delayed message that could not be stored is tried again so much later.
+const PERIOD: Span = Span::from_secs(10);
 
 /// What a send waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +64,18 @@ impl Puts {
         Puts { queued: 0, stored: VecDeque::new(), alarm: Alarm::new(By::Monotonic) }
     }
 
+    /// One more waits for its turn.
+    pub(super) const fn queue(&mut self) {
+        self.queued += 1;
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.stored.is_empty() && self.queued == 0
+    }
+
+    /// Whether a send waits for a flush.
+    pub(super) fn wait_for_a_flush(&self) -> bool {
+        self.stored.iter().any(|put| matches!(put.flush, Waiting::Until(_)))
     }
 
     pub(super) fn forget(&mut self) {
@@ -68,6 +83,21 @@ impl Puts {
         self.stored.clear();
         self.alarm.forget();
     }
+}
+
+/// Tells that a broker has a copy of a message; of one that has come to the dead letters, that too.
+pub(super) fn tell_stored(
+    config: &Config,
+    (now, node): (Time, NodeId),
+    record: &Record,
+    observer: &mut dyn Observer,
+) {
+    let (message, dead) =
+        (record.message(), record.group().is_some() && config.is_dead(record.queue));
+    config.each_line(record, |line| match dead {
+        true => observer.dead_lettered(now, node, line, line, message),
+        false => observer.stored(now, node, line, message),
+    });
 }
 
 impl Broker {
@@ -85,7 +115,14 @@ impl Broker {
     fn refuse(&self, conn: ConnId, send: Send, code: Code, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), self.node);
         let why = removal(cause::REFUSED, because::NO_RETRY);
-        ctx.observer().dropped(now, node, None, send.message, why);
+        if send.back.is_none() {
+            ctx.observer().dropped(now, node, None, send.message, why);
+        } else if send.id.is_none() {
+            // What the broker delivers of itself it tries again (`DELAY_FOR_A_PERIOD`).
+            let again = Timer::Put(conn, send, (ctx.now() + PERIOD).as_nanos());
+            ctx.after(PERIOD, self.lanes.put, again.into());
+            return;
+        }
         if let Some(id) = send.id {
             ctx.send(conn, Message::Sent(id, code), HEADER);
         }
@@ -101,15 +138,20 @@ impl Broker {
         self.puts.queued = self.puts.queued.saturating_sub(1);
         let settings = &self.config.settings;
         let waited = ctx.now().since(arrived);
-        if self.config.has(Rule::FastFailure) && waited >= settings.send_wait {
+        if self.config.has(Rule::FastFailure) && waited >= settings.send_wait && send.id.is_some() {
             return self.refuse(conn, send, Code::SystemBusy, ctx);
         }
         ctx.spend(self.config.costs.append);
-        if !self.is_master() || self.phase != Phase::Serving {
+        if !self.is_master() || self.phase != Phase::Serving || self.disk_full {
             return self.refuse(conn, send, Code::ServiceNotAvailable, ctx);
         }
         if send.message.bytes > settings.max_message_size {
             return self.refuse(conn, send, Code::MessageIllegal, ctx);
+        }
+        let too_few = self.in_sync_members() < settings.min_in_sync;
+        if self.is_controlled() && too_few && send.back.is_none_or(|back| back.waits) {
+            // IN_SYNC_REPLICAS_NOT_ENOUGH.
+            return self.refuse(conn, send, Code::SystemError, ctx);
         }
         let bytes = self.config.record_bytes(send.queue, send.message.bytes);
         let pool = self.has_pool();
@@ -123,23 +165,29 @@ impl Broker {
                 Err(DiskError::Io) => return self.refuse(conn, send, Code::SystemError, ctx),
             }
         }
-        let record = self.store.append(send.queue, send.message, bytes);
-        let (now, node, config) = (ctx.now(), self.node, self.config.clone());
-        config.each_line(send.message, |line| {
-            ctx.observer().stored(now, node, line, send.message);
-        });
+        let Send { queue, message, back, .. } = send;
+        let record = self.store.append(&Entry { queue, message, back, stored: ctx.clock() }, bytes);
+        let (now, node) = (ctx.now(), self.node);
+        tell_stored(&self.config, (now, node), &record, ctx.observer());
         if !pool {
             self.store.committed = self.store.log.end();
             self.plan_dispatch(ctx);
         }
+        // `isWaitStoreMsgOK`: what a broker stores of itself waits for nobody.
+        let waits = send.back.is_none_or(|back| back.waits);
         let put = Put {
             conn,
             id: send.id,
             record,
-            flush: self.wait_for_flush(ctx),
-            replicas: self.wait_for_replicas(record.end(), ctx),
+            flush: if waits { self.wait_for_flush(ctx) } else { Waiting::Done(Code::Ok) },
+            replicas: match waits {
+                true => self.wait_for_replicas(record.end(), ctx),
+                false => Waiting::Done(Code::Ok),
+            },
         };
-        self.appended(matches!(put.replicas, Waiting::Until(_)), ctx);
+        let until = |waiting| matches!(waiting, Waiting::Until(_));
+        self.plan_flush(until(put.flush), ctx);
+        self.plan_push(until(put.replicas), ctx);
         match put.answer() {
             Some(code) => self.reply(&put, code, ctx),
             None => {
@@ -149,12 +197,6 @@ impl Broker {
                 self.look_at_puts(ctx);
             }
         }
-    }
-
-    /// What was appended is to be flushed, and pushed to slaves, `soon` if somebody waits for that.
-    fn appended(&mut self, soon: bool, ctx: &mut Context<'_, Message>) {
-        self.plan_flush(ctx);
-        self.plan_push(soon, ctx);
     }
 
     fn wait_for_flush(&self, ctx: &Context<'_, Message>) -> Waiting {
@@ -169,7 +211,11 @@ impl Broker {
     fn wait_for_replicas(&self, end: u64, ctx: &Context<'_, Message>) -> Waiting {
         let settings = &self.config.settings;
         let waits = Waiting::Until(ctx.monotonic() + settings.slave_timeout);
-        if !settings.sync_master {
+        if self.is_controlled() && settings.all_ack {
+            return if self.in_sync_members() > 1 { waits } else { Waiting::Done(Code::Ok) };
+        }
+        // A master by the controllers' word is SYNC_MASTER always.
+        if !settings.sync_master && !self.is_controlled() {
             return Waiting::Done(Code::Ok);
         }
         if self.config.has(Rule::CountInSyncReplicas) {
@@ -198,12 +244,15 @@ impl Broker {
     pub(super) fn look_at_puts(&mut self, ctx: &mut Context<'_, Message>) {
         let (flushed, needed) = (self.store.flushed, self.config.settings.in_sync_replicas);
         let counts = self.config.has(Rule::CountInSyncReplicas);
+        let all = self.is_controlled() && self.config.settings.all_ack;
+        let mut stored = std::mem::take(&mut self.puts.stored);
         let links = &self.links;
-        for put in &mut self.puts.stored {
+        for put in &mut stored {
             if matches!(put.flush, Waiting::Until(_)) && put.record.end() <= flushed {
                 put.flush = Waiting::Done(Code::Ok);
             }
             let enough = match counts {
+                _ if all => self.all_have(put.record.end()),
                 true => links.copies(put.record.end()) >= needed,
                 false => links.was_reported(put.record.end()),
             };
@@ -211,6 +260,7 @@ impl Broker {
                 put.replicas = Waiting::Done(Code::Ok);
             }
         }
+        self.puts.stored = stored;
         self.answer_puts(ctx);
     }
 
@@ -243,7 +293,7 @@ impl Broker {
     }
 
     fn reply(&mut self, put: &Put, code: Code, ctx: &mut Context<'_, Message>) {
-        if code == Code::Ok {
+        if code == Code::Ok && put.record.group().is_none() {
             self.touched.note(Touch::Acked(put.record));
         }
         if let Some(id) = put.id {

@@ -23,6 +23,8 @@ pub(super) enum Asked {
     Register(usize),
     /// For the master's offsets.
     Offsets,
+    /// A controller, what is decided.
+    Replicas,
 }
 
 impl Broker {
@@ -40,11 +42,16 @@ impl Broker {
         self.register_all(ctx);
     }
 
-    fn register_all(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(super) fn register_all(&mut self, ctx: &mut Context<'_, Message>) {
+        if !self.has_role() {
+            return;
+        }
+        let master = self.master_epoch();
         let bytes = HEADER + TOPIC * self.config.topics.len() as u32;
         for server in 0..self.config.nameservers.len() {
             let (waits, asked) = (Waits::Sync(TIMEOUT), Asked::Register(server));
-            self.remoting.request(server, waits, asked, (Message::Register, bytes), ctx);
+            let request = (|id| Message::Register(id, master), bytes);
+            self.remoting.request(server, waits, asked, request, ctx);
         }
     }
 
@@ -67,6 +74,11 @@ impl Broker {
                 Event::Answered(Asked::Offsets, Message::AllOffsets(_, offsets)) => {
                     self.offsets_copied(&offsets, ctx);
                 }
+                Event::Answered(Asked::Replicas, Message::Replicas(_, decided)) => {
+                    self.replicas_are(decided.as_deref(), ctx);
+                }
+                Event::Failed(Asked::Replicas, _) => self.replicas_are(None, ctx),
+                Event::Told(Message::RoleChanged(decided)) => self.learn(&decided, ctx),
                 // The next round tries again.
                 _ => {}
             }
@@ -81,7 +93,7 @@ impl Broker {
             let name = self.config.nameservers[server];
             ctx.observer().event(now, told(event::REGISTERED, node, Some(name), 0));
         }
-        if !self.is_master() {
+        if !self.is_master() && !self.is_controlled() {
             self.upstream.known |= has_master;
             self.upstream.online = has_master;
         }

@@ -13,6 +13,7 @@ use super::super::message::{HEADER, Message, NO_OFFSET, Offsets, Timer, Transfer
 use super::super::remoting::Waits;
 use super::super::rules::Rule;
 use super::super::words::{event, role, told};
+use super::put::tell_stored;
 use super::register::Asked;
 use super::{Broker, COMMIT_LOG};
 
@@ -28,7 +29,7 @@ const SYNC_TIMEOUT: Span = Span::from_secs(3);
 /// The connection to the master.
 #[derive(Clone, Debug)]
 pub(super) struct Upstream {
-    master: NodeId,
+    pub(super) master: NodeId,
     /// Whether a NameServer has told it where its master is.
     pub(super) known: bool,
     /// Whether there is a master, as the last registration has said.
@@ -69,7 +70,7 @@ impl Broker {
     }
 
     pub(super) fn connect_upstream(&mut self, ctx: &mut Context<'_, Message>) {
-        if self.upstream.conn.is_some() {
+        if self.upstream.conn.is_some() || self.is_master() {
             return;
         }
         if !self.upstream.known {
@@ -91,7 +92,16 @@ impl Broker {
                 let (master, end) = (self.upstream.master, self.store.log.end());
                 ctx.observer().event(now, told(event::MASTER_LINKED, node, Some(master), end));
                 self.tell_role(now, Some(role::SLAVE), ctx.observer());
-                self.report(end, ctx);
+                match self.upstream.conn {
+                    Some(conn) if self.is_controlled() => self.begin_handshake(conn, ctx),
+                    _ => self.report(end, ctx),
+                }
+            }
+            Input::Message { body: Message::Epochs(epochs, end), .. } => {
+                match self.compare_epochs(&epochs, end, ctx) {
+                    true => self.report(self.store.log.end(), ctx),
+                    false => self.close_upstream(ctx),
+                }
             }
             Input::Failed { .. } => self.upstream_lost(ctx),
             Input::Closed { .. } => self.upstream_lost(ctx),
@@ -110,6 +120,16 @@ impl Broker {
             self.tell_role(now, Some(role::DISCONNECTED), ctx.observer());
         }
         ctx.after(RECONNECT, self.lanes.ha, Timer::HaConnect.into());
+    }
+
+    /// It follows nobody any more, or another one.
+    pub(super) fn drop_upstream(&mut self, ctx: &mut Context<'_, Message>) {
+        if let Some(conn) = self.upstream.conn.take() {
+            ctx.close(conn);
+        }
+        self.upstream.open = false;
+        self.upstream.known = false;
+        self.upstream.online = false;
     }
 
     fn close_upstream(&mut self, ctx: &mut Context<'_, Message>) {
@@ -138,20 +158,19 @@ impl Broker {
         let (now, node, config) = (ctx.now(), self.node, self.config.clone());
         self.store.log.push(transfer.from, transfer.bytes, &transfer.records, |record| {
             if !record.is_padding() {
-                config.each_line(record.message(), |line| {
-                    ctx.observer().stored(now, node, line, record.message());
-                });
+                tell_stored(&config, (now, node), &record, ctx.observer());
             }
         });
-        if before == 0 {
+        if before == 0 && self.store.log.start() == transfer.from {
             self.store.dispatched = transfer.from;
             self.store.flushed = transfer.from;
         }
+        self.replicas.pushed(transfer.epoch);
         let end = self.store.log.end();
         self.store.committed = end;
         self.touched.note(Touch::Pushed(transfer.from));
         self.plan_dispatch(ctx);
-        self.plan_flush(ctx);
+        self.plan_flush(false, ctx);
         if self.config.has(Rule::SlaveAcksFromMemory) {
             self.report(end, ctx);
         }
@@ -187,7 +206,7 @@ impl Broker {
     }
 
     pub(super) fn start_slave_sync(&mut self, ctx: &mut Context<'_, Message>) {
-        self.upstream.online = ctx.incarnation() == 0;
+        self.upstream.online = ctx.incarnation() == 0 && !self.is_master();
         let first = match ctx.incarnation() {
             0 => ctx.first_round(self.config.settings.slave_sync),
             _ => FIRST_SYNC,
@@ -198,10 +217,11 @@ impl Broker {
     /// `syncAll`: asks its master, if it knows of one, for the offsets.
     pub(super) fn slave_sync(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.after(self.config.settings.slave_sync, Lane::MAIN, Timer::SlaveSync.into());
-        if !self.upstream.online || !self.config.has(Rule::SlaveCopiesOffsets) {
+        if !self.upstream.online || self.is_master() || !self.config.has(Rule::SlaveCopiesOffsets) {
             return;
         }
-        let master = self.config.nameservers.len();
+        let member = self.config.place(self.upstream.master).id as usize;
+        let master = self.config.nameservers.len() + member;
         let request = (Message::GetAllOffsets, HEADER);
         self.remoting.request(master, Waits::Sync(SYNC_TIMEOUT), Asked::Offsets, request, ctx);
     }

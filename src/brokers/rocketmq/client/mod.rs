@@ -11,7 +11,7 @@ use crate::observe::NodeId;
 use crate::world::{Context, Lane};
 
 use super::config::{BROKER, Config, NAMESERVER, Place};
-use super::message::{HEADER, Message, Route, Timer};
+use super::message::{HEADER, Known, Message, Route, Timer};
 use super::remoting::{Failure, Remoting, Waits};
 use super::rules::Rule;
 use super::words::{event, told};
@@ -58,7 +58,8 @@ impl<W: Copy + PartialEq> Instance<W> {
     pub fn start(&mut self, ctx: &mut Context<'_, Message>) {
         self.chosen = ctx.random().below(self.config.nameservers.len() as u64) as usize;
         if ctx.incarnation() == 0 && ctx.now() == Time::ZERO {
-            let all = (1 << (self.config.slaves + 1)) - 1;
+            let members = (1 << (self.config.slaves + 1)) - 1;
+            let all = Known { members, master: Some(0) };
             self.route = Some(vec![all; self.config.groups() as usize].into());
             let first = ctx.first_round(self.poll_interval);
             ctx.after(first, Lane::MAIN, Timer::PollRoute.into());
@@ -127,17 +128,17 @@ impl<W: Copy + PartialEq> Instance<W> {
     /// The groups that take messages: those with a master in the route
     /// (`topicRouteData2TopicPublishInfo`).
     pub fn publishable(&self) -> impl Iterator<Item = u32> + '_ {
-        self.groups_with(1)
+        self.groups_with(|known| known.master.is_some())
     }
 
     /// The groups in the route.
     pub fn readable(&self) -> impl Iterator<Item = u32> + '_ {
-        self.groups_with(u16::MAX)
+        self.groups_with(|known| known.members != 0)
     }
 
-    fn groups_with(&self, members: u16) -> impl Iterator<Item = u32> + '_ {
-        let groups = self.route.iter().flat_map(|route| route.iter().copied());
-        (0..).zip(groups).filter(move |(_, there)| there & members != 0).map(|(group, _)| group)
+    fn groups_with(&self, wanted: fn(&Known) -> bool) -> impl Iterator<Item = u32> + '_ {
+        let groups = self.route.iter().flat_map(|route| route.iter());
+        (0..).zip(groups).filter(move |(_, known)| wanted(known)).map(|(group, _)| group)
     }
 
     /// The brokers in the route.
@@ -150,14 +151,23 @@ impl<W: Copy + PartialEq> Instance<W> {
     }
 
     fn has(&self, group: u32, id: u32) -> bool {
-        self.route.as_ref().is_some_and(|route| route[group as usize] & 1 << id != 0)
+        self.route.as_ref().is_some_and(|route| route[group as usize].members & 1 << id != 0)
     }
 
     /// The broker of a group to talk to: its master, or whoever is there
     /// (`findBrokerAddressInSubscribe`).
     #[must_use]
     pub fn any_of(&self, group: u32) -> Option<NodeId> {
-        let id = (0..=self.config.slaves).find(|id| self.has(group, *id))?;
+        self.master_of(group).or_else(|| {
+            let id = (0..=self.config.slaves).find(|id| self.has(group, *id))?;
+            Some(self.config.broker(Place { group, id }))
+        })
+    }
+
+    /// The master of a group, if it is in the route.
+    #[must_use]
+    pub fn master_of(&self, group: u32) -> Option<NodeId> {
+        let id = u32::from(self.route.as_ref()?[group as usize].master?);
         Some(self.config.broker(Place { group, id }))
     }
 

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 
 use super::super::config::QueueId;
+use super::super::message::Back;
+use crate::engine::Time;
 use crate::observe::{MessageRange, ProducerId};
 
 /// What is left of a segment at its end takes at least so many bytes (`END_FILE_MIN_BLANK_LENGTH`).
@@ -10,6 +12,22 @@ const LEAST_PADDING: u64 = 8;
 
 /// The queue of a record that only fills a segment up (`BLANK_MAGIC_CODE`).
 const PADDING: QueueId = crate::brokers::kit::streams::PartitionId(u32::MAX);
+
+/// The group of a message that is every group's.
+const EVERY_GROUP: u16 = u16::MAX;
+
+/// What is to be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The queue.
+    pub queue: QueueId,
+    /// The message.
+    pub message: MessageRange,
+    /// Whether a consumer has sent it back, and for which group.
+    pub back: Option<Back>,
+    /// When, by the wall clock of the broker (`storeTimestamp`).
+    pub stored: Time,
+}
 
 /// A message in the CommitLog, or what fills up the end of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +44,22 @@ pub struct Record {
     payload: u32,
     /// Bytes of the record.
     bytes: u32,
+    /// When it was stored, by the wall clock of the master (`storeTimestamp`).
+    pub stored: Time,
+    /// The group that it was sent back for.
+    group: u16,
+    /// How often its application has failed (`reconsumeTimes`).
+    pub times: u8,
 }
 
 impl Record {
+    /// The consumer group whose message it is, after that has sent it back; none if it is that of
+    /// all.
+    #[must_use]
+    pub fn group(&self) -> Option<u32> {
+        (self.group != EVERY_GROUP).then_some(u32::from(self.group))
+    }
+
     /// Where the next one begins.
     #[must_use]
     pub const fn end(&self) -> u64 {
@@ -61,6 +92,8 @@ impl Record {
 #[derive(Clone, Debug)]
 pub struct CommitLog {
     records: VecDeque<Record>,
+    /// The position of its first byte ever: where its file begins.
+    base: u64,
     start: u64,
     end: u64,
     /// Up to where the records follow one another; the last of them may be incomplete.
@@ -72,13 +105,19 @@ impl CommitLog {
     /// An empty one with segments of this size.
     #[must_use]
     pub const fn new(segment: u64) -> CommitLog {
-        CommitLog { records: VecDeque::new(), start: 0, end: 0, sound: 0, segment }
+        CommitLog { records: VecDeque::new(), base: 0, start: 0, end: 0, sound: 0, segment }
     }
 
     /// Where it begins (`minOffset`).
     #[must_use]
     pub const fn start(&self) -> u64 {
         self.start
+    }
+
+    /// The position of the first byte that it has ever had: what its file's first one is.
+    #[must_use]
+    pub const fn base(&self) -> u64 {
+        self.base
     }
 
     /// Where it ends (`maxOffset`).
@@ -101,23 +140,21 @@ impl CommitLog {
     }
 
     /// Appends a message.
-    pub(super) fn append(
-        &mut self,
-        queue: QueueId,
-        offset: u64,
-        message: MessageRange,
-        bytes: u32,
-    ) -> Record {
-        debug_assert_eq!(message.count, 1, "messages are sent one by one");
+    pub(super) fn append(&mut self, entry: &Entry, offset: u64, bytes: u32) -> Record {
+        debug_assert_eq!(entry.message.count, 1, "messages are sent one by one");
         let padding = self.padding_before(bytes);
         if padding > 0 {
-            self.put(PADDING, 0, message, padding as u32);
+            self.put(&Entry { queue: PADDING, back: None, ..*entry }, 0, padding as u32);
         }
-        self.put(queue, offset, message, bytes)
+        self.put(entry, offset, bytes)
     }
 
-    fn put(&mut self, queue: QueueId, offset: u64, message: MessageRange, bytes: u32) -> Record {
+    fn put(&mut self, entry: &Entry, offset: u64, bytes: u32) -> Record {
+        let Entry { queue, message, back, stored } = *entry;
         let record = Record {
+            stored,
+            group: back.map_or(EVERY_GROUP, |back| back.group),
+            times: back.map_or(0, |back| back.times),
             at: self.end,
             offset,
             queue,
@@ -141,7 +178,7 @@ impl CommitLog {
         mut complete: impl FnMut(Record),
     ) {
         if self.end == 0 {
-            (self.start, self.end, self.sound) = (from, from, from);
+            (self.base, self.start, self.end, self.sound) = (from, from, from, from);
         }
         debug_assert_eq!(from, self.end, "bytes follow one another");
         let before = self.end;
@@ -210,6 +247,27 @@ impl CommitLog {
             position = record.end();
         }
         position
+    }
+
+    /// The end of its first segment, and when something was last stored in that; none if it is the last
+    /// segment, too.
+    #[must_use]
+    pub fn first_segment(&self) -> Option<(u64, Time)> {
+        let end = self.start - self.start % self.segment + self.segment;
+        let behind = self.records.partition_point(|record| record.at < end);
+        let last = self.records.get(behind.checked_sub(1)?)?;
+        (end <= self.last_segment()).then_some((end, last.stored))
+    }
+
+    /// What is before a position is deleted; tells `removed` of those that could be found.
+    pub(super) fn delete_before(&mut self, to: u64, mut removed: impl FnMut(Record)) {
+        while let Some(first) = self.records.front().filter(|first| first.at < to) {
+            if first.end() <= self.sound {
+                removed(*first);
+            }
+            self.records.pop_front();
+        }
+        self.start = self.start.max(to);
     }
 
     /// Bytes behind a position are gone, with no regard to records; tells `removed` of those that

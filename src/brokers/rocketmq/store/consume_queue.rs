@@ -42,6 +42,14 @@ impl ConsumeQueue {
         self.entries.get(place).copied()
     }
 
+    /// What is before a position of the CommitLog is gone (`correctMinOffset`).
+    pub fn delete_before(&mut self, at: u64) {
+        while self.entries.front().is_some_and(|entry| *entry < at) {
+            self.entries.pop_front();
+            self.min += 1;
+        }
+    }
+
     /// What is at or behind a position of the CommitLog is gone.
     pub fn cut(&mut self, at: u64) {
         while self.entries.back().is_some_and(|entry| *entry >= at) {

@@ -8,12 +8,11 @@ mod commit_log;
 mod consume_queue;
 mod offsets;
 
-pub use commit_log::{CommitLog, Record};
+pub use commit_log::{CommitLog, Entry, Record};
 pub use consume_queue::ConsumeQueue;
 pub use offsets::OffsetFile;
 
 use super::config::QueueId;
-use crate::observe::MessageRange;
 
 /// What a broker has on its disk and of it in memory.
 #[derive(Clone, Debug)]
@@ -58,10 +57,11 @@ impl Store {
     }
 
     /// Appends a message, in so many bytes.
-    pub fn append(&mut self, queue: QueueId, message: MessageRange, bytes: u32) -> Record {
-        let offset = self.next[queue.index()];
-        self.next[queue.index()] += 1;
-        self.log.append(queue, offset, message, bytes)
+    pub fn append(&mut self, entry: &Entry, bytes: u32) -> Record {
+        let next = &mut self.next[entry.queue.index()];
+        let offset = *next;
+        *next += 1;
+        self.log.append(entry, offset, bytes)
     }
 
     /// Up to where readers and slaves see it.
@@ -116,6 +116,18 @@ impl Store {
         self.dispatched = self.dispatched.min(end);
         self.flushed = self.flushed.min(end);
         self.committed = self.committed.min(end);
+    }
+
+    /// The CommitLog is deleted up to a position, and the entries of queues with it
+    /// (`deleteExpiredFile`); tells `removed` of each message, the first one first.
+    pub fn delete_before(&mut self, to: u64, mut removed: impl FnMut(Record)) {
+        self.log.delete_before(to, |record| {
+            if !record.is_padding() {
+                removed(record);
+            }
+        });
+        self.queues.iter_mut().for_each(|queue| queue.delete_before(to));
+        self.dispatched = self.dispatched.max(to);
     }
 
     /// The disk was replaced by an empty one.

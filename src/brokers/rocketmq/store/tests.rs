@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::brokers::kit::streams::PartitionId;
-use crate::observe::ProducerId;
+use crate::engine::Time;
+use crate::observe::{MessageRange, ProducerId};
 
 const Q: QueueId = PartitionId(0);
 
@@ -10,8 +11,12 @@ fn message(number: u32) -> MessageRange {
     MessageRange { producer: ProducerId(0), first: number, count: 1, bytes: 100 }
 }
 
+fn entry(number: u32) -> Entry {
+    Entry { queue: Q, message: message(number), back: None, stored: Time::ZERO }
+}
+
 fn append(store: &mut Store, number: u32) -> Record {
-    let record = store.append(Q, message(number), 250);
+    let record = store.append(&entry(number), 250);
     store.committed = store.log.end();
     record
 }
@@ -19,8 +24,7 @@ fn append(store: &mut Store, number: u32) -> Record {
 #[test]
 fn a_record_never_spans_segments() {
     let mut log = CommitLog::new(1_000);
-    let records: Vec<u64> =
-        (0..5).map(|number| log.append(Q, 0, message(number), 250).at).collect();
+    let records: Vec<u64> = (0..5).map(|number| log.append(&entry(number), 0, 250).at).collect();
     // Three of 250 fit with the 8 bytes that padding takes at least; the fourth would leave none.
     assert_eq!(records, [0, 250, 500, 1_000, 1_250]);
     assert_eq!(log.last_segment(), 1_000);
@@ -57,7 +61,7 @@ fn offsets_of_what_is_cut_are_used_again() {
 fn a_torn_record_is_found_out_and_what_is_behind_it_too() {
     let mut log = CommitLog::new(1 << 20);
     for number in 0..4 {
-        log.append(Q, u64::from(number), message(number), 250);
+        log.append(&entry(number), u64::from(number), 250);
     }
     let mut gone = Vec::new();
     log.cut(600, |record| gone.push(record.message().first));
@@ -74,7 +78,7 @@ fn bytes_that_are_pushed_from_the_middle_of_a_record_are_garbage() {
     // A master that had lost them has written others: 0..300, 300..600. It pushes from 500 on.
     let mut other = CommitLog::new(1 << 20);
     for number in 10..13 {
-        other.append(Q, 0, message(number), 300);
+        other.append(&entry(number), 0, 300);
     }
     store.log.push(500, 400, &other.beginning_in(500, 900), |_| panic!("none can be found"));
     assert_eq!(store.log.end(), 900);
@@ -87,7 +91,7 @@ fn bytes_that_are_pushed_from_the_middle_of_a_record_are_garbage() {
 fn an_empty_log_begins_where_it_is_pushed_to() {
     let mut log = CommitLog::new(1_000);
     for number in 0..4 {
-        log.append(Q, u64::from(number), message(number), 250);
+        log.append(&entry(number), u64::from(number), 250);
     }
     let mut slave = Store::new(1, 1_000);
     let from = log.last_segment();
@@ -101,7 +105,7 @@ fn an_empty_log_begins_where_it_is_pushed_to() {
 fn a_record_that_comes_in_two_parts_is_there_with_the_second() {
     let mut log = CommitLog::new(1 << 20);
     for number in 0..2 {
-        log.append(Q, u64::from(number), message(number), 250);
+        log.append(&entry(number), u64::from(number), 250);
     }
     let (mut slave, mut there) = (CommitLog::new(1 << 20), Vec::new());
     for (from, to) in [(0, 100), (100, 300), (300, 500)] {
@@ -110,4 +114,23 @@ fn a_record_that_comes_in_two_parts_is_there_with_the_second() {
         slave.push(from, bytes, &records, |record| there.push((to, record.message().first)));
     }
     assert_eq!(there, [(300, 0), (500, 1)]);
+}
+
+#[test]
+fn a_segment_that_is_deleted_takes_its_messages_and_their_places_along() {
+    let mut store = Store::new(1, 1_000);
+    for number in 0..7 {
+        append(&mut store, number);
+    }
+    store.recover();
+    // Three records of 250 and padding make a segment.
+    assert_eq!(store.log.first_segment(), Some((1_000, Time::ZERO)));
+    let mut gone = Vec::new();
+    store.delete_before(1_000, |record| gone.push(record.message().first));
+    assert_eq!((gone, store.log.start(), store.log.base()), (vec![0, 1, 2], 1_000, 0));
+    assert_eq!((store.queues[0].min(), store.queues[0].max()), (3, 7));
+    assert_eq!(store.message(Q, 2), None);
+    assert_eq!(store.message(Q, 3).map(|record| record.at), Some(1_000));
+    store.delete_before(2_000, |_| {});
+    assert_eq!(store.log.first_segment(), None, "the last one stays");
 }

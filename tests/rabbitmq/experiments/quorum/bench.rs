@@ -271,11 +271,6 @@ impl Scene {
         self.run_seeds(seeds())
     }
 
-    /// The same over so many seeds at least: for what few seeds show.
-    pub(crate) fn run_many(&self, least: u64) -> Vec<(Seen, Report)> {
-        self.run_seeds(seeds().max(least))
-    }
-
     fn run_seeds(&self, seeds: u64) -> Vec<(Seen, Report)> {
         let prepared = parse("experiment.toml", self.0.as_bytes(), &[]);
         let prepared = prepared.unwrap_or_else(|error| panic!("{error}\n{}", self.0));

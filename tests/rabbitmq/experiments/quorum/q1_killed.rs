@@ -15,7 +15,7 @@ fn run(version: &str, nodes: &str, delay: &str) -> Vec<(Seen, Report)> {
         .producer("p1", "orders", nodes, &load)
         .consumer("c1", nodes, &format!("prefetch = 100\n{client}"))
         .fault(FAULT_AT, 7.0, "crash", "n1");
-    let runs = scene.run_many(40);
+    let runs = scene.run();
     for (seen, report) in &runs {
         assert!(report.quiet, "everything comes to rest");
         assert_eq!(seen.lost(0), 0, "nothing is lost");

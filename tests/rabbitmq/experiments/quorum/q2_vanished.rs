@@ -16,7 +16,7 @@ fn run(version: &str, broker: &str) -> Vec<(Seen, Report)> {
         .consumer("c1", "\"n2\"", &format!("prefetch = 100\n{CLIENT}"))
         .with("[[fault]]\nat = \"4.9997s\"\nkind = \"partition\"\nbetween = [\"n1\", \"n2,n3\"]")
         .fault(5.0007, 60.0, "crash", "n1");
-    let runs = scene.run_many(20);
+    let runs = scene.run();
     for (seen, report) in &runs {
         assert!(report.quiet, "everything comes to rest");
         assert_eq!(
@@ -74,5 +74,5 @@ fn a_net_ticktime_that_is_shorter_may_come_first() {
         assert!((2.25..=3.75 + 6.5).contains(&pause(seen)), "{}", pause(seen));
     }
     let first = runs.iter().filter(|(seen, _)| pause(seen) < 3.75 + 0.7);
-    assert!(first.count() >= 4, "the next poll comes after 3 s in two of five");
+    assert!(first.count() * 5 >= runs.len(), "the next poll comes after 3 s in two of five");
 }

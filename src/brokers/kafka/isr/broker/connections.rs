@@ -5,8 +5,11 @@ use std::collections::VecDeque;
 use crate::observe::NodeId;
 use crate::world::{ConnId, Context, Input, Lane, TimerId};
 
+use super::super::groups::GroupRequest;
 use super::super::message::{Fetch, Message, Request, Response, Timer};
 use super::super::rules::Rule;
+use super::produce::Waiter;
+use super::transactions::Work;
 use super::{Broker, Status};
 
 /// A connection that somebody has made.
@@ -98,14 +101,18 @@ impl Broker {
             return;
         }
         match request {
-            Request::Produce { acks, timeout, batches } => {
-                self.produce(place, acks, timeout, &batches, ctx);
+            Request::Produce { acks, timeout, batches, transaction: None } => {
+                self.produce(place, (acks, timeout), &batches, &[], ctx);
+            }
+            Request::Produce { acks, timeout, batches, transaction: Some(id) } => {
+                let work = Work::Produce { acks, timeout, batches };
+                self.work_in_transaction(place, id, work, ctx);
             }
             Request::Fetch(fetch) => self.fetch(place, Box::new(fetch), ctx),
-            Request::ListOffsets { partition, which, epoch } => {
+            Request::ListOffsets { partition, which, epoch, committed } => {
                 // Replica ids go with the request in Kafka: a follower wants the end of the log.
                 let follower = peer.0 < self.config.brokers;
-                let answer = self.list_offsets(follower, partition, which, epoch);
+                let answer = self.list_offsets((follower, committed), partition, which, epoch);
                 self.respond(place, answer, ctx);
             }
             Request::EpochEnds { replica, asked } => {
@@ -134,6 +141,18 @@ impl Broker {
             Request::StopReplica { controller_epoch, partitions } => {
                 let answer = self.stop_replicas(controller_epoch, &partitions, ctx);
                 self.respond(place, answer, ctx);
+            }
+            Request::Transaction { id, body } => self.transaction_request(place, id, &body, ctx),
+            Request::WriteMarkers { marker, partitions } => {
+                self.write_markers(Waiter::Connection(place), marker, &partitions, ctx);
+            }
+            Request::Group {
+                group,
+                client,
+                body: GroupRequest::TxnOffsetCommit { id, by, who, offsets },
+            } => {
+                let request = GroupRequest::TxnOffsetCommit { id, by, who, offsets };
+                self.work_in_transaction(place, id, Work::Offsets { group, client, request }, ctx);
             }
             Request::Group { group, client, body } => {
                 self.group_request(place, (group, client), body, ctx);

@@ -10,6 +10,35 @@ use super::super::message::{
 use super::super::rules::Rule;
 use super::{Broker, Replica, Role};
 
+/// Who reads, and so up to where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// Up to the end.
+    Follower,
+    /// Up to the high watermark.
+    Consumer,
+    /// `read_committed`: up to the last stable offset.
+    Committed,
+}
+
+impl Reader {
+    const fn of(fetch: &Fetch) -> Reader {
+        match fetch.replica {
+            Some(_) => Reader::Follower,
+            None if fetch.committed => Reader::Committed,
+            None => Reader::Consumer,
+        }
+    }
+
+    fn upto(self, replica: &Replica) -> u64 {
+        match self {
+            Reader::Follower => replica.log.end(),
+            Reader::Consumer => replica.high_watermark,
+            Reader::Committed => replica.last_stable(),
+        }
+    }
+}
+
 impl Broker {
     /// A fetch request: answered at once if there is something to say, else it waits.
     pub(super) fn fetch(&mut self, place: u32, fetch: Box<Fetch>, ctx: &mut Context<'_, Message>) {
@@ -36,7 +65,8 @@ impl Broker {
         let cost = costs.read;
         for part in &fetch.parts {
             let left = u64::from(fetch.max_bytes).saturating_sub(bytes);
-            let mut read = self.read(fetch.replica.is_some(), part, left, bytes == 0);
+            let reader = Reader::of(&fetch);
+            let mut read = self.read(reader, part, left, bytes == 0);
             if !read.records.is_empty() {
                 ctx.spend(cost);
                 if !self.load(part.partition, &read, ctx) {
@@ -156,10 +186,7 @@ impl Broker {
             else {
                 return true;
             };
-            let upto = match fetch.replica {
-                Some(_) => replica.log.end(),
-                None => replica.high_watermark,
-            };
+            let upto = Reader::of(fetch).upto(replica);
             if part.offset > replica.log.end() {
                 return true;
             }
@@ -212,14 +239,19 @@ impl Broker {
 
     /// Reads one partition: a follower up to the end, a consumer up to the high watermark
     /// (Partition.scala 3.9, `readRecords`).
-    fn read(&self, follower: bool, part: &FetchPart, left: u64, first: bool) -> FetchedPart {
+    fn read(&self, reader: Reader, part: &FetchPart, left: u64, first: bool) -> FetchedPart {
         let replica = match self.led_here(part.partition, part.epoch) {
             Ok(replica) => replica,
             Err(error) => return FetchedPart::failed(part.partition, error),
         };
         let (log, end) = (&replica.log, replica.log.end());
+        let stable =
+            if self.config.has(Rule::StopAtLastStable) { reader } else { Reader::Consumer };
         let mut answer = FetchedPart {
-            high_watermark: replica.high_watermark,
+            high_watermark: match reader {
+                Reader::Committed => stable.upto(replica),
+                Reader::Follower | Reader::Consumer => replica.high_watermark,
+            },
             log_start: log.start(),
             ..FetchedPart::failed(part.partition, Error::None)
         };
@@ -241,7 +273,8 @@ impl Broker {
             answer.error = Error::OffsetOutOfRange;
             return answer;
         }
-        let upto = if follower { end } else { replica.high_watermark };
+        let upto =
+            if reader == Reader::Committed { stable.upto(replica) } else { reader.upto(replica) };
         let limit = left.min(u64::from(part.max_bytes));
         let mut bytes = 0;
         for piece in log.read(part.offset, upto) {
@@ -266,10 +299,13 @@ impl Broker {
                 break;
             }
         }
-        if follower {
+        if reader != Reader::Consumer {
             answer.sequenced = replica.producers.of(&mut answer.records);
         }
         if let (Some(first), Some(last)) = (answer.records.first(), answer.records.last()) {
+            if reader == Reader::Committed && self.config.has(Rule::HideAborted) {
+                answer.aborted = replica.transactions.aborted(first.base, last.end());
+            }
             answer.values = replica.values.between(first.base, last.end()).to_vec();
         }
         answer
@@ -315,7 +351,7 @@ impl Broker {
     /// say where consumers' end is (Partition.scala 2.2, `fetchOffsetForTimestamp`; KIP-207).
     pub(super) fn list_offsets(
         &mut self,
-        follower: bool,
+        (follower, committed): (bool, bool),
         partition: PartitionId,
         which: Which,
         epoch: Option<u32>,
@@ -335,7 +371,7 @@ impl Broker {
                 if self.config.has(Rule::OffsetNotAvailable) && replica.high_watermark < start {
                     return Response::ListOffsets(Error::OffsetNotAvailable, 0, None);
                 }
-                replica.high_watermark
+                if committed { replica.last_stable() } else { replica.high_watermark }
             }
         };
         let of = replica.log.at(offset).map(|piece| piece.epoch);

@@ -262,7 +262,7 @@ impl Broker {
         if let Some(part) = out {
             fetcher.asked = Asked::End(part.partition);
             let (partition, which) = (part.partition, Which::Latest);
-            let request = Request::ListOffsets { partition, which, epoch: None };
+            let request = Request::ListOffsets { partition, which, epoch: None, committed: false };
             fetcher.link.send(ctx, request, timeout);
             return;
         }
@@ -315,6 +315,7 @@ impl Broker {
             });
         }
         Fetch {
+            committed: false,
             replica: Some(self.me),
             broker_epoch,
             max_wait: settings.fetch_wait,
@@ -406,7 +407,7 @@ impl Broker {
             if let Some((base, value)) = fetched.values.iter().find(|(at, _)| *at == piece.base)
                 && let Some(replica) = self.replica_mut(partition)
             {
-                replica.values.push(*base, value.clone());
+                replica.note(*base, value.clone());
             }
         }
         if bears {

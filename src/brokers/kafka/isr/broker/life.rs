@@ -116,6 +116,9 @@ impl Broker {
         self.served = false;
         self.watches_producers = false;
         self.coordinator.forget();
+        self.transactions.forget();
+        self.errands.forget();
+        self.verifying.forget();
         self.membership.forget();
     }
 }

@@ -12,7 +12,8 @@
 //! | `fetcher.rs` | ReplicaFetcherThread, AbstractFetcherThread |
 //! | `storage.rs` | LogManager, checkpoints, recovery |
 //! | `coordinator/` | GroupCoordinator, GroupMetadataManager |
-//! | `values.rs` | what is in the batches of `__consumer_offsets` |
+//! | `transactions/` | TransactionCoordinator, TransactionMarkerChannelManager, TransactionIndex |
+//! | `own.rs`, `values.rs` | what a broker writes for itself, and what is in the batches of that |
 //! | `life.rs` | KafkaServer, BrokerServer: start and stop |
 //!
 //! Lanes: the main lane has timers and what comes from the controller; every connection has one
@@ -26,11 +27,13 @@ mod fetcher;
 mod isr;
 mod life;
 mod membership;
+mod own;
 mod produce;
 mod producers;
 mod replica;
 mod roles;
 mod storage;
+mod transactions;
 mod values;
 
 use std::sync::Arc;
@@ -54,6 +57,7 @@ pub use produce::Parked;
 pub use producers::ProducerStates;
 pub use replica::{FIRST_LOG, Leading, Notes, Remote, Replica, Role, Storage};
 pub use storage::{CHECKPOINTS, Marks};
+pub use transactions::{Errands, OpenTransactions, TransactionCoordinator, Verifying};
 pub use values::Values;
 
 /// How far a broker's process has come.
@@ -108,6 +112,12 @@ pub struct Broker {
     watches_producers: bool,
     /// The groups that it coordinates.
     coordinator: Coordinator,
+    /// The transactional ids that it coordinates.
+    transactions: TransactionCoordinator,
+    /// What it asks other brokers about transactions.
+    errands: Errands,
+    /// Requests that wait until their transactions are verified.
+    verifying: Verifying,
 }
 
 impl Broker {
@@ -137,6 +147,9 @@ impl Broker {
             ids: 0,
             watches_producers: false,
             coordinator: Coordinator::default(),
+            transactions: TransactionCoordinator::default(),
+            errands: Errands::new(config.brokers),
+            verifying: Verifying::default(),
             config,
         }
     }
@@ -158,6 +171,9 @@ impl Broker {
         }
         if let Some(place) = self.place_of(lane) {
             return self.handle_connection(place, input, ctx);
+        }
+        if self.errands.lane() == Some(lane) {
+            return self.handle_errand(input, ctx);
         }
         if let Some(from) = self.fetchers.iter().position(|fetcher| fetcher.lane() == Some(lane)) {
             self.handle_fetcher(NodeId(from as u32), input, ctx);
@@ -190,12 +206,18 @@ impl Broker {
             Timer::ProducerExpiration => self.expire_producers(ctx),
             Timer::AlterPartition { partition } => self.ask_for_isr(partition, ctx),
             Timer::Group { group } => self.group_due(group, ctx),
-            Timer::OffsetsLoaded { partition, epoch } => {
+            Timer::OwnLoaded { partition, epoch } => {
                 self.offsets_loaded(partition, epoch, ctx);
+                self.transactions_loaded(partition, epoch, ctx);
             }
-            Timer::OffsetsExpired { partition, number } => {
-                self.offsets_expired(partition, number, ctx);
+            Timer::OwnWriteExpired { partition, number } => {
+                self.own_write_expired(partition, number, ctx);
             }
+            Timer::Markers { id } => {
+                self.markers_answered(id, 0, &[], ctx);
+                self.send_markers(id, ctx);
+            }
+            Timer::TransactionTimeouts => self.transaction_timeouts(ctx),
             other => {
                 self.handle_member(Input::Local { body: Message::Timer(other) }, ctx);
             }
@@ -231,8 +253,9 @@ impl Broker {
 
     /// This broker has copies of these.
     fn report_stored(&self, at: Time, piece: &Piece, observer: &mut dyn Observer) {
-        for destination in self.config.streams.destinations(piece.messages.producer) {
-            observer.stored(at, self.me, *destination, piece.messages);
+        let (messages, lines) = self.config.streams.told(piece.messages);
+        for destination in lines {
+            observer.stored(at, self.me, *destination, messages);
         }
     }
 }
@@ -245,7 +268,13 @@ fn report_removed(
     (cause, because): (CauseId, BecauseId),
     observer: &mut dyn Observer,
 ) {
-    for destination in config.streams.destinations(piece.messages.producer) {
-        observer.removed(at, node, *destination, piece.messages, Removal { cause, because });
+    let removal = Removal { cause, because };
+    let (messages, lines) = config.streams.told(piece.messages);
+    for destination in lines {
+        observer.removed(at, node, *destination, messages, removal);
+    }
+    // What nobody has passed on will not come out where it was to come out either.
+    for destination in config.streams.forwarded_lines(piece.messages.producer) {
+        observer.dropped(at, node, Some(*destination), messages, removal);
     }
 }

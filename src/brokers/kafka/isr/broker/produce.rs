@@ -8,6 +8,7 @@ use crate::world::{Context, Lane};
 
 use super::super::message::{Acks, Batch, Error, Message, Response, Timer};
 use super::super::rules::Rule;
+use super::super::transactions::TxnId;
 use super::super::words::{cause, event};
 use super::producers::Verdict;
 use super::{Broker, Replica, Role};
@@ -25,24 +26,46 @@ struct Slot {
     write: Option<Write>,
 }
 
+/// Who waits for a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiter {
+    /// Whoever is connected there.
+    Connection(u32),
+    /// This broker as the coordinator of a transaction that writes its markers, of this epoch.
+    Coordinator { id: TxnId, epoch: u16 },
+}
+
 /// A produce request that waits (DelayedProduce).
 #[derive(Clone, Debug)]
 struct Write {
-    place: u32,
+    waiter: Waiter,
     acks: Acks,
     /// What became of each partition: the offset that must be reached, while that is not known.
     parts: Vec<Part>,
     timer: crate::world::TimerId,
 }
 
+/// What becomes of a write in one partition.
 #[derive(Clone, Copy, Debug)]
-struct Part {
+pub(super) struct Part {
     partition: PartitionId,
     base: u64,
     /// The offset that must be reached.
     required: u64,
     /// What became of it; `None` while it waits.
     error: Option<Error>,
+}
+
+impl Part {
+    /// It is known.
+    pub(super) const fn settled(partition: PartitionId, error: Error) -> Part {
+        Part { partition, base: 0, required: 0, error: Some(error) }
+    }
+
+    /// It waits for the replicas.
+    pub(super) const fn waiting(partition: PartitionId, base: u64, required: u64) -> Part {
+        Part { partition, base, required, error: None }
+    }
 }
 
 impl Parked {
@@ -76,22 +99,41 @@ impl Parked {
 }
 
 impl Broker {
-    /// A produce request.
+    /// A produce request; some partitions may have refused it already.
     pub(super) fn produce(
         &mut self,
         place: u32,
-        acks: Acks,
-        timeout: Span,
+        (acks, timeout): (Acks, Span),
         batches: &[Batch],
+        refused: &[(PartitionId, Error)],
         ctx: &mut Context<'_, Message>,
     ) {
-        let parts: Vec<Part> = batches.iter().map(|batch| self.append(batch, acks, ctx)).collect();
+        let append = |batch: &Batch| {
+            let refused = refused.iter().find(|(partition, _)| *partition == batch.partition);
+            match refused {
+                Some((partition, error)) => Part::settled(*partition, *error),
+                None => self.append(batch, acks, ctx),
+            }
+        };
+        let parts: Vec<Part> = batches.iter().map(append).collect();
+        self.park_write(Waiter::Connection(place), acks, timeout, parts, ctx);
+    }
+
+    /// Answers a write when its replicas have it.
+    pub(super) fn park_write(
+        &mut self,
+        waiter: Waiter,
+        acks: Acks,
+        timeout: Span,
+        parts: Vec<Part>,
+        ctx: &mut Context<'_, Message>,
+    ) {
         for part in &parts {
             if part.error.is_none_or(|error| error == Error::None) {
                 self.ends_moved(part.partition, ctx);
             }
         }
-        if acks == Acks::None {
+        if let (Acks::None, Waiter::Connection(place)) = (acks, waiter) {
             // KafkaApis.scala, handleProduceRequest: the client learns of an error from that.
             let refused = |part: &Part| part.error.is_some_and(|error| error != Error::None);
             if self.config.has(Rule::CloseWhenRefused) && parts.iter().any(refused) {
@@ -100,10 +142,7 @@ impl Broker {
             return self.done(place, ctx);
         }
         if parts.iter().all(|part| part.error.is_some()) {
-            let answers =
-                parts.iter().map(|p| (p.partition, p.error.unwrap_or(Error::None), p.base));
-            let answer = Response::Produce(answers.collect());
-            return self.respond(place, answer, ctx);
+            return self.answer_parts(waiter, &parts, Error::None, ctx);
         }
         let (slot, generation) = self.parked.next();
         let expires = Timer::ProduceExpired { slot, generation };
@@ -118,7 +157,7 @@ impl Broker {
             }
         }
         let partitions: Vec<PartitionId> = parts.iter().map(|part| part.partition).collect();
-        self.parked.slots[slot as usize].write = Some(Write { place, acks, parts, timer });
+        self.parked.slots[slot as usize].write = Some(Write { waiter, acks, parts, timer });
         for partition in partitions {
             self.complete_writes(partition, ctx);
         }
@@ -150,9 +189,10 @@ impl Broker {
         };
         if let Some((error, cause)) = wrong {
             let removal = Removal { cause, because: BecauseId::NONE };
-            for destination in config.streams.destinations(batch.messages.producer) {
+            let (messages, lines) = config.streams.told(batch.messages);
+            for destination in lines {
                 let (now, me) = (ctx.now(), self.me);
-                ctx.observer().dropped(now, me, Some(*destination), batch.messages, removal);
+                ctx.observer().dropped(now, me, Some(*destination), messages, removal);
             }
             return refused(error);
         }
@@ -221,13 +261,14 @@ impl Broker {
         }
         replica.move_high_watermark(to);
         for piece in replica.log.read(from, to) {
-            for destination in config.streams.destinations(piece.messages.producer) {
-                ctx.observer().readable(now, *destination, piece.messages);
+            let (messages, lines) = config.streams.told(piece.messages);
+            for destination in lines {
+                ctx.observer().readable(now, *destination, messages);
             }
         }
         self.touch(partition);
         if config.streams.is_internal(partition) {
-            self.offsets_replicated(partition, ctx);
+            self.own_replicated(partition, (from, to), ctx);
         }
     }
 
@@ -304,10 +345,28 @@ impl Broker {
     fn answer_write(&mut self, slot: u32, otherwise: Error, ctx: &mut Context<'_, Message>) {
         let Some(write) = self.parked.take(slot) else { return };
         ctx.cancel(write.timer);
-        let answers = write.parts.iter();
-        let answers = answers.map(|p| (p.partition, p.error.unwrap_or(otherwise), p.base));
-        let answer = Response::Produce(answers.collect());
-        self.respond(write.place, answer, ctx);
+        self.answer_parts(write.waiter, &write.parts, otherwise, ctx);
+    }
+
+    fn answer_parts(
+        &mut self,
+        waiter: Waiter,
+        parts: &[Part],
+        otherwise: Error,
+        ctx: &mut Context<'_, Message>,
+    ) {
+        let error = |part: &Part| part.error.unwrap_or(otherwise);
+        match waiter {
+            Waiter::Connection(place) => {
+                let answers = parts.iter().map(|part| (part.partition, error(part), part.base));
+                self.respond(place, Response::Produce(answers.collect()), ctx);
+            }
+            Waiter::Coordinator { id, epoch } => {
+                let results = parts.iter().map(|part| (part.partition, error(part)));
+                let results: Vec<(PartitionId, Error)> = results.collect();
+                self.markers_answered(id, epoch, &results, ctx);
+            }
+        }
     }
 
     /// A write has waited as long as its client allowed: what was written stays
@@ -337,7 +396,8 @@ impl Broker {
     pub(super) fn forget_connection(&mut self, place: u32) {
         let slots = self.parked.slots.iter().enumerate();
         let found = slots.filter_map(|(slot, entry)| {
-            entry.write.as_ref().filter(|write| write.place == place).map(|_| slot as u32)
+            let own = |write: &&Write| write.waiter == Waiter::Connection(place);
+            entry.write.as_ref().filter(own).map(|_| slot as u32)
         });
         for slot in found.collect::<Vec<_>>() {
             self.parked.take(slot);

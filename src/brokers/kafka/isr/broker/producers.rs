@@ -16,6 +16,7 @@ use super::super::message::{Batch, Error, Message, Response, Timer};
 use super::super::rules::Rule;
 use super::super::sequence::{Identity, LAST_SEQUENCE, Sequenced, plus};
 use super::super::words::{cause, event};
+use super::transactions::OpenTransactions;
 use super::{Broker, Replica};
 
 /// Timestamps of batches are kept to the second: they only decide when a producer is forgotten.
@@ -51,8 +52,17 @@ struct Kept {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Entry {
     epoch: u16,
+    /// Whether it has a transactional id.
+    transactional: bool,
     /// Its last batches, the oldest first.
     batches: VecDeque<Kept>,
+}
+
+impl Entry {
+    fn of(by: Identity) -> Entry {
+        let Identity { epoch, transactional, .. } = by;
+        Entry { epoch, transactional, batches: VecDeque::new() }
+    }
 }
 
 /// What becomes of a batch by its sequence.
@@ -126,14 +136,37 @@ impl ProducerStates {
         }
         let entry = self.entries.entry(sequenced.by.id).or_default();
         if entry.epoch != sequenced.by.epoch {
-            *entry = Entry { epoch: sequenced.by.epoch, batches: VecDeque::new() };
+            *entry = Entry::of(sequenced.by);
         }
+        entry.transactional = sequenced.by.transactional;
         for kept in batches(piece, sequenced, stamp, keeps) {
             entry.batches.push_back(kept);
         }
         while entry.batches.len() > keeps {
             entry.batches.pop_front();
         }
+    }
+
+    /// A marker was appended: a later epoch holds from there on, whose batches begin at 0
+    /// (ProducerAppendInfo.java, `appendEndTxnMarker`).
+    pub fn marked(&mut self, by: Identity) {
+        let entry = self.entries.entry(by.id).or_insert_with(|| Entry::of(by));
+        if entry.epoch < by.epoch {
+            *entry = Entry::of(by);
+        }
+    }
+
+    /// The log was cut: the markers that are left say which epochs hold.
+    pub fn marked_by(&mut self, transactions: &OpenTransactions) {
+        for marker in transactions.markers() {
+            self.marked(marker.by);
+        }
+    }
+
+    /// The epoch of a producer, if it is known.
+    #[must_use]
+    pub fn epoch_of(&self, id: u32) -> Option<u16> {
+        self.entries.get(&id).map(|entry| entry.epoch)
     }
 
     /// What pieces of the log bear, in their order; a piece that bears more than one is parted
@@ -195,7 +228,7 @@ impl ProducerStates {
                 let Some((sequenced, stamp)) = borne.filter(|(own, _)| is(own.by.id)) else {
                     continue;
                 };
-                let fresh = Entry { epoch: sequenced.by.epoch, ..Entry::default() };
+                let fresh = Entry::of(sequenced.by);
                 let entry = found.entry(sequenced.by.id).or_insert(fresh);
                 if entry.epoch != sequenced.by.epoch || entry.batches.len() >= keeps {
                     continue;
@@ -218,7 +251,7 @@ impl ProducerStates {
     /// (ProducerStateManager.java, `removeExpiredProducers`).
     pub fn expire(&mut self, now: Time, limit: Span) {
         let old =
-            |entry: &Entry| entry.batches.back().is_none_or(|kept| now.since(kept.stamp) >= limit);
+            |entry: &Entry| entry.batches.back().is_some_and(|kept| now.since(kept.stamp) >= limit);
         self.entries.retain(|_, entry| !old(entry));
     }
 
@@ -226,7 +259,8 @@ impl ProducerStates {
     fn known(&self) -> impl Iterator<Item = (Identity, Vec<(u32, u32)>)> + '_ {
         self.entries.iter().map(|(id, entry)| {
             let sequences = entry.batches.iter().map(|kept| kept.sequences).collect();
-            (Identity { id: *id, epoch: entry.epoch }, sequences)
+            let (epoch, transactional) = (entry.epoch, entry.transactional);
+            (Identity { id: *id, epoch, transactional }, sequences)
         })
     }
 }
@@ -259,9 +293,14 @@ impl Broker {
     /// `InitProducerId` without a transactional id: an id that nobody else has. In Kafka the
     /// controller hands them out in blocks of 1,000 (KIP-730).
     pub(super) fn init_producer_id(&mut self) -> Response {
+        Response::InitProducerId(Error::None, self.fresh_producer_id())
+    }
+
+    /// A producer id that nobody has.
+    pub(super) fn fresh_producer_id(&mut self) -> u32 {
         let id = self.ids * self.config.brokers + self.me.0;
         self.ids += 1;
-        Response::InitProducerId(Error::None, id)
+        id
     }
 
     /// What is to be done with a client's batch, by its sequence.
@@ -279,8 +318,9 @@ impl Broker {
     pub(super) fn sequence_refused(&mut self, batch: &Batch, ctx: &mut Context<'_, Message>) {
         let (now, me) = (ctx.now(), self.me);
         let removal = Removal { cause: cause::OUT_OF_ORDER_SEQUENCE, because: BecauseId::NONE };
-        for destination in self.config.streams.destinations(batch.messages.producer) {
-            ctx.observer().dropped(now, me, Some(*destination), batch.messages, removal);
+        let (messages, lines) = self.config.streams.told(batch.messages);
+        for destination in lines {
+            ctx.observer().dropped(now, me, Some(*destination), messages, removal);
         }
         let sequence = batch.sequenced.map_or(0, |own| u64::from(own.first));
         let partition = Some(batch.partition);

@@ -1,5 +1,7 @@
 //! A replica of a partition, and what a leader knows of the others (Partition, Replica).
 
+use std::sync::Arc;
+
 use crate::brokers::kafka::PartitionId;
 use crate::brokers::kit::log::{Log, Piece};
 use crate::engine::{Span, Time};
@@ -7,11 +9,14 @@ use crate::observe::NodeId;
 use crate::world::FileId;
 
 use super::super::config::{Config, Metadata};
+use super::super::content::Content;
+use super::super::groups::OffsetsRecord;
 use super::super::nodes::NodeSet;
 use super::super::rules::Rule;
 use super::super::state::PartitionState;
 use super::epochs::EpochCache;
 use super::producers::ProducerStates;
+use super::transactions::OpenTransactions;
 use super::values::Values;
 
 /// A replica on this broker.
@@ -25,7 +30,9 @@ pub struct Replica {
     pub epochs: EpochCache,
     /// The idempotent producers that have written to it.
     pub producers: ProducerStates,
-    /// What is in its batches, if it is of an internal topic.
+    /// The transactions that have written to it.
+    pub transactions: OpenTransactions,
+    /// What is in the batches whose contents matter.
     pub values: Values,
     /// Its high watermark: what is before it is committed, as far as it knows.
     pub high_watermark: u64,
@@ -146,6 +153,7 @@ impl Replica {
             log: Log::new(FileId(partition.0 + FIRST_LOG)),
             epochs: EpochCache::default(),
             producers: ProducerStates::default(),
+            transactions: OpenTransactions::default(),
             values: Values::default(),
             high_watermark: 0,
             state: None,
@@ -170,6 +178,27 @@ impl Replica {
         }
     }
 
+    /// A batch whose contents matter was appended at this offset.
+    pub fn note(&mut self, base: u64, value: Arc<Content>) {
+        match &*value {
+            Content::Marker(marker) => {
+                self.transactions.marked(*marker, base);
+                self.producers.marked(marker.by);
+            }
+            Content::Offsets(OffsetsRecord::Offsets { by: Some(by), .. }) => {
+                self.transactions.appended(by.id, base);
+            }
+            Content::Offsets(_) | Content::Transaction(_) => {}
+        }
+        self.values.push(base, value);
+    }
+
+    /// Up to where `read_committed` may read.
+    #[must_use]
+    pub fn last_stable(&self) -> u64 {
+        self.transactions.last_stable(self.high_watermark)
+    }
+
     /// Its high watermark moves.
     pub fn move_high_watermark(&mut self, to: u64) {
         self.high_watermark = to;
@@ -180,6 +209,8 @@ impl Replica {
     pub fn forget_behind_end(&mut self) {
         let end = self.log.end();
         self.values.truncate(end);
+        self.transactions.cut(end);
+        self.producers.marked_by(&self.transactions);
         self.notes.cut = self.notes.cut.min(end);
         self.high_watermark = self.high_watermark.min(end);
         self.replicated = self.replicated.min(end);

@@ -142,6 +142,7 @@ impl Broker {
             u64::from(state.leader_epoch),
         );
         self.coordinate(partition, state.leader_epoch, ctx);
+        self.coordinate_transactions(partition, state.leader_epoch, ctx);
         self.ends_moved(partition, ctx);
     }
 
@@ -184,6 +185,7 @@ impl Broker {
         }
         self.fail_writes(partition, ctx);
         self.stop_coordinating(partition, ctx);
+        self.stop_coordinating_transactions(partition, ctx);
         // Fetches are answered by what the replica is afterwards.
         let Some(replica) = self.replica_mut(partition) else { return };
         let Role::Leader(leading) = std::mem::replace(&mut replica.role, Role::Follower) else {

@@ -51,6 +51,9 @@ impl Broker {
         replica.log.append(piece);
         if let Some((sequenced, stamp)) = borne {
             replica.producers.appended(&piece, sequenced, stamp, config.batches_kept());
+            if sequenced.by.transactional {
+                replica.transactions.appended(sequenced.by.id, piece.base);
+            }
         }
         let storage = &mut replica.storage;
         storage.unflushed += u64::from(piece.messages.count);

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::brokers::kafka::PartitionId;
+use crate::brokers::kafka::{CONTROL, PartitionId};
 use crate::brokers::kit::application::{Hours, Reading};
 use crate::brokers::kit::log::Piece;
 use crate::engine::{Distribution, Span, Time};
@@ -20,6 +20,7 @@ use super::super::words::{cause, event};
 use super::fetcher::{Asked, Part, Step};
 use super::group::{Closing, Member};
 use super::network::{Network, NetworkConfig, NetworkEvent};
+use super::pipeline::{Pipeline, PipelineSettings};
 use super::settings::{ConsumerSettings, MemberSettings, Reset};
 
 /// What a consumer does.
@@ -44,6 +45,8 @@ pub struct ConsumerConfig {
     pub hours: Hours,
     /// What it does as a member of a group, if it is in one.
     pub member: Option<MemberSettings>,
+    /// What it makes of what it reads, if it does; it is in a group then.
+    pub pipeline: Option<PipelineSettings>,
 }
 
 impl ConsumerConfig {
@@ -54,6 +57,11 @@ impl ConsumerConfig {
             Some(group) => std::slice::from_ref(&all[group.min(all.len() - 1)]),
             None => all,
         }
+    }
+
+    /// Messages as their writer numbered them.
+    pub(super) fn told(&self, messages: MessageRange) -> MessageRange {
+        self.config.streams.told(messages).0
     }
 
     /// Where messages were meant for, wherever they were found.
@@ -81,6 +89,8 @@ pub struct Consumer {
     look: Alarm,
     /// What it is in its group, if it is in one.
     pub(super) member: Option<Box<Member>>,
+    /// What it makes of what it reads.
+    pub(super) pipeline: Option<Box<Pipeline>>,
 }
 
 impl Consumer {
@@ -96,6 +106,11 @@ impl Consumer {
             (settings.backoff, settings.metadata_max_age),
         );
         network.coordinators = config.member.is_some();
+        network.producer = config.pipeline.is_some();
+        let pipeline = config.pipeline.clone().map(|own| {
+            let partitions = config.config.streams.of_topic(own.to);
+            Box::new(Pipeline::new(own, partitions))
+        });
         let mut partitions = config.partitions.clone();
         partitions.sort_unstable();
         let member = config.member.clone().map(|own| Box::new(Member::new(own)));
@@ -112,6 +127,7 @@ impl Consumer {
             lines: partitions.iter().flat_map(|of| config.lines_of(*of)).copied().collect(),
             look: Alarm::new(By::Wall),
             member,
+            pipeline,
             config,
         }
     }
@@ -171,6 +187,8 @@ impl Consumer {
             NetworkEvent::Nothing | NetworkEvent::Other(_) => return,
             NetworkEvent::Ready => {}
             NetworkEvent::Metadata => self.learned(),
+            NetworkEvent::Answer { node, id, body }
+                if self.pipeline_answered(ctx, (node, id), &body) => {}
             NetworkEvent::Answer { node, id, body } => match *body {
                 Response::Group(answer) => self.group_answered(ctx, (node, id), answer),
                 body => self.answered(ctx, node, id, body),
@@ -178,6 +196,7 @@ impl Consumer {
             NetworkEvent::Lost { node, ids } => {
                 self.lost(ctx, node, &ids);
                 self.group_lost(ctx, node, &ids);
+                self.pipeline_lost(ctx, node, &ids);
             }
         }
         self.poll(ctx);
@@ -275,6 +294,10 @@ impl Consumer {
             while room > 0
                 && let Some(piece) = pieces.pop_front()
             {
+                if piece.messages.producer == CONTROL {
+                    part.consumed(&piece);
+                    continue;
+                }
                 let count = piece.messages.count.min(room);
                 if count < piece.messages.count {
                     pieces.push_front(piece.part(count, piece.messages.count - count));
@@ -307,9 +330,10 @@ impl Consumer {
             }
             ctx.spend(self.config.config.costs.receive * u64::from(count));
             let (now, id) = (ctx.now(), self.config.id);
+            let messages = self.config.told(handed.messages);
             for line in self.config.lines(handed.messages) {
-                ctx.observer().polled(now, id, *line, handed.messages, handed.base);
-                ctx.observer().delivered(now, id, *line, handed.messages, false);
+                ctx.observer().polled(now, id, *line, messages, handed.base);
+                ctx.observer().delivered(now, id, *line, messages, false);
             }
             if self.throws(count) {
                 return self.fail(handed, ctx);
@@ -328,10 +352,11 @@ impl Consumer {
     /// The application is done with what it worked on.
     fn finish(&mut self, piece: Piece, ctx: &mut Context<'_, Message>) {
         let (now, id) = (ctx.now(), self.config.id);
+        let messages = self.config.told(piece.messages);
         for line in self.config.lines(piece.messages) {
-            ctx.observer().processed(now, id, *line, piece.messages);
+            ctx.observer().processed(now, id, *line, messages);
         }
-        if self.member.is_some() {
+        if self.member.is_some() && self.pass_on(&piece) {
             self.finished(&piece, ctx);
         }
     }
@@ -401,6 +426,10 @@ impl Consumer {
     /// gone.
     pub fn died(&mut self, at: Time, observer: &mut dyn Observer) {
         self.member_died(at, observer);
+        let me = self.member.as_ref().map(|member| member.host());
+        if let Some(me) = me {
+            self.pipeline_died(at, me, observer);
+        }
         self.asked.clear();
         self.fetched.clear();
         self.hand.clear();
@@ -424,9 +453,12 @@ impl Consumer {
         self.waits_for_upto(None)
     }
 
-    /// The same of all that may be read: `end` is where that ends in a partition, `None` if nobody
-    /// leads it.
-    pub fn waits_for_upto(&self, end: Option<&dyn Fn(PartitionId) -> Option<u64>>) -> Option<Wait> {
+    /// The same of all that may be read: `end` is where that ends in a partition, for `read_committed` or
+    /// not, `None` if nobody leads it.
+    pub fn waits_for_upto(
+        &self,
+        end: Option<&dyn Fn(PartitionId, bool) -> Option<u64>>,
+    ) -> Option<Wait> {
         if !self.is_idle() {
             return Some("its application, to finish what it has in hand".into());
         }
@@ -443,7 +475,8 @@ impl Consumer {
             None => part.is_at_end(),
             Some(end) => {
                 let short = |end| part.position.is_none_or(|position| position < end);
-                part.step == Step::Stopped || !end(part.partition).is_some_and(short)
+                let end = end(part.partition, self.config.settings.committed);
+                part.step == Step::Stopped || !end.is_some_and(short)
             }
         };
         let unread = self.parts.iter().filter(|part| !read(part)).count();

@@ -1,7 +1,7 @@
 //! What a consumer asks brokers (Fetcher.java, SubscriptionState.java): where to begin, whether its
 //! position still exists, and messages.
 
-use crate::brokers::kafka::PartitionId;
+use crate::brokers::kafka::{CONTROL, PartitionId};
 use crate::brokers::kit::log::Piece;
 use crate::engine::Time;
 use crate::observe::NodeId;
@@ -10,7 +10,9 @@ use crate::world::Context;
 use super::super::message::{
     EpochEnd, Error, Fetch, FetchPart, FetchedPart, Message, Request, Which,
 };
+use super::super::sequence::Sequenced;
 use super::super::state::Led;
+use super::super::transactions::Aborted;
 use super::super::words::{because, event};
 use super::consumer::Consumer;
 use super::settings::Reset;
@@ -249,7 +251,8 @@ impl Consumer {
         let partition = self.parts[index as usize].partition;
         let which = if reset == Reset::Latest { Which::Latest } else { Which::Earliest };
         let epoch = self.known_epoch(partition);
-        let request = Request::ListOffsets { partition, which, epoch };
+        let committed = self.config.settings.committed;
+        let request = Request::ListOffsets { partition, which, epoch, committed };
         self.post(ctx, node, request, Asked::Offset { partition, reset });
     }
 
@@ -283,6 +286,7 @@ impl Consumer {
             max_wait: settings.max_wait,
             min_bytes: settings.min_bytes,
             max_bytes: MAX_BYTES,
+            committed: settings.committed,
             parts,
         });
         self.post(ctx, node, request, asked);
@@ -324,7 +328,8 @@ impl Consumer {
                 Error::None => {
                     let end = answer.records.last().map_or(offset, Piece::end);
                     part.at_end = end.max(offset) >= answer.high_watermark;
-                    self.buffer(index, offset, answer.records);
+                    let records = shown(answer.records, &answer.sequenced, &answer.aborted);
+                    self.buffer(index, offset, records);
                 }
                 Error::OffsetOutOfRange => self.reset(ctx, index),
                 Error::UnknownLeaderEpoch => self.retry(ctx, index, false),
@@ -415,4 +420,25 @@ impl Consumer {
         let part = &mut self.parts[index];
         (part.position, part.epoch, part.step) = (Some(end.end), Some(end.epoch), Step::Fetch);
     }
+}
+
+/// What an application is handed of what was fetched: what was aborted is hidden, as what brokers write
+/// among the messages is (CompletedFetch.java, `nextFetchedRecord`).
+fn shown(
+    mut records: Vec<Piece>,
+    borne: &[Option<(Sequenced, Time)>],
+    aborted: &[Aborted],
+) -> Vec<Piece> {
+    if aborted.is_empty() {
+        return records;
+    }
+    for (piece, borne) in records.iter_mut().zip(borne) {
+        let Some((own, _)) = borne.filter(|(own, _)| own.by.transactional) else { continue };
+        let within =
+            |one: &Aborted| one.id == own.by.id && (one.first..one.last).contains(&piece.base);
+        if aborted.iter().any(within) {
+            piece.messages.producer = CONTROL;
+        }
+    }
+    records
 }

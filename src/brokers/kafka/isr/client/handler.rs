@@ -329,7 +329,8 @@ impl Handler {
             stamp: Time::ZERO,
         };
         let batches = self.current.iter().map(batch).collect();
-        let request = Request::Produce { acks: self.acks, timeout: self.timeout, batches };
+        let request =
+            Request::Produce { acks: self.acks, timeout: self.timeout, batches, transaction: None };
         let link = &mut self.links[node.index()];
         if self.acks == Acks::None {
             link.post(ctx, request);

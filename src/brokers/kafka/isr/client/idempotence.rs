@@ -11,14 +11,11 @@ use crate::world::Context;
 
 use super::super::message::{Error, Message, Request};
 use super::super::rules::Rule;
-use super::super::sequence::{Identity, Sequenced, plus};
+use super::super::sequence::{Identity, LAST_EPOCH, Sequenced, plus};
 use super::super::words::event;
 use super::accumulator::{Accumulator, ProducerBatch};
 use super::producer::Producer;
 use super::sender::UnderWay;
-
-/// An epoch is a Java short; after the last one there is another id.
-const LAST_EPOCH: u16 = i16::MAX as u16;
 
 /// What one partition's batches bear.
 #[derive(Clone, Debug, Default)]
@@ -91,7 +88,7 @@ impl Idempotence {
     pub fn named(&mut self, id: Option<u32>, again: Time) {
         self.asked = None;
         match id {
-            Some(id) => self.identity = Some(Identity { id, epoch: 0 }),
+            Some(id) => self.identity = Some(Identity { id, epoch: 0, transactional: false }),
             None => self.not_before = again,
         }
     }

@@ -23,7 +23,8 @@
 //! and closes; what it reads is what is assigned to it. A consumer without a group has the partitions
 //! that the scenario gives it, and its positions live as long as its process.
 //!
-//! What has its place here and is not there: transactions.
+//! **Pipeline.** `pipeline/`: an application that makes a message of each that it reads, with transactions
+//! or without; a small producer of its own goes with the consumer.
 
 mod accumulator;
 mod consumer;
@@ -34,6 +35,7 @@ mod idempotence;
 mod metadata;
 mod network;
 mod partitioner;
+mod pipeline;
 mod producer;
 mod scala;
 mod sender;
@@ -45,6 +47,7 @@ pub use idempotence::Idempotence;
 pub use metadata::Metadata;
 pub use network::{Network, NetworkConfig, NetworkEvent};
 pub use partitioner::Partitioner;
+pub use pipeline::PipelineSettings;
 pub use producer::{Producer, ProducerConfig};
 pub use scala::ScalaProducer;
 pub use settings::{

@@ -43,6 +43,8 @@ pub struct NetworkConfig {
     /// there holds nothing up (AbstractCoordinator.java: the id of that node is `Integer.MAX_VALUE`
     /// less the broker's).
     pub coordinators: bool,
+    /// Whether there is a producer beside the consumer, with connections of its own.
+    pub producer: bool,
 }
 
 impl NetworkConfig {
@@ -65,6 +67,7 @@ impl NetworkConfig {
             rebootstrap: config.has(Rule::Rebootstrap),
             keep_newer: config.has(Rule::KeepNewerMetadata),
             coordinators: false,
+            producer: false,
         }
     }
 }
@@ -145,7 +148,7 @@ impl Network {
             failures: 0,
             metadata: None,
         };
-        let peers = if config.coordinators { 2 * brokers } else { brokers };
+        let peers = brokers * (1 + u32::from(config.coordinators) + u32::from(config.producer));
         Network {
             peers: (0..peers).map(peer).collect(),
             metadata: Metadata::new(config.backoff, config.max_age, config.keep_newer),
@@ -158,6 +161,12 @@ impl Network {
     #[must_use]
     pub fn coordinator(&self, broker: NodeId) -> NodeId {
         NodeId(broker.0 + self.config.run.brokers)
+    }
+
+    /// A broker as the producer beside the consumer sees it, which has connections of its own.
+    #[must_use]
+    pub fn producer(&self, broker: NodeId) -> NodeId {
+        NodeId(broker.0 + 2 * self.config.run.brokers)
     }
 
     /// The broker behind a peer.

@@ -141,7 +141,7 @@ impl Producer {
             body.push(Batch { partition, messages, bytes: batch.bytes, whole, sequenced, stamp });
         }
         let (acks, timeout) = (self.config.settings.acks, self.config.settings.request_timeout);
-        let request = Request::Produce { acks, timeout, batches: body };
+        let request = Request::Produce { acks, timeout, batches: body, transaction: None };
         if acks == Acks::None {
             // NetworkClient.java, handleCompletedSends: done when the socket has taken it.
             self.network.post(ctx, node, request);

@@ -216,6 +216,8 @@ pub struct ConsumerSettings {
     pub backoff: Span,
     /// `metadata.max.age.ms`.
     pub metadata_max_age: Span,
+    /// `isolation.level` is `read_committed`.
+    pub committed: bool,
 }
 
 impl ConsumerSettings {
@@ -236,6 +238,7 @@ impl ConsumerSettings {
             request_timeout: values.duration("request.timeout.ms"),
             backoff: values.duration("retry.backoff.ms"),
             metadata_max_age: values.duration("metadata.max.age.ms"),
+            committed: values.get_text("isolation.level") == Some("read_committed"),
         }
     }
 
@@ -251,6 +254,7 @@ impl ConsumerSettings {
             request_timeout: Span::from_secs(30),
             backoff: Span::from_millis(100),
             metadata_max_age: Span::from_secs(300),
+            committed: false,
         }
     }
 }
@@ -310,6 +314,7 @@ impl MemberSettings {
         let span = |key: &str| values.get_duration(key);
         let session = span("session.timeout.ms").unwrap_or(Span::from_secs(30));
         let commits = match values.get_text("commit") {
+            _ if values.is_set("transactional.id") => Commits::Never,
             _ if values.get_flag("enable.auto.commit").unwrap_or(true) => {
                 let interval = span("auto.commit.interval.ms");
                 Commits::Auto(interval.unwrap_or(Span::from_secs(5)))

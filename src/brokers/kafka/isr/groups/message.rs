@@ -4,7 +4,9 @@ use crate::brokers::kafka::PartitionId;
 use crate::engine::Span;
 use crate::observe::NodeId;
 
-use super::super::message::Error;
+use super::super::error::Error;
+use super::super::sequence::Identity as Producer;
+use super::super::transactions::TxnId;
 use super::MemberId;
 use super::assign::Assignor;
 use super::record::Position;
@@ -116,6 +118,19 @@ pub enum GroupRequest {
     OffsetFetch {
         /// Of which partitions.
         partitions: Vec<PartitionId>,
+        /// Whether to wait for transactions that commit them (`require_stable`, KIP-447).
+        stable: bool,
+    },
+    /// `TxnOffsetCommit`, of a producer.
+    TxnOffsetCommit {
+        /// Its transactional id.
+        id: TxnId,
+        /// Which producer.
+        by: Producer,
+        /// The member whose positions they are (KIP-447).
+        who: Option<Identity>,
+        /// What.
+        offsets: Vec<(PartitionId, Position)>,
     },
     /// `JoinGroup`.
     Join(Box<Join>),
@@ -157,8 +172,9 @@ impl GroupRequest {
     pub fn bytes(&self) -> u32 {
         let each = |count: usize| count as u32;
         60 + match self {
-            GroupRequest::OffsetCommit { offsets, .. } => each(offsets.len()) * 22,
-            GroupRequest::OffsetFetch { partitions } => each(partitions.len()) * 4,
+            GroupRequest::OffsetCommit { offsets, .. }
+            | GroupRequest::TxnOffsetCommit { offsets, .. } => each(offsets.len()) * 22,
+            GroupRequest::OffsetFetch { partitions, .. } => each(partitions.len()) * 4,
             GroupRequest::Join(join) => 80 + each(join.owned.partitions.len()) * 4,
             GroupRequest::Sync { assignments, .. } => {
                 assignments.iter().map(|(_, own)| 60 + each(own.len()) * 4).sum()
@@ -176,6 +192,7 @@ impl GroupRequest {
         match self {
             GroupRequest::FindCoordinator => GroupResponse::Coordinator(error, None),
             GroupRequest::OffsetCommit { .. }
+            | GroupRequest::TxnOffsetCommit { .. }
             | GroupRequest::Heartbeat(_)
             | GroupRequest::Leave(_) => GroupResponse::Done(error),
             GroupRequest::OffsetFetch { .. } => GroupResponse::Offsets(error, Vec::new()),

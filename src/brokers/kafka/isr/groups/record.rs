@@ -3,6 +3,7 @@
 use crate::brokers::kafka::PartitionId;
 use crate::engine::Span;
 
+use super::super::sequence::Identity as Producer;
 use super::assign::Assignor;
 use super::message::{Owned, Protocol};
 use super::{GroupId, MemberId};
@@ -50,6 +51,8 @@ pub enum OffsetsRecord {
         group: GroupId,
         /// What.
         offsets: Vec<(PartitionId, Position)>,
+        /// In whose transaction, if in one.
+        by: Option<Producer>,
     },
     /// `GroupMetadataValue`: the group as it is.
     Group {

@@ -48,7 +48,8 @@ impl Broker {
             ctx.observer().event(now, event);
             self.commit(ctx, TableOp::Forget { node: forgotten, queues });
         }
-        self.node.then_here(Lane::MAIN, NodeMessage::Answered { action, answer });
+        let node = forgotten;
+        self.node.then_here(Lane::MAIN, NodeMessage::Forgotten { node, action, answer });
     }
 
     /// `remove_node_offline_node`, for a node that is down: it takes the place of the one that went

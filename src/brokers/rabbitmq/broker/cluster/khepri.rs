@@ -95,6 +95,14 @@ impl Node {
             Purpose::ForceDelete { queue, action } => {
                 (vec![Change::Deleted { queue }], Then::Answer(action))
             }
+            // What has become of the write is not looked at.
+            Purpose::Members { queue, node, joins, number } => {
+                let recorded = NodeMessage::MembersRecorded { number };
+                (
+                    vec![Change::Members { queue, node, joins }],
+                    Then::Tell(Lane::MAIN, recorded.into()),
+                )
+            }
             Purpose::Policy { change: PolicyChange::Set(policy), action } => {
                 (vec![Change::PolicySet { policy }], Then::Answer(action))
             }
@@ -179,6 +187,9 @@ impl Node {
         let config = self.config.clone();
         let old = self.mnesia.tables.force.clone();
         change.apply(&config, &mut self.mnesia.tables);
+        if let Change::Members { queue, node, .. } = change {
+            self.forget_member(queue, node);
+        }
         if matches!(change, Change::PolicySet { .. } | Change::PolicyCleared { .. }) {
             self.tell_of_policies(ctx, &old);
         }

@@ -82,6 +82,9 @@ pub struct Tables {
     pub recoverable: Vec<Vec<NodeId>>,
     /// The nodes that are no members any more.
     pub forgotten: Vec<NodeId>,
+    /// By queue, the nodes that have a member of it, if it is a quorum queue (amqqueue.erl:
+    /// `type_state`, `nodes`).
+    pub quorum: Vec<Vec<NodeId>>,
     /// How often they have changed.
     pub version: u64,
 }
@@ -89,7 +92,8 @@ pub struct Tables {
 /// By what is in them, however it came there.
 impl PartialEq for Tables {
     fn eq(&self, other: &Tables) -> bool {
-        (&self.queues, &self.durable, &self.force) == (&other.queues, &other.durable, &other.force)
+        (&self.queues, &self.durable, &self.force, &self.quorum)
+            == (&other.queues, &other.durable, &other.force, &other.quorum)
     }
 }
 
@@ -105,6 +109,7 @@ impl Tables {
             force: Arc::default(),
             recoverable,
             forgotten,
+            quorum: vec![Vec::new(); queues],
             version: 0,
         }
     }
@@ -184,6 +189,14 @@ impl Tables {
                         (Some(record), Some(next)) => record.leader = next,
                         _ => *record = None,
                     }
+                }
+            }
+            TableOp::Members { queue, node, joins } => {
+                let nodes = &mut self.quorum[queue.0 as usize];
+                nodes.retain(|of| of != node);
+                if *joins {
+                    nodes.push(*node);
+                    nodes.sort_unstable();
                 }
             }
             TableOp::Policies { force } => self.force = force.clone(),
@@ -285,6 +298,8 @@ pub enum Purpose {
     Forget { node: NodeId, action: crate::observe::ActionId },
     /// A queue is deleted whose process cannot be asked, by the command of an operator.
     ForceDelete { queue: QueueId, action: crate::observe::ActionId },
+    /// A quorum queue has a member on a node, or has it no more; the order of that number goes on.
+    Members { queue: QueueId, node: NodeId, joins: bool, number: u32 },
     /// A member is down: queues that lived on it alone leave the tables.
     NodeDown { node: crate::observe::NodeId },
     /// A node that boots deletes the queues of its own that are not durable (Khepri).
@@ -310,6 +325,7 @@ impl Purpose {
             | Purpose::Recovered { queue, .. }
             | Purpose::Delete { queue, .. }
             | Purpose::RingMade { queue, .. }
+            | Purpose::Members { queue, .. }
             | Purpose::ForceDelete { queue, .. } => Some(*queue),
             Purpose::NodeDown { .. }
             | Purpose::TransientGone

@@ -410,6 +410,10 @@ impl Broker {
                 let answer = Ok(());
                 self.node.then_here(Lane::MAIN, NodeMessage::Answered { action, answer });
             }
+            Purpose::Members { queue, node, joins, number } => {
+                self.commit(ctx, TableOp::Members { queue, node, joins });
+                self.node.then_here(Lane::MAIN, NodeMessage::MembersRecorded { number });
+            }
             Purpose::NodeDown { node } => {
                 self.queues_gone(ctx, node);
                 self.node.then_here(Lane::MAIN, MonitorMessage::CleanedUp { node });
@@ -467,6 +471,9 @@ impl Broker {
     pub(crate) fn committed(&mut self, ctx: &mut Context<'_, Message>, op: &TableOp) {
         self.node.mnesia.tables.apply(op);
         self.node.update_recoverable(op);
+        if let TableOp::Members { queue, node, .. } = op {
+            self.node.forget_member(*queue, *node);
+        }
         let queue = match op {
             TableOp::Insert { queue, .. }
             | TableOp::RingWithout { queue, .. }

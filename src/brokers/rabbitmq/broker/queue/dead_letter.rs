@@ -14,7 +14,7 @@ use super::super::Node;
 use super::replica::Leader;
 
 /// Bytes of a dead letter between processes beside the payload: a publish, and its headers.
-const LETTER_BYTES: u32 = 530;
+pub(crate) const LETTER_BYTES: u32 = 530;
 
 /// A message that its queue dead-letters.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use crate::world::Context;
 use super::super::super::letters::{LetterId, Reason};
 use super::super::super::message::channel::ChannelMessage;
 use super::super::super::message::ra::{
-    CallAnswer, Command, Index, MessageId, QuorumMessage, RaMessage, Reply,
+    CallAnswer, Command, Index, LetterMessage, MessageId, QuorumMessage, RaMessage, Reply,
 };
 use super::super::super::message::{Message, Pid};
 use super::super::super::rules::Rule;
@@ -46,7 +46,11 @@ impl Member {
             if let Command::Metadata { from, number, change } = entry.command {
                 self.applied = index;
                 node.change_applied(ctx, from, number, change);
+                self.expel(node);
                 continue;
+            }
+            if self.server.leads() && !self.khepri {
+                self.members_changed(node, ctx, index, &entry.command);
             }
             let usual = matches!(entry.command, Command::Enqueue { .. } | Command::Settle { .. });
             self.returns += u64::from(!usual);
@@ -97,6 +101,13 @@ impl Member {
         }
         if let Some(at) = effects.expires {
             self.await_expiry(ctx, at);
+        }
+        for &(worker, id, held, reason) in &effects.letters {
+            if self.worker == Some(worker.lane) {
+                let Held { message, letter, .. } = held;
+                let died = LetterMessage::Died { id, message, letter, reason };
+                ctx.tell(worker.lane, died.into());
+            }
         }
         for &channel in &effects.timed_out {
             node.send(ctx, channel, QuorumMessage::TimedOut { queue }, 60);
@@ -160,6 +171,7 @@ impl Member {
                 let dead_letters = node.dead_letters(self.queue);
                 (reason.removal(dead_letters), dead_letters.then_some(reason))
             }
+            Leaving::Lettered(reason) => (reason.removal(true), None),
         };
         let letters = node.config.letters.clone();
         report_removed(now, place, &letters, &gone.held, removal, ctx.observer());
@@ -192,8 +204,12 @@ impl Member {
     fn deliver(&self, node: &mut Node, ctx: &mut Context<'_, Message>, delivery: &Delivery) {
         let Delivery { channel, id, held } = *delivery;
         let local = channel.node == self.me.node;
-        let served_there = self.server.members().contains(&channel.node);
-        if local || (self.server.leads() && !served_there) {
+        let served_there = self.server.cluster().has_vote(channel.node);
+        let sends = match self.server.leads() {
+            true => local || !served_there,
+            false => local && served_there,
+        };
+        if sends {
             self.push(node, ctx, channel, id, delivery_of(held));
         }
     }

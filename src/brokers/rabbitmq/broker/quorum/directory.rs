@@ -49,8 +49,14 @@ impl Broker {
             return;
         }
         self.node.wals[0] = Some(self.start_wal(ctx, 0));
-        for queue in self.node.quorum_queues_here() {
-            self.start_member(ctx, queue, None);
+        let here = self.node.quorum_queues_here();
+        for queue in (0..self.node.config.queues.len() as u32).map(QueueId) {
+            if here.contains(&queue) {
+                self.start_member(ctx, queue, None);
+            } else {
+                // It was deleted while this node was down.
+                self.node.erase_member(ctx, queue);
+            }
         }
         if !self.node.has_khepri() {
             self.start_detector(ctx);
@@ -111,8 +117,8 @@ impl Node {
 
     /// The quorum queues of which this node has a member.
     pub(crate) fn quorum_queues_here(&self) -> Vec<QueueId> {
-        let queues = (0..self.config.queues.len() as u32).map(QueueId);
-        queues.filter(|queue| self.config.queue(*queue).members.contains(&self.me)).collect()
+        let queues = (0..).map(QueueId).zip(&self.mnesia.tables.quorum);
+        queues.filter(|(_, nodes)| nodes.contains(&self.me)).map(|(queue, _)| queue).collect()
     }
 
     /// An empty queue.
@@ -193,6 +199,13 @@ impl Node {
     pub(crate) fn knows_member(&mut self, queue: QueueId, pid: Pid) {
         if let Some(peer) = self.peer(pid.node) {
             peer.members[queue.0 as usize] = Some(pid.lane);
+        }
+    }
+
+    /// A member of another node has come or gone: its process is not known.
+    pub(crate) fn forget_member(&mut self, queue: QueueId, of: NodeId) {
+        if let Some(peer) = self.peer(of) {
+            peer.members[queue.0 as usize] = None;
         }
     }
 

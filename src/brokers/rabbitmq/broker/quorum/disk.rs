@@ -32,6 +32,8 @@ pub struct MemberDisk {
     pub fifo: Fifo,
     /// The last entry that was.
     pub applied: Index,
+    /// Whether it was started to join a queue that exists.
+    pub newcomer: bool,
 }
 
 /// The messages of which a node has a copy: in its queue, or in the log behind what is applied.
@@ -101,6 +103,17 @@ pub fn report_change(
 }
 
 impl MemberDisk {
+    /// Of one that has nothing yet, and joins a queue that exists.
+    #[must_use]
+    pub fn newcomer(fresh: Fifo) -> MemberDisk {
+        MemberDisk { newcomer: true, ..MemberDisk::empty(fresh) }
+    }
+
+    fn empty(fifo: Fifo) -> MemberDisk {
+        let (meta, log) = (Meta::default(), Log::new());
+        MemberDisk { meta, log, fifo, applied: 0, newcomer: false }
+    }
+
     /// The process has died, or the disk has lost more since: of the log, entries up to `kept` are
     /// there.
     pub fn died(
@@ -138,7 +151,7 @@ impl MemberDisk {
         for held in copies(&self.log, &self.fifo, self.applied) {
             report_removed(at, place, letters, &held, removal, observer);
         }
-        *self = MemberDisk { meta: Meta::default(), log: Log::new(), fifo: fresh, applied: 0 };
+        *self = MemberDisk { newcomer: self.newcomer, ..MemberDisk::empty(fresh) };
     }
 
     /// What was applied and is not on the disk is applied no more: the state is what the snapshot

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::engine::Span;
 use crate::observe::{DestinationId, NodeId};
-use crate::world::{Context, TimerId, Wait};
+use crate::world::{Context, Lane, TimerId, Wait};
 
 use super::super::super::message::ra::{
     CallAnswer, Command, Entry, Index, QuorumMessage, RaMail, RaMessage, Reply, Request,
@@ -15,7 +15,7 @@ use super::super::super::message::ra::{
 use super::super::super::message::{DownReason, Message, Pid, QueueId};
 use super::super::super::rules::Rule;
 use super::super::Node;
-use super::super::ra::log::{Log, Snapshot};
+use super::super::ra::log::Log;
 use super::super::ra::server::{Delay, Faulty, Meta, Out, Server};
 use super::super::ra::wal::Wal;
 use super::disk::{MemberDisk, Place};
@@ -71,6 +71,9 @@ pub struct Member {
     pub(super) confirmed: Index,
     /// Commands that were no publishes and no acknowledgements.
     pub(super) returns: u64,
+    /// As a leader: the process that publishes dead letters, if they leave only when they have
+    /// arrived.
+    pub(super) worker: Option<Lane>,
 }
 
 impl Member {
@@ -83,14 +86,15 @@ impl Member {
         disk: Option<MemberDisk>,
         leader: Option<NodeId>,
     ) -> Member {
-        let members = node.config.group(queue).to_vec();
+        let founders = node.config.group(queue).to_vec();
         let disk = disk.unwrap_or_else(|| MemberDisk {
             meta: Meta { term: u32::from(leader.is_some()), voted_for: leader },
             log: Log::new(),
             fifo: node.fresh_fifo(queue),
             applied: 0,
+            newcomer: false,
         });
-        let MemberDisk { meta, log, fifo, applied } = disk;
+        let MemberDisk { meta, log, fifo, applied, newcomer } = disk;
         let rules = node.config.settings.rules;
         let faulty = Faulty {
             waits_for_all: !rules.has(Rule::CommitByMajority),
@@ -98,7 +102,7 @@ impl Member {
             votes_for_any_log: !rules.has(Rule::VoteForNewestLog),
             ..Faulty::default()
         };
-        let mut server = Server::new(me, members, meta, log, faulty);
+        let mut server = Server::new(me, (founders, newcomer), meta, log, faulty);
         server.applied_before(applied);
         let handed = server.log.last().index;
         if let Some(leader) = leader {
@@ -128,7 +132,14 @@ impl Member {
             reported: None,
             confirmed: 0,
             returns: 0,
+            worker: None,
         }
+    }
+
+    /// The process that publishes dead letters.
+    #[must_use]
+    pub fn worker(&self) -> Option<Lane> {
+        self.worker
     }
 
     /// The queue.
@@ -181,8 +192,8 @@ impl Member {
             Some((end, meta)) if end <= kept => meta,
             _ => self.durable,
         };
-        let (fifo, applied) = (self.fifo, self.applied);
-        MemberDisk { meta, log: self.server.log, fifo, applied }
+        let (fifo, applied, newcomer) = (self.fifo, self.applied, self.server.is_newcomer());
+        MemberDisk { meta, log: self.server.log, fifo, applied, newcomer }
     }
 
     pub(super) fn place(&self, node: &Node) -> Place {
@@ -232,7 +243,7 @@ impl Member {
             RaMessage::Shutdown => node.end_process(ctx.lane(), DownReason::Shutdown),
             RaMessage::Written(upto) => self.server.fsynced(upto),
             RaMessage::Recover => {
-                let bytes = self.log_bytes();
+                let bytes = log_bytes(&self.server.log);
                 ctx.read(bytes, Message::Ra(self.queue, RaMessage::HasRead));
             }
             // Ra writes what its WAL has into segment files as it starts.
@@ -259,6 +270,7 @@ impl Member {
             }
             RaMessage::Tick => {
                 ctx.after(TICK, ctx.lane(), Message::Ra(self.queue, RaMessage::Tick));
+                self.expel(node);
                 self.server.tick();
             }
             RaMessage::Flush => {
@@ -321,14 +333,6 @@ impl Member {
         node.mnesia.tables = tables;
     }
 
-    fn log_bytes(&self) -> u64 {
-        let log = &self.server.log;
-        let first = log.base().index + 1;
-        let entries = (first..=log.last().index).filter_map(|index| log.get(index));
-        let snapshot = log.snapshot().map_or(0, |snapshot| snapshot.state.bytes());
-        snapshot + entries.map(|entry| u64::from(entry_bytes(entry))).sum::<u64>()
-    }
-
     // ---- commands
 
     /// ra_server_proc.erl `{command, ..}`: a leader appends it; somebody else says who leads, or
@@ -352,7 +356,9 @@ impl Member {
             if remote {
                 ctx.spend(node.config.costs.quorum_remote);
             }
-            if is_enqueue(&request.command) {
+            if let Command::Join { .. } | Command::Leave { .. } = request.command {
+                self.change(node, ctx, &request);
+            } else if is_enqueue(&request.command) {
                 self.low.push_back(request);
                 if !std::mem::replace(&mut self.flush_asked, true) {
                     ctx.when_idle(Message::Ra(self.queue, RaMessage::Flush));
@@ -485,7 +491,7 @@ impl Member {
         let first = log.base().index + 1;
         debug_assert!(first <= last.index, "something was applied");
         let state = Arc::new(self.fifo.clone());
-        let gone = self.server.log.shorten(Snapshot { last, state });
+        let gone = self.server.snapshot(last, state);
         let freed = gone.iter().map(|(_, entry)| u64::from(entry_bytes(entry))).sum();
         self.freed(node, ctx, freed);
     }
@@ -516,6 +522,14 @@ impl Member {
 
 fn is_enqueue(command: &Command) -> bool {
     matches!(command, Command::Enqueue { .. })
+}
+
+/// The size of a log, with its snapshot.
+pub(super) fn log_bytes(log: &Log) -> u64 {
+    let first = log.base().index + 1;
+    let entries = (first..=log.last().index).filter_map(|index| log.get(index));
+    let snapshot = log.snapshot().map_or(0, |snapshot| snapshot.state.bytes());
+    snapshot + entries.map(|entry| u64::from(entry_bytes(entry))).sum::<u64>()
 }
 
 /// Its size in the log.

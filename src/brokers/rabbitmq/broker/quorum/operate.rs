@@ -64,7 +64,7 @@ impl Broker {
             if leads(&leaders, from) <= most {
                 continue;
             }
-            let members = config.queue(*queue).members.iter().copied();
+            let members = self.node.mnesia.tables.quorum[queue.0 as usize].iter().copied();
             let others = members.filter(|node| *node != from && running.contains(node));
             let Some(to) = others.min_by_key(|node| leads(&leaders, *node)) else { continue };
             if leads(&leaders, to) < leads(&leaders, from) {

@@ -8,14 +8,15 @@ use crate::world::Context;
 use super::super::super::message::ra::{
     CallAnswer, Command, Entry, Index, QuorumMessage, RaMessage, Reply, Rpc, WalMessage,
 };
-use super::super::super::message::{Message, Pid};
+use super::super::super::message::{DownReason, Message, Pid};
 use super::super::super::rules::Rule;
 use super::super::super::words::{CONSUMED, because, cause, event, role};
-use super::super::Node;
 use super::super::ra::log::Log;
 use super::super::ra::server::{Delay, Out};
 use super::super::ra::wal::RETRY;
+use super::super::{Node, Process};
 use super::disk::{copies, enqueued, report_change, report_removed, report_stored};
+use super::letters::Worker;
 use super::member::{Member, entry_bytes};
 
 /// ra_server_proc.erl: `?DEFAULT_BROADCAST_TIME`.
@@ -105,6 +106,9 @@ impl Member {
             Out::StepsDown => {
                 self.replies.clear();
                 self.low.clear();
+                if let Some(worker) = self.worker.take() {
+                    node.end_process(worker, DownReason::Normal);
+                }
                 self.report_role(node, ctx);
             }
         }
@@ -221,6 +225,14 @@ impl Member {
         }
         for request in std::mem::take(&mut self.calls) {
             self.append_one(node, ctx, request.command, request.reply);
+        }
+        if self.fifo.is_at_least_once() {
+            let lane = node.start(ctx);
+            let worker = Pid { node: self.me.node, lane };
+            let process = Worker::new(self.queue, worker, self.me.lane);
+            node.spawned.push((lane, Process::Letters(Box::new(process))));
+            self.worker = Some(lane);
+            self.append_one(node, ctx, Command::TakeLetters { worker }, Reply::None);
         }
         if self.khepri {
             node.propose_again(ctx);

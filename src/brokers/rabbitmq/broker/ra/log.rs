@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::super::message::ra::{Entry, Index, Position, Term};
 use super::super::quorum::fifo::Fifo;
+use super::cluster::Cluster;
 
 /// The state of the machine after all entries up to one.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub struct Snapshot {
     pub last: Position,
     /// The state.
     pub state: Arc<Fifo>,
+    /// Who belongs to the group then.
+    pub cluster: Arc<Cluster>,
 }
 
 /// The log of one member.
@@ -196,10 +199,13 @@ mod tests {
         let mut log = log(&[1, 1, 2, 2]);
         log.recovered();
         let state = Arc::new(Fifo::default());
-        assert_eq!(log.shorten(Snapshot { last: at(2, 3), state: state.clone() }).len(), 3);
+        let cluster = Arc::new(Cluster::default());
+        let first = Snapshot { last: at(2, 3), state: state.clone(), cluster: cluster.clone() };
+        assert_eq!(log.shorten(first).len(), 3);
         assert_eq!((log.base(), log.last(), log.written()), (at(2, 3), at(2, 4), 4));
         assert_eq!((log.term_at(3), log.term_at(2), log.term_at(4)), (Some(2), None, Some(2)));
-        assert_eq!(log.shorten(Snapshot { last: at(5, 9), state }).len(), 1, "it was behind");
+        let later = Snapshot { last: at(5, 9), state, cluster };
+        assert_eq!(log.shorten(later).len(), 1, "it was behind");
         assert_eq!((log.last(), log.written()), (at(5, 9), 9));
     }
 }

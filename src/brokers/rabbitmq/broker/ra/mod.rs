@@ -4,6 +4,7 @@
 //! | in Ra | here |
 //! | --- | --- |
 //! | ra_server | [`server`]: the state of one member, without clocks, disks or mailboxes |
+//! | its `cluster` | [`cluster`] |
 //! | ra_log | [`log`] |
 //! | ra_log_wal | [`wal`] |
 //! | aten_detector | [`detector`] |
@@ -16,6 +17,7 @@
 //! term. Logs differ too: batches with offsets in a file of the quorum's own, and entries in a file
 //! that all groups of a node share. What is alike, the majority, is one line in each.
 
+pub mod cluster;
 pub mod detector;
 pub mod log;
 pub mod server;

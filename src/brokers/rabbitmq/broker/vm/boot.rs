@@ -77,7 +77,8 @@ impl Broker {
         if node.status != Status::Booting {
             return;
         }
-        if node.has_khepri() {
+        let disagrees = node.peers.iter().any(|peer| peer.answer == Some(Progress::Disagrees));
+        if node.has_khepri() && !disagrees {
             return node.start_pinging(ctx);
         }
         let asked = |peer: &super::erlang::Peer| match peer.link {
@@ -86,11 +87,11 @@ impl Broker {
             // One that refused this attempt because of its own is there.
             Link::Down => !peer.refused,
         };
-        if !node.peers.iter().all(asked) {
+        if !node.has_khepri() && !node.peers.iter().all(asked) {
             return;
         }
-        if node.peers.iter().any(|peer| peer.answer == Some(Progress::Disagrees)) {
-            // rabbit_mnesia.erl `check_cluster_consistency`: "Node ... thinks it's clustered with node
+        if disagrees {
+            // rabbit_mnesia.erl and rabbit_khepri.erl `check_cluster_consistency`: "Node ... thinks it's clustered with node
             // ..., but ... disagrees".
             let (now, event) = (ctx.now(), node.own_event(event::INCONSISTENT_CLUSTER, None));
             ctx.observer().event(now, event);
@@ -133,6 +134,7 @@ impl Broker {
             node.mnesia.tables.force = node.disk.force.clone();
             node.mnesia.tables.recoverable.clone_from(&node.disk.recoverable);
             node.mnesia.tables.forgotten.clone_from(&node.disk.forgotten);
+            node.mnesia.tables.quorum.clone_from(&node.disk.quorum);
             node.disk.force_load = false;
             self.start_rabbit(ctx);
         } else {

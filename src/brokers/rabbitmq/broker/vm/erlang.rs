@@ -539,6 +539,8 @@ impl Node {
         self.forget_rabbit();
         self.watchers.clear();
         self.asked.clear();
+        self.orders = super::super::Orders::default();
+        self.erased.clear();
         self.starter = None;
         self.alive.clear();
         self.spawned.clear();

@@ -3,8 +3,10 @@
 use crate::observe::{Event, EventId, NodeId};
 use crate::world::{ConnId, Context, Input, Lane, Signal};
 
+use super::super::super::message::channel::ChannelMessage;
 use super::super::super::message::node::NodeMessage;
 use super::super::super::message::queue::QueueMessage;
+use super::super::super::message::ra::QuorumMessage;
 use super::super::super::message::ring::RingMessage;
 use super::super::super::message::{DownReason, Message, QueueId};
 use super::super::super::rules::Rule;
@@ -97,7 +99,15 @@ impl Broker {
             Message::Mnesia(message) => self.mnesia_message(ctx, message),
             Message::Khepri(message) => self.khepri_message(ctx, message),
             Message::Monitor(message) => self.monitor_message(ctx, message),
-            Message::Down { pid, .. } => self.asked_is_down(ctx, pid),
+            Message::Down { pid, .. } => {
+                self.asked_is_down(ctx, pid);
+                self.member_node_down(ctx, pid);
+            }
+            Message::Channel(ChannelMessage::Quorum(QuorumMessage::Answered {
+                from,
+                call,
+                answer,
+            })) => self.member_answered(ctx, from, call, answer),
             // For its processes, and for clients: they have lanes and hosts of their own.
             Message::FromClient(_)
             | Message::FromServer(_)
@@ -107,6 +117,7 @@ impl Broker {
             | Message::Ring(_)
             | Message::Store(_)
             | Message::Ra(..)
+            | Message::Letter(_)
             | Message::Wal(_)
             | Message::Client(_) => {}
         }
@@ -154,6 +165,17 @@ impl Broker {
             NodeMessage::EndReplica { queue } => self.end_replica(ctx, queue),
             NodeMessage::CloseConnections => self.close_connections(ctx),
             NodeMessage::AskAgain { action } => self.ask_again(ctx, action),
+            NodeMessage::AddMember { queue, by, number } => {
+                self.start_newcomer(ctx, queue, by, number);
+            }
+            NodeMessage::DeleteMember { queue } => self.delete_member(ctx, queue),
+            NodeMessage::MemberStarted { number } => self.member_started(ctx, number),
+            NodeMessage::MembersRecorded { number } => self.members_recorded(ctx, number),
+            NodeMessage::MemberTimeout { number } => self.member_timeout(ctx, number),
+            NodeMessage::AskMemberAgain { number } => self.ask_member(ctx, number),
+            NodeMessage::Forgotten { node, action, answer } => {
+                self.forgotten(ctx, action, (node, answer));
+            }
             NodeMessage::Answered { action, answer } => self.answered(ctx, action, answer),
         }
     }

@@ -2,24 +2,27 @@
 //! to the threads of its application, and commits for each queue the offset of the lowest message
 //! that is not finished. Auditors are consumers that are given all queues when the load ends.
 
+mod back;
+mod orderly;
 mod pull;
 mod queue;
 mod rebalance;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::brokers::kit::application::{Crew, Hours, Reading};
-use crate::engine::{Distribution, Span, Time};
+use crate::engine::{Chance, Distribution, Slab, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, MessageRange, Observer};
 use crate::world::{Context, Input, Lane, Signal, Wait};
 
-use super::super::config::{Config, QueueId};
+use super::super::config::{Config, QueueId, Returns};
 use super::super::invariants::{Touch, Touched};
 use super::super::message::{HEADER, Message, Timer};
 use super::super::remoting::Event;
 use super::super::rules::Rule;
 use super::{Asked, Instance};
+use back::Returning;
 use queue::ProcessQueue;
 use rebalance::Rebalancing;
 
@@ -56,10 +59,35 @@ pub struct ConsumerConfig {
     pub heartbeat_interval: Span,
     /// `pollNameServerInterval`.
     pub poll_interval: Span,
+    /// How it consumes.
+    pub listener: Listener,
+    /// Where its group sends back to; none if its application never fails.
+    pub returns: Option<Returns>,
+    /// How probable it is that its application fails on a message.
+    pub fails: Chance,
+    /// `maxReconsumeTimes`; none for no limit.
+    pub most_times: Option<u8>,
+    /// `consumeTimeout`.
+    pub timeout: Span,
+    /// `suspendCurrentQueueTimeMillis`.
+    pub suspend: Span,
+    /// One message on which it works for longer: which, and how long.
+    pub stuck: Option<(u64, Span)>,
     /// How long its application works on a message.
     pub processing: Distribution,
     /// From when to when it reads.
     pub hours: Hours,
+}
+
+/// How a consumer consumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// Any messages at the same time, as a member of a group.
+    Concurrently,
+    /// One message of each queue at a time, as a member of a group.
+    Orderly,
+    /// Any messages of all queues (BROADCASTING).
+    Broadcast,
 }
 
 /// What it has asked for.
@@ -73,6 +101,12 @@ pub enum Question {
     Offset(QueueId),
     /// Where a queue ends.
     End(QueueId),
+    /// That what the application has failed on is taken back: which.
+    Back(u32),
+    /// For the lock of a queue, to take it.
+    Lock(QueueId),
+    /// For the locks of its queues in a group of brokers once more.
+    LockAgain(u32),
 }
 
 /// A message that a thread works on or is to.
@@ -82,6 +116,8 @@ struct Work {
     life: u32,
     offset: u64,
     message: MessageRange,
+    /// How often the application has failed on it.
+    times: u8,
 }
 
 /// A consumer.
@@ -96,6 +132,15 @@ pub struct Consumer {
     /// What waits for a thread.
     backlog: VecDeque<Work>,
     crew: Crew<Work>,
+    /// What is being sent back.
+    back: Slab<Returning>,
+    /// On how many messages its process has begun to work.
+    begun: u64,
+    /// Queues whose locks it gives back when the message in hand is through: which, of which life.
+    unlocking: Vec<(QueueId, u32)>,
+    /// The file of offsets on its own host (`LocalFileOffsetStore`), of a broadcast consumer.
+    local: BTreeMap<QueueId, u64>,
+    subscribed: bool,
     application: Reading<()>,
     lines: Vec<DestinationId>,
     leaving: bool,
@@ -115,6 +160,11 @@ impl Consumer {
             lives: 0,
             rebalancing: Rebalancing::new(),
             backlog: VecDeque::new(),
+            back: Slab::new(),
+            begun: 0,
+            unlocking: Vec::new(),
+            local: BTreeMap::new(),
+            subscribed: false,
             crew: Crew::new(own.threads as usize, own.processing.clone()),
             application: Reading::new(own.id, own.hours, own.processing.clone()),
             lines: queues.map(seen).collect(),
@@ -175,6 +225,10 @@ impl Consumer {
             Timer::PullAgain(queue, life) => self.pull(queue, life, ctx),
             Timer::GiveUp(queue, life) => self.give_up(queue, life, ctx),
             Timer::Rebalance => self.rebalance_round(ctx),
+            Timer::Reconsume(back) => self.reconsume(back, ctx),
+            Timer::Resume(queue, life) => self.resume(queue, life, ctx),
+            Timer::Locks => self.lock_round(ctx),
+            Timer::Expire => self.expire(ctx),
             Timer::Heartbeats => {
                 ctx.after(self.own.heartbeat_interval, Lane::MAIN, Timer::Heartbeats.into());
                 self.heartbeats(ctx);
@@ -208,6 +262,18 @@ impl Consumer {
                 Event::Failed(Asked::Own(Question::Pull(queue, life)), _) => {
                     self.pull_later(queue, life, pull::AFTER_ERROR, ctx);
                 }
+                Event::Answered(Asked::Own(Question::Back(back)), Message::Sent(_, code)) => {
+                    self.back_answered(back, code.is_result(), ctx);
+                }
+                Event::Failed(Asked::Own(Question::Back(back)), _) => {
+                    self.back_answered(back, false, ctx);
+                }
+                Event::Answered(
+                    Asked::Own(Question::LockAgain(group)),
+                    Message::Locked(_, granted),
+                ) => {
+                    self.locked_again(group, &granted, ctx);
+                }
                 Event::Answered(Asked::Own(question), answer) => {
                     self.rebalance_answer(question, Some(answer), ctx);
                 }
@@ -236,6 +302,8 @@ impl Consumer {
             }
             return;
         }
+        self.tell_subscribes(true, ctx.now(), ctx.observer());
+        self.start_listener(ctx);
         self.heartbeats(ctx);
         let beat = ctx.first_round(self.own.heartbeat_interval);
         ctx.after(beat, Lane::MAIN, Timer::Heartbeats.into());
@@ -277,23 +345,58 @@ impl Consumer {
         }
     }
 
+    /// Whether it is a member of its group, or not any more.
+    fn tell_subscribes(&mut self, subscribes: bool, at: Time, observer: &mut dyn Observer) {
+        if self.subscribed != subscribes {
+            self.subscribed = subscribes;
+            observer.subscribes(at, self.own.id, subscribes);
+        }
+    }
+
+    /// A queue is its own from now on, or not any more.
+    fn tell_holds(&self, queue: QueueId, holds: bool, at: Time, observer: &mut dyn Observer) {
+        if !self.application.is_auditor() && !self.config.streams.is_internal(queue) {
+            let line = self.config.streams.seen_by(queue, self.own.group_of_topic);
+            observer.holds(at, self.own.id, line, holds);
+        }
+    }
+
     /// Gives threads what waits for them.
     fn work(&mut self, ctx: &mut Context<'_, Message>) {
+        if self.own.listener == Listener::Orderly {
+            return self.work_orderly(ctx);
+        }
         while self.crew.is_free() {
             let Some(work) = self.backlog.pop_front() else { break };
             // `ConsumeRequest.run`: of a queue that was given up nothing more is begun.
             if self.life_of(work.queue) != Some(work.life) {
                 continue;
             }
-            ctx.spend(self.config.costs.consume);
-            let (now, id, line) = (ctx.now(), self.own.id, self.line(work.message));
-            ctx.observer().delivered(now, id, line, work.message, false);
-            let done = |thread| Timer::Processed(thread).into();
-            if let Some(work) = self.crew.work(work, done, ctx) {
-                self.finish(work, ctx);
-            }
+            self.start_work(work, ctx);
         }
         self.report_wants(ctx);
+    }
+
+    /// A thread begins to work on a message.
+    fn start_work(&mut self, work: Work, ctx: &mut Context<'_, Message>) {
+        ctx.spend(self.config.costs.consume);
+        let (now, id, line) = (ctx.now(), self.own.id, self.line(work.message));
+        ctx.observer().delivered(now, id, line, work.message, work.times > 0);
+        let clock = ctx.clock();
+        if let Some(queue) = self.queue_mut(work.queue, work.life) {
+            queue.begins(work.offset, clock);
+        }
+        self.begun += 1;
+        let done = |thread| Timer::Processed(thread).into();
+        let through = match self.own.stuck {
+            Some((number, takes)) if number == self.begun => {
+                self.crew.work_for(takes, work, done, ctx)
+            }
+            _ => self.crew.work(work, done, ctx),
+        };
+        if let Some(work) = through {
+            self.finish(work, ctx);
+        }
     }
 
     fn line(&self, message: MessageRange) -> DestinationId {
@@ -302,8 +405,20 @@ impl Consumer {
 
     /// The application is through with a message.
     fn finish(&mut self, work: Work, ctx: &mut Context<'_, Message>) {
+        let orderly = self.own.listener == Listener::Orderly;
+        if self.own.fails != Chance::NEVER && ctx.random().chance(self.own.fails) {
+            return if orderly { self.suspend(work, ctx) } else { self.failed(work, ctx) };
+        }
         let (now, id, line) = (ctx.now(), self.own.id, self.line(work.message));
         ctx.observer().processed(now, id, line, work.message);
+        self.passed(work, ctx);
+        if orderly {
+            self.next_in_order(work, ctx);
+        }
+    }
+
+    /// A message is finished with, whatever came of it.
+    fn passed(&mut self, work: Work, _: &mut Context<'_, Message>) {
         let lowest = self.config.has(Rule::CommitLowestUnfinished);
         if let Some(queue) = self.queue_mut(work.queue, work.life) {
             queue.finished(work.offset, lowest);
@@ -327,7 +442,11 @@ impl Consumer {
             return;
         }
         self.persist_all(ctx);
-        self.queues.clear();
+        self.unlock_all(ctx);
+        for queue in std::mem::take(&mut self.queues) {
+            self.tell_holds(queue.id, false, ctx.now(), ctx.observer());
+        }
+        self.tell_subscribes(false, ctx.now(), ctx.observer());
         self.backlog.clear();
         let brokers: Vec<usize> = self.instance.brokers().map(|broker| broker.index()).collect();
         for broker in brokers {
@@ -339,7 +458,13 @@ impl Consumer {
     /// The process has died, and its application with it.
     pub fn died(&mut self, at: Time, observer: &mut dyn Observer) {
         self.instance.died();
-        self.queues.clear();
+        for queue in std::mem::take(&mut self.queues) {
+            self.tell_holds(queue.id, false, at, observer);
+        }
+        self.tell_subscribes(false, at, observer);
+        self.back = Slab::new();
+        self.begun = 0;
+        self.unlocking.clear();
         self.backlog.clear();
         self.crew.died();
         self.rebalancing = Rebalancing::new();
@@ -364,9 +489,10 @@ impl Consumer {
         (!self.application.is_auditor()).then_some(self.own.group)
     }
 
-    /// The queues of its topic.
+    /// The queues of its topic, and of the retry topic of its group.
     pub fn queues(&self) -> impl Iterator<Item = QueueId> + use<> {
-        self.config.streams.of_topic(self.own.topic)
+        let retried = self.own.returns.map(|returns| self.config.streams.of_topic(returns.retry));
+        self.config.streams.of_topic(self.own.topic).chain(retried.into_iter().flatten())
     }
 
     /// The topic that it reads.
@@ -378,7 +504,8 @@ impl Consumer {
     /// What it waits for beside messages; `None` if it has nothing in hand.
     #[must_use]
     pub fn waits_for(&self) -> Option<Wait> {
-        if !self.crew.is_idle() || !self.backlog.is_empty() {
+        let waits = self.queues.iter().any(|queue| queue.busy || !queue.waiting.is_empty());
+        if !self.crew.is_idle() || !self.backlog.is_empty() || waits || !self.back.is_empty() {
             return Some("its application, to finish what it has in hand".into());
         }
         if self.application.is_stopped() {

@@ -11,7 +11,7 @@ use super::super::super::rules::Rule;
 use super::super::super::words::{event, told};
 use super::super::Asked;
 use super::queue::ProcessQueue;
-use super::{Consumer, Question, Work};
+use super::{Consumer, Listener, Question, Work};
 
 /// `pullTimeDelayMillsWhenException` (ClientConfig).
 pub(super) const AFTER_ERROR: Span = Span::from_secs(1);
@@ -41,7 +41,11 @@ impl Consumer {
     pub(super) fn take(&mut self, queue: QueueId, offset: u64, ctx: &mut Context<'_, Message>) {
         self.lives += 1;
         let life = self.lives;
-        self.queues.push(ProcessQueue::new(queue, life, offset));
+        let mut taken = ProcessQueue::new(queue, life, offset);
+        taken.retried = self.config.streams.is_internal(queue);
+        taken.locked = (self.own.listener == Listener::Orderly).then(|| ctx.clock());
+        self.queues.push(taken);
+        self.tell_holds(queue, true, ctx.now(), ctx.observer());
         self.pull(queue, life, ctx);
     }
 
@@ -59,13 +63,15 @@ impl Consumer {
         if !self.application.is_active() {
             return;
         }
+        let broadcast = self.own.listener == Listener::Broadcast;
         let (threshold, most) = (self.own.threshold, u64::from(self.own.span));
         let Some(taken) = self.queue_mut(queue, life) else { return };
         let (count, bytes, span) = taken.in_hand();
         if count > threshold || bytes > MOST_BYTES || span > most {
             return self.pull_later(queue, life, FLOW_CONTROL, ctx);
         }
-        let (offset, commit) = (taken.next, taken.committed.filter(|offset| *offset > 0));
+        let (offset, commit) =
+            (taken.next, taken.committed.filter(|offset| *offset > 0 && !broadcast));
         let Some(broker) = self.instance.any_of(self.config.group_of(queue)) else {
             // "The broker not exist": it is asked for.
             self.instance.ask_route(ctx);
@@ -89,17 +95,24 @@ impl Consumer {
         found: Pulled,
         ctx: &mut Context<'_, Message>,
     ) {
+        let orderly = self.own.listener == Listener::Orderly;
         let Some(taken) = self.queue_mut(queue, life) else { return };
         match found.status {
             PullStatus::Found => {
                 let from = found.next - found.messages.len() as u64;
-                for (offset, message) in (from..).zip(&found.messages) {
-                    taken.put(offset, *message);
+                let times = found.times.into_iter().chain(std::iter::repeat(0));
+                let found_works = (from..).zip(found.messages).zip(times);
+                let work =
+                    |((offset, message), times)| Work { queue, life, offset, message, times };
+                let works: Vec<Work> = found_works.map(work).collect();
+                for work in &works {
+                    taken.put(work.offset, work.message, work.times);
                 }
                 taken.next = found.next;
-                let works = (from..).zip(found.messages);
-                let work = |(offset, message)| Work { queue, life, offset, message };
-                self.backlog.extend(works.map(work));
+                match orderly {
+                    true => taken.waiting.extend(works),
+                    false => self.backlog.extend(works),
+                }
                 self.work(ctx);
                 self.pull(queue, life, ctx);
             }
@@ -147,9 +160,16 @@ impl Consumer {
     pub(super) fn give_up(&mut self, queue: QueueId, life: u32, ctx: &mut Context<'_, Message>) {
         let found = self.queues.iter().position(|of| of.id == queue && of.life == life);
         if let Some(at) = found {
-            self.persist(at, ctx);
-            self.queues.remove(at);
+            self.remove(at, ctx);
         }
+    }
+
+    /// A queue is not its own any more: its offset is told to the broker.
+    pub(super) fn remove(&mut self, at: usize, ctx: &mut Context<'_, Message>) {
+        self.persist(at, ctx);
+        self.unlock(at, ctx);
+        let queue = self.queues.remove(at);
+        self.tell_holds(queue.id, false, ctx.now(), ctx.observer());
     }
 
     /// `persistAll`: the offsets are told to the brokers, which do not answer.
@@ -161,6 +181,10 @@ impl Consumer {
 
     pub(super) fn persist(&mut self, at: usize, ctx: &mut Context<'_, Message>) {
         let (queue, committed) = (self.queues[at].id, self.queues[at].committed);
+        if let (Some(offset), Listener::Broadcast) = (committed, self.own.listener) {
+            self.local.insert(queue, offset);
+            return;
+        }
         let broker = self.instance.any_of(self.config.group_of(queue));
         if let (Some(offset), Some(broker)) = (committed, broker) {
             let update = Message::UpdateOffset(self.own.group, queue, offset);

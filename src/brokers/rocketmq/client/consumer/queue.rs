@@ -2,22 +2,35 @@
 
 use std::collections::VecDeque;
 
+use crate::engine::{Span, Time};
 use crate::observe::MessageRange;
 
 use super::super::super::config::QueueId;
+use super::Work;
 
 /// A message in hand.
 #[derive(Clone, Copy, Debug)]
 struct Item {
     offset: u64,
-    bytes: u32,
+    message: MessageRange,
+    times: u8,
     done: bool,
+    /// When the application began to work on it, by the wall clock.
+    begun: Option<Time>,
 }
 
 /// A queue and what is in hand of it.
 #[derive(Clone, Debug)]
 pub(super) struct ProcessQueue {
     pub(super) id: QueueId,
+    /// Whether it is of the retry topic.
+    pub(super) retried: bool,
+    /// What of it waits for its turn, of an orderly listener.
+    pub(super) waiting: VecDeque<Work>,
+    /// Whether an orderly listener works on a message of it, or leaves it alone for a while.
+    pub(super) busy: bool,
+    /// When its lock was last granted, by the wall clock; none if it has none.
+    pub(super) locked: Option<Time>,
     /// Which of the times that it was taken.
     pub(super) life: u32,
     /// From where it is pulled next.
@@ -36,6 +49,10 @@ impl ProcessQueue {
     pub(super) const fn new(id: QueueId, life: u32, next: u64) -> ProcessQueue {
         ProcessQueue {
             id,
+            retried: false,
+            waiting: VecDeque::new(),
+            busy: false,
+            locked: None,
             life,
             next,
             items: VecDeque::new(),
@@ -46,8 +63,8 @@ impl ProcessQueue {
         }
     }
 
-    pub(super) fn put(&mut self, offset: u64, message: MessageRange) {
-        self.items.push_back(Item { offset, bytes: message.bytes, done: false });
+    pub(super) fn put(&mut self, offset: u64, message: MessageRange, times: u8) {
+        self.items.push_back(Item { offset, message, times, done: false, begun: None });
         self.unfinished += 1;
         self.bytes += u64::from(message.bytes);
     }
@@ -64,6 +81,32 @@ impl ProcessQueue {
         self.items.iter().find(|item| !item.done).map(|item| item.offset)
     }
 
+    /// The application begins to work on a message.
+    pub(super) fn begins(&mut self, offset: u64, now: Time) {
+        if let Ok(at) = self.items.binary_search_by_key(&offset, |item| item.offset) {
+            self.items[at].begun = Some(now);
+        }
+    }
+
+    /// The messages on which the application works for longer than that, as long as there is none before
+    /// them on which it does not (`cleanExpiredMsg` looks at the lowest only, again and again).
+    pub(super) fn late(&self, (now, timeout): (Time, Span), most: usize) -> Vec<Work> {
+        let open = self.items.iter().filter(|item| !item.done);
+        let late =
+            open.take_while(|item| item.begun.is_some_and(|begun| now.since(begun) > timeout));
+        let work = |item: &Item| {
+            let Item { offset, message, times, .. } = *item;
+            Work { queue: self.id, life: self.life, offset, message, times }
+        };
+        late.take(most).map(work).collect()
+    }
+
+    /// Whether an orderly listener's thread works on a message of it.
+    pub(super) fn is_in_hand(&self) -> bool {
+        let waiting = self.waiting.len() as u32;
+        self.busy && self.unfinished > waiting
+    }
+
     /// A message is finished (`removeMessage`): the offset is that of the lowest that is not, or behind
     /// the last one.
     pub(super) fn finished(&mut self, offset: u64, lowest: bool) {
@@ -74,7 +117,7 @@ impl ProcessQueue {
             return;
         }
         self.unfinished -= 1;
-        self.bytes -= u64::from(item.bytes);
+        self.bytes -= u64::from(item.message.bytes);
         let mut behind = offset + 1;
         while let Some(first) = self.items.front().filter(|first| first.done) {
             behind = first.offset + 1;
@@ -96,7 +139,7 @@ mod tests {
         let mut queue = ProcessQueue::new(PartitionId(0), 1, 10);
         for offset in 10..14 {
             let message = MessageRange { producer: ProducerId(0), first: 0, count: 1, bytes: 100 };
-            queue.put(offset, message);
+            queue.put(offset, message, 0);
         }
         queue
     }

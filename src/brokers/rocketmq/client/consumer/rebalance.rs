@@ -11,7 +11,7 @@ use super::super::super::remoting::Waits;
 use super::super::super::rules::Rule;
 use super::super::super::words::{cause, event, removal, told};
 use super::super::Asked;
-use super::{Consumer, Question};
+use super::{Consumer, Listener, Question};
 
 /// `rocketmq.client.rebalance.waitInterval`.
 const WAIT: Span = Span::from_secs(20);
@@ -42,6 +42,10 @@ pub(super) struct Rebalancing {
     /// Whether a queue could not be taken.
     failed: bool,
     changed: bool,
+    /// How many queues another member has the locks of.
+    refused: u64,
+    /// How many the last time.
+    refused_before: u64,
     last: Option<Time>,
 }
 
@@ -53,6 +57,8 @@ impl Rebalancing {
             again: false,
             failed: false,
             changed: false,
+            refused: 0,
+            refused_before: 0,
             last: None,
         }
     }
@@ -92,6 +98,7 @@ impl Consumer {
         self.rebalancing.again = false;
         self.rebalancing.failed = false;
         self.rebalancing.changed = false;
+        self.rebalancing.refused = 0;
         self.ask_consumers(ctx);
     }
 
@@ -101,6 +108,10 @@ impl Consumer {
         if groups.is_empty() {
             self.rebalancing.step = Step::Route;
             return self.instance.ask_route(ctx);
+        }
+        if self.own.listener == Listener::Broadcast {
+            let only = [self.own.id.0];
+            return self.allocate(&only, ctx);
         }
         let pick = ctx.random().below(groups.len() as u64) as usize;
         let broker = self.instance.any_of(groups[pick]).unwrap_or(NodeId(0));
@@ -148,35 +159,46 @@ impl Consumer {
             },
             (Question::End(queue), Some(Message::OffsetIs(_, offset))) => {
                 let (now, id, node) = (ctx.now(), self.own.id, ctx.node());
-                let line = self.config.streams.seen_by(queue, self.own.group_of_topic);
-                let removal = removal(cause::BEFORE_THE_GROUP, BecauseId::NONE);
-                ctx.observer().skipped(now, id, line, node, removal);
+                if !self.config.streams.is_internal(queue) {
+                    let line = self.config.streams.seen_by(queue, self.own.group_of_topic);
+                    let removal = removal(cause::BEFORE_THE_GROUP, BecauseId::NONE);
+                    ctx.observer().skipped(now, id, line, node, removal);
+                }
                 self.offset_known(queue, offset, ctx);
             }
             (Question::Offset(queue) | Question::End(queue), _) => {
                 self.offset_known(queue, None, ctx);
             }
-            (Question::Pull(..), _) => {}
+            (Question::Lock(queue), Some(Message::Locked(_, granted))) => {
+                match granted.contains(&queue) {
+                    true => self.ask_offset(queue, false, ctx),
+                    false => {
+                        self.rebalancing.refused += 1;
+                        self.offset_known(queue, None, ctx);
+                    }
+                }
+            }
+            (Question::Lock(queue), _) => self.offset_known(queue, None, ctx),
+            (Question::Pull(..) | Question::Back(_) | Question::LockAgain(_), _) => {}
         }
     }
 
     /// Gives up queues that are not its own any more, and asks where to begin in those that are now.
     fn allocate(&mut self, members: &[u32], ctx: &mut Context<'_, Message>) {
-        let queues = self.config.topics[self.own.topic as usize].queues;
-        let groups = self.instance.readable();
-        let all = groups.flat_map(|group| (0..queues).map(move |queue| group * queues + queue));
-        let all: Vec<QueueId> =
-            all.map(|index| self.config.streams.partition(self.own.topic, index)).collect();
         let Some(place) = members.iter().position(|member| *member == self.own.id.0) else {
             // The broker has not heard of it yet.
             self.rebalancing.failed = true;
             return self.rebalanced(ctx);
         };
-        let own = &all[share(all.len(), members.len(), place)];
+        let mut own: Vec<QueueId> = Vec::new();
+        for topic in [Some(self.own.topic), self.own.returns.map(|returns| returns.retry)] {
+            let Some(topic) = topic else { continue };
+            let all = self.queues_in_route(topic);
+            own.extend(&all[share(all.len(), members.len(), place)]);
+        }
         for at in (0..self.queues.len()).rev() {
             if !own.contains(&self.queues[at].id) {
-                self.persist(at, ctx);
-                self.queues.remove(at);
+                self.remove(at, ctx);
                 self.rebalancing.changed = true;
             }
         }
@@ -190,8 +212,36 @@ impl Consumer {
             return self.rebalanced(ctx);
         }
         for queue in new {
-            self.ask_offset(queue, false, ctx);
+            match self.own.listener {
+                Listener::Concurrently => self.ask_offset(queue, false, ctx),
+                Listener::Orderly => self.ask_lock(queue, ctx),
+                Listener::Broadcast => match self.local.get(&queue) {
+                    Some(offset) => self.offset_known(queue, Some(*offset), ctx),
+                    None if self.own.from_first => self.offset_known(queue, Some(0), ctx),
+                    None => self.ask_offset(queue, true, ctx),
+                },
+            }
         }
+    }
+
+    /// The queues of a topic in the route.
+    fn queues_in_route(&self, topic: u32) -> Vec<QueueId> {
+        let queues = self.config.topics[topic as usize].queues;
+        let groups = self.instance.readable();
+        let all = groups.flat_map(|group| (0..queues).map(move |queue| group * queues + queue));
+        all.map(|index| self.config.streams.partition(topic, index)).collect()
+    }
+
+    /// In order to consume in order it must have the lock of the queue, which only a master gives.
+    fn ask_lock(&mut self, queue: QueueId, ctx: &mut Context<'_, Message>) {
+        let group = self.config.group_of(queue);
+        let Some(broker) = self.instance.master_of(group) else {
+            return self.offset_known(queue, None, ctx);
+        };
+        let lock = self.lock_request(vec![queue]);
+        let request = (|id| Message::Lock(id, lock), HEADER);
+        let (waits, asked) = (Waits::Sync(TIMEOUT), Asked::Own(Question::Lock(queue)));
+        self.instance.remoting.request(broker.index(), waits, asked, request, ctx);
     }
 
     /// Where the group is in a queue, or where that ends.
@@ -237,6 +287,12 @@ impl Consumer {
         if self.rebalancing.changed {
             let (now, node, count) = (ctx.now(), ctx.node(), self.queues.len() as u64);
             ctx.observer().event(now, told(event::REBALANCED, node, None, count));
+        }
+        let refused = self.rebalancing.refused;
+        let before = std::mem::replace(&mut self.rebalancing.refused_before, refused);
+        if refused > 0 && refused != before {
+            let (now, node, count) = (ctx.now(), ctx.node(), self.rebalancing.refused);
+            ctx.observer().event(now, told(event::QUEUE_NOT_LOCKED, node, None, count));
         }
         let now = ctx.monotonic();
         self.rebalancing.last = Some(now);

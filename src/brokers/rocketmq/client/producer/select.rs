@@ -3,7 +3,7 @@
 use crate::engine::{Span, Time};
 use crate::world::Context;
 
-use super::super::super::config::{Place, QueueId};
+use super::super::super::config::QueueId;
 use super::super::super::message::Message;
 use super::super::super::rules::Rule;
 use super::super::super::words::{event, told};
@@ -99,7 +99,7 @@ impl Producer {
         let Some((_, avoid)) = found else { return };
         self.latency.until[group as usize] = ctx.clock() + Span::from_millis(*avoid);
         let (now, node) = (ctx.now(), ctx.node());
-        let broker = self.config.broker(Place { group, id: 0 });
-        ctx.observer().event(now, told(event::AVOIDED, node, Some(broker), *avoid));
+        let broker = self.instance.master_of(group);
+        ctx.observer().event(now, told(event::AVOIDED, node, broker, *avoid));
     }
 }

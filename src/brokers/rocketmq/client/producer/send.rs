@@ -4,7 +4,7 @@ use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, Outcome};
 use crate::world::{Context, Lane};
 
-use super::super::super::config::{Place, QueueId};
+use super::super::super::config::QueueId;
 use super::super::super::message::{Code, HEADER, Message, Send, Timer};
 use super::super::super::remoting::{Failure, Waits};
 use super::super::super::rules::Rule;
@@ -96,8 +96,10 @@ impl Producer {
         message: MessageRange,
         ctx: &mut Context<'_, Message>,
     ) {
-        let broker = self.config.broker(Place { group: self.config.group_of(queue), id: 0 });
-        let send = Message::Send(Send { id: None, queue, message });
+        let Some(broker) = self.instance.master_of(self.config.group_of(queue)) else {
+            return self.no_route(message, ctx);
+        };
+        let send = Message::Send(Send { id: None, queue, message, back: None });
         self.instance.remoting.post(broker.index(), send, HEADER + message.bytes, ctx);
         let (now, node) = (ctx.now(), ctx.node());
         // So that a loss on the way has its name.
@@ -132,13 +134,16 @@ impl Producer {
         call.attempt_began = now;
         call.group = self.config.group_of(queue);
         self.calls[number as usize] = Some(call);
-        let broker = self.config.broker(Place { group: call.group, id: 0 });
+        let Some(broker) = self.instance.master_of(call.group) else {
+            // "The broker not exist": the route has changed meanwhile.
+            return self.next(number, Retry::Yes, ctx);
+        };
         let message = call.message;
         let waits = match self.own.mode {
             Mode::Sync(_) | Mode::Oneway => Waits::Sync(left),
             Mode::Async => Waits::Async(left),
         };
-        let make = |id| Message::Send(Send { id: Some(id), queue, message });
+        let make = |id| Message::Send(Send { id: Some(id), queue, message, back: None });
         let request = (make, HEADER + message.bytes);
         self.instance.remoting.request(broker.index(), waits, Asked::Own(number), request, ctx);
         let at = ctx.now();
@@ -220,6 +225,9 @@ impl Producer {
                 ctx.observer().event(now, told(event::SOFT_SUCCESS, node, None, 0));
             }
             self.soft += 1;
+        }
+        if let (false, false, Some(call)) = (ok, self.own.strict, self.calls[number as usize]) {
+            ctx.observer().remarked(now, call.message);
         }
         let outcome = if ok || !self.own.strict { Outcome::Acked } else { Outcome::Nacked };
         self.settle(number, outcome, ctx);

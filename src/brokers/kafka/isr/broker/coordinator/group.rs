@@ -7,12 +7,15 @@ use crate::engine::Time;
 use crate::observe::ConsumerId;
 
 use super::super::super::config::Config;
+use super::super::super::content::Content;
 use super::super::super::groups::{
     GroupId, GroupRequest, GroupResponse, Identity, MemberId, MemberRecord, OffsetsRecord, Owned,
     Position, Protocol,
 };
 use super::super::super::message::Error;
 use super::super::super::rules::Rule;
+use super::super::super::sequence::Identity as Producer;
+use super::super::super::transactions::Marker;
 use super::classic::Classic;
 use super::modern::Modern;
 use super::{Asker, Effect, Then, protocol_of};
@@ -23,9 +26,12 @@ pub(super) struct Group {
     id: GroupId,
     /// What is committed, and replicated as far as is known.
     offsets: BTreeMap<PartitionId, Position>,
+    /// What transactions that are open commit, by producer id.
+    open: BTreeMap<u32, BTreeMap<PartitionId, Position>>,
     members: Members,
-    /// Whether commits of others than its members are refused.
+    /// Whether commits of others than its members are refused, and those of transactions as well.
     fences: bool,
+    fences_transactions: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -42,14 +48,21 @@ impl Group {
             Protocol::Consumer => Members::Modern(Modern::new(id, config)),
         };
         let fences = config.has(Rule::FenceGenerations);
-        Group { id, offsets: BTreeMap::new(), members, fences }
+        let fences_transactions = fences && config.has(Rule::FenceTransactionalCommits);
+        let (offsets, open) = (BTreeMap::new(), BTreeMap::new());
+        Group { id, offsets, open, members, fences, fences_transactions }
     }
 
     /// A batch of its partition says this.
-    pub(super) fn replay(&mut self, record: &OffsetsRecord) {
+    pub(super) fn replay(&mut self, content: &Content) {
+        let record = match content {
+            Content::Offsets(record) => record,
+            Content::Marker(marker) => return self.marked(*marker),
+            Content::Transaction(_) => return,
+        };
         match record {
-            OffsetsRecord::Offsets { group, offsets } if *group == self.id => {
-                self.offsets.extend(offsets.iter().copied());
+            OffsetsRecord::Offsets { group, offsets, by } if *group == self.id => {
+                self.commits(offsets, *by);
             }
             OffsetsRecord::Group { group, generation, leader, assignor, members, .. }
                 if *group == self.id =>
@@ -62,6 +75,23 @@ impl Group {
                 }
             }
             OffsetsRecord::Offsets { .. } | OffsetsRecord::Group { .. } => {}
+        }
+    }
+
+    /// Offsets are written: they hold, or do when their transaction is committed.
+    fn commits(&mut self, offsets: &[(PartitionId, Position)], by: Option<Producer>) {
+        match by {
+            None => self.offsets.extend(offsets.iter().copied()),
+            Some(by) => self.open.entry(by.id).or_default().extend(offsets.iter().copied()),
+        }
+    }
+
+    /// A transaction has ended.
+    pub(super) fn marked(&mut self, marker: Marker) {
+        if let Some(offsets) = self.open.remove(&marker.by.id)
+            && marker.commit
+        {
+            self.offsets.extend(offsets);
         }
     }
 
@@ -107,9 +137,22 @@ impl Group {
     ) {
         match (request, &mut self.members) {
             (GroupRequest::OffsetCommit { who, offsets }, _) => {
-                self.commit(asker, who, offsets, now, effects);
+                self.commit(asker, (who, None), offsets, now, effects);
             }
-            (GroupRequest::OffsetFetch { partitions }, _) => {
+            (GroupRequest::TxnOffsetCommit { by, who, offsets, .. }, _) => {
+                self.commit(asker, (who, Some(by)), offsets, now, effects);
+            }
+            // KIP-447: what an open transaction commits is not known yet.
+            (GroupRequest::OffsetFetch { partitions, stable: true }, _)
+                if self
+                    .open
+                    .values()
+                    .any(|own| partitions.iter().any(|of| own.contains_key(of))) =>
+            {
+                let unstable = GroupResponse::Offsets(Error::UnstableOffsetCommit, Vec::new());
+                effects.push(Effect::Answer(asker, unstable));
+            }
+            (GroupRequest::OffsetFetch { partitions, .. }, _) => {
                 let of = |partition: PartitionId| (partition, self.committed(partition));
                 let offsets = partitions.into_iter().map(of).collect();
                 effects.push(Effect::Answer(asker, GroupResponse::Offsets(Error::None, offsets)));
@@ -146,20 +189,21 @@ impl Group {
     fn commit(
         &mut self,
         asker: Asker,
-        who: Option<Identity>,
+        (who, by): (Option<Identity>, Option<Producer>),
         offsets: Vec<(PartitionId, Position)>,
         now: Time,
         effects: &mut Vec<Effect>,
     ) {
+        let fences = if by.is_some() { self.fences_transactions } else { self.fences };
         let error = match &mut self.members {
-            _ if !self.fences => Error::None,
+            _ if !fences => Error::None,
             Members::Classic(classic) => classic.may_commit(who, now),
             Members::Modern(modern) => modern.may_commit(who),
         };
         if error != Error::None {
             return effects.push(Effect::Answer(asker, GroupResponse::Done(error)));
         }
-        let record = OffsetsRecord::Offsets { group: self.id, offsets };
+        let record = OffsetsRecord::Offsets { group: self.id, offsets, by };
         effects.push(Effect::Write(record, Then::Committed(Some(asker))));
     }
 
@@ -172,8 +216,8 @@ impl Group {
         now: Time,
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(OffsetsRecord::Offsets { offsets, .. }) = record {
-            self.offsets.extend(offsets.iter().copied());
+        if let Some(OffsetsRecord::Offsets { offsets, by, .. }) = record {
+            self.commits(offsets, *by);
         }
         match then {
             Then::Committed(Some(asker)) => {
@@ -228,7 +272,7 @@ pub(super) fn first_records(config: &Config, id: GroupId) -> Vec<OffsetsRecord> 
         group.first.iter().filter(|member| !member.alone).map(member).collect();
     let leader: Option<MemberId> = members.first().map(|member| member.id);
     let assignor = members.first().and_then(|member| member.assignors.first().copied());
-    let offsets = OffsetsRecord::Offsets { group: id, offsets };
+    let offsets = OffsetsRecord::Offsets { group: id, offsets, by: None };
     if members.is_empty() {
         return vec![offsets];
     }

@@ -25,19 +25,22 @@ use crate::brokers::kafka::PartitionId;
 use crate::observe::{ConsumerId, Event};
 use crate::world::{Alarm, By, ConnId, Context, Lane};
 
+use super::super::content::Content;
 use super::super::groups::{GroupId, GroupRequest, GroupResponse, OffsetsRecord, Protocol};
 use super::super::message::{Error, Message, Response, Timer};
 use super::super::rules::Rule;
+use super::super::transactions::Marker;
 use super::super::words::event;
 use super::Broker;
+use super::own::Writes;
 use group::Group;
-use writes::Writes;
+use writes::Written;
 
 /// Who waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Asker {
-    place: u32,
-    conn: ConnId,
+pub(super) struct Asker {
+    pub(super) place: u32,
+    pub(super) conn: ConnId,
 }
 
 /// What a group wants done.
@@ -77,7 +80,7 @@ struct Shard {
     /// Its records are read.
     loaded: bool,
     seats: BTreeMap<GroupId, Seat>,
-    writes: Writes,
+    writes: Writes<Written>,
 }
 
 /// The partitions of `__consumer_offsets` that a broker leads.
@@ -103,7 +106,8 @@ impl Broker {
                 continue;
             }
             for record in group::first_records(&config, GroupId(index as u32)) {
-                self.append_offsets(group.partition, Arc::new(record), 0, ctx);
+                let record = Arc::new(Content::Offsets(record));
+                self.append_own(group.partition, record, 0, ctx);
             }
             if let Some(replica) = self.replica_mut(group.partition) {
                 let end = replica.log.end();
@@ -121,7 +125,7 @@ impl Broker {
         epoch: u32,
         ctx: &mut Context<'_, Message>,
     ) {
-        if !self.config.streams.is_internal(partition) {
+        if self.config.groups.topic != Some(self.config.streams.get(partition).topic) {
             return;
         }
         let shard =
@@ -129,7 +133,7 @@ impl Broker {
         self.coordinator.shards.insert(partition, shard);
         let records = self.replica(partition).map_or(0, |replica| replica.log.end());
         let takes = self.config.costs.load_offsets * records;
-        let done = Timer::OffsetsLoaded { partition, epoch };
+        let done = Timer::OwnLoaded { partition, epoch };
         ctx.after(takes, Lane::MAIN, Message::Timer(done));
     }
 
@@ -174,15 +178,26 @@ impl Broker {
     ) {
         let Some(mut shard) = self.coordinator.shards.remove(&partition) else { return };
         let mut effects = Vec::new();
-        shard.writes.fail(ctx);
+        let failed = shard.writes.fail(ctx);
         for seat in shard.seats.values_mut() {
             seat.alarm.cancel(ctx);
             seat.group.unload(&mut effects);
         }
         self.carry_out(partition, None, effects, ctx);
-        for asker in shard.writes.askers() {
-            self.answer_group(asker.0, asker.1, ctx);
+        for (asker, answer) in failed {
+            self.answer_group(asker, answer, ctx);
         }
+    }
+
+    /// Refuses a request about a group.
+    pub(super) fn refuse_group(
+        &mut self,
+        place: u32,
+        request: &GroupRequest,
+        error: Error,
+        ctx: &mut Context<'_, Message>,
+    ) {
+        self.respond(place, Response::Group(request.refused(error)), ctx);
     }
 
     /// A request about a group.
@@ -221,6 +236,15 @@ impl Broker {
         let Some(seat) = self.seat(partition, group) else { return };
         seat.group.asked((asker, client, fresh), request, now, &mut effects);
         self.carry_out(partition, Some(group), effects, ctx);
+    }
+
+    /// A transaction has ended in a partition of `__consumer_offsets`: what it has committed there holds,
+    /// or does not (GroupMetadataManager.scala, `handleTxnCompletion`).
+    pub(super) fn offsets_marked(&mut self, partition: PartitionId, marker: Marker) {
+        let Some(shard) = self.coordinator.shards.get_mut(&partition) else { return };
+        for seat in shard.seats.values_mut() {
+            seat.group.marked(marker);
+        }
     }
 
     /// A group looks at its clocks.

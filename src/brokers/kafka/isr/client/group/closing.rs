@@ -184,8 +184,25 @@ impl Consumer {
                 *known = position.offset.max(*known);
             }
         }
-        let now = ctx.now();
+        let (now, me) = (ctx.now(), ctx.node());
         self.tell_abandoned(now, ctx.observer() as &mut dyn Observer);
+        self.pipeline_died(now, me, ctx.observer() as &mut dyn Observer);
+        self.poll(ctx);
+    }
+
+    /// Its application gives up, closes what it has, and begins anew after a while.
+    pub(in super::super) fn application_failed(&mut self, ctx: &mut Context<'_, Message>) {
+        let by = ctx.clock() + CLOSE;
+        let Some(member) = &mut self.member else { return };
+        if member.closing.is_none() {
+            member.closing = Some(Closing::Fault);
+            member.after = Closing::Fault;
+            member.close_by = by;
+        }
+        member.held = None;
+        let (now, me) = (ctx.now(), ctx.node());
+        self.tell_abandoned(now, ctx.observer() as &mut dyn Observer);
+        self.pipeline_died(now, me, ctx.observer() as &mut dyn Observer);
         self.poll(ctx);
     }
 

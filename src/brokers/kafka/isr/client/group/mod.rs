@@ -162,6 +162,17 @@ impl Member {
         *self = Member { me: self.me, begun, ..Member::new(self.settings.clone()) };
     }
 
+    /// Its host.
+    pub(super) const fn host(&self) -> NodeId {
+        self.me
+    }
+
+    /// Its group, who it is there, if it has a place, and the coordinator, if it is known.
+    pub(super) fn standing(&self) -> (GroupId, Option<Identity>, Option<NodeId>) {
+        let who = self.identity().filter(|_| self.settings.subscribes);
+        (self.settings.group, who, self.coordinator)
+    }
+
     fn is_modern(&self) -> bool {
         self.settings.protocol == Protocol::Consumer
     }
@@ -273,7 +284,7 @@ impl Consumer {
                 Err(at) => again = again.min(at),
             }
         }
-        again = again.min(self.due(now));
+        again = again.min(self.drive_pipeline(now, ctx)).min(self.due(now));
         if let Some(member) = &mut self.member {
             member.alarm.wake(again, Lane::MAIN, Message::Timer(Timer::Member), ctx);
         }
@@ -400,7 +411,9 @@ impl Consumer {
             }
         }
         if !partitions.is_empty() {
-            let request = GroupRequest::OffsetFetch { partitions: partitions.clone() };
+            let waits = self.config.config.has(Rule::WaitForStableOffsets);
+            let stable = waits && self.config.settings.committed;
+            let request = GroupRequest::OffsetFetch { partitions: partitions.clone(), stable };
             self.post_group(ctx, peer, request, About::Offsets(partitions), None);
         }
     }
@@ -449,7 +462,8 @@ impl Consumer {
 
     /// Whether its application waits for a commit.
     pub(super) fn is_held(&self) -> bool {
-        self.member.as_ref().is_some_and(|member| member.held.is_some())
+        let made = self.pipeline.as_ref().is_some_and(|pipeline| pipeline.holds());
+        made || self.member.as_ref().is_some_and(|member| member.held.is_some())
     }
 
     /// Whether its application polls on before it is through.

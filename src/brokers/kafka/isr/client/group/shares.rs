@@ -133,6 +133,10 @@ impl Consumer {
             for line in self.config.lines(messages) {
                 observer.abandoned(at, member.me, *line, messages, removal);
             }
+            for line in self.config.config.streams.forwarded_lines(messages.producer) {
+                let removal = Removal { cause: cause::OUTPUT_LOST, because };
+                observer.dropped(at, member.me, Some(*line), messages, removal);
+            }
         }
     }
 }

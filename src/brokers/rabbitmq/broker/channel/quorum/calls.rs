@@ -48,7 +48,7 @@ impl Channel {
         purpose: Purpose,
     ) {
         let leader = self.client(node, queue).leader;
-        let members = &node.config.queue(queue).members;
+        let members = &node.mnesia.tables.quorum[queue.0 as usize];
         let mut next: Vec<NodeId> = members.iter().copied().filter(|of| *of != leader).collect();
         if matches!(purpose, Purpose::Get { .. }) {
             // rabbit_fifo_client.erl `dequeue`: the leader alone, as far as it is known.
@@ -116,6 +116,8 @@ impl Channel {
                 self.client(node, queue).leader = from;
             }
             CallAnswer::Empty => {}
+            // Of changes of the members, which no channel asks for.
+            CallAnswer::NotPermitted | CallAnswer::AlreadyMember | CallAnswer::NotMember => return,
         }
         let Some(call) = self.quorum_call.take() else { return };
         if let Some(timer) = call.timer {

@@ -79,7 +79,7 @@ mod tests {
         let consumer = channel(who + 3);
         let first: MessageId = draw.below(12);
         let count = 1 + draw.below(4) as u32;
-        match draw.below(20) {
+        match draw.below(22) {
             0..=7 => {
                 next[who as usize] += 1;
                 let seq = next[who as usize];
@@ -103,6 +103,8 @@ mod tests {
             15 => Command::Discard { channel: consumer, first, count },
             16 => Command::Down { channel: consumer, reason: DownReason::NoConnection },
             17 => Command::Down { channel: consumer, reason: DownReason::Normal },
+            19 => Command::TakeLetters { worker: channel(9) },
+            20 => Command::SettleLetter { id: first },
             18 => Command::NodeUp { node: consumer.node },
             _ => Command::Disconnected { channel: consumer },
         }
@@ -113,7 +115,9 @@ mod tests {
         (0..200).find_map(|seed| {
             let arguments = Arguments::default();
             let (delivery_limit, rules) = (Some(20), Rules::every());
-            let mut fifo = Fifo::new(Arc::new(Policy { arguments, delivery_limit, rules, faulty }));
+            let at_least_once = seed % 2 == 0;
+            let policy = Policy { arguments, delivery_limit, rules, at_least_once, faulty };
+            let mut fifo = Fifo::new(Arc::new(policy));
             let (mut draw, mut next) = (Stream::fixed(seed, "fifo"), [0; 3]);
             (1..=300).find_map(|index| {
                 let before = fifo.counts();

@@ -137,7 +137,7 @@ impl Fifo {
             };
             let Some(held) = gone else { return };
             self.ready_bytes -= payload(&held);
-            effects.gone.push(Gone { held, why: Leaving::Dead(Reason::Expired) });
+            self.dies(held, Reason::Expired, effects);
         }
     }
 
@@ -210,8 +210,7 @@ impl Fifo {
             false => held.returns,
         };
         if self.policy.delivery_limit.is_some_and(|limit| counted > limit) {
-            effects.gone.push(Gone { held, why: Leaving::Dead(Reason::DeliveryLimit) });
-            return;
+            return self.dies(held, Reason::DeliveryLimit, effects);
         }
         self.ready_bytes += payload(&held);
         if let Some(at) = self.delayed_until(&held, failed) {

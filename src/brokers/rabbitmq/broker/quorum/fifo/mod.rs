@@ -6,6 +6,7 @@
 
 pub mod check;
 mod consuming;
+mod dlx;
 mod publishing;
 pub mod ready;
 
@@ -16,6 +17,7 @@ use crate::engine::Time;
 use crate::observe::{MessageRange, Removal};
 
 use self::check::Faulty;
+use self::dlx::Dlx;
 use self::ready::Ready;
 use super::super::super::arguments::Arguments;
 use super::super::super::letters::{LetterId, Reason};
@@ -39,6 +41,8 @@ pub struct Policy {
     pub delivery_limit: Option<u32>,
     /// What its version does.
     pub rules: Rules,
+    /// Whether dead letters stay until they have arrived (`dead-letter-strategy`).
+    pub at_least_once: bool,
     /// What it does wrong.
     pub faulty: Faulty,
 }
@@ -116,6 +120,8 @@ pub enum Leaving {
     Settled(Removal),
     /// It is dead-lettered, if there is a dead-letter exchange.
     Dead(Reason),
+    /// It was dead-lettered, and has arrived.
+    Lettered(Reason),
 }
 
 /// What comes of a command beside the state.
@@ -144,6 +150,8 @@ pub struct Effects {
     pub expires: Option<Time>,
     /// The leader tells these that what they held was taken back: it took too long.
     pub timed_out: Vec<Pid>,
+    /// What the worker for dead letters gets: its number, the message, why it has died.
+    pub letters: Vec<(Pid, MessageId, Held, Reason)>,
 }
 
 /// The state.
@@ -164,14 +172,17 @@ pub struct Fifo {
     assigned: Vec<Assigned>,
     /// The expiry that was told last.
     expiry_told: Time,
+    /// Dead letters that have not arrived.
+    dlx: Dlx,
 }
 
 #[cfg(test)]
 impl Default for Fifo {
     fn default() -> Fifo {
         let (arguments, delivery_limit, rules) = (Arguments::default(), None, Rules::every());
-        let faulty = Faulty::default();
-        Fifo::new(Arc::new(Policy { arguments, delivery_limit, rules, faulty }))
+        let (at_least_once, faulty) = (false, Faulty::default());
+        let policy = Policy { arguments, delivery_limit, rules, at_least_once, faulty };
+        Fifo::new(Arc::new(policy))
     }
 }
 
@@ -190,6 +201,7 @@ impl Fifo {
             consumers: Consumers::default(),
             assigned: Vec::new(),
             expiry_told: Time::MAX,
+            dlx: Dlx::default(),
         }
     }
 
@@ -209,7 +221,7 @@ impl Fifo {
     #[must_use]
     pub fn len(&self) -> usize {
         let assigned = self.assigned.iter().map(|of| of.checked_out.len()).sum::<usize>();
-        self.waiting() + assigned
+        self.waiting() + assigned + self.dlx.size().0
     }
 
     /// Whether there are none.
@@ -243,7 +255,7 @@ impl Fifo {
     /// All messages, in no particular order.
     pub fn held(&self) -> impl Iterator<Item = &Held> + '_ {
         let assigned = self.assigned.iter().flat_map(|of| &of.checked_out);
-        self.waiting_in_order().chain(assigned.map(|of| &of.held))
+        self.waiting_in_order().chain(assigned.map(|of| &of.held)).chain(self.dlx.held())
     }
 
     /// Deliveries that are not settled, with whose they are.
@@ -292,7 +304,10 @@ impl Fifo {
         self.now = self.now.max(at);
         let holder = self.consumers.holder;
         match *command {
-            Command::Noop | Command::Metadata { .. } => {}
+            Command::Noop
+            | Command::Join { .. }
+            | Command::Leave { .. }
+            | Command::Metadata { .. } => {}
             Command::Register { channel } => self.register(channel, &mut effects),
             Command::Enqueue { channel, seq, message, letter, given: place } => {
                 let Given { expiration, priority } = given[usize::from(place)];
@@ -318,7 +333,7 @@ impl Fifo {
             }
             Command::Discard { channel, first, count } => {
                 for held in self.take(channel, first, count) {
-                    effects.gone.push(Gone { held, why: Leaving::Dead(Reason::Rejected) });
+                    self.dies(held, Reason::Rejected, &mut effects);
                 }
                 self.settled(channel);
             }
@@ -327,8 +342,11 @@ impl Fifo {
             Command::Disconnected { channel } => self.disconnected(channel, &mut effects),
             Command::Expire => self.end_delays(),
             Command::TimeOut { timeout } => self.time_out(at, timeout, &mut effects),
+            Command::TakeLetters { worker } => self.take_letters(worker),
+            Command::SettleLetter { id } => self.settle_letter(id, &mut effects),
         }
         self.check_out(at, &mut effects);
+        self.hand_out_letters(&mut effects);
         self.limit(&mut effects);
         if self.consumers.holder != holder && self.policy.arguments.single_active_consumer {
             effects.active = self.consumers.holder;

@@ -57,11 +57,12 @@ impl Fifo {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        let waiting = self.waiting() as u64;
-        self.refuses() && self.policy.arguments.exceeded(waiting, self.ready_bytes)
+        let (letters, bytes) = self.dlx.size();
+        let waiting = (self.waiting() + letters) as u64;
+        self.refuses() && self.policy.arguments.exceeded(waiting, self.ready_bytes + bytes)
     }
 
-    /// rabbit_fifo.erl `evaluate_limit`: the oldest goes; or publishers are told, and told again
+    /// Dead letters that have not arrived count as well. rabbit_fifo.erl `evaluate_limit`: the oldest goes; or publishers are told, and told again
     /// when four fifths of the limit are left (`?LOW_LIMIT`).
     pub(super) fn limit(&mut self, effects: &mut Effects) {
         if !self.policy.arguments.limited() {
@@ -77,8 +78,9 @@ impl Fifo {
         let full = self.is_full();
         let low = |limit: Option<u64>, now: u64| limit.is_none_or(|limit| now * 5 <= limit * 4);
         let arguments = &self.policy.arguments;
-        let room = low(arguments.max_length, self.waiting() as u64)
-            && low(arguments.max_length_bytes, self.ready_bytes);
+        let (letters, bytes) = self.dlx.size();
+        let room = low(arguments.max_length, (self.waiting() + letters) as u64)
+            && low(arguments.max_length_bytes, self.ready_bytes + bytes);
         for enqueuer in &mut self.enqueuers {
             if (full && !enqueuer.blocked) || (room && enqueuer.blocked) {
                 enqueuer.blocked = full;

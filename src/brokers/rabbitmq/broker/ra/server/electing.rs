@@ -18,6 +18,10 @@ impl Server {
 
     /// ra_server.erl `call_for_election(pre_vote, ..)`: the term stays as it is.
     pub(super) fn stand(&mut self) {
+        // "follower ignored election_timeout, non-voter".
+        if !self.has_vote() {
+            return;
+        }
         self.leader = None;
         self.token += 1;
         self.role = Role::PreVote { votes: 1 };
@@ -34,16 +38,21 @@ impl Server {
     }
 
     pub(super) fn others(&self) -> Vec<NodeId> {
-        self.members.iter().copied().filter(|node| *node != self.me.node).collect()
+        let members = self.cluster().members().iter().copied();
+        members.filter(|node| *node != self.me.node).collect()
     }
 
     pub(super) fn has_majority(&self, votes: usize) -> bool {
-        votes > self.members.len() / 2
+        votes > self.cluster().votes() / 2
     }
 
     /// ra_server.erl `process_pre_vote`. There is no loyalty: a follower that hears its leader well
     /// grants it all the same. Only the leader resists, by a word to everybody.
     pub(super) fn pre_vote(&mut self, from: Pid, candidate: Candidate) {
+        // "follower ignored pre_vote_rpc, non-voter".
+        if !self.has_vote() && !self.leads() {
+            return;
+        }
         if candidate.term > self.meta.term {
             self.later_term(candidate.term);
         } else if self.leads() && !self.yields {
@@ -103,6 +112,9 @@ impl Server {
     }
 
     pub(super) fn request_vote(&mut self, from: Pid, candidate: Candidate) {
+        if !self.has_vote() && !self.leads() {
+            return;
+        }
         if candidate.term > self.meta.term {
             self.later_term(candidate.term);
         }
@@ -138,7 +150,7 @@ impl Server {
     /// As a leader: another member is to lead (ra_server.erl: `handle_leader({transfer_leadership,
     /// ..})`). Whether it can be asked to: it is a member, and not this one.
     pub fn transfer(&mut self, to: NodeId) -> bool {
-        let possible = self.leads() && to != self.me.node && self.members.contains(&to);
+        let possible = self.leads() && to != self.me.node && self.cluster().has_vote(to);
         self.yields |= possible;
         possible
     }
@@ -157,19 +169,12 @@ impl Server {
     pub(super) fn lead(&mut self) {
         self.yields = false;
         let next = self.log.last().index + 1;
-        let progress = |node| Progress {
-            node,
-            next,
-            matched: 0,
-            commit_sent: 0,
-            connected: true,
-            snapshot: None,
-        };
+        let progress = |node| Progress::new(node, next);
         self.role = Role::Leader(self.others().into_iter().map(progress).collect());
         self.leader = Some(self.me.node);
         self.out.extend([Out::NoTimer, Out::Leads]);
         // Nothing of an earlier term is committed but along with an entry of this one.
-        self.append(Command::Noop);
+        self.noop = self.append(Command::Noop);
         self.replicate();
     }
 }

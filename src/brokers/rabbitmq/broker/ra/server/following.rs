@@ -6,7 +6,7 @@ use super::super::super::super::message::ra::{
     AppendEntries, AppendReply, Index, InstallSnapshot, Position, Rpc,
 };
 use super::super::log::Snapshot;
-use super::{Breach, Delay, Out, Role, Server};
+use super::{Breach, Delay, Membership, Out, Role, Server};
 
 impl Server {
     /// ra_server.erl `handle_follower(#append_entries_rpc{})`.
@@ -47,10 +47,10 @@ impl Server {
                 if index <= self.commit {
                     self.breach = Some(Breach::Overwritten(index));
                 }
-                let cut = self.log.truncate(index - 1);
-                self.out.push(Out::Truncated(index, cut));
+                self.cut(index - 1);
             }
             let at = self.log.append(entry);
+            self.membership.append(at, &entry.command);
             first_new.get_or_insert(at);
         }
         self.agreed = self.agreed.max(end);
@@ -98,7 +98,9 @@ impl Server {
         if let Some(state) =
             rpc.state.filter(|_| rpc.last.index > self.commit.max(self.log.base().index))
         {
-            let gone = self.log.shorten(Snapshot { last: rpc.last, state });
+            let cluster = rpc.cluster.clone();
+            let gone = self.log.shorten(Snapshot { last: rpc.last, state, cluster });
+            self.membership = Membership::of((*rpc.cluster).clone(), &self.log);
             self.commit = rpc.last.index;
             self.agreed = self.agreed.max(rpc.last.index);
             self.asked = false;

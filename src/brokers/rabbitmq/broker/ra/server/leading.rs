@@ -33,6 +33,13 @@ pub(super) struct Progress {
     pub(super) snapshot: Option<(Position, u32)>,
 }
 
+impl Progress {
+    /// Of a member that nothing is known of.
+    pub(super) fn new(node: NodeId, next: Index) -> Progress {
+        Progress { node, next, matched: 0, commit_sent: 0, connected: true, snapshot: None }
+    }
+}
+
 impl Server {
     /// As a leader: sends what followers lack, as far as that is allowed at once.
     pub fn replicate(&mut self) {
@@ -93,7 +100,9 @@ impl Server {
         let state = (sent + bytes >= whole).then(|| snapshot.state.clone());
         let (term, leader, last) = (self.meta.term, self.me, snapshot.last);
         peer.snapshot = Some((last, chunk));
-        let rpc = InstallSnapshot { term, leader, last, chunk, bytes: bytes as u32, state };
+        let cluster = snapshot.cluster.clone();
+        let rpc =
+            InstallSnapshot { term, leader, last, chunk, bytes: bytes as u32, state, cluster };
         self.out.push(Out::Send(peer.node, Rpc::InstallSnapshot(Box::new(rpc))));
     }
 
@@ -132,6 +141,7 @@ impl Server {
             server.replicate_to(peer);
         });
         self.count();
+        self.promote(from.node);
     }
 
     pub(super) fn snapshot_reply(&mut self, from: Pid, term: Term, chunk: u32) {
@@ -157,6 +167,7 @@ impl Server {
             }
         });
         self.count();
+        self.promote(from.node);
     }
 
     /// What a majority has fsynced is committed, if it is of this term (ra_server.erl:
@@ -165,10 +176,16 @@ impl Server {
         let Role::Leader(peers) = &self.role else { return };
         let own =
             if self.faulty.counts_unsynced { self.log.last().index } else { self.log.written() };
-        let mut matched: Vec<Index> = peers.iter().map(|peer| peer.matched).chain([own]).collect();
+        let cluster = self.cluster();
+        let voters = peers.iter().filter(|peer| cluster.has_vote(peer.node));
+        let own = Some(own).filter(|_| self.has_vote());
+        let mut matched: Vec<Index> = voters.map(|peer| peer.matched).chain(own).collect();
         matched.sort_unstable_by(|a, b| b.cmp(a));
-        let needed = if self.faulty.waits_for_all { matched.len() - 1 } else { matched.len() / 2 };
-        let majority = matched[needed];
+        let needed = match self.faulty.waits_for_all {
+            true => matched.len().saturating_sub(1),
+            false => matched.len() / 2,
+        };
+        let Some(&majority) = matched.get(needed) else { return };
         let of_term = self.log.term_at(majority) == Some(self.meta.term);
         if majority > self.commit && (of_term || self.faulty.commits_old_terms) {
             self.commit = majority;

@@ -6,13 +6,18 @@
 mod electing;
 mod following;
 mod leading;
+mod membership;
+
+use std::sync::Arc;
 
 use crate::engine::Time;
 use crate::observe::NodeId;
 
 use super::super::super::message::Pid;
-use super::super::super::message::ra::{Command, Entry, Index, Rpc, Term};
-use super::log::Log;
+use super::super::super::message::ra::{Command, Entry, Index, Position, Rpc, Term};
+use super::super::quorum::fifo::Fifo;
+use super::cluster::{Cluster, Membership};
+use super::log::{Log, Snapshot};
 
 use self::leading::Progress;
 
@@ -101,6 +106,8 @@ pub struct Faulty {
     pub commits_old_terms: bool,
     /// A follower takes entries without looking whether its log goes on there.
     pub ignores_gaps: bool,
+    /// A leader changes the members while the last change is not committed.
+    pub changes_at_once: bool,
 }
 
 /// What Raft promises never to happen to a member whose group has kept its disks, and has happened.
@@ -116,7 +123,9 @@ pub enum Breach {
 #[derive(Clone, Debug)]
 pub struct Server {
     me: Pid,
-    members: Vec<NodeId>,
+    membership: Membership,
+    /// It was started to join a group that exists.
+    newcomer: bool,
     meta: Meta,
     /// Its log.
     pub log: Log,
@@ -130,6 +139,8 @@ pub struct Server {
     token: u32,
     /// As a leader: it has asked another member to lead, and does not resist.
     yields: bool,
+    /// As a leader: the first entry of its term. Until that is committed the members stay.
+    noop: Index,
     now: Time,
     faulty: Faulty,
     breach: Option<Breach>,
@@ -137,13 +148,28 @@ pub struct Server {
 }
 
 impl Server {
-    /// The member `me` of a group, with what its disk has. It has yet to [`start`](Self::start).
+    /// The member `me` of a group that was founded by these, with what its disk has; a newcomer was
+    /// not there then. It has yet to [`start`](Self::start).
     #[must_use]
-    pub fn new(me: Pid, members: Vec<NodeId>, meta: Meta, log: Log, faulty: Faulty) -> Server {
+    pub fn new(
+        me: Pid,
+        (mut founders, newcomer): (Vec<NodeId>, bool),
+        meta: Meta,
+        log: Log,
+        faulty: Faulty,
+    ) -> Server {
         let commit = log.base().index;
+        if newcomer {
+            founders.retain(|node| *node != me.node);
+        }
+        let base = match log.snapshot() {
+            Some(snapshot) => (*snapshot.cluster).clone(),
+            None => Cluster::of(founders),
+        };
         Server {
             me,
-            members,
+            membership: Membership::of(base, &log),
+            newcomer,
             meta,
             log,
             role: Role::Follower,
@@ -153,6 +179,7 @@ impl Server {
             asked: false,
             token: 0,
             yields: false,
+            noop: 0,
             now: Time::ZERO,
             faulty,
             breach: None,
@@ -213,8 +240,26 @@ impl Server {
 
     /// The members.
     #[must_use]
-    pub fn members(&self) -> &[NodeId] {
-        &self.members
+    pub fn cluster(&self) -> &Cluster {
+        self.membership.now()
+    }
+
+    /// The members after an entry.
+    #[must_use]
+    pub fn cluster_at(&self, index: Index) -> &Cluster {
+        self.membership.at(index)
+    }
+
+    /// Whether it was started to join a group that exists.
+    #[must_use]
+    pub fn is_newcomer(&self) -> bool {
+        self.newcomer
+    }
+
+    /// Whether it has a vote, as far as it knows.
+    #[must_use]
+    pub fn has_vote(&self) -> bool {
+        self.cluster().has_vote(self.me.node)
     }
 
     /// As a leader: whether every follower has all that it has itself.
@@ -245,9 +290,9 @@ impl Server {
 
     /// It begins as a follower that knows no leader (ra_server_proc.erl: `recovered`).
     pub fn start(&mut self) {
-        if self.members.len() == 1 {
+        if self.cluster().votes() == 1 {
             self.stand();
-        } else {
+        } else if self.has_vote() {
             self.out.push(Out::Timer(Delay::Short));
         }
     }
@@ -256,11 +301,28 @@ impl Server {
     pub fn append(&mut self, command: Command) -> Index {
         let entry = Entry { term: self.meta.term, at: self.now, command };
         let index = self.log.append(entry);
+        if self.membership.append(index, &command) {
+            self.seat();
+        }
         self.out.push(Out::Appended(index));
         if self.faulty.counts_unsynced {
             self.count();
         }
         index
+    }
+
+    /// The log has lost all behind an entry, and what that changed of the members.
+    fn cut(&mut self, last: Index) {
+        let cut = self.log.truncate(last);
+        self.membership.truncate(last);
+        self.out.push(Out::Truncated(last + 1, cut));
+    }
+
+    /// Takes a snapshot of all up to an entry.
+    pub fn snapshot(&mut self, last: Position, state: Arc<Fifo>) -> Vec<(Index, Entry)> {
+        let cluster = Arc::new(self.membership.at(last.index).clone());
+        self.membership.shorten(last.index);
+        self.log.shorten(Snapshot { last, state, cluster })
     }
 
     /// A message from another member.

@@ -1,16 +1,13 @@
-//! The observer of a script: what it is told, as lines.
+//! The observer of a script about a log: what it is told, as lines. What families say in their own way is in
+//! their [`Manner`].
 
-use mqsim::brokers::kafka::legacy::words::WORDS;
 use mqsim::engine::Time;
 use mqsim::observe::{
-    Catalog, ConsumerId, DestinationId, Event, EventId, MessageRange, NodeId, NodeState, Observer,
-    Outcome, Removal, RoleId,
+    Catalog, ConsumerId, DestinationId, Event, MessageRange, NodeId, NodeState, Observer, Outcome,
+    Removal, RoleId,
 };
 
-use crate::golden::{became, clock};
-
-/// Events from here on are the probe's words ([`super::probe::WORDS`]).
-pub(crate) const PROBE_WORDS: u32 = 1_000;
+use super::{became, clock};
 
 /// Something that happened. What differs in the message only becomes one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,16 +19,50 @@ struct Fact {
     messages: Option<(u32, u32)>,
 }
 
+/// How a family's scripts say what is its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// The cause of what is on its way, and counts as lost until it is read: that says nothing here.
+    pub(crate) on_its_way: &'static str,
+    /// What a producer is told.
+    pub(crate) outcome: fn(Outcome) -> &'static str,
+    /// An event that is not in the catalogue: that of a client of the script's own.
+    pub(crate) event: fn(&Event) -> Option<String>,
+    /// Whether something at the very beginning is not worth a line: a role, or what becomes of a process.
+    pub(crate) at_first: fn(&Catalog, Option<NodeId>) -> bool,
+}
+
+impl Manner {
+    /// That of a family of which nothing more is to be said than what its producers are told.
+    pub(crate) const fn plain(outcome: fn(Outcome) -> &'static str) -> Manner {
+        Manner { on_its_way: "on-its-way", outcome, event: |_| None, at_first: |_, _| true }
+    }
+}
+
+/// What a producer is told, in the words of the design; `nacked` is what the family calls it.
+pub(crate) fn told(outcome: Outcome, nacked: &'static str) -> &'static str {
+    match outcome {
+        Outcome::Acked => "acked",
+        Outcome::Nacked => nacked,
+        Outcome::Accepted => "accepted",
+        Outcome::Rejected => "rejected",
+        Outcome::Unknown => "unknown",
+        Outcome::Unsent => "unsent",
+        Outcome::Returned => "returned",
+    }
+}
+
 /// Remembers everything.
 #[derive(Clone, Debug)]
 pub(crate) struct Trace {
+    manner: Manner,
     catalog: Catalog,
     facts: Vec<Fact>,
 }
 
 impl Trace {
-    pub(crate) fn new(catalog: Catalog) -> Trace {
-        Trace { catalog, facts: Vec::new() }
+    pub(crate) fn new(manner: Manner, catalog: Catalog) -> Trace {
+        Trace { manner, catalog, facts: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -79,24 +110,18 @@ impl Trace {
         format!("{} to {to} ", info.name)
     }
 
-    fn why(removal: Removal) -> String {
-        let cause = WORDS.causes[removal.cause.index()].name;
+    fn why(&self, removal: Removal) -> String {
+        let cause = self.catalog.causes[removal.cause.index()].name;
         match removal.because.index() {
             0 => cause.to_owned(),
-            because => format!("{cause}, {}", WORDS.conditions[because]),
+            because => format!("{cause}, {}", self.catalog.conditions[because]),
         }
     }
 }
 
 impl Observer for Trace {
     fn outcome(&mut self, at: Time, messages: MessageRange, outcome: Outcome) {
-        let word = match outcome {
-            Outcome::Accepted => "accepted",
-            Outcome::Rejected => "rejected",
-            Outcome::Unknown => "unknown",
-            Outcome::Unsent => "unsent",
-            Outcome::Acked | Outcome::Returned | Outcome::Nacked => "answered",
-        };
+        let word = (self.manner.outcome)(outcome);
         let stream = self.stream(messages);
         self.add(at, format!("{word}: {stream}"), Some(messages), String::new());
     }
@@ -111,6 +136,18 @@ impl Observer for Trace {
         self.add(at, before, Some(messages), String::new());
     }
 
+    fn dead_lettered(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        _: DestinationId,
+        _: DestinationId,
+        messages: MessageRange,
+    ) {
+        let before = format!("{} has a dead letter: {}", self.host(node), self.stream(messages));
+        self.add(at, before, Some(messages), String::new());
+    }
+
     fn removed(
         &mut self,
         at: Time,
@@ -120,7 +157,7 @@ impl Observer for Trace {
         removal: Removal,
     ) {
         let before = format!("{} loses {}", self.host(node), self.stream(messages));
-        self.add(at, before, Some(messages), format!(": {}", Trace::why(removal)));
+        self.add(at, before, Some(messages), format!(": {}", self.why(removal)));
     }
 
     fn dropped(
@@ -131,10 +168,9 @@ impl Observer for Trace {
         messages: MessageRange,
         removal: Removal,
     ) {
-        // What is in a socket counts as lost until it is read; that says nothing here.
-        if WORDS.causes[removal.cause.index()].name != "socket-buffer-lost" {
+        if self.catalog.causes[removal.cause.index()].name != self.manner.on_its_way {
             let before = format!("dropped: {}", self.stream(messages));
-            self.add(at, before, Some(messages), format!(": {}", Trace::why(removal)));
+            self.add(at, before, Some(messages), format!(": {}", self.why(removal)));
         }
     }
 
@@ -152,14 +188,17 @@ impl Observer for Trace {
     }
 
     fn role(&mut self, at: Time, node: NodeId, destination: DestinationId, role: Option<RoleId>) {
-        let role = role.map_or("nothing", |role| WORDS.roles[role.index()].name);
+        if at == Time::ZERO && (self.manner.at_first)(&self.catalog, None) {
+            return;
+        }
+        let role = role.map_or("nothing", |role| self.catalog.roles[role.index()].name);
         let of = self.catalog.destination(destination);
         let before = format!("{} is {role} of {of}", self.host(node));
         self.add(at, before, None, String::new());
     }
 
     fn node(&mut self, at: Time, node: NodeId, state: NodeState) {
-        if node.index() >= self.catalog.brokers().count() && at == Time::ZERO {
+        if at == Time::ZERO && (self.manner.at_first)(&self.catalog, Some(node)) {
             return;
         }
         let before = format!("{} {}", self.host(node), became(state));
@@ -167,17 +206,17 @@ impl Observer for Trace {
     }
 
     fn event(&mut self, at: Time, event: Event) {
-        let Event { word: EventId(word), node, subject, count, .. } = event;
-        let host = self.host(node).to_owned();
-        if let Some(index) = word.checked_sub(PROBE_WORDS) {
-            let text = super::probe::WORDS[index as usize].replace("COUNT", &count.to_string());
+        let Event { word, node, subject, count, .. } = event;
+        let host = self.host(node);
+        if let Some(text) = (self.manner.event)(&event) {
             return self.add(at, format!("{host} {text}"), None, String::new());
         }
-        let mut text = format!("{host}: {}", WORDS.events[word as usize].name);
+        let word = &self.catalog.events[word.index()];
+        let mut text = format!("{host}: {}", word.name);
         if let Some(subject) = subject {
             text = format!("{text} {}", self.host(subject));
         }
-        if WORDS.events[word as usize].meaning.contains("COUNT") {
+        if word.meaning.contains("COUNT") {
             text = format!("{text}, {count}");
         }
         self.add(at, text, None, String::new());

@@ -1,0 +1,5 @@
+//! Clients: a [transport](transport) to the brokers, and what a session does over it.
+
+pub mod consumer;
+pub mod producer;
+pub mod transport;

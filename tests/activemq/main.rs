@@ -1,0 +1,9 @@
+//! ActiveMQ: scripts and whole runs.
+
+mod chaos;
+#[path = "../golden/mod.rs"]
+mod golden;
+mod measured;
+mod mutants;
+mod rules;
+mod scripts;
