@@ -168,6 +168,9 @@ impl Broker {
             let (epoch, set_epoch) = (FIRST_EPOCH, FIRST_EPOCH);
             self.replicas.decided = Some(Decided { group, master: Some(0), epoch, set, set_epoch });
             self.replicas.master = self.place.id == 0;
+            if self.replicas.master {
+                self.touched.note(Touch::Master(FIRST_EPOCH));
+            }
             let now = ctx.clock();
             self.replicas.caught_up.iter_mut().for_each(|at| *at = Some(now));
         }
@@ -362,6 +365,7 @@ impl Broker {
             return false;
         };
         let cut = self.truncate_to(point, ctx);
+        self.replicas.cut(point);
         if cut > 0 {
             for (next, queue) in self.store.next.iter_mut().zip(&self.store.queues) {
                 *next = queue.max();

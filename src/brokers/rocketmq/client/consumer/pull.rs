@@ -42,7 +42,6 @@ impl Consumer {
         self.lives += 1;
         let life = self.lives;
         let mut taken = ProcessQueue::new(queue, life, offset);
-        taken.retried = self.config.streams.is_internal(queue);
         taken.locked = (self.own.listener == Listener::Orderly).then(|| ctx.clock());
         self.queues.push(taken);
         self.tell_holds(queue, true, ctx.now(), ctx.observer());

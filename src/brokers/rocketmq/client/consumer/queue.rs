@@ -23,8 +23,6 @@ struct Item {
 #[derive(Clone, Debug)]
 pub(super) struct ProcessQueue {
     pub(super) id: QueueId,
-    /// Whether it is of the retry topic.
-    pub(super) retried: bool,
     /// What of it waits for its turn, of an orderly listener.
     pub(super) waiting: VecDeque<Work>,
     /// Whether an orderly listener works on a message of it, or leaves it alone for a while.
@@ -49,7 +47,6 @@ impl ProcessQueue {
     pub(super) const fn new(id: QueueId, life: u32, next: u64) -> ProcessQueue {
         ProcessQueue {
             id,
-            retried: false,
             waiting: VecDeque::new(),
             busy: false,
             locked: None,
