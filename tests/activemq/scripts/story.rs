@@ -195,9 +195,9 @@ impl Story {
                 format!("{producer} {number}")
             };
             let mut parts: Vec<String> = waiting.into_iter().map(message).collect();
-            parts.extend(held.into_iter().map(|(host, producer, number)| {
+            parts.extend(held.into_iter().map(|(host, sent)| {
                 let host = &catalog.nodes[host.index()].name;
-                format!("{} at {host}", message((producer, number)))
+                format!("{} at {host}", message(sent))
             }));
             lines.push(format!("{name}: {}", parts.join(", ")));
         }

@@ -90,6 +90,9 @@ struct Entry {
     acked: bool,
 }
 
+/// A message: its producer, and its number among what that sends.
+pub type Sent = (u32, u32);
+
 /// A broker.
 #[derive(Clone, Debug)]
 pub struct Broker {
@@ -239,9 +242,10 @@ impl Broker {
         self.phase == Phase::Serving
     }
 
-    /// Of a queue: the numbers of the messages that nobody has, and of those that consumers have, with
-    /// their producers and the consumers' hosts.
-    pub fn contents(&self, queue: QueueId) -> (Vec<(u32, u32)>, Vec<(NodeId, u32, u32)>) {
+    /// Of a queue: the messages that nobody has, and those that consumers have, with the consumers'
+    /// hosts. A message is its producer and its number among that producer's.
+    #[must_use]
+    pub fn contents(&self, queue: QueueId) -> (Vec<Sent>, Vec<(NodeId, Sent)>) {
         let of = |entry: u32| {
             let message = self.entries.get(entry).map(|entry| entry.message.range);
             message.map(|message| (message.producer.0, message.first))
@@ -249,9 +253,11 @@ impl Broker {
         let waiting = self.queues[queue.index()].waiting().filter_map(of).collect();
         let held = self.connections.values().filter_map(|connection| {
             let own = connection.subscription.as_ref().filter(|own| own.queue == queue)?;
-            Some(own.dispatched.iter().filter_map(move |entry| {
-                of(*entry).map(|(producer, number)| (connection.peer, producer, number))
-            }))
+            Some(
+                own.dispatched
+                    .iter()
+                    .filter_map(move |entry| of(*entry).map(|sent| (connection.peer, sent))),
+            )
         });
         (waiting, held.flatten().collect())
     }

@@ -72,11 +72,9 @@ impl Broker {
                 ctx.after(RECONNECT, Lane::MAIN, Timer::Mount.into());
             }
             Input::Message { body: Message::LockIs(held), .. } => self.lock_is(held, ctx),
-            Input::Message { body: Message::Image(image), .. } => {
-                if self.phase == Phase::Loading {
-                    self.journal = Arc::unwrap_or_clone(image);
-                    self.scanned(ctx);
-                }
+            Input::Message { body: Message::Image(image), .. } if self.phase == Phase::Loading => {
+                self.journal = Arc::unwrap_or_clone(image);
+                self.scanned(ctx);
             }
             Input::Message { body: Message::Stale, .. } => self.io_error(ctx),
             Input::Message { body: Message::Appended(success), .. } => self.appended(success, ctx),
