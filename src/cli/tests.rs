@@ -442,6 +442,6 @@ fn lists() {
     let (_, help) = of("fault").unwrap_err();
     assert_eq!(help, "did you mean `faults`?");
     let (message, help) = of("artemis").unwrap_err();
-    assert_eq!(message, "ActiveMQ and Artemis are not simulated");
+    assert_eq!(message, "Artemis is not simulated");
     assert!(help.contains("docs/fidelity/README.md"), "{help}");
 }

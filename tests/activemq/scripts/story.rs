@@ -199,7 +199,7 @@ impl Story {
                 let host = &catalog.nodes[host.index()].name;
                 format!("{} at {host}", message(sent))
             }));
-            lines.push(format!("{name}: {}", parts.join(", ")));
+            lines.push(format!("{name}: {}", parts.join(", ")).trim_end().to_owned());
         }
         Ok(lines)
     }
