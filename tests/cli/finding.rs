@@ -140,7 +140,7 @@ fn what_is_missing_is_an_answer_of_its_own() {
         "new dledger",
         "list artemis",
         "schema artemis",
-        "list failures dledger",
+        "list failures jetstream",
         "list tiered-storage",
         "run a.toml",
         "new rabbit-hole",
