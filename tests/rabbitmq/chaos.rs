@@ -6,11 +6,8 @@
 //! scenario that breaks a rule is made as small as it can be and printed.
 
 use crate::chaos_kit::{Chaos, minimise, operated_scenario, quorum_scenario, recorded, scenario};
+use crate::runs::{each, number};
 use crate::tally::Tally;
-
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
-}
 
 #[test]
 fn random_scenarios_keep_the_rules() {
@@ -32,18 +29,22 @@ fn random_scenarios_with_operators_keep_the_rules() {
 
 fn keep_the_rules(scenario: fn(u64) -> Chaos, default: u64) {
     let (from, count) = (number("MQSIM_CHAOS_FROM", 0), number("MQSIM_CHAOS", default));
-    let mut tally = Tally::default();
-    let failures: Vec<String> = (from..from + count)
-        .filter_map(|number| {
-            let chaos = scenario(number);
-            let wrong = recorded(&chaos, number, &mut tally)?;
-            let smallest = minimise(&chaos, number, &wrong);
-            let text = smallest.text();
+    let seen = each(count as usize, |index| {
+        let number = from + index as u64;
+        let (chaos, mut tally) = (scenario(number), Tally::default());
+        let failure = recorded(&chaos, number, &mut tally).map(|wrong| {
+            let text = minimise(&chaos, number, &wrong).text();
             let failure = format!("number {number} ({:?}): {wrong}\n{text}", chaos.promise);
             println!("{failure}");
-            Some(failure)
-        })
-        .collect();
+            failure
+        });
+        (tally, failure)
+    });
+    let (mut tally, mut failures) = (Tally::default(), Vec::new());
+    for (own, failure) in seen {
+        tally.add(own);
+        failures.extend(failure);
+    }
     println!("{}", tally.text());
     assert!(failures.is_empty(), "{} of {count}:\n{}", failures.len(), failures.join("\n\n"));
 }

@@ -16,6 +16,8 @@ mod golden;
 mod mutants;
 mod oracle;
 mod ra;
+#[path = "../runs/mod.rs"]
+mod runs;
 mod scripts;
 mod store;
 mod store_log;
