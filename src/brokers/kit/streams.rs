@@ -5,7 +5,7 @@
 //! partition (a queue of RocketMQ's) only, so every pair of a scenario's producer (a *writer* here) and a partition of its topic has
 //! a [`ProducerId`] of its own, the stream. Sequence numbers of a stream are dense: a message's
 //! place among those that its writer meant for this partition. A batch is then one
-//! [`MessageRange`](crate::observe::MessageRange).
+//! [`MessageRange`].
 //!
 //! Everything here is arithmetic on tables that never change, made once a run and shared.
 

@@ -1,4 +1,4 @@
-//! Clients: a [transport](transport) to the brokers, and what a session does over it.
+//! Clients: a [transport] to the brokers, and what a session does over it.
 
 pub mod consumer;
 pub mod producer;

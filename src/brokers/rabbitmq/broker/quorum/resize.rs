@@ -1,7 +1,7 @@
 //! What operators do to who is a member of quorum queues (rabbit_quorum_queue.erl v4.3: `add_member`,
 //! `delete_member`, `grow`, `shrink_all`).
 //!
-//! A command is an [`Order`]: one change after the other, or some at a time. A member is added in this
+//! A command is an `Order`: one change after the other, or some at a time. A member is added in this
 //! order: its process starts on its node with nothing, the leader appends that it joins, and the
 //! metadata says so. It is deleted the other way round, and its files go last.
 
