@@ -65,7 +65,7 @@ struct Change {
 #[derive(Clone, Debug)]
 struct Order {
     action: ActionId,
-    todo: VecDeque<Job>,
+    jobs: VecDeque<Job>,
     running: Vec<Change>,
     at_once: usize,
     failed: Option<&'static str>,
@@ -110,9 +110,9 @@ impl Broker {
         let fits = |nodes: &[NodeId]| !even || nodes.len().is_multiple_of(2);
         let lacks = |nodes: &[NodeId]| !nodes.is_empty() && !nodes.contains(&node) && fits(nodes);
         let runs = self.node.runs(node) || node == self.node.me;
-        let todo = self.quorum_queues(|nodes| runs && lacks(nodes));
-        let todo = todo.into_iter().map(|queue| Job { queue, node, joins: true }).collect();
-        self.order_members(ctx, action, todo, 1, None)
+        let queues = self.quorum_queues(|nodes| runs && lacks(nodes));
+        let jobs = queues.into_iter().map(|queue| Job { queue, node, joins: true }).collect();
+        self.order_members(ctx, action, jobs, 1, None)
     }
 
     /// `shrink_all`: no quorum queue has a member on that node any more.
@@ -122,8 +122,8 @@ impl Broker {
         action: ActionId,
         node: NodeId,
     ) -> Option<Answer> {
-        let todo = self.members_on(node);
-        self.order_members(ctx, action, todo, AT_ONCE, None)
+        let jobs = self.members_on(node);
+        self.order_members(ctx, action, jobs, AT_ONCE, None)
     }
 
     fn members_on(&self, node: NodeId) -> VecDeque<Job> {
@@ -140,8 +140,8 @@ impl Broker {
         node: NodeId,
     ) -> Option<Answer> {
         if self.node.has_khepri() {
-            let todo = self.members_on(node);
-            return self.order_members(ctx, action, todo, AT_ONCE, Some(node));
+            let jobs = self.members_on(node);
+            return self.order_members(ctx, action, jobs, AT_ONCE, Some(node));
         }
         self.order(ctx, Purpose::Forget { node, action })
     }
@@ -170,11 +170,11 @@ impl Broker {
         &mut self,
         ctx: &mut Context<'_, Message>,
         action: ActionId,
-        todo: VecDeque<Job>,
+        jobs: VecDeque<Job>,
         at_once: usize,
         forgets: Option<NodeId>,
     ) -> Option<Answer> {
-        let order = Order { action, todo, running: Vec::new(), at_once, failed: None, forgets };
+        let order = Order { action, jobs, running: Vec::new(), at_once, failed: None, forgets };
         self.node.orders.all.push(order);
         self.continue_orders(ctx);
         None
@@ -185,7 +185,7 @@ impl Broker {
         let mut at = 0;
         while let Some(order) = self.node.orders.all.get_mut(at) {
             let room = order.running.len() < order.at_once;
-            if let Some(job) = room.then(|| order.todo.pop_front()).flatten() {
+            if let Some(job) = room.then(|| order.jobs.pop_front()).flatten() {
                 self.begin_change(ctx, at, job);
             } else if order.running.is_empty() {
                 let Order { action, failed, forgets, .. } = self.node.orders.all.remove(at);
