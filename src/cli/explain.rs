@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::run::processors;
 use super::simulator::Simulator;
 use super::{console, machine};
+use crate::engine::{Span, Time};
 use crate::report::number;
 use crate::run::{End, Explanation, Tried, Turning};
 
@@ -134,8 +135,10 @@ impl Page {
 /// A row of the table of settings.
 fn row(tried: &Tried) -> [String; 6] {
     let Tried { set, outcome, fate, success_lost, write_longest_ms, ack_p50_us, acked } = tried;
-    let away = write_longest_ms
-        .map_or("-".to_owned(), |ms| number::span(crate::engine::Span::from_millis(ms)));
+    let away = write_longest_ms.map_or("-".to_owned(), |ms| match ms {
+        0 => "never".to_owned(),
+        ms => number::span(Span::from_millis(ms)),
+    });
     [
         set.clone(),
         format!("{outcome}, {fate}"),
@@ -147,7 +150,7 @@ fn row(tried: &Tried) -> [String; 6] {
 }
 
 /// `12.345678 s`.
-fn clock(at: crate::engine::Time) -> String {
+fn clock(at: Time) -> String {
     let micros = at.as_nanos() / 1_000;
     format!("{}.{:06} s", micros / 1_000_000, micros % 1_000_000)
 }

@@ -427,8 +427,11 @@ impl Observer for Biographer {
             let subject = event.subject.map_or("another", |node| self.catalog.node(node));
             let node = self.catalog.node(event.node);
             let meaning = word.meaning.replace("SUBJECT", subject).replace("NODE", node);
+            // Some words say in their meaning what is counted.
+            let counts = meaning.contains("the count is");
+            let count = if counts { format!(" {}", event.count) } else { String::new() };
             let meaning = meaning.replace("COUNT", &event.count.to_string());
-            let text = format!("{node}: {} ({meaning})", word.name);
+            let text = format!("{node}: {}{count} ({meaning})", word.name);
             self.tell(at, false, text);
         }
     }
