@@ -117,6 +117,20 @@ named_rules! {
          confirms.",
         "rabbit_channel.erl v3.8.35, handle_publishing_queue_down; rabbit_classic_queue.erl v3.9.0";
 
+    // ---- declarations
+    LockExclusiveQueues = "lock-exclusive-queues", always,
+        "Only the connection that an exclusive queue belongs to may declare it again or read it (405).",
+        "rabbit_amqqueue.erl v3.10, check_exclusive_access";
+    DeleteExclusiveQueues = "delete-exclusive-queues", always,
+        "An exclusive queue is deleted when its connection is gone.",
+        "rabbit_reader.erl v3.10, maybe_close; rabbit_amqqueue_process.erl, handle_info DOWN of the owner";
+    CheckEquivalence = "check-equivalence", always,
+        "Who declares a queue otherwise than it is has his channel closed (406).",
+        "rabbit_amqqueue.erl v3.10, assert_equivalence";
+    KeepAbsentQueues = "keep-absent-queues", always,
+        "A durable queue whose home node is down cannot be declared elsewhere (404).",
+        "rabbit_amqqueue.erl v3.10, not_found_or_absent";
+
     // ---- mirrored queues
     WaitForMirrors = "wait-for-mirrors", always,
         "A publish is confirmed when the leader and every mirror in the queue's record have \

@@ -73,7 +73,9 @@ words! {
     conditions {
         HOME_NODE_DOWN = "home-node-down",
             "The queue's home node was down, so its record was not in the routing tables.";
-        QUEUE_GONE = "queue-gone", "The queue is not durable and had gone with its node.";
+        QUEUE_GONE = "queue-gone",
+            "The queue had gone: it is not durable, and its node was lost; or it was deleted; or nobody had \
+             declared it.";
         NO_BINDING = "no-binding", "No binding matches the routing key.";
         TRANSIENT_MESSAGE = "transient-message", "The message was published as transient.";
         NOT_WRITTEN = "not-written",
@@ -92,6 +94,7 @@ words! {
         NOT_FSYNCED = "not-fsynced",
             "It had been written to the operating system, and no fsync had covered it.";
         DELETED_BY_OPERATOR = "deleted-by-operator", "An operator had deleted the queue.";
+        OWNER_GONE = "owner-gone", "The connection that the exclusive queue belonged to had gone.";
     }
     roles {
         LEADER = "leader", Leader, "The process through which all client work goes.";
@@ -155,6 +158,7 @@ words! {
         MEMBER_PROMOTED = "member-promoted",
             "the new replica on node SUBJECT has caught up and counts from now on";
         SYNC_CANCELLED = "sync-cancelled", "Synchronising: synchronisation cancelled";
+        QUEUE_DECLARED = "queue-declared", "the queue is declared by a client, and empty";
     }
     situations {
         "synchronised-mirror-promoted", RoleAfter(role::MIRROR, role::LEADER),

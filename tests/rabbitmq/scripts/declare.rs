@@ -114,6 +114,12 @@ impl Declared {
         let mut own = vec!["on", "ring"];
         own.extend(MIRRORING.map(|(short, _)| short));
         pairs(&mut self.sections, command, &own);
+        if command.value("declared").is_some() || command.value("exclusive").is_some() {
+            // Whoever it is; the script's own clients are not in the scenario.
+            self.sections.push_str("[[consumer]]\ndeclare = true\n");
+            pair(&mut self.sections, "name", &format!("of-{name}"));
+            pair(&mut self.sections, "from", name);
+        }
         if command.has("mirrored") {
             self.mirrored = true;
             self.sections.push_str("[[policy]]\nha-mode = \"all\"\n");

@@ -395,6 +395,9 @@ impl Broker {
             Purpose::Recovered { queue, leader, ring } => {
                 self.recovered(ctx, queue, leader, ring);
             }
+            Purpose::Declare { queue, leader, channel, owner } => {
+                self.declared(ctx, queue, leader, channel, owner);
+            }
             Purpose::Delete { queue, by } => {
                 self.commit(ctx, TableOp::Drop { queues: vec![(queue, false)] });
                 self.node.then_here(by, LeaderMessage::Deleted);

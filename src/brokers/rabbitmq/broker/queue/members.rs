@@ -224,7 +224,8 @@ impl Broker {
     ) {
         let config = self.node.config.clone();
         let durable = config.queue(queue).durable;
-        self.commit(ctx, TableOp::Insert { queue, leader, ring, durable });
+        let owner = None;
+        self.commit(ctx, TableOp::Insert { queue, leader, ring, durable, owner });
         if let Some(policy) = config.mirroring(&self.node.mnesia.tables, queue) {
             let running = self.node.running_nodes();
             let (_, wanted) = policy.suggested(leader.node, &[], &[], &running, ctx.random());
@@ -285,7 +286,7 @@ impl Node {
     }
 
     /// The members whose Mnesia is one with this node's, and itself (`rabbit_nodes:all_running`).
-    pub(super) fn running_nodes(&self) -> Vec<NodeId> {
+    pub(crate) fn running_nodes(&self) -> Vec<NodeId> {
         let mut running = self.running_peers();
         running.push(self.me);
         running.sort_unstable();
@@ -352,7 +353,7 @@ impl Node {
         }
     }
 
-    fn without_contents(
+    pub(super) fn without_contents(
         &self,
         ctx: &mut Context<'_, Message>,
         queue: QueueId,

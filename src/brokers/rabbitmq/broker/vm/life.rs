@@ -163,6 +163,9 @@ impl Broker {
             NodeMessage::StopRabbit => self.stop_rabbit(ctx),
             NodeMessage::Quiesce { queue } => self.quiesce(queue),
             NodeMessage::EndReplica { queue } => self.end_replica(ctx, queue),
+            NodeMessage::DeclareQueue { queue, channel, owner } => {
+                self.declare_queue(ctx, queue, channel, owner);
+            }
             NodeMessage::CloseConnections => self.close_connections(ctx),
             NodeMessage::AskAgain { action } => self.ask_again(ctx, action),
             NodeMessage::AddMember { queue, by, number } => {
