@@ -309,6 +309,16 @@ named_rules! {
          and nothing done.",
         "rabbitmqctl(8)";
 
+    // ---- processes
+    RestartCrashedQueues = "restart-crashed-queues", always,
+        "A queue's process that crashes is started again by its supervisor; without this rule it stays \
+         away.",
+        "rabbit_amqqueue_sup.erl v3.10; rabbit_prequeue.erl, init(Q, restart)";
+    RejectOnCrash = "reject-on-crash", always,
+        "Publishes for which the answer of a process is missing that crashes are nacked at once, whatever \
+         other replicas say; without this rule as if its node had gone.",
+        "rabbit_classic_queue.erl v3.10, handle_event down; rabbit_misc.erl, is_abnormal_exit";
+
     // ---- restarts
     WaitForTablesOfPeers = "wait-for-tables-of-peers", always,
         "A node that boots waits for members that ran when it stopped: they know more than it does.",

@@ -16,9 +16,9 @@ words! {
         UNROUTABLE_DROPPED = "unroutable-dropped", Lost, 9,
             "no queue matched where it was published; no confirm was asked for";
         TRANSIENT_DROPPED = "transient-dropped", Lost, 6,
-            "a transient message lives in memory only and went with its node";
+            "a transient message lives in memory only and went with its node or its queue's process";
         QUEUE_NOT_DURABLE = "queue-not-durable", Lost, 7,
-            "a non-durable queue and all that is in it go with their node";
+            "a non-durable queue and all that is in it go with their node, and what is in it with its process";
         PROCESS_BUFFER_LOST = "process-buffer-lost", Lost, 5,
             "it was in the queue process's journal buffer, not yet written, when that was killed";
         PAGE_CACHE_LOST = "page-cache-lost", Lost, 5,
@@ -158,6 +158,7 @@ words! {
         MEMBER_PROMOTED = "member-promoted",
             "the new replica on node SUBJECT has caught up and counts from now on";
         SYNC_CANCELLED = "sync-cancelled", "Synchronising: synchronisation cancelled";
+        QUEUE_CRASHED = "queue-crashed", "the process of a queue crashed; it held COUNT messages";
         QUEUE_DECLARED = "queue-declared", "the queue is declared by a client, and empty";
     }
     situations {

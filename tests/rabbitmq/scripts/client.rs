@@ -2,7 +2,9 @@
 
 use mqsim::brokers::rabbitmq::broker::AMQP;
 use mqsim::brokers::rabbitmq::client::PRODUCER_STEPS;
-use mqsim::brokers::rabbitmq::message::amqp::{ChannelError, Declaration, FromClient, FromServer, Terms};
+use mqsim::brokers::rabbitmq::message::amqp::{
+    ChannelError, Declaration, FromClient, FromServer, Terms,
+};
 use mqsim::brokers::rabbitmq::message::client::ClientTimer;
 use mqsim::brokers::rabbitmq::message::{
     ExchangeId, Message, Properties, PublishSeq, QueueId, RoutingKey,

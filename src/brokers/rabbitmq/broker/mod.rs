@@ -375,7 +375,12 @@ impl Broker {
             other => other,
         };
         if let Process::Replica(mut replica) = process {
-            self.node.keep_bodies(ctx, &mut replica.base.bq, None);
+            match reason {
+                DownReason::Killed => self.node.queue_crashed(ctx, &mut replica),
+                _ => {
+                    self.node.keep_bodies(ctx, &mut replica.base.bq, None);
+                }
+            }
             let queue = replica.queue();
             let (now, here) = (ctx.now(), ctx.node());
             let destination = self.node.config.destination(queue);

@@ -39,13 +39,7 @@ pub struct Member {
 pub enum TableOp {
     /// A queue is (again) led by this process and has no other replica; it belongs to a connection
     /// if it is exclusive.
-    Insert {
-        queue: QueueId,
-        leader: Pid,
-        ring: Vec<Member>,
-        durable: bool,
-        owner: Option<Pid>,
-    },
+    Insert { queue: QueueId, leader: Pid, ring: Vec<Member>, durable: bool, owner: Option<Pid> },
     /// A queue's process is being stopped in order.
     Stopped { queue: QueueId },
     /// Queues leave `rabbit_queue`; those that are not durable leave for good.

@@ -77,6 +77,10 @@ pub enum NodeMessage {
     /// A queue that a channel declares is to live here, owned by that connection if by any.
     DeclareQueue { queue: QueueId, channel: Pid, owner: Option<Pid> },
 
+    // ---- processes that crash
+    /// Its supervisor starts a queue's process again.
+    RestartQueue { queue: QueueId },
+
     // ---- commands of an operator
     /// Clients are to go.
     CloseConnections,

@@ -30,9 +30,10 @@ impl Planner<'_> {
         let passive = table.flag("passive");
         let (name, durable) = (of.name.clone(), of.durable);
         let stays = of.declared && durable && !arguments.auto_delete;
-        let deleted = self.scenario.many("action").iter().any(|action| {
-            action.text("kind") == "delete_queue" && action.text("queue") == name
-        });
+        let deleted =
+            self.scenario.many("action").iter().any(|action| {
+                action.text("kind") == "delete_queue" && action.text("queue") == name
+            });
         let other = !equivalent || exclusive != of.exclusive;
         if other && !passive && (!stays || deleted) {
             self.wrong.push(

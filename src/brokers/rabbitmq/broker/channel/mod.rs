@@ -115,6 +115,13 @@ impl Channel {
         }
     }
 
+    /// Whether it publishes to a queue, or consumes from it.
+    #[must_use]
+    pub fn uses(&self, queue: QueueId) -> bool {
+        self.subscriptions.iter().any(|subscription| subscription.queue == queue)
+            || self.targets.iter().any(|target| target.queue == queue)
+    }
+
     /// The client's connection.
     #[must_use]
     pub fn connection(&self) -> ConnId {
@@ -315,6 +322,9 @@ impl Channel {
             let deleted = reason == DownReason::Normal && (self.targets[at].leads || of_any);
             let answer = if deleted { Answer::Ended } else { Answer::Down };
             let (target, mut index) = (at as u16, 0);
+            if reason == DownReason::Killed && node.config.settings.rules.has(Rule::RejectOnCrash) {
+                self.reject_pending(ctx, target);
+            }
             while index < self.unconfirmed.len() {
                 let before = self.first_unconfirmed();
                 self.answer(node, ctx, index, target, answer);

@@ -78,7 +78,7 @@ impl Node {
             }
             Purpose::Recovered { queue, leader, .. } => {
                 let durable = self.config.queue(queue).durable;
-                let owner = None;
+                let owner = self.mnesia.tables.queue(queue).and_then(|record| record.owner);
                 (vec![Change::Queue { queue, leader, durable, owner }], Then::Recovered)
             }
             Purpose::Declare { queue, leader, channel, owner } => {
@@ -240,10 +240,7 @@ impl Broker {
                     }
                     Then::Insist(None) => {}
                     Then::Answer(action) => self.answered(ctx, action, Ok(())),
-                    Then::Recovered => {
-                        self.node.recovering = self.node.recovering.saturating_sub(1);
-                        self.serve_if_recovered(ctx);
-                    }
+                    Then::Recovered => self.one_recovered(ctx),
                     Then::Declare { queue, leader, channel } => {
                         let record = self.node.mnesia.tables.queue(queue);
                         let new = record.is_some_and(|record| record.leader == leader);

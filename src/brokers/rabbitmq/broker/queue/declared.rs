@@ -15,8 +15,7 @@ use super::super::{Broker, Node, Process, Status};
 use super::replica::{Leader, Replica, Role};
 
 /// The end of every copy when the connection that the queue belongs to is gone.
-const OWNER_GONE: Removal =
-    Removal { cause: cause::QUEUE_DELETED, because: because::OWNER_GONE };
+const OWNER_GONE: Removal = Removal { cause: cause::QUEUE_DELETED, because: because::OWNER_GONE };
 
 impl Broker {
     /// A queue is to live here: its process starts, and writes its record, if there is none yet.

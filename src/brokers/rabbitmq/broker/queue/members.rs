@@ -224,7 +224,8 @@ impl Broker {
     ) {
         let config = self.node.config.clone();
         let durable = config.queue(queue).durable;
-        let owner = None;
+        // One that crashed and is started again belongs to whom it did.
+        let owner = self.node.mnesia.tables.queue(queue).and_then(|record| record.owner);
         self.commit(ctx, TableOp::Insert { queue, leader, ring, durable, owner });
         if let Some(policy) = config.mirroring(&self.node.mnesia.tables, queue) {
             let running = self.node.running_nodes();
@@ -234,8 +235,7 @@ impl Broker {
                 self.node.then(node, NodeMessage::StartMirror { queue });
             }
         }
-        self.node.recovering = self.node.recovering.saturating_sub(1);
-        self.serve_if_recovered(ctx);
+        self.one_recovered(ctx);
     }
 
     /// All mirrors of a leader that stops are stopped or given up.

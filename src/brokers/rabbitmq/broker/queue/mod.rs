@@ -18,9 +18,9 @@
 
 pub(super) mod base;
 mod commands;
-mod declared;
 pub(super) mod consumers;
 pub(super) mod dead_letter;
+mod declared;
 mod flush;
 mod leader;
 mod limits;
