@@ -291,6 +291,12 @@ named_rules! {
          members that lost it act on a partial partition.",
         "rabbit_node_monitor.erl v3.7, handle_cast check_partial_partition; rabbitmq-server#3631, #2230";
 
+    WriteWholeRecords = "write-whole-records", always,
+        "A change of a queue or of its ring is a write of the whole record: nodes whose tables differ, for \
+         a third has reached one of them only, have the same one then; without this rule each changes its \
+         own.",
+        "gm.erl v3.10, write_group; rabbit_amqqueue.erl, store_queue; mnesia:write";
+
     // ---- Khepri
     Khepri = "khepri", since "4.2",
         "Metadata is in Khepri, a Raft group of all nodes: nodes that meet again after a partition agree, \

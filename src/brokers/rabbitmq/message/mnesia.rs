@@ -103,8 +103,9 @@ pub enum MnesiaMessage {
     Release { from: NodeId, transaction: u32 },
     /// The vote on it; against it votes who does not see the node that joins.
     Vote { from: NodeId, transaction: u32, agrees: bool },
-    /// A transaction's outcome: change the tables.
-    Commit { from: NodeId, transaction: u32, op: Box<TableOp> },
+    /// A transaction's outcome: change the tables. With the queue's record as it is then for who has
+    /// decided, for that is what is written.
+    Commit { from: NodeId, transaction: u32, op: Box<TableOp>, record: Option<Box<QueueRecord>> },
     /// They are changed.
     Committed { from: NodeId, transaction: u32 },
     /// How far a peer is, which a booting node has asked.

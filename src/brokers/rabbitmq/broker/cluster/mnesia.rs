@@ -230,6 +230,26 @@ impl Tables {
         }
     }
 
+    /// Mnesia writes whole records, of a queue (`rabbit_queue`) or of its ring (`gm_group`). Where two
+    /// nodes had different ones, because a third could reach only one of them, both have that of
+    /// who wrote last.
+    pub fn overwrite(&mut self, op: &TableOp, written: QueueRecord) {
+        let Some(queue) = op.queue() else { return };
+        let Some(record) = &mut self.queues[queue.0 as usize] else { return };
+        match op {
+            TableOp::RingWithout { .. } | TableOp::JoinRing { .. } | TableOp::RingMade { .. } => {
+                (record.ring, record.ring_version) = (written.ring, written.ring_version);
+            }
+            TableOp::ReplicasWithout { .. }
+            | TableOp::AddMirror { .. }
+            | TableOp::Synchronised { .. } => {
+                let (ring, ring_version) = (std::mem::take(&mut record.ring), record.ring_version);
+                *record = QueueRecord { ring, ring_version, ..written };
+            }
+            _ => {}
+        }
+    }
+
     /// The same change as a write of the whole record.
     #[must_use]
     pub fn written(&self, op: TableOp) -> TableOp {
