@@ -25,6 +25,10 @@ pub struct Queue {
     pub name: String,
     /// Whether it survives a restart of its node.
     pub durable: bool,
+    /// Whether it belongs to the connection that declares it.
+    pub exclusive: bool,
+    /// Whether it is there before the run begins; else when a client declares it.
+    pub declared: bool,
     /// Where it is declared, and so its home unless `locator` finds another.
     pub home: NodeId,
     /// What picks its home.
@@ -106,7 +110,9 @@ impl Config {
     /// How a queue is mirrored by the policy that these tables have for it, if it is.
     #[must_use]
     pub fn mirroring(&self, tables: &Tables, queue: QueueId) -> Option<&Mirroring> {
-        match self.queue(queue).is_quorum() {
+        let of = self.queue(queue);
+        // rabbit_mirror_queue_misc.erl v3.10 `is_mirrored`: exclusive queues are never mirrored.
+        match of.is_quorum() || of.exclusive {
             true => None,
             false => self.policies.mirroring(tables.force.over(queue)),
         }

@@ -92,6 +92,14 @@ keys! {
             "Whether the queue itself survives a restart of its node; what is in it does if it \
              is persistent as well.",
             "rabbitmq.com/docs/queues#durability";
+        "exclusive", Kind::Flag, "false",
+            "It belongs to the connection of the client that declares it, and goes with that; it is neither \
+             durable nor mirrored.",
+            "rabbitmq.com/docs/queues#exclusive-queues";
+        "declared", Kind::Flag, "true",
+            "It is there before the run begins; if not, when a client declares it (`declare`), and an \
+             exclusive queue never is.",
+            "rabbitmq.com/docs/queues#declaration";
         "leader", Kind::Name, none,
             "The node on which it is declared: its home, and its leader if it is mirrored; the \
              first node if not written.",
@@ -202,6 +210,10 @@ pub const BINDING: SectionSpec =
 
 keys! {
     const CONNECTION_KEYS {
+        "declare", Kind::Either(&[Kind::Flag, Kind::Table(DECLARE_KEYS)]), "false",
+            "It declares its queue and the queue's bindings on every channel, before it publishes or \
+             subscribes, and before it subscribes again. Without, it takes for granted that they are there.",
+            "rabbitmq.com/docs/queues#declaration; rabbitmq.com/client-libraries/java-api-guide#topology-recovery";
         "connect-order", Kind::Choice(&["next", "listed", "shuffled"]), "next",
             "After a lost connection: `next` tries the next node after each pause. The Java \
              client's automatic recovery tries, after each pause, all nodes one after the other, \
@@ -220,6 +232,23 @@ keys! {
         "connection-timeout", Kind::POSITIVE_DURATION, "60s",
             "How long an attempt to connect may take.",
             "ConnectionFactory.DEFAULT_CONNECTION_TIMEOUT of the Java client";
+    }
+}
+
+keys! {
+    const DECLARE_KEYS {
+        "passive", Kind::Flag, "false",
+            "It only asks whether the queue is there: 404 if not.",
+            "amqp0-9-1.xml, queue.declare: passive";
+        "durable", Kind::Flag, none,
+            "As what it declares the queue; if that is not what the queue is: 406.",
+            "rabbitmq.com/docs/queues#property-equivalence";
+        "auto-delete", Kind::Flag, none, "The same for automatic deletion.";
+        "exclusive", Kind::Flag, none,
+            "The same for exclusive use; if that is not what the queue is: 405.",
+            "rabbit_amqqueue.erl v3.10, check_exclusive_access";
+        "x-max-length", Kind::Integer { min: 0, max: MOST_MESSAGES }, none, "The same for the argument.";
+        "x-message-ttl", Kind::ANY_DURATION, none, "The same for the argument.";
     }
 }
 

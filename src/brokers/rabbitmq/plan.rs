@@ -1,6 +1,7 @@
 //! From a checked scenario to a [`Spec`]: names become ids, policies meet their queues, and what
 //! contradicts itself is told.
 
+mod declarations;
 mod policies;
 mod quorum;
 
@@ -97,6 +98,7 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
     let letters = planner.read_dead_letters();
     let producers = planner.read_producers();
     let consumers = planner.read_consumers();
+    planner.check_declared();
     let partition_handling = planner.read_partition_handling();
     let actions = planner.read_actions();
     let policies = planner.finish_policies();
@@ -196,7 +198,10 @@ impl<'a> Planner<'a> {
                 Some(name) => self.node(name, values.span("leader")),
                 None => NodeId(0),
             };
-            let (name, durable) = (values.text("name").to_owned(), values.flag("durable"));
+            let (name, exclusive) = (values.text("name").to_owned(), values.flag("exclusive"));
+            // An exclusive queue is never durable (rabbit_channel.erl v3.10: `handle_method`).
+            let durable = values.flag("durable") && !exclusive;
+            let declared = values.flag("declared") && !exclusive;
             let version = values.get_integer("x-queue-version").unwrap_or(default_version);
             if values.get_integer("x-queue-version") == Some(1) && !self.earlier("4.0") {
                 self.wrong.push(
@@ -215,6 +220,8 @@ impl<'a> Planner<'a> {
             self.queues.push(Queue {
                 name,
                 durable,
+                exclusive,
+                declared,
                 home,
                 locator,
                 version,
@@ -434,6 +441,7 @@ impl<'a> Planner<'a> {
             let Some(load) = self.wrong.keep(Load::from_values(values)) else { continue };
             let link = self.link(values, &load.connect, PRODUCER_STEPS);
             let (exchange, key) = self.address(values, &load.to);
+            let declares = self.declares_what_it_sends_to(values, exchange, key);
             let confirms = values.table("confirms");
             let confirm = confirms.is_some() || values.get_flag("confirms") == Some(true);
             let republish = values.flag("republish");
@@ -447,6 +455,7 @@ impl<'a> Planner<'a> {
             producers.push(ProducerSpec {
                 load,
                 link,
+                declares,
                 exchange,
                 key,
                 properties: Properties {
@@ -535,6 +544,7 @@ impl<'a> Planner<'a> {
                 name: load.name,
                 link,
                 queue: queue.unwrap_or(QueueId(0)),
+                declares: queue.and_then(|queue| self.declares(values, queue)),
                 terms: Terms {
                     prefetch: values.integer("prefetch") as u32,
                     priority: values.signed("priority") as i32,

@@ -117,6 +117,20 @@ named_rules! {
          confirms.",
         "rabbit_channel.erl v3.8.35, handle_publishing_queue_down; rabbit_classic_queue.erl v3.9.0";
 
+    // ---- declarations
+    LockExclusiveQueues = "lock-exclusive-queues", always,
+        "Only the connection that an exclusive queue belongs to may declare it again or read it (405).",
+        "rabbit_amqqueue.erl v3.10, check_exclusive_access";
+    DeleteExclusiveQueues = "delete-exclusive-queues", always,
+        "An exclusive queue is deleted when its connection is gone.",
+        "rabbit_reader.erl v3.10, maybe_close; rabbit_amqqueue_process.erl, handle_info DOWN of the owner";
+    CheckEquivalence = "check-equivalence", always,
+        "Who declares a queue otherwise than it is has his channel closed (406).",
+        "rabbit_amqqueue.erl v3.10, assert_equivalence";
+    KeepAbsentQueues = "keep-absent-queues", always,
+        "A durable queue whose home node is down cannot be declared elsewhere (404).",
+        "rabbit_amqqueue.erl v3.10, not_found_or_absent";
+
     // ---- mirrored queues
     WaitForMirrors = "wait-for-mirrors", always,
         "A publish is confirmed when the leader and every mirror in the queue's record have \
@@ -285,6 +299,12 @@ named_rules! {
          members that lost it act on a partial partition.",
         "rabbit_node_monitor.erl v3.7, handle_cast check_partial_partition; rabbitmq-server#3631, #2230";
 
+    WriteWholeRecords = "write-whole-records", always,
+        "A change of a queue or of its ring is a write of the whole record: nodes whose tables differ, for \
+         a third has reached one of them only, have the same one then; without this rule each changes its \
+         own.",
+        "gm.erl v3.10, write_group; rabbit_amqqueue.erl, store_queue; mnesia:write";
+
     // ---- Khepri
     Khepri = "khepri", since "4.2",
         "Metadata is in Khepri, a Raft group of all nodes: nodes that meet again after a partition agree, \
@@ -302,6 +322,16 @@ named_rules! {
         "What an operator orders (`[[action]]`) is done; without this rule every command is answered, \
          and nothing done.",
         "rabbitmqctl(8)";
+
+    // ---- processes
+    RestartCrashedQueues = "restart-crashed-queues", always,
+        "A queue's process that crashes is started again by its supervisor; without this rule it stays \
+         away.",
+        "rabbit_amqqueue_sup.erl v3.10; rabbit_prequeue.erl, init(Q, restart)";
+    RejectOnCrash = "reject-on-crash", always,
+        "Publishes for which the answer of a process is missing that crashes are nacked at once, whatever \
+         other replicas say; without this rule as if its node had gone.",
+        "rabbit_classic_queue.erl v3.10, handle_event down; rabbit_misc.erl, is_abnormal_exit";
 
     // ---- restarts
     WaitForTablesOfPeers = "wait-for-tables-of-peers", always,

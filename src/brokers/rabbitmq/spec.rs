@@ -21,7 +21,7 @@ use super::config::{Config, Costs, Locator, Queue};
 use super::keys::SECTIONS;
 use super::letters::Letters;
 use super::machine::{RabbitCluster, RabbitMachine};
-use super::message::amqp::Terms;
+use super::message::amqp::{Declaration, Terms};
 use super::message::mnesia::Member;
 use super::message::{ExchangeId, Given, Pid, Properties, QueueId, RoutingKey};
 use super::oracle::{INVARIANTS, words};
@@ -41,6 +41,8 @@ pub struct ProducerSpec {
     pub load: Load,
     /// How it connects.
     pub link: LinkConfig,
+    /// See [`ProducerConfig::declares`].
+    pub declares: Option<Declaration>,
     /// Where it publishes to.
     pub exchange: ExchangeId,
     /// With which key.
@@ -68,6 +70,8 @@ pub struct ConsumerSpec {
     pub link: LinkConfig,
     /// What it reads.
     pub queue: QueueId,
+    /// See [`ConsumerConfig::declares`].
+    pub declares: Option<Declaration>,
     /// With what it subscribes.
     pub terms: Terms,
     /// See [`ConsumerConfig::poll`].
@@ -124,13 +128,16 @@ const AUDITOR_PREFETCH: u32 = 1_000;
 
 impl Spec {
     /// The queues without a consumer, which an auditor reads at the end; but not those that their
-    /// messages leave by themselves, to wait elsewhere.
+    /// messages leave by themselves, to wait elsewhere, nor those that belong to a connection.
     #[must_use]
     pub fn unread_queues(&self) -> Vec<QueueId> {
         (0..self.queues.len() as u32)
             .map(QueueId)
             .filter(|queue| self.consumers.iter().all(|consumer| consumer.queue != *queue))
-            .filter(|queue| !self.queues[queue.0 as usize].arguments.passes_on())
+            .filter(|queue| {
+                let queue = &self.queues[queue.0 as usize];
+                !queue.arguments.passes_on() && !queue.exclusive
+            })
             .collect()
     }
 
@@ -171,6 +178,9 @@ impl Spec {
                 tables.quorum[index].clone_from(&queue.members);
                 continue;
             }
+            if !queue.declared {
+                continue;
+            }
             let policy = self.force.over(QueueId(index as u32));
             let mirroring = self.policies.mirroring(policy);
             let declared = mirroring.map(|p| p.at_declaration(queue.home, &running, stream));
@@ -204,7 +214,7 @@ impl Spec {
         let mut spec = self.clone();
         let mut stream = Stream::fixed(seed, "locators");
         let mut leaders = vec![0; self.brokers as usize];
-        for queue in &mut spec.queues {
+        for queue in spec.queues.iter_mut().filter(|queue| queue.declared) {
             match queue.locator {
                 Locator::ClientLocal => {}
                 Locator::MinMasters => {
@@ -241,6 +251,7 @@ impl Spec {
                 id: id(),
                 link: consumer.link.clone(),
                 queues: vec![consumer.queue],
+                declares: consumer.declares,
                 terms: consumer.terms,
                 poll: consumer.poll,
                 reject: consumer.reject,
@@ -265,6 +276,7 @@ impl Spec {
             id,
             link: producer.link.clone(),
             sending: Sending::new(&producer.load, self.frame.duration, seed, 1),
+            declares: producer.declares,
             exchange: producer.exchange,
             key: producer.key,
             properties: producer.properties,
@@ -293,6 +305,7 @@ impl Spec {
                 order: ConnectOrder::Next,
             },
             queues: vec![queue],
+            declares: None,
             terms: Terms { prefetch: AUDITOR_PREFETCH, ..Terms::default() },
             poll: None,
             reject: None,

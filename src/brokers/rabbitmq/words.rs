@@ -16,9 +16,9 @@ words! {
         UNROUTABLE_DROPPED = "unroutable-dropped", Lost, 9,
             "no queue matched where it was published; no confirm was asked for";
         TRANSIENT_DROPPED = "transient-dropped", Lost, 6,
-            "a transient message lives in memory only and went with its node";
+            "a transient message lives in memory only and went with its node or its queue's process";
         QUEUE_NOT_DURABLE = "queue-not-durable", Lost, 7,
-            "a non-durable queue and all that is in it go with their node";
+            "a non-durable queue and all that is in it go with their node, and what is in it with its process";
         PROCESS_BUFFER_LOST = "process-buffer-lost", Lost, 5,
             "it was in the queue process's journal buffer, not yet written, when that was killed";
         PAGE_CACHE_LOST = "page-cache-lost", Lost, 5,
@@ -73,7 +73,9 @@ words! {
     conditions {
         HOME_NODE_DOWN = "home-node-down",
             "The queue's home node was down, so its record was not in the routing tables.";
-        QUEUE_GONE = "queue-gone", "The queue is not durable and had gone with its node.";
+        QUEUE_GONE = "queue-gone",
+            "The queue had gone: it is not durable, and its node was lost; or it was deleted; or nobody had \
+             declared it.";
         NO_BINDING = "no-binding", "No binding matches the routing key.";
         TRANSIENT_MESSAGE = "transient-message", "The message was published as transient.";
         NOT_WRITTEN = "not-written",
@@ -92,6 +94,7 @@ words! {
         NOT_FSYNCED = "not-fsynced",
             "It had been written to the operating system, and no fsync had covered it.";
         DELETED_BY_OPERATOR = "deleted-by-operator", "An operator had deleted the queue.";
+        OWNER_GONE = "owner-gone", "The connection that the exclusive queue belonged to had gone.";
     }
     roles {
         LEADER = "leader", Leader, "The process through which all client work goes.";
@@ -155,6 +158,8 @@ words! {
         MEMBER_PROMOTED = "member-promoted",
             "the new replica on node SUBJECT has caught up and counts from now on";
         SYNC_CANCELLED = "sync-cancelled", "Synchronising: synchronisation cancelled";
+        QUEUE_CRASHED = "queue-crashed", "the process of a queue crashed; it held COUNT messages";
+        QUEUE_DECLARED = "queue-declared", "the queue is declared by a client, and empty";
     }
     situations {
         "synchronised-mirror-promoted", RoleAfter(role::MIRROR, role::LEADER),

@@ -2,7 +2,9 @@
 
 use mqsim::brokers::rabbitmq::broker::AMQP;
 use mqsim::brokers::rabbitmq::client::PRODUCER_STEPS;
-use mqsim::brokers::rabbitmq::message::amqp::{ChannelError, FromClient, FromServer, Terms};
+use mqsim::brokers::rabbitmq::message::amqp::{
+    ChannelError, Declaration, FromClient, FromServer, Terms,
+};
 use mqsim::brokers::rabbitmq::message::client::ClientTimer;
 use mqsim::brokers::rabbitmq::message::{
     ExchangeId, Message, Properties, PublishSeq, QueueId, RoutingKey,
@@ -30,6 +32,9 @@ pub(crate) const WORDS: &[(&str, &str)] = &[
     ("got basic.cancel", ""),
     ("got 403 ACCESS_REFUSED: its channel is closed", ""),
     ("got 404 NOT_FOUND: its channel is closed", ""),
+    ("got 405 RESOURCE_LOCKED: its channel is closed", ""),
+    ("got 406 PRECONDITION_FAILED, inequivalent argument: its channel is closed", ""),
+    ("has declared", ""),
     ("got 406 PRECONDITION_FAILED, unknown delivery tag: its channel is closed", ""),
     ("got 406 PRECONDITION_FAILED, delivery acknowledgement timed out: its channel is closed", ""),
     ("got 406 PRECONDITION_FAILED, message too large: its channel is closed", ""),
@@ -53,6 +58,9 @@ enum Word {
     Cancel,
     AccessRefused,
     NotFound,
+    ResourceLocked,
+    Inequivalent,
+    Declared,
     UnknownTag,
     TimedOut,
     TooLarge,
@@ -68,6 +76,7 @@ enum Word {
 pub(crate) enum Action {
     Connect(NodeId),
     Publish { exchange: ExchangeId, key: RoutingKey, number: u32, properties: Properties },
+    Declare(Declaration),
     Consume { queue: QueueId, terms: Terms },
     Get { queue: QueueId, no_ack: bool },
     Cancel { queue: QueueId },
@@ -173,6 +182,7 @@ impl Client {
                 let message = MessageRange { producer, first: number, count: 1, bytes: BYTES };
                 FromClient::BasicPublish { exchange, key, message, properties }
             }
+            Action::Declare(declaration) => FromClient::QueueDeclare { declaration },
             Action::Consume { queue, terms } => FromClient::BasicConsume { queue, terms },
             Action::Get { queue, no_ack } => FromClient::BasicGet { queue, no_ack },
             Action::Cancel { queue } => FromClient::BasicCancel { queue },
@@ -218,6 +228,7 @@ impl Client {
                 self.answered(ctx, seq, multiple, Word::Nack);
             }
             FromServer::BasicReturn { message, .. } => say(ctx, Word::Return, None, message.first),
+            FromServer::DeclareOk { queue } => say(ctx, Word::Declared, Some(queue), 0),
             FromServer::ConsumeOk { queue } => say(ctx, Word::Subscribed, Some(queue), 0),
             FromServer::ConnectionBlocked => say(ctx, Word::Blocked, None, 0),
             FromServer::ConnectionUnblocked => say(ctx, Word::Unblocked, None, 0),
@@ -226,6 +237,8 @@ impl Client {
                 let word = match error {
                     ChannelError::NotFound => Word::NotFound,
                     ChannelError::AccessRefused => Word::AccessRefused,
+                    ChannelError::ResourceLocked => Word::ResourceLocked,
+                    ChannelError::InequivalentArgument => Word::Inequivalent,
                     ChannelError::UnknownDeliveryTag => Word::UnknownTag,
                     ChannelError::DeliveryTimeout => Word::TimedOut,
                     ChannelError::MessageTooLarge => Word::TooLarge,

@@ -112,6 +112,12 @@ impl Declared {
         let mut own = vec!["on", "ring"];
         own.extend(MIRRORING.map(|(short, _)| short));
         self.sections.push_str(&pairs_but(command, &own));
+        if command.value("declared").is_some() || command.value("exclusive").is_some() {
+            // Whoever it is; the script's own clients are not in the scenario.
+            let declarer =
+                format!("[[consumer]]\nname = \"of-{name}\"\nfrom = \"{name}\"\ndeclare = true\n");
+            self.sections.push_str(&declarer);
+        }
         if command.has("mirrored") {
             self.mirrored = true;
             self.sections.push_str("[[policy]]\nha-mode = \"all\"\n");

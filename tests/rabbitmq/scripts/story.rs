@@ -9,6 +9,7 @@
 //! | `exchange fan to=orders,audit` | a fanout exchange |
 //! | `connect p1 n2` | the client p1 opens a connection and a channel |
 //! | `publish p1 1..3 [to=orders] [persistent] [confirm] [mandatory] [expiration=1s] [priority=9] [every=1ms]` | publishes messages of 100 B |
+//! | `declare c1 orders [passive] [exclusive] [otherwise]` | `queue.declare`, as the queue is or otherwise |
 //! | `consume c1 orders [prefetch=2] [priority=1] [exclusive] [auto-ack]` | `basic.consume` |
 //! | `get c1 orders [auto-ack]` | `basic.get` |
 //! | `order add_member queue=orders node=n4 [on=n1]` | an operator gives a command; keys are those of `[[action]]` |
@@ -23,7 +24,7 @@
 //! | `pending p1` | what the client has published and had no answer for |
 
 use mqsim::brokers::rabbitmq::letters::LetterId;
-use mqsim::brokers::rabbitmq::message::amqp::Terms;
+use mqsim::brokers::rabbitmq::message::amqp::{Declaration, Terms};
 use mqsim::brokers::rabbitmq::message::{ExchangeId, Given, Properties, QueueId, RoutingKey};
 use mqsim::engine::Span;
 use mqsim::observe::{FaultId, NodeId};
@@ -102,6 +103,13 @@ impl Planner {
                 };
                 let queue = queue(&self.plan, command.word(1)?)?;
                 self.act(command, Action::Consume { queue, terms })
+            }
+            "declare" => {
+                let queue = queue(&self.plan, command.word(1)?)?;
+                let (passive, exclusive) = (command.has("passive"), command.has("exclusive"));
+                let equivalent = !command.has("otherwise");
+                let declaration = Declaration { queue, passive, exclusive, equivalent };
+                self.act(command, Action::Declare(declaration))
             }
             "get" => {
                 let queue = queue(&self.plan, command.word(1)?)?;

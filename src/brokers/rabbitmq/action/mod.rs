@@ -5,6 +5,8 @@ mod add_member;
 mod cancel_sync_queue;
 mod clear_policy;
 mod close_all_connections;
+mod crash_channels;
+mod crash_queue;
 mod delete_member;
 mod delete_queue;
 mod drain;
@@ -50,6 +52,10 @@ actions! {
     delete_queue::DeleteQueue,
     /// A queue is emptied.
     purge_queue::PurgeQueue,
+    /// The process of a queue crashes.
+    crash_queue::CrashQueue,
+    /// Channels crash.
+    crash_channels::CrashChannels,
     /// Clients are sent away.
     close_all_connections::CloseAllConnections,
     /// RabbitMQ stops, and its VM goes on.

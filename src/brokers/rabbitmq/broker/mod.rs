@@ -34,6 +34,7 @@ use crate::engine::Time;
 use crate::observe::{ActionId, NodeId, Observer, Removal};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port, Wait};
 
+use self::channel::Channel;
 use self::cluster::khepri::Writes;
 use self::cluster::mnesia::{Committing, Lock, Tables, Transaction};
 use self::cluster::monitor::{Monitor, Outside};
@@ -371,10 +372,16 @@ impl Broker {
         }
         let process = match process {
             Process::Member(member) => return self.bury_member(ctx, *member),
+            Process::Channel(channel) => return self.bury_channel(ctx, &channel),
             other => other,
         };
         if let Process::Replica(mut replica) = process {
-            self.node.keep_bodies(ctx, &mut replica.base.bq, None);
+            match reason {
+                DownReason::Killed => self.node.queue_crashed(ctx, &mut replica),
+                _ => {
+                    self.node.keep_bodies(ctx, &mut replica.base.bq, None);
+                }
+            }
             let queue = replica.queue();
             let (now, here) = (ctx.now(), ctx.node());
             let destination = self.node.config.destination(queue);
@@ -387,6 +394,14 @@ impl Broker {
                 self.node.start_again.swap_remove(at);
                 self.node.start_mirror(ctx, queue);
             }
+        }
+    }
+
+    /// What belongs to a connection that is gone goes while RabbitMQ runs.
+    fn bury_channel(&self, ctx: &mut Context<'_, Message>, channel: &Channel) {
+        let goes = self.node.config.settings.rules.has(Rule::DeleteExclusiveQueues);
+        if goes && self.node.status == Status::Running {
+            self.node.delete_exclusive(ctx, channel.exclusive(), channel.reader());
         }
     }
 
@@ -641,8 +656,11 @@ impl Broker {
     #[must_use]
     pub fn full_mirrors(&self, queue: QueueId) -> usize {
         let Node { config, mnesia, .. } = &self.node;
-        if mnesia.tables.force.over(queue) == config.tables.force.over(queue) {
-            return config.tables.queue(queue).map_or(0, |record| record.mirrors.len());
+        let first = config.tables.queue(queue);
+        if let Some(first) = first
+            && mnesia.tables.force.over(queue) == config.tables.force.over(queue)
+        {
+            return first.mirrors.len();
         }
         let replicas = self.node.mirroring(queue).map(|m| m.replicas(config.members.len() as u32));
         replicas.map_or(0, |replicas| replicas as usize - 1)

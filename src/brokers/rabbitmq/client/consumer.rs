@@ -10,7 +10,7 @@ use crate::observe::{ConsumerId, DestinationId, MessageRange, NodeId, Observer};
 use crate::world::{Context, Input, Lane, Signal, Wait};
 
 use super::super::letters::Letters;
-use super::super::message::amqp::{ChannelError, FromClient, FromServer, Terms};
+use super::super::message::amqp::{ChannelError, Declaration, FromClient, FromServer, Terms};
 use super::super::message::client::ClientTimer;
 use super::super::message::{DeliveryTag, Message, QueueId};
 use super::link::{Link, LinkConfig, LinkEvent};
@@ -33,6 +33,8 @@ pub struct ConsumerConfig {
     pub link: LinkConfig,
     /// What it reads.
     pub queues: Vec<QueueId>,
+    /// What it declares on each channel, and before it subscribes again.
+    pub declares: Option<Declaration>,
     /// With what it subscribes.
     pub terms: Terms,
     /// Asks message by message, with such a pause, instead of subscribing.
@@ -86,6 +88,8 @@ impl Delivery {
 pub struct Consumer {
     config: ConsumerConfig,
     link: Link,
+    /// It has declared its queue, if it does.
+    declared: bool,
     /// Whether each of its queues is subscribed.
     subscribed: Vec<bool>,
     /// Received, not yet handed to the application.
@@ -110,6 +114,7 @@ impl Consumer {
     pub fn new(config: ConsumerConfig) -> Consumer {
         Consumer {
             link: Link::new(config.link.clone()),
+            declared: false,
             subscribed: vec![false; config.queues.len()],
             application: Reading::new(config.id, config.hours, config.processing.clone()),
             destinations: config.queues.iter().map(|queue| DestinationId(queue.0)).collect(),
@@ -177,6 +182,10 @@ impl Consumer {
                 self.subscribe(ctx);
             }
             Input::Local { body: Message::Client(ClientTimer::Poll { .. }) } => {}
+            Input::Message { body: Message::FromServer(FromServer::DeclareOk { .. }), .. } => {
+                self.declared = true;
+                self.subscribe(ctx);
+            }
             Input::Message {
                 body: Message::FromServer(FromServer::ConsumeOk { queue }), ..
             } => {
@@ -234,7 +243,12 @@ impl Consumer {
         self.session += 1;
         self.forget_buffer();
         self.closed = true;
-        self.refused = error == ChannelError::AccessRefused;
+        self.refused = matches!(
+            error,
+            ChannelError::AccessRefused
+                | ChannelError::ResourceLocked
+                | ChannelError::InequivalentArgument
+        );
         if self.application.is_auditor() && error == ChannelError::NotFound {
             // An auditor looks for a node that serves the queue.
             self.link.leave(ctx);
@@ -249,7 +263,7 @@ impl Consumer {
     fn opened(&mut self, ctx: &mut Context<'_, Message>) {
         self.closed = false;
         self.session += 1;
-        self.subscribed.fill(false);
+        self.not_subscribed();
         if let Some(conn) = self.link.open().filter(|_| self.is_unlimited()) {
             ctx.read_ahead(conn, READ_AT_ONCE);
         }
@@ -269,6 +283,10 @@ impl Consumer {
 
     fn subscribe(&mut self, ctx: &mut Context<'_, Message>) {
         let Some(conn) = self.link.open().filter(|_| self.application.is_active()) else { return };
+        if let Some(declaration) = self.config.declares.filter(|_| !self.declared) {
+            ctx.send(conn, FromClient::QueueDeclare { declaration }.into(), METHOD_BYTES);
+            return;
+        }
         let terms = self.config.terms;
         for (at, &queue) in self.config.queues.iter().enumerate() {
             if self.config.poll.is_some() {
@@ -288,7 +306,13 @@ impl Consumer {
         }
     }
 
+    fn not_subscribed(&mut self) {
+        self.declared = false;
+        self.subscribed.fill(false);
+    }
+
     fn unsubscribed(&mut self, ctx: &mut Context<'_, Message>, queue: Option<QueueId>) {
+        self.declared = false;
         for (at, &other) in self.config.queues.iter().enumerate() {
             if queue.is_none_or(|queue| queue == other) {
                 self.subscribed[at] = false;
@@ -370,7 +394,7 @@ impl Consumer {
 
     fn lost(&mut self, ctx: &mut Context<'_, Message>) {
         self.session += 1;
-        self.subscribed.fill(false);
+        self.not_subscribed();
         self.forget_buffer();
         self.report_wants(ctx);
     }
@@ -395,7 +419,7 @@ impl Consumer {
         self.buffer.clear();
         self.buffered = 0;
         self.session += 1;
-        self.subscribed.fill(false);
+        self.not_subscribed();
         self.resubscribing = false;
         (self.closed, self.refused) = (false, false);
         self.link.forget();

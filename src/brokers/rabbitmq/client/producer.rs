@@ -8,7 +8,7 @@ use crate::engine::{Span, Time};
 use crate::observe::{MessageRange, NodeId, Observer, Outcome, ProducerId};
 use crate::world::{Alarm, By, ConnId, Context, Input, Lane, Signal, Wait};
 
-use super::super::message::amqp::{FromClient, FromServer};
+use super::super::message::amqp::{Declaration, FromClient, FromServer};
 use super::super::message::client::ClientTimer;
 use super::super::message::{ExchangeId, Message, Properties, PublishSeq, RoutingKey};
 use super::link::{Link, LinkConfig, LinkEvent};
@@ -27,6 +27,8 @@ pub struct ProducerConfig {
     pub link: LinkConfig,
     /// When it means to send, and how much.
     pub sending: Sending,
+    /// What it declares on each channel before it publishes.
+    pub declares: Option<Declaration>,
     /// Where it publishes to.
     pub exchange: ExchangeId,
     /// With which routing key.
@@ -92,6 +94,8 @@ pub struct Producer {
     too_late: Alarm,
     /// The broker has closed its channel; it has no other yet.
     closed: bool,
+    /// It waits for the answer to its declaration.
+    declares: bool,
 }
 
 impl Producer {
@@ -109,6 +113,7 @@ impl Producer {
             pause_over: Alarm::new(By::Monotonic),
             too_late: Alarm::new(By::Monotonic),
             closed: false,
+            declares: false,
         }
     }
 
@@ -159,6 +164,10 @@ impl Producer {
             Input::Local { body: Message::Client(ClientTimer::SendTimeout) } => {
                 self.check_timeouts(ctx)
             }
+            Input::Message { body: Message::FromServer(FromServer::DeclareOk { .. }), .. } => {
+                self.declares = false;
+                self.pump(ctx);
+            }
             Input::Message {
                 body: Message::FromServer(FromServer::ChannelClose { .. }), ..
             } => self.channel_closed(ctx),
@@ -179,6 +188,10 @@ impl Producer {
     fn opened(&mut self, ctx: &mut Context<'_, Message>) {
         self.first_tag = 1;
         self.closed = false;
+        self.declares = self.config.declares.is_some();
+        if let (Some(conn), Some(declaration)) = (self.link.open(), self.config.declares) {
+            ctx.send(conn, FromClient::QueueDeclare { declaration }.into(), METHOD_BYTES);
+        }
         self.pump(ctx);
     }
 
@@ -207,7 +220,7 @@ impl Producer {
 
     /// Sends what is due while there is room.
     fn pump(&mut self, ctx: &mut Context<'_, Message>) {
-        while let Some(conn) = self.link.open().filter(|_| !self.closed) {
+        while let Some(conn) = self.link.open().filter(|_| !self.closed && !self.declares) {
             let full = self.config.window.is_some_and(|window| self.unsettled >= window);
             if full || ctx.room(conn) == 0 {
                 return;
@@ -395,7 +408,7 @@ impl Producer {
         self.unsettled = 0;
         self.pause_over.forget();
         self.too_late.forget();
-        self.closed = false;
+        (self.closed, self.declares) = (false, false);
         self.link.forget();
     }
 
@@ -417,7 +430,7 @@ impl Producer {
             (_, 0, open) => Some(format!("answers to {open} messages").into()),
             (_, unsent, _) => {
                 let what = match self.link.open() {
-                    Some(_) if self.closed => "a channel",
+                    Some(_) if self.closed || self.declares => "a channel",
                     Some(_) => "its turn",
                     None => "a connection",
                 };

@@ -20,6 +20,19 @@ pub struct Terms {
     pub cancel_on_ha_failover: bool,
 }
 
+/// What a client declares of a queue (`queue.declare`), compared with what the scenario says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Declaration {
+    /// The queue.
+    pub queue: QueueId,
+    /// Only whether it is there.
+    pub passive: bool,
+    /// It is to be used by this connection alone, and go with it.
+    pub exclusive: bool,
+    /// Durability, automatic deletion and arguments are those that the queue has.
+    pub equivalent: bool,
+}
+
 /// Why the broker closes a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelError {
@@ -27,6 +40,10 @@ pub enum ChannelError {
     NotFound,
     /// 403 ACCESS_REFUSED: the queue is in exclusive use.
     AccessRefused,
+    /// 405 RESOURCE_LOCKED: the queue belongs to another connection.
+    ResourceLocked,
+    /// 406 PRECONDITION_FAILED: the queue is declared otherwise than it is.
+    InequivalentArgument,
     /// 406 PRECONDITION_FAILED: an unknown delivery tag.
     UnknownDeliveryTag,
     /// 406 PRECONDITION_FAILED: a delivery was not acknowledged in time.
@@ -48,6 +65,8 @@ pub enum FromClient {
         message: MessageRange,
         properties: Properties,
     },
+    /// `queue.declare`, and `queue.bind` for each of its bindings.
+    QueueDeclare { declaration: Declaration },
     /// `basic.consume`.
     BasicConsume { queue: QueueId, terms: Terms },
     /// `basic.get`.
@@ -78,6 +97,8 @@ pub enum FromServer {
     ConfirmAck { seq: PublishSeq, multiple: bool },
     /// Negative publisher confirm.
     ConfirmNack { seq: PublishSeq, multiple: bool },
+    /// `queue.declare-ok`.
+    DeclareOk { queue: QueueId },
     /// `basic.consume-ok`.
     ConsumeOk { queue: QueueId },
     /// `basic.cancel`: the queue is gone or cannot be reached.

@@ -19,6 +19,12 @@ pub enum ChannelMessage {
     MandatoryReceived { seq: PublishSeq },
     /// A full queue refuses a publish of the channel.
     Refuse { seq: PublishSeq },
+    /// Answer to `Stat`: the queue's process lives.
+    Counted { queue: QueueId, from: Pid },
+    /// The node that was to start a declared queue has done so (`new`), or found that it exists.
+    Declared { queue: QueueId, new: bool },
+    /// The record of a declared queue could not be written in time.
+    NotDeclared { queue: QueueId },
     /// Answer to `Subscribe`.
     Subscribed { queue: QueueId, from: Pid },
     /// Answer to `Subscribe`: the queue is in exclusive use.

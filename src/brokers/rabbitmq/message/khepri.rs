@@ -12,8 +12,10 @@ use super::{Pid, QueueId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each variant's sentence names its fields")]
 pub enum Change {
-    /// A queue lives in this process.
-    Queue { queue: QueueId, leader: Pid, durable: bool },
+    /// A queue lives in this process, and belongs to that connection if it is exclusive.
+    Queue { queue: QueueId, leader: Pid, durable: bool, owner: Option<Pid> },
+    /// The same, unless there is a queue of that name.
+    NewQueue { queue: QueueId, leader: Pid, durable: bool, owner: Option<Pid> },
     /// A queue's process was stopped in order.
     Stopped { queue: QueueId },
     /// A queue is deleted.
@@ -38,8 +40,10 @@ impl Change {
             TableOp::Policies { force }
         };
         let op = match self {
-            Change::Queue { queue, leader, durable } => {
-                TableOp::Insert { queue, leader, ring: Vec::new(), durable }
+            Change::NewQueue { queue, .. } if tables.knows(queue) => return,
+            Change::Queue { queue, leader, durable, owner }
+            | Change::NewQueue { queue, leader, durable, owner } => {
+                TableOp::Insert { queue, leader, ring: Vec::new(), durable, owner }
             }
             Change::Stopped { queue } => TableOp::Stopped { queue },
             Change::Deleted { queue } => TableOp::Drop { queues: vec![(queue, false)] },

@@ -37,8 +37,9 @@ pub struct Member {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each variant's sentence names its fields")]
 pub enum TableOp {
-    /// A queue is (again) led by this process and has no other replica.
-    Insert { queue: QueueId, leader: Pid, ring: Vec<Member>, durable: bool },
+    /// A queue is (again) led by this process and has no other replica; it belongs to a connection
+    /// if it is exclusive.
+    Insert { queue: QueueId, leader: Pid, ring: Vec<Member>, durable: bool, owner: Option<Pid> },
     /// A queue's process is being stopped in order.
     Stopped { queue: QueueId },
     /// Queues leave `rabbit_queue`; those that are not durable leave for good.
@@ -102,8 +103,9 @@ pub enum MnesiaMessage {
     Release { from: NodeId, transaction: u32 },
     /// The vote on it; against it votes who does not see the node that joins.
     Vote { from: NodeId, transaction: u32, agrees: bool },
-    /// A transaction's outcome: change the tables.
-    Commit { from: NodeId, transaction: u32, op: Box<TableOp> },
+    /// A transaction's outcome: change the tables. With the queue's record as it is then for who has
+    /// decided, for that is what is written.
+    Commit { from: NodeId, transaction: u32, op: Box<TableOp>, record: Option<Box<QueueRecord>> },
     /// They are changed.
     Committed { from: NodeId, transaction: u32 },
     /// How far a peer is, which a booting node has asked.

@@ -105,6 +105,8 @@ pub enum DownReason {
     Shutdown,
     /// It ended because its work was over (queue deleted, connection closed).
     Normal,
+    /// It has crashed: any other reason (rabbit_misc.erl v3.10: `is_abnormal_exit`).
+    Killed,
 }
 
 /// A number by which one publish is known in its channel, from 1.

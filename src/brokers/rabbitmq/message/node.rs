@@ -73,6 +73,14 @@ pub enum NodeMessage {
     /// The node stops, and it is this queue's turn.
     EndReplica { queue: QueueId },
 
+    // ---- clients declare
+    /// A queue that a channel declares is to live here, owned by that connection if by any.
+    DeclareQueue { queue: QueueId, channel: Pid, owner: Option<Pid> },
+
+    // ---- processes that crash
+    /// Its supervisor starts a queue's process again.
+    RestartQueue { queue: QueueId },
+
     // ---- commands of an operator
     /// Clients are to go.
     CloseConnections,

@@ -41,6 +41,8 @@ pub struct SyncBatch {
 pub enum QueueCall {
     /// `basic_consume`: answered by `Subscribed`, `InUse` or the process's death.
     Subscribe { channel: Pid, terms: Terms },
+    /// `stat`: answered by `Counted` or the process's death.
+    Stat { channel: Pid },
     /// `basic_get`: answered by `Got` or the process's death.
     Get { channel: Pid, no_ack: bool },
     /// `basic_cancel`.
@@ -92,6 +94,10 @@ pub enum LeaderMessage {
     DropExpired,
     /// It stops its mirrors, and has waited for one of them long enough.
     StopTimeout { turn: u32 },
+    /// The queue has a record for the first time: it is declared.
+    Declared,
+    /// The connection that the queue belongs to is gone.
+    OwnerGone,
     /// The queue's record is deleted.
     Deleted,
     /// Another policy applies to the queue.

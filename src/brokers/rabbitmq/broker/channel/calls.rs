@@ -4,7 +4,7 @@ use crate::engine::Span;
 use crate::observe::Event;
 use crate::world::Context;
 
-use super::super::super::message::amqp::{ChannelError, FromServer};
+use super::super::super::message::amqp::{ChannelError, Declaration, FromServer};
 use super::super::super::message::queue::{Pushed, QueueCall};
 use super::super::super::message::{Message, Pid, QueueId};
 use super::super::super::words::event;
@@ -25,10 +25,30 @@ pub(super) struct Call {
     /// Whom it asked; `None` while it waits to try again.
     pub(super) asked: Option<Pid>,
     pub(super) retries_left: u32,
-    /// Whether the client waits for `consume-ok`, or the broker re-subscribes by itself.
-    pub(super) by_client: bool,
-    /// It is a `basic.get`, and whether that needs no acknowledgement.
-    pub(super) get: Option<bool>,
+    pub(super) what: Asking,
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asking {
+    /// A consumer; whether the client waits for `consume-ok`, or the broker re-subscribes by itself.
+    Subscribe { by_client: bool },
+    /// `basic.get`.
+    Get { no_ack: bool },
+    /// `queue.declare`.
+    Declare(Declaration),
+}
+
+impl Call {
+    /// Whether a client waits for it, which an error closes the channel of.
+    pub(super) fn by_client(&self) -> bool {
+        !matches!(self.what, Asking::Subscribe { by_client: false })
+    }
+}
+
+/// The process that leads a queue, and the connection that it belongs to, by this node's tables.
+pub(super) fn leader_and_owner(node: &Node, queue: QueueId) -> Option<(Pid, Option<Pid>)> {
+    node.mnesia.tables.queue(queue).map(|record| (record.leader, record.owner))
 }
 
 impl Channel {
@@ -46,14 +66,19 @@ impl Channel {
         else {
             return;
         };
-        let Some(leader) = node.mnesia.tables.queue(queue).map(|record| record.leader) else {
+        let Some((leader, owner)) = leader_and_owner(node, queue) else {
             self.call = None;
             self.not_found(node, ctx, queue, by_client);
             self.resume(node, ctx);
             return;
         };
-        let (asked, get) = (Some(leader), None);
-        self.call = Some(Call { queue, asked, retries_left, by_client, get });
+        if by_client && self.is_locked_out(node, owner) {
+            self.call = None;
+            self.subscriptions.retain(|subscription| subscription.queue != queue);
+            return self.close(node, ctx, ChannelError::ResourceLocked);
+        }
+        let (asked, what) = (Some(leader), Asking::Subscribe { by_client });
+        self.call = Some(Call { queue, asked, retries_left, what });
         node.monitor(ctx, ctx.lane(), leader);
         let (channel, terms) = (self.me, subscription.terms);
         let subscribe = QueueCall::Subscribe { channel, terms };
@@ -73,7 +98,7 @@ impl Channel {
             subscription.unreported = 0;
         }
         self.call = None;
-        if call.by_client {
+        if call.by_client() {
             ctx.send(self.conn, FromServer::ConsumeOk { queue }.into(), METHOD_BYTES);
         }
         self.resume(node, ctx);
@@ -81,16 +106,19 @@ impl Channel {
 
     pub(super) fn retry_call(&mut self, node: &mut Node, ctx: &mut Context<'_, Message>) {
         let Some(call) = self.call.filter(|call| call.asked.is_none()) else { return };
-        if let Some(no_ack) = call.get
-            && call.retries_left > 0
-        {
-            self.call_get(node, ctx, call.queue, no_ack, call.retries_left - 1);
-        } else if call.retries_left == 0 {
+        let Call { queue, retries_left, what, .. } = call;
+        let Some(left) = retries_left.checked_sub(1) else {
             self.call = None;
-            self.not_found(node, ctx, call.queue, call.by_client);
+            self.not_found(node, ctx, queue, call.by_client());
             self.resume(node, ctx);
-        } else {
-            self.call_subscribe(node, ctx, call.queue, call.retries_left - 1, call.by_client);
+            return;
+        };
+        match what {
+            Asking::Get { no_ack } => self.call_get(node, ctx, queue, no_ack, left),
+            Asking::Declare(declaration) => self.call_declare(node, ctx, declaration, left),
+            Asking::Subscribe { by_client } => {
+                self.call_subscribe(node, ctx, queue, left, by_client);
+            }
         }
     }
 
@@ -126,7 +154,7 @@ impl Channel {
         queue: QueueId,
     ) {
         let Some(call) = self.call.take_if(|call| call.queue == queue) else { return };
-        if call.by_client {
+        if call.by_client() {
             self.close(node, ctx, ChannelError::AccessRefused);
         } else {
             self.not_found(node, ctx, queue, false);
@@ -143,13 +171,17 @@ impl Channel {
         no_ack: bool,
         retries_left: u32,
     ) {
-        let Some(leader) = node.mnesia.tables.queue(queue).map(|record| record.leader) else {
+        let Some((leader, owner)) = leader_and_owner(node, queue) else {
             self.call = None;
             self.close(node, ctx, ChannelError::NotFound);
             return;
         };
-        let (asked, get) = (Some(leader), Some(no_ack));
-        self.call = Some(Call { queue, asked, retries_left, by_client: true, get });
+        if self.is_locked_out(node, owner) {
+            self.call = None;
+            return self.close(node, ctx, ChannelError::ResourceLocked);
+        }
+        let (asked, what) = (Some(leader), Asking::Get { no_ack });
+        self.call = Some(Call { queue, asked, retries_left, what });
         node.monitor(ctx, ctx.lane(), leader);
         let channel = self.me;
         node.send(ctx, leader, QueueCall::Get { channel, no_ack }, 80);
@@ -165,7 +197,9 @@ impl Channel {
         got: Option<Box<Pushed>>,
     ) {
         let asked = |call: &mut Call| call.queue == queue && call.asked == Some(from);
-        let Some(no_ack) = self.call.take_if(asked).and_then(|call| call.get) else { return };
+        let Some(Call { what: Asking::Get { no_ack }, .. }) = self.call.take_if(asked) else {
+            return;
+        };
         match got {
             Some(pushed) => self.hand_on(node, ctx, queue, from, *pushed, no_ack),
             None => ctx.send(self.conn, FromServer::GetEmpty { queue }.into(), METHOD_BYTES),

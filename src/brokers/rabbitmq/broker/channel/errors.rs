@@ -28,7 +28,9 @@ impl ChannelError {
         match self {
             ChannelError::NotFound => 404,
             ChannelError::AccessRefused => 403,
-            ChannelError::UnknownDeliveryTag
+            ChannelError::ResourceLocked => 405,
+            ChannelError::InequivalentArgument
+            | ChannelError::UnknownDeliveryTag
             | ChannelError::DeliveryTimeout
             | ChannelError::MessageTooLarge => 406,
         }
@@ -56,6 +58,10 @@ impl Channel {
         // A client that asks again and again for what it cannot have is no news.
         let refused = matches!(error, ChannelError::NotFound | ChannelError::AccessRefused);
         let in_vain = refused && self.next_seq == 1 && self.next_tag == 1;
+        let declares =
+            matches!(error, ChannelError::ResourceLocked | ChannelError::InequivalentArgument);
+        let in_vain = in_vain || declares && self.told == Some(error);
+        self.told = Some(error);
         if !in_vain {
             let (now, here) = (ctx.now(), ctx.node());
             let (word, destination, subject) = (event::CHANNEL_CLOSED, None, None);
@@ -69,6 +75,9 @@ impl Channel {
         node.alarms.register(lane);
         self.hand_over_reader(ctx, &mut next);
         next.closed = true;
+        next.reader = self.reader;
+        next.exclusive = std::mem::take(&mut self.exclusive);
+        next.told = self.told;
         next.heartbeat = self.heartbeat;
         next.received = self.received;
         next.sent = self.sent;

@@ -4,6 +4,7 @@
 
 pub(super) mod calls;
 mod consuming;
+mod declaring;
 mod errors;
 mod publishing;
 mod quorum;
@@ -14,7 +15,7 @@ use std::collections::VecDeque;
 use crate::engine::Span;
 use crate::world::{Closing, ConnId, Context, Wait};
 
-use super::super::message::amqp::{FromClient, FromServer};
+use super::super::message::amqp::{ChannelError, FromClient, FromServer};
 use super::super::message::channel::{ChannelMail, ChannelMessage};
 use super::super::message::queue::Pushed;
 use super::super::message::ra::QuorumMessage;
@@ -40,6 +41,12 @@ const CONTENT_BYTES: u32 = 90;
 pub struct Channel {
     conn: ConnId,
     me: Pid,
+    /// The connection itself: the process of its first channel, for exclusive queues.
+    reader: Pid,
+    /// Queues that belong to the connection, or may soon.
+    exclusive: Vec<QueueId>,
+    /// The last error of a declaration that was told of.
+    told: Option<ChannelError>,
     next_seq: PublishSeq,
     /// Publishes from `next_seq - unconfirmed.len()` on.
     unconfirmed: VecDeque<Unconfirmed>,
@@ -78,6 +85,9 @@ impl Channel {
         Channel {
             conn,
             me,
+            reader: me,
+            exclusive: Vec::new(),
+            told: None,
             next_seq: 1,
             unconfirmed: VecDeque::new(),
             targets: Vec::new(),
@@ -105,10 +115,29 @@ impl Channel {
         }
     }
 
+    /// Whether it publishes to a queue, or consumes from it.
+    #[must_use]
+    pub fn uses(&self, queue: QueueId) -> bool {
+        self.subscriptions.iter().any(|subscription| subscription.queue == queue)
+            || self.targets.iter().any(|target| target.queue == queue)
+    }
+
     /// The client's connection.
     #[must_use]
     pub fn connection(&self) -> ConnId {
         self.conn
+    }
+
+    /// The connection, by its reader's process.
+    #[must_use]
+    pub fn reader(&self) -> Pid {
+        self.reader
+    }
+
+    /// The queues that go when the connection does.
+    #[must_use]
+    pub fn exclusive(&self) -> &[QueueId] {
+        &self.exclusive
     }
 
     /// The socket has something from the client.
@@ -178,6 +207,7 @@ impl Channel {
             FromClient::BasicPublish { exchange, key, message, properties } => {
                 self.publish(node, ctx, exchange, key, message, properties);
             }
+            FromClient::QueueDeclare { declaration } => self.declare(node, ctx, declaration),
             FromClient::BasicConsume { queue, terms } => {
                 self.subscriptions.retain(|subscription| subscription.queue != queue);
                 if node.config.queue(queue).is_quorum() {
@@ -235,6 +265,9 @@ impl Channel {
                 }
             }
             ChannelMessage::Got { queue, from, got } => self.got(node, ctx, queue, from, got),
+            ChannelMessage::Counted { queue, from } => self.counted(node, ctx, queue, from),
+            ChannelMessage::Declared { queue, new } => self.declared(node, ctx, queue, new),
+            ChannelMessage::NotDeclared { .. } => self.not_declared(node, ctx, None),
             ChannelMessage::Subscribed { queue, from } => self.subscribed(node, ctx, queue, from),
             ChannelMessage::InUse { queue } => self.in_use(node, ctx, queue),
             ChannelMessage::Quorum(message) => self.on_quorum(node, ctx, message),
@@ -289,6 +322,9 @@ impl Channel {
             let deleted = reason == DownReason::Normal && (self.targets[at].leads || of_any);
             let answer = if deleted { Answer::Ended } else { Answer::Down };
             let (target, mut index) = (at as u16, 0);
+            if reason == DownReason::Killed && node.config.settings.rules.has(Rule::RejectOnCrash) {
+                self.reject_pending(ctx, target);
+            }
             while index < self.unconfirmed.len() {
                 let before = self.first_unconfirmed();
                 self.answer(node, ctx, index, target, answer);
@@ -297,11 +333,14 @@ impl Channel {
             }
         }
         self.called_node_down(node, ctx, pid);
+        if pid == Node::whole(pid.node) {
+            self.not_declared(node, ctx, Some(pid.node));
+        }
         if let Some(call) = &mut self.call
             && call.asked == Some(pid)
         {
             call.asked = None;
-            let (queue, by_client) = (call.queue, call.by_client);
+            let (queue, by_client) = (call.queue, call.by_client());
             let record = node.mnesia.tables.queue(queue);
             let mirrored = node.mirroring(queue).is_some();
             if record.is_some_and(|record| record.stopped) && !mirrored {
@@ -421,6 +460,9 @@ fn blocked_by_any_call(mail: &ChannelMail) -> bool {
         ChannelMail::Message(message) => !matches!(
             message,
             ChannelMessage::Subscribed { .. }
+                | ChannelMessage::Counted { .. }
+                | ChannelMessage::Declared { .. }
+                | ChannelMessage::NotDeclared { .. }
                 | ChannelMessage::InUse { .. }
                 | ChannelMessage::Got { .. }
                 | ChannelMessage::RetryCall

@@ -364,6 +364,24 @@ impl Channel {
         }
     }
 
+    /// A process has crashed: "any abnormal exit should be considered a full reject of the outstanding
+    /// message ids" (rabbit_classic_queue.erl v3.10: `handle_event({down, ...})`).
+    pub(super) fn reject_pending(&mut self, ctx: &mut Context<'_, Message>, target: u16) {
+        let base = self.first_unconfirmed();
+        let mut rejected = Vec::new();
+        for (seq, unconfirmed) in (base..).zip(&mut self.unconfirmed) {
+            let waits = |(of, answer): &(u16, Answer)| *of == target && *answer == Answer::Pending;
+            if !unconfirmed.settled && unconfirmed.answers.iter().any(waits) {
+                unconfirmed.settled = true;
+                rejected.push(seq);
+            }
+        }
+        if !rejected.is_empty() {
+            self.rejected.extend(rejected);
+            self.ask_idle(ctx);
+        }
+    }
+
     pub(super) fn forget_settled(&mut self) {
         if !self.confirmed.is_empty() || !self.rejected.is_empty() {
             // The numbers that are owed an acknowledgement still stand in the deque.

@@ -13,7 +13,7 @@ use super::super::super::message::monitor::MonitorMessage;
 use super::super::super::message::node::NodeMessage;
 use super::super::super::message::queue::{LeaderMessage, QueueMessage};
 use super::super::super::message::ra::{Command, RaMessage, Reply, Request};
-use super::super::super::message::{Message, QueueId};
+use super::super::super::message::{Message, Pid, QueueId};
 use super::super::super::policy::{Force, PolicyId};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
@@ -39,6 +39,8 @@ enum Then {
     Insist(Option<(Lane, Message)>),
     /// An operator is answered: that it is done, or that it has taken too long.
     Answer(ActionId),
+    /// A queue that a channel declares has its record, or there was one; or it has taken too long.
+    Declare { queue: QueueId, leader: Pid, channel: Pid },
     /// The metadata is up to date: RabbitMQ starts.
     Start,
 }
@@ -76,7 +78,13 @@ impl Node {
             }
             Purpose::Recovered { queue, leader, .. } => {
                 let durable = self.config.queue(queue).durable;
-                (vec![Change::Queue { queue, leader, durable }], Then::Recovered)
+                let owner = self.mnesia.tables.queue(queue).and_then(|record| record.owner);
+                (vec![Change::Queue { queue, leader, durable, owner }], Then::Recovered)
+            }
+            Purpose::Declare { queue, leader, channel, owner } => {
+                let durable = self.config.queue(queue).durable;
+                let change = Change::NewQueue { queue, leader, durable, owner };
+                (vec![change], Then::Declare { queue, leader, channel })
             }
             Purpose::Delete { queue, by } => {
                 let deleted = (by, LeaderMessage::Deleted.into());
@@ -232,9 +240,11 @@ impl Broker {
                     }
                     Then::Insist(None) => {}
                     Then::Answer(action) => self.answered(ctx, action, Ok(())),
-                    Then::Recovered => {
-                        self.node.recovering = self.node.recovering.saturating_sub(1);
-                        self.serve_if_recovered(ctx);
+                    Then::Recovered => self.one_recovered(ctx),
+                    Then::Declare { queue, leader, channel } => {
+                        let record = self.node.mnesia.tables.queue(queue);
+                        let new = record.is_some_and(|record| record.leader == leader);
+                        self.declared_or_not(ctx, queue, leader, channel, Some(new));
                     }
                     Then::Start => self.start_rabbit(ctx),
                 }
@@ -246,6 +256,9 @@ impl Broker {
                     Then::Answer(action) => {
                         let answer = Err("the metadata store operation timed out");
                         self.answered(ctx, action, answer);
+                    }
+                    Then::Declare { queue, leader, channel } => {
+                        self.declared_or_not(ctx, queue, leader, channel, None);
                     }
                     then => self.node.write_changes(ctx, write.changes, then),
                 }

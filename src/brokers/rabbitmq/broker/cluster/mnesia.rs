@@ -31,6 +31,8 @@ pub struct QueueRecord {
     pub stopped: bool,
     /// Whether the leader in office was promoted while it lacked messages.
     pub promoted_unsynchronised: bool,
+    /// The connection that an exclusive queue belongs to, by its reader's process.
+    pub owner: Option<Pid>,
 }
 
 impl QueueRecord {
@@ -45,6 +47,7 @@ impl QueueRecord {
             ring_version: 0,
             stopped: false,
             promoted_unsynchronised: false,
+            owner: None,
         }
     }
 
@@ -120,12 +123,19 @@ impl Tables {
         self.queues[queue.0 as usize].as_ref()
     }
 
+    /// Whether there is such a queue, on a node that runs or on one that is down.
+    #[must_use]
+    pub fn knows(&self, queue: QueueId) -> bool {
+        self.queue(queue).is_some() || self.durable[queue.0 as usize].is_some()
+    }
+
     /// Makes a change.
     pub fn apply(&mut self, op: &TableOp) {
         self.version += 1;
         match op {
-            TableOp::Insert { queue, leader, ring, durable } => {
-                let record = QueueRecord { ring: ring.clone(), ..QueueRecord::of(*leader) };
+            TableOp::Insert { queue, leader, ring, durable, owner } => {
+                let (ring, owner) = (ring.clone(), *owner);
+                let record = QueueRecord { ring, owner, ..QueueRecord::of(*leader) };
                 self.queues[queue.0 as usize] = Some(record);
                 self.durable[queue.0 as usize] = durable.then_some(*leader);
             }
@@ -220,6 +230,26 @@ impl Tables {
         }
     }
 
+    /// Mnesia writes whole records, of a queue (`rabbit_queue`) or of its ring (`gm_group`). Where two
+    /// nodes had different ones, because a third could reach only one of them, both have that of
+    /// who wrote last.
+    pub fn overwrite(&mut self, op: &TableOp, written: QueueRecord) {
+        let Some(queue) = op.queue() else { return };
+        let Some(record) = &mut self.queues[queue.0 as usize] else { return };
+        match op {
+            TableOp::RingWithout { .. } | TableOp::JoinRing { .. } | TableOp::RingMade { .. } => {
+                (record.ring, record.ring_version) = (written.ring, written.ring_version);
+            }
+            TableOp::ReplicasWithout { .. }
+            | TableOp::AddMirror { .. }
+            | TableOp::Synchronised { .. } => {
+                let (ring, ring_version) = (std::mem::take(&mut record.ring), record.ring_version);
+                *record = QueueRecord { ring, ring_version, ..written };
+            }
+            _ => {}
+        }
+    }
+
     /// The same change as a write of the whole record.
     #[must_use]
     pub fn written(&self, op: TableOp) -> TableOp {
@@ -288,6 +318,8 @@ pub enum Purpose {
     StopMirrors { queue: QueueId, by: Lane },
     /// A recovered queue is announced.
     Recovered { queue: QueueId, leader: Pid, ring: Vec<Member> },
+    /// A queue that a channel declares gets its record, if there is none of that name.
+    Declare { queue: QueueId, leader: Pid, channel: Pid, owner: Option<Pid> },
     /// A queue is deleted by its own process.
     Delete { queue: QueueId, by: Lane },
     /// An operator sets a policy or clears the one of a name; queues that it changes are told.
@@ -323,6 +355,7 @@ impl Purpose {
             | Purpose::QueueStopped { queue, .. }
             | Purpose::StopMirrors { queue, .. }
             | Purpose::Recovered { queue, .. }
+            | Purpose::Declare { queue, .. }
             | Purpose::Delete { queue, .. }
             | Purpose::RingMade { queue, .. }
             | Purpose::Members { queue, .. }
@@ -456,7 +489,7 @@ mod tests {
         prop_oneof![
             (node(), any::<bool>()).prop_map(|(node, durable)| {
                 let ring = vec![Member { gm: gm(node), replica: replica(node) }];
-                TableOp::Insert { queue: QUEUE, leader: replica(node), ring, durable }
+                TableOp::Insert { queue: QUEUE, leader: replica(node), ring, durable, owner: None }
             }),
             any::<bool>().prop_map(|durable| TableOp::Drop { queues: vec![(QUEUE, durable)] }),
             node().prop_map(|node| TableOp::RingWithout { queue: QUEUE, gm: gm(node) }),
@@ -523,7 +556,8 @@ mod tests {
     fn a_joiner_is_the_youngest_and_stands_where_it_asked() {
         let mut tables = Tables::new(1);
         let ring = vec![Member { gm: gm(0), replica: replica(0) }];
-        tables.apply(&TableOp::Insert { queue: QUEUE, leader: replica(0), ring, durable: true });
+        let (leader, owner) = (replica(0), None);
+        tables.apply(&TableOp::Insert { queue: QUEUE, leader, ring, durable: true, owner });
         for (node, right_of) in [(2, 0), (1, 0)] {
             let member = Member { gm: gm(node), replica: replica(node) };
             let right_of = gm(right_of);
@@ -559,8 +593,8 @@ mod tests {
     fn a_dropped_queue_is_forgotten_for_good_only_if_it_is_not_durable() {
         for durable in [true, false] {
             let mut tables = Tables::new(1);
-            let (leader, ring) = (replica(0), Vec::new());
-            tables.apply(&TableOp::Insert { queue: QUEUE, leader, ring, durable: true });
+            let (leader, ring, owner) = (replica(0), Vec::new(), None);
+            tables.apply(&TableOp::Insert { queue: QUEUE, leader, ring, durable: true, owner });
             tables.apply(&TableOp::Drop { queues: vec![(QUEUE, durable)] });
             assert_eq!(tables.queue(QUEUE), None);
             assert_eq!(tables.durable[0].is_some(), durable);

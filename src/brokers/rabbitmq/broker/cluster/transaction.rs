@@ -307,12 +307,17 @@ impl Broker {
                 self.vote(ctx, from, transaction, agrees);
             }
             MnesiaMessage::TransactionDone { transaction } => self.work_done(ctx, transaction),
-            MnesiaMessage::Commit { from, transaction, op } => {
+            MnesiaMessage::Commit { from, transaction, op, record } => {
                 if node.status == Status::Booting {
                     // Decided while the tables are on their way here: it comes on top of them.
                     node.mnesia.early.push(*op);
                 } else {
-                    self.committed(ctx, &op);
+                    self.node.mnesia.tables.apply(&op);
+                    let whole = self.node.config.settings.rules.has(Rule::WriteWholeRecords);
+                    if let Some(record) = record.filter(|_| whole) {
+                        self.node.mnesia.tables.overwrite(&op, *record);
+                    }
+                    self.tables_changed(ctx, &op);
                 }
                 let done = MnesiaMessage::Committed { from: self.node.me, transaction };
                 self.node.send_node(ctx, from, done);
@@ -395,6 +400,9 @@ impl Broker {
             Purpose::Recovered { queue, leader, ring } => {
                 self.recovered(ctx, queue, leader, ring);
             }
+            Purpose::Declare { queue, leader, channel, owner } => {
+                self.declared(ctx, queue, leader, channel, owner);
+            }
             Purpose::Delete { queue, by } => {
                 self.commit(ctx, TableOp::Drop { queues: vec![(queue, false)] });
                 self.node.then_here(by, LeaderMessage::Deleted);
@@ -449,8 +457,9 @@ impl Broker {
             let op = self.node.mnesia.tables.written(op);
             self.send_commit(ctx, &op);
         } else {
+            self.node.mnesia.tables.apply(&op);
             self.send_commit(ctx, &op);
-            self.committed(ctx, &op);
+            self.tables_changed(ctx, &op);
         }
     }
 
@@ -460,8 +469,9 @@ impl Broker {
             let transaction = committing.id;
             committing.waiting.clone_from(&peers);
             for peer in peers {
-                let op = Box::new(op.clone());
-                let commit = MnesiaMessage::Commit { from, transaction, op };
+                let record = op.queue().and_then(|queue| self.node.mnesia.tables.queue(queue));
+                let (op, record) = (Box::new(op.clone()), record.cloned().map(Box::new));
+                let commit = MnesiaMessage::Commit { from, transaction, op, record };
                 self.node.send_node(ctx, peer, commit);
             }
         }
@@ -470,6 +480,10 @@ impl Broker {
     /// The tables change; processes that the change concerns are told.
     pub(crate) fn committed(&mut self, ctx: &mut Context<'_, Message>, op: &TableOp) {
         self.node.mnesia.tables.apply(op);
+        self.tables_changed(ctx, op);
+    }
+
+    fn tables_changed(&mut self, ctx: &mut Context<'_, Message>, op: &TableOp) {
         self.node.update_recoverable(op);
         if let TableOp::Members { queue, node, .. } = op {
             self.node.forget_member(*queue, *node);

@@ -53,6 +53,10 @@ impl Leader<'_> {
                 self.run_queue(node, ctx);
             }
             QueueCall::Get { channel, no_ack } => self.get(node, ctx, channel, no_ack),
+            QueueCall::Stat { channel } => {
+                let (queue, from) = (self.base.queue, self.base.me);
+                node.send(ctx, channel, ChannelMessage::Counted { queue, from }, 60);
+            }
         }
     }
 
@@ -75,6 +79,8 @@ impl Leader<'_> {
                 self.begin_to_lead(node, ctx);
             }
             LeaderMessage::StopTimeout { turn } => self.mirror_stopped(node, ctx, None, Some(turn)),
+            LeaderMessage::Declared => self.is_declared(node, ctx),
+            LeaderMessage::OwnerGone => self.owner_gone(node, ctx),
             LeaderMessage::Deleted => {
                 let deleter = self.leading.deleter.take();
                 self.base.answer(node, ctx, deleter, Ok(()));

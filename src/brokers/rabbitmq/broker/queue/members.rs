@@ -224,7 +224,9 @@ impl Broker {
     ) {
         let config = self.node.config.clone();
         let durable = config.queue(queue).durable;
-        self.commit(ctx, TableOp::Insert { queue, leader, ring, durable });
+        // One that crashed and is started again belongs to whom it did.
+        let owner = self.node.mnesia.tables.queue(queue).and_then(|record| record.owner);
+        self.commit(ctx, TableOp::Insert { queue, leader, ring, durable, owner });
         if let Some(policy) = config.mirroring(&self.node.mnesia.tables, queue) {
             let running = self.node.running_nodes();
             let (_, wanted) = policy.suggested(leader.node, &[], &[], &running, ctx.random());
@@ -233,8 +235,7 @@ impl Broker {
                 self.node.then(node, NodeMessage::StartMirror { queue });
             }
         }
-        self.node.recovering = self.node.recovering.saturating_sub(1);
-        self.serve_if_recovered(ctx);
+        self.one_recovered(ctx);
     }
 
     /// All mirrors of a leader that stops are stopped or given up.
@@ -285,7 +286,7 @@ impl Node {
     }
 
     /// The members whose Mnesia is one with this node's, and itself (`rabbit_nodes:all_running`).
-    pub(super) fn running_nodes(&self) -> Vec<NodeId> {
+    pub(crate) fn running_nodes(&self) -> Vec<NodeId> {
         let mut running = self.running_peers();
         running.push(self.me);
         running.sort_unstable();
@@ -352,7 +353,7 @@ impl Node {
         }
     }
 
-    fn without_contents(
+    pub(super) fn without_contents(
         &self,
         ctx: &mut Context<'_, Message>,
         queue: QueueId,

@@ -9,6 +9,7 @@
 //! | `sync.rs` | rabbit_mirror_queue_sync |
 //! | `members.rs` | rabbit_mirror_queue_misc: who belongs to the queue, and who leads |
 //! | `commands.rs` | what operators ask of a queue; its end |
+//! | `declared.rs` | rabbit_amqqueue: `internal_declare`; exclusive queues |
 //! | `policy.rs` | rabbit_amqqueue_process: `update_mirroring`, `process_args_policy` |
 //! | `consumers.rs` | rabbit_queue_consumers |
 //! | `limits.rs` | rabbit_amqqueue_process: lengths, times to live, the queue's end |
@@ -19,6 +20,7 @@ pub(super) mod base;
 mod commands;
 pub(super) mod consumers;
 pub(super) mod dead_letter;
+mod declared;
 mod flush;
 mod leader;
 mod limits;

@@ -41,6 +41,31 @@ impl BackingQueue {
         node: NodeId,
         observer: &mut dyn Observer,
     ) {
+        self.ended((death, false), disk, bodies, at, node, observer);
+    }
+
+    /// The process alone is gone, and the message store goes on with all that it was sent.
+    pub fn crashed(
+        &mut self,
+        disk: &DiskView<'_>,
+        bodies: &mut Bodies,
+        at: Time,
+        node: NodeId,
+        observer: &mut dyn Observer,
+    ) {
+        self.clean = false;
+        self.ended((Death::Killed, true), disk, bodies, at, node, observer);
+    }
+
+    fn ended(
+        &mut self,
+        (death, store_lives): (Death, bool),
+        disk: &DiskView<'_>,
+        bodies: &mut Bodies,
+        at: Time,
+        node: NodeId,
+        observer: &mut dyn Observer,
+    ) {
         let (index_kept, segments_kept) =
             (disk.kept(self.layout.index), disk.kept(self.layout.segments));
         for (id, offset) in std::mem::take(&mut self.index.written_acks) {
@@ -55,7 +80,8 @@ impl BackingQueue {
         }
         let mut entries = std::mem::take(&mut self.entries);
         for (id, entry) in (self.base..).zip(&mut entries) {
-            let kept = self.kept(entry, bodies, index_kept, segments_kept);
+            let mut kept = self.kept(entry, bodies, index_kept, segments_kept);
+            kept.body |= store_lives && entry.place == Place::Shared && entry.body != 0;
             self.recover_entry(id, entry, kept, death, bodies, (at, node), observer);
         }
         self.settle_down(entries, index_kept, segments_kept);

@@ -230,6 +230,14 @@ impl Broker {
         }
     }
 
+    /// A queue has its record; one that is not waited for is of a process that has crashed.
+    pub(crate) fn one_recovered(&mut self, ctx: &mut Context<'_, Message>) {
+        if self.node.recovering > 0 {
+            self.node.recovering -= 1;
+            self.serve_if_recovered(ctx);
+        }
+    }
+
     /// Clients are served when every queue of this node is back in the tables
     /// (rabbit.erl: the boot steps `recovery`, then `networking`).
     pub(crate) fn serve_if_recovered(&mut self, ctx: &mut Context<'_, Message>) {

@@ -163,6 +163,10 @@ impl Broker {
             NodeMessage::StopRabbit => self.stop_rabbit(ctx),
             NodeMessage::Quiesce { queue } => self.quiesce(queue),
             NodeMessage::EndReplica { queue } => self.end_replica(ctx, queue),
+            NodeMessage::DeclareQueue { queue, channel, owner } => {
+                self.declare_queue(ctx, queue, channel, owner);
+            }
+            NodeMessage::RestartQueue { queue } => self.restart_queue(ctx, queue),
             NodeMessage::CloseConnections => self.close_connections(ctx),
             NodeMessage::AskAgain { action } => self.ask_again(ctx, action),
             NodeMessage::AddMember { queue, by, number } => {
@@ -238,6 +242,12 @@ impl Node {
         if recorded.is_none_or(|pid| pid.node != me) || elsewhere {
             return;
         }
+        self.start_recovery(ctx, queue);
+        self.recovering += 1;
+    }
+
+    /// A process that opens what the disk has of a queue, and leads.
+    pub(super) fn start_recovery(&mut self, ctx: &mut Context<'_, Message>, queue: QueueId) {
         let lane = self.start(ctx);
         let pid = self.pid(lane);
         let bq = self.open_queue(queue);
@@ -255,6 +265,5 @@ impl Node {
             let group = Group::new(queue, gm, lane, true);
             self.spawned.push((gm.lane, Process::Group(Box::new(group))));
         }
-        self.recovering += 1;
     }
 }

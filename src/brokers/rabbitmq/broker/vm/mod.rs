@@ -8,3 +8,4 @@ pub mod credit;
 pub mod erlang;
 mod life;
 mod stop;
+mod supervisor;

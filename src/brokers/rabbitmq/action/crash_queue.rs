@@ -1,0 +1,40 @@
+//! `crash_queue`: the process of a queue crashes.
+
+use super::*;
+
+/// The process of a queue crashes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CrashQueue {
+    queue: QueueId,
+}
+
+impl Command<Planner<'_>, Broker, Message> for CrashQueue {
+    const SPEC: Variant = Variant {
+        name: "crash_queue",
+        meaning: "The process of a classic queue on that node crashes, leader or mirror, as by `rabbitmqctl eval \
+                  'exit(Pid, kill).'`; its supervisor starts it again. [rabbit_amqqueue_sup.erl, rabbit_prequeue.erl]",
+        keys: &[QUEUE],
+    };
+
+    fn parse(values: &Values, plan: &mut Planner<'_>) -> Option<CrashQueue> {
+        let queue = plan.queue_of(values)?;
+        if !plan.names_its_node(values) {
+            return None;
+        }
+        if plan.is_quorum(queue) {
+            let message = "that a process of a quorum queue crashes is not simulated";
+            plan.wrong.push(values.span("queue"), message, "name a classic queue");
+            return None;
+        }
+        Some(CrashQueue { queue })
+    }
+
+    fn give(
+        &self,
+        _: ActionId,
+        broker: &mut Broker,
+        _: &mut Context<'_, Message>,
+    ) -> Option<Answer> {
+        Some(broker.crash_queue(self.queue))
+    }
+}
