@@ -21,6 +21,12 @@ invariants! {
         "a call that is answered is on the broker's disk, with all that it is about";
     ANSWERED_IN_ORDER = "answered-in-order", [],
         "the calls of a session are answered in the order in which they were made";
+    ANSWERED_IS_REPLICATED = "answered-is-replicated", ["answer-when-replicated"],
+        "a call that is answered by a broker with a backup has come to that, with all that it is about";
+    PACKETS_IN_ORDER = "packets-in-order", [],
+        "a backup appends what its primary has, in the same order and without gaps";
+    ACTIVATES_IN_SYNC = "activates-in-sync", ["activate-in-sync"],
+        "a backup that takes over has had everything of its primary since it started";
     DELIVERING_TO_ONE = "delivering-to-one", [],
         "no message of a queue is delivered to two consumers at the same time";
 }
@@ -28,8 +34,8 @@ invariants! {
 /// What a broker has just done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touch {
-    /// A call of a session is about this message, and its records end here.
-    Called(u32, u32, CoreMessage, u64),
+    /// A call of a session is about this message, its records end here, and this is its last packet.
+    Called(u32, u32, CoreMessage, (u64, u64)),
     /// It is answered.
     Answered(u32, u32),
     /// A message was sent to the consumer on this host.
@@ -40,8 +46,14 @@ pub enum Touch {
     Synced(u64),
     /// What was not durable is gone.
     Lost,
-    /// The process has ended.
+    /// The process has ended, or serves nobody any more.
     Died,
+    /// A backup has everything of its primary.
+    InSync,
+    /// It has appended this packet.
+    Applied(u64),
+    /// It takes over.
+    Activated,
 }
 
 /// What a machine has done since it was last looked at; no more than so many, since nobody looks
@@ -72,11 +84,14 @@ struct Known {
     /// Up to where the journal is on the disk.
     synced: u64,
     /// What calls that are not answered are about, by session and call.
-    calls: BTreeMap<(u32, u32), (CoreMessage, u64)>,
+    calls: BTreeMap<(u32, u32), (CoreMessage, u64, u64)>,
     /// The last call of each session that was answered.
     answered: BTreeMap<u32, u32>,
     /// Who has which message.
     delivering: BTreeMap<(QueueId, u64), NodeId>,
+    /// Of a backup: whether it has had everything, and the last packet that it has appended.
+    in_sync: bool,
+    applied: Option<u64>,
 }
 
 /// What the checks know beside the machines.
@@ -95,6 +110,8 @@ pub fn lacks(config: &Config, invariant: InvariantId) -> Vec<&'static str> {
             settings.sync_non_transactional && settings.sync_transactional,
             config.has(Rule::AnswerWhenStored),
         ],
+        invariant::ANSWERED_IS_REPLICATED => &[config.has(Rule::AnswerWhenReplicated)],
+        invariant::ACTIVATES_IN_SYNC => &[config.has(Rule::ActivateInSync)],
         _ => &[],
     };
     let words = INVARIANTS[invariant.index()].rests_on.iter().zip(holds);
@@ -118,8 +135,12 @@ pub fn check(
     }
     let known = &mut oracle.brokers[node.index()];
     let broker: Option<&Broker> = machines[node.index()].held();
+    let Some(broker) = broker else { return };
+    let other: Option<&Broker> =
+        broker.config().other(node).and_then(|other| machines[other.index()].held());
+    let received = other.filter(|other| other.is_in_sync()).map(Broker::received);
     for touch in touched {
-        if let Some((invariant, queue, detail)) = broker.and_then(|own| broken(known, own, touch)) {
+        if let Some((invariant, queue, detail)) = broken(known, (broker, received), touch) {
             report(Violation { invariant, node, destination: queue, detail });
         }
     }
@@ -127,12 +148,12 @@ pub fn check(
 
 fn broken(
     known: &mut Known,
-    broker: &Broker,
+    (broker, received): (&Broker, Option<u64>),
     touch: Touch,
 ) -> Option<(InvariantId, Option<DestinationId>, String)> {
     match touch {
-        Touch::Called(session, call, message, end) => {
-            known.calls.insert((session, call), (message, end));
+        Touch::Called(session, call, message, (end, packet)) => {
+            known.calls.insert((session, call), (message, end, packet));
         }
         Touch::Answered(session, call) => {
             if let Some(last) = known.answered.insert(session, call)
@@ -141,7 +162,14 @@ fn broken(
                 let detail = format!("call {call} of session {session} is answered after {last}");
                 return Some((invariant::ANSWERED_IN_ORDER, None, detail));
             }
-            let (message, end) = known.calls.remove(&(session, call))?;
+            let (message, end, packet) = known.calls.remove(&(session, call))?;
+            if broker.has_backup() && message.durable && received.is_some_and(|last| last < packet) {
+                let detail = format!(
+                    "call {call} of session {session} needs packet {packet}, and its backup has had {}",
+                    received.unwrap_or(0)
+                );
+                return Some((invariant::ANSWERED_IS_REPLICATED, Some(message.origin), detail));
+            }
             if message.durable && known.synced < end {
                 let detail = format!(
                     "call {call} of session {session} ends at {end} of the journal, of which {} is on the disk",
@@ -164,7 +192,23 @@ fn broken(
         }
         Touch::Synced(end) => known.synced = known.synced.max(end),
         Touch::Lost => known.synced = broker.journal().end(),
+        Touch::InSync => (known.in_sync, known.applied) = (true, None),
+        Touch::Applied(number) => {
+            if let Some(last) = known.applied.replace(number)
+                && last + 1 != number
+            {
+                let detail = format!("packet {number} is appended behind packet {last}");
+                return Some((invariant::PACKETS_IN_ORDER, None, detail));
+            }
+        }
+        Touch::Activated => {
+            if !std::mem::take(&mut known.in_sync) {
+                let detail = "it takes over and has never had everything".to_owned();
+                return Some((invariant::ACTIVATES_IN_SYNC, None, detail));
+            }
+        }
         Touch::Died => {
+            known.in_sync = false;
             known.calls.clear();
             known.answered.clear();
             known.delivering.clear();

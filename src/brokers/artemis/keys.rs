@@ -10,7 +10,7 @@ use super::settings::{BROKER_KEYS, QUEUE_KEYS};
 
 /// The family's sections.
 pub const SECTIONS: &[&SectionSpec] =
-    &[&BROKER, &RULES, &QUEUE, &PRODUCER, &CONSUMER, &COSTS];
+    &[&BROKER, &RULES, &STORAGE, &QUEUE, &PRODUCER, &CONSUMER, &COSTS];
 
 pub(super) const COUNT: Kind = Kind::Integer { min: 1, max: 1_000_000_000 };
 
@@ -27,6 +27,25 @@ pub const BROKER: SectionSpec = SectionSpec::single(
     "broker",
     &[BROKER_KEYS],
     "The broker's configuration, spelt as in broker.xml.",
+);
+
+keys! {
+    const STORAGE_KEYS {
+        "lease", Kind::ANY_DURATION, "30s",
+            "How long a host keeps the lock that is silent: the lease of NFSv4. 0 for ever, as of a file \
+             that is locked on one host.",
+            "RFC 7530, 9.5";
+        "zone", Kind::Names, none,
+            "The zone of its host. If not written it stands beside the first broker and no fault of a \
+             zone meets it.";
+    }
+}
+
+/// `[storage]`.
+pub const STORAGE: SectionSpec = SectionSpec::single(
+    "storage",
+    &[STORAGE_KEYS],
+    "artemis-shared-store: the host with the journal and its lock, called storage.",
 );
 
 /// `[[queue]]`.

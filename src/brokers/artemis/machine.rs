@@ -8,14 +8,21 @@ use crate::world::{Cluster, Machine, RoleQuery, Waiting, WorldView};
 use super::broker::Broker;
 use super::client::consumer::Consumer;
 use super::client::producer::Producer;
+use super::config::Policy;
 use super::invariants::{self, Oracle};
 use super::message::Message;
+use super::router::Router;
+use super::storage::Storage;
 
 machines! {
     /// A broker or a client.
     pub enum ArtemisMachine: Message {
         /// A broker.
         Broker(Broker): disk,
+        /// The storage that brokers share.
+        Storage(Storage): disk ready,
+        /// The router that brokers ping.
+        Router(Router): nothing ready,
         /// A producer.
         Producer(Producer): memory,
         /// A consumer or an auditor.
@@ -62,10 +69,21 @@ impl Cluster for ArtemisCluster {
         let notices = |(node, _): (NodeId, &Consumer)| {
             Waiting::of(node, Some("the end of its connection, of which it does not know".into()))
         };
-        own.chain(forgotten.filter_map(notices)).collect()
+        // Where nobody is active and someone has the lock to come, it will be.
+        let living = all::<_, Broker>(machines).filter(|(node, _)| lives(*node));
+        let serves = living.clone().any(|(_, broker)| broker.is_active());
+        let first = living.map(|(node, _)| node).next().filter(|_| !serves);
+        let waits = first.and_then(|node| Waiting::of(node, Some("an active broker".into())));
+        own.chain(forgotten.filter_map(notices)).chain(waits).collect()
     }
 
+    /// Of every pair one is active, and the other stands by with all that it has.
     fn in_sync(machines: &[ArtemisMachine], _: &WorldView<'_>) -> bool {
-        all::<_, Broker>(machines).any(|(_, broker)| broker.is_active())
+        let mut brokers = all::<_, Broker>(machines);
+        brokers.all(|(_, broker)| match broker.config().policy {
+            Policy::Replication if broker.is_active() => broker.has_backup(),
+            Policy::Replication => broker.is_in_sync(),
+            Policy::Single | Policy::SharedStore { .. } => broker.is_active() || broker.stands_by(),
+        })
     }
 }

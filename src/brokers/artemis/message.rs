@@ -158,14 +158,17 @@ pub enum Message {
     /// Both ways.
     Ping,
 
-    /// Broker to storage: it wants a lock, the one of the primary or that of the backup.
+    /// Broker to storage: it wants the lock, as the primary or as the backup.
     Lock(bool),
     /// Broker to storage: whether it has the lock of the primary.
     CheckLock,
-    /// Storage to broker: whether it has the lock, and whether who had it before was at work.
+    /// Storage to broker: whether it has the lock; and who wants it is told whether the last one was at work,
+    /// who checks it whether the primary waits for it.
     LockIs(bool, bool),
     /// Broker to storage: it is at work, or it stops in order.
     SetState(bool),
+    /// Broker to storage: it gives the lock back.
+    Unlock,
     /// The host of a broker to storage: it is there.
     RenewLease,
     /// Broker to storage: it opens the journal.
@@ -181,8 +184,8 @@ pub enum Message {
 
     /// Backup to primary (`BackupRegistrationMessage`).
     Register,
-    /// Primary to backup: a chunk of a file of the journal (`ReplicationSyncFileMessage`).
-    SyncChunk(u32),
+    /// Primary to backup: so many bytes of a file of the journal (`ReplicationSyncFileMessage`).
+    SyncChunk(u32, u32),
     /// Backup to primary: it has everything (`ReplicationResponseMessageV2`).
     Synchronized,
     /// Primary to backup.
@@ -199,8 +202,6 @@ pub enum Message {
     Vote(Ballot),
     /// Its answer.
     Voted(Ballot, bool),
-    /// To the router that is pinged, and back.
-    Echo(u32),
 
     /// To itself.
     Timer(Timer),
@@ -243,28 +244,30 @@ pub enum Timer {
     /// Storage: what came on this connection is durable.
     StorageSynced(ConnId),
 
-    /// Backup: connect to the primary, the so manieth time.
-    Join(u32),
-    /// Both: whether the other is silent, on this connection.
+    /// Backup: connect to the primary.
+    Join,
+    /// Backup: whether its primary is silent, on this connection.
     LinkCheck(ConnId),
-    /// Primary: the backup has taken too long to say that it has everything.
-    SyncTimeout(u32),
-    /// Primary: the backup takes nothing from the connection.
-    LinkBlocked(u32),
-    /// Broker: the next try of a vote.
-    VoteAgain(u32),
-    /// Broker: a vote is counted, whoever has answered.
+    /// Primary: the backup has taken too long to say that it has everything, on this connection.
+    SyncTimeout(ConnId),
+    /// Primary: the backup takes nothing from this connection since then.
+    LinkBlocked(ConnId),
+    /// Backup: its primary has said that it stops, and has not said that it has.
+    StopForced(ConnId),
+    /// Broker: this try of a vote begins.
+    Vote(u32),
+    /// Broker: it is over, whoever has answered.
     VoteOver(u32),
     /// Broker: it looks for the active broker of this pair.
     ClusterTry(u32),
-    /// Broker: how long it looks for an active broker with its own identity.
-    ActiveCheckOver(u32),
-    /// Broker: the router is pinged, or has not answered.
-    PingNetwork(u32),
-    /// Broker: that.
-    PingLost(u32),
-    /// Broker: what the other had to do has taken too long.
-    HandOver(u32),
+    /// Broker: whether the active broker of this pair is silent, on this connection.
+    ClusterCheck(u32, ConnId),
+    /// Broker: it has looked long enough for an active broker with its own identity.
+    ActiveCheckOver,
+    /// Broker: the router is pinged.
+    PingNetwork,
+    /// Broker: it has not answered this connection.
+    PingLost(ConnId),
 
     /// Client: connect, in this life of its connection.
     Connect(u32),

@@ -6,6 +6,8 @@
 //! | `store/` | `JournalImpl`, `DuplicateIDCache` |
 //! | `channel.rs` | `ChannelImpl` |
 //! | `broker/` | `ServerSessionImpl`, `PostOfficeImpl`, `QueueImpl`, `TimedBuffer`, `OperationContextImpl` |
+//! | `broker/shared.rs`, `storage.rs` | `FileLockNodeManager`, and the file server with its locks |
+//! | `broker/replication/` | `ReplicationManager`, `ReplicationEndpoint`, `SharedNothingBackupQuorum`, `NetworkHealthCheck` |
 //! | `client/connection.rs` | `ClientSessionFactoryImpl` |
 //! | `client/producer.rs` | `ClientProducerImpl` |
 //! | `client/consumer/` | `ClientConsumerImpl`, `ActiveMQMessageConsumer` |
@@ -21,7 +23,10 @@ pub mod machine;
 pub mod message;
 pub mod plan;
 pub mod rules;
+pub mod router;
 pub mod settings;
+pub mod silence;
 pub mod spec;
+pub mod storage;
 pub mod store;
 pub mod words;

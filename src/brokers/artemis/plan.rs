@@ -22,6 +22,18 @@ use super::spec::{ConsumerSpec, Kind, ProducerSpec, Spec};
 const NIO_TIMEOUT: Span = Span::from_micros(3_333);
 const AIO_TIMEOUT: Span = Span::from_micros(500);
 
+/// What only pairs with a copy of the journal have.
+const REPLICATION_KEYS: &[&str] = &[
+    "initial-replication-sync-timeout",
+    "quorum-size",
+    "vote-retries",
+    "vote-retry-wait",
+    "quorum-vote-wait",
+    "vote-on-replication-failure",
+    "check-for-active-server",
+    "network-check-list",
+];
+
 struct Planner<'a> {
     scenario: &'a Scenario,
     brokers: Vec<String>,
@@ -55,15 +67,20 @@ pub fn plan(scenario: &Scenario, mode: Kind) -> Result<Spec, Diagnostics> {
         JournalType::Nio => NIO_TIMEOUT,
         JournalType::AsyncIo => AIO_TIMEOUT,
     });
+    let lease = scenario.one("storage").duration("lease");
     let boot_time = frame.cluster.boot_time.clone();
     let config = Config {
         brokers: planner.brokers.len() as u32,
         policy: match mode {
             Kind::Single => Policy::Single,
+            Kind::SharedStore => {
+                Policy::SharedStore { storage: NodeId(planner.brokers.len() as u32) }
+            }
+            Kind::Replication => Policy::Replication,
         },
         queues: std::mem::take(&mut planner.queues),
         addresses: std::mem::take(&mut planner.addresses),
-        settings: Settings::of(broker, rules, journal, timeout, Span::ZERO, boot_time),
+        settings: Settings::of(broker, rules, journal, timeout, lease, boot_time),
         costs: Costs::read(scenario.one("costs")),
     };
     let mut spec = Spec { frame, config: Arc::new(config), producers, consumers };
@@ -73,13 +90,41 @@ pub fn plan(scenario: &Scenario, mode: Kind) -> Result<Spec, Diagnostics> {
 
 impl Planner<'_> {
     fn check_mode(&mut self, mode: Kind) {
-        let Kind::Single = mode;
-        if self.brokers.len() > 1 {
+        let broker = self.scenario.one("broker");
+        let storage = self.scenario.one("storage");
+        let (name, fits, help) = match mode {
+            Kind::Single => ("artemis-single", self.brokers.len() == 1, "one broker: `nodes = 1`"),
+            Kind::SharedStore => (
+                "artemis-shared-store",
+                self.brokers.len() == 2,
+                "a primary and a backup: `nodes = 2`",
+            ),
+            Kind::Replication => (
+                "artemis-replication",
+                self.brokers.len().is_multiple_of(2),
+                "pairs, first the primary: `nodes = 2`, or 6 for three pairs",
+            ),
+        };
+        if !fits {
             let cluster = self.scenario.one("cluster");
             let place =
                 if cluster.is_set("nodes") { cluster.span("nodes") } else { cluster.place() };
-            let message = format!("artemis-single has one broker, not {}", self.brokers.len());
-            self.wrong.push(place, message, "write `nodes = 1`");
+            let message = format!("{name} does not have {} brokers", self.brokers.len());
+            self.wrong.push(place, message, format!("it has {help}"));
+        }
+        if mode != Kind::SharedStore {
+            self.refuse(broker, &["failover-on-shutdown", "lock-monitor-period"], name);
+            self.refuse(storage, &["lease", "zone"], name);
+        }
+        if mode == Kind::Single {
+            self.refuse(broker, &["allow-failback"], name);
+        }
+        if mode != Kind::Replication {
+            self.refuse(broker, REPLICATION_KEYS, name);
+        }
+        if !broker.flag("network-check-list") {
+            let keys = ["network-check-period", "network-check-timeout"];
+            self.refuse(broker, &keys, "network-check-list = false");
         }
     }
 

@@ -30,6 +30,38 @@ named_rules! {
         "A broker whose journal cannot be written stops; without this rule it goes on, and what waits for \
          the disk is never answered.",
         "server/impl/ActiveMQServerImpl.java ActiveMQIOErrorListener";
+    // ---- shared store
+    PausedStays = "paused-stays", always,
+        "A backup does not take over from a broker that has stopped in order.",
+        "server/impl/FileLockNodeManager.java awaitPrimaryNode";
+    MonitorLock = "monitor-lock", always,
+        "An active broker sees every lock-monitor-period whether it still has its lock, and stops if not.",
+        "server/impl/FileLockNodeManager.java MonitorLock";
+    // ---- replication
+    AnswerWhenReplicated = "answer-when-replicated", always,
+        "An answer leaves when the backup has answered all packets of what its session has done; without          this rule it does not wait for the backup.",
+        "persistence/impl/journal/OperationContextImpl.java replicationDone";
+    AnswerFromHeap = "answer-from-heap", always,
+        "A backup answers a packet when it has it; without this rule when it is on its disk.",
+        "replication/ReplicationEndpoint.java handlePacket";
+    GoOnAlone = "go-on-alone", always,
+        "A primary that loses its backup answers all that has waited for it, and goes on with one copy;          without this rule it stops.",
+        "replication/ReplicationManager.java clearReplicationTokens";
+    MoveDataAway = "move-data-away", always,
+        "A broker that becomes a backup moves its data away and copies that of its primary; without this          rule it keeps what it has until the copy is there.",
+        "server/impl/SharedNothingBackupActivation.java moveServerData";
+    ActivateInSync = "activate-in-sync", always,
+        "A backup activates only if it has had everything of its primary since it started; without this          rule also with what it has.",
+        "server/impl/SharedNothingBackupActivation.java isRemoteBackupUpToDate";
+    AskForVotes = "ask-for-votes", always,
+        "A backup that loses its primary takes over if enough of the other pairs say that it is not          there; without this rule at once.",
+        "server/cluster/qourum/SharedNothingBackupQuorum.java decideAction; cluster/quorum/QuorumVoteServerConnect.java";
+    PingerOverrides = "pinger-overrides", always,
+        "With network-check-list a backup whose vote is over takes over if it reaches the router, whatever          the others have said, and not if it does not.",
+        "server/cluster/qourum/SharedNothingBackupQuorum.java decideAction";
+    StopWhenIsolated = "stop-when-isolated", always,
+        "With network-check-list an active broker that does not reach the router stops to serve until it does.",
+        "server/NetworkHealthCheck.java run";
     // ---- duplicates
     DetectDuplicates = "detect-duplicates", always,
         "A message whose duplicate id its address has had is ignored, and its send succeeds.",

@@ -12,12 +12,14 @@ use super::broker::Broker;
 use super::client::connection::ConnectionConfig;
 use super::client::consumer::{Consumer, ConsumerConfig};
 use super::client::producer::{Mode, Producer, ProducerConfig};
-use super::config::Config;
+use super::config::{Config, Policy};
 use super::invariants::{INVARIANTS, lacks};
 use super::keys::SECTIONS;
 use super::machine::{ArtemisCluster, ArtemisMachine};
 use super::message::QueueId;
 use super::plan::plan;
+use super::router::Router;
+use super::storage::Storage;
 use super::words::WORDS;
 
 /// What a broker needs for a message, in bytes: its entry, its place in the queue, its records and its
@@ -29,6 +31,10 @@ const COPY: u64 = 448;
 pub enum Kind {
     /// One broker with a journal of its own.
     Single,
+    /// A primary and a backup with a journal on a file server.
+    SharedStore,
+    /// Pairs of a primary and a backup with a copy of its journal.
+    Replication,
 }
 
 /// A producer of the scenario; but for what it is to send as [`ProducerConfig`].
@@ -91,17 +97,41 @@ impl Family for Spec {
         words: WORDS,
         invariants: INVARIANTS,
     };
-    const MODES: &'static [(Kind, ModeSpec)] = &[(
-        Kind::Single,
-        ModeSpec {
-            name: "artemis-single",
-            meaning: "One broker of Artemis with its journal.",
-            version: "2.56",
-            versions: ("2.20", "2.56"),
-            otherwise: None,
-            starter: include_str!("starters/single.toml"),
-        },
-    )];
+    const MODES: &'static [(Kind, ModeSpec)] = &[
+        (
+            Kind::Single,
+            ModeSpec {
+                name: "artemis-single",
+                meaning: "One broker of Artemis with its journal.",
+                version: "2.56",
+                versions: ("2.20", "2.56"),
+                otherwise: None,
+                starter: include_str!("starters/single.toml"),
+            },
+        ),
+        (
+            Kind::SharedStore,
+            ModeSpec {
+                name: "artemis-shared-store",
+                meaning: "A primary and a backup of Artemis that share a journal on a file server: the one with the lock is active.",
+                version: "2.56",
+                versions: ("2.20", "2.56"),
+                otherwise: None,
+                starter: include_str!("starters/shared_store.toml"),
+            },
+        ),
+        (
+            Kind::Replication,
+            ModeSpec {
+                name: "artemis-replication",
+                meaning: "Pairs of Artemis brokers: a primary sends its journal to a backup, which takes over by a vote.",
+                version: "2.56",
+                versions: ("2.20", "2.56"),
+                otherwise: None,
+                starter: include_str!("starters/replication.toml"),
+            },
+        ),
+    ];
 
     fn plan(scenario: &Scenario, mode: Kind) -> Result<Spec, Diagnostics> {
         plan(scenario, mode)
@@ -119,9 +149,16 @@ impl Family for Spec {
         let (auditors, consumers): (Vec<_>, Vec<_>) =
             self.consumers.iter().partition(|consumer| consumer.is_auditor());
         let name = |consumer: &ConsumerSpec| consumer.name.clone();
+        let (coordinators, coordinated_by) = match self.config.policy {
+            Policy::SharedStore { .. } => (vec!["storage".to_owned()], Some("storage")),
+            Policy::Replication if self.config.settings.network_check => {
+                (vec!["router".to_owned()], None)
+            }
+            Policy::Single | Policy::Replication => (Vec::new(), None),
+        };
         Cast {
-            coordinated_by: None,
-            coordinators: Vec::new(),
+            coordinated_by,
+            coordinators,
             producers: self.producers.iter().map(|producer| producer.load.name.clone()).collect(),
             consumers: consumers.into_iter().map(name).collect(),
             unread: auditors.into_iter().map(name).collect(),
@@ -129,7 +166,8 @@ impl Family for Spec {
     }
 
     fn reach(&self, producer: usize) -> Reach<'_> {
-        Reach { load: &self.producers[producer].load, lines: 1, copies: 1, copy: COPY }
+        let copies = if self.config.policy == Policy::Single { 1 } else { 2 };
+        Reach { load: &self.producers[producer].load, lines: 1, copies, copy: COPY }
     }
 
     fn destinations(&self) -> Vec<String> {
@@ -161,6 +199,13 @@ impl Family for Spec {
         let config = &self.config;
         let brokers = (0..config.brokers).map(|node| Broker::new(config.clone(), NodeId(node)));
         let mut machines: Vec<ArtemisMachine> = brokers.map(ArtemisMachine::from).collect();
+        match config.policy {
+            Policy::SharedStore { storage } => {
+                machines.push(Storage::new(config.clone(), storage).into());
+            }
+            Policy::Replication if config.settings.network_check => machines.push(Router.into()),
+            Policy::Single | Policy::Replication => {}
+        }
         for (id, spec) in (0..).map(ProducerId).zip(&self.producers) {
             let own = ProducerConfig {
                 id,

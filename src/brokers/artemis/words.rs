@@ -25,16 +25,23 @@ words! {
             "its record waited in the journal's buffer when the broker ended";
         PAGE_CACHE_LOST = "page-cache-lost", Lost, 6,
             "it was in a file of the journal, and no fsync had covered it when the host lost power";
+        LOST_BY_STORAGE = "lost-by-storage", Lost, 5,
+            "it was stored, the storage had lost it, and the broker that still held it in memory ended";
+        MOVED_AWAY = "moved-away", Lost, 7,
+            "its broker became a backup, and moved its data to oldreplica.N";
         DISK_WIPED = "disk-wiped", Lost, 8, "the disk that held it was replaced by an empty one";
     }
     conditions {
         NOT_AWAITED = "not-awaited", "Its send had returned without an answer of the broker.";
         NOT_SYNCED = "not-synced",
             "Its send was answered before an fsync (journal-datasync, journal-sync-non-transactional).";
+        ONE_COPY = "one-copy", "Its broker had lost its backup, and had answered with one copy.";
         NOT_RESENT = "not-resent", "Its application did not send it again.";
     }
     roles {
         ACTIVE = "active", Leader, "The broker that clients can connect to.";
+        BACKUP = "backup", InSync, "A backup that has all that its primary has.";
+        SYNCHRONIZING = "synchronizing", Lagging, "A backup that copies its primary's journal.";
     }
     events {
         LOADED = "journal-loaded", "The journal was loaded: COUNT messages are there";
@@ -49,6 +56,26 @@ words! {
         DUPLICATE = "duplicate-detected", "AMQ222059: Duplicate message detected, will not be routed";
         DISK_FULL = "disk-full", "AMQ222210: Free storage space is at critical levels";
         IO_ERROR = "critical-io-error", "AMQ222010: Critical IO Error, shutting down the server";
+        LOCKED = "lock-acquired", "AMQ221002: Obtained the lock of the primary";
+        LOCK_RELEASED = "lock-released", "the storage: the lock of SUBJECT is free";
+        LOCK_LOST = "lock-lost", "AMQ222294: Lost the lock according to the monitor, notifying listeners: it stops";
+        FAILBACK = "failback", "the primary SUBJECT is back: the backup gives way to it";
+        SYNC_BEGUN = "synchronization-begun", "AMQ221024: Backup SUBJECT copies COUNT bytes of the journal";
+        SYNC_LOCKED = "journal-locked", "the journal stands still until SUBJECT has said that it has everything";
+        IN_SYNC = "in-sync", "AMQ221031: backup announced: SUBJECT has everything";
+        SYNC_TIMED_OUT = "synchronization-timed-out",
+            "AMQ222013: Error when trying to start replication: SUBJECT has not said in time that it has everything";
+        BACKUP_LOST = "backup-lost",
+            "AMQ222202: the connection with the backup SUBJECT is lost: COUNT calls that waited for it are answered";
+        PRIMARY_LOST = "primary-lost", "AMQ222211: the connection with the primary SUBJECT is lost";
+        DATA_MOVED = "data-moved-away", "AMQ222162: Moving data directory to oldreplica.N: COUNT messages";
+        VOTING = "vote-begun", "AMQ221066: Initiating quorum vote, try COUNT";
+        VOTE_WON = "vote-won", "AMQ221071: enough votes";
+        VOTE_LOST = "vote-lost", "AMQ221084: Requested COUNT quorum votes, of which not enough came";
+        ACTIVATES = "backup-activates", "AMQ221010: Backup Server is now active";
+        NO_ACTIVATION = "not-up-to-date", "AMQ222164: the backup is not up to date, and does not take over";
+        ISOLATED = "network-isolated", "AMQ202002: the router does not answer: the broker stops to serve";
+        NETWORK_BACK = "network-back", "AMQ202001: the router answers again";
         REATTACHED = "reattached", "a client: its session goes on over another connection; it sends COUNT packets again";
         UNBLOCKED = "unblocked",
             "a client: AMQ219016: Connection failure detected. Unblocking a blocking call that will never get a response";

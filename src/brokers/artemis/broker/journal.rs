@@ -8,10 +8,11 @@ use crate::world::{Context, DiskError, Lane, TimerId};
 
 use super::super::config::JournalType;
 use super::super::invariants::Touch;
-use super::super::message::{CoreMessage, Message, QueueId, Timer};
+use super::super::message::{Append, CoreMessage, Message, QueueId, Timer};
 use super::super::rules::Rule;
 use super::super::store::{Op, Record};
 use super::super::words::event;
+use super::sessions::Line;
 use super::{Broker, Phase, journal_file};
 
 /// Bytes of a record beside a message's body (artemis-journal, `JournalAddRecord` and its kin).
@@ -50,18 +51,31 @@ impl Buffer {
 
 impl Broker {
     pub(super) fn start_journal(&mut self, ctx: &mut Context<'_, Message>) {
-        self.buffer.forget(self.journal.end());
+        self.forget_buffer();
         self.buffer.lane = Some(ctx.spawn());
+    }
+
+    /// What is in the journal is in its files, and nothing waits for it.
+    pub(super) fn forget_buffer(&mut self) {
+        self.buffer.forget(self.journal.end());
+    }
+
+    /// Something was appended that may have to be fsynced.
+    pub(super) fn flush_soon(&mut self, syncs: bool, ctx: &mut Context<'_, Message>) {
+        self.buffer.syncs |= syncs;
+        self.plan_flush(ctx);
     }
 
     /// Whether something of the journal is not where it should be in the end.
     pub(super) fn is_storing(&self) -> bool {
-        self.buffer.written < self.journal.end() || self.buffer.syncing > 0
+        self.buffer.written < self.journal.end()
+            || self.buffer.syncing > 0
+            || self.mount.is_busy()
     }
 
-    /// Whether all that must be stored up to a place is.
-    pub(super) fn is_stored(&self, end: u64) -> bool {
-        self.buffer.stored >= end
+    /// Whether all that a session has done up to here is stored, and replicated.
+    pub(super) fn is_done(&self, line: Line) -> bool {
+        self.buffer.stored >= line.stored && self.is_replicated(line.packet)
     }
 
     /// A record, which is not appended yet.
@@ -80,16 +94,20 @@ impl Broker {
     ) {
         ctx.spend(self.config.costs.record);
         let body = if record.op == Op::Body { record.message.bytes() } else { 0 };
-        let end = self.journal.append(record, RECORD.saturating_add(body));
-        if syncs && let Some(own) = session.and_then(|key| self.sessions.get_mut(&key)) {
-            own.line.stored = end;
+        let bytes = RECORD.saturating_add(body);
+        let end = self.journal.append(record, bytes);
+        let packet = self.replicate(record, bytes);
+        if let Some(own) = session.and_then(|key| self.sessions.get_mut(&key)) {
+            own.line.packet = packet.unwrap_or(own.line.packet);
+            if syncs {
+                own.line.stored = end;
+            }
         }
-        self.buffer.syncs |= syncs;
-        self.plan_flush(ctx);
+        self.flush_soon(syncs, ctx);
     }
 
     /// Sees to it that the buffer is flushed when it is time.
-    fn plan_flush(&mut self, ctx: &mut Context<'_, Message>) {
+    pub(super) fn plan_flush(&mut self, ctx: &mut Context<'_, Message>) {
         let Some(lane) = self.buffer.lane else { return };
         if self.buffer.busy || self.buffer.written >= self.journal.end() {
             return;
@@ -133,6 +151,13 @@ impl Broker {
         let direct = settings.journal == JournalType::AsyncIo;
         let fsyncs = settings.datasync && (direct || self.buffer.syncs);
         self.buffer.syncs &= end < self.journal.end();
+        if self.storage().is_some() {
+            let mut records = self.journal.since(from);
+            records.retain(|(record, _)| record.end <= end);
+            self.buffer.busy = true;
+            let append = Append { at: from, records, sync: fsyncs };
+            return self.write_remote(append, end, ctx);
+        }
         let stretch: Vec<(u32, u64)> = self.journal.stretch(from, end).collect();
         for (file, bytes) in &stretch {
             match ctx.write(journal_file(*file), *bytes) {
@@ -157,6 +182,16 @@ impl Broker {
         self.plan_flush(ctx);
     }
 
+    /// The storage has what was flushed.
+    pub(super) fn remote_written(&mut self, end: u64, ctx: &mut Context<'_, Message>) {
+        self.buffer.written = end;
+        self.buffer.busy = false;
+        self.touched.note(Touch::Synced(end));
+        self.note_stored(end, ctx);
+        self.plan_flush(ctx);
+        self.stop_if_done(ctx);
+    }
+
     /// An fsync is through.
     pub(super) fn flushed(&mut self, end: u64, ctx: &mut Context<'_, Message>) {
         self.buffer.syncing = self.buffer.syncing.saturating_sub(1);
@@ -173,6 +208,7 @@ impl Broker {
     pub(super) fn note_stored(&mut self, end: u64, ctx: &mut Context<'_, Message>) {
         self.buffer.stored = self.buffer.stored.max(end);
         self.release_all(ctx);
+        self.answer_from_disk(ctx);
     }
 
     /// The disk takes nothing more: that is an I/O error as well.
@@ -197,10 +233,18 @@ impl Broker {
         if self.buffer.written < self.journal.last_start() {
             return;
         }
-        let gone = self.journal.collect();
-        for (file, length) in &gone {
-            ctx.release(journal_file(*file), *length);
+        if self.is_synchronizing() {
+            return;
         }
+        let gone = if self.storage().is_some() {
+            self.collect_remote(ctx)
+        } else {
+            let gone = self.journal.collect();
+            for (file, length) in &gone {
+                ctx.release(journal_file(*file), *length);
+            }
+            gone
+        };
         if !gone.is_empty() {
             self.tell(event::FILES_DELETED, None, (None, gone.len() as u64), ctx);
         }

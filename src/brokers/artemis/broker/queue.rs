@@ -44,6 +44,11 @@ impl Queue {
         self.pending.push_back(entry);
     }
 
+    /// What nobody has.
+    pub(super) fn entries(&self) -> impl Iterator<Item = u32> + '_ {
+        self.again.iter().chain(&self.pending).copied()
+    }
+
     /// Whether it holds what may be delivered later.
     pub(super) const fn is_waiting(&self) -> bool {
         self.scheduled > 0

@@ -55,10 +55,7 @@ impl Broker {
             && self.journal.is_duplicate(&message)
         {
             // What it is a duplicate of may not be stored yet.
-            let end = self.journal.end();
-            if let Some(session) = self.sessions.get_mut(&key) {
-                session.line.stored = end;
-            }
+            self.wait_for_all(key);
             let peer = self.sessions.get(&key).map(|session| session.peer);
             self.tell(event::DUPLICATE, Some(message.origin), (peer, 1), ctx);
             return self.refuse(key, send, (cause::DUPLICATE, true), ctx);

@@ -19,10 +19,12 @@ use super::{Broker, Phase};
 /// What a connection's thread reads ahead of what it handles.
 const READ_AHEAD: u32 = 16;
 
-/// How far the journal must be for what a session has done so far (`storeLineUp`).
+/// How far the journal must be for what a session has done so far (`storeLineUp`), and the last packet of that
+/// which the backup must have answered (`replicationLineUp`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) stored: u64,
+    pub(super) packet: u64,
 }
 
 /// What is done when that is reached (`OperationContextImpl.TaskHolder`).
@@ -56,6 +58,14 @@ pub(super) struct Session {
     pub(super) transaction: Option<Transaction>,
     /// It is closed, and only what waits for the journal is left of it.
     closed: bool,
+    /// Whether it is a client's.
+    is_client: bool,
+}
+
+impl Session {
+    pub(super) const fn set_ttl(&mut self, ttl: Span) {
+        self.ttl = ttl;
+    }
 }
 
 impl Broker {
@@ -81,6 +91,7 @@ impl Broker {
             consumer: None,
             transaction: None,
             closed: false,
+            is_client: false,
         };
         self.sessions.insert(key, session);
         self.attached.insert(conn, key);
@@ -92,8 +103,15 @@ impl Broker {
         if self.phase != Phase::Active {
             return;
         }
+        if self.is_locked() && !matches!(body, Message::Ping | Message::Synchronized) {
+            // Whoever wants to append waits for the journal's lock.
+            return self.locked_out.push_back((conn, body));
+        }
         ctx.spend(self.config.costs.packet);
         match body {
+            Message::Register => return self.register(conn, key, ctx),
+            Message::ClusterConnect(pair) => return self.cluster_asked(conn, key, pair, ctx),
+            Message::Vote(ballot) => return self.voted_on(conn, ballot, ctx),
             Message::CreateSession(hello) => return self.create_session(conn, key, hello, ctx),
             Message::Ping => return ctx.send(conn, Message::Ping, PACKET),
             Message::Confirmed(received) => {
@@ -161,6 +179,7 @@ impl Broker {
         }
         if let Some(session) = self.sessions.get_mut(&key) {
             session.ttl = ttl;
+            session.is_client = true;
             session.channel = Channel::new(hello.window);
         }
         let welcome = Welcome { session: key, reattached: None, backup };
@@ -188,7 +207,7 @@ impl Broker {
         let routes = self.config.has(Rule::RouteWhenStored);
         let waits = match task {
             Task::Respond(..) | Task::Committed(_) => stores,
-            Task::Route(_) => routes,
+            Task::Route(_) => stores && routes,
         };
         let Some(session) = self.sessions.get_mut(&key) else {
             return self.perform(key, task, ctx);
@@ -201,7 +220,7 @@ impl Broker {
     fn release(&mut self, key: u32, ctx: &mut Context<'_, Message>) {
         while let Some(session) = self.sessions.get(&key) {
             let Some((line, _)) = session.tasks.front() else { break };
-            if !self.is_stored(line.stored) {
+            if !self.is_done(*line) {
                 return;
             }
             let next = self.sessions.get_mut(&key).and_then(|session| session.tasks.pop_front());
@@ -218,6 +237,20 @@ impl Broker {
         let waits = self.sessions.iter().filter(|(_, session)| !session.tasks.is_empty());
         for key in waits.map(|(key, _)| *key).collect::<Vec<_>>() {
             self.release(key, ctx);
+        }
+    }
+
+    /// How many answers wait.
+    pub(super) fn waiting_answers(&self) -> u64 {
+        let tasks = self.sessions.values().flat_map(|session| &session.tasks);
+        tasks.filter(|(_, task)| !matches!(task, Task::Route(_))).count() as u64
+    }
+
+    /// What a session does next waits for everything so far, whoever has done that.
+    pub(super) fn wait_for_all(&mut self, key: u32) {
+        let line = Line { stored: self.journal.end(), packet: self.packets_sent() };
+        if let Some(session) = self.sessions.get_mut(&key) {
+            session.line = line;
         }
     }
 
@@ -261,6 +294,12 @@ impl Broker {
         ctx.end(lane);
     }
 
+    /// A connection that is no client's: its session is not one.
+    pub(super) fn take_connection(&mut self, conn: ConnId, key: u32) -> Option<(NodeId, Lane)> {
+        self.attached.remove(&conn);
+        self.sessions.remove(&key).map(|session| (session.peer, session.lane))
+    }
+
     /// It stops: connections are closed.
     pub(super) fn close_all(&mut self, ctx: &mut Context<'_, Message>) {
         for (conn, _) in std::mem::take(&mut self.attached) {
@@ -278,6 +317,7 @@ impl Broker {
     pub(super) fn ttl_check(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.after(self.config.settings.ttl_check, Lane::MAIN, Timer::TtlCheck.into());
         let now = ctx.monotonic();
+        self.check_backup(ctx);
         let mut silent = Vec::new();
         for (key, session) in &mut self.sessions {
             let bytes = session.conn.map_or(session.bytes, |conn| ctx.bytes_received(conn));
@@ -310,6 +350,7 @@ impl Broker {
 
     /// The message that a call of a session is about, for the invariants.
     pub(super) fn note_call(&mut self, key: u32, call: u32, message: CoreMessage, end: u64) {
-        self.touched.note(Touch::Called(key, call, message, end));
+        let packet = self.sessions.get(&key).map_or(0, |session| session.line.packet);
+        self.touched.note(Touch::Called(key, call, message, (end, packet)));
     }
 }

@@ -1,13 +1,14 @@
 //! A client's connection with its session (`ClientSessionFactoryImpl`, `ClientSessionImpl`): whom it tries when it is
 //! lost, what becomes of the session, and how a silent broker is noticed.
 
-use crate::engine::{Span, Time};
+use crate::engine::Span;
 use crate::observe::{ContactState, NodeId};
 use crate::world::{ConnId, Context, Input, Lane};
 
 use super::super::channel::Channel;
 use super::super::config::ARTEMIS;
 use super::super::message::{Hello, Message, PACKET, Timer, Welcome};
+use super::super::silence::Silence;
 use super::super::words::{event, told};
 
 /// How long an attempt to connect may take (`connectionTimeout`, Netty's 30 s).
@@ -83,9 +84,7 @@ pub struct Connection {
     /// Its session with the broker of that.
     session: Option<(NodeId, u32)>,
     channel: Channel,
-    /// Since when it looks for signs of life, and how many bytes had come by then.
-    since: Time,
-    bytes: u64,
+    silence: Silence,
 }
 
 impl Connection {
@@ -101,8 +100,7 @@ impl Connection {
             life: 0,
             session: None,
             channel: Channel::default(),
-            since: Time::ZERO,
-            bytes: 0,
+            silence: Silence::default(),
             config,
         }
     }
@@ -231,8 +229,7 @@ impl Connection {
         self.attempts = Some(0);
         self.backup = welcome.backup;
         self.session = Some((self.broker, welcome.session));
-        self.since = ctx.monotonic();
-        self.bytes = 0;
+        self.silence = Silence::new(ctx.monotonic());
         ctx.contact(self.broker, ContactState::Connected, ("", Span::ZERO));
         if !self.config.ttl.is_zero() {
             ctx.after(self.config.check, Lane::MAIN, Timer::ClientCheck(self.life).into());
@@ -266,15 +263,10 @@ impl Connection {
 
     /// `PingRunnable`: it pings, and looks whether anything has come in a window of the TTL.
     fn check(&mut self, conn: ConnId, ctx: &mut Context<'_, Message>) -> Event {
-        let (now, bytes) = (ctx.monotonic(), ctx.bytes_received(conn));
-        let over = now.since(self.since) >= self.config.ttl;
-        let heard = bytes != self.bytes;
-        if over && !heard {
+        let rule = (self.config.ttl, self.config.by_window);
+        if self.silence.is_over(ctx.monotonic(), ctx.bytes_received(conn), rule) {
             ctx.abort(conn);
             return self.lost("did not receive data within the connectionTTL", ctx);
-        }
-        if over || heard && !self.config.by_window {
-            (self.since, self.bytes) = (now, bytes);
         }
         if ctx.room(conn) > 0 {
             ctx.send(conn, Message::Ping, PACKET);

@@ -52,6 +52,17 @@ pub struct Held {
     pub end: u64,
 }
 
+/// What a record does to the messages that are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Whether a message is added or removed.
+    pub added: bool,
+    /// The queue.
+    pub queue: QueueId,
+    /// The message.
+    pub message: CoreMessage,
+}
+
 /// A file of the journal, by where it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct JournalFile {
@@ -160,6 +171,23 @@ impl Store {
         self.next_transaction = self.next_transaction.max(record.of + 1);
         self.apply(record);
         self.end
+    }
+
+    /// What a record that is appended next will do.
+    pub fn changes_of(&self, record: &Record, changes: &mut Vec<Change>) {
+        let Record { op, of, queue, message, id, .. } = *record;
+        match op {
+            Op::Commit(_) => {
+                for own in self.open.get(&of).into_iter().flatten() {
+                    self.changes_of(&Record { of: 0, ..*own }, changes);
+                }
+            }
+            Op::Reference if of == 0 => changes.push(Change { added: true, queue, message }),
+            Op::Ack if of == 0 && self.index.contains_key(&id) => {
+                changes.push(Change { added: false, queue, message });
+            }
+            Op::Body | Op::Reference | Op::Ack | Op::Count(_) => {}
+        }
     }
 
     /// What lies between two places: of each file the bytes that do.
