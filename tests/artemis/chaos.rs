@@ -108,10 +108,30 @@ targets = ["n1", "consumer(c1)"]
 /// How brokers depend on each other: the mode, how many there are, and whether faults come one at a time, with
 /// everybody in sync in between.
 const MODES: [(&str, &str, u32, &str); 4] = [
-    ("artemis-single", "2.20", 1, "every = { distribution = 'exponential', mean = '3s' }\nat-most = 3"),
-    ("artemis-shared-store", "2.56", 2, "every = { distribution = 'exponential', mean = '5s' }\nat-most = 2"),
-    ("artemis-replication", "2.56", 2, "every = { distribution = 'exponential', mean = '8s' }\nat-most = 1\nwhen = 'in-sync'"),
-    ("artemis-replication", "2.40", 6, "every = { distribution = 'exponential', mean = '8s' }\nat-most = 1\nwhen = 'in-sync'"),
+    (
+        "artemis-single",
+        "2.20",
+        1,
+        "every = { distribution = 'exponential', mean = '3s' }\nat-most = 3",
+    ),
+    (
+        "artemis-shared-store",
+        "2.56",
+        2,
+        "every = { distribution = 'exponential', mean = '5s' }\nat-most = 2",
+    ),
+    (
+        "artemis-replication",
+        "2.56",
+        2,
+        "every = { distribution = 'exponential', mean = '8s' }\nat-most = 1\nwhen = 'in-sync'",
+    ),
+    (
+        "artemis-replication",
+        "2.40",
+        6,
+        "every = { distribution = 'exponential', mean = '8s' }\nat-most = 1\nwhen = 'in-sync'",
+    ),
 ];
 
 fn prepared((mode, version, nodes, pace): (&str, &str, u32, &str)) -> Prepared {

@@ -32,7 +32,8 @@ fn cells() -> Vec<Cell> {
         let first = fault("crash", "n2", "10s", "60s");
         let then = format!("{first}{}", fault("crash", "n1", "20s", "5s"));
         cells.push(("backup, then primary killed", mode, then, Loss::None));
-        let both = fault("power-loss", "n1", "10s", "5s") + &fault("power-loss", "n2", "10s", "20s");
+        let both =
+            fault("power-loss", "n1", "10s", "5s") + &fault("power-loss", "n2", "10s", "20s");
         cells.push(("both without power, primary first", mode, both, Loss::None));
         let disk = fault("wipe-disk", "n1", "10s", "5s") + &fault("power-loss", "n2", "10s", "20s");
         cells.push(("both without power, primary's disk lost", mode, disk, Loss::Some));
@@ -75,15 +76,18 @@ fn what_is_lost_depends_on_how_brokers_depend_on_each_other() {
 #[test]
 fn a_duplicate_id_makes_a_repeated_send_harmless() {
     let twice = |keys: &str| {
-        let faults: String =
-            (0..8).map(|turn| fault("reset", "producer(p1)", &format!("{}s", 2 + turn), "")).collect();
+        let faults: String = (0..8)
+            .map(|turn| fault("reset", "producer(p1)", &format!("{}s", 2 + turn), ""))
+            .collect();
         let faults = faults.replace("for = ''\n", "");
         let rest = format!(
             "{}{}{faults}",
             producer(&format!("closed-loop = {{ in-flight = 1 }}\n{HA}{keys}")),
             consumer("")
         );
-        (1..=4).map(|seed| run(&prepared("artemis-single", 1, 12, &rest), seed).summary.duplicated).sum::<u64>()
+        (1..=4)
+            .map(|seed| run(&prepared("artemis-single", 1, 12, &rest), seed).summary.duplicated)
+            .sum::<u64>()
     };
     assert!(twice("") > 0);
     assert_eq!(twice("duplicate-id = true\n"), 0);

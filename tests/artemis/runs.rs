@@ -34,7 +34,7 @@ pub(crate) fn fault(kind: &str, target: &str, at: &str, length: &str) -> String 
 /// The link between a primary and its backup, for clients and other brokers it is as before.
 pub(crate) fn cut(how: &str, at: &str, length: &str) -> String {
     format!(
-        "[[fault]]\nkind = 'partition'\nbetween = ['n1', 'n2']\nhow = '{how}'\nat = '{at}'\nfor = '{length}'\n"
+        "[[fault]]\nkind = 'partition'\nbetween = ['n1', 'n2']\nclients = 'unaffected'\nhow = '{how}'\nat = '{at}'\nfor = '{length}'\n"
     )
 }
 

@@ -28,18 +28,54 @@ fn rows() -> Vec<(&'static str, Row)> {
     let crash = fault("crash", "n1", "20s", "200s");
     let power = fault("power-loss", "n1", "20s", "400s");
     vec![
-        ("shared store, primary killed: the lock within 1 s", row(SHARED, crash.clone(), "lock-acquired", (0, 1_000))),
-        ("shared store, primary without power: the lease", row(SHARED, power.clone(), "lock-acquired", (20_000, 31_500))),
-        ("one pair, primary killed: at once", row(PAIR, crash.clone(), "backup-activates", (0, 100))),
-        ("three pairs, primary killed: the first vote or the next", row(PAIRS, crash, "backup-activates", (0, 5_100))),
-        ("one pair, primary without power: 60 to 120 s", row(PAIR, power.clone(), "backup-activates", (60_000, 120_100))),
-        ("three pairs, primary without power: and votes", row(PAIRS, power, "backup-activates", (60_000, 175_100))),
-        ("backup killed: at once", row(PAIR, fault("crash", "n2", "20s", "100s"), "backup-lost", (0, 100))),
-        ("backup frozen: 60 to 62 s", row(PAIR, fault("pause", "n2", "20s", "100s"), "backup-lost", (59_000, 62_500))),
-        ("backup frozen: a call fails after 30 s", row(PAIR, fault("pause", "n2", "20s", "100s"), "call-timed-out", (29_900, 30_200))),
-        ("link cut with a reset, one pair: at once", row(PAIR, cut("reject", "20s", "100s"), "backup-activates", (0, 6_000))),
-        ("link cut, one pair: 60 to 120 s", row(PAIR, cut("drop", "20s", "300s"), "backup-activates", (60_000, 120_100))),
-        ("a vote that fails takes 55 s", row(PAIRS, cut("reject", "20s", "200s"), "vote-lost", (55_000, 62_000))),
+        (
+            "shared store, primary killed: the lock within 1 s",
+            row(SHARED, crash.clone(), "lock-acquired", (0, 1_000)),
+        ),
+        (
+            "shared store, primary without power: the lease",
+            row(SHARED, power.clone(), "lock-acquired", (20_000, 31_500)),
+        ),
+        (
+            "one pair, primary killed: at once",
+            row(PAIR, crash.clone(), "backup-activates", (0, 100)),
+        ),
+        (
+            "three pairs, primary killed: the first vote or the next",
+            row(PAIRS, crash, "backup-activates", (0, 5_100)),
+        ),
+        (
+            "one pair, primary without power: 60 to 120 s",
+            row(PAIR, power.clone(), "backup-activates", (60_000, 120_100)),
+        ),
+        (
+            "three pairs, primary without power: and votes",
+            row(PAIRS, power, "backup-activates", (60_000, 175_100)),
+        ),
+        (
+            "backup killed: at once",
+            row(PAIR, fault("crash", "n2", "20s", "100s"), "backup-lost", (0, 100)),
+        ),
+        (
+            "backup frozen: 60 to 62 s",
+            row(PAIR, fault("pause", "n2", "20s", "100s"), "backup-lost", (59_000, 62_500)),
+        ),
+        (
+            "backup frozen: a call fails after 30 s",
+            row(PAIR, fault("pause", "n2", "20s", "100s"), "call-timed-out", (29_900, 30_200)),
+        ),
+        (
+            "link cut with a reset, one pair: at once",
+            row(PAIR, cut("reject", "20s", "100s"), "backup-activates", (0, 6_000)),
+        ),
+        (
+            "link cut, one pair: 60 to 120 s",
+            row(PAIR, cut("drop", "20s", "300s"), "backup-activates", (60_000, 120_100)),
+        ),
+        (
+            "a vote that fails takes 55 s",
+            row(PAIRS, cut("reject", "20s", "200s"), "vote-lost", (55_000, 62_000)),
+        ),
     ]
 }
 

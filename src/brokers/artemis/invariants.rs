@@ -163,7 +163,8 @@ fn broken(
                 return Some((invariant::ANSWERED_IN_ORDER, None, detail));
             }
             let (message, end, packet) = known.calls.remove(&(session, call))?;
-            if broker.has_backup() && message.durable && received.is_some_and(|last| last < packet) {
+            if broker.has_backup() && message.durable && received.is_some_and(|last| last < packet)
+            {
                 let detail = format!(
                     "call {call} of session {session} needs packet {packet}, and its backup has had {}",
                     received.unwrap_or(0)

@@ -222,6 +222,8 @@ pub enum Timer {
     Loaded,
     /// Broker: the timed buffer is flushed.
     Flush,
+    /// Broker: what was appended goes to the backup.
+    SendPackets,
     /// Broker: the journal is on the disk up to here.
     Flushed(u64),
     /// Broker: files that nothing needs are deleted.

@@ -48,6 +48,9 @@ mod tests {
         let mut silence = Silence::new(Time::ZERO);
         assert!(!silence.is_over(at(30), 100, (ttl, false)));
         assert!(!silence.is_over(at(60), 100, (ttl, false)));
-        assert!(silence.is_over(at(90), 100, (ttl, false)), "60 s after the last look that had heard");
+        assert!(
+            silence.is_over(at(90), 100, (ttl, false)),
+            "60 s after the last look that had heard"
+        );
     }
 }

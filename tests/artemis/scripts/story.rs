@@ -76,9 +76,10 @@ fn plan(script: &Script) -> Told<Spec> {
             }
             "pairs" => {
                 kind = Kind::Replication;
-                let count: u32 = command.word(0).and_then(|word| {
-                    word.parse().map_err(|_| "how many pairs?".to_owned())
-                }).map_err(at)?;
+                let count: u32 = command
+                    .word(0)
+                    .and_then(|word| word.parse().map_err(|_| "how many pairs?".to_owned()))
+                    .map_err(at)?;
                 fixed = fixed.replace("nodes = 1", &format!("nodes = {}", count * 2));
                 fixed = fixed.replace("artemis-single", "artemis-replication");
             }
@@ -125,8 +126,8 @@ impl golden::Story for Story {
         read(script, |command| match schedule.note(command, |name| host(&spec, name))? {
             true => Ok(()),
             false => match command.name {
-                "version" | "shared" | "pairs" | "broker" | "rules" | "queue" | "producer" | "consumer"
-                | "journal" | "queues" => Ok(()),
+                "version" | "shared" | "pairs" | "broker" | "rules" | "queue" | "producer"
+                | "consumer" | "journal" | "queues" => Ok(()),
                 other => Err(format!("there is no command `{other}`")),
             },
         })?;
@@ -175,14 +176,17 @@ impl Story {
             None => self.broker(name)?.journal(),
         };
         let catalog = self.spec.catalog();
-        let files = journal.files().map(|(file, length)| format!("activemq-data-{file}.amq: {length} bytes"));
+        let files = journal
+            .files()
+            .map(|(file, length)| format!("activemq-data-{file}.amq: {length} bytes"));
         let mut lines: Vec<String> = files.collect();
         for record in journal.records() {
             let message = record.message.range;
             let producer = catalog.producer(message.producer);
             let of = if record.of > 0 { format!(", of {}", record.of) } else { String::new() };
             let queue = catalog.destination(record.queue);
-            let what = format!("{:?} {} {producer} {} in {queue}", record.op, record.id, message.first);
+            let what =
+                format!("{:?} {} {producer} {} in {queue}", record.op, record.id, message.first);
             lines.push(format!("  ..{}: {what}{of}", record.end));
         }
         Ok(lines)

@@ -35,12 +35,7 @@ impl Broker {
 
     /// A consumer is through with a message: nobody waits for the record of that, but what the session
     /// does next does.
-    pub(super) fn acked(
-        &mut self,
-        key: Option<u32>,
-        entry: u32,
-        ctx: &mut Context<'_, Message>,
-    ) {
+    pub(super) fn acked(&mut self, key: Option<u32>, entry: u32, ctx: &mut Context<'_, Message>) {
         let Entry { message, queue, id, .. } = self.entries[entry];
         if message.durable {
             let record = Self::record(Op::Ack, queue, (id, message));

@@ -55,6 +55,11 @@ impl Broker {
         self.buffer.lane = Some(ctx.spawn());
     }
 
+    /// The lane of the journal.
+    pub(super) fn journal_lane(&self) -> Lane {
+        self.buffer.lane.unwrap_or(Lane::MAIN)
+    }
+
     /// What is in the journal is in its files, and nothing waits for it.
     pub(super) fn forget_buffer(&mut self) {
         self.buffer.forget(self.journal.end());
@@ -68,9 +73,7 @@ impl Broker {
 
     /// Whether something of the journal is not where it should be in the end.
     pub(super) fn is_storing(&self) -> bool {
-        self.buffer.written < self.journal.end()
-            || self.buffer.syncing > 0
-            || self.mount.is_busy()
+        self.buffer.written < self.journal.end() || self.buffer.syncing > 0 || self.mount.is_busy()
     }
 
     /// Whether all that a session has done up to here is stored, and replicated.

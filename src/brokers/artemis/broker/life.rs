@@ -111,12 +111,7 @@ impl Broker {
     }
 
     /// What it is to the queues: those are the first pair's.
-    pub(super) fn role_is(
-        &mut self,
-        at: Time,
-        role: Option<RoleId>,
-        observer: &mut dyn Observer,
-    ) {
+    pub(super) fn role_is(&mut self, at: Time, role: Option<RoleId>, observer: &mut dyn Observer) {
         let changes = std::mem::replace(&mut self.role, role) != role;
         if changes && Config::pair(self.node) == 0 {
             for queue in self.queue_ids() {
@@ -310,6 +305,7 @@ impl Broker {
         self.outgoing.clear();
         self.replicator = None;
         self.packets.clear();
+        self.packets_planned = false;
         self.vote = super::Vote::default();
         self.cluster.clear();
     }

@@ -118,6 +118,7 @@ pub struct Broker {
     /// Packets for the backup that were not sent yet, and the number of the last one.
     packets: Vec<Packet>,
     packets_sent: u64,
+    packets_planned: bool,
     /// Packets of clients that wait until the journal goes on.
     locked_out: VecDeque<(ConnId, Message)>,
     backup: Backup,
@@ -155,6 +156,7 @@ impl Broker {
             replicator: None,
             packets: Vec::new(),
             packets_sent: 0,
+            packets_planned: false,
             locked_out: VecDeque::new(),
             backup: Backup::default(),
             vote: Vote::default(),
@@ -190,7 +192,7 @@ impl Broker {
                 _ => {}
             }
         }
-        self.send_packets(ctx);
+        self.plan_packets(ctx);
     }
 
     fn client_input(
@@ -212,6 +214,7 @@ impl Broker {
             Timer::Start => self.start(ctx),
             Timer::Loaded => self.loaded(ctx),
             Timer::Flush => self.flush(ctx),
+            Timer::SendPackets => self.send_packets(ctx),
             Timer::Flushed(end) => self.flushed(end, ctx),
             Timer::Cleanup => self.cleanup(ctx),
             Timer::TtlCheck => self.ttl_check(ctx),
@@ -252,22 +255,12 @@ impl Broker {
         }
     }
 
-    fn tell_removed(
-        &self,
-        message: CoreMessage,
-        removal: Removal,
-        ctx: &mut Context<'_, Message>,
-    ) {
+    fn tell_removed(&self, message: CoreMessage, removal: Removal, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), self.node);
         ctx.observer().removed(now, node, message.origin, message.range, removal);
     }
 
-    fn tell_dropped(
-        &self,
-        message: CoreMessage,
-        removal: Removal,
-        ctx: &mut Context<'_, Message>,
-    ) {
+    fn tell_dropped(&self, message: CoreMessage, removal: Removal, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), self.node);
         ctx.observer().dropped(now, node, Some(message.origin), message.range, removal);
     }

@@ -115,12 +115,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn subscribe(
-        &mut self,
-        key: u32,
-        wanted: Subscribe,
-        _: &mut Context<'_, Message>,
-    ) {
+    pub(super) fn subscribe(&mut self, key: u32, wanted: Subscribe, _: &mut Context<'_, Message>) {
         let Subscribe { queue, early } = wanted;
         if let Some(session) = self.sessions.get_mut(&key) {
             let delivering = VecDeque::new();

@@ -62,8 +62,12 @@ impl Broker {
         }
         if self.is_full(message.origin) {
             match self.config.addresses[message.origin.index()].full {
-                FullPolicy::Drop => return self.refuse(key, send, (cause::FULL_DROPPED, true), ctx),
-                FullPolicy::Fail => return self.refuse(key, send, (cause::FULL_FAILED, false), ctx),
+                FullPolicy::Drop => {
+                    return self.refuse(key, send, (cause::FULL_DROPPED, true), ctx);
+                }
+                FullPolicy::Fail => {
+                    return self.refuse(key, send, (cause::FULL_FAILED, false), ctx);
+                }
                 FullPolicy::Block => {}
             }
         }

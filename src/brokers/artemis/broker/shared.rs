@@ -184,7 +184,12 @@ impl Broker {
     }
 
     /// Has a flush written.
-    pub(super) fn write_remote(&mut self, append: Append, end: u64, ctx: &mut Context<'_, Message>) {
+    pub(super) fn write_remote(
+        &mut self,
+        append: Append,
+        end: u64,
+        ctx: &mut Context<'_, Message>,
+    ) {
         self.mount.bytes = end - append.at;
         self.mount.pending = Some((Box::new(append), end));
         self.write_again(ctx);

@@ -26,12 +26,7 @@ pub(super) struct Transaction {
 }
 
 impl Broker {
-    fn append_in_transaction(
-        &mut self,
-        key: u32,
-        record: Record,
-        ctx: &mut Context<'_, Message>,
-    ) {
+    fn append_in_transaction(&mut self, key: u32, record: Record, ctx: &mut Context<'_, Message>) {
         let next = self.journal.transaction();
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let own = session.transaction.get_or_insert_default();

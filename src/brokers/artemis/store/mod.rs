@@ -365,7 +365,8 @@ impl Store {
             let at = self.files.partition_point(|file| file.end() < record.end);
             of_file[at.min(last)].push(record);
         }
-        let bodies = |at: usize| of_file[at].iter().filter(|own| own.op == Op::Body).map(|own| own.id);
+        let bodies =
+            |at: usize| of_file[at].iter().filter(|own| own.op == Op::Body).map(|own| own.id);
         let mut ids = self.needed();
         ids.extend(bodies(last));
         let mut kept = vec![false; self.files.len()];

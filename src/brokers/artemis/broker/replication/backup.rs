@@ -188,12 +188,7 @@ impl Broker {
     }
 
     /// `handlePacket`: packets are answered as soon as they are in the heap.
-    fn replicated(
-        &mut self,
-        conn: ConnId,
-        packets: Vec<Packet>,
-        ctx: &mut Context<'_, Message>,
-    ) {
+    fn replicated(&mut self, conn: ConnId, packets: Vec<Packet>, ctx: &mut Context<'_, Message>) {
         let Some(last) = packets.last().map(|packet| packet.number) else { return };
         if self.backup.stage == Stage::InSync {
             packets.into_iter().for_each(|packet| self.apply(packet, ctx));
@@ -249,7 +244,8 @@ impl Broker {
     fn primary_lost(&mut self, ctx: &mut Context<'_, Message>) {
         let (stage, other) = (self.backup.stage, self.config.other(self.node));
         self.backup.conn = None;
-        if stage == Stage::InSync || stage == Stage::Copying && !self.config.has(Rule::ActivateInSync)
+        if stage == Stage::InSync
+            || stage == Stage::Copying && !self.config.has(Rule::ActivateInSync)
         {
             self.tell(event::PRIMARY_LOST, None, (other, 0), ctx);
             if self.backup.stop_called {

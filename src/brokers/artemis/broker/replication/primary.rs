@@ -36,7 +36,6 @@ enum Stage {
 pub(in super::super) struct Replicator {
     conn: ConnId,
     peer: NodeId,
-    lane: Lane,
     stage: Stage,
     /// Files with their bytes that are still to be copied, and what they say.
     to_copy: VecDeque<(u32, u64)>,
@@ -103,12 +102,14 @@ impl Broker {
             ctx.abort(conn);
             return ctx.end(lane);
         }
+        // From here on the journal's lane speaks with it, so that everything goes in one order.
+        ctx.bind(conn, self.journal_lane());
+        ctx.end(lane);
         let image = Arc::new(self.journal.clone());
         self.tell(event::SYNC_BEGUN, None, (Some(peer), image.bytes()), ctx);
         self.replicator = Some(Replicator {
             conn,
             peer,
-            lane,
             stage: Stage::Copying,
             to_copy: image.files().collect(),
             image,
@@ -128,8 +129,9 @@ impl Broker {
         while own.stage == Stage::Copying && ctx.room(own.conn) > 0 {
             let Some((file, left)) = own.to_copy.front_mut() else {
                 own.stage = Stage::Locked;
-                let (conn, peer) = (own.conn, own.peer);
-                ctx.send(conn, Message::Image(own.image.clone()), PACKET);
+                let (conn, peer, image) = (own.conn, own.peer, own.image.clone());
+                self.send_packets(ctx);
+                ctx.send(conn, Message::Image(image), PACKET);
                 let most = self.config.settings.initial_sync_timeout;
                 ctx.after(most, Lane::MAIN, Timer::SyncTimeout(conn).into());
                 return self.tell(event::SYNC_LOCKED, None, (Some(peer), 0), ctx);
@@ -180,8 +182,17 @@ impl Broker {
         }
     }
 
+    /// What was appended goes to the backup, in the order of the journal: one lane sends it.
+    pub(in super::super) fn plan_packets(&mut self, ctx: &mut Context<'_, Message>) {
+        if !self.packets.is_empty() && !std::mem::replace(&mut self.packets_planned, true) {
+            let lane = self.journal_lane();
+            ctx.tell(lane, Timer::SendPackets.into());
+        }
+    }
+
     /// What was appended since goes to the backup.
     pub(in super::super) fn send_packets(&mut self, ctx: &mut Context<'_, Message>) {
+        self.packets_planned = false;
         if self.packets.is_empty() {
             return;
         }
@@ -247,7 +258,6 @@ impl Broker {
     pub(in super::super) fn backup_lost(&mut self, ctx: &mut Context<'_, Message>) {
         let Some(own) = self.replicator.take() else { return };
         self.packets.clear();
-        ctx.end(own.lane);
         let waiting = self.waiting_answers();
         self.tell(event::BACKUP_LOST, None, (Some(own.peer), waiting), ctx);
         if self.phase != Phase::Active {
@@ -276,7 +286,6 @@ impl Broker {
         if let Some(own) = self.replicator.take() {
             self.packets.clear();
             ctx.close(own.conn);
-            ctx.end(own.lane);
         }
     }
 }

@@ -317,7 +317,6 @@ impl Consumer {
         if self.connection.open().is_none() {
             return Some("a broker to connect to".into());
         }
-        (!self.buffer.is_empty())
-            .then(|| "its application, to finish what it has in hand".into())
+        (!self.buffer.is_empty()).then(|| "its application, to finish what it has in hand".into())
     }
 }
