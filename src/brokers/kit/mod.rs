@@ -13,6 +13,7 @@
 //! | `application/` | the applications behind clients: what sends, and what reads |
 //! | `lock.rs` | [`FileLock`](lock::FileLock): who has the lock of a file on a server, and its lease |
 //! | `log/` | a log of messages, for families that keep one |
+//! | `touched.rs` | [`Touched`](touched::Touched): what a machine notes for its invariants |
 //! | `streams.rs` | [`Streams`](streams::Streams): partitions as destinations, and what one producer sends to one |
 
 pub mod actions;
@@ -26,6 +27,7 @@ pub mod log;
 pub mod machines;
 pub mod rules;
 pub mod streams;
+pub mod touched;
 pub mod words;
 
 pub use actions::{Command, actions};
