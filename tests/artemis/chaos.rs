@@ -1,12 +1,13 @@
 //! Random faults on brokers with safe settings: no claimed invariant breaks, nothing is lost without a cause, what was
 //! answered is there, and a run repeats itself.
 //!
-//! `MQSIM_SEEDS=10000 cargo test --release --test artemis chaos` looks at more of them.
+//! `MQSIM_CHAOS=10000 cargo test --release --test artemis chaos` looks at more of them.
 
-use mqsim::run::{Prepared, parse};
+use mqsim::run::Prepared;
 use mqsim::verdict::Report;
 
-use crate::runs::{run, seeds};
+use crate::hunt::{breaches, hunt};
+use crate::runs::{prepared, run};
 
 const CLIENTS: &str = r#"
 [[queue]]
@@ -134,31 +135,20 @@ const MODES: [(&str, &str, u32, &str); 4] = [
     ),
 ];
 
-fn prepared((mode, version, nodes, pace): (&str, &str, u32, &str)) -> Prepared {
+fn scenario((mode, version, nodes, pace): (&str, &str, u32, &str)) -> (String, Prepared) {
     let text = format!(
         "format = 1\nname = 'artemis-chaos'\nmode = '{mode}'\nbroker-version = '{version}'\n\
          duration = '60s'\ndrain = '1000s'\n[cluster]\nnodes = {nodes}\nboot-time = '1s'\n\
          disk.torn-tail = true\n[broker]\njournal-file-size = '256KiB'\n\
          [nemesis]\nfrom = '1s'\nuntil = '58s'\n{pace}\n{CLIENTS}"
     );
-    parse("chaos.toml", text.as_bytes(), &[]).unwrap_or_else(|error| panic!("{error}"))
+    (format!("{mode} of {nodes}"), prepared(&text, &[]))
 }
 
 /// What is wrong with a run.
-fn wrong(report: &Report) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let tallies = report.catalog.invariants.iter().zip(&report.invariants);
-    for (word, tally) in
-        tallies.filter(|(word, tally)| word.lacks.is_empty() && tally.violations > 0)
-    {
-        let first = tally.first.first().map_or("", |breach| &breach.detail);
-        wrong.push(format!("{} broke {} times: {first}", word.name, tally.violations));
-    }
+fn wrong(_: &str, report: &Report) -> Vec<String> {
+    let mut wrong = breaches(report);
     let summary = &report.summary;
-    if summary.unexplained > 0 || report.inconsistencies > 0 {
-        let (lost, contradictions) = (summary.unexplained, report.inconsistencies);
-        wrong.push(format!("{lost} lost without a cause, {contradictions} contradictions"));
-    }
     if summary.acked_lost > 0 {
         wrong.push(format!("{} lost after they were answered", summary.acked_lost));
     }
@@ -170,24 +160,14 @@ fn wrong(report: &Report) -> Vec<String> {
 
 #[test]
 fn safe_settings_keep_what_they_promise() {
-    let mut complaints = Vec::new();
-    for (place, mode) in (0..).zip(MODES) {
-        let scenario = prepared(mode);
-        for seed in (1..=seeds(40)).filter(|seed| seed % 4 == place) {
-            let told = wrong(&run(&scenario, seed));
-            if !told.is_empty() {
-                let (name, _, nodes, _) = mode;
-                complaints.push(format!("{name} of {nodes}, seed {seed}: {}", told.join("; ")));
-            }
-        }
-    }
+    let complaints = hunt(&MODES.map(scenario), 40, wrong);
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
 #[test]
 fn a_run_repeats_itself() {
     for mode in MODES {
-        let scenario = prepared(mode);
-        assert_eq!(run(&scenario, 1).ingredients, run(&scenario, 1).ingredients, "{mode:?}");
+        let (name, scenario) = scenario(mode);
+        assert_eq!(run(&scenario, 1).ingredients, run(&scenario, 1).ingredients, "{name}");
     }
 }

@@ -1,10 +1,18 @@
 //! Artemis: scripts and whole runs.
 
+#[path = "../chaos_kit/cells.rs"]
+mod cells;
 mod chaos;
 #[path = "../golden/mod.rs"]
 mod golden;
+#[path = "../chaos_kit/hunt.rs"]
+mod hunt;
 mod matrix;
 mod mutants;
+#[path = "../runs/mod.rs"]
 mod runs;
 mod scripts;
+mod small;
+#[path = "../chaos_kit/tally.rs"]
+mod tally;
 mod timing;

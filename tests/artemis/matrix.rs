@@ -1,7 +1,8 @@
 //! What is lost and what is there twice, by fault and by how brokers depend on each other: cell by cell, of durable
 //! messages whose sends are waited for, from an application that repeats what has failed.
 
-use crate::runs::{HA, consumer, cut, fault, prepared, producer, run, seeds};
+use crate::runs::run;
+use crate::small::{HA, consumer, cut, fault, prepared, producer, seeds};
 
 /// What must come of a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]

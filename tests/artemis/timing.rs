@@ -2,7 +2,8 @@
 
 use mqsim::verdict::Report;
 
-use crate::runs::{HA, consumer, cut, fault, first, prepared, producer, run, seeds};
+use crate::runs::run;
+use crate::small::{HA, consumer, cut, fault, first, prepared, producer, seeds};
 
 /// A row: a fault at 20 s, what it leads to, and between how many ms behind it.
 struct Row {

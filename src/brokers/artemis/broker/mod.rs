@@ -15,12 +15,13 @@ mod transactions;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::brokers::kit::touched::Touched;
 use crate::engine::{Slab, Time};
 use crate::observe::{EventId, NodeId, Observer, Removal, RoleId};
 use crate::world::{ConnId, Context, FileId, Input, Signal, Wait};
 
 use super::config::{ARTEMIS, Config};
-use super::invariants::Touched;
+use super::invariants::Touch;
 use super::message::{CoreMessage, Message, Packet, QueueId, Timer};
 use super::store::Store;
 use super::words::told;
@@ -126,7 +127,7 @@ pub struct Broker {
     /// The ways to the other pairs.
     cluster: Vec<ClusterLink>,
     /// What the invariants have to look at.
-    pub(super) touched: Touched,
+    pub(super) touched: Touched<Touch>,
 }
 
 impl Broker {

@@ -1,7 +1,9 @@
 //! Small runs, and what is looked at in them.
 
-use mqsim::run::{Prepared, parse, simulate};
+use mqsim::run::Prepared;
 use mqsim::verdict::Report;
+
+use crate::runs;
 
 /// Clients that fail over.
 pub(crate) const HA: &str = "ha = true\nreconnectAttempts = 'unlimited'\n";
@@ -12,11 +14,7 @@ pub(crate) fn prepared(mode: &str, nodes: u32, seconds: u32, rest: &str) -> Prep
         "format = 1\nname = 'run'\nmode = '{mode}'\nduration = '{seconds}s'\ndrain = '1000s'\n\
          [cluster]\nnodes = {nodes}\nboot-time = '1s'\n[[queue]]\nname = 'orders'\n{rest}"
     );
-    parse("run.toml", text.as_bytes(), &[]).unwrap_or_else(|error| panic!("{error}\n{rest}"))
-}
-
-pub(crate) fn run(prepared: &Prepared, seed: u64) -> Report {
-    simulate(prepared, seed, None).unwrap_or_else(|error| panic!("seed {seed}: {error}"))
+    runs::prepared(&text, &[])
 }
 
 pub(crate) fn producer(keys: &str) -> String {
@@ -50,6 +48,5 @@ pub(crate) fn count(report: &Report, what: &str) -> u64 {
 
 /// How many seeds, and how many more if it is asked for.
 pub(crate) fn seeds(default: u64) -> u64 {
-    let asked = std::env::var("MQSIM_SEEDS").ok().and_then(|text| text.parse().ok());
-    asked.unwrap_or(default)
+    runs::number("MQSIM_SEEDS", default)
 }
