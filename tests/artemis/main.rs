@@ -7,6 +7,7 @@ mod chaos;
 mod golden;
 #[path = "../chaos_kit/hunt.rs"]
 mod hunt;
+mod journal;
 mod matrix;
 mod mutants;
 #[path = "../runs/mod.rs"]

@@ -102,6 +102,8 @@ pub struct Store {
     caches: BTreeMap<QueueId, Cache>,
     next_id: u64,
     next_transaction: u32,
+    /// The last file when it was looked for files that nothing needs.
+    collected: u32,
 }
 
 impl Store {
@@ -120,6 +122,7 @@ impl Store {
             caches: BTreeMap::new(),
             next_id: 1,
             next_transaction: 1,
+            collected: 0,
         }
     }
 
@@ -344,50 +347,79 @@ impl Store {
         sends as u64
     }
 
-    /// The numbers of messages that something refers to.
-    fn needed(&self) -> BTreeSet<u64> {
-        let cached = self.caches.values().flat_map(|cache| cache.order.iter().map(|(_, id)| *id));
-        let open = self.open.values().flatten().map(|record| record.id);
-        let bodies = self.bodies.iter().copied();
-        self.index.keys().copied().chain(cached).chain(bodies).chain(open).collect()
-    }
-
     /// Deletes the files that hold nothing that is needed; those files with their lengths. What is in a file
     /// that is kept would be there again without its acknowledgements, and a transaction of which a record
-    /// is kept not without its commit (`Reclaimer`), so these are needed as well.
+    /// is kept not without its commit (`Reclaimer`), so these are needed as well. It is looked for when a
+    /// new file has begun.
     pub fn collect(&mut self) -> Vec<(u32, u64)> {
-        if self.files.len() == 1 {
+        let newest = self.files.back().map_or(0, |file| file.number);
+        if self.files.len() == 1 || std::mem::replace(&mut self.collected, newest) == newest {
             return Vec::new();
         }
-        let last = self.files.len() - 1;
-        let mut of_file: Vec<Vec<&Record>> = vec![Vec::new(); self.files.len()];
-        for record in &self.records {
-            let at = self.files.partition_point(|file| file.end() < record.end);
-            of_file[at.min(last)].push(record);
-        }
-        let bodies =
-            |at: usize| of_file[at].iter().filter(|own| own.op == Op::Body).map(|own| own.id);
-        let mut ids = self.needed();
-        ids.extend(bodies(last));
-        let mut kept = vec![false; self.files.len()];
-        kept[last] = true;
-        loop {
-            let own = self.records.iter().filter(|record| ids.contains(&record.id));
-            let whole: BTreeSet<u32> = own.map(|own| own.of).filter(|of| *of > 0).collect();
-            let needs = |own: &&Record| ids.contains(&own.id) || whole.contains(&own.of);
-            let more = (0..last).find(|at| !kept[*at] && of_file[*at].iter().any(needs));
-            let Some(at) = more else { break };
-            kept[at] = true;
-            ids.extend(bodies(at));
-        }
+        let kept = self.needed_files();
         let mut gone = Vec::new();
         for (file, _) in self.files.iter().zip(&kept).filter(|(_, keeps)| !**keeps) {
-            let (from, to) = (file.start, file.end());
-            self.records.retain(|record| record.end <= from || record.end > to);
             gone.push((file.number, file.length));
         }
+        let files: Vec<(u64, bool)> =
+            self.files.iter().map(JournalFile::end).zip(kept.iter().copied()).collect();
+        let mut at = 0;
+        self.records.retain(|record| {
+            while at + 1 < files.len() && files[at].0 < record.end {
+                at += 1;
+            }
+            files[at].1
+        });
         let mut keeps = kept.into_iter();
         self.files.retain(|_| keeps.next().unwrap_or(true));
         gone
+    }
+
+    /// Which files are needed, the last one in any case.
+    fn needed_files(&self) -> Vec<bool> {
+        let last = self.files.len() - 1;
+        let mut of_file: Vec<Vec<&Record>> = vec![Vec::new(); self.files.len()];
+        let mut at = 0;
+        for record in &self.records {
+            while at < last && self.files[at].end() < record.end {
+                at += 1;
+            }
+            of_file[at].push(record);
+        }
+        // What is needed beside the messages that are there.
+        let cached = self.caches.values().flat_map(|cache| cache.order.iter().map(|(_, id)| *id));
+        let open = self.open.values().flatten().map(|record| record.id);
+        let mut ids: BTreeSet<u64> =
+            cached.chain(open).chain(self.bodies.iter().copied()).collect();
+        let bodies = |own: &Vec<&Record>| -> Vec<u64> {
+            own.iter().filter(|own| own.op == Op::Body).map(|own| own.id).collect()
+        };
+        ids.extend(bodies(&of_file[last]));
+        let mut whole: BTreeSet<u32> = BTreeSet::new();
+        let mut kept = vec![false; self.files.len()];
+        kept[last] = true;
+        loop {
+            let (before, transactions) = (ids.len(), whole.len());
+            for record in self.records.iter().filter(|record| record.of > 0) {
+                if self.index.contains_key(&record.id) || ids.contains(&record.id) {
+                    whole.insert(record.of);
+                }
+            }
+            for at in (0..last).filter(|at| !kept[*at]).collect::<Vec<_>>() {
+                let needs = |own: &&Record| {
+                    self.index.contains_key(&own.id)
+                        || ids.contains(&own.id)
+                        || whole.contains(&own.of)
+                };
+                if of_file[at].iter().any(needs) {
+                    kept[at] = true;
+                    let more = bodies(&of_file[at]);
+                    ids.extend(more);
+                }
+            }
+            if (ids.len(), whole.len()) == (before, transactions) {
+                return kept;
+            }
+        }
     }
 }
