@@ -10,6 +10,7 @@ mod hunt;
 mod journal;
 mod matrix;
 mod mutants;
+mod rules;
 #[path = "../runs/mod.rs"]
 mod runs;
 mod scripts;

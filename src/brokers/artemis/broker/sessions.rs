@@ -323,7 +323,7 @@ impl Broker {
             let bytes = session.conn.map_or(session.bytes, |conn| ctx.bytes_received(conn));
             if std::mem::replace(&mut session.bytes, bytes) != bytes {
                 session.heard = now;
-            } else if !session.ttl.is_zero() && now.since(session.heard) > session.ttl {
+            } else if !session.ttl.is_zero() && now.since(session.heard) >= session.ttl {
                 silent.push((*key, session.peer));
             }
         }

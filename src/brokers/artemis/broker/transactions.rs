@@ -27,11 +27,10 @@ pub(super) struct Transaction {
 
 impl Broker {
     fn append_in_transaction(&mut self, key: u32, record: Record, ctx: &mut Context<'_, Message>) {
-        let next = self.journal.transaction();
         let Some(session) = self.sessions.get_mut(&key) else { return };
         let own = session.transaction.get_or_insert_default();
         if own.number == 0 {
-            own.number = next;
+            own.number = self.journal.transaction();
         }
         own.records += 1;
         let record = Record { of: own.number, ..record };

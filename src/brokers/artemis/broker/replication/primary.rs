@@ -227,7 +227,7 @@ impl Broker {
         let bytes = ctx.bytes_received(own.conn);
         if std::mem::replace(&mut own.bytes, bytes) != bytes {
             own.heard = now;
-        } else if now.since(own.heard) > TTL {
+        } else if now.since(own.heard) >= TTL {
             let peer = own.peer;
             self.tell(event::TTL_EXPIRED, None, (Some(peer), 0), ctx);
             self.drop_backup(ctx);
