@@ -39,7 +39,7 @@ fn cells() -> Vec<Cell> {
         let disk = fault("wipe-disk", "n1", "10s", "5s") + &fault("power-loss", "n2", "10s", "20s");
         cells.push(("both without power, primary's disk lost", mode, disk, Loss::Some));
     }
-    let split = cut("reject", "10s", "10s") + &fault("crash", "n1", "85s", "2s");
+    let split = cut("reject", "10s", "10s") + &fault("crash", "n1", "110s", "2s");
     // While its backup asks again and again, with what it had when the link was cut.
     let asking = cut("reject", "10s", "10s") + &fault("crash", "n1", "40s", "2s");
     cells.push(("link cut, then the primary dies in the vote", PAIRS, asking, Loss::Some));
@@ -56,9 +56,9 @@ fn what_is_lost_depends_on_how_brokers_depend_on_each_other() {
         let clients = format!(
             "{}{}",
             producer(&format!("rate = '100/s'\n{HA}")),
-            consumer(&format!("start = '98s'\n{HA}"))
+            consumer(&format!("start = '128s'\n{HA}"))
         );
-        let scenario = prepared(mode, nodes, 100, &format!("{keys}{clients}{faults}"));
+        let scenario = prepared(mode, nodes, 130, &format!("{keys}{clients}{faults}"));
         let mut lost = 0;
         for seed in 1..=seeds(2) {
             let summary = run(&scenario, seed).summary;
