@@ -19,6 +19,8 @@ pub(super) struct Consumer {
     early: bool,
     /// So many bytes it may be sent; it gets another message while this is more than nothing.
     credits: i64,
+    /// Its session is stopped while it is rolled back.
+    pub(super) stopped: bool,
     /// What it was sent and has not acknowledged, in order (`deliveringRefs`).
     pub(super) delivering: VecDeque<u32>,
 }
@@ -69,7 +71,7 @@ impl Broker {
             let sessions = &self.sessions;
             let has_credits = |key: &u32| {
                 let own = sessions.get(key).and_then(|own| own.consumer.as_ref());
-                own.is_some_and(|own| own.credits > 0)
+                own.is_some_and(|own| own.credits > 0 && !own.stopped)
             };
             let of = &mut self.queues[queue.index()];
             let Some(at) = of.consumers.iter().position(has_credits) else { return };
@@ -115,11 +117,22 @@ impl Broker {
         }
     }
 
+    /// Its session has been rolled back, and is started again.
+    pub(super) fn restart_consumer(&mut self, key: u32, ctx: &mut Context<'_, Message>) {
+        let own = self.sessions.get_mut(&key).and_then(|own| own.consumer.as_mut());
+        if let Some(consumer) = own {
+            consumer.stopped = false;
+            let queue = consumer.queue;
+            self.deliver(queue, ctx);
+        }
+    }
+
     pub(super) fn subscribe(&mut self, key: u32, wanted: Subscribe, _: &mut Context<'_, Message>) {
         let Subscribe { queue, early } = wanted;
         if let Some(session) = self.sessions.get_mut(&key) {
             let delivering = VecDeque::new();
-            session.consumer = Some(Consumer { queue, early, credits: 0, delivering });
+            session.consumer =
+                Some(Consumer { queue, early, credits: 0, stopped: false, delivering });
             self.queues[queue.index()].consumers.push_back(key);
         }
     }

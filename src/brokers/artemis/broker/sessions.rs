@@ -34,6 +34,8 @@ pub(super) enum Task {
     Respond(u32, bool),
     /// A message is in its queue.
     Route(u32),
+    /// A rollback is answered, and its consumer is started again.
+    Restart(u32),
     /// A transaction is done.
     Committed(Box<Transaction>),
 }
@@ -206,7 +208,7 @@ impl Broker {
         let stores = self.config.has(Rule::AnswerWhenStored);
         let routes = self.config.has(Rule::RouteWhenStored);
         let waits = match task {
-            Task::Respond(..) | Task::Committed(_) => stores,
+            Task::Respond(..) | Task::Restart(_) | Task::Committed(_) => stores,
             Task::Route(_) => stores && routes,
         };
         let Some(session) = self.sessions.get_mut(&key) else {
@@ -259,6 +261,10 @@ impl Broker {
             Task::Respond(call, success) => {
                 self.touched.note(Touch::Answered(key, call));
                 self.send_to(key, Message::Response(call, success), PACKET, ctx);
+            }
+            Task::Restart(call) => {
+                self.send_to(key, Message::Response(call, true), PACKET, ctx);
+                self.restart_consumer(key, ctx);
             }
             Task::Route(entry) => self.route(entry, ctx),
             Task::Committed(transaction) => self.committed(*transaction, ctx),
@@ -343,7 +349,7 @@ impl Broker {
         let tasks = self.sessions.values().flat_map(|own| &own.tasks);
         let committing = tasks.filter_map(|(_, task)| match task {
             Task::Committed(transaction) => Some(of(transaction)),
-            Task::Respond(..) | Task::Route(_) => None,
+            Task::Respond(..) | Task::Restart(_) | Task::Route(_) => None,
         });
         open.chain(committing.flatten()).collect()
     }

@@ -128,6 +128,8 @@ impl Broker {
         let session = self.sessions.get_mut(&key);
         if let Some(consumer) = session.and_then(|own| own.consumer.as_mut()) {
             let queue = consumer.queue;
+            // The client has stopped its session: it is sent nothing before the answer.
+            consumer.stopped = true;
             let buffered: Vec<u32> = consumer.delivering.drain(..).collect();
             for (at, entry) in buffered.iter().enumerate() {
                 self.uncount(*entry, at == 0 && delivered);
@@ -135,7 +137,7 @@ impl Broker {
             entries.extend(buffered);
             self.put_back(queue, entries, ctx);
         }
-        self.when_stored(key, Task::Respond(call, true), ctx);
+        self.when_stored(key, Task::Restart(call), ctx);
     }
 
     /// A transaction ends without a commit: what it has acknowledged was delivered, and goes back.
