@@ -133,6 +133,16 @@ impl Family for Spec {
         ),
     ];
 
+    const REMEDIES: &'static [&'static str] = &[
+        "broker.journal-datasync=true",
+        "broker.journal-sync-transactional=true",
+        "broker.journal-sync-non-transactional=true",
+        "producer.*.durable=true",
+        "producer.*.blockOnDurableSend=true",
+        "producer.*.resend=true",
+        "consumer.*.receive=false",
+    ];
+
     fn plan(scenario: &Scenario, mode: Kind) -> Result<Spec, Diagnostics> {
         plan(scenario, mode)
     }
