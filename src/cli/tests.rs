@@ -452,7 +452,7 @@ fn lists() {
     assert_eq!(of("rabbitmq-mirrored").unwrap(), "ha-mode\n");
     let (_, help) = of("fault").unwrap_err();
     assert_eq!(help, "did you mean `faults`?");
-    let (message, help) = of("artemis").unwrap_err();
-    assert_eq!(message, "Artemis is not simulated");
+    let (message, help) = of("jetstream").unwrap_err();
+    assert_eq!(message, "NATS is not simulated");
     assert!(help.contains("docs/fidelity/README.md"), "{help}");
 }

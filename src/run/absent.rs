@@ -19,6 +19,7 @@ const RABBITMQ: (&str, &str) = ("rabbitmq.md", "Known gaps");
 const KAFKA: (&str, &str) = ("kafka-isr.md", "What is missing");
 const ROCKETMQ: (&str, &str) = ("rocketmq.md", "What is missing");
 const ACTIVEMQ: (&str, &str) = ("activemq.md", "What is missing");
+const ARTEMIS: (&str, &str) = ("artemis.md", "What is missing");
 const OTHERS: (&str, &str) = ("README.md", "Other brokers");
 
 const fn absent(
@@ -51,10 +52,10 @@ const ABSENT: &[Absent] = &[
         "",
     ),
     absent(
-        &["artemis"],
-        "Artemis is",
-        OTHERS,
-        "activemq-single and activemq-shared-storage simulate ActiveMQ Classic",
+        &["artemis-mirror"],
+        "Mirrors of Artemis brokers are",
+        ARTEMIS,
+        "artemis-replication simulates pairs with a copy of the journal",
     ),
     absent(
         &["network-of-brokers", "replicated-leveldb"],

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::brokers::kafka::{isr, legacy};
 use crate::brokers::kit::{About, Family, Mode};
-use crate::brokers::{activemq, rabbitmq, rocketmq};
+use crate::brokers::{activemq, artemis, rabbitmq, rocketmq};
 use crate::scenario::{Diagnostics, Scenario, SectionSpec, Variant, Version};
 use crate::verdict;
 use crate::world::{self, fault};
@@ -69,6 +69,7 @@ impl Default for Families {
             .with::<isr::spec::Spec>()
             .with::<rocketmq::spec::Spec>()
             .with::<activemq::spec::Spec>()
+            .with::<artemis::spec::Spec>()
     }
 }
 

@@ -138,8 +138,8 @@ fn what_is_missing_is_an_answer_of_its_own() {
     let mut text = String::new();
     for line in [
         "new dledger",
-        "list artemis",
-        "schema artemis",
+        "list nats",
+        "schema nats",
         "list failures jetstream",
         "list tiered-storage",
         "run a.toml",

@@ -10,7 +10,7 @@
 use std::path::{Path, PathBuf};
 
 use mqsim::brokers::kafka::{isr, legacy};
-use mqsim::brokers::{activemq, rabbitmq, rocketmq};
+use mqsim::brokers::{activemq, artemis, rabbitmq, rocketmq};
 
 struct Row {
     /// `rabbitmq.md, line 40`.
@@ -37,6 +37,7 @@ fn families() -> Vec<Family> {
     let legacy = legacy::rules::ALL.iter().map(|rule| (rule.name(), format!("{rule:?}")));
     let rocketmq = rocketmq::rules::ALL.iter().map(|rule| (rule.name(), format!("{rule:?}")));
     let activemq = activemq::rules::ALL.iter().map(|rule| (rule.name(), format!("{rule:?}")));
+    let artemis = artemis::rules::ALL.iter().map(|rule| (rule.name(), format!("{rule:?}")));
     let isr = isr::rules::ALL.iter().map(|rule| (rule.name(), format!("{rule:?}")));
     vec![
         ("src/brokers/rabbitmq", rabbitmq.collect(), true),
@@ -44,6 +45,7 @@ fn families() -> Vec<Family> {
         ("src/brokers/kafka/isr", isr.collect(), false),
         ("src/brokers/rocketmq", rocketmq.collect(), true),
         ("src/brokers/activemq", activemq.collect(), true),
+        ("src/brokers/artemis", artemis.collect(), true),
     ]
 }
 

@@ -24,7 +24,7 @@ const NEUTRAL: [&str; 7] =
     ["engine", "statistics", "observe", "world", "workload", "verdict", "report"];
 
 /// Beginnings of words that belong to one broker family.
-const BROKER_WORDS: [&str; 16] = [
+const BROKER_WORDS: [&str; 17] = [
     "rabbit",
     "amqp",
     "mnesia",
@@ -40,6 +40,7 @@ const BROKER_WORDS: [&str; 16] = [
     "rocketmq",
     "namesrv",
     "activemq",
+    "artemis",
     "journal",
 ];
 

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use crate::brokers::kit::lock::FileLock;
 use crate::engine::{Span, Time};
 use crate::observe::{CauseId, NodeId, Observer};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Signal, Wait};
@@ -20,16 +21,6 @@ use super::words::{because, cause, event, removal, told};
 /// Bytes of a request or an answer without data.
 pub(super) const REQUEST: u32 = 200;
 
-/// Who has the lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Holder {
-    node: NodeId,
-    /// Its connection; none if that is lost and the lease is not over.
-    conn: Option<ConnId>,
-    /// When it was heard of last, by the monotonic clock.
-    heard: Time,
-}
-
 /// The storage.
 #[derive(Clone, Debug)]
 pub struct Storage {
@@ -37,7 +28,7 @@ pub struct Storage {
     node: NodeId,
     journal: Journal,
     /// Known across its own deaths: it is on the disk.
-    holder: Option<Holder>,
+    lock: FileLock,
     connections: Vec<(ConnId, NodeId)>,
 }
 
@@ -46,7 +37,7 @@ impl Storage {
     #[must_use]
     pub fn new(config: Arc<Config>, node: NodeId) -> Storage {
         let journal = Journal::new(config.settings.file_length);
-        Storage { config, node, journal, holder: None, connections: Vec::new() }
+        Storage { config, node, journal, lock: FileLock::default(), connections: Vec::new() }
     }
 
     /// Handles one input.
@@ -58,9 +49,7 @@ impl Storage {
                     ctx.truncate(FileId(file), length);
                 }
                 let now = ctx.monotonic();
-                if let Some(holder) = &mut self.holder {
-                    *holder = Holder { conn: None, heard: now, ..*holder };
-                }
+                self.lock.restarted(now);
                 ctx.after(Span::from_secs(1), Lane::MAIN, Timer::LeaseCheck.into());
             }
             Input::Signal(Signal::Stop) => ctx.exit(),
@@ -83,18 +72,15 @@ impl Storage {
             return;
         };
         let now = ctx.monotonic();
-        if let Some(holder) = self.holder.as_mut().filter(|holder| holder.node == peer) {
-            *holder = Holder { conn: Some(conn), heard: now, ..*holder };
-        }
+        self.lock.heard(peer, conn, now);
         match body {
             Message::Lock => {
-                let free = self.holder.is_none();
-                if free {
-                    self.holder = Some(Holder { node: peer, conn: Some(conn), heard: now });
-                }
-                ctx.send(conn, Message::LockIs(self.has_lock(peer)), REQUEST);
+                let has = self.lock.take(peer, conn, now);
+                ctx.send(conn, Message::LockIs(has), REQUEST);
             }
-            Message::CheckLock => ctx.send(conn, Message::LockIs(self.has_lock(peer)), REQUEST),
+            Message::CheckLock => {
+                ctx.send(conn, Message::LockIs(self.lock.is_held_by(peer)), REQUEST);
+            }
             Message::OpenStore => {
                 let bytes = self.journal.bytes();
                 let image = Message::Image(Arc::new(self.journal.clone()));
@@ -108,10 +94,6 @@ impl Storage {
             }
             _ => {}
         }
-    }
-
-    fn has_lock(&self, node: NodeId) -> bool {
-        self.holder.is_some_and(|holder| holder.node == node)
     }
 
     fn append(&mut self, conn: ConnId, append: &Append, ctx: &mut Context<'_, Message>) {
@@ -160,10 +142,10 @@ impl Storage {
         }
     }
 
-    fn release_lock(&mut self, ctx: &mut Context<'_, Message>) {
-        if let Some(holder) = self.holder.take() {
+    fn tell_released(&self, whose: Option<NodeId>, ctx: &mut Context<'_, Message>) {
+        if let Some(whose) = whose {
             let (now, node) = (ctx.now(), self.node);
-            let lost = told(event::LOCK_RELEASED, node, None, Some(holder.node), 0);
+            let lost = told(event::LOCK_RELEASED, node, None, Some(whose), 0);
             ctx.observer().event(now, lost);
         }
     }
@@ -171,19 +153,15 @@ impl Storage {
     /// The process at the other end is gone, and its locks with it.
     fn closed(&mut self, conn: ConnId, ctx: &mut Context<'_, Message>) {
         self.connections.retain(|(own, _)| *own != conn);
-        if self.holder.is_some_and(|holder| holder.conn == Some(conn)) {
-            self.release_lock(ctx);
-        }
+        let whose = self.lock.closed(conn);
+        self.tell_released(whose, ctx);
     }
 
     /// A lease that was not renewed is over.
     fn lease_check(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.after(Span::from_secs(1), Lane::MAIN, Timer::LeaseCheck.into());
-        let (lease, now) = (self.config.settings.lease, ctx.monotonic());
-        let over = |holder: Holder| !lease.is_zero() && now.since(holder.heard) > lease;
-        if self.holder.is_some_and(over) {
-            self.release_lock(ctx);
-        }
+        let whose = self.lock.expire(self.config.settings.lease, ctx.monotonic());
+        self.tell_released(whose, ctx);
     }
 
     /// The process is gone, or more of its host is.
@@ -199,7 +177,7 @@ impl Storage {
         let lost = match death {
             Death::Wiped => {
                 self.journal.clear();
-                self.holder = None;
+                self.lock.forget();
                 cause::DISK_WIPED
             }
             Death::PowerLoss => {

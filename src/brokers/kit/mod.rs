@@ -11,6 +11,7 @@
 //! | `actions.rs` | [`Command`], `actions!`: what an operator can order, a file a kind |
 //! | `machines.rs` | `machines!`: the enum of a family's machines |
 //! | `application/` | the applications behind clients: what sends, and what reads |
+//! | `lock.rs` | [`FileLock`](lock::FileLock): who has the lock of a file on a server, and its lease |
 //! | `log/` | a log of messages, for families that keep one |
 //! | `touched.rs` | [`Touched`](touched::Touched): what a machine notes for its invariants |
 //! | `streams.rs` | [`Streams`](streams::Streams): partitions as destinations, and what one producer sends to one |
@@ -21,6 +22,7 @@ pub mod costs;
 mod family;
 mod frame;
 pub mod keys;
+pub mod lock;
 pub mod log;
 pub mod machines;
 pub mod rules;
