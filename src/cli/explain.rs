@@ -104,14 +104,17 @@ impl Page {
 
     fn settings(&mut self, told: &Explanation) {
         let Explanation { saved_by, tried, as_it_is, .. } = told;
-        let counted = number::counted(*tried as u64, "setting");
         if saved_by.is_empty() {
-            let text = format!("None of the {counted} that were tried, one at a time.");
+            let text = match tried {
+                0 => "There is none to try that this scenario does not have already.".to_owned(),
+                1 => "Not the one that was tried.".to_owned(),
+                _ => format!("None of {tried} that were tried, one at a time."),
+            };
             return self.wrapped("  ", &text);
         }
         let text = format!(
-            "{} of {counted} that were tried, one at a time, with the same seed. `Lost` are all messages that \
-             their producers took for a success.",
+            "{} of {tried} that were tried, one at a time, with the same seed. `lost` are all messages that their \
+             producers took for a success.",
             saved_by.len()
         );
         self.wrapped("  ", &text);

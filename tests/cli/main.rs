@@ -11,6 +11,7 @@ mod compare;
 mod deploy;
 mod determinism;
 mod docs;
+mod explain;
 mod finding;
 mod first_screen;
 mod forever;
