@@ -259,6 +259,7 @@ impl Fake {
                 records: log.read(part.offset, log.end()).collect(),
                 sequenced: Vec::new(),
                 values: Vec::new(),
+                times: Vec::new(),
                 aborted: Vec::new(),
                 diverging: None,
             }
@@ -517,7 +518,13 @@ impl Lab {
             metadata: Metadata::Kraft,
             settings: Settings::read(&scenario, Distribution::Constant(0)),
             costs: Costs::nothing(),
-            topics: vec![Topic { name: "t".to_owned(), min_isr: 1, unclean: false }],
+            topics: vec![Topic {
+                name: "t".to_owned(),
+                min_isr: 1,
+                unclean: false,
+                segment_bytes: 1 << 30,
+                retention: None,
+            }],
             partitions: vec![Assignment { topic: 0, replicas }; partitions],
             streams: Streams::new(&[plan], &writers),
             groups: mqsim::brokers::kafka::isr::groups::Groups::default(),

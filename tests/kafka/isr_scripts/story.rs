@@ -15,6 +15,7 @@
 //! | `group app [orders/0 ...]` | a consumer group as its coordinator has it, and what it has committed |
 //! | `transaction t1` | a transactional id as its coordinator has it |
 //! | `open orders/0` | the open transactions of a partition: producer ids and first offsets |
+//! | `log orders/0` | from where to where each replica has a partition |
 //! | `shares app` | what each of its members reads, from its next offset on |
 
 use mqsim::brokers::kafka::PartitionId;
@@ -31,7 +32,7 @@ use super::show;
 use super::trace::Trace;
 use crate::golden::{self, Command, Schedule, Script, Told, read, span};
 /// What `declare` reads, and what is asked of the run.
-const OTHERS: [&str; 16] = [
+const OTHERS: [&str; 17] = [
     "cluster",
     "broker",
     "controller",
@@ -41,6 +42,7 @@ const OTHERS: [&str; 16] = [
     "consume",
     "partitions",
     "isr",
+    "log",
     "producers",
     "znodes",
     "controller?",
@@ -95,6 +97,7 @@ impl golden::Story for Story {
                 if command.name == "run" { trace.lines(from) } else { Vec::new() }
             }
             "partitions" => show::partitions(machines),
+            "log" => show::log(machines, self.partition(command.word(0)?)?),
             "isr" => show::partition(machines, self.partition(command.word(0)?)?),
             "producers" => show::producers(machines, self.partition(command.word(0)?)?),
             "znodes" => show::znodes(machines, command.word(0).unwrap_or("/")),

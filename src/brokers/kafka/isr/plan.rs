@@ -8,8 +8,10 @@ use crate::observe::{ConsumerId, NodeId};
 use crate::scenario::{Diagnostics, Located, Place, Scenario, Values, Version, suggest};
 use crate::workload::{ConsumerLoad, Load};
 
-use super::client::{Client, ConsumerSettings, MemberSettings, ProducerSettings, ScalaSettings};
-use super::config::{Assignment, Config, Metadata, Settings, Topic};
+use super::client::{
+    Client, ConsumerSettings, MemberSettings, ProducerSettings, Reset, ScalaSettings,
+};
+use super::config::{Assignment, Config, Metadata, Retention, Settings, Topic};
 use super::contradictions;
 use super::costs::Costs;
 use super::groups::{
@@ -143,7 +145,18 @@ impl Planner<'_> {
             let min_isr = of("min.insync.replicas").filter(|_| has_min_isr).unwrap_or(1) as u32;
             let key = "unclean.leader.election.enable";
             let unclean = values.get_flag(key).or_else(|| broker.get_flag(key)).unwrap_or(true);
-            self.topics.push(Topic { name: values.text("name").to_owned(), min_isr, unclean });
+            let own = |key: &str| values.get_size(key);
+            let retention = Retention {
+                age: Some(values.get_duration("retention.ms").unwrap_or(settings.retention)),
+                bytes: own("retention.bytes").or(settings.retention_bytes),
+            };
+            self.topics.push(Topic {
+                name: values.text("name").to_owned(),
+                min_isr,
+                unclean,
+                segment_bytes: own("segment.bytes").unwrap_or(settings.segment_bytes),
+                retention: Some(retention),
+            });
             self.counts.push(count);
             let of_topic = lists.into_iter();
             self.assignments
@@ -310,6 +323,7 @@ impl Planner<'_> {
             }
             let pipeline = self.pipeline(values, topic, &mut transactional);
             let group = values.get_text("group.id").or_else(|| values.get_text("group"));
+            self.check_reset(values);
             consumers.push(ConsumerSpec {
                 group: group.unwrap_or(&load.name).to_owned(),
                 member,
@@ -325,6 +339,25 @@ impl Planner<'_> {
             });
         }
         consumers
+    }
+
+    /// `auto.offset.reset`, which is a word or a duration.
+    fn check_reset(&mut self, values: &Values) {
+        let (key, version) = ("auto.offset.reset", self.version());
+        let text = values.text(key);
+        match Reset::parse(text) {
+            None => self.wrong.push(
+                values.span(key),
+                format!("`{text}` is no auto.offset.reset"),
+                "write \"earliest\", \"latest\", \"none\", or from 4.0 on \"by_duration:PT30S\"",
+            ),
+            Some(Reset::ByDuration(_)) if version.cmp_spec("4.0").is_lt() => self.wrong.push(
+                values.span(key),
+                format!("Kafka {version} has no by_duration, which came with 4.0"),
+                "write \"earliest\" or \"latest\", or broker-version = \"4.0\" or later",
+            ),
+            Some(_) => {}
+        }
     }
 
     /// What a member of a group says that cannot be.
@@ -395,7 +428,13 @@ impl Planner<'_> {
         let factor = factor.unwrap_or(3).min(brokers) as u32;
         let min_isr = broker.get_integer("min.insync.replicas").unwrap_or(1) as u32;
         let unclean = broker.get_flag("unclean.leader.election.enable").unwrap_or(true);
-        self.topics.push(Topic { name: OFFSETS_TOPIC.to_owned(), min_isr, unclean });
+        self.topics.push(Topic {
+            name: OFFSETS_TOPIC.to_owned(),
+            min_isr,
+            unclean,
+            segment_bytes: settings.segment_bytes,
+            retention: None,
+        });
         let replicas = |p: u32| (0..factor).map(|r| NodeId((p + r) % brokers as u32)).collect();
         self.assignments.extend((0..count).map(|p| Assignment { topic, replicas: replicas(p) }));
         streams.add_internal(OFFSETS_TOPIC, count);

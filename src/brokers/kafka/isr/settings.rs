@@ -1,9 +1,9 @@
 //! What `[broker]` and `[controller]` come to: the configuration, spelt as Kafka spells it. Where a
 //! version does not have a key, what stands for it comes to the same as its absence.
 
-use crate::brokers::kit::keys::keys;
+use crate::brokers::kit::keys::{Setting, keys};
 use crate::engine::{Distribution, Span};
-use crate::scenario::{Kind, Scenario};
+use crate::scenario::{Kind, Scenario, Value};
 
 use super::groups::GroupSettings;
 use super::keys::{ANY_COUNT, BYTES};
@@ -76,6 +76,22 @@ keys! {
             "How often it is written down up to where logs are on the disk.", "KafkaConfig";
         segment_bytes: u64 = "log.segment.bytes", Kind::Size { min: 14, max: 1 << 31 }, "1GiB",
             "A log's file is closed, and fsynced, when it is so long.", "KafkaConfig";
+        roll_age: Span = "log.roll.ms", Kind::POSITIVE_MILLIS, "168h",
+            "A log's file is closed when its first message is so much older than the next \
+             (log.roll.hours).", "KafkaConfig 0.8; LogSegment.java, shouldRoll";
+        retention: Span = "log.retention.ms", Kind::POSITIVE_MILLIS, "168h",
+            "A log's file is deleted when all of it is older (log.retention.hours, log.retention.minutes); a \
+             topic may have its own.",
+            "KafkaConfig 0.8; UnifiedLog.java, deleteRetentionMsBreachedSegments";
+        retention_bytes: Option<u64> = "log.retention.bytes", BYTES, none,
+            "The oldest files of a log are deleted while the rest has so many bytes; a topic may have its \
+             own. All is kept if not written (-1).",
+            "KafkaConfig 0.8; UnifiedLog.java, deleteRetentionSizeBreachedSegments";
+        retention_check: Span = "log.retention.check.interval.ms", Kind::POSITIVE_MILLIS, "300s",
+            "How often a broker looks for files to delete.", "KafkaConfig 0.8";
+        timestamp_type: Timestamps | (Timestamps::Create) = "log.message.timestamp.type", Kind::Choice(&["CreateTime", "LogAppendTime"]), "CreateTime" since "0.10",
+            "Which clock says how old a message is: the producer's, or the broker's.",
+            "KafkaConfig 0.10; KIP-32";
         producer_id_expiration: Span | (Span::from_secs(86_400)) = "producer.id.expiration.ms", Kind::POSITIVE_MILLIS, "24h" since "3.4",
             "A partition forgets an idempotent producer whose last batch is so old.",
             "TransactionLogConfigs 3.4; KIP-854";
@@ -137,7 +153,32 @@ keys! {
     }
 }
 
+/// `log.message.timestamp.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timestamps {
+    /// When a message was handed to its producer, by that one's clock.
+    Create,
+    /// When its batch was appended, by the leader's.
+    Append,
+}
+
+impl Setting for Timestamps {
+    fn of(value: &Value) -> Option<Timestamps> {
+        match value {
+            Value::Text(text) if text == "LogAppendTime" => Some(Timestamps::Append),
+            Value::Text(_) => Some(Timestamps::Create),
+            _ => None,
+        }
+    }
+}
+
 impl Settings {
+    /// What `log.retention.ms` is if nobody says so.
+    #[must_use]
+    pub const fn retention_default(&self) -> Span {
+        Span::from_secs(168 * 3600)
+    }
+
     /// After how long a partition forgets a producer that is silent.
     #[must_use]
     pub fn producer_expiration(&self) -> Span {

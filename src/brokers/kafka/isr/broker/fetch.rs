@@ -307,6 +307,9 @@ impl Broker {
                 answer.aborted = replica.transactions.aborted(first.base, last.end());
             }
             answer.values = replica.values.between(first.base, last.end()).to_vec();
+            if reader == Reader::Follower {
+                answer.times = replica.segments.times_between(first.base, last.end());
+            }
         }
         answer
     }
@@ -362,6 +365,10 @@ impl Broker {
         };
         let offset = match which {
             Which::Earliest => replica.log.start(),
+            Which::Since(time) => {
+                let upto = if committed { replica.last_stable() } else { replica.high_watermark };
+                self.offset_since(replica, time, upto)
+            }
             Which::Latest if follower => replica.log.end(),
             Which::Latest => {
                 let start = match &replica.role {

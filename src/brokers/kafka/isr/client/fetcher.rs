@@ -58,6 +58,8 @@ pub(super) struct Part {
     pub(super) at_end: bool,
     /// It was moved back, and that is not the first look-up.
     was_reset: bool,
+    /// Its committed offset has expired, as nobody knows but who explains a loss.
+    pub(super) expired: bool,
 }
 
 /// What was asked.
@@ -100,6 +102,7 @@ impl Part {
             not_before: Time::ZERO,
             at_end: false,
             was_reset: false,
+            expired: false,
         }
     }
 
@@ -111,7 +114,7 @@ impl Part {
             return;
         }
         self.step = Step::LookUp(match reset {
-            Reset::Latest => Reset::Latest,
+            Reset::Latest | Reset::ByDuration(_) => reset,
             Reset::Earliest | Reset::None => Reset::Earliest,
         });
     }
@@ -249,7 +252,13 @@ impl Consumer {
         reset: Reset,
     ) {
         let partition = self.parts[index as usize].partition;
-        let which = if reset == Reset::Latest { Which::Latest } else { Which::Earliest };
+        let which = match reset {
+            Reset::Latest => Which::Latest,
+            Reset::ByDuration(ago) => {
+                Which::Since(Time::ZERO + ctx.clock().since(Time::ZERO + ago))
+            }
+            Reset::Earliest | Reset::None => Which::Earliest,
+        };
         let epoch = self.known_epoch(partition);
         let committed = self.config.settings.committed;
         let request = Request::ListOffsets { partition, which, epoch, committed };
@@ -375,8 +384,16 @@ impl Consumer {
         if tell {
             self.tell(ctx, partition, event::OFFSET_RESET, offset);
         }
-        if reset == Reset::Latest && (!tell || self.member.is_some()) {
-            let because = if tell { because::OUT_OF_RANGE } else { because::NO_OFFSET };
+        if tell {
+            self.tell_overtaken(ctx, partition);
+        }
+        let skips = matches!(reset, Reset::Latest | Reset::ByDuration(_));
+        if skips && (!tell || self.member.is_some()) {
+            let because = match self.parts[index].expired {
+                _ if tell => because::OUT_OF_RANGE,
+                true => because::OFFSETS_EXPIRED,
+                false => because::NO_OFFSET,
+            };
             self.tell_skipped(ctx, partition, because);
         }
     }
