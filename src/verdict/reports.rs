@@ -380,11 +380,12 @@ impl Observer for Ledger {
         removal: Removal,
     ) {
         self.visible.moved(consumer, destination);
-        let mut had_read = self.watches[destination.index()].group.left;
-        for track in &mut self.tracks {
-            let here = track.destination == Some(destination);
-            let read = Flags::DELIVERED.with(Flags::PROCESSED);
-            if here && !had_read {
+        let group = &self.watches[destination.index()].group;
+        let (mut had_read, holds) = (group.left, group.holders > 0);
+        // A member of a group that reads on, elsewhere.
+        for track in self.tracks.iter_mut().filter(|_| holds) {
+            if track.destination == Some(destination) && !had_read {
+                let read = Flags::DELIVERED.with(Flags::PROCESSED);
                 track.lines.scan(|stretch| had_read |= stretch.state.is(read));
             }
         }

@@ -262,6 +262,7 @@ impl Fake {
                 times: Vec::new(),
                 aborted: Vec::new(),
                 diverging: None,
+                preferred: None,
             }
         };
         let answer: Vec<FetchedPart> = fetch.parts.iter().map(part).collect();
@@ -513,6 +514,7 @@ impl Lab {
         let replicas = vec![NodeId(0), NodeId(1)];
         let config = Config {
             brokers: 2,
+            racks: vec![0, 0],
             names: vec!["n1".to_owned(), "n2".to_owned()],
             coordinators: Vec::new(),
             metadata: Metadata::Kraft,

@@ -2,7 +2,7 @@
 //!
 //! | command | what it does |
 //! | --- | --- |
-//! | `cluster 3 version=2.8 [metadata=zookeeper] [zookeeper=3] [controllers=3] [seed=1]` | the brokers n1, n2, ...; with ZooKeeper zk1, ..., or the controllers c1, ... |
+//! | `cluster 3 version=2.8 [zones=a,b,c] [metadata=zookeeper] [zookeeper=3] [controllers=3] [seed=1]` | the brokers n1, n2, ...; with ZooKeeper zk1, ..., or the controllers c1, ... |
 //! | `broker KEY=VALUE ...`, `controller KEY=VALUE ...`, `rules NAME=false ...` | keys of the scenario's sections |
 //! | `topic orders partitions=1 replication-factor=3 [KEY=VALUE ...]` | a topic, which is there from the start |
 //! | `produce p1 to=orders [rate=100/s] [count=10] [acks=all] [KEY=VALUE ...]` | a producer that begins now |
@@ -143,7 +143,9 @@ impl Story {
                 (consumer.group() == Some(group)).then(|| {
                     let part = |(partition, position): (PartitionId, Option<u64>)| {
                         let at = position.map_or("?".to_owned(), |offset| offset.to_string());
-                        format!("{} at {at}", streams.get(partition).name)
+                        let near = consumer.reads_from(partition);
+                        let near = near.map_or(String::new(), |n| format!(" from n{}", n.0 + 1));
+                        format!("{} at {at}{near}", streams.get(partition).name)
                     };
                     let all: Vec<String> = consumer.positions().map(part).collect();
                     let all = if all.is_empty() { "nothing".to_owned() } else { all.join(", ") };

@@ -10,7 +10,7 @@ use super::costs::Costs;
 use super::groups::Groups;
 use super::nodes::NodeSet;
 use super::rules::Rule;
-pub use super::settings::{Quorum, Settings};
+pub use super::settings::{Quorum, Selector, Settings};
 use super::state::{PartitionState, Znode};
 use super::transactions::Transactions;
 
@@ -37,6 +37,8 @@ pub enum Metadata {
 pub struct Config {
     /// How many brokers there are: the hosts from 0 on.
     pub brokers: u32,
+    /// The racks of the brokers (`broker.rack`): their zones.
+    pub racks: Vec<u32>,
     /// The servers of ZooKeeper, or the controllers.
     pub coordinators: Vec<NodeId>,
     /// Where the state is kept.
@@ -225,6 +227,12 @@ impl Config {
     #[must_use]
     pub fn batches_kept(&self) -> usize {
         if self.has(Rule::KeepFiveBatches) { 5 } else { 1 }
+    }
+
+    /// Whether consumers may be sent to a replica in their rack.
+    #[must_use]
+    pub fn reads_from_followers(&self) -> bool {
+        self.settings.selector == Selector::RackAware && self.has(Rule::FetchFromFollowers)
     }
 
     /// Whether brokers delete something of what a run may have.

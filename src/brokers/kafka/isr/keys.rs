@@ -160,6 +160,9 @@ keys! {
             "Where it goes on when the broker has no such offset: at the log's start, at its end, nowhere, or \
              (from 4.0 on, \"by_duration:PT30S\") at what was sent so long ago.",
             "ConsumerConfig; KIP-1106";
+        "client.rack", Kind::Name, none since "2.4",
+            "Its rack: the name of a zone. With replica.selector.class it reads from a replica there.",
+            "ConsumerConfig 2.4; KIP-392";
         "fetch.max.wait.ms", Kind::POSITIVE_MILLIS, "500ms",
             "How long a broker waits for data.", "ConsumerConfig";
         "fetch.min.bytes", BYTES, "1B", "How much data is worth an answer.", "ConsumerConfig";

@@ -248,6 +248,8 @@ pub struct Fetch {
     pub max_bytes: u32,
     /// `isolation.level` is `read_committed`.
     pub committed: bool,
+    /// `client.rack`.
+    pub rack: Option<u32>,
     /// By partition.
     pub parts: Vec<FetchPart>,
 }
@@ -356,6 +358,8 @@ pub struct FetchedPart {
     pub aborted: Vec<Aborted>,
     /// Where the logs part (truncate-on-fetch); no records then.
     pub diverging: Option<EpochEnd>,
+    /// Who is to be asked instead (`preferredReadReplica`); no records then.
+    pub preferred: Option<NodeId>,
 }
 
 /// What a machine says to itself later. Numbers that go with it tell stale ones from others.
@@ -606,6 +610,7 @@ impl FetchedPart {
             times: Vec::new(),
             aborted: Vec::new(),
             diverging: None,
+            preferred: None,
         }
     }
 }

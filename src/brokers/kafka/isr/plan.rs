@@ -30,6 +30,7 @@ const KRAFT: (&str, &str) = ("2.8", "3.9");
 pub(super) struct Planner<'a> {
     pub(super) scenario: &'a Scenario,
     nodes: Vec<String>,
+    zones: Vec<String>,
     pub(super) topics: Vec<Topic>,
     assignments: Vec<Assignment>,
     /// Of each topic, how many partitions it has.
@@ -46,6 +47,7 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     let mut planner = Planner {
         scenario,
         nodes: frame.names(),
+        zones: frame.topology().zones.clone(),
         topics: Vec::new(),
         assignments: Vec::new(),
         counts: Vec::new(),
@@ -61,11 +63,13 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     let members = planner.groups(&mut streams, (&consumers, &groups), &settings);
     let transactions = planner.transactions(&mut streams, (&consumers, &groups), &settings);
     let brokers = planner.nodes.len() as u32;
+    let racks = frame.topology().hosts.iter().map(|host| host.zone).collect();
     let coordinators = planner.coordinators();
     let mut spec = Spec {
         frame,
         config: Config {
             brokers,
+            racks,
             coordinators: (brokers..).map(NodeId).take(coordinators.len()).collect(),
             metadata,
             settings,
@@ -329,7 +333,10 @@ impl Planner<'_> {
                 member,
                 pipeline,
                 connect: self.connect(&load.connect),
-                settings: ConsumerSettings::read(values),
+                settings: ConsumerSettings {
+                    rack: self.rack(values),
+                    ..ConsumerSettings::read(values)
+                },
                 topic,
                 partitions,
                 name: load.name,
@@ -339,6 +346,18 @@ impl Planner<'_> {
             });
         }
         consumers
+    }
+
+    /// The zone that `client.rack` names.
+    fn rack(&mut self, values: &Values) -> Option<u32> {
+        let name = values.get_text("client.rack")?;
+        let found = self.zones.iter().position(|zone| zone == name);
+        if found.is_none() {
+            let zones: Vec<&str> = self.zones.iter().map(String::as_str).collect();
+            let help = suggest(name, &zones, "the zones");
+            self.wrong.push(values.span("client.rack"), format!("there is no zone `{name}`"), help);
+        }
+        found.map(|zone| zone as u32)
     }
 
     /// `auto.offset.reset`, which is a word or a duration.

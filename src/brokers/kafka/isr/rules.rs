@@ -239,6 +239,14 @@ named_rules! {
         "An error of a log's directory takes its replicas offline; before, it ends the broker.",
         "ReplicaManager.scala 1.0.0, handleLogDirFailure; KIP-112";
 
+    FetchFromFollowers = "fetch-from-followers", since "2.4",
+        "With replica.selector.class a leader sends a consumer to a replica in its rack, which serves it up to its \
+         own high watermark.",
+        "ReplicaManager.scala 2.4, findPreferredReadReplica; KIP-392";
+    TellHighWatermark = "tell-high-watermark", since "2.4.2",
+        "Where consumers read from followers, a leader answers a follower's fetch at once that does not know of its \
+         high watermark yet; before, with the next message, or after replica.fetch.wait.max.ms.",
+        "ReplicaManager.scala 2.4.2, followerNeedsHwUpdate; KIP-392, KAFKA-9731";
     RetainByTimestamp = "retain-by-timestamp", since "0.10.1",
         "A file of a log is as old as the latest of its messages, by the time that it bears; before, as its last \
          write.",

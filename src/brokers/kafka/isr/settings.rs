@@ -64,6 +64,10 @@ keys! {
             "How long it waits between two tries.", "KafkaConfig";
         controller_timeout: Span = "controller.socket.timeout.ms", Kind::POSITIVE_MILLIS, "30s",
             "A request between controller and broker is given up after so long.", "KafkaConfig";
+        selector: Selector | (Selector::Leader) = "replica.selector.class", Kind::Choice(&["LeaderSelector", "RackAwareReplicaSelector"]), "LeaderSelector" since "2.4",
+            "From which replica a consumer reads: from the leader, or from one in its rack (client.rack), if there \
+             is one in sync. The rack of a broker (broker.rack) is its zone.",
+            "KafkaConfig 2.4; KIP-392";
         flush_messages: u64 = "log.flush.interval.messages", Kind::Integer { min: 1, max: u64::MAX >> 1 }, ["0.8.0" = "10000", "0.8.1" = "4611686018427387903"],
             "A log is fsynced after so many messages. Kafka leaves that to the operating system.",
             "KafkaConfig.scala 0.8.0, 0.8.1";
@@ -150,6 +154,25 @@ keys! {
             "A request in the quorum is given up after so long.", "RaftConfig 2.8; KIP-595";
         retry_backoff: Span | (Span::from_millis(20)) = "controller.quorum.retry.backoff.ms", Kind::POSITIVE_MILLIS, "20ms" since "2.8",
             "How long it waits before it asks again.", "RaftConfig 2.8; KIP-595";
+    }
+}
+
+/// `replica.selector.class`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// The leader.
+    Leader,
+    /// A replica in the client's rack.
+    RackAware,
+}
+
+impl Setting for Selector {
+    fn of(value: &Value) -> Option<Selector> {
+        match value {
+            Value::Text(text) if text == "RackAwareReplicaSelector" => Some(Selector::RackAware),
+            Value::Text(_) => Some(Selector::Leader),
+            _ => None,
+        }
     }
 }
 

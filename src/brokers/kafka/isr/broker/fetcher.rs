@@ -324,6 +324,7 @@ impl Broker {
         }
         Fetch {
             committed: false,
+            rack: None,
             replica: Some(self.me),
             broker_epoch,
             max_wait: settings.fetch_wait,
@@ -439,6 +440,9 @@ impl Broker {
         if known != replica.high_watermark {
             replica.move_high_watermark(known);
             self.touch(partition);
+            if self.config.reads_from_followers() {
+                self.wake_fetches(partition, ctx);
+            }
         }
         self.follow_log_start(partition, fetched.log_start, ctx);
     }

@@ -43,6 +43,8 @@ pub struct Replica {
     pub state: Option<PartitionState>,
     /// What it is.
     pub role: Role,
+    /// Fetches that wait for data: connections.
+    pub fetches: Vec<u32>,
     /// Since which offset it has been the only member of the ISR, if it leads or led alone: for
     /// the explanation of what is lost.
     pub alone_since: Option<u64>,
@@ -123,8 +125,6 @@ pub struct Leading {
     pub others: Vec<Remote>,
     /// Writes that wait for an offset: (offset, place, which), by offset.
     pub waiting: std::collections::VecDeque<(u64, u32, u32)>,
-    /// Fetches that wait for data: connections.
-    pub fetches: Vec<u32>,
 }
 
 /// What a leader knows of another replica.
@@ -143,6 +143,8 @@ pub struct Remote {
     pub end_at_fetch: u64,
     /// The incarnation that fetched.
     pub broker_epoch: u64,
+    /// The high watermark that it was last told (`lastSentHighWatermark`).
+    pub told: u64,
 }
 
 impl Replica {
@@ -160,6 +162,7 @@ impl Replica {
             high_watermark: 0,
             state: None,
             role: Role::None,
+            fetches: Vec::new(),
             alone_since: None,
             led: Vec::new(),
             followed: Vec::new(),
@@ -398,6 +401,7 @@ impl Leading {
             fetched: if isr.has(*node) { now } else { Time::ZERO },
             end_at_fetch: if isr.has(*node) { end } else { 0 },
             broker_epoch: 0,
+            told: 0,
         };
         Leading {
             epoch_start: end,
@@ -405,7 +409,6 @@ impl Leading {
             in_flight: false,
             others: replicas.iter().filter(|node| **node != me).map(remote).collect(),
             waiting: std::collections::VecDeque::new(),
-            fetches: Vec::new(),
         }
     }
 

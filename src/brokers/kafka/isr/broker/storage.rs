@@ -207,6 +207,7 @@ impl Broker {
                 }
             }
             replica.role = Role::None;
+            replica.fetches.clear();
             replica.state = None;
             replica.offline = false;
             replica.storage.held = None;

@@ -542,6 +542,7 @@ impl Consumer {
                 let Some(part) = self.part(partition) else { continue };
                 part.asked = false;
                 part.at_end = false;
+                part.forget_preferred();
                 if part.step != Step::Fetch {
                     part.not_before = again;
                 }

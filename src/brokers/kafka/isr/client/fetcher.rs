@@ -56,6 +56,9 @@ pub(super) struct Part {
     pub(super) not_before: Time,
     /// The last answer had nothing beyond the position.
     pub(super) at_end: bool,
+    /// The replica that its leader has sent it to, and until when it reads there
+    /// (`preferredReadReplica`).
+    preferred: Option<(NodeId, Time)>,
     /// It was moved back, and that is not the first look-up.
     was_reset: bool,
     /// Its committed offset has expired, as nobody knows but who explains a loss.
@@ -101,6 +104,7 @@ impl Part {
             buffered: false,
             not_before: Time::ZERO,
             at_end: false,
+            preferred: None,
             was_reset: false,
             expired: false,
         }
@@ -117,6 +121,16 @@ impl Part {
             Reset::Latest | Reset::ByDuration(_) => reset,
             Reset::Earliest | Reset::None => Reset::Earliest,
         });
+    }
+
+    /// The replica that its leader has sent it to.
+    pub(super) fn preferred(&self) -> Option<NodeId> {
+        self.preferred.map(|(node, _)| node)
+    }
+
+    /// It goes back to the leader.
+    pub(super) const fn forget_preferred(&mut self) {
+        self.preferred = None;
     }
 
     /// Its position is to be looked up again.
@@ -176,8 +190,12 @@ impl Consumer {
                 again = again.min(part.not_before);
                 continue;
             }
-            match self.network.metadata().leader(part.partition) {
-                Some(leader) => leaders.push((leader, index as u32)),
+            let near = part.preferred.filter(|(_, until)| part.step == Step::Fetch && *until > now);
+            let known = self.network.metadata();
+            let lives = |node: &NodeId| known.view().is_some_and(|view| view.alive.has(*node));
+            let near = near.map(|(node, _)| node).filter(lives);
+            match near.or(self.network.metadata().leader(part.partition)) {
+                Some(node) => leaders.push((node, index as u32)),
                 None => unknown = true,
             }
         }
@@ -296,6 +314,7 @@ impl Consumer {
             min_bytes: settings.min_bytes,
             max_bytes: MAX_BYTES,
             committed: settings.committed,
+            rack: settings.rack,
             parts,
         });
         self.post(ctx, node, request, asked);
@@ -304,6 +323,7 @@ impl Consumer {
     /// Something about a partition failed and is tried again when there is newer metadata, or
     /// after the back-off.
     fn retry(&mut self, ctx: &mut Context<'_, Message>, index: usize, stale: bool) {
+        self.parts[index].preferred = None;
         self.parts[index].not_before = ctx.clock() + self.config.settings.backoff;
         self.parts[index].at_end = false;
         if stale {
@@ -334,6 +354,14 @@ impl Consumer {
                 continue;
             }
             match answer.error {
+                // Fetcher.java 2.4, `updatePreferredReadReplica`.
+                Error::None if answer.preferred.is_some() => {
+                    let until = ctx.clock() + self.config.settings.metadata_max_age;
+                    part.preferred = answer.preferred.map(|node| (node, until));
+                }
+                // Not to be held against the leader, who is asked again (Fetcher.java 2.4,
+                // initializeCompletedFetch).
+                Error::OffsetOutOfRange if part.preferred.take().is_some() => {}
                 Error::None => {
                     let end = answer.records.last().map_or(offset, Piece::end);
                     part.at_end = end.max(offset) >= answer.high_watermark;

@@ -257,6 +257,8 @@ pub struct ConsumerSettings {
     pub metadata_max_age: Span,
     /// `isolation.level` is `read_committed`.
     pub committed: bool,
+    /// `client.rack`, which the plan knows.
+    pub rack: Option<u32>,
 }
 
 impl ConsumerSettings {
@@ -274,6 +276,7 @@ impl ConsumerSettings {
             backoff: values.duration("retry.backoff.ms"),
             metadata_max_age: values.duration("metadata.max.age.ms"),
             committed: values.get_text("isolation.level") == Some("read_committed"),
+            rack: None,
         }
     }
 
@@ -290,6 +293,7 @@ impl ConsumerSettings {
             backoff: Span::from_millis(100),
             metadata_max_age: Span::from_secs(300),
             committed: false,
+            rack: None,
         }
     }
 }
