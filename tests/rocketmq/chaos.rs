@@ -6,8 +6,8 @@
 use mqsim::run::Prepared;
 use mqsim::verdict::Report;
 
-use crate::runs::{Broken, broken, each, number, prepared, run};
-use crate::tally::Tally;
+use crate::hunt::{breaches, hunt};
+use crate::runs::{prepared, run};
 
 /// Two groups, SYNC_FLUSH and SYNC_MASTER, an application that looks at every status.
 const CHAOS: &str = r#"
@@ -129,44 +129,25 @@ fn scenario(text: &str, version: &str, sets: &[&str]) -> Prepared {
 
 /// What is wrong with a run.
 fn wrong(report: &Report, keeps: bool) -> Vec<String> {
-    let claimed = broken(report).into_iter().filter(Broken::claimed);
-    let mut wrong: Vec<String> = claimed.map(|broken| broken.to_string()).collect();
-    let summary = &report.summary;
-    if summary.unexplained > 0 || report.inconsistencies > 0 {
-        let (lost, contradictions) = (summary.unexplained, report.inconsistencies);
-        wrong.push(format!("{lost} lost without a cause, {contradictions} contradictions"));
-    }
+    let mut wrong = breaches(report);
     // What is SEND_OK was flushed: up to 5.3.3 unless an fsync had failed, which none does here.
-    if keeps && summary.success_gone > 0 {
-        wrong.push(format!("{} gone after SEND_OK", summary.success_gone));
+    if keeps && report.summary.success_gone > 0 {
+        wrong.push(format!("{} gone after SEND_OK", report.summary.success_gone));
     }
     wrong
 }
 
-/// Runs that are wrong, of so many seeds dealt out to the versions; what was seen is printed.
+/// Runs that are wrong, of so many seeds dealt out to the versions.
 fn complaints(text: &str, versions: &[(&str, &[&str])], default: u64) -> Vec<String> {
-    let (seeds, from) = (number("MQSIM_CHAOS", default), number("MQSIM_CHAOS_FROM", 1));
-    let scenarios: Vec<Prepared> =
-        versions.iter().map(|(version, sets)| scenario(text, version, sets)).collect();
-    let told = each(seeds as usize, |index| {
-        let (seed, place) = (from + index as u64, index % versions.len());
-        let (version, sets) = versions[place];
-        let keeps = !text.contains("rocketmq-controller") || sets.contains(&FROM_DISK);
-        let report = run(&scenarios[place], seed);
-        let mut tally = Tally::default();
-        tally.record(&report, seed, None);
-        let told = wrong(&report, keeps);
-        let told =
-            (!told.is_empty()).then(|| format!("{version}, seed {seed}: {}", told.join("; ")));
-        (tally, told)
-    });
-    let (mut tally, mut complaints) = (Tally::default(), Vec::new());
-    for (seen, told) in told {
-        tally.add(seen);
-        complaints.extend(told);
-    }
-    println!("{}", tally.text());
-    complaints
+    let scenarios: Vec<(String, Prepared)> = versions
+        .iter()
+        .map(|(version, sets)| ((*version).to_owned(), scenario(text, version, sets)))
+        .collect();
+    let keeps = |name: &str| {
+        let sets = versions.iter().find(|(version, _)| *version == name).map(|(_, sets)| *sets);
+        !text.contains("rocketmq-controller") || sets.is_some_and(|sets| sets.contains(&FROM_DISK))
+    };
+    hunt(&scenarios, default, |name, report| wrong(report, keeps(name)))
 }
 
 #[test]

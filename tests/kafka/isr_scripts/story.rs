@@ -23,14 +23,12 @@ use mqsim::brokers::kafka::isr::groups::GroupId;
 use mqsim::brokers::kafka::isr::machine::{KafkaCluster, KafkaMachine};
 use mqsim::brokers::kafka::isr::transactions::TxnId;
 use mqsim::brokers::kit::Family;
-use mqsim::engine::Time;
-use mqsim::world::Simulation;
 use mqsim::world::fault::ClientSide;
 
 use super::declare::{Plan, declare};
 use super::show;
 use super::trace::Trace;
-use crate::golden::{self, Command, Schedule, Script, Told, read, span};
+use crate::golden::{self, Command, Run, Schedule, Script, Told, read};
 /// What `declare` reads, and what is asked of the run.
 const OTHERS: [&str; 17] = [
     "cluster",
@@ -55,10 +53,7 @@ const OTHERS: [&str; 17] = [
 /// The second reading: the run.
 pub(crate) struct Story {
     plan: Plan,
-    simulation: Simulation<KafkaCluster, Trace>,
-    now: Time,
-    /// How many facts have been printed.
-    told: usize,
+    run: Run<KafkaCluster, Trace>,
 }
 
 impl golden::Story for Story {
@@ -80,22 +75,16 @@ impl golden::Story for Story {
         })?;
         let mut setup = plan.spec.setup(plan.seed);
         setup.faults = schedule.faults;
-        let trace = Trace::new(plan.spec.catalog());
-        let simulation = Simulation::<KafkaCluster, Trace>::new(setup, trace);
-        let simulation = simulation.map_err(|error| format!(" {error}"))?;
-        Ok(Story { plan, simulation, now: Time::ZERO, told: 0 })
+        let run = Run::new(setup, Trace::new(plan.spec.catalog()))?;
+        Ok(Story { plan, run })
     }
 
     fn step(&mut self, command: &Command<'_>) -> Told<Vec<String>> {
-        let machines = self.simulation.machines();
+        if let Some(told) = self.run.pass(command)? {
+            return Ok(told);
+        }
+        let machines = self.run.machines();
         Ok(match command.name {
-            "run" | "skip" => {
-                self.now += span(command.word(0)?)?;
-                self.simulation.run_until(self.now).map_err(|error| error.to_string())?;
-                let trace = self.simulation.observer();
-                let from = std::mem::replace(&mut self.told, trace.len());
-                if command.name == "run" { trace.lines(from) } else { Vec::new() }
-            }
             "partitions" => show::partitions(machines),
             "log" => show::log(machines, self.partition(command.word(0)?)?),
             "isr" => show::partition(machines, self.partition(command.word(0)?)?),
@@ -136,7 +125,7 @@ impl Story {
     fn shares(&self, group: GroupId) -> Vec<String> {
         let hosts = &self.plan.spec.frame.topology().hosts;
         let streams = &self.plan.spec.config.streams;
-        let machines = self.simulation.machines().iter().zip(hosts);
+        let machines = self.run.machines().iter().zip(hosts);
         machines
             .filter_map(|(machine, host)| {
                 let KafkaMachine::Consumer(consumer) = machine else { return None };
@@ -157,7 +146,7 @@ impl Story {
 
     fn controllers(&self) -> Vec<String> {
         let hosts = &self.plan.spec.frame.topology().hosts;
-        let machines = self.simulation.machines().iter().zip(hosts);
+        let machines = self.run.machines().iter().zip(hosts);
         machines
             .filter_map(|(machine, host)| {
                 let epoch = match machine {
