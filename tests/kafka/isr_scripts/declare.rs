@@ -1,6 +1,8 @@
 //! What a script declares, as the scenario that it is: read by the keys and the plan that read
 //! every scenario.
 
+use std::fmt::Write;
+
 use mqsim::brokers::kafka::isr::costs::Costs;
 use mqsim::brokers::kafka::isr::spec::Spec;
 use mqsim::engine::{Chance, Distribution, Span, Time};
