@@ -123,11 +123,6 @@ impl Part {
         });
     }
 
-    /// The replica that its leader has sent it to.
-    pub(super) fn preferred(&self) -> Option<NodeId> {
-        self.preferred.map(|(node, _)| node)
-    }
-
     /// It goes back to the leader.
     pub(super) const fn forget_preferred(&mut self) {
         self.preferred = None;
@@ -173,6 +168,13 @@ impl Part {
 }
 
 impl Consumer {
+    /// The replica that a partition's leader has sent it to, if its broker lives as far as is known
+    /// (Fetcher.java 2.4, selectReadReplica).
+    pub(super) fn near(&self, part: &Part) -> Option<NodeId> {
+        let view = self.network.metadata().view()?;
+        part.preferred.map(|(node, _)| node).filter(|node| view.alive.has(*node))
+    }
+
     /// Asks what is to be asked: positions first, then messages, one fetch a leader. When to look
     /// again, if no input tells.
     pub(super) fn send_requests(&mut self, ctx: &mut Context<'_, Message>) -> Time {
@@ -190,10 +192,8 @@ impl Consumer {
                 again = again.min(part.not_before);
                 continue;
             }
-            let near = part.preferred.filter(|(_, until)| part.step == Step::Fetch && *until > now);
-            let known = self.network.metadata();
-            let lives = |node: &NodeId| known.view().is_some_and(|view| view.alive.has(*node));
-            let near = near.map(|(node, _)| node).filter(lives);
+            let counts = |(_, until): &(NodeId, Time)| part.step == Step::Fetch && *until > now;
+            let near = part.preferred.filter(counts).and_then(|_| self.near(part));
             match near.or(self.network.metadata().leader(part.partition)) {
                 Some(node) => leaders.push((node, index as u32)),
                 None => unknown = true,

@@ -463,7 +463,7 @@ impl Consumer {
     /// The replica beside the leader that a partition is read from at present.
     #[must_use]
     pub fn reads_from(&self, partition: PartitionId) -> Option<NodeId> {
-        self.place_of(partition).and_then(|place| self.parts[place].preferred())
+        self.place_of(partition).and_then(|place| self.near(&self.parts[place]))
     }
 
     /// Whether its application waits for a commit.
