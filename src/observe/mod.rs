@@ -338,6 +338,9 @@ pub trait Observer {
         _wants: bool,
     ) {
     }
+    /// A consumer that had a position goes on elsewhere, since the log does not have that any more: what had
+    /// expired before its group had processed it is lost to that.
+    fn overtaken(&mut self, _at: Time, _destination: DestinationId) {}
     /// A consumer that has no position in a log, or one that the log does not have, goes on at its end:
     /// what can be read of `destination` now and nobody has processed, it does not ask for.
     /// `removal` says why, for the case that its group had read there before: what it skips is lost
@@ -498,6 +501,9 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     }
     fn wants(&mut self, at: Time, consumer: ConsumerId, destination: DestinationId, wants: bool) {
         (**self).wants(at, consumer, destination, wants);
+    }
+    fn overtaken(&mut self, at: Time, destination: DestinationId) {
+        (**self).overtaken(at, destination);
     }
     fn skipped(
         &mut self,

@@ -126,13 +126,13 @@ pub(super) fn lost(
 
 /// Whether the group that the line is for has gone on behind it: the log has the message, and nobody of
 /// the group will ever process it. It had it in hand, committed a position behind it, and reads on
-/// there; or it had read there before, and was reset to behind it.
+/// there; or it had read there before, and was reset to behind it, or found that it had been deleted.
 fn is_passed(state: State, fate: Fate, ending: Ending) -> bool {
     let in_hand = state.is(Flags::ABANDONED) && fate == Fate::ReceivedOnly && ending.is_wanted;
-    let skipped = state.is(Flags::SKIPPED)
-        && state.is(Flags::SETTLED)
-        && matches!(fate, Fate::Stored | Fate::ReceivedOnly);
-    ending.retained && ending.quiet && state.copies > 0 && (in_hand || skipped)
+    let passed = state.is(Flags::SKIPPED) && state.is(Flags::SETTLED);
+    let skipped = passed && matches!(fate, Fate::Stored | Fate::ReceivedOnly);
+    let overtaken = passed && fate == Fate::Expired;
+    ending.retained && ending.quiet && (overtaken || state.copies > 0 && (in_hand || skipped))
 }
 
 /// Whether a lost line lacks an explanation that it should have. A message of which no broker ever
@@ -247,6 +247,10 @@ mod tests {
         assert!(!lost(again, fate(again, log), None, log).any(), "another one has processed it");
         let reset = state(Answer::Acked, 3, &[Flags::READABLE, Flags::SKIPPED, Flags::SETTLED]);
         assert_eq!(lost(reset, fate(reset, log), None, log), expected);
+        let flags = [Flags::READABLE, Flags::EXPIRED, Flags::SKIPPED, Flags::SETTLED];
+        let overtaken = state(Answer::Acked, 0, &flags);
+        assert_eq!(fate(overtaken, log), Fate::Expired);
+        assert_eq!(lost(overtaken, Fate::Expired, None, log), expected);
         let new = state(Answer::Acked, 3, &[Flags::READABLE, Flags::SKIPPED]);
         assert!(!lost(new, fate(new, log), None, log).any(), "a group that begins there");
     }

@@ -30,6 +30,13 @@ impl Naming<'_> {
             CauseKind::Lost if state.copies == 0 => state.clear(Flags::LETTER),
             CauseKind::Settled | CauseKind::Lost => {}
         }
+        // Of what a log has deleted it is kept why: a group may have wanted it.
+        if self.retained && state.is(Flags::EXPIRED) && !state.is(Flags::PROCESSED) {
+            if state.reason == 0 && self.kind == CauseKind::Expired {
+                self.name(line, state);
+            }
+            return;
+        }
         let over = if self.retained { Flags::default() } else { Flags::PROCESSED };
         if state.is(over.with(Flags::DEAD_LETTERED).with(Flags::EXPIRED)) {
             state.reason = 0;

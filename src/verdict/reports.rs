@@ -350,6 +350,27 @@ impl Observer for Ledger {
         self.visible.aborted(destination, offset, count);
     }
 
+    fn overtaken(&mut self, at: Time, destination: DestinationId) {
+        let here = |track: &&mut TrackOf| track.destination == Some(destination);
+        for track in self.tracks.iter_mut().filter(here) {
+            let mut passed = Vec::new();
+            track.lines.scan(|stretch| {
+                let state = stretch.state;
+                if state.is(Flags::EXPIRED) && !state.is(Flags::PROCESSED.with(Flags::SKIPPED)) {
+                    passed.push((stretch.first, stretch.count));
+                }
+            });
+            for (first, count) in passed {
+                track.lines.visit(first, count, |line| {
+                    let mut state = line.state();
+                    state.set(Flags::SKIPPED.with(Flags::SETTLED));
+                    line.bury(at);
+                    line.put(state);
+                });
+            }
+        }
+    }
+
     fn skipped(
         &mut self,
         at: Time,
@@ -359,7 +380,15 @@ impl Observer for Ledger {
         removal: Removal,
     ) {
         self.visible.moved(consumer, destination);
-        let had_read = self.watches[destination.index()].group.left;
+        let group = &self.watches[destination.index()].group;
+        let (mut had_read, holds) = (group.left, group.holders > 0);
+        // A member of a group that reads on, elsewhere.
+        for track in self.tracks.iter_mut().filter(|_| holds) {
+            if track.destination == Some(destination) && !had_read {
+                let read = Flags::DELIVERED.with(Flags::PROCESSED);
+                track.lines.scan(|stretch| had_read |= stretch.state.is(read));
+            }
+        }
         let naming = naming!(self, at, node, removal);
         let mut backlog = 0;
         let here = |track: &&mut TrackOf| track.destination == Some(destination);

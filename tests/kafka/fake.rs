@@ -259,8 +259,10 @@ impl Fake {
                 records: log.read(part.offset, log.end()).collect(),
                 sequenced: Vec::new(),
                 values: Vec::new(),
+                times: Vec::new(),
                 aborted: Vec::new(),
                 diverging: None,
+                preferred: None,
             }
         };
         let answer: Vec<FetchedPart> = fetch.parts.iter().map(part).collect();
@@ -512,12 +514,19 @@ impl Lab {
         let replicas = vec![NodeId(0), NodeId(1)];
         let config = Config {
             brokers: 2,
+            racks: vec![0, 0],
             names: vec!["n1".to_owned(), "n2".to_owned()],
             coordinators: Vec::new(),
             metadata: Metadata::Kraft,
             settings: Settings::read(&scenario, Distribution::Constant(0)),
             costs: Costs::nothing(),
-            topics: vec![Topic { name: "t".to_owned(), min_isr: 1, unclean: false }],
+            topics: vec![Topic {
+                name: "t".to_owned(),
+                min_isr: 1,
+                unclean: false,
+                segment_bytes: 1 << 30,
+                retention: None,
+            }],
             partitions: vec![Assignment { topic: 0, replicas }; partitions],
             streams: Streams::new(&[plan], &writers),
             groups: mqsim::brokers::kafka::isr::groups::Groups::default(),

@@ -1,6 +1,8 @@
 //! What a script declares, as the scenario that it is: read by the keys and the plan that read
 //! every scenario.
 
+use std::fmt::Write;
+
 use mqsim::brokers::kafka::isr::costs::Costs;
 use mqsim::brokers::kafka::isr::spec::Spec;
 use mqsim::engine::{Chance, Distribution, Span, Time};
@@ -23,6 +25,8 @@ pub(crate) struct Plan {
 #[derive(Default)]
 struct Declared {
     brokers: u32,
+    /// The zones of the brokers; all are in one if there are none.
+    zones: Vec<String>,
     seed: u64,
     version: String,
     broker: String,
@@ -48,6 +52,8 @@ impl Declared {
         match command.name {
             "cluster" => {
                 self.brokers = command.word(0)?.parse().map_err(|_| "how many brokers?")?;
+                let zones = command.value("zones").unwrap_or_default().split(',');
+                self.zones = zones.filter(|zone| !zone.is_empty()).map(str::to_owned).collect();
                 self.seed = u64::from(command.number("seed", 1)?);
                 self.version = command.value("version").unwrap_or("2.8").to_owned();
                 for key in ["metadata", "controllers"] {
@@ -92,12 +98,20 @@ impl Declared {
     }
 
     fn plan(self) -> Result<Plan, String> {
+        let mut nodes = format!("nodes = {}\n", self.brokers);
+        if !self.zones.is_empty() {
+            nodes.clear();
+            for (number, zone) in self.zones.iter().enumerate() {
+                let name = number + 1;
+                let _ = writeln!(nodes, "[[cluster.node]]\nname = \"n{name}\"\nzone = \"{zone}\"");
+            }
+        }
         let text = format!(
             "format = 1\nname = \"script\"\nmode = \"kafka-isr\"\n\
-             broker-version = \"{}\"\nduration = \"1000h\"\n[cluster]\nnodes = {}\nboot-time = \"2s\"\n[broker]\n{}[controller]\n{}[rules]\n{}\
+             broker-version = \"{}\"\nduration = \"1000h\"\n[cluster]\nboot-time = \"2s\"\n{}[broker]\n{}[controller]\n{}[rules]\n{}\
              [zookeeper]\n{}{}",
             self.version,
-            self.brokers,
+            nodes,
             self.broker,
             self.controller,
             self.rules,

@@ -37,6 +37,15 @@ pub(crate) fn partition(machines: &[KafkaMachine], partition: PartitionId) -> Ve
     lines
 }
 
+/// From where to where each replica has a partition.
+pub(crate) fn log(machines: &[KafkaMachine], partition: PartitionId) -> Vec<String> {
+    let own = |(index, broker): (usize, &Broker)| {
+        let (start, (end, _)) = (broker.log_start(partition)?, broker.offsets(partition)?);
+        Some(format!("n{} has {start} to {end}", index + 1))
+    };
+    brokers(machines).filter_map(own).collect()
+}
+
 /// The idempotent producers that each replica of a partition knows, with the sequences of the batches
 /// that it remembers.
 pub(crate) fn producers(machines: &[KafkaMachine], partition: PartitionId) -> Vec<String> {

@@ -2,7 +2,7 @@
 //!
 //! | command | what it does |
 //! | --- | --- |
-//! | `cluster 3 version=2.8 [metadata=zookeeper] [zookeeper=3] [controllers=3] [seed=1]` | the brokers n1, n2, ...; with ZooKeeper zk1, ..., or the controllers c1, ... |
+//! | `cluster 3 version=2.8 [zones=a,b,c] [metadata=zookeeper] [zookeeper=3] [controllers=3] [seed=1]` | the brokers n1, n2, ...; with ZooKeeper zk1, ..., or the controllers c1, ... |
 //! | `broker KEY=VALUE ...`, `controller KEY=VALUE ...`, `rules NAME=false ...` | keys of the scenario's sections |
 //! | `topic orders partitions=1 replication-factor=3 [KEY=VALUE ...]` | a topic, which is there from the start |
 //! | `produce p1 to=orders [rate=100/s] [count=10] [acks=all] [KEY=VALUE ...]` | a producer that begins now |
@@ -15,6 +15,7 @@
 //! | `group app [orders/0 ...]` | a consumer group as its coordinator has it, and what it has committed |
 //! | `transaction t1` | a transactional id as its coordinator has it |
 //! | `open orders/0` | the open transactions of a partition: producer ids and first offsets |
+//! | `log orders/0` | from where to where each replica has a partition |
 //! | `shares app` | what each of its members reads, from its next offset on |
 
 use mqsim::brokers::kafka::PartitionId;
@@ -29,7 +30,7 @@ use super::show;
 use super::trace::Trace;
 use crate::golden::{self, Command, Run, Schedule, Script, Told, read};
 /// What `declare` reads, and what is asked of the run.
-const OTHERS: [&str; 16] = [
+const OTHERS: [&str; 17] = [
     "cluster",
     "broker",
     "controller",
@@ -39,6 +40,7 @@ const OTHERS: [&str; 16] = [
     "consume",
     "partitions",
     "isr",
+    "log",
     "producers",
     "znodes",
     "controller?",
@@ -84,6 +86,7 @@ impl golden::Story for Story {
         let machines = self.run.machines();
         Ok(match command.name {
             "partitions" => show::partitions(machines),
+            "log" => show::log(machines, self.partition(command.word(0)?)?),
             "isr" => show::partition(machines, self.partition(command.word(0)?)?),
             "producers" => show::producers(machines, self.partition(command.word(0)?)?),
             "znodes" => show::znodes(machines, command.word(0).unwrap_or("/")),
@@ -129,7 +132,9 @@ impl Story {
                 (consumer.group() == Some(group)).then(|| {
                     let part = |(partition, position): (PartitionId, Option<u64>)| {
                         let at = position.map_or("?".to_owned(), |offset| offset.to_string());
-                        format!("{} at {at}", streams.get(partition).name)
+                        let near = consumer.reads_from(partition);
+                        let near = near.map_or(String::new(), |n| format!(" from n{}", n.0 + 1));
+                        format!("{} at {at}{near}", streams.get(partition).name)
                     };
                     let all: Vec<String> = consumer.positions().map(part).collect();
                     let all = if all.is_empty() { "nothing".to_owned() } else { all.join(", ") };

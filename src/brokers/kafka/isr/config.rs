@@ -10,7 +10,7 @@ use super::costs::Costs;
 use super::groups::Groups;
 use super::nodes::NodeSet;
 use super::rules::Rule;
-pub use super::settings::{Quorum, Settings};
+pub use super::settings::{Quorum, Selector, Settings};
 use super::state::{PartitionState, Znode};
 use super::transactions::Transactions;
 
@@ -37,6 +37,8 @@ pub enum Metadata {
 pub struct Config {
     /// How many brokers there are: the hosts from 0 on.
     pub brokers: u32,
+    /// The racks of the brokers (`broker.rack`): their zones.
+    pub racks: Vec<u32>,
     /// The servers of ZooKeeper, or the controllers.
     pub coordinators: Vec<NodeId>,
     /// Where the state is kept.
@@ -68,6 +70,19 @@ pub struct Topic {
     pub min_isr: u32,
     /// Whether it allows an unclean election.
     pub unclean: bool,
+    /// How long a file of its logs gets.
+    pub segment_bytes: u64,
+    /// What of it is kept; `None` if everything is, as of the brokers' own topics, which are compacted.
+    pub retention: Option<Retention>,
+}
+
+/// What of a log is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// `retention.ms`.
+    pub age: Option<Span>,
+    /// `retention.bytes`.
+    pub bytes: Option<u64>,
 }
 
 /// Where a partition's replicas are.
@@ -212,6 +227,28 @@ impl Config {
     #[must_use]
     pub fn batches_kept(&self) -> usize {
         if self.has(Rule::KeepFiveBatches) { 5 } else { 1 }
+    }
+
+    /// Whether consumers may be sent to a replica in their rack.
+    #[must_use]
+    pub fn reads_from_followers(&self) -> bool {
+        self.settings.selector == Selector::RackAware && self.has(Rule::FetchFromFollowers)
+    }
+
+    /// Whether brokers delete something of what a run may have.
+    #[must_use]
+    pub fn deletes(&self) -> bool {
+        let set = |kept: Retention| {
+            kept.bytes.is_some()
+                || kept.age.is_some_and(|age| age < self.settings.retention_default())
+        };
+        self.topics.iter().filter_map(|topic| topic.retention).any(set)
+    }
+
+    /// Whether coordinators forget what a run may have committed.
+    #[must_use]
+    pub fn expires_offsets(&self) -> bool {
+        self.settings.groups.retention < Span::from_secs(24 * 3600)
     }
 
     /// All partitions, by id.

@@ -45,6 +45,12 @@ keys! {
             "As in [broker], for this topic.";
         "unclean.leader.election.enable", Kind::Flag, none since "0.8.2",
             "As in [broker], for this topic.";
+        "retention.ms", Kind::POSITIVE_MILLIS, none,
+            "As log.retention.ms in [broker], for this topic.", "TopicConfig; LogConfig.scala 0.8.1";
+        "retention.bytes", BYTES, none,
+            "As log.retention.bytes in [broker], for this topic.", "TopicConfig; LogConfig.scala 0.8.1";
+        "segment.bytes", Kind::Size { min: 14, max: 1 << 31 }, none,
+            "As log.segment.bytes in [broker], for this topic.", "TopicConfig; LogConfig.scala 0.8.1";
     }
 }
 
@@ -149,8 +155,14 @@ keys! {
         "partitions", Kind::Names, none,
             "The partitions that are assigned to it: [\"0\", \"2\"]; all of the topic if not \
              written.";
-        "auto.offset.reset", Kind::Choice(&["earliest", "latest", "none"]), "latest",
-            "Where it goes on when the broker has no such offset.", "ConsumerConfig";
+        "auto.offset.reset",
+            Kind::Either(&[Kind::Choice(&["earliest", "latest", "none"]), Kind::Text]), "latest",
+            "Where it goes on when the broker has no such offset: at the log's start, at its end, nowhere, or \
+             (from 4.0 on, \"by_duration:PT30S\") at what was sent so long ago.",
+            "ConsumerConfig; KIP-1106";
+        "client.rack", Kind::Name, none since "2.4",
+            "Its rack: the name of a zone. With replica.selector.class it reads from a replica there.",
+            "ConsumerConfig 2.4; KIP-392";
         "fetch.max.wait.ms", Kind::POSITIVE_MILLIS, "500ms",
             "How long a broker waits for data.", "ConsumerConfig";
         "fetch.min.bytes", BYTES, "1B", "How much data is worth an answer.", "ConsumerConfig";

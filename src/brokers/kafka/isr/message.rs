@@ -248,6 +248,8 @@ pub struct Fetch {
     pub max_bytes: u32,
     /// `isolation.level` is `read_committed`.
     pub committed: bool,
+    /// `client.rack`.
+    pub rack: Option<u32>,
     /// By partition.
     pub parts: Vec<FetchPart>,
 }
@@ -274,6 +276,8 @@ pub enum Which {
     Earliest,
     /// `latest`, `largest`: the high watermark, for a consumer.
     Latest,
+    /// The first that is not older than this; the end if there is none (`offsetsForTimes`).
+    Since(Time),
 }
 
 /// An answer.
@@ -348,10 +352,14 @@ pub struct FetchedPart {
     pub sequenced: Vec<Option<(Sequenced, Time)>>,
     /// What is in the batches whose contents matter, by their first offsets.
     pub values: Vec<(u64, Arc<Content>)>,
+    /// For a follower, from which offsets on the records are how late.
+    pub times: Vec<(u64, Time)>,
     /// For `read_committed`, the aborted transactions among the records.
     pub aborted: Vec<Aborted>,
     /// Where the logs part (truncate-on-fetch); no records then.
     pub diverging: Option<EpochEnd>,
+    /// Who is to be asked instead (`preferredReadReplica`); no records then.
+    pub preferred: Option<NodeId>,
 }
 
 /// What a machine says to itself later. Numbers that go with it tell stale ones from others.
@@ -452,6 +460,8 @@ pub enum Timer {
         /// Which.
         group: GroupId,
     },
+    /// The coordinators of groups look for offsets that are too old.
+    OffsetsRetention,
     /// A coordinator has read its partition.
     OwnLoaded {
         /// Which.
@@ -597,8 +607,10 @@ impl FetchedPart {
             records: Vec::new(),
             sequenced: Vec::new(),
             values: Vec::new(),
+            times: Vec::new(),
             aborted: Vec::new(),
             diverging: None,
+            preferred: None,
         }
     }
 }

@@ -105,7 +105,13 @@ impl Planner<'_> {
         let own = &settings.transactions;
         let factor =
             self.scenario.one("broker").get_integer("transaction.state.log.replication.factor");
-        let internal = Topic { name: STATE_TOPIC.to_owned(), min_isr: own.min_isr, unclean: false };
+        let internal = Topic {
+            name: STATE_TOPIC.to_owned(),
+            min_isr: own.min_isr,
+            unclean: false,
+            segment_bytes: settings.segment_bytes,
+            retention: None,
+        };
         let count = own.partitions;
         let topic = self.add_internal(streams, internal, (count, factor));
         let all = names.into_iter().map(|(name, at)| {

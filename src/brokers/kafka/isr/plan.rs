@@ -8,8 +8,10 @@ use crate::observe::{ConsumerId, NodeId};
 use crate::scenario::{Diagnostics, Located, Place, Scenario, Values, Version, suggest};
 use crate::workload::{ConsumerLoad, Load};
 
-use super::client::{Client, ConsumerSettings, MemberSettings, ProducerSettings, ScalaSettings};
-use super::config::{Assignment, Config, Metadata, Settings, Topic};
+use super::client::{
+    Client, ConsumerSettings, MemberSettings, ProducerSettings, Reset, ScalaSettings,
+};
+use super::config::{Assignment, Config, Metadata, Retention, Settings, Topic};
 use super::contradictions;
 use super::costs::Costs;
 use super::groups::{
@@ -28,6 +30,7 @@ const KRAFT: (&str, &str) = ("2.8", "3.9");
 pub(super) struct Planner<'a> {
     pub(super) scenario: &'a Scenario,
     nodes: Vec<String>,
+    zones: Vec<String>,
     pub(super) topics: Vec<Topic>,
     assignments: Vec<Assignment>,
     /// Of each topic, how many partitions it has.
@@ -44,6 +47,7 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     let mut planner = Planner {
         scenario,
         nodes: frame.names(),
+        zones: frame.topology().zones.clone(),
         topics: Vec::new(),
         assignments: Vec::new(),
         counts: Vec::new(),
@@ -59,11 +63,13 @@ pub fn plan(scenario: &Scenario) -> Result<Spec, Diagnostics> {
     let members = planner.groups(&mut streams, (&consumers, &groups), &settings);
     let transactions = planner.transactions(&mut streams, (&consumers, &groups), &settings);
     let brokers = planner.nodes.len() as u32;
+    let racks = frame.topology().hosts.iter().map(|host| host.zone).collect();
     let coordinators = planner.coordinators();
     let mut spec = Spec {
         frame,
         config: Config {
             brokers,
+            racks,
             coordinators: (brokers..).map(NodeId).take(coordinators.len()).collect(),
             metadata,
             settings,
@@ -143,7 +149,18 @@ impl Planner<'_> {
             let min_isr = of("min.insync.replicas").filter(|_| has_min_isr).unwrap_or(1) as u32;
             let key = "unclean.leader.election.enable";
             let unclean = values.get_flag(key).or_else(|| broker.get_flag(key)).unwrap_or(true);
-            self.topics.push(Topic { name: values.text("name").to_owned(), min_isr, unclean });
+            let own = |key: &str| values.get_size(key);
+            let retention = Retention {
+                age: Some(values.get_duration("retention.ms").unwrap_or(settings.retention)),
+                bytes: own("retention.bytes").or(settings.retention_bytes),
+            };
+            self.topics.push(Topic {
+                name: values.text("name").to_owned(),
+                min_isr,
+                unclean,
+                segment_bytes: own("segment.bytes").unwrap_or(settings.segment_bytes),
+                retention: Some(retention),
+            });
             self.counts.push(count);
             let of_topic = lists.into_iter();
             self.assignments
@@ -310,12 +327,16 @@ impl Planner<'_> {
             }
             let pipeline = self.pipeline(values, topic, &mut transactional);
             let group = values.get_text("group.id").or_else(|| values.get_text("group"));
+            self.check_reset(values);
             consumers.push(ConsumerSpec {
                 group: group.unwrap_or(&load.name).to_owned(),
                 member,
                 pipeline,
                 connect: self.connect(&load.connect),
-                settings: ConsumerSettings::read(values),
+                settings: ConsumerSettings {
+                    rack: self.rack(values),
+                    ..ConsumerSettings::read(values)
+                },
                 topic,
                 partitions,
                 name: load.name,
@@ -325,6 +346,37 @@ impl Planner<'_> {
             });
         }
         consumers
+    }
+
+    /// The zone that `client.rack` names.
+    fn rack(&mut self, values: &Values) -> Option<u32> {
+        let name = values.get_text("client.rack")?;
+        let found = self.zones.iter().position(|zone| zone == name);
+        if found.is_none() {
+            let zones: Vec<&str> = self.zones.iter().map(String::as_str).collect();
+            let help = suggest(name, &zones, "the zones");
+            self.wrong.push(values.span("client.rack"), format!("there is no zone `{name}`"), help);
+        }
+        found.map(|zone| zone as u32)
+    }
+
+    /// `auto.offset.reset`, which is a word or a duration.
+    fn check_reset(&mut self, values: &Values) {
+        let (key, version) = ("auto.offset.reset", self.version());
+        let text = values.text(key);
+        match Reset::parse(text) {
+            None => self.wrong.push(
+                values.span(key),
+                format!("`{text}` is no auto.offset.reset"),
+                "write \"earliest\", \"latest\", \"none\", or from 4.0 on \"by_duration:PT30S\"",
+            ),
+            Some(Reset::ByDuration(_)) if version.cmp_spec("4.0").is_lt() => self.wrong.push(
+                values.span(key),
+                format!("Kafka {version} has no by_duration, which came with 4.0"),
+                "write \"earliest\" or \"latest\", or broker-version = \"4.0\" or later",
+            ),
+            Some(_) => {}
+        }
     }
 
     /// What a member of a group says that cannot be.
@@ -395,7 +447,13 @@ impl Planner<'_> {
         let factor = factor.unwrap_or(3).min(brokers) as u32;
         let min_isr = broker.get_integer("min.insync.replicas").unwrap_or(1) as u32;
         let unclean = broker.get_flag("unclean.leader.election.enable").unwrap_or(true);
-        self.topics.push(Topic { name: OFFSETS_TOPIC.to_owned(), min_isr, unclean });
+        self.topics.push(Topic {
+            name: OFFSETS_TOPIC.to_owned(),
+            min_isr,
+            unclean,
+            segment_bytes: settings.segment_bytes,
+            retention: None,
+        });
         let replicas = |p: u32| (0..factor).map(|r| NodeId((p + r) % brokers as u32)).collect();
         self.assignments.extend((0..count).map(|p| Assignment { topic, replicas: replicas(p) }));
         streams.add_internal(OFFSETS_TOPIC, count);

@@ -239,6 +239,22 @@ named_rules! {
         "An error of a log's directory takes its replicas offline; before, it ends the broker.",
         "ReplicaManager.scala 1.0.0, handleLogDirFailure; KIP-112";
 
+    FetchFromFollowers = "fetch-from-followers", since "2.4",
+        "With replica.selector.class a leader sends a consumer to a replica in its rack, which serves it up to its \
+         own high watermark.",
+        "ReplicaManager.scala 2.4, findPreferredReadReplica; KIP-392";
+    TellHighWatermark = "tell-high-watermark", since "2.4.2",
+        "Where consumers read from followers, a leader answers a follower's fetch at once that does not know of its \
+         high watermark yet; before, with the next message, or after replica.fetch.wait.max.ms.",
+        "ReplicaManager.scala 2.4.2, followerNeedsHwUpdate; KIP-392, KAFKA-9731";
+    RetainByTimestamp = "retain-by-timestamp", since "0.10.1",
+        "A file of a log is as old as the latest of its messages, by the time that it bears; before, as its last \
+         write.",
+        "LogSegment.scala 0.10.1, largestTimestamp; KIP-33";
+    FollowLogStart = "follow-log-start", since "0.11",
+        "A follower gives up what is before its leader's log start; before, it deleted by itself alone.",
+        "ReplicaFetcherThread.scala 0.11, processPartitionData; KIP-107";
+
     // ---- idempotent producers
     FindDuplicates = "find-duplicates", since "0.11",
         "A leader that has a batch of the same producer, epoch and sequence answers with the offset \
@@ -345,6 +361,11 @@ named_rules! {
     BackgroundHeartbeats = "background-heartbeats", since "0.10.1",
         "Heartbeats are sent by a thread of their own; before, only in poll().",
         "AbstractCoordinator.java 0.10.1.0, HeartbeatThread; KIP-62";
+
+    ExpireWhenEmpty = "expire-when-empty", since "2.1",
+        "The offsets of a group that has members do not expire, and of one that has none only \
+         offsets.retention.minutes after it lost its last; before, every offset so long after its commit.",
+        "GroupMetadata.scala 2.1, removeExpiredOffsets; KIP-211";
 
     // ---- clients
     DetectTruncation = "detect-truncation", since "2.3",

@@ -1,9 +1,9 @@
 //! What `[broker]` and `[controller]` come to: the configuration, spelt as Kafka spells it. Where a
 //! version does not have a key, what stands for it comes to the same as its absence.
 
-use crate::brokers::kit::keys::keys;
+use crate::brokers::kit::keys::{Setting, keys};
 use crate::engine::{Distribution, Span};
-use crate::scenario::{Kind, Scenario};
+use crate::scenario::{Kind, Scenario, Value};
 
 use super::groups::GroupSettings;
 use super::keys::{ANY_COUNT, BYTES};
@@ -64,6 +64,10 @@ keys! {
             "How long it waits between two tries.", "KafkaConfig";
         controller_timeout: Span = "controller.socket.timeout.ms", Kind::POSITIVE_MILLIS, "30s",
             "A request between controller and broker is given up after so long.", "KafkaConfig";
+        selector: Selector | (Selector::Leader) = "replica.selector.class", Kind::Choice(&["LeaderSelector", "RackAwareReplicaSelector"]), "LeaderSelector" since "2.4",
+            "From which replica a consumer reads: from the leader, or from one in its rack (client.rack), if there \
+             is one in sync. The rack of a broker (broker.rack) is its zone.",
+            "KafkaConfig 2.4; KIP-392";
         flush_messages: u64 = "log.flush.interval.messages", Kind::Integer { min: 1, max: u64::MAX >> 1 }, ["0.8.0" = "10000", "0.8.1" = "4611686018427387903"],
             "A log is fsynced after so many messages. Kafka leaves that to the operating system.",
             "KafkaConfig.scala 0.8.0, 0.8.1";
@@ -76,6 +80,22 @@ keys! {
             "How often it is written down up to where logs are on the disk.", "KafkaConfig";
         segment_bytes: u64 = "log.segment.bytes", Kind::Size { min: 14, max: 1 << 31 }, "1GiB",
             "A log's file is closed, and fsynced, when it is so long.", "KafkaConfig";
+        roll_age: Span = "log.roll.ms", Kind::POSITIVE_MILLIS, "168h",
+            "A log's file is closed when its first message is so much older than the next \
+             (log.roll.hours).", "KafkaConfig 0.8; LogSegment.java, shouldRoll";
+        retention: Span = "log.retention.ms", Kind::POSITIVE_MILLIS, "168h",
+            "A log's file is deleted when all of it is older (log.retention.hours, log.retention.minutes); a \
+             topic may have its own.",
+            "KafkaConfig 0.8; UnifiedLog.java, deleteRetentionMsBreachedSegments";
+        retention_bytes: Option<u64> = "log.retention.bytes", BYTES, none,
+            "The oldest files of a log are deleted while the rest has so many bytes; a topic may have its \
+             own. All is kept if not written (-1).",
+            "KafkaConfig 0.8; UnifiedLog.java, deleteRetentionSizeBreachedSegments";
+        retention_check: Span = "log.retention.check.interval.ms", Kind::POSITIVE_MILLIS, "300s",
+            "How often a broker looks for files to delete.", "KafkaConfig 0.8";
+        timestamp_type: Timestamps | (Timestamps::Create) = "log.message.timestamp.type", Kind::Choice(&["CreateTime", "LogAppendTime"]), "CreateTime" since "0.10",
+            "Which clock says how old a message is: the producer's, or the broker's.",
+            "KafkaConfig 0.10; KIP-32";
         producer_id_expiration: Span | (Span::from_secs(86_400)) = "producer.id.expiration.ms", Kind::POSITIVE_MILLIS, "24h" since "3.4",
             "A partition forgets an idempotent producer whose last batch is so old.",
             "TransactionLogConfigs 3.4; KIP-854";
@@ -137,7 +157,51 @@ keys! {
     }
 }
 
+/// `replica.selector.class`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// The leader.
+    Leader,
+    /// A replica in the client's rack.
+    RackAware,
+}
+
+impl Setting for Selector {
+    fn of(value: &Value) -> Option<Selector> {
+        match value {
+            Value::Text(text) if text == "RackAwareReplicaSelector" => Some(Selector::RackAware),
+            Value::Text(_) => Some(Selector::Leader),
+            _ => None,
+        }
+    }
+}
+
+/// `log.message.timestamp.type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timestamps {
+    /// When a message was handed to its producer, by that one's clock.
+    Create,
+    /// When its batch was appended, by the leader's.
+    Append,
+}
+
+impl Setting for Timestamps {
+    fn of(value: &Value) -> Option<Timestamps> {
+        match value {
+            Value::Text(text) if text == "LogAppendTime" => Some(Timestamps::Append),
+            Value::Text(_) => Some(Timestamps::Create),
+            _ => None,
+        }
+    }
+}
+
 impl Settings {
+    /// What `log.retention.ms` is if nobody says so.
+    #[must_use]
+    pub const fn retention_default(&self) -> Span {
+        Span::from_secs(168 * 3600)
+    }
+
     /// After how long a partition forgets a producer that is silent.
     #[must_use]
     pub fn producer_expiration(&self) -> Span {

@@ -29,6 +29,8 @@ words! {
             "a consumer had committed a position behind it and ended before it was through with it";
         OUTPUT_LOST = "output-lost", Lost, 9,
             "the application that was to pass it on had committed that it did, and died before";
+        RETENTION = "retention", Expired, 7,
+            "its log had deleted it before its group had read it";
         SKIPPED_BY_RESET = "skipped-by-reset", Settled, 8,
             "its group went on behind it by auto.offset.reset";
     }
@@ -45,7 +47,12 @@ words! {
         CLOSED = "closed-unfinished", "close() commits what poll() has returned, finished or not.";
         COMMITTED_FIRST = "committed-first", "The application commits before it is through.";
         NO_OFFSET = "no-committed-offset", "There was no committed offset to go on at.";
+        OFFSETS_EXPIRED = "offsets-expired",
+            "The offset that was committed was older than offsets.retention.minutes.";
         OUT_OF_RANGE = "offset-out-of-range", "The log does not have the offset to go on at.";
+        RETENTION_MS = "retention-ms", "Its segment was older than retention.ms.";
+        RETENTION_BYTES = "retention-bytes", "Its log was larger than retention.bytes.";
+        LEADER_DELETED = "leader-deleted", "The log of the replica's leader begins behind it.";
     }
     roles {
         LEADER = "leader", Leader, "It leads the partition.";
@@ -71,6 +78,8 @@ words! {
             "logs were checked after a start that was not clean; the count is bytes";
         OFFSET_RESET = "offset-reset",
             "a consumer's offset was out of range; the count is the offset it goes on at";
+        SEGMENTS_DELETED = "segments-deleted",
+            "the replica gave up its oldest messages; the count is the offset at which it begins now";
         TRUNCATION_DETECTED = "truncation-detected",
             "a consumer goes back to where the log was cut; the count is the offset";
         FETCHER_STUCK = "fetcher-stuck", "a follower cannot append what it fetched: offsets do not fit";
@@ -95,6 +104,8 @@ words! {
         MEMBER_EXPIRED = "member-expired",
             "a member of the group was silent for too long, and is out; the count is the number of the consumer";
         MEMBER_LEFT = "member-left", "a member has left the group; the count is the number of the consumer";
+        OFFSETS_EXPIRED = "offsets-expired",
+            "committed offsets of the group were too old, and are forgotten; the count is of how many partitions";
         COMMIT_FAILED = "commit-failed",
             "a commit of offsets was refused: others have the partitions (CommitFailedException)";
         PARTITIONS_LOST = "partitions-lost",

@@ -285,6 +285,12 @@ impl Log {
         *self = Log::new(self.file);
     }
 
+    /// Everything is gone, and the log goes on at an offset, in an empty file.
+    pub fn restart(&mut self, at: u64, removed: impl FnMut(Piece)) {
+        self.clear(removed);
+        (self.start, self.end) = (at, at);
+    }
+
     /// All messages, in order.
     pub fn pieces(&self) -> impl DoubleEndedIterator<Item = Piece> + '_ {
         self.pieces.iter().map(|placed| placed.piece)

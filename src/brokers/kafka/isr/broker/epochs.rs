@@ -73,6 +73,16 @@ impl EpochCache {
         self.entries.retain(|(_, start)| *start < end);
     }
 
+    /// The log begins here: of the epochs before, only the one that goes on there is of account
+    /// (LeaderEpochFileCache.java, `truncateFromStartAsyncFlush`).
+    pub fn release(&mut self, start: u64) {
+        let before = self.entries.partition_point(|(_, at)| *at <= start);
+        self.entries.drain(..before.saturating_sub(1));
+        if let Some((_, at)) = self.entries.first_mut() {
+            *at = (*at).max(start);
+        }
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.entries.clear();
@@ -107,5 +117,14 @@ mod tests {
         assert_eq!(cache.entries(), [(1, 0), (3, 11)]);
         cache.truncate(11);
         assert_eq!(cache.entries(), [(1, 0)]);
+    }
+
+    #[test]
+    fn a_log_whose_start_moves_keeps_the_epoch_there() {
+        let mut cache = cache(&[(1, 0), (3, 21), (4, 40)]);
+        cache.release(30);
+        assert_eq!(cache.entries(), [(3, 30), (4, 40)]);
+        cache.release(50);
+        assert_eq!(cache.entries(), [(4, 50)]);
     }
 }

@@ -66,7 +66,7 @@ impl Broker {
         for part in &fetch.parts {
             let left = u64::from(fetch.max_bytes).saturating_sub(bytes);
             let reader = Reader::of(&fetch);
-            let mut read = self.read(reader, part, left, bytes == 0);
+            let mut read = self.read((&fetch, reader), part, left, bytes == 0);
             if !read.records.is_empty() {
                 ctx.spend(cost);
                 if !self.load(part.partition, &read, ctx) {
@@ -75,7 +75,10 @@ impl Broker {
             }
             let size: u64 = read.records.iter().map(|piece| piece.bytes).sum();
             bytes += size;
-            telling |= read.error != Error::None || read.diverging.is_some();
+            telling |= read.error != Error::None
+                || read.diverging.is_some()
+                || read.preferred.is_some()
+                || self.needs_high_watermark(&fetch, part.partition);
             parts.push(read);
         }
         let waits =
@@ -83,7 +86,55 @@ impl Broker {
         if waits && may_wait && !fetch.max_wait.is_zero() {
             return self.park_fetch(place, fetch, ctx);
         }
+        self.told_high_watermarks(&fetch);
         self.respond(place, Response::Fetch(parts), ctx);
+    }
+
+    /// Whether a follower, from which consumers may read, was not told yet how far they may
+    /// (ReplicaManager.scala 2.4.2, `followerNeedsHwUpdate`).
+    fn needs_high_watermark(&self, fetch: &Fetch, partition: PartitionId) -> bool {
+        if !self.config.reads_from_followers() || !self.config.has(Rule::TellHighWatermark) {
+            return false;
+        }
+        let (Some(follower), Some(replica)) = (fetch.replica, self.replica(partition)) else {
+            return false;
+        };
+        let Role::Leader(leading) = &replica.role else { return false };
+        let known = leading.others.iter().find(|other| other.node == follower);
+        known.is_some_and(|other| other.told < replica.high_watermark)
+    }
+
+    fn told_high_watermarks(&mut self, fetch: &Fetch) {
+        let Some(follower) = fetch.replica.filter(|_| self.config.reads_from_followers()) else {
+            return;
+        };
+        for part in &fetch.parts {
+            let Some(replica) = self.replica_mut(part.partition) else { continue };
+            let high_watermark = replica.high_watermark;
+            if let Role::Leader(leading) = &mut replica.role
+                && let Some(other) = leading.other(follower)
+            {
+                other.told = high_watermark;
+            }
+        }
+    }
+
+    /// From whom a consumer in a rack reads: from the most advanced replica there that is in sync and has the
+    /// offset; `None` if that is the leader (ReplicaManager.scala 2.4, `findPreferredReadReplica`;
+    /// RackAwareReplicaSelector.java).
+    fn preferred_replica(&self, replica: &Replica, rack: u32, offset: u64) -> Option<NodeId> {
+        let config = &self.config;
+        let Role::Leader(leading) = &replica.role else { return None };
+        if !config.reads_from_followers() || config.racks[self.me.index()] == rack {
+            return None;
+        }
+        let near = leading.others.iter().filter(|other| {
+            replica.isr().has(other.node)
+                && self.view.alive.has(other.node)
+                && config.racks[other.node.index()] == rack
+                && other.end.is_some_and(|end| end >= offset)
+        });
+        near.max_by_key(|other| (other.end, std::cmp::Reverse(other.node))).map(|other| other.node)
     }
 
     /// What is read comes from the page cache, or the request waits for the disk; `false` if that
@@ -110,11 +161,10 @@ impl Broker {
 
     fn park_fetch(&mut self, place: u32, fetch: Box<Fetch>, ctx: &mut Context<'_, Message>) {
         for part in &fetch.parts {
-            if let Some(Role::Leader(leading)) =
-                self.replica_mut(part.partition).map(|replica| &mut replica.role)
-                && !leading.fetches.contains(&place)
+            if let Some(replica) = self.replica_mut(part.partition)
+                && !replica.fetches.contains(&place)
             {
-                leading.fetches.push(place);
+                replica.fetches.push(place);
             }
         }
         let Some(connection) = self.connection(place) else { return };
@@ -144,8 +194,7 @@ impl Broker {
     /// There may be something new for whoever waits for this partition.
     pub(super) fn wake_fetches(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         let Some(replica) = self.replica_mut(partition) else { return };
-        let Role::Leader(leading) = &mut replica.role else { return };
-        for place in std::mem::take(&mut leading.fetches) {
+        for place in std::mem::take(&mut replica.fetches) {
             let Some(connection) = self.connection(place) else { continue };
             let Some(fetch) = connection.fetch.take() else { continue };
             if self.has_news_of(&fetch, partition) {
@@ -158,10 +207,8 @@ impl Broker {
                 if let Some(connection) = self.connection(place) {
                     connection.fetch = Some(fetch);
                 }
-                if let Some(Role::Leader(leading)) =
-                    self.replica_mut(partition).map(|replica| &mut replica.role)
-                {
-                    leading.fetches.push(place);
+                if let Some(replica) = self.replica_mut(partition) {
+                    replica.fetches.push(place);
                 }
             }
         }
@@ -182,10 +229,11 @@ impl Broker {
     fn has_news(&self, fetch: &Fetch, parts: &[FetchPart]) -> bool {
         let mut bytes = 0;
         for part in parts {
-            let Some(replica) = self.replica(part.partition).filter(|replica| replica.leads())
-            else {
+            let serves = |replica: &&Replica| replica.leads() || self.serves_consumers(fetch);
+            let Some(replica) = self.replica(part.partition).filter(serves) else { return true };
+            if self.needs_high_watermark(fetch, part.partition) {
                 return true;
-            };
+            }
             let upto = Reader::of(fetch).upto(replica);
             if part.offset > replica.log.end() {
                 return true;
@@ -198,6 +246,14 @@ impl Broker {
             }
         }
         false
+    }
+
+    /// Fetches that wait for a partition are answered by what its replica is now.
+    pub(super) fn answer_parked(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
+        let Some(replica) = self.replica_mut(partition) else { return };
+        for place in std::mem::take(&mut replica.fetches) {
+            self.answer_parked_fetch(place, ctx);
+        }
     }
 
     /// A fetch that waits is answered with what there is now.
@@ -225,6 +281,24 @@ impl Broker {
         }
     }
 
+    /// Whether a fetch may be served by a follower.
+    fn serves_consumers(&self, fetch: &Fetch) -> bool {
+        fetch.replica.is_none() && self.config.reads_from_followers()
+    }
+
+    /// A replica that may serve a consumer, which knows this leader epoch: the leader's or a follower's
+    /// (KIP-392; Partition.scala 2.4, `localReplicaWithEpochOrException`).
+    fn kept_here(&self, partition: PartitionId, epoch: Option<u32>) -> Result<&Replica, Error> {
+        let Some(replica) = self.replica(partition) else {
+            return Err(Error::UnknownTopicOrPartition);
+        };
+        match self.check_epoch(replica, epoch) {
+            Error::None if matches!(replica.role, Role::None) => Err(Error::NotLeaderOrFollower),
+            Error::None => Ok(replica),
+            error => Err(error),
+        }
+    }
+
     /// The leader's replica of a partition, for who knows this leader epoch.
     fn led_here(&self, partition: PartitionId, epoch: Option<u32>) -> Result<&Replica, Error> {
         let Some(replica) = self.replica(partition) else {
@@ -239,11 +313,30 @@ impl Broker {
 
     /// Reads one partition: a follower up to the end, a consumer up to the high watermark
     /// (Partition.scala 3.9, `readRecords`).
-    fn read(&self, reader: Reader, part: &FetchPart, left: u64, first: bool) -> FetchedPart {
-        let replica = match self.led_here(part.partition, part.epoch) {
+    fn read(
+        &self,
+        (fetch, reader): (&Fetch, Reader),
+        part: &FetchPart,
+        left: u64,
+        first: bool,
+    ) -> FetchedPart {
+        let found = match self.serves_consumers(fetch) {
+            true => self.kept_here(part.partition, part.epoch),
+            false => self.led_here(part.partition, part.epoch),
+        };
+        let replica = match found {
             Ok(replica) => replica,
             Err(error) => return FetchedPart::failed(part.partition, error),
         };
+        let near = fetch.rack.and_then(|rack| self.preferred_replica(replica, rack, part.offset));
+        if near.is_some() {
+            let nothing = FetchedPart::failed(part.partition, Error::None);
+            return FetchedPart {
+                preferred: near,
+                high_watermark: replica.high_watermark,
+                ..nothing
+            };
+        }
         let (log, end) = (&replica.log, replica.log.end());
         let stable =
             if self.config.has(Rule::StopAtLastStable) { reader } else { Reader::Consumer };
@@ -307,6 +400,9 @@ impl Broker {
                 answer.aborted = replica.transactions.aborted(first.base, last.end());
             }
             answer.values = replica.values.between(first.base, last.end()).to_vec();
+            if reader == Reader::Follower {
+                answer.times = replica.segments.times_between(first.base, last.end());
+            }
         }
         answer
     }
@@ -362,6 +458,10 @@ impl Broker {
         };
         let offset = match which {
             Which::Earliest => replica.log.start(),
+            Which::Since(time) => {
+                let upto = if committed { replica.last_stable() } else { replica.high_watermark };
+                self.offset_since(replica, time, upto)
+            }
             Which::Latest if follower => replica.log.end(),
             Which::Latest => {
                 let start = match &replica.role {

@@ -53,6 +53,8 @@ enum Step {
     Fetching,
     /// Where the leader's log ends: the offset was out of its range.
     OutOfRange,
+    /// Where it begins: it ends behind this replica's.
+    Behind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,7 @@ enum Asked {
     EpochEnds,
     Records,
     End(PartitionId),
+    Start(PartitionId),
 }
 
 impl Fetcher {
@@ -258,10 +261,15 @@ impl Broker {
             return fetcher.kick(ctx, first);
         }
         let timeout = self.config.settings.socket_timeout;
-        let out = fetcher.parts.iter_mut().filter(ready).find(|p| p.step == Step::OutOfRange);
+        let lost = |part: &&mut Following| matches!(part.step, Step::OutOfRange | Step::Behind);
+        let out = fetcher.parts.iter_mut().filter(ready).find(lost);
         if let Some(part) = out {
-            fetcher.asked = Asked::End(part.partition);
-            let (partition, which) = (part.partition, Which::Latest);
+            let partition = part.partition;
+            let (asked, which) = match part.step {
+                Step::Behind => (Asked::Start(partition), Which::Earliest),
+                _ => (Asked::End(partition), Which::Latest),
+            };
+            fetcher.asked = asked;
             let request = Request::ListOffsets { partition, which, epoch: None, committed: false };
             fetcher.link.send(ctx, request, timeout);
             return;
@@ -316,6 +324,7 @@ impl Broker {
         }
         Fetch {
             committed: false,
+            rack: None,
             replica: Some(self.me),
             broker_epoch,
             max_wait: settings.fetch_wait,
@@ -347,6 +356,9 @@ impl Broker {
             }
             (Asked::End(partition), Response::ListOffsets(error, end, _)) => {
                 self.leader_ends(from, partition, error, end, ctx);
+            }
+            (Asked::Start(partition), Response::ListOffsets(error, start, _)) => {
+                self.leader_begins(from, partition, error, start, ctx);
             }
             _ => {}
         }
@@ -413,6 +425,7 @@ impl Broker {
         if bears {
             self.watch_producers(ctx);
         }
+        self.copied(partition, &fetched.times, ctx);
         let (bounded, me) = (self.config.has(Rule::BoundHwByLogEnd), self.me);
         let Some(replica) = self.replica_mut(partition) else { return };
         // With the leader it is all of the ISR.
@@ -427,7 +440,11 @@ impl Broker {
         if known != replica.high_watermark {
             replica.move_high_watermark(known);
             self.touch(partition);
+            if self.config.reads_from_followers() {
+                self.wake_fetches(partition, ctx);
+            }
         }
+        self.follow_log_start(partition, fetched.log_start, ctx);
     }
 
     /// What a log that ends at `end` takes of a batch. Up to 0.10 a compressed batch goes by its
@@ -550,6 +567,29 @@ impl Broker {
             }
             let why = (cause::TRUNCATED_TO_LEADER, BecauseId::NONE);
             self.truncate(partition, leader_end, why, ctx);
+        } else if let Some(part) = self.following(from, partition) {
+            part.step = Step::Behind;
+            return;
+        }
+        if let Some(part) = self.following(from, partition) {
+            part.step = Step::Fetching;
+        }
+    }
+
+    /// It may be that all that this replica has was deleted at its leader.
+    fn leader_begins(
+        &mut self,
+        from: NodeId,
+        partition: PartitionId,
+        error: Error,
+        start: u64,
+        ctx: &mut Context<'_, Message>,
+    ) {
+        if error != Error::None {
+            return self.back_off(from, partition, ctx);
+        }
+        if self.replica(partition).is_some_and(|replica| start > replica.log.end()) {
+            self.begin_anew(partition, start, ctx);
         }
         if let Some(part) = self.following(from, partition) {
             part.step = Step::Fetching;

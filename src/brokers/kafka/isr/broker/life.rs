@@ -58,6 +58,15 @@ impl Broker {
             let first = ctx.first_round(period);
             ctx.after(first, Lane::MAIN, Message::Timer(what));
         }
+        let period = settings.retention_check;
+        // What begins with the run draws when that is; where nothing is to be deleted, nothing is drawn.
+        let first = if config.deletes() { ctx.first_round(period) } else { period };
+        ctx.after(first, Lane::MAIN, Message::Timer(Timer::LogRetention));
+        let period = settings.groups.retention_check;
+        if config.groups.topic.is_some() {
+            let first = if config.expires_offsets() { ctx.first_round(period) } else { period };
+            ctx.after(first, Lane::MAIN, Message::Timer(Timer::OffsetsRetention));
+        }
         self.watch_producers(ctx);
         ctx.listen(BROKER);
     }

@@ -11,6 +11,7 @@
 //! | `roles.rs` | ReplicaManager.becomeLeaderOrFollower, Partition.makeLeader, makeFollower |
 //! | `fetcher.rs` | ReplicaFetcherThread, AbstractFetcherThread |
 //! | `storage.rs` | LogManager, checkpoints, recovery |
+//! | `segments.rs`, `retention.rs` | LogSegments, TimeIndex; LogManager.cleanupLogs, UnifiedLog.deleteOldSegments |
 //! | `coordinator/` | GroupCoordinator, GroupMetadataManager |
 //! | `transactions/` | TransactionCoordinator, TransactionMarkerChannelManager, TransactionIndex |
 //! | `own.rs`, `values.rs` | what a broker writes for itself, and what is in the batches of that |
@@ -31,7 +32,9 @@ mod own;
 mod produce;
 mod producers;
 mod replica;
+mod retention;
 mod roles;
+mod segments;
 mod storage;
 mod transactions;
 mod values;
@@ -56,6 +59,7 @@ pub use membership::{KraftMember, Membership, ZooKeeperMember};
 pub use produce::Parked;
 pub use producers::ProducerStates;
 pub use replica::{FIRST_LOG, Leading, Notes, Remote, Replica, Role, Storage};
+pub use segments::Segments;
 pub use storage::{CHECKPOINTS, Marks};
 pub use transactions::{Errands, OpenTransactions, TransactionCoordinator, Verifying};
 pub use values::Values;
@@ -199,12 +203,14 @@ impl Broker {
             Timer::HighWatermarkCheckpoint => self.checkpoint_high_watermarks(ctx),
             Timer::RecoveryPointCheckpoint => self.checkpoint_recovery_points(ctx),
             Timer::LogFlusher => self.flush_by_age(ctx),
+            Timer::LogRetention => self.delete_old_segments(ctx),
             Timer::ProduceExpired { slot, generation } => {
                 self.produce_expired(slot, generation, ctx);
             }
             Timer::FetchExpired { slot, generation } => self.fetch_expired(slot, generation, ctx),
             Timer::ProducerExpiration => self.expire_producers(ctx),
             Timer::AlterPartition { partition } => self.ask_for_isr(partition, ctx),
+            Timer::OffsetsRetention => self.expire_offsets(ctx),
             Timer::Group { group } => self.group_due(group, ctx),
             Timer::OwnLoaded { partition, epoch } => {
                 self.offsets_loaded(partition, epoch, ctx);

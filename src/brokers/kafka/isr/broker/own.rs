@@ -111,7 +111,7 @@ impl Broker {
         ctx.spend(costs.append + costs.append_message * u64::from(count));
         let producer = match *value {
             Content::Marker(_) => CONTROL,
-            Content::Offsets(_) | Content::Transaction(_) => {
+            Content::Offsets(..) | Content::Transaction(_) => {
                 config.streams.internal_stream(partition)
             }
         };

@@ -210,6 +210,7 @@ impl Broker {
                 return refused(why);
             }
         }
+        self.stamped(partition, batch.stamp, ctx);
         let Some(replica) = self.replica_mut(partition) else { return refused(Error::Unknown) };
         let piece = Piece {
             base: replica.log.end(),

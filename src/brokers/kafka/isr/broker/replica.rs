@@ -16,6 +16,7 @@ use super::super::rules::Rule;
 use super::super::state::PartitionState;
 use super::epochs::EpochCache;
 use super::producers::ProducerStates;
+use super::segments::Segments;
 use super::transactions::OpenTransactions;
 use super::values::Values;
 
@@ -26,6 +27,8 @@ pub struct Replica {
     pub partition: PartitionId,
     /// Its records.
     pub log: Log,
+    /// The files that those are in.
+    pub segments: Segments,
     /// Where epochs begin in it.
     pub epochs: EpochCache,
     /// The idempotent producers that have written to it.
@@ -40,6 +43,8 @@ pub struct Replica {
     pub state: Option<PartitionState>,
     /// What it is.
     pub role: Role,
+    /// Fetches that wait for data: connections.
+    pub fetches: Vec<u32>,
     /// Since which offset it has been the only member of the ISR, if it leads or led alone: for
     /// the explanation of what is lost.
     pub alone_since: Option<u64>,
@@ -78,8 +83,6 @@ impl Default for Notes {
 /// How far a log is on the disk.
 #[derive(Clone, Debug)]
 pub struct Storage {
-    /// Where the segment begins that is written to, in bytes of the file.
-    pub segment: u64,
     /// Up to where the log is on the disk for certain (`recovery point`).
     pub flushed: u64,
     /// Up to where the last flush was asked for.
@@ -122,8 +125,6 @@ pub struct Leading {
     pub others: Vec<Remote>,
     /// Writes that wait for an offset: (offset, place, which), by offset.
     pub waiting: std::collections::VecDeque<(u64, u32, u32)>,
-    /// Fetches that wait for data: connections.
-    pub fetches: Vec<u32>,
 }
 
 /// What a leader knows of another replica.
@@ -142,6 +143,8 @@ pub struct Remote {
     pub end_at_fetch: u64,
     /// The incarnation that fetched.
     pub broker_epoch: u64,
+    /// The high watermark that it was last told (`lastSentHighWatermark`).
+    pub told: u64,
 }
 
 impl Replica {
@@ -151,6 +154,7 @@ impl Replica {
         Replica {
             partition,
             log: Log::new(FileId(partition.0 + FIRST_LOG)),
+            segments: Segments::default(),
             epochs: EpochCache::default(),
             producers: ProducerStates::default(),
             transactions: OpenTransactions::default(),
@@ -158,12 +162,12 @@ impl Replica {
             high_watermark: 0,
             state: None,
             role: Role::None,
+            fetches: Vec::new(),
             alone_since: None,
             led: Vec::new(),
             followed: Vec::new(),
             replicated: 0,
             storage: Storage {
-                segment: 0,
                 flushed: 0,
                 flushing: 0,
                 unflushed: 0,
@@ -185,10 +189,10 @@ impl Replica {
                 self.transactions.marked(*marker, base);
                 self.producers.marked(marker.by);
             }
-            Content::Offsets(OffsetsRecord::Offsets { by: Some(by), .. }) => {
+            Content::Offsets(OffsetsRecord::Offsets { by: Some(by), .. }, _) => {
                 self.transactions.appended(by.id, base);
             }
-            Content::Offsets(_) | Content::Transaction(_) => {}
+            Content::Offsets(..) | Content::Transaction(_) => {}
         }
         self.values.push(base, value);
     }
@@ -219,7 +223,24 @@ impl Replica {
         storage.flushed = storage.flushed.min(end);
         storage.flushing = storage.flushing.min(end);
         storage.recovery_point = storage.recovery_point.min(end);
-        storage.segment = storage.segment.min(self.log.length());
+        self.segments.cut(end, self.log.length());
+    }
+
+    /// Its log has begun anew, somewhere.
+    pub fn begins_anew(&mut self, batches_kept: usize) {
+        let at = self.log.start();
+        self.segments = Segments::at(at);
+        self.epochs.clear();
+        self.producers.cut(&self.log, batches_kept);
+        self.values.truncate(0);
+        self.transactions.cut(0);
+        self.storage.held = None;
+        self.forget_behind_end();
+        let storage = &mut self.storage;
+        (storage.flushed, storage.flushing, storage.recovery_point) = (at, at, at);
+        // UnifiedLog.java, `truncateFullyAndStartAt`: what is before is committed.
+        self.high_watermark = at;
+        self.replicated = at;
     }
 
     /// A part of its log in parts of which the same is known, the last first.
@@ -380,6 +401,7 @@ impl Leading {
             fetched: if isr.has(*node) { now } else { Time::ZERO },
             end_at_fetch: if isr.has(*node) { end } else { 0 },
             broker_epoch: 0,
+            told: 0,
         };
         Leading {
             epoch_start: end,
@@ -387,7 +409,6 @@ impl Leading {
             in_flight: false,
             others: replicas.iter().filter(|node| **node != me).map(remote).collect(),
             waiting: std::collections::VecDeque::new(),
-            fetches: Vec::new(),
         }
     }
 

@@ -157,6 +157,7 @@ impl Broker {
         self.resign(partition, ctx);
         let Some(replica) = self.replica_mut(partition) else { return };
         let before = replica.state.and_then(|known| known.leader);
+        let elsewhere = replica.leader_epoch() != state.leader_epoch;
         let high_watermark = replica.high_watermark;
         replica.state = Some(state);
         replica.role = Role::Follower;
@@ -164,6 +165,10 @@ impl Broker {
         let in_sync = state.isr.has(self.me);
         let word = if in_sync { role::IN_SYNC } else { role::OUT_OF_SYNC };
         self.report_role(partition, Some(word), ctx);
+        if elsewhere {
+            // Consumers that read here know another epoch.
+            self.answer_parked(partition, ctx);
+        }
         let Some(leader) = state.leader else {
             return self.stop_following(partition, ctx);
         };
@@ -188,12 +193,8 @@ impl Broker {
         self.stop_coordinating_transactions(partition, ctx);
         // Fetches are answered by what the replica is afterwards.
         let Some(replica) = self.replica_mut(partition) else { return };
-        let Role::Leader(leading) = std::mem::replace(&mut replica.role, Role::Follower) else {
-            return;
-        };
-        for place in leading.fetches {
-            self.answer_parked_fetch(place, ctx);
-        }
+        replica.role = Role::Follower;
+        self.answer_parked(partition, ctx);
     }
 
     /// Cuts a log: to `to`, if it is longer.

@@ -35,7 +35,7 @@ impl Broker {
         (piece, borne): (Piece, Option<(Sequenced, Time)>),
         ctx: &mut Context<'_, Message>,
     ) -> bool {
-        let (config, now) = (self.config.clone(), ctx.now());
+        let (config, now, clock) = (self.config.clone(), ctx.now(), ctx.clock());
         let Some(replica) = self.replica_mut(partition) else { return false };
         let file = replica.log.file();
         if ctx.write(file, piece.bytes).is_err() {
@@ -57,9 +57,10 @@ impl Broker {
         }
         let storage = &mut replica.storage;
         storage.unflushed += u64::from(piece.messages.count);
-        let rolls = replica.log.length() - storage.segment > config.settings.segment_bytes;
+        let length = replica.log.length();
+        let rolls = replica.segments.size(length) > config.topic(partition).segment_bytes;
         if rolls {
-            storage.segment = replica.log.length();
+            replica.segments.roll(replica.log.end(), length, clock);
         }
         let flush = rolls || storage.unflushed >= config.settings.flush_messages;
         let by_count = storage.unflushed >= config.settings.flush_messages;
@@ -206,6 +207,7 @@ impl Broker {
                 }
             }
             replica.role = Role::None;
+            replica.fetches.clear();
             replica.state = None;
             replica.offline = false;
             replica.storage.held = None;
@@ -216,7 +218,10 @@ impl Broker {
             };
             if let Some((cause, because)) = why {
                 let kept = disk.kept(replica.log.file());
-                let gone = lose(replica, kept, config.batches_kept());
+                let gone = match death {
+                    Death::Wiped => lose_all(replica, config.batches_kept()),
+                    _ => lose(replica, kept, config.batches_kept()),
+                };
                 for piece in gone.iter().flat_map(|piece| replica.told_apart(piece)) {
                     // Of what it had alone no other copy was asked for.
                     let because = match replica.had_alone(&piece) {
@@ -248,5 +253,17 @@ fn lose(replica: &mut Replica, kept: u64, batches_kept: usize) -> Vec<Piece> {
     replica.producers.cut(&replica.log, batches_kept);
     replica.storage.checkpointed = replica.storage.checkpointed.min(end);
     replica.forget_behind_end();
+    gone
+}
+
+/// A log on a disk that is new; returns what is gone.
+fn lose_all(replica: &mut Replica, batches_kept: usize) -> Vec<Piece> {
+    let mut gone = Vec::new();
+    replica.log.clear(|piece| gone.push(piece));
+    gone.reverse();
+    let notes = replica.notes;
+    replica.storage.checkpointed = 0;
+    replica.begins_anew(batches_kept);
+    replica.notes = super::Notes { cut: 0, ..notes };
     gone
 }

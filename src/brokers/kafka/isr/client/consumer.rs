@@ -405,6 +405,15 @@ impl Consumer {
         }
     }
 
+    /// It had a position that the log does not have, and goes on where there is something: what was deleted
+    /// before that, it will never see.
+    pub(super) fn tell_overtaken(&self, ctx: &mut Context<'_, Message>, partition: PartitionId) {
+        let now = ctx.now();
+        for line in self.config.lines_of(partition) {
+            ctx.observer().overtaken(now, *line);
+        }
+    }
+
     /// An offset is out of range, or the log was cut below it and nothing is known of where.
     pub(super) fn reset(&mut self, ctx: &mut Context<'_, Message>, index: usize) {
         let (partition, position) = (self.parts[index].partition, self.parts[index].position);
@@ -533,6 +542,7 @@ impl Consumer {
                 let Some(part) = self.part(partition) else { continue };
                 part.asked = false;
                 part.at_end = false;
+                part.forget_preferred();
                 if part.step != Step::Fetch {
                     part.not_before = again;
                 }

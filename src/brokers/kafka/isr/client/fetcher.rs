@@ -56,8 +56,13 @@ pub(super) struct Part {
     pub(super) not_before: Time,
     /// The last answer had nothing beyond the position.
     pub(super) at_end: bool,
+    /// The replica that its leader has sent it to, and until when it reads there
+    /// (`preferredReadReplica`).
+    preferred: Option<(NodeId, Time)>,
     /// It was moved back, and that is not the first look-up.
     was_reset: bool,
+    /// Its committed offset has expired, as nobody knows but who explains a loss.
+    pub(super) expired: bool,
 }
 
 /// What was asked.
@@ -99,7 +104,9 @@ impl Part {
             buffered: false,
             not_before: Time::ZERO,
             at_end: false,
+            preferred: None,
             was_reset: false,
+            expired: false,
         }
     }
 
@@ -111,9 +118,14 @@ impl Part {
             return;
         }
         self.step = Step::LookUp(match reset {
-            Reset::Latest => Reset::Latest,
+            Reset::Latest | Reset::ByDuration(_) => reset,
             Reset::Earliest | Reset::None => Reset::Earliest,
         });
+    }
+
+    /// It goes back to the leader.
+    pub(super) const fn forget_preferred(&mut self) {
+        self.preferred = None;
     }
 
     /// Its position is to be looked up again.
@@ -156,6 +168,13 @@ impl Part {
 }
 
 impl Consumer {
+    /// The replica that a partition's leader has sent it to, if its broker lives as far as is known
+    /// (Fetcher.java 2.4, selectReadReplica).
+    pub(super) fn near(&self, part: &Part) -> Option<NodeId> {
+        let view = self.network.metadata().view()?;
+        part.preferred.map(|(node, _)| node).filter(|node| view.alive.has(*node))
+    }
+
     /// Asks what is to be asked: positions first, then messages, one fetch a leader. When to look
     /// again, if no input tells.
     pub(super) fn send_requests(&mut self, ctx: &mut Context<'_, Message>) -> Time {
@@ -173,8 +192,10 @@ impl Consumer {
                 again = again.min(part.not_before);
                 continue;
             }
-            match self.network.metadata().leader(part.partition) {
-                Some(leader) => leaders.push((leader, index as u32)),
+            let counts = |(_, until): &(NodeId, Time)| part.step == Step::Fetch && *until > now;
+            let near = part.preferred.filter(counts).and_then(|_| self.near(part));
+            match near.or(self.network.metadata().leader(part.partition)) {
+                Some(node) => leaders.push((node, index as u32)),
                 None => unknown = true,
             }
         }
@@ -249,7 +270,13 @@ impl Consumer {
         reset: Reset,
     ) {
         let partition = self.parts[index as usize].partition;
-        let which = if reset == Reset::Latest { Which::Latest } else { Which::Earliest };
+        let which = match reset {
+            Reset::Latest => Which::Latest,
+            Reset::ByDuration(ago) => {
+                Which::Since(Time::ZERO + ctx.clock().since(Time::ZERO + ago))
+            }
+            Reset::Earliest | Reset::None => Which::Earliest,
+        };
         let epoch = self.known_epoch(partition);
         let committed = self.config.settings.committed;
         let request = Request::ListOffsets { partition, which, epoch, committed };
@@ -287,6 +314,7 @@ impl Consumer {
             min_bytes: settings.min_bytes,
             max_bytes: MAX_BYTES,
             committed: settings.committed,
+            rack: settings.rack,
             parts,
         });
         self.post(ctx, node, request, asked);
@@ -295,6 +323,7 @@ impl Consumer {
     /// Something about a partition failed and is tried again when there is newer metadata, or
     /// after the back-off.
     fn retry(&mut self, ctx: &mut Context<'_, Message>, index: usize, stale: bool) {
+        self.parts[index].preferred = None;
         self.parts[index].not_before = ctx.clock() + self.config.settings.backoff;
         self.parts[index].at_end = false;
         if stale {
@@ -325,6 +354,14 @@ impl Consumer {
                 continue;
             }
             match answer.error {
+                // Fetcher.java 2.4, `updatePreferredReadReplica`.
+                Error::None if answer.preferred.is_some() => {
+                    let until = ctx.clock() + self.config.settings.metadata_max_age;
+                    part.preferred = answer.preferred.map(|node| (node, until));
+                }
+                // Not to be held against the leader, who is asked again (Fetcher.java 2.4,
+                // initializeCompletedFetch).
+                Error::OffsetOutOfRange if part.preferred.take().is_some() => {}
                 Error::None => {
                     let end = answer.records.last().map_or(offset, Piece::end);
                     part.at_end = end.max(offset) >= answer.high_watermark;
@@ -375,8 +412,16 @@ impl Consumer {
         if tell {
             self.tell(ctx, partition, event::OFFSET_RESET, offset);
         }
-        if reset == Reset::Latest && (!tell || self.member.is_some()) {
-            let because = if tell { because::OUT_OF_RANGE } else { because::NO_OFFSET };
+        if tell {
+            self.tell_overtaken(ctx, partition);
+        }
+        let skips = matches!(reset, Reset::Latest | Reset::ByDuration(_));
+        if skips && (!tell || self.member.is_some()) {
+            let because = match self.parts[index].expired {
+                _ if tell => because::OUT_OF_RANGE,
+                true => because::OFFSETS_EXPIRED,
+                false => because::NO_OFFSET,
+            };
             self.tell_skipped(ctx, partition, because);
         }
     }

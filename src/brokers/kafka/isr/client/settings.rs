@@ -195,6 +195,45 @@ pub enum Reset {
     Latest,
     /// Nowhere: it stops.
     None,
+    /// At what was sent so long ago (`by_duration`).
+    ByDuration(Span),
+}
+
+impl Reset {
+    /// What `auto.offset.reset` says; a duration is written as ISO 8601 has it
+    /// (AutoOffsetResetStrategy.java 4.0, `fromString`).
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Reset> {
+        Some(match text {
+            "earliest" => Reset::Earliest,
+            "latest" => Reset::Latest,
+            "none" => Reset::None,
+            other => Reset::ByDuration(iso_duration(other.strip_prefix("by_duration:")?)?),
+        })
+    }
+}
+
+/// A length of time as `java.time.Duration` reads it, in whole units: `P1D`, `PT30S`, `PT1H30M`.
+fn iso_duration(text: &str) -> Option<Span> {
+    let (mut rest, mut seconds, mut in_day) = (text.strip_prefix('P')?, 0u64, false);
+    let mut units: &[(char, u64)] = &[('D', 86_400)];
+    if rest.is_empty() || rest == "T" {
+        return None;
+    }
+    while !rest.is_empty() {
+        if let Some(time) = rest.strip_prefix('T').filter(|_| !in_day) {
+            (rest, in_day, units) = (time, true, &[('H', 3_600), ('M', 60), ('S', 1)]);
+            continue;
+        }
+        let at = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = rest[..at].parse().ok()?;
+        let unit = rest[at..].chars().next()?;
+        let place = units.iter().position(|(name, _)| *name == unit)?;
+        seconds = seconds.checked_add(number.checked_mul(units[place].1)?)?;
+        units = &units[place + 1..];
+        rest = &rest[at + 1..];
+    }
+    (seconds <= 3_600_000).then(|| Span::from_secs(seconds))
 }
 
 /// What a consumer has.
@@ -218,6 +257,8 @@ pub struct ConsumerSettings {
     pub metadata_max_age: Span,
     /// `isolation.level` is `read_committed`.
     pub committed: bool,
+    /// `client.rack`, which the plan knows.
+    pub rack: Option<u32>,
 }
 
 impl ConsumerSettings {
@@ -226,11 +267,7 @@ impl ConsumerSettings {
     pub fn read(values: &Values) -> ConsumerSettings {
         let most = |bytes: u64| bytes.min(1 << 30) as u32;
         ConsumerSettings {
-            reset: match values.choice("auto.offset.reset") {
-                "earliest" => Reset::Earliest,
-                "none" => Reset::None,
-                _ => Reset::Latest,
-            },
+            reset: Reset::parse(values.text("auto.offset.reset")).unwrap_or(Reset::Latest),
             max_wait: values.duration("fetch.max.wait.ms"),
             min_bytes: most(values.size("fetch.min.bytes")),
             partition_bytes: most(values.size("max.partition.fetch.bytes")),
@@ -239,6 +276,7 @@ impl ConsumerSettings {
             backoff: values.duration("retry.backoff.ms"),
             metadata_max_age: values.duration("metadata.max.age.ms"),
             committed: values.get_text("isolation.level") == Some("read_committed"),
+            rack: None,
         }
     }
 
@@ -255,6 +293,7 @@ impl ConsumerSettings {
             backoff: Span::from_millis(100),
             metadata_max_age: Span::from_secs(300),
             committed: false,
+            rack: None,
         }
     }
 }
@@ -377,5 +416,24 @@ impl RecordFormat {
         } else {
             RecordFormat { batch: 0, message: 26 }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_is_a_word_or_a_duration() {
+        let by = |seconds| Some(Reset::ByDuration(Span::from_secs(seconds)));
+        assert_eq!(Reset::parse("latest"), Some(Reset::Latest));
+        assert_eq!(Reset::parse("by_duration:PT30S"), by(30));
+        assert_eq!(Reset::parse("by_duration:P1DT1H2M3S"), by(90_123));
+        for wrong in
+            ["", "PT30S", "by_duration:", "by_duration:PT", "by_duration:PT5", "by_duration:-PT5S"]
+        {
+            assert_eq!(Reset::parse(wrong), None, "{wrong}");
+        }
+        assert_eq!(Reset::parse("by_duration:PT5S3M"), None, "units descend");
     }
 }

@@ -156,8 +156,9 @@ pub enum GroupResponse {
     Coordinator(Error, Option<NodeId>),
     /// Of `OffsetCommit`, `Heartbeat`, `LeaveGroup`.
     Done(Error),
-    /// Of `OffsetFetch`: what is committed, if anything is.
-    Offsets(Error, Vec<(PartitionId, Option<Position>)>),
+    /// Of `OffsetFetch`: what is committed, if anything is. And what was, and has expired: that is not in
+    /// Kafka's answer, and explains what the group skips.
+    Offsets(Error, Vec<(PartitionId, Option<Position>)>, Vec<PartitionId>),
     /// Of `JoinGroup`. With MEMBER_ID_REQUIRED only the id counts.
     Joined(Error, Option<Box<Joined>>),
     /// Of `SyncGroup`: what is assigned.
@@ -195,7 +196,9 @@ impl GroupRequest {
             | GroupRequest::TxnOffsetCommit { .. }
             | GroupRequest::Heartbeat(_)
             | GroupRequest::Leave(_) => GroupResponse::Done(error),
-            GroupRequest::OffsetFetch { .. } => GroupResponse::Offsets(error, Vec::new()),
+            GroupRequest::OffsetFetch { .. } => {
+                GroupResponse::Offsets(error, Vec::new(), Vec::new())
+            }
             GroupRequest::Join(_) => GroupResponse::Joined(error, None),
             GroupRequest::Sync { .. } => GroupResponse::Synced(error, Vec::new()),
             GroupRequest::Beat(_) => GroupResponse::Beat(error, 0, None),
@@ -209,7 +212,7 @@ impl GroupResponse {
         match self {
             GroupResponse::Coordinator(old, _)
             | GroupResponse::Done(old)
-            | GroupResponse::Offsets(old, _)
+            | GroupResponse::Offsets(old, ..)
             | GroupResponse::Joined(old, _)
             | GroupResponse::Synced(old, _)
             | GroupResponse::Beat(old, ..) => *old = error,
@@ -221,7 +224,7 @@ impl GroupResponse {
     pub fn bytes(&self) -> u32 {
         let each = |count: usize| count as u32;
         24 + match self {
-            GroupResponse::Offsets(_, offsets) => each(offsets.len()) * 22,
+            GroupResponse::Offsets(_, offsets, _) => each(offsets.len()) * 22,
             GroupResponse::Joined(_, Some(joined)) => {
                 let all = joined.members.iter().flatten();
                 60 + all.map(|member| 80 + each(member.owned.partitions.len()) * 4).sum::<u32>()

@@ -54,6 +54,13 @@ pub enum OffsetsRecord {
         /// In whose transaction, if in one.
         by: Option<Producer>,
     },
+    /// Tombstones of offsets that have expired.
+    Expired {
+        /// Whose.
+        group: GroupId,
+        /// Of which partitions.
+        partitions: Vec<PartitionId>,
+    },
     /// `GroupMetadataValue`: the group as it is.
     Group {
         /// Which.
@@ -77,6 +84,7 @@ impl OffsetsRecord {
     pub fn count(&self) -> u32 {
         match self {
             OffsetsRecord::Offsets { offsets, .. } => offsets.len() as u32,
+            OffsetsRecord::Expired { partitions, .. } => partitions.len() as u32,
             OffsetsRecord::Group { .. } => 1,
         }
     }
@@ -86,6 +94,7 @@ impl OffsetsRecord {
     pub fn bytes(&self) -> u32 {
         match self {
             OffsetsRecord::Offsets { offsets, .. } => offsets.len() as u32 * 90,
+            OffsetsRecord::Expired { partitions, .. } => partitions.len() as u32 * 40,
             OffsetsRecord::Group { members, .. } => {
                 let member = |member: &MemberRecord| 160 + member.assignment.len() as u32 * 4;
                 60 + members.iter().map(member).sum::<u32>()

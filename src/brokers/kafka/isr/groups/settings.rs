@@ -19,6 +19,12 @@ keys! {
         commit_timeout: Span | (Span::from_secs(5)) = "offsets.commit.timeout.ms", Kind::POSITIVE_MILLIS, "5s" since "0.8.2",
             "How long a coordinator waits for the replicas of what it writes.",
             "KafkaConfig 0.8.2";
+        retention: Span | (Span::from_secs(604_800)) = "offsets.retention.minutes", Kind::POSITIVE_DURATION, ["0.8.2" = "24h", "2.0" = "168h"] since "0.8.2",
+            "How long committed offsets are kept that nobody renews: from 2.1 on, of a group without members, \
+             since its last one left; before, of any group, since they were committed. A duration (\"24h\").",
+            "KafkaConfig 0.8.2, 2.0; KIP-186, KIP-211";
+        retention_check: Span | (Span::from_secs(600)) = "offsets.retention.check.interval.ms", Kind::POSITIVE_MILLIS, "600s" since "0.8.2",
+            "How often coordinators look for such.", "KafkaConfig 0.8.2";
         initial_delay: Span | (Span::ZERO) = "group.initial.rebalance.delay.ms", Kind::ANY_MILLIS, "3s" since "0.11",
             "How long the coordinator of an empty group waits for more members before it begins.",
             "KafkaConfig 0.11; KIP-134";

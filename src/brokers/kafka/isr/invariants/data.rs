@@ -374,6 +374,8 @@ impl Replicated {
                 self.outdated = None;
             }
         }
+        // What was deleted for its age or size nobody misses.
+        self.verified = self.verified.max(replica.log.start());
         (self.runs, self.leads) = (runs, leads);
         (self.epoch, self.partition_epoch) = (state.leader_epoch, state.partition_epoch);
         (self.isr, self.maximal) = (state.isr, maximal);

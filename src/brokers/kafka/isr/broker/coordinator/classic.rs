@@ -137,6 +137,11 @@ impl Classic {
         self.phase = if self.members.is_empty() { Phase::Empty } else { Phase::Stable };
     }
 
+    /// Whether it has no members (`Empty`).
+    pub(super) fn is_empty(&self) -> bool {
+        self.phase == Phase::Empty
+    }
+
     pub(super) fn loaded(&mut self, now: Time) {
         self.members.values_mut().for_each(|member| member.deadline = now + member.session);
     }

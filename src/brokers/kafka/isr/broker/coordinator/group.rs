@@ -1,9 +1,9 @@
 //! A group: the offsets that it has committed, and its members by the protocol that they speak.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::brokers::kafka::PartitionId;
-use crate::engine::Time;
+use crate::engine::{Span, Time};
 use crate::observe::ConsumerId;
 
 use super::super::super::config::Config;
@@ -24,10 +24,16 @@ use super::{Asker, Effect, Then, protocol_of};
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     id: GroupId,
-    /// What is committed, and replicated as far as is known.
-    offsets: BTreeMap<PartitionId, Position>,
+    /// What is committed, and replicated as far as is known, and when it was.
+    offsets: BTreeMap<PartitionId, (Position, Time)>,
+    /// Of what it had something committed that has expired.
+    expired: BTreeSet<PartitionId>,
+    /// Since when it has no members, if it had some.
+    empty_since: Option<Time>,
+    /// Offsets are kept as long as it has members.
+    kept_for_members: bool,
     /// What transactions that are open commit, by producer id.
-    open: BTreeMap<u32, BTreeMap<PartitionId, Position>>,
+    open: BTreeMap<u32, BTreeMap<PartitionId, (Position, Time)>>,
     members: Members,
     /// Whether commits of others than its members are refused, and those of transactions as well.
     fences: bool,
@@ -40,6 +46,16 @@ enum Members {
     Modern(Modern),
 }
 
+impl Members {
+    /// Whether there are any.
+    fn are_there(&self) -> bool {
+        match self {
+            Members::Classic(classic) => !classic.is_empty(),
+            Members::Modern(modern) => !modern.is_empty(),
+        }
+    }
+}
+
 impl Group {
     /// Nothing is known of it.
     pub(super) fn new(id: GroupId, config: &Config) -> Group {
@@ -49,21 +65,27 @@ impl Group {
         };
         let fences = config.has(Rule::FenceGenerations);
         let fences_transactions = fences && config.has(Rule::FenceTransactionalCommits);
-        let (offsets, open) = (BTreeMap::new(), BTreeMap::new());
-        Group { id, offsets, open, members, fences, fences_transactions }
+        Group {
+            id,
+            offsets: BTreeMap::new(),
+            expired: BTreeSet::new(),
+            empty_since: None,
+            kept_for_members: config.has(Rule::ExpireWhenEmpty),
+            open: BTreeMap::new(),
+            members,
+            fences,
+            fences_transactions,
+        }
     }
 
     /// A batch of its partition says this.
     pub(super) fn replay(&mut self, content: &Content) {
-        let record = match content {
-            Content::Offsets(record) => record,
+        let (record, at) = match content {
+            Content::Offsets(record, at) => (record, *at),
             Content::Marker(marker) => return self.marked(*marker),
             Content::Transaction(_) => return,
         };
         match record {
-            OffsetsRecord::Offsets { group, offsets, by } if *group == self.id => {
-                self.commits(offsets, *by);
-            }
             OffsetsRecord::Group { group, generation, leader, assignor, members, .. }
                 if *group == self.id =>
             {
@@ -74,16 +96,59 @@ impl Group {
                     Members::Modern(modern) => modern.replay(*generation, members),
                 }
             }
-            OffsetsRecord::Offsets { .. } | OffsetsRecord::Group { .. } => {}
+            _ => {}
+        }
+        self.holds(record, at);
+    }
+
+    /// Something is written: offsets hold, or do when their transaction is committed, or do not any more.
+    fn holds(&mut self, record: &OffsetsRecord, at: Time) {
+        match record {
+            OffsetsRecord::Offsets { group, offsets, by } if *group == self.id => {
+                let offsets = offsets.iter().map(|(of, position)| (*of, (*position, at)));
+                match by {
+                    None => self.commits(offsets),
+                    Some(by) => self.open.entry(by.id).or_default().extend(offsets),
+                }
+            }
+            OffsetsRecord::Expired { group, partitions } if *group == self.id => {
+                for partition in partitions {
+                    self.offsets.remove(partition);
+                    self.expired.insert(*partition);
+                }
+            }
+            OffsetsRecord::Group { group, members, .. } if *group == self.id => {
+                self.empty_since = members.is_empty().then_some(at);
+            }
+            OffsetsRecord::Offsets { .. }
+            | OffsetsRecord::Expired { .. }
+            | OffsetsRecord::Group { .. } => {}
         }
     }
 
-    /// Offsets are written: they hold, or do when their transaction is committed.
-    fn commits(&mut self, offsets: &[(PartitionId, Position)], by: Option<Producer>) {
-        match by {
-            None => self.offsets.extend(offsets.iter().copied()),
-            Some(by) => self.open.entry(by.id).or_default().extend(offsets.iter().copied()),
+    fn commits(&mut self, offsets: impl IntoIterator<Item = (PartitionId, (Position, Time))>) {
+        for (partition, kept) in offsets {
+            self.expired.remove(&partition);
+            self.offsets.insert(partition, kept);
         }
+    }
+
+    /// The partitions of which what is committed is older than `limit` (OffsetExpirationConditionImpl.java;
+    /// GroupMetadata.scala 2.1 and 2.0, removeExpiredOffsets).
+    pub(super) fn old_offsets(&self, now: Time, limit: Span) -> Vec<PartitionId> {
+        let since = match (&self.members, self.empty_since) {
+            _ if !self.kept_for_members => Time::ZERO,
+            (members, _) if members.are_there() => return Vec::new(),
+            (Members::Classic(_), Some(since)) => since,
+            // A group that only keeps offsets, or one of KIP-848.
+            (Members::Classic(_), None) | (Members::Modern(_), _) => Time::ZERO,
+        };
+        let pending = |of: &PartitionId| self.open.values().any(|own| own.contains_key(of));
+        let old = self.offsets.iter().filter(|(of, (_, at))| {
+            let from = if since == Time::ZERO { *at } else { since };
+            now.since(from) >= limit && !pending(of)
+        });
+        old.map(|(of, _)| *of).collect()
     }
 
     /// A transaction has ended.
@@ -91,7 +156,7 @@ impl Group {
         if let Some(offsets) = self.open.remove(&marker.by.id)
             && marker.commit
         {
-            self.offsets.extend(offsets);
+            self.commits(offsets);
         }
     }
 
@@ -149,13 +214,17 @@ impl Group {
                     .values()
                     .any(|own| partitions.iter().any(|of| own.contains_key(of))) =>
             {
-                let unstable = GroupResponse::Offsets(Error::UnstableOffsetCommit, Vec::new());
+                let error = Error::UnstableOffsetCommit;
+                let unstable = GroupResponse::Offsets(error, Vec::new(), Vec::new());
                 effects.push(Effect::Answer(asker, unstable));
             }
             (GroupRequest::OffsetFetch { partitions, .. }, _) => {
                 let of = |partition: PartitionId| (partition, self.committed(partition));
+                let gone = partitions.iter().filter(|of| self.expired.contains(of)).copied();
+                let gone: Vec<PartitionId> = gone.collect();
                 let offsets = partitions.into_iter().map(of).collect();
-                effects.push(Effect::Answer(asker, GroupResponse::Offsets(Error::None, offsets)));
+                let answer = GroupResponse::Offsets(Error::None, offsets, gone);
+                effects.push(Effect::Answer(asker, answer));
             }
             (GroupRequest::Join(join), Members::Classic(classic)) => {
                 classic.join((asker, client, fresh), *join, now, effects);
@@ -183,7 +252,7 @@ impl Group {
 
     /// What is committed of a partition.
     pub(super) fn committed(&self, partition: PartitionId) -> Option<Position> {
-        self.offsets.get(&partition).copied()
+        self.offsets.get(&partition).map(|(position, _)| *position)
     }
 
     fn commit(
@@ -210,15 +279,16 @@ impl Group {
     /// What became of something that it wrote: the record, if it is replicated.
     pub(super) fn written(
         &mut self,
-        record: Option<&OffsetsRecord>,
+        record: Option<(&OffsetsRecord, Time)>,
         then: Then,
         error: Error,
         now: Time,
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(OffsetsRecord::Offsets { offsets, by, .. }) = record {
-            self.commits(offsets, *by);
+        if let Some((record, at)) = record {
+            self.holds(record, at);
         }
+        let record = record.map(|(record, _)| record);
         match then {
             Then::Committed(Some(asker)) => {
                 effects.push(Effect::Answer(asker, GroupResponse::Done(error)));

@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::brokers::kafka::PartitionId;
+use crate::engine::Time;
 use crate::observe::{ConsumerId, Event};
 use crate::world::{Alarm, By, ConnId, Context, Lane};
 
@@ -106,7 +107,7 @@ impl Broker {
                 continue;
             }
             for record in group::first_records(&config, GroupId(index as u32)) {
-                let record = Arc::new(Content::Offsets(record));
+                let record = Arc::new(Content::Offsets(record, Time::ZERO));
                 self.append_own(group.partition, record, 0, ctx);
             }
             if let Some(replica) = self.replica_mut(group.partition) {
@@ -244,6 +245,25 @@ impl Broker {
         let Some(shard) = self.coordinator.shards.get_mut(&partition) else { return };
         for seat in shard.seats.values_mut() {
             seat.group.marked(marker);
+        }
+    }
+
+    /// `offsets.retention.check.interval.ms`: what is too old is forgotten (GroupMetadataManager.scala,
+    /// `cleanupGroupMetadata`; GroupCoordinatorShard.java, `cleanupGroupMetadata`).
+    pub(super) fn expire_offsets(&mut self, ctx: &mut Context<'_, Message>) {
+        let (config, clock) = (self.config.clone(), ctx.clock());
+        let settings = &config.settings.groups;
+        ctx.after(settings.retention_check, Lane::MAIN, Message::Timer(Timer::OffsetsRetention));
+        let old = |seat: &Seat| seat.group.old_offsets(clock, settings.retention);
+        let of = |(at, shard): (&PartitionId, &Shard)| {
+            let seats = shard.seats.iter().filter(|_| shard.loaded);
+            seats.map(|(group, seat)| (*at, *group, old(seat))).collect::<Vec<_>>()
+        };
+        let found: Vec<_> = self.coordinator.shards.iter().flat_map(of).collect();
+        for (at, group, partitions) in found.into_iter().filter(|(.., old)| !old.is_empty()) {
+            self.tell_group(group, event::OFFSETS_EXPIRED, partitions.len() as u64, ctx);
+            let record = OffsetsRecord::Expired { group, partitions };
+            self.write_offsets(at, (group, record, Then::Committed(None)), ctx);
         }
     }
 

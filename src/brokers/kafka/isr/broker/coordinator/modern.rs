@@ -83,6 +83,11 @@ impl Modern {
         self.members = members.iter().map(|record| (record.id, member(record))).collect();
     }
 
+    /// Whether it has no members.
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// Sessions begin anew, and what is to be given up gets a whole time-out again.
     pub(super) fn loaded(&mut self, now: Time) {
         for member in self.members.values_mut() {

@@ -50,7 +50,7 @@ impl Broker {
         (group, record, then): (GroupId, OffsetsRecord, Then),
         ctx: &mut Context<'_, Message>,
     ) {
-        let record = Arc::new(Content::Offsets(record));
+        let record = Arc::new(Content::Offsets(record, ctx.clock()));
         let required = match self.write_own(partition, record.clone(), ctx) {
             Ok(required) => required,
             Err(error) => return self.written(partition, (group, None, then), error, ctx),

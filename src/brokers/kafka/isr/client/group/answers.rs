@@ -39,8 +39,8 @@ impl Consumer {
             (About::Commit(number), GroupResponse::Done(error)) => {
                 self.commit_answered(ctx, number, error);
             }
-            (About::Offsets(asked), GroupResponse::Offsets(error, offsets)) => {
-                self.offsets_known(ctx, &asked, error, &offsets);
+            (About::Offsets(asked), GroupResponse::Offsets(error, offsets, expired)) => {
+                self.offsets_known(ctx, &asked, error, (&offsets, &expired));
             }
             (About::Leave, _) => self.left(ctx),
             _ => {}
@@ -104,7 +104,7 @@ impl Consumer {
         ctx: &mut Context<'_, Message>,
         asked: &[PartitionId],
         error: Error,
-        offsets: &[(PartitionId, Option<Position>)],
+        (offsets, expired): (&[(PartitionId, Option<Position>)], &[PartitionId]),
     ) {
         let again = ctx.clock() + self.config.settings.backoff;
         if error != Error::None {
@@ -122,6 +122,7 @@ impl Consumer {
             }
             part.asked = false;
             part.not_before = crate::engine::Time::ZERO;
+            part.expired = expired.contains(partition);
             match position {
                 Some(position) => {
                     (part.position, part.epoch) = (Some(position.offset), position.epoch);

@@ -460,6 +460,12 @@ impl Consumer {
         self.parts.iter().map(|part| (part.partition, part.position))
     }
 
+    /// The replica beside the leader that a partition is read from at present.
+    #[must_use]
+    pub fn reads_from(&self, partition: PartitionId) -> Option<NodeId> {
+        self.place_of(partition).and_then(|place| self.near(&self.parts[place]))
+    }
+
     /// Whether its application waits for a commit.
     pub(super) fn is_held(&self) -> bool {
         let made = self.pipeline.as_ref().is_some_and(|pipeline| pipeline.holds());

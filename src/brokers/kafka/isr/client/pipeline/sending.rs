@@ -111,7 +111,21 @@ impl Consumer {
         if pipeline.stage != Stage::Ready || pipeline.broken {
             return again;
         }
-        let transactional = pipeline.settings.transaction.is_some();
+        let (transactional, limit) =
+            (pipeline.settings.transaction.is_some(), pipeline.settings.delivery_timeout);
+        // What waits to be sent again, and cannot be, is given up in time (RecordAccumulator.java, expiredBatches).
+        let waits = |out: &super::Out| {
+            let sending = out.sending.filter(|sending| !sending.asked)?;
+            Some((out.partition, sending.since + limit))
+        };
+        let waiting: Vec<(PartitionId, Time)> = pipeline.outs.iter().filter_map(waits).collect();
+        let late = waiting.iter().filter(|(_, until)| *until <= now);
+        let late: Vec<_> = late.map(|(of, _)| (*of, Error::RequestTimedOut, 0)).collect();
+        if !late.is_empty() {
+            self.made_answered(ctx, &late);
+            return now;
+        }
+        again = waiting.iter().fold(again, |again, (_, until)| again.min(*until));
         for out in &pipeline.outs {
             let idle = out.queue.is_empty() && out.sending.is_none();
             let under_way = out.sending.is_some_and(|sending| sending.asked);
