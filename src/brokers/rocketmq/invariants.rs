@@ -19,7 +19,7 @@ use super::store::Record;
 invariants! {
     ACKED_IS_FLUSHED = "acked-is-flushed", ["SYNC_FLUSH", "group-commit", "no forget-flush-errors"],
         "a send that is answered SEND_OK is on the master's disk";
-    READ_IS_FLUSHED = "read-is-flushed", ["SYNC_FLUSH", "dispatch-flushed-only", "no forget-flush-errors"],
+    READ_IS_FLUSHED = "read-is-flushed", ["SYNC_FLUSH", "dispatch-flushed-only", "no forget-flush-errors", "no controllers"],
         "no pull of a master gets a message that is not on its disk";
     ACKED_IS_REPLICATED = "acked-is-replicated",
         ["SYNC_MASTER that waits", "a comparison of logs when a slave connects (apache/rocketmq#1155, #3015)", "no slave-acks-from-memory"],
@@ -104,9 +104,11 @@ pub struct Oracle {
 #[must_use]
 pub fn lacks(config: &Config, invariant: InvariantId) -> Vec<&'static str> {
     let settings = &config.settings;
-    // With controllers logs are compared by their epochs, but a master that restarts in its epoch lets that begin
-    // anew, and what it wrote in it before counts as the epoch before.
-    let compares = false;
+    // With controllers logs are compared by their epochs; a master that restarts in its epoch lets that begin anew,
+    // and what it wrote in it before counts as the epoch before.
+    let compares = config.mode == Mode::Controller
+        && config.has(Rule::TruncateByEpoch)
+        && !config.has(Rule::EpochBeginsAnew);
     let forgets = config.has(Rule::ForgetFlushErrors);
     let mut lacks = Vec::new();
     let mut want = |holds: bool, what: &'static str| {
@@ -125,6 +127,7 @@ pub fn lacks(config: &Config, invariant: InvariantId) -> Vec<&'static str> {
             want(settings.sync_flush, words[0]);
             want(config.has(Rule::DispatchFlushedOnly) && !settings.read_uncommitted, words[1]);
             want(!forgets, words[2]);
+            want(config.mode != Mode::Controller, words[3]);
         }
         invariant::ACKED_IS_REPLICATED => {
             want(needed(config) > 1, words[0]);

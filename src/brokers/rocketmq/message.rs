@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::brokers::coordination::{Carry, raft};
-use crate::observe::MessageRange;
+use crate::observe::{MessageRange, NodeId};
 
 use super::config::QueueId;
 use super::store::Record;
@@ -289,8 +289,12 @@ pub enum Message {
     GetReplicas(u32),
     /// Broker to controller: CONTROLLER_ALTER_SYNC_STATE_SET.
     AlterSet(u32, Box<Decided>),
-    /// Controller to broker: what is decided; none if it does not lead.
+    /// Controller to broker: what is decided; none if it does not lead, or refuses another set.
     Replicas(u32, Option<Box<Decided>>),
+    /// Broker to controller: CONTROLLER_GET_METADATA_INFO.
+    GetLeader(u32),
+    /// Controller to broker: who leads, if it knows.
+    LeaderIs(u32, Option<NodeId>),
     /// Controller to broker: NOTIFY_BROKER_ROLE_CHANGED.
     RoleChanged(Box<Decided>),
     /// Between controllers.
@@ -386,6 +390,12 @@ pub enum Timer {
     Beat,
     /// Broker: ask the controllers what is decided.
     Metadata,
+    /// Broker: look which controllers can be reached.
+    ScanControllers,
+    /// Broker: ask who leads them.
+    SyncController,
+    /// Broker: try again to find one, or to register with it.
+    FindController,
     /// Master: look whether a slave is not in sync any more.
     CheckSet,
     /// Controller: look for brokers that are silent.

@@ -30,7 +30,9 @@ impl Broker {
     /// Up to where it may be read (`getReputEndOffset`, `getConfirmOffset`).
     fn dispatch_limit(&self) -> u64 {
         let settings = &self.config.settings;
+        // With controllers nobody asks what is flushed.
         let flushed_only = settings.sync_flush
+            && !self.is_controlled()
             && self.config.has(Rule::DispatchFlushedOnly)
             && !settings.read_uncommitted;
         let limit = match flushed_only {

@@ -11,6 +11,7 @@ use super::super::message::{Message, NO_OFFSET, Timer};
 use super::super::rules::Rule;
 use super::super::store::Record;
 use super::super::words::{because, cause, event, removal, role, told};
+use super::leading::Leading;
 use super::{Broker, COMMIT_LOG, DELAYS, Lanes, NO_LANES, OFFSETS, Phase};
 
 impl Broker {
@@ -161,6 +162,7 @@ impl Broker {
             self.touched.note(Touch::Cut(self.store.log.end()));
         }
         self.replicas_died(observer, at);
+        self.leading = Leading::new();
         self.forget();
     }
 

@@ -8,6 +8,7 @@ mod clean;
 mod clients;
 mod dispatch;
 mod flush;
+mod leading;
 mod life;
 mod locks;
 mod master;
@@ -33,6 +34,7 @@ use super::store::{OffsetFile, Store};
 
 use clients::Clients;
 use flush::Flusher;
+use leading::Leading;
 use locks::Locks;
 use master::Links;
 use pull::Held;
@@ -92,6 +94,8 @@ pub struct Broker {
     links: Links,
     /// What controllers make of it.
     replicas: Replicas,
+    /// Which of them leads.
+    leading: Leading,
     upstream: Upstream,
     clients: Clients,
     held: Held,
@@ -139,6 +143,7 @@ impl Broker {
             flusher: Flusher::new(),
             links: Links::new(),
             replicas: Replicas::new(config.slaves + 1),
+            leading: Leading::new(),
             upstream: Upstream::new(master),
             clients: Clients::new(config.consumer_groups.len()),
             held: Held::new(queues),
@@ -251,6 +256,9 @@ impl Broker {
             Timer::Clean => self.clean(ctx),
             Timer::Beat => self.beat(ctx),
             Timer::Metadata => self.ask_metadata(ctx),
+            Timer::ScanControllers => self.scan_controllers(ctx),
+            Timer::SyncController => self.sync_controller(ctx),
+            Timer::FindController => self.find_controller(ctx),
             Timer::CheckSet => self.check_set(ctx),
             Timer::HaConnect => self.connect_upstream(ctx),
             Timer::SlaveSync => self.slave_sync(ctx),

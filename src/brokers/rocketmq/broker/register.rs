@@ -25,6 +25,10 @@ pub(super) enum Asked {
     Offsets,
     /// A controller, what is decided.
     Replicas,
+    /// A controller, for another SyncStateSet.
+    Set,
+    /// A controller, who leads.
+    Leader,
 }
 
 impl Broker {
@@ -78,6 +82,15 @@ impl Broker {
                     self.replicas_are(decided.as_deref(), ctx);
                 }
                 Event::Failed(Asked::Replicas, _) => self.replicas_are(None, ctx),
+                Event::Answered(Asked::Set, Message::Replicas(_, decided)) => {
+                    self.set_is(decided.as_deref(), ctx);
+                }
+                Event::Failed(Asked::Set, _) => self.set_is(None, ctx),
+                Event::Answered(Asked::Leader, Message::LeaderIs(_, leader)) => {
+                    self.leader_is(leader, ctx);
+                }
+                Event::Failed(Asked::Leader, _) => self.leader_is(None, ctx),
+                Event::Opened(server) => self.reached(server),
                 Event::Told(Message::RoleChanged(decided)) => self.learn(&decided, ctx),
                 // The next round tries again.
                 _ => {}
