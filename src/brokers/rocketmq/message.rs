@@ -299,6 +299,8 @@ pub enum Message {
     RoleChanged(Box<Decided>),
     /// Between controllers.
     Raft(raft::Message<Decided>),
+    /// Between the brokers of a DLedger group.
+    Ledger(raft::Message<Record>),
 
     /// Slave to master, in the mode with controllers: it begins.
     Handshake,
@@ -316,6 +318,30 @@ pub enum Message {
 impl raft::Record for Decided {
     fn bytes(&self) -> u32 {
         160
+    }
+}
+
+/// Bytes of an entry beside its body (`DLedgerEntry.BODY_OFFSET`, openmessaging/dledger).
+const ENTRY: u32 = 48;
+
+impl raft::Record for Record {
+    fn bytes(&self) -> u32 {
+        Record::bytes(self) + ENTRY
+    }
+}
+
+impl From<raft::Message<Record>> for Message {
+    fn from(message: raft::Message<Record>) -> Message {
+        Message::Ledger(message)
+    }
+}
+
+impl Carry<raft::Message<Record>> for Message {
+    fn open(self) -> Result<raft::Message<Record>, Message> {
+        match self {
+            Message::Ledger(message) => Ok(message),
+            other => Err(other),
+        }
     }
 }
 
@@ -364,6 +390,8 @@ pub enum Timer {
     Commit,
     /// Broker: sends that wait may be overdue.
     PutTimeout,
+    /// Broker of a DLedger group: the same.
+    LedgerTimeout,
     /// Broker: dispatch.
     Dispatch,
     /// Broker: segments may be deleted.

@@ -92,6 +92,15 @@ named_rules! {
         "A master takes everyone out of the SyncStateSet who has not been connected to this process of its; without \
          this rule such a member stays in it.",
         "apache/rocketmq#6342; store/ha/autoswitch/AutoSwitchHAService.java maybeShrinkSyncStateSet";
+    // ---- DLedger
+    AckUnflushed = "ack-unflushed", always,
+        "In a DLedger group an entry counts where it is written, flushed or not (every 10 ms it is); without this \
+         rule where it is flushed.",
+        "openmessaging/dledger store/file/DLedgerMmapFileStore.java FlushDataService";
+    CommitByCounting = "commit-by-counting", always,
+        "The leader of a DLedger group takes what earlier leaders left for committed as soon as most members have \
+         it; without this rule with a record of its own term only, as Raft has it.",
+        "openmessaging/dledger 0.3.1.2 DLedgerEntryPusher.java QuorumAckChecker; Raft 5.4.2";
     // ---- reads
     HoldPulls = "hold-pulls", always,
         "A pull that finds nothing is held until something comes or 15 s are over; without this rule \

@@ -9,6 +9,7 @@ mod clients;
 mod dispatch;
 mod flush;
 mod leading;
+mod ledger;
 mod life;
 mod locks;
 mod master;
@@ -25,6 +26,7 @@ use crate::engine::{Span, Time};
 use crate::observe::{NodeId, Observer, RoleId};
 use crate::world::{ConnId, Context, FileId, Input, Lane, Signal, Wait};
 
+use crate::brokers::coordination::raft::PORT as RAFT;
 use super::config::{BROKER, CONTROLLER, Config, HA, NAMESERVER, Place};
 use super::invariants::Touched;
 use super::message::{HEADER, Message, NO_OFFSET, Offsets, Timer};
@@ -35,6 +37,7 @@ use super::store::{OffsetFile, Store};
 use clients::Clients;
 use flush::Flusher;
 use leading::Leading;
+use ledger::Ledger;
 use locks::Locks;
 use master::Links;
 use pull::Held;
@@ -53,6 +56,8 @@ const OFFSETS: FileId = FileId(2);
 
 /// `config/delayOffset.json`.
 const DELAYS: FileId = FileId(3);
+/// The first file of a DLedger group's member.
+pub const LEDGER: FileId = FileId(4);
 
 /// How far a broker's process has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +101,8 @@ pub struct Broker {
     replicas: Replicas,
     /// Which of them leads.
     leading: Leading,
+    /// Its part of a DLedger group.
+    ledger: Option<Box<Ledger>>,
     upstream: Upstream,
     clients: Clients,
     held: Held,
@@ -144,6 +151,9 @@ impl Broker {
             links: Links::new(),
             replicas: Replicas::new(config.slaves + 1),
             leading: Leading::new(),
+            ledger: config.ledgers.get(place.group as usize).map(|quorum| {
+                Box::new(Ledger::new(quorum.clone(), node, master))
+            }),
             upstream: Upstream::new(master),
             clients: Clients::new(config.consumer_groups.len()),
             held: Held::new(queues),
@@ -164,11 +174,15 @@ impl Broker {
 
     /// Handles one input.
     pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
+        if self.ledger.as_ref().is_some_and(|ledger| ledger.owns(ctx.lane())) {
+            return self.ledger_input(input, ctx);
+        }
         match input {
             Input::Boot(boot) => self.boot(boot.incarnation, ctx),
             Input::Signal(Signal::Stop) => self.stop(ctx),
             Input::Signal(_) => {}
             Input::Accepted { conn, port: HA, peer } => self.slave_connected(conn, peer, ctx),
+            Input::Accepted { conn, port: RAFT, .. } => self.member_connected(conn, ctx),
             Input::Accepted { .. } => {}
             Input::Local { body: Message::Timer(timer) } => self.timer(timer, ctx),
             Input::DiskFailed { body: Message::Timer(timer) } => self.disk_failed(timer, ctx),
@@ -242,6 +256,7 @@ impl Broker {
             Timer::Register => self.register(ctx),
             Timer::Put(conn, send, at) => self.put(conn, send, Time::from_nanos(at), ctx),
             Timer::PutTimeout => self.put_timeout(ctx),
+            Timer::LedgerTimeout => self.ledger_timeout(ctx),
             Timer::Flush => self.flush_turn(ctx),
             Timer::Flushed(upto) => self.synced(upto, ctx),
             Timer::Commit => self.commit_buffer(ctx),
@@ -280,8 +295,13 @@ impl Broker {
     /// `isTransientStorePoolEnable`: of masters with ASYNC_FLUSH only.
     fn has_pool(&self) -> bool {
         let settings = &self.config.settings;
-        let wanted = settings.pool && self.config.has(Rule::WriteBuffer);
+        let wanted = settings.pool && self.config.has(Rule::WriteBuffer) && self.ledger.is_none();
         wanted && !settings.sync_flush && self.is_master()
+    }
+
+    /// The file of its CommitLog.
+    fn log_file(&self) -> FileId {
+        if self.ledger.is_some() { LEDGER } else { COMMIT_LOG }
     }
 
     fn tell_role(&mut self, at: Time, role: Option<RoleId>, observer: &mut dyn Observer) {
@@ -332,6 +352,9 @@ impl Broker {
             Phase::Down | Phase::Loading | Phase::Stopping => Some("its start".into()),
             Phase::Serving if !self.puts.is_empty() => {
                 Some("flushes or slaves, to answer sends".into())
+            }
+            Phase::Serving if !self.is_ledger_settled() => {
+                Some("the other brokers of its DLedger group".into())
             }
             Phase::Serving if self.is_master() && self.has_delayed() => {
                 Some("the delay of messages that were sent back".into())

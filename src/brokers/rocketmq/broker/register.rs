@@ -4,6 +4,7 @@
 use crate::engine::Span;
 use crate::world::{Context, Lane};
 
+use super::super::config::Mode;
 use super::super::message::{HEADER, Message, Timer};
 use super::super::remoting::{Event, Waits};
 use super::super::words::{event, told};
@@ -106,7 +107,7 @@ impl Broker {
             let name = self.config.nameservers[server];
             ctx.observer().event(now, told(event::REGISTERED, node, Some(name), 0));
         }
-        if !self.is_master() && !self.is_controlled() {
+        if !self.is_master() && self.config.mode == Mode::MasterSlave {
             self.upstream.known |= has_master;
             self.upstream.online = has_master;
         }

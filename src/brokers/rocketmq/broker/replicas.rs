@@ -136,6 +136,7 @@ impl Broker {
         match self.config.mode {
             Mode::MasterSlave => self.place.id == 0,
             Mode::Controller => self.replicas.master,
+            Mode::Dledger => self.leads_ledger(),
         }
     }
 
@@ -157,6 +158,7 @@ impl Broker {
         let epoch = match self.config.mode {
             Mode::MasterSlave => Some(FIRST_EPOCH),
             Mode::Controller => self.replicas.decided.map(|decided| decided.epoch),
+            Mode::Dledger => self.ledger_epoch(),
         };
         epoch.filter(|_| self.is_master())
     }
@@ -346,7 +348,7 @@ impl Broker {
     }
 
     /// The CommitLog ends at a position from now on.
-    fn truncate_to(&mut self, to: u64, ctx: &mut Context<'_, Message>) -> u64 {
+    pub(super) fn truncate_to(&mut self, to: u64, ctx: &mut Context<'_, Message>) -> u64 {
         let end = self.store.log.end();
         if to >= end {
             return 0;
@@ -357,7 +359,9 @@ impl Broker {
         self.store.cut(to, |record| {
             config.removed((now, node, master), &record, why, ctx.observer());
         });
-        ctx.truncate(COMMIT_LOG, to - self.store.log.base());
+        if self.ledger.is_none() {
+            ctx.truncate(COMMIT_LOG, to - self.store.log.base());
+        }
         self.touched.note(Touch::Cut(to));
         self.replicas.cut(to);
         self.store.committed = self.store.committed.min(to);
