@@ -129,6 +129,22 @@ const CONTROLLED: [(&str, &[&str]); 6] = [
 const FROM_DISK: &str = "rules.slave-acks-from-memory=false";
 const GOES_ON: &str = "rules.epoch-begins-anew=false";
 
+/// The same with DLedger. Entries count before they are flushed, and what earlier leaders left is committed by counting: only
+/// without both is nothing lost that was acknowledged, and are CommitLogs the same.
+fn ledger() -> String {
+    let old = "slaves = 1\nbrokerRole = \"SYNC_MASTER\"\nflushDiskType = \"SYNC_FLUSH\"\n";
+    CHAOS
+        .replace("rocketmq-master-slave", "rocketmq-dledger")
+        .replace("nodes = 4", "nodes = 3")
+        .replace(old, "slaves = 2\n")
+}
+
+const LEDGERS: [(&str, &[&str]); 3] = [
+    ("4.9.4", &[]),
+    ("5.5", &[]),
+    ("5.5", &["rules.ack-unflushed=false", "rules.commit-by-counting=false"]),
+];
+
 fn scenario(text: &str, version: &str, sets: &[&str]) -> Prepared {
     let text = text.replace("duration =", &format!("broker-version = \"{version}\"\nduration ="));
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
@@ -163,7 +179,9 @@ fn complaints(text: &str, versions: &[(&str, &[&str])], default: u64) -> Vec<Str
     let told = each(seeds as usize, |index| {
         let (seed, place) = (from + index as u64, index % versions.len());
         let (version, sets) = versions[place];
-        let keeps = !text.contains("rocketmq-controller") || sets.contains(&FROM_DISK);
+        let keeps = text.contains("rocketmq-master-slave")
+            || sets.contains(&FROM_DISK)
+            || sets.contains(&"rules.ack-unflushed=false");
         let report = run(&scenarios[place], seed);
         let mut tally = Tally::default();
         tally.record(&report, seed, None);
@@ -194,11 +212,18 @@ fn strict_and_durable_settings_keep_what_they_promise_with_controllers() {
 }
 
 #[test]
+fn strict_and_durable_settings_keep_what_they_promise_with_dledger() {
+    let complaints = complaints(&ledger(), &LEDGERS, 60);
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
 fn a_run_repeats_itself() {
     let classic = scenario(CHAOS, "5.5", &["broker.inSyncReplicas=2"]);
     let controlled = scenario(&controlled(), "5.5", &[]);
+    let ledger = scenario(&ledger(), "5.5", &[]);
     for seed in 1..=3 {
-        for one in [&classic, &controlled] {
+        for one in [&classic, &controlled, &ledger] {
             assert_eq!(run(one, seed).ingredients, run(one, seed).ingredients, "{seed}");
         }
     }

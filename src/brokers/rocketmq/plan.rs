@@ -11,8 +11,8 @@ use crate::observe::{ConsumerId, NodeId};
 use crate::scenario::{Diagnostics, Place, Scenario, Values, suggest};
 use crate::workload::{ConsumerLoad, Load};
 
-use super::client::consumer::{ConsumerConfig, Listener};
 use super::broker::LEDGER as LEDGER_FILES;
+use super::client::consumer::{ConsumerConfig, Listener};
 use super::client::producer;
 use super::config::{Config, Control, DELAYS, Mode, Returns, Settings, Topic, group_name};
 use super::costs::Costs;

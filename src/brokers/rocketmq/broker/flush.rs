@@ -53,7 +53,9 @@ impl Broker {
 
     /// `FlushRealTimeService`.
     fn in_rounds(&self) -> bool {
-        self.ledger.is_none() && !self.config.settings.sync_flush && self.config.has(Rule::FlushInRounds)
+        self.ledger.is_none()
+            && !self.config.settings.sync_flush
+            && self.config.has(Rule::FlushInRounds)
     }
 
     /// The top of its loop.

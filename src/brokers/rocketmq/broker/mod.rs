@@ -26,13 +26,13 @@ use crate::engine::{Span, Time};
 use crate::observe::{NodeId, Observer, RoleId};
 use crate::world::{ConnId, Context, FileId, Input, Lane, Signal, Wait};
 
-use crate::brokers::coordination::raft::PORT as RAFT;
 use super::config::{BROKER, CONTROLLER, Config, HA, NAMESERVER, Place};
 use super::invariants::Touched;
 use super::message::{HEADER, Message, NO_OFFSET, Offsets, Timer};
 use super::remoting::Remoting;
 use super::rules::Rule;
 use super::store::{OffsetFile, Store};
+use crate::brokers::coordination::raft::PORT as RAFT;
 
 use clients::Clients;
 use flush::Flusher;
@@ -151,9 +151,10 @@ impl Broker {
             links: Links::new(),
             replicas: Replicas::new(config.slaves + 1),
             leading: Leading::new(),
-            ledger: config.ledgers.get(place.group as usize).map(|quorum| {
-                Box::new(Ledger::new(quorum.clone(), node, master))
-            }),
+            ledger: config
+                .ledgers
+                .get(place.group as usize)
+                .map(|quorum| Box::new(Ledger::new(quorum.clone(), node, master))),
             upstream: Upstream::new(master),
             clients: Clients::new(config.consumer_groups.len()),
             held: Held::new(queues),

@@ -112,7 +112,13 @@ impl Broker {
     }
 
     /// It is not stored.
-    pub(super) fn refuse(&self, conn: ConnId, send: Send, code: Code, ctx: &mut Context<'_, Message>) {
+    pub(super) fn refuse(
+        &self,
+        conn: ConnId,
+        send: Send,
+        code: Code,
+        ctx: &mut Context<'_, Message>,
+    ) {
         let (now, node) = (ctx.now(), self.node);
         let why = removal(cause::REFUSED, because::NO_RETRY);
         if send.back.is_none() {

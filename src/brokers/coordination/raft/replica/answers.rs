@@ -303,7 +303,8 @@ impl<R: Record> Replica<R> {
             self.tell(Event::Committed(committed));
         }
         let first = u64::from(!self.config.faulty.begins_silently);
-        if matches!(&self.role, Role::Leader(leading) if leading.epoch_start + first <= self.applied) {
+        if matches!(&self.role, Role::Leader(leading) if leading.epoch_start + first <= self.applied)
+        {
             self.claim();
         }
         self.ask_for_snapshot();
