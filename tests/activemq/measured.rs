@@ -1,12 +1,9 @@
 //! Experiments that were made with a real ActiveMQ 5.17.2, with the same set-up: what was measured, and
 //! what comes of it here. `MQSIM_SEEDS=100` looks at so many seeds.
 
-use mqsim::run::{parse, simulate};
 use mqsim::verdict::Report;
 
-fn seeds() -> u64 {
-    std::env::var("MQSIM_SEEDS").ok().and_then(|value| value.parse().ok()).unwrap_or(5)
-}
+use crate::runs::{number, prepared, run};
 
 /// Runs of so many seconds with several seeds.
 fn runs(seconds: u64, broker: &str, rest: &str) -> Vec<Report> {
@@ -15,9 +12,8 @@ fn runs(seconds: u64, broker: &str, rest: &str) -> Vec<Report> {
          duration = '{seconds}s'\ndrain = '300s'\n[cluster]\nnodes = 1\nhardware = 'lab-vm'\n\
          boot-time = '2s'\n[broker]\n{broker}\n[[queue]]\nname = 'orders'\n{rest}"
     );
-    let prepared = parse("measured.toml", text.as_bytes(), &[]).unwrap_or_else(|e| panic!("{e}"));
-    let run = |seed| simulate(&prepared, seed, None).unwrap_or_else(|e| panic!("{e}"));
-    (1..=seeds()).map(run).collect()
+    let scenario = prepared(&text, &[]);
+    (1..=number("MQSIM_SEEDS", 5)).map(|seed| run(&scenario, seed)).collect()
 }
 
 fn producer(name: &str, keys: &str) -> String {

@@ -1,7 +1,7 @@
 //! Each invariant of ActiveMQ breaks when a rule that it rests on is switched off, and is named; with the
 //! rule it holds.
 
-use mqsim::run::{parse, simulate};
+use crate::runs::{prepared, run};
 
 /// An invariant, the scenario in which it is at stake, and what breaks it.
 struct Mutant {
@@ -51,10 +51,10 @@ fn violations(mutant: &Mutant, sets: &[&str]) -> u64 {
         mutant.rest
     );
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-    let prepared = parse("mutant.toml", text.as_bytes(), &sets).unwrap_or_else(|e| panic!("{e}"));
+    let scenario = prepared(&text, &sets);
     (1..=3)
         .map(|seed| {
-            let report = simulate(&prepared, seed, None).unwrap_or_else(|e| panic!("{e}"));
+            let report = run(&scenario, seed);
             let words = report.catalog.invariants.iter().zip(&report.invariants);
             let own = words.filter(|(word, _)| word.name == mutant.invariant);
             own.map(|(_, tally)| tally.violations).sum::<u64>()

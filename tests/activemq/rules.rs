@@ -1,7 +1,8 @@
 //! Rules that show best in small runs of their own.
 
-use mqsim::run::{parse, simulate};
 use mqsim::verdict::Report;
+
+use crate::runs::{self, prepared};
 
 /// A run of so many seconds.
 fn run(version: &str, seconds: u32, rest: &str) -> Report {
@@ -10,8 +11,7 @@ fn run(version: &str, seconds: u32, rest: &str) -> Report {
          duration = '{seconds}s'\ndrain = '300s'\n[cluster]\nnodes = 1\nboot-time = '1s'\n\
          disk.torn-tail = true\n[[queue]]\nname = 'orders'\n{rest}"
     );
-    let prepared = parse("rules.toml", text.as_bytes(), &[]).unwrap_or_else(|e| panic!("{e}"));
-    simulate(&prepared, 1, None).unwrap_or_else(|e| panic!("{e}"))
+    runs::run(&prepared(&text, &[]), 1)
 }
 
 fn producer(keys: &str) -> String {
@@ -156,8 +156,7 @@ fn a_master_that_looks_after_its_lock_stops() {
              [[queue]]\nname = 'orders'\n{}[[fault]]\nkind = 'pause'\ntarget = 'n1'\nat = '10s'\nfor = '60s'\n",
             producer("rate = '10/s'")
         );
-        let prepared = parse("locks.toml", text.as_bytes(), &[]).unwrap_or_else(|e| panic!("{e}"));
-        let report = simulate(&prepared, 1, None).unwrap_or_else(|e| panic!("{e}"));
+        let report = runs::run(&prepared(&text, &[]), 1);
         (count(&report, "lock-lost"), report.summary.unexplained)
     };
     assert_eq!(masters(""), (0, 0));

@@ -20,8 +20,10 @@
 #![allow(dead_code, unused_imports, reason = "each binary's families use a part of it")]
 
 mod command;
+mod run;
 mod schedule;
 mod script;
+mod setup;
 mod trace;
 
 use std::path::{Path, PathBuf};
@@ -30,8 +32,10 @@ use mqsim::engine::Time;
 use mqsim::observe::NodeState;
 
 pub(crate) use command::{Command, numbers, span};
+pub(crate) use run::{Run, Telling};
 pub(crate) use schedule::Schedule;
 pub(crate) use script::Script;
+pub(crate) use setup::{host, pair, pairs, resolve, section};
 pub(crate) use trace::{Manner, Trace, told};
 
 /// What something comes to, or what is wrong with the script.

@@ -7,7 +7,7 @@ use mqsim::observe::{
     Removal, RoleId,
 };
 
-use super::{became, clock};
+use super::{Telling, became, clock};
 
 /// Something that happened. What differs in the message only becomes one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,35 +65,6 @@ impl Trace {
         Trace { manner, catalog, facts: Vec::new() }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.facts.len()
-    }
-
-    /// The facts from the `from`th on as lines.
-    pub(crate) fn lines(&self, from: usize) -> Vec<String> {
-        let mut merged: Vec<Fact> = Vec::new();
-        for fact in &self.facts[from..] {
-            if let Some(last) = merged.last_mut()
-                && (last.at, &last.before, &last.after) == (fact.at, &fact.before, &fact.after)
-                && let (Some((first, count)), Some((next, more))) = (last.messages, fact.messages)
-                && first + count == next
-            {
-                last.messages = Some((first, count + more));
-                continue;
-            }
-            merged.push(fact.clone());
-        }
-        let line = |fact: &Fact| {
-            let numbers = match fact.messages {
-                None => String::new(),
-                Some((first, 1)) => first.to_string(),
-                Some((first, count)) => format!("{first}..{}", first + count - 1),
-            };
-            format!("{:>11}  {}{numbers}{}", clock(fact.at), fact.before, fact.after)
-        };
-        merged.iter().map(line).collect()
-    }
-
     fn add(&mut self, at: Time, before: String, messages: Option<MessageRange>, after: String) {
         let messages = messages.map(|messages| (messages.first, messages.count));
         self.facts.push(Fact { at, before, after, messages });
@@ -116,6 +87,36 @@ impl Trace {
             0 => cause.to_owned(),
             because => format!("{cause}, {}", self.catalog.conditions[because]),
         }
+    }
+}
+
+impl Telling for Trace {
+    fn len(&self) -> usize {
+        self.facts.len()
+    }
+
+    fn lines(&self, from: usize) -> Vec<String> {
+        let mut merged: Vec<Fact> = Vec::new();
+        for fact in &self.facts[from..] {
+            if let Some(last) = merged.last_mut()
+                && (last.at, &last.before, &last.after) == (fact.at, &fact.before, &fact.after)
+                && let (Some((first, count)), Some((next, more))) = (last.messages, fact.messages)
+                && first + count == next
+            {
+                last.messages = Some((first, count + more));
+                continue;
+            }
+            merged.push(fact.clone());
+        }
+        let line = |fact: &Fact| {
+            let numbers = match fact.messages {
+                None => String::new(),
+                Some((first, 1)) => first.to_string(),
+                Some((first, count)) => format!("{first}..{}", first + count - 1),
+            };
+            format!("{:>11}  {}{numbers}{}", clock(fact.at), fact.before, fact.after)
+        };
+        merged.iter().map(line).collect()
     }
 }
 

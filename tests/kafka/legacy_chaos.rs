@@ -3,8 +3,8 @@
 //!
 //! `MQSIM_CHAOS=10000 cargo test --release --test kafka legacy_chaos -- --nocapture` looks at more of them.
 
-use crate::kit::{broken, each, number, prepared, run};
-use crate::tally::Tally;
+use crate::hunt::hunt;
+use crate::kit::{broken, prepared};
 
 const CHAOS: &str = r#"
 format = 1
@@ -92,26 +92,8 @@ for = { distribution = "uniform", min = "1s", max = "10s" }
 
 #[test]
 fn logs_are_whole_prefixes_under_random_faults() {
-    let (seeds, from) = (number("MQSIM_CHAOS", 200), number("MQSIM_CHAOS_FROM", 1));
-    let scenario = prepared(CHAOS, &[]);
-    let looked = each(seeds as usize, |index| {
-        let seed = from + index as u64;
-        let report = run(&scenario, seed);
-        let mut wrong: Vec<String> = broken(&report).iter().map(ToString::to_string).collect();
-        if report.summary.unexplained > 0 || report.inconsistencies > 0 {
-            let (lost, contradictions) = (report.summary.unexplained, report.inconsistencies);
-            wrong.push(format!("{lost} lost without a cause, {contradictions} contradictions"));
-        }
-        let mut tally = Tally::default();
-        tally.record(&report, seed, None);
-        let wrong = (!wrong.is_empty()).then(|| format!("seed {seed}: {}", wrong.join("; ")));
-        (wrong, tally)
-    });
-    let (mut all, mut complaints) = (Tally::default(), Vec::new());
-    for (wrong, tally) in looked {
-        all.add(tally);
-        complaints.extend(wrong);
-    }
-    println!("{}", all.text());
+    let scenarios = [("0.7".to_owned(), prepared(CHAOS, &[]))];
+    let complaints =
+        hunt(&scenarios, 200, |_, report| broken(report).iter().map(ToString::to_string).collect());
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

@@ -11,6 +11,8 @@ mod fake;
 #[path = "../golden/mod.rs"]
 mod golden;
 mod groups;
+#[path = "../chaos_kit/hunt.rs"]
+mod hunt;
 mod idempotence;
 mod idle;
 mod isr_scripts;

@@ -6,8 +6,8 @@
 use mqsim::run::Prepared;
 use mqsim::verdict::Report;
 
-use crate::runs::{Broken, broken, each, number, prepared, run};
-use crate::tally::Tally;
+use crate::hunt::{breaches, hunt};
+use crate::runs::{prepared, run};
 
 /// Two groups, SYNC_FLUSH and SYNC_MASTER, an application that looks at every status.
 const CHAOS: &str = r#"
@@ -139,11 +139,10 @@ fn ledger() -> String {
         .replace(old, "slaves = 2\n")
 }
 
-const LEDGERS: [(&str, &[&str]); 3] = [
-    ("4.9.4", &[]),
-    ("5.5", &[]),
-    ("5.5", &["rules.ack-unflushed=false", "rules.commit-by-counting=false"]),
-];
+const LEDGERS: [(&str, &[&str]); 3] =
+    [("4.9.4", &[]), ("5.5", &[]), ("5.5", &[FLUSHED, "rules.commit-by-counting=false"])];
+
+const FLUSHED: &str = "rules.ack-unflushed=false";
 
 fn scenario(text: &str, version: &str, sets: &[&str]) -> Prepared {
     let text = text.replace("duration =", &format!("broker-version = \"{version}\"\nduration ="));
@@ -153,50 +152,26 @@ fn scenario(text: &str, version: &str, sets: &[&str]) -> Prepared {
 
 /// What is wrong with a run.
 fn wrong(report: &Report, keeps: bool) -> Vec<String> {
-    let claimed = broken(report).into_iter().filter(Broken::claimed);
-    let mut wrong: Vec<String> = claimed.map(|broken| broken.to_string()).collect();
-    let summary = &report.summary;
-    if summary.unexplained > 0 || report.inconsistencies > 0 {
-        let (lost, contradictions) = (summary.unexplained, report.inconsistencies);
-        wrong.push(format!("{lost} lost without a cause, {contradictions} contradictions"));
-    }
+    let mut wrong = breaches(report);
     // Only a slave that finds no point up to which it agrees with its master has no rest.
     if !report.quiet && !report.events.iter().any(|event| event.what == "no-consistent-point") {
         wrong.push("it never came to rest".to_owned());
     }
     // What is SEND_OK was flushed: up to 5.3.3 unless an fsync had failed, which none does here.
-    if keeps && summary.success_gone > 0 {
-        wrong.push(format!("{} gone after SEND_OK", summary.success_gone));
+    if keeps && report.summary.success_gone > 0 {
+        wrong.push(format!("{} gone after SEND_OK", report.summary.success_gone));
     }
     wrong
 }
 
-/// Runs that are wrong, of so many seeds dealt out to the versions; what was seen is printed.
+/// Runs that are wrong, of so many seeds dealt out to the versions.
 fn complaints(text: &str, versions: &[(&str, &[&str])], default: u64) -> Vec<String> {
-    let (seeds, from) = (number("MQSIM_CHAOS", default), number("MQSIM_CHAOS_FROM", 1));
-    let scenarios: Vec<Prepared> =
-        versions.iter().map(|(version, sets)| scenario(text, version, sets)).collect();
-    let told = each(seeds as usize, |index| {
-        let (seed, place) = (from + index as u64, index % versions.len());
-        let (version, sets) = versions[place];
-        let keeps = text.contains("rocketmq-master-slave")
-            || sets.contains(&FROM_DISK)
-            || sets.contains(&"rules.ack-unflushed=false");
-        let report = run(&scenarios[place], seed);
-        let mut tally = Tally::default();
-        tally.record(&report, seed, None);
-        let told = wrong(&report, keeps);
-        let told =
-            (!told.is_empty()).then(|| format!("{version}, seed {seed}: {}", told.join("; ")));
-        (tally, told)
-    });
-    let (mut tally, mut complaints) = (Tally::default(), Vec::new());
-    for (seen, told) in told {
-        tally.add(seen);
-        complaints.extend(told);
-    }
-    println!("{}", tally.text());
-    complaints
+    let name = |(version, sets): &(&str, &[&str])| format!("{version} {}", sets.join(" "));
+    let scenarios: Vec<(String, Prepared)> =
+        versions.iter().map(|own| (name(own), scenario(text, own.0, own.1))).collect();
+    let classic = text.contains("rocketmq-master-slave");
+    let keeps = |name: &str| classic || name.contains(FROM_DISK) || name.contains(FLUSHED);
+    hunt(&scenarios, default, |name, report| wrong(report, keeps(name)))
 }
 
 #[test]

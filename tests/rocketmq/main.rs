@@ -5,6 +5,8 @@ mod cells;
 mod chaos;
 #[path = "../golden/mod.rs"]
 mod golden;
+#[path = "../chaos_kit/hunt.rs"]
+mod hunt;
 mod matrix;
 mod mutants;
 mod rules;

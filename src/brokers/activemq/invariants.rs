@@ -58,28 +58,6 @@ pub enum Touch {
     Restarted,
 }
 
-/// What a machine has done since it was last looked at; no more than so many, since nobody looks
-/// where checks are switched off.
-#[derive(Clone, Debug, Default)]
-pub struct Touched(Vec<Touch>);
-
-const MOST_TOUCHES: usize = 65_536;
-
-impl Touched {
-    /// Notes something.
-    #[inline]
-    pub fn note(&mut self, touch: Touch) {
-        if self.0.len() < MOST_TOUCHES {
-            self.0.push(touch);
-        }
-    }
-
-    /// Takes what was noted.
-    pub fn take(&mut self) -> Vec<Touch> {
-        std::mem::take(&mut self.0)
-    }
-}
-
 /// So many sends of a producer its consumer's connection knows (`auditDepth`).
 const AUDIT_DEPTH: u32 = 2_048;
 

@@ -12,6 +12,7 @@
 //! | `machines.rs` | `machines!`: the enum of a family's machines |
 //! | `application/` | the applications behind clients: what sends, and what reads |
 //! | `log/` | a log of messages, for families that keep one |
+//! | `touched.rs` | [`Touched`](touched::Touched): what a machine notes for its invariants |
 //! | `streams.rs` | [`Streams`](streams::Streams): partitions as destinations, and what one producer sends to one |
 
 pub mod actions;
@@ -24,6 +25,7 @@ pub mod log;
 pub mod machines;
 pub mod rules;
 pub mod streams;
+pub mod touched;
 pub mod words;
 
 pub use actions::{Command, actions};

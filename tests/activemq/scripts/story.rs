@@ -9,20 +9,17 @@
 //! | `queues n1` | what waits in each queue, and who has what |
 
 use mqsim::brokers::activemq::broker::Broker;
-use mqsim::brokers::activemq::keys::SECTIONS;
 use mqsim::brokers::activemq::machine::ActiveCluster;
-use mqsim::brokers::activemq::plan;
 use mqsim::brokers::activemq::spec::{Kind, Spec};
 use mqsim::brokers::activemq::storage::Storage;
 use mqsim::brokers::kit::Family;
 use mqsim::brokers::kit::machines::Holds;
-use mqsim::engine::{Span, Time};
-use mqsim::observe::{DestinationId, NodeId};
-use mqsim::scenario::Document;
-use mqsim::world::fault::{self, ClientSide};
-use mqsim::world::{self, Setup, Simulation};
+use mqsim::observe::DestinationId;
+use mqsim::world::fault::ClientSide;
 
-use crate::golden::{self, Command, Manner, Schedule, Script, Told, Trace, read, span};
+use crate::golden::{
+    self, Command, Manner, Run, Schedule, Script, Told, Trace, host, pairs, read, resolve, section,
+};
 
 /// How a script speaks of what is ActiveMQ's own.
 const MANNER: Manner = Manner::plain(|outcome| golden::told(outcome, "exception"));
@@ -48,16 +45,6 @@ send = "0s"
 consume = "0s"
 "#;
 
-/// A value as TOML has it.
-fn value(text: &str) -> String {
-    let plain = text.parse::<i64>().is_ok() || text == "true" || text == "false";
-    if plain || text.starts_with(['[', '{', '"']) { text.to_owned() } else { format!("\"{text}\"") }
-}
-
-fn pairs(command: &Command<'_>) -> String {
-    command.pairs().map(|(key, text)| format!("{key} = {}\n", value(text))).collect()
-}
-
 /// What a script says before it begins, as a scenario.
 fn plan(script: &Script) -> Told<Spec> {
     let (mut broker, mut rules, mut sections) = (String::new(), String::new(), String::new());
@@ -79,37 +66,19 @@ fn plan(script: &Script) -> Told<Spec> {
             "broker" => broker.push_str(&pairs(&command)),
             "rules" => rules.push_str(&pairs(&command)),
             "queue" | "producer" | "consumer" => {
-                let name = command.word(0).map_err(at)?;
-                let own = pairs(&command);
-                sections.push_str(&format!("[[{}]]\nname = \"{name}\"\n{own}", command.name));
+                sections.push_str(&section(command.name, &command).map_err(at)?);
             }
             _ => {}
         }
     }
     let text = format!("{fixed}[broker]\n{broker}[rules]\n{rules}{sections}");
-    let document = Document::from_bytes("script", text.as_bytes());
-    let known: Vec<_> = world::SECTIONS
-        .iter()
-        .chain([&&fault::FAULT, &&fault::NEMESIS, &&fault::NEMESIS_FAULT])
-        .chain(SECTIONS)
-        .copied()
-        .collect();
-    let scenario = document.and_then(|document| document.check(&known, version.parse().ok()));
-    let spec = scenario.and_then(|scenario| plan::plan(&scenario, kind));
-    spec.map_err(|wrong| format!("0: {}", wrong.render(false)))
-}
-
-fn host(spec: &Spec, name: &str) -> Told<NodeId> {
-    spec.frame.topology().find(name).ok_or_else(|| format!("there is no host `{name}`"))
+    resolve(text, &version, kind).map_err(|wrong| format!("0: {wrong}"))
 }
 
 /// The run of a script.
 pub(crate) struct Story {
     spec: Spec,
-    simulation: Simulation<ActiveCluster, Trace>,
-    now: Time,
-    /// How many facts have been printed.
-    told: usize,
+    run: Run<ActiveCluster, Trace>,
 }
 
 impl golden::Story for Story {
@@ -124,30 +93,15 @@ impl golden::Story for Story {
                 other => Err(format!("there is no command `{other}`")),
             },
         })?;
-        let setup = spec.setup(1);
-        let setup = Setup {
-            faults: schedule.faults,
-            duration: Span::from_secs(100_000),
-            drain: Span::ZERO,
-            invariants: false,
-            ..setup
-        };
-        let trace = Trace::new(MANNER, spec.catalog());
-        let simulation = Simulation::<ActiveCluster, Trace>::new(setup, trace);
-        let simulation = simulation.map_err(|error| format!("0: {error}"))?;
-        Ok(Story { spec, simulation, now: Time::ZERO, told: 0 })
+        let run = Run::of(&spec, schedule.faults, MANNER)?;
+        Ok(Story { spec, run })
     }
 
     fn step(&mut self, command: &Command<'_>) -> Told<Vec<String>> {
+        if let Some(told) = self.run.pass(command)? {
+            return Ok(told);
+        }
         match command.name {
-            "run" | "skip" => {
-                self.now += span(command.word(0)?)?;
-                self.simulation.run_until(self.now).map_err(|error| error.to_string())?;
-                let trace = self.simulation.observer();
-                let from = std::mem::replace(&mut self.told, trace.len());
-                let lines = trace.lines(from);
-                Ok(if command.name == "run" { lines } else { Vec::new() })
-            }
             "journal" => self.journal(command.word(0)?),
             "queues" => self.queues(command.word(0)?),
             _ => Ok(Vec::new()),
@@ -157,12 +111,12 @@ impl golden::Story for Story {
 
 impl Story {
     fn broker(&self, name: &str) -> Told<&Broker> {
-        let machine = &self.simulation.machines()[host(&self.spec, name)?.index()];
+        let machine = &self.run.machines()[host(&self.spec, name)?.index()];
         machine.held().ok_or_else(|| format!("`{name}` is no broker"))
     }
 
     fn journal(&self, name: &str) -> Told<Vec<String>> {
-        let machine = &self.simulation.machines()[host(&self.spec, name)?.index()];
+        let machine = &self.run.machines()[host(&self.spec, name)?.index()];
         let storage: Option<&Storage> = machine.held();
         let journal = match storage {
             Some(storage) => storage.journal(),

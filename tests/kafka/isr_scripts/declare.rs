@@ -1,17 +1,12 @@
 //! What a script declares, as the scenario that it is: read by the keys and the plan that read
 //! every scenario.
 
-use std::fmt::Write;
-
 use mqsim::brokers::kafka::isr::costs::Costs;
-use mqsim::brokers::kafka::isr::keys::SECTIONS;
-use mqsim::brokers::kafka::isr::plan::plan;
 use mqsim::brokers::kafka::isr::spec::Spec;
 use mqsim::engine::{Chance, Distribution, Span, Time};
-use mqsim::scenario::{Document, SectionSpec};
-use mqsim::world::{self, CardSpec, CpuSpec, DiskSpec, Host, LinkSpec, PageCacheSpec, Topology};
+use mqsim::world::{CardSpec, CpuSpec, DiskSpec, Host, LinkSpec, PageCacheSpec, Topology};
 
-use crate::golden::{Command, Script, read, span};
+use crate::golden::{Command, Script, pair, pairs, read, resolve, section, span};
 
 /// One-way latency between any two hosts.
 const LATENCY: Span = Span::from_millis(1);
@@ -64,9 +59,9 @@ impl Declared {
                     pair(&mut self.zookeeper, "servers", value);
                 }
             }
-            "broker" => pairs(&mut self.broker, command),
-            "controller" => pairs(&mut self.controller, command),
-            "rules" => pairs(&mut self.rules, command),
+            "broker" => self.broker.push_str(&pairs(command)),
+            "controller" => self.controller.push_str(&pairs(command)),
+            "rules" => self.rules.push_str(&pairs(command)),
             "topic" => self.section("topic", command)?,
             "produce" => {
                 self.section("producer", command)?;
@@ -92,8 +87,7 @@ impl Declared {
     }
 
     fn section(&mut self, name: &str, command: &Command<'_>) -> Result<(), String> {
-        let _ = writeln!(self.sections, "[[{name}]]\nname = \"{}\"", command.word(0)?);
-        pairs(&mut self.sections, command);
+        self.sections.push_str(&section(name, command)?);
         Ok(())
     }
 
@@ -110,17 +104,7 @@ impl Declared {
             self.zookeeper,
             self.sections
         );
-        let document = Document::parse("script", text).map_err(|wrong| wrong.to_string())?;
-        let sections: Vec<&SectionSpec> = world::SECTIONS
-            .iter()
-            .chain([&&world::fault::FAULT, &&world::fault::NEMESIS, &&world::fault::NEMESIS_FAULT])
-            .chain(SECTIONS)
-            .copied()
-            .collect();
-        let version = self.version.parse().map_err(|_| "that is no version".to_owned())?;
-        let scenario =
-            document.check(&sections, Some(version)).map_err(|wrong| wrong.to_string())?;
-        let mut spec = plan(&scenario).map_err(|wrong| wrong.to_string())?;
+        let mut spec: Spec = resolve(text, &self.version, ())?;
         let (elect, reload) = (spec.config.costs.elect, spec.config.costs.reload.clone());
         spec.config.costs = Costs { elect, reload, ..Costs::nothing() };
         spec.frame.cluster.topology = topology(spec.frame.topology());
@@ -152,20 +136,4 @@ fn topology(planned: &Topology) -> Topology {
         });
     }
     topology
-}
-
-/// `key = value`; quoted unless it reads as a number, a truth value, a list or a table.
-fn pair(text: &mut String, key: &str, value: &str) {
-    let plain = (value.parse::<u64>().is_ok() && key != "acks")
-        || ["true", "false"].contains(&value)
-        || value.starts_with(['[', '{', '"']);
-    let quote = if plain { "" } else { "\"" };
-    let _ = writeln!(text, "\"{key}\" = {quote}{value}{quote}");
-}
-
-/// All `key=value` of a command.
-fn pairs(text: &mut String, command: &Command<'_>) {
-    for (key, value) in command.pairs() {
-        pair(text, key, value);
-    }
 }

@@ -22,14 +22,12 @@ use mqsim::brokers::kafka::isr::groups::GroupId;
 use mqsim::brokers::kafka::isr::machine::{KafkaCluster, KafkaMachine};
 use mqsim::brokers::kafka::isr::transactions::TxnId;
 use mqsim::brokers::kit::Family;
-use mqsim::engine::Time;
-use mqsim::world::Simulation;
 use mqsim::world::fault::ClientSide;
 
 use super::declare::{Plan, declare};
 use super::show;
 use super::trace::Trace;
-use crate::golden::{self, Command, Schedule, Script, Told, read, span};
+use crate::golden::{self, Command, Run, Schedule, Script, Told, read};
 /// What `declare` reads, and what is asked of the run.
 const OTHERS: [&str; 16] = [
     "cluster",
@@ -53,10 +51,7 @@ const OTHERS: [&str; 16] = [
 /// The second reading: the run.
 pub(crate) struct Story {
     plan: Plan,
-    simulation: Simulation<KafkaCluster, Trace>,
-    now: Time,
-    /// How many facts have been printed.
-    told: usize,
+    run: Run<KafkaCluster, Trace>,
 }
 
 impl golden::Story for Story {
@@ -78,22 +73,16 @@ impl golden::Story for Story {
         })?;
         let mut setup = plan.spec.setup(plan.seed);
         setup.faults = schedule.faults;
-        let trace = Trace::new(plan.spec.catalog());
-        let simulation = Simulation::<KafkaCluster, Trace>::new(setup, trace);
-        let simulation = simulation.map_err(|error| format!(" {error}"))?;
-        Ok(Story { plan, simulation, now: Time::ZERO, told: 0 })
+        let run = Run::new(setup, Trace::new(plan.spec.catalog()))?;
+        Ok(Story { plan, run })
     }
 
     fn step(&mut self, command: &Command<'_>) -> Told<Vec<String>> {
-        let machines = self.simulation.machines();
+        if let Some(told) = self.run.pass(command)? {
+            return Ok(told);
+        }
+        let machines = self.run.machines();
         Ok(match command.name {
-            "run" | "skip" => {
-                self.now += span(command.word(0)?)?;
-                self.simulation.run_until(self.now).map_err(|error| error.to_string())?;
-                let trace = self.simulation.observer();
-                let from = std::mem::replace(&mut self.told, trace.len());
-                if command.name == "run" { trace.lines(from) } else { Vec::new() }
-            }
             "partitions" => show::partitions(machines),
             "isr" => show::partition(machines, self.partition(command.word(0)?)?),
             "producers" => show::producers(machines, self.partition(command.word(0)?)?),
@@ -133,7 +122,7 @@ impl Story {
     fn shares(&self, group: GroupId) -> Vec<String> {
         let hosts = &self.plan.spec.frame.topology().hosts;
         let streams = &self.plan.spec.config.streams;
-        let machines = self.simulation.machines().iter().zip(hosts);
+        let machines = self.run.machines().iter().zip(hosts);
         machines
             .filter_map(|(machine, host)| {
                 let KafkaMachine::Consumer(consumer) = machine else { return None };
@@ -152,7 +141,7 @@ impl Story {
 
     fn controllers(&self) -> Vec<String> {
         let hosts = &self.plan.spec.frame.topology().hosts;
-        let machines = self.simulation.machines().iter().zip(hosts);
+        let machines = self.run.machines().iter().zip(hosts);
         machines
             .filter_map(|(machine, host)| {
                 let epoch = match machine {

@@ -7,7 +7,7 @@ use mqsim::observe::{
     Removal,
 };
 
-use crate::golden::{became, clock};
+use crate::golden::{Telling, became, clock};
 
 /// Something that happened; consecutive ones that differ in their messages only become one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,30 +29,6 @@ pub(crate) struct Trace {
 impl Trace {
     pub(crate) fn new(catalog: Catalog) -> Trace {
         Trace { catalog, facts: Vec::new() }
-    }
-
-    /// How many facts there are.
-    pub(crate) fn len(&self) -> usize {
-        self.facts.len()
-    }
-
-    /// The facts from the `from`th on as lines, in the order of time.
-    pub(crate) fn lines(&self, from: usize) -> Vec<String> {
-        let mut facts = self.facts[from..].to_vec();
-        facts.sort_by_key(|fact| fact.at);
-        let mut told: Vec<Fact> = Vec::new();
-        for fact in facts {
-            if let Some(last) = told.iter_mut().rev().find(|last| last.text == fact.text)
-                && let (Some((_, upto)), Some((first, until))) = (&mut last.messages, fact.messages)
-                && *upto == first
-            {
-                *upto = until;
-                last.until = fact.at;
-            } else {
-                told.push(fact);
-            }
-        }
-        told.iter().map(line).collect()
     }
 
     fn add(&mut self, at: Time, before: String, messages: Option<MessageRange>, after: String) {
@@ -97,6 +73,30 @@ fn why(removal: Removal) -> String {
     match removal.because.index() {
         0 => cause.to_owned(),
         because => format!("{cause}, {}", WORDS.conditions[because]),
+    }
+}
+
+impl Telling for Trace {
+    fn len(&self) -> usize {
+        self.facts.len()
+    }
+
+    fn lines(&self, from: usize) -> Vec<String> {
+        let mut facts = self.facts[from..].to_vec();
+        facts.sort_by_key(|fact| fact.at);
+        let mut told: Vec<Fact> = Vec::new();
+        for fact in facts {
+            if let Some(last) = told.iter_mut().rev().find(|last| last.text == fact.text)
+                && let (Some((_, upto)), Some((first, until))) = (&mut last.messages, fact.messages)
+                && *upto == first
+            {
+                *upto = until;
+                last.until = fact.at;
+            } else {
+                told.push(fact);
+            }
+        }
+        told.iter().map(line).collect()
     }
 }
 

@@ -3,22 +3,19 @@
 use std::sync::Arc;
 
 use mqsim::brokers::kafka::legacy::config::Config;
-use mqsim::brokers::kafka::legacy::keys::SECTIONS;
 use mqsim::brokers::kafka::legacy::machine::LegacyMachine;
 use mqsim::brokers::kafka::legacy::message::Message;
-use mqsim::brokers::kafka::legacy::plan;
 use mqsim::brokers::kafka::legacy::spec::Spec;
 use mqsim::brokers::kit::Family;
 use mqsim::engine::{Span, Time};
 use mqsim::observe::{NodeId, NodeKind, Observer};
-use mqsim::scenario::Document;
 use mqsim::world::{
     self, Cluster, Context, Death, DiskView, Input, Machine, PlannedFault, RoleQuery, Setup, Wait,
-    WorldView, fault,
+    WorldView,
 };
 
 use super::probe::{Action, Probe};
-use crate::golden::{Command, Script};
+use crate::golden::{Command, Script, pairs, resolve, section};
 
 /// A process of a script.
 #[derive(Clone, Debug)]
@@ -86,16 +83,6 @@ send = "0s"
 consume = "0s"
 "#;
 
-/// A value as TOML has it.
-fn value(text: &str) -> String {
-    let plain = text.parse::<i64>().is_ok() || text == "true" || text == "false";
-    if plain || text.starts_with(['[', '{', '"']) { text.to_owned() } else { format!("\"{text}\"") }
-}
-
-fn pairs(command: &Command<'_>) -> String {
-    command.pairs().map(|(key, text)| format!("{key} = {}\n", value(text))).collect()
-}
-
 impl Plan {
     /// Reads the commands that set the cluster up.
     pub(crate) fn read(script: &Script) -> Result<Plan, String> {
@@ -104,7 +91,6 @@ impl Plan {
         let mut sections = String::new();
         for line in script.blocks.iter().flat_map(|block| &block.commands) {
             let command = Command::parse(&line.text);
-            let named = || Ok::<_, String>(format!("name = \"{}\"\n", command.word(0)?));
             match command.name {
                 "cluster" => {
                     text = text.replace("[cluster]\n", &format!("[cluster]\n{}", pairs(&command)));
@@ -113,9 +99,8 @@ impl Plan {
                 "rules" => rules.push_str(&pairs(&command)),
                 "zookeeper" => zookeeper.push_str(&pairs(&command)),
                 "topic" | "producer" | "consumer" => {
-                    let name = named().map_err(|error| format!("{}: {error}", line.number))?;
-                    let own = pairs(&command);
-                    sections.push_str(&format!("[[{}]]\n{name}{own}", command.name));
+                    let own = section(command.name, &command);
+                    sections.push_str(&own.map_err(|error| format!("{}: {error}", line.number))?);
                 }
                 _ => {}
             }
@@ -127,16 +112,7 @@ impl Plan {
         sections.push_str("broker.list = [\"n1\"]\n");
         text.push_str(&format!("[broker]\n{broker}[rules]\n{rules}[zookeeper]\n{zookeeper}"));
         text.push_str(&sections);
-        let document = Document::from_bytes("script", text.as_bytes());
-        let known: Vec<_> = world::SECTIONS
-            .iter()
-            .chain([&&fault::FAULT, &&fault::NEMESIS, &&fault::NEMESIS_FAULT])
-            .chain(SECTIONS)
-            .copied()
-            .collect();
-        let scenario = document.and_then(|document| document.check(&known, "0.7".parse().ok()));
-        let spec = scenario.and_then(|scenario| plan::plan(&scenario));
-        let spec = spec.map_err(|wrong| format!("0: {}", wrong.render(false)))?;
+        let spec = resolve(text, "0.7", ()).map_err(|wrong| format!("0: {wrong}"))?;
         Ok(Plan { spec, probe: Vec::new(), faults: Vec::new() })
     }
 

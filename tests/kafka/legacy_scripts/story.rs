@@ -17,13 +17,12 @@ use mqsim::brokers::kafka::legacy::message::{OffsetTime, Part, Znode};
 use mqsim::brokers::kit::Family;
 use mqsim::engine::Time;
 use mqsim::observe::{MessageRange, NodeId, Outcome};
-use mqsim::world::Simulation;
 use mqsim::world::fault::ClientSide;
 
 use super::probe;
 use super::probe::Action;
 use super::setup::{Actor, Actors, Plan};
-use crate::golden::{self, Command, Manner, Schedule, Script, Told, Trace, numbers, read, span};
+use crate::golden::{self, Command, Manner, Run, Schedule, Script, Told, Trace, numbers, read};
 
 /// What the first reading does with a command that is not every family's.
 fn own(plan: &mut Plan, now: Time, command: &Command<'_>) -> Told<()> {
@@ -96,10 +95,7 @@ const MANNER: Manner = Manner {
 /// The second reading: the run.
 pub(crate) struct Story {
     plan: Plan,
-    simulation: Simulation<Actors, Trace>,
-    now: Time,
-    /// How many facts have been printed.
-    told: usize,
+    run: Run<Actors, Trace>,
 }
 
 impl golden::Story for Story {
@@ -111,22 +107,15 @@ impl golden::Story for Story {
             false => own(&mut plan, schedule.now, command),
         })?;
         plan.faults = schedule.faults;
-        let trace = Trace::new(MANNER, plan.spec.catalog());
-        let simulation = Simulation::<Actors, Trace>::new(plan.setup(), trace);
-        let simulation = simulation.map_err(|error| format!("0: {error}"))?;
-        Ok(Story { plan, simulation, now: Time::ZERO, told: 0 })
+        let run = Run::new(plan.setup(), Trace::new(MANNER, plan.spec.catalog()))?;
+        Ok(Story { plan, run })
     }
 
     fn step(&mut self, command: &Command<'_>) -> Told<Vec<String>> {
+        if let Some(told) = self.run.pass(command)? {
+            return Ok(told);
+        }
         match command.name {
-            "run" | "skip" => {
-                self.now += span(command.word(0)?)?;
-                self.simulation.run_until(self.now).map_err(|error| error.to_string())?;
-                let trace = self.simulation.observer();
-                let from = std::mem::replace(&mut self.told, trace.len());
-                let lines = trace.lines(from);
-                Ok(if command.name == "run" { lines } else { Vec::new() })
-            }
             "log" => self.log(partition(&self.plan, command.word(0)?)?),
             "zk" => Ok(self.zookeeper()),
             _ => Ok(Vec::new()),
@@ -136,7 +125,7 @@ impl golden::Story for Story {
 
 impl Story {
     fn machine(&self, node: NodeId) -> Option<&LegacyMachine> {
-        match self.simulation.machines().get(node.index())? {
+        match self.run.machines().get(node.index())? {
             Actor::Kafka(machine) => Some(machine),
             Actor::Probe(_) => None,
         }

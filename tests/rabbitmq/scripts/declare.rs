@@ -3,15 +3,13 @@
 
 use std::fmt::Write;
 
-use mqsim::brokers::rabbitmq::keys::SECTIONS;
 use mqsim::brokers::rabbitmq::message::QueueId;
-use mqsim::brokers::rabbitmq::plan::{Mode, plan};
+use mqsim::brokers::rabbitmq::plan::Mode;
+use mqsim::brokers::rabbitmq::spec::Spec;
 use mqsim::observe::NodeId;
-use mqsim::scenario::{Document, SectionSpec};
-use mqsim::world;
 
 use super::cluster::Plan;
-use crate::golden::{Command, Script};
+use crate::golden::{Command, Script, pair, pairs, resolve};
 
 /// The scenario's text as it grows.
 #[derive(Default)]
@@ -69,20 +67,20 @@ impl Declared {
                     pair(&mut self.broker, key, command.value(short).unwrap_or(default));
                 }
             }
-            "broker" => pairs(&mut self.broker, command, &[]),
-            "rules" => pairs(&mut self.rules, command, &[]),
+            "broker" => self.broker.push_str(&pairs(command)),
+            "rules" => self.rules.push_str(&pairs(command)),
             "policy" => {
                 self.mirrored = true;
                 self.sections.push_str("[[policy]]\n");
                 if command.value("pattern").is_none() {
                     pair(&mut self.sections, "pattern", ".*");
                 }
-                pairs(&mut self.sections, command, &[]);
+                self.sections.push_str(&pairs(command));
             }
             "order" => {
                 self.sections.push_str("[[action]]\nat = \"1s\"\n");
                 pair(&mut self.sections, "kind", command.word(0)?);
-                pairs(&mut self.sections, command, &[]);
+                self.sections.push_str(&pairs(command));
             }
             "queue" if command.value("on").is_some() => self.queue(command)?,
             "exchange" => self.exchange(command)?,
@@ -113,7 +111,7 @@ impl Declared {
         ];
         let mut own = vec!["on", "ring"];
         own.extend(MIRRORING.map(|(short, _)| short));
-        pairs(&mut self.sections, command, &own);
+        self.sections.push_str(&pairs_but(command, &own));
         if command.has("mirrored") {
             self.mirrored = true;
             self.sections.push_str("[[policy]]\nha-mode = \"all\"\n");
@@ -156,18 +154,8 @@ impl Declared {
              [cluster]\nnodes = {}\nboot-time = \"2s\"\n[broker]\n{}[rules]\n{}{}",
             self.brokers, self.broker, self.rules, self.sections
         );
-        let document = Document::parse("script", text).map_err(|wrong| wrong.to_string())?;
-        let sections: Vec<&SectionSpec> = world::SECTIONS
-            .iter()
-            .chain([&&world::fault::FAULT, &&world::fault::NEMESIS, &&world::fault::NEMESIS_FAULT])
-            .chain(SECTIONS)
-            .copied()
-            .collect();
-        let version = self.version.parse().map_err(|_| "that is no version".to_owned())?;
-        let scenario =
-            document.check(&sections, Some(version)).map_err(|wrong| wrong.to_string())?;
-        let mut spec = plan(&scenario, mode).map_err(|wrong| wrong.to_string())?;
-        spec = spec.located(self.seed);
+        let spec: Spec = resolve(text, &self.version, mode)?;
+        let mut spec = spec.located(self.seed);
         // Each exchange has one key, the empty one, which no producer of the plan has named.
         spec.routes = self.exchanges.iter().map(|(_, queues)| vec![queues.clone()]).collect();
         let node = |name: &str| {
@@ -192,18 +180,10 @@ impl Declared {
     }
 }
 
-/// `key = value`; quoted unless it reads as a number, a truth value, a list or a table.
-fn pair(text: &mut String, key: &str, value: &str) {
-    let plain = value.parse::<u64>().is_ok()
-        || ["true", "false"].contains(&value)
-        || value.starts_with(['[', '{', '"']);
-    let quote = if plain { "" } else { "\"" };
-    let _ = writeln!(text, "{key} = {quote}{value}{quote}");
-}
-
-/// All `key=value` of a command but its own words.
-fn pairs(text: &mut String, command: &Command<'_>, own: &[&str]) {
-    for (key, value) in command.pairs().filter(|(key, _)| !own.contains(key)) {
-        pair(text, key, value);
-    }
+/// All `key=value` of a command but its own words, as lines of a section.
+fn pairs_but(command: &Command<'_>, own: &[&str]) -> String {
+    let mut text = String::new();
+    let others = command.pairs().filter(|(key, _)| !own.contains(key));
+    others.for_each(|(key, value)| pair(&mut text, key, value));
+    text
 }

@@ -25,17 +25,17 @@
 use mqsim::brokers::rabbitmq::letters::LetterId;
 use mqsim::brokers::rabbitmq::message::amqp::Terms;
 use mqsim::brokers::rabbitmq::message::{ExchangeId, Given, Properties, QueueId, RoutingKey};
-use mqsim::engine::{Span, Time};
+use mqsim::engine::Span;
 use mqsim::observe::{FaultId, NodeId};
 use mqsim::world::fault::ClientSide;
-use mqsim::world::{PlannedAction, Simulation, Target};
+use mqsim::world::{PlannedAction, Target};
 
 use super::client::Action;
 use super::cluster::{Actors, Plan};
 use super::declare::declare;
 use super::show;
 use super::trace::{FIRST_ORDER, Trace};
-use crate::golden::{self, Command, Schedule, Script, Told, numbers, read, span};
+use crate::golden::{self, Command, Run, Schedule, Script, Told, numbers, read};
 
 /// The first reading.
 struct Planner {
@@ -188,10 +188,7 @@ fn queue(plan: &Plan, name: &str) -> Told<QueueId> {
 /// The second reading: the run.
 pub(crate) struct Story {
     plan: Plan,
-    simulation: Simulation<Actors, Trace>,
-    now: Time,
-    /// How many facts have been printed.
-    told: usize,
+    run: Run<Actors, Trace>,
 }
 
 impl golden::Story for Story {
@@ -200,38 +197,32 @@ impl golden::Story for Story {
         let queues = plan.spec.queues.iter().map(|queue| queue.name.clone()).collect();
         let orders = plan.orders.iter().map(|order| order.text.clone()).collect();
         let trace = Trace::new(plan.hosts(), plan.brokers, queues, orders);
-        let simulation = Simulation::<Actors, Trace>::new(plan.setup(), trace);
-        let simulation = simulation.map_err(|error| format!(" {error}"))?;
-        Ok(Story { plan, simulation, now: Time::ZERO, told: 0 })
+        let run = Run::new(plan.setup(), trace)?;
+        Ok(Story { plan, run })
     }
 
     fn step(&mut self, command: &Command<'_>) -> Told<Vec<String>> {
+        if let Some(told) = self.run.pass(command)? {
+            return Ok(told);
+        }
         match command.name {
-            "run" | "skip" => {
-                self.now += span(command.word(0)?)?;
-                self.simulation.run_until(self.now).map_err(|error| error.to_string())?;
-                let trace = self.simulation.observer();
-                let from = std::mem::replace(&mut self.told, trace.len());
-                let lines = trace.lines(from);
-                Ok(if command.name == "run" { lines } else { Vec::new() })
-            }
             "queue" if command.value("on").is_none() => {
                 let node = broker(&self.plan, command.word(0)?)?;
                 let name = command.word(1).unwrap_or(&self.plan.spec.queues[0].name);
                 let queue = queue(&self.plan, name)?;
-                Ok(show::queue(&self.simulation.machines()[node.index()], queue))
+                Ok(show::queue(&self.run.machines()[node.index()], queue))
             }
             "tables" => {
                 let node = broker(&self.plan, command.word(0)?)?;
-                Ok(show::tables(&self.simulation.machines()[node.index()], &self.plan))
+                Ok(show::tables(&self.run.machines()[node.index()], &self.plan))
             }
-            "agree" => Ok(show::agree(self.simulation.machines(), &self.plan)),
+            "agree" => Ok(show::agree(self.run.machines(), &self.plan)),
             "pending" => {
                 let name = command.word(0)?;
                 let index = self.plan.clients.iter().position(|(known, _)| known == name);
                 let index = index.ok_or_else(|| format!("there is no client `{name}`"))?;
                 let host = self.plan.brokers as usize + index;
-                Ok(vec![show::pending(&self.simulation.machines()[host])])
+                Ok(vec![show::pending(&self.run.machines()[host])])
             }
             _ => Ok(Vec::new()),
         }

@@ -7,7 +7,7 @@ use mqsim::observe::{
     Removal, RoleId,
 };
 
-use crate::golden::{became, clock};
+use crate::golden::{Telling, became, clock};
 
 /// Events from here on are a script client's words ([`super::client::say`]).
 pub(crate) const CLIENT_WORDS: u32 = 1_000;
@@ -44,13 +44,39 @@ impl Trace {
         Trace { hosts, brokers, queues, orders, facts: Vec::new() }
     }
 
-    /// How many facts there are.
-    pub(crate) fn len(&self) -> usize {
+    fn add(&mut self, at: Time, before: String, message: Option<u32>, after: String) {
+        self.facts.push(Fact { at, text: (before, after), message });
+    }
+
+    fn host(&self, node: NodeId) -> &str {
+        &self.hosts[node.index()]
+    }
+
+    /// The queue's name in brackets, where there are several.
+    fn of(&self, destination: Option<DestinationId>) -> String {
+        match destination {
+            Some(destination) if self.queues.len() > 1 => {
+                format!(" ({})", self.queues[destination.index()])
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+fn why(removal: Removal) -> String {
+    let cause = WORDS.causes[removal.cause.index()].name;
+    match removal.because.index() {
+        0 => cause.to_owned(),
+        because => format!("{cause}, {}", WORDS.conditions[because]),
+    }
+}
+
+impl Telling for Trace {
+    fn len(&self) -> usize {
         self.facts.len()
     }
 
-    /// The facts from the `from`th on as lines, in the order of time.
-    pub(crate) fn lines(&self, from: usize) -> Vec<String> {
+    fn lines(&self, from: usize) -> Vec<String> {
         let mut facts = self.facts[from..].to_vec();
         facts.sort_by_key(|fact| fact.at);
         let mut lines = Vec::new();
@@ -77,32 +103,6 @@ impl Trace {
             rest = &rest[count..];
         }
         lines
-    }
-
-    fn add(&mut self, at: Time, before: String, message: Option<u32>, after: String) {
-        self.facts.push(Fact { at, text: (before, after), message });
-    }
-
-    fn host(&self, node: NodeId) -> &str {
-        &self.hosts[node.index()]
-    }
-
-    /// The queue's name in brackets, where there are several.
-    fn of(&self, destination: Option<DestinationId>) -> String {
-        match destination {
-            Some(destination) if self.queues.len() > 1 => {
-                format!(" ({})", self.queues[destination.index()])
-            }
-            _ => String::new(),
-        }
-    }
-}
-
-fn why(removal: Removal) -> String {
-    let cause = WORDS.causes[removal.cause.index()].name;
-    match removal.because.index() {
-        0 => cause.to_owned(),
-        because => format!("{cause}, {}", WORDS.conditions[because]),
     }
 }
 

@@ -12,17 +12,13 @@ use mqsim::brokers::kit::Family;
 use mqsim::brokers::kit::machines::Holds;
 use mqsim::brokers::rocketmq::broker::Broker;
 use mqsim::brokers::rocketmq::config::Mode;
-use mqsim::brokers::rocketmq::keys::SECTIONS;
 use mqsim::brokers::rocketmq::machine::RocketCluster;
-use mqsim::brokers::rocketmq::plan;
 use mqsim::brokers::rocketmq::spec::Spec;
-use mqsim::engine::{Span, Time};
-use mqsim::observe::NodeId;
-use mqsim::scenario::Document;
-use mqsim::world::fault::{self, ClientSide};
-use mqsim::world::{self, Setup, Simulation};
+use mqsim::world::fault::ClientSide;
 
-use crate::golden::{self, Command, Manner, Schedule, Script, Told, Trace, read, span};
+use crate::golden::{
+    self, Command, Manner, Run, Schedule, Script, Told, Trace, host, pairs, read, resolve, section,
+};
 
 const FIXED: &str = r#"
 format = 1
@@ -43,16 +39,6 @@ scan = "unlimited"
 send = "0s"
 consume = "0s"
 "#;
-
-/// A value as TOML has it.
-fn value(text: &str) -> String {
-    let plain = text.parse::<i64>().is_ok() || text == "true" || text == "false";
-    if plain || text.starts_with(['[', '{', '"']) { text.to_owned() } else { format!("\"{text}\"") }
-}
-
-fn pairs(command: &Command<'_>) -> String {
-    command.pairs().map(|(key, text)| format!("{key} = {}\n", value(text))).collect()
-}
 
 /// What a script says before it begins, as a scenario.
 fn plan(script: &Script) -> Told<Spec> {
@@ -82,9 +68,7 @@ fn plan(script: &Script) -> Told<Spec> {
             "rules" => rules.push_str(&pairs(&command)),
             "nameserver" => names.push_str(&pairs(&command)),
             "topic" | "producer" | "consumer" => {
-                let name = command.word(0).map_err(at)?;
-                let own = pairs(&command);
-                sections.push_str(&format!("[[{}]]\nname = \"{name}\"\n{own}", command.name));
+                sections.push_str(&section(command.name, &command).map_err(at)?);
             }
             _ => {}
         }
@@ -94,20 +78,7 @@ fn plan(script: &Script) -> Told<Spec> {
         text.push_str(&format!("[controller]\n{own}"));
     }
     text.push_str(&format!("[broker]\n{broker}[rules]\n{rules}[nameserver]\n{names}{sections}"));
-    let document = Document::from_bytes("script", text.as_bytes());
-    let known: Vec<_> = world::SECTIONS
-        .iter()
-        .chain([&&fault::FAULT, &&fault::NEMESIS, &&fault::NEMESIS_FAULT])
-        .chain(SECTIONS)
-        .copied()
-        .collect();
-    let scenario = document.and_then(|document| document.check(&known, version.parse().ok()));
-    let spec = scenario.and_then(|scenario| plan::plan(&scenario, mode));
-    spec.map_err(|wrong| format!("0: {}", wrong.render(false)))
-}
-
-fn host(spec: &Spec, name: &str) -> Told<NodeId> {
-    spec.frame.topology().find(name).ok_or_else(|| format!("there is no host `{name}`"))
+    resolve(text, &version, mode).map_err(|wrong| format!("0: {wrong}"))
 }
 
 /// How a script speaks of RocketMQ.
@@ -116,10 +87,7 @@ const MANNER: Manner = Manner::plain(|outcome| golden::told(outcome, "not SEND_O
 /// The run of a script.
 pub(crate) struct Story {
     spec: Spec,
-    simulation: Simulation<RocketCluster, Trace>,
-    now: Time,
-    /// How many facts have been printed.
-    told: usize,
+    run: Run<RocketCluster, Trace>,
 }
 
 impl golden::Story for Story {
@@ -134,30 +102,15 @@ impl golden::Story for Story {
                 other => Err(format!("there is no command `{other}`")),
             },
         })?;
-        let setup = spec.setup(1);
-        let setup = Setup {
-            faults: schedule.faults,
-            duration: Span::from_secs(100_000),
-            drain: Span::ZERO,
-            invariants: false,
-            ..setup
-        };
-        let trace = Trace::new(MANNER, spec.catalog());
-        let simulation = Simulation::<RocketCluster, Trace>::new(setup, trace);
-        let simulation = simulation.map_err(|error| format!("0: {error}"))?;
-        Ok(Story { spec, simulation, now: Time::ZERO, told: 0 })
+        let run = Run::of(&spec, schedule.faults, MANNER)?;
+        Ok(Story { spec, run })
     }
 
     fn step(&mut self, command: &Command<'_>) -> Told<Vec<String>> {
+        if let Some(told) = self.run.pass(command)? {
+            return Ok(told);
+        }
         match command.name {
-            "run" | "skip" => {
-                self.now += span(command.word(0)?)?;
-                self.simulation.run_until(self.now).map_err(|error| error.to_string())?;
-                let trace = self.simulation.observer();
-                let from = std::mem::replace(&mut self.told, trace.len());
-                let lines = trace.lines(from);
-                Ok(if command.name == "run" { lines } else { Vec::new() })
-            }
             "log" => self.log(command.word(0)?),
             "queues" => self.queues(command.word(0)?),
             _ => Ok(Vec::new()),
@@ -167,7 +120,7 @@ impl golden::Story for Story {
 
 impl Story {
     fn broker(&self, name: &str) -> Told<&Broker> {
-        let machine = &self.simulation.machines()[host(&self.spec, name)?.index()];
+        let machine = &self.run.machines()[host(&self.spec, name)?.index()];
         machine.held().ok_or_else(|| format!("`{name}` is no broker"))
     }
 

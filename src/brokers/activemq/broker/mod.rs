@@ -17,12 +17,13 @@ mod transactions;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::brokers::kit::touched::Touched;
 use crate::engine::{Slab, Time};
 use crate::observe::{EventId, NodeId, Observer, Removal};
 use crate::world::{Context, FileId, Input, Lane, Signal, Wait};
 
 use super::config::{Config, OPENWIRE};
-use super::invariants::Touched;
+use super::invariants::Touch;
 use super::message::{Jms, Message, QueueId, Timer};
 use super::store::{Journal, Place};
 use super::words::told;
@@ -124,7 +125,7 @@ pub struct Broker {
     /// While it is down: the messages on its disk of which the observer knows.
     on_disk: BTreeSet<Place>,
     /// What the invariants have to look at.
-    pub(super) touched: Touched,
+    pub(super) touched: Touched<Touch>,
 }
 
 impl Broker {

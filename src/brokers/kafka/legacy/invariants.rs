@@ -46,27 +46,6 @@ pub enum Touch {
     Committed(PartitionId, u64),
 }
 
-/// What a machine has done since it was last looked at; no more than so many, since nobody looks
-/// where checks are switched off.
-#[derive(Clone, Debug, Default)]
-pub struct Touched(Vec<Touch>);
-
-const MOST_TOUCHES: usize = 4_096;
-
-impl Touched {
-    /// Notes something.
-    pub fn note(&mut self, touch: Touch) {
-        if self.0.len() < MOST_TOUCHES {
-            self.0.push(touch);
-        }
-    }
-
-    /// Takes what was noted.
-    pub fn take(&mut self) -> Vec<Touch> {
-        std::mem::take(&mut self.0)
-    }
-}
-
 /// What was true of a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Known {

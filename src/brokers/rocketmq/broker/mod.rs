@@ -22,12 +22,13 @@ mod slave;
 
 use std::sync::Arc;
 
+use crate::brokers::kit::touched::Touched;
 use crate::engine::{Span, Time};
 use crate::observe::{NodeId, Observer, RoleId};
 use crate::world::{ConnId, Context, FileId, Input, Lane, Signal, Wait};
 
 use super::config::{BROKER, CONTROLLER, Config, HA, NAMESERVER, Place};
-use super::invariants::Touched;
+use super::invariants::Touch;
 use super::message::{HEADER, Message, NO_OFFSET, Offsets, Timer};
 use super::remoting::Remoting;
 use super::rules::Rule;
@@ -122,7 +123,7 @@ pub struct Broker {
     registered: u32,
     role: Option<RoleId>,
     /// What the invariants have to look at.
-    pub(super) touched: Touched,
+    pub(super) touched: Touched<Touch>,
 }
 
 impl Broker {

@@ -10,12 +10,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::brokers::kit::application::{Hours, Reading};
+use crate::brokers::kit::touched::Touched;
 use crate::engine::{Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, NodeId, Observer};
 use crate::world::{Alarm, By, ConnId, Context, Input, Signal, Wait};
 
 use super::super::config::Config;
-use super::super::invariants::{Touch, Touched};
+use super::super::invariants::Touch;
 use super::super::message::{COMMAND, Jms, Message, MessageId, QueueId, Timer};
 use super::super::rules::Rule;
 use super::transport::{Event, Transport, TransportConfig};
@@ -104,7 +105,7 @@ pub struct Consumer {
     ack_alarm: Alarm,
     leaving: bool,
     /// What the invariants have to look at.
-    pub(in super::super) touched: Touched,
+    pub(in super::super) touched: Touched<Touch>,
 }
 
 impl Consumer {

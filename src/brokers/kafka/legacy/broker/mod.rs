@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::brokers::coordination::zookeeper::{SESSIONS, Session};
+use crate::brokers::kit::touched::Touched;
 use crate::observe::{NodeId, Observer, RoleId};
 use crate::world::{ConnId, Context, FileId, Input, Lane, Signal, Wait};
 
@@ -24,7 +25,7 @@ pub use partition::{PartitionLog, Segment};
 
 use super::super::PartitionId;
 use super::config::{Config, KAFKA};
-use super::invariants::Touched;
+use super::invariants::Touch;
 use super::message::{Message, StartStep, Znode};
 use register::Registration;
 use serve::Job;
@@ -85,7 +86,7 @@ pub struct Broker {
     /// What the roles told last.
     told: Option<RoleId>,
     /// What the invariants have to look at.
-    pub(super) touched: Touched,
+    pub(super) touched: Touched<Touch>,
 }
 
 impl Broker {

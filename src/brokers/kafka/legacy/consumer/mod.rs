@@ -11,13 +11,14 @@ use std::sync::Arc;
 use crate::brokers::coordination::zookeeper::{SESSIONS, Session};
 use crate::brokers::kit::application::{Hours, Reading};
 use crate::brokers::kit::log::Piece;
+use crate::brokers::kit::touched::Touched;
 use crate::engine::{Distribution, Span, Time};
 use crate::observe::{ConsumerId, ContactState, DestinationId, MessageRange, Observer};
 use crate::world::{Context, Input, Signal, Wait};
 
 use super::super::PartitionId;
 use super::config::Config;
-use super::invariants::Touched;
+use super::invariants::Touch;
 use super::message::{Message, Znode};
 use super::rules::Rule;
 use fetcher::Fetcher;
@@ -128,7 +129,7 @@ pub struct Consumer {
     kept: Vec<(PartitionId, u64)>,
     leaving: bool,
     /// What the invariants have to look at.
-    pub(super) touched: Touched,
+    pub(super) touched: Touched<Touch>,
 }
 
 impl Consumer {

@@ -12,12 +12,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::brokers::kit::application::{Crew, Hours, Reading};
+use crate::brokers::kit::touched::Touched;
 use crate::engine::{Chance, Distribution, Slab, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, MessageRange, Observer};
 use crate::world::{Context, Input, Lane, Signal, Wait};
 
 use super::super::config::{Config, QueueId, Returns};
-use super::super::invariants::{Touch, Touched};
+use super::super::invariants::Touch;
 use super::super::message::{HEADER, Message, Timer};
 use super::super::remoting::Event;
 use super::super::rules::Rule;
@@ -145,7 +146,7 @@ pub struct Consumer {
     lines: Vec<DestinationId>,
     leaving: bool,
     /// What the invariants have to look at.
-    pub(in super::super) touched: Touched,
+    pub(in super::super) touched: Touched<Touch>,
 }
 
 impl Consumer {
