@@ -267,6 +267,14 @@ named_rules! {
         "A node looks whether it is with the majority only when it has cleaned up after the member \
          that it lost: what counts is whom it sees then; without this rule it looks at once.",
         "rabbit_node_monitor.erl v3.10, handle_info DOWN: handle_dead_rabbit, then nodedown; measured";
+    AskAfterCleanUp = "ask-after-clean-up", since "3.12",
+        "At the end of its clean-up after a member the node monitor asks all members whether RabbitMQ runs there, \
+         and waits: for `net_setuptime` if one is silent. Meanwhile it does not learn that it is in a minority.",
+        "rabbit_node_monitor.erl v3.12.0, alive_rabbit_nodes; rabbit_nodes.erl v3.12.0, do_filter_running; measured";
+    PingOneByOne = "ping-one-by-one", since "3.12.13",
+        "The node monitor asks members that it is not connected with one after the other, so that each that is \
+         silent takes `net_setuptime`.",
+        "rabbit_node_monitor.erl v3.12.13, alive_rabbit_nodes, ping";
     DisconnectPartialPartitions = "disconnect-partial-partitions", since "3.4",
         "A node that has lost another which a third still sees acts on it: it disconnects from the \
          third, or pauses.",

@@ -343,6 +343,7 @@ impl Broker {
         while let Some((lane, reason)) = self.node.ended.pop() {
             self.bury(ctx, lane, reason);
         }
+        self.node.continue_asks(ctx);
         if !self.node.monitor.mailbox.is_empty() {
             self.run_node_monitor(ctx);
         }

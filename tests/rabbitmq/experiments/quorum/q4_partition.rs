@@ -108,6 +108,11 @@ fn with_a_long_net_ticktime_the_minority_feels_the_cut_for_almost_twice_its_leng
     overlaps("minority back, s after the heal", &runs, minority_back, 24.2..=25.4);
 }
 
+fn sees_minority(seen: &Seen) -> f64 {
+    let pausing = seen.events.iter().find(|(_, name, node)| *name == "pausing" && *node == 0);
+    pausing.map_or(f64::MAX, |(at, _, _)| at - CUT.0)
+}
+
 #[test]
 fn pause_minority_closes_the_clients_of_the_minority_and_so_sets_them_free() {
     let broker = "net_ticktime = \"8s\"\ncluster_partition_handling = \"pause_minority\"";
@@ -121,6 +126,13 @@ fn pause_minority_closes_the_clients_of_the_minority_and_so_sets_them_free() {
         assert_eq!(paused.count(), 1, "n1 pauses");
     }
     overlaps("majority away, s", &runs, majority, 5.8..=8.5);
+    // It has cleaned up after one of the others, and asked both: 7 s each.
+    overlaps(
+        "n1 sees that it is in a minority, s after the cut",
+        &runs,
+        sees_minority,
+        19.0..=23.8,
+    );
     overlaps("n1 is back, s after the heal", &runs, minority_back, 2.4..=26.0);
     overlaps("duplicates", &runs, |seen| seen.duplicates() as f64, 0.0..=6.0);
 }

@@ -17,7 +17,7 @@ use super::super::super::message::node::NodeMessage;
 use super::super::super::rules::Rule;
 use super::super::super::settings::PartitionHandling;
 use super::super::super::words::event;
-use super::super::vm::erlang::Link;
+use super::super::vm::erlang::{Link, Peer};
 use super::super::{Broker, Node, Status};
 use super::autoheal::Healing;
 use super::mnesia::Purpose;
@@ -65,6 +65,8 @@ pub(crate) struct Monitor {
     pub(crate) mailbox: VecDeque<MonitorMessage>,
     /// After whom it cleans up.
     pub(crate) cleans_up_after: Option<NodeId>,
+    /// Whom it asks at the end of that.
+    pub(crate) asks: Option<Asks>,
     /// Members with which Mnesia is at odds.
     pub(crate) partitions: Vec<NodeId>,
     /// See [`Outside`].
@@ -79,6 +81,15 @@ pub(crate) struct Monitor {
     pub(crate) again: bool,
     /// Whom it has still to ping in this round, one after the other.
     pub(crate) pings: Option<Vec<NodeId>>,
+}
+
+/// Members that are asked whether RabbitMQ runs there, as far as they are not connected.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asks {
+    /// A connection to this one is being set up.
+    under_way: Option<NodeId>,
+    /// Then come these.
+    rest: VecDeque<NodeId>,
 }
 
 /// What a channel knows of its node's side of a partition: of which set of nodes, and whether that
@@ -130,6 +141,43 @@ impl Node {
         let config = self.config.clone();
         let delay = config.costs.node_down_clean_up.span(ctx.random());
         ctx.after(delay, Lane::MAIN, MonitorMessage::NodeDownCleanUp { node }.into());
+    }
+
+    /// The tables are clean. From 3.12 on the node monitor asks all members who still runs, and connects for that,
+    /// before it goes on (rabbit_node_monitor.erl v4.0.5, `on_node_down_using_mnesia`: `alive_rabbit_nodes()`).
+    fn ask_after_clean_up(&mut self, ctx: &mut Context<'_, Message>) {
+        let rules = &self.config.settings.rules;
+        let (asks, one_by_one) = (rules.has(Rule::AskAfterCleanUp), rules.has(Rule::PingOneByOne));
+        let rest: VecDeque<NodeId> = match asks && !self.has_khepri() {
+            true => self.down_peers().into(),
+            false => VecDeque::new(),
+        };
+        if !one_by_one {
+            rest.iter().for_each(|node| self.set_up(ctx, *node));
+        }
+        self.monitor.asks = Some(Asks { under_way: None, rest });
+        self.continue_asks(ctx);
+    }
+
+    /// Each connection is there by now, or it has failed.
+    pub(crate) fn continue_asks(&mut self, ctx: &mut Context<'_, Message>) {
+        while let Some(asks) = &mut self.monitor.asks {
+            let attempt = |peer: &Peer| matches!(peer.link, Link::Looking | Link::Pending(_));
+            let waits = |node: NodeId| self.peers.iter().any(|p| p.node == node && attempt(p));
+            if asks.under_way.is_some_and(waits) {
+                return;
+            }
+            asks.under_way = asks.rest.pop_front();
+            match asks.under_way {
+                Some(next) => self.set_up(ctx, next),
+                None => {
+                    self.monitor.asks = None;
+                    if let Some(node) = self.monitor.cleans_up_after {
+                        self.cleaned_up(ctx, node);
+                    }
+                }
+            }
+        }
     }
 
     /// The rest of `handle_dead_rabbit`, after what takes time. Recorded partitions are forgotten
@@ -288,7 +336,7 @@ impl Broker {
             }
             MonitorMessage::CleanedUp { node: gone } => {
                 if node.monitor.cleans_up_after == Some(gone) {
-                    node.cleaned_up(ctx, gone);
+                    node.ask_after_clean_up(ctx);
                 }
             }
             message => node.monitor.mailbox.push_back(message),

@@ -574,6 +574,7 @@ impl Node {
         self.monitor.partitions.clear();
         self.monitor.mailbox.clear();
         self.monitor.cleans_up_after = None;
+        self.monitor.asks = None;
         self.store = None;
         self.store_ends = false;
         self.forget_members();
