@@ -106,8 +106,8 @@ impl Config {
     }
 }
 
-/// Rules of the protocol that are broken; each shows that an invariant can fail. RocketMQ's DLedger
-/// does without some of them, Kafka without none.
+/// Rules of the protocol that are broken; each shows that an invariant can fail. Kafka keeps all of
+/// these rules, RocketMQ's DLedger breaks some.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faulty {
     /// A vote is answered without having been written down.
