@@ -9,6 +9,7 @@ use super::console::shell_word;
 use super::run::processors;
 use super::{help, machine};
 use crate::report::sweep::Shard;
+use crate::run::Which;
 use crate::scenario::units;
 
 /// Simulates message queues under faults, deterministically: which messages are lost, duplicated
@@ -44,6 +45,9 @@ pub(super) enum Command {
     /// Hold scenarios to every expectation over many seeds, in parallel
     #[command(after_help = help::CHECK)]
     Check(Check),
+    /// Tell the story of a message: why it was lost, when it was too late, what would have saved it
+    #[command(after_help = help::EXPLAIN)]
+    Explain(Explain),
     /// Keep what scenarios do in mqsim.lock, so that `check --locked` tells when it changes
     #[command(after_help = help::LOCK)]
     Lock(Lock),
@@ -308,6 +312,40 @@ impl Common {
     }
 }
 
+/// `mqsim explain`.
+///
+/// Without --message it is the message that was lost first, of those that their producers took for a success.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Explain {
+    /// The scenario file; - is stdin
+    #[arg(value_name = "SCENARIO")]
+    pub(super) scenario: PathBuf,
+    /// This message, as loss.csv has it: p1/5012, or p1/orders/0/5012 where a producer numbers what it sends
+    /// by destination
+    #[arg(long, value_name = "PRODUCER/NUMBER", value_parser = message)]
+    pub(super) message: Option<Which>,
+    /// The message that was lost first, which is what is explained if nothing is said
+    #[arg(long, conflicts_with = "message")]
+    pub(super) first_loss: bool,
+    /// Simulate this seed instead of the scenario's
+    #[arg(long, value_name = "N", value_parser = seed, allow_negative_numbers = true)]
+    pub(super) seed: Option<u64>,
+    /// Change a value of the scenario, for example producer.p1.rate=5k/s (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    pub(super) set: Vec<String>,
+    /// How many runs go on at once [default: as many as there are processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(allow_negative_numbers = true)]
+    pub(super) jobs: Option<u32>,
+}
+
+impl Explain {
+    /// The message that is meant.
+    pub(super) fn which(&self) -> Which {
+        self.message.clone().unwrap_or(Which::FirstLoss)
+    }
+}
+
 /// `mqsim lock`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Lock {
@@ -430,6 +468,21 @@ fn shard(text: &str) -> Result<Shard, String> {
 }
 
 /// `KEY=VALUE`; what the key may be is the scenario's affair.
+fn message(text: &str) -> Result<Which, String> {
+    let expected = || "expected a producer and a number, as in p1/5012".to_owned();
+    let (row, number) = text.trim().rsplit_once('/').ok_or_else(expected)?;
+    let number = number.parse().map_err(|_| expected())?;
+    let (producer, destination) = match row.split_once('/') {
+        Some((producer, destination)) => (producer, Some(destination.to_owned())),
+        None => (row, None),
+    };
+    if producer.is_empty() {
+        return Err(expected());
+    }
+    Ok(Which::Named { producer: producer.to_owned(), destination, number })
+}
+
+/// `producer.p1.rate=5k/s`.
 fn setting(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((key, _)) if !key.trim().is_empty() => Ok(text.to_owned()),
@@ -462,6 +515,19 @@ mod tests {
         assert_eq!(shard("1/1"), Ok(Shard::WHOLE));
         for wrong in ["0/0", "17/16", "0/4", "4", "-1/4", "a/b", "1/", "1/2/3"] {
             assert!(shard(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_a_producer_and_a_number() {
+        let named = |producer: &str, destination: Option<&str>, number| {
+            let (producer, destination) = (producer.to_owned(), destination.map(str::to_owned));
+            Ok(Which::Named { producer, destination, number })
+        };
+        assert_eq!(message("p1/12"), named("p1", None, 12));
+        assert_eq!(message("p1/orders/0/12"), named("p1", Some("orders/0"), 12));
+        for wrong in ["p1", "/12", "p1/", "p1/x", "12"] {
+            assert!(message(wrong).is_err(), "{wrong}");
         }
     }
 

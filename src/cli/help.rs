@@ -87,6 +87,19 @@ Exit codes:
     failed!()
 );
 
+pub(super) const EXPLAIN: &str = concat!(
+    "\
+Examples:
+  mqsim explain outage.toml
+  mqsim explain outage.toml --message p1/5012 --seed 7
+
+Exit codes:
+  0    it was explained
+  2    the scenario or the command line is wrong, or there is no such message
+",
+    failed!()
+);
+
 pub(super) const COMPARE: &str = concat!(
     "\
 Examples:

@@ -159,6 +159,20 @@ impl Simulator for Library {
         run::history(prepared, seed, format, out).map(|_| ()).map_err(|error| error.to_string())
     }
 
+    fn explain(
+        &self,
+        prepared: &run::Prepared,
+        seed: u64,
+        which: &run::Which,
+        variant: &(dyn Fn(&str) -> Option<run::Prepared> + Sync),
+        jobs: usize,
+    ) -> Result<run::Explanation, (String, bool)> {
+        run::explain(prepared, seed, which, variant, jobs).map_err(|error| {
+            let is_input = !matches!(error, run::ExplainError::Run(_));
+            (error.to_string(), is_input)
+        })
+    }
+
     fn list(&self, topic: Topic) -> Vec<Entry> {
         let entry = |(name, meaning): (&str, &str)| Entry {
             name: name.to_owned(),

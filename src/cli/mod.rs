@@ -7,6 +7,7 @@ mod compare;
 mod console;
 mod defect;
 mod exit;
+mod explain;
 mod find;
 mod help;
 mod interrupt;
@@ -92,6 +93,7 @@ fn obey(simulator: &impl Simulator, cli: args::Cli) -> Exit {
     let done = defect::caught(|| match cli.command {
         args::Command::Run(wanted) => run::execute(simulator, &wanted),
         args::Command::Check(wanted) => check::execute(simulator, &wanted),
+        args::Command::Explain(wanted) => explain::execute(simulator, &wanted),
         args::Command::Lock(wanted) => lock::execute(simulator, &wanted),
         args::Command::Compare(wanted) => compare::execute(simulator, &wanted),
         args::Command::Sweep(wanted) => sweep::execute(simulator, &wanted),

@@ -8,7 +8,7 @@ use crate::report::Unfinished;
 use crate::report::compare::Parted;
 use crate::report::lock::Trace;
 use crate::report::tally::Expected;
-use crate::run::{Absent, Chapter, Failure, HistoryFormat, Progress};
+use crate::run::{Absent, Chapter, Explanation, Failure, HistoryFormat, Progress, Which};
 use crate::verdict::{OverSeeds, Report};
 
 /// What the command line adds to a prepared scenario.
@@ -152,6 +152,20 @@ pub trait Simulator: Sync {
         format: HistoryFormat,
         out: &mut dyn Write,
     ) -> Result<(), String>;
+
+    /// The story of a message of a seed. `variant` is the same scenario with one more setting, if that is
+    /// understood; so many runs go on at once. The error is for people, and says whether it is a wrong input.
+    ///
+    /// # Errors
+    /// If no message is meant, or a run does not end by itself.
+    fn explain(
+        &self,
+        prepared: &Self::Prepared,
+        seed: u64,
+        which: &Which,
+        variant: &(dyn Fn(&str) -> Option<Self::Prepared> + Sync),
+        jobs: usize,
+    ) -> Result<Explanation, (String, bool)>;
 
     /// What can be written for a topic.
     fn list(&self, topic: Topic) -> Vec<Entry>;

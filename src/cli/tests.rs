@@ -136,6 +136,17 @@ impl Simulator for Double {
         seeds.iter().map(one).collect()
     }
 
+    fn explain(
+        &self,
+        _: &String,
+        _: u64,
+        _: &run::Which,
+        _: &(dyn Fn(&str) -> Option<String> + Sync),
+        _: usize,
+    ) -> Result<run::Explanation, (String, bool)> {
+        Err(("no message was lost".to_owned(), true))
+    }
+
     fn freeze(
         &self,
         prepared: &String,

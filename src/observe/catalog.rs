@@ -191,6 +191,8 @@ pub struct Catalog {
     pub causes: &'static [Cause],
     /// The family's conditions, kebab-case; the first is `none`.
     pub conditions: &'static [&'static str],
+    /// A sentence about each of them.
+    pub condition_meanings: &'static [&'static str],
     /// The family's roles.
     pub roles: &'static [RoleWord],
     /// The family's events.
@@ -227,6 +229,12 @@ impl Catalog {
     #[must_use]
     pub fn destination(&self, id: DestinationId) -> &str {
         &self.destinations[id.index()].name
+    }
+
+    /// What a condition means, in a sentence; empty if there is nothing to say.
+    #[must_use]
+    pub fn because(&self, condition: usize) -> &'static str {
+        self.condition_meanings.get(condition).copied().unwrap_or("")
     }
 
     /// Whether it is an action of an operator, and no fault.

@@ -85,6 +85,7 @@ fn catalog() -> Catalog {
         actions: 2..2,
         causes: CAUSES,
         conditions: &["none", "acked-before-replicated"],
+        condition_meanings: &["", "It was acknowledged before any other node had it."],
         roles: ROLES,
         events: EVENTS,
         invariants: words(),

@@ -11,7 +11,7 @@ pub mod json;
 pub mod junit;
 pub mod lock;
 pub mod markdown;
-mod number;
+pub(crate) mod number;
 mod plot;
 pub mod sweep;
 mod tables;

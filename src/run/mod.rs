@@ -2,6 +2,7 @@
 
 mod absent;
 mod describe;
+mod explain;
 mod failures;
 mod families;
 mod freeze;
@@ -15,6 +16,7 @@ mod simulate;
 
 pub use absent::Absent;
 pub use describe::{Chapter, Paragraph};
+pub use explain::{End, ExplainError, Explanation, Tried, Turning, Which, explain};
 pub use failures::Failure;
 pub use families::{Families, ModeInfo, Selectable, faults};
 pub use freeze::{FreezeError, freeze};

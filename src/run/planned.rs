@@ -1,11 +1,12 @@
 //! A scenario as its family has planned it: the one place at which a family's own type is forgotten.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::brokers::kit::Family;
 use crate::engine::{Fingerprint, Time};
-use crate::observe::{Blind, Catalog, NodeId, Observer};
+use crate::observe::{Blind, Catalog, FaultId, NodeId, Observer};
 use crate::verdict::{Busy, Ledger, LedgerOptions, Waits};
 use crate::world::{
     CardSpec, Cluster, Ending, PlannedFault, Setup, Simulation, Statistics, Topology, fault,
@@ -55,6 +56,20 @@ pub(super) trait Planned: Debug + Send + Sync {
         stops: Stops<'_>,
     ) -> Result<Done, RunError>;
 
+    /// Simulates one seed as if every fault were over at `healed`, and none began afterwards. `begun` says when
+    /// each of them began.
+    fn run_healed(
+        &self,
+        seed: u64,
+        catalog: &Arc<Catalog>,
+        options: LedgerOptions,
+        begun: &BTreeMap<FaultId, Time>,
+        healed: Time,
+    ) -> Result<Done, RunError>;
+
+    /// Settings that make messages safer, as `--set` takes them ([`Family::REMEDIES`]).
+    fn remedies(&self) -> &'static [&'static str];
+
     /// The random faults of a seed as they came to be, each as a `[[fault]]`.
     fn freeze(&self, seed: u64, max_events: Option<u64>) -> Result<Vec<String>, RunError>;
 
@@ -77,28 +92,32 @@ impl<F: Family> Planned for F {
     ) -> Result<Done, RunError> {
         let setup = Setup { invariants: options.invariants, ..limited(self, seed, max_events) };
         let ledger = Ledger::new(with_drawn(catalog, &setup.faults), options);
-        let mut simulation = Simulation::<F::Cluster, _>::new(setup, ledger)?;
-        let mut checkpoints = Vec::new();
-        for &instant in stops.instants {
-            simulation.run_until(instant)?;
-            (stops.passed)(instant);
-            let world = simulation.fingerprint();
-            let ingredients = simulation.observer().ingredients(&world);
-            checkpoints.push((instant, ingredients.map(|(_, hash)| hash)));
-        }
-        let ending = simulation.run()?;
-        let waits = if ending.quiet { Vec::new() } else { simulation.waits() };
-        let waits = waits.into_iter().map(|w| Waits { node: w.node, what: w.what.into_owned() });
-        let statistics = simulation.statistics();
-        Ok(Done {
-            ending,
-            waits: waits.collect(),
-            busy: busy(simulation.topology(), &statistics),
-            statistics,
-            fingerprint: simulation.fingerprint(),
-            checkpoints,
-            ledger: simulation.into_observer(),
-        })
+        ledgered::<F::Cluster>(setup, ledger, stops)
+    }
+
+    fn run_healed(
+        &self,
+        seed: u64,
+        catalog: &Arc<Catalog>,
+        options: LedgerOptions,
+        begun: &BTreeMap<FaultId, Time>,
+        healed: Time,
+    ) -> Result<Done, RunError> {
+        let mut setup = Setup { invariants: false, ..self.setup(seed) };
+        let ledger = Ledger::new(with_drawn(catalog, &setup.faults), options);
+        setup.faults.retain_mut(|fault| {
+            let Some(begun) = begun.get(&fault.id).filter(|begun| **begun < healed) else {
+                return false;
+            };
+            let until = healed.since(*begun);
+            fault.lasts = Some(fault.lasts.map_or(until, |lasts| lasts.min(until)));
+            true
+        });
+        ledgered::<F::Cluster>(setup, ledger, Stops::NONE)
+    }
+
+    fn remedies(&self) -> &'static [&'static str] {
+        F::REMEDIES
     }
 
     fn freeze(&self, seed: u64, max_events: Option<u64>) -> Result<Vec<String>, RunError> {
@@ -118,6 +137,36 @@ impl<F: Family> Planned for F {
     fn observe(&self, seed: u64, observer: &mut dyn Observer) -> Result<Ending, RunError> {
         Ok(watched::<F::Cluster>(self.setup(seed), observer)?.run()?)
     }
+}
+
+/// A run under the ledger, from its start to its end.
+fn ledgered<C: Cluster>(
+    setup: Setup<C::Machine>,
+    ledger: Ledger,
+    stops: Stops<'_>,
+) -> Result<Done, RunError> {
+    let mut simulation = Simulation::<C, _>::new(setup, ledger)?;
+    let mut checkpoints = Vec::new();
+    for &instant in stops.instants {
+        simulation.run_until(instant)?;
+        (stops.passed)(instant);
+        let world = simulation.fingerprint();
+        let ingredients = simulation.observer().ingredients(&world);
+        checkpoints.push((instant, ingredients.map(|(_, hash)| hash)));
+    }
+    let ending = simulation.run()?;
+    let waits = if ending.quiet { Vec::new() } else { simulation.waits() };
+    let waits = waits.into_iter().map(|w| Waits { node: w.node, what: w.what.into_owned() });
+    let statistics = simulation.statistics();
+    Ok(Done {
+        ending,
+        waits: waits.collect(),
+        busy: busy(simulation.topology(), &statistics),
+        statistics,
+        fingerprint: simulation.fingerprint(),
+        checkpoints,
+        ledger: simulation.into_observer(),
+    })
 }
 
 /// A run under any observer, of which there is one machine code for all.

@@ -83,7 +83,7 @@ fn with_stops(
 }
 
 /// What a run that is over comes to, and how it was judged.
-fn report(prepared: &Prepared, seed: u64, done: Done) -> Report {
+pub(super) fn report(prepared: &Prepared, seed: u64, done: Done) -> Report {
     let settings = prepared.scenario.settings();
     let mut report = done.ledger.finish(RunFacts {
         scenario: settings.name.clone(),

@@ -95,6 +95,7 @@ pub(super) fn catalog() -> Catalog {
         actions: 2..2,
         causes: CAUSES,
         conditions: &["none", "acked-before-replicated"],
+        condition_meanings: &["", "It was acknowledged before any other node had it."],
         roles: &[
             RoleWord { name: "leader", rank: RoleRank::Leader },
             RoleWord { name: "mirror", rank: RoleRank::InSync },

@@ -117,6 +117,15 @@ impl Family for Spec {
         ),
     ];
 
+    const REMEDIES: &'static [&'static str] = &[
+        "broker.journalDiskSyncStrategy=always",
+        "producer.*.useAsyncSend=false",
+        "producer.*.persistent=true",
+        "producer.*.transport=failover",
+        "rules.leave-files-unsynced=false",
+        "consumer.*.acknowledge=CLIENT",
+    ];
+
     fn plan(scenario: &Scenario, mode: Kind) -> Result<Spec, Diagnostics> {
         plan(scenario, mode)
     }

@@ -37,6 +37,8 @@ pub struct Words {
     pub causes: &'static [Cause],
     /// What made a copy the last one; the first is `none`.
     pub conditions: &'static [&'static str],
+    /// A sentence about each of them.
+    pub condition_meanings: &'static [&'static str],
     /// What a broker is to a destination.
     pub roles: &'static [RoleWord],
     /// What happens, close to the broker's own log lines.
@@ -89,6 +91,10 @@ pub trait Family: Clone + Debug + Send + Sync + 'static {
     const ABOUT: &'static About;
     /// Its modes.
     const MODES: &'static [(Self::Mode, Mode)];
+
+    /// Settings that make messages safer than they are by default, at a price, as `--set` takes them; a `*` stands
+    /// for every member of a list: `producer.*.acks=all`. One that a version or scenario does not have is passed over.
+    const REMEDIES: &'static [&'static str] = &[];
 
     /// Resolves a scenario that was checked with its sections. [`complete`](super::complete) is
     /// the end of every plan.
@@ -179,6 +185,7 @@ pub trait Family: Clone + Debug + Send + Sync + 'static {
             actions: frame.action_ids(),
             causes: words.causes,
             conditions: words.conditions,
+            condition_meanings: words.condition_meanings,
             roles: words.roles,
             events: words.events,
             invariants: self.invariants(),

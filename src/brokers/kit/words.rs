@@ -63,6 +63,7 @@ macro_rules! words {
                 precedence: $precedence,
             },)*],
             conditions: &["none", $($($because_name,)*)?],
+            condition_meanings: &["", $($($because_meaning,)*)?],
             roles: &[$($($crate::observe::RoleWord {
                 name: $role_name,
                 rank: $crate::observe::RoleRank::$rank,

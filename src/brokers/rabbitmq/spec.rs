@@ -374,6 +374,22 @@ impl Family for Spec {
         ),
     ];
 
+    const REMEDIES: &'static [&'static str] = &[
+        "producer.*.mandatory=true",
+        "producer.*.confirms={ window = 100 }",
+        "producer.*.persistent=true",
+        "producer.*.republish=true",
+        "queue.*.durable=true",
+        "queue.*.x-queue-type=quorum",
+        "policy.*.ha-mode=all",
+        "policy.*.ha-sync-mode=automatic",
+        "policy.*.ha-promote-on-shutdown=when-synced",
+        "policy.*.ha-promote-on-failure=when-synced",
+        "broker.cluster_partition_handling=pause_minority",
+        "broker.cluster_partition_handling=autoheal",
+        "consumer.*.ack=manual",
+    ];
+
     fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         plan(scenario, mode)
     }

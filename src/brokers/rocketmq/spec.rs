@@ -153,6 +153,17 @@ impl Family for Spec {
         ),
     ];
 
+    const REMEDIES: &'static [&'static str] = &[
+        "broker.flushDiskType=SYNC_FLUSH",
+        "broker.brokerRole=SYNC_MASTER",
+        "broker.inSyncReplicas=2",
+        "broker.allAckInSyncStateSet=true",
+        "broker.minInSyncReplicas=2",
+        "broker.transientStorePoolEnable=false",
+        "producer.*.check-send-status=true",
+        "producer.*.send=sync",
+    ];
+
     fn plan(scenario: &Scenario, mode: config::Mode) -> Result<Spec, Diagnostics> {
         plan(scenario, mode)
     }

@@ -164,6 +164,18 @@ impl Family for Spec {
         },
     )];
 
+    const REMEDIES: &'static [&'static str] = &[
+        "producer.*.acks=all",
+        "producer.*.enable.idempotence=true",
+        "producer.*.retries=2147483647",
+        "topic.*.replication-factor=3",
+        "topic.*.min.insync.replicas=2",
+        "topic.*.unclean.leader.election.enable=false",
+        "topic.*.flush.messages=1",
+        "broker.log.flush.interval.messages=1",
+        "consumer.*.auto.offset.reset=earliest",
+    ];
+
     fn plan(scenario: &Scenario, (): ()) -> Result<Spec, Diagnostics> {
         plan(scenario)
     }

@@ -226,6 +226,8 @@ impl Family for Spec {
         },
     )];
 
+    const REMEDIES: &'static [&'static str] = &["broker.log.flush.interval=1"];
+
     fn plan(scenario: &Scenario, (): ()) -> Result<Spec, Diagnostics> {
         plan(scenario)
     }
