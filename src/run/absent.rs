@@ -34,12 +34,6 @@ const fn absent(
 /// All of it. Whoever adds a broker or a part of one removes its line; a test notices.
 const ABSENT: &[Absent] = &[
     absent(
-        &["dledger"],
-        "DLedger groups of RocketMQ are",
-        ROCKETMQ,
-        "rocketmq-controller simulates groups whose masters are elected by controllers",
-    ),
-    absent(
         &["acting-master"],
         "Acting masters of RocketMQ are",
         ROCKETMQ,
@@ -172,6 +166,7 @@ mod tests {
         for info in modes.modes() {
             assert_eq!(Absent::of(info.mode.name), None, "{} is simulated", info.mode.name);
         }
-        assert_eq!(Absent::of("RocketMQ DLedger").unwrap().what, "DLedger groups of RocketMQ are");
+        let proxy = Absent::of("RocketMQ Proxy").unwrap();
+        assert_eq!(proxy.what, "RocketMQ's proxy and pop consumers are");
     }
 }

@@ -134,10 +134,10 @@ fn a_broker_means_its_mode_that_replicates() {
 #[test]
 fn what_is_missing_is_an_answer_of_its_own() {
     let sandbox = Sandbox::new();
-    sandbox.write("a.toml", "format = 1\nmode = \"rocketmq-dledger\"\nduration = \"5s\"\n");
+    sandbox.write("a.toml", "format = 1\nmode = \"rocketmq-proxy\"\nduration = \"5s\"\n");
     let mut text = String::new();
     for line in [
-        "new dledger",
+        "new acting-master",
         "list nats",
         "schema nats",
         "list failures jetstream",

@@ -6,12 +6,16 @@ use crate::runs;
 
 /// A run of so many seconds on so many brokers.
 fn run(version: &str, seconds: u32, nodes: u32, rest: &str) -> Report {
+    run_in("rocketmq-master-slave", version, seconds, nodes, rest, 1)
+}
+
+fn run_in(mode: &str, version: &str, seconds: u32, nodes: u32, rest: &str, seed: u64) -> Report {
     let text = format!(
-        "format = 1\nname = 'rules'\nmode = 'rocketmq-master-slave'\nbroker-version = '{version}'\n\
+        "format = 1\nname = 'rules'\nmode = '{mode}'\nbroker-version = '{version}'\n\
          duration = '{seconds}s'\ndrain = '5000s'\n[cluster]\nnodes = {nodes}\nboot-time = '1s'\n\
          [[topic]]\nname = 'orders'\nqueues = 2\n{rest}"
     );
-    runs::run(&runs::prepared(&text, &[]), 1)
+    runs::run(&runs::prepared(&text, &[]), seed)
 }
 
 const ALONE: &str = "[broker]\nslaves = 0\n";
@@ -251,4 +255,26 @@ fn an_application_that_sends_again_has_what_a_hung_master_had_stored_twice() {
     assert!((5..=8).contains(&once.unknown) && once.duplicated == 0, "{} unknown", once.unknown);
     assert_eq!((again.unknown, again.acked), (0, again.attempted), "each is a success in the end");
     assert!((5..=8).contains(&again.duplicated), "{} twice", again.duplicated);
+}
+
+#[test]
+fn a_dledger_member_that_votes_without_what_it_had_loses_what_was_acknowledged() {
+    // The leader loses power and is back before another one is elected. It votes for the member that has
+    // no more than is left to it, and the third cuts off what the two do not have.
+    let lost = |rule: &str| -> u64 {
+        let of_seed = |seed| {
+            let rest = format!(
+                "[broker]\nslaves = 2\n{rule}{}{CONSUMER}\
+                 [[fault]]\nkind = 'power-loss'\ntarget = 'n1'\nat = '10s'\nfor = '5s'\n",
+                producer("rate = '4k/s'\nthreads = 60\nstart = '9.8s'\nstop = '10.2s'")
+            );
+            run_in("rocketmq-dledger", "5.3", 20, 3, &rest, seed).summary.acked_lost
+        };
+        (1..=40).map(of_seed).sum()
+    };
+    let (memory, disk) = (lost(""), lost("[rules]\nack-unflushed = false\n"));
+    assert!(
+        memory > 0 && disk == 0,
+        "{memory} lost with acknowledgements from memory, {disk} from disks"
+    );
 }

@@ -34,7 +34,7 @@ const RECORD: u32 = 91 + 52;
 pub struct Place {
     /// Which group.
     pub group: u32,
-    /// Which member; without controllers 0 is the master.
+    /// Which member; in the mode `rocketmq-master-slave` 0 is the master.
     pub id: u32,
 }
 
@@ -73,6 +73,8 @@ pub enum Mode {
     MasterSlave,
     /// Controllers.
     Controller,
+    /// The brokers of the group, which are a Raft group (DLedger).
+    Dledger,
 }
 
 /// The controllers' configuration (`common/ControllerConfig.java`).
@@ -101,6 +103,8 @@ pub struct Config {
     pub mode: Mode,
     /// The controllers' configuration, in the mode that has them.
     pub control: Option<Control>,
+    /// The quorum of each group of brokers, in the mode in which they have one.
+    pub ledgers: Vec<Arc<raft::Config>>,
     /// Slaves of each master.
     pub slaves: u32,
     /// Bytes of each broker's disk.

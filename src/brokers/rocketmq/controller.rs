@@ -159,6 +159,9 @@ impl Controller {
                 }
                 self.answer(conn, id, group, ctx);
             }
+            Message::GetLeader(id) => {
+                ctx.send(conn, Message::LeaderIs(id, self.raft.leader()), HEADER);
+            }
             Message::AlterSet(id, wanted) => self.alter_set(conn, id, &wanted, ctx),
             _ => {}
         }
@@ -189,9 +192,10 @@ impl Controller {
         let stale = now.epoch != wanted.epoch
             || now.set_epoch != wanted.set_epoch
             || now.master != wanted.master
+            || now.set == wanted.set
             || self.deciding[group as usize];
         if dead || stale {
-            return self.answer(conn, id, group, ctx);
+            return ctx.send(conn, Message::Replicas(id, None), HEADER);
         }
         let decided = Decided { set: wanted.set, set_epoch: now.set_epoch + 1, ..now };
         if let Some(record) = self.append(decided, ctx) {

@@ -19,10 +19,10 @@ use super::store::Record;
 invariants! {
     ACKED_IS_FLUSHED = "acked-is-flushed", ["SYNC_FLUSH", "group-commit", "no forget-flush-errors"],
         "a send that is answered SEND_OK is on the master's disk";
-    READ_IS_FLUSHED = "read-is-flushed", ["SYNC_FLUSH", "dispatch-flushed-only", "no forget-flush-errors"],
+    READ_IS_FLUSHED = "read-is-flushed", ["SYNC_FLUSH", "dispatch-flushed-only", "no forget-flush-errors", "no controllers"],
         "no pull of a master gets a message that is not on its disk";
     ACKED_IS_REPLICATED = "acked-is-replicated",
-        ["SYNC_MASTER that waits", "a comparison of logs when a slave connects (apache/rocketmq#1155, #3015)", "no slave-acks-from-memory"],
+        ["SYNC_MASTER that waits", "a comparison of logs when a slave connects (apache/rocketmq#1155, #3015)", "no slave-acks-from-memory and no ack-unflushed"],
         "a send that is answered SEND_OK is in as many CommitLogs as the master waits for";
     SLAVE_IS_PREFIX = "slave-is-prefix",
         ["a comparison of logs when a slave connects (apache/rocketmq#1155, #3015)"],
@@ -32,7 +32,7 @@ invariants! {
         "the message at an offset of a queue is the one that was given that offset";
     VALID_PREFIX = "valid-prefix", ["recovery-truncates"],
         "after a recovery the CommitLog ends with the last record that is whole";
-    ONE_MASTER_AN_EPOCH = "one-master-an-epoch", ["controllers", "elections-count"],
+    ONE_MASTER_AN_EPOCH = "one-master-an-epoch", ["elections", "elections-count"],
         "no two brokers of a group are masters in the same epoch";
     COMMITTED_IS_FINISHED = "committed-is-finished", ["commit-lowest-unfinished"],
         "a consumer commits no offset behind a message in hand that is not finished";
@@ -82,9 +82,18 @@ pub struct Oracle {
 #[must_use]
 pub fn lacks(config: &Config, invariant: InvariantId) -> Vec<&'static str> {
     let settings = &config.settings;
-    // With controllers logs are compared by their epochs, but a master that restarts in its epoch lets that begin
-    // anew, and what it wrote in it before counts as the epoch before.
-    let compares = false;
+    // With controllers logs are compared by their epochs; a master that restarts in its epoch lets that begin anew,
+    // and what it wrote in it before counts as the epoch before.
+    let compares = config.mode == Mode::Controller
+        && config.has(Rule::TruncateByEpoch)
+        && !config.has(Rule::EpochBeginsAnew)
+        || config.mode == Mode::Dledger
+            && !config.has(Rule::CommitByCounting)
+            && !config.has(Rule::AckUnflushed);
+    let from_memory = match config.mode {
+        Mode::Dledger => config.has(Rule::AckUnflushed),
+        Mode::MasterSlave | Mode::Controller => config.has(Rule::SlaveAcksFromMemory),
+    };
     let forgets = config.has(Rule::ForgetFlushErrors);
     let mut lacks = Vec::new();
     let mut want = |holds: bool, what: &'static str| {
@@ -103,18 +112,19 @@ pub fn lacks(config: &Config, invariant: InvariantId) -> Vec<&'static str> {
             want(settings.sync_flush, words[0]);
             want(config.has(Rule::DispatchFlushedOnly) && !settings.read_uncommitted, words[1]);
             want(!forgets, words[2]);
+            want(config.mode != Mode::Controller, words[3]);
         }
         invariant::ACKED_IS_REPLICATED => {
             want(needed(config) > 1, words[0]);
             want(compares, words[1]);
-            want(!config.has(Rule::SlaveAcksFromMemory), words[2]);
+            want(!from_memory, words[2]);
         }
         invariant::SLAVE_IS_PREFIX | invariant::OFFSET_IS_PLACE => {
             want(config.slaves == 0 || compares, words[0]);
         }
         invariant::VALID_PREFIX => want(config.has(Rule::RecoveryTruncates), words[0]),
         invariant::ONE_MASTER_AN_EPOCH => {
-            want(config.mode == Mode::Controller, words[0]);
+            want(config.mode != Mode::MasterSlave, words[0]);
             want(config.has(Rule::ElectionsCount), words[1]);
         }
         _ => want(config.has(Rule::CommitLowestUnfinished), words[0]),
@@ -127,6 +137,9 @@ fn needed(config: &Config) -> u32 {
     if config.mode == Mode::Controller {
         // Of all that may become master: how many that are is the controllers' affair.
         return config.settings.in_sync_replicas.max(1 + u32::from(config.settings.all_ack));
+    }
+    if config.mode == Mode::Dledger {
+        return config.slaves.div_ceil(2) + 1;
     }
     match (config.settings.sync_master, config.has(Rule::CountInSyncReplicas)) {
         (false, _) => 1,
@@ -238,7 +251,7 @@ fn unreplicated(
 ) -> Option<(InvariantId, String)> {
     let config = master.config();
     let needed = match config.mode {
-        Mode::MasterSlave => needed(config),
+        Mode::MasterSlave | Mode::Dledger => needed(config),
         Mode::Controller => master.waited_for(),
     };
     let group = master.place().group;

@@ -86,6 +86,10 @@ impl Cluster for RocketCluster {
                 let place = broker.place();
                 let master = brokers()
                     .find(|(_, other)| other.is_master() && other.place().group == place.group);
+                if let Some((leader, own)) = broker.ledger_end() {
+                    let end = master.map_or(u64::MAX, |(_, master)| master.store().log.end());
+                    return broker.is_serving() && leader.is_some() && own + IN_SYNC >= end;
+                }
                 let follows = master.is_some_and(|(_, master)| {
                     let end = master.store().log.end();
                     master.slave_position(node).is_some_and(|at| at + IN_SYNC >= end && at <= end)

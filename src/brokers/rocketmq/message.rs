@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::brokers::coordination::{Carry, raft};
-use crate::observe::MessageRange;
+use crate::observe::{MessageRange, NodeId};
 
 use super::config::QueueId;
 use super::store::Record;
@@ -289,12 +289,18 @@ pub enum Message {
     GetReplicas(u32),
     /// Broker to controller: CONTROLLER_ALTER_SYNC_STATE_SET.
     AlterSet(u32, Box<Decided>),
-    /// Controller to broker: what is decided; none if it does not lead.
+    /// Controller to broker: what is decided; none if it does not lead, or refuses another set.
     Replicas(u32, Option<Box<Decided>>),
+    /// Broker to controller: CONTROLLER_GET_METADATA_INFO.
+    GetLeader(u32),
+    /// Controller to broker: who leads, if it knows.
+    LeaderIs(u32, Option<NodeId>),
     /// Controller to broker: NOTIFY_BROKER_ROLE_CHANGED.
     RoleChanged(Box<Decided>),
     /// Between controllers.
     Raft(raft::Message<Decided>),
+    /// Between the brokers of a DLedger group.
+    Ledger(raft::Message<Record>),
 
     /// Slave to master, in the mode with controllers: it begins.
     Handshake,
@@ -312,6 +318,30 @@ pub enum Message {
 impl raft::Record for Decided {
     fn bytes(&self) -> u32 {
         160
+    }
+}
+
+/// Bytes of an entry beside its body (`DLedgerEntry.BODY_OFFSET`, openmessaging/dledger).
+const ENTRY: u32 = 48;
+
+impl raft::Record for Record {
+    fn bytes(&self) -> u32 {
+        Record::bytes(self) + ENTRY
+    }
+}
+
+impl From<raft::Message<Record>> for Message {
+    fn from(message: raft::Message<Record>) -> Message {
+        Message::Ledger(message)
+    }
+}
+
+impl Carry<raft::Message<Record>> for Message {
+    fn open(self) -> Result<raft::Message<Record>, Message> {
+        match self {
+            Message::Ledger(message) => Ok(message),
+            other => Err(other),
+        }
     }
 }
 
@@ -360,6 +390,8 @@ pub enum Timer {
     Commit,
     /// Broker: sends that wait may be overdue.
     PutTimeout,
+    /// Broker of a DLedger group: the same.
+    LedgerTimeout,
     /// Broker: dispatch.
     Dispatch,
     /// Broker: segments may be deleted.
@@ -386,6 +418,12 @@ pub enum Timer {
     Beat,
     /// Broker: ask the controllers what is decided.
     Metadata,
+    /// Broker: look which controllers can be reached.
+    ScanControllers,
+    /// Broker: ask who leads them.
+    SyncController,
+    /// Broker: try again to find one, or to register with it.
+    FindController,
     /// Master: look whether a slave is not in sync any more.
     CheckSet,
     /// Controller: look for brokers that are silent.

@@ -154,7 +154,7 @@ impl NameServer {
         }
         let now = ctx.clock();
         let expiry = match self.config.mode {
-            Mode::MasterSlave => EXPIRY,
+            Mode::MasterSlave | Mode::Dledger => EXPIRY,
             Mode::Controller => HEARTBEAT_EXPIRY,
         };
         for broker in 0..self.live.len() {

@@ -11,15 +11,20 @@ use crate::observe::{ConsumerId, NodeId};
 use crate::scenario::{Diagnostics, Place, Scenario, Values, suggest};
 use crate::workload::{ConsumerLoad, Load};
 
+use super::broker::LEDGER as LEDGER_FILES;
 use super::client::consumer::{ConsumerConfig, Listener};
 use super::client::producer;
 use super::config::{Config, Control, DELAYS, Mode, Returns, Settings, Topic, group_name};
 use super::costs::Costs;
-use super::rules::Rules;
+use super::rules::{Rule, Rules};
 use super::spec::{ConsumerSpec, ProducerSpec, Spec};
 
 /// With controllers a slave copies its master's offsets so often (`ReplicasManager.handleSlaveSynchronize`).
 const CONTROLLED_SYNC: Span = Span::from_secs(10);
+
+/// DLedger: a follower that has heard nothing of its leader for three heartbeats of 2 s stands for election; one that leads
+/// and hears of less than most members steps down after 6 to 10 s (`DLedgerLeaderElector`).
+const LEDGER_SILENCE: Span = Span::from_secs(6);
 
 /// Bytes of a record beside its body, at most: names of topics have 64.
 const LARGEST_OVERHEAD: u64 = 512;
@@ -64,6 +69,7 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         disks,
         mode,
         control,
+        ledgers: planner.ledgers(mode, brokers, slaves),
         slaves,
         nameservers: servers.map(|server| NodeId(brokers + server)).collect(),
         scan_interval: names.duration("scanNotActiveBrokerInterval"),
@@ -141,6 +147,15 @@ impl<'a> Planner<'a> {
             Mode::Controller => {
                 &[("brokerRole", "the controllers make a broker SYNC_MASTER or a slave")]
             }
+            Mode::Dledger => &[
+                ("brokerRole", "the leader of a group is SYNC_MASTER, the others are slaves"),
+                ("flushDiskType", "members flush every 10 ms, and wait for it never"),
+                ("inSyncReplicas", "a send waits for most members"),
+                ("transientStorePoolEnable", "there is no write buffer"),
+                ("allAckInSyncStateSet", "only controllers have a SyncStateSet"),
+                ("minInSyncReplicas", "only controllers have a SyncStateSet"),
+                ("haMaxTimeSlaveNotCatchup", "only controllers have a SyncStateSet"),
+            ],
             Mode::MasterSlave => &[
                 ("allAckInSyncStateSet", "only controllers have a SyncStateSet"),
                 ("minInSyncReplicas", "only controllers have a SyncStateSet"),
@@ -151,7 +166,7 @@ impl<'a> Planner<'a> {
             let message = format!("`{key}` has no meaning in this mode: {why}");
             self.wrong.push(broker.span(key), message, "remove it, or write another `mode`");
         }
-        if mode == Mode::Controller && !broker.is_set("slave-sync-interval") {
+        if mode != Mode::MasterSlave && !broker.is_set("slave-sync-interval") {
             settings.slave_sync = CONTROLLED_SYNC;
         }
         if settings.min_in_sync > slaves + 1 {
@@ -190,7 +205,7 @@ impl<'a> Planner<'a> {
     /// The controllers, whose first host is this one.
     fn control(&mut self, mode: Mode, first: u32) -> Option<Control> {
         let values = self.scenario.one("controller");
-        if mode == Mode::MasterSlave {
+        if mode != Mode::Controller {
             if values.is_present() {
                 let message = "there are no controllers in this mode";
                 let help = "remove [controller], or write mode = \"rocketmq-controller\"";
@@ -215,6 +230,32 @@ impl<'a> Planner<'a> {
             masters: values.duration("scanInactiveMasterInterval"),
             unclean: values.flag("enableElectUncleanMaster"),
         })
+    }
+
+    /// The quorum of each group of brokers.
+    fn ledgers(&self, mode: Mode, brokers: u32, slaves: u32) -> Vec<Arc<raft::Config>> {
+        if mode != Mode::Dledger {
+            return Vec::new();
+        }
+        let rules = Rules::read(self.scenario.one("rules"));
+        let counting = rules.has(Rule::CommitByCounting);
+        let hosts: Vec<u32> = (0..brokers).collect();
+        let quorum = |members: &[u32]| {
+            let mut quorum =
+                raft::Config::new(members.iter().map(|member| NodeId(*member)).collect());
+            quorum.fetch_timeout = LEDGER_SILENCE;
+            quorum.append_linger = Span::ZERO;
+            quorum.high_watermark_answers = true;
+            // Nothing is compacted: segments go by their age.
+            (quorum.snapshot_after_bytes, quorum.retention_bytes) = (u64::MAX, u64::MAX);
+            quorum.request_cost = Costs::read(self.scenario.one("costs")).replicate;
+            quorum.files = LEDGER_FILES;
+            quorum.faulty.counts_unsynced = rules.has(Rule::AckUnflushed);
+            quorum.faulty.commits_old_epochs = counting;
+            quorum.faulty.begins_silently = counting;
+            Arc::new(quorum)
+        };
+        hosts.chunks(slaves as usize + 1).map(quorum).collect()
     }
 
     fn read_groups(&mut self) {

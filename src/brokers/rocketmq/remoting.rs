@@ -87,6 +87,7 @@ fn answered(message: &Message) -> Option<u32> {
     Some(match message {
         Message::Registered(id, _)
         | Message::Replicas(id, _)
+        | Message::LeaderIs(id, _)
         | Message::RouteIs(id, _)
         | Message::Sent(id, _)
         | Message::ConsumersAre(id, _)
@@ -142,6 +143,11 @@ impl<W> Remoting<W> {
                 conn
             }
         }
+    }
+
+    /// Makes a connection to a server unless there is one.
+    pub fn reach(&mut self, server: usize, ctx: &mut Context<'_, Message>) {
+        self.connection(server, ctx);
     }
 
     /// Sends what is not answered; what is sent before the connection is open waits for it.

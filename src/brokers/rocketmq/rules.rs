@@ -81,9 +81,26 @@ named_rules! {
         "Unless enableElectUncleanMaster only a member of the SyncStateSet is made master; without this rule \
          any that is alive.",
         "controller/elect/impl/DefaultElectPolicy.java";
-    UnionOfSets = "union-of-sets", since "5.0.0",
+    UnionOfSets = "union-of-sets", since "5.1.1",
         "While a change of the SyncStateSet is not decided a master waits for the members of both sets.",
         "apache/rocketmq#5663; store/ha/autoswitch/AutoSwitchHAService.java getSyncStateSet";
+    EpochBeginsAnew = "epoch-begins-anew", since "5.0.0",
+        "A master that restarts before it is missed lets its epoch begin where its CommitLog ends now, and what it \
+         wrote in it before counts as the epoch before; without this rule the epoch goes on.",
+        "store/ha/autoswitch/AutoSwitchHAService.java changeToMaster; EpochFileCache.java truncateSuffixByEpoch";
+    DropUnconnected = "drop-unconnected", since "5.1.1",
+        "A master takes everyone out of the SyncStateSet who has not been connected to this process of its; without \
+         this rule such a member stays in it.",
+        "apache/rocketmq#6342; store/ha/autoswitch/AutoSwitchHAService.java maybeShrinkSyncStateSet";
+    // ---- DLedger
+    AckUnflushed = "ack-unflushed", always,
+        "In a DLedger group an entry counts where it is written, flushed or not (every 10 ms it is); without this \
+         rule where it is flushed.",
+        "openmessaging/dledger store/file/DLedgerMmapFileStore.java FlushDataService";
+    CommitByCounting = "commit-by-counting", always,
+        "The leader of a DLedger group takes what earlier leaders left for committed as soon as most members have \
+         it; without this rule with a record of its own term only, as Raft has it.",
+        "openmessaging/dledger 0.3.1.2 DLedgerEntryPusher.java QuorumAckChecker; Raft 5.4.2";
     // ---- reads
     HoldPulls = "hold-pulls", always,
         "A pull that finds nothing is held until something comes or 15 s are over; without this rule \

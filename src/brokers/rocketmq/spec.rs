@@ -140,6 +140,17 @@ impl Family for Spec {
                 starter: include_str!("starters/controller.toml"),
             },
         ),
+        (
+            config::Mode::Dledger,
+            Mode {
+                name: "rocketmq-dledger",
+                meaning: "Groups whose CommitLog is the log of a Raft group (DLedger); a send waits for most members, and the leader is the master.",
+                version: "5.3",
+                versions: ("4.9", "5.5"),
+                otherwise: None,
+                starter: include_str!("starters/dledger.toml"),
+            },
+        ),
     ];
 
     const REMEDIES: &'static [&'static str] = &[

@@ -19,7 +19,7 @@ pub(super) fn structure() -> Vec<Case> {
         edit("no mode", "mode = \"rabbitmq-mirrored\"\n", "").at(At::Whole),
         edit("no duration", "duration = \"40s\"\n", "").at(At::Whole),
         edit("unknown mode", "rabbitmq-mirrored", "rabbitmq-mirorred"),
-        edit("a mode to come", "rabbitmq-mirrored", "rocketmq-dledger"),
+        edit("a mode to come", "rabbitmq-mirrored", "rocketmq-proxy"),
         edit("mode is no text", "\"rabbitmq-mirrored\"", "1"),
         edit("wrong format", "format = 1", "format = 2"),
         edit("format missing", "format = 1\n", "").at(At::Whole),

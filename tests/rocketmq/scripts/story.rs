@@ -2,7 +2,7 @@
 //!
 //! | command | what it does |
 //! | --- | --- |
-//! | `mode rocketmq-controller` | the mode, if it is not `rocketmq-master-slave` |
+//! | `mode rocketmq-controller`, `mode rocketmq-dledger` | the mode, if it is not `rocketmq-master-slave` |
 //! | `version 4.9.4`, `cluster nodes=2`, `broker KEY=VALUE ...`, `rules NAME=false ...`, `nameserver KEY=VALUE`, `controller KEY=VALUE` | the version, and keys of these sections of a scenario |
 //! | `topic orders KEY=VALUE ...`, `producer p1 ...`, `consumer c1 ...` | sections of a scenario |
 //! | `log n1` | the CommitLog: how far it is written, flushed and dispatched, and its records |
@@ -58,7 +58,10 @@ fn plan(script: &Script) -> Told<Spec> {
             }
             "mode" => {
                 name = command.word(0).map_err(at)?.to_owned();
-                mode = Mode::Controller;
+                mode = match name.as_str() {
+                    "rocketmq-dledger" => Mode::Dledger,
+                    _ => Mode::Controller,
+                };
             }
             "controller" => control = Some(pairs(&command)),
             "broker" => broker.push_str(&pairs(&command)),

@@ -106,8 +106,8 @@ impl Config {
     }
 }
 
-/// Rules of the protocol that are broken. No broker has these; each shows that an invariant can
-/// fail.
+/// Rules of the protocol that are broken; each shows that an invariant can fail. Kafka keeps all of
+/// these rules, RocketMQ's DLedger breaks some.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faulty {
     /// A vote is answered without having been written down.
@@ -115,10 +115,13 @@ pub struct Faulty {
     /// `quorum-state` is never written after the first time.
     pub forgets_epochs: bool,
     /// Followers ask for more before what they have is fsynced, and leaders count at once what
-    /// they appended.
+    /// they appended. Who has lost what was committed follows all the same.
     pub counts_unsynced: bool,
     /// The high watermark passes records of earlier epochs by counting alone.
     pub commits_old_epochs: bool,
+    /// A leader begins its epoch without a record of its own: it claims leadership when what earlier
+    /// leaders have left is committed, which takes `commits_old_epochs`.
+    pub begins_silently: bool,
     /// A leader serves fetches without looking whether the follower's log is a prefix of its own.
     pub ignores_divergence: bool,
     /// Votes are granted whatever the candidate's log.

@@ -211,6 +211,7 @@ impl Config {
                 forgets_epochs: !self.has(Rule::QuorumKeepsEpochs),
                 counts_unsynced: !self.has(Rule::QuorumCountsSynced),
                 commits_old_epochs: !self.has(Rule::QuorumCommitsOwnEpoch),
+                begins_silently: false,
                 ignores_divergence: !self.has(Rule::QuorumChecksDivergence),
                 votes_for_any_log: !self.has(Rule::QuorumChecksCandidate),
                 drops_without_snapshot: !self.has(Rule::QuorumDropsBehindSnapshot),

@@ -47,7 +47,7 @@ impl Broker {
             let word = if full { event::DISK_FULL } else { event::DISK_OK };
             ctx.observer().event(now, told(word, node, None, used));
         }
-        if !cleans {
+        if !cleans || self.ledger.is_some() {
             return;
         }
         let reserved = Span::from_secs(3_600 * settings.reserved);

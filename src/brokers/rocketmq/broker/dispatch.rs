@@ -30,7 +30,12 @@ impl Broker {
     /// Up to where it may be read (`getReputEndOffset`, `getConfirmOffset`).
     fn dispatch_limit(&self) -> u64 {
         let settings = &self.config.settings;
+        if let Some(committed) = self.ledger_committed() {
+            return committed;
+        }
+        // With controllers nobody asks what is flushed.
         let flushed_only = settings.sync_flush
+            && !self.is_controlled()
             && self.config.has(Rule::DispatchFlushedOnly)
             && !settings.read_uncommitted;
         let limit = match flushed_only {

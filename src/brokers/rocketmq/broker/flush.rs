@@ -53,7 +53,9 @@ impl Broker {
 
     /// `FlushRealTimeService`.
     fn in_rounds(&self) -> bool {
-        !self.config.settings.sync_flush && self.config.has(Rule::FlushInRounds)
+        self.ledger.is_none()
+            && !self.config.settings.sync_flush
+            && self.config.has(Rule::FlushInRounds)
     }
 
     /// The top of its loop.
@@ -100,7 +102,7 @@ impl Broker {
         if self.can_flush() {
             self.flusher.syncing = true;
             let upto = self.store.committed;
-            ctx.fsync(COMMIT_LOG, Timer::Flushed(upto).into());
+            ctx.fsync(self.log_file(), Timer::Flushed(upto).into());
         } else if self.in_rounds() {
             self.next_round(ctx);
         }

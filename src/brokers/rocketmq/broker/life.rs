@@ -11,6 +11,7 @@ use super::super::message::{Message, NO_OFFSET, Timer};
 use super::super::rules::Rule;
 use super::super::store::Record;
 use super::super::words::{because, cause, event, removal, role, told};
+use super::leading::Leading;
 use super::{Broker, COMMIT_LOG, DELAYS, Lanes, NO_LANES, OFFSETS, Phase};
 
 impl Broker {
@@ -30,7 +31,7 @@ impl Broker {
         let clean = std::mem::take(&mut self.clean);
         let from = self.store.log.recovered_from(self.store.flushed);
         let bytes = self.store.log.end() - from;
-        if clean || bytes == 0 {
+        if clean || bytes == 0 || self.ledger.is_some() {
             return self.scanned(ctx);
         }
         ctx.spend(self.config.costs.scan.time(u32::try_from(bytes).unwrap_or(u32::MAX)));
@@ -58,7 +59,10 @@ impl Broker {
             ctx.observer().event(now, told(event::RECOVERED, self.node, None, cut));
         }
         self.touched.note(Touch::Recovered);
-        self.store.recover();
+        match self.ledger {
+            Some(_) => self.recover_ledger(),
+            None => self.store.recover(),
+        }
         if let Some(offsets) = self.offset_file.content() {
             self.offsets.clone_from(offsets);
         }
@@ -72,7 +76,8 @@ impl Broker {
         self.dispatched_at = ctx.now();
         ctx.listen(BROKER);
         self.start_replicas(ctx);
-        if self.is_master() {
+        self.start_ledger(ctx);
+        if self.is_master() && self.ledger.is_none() {
             ctx.listen(HA);
         }
         self.start_flusher(ctx);
@@ -109,7 +114,7 @@ impl Broker {
         if bytes == 0 || ctx.write(COMMIT_LOG, bytes).is_ok() {
             self.store.committed = self.store.log.end();
         }
-        ctx.fsync(COMMIT_LOG, Timer::Flushed(self.store.committed).into());
+        ctx.fsync(self.log_file(), Timer::Flushed(self.store.committed).into());
     }
 
     pub(super) fn stopped(&mut self, ctx: &mut Context<'_, Message>) {
@@ -118,7 +123,7 @@ impl Broker {
             ctx.exit();
         } else {
             // An fsync that was under way did not cover all of it.
-            ctx.fsync(COMMIT_LOG, Timer::Flushed(self.store.committed).into());
+            ctx.fsync(self.log_file(), Timer::Flushed(self.store.committed).into());
         }
     }
 
@@ -149,18 +154,25 @@ impl Broker {
                 self.clean = false;
             }
             Death::PowerLoss => {
-                let kept = self.store.log.base() + disk.kept(COMMIT_LOG);
-                self.clean &= kept >= self.store.log.end();
-                self.store.cut(kept, |record| gone(cause::PAGE_CACHE_LOST, record));
+                if self.ledger.is_none() {
+                    let kept = self.store.log.base() + disk.kept(COMMIT_LOG);
+                    self.clean &= kept >= self.store.log.end();
+                    self.store.cut(kept, |record| gone(cause::PAGE_CACHE_LOST, record));
+                }
                 self.offset_file.lose_page_cache(disk.kept(OFFSETS));
                 self.schedule.file.lose_page_cache(disk.kept(DELAYS));
             }
             Death::Killed | Death::Exited => {}
         }
+        if let Some(ledger) = &mut self.ledger {
+            let kept = ledger.died(death, disk);
+            self.store.cut(kept, |record| gone(cause::PAGE_CACHE_LOST, record));
+        }
         if matches!(death, Death::PowerLoss | Death::Wiped) {
             self.touched.note(Touch::Cut(self.store.log.end()));
         }
         self.replicas_died(observer, at);
+        self.leading = Leading::new();
         self.forget();
     }
 

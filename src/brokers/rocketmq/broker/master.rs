@@ -90,6 +90,9 @@ impl Broker {
         if self.config.slaves == 0 {
             return;
         }
+        if self.ledger.is_some() {
+            return self.start_slave_sync(ctx);
+        }
         self.links.looked = ctx.monotonic();
         ctx.after(TICK, self.lanes.ha, Timer::HaTick.into());
         if !self.is_master() || self.is_controlled() {

@@ -8,6 +8,8 @@ mod clean;
 mod clients;
 mod dispatch;
 mod flush;
+mod leading;
+mod ledger;
 mod life;
 mod locks;
 mod master;
@@ -31,9 +33,12 @@ use super::message::{HEADER, Message, NO_OFFSET, Offsets, Timer};
 use super::remoting::Remoting;
 use super::rules::Rule;
 use super::store::{OffsetFile, Store};
+use crate::brokers::coordination::raft::PORT as RAFT;
 
 use clients::Clients;
 use flush::Flusher;
+use leading::Leading;
+use ledger::Ledger;
 use locks::Locks;
 use master::Links;
 use pull::Held;
@@ -52,6 +57,8 @@ const OFFSETS: FileId = FileId(2);
 
 /// `config/delayOffset.json`.
 const DELAYS: FileId = FileId(3);
+/// The first file of a DLedger group's member.
+pub const LEDGER: FileId = FileId(4);
 
 /// How far a broker's process has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +100,10 @@ pub struct Broker {
     links: Links,
     /// What controllers make of it.
     replicas: Replicas,
+    /// Which of them leads.
+    leading: Leading,
+    /// Its part of a DLedger group.
+    ledger: Option<Box<Ledger>>,
     upstream: Upstream,
     clients: Clients,
     held: Held,
@@ -140,6 +151,11 @@ impl Broker {
             flusher: Flusher::new(),
             links: Links::new(),
             replicas: Replicas::new(config.slaves + 1),
+            leading: Leading::new(),
+            ledger: config
+                .ledgers
+                .get(place.group as usize)
+                .map(|quorum| Box::new(Ledger::new(quorum.clone(), node, master))),
             upstream: Upstream::new(master),
             clients: Clients::new(config.consumer_groups.len()),
             held: Held::new(queues),
@@ -160,11 +176,15 @@ impl Broker {
 
     /// Handles one input.
     pub fn handle(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
+        if self.ledger.as_ref().is_some_and(|ledger| ledger.owns(ctx.lane())) {
+            return self.ledger_input(input, ctx);
+        }
         match input {
             Input::Boot(boot) => self.boot(boot.incarnation, ctx),
             Input::Signal(Signal::Stop) => self.stop(ctx),
             Input::Signal(_) => {}
             Input::Accepted { conn, port: HA, peer } => self.slave_connected(conn, peer, ctx),
+            Input::Accepted { conn, port: RAFT, .. } => self.member_connected(conn, ctx),
             Input::Accepted { .. } => {}
             Input::Local { body: Message::Timer(timer) } => self.timer(timer, ctx),
             Input::DiskFailed { body: Message::Timer(timer) } => self.disk_failed(timer, ctx),
@@ -238,6 +258,7 @@ impl Broker {
             Timer::Register => self.register(ctx),
             Timer::Put(conn, send, at) => self.put(conn, send, Time::from_nanos(at), ctx),
             Timer::PutTimeout => self.put_timeout(ctx),
+            Timer::LedgerTimeout => self.ledger_timeout(ctx),
             Timer::Flush => self.flush_turn(ctx),
             Timer::Flushed(upto) => self.synced(upto, ctx),
             Timer::Commit => self.commit_buffer(ctx),
@@ -252,6 +273,9 @@ impl Broker {
             Timer::Clean => self.clean(ctx),
             Timer::Beat => self.beat(ctx),
             Timer::Metadata => self.ask_metadata(ctx),
+            Timer::ScanControllers => self.scan_controllers(ctx),
+            Timer::SyncController => self.sync_controller(ctx),
+            Timer::FindController => self.find_controller(ctx),
             Timer::CheckSet => self.check_set(ctx),
             Timer::HaConnect => self.connect_upstream(ctx),
             Timer::SlaveSync => self.slave_sync(ctx),
@@ -273,8 +297,13 @@ impl Broker {
     /// `isTransientStorePoolEnable`: of masters with ASYNC_FLUSH only.
     fn has_pool(&self) -> bool {
         let settings = &self.config.settings;
-        let wanted = settings.pool && self.config.has(Rule::WriteBuffer);
+        let wanted = settings.pool && self.config.has(Rule::WriteBuffer) && self.ledger.is_none();
         wanted && !settings.sync_flush && self.is_master()
+    }
+
+    /// The file of its CommitLog.
+    fn log_file(&self) -> FileId {
+        if self.ledger.is_some() { LEDGER } else { COMMIT_LOG }
     }
 
     fn tell_role(&mut self, at: Time, role: Option<RoleId>, observer: &mut dyn Observer) {
@@ -325,6 +354,9 @@ impl Broker {
             Phase::Down | Phase::Loading | Phase::Stopping => Some("its start".into()),
             Phase::Serving if !self.puts.is_empty() => {
                 Some("flushes or slaves, to answer sends".into())
+            }
+            Phase::Serving if !self.is_ledger_settled() => {
+                Some("the other brokers of its DLedger group".into())
             }
             Phase::Serving if self.is_master() && self.has_delayed() => {
                 Some("the delay of messages that were sent back".into())

@@ -112,7 +112,13 @@ impl Broker {
     }
 
     /// It is not stored.
-    fn refuse(&self, conn: ConnId, send: Send, code: Code, ctx: &mut Context<'_, Message>) {
+    pub(super) fn refuse(
+        &self,
+        conn: ConnId,
+        send: Send,
+        code: Code,
+        ctx: &mut Context<'_, Message>,
+    ) {
         let (now, node) = (ctx.now(), self.node);
         let why = removal(cause::REFUSED, because::NO_RETRY);
         if send.back.is_none() {
@@ -152,6 +158,9 @@ impl Broker {
         if self.is_controlled() && too_few && send.back.is_none_or(|back| back.waits) {
             // IN_SYNC_REPLICAS_NOT_ENOUGH.
             return self.refuse(conn, send, Code::SystemError, ctx);
+        }
+        if self.ledger.is_some() {
+            return self.put_in_ledger(conn, send, ctx);
         }
         let bytes = self.config.record_bytes(send.queue, send.message.bytes);
         let pool = self.has_pool();

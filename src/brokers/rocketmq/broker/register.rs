@@ -4,6 +4,7 @@
 use crate::engine::Span;
 use crate::world::{Context, Lane};
 
+use super::super::config::Mode;
 use super::super::message::{HEADER, Message, Timer};
 use super::super::remoting::{Event, Waits};
 use super::super::words::{event, told};
@@ -25,6 +26,10 @@ pub(super) enum Asked {
     Offsets,
     /// A controller, what is decided.
     Replicas,
+    /// A controller, for another SyncStateSet.
+    Set,
+    /// A controller, who leads.
+    Leader,
 }
 
 impl Broker {
@@ -78,6 +83,15 @@ impl Broker {
                     self.replicas_are(decided.as_deref(), ctx);
                 }
                 Event::Failed(Asked::Replicas, _) => self.replicas_are(None, ctx),
+                Event::Answered(Asked::Set, Message::Replicas(_, decided)) => {
+                    self.set_is(decided.as_deref(), ctx);
+                }
+                Event::Failed(Asked::Set, _) => self.set_is(None, ctx),
+                Event::Answered(Asked::Leader, Message::LeaderIs(_, leader)) => {
+                    self.leader_is(leader, ctx);
+                }
+                Event::Failed(Asked::Leader, _) => self.leader_is(None, ctx),
+                Event::Opened(server) => self.reached(server),
                 Event::Told(Message::RoleChanged(decided)) => self.learn(&decided, ctx),
                 // The next round tries again.
                 _ => {}
@@ -93,7 +107,7 @@ impl Broker {
             let name = self.config.nameservers[server];
             ctx.observer().event(now, told(event::REGISTERED, node, Some(name), 0));
         }
-        if !self.is_master() && !self.is_controlled() {
+        if !self.is_master() && self.config.mode == Mode::MasterSlave {
             self.upstream.known |= has_master;
             self.upstream.online = has_master;
         }

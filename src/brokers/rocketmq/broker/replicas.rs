@@ -20,17 +20,14 @@ use super::super::remoting::Waits;
 use super::super::rules::Rule;
 use super::super::store::Dispatch;
 use super::super::words::{because, cause, event, removal, role, told};
+use super::leading::TIMEOUT;
 use super::register::Asked;
 use super::{Broker, COMMIT_LOG, Phase};
 
 /// `syncBrokerMetadataPeriod`.
 const METADATA: Span = Span::from_secs(5);
-/// While it does not know its role it asks again so soon.
-const UNKNOWN: Span = Span::from_secs(1);
 /// `checkSyncStateSetPeriod`.
 const CHECK: Span = Span::from_secs(5);
-/// A question to a controller waits so long.
-const TIMEOUT: Span = Span::from_secs(3);
 
 /// What a broker knows of its group.
 #[derive(Clone, Debug)]
@@ -39,10 +36,13 @@ pub(super) struct Replicas {
     decided: Option<Decided>,
     /// Whether it is the master.
     pub(super) master: bool,
-    /// The set that the controllers were asked for.
+    /// The set that the controllers were asked for, until there is another one
+    /// (`isSynchronizingSyncStateSet`, `remoteSyncStateSet`).
     asked: Option<u16>,
-    /// Which controller it asks.
-    chosen: usize,
+    /// Whether they have not answered yet.
+    asking: bool,
+    /// The set that they will be asked for next.
+    wanted: Option<u16>,
     /// Where its epochs begin (`epochFileCheckpoint`), which outlives a process.
     epochs: Vec<Epoch>,
     /// When each member last had everything (`connectionCaughtUpTimeTable`), by the wall clock.
@@ -57,7 +57,8 @@ impl Replicas {
             decided: None,
             master: false,
             asked: None,
-            chosen: 0,
+            asking: false,
+            wanted: None,
             epochs: vec![Epoch { epoch: FIRST_EPOCH, start: 0 }],
             caught_up: vec![None; members as usize],
             confirmed: 0,
@@ -92,9 +93,15 @@ impl Replicas {
 
     /// A slave has taken bytes of this epoch.
     pub(super) fn pushed(&mut self, epoch: Option<Epoch>) {
-        if let Some(epoch) = epoch
-            && self.epochs.last().is_none_or(|last| last.epoch < epoch.epoch)
-        {
+        if let Some(epoch) = epoch {
+            self.begin(epoch);
+        }
+    }
+
+    /// `appendEntry`: an epoch in which nothing was written before the next gives that its own number.
+    fn begin(&mut self, epoch: Epoch) {
+        let follows = |last: &Epoch| last.epoch < epoch.epoch && last.start < epoch.start;
+        if self.epochs.last().is_none_or(follows) {
             self.epochs.push(epoch);
         }
     }
@@ -129,6 +136,7 @@ impl Broker {
         match self.config.mode {
             Mode::MasterSlave => self.place.id == 0,
             Mode::Controller => self.replicas.master,
+            Mode::Dledger => self.leads_ledger(),
         }
     }
 
@@ -150,6 +158,7 @@ impl Broker {
         let epoch = match self.config.mode {
             Mode::MasterSlave => Some(FIRST_EPOCH),
             Mode::Controller => self.replicas.decided.map(|decided| decided.epoch),
+            Mode::Dledger => self.ledger_epoch(),
         };
         epoch.filter(|_| self.is_master())
     }
@@ -174,26 +183,20 @@ impl Broker {
             let now = ctx.clock();
             self.replicas.caught_up.iter_mut().for_each(|at| *at = Some(now));
         }
+        self.start_leading(ctx);
         self.beat(ctx);
-        let metadata = if ctx.incarnation() == 0 { ctx.first_round(METADATA) } else { Span::ZERO };
-        ctx.after(metadata, Lane::MAIN, Timer::Metadata.into());
+        if ctx.incarnation() == 0 {
+            let metadata = ctx.first_round(METADATA);
+            ctx.after(metadata, Lane::MAIN, Timer::Metadata.into());
+        }
         let check = self.first(CHECK, ctx);
         ctx.after(check, Lane::MAIN, Timer::CheckSet.into());
     }
 
-    fn controllers(&self) -> std::ops::Range<usize> {
-        let first = self.config.nameservers.len() + self.config.slaves as usize + 1;
-        first..first + self.config.control.as_ref().map_or(0, |control| control.hosts.len())
-    }
-
-    /// Heartbeats to all controllers and NameServers.
+    /// Heartbeats to controllers and NameServers.
     pub(super) fn beat(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.after(BEAT, Lane::MAIN, Timer::Beat.into());
-        let (epoch, end) = (self.replicas.decided.map_or(0, |own| own.epoch), self.store.log.end());
-        let epoch = self.replicas.epochs.last().map_or(epoch, |last| last.epoch);
-        for controller in self.controllers() {
-            self.remoting.post(controller, Message::Beat(epoch, end), HEADER, ctx);
-        }
+        self.tell_controllers(ctx);
         if self.has_role() {
             for server in 0..self.config.nameservers.len() {
                 self.remoting.post(server, Message::Alive, HEADER, ctx);
@@ -201,28 +204,54 @@ impl Broker {
         }
     }
 
-    /// `syncMetadata`: asks a controller what is decided.
-    pub(super) fn ask_metadata(&mut self, ctx: &mut Context<'_, Message>) {
-        let wait = if self.has_role() { METADATA } else { UNKNOWN };
-        ctx.after(wait, Lane::MAIN, Timer::Metadata.into());
-        let controller = self.controllers().start + self.replicas.chosen;
-        let (waits, request) = (Waits::Sync(TIMEOUT), (Message::GetReplicas, HEADER));
-        self.remoting.request(controller, waits, Asked::Replicas, request, ctx);
+    /// `sendHeartbeatToController`.
+    pub(super) fn tell_controllers(&mut self, ctx: &mut Context<'_, Message>) {
+        let (epoch, end) = (self.replicas.decided.map_or(0, |own| own.epoch), self.store.log.end());
+        let epoch = self.replicas.epochs.last().map_or(epoch, |last| last.epoch);
+        for controller in self.available_controllers() {
+            self.remoting.post(controller, Message::Beat(epoch, end), HEADER, ctx);
+        }
     }
 
-    /// A controller has answered, or has not: another one is asked next.
+    /// `schedulingSyncBrokerMetadata`.
+    pub(super) fn ask_metadata(&mut self, ctx: &mut Context<'_, Message>) {
+        ctx.after(METADATA, Lane::MAIN, Timer::Metadata.into());
+        self.ask_replicas(ctx);
+    }
+
+    /// Asks the controller that leads what is decided.
+    pub(super) fn ask_replicas(&mut self, ctx: &mut Context<'_, Message>) {
+        match self.leading_controller() {
+            Some(controller) => {
+                let (waits, request) = (Waits::Sync(TIMEOUT), (Message::GetReplicas, HEADER));
+                self.remoting.request(controller, waits, Asked::Replicas, request, ctx);
+            }
+            None => self.replicas_are(None, ctx),
+        }
+    }
+
+    /// It has answered; none if it has not, or does not lead.
     pub(super) fn replicas_are(
         &mut self,
         decided: Option<&Decided>,
         ctx: &mut Context<'_, Message>,
     ) {
-        self.replicas.asked = None;
-        match decided {
-            Some(decided) => self.learn(decided, ctx),
-            None => {
-                let count = self.controllers().len();
-                self.replicas.chosen = (self.replicas.chosen + 1) % count.max(1);
-            }
+        if let Some(decided) = decided {
+            self.learn(decided, ctx);
+        }
+        self.registered_with_controller(decided, ctx);
+    }
+
+    /// What came of another SyncStateSet; none if it was refused, or there was no answer.
+    pub(super) fn set_is(&mut self, decided: Option<&Decided>, ctx: &mut Context<'_, Message>) {
+        self.replicas.asking = false;
+        if let Some(decided) = decided {
+            self.learn(decided, ctx);
+        }
+        if let Some(set) = self.replicas.wanted.take()
+            && self.is_master()
+        {
+            self.alter_set(set, ctx);
         }
     }
 
@@ -237,6 +266,7 @@ impl Broker {
             return;
         }
         self.replicas.decided = Some(*decided);
+        self.replicas.asked = None;
         let is_new =
             before.is_none_or(|own| own.epoch < decided.epoch || own.master != decided.master);
         match decided.master {
@@ -267,10 +297,11 @@ impl Broker {
         let valid = self.store.log.valid_end(self.store.log.recovered_from(self.store.flushed));
         self.truncate_to(valid, ctx);
         // The epoch begins here, even if it is the one in which it was master before its restart: no slave
-        // that has the old beginning agrees on it (AutoSwitchHAService.java changeToMaster,
-        // truncateSuffixByEpoch).
-        self.replicas.epochs.retain(|own| own.epoch < epoch);
-        self.replicas.epochs.push(Epoch { epoch, start: self.store.log.end() });
+        // that has the old beginning agrees on it.
+        if self.config.has(Rule::EpochBeginsAnew) {
+            self.replicas.epochs.retain(|own| own.epoch < epoch);
+        }
+        self.replicas.begin(Epoch { epoch, start: self.store.log.end() });
         self.replicas.caught_up.iter_mut().for_each(|at| *at = None);
         let end = self.store.log.end();
         while let Dispatch::Message(record) = self.store.dispatch(end) {
@@ -292,6 +323,7 @@ impl Broker {
         self.touched.note(Touch::Master(epoch));
         self.tell_role(now, Some(role::MASTER), ctx.observer());
         self.register_all(ctx);
+        self.shrink_set(ctx);
     }
 
     /// `changeToSlave`.
@@ -316,7 +348,7 @@ impl Broker {
     }
 
     /// The CommitLog ends at a position from now on.
-    fn truncate_to(&mut self, to: u64, ctx: &mut Context<'_, Message>) -> u64 {
+    pub(super) fn truncate_to(&mut self, to: u64, ctx: &mut Context<'_, Message>) -> u64 {
         let end = self.store.log.end();
         if to >= end {
             return 0;
@@ -327,7 +359,9 @@ impl Broker {
         self.store.cut(to, |record| {
             config.removed((now, node, master), &record, why, ctx.observer());
         });
-        ctx.truncate(COMMIT_LOG, to - self.store.log.base());
+        if self.ledger.is_none() {
+            ctx.truncate(COMMIT_LOG, to - self.store.log.base());
+        }
         self.touched.note(Touch::Cut(to));
         self.replicas.cut(to);
         self.store.committed = self.store.committed.min(to);
@@ -415,7 +449,7 @@ impl Broker {
     /// `updateConfirmOffset`.
     pub(super) fn advance_confirmed(&mut self, ctx: &mut Context<'_, Message>) {
         let end = self.store.log.end();
-        let least = self.least_of(self.replicas.set()).unwrap_or(end).min(end);
+        let least = self.least_of(self.members_to_wait_for()).unwrap_or(end).min(end);
         if least > self.replicas.confirmed {
             self.replicas.confirmed = least;
             self.plan_dispatch(ctx);
@@ -444,13 +478,14 @@ impl Broker {
         let member = self.config.place(slave).id;
         self.replicas.caught_up[member as usize] = Some(at);
         let set = self.replicas.set();
-        if set & 1 << member != 0 || self.replicas.asked.is_some() {
+        let wanted = set | 1 << member;
+        if wanted == set || self.replicas.asking && self.replicas.asked == Some(wanted) {
             return;
         }
         let confirmed = self.confirm_offset().min(self.store.log.end());
         let begun = self.replicas.epochs.last().is_none_or(|last| position >= last.start);
         if position >= confirmed && begun {
-            self.alter_set(set | 1 << member, ctx);
+            self.alter_set(wanted, ctx);
         }
     }
 
@@ -469,15 +504,20 @@ impl Broker {
     /// `maybeShrinkSyncStateSet`, every five seconds.
     pub(super) fn check_set(&mut self, ctx: &mut Context<'_, Message>) {
         ctx.after(CHECK, Lane::MAIN, Timer::CheckSet.into());
-        if !self.is_master() || self.replicas.asked.is_some() {
-            return;
+        if self.is_master() {
+            self.shrink_set(ctx);
         }
+    }
+
+    /// A member leaves the set that has not had everything for too long, or never since this process began.
+    fn shrink_set(&mut self, ctx: &mut Context<'_, Message>) {
+        let unconnected = self.config.has(Rule::DropUnconnected);
         let (now, limit, set) = (ctx.clock(), self.config.settings.caught_up, self.replicas.set());
         let others =
             (0..=self.config.slaves).filter(|id| *id != self.place.id && set & 1 << id != 0);
         let late = others.filter(|id| {
             let at = self.replicas.caught_up[*id as usize];
-            at.is_some_and(|at| now.since(at) > limit)
+            at.map_or(unconnected, |at| now.since(at) > limit)
         });
         let late: u16 = late.fold(0, |late, id| late | 1 << id);
         if late != 0 {
@@ -489,10 +529,15 @@ impl Broker {
     fn alter_set(&mut self, set: u16, ctx: &mut Context<'_, Message>) {
         let Some(own) = self.replicas.decided else { return };
         self.replicas.asked = Some(set);
+        let Some(controller) = self.leading_controller() else { return };
+        if self.replicas.asking {
+            self.replicas.wanted = Some(set);
+            return;
+        }
+        self.replicas.asking = true;
         let wanted = Box::new(Decided { set, ..own });
-        let controller = self.controllers().start + self.replicas.chosen;
         let request = (|id| Message::AlterSet(id, wanted), HEADER);
-        self.remoting.request(controller, Waits::Sync(TIMEOUT), Asked::Replicas, request, ctx);
+        self.remoting.request(controller, Waits::Sync(TIMEOUT), Asked::Set, request, ctx);
     }
 
     /// What a death leaves of it.

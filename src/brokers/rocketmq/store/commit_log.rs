@@ -53,6 +53,24 @@ pub struct Record {
 }
 
 impl Record {
+    /// A message in so many bytes, at a position and with an offset in its queue.
+    #[must_use]
+    pub fn of(entry: &Entry, (at, offset): (u64, u64), bytes: u32) -> Record {
+        let Entry { queue, message, back, stored } = *entry;
+        Record {
+            stored,
+            group: back.map_or(EVERY_GROUP, |back| back.group),
+            times: back.map_or(0, |back| back.times),
+            at,
+            offset,
+            queue,
+            stream: message.producer,
+            number: message.first,
+            payload: message.bytes,
+            bytes,
+        }
+    }
+
     /// The consumer group whose message it is, after that has sent it back; none if it is that of
     /// all.
     #[must_use]
@@ -150,19 +168,7 @@ impl CommitLog {
     }
 
     fn put(&mut self, entry: &Entry, offset: u64, bytes: u32) -> Record {
-        let Entry { queue, message, back, stored } = *entry;
-        let record = Record {
-            stored,
-            group: back.map_or(EVERY_GROUP, |back| back.group),
-            times: back.map_or(0, |back| back.times),
-            at: self.end,
-            offset,
-            queue,
-            stream: message.producer,
-            number: message.first,
-            payload: message.bytes,
-            bytes,
-        };
+        let record = Record::of(entry, (self.end, offset), bytes);
         self.records.push_back(record);
         (self.end, self.sound) = (record.end(), record.end());
         record

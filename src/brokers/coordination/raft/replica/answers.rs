@@ -196,7 +196,8 @@ impl<R: Record> Replica<R> {
     /// The log is not a prefix of the leader's: what is behind the common part goes
     /// (`ReplicatedLog.truncateToEndOffset`).
     fn cut_off(&mut self, leaders: OffsetAndEpoch) {
-        if self.high_watermark.is_some_and(|known| leaders.offset < known) {
+        let may_lose = self.config.faulty.counts_unsynced;
+        if !may_lose && self.high_watermark.is_some_and(|known| leaders.offset < known) {
             return self.halt("told to truncate below the high watermark");
         }
         let store = &mut self.store;
@@ -207,9 +208,11 @@ impl<R: Record> Replica<R> {
             let own = store.log.end_offset_for_epoch(leaders.epoch, earliest, store.last_epoch());
             if own.epoch == leaders.epoch { own.offset.min(leaders.offset) } else { own.offset }
         };
-        if self.high_watermark.is_some_and(|known| offset < known) {
+        if !may_lose && self.high_watermark.is_some_and(|known| offset < known) {
             return self.halt("told to truncate below the high watermark");
         }
+        self.high_watermark = self.high_watermark.map(|known| known.min(offset));
+        self.applied = self.applied.min(offset);
         let length = store.log.truncate(offset);
         self.changes = self.changes.wrapping_add(1);
         self.steps.push_back(Step::Truncate(self.config.log_file(), length));
@@ -299,7 +302,9 @@ impl<R: Record> Replica<R> {
             self.applied = committed;
             self.tell(Event::Committed(committed));
         }
-        if matches!(&self.role, Role::Leader(leading) if leading.epoch_start < self.applied) {
+        let first = u64::from(!self.config.faulty.begins_silently);
+        if matches!(&self.role, Role::Leader(leading) if leading.epoch_start + first <= self.applied)
+        {
             self.claim();
         }
         self.ask_for_snapshot();

@@ -187,9 +187,16 @@ impl<R: Record> Replica<R> {
         if alone {
             leading.begin_quorum = Time::MAX;
         }
+        let silent = self.config.faulty.begins_silently;
+        if silent {
+            (leading.begun, leading.next_offset, leading.own_end) = (true, end, Some(end));
+        }
         self.role = Role::Leader(Box::new(leading));
         self.persist(Election { epoch: self.epoch, leader: Some(self.me), voted: None });
         self.peers.reset();
+        if silent {
+            self.commit();
+        }
         if self.config.faulty.claims_unread {
             self.claim();
         }
