@@ -47,14 +47,49 @@ const KNOWN: [Known; 12] = [
         "begins: partition n1 | n2,n3,zk1",
         "producer.p1.acks=all",
     ),
-    ("failures/kafka/p02-power-loss-unflushed.toml", "page-cache-lost", "begins: power-loss", "broker.log.flush.interval=1"),
-    ("activemq/a04-never.toml", "page-cache-lost", "begins: power-loss n1", "broker.journalDiskSyncStrategy=always"),
-    ("failures/kafka/r01-acks-0-leader-killed-4.1.toml", "", "begins: crash", "producer.p1.acks=all"),
-    ("failures/rabbitmq/15-transient-queue-home-killed.toml", "queue-not-durable", "begins: crash", "queue.orders.durable=true"),
-    ("failures/rabbitmq/13-home-node-killed-3.10.toml", "unroutable-confirmed", "begins: crash", "producer.p1.mandatory=true"),
-    ("failures/rabbitmq/30-pause-minority-leader-cut-off-3.3.toml", "wiped-on-rejoin", "begins: partition n1 | n2,n3", ""),
+    (
+        "failures/kafka/p02-power-loss-unflushed.toml",
+        "page-cache-lost",
+        "begins: power-loss",
+        "broker.log.flush.interval=1",
+    ),
+    (
+        "activemq/a04-never.toml",
+        "page-cache-lost",
+        "begins: power-loss n1",
+        "broker.journalDiskSyncStrategy=always",
+    ),
+    (
+        "failures/kafka/r01-acks-0-leader-killed-4.1.toml",
+        "",
+        "begins: crash",
+        "producer.p1.acks=all",
+    ),
+    (
+        "failures/rabbitmq/15-transient-queue-home-killed.toml",
+        "queue-not-durable",
+        "begins: crash",
+        "queue.orders.durable=true",
+    ),
+    (
+        "failures/rabbitmq/13-home-node-killed-3.10.toml",
+        "unroutable-confirmed",
+        "begins: crash",
+        "producer.p1.mandatory=true",
+    ),
+    (
+        "failures/rabbitmq/30-pause-minority-leader-cut-off-3.3.toml",
+        "wiped-on-rejoin",
+        "begins: partition n1 | n2,n3",
+        "",
+    ),
     ("failures/kafka/librdkafka-reports-ignored-4.1.toml", "", "begins", ""),
-    ("failures/rabbitmq/07-unroutable.toml", "unroutable-confirmed", "never", "producer.p1.mandatory=true"),
+    (
+        "failures/rabbitmq/07-unroutable.toml",
+        "unroutable-confirmed",
+        "never",
+        "producer.p1.mandatory=true",
+    ),
 ];
 
 #[test]
