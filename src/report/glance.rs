@@ -122,6 +122,14 @@ fn safety(report: &Report) -> (Safe, String) {
         let are = if skipped == 1 { "was" } else { "were" };
         return (Safe::No, format!("{count} of {all} {are} passed over by their consumers"));
     }
+    if gone == 0 && s.read_lost > 0 {
+        let (were, count) =
+            (if s.read_lost == 1 { "was" } else { "were" }, number::grouped(s.read_lost));
+        let others = if s.read_lost == 1 { "other" } else { "others" };
+        let text =
+            format!("none of {all} is gone, but {count} {others} {were} read and {were} lost then");
+        return (Safe::No, text);
+    }
     if gone == 0 && unread == 0 && !report.quiet {
         return (Safe::NotKnown, format!("the run ended before {all} had come to rest"));
     }

@@ -151,7 +151,7 @@ fn mistakes_say_what_to_write() {
         ("mirror.toml --message p1/99999999", 2, "its numbers go from 0 to"),
         ("mirror.toml --message p1", 2, "as in p1/5012"),
         ("mirror.toml", 2, "no message was lost"),
-        ("kafka-isr.toml --message p1/5", 2, "by destination"),
+        ("kafka-isr.toml --set topic.orders.partitions=3 --message p1/5", 2, "by destination"),
         ("kafka-isr.toml --message p1/orders/0/5", 0, "p1 sends it"),
     ] {
         let done = sandbox.mqsim(&format!("explain {arguments}"));

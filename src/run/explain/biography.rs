@@ -60,7 +60,8 @@ fn clock(at: Time) -> String {
 impl Biographer {
     pub(super) fn new(catalog: Arc<Catalog>, subject: Subject) -> Biographer {
         let to = catalog.producers[subject.producer.index()].destinations.clone();
-        let states = vec![(NodeState::Booting, Time::ZERO); catalog.nodes.len()];
+        // Of who says nothing, all is well from the start.
+        let states = vec![(NodeState::Up, Time::ZERO); catalog.nodes.len()];
         Biographer {
             catalog,
             subject,
