@@ -20,8 +20,18 @@ const AROUND: usize = 24;
 struct Fact {
     at: Time,
     text: String,
-    /// It is about the message itself.
-    own: bool,
+    about: About,
+}
+
+/// What a sentence is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    /// The message itself.
+    Message,
+    /// A fault, which is always told.
+    Fault,
+    /// What stands around the message.
+    Around,
 }
 
 /// A moment at which things might have gone another way.
@@ -102,7 +112,8 @@ impl Biographer {
 
     /// When the message was first and last spoken of.
     fn own_span(&self) -> (Time, Time) {
-        let own = || self.facts.iter().filter(|fact| fact.own).map(|fact| fact.at);
+        let own =
+            || self.facts.iter().filter(|fact| fact.about == About::Message).map(|fact| fact.at);
         (own().min().unwrap_or(Time::ZERO), own().max().unwrap_or(Time::ZERO))
     }
 
@@ -112,11 +123,11 @@ impl Biographer {
         let within = self.facts.iter().filter(|fact| (first..=last).contains(&fact.at));
         let mut facts: Vec<&Fact> = within.collect();
         facts.sort_by_key(|fact| fact.at);
-        let around = facts.iter().filter(|fact| !fact.own).count();
+        let around = facts.iter().filter(|fact| fact.about == About::Around).count();
         let left_out = around.saturating_sub(AROUND);
         let (mut told, mut place) = (Vec::new(), 0);
         for fact in facts {
-            if !fact.own {
+            if fact.about == About::Around {
                 place += 1;
                 let ahead = AROUND / 2;
                 if left_out > 0 && (ahead + 1..=ahead + left_out).contains(&place) {
@@ -138,8 +149,8 @@ impl Biographer {
             && (messages.first..messages.first + messages.count).contains(&number)
     }
 
-    fn tell(&mut self, at: Time, own: bool, text: String) {
-        self.facts.push(Fact { at, text, own });
+    fn tell(&mut self, at: Time, about: About, text: String) {
+        self.facts.push(Fact { at, text, about });
     }
 
     fn might_turn(&mut self, at: Time, text: &str) {
@@ -207,7 +218,7 @@ impl Observer for Biographer {
     fn attempted(&mut self, at: Time, _intended: Time, messages: MessageRange) {
         if self.is_own(messages) {
             let text = format!("the application of {} wants it sent", self.producer());
-            self.tell(at, true, text);
+            self.tell(at, About::Message, text);
         }
     }
 
@@ -220,7 +231,7 @@ impl Observer for Biographer {
             self.look_around();
         }
         let text = format!("{} sends it{}", self.producer(), if again { " again" } else { "" });
-        self.tell(at, true, text);
+        self.tell(at, About::Message, text);
     }
 
     fn outcome(&mut self, at: Time, messages: MessageRange, outcome: Outcome) {
@@ -237,14 +248,14 @@ impl Observer for Biographer {
                 Outcome::Unknown => format!("{producer} gives up waiting for an answer (unknown)"),
                 Outcome::Unsent => format!("{producer} gives it up before it was sent (unsent)"),
             };
-            self.tell(at, true, text);
+            self.tell(at, About::Message, text);
         }
     }
 
     fn remarked(&mut self, at: Time, messages: MessageRange) {
         if self.is_own(messages) {
             let text = "the answer says that it is stored less safely than asked for";
-            self.tell(at, true, text.to_owned());
+            self.tell(at, About::Message, text.to_owned());
         }
     }
 
@@ -258,14 +269,14 @@ impl Observer for Biographer {
         if self.is_own(messages) {
             let (node, of) = (self.catalog.node(node), self.of(destination));
             let text = format!("{node} has a copy{of}");
-            self.tell(at, true, text);
+            self.tell(at, About::Message, text);
         }
     }
 
     fn readable(&mut self, at: Time, destination: DestinationId, messages: MessageRange) {
         if self.is_own(messages) {
             let text = format!("consumers may read it{}", self.of(destination));
-            self.tell(at, true, text);
+            self.tell(at, About::Message, text);
         }
     }
 
@@ -280,7 +291,7 @@ impl Observer for Biographer {
         if self.is_own(messages) {
             let (node, target) = (self.catalog.node(node), self.catalog.destination(target));
             let text = format!("{node} dead-letters it to {target}");
-            self.tell(at, true, text);
+            self.tell(at, About::Message, text);
         }
     }
 
@@ -298,7 +309,7 @@ impl Observer for Biographer {
             if self.is_loss(removal) {
                 self.might_turn(at, &text);
             }
-            self.tell(at, true, text);
+            self.tell(at, About::Message, text);
         }
     }
 
@@ -317,7 +328,7 @@ impl Observer for Biographer {
             if self.is_loss(removal) {
                 self.might_turn(at, &text);
             }
-            self.tell(at, true, text);
+            self.tell(at, About::Message, text);
         }
     }
 
@@ -333,7 +344,7 @@ impl Observer for Biographer {
             let (consumer, of) = (self.catalog.consumer(consumer), self.of(destination));
             let again = if redelivered { ", marked as redelivered" } else { "" };
             let text = format!("{consumer} is handed it{of}{again}");
-            self.tell(at, true, text);
+            self.tell(at, About::Message, text);
         }
     }
 
@@ -347,7 +358,7 @@ impl Observer for Biographer {
         if self.is_own(messages) {
             let (consumer, of) = (self.catalog.consumer(consumer), self.of(destination));
             let text = format!("{consumer} has processed it{of}");
-            self.tell(at, true, text);
+            self.tell(at, About::Message, text);
         }
     }
 
@@ -363,7 +374,7 @@ impl Observer for Biographer {
             let (name, of) = (self.catalog.node(node), self.of(destination));
             let text = format!("{name} will not finish it{of}: {}", self.why(removal));
             self.might_turn(at, &text);
-            self.tell(at, true, text);
+            self.tell(at, About::Message, text);
         }
     }
 
@@ -387,7 +398,7 @@ impl Observer for Biographer {
             }
         }
         self.might_turn(at, &text);
-        self.tell(at, false, text);
+        self.tell(at, About::Around, text);
     }
 
     fn node(&mut self, at: Time, node: NodeId, state: NodeState) {
@@ -395,7 +406,7 @@ impl Observer for Biographer {
         let info = &self.catalog.nodes[node.index()];
         if !matches!(info.kind, NodeKind::Auditor) {
             let text = format!("{} is {}", info.name, node_state_name(state));
-            self.tell(at, false, text);
+            self.tell(at, About::Around, text);
         }
     }
 
@@ -415,7 +426,7 @@ impl Observer for Biographer {
             }
             _ => _ = self.in_force.remove(&fault),
         }
-        self.tell(at, false, text);
+        self.tell(at, About::Fault, text);
     }
 
     fn event(&mut self, at: Time, event: Event) {
@@ -433,7 +444,7 @@ impl Observer for Biographer {
             let count = if counts { format!(" {}", event.count) } else { String::new() };
             let meaning = meaning.replace("COUNT", &event.count.to_string());
             let text = format!("{node}: {}{count} ({meaning})", word.name);
-            self.tell(at, false, text);
+            self.tell(at, About::Around, text);
         }
     }
 }
