@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::brokers::kit::Family;
-use crate::engine::{Fingerprint, Time};
+use crate::engine::{Fingerprint, Span, Time};
 use crate::observe::{Blind, Catalog, FaultId, NodeId, Observer};
 use crate::verdict::{Busy, Ledger, LedgerOptions, Waits};
 use crate::world::{
@@ -105,14 +105,19 @@ impl<F: Family> Planned for F {
     ) -> Result<Done, RunError> {
         let mut setup = Setup { invariants: false, ..self.setup(seed) };
         let ledger = Ledger::new(with_drawn(catalog, &setup.faults), options);
-        setup.faults.retain_mut(|fault| {
-            let Some(begun) = begun.get(&fault.id).filter(|begun| **begun < healed) else {
-                return false;
-            };
-            let until = healed.since(*begun);
-            fault.lasts = Some(fault.lasts.map_or(until, |lasts| lasts.min(until)));
-            true
-        });
+        // Each keeps its place, by which it draws; one that must not begin is due when no load is offered any more.
+        let never = Time::ZERO + setup.duration + Span::from_nanos(1);
+        for fault in &mut setup.faults {
+            let begun = begun.get(&fault.id).copied();
+            let begins = begun.or(fault.waits.is_none().then_some(fault.at));
+            match begins.filter(|begins| *begins < healed) {
+                Some(begins) => {
+                    let until = healed.since(begins);
+                    fault.lasts = Some(fault.lasts.map_or(until, |lasts| lasts.min(until)));
+                }
+                None => fault.at = never,
+            }
+        }
         ledgered::<F::Cluster>(setup, ledger, Stops::NONE)
     }
 

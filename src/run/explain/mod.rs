@@ -290,3 +290,48 @@ fn name(catalog: &Catalog, subject: Subject) -> String {
 const fn is_success(outcome: FinalOutcome) -> bool {
     matches!(outcome, FinalOutcome::Acked | FinalOutcome::Accepted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Span;
+    use crate::run::parse;
+
+    /// What is told of a run before a moment, but for clients: of those a report tells if they were in trouble ever.
+    fn told_before(report: &Report, at: Time) -> Vec<String> {
+        let before = report.events.iter().filter(|row| row.at < at && row.kind != "client");
+        before.map(|row| format!("{row:?}")).collect()
+    }
+
+    /// A run that is healed at a moment is the run itself until then, random faults included: only so can the point
+    /// of no return be found by simulating again.
+    #[test]
+    fn until_it_is_healed_a_run_is_the_same() {
+        let text = "format = 1\nname = 'healed'\nmode = 'rabbitmq-mirrored'\nduration = '30s'\ndrain = '60s'\n\
+                    [cluster]\nnodes = 3\nboot-time = '1s'\n[broker]\nnet_ticktime = '8s'\n\
+                    [[queue]]\nname = 'orders'\n[[policy]]\npattern = '.*'\nha-mode = 'all'\n\
+                    [[producer]]\nname = 'p1'\nto = 'orders'\nrate = '50/s'\nconfirms = true\n\
+                    [nemesis]\nfrom = '1s'\nuntil = '28s'\nevery = '3s'\nat-most = 2\n\
+                    [[nemesis.fault]]\nkind = 'crash'\nfor = '4s'\ntargets = ['random']\n\
+                    [[nemesis.fault]]\nkind = 'pause'\nfor = '2s'\ntargets = ['random']\n";
+        let prepared = parse("healed.toml", text.as_bytes(), &[]).unwrap().with_lines();
+        for seed in 1..=3 {
+            let whole = simulate(&prepared, seed, None).unwrap();
+            let subject = Subject { producer: ProducerId(0), number: 0 };
+            let biographer = Biographer::new(whole.catalog.clone(), subject);
+            let (biographer, _) = crate::run::observe(&prepared, seed, biographer).unwrap();
+            for seconds in [5, 12, 20] {
+                let at = Time::ZERO + Span::from_secs(seconds);
+                let healed = healed(&prepared, seed, &biographer, at).unwrap();
+                let before = told_before(&whole, at);
+                assert!(before.len() > 5, "something happens before {seconds} s");
+                let other = told_before(&healed, at);
+                let differs = before.iter().zip(&other).find(|(one, other)| one != other);
+                assert_eq!(differs, None, "seed {seed}, {seconds} s");
+                assert_eq!(before.len(), other.len(), "seed {seed}, {seconds} s");
+                let later = healed.faults.iter().filter(|span| span.begun > at);
+                assert_eq!(later.count(), 0, "no fault begins later");
+            }
+        }
+    }
+}
