@@ -62,7 +62,7 @@ const KNOWN: [Known; 12] = [
     (
         "failures/kafka/r01-acks-0-leader-killed-4.1.toml",
         "",
-        "begins: crash",
+        "begins: crash leader(orders/0)",
         "producer.p1.acks=all",
     ),
     (
@@ -83,7 +83,12 @@ const KNOWN: [Known; 12] = [
         "begins: partition n1 | n2,n3",
         "",
     ),
-    ("failures/kafka/librdkafka-reports-ignored-4.1.toml", "", "begins", ""),
+    (
+        "failures/kafka/librdkafka-reports-ignored-4.1.toml",
+        "report-ignored",
+        "begins: crash n2",
+        "",
+    ),
     (
         "failures/rabbitmq/07-unroutable.toml",
         "unroutable-confirmed",

@@ -135,10 +135,7 @@ pub fn explain(
         super::observe(prepared, seed, Biographer::new(whole.catalog.clone(), subject))?;
     let ends = ends(&whole, subject);
     let lost = ends.iter().any(|end| end.lost);
-    let turning = match lost {
-        true => Some(turning::find(prepared, seed, subject, &biographer, jobs)?),
-        false => None,
-    };
+    let turning = lost.then(|| turning::find(prepared, seed, subject, &biographer, jobs));
     let (tried, saved_by) = match lost {
         true => settings::try_all(prepared, seed, subject, &whole, variant, jobs),
         false => (0, Vec::new()),

@@ -1,10 +1,10 @@
 //! The point of no return.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::engine::{Span, Time};
+use crate::run::Prepared;
 use crate::run::simulate::side_by_side;
-use crate::run::{Prepared, RunError};
 
 use super::biography::Biographer;
 use super::{Subject, healed, is_safe};
@@ -31,24 +31,24 @@ pub(super) fn find(
     subject: Subject,
     biographer: &Biographer,
     jobs: usize,
-) -> Result<Turning, RunError> {
+) -> Turning {
     let moments = biographer.moments();
     // So many at once; what is found behind the first that saves it is of no use.
     for few in moments.chunks(jobs.max(1)) {
-        let saves: Vec<AtomicUsize> = few.iter().map(|_| AtomicUsize::new(0)).collect();
+        let saves: Vec<AtomicBool> = few.iter().map(|_| AtomicBool::new(false)).collect();
         side_by_side(few.len(), jobs, &|place| {
             let just_before = before(few[place].at);
             let report = healed(prepared, seed, biographer, just_before);
-            if report.is_ok_and(|report| is_safe(&report, subject)) {
-                saves[place].store(1, Ordering::Relaxed);
-            }
+            // A run that comes to no report has saved nothing.
+            let safe = report.is_ok_and(|report| is_safe(&report, subject));
+            saves[place].store(safe, Ordering::Relaxed);
         });
-        let first = saves.iter().position(|saves| saves.load(Ordering::Relaxed) > 0);
+        let first = saves.iter().position(|saves| saves.load(Ordering::Relaxed));
         if let Some(moment) = first.map(|place| &few[place]) {
-            return Ok(Turning::Point { at: moment.at, what: moment.text.clone() });
+            return Turning::Point { at: moment.at, what: moment.text.clone() };
         }
     }
-    Ok(Turning::Never)
+    Turning::Never
 }
 
 /// Just before a moment: a fault that begins at it has not begun.
