@@ -268,7 +268,7 @@ impl Fake {
         let answer: Vec<FetchedPart> = fetch.parts.iter().map(part).collect();
         let tells = answer.iter().any(|p| p.error != Error::None || !p.records.is_empty());
         if tells || !waits {
-            return self.answer(ctx, conn, id, Response::Fetch(answer));
+            return self.answer(ctx, conn, id, Response::Fetch(answer, fetch.wire));
         }
         let slot = self.next;
         self.next += 1;

@@ -250,8 +250,14 @@ pub struct Fetch {
     pub committed: bool,
     /// `client.rack`.
     pub rack: Option<u32>,
-    /// By partition.
+    /// What was asked before over this connection counts no longer. A consumer says so each time.
+    pub anew: bool,
+    /// What is asked otherwise than in the request before, by partition.
     pub parts: Vec<FetchPart>,
+    /// What is asked no longer.
+    pub forgotten: Vec<PartitionId>,
+    /// Of how many partitions the request speaks on the wire.
+    pub wire: u32,
 }
 
 /// What is fetched of one partition.
@@ -287,8 +293,9 @@ pub enum Response {
     Produce(Vec<(PartitionId, Error, u64)>),
     /// Of `InitProducerId`: the id, its epoch being 0.
     InitProducerId(Error, u32),
-    /// By partition.
-    Fetch(Vec<FetchedPart>),
+    /// By partition, those of which there is something to say to this asker; and of how many partitions
+    /// the answer speaks on the wire.
+    Fetch(Vec<FetchedPart>, u32),
     /// The offset, with the leader epoch of the record there if it is known.
     ListOffsets(Error, u64, Option<u32>),
     /// By partition: the epoch that was found, if the version has that, and where it ends.
@@ -532,7 +539,7 @@ impl Request {
                 Request::Produce { batches, .. } => {
                     batches.iter().map(|batch| batch.bytes + 20).sum()
                 }
-                Request::Fetch(fetch) => 40 + fetch.parts.len() as u32 * 36,
+                Request::Fetch(fetch) => 40 + fetch.wire * 36,
                 Request::EpochEnds { asked, .. } => asked.len() as u32 * 16,
                 Request::LeaderAndIsr { states, .. } => states.len() as u32 * 64,
                 Request::UpdateMetadata { view, .. } => view.bytes(),
@@ -558,7 +565,9 @@ impl Response {
         HEADER
             + match self {
                 Response::Produce(parts) => parts.len() as u32 * 30,
-                Response::Fetch(parts) => parts.iter().map(FetchedPart::bytes).sum(),
+                Response::Fetch(parts, wire) => {
+                    wire * 40 + parts.iter().map(FetchedPart::bytes).sum::<u32>()
+                }
                 Response::EpochEnds(ends) => ends.len() as u32 * 20,
                 Response::Metadata(view) => view.bytes(),
                 Response::Group(answer) => answer.bytes(),
@@ -581,7 +590,7 @@ impl Response {
             | Response::Heartbeat(old, _) => *old = error,
             Response::Produce(parts) => parts.iter_mut().for_each(|part| part.1 = error),
             Response::EpochEnds(parts) => parts.iter_mut().for_each(|part| part.1 = error),
-            Response::Fetch(parts) => parts.iter_mut().for_each(|part| part.error = error),
+            Response::Fetch(parts, _) => parts.iter_mut().for_each(|part| part.error = error),
             Response::Group(answer) => answer.refuse(error),
             Response::Transaction(answer) => answer.refuse(error),
             Response::Metadata(_) => {}
@@ -590,10 +599,10 @@ impl Response {
 }
 
 impl FetchedPart {
-    /// Bytes on the wire.
+    /// Bytes of its records on the wire.
     #[must_use]
     pub fn bytes(&self) -> u32 {
-        40 + self.records.iter().map(|piece| piece.bytes as u32).sum::<u32>()
+        self.records.iter().map(|piece| piece.bytes as u32).sum::<u32>()
     }
 
     /// An answer without records.

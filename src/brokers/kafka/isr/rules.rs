@@ -239,6 +239,10 @@ named_rules! {
         "An error of a log's directory takes its replicas offline; before, it ends the broker.",
         "ReplicaManager.scala 1.0.0, handleLogDirFailure; KIP-112";
 
+    FetchSessions = "fetch-sessions", since "1.1",
+        "A follower's fetch names the partitions of which it asks something else than before, and the \
+         answer those of which there is something new; before, each names all.",
+        "FetchSession.scala 1.1, CachedPartition.maybeUpdateResponseData; FetchSessionHandler.java; KIP-227";
     FetchFromFollowers = "fetch-from-followers", since "2.4",
         "With replica.selector.class a leader sends a consumer to a replica in its rack, which serves it up to its \
          own high watermark.",

@@ -9,6 +9,7 @@ use super::super::groups::GroupRequest;
 use super::super::message::{Fetch, Message, Request, Response, Timer};
 use super::super::rules::Rule;
 use super::produce::Waiter;
+use super::session::FetchSession;
 use super::transactions::Work;
 use super::{Broker, Status};
 
@@ -25,8 +26,12 @@ pub struct Connection {
     queue: VecDeque<(u32, Box<Request>)>,
     /// The request that is worked on: the channel is muted (SocketServer.scala, `muteChannel`).
     busy: Option<u32>,
+    /// What a follower asks for.
+    pub(super) session: Option<Box<FetchSession>>,
     /// A fetch that waits for data.
     pub(super) fetch: Option<Box<Fetch>>,
+    /// The how manieth fetch of this broker it was that waited.
+    pub(super) parked: u64,
     /// Which fetch it is.
     pub(super) generation: u32,
     /// When it is answered at the latest.
@@ -43,7 +48,9 @@ impl Broker {
             lane,
             queue: VecDeque::new(),
             busy: None,
+            session: None,
             fetch: None,
+            parked: 0,
             generation: 0,
             expires: None,
         };
@@ -205,6 +212,7 @@ impl Broker {
     }
 
     fn disconnected(&mut self, place: u32, ctx: &mut Context<'_, Message>) {
+        self.end_session(place);
         let Some(connection) = self.connections[place as usize].take() else { return };
         self.lanes.retain(|(lane, _)| *lane != connection.lane);
         self.forget_connection(place);

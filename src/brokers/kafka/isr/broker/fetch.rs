@@ -41,10 +41,15 @@ impl Reader {
 
 impl Broker {
     /// A fetch request: answered at once if there is something to say, else it waits.
-    pub(super) fn fetch(&mut self, place: u32, fetch: Box<Fetch>, ctx: &mut Context<'_, Message>) {
+    pub(super) fn fetch(
+        &mut self,
+        place: u32,
+        mut fetch: Box<Fetch>,
+        ctx: &mut Context<'_, Message>,
+    ) {
         if let Some(follower) = fetch.replica {
-            for part in &fetch.parts {
-                self.follower_has(follower, fetch.broker_epoch, part, ctx);
+            for part in self.take_fetch(place, follower, &mut fetch, ctx.clock()) {
+                self.follower_has(follower, fetch.broker_epoch, &part, ctx);
             }
         }
         self.answer_fetch(place, fetch, true, ctx);
@@ -54,16 +59,17 @@ impl Broker {
     fn answer_fetch(
         &mut self,
         place: u32,
-        fetch: Box<Fetch>,
+        mut fetch: Box<Fetch>,
         may_wait: bool,
         ctx: &mut Context<'_, Message>,
     ) {
         let (mut bytes, mut telling) = (0u64, false);
         let mut parts = Vec::new();
+        let (asked, all) = self.asked_now(place, &mut fetch);
         let costs = &self.config.costs;
-        ctx.spend(costs.fetch_partition * fetch.parts.len() as u64);
+        ctx.spend(costs.fetch_partition * all as u64);
         let cost = costs.read;
-        for part in &fetch.parts {
+        for part in &asked {
             let left = u64::from(fetch.max_bytes).saturating_sub(bytes);
             let reader = Reader::of(&fetch);
             let mut read = self.read((&fetch, reader), part, left, bytes == 0);
@@ -81,13 +87,24 @@ impl Broker {
                 || self.needs_high_watermark(&fetch, part.partition);
             parts.push(read);
         }
-        let waits =
-            bytes < u64::from(fetch.min_bytes.max(1)) && !telling && !fetch.parts.is_empty();
+        let waits = bytes < u64::from(fetch.min_bytes.max(1)) && !telling && all > 0;
         if waits && may_wait && !fetch.max_wait.is_zero() {
+            if fetch.replica.is_none() {
+                fetch.parts = asked;
+            }
             return self.park_fetch(place, fetch, ctx);
         }
-        self.told_high_watermarks(&fetch);
-        self.respond(place, Response::Fetch(parts), ctx);
+        let mut wire = all as u32;
+        if let Some(follower) = fetch.replica {
+            self.told_high_watermarks(follower, &asked);
+            wire = self.tell(place, &asked, &mut parts);
+        }
+        self.respond(place, Response::Fetch(parts, wire), ctx);
+    }
+
+    /// What a fetch would read of one partition, were it the only one.
+    pub(super) fn read_for(&self, fetch: &Fetch, part: &FetchPart) -> FetchedPart {
+        self.read((fetch, Reader::of(fetch)), part, u64::from(fetch.max_bytes), true)
     }
 
     /// Whether a follower, from which consumers may read, was not told yet how far they may
@@ -104,11 +121,11 @@ impl Broker {
         known.is_some_and(|other| other.told < replica.high_watermark)
     }
 
-    fn told_high_watermarks(&mut self, fetch: &Fetch) {
-        let Some(follower) = fetch.replica.filter(|_| self.config.reads_from_followers()) else {
+    fn told_high_watermarks(&mut self, follower: NodeId, asked: &[FetchPart]) {
+        if !self.config.reads_from_followers() {
             return;
-        };
-        for part in &fetch.parts {
+        }
+        for part in asked {
             let Some(replica) = self.replica_mut(part.partition) else { continue };
             let high_watermark = replica.high_watermark;
             if let Role::Leader(leading) = &mut replica.role
@@ -167,7 +184,10 @@ impl Broker {
                 replica.fetches.push(place);
             }
         }
+        self.fetches_parked += 1;
+        let parked = self.fetches_parked;
         let Some(connection) = self.connection(place) else { return };
+        connection.parked = parked;
         connection.generation = connection.generation.wrapping_add(1);
         let expires = Timer::FetchExpired { slot: place, generation: connection.generation };
         let wait = fetch.max_wait;
@@ -193,30 +213,50 @@ impl Broker {
 
     /// There may be something new for whoever waits for this partition.
     pub(super) fn wake_fetches(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
-        let Some(replica) = self.replica_mut(partition) else { return };
-        for place in std::mem::take(&mut replica.fetches) {
+        self.stir(partition);
+        for place in self.waiting_for(partition) {
             let Some(connection) = self.connection(place) else { continue };
             let Some(fetch) = connection.fetch.take() else { continue };
-            if self.has_news_of(&fetch, partition) {
+            if self.has_news_of(place, &fetch, partition) {
                 let Some(connection) = self.connection(place) else { continue };
                 if let Some(timer) = connection.expires.take() {
                     ctx.cancel(timer);
                 }
                 self.answer_fetch(place, fetch, false, ctx);
-            } else {
-                if let Some(connection) = self.connection(place) {
-                    connection.fetch = Some(fetch);
-                }
-                if let Some(replica) = self.replica_mut(partition) {
-                    replica.fetches.push(place);
-                }
+                continue;
+            }
+            let consumes = fetch.replica.is_none();
+            if let Some(connection) = self.connection(place) {
+                connection.fetch = Some(fetch);
+            }
+            if let Some(replica) = self.replica_mut(partition).filter(|_| consumes) {
+                replica.fetches.push(place);
             }
         }
     }
 
+    /// Who waits for a partition, in the order in which they began to (DelayedOperationPurgatory, whose
+    /// watchers are a queue). A consumer is to be put back if it goes on waiting.
+    fn waiting_for(&mut self, partition: PartitionId) -> Vec<u32> {
+        let Some(replica) = self.replica_mut(partition) else { return Vec::new() };
+        let mut places = std::mem::take(&mut replica.fetches);
+        places.extend(&replica.sessions);
+        let since = |place: &u32| {
+            let connection = self.connections.get(*place as usize)?.as_ref()?;
+            connection.fetch.is_some().then_some(connection.parked)
+        };
+        places.retain(|place| since(place).is_some());
+        places.sort_by_key(since);
+        places
+    }
+
     /// Whether a parked fetch would be answered now that something has changed in one partition: if
     /// one byte is enough, nothing else can be a reason, since there was none before.
-    fn has_news_of(&self, fetch: &Fetch, partition: PartitionId) -> bool {
+    fn has_news_of(&mut self, place: u32, fetch: &Fetch, partition: PartitionId) -> bool {
+        if fetch.replica.is_some() {
+            let asks = self.asked_of(place, partition);
+            return asks.is_some_and(|part| self.has_news(fetch, &[part]));
+        }
         if fetch.min_bytes > 1 {
             return self.has_news(fetch, &fetch.parts);
         }
@@ -250,8 +290,8 @@ impl Broker {
 
     /// Fetches that wait for a partition are answered by what its replica is now.
     pub(super) fn answer_parked(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
-        let Some(replica) = self.replica_mut(partition) else { return };
-        for place in std::mem::take(&mut replica.fetches) {
+        self.stir(partition);
+        for place in self.waiting_for(partition) {
             self.answer_parked_fetch(place, ctx);
         }
     }

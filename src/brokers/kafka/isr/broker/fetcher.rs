@@ -15,7 +15,8 @@ use super::super::message::{
 use super::super::nodes::NodeSet;
 use super::super::rules::Rule;
 use super::super::words::{cause, event};
-use super::{Broker, Role, Status};
+use super::following::{Following, Partitions, Step};
+use super::{Broker, Replica, Role, Status};
 
 /// The fetcher for the partitions that one broker leads.
 #[derive(Clone, Debug)]
@@ -23,38 +24,10 @@ pub struct Fetcher {
     from: NodeId,
     lane: Option<Lane>,
     link: Link,
-    parts: Vec<Following>,
+    parts: Partitions,
     /// What the request that is under way asks.
     asked: Asked,
     turn: u32,
-}
-
-/// A partition that is fetched.
-#[derive(Clone, Copy, Debug)]
-struct Following {
-    partition: PartitionId,
-    step: Step,
-    /// Not before this time, after an error.
-    not_before: Time,
-    /// The offset that the request under way fetches from, if it does.
-    asked: Option<u64>,
-    /// Under which leader epoch it follows.
-    epoch: u32,
-    /// It has been told already that offsets do not fit.
-    stuck: bool,
-}
-
-/// What is to be asked next about a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    /// Where this epoch ends at the leader (KIP-101).
-    Truncating(u32),
-    /// Records.
-    Fetching,
-    /// Where the leader's log ends: the offset was out of its range.
-    OutOfRange,
-    /// Where it begins: it ends behind this replica's.
-    Behind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +48,7 @@ impl Fetcher {
             from,
             lane: None,
             link: Link::new(from.0, from, BROKER),
-            parts: Vec::new(),
+            parts: Partitions::new(),
             asked: Asked::Nothing,
             turn: 0,
         }
@@ -90,12 +63,7 @@ impl Fetcher {
     /// Whether it fetches a partition.
     #[must_use]
     pub fn fetches(&self, partition: PartitionId) -> bool {
-        self.parts.get(self.place_of(partition)).is_some_and(|part| part.partition == partition)
-    }
-
-    /// Where a partition is among those that it fetches, or would be.
-    fn place_of(&self, partition: PartitionId) -> usize {
-        self.parts.partition_point(|part| part.partition < partition)
+        self.parts.has(partition)
     }
 
     /// The process is gone.
@@ -151,11 +119,7 @@ impl Broker {
         if fetcher.lane.is_none() {
             fetcher.lane = Some(ctx.spawn());
         }
-        // Behind what is there of the same, if that was not taken out.
-        let place = fetcher.parts.partition_point(|part| part.partition <= partition);
-        let following =
-            Following { partition, step, not_before: now, asked: None, epoch, stuck: false };
-        fetcher.parts.insert(place, following);
+        fetcher.parts.add(Following::new(partition, step, now, epoch));
         if fetcher.asked == Asked::Nothing {
             fetcher.kick(ctx, now);
         }
@@ -181,13 +145,21 @@ impl Broker {
         _ctx: &mut Context<'_, Message>,
     ) {
         for fetcher in &mut self.fetchers {
-            fetcher.parts.retain(|part| part.partition != partition);
+            fetcher.parts.remove(partition);
+        }
+    }
+
+    /// Something changes of what is to be asked about a partition.
+    pub(super) fn asks_otherwise(&mut self, partition: PartitionId) {
+        for fetcher in &mut self.fetchers {
+            let _ = fetcher.parts.change(partition);
         }
     }
 
     /// The append of what a follower has fetched has ended: its fetcher goes on.
     pub(super) fn fetch_on(&mut self, partition: PartitionId, ctx: &mut Context<'_, Message>) {
         let now = ctx.monotonic();
+        self.asks_otherwise(partition);
         for fetcher in &mut self.fetchers {
             if fetcher.fetches(partition) && fetcher.asked == Asked::Nothing {
                 fetcher.kick(ctx, now);
@@ -237,10 +209,7 @@ impl Broker {
         let again = ctx.monotonic() + self.config.settings.fetch_backoff;
         let fetcher = &mut self.fetchers[from.index()];
         fetcher.asked = Asked::Nothing;
-        for part in &mut fetcher.parts {
-            part.asked = None;
-            part.not_before = again;
-        }
+        fetcher.parts.begin_anew(again);
         fetcher.kick(ctx, again);
     }
 
@@ -255,14 +224,12 @@ impl Broker {
             let timeout = self.config.settings.socket_timeout;
             return fetcher.link.open_in_time(&self.config, Some(timeout), ctx);
         }
-        let ready = |part: &&mut Following| part.not_before <= now;
-        let Some(first) = fetcher.parts.iter().map(|part| part.not_before).min() else { return };
-        if first > now {
+        if let Some(first) = fetcher.parts.begin_round(now) {
             return fetcher.kick(ctx, first);
         }
         let timeout = self.config.settings.socket_timeout;
-        let lost = |part: &&mut Following| matches!(part.step, Step::OutOfRange | Step::Behind);
-        let out = fetcher.parts.iter_mut().filter(ready).find(lost);
+        let lost = |part: &&Following| matches!(part.step, Step::OutOfRange | Step::Behind);
+        let out = fetcher.parts.ready(now).find(lost);
         if let Some(part) = out {
             let partition = part.partition;
             let (asked, which) = match part.step {
@@ -275,63 +242,56 @@ impl Broker {
             return;
         }
         let fences = self.config.has(Rule::FenceByLeaderEpoch);
-        let questions: Vec<_> = fetcher
-            .parts
-            .iter()
-            .filter(|part| part.not_before <= now)
-            .filter_map(|part| match part.step {
-                Step::Truncating(epoch) => {
-                    Some((part.partition, fences.then_some(part.epoch), epoch))
-                }
-                _ => None,
-            })
-            .collect();
+        let question = |part: &Following| match part.step {
+            Step::Truncating(epoch) => Some((part.partition, fences.then_some(part.epoch), epoch)),
+            _ => None,
+        };
+        let questions: Vec<_> = fetcher.parts.ready(now).filter_map(question).collect();
         if !questions.is_empty() {
             fetcher.asked = Asked::EpochEnds;
             let request = Request::EpochEnds { replica: Some(self.me), asked: questions };
             fetcher.link.send(ctx, request, timeout);
             return;
         }
-        let fetch = self.next_fetch(from, now);
-        if fetch.parts.is_empty() {
-            return;
-        }
+        let Some(fetch) = self.next_fetch(from, now) else { return };
         let fetcher = &mut self.fetchers[from.index()];
         fetcher.asked = Asked::Records;
         fetcher.link.send(ctx, Request::Fetch(fetch), timeout);
     }
 
-    fn next_fetch(&mut self, from: NodeId, now: Time) -> Fetch {
-        let config = self.config.clone();
-        let (settings, broker_epoch) = (&config.settings, self.broker_epoch());
-        let mut parts = Vec::new();
-        for part in &mut self.fetchers[from.index()].parts {
-            let replica = self.replicas[part.partition.index()].as_deref();
-            let Some(replica) = replica.filter(|_| part.not_before <= now) else { continue };
-            // The fetcher's thread is in the append still.
-            if replica.storage.held.is_some() {
-                continue;
-            }
-            part.asked = Some(replica.log.end());
-            let on_fetch = config.has(Rule::TruncateOnFetch);
-            parts.push(FetchPart {
+    fn next_fetch(&mut self, from: NodeId, now: Time) -> Option<Fetch> {
+        let (config, replicas) = (&self.config, &self.replicas);
+        let on_fetch = config.has(Rule::TruncateOnFetch);
+        let fences = config.has(Rule::FenceByLeaderEpoch);
+        let sessions = config.has(Rule::FetchSessions);
+        let changes = self.fetchers[from.index()].parts.changes(|part| {
+            let replica = replicas[part.partition.index()].as_deref();
+            // With an append that has not ended, the fetcher's thread is in that still.
+            let ready =
+                |replica: &&Replica| part.not_before <= now && replica.storage.held.is_none();
+            let replica = replica.filter(ready)?;
+            Some(FetchPart {
                 partition: part.partition,
                 offset: replica.log.end(),
-                epoch: config.has(Rule::FenceByLeaderEpoch).then_some(part.epoch),
+                epoch: fences.then_some(part.epoch),
                 last_epoch: replica.epochs.latest().filter(|_| on_fetch),
-                max_bytes: settings.fetch_bytes,
-            });
-        }
-        Fetch {
+                max_bytes: config.settings.fetch_bytes,
+            })
+        })?;
+        let named = (changes.parts.len() + changes.forgotten.len()) as u32;
+        Some(Fetch {
             committed: false,
             rack: None,
             replica: Some(self.me),
-            broker_epoch,
-            max_wait: settings.fetch_wait,
+            broker_epoch: self.broker_epoch(),
+            max_wait: self.config.settings.fetch_wait,
             min_bytes: 1,
-            max_bytes: settings.response_bytes,
-            parts,
-        }
+            max_bytes: self.config.settings.response_bytes,
+            anew: changes.anew,
+            parts: changes.parts,
+            forgotten: changes.forgotten,
+            wire: if sessions { named } else { changes.all },
+        })
     }
 
     fn answered(
@@ -342,9 +302,9 @@ impl Broker {
         ctx: &mut Context<'_, Message>,
     ) {
         match (asked, response) {
-            (Asked::Records, Response::Fetch(parts)) => {
-                let costs = &self.config.costs;
-                ctx.spend(costs.internal + costs.fetch_partition * parts.len() as u64);
+            (Asked::Records, Response::Fetch(parts, _)) => {
+                let (costs, all) = (&self.config.costs, self.fetchers[from.index()].parts.asked());
+                ctx.spend(costs.internal + costs.fetch_partition * u64::from(all));
                 for part in parts {
                     self.fetched(from, part, ctx);
                 }
@@ -364,10 +324,9 @@ impl Broker {
         }
     }
 
+    /// What is known of a partition that is fetched, to change it.
     fn following(&mut self, from: NodeId, partition: PartitionId) -> Option<&mut Following> {
-        let fetcher = &mut self.fetchers[from.index()];
-        let place = fetcher.place_of(partition);
-        fetcher.parts.get_mut(place).filter(|part| part.partition == partition)
+        self.fetchers[from.index()].parts.change(partition)
     }
 
     /// Something went wrong with a partition: it is left alone for a while.
@@ -385,7 +344,7 @@ impl Broker {
         let Some(end) = self.replica(partition).map(|replica| replica.log.end()) else { return };
         let Some(part) = self.following(from, partition) else { return };
         // It was stopped and begun anew, or cut, since it asked.
-        if part.asked.take() != Some(end) {
+        if part.asked_from() != Some(end) {
             return;
         }
         match fetched.error {
@@ -416,6 +375,8 @@ impl Broker {
             if !self.store(partition, (piece, borne), ctx) {
                 return self.back_off(from, partition, ctx);
             }
+            // Another fetcher may fetch it too.
+            self.asks_otherwise(partition);
             if let Some((base, value)) = fetched.values.iter().find(|(at, _)| *at == piece.base)
                 && let Some(replica) = self.replica_mut(partition)
             {

@@ -27,6 +27,7 @@ impl Broker {
         if !config.has(Rule::ShrinkIsr) {
             return;
         }
+        self.write_down_sessions();
         for partition in config.all_partitions() {
             let Some(replica) = self.replica(partition).filter(|replica| replica.leads()) else {
                 continue;

@@ -5,11 +5,11 @@
 //! | `connections.rs` | SocketServer, KafkaApis |
 //! | `produce.rs` | ReplicaManager.appendRecords, DelayedProduce |
 //! | `producers.rs` | ProducerStateManager, ProducerAppendInfo |
-//! | `fetch.rs` | ReplicaManager.fetchMessages, DelayedFetch |
+//! | `fetch.rs`, `session.rs` | ReplicaManager.fetchMessages, DelayedFetch; FetchSession |
 //! | `replica.rs`, `epochs.rs` | Partition, Replica, LeaderEpochFileCache |
 //! | `isr.rs` | Partition.maybeShrinkIsr, maybeExpandIsr, AlterPartitionManager |
 //! | `roles.rs` | ReplicaManager.becomeLeaderOrFollower, Partition.makeLeader, makeFollower |
-//! | `fetcher.rs` | ReplicaFetcherThread, AbstractFetcherThread |
+//! | `fetcher.rs`, `following.rs` | ReplicaFetcherThread, AbstractFetcherThread; FetchSessionHandler |
 //! | `storage.rs` | LogManager, checkpoints, recovery |
 //! | `segments.rs`, `retention.rs` | LogSegments, TimeIndex; LogManager.cleanupLogs, UnifiedLog.deleteOldSegments |
 //! | `coordinator/` | GroupCoordinator, GroupMetadataManager |
@@ -25,6 +25,7 @@ mod coordinator;
 mod epochs;
 mod fetch;
 mod fetcher;
+mod following;
 mod isr;
 mod life;
 mod membership;
@@ -35,6 +36,7 @@ mod replica;
 mod retention;
 mod roles;
 mod segments;
+mod session;
 mod storage;
 mod transactions;
 mod values;
@@ -98,6 +100,8 @@ pub struct Broker {
     lanes: Vec<(Lane, u32)>,
     /// What fetches from each other broker.
     fetchers: Vec<Fetcher>,
+    /// How many fetches have waited.
+    fetches_parked: u64,
     /// Writes that wait for replicas.
     parked: Parked,
     /// What is on its disk beside the logs.
@@ -142,6 +146,7 @@ impl Broker {
             connections: Vec::new(),
             lanes: Vec::new(),
             fetchers,
+            fetches_parked: 0,
             parked: Parked::default(),
             marks: Marks::default(),
             touched: Vec::new(),
@@ -240,8 +245,9 @@ impl Broker {
         replica.filter(|replica| !replica.offline)
     }
 
-    /// Something changed of which invariants speak.
+    /// Something changed of which invariants speak, and which followers may have to be told.
     fn touch(&mut self, partition: PartitionId) {
+        self.stir(partition);
         if let Some(Some(replica)) = self.replicas.get_mut(partition.index())
             && !std::mem::replace(&mut replica.notes.touched, true)
         {

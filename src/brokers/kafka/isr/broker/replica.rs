@@ -43,8 +43,12 @@ pub struct Replica {
     pub state: Option<PartitionState>,
     /// What it is.
     pub role: Role,
-    /// Fetches that wait for data: connections.
+    /// Consumers' fetches that wait for data: connections.
     pub fetches: Vec<u32>,
+    /// Connections over which followers ask for it again and again.
+    pub sessions: Vec<u32>,
+    /// In how many of those it is quiet.
+    pub quiet_for: u32,
     /// Since which offset it has been the only member of the ISR, if it leads or led alone: for
     /// the explanation of what is lost.
     pub alone_since: Option<u64>,
@@ -163,6 +167,8 @@ impl Replica {
             state: None,
             role: Role::None,
             fetches: Vec::new(),
+            sessions: Vec::new(),
+            quiet_for: 0,
             alone_since: None,
             led: Vec::new(),
             followed: Vec::new(),

@@ -100,6 +100,7 @@ impl Broker {
         ctx: &mut Context<'_, Message>,
     ) {
         let (config, now, clock, me) = (self.config.clone(), ctx.now(), ctx.clock(), self.me);
+        self.asks_otherwise(partition);
         let Some(replica) = self.replica_mut(partition) else { return };
         let Some(start) = start.filter(|start| *start > replica.log.start()) else { return };
         let (before, length) = (replica.log.position(replica.log.start()), replica.log.length());
@@ -129,6 +130,7 @@ impl Broker {
         ctx: &mut Context<'_, Message>,
     ) {
         let (config, now, me) = (self.config.clone(), ctx.now(), self.me);
+        self.asks_otherwise(partition);
         let Some(replica) = self.replica_mut(partition) else { return };
         let mut gone = Vec::new();
         replica.log.restart(start, |piece| gone.push(piece));

@@ -206,6 +206,7 @@ impl Broker {
         ctx: &mut Context<'_, Message>,
     ) {
         let (config, me, now) = (self.config.clone(), self.me, ctx.now());
+        self.asks_otherwise(partition);
         let Some(replica) = self.replica_mut(partition) else { return };
         if replica.log.end() <= to {
             // "Always truncate epoch cache since we may have a conflicting epoch entry at the end

@@ -208,6 +208,8 @@ impl Broker {
             }
             replica.role = Role::None;
             replica.fetches.clear();
+            replica.sessions.clear();
+            replica.quiet_for = 0;
             replica.state = None;
             replica.offline = false;
             replica.storage.held = None;

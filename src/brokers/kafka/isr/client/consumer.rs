@@ -517,7 +517,7 @@ impl Consumer {
         let Some(place) = found else { return };
         let (_, _, asked) = self.asked.remove(place);
         match (asked, answer) {
-            (Asked::Fetch(parts), Response::Fetch(answers)) => {
+            (Asked::Fetch(parts), Response::Fetch(answers, _)) => {
                 self.fetched_some(ctx, &parts, answers);
             }
             (Asked::Offset { partition, reset }, Response::ListOffsets(error, offset, epoch)) => {

@@ -315,7 +315,10 @@ impl Consumer {
             max_bytes: MAX_BYTES,
             committed: settings.committed,
             rack: settings.rack,
+            anew: true,
+            wire: parts.len() as u32,
             parts,
+            forgotten: Vec::new(),
         });
         self.post(ctx, node, request, asked);
     }
