@@ -266,10 +266,9 @@ impl Broker {
             self.decode(*conn, ctx);
         }
         if let Some(index) = self.index(ctx.lane())
-            && let Some(mut process) = self.processes[index].take()
+            && let Some(process) = &mut self.processes[index]
         {
             process.handle(&mut self.node, ctx, input);
-            self.processes[index] = Some(process);
         }
         self.after_input(ctx);
     }
@@ -303,15 +302,9 @@ impl Broker {
 
     /// Processes that were started or that ended while an input was handled.
     fn after_input(&mut self, ctx: &mut Context<'_, Message>) {
-        for (lane, process) in std::mem::take(&mut self.node.spawned) {
-            if self.processes.is_empty() {
-                self.first_lane = lane.0;
-            }
-            let index = (lane.0 - self.first_lane) as usize;
-            while self.processes.len() <= index {
-                self.processes.push(None);
-            }
-            self.processes[index] = Some(process);
+        // Few inputs start a process.
+        if !self.node.spawned.is_empty() {
+            self.take_in();
         }
         while let Some((lane, reason)) = self.node.ended.pop() {
             self.bury(ctx, lane, reason);
@@ -330,6 +323,21 @@ impl Broker {
         }
         if self.node.monitor.pings.is_some() {
             self.continue_pings(ctx);
+        }
+    }
+
+    /// Processes that were started get their places.
+    #[cold]
+    fn take_in(&mut self) {
+        for (lane, process) in std::mem::take(&mut self.node.spawned) {
+            if self.processes.is_empty() {
+                self.first_lane = lane.0;
+            }
+            let index = (lane.0 - self.first_lane) as usize;
+            while self.processes.len() <= index {
+                self.processes.push(None);
+            }
+            self.processes[index] = Some(process);
         }
     }
 
