@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::rate::MILLION;
 use super::*;
 
 #[test]

@@ -69,8 +69,11 @@ impl<'a, M> Context<'a, M> {
         if self.ended {
             node.lanes.end(self.lane);
         } else {
-            node.lanes.slot(self.slot).busy_until = self.now;
-            self.world.wake_later(self.node, self.slot);
+            let lane = node.lanes.slot(self.slot);
+            lane.busy_until = self.now;
+            if lane.wants_wake() {
+                self.world.wake_later(self.node, self.slot);
+            }
         }
         self.exits.then_some(self.now)
     }

@@ -109,12 +109,14 @@ impl<M> LaneState<M> {
     }
 
     /// Whether an input that comes now is handled at once.
+    #[inline]
     pub(crate) fn is_free(&self, now: Time) -> bool {
         let waits = self.blocked || self.suspended || self.held;
         self.busy_until <= now && self.mailbox.is_empty() && !waits
     }
 
     /// Whether a wake must be scheduled so that what waits is handled.
+    #[inline]
     pub(crate) fn wants_wake(&self) -> bool {
         let waits = self.waking || self.blocked || self.suspended || self.held;
         !waits && (!self.mailbox.is_empty() || self.idle.is_some())

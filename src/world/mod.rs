@@ -43,7 +43,9 @@ mod node;
 pub mod plan;
 mod process;
 mod selector;
+mod setup;
 mod simulation;
+mod statistics;
 mod supervisor;
 
 pub use action::PlannedAction;
@@ -63,4 +65,6 @@ pub use network::{
 };
 pub use plan::{ClusterPlan, SECTIONS};
 pub use selector::{Argument, Pick, RoleQuery, SELECTORS, SelectorSpec, Target, WorldView};
-pub use simulation::{Devices, Runaway, Setup, SetupError, Simulation, Statistics};
+pub use setup::{Setup, SetupError};
+pub use simulation::{Runaway, Simulation};
+pub use statistics::{Devices, Statistics};

@@ -16,83 +16,9 @@ use super::event::Event;
 use super::fault::{Begun, Met, PlannedFault};
 use super::hold::Hold;
 use super::machine::{Boot, Cluster, ConnId, Established, Input, Lane, Machine, MessageOf, Signal};
-use super::network::{Arrival, Card, Network, SideState, Topology, TopologyError};
+use super::network::{Arrival, Network, Topology};
 use super::node::{Node, Owed};
-
-/// All that a run is made of.
-#[derive(Clone, Debug)]
-pub struct Setup<M: Machine> {
-    /// The root of all random streams.
-    pub seed: u64,
-    /// Hosts and network.
-    pub topology: Topology,
-    /// One machine a host, in the order of the hosts.
-    pub machines: Vec<M>,
-    /// Connections that exist before time zero: (who had connected, to whom).
-    pub established: Vec<(NodeId, NodeId)>,
-    /// The schedule of faults.
-    pub faults: Vec<PlannedFault>,
-    /// What an operator does, and when.
-    pub actions: Vec<PlannedAction>,
-    /// Measured time: after it producers stop and faults end.
-    pub duration: Span,
-    /// How long the run may take after that to become quiet.
-    pub drain: Span,
-    /// When to stop a run that does not end.
-    pub limits: Limits,
-    /// Whether the family's invariants are checked, if it has any. What happens is the same either
-    /// way.
-    pub invariants: bool,
-}
-
-/// Why a run cannot begin.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SetupError {
-    /// The hosts or the network are not right.
-    #[error(transparent)]
-    Topology(#[from] TopologyError),
-    /// There must be one machine a host.
-    #[error("{hosts} hosts and {machines} machines")]
-    Machines {
-        /// Number of hosts.
-        hosts: usize,
-        /// Number of machines.
-        machines: usize,
-    },
-    /// A connection or a fault names a host that is not there.
-    #[error("there is no host number {0}")]
-    NoHost(u32),
-}
-
-/// What a run cost so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Bytes on the wire between brokers, what retransmissions after a cut repeat included.
-    pub broker_bytes: u64,
-    /// Bytes that brokers wrote to their files.
-    pub disk_bytes: u64,
-    /// Calls of fsync by brokers.
-    pub fsyncs: u64,
-    /// Events dispatched.
-    pub events: u64,
-    /// CPU time that each node spent.
-    pub busy: Vec<Span>,
-    /// The same until the end of the load; empty before it.
-    pub busy_in_load: Vec<Span>,
-    /// How long the disk and the card of each host worked until the end of the load; empty before it.
-    pub devices_in_load: Vec<Devices>,
-}
-
-/// How long the devices of a host have worked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Devices {
-    /// Its disk: fsyncs, write-back and reads.
-    pub disk: Span,
-    /// Its network card, each way; nothing if that is never the limit.
-    pub sending: Span,
-    /// What comes in.
-    pub receiving: Span,
-}
+use super::statistics::Devices;
 
 /// Machines chase each other, or the run has more events than allowed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -145,8 +71,8 @@ pub struct Simulation<C: Cluster, O: Observer> {
     pub(crate) machines: Vec<C::Machine>,
     pub(crate) observer: O,
     /// What the family's checks know of the whole cluster, and whether they are made.
-    oracle: C::Oracle,
-    invariants: bool,
+    pub(super) oracle: C::Oracle,
+    pub(super) invariants: bool,
     pub(crate) seed: u64,
     pub(crate) faults: Vec<PlannedFault>,
     pub(crate) actions: Vec<PlannedAction>,
@@ -162,64 +88,10 @@ pub struct Simulation<C: Cluster, O: Observer> {
     pub(crate) drain: Span,
     pub(crate) busy_in_load: Vec<Span>,
     pub(crate) devices_in_load: Vec<Devices>,
-    established: Vec<Vec<Established>>,
+    pub(super) established: Vec<Vec<Established>>,
 }
 
 impl<C: Cluster, O: Observer> Simulation<C, O> {
-    /// A run at time zero: all processes are about to boot, in the order of the hosts.
-    ///
-    /// # Errors
-    /// A topology that cannot be simulated, or a machine, connection or fault without host.
-    pub fn new(setup: Setup<C::Machine>, observer: O) -> Result<Self, SetupError> {
-        setup.topology.check()?;
-        let hosts = setup.topology.hosts.len();
-        if setup.machines.len() != hosts {
-            return Err(SetupError::Machines { hosts, machines: setup.machines.len() });
-        }
-        let ends = setup.established.iter().flat_map(|(a, b)| [*a, *b]);
-        let aimed = setup.faults.iter().flat_map(PlannedFault::named);
-        if let Some(node) = ends.chain(aimed).find(|node| node.index() >= hosts) {
-            return Err(SetupError::NoHost(node.0));
-        }
-        let mut simulation = Simulation {
-            world: World::new(Arc::new(setup.topology), setup.seed, setup.limits),
-            machines: setup.machines,
-            observer,
-            oracle: C::Oracle::default(),
-            invariants: setup.invariants,
-            seed: setup.seed,
-            faults: setup.faults,
-            actions: setup.actions,
-            active: Vec::new(),
-            begun: Vec::new(),
-            waiting: 0,
-            fault_draws: 0,
-            phase: Phase::Load,
-            duration: setup.duration,
-            drain: setup.drain,
-            busy_in_load: Vec::new(),
-            devices_in_load: Vec::new(),
-            established: vec![Vec::new(); hosts],
-        };
-        simulation.establish(&setup.established);
-        for node in 0..hosts as u32 {
-            simulation.start(node);
-        }
-        simulation.schedule_faults();
-        simulation.schedule_actions();
-        Ok(simulation)
-    }
-
-    fn establish(&mut self, pairs: &[(NodeId, NodeId)]) {
-        for (from, to) in pairs {
-            let conn = self.world.net.open(from.0, to.0, SideState::Open);
-            let forth = Established { conn, peer: *to, initiator: true };
-            let back = Established { conn: ConnId(conn.0 | 1), peer: *from, initiator: false };
-            self.established[from.index()].push(forth);
-            self.established[to.index()].push(back);
-        }
-    }
-
     /// The clock.
     #[must_use]
     pub fn now(&self) -> Time {
@@ -291,39 +163,6 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
     #[must_use]
     pub fn state(&self, node: NodeId) -> NodeState {
         self.world.nodes[node.index()].state
-    }
-
-    /// What the run has cost so far.
-    #[must_use]
-    pub fn statistics(&self) -> Statistics {
-        let world = &self.world;
-        let brokers = || self.topology().brokers().map(|node| &world.disks[node.index()]);
-        let links = world.net.links.iter().filter(|link| link.between_brokers);
-        Statistics {
-            broker_bytes: links.map(|link| link.carried).sum(),
-            disk_bytes: brokers().map(Disk::written).sum(),
-            fsyncs: brokers().map(Disk::syncs).sum(),
-            events: world.kernel.events(),
-            busy: self.busy(),
-            busy_in_load: self.busy_in_load.clone(),
-            devices_in_load: self.devices_in_load.clone(),
-        }
-    }
-
-    /// CPU time that each node has spent so far.
-    pub(crate) fn busy(&self) -> Vec<Span> {
-        self.world.nodes.iter().map(|node| node.busy).collect()
-    }
-
-    /// How long the devices of each host have worked so far.
-    pub(crate) fn devices(&self) -> Vec<Devices> {
-        let now = self.now();
-        let both = self.world.disks.iter().zip(&self.world.net.cards);
-        let of = |(disk, card): (&Disk, &Card)| {
-            let (sending, receiving) = card.worked(now);
-            Devices { disk: disk.worked(now), sending, receiving }
-        };
-        both.map(of).collect()
     }
 
     /// Events, faults and draws so far; outcomes and roles are the observer's to fold.
@@ -629,7 +468,7 @@ impl<C: Cluster, O: Observer> Simulation<C, O> {
 }
 
 impl<M> World<M> {
-    fn new(topology: Arc<Topology>, seed: u64, limits: Limits) -> World<M> {
+    pub(super) fn new(topology: Arc<Topology>, seed: u64, limits: Limits) -> World<M> {
         let stream = |kind: &str, name: &str| Stream::new(seed, &format!("{kind} {name}"));
         let nodes = topology.hosts.iter().map(|h| Node::new(h.cpu, stream("node", &h.name)));
         let day = Stream::fixed(seed, "disks").below(2_000_001);

@@ -16,9 +16,9 @@
 //! | rabbit_quorum_queue, ra_server_proc, rabbit_fifo | `broker/quorum/` | the same |
 //! | ra_server, ra_log, ra_log_wal, aten | `broker/ra/` | the same |
 //! | rabbit_dead_letter | `broker/queue/dead_letter.rs`, `letters.rs` | |
-//! | gm | `broker/ring/gm.rs` | [`message::ring`] |
+//! | gm | `broker/ring/gm.rs`, `gm/view.rs` | [`message::ring`] |
 //! | rabbit_msg_store | `broker/store/shared.rs`, `bodies.rs` | [`message::store`] |
-//! | rabbit_variable_queue | `broker/store/queue.rs`, `paging.rs` | |
+//! | rabbit_variable_queue | `broker/store/queue.rs`, `confirms.rs`, `paging.rs` | |
 //! | rabbit_queue_index, rabbit_classic_queue_index_v2, rabbit_classic_queue_store_v2 | `broker/store/index.rs` | |
 //! | mnesia, rabbit_mnesia, rabbit_table, rabbit_khepri | `broker/cluster/mnesia.rs`, `transaction.rs` | [`message::mnesia`] |
 //! | rabbit_node_monitor | `broker/cluster/monitor.rs`, `members.rs`, `partial.rs` | [`message::monitor`] |

@@ -99,7 +99,11 @@ impl Oracle {
         report: &mut dyn FnMut(Violation),
     ) {
         let RabbitMachine::Broker(broker) = &mut machines[node.index()] else { return };
-        for (queue, from) in broker.take_touched() {
+        let touched = broker.take_touched();
+        if touched.is_empty() {
+            return;
+        }
+        for (queue, from) in touched {
             self.look(machines, node, queue, from, report);
         }
     }

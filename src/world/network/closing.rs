@@ -5,7 +5,8 @@ use crate::engine::Time;
 use super::super::event::Event;
 use super::super::machine::{Closing, ConnId, ConnectError, Input};
 use super::super::simulation::World;
-use super::connection::{ALMOST_NOW, Arrival, BOUND, Cargo, Segment, SideState};
+use super::connection::{ALMOST_NOW, Arrival, BOUND, SideState};
+use super::flow::{Cargo, Segment};
 
 impl<M> World<M> {
     /// Something arrived for a side that its process no longer has: the host answers with a reset,

@@ -5,7 +5,8 @@ use crate::engine::Span;
 use super::super::event::Event;
 use super::super::machine::{ConnId, ConnectError, Input, Lane, Port};
 use super::super::simulation::World;
-use super::connection::{Arrival, BOUND, Cargo, Segment, SideState};
+use super::connection::{Arrival, BOUND, SideState};
+use super::flow::{Cargo, Segment};
 use super::link::REJECTS;
 
 /// The first requests are repeated after a second each (`tcp_syn_linear_timeouts` 4, Linux 6.5 and

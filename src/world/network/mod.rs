@@ -11,6 +11,7 @@ mod card;
 mod closing;
 mod connect;
 mod connection;
+mod flow;
 mod link;
 mod repair;
 mod tcp;
@@ -18,7 +19,8 @@ mod topology;
 mod turns;
 
 pub(crate) use card::Card;
-pub(crate) use connection::{Arrival, BOUND, Cargo, Side, SideState};
+pub(crate) use connection::{Arrival, BOUND, Side, SideState};
+pub(crate) use flow::Cargo;
 use link::{CUT, DARK, LOSES_ALL, REJECTS};
 pub(crate) use link::{Change, Link};
 pub use tcp::CongestionControl;

@@ -17,7 +17,8 @@ use crate::engine::{Chance, Span, Time};
 use super::super::event::Event;
 use super::super::machine::{Closing, ConnId};
 use super::super::simulation::World;
-use super::connection::{Arrival, Cargo, Flow};
+use super::connection::Arrival;
+use super::flow::{Cargo, Flow};
 use super::link::{Losses, REJECTS};
 use super::tcp::{self, CongestionControl, LATER_PACKETS, PACKET, QUIET_WINDOW};
 
@@ -232,9 +233,8 @@ impl<M> World<M> {
             return self.rejected_on_the_way(index);
         }
         let sent = flow.arrived as usize..flow.sent_segments();
-        let packets = |segment: &super::connection::Segment<M>| {
-            u64::from(segment.bytes).div_ceil(PACKET).max(1)
-        };
+        let packets =
+            |segment: &super::flow::Segment<M>| u64::from(segment.bytes).div_ceil(PACKET).max(1);
         let under_way: u64 = flow.queue.range(sent).map(packets).sum();
         let window = under_way.clamp(u64::from(QUIET_WINDOW), 1 << 20) as u32;
         flow.threshold = window * 7 / 10;

@@ -27,7 +27,7 @@
 //! | `peers.rs` | one request at a time to each voter, time-outs and back-off |
 //! | `leader.rs` | what a leader knows: followers, high watermark, waiting fetches, accumulator |
 //! | `role.rs` | the roles and what goes with each |
-//! | `replica/` | the replica: transitions, requests, answers, what is due, effects |
+//! | `replica/` | the replica: transitions, requests, answers, what is due, effects, what others see of it |
 //! | `oracle.rs` | the invariants |
 //!
 //! **Invariants**: the vote and the epoch are durable before anything is said that rests on them;

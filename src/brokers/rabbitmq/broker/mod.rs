@@ -9,6 +9,8 @@
 //! | `ring/` | a mirrored queue's ring |
 //! | `quorum/` | a quorum queue's member |
 //! | `command.rs` | commands of an operator |
+//! | `disk.rs` | what a death leaves of the node |
+//! | `view.rs` | the node as those see it who look on |
 //! | `ra/` | the Raft of quorum queues, its log, its failure detector |
 //! | `store/` | where messages are kept |
 //!
@@ -20,54 +22,46 @@
 pub mod channel;
 pub mod cluster;
 mod command;
+mod disk;
 mod process;
 pub mod queue;
 pub mod quorum;
 pub mod ra;
 pub mod ring;
 pub mod store;
+mod view;
 pub mod vm;
 
 use std::sync::Arc;
 
 use crate::engine::Time;
-use crate::observe::{ActionId, NodeId, Observer, Removal};
-use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Port, Wait};
+use crate::observe::{ActionId, NodeId, Observer};
+use crate::world::{ConnId, Context, Death, DiskView, Input, Lane, Port};
 
 use self::channel::Channel;
 use self::cluster::khepri::Writes;
 use self::cluster::mnesia::{Committing, Lock, Tables, Transaction};
-use self::cluster::monitor::{Monitor, Outside};
+use self::cluster::monitor::Monitor;
 use self::command::Asked;
+use self::disk::{Disk, FILES};
 pub use self::process::Process;
-use self::queue::replica::{Replica, Role};
-use self::quorum::disk::{MemberDisk, Place};
 use self::quorum::member::Member;
 use self::quorum::resize::Orders;
-use self::ra::log::Log;
 use self::ra::wal::Marks;
 use self::ring::gm::Group;
 use self::store::bodies::Bodies;
-use self::store::{BackingQueue, Layout};
 use self::vm::alarm::Alarms;
 use self::vm::erlang::{Link, Peer};
 use super::config::Config;
 use super::message::mnesia::TableOp;
-use super::message::ra::Position;
 use super::message::store::StoreMessage;
 use super::message::{DownReason, Message, Pid, QueueId};
-use super::policy::Force;
 use super::rules::Rule;
-use super::words::{because, cause};
 
 /// The port for clients.
 pub const AMQP: Port = Port(5672);
 /// The port of the Erlang distribution.
 pub const DISTRIBUTION: Port = Port(25672);
-
-/// Files of each queue on a node's disk: index, segments, and what is paged out. Those of the
-/// message store follow.
-const FILES: u32 = 3;
 
 /// How far the node's own life has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,28 +102,6 @@ pub struct Mnesia {
     /// What transactions of all nodes have locked here.
     locks: Vec<Lock>,
     next_transaction: u32,
-}
-
-/// What a node's disk holds while its process is gone.
-#[derive(Clone, Debug)]
-struct Disk {
-    /// The queues' journals, by queue.
-    queues: Vec<Option<BackingQueue>>,
-    /// Members of quorum queues, by queue.
-    members: Vec<Option<MemberDisk>>,
-    /// `rabbit_durable_queue`.
-    durable: Vec<Option<Pid>>,
-    /// `rabbit_runtime_parameters`: the policies.
-    force: Arc<Force>,
-    /// See [`Tables::recoverable`] and [`Tables::forgotten`].
-    recoverable: Vec<Vec<NodeId>>,
-    forgotten: Vec<NodeId>,
-    /// See [`Tables::quorum`].
-    quorum: Vec<Vec<NodeId>>,
-    /// `force_load`: the next start waits for nobody.
-    force_load: bool,
-    /// The members that ran when this node went down.
-    saw_running: Vec<NodeId>,
 }
 
 /// What all processes of a node share.
@@ -294,10 +266,9 @@ impl Broker {
             self.decode(*conn, ctx);
         }
         if let Some(index) = self.index(ctx.lane())
-            && let Some(mut process) = self.processes[index].take()
+            && let Some(process) = &mut self.processes[index]
         {
             process.handle(&mut self.node, ctx, input);
-            self.processes[index] = Some(process);
         }
         self.after_input(ctx);
     }
@@ -331,15 +302,9 @@ impl Broker {
 
     /// Processes that were started or that ended while an input was handled.
     fn after_input(&mut self, ctx: &mut Context<'_, Message>) {
-        for (lane, process) in std::mem::take(&mut self.node.spawned) {
-            if self.processes.is_empty() {
-                self.first_lane = lane.0;
-            }
-            let index = (lane.0 - self.first_lane) as usize;
-            while self.processes.len() <= index {
-                self.processes.push(None);
-            }
-            self.processes[index] = Some(process);
+        // Few inputs start a process.
+        if !self.node.spawned.is_empty() {
+            self.take_in();
         }
         while let Some((lane, reason)) = self.node.ended.pop() {
             self.bury(ctx, lane, reason);
@@ -358,6 +323,21 @@ impl Broker {
         }
         if self.node.monitor.pings.is_some() {
             self.continue_pings(ctx);
+        }
+    }
+
+    /// Processes that were started get their places.
+    #[cold]
+    fn take_in(&mut self) {
+        for (lane, process) in std::mem::take(&mut self.node.spawned) {
+            if self.processes.is_empty() {
+                self.first_lane = lane.0;
+            }
+            let index = (lane.0 - self.first_lane) as usize;
+            while self.processes.len() <= index {
+                self.processes.push(None);
+            }
+            self.processes[index] = Some(process);
         }
     }
 
@@ -473,307 +453,9 @@ impl Broker {
         }
         self.node.forget_ram();
     }
-
-    /// What it waits for; `None` if time alone will not change anything here.
-    #[must_use]
-    pub fn waits_for(&self) -> Option<Wait> {
-        self.waits_for_but(&|_| false, &|_| false)
-    }
-
-    /// The same, if nobody will ever answer for the queues that are `leaderless`, nor go on with the
-    /// rings of those of which this node's replica is `struck_off`.
-    pub fn waits_for_but(
-        &self,
-        leaderless: &dyn Fn(QueueId) -> bool,
-        struck_off: &dyn Fn(QueueId) -> bool,
-    ) -> Option<Wait> {
-        let name = |queue: QueueId| self.node.config.queues[queue.0 as usize].name.as_str();
-        let mnesia = &self.node.mnesia;
-        match self.node.status {
-            Status::Running => {}
-            // An operator has stopped it: who knows when it is started again.
-            Status::Paused
-                if matches!(self.node.monitor.outside, Some(Outside::Stopped { .. })) =>
-            {
-                return None;
-            }
-            Status::Paused => return Some("a majority of the cluster, to go on".into()),
-            Status::Off | Status::Starting => return Some("its start".into()),
-            Status::Booting => return Some("the tables of its peers".into()),
-            Status::Stopping => return Some("its queues to be closed".into()),
-        }
-        if !mnesia.transactions.is_empty() || !mnesia.committing.is_empty() {
-            return Some("a Mnesia transaction".into());
-        }
-        if self.node.tells_losers_again() {
-            return Some("the losers of a partition to stop (autoheal)".into());
-        }
-        if !self.node.writes.is_settled() {
-            return Some("a change of its metadata to be committed".into());
-        }
-        self.processes.iter().flatten().find_map(|process| match process {
-            Process::Channel(channel) => channel.waits_for(leaderless, &name),
-            Process::Replica(replica) => replica.waits_for(&name),
-            Process::Group(group) => {
-                let waits = !group.is_settled() && !struck_off(group.queue());
-                waits.then(|| "the ring of a queue's mirrors (gm)".into())
-            }
-            Process::Store(store) => (!store.is_settled()).then(|| "its message store".into()),
-            Process::Member(member) => member.waits_for(),
-            Process::Letters(worker) => worker.waits_for(),
-            Process::Wal(wal) => (!wal.is_settled()).then(|| "its write-ahead log".into()),
-        })
-    }
-
-    /// Whether a client waits here for what will not come.
-    #[must_use]
-    pub fn owes(&self) -> bool {
-        self.processes.iter().flatten().any(|process| match process {
-            Process::Channel(channel) => channel.waits_for(&|_| false, &|_| "").is_some(),
-            _ => false,
-        })
-    }
-
-    /// Which start of its node this is.
-    #[must_use]
-    pub fn incarnation(&self) -> u32 {
-        self.node.start
-    }
-
-    /// The start of another member with which this node is connected.
-    #[must_use]
-    pub fn sees(&self, other: NodeId) -> Option<u32> {
-        let peer = self.node.peers.iter().find(|peer| peer.node == other)?;
-        peer.incarnation.filter(|_| matches!(peer.link, Link::Up(_)))
-    }
-
-    /// Whether a process of this node lives.
-    #[must_use]
-    pub fn has(&self, lane: Lane) -> bool {
-        self.node.alive.contains(&lane)
-    }
-
-    /// Who leads a queue, as this node's tables have it; `None` while the node does not run or
-    /// knows no such queue.
-    #[must_use]
-    pub fn leader_of(&self, queue: QueueId) -> Option<NodeId> {
-        if self.node.status != Status::Running {
-            return None;
-        }
-        if self.node.config.queue(queue).is_quorum() {
-            return Some(self.node.known_leader(queue));
-        }
-        self.node.mnesia.tables.queue(queue).map(|record| record.leader.node)
-    }
-
-    /// Whether this node runs the leader process of a queue.
-    #[must_use]
-    pub fn leads(&self, queue: QueueId) -> bool {
-        self.processes.iter().flatten().any(|process| match process {
-            Process::Replica(replica) => replica.queue() == queue && replica.role() == Role::Leader,
-            Process::Member(member) => member.queue() == queue && member.server().leads(),
-            _ => false,
-        })
-    }
-
-    /// Whether this node runs a member of a quorum queue that does not lead.
-    #[must_use]
-    pub fn follows(&self, queue: QueueId) -> bool {
-        self.member_of(queue).is_some_and(|member| !member.server().leads())
-    }
-
-    /// The members that have done something since this was last asked.
-    #[inline]
-    pub fn take_touched(&mut self) -> Vec<(QueueId, u64)> {
-        std::mem::take(&mut self.node.touched)
-    }
-
-    /// Whether its disk was emptied in the course of the run.
-    #[must_use]
-    pub fn was_wiped(&self) -> bool {
-        self.node.wiped
-    }
-
-    /// What this node's disk and memory have of a quorum queue's log.
-    #[must_use]
-    pub fn log_of(&self, queue: QueueId) -> Option<&Log> {
-        let on_disk = || self.node.disk.members[queue.0 as usize].as_ref().map(|disk| &disk.log);
-        self.member_of(queue).map(|member| &member.server().log).or_else(on_disk)
-    }
-
-    /// The nodes that have a member of a quorum queue, as this node knows; none of a classic one.
-    #[must_use]
-    pub fn members_of(&self, queue: QueueId) -> &[NodeId] {
-        match self.node.status {
-            Status::Running => &self.node.mnesia.tables.quorum[queue.0 as usize],
-            _ => &self.node.config.queue(queue).members,
-        }
-    }
-
-    /// This node's member of a quorum queue, if its process lives.
-    #[must_use]
-    pub fn member_of(&self, queue: QueueId) -> Option<&Member> {
-        let index = self.index(self.node.members[queue.0 as usize]?)?;
-        match &self.processes[index] {
-            Some(Process::Member(member)) => Some(member),
-            _ => None,
-        }
-    }
-
-    /// What each channel of this node may still send to each queue's process.
-    #[must_use]
-    pub fn credits(&self) -> Vec<(Pid, i64)> {
-        let channels = self.processes.iter().flatten().filter_map(|process| match process {
-            Process::Channel(channel) => Some(channel),
-            _ => None,
-        });
-        channels.flat_map(|channel| channel.credits()).collect()
-    }
-
-    /// This node's copy of the tables.
-    #[must_use]
-    pub fn tables(&self) -> &Tables {
-        &self.node.mnesia.tables
-    }
-
-    /// The other members whose Mnesia is one with this node's.
-    #[must_use]
-    pub fn running_peers(&self) -> Vec<NodeId> {
-        self.node.running_peers()
-    }
-
-    /// Whether this node runs and no change of its tables is under way.
-    #[must_use]
-    pub fn is_at_rest(&self) -> bool {
-        self.node.status == Status::Running
-            && self.node.mnesia.transactions.is_empty()
-            && self.node.mnesia.committing.is_empty()
-            && self.node.writes.is_settled()
-    }
-
-    /// How many mirrors a queue has when nothing is wrong: as many as at time zero, while it has the
-    /// policy that it had then.
-    #[must_use]
-    pub fn full_mirrors(&self, queue: QueueId) -> usize {
-        let Node { config, mnesia, .. } = &self.node;
-        let first = config.tables.queue(queue);
-        if let Some(first) = first
-            && mnesia.tables.force.over(queue) == config.tables.force.over(queue)
-        {
-            return first.mirrors.len();
-        }
-        let replicas = self.node.mirroring(queue).map(|m| m.replicas(config.members.len() as u32));
-        replicas.map_or(0, |replicas| replicas as usize - 1)
-    }
-
-    /// What this node's process of a queue is; `None` if it has none.
-    #[must_use]
-    pub fn role_of(&self, queue: QueueId) -> Option<Role> {
-        self.replica_of(queue).map(Replica::role)
-    }
-
-    /// The messages of a queue on this node: its process's, or, if it has none, those on its disk.
-    #[must_use]
-    pub fn messages_of(&self, queue: QueueId) -> Option<&BackingQueue> {
-        let on_disk = || self.node.disk.queues[queue.0 as usize].as_ref();
-        self.replica_of(queue).map(|replica| &replica.base.bq).or_else(on_disk)
-    }
-
-    fn replica_of(&self, queue: QueueId) -> Option<&Replica> {
-        self.processes.iter().flatten().find_map(|process| match process {
-            Process::Replica(replica) if replica.queue() == queue => Some(&**replica),
-            _ => None,
-        })
-    }
-
-    /// The mirrors of a queue, oldest first, as this node's tables have them.
-    #[must_use]
-    pub fn mirrors_of(&self, queue: QueueId) -> Vec<NodeId> {
-        let record = self.node.mnesia.tables.queue(queue);
-        record.map_or(Vec::new(), |record| record.mirrors.iter().map(|pid| pid.node).collect())
-    }
 }
 
 impl Node {
-    /// How the messages of a queue are kept on this node.
-    fn layout(&self, queue: QueueId) -> Layout {
-        let settings = &self.config.settings;
-        Layout {
-            version: self.config.queue(queue).version,
-            index: FileId(FILES * queue.0),
-            segments: FileId(FILES * queue.0 + 1),
-            embed_below: settings.embed_below,
-            max_journal_entries: settings.max_journal_entries,
-            rules: settings.rules,
-        }
-    }
-
-    /// What this node's disk holds of a queue; it is taken from there.
-    fn open_queue(&mut self, queue: QueueId) -> BackingQueue {
-        let on_disk = self.disk.queues[queue.0 as usize].take();
-        on_disk.unwrap_or_else(|| {
-            let destination = self.config.destination(queue);
-            let durable = self.config.queue(queue).durable;
-            BackingQueue::new(destination, durable, self.layout(queue))
-        })
-    }
-
-    /// RabbitMQ is gone from this node: of its queues and its message store that remains which
-    /// `disk` has kept.
-    fn lose_memory(
-        &mut self,
-        death: Death,
-        disk: &DiskView<'_>,
-        at: Time,
-        observer: &mut dyn Observer,
-    ) {
-        self.bodies.died(disk);
-        for queue in self.disk.queues.iter_mut().flatten() {
-            queue.died(death, disk, &mut self.bodies, at, self.me, observer);
-        }
-        self.store = None;
-    }
-
-    /// What the disk has of the members of quorum queues after a death. Of a log that is on the
-    /// disk nothing goes but with the disk; what was written and not fsynced, as far as the disk
-    /// has it, is there as well.
-    fn lose_members(
-        &mut self,
-        death: Death,
-        disk: &DiskView<'_>,
-        at: Time,
-        observer: &mut dyn Observer,
-    ) {
-        let kept = |group| disk.kept(self.wal_file(group));
-        let kept: Vec<u64> = (0..self.config.groups() as u32).map(QueueId).map(kept).collect();
-        let config = self.config.clone();
-        for (queue, member) in (0..).map(QueueId).zip(&mut self.disk.members) {
-            let Some(member) = member else { continue };
-            let destination = config.destination(queue);
-            let place = Place { queue, destination, node: self.me };
-            let letters = &*config.letters;
-            if death == Death::Wiped {
-                self.wiped = true;
-                let fresh = member.fifo.fresh();
-                let removal = Removal { cause: cause::DISK_WIPED, because: because::NONE };
-                member.wiped(fresh, removal, at, place, letters, observer);
-                continue;
-            }
-            let log = &member.log;
-            let there = |of: Position| log.term_at(of.index) == Some(of.term);
-            let survived = self.marks.survived(queue, kept[queue.0 as usize], there);
-            let kept = survived.unwrap_or(0).max(log.written());
-            let because = because::NOT_FSYNCED;
-            let cause = match death {
-                Death::PowerLoss => cause::PAGE_CACHE_LOST,
-                _ => cause::PROCESS_BUFFER_LOST,
-            };
-            let removal = Removal { cause, because };
-            let words = (letters, &config.given[..]);
-            member.died(kept, removal, at, place, words, observer);
-        }
-    }
-
     /// No client of the message store is left: it ends once it has written what it has.
     fn end_store(&mut self, ctx: &mut Context<'_, Message>, store: Lane) {
         if !std::mem::replace(&mut self.store_ends, true) {
@@ -784,16 +466,6 @@ impl Node {
     /// An own process by its lane.
     fn pid(&self, lane: Lane) -> Pid {
         Pid { node: self.me, lane }
-    }
-
-    /// What Mnesia and the node monitor leave on the disk.
-    fn keep_tables(&mut self) {
-        self.disk.saw_running = self.running_peers();
-        self.disk.durable = self.mnesia.tables.durable.clone();
-        self.disk.force = self.mnesia.tables.force.clone();
-        self.disk.recoverable.clone_from(&self.mnesia.tables.recoverable);
-        self.disk.forgotten.clone_from(&self.mnesia.tables.forgotten);
-        self.disk.quorum.clone_from(&self.mnesia.tables.quorum);
     }
 
     /// Ends a process of this node once the present input is handled.

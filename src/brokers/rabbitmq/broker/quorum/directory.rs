@@ -10,8 +10,9 @@ use crate::world::{Context, FileId, Lane};
 
 use super::super::super::message::ra::{CallAnswer, QuorumMessage, RaMessage, Reply, Request};
 use super::super::super::message::{Message, Pid, QueueId};
+use super::super::disk::FILES;
 use super::super::ra::wal::Wal;
-use super::super::{Broker, FILES, Node, Process};
+use super::super::{Broker, Node, Process};
 use super::fifo::Fifo;
 use super::member::Member;
 

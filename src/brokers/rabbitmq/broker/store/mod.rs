@@ -2,7 +2,9 @@
 //!
 //! | file | what it is in RabbitMQ |
 //! | --- | --- |
-//! | `queue.rs` | rabbit_variable_queue: the messages of one replica, and their confirms |
+//! | `queue.rs` | rabbit_variable_queue: the messages of one replica |
+//! | `confirms.rs` | its confirms that wait for the disk |
+//! | `sync.rs` | rabbit_mirror_queue_sync: messages on their way to a mirror |
 //! | `index.rs` | rabbit_queue_index: a journal, folded into segments (CQv1) |
 //! | | rabbit_classic_queue_index_v2, rabbit_classic_queue_store_v2 (CQv2) |
 //! | `bodies.rs` | rabbit_msg_store: its tables and files |
@@ -19,21 +21,24 @@
 //! versions differ in.
 
 pub mod bodies;
+mod confirms;
 mod death;
 pub mod index;
 pub(super) mod paging;
 pub mod queue;
 pub mod shared;
+mod sync;
 
 use crate::observe::MessageRange;
 use crate::world::FileId;
 
 use super::super::rules::{Rule, Rules};
 
+pub use self::confirms::DueConfirm;
 pub use self::queue::{
-    BackingQueue, BatchEntry, DueConfirm, Extra, Fetched, GivenUp, Head, Held, NeedsSync, Record,
-    State,
+    BackingQueue, Extra, Fetched, GivenUp, Head, Held, NeedsSync, Record, State,
 };
+pub use self::sync::BatchEntry;
 
 /// Bytes of a journal record beside the embedded body: sequence, message id, properties, expiry
 /// (rabbit_queue_index.erl: `?PUB_RECORD_SIZE_BYTES` and the serialised basic message around it).

@@ -10,10 +10,11 @@ use crate::observe::{DestinationId, MessageRange, NodeId, Observer, Removal};
 use crate::world::{Context, FileId};
 
 use super::super::super::letters::LetterId;
-use super::super::super::message::{Message, Pid, Properties, PublishSeq, QueueSeq};
+use super::super::super::message::{Message, Properties, QueueSeq};
 use super::super::super::rules::Rule;
 use super::super::super::words::CONSUMED;
 use super::bodies::BodyId;
+use super::confirms::{DueConfirm, Unconfirmed};
 use super::index::Index;
 use super::paging::Paged;
 use super::{Layout, QueueVersion};
@@ -82,21 +83,6 @@ pub struct Extra {
     /// Where it was sent to, if that is not this queue.
     pub origin: Option<DestinationId>,
 }
-
-/// A confirm that waits for the disk.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Unconfirmed {
-    pub(super) id: QueueSeq,
-    channel: Pid,
-    seq: PublishSeq,
-    /// Given, or due to nobody.
-    pub(super) settled: bool,
-    /// Whether the message itself is as safe as it has to be, beside its record.
-    body: bool,
-}
-
-/// A confirm that is due: to which channel, for which of its publishes.
-pub type DueConfirm = (Pid, PublishSeq);
 
 /// What a consumer is handed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -274,40 +260,9 @@ impl BackingQueue {
         )
     }
 
-    /// Messages whose confirm waits for the disk.
-    #[must_use]
-    pub fn unconfirmed(&self) -> usize {
-        self.unconfirmed.len()
-    }
-
     pub(super) fn index_of(&self, id: QueueSeq) -> Option<usize> {
         let index = id.checked_sub(self.base)? as usize;
         (index < self.entries.len()).then_some(index)
-    }
-
-    /// An empty replica numbers its messages as the leader does, from `id` on.
-    pub fn number_from(&mut self, id: QueueSeq) {
-        if self.entries.is_empty() && id > self.base {
-            self.base = id;
-            self.ready_from = id;
-        }
-        // A number that the leader gave and we never saw: settled before we could.
-        while self.next_id() < id {
-            let producer = crate::observe::ProducerId(0);
-            let gone = Entry {
-                message: MessageRange { producer, first: 0, count: 0, bytes: 0 },
-                offset: 0,
-                body: 0,
-                state: State::Gone,
-                record: Record::None,
-                place: Place::Record,
-                delivered: false,
-                persistent: false,
-                stored: false,
-                origin: self.destination,
-            };
-            self.entries.push_back(gone);
-        }
     }
 
     /// Appends a message. `confirm` names the publish that asks for a confirm; if it is due at once
@@ -434,7 +389,7 @@ impl BackingQueue {
         self.extras.iter().filter_map(|(_, extra)| extra.expires).filter(|at| *at > now).min()
     }
 
-    fn extra(&self, id: QueueSeq) -> Extra {
+    pub(super) fn extra(&self, id: QueueSeq) -> Extra {
         if self.extras.is_empty() {
             return Extra::default();
         }
@@ -532,24 +487,6 @@ impl BackingQueue {
         Some(GivenUp { message, persistent, letter, due })
     }
 
-    fn take_unconfirmed(&mut self, id: QueueSeq) -> Option<DueConfirm> {
-        let index = self.unconfirmed.partition_point(|waiting| waiting.id < id);
-        let waiting = self.unconfirmed.get_mut(index)?;
-        if waiting.id != id || waiting.settled {
-            return None;
-        }
-        waiting.settled = true;
-        let due = (waiting.channel, waiting.seq);
-        self.forget_confirmed_front();
-        Some(due)
-    }
-
-    fn forget_confirmed_front(&mut self) {
-        while self.unconfirmed.front().is_some_and(|waiting| waiting.settled) {
-            self.unconfirmed.pop_front();
-        }
-    }
-
     pub(super) fn forget_settled_front(&mut self) {
         while let Some(entry) = self.entries.front() {
             if entry.state != State::Gone || entry.record != Record::None {
@@ -560,59 +497,6 @@ impl BackingQueue {
         }
         while self.extras.front().is_some_and(|(id, _)| *id < self.base) {
             self.extras.pop_front();
-        }
-    }
-
-    /// The records of all before `upto` are as safe as they have to be
-    /// (rabbit_variable_queue.erl: `msg_indices_written_to_disk`,
-    /// `msgs_and_indices_written_to_disk`).
-    pub(super) fn confirm_records(&mut self, upto: QueueSeq, due: &mut Vec<DueConfirm>) {
-        let from = self.unconfirmed.partition_point(|waiting| waiting.id < self.index.confirmed);
-        for waiting in self.unconfirmed.range_mut(from..) {
-            if waiting.id >= upto {
-                break;
-            }
-            if waiting.body && !waiting.settled {
-                waiting.settled = true;
-                due.push((waiting.channel, waiting.seq));
-            }
-        }
-        self.index.confirmed = self.index.confirmed.max(upto);
-        self.forget_confirmed_front();
-    }
-
-    /// The bodies of these messages are as safe in the shared store as they have to be
-    /// (rabbit_variable_queue.erl: `msgs_written_to_disk`).
-    pub fn bodies_written(&mut self, ids: &[QueueSeq], due: &mut Vec<DueConfirm>) {
-        for &id in ids {
-            let index = self.unconfirmed.partition_point(|waiting| waiting.id < id);
-            let Some(waiting) = self.unconfirmed.get_mut(index) else { continue };
-            if waiting.id != id {
-                continue;
-            }
-            waiting.body = true;
-            if id < self.index.confirmed && !waiting.settled {
-                waiting.settled = true;
-                due.push((waiting.channel, waiting.seq));
-            }
-        }
-        self.forget_confirmed_front();
-    }
-
-    /// Confirms that never will be asked for: their channel is gone.
-    pub fn forget_channel(&mut self, channel: Pid) {
-        for waiting in &mut self.unconfirmed {
-            waiting.settled |= waiting.channel == channel;
-        }
-        self.forget_confirmed_front();
-    }
-
-    /// Takes every confirm that still waits, as due: the messages are about to be purged.
-    pub fn take_all_unconfirmed(&mut self, due: &mut Vec<DueConfirm>) {
-        for waiting in self.unconfirmed.drain(..) {
-            if !waiting.settled {
-                due.push((waiting.channel, waiting.seq));
-            }
         }
     }
 
@@ -653,54 +537,6 @@ impl BackingQueue {
     pub fn file(&self) -> FileId {
         self.layout.index
     }
-
-    /// The oldest `count` messages from `from` on that are held here, for a synchronisation:
-    /// (number, message, persistent, unacknowledged).
-    pub fn batch(&self, from: QueueSeq, count: usize) -> Vec<BatchEntry> {
-        let start = from.saturating_sub(self.base) as usize;
-        let mut batch = Vec::new();
-        for (index, entry) in self.entries.iter().enumerate().skip(start) {
-            if batch.len() == count {
-                break;
-            }
-            if entry.state != State::Gone {
-                batch.push(BatchEntry {
-                    id: self.base + index as u64,
-                    message: entry.message,
-                    persistent: entry.persistent,
-                    unacked: entry.state == State::Unacked,
-                    extra: self.extra(self.base + index as u64),
-                });
-            }
-        }
-        batch
-    }
-
-    /// Takes over one message of a synchronisation, under the leader's number.
-    pub fn synchronise(&mut self, ctx: &mut Context<'_, Message>, synced: BatchEntry) {
-        self.number_from(synced.id);
-        debug_assert_eq!(self.next_id(), synced.id, "a synchronisation goes in queue order");
-        let properties = Properties { persistent: synced.persistent, ..Properties::default() };
-        let (id, _) = self.publish(ctx, synced.message, properties, true, None, synced.extra);
-        if synced.unacked {
-            self.take(id);
-        }
-    }
-}
-
-/// One message on its way through a synchronisation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BatchEntry {
-    /// The message's number in its queue.
-    pub id: QueueSeq,
-    /// The message.
-    pub message: MessageRange,
-    /// Whether it has a record in the index.
-    pub persistent: bool,
-    /// Whether a consumer has it.
-    pub unacked: bool,
-    /// Its time to live, its past as a dead letter.
-    pub extra: Extra,
 }
 
 /// Bytes of payload.

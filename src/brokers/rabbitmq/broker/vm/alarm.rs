@@ -15,9 +15,10 @@ use super::super::super::message::queue::QueueMessage;
 use super::super::super::message::{Message, QueueId, QueueSeq};
 use super::super::super::rules::Rule;
 use super::super::super::words::event;
+use super::super::disk::FILES;
 use super::super::queue::base::Base;
 use super::super::store::paging::{PagedOut, size};
-use super::super::{Broker, FILES, Node, Process, Status};
+use super::super::{Broker, Node, Process, Status};
 use super::erlang::Link;
 
 /// vm_memory_monitor.erl: `?DEFAULT_MEMORY_CHECK_INTERVAL`.

@@ -18,6 +18,7 @@ use super::erlang::Link;
 
 impl Broker {
     /// An input for the node itself.
+    #[inline(never)]
     pub(crate) fn handle_main(&mut self, input: Input<Message>, ctx: &mut Context<'_, Message>) {
         match input {
             Input::Boot(boot) => self.boot(ctx, &boot),
