@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::brokers::kit::application::Sending;
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode as ModeSpec, Reach, Sends};
-use crate::observe::{DestinationId, InvariantId, InvariantWord, NodeId, ProducerId};
+use crate::observe::{DestinationId, InvariantId, NodeId, ProducerId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 
@@ -13,7 +13,7 @@ use super::client::consumer::{Consumer, ConsumerConfig};
 use super::client::producer::{Mode, Producer, ProducerConfig};
 use super::client::transport::TransportConfig;
 use super::config::Config;
-use super::invariants::{INVARIANTS, lacks};
+use super::invariants::{INVARIANTS, meets};
 use super::keys::SECTIONS;
 use super::machine::{ActiveCluster, ActiveMachine};
 use super::message::QueueId;
@@ -60,12 +60,6 @@ pub struct ConsumerSpec {
     pub name: String,
     /// What it does.
     pub own: ConsumerConfig,
-}
-
-impl ConsumerSpec {
-    fn is_auditor(&self) -> bool {
-        self.own.hours.start.is_none()
-    }
 }
 
 /// A scenario of this family, resolved.
@@ -140,15 +134,15 @@ impl Family for Spec {
 
     fn cast(&self) -> Cast {
         let (auditors, consumers): (Vec<_>, Vec<_>) =
-            self.consumers.iter().partition(|consumer| consumer.is_auditor());
-        let name = |consumer: &ConsumerSpec| consumer.name.clone();
+            self.consumers.iter().partition(|consumer| consumer.own.hours.is_auditor());
+        let loads = self.producers.iter().map(|producer| &producer.load);
+        let consumers = consumers.into_iter().map(|consumer| &consumer.name);
+        let cast = Cast::of(loads, consumers, auditors.into_iter().map(|auditor| &auditor.name));
         let storage = self.config.storage.map(|_| "storage".to_owned());
         Cast {
             coordinated_by: storage.is_some().then_some("storage"),
             coordinators: storage.into_iter().collect(),
-            producers: self.producers.iter().map(|producer| producer.load.name.clone()).collect(),
-            consumers: consumers.into_iter().map(name).collect(),
-            unread: auditors.into_iter().map(name).collect(),
+            ..cast
         }
     }
 
@@ -174,13 +168,9 @@ impl Family for Spec {
         self.consumers.iter().map(|consumer| vec![consumer.own.queue]).collect()
     }
 
-    fn invariants(&self) -> Vec<InvariantWord> {
+    fn meets(&self, invariant: InvariantId) -> Vec<bool> {
         let audited = self.consumers.iter().all(|consumer| consumer.own.audited);
-        let mut words = INVARIANTS.to_vec();
-        for (word, id) in words.iter_mut().zip((0..).map(InvariantId)) {
-            word.lacks = lacks(&self.config, audited, id);
-        }
-        words
+        meets(&self.config, audited, invariant)
     }
 
     fn machines(&self, seed: u64) -> Vec<ActiveMachine> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::brokers::kit::application::Sending;
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode as ModeSpec, Reach, Sends};
-use crate::observe::{DestinationId, InvariantId, InvariantWord, NodeId, ProducerId};
+use crate::observe::{DestinationId, InvariantId, NodeId, ProducerId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 
@@ -13,7 +13,7 @@ use super::client::connection::ConnectionConfig;
 use super::client::consumer::{Consumer, ConsumerConfig};
 use super::client::producer::{Mode, Producer, ProducerConfig};
 use super::config::{Config, Policy};
-use super::invariants::{INVARIANTS, lacks};
+use super::invariants::{INVARIANTS, meets};
 use super::keys::SECTIONS;
 use super::machine::{ArtemisCluster, ArtemisMachine};
 use super::message::QueueId;
@@ -65,12 +65,6 @@ pub struct ConsumerSpec {
     pub name: String,
     /// What it does.
     pub own: ConsumerConfig,
-}
-
-impl ConsumerSpec {
-    fn is_auditor(&self) -> bool {
-        self.own.hours.start.is_none()
-    }
 }
 
 /// A scenario of this family, resolved.
@@ -157,8 +151,10 @@ impl Family for Spec {
 
     fn cast(&self) -> Cast {
         let (auditors, consumers): (Vec<_>, Vec<_>) =
-            self.consumers.iter().partition(|consumer| consumer.is_auditor());
-        let name = |consumer: &ConsumerSpec| consumer.name.clone();
+            self.consumers.iter().partition(|consumer| consumer.own.hours.is_auditor());
+        let loads = self.producers.iter().map(|producer| &producer.load);
+        let consumers = consumers.into_iter().map(|consumer| &consumer.name);
+        let cast = Cast::of(loads, consumers, auditors.into_iter().map(|auditor| &auditor.name));
         let (coordinators, coordinated_by) = match self.config.policy {
             Policy::SharedStore { .. } => (vec!["storage".to_owned()], Some("storage")),
             Policy::Replication if self.config.settings.network_check => {
@@ -166,13 +162,7 @@ impl Family for Spec {
             }
             Policy::Single | Policy::Replication => (Vec::new(), None),
         };
-        Cast {
-            coordinated_by,
-            coordinators,
-            producers: self.producers.iter().map(|producer| producer.load.name.clone()).collect(),
-            consumers: consumers.into_iter().map(name).collect(),
-            unread: auditors.into_iter().map(name).collect(),
-        }
+        Cast { coordinated_by, coordinators, ..cast }
     }
 
     fn reach(&self, producer: usize) -> Reach<'_> {
@@ -197,12 +187,8 @@ impl Family for Spec {
         self.consumers.iter().map(|consumer| vec![consumer.own.queue]).collect()
     }
 
-    fn invariants(&self) -> Vec<InvariantWord> {
-        let mut words = INVARIANTS.to_vec();
-        for (word, id) in words.iter_mut().zip((0..).map(InvariantId)) {
-            word.lacks = lacks(&self.config, id);
-        }
-        words
+    fn meets(&self, invariant: InvariantId) -> Vec<bool> {
+        meets(&self.config, invariant)
     }
 
     fn machines(&self, seed: u64) -> Vec<ArtemisMachine> {

@@ -8,7 +8,7 @@ use crate::brokers::kit::streams::{Streams, TopicPlan};
 use crate::brokers::kit::{Frame, complete};
 use crate::engine::Span;
 use crate::observe::{ConsumerId, NodeId};
-use crate::scenario::{Diagnostics, Place, Scenario, Values, suggest};
+use crate::scenario::{Diagnostics, Place, Scenario, Values};
 use crate::workload::{ConsumerLoad, Load};
 
 use super::broker::LEDGER as LEDGER_FILES;
@@ -162,9 +162,9 @@ impl<'a> Planner<'a> {
                 ("haMaxTimeSlaveNotCatchup", "only controllers have a SyncStateSet"),
             ],
         };
-        for (key, why) in others.iter().filter(|(key, _)| broker.is_set(key)) {
-            let message = format!("`{key}` has no meaning in this mode: {why}");
-            self.wrong.push(broker.span(key), message, "remove it, or write another `mode`");
+        for (key, why) in others {
+            let why = format!("has no meaning in this mode: {why}");
+            self.wrong.refuse(broker, &[*key], &why, "remove it, or write another `mode`");
         }
         if mode != Mode::MasterSlave && !broker.is_set("slave-sync-interval") {
             settings.slave_sync = CONTROLLED_SYNC;
@@ -337,13 +337,8 @@ impl<'a> Planner<'a> {
     }
 
     fn topic(&mut self, name: &str, place: Place) -> u32 {
-        let found = self.topics.iter().position(|topic| topic.name == name);
-        if found.is_none() {
-            let names: Vec<&str> = self.topics.iter().map(|topic| topic.name.as_str()).collect();
-            let help = suggest(name, &names, "the topics");
-            self.wrong.push(place, format!("there is no topic `{name}`"), help);
-        }
-        found.unwrap_or(0) as u32
+        let known = self.topics.iter().map(|topic| topic.name.as_str());
+        self.wrong.find((name, place), known, "topic").unwrap_or(0) as u32
     }
 
     /// The loads of the producers, each with its topic.
@@ -371,11 +366,8 @@ impl<'a> Planner<'a> {
                     "resend",
                 ],
             };
-            for key in others.iter().filter(|key| values.is_set(key)) {
-                let mode = values.choice("send");
-                let message = format!("`{key}` has no meaning with send = \"{mode}\"");
-                self.wrong.push(values.span(key), message, "remove it, or send otherwise");
-            }
+            let why = format!("has no meaning with send = \"{}\"", values.choice("send"));
+            self.wrong.refuse(values, others, &why, "remove it, or send otherwise");
             loads.push((values, load, topic));
         }
         loads
@@ -407,12 +399,8 @@ impl<'a> Planner<'a> {
     fn read_consumers(&mut self, returns: &[Option<Returns>]) -> Vec<ConsumerSpec> {
         let mut consumers: Vec<ConsumerSpec> = Vec::new();
         for values in self.scenario.many("consumer") {
-            let load = ConsumerLoad::from_values(values);
+            let load = ConsumerLoad::from_values(values, &mut self.wrong);
             self.refuse_connect(&load.connect, "the brokers in the topic's route");
-            if load.stop.is_some_and(|stop| stop <= load.start) {
-                let message = "the consumer would stop before it starts";
-                self.wrong.push(values.span("stop"), message, "make `stop` later than `start`");
-            }
             let topic = self.topic(&load.from.value, load.from.place);
             let group = self.group(values);
             let of_topic = self.topics[topic as usize].groups.iter();
@@ -441,8 +429,8 @@ impl<'a> Planner<'a> {
                 stuck: values
                     .table("stuck")
                     .map(|stuck| (stuck.integer("number"), stuck.duration("for"))),
+                hours: Hours::of(&load),
                 processing: load.processing,
-                hours: Hours { start: Some(load.start), stop: load.stop },
             };
             self.check_one_topic(values, &consumers, &own);
             consumers.push(ConsumerSpec { name: load.name, own });
@@ -471,9 +459,9 @@ impl<'a> Planner<'a> {
             (false, true) => &[("consumeTimeout", "an orderly listener")],
             (false, false) => &[("suspendCurrentQueueTimeMillis", "a concurrent listener")],
         };
-        for (key, with) in others.iter().filter(|(key, _)| values.is_set(key)) {
-            let message = format!("`{key}` has no meaning with {with}");
-            self.wrong.push(values.span(key), message, "remove it, or consume otherwise");
+        for (key, with) in others {
+            let why = format!("has no meaning with {with}");
+            self.wrong.refuse(values, &[*key], &why, "remove it, or consume otherwise");
         }
         match (Planner::broadcasts(values), orderly) {
             (true, _) => Listener::Broadcast,

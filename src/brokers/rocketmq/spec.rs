@@ -6,7 +6,7 @@ use crate::brokers::kit::application::{Hours, Sending};
 use crate::brokers::kit::streams::PartitionId;
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
 use crate::engine::{Chance, Distribution, Span};
-use crate::observe::{ConsumerId, DestinationId, InvariantId, InvariantWord, NodeId};
+use crate::observe::{ConsumerId, DestinationId, InvariantId, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 
@@ -15,7 +15,7 @@ use super::client::consumer::{Consumer, ConsumerConfig, Listener};
 use super::client::producer::{self, Producer, ProducerConfig};
 use super::config::{self, Config};
 use super::controller::Controller;
-use super::invariants::{INVARIANTS, lacks};
+use super::invariants::{INVARIANTS, meets};
 use super::keys::SECTIONS;
 use super::machine::{RocketCluster, RocketMachine};
 use super::nameserver::NameServer;
@@ -97,12 +97,8 @@ impl Spec {
             suspend: Span::from_secs(1),
             stuck: None,
             processing: Distribution::Constant(0),
-            hours: Hours { start: None, stop: None },
+            hours: Hours::AUDITOR,
         }
-    }
-
-    fn is_auditor(consumer: &ConsumerSpec) -> bool {
-        consumer.own.hours.start.is_none()
     }
 }
 
@@ -179,13 +175,13 @@ impl Family for Spec {
     fn cast(&self) -> Cast {
         let config = &self.config;
         let controllers = config.control.as_ref().map_or(0, |control| control.hosts.len());
-        let (auditors, consumers): (Vec<_>, Vec<_>) =
-            self.consumers.iter().partition(|consumer| Spec::is_auditor(consumer));
         let loads = self.producers.iter().map(|producer| &producer.load);
+        let (auditors, consumers): (Vec<_>, Vec<_>) =
+            self.consumers.iter().partition(|consumer| consumer.own.hours.is_auditor());
         let consumers = consumers.into_iter().map(|consumer| &consumer.name);
         let unread = auditors.into_iter().map(|of| &config.topics[of.own.topic as usize].name);
         let servers = [("ns", config.nameservers.len()), ("ctl", controllers)];
-        Cast::with_servers(&servers, "nameserver", (loads, consumers), unread)
+        Cast::of(loads, consumers, unread).with_servers(&servers, "nameserver")
     }
 
     fn reach(&self, producer: usize) -> Reach<'_> {
@@ -222,12 +218,8 @@ impl Family for Spec {
         self.consumers.iter().map(read).collect()
     }
 
-    fn invariants(&self) -> Vec<InvariantWord> {
-        let mut words = INVARIANTS.to_vec();
-        for (word, id) in words.iter_mut().zip((0..).map(InvariantId)) {
-            word.lacks = lacks(&self.config, id);
-        }
-        words
+    fn meets(&self, invariant: InvariantId) -> Vec<bool> {
+        meets(&self.config, invariant)
     }
 
     fn notes(&self) -> Vec<String> {

@@ -19,14 +19,13 @@ use std::sync::Arc;
 
 use crate::brokers::kit::touched::Touched;
 use crate::engine::{Slab, Time};
-use crate::observe::{EventId, NodeId, Observer, Removal};
+use crate::observe::{Event, EventId, NodeId, Observer, Removal};
 use crate::world::{Context, FileId, Input, Lane, Signal, Wait};
 
 use super::config::{Config, OPENWIRE};
 use super::invariants::Touch;
 use super::message::{Jms, Message, QueueId, Timer};
 use super::store::{Journal, Place};
-use super::words::told;
 
 use connections::Connection;
 use queue::Queue;
@@ -222,7 +221,7 @@ impl Broker {
         ctx: &mut Context<'_, Message>,
     ) {
         let now = ctx.now();
-        ctx.observer().event(now, told(word, self.node, queue, subject, count));
+        ctx.observer().event(now, Event::new(word, self.node, queue, subject, count));
     }
 
     /// Its store.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use crate::brokers::kit::application::{Due, Sending};
 use crate::engine::Time;
-use crate::observe::{MessageRange, Observer, Outcome, ProducerId};
+use crate::observe::{self, MessageRange, Observer, Outcome, ProducerId, Removal};
 use crate::world::{ConnId, Context, Input, Signal, Wait};
 
 use super::super::config::Config;
 use super::super::message::{COMMAND, Jms, Message, QueueId, Send, Timer};
 use super::super::rules::Rule;
-use super::super::words::{because, cause, event, removal, told};
+use super::super::words::{because, cause, event};
 use super::transport::{Event, Transport, TransportConfig};
 
 /// How sends are made.
@@ -218,7 +218,7 @@ impl Producer {
         ctx.observer().sent(now, message.range);
         if send.id.is_none() && !send.transacted {
             // Until a broker has read it, it is lost with the connection.
-            let why = removal(cause::ON_ITS_WAY, because::NOT_AWAITED);
+            let why = Removal::new(cause::ON_ITS_WAY, because::NOT_AWAITED);
             ctx.observer().dropped(now, node, Some(message.origin), message.range, why);
         }
         ctx.send(conn, Message::Send(send), message.bytes());
@@ -287,8 +287,10 @@ impl Producer {
         }
         let (now, node, count) = (ctx.now(), ctx.node(), all.len() as u64);
         let subject = Some(self.transport.broker());
-        ctx.observer()
-            .event(now, told(event::REPLAYED, node, Some(self.own.queue), subject, count));
+        ctx.observer().event(
+            now,
+            observe::Event::new(event::REPLAYED, node, Some(self.own.queue), subject, count),
+        );
         for send in all {
             self.transmit(conn, send, ctx);
         }
@@ -303,7 +305,8 @@ impl Producer {
             self.requests.retain(|request| request.send.is_some());
             let (now, node, count) = (ctx.now(), ctx.node(), self.transaction.len() as u64);
             let of = Some(self.own.queue);
-            ctx.observer().event(now, told(event::COMMIT_IN_DOUBT, node, of, None, count));
+            ctx.observer()
+                .event(now, observe::Event::new(event::COMMIT_IN_DOUBT, node, of, None, count));
             self.transaction_ends(Outcome::Unknown, ctx);
         }
         if waits {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::brokers::kit::application::{Due, Sending};
 use crate::engine::Time;
-use crate::observe::{EventId, MessageRange, Observer, Outcome, ProducerId};
+use crate::observe::{self, EventId, MessageRange, Observer, Outcome, ProducerId, Removal};
 use crate::world::{Context, Input, Lane, Signal, Wait};
 
 use super::super::config::Config;
 use super::super::message::{CoreMessage, Message, PACKET, QueueId, Send, Timer};
-use super::super::words::{because, cause, event, removal, told};
+use super::super::words::{because, cause, event};
 use super::connection::{Connection, ConnectionConfig, Event};
 
 /// How sends are made.
@@ -218,7 +218,7 @@ impl Producer {
         ctx.observer().sent(now, range);
         if !blocks && !transacted {
             // Should no broker ever read it, this is why it is gone.
-            let why = removal(cause::ON_ITS_WAY, because::NOT_AWAITED);
+            let why = Removal::new(cause::ON_ITS_WAY, because::NOT_AWAITED);
             let (node, queue) = (ctx.node(), Some(message.origin));
             ctx.observer().dropped(now, node, queue, range, why);
         }
@@ -276,7 +276,7 @@ impl Producer {
         let Some(Call { message, .. }) = self.call.take() else { return };
         let (now, node, of) = (ctx.now(), ctx.node(), Some(self.own.queue));
         let broker = Some(self.connection.broker());
-        ctx.observer().event(now, told(why, node, of, broker, 1));
+        ctx.observer().event(now, observe::Event::new(why, node, of, broker, 1));
         let Some(message) = message else {
             return self.commit_in_doubt(ctx);
         };
@@ -292,7 +292,8 @@ impl Producer {
         let messages = std::mem::take(&mut self.transaction);
         let (now, node, count) = (ctx.now(), ctx.node(), messages.len() as u64);
         let of = Some(self.own.queue);
-        ctx.observer().event(now, told(event::COMMIT_IN_DOUBT, node, of, None, count));
+        ctx.observer()
+            .event(now, observe::Event::new(event::COMMIT_IN_DOUBT, node, of, None, count));
         for message in &messages {
             ctx.observer().outcome(now, message.range, Outcome::Unknown);
         }
