@@ -293,6 +293,21 @@ pub trait Observer {
         _messages: MessageRange,
     ) {
     }
+    /// `node` now holds a copy in `target` of messages that were sent to `destination`: stored if that is
+    /// the same, dead-lettered if not.
+    fn arrived(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        (destination, target): (DestinationId, DestinationId),
+        messages: MessageRange,
+    ) {
+        if destination == target {
+            self.stored(at, node, target, messages);
+        } else {
+            self.dead_lettered(at, node, destination, target, messages);
+        }
+    }
     /// `node` no longer holds its copy.
     fn removed(
         &mut self,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use crate::brokers::kit::application::Hours;
 use crate::brokers::kit::{Frame, complete};
 use crate::engine::{Distribution, Span};
-use crate::observe::{ConsumerId, DestinationId, NodeId};
+use crate::observe::{ConsumerId, DestinationId, NodeId, ProducerId};
 use crate::scenario::{Diagnostics, Located, Place, Scenario, Values};
 use crate::workload::{ConsumerLoad, Load};
 
 use super::client::consumer::{Acknowledge, ConsumerConfig};
-use super::client::producer::Mode;
+use super::client::producer::{Mode, ProducerConfig};
 use super::client::transport::TransportConfig;
 use super::config::{Config, DLQ, Settings, SyncStrategy};
 use super::costs::Costs;
@@ -170,15 +170,9 @@ impl<'a> Planner<'a> {
                 self.refuse(values, &["maxCacheSize"], "trackMessages = false");
             }
             let resend = values.flag("resend");
-            producers.push(ProducerSpec {
-                load,
-                queue,
-                transport,
-                mode,
-                persistent,
-                track,
-                resend,
-            });
+            let id = ProducerId(producers.len() as u32);
+            let own = ProducerConfig { id, queue, transport, mode, persistent, track, resend };
+            producers.push(ProducerSpec { load, own });
         }
         producers
     }

@@ -4,19 +4,17 @@ use std::sync::Arc;
 
 use crate::brokers::kit::application::Sending;
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode as ModeSpec, Reach, Sends};
-use crate::observe::{DestinationId, InvariantId, NodeId, ProducerId};
+use crate::observe::{DestinationId, InvariantId, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 
 use super::broker::Broker;
 use super::client::consumer::{Consumer, ConsumerConfig};
 use super::client::producer::{Mode, Producer, ProducerConfig};
-use super::client::transport::TransportConfig;
 use super::config::Config;
 use super::invariants::{INVARIANTS, meets};
 use super::keys::SECTIONS;
 use super::machine::{ActiveCluster, ActiveMachine};
-use super::message::QueueId;
 use super::plan::plan;
 use super::storage::Storage;
 use super::words::WORDS;
@@ -34,23 +32,13 @@ pub enum Kind {
     SharedStorage,
 }
 
-/// A producer of the scenario; but for what it is to send as [`ProducerConfig`].
+/// A producer of the scenario.
 #[derive(Clone, Debug)]
 pub struct ProducerSpec {
     /// What it is asked to do.
     pub load: Load,
-    /// See [`ProducerConfig::queue`].
-    pub queue: QueueId,
-    /// See [`ProducerConfig::transport`].
-    pub transport: TransportConfig,
-    /// See [`ProducerConfig::mode`].
-    pub mode: Mode,
-    /// See [`ProducerConfig::persistent`].
-    pub persistent: bool,
-    /// See [`ProducerConfig::track`].
-    pub track: Option<u64>,
-    /// See [`ProducerConfig::resend`].
-    pub resend: bool,
+    /// How it does it.
+    pub own: ProducerConfig,
 }
 
 /// A consumer of the scenario, or an auditor by the name of its queue.
@@ -158,8 +146,8 @@ impl Family for Spec {
     fn producers(&self) -> Vec<Sends> {
         let sends = |(host, spec): (usize, &ProducerSpec)| Sends {
             host,
-            to: vec![spec.queue],
-            unanswered: spec.mode == Mode::Async,
+            to: vec![spec.own.queue],
+            unanswered: spec.own.mode == Mode::Async,
         };
         self.producers.iter().enumerate().map(sends).collect()
     }
@@ -180,18 +168,9 @@ impl Family for Spec {
         if let Some(node) = config.storage {
             machines.push(Storage::new(config.clone(), node).into());
         }
-        for (id, spec) in (0..).map(ProducerId).zip(&self.producers) {
-            let own = ProducerConfig {
-                id,
-                queue: spec.queue,
-                sending: Sending::new(&spec.load, self.frame.duration, seed, 1),
-                transport: spec.transport.clone(),
-                mode: spec.mode,
-                persistent: spec.persistent,
-                track: spec.track,
-                resend: spec.resend,
-            };
-            machines.push(Producer::new(config.clone(), own).into());
+        for spec in &self.producers {
+            let sending = Sending::new(&spec.load, self.frame.duration, seed, 1);
+            machines.push(Producer::new(config.clone(), spec.own.clone(), sending).into());
         }
         for spec in &self.consumers {
             machines.push(Consumer::new(config.clone(), spec.own.clone()).into());

@@ -124,11 +124,8 @@ impl Storage {
         for change in changes {
             let (node, queue, message) = (self.node, change.queue, change.message);
             match change.added {
-                Some(true) if queue == message.origin => {
-                    observer.stored(at, node, queue, message.range);
-                }
                 Some(true) => {
-                    observer.dead_lettered(at, node, message.origin, queue, message.range);
+                    observer.arrived(at, node, (message.origin, queue), message.range);
                 }
                 Some(false) => {
                     let why = Removal::new(cause::CONSUMED, because::NONE);

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use crate::brokers::kit::application::Hours;
 use crate::brokers::kit::{Frame, complete};
 use crate::engine::{Distribution, Span};
-use crate::observe::{ConsumerId, DestinationId, NodeId};
+use crate::observe::{ConsumerId, DestinationId, NodeId, ProducerId};
 use crate::scenario::{Diagnostics, Located, Place, Scenario, Value, Values};
 use crate::workload::{ConsumerLoad, Load};
 
 use super::client::connection::ConnectionConfig;
 use super::client::consumer::{Acknowledge, ConsumerConfig};
-use super::client::producer::Mode;
+use super::client::producer::{Mode, ProducerConfig};
 use super::config::{Config, DLQ, FullPolicy, JournalType, Policy, QueueSettings, Settings};
 use super::costs::Costs;
 use super::message::QueueId;
@@ -214,8 +214,8 @@ impl Planner<'_> {
             let connection = self.connection(values, &load.connect);
             let durable = values.flag("durable");
             let mode = self.mode(values, durable);
-            producers.push(ProducerSpec {
-                load,
+            let own = ProducerConfig {
+                id: ProducerId(producers.len() as u32),
                 queue,
                 connection,
                 mode,
@@ -223,7 +223,8 @@ impl Planner<'_> {
                 duplicate_id: values.flag("duplicate-id"),
                 window: values.size("producerWindowSize") as u32,
                 resend: values.flag("resend"),
-            });
+            };
+            producers.push(ProducerSpec { load, own });
         }
         producers
     }

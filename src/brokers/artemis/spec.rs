@@ -4,19 +4,17 @@ use std::sync::Arc;
 
 use crate::brokers::kit::application::Sending;
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode as ModeSpec, Reach, Sends};
-use crate::observe::{DestinationId, InvariantId, NodeId, ProducerId};
+use crate::observe::{DestinationId, InvariantId, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 
 use super::broker::Broker;
-use super::client::connection::ConnectionConfig;
 use super::client::consumer::{Consumer, ConsumerConfig};
 use super::client::producer::{Mode, Producer, ProducerConfig};
 use super::config::{Config, Policy};
 use super::invariants::{INVARIANTS, meets};
 use super::keys::SECTIONS;
 use super::machine::{ArtemisCluster, ArtemisMachine};
-use super::message::QueueId;
 use super::plan::plan;
 use super::router::Router;
 use super::storage::Storage;
@@ -37,25 +35,13 @@ pub enum Kind {
     Replication,
 }
 
-/// A producer of the scenario; but for what it is to send as [`ProducerConfig`].
+/// A producer of the scenario.
 #[derive(Clone, Debug)]
 pub struct ProducerSpec {
     /// What it is asked to do.
     pub load: Load,
-    /// See [`ProducerConfig::queue`].
-    pub queue: QueueId,
-    /// See [`ProducerConfig::connection`].
-    pub connection: ConnectionConfig,
-    /// See [`ProducerConfig::mode`].
-    pub mode: Mode,
-    /// See [`ProducerConfig::durable`].
-    pub durable: bool,
-    /// See [`ProducerConfig::duplicate_id`].
-    pub duplicate_id: bool,
-    /// See [`ProducerConfig::window`].
-    pub window: u32,
-    /// See [`ProducerConfig::resend`].
-    pub resend: bool,
+    /// How it does it.
+    pub own: ProducerConfig,
 }
 
 /// A consumer of the scenario, or an auditor by the name of its queue.
@@ -177,8 +163,8 @@ impl Family for Spec {
     fn producers(&self) -> Vec<Sends> {
         let sends = |(host, spec): (usize, &ProducerSpec)| Sends {
             host,
-            to: vec![spec.queue],
-            unanswered: spec.mode == Mode::Async,
+            to: vec![spec.own.queue],
+            unanswered: spec.own.mode == Mode::Async,
         };
         self.producers.iter().enumerate().map(sends).collect()
     }
@@ -202,19 +188,9 @@ impl Family for Spec {
             Policy::Replication if config.settings.network_check => machines.push(Router.into()),
             Policy::Single | Policy::Replication => {}
         }
-        for (id, spec) in (0..).map(ProducerId).zip(&self.producers) {
-            let own = ProducerConfig {
-                id,
-                queue: spec.queue,
-                sending: Sending::new(&spec.load, self.frame.duration, seed, 1),
-                connection: spec.connection.clone(),
-                mode: spec.mode,
-                durable: spec.durable,
-                duplicate_id: spec.duplicate_id,
-                window: spec.window,
-                resend: spec.resend,
-            };
-            machines.push(Producer::new(config.clone(), own).into());
+        for spec in &self.producers {
+            let sending = Sending::new(&spec.load, self.frame.duration, seed, 1);
+            machines.push(Producer::new(config.clone(), spec.own.clone(), sending).into());
         }
         for spec in &self.consumers {
             machines.push(Consumer::new(config.clone(), spec.own.clone()).into());

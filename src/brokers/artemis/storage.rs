@@ -203,13 +203,11 @@ impl Storage {
 pub(super) fn tell(changes: &[Change], (at, node): (Time, NodeId), observer: &mut dyn Observer) {
     for Change { added, queue, message } in changes {
         let (origin, range) = (message.origin, message.range);
-        if !added {
+        if *added {
+            observer.arrived(at, node, (origin, *queue), range);
+        } else {
             let why = Removal::new(cause::ACKNOWLEDGED, because::NONE);
             observer.removed(at, node, origin, range, why);
-        } else if *queue == origin {
-            observer.stored(at, node, *queue, range);
-        } else {
-            observer.dead_lettered(at, node, origin, *queue, range);
         }
     }
 }

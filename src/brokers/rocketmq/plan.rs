@@ -13,7 +13,7 @@ use crate::workload::{ConsumerLoad, Load};
 
 use super::broker::LEDGER as LEDGER_FILES;
 use super::client::consumer::{ConsumerConfig, Listener};
-use super::client::producer;
+use super::client::producer::{self, ProducerConfig};
 use super::config::{Config, Control, DELAYS, Mode, Returns, Settings, Topic, group_name};
 use super::costs::Costs;
 use super::rules::{Rule, Rules};
@@ -84,13 +84,15 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
     if let Some(buffer) = scenario.one("broker").get_size("socket-buffer") {
         frame.cluster.topology.socket_buffer = buffer;
     }
-    let producers = loads.into_iter().map(|(values, load, _)| producer(values, load)).collect();
+    let producers = (0..).zip(loads);
+    let producers = producers.map(|(writer, (values, load, _))| producer(writer, values, load));
+    let producers = producers.collect();
     let mut spec = Spec { frame, config: Arc::new(config), producers, consumers };
     complete(&mut spec, scenario, &mut planner.wrong);
     planner.wrong.into_result(spec)
 }
 
-fn producer(values: &Values, load: Load) -> ProducerSpec {
+fn producer(writer: u32, values: &Values, load: Load) -> ProducerSpec {
     let (mode, retries) = match values.choice("send") {
         "sync" => {
             (producer::Mode::Sync(values.integer("threads") as u32), "retryTimesWhenSendFailed")
@@ -98,7 +100,8 @@ fn producer(values: &Values, load: Load) -> ProducerSpec {
         "async" => (producer::Mode::Async, "retryTimesWhenSendAsyncFailed"),
         _ => (producer::Mode::Oneway, "retryTimesWhenSendFailed"),
     };
-    ProducerSpec {
+    let own = ProducerConfig {
+        writer,
         mode,
         timeout: values.duration("sendMsgTimeout"),
         attempt_timeout: values.get_duration("sendMsgMaxTimeoutPerRequest"),
@@ -108,8 +111,8 @@ fn producer(values: &Values, load: Load) -> ProducerSpec {
         strict: values.flag("check-send-status"),
         resend: values.get_duration("resend"),
         poll_interval: values.duration("pollNameServerInterval"),
-        load,
-    }
+    };
+    ProducerSpec { load, own }
 }
 
 impl<'a> Planner<'a> {

@@ -26,29 +26,13 @@ use super::words::WORDS;
 /// room for lists that grow.
 const COPY: u64 = 128;
 
-/// A producer of the scenario; but for what it is to send as [`ProducerConfig`].
+/// A producer of the scenario.
 #[derive(Clone, Debug)]
 pub struct ProducerSpec {
     /// What it is asked to do.
     pub load: Load,
-    /// See [`ProducerConfig::mode`].
-    pub mode: producer::Mode,
-    /// See [`ProducerConfig::timeout`].
-    pub timeout: Span,
-    /// See [`ProducerConfig::attempt_timeout`].
-    pub attempt_timeout: Option<Span>,
-    /// See [`ProducerConfig::retries`].
-    pub retries: u32,
-    /// See [`ProducerConfig::retry_not_ok`].
-    pub retry_not_ok: bool,
-    /// See [`ProducerConfig::latency`].
-    pub latency: bool,
-    /// See [`ProducerConfig::strict`].
-    pub strict: bool,
-    /// See [`ProducerConfig::resend`].
-    pub resend: Option<Span>,
-    /// See [`ProducerConfig::poll_interval`].
-    pub poll_interval: Span,
+    /// How it does it.
+    pub own: ProducerConfig,
 }
 
 /// A consumer of the scenario.
@@ -205,7 +189,7 @@ impl Family for Spec {
     }
 
     fn producers(&self) -> Vec<Sends> {
-        let oneway = |writer| self.producers[writer as usize].mode == producer::Mode::Oneway;
+        let oneway = |writer| self.producers[writer as usize].own.mode == producer::Mode::Oneway;
         self.config.streams.senders(oneway)
     }
 
@@ -261,22 +245,10 @@ impl Family for Spec {
                 machines.push(Controller::new(config.clone(), control, *node, leader).into());
             }
         }
-        for (writer, spec) in (0..).zip(&self.producers) {
-            let queues = config.streams.of_topic(config.streams.topic_of(writer)).len();
-            let own = ProducerConfig {
-                writer,
-                sending: Sending::new(&spec.load, self.frame.duration, seed, queues),
-                mode: spec.mode,
-                timeout: spec.timeout,
-                attempt_timeout: spec.attempt_timeout,
-                retries: spec.retries,
-                retry_not_ok: spec.retry_not_ok,
-                latency: spec.latency,
-                strict: spec.strict,
-                resend: spec.resend,
-                poll_interval: spec.poll_interval,
-            };
-            machines.push(Producer::new(config.clone(), own).into());
+        for spec in &self.producers {
+            let queues = config.streams.of_topic(config.streams.topic_of(spec.own.writer)).len();
+            let sending = Sending::new(&spec.load, self.frame.duration, seed, queues);
+            machines.push(Producer::new(config.clone(), spec.own.clone(), sending).into());
         }
         for spec in &self.consumers {
             machines.push(Consumer::new(config.clone(), spec.own.clone()).into());

@@ -200,12 +200,7 @@ impl Broker {
 
     /// Tells that a copy is here: one more of the line of the queue that it was sent to.
     fn tell_stored(&self, at: Time, queue: QueueId, message: Jms, observer: &mut dyn Observer) {
-        let (node, range) = (self.node, message.range);
-        if queue == message.origin {
-            observer.stored(at, node, queue, range);
-        } else {
-            observer.dead_lettered(at, node, message.origin, queue, range);
-        }
+        observer.arrived(at, self.node, (message.origin, queue), message.range);
     }
 
     fn tell_removed(&self, message: Jms, removal: Removal, ctx: &mut Context<'_, Message>) {

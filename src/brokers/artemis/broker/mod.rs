@@ -247,12 +247,7 @@ impl Broker {
         message: CoreMessage,
         observer: &mut dyn Observer,
     ) {
-        let (node, range) = (self.node, message.range);
-        if queue == message.origin {
-            observer.stored(at, node, queue, range);
-        } else {
-            observer.dead_lettered(at, node, message.origin, queue, range);
-        }
+        observer.arrived(at, self.node, (message.origin, queue), message.range);
     }
 
     fn tell_removed(&self, message: CoreMessage, removal: Removal, ctx: &mut Context<'_, Message>) {

@@ -87,7 +87,7 @@ impl Producer {
         self.instance.ask_route(ctx);
         let now = ctx.now();
         ctx.observer().outcome(now, message, Outcome::Rejected);
-        self.own.sending.settled(1, ctx);
+        self.sending.settled(1, ctx);
     }
 
     fn send_oneway(
@@ -107,7 +107,7 @@ impl Producer {
         ctx.observer().dropped(now, node, None, message, why);
         ctx.observer().sent(now, message);
         ctx.observer().outcome(now, message, Outcome::Accepted);
-        self.own.sending.settled(1, ctx);
+        self.sending.settled(1, ctx);
     }
 
     /// How long the next attempt may take; none if there is no time left.
@@ -262,7 +262,7 @@ impl Producer {
             let now = ctx.now();
             ctx.observer().outcome(now, call.message, outcome);
             self.free.push(number);
-            self.own.sending.settled(1, ctx);
+            self.sending.settled(1, ctx);
         }
     }
 }
