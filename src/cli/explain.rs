@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::run::processors;
 use super::simulator::Simulator;
 use super::{console, machine};
-use crate::engine::{Span, Time};
+use crate::engine::Span;
 use crate::report::number;
 use crate::run::{End, Explanation, Tried, Turning};
 
@@ -54,7 +54,7 @@ impl Page {
         }
         page.heading("\nWhat happened");
         for (at, sentence) in &told.story {
-            page.wrapped(&format!("{:>13}  ", clock(*at)), sentence);
+            page.wrapped(&format!("{:>13}  ", at.to_string()), sentence);
         }
         if let Some(turning) = &told.turning {
             page.heading("\nPoint of no return");
@@ -96,7 +96,7 @@ impl Page {
             Turning::Point { at, what } => format!(
                 "{}: {what}. Had every fault been over just before, it would not be lost; at any later moment of \
                  this story it is too late.",
-                clock(*at)
+                at
             ),
         };
         self.wrapped("  ", &text);
@@ -150,10 +150,4 @@ fn row(tried: &Tried) -> [String; 6] {
         away,
         ack_p50_us.map_or("-".to_owned(), number::latency),
     ]
-}
-
-/// `12.345678 s`.
-fn clock(at: Time) -> String {
-    let micros = at.as_nanos() / 1_000;
-    format!("{}.{:06} s", micros / 1_000_000, micros % 1_000_000)
 }

@@ -128,6 +128,14 @@ pub struct Removal {
     pub because: BecauseId,
 }
 
+impl Removal {
+    /// For this cause, under this condition.
+    #[must_use]
+    pub const fn new(cause: CauseId, because: BecauseId) -> Removal {
+        Removal { cause, because }
+    }
+}
+
 /// Whether a node can work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NodeState {
@@ -184,6 +192,20 @@ pub struct Event {
     pub subject: Option<NodeId>,
     /// A count that goes with it (messages requeued, say), or 0.
     pub count: u64,
+}
+
+impl Event {
+    /// What happened where, and what it concerns.
+    #[must_use]
+    pub const fn new(
+        word: EventId,
+        node: NodeId,
+        destination: Option<DestinationId>,
+        subject: Option<NodeId>,
+        count: u64,
+    ) -> Event {
+        Event { word, node, destination, subject, count }
+    }
 }
 
 /// What a client's connection to a broker has come to.
@@ -270,6 +292,21 @@ pub trait Observer {
         _target: DestinationId,
         _messages: MessageRange,
     ) {
+    }
+    /// `node` now holds a copy in `target` of messages that were sent to `destination`: stored if that is
+    /// the same, dead-lettered if not.
+    fn arrived(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        (destination, target): (DestinationId, DestinationId),
+        messages: MessageRange,
+    ) {
+        if destination == target {
+            self.stored(at, node, target, messages);
+        } else {
+            self.dead_lettered(at, node, destination, target, messages);
+        }
     }
     /// `node` no longer holds its copy.
     fn removed(

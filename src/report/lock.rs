@@ -187,7 +187,7 @@ impl Locked {
                         "first differing event: now {}; locked was {} at {}",
                         told(row, catalog),
                         if same_hash(was, is) { "the same" } else { "another" },
-                        exact(instant(was))
+                        instant(was)
                     );
                 }
                 (None, Some(_)) if self.rows <= ROWS => {
@@ -203,7 +203,7 @@ impl Locked {
         if self.rows > now.rows && now.rows < ROWS {
             let next = self.history.split_whitespace().nth(now.rows);
             let at = next.map_or(String::new(), |word| {
-                format!("; locked was one more at {}", exact(instant(word)))
+                format!("; locked was one more at {}", instant(word))
             });
             return format!("first differing event: now none after the {}th{at}", now.rows);
         }
@@ -265,13 +265,7 @@ fn instant(word: &str) -> Time {
 }
 
 fn told(row: &EventRow, catalog: &Catalog) -> String {
-    format!("{} at {}", what(row, catalog), exact(row.at))
-}
-
-/// Seconds to the microsecond, for histories that part by a few of them.
-fn exact(at: Time) -> String {
-    let micros = at.as_nanos() / 1_000;
-    format!("{}.{:06} s", micros / 1_000_000, micros % 1_000_000)
+    format!("{} at {}", what(row, catalog), row.at)
 }
 
 /// `role leader on n2 for orders`.

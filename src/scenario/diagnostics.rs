@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::source::{Place, Sources};
+use super::values::Values;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,13 @@ impl Diagnostics {
             self.list.push(one);
         } else {
             self.dropped += 1;
+        }
+    }
+
+    /// Keys that are written and must not be, with the reason: `KEY has no meaning with this`.
+    pub fn refuse(&mut self, values: &Values, keys: &[&str], why: &str, help: &str) {
+        for key in keys.iter().filter(|key| values.is_set(key)) {
+            self.push(values.span(key), format!("`{key}` {why}"), help);
         }
     }
 

@@ -2,7 +2,9 @@
 
 use strsim::damerau_levenshtein;
 
+use super::diagnostics::Diagnostics;
 use super::shown::shown;
+use super::source::Place;
 
 /// How much of a text from the file is repeated in a message, in characters.
 const LONGEST: usize = 60;
@@ -56,6 +58,24 @@ pub(crate) fn suggest(word: &str, known: &[&str], what: &str) -> String {
     let more = known.len() - listed.len();
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{what} are {}{rest}", listed.join(", "))
+}
+
+impl Diagnostics {
+    /// The place of `name` among `known`, each of which is a `what`; told if there is none.
+    pub(crate) fn find<'a>(
+        &mut self,
+        (name, place): (&str, Place),
+        known: impl IntoIterator<Item = &'a str>,
+        what: &str,
+    ) -> Option<usize> {
+        let known: Vec<&str> = known.into_iter().collect();
+        let found = known.iter().position(|known| *known == name);
+        if found.is_none() {
+            let help = suggest(name, &known, &format!("the {what}s"));
+            self.push(place, format!("there is no {what} `{name}`"), help);
+        }
+        found
+    }
 }
 
 /// Words in quotes: `"a", "b" or "c"`.

@@ -408,15 +408,19 @@ pub struct ConsumerLoad {
 }
 
 impl ConsumerLoad {
-    /// Reads the values of a section that has [`CONSUMER_KEYS`].
-    #[must_use]
-    pub fn from_values(values: &Values) -> ConsumerLoad {
+    /// Reads the values of a section that has [`CONSUMER_KEYS`], and tells what is wrong with them.
+    pub fn from_values(values: &Values, wrong: &mut Diagnostics) -> ConsumerLoad {
+        let (start, stop) = (values.duration("start"), values.get_duration("stop"));
+        if stop.is_some_and(|stop| stop <= start) {
+            let message = "the consumer would stop before it starts";
+            wrong.push(values.span("stop"), message, "make `stop` later than `start`");
+        }
         ConsumerLoad {
             name: values.text("name").to_owned(),
             from: Located { value: values.text("from").to_owned(), place: values.span("from") },
             connect: values.names("connect").to_vec(),
-            start: values.duration("start"),
-            stop: values.get_duration("stop"),
+            start,
+            stop,
             processing: values.distribution("processing-time"),
         }
     }

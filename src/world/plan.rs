@@ -5,9 +5,7 @@
 
 use crate::engine::{Distribution, Span};
 use crate::observe::{NodeId, NodeKind};
-use crate::scenario::{
-    Diagnostics, KeySpec, Kind, Place, Preset, Scenario, SectionSpec, Values, suggest,
-};
+use crate::scenario::{Diagnostics, KeySpec, Kind, Place, Preset, Scenario, SectionSpec, Values};
 
 use super::hardware::{self, Hardware, NAMES};
 use super::network::{
@@ -378,12 +376,7 @@ impl ClusterPlan {
     /// The zone of this name; that of the clients has none.
     fn zone(&self, name: &str, place: Place, wrong: &mut Diagnostics) -> Option<u32> {
         let zones = &self.topology.zones[..self.clients as usize];
-        let found = zones.iter().position(|zone| zone == name);
-        if found.is_none() {
-            let known: Vec<&str> = zones.iter().map(String::as_str).collect();
-            let help = suggest(name, &known, "the zones");
-            wrong.push(place, format!("there is no zone `{name}`"), help);
-        }
+        let found = wrong.find((name, place), zones.iter().map(String::as_str), "zone");
         found.map(|zone| zone as u32)
     }
 }

@@ -4,10 +4,9 @@
 //! `MQSIM_CHAOS=10000 cargo test --release --test activemq chaos -- --nocapture` looks at more of them.
 
 use mqsim::run::Prepared;
-use mqsim::verdict::Report;
 
-use crate::hunt::{breaches, hunt};
-use crate::runs::{prepared, run};
+use crate::hunt::{assert_repeats, hunt, unsafe_of};
+use crate::runs::prepared;
 
 const CHAOS: &str = r#"
 format = 1
@@ -127,28 +126,13 @@ fn scenario(version: &str) -> (String, Prepared) {
     (version.to_owned(), prepared(&text, &[]))
 }
 
-/// What is wrong with a run.
-fn wrong(_: &str, report: &Report) -> Vec<String> {
-    let mut wrong = breaches(report);
-    if report.summary.acked_lost > 0 {
-        wrong.push(format!("{} lost after they were answered", report.summary.acked_lost));
-    }
-    if report.summary.unreachable_at_end > 0 {
-        wrong.push(format!("{} cannot be reached", report.summary.unreachable_at_end));
-    }
-    wrong
-}
-
 #[test]
 fn safe_settings_keep_what_they_promise() {
-    let complaints = hunt(&VERSIONS.map(scenario), 60, wrong);
+    let complaints = hunt(&VERSIONS.map(scenario), 60, |_, report| unsafe_of(report));
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
 #[test]
 fn a_run_repeats_itself() {
-    let (_, scenario) = scenario("5.18");
-    for seed in 1..=3 {
-        assert_eq!(run(&scenario, seed).ingredients, run(&scenario, seed).ingredients, "{seed}");
-    }
+    assert_repeats(&[scenario("5.18")], 1..=3);
 }

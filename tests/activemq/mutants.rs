@@ -1,7 +1,7 @@
 //! Each invariant of ActiveMQ breaks when a rule that it rests on is switched off, and is named; with the
 //! rule it holds.
 
-use crate::runs::{prepared, run};
+use crate::runs::{assert_mutants, prepared, violations};
 
 /// An invariant, the scenario in which it is at stake, and what breaks it.
 struct Mutant {
@@ -43,7 +43,7 @@ const MUTANTS: [Mutant; 5] = [
 ];
 
 /// How often an invariant broke.
-fn violations(mutant: &Mutant, sets: &[&str]) -> u64 {
+fn broke(mutant: &Mutant, sets: &[&str]) -> u64 {
     let resets = if mutant.rest.contains("nemesis") { "" } else { RESETS };
     let text = format!(
         "format = 1\nname = 'mutant'\nmode = 'activemq-single'\nduration = '20s'\ndrain = '2000s'\n\
@@ -51,26 +51,13 @@ fn violations(mutant: &Mutant, sets: &[&str]) -> u64 {
         mutant.rest
     );
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-    let scenario = prepared(&text, &sets);
-    (1..=3)
-        .map(|seed| {
-            let report = run(&scenario, seed);
-            let words = report.catalog.invariants.iter().zip(&report.invariants);
-            let own = words.filter(|(word, _)| word.name == mutant.invariant);
-            own.map(|(_, tally)| tally.violations).sum::<u64>()
-        })
-        .sum()
+    violations(&prepared(&text, &sets), mutant.invariant, 1..=3)
 }
 
 #[test]
 fn every_invariant_breaks_without_what_it_rests_on() {
-    let mut wrong = Vec::new();
-    for mutant in &MUTANTS {
-        let (with, without) = (violations(mutant, &[]), violations(mutant, mutant.sets));
-        if with > 0 || without == 0 {
-            let Mutant { invariant, sets, .. } = mutant;
-            wrong.push(format!("{invariant}: broken {with} times, and {without} with {sets:?}"));
-        }
-    }
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert_mutants(MUTANTS.iter().map(|mutant| {
+        let Mutant { invariant, sets, .. } = *mutant;
+        (invariant, broke(mutant, &[]), broke(mutant, sets), sets)
+    }));
 }

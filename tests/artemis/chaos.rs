@@ -4,10 +4,9 @@
 //! `MQSIM_CHAOS=10000 cargo test --release --test artemis chaos` looks at more of them.
 
 use mqsim::run::Prepared;
-use mqsim::verdict::Report;
 
-use crate::hunt::{breaches, hunt};
-use crate::runs::{prepared, run};
+use crate::hunt::{assert_repeats, hunt, unsafe_of};
+use crate::runs::prepared;
 
 const CLIENTS: &str = r#"
 [[queue]]
@@ -145,29 +144,13 @@ fn scenario((mode, version, nodes, pace): (&str, &str, u32, &str)) -> (String, P
     (format!("{mode} of {nodes}"), prepared(&text, &[]))
 }
 
-/// What is wrong with a run.
-fn wrong(_: &str, report: &Report) -> Vec<String> {
-    let mut wrong = breaches(report);
-    let summary = &report.summary;
-    if summary.acked_lost > 0 {
-        wrong.push(format!("{} lost after they were answered", summary.acked_lost));
-    }
-    if summary.unreachable_at_end > 0 {
-        wrong.push(format!("{} cannot be reached", summary.unreachable_at_end));
-    }
-    wrong
-}
-
 #[test]
 fn safe_settings_keep_what_they_promise() {
-    let complaints = hunt(&MODES.map(scenario), 40, wrong);
+    let complaints = hunt(&MODES.map(scenario), 40, |_, report| unsafe_of(report));
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
 #[test]
 fn a_run_repeats_itself() {
-    for mode in MODES {
-        let (name, scenario) = scenario(mode);
-        assert_eq!(run(&scenario, 1).ingredients, run(&scenario, 1).ingredients, "{name}");
-    }
+    assert_repeats(&MODES.map(scenario), 1..=1);
 }

@@ -1,7 +1,7 @@
 //! Each invariant of Artemis breaks when a rule that it rests on is switched off, and is named; with the rule it
 //! holds. Those that rest on no rule are claimed in every run of `chaos.rs`.
 
-use crate::runs::{prepared, run};
+use crate::runs::{assert_mutants, prepared, violations};
 use crate::small::{HA, fault};
 
 /// An invariant, the scenario in which it is at stake, and what breaks it.
@@ -47,7 +47,7 @@ fn mutants() -> Vec<Mutant> {
 }
 
 /// How often an invariant broke.
-fn violations(mutant: &Mutant, sets: &[&str]) -> u64 {
+fn broke(mutant: &Mutant, sets: &[&str]) -> u64 {
     let (mode, nodes) = mutant.mode;
     let text = format!(
         "format = 1\nname = 'mutant'\nmode = '{mode}'\nduration = '20s'\ndrain = '2000s'\n\
@@ -55,26 +55,13 @@ fn violations(mutant: &Mutant, sets: &[&str]) -> u64 {
         mutant.rest
     );
     let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-    let prepared = prepared(&text, &sets);
-    (1..=3)
-        .map(|seed| {
-            let report = run(&prepared, seed);
-            let words = report.catalog.invariants.iter().zip(&report.invariants);
-            let own = words.filter(|(word, _)| word.name == mutant.invariant);
-            own.map(|(_, tally)| tally.violations).sum::<u64>()
-        })
-        .sum()
+    violations(&prepared(&text, &sets), mutant.invariant, 1..=3)
 }
 
 #[test]
 fn every_invariant_breaks_without_what_it_rests_on() {
-    let mut wrong = Vec::new();
-    for mutant in &mutants() {
-        let (with, without) = (violations(mutant, &[]), violations(mutant, mutant.sets));
-        if with > 0 || without == 0 {
-            let Mutant { invariant, sets, .. } = mutant;
-            wrong.push(format!("{invariant}: broken {with} times, and {without} with {sets:?}"));
-        }
-    }
-    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert_mutants(mutants().iter().map(|mutant| {
+        let Mutant { invariant, sets, .. } = *mutant;
+        (invariant, broke(mutant, &[]), broke(mutant, sets), sets)
+    }));
 }

@@ -43,6 +43,34 @@ fn unexplained(report: &Report) -> Vec<String> {
     wrong.then(text).into_iter().collect()
 }
 
+/// What is wrong with a run under settings with which nothing that was answered may be lost, and all can be
+/// reached in the end.
+pub(crate) fn unsafe_of(report: &Report) -> Vec<String> {
+    let mut wrong = breaches(report);
+    let summary = &report.summary;
+    if summary.acked_lost > 0 {
+        wrong.push(format!("{} lost after they were answered", summary.acked_lost));
+    }
+    if summary.unreachable_at_end > 0 {
+        wrong.push(format!("{} cannot be reached", summary.unreachable_at_end));
+    }
+    wrong
+}
+
+/// A run of each scenario repeats itself, with any of these seeds.
+#[track_caller]
+pub(crate) fn assert_repeats(
+    scenarios: &[(String, Prepared)],
+    seeds: std::ops::RangeInclusive<u64>,
+) {
+    for seed in seeds {
+        for (name, scenario) in scenarios {
+            let again = run(scenario, seed).ingredients;
+            assert_eq!(run(scenario, seed).ingredients, again, "{name}, seed {seed}");
+        }
+    }
+}
+
 /// The invariants that break although they are claimed.
 pub(crate) fn breaches(report: &Report) -> Vec<String> {
     let claimed = broken(report).into_iter().filter(Broken::claimed);

@@ -24,6 +24,7 @@ mod run;
 mod schedule;
 mod script;
 mod setup;
+mod shown;
 mod trace;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ pub(crate) use run::{Run, Telling};
 pub(crate) use schedule::Schedule;
 pub(crate) use script::Script;
 pub(crate) use setup::{host, pair, pairs, resolve, section};
+pub(crate) use shown::{Shown, Shows, queues};
 pub(crate) use trace::{Manner, Trace, told};
 
 /// What something comes to, or what is wrong with the script.

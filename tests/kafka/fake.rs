@@ -26,7 +26,7 @@ use mqsim::observe::{
     CauseId, ConsumerId, DestinationId, Event, MessageRange, NodeId, NodeKind, Observer, Outcome,
     ProducerId, Removal,
 };
-use mqsim::scenario::{Document, Scenario, Version};
+use mqsim::scenario::{Diagnostics, Document, Scenario, Version};
 use mqsim::workload::{ConsumerLoad, Load};
 use mqsim::world::{
     CardSpec, Cluster, ConnId, Context, CpuSpec, Death, DiskSpec, DiskView, FileId, Host, Input,
@@ -572,7 +572,7 @@ impl Lab {
             nodes.push((NodeKind::Producer, node));
         }
         for (id, values) in self.scenario.many("consumer").iter().enumerate() {
-            let load = ConsumerLoad::from_values(values);
+            let load = ConsumerLoad::from_values(values, &mut Diagnostics::new());
             let config = ConsumerConfig {
                 config: self.config.clone(),
                 id: ConsumerId(id as u32),
@@ -580,8 +580,8 @@ impl Lab {
                 connect: vec![NodeId(0)],
                 partitions: self.config.all_partitions().collect(),
                 settings: ConsumerSettings::read(values),
+                hours: Hours::of(&load),
                 processing: load.processing,
-                hours: Hours { start: Some(load.start), stop: load.stop },
                 member: None,
                 pipeline: None,
             };

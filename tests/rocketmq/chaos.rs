@@ -6,8 +6,8 @@
 use mqsim::run::Prepared;
 use mqsim::verdict::Report;
 
-use crate::hunt::{breaches, hunt};
-use crate::runs::{prepared, run};
+use crate::hunt::{assert_repeats, breaches, hunt};
+use crate::runs::prepared;
 
 /// Two groups, SYNC_FLUSH and SYNC_MASTER, an application that looks at every status.
 const CHAOS: &str = r#"
@@ -197,9 +197,6 @@ fn a_run_repeats_itself() {
     let classic = scenario(CHAOS, "5.5", &["broker.inSyncReplicas=2"]);
     let controlled = scenario(&controlled(), "5.5", &[]);
     let ledger = scenario(&ledger(), "5.5", &[]);
-    for seed in 1..=3 {
-        for one in [&classic, &controlled, &ledger] {
-            assert_eq!(run(one, seed).ingredients, run(one, seed).ingredients, "{seed}");
-        }
-    }
+    let named = [("classic", classic), ("controlled", controlled), ("ledger", ledger)];
+    assert_repeats(&named.map(|(name, scenario)| (name.to_owned(), scenario)), 1..=3);
 }

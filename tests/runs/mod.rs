@@ -60,6 +60,29 @@ pub(crate) fn broken(report: &Report) -> Vec<Broken> {
         .collect()
 }
 
+/// How often an invariant breaks in runs of these seeds.
+#[track_caller]
+pub(crate) fn violations(
+    scenario: &Prepared,
+    invariant: &str,
+    seeds: std::ops::RangeInclusive<u64>,
+) -> u64 {
+    let broken = seeds.flat_map(|seed| broken(&run(scenario, seed)));
+    broken.filter(|broken| broken.name == invariant).map(|broken| broken.count).sum()
+}
+
+/// Every invariant holds, and breaks without what it rests on: of each its name, how often it broke with
+/// that, how often without, and what that is.
+#[track_caller]
+pub(crate) fn assert_mutants<'a>(tried: impl Iterator<Item = (&'a str, u64, u64, &'a [&'a str])>) {
+    let wrong = tried.filter(|(_, with, without, _)| *with > 0 || *without == 0);
+    let tell = |(invariant, with, without, sets): (&str, u64, u64, &[&str])| {
+        format!("{invariant}: broken {with} times, and {without} with {sets:?}")
+    };
+    let wrong: Vec<String> = wrong.map(tell).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
 /// A number from the environment.
 pub(crate) fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|value| value.parse().ok()).unwrap_or(default)

@@ -80,24 +80,24 @@ pub struct Oracle {
     hosts: Vec<Known>,
 }
 
-/// What of an invariant a version and configuration lack, for each to be claimed.
+/// Whether a version and configuration have what an invariant rests on.
 #[must_use]
-pub fn lacks(config: &Config, audited: bool, invariant: InvariantId) -> Vec<&'static str> {
-    let holds: &[bool] = match invariant {
+pub fn meets(config: &Config, audited: bool, invariant: InvariantId) -> Vec<bool> {
+    match invariant {
         invariant::REPLIED_IS_DURABLE => {
-            &[config.settings.strategy == SyncStrategy::Always, config.has(Rule::SyncReplied)]
+            vec![config.settings.strategy == SyncStrategy::Always, config.has(Rule::SyncReplied)]
         }
-        invariant::COMMITTED_IS_DURABLE => &[
+        invariant::COMMITTED_IS_DURABLE => vec![
             config.settings.strategy == SyncStrategy::Always,
             config.has(Rule::SyncReplied),
             !config.has(Rule::LeaveFilesUnsynced),
         ],
-        invariant::HELD_BY_ONE => &[config.has(Rule::FilterReplays), config.has(Rule::RejectHeld)],
-        invariant::STORED_ONCE => &[config.has(Rule::FilterReplays)],
-        _ => &[audited],
-    };
-    let words = INVARIANTS[invariant.index()].rests_on.iter().zip(holds);
-    words.filter(|(_, holds)| !**holds).map(|(word, _)| *word).collect()
+        invariant::HELD_BY_ONE => {
+            vec![config.has(Rule::FilterReplays), config.has(Rule::RejectHeld)]
+        }
+        invariant::STORED_ONCE => vec![config.has(Rule::FilterReplays)],
+        _ => vec![audited],
+    }
 }
 
 /// Compares what the machine on `node` has done with what must hold.

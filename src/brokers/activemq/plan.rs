@@ -5,12 +5,12 @@ use std::sync::Arc;
 use crate::brokers::kit::application::Hours;
 use crate::brokers::kit::{Frame, complete};
 use crate::engine::{Distribution, Span};
-use crate::observe::{ConsumerId, DestinationId, NodeId};
-use crate::scenario::{Diagnostics, Located, Place, Scenario, Values, suggest};
+use crate::observe::{ConsumerId, DestinationId, NodeId, ProducerId};
+use crate::scenario::{Diagnostics, Located, Place, Scenario, Values};
 use crate::workload::{ConsumerLoad, Load};
 
 use super::client::consumer::{Acknowledge, ConsumerConfig};
-use super::client::producer::Mode;
+use super::client::producer::{Mode, ProducerConfig};
 use super::client::transport::TransportConfig;
 use super::config::{Config, DLQ, Settings, SyncStrategy};
 use super::costs::Costs;
@@ -113,22 +113,14 @@ impl<'a> Planner<'a> {
     }
 
     fn queue(&mut self, name: &str, place: Place) -> QueueId {
-        let found = self.queues.iter().position(|queue| queue == name);
-        if found.is_none() {
-            let names: Vec<&str> = self.queues.iter().map(String::as_str).collect();
-            let help = suggest(name, &names, "the queues");
-            self.wrong.push(place, format!("there is no queue `{name}`"), help);
-        }
+        let known = self.queues.iter().map(String::as_str);
+        let found = self.wrong.find((name, place), known, "queue");
         DestinationId(found.unwrap_or(0) as u32)
     }
 
     fn broker(&mut self, name: &Located<String>) -> NodeId {
-        let found = self.brokers.iter().position(|broker| *broker == name.value);
-        if found.is_none() {
-            let names: Vec<&str> = self.brokers.iter().map(String::as_str).collect();
-            let help = suggest(&name.value, &names, "the brokers");
-            self.wrong.push(name.place, format!("there is no broker `{}`", name.value), help);
-        }
+        let known = self.brokers.iter().map(String::as_str);
+        let found = self.wrong.find((&name.value, name.place), known, "broker");
         NodeId(found.unwrap_or(0) as u32)
     }
 
@@ -157,10 +149,8 @@ impl<'a> Planner<'a> {
 
     /// Keys that are written and say nothing beside others.
     fn refuse(&mut self, values: &Values, keys: &[&str], with: &str) {
-        for key in keys.iter().filter(|key| values.is_set(key)) {
-            let message = format!("`{key}` has no meaning with {with}");
-            self.wrong.push(values.span(key), message, "remove the one or the other");
-        }
+        let why = format!("has no meaning with {with}");
+        self.wrong.refuse(values, keys, &why, "remove the one or the other");
     }
 
     fn read_producers(&mut self) -> Vec<ProducerSpec> {
@@ -180,15 +170,9 @@ impl<'a> Planner<'a> {
                 self.refuse(values, &["maxCacheSize"], "trackMessages = false");
             }
             let resend = values.flag("resend");
-            producers.push(ProducerSpec {
-                load,
-                queue,
-                transport,
-                mode,
-                persistent,
-                track,
-                resend,
-            });
+            let id = ProducerId(producers.len() as u32);
+            let own = ProducerConfig { id, queue, transport, mode, persistent, track, resend };
+            producers.push(ProducerSpec { load, own });
         }
         producers
     }
@@ -246,11 +230,7 @@ impl<'a> Planner<'a> {
     fn read_consumers(&mut self) -> Vec<ConsumerSpec> {
         let mut consumers: Vec<ConsumerSpec> = Vec::new();
         for values in self.scenario.many("consumer") {
-            let load = ConsumerLoad::from_values(values);
-            if load.stop.is_some_and(|stop| stop <= load.start) {
-                let message = "the consumer would stop before it starts";
-                self.wrong.push(values.span("stop"), message, "make `stop` later than `start`");
-            }
+            let load = ConsumerLoad::from_values(values, &mut self.wrong);
             let own = ConsumerConfig {
                 id: ConsumerId(consumers.len() as u32),
                 queue: self.queue(&load.from.value, load.from.place),
@@ -262,8 +242,8 @@ impl<'a> Planner<'a> {
                 max_redeliveries: values.integer("maximumRedeliveries") as u32,
                 redelivery_delay: values.duration("redeliveryDelay"),
                 poison: values.get_integer("poison").map(|poison| poison as u32),
+                hours: Hours::of(&load),
                 processing: load.processing,
-                hours: Hours { start: Some(load.start), stop: load.stop },
             };
             consumers.push(ConsumerSpec { name: load.name, own });
         }
@@ -300,7 +280,7 @@ impl<'a> Planner<'a> {
             redelivery_delay: Span::from_secs(1),
             poison: None,
             processing: Distribution::Constant(0),
-            hours: Hours { start: None, stop: None },
+            hours: Hours::AUDITOR,
         }
     }
 }

@@ -4,19 +4,17 @@ use std::sync::Arc;
 
 use crate::brokers::kit::application::Sending;
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode as ModeSpec, Reach, Sends};
-use crate::observe::{DestinationId, InvariantId, InvariantWord, NodeId, ProducerId};
+use crate::observe::{DestinationId, InvariantId, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 
 use super::broker::Broker;
 use super::client::consumer::{Consumer, ConsumerConfig};
 use super::client::producer::{Mode, Producer, ProducerConfig};
-use super::client::transport::TransportConfig;
 use super::config::Config;
-use super::invariants::{INVARIANTS, lacks};
+use super::invariants::{INVARIANTS, meets};
 use super::keys::SECTIONS;
 use super::machine::{ActiveCluster, ActiveMachine};
-use super::message::QueueId;
 use super::plan::plan;
 use super::storage::Storage;
 use super::words::WORDS;
@@ -34,23 +32,13 @@ pub enum Kind {
     SharedStorage,
 }
 
-/// A producer of the scenario; but for what it is to send as [`ProducerConfig`].
+/// A producer of the scenario.
 #[derive(Clone, Debug)]
 pub struct ProducerSpec {
     /// What it is asked to do.
     pub load: Load,
-    /// See [`ProducerConfig::queue`].
-    pub queue: QueueId,
-    /// See [`ProducerConfig::transport`].
-    pub transport: TransportConfig,
-    /// See [`ProducerConfig::mode`].
-    pub mode: Mode,
-    /// See [`ProducerConfig::persistent`].
-    pub persistent: bool,
-    /// See [`ProducerConfig::track`].
-    pub track: Option<u64>,
-    /// See [`ProducerConfig::resend`].
-    pub resend: bool,
+    /// How it does it.
+    pub own: ProducerConfig,
 }
 
 /// A consumer of the scenario, or an auditor by the name of its queue.
@@ -60,12 +48,6 @@ pub struct ConsumerSpec {
     pub name: String,
     /// What it does.
     pub own: ConsumerConfig,
-}
-
-impl ConsumerSpec {
-    fn is_auditor(&self) -> bool {
-        self.own.hours.start.is_none()
-    }
 }
 
 /// A scenario of this family, resolved.
@@ -140,15 +122,15 @@ impl Family for Spec {
 
     fn cast(&self) -> Cast {
         let (auditors, consumers): (Vec<_>, Vec<_>) =
-            self.consumers.iter().partition(|consumer| consumer.is_auditor());
-        let name = |consumer: &ConsumerSpec| consumer.name.clone();
+            self.consumers.iter().partition(|consumer| consumer.own.hours.is_auditor());
+        let loads = self.producers.iter().map(|producer| &producer.load);
+        let consumers = consumers.into_iter().map(|consumer| &consumer.name);
+        let cast = Cast::of(loads, consumers, auditors.into_iter().map(|auditor| &auditor.name));
         let storage = self.config.storage.map(|_| "storage".to_owned());
         Cast {
             coordinated_by: storage.is_some().then_some("storage"),
             coordinators: storage.into_iter().collect(),
-            producers: self.producers.iter().map(|producer| producer.load.name.clone()).collect(),
-            consumers: consumers.into_iter().map(name).collect(),
-            unread: auditors.into_iter().map(name).collect(),
+            ..cast
         }
     }
 
@@ -164,8 +146,8 @@ impl Family for Spec {
     fn producers(&self) -> Vec<Sends> {
         let sends = |(host, spec): (usize, &ProducerSpec)| Sends {
             host,
-            to: vec![spec.queue],
-            unanswered: spec.mode == Mode::Async,
+            to: vec![spec.own.queue],
+            unanswered: spec.own.mode == Mode::Async,
         };
         self.producers.iter().enumerate().map(sends).collect()
     }
@@ -174,13 +156,9 @@ impl Family for Spec {
         self.consumers.iter().map(|consumer| vec![consumer.own.queue]).collect()
     }
 
-    fn invariants(&self) -> Vec<InvariantWord> {
+    fn meets(&self, invariant: InvariantId) -> Vec<bool> {
         let audited = self.consumers.iter().all(|consumer| consumer.own.audited);
-        let mut words = INVARIANTS.to_vec();
-        for (word, id) in words.iter_mut().zip((0..).map(InvariantId)) {
-            word.lacks = lacks(&self.config, audited, id);
-        }
-        words
+        meets(&self.config, audited, invariant)
     }
 
     fn machines(&self, seed: u64) -> Vec<ActiveMachine> {
@@ -190,18 +168,9 @@ impl Family for Spec {
         if let Some(node) = config.storage {
             machines.push(Storage::new(config.clone(), node).into());
         }
-        for (id, spec) in (0..).map(ProducerId).zip(&self.producers) {
-            let own = ProducerConfig {
-                id,
-                queue: spec.queue,
-                sending: Sending::new(&spec.load, self.frame.duration, seed, 1),
-                transport: spec.transport.clone(),
-                mode: spec.mode,
-                persistent: spec.persistent,
-                track: spec.track,
-                resend: spec.resend,
-            };
-            machines.push(Producer::new(config.clone(), own).into());
+        for spec in &self.producers {
+            let sending = Sending::new(&spec.load, self.frame.duration, seed, 1);
+            machines.push(Producer::new(config.clone(), spec.own.clone(), sending).into());
         }
         for spec in &self.consumers {
             machines.push(Consumer::new(config.clone(), spec.own.clone()).into());

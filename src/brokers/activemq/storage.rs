@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use crate::brokers::kit::lock::FileLock;
 use crate::engine::{Span, Time};
-use crate::observe::{CauseId, NodeId, Observer};
+use crate::observe::{CauseId, Event, NodeId, Observer, Removal};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Signal, Wait};
 
 use super::config::{Config, STORAGE};
 use super::message::{Append, Message, Timer};
 use super::store::{Change, Journal};
-use super::words::{because, cause, event, removal, told};
+use super::words::{because, cause, event};
 
 /// Bytes of a request or an answer without data.
 pub(super) const REQUEST: u32 = 200;
@@ -111,7 +111,7 @@ impl Storage {
         let (now, node) = (ctx.now(), self.node);
         self.tell(changes, cause::OVERWRITTEN, (now, ctx.observer()));
         if overwrites > 0 {
-            ctx.observer().event(now, told(event::OVERWRITTEN, node, None, None, overwrites));
+            ctx.observer().event(now, Event::new(event::OVERWRITTEN, node, None, None, overwrites));
         }
         if append.sync {
             ctx.fsync(FileId(append.file), Timer::StorageSynced(conn).into());
@@ -124,18 +124,15 @@ impl Storage {
         for change in changes {
             let (node, queue, message) = (self.node, change.queue, change.message);
             match change.added {
-                Some(true) if queue == message.origin => {
-                    observer.stored(at, node, queue, message.range);
-                }
                 Some(true) => {
-                    observer.dead_lettered(at, node, message.origin, queue, message.range);
+                    observer.arrived(at, node, (message.origin, queue), message.range);
                 }
                 Some(false) => {
-                    let why = removal(cause::CONSUMED, because::NONE);
+                    let why = Removal::new(cause::CONSUMED, because::NONE);
                     observer.removed(at, node, message.origin, message.range, why);
                 }
                 None => {
-                    let why = removal(lost, because::NONE);
+                    let why = Removal::new(lost, because::NONE);
                     observer.removed(at, node, message.origin, message.range, why);
                 }
             }
@@ -145,7 +142,7 @@ impl Storage {
     fn tell_released(&self, whose: Option<NodeId>, ctx: &mut Context<'_, Message>) {
         if let Some(whose) = whose {
             let (now, node) = (ctx.now(), self.node);
-            let lost = told(event::LOCK_RELEASED, node, None, Some(whose), 0);
+            let lost = Event::new(event::LOCK_RELEASED, node, None, Some(whose), 0);
             ctx.observer().event(now, lost);
         }
     }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use crate::brokers::kit::application::Hours;
 use crate::brokers::kit::{Frame, complete};
 use crate::engine::{Distribution, Span};
-use crate::observe::{ConsumerId, DestinationId, NodeId};
-use crate::scenario::{Diagnostics, Located, Place, Scenario, Value, Values, suggest};
+use crate::observe::{ConsumerId, DestinationId, NodeId, ProducerId};
+use crate::scenario::{Diagnostics, Located, Place, Scenario, Value, Values};
 use crate::workload::{ConsumerLoad, Load};
 
 use super::client::connection::ConnectionConfig;
 use super::client::consumer::{Acknowledge, ConsumerConfig};
-use super::client::producer::Mode;
+use super::client::producer::{Mode, ProducerConfig};
 use super::config::{Config, DLQ, FullPolicy, JournalType, Policy, QueueSettings, Settings};
 use super::costs::Costs;
 use super::message::QueueId;
@@ -157,22 +157,14 @@ impl Planner<'_> {
     }
 
     fn queue(&mut self, name: &str, place: Place) -> QueueId {
-        let found = self.queues.iter().position(|queue| queue == name);
-        if found.is_none() {
-            let names: Vec<&str> = self.queues.iter().map(String::as_str).collect();
-            let help = suggest(name, &names, "the queues");
-            self.wrong.push(place, format!("there is no queue `{name}`"), help);
-        }
+        let known = self.queues.iter().map(String::as_str);
+        let found = self.wrong.find((name, place), known, "queue");
         DestinationId(found.unwrap_or(0) as u32)
     }
 
     fn broker(&mut self, name: &Located<String>) -> NodeId {
-        let found = self.brokers.iter().position(|broker| *broker == name.value);
-        if found.is_none() {
-            let names: Vec<&str> = self.brokers.iter().map(String::as_str).collect();
-            let help = suggest(&name.value, &names, "the brokers");
-            self.wrong.push(name.place, format!("there is no broker `{}`", name.value), help);
-        }
+        let known = self.brokers.iter().map(String::as_str);
+        let found = self.wrong.find((&name.value, name.place), known, "broker");
         NodeId(found.unwrap_or(0) as u32)
     }
 
@@ -206,10 +198,8 @@ impl Planner<'_> {
 
     /// Keys that are written and say nothing beside others.
     fn refuse(&mut self, values: &Values, keys: &[&str], with: &str) {
-        for key in keys.iter().filter(|key| values.is_set(key)) {
-            let message = format!("`{key}` has no meaning with {with}");
-            self.wrong.push(values.span(key), message, "remove the one or the other");
-        }
+        let why = format!("has no meaning with {with}");
+        self.wrong.refuse(values, keys, &why, "remove the one or the other");
     }
 
     fn read_producers(&mut self) -> Vec<ProducerSpec> {
@@ -224,8 +214,8 @@ impl Planner<'_> {
             let connection = self.connection(values, &load.connect);
             let durable = values.flag("durable");
             let mode = self.mode(values, durable);
-            producers.push(ProducerSpec {
-                load,
+            let own = ProducerConfig {
+                id: ProducerId(producers.len() as u32),
                 queue,
                 connection,
                 mode,
@@ -233,7 +223,8 @@ impl Planner<'_> {
                 duplicate_id: values.flag("duplicate-id"),
                 window: values.size("producerWindowSize") as u32,
                 resend: values.flag("resend"),
-            });
+            };
+            producers.push(ProducerSpec { load, own });
         }
         producers
     }
@@ -274,11 +265,7 @@ impl Planner<'_> {
     fn read_consumers(&mut self) -> Vec<ConsumerSpec> {
         let mut consumers: Vec<ConsumerSpec> = Vec::new();
         for values in self.scenario.many("consumer") {
-            let load = ConsumerLoad::from_values(values);
-            if load.stop.is_some_and(|stop| stop <= load.start) {
-                let message = "the consumer would stop before it starts";
-                self.wrong.push(values.span("stop"), message, "make `stop` later than `start`");
-            }
+            let load = ConsumerLoad::from_values(values, &mut self.wrong);
             let window = match values.value("consumerWindowSize") {
                 Some(Value::Size(bytes)) => Some(*bytes),
                 _ => None,
@@ -291,8 +278,8 @@ impl Planner<'_> {
                 receive: values.flag("receive"),
                 window,
                 poison: values.get_integer("poison").map(|poison| poison as u32),
+                hours: Hours::of(&load),
                 processing: load.processing,
-                hours: Hours { start: Some(load.start), stop: load.stop },
             };
             consumers.push(ConsumerSpec { name: load.name, own });
         }
@@ -328,7 +315,7 @@ impl Planner<'_> {
             window: Some(1 << 20),
             poison: None,
             processing: Distribution::Constant(0),
-            hours: Hours { start: None, stop: None },
+            hours: Hours::AUDITOR,
         }
     }
 }

@@ -4,19 +4,17 @@ use std::sync::Arc;
 
 use crate::brokers::kit::application::Sending;
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode as ModeSpec, Reach, Sends};
-use crate::observe::{DestinationId, InvariantId, InvariantWord, NodeId, ProducerId};
+use crate::observe::{DestinationId, InvariantId, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 
 use super::broker::Broker;
-use super::client::connection::ConnectionConfig;
 use super::client::consumer::{Consumer, ConsumerConfig};
 use super::client::producer::{Mode, Producer, ProducerConfig};
 use super::config::{Config, Policy};
-use super::invariants::{INVARIANTS, lacks};
+use super::invariants::{INVARIANTS, meets};
 use super::keys::SECTIONS;
 use super::machine::{ArtemisCluster, ArtemisMachine};
-use super::message::QueueId;
 use super::plan::plan;
 use super::router::Router;
 use super::storage::Storage;
@@ -37,25 +35,13 @@ pub enum Kind {
     Replication,
 }
 
-/// A producer of the scenario; but for what it is to send as [`ProducerConfig`].
+/// A producer of the scenario.
 #[derive(Clone, Debug)]
 pub struct ProducerSpec {
     /// What it is asked to do.
     pub load: Load,
-    /// See [`ProducerConfig::queue`].
-    pub queue: QueueId,
-    /// See [`ProducerConfig::connection`].
-    pub connection: ConnectionConfig,
-    /// See [`ProducerConfig::mode`].
-    pub mode: Mode,
-    /// See [`ProducerConfig::durable`].
-    pub durable: bool,
-    /// See [`ProducerConfig::duplicate_id`].
-    pub duplicate_id: bool,
-    /// See [`ProducerConfig::window`].
-    pub window: u32,
-    /// See [`ProducerConfig::resend`].
-    pub resend: bool,
+    /// How it does it.
+    pub own: ProducerConfig,
 }
 
 /// A consumer of the scenario, or an auditor by the name of its queue.
@@ -65,12 +51,6 @@ pub struct ConsumerSpec {
     pub name: String,
     /// What it does.
     pub own: ConsumerConfig,
-}
-
-impl ConsumerSpec {
-    fn is_auditor(&self) -> bool {
-        self.own.hours.start.is_none()
-    }
 }
 
 /// A scenario of this family, resolved.
@@ -157,8 +137,10 @@ impl Family for Spec {
 
     fn cast(&self) -> Cast {
         let (auditors, consumers): (Vec<_>, Vec<_>) =
-            self.consumers.iter().partition(|consumer| consumer.is_auditor());
-        let name = |consumer: &ConsumerSpec| consumer.name.clone();
+            self.consumers.iter().partition(|consumer| consumer.own.hours.is_auditor());
+        let loads = self.producers.iter().map(|producer| &producer.load);
+        let consumers = consumers.into_iter().map(|consumer| &consumer.name);
+        let cast = Cast::of(loads, consumers, auditors.into_iter().map(|auditor| &auditor.name));
         let (coordinators, coordinated_by) = match self.config.policy {
             Policy::SharedStore { .. } => (vec!["storage".to_owned()], Some("storage")),
             Policy::Replication if self.config.settings.network_check => {
@@ -166,13 +148,7 @@ impl Family for Spec {
             }
             Policy::Single | Policy::Replication => (Vec::new(), None),
         };
-        Cast {
-            coordinated_by,
-            coordinators,
-            producers: self.producers.iter().map(|producer| producer.load.name.clone()).collect(),
-            consumers: consumers.into_iter().map(name).collect(),
-            unread: auditors.into_iter().map(name).collect(),
-        }
+        Cast { coordinated_by, coordinators, ..cast }
     }
 
     fn reach(&self, producer: usize) -> Reach<'_> {
@@ -187,8 +163,8 @@ impl Family for Spec {
     fn producers(&self) -> Vec<Sends> {
         let sends = |(host, spec): (usize, &ProducerSpec)| Sends {
             host,
-            to: vec![spec.queue],
-            unanswered: spec.mode == Mode::Async,
+            to: vec![spec.own.queue],
+            unanswered: spec.own.mode == Mode::Async,
         };
         self.producers.iter().enumerate().map(sends).collect()
     }
@@ -197,12 +173,8 @@ impl Family for Spec {
         self.consumers.iter().map(|consumer| vec![consumer.own.queue]).collect()
     }
 
-    fn invariants(&self) -> Vec<InvariantWord> {
-        let mut words = INVARIANTS.to_vec();
-        for (word, id) in words.iter_mut().zip((0..).map(InvariantId)) {
-            word.lacks = lacks(&self.config, id);
-        }
-        words
+    fn meets(&self, invariant: InvariantId) -> Vec<bool> {
+        meets(&self.config, invariant)
     }
 
     fn machines(&self, seed: u64) -> Vec<ArtemisMachine> {
@@ -216,19 +188,9 @@ impl Family for Spec {
             Policy::Replication if config.settings.network_check => machines.push(Router.into()),
             Policy::Single | Policy::Replication => {}
         }
-        for (id, spec) in (0..).map(ProducerId).zip(&self.producers) {
-            let own = ProducerConfig {
-                id,
-                queue: spec.queue,
-                sending: Sending::new(&spec.load, self.frame.duration, seed, 1),
-                connection: spec.connection.clone(),
-                mode: spec.mode,
-                durable: spec.durable,
-                duplicate_id: spec.duplicate_id,
-                window: spec.window,
-                resend: spec.resend,
-            };
-            machines.push(Producer::new(config.clone(), own).into());
+        for spec in &self.producers {
+            let sending = Sending::new(&spec.load, self.frame.duration, seed, 1);
+            machines.push(Producer::new(config.clone(), spec.own.clone(), sending).into());
         }
         for spec in &self.consumers {
             machines.push(Consumer::new(config.clone(), spec.own.clone()).into());

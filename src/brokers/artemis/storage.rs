@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use crate::brokers::kit::lock::FileLock;
 use crate::engine::{Span, Time};
-use crate::observe::{CauseId, NodeId, Observer};
+use crate::observe::{CauseId, Event, NodeId, Observer, Removal};
 use crate::world::{ConnId, Context, Death, DiskView, FileId, Input, Lane, Signal, Wait};
 
 use super::config::{Config, STORAGE};
 use super::message::{Append, CoreMessage, Message, QueueId, Timer};
 use super::store::{Change, Store};
-use super::words::{because, cause, event, removal, told};
+use super::words::{because, cause, event};
 
 /// Bytes of a request or an answer without data.
 pub(super) const REQUEST: u32 = 200;
@@ -148,7 +148,7 @@ impl Storage {
     fn tell_released(&self, whose: Option<NodeId>, ctx: &mut Context<'_, Message>) {
         if let Some(whose) = whose {
             let (now, node) = (ctx.now(), self.node);
-            let free = told(event::LOCK_RELEASED, node, None, Some(whose), 0);
+            let free = Event::new(event::LOCK_RELEASED, node, None, Some(whose), 0);
             ctx.observer().event(now, free);
         }
     }
@@ -180,7 +180,7 @@ impl Storage {
         self.journal.load();
         for (id, _, message) in before {
             if self.journal.get(id).is_none() {
-                let why = removal(lost, because::NONE);
+                let why = Removal::new(lost, because::NONE);
                 observer.removed(at, self.node, message.origin, message.range, why);
             }
         }
@@ -203,13 +203,11 @@ impl Storage {
 pub(super) fn tell(changes: &[Change], (at, node): (Time, NodeId), observer: &mut dyn Observer) {
     for Change { added, queue, message } in changes {
         let (origin, range) = (message.origin, message.range);
-        if !added {
-            let why = removal(cause::ACKNOWLEDGED, because::NONE);
-            observer.removed(at, node, origin, range, why);
-        } else if *queue == origin {
-            observer.stored(at, node, *queue, range);
+        if *added {
+            observer.arrived(at, node, (origin, *queue), range);
         } else {
-            observer.dead_lettered(at, node, origin, *queue, range);
+            let why = Removal::new(cause::ACKNOWLEDGED, because::NONE);
+            observer.removed(at, node, origin, range, why);
         }
     }
 }

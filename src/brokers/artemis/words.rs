@@ -1,7 +1,6 @@
 //! Words for the catalogue: causes, conditions, roles, events and selectors.
 
 use crate::brokers::kit::words::words;
-use crate::observe::{BecauseId, CauseId, DestinationId, Event, EventId, NodeId, Removal};
 
 // Of several causes at one instant the one with the greatest precedence names the loss: the disk
 // before the cache, the cache before the heap; what no broker ever had comes last.
@@ -89,37 +88,5 @@ words! {
     }
     selectors {
         ACTIVE = "active", [], "The broker that clients can connect to.";
-    }
-}
-
-/// A removal.
-#[must_use]
-pub const fn removal(cause: CauseId, because: BecauseId) -> Removal {
-    Removal { cause, because }
-}
-
-/// An event.
-#[must_use]
-pub const fn told(
-    word: EventId,
-    node: NodeId,
-    destination: Option<DestinationId>,
-    subject: Option<NodeId>,
-    count: u64,
-) -> Event {
-    Event { word, node, destination, subject, count }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_places() {
-        assert_eq!(WORDS.causes[cause::DISK_WIPED.index()].name, "disk-wiped");
-        assert_eq!(WORDS.conditions[because::NOT_RESENT.index()], "not-resent");
-        assert_eq!(WORDS.events[event::COMMIT_IN_DOUBT.index()].name, "commit-in-doubt");
-        assert_eq!(WORDS.roles[role::ACTIVE.index()].name, "active");
-        assert_eq!(WORDS.selectors[selector::ACTIVE as usize].name, "active");
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use crate::observe::{
-    Catalog, Cause, ConsumerInfo, DestinationId, DestinationInfo, EventWord, InvariantWord, NodeId,
-    NodeInfo, NodeKind, ProducerInfo, RoleWord, Situation,
+    Catalog, Cause, ConsumerInfo, DestinationId, DestinationInfo, EventWord, InvariantId,
+    InvariantWord, NodeId, NodeInfo, NodeKind, ProducerInfo, RoleWord, Situation,
 };
 use crate::scenario::{Diagnostics, Scenario, SectionSpec};
 use crate::world::{Cluster, SelectorSpec, Setup};
@@ -145,9 +145,20 @@ pub trait Family: Clone + Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whether this version and configuration have what an invariant rests on, in the order in which
+    /// it is named; they have what is not said.
+    fn meets(&self, _invariant: InvariantId) -> Vec<bool> {
+        Vec::new()
+    }
+
     /// Its invariants, with what this version and configuration lack for each to be claimed.
     fn invariants(&self) -> Vec<InvariantWord> {
-        Self::ABOUT.invariants.to_vec()
+        let with_lacks = |(id, word): (InvariantId, &InvariantWord)| {
+            let met = self.meets(id).into_iter().chain(std::iter::repeat(true));
+            let lacks = word.rests_on.iter().zip(met).filter(|(_, met)| !met);
+            InvariantWord { lacks: lacks.map(|(what, _)| *what).collect(), ..word.clone() }
+        };
+        (0..).map(InvariantId).zip(Self::ABOUT.invariants).map(with_lacks).collect()
     }
 
     /// What is done with settings that contradict each other: whole sentences.

@@ -46,25 +46,29 @@ pub struct Cast {
 }
 
 impl Cast {
-    /// Clients, and beside them so many servers of each prefix, `zk1`, `zk2`, ..., whose zones a section
-    /// names.
+    /// Clients, and what nobody reads.
     #[must_use]
-    pub fn with_servers<'a>(
-        servers: &[(&str, usize)],
-        section: &'static str,
-        (loads, consumers): (impl Iterator<Item = &'a Load>, impl Iterator<Item = &'a String>),
+    pub fn of<'a>(
+        loads: impl Iterator<Item = &'a Load>,
+        consumers: impl Iterator<Item = &'a String>,
         unread: impl Iterator<Item = &'a String>,
     ) -> Cast {
-        let named = |(prefix, count): &(&str, usize)| -> Vec<String> {
-            (1..=*count).map(|number| format!("{prefix}{number}")).collect()
-        };
         Cast {
-            coordinators: servers.iter().flat_map(named).collect(),
-            coordinated_by: Some(section),
             producers: loads.map(|load| load.name.clone()).collect(),
             consumers: consumers.cloned().collect(),
             unread: unread.cloned().collect(),
+            ..Cast::default()
         }
+    }
+
+    /// And so many servers of each prefix, `zk1`, `zk2`, ..., whose zones a section names.
+    #[must_use]
+    pub fn with_servers(self, servers: &[(&str, usize)], section: &'static str) -> Cast {
+        let named = |(prefix, count): &(&str, usize)| -> Vec<String> {
+            (1..=*count).map(|number| format!("{prefix}{number}")).collect()
+        };
+        let coordinators = servers.iter().flat_map(named).collect();
+        Cast { coordinators, coordinated_by: Some(section), ..self }
     }
 }
 

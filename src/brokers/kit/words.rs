@@ -116,3 +116,47 @@ macro_rules! invariants {
 }
 
 pub use {invariants, words};
+
+#[cfg(test)]
+#[allow(unreachable_pub, reason = "a family's words are for everybody, these only for the test")]
+mod tests {
+    use crate::observe::BecauseId;
+
+    words! {
+        causes {
+            READ = "read", Settled, 0, "a consumer has acknowledged it";
+            WIPED = "disk-wiped", Lost, 8, "the disk that held it was replaced";
+        }
+        conditions {
+            EARLY = "early", "It was answered before an fsync.";
+            NO_RETRY = "no-retry", "It was not sent again.";
+        }
+        roles {
+            MASTER = "master", Leader, "It takes messages.";
+            SLAVE = "slave", InSync, "It has all of them.";
+        }
+        events {
+            RECOVERED = "recovered", "It has read its journal";
+            IN_DOUBT = "in-doubt", "A commit was not answered";
+        }
+        selectors {
+            ANY = "any", [], "One of them.";
+            LEADER = "leader", [Destination], "Who takes messages.";
+        }
+    }
+
+    #[test]
+    fn ids_are_places() {
+        let causes = [cause::READ, cause::WIPED].map(|id| WORDS.causes[id.index()].name);
+        assert_eq!(causes, ["read", "disk-wiped"]);
+        let conditions = [BecauseId::NONE, because::NONE, because::EARLY, because::NO_RETRY];
+        let conditions = conditions.map(|id| WORDS.conditions[id.index()]);
+        assert_eq!(conditions, ["none", "none", "early", "no-retry"]);
+        let roles = [role::MASTER, role::SLAVE].map(|id| WORDS.roles[id.index()].name);
+        assert_eq!(roles, ["master", "slave"]);
+        let events = [event::RECOVERED, event::IN_DOUBT].map(|id| WORDS.events[id.index()].name);
+        assert_eq!(events, ["recovered", "in-doubt"]);
+        let selectors = [selector::ANY, selector::LEADER];
+        assert_eq!(selectors.map(|id| WORDS.selectors[id as usize].name), ["any", "leader"]);
+    }
+}

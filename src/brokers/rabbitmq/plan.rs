@@ -367,13 +367,8 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn node(&mut self, name: &str, place: Place) -> NodeId {
-        if let Some(index) = self.nodes.iter().position(|node| node == name) {
-            return NodeId(index as u32);
-        }
-        let names: Vec<&str> = self.nodes.iter().map(String::as_str).collect();
-        let help = suggest(name, &names, "the nodes");
-        self.wrong.push(place, format!("there is no node `{name}`"), help);
-        NodeId(0)
+        let known = self.nodes.iter().map(String::as_str);
+        NodeId(self.wrong.find((name, place), known, "node").unwrap_or(0) as u32)
     }
 
     fn read_exchanges(&mut self) {
@@ -420,12 +415,8 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn queue(&mut self, name: &str, place: Place) -> Option<QueueId> {
-        let found = self.queues.iter().position(|queue| queue.name == name);
-        if found.is_none() {
-            let names: Vec<&str> = self.queues.iter().map(|queue| queue.name.as_str()).collect();
-            let help = suggest(name, &names, "the queues");
-            self.wrong.push(place, format!("there is no queue `{name}`"), help);
-        }
+        let known = self.queues.iter().map(|queue| queue.name.as_str());
+        let found = self.wrong.find((name, place), known, "queue");
         found.map(|index| QueueId(index as u32))
     }
 

@@ -312,7 +312,7 @@ impl Spec {
             reopen: true,
             processing: Distribution::Constant(0),
             resubscribe_delay: Span::from_millis(100),
-            hours: Hours { start: None, stop: None },
+            hours: Hours::AUDITOR,
             letters: self.letters.clone(),
             cost: self.costs.client,
         }
@@ -417,13 +417,11 @@ impl Family for Spec {
 
     fn cast(&self) -> Cast {
         let unread = self.unread_queues().into_iter();
-        Cast {
-            coordinators: Vec::new(),
-            coordinated_by: None,
-            producers: self.producers.iter().map(|producer| producer.load.name.clone()).collect(),
-            consumers: self.consumers.iter().map(|consumer| consumer.name.clone()).collect(),
-            unread: unread.map(|queue| self.queues[queue.0 as usize].name.clone()).collect(),
-        }
+        Cast::of(
+            self.producers.iter().map(|producer| &producer.load),
+            self.consumers.iter().map(|consumer| &consumer.name),
+            unread.map(|queue| &self.queues[queue.0 as usize].name),
+        )
     }
 
     /// With the copies that mirrors have.

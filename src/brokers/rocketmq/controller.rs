@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use crate::brokers::coordination::raft::{Event, Offset, PORT as RAFT, Replica};
 use crate::engine::{Span, Time};
-use crate::observe::{NodeId, Observer};
+use crate::observe::{self, NodeId, Observer};
 use crate::world::{ConnId, Context, Death, DiskView, Input, Lane, Signal, Wait};
 
 use super::config::{CONTROLLER, Config, Control, FIRST_EPOCH, Place};
 use super::message::{Decided, HEADER, Message, Timer};
 use super::rules::Rule;
-use super::words::{event, told};
+use super::words::event;
 
 /// A broker that is alive (`BrokerLiveInfo`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,7 +245,10 @@ impl Controller {
             return;
         }
         let (now, node) = (ctx.now(), self.node);
-        ctx.observer().event(now, told(event::BROKER_INACTIVE, node, Some(broker), silent));
+        ctx.observer().event(
+            now,
+            observe::Event::new(event::BROKER_INACTIVE, node, None, Some(broker), silent),
+        );
         let place = self.config.place(broker);
         if self.groups[place.group as usize].master == Some(place.id as u8) {
             self.elect(place.group, ctx);
@@ -306,10 +309,16 @@ impl Controller {
         let (now, node) = (ctx.now(), self.node);
         let member = |id: u8| self.config.broker(Place { group, id: u32::from(id) });
         let told = match new {
-            Some(id) => {
-                told(event::MASTER_ELECTED, node, Some(member(id)), u64::from(decided.epoch))
+            Some(id) => observe::Event::new(
+                event::MASTER_ELECTED,
+                node,
+                None,
+                Some(member(id)),
+                u64::from(decided.epoch),
+            ),
+            None => {
+                observe::Event::new(event::NO_MASTER_ELECTED, node, None, old.master.map(member), 0)
             }
-            None => told(event::NO_MASTER_ELECTED, node, old.master.map(member), 0),
         };
         ctx.observer().event(now, told);
     }
@@ -320,8 +329,16 @@ impl Controller {
             Event::BecameLeader { epoch } => {
                 self.deciding.iter_mut().for_each(|deciding| *deciding = false);
                 let (now, node) = (ctx.now(), self.node);
-                ctx.observer()
-                    .event(now, told(event::CONTROLLER_LEADS, node, None, u64::from(epoch)));
+                ctx.observer().event(
+                    now,
+                    observe::Event::new(
+                        event::CONTROLLER_LEADS,
+                        node,
+                        None,
+                        None,
+                        u64::from(epoch),
+                    ),
+                );
             }
             Event::Resigned { .. } => {
                 self.deciding.iter_mut().for_each(|deciding| *deciding = false);

@@ -78,9 +78,9 @@ pub struct Oracle {
     masters: BTreeMap<(u32, u32), NodeId>,
 }
 
-/// What of an invariant a version and configuration lack, for each to be claimed.
+/// Whether a version and configuration have what an invariant rests on.
 #[must_use]
-pub fn lacks(config: &Config, invariant: InvariantId) -> Vec<&'static str> {
+pub fn meets(config: &Config, invariant: InvariantId) -> Vec<bool> {
     let settings = &config.settings;
     // With controllers logs are compared by their epochs; a master that restarts in its epoch lets that begin anew,
     // and what it wrote in it before counts as the epoch before.
@@ -95,41 +95,26 @@ pub fn lacks(config: &Config, invariant: InvariantId) -> Vec<&'static str> {
         Mode::MasterSlave | Mode::Controller => config.has(Rule::SlaveAcksFromMemory),
     };
     let forgets = config.has(Rule::ForgetFlushErrors);
-    let mut lacks = Vec::new();
-    let mut want = |holds: bool, what: &'static str| {
-        if !holds {
-            lacks.push(what);
-        }
-    };
-    let words = &INVARIANTS[invariant.index()].rests_on;
     match invariant {
         invariant::ACKED_IS_FLUSHED => {
-            want(settings.sync_flush, words[0]);
-            want(config.has(Rule::GroupCommit), words[1]);
-            want(!forgets, words[2]);
+            vec![settings.sync_flush, config.has(Rule::GroupCommit), !forgets]
         }
-        invariant::READ_IS_FLUSHED => {
-            want(settings.sync_flush, words[0]);
-            want(config.has(Rule::DispatchFlushedOnly) && !settings.read_uncommitted, words[1]);
-            want(!forgets, words[2]);
-            want(config.mode != Mode::Controller, words[3]);
-        }
-        invariant::ACKED_IS_REPLICATED => {
-            want(needed(config) > 1, words[0]);
-            want(compares, words[1]);
-            want(!from_memory, words[2]);
-        }
+        invariant::READ_IS_FLUSHED => vec![
+            settings.sync_flush,
+            config.has(Rule::DispatchFlushedOnly) && !settings.read_uncommitted,
+            !forgets,
+            config.mode != Mode::Controller,
+        ],
+        invariant::ACKED_IS_REPLICATED => vec![needed(config) > 1, compares, !from_memory],
         invariant::SLAVE_IS_PREFIX | invariant::OFFSET_IS_PLACE => {
-            want(config.slaves == 0 || compares, words[0]);
+            vec![config.slaves == 0 || compares]
         }
-        invariant::VALID_PREFIX => want(config.has(Rule::RecoveryTruncates), words[0]),
+        invariant::VALID_PREFIX => vec![config.has(Rule::RecoveryTruncates)],
         invariant::ONE_MASTER_AN_EPOCH => {
-            want(config.mode != Mode::MasterSlave, words[0]);
-            want(config.has(Rule::ElectionsCount), words[1]);
+            vec![config.mode != Mode::MasterSlave, config.has(Rule::ElectionsCount)]
         }
-        _ => want(config.has(Rule::CommitLowestUnfinished), words[0]),
+        _ => vec![config.has(Rule::CommitLowestUnfinished)],
     }
-    lacks
 }
 
 /// How many copies there are of what is answered SEND_OK.

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use crate::engine::{Span, Time};
-use crate::observe::{NodeId, Observer};
+use crate::observe::{Event, NodeId, Observer};
 use crate::world::{ConnId, Context, Input, Lane, Signal, Wait};
 
 use super::config::{Config, FIRST_EPOCH, Mode, NAMESERVER, Place};
 use super::message::{HEADER, Known, Message, Route, Timer};
 use super::rules::Rule;
-use super::words::{event, told};
+use super::words::event;
 
 /// `DEFAULT_BROKER_CHANNEL_EXPIRED_TIME`.
 const EXPIRY: Span = Span::from_secs(120);
@@ -178,7 +178,7 @@ impl NameServer {
     ) {
         if self.live[broker.index()].take().is_some() {
             let (now, node) = (ctx.now(), self.node);
-            ctx.observer().event(now, told(word, node, Some(broker), count));
+            ctx.observer().event(now, Event::new(word, node, None, Some(broker), count));
         }
     }
 

@@ -8,12 +8,12 @@ use crate::brokers::kit::streams::{Streams, TopicPlan};
 use crate::brokers::kit::{Frame, complete};
 use crate::engine::Span;
 use crate::observe::{ConsumerId, NodeId};
-use crate::scenario::{Diagnostics, Place, Scenario, Values, suggest};
+use crate::scenario::{Diagnostics, Place, Scenario, Values};
 use crate::workload::{ConsumerLoad, Load};
 
 use super::broker::LEDGER as LEDGER_FILES;
 use super::client::consumer::{ConsumerConfig, Listener};
-use super::client::producer;
+use super::client::producer::{self, ProducerConfig};
 use super::config::{Config, Control, DELAYS, Mode, Returns, Settings, Topic, group_name};
 use super::costs::Costs;
 use super::rules::{Rule, Rules};
@@ -84,13 +84,15 @@ pub fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
     if let Some(buffer) = scenario.one("broker").get_size("socket-buffer") {
         frame.cluster.topology.socket_buffer = buffer;
     }
-    let producers = loads.into_iter().map(|(values, load, _)| producer(values, load)).collect();
+    let producers = (0..).zip(loads);
+    let producers = producers.map(|(writer, (values, load, _))| producer(writer, values, load));
+    let producers = producers.collect();
     let mut spec = Spec { frame, config: Arc::new(config), producers, consumers };
     complete(&mut spec, scenario, &mut planner.wrong);
     planner.wrong.into_result(spec)
 }
 
-fn producer(values: &Values, load: Load) -> ProducerSpec {
+fn producer(writer: u32, values: &Values, load: Load) -> ProducerSpec {
     let (mode, retries) = match values.choice("send") {
         "sync" => {
             (producer::Mode::Sync(values.integer("threads") as u32), "retryTimesWhenSendFailed")
@@ -98,7 +100,8 @@ fn producer(values: &Values, load: Load) -> ProducerSpec {
         "async" => (producer::Mode::Async, "retryTimesWhenSendAsyncFailed"),
         _ => (producer::Mode::Oneway, "retryTimesWhenSendFailed"),
     };
-    ProducerSpec {
+    let own = ProducerConfig {
+        writer,
         mode,
         timeout: values.duration("sendMsgTimeout"),
         attempt_timeout: values.get_duration("sendMsgMaxTimeoutPerRequest"),
@@ -108,8 +111,8 @@ fn producer(values: &Values, load: Load) -> ProducerSpec {
         strict: values.flag("check-send-status"),
         resend: values.get_duration("resend"),
         poll_interval: values.duration("pollNameServerInterval"),
-        load,
-    }
+    };
+    ProducerSpec { load, own }
 }
 
 impl<'a> Planner<'a> {
@@ -162,9 +165,9 @@ impl<'a> Planner<'a> {
                 ("haMaxTimeSlaveNotCatchup", "only controllers have a SyncStateSet"),
             ],
         };
-        for (key, why) in others.iter().filter(|(key, _)| broker.is_set(key)) {
-            let message = format!("`{key}` has no meaning in this mode: {why}");
-            self.wrong.push(broker.span(key), message, "remove it, or write another `mode`");
+        for (key, why) in others {
+            let why = format!("has no meaning in this mode: {why}");
+            self.wrong.refuse(broker, &[*key], &why, "remove it, or write another `mode`");
         }
         if mode != Mode::MasterSlave && !broker.is_set("slave-sync-interval") {
             settings.slave_sync = CONTROLLED_SYNC;
@@ -337,13 +340,8 @@ impl<'a> Planner<'a> {
     }
 
     fn topic(&mut self, name: &str, place: Place) -> u32 {
-        let found = self.topics.iter().position(|topic| topic.name == name);
-        if found.is_none() {
-            let names: Vec<&str> = self.topics.iter().map(|topic| topic.name.as_str()).collect();
-            let help = suggest(name, &names, "the topics");
-            self.wrong.push(place, format!("there is no topic `{name}`"), help);
-        }
-        found.unwrap_or(0) as u32
+        let known = self.topics.iter().map(|topic| topic.name.as_str());
+        self.wrong.find((name, place), known, "topic").unwrap_or(0) as u32
     }
 
     /// The loads of the producers, each with its topic.
@@ -371,11 +369,8 @@ impl<'a> Planner<'a> {
                     "resend",
                 ],
             };
-            for key in others.iter().filter(|key| values.is_set(key)) {
-                let mode = values.choice("send");
-                let message = format!("`{key}` has no meaning with send = \"{mode}\"");
-                self.wrong.push(values.span(key), message, "remove it, or send otherwise");
-            }
+            let why = format!("has no meaning with send = \"{}\"", values.choice("send"));
+            self.wrong.refuse(values, others, &why, "remove it, or send otherwise");
             loads.push((values, load, topic));
         }
         loads
@@ -407,12 +402,8 @@ impl<'a> Planner<'a> {
     fn read_consumers(&mut self, returns: &[Option<Returns>]) -> Vec<ConsumerSpec> {
         let mut consumers: Vec<ConsumerSpec> = Vec::new();
         for values in self.scenario.many("consumer") {
-            let load = ConsumerLoad::from_values(values);
+            let load = ConsumerLoad::from_values(values, &mut self.wrong);
             self.refuse_connect(&load.connect, "the brokers in the topic's route");
-            if load.stop.is_some_and(|stop| stop <= load.start) {
-                let message = "the consumer would stop before it starts";
-                self.wrong.push(values.span("stop"), message, "make `stop` later than `start`");
-            }
             let topic = self.topic(&load.from.value, load.from.place);
             let group = self.group(values);
             let of_topic = self.topics[topic as usize].groups.iter();
@@ -441,8 +432,8 @@ impl<'a> Planner<'a> {
                 stuck: values
                     .table("stuck")
                     .map(|stuck| (stuck.integer("number"), stuck.duration("for"))),
+                hours: Hours::of(&load),
                 processing: load.processing,
-                hours: Hours { start: Some(load.start), stop: load.stop },
             };
             self.check_one_topic(values, &consumers, &own);
             consumers.push(ConsumerSpec { name: load.name, own });
@@ -471,9 +462,9 @@ impl<'a> Planner<'a> {
             (false, true) => &[("consumeTimeout", "an orderly listener")],
             (false, false) => &[("suspendCurrentQueueTimeMillis", "a concurrent listener")],
         };
-        for (key, with) in others.iter().filter(|(key, _)| values.is_set(key)) {
-            let message = format!("`{key}` has no meaning with {with}");
-            self.wrong.push(values.span(key), message, "remove it, or consume otherwise");
+        for (key, with) in others {
+            let why = format!("has no meaning with {with}");
+            self.wrong.refuse(values, &[*key], &why, "remove it, or consume otherwise");
         }
         match (Planner::broadcasts(values), orderly) {
             (true, _) => Listener::Broadcast,

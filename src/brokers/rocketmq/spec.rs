@@ -6,7 +6,7 @@ use crate::brokers::kit::application::{Hours, Sending};
 use crate::brokers::kit::streams::PartitionId;
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
 use crate::engine::{Chance, Distribution, Span};
-use crate::observe::{ConsumerId, DestinationId, InvariantId, InvariantWord, NodeId};
+use crate::observe::{ConsumerId, DestinationId, InvariantId, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 
@@ -15,7 +15,7 @@ use super::client::consumer::{Consumer, ConsumerConfig, Listener};
 use super::client::producer::{self, Producer, ProducerConfig};
 use super::config::{self, Config};
 use super::controller::Controller;
-use super::invariants::{INVARIANTS, lacks};
+use super::invariants::{INVARIANTS, meets};
 use super::keys::SECTIONS;
 use super::machine::{RocketCluster, RocketMachine};
 use super::nameserver::NameServer;
@@ -26,29 +26,13 @@ use super::words::WORDS;
 /// room for lists that grow.
 const COPY: u64 = 128;
 
-/// A producer of the scenario; but for what it is to send as [`ProducerConfig`].
+/// A producer of the scenario.
 #[derive(Clone, Debug)]
 pub struct ProducerSpec {
     /// What it is asked to do.
     pub load: Load,
-    /// See [`ProducerConfig::mode`].
-    pub mode: producer::Mode,
-    /// See [`ProducerConfig::timeout`].
-    pub timeout: Span,
-    /// See [`ProducerConfig::attempt_timeout`].
-    pub attempt_timeout: Option<Span>,
-    /// See [`ProducerConfig::retries`].
-    pub retries: u32,
-    /// See [`ProducerConfig::retry_not_ok`].
-    pub retry_not_ok: bool,
-    /// See [`ProducerConfig::latency`].
-    pub latency: bool,
-    /// See [`ProducerConfig::strict`].
-    pub strict: bool,
-    /// See [`ProducerConfig::resend`].
-    pub resend: Option<Span>,
-    /// See [`ProducerConfig::poll_interval`].
-    pub poll_interval: Span,
+    /// How it does it.
+    pub own: ProducerConfig,
 }
 
 /// A consumer of the scenario.
@@ -97,12 +81,8 @@ impl Spec {
             suspend: Span::from_secs(1),
             stuck: None,
             processing: Distribution::Constant(0),
-            hours: Hours { start: None, stop: None },
+            hours: Hours::AUDITOR,
         }
-    }
-
-    fn is_auditor(consumer: &ConsumerSpec) -> bool {
-        consumer.own.hours.start.is_none()
     }
 }
 
@@ -179,13 +159,13 @@ impl Family for Spec {
     fn cast(&self) -> Cast {
         let config = &self.config;
         let controllers = config.control.as_ref().map_or(0, |control| control.hosts.len());
-        let (auditors, consumers): (Vec<_>, Vec<_>) =
-            self.consumers.iter().partition(|consumer| Spec::is_auditor(consumer));
         let loads = self.producers.iter().map(|producer| &producer.load);
+        let (auditors, consumers): (Vec<_>, Vec<_>) =
+            self.consumers.iter().partition(|consumer| consumer.own.hours.is_auditor());
         let consumers = consumers.into_iter().map(|consumer| &consumer.name);
         let unread = auditors.into_iter().map(|of| &config.topics[of.own.topic as usize].name);
         let servers = [("ns", config.nameservers.len()), ("ctl", controllers)];
-        Cast::with_servers(&servers, "nameserver", (loads, consumers), unread)
+        Cast::of(loads, consumers, unread).with_servers(&servers, "nameserver")
     }
 
     fn reach(&self, producer: usize) -> Reach<'_> {
@@ -209,7 +189,7 @@ impl Family for Spec {
     }
 
     fn producers(&self) -> Vec<Sends> {
-        let oneway = |writer| self.producers[writer as usize].mode == producer::Mode::Oneway;
+        let oneway = |writer| self.producers[writer as usize].own.mode == producer::Mode::Oneway;
         self.config.streams.senders(oneway)
     }
 
@@ -222,12 +202,8 @@ impl Family for Spec {
         self.consumers.iter().map(read).collect()
     }
 
-    fn invariants(&self) -> Vec<InvariantWord> {
-        let mut words = INVARIANTS.to_vec();
-        for (word, id) in words.iter_mut().zip((0..).map(InvariantId)) {
-            word.lacks = lacks(&self.config, id);
-        }
-        words
+    fn meets(&self, invariant: InvariantId) -> Vec<bool> {
+        meets(&self.config, invariant)
     }
 
     fn notes(&self) -> Vec<String> {
@@ -269,22 +245,10 @@ impl Family for Spec {
                 machines.push(Controller::new(config.clone(), control, *node, leader).into());
             }
         }
-        for (writer, spec) in (0..).zip(&self.producers) {
-            let queues = config.streams.of_topic(config.streams.topic_of(writer)).len();
-            let own = ProducerConfig {
-                writer,
-                sending: Sending::new(&spec.load, self.frame.duration, seed, queues),
-                mode: spec.mode,
-                timeout: spec.timeout,
-                attempt_timeout: spec.attempt_timeout,
-                retries: spec.retries,
-                retry_not_ok: spec.retry_not_ok,
-                latency: spec.latency,
-                strict: spec.strict,
-                resend: spec.resend,
-                poll_interval: spec.poll_interval,
-            };
-            machines.push(Producer::new(config.clone(), own).into());
+        for spec in &self.producers {
+            let queues = config.streams.of_topic(config.streams.topic_of(spec.own.writer)).len();
+            let sending = Sending::new(&spec.load, self.frame.duration, seed, queues);
+            machines.push(Producer::new(config.clone(), spec.own.clone(), sending).into());
         }
         for spec in &self.consumers {
             machines.push(Consumer::new(config.clone(), spec.own.clone()).into());

@@ -1,7 +1,6 @@
 //! Words for the catalogue: causes, conditions, roles, events and selectors.
 
 use crate::brokers::kit::words::words;
-use crate::observe::{BecauseId, CauseId, Event, EventId, NodeId, Removal};
 
 // Of several causes at one instant the one with the greatest precedence names the loss: the disk
 // before the cache, the cache before the heap; what no broker ever had comes last.
@@ -102,31 +101,5 @@ words! {
         SLAVE = "slave", [Destination, Number], "The so manieth slave of the queue's group.";
         CONTROLLER = "controller", [], "The controller that leads the others.";
         NAMESERVER = "nameserver", [Number], "The so manieth NameServer.";
-    }
-}
-
-/// A removal.
-#[must_use]
-pub const fn removal(cause: CauseId, because: BecauseId) -> Removal {
-    Removal { cause, because }
-}
-
-/// An event.
-#[must_use]
-pub const fn told(word: EventId, node: NodeId, subject: Option<NodeId>, count: u64) -> Event {
-    Event { word, node, destination: None, subject, count }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_places() {
-        assert_eq!(WORDS.causes[cause::DISK_WIPED.index()].name, "disk-wiped");
-        assert_eq!(WORDS.conditions[because::NO_RETRY.index()], "no-retry");
-        assert_eq!(WORDS.events[event::AVOIDED.index()].name, "broker-avoided");
-        assert_eq!(WORDS.roles[role::DISCONNECTED.index()].name, "slave-disconnected");
-        assert_eq!(WORDS.selectors[selector::SLAVE as usize].name, "slave");
     }
 }

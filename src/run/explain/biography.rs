@@ -61,12 +61,6 @@ pub(super) struct Biographer {
     in_force: BTreeMap<FaultId, Time>,
 }
 
-/// `12.345678 s`.
-fn clock(at: Time) -> String {
-    let micros = at.as_nanos() / 1_000;
-    format!("{}.{:06} s", micros / 1_000_000, micros % 1_000_000)
-}
-
 impl Biographer {
     pub(super) fn new(catalog: Arc<Catalog>, subject: Subject) -> Biographer {
         let to = catalog.producers[subject.producer.index()].destinations.clone();
@@ -196,19 +190,19 @@ impl Biographer {
             let of = catalog.destination(*destination);
             said.push(match until {
                 None => format!("{node} is {word} of {of}"),
-                Some(until) => format!("{node} was {word} of {of} until {}", clock(*until)),
+                Some(until) => format!("{node} was {word} of {of} until {}", until),
             });
         }
         for (info, (state, since)) in catalog.nodes.iter().zip(&self.states) {
             let cluster = matches!(info.kind, NodeKind::Broker | NodeKind::Coordinator);
             if cluster && *state != NodeState::Up {
                 let state = node_state_name(*state);
-                said.push(format!("{} is {state} since {}", info.name, clock(*since)));
+                said.push(format!("{} is {state} since {}", info.name, since));
             }
         }
         for (fault, since) in &self.in_force {
             let fault = &catalog.faults[fault.index()];
-            said.push(format!("in force since {}: {fault}", clock(*since)));
+            said.push(format!("in force since {}: {fault}", since));
         }
         self.before = said;
     }

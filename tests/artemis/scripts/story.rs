@@ -10,20 +10,12 @@
 //! | `queues n1` | what waits in each queue, and who has what |
 
 use mqsim::brokers::artemis::broker::Broker;
-use mqsim::brokers::artemis::machine::ArtemisCluster;
 use mqsim::brokers::artemis::spec::{Kind, Spec};
 use mqsim::brokers::artemis::storage::Storage;
-use mqsim::brokers::kit::Family;
-use mqsim::brokers::kit::machines::Holds;
-use mqsim::observe::DestinationId;
-use mqsim::world::fault::ClientSide;
+use mqsim::brokers::artemis::store::Store;
+use mqsim::brokers::kit::{Family, MachineOf};
 
-use crate::golden::{
-    self, Command, Manner, Run, Schedule, Script, Told, Trace, host, pairs, read, resolve, section,
-};
-
-/// How a script speaks of what is Artemis's own.
-const MANNER: Manner = Manner::plain(|outcome| golden::told(outcome, "exception"));
+use crate::golden::{self, Command, Manner, Script, Shows, Told, pairs, queues, resolve, section};
 
 const FIXED: &str = r#"
 format = 1
@@ -45,120 +37,71 @@ send = "0s"
 consume = "0s"
 "#;
 
-/// What a script says before it begins, as a scenario.
-fn plan(script: &Script) -> Told<Spec> {
-    let (mut broker, mut rules, mut sections) = (String::new(), String::new(), String::new());
-    let mut version = "2.56".to_owned();
-    let (mut fixed, mut kind) = (FIXED.to_owned(), Kind::Single);
-    for line in script.blocks.iter().flat_map(|block| &block.commands) {
-        let command = Command::parse(&line.text);
-        let at = |error: String| format!("{}: {error}", line.number);
-        match command.name {
-            "version" => version = command.word(0).map_err(at)?.to_owned(),
-            "shared" => {
-                kind = Kind::SharedStore;
-                fixed = fixed.replace("nodes = 1", "nodes = 2");
-                fixed = fixed.replace("artemis-single", "artemis-shared-store");
-                sections.push_str(&format!("[storage]\n{}", pairs(&command)));
+impl Shows for Spec {
+    const MANNER: Manner = Manner::plain(|outcome| golden::told(outcome, "exception"));
+    const SAYS: &'static [&'static str] =
+        &["version", "shared", "pairs", "broker", "rules", "queue", "producer", "consumer"];
+    const LOOKS: &'static [&'static str] = &["journal", "queues"];
+
+    fn read(script: &Script) -> Told<Self> {
+        let (mut broker, mut rules, mut sections) = (String::new(), String::new(), String::new());
+        let mut version = "2.56".to_owned();
+        let (mut fixed, mut kind) = (FIXED.to_owned(), Kind::Single);
+        for line in script.blocks.iter().flat_map(|block| &block.commands) {
+            let command = Command::parse(&line.text);
+            let at = |error: String| format!("{}: {error}", line.number);
+            match command.name {
+                "version" => version = command.word(0).map_err(at)?.to_owned(),
+                "shared" => {
+                    kind = Kind::SharedStore;
+                    fixed = fixed.replace("nodes = 1", "nodes = 2");
+                    fixed = fixed.replace("artemis-single", "artemis-shared-store");
+                    sections.push_str(&format!("[storage]\n{}", pairs(&command)));
+                }
+                "pairs" => {
+                    kind = Kind::Replication;
+                    let nodes = if command.word(0).map_err(at)? == "3" { 6 } else { 2 };
+                    fixed = fixed.replace("nodes = 1", &format!("nodes = {nodes}"));
+                    fixed = fixed.replace("artemis-single", "artemis-replication");
+                }
+                "broker" => broker.push_str(&pairs(&command)),
+                "rules" => rules.push_str(&pairs(&command)),
+                "queue" | "producer" | "consumer" => {
+                    sections.push_str(&section(command.name, &command).map_err(at)?);
+                }
+                _ => {}
             }
-            "pairs" => {
-                kind = Kind::Replication;
-                let nodes = if command.word(0).map_err(at)? == "3" { 6 } else { 2 };
-                fixed = fixed.replace("nodes = 1", &format!("nodes = {nodes}"));
-                fixed = fixed.replace("artemis-single", "artemis-replication");
-            }
-            "broker" => broker.push_str(&pairs(&command)),
-            "rules" => rules.push_str(&pairs(&command)),
-            "queue" | "producer" | "consumer" => {
-                sections.push_str(&section(command.name, &command).map_err(at)?);
-            }
-            _ => {}
         }
-    }
-    let text = format!("{fixed}[broker]\n{broker}[rules]\n{rules}{sections}");
-    resolve(text, &version, kind).map_err(|wrong| format!("0: {wrong}"))
-}
-
-/// The run of a script.
-pub(crate) struct Story {
-    spec: Spec,
-    run: Run<ArtemisCluster, Trace>,
-}
-
-impl golden::Story for Story {
-    fn begin(script: &Script) -> Told<Story> {
-        let spec = plan(script)?;
-        let mut schedule = Schedule::new(ClientSide::Follow);
-        read(script, |command| match schedule.note(command, |name| host(&spec, name))? {
-            true => Ok(()),
-            false => match command.name {
-                "version" | "shared" | "pairs" | "broker" | "rules" | "queue" | "producer"
-                | "consumer" | "journal" | "queues" => Ok(()),
-                other => Err(format!("there is no command `{other}`")),
-            },
-        })?;
-        let run = Run::of(&spec, schedule.faults, MANNER)?;
-        Ok(Story { spec, run })
+        let text = format!("{fixed}[broker]\n{broker}[rules]\n{rules}{sections}");
+        resolve(text, &version, kind).map_err(|wrong| format!("0: {wrong}"))
     }
 
-    fn step(&mut self, command: &Command<'_>) -> Told<Vec<String>> {
-        if let Some(told) = self.run.pass(command)? {
-            return Ok(told);
+    fn look(&self, machines: &[MachineOf<Self>], command: &Command<'_>) -> Told<Vec<String>> {
+        let name = command.word(0)?;
+        let broker: Option<&Broker> = self.held(machines, name)?;
+        if command.name == "journal" {
+            let storage: Option<&Storage> = self.held(machines, name)?;
+            let journal = storage.map(Storage::journal).or(broker.map(Broker::journal));
+            let journal = journal.ok_or_else(|| format!("`{name}` has no journal"))?;
+            return Ok(lines(self, journal));
         }
-        match command.name {
-            "journal" => self.journal(command.word(0)?),
-            "queues" => self.queues(command.word(0)?),
-            _ => Ok(Vec::new()),
-        }
+        let broker = broker.ok_or_else(|| format!("`{name}` is no broker"))?;
+        Ok(queues(self, |queue| broker.contents(queue)))
     }
 }
 
-impl Story {
-    fn broker(&self, name: &str) -> Told<&Broker> {
-        let machine = &self.run.machines()[host(&self.spec, name)?.index()];
-        machine.held().ok_or_else(|| format!("`{name}` is no broker"))
+fn lines(spec: &Spec, journal: &Store) -> Vec<String> {
+    let catalog = spec.catalog();
+    let files = journal.files();
+    let mut lines: Vec<String> =
+        files.map(|(file, length)| format!("file {file}: {length} bytes")).collect();
+    for record in journal.records() {
+        let message = record.message.range;
+        let producer = catalog.producer(message.producer);
+        let of = if record.of > 0 { format!(", of {}", record.of) } else { String::new() };
+        let queue = catalog.destination(record.queue);
+        let (op, id, first) = (record.op, record.id, message.first);
+        lines.push(format!("  ..{}: {op:?} {id} {producer} {first} in {queue}{of}", record.end));
     }
-
-    fn journal(&self, name: &str) -> Told<Vec<String>> {
-        let machine = &self.run.machines()[host(&self.spec, name)?.index()];
-        let storage: Option<&Storage> = machine.held();
-        let journal = match storage {
-            Some(storage) => storage.journal(),
-            None => self.broker(name)?.journal(),
-        };
-        let catalog = self.spec.catalog();
-        let files = journal.files();
-        let mut lines: Vec<String> =
-            files.map(|(file, length)| format!("file {file}: {length} bytes")).collect();
-        for record in journal.records() {
-            let message = record.message.range;
-            let producer = catalog.producer(message.producer);
-            let of = if record.of > 0 { format!(", of {}", record.of) } else { String::new() };
-            let queue = catalog.destination(record.queue);
-            let (op, id, first) = (record.op, record.id, message.first);
-            lines
-                .push(format!("  ..{}: {op:?} {id} {producer} {first} in {queue}{of}", record.end));
-        }
-        Ok(lines)
-    }
-
-    fn queues(&self, name: &str) -> Told<Vec<String>> {
-        let broker = self.broker(name)?;
-        let catalog = self.spec.catalog();
-        let mut lines = Vec::new();
-        for (queue, name) in (0..).map(DestinationId).zip(&self.spec.config.queues) {
-            let (waiting, held) = broker.contents(queue);
-            let message = |(producer, number): (u32, u32)| {
-                let producer = catalog.producer(mqsim::observe::ProducerId(producer));
-                format!("{producer} {number}")
-            };
-            let mut parts: Vec<String> = waiting.into_iter().map(message).collect();
-            parts.extend(held.into_iter().map(|(host, sent)| {
-                let host = &catalog.nodes[host.index()].name;
-                format!("{} at {host}", message(sent))
-            }));
-            lines.push(format!("{name}: {}", parts.join(", ")).trim_end().to_owned());
-        }
-        Ok(lines)
-    }
+    lines
 }

@@ -7,8 +7,12 @@
 
 mod story;
 
+use mqsim::brokers::rocketmq::spec::Spec;
+
+use crate::golden::Shown;
+
 /// All of them.
 #[test]
 fn every_script_comes_out_as_it_is_told() {
-    crate::golden::check_all::<story::Story>("rocketmq");
+    crate::golden::check_all::<Shown<Spec>>("rocketmq");
 }

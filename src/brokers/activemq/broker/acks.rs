@@ -1,14 +1,14 @@
 //! Acknowledgements (`PrefetchSubscription.acknowledge`): they come without being waited for, and the
 //! record of one is fsynced only if something else asks for it.
 
-use crate::observe::CauseId;
+use crate::observe::{CauseId, Removal};
 use crate::world::{ConnId, Context};
 
 use super::super::invariants::Touch;
 use super::super::message::{Ack, AckKind, Message};
 use super::super::rules::Rule;
 use super::super::store::{Op, Record};
-use super::super::words::{because, cause, removal};
+use super::super::words::{because, cause};
 use super::store::{Then, Write};
 use super::{Broker, Entry, Stage};
 
@@ -75,7 +75,7 @@ impl Broker {
         let of = &mut self.queues[queue.index()];
         of.ids.remove(&message.id());
         of.memory = of.memory.saturating_sub(u64::from(message.bytes()));
-        self.tell_removed(message, removal(cause, because::NONE), ctx);
+        self.tell_removed(message, Removal::new(cause, because::NONE), ctx);
     }
 
     /// What is stored of it is removed (`removeMessage`); nobody waits for that.

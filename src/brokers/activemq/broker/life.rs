@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::engine::{Span, Time};
-use crate::observe::Observer;
+use crate::observe::{Observer, Removal};
 use crate::world::{Context, Death, DiskView, Lane};
 
 use super::super::config::{OPENWIRE, SyncStrategy};
@@ -11,7 +11,7 @@ use super::super::invariants::Touch;
 use super::super::message::{Message, QueueId, Timer};
 use super::super::rules::Rule;
 use super::super::store::Place;
-use super::super::words::{because, cause, event, removal, role};
+use super::super::words::{because, cause, event, role};
 use super::{Broker, Entry, Lanes, Phase, Stage, journal_file};
 
 impl Broker {
@@ -216,7 +216,7 @@ impl Broker {
                 cause::LOST_BY_STORAGE => because::NONE,
                 _ => self.because(awaited),
             };
-            let why = removal(cause, because);
+            let why = Removal::new(cause, because);
             observer.removed(at, self.node, message.origin, message.range, why);
         }
     }
@@ -266,7 +266,7 @@ impl Broker {
             };
             let message = record.message;
             debug_assert_eq!(place.1, message.id());
-            let why = removal(cause, because);
+            let why = Removal::new(cause, because);
             observer.removed(at, self.node, message.origin, message.range, why);
         }
     }

@@ -19,14 +19,13 @@ use std::sync::Arc;
 
 use crate::brokers::kit::touched::Touched;
 use crate::engine::{Slab, Time};
-use crate::observe::{EventId, NodeId, Observer, Removal};
+use crate::observe::{Event, EventId, NodeId, Observer, Removal};
 use crate::world::{Context, FileId, Input, Lane, Signal, Wait};
 
 use super::config::{Config, OPENWIRE};
 use super::invariants::Touch;
 use super::message::{Jms, Message, QueueId, Timer};
 use super::store::{Journal, Place};
-use super::words::told;
 
 use connections::Connection;
 use queue::Queue;
@@ -201,12 +200,7 @@ impl Broker {
 
     /// Tells that a copy is here: one more of the line of the queue that it was sent to.
     fn tell_stored(&self, at: Time, queue: QueueId, message: Jms, observer: &mut dyn Observer) {
-        let (node, range) = (self.node, message.range);
-        if queue == message.origin {
-            observer.stored(at, node, queue, range);
-        } else {
-            observer.dead_lettered(at, node, message.origin, queue, range);
-        }
+        observer.arrived(at, self.node, (message.origin, queue), message.range);
     }
 
     fn tell_removed(&self, message: Jms, removal: Removal, ctx: &mut Context<'_, Message>) {
@@ -222,7 +216,7 @@ impl Broker {
         ctx: &mut Context<'_, Message>,
     ) {
         let now = ctx.now();
-        ctx.observer().event(now, told(word, self.node, queue, subject, count));
+        ctx.observer().event(now, Event::new(word, self.node, queue, subject, count));
     }
 
     /// Its store.

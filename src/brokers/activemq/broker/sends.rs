@@ -8,9 +8,10 @@ use super::super::invariants::Touch;
 use super::super::message::{Jms, Message, QueueId, Send, Timer};
 use super::super::rules::Rule;
 use super::super::store::{Op, Record};
-use super::super::words::{because, cause, event, removal};
+use super::super::words::{because, cause, event};
 use super::store::{Then, Write};
 use super::{Broker, Entry, Stage};
+use crate::observe::Removal;
 
 /// Nobody is told more often that producers wait (`blockedProducerWarningInterval`).
 const WARNING_INTERVAL: Span = Span::from_secs(30);
@@ -93,7 +94,7 @@ impl Broker {
         for Parked { send, .. } in gone {
             let because =
                 if send.id.is_some() { because::NOT_REPLAYED } else { because::NOT_AWAITED };
-            self.tell_dropped(send.message, removal(cause::ON_ITS_WAY, because), ctx);
+            self.tell_dropped(send.message, Removal::new(cause::ON_ITS_WAY, because), ctx);
         }
     }
 
@@ -158,7 +159,7 @@ impl Broker {
         cause: crate::observe::CauseId,
         ctx: &mut Context<'_, Message>,
     ) {
-        self.tell_dropped(send.message, removal(cause, because::NONE), ctx);
+        self.tell_dropped(send.message, Removal::new(cause, because::NONE), ctx);
         if let Some(id) = send.id {
             self.reply((conn, id), true, ctx);
         }

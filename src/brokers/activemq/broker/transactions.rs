@@ -6,9 +6,10 @@ use crate::world::{ConnId, Context};
 use super::super::invariants::Touch;
 use super::super::message::{Ack, Jms, Message};
 use super::super::store::{Op, Record};
-use super::super::words::{because, cause, removal};
+use super::super::words::{because, cause};
 use super::store::{Then, Write};
 use super::{Broker, Stage};
+use crate::observe::Removal;
 
 /// The transaction of a connection.
 #[derive(Clone, Debug)]
@@ -107,7 +108,7 @@ impl Broker {
         for message in sends {
             if !success {
                 let (now, node) = (ctx.now(), self.node);
-                let why = removal(cause::REFUSED, because::NONE);
+                let why = Removal::new(cause::REFUSED, because::NONE);
                 ctx.observer().dropped(now, node, Some(message.origin), message.range, why);
                 continue;
             }
@@ -157,7 +158,7 @@ impl Broker {
         self.journal.roll_back(own.number);
         let (now, node) = (ctx.now(), self.node);
         for message in own.sends {
-            let why = removal(cause::ROLLED_BACK, because::NOT_REPLAYED);
+            let why = Removal::new(cause::ROLLED_BACK, because::NOT_REPLAYED);
             ctx.observer().dropped(now, node, Some(message.origin), message.range, why);
         }
     }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use crate::brokers::kit::application::{Due, Sending};
 use crate::engine::Time;
-use crate::observe::{MessageRange, Observer, Outcome, ProducerId};
+use crate::observe::{self, MessageRange, Observer, Outcome, ProducerId, Removal};
 use crate::world::{ConnId, Context, Input, Signal, Wait};
 
 use super::super::config::Config;
 use super::super::message::{COMMAND, Jms, Message, QueueId, Send, Timer};
 use super::super::rules::Rule;
-use super::super::words::{because, cause, event, removal, told};
+use super::super::words::{because, cause, event};
 use super::transport::{Event, Transport, TransportConfig};
 
 /// How sends are made.
@@ -35,8 +35,6 @@ pub struct ProducerConfig {
     pub id: ProducerId,
     /// Where it sends to.
     pub queue: QueueId,
-    /// When it means to send, and how much.
-    pub sending: Sending,
     /// How it connects.
     pub transport: TransportConfig,
     /// How it sends.
@@ -62,6 +60,8 @@ struct Request {
 pub struct Producer {
     config: Arc<Config>,
     own: ProducerConfig,
+    /// When it means to send, and how much.
+    sending: Sending,
     transport: Transport,
     /// What is not answered, in order (`requestMap`).
     requests: VecDeque<Request>,
@@ -81,7 +81,7 @@ pub struct Producer {
 impl Producer {
     /// A producer that has not started.
     #[must_use]
-    pub fn new(config: Arc<Config>, own: ProducerConfig) -> Producer {
+    pub fn new(config: Arc<Config>, own: ProducerConfig, sending: Sending) -> Producer {
         Producer {
             transport: Transport::new(own.transport.clone()),
             requests: VecDeque::new(),
@@ -94,6 +94,7 @@ impl Producer {
             leaving: false,
             config,
             own,
+            sending,
         }
     }
 
@@ -107,7 +108,7 @@ impl Producer {
             Input::Signal(Signal::LoadEnded) => self.end_load(ctx),
             Input::Signal(Signal::Stop) => self.leaving = true,
             Input::Signal(_) => {}
-            Input::Local { body: Message::Timer(Timer::Pace) } => self.own.sending.woken(ctx),
+            Input::Local { body: Message::Timer(Timer::Pace) } => self.sending.woken(ctx),
             input => match self.transport.handle(input, ctx) {
                 Event::Opened(conn) => self.opened(conn, ctx),
                 Event::Lost => self.lost(ctx),
@@ -143,21 +144,21 @@ impl Producer {
             if self.leaving {
                 return self.commit(conn, ctx);
             }
-            match self.own.sending.due(Timer::Pace.into(), ctx) {
+            match self.sending.due(Timer::Pace.into(), ctx) {
                 Due::Send { intended } => {
                     let message = self.attempt(intended, ctx);
                     self.send(conn, message, true, ctx);
                 }
                 Due::Skip { intended } => self.skip(intended, ctx),
-                Due::Nothing if self.own.sending.has_ended() => return self.commit(conn, ctx),
+                Due::Nothing if self.sending.has_ended() => return self.commit(conn, ctx),
                 Due::Nothing => return,
             }
         }
     }
 
     fn range(&mut self, at: Time, intended: Time, observer: &mut dyn Observer) -> MessageRange {
-        let bytes = self.own.sending.size();
-        self.own.sending.attempt(at, intended, (0, self.own.id), bytes, observer)
+        let bytes = self.sending.size();
+        self.sending.attempt(at, intended, (0, self.own.id), bytes, observer)
     }
 
     fn attempt(&mut self, intended: Time, ctx: &mut Context<'_, Message>) -> Jms {
@@ -197,14 +198,14 @@ impl Producer {
             Mode::Async => {
                 let now = ctx.now();
                 ctx.observer().outcome(now, message.range, Outcome::Accepted);
-                self.own.sending.settled(1, ctx);
+                self.sending.settled(1, ctx);
                 self.keep(send);
             }
             Mode::Transacted(most) => {
                 self.transaction.push(message);
                 // send() has returned: a closed loop goes on, unless it waits for the commit.
                 if first {
-                    self.own.sending.settled(1, ctx);
+                    self.sending.settled(1, ctx);
                 }
                 if self.transaction.len() >= most as usize {
                     self.commit(conn, ctx);
@@ -218,7 +219,7 @@ impl Producer {
         ctx.observer().sent(now, message.range);
         if send.id.is_none() && !send.transacted {
             // Until a broker has read it, it is lost with the connection.
-            let why = removal(cause::ON_ITS_WAY, because::NOT_AWAITED);
+            let why = Removal::new(cause::ON_ITS_WAY, because::NOT_AWAITED);
             ctx.observer().dropped(now, node, Some(message.origin), message.range, why);
         }
         ctx.send(conn, Message::Send(send), message.bytes());
@@ -251,7 +252,7 @@ impl Producer {
         match request.send {
             Some(send) => {
                 ctx.observer().outcome(now, send.message.range, outcome);
-                self.own.sending.settled(1, ctx);
+                self.sending.settled(1, ctx);
             }
             None => self.transaction_ends(outcome, ctx),
         }
@@ -287,8 +288,10 @@ impl Producer {
         }
         let (now, node, count) = (ctx.now(), ctx.node(), all.len() as u64);
         let subject = Some(self.transport.broker());
-        ctx.observer()
-            .event(now, told(event::REPLAYED, node, Some(self.own.queue), subject, count));
+        ctx.observer().event(
+            now,
+            observe::Event::new(event::REPLAYED, node, Some(self.own.queue), subject, count),
+        );
         for send in all {
             self.transmit(conn, send, ctx);
         }
@@ -303,7 +306,8 @@ impl Producer {
             self.requests.retain(|request| request.send.is_some());
             let (now, node, count) = (ctx.now(), ctx.node(), self.transaction.len() as u64);
             let of = Some(self.own.queue);
-            ctx.observer().event(now, told(event::COMMIT_IN_DOUBT, node, of, None, count));
+            ctx.observer()
+                .event(now, observe::Event::new(event::COMMIT_IN_DOUBT, node, of, None, count));
             self.transaction_ends(Outcome::Unknown, ctx);
         }
         if waits {
@@ -316,14 +320,14 @@ impl Producer {
             if self.own.resend {
                 self.again.push_back(send.message);
             } else {
-                self.own.sending.settled(1, ctx);
+                self.sending.settled(1, ctx);
             }
         }
     }
 
     fn end_load(&mut self, ctx: &mut Context<'_, Message>) {
-        self.own.sending.end();
-        while let Some(intended) = self.own.sending.overdue(ctx.now()) {
+        self.sending.end();
+        while let Some(intended) = self.sending.overdue(ctx.now()) {
             self.skip(intended, ctx);
         }
     }
@@ -344,14 +348,14 @@ impl Producer {
         self.again.clear();
         self.cache.clear();
         self.cached = 0;
-        self.own.sending.died(at);
+        self.sending.died(at);
         self.leaving = false;
     }
 
     /// What it waits for; `None` if it has nothing left to do.
     #[must_use]
     pub fn waits_for(&self) -> Option<Wait> {
-        if !self.own.sending.has_ended() {
+        if !self.sending.has_ended() {
             return Some("the end of the load".into());
         }
         (!self.is_idle()).then(|| "answers to what it has sent".into())

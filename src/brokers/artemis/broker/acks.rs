@@ -1,12 +1,12 @@
 //! Acknowledgements (`ServerConsumerImpl.acknowledge`) and dead letters (`QueueImpl.sendToDeadLetterAddress`).
 
-use crate::observe::CauseId;
+use crate::observe::{CauseId, Removal};
 use crate::world::Context;
 
 use super::super::invariants::Touch;
 use super::super::message::{Ack, Message};
 use super::super::store::Op;
-use super::super::words::{because, cause, event, removal};
+use super::super::words::{because, cause, event};
 use super::{Broker, Entry};
 
 impl Broker {
@@ -51,7 +51,7 @@ impl Broker {
         let of = &mut self.queues[queue.index()];
         of.size = of.size.saturating_sub(u64::from(message.bytes()));
         self.touched.note(Touch::Returned(queue, id));
-        self.tell_removed(message, removal(cause, because::NONE), ctx);
+        self.tell_removed(message, Removal::new(cause, because::NONE), ctx);
     }
 
     /// `sendToDeadLetterAddress`: it goes to the queue of dead letters, which is one transaction; without

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::{Span, Time};
-use crate::observe::{BecauseId, Observer, RoleId};
+use crate::observe::{BecauseId, Observer, Removal, RoleId};
 use crate::world::{Context, Death, DiskView, Lane};
 
 use super::super::config::{ARTEMIS, Config, Policy};
 use super::super::invariants::Touch;
 use super::super::message::{CoreMessage, Message, QueueId, Timer};
-use super::super::words::{because, cause, event, removal, role};
+use super::super::words::{because, cause, event, role};
 use super::journal::CLEANUP;
 use super::{After, Broker, Entry, Phase, journal_file};
 
@@ -180,8 +180,8 @@ impl Broker {
                     self.on_disk.insert(id, (queue, message));
                     continue;
                 }
-                (true, Some(_)) => removal(cause::LOST_BY_STORAGE, because::NONE),
-                (false, _) => removal(cause::HEAP_LOST, self.because(awaited)),
+                (true, Some(_)) => Removal::new(cause::LOST_BY_STORAGE, because::NONE),
+                (false, _) => Removal::new(cause::HEAP_LOST, self.because(awaited)),
             };
             ctx.observer().removed(now, self.node, message.origin, message.range, why);
         }
@@ -233,7 +233,7 @@ impl Broker {
         self.journal.load();
         for (id, message) in self.uncommitted() {
             if self.journal.get(id).is_none() {
-                let why = removal(cause::ROLLED_BACK, because::NOT_RESENT);
+                let why = Removal::new(cause::ROLLED_BACK, because::NOT_RESENT);
                 observer.dropped(at, self.node, Some(message.origin), message.range, why);
             }
         }
@@ -255,7 +255,7 @@ impl Broker {
                 known.insert(entry.id, (entry.queue, entry.message, entry.awaited));
                 continue;
             }
-            let why = removal(cause::HEAP_LOST, self.because(entry.awaited));
+            let why = Removal::new(cause::HEAP_LOST, self.because(entry.awaited));
             observer.removed(at, self.node, entry.message.origin, entry.message.range, why);
         }
         let on_disk = std::mem::take(&mut self.on_disk).into_iter();
@@ -278,7 +278,7 @@ impl Broker {
                 cause::DISK_WIPED => because::NONE,
                 _ => self.because(awaited),
             };
-            let why = removal(cause, because);
+            let why = Removal::new(cause, because);
             observer.removed(at, self.node, message.origin, message.range, why);
         }
     }

@@ -17,14 +17,13 @@ use std::sync::Arc;
 
 use crate::brokers::kit::touched::Touched;
 use crate::engine::{Slab, Time};
-use crate::observe::{EventId, NodeId, Observer, Removal, RoleId};
+use crate::observe::{Event, EventId, NodeId, Observer, Removal, RoleId};
 use crate::world::{ConnId, Context, FileId, Input, Signal, Wait};
 
 use super::config::{ARTEMIS, Config};
 use super::invariants::Touch;
 use super::message::{CoreMessage, Message, Packet, QueueId, Timer};
 use super::store::Store;
-use super::words::told;
 
 use journal::Buffer;
 use queue::Queue;
@@ -248,12 +247,7 @@ impl Broker {
         message: CoreMessage,
         observer: &mut dyn Observer,
     ) {
-        let (node, range) = (self.node, message.range);
-        if queue == message.origin {
-            observer.stored(at, node, queue, range);
-        } else {
-            observer.dead_lettered(at, node, message.origin, queue, range);
-        }
+        observer.arrived(at, self.node, (message.origin, queue), message.range);
     }
 
     fn tell_removed(&self, message: CoreMessage, removal: Removal, ctx: &mut Context<'_, Message>) {
@@ -274,7 +268,7 @@ impl Broker {
         ctx: &mut Context<'_, Message>,
     ) {
         let now = ctx.now();
-        ctx.observer().event(now, told(word, self.node, queue, subject, count));
+        ctx.observer().event(now, Event::new(word, self.node, queue, subject, count));
     }
 
     /// Its journal.

@@ -7,9 +7,10 @@ use super::super::config::FullPolicy;
 use super::super::message::{CoreMessage, Message, PACKET, QueueId, Send};
 use super::super::rules::Rule;
 use super::super::store::Op;
-use super::super::words::{because, cause, event, removal};
+use super::super::words::{because, cause, event};
 use super::sessions::Task;
 use super::{Broker, Entry};
+use crate::observe::Removal;
 
 impl Broker {
     /// Whether an address holds as much as it may.
@@ -95,7 +96,7 @@ impl Broker {
         (cause, success): (crate::observe::CauseId, bool),
         ctx: &mut Context<'_, Message>,
     ) {
-        self.tell_dropped(send.message, removal(cause, because::NONE), ctx);
+        self.tell_dropped(send.message, Removal::new(cause, because::NONE), ctx);
         if let Some(call) = send.call {
             self.when_stored(key, Task::Respond(call, success), ctx);
         }

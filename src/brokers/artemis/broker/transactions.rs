@@ -4,9 +4,10 @@ use crate::world::Context;
 
 use super::super::message::{CoreMessage, Message, QueueId};
 use super::super::store::{Op, Record};
-use super::super::words::{because, cause, removal};
+use super::super::words::{because, cause};
 use super::Broker;
 use super::sessions::Task;
+use crate::observe::Removal;
 
 /// A transaction that is open, or being committed.
 #[derive(Clone, Debug, Default)]
@@ -150,7 +151,7 @@ impl Broker {
         let Some(own) = session.and_then(|own| own.transaction.take()) else { return Vec::new() };
         self.journal.roll_back(own.number);
         for (_, message) in own.sends {
-            self.tell_dropped(message, removal(cause::ROLLED_BACK, because::NOT_RESENT), ctx);
+            self.tell_dropped(message, Removal::new(cause::ROLLED_BACK, because::NOT_RESENT), ctx);
         }
         own.acks
     }

@@ -2,14 +2,14 @@
 //! lost, what becomes of the session, and how a silent broker is noticed.
 
 use crate::engine::Span;
-use crate::observe::{ContactState, NodeId};
+use crate::observe::{self, ContactState, NodeId};
 use crate::world::{ConnId, Context, Input, Lane};
 
 use super::super::channel::Channel;
 use super::super::config::ARTEMIS;
 use super::super::message::{Hello, Message, PACKET, Timer, Welcome};
 use super::super::silence::Silence;
-use super::super::words::{event, told};
+use super::super::words::event;
 
 /// How long an attempt to connect may take (`connectionTimeout`, Netty's 30 s).
 const CONNECT_TIMEOUT: Span = Span::from_secs(30);
@@ -240,7 +240,8 @@ impl Connection {
         };
         let again = self.channel.reattach(conn, received, ctx) as u64;
         let (now, node, broker) = (ctx.now(), ctx.node(), self.broker);
-        ctx.observer().event(now, told(event::REATTACHED, node, None, Some(broker), again));
+        ctx.observer()
+            .event(now, observe::Event::new(event::REATTACHED, node, None, Some(broker), again));
         Event::Reattached
     }
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::brokers::kit::application::{Due, Sending};
 use crate::engine::Time;
-use crate::observe::{EventId, MessageRange, Observer, Outcome, ProducerId};
+use crate::observe::{self, EventId, MessageRange, Observer, Outcome, ProducerId, Removal};
 use crate::world::{Context, Input, Lane, Signal, Wait};
 
 use super::super::config::Config;
 use super::super::message::{CoreMessage, Message, PACKET, QueueId, Send, Timer};
-use super::super::words::{because, cause, event, removal, told};
+use super::super::words::{because, cause, event};
 use super::connection::{Connection, ConnectionConfig, Event};
 
 /// How sends are made.
@@ -32,8 +32,6 @@ pub struct ProducerConfig {
     pub id: ProducerId,
     /// Where it sends to.
     pub queue: QueueId,
-    /// When it means to send, and how much.
-    pub sending: Sending,
     /// How it connects.
     pub connection: ConnectionConfig,
     /// How it sends.
@@ -61,6 +59,8 @@ struct Call {
 pub struct Producer {
     config: Arc<Config>,
     own: ProducerConfig,
+    /// When it means to send, and how much.
+    sending: Sending,
     connection: Connection,
     call: Option<Call>,
     next_call: u32,
@@ -79,7 +79,7 @@ pub struct Producer {
 impl Producer {
     /// A producer that has not started.
     #[must_use]
-    pub fn new(config: Arc<Config>, own: ProducerConfig) -> Producer {
+    pub fn new(config: Arc<Config>, own: ProducerConfig, sending: Sending) -> Producer {
         Producer {
             connection: Connection::new(own.connection.clone()),
             call: None,
@@ -92,6 +92,7 @@ impl Producer {
             leaving: false,
             config,
             own,
+            sending,
         }
     }
 
@@ -105,7 +106,7 @@ impl Producer {
             Input::Signal(Signal::LoadEnded) => self.end_load(ctx),
             Input::Signal(Signal::Stop) => self.leaving = true,
             Input::Signal(_) => {}
-            Input::Local { body: Message::Timer(Timer::Pace) } => self.own.sending.woken(ctx),
+            Input::Local { body: Message::Timer(Timer::Pace) } => self.sending.woken(ctx),
             Input::Local { body: Message::Timer(Timer::CallTimeout(id)) } => {
                 if self.call.is_some_and(|call| call.id == id) {
                     self.fail_call(event::CALL_TIMED_OUT, ctx);
@@ -154,13 +155,13 @@ impl Producer {
             if self.leaving {
                 return self.commit(ctx);
             }
-            match self.own.sending.due(Timer::Pace.into(), ctx) {
+            match self.sending.due(Timer::Pace.into(), ctx) {
                 Due::Send { intended } => {
                     let message = self.attempt(intended, ctx);
                     self.send(message, true, ctx);
                 }
                 Due::Skip { intended } => self.skip(intended, ctx),
-                Due::Nothing if self.own.sending.has_ended() => return self.commit(ctx),
+                Due::Nothing if self.sending.has_ended() => return self.commit(ctx),
                 Due::Nothing => return,
             }
         }
@@ -179,8 +180,8 @@ impl Producer {
     }
 
     fn range(&mut self, at: Time, intended: Time, observer: &mut dyn Observer) -> MessageRange {
-        let bytes = self.own.sending.size();
-        self.own.sending.attempt(at, intended, (0, self.own.id), bytes, observer)
+        let bytes = self.sending.size();
+        self.sending.attempt(at, intended, (0, self.own.id), bytes, observer)
     }
 
     fn attempt(&mut self, intended: Time, ctx: &mut Context<'_, Message>) -> CoreMessage {
@@ -218,7 +219,7 @@ impl Producer {
         ctx.observer().sent(now, range);
         if !blocks && !transacted {
             // Should no broker ever read it, this is why it is gone.
-            let why = removal(cause::ON_ITS_WAY, because::NOT_AWAITED);
+            let why = Removal::new(cause::ON_ITS_WAY, because::NOT_AWAITED);
             let (node, queue) = (ctx.node(), Some(message.origin));
             ctx.observer().dropped(now, node, queue, range, why);
         }
@@ -232,13 +233,13 @@ impl Producer {
             Mode::Blocking => {}
             Mode::Async => {
                 ctx.observer().outcome(now, range, Outcome::Accepted);
-                self.own.sending.settled(1, ctx);
+                self.sending.settled(1, ctx);
             }
             Mode::Transacted(every) => {
                 self.transaction.push(message);
                 // The call has returned: a closed loop goes on, unless it waits for the commit.
                 if first {
-                    self.own.sending.settled(1, ctx);
+                    self.sending.settled(1, ctx);
                 }
                 if self.transaction.len() >= every as usize {
                     self.commit(ctx);
@@ -261,7 +262,7 @@ impl Producer {
         match message {
             Some(message) => {
                 ctx.observer().outcome(now, message.range, outcome);
-                self.own.sending.settled(1, ctx);
+                self.sending.settled(1, ctx);
             }
             None => {
                 for message in std::mem::take(&mut self.transaction) {
@@ -276,7 +277,7 @@ impl Producer {
         let Some(Call { message, .. }) = self.call.take() else { return };
         let (now, node, of) = (ctx.now(), ctx.node(), Some(self.own.queue));
         let broker = Some(self.connection.broker());
-        ctx.observer().event(now, told(why, node, of, broker, 1));
+        ctx.observer().event(now, observe::Event::new(why, node, of, broker, 1));
         let Some(message) = message else {
             return self.commit_in_doubt(ctx);
         };
@@ -284,7 +285,7 @@ impl Producer {
         if self.own.resend {
             self.again.push_back(message);
         } else {
-            self.own.sending.settled(1, ctx);
+            self.sending.settled(1, ctx);
         }
     }
 
@@ -292,7 +293,8 @@ impl Producer {
         let messages = std::mem::take(&mut self.transaction);
         let (now, node, count) = (ctx.now(), ctx.node(), messages.len() as u64);
         let of = Some(self.own.queue);
-        ctx.observer().event(now, told(event::COMMIT_IN_DOUBT, node, of, None, count));
+        ctx.observer()
+            .event(now, observe::Event::new(event::COMMIT_IN_DOUBT, node, of, None, count));
         for message in &messages {
             ctx.observer().outcome(now, message.range, Outcome::Unknown);
         }
@@ -328,8 +330,8 @@ impl Producer {
     }
 
     fn end_load(&mut self, ctx: &mut Context<'_, Message>) {
-        self.own.sending.end();
-        while let Some(intended) = self.own.sending.overdue(ctx.now()) {
+        self.sending.end();
+        while let Some(intended) = self.sending.overdue(ctx.now()) {
             self.skip(intended, ctx);
         }
     }
@@ -349,14 +351,14 @@ impl Producer {
         self.rollback_only = false;
         (self.credits, self.asked) = (0, 0);
         self.again.clear();
-        self.own.sending.died(at);
+        self.sending.died(at);
         self.leaving = false;
     }
 
     /// What it waits for; `None` if it has nothing left to do.
     #[must_use]
     pub fn waits_for(&self) -> Option<Wait> {
-        if !self.own.sending.has_ended() {
+        if !self.sending.has_ended() {
             return Some("the end of the load".into());
         }
         (!self.is_idle()).then(|| "answers to what it has sent".into())

@@ -5,7 +5,7 @@ use crate::brokers::coordination::zookeeper;
 use crate::brokers::kafka::{Streams, TopicPlan};
 use crate::brokers::kit::{Frame, complete};
 use crate::observe::{ConsumerId, NodeId};
-use crate::scenario::{Diagnostics, Located, Place, Scenario, Values, Version, suggest};
+use crate::scenario::{Diagnostics, Located, Place, Scenario, Values, Version};
 use crate::workload::{ConsumerLoad, Load};
 
 use super::client::{
@@ -209,23 +209,14 @@ impl Planner<'_> {
     }
 
     fn node(&mut self, name: &str, place: Place) -> Option<NodeId> {
-        if let Some(index) = self.nodes.iter().position(|node| node == name) {
-            return Some(NodeId(index as u32));
-        }
-        let names: Vec<&str> = self.nodes.iter().map(String::as_str).collect();
-        let help = suggest(name, &names, "the brokers");
-        self.wrong.push(place, format!("there is no broker `{name}`"), help);
-        None
+        let known = self.nodes.iter().map(String::as_str);
+        let found = self.wrong.find((name, place), known, "broker");
+        found.map(|index| NodeId(index as u32))
     }
 
     pub(super) fn topic(&mut self, name: &Located<String>) -> u32 {
-        if let Some(index) = self.topics.iter().position(|topic| topic.name == name.value) {
-            return index as u32;
-        }
-        let names: Vec<&str> = self.topics.iter().map(|topic| &*topic.name).collect();
-        let help = suggest(&name.value, &names, "the topics");
-        self.wrong.push(name.place, format!("there is no topic `{}`", name.value), help);
-        0
+        let known = self.topics.iter().map(|topic| topic.name.as_str());
+        self.wrong.find((&name.value, name.place), known, "topic").unwrap_or(0) as u32
     }
 
     fn connect(&mut self, names: &[Located<String>]) -> Vec<NodeId> {
@@ -294,12 +285,8 @@ impl Planner<'_> {
         let mut names: Vec<String> = Vec::new();
         let mut transactional: Vec<String> = Vec::new();
         for values in self.scenario.many("consumer") {
-            let load = ConsumerLoad::from_values(values);
+            let load = ConsumerLoad::from_values(values, &mut self.wrong);
             let topic = self.topic(&load.from);
-            if load.stop.is_some_and(|stop| stop <= load.start) {
-                let message = "the consumer would stop before it starts";
-                self.wrong.push(values.span("stop"), message, "make `stop` later than `start`");
-            }
             let count = self.counts.get(topic as usize).copied().unwrap_or(1);
             let mut partitions: Vec<u32> = Vec::new();
             for name in values.names("partitions") {
@@ -351,12 +338,8 @@ impl Planner<'_> {
     /// The zone that `client.rack` names.
     fn rack(&mut self, values: &Values) -> Option<u32> {
         let name = values.get_text("client.rack")?;
-        let found = self.zones.iter().position(|zone| zone == name);
-        if found.is_none() {
-            let zones: Vec<&str> = self.zones.iter().map(String::as_str).collect();
-            let help = suggest(name, &zones, "the zones");
-            self.wrong.push(values.span("client.rack"), format!("there is no zone `{name}`"), help);
-        }
+        let known = self.zones.iter().map(String::as_str);
+        let found = self.wrong.find((name, values.span("client.rack")), known, "zone");
         found.map(|zone| zone as u32)
     }
 

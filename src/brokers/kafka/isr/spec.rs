@@ -197,9 +197,11 @@ impl Family for Spec {
                 Metadata::Kraft => "controller",
                 Metadata::ZooKeeper => "zookeeper",
             }),
-            producers: self.producers.iter().map(|producer| producer.load.name.clone()).collect(),
-            consumers: self.consumers.iter().map(|consumer| consumer.name.clone()).collect(),
-            unread: unread.map(|(topic, _)| topics[topic as usize].name.clone()).collect(),
+            ..Cast::of(
+                self.producers.iter().map(|producer| &producer.load),
+                self.consumers.iter().map(|consumer| &consumer.name),
+                unread.map(|(topic, _)| &topics[topic as usize].name),
+            )
         }
     }
 
@@ -310,7 +312,7 @@ impl Family for Spec {
                 member: None,
                 pipeline: None,
                 processing: Distribution::Constant(0),
-                hours: Hours { start: None, stop: None },
+                hours: Hours::AUDITOR,
             }))));
         }
         machines

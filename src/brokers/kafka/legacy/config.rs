@@ -100,9 +100,3 @@ impl Config {
         });
     }
 }
-
-/// An event of this family.
-#[must_use]
-pub fn told(word: crate::observe::EventId, node: NodeId, count: u64) -> crate::observe::Event {
-    crate::observe::Event { word, node, destination: None, subject: None, count }
-}

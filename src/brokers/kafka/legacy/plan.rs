@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::brokers::coordination::zookeeper;
 use crate::brokers::kit::{Frame, complete};
 use crate::observe::NodeId;
-use crate::scenario::{Diagnostics, Located, Place, Scenario, Value, Values, suggest};
+use crate::scenario::{Diagnostics, Located, Place, Scenario, Value, Values};
 use crate::workload::{ConsumerLoad, Load};
 
 use super::super::{PartitionId, Streams, TopicPlan};
@@ -141,23 +141,14 @@ impl<'a> Planner<'a> {
     }
 
     fn topic(&mut self, name: &str, place: Place) -> Option<u32> {
-        let found = self.topics.iter().position(|topic| topic.name == name);
-        if found.is_none() {
-            let names: Vec<&str> = self.topics.iter().map(|topic| topic.name.as_str()).collect();
-            let help = suggest(name, &names, "the topics");
-            self.wrong.push(place, format!("there is no topic `{name}`"), help);
-        }
+        let known = self.topics.iter().map(|topic| topic.name.as_str());
+        let found = self.wrong.find((name, place), known, "topic");
         found.map(|index| index as u32)
     }
 
     fn node(&mut self, name: &Located<String>) -> u32 {
-        if let Some(index) = self.nodes.iter().position(|node| *node == name.value) {
-            return index as u32;
-        }
-        let names: Vec<&str> = self.nodes.iter().map(String::as_str).collect();
-        let help = suggest(&name.value, &names, "the nodes");
-        self.wrong.push(name.place, format!("there is no node `{}`", name.value), help);
-        0
+        let known = self.nodes.iter().map(String::as_str);
+        self.wrong.find((&name.value, name.place), known, "node").unwrap_or(0) as u32
     }
 
     /// The loads of the producers, each with its topic.
@@ -215,12 +206,6 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn refuse(&mut self, values: &Values, keys: &[&str], message: &str, help: &str) {
-        for key in keys.iter().filter(|key| values.is_set(key)) {
-            self.wrong.push(values.span(key), format!("`{key}` {message}"), help.to_owned());
-        }
-    }
-
     fn read_producers(&mut self, loads: Vec<(&'a Values, Load, u32)>) -> Vec<ProducerSpec> {
         let mut producers = Vec::new();
         for (values, load, _) in loads {
@@ -244,7 +229,7 @@ impl<'a> Planner<'a> {
             let queues = values.choice("producer.type") == "async";
             if !queues {
                 let help = "write \"producer.type\" = \"async\", or remove the key";
-                self.refuse(values, &ASYNC_KEYS, "is for asynchronous producers", help);
+                self.wrong.refuse(values, &ASYNC_KEYS, "is for asynchronous producers", help);
             }
             let channel = ChannelConfig {
                 buffer: values.size("buffer.size"),
@@ -272,17 +257,13 @@ impl<'a> Planner<'a> {
     fn read_consumers(&mut self, config: &Config) -> Vec<ConsumerSpec> {
         let mut consumers: Vec<ConsumerSpec> = Vec::new();
         for values in self.scenario.many("consumer") {
-            let load = ConsumerLoad::from_values(values);
+            let load = ConsumerLoad::from_values(values, &mut self.wrong);
             if let Some(first) = load.connect.first() {
                 self.wrong.push(
                     first.place,
                     "a consumer connects to the brokers that have its partitions",
                     "remove `connect`",
                 );
-            }
-            if load.stop.is_some_and(|stop| stop <= load.start) {
-                let message = "the consumer would stop before it starts";
-                self.wrong.push(values.span("stop"), message, "make `stop` later than `start`");
             }
             let topic = self.topic(&load.from.value, load.from.place).unwrap_or(0);
             let group = self.group(values);
@@ -310,16 +291,16 @@ impl<'a> Planner<'a> {
     fn group(&mut self, values: &Values) -> Option<GroupConfig> {
         let Some(group) = values.get_text("groupid") else {
             let help = "write groupid = \"g\", or remove the key";
-            self.refuse(values, &GROUP_KEYS, "is for members of a group", help);
+            self.wrong.refuse(values, &GROUP_KEYS, "is for members of a group", help);
             return None;
         };
         let help = "remove it: the members of a group share all partitions";
-        self.refuse(values, &["partitions"], "contradicts `groupid`", help);
+        self.wrong.refuse(values, &["partitions"], "contradicts `groupid`", help);
         let commits = values.flag("autocommit.enable");
         if !commits {
             let help = "remove it, or \"autocommit.enable\" = false";
             let keys = ["autocommit.interval.ms"];
-            self.refuse(values, &keys, "has no meaning without auto-commit", help);
+            self.wrong.refuse(values, &keys, "has no meaning without auto-commit", help);
         }
         Some(GroupConfig {
             group: group.to_owned(),
@@ -334,19 +315,10 @@ impl<'a> Planner<'a> {
     fn partitions(&mut self, values: &Values, config: &Config, topic: u32) -> Vec<PartitionId> {
         let all: Vec<PartitionId> = config.streams.of_topic(topic).collect();
         let Some(text) = values.get_text("partitions") else { return all };
-        let mut found = Vec::new();
-        for name in text.split(',').map(str::trim) {
-            match all.iter().find(|partition| config.part_name(**partition) == name) {
-                Some(partition) => found.push(*partition),
-                None => {
-                    let names: Vec<&str> = all.iter().map(|of| config.part_name(*of)).collect();
-                    let help = suggest(name, &names, "the partitions");
-                    let message = format!("there is no partition `{name}`");
-                    self.wrong.push(values.span("partitions"), message, help);
-                }
-            }
-        }
-        found
+        let (wrong, place) = (&mut self.wrong, values.span("partitions"));
+        let known = || all.iter().map(|of| config.part_name(*of));
+        let found = |name| wrong.find((name, place), known(), "partition");
+        text.split(',').map(str::trim).filter_map(found).map(|index| all[index]).collect()
     }
 
     /// Simple consumers do not know of each other.

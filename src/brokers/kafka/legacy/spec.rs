@@ -6,7 +6,7 @@ use crate::brokers::coordination::zookeeper::{self, Server, Tree};
 use crate::brokers::kit::application::{Hours, Sending};
 use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
 use crate::engine::{Distribution, Span};
-use crate::observe::{ConsumerId, DestinationId, InvariantWord, NodeId};
+use crate::observe::{ConsumerId, DestinationId, InvariantId, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
 
@@ -150,7 +150,7 @@ impl Spec {
                 fetcher_backoff: AUDITOR_BACKOFF,
                 from_largest: false,
                 processing: Distribution::Constant(0),
-                hours: Hours { start: None, stop: None },
+                hours: Hours::AUDITOR,
             });
         consumers.chain(auditors).collect()
     }
@@ -246,7 +246,7 @@ impl Family for Spec {
         let unread = self.audited().into_iter();
         let unread = unread.map(|topic| &self.config.topics[topic as usize].name);
         let servers = [("zk", self.config.zookeeper.len())];
-        Cast::with_servers(&servers, "zookeeper", (loads, consumers), unread)
+        Cast::of(loads, consumers, unread).with_servers(&servers, "zookeeper")
     }
 
     fn reach(&self, producer: usize) -> Reach<'_> {
@@ -279,15 +279,13 @@ impl Family for Spec {
     }
 
     /// A batch that is sent again may be in the log twice.
-    fn invariants(&self) -> Vec<InvariantWord> {
+    fn meets(&self, invariant: InvariantId) -> Vec<bool> {
         let retries =
             |producer: &ProducerSpec| producer.queue.is_some_and(|queue| queue.retries > 0);
-        let mut words = INVARIANTS.to_vec();
-        if self.producers.iter().any(retries) {
-            let word = &mut words[invariant::SEND_ORDER.index()];
-            word.lacks = word.rests_on.to_vec();
+        match invariant {
+            invariant::SEND_ORDER => vec![!self.producers.iter().any(retries)],
+            _ => Vec::new(),
         }
-        words
     }
 
     fn machines(&self, seed: u64) -> Vec<LegacyMachine> {

@@ -1,7 +1,6 @@
 //! Words for the catalogue: causes, conditions, roles, events and selectors.
 
 use crate::brokers::kit::words::words;
-use crate::observe::{BecauseId, CauseId, Removal};
 
 // Of several causes at one instant the one with the greatest precedence names the loss: the disk
 // before the cache, the cache before a torn message; what no broker ever had comes last.
@@ -64,26 +63,5 @@ words! {
     }
     selectors {
         LEADER = "leader", [Destination], "The broker that has the partition.";
-    }
-}
-
-/// A removal.
-#[must_use]
-pub const fn removal(cause: CauseId, because: BecauseId) -> Removal {
-    Removal { cause, because }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_places() {
-        assert_eq!(WORDS.causes[cause::HALTED.index()].name, "halted");
-        assert_eq!(WORDS.conditions[because::NO_RETRY.index()], "no-retry");
-        assert_eq!(WORDS.conditions[BecauseId::NONE.index()], "none");
-        assert_eq!(WORDS.events[event::ZK_EXPIRED.index()].name, "zookeeper-sessions-expired");
-        assert_eq!(WORDS.roles[role::UNREGISTERED.index()].name, "unregistered");
-        assert_eq!(WORDS.selectors[selector::LEADER as usize].name, "leader");
     }
 }

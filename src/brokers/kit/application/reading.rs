@@ -2,6 +2,7 @@
 
 use crate::engine::{Distribution, Span, Time};
 use crate::observe::{ConsumerId, DestinationId, Observer};
+use crate::workload::ConsumerLoad;
 use crate::world::{Context, Lane};
 
 /// From when to when an application reads, counted from the beginning of the run.
@@ -11,6 +12,23 @@ pub struct Hours {
     pub start: Option<Span>,
     /// When it stops asking for more; never if `None`.
     pub stop: Option<Span>,
+}
+
+impl Hours {
+    /// Those of an auditor.
+    pub const AUDITOR: Hours = Hours { start: None, stop: None };
+
+    /// Those of a consumer.
+    #[must_use]
+    pub const fn of(load: &ConsumerLoad) -> Hours {
+        Hours { start: Some(load.start), stop: load.stop }
+    }
+
+    /// Whether they are those of an auditor.
+    #[must_use]
+    pub const fn is_auditor(self) -> bool {
+        self.start.is_none()
+    }
 }
 
 /// What a reading application is about.
@@ -54,7 +72,7 @@ impl<W> Reading<W> {
     /// Whether it begins when the load ends.
     #[must_use]
     pub const fn is_auditor(&self) -> bool {
-        self.hours.start.is_none()
+        self.hours.is_auditor()
     }
 
     /// Whether it has begun and has not stopped.

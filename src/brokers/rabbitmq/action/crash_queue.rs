@@ -17,16 +17,7 @@ impl Command<Planner<'_>, Broker, Message> for CrashQueue {
     };
 
     fn parse(values: &Values, plan: &mut Planner<'_>) -> Option<CrashQueue> {
-        let queue = plan.queue_of(values)?;
-        if !plan.names_its_node(values) {
-            return None;
-        }
-        if plan.is_quorum(queue) {
-            let message = "that a process of a quorum queue crashes is not simulated";
-            plan.wrong.push(values.span("queue"), message, "name a classic queue");
-            return None;
-        }
-        Some(CrashQueue { queue })
+        Some(CrashQueue { queue: plan.crashing_queue_of(values)? })
     }
 
     fn give(

@@ -1,13 +1,12 @@
 //! What an operator can do to a RabbitMQ cluster: commands of rabbitmqctl, rabbitmq-queues and
 //! rabbitmq-upgrade, one file each. `broker/command.rs` is the node that is given them.
 
-mod add_member;
 mod cancel_sync_queue;
+mod change_member;
 mod clear_policy;
 mod close_all_connections;
 mod crash_channels;
 mod crash_queue;
-mod delete_member;
 mod delete_queue;
 mod drain;
 mod force_boot;
@@ -69,9 +68,9 @@ actions! {
     /// Leaders are spread over the nodes.
     rebalance::Rebalance,
     /// A quorum queue gets a member.
-    add_member::AddMember,
+    change_member::AddMember,
     /// A quorum queue loses a member.
-    delete_member::DeleteMember,
+    change_member::DeleteMember,
     /// Quorum queues get a member on a node.
     grow::Grow,
     /// Quorum queues lose their members on a node.
@@ -135,6 +134,20 @@ impl Planner<'_> {
             self.wrong.push(values.place(), message, "write on = \"n1\"");
         }
         values.has("on")
+    }
+
+    /// The same, if processes of it on the node that is named can crash.
+    fn crashing_queue_of(&mut self, values: &Values) -> Option<QueueId> {
+        let queue = self.queue_of(values)?;
+        if !self.names_its_node(values) {
+            return None;
+        }
+        if self.is_quorum(queue) {
+            let message = "that a process of a quorum queue crashes is not simulated";
+            self.wrong.push(values.span("queue"), message, "name a classic queue");
+            return None;
+        }
+        Some(queue)
     }
 
     /// The same, if it is a quorum queue.

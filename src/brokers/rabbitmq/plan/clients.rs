@@ -92,14 +92,9 @@ impl Planner<'_> {
     pub(super) fn read_consumers(&mut self) -> Vec<ConsumerSpec> {
         let mut consumers = Vec::new();
         for values in self.scenario.many("consumer") {
-            let load = ConsumerLoad::from_values(values);
+            let load = ConsumerLoad::from_values(values, &mut self.wrong);
             let link = self.link(values, &load.connect, CONSUMER_STEPS);
             let queue = self.queue(&load.from.value, load.from.place);
-            if load.stop.is_some_and(|stop| stop <= load.start) {
-                let help = "make `stop` later than `start`";
-                let message = "the consumer would stop before it starts";
-                self.wrong.push(values.span("stop"), message, help);
-            }
             let no_ack = values.choice("ack") == "automatic";
             if no_ack && values.is_set("prefetch") {
                 self.wrong.push(

@@ -2,12 +2,12 @@
 //! their messages were consumed.
 
 use crate::engine::Span;
-use crate::observe::BecauseId;
+use crate::observe::{BecauseId, Event, Removal};
 use crate::world::{Context, Lane};
 
 use super::super::message::{Message, Timer};
 use super::super::rules::Rule;
-use super::super::words::{cause, event, removal, told};
+use super::super::words::{cause, event};
 use super::{Broker, COMMIT_LOG};
 
 /// `cleanResourceInterval`.
@@ -45,7 +45,7 @@ impl Broker {
         let (now, node) = (ctx.now(), self.node);
         if full != std::mem::replace(&mut self.disk_full, full) {
             let word = if full { event::DISK_FULL } else { event::DISK_OK };
-            ctx.observer().event(now, told(word, node, None, used));
+            ctx.observer().event(now, Event::new(word, node, None, None, used));
         }
         if !cleans || self.ledger.is_some() {
             return;
@@ -59,7 +59,7 @@ impl Broker {
                 break;
             }
             let cause = if expired { cause::RETENTION } else { cause::CLEANED_FORCIBLY };
-            let (why, config) = (removal(cause, BecauseId::NONE), self.config.clone());
+            let (why, config) = (Removal::new(cause, BecauseId::NONE), self.config.clone());
             self.store.delete_before(end, |record| {
                 config.removed((now, node, false), &record, why, ctx.observer());
             });
@@ -67,7 +67,7 @@ impl Broker {
         let bytes = self.store.log.start() - start;
         if bytes > 0 {
             ctx.release(COMMIT_LOG, bytes);
-            ctx.observer().event(now, told(event::SEGMENTS_DELETED, node, None, bytes));
+            ctx.observer().event(now, Event::new(event::SEGMENTS_DELETED, node, None, None, bytes));
         }
     }
 }

@@ -8,8 +8,9 @@ use super::super::invariants::Touch;
 use super::super::message::{Message, Timer};
 use super::super::rules::Rule;
 use super::super::store::{Dispatch, Record};
-use super::super::words::{event, told};
+use super::super::words::event;
 use super::{Broker, QUEUES};
+use crate::observe::Event;
 
 /// It sleeps so long when it has found nothing.
 const SLEEP: Span = Span::from_millis(1);
@@ -58,7 +59,8 @@ impl Broker {
                 Dispatch::Stuck(at) => {
                     if self.stuck.replace(at) != Some(at) {
                         let (now, node) = (ctx.now(), self.node);
-                        ctx.observer().event(now, told(event::DISPATCH_STUCK, node, None, at));
+                        ctx.observer()
+                            .event(now, Event::new(event::DISPATCH_STUCK, node, None, None, at));
                     }
                     // A master goes on behind what there is; a slave stays where it is.
                     if !self.is_master() {

@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use crate::brokers::coordination::raft::{Config, Event, Offset, Replica};
 use crate::engine::{Span, Time};
-use crate::observe::NodeId;
+use crate::observe::{self, NodeId};
 use crate::world::{Alarm, By, ConnId, Context, Death, DiskView, Input, Lane};
 
 use super::super::invariants::Touch;
 use super::super::message::{Code, HEADER, Message, Send, Timer};
 use super::super::store::{Dispatch, Entry, Record};
-use super::super::words::{event, role, told};
+use super::super::words::{event, role};
 use super::Broker;
 use super::put::tell_stored;
 
@@ -219,7 +219,10 @@ impl Broker {
         }
         self.upstream.online = false;
         let (now, node) = (ctx.now(), self.node);
-        ctx.observer().event(now, told(event::BECAME_MASTER, node, None, u64::from(epoch)));
+        ctx.observer().event(
+            now,
+            observe::Event::new(event::BECAME_MASTER, node, None, None, u64::from(epoch)),
+        );
         self.touched.note(Touch::Master(epoch));
         self.tell_role(now, Some(role::MASTER), ctx.observer());
         self.register_all(ctx);
@@ -247,7 +250,10 @@ impl Broker {
         self.upstream.master = master;
         self.upstream.online = true;
         let (now, node, epoch) = (ctx.now(), self.node, self.ledger_epoch().unwrap_or(0));
-        ctx.observer().event(now, told(event::BECAME_SLAVE, node, Some(master), u64::from(epoch)));
+        ctx.observer().event(
+            now,
+            observe::Event::new(event::BECAME_SLAVE, node, None, Some(master), u64::from(epoch)),
+        );
         self.tell_role(now, Some(role::SLAVE), ctx.observer());
         self.register_all(ctx);
     }
@@ -260,7 +266,8 @@ impl Broker {
         let cut = self.truncate_to(to, ctx);
         if cut > 0 {
             let (now, node, master) = (ctx.now(), self.node, self.upstream.master);
-            ctx.observer().event(now, told(event::TRUNCATED, node, Some(master), cut));
+            ctx.observer()
+                .event(now, observe::Event::new(event::TRUNCATED, node, None, Some(master), cut));
         }
     }
 

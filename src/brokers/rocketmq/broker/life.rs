@@ -2,7 +2,7 @@
 //! `shutdown`).
 
 use crate::engine::{Span, Time};
-use crate::observe::{CauseId, Observer};
+use crate::observe::{CauseId, Event, Observer, Removal};
 use crate::world::{Context, Death, DiskView, Lane};
 
 use super::super::config::{BROKER, HA};
@@ -10,7 +10,7 @@ use super::super::invariants::Touch;
 use super::super::message::{Message, NO_OFFSET, Timer};
 use super::super::rules::Rule;
 use super::super::store::Record;
-use super::super::words::{because, cause, event, removal, role, told};
+use super::super::words::{because, cause, event, role};
 use super::leading::Leading;
 use super::{Broker, COMMIT_LOG, DELAYS, Lanes, NO_LANES, OFFSETS, Phase};
 
@@ -46,7 +46,7 @@ impl Broker {
             let (now, config, node) = (ctx.now(), self.config.clone(), self.node);
             let master = self.is_master();
             self.store.cut(valid, |record| {
-                let why = removal(cause::BEYOND_BAD_RECORD, because::NOT_FLUSHED);
+                let why = Removal::new(cause::BEYOND_BAD_RECORD, because::NOT_FLUSHED);
                 config.removed((now, node, master), &record, why, ctx.observer());
             });
             ctx.truncate(COMMIT_LOG, valid - self.store.log.base());
@@ -56,7 +56,7 @@ impl Broker {
         if ctx.incarnation() > 0 {
             let now = ctx.now();
             let cut = end - self.store.log.end();
-            ctx.observer().event(now, told(event::RECOVERED, self.node, None, cut));
+            ctx.observer().event(now, Event::new(event::RECOVERED, self.node, None, None, cut));
         }
         self.touched.note(Touch::Recovered);
         match self.ledger {
@@ -141,7 +141,7 @@ impl Broker {
                 cause::DISK_WIPED => because::NOT_REPLICATED,
                 _ => because::NOT_FLUSHED,
             };
-            config.removed((at, node, master), &record, removal(why, because), observer);
+            config.removed((at, node, master), &record, Removal::new(why, because), observer);
         };
         let buffered = self.store.committed;
         self.store.cut(buffered, |record| gone(cause::WRITE_BUFFER_LOST, record));

@@ -2,12 +2,12 @@
 //! say up to where they have the CommitLog; the master pushes bytes from there on.
 
 use crate::engine::{Span, Time};
-use crate::observe::NodeId;
+use crate::observe::{Event, NodeId};
 use crate::world::{Alarm, By, ConnId, Context, Input};
 
 use super::super::message::{Message, Timer, Transfer};
 use super::super::rules::Rule;
-use super::super::words::{event, told};
+use super::super::words::event;
 use super::Broker;
 
 /// A pusher that has found nothing sleeps so long (`allWaitForRunning(100)`).
@@ -152,7 +152,7 @@ impl Broker {
     fn slave_left(&mut self, at: usize, ctx: &mut Context<'_, Message>) {
         let link = self.links.links.remove(at);
         let (now, node) = (ctx.now(), self.node);
-        ctx.observer().event(now, told(event::SLAVE_LEFT, node, Some(link.slave), 0));
+        ctx.observer().event(now, Event::new(event::SLAVE_LEFT, node, None, Some(link.slave), 0));
         self.slave_gone(link.slave, ctx);
     }
 
@@ -170,9 +170,9 @@ impl Broker {
                 0 => self.store.log.start(),
                 position => position,
             });
-            ctx.observer().event(now, told(event::SLAVE_JOINED, node, slave, position));
+            ctx.observer().event(now, Event::new(event::SLAVE_JOINED, node, None, slave, position));
         } else if position > self.store.log.end() && self.config.has(Rule::RefuseSlaveAhead) {
-            ctx.observer().event(now, told(event::SLAVE_AHEAD, node, slave, position));
+            ctx.observer().event(now, Event::new(event::SLAVE_AHEAD, node, None, slave, position));
             ctx.close(link.conn);
             return self.slave_left(at, ctx);
         }

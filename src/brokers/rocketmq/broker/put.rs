@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::{Span, Time};
-use crate::observe::{NodeId, Observer};
+use crate::observe::{NodeId, Observer, Removal};
 use crate::world::{Alarm, By, ConnId, Context, DiskError, Lane};
 
 use super::super::config::Config;
@@ -12,7 +12,7 @@ use super::super::invariants::Touch;
 use super::super::message::{Code, HEADER, Message, Send, Timer};
 use super::super::rules::Rule;
 use super::super::store::{Entry, Record};
-use super::super::words::{because, cause, removal};
+use super::super::words::{because, cause};
 use super::{Broker, COMMIT_LOG, Phase};
 
 /// A delayed message that could not be stored is tried again so much later.
@@ -120,7 +120,7 @@ impl Broker {
         ctx: &mut Context<'_, Message>,
     ) {
         let (now, node) = (ctx.now(), self.node);
-        let why = removal(cause::REFUSED, because::NO_RETRY);
+        let why = Removal::new(cause::REFUSED, because::NO_RETRY);
         if send.back.is_none() {
             ctx.observer().dropped(now, node, None, send.message, why);
         } else if send.id.is_none() {

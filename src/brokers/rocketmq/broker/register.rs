@@ -2,12 +2,13 @@
 //! and again.
 
 use crate::engine::Span;
+use crate::observe;
 use crate::world::{Context, Lane};
 
 use super::super::config::Mode;
 use super::super::message::{HEADER, Message, Timer};
 use super::super::remoting::{Event, Waits};
-use super::super::words::{event, told};
+use super::super::words::event;
 use super::Broker;
 
 /// After its start a broker registers again so soon; then every `registerNameServerPeriod`.
@@ -105,7 +106,8 @@ impl Broker {
             self.registered |= 1 << server;
             let (now, node) = (ctx.now(), self.node);
             let name = self.config.nameservers[server];
-            ctx.observer().event(now, told(event::REGISTERED, node, Some(name), 0));
+            ctx.observer()
+                .event(now, observe::Event::new(event::REGISTERED, node, None, Some(name), 0));
         }
         if !self.is_master() && self.config.mode == Mode::MasterSlave {
             self.upstream.known |= has_master;

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::engine::{Span, Time};
-use crate::observe::{NodeId, Observer};
+use crate::observe::{Event, NodeId, Observer, Removal};
 use crate::world::{ConnId, Context, Lane};
 
 use super::super::config::{FIRST_EPOCH, HA, Mode, Place};
@@ -19,7 +19,7 @@ use super::super::message::{Decided, Epoch, HEADER, Message, Timer};
 use super::super::remoting::Waits;
 use super::super::rules::Rule;
 use super::super::store::Dispatch;
-use super::super::words::{because, cause, event, removal, role, told};
+use super::super::words::{because, cause, event, role};
 use super::leading::TIMEOUT;
 use super::register::Asked;
 use super::{Broker, COMMIT_LOG, Phase};
@@ -281,7 +281,8 @@ impl Broker {
     fn set_decided(&mut self, ctx: &mut Context<'_, Message>) {
         if self.is_master() {
             let (now, node, count) = (ctx.now(), self.node, self.replicas.set().count_ones());
-            ctx.observer().event(now, told(event::SET_ALTERED, node, None, u64::from(count)));
+            ctx.observer()
+                .event(now, Event::new(event::SET_ALTERED, node, None, None, u64::from(count)));
             self.advance_confirmed(ctx);
         }
     }
@@ -319,7 +320,8 @@ impl Broker {
             self.start_schedule(ctx);
         }
         let (now, node) = (ctx.now(), self.node);
-        ctx.observer().event(now, told(event::BECAME_MASTER, node, None, u64::from(epoch)));
+        ctx.observer()
+            .event(now, Event::new(event::BECAME_MASTER, node, None, None, u64::from(epoch)));
         self.touched.note(Touch::Master(epoch));
         self.tell_role(now, Some(role::MASTER), ctx.observer());
         self.register_all(ctx);
@@ -341,7 +343,10 @@ impl Broker {
         self.upstream.master = master;
         (self.upstream.known, self.upstream.online) = (true, true);
         let (now, node) = (ctx.now(), self.node);
-        ctx.observer().event(now, told(event::BECAME_SLAVE, node, Some(master), u64::from(epoch)));
+        ctx.observer().event(
+            now,
+            Event::new(event::BECAME_SLAVE, node, None, Some(master), u64::from(epoch)),
+        );
         self.tell_role(now, Some(role::DISCONNECTED), ctx.observer());
         self.connect_upstream(ctx);
         self.register_all(ctx);
@@ -355,7 +360,7 @@ impl Broker {
         }
         let (now, node, config, master) =
             (ctx.now(), self.node, self.config.clone(), self.is_master());
-        let why = removal(cause::TRUNCATED_ON_REJOIN, because::NOT_REPLICATED);
+        let why = Removal::new(cause::TRUNCATED_ON_REJOIN, because::NOT_REPLICATED);
         self.store.cut(to, |record| {
             config.removed((now, node, master), &record, why, ctx.observer());
         });
@@ -395,7 +400,8 @@ impl Broker {
         let (now, node, master) = (ctx.now(), self.node, self.upstream.master);
         let own = &self.replicas.epochs;
         let Some(point) = consistent_point((own, own_end), (epochs, end)) else {
-            ctx.observer().event(now, told(event::NO_CONSISTENT_POINT, node, Some(master), 0));
+            ctx.observer()
+                .event(now, Event::new(event::NO_CONSISTENT_POINT, node, None, Some(master), 0));
             return false;
         };
         let cut = self.truncate_to(point, ctx);
@@ -404,7 +410,7 @@ impl Broker {
             for (next, queue) in self.store.next.iter_mut().zip(&self.store.queues) {
                 *next = queue.max();
             }
-            ctx.observer().event(now, told(event::TRUNCATED, node, Some(master), cut));
+            ctx.observer().event(now, Event::new(event::TRUNCATED, node, None, Some(master), cut));
         }
         true
     }

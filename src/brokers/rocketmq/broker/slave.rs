@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::engine::{Span, Time};
-use crate::observe::NodeId;
+use crate::observe::{Event, NodeId};
 use crate::world::{ConnId, Context, Input, Lane};
 
 use super::super::config::HA;
@@ -12,7 +12,7 @@ use super::super::invariants::Touch;
 use super::super::message::{HEADER, Message, NO_OFFSET, Offsets, Timer, Transfer};
 use super::super::remoting::Waits;
 use super::super::rules::Rule;
-use super::super::words::{event, role, told};
+use super::super::words::{event, role};
 use super::put::tell_stored;
 use super::register::Asked;
 use super::{Broker, COMMIT_LOG};
@@ -90,7 +90,8 @@ impl Broker {
                 self.upstream.last_read = ctx.clock();
                 let (now, node) = (ctx.now(), self.node);
                 let (master, end) = (self.upstream.master, self.store.log.end());
-                ctx.observer().event(now, told(event::MASTER_LINKED, node, Some(master), end));
+                ctx.observer()
+                    .event(now, Event::new(event::MASTER_LINKED, node, None, Some(master), end));
                 self.tell_role(now, Some(role::SLAVE), ctx.observer());
                 match self.upstream.conn {
                     Some(conn) if self.is_controlled() => self.begin_handshake(conn, ctx),
@@ -116,7 +117,7 @@ impl Broker {
         self.upstream.conn = None;
         if std::mem::take(&mut self.upstream.open) {
             let (now, node, master) = (ctx.now(), self.node, self.upstream.master);
-            ctx.observer().event(now, told(event::MASTER_LOST, node, Some(master), 0));
+            ctx.observer().event(now, Event::new(event::MASTER_LOST, node, None, Some(master), 0));
             self.tell_role(now, Some(role::DISCONNECTED), ctx.observer());
         }
         ctx.after(RECONNECT, self.lanes.ha, Timer::HaConnect.into());
@@ -149,7 +150,8 @@ impl Broker {
         let before = self.store.log.end();
         if before != 0 && before != transfer.from {
             let (now, node) = (ctx.now(), self.node);
-            ctx.observer().event(now, told(event::OFFSETS_DIFFER, node, None, transfer.from));
+            ctx.observer()
+                .event(now, Event::new(event::OFFSETS_DIFFER, node, None, None, transfer.from));
             return self.close_upstream(ctx);
         }
         if ctx.write(COMMIT_LOG, u64::from(transfer.bytes)).is_err() {
@@ -243,7 +245,8 @@ impl Broker {
         }
         if back > 0 {
             let (now, node, master) = (ctx.now(), self.node, self.upstream.master);
-            ctx.observer().event(now, told(event::OFFSETS_ROLLED_BACK, node, Some(master), back));
+            ctx.observer()
+                .event(now, Event::new(event::OFFSETS_ROLLED_BACK, node, None, Some(master), back));
         }
         self.persist_offsets(ctx);
     }

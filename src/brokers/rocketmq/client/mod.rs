@@ -7,14 +7,14 @@ pub mod producer;
 use std::sync::Arc;
 
 use crate::engine::{Span, Time};
-use crate::observe::NodeId;
+use crate::observe::{Event, NodeId};
 use crate::world::{Context, Lane};
 
 use super::config::{BROKER, Config, NAMESERVER, Place};
 use super::message::{HEADER, Known, Message, Route, Timer};
 use super::remoting::{Failure, Remoting, Waits};
 use super::rules::Rule;
-use super::words::{event, told};
+use super::words::event;
 
 /// How long a question to a NameServer may take (`mqClientApiTimeout`).
 const TIMEOUT: Span = Span::from_secs(3);
@@ -121,7 +121,7 @@ impl<W: Copy + PartialEq> Instance<W> {
         self.route = Some(route);
         let (now, node) = (ctx.now(), ctx.node());
         let takes = self.publishable().count() as u64;
-        ctx.observer().event(now, told(event::ROUTE_CHANGED, node, None, takes));
+        ctx.observer().event(now, Event::new(event::ROUTE_CHANGED, node, None, None, takes));
         true
     }
 

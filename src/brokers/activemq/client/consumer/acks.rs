@@ -8,8 +8,9 @@ use crate::world::{ConnId, Context, Lane};
 use super::super::super::invariants::Touch;
 use super::super::super::message::{Ack, AckKind, COMMAND, Jms, Message, MessageId, Timer};
 use super::super::super::rules::Rule;
-use super::super::super::words::{event, told};
+use super::super::super::words::event;
 use super::{Acknowledge, Consumer, Delivery};
+use crate::observe::Event;
 
 /// OptimizeAcknowledge acknowledges at this share of the prefetch, in percent.
 const OPTIMIZED: u32 = 65;
@@ -140,7 +141,7 @@ impl Consumer {
         let Some(conn) = self.transport.open().filter(|_| self.ledger.expected.is_empty()) else {
             let (now, node, count) = (ctx.now(), ctx.node(), self.ledger.delivered.len() as u64);
             let of = Some(self.own.queue);
-            ctx.observer().event(now, told(event::COMMIT_IN_DOUBT, node, of, None, count));
+            ctx.observer().event(now, Event::new(event::COMMIT_IN_DOUBT, node, of, None, count));
             return self.roll_back(ctx);
         };
         let Some(last) = self.ledger.delivered.last() else { return };
@@ -206,7 +207,8 @@ impl Consumer {
                     // Nobody knows what became of it.
                     let (now, node) = (ctx.now(), ctx.node());
                     let (of, count) = (Some(self.own.queue), self.ledger.delivered.len() as u64);
-                    ctx.observer().event(now, told(event::COMMIT_IN_DOUBT, node, of, None, count));
+                    ctx.observer()
+                        .event(now, Event::new(event::COMMIT_IN_DOUBT, node, of, None, count));
                     let all = std::mem::take(&mut self.ledger.delivered);
                     for delivery in all {
                         self.touched.note(Touch::GivenBack(self.own.queue, delivery.id()));
@@ -251,7 +253,7 @@ impl Consumer {
         }
         let (now, node) = (ctx.now(), ctx.node());
         let of = Some(self.own.queue);
-        ctx.observer().event(now, told(event::DUPLICATE_SUPPRESSED, node, of, None, 1));
+        ctx.observer().event(now, Event::new(event::DUPLICATE_SUPPRESSED, node, of, None, 1));
         let ack = Ack { kind: AckKind::Poison, last: id, count: 1 };
         self.send_ack(ack, self.session, ctx);
     }

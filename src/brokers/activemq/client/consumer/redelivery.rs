@@ -6,8 +6,9 @@ use crate::world::{Context, Lane};
 use super::super::super::invariants::Touch;
 use super::super::super::message::{Ack, AckKind, Message, Timer};
 use super::super::super::rules::Rule;
-use super::super::super::words::{event, told};
+use super::super::super::words::event;
 use super::{Acknowledge, Consumer, Delivery};
+use crate::observe::Event;
 
 impl Consumer {
     /// `redeliveryExceeded`: whether a message is given up before the application has it.
@@ -21,7 +22,8 @@ impl Consumer {
     pub(super) fn poison(&mut self, delivery: &Delivery, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), ctx.node());
         let count = u64::from(delivery.redeliveries);
-        ctx.observer().event(now, told(event::POISONED, node, Some(self.own.queue), None, count));
+        ctx.observer()
+            .event(now, Event::new(event::POISONED, node, Some(self.own.queue), None, count));
         let ack = Ack { kind: AckKind::Poison, last: delivery.id(), count: 1 };
         self.send_ack(ack, delivery.session, ctx);
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine::Span;
-use crate::observe::NodeId;
+use crate::observe::{NodeId, Removal};
 use crate::world::{ConnId, Context, Input, Lane};
 
 use super::super::super::config::ARTEMIS;
@@ -13,7 +13,7 @@ use super::super::super::rules::Rule;
 use super::super::super::silence::Silence;
 use super::super::super::storage::tell;
 use super::super::super::store::Store;
-use super::super::super::words::{because, cause, event, removal, role};
+use super::super::super::words::{because, cause, event, role};
 use super::super::{Broker, Phase, journal_file};
 use super::{CHECK, Outgoing, TTL};
 
@@ -83,7 +83,7 @@ impl Broker {
         }
         let (now, node) = (ctx.now(), self.node);
         for (_, message) in messages.into_values() {
-            let why = removal(cause::MOVED_AWAY, because::NONE);
+            let why = Removal::new(cause::MOVED_AWAY, because::NONE);
             ctx.observer().removed(now, node, message.origin, message.range, why);
         }
         self.clear_files(ctx);

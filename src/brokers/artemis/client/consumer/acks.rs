@@ -4,8 +4,9 @@
 use crate::world::{Context, Lane};
 
 use super::super::super::message::{Ack, Message, Timer};
-use super::super::super::words::{event, told};
+use super::super::super::words::event;
 use super::{Acknowledge, Consumer, Delivery};
+use crate::observe::Event;
 
 /// What a session has delivered and not acknowledged.
 #[derive(Clone, Debug, Default)]
@@ -145,7 +146,7 @@ impl Consumer {
             let (now, node) = (ctx.now(), ctx.node());
             let count = self.unacknowledged.delivered.len() as u64;
             let of = Some(self.own.queue);
-            ctx.observer().event(now, told(event::COMMIT_IN_DOUBT, node, of, None, count));
+            ctx.observer().event(now, Event::new(event::COMMIT_IN_DOUBT, node, of, None, count));
         }
         self.unacknowledged.forget();
     }

@@ -9,8 +9,9 @@ use crate::world::{Context, Lane};
 use super::super::invariants::Touch;
 use super::super::message::Message;
 use super::super::rules::Rule;
-use super::super::words::{because, cause, removal};
+use super::super::words::{because, cause};
 use super::{Broker, Phase};
+use crate::observe::Removal;
 
 impl Broker {
     /// Whether this lane may have a log's lock; if not, it is suspended until it is nudged.
@@ -133,7 +134,7 @@ impl Broker {
             }
             let file = log.log.file();
             let bytes = log.delete_segments(count, now, |piece| {
-                let removal = removal(cause::RETENTION, because::NONE);
+                let removal = Removal::new(cause::RETENTION, because::NONE);
                 config.removed((now, node), piece, removal, ctx.observer());
             });
             ctx.release(file, bytes);

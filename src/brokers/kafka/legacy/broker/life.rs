@@ -2,14 +2,14 @@
 
 use crate::brokers::kit::log::Piece;
 use crate::engine::{Span, Time};
-use crate::observe::{CauseId, Observer};
+use crate::observe::{CauseId, Event, Observer, Removal};
 use crate::world::{Context, Death, DiskView, Lane};
 
-use super::super::config::{KAFKA, told};
+use super::super::config::KAFKA;
 use super::super::invariants::Touch;
 use super::super::message::{Message, StartStep};
 use super::super::rules::Rule;
-use super::super::words::{because, cause, event, removal, role};
+use super::super::words::{because, cause, event, role};
 use super::{Broker, Phase, Processor};
 
 /// The cleaner looks for the first time after a minute (`log/LogManager.scala` 0.7).
@@ -83,7 +83,7 @@ impl Broker {
         let config = self.config.clone();
         let log = &mut self.logs[index];
         let cut = log.recover(|piece| {
-            let removal = removal(cause::TORN_TAIL_TRUNCATED, because::NOT_FSYNCED);
+            let removal = Removal::new(cause::TORN_TAIL_TRUNCATED, because::NOT_FSYNCED);
             config.removed((now, node), piece, removal, ctx.observer());
         });
         let (file, length) = (log.log.file(), log.log.length());
@@ -91,7 +91,7 @@ impl Broker {
             ctx.truncate(file, length);
         }
         if bytes > 0 {
-            ctx.observer().event(now, told(event::RECOVERED, node, cut));
+            ctx.observer().event(now, Event::new(event::RECOVERED, node, None, None, cut));
         }
         self.show_recovered(index, ctx);
         self.scan_next(index + 1, ctx);
@@ -155,7 +155,7 @@ impl Broker {
     /// shutdown written.
     pub(super) fn start_failed(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), self.node);
-        ctx.observer().event(now, told(event::START_FAILED, node, 0));
+        ctx.observer().event(now, Event::new(event::START_FAILED, node, None, None, 0));
         self.session.close(ctx);
         // Its logs are loaded, and closed again, which flushes them; not so if one could not be read.
         self.clean = !matches!(self.phase, Phase::Loading(_));
@@ -168,7 +168,7 @@ impl Broker {
     /// `Runtime.halt(1)`: an I/O error at an append or a flush.
     pub(super) fn halt(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), self.node);
-        ctx.observer().event(now, told(event::HALTED, node, 0));
+        ctx.observer().event(now, Event::new(event::HALTED, node, None, None, 0));
         self.tell_role(now, role::UNREGISTERED, ctx.observer());
         self.session.close(ctx);
         let lengths = ctx.file_lengths();
@@ -252,7 +252,7 @@ impl Broker {
                 cause::DISK_WIPED => because::NO_REPLICATION,
                 _ => because::NOT_FSYNCED,
             };
-            config.removed((at, node), piece, removal(why, because), observer);
+            config.removed((at, node), piece, Removal::new(why, because), observer);
         };
         for log in &mut self.logs {
             log.forget();

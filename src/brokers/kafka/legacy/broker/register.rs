@@ -6,11 +6,11 @@ use crate::brokers::coordination::zookeeper::{Error, Event, Mode, Op, Outcome, P
 use crate::world::{Context, Input};
 
 use super::super::super::PartitionId;
-use super::super::config::told;
 use super::super::message::{Message, Znode};
 use super::super::rules::Rule;
 use super::super::words::{event, role};
 use super::{Broker, Phase};
+use crate::observe;
 
 /// An ephemeral node that the broker is to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl Broker {
 
     fn session_expired(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), self.node);
-        ctx.observer().event(now, told(event::SESSION_EXPIRED, node, 0));
+        ctx.observer().event(now, observe::Event::new(event::SESSION_EXPIRED, node, None, None, 0));
         self.registration.registered = false;
         self.registration.waits = None;
         self.tell_role(now, role::UNREGISTERED, ctx.observer());
@@ -198,7 +198,8 @@ impl Broker {
         if task == Task::Broker {
             self.registration.registered = true;
             let (now, node) = (ctx.now(), self.node);
-            ctx.observer().event(now, told(event::BROKER_REGISTERED, node, 0));
+            ctx.observer()
+                .event(now, observe::Event::new(event::BROKER_REGISTERED, node, None, None, 0));
         }
         self.next_task(ctx);
     }

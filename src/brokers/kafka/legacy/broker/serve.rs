@@ -8,8 +8,9 @@ use super::super::super::PartitionId;
 use super::super::invariants::Touch;
 use super::super::message::{Fetch, Fetched, Message, OffsetTime, Part, RESPONSE};
 use super::super::rules::Rule;
-use super::super::words::{because, cause, removal};
+use super::super::words::{because, cause};
 use super::{Broker, Phase};
+use crate::observe::Removal;
 
 /// A request in the hands of a processor.
 #[derive(Clone, Debug)]
@@ -153,7 +154,7 @@ impl Broker {
 
     fn drop_part(&self, part: &Part, why: crate::observe::CauseId, ctx: &mut Context<'_, Message>) {
         let (at, node) = (ctx.now(), self.node);
-        let removal = removal(why, because::NO_RESPONSE);
+        let removal = Removal::new(why, because::NO_RESPONSE);
         ctx.observer().dropped(at, node, None, part.messages, removal);
     }
 

@@ -8,7 +8,7 @@ use crate::observe::{ContactState, Event, NodeId};
 use crate::world::{ConnId, Context, Lane};
 
 use super::super::super::PartitionId;
-use super::super::config::{KAFKA, told};
+use super::super::config::KAFKA;
 use super::super::message::{
     Fetch, FetchError, Fetched, Message, OffsetTime, REQUEST, REQUEST_PART,
 };
@@ -164,7 +164,7 @@ impl Consumer {
                     return self.fetch(at, conn, ctx);
                 }
                 let (now, node) = (ctx.now(), ctx.node());
-                let told = told(event::OFFSET_RESET, node, offset);
+                let told = Event::new(event::OFFSET_RESET, node, None, None, offset);
                 ctx.observer().event(now, told);
                 self.commit_now(partition, offset, ctx);
                 self.queue_answer(at, conn, ctx);
@@ -278,7 +278,7 @@ impl Consumer {
         fetcher.state = State::Dead;
         let (now, node) = (ctx.now(), ctx.node());
         let subject = Some(NodeId(fetcher.broker));
-        let told = Event { subject, ..told(event::FETCHER_STOPPED, node, 0) };
+        let told = Event::new(event::FETCHER_STOPPED, node, None, subject, 0);
         ctx.observer().event(now, told);
     }
 

@@ -7,13 +7,13 @@ use crate::brokers::coordination::zookeeper::{
 use crate::world::{Context, Input, Lane};
 
 use super::super::super::PartitionId;
-use super::super::config::told;
 use super::super::invariants::Touch;
 use super::super::message::{Message, Znode};
 use super::super::producer::{IDS, brokers_of, topic_path};
 use super::super::rules::Rule;
 use super::super::words::event;
 use super::{Consumer, Info, Kind};
+use crate::observe;
 
 /// What a request was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl Consumer {
     /// `handleNewSession`: what it had is forgotten; fetchers go on until the rebalance.
     fn expired(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), ctx.node());
-        ctx.observer().event(now, told(event::SESSION_EXPIRED, node, 0));
+        ctx.observer().event(now, observe::Event::new(event::SESSION_EXPIRED, node, None, None, 0));
         self.infos.clear();
         self.registry += 1;
         self.stop_fetchers(ctx);
@@ -385,7 +385,10 @@ impl Consumer {
     /// Somebody else has one of them: all that was claimed is given up.
     fn undo(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), ctx.node());
-        ctx.observer().event(now, told(event::REBALANCE_RETRY, node, self.group.tries.into()));
+        ctx.observer().event(
+            now,
+            observe::Event::new(event::REBALANCE_RETRY, node, None, None, self.group.tries.into()),
+        );
         self.group.step = Step::Undo;
         self.release(ctx);
         if self.group.asked.is_empty() {
@@ -414,7 +417,10 @@ impl Consumer {
         }
         // `ConsumerRebalanceFailedException`.
         let (now, node, tries) = (ctx.now(), ctx.node(), self.group.tries);
-        ctx.observer().event(now, told(event::REBALANCE_FAILED, node, tries.into()));
+        ctx.observer().event(
+            now,
+            observe::Event::new(event::REBALANCE_FAILED, node, None, None, tries.into()),
+        );
         self.rebalanced(ctx);
     }
 
@@ -435,7 +441,7 @@ impl Consumer {
     fn take_over(&mut self, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), ctx.node());
         let count = self.infos.len() as u64;
-        ctx.observer().event(now, told(event::REBALANCED, node, count));
+        ctx.observer().event(now, observe::Event::new(event::REBALANCED, node, None, None, count));
         self.group.old = Some((self.group.members.clone(), self.group.topic.clone()));
         self.start_fetchers(ctx);
         self.rebalanced(ctx);

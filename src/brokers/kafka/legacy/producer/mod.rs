@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::brokers::coordination::zookeeper::{SESSIONS, Session};
 use crate::brokers::kit::application::{Due, Sending};
 use crate::engine::{Span, Time};
-use crate::observe::{Observer, Outcome};
+use crate::observe::{Observer, Outcome, Removal};
 use crate::world::{ConnId, Context, Input, Lane, Signal, Wait};
 
 pub use channel::{Channel, ChannelConfig, Prepared, Turn};
@@ -28,7 +28,7 @@ use super::super::PartitionId;
 use super::config::Config;
 use super::message::{Message, Part, Znode};
 use super::rules::Rule;
-use super::words::{because, cause, removal};
+use super::words::{because, cause};
 
 /// How long a producer that exists before the run waits for the brokers that are about to be
 /// registered.
@@ -325,7 +325,7 @@ impl Producer {
     }
 
     fn lose_queues(&mut self, at: Time, observer: &mut dyn Observer, node: crate::observe::NodeId) {
-        let removal = removal(cause::PRODUCER_QUEUE_LOST, because::NO_RESPONSE);
+        let removal = Removal::new(cause::PRODUCER_QUEUE_LOST, because::NO_RESPONSE);
         for queue in &mut self.queues {
             for messages in queue.forget() {
                 observer.dropped(at, node, None, messages, removal);

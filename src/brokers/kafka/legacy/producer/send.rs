@@ -1,13 +1,13 @@
 //! Sending: a message at a time, or batches from a queue.
 
 use crate::engine::Time;
-use crate::observe::{MessageRange, Outcome};
+use crate::observe::{MessageRange, Outcome, Removal};
 use crate::world::{Context, Lane};
 
 use super::super::super::PartitionId;
 use super::super::message::{Message, Part, REQUEST, REQUEST_PART};
 use super::super::rules::Rule;
-use super::super::words::{because, cause, removal};
+use super::super::words::{because, cause};
 use super::{Doing, Prepared, Producer, QueueConfig, Turn};
 
 impl Producer {
@@ -69,7 +69,7 @@ impl Producer {
     ) {
         let (now, node) = (ctx.now(), self.channels[broker].node());
         ctx.observer().sent(now, messages);
-        let removal = removal(cause::SOCKET_BUFFER_LOST, because::NO_RESPONSE);
+        let removal = Removal::new(cause::SOCKET_BUFFER_LOST, because::NO_RESPONSE);
         ctx.observer().dropped(now, node, None, messages, removal);
     }
 
@@ -86,7 +86,7 @@ impl Producer {
         ctx: &mut Context<'_, Message>,
     ) {
         let (now, node) = (ctx.now(), ctx.node());
-        ctx.observer().dropped(now, node, None, messages, removal(why, because::NO_RETRY));
+        ctx.observer().dropped(now, node, None, messages, Removal::new(why, because::NO_RETRY));
     }
 
     /// A connection has something for who waits for it.

@@ -8,7 +8,7 @@ use crate::observe::NodeId;
 use crate::world::Context;
 
 use super::super::super::PartitionId;
-use super::super::config::{Config, told};
+use super::super::config::Config;
 use super::super::message::{Message, Znode};
 use super::super::rules::Rule;
 use super::super::words::event;
@@ -205,7 +205,7 @@ impl BrokerView {
         let (at, node) = (ctx.now(), ctx.node());
         let mut tell = |broker: u32, word| {
             let subject = Some(NodeId(broker));
-            ctx.observer().event(at, crate::observe::Event { subject, ..told(word, node, 0) });
+            ctx.observer().event(at, crate::observe::Event::new(word, node, None, subject, 0));
         };
         for broker in &listed {
             if !self.has(*broker) && self.has_ids {

@@ -551,9 +551,5 @@ pub(super) fn report_stored(
     entry: &Entry,
     observer: &mut dyn Observer,
 ) {
-    if entry.origin == destination {
-        observer.stored(at, node, destination, entry.message);
-    } else {
-        observer.dead_lettered(at, node, entry.origin, destination, entry.message);
-    }
+    observer.arrived(at, node, (entry.origin, destination), entry.message);
 }

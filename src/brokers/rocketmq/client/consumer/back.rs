@@ -9,9 +9,10 @@ use super::super::super::config::QueueId;
 use super::super::super::message::{Back, HEADER, Message, Send, SendBack, Timer};
 use super::super::super::remoting::Waits;
 use super::super::super::rules::Rule;
-use super::super::super::words::{because, cause, event, removal, told};
+use super::super::super::words::{because, cause, event};
 use super::super::Asked;
 use super::{Consumer, Listener, Question, Work};
+use crate::observe::{Event, Removal};
 
 /// `consumerSendMessageBack(..., 5000, ...)`.
 const TIMEOUT: Span = Span::from_secs(5);
@@ -55,7 +56,7 @@ impl Consumer {
         if broadcast || !self.config.has(Rule::SendBack) {
             let cause = if broadcast { cause::BROADCAST_FAILED } else { cause::NOT_SENT_BACK };
             let (now, node, line) = (ctx.now(), ctx.node(), self.line(work.message));
-            let why = removal(cause, because::NO_RETRY);
+            let why = Removal::new(cause, because::NO_RETRY);
             ctx.observer().abandoned(now, node, line, work.message, why);
             return self.passed(work, ctx);
         }
@@ -75,7 +76,7 @@ impl Consumer {
         let late = queues.flat_map(|queue| queue.late((clock, timeout), MOST_EXPIRED));
         for work in late.collect::<Vec<Work>>() {
             let (node, takes) = (ctx.node(), self.own.timeout.as_millis());
-            ctx.observer().event(now, told(event::CONSUME_TIMEOUT, node, None, takes));
+            ctx.observer().event(now, Event::new(event::CONSUME_TIMEOUT, node, None, None, takes));
             self.send_back(Returning { work, level: Some(FIRST_LEVEL), sent: 0 }, ctx);
         }
     }
@@ -110,7 +111,7 @@ impl Consumer {
         let dead = self.config.is_dead(to);
         let word = if dead { event::DEAD_LETTERED } else { event::SENT_BACK };
         let (now, node) = (ctx.now(), ctx.node());
-        ctx.observer().event(now, told(word, node, None, u64::from(times)));
+        ctx.observer().event(now, Event::new(word, node, None, None, u64::from(times)));
         let Work { queue: from, offset, message, .. } = work;
         let whose = Back { group: self.own.group as u16, times, waits: false };
         let make = |id| {
@@ -172,7 +173,7 @@ impl Consumer {
             let (now, node) = (ctx.now(), ctx.node());
             let group = self.config.group_of(returning.work.queue);
             let broker = self.instance.master_of(group);
-            ctx.observer().event(now, told(event::SEND_BACK_FAILED, node, broker, 0));
+            ctx.observer().event(now, Event::new(event::SEND_BACK_FAILED, node, None, broker, 0));
             return self.send_as_own(back, ctx);
         }
         ctx.after(AGAIN, Lane::MAIN, Timer::Reconsume(back).into());

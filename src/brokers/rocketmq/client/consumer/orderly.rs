@@ -7,9 +7,10 @@ use crate::world::{Context, Lane};
 use super::super::super::config::QueueId;
 use super::super::super::message::{HEADER, Lock, Message, Timer};
 use super::super::super::remoting::Waits;
-use super::super::super::words::{event, told};
+use super::super::super::words::event;
 use super::super::Asked;
 use super::{Consumer, Listener, Question, Work};
+use crate::observe::Event;
 
 /// `rocketmq.client.rebalance.lockInterval`: how often it asks for its locks again.
 const AGAIN: Span = Span::from_secs(20);
@@ -70,7 +71,7 @@ impl Consumer {
         }
         if new > 0 {
             let (now, node, master) = (ctx.now(), ctx.node(), self.instance.master_of(group));
-            ctx.observer().event(now, told(event::QUEUE_LOCKED, node, master, new));
+            ctx.observer().event(now, Event::new(event::QUEUE_LOCKED, node, None, master, new));
             self.work(ctx);
         }
     }

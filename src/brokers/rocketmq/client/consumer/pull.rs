@@ -8,10 +8,11 @@ use super::super::super::config::QueueId;
 use super::super::super::message::{HEADER, Message, Pull, PullStatus, Pulled, Timer};
 use super::super::super::remoting::Waits;
 use super::super::super::rules::Rule;
-use super::super::super::words::{event, told};
+use super::super::super::words::event;
 use super::super::Asked;
 use super::queue::ProcessQueue;
 use super::{Consumer, Listener, Question, Work};
+use crate::observe::Event;
 
 /// `pullTimeDelayMillsWhenException` (ClientConfig).
 pub(super) const AFTER_ERROR: Span = Span::from_secs(1);
@@ -137,7 +138,7 @@ impl Consumer {
     /// OFFSET_ILLEGAL: the broker's word is taken for the offset, and the queue is taken anew.
     fn illegal(&mut self, queue: QueueId, life: u32, next: u64, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), ctx.node());
-        ctx.observer().event(now, told(event::OFFSET_ILLEGAL, node, None, next));
+        ctx.observer().event(now, Event::new(event::OFFSET_ILLEGAL, node, None, None, next));
         if self.application.is_auditor() {
             if let Some(taken) = self.queue_mut(queue, life) {
                 taken.next = next;

@@ -2,14 +2,14 @@
 //! its own, from the route and from who is in the group, as a broker tells it.
 
 use crate::engine::{Span, Time};
-use crate::observe::{BecauseId, NodeId};
+use crate::observe::{BecauseId, Event, NodeId, Removal};
 use crate::world::{Alarm, By, Context, Lane};
 
 use super::super::super::config::QueueId;
 use super::super::super::message::{HEADER, Message, Timer};
 use super::super::super::remoting::Waits;
 use super::super::super::rules::Rule;
-use super::super::super::words::{cause, event, removal, told};
+use super::super::super::words::{cause, event};
 use super::super::Asked;
 use super::{Consumer, Listener, Question};
 
@@ -161,7 +161,7 @@ impl Consumer {
                 let (now, id, node) = (ctx.now(), self.own.id, ctx.node());
                 if !self.config.streams.is_internal(queue) {
                     let line = self.config.streams.seen_by(queue, self.own.group_of_topic);
-                    let removal = removal(cause::BEFORE_THE_GROUP, BecauseId::NONE);
+                    let removal = Removal::new(cause::BEFORE_THE_GROUP, BecauseId::NONE);
                     ctx.observer().skipped(now, id, line, node, removal);
                 }
                 self.offset_known(queue, offset, ctx);
@@ -286,13 +286,13 @@ impl Consumer {
         self.rebalancing.step = Step::Idle;
         if self.rebalancing.changed {
             let (now, node, count) = (ctx.now(), ctx.node(), self.queues.len() as u64);
-            ctx.observer().event(now, told(event::REBALANCED, node, None, count));
+            ctx.observer().event(now, Event::new(event::REBALANCED, node, None, None, count));
         }
         let refused = self.rebalancing.refused;
         let before = std::mem::replace(&mut self.rebalancing.refused_before, refused);
         if refused > 0 && refused != before {
             let (now, node, count) = (ctx.now(), ctx.node(), self.rebalancing.refused);
-            ctx.observer().event(now, told(event::QUEUE_NOT_LOCKED, node, None, count));
+            ctx.observer().event(now, Event::new(event::QUEUE_NOT_LOCKED, node, None, None, count));
         }
         let now = ctx.monotonic();
         self.rebalancing.last = Some(now);

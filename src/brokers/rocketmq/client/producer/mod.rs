@@ -34,8 +34,6 @@ pub enum Mode {
 pub struct ProducerConfig {
     /// Which of the scenario's producers it is.
     pub writer: u32,
-    /// When it means to send, and how much.
-    pub sending: Sending,
     /// How.
     pub mode: Mode,
     /// `sendMsgTimeout`.
@@ -61,6 +59,8 @@ pub struct ProducerConfig {
 pub struct Producer {
     config: Arc<Config>,
     own: ProducerConfig,
+    /// When it means to send, and how much.
+    sending: Sending,
     instance: Instance<u32>,
     latency: Latency,
     /// What is under way: of a synchronous producer one a thread.
@@ -76,7 +76,7 @@ pub struct Producer {
 impl Producer {
     /// A producer that has not started.
     #[must_use]
-    pub fn new(config: Arc<Config>, own: ProducerConfig) -> Producer {
+    pub fn new(config: Arc<Config>, own: ProducerConfig, sending: Sending) -> Producer {
         let threads = match own.mode {
             Mode::Sync(threads) => threads,
             Mode::Async | Mode::Oneway => 0,
@@ -91,6 +91,7 @@ impl Producer {
             leaving: false,
             config,
             own,
+            sending,
         }
     }
 
@@ -107,7 +108,7 @@ impl Producer {
             Input::Signal(Signal::NodeResumed) => {}
             Input::Local { body: Message::Timer(timer) } => match timer {
                 Timer::Pace => {
-                    self.own.sending.woken(ctx);
+                    self.sending.woken(ctx);
                     self.pump(ctx);
                 }
                 Timer::PollRoute => self.instance.poll(ctx),
@@ -154,7 +155,7 @@ impl Producer {
     /// Sends what is due while there is a thread for it.
     fn pump(&mut self, ctx: &mut Context<'_, Message>) {
         while !self.leaving && (!matches!(self.own.mode, Mode::Sync(_)) || !self.free.is_empty()) {
-            match self.own.sending.due(Timer::Pace.into(), ctx) {
+            match self.sending.due(Timer::Pace.into(), ctx) {
                 Due::Send { intended } => self.send(intended, ctx),
                 Due::Skip { intended } => self.skip(intended, ctx),
                 Due::Nothing => return,
@@ -170,10 +171,10 @@ impl Producer {
         queue: QueueId,
         observer: &mut dyn Observer,
     ) -> MessageRange {
-        let bytes = self.own.sending.size();
+        let bytes = self.sending.size();
         let index = self.config.streams.get(queue).index as usize;
         let stream = (index, self.config.streams.stream(self.own.writer, queue));
-        self.own.sending.attempt(at, intended, stream, bytes, observer)
+        self.sending.attempt(at, intended, stream, bytes, observer)
     }
 
     /// It is never sent, and stands in the line of the queue that it would go to.
@@ -189,8 +190,8 @@ impl Producer {
     }
 
     fn end_load(&mut self, ctx: &mut Context<'_, Message>) {
-        self.own.sending.end();
-        while let Some(intended) = self.own.sending.overdue(ctx.now()) {
+        self.sending.end();
+        while let Some(intended) = self.sending.overdue(ctx.now()) {
             self.skip(intended, ctx);
         }
     }
@@ -210,14 +211,14 @@ impl Producer {
         }
         self.rounds.iter_mut().for_each(|round| *round = None);
         self.latency.forget();
-        self.own.sending.died(at);
+        self.sending.died(at);
         self.leaving = false;
     }
 
     /// What it waits for; `None` if it has nothing left to do.
     #[must_use]
     pub fn waits_for(&self) -> Option<Wait> {
-        if !self.own.sending.has_ended() {
+        if !self.sending.has_ended() {
             return Some("the end of the load".into());
         }
         (!self.is_idle()).then(|| "answers to what it has sent".into())

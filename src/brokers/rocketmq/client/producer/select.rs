@@ -6,8 +6,9 @@ use crate::world::Context;
 use super::super::super::config::QueueId;
 use super::super::super::message::Message;
 use super::super::super::rules::Rule;
-use super::super::super::words::{event, told};
+use super::super::super::words::event;
 use super::Producer;
+use crate::observe::Event;
 
 /// How long a send must take for its group to be avoided, and for how long, the slowest first
 /// (`latencyMax`, `notAvailableDuration` from 5.1.4 on; client/latency/MQFaultStrategy.java).
@@ -100,6 +101,6 @@ impl Producer {
         self.latency.until[group as usize] = ctx.clock() + Span::from_millis(*avoid);
         let (now, node) = (ctx.now(), ctx.node());
         let broker = self.instance.master_of(group);
-        ctx.observer().event(now, told(event::AVOIDED, node, broker, *avoid));
+        ctx.observer().event(now, Event::new(event::AVOIDED, node, None, broker, *avoid));
     }
 }

@@ -1,14 +1,14 @@
 //! A send and its attempts (`DefaultMQProducerImpl.sendDefaultImpl`, `MQClientAPIImpl.sendMessageAsync`).
 
 use crate::engine::{Span, Time};
-use crate::observe::{MessageRange, Outcome};
+use crate::observe::{Event, MessageRange, Outcome, Removal};
 use crate::world::{Context, Lane};
 
 use super::super::super::config::QueueId;
 use super::super::super::message::{Code, HEADER, Message, Send, Timer};
 use super::super::super::remoting::{Failure, Waits};
 use super::super::super::rules::Rule;
-use super::super::super::words::{because, cause, event, removal, told};
+use super::super::super::words::{because, cause, event};
 use super::super::Asked;
 use super::{Mode, Producer};
 
@@ -87,7 +87,7 @@ impl Producer {
         self.instance.ask_route(ctx);
         let now = ctx.now();
         ctx.observer().outcome(now, message, Outcome::Rejected);
-        self.own.sending.settled(1, ctx);
+        self.sending.settled(1, ctx);
     }
 
     fn send_oneway(
@@ -103,11 +103,11 @@ impl Producer {
         self.instance.remoting.post(broker.index(), send, HEADER + message.bytes, ctx);
         let (now, node) = (ctx.now(), ctx.node());
         // So that a loss on the way has its name.
-        let why = removal(cause::ON_ITS_WAY, because::NO_RETRY);
+        let why = Removal::new(cause::ON_ITS_WAY, because::NO_RETRY);
         ctx.observer().dropped(now, node, None, message, why);
         ctx.observer().sent(now, message);
         ctx.observer().outcome(now, message, Outcome::Accepted);
-        self.own.sending.settled(1, ctx);
+        self.sending.settled(1, ctx);
     }
 
     /// How long the next attempt may take; none if there is no time left.
@@ -218,11 +218,12 @@ impl Producer {
     fn succeed(&mut self, number: u32, ok: bool, ctx: &mut Context<'_, Message>) {
         let (now, node) = (ctx.now(), ctx.node());
         if ok && self.soft > 0 {
-            ctx.observer().event(now, told(event::SEND_OK_AGAIN, node, None, self.soft));
+            ctx.observer()
+                .event(now, Event::new(event::SEND_OK_AGAIN, node, None, None, self.soft));
             self.soft = 0;
         } else if !ok {
             if self.soft == 0 {
-                ctx.observer().event(now, told(event::SOFT_SUCCESS, node, None, 0));
+                ctx.observer().event(now, Event::new(event::SOFT_SUCCESS, node, None, None, 0));
             }
             self.soft += 1;
         }
@@ -261,7 +262,7 @@ impl Producer {
             let now = ctx.now();
             ctx.observer().outcome(now, call.message, outcome);
             self.free.push(number);
-            self.own.sending.settled(1, ctx);
+            self.sending.settled(1, ctx);
         }
     }
 }
