@@ -29,6 +29,14 @@ impl Simulator for Double {
         }
     }
 
+    fn variants(&self, _: &Path, _: &[String], _: u64) -> Result<Variants<String>, String> {
+        Err("it has no variants".to_owned())
+    }
+
+    fn variant_text(&self, _: &Path, _: &str, _: &[String]) -> Result<String, String> {
+        Err("it has no variants".to_owned())
+    }
+
     fn name<'p>(&self, prepared: &'p String) -> &'p str {
         prepared
     }

@@ -61,6 +61,6 @@ pub use network::{
     CardSpec, CongestionControl, CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec,
     PageCacheSpec, Topology, TopologyError,
 };
-pub use plan::{ClusterPlan, SECTIONS};
+pub use plan::{ClusterPlan, MOST_NODES, SECTIONS};
 pub use selector::{Argument, Pick, RoleQuery, SELECTORS, SelectorSpec, Target, WorldView};
 pub use simulation::{Devices, Runaway, Setup, SetupError, Simulation, Statistics};
