@@ -8,7 +8,7 @@ name = "orders"
 mode = "any"
 seeds = "1..=3"
 duration = "12s"
-drain = "300s"
+drain = "120s"
 
 [cluster]
 nodes = 3
@@ -147,12 +147,12 @@ fn verdicts_where_they_are_asked() {
     let expects = |variant: &str| {
         format!("{ANY}\n[[expect]]\nmetric = \"success_lost\"\nmax = 0\nvariant = \"{variant}\"\n")
     };
-    sandbox.write("held.toml", expects("quorum"));
+    sandbox.write("held.toml", expects("kafka-min-1"));
     let held = sandbox.mqsim("matrix held.toml");
     let line = |text: &str, name: &str| {
         text.lines().find(|line| line.trim_start().starts_with(name)).unwrap().to_owned()
     };
-    assert!(line(&held.exits(0).stdout, "quorum").ends_with("holds"), "{}", held.stdout);
+    assert!(line(&held.exits(0).stdout, "kafka-min-1").ends_with("holds"), "{}", held.stdout);
     sandbox.write("broken.toml", expects("kafka-0.7"));
     let broken = sandbox.mqsim("matrix broken.toml");
     broken.exits(1);
