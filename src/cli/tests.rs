@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::{Asked, Entry, Exit, Simulator, Topic};
+use super::{Asked, Entry, Exit, Simulator, Topic, Variants};
 use crate::report::Unfinished;
 use crate::report::compare::Parted;
 use crate::report::fixture;
