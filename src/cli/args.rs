@@ -48,6 +48,12 @@ pub(super) enum Command {
     /// Tell the story of a message: why it was lost, when it was too late, what would have saved it
     #[command(after_help = help::EXPLAIN)]
     Explain(Explain),
+    /// Print the scenario that a variant of a portable one comes to, in its broker's own settings
+    #[command(after_help = help::EXPLAIN_SETTINGS)]
+    ExplainSettings(ExplainSettings),
+    /// Put brokers side by side: every variant of a portable scenario under the same load, faults and seeds
+    #[command(after_help = help::MATRIX)]
+    Matrix(Matrix),
     /// Keep what scenarios do in mqsim.lock, so that `check --locked` tells when it changes
     #[command(after_help = help::LOCK)]
     Lock(Lock),
@@ -310,6 +316,35 @@ impl Common {
         words.extend(self.max_events.map(|events| format!("--max-events {events}")));
         words.join(" ")
     }
+}
+
+/// `mqsim matrix`.
+///
+/// A matrix that was interrupted goes on where it was when the same command is given again.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Matrix {
+    /// The portable scenario, with mode = "any"; - is stdin
+    #[arg(value_name = "SCENARIO")]
+    pub(super) scenario: PathBuf,
+    /// Where the folder of the matrix goes, NAME-matrix
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    pub(super) out: PathBuf,
+    /// What `run` takes too
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// `mqsim explain-settings`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ExplainSettings {
+    /// The portable scenario, with mode = "any"; - is stdin
+    #[arg(value_name = "SCENARIO")]
+    pub(super) scenario: PathBuf,
+    /// The name of one of its variants
+    pub(super) variant: String,
+    /// Change a value of the portable scenario, for example producer.p1.rate=5k/s (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    pub(super) set: Vec<String>,
 }
 
 /// `mqsim explain`.

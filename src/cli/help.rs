@@ -117,6 +117,31 @@ Exit codes:
     interrupted!()
 );
 
+pub(super) const EXPLAIN_SETTINGS: &str = "\
+Examples:
+  mqsim explain-settings scenarios/matrix.toml rabbitmq-quorum-safest
+  mqsim explain-settings scenarios/matrix.toml rabbitmq-quorum-safest | mqsim run -
+
+Exit codes:
+  0    the scenario was printed
+  2    the scenario is wrong, or has no such variant";
+
+pub(super) const MATRIX: &str = concat!(
+    "\
+Examples:
+  mqsim matrix scenarios/matrix.toml
+  mqsim matrix scenarios/matrix.toml --seed 1 --set producer.p1.rate=500/s
+
+Exit codes:
+  0    every run came to its end, and what the scenario expects holds
+  1    something that is expected of a variant is broken
+  2    the scenario or the command line is wrong; nothing was written
+  3    it cannot be said, or max-events ended runs; what is done is kept for the same call
+",
+    failed!(),
+    interrupted!()
+);
+
 pub(super) const SWEEP: &str = concat!(
     "\
 Examples:

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use super::find::is_stdin;
-use super::{Asked, Entry, Simulator, Topic};
+use super::sweep::few;
+use super::{Asked, Entry, Simulator, Topic, Variants};
 use crate::report::Unfinished;
 use crate::report::compare::Parted;
 use crate::report::lock::{self, Trace};
 use crate::report::tally::Expected;
 use crate::run::{self, Families, Progress};
-use crate::scenario::MOST_BYTES;
+use crate::scenario::{MOST_BYTES, MOST_MEMORY, shown, shown_path, suggest};
 use crate::verdict::{METRICS, OVER_SEEDS, OverSeeds, Report};
 
 fn unfinished(error: run::RunError) -> Unfinished {
@@ -40,6 +41,17 @@ pub struct Library {
     pub families: Families,
 }
 
+impl Library {
+    fn portable(&self, path: &Path, sets: &[String]) -> Result<run::Portable, String> {
+        let loaded = if is_stdin(path) {
+            self.families.portable("stdin", stdin()?, sets)
+        } else {
+            self.families.load_portable(path, sets)
+        };
+        loaded.map_err(|error| error.to_string())
+    }
+}
+
 impl Simulator for Library {
     type Prepared = run::Prepared;
 
@@ -50,6 +62,48 @@ impl Simulator for Library {
             self.families.load(path, sets, memory)
         };
         loaded.map_err(|error| error.to_string())
+    }
+
+    fn variants(
+        &self,
+        path: &Path,
+        sets: &[String],
+        memory: u64,
+    ) -> Result<Variants<run::Prepared>, String> {
+        let portable = self.portable(path, sets)?;
+        let (mut variants, mut wrong) = (Vec::new(), Vec::<String>::new());
+        for (at, name) in portable.variants().into_iter().enumerate() {
+            match portable.prepare(&self.families, at, memory) {
+                Ok(prepared) => variants.push((name.to_owned(), prepared)),
+                Err(error) => {
+                    // What is wrong for all variants is told once.
+                    let message = error.to_string();
+                    if !wrong.contains(&message) {
+                        wrong.push(message);
+                    }
+                }
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(few(wrong));
+        }
+        Ok(Variants { name: portable.name().to_owned(), variants })
+    }
+
+    fn variant_text(&self, path: &Path, variant: &str, sets: &[String]) -> Result<String, String> {
+        let portable = self.portable(path, sets)?;
+        let names = portable.variants();
+        let Some(at) = names.iter().position(|name| *name == variant) else {
+            let help = suggest(variant, &names, "the variants");
+            let file = shown_path(path);
+            return Err(format!(
+                "{file}: there is no variant `{}`\n  = help: {help}",
+                shown(variant)
+            ));
+        };
+        // What cannot be simulated is not printed.
+        portable.prepare(&self.families, at, MOST_MEMORY).map_err(|error| error.to_string())?;
+        portable.written(at).map(|written| written.text).map_err(|error| error.to_string())
     }
 
     fn name<'p>(&self, prepared: &'p run::Prepared) -> &'p str {

@@ -15,6 +15,7 @@ mod library;
 mod list;
 mod lock;
 mod machine;
+mod matrix;
 mod merge;
 mod new_file;
 mod run;
@@ -34,7 +35,7 @@ use crate::scenario::shown;
 
 pub use exit::Exit;
 pub use library::Library;
-pub use simulator::{Asked, Entry, Simulator, Topic};
+pub use simulator::{Asked, Entry, Simulator, Topic, Variants};
 
 /// Parses the command line, does what it says, prints, and returns the exit code.
 pub fn main(
@@ -94,6 +95,8 @@ fn obey(simulator: &impl Simulator, cli: args::Cli) -> Exit {
         args::Command::Run(wanted) => run::execute(simulator, &wanted),
         args::Command::Check(wanted) => check::execute(simulator, &wanted),
         args::Command::Explain(wanted) => explain::execute(simulator, &wanted),
+        args::Command::ExplainSettings(wanted) => texts::settings(simulator, &wanted),
+        args::Command::Matrix(wanted) => matrix::execute(simulator, &wanted),
         args::Command::Lock(wanted) => lock::execute(simulator, &wanted),
         args::Command::Compare(wanted) => compare::execute(simulator, &wanted),
         args::Command::Sweep(wanted) => sweep::execute(simulator, &wanted),

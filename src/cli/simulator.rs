@@ -20,6 +20,15 @@ pub struct Asked {
     pub max_events: Option<u64>,
 }
 
+/// The variants of a portable scenario.
+#[derive(Clone, Debug)]
+pub struct Variants<P> {
+    /// The scenario's name.
+    pub name: String,
+    /// The names of the variants with what is simulated, in the order of the file.
+    pub variants: Vec<(String, P)>,
+}
+
 /// One line of `mqsim list`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -56,6 +65,23 @@ pub trait Simulator: Sync {
     /// # Errors
     /// If the file cannot be read or says something that is not understood.
     fn load(&self, path: &Path, sets: &[String], memory: u64) -> Result<Self::Prepared, String>;
+
+    /// The variants of a portable scenario, each read, checked and planned as [`Simulator::load`] does it.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no portable scenario or says something that is not understood.
+    fn variants(
+        &self,
+        path: &Path,
+        sets: &[String],
+        memory: u64,
+    ) -> Result<Variants<Self::Prepared>, String>;
+
+    /// The scenario of a variant as its broker has it.
+    ///
+    /// # Errors
+    /// As [`Simulator::variants`], or if there is no such variant.
+    fn variant_text(&self, path: &Path, variant: &str, sets: &[String]) -> Result<String, String>;
 
     /// The scenario's name: that of its report folder.
     fn name<'p>(&self, prepared: &'p Self::Prepared) -> &'p str;

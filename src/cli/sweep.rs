@@ -1,11 +1,12 @@
 //! `mqsim sweep`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::args::{Sweep as Wanted, View};
+use super::args::{Common, Sweep as Wanted, View};
 use super::console;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
@@ -13,6 +14,7 @@ use super::run::processors;
 use super::simulator::{Asked, Simulator};
 use crate::report::folder::Reports;
 use crate::report::sweep::{MARK, Run, Shard, Sweep, front, row, weather};
+use crate::report::tally::SeedResult;
 use crate::report::{self, Unfinished, json, terminal};
 use crate::run::{Entry, Journal, JournalError, Key};
 use crate::scenario::{self, Grid, shown_path, suggest};
@@ -25,18 +27,33 @@ const MOST_TOLD: usize = 3;
 
 /// What is kept of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Record {
-    row: String,
+pub(super) struct Record {
+    pub(super) row: String,
     /// Whether mqsim itself failed: lost a message without a cause, or contradicted itself.
-    defective: bool,
+    pub(super) defective: bool,
+    /// What was expected of it, where that is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) judged: Option<SeedResult>,
 }
 
 /// Everything that is known before anything runs.
-struct Plan<P> {
-    name: String,
-    cells: Vec<P>,
-    sweep: Sweep,
-    shard: Shard,
+pub(super) struct Plan<P> {
+    /// The folder's name.
+    pub(super) name: String,
+    /// The first of its files.
+    pub(super) mark: &'static str,
+    pub(super) cells: Vec<P>,
+    pub(super) sweep: Sweep,
+    pub(super) shard: Shard,
+    /// Whether what is expected of the runs is told.
+    pub(super) judges: bool,
+}
+
+/// All runs of a plan, and where what comes of them goes.
+pub(super) struct Done {
+    pub(super) folders: Reports,
+    pub(super) journal: Journal,
+    pub(super) runs: Runs,
 }
 
 /// Loads every cell, simulates what is not done yet, writes the folder of the sweep.
@@ -79,23 +96,13 @@ fn plan<S: Simulator>(simulator: &S, wanted: &Wanted) -> Result<Plan<S::Prepared
         }
     }
     if !wrong.is_empty() {
-        let left = wrong.len().saturating_sub(MOST_TOLD);
-        let more = if left > 0 { format!("\nand {left} more mistakes") } else { String::new() };
-        wrong.truncate(MOST_TOLD);
-        return Err(wrong.join("\n") + &more);
+        return Err(few(wrong));
     }
     let first = &cells[0];
     let seeds = wanted.common.wanted_seeds();
     let seeds = seeds.unwrap_or_else(|| simulator.seeds(first).collect());
     let (low, high) = (seeds[0], seeds[seeds.len() - 1]);
-    if cells.len() * seeds.len() > MOST_RUNS {
-        return Err(format!(
-            "{} cells of {} seeds are more than {MOST_RUNS} runs\n  = help: sweep fewer values or \
-             seeds at a time",
-            cells.len(),
-            seeds.len()
-        ));
-    }
+    refuse_too_many(cells.len(), seeds.len())?;
     let key = Key::new(&[
         "sweep",
         simulator.text(first),
@@ -108,7 +115,26 @@ fn plan<S: Simulator>(simulator: &S, wanted: &Wanted) -> Result<Plan<S::Prepared
     let name = folder_name(&scenario, wanted.shard);
     let key = key.text();
     let sweep = Sweep { scenario, grid, seeds: (low, high), key, weather, runs: Vec::new() };
-    Ok(Plan { name, cells, sweep, shard })
+    Ok(Plan { name, mark: MARK, cells, sweep, shard, judges: false })
+}
+
+/// The first of many mistakes.
+pub(super) fn few(mut wrong: Vec<String>) -> String {
+    let left = wrong.len().saturating_sub(MOST_TOLD);
+    let more = if left > 0 { format!("\nand {left} more mistakes") } else { String::new() };
+    wrong.truncate(MOST_TOLD);
+    wrong.join("\n") + &more
+}
+
+/// Rows of more runs than that would fill the memory.
+pub(super) fn refuse_too_many(cells: usize, seeds: usize) -> Result<(), String> {
+    if cells * seeds <= MOST_RUNS {
+        return Ok(());
+    }
+    Err(format!(
+        "{cells} cells of {seeds} seeds are more than {MOST_RUNS} runs\n  = help: sweep fewer values or \
+         seeds at a time"
+    ))
 }
 
 /// The axes that are weather: the named ones, or those of faults.
@@ -152,22 +178,23 @@ pub(super) fn folder_name(scenario: &str, shard: Option<Shard>) -> String {
     }
 }
 
-type Failed = (String, Exit);
+pub(super) type Failed = (String, Exit);
 
-fn carry_out<S: Simulator>(
+/// Simulates what is not done yet. An interrupted call has left a journal, from which the next goes on.
+pub(super) fn runs<S: Simulator>(
     simulator: &S,
-    wanted: &Wanted,
-    plan: Plan<S::Prepared>,
+    (out, common): (&Path, &Common),
+    plan: &Plan<S::Prepared>,
     interrupt: &Interrupt,
-) -> Result<Exit, Failed> {
+) -> Result<Done, Failed> {
     let failure = |message: String| (message, Exit::Failure);
-    if !wanted.out.exists() {
-        interrupt.made(wanted.out.clone());
+    if !out.exists() {
+        interrupt.made(out.to_owned());
     }
-    let folders = interrupt.whole(|| Reports::open(&wanted.out));
+    let folders = interrupt.whole(|| Reports::open(out));
     let folders = folders.map_err(|error| failure(error.to_string()))?;
-    folders.may_write(&plan.name, MARK).map_err(|error| failure(error.to_string()))?;
-    let path = wanted.out.join(format!(".{}.journal", plan.name));
+    folders.may_write(&plan.name, plan.mark).map_err(|error| failure(error.to_string()))?;
+    let path = out.join(format!(".{}.journal", plan.name));
     let key = Key::new(&[&plan.sweep.key, &format!("{:?}", plan.shard)]);
     let (journal, found) = Journal::open(&path, key).map_err(|error| {
         folders.abandon();
@@ -175,7 +202,7 @@ fn carry_out<S: Simulator>(
         (error.to_string(), if input { Exit::Input } else { Exit::Failure })
     })?;
     let Shared { runs, failures, limits_only, .. } =
-        simulate(simulator, wanted, &plan, &journal, found);
+        simulate(simulator, common, plan, &journal, found);
     if !failures.is_empty() {
         if runs.is_empty() {
             // What is done is kept for the next call, but here is nothing to be kept.
@@ -185,11 +212,21 @@ fn carry_out<S: Simulator>(
         let exit = if limits_only { Exit::Undecided } else { Exit::Failure };
         return Err((failed(failures, plan.shard, &plan.sweep), exit));
     }
+    Ok(Done { folders, journal, runs })
+}
+
+fn carry_out<S: Simulator>(
+    simulator: &S,
+    wanted: &Wanted,
+    plan: Plan<S::Prepared>,
+    interrupt: &Interrupt,
+) -> Result<Exit, Failed> {
+    let failure = |message: String| (message, Exit::Failure);
+    let call = (wanted.out.as_path(), &wanted.common);
+    let Done { folders, journal, runs } = self::runs(simulator, call, &plan, interrupt)?;
     let defective = runs.iter().find(|(_, record)| record.defective).map(|(run, _)| *run);
     let seeds = numbers(&plan.sweep);
-    let runs =
-        runs.into_iter().map(|((cell, at), record)| Run { cell, seed: seeds[at], row: record.row });
-    let sweep = Sweep { runs: runs.collect(), ..plan.sweep };
+    let sweep = with_rows(plan.sweep, runs);
     let folder = write(interrupt, &folders, &plan.name, &sweep, plan.shard).map_err(failure)?;
     journal.remove().map_err(|error| failure(error.to_string()))?;
     let exit = if defective.is_some() { Exit::Failure } else { Exit::Holds };
@@ -208,13 +245,21 @@ fn carry_out<S: Simulator>(
     Ok(exit)
 }
 
+/// The sweep with the rows of its runs.
+pub(super) fn with_rows(sweep: Sweep, runs: Runs) -> Sweep {
+    let seeds = numbers(&sweep);
+    let runs =
+        runs.into_iter().map(|((cell, at), record)| Run { cell, seed: seeds[at], row: record.row });
+    Sweep { runs: runs.collect(), ..sweep }
+}
+
 /// The seeds of a cell.
-fn numbers(sweep: &Sweep) -> Vec<u64> {
+pub(super) fn numbers(sweep: &Sweep) -> Vec<u64> {
     (sweep.seeds.0..=sweep.seeds.1).collect()
 }
 
 /// Runs by cell and place of the seed.
-type Runs = BTreeMap<(usize, usize), Record>;
+pub(super) type Runs = BTreeMap<(usize, usize), Record>;
 
 /// What threads share.
 struct Shared {
@@ -229,7 +274,7 @@ struct Shared {
 /// Simulates the runs of the shard that are not done yet.
 fn simulate<S: Simulator>(
     simulator: &S,
-    wanted: &Wanted,
+    common: &Common,
     plan: &Plan<S::Prepared>,
     journal: &Journal,
     found: Vec<Entry<Record>>,
@@ -248,7 +293,7 @@ fn simulate<S: Simulator>(
     let all = (0..plan.cells.len()).flat_map(|cell| (0..seeds.len()).map(move |at| (cell, at)));
     let mine: Vec<_> = all.filter(|run| plan.shard.has(number(run))).collect();
     let left: Vec<_> = mine.iter().filter(|run| !runs.contains_key(run)).copied().collect();
-    let quiet = wanted.common.quiet || wanted.common.json;
+    let quiet = common.quiet || common.json;
     if !runs.is_empty() && !quiet {
         let done = mine.len() - left.len();
         console::note(&format!("{done} of {} runs were done already: going on", mine.len()));
@@ -256,17 +301,18 @@ fn simulate<S: Simulator>(
     let work: Vec<(&S::Prepared, u64)> =
         left.iter().map(|&(cell, at)| (&plan.cells[cell], seeds[at])).collect();
     let bar = console::progress(&plan.sweep.scenario, work.len() as u64, !quiet);
-    let jobs = wanted.common.jobs.map_or_else(processors, |jobs| jobs as usize);
-    let asked = Asked { jobs, max_events: wanted.common.max_events };
+    let jobs = common.jobs.map_or_else(processors, |jobs| jobs as usize);
+    let asked = Asked { jobs, max_events: common.max_events };
     let shared =
         Mutex::new(Shared { runs, failures: Vec::new(), limits_only: true, unnoted: None });
     simulator.simulate_each(&work, asked, &|place, result| {
         let (cell, at) = left[place];
         // Rows are made before the lock is taken: that is most of what is to be done here.
-        let result = result.map(|report| Entry {
-            task: cell as u32,
-            seed: seeds[at],
-            record: Record { row: row(&report), defective: report::is_defective(&report) },
+        let result = result.map(|report| {
+            let (row, defective) = (row(&report), report::is_defective(&report));
+            let judged = plan.judges.then(|| SeedResult::of(Ok(report)));
+            let record = Record { row, defective, judged };
+            Entry { task: cell as u32, seed: seeds[at], record }
         });
         let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         match result {

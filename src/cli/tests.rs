@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::{Asked, Entry, Exit, Simulator, Topic};
+use super::{Asked, Entry, Exit, Simulator, Topic, Variants};
 use crate::report::Unfinished;
 use crate::report::compare::Parted;
 use crate::report::fixture;
@@ -27,6 +27,14 @@ impl Simulator for Double {
             (_, [one]) => Ok(one.split_once('=').unwrap().1.to_owned()),
             _ => Ok(name),
         }
+    }
+
+    fn variants(&self, _: &Path, _: &[String], _: u64) -> Result<Variants<String>, String> {
+        Err("it has no variants".to_owned())
+    }
+
+    fn variant_text(&self, _: &Path, _: &str, _: &[String]) -> Result<String, String> {
+        Err("it has no variants".to_owned())
     }
 
     fn name<'p>(&self, prepared: &'p String) -> &'p str {

@@ -3,7 +3,7 @@
 
 use clap::CommandFactory;
 
-use super::args::{Cli, New};
+use super::args::{Cli, ExplainSettings, New};
 use super::{Exit, Simulator, Topic, console, new_file};
 use crate::scenario::{nearest, shown, suggest};
 
@@ -32,6 +32,20 @@ pub(super) fn starter(simulator: &impl Simulator, wanted: &New) -> Exit {
         Err((message, exit)) => {
             console::error(&message);
             exit
+        }
+    }
+}
+
+/// Prints the scenario of a variant as its broker has it.
+pub(super) fn settings(simulator: &impl Simulator, wanted: &ExplainSettings) -> Exit {
+    match simulator.variant_text(&wanted.scenario, &wanted.variant, &wanted.set) {
+        Ok(text) => {
+            console::print(&text);
+            Exit::Holds
+        }
+        Err(message) => {
+            console::error(&message);
+            Exit::Input
         }
     }
 }

@@ -160,6 +160,15 @@ fn line(cells: &[&str]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
+/// A table of cells that are Markdown; those of the columns in `numbers` stand right.
+pub(super) fn table(header: &[String], numbers: &[usize], rows: &[Vec<String>]) -> String {
+    let of = |cells: &[String]| line(&cells.iter().map(String::as_str).collect::<Vec<_>>());
+    let rule = |at: usize| if numbers.contains(&at) { "---:" } else { "---" };
+    let rules: Vec<&str> = (0..header.len()).map(rule).collect();
+    let rows: String = rows.iter().map(|row| of(row)).collect();
+    of(header) + &line(&rules) + &rows
+}
+
 /// A block that is shown as it is, whatever is in it.
 fn code(text: &str) -> String {
     let text: String = text.chars().map(|c| if is_unseen(c) { '\u{fffd}' } else { c }).collect();

@@ -11,6 +11,7 @@ pub mod json;
 pub mod junit;
 pub mod lock;
 pub mod markdown;
+pub mod matrix;
 pub(crate) mod number;
 mod plot;
 pub mod sweep;
@@ -31,7 +32,7 @@ pub const DETAILED_SEEDS: usize = 10;
 
 /// The tables that are made of many runs, in the order in which they are documented.
 pub fn sheets() -> impl Iterator<Item = &'static Sheet> {
-    sweep::SHEETS.iter().chain(&compare::SHEETS)
+    sweep::SHEETS.iter().chain([&matrix::SHEET]).chain(&compare::SHEETS)
 }
 
 /// One file of a report folder, in memory.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::brokers::kafka::{isr, legacy};
-use crate::brokers::kit::{About, Family, Mode};
+use crate::brokers::kit::{About, Dialect, Family, Mode};
 use crate::brokers::{activemq, artemis, rabbitmq, rocketmq};
 use crate::scenario::{Diagnostics, Scenario, SectionSpec, Variant, Version};
 use crate::verdict;
@@ -24,10 +24,15 @@ pub struct ModeInfo {
     /// Its place among them.
     place: usize,
     plan: fn(&Scenario, usize) -> Plan,
+    dialect: fn(usize) -> Option<&'static Dialect>,
 }
 
 fn plan<F: Family>(scenario: &Scenario, place: usize) -> Plan {
     Ok(Arc::new(F::plan(scenario, F::MODES[place].0)?))
+}
+
+fn dialect<F: Family>(place: usize) -> Option<&'static Dialect> {
+    F::dialect(F::MODES[place].0)
 }
 
 impl ModeInfo {
@@ -48,6 +53,12 @@ impl ModeInfo {
     /// The release that is simulated if a scenario names none.
     pub(super) fn default_version(&self) -> Version {
         self.mode.version.parse().expect("the table's versions are versions")
+    }
+
+    /// How it reads a portable scenario; `None` if it cannot.
+    #[must_use]
+    pub fn dialect(&self) -> Option<&'static Dialect> {
+        (self.dialect)(self.place)
     }
 
     pub(super) fn plan(&self, scenario: &Scenario) -> Plan {
@@ -90,6 +101,7 @@ impl Families {
             about,
             place,
             plan: plan::<F>,
+            dialect: dialect::<F>,
         };
         self.modes.extend(modes.map(info));
         self

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use crate::observe::Catalog;
 use crate::scenario::{
-    Diagnostics, Document, MOST_BYTES, MOST_MEMORY, Place, Scenario, shown, shown_path,
+    Diagnostics, Document, MOST_BYTES, MOST_MEMORY, PORTABLE, Place, Scenario, shown, shown_path,
 };
 use crate::verdict::{Expectations, LedgerOptions};
 
 use super::absent::Absent;
 use super::families::{Families, ModeInfo};
 use super::planned::Planned;
+use super::portable::{Portable, is_portable};
 
 /// Why a scenario cannot be simulated. Renders itself for people.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -130,10 +131,29 @@ pub fn parse(file: &str, bytes: &[u8], sets: &[String]) -> Result<Prepared, Inpu
 }
 
 /// The bytes of a file, or of a pipe; of one that is too long only so many that this shows.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+fn read(path: &Path) -> Result<Vec<u8>, InputError> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let opened = File::open(path);
+    let read = opened.and_then(|file| file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> InputError {
+    let (why, help) = match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            ("there is no such file", "name a scenario file, such as scenarios/mirror.toml")
+        }
+        ErrorKind::IsADirectory => ("it is a directory", "name one of the scenario files in it"),
+        ErrorKind::PermissionDenied => {
+            ("permission denied", "make it readable for this user: chmod u+r")
+        }
+        _ => (&*error.to_string(), "check the path and the disk that it is on"),
+    };
+    let path = shown_path(path);
+    InputError::Unreadable { path, why: why.to_owned(), help: help.to_owned() }
 }
 
 impl Families {
@@ -143,25 +163,15 @@ impl Families {
     /// # Errors
     /// If the file cannot be read, or everything that is wrong with what it says.
     pub fn load(&self, path: &Path, sets: &[String], memory: u64) -> Result<Prepared, InputError> {
-        let shown = path.display().to_string();
-        let error = match read(path) {
-            Ok(bytes) => return self.parse(&shown, &bytes, sets, memory),
-            Err(error) => error,
-        };
-        let (why, help) = match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => {
-                ("there is no such file", "name a scenario file, such as scenarios/mirror.toml")
-            }
-            ErrorKind::IsADirectory => {
-                ("it is a directory", "name one of the scenario files in it")
-            }
-            ErrorKind::PermissionDenied => {
-                ("permission denied", "make it readable for this user: chmod u+r")
-            }
-            _ => (&*error.to_string(), "check the path and the disk that it is on"),
-        };
-        let path = shown_path(path);
-        Err(InputError::Unreadable { path, why: why.to_owned(), help: help.to_owned() })
+        self.parse(&path.display().to_string(), &read(path)?, sets, memory)
+    }
+
+    /// Reads and checks the portable scenario at `path`, with `sets` changed: [`Families::portable`].
+    ///
+    /// # Errors
+    /// If the file cannot be read, or everything that is wrong with what it says.
+    pub fn load_portable(&self, path: &Path, sets: &[String]) -> Result<Portable, InputError> {
+        self.portable(&path.display().to_string(), &read(path)?, sets)
     }
 
     /// The mode of a scenario.
@@ -170,6 +180,9 @@ impl Families {
         let told = |message: String, help: String| {
             Diagnostics::at(written.place, message, help).with_sources(document.sources())
         };
+        if written.value == PORTABLE {
+            return Err(is_portable(document, written.place));
+        }
         if self.mode(written.value).is_none() {
             let shown = shown(written.value);
             if let Some(meant) = self.meant(written.value) {

@@ -11,6 +11,7 @@ pub mod journal;
 mod load;
 mod part;
 mod planned;
+mod portable;
 mod schema;
 mod simulate;
 
@@ -24,6 +25,7 @@ pub use history::{HistoryError, HistoryFormat, history};
 pub use journal::{Entry, Journal, JournalError, Key};
 pub use load::{InputError, Prepared, load, parse};
 pub use part::{Parting, part};
+pub use portable::{Portable, document as portable_document};
 pub use simulate::{
     Progress, REPORT, RunError, Traced, observe, panic_text, side_by_side, simulate, simulate_each,
     simulate_many, simulate_wanted, trace,

@@ -4,14 +4,16 @@
 use std::collections::BTreeSet;
 
 use crate::scenario::schema::{Known, Shape, Word, schema};
-use crate::scenario::{Preset, TOP, Version};
+use crate::scenario::{PORTABLE, Preset, TOP, Version};
 use crate::verdict::{ACTIONS, METRICS, NODE_STATES, OVER_SEEDS};
 use crate::world;
 
 use super::families::{Families, ModeInfo};
+use super::portable;
 
 impl Families {
-    /// The JSON Schema of the scenarios of a mode, or of all; `None` if there is no such mode.
+    /// The JSON Schema of the scenarios of a mode, or of all, portable ones included; `None` if there is no such
+    /// mode.
     #[must_use]
     pub fn schema(&self, mode: Option<&str>) -> Option<String> {
         let wanted =
@@ -26,9 +28,32 @@ impl Families {
                 None => shapes.push(one),
             }
         }
+        if mode.is_none_or(|mode| mode == PORTABLE) {
+            shapes.push(self.portable_shape());
+        }
         (!shapes.is_empty()).then(|| schema(&shapes))
     }
+
+    /// Portable scenarios, which have the keys of all modes, and those of one only below their variants.
+    fn portable_shape(&self) -> Shape {
+        let modes = self.modes().iter().filter(|info| info.dialect().is_some());
+        let modes = modes.map(|info| word(info.mode.name, info.mode.meaning)).collect();
+        let known = |section, key, words| Known { section, key, words, also: None };
+        Shape {
+            modes: vec![PORTABLE],
+            sections: portable::sections(),
+            known: vec![
+                Known { also: OF_METRICS, ..known("expect", "metric", metrics()) },
+                known("variant", "mode", modes),
+            ],
+            selectors: Vec::new(),
+            open: portable::VARIANTS,
+        }
+    }
 }
+
+/// How quantiles and means of metrics are written.
+const OF_METRICS: Option<&str> = Some(r"^.+\(.+\)$");
 
 fn shape(info: &ModeInfo) -> Shape {
     let selectors = world::SELECTORS.iter().chain(info.about.words.selectors);
@@ -37,6 +62,7 @@ fn shape(info: &ModeInfo) -> Shape {
         sections: info.sections(),
         known: known(info),
         selectors: selectors.map(|spec| word(&spec.to_string(), spec.meaning)).collect(),
+        open: "",
     }
 }
 
@@ -67,7 +93,7 @@ fn known(info: &ModeInfo) -> Vec<Known> {
             words: versions(info),
             also: Some(r"^[0-9]+(\.[0-9]+){0,3}$"),
         },
-        expected("metric", metrics(), Some(r"^.+\(.+\)$")),
+        expected("metric", metrics(), OF_METRICS),
         expected("cause", causes, None),
         expected("event", distinct(happens.into_iter().chain(states).chain(actions)), None),
         expected("never", situations.clone(), None),

@@ -16,14 +16,18 @@ use super::{Scenario, SectionSpec};
 /// The greatest length of a scenario file: 1 MiB.
 pub const MOST_BYTES: usize = 1 << 20;
 
+/// The mode of a scenario that is not of one broker, but has variants of several.
+pub const PORTABLE: &str = "any";
+
 /// Whether a TOML file is meant to be a scenario: it has `format` or `mode` at its top level, or it
-/// is no TOML that one could tell by.
+/// is no TOML that one could tell by. A portable one is none: it has variants that are.
 #[must_use]
 pub fn is_scenario(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return true };
     let (table, errors) = DeTable::parse_recoverable(text);
     let top = table.get_ref();
-    !errors.is_empty() || top.contains_key("format") || top.contains_key("mode")
+    let portable = top.get("mode").and_then(|mode| mode.get_ref().as_str()) == Some(PORTABLE);
+    !errors.is_empty() || !portable && (top.contains_key("format") || top.contains_key("mode"))
 }
 
 /// A parsed scenario file with the `--set` arguments applied.

@@ -34,11 +34,12 @@ mod tree;
 pub mod units;
 mod values;
 mod words;
+mod write;
 
 pub use checked::Scenario;
 pub use describe::{KeyRow, describe, distributions, flaws};
 pub use diagnostics::{Diagnostic, Diagnostics, MOST};
-pub use document::{Document, MOST_BYTES, is_scenario};
+pub use document::{Document, MOST_BYTES, PORTABLE, is_scenario};
 pub use grid::{Axis, Grid, MOST_CELLS};
 pub(crate) use near::{nearest, suggest};
 pub use selector::{Call, Selector, SelectorError};
@@ -46,8 +47,10 @@ pub use shown::{harmless, has_hidden, shown, shown_path};
 pub use source::{Located, Place, Sources};
 pub use spec::{KeySpec, Kind, LONGEST, MOST_ITEMS, Preset, SectionSpec, Tagged, Unit, Variant};
 pub use top::{MOST_MEMORY, Settings, TOP, is_name, no_folder};
+pub(crate) use tree::{Data, Node, Table, TableEntry};
 pub use units::{Rate, Seeds, Version};
 pub use values::{Value, Values};
+pub use write::Written;
 
 #[cfg(test)]
 mod tests;

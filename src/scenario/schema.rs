@@ -33,6 +33,8 @@ pub struct Shape {
     pub known: Vec<Known>,
     /// What faults can be aimed at, beside names.
     pub selectors: Vec<Word>,
+    /// The section below which others stand that these tables do not know; empty if there is none.
+    pub open: &'static str,
 }
 
 /// A word and what it means.
@@ -238,6 +240,8 @@ struct Tables {
     required: Vec<String>,
     /// What stands below keys with a dot in them.
     nested: Vec<(String, Tables)>,
+    /// Whether there may be tables beside them of which nothing is known.
+    open: bool,
 }
 
 impl Tables {
@@ -313,10 +317,11 @@ impl Tables {
                 None => self.properties.push((name, table)),
             }
         }
+        let rest = if self.open { of_type("object") } else { never("there is no such key here") };
         let mut object = object([
             ("type", text("object")),
             ("properties", Json::Object(self.properties)),
-            ("additionalProperties", never("there is no such key here")),
+            ("additionalProperties", rest),
         ]);
         if !self.required.is_empty() {
             let required = self.required.into_iter().map(Json::Text).collect();
@@ -351,7 +356,7 @@ fn sections(path: &str, shape: &Shape, table: &mut Tables) {
         let Some(name) = below.filter(|name| !name.is_empty() && !name.contains('.')) else {
             continue;
         };
-        let mut own = Tables::default();
+        let mut own = Tables { open: spec.path == shape.open, ..Tables::default() };
         own.keys(spec.common_keys());
         own.known(&shape.known, spec.path);
         sections(spec.path, shape, &mut own);

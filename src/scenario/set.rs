@@ -45,6 +45,21 @@ impl Document {
         put(&mut self.root, "", &segments, change)
             .map_err(|wrong| wrong.with_sources(&self.sources))
     }
+
+    /// Puts a value that is written elsewhere in this document below a path of keys, of which some may be
+    /// the names or numbers of sections; `place` is that of its key.
+    ///
+    /// # Errors
+    /// As [`Document::set`], with `place`.
+    pub(crate) fn put(
+        &mut self,
+        path: &[&str],
+        place: Place,
+        node: Node,
+    ) -> Result<(), Diagnostics> {
+        put(&mut self.root, "", path, Change { key_place: place, node })
+            .map_err(|wrong| wrong.with_sources(&self.sources))
+    }
 }
 
 /// The value to be put somewhere.

@@ -63,7 +63,7 @@ pub use network::{
     CardSpec, CongestionControl, CpuSpec, DEFAULT_SOCKET_BUFFER, DiskSpec, Host, LinkSpec,
     PageCacheSpec, Topology, TopologyError,
 };
-pub use plan::{ClusterPlan, SECTIONS};
+pub use plan::{ClusterPlan, MOST_NODES, SECTIONS};
 pub use selector::{Argument, Pick, RoleQuery, SELECTORS, SelectorSpec, Target, WorldView};
 pub use setup::{Setup, SetupError};
 pub use simulation::{Runaway, Simulation};

@@ -142,6 +142,11 @@ fn the_answers_by_question_show_what_comes_out() {
     follow("docs/how-to.md");
 }
 
+#[test]
+fn the_page_of_the_portable_form_shows_what_comes_out() {
+    follow("docs/portable.md");
+}
+
 /// The job that is shown for continuous integration, in a repository that has nothing of mqsim's: the
 /// steps that call it are run as they stand there.
 #[cfg(unix)]

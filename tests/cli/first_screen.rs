@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use mqsim::scenario::is_scenario;
+
 use crate::sandbox::{Sandbox, unwrapped};
 
 /// Rows and columns of a terminal that nobody has made larger.
 const ROWS: usize = 24;
 const COLUMNS: usize = 80;
 
-/// All shipped scenarios, those of failures included.
+/// All shipped scenarios of one broker, those of failures included.
 fn shipped() -> Vec<PathBuf> {
     let mut ahead = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")];
     let mut found = Vec::new();
@@ -17,7 +19,9 @@ fn shipped() -> Vec<PathBuf> {
             let path = entry.expect("it can be read").path();
             if path.is_dir() {
                 ahead.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "toml") {
+            } else if path.extension().is_some_and(|ending| ending == "toml")
+                && is_scenario(&std::fs::read(&path).expect("it can be read"))
+            {
                 found.push(path);
             }
         }

@@ -17,6 +17,7 @@ mod first_screen;
 mod forever;
 mod gate;
 mod glance;
+mod portable;
 mod safety;
 mod sandbox;
 mod sweep;

@@ -8,6 +8,7 @@ mod coverage;
 mod failures;
 mod fidelity;
 mod layers;
+mod portable;
 mod reasons;
 mod schema;
 mod specs;

@@ -18,6 +18,7 @@ pub mod keys;
 pub mod machine;
 pub mod message;
 pub mod plan;
+mod portable;
 pub mod rules;
 pub mod settings;
 pub mod spec;

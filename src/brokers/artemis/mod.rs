@@ -22,6 +22,7 @@ pub mod keys;
 pub mod machine;
 pub mod message;
 pub mod plan;
+mod portable;
 pub mod router;
 pub mod rules;
 pub mod settings;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::brokers::kit::application::Sending;
-use crate::brokers::kit::{About, Cast, Family, Frame, Mode as ModeSpec, Reach, Sends};
+use crate::brokers::kit::{About, Cast, Dialect, Family, Frame, Mode as ModeSpec, Reach, Sends};
 use crate::observe::{DestinationId, InvariantId, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
 use crate::workload::Load;
@@ -16,6 +16,7 @@ use super::invariants::{INVARIANTS, meets};
 use super::keys::SECTIONS;
 use super::machine::{ArtemisCluster, ArtemisMachine};
 use super::plan::plan;
+use super::portable;
 use super::router::Router;
 use super::storage::Storage;
 use super::words::WORDS;
@@ -122,6 +123,10 @@ impl Family for Spec {
         "producer.*.resend=true",
         "consumer.*.receive=false",
     ];
+
+    fn dialect(mode: Kind) -> Option<&'static Dialect> {
+        Some(portable::dialect(mode))
+    }
 
     fn plan(scenario: &Scenario, mode: Kind) -> Result<Spec, Diagnostics> {
         plan(scenario, mode)

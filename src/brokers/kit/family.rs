@@ -10,6 +10,7 @@ use crate::scenario::{Diagnostics, Scenario, SectionSpec};
 use crate::world::{Cluster, SelectorSpec, Setup};
 
 use super::frame::{Cast, Frame, Reach};
+use super::portable::Dialect;
 
 /// The machines of a family.
 pub type MachineOf<F> = <<F as Family>::Cluster as Cluster>::Machine;
@@ -95,6 +96,11 @@ pub trait Family: Clone + Debug + Send + Sync + 'static {
     /// Settings that make messages safer than they are by default, at a price, as `--set` takes them; a `*` stands
     /// for every member of a list: `producer.*.acks=all`. One that a version or scenario does not have is passed over.
     const REMEDIES: &'static [&'static str] = &[];
+
+    /// How a mode reads a portable scenario; `None` if it cannot.
+    fn dialect(_mode: Self::Mode) -> Option<&'static Dialect> {
+        None
+    }
 
     /// Resolves a scenario that was checked with its sections. [`complete`](super::complete) is
     /// the end of every plan.

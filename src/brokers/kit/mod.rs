@@ -11,6 +11,7 @@
 //! | `actions.rs` | [`Command`], `actions!`: what an operator can order, a file a kind |
 //! | `machines.rs` | `machines!`: the enum of a family's machines |
 //! | `application/` | the applications behind clients: what sends, and what reads |
+//! | `portable.rs` | [`Dialect`]: what a portable scenario becomes in a mode |
 //! | `lock.rs` | [`FileLock`](lock::FileLock): who has the lock of a file on a server, and its lease |
 //! | `log/` | a log of messages, for families that keep one |
 //! | `touched.rs` | [`Touched`](touched::Touched): what a machine notes for its invariants |
@@ -25,6 +26,7 @@ pub mod keys;
 pub mod lock;
 pub mod log;
 pub mod machines;
+mod portable;
 pub mod rules;
 pub mod streams;
 pub mod touched;
@@ -33,3 +35,4 @@ pub mod words;
 pub use actions::{Command, actions};
 pub use family::{About, Family, MachineOf, Mode, Sends, Words};
 pub use frame::{Cast, Frame, Reach, complete};
+pub use portable::{Dialect, Hosts, Setting};

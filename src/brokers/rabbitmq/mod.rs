@@ -47,6 +47,7 @@ pub mod mirroring;
 pub mod oracle;
 pub mod plan;
 pub mod policy;
+mod portable;
 pub mod rules;
 pub mod settings;
 pub mod spec;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::brokers::kit::application::{Hours, Sending};
-use crate::brokers::kit::{self, About, Cast, Family, Frame, Reach, Sends};
+use crate::brokers::kit::{self, About, Cast, Dialect, Family, Frame, Reach, Sends};
 use crate::engine::{Distribution, Span, Stream};
 use crate::observe::{ConsumerId, DestinationId, InvariantWord, NodeId, ProducerId};
 use crate::scenario::{Diagnostics, Scenario};
@@ -27,6 +27,7 @@ use super::message::{ExchangeId, Given, Pid, Properties, QueueId, RoutingKey};
 use super::oracle::{INVARIANTS, words};
 use super::plan::{Mode, plan};
 use super::policy::{Force, Policies};
+use super::portable;
 use super::settings::Settings;
 use super::words::WORDS;
 
@@ -402,6 +403,10 @@ impl Family for Spec {
         "broker.cluster_partition_handling=autoheal",
         "consumer.*.ack=manual",
     ];
+
+    fn dialect(mode: Mode) -> Option<&'static Dialect> {
+        Some(portable::dialect(mode))
+    }
 
     fn plan(scenario: &Scenario, mode: Mode) -> Result<Spec, Diagnostics> {
         plan(scenario, mode)

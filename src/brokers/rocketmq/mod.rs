@@ -22,6 +22,7 @@ pub mod machine;
 pub mod message;
 pub mod nameserver;
 pub mod plan;
+mod portable;
 pub mod remoting;
 pub mod rules;
 pub mod settings;

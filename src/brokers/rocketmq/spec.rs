@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::brokers::kit::application::{Hours, Sending};
 use crate::brokers::kit::streams::PartitionId;
-use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
+use crate::brokers::kit::{About, Cast, Dialect, Family, Frame, Mode, Reach, Sends};
 use crate::engine::{Chance, Distribution, Span};
 use crate::observe::{ConsumerId, DestinationId, InvariantId, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
@@ -20,6 +20,7 @@ use super::keys::SECTIONS;
 use super::machine::{RocketCluster, RocketMachine};
 use super::nameserver::NameServer;
 use super::plan::plan;
+use super::portable;
 use super::words::WORDS;
 
 /// What a broker needs for a copy of a message, in bytes: its record, the entry in its queue, and
@@ -143,6 +144,10 @@ impl Family for Spec {
         "producer.*.check-send-status=true",
         "producer.*.send=sync",
     ];
+
+    fn dialect(mode: config::Mode) -> Option<&'static Dialect> {
+        Some(portable::dialect(mode))
+    }
 
     fn plan(scenario: &Scenario, mode: config::Mode) -> Result<Spec, Diagnostics> {
         plan(scenario, mode)

@@ -1,7 +1,7 @@
 //! A comparison as people read it: the same blocks for a terminal and for a pull request.
 
 use super::{Changed, Comparison, Difference, Kind, Parted, Standing};
-use crate::report::markdown::escaped;
+use crate::report::markdown::{escaped, table};
 use crate::report::number;
 use crate::statistics::paired::{Change, Interval, exceptions};
 use crate::verdict::{Better, Metric, Unit};
@@ -472,17 +472,11 @@ pub fn markdown(comparison: &Comparison) -> String {
             }
             Block::Title(title) => text += &format!("### {}\n\n", escaped(&title)),
             Block::Text(said) => text += &format!("{}\n\n", escaped(&said)),
-            Block::Table(header, numbers, rows) => {
-                let line = |cells: &[String]| {
-                    let cells: Vec<String> = cells.iter().map(|cell| escaped(cell)).collect();
-                    format!("| {} |\n", cells.join(" | "))
-                };
-                text += &line(&header);
-                let rule = |at: usize| if numbers.contains(&at) { "---:" } else { "---" };
-                let rules: Vec<&str> = (0..header.len()).map(rule).collect();
-                text += &format!("| {} |\n", rules.join(" | "));
-                text.extend(rows.iter().map(|row| line(row)));
-                text.push('\n');
+            Block::Table(mut header, numbers, mut rows) => {
+                for cell in header.iter_mut().chain(rows.iter_mut().flatten()) {
+                    *cell = escaped(cell);
+                }
+                text += &(table(&header, &numbers, &rows) + "\n");
             }
         }
     }

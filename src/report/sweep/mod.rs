@@ -85,12 +85,12 @@ pub fn row(report: &Report) -> String {
 }
 
 /// The columns of [`Run::row`].
-fn row_columns() -> impl Iterator<Item = &'static str> {
+pub(super) fn row_columns() -> impl Iterator<Item = &'static str> {
     TABLES[0].columns().iter().map(|column| column.name)
 }
 
 /// A record as CSV, without a line end.
-fn line<T: AsRef<[u8]>>(cells: &[T]) -> String {
+pub(super) fn line<T: AsRef<[u8]>>(cells: &[T]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(cells).expect("memory takes every record");
     let bytes = writer.into_inner().expect("memory can be flushed");
@@ -99,7 +99,7 @@ fn line<T: AsRef<[u8]>>(cells: &[T]) -> String {
 }
 
 /// The cells of a record.
-fn cells(line: &str) -> Vec<String> {
+pub(super) fn cells(line: &str) -> Vec<String> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
     let record = reader.records().next().and_then(Result::ok).unwrap_or_default();
     record.iter().map(str::to_owned).collect()
@@ -143,7 +143,7 @@ impl Sweep {
     }
 
     /// `sweep.csv`.
-    fn table(&self) -> String {
+    pub(super) fn table(&self) -> String {
         let mut text = self.header() + "\n";
         let mut latest = (usize::MAX, String::new());
         for run in &self.runs {

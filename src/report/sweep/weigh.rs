@@ -77,6 +77,21 @@ impl Front {
         self.told_apart.iter().any(|told| *told)
     }
 
+    /// What the stars mean beside cells, which may have another name, or why there are none; of so many seeds.
+    pub(in crate::report) fn stars(&self, cells: &str, under: &str, seeds: u64) -> String {
+        if self.tells_any() {
+            format!(
+                "* marks the {cells} that no other{under} beats: is better in loss, effective write \
+                 availability or latency by more than noise (95 %, seed by seed), and worse in none."
+            )
+        } else if seeds < 6 {
+            "No star: fewer than 6 seeds tell nothing from noise. Add --seeds 1..=20.".to_owned()
+        } else {
+            let cell = cells.trim_end_matches('s');
+            format!("No star: no {cell}{under} differs from another by more than noise.")
+        }
+    }
+
     /// Whether some latency is infinite, for what it is of is lost.
     #[must_use]
     pub fn has_infinite(&self) -> bool {

@@ -7,6 +7,7 @@
 mod check;
 mod compare;
 mod glance;
+mod matrix;
 mod seeds;
 mod sparkline;
 mod sweep;
@@ -14,6 +15,7 @@ mod tables;
 
 pub use check::{checked, cut_words, failure, forever, span, standings, sum, width};
 pub use compare::compare;
+pub use matrix::matrix;
 pub use seeds::overview;
 pub use sweep::sweep;
 

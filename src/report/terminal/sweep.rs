@@ -8,6 +8,8 @@ use crate::verdict::{Metric, Unit};
 
 /// At most this many cells are printed; the CSV has them all.
 const ROWS: usize = 40;
+/// The columns of a long key that is printed in parts.
+const PART: usize = 16;
 
 /// The cells of a sweep, or of a large one those that no other beats; `shown` are the metrics that
 /// are wanted instead of those by which cells are weighed. In so many columns.
@@ -89,15 +91,14 @@ fn keys(sweep: &Sweep, order: &[usize], shown: usize, columns: usize) -> Vec<Str
     let apart = short.iter().all(|one| short.iter().filter(|other| *other == one).count() == 1);
     let names = if wide > room && apart { short } else { whole };
     let names = names.into_iter().map(|key| cut(key, 30));
-    names.map(|key| if wide > room { in_parts(&key) } else { key }).collect()
+    names.map(|key| if wide > room { in_parts(&key, PART) } else { key }).collect()
 }
 
-/// A long name on several lines, broken where it has parts.
-fn in_parts(key: &str) -> String {
-    const MOST: usize = 16;
+/// A long name on several lines of at most so many columns, broken where it has parts.
+pub(super) fn in_parts(key: &str, most: usize) -> String {
     let (mut lines, mut line) = (Vec::new(), String::new());
     for part in key.split_inclusive(['.', '-', '_']) {
-        if !line.is_empty() && line.chars().count() + part.chars().count() > MOST {
+        if !line.is_empty() && line.chars().count() + part.chars().count() > most {
             lines.push(std::mem::take(&mut line));
         }
         line += part;
@@ -179,20 +180,12 @@ fn remarks(sweep: &Sweep, front: &Front, shown: &[&'static Metric]) -> Vec<Strin
         [] => String::new(),
         keys => format!(" under the same {}", keys.join(", ")),
     };
-    let seeds = sweep.seeds.1 - sweep.seeds.0 + 1;
-    let stars = if front.tells_any() {
-        format!(
-            "* marks the cells that no other{under} beats: is better in loss, effective write \
-             availability or latency by more than noise (95 %, seed by seed), and worse in none."
-        )
-    } else if front.groups.iter().all(|group| group.len() == 1) {
+    let stars = if !front.tells_any() && front.groups.iter().all(|group| group.len() == 1) {
         "Nothing but weather varies, so there is nothing to choose: no star. --group-by none weighs \
          all cells against each other."
             .to_owned()
-    } else if seeds < 6 {
-        "No star: fewer than 6 seeds tell nothing from noise. Add --seeds 1..=20.".to_owned()
     } else {
-        format!("No star: no cell{under} differs from another by more than noise.")
+        front.stars("cells", &under, sweep.seeds.1 - sweep.seeds.0 + 1)
     };
     let mut told = vec![format!("Means over the seeds. {stars}")];
     if front.has_infinite() && shown.is_empty() {
@@ -220,7 +213,7 @@ mod tests {
         ] {
             assert_eq!(without_section(key), short);
         }
-        assert_eq!(in_parts("cluster_partition_handling"), "cluster_\npartition_\nhandling");
-        assert_eq!(in_parts("acks"), "acks");
+        assert_eq!(in_parts("cluster_partition_handling", PART), "cluster_\npartition_\nhandling");
+        assert_eq!(in_parts("acks", PART), "acks");
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn print(out: &mut Page, mut table: Table) {
     table.set_width(out.tables as u16 - 2);
     let longest = |cell: Option<&Cell>| {
         let words = cell.map(Cell::content).unwrap_or_default();
-        words.split(' ').map(|word| word.chars().count()).max().unwrap_or(0)
+        words.split([' ', '\n']).map(|word| word.chars().count()).max().unwrap_or(0)
     };
     let whole = table.column_max_content_widths().iter().map(|wide| wide + 2).sum::<u16>();
     // A table that fits as it is needs no help, nor has one on a page of full width ever needed it.

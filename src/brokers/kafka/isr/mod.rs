@@ -17,6 +17,7 @@ pub mod message;
 pub mod nodes;
 mod pipelines;
 pub mod plan;
+mod portable;
 pub mod rules;
 pub mod sequence;
 pub mod settings;

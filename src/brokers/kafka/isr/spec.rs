@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::brokers::coordination::zookeeper;
 use crate::brokers::kafka::PartitionId;
 use crate::brokers::kit::application::{Hours, Sending};
-use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
+use crate::brokers::kit::{About, Cast, Dialect, Family, Frame, Mode, Reach, Sends};
 use crate::engine::{Distribution, Span};
 use crate::observe::{ConsumerId, DestinationId, InvariantWord, NodeId, ProducerId};
 use crate::scenario::{Diagnostics, Scenario};
@@ -23,6 +23,7 @@ use super::keys::SECTIONS;
 use super::machine::{KafkaCluster, KafkaMachine};
 use super::message::Acks;
 use super::plan::plan;
+use super::portable;
 use super::words::WORDS;
 
 /// What a log needs for a message, in bytes. Batches that follow each other are kept as one: measured,
@@ -175,6 +176,10 @@ impl Family for Spec {
         "broker.log.flush.interval.messages=1",
         "consumer.*.auto.offset.reset=earliest",
     ];
+
+    fn dialect((): ()) -> Option<&'static Dialect> {
+        Some(&portable::DIALECT)
+    }
 
     fn plan(scenario: &Scenario, (): ()) -> Result<Spec, Diagnostics> {
         plan(scenario)

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod machine;
 pub mod message;
 pub mod plan;
+mod portable;
 pub mod producer;
 pub mod rules;
 pub mod settings;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::brokers::coordination::zookeeper::{self, Server, Tree};
 use crate::brokers::kit::application::{Hours, Sending};
-use crate::brokers::kit::{About, Cast, Family, Frame, Mode, Reach, Sends};
+use crate::brokers::kit::{About, Cast, Dialect, Family, Frame, Mode, Reach, Sends};
 use crate::engine::{Distribution, Span};
 use crate::observe::{ConsumerId, DestinationId, InvariantId, NodeId};
 use crate::scenario::{Diagnostics, Scenario};
@@ -19,6 +19,7 @@ use super::keys::SECTIONS;
 use super::machine::{LegacyCluster, LegacyMachine};
 use super::message::Znode;
 use super::plan::plan;
+use super::portable;
 use super::producer::{ChannelConfig, Keys, Producer, ProducerConfig, QueueConfig};
 use super::words::WORDS;
 
@@ -227,6 +228,10 @@ impl Family for Spec {
     )];
 
     const REMEDIES: &'static [&'static str] = &["broker.log.flush.interval=1"];
+
+    fn dialect((): ()) -> Option<&'static Dialect> {
+        Some(&portable::DIALECT)
+    }
 
     fn plan(scenario: &Scenario, (): ()) -> Result<Spec, Diagnostics> {
         plan(scenario)
