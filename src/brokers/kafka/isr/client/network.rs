@@ -106,6 +106,8 @@ struct Peer {
     link: Link,
     /// From when on it may be tried to connect.
     not_before: Time,
+    /// When that was tried last; zero if it never was.
+    tried: Time,
     /// How often that has failed, or the connection ended, since it last came about.
     failures: u32,
     /// The question for metadata that is under way on it.
@@ -145,6 +147,7 @@ impl Network {
         let peer = |node: u32| Peer {
             link: Link::new(node, NodeId(node % brokers), BROKER),
             not_before: Time::ZERO,
+            tried: Time::ZERO,
             failures: 0,
             metadata: None,
         };
@@ -186,9 +189,7 @@ impl Network {
         let least = least.min_by_key(|node| self.peers[node.index()].link.in_flight());
         if least.is_none() {
             let now = ctx.clock();
-            let closed = nodes.iter().filter(|node| self.peers[node.index()].link.is_closed());
-            let first = closed.min_by_key(|n| self.peers[n.index()].not_before.max(now)).copied();
-            if let Some(node) = first {
+            if let Some(node) = self.next_to_try(nodes.into_iter(), now) {
                 // Where the back-off is not over the question for metadata wakes it.
                 let _ = self.connect(ctx, node);
             }
@@ -237,7 +238,7 @@ impl Network {
         if peer.not_before > now {
             return Err(peer.not_before);
         }
-        peer.not_before = now + RECONNECT;
+        (peer.not_before, peer.tried) = (now + RECONNECT, now);
         if peer.failures > 0 {
             let host = NodeId(node.0 % self.config.run.brokers);
             ctx.contact(host, ContactState::Reconnecting, ("", Span::ZERO));
@@ -430,10 +431,21 @@ impl Network {
         if self.peers.iter().any(|peer| !peer.link.is_closed() && !peer.link.is_open()) {
             return Err(Time::MAX);
         }
-        let closed = order.filter(|node| self.peers[node.index()].link.is_closed());
-        let next = closed.min_by_key(|node| self.peers[node.index()].not_before.max(now));
-        let Some(node) = next else { return Err(Time::MAX) };
+        let Some(node) = self.next_to_try(order, now) else { return Err(Time::MAX) };
         self.connect(ctx, node).map(|()| node)
+    }
+
+    /// Of brokers without a connection, which is tried next: one whose back-off is over, from 2.7 on that
+    /// whose last attempt was longest ago (KIP-601; NetworkClient.java 2.7, leastLoadedNode:
+    /// `lastConnectAttemptMs`); else that whose back-off is over first.
+    fn next_to_try(&self, order: impl Iterator<Item = NodeId>, now: Time) -> Option<NodeId> {
+        let closed = order.filter(|node| self.peers[node.index()].link.is_closed());
+        let longest_ago = self.config.run.has(Rule::TimeOutConnecting);
+        closed.min_by_key(|node| {
+            let peer = &self.peers[node.index()];
+            let tried = if longest_ago { peer.tried } else { Time::ZERO };
+            (peer.not_before.max(now), tried)
+        })
     }
 
     /// Whom it may ask for metadata.
@@ -458,7 +470,8 @@ impl Network {
     pub fn forget(&mut self) {
         for peer in &mut self.peers {
             peer.link.forget();
-            (peer.not_before, peer.failures, peer.metadata) = (Time::ZERO, 0, None);
+            (peer.not_before, peer.tried) = (Time::ZERO, Time::ZERO);
+            (peer.failures, peer.metadata) = (0, None);
         }
         self.metadata.forget();
         self.timer.forget();
