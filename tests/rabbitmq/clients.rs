@@ -58,3 +58,18 @@ fn what_an_unlimited_consumer_has_in_hand_when_its_host_freezes_is_bounded() {
     assert!(bounded > 200, "what the sockets hold, and 200 more: {bounded}");
     assert!(unbounded.summary.success_lost > bounded * 2, "{}", unbounded.summary.success_lost);
 }
+
+/// A node that was without power has forgotten its connections and says nothing of that. A consumer that waits for
+/// deliveries learns it by its heartbeats, and reads on: the run does not end before.
+#[test]
+fn a_consumer_whose_node_was_without_power_notices_and_reads_what_has_come_since() {
+    let report = run(&format!(
+        "{PRODUCER}[[consumer]]\nname = \"c1\"\nfrom = \"orders\"\nconnect = [\"n3\"]\n\
+         [[fault]]\nat = \"5s\"\nfor = \"5s\"\nkind = \"power-loss\"\ntarget = \"n3\"\n"
+    ));
+    assert_eq!(report.summary.waiting_at_end, 0);
+    assert_eq!(
+        report.summary.unreachable_at_end, 0,
+        "it was connected to n3, which came back at 10 s"
+    );
+}

@@ -115,7 +115,8 @@ impl Cluster for RabbitCluster {
     /// with its node, or if a table that a partition has split off lacks it. Nor does anybody
     /// answer for a queue whose leader is dead and that nobody may take over: a mirrored queue that
     /// is not durable is not recovered, and with `ha-promote-on-failure = when-synced` its mirrors
-    /// wait (rabbitmq-server#2045). Nor does a ring go on for a member that another member of it has
+    /// wait (rabbitmq-server#2045). A consumer whose node has forgotten it, as one does that was without
+    /// power, will notice, if it has heartbeats. Nor does a ring go on for a member that another member of it has
     /// struck off: each side of a split has a ring of its own.
     fn waits(machines: &[RabbitMachine], lives: &dyn Fn(NodeId) -> bool) -> Vec<Waiting> {
         let broker = |node: NodeId| -> Option<&Broker> {
@@ -166,8 +167,13 @@ impl Cluster for RabbitCluster {
                     let owed = |node: NodeId| broker(node).is_some_and(Broker::owes);
                     producer.waits_for().filter(|_| !producer.waits_at().is_some_and(owed))
                 }
-                RabbitMachine::Consumer(consumer) => consumer
-                    .waits_for_but(&|node, queue| gone(node, queue) || leaderless(node, queue)),
+                RabbitMachine::Consumer(consumer) => {
+                    let forgotten =
+                        |node: NodeId| broker(node).is_some_and(|broker| broker.has_forgotten(me));
+                    consumer
+                        .waits_for_but(&|node, queue| gone(node, queue) || leaderless(node, queue))
+                        .or_else(|| consumer.will_notice(&forgotten))
+                }
             };
             Waiting::of(me, what)
         };

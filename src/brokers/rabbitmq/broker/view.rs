@@ -74,6 +74,16 @@ impl Broker {
         })
     }
 
+    /// Whether it runs and has no connection of a client, as a node that was without power has none.
+    #[must_use]
+    pub fn has_forgotten(&self, client: NodeId) -> bool {
+        let of = |process: &Process| match process {
+            Process::Channel(channel) => channel.made_by() == client,
+            _ => false,
+        };
+        self.node.status == Status::Running && !self.processes.iter().flatten().any(of)
+    }
+
     /// Which start of its node this is.
     #[must_use]
     pub fn incarnation(&self) -> u32 {

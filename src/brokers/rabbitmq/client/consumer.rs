@@ -432,6 +432,15 @@ impl Consumer {
         self.waits_for_but(&|_, _| false)
     }
 
+    /// That its connection is over without its knowledge, which its heartbeats will tell it.
+    #[must_use]
+    pub fn will_notice(&self, forgotten: &dyn Fn(NodeId) -> bool) -> Option<Wait> {
+        let reads = !self.application.is_stopped() && !self.application.is_auditor();
+        let connected = self.link.open().is_some() && self.link.hears_heartbeats();
+        let over = reads && connected && forgotten(self.link.node());
+        over.then(|| "the end of its connection, of which it does not know".into())
+    }
+
     /// The same, if nodes know that there is nothing to read: `gone(node, queue)`. A consumer stays
     /// with its node, an auditor asks them all.
     pub fn waits_for_but(&self, gone: &dyn Fn(NodeId, QueueId) -> bool) -> Option<Wait> {

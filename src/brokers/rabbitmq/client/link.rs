@@ -132,6 +132,11 @@ impl Link {
         self.node
     }
 
+    /// Whether it notices that the other end is silent.
+    pub(super) const fn hears_heartbeats(&self) -> bool {
+        !self.heartbeat.is_zero()
+    }
+
     /// Reads the socket no more, or reads it again.
     pub(super) fn hold(&mut self, ctx: &mut Context<'_, Message>, hold: bool) {
         if let Some(conn) = self.open()

@@ -127,7 +127,7 @@ impl Broker {
 
     /// Whether a broker that was asked to stop leaves a partition alone: with KRaft, one of which it
     /// is in the ISR it still fetches, and before 3.3 it fetches all.
-    fn begins_no_fetch(&self, partition: PartitionId) -> bool {
+    pub(super) fn begins_no_fetch(&self, partition: PartitionId) -> bool {
         let leaves = match self.config.metadata {
             Metadata::ZooKeeper => true,
             Metadata::Kraft => {

@@ -13,7 +13,7 @@ use super::super::message::{Error, Message, Response};
 use super::super::rules::Rule;
 use super::super::state::{PartitionState, View};
 use super::super::words::{because, cause, event, role};
-use super::{Broker, Leading, Replica, Role, report_removed};
+use super::{Broker, Leading, Replica, Role, Status, report_removed};
 
 impl Broker {
     /// `LeaderAndIsr` of a ZooKeeper controller.
@@ -172,6 +172,14 @@ impl Broker {
         let Some(leader) = state.leader else {
             return self.stop_following(partition, ctx);
         };
+        if !elsewhere && before == Some(leader) {
+            // "Otherwise, fetcher is restarted if the leader epoch has changed"
+            // (ReplicaManager.scala 3.3, applyLocalFollowersDelta).
+            if self.status == Status::Stopping && self.begins_no_fetch(partition) {
+                self.stop_following(partition, ctx);
+            }
+            return;
+        }
         // Up to 0.10 (ReplicaManager.scala 0.10.2, makeFollowers); 0.8.0 and 0.8.1 did nothing if
         // the leader was the same.
         if !config.has(Rule::TruncateByEpoch)

@@ -71,7 +71,7 @@ impl Channel {
         ctx.send(self.conn, FromServer::ChannelClose { error }.into(), METHOD_BYTES + 90);
         let lane = node.start(ctx);
         ctx.bind(self.conn, lane);
-        let mut next = Channel::new(node, self.conn, node.pid(lane));
+        let mut next = Channel::new(node, (self.conn, self.client), node.pid(lane));
         node.alarms.register(lane);
         self.hand_over_reader(ctx, &mut next);
         next.closed = true;

@@ -13,6 +13,7 @@ mod throttle;
 use std::collections::VecDeque;
 
 use crate::engine::Span;
+use crate::observe::NodeId;
 use crate::world::{Closing, ConnId, Context, Wait};
 
 use super::super::message::amqp::{ChannelError, FromClient, FromServer};
@@ -40,6 +41,8 @@ const CONTENT_BYTES: u32 = 90;
 #[derive(Clone, Debug)]
 pub struct Channel {
     conn: ConnId,
+    /// Who made the connection.
+    client: NodeId,
     me: Pid,
     /// The connection itself: the process of its first channel, for exclusive queues.
     reader: Pid,
@@ -81,9 +84,10 @@ pub struct Channel {
 impl Channel {
     /// The process of a connection that was just accepted.
     #[must_use]
-    pub fn new(node: &Node, conn: ConnId, me: Pid) -> Channel {
+    pub fn new(node: &Node, (conn, client): (ConnId, NodeId), me: Pid) -> Channel {
         Channel {
             conn,
+            client,
             me,
             reader: me,
             exclusive: Vec::new(),
@@ -398,6 +402,12 @@ impl Channel {
             }
         }
         ctx.after(self.heartbeat / 2, ctx.lane(), ChannelMessage::Tick.into());
+    }
+
+    /// Who made the connection.
+    #[must_use]
+    pub const fn made_by(&self) -> NodeId {
+        self.client
     }
 
     /// What the channel owes its client and waits for; what it waits for from `leaderless` queues

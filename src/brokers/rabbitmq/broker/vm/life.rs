@@ -25,7 +25,7 @@ impl Broker {
             Input::Signal(Signal::Stop) => self.stop(ctx),
             Input::Signal(Signal::LoadEnded | Signal::NodeResumed) => {}
             Input::Signal(Signal::Command(action)) => self.command(ctx, action),
-            Input::Accepted { conn, port: AMQP, .. } => {
+            Input::Accepted { conn, peer, port: AMQP } => {
                 let lane = self.node.start(ctx);
                 ctx.bind(conn, lane);
                 let settings = &self.node.config.settings;
@@ -34,7 +34,7 @@ impl Broker {
                     ctx.read_ahead(conn, settings.credit.initial);
                 }
                 self.node.alarms.register(lane);
-                let channel = Channel::new(&self.node, conn, self.node.pid(lane));
+                let channel = Channel::new(&self.node, (conn, peer), self.node.pid(lane));
                 self.node.spawned.push((lane, Process::Channel(Box::new(channel))));
             }
             // The other side of the distribution introduces itself first.
