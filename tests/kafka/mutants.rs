@@ -71,15 +71,18 @@ const ASKS_FIRST: &str = "rules.truncate-on-fetch=false";
 
 const MUTANTS: &[Mutant] = &[
     mutant("type-ok", &["bound-hw-by-log-end"], "4.1", Life::Quick, (1, 4)),
-    given(mutant("weak-isr", &["truncate-by-epoch"], "3.6", Life::Quick, (1, 2)), &[ASKS_FIRST]),
-    given(mutant("strong-isr", &["truncate-by-epoch"], "3.6", Life::Quick, (1, 2)), &[ASKS_FIRST]),
+    given(mutant("weak-isr", &["truncate-by-epoch"], "3.6", Life::Quick, (10, 10)), &[ASKS_FIRST]),
+    given(
+        mutant("strong-isr", &["truncate-by-epoch"], "3.6", Life::Quick, (10, 10)),
+        &[ASKS_FIRST],
+    ),
     zookeeper(scripted("strong-isr", &["fence-by-leader-epoch"], "2.1", "zombie-follower")),
     given(
         mutant("leader-in-isr", &["prefer-in-sync"], "4.1", Life::Hasty, (1, 1)),
         &["broker.leader.imbalance.check.interval.seconds=1"],
     ),
     given(
-        mutant("valid-high-watermark", &["truncate-by-epoch"], "3.6", Life::Quick, (1, 2)),
+        mutant("valid-high-watermark", &["truncate-by-epoch"], "3.6", Life::Quick, (8, 8)),
         &[ASKS_FIRST],
     ),
     scripted("valid-high-watermark", &["maximal-isr"], "3.6", "unheard-isr"),
@@ -100,14 +103,14 @@ const MUTANTS: &[Mutant] = &[
         (1, 1),
     ),
     given(
-        mutant("leader-completeness", &["truncate-by-epoch"], "3.6", Life::Chaos, (3, 3)),
+        mutant("leader-completeness", &["truncate-by-epoch"], "3.6", Life::Chaos, (20, 20)),
         &[ASKS_FIRST],
     ),
     mutant("leader-completeness", &["detect-unclean-shutdown"], "4.1", Life::Chaos, (20, 20)),
     zookeeper(scripted("log-matching", &["epoch-end-names-epoch"], "2.1", "fast-failover")),
     scripted("replication-quorum-superset", &["maximal-isr"], "3.6", "unheard-isr"),
     given(
-        mutant("consistent-read", &["truncate-by-epoch"], "3.6", Life::Chaos, (3, 3)),
+        mutant("consistent-read", &["truncate-by-epoch"], "3.6", Life::Chaos, (20, 20)),
         &[ASKS_FIRST],
     ),
     given(
