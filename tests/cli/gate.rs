@@ -1,8 +1,6 @@
 //! What a gate of continuous integration rests on: verdicts over seeds, JUnit, annotations, a check
 //! that goes on after a kill, and the lock.
 
-use std::time::Duration;
-
 use crate::sandbox::{self, Done, Sandbox, mqsim};
 use serde_json::Value;
 
@@ -124,18 +122,8 @@ fn a_killed_check_goes_on_and_comes_to_the_same() {
     for finished in [1, 12, 40] {
         let mut command = std::process::Command::new(mqsim());
         command.args(line.split_whitespace()).current_dir(sandbox.path());
-        let mut child = command.stdout(std::process::Stdio::null()).spawn().expect("it starts");
-        let kept = || std::fs::read(&path).map_or(0, |text| text.split(|b| *b == b'\n').count());
-        // The first line is the head, behind the last there is nothing.
-        for _ in 0..6_000 {
-            if kept() >= finished + 2 {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        child.kill().expect("it runs");
-        child.wait().expect("it ends");
-        assert!(path.exists(), "it was killed before its end");
+        let child = command.stdout(std::process::Stdio::null()).spawn().expect("it starts");
+        sandbox::kill_when_noted(child, &path, finished);
     }
     // A line that was torn as well.
     let mut text = std::fs::read(&path).expect("it is there");

@@ -293,22 +293,20 @@ fn interrupted_it_goes_on() {
     let sandbox = sandbox();
     let call = ["matrix", "any.toml", "--seeds", "1..=12", "--jobs", "1"];
     sandbox.call(&[&call[..], &["--out", "whole", "--quiet"]].concat()).exits(0);
-    let mut resumed = false;
-    for millis in [60, 90, 120, 150] {
-        let mut child = std::process::Command::new(sandbox::mqsim())
+    let journal = sandbox.path().join("killed/.orders-matrix.journal");
+    for runs in [1, 4, 9] {
+        let child = std::process::Command::new(sandbox::mqsim())
             .current_dir(sandbox.path())
             .args(call.iter().chain(&["--out", "killed"]))
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn()
-            .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(millis));
-        let _ = child.kill();
-        let _ = child.wait();
+            .expect("it starts");
+        sandbox::kill_when_noted(child, &journal, runs);
     }
     let done = sandbox.call(&[&call[..], &["--out", "killed"]].concat());
-    resumed |= done.exits(0).stderr.contains("were done already: going on");
+    let said = &done.exits(0).stderr;
+    assert!(said.contains("were done already: going on"), "{said}");
     let [whole, killed] = ["whole", "killed"].map(|out| sandbox::tree(&sandbox.path().join(out)));
     assert_eq!(whole.differences(&killed), [""; 0]);
-    assert!(resumed, "no call was interrupted: {}", done.stderr);
 }

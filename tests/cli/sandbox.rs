@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use assert_cmd::Command;
 use tempfile::TempDir;
@@ -149,6 +150,21 @@ pub(crate) fn tree(directory: &Path) -> Tree {
         }
     }
     Tree(found)
+}
+
+/// Kills a command once its journal has so many runs: not after some time, in which a faster machine has done all.
+pub(crate) fn kill_when_noted(mut child: std::process::Child, journal: &Path, runs: usize) {
+    let lines = || std::fs::read(journal).map_or(0, |text| text.split(|b| *b == b'\n').count());
+    // The first line is the head, behind the last there is nothing.
+    for _ in 0..30_000 {
+        if lines() >= runs + 2 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    assert!(journal.exists(), "it was killed before its end");
 }
 
 /// What a terminal was shown as it was before lines were broken: one blank between words.
